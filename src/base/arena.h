@@ -1,0 +1,31 @@
+/*
+ * arena: memory that is freed all at once. One per request and one per slot.
+ *
+ * The maker states a maximum. arena_alloc answers NULL when the maximum would
+ * be passed: that is the world (an input too large), and the caller says so.
+ * When the system itself has no memory, memory.h ends the process.
+ * An arena that is reset keeps its first block, so the happy path does not
+ * touch malloc. Not thread-safe; hand it over whole.
+ */
+#pragma once
+#include "bytes.h"
+
+struct arena_block;
+
+struct arena {
+    struct arena_block *first, *current;
+    size_t used;     /* bytes handed out since the last reset */
+    size_t size_max; /* handed out at most */
+};
+
+void arena_init(struct arena *arena, size_t size_max);
+void arena_fini(struct arena *arena);
+void arena_reset(struct arena *arena);
+
+/* 16-byte aligned, not zeroed. NULL: the maximum is reached. */
+void *arena_alloc(struct arena *arena, size_t size);
+void *arena_zero(struct arena *arena, size_t size);
+/* A copy with a NUL behind it (not counted in len). data == NULL: too large. */
+struct bytes arena_copy(struct arena *arena, struct bytes source);
+/* printf into the arena, NUL-terminated. NULL: too large. */
+char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));

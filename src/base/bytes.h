@@ -1,0 +1,40 @@
+/*
+ * bytes: a view of somebody else's memory. Never owns, never NUL-terminated
+ * unless it says so. A view is valid as long as what it looks at.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct bytes {
+    const char *data;
+    size_t len;
+};
+
+/* printf("%.*s", BYTES_ARG(view)) */
+#define BYTES_ARG(b) (int)(b).len, (b).data
+
+static inline struct bytes bytes_of(const char *text)
+{
+    return (struct bytes){text, text ? strlen(text) : 0};
+}
+static inline struct bytes bytes_make(const void *data, size_t len)
+{
+    return (struct bytes){(const char *)data, len};
+}
+
+bool bytes_equal(struct bytes a, struct bytes b);
+bool bytes_equal_text(struct bytes a, const char *text);
+bool bytes_equal_nocase(struct bytes a, const char *text); /* ASCII only */
+bool bytes_starts(struct bytes a, const char *prefix);
+/* For secrets: time depends on the lengths alone. */
+bool bytes_equal_secret(struct bytes a, struct bytes b);
+struct bytes bytes_trim(struct bytes a); /* spaces and tabs on both ends */
+
+/* Strict decimal: digits only, no sign, no leading zero but "0", no overflow. */
+bool bytes_to_int64(struct bytes a, int64_t *value);
+
+/* Is this well-formed UTF-8 (no surrogates, no overlong forms)? */
+bool bytes_are_utf8(struct bytes a);

@@ -1,0 +1,28 @@
+/*
+ * clock: the only file that reads clocks.
+ *
+ * Handed down as a value, so that a test or the simulator can stand in.
+ *   wall_ms  milliseconds since 1970 in UTC. For records only; it may jump.
+ *   mono_ms  milliseconds that never go back. For every timer and duration.
+ */
+#pragma once
+#include <stdint.h>
+
+struct clock {
+    int64_t (*wall_ms)(void *ctx);
+    int64_t (*mono_ms)(void *ctx);
+    void *ctx;
+};
+
+struct clock clock_system(void);
+
+static inline int64_t clock_wall_ms(const struct clock *clock)
+{
+    return clock->wall_ms(clock->ctx);
+}
+static inline int64_t clock_mono_ms(const struct clock *clock)
+{
+    return clock->mono_ms(clock->ctx);
+}
+/* CPU time of this process in microseconds: user and system. For /metrics and bench. */
+void clock_cpu_us(int64_t *user_us, int64_t *system_us);

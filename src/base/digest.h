@@ -1,0 +1,15 @@
+/*
+ * digest: SHA-256 and randomness, from OpenSSL's libcrypto.
+ */
+#pragma once
+#include "bytes.h"
+
+enum { DIGEST_LEN = 32, DIGEST_HEX_LEN = 64 };
+
+void digest_sha256(struct bytes data, unsigned char out[DIGEST_LEN]);
+/* 64 lower-case hex digits and a NUL: what WEBHOOK-AUTH carries (mission row 32). */
+void digest_sha256_hex(struct bytes data, char out[DIGEST_HEX_LEN + 1]);
+/* Fills from the system's generator; ends the process if there is none. */
+void digest_random(void *out, size_t len);
+/* len bytes of randomness as 2*len hex digits and a NUL. */
+void digest_random_hex(char *out, size_t len);

@@ -1,0 +1,28 @@
+/*
+ * text: a growing byte string with a maximum, on an arena.
+ *
+ * Once the maximum (or the arena's) is passed, `overflow` stays true, further
+ * appends do nothing, and the content is what fitted: check once, at the end.
+ * `data` is NUL-terminated after every append.
+ */
+#pragma once
+#include "arena.h"
+
+struct text {
+    struct arena *arena;
+    char *data;
+    size_t len, cap, len_max;
+    bool overflow;
+};
+
+void text_init(struct text *text, struct arena *arena, size_t len_max);
+void text_put(struct text *text, struct bytes piece);
+void text_puts(struct text *text, const char *piece);
+void text_putc(struct text *text, char c);
+void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A JSON string with its quotes, RFC 8259 section 7; input must be UTF-8. */
+void text_put_json(struct text *text, struct bytes piece);
+/* What came from a stranger, made safe for a terminal or a log line: control bytes, ESC, bidi
+ * overrides and bad UTF-8 come out as \xNN. */
+void text_put_printable(struct text *text, struct bytes piece);
+struct bytes text_bytes(const struct text *text);

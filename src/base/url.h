@@ -1,0 +1,45 @@
+/*
+ * url: the one strict URL parser; nowhere is there a second. Pure.
+ *
+ * Rejects, never normalises (guard.md G1, G2 are the rules it keeps): at most 2,048 bytes, only
+ * 0x21 to 0x7E, no backslash, no fragment, no userinfo, no % in the host, no zone id, no trailing
+ * dot; schemes http and https (case-insensitive); a host whose last label is numeric or 0x... must
+ * be a canonical dotted quad; IPv6 in brackets; port 1 to 65535 without leading zeros.
+ * Which of the well-formed URLs may be dialled is core/guard's business.
+ */
+#pragma once
+#include "bytes.h"
+#include <netinet/in.h>
+
+enum { URL_LEN_MAX = 2048, URL_HOST_LEN_MAX = 253 };
+
+enum url_error {
+    URL_OK,
+    URL_SYNTAX,   /* url_syntax: control bytes, spaces, backslash, fragment, too long, empty */
+    URL_SCHEME,   /* url_scheme */
+    URL_USERINFO, /* url_userinfo */
+    URL_HOST,     /* url_host */
+    URL_PORT      /* url_port */
+};
+
+enum url_host_kind { URL_HOST_NAME, URL_HOST_IPV4, URL_HOST_IPV6 };
+
+struct url {
+    bool https;
+    enum url_host_kind host_kind;
+    char host[URL_HOST_LEN_MAX + 1]; /* lower case, without brackets */
+    uint16_t port;                   /* default filled in */
+    bool port_given;
+    union {
+        struct in_addr ipv4; /* network byte order */
+        struct in6_addr ipv6;
+    } address; /* when host_kind is an address */
+    struct bytes
+        target; /* path and query exactly as written; "/" when the URL has none. A view of the input */
+    struct bytes authority; /* host[:port] as written, for the Host header. A view of the input */
+};
+
+enum url_error url_parse(struct bytes text, struct url *url);
+/* "url_syntax", "url_host", ...: the codes of the API. */
+const char *url_error_code(enum url_error error);
+const char *url_error_sentence(enum url_error error);

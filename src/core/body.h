@@ -1,0 +1,27 @@
+/*
+ * body: the pushed document, the guide's JSON:API compound document (webhooks-guide lines 29 to 66). Pure.
+ *
+ * Rendered once, when the event is accepted, with a placeholder of 24 bytes where sent_at will stand;
+ * the bytes are then frozen, and stamping them is the only change ever made (promise P5).
+ *
+ *   {"data":{"type":"events","id":"8","attributes":{"event_type":..,"created_at":..,"sent_at":".."},
+ *    "relationships":{"resource":{"data":{"type":..,"id":..}},...}},"included":[..]}
+ */
+#pragma once
+#include "model.h"
+#include "text.h"
+
+struct body_parts {
+    int64_t id;
+    struct bytes event_type;
+    int64_t created_at_ms;
+    struct bytes resource_type, resource_id; /* both empty: no resource relationship */
+    struct bytes relationships; /* further members, already JSON: `"failures":{"data":[]}`; may be empty */
+    struct bytes included;      /* already JSON, the elements without brackets; may be empty */
+};
+
+/* Appends the document; *stamp_offset is where the 24 bytes of sent_at begin, counted from the start of
+ * `out`. */
+void body_render(struct text *out, const struct body_parts *parts, uint32_t *stamp_offset);
+/* Writes the 24 bytes. The document must have come from body_render (asserted: quotes around the stamp). */
+void body_stamp(char *document, size_t len, uint32_t stamp_offset, int64_t sent_at_ms);

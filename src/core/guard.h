@@ -1,0 +1,45 @@
+/*
+ * guard: which URLs may be configured and which addresses may be dialled. Pure.
+ *
+ * Denied by default: every special-purpose address (IANA registries; IPv4 by list, IPv6 by allowing only
+ * global unicast minus its special blocks), names that are local by convention, ports of well-known
+ * services, plain http. Exceptions are the operator's list of networks and ports, never "off".
+ */
+#pragma once
+#include "url.h"
+
+enum { GUARD_EXCEPTIONS_MAX = 64, GUARD_LOCALS_MAX = 64 };
+
+struct guard_network {
+    bool ipv6;
+    unsigned char address[16]; /* network order; IPv4 in the first four */
+    uint8_t prefix;
+    uint16_t port; /* 0: every port */
+};
+
+struct guard {
+    bool http_allowed;
+    struct guard_network exceptions[GUARD_EXCEPTIONS_MAX];
+    int exception_count;
+    struct guard_network locals[GUARD_LOCALS_MAX]; /* addresses of our own interfaces: denied */
+    int local_count;
+};
+
+enum guard_verdict { GUARD_ALLOWED, GUARD_SCHEME, GUARD_HOST, GUARD_ADDRESS, GUARD_PORT };
+
+/* An empty guard: https only, no exceptions. */
+void guard_init(struct guard *guard);
+/* "10.0.0.0/8", "127.0.0.1", "[fd00::]/8", "fd00::/8", "127.0.0.0/8:3000", "[::1]:3000". False: not
+ * understood, or the list is full. */
+bool guard_add_exception(struct guard *guard, struct bytes text);
+bool guard_add_local(struct guard *guard, const struct sockaddr *address);
+
+/* When a URL is set: scheme, port, and the host when it is an address or a name that is local by convention.
+ * A name that an exception might cover ("localhost" with 127.0.0.0/8 listed) is allowed here only if some
+ * exception covers loopback; what it resolves to is judged by guard_address. */
+enum guard_verdict guard_url(const struct guard *guard, const struct url *url);
+/* At the one place that dials. Family other than AF_INET/AF_INET6: denied (fail closed). */
+enum guard_verdict guard_address(const struct guard *guard, const struct sockaddr *address);
+/* "url_address", "url_host", "url_port", "url_scheme"; NULL when allowed. */
+const char *guard_verdict_code(enum guard_verdict verdict);
+const char *guard_verdict_sentence(enum guard_verdict verdict);

@@ -1,0 +1,82 @@
+/*
+ * model: the nouns of posthorn as plain data. Views point into an arena of whoever filled them.
+ *
+ * Ids are positive 64-bit integers, printed in decimal as JSON strings. 0 means none.
+ * Times ending in _at_ms are wall-clock records, 0 means not yet.
+ */
+#pragma once
+#include "bytes.h"
+#include "failure.h"
+
+enum {
+    MODEL_TYPE_LEN_MAX = 128, /* event_type, resource type: letters, digits, _ . - */
+    MODEL_ID_LEN_MAX = 128,   /* resource id, as text */
+    MODEL_KEY_LEN_MAX = 256,  /* Idempotency-Key */
+    MODEL_BODY_LEN_MAX = 1 << 20,
+    MODEL_USER_ID_FIRST = 5 /* so that the guide's own curl works as printed (mission row 43) */
+};
+
+enum user_role { USER_REGULAR, USER_MASTER };
+
+struct user {
+    int64_t id;
+    enum user_role role;
+    int64_t master_id; /* who created it; 0 for the first Master */
+    struct bytes name, email;
+    struct bytes webhook_url;   /* len 0: none */
+    bool receives_users_events; /* a Master whose URL also gets its users' events (mission row 5) */
+    bool success_2xx;           /* default false: only 200 acknowledges (row 26) */
+    bool disable_on_410;
+    bool paused;
+    int64_t version; /* counts changes, for ETag and If-Match */
+    int64_t created_at_ms, updated_at_ms;
+};
+
+struct api_key {
+    int64_t id, user_id;
+    char digest[65]; /* SHA-256 of the key, hex; also what WEBHOOK-AUTH carries */
+    struct bytes label;
+    int64_t created_at_ms, revoked_at_ms;
+};
+
+struct event {
+    int64_t id, owner_id;
+    struct bytes event_type, resource_type, resource_id;
+    int64_t created_at_ms, received_at_ms, sent_at_ms;
+    struct bytes document; /* the frozen bytes; sent_at is at stamp_offset, see body.h */
+    uint32_t stamp_offset;
+};
+
+enum delivery_state { DELIVERY_PENDING, DELIVERY_DELIVERED, DELIVERY_GIVEN_UP, DELIVERY_CANCELLED };
+const char *
+delivery_state_name(enum delivery_state state); /* "pending", "delivered", "given_up", "cancelled" */
+
+struct delivery {
+    int64_t id, event_id, endpoint_id, user_id;
+    enum delivery_state state;
+    bool leased;              /* an attempt is under way */
+    int32_t attempt;          /* attempts that counted */
+    int64_t lease;            /* the fence: rises with every claim */
+    int64_t next_in_ms;       /* until the next attempt; -1 when none is due */
+    struct bytes last_reason; /* name of the failure, or empty */
+    int last_status;
+    int64_t created_at_ms, first_attempt_at_ms, finished_at_ms;
+};
+
+/* One line in a delivery's history. Everything a person needs to see why. */
+struct attempt {
+    int64_t delivery_id, lease;
+    int32_t attempt;
+    int64_t started_at_ms;
+    int32_t duration_ms;
+    int status; /* 0: no answer */
+    enum failure failure;
+    bool counted, body_incomplete, reused_connection, mixed_answer;
+    struct bytes address;  /* "192.0.2.1:443" */
+    struct bytes response; /* the first bytes of the answer's body, raw; at most 16 KiB */
+};
+
+/* Letters, digits, '_', '.', '-'; 1 to 128 bytes; not "." or "..". */
+bool model_type_valid(struct bytes type);
+/* Printable UTF-8 without control bytes, 1 to 128 bytes. */
+bool model_id_valid(struct bytes id);

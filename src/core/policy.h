@@ -1,0 +1,69 @@
+/*
+ * policy: what follows from the end of an attempt. One pure function; its test is a table.
+ *
+ * Mission rows 26 to 30: only 200 acknowledges; otherwise an exponential backoff (base 10 s, factor 3,
+ * cap 12 h, jitter 10 %) until an attempt has failed at least 72 h after the first one; then given_up.
+ * Retry-After is honoured within 0 to 6 h and when later than the backoff. What is our own fault uses
+ * up neither attempts nor window (promise P3).
+ */
+#pragma once
+#include "failure.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct policy {
+    int64_t base_ms, cap_ms;
+    int factor;
+    int jitter_percent;         /* delay is spread evenly over +- this */
+    int64_t window_ms;          /* an attempt that fails at this age or later is the last */
+    int64_t retry_after_ms_max; /* beyond: ignored */
+    int64_t local_delay_ms;     /* after a fault of our own */
+    int lost_leases_max;        /* so many lost leases in a row cost one attempt */
+    int64_t hold_ms_max;        /* a failing endpoint is tried at most this far apart, see policy_pace */
+};
+
+struct policy policy_default(void);
+/* The same, `scale` times as fast (serve --time-scale); no duration falls below 1 ms. */
+struct policy policy_scaled(struct policy policy, int scale);
+
+/* How an attempt ended. failure NONE: the request was wholly written and a final status line with a
+ * complete, valid header block came back under the acknowledgement rule of posthorn-delivery(7). */
+struct outcome {
+    enum failure failure;
+    int status;             /* 0 unless an answer came */
+    int64_t retry_after_ms; /* -1: none or not understood */
+};
+
+enum decision_kind {
+    DECISION_DELIVERED,
+    DECISION_RETRY,   /* after delay_ms; counted as an attempt */
+    DECISION_GIVE_UP, /* counted, and the last */
+    DECISION_RELEASE  /* after delay_ms; not counted, the window is extended */
+};
+
+struct decision {
+    enum decision_kind kind;
+    int64_t delay_ms;
+    enum failure reason; /* NONE when delivered; a bare wrong status becomes UNEXPECTED_STATUS or REDIRECT */
+};
+
+struct decision policy_decide(const struct policy *policy, const struct outcome *outcome, bool success_2xx,
+                              int32_t attempt /* counted before this one, from 0 */,
+                              int64_t age_ms /* since the first attempt, without our own outages */,
+                              uint64_t random);
+
+/* The backoff alone: delay after the n-th counted failure, n from 1. */
+int64_t policy_backoff_ms(const struct policy *policy, int32_t attempt, uint64_t random);
+
+/*
+ * How much of one endpoint may be under way, from how it did lately (promise P7).
+ * An endpoint that answers is open; one never tried, or failing for a moment, gets a few; one that fails
+ * five times in a row gets two, and is then held for a moment that doubles up to hold_ms_max, so that a
+ * million deliveries waiting for it cost nobody else anything.
+ */
+struct pace {
+    int leases_max;
+    int64_t hold_ms; /* after a failure: hand out nothing of this endpoint for so long */
+    bool proven;     /* may use every slot; the others share half of them */
+};
+struct pace policy_pace(const struct policy *policy, bool ever_answered, int failures_in_a_row);

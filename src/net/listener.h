@@ -1,0 +1,86 @@
+/*
+ * listener: inbound HTTP, an adapter over libmicrohttpd with its own epoll threads. The server's API
+ * and `posthorn receive` both stand on it.
+ *
+ * Hands one complete, bounded request at a time to `handle`, which answers now or later, from any thread
+ * (the connection is suspended meanwhile). Limits and framing faults of bad-input are answered here:
+ * body over the limit 413 at once, line 414, headers 431, unknown method 405, two Host or none 400, ...
+ * through `on_refused`, so that the application gives errors its own shape.
+ */
+#pragma once
+#include "arena.h"
+#include "clock.h"
+#include "log.h"
+
+struct listener;
+
+struct listener_header {
+    struct bytes name, value;
+};
+
+enum { LISTENER_HEADERS_MAX = 100 };
+
+struct listener_request {
+    struct bytes method;
+    struct bytes target; /* as on the wire, undecoded: path and query */
+    struct bytes path;   /* the target's part before '?' , undecoded */
+    struct bytes query;  /* behind '?', undecoded; may be empty */
+    struct listener_header headers[LISTENER_HEADERS_MAX];
+    int header_count;
+    char *body; /* NUL-terminated, writable; body_len bytes */
+    size_t body_len;
+    struct arena arena; /* the request's memory, freed after the answer is sent */
+    char peer[64];      /* address of the client, without port */
+    void *user;         /* the application's */
+};
+
+/* First value of a header, name case-insensitive; *count (may be NULL) how many there are. data NULL: absent.
+ */
+struct bytes listener_header(const struct listener_request *request, const char *name, int *count);
+
+struct listener_reply {
+    int status;
+    const struct listener_header *headers; /* copied */
+    int header_count;
+    struct bytes body; /* copied unless it lies on the request's arena (then it is sent from there) */
+    bool close;        /* close the connection afterwards */
+};
+
+struct listener_config {
+    const char *listen;  /* "127.0.0.1:8080", "[::1]:8080", ":8080" for every interface; port 0: any */
+    int threads;         /* 1 or more epoll threads */
+    size_t body_len_max; /* 1 MiB */
+    size_t arena_len_max;
+    int connections_max;
+    int idle_seconds;
+    const char *tls_cert_file, *tls_key_file, *tls_client_ca_file; /* NULL: plain HTTP */
+    /* Headers are here, the body is not: return 0 to go on, or a status to refuse with (after which `handle`
+     * is not called, and `on_refused` shapes the answer). May be NULL. */
+    int (*accept_head)(void *ctx, struct listener_request *request);
+    void (*handle)(void *ctx, struct listener_request *request);
+    /* Fill the reply for a request the listener refuses itself. */
+    void (*on_refused)(void *ctx, struct listener_request *request, int status, struct listener_reply *reply);
+    void *ctx;
+    struct clock clock;
+    struct log *log;
+};
+
+enum listener_error {
+    LISTENER_OK,
+    LISTENER_BAD_ADDRESS,
+    LISTENER_IN_USE,
+    LISTENER_DENIED,
+    LISTENER_TLS,
+    LISTENER_FAILED
+};
+const char *listener_error_sentence(enum listener_error error);
+
+enum listener_error listener_open(const struct listener_config *config, struct listener **listener);
+/* "127.0.0.1:8080" with the real port. */
+const char *listener_address(const struct listener *listener);
+/* Exactly once for each handled request; any thread. */
+void listener_answer(struct listener_request *request, const struct listener_reply *reply);
+/* Stops accepting; requests in hand may still be answered. */
+void listener_quiesce(struct listener *listener);
+/* Every request must have been answered. */
+void listener_close(struct listener *listener);

@@ -1,0 +1,92 @@
+/*
+ * sender: outbound attempts. One POST, one response, over http or https, on a libuv loop; strict limits on
+ * everything that comes back.
+ *
+ * An attempt counts as answered (failure NONE) if and only if the whole request was written, the final status
+ * line and header block are complete and valid, and no byte had arrived on this connection before our first
+ * request byte. Connections are kept alive per pool key (endpoint and TLS identity) and shared with nobody
+ * else; before one is used again, any readable byte or EOF discards it. If a reused connection closes without
+ * one byte of response, the request goes once more over a fresh one, inside the same attempt. Redirects,
+ * cookies, encodings, proxies: never.
+ *
+ * Resolves once an attempt (c-ares, answers kept for their TTL), asks `allow` about every address, dials the
+ * allowed ones in turn with 250 ms between families, and nothing else in posthorn connects to a receiver.
+ *
+ * All calls on the loop's thread. No globals.
+ */
+#pragma once
+#include "clock.h"
+#include "failure.h"
+#include "log.h"
+#include "url.h"
+#include <sys/socket.h>
+#include <uv.h>
+
+struct sender;
+
+struct sender_limits {
+    int dns_ms, connect_ms /* an address */, connect_all_ms, tls_ms, send_ms, header_ms, body_ms, attempt_ms,
+        idle_ms;
+};
+struct sender_limits sender_limits_default(void); /* promises.md: 5 s, 5, 10, 5, 10, 15, 5, 30, 15 */
+
+struct sender_config {
+    uv_loop_t *loop;
+    struct clock clock;
+    struct sender_limits limits;
+    int attempts_max; /* under way at once: sizes the tables */
+    int idle_connections_max;
+    const char *user_agent;  /* "posthorn/0.1.0" */
+    const char *ca_file;     /* NULL: the system's bundle; loaded once */
+    const char *dns_servers; /* NULL: the system's; "127.0.0.1:5353,..." */
+    /* G7: asked for each resolved address, and again where connect is called. */
+    bool (*allow)(void *ctx, const struct sockaddr *address);
+    void *ctx;
+    struct log *log;
+};
+
+struct sender_header {
+    struct bytes name, value;
+};
+enum { SENDER_HEADERS_MAX = 16 };
+
+/* All views must live until the result is given. */
+struct sender_request {
+    int64_t pool_key; /* the endpoint's id: connections are shared only under one key and one authority */
+    struct url url;
+    struct sender_header
+        headers[SENDER_HEADERS_MAX]; /* written as given; Host, User-Agent, Accept, Accept-Encoding,
+                                        Content-Length, Connection are the sender's own */
+    int header_count;
+    struct bytes body;
+};
+
+struct sender_result {
+    enum failure failure; /* NONE: answered, see status */
+    int status;
+    int64_t retry_after_ms; /* -1 */
+    int64_t duration_ms;
+    bool body_incomplete, reused_connection, mixed_answer;
+    char address[64];      /* "192.0.2.1:443", "[2001:db8::1]:443", or empty */
+    struct bytes response; /* valid during the call only */
+};
+
+typedef void sender_done(void *ctx, uint32_t tag, const struct sender_result *result);
+
+/* NULL: the CA file cannot be read, or the loop refuses; the log says which. */
+struct sender *sender_open(const struct sender_config *config);
+/* Never calls `done` before it returns; calls it exactly once, at the latest limits.attempt_ms later
+ * (monotonic). */
+void sender_start(struct sender *sender, const struct sender_request *request, uint32_t tag,
+                  sender_done *done, void *ctx);
+/* Ends everything under way with FAILURE_SHUTDOWN. */
+void sender_abort(struct sender *sender);
+/* Closes the handles; the caller runs the loop until it is empty, then sender_free. */
+void sender_close(struct sender *sender);
+void sender_free(struct sender *sender);
+
+struct sender_stats {
+    int64_t attempts, connections_opened, connections_reused, tls_full, tls_resumed;
+    int under_way, idle;
+};
+void sender_stats(const struct sender *sender, struct sender_stats *stats);

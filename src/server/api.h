@@ -1,0 +1,39 @@
+/*
+ * api: the HTTP side of the server. Routes, authentication, JSON:API; one file a resource in api/.
+ *
+ * A request comes from the listener, is authenticated against the keyring, parsed, validated, and becomes one
+ * queue job (write) or one readers job (read); its answer is sent from their completion. An event
+ * gets its 201 only after the commit that made it durable (promise P1).
+ */
+#pragma once
+#include "config.h"
+#include "engine.h"
+#include "ids.h"
+#include "listener.h"
+#include "queue.h"
+#include "readers.h"
+
+struct api;
+
+struct api_config {
+    const struct config *config; /* must outlive the api */
+    struct guard guard;          /* for webhook_url at write time */
+    struct queue *queue;
+    struct readers *readers;
+    struct clock clock;
+    struct log *log;
+    int64_t id_floor; /* largest id in the store */
+    /* For /metrics and /health. */
+    void (*engine_stats)(void *ctx, struct engine_stats *stats);
+    void *ctx;
+};
+
+/* Loads the keyring (every active key's digest, its user and role) through the readers; NULL: the log says
+ * why. */
+struct api *api_open(const struct api_config *config);
+void api_close(struct api *api);
+
+/* For listener_config. */
+int api_accept_head(void *api, struct listener_request *request);
+void api_handle(void *api, struct listener_request *request);
+void api_on_refused(void *api, struct listener_request *request, int status, struct listener_reply *reply);

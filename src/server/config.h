@@ -1,0 +1,74 @@
+/*
+ * config: every setting, from one table that feeds the file, the environment, --help and posthorn.conf(5).
+ *
+ * Order of precedence: command line, POSTHORN_... environment, file, default. A setting that is unknown or
+ * malformed anywhere is an error with its place (file:line, variable, option), never ignored.
+ * The file: one `name = value` a line, `#` starts a comment; list settings may be given several times.
+ */
+#pragma once
+#include "arena.h"
+#include "guard.h"
+#include "log.h"
+#include "policy.h"
+
+enum { CONFIG_LIST_MAX = 64 };
+
+struct config_list {
+    const char *items[CONFIG_LIST_MAX];
+    int count;
+};
+
+struct config {
+    const char *data;   /* --data: the folder with posthorn.db */
+    const char *listen; /* --listen 127.0.0.1:8080 */
+    const char *mode;   /* --mode: "sandbox" or "production" */
+    bool dev;           /* --dev: loopback and http targets, loudly */
+    bool allow_http;
+    struct config_list allow_target; /* --allow-target CIDR[:PORT] */
+    int64_t time_scale;              /* dev only */
+    bool strict_json;                /* no comments, no trailing commas */
+    int64_t http_threads, reader_threads;
+    int64_t body_bytes_max, connections_max, idle_s;
+    int64_t slots, endpoint_connections_max, queue_max;
+    int64_t backoff_base_ms, backoff_factor, backoff_cap_ms, backoff_jitter_percent, window_ms;
+    int64_t lease_ms, drain_ms;
+    int64_t disk_reserve_bytes;
+    int64_t retention_days; /* events whose deliveries have ended are purged after so long; 0: never */
+    const char *ca_file, *dns_servers;
+    const char *tls_cert, *tls_key, *tls_client_ca;
+    const char *log_level;
+    bool log_json;
+};
+
+/* One row of the table; config.c holds it, help and man page are made from it. */
+enum config_kind {
+    CONFIG_TEXT,
+    CONFIG_BOOL,
+    CONFIG_INT,
+    CONFIG_DURATION /* 500ms 10s 5m 12h 3d */,
+    CONFIG_SIZE /* 64MiB */,
+    CONFIG_LIST
+};
+struct config_setting {
+    const char *name; /* "allow-target": --allow-target, POSTHORN_ALLOW_TARGET, allow-target = */
+    enum config_kind kind;
+    size_t offset;        /* into struct config */
+    const char *standard; /* default, as text */
+    const char *argument; /* "CIDR[:PORT]" for --help */
+    const char *help;
+    int64_t min, max;
+};
+extern const struct config_setting config_settings[];
+extern const int config_setting_count;
+
+struct config_error {
+    char text[256];
+};
+
+/* argv without the command's name. Views stay in `arena` or argv. --config FILE and --help are handled by the
+ * caller through config_find_option. False: error->text says what and where. */
+bool config_load(struct config *config, struct arena *arena, int argc, char **argv, char **environment,
+                 const char *file, struct config_error *error);
+/* policy and guard from the settings; dev and time-scale applied. */
+struct policy config_policy(const struct config *config);
+bool config_guard(const struct config *config, struct guard *guard, struct config_error *error);

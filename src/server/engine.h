@@ -1,0 +1,41 @@
+/*
+ * engine: the shell that joins core, store and net. It alone knows dispatch, queue and sender together.
+ *
+ * One thread, one libuv loop. The writer's completions and filled boxes come in over an inbox and a
+ * wake-up; everything else happens on the loop: feed dispatch, drain its effects, start attempts, sleep.
+ */
+#pragma once
+#include "dispatch.h"
+#include "guard.h"
+#include "queue.h"
+#include "sender.h"
+
+struct engine;
+
+struct engine_config {
+    struct dispatch_config dispatch;
+    struct sender_limits limits;
+    struct guard guard;
+    const char *ca_file, *dns_servers;
+    struct clock clock;
+    struct queue *queue; /* must outlive the engine */
+    struct log *log;
+};
+
+/* NULL: the log says why. */
+struct engine *engine_open(const struct engine_config *config);
+/* The queue's on_work: any thread. */
+void engine_work(struct engine *engine, struct store_work **boxes, int count);
+/* No new attempts; what is under way may finish within drain_ms, then is aborted; outcomes are recorded.
+ * Returns when every slot is free and the thread has ended. */
+void engine_drain(struct engine *engine, int64_t drain_ms);
+/* A second SIGTERM: ends attempts under way at once. Any thread. */
+void engine_abort(struct engine *engine);
+void engine_free(struct engine *engine);
+
+struct engine_stats {
+    struct sender_stats sender;
+    uint32_t slots[SLOT_STATE_COUNT];
+    int64_t delivered, retried, given_up, released, cpu_us;
+};
+void engine_stats(struct engine *engine, struct engine_stats *stats);

@@ -1,0 +1,48 @@
+/*
+ * server: one node, whole: store, queue, readers, engine, api, listener, opened and closed in that order. No
+ * globals, so that three nodes can live in one test process. `posthorn serve` is server_open, signals,
+ * server_drain, server_close.
+ */
+#pragma once
+#include "config.h"
+
+struct server;
+
+enum server_error {
+    SERVER_OK,
+    SERVER_DATA /* 1 */,
+    SERVER_LOCKED /* exit 3 */,
+    SERVER_NEWER,
+    SERVER_LISTEN,
+    SERVER_TLS,
+    SERVER_CONFIG,
+    SERVER_FAILED
+};
+
+struct server_options {
+    const struct config *config;
+    struct clock clock;
+    struct log *log;
+    /* The store is broken: called once, from any thread; `serve` exits with 5. NULL: abort. */
+    void (*on_broken)(void *ctx);
+    void *ctx;
+};
+
+/* What init makes: filled only when the data folder was empty. */
+struct server_first {
+    bool created;
+    int64_t user_id;
+    char api_key[65]; /* shown once */
+};
+
+/* Creates the folder and the first Master (id 5) with a key when there is none. `error_text` says what to do.
+ */
+enum server_error server_init_data(const struct server_options *options, struct server_first *first,
+                                   char error_text[256]);
+enum server_error server_open(const struct server_options *options, struct server **server,
+                              char error_text[256]);
+const char *server_address(const struct server *server);
+/* Stops accepting, lets attempts end within drain_ms, records them. */
+void server_drain(struct server *server, int64_t drain_ms);
+void server_abort(struct server *server); /* a second signal: drain at once; any thread */
+void server_close(struct server *server);

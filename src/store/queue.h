@@ -1,0 +1,50 @@
+/*
+ * queue: the one way to write. A writer thread drains what waits and does it in ONE transaction with ONE
+ * fsync (group commit), serves the standing claim in the same transaction, then runs the completions.
+ *
+ * Completions run on the writer thread: they must be short and must not block. A job belongs to
+ * the submitter before and after; in between it is the queue's. Memory that an op views must
+ * live until its completion.
+ */
+#pragma once
+#include "store.h"
+
+struct queue;
+
+struct queue_job {
+    struct store_op op;
+    void (*done)(struct queue_job *job,
+                 enum store_status status); /* OK: op.result says how. FULL, DOWN, BROKEN: not written */
+    void *ctx;
+    struct queue_job *next; /* the queue's */
+};
+
+struct queue_config {
+    const struct store_engine *engine;
+    struct store *store;
+    struct clock clock;
+    int batch_max;   /* jobs a transaction, for example 1,024 */
+    int waiting_max; /* jobs in the queue; outcomes may exceed it by the number of slots */
+    /* Filled boxes, or empty ones that were withdrawn. On the writer thread. */
+    void (*on_work)(void *ctx, struct store_work **boxes, int count);
+    /* The store is broken, once: the server logs it and exits. */
+    void (*on_broken)(void *ctx, enum store_status status);
+    void *ctx;
+    struct log *log;
+};
+
+struct queue *queue_open(const struct queue_config *config);
+/* False: the queue is full (503 with Retry-After). Outcomes are never refused. Any thread. */
+bool queue_submit(struct queue *queue, struct queue_job *job);
+/* The standing claim grows by these empty boxes. Any thread. */
+void queue_offer(struct queue *queue, struct store_work **boxes, int count);
+/* Every empty box comes back through on_work with filled == false. Any thread. */
+void queue_withdraw(struct queue *queue);
+/* Writes what waits, returns empty boxes, ends the thread. */
+void queue_close(struct queue *queue);
+
+struct queue_stats {
+    int64_t batches, jobs, cpu_us; /* cpu of the writer thread */
+    int waiting;
+};
+void queue_stats(struct queue *queue, struct queue_stats *stats);

@@ -1,0 +1,22 @@
+/*
+ * readers: a few threads that answer queries, so that a long list never holds up an HTTP thread.
+ */
+#pragma once
+#include "store.h"
+
+struct readers;
+
+struct readers_job {
+    struct store_query query;
+    struct arena *arena; /* the answer's memory; the job's until done */
+    struct store_answer answer;
+    enum store_status status;
+    void (*done)(struct readers_job *job); /* on the reader thread */
+    void *ctx;
+    struct readers_job *next;
+};
+
+struct readers *readers_open(const struct store_engine *engine, struct store *store, int threads,
+                             int waiting_max);
+bool readers_submit(struct readers *readers, struct readers_job *job); /* false: full */
+void readers_close(struct readers *readers); /* answers what waits, ends the threads */

@@ -1,0 +1,197 @@
+/*
+ * store: the contract of what keeps posthorn's state. One suite (tests/store) runs on every engine.
+ *
+ * Synchronous; one thread writes, any reader thread reads. Durations cross this line, instants of the due
+ * clock do not ("due again in 90 s"): each engine has its own clock, so that skewed nodes cannot
+ * double-lease. Every write is repeatable: an event by its id or idempotency key, an outcome by delivery
+ * and lease; so a commit whose fate is unknown is simply done again.
+ *
+ * Two clocks of an engine, both unaffected by jumps of the wall clock while it runs:
+ *   due clock      when deliveries are due and leases run out; on restart it goes on from the later of the
+ * wall clock and its own last value service clock  the time during which posthorn was up; a delivery's age is
+ * counted on it, so our own outages use up nothing of the window (promise P3)
+ *
+ * A claimed delivery has due = now + lease_ms; so a lease that ran out is simply due again. `lease` rises
+ * with every claim and is the fence; `attempt` is the backoff step; `lost` counts leases that ended without a
+ * record.
+ */
+#pragma once
+#include "arena.h"
+#include "clock.h"
+#include "log.h"
+#include "model.h"
+#include "policy.h"
+
+enum store_status {
+    STORE_OK,
+    STORE_FULL,   /* no space: nothing of the batch was written; later it may be */
+    STORE_DOWN,   /* cannot be reached now (PostgreSQL); the fate of a commit may be unknown: do it again */
+    STORE_BROKEN, /* fsync or write error, corruption: stop acknowledging and exit; never retry an fsync */
+    STORE_LOCKED, /* another server has this file (open only; exit code 3) */
+    STORE_NEWER   /* the schema is newer than this program (open only) */
+};
+const char *store_status_sentence(enum store_status status);
+
+/* ---- writing ---- */
+
+enum store_op_kind {
+    STORE_EVENT,       /* accept an event with its deliveries and idempotency row */
+    STORE_OUTCOME,     /* record the end of an attempt, fenced by the lease */
+    STORE_USER_CREATE, /* id 0: the next one, the first is 5 */
+    STORE_USER_UPDATE,
+    STORE_KEY_CREATE,
+    STORE_KEY_REVOKE,
+    STORE_RESEND, /* a finished delivery becomes pending and due now, its age starting again */
+    STORE_CANCEL, /* a pending delivery ends as cancelled */
+    STORE_PURGE,  /* remove some events older than a time whose deliveries have all ended */
+    STORE_OP_COUNT
+};
+
+enum store_result {
+    STORE_DONE,
+    STORE_REPLAYED,  /* EVENT: same idempotency key and same request: the earlier event, its id in `id` */
+    STORE_CONFLICT,  /* EVENT: same key, other request. USER_UPDATE: version differs. KEY_REVOKE: it is the
+                        user's last. RESEND, CANCEL: state */
+    STORE_NOT_FOUND, /* no such user, key, delivery */
+    STORE_FENCED,    /* OUTCOME: another lease has it, or it has ended; not an error */
+    STORE_NO_SPACE   /* EVENT: the disk reserve is reached; outcomes are still recorded */
+};
+
+struct store_op {
+    enum store_op_kind kind;
+    enum store_result result; /* out */
+    int64_t id;               /* out: id of what was created, replayed or changed */
+    int64_t count;            /* out: deliveries created (EVENT), rows removed (PURGE) */
+    union {
+        struct {
+            struct event event;           /* all fields but sent_at_ms */
+            struct bytes idempotency_key; /* len 0: none; scoped to requester_id */
+            int64_t requester_id;
+            unsigned char request_digest[32];
+        } event;
+        struct {
+            int64_t delivery_id, lease;
+            struct decision decision;
+            bool answered;          /* the receiver acknowledged: its pace opens */
+            struct attempt attempt; /* the history line, views included */
+        } outcome;
+        struct {
+            struct user user;
+            int64_t if_version; /* -1: whatever it is */
+        } user;
+        struct api_key key; /* CREATE: all; REVOKE: id and user_id */
+        struct {
+            int64_t delivery_id, user_id;
+        } delivery; /* RESEND, CANCEL; user_id 0: anybody's */
+        struct {
+            int64_t before_ms; /* received before */
+            int rows_max;
+        } purge;
+    };
+};
+
+/*
+ * A box for one piece of work: what an attempt needs, self-contained. Empty boxes are the standing claim:
+ * whoever has slots free gives boxes with the batch; the store fills some and leaves the others.
+ * `memory` belongs to the box, is reset when it is filled, and keeps url and document alive until the next
+ * time.
+ */
+struct store_work {
+    struct arena memory;
+    uint32_t slot; /* the owner's number for this box; the store leaves it alone */
+    bool filled;
+    int64_t delivery_id, event_id, endpoint_id, user_id, lease;
+    int32_t attempt, lost;
+    int64_t age_ms;
+    int64_t sent_at_ms; /* durable by now */
+    struct bytes url;
+    char auth_digest[65]; /* of the owner's oldest active key */
+    bool success_2xx;
+    bool mtls;      /* reserved for client identities: false */
+    char *document; /* stamped; document_len bytes */
+    size_t document_len;
+};
+
+struct store_batch {
+    struct store_op **ops;
+    int op_count;
+    struct store_work **boxes; /* empty ones; filled from the front */
+    int box_count, filled_count;
+    int64_t next_due_in_ms; /* out: when something more could be claimed; -1: nothing waits. 0 only if a box
+                               would help now */
+};
+
+/* ---- reading ---- */
+
+enum store_query_kind {
+    STORE_GET_USER,
+    STORE_LIST_USERS,
+    STORE_GET_KEYRING /* every active key, all users */,
+    STORE_LIST_KEYS,
+    STORE_GET_EVENT,
+    STORE_LIST_EVENTS,
+    STORE_LIST_DELIVERIES,
+    STORE_GET_DELIVERY,
+    STORE_LIST_ATTEMPTS,
+    STORE_GET_STATS
+};
+
+struct store_query {
+    enum store_query_kind kind;
+    int64_t
+        id; /* GET_*: its id. LIST_DELIVERIES: the event. LIST_ATTEMPTS: the delivery. LIST_KEYS: the user */
+    int64_t owner_id;  /* events and deliveries: only this user's; 0: everybody's */
+    int64_t master_id; /* users: only itself and those it created; 0: everybody */
+    struct bytes event_type, resource_type, resource_id; /* LIST_EVENTS filters, literal; empty: any */
+    bool undelivered; /* LIST_EVENTS: only those with a delivery that is pending or given up */
+    bool descending;
+    int64_t after_id;   /* cursor: exclusive; 0: from the start */
+    int limit;          /* rows at most */
+    bool with_document; /* events */
+};
+
+struct store_stats {
+    int64_t events, deliveries_pending, deliveries_delivered, deliveries_given_up, endpoints, oldest_due_ms;
+    int64_t id_max;
+};
+
+/* Arrays on the caller's arena; exactly one is set, by the query's kind. */
+struct store_answer {
+    struct user *users;
+    struct api_key *keys;
+    struct event *events;
+    struct delivery *deliveries;
+    struct attempt *attempts;
+    struct store_stats *stats;
+    int count;
+    bool more; /* a page follows */
+};
+
+/* ---- an engine ---- */
+
+struct store_config {
+    const char *path; /* SQLite: the file */
+    struct clock clock;
+    struct policy policy; /* for policy_pace */
+    int64_t lease_ms;
+    int readers;                /* reader threads that will call store_read, numbered from 0 */
+    int64_t disk_reserve_bytes; /* below so much free space EVENT answers NO_SPACE */
+    int slots_unproven_max;     /* leases that endpoints without a recent 200 may hold together */
+    struct log *log;
+};
+
+struct store;
+
+struct store_engine {
+    const char *name;
+    enum store_status (*open)(const struct store_config *config, struct store **store); /* migrates */
+    /* One transaction, one fsync: the ops in order, then the claim. Only STORE_OK means written. */
+    enum store_status (*write)(struct store *store, struct store_batch *batch);
+    /* STORE_OK with count 0: not found. `reader` is below config.readers; one thread a reader. */
+    enum store_status (*read)(struct store *store, int reader, const struct store_query *query,
+                              struct arena *arena, struct store_answer *answer);
+    int (*wait_fd)(struct store *store); /* readable when other nodes have left work; -1: there are none */
+    void (*close)(struct store *store);
+};
+
+extern const struct store_engine store_sqlite;
