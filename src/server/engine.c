@@ -1,1 +1,510 @@
-#include <stddef.h>
+#include "engine.h"
+#include "digest.h"
+#include "memory.h"
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+enum {
+    BOX_LEN_MAX = MODEL_BODY_LEN_MAX * 2 + 64 * 1024, /* document, url, and the answer kept for the record */
+    ANSWER_KEPT_MAX = 256, /* of an acknowledgement; a failure keeps all that was read */
+    LOCALS_REFRESH_MS = 60 * 1000
+};
+
+struct engine_slot {
+    struct store_work box;
+    struct queue_job record;
+    struct sender_request request;
+    struct attempt attempt; /* the history line, filled when the attempt ends */
+    char address[64];       /* what attempt.address looks at */
+    enum record_result recorded;
+    struct engine_slot *next; /* in the inbox */
+    struct engine *engine;
+};
+
+/* What other threads leave for the loop. */
+struct engine_inbox {
+    pthread_mutex_t lock;
+    struct engine_slot *filled, *returned, *recorded;
+    bool drain, abort, closed;
+    int64_t drain_ms;
+    struct engine_stats published;
+};
+
+struct engine {
+    struct engine_config config;
+    struct guard guard; /* with the addresses of our own interfaces, refreshed */
+    struct dispatch *dispatch;
+    struct engine_slot *slots;
+    struct store_work **offers; /* room for one pump's OFFER effects */
+    struct sender *sender;
+    struct engine_inbox inbox;
+    struct engine_stats stats;
+    uv_loop_t loop;
+    uv_async_t wake;
+    uv_prepare_t pump;
+    uv_timer_t timer, drain_timer, locals_timer;
+    pthread_t thread;
+    bool thread_started, joined, draining;
+};
+
+static void engine_list_push(struct engine_slot **list, struct engine_slot *slot)
+{
+    slot->next = *list;
+    *list = slot;
+}
+
+/* ---- coming in, from any thread ---- */
+
+/* Under the inbox's lock: the handle is not closed before the one who wakes has let go of it. */
+static void engine_wake_locked(struct engine *engine)
+{
+    if (!engine->inbox.closed) {
+        uv_async_send(&engine->wake);
+    }
+}
+
+void engine_work(struct engine *engine, struct store_work **boxes, int count)
+{
+    pthread_mutex_lock(&engine->inbox.lock);
+    for (int i = count - 1; i >= 0; i--) {
+        struct engine_slot *slot = &engine->slots[boxes[i]->slot];
+        engine_list_push(boxes[i]->filled ? &engine->inbox.filled : &engine->inbox.returned, slot);
+    }
+    engine_wake_locked(engine);
+    pthread_mutex_unlock(&engine->inbox.lock);
+}
+
+static enum record_result engine_record_result(const struct queue_job *job, enum store_status status)
+{
+    if (status != STORE_OK) {
+        return RECORD_FAILED;
+    }
+    return job->op.result == STORE_DONE ? RECORD_DONE : RECORD_FENCED;
+}
+
+/* On the writer thread. */
+static void engine_on_recorded(struct queue_job *job, enum store_status status)
+{
+    struct engine_slot *slot = job->ctx;
+    struct engine *engine = slot->engine;
+
+    slot->recorded = engine_record_result(job, status);
+    pthread_mutex_lock(&engine->inbox.lock);
+    engine_list_push(&engine->inbox.recorded, slot);
+    engine_wake_locked(engine);
+    pthread_mutex_unlock(&engine->inbox.lock);
+}
+
+/* ---- the loop's side ---- */
+
+static void engine_feed(struct engine *engine, const struct input *input)
+{
+    dispatch_feed(engine->dispatch, clock_mono_ms(&engine->config.clock), input);
+}
+
+static uint32_t engine_slot_number(const struct engine *engine, const struct engine_slot *slot)
+{
+    return (uint32_t)(slot - engine->slots);
+}
+
+static void engine_feed_filled(struct engine *engine, const struct engine_slot *slot)
+{
+    const struct store_work *box = &slot->box;
+    struct input input = {
+        .kind = INPUT_WORK,
+        .slot = engine_slot_number(engine, slot),
+        .work = {.delivery_id = box->delivery_id,
+                 .endpoint_id = box->endpoint_id,
+                 .lease = box->lease,
+                 .attempt = box->attempt,
+                 .lost = box->lost,
+                 .age_ms = box->age_ms,
+                 .success_2xx = box->success_2xx},
+    };
+    engine_feed(engine, &input);
+}
+
+static void engine_on_drain_timer(uv_timer_t *timer)
+{
+    struct engine *engine = timer->data;
+    sender_abort(engine->sender);
+}
+
+static void engine_take_inbox(struct engine *engine)
+{
+    pthread_mutex_lock(&engine->inbox.lock);
+    struct engine_slot *filled = engine->inbox.filled, *returned = engine->inbox.returned;
+    struct engine_slot *recorded = engine->inbox.recorded;
+    engine->inbox.filled = engine->inbox.returned = engine->inbox.recorded = NULL;
+    bool drain = engine->inbox.drain && !engine->draining, abort_now = engine->inbox.abort;
+    int64_t drain_ms = engine->inbox.drain_ms;
+    engine->inbox.abort = false;
+    pthread_mutex_unlock(&engine->inbox.lock);
+
+    for (struct engine_slot *slot = recorded, *next; slot; slot = next) {
+        next = slot->next;
+        engine_feed(engine, &(struct input){.kind = INPUT_RECORDED,
+                                            .slot = engine_slot_number(engine, slot),
+                                            .recorded = slot->recorded});
+    }
+    for (struct engine_slot *slot = returned, *next; slot; slot = next) {
+        next = slot->next;
+        engine_feed(engine,
+                    &(struct input){.kind = INPUT_RETURNED, .slot = engine_slot_number(engine, slot)});
+    }
+    for (struct engine_slot *slot = filled, *next; slot; slot = next) {
+        next = slot->next;
+        engine_feed_filled(engine, slot);
+    }
+    if (drain) {
+        engine->draining = true;
+        uv_timer_start(&engine->drain_timer, engine_on_drain_timer, (uint64_t)drain_ms, 0);
+        engine_feed(engine, &(struct input){.kind = INPUT_DRAIN});
+    }
+    if (abort_now) {
+        sender_abort(engine->sender);
+    }
+}
+
+/* An attempt has ended: the history line is kept with the slot, the outcome goes to the core. */
+static void engine_on_sent(void *ctx, uint32_t tag, const struct sender_result *result)
+{
+    struct engine *engine = ctx;
+    struct engine_slot *slot = &engine->slots[tag];
+    bool answered_200 = result->failure == FAILURE_NONE && result->status == 200;
+    size_t kept_max = answered_200 ? ANSWER_KEPT_MAX : result->response.len;
+    size_t kept = result->response.len < kept_max ? result->response.len : kept_max;
+
+    memcpy(slot->address, result->address, sizeof slot->address);
+    slot->attempt.duration_ms = (int32_t)result->duration_ms;
+    slot->attempt.status = result->status;
+    slot->attempt.body_incomplete = result->body_incomplete;
+    slot->attempt.reused_connection = result->reused_connection;
+    slot->attempt.mixed_answer = result->mixed_answer;
+    slot->attempt.address = bytes_of(slot->address);
+    slot->attempt.response = arena_copy(&slot->box.memory, bytes_make(result->response.data, kept));
+    if (!slot->attempt.response.data) {
+        slot->attempt.response.len = 0; /* the box is full: the answer's text is a comfort, not a promise */
+    }
+    engine_feed(engine, &(struct input){.kind = INPUT_OUTCOME,
+                                        .slot = tag,
+                                        .duration_ms = result->duration_ms,
+                                        .outcome = {.failure = result->failure,
+                                                    .status = result->status,
+                                                    .retry_after_ms = result->retry_after_ms}});
+}
+
+static void engine_add_header(struct sender_request *request, const char *name, struct bytes value)
+{
+    assert(request->header_count < SENDER_HEADERS_MAX);
+    request->headers[request->header_count++] = (struct sender_header){bytes_of(name), value};
+}
+
+static void engine_send(struct engine *engine, uint32_t number)
+{
+    struct engine_slot *slot = &engine->slots[number];
+    struct sender_request *request = &slot->request;
+
+    slot->attempt = (struct attempt){.delivery_id = slot->box.delivery_id,
+                                     .lease = slot->box.lease,
+                                     .started_at_ms = clock_wall_ms(&engine->config.clock)};
+    /* The settings may have become stricter since the URL was stored. */
+    if (url_parse(slot->box.url, &request->url) != URL_OK ||
+        guard_url(&engine->guard, &request->url) != GUARD_ALLOWED) {
+        engine_feed(engine,
+                    &(struct input){.kind = INPUT_OUTCOME,
+                                    .slot = number,
+                                    .outcome = {.failure = FAILURE_BLOCKED_URL, .retry_after_ms = -1}});
+        return;
+    }
+    request->pool_key = slot->box.endpoint_id;
+    request->header_count = 0;
+    request->body = bytes_make(slot->box.document, slot->box.document_len);
+    engine_add_header(request, "Content-Type", bytes_of("application/json"));
+    if (slot->box.auth_digest[0]) {
+        engine_add_header(request, "WEBHOOK-AUTH", bytes_make(slot->box.auth_digest, DIGEST_HEX_LEN));
+    }
+    sender_start(engine->sender, request, number, engine_on_sent, engine);
+}
+
+static void engine_count(struct engine *engine, enum decision_kind kind)
+{
+    switch (kind) {
+    case DECISION_DELIVERED:
+        engine->stats.delivered++;
+        break;
+    case DECISION_RETRY:
+        engine->stats.retried++;
+        break;
+    case DECISION_GIVE_UP:
+        engine->stats.given_up++;
+        break;
+    case DECISION_RELEASE:
+        engine->stats.released++;
+        break;
+    }
+}
+
+static void engine_record(struct engine *engine, const struct effect *effect)
+{
+    struct engine_slot *slot = &engine->slots[effect->slot];
+    struct queue_job *job = &slot->record;
+    bool tried =
+        slot->attempt.lease == effect->work.lease && slot->attempt.delivery_id == effect->work.delivery_id;
+    bool counted = effect->decision.kind != DECISION_RELEASE;
+
+    if (!tried) { /* never sent: released while it waited, or too many lost leases */
+        slot->attempt =
+            (struct attempt){.delivery_id = effect->work.delivery_id, .lease = effect->work.lease};
+        slot->attempt.started_at_ms = counted ? clock_wall_ms(&engine->config.clock) : 0;
+    }
+    slot->attempt.failure = effect->decision.reason;
+    slot->attempt.counted = counted;
+    slot->attempt.attempt = effect->work.attempt + (counted ? 1 : 0);
+    job->op = (struct store_op){.kind = STORE_OUTCOME};
+    job->op.outcome.delivery_id = effect->work.delivery_id;
+    job->op.outcome.lease = effect->work.lease;
+    job->op.outcome.decision = effect->decision;
+    job->op.outcome.answered = effect->decision.kind == DECISION_DELIVERED;
+    job->op.outcome.attempt = slot->attempt;
+    job->done = engine_on_recorded;
+    job->ctx = slot;
+    engine_count(engine, effect->decision.kind);
+    bool taken = queue_submit(engine->config.queue, job);
+    assert(taken && "outcomes are never refused");
+    (void)taken;
+}
+
+static void engine_offer(struct engine *engine, int count)
+{
+    if (count > 0) {
+        queue_offer(engine->config.queue, engine->offers, count);
+    }
+}
+
+static void engine_publish(struct engine *engine)
+{
+    for (int state = 0; state < SLOT_STATE_COUNT; state++) {
+        engine->stats.slots[state] = dispatch_count(engine->dispatch, (enum slot_state)state);
+    }
+    sender_stats(engine->sender, &engine->stats.sender);
+    pthread_mutex_lock(&engine->inbox.lock);
+    engine->inbox.published = engine->stats;
+    pthread_mutex_unlock(&engine->inbox.lock);
+}
+
+static void engine_on_timer(uv_timer_t *timer)
+{
+    (void)timer; /* the pump runs before the loop sleeps again */
+}
+
+static void engine_sleep(struct engine *engine)
+{
+    int64_t wake_at = dispatch_wake_at(engine->dispatch);
+    if (wake_at == INT64_MAX) {
+        uv_timer_stop(&engine->timer);
+        return;
+    }
+    int64_t delay_ms = wake_at - clock_mono_ms(&engine->config.clock);
+    uv_timer_start(&engine->timer, engine_on_timer, delay_ms > 0 ? (uint64_t)delay_ms : 0, 0);
+}
+
+static void engine_close_handles(struct engine *engine)
+{
+    pthread_mutex_lock(&engine->inbox.lock);
+    engine->inbox.closed = true;
+    pthread_mutex_unlock(&engine->inbox.lock);
+    if (engine->sender) {
+        sender_close(engine->sender);
+    }
+    uv_close((uv_handle_t *)&engine->wake, NULL);
+    uv_close((uv_handle_t *)&engine->pump, NULL);
+    uv_close((uv_handle_t *)&engine->timer, NULL);
+    uv_close((uv_handle_t *)&engine->drain_timer, NULL);
+    uv_close((uv_handle_t *)&engine->locals_timer, NULL);
+}
+
+/* Once a turn of the loop, before it sleeps: what came in, then every effect. */
+static void engine_on_pump(uv_prepare_t *prepare)
+{
+    struct engine *engine = prepare->data;
+    struct effect effect;
+    int offered = 0;
+
+    engine_take_inbox(engine);
+    while (dispatch_next(engine->dispatch, clock_mono_ms(&engine->config.clock), &effect)) {
+        switch (effect.kind) {
+        case EFFECT_OFFER:
+            engine->offers[offered++] = &engine->slots[effect.slot].box;
+            break;
+        case EFFECT_SEND:
+            engine_send(engine, effect.slot);
+            break;
+        case EFFECT_RECORD:
+            engine_record(engine, &effect);
+            break;
+        case EFFECT_WITHDRAW:
+            queue_withdraw(engine->config.queue);
+            break;
+        }
+    }
+    engine_offer(engine, offered);
+    engine_publish(engine);
+    if (dispatch_drained(engine->dispatch)) {
+        engine_close_handles(engine);
+    } else {
+        engine_sleep(engine);
+    }
+}
+
+static void engine_on_wake(uv_async_t *async)
+{
+    (void)async; /* the pump looks into the inbox */
+}
+
+/* G5: our own interfaces may change while we run. */
+static void engine_refresh_locals(uv_timer_t *timer)
+{
+    struct engine *engine = timer->data;
+    uv_interface_address_t *addresses;
+    int count;
+
+    if (uv_interface_addresses(&addresses, &count) != 0) {
+        return; /* the last known ones stay denied */
+    }
+    engine->guard = engine->config.guard;
+    for (int i = 0; i < count; i++) {
+        if (!guard_add_local(&engine->guard, (const struct sockaddr *)&addresses[i].address)) {
+            log_write(engine->config.log, LOG_LEVEL_WARN, "engine",
+                      "more interface addresses than the guard can hold");
+            break;
+        }
+    }
+    uv_free_interface_addresses(addresses, count);
+}
+
+static bool engine_allow(void *ctx, const struct sockaddr *address)
+{
+    struct engine *engine = ctx;
+    return guard_address(&engine->guard, address) == GUARD_ALLOWED;
+}
+
+static void *engine_run(void *ctx)
+{
+    struct engine *engine = ctx;
+    pthread_setname_np(pthread_self(), "ph-engine");
+    uv_run(&engine->loop, UV_RUN_DEFAULT);
+    return NULL;
+}
+
+/* ---- opening and closing ---- */
+
+static void engine_open_loop(struct engine *engine)
+{
+    int failed = uv_loop_init(&engine->loop) || uv_async_init(&engine->loop, &engine->wake, engine_on_wake) ||
+                 uv_prepare_init(&engine->loop, &engine->pump) ||
+                 uv_timer_init(&engine->loop, &engine->timer) ||
+                 uv_timer_init(&engine->loop, &engine->drain_timer) ||
+                 uv_timer_init(&engine->loop, &engine->locals_timer);
+    assert(!failed && "a fresh loop takes its first handles");
+    (void)failed;
+    engine->wake.data = engine->pump.data = engine->drain_timer.data = engine->locals_timer.data = engine;
+    uv_prepare_start(&engine->pump, engine_on_pump);
+    engine_refresh_locals(&engine->locals_timer);
+    uv_timer_start(&engine->locals_timer, engine_refresh_locals, LOCALS_REFRESH_MS, LOCALS_REFRESH_MS);
+}
+
+static void engine_open_slots(struct engine *engine)
+{
+    uint32_t count = engine->config.dispatch.slots;
+    engine->slots = memory_zero(count, sizeof *engine->slots);
+    engine->offers = memory_zero(count, sizeof *engine->offers);
+    for (uint32_t i = 0; i < count; i++) {
+        arena_init(&engine->slots[i].box.memory, BOX_LEN_MAX);
+        engine->slots[i].box.slot = i;
+        engine->slots[i].engine = engine;
+    }
+    void *memory = memory_alloc(dispatch_size(&engine->config.dispatch));
+    engine->dispatch = dispatch_init(memory, &engine->config.dispatch);
+}
+
+struct engine *engine_open(const struct engine_config *config)
+{
+    struct engine *engine = memory_zero(1, sizeof *engine);
+    engine->config = *config;
+    pthread_mutex_init(&engine->inbox.lock, NULL);
+    engine_open_slots(engine);
+    engine_open_loop(engine);
+    struct sender_config sender = {.loop = &engine->loop,
+                                   .clock = config->clock,
+                                   .limits = config->limits,
+                                   .attempts_max = (int)config->dispatch.slots,
+                                   .idle_connections_max = (int)config->dispatch.slots,
+                                   .user_agent = "posthorn/" POSTHORN_VERSION,
+                                   .ca_file = config->ca_file,
+                                   .dns_servers = config->dns_servers,
+                                   .allow = engine_allow,
+                                   .ctx = engine,
+                                   .log = config->log};
+    engine->sender = sender_open(&sender);
+    if (!engine->sender || pthread_create(&engine->thread, NULL, engine_run, engine) != 0) {
+        engine_free(engine);
+        return NULL;
+    }
+    engine->thread_started = true;
+    return engine;
+}
+
+void engine_drain(struct engine *engine, int64_t drain_ms)
+{
+    if (!engine->thread_started || engine->joined) {
+        return;
+    }
+    pthread_mutex_lock(&engine->inbox.lock);
+    engine->inbox.drain = true;
+    engine->inbox.drain_ms = drain_ms;
+    engine_wake_locked(engine);
+    pthread_mutex_unlock(&engine->inbox.lock);
+    pthread_join(engine->thread, NULL);
+    engine->joined = true;
+}
+
+void engine_abort(struct engine *engine)
+{
+    pthread_mutex_lock(&engine->inbox.lock);
+    engine->inbox.abort = true;
+    engine_wake_locked(engine);
+    pthread_mutex_unlock(&engine->inbox.lock);
+}
+
+void engine_free(struct engine *engine)
+{
+    if (!engine) {
+        return;
+    }
+    engine_drain(engine, 0);
+    if (!engine->joined) { /* the thread never ran */
+        engine_close_handles(engine);
+        uv_run(&engine->loop, UV_RUN_DEFAULT);
+    }
+    if (engine->sender) {
+        sender_free(engine->sender);
+    }
+    uv_loop_close(&engine->loop);
+    for (uint32_t i = 0; i < engine->config.dispatch.slots; i++) {
+        arena_fini(&engine->slots[i].box.memory);
+    }
+    free(engine->dispatch);
+    free(engine->slots);
+    free(engine->offers);
+    pthread_mutex_destroy(&engine->inbox.lock);
+    free(engine);
+}
+
+void engine_stats(struct engine *engine, struct engine_stats *stats)
+{
+    pthread_mutex_lock(&engine->inbox.lock);
+    *stats = engine->inbox.published;
+    pthread_mutex_unlock(&engine->inbox.lock);
+}

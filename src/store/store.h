@@ -72,8 +72,9 @@ struct store_op {
         struct {
             int64_t delivery_id, lease;
             struct decision decision;
-            bool answered;          /* the receiver acknowledged: its pace opens */
-            struct attempt attempt; /* the history line, views included */
+            bool answered; /* the receiver acknowledged: its pace opens */
+            /* The history line, views included. started_at_ms 0: nothing was tried, no line. */
+            struct attempt attempt;
         } outcome;
         struct {
             struct user user;
