@@ -2,7 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
-enum { NONE = UINT32_MAX };
+#define NONE UINT32_MAX
 
 struct slot {
     enum slot_state state;
