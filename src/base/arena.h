@@ -25,6 +25,8 @@ void arena_reset(struct arena *arena);
 /* 16-byte aligned, not zeroed. NULL: the maximum is reached. */
 void *arena_alloc(struct arena *arena, size_t size);
 void *arena_zero(struct arena *arena, size_t size);
+/* Grows the newest allocation where it stands. False: it is not the newest, or there is no room behind it. */
+bool arena_extend(struct arena *arena, const void *block, size_t size_old, size_t size_new);
 /* A copy with a NUL behind it (not counted in len). data == NULL: too large. */
 struct bytes arena_copy(struct arena *arena, struct bytes source);
 /* printf into the arena, NUL-terminated. NULL: too large. */

@@ -1,1 +1,107 @@
-#include <stddef.h>
+#include "bytes.h"
+
+static unsigned char lower(char c)
+{
+    return (unsigned char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+}
+
+bool bytes_equal(struct bytes a, struct bytes b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+bool bytes_equal_text(struct bytes a, const char *text)
+{
+    return bytes_equal(a, bytes_of(text));
+}
+
+bool bytes_equal_nocase(struct bytes a, const char *text)
+{
+    if (a.len != strlen(text))
+        return false;
+    for (size_t i = 0; i < a.len; i++)
+        if (lower(a.data[i]) != lower(text[i]))
+            return false;
+    return true;
+}
+
+bool bytes_starts(struct bytes a, const char *prefix)
+{
+    size_t len = strlen(prefix);
+    return a.len >= len && (len == 0 || memcmp(a.data, prefix, len) == 0);
+}
+
+bool bytes_equal_secret(struct bytes a, struct bytes b)
+{
+    if (a.len != b.len)
+        return false;
+    /* volatile: or a compiler may leave the loop at the first difference. */
+    volatile unsigned char difference = 0;
+    for (size_t i = 0; i < a.len; i++)
+        difference |= (unsigned char)(a.data[i] ^ b.data[i]);
+    return difference == 0;
+}
+
+struct bytes bytes_trim(struct bytes a)
+{
+    while (a.len && (a.data[0] == ' ' || a.data[0] == '\t')) {
+        a.data++;
+        a.len--;
+    }
+    while (a.len && (a.data[a.len - 1] == ' ' || a.data[a.len - 1] == '\t'))
+        a.len--;
+    return a;
+}
+
+bool bytes_to_int64(struct bytes a, int64_t *value)
+{
+    if (a.len == 0 || (a.len > 1 && a.data[0] == '0'))
+        return false;
+    int64_t sum = 0;
+    for (size_t i = 0; i < a.len; i++) {
+        if (a.data[i] < '0' || a.data[i] > '9')
+            return false;
+        int digit = a.data[i] - '0';
+        if (sum > (INT64_MAX - digit) / 10)
+            return false;
+        sum = sum * 10 + digit;
+    }
+    *value = sum;
+    return true;
+}
+
+size_t bytes_utf8_length(struct bytes a)
+{
+    const unsigned char *s = (const unsigned char *)a.data;
+    if (a.len == 0)
+        return 0;
+    if (s[0] < 0x80)
+        return 1;
+    /* RFC 3629 section 4: the second byte's range is what excludes overlong forms and surrogates. */
+    size_t len = s[0] >= 0xc2 && s[0] <= 0xdf   ? 2
+                 : (s[0] & 0xf0) == 0xe0        ? 3
+                 : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4
+                                                : 0;
+    if (len == 0 || a.len < len)
+        return 0;
+    unsigned char low = s[0] == 0xe0 ? 0xa0 : s[0] == 0xf0 ? 0x90 : 0x80;
+    unsigned char high = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
+    if (s[1] < low || s[1] > high)
+        return 0;
+    for (size_t i = 2; i < len; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    return len;
+}
+
+bool bytes_are_utf8(struct bytes a)
+{
+    while (a.len) {
+        size_t len = bytes_utf8_length(a);
+        if (len == 0)
+            return false;
+        a.data += len;
+        a.len -= len;
+    }
+    return true;
+}

@@ -38,3 +38,5 @@ bool bytes_to_int64(struct bytes a, int64_t *value);
 
 /* Is this well-formed UTF-8 (no surrogates, no overlong forms)? */
 bool bytes_are_utf8(struct bytes a);
+/* The length of the character at the front, 1 to 4; 0 when it is not well-formed or `a` is empty. */
+size_t bytes_utf8_length(struct bytes a);

@@ -1,1 +1,44 @@
-#include <stddef.h>
+#include "digest.h"
+#include <assert.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+
+static void put_hex(const unsigned char *data, size_t len, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < len; i++) {
+        out[2 * i] = digits[data[i] >> 4];
+        out[2 * i + 1] = digits[data[i] & 15];
+    }
+    out[2 * len] = '\0';
+}
+
+void digest_sha256(struct bytes data, unsigned char out[DIGEST_LEN])
+{
+    unsigned len = 0;
+    int done = EVP_Digest(data.data, data.len, out, &len, EVP_sha256(), NULL);
+    assert(done && len == DIGEST_LEN);
+}
+
+void digest_sha256_hex(struct bytes data, char out[DIGEST_HEX_LEN + 1])
+{
+    unsigned char digest[DIGEST_LEN];
+    digest_sha256(data, digest);
+    put_hex(digest, sizeof digest, out);
+}
+
+void digest_random(void *out, size_t len)
+{
+    assert(len <= INT32_MAX);
+    if (RAND_bytes(out, (int)len) != 1)
+        abort();
+}
+
+void digest_random_hex(char *out, size_t len)
+{
+    /* The bytes go to the back half, so that writing the digits never overtakes reading them. */
+    unsigned char *bytes = (unsigned char *)out + len;
+    digest_random(bytes, len);
+    put_hex(bytes, len, out);
+}

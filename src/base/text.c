@@ -1,1 +1,173 @@
-#include <stddef.h>
+#include "text.h"
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { TEXT_CAP_MIN = 256 };
+
+static const char hex_digits[] = "0123456789abcdef";
+
+void text_init(struct text *text, struct arena *arena, size_t len_max)
+{
+    *text = (struct text){.arena = arena, .len_max = len_max};
+}
+
+/* Room for `more` bytes and a NUL, as far as the limits let; how many there are is the answer. */
+static size_t reserve(struct text *text, size_t more)
+{
+    if (text->overflow)
+        return 0;
+    if (more < text->cap - text->len && text->cap)
+        return more;
+    if (more > text->len_max - text->len) {
+        text->overflow = true;
+        more = text->len_max - text->len;
+    }
+    size_t needed = text->len + more + 1;
+    if (needed <= text->cap)
+        return more;
+    size_t cap = text->cap ? text->cap * 2 : TEXT_CAP_MIN;
+    if (cap > text->len_max + 1)
+        cap = text->len_max + 1;
+    if (cap < needed)
+        cap = needed;
+    if (text->cap && arena_extend(text->arena, text->data, text->cap, cap)) {
+        text->cap = cap;
+        return more;
+    }
+    char *data = arena_alloc(text->arena, cap);
+    if (!data && cap > needed)
+        data = arena_alloc(text->arena, cap = needed);
+    if (!data) {
+        text->overflow = true;
+        return text->cap ? text->cap - text->len - 1 : 0;
+    }
+    if (text->len)
+        memcpy(data, text->data, text->len);
+    data[text->len] = '\0';
+    text->data = data;
+    text->cap = cap;
+    return more;
+}
+
+void text_put(struct text *text, struct bytes piece)
+{
+    size_t len = reserve(text, piece.len);
+    if (len > piece.len)
+        len = piece.len;
+    if (!len)
+        return;
+    memcpy(text->data + text->len, piece.data, len);
+    text->len += len;
+    text->data[text->len] = '\0';
+}
+
+void text_puts(struct text *text, const char *piece)
+{
+    text_put(text, bytes_of(piece));
+}
+
+void text_putc(struct text *text, char c)
+{
+    text_put(text, bytes_make(&c, 1));
+}
+
+void text_printf(struct text *text, const char *format, ...)
+{
+    char small[256];
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int needed = vsnprintf(small, sizeof small, format, args);
+    va_end(args);
+    assert(needed >= 0);
+    size_t len = (size_t)needed;
+    if (len < sizeof small) {
+        text_put(text, bytes_make(small, len));
+    } else if (reserve(text, len) == len && !text->overflow) {
+        vsnprintf(text->data + text->len, len + 1, format, again);
+        text->len += len;
+    } else {
+        text->overflow = true;
+    }
+    va_end(again);
+}
+
+/* 0: as it is; 'u': \u00NN; else the letter of its short escape. */
+static char json_escape(unsigned char c)
+{
+    switch (c) {
+    case '"':
+    case '\\':
+        return (char)c;
+    case '\b':
+        return 'b';
+    case '\f':
+        return 'f';
+    case '\n':
+        return 'n';
+    case '\r':
+        return 'r';
+    case '\t':
+        return 't';
+    default:
+        return c < 0x20 ? 'u' : 0;
+    }
+}
+
+void text_put_json(struct text *text, struct bytes piece)
+{
+    text_putc(text, '"');
+    size_t start = 0;
+    for (size_t i = 0; i < piece.len; i++) {
+        unsigned char c = (unsigned char)piece.data[i];
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        char escape = json_escape(c);
+        char out[6] = {'\\', escape, '0', '0', hex_digits[c >> 4], hex_digits[c & 15]};
+        text_put(text, bytes_make(piece.data + start, i - start));
+        text_put(text, bytes_make(out, escape == 'u' ? 6 : 2));
+        start = i + 1;
+    }
+    text_put(text, bytes_make(piece.data + start, piece.len - start));
+    text_putc(text, '"');
+}
+
+/* Characters that move the cursor, end a line or turn the direction of what follows. `c` is well-formed. */
+static bool is_treacherous(const unsigned char *c, size_t len)
+{
+    if (len == 1)
+        return c[0] < 0x20 || c[0] == 0x7f;
+    if (len == 2) /* C1 controls; U+061C */
+        return (c[0] == 0xc2 && c[1] < 0xa0) || (c[0] == 0xd8 && c[1] == 0x9c);
+    if (len == 3 && c[0] == 0xe2 && c[1] == 0x80) /* U+200B to U+200F, U+2028 to U+202E */
+        return (c[2] >= 0x8b && c[2] <= 0x8f) || (c[2] >= 0xa8 && c[2] <= 0xae);
+    if (len == 3 && c[0] == 0xe2 && c[1] == 0x81) /* U+2060 to U+206F */
+        return c[2] >= 0xa0 && c[2] <= 0xaf;
+    return len == 3 && c[0] == 0xef && c[1] == 0xbb && c[2] == 0xbf; /* U+FEFF */
+}
+
+void text_put_printable(struct text *text, struct bytes piece)
+{
+    size_t start = 0, i = 0;
+    while (i < piece.len) {
+        const unsigned char *c = (const unsigned char *)piece.data + i;
+        size_t len = bytes_utf8_length(bytes_make(c, piece.len - i));
+        if (len && !is_treacherous(c, len)) {
+            i += len;
+            continue;
+        }
+        text_put(text, bytes_make(piece.data + start, i - start));
+        for (size_t k = 0; k < (len ? len : 1); k++, i++) {
+            char out[4] = {'\\', 'x', hex_digits[c[k] >> 4], hex_digits[c[k] & 15]};
+            text_put(text, bytes_make(out, sizeof out));
+        }
+        start = i;
+    }
+    text_put(text, bytes_make(piece.data + start, piece.len - start));
+}
+
+struct bytes text_bytes(const struct text *text)
+{
+    return text->data ? bytes_make(text->data, text->len) : bytes_make("", 0);
+}
