@@ -1,1 +1,640 @@
-#include <stddef.h>
+#include "response.h"
+#include "instant.h"
+#include <assert.h>
+
+/* Where in the grammar the next byte belongs. Head states come first, in the order of the wire. */
+enum state {
+    STATE_STATUS_LINE, /* the 13 fixed places: `HTTP/1.1 200 ` */
+    STATE_REASON,
+    STATE_LINE_FEED, /* after the CR of a status line or a field */
+    STATE_FIELD_START,
+    STATE_FIELD_NAME,
+    STATE_VALUE_START, /* white space before the value */
+    STATE_VALUE,
+    STATE_HEAD_LINE_FEED, /* after the CR of the empty line */
+    STATE_BODY_SIZED,
+    STATE_BODY_UNTIL_CLOSE,
+    STATE_CHUNK_SIZE,
+    STATE_CHUNK_EXTENSION,
+    STATE_CHUNK_SIZE_LINE_FEED,
+    STATE_CHUNK_DATA,
+    STATE_CHUNK_DATA_CR,
+    STATE_CHUNK_DATA_LINE_FEED,
+    STATE_TRAILER_START,
+    STATE_TRAILER,
+    STATE_TRAILER_LINE_FEED,
+    STATE_LAST_LINE_FEED
+};
+
+/* The only fields whose values mean something to us. */
+enum field {
+    FIELD_OTHER,
+    FIELD_CONNECTION,
+    FIELD_CONTENT_LENGTH,
+    FIELD_RETRY_AFTER,
+    FIELD_TRANSFER_ENCODING
+};
+
+enum {
+    STATUS_LINE_PLACES = 13,
+    NAME_KEPT_MAX = 20,   /* longer than the longest name above */
+    VALUE_KEPT_MAX = 256, /* a longer value of those fields is not understood */
+    CHUNK_DIGITS_MAX = 15 /* fits an int64_t */
+};
+
+struct response {
+    enum response_stage stage;
+    enum state state;
+    enum failure failure;
+    int status;
+    int interim_count, field_count, trailer_count;
+    size_t head_used, line_start; /* bytes of the head so far, and where in it this line began */
+    int place;                    /* in the status line */
+    bool started, http10;
+
+    enum field field;
+    size_t name_len, value_len;
+    char name[NAME_KEPT_MAX]; /* lower case */
+    char value[VALUE_KEPT_MAX];
+    bool value_cut;
+
+    bool close, length_given, coding_given, framing_void;
+    int64_t length;
+    int retry_after_count;
+    size_t retry_after_len;
+    char retry_after[64];
+
+    int64_t left;     /* of the sized body, or of this chunk */
+    size_t line_left; /* of a chunk's size line, or a trailer */
+    int chunk_digits;
+    bool body_incomplete;
+    size_t read_left, body_len;
+    char body[RESPONSE_BODY_KEPT_MAX]; /* last, and never cleared: untouched pages cost nothing */
+};
+
+size_t response_size(void)
+{
+    return sizeof(struct response);
+}
+
+/* Before each header block; what the limits count runs on over interim responses. */
+static void head_begin(struct response *r)
+{
+    r->state = STATE_STATUS_LINE;
+    r->status = r->place = 0;
+    r->close = r->length_given = r->coding_given = r->framing_void = false;
+    r->length = 0;
+    r->retry_after_count = 0;
+    r->retry_after_len = 0;
+}
+
+struct response *response_init(void *memory)
+{
+    struct response *r = memory;
+    memset(r, 0, offsetof(struct response, body));
+    r->stage = RESPONSE_HEAD;
+    r->read_left = RESPONSE_BODY_READ_MAX;
+    head_begin(r);
+    return r;
+}
+
+static void fail(struct response *r, enum failure failure)
+{
+    assert(r->stage == RESPONSE_HEAD);
+    r->stage = RESPONSE_FAILED;
+    r->failure = failure;
+}
+
+/* The body cannot be followed further; the complete header block stands. */
+static void stop(struct response *r)
+{
+    assert(r->stage == RESPONSE_BODY);
+    r->stage = RESPONSE_STOPPED;
+    r->body_incomplete = true;
+}
+
+/* ---- the head ---- */
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* RFC 9110 section 5.6.2 */
+static bool is_token(char c)
+{
+    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static void status_line_byte(struct response *r, char c)
+{
+    static const char fixed[] = "HTTP/1.";
+    int place = r->place++;
+    bool good;
+
+    if (place < 7) {
+        good = c == fixed[place];
+    } else if (place == 7) {
+        good = c == '0' || c == '1';
+        r->http10 = c == '0';
+    } else if (place == 8 || place == 12) {
+        good = c == ' ';
+    } else {
+        good = is_digit(c) && (place != 9 || c != '0');
+        r->status = r->status * 10 + (c - '0');
+    }
+    if (!good)
+        fail(r, FAILURE_BAD_RESPONSE);
+    else if (r->place == STATUS_LINE_PLACES)
+        r->state = STATE_REASON;
+}
+
+static enum field field_of(struct bytes name)
+{
+    switch (name.len) {
+    case 10:
+        return bytes_equal_text(name, "connection") ? FIELD_CONNECTION : FIELD_OTHER;
+    case 11:
+        return bytes_equal_text(name, "retry-after") ? FIELD_RETRY_AFTER : FIELD_OTHER;
+    case 14:
+        return bytes_equal_text(name, "content-length") ? FIELD_CONTENT_LENGTH : FIELD_OTHER;
+    case 17:
+        return bytes_equal_text(name, "transfer-encoding") ? FIELD_TRANSFER_ENCODING : FIELD_OTHER;
+    default:
+        return FIELD_OTHER;
+    }
+}
+
+/* 1*DIGIT; leading zeros are in the grammar of both fields that use it. */
+static bool digits_parse(struct bytes text, int64_t *value)
+{
+    *value = 0;
+    if (text.len == 0 || text.len > 18)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (!is_digit(text.data[i]))
+            return false;
+        *value = *value * 10 + (text.data[i] - '0');
+    }
+    return true;
+}
+
+static bool list_has(struct bytes list, const char *token)
+{
+    while (list.len > 0) {
+        const char *comma = memchr(list.data, ',', list.len);
+        size_t len = comma ? (size_t)(comma - list.data) : list.len;
+        if (bytes_equal_nocase(bytes_trim(bytes_make(list.data, len)), token))
+            return true;
+        len += comma != NULL;
+        list = bytes_make(list.data + len, list.len - len);
+    }
+    return false;
+}
+
+static void field_end(struct response *r)
+{
+    struct bytes value = bytes_trim(bytes_make(r->value, r->value_len));
+    int64_t length;
+
+    switch (r->field) {
+    case FIELD_OTHER:
+        break;
+    case FIELD_CONNECTION:
+        r->close = r->close || r->value_cut || list_has(value, "close");
+        break;
+    case FIELD_CONTENT_LENGTH:
+        if (r->value_cut || !digits_parse(value, &length) || (r->length_given && length != r->length))
+            r->framing_void = true;
+        else
+            r->length = length;
+        r->length_given = true;
+        break;
+    case FIELD_TRANSFER_ENCODING:
+        /* We asked for no coding at all, so anything but one bare "chunked" is not worth guessing at. */
+        if (r->value_cut || r->coding_given || !bytes_equal_nocase(value, "chunked"))
+            r->framing_void = true;
+        r->coding_given = true;
+        break;
+    case FIELD_RETRY_AFTER:
+        r->retry_after_count++;
+        r->retry_after_len = 0;
+        if (!r->value_cut && value.len <= sizeof r->retry_after) {
+            memcpy(r->retry_after, value.data, value.len);
+            r->retry_after_len = value.len;
+        }
+        break;
+    }
+}
+
+static void field_start_byte(struct response *r, char c)
+{
+    if (c == '\r') {
+        r->state = STATE_HEAD_LINE_FEED;
+    } else if (!is_token(c)) {
+        fail(r, FAILURE_BAD_RESPONSE); /* a folded line, an empty name, a bare LF */
+    } else if (r->field_count == RESPONSE_FIELDS_MAX) {
+        fail(r, FAILURE_HEADERS_TOO_LARGE);
+    } else {
+        r->field_count++;
+        r->name[0] = lower(c);
+        r->name_len = 1;
+        r->state = STATE_FIELD_NAME;
+    }
+}
+
+static size_t field_name_run(struct response *r, struct bytes piece)
+{
+    size_t n = 0;
+    while (n < piece.len && is_token(piece.data[n])) {
+        if (r->name_len < NAME_KEPT_MAX)
+            r->name[r->name_len++] = lower(piece.data[n]);
+        n++;
+    }
+    if (n == piece.len)
+        return n;
+    if (piece.data[n] != ':') {
+        fail(r, FAILURE_BAD_RESPONSE);
+        return n;
+    }
+    r->field = field_of(bytes_make(r->name, r->name_len));
+    r->value_len = 0;
+    r->value_cut = false;
+    r->state = STATE_VALUE_START;
+    return n + 1;
+}
+
+/* Everything up to the CR; bytes that would end a line for somebody else are refused. */
+static size_t line_run(struct bytes piece)
+{
+    size_t n = 0;
+    while (n < piece.len && piece.data[n] != '\r' && piece.data[n] != '\n' && piece.data[n] != '\0')
+        n++;
+    return n;
+}
+
+static size_t value_run(struct response *r, struct bytes piece)
+{
+    size_t n = line_run(piece);
+    if (r->field != FIELD_OTHER) {
+        size_t room = VALUE_KEPT_MAX - r->value_len, kept = n < room ? n : room;
+        memcpy(r->value + r->value_len, piece.data, kept);
+        r->value_len += kept;
+        r->value_cut = r->value_cut || kept < n;
+    }
+    if (n == piece.len)
+        return n;
+    if (piece.data[n] != '\r') {
+        fail(r, FAILURE_BAD_RESPONSE);
+        return n;
+    }
+    field_end(r);
+    r->state = STATE_LINE_FEED;
+    return n + 1;
+}
+
+static size_t reason_run(struct response *r, struct bytes piece)
+{
+    size_t n = line_run(piece);
+    if (n == piece.len)
+        return n;
+    if (piece.data[n] != '\r')
+        fail(r, FAILURE_BAD_RESPONSE);
+    else
+        r->state = STATE_LINE_FEED;
+    return n + 1;
+}
+
+static size_t value_start_run(struct response *r, struct bytes piece)
+{
+    size_t n = 0;
+    while (n < piece.len && (piece.data[n] == ' ' || piece.data[n] == '\t'))
+        n++;
+    if (n < piece.len)
+        r->state = STATE_VALUE;
+    return n;
+}
+
+/* How the body ends: RFC 9112 section 6.3, and where that says "recover", we close instead. */
+static void body_begin(struct response *r)
+{
+    r->stage = RESPONSE_BODY;
+    if (r->coding_given && (r->length_given || r->http10))
+        r->framing_void = true;
+    if (r->status == 204 || r->status == 304) {
+        r->stage = RESPONSE_DONE;
+        r->close = r->close || r->framing_void || r->coding_given || (r->status == 204 && r->length > 0);
+    } else if (r->framing_void) {
+        stop(r);
+    } else if (r->coding_given) {
+        r->state = STATE_CHUNK_SIZE;
+        r->line_left = RESPONSE_LINE_LEN_MAX;
+        r->chunk_digits = 0;
+        r->left = 0;
+    } else if (!r->length_given) {
+        r->state = STATE_BODY_UNTIL_CLOSE;
+        r->close = true;
+    } else if (r->length == 0) {
+        r->stage = RESPONSE_DONE;
+    } else {
+        r->state = STATE_BODY_SIZED;
+        r->left = r->length;
+    }
+}
+
+static void head_end(struct response *r)
+{
+    if (r->status >= 200) {
+        body_begin(r);
+    } else if (r->status == 101 || r->interim_count == RESPONSE_INTERIM_MAX) {
+        fail(r, FAILURE_BAD_RESPONSE); /* nobody asked for another protocol */
+    } else {
+        r->interim_count++;
+        head_begin(r);
+    }
+}
+
+static void line_feed_byte(struct response *r, char c)
+{
+    r->line_start = r->head_used + 1;
+    if (c != '\n')
+        fail(r, FAILURE_BAD_RESPONSE);
+    else if (r->state == STATE_HEAD_LINE_FEED)
+        head_end(r);
+    else
+        r->state = STATE_FIELD_START;
+}
+
+static size_t head_run(struct response *r, struct bytes piece)
+{
+    switch (r->state) {
+    case STATE_REASON:
+        return reason_run(r, piece);
+    case STATE_FIELD_NAME:
+        return field_name_run(r, piece);
+    case STATE_VALUE_START:
+        return value_start_run(r, piece);
+    case STATE_VALUE:
+        return value_run(r, piece);
+    case STATE_STATUS_LINE:
+        status_line_byte(r, piece.data[0]);
+        return 1;
+    case STATE_FIELD_START:
+        field_start_byte(r, piece.data[0]);
+        return 1;
+    default:
+        assert(r->state == STATE_LINE_FEED || r->state == STATE_HEAD_LINE_FEED);
+        line_feed_byte(r, piece.data[0]);
+        return 1;
+    }
+}
+
+/* One run of bytes in one state. The limits are counted byte by byte whatever the pieces, so that the
+ * verdict does not depend on how the network cut them. */
+static size_t head_step(struct response *r, struct bytes piece)
+{
+    size_t head_left = RESPONSE_HEAD_LEN_MAX - r->head_used;
+    size_t line_left = RESPONSE_LINE_LEN_MAX - (r->head_used - r->line_start);
+    size_t left = head_left < line_left ? head_left : line_left;
+
+    if (left == 0) {
+        fail(r, FAILURE_HEADERS_TOO_LARGE);
+        return 0;
+    }
+    if (piece.len > left)
+        piece.len = left;
+    size_t used = head_run(r, piece);
+    r->head_used += used;
+    return used;
+}
+
+/* ---- the body ---- */
+
+static void body_keep(struct response *r, struct bytes piece)
+{
+    size_t room = sizeof r->body - r->body_len, kept = piece.len < room ? piece.len : room;
+    memcpy(r->body + r->body_len, piece.data, kept);
+    r->body_len += kept;
+}
+
+static int hex_value(char c)
+{
+    if (is_digit(c))
+        return c - '0';
+    c = lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static void chunk_size_byte(struct response *r, char c)
+{
+    int value = hex_value(c);
+    if (value >= 0 && r->chunk_digits < CHUNK_DIGITS_MAX) {
+        r->chunk_digits++;
+        r->left = r->left * 16 + value;
+    } else if (value >= 0 || r->chunk_digits == 0) {
+        stop(r);
+    } else if (c == '\r') {
+        r->state = STATE_CHUNK_SIZE_LINE_FEED;
+    } else if (c == ';' || c == ' ' || c == '\t') {
+        r->state = STATE_CHUNK_EXTENSION;
+    } else {
+        stop(r);
+    }
+}
+
+static size_t data_run(struct response *r, struct bytes piece)
+{
+    if ((int64_t)piece.len > r->left)
+        piece.len = (size_t)r->left;
+    body_keep(r, piece);
+    r->left -= (int64_t)piece.len;
+    if (r->left == 0 && r->state == STATE_BODY_SIZED)
+        r->stage = RESPONSE_DONE;
+    else if (r->left == 0)
+        r->state = STATE_CHUNK_DATA_CR;
+    return piece.len;
+}
+
+/* Chunk extensions and trailers: skipped, but not without end. */
+static size_t skip_run(struct response *r, struct bytes piece, enum state next)
+{
+    size_t n = line_run(piece);
+    if (n >= r->line_left) {
+        stop(r);
+        return n;
+    }
+    r->line_left -= n;
+    if (n == piece.len)
+        return n;
+    if (piece.data[n] != '\r')
+        stop(r);
+    else
+        r->state = next;
+    return n + 1;
+}
+
+static void expect(struct response *r, char c, char expected, enum state next)
+{
+    if (c != expected) {
+        stop(r);
+        return;
+    }
+    r->state = next;
+    r->line_left = RESPONSE_LINE_LEN_MAX;
+    if (next == STATE_CHUNK_SIZE) {
+        r->chunk_digits = 0;
+        r->left = 0;
+    }
+}
+
+static void trailer_start_byte(struct response *r, char c)
+{
+    if (c == '\r')
+        r->state = STATE_LAST_LINE_FEED;
+    else if (!is_token(c) || r->trailer_count == RESPONSE_FIELDS_MAX)
+        stop(r);
+    else {
+        r->trailer_count++;
+        r->state = STATE_TRAILER;
+    }
+}
+
+static size_t body_run(struct response *r, struct bytes piece)
+{
+    char c = piece.data[0];
+    switch (r->state) {
+    case STATE_BODY_UNTIL_CLOSE:
+        body_keep(r, piece);
+        return piece.len;
+    case STATE_BODY_SIZED:
+    case STATE_CHUNK_DATA:
+        return data_run(r, piece);
+    case STATE_CHUNK_EXTENSION:
+        return skip_run(r, piece, STATE_CHUNK_SIZE_LINE_FEED);
+    case STATE_TRAILER:
+        return skip_run(r, piece, STATE_TRAILER_LINE_FEED);
+    case STATE_CHUNK_SIZE:
+        chunk_size_byte(r, c);
+        return 1;
+    case STATE_CHUNK_SIZE_LINE_FEED:
+        expect(r, c, '\n', r->left == 0 ? STATE_TRAILER_START : STATE_CHUNK_DATA);
+        return 1;
+    case STATE_CHUNK_DATA_CR:
+        expect(r, c, '\r', STATE_CHUNK_DATA_LINE_FEED);
+        return 1;
+    case STATE_CHUNK_DATA_LINE_FEED:
+        expect(r, c, '\n', STATE_CHUNK_SIZE);
+        return 1;
+    case STATE_TRAILER_START:
+        trailer_start_byte(r, c);
+        return 1;
+    case STATE_TRAILER_LINE_FEED:
+        expect(r, c, '\n', STATE_TRAILER_START);
+        return 1;
+    default:
+        assert(r->state == STATE_LAST_LINE_FEED);
+        expect(r, c, '\n', STATE_LAST_LINE_FEED);
+        if (r->stage == RESPONSE_BODY)
+            r->stage = RESPONSE_DONE;
+        return 1;
+    }
+}
+
+static size_t body_step(struct response *r, struct bytes piece)
+{
+    if (piece.len > r->read_left)
+        piece.len = r->read_left;
+    size_t used = body_run(r, piece);
+    r->read_left -= used;
+    if (r->read_left == 0 && r->stage == RESPONSE_BODY)
+        stop(r);
+    return used;
+}
+
+/* ---- from outside ---- */
+
+size_t response_feed(struct response *r, struct bytes piece)
+{
+    size_t used = 0;
+    r->started = r->started || piece.len > 0;
+    while (used < piece.len) {
+        struct bytes rest = bytes_make(piece.data + used, piece.len - used);
+        if (r->stage == RESPONSE_HEAD)
+            used += head_step(r, rest);
+        else if (r->stage == RESPONSE_BODY)
+            used += body_step(r, rest);
+        else
+            break;
+    }
+    return used;
+}
+
+void response_end(struct response *r)
+{
+    if (r->stage == RESPONSE_HEAD)
+        fail(r, r->started ? FAILURE_TRUNCATED_HEADERS : FAILURE_CLOSED_EARLY);
+    else if (r->stage == RESPONSE_BODY && r->state == STATE_BODY_UNTIL_CLOSE)
+        r->stage = RESPONSE_DONE;
+    else if (r->stage == RESPONSE_BODY)
+        stop(r);
+}
+
+enum response_stage response_stage(const struct response *r)
+{
+    return r->stage;
+}
+
+enum failure response_failure(const struct response *r)
+{
+    return r->failure;
+}
+
+static bool has_status(const struct response *r)
+{
+    return r->stage == RESPONSE_BODY || r->stage == RESPONSE_DONE || r->stage == RESPONSE_STOPPED;
+}
+
+int response_status(const struct response *r)
+{
+    return has_status(r) ? r->status : 0;
+}
+
+int64_t response_retry_after_ms(const struct response *r, int64_t wall_ms)
+{
+    struct bytes value = bytes_make(r->retry_after, r->retry_after_len);
+    int64_t number;
+
+    if (!has_status(r) || r->retry_after_count != 1)
+        return -1;
+    if (digits_parse(value, &number))
+        return number > INT64_MAX / 1000 ? -1 : number * 1000;
+    if (!instant_parse_http(value, &number))
+        return -1;
+    return number > wall_ms ? number - wall_ms : 0;
+}
+
+bool response_keep_alive(const struct response *r)
+{
+    return r->stage == RESPONSE_DONE && !r->close && !r->http10;
+}
+
+bool response_body_incomplete(const struct response *r)
+{
+    return r->body_incomplete;
+}
+
+struct bytes response_body(const struct response *r)
+{
+    return bytes_make(r->body, r->body_len);
+}
+
+bool response_started(const struct response *r)
+{
+    return r->started;
+}
