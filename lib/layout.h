@@ -1,0 +1,22 @@
+/*
+ * layout: reads a JSON text strictly (RFC 8259) and writes it again, indented by two spaces.
+ *
+ * It works on the text and not on values, so that every number and string comes out exactly as it came in;
+ * json-c, which is lenient here and there even when it is strict, only ever sees what passed. Internal to the
+ * library.
+ */
+#pragma once
+#include "posthorn.h"
+
+enum { PH_MEMBERS_MAX = 10000 }; /* bounds what indenting can add */
+
+struct ph_layout {
+    char *data; /* with a line feed and a NUL at the end (the NUL is not counted) */
+    size_t len, cap;
+    size_t members;      /* names seen in objects: more than json-c has means a duplicate */
+    size_t error_offset; /* where it went wrong */
+    const char *error;   /* what is wrong there */
+};
+
+/* OK (free data), NOT_JSON, TOO_LARGE (too many members and elements), NO_MEMORY. */
+enum posthorn_result ph_layout(const char *text, size_t len, struct ph_layout *layout);
