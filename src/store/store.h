@@ -18,22 +18,24 @@
  *
  * What every engine does alike:
  *   recipients     the owner's endpoint, then its Master's if that one receives_users_events; a user without
- *                  a webhook_url is no recipient. One endpoint a user; its id outlives changes of the URL
+ *                  a webhook_url is no recipient. One endpoint a user, with the user's id
  *   held           a delivery waits, unclaimed, while its endpoint has no URL, its user is paused or has no
  *                  active key, or policy_pace holds it. Pace counts RETRY and GIVE_UP without `answered` as
  *                  failures; a new URL starts it afresh
  *   born leased    an EVENT takes a box at once if its endpoint may have one more lease and has nothing due
- *                  waiting; but while others wait that are due, half of the boxes (rounded up) are theirs
- *   age            from the first claim, on the service clock; RELEASE takes the lease and its delay out of it
- *                  (with no attempt counted yet, the age starts again)
+ *                  waiting; an engine may keep some of the boxes for others that wait
+ *   age            0 until an attempt has counted; from then on the service time since that attempt began
+ *                  (its record less its duration). RELEASE takes its delay and duration out of it
  *   outcome        DELIVERED, RETRY and GIVE_UP count an attempt, RELEASE does not; all reset `lost`. A
- *                  history line is kept if attempt.started_at_ms is not 0: something was started
+ *                  lease that ran out may still be recorded as long as nobody has claimed the delivery since.
+ *                  A history line is kept if attempt.started_at_ms is not 0: something was started
  *   resend         attempt, lost, age and finished_at start again; lease goes on; history stays
- *   repeated       an EVENT whose id exists, without an idempotency key: REPLAYED with that id
+ *   repeated       an EVENT whose id exists, without an idempotency key: DONE again, with that id
  *   no such user   EVENT, USER_UPDATE, KEY_CREATE, KEY_REVOKE: NOT_FOUND. USER_CREATE with an id that is
  *                  taken, KEY_CREATE with a digest that is taken, KEY_REVOKE of one already revoked: CONFLICT
  *   never changed  USER_UPDATE writes the whole user but id, role, master_id and created_at_ms
  *   times          written by the store: sent_at (wall clock), finished_at. version starts at 1
+ *   documents      come out of a read as they were accepted, and out of a claim stamped
  */
 #pragma once
 #include "arena.h"
