@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { api, post, receiver, run, serve } from './harness.mjs';
 
-const GUIDE_CURL = readFileSync(new URL('./guide-curl.sh', import.meta.url), 'utf8');
+const GUIDE_CURL = readFileSync(new URL('../../docs/guide-curl.sh', import.meta.url), 'utf8');
 
 /** Pasted into a shell, with only what a reader must change: the host, the key, and where to send. */
 async function paste(server, url) {
