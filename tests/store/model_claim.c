@@ -1,0 +1,152 @@
+/* The claim of the model store: who may have a lease, who is next, what goes into a box. */
+#include "body.h"
+#include "model_state.h"
+#include <assert.h>
+
+/* ---- pace and leases ---- */
+
+static bool model_lease_alive(const struct model_delivery *delivery, int64_t now)
+{
+    return delivery->state == DELIVERY_PENDING && delivery->leased && delivery->due_ms > now;
+}
+
+struct pace model_pace(const struct store *store, const struct model_user *user)
+{
+    return policy_pace(&store->config.policy, user->answered, user->failures);
+}
+
+static const struct api_key *model_oldest_key(const struct model_disk *disk, int64_t user_id)
+{
+    for (int i = 0; i < disk->key_count; i++)
+        if (disk->keys[i].user_id == user_id && disk->keys[i].revoked_at_ms == 0)
+            return &disk->keys[i];
+    return NULL;
+}
+
+/* Whatever is set, not what was measured: a URL, a key to sign with, not paused. */
+static bool model_open_to_work(const struct model_disk *disk, const struct model_user *user)
+{
+    return user->user.webhook_url.len > 0 && !user->user.paused && model_oldest_key(disk, user->user.id);
+}
+
+bool model_may_take(const struct store *store, const struct model_user *user, int64_t now)
+{
+    struct model_disk *disk = store->disk;
+    struct pace pace = model_pace(store, user);
+    int own = 0, unproven = 0;
+    for (int i = 0; i < disk->delivery_count; i++) {
+        if (!model_lease_alive(&disk->deliveries[i], now))
+            continue;
+        own += disk->deliveries[i].user_id == user->user.id;
+        unproven += !model_pace(store, model_find_user(disk, disk->deliveries[i].user_id)).proven;
+    }
+    return model_open_to_work(disk, user) && user->held_until_ms <= now && own < pace.leases_max &&
+           (pace.proven || unproven < store->config.slots_unproven_max);
+}
+
+/* Its first due delivery by (due, id); NULL: nothing is due. */
+struct model_delivery *model_first_due(struct model_disk *disk, int64_t user_id, int64_t now)
+{
+    struct model_delivery *first = NULL;
+    for (int i = 0; i < disk->delivery_count; i++) {
+        struct model_delivery *delivery = &disk->deliveries[i];
+        if (delivery->user_id == user_id && delivery->state == DELIVERY_PENDING && delivery->due_ms <= now &&
+            (!first || delivery->due_ms < first->due_ms))
+            first = delivery;
+    }
+    return first;
+}
+
+static void model_fill(struct store *store, struct store_work *box, const struct model_delivery *delivery)
+{
+    const struct model_event *event = model_find_event(store->disk, delivery->event_id);
+    const struct model_user *user = model_find_user(store->disk, delivery->user_id);
+    const struct api_key *key = model_oldest_key(store->disk, delivery->user_id);
+    arena_reset(&box->memory);
+    box->filled = true;
+    box->delivery_id = delivery->id;
+    box->event_id = delivery->event_id;
+    box->endpoint_id = box->user_id = delivery->user_id;
+    box->lease = delivery->lease;
+    box->attempt = delivery->attempt;
+    box->lost = delivery->lost;
+    box->age_ms = delivery->attempt ? model_service_now_ms(store) - delivery->age_start_ms : 0;
+#ifdef PLANT_EXPIRY_BY_WALL
+    box->age_ms = clock_wall_ms(&store->config.clock) - delivery->first_attempt_at_ms;
+#endif
+    if (box->age_ms < 0)
+        box->age_ms = 0;
+    box->sent_at_ms = event->event.sent_at_ms;
+    box->url = arena_copy(&box->memory, user->user.webhook_url);
+    memset(box->auth_digest, 0, sizeof box->auth_digest);
+    if (key)
+        memcpy(box->auth_digest, key->digest, sizeof key->digest);
+    box->success_2xx = user->user.success_2xx;
+    box->mtls = false;
+    struct bytes document = arena_copy(&box->memory, event->event.document);
+    assert(box->url.data && document.data);
+    box->document = (char *)document.data;
+    box->document_len = document.len;
+    body_stamp(box->document, box->document_len, event->event.stamp_offset, box->sent_at_ms);
+}
+
+void model_lease(struct store *store, struct store_batch *batch, struct model_delivery *delivery)
+{
+    struct model_event *event = model_find_event(store->disk, delivery->event_id);
+    int64_t wall = clock_wall_ms(&store->config.clock);
+    if (delivery->leased)
+        delivery->lost++;
+    delivery->leased = true;
+    delivery->lease++;
+#ifdef PLANT_ATTEMPT_AS_FENCE
+    delivery->attempt = (int32_t)delivery->lease;
+#endif
+    delivery->due_ms = model_due_now_ms(store) + store->config.lease_ms;
+    if (delivery->first_attempt_at_ms == 0)
+        delivery->first_attempt_at_ms = wall;
+    if (event->event.sent_at_ms == 0)
+        event->event.sent_at_ms = wall;
+#ifdef PLANT_RESTAMP
+    event->event.sent_at_ms = wall;
+#endif
+    model_fill(store, batch->boxes[batch->filled_count++], delivery);
+}
+
+/* The endpoint behind the one served last, in circular order of ids, that has something due and may take it.
+ */
+static struct model_user *model_next_endpoint(struct store *store, int64_t now)
+{
+    struct model_user *after = NULL, *first = NULL;
+    for (int i = 0; i < store->disk->user_count; i++) {
+        struct model_user *user = &store->disk->users[i];
+        if (!model_first_due(store->disk, user->user.id, now) || !model_may_take(store, user, now))
+            continue;
+        if (!first || user->user.id < first->user.id)
+            first = user;
+        if (user->user.id > store->served_last && (!after || user->user.id < after->user.id))
+            after = user;
+    }
+    return after ? after : first;
+}
+
+void model_claim(struct store *store, struct store_batch *batch)
+{
+    int64_t now = model_due_now_ms(store);
+    struct model_user *user = model_next_endpoint(store, now);
+    while (user && batch->filled_count < batch->box_count) {
+        store->served_last = user->user.id;
+        model_lease(store, batch, model_first_due(store->disk, user->user.id, now));
+        user = model_next_endpoint(store, now);
+    }
+    batch->next_due_in_ms = user ? 0 : -1;
+    for (int i = 0; i < store->disk->delivery_count && !user; i++) {
+        const struct model_delivery *delivery = &store->disk->deliveries[i];
+        const struct model_user *to = model_find_user(store->disk, delivery->user_id);
+        if (delivery->state != DELIVERY_PENDING || !model_open_to_work(store->disk, to))
+            continue;
+        /* Whatever else holds it back is a live lease, whose own end is in this minimum. */
+        int64_t in = (delivery->due_ms > to->held_until_ms ? delivery->due_ms : to->held_until_ms) - now;
+        if (in > 0 && (batch->next_due_in_ms < 0 || in < batch->next_due_in_ms))
+            batch->next_due_in_ms = in;
+    }
+}

@@ -1,0 +1,271 @@
+/* The queries of the model store: a filter over an array, a page of it, copies on the caller's arena. */
+#include "model_state.h"
+#include <assert.h>
+#include <stdlib.h>
+
+static struct bytes model_out(struct arena *arena, struct bytes source)
+{
+    return source.len ? arena_copy(arena, source) : (struct bytes){0};
+}
+
+struct model_page {
+    int *rows; /* indexes into an array of the disk */
+    int count;
+    bool more;
+};
+
+typedef bool model_match(const struct store *store, const struct store_query *query, int row);
+typedef int64_t model_id_of(const struct model_disk *disk, int row);
+
+/* Rows that match, by id in the query's direction, behind the cursor, cut to the limit. */
+static struct model_page model_page(const struct store *store, const struct store_query *query,
+                                    struct arena *arena, int rows, model_match *match, model_id_of *id_of)
+{
+    struct model_page page = {.rows = arena_zero(arena, ((size_t)rows + 1) * sizeof(int))};
+    int64_t last = query->after_id;
+    bool started = query->after_id != 0;
+    for (;;) {
+        int best = -1;
+        for (int row = 0; row < rows; row++) {
+            int64_t id = id_of(store->disk, row);
+            bool behind = !started || (query->descending ? id < last : id > last);
+            if (!behind || !match(store, query, row))
+                continue;
+            int64_t best_id = best < 0 ? 0 : id_of(store->disk, best);
+            if (best < 0 || (query->descending ? id > best_id : id < best_id))
+                best = row;
+        }
+        if (best < 0)
+            return page;
+        if (page.count == query->limit) {
+            page.more = true;
+            return page;
+        }
+        page.rows[page.count++] = best;
+        last = id_of(store->disk, best);
+        started = true;
+    }
+}
+
+/* ---- users and keys ---- */
+
+static int64_t model_user_id(const struct model_disk *disk, int row)
+{
+    return disk->users[row].user.id;
+}
+
+static bool model_user_matches(const struct store *store, const struct store_query *query, int row)
+{
+    const struct user *user = &store->disk->users[row].user;
+    bool seen = query->master_id == 0 || user->id == query->master_id || user->master_id == query->master_id;
+    return seen && (query->kind == STORE_LIST_USERS || user->id == query->id);
+}
+
+static void model_read_users(const struct store *store, const struct model_page *page, struct arena *arena,
+                             struct store_answer *answer)
+{
+    answer->users = arena_zero(arena, ((size_t)page->count + 1) * sizeof *answer->users);
+    for (int i = 0; i < page->count; i++) {
+        struct user *user = &answer->users[i];
+        *user = store->disk->users[page->rows[i]].user;
+        user->name = model_out(arena, user->name);
+        user->email = model_out(arena, user->email);
+        user->webhook_url = model_out(arena, user->webhook_url);
+    }
+}
+
+static int64_t model_key_id(const struct model_disk *disk, int row)
+{
+    return disk->keys[row].id;
+}
+
+static bool model_key_matches(const struct store *store, const struct store_query *query, int row)
+{
+    const struct api_key *key = &store->disk->keys[row];
+    return query->kind == STORE_GET_KEYRING ? key->revoked_at_ms == 0 : key->user_id == query->id;
+}
+
+static void model_read_keys(const struct store *store, const struct model_page *page, struct arena *arena,
+                            struct store_answer *answer)
+{
+    answer->keys = arena_zero(arena, ((size_t)page->count + 1) * sizeof *answer->keys);
+    for (int i = 0; i < page->count; i++) {
+        answer->keys[i] = store->disk->keys[page->rows[i]];
+        answer->keys[i].label = model_out(arena, answer->keys[i].label);
+    }
+}
+
+/* ---- events ---- */
+
+static int64_t model_event_id(const struct model_disk *disk, int row)
+{
+    return disk->events[row].event.id;
+}
+
+static bool model_undelivered(const struct model_disk *disk, int64_t event_id)
+{
+    for (int i = 0; i < disk->delivery_count; i++)
+        if (disk->deliveries[i].event_id == event_id &&
+            (disk->deliveries[i].state == DELIVERY_PENDING || disk->deliveries[i].state == DELIVERY_GIVEN_UP))
+            return true;
+    return false;
+}
+
+static bool model_event_matches(const struct store *store, const struct store_query *query, int row)
+{
+    const struct event *event = &store->disk->events[row].event;
+    if (query->owner_id && event->owner_id != query->owner_id)
+        return false;
+    if (query->kind == STORE_GET_EVENT)
+        return event->id == query->id;
+    return (!query->event_type.len || bytes_equal(query->event_type, event->event_type)) &&
+           (!query->resource_type.len || bytes_equal(query->resource_type, event->resource_type)) &&
+           (!query->resource_id.len || bytes_equal(query->resource_id, event->resource_id)) &&
+           (!query->undelivered || model_undelivered(store->disk, event->id));
+}
+
+static void model_read_events(const struct store *store, const struct store_query *query,
+                              const struct model_page *page, struct arena *arena, struct store_answer *answer)
+{
+    answer->events = arena_zero(arena, ((size_t)page->count + 1) * sizeof *answer->events);
+    for (int i = 0; i < page->count; i++) {
+        struct event *event = &answer->events[i];
+        *event = store->disk->events[page->rows[i]].event;
+        event->event_type = model_out(arena, event->event_type);
+        event->resource_type = model_out(arena, event->resource_type);
+        event->resource_id = model_out(arena, event->resource_id);
+        event->document = query->with_document ? model_out(arena, event->document) : (struct bytes){0};
+    }
+}
+
+/* ---- deliveries and their history ---- */
+
+static int64_t model_delivery_id(const struct model_disk *disk, int row)
+{
+    return disk->deliveries[row].id;
+}
+
+static bool model_delivery_matches(const struct store *store, const struct store_query *query, int row)
+{
+    const struct model_delivery *delivery = &store->disk->deliveries[row];
+    if (query->owner_id && delivery->user_id != query->owner_id)
+        return false;
+    return query->id == (query->kind == STORE_GET_DELIVERY ? delivery->id : delivery->event_id);
+}
+
+static void model_read_deliveries(const struct store *store, const struct model_page *page,
+                                  struct arena *arena, struct store_answer *answer)
+{
+    int64_t now = model_due_now_ms(store);
+    answer->deliveries = arena_zero(arena, ((size_t)page->count + 1) * sizeof *answer->deliveries);
+    for (int i = 0; i < page->count; i++) {
+        const struct model_delivery *from = &store->disk->deliveries[page->rows[i]];
+        bool pending = from->state == DELIVERY_PENDING;
+        bool leased = pending && from->leased && from->due_ms > now;
+        int64_t in = from->due_ms > now ? from->due_ms - now : 0;
+        answer->deliveries[i] = (struct delivery){
+            .id = from->id,
+            .event_id = from->event_id,
+            .endpoint_id = from->user_id,
+            .user_id = from->user_id,
+            .state = from->state,
+            .leased = leased,
+            .attempt = from->attempt,
+            .lease = from->lease,
+            .next_in_ms = pending && !leased ? in : -1,
+            .last_reason = from->last_reason ? bytes_of(failure_name(from->last_reason)) : (struct bytes){0},
+            .last_status = from->last_status,
+            .created_at_ms = from->created_at_ms,
+            .first_attempt_at_ms = from->first_attempt_at_ms,
+            .finished_at_ms = from->finished_at_ms,
+        };
+    }
+}
+
+static int64_t model_attempt_lease(const struct model_disk *disk, int row)
+{
+    return disk->attempts[row].lease;
+}
+
+static bool model_attempt_matches(const struct store *store, const struct store_query *query, int row)
+{
+    return store->disk->attempts[row].delivery_id == query->id;
+}
+
+static void model_read_attempts(const struct store *store, const struct model_page *page, struct arena *arena,
+                                struct store_answer *answer)
+{
+    answer->attempts = arena_zero(arena, ((size_t)page->count + 1) * sizeof *answer->attempts);
+    for (int i = 0; i < page->count; i++) {
+        struct attempt *attempt = &answer->attempts[i];
+        *attempt = store->disk->attempts[page->rows[i]];
+        attempt->address = model_out(arena, attempt->address);
+        attempt->response = model_out(arena, attempt->response);
+    }
+}
+
+static void model_read_stats(const struct store *store, struct arena *arena, struct store_answer *answer)
+{
+    const struct model_disk *disk = store->disk;
+    int64_t now = model_due_now_ms(store);
+    struct store_stats *stats = arena_zero(arena, sizeof *stats);
+    stats->events = disk->event_count;
+    stats->id_max = disk->last_event_id;
+    for (int i = 0; i < disk->user_count; i++)
+        stats->endpoints += disk->users[i].user.webhook_url.len > 0;
+    for (int i = 0; i < disk->delivery_count; i++) {
+        const struct model_delivery *delivery = &disk->deliveries[i];
+        stats->deliveries_pending += delivery->state == DELIVERY_PENDING;
+        stats->deliveries_delivered += delivery->state == DELIVERY_DELIVERED;
+        stats->deliveries_given_up += delivery->state == DELIVERY_GIVEN_UP;
+        if (delivery->state == DELIVERY_PENDING && now - delivery->due_ms > stats->oldest_due_ms)
+            stats->oldest_due_ms = now - delivery->due_ms;
+    }
+    answer->stats = stats;
+    answer->count = 1;
+}
+
+enum store_status model_read(struct store *store, const struct store_query *query, struct arena *arena,
+                             struct store_answer *answer)
+{
+    struct model_disk *disk = store->disk;
+    struct store_query all = *query;
+    struct model_page page = {0};
+    *answer = (struct store_answer){0};
+    if (query->kind == STORE_GET_KEYRING || query->limit <= 0)
+        all.limit = INT32_MAX;
+    switch (query->kind) {
+    case STORE_GET_USER:
+    case STORE_LIST_USERS:
+        page = model_page(store, &all, arena, disk->user_count, model_user_matches, model_user_id);
+        model_read_users(store, &page, arena, answer);
+        break;
+    case STORE_GET_KEYRING:
+    case STORE_LIST_KEYS:
+        page = model_page(store, &all, arena, disk->key_count, model_key_matches, model_key_id);
+        model_read_keys(store, &page, arena, answer);
+        break;
+    case STORE_GET_EVENT:
+    case STORE_LIST_EVENTS:
+        page = model_page(store, &all, arena, disk->event_count, model_event_matches, model_event_id);
+        model_read_events(store, &all, &page, arena, answer);
+        break;
+    case STORE_GET_DELIVERY:
+    case STORE_LIST_DELIVERIES:
+        page =
+            model_page(store, &all, arena, disk->delivery_count, model_delivery_matches, model_delivery_id);
+        model_read_deliveries(store, &page, arena, answer);
+        break;
+    case STORE_LIST_ATTEMPTS:
+        page =
+            model_page(store, &all, arena, disk->attempt_count, model_attempt_matches, model_attempt_lease);
+        model_read_attempts(store, &page, arena, answer);
+        break;
+    case STORE_GET_STATS:
+        model_read_stats(store, arena, answer);
+        return STORE_OK;
+    }
+    answer->count = page.count;
+    answer->more = page.more;
+    return STORE_OK;
+}

@@ -1,0 +1,78 @@
+/* model_state: what model_store.c writes and model_read.c reads. */
+#pragma once
+#include "model_store.h"
+#include <pthread.h>
+
+struct model_user {
+    struct user user;
+    /* The endpoint's pace (policy_pace). */
+    bool answered;
+    int failures;
+    int64_t held_until_ms; /* due clock */
+};
+
+struct model_event {
+    struct event event;
+    int delivery_count;
+};
+
+struct model_delivery {
+    int64_t id, event_id, user_id;
+    enum delivery_state state;
+    bool leased; /* a lease was given and not recorded; it may have run out */
+    int32_t attempt, lost;
+    int64_t lease;
+    int64_t due_ms;       /* due clock; while leased, when the lease runs out */
+    int64_t age_start_ms; /* service clock; of meaning once attempt > 0 */
+    enum failure last_reason;
+    int last_status;
+    int64_t created_at_ms, first_attempt_at_ms, finished_at_ms;
+};
+
+struct model_key {
+    int64_t requester_id, event_id;
+    struct bytes key;
+    unsigned char digest[32];
+};
+
+struct model_disk {
+    char path[16];
+    struct model_user *users;
+    struct api_key *keys;
+    struct model_event *events; /* in order of arrival */
+    struct model_delivery *deliveries;
+    struct attempt *attempts;
+    struct model_key *idempotency;
+    int user_count, key_count, event_count, delivery_count, attempt_count, idempotency_count;
+    int user_cap, key_cap, event_cap, delivery_cap, attempt_cap, idempotency_cap;
+    int64_t last_user_id, last_key_id, last_delivery_id, last_event_id;
+    int64_t due_ms, service_ms; /* as of the last write */
+    enum model_fault fault;
+    bool down, no_space;
+    struct store *opened;
+};
+
+struct store {
+    struct model_disk *disk;
+    bool disk_own;
+    struct store_config config;
+    int64_t due_base_ms, service_base_ms, mono_base_ms; /* the clocks at open */
+    int64_t down_since_ms, down_ms;                     /* mono: time that was no service */
+    int64_t served_last;                                /* endpoint */
+    pthread_mutex_t lock;
+};
+
+struct model_user *model_find_user(struct model_disk *disk, int64_t id);
+struct model_event *model_find_event(struct model_disk *disk, int64_t id);
+struct model_delivery *model_find_delivery(struct model_disk *disk, int64_t id);
+
+/* Pace, live leases, the budget of the unproven: may this endpoint have one more? */
+bool model_may_take(const struct store *store, const struct model_user *user, int64_t now);
+struct pace model_pace(const struct store *store, const struct model_user *user);
+struct model_delivery *model_first_due(struct model_disk *disk, int64_t user_id, int64_t now);
+/* Leases it into the next box of the batch. */
+void model_lease(struct store *store, struct store_batch *batch, struct model_delivery *delivery);
+void model_claim(struct store *store, struct store_batch *batch);
+
+enum store_status model_read(struct store *store, const struct store_query *query, struct arena *arena,
+                             struct store_answer *answer);

@@ -1,0 +1,600 @@
+#include "model_store.h"
+#include "memory.h"
+#include "model_state.h"
+#include <assert.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+/* ---- arrays and copies ---- */
+
+static void *model_room(void *array, int count, int *cap, size_t size)
+{
+    if (count < *cap)
+        return array;
+    *cap = *cap ? *cap * 2 : 16;
+    return memory_grow(array, (size_t)*cap * size);
+}
+
+static struct bytes model_copy(struct bytes source)
+{
+    if (source.len == 0)
+        return (struct bytes){0};
+    char *data = memory_alloc(source.len);
+    memcpy(data, source.data, source.len);
+    return bytes_make(data, source.len);
+}
+
+static void model_drop(struct bytes owned)
+{
+    free((void *)owned.data);
+}
+
+struct model_user *model_find_user(struct model_disk *disk, int64_t id)
+{
+    for (int i = 0; i < disk->user_count; i++)
+        if (disk->users[i].user.id == id)
+            return &disk->users[i];
+    return NULL;
+}
+
+struct model_event *model_find_event(struct model_disk *disk, int64_t id)
+{
+    for (int i = 0; i < disk->event_count; i++)
+        if (disk->events[i].event.id == id)
+            return &disk->events[i];
+    return NULL;
+}
+
+struct model_delivery *model_find_delivery(struct model_disk *disk, int64_t id)
+{
+    for (int i = 0; i < disk->delivery_count; i++)
+        if (disk->deliveries[i].id == id)
+            return &disk->deliveries[i];
+    return NULL;
+}
+
+/* ---- the two clocks ---- */
+
+int64_t model_due_now_ms(const struct store *store)
+{
+    return store->due_base_ms + clock_mono_ms(&store->config.clock) - store->mono_base_ms;
+}
+
+int64_t model_service_now_ms(const struct store *store)
+{
+    int64_t mono = clock_mono_ms(&store->config.clock);
+    int64_t down = store->down_ms + (store->disk->down ? mono - store->down_since_ms : 0);
+    return store->service_base_ms + mono - store->mono_base_ms - down;
+}
+
+/* A store that went down or came up since the last look: its time of service stands or goes on. */
+static void model_watch_down(struct store *store, bool down)
+{
+    int64_t mono = clock_mono_ms(&store->config.clock);
+    if (down && !store->disk->down)
+        store->down_since_ms = mono;
+    if (!down && store->disk->down)
+        store->down_ms += mono - store->down_since_ms;
+}
+
+/* ---- events ---- */
+
+static int model_delivery_add(struct model_disk *disk, const struct event *event, int64_t user_id,
+                              int64_t now)
+{
+    disk->deliveries =
+        model_room(disk->deliveries, disk->delivery_count, &disk->delivery_cap, sizeof *disk->deliveries);
+    disk->deliveries[disk->delivery_count] = (struct model_delivery){
+        .id = ++disk->last_delivery_id,
+        .event_id = event->id,
+        .user_id = user_id,
+        .due_ms = now,
+        .created_at_ms = event->received_at_ms,
+    };
+    return disk->delivery_count++;
+}
+
+/* One delivery for whoever gets this user's events; leased at once if it is nobody's turn before it. */
+static int model_deliver_to(struct store *store, struct store_batch *batch, const struct event *event,
+                            struct model_user *user)
+{
+    int64_t now = model_due_now_ms(store);
+    if (!user || user->user.webhook_url.len == 0)
+        return 0;
+    bool born_leased = batch->filled_count < batch->box_count &&
+                       !model_first_due(store->disk, user->user.id, now) && model_may_take(store, user, now);
+    int index = model_delivery_add(store->disk, event, user->user.id, now);
+    if (born_leased)
+        model_lease(store, batch, &store->disk->deliveries[index]);
+    return 1;
+}
+
+/* Seen before: by the client's key; or by id, because a commit's fate was unknown. */
+static bool model_event_known(struct model_disk *disk, struct store_op *op)
+{
+    for (int i = 0; i < disk->idempotency_count && op->event.idempotency_key.len > 0; i++) {
+        const struct model_key *key = &disk->idempotency[i];
+        if (key->requester_id != op->event.requester_id || !bytes_equal(key->key, op->event.idempotency_key))
+            continue;
+        bool same_request = memcmp(key->digest, op->event.request_digest, sizeof key->digest) == 0;
+        op->result = same_request ? STORE_REPLAYED : STORE_CONFLICT;
+        op->id = same_request ? key->event_id : 0;
+        return true;
+    }
+    struct model_event *same = model_find_event(disk, op->event.event.id);
+    if (same) {
+        op->id = same->event.id;
+        op->count = same->delivery_count;
+    }
+    return same != NULL;
+}
+
+static void model_event_insert(struct model_disk *disk, const struct store_op *op)
+{
+    disk->events = model_room(disk->events, disk->event_count, &disk->event_cap, sizeof *disk->events);
+    struct event *event = &disk->events[disk->event_count++].event;
+    *event = op->event.event;
+    event->event_type = model_copy(event->event_type);
+    event->resource_type = model_copy(event->resource_type);
+    event->resource_id = model_copy(event->resource_id);
+    event->document = model_copy(event->document);
+    event->sent_at_ms = 0;
+    if (event->id > disk->last_event_id)
+        disk->last_event_id = event->id;
+    if (op->event.idempotency_key.len == 0)
+        return;
+    disk->idempotency = model_room(disk->idempotency, disk->idempotency_count, &disk->idempotency_cap,
+                                   sizeof *disk->idempotency);
+    struct model_key *key = &disk->idempotency[disk->idempotency_count++];
+    *key = (struct model_key){op->event.requester_id, event->id, model_copy(op->event.idempotency_key), {0}};
+    memcpy(key->digest, op->event.request_digest, sizeof key->digest);
+}
+
+static void model_event(struct store *store, struct store_batch *batch, struct store_op *op)
+{
+    struct model_disk *disk = store->disk;
+    struct model_user *owner = model_find_user(disk, op->event.event.owner_id);
+    if (model_event_known(disk, op))
+        return;
+    if (!owner || disk->no_space) {
+        op->result = owner ? STORE_NO_SPACE : STORE_NOT_FOUND;
+        return;
+    }
+    model_event_insert(disk, op);
+    struct model_user *master = model_find_user(disk, owner->user.master_id);
+    int count = model_deliver_to(store, batch, &op->event.event, owner);
+    if (master && master->user.receives_users_events)
+        count += model_deliver_to(store, batch, &op->event.event, master);
+    disk->events[disk->event_count - 1].delivery_count = count;
+    op->id = op->event.event.id;
+    op->count = count;
+}
+
+/* ---- outcomes ---- */
+
+static void model_history(struct model_disk *disk, const struct attempt *attempt)
+{
+    if (attempt->started_at_ms == 0)
+        return;
+    disk->attempts =
+        model_room(disk->attempts, disk->attempt_count, &disk->attempt_cap, sizeof *disk->attempts);
+    struct attempt *line = &disk->attempts[disk->attempt_count++];
+    *line = *attempt;
+    line->address = model_copy(line->address);
+    line->response = model_copy(line->response);
+}
+
+static void model_end(struct store *store, struct model_delivery *delivery, enum delivery_state state)
+{
+    delivery->state = state;
+    delivery->leased = false;
+    delivery->lost = 0;
+    delivery->finished_at_ms = clock_wall_ms(&store->config.clock);
+}
+
+static void model_failed(struct store *store, struct model_delivery *delivery, const struct store_op *op)
+{
+    struct model_user *user = model_find_user(store->disk, delivery->user_id);
+    if (delivery->attempt == 0)
+        delivery->age_start_ms = model_service_now_ms(store) - op->outcome.attempt.duration_ms;
+    delivery->attempt++;
+    user->failures++;
+    user->held_until_ms = model_due_now_ms(store) + model_pace(store, user).hold_ms;
+}
+
+static void model_outcome(struct store *store, struct store_op *op)
+{
+    struct model_delivery *delivery = model_find_delivery(store->disk, op->outcome.delivery_id);
+    const struct decision *decision = &op->outcome.decision;
+    bool fenced = delivery && !(delivery->state == DELIVERY_PENDING && delivery->leased &&
+                                delivery->lease == op->outcome.lease);
+#ifdef PLANT_NO_FENCE
+    fenced = false;
+#endif
+    if (!delivery || fenced) {
+        op->result = delivery ? STORE_FENCED : STORE_NOT_FOUND;
+        return;
+    }
+    if (op->outcome.answered) {
+        struct model_user *user = model_find_user(store->disk, delivery->user_id);
+        user->answered = true;
+        user->failures = 0;
+        user->held_until_ms = 0;
+    }
+    model_history(store->disk, &op->outcome.attempt);
+    delivery->state = DELIVERY_PENDING;
+    delivery->leased = false;
+    delivery->lost = 0;
+    delivery->due_ms = model_due_now_ms(store) + decision->delay_ms;
+    delivery->last_reason = decision->reason;
+    delivery->last_status = op->outcome.attempt.status;
+    switch (decision->kind) {
+    case DECISION_DELIVERED:
+        delivery->attempt++;
+        model_end(store, delivery, DELIVERY_DELIVERED);
+        break;
+    case DECISION_RETRY:
+        model_failed(store, delivery, op);
+        break;
+    case DECISION_GIVE_UP:
+        model_failed(store, delivery, op);
+        model_end(store, delivery, DELIVERY_GIVEN_UP);
+        break;
+    case DECISION_RELEASE:
+        delivery->age_start_ms += decision->delay_ms + op->outcome.attempt.duration_ms;
+        break;
+    }
+    op->id = delivery->id;
+}
+
+/* ---- users, keys, and what people do to deliveries ---- */
+
+static void model_user_create(struct model_disk *disk, struct store_op *op)
+{
+    const struct user *from = &op->user.user;
+    if (from->master_id && !model_find_user(disk, from->master_id)) {
+        op->result = STORE_NOT_FOUND;
+        return;
+    }
+    if (from->id && model_find_user(disk, from->id)) {
+        op->result = STORE_CONFLICT;
+        return;
+    }
+    disk->users = model_room(disk->users, disk->user_count, &disk->user_cap, sizeof *disk->users);
+    struct model_user *user = &disk->users[disk->user_count++];
+    *user = (struct model_user){.user = *from};
+    if (user->user.id == 0)
+        user->user.id = disk->last_user_id ? disk->last_user_id + 1 : MODEL_USER_ID_FIRST;
+    if (user->user.id > disk->last_user_id)
+        disk->last_user_id = user->user.id;
+    user->user.name = model_copy(from->name);
+    user->user.email = model_copy(from->email);
+    user->user.webhook_url = model_copy(from->webhook_url);
+    user->user.version = 1;
+    op->id = user->user.id;
+}
+
+/* All settings at once; who it is (id, role, master, created_at) stays. */
+static void model_user_update(struct model_disk *disk, struct store_op *op)
+{
+    const struct user *from = &op->user.user;
+    struct model_user *user = model_find_user(disk, from->id);
+    if (!user) {
+        op->result = STORE_NOT_FOUND;
+        return;
+    }
+    if (op->user.if_version != -1 && op->user.if_version != user->user.version) {
+        op->result = STORE_CONFLICT;
+        return;
+    }
+    if (!bytes_equal(user->user.webhook_url, from->webhook_url)) {
+        user->answered = false;
+        user->failures = 0;
+        user->held_until_ms = 0;
+    }
+    struct user old = user->user;
+    user->user = *from;
+    user->user.role = old.role;
+    user->user.master_id = old.master_id;
+    user->user.created_at_ms = old.created_at_ms;
+    user->user.version = old.version + 1;
+    user->user.name = model_copy(from->name);
+    user->user.email = model_copy(from->email);
+    user->user.webhook_url = model_copy(from->webhook_url);
+    model_drop(old.name);
+    model_drop(old.email);
+    model_drop(old.webhook_url);
+    op->id = from->id;
+}
+
+static void model_key_create(struct model_disk *disk, struct store_op *op)
+{
+    if (!model_find_user(disk, op->key.user_id)) {
+        op->result = STORE_NOT_FOUND;
+        return;
+    }
+    for (int i = 0; i < disk->key_count; i++)
+        if (memcmp(disk->keys[i].digest, op->key.digest, sizeof op->key.digest) == 0)
+            op->result = STORE_CONFLICT;
+    if (op->result == STORE_CONFLICT)
+        return;
+    disk->keys = model_room(disk->keys, disk->key_count, &disk->key_cap, sizeof *disk->keys);
+    struct api_key *key = &disk->keys[disk->key_count++];
+    *key = op->key;
+    key->id = ++disk->last_key_id;
+    key->label = model_copy(op->key.label);
+    key->revoked_at_ms = 0;
+    op->id = key->id;
+}
+
+static void model_key_revoke(struct store *store, struct store_op *op)
+{
+    struct model_disk *disk = store->disk;
+    struct api_key *key = NULL;
+    int active = 0;
+    for (int i = 0; i < disk->key_count; i++) {
+        if (disk->keys[i].user_id != op->key.user_id)
+            continue;
+        active += disk->keys[i].revoked_at_ms == 0;
+        if (disk->keys[i].id == op->key.id)
+            key = &disk->keys[i];
+    }
+    if (!key || key->revoked_at_ms || active == 1) {
+        op->result = key ? STORE_CONFLICT : STORE_NOT_FOUND;
+        return;
+    }
+    key->revoked_at_ms = clock_wall_ms(&store->config.clock);
+    op->id = key->id;
+}
+
+static void model_resend_or_cancel(struct store *store, struct store_op *op)
+{
+    struct model_delivery *delivery = model_find_delivery(store->disk, op->delivery.delivery_id);
+    if (!delivery || (op->delivery.user_id && op->delivery.user_id != delivery->user_id)) {
+        op->result = STORE_NOT_FOUND;
+        return;
+    }
+    bool pending = delivery->state == DELIVERY_PENDING;
+    if (pending == (op->kind == STORE_RESEND)) {
+        op->result = STORE_CONFLICT;
+        return;
+    }
+    op->id = delivery->id;
+    if (op->kind == STORE_CANCEL) {
+        model_end(store, delivery, DELIVERY_CANCELLED);
+        return;
+    }
+    delivery->state = DELIVERY_PENDING;
+    delivery->attempt = delivery->lost = 0;
+    delivery->due_ms = model_due_now_ms(store);
+    delivery->finished_at_ms = 0;
+}
+
+static bool model_event_ended(const struct model_disk *disk, int64_t event_id)
+{
+    for (int i = 0; i < disk->delivery_count; i++)
+        if (disk->deliveries[i].event_id == event_id && disk->deliveries[i].state == DELIVERY_PENDING)
+            return false;
+    return true;
+}
+
+static void model_event_drop(struct model_disk *disk, int at)
+{
+    struct event event = disk->events[at].event;
+    int kept = 0, lines = 0, keys = 0;
+    for (int i = 0; i < disk->attempt_count; i++) {
+        struct attempt line = disk->attempts[i];
+        if (model_find_delivery(disk, line.delivery_id)->event_id != event.id) {
+            disk->attempts[lines++] = line;
+            continue;
+        }
+        model_drop(line.address);
+        model_drop(line.response);
+    }
+    for (int i = 0; i < disk->delivery_count; i++)
+        if (disk->deliveries[i].event_id != event.id)
+            disk->deliveries[kept++] = disk->deliveries[i];
+    for (int i = 0; i < disk->idempotency_count; i++) {
+        if (disk->idempotency[i].event_id != event.id)
+            disk->idempotency[keys++] = disk->idempotency[i];
+        else
+            model_drop(disk->idempotency[i].key);
+    }
+    disk->delivery_count = kept;
+    disk->attempt_count = lines;
+    disk->idempotency_count = keys;
+    model_drop(event.event_type);
+    model_drop(event.resource_type);
+    model_drop(event.resource_id);
+    model_drop(event.document);
+    memmove(&disk->events[at], &disk->events[at + 1],
+            (size_t)(disk->event_count - at - 1) * sizeof *disk->events);
+    disk->event_count--;
+}
+
+static void model_purge(struct model_disk *disk, struct store_op *op)
+{
+    for (int i = 0; i < disk->event_count && op->count < op->purge.rows_max;) {
+        const struct event *event = &disk->events[i].event;
+        if (event->received_at_ms >= op->purge.before_ms || !model_event_ended(disk, event->id)) {
+            i++;
+            continue;
+        }
+        model_event_drop(disk, i);
+        op->count++;
+    }
+}
+
+/* ---- a batch ---- */
+
+static void model_do(struct store *store, struct store_batch *batch, struct store_op *op)
+{
+    op->result = STORE_DONE;
+    op->id = op->count = 0;
+    switch (op->kind) {
+    case STORE_EVENT:
+        model_event(store, batch, op);
+        break;
+    case STORE_OUTCOME:
+        model_outcome(store, op);
+        break;
+    case STORE_USER_CREATE:
+        model_user_create(store->disk, op);
+        break;
+    case STORE_USER_UPDATE:
+        model_user_update(store->disk, op);
+        break;
+    case STORE_KEY_CREATE:
+        model_key_create(store->disk, op);
+        break;
+    case STORE_KEY_REVOKE:
+        model_key_revoke(store, op);
+        break;
+    case STORE_RESEND:
+    case STORE_CANCEL:
+        model_resend_or_cancel(store, op);
+        break;
+    case STORE_PURGE:
+        model_purge(store->disk, op);
+        break;
+    case STORE_OP_COUNT:
+        assert(!"an op");
+    }
+}
+
+static enum store_status model_write_locked(struct store *store, struct store_batch *batch)
+{
+    struct model_disk *disk = store->disk;
+    enum model_fault fault = disk->fault;
+    disk->fault = MODEL_FAULT_NONE;
+    batch->filled_count = 0;
+    batch->next_due_in_ms = -1;
+    if (disk->down || fault == MODEL_FAULT_LOST)
+        return STORE_DOWN;
+    if (fault == MODEL_FAULT_FULL || fault == MODEL_FAULT_BROKEN)
+        return fault == MODEL_FAULT_FULL ? STORE_FULL : STORE_BROKEN;
+    for (int i = 0; i < batch->op_count; i++)
+        model_do(store, batch, batch->ops[i]);
+    model_claim(store, batch);
+    disk->due_ms = model_due_now_ms(store);
+    disk->service_ms = model_service_now_ms(store);
+    if (fault != MODEL_FAULT_UNKNOWN)
+        return STORE_OK;
+    for (int i = 0; i < batch->filled_count; i++)
+        batch->boxes[i]->filled = false;
+    batch->filled_count = 0;
+    return STORE_DOWN;
+}
+
+static enum store_status model_write(struct store *store, struct store_batch *batch)
+{
+    pthread_mutex_lock(&store->lock);
+    enum store_status status = model_write_locked(store, batch);
+    pthread_mutex_unlock(&store->lock);
+    return status;
+}
+
+/* ---- opening and closing ---- */
+
+struct model_disk *model_disk_new(void)
+{
+    struct model_disk *disk = memory_zero(1, sizeof *disk);
+    memcpy(disk->path, "model", sizeof "model");
+    return disk;
+}
+
+const char *model_disk_path(const struct model_disk *disk)
+{
+    return disk->path;
+}
+
+void model_disk_fault(struct model_disk *disk, enum model_fault fault)
+{
+    disk->fault = fault;
+}
+
+void model_disk_no_space(struct model_disk *disk, bool no_space)
+{
+    disk->no_space = no_space;
+}
+
+void model_disk_down(struct model_disk *disk, bool down)
+{
+    if (disk->opened)
+        model_watch_down(disk->opened, down);
+    disk->down = down;
+}
+
+void model_disk_free(struct model_disk *disk)
+{
+    assert(!disk->opened);
+    while (disk->event_count > 0)
+        model_event_drop(disk, disk->event_count - 1);
+    for (int i = 0; i < disk->user_count; i++) {
+        model_drop(disk->users[i].user.name);
+        model_drop(disk->users[i].user.email);
+        model_drop(disk->users[i].user.webhook_url);
+    }
+    for (int i = 0; i < disk->key_count; i++)
+        model_drop(disk->keys[i].label);
+    free(disk->users);
+    free(disk->keys);
+    free(disk->events);
+    free(disk->deliveries);
+    free(disk->attempts);
+    free(disk->idempotency);
+    free(disk);
+}
+
+static enum store_status model_open(const struct store_config *config, struct store **opened)
+{
+    struct model_disk *disk = config->path ? (struct model_disk *)(void *)config->path : model_disk_new();
+    if (disk->opened)
+        return STORE_LOCKED;
+    struct store *store = memory_zero(1, sizeof *store);
+    int64_t wall = clock_wall_ms(&config->clock);
+    store->disk = disk;
+    store->disk_own = !config->path;
+    store->config = *config;
+    store->due_base_ms = wall > disk->due_ms ? wall : disk->due_ms;
+    store->service_base_ms = disk->service_ms;
+    store->mono_base_ms = store->down_since_ms = clock_mono_ms(&config->clock);
+    pthread_mutex_init(&store->lock, NULL);
+    disk->opened = store;
+    *opened = store;
+    return STORE_OK;
+}
+
+static enum store_status model_read_one(struct store *store, int reader, const struct store_query *query,
+                                        struct arena *arena, struct store_answer *answer)
+{
+    assert(reader >= 0 && reader < store->config.readers);
+    pthread_mutex_lock(&store->lock);
+    enum store_status status = store->disk->down ? STORE_DOWN : model_read(store, query, arena, answer);
+    pthread_mutex_unlock(&store->lock);
+    return status;
+}
+
+static int model_wait_fd(struct store *store)
+{
+    (void)store;
+    return -1;
+}
+
+static void model_close(struct store *store)
+{
+    store->disk->opened = NULL;
+    if (store->disk_own)
+        model_disk_free(store->disk);
+    pthread_mutex_destroy(&store->lock);
+    free(store);
+}
+
+const struct store_engine store_model = {
+    .name = "model",
+    .open = model_open,
+    .write = model_write,
+    .read = model_read_one,
+    .wait_fd = model_wait_fd,
+    .close = model_close,
+};
