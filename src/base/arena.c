@@ -106,6 +106,14 @@ bool arena_extend(struct arena *arena, const void *block, size_t size_old, size_
     return true;
 }
 
+bool arena_owns(const struct arena *arena, const void *byte)
+{
+    for (const struct arena_block *block = arena->first; block; block = block->next)
+        if ((const char *)byte >= block->data && (const char *)byte < block->data + block->used)
+            return true;
+    return false;
+}
+
 struct bytes arena_copy(struct arena *arena, struct bytes source)
 {
     char *copy = arena_alloc(arena, source.len + 1);

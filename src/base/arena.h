@@ -27,6 +27,8 @@ void *arena_alloc(struct arena *arena, size_t size);
 void *arena_zero(struct arena *arena, size_t size);
 /* Grows the newest allocation where it stands. False: it is not the newest, or there is no room behind it. */
 bool arena_extend(struct arena *arena, const void *block, size_t size_old, size_t size_new);
+/* Did it hand out this byte since the last reset? */
+bool arena_owns(const struct arena *arena, const void *byte);
 /* A copy with a NUL behind it (not counted in len). data == NULL: too large. */
 struct bytes arena_copy(struct arena *arena, struct bytes source);
 /* printf into the arena, NUL-terminated. NULL: too large. */

@@ -6,7 +6,7 @@
 enum { EXIT_NO_MEMORY = 4 };
 
 /* Neither stdio nor exit handlers: both may want memory. */
-static _Noreturn void out_of_memory(void)
+_Noreturn void memory_exhausted(void)
 {
     static const char line[] = "posthorn: out of memory; stopping, what was accepted is on disk\n";
     ssize_t written = write(STDERR_FILENO, line, sizeof line - 1);
@@ -18,7 +18,7 @@ void *memory_alloc(size_t size)
 {
     void *block = malloc(size);
     if (!block)
-        out_of_memory();
+        memory_exhausted();
     return block;
 }
 
@@ -26,7 +26,7 @@ void *memory_zero(size_t count, size_t size)
 {
     void *block = calloc(count, size);
     if (!block)
-        out_of_memory();
+        memory_exhausted();
     return block;
 }
 
@@ -34,7 +34,7 @@ void *memory_grow(void *block, size_t size)
 {
     void *grown = realloc(block, size);
     if (!grown)
-        out_of_memory();
+        memory_exhausted();
     return grown;
 }
 

@@ -15,3 +15,5 @@ void *memory_alloc(size_t size);              /* not zeroed; size > 0 */
 void *memory_zero(size_t count, size_t size); /* zeroed; overflow-checked */
 void *memory_grow(void *block, size_t size);  /* realloc */
 char *memory_copy_text(const char *text);     /* strdup */
+/* Says so and leaves, exactly as these do: for the NULL of a library that allocates for itself. */
+_Noreturn void memory_exhausted(void);

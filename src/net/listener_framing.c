@@ -1,0 +1,184 @@
+#include "listener_parts.h"
+
+static bool is_token_byte(unsigned char c)
+{
+    /* RFC 9110, section 5.6.2 */
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
+        return true;
+    return c != 0 && strchr("!#$%&'*+-.^_`|~", c) != NULL;
+}
+
+static bool is_token(struct bytes text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (!is_token_byte((unsigned char)text.data[i]))
+            return false;
+    return text.len > 0;
+}
+
+static bool is_field_value(struct bytes text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        if ((c < 0x20 && c != '\t') || c == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+/* No control bytes, nothing beyond ASCII, every % followed by two digits, and never %00. */
+static bool path_is_sound(struct bytes path)
+{
+    for (size_t i = 0; i < path.len; i++) {
+        unsigned char c = (unsigned char)path.data[i];
+        if (c <= 0x20 || c >= 0x7f)
+            return false;
+        if (c != '%')
+            continue;
+        if (path.len - i < 3)
+            return false;
+        int high = hex_digit(path.data[i + 1]), low = hex_digit(path.data[i + 2]);
+        if (high < 0 || low < 0 || (high == 0 && low == 0))
+            return false;
+        i += 2;
+    }
+    return true;
+}
+
+static bool query_is_sound(struct bytes query)
+{
+    for (size_t i = 0; i < query.len; i++) {
+        unsigned char c = (unsigned char)query.data[i];
+        if (c <= 0x20 || c >= 0x7f)
+            return false;
+    }
+    return true;
+}
+
+static bool method_is_served(struct bytes method)
+{
+    static const char *const served[] = {"POST", "GET", "PATCH", "DELETE", "HEAD", "PUT", "OPTIONS"};
+    for (size_t i = 0; i < sizeof served / sizeof *served; i++)
+        if (bytes_equal_text(method, served[i]))
+            return true;
+    return false;
+}
+
+/* "http://host:port/path" becomes "/path": RFC 9112 section 3.2.2 wants absolute form understood. */
+static struct bytes origin_form(struct bytes target)
+{
+    size_t scheme_len = 0;
+    if (target.len >= 7 && bytes_equal_nocase(bytes_make(target.data, 7), "http://"))
+        scheme_len = 7;
+    else if (target.len >= 8 && bytes_equal_nocase(bytes_make(target.data, 8), "https://"))
+        scheme_len = 8;
+    if (scheme_len == 0)
+        return target;
+    struct bytes rest = bytes_make(target.data + scheme_len, target.len - scheme_len);
+    const char *slash = memchr(rest.data, '/', rest.len);
+    if (!slash)
+        return bytes_of("/");
+    return bytes_make(slash, rest.len - (size_t)(slash - rest.data));
+}
+
+int framing_target(struct bytes method, struct bytes target, struct bytes *path, struct bytes *query)
+{
+    *path = *query = bytes_of("");
+    if (!is_token(method))
+        return 400;
+    if (!method_is_served(method))
+        return 405;
+    struct bytes origin = origin_form(target);
+    const char *mark = origin.len ? memchr(origin.data, '?', origin.len) : NULL;
+    *path = mark ? bytes_make(origin.data, (size_t)(mark - origin.data)) : origin;
+    if (mark)
+        *query = bytes_make(mark + 1, origin.len - path->len - 1);
+    bool asterisk = bytes_equal_text(*path, "*") && bytes_equal_text(method, "OPTIONS");
+    if (!asterisk && (path->len == 0 || path->data[0] != '/'))
+        return 400;
+    return path_is_sound(*path) && query_is_sound(*query) ? 0 : 400;
+}
+
+/* What the headers that frame a message say, gathered in one pass. */
+struct frame {
+    int hosts, lengths, codings;
+    bool lengths_differ;
+    struct bytes host, length, coding;
+};
+
+static void frame_add(struct frame *frame, const struct listener_header *header)
+{
+    switch (header->name.len) {
+    case 4:
+        if (bytes_equal_nocase(header->name, "Host")) {
+            frame->hosts++;
+            frame->host = header->value;
+        }
+        break;
+    case 14:
+        if (bytes_equal_nocase(header->name, "Content-Length")) {
+            if (frame->lengths++ > 0 && !bytes_equal(frame->length, header->value))
+                frame->lengths_differ = true;
+            frame->length = header->value;
+        }
+        break;
+    case 17:
+        if (bytes_equal_nocase(header->name, "Transfer-Encoding")) {
+            frame->codings++;
+            frame->coding = header->value;
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+int framing_headers(const struct listener_request *request, bool http_1_0, struct framing_body *body)
+{
+    struct frame frame = {0};
+    for (int i = 0; i < request->header_count; i++) {
+        const struct listener_header *header = &request->headers[i];
+        if (!is_token(header->name) || !is_field_value(header->value))
+            return 400;
+        frame_add(&frame, header);
+    }
+    body->chunked = false;
+    body->length = -1;
+    if (frame.hosts > 1 || (frame.hosts == 0 && !http_1_0))
+        return 400;
+    if (frame.hosts == 1 && memchr(frame.host.data, ' ', frame.host.len))
+        return 400;
+    if (frame.lengths_differ || (frame.lengths > 0 && frame.codings > 0))
+        return 400;
+    if (frame.codings > 0) {
+        if (http_1_0)
+            return 400;
+        if (frame.codings > 1 || !bytes_equal_nocase(frame.coding, "chunked"))
+            return 501;
+        body->chunked = true;
+    }
+    if (frame.lengths > 0) {
+        /* Leading zeros are legal here (1*DIGIT), signs and 0x are not. */
+        struct bytes digits = frame.length;
+        while (digits.len > 1 && digits.data[0] == '0')
+            digits = bytes_make(digits.data + 1, digits.len - 1);
+        if (!bytes_to_int64(digits, &body->length)) {
+            for (size_t i = 0; i < digits.len; i++)
+                if (digits.data[i] < '0' || digits.data[i] > '9')
+                    return 400;
+            return digits.len > 0 ? 413 : 400;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,105 @@
+#include "listener_parts.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { LISTENER_BACKLOG = 1024 };
+
+struct place {
+    char host[256], port[6];
+};
+
+/* "host:port", "[v6]:port", ":port". */
+static bool place_parse(const char *text, struct place *place)
+{
+    const char *colon = strrchr(text, ':');
+    if (!colon)
+        return false;
+    struct bytes host = bytes_make(text, (size_t)(colon - text));
+    if (host.len >= 2 && host.data[0] == '[' && host.data[host.len - 1] == ']')
+        host = bytes_make(host.data + 1, host.len - 2);
+    else if (memchr(host.data, ':', host.len))
+        return false; /* a bare IPv6 address: which colon is the port's? */
+    int64_t port;
+    if (host.len >= sizeof place->host || !bytes_to_int64(bytes_of(colon + 1), &port) || port > 65535)
+        return false;
+    memcpy(place->host, host.data, host.len);
+    place->host[host.len] = '\0';
+    snprintf(place->port, sizeof place->port, "%d", (int)port);
+    return true;
+}
+
+static enum listener_error error_of(int error)
+{
+    switch (error) {
+    case EADDRINUSE:
+        return LISTENER_IN_USE;
+    case EACCES:
+    case EPERM:
+        return LISTENER_DENIED;
+    case EADDRNOTAVAIL:
+    case EAFNOSUPPORT:
+        return LISTENER_BAD_ADDRESS;
+    default:
+        return LISTENER_FAILED;
+    }
+}
+
+static enum listener_error open_one(const struct addrinfo *info, bool both_families, int *fd)
+{
+    *fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (*fd < 0)
+        return error_of(errno);
+    int on = 1, v6_only = !both_families;
+    setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (info->ai_family == AF_INET6)
+        setsockopt(*fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);
+    if (bind(*fd, info->ai_addr, info->ai_addrlen) == 0 && listen(*fd, LISTENER_BACKLOG) == 0)
+        return LISTENER_OK;
+    enum listener_error error = error_of(errno);
+    close(*fd);
+    *fd = -1;
+    return error;
+}
+
+static void address_print(int fd, char address[80])
+{
+    struct sockaddr_storage name;
+    socklen_t len = sizeof name;
+    char host[64] = "?", port[8] = "?";
+    if (getsockname(fd, (struct sockaddr *)&name, &len) == 0)
+        getnameinfo((struct sockaddr *)&name, len, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV);
+    snprintf(address, 80, name.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+enum listener_error listener_socket(const char *listen_text, int *fd, char address[80])
+{
+    struct place place;
+    *fd = -1;
+    if (!place_parse(listen_text, &place))
+        return LISTENER_BAD_ADDRESS;
+    bool everywhere = place.host[0] == '\0';
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                             .ai_family = everywhere ? AF_INET6 : AF_UNSPEC,
+                             .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *found = NULL;
+    if (getaddrinfo(everywhere ? NULL : place.host, place.port, &hints, &found) != 0)
+        return LISTENER_BAD_ADDRESS;
+    enum listener_error error = open_one(found, everywhere, fd);
+    freeaddrinfo(found);
+    if (everywhere && error != LISTENER_OK && error != LISTENER_IN_USE && error != LISTENER_DENIED) {
+        /* A machine without IPv6. */
+        hints.ai_family = AF_INET;
+        if (getaddrinfo(NULL, place.port, &hints, &found) != 0)
+            return LISTENER_BAD_ADDRESS;
+        error = open_one(found, false, fd);
+        freeaddrinfo(found);
+    }
+    if (error == LISTENER_OK)
+        address_print(*fd, address);
+    return error;
+}
