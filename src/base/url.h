@@ -39,7 +39,12 @@ struct url {
     struct bytes authority; /* host[:port] as written, for the Host header. A view of the input */
 };
 
+/* On an error `url` is not to be used. */
 enum url_error url_parse(struct bytes text, struct url *url);
-/* "url_syntax", "url_host", ...: the codes of the API. */
+/* The parts, for whoever reads an address or a port elsewhere: canonical forms only, no brackets, no zone. */
+bool url_parse_ipv4(struct bytes text, struct in_addr *address);
+bool url_parse_ipv6(struct bytes text, struct in6_addr *address);
+bool url_parse_port(struct bytes text, uint16_t *port);
+/* "url_syntax", "url_host", ...: the codes of the API; NULL for URL_OK. */
 const char *url_error_code(enum url_error error);
 const char *url_error_sentence(enum url_error error);
