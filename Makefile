@@ -28,7 +28,7 @@ test: ## every test; the last line is the sum
 
 bench: ## throughput, latency, CPU and memory: a table, and build-bench/bench.json
 	@tools/install-packages test
-	@bench/run
+	@node bench/run.mjs
 
 sim: ## the simulator with one seed: make sim SEED=n
 	@tools/install-packages test
