@@ -1,1 +1,165 @@
-#include <stddef.h>
+#include "json.h"
+#include <assert.h>
+#include <stdio.h>
+
+const char *json_error_code(enum json_error error)
+{
+    static const char *const codes[] = {
+        NULL,         "json_empty",   "json_syntax", "json_encoding", "json_duplicate",
+        "json_depth", "json_members", "json_range",  "json_trailing"};
+    return codes[error];
+}
+
+struct json_object *json_read(char *text, size_t len, bool lenient, struct json_reading *reading)
+{
+    if (json_check(text, len, lenient, reading))
+        return NULL;
+    struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX + 1);
+    struct json_object *object = NULL;
+    if (tokener && len <= INT32_MAX) {
+        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+        object = json_tokener_parse_ex(tokener, text, (int)len);
+        if (json_tokener_get_error(tokener) ==
+            json_tokener_continue) /* a bare number: its end is the text's end */
+            object = json_tokener_parse_ex(tokener, "", 1);
+    }
+    if (!object) /* json-c is stricter than json_check: a fault of ours, but no reason to end the server */
+        reading->problem = (struct json_problem){JSON_SYNTAX, 1, 1, "the JSON text could not be parsed"};
+    if (tokener)
+        json_tokener_free(tokener);
+    return object;
+}
+
+struct json_object *json_get(struct json_object *object, const char *name)
+{
+    struct json_object *member = NULL;
+    if (!json_object_is_type(object, json_type_object))
+        return NULL;
+    json_object_object_get_ex(object, name, &member);
+    return member;
+}
+
+static struct json_object *get_typed(struct json_object *object, const char *name, enum json_type type)
+{
+    struct json_object *member = json_get(object, name);
+    return member && json_object_is_type(member, type) ? member : NULL;
+}
+
+struct json_object *json_get_object(struct json_object *object, const char *name)
+{
+    return get_typed(object, name, json_type_object);
+}
+
+struct json_object *json_get_array(struct json_object *object, const char *name)
+{
+    return get_typed(object, name, json_type_array);
+}
+
+bool json_get_text(struct json_object *object, const char *name, struct bytes *text)
+{
+    struct json_object *member = get_typed(object, name, json_type_string);
+    if (!member)
+        return false;
+    *text = bytes_make(json_object_get_string(member), (size_t)json_object_get_string_len(member));
+    return true;
+}
+
+enum { COMPACT = -1 };
+
+static void put_value(struct text *out, struct json_object *object, int indent);
+
+/* A new line for a member or element, two spaces a level; nothing when compact. */
+static void put_break(struct text *out, int indent)
+{
+    if (indent == COMPACT)
+        return;
+    text_putc(out, '\n');
+    for (int i = 0; i < indent; i++)
+        text_puts(out, "  ");
+}
+
+static void put_object(struct text *out, struct json_object *object, int indent)
+{
+    int inner = indent == COMPACT ? COMPACT : indent + 1;
+    bool first = true;
+    text_putc(out, '{');
+    json_object_object_foreach(object, name, member)
+    {
+        if (!first)
+            text_putc(out, ',');
+        first = false;
+        put_break(out, inner);
+        text_put_json(out, bytes_of(name));
+        text_puts(out, indent == COMPACT ? ":" : ": ");
+        put_value(out, member, inner);
+    }
+    if (!first)
+        put_break(out, indent);
+    text_putc(out, '}');
+}
+
+static void put_array(struct text *out, struct json_object *array, int indent)
+{
+    int inner = indent == COMPACT ? COMPACT : indent + 1;
+    size_t count = json_object_array_length(array);
+    text_putc(out, '[');
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            text_putc(out, ',');
+        put_break(out, inner);
+        put_value(out, json_object_array_get_idx(array, i), inner);
+    }
+    if (count)
+        put_break(out, indent);
+    text_putc(out, ']');
+}
+
+static void put_integer(struct text *out, struct json_object *object)
+{
+    int64_t value = json_object_get_int64(object);
+    char digits[24];
+    /* json-c caps at INT64_MAX here; what is larger is unsigned. */
+    int len = value == INT64_MAX
+                  ? snprintf(digits, sizeof digits, "%ju", (uintmax_t)json_object_get_uint64(object))
+                  : snprintf(digits, sizeof digits, "%jd", (intmax_t)value);
+    text_put(out, bytes_make(digits, (size_t)len));
+}
+
+/* Depth is bounded: by JSON_DEPTH_MAX for what was read, by our own code for what was built. */
+static void put_value(struct text *out, struct json_object *object, int indent)
+{
+    switch (json_object_get_type(object)) {
+    case json_type_object:
+        put_object(out, object, indent);
+        break;
+    case json_type_array:
+        put_array(out, object, indent);
+        break;
+    case json_type_string:
+        text_put_json(out,
+                      bytes_make(json_object_get_string(object), (size_t)json_object_get_string_len(object)));
+        break;
+    case json_type_int:
+        put_integer(out, object);
+        break;
+    case json_type_boolean:
+        text_puts(out, json_object_get_boolean(object) ? "true" : "false");
+        break;
+    case json_type_double: /* json-c keeps the text it was read from */
+        text_puts(out, json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
+        break;
+    case json_type_null:
+        text_puts(out, "null");
+        break;
+    }
+}
+
+void json_put(struct text *out, struct json_object *object)
+{
+    put_value(out, object, COMPACT);
+}
+
+void json_put_pretty(struct text *out, struct json_object *object)
+{
+    put_value(out, object, 0);
+}
