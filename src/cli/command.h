@@ -1,6 +1,8 @@
 /*
- * command: what every command of the CLI shares: its table entry, options, exit codes, and talking to the
- * server.
+ * command: the commands of the CLI, one file each, and their exit codes.
+ *
+ * Every command takes its options from options.h (so --help and wrong usage are alike everywhere) and prints
+ * for people, or for programs with --json.
  */
 #pragma once
 
@@ -12,7 +14,12 @@ struct command {
     int (*run)(int argc, char **argv); /* argv[0] is the command's name */
 };
 
+/* In the order of --help. */
+extern const struct command cli_commands[];
+extern const int cli_command_count;
+
 int receive_main(int argc, char **argv);
 int trigger_main(int argc, char **argv);
 int events_main(int argc, char **argv);
+int deliveries_main(int argc, char **argv);
 int catalog_main(int argc, char **argv);

@@ -1,1 +1,137 @@
-#include <stddef.h>
+#include "command.h"
+#include "memory.h"
+#include "receiver.h"
+#include "text.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { THREADS = 4, CONNECTIONS_MAX = 1000, IDLE_SECONDS = 60, ARENA_LEN_MAX = 64 * 1024 };
+
+static const char details[] =
+    "Listens as a web-callbacks handler: writes each event into a file of its own, ID_TYPE.json, and "
+    "answers\n"
+    "200 once it is safely on disk. Prints a line an event. Every event_type is accepted; an event that "
+    "comes\n"
+    "again is recognised and stored once. With --api-key, requests whose WEBHOOK-AUTH is not the SHA-256 of "
+    "the\n"
+    "key get 401 before their body is read. --status and --delay make it misbehave, to see a sender retry.";
+
+static void ready(const struct receiver_config *config, const struct listener *listener)
+{
+    struct arena arena;
+    struct text line;
+
+    arena_init(&arena, 16 * 1024);
+    text_init(&line, &arena, 16 * 1024);
+    if (config->json) {
+        text_printf(&line, "{\"listening\":\"http://%s\",\"dir\":", listener_address(listener));
+        text_put_json(&line, bytes_of(config->folder));
+        text_puts(&line, "}");
+    } else {
+        text_printf(&line, "receiving on http://%s into %s/", listener_address(listener), config->folder);
+    }
+    printf("%s\n", line.data);
+    fflush(stdout);
+    arena_fini(&arena);
+}
+
+/* Signals are blocked before any thread starts, so that only sigwait sees them. */
+static int listen_until_signal(const struct receiver_config *config, const char *address)
+{
+    struct receiver *receiver = receiver_open(config);
+    struct listener *listener = NULL;
+    sigset_t signals;
+    int got;
+
+    if (!receiver)
+        return EXIT_FAILED;
+    enum listener_error error =
+        listener_open(&(struct listener_config){.listen = address,
+                                                .threads = THREADS,
+                                                .body_len_max = POSTHORN_DOCUMENT_LEN_MAX,
+                                                .arena_len_max = ARENA_LEN_MAX,
+                                                .connections_max = CONNECTIONS_MAX,
+                                                .idle_seconds = IDLE_SECONDS,
+                                                .accept_head = receiver_accept_head,
+                                                .handle = receiver_handle,
+                                                .on_refused = receiver_on_refused,
+                                                .ctx = receiver,
+                                                .clock = clock_system()},
+                      &listener);
+    if (error != LISTENER_OK) {
+        fprintf(stderr, "posthorn receive: %s: %s\n", address, listener_error_sentence(error));
+        receiver_close(receiver);
+        return EXIT_FAILED;
+    }
+    ready(config, listener);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigwait(&signals, &got);
+    listener_quiesce(listener);
+    receiver_flush(receiver);
+    listener_close(listener);
+    receiver_close(receiver);
+    return EXIT_DONE;
+}
+
+/* "examples/" and "examples" are the same folder, and are printed the same. */
+static char *without_slash(const char *folder)
+{
+    char *copy = memory_copy_text(folder);
+
+    for (size_t len = strlen(copy); len > 1 && copy[len - 1] == '/'; len--)
+        copy[len - 1] = '\0';
+    return copy;
+}
+
+int receive_main(int argc, char **argv)
+{
+    struct receiver_config config = {.folder = "examples", .fault_count = -1};
+    const char *address = "127.0.0.1:3000";
+    sigset_t signals;
+    int operands;
+    const struct option_row rows[] = {
+        {"listen", OPTION_TEXT, &address, "HOST:PORT", "where to listen [127.0.0.1:3000]; port 0: any"},
+        {"dir", OPTION_TEXT, &config.folder, "FOLDER", "where the files go [examples]"},
+        {"api-key", OPTION_LIST, &config.keys, "KEY", "check WEBHOOK-AUTH; again for a second key",
+         "POSTHORN_API_KEY"},
+        {"status", OPTION_NUMBER, &config.fault_status, "N", "answer N instead, and store nothing", NULL, 200,
+         599},
+        {"for", OPTION_NUMBER, &config.fault_count, "K", "do so for the first K requests only", NULL, 0,
+         INT32_MAX},
+        {"delay", OPTION_SECONDS, &config.delay_ms, "SECONDS", "answer so much later", NULL, 0, 3600 * 1000},
+        {"json", OPTION_FLAG, &config.json, NULL, "a JSON object a line"},
+    };
+    const struct usage usage = {"receive",
+                                "receive [--listen HOST:PORT] [--dir FOLDER] [--api-key KEY]\n"
+                                "receive [--status N] [--for K] [--delay SECONDS] ...",
+                                details,
+                                rows,
+                                sizeof rows / sizeof *rows,
+                                0,
+                                0};
+
+    switch (options_read(&usage, argc, argv, &operands)) {
+    case OPTIONS_HELP:
+        return EXIT_DONE;
+    case OPTIONS_WRONG:
+        return EXIT_USAGE;
+    case OPTIONS_GO:
+        break;
+    }
+    if (config.fault_count >= 0 && config.fault_status == 0)
+        return options_wrong(&usage, "--for says how often --status is answered: give --status too");
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN); /* nobody reading our lines is no reason to refuse events */
+    char *folder = without_slash(config.folder);
+    config.folder = folder;
+    int code = listen_until_signal(&config, address);
+    free(folder);
+    return code;
+}
