@@ -1,1 +1,491 @@
+#include "config.h"
+#include "suggest.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
+
+enum { FILE_LEN_MAX = 256 * 1024, NAME_LEN_MAX = 40 };
+
+#define SECOND    ((int64_t)1000)
+#define HOUR      (3600 * SECOND)
+#define DAY       (24 * HOUR)
+#define KIB       ((int64_t)1024)
+#define MIB       (1024 * KIB)
+#define AT(field) offsetof(struct config, field)
+
+/* clang-format off */
+const struct config_setting config_settings[] = {
+    {"data", CONFIG_TEXT, AT(data), "", "DIR",
+     "the folder that holds everything: posthorn.db; made if it is not there", 0, 0},
+    {"listen", CONFIG_TEXT, AT(listen), "127.0.0.1:8080", "ADDRESS:PORT",
+     "where the API listens; `:8080` is every interface, port 0 any free one", 0, 0},
+    {"mode", CONFIG_TEXT, AT(mode), "sandbox", "MODE",
+     "`sandbox` or `production`: shown wherever posthorn shows itself", 0, 0},
+    {"dev", CONFIG_BOOL, AT(dev), "false", NULL,
+     "for your own machine: allow http and loopback as webhook targets, loudly", 0, 0},
+    {"allow-http", CONFIG_BOOL, AT(allow_http), "false", NULL,
+     "allow http:// webhook targets; the digest of the API key then travels in the clear", 0, 0},
+    {"allow-target", CONFIG_LIST, AT(allow_target), "", "CIDR[:PORT]",
+     "an address or network that may be dialled although the guard denies it; may be given several times", 0, 0},
+    {"time-scale", CONFIG_INT, AT(time_scale), "1", "N",
+     "with --dev: retries run N times as fast, to watch 72 hours in minutes", 1, 1000000},
+    {"strict-json", CONFIG_BOOL, AT(strict_json), "false", NULL,
+     "refuse comments and trailing commas in request bodies instead of warning", 0, 0},
+    {"http-threads", CONFIG_INT, AT(http_threads), "2", "N",
+     "threads that serve the API", 1, 64},
+    {"reader-threads", CONFIG_INT, AT(reader_threads), "2", "N",
+     "threads that answer lists and look-ups", 1, 64},
+    {"body-max", CONFIG_SIZE, AT(body_bytes_max), "1MiB", "SIZE",
+     "the largest request body; 413 beyond", 1024, MIB},
+    {"connections-max", CONFIG_INT, AT(connections_max), "10000", "N",
+     "open API connections; beyond, the one idle longest is closed", 1, 1000000},
+    {"idle-seconds", CONFIG_INT, AT(idle_s), "60", "N",
+     "a silent API connection is closed after so many seconds", 1, 3600},
+    {"slots", CONFIG_INT, AT(slots), "1024", "N",
+     "deliveries in hand at once", 1, 65535},
+    {"endpoint-connections", CONFIG_INT, AT(endpoint_connections_max), "64", "N",
+     "attempts under way to one endpoint at once", 1, 65535},
+    {"queue-max", CONFIG_INT, AT(queue_max), "8192", "N",
+     "writes that may wait for the disk; beyond, 503 with Retry-After", 16, 1000000},
+    {"backoff-base", CONFIG_DURATION, AT(backoff_base_ms), "10s", "TIME",
+     "delay after the first failed attempt", 1, DAY},
+    {"backoff-factor", CONFIG_INT, AT(backoff_factor), "3", "N",
+     "each further delay is so many times the last", 1, 100},
+    {"backoff-cap", CONFIG_DURATION, AT(backoff_cap_ms), "12h", "TIME",
+     "no delay is longer", 1, 30 * DAY},
+    {"backoff-jitter", CONFIG_INT, AT(backoff_jitter_percent), "10", "PERCENT",
+     "each delay is spread evenly over so many percent more or less", 0, 50},
+    {"window", CONFIG_DURATION, AT(window_ms), "3d", "TIME",
+     "an attempt that fails so long after the first is the last", 1, 365 * DAY},
+    {"lease", CONFIG_DURATION, AT(lease_ms), "2m", "TIME",
+     "a delivery in hand is taken over by others after so long without a result", 60 * SECOND, DAY},
+    {"drain", CONFIG_DURATION, AT(drain_ms), "30s", "TIME",
+     "on SIGTERM, attempts under way may take so long to end", 0, HOUR},
+    {"disk-reserve", CONFIG_SIZE, AT(disk_reserve_bytes), "64MiB", "SIZE",
+     "with less free space than this new events get 507, so that outcomes can still be recorded", 0, 1024 * 1024 * MIB},
+    {"retention-days", CONFIG_INT, AT(retention_days), "0", "N",
+     "events whose deliveries have ended are removed after so many days; 0 keeps them", 0, 36500},
+    {"ca-file", CONFIG_TEXT, AT(ca_file), "", "FILE",
+     "certificate authorities to trust for webhook targets instead of the system's", 0, 0},
+    {"dns-servers", CONFIG_TEXT, AT(dns_servers), "", "ADDRESS[:PORT],...",
+     "name servers to ask instead of the system's", 0, 0},
+    {"tls-cert", CONFIG_TEXT, AT(tls_cert), "", "FILE",
+     "serve the API over TLS with this certificate chain", 0, 0},
+    {"tls-key", CONFIG_TEXT, AT(tls_key), "", "FILE",
+     "its private key", 0, 0},
+    {"tls-client-ca", CONFIG_TEXT, AT(tls_client_ca), "", "FILE",
+     "demand a client certificate from one of these authorities", 0, 0},
+    {"log-level", CONFIG_TEXT, AT(log_level), "info", "LEVEL",
+     "`error`, `warn`, `info` or `debug`; the log goes to stderr", 0, 0},
+    {"log-json", CONFIG_BOOL, AT(log_json), "false", NULL,
+     "one JSON object a log line", 0, 0},
+};
+/* clang-format on */
+enum { SETTING_COUNT = sizeof config_settings / sizeof *config_settings };
+const int config_setting_count = SETTING_COUNT;
+
+/* Who a value came from, in rising precedence. */
+enum source { SOURCE_DEFAULT, SOURCE_FILE, SOURCE_ENVIRONMENT, SOURCE_OPTION };
+
+struct loading {
+    struct config *config;
+    struct arena *arena;
+    struct config_error *error;
+    enum source source;
+    enum source given_by[SETTING_COUNT]; /* a list of a higher source replaces that of a lower one */
+    char place[128];                     /* "posthorn.conf:3", "POSTHORN_LISTEN", "--listen" */
+};
+
+static bool fail(struct loading *loading, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool fail(struct loading *loading, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    char *text = loading->error->text;
+    int len = snprintf(text, sizeof loading->error->text, "%s: ", loading->place);
+    vsnprintf(text + len, sizeof loading->error->text - (size_t)len, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+/* ---- values ---- */
+
+struct unit {
+    const char *name;
+    int64_t factor;
+};
+
+static const struct unit duration_units[] = {{"ms", 1},   {"s", SECOND}, {"m", 60 * SECOND},
+                                             {"h", HOUR}, {"d", DAY},    {NULL, 0}};
+static const struct unit size_units[] = {{"", 1},  {"B", 1}, {"KiB", KIB}, {"MiB", MIB}, {"GiB", 1024 * MIB},
+                                         {NULL, 0}};
+
+static bool parse_with_unit(const char *text, const struct unit *units, int64_t *value)
+{
+    size_t digits = strspn(text, "0123456789");
+    int64_t number;
+    if (!bytes_to_int64(bytes_make(text, digits), &number))
+        return false;
+    for (const char *unit = text + digits + strspn(text + digits, " "); units->name; units++)
+        if (strcmp(unit, units->name) == 0)
+            return !__builtin_mul_overflow(number, units->factor, value);
+    /* 0 needs no unit. */
+    *value = 0;
+    return number == 0 && text[digits] == '\0';
+}
+
+static const char *print_with_unit(int64_t value, const struct unit *units, char out[32])
+{
+    const struct unit *best = units;
+    for (const struct unit *unit = units; unit->name; unit++)
+        if (unit->factor > best->factor && value != 0 && value % unit->factor == 0)
+            best = unit;
+    snprintf(out, 32, "%lld%s", (long long)(value / best->factor), best->name);
+    return out;
+}
+
+static bool out_of_range(struct loading *loading, const struct config_setting *setting,
+                         const struct unit *units, const char *value)
+{
+    char low[32], high[32];
+    if (units) {
+        print_with_unit(setting->min, units, low);
+        print_with_unit(setting->max, units, high);
+    } else {
+        snprintf(low, sizeof low, "%lld", (long long)setting->min);
+        snprintf(high, sizeof high, "%lld", (long long)setting->max);
+    }
+    return fail(loading, "%s = %.40s is out of range: %s to %s", setting->name, value, low, high);
+}
+
+static bool set_number(struct loading *loading, const struct config_setting *setting, const char *value)
+{
+    const struct unit *units = NULL;
+    const char *form = "write a whole number";
+    int64_t number;
+    bool parsed;
+    if (setting->kind == CONFIG_DURATION) {
+        units = duration_units;
+        form = "write a time as 500ms, 10s, 5m, 12h or 3d";
+        parsed = parse_with_unit(value, units, &number);
+    } else if (setting->kind == CONFIG_SIZE) {
+        units = size_units;
+        form = "write a size as 4096, 64KiB, 64MiB or 1GiB";
+        parsed = parse_with_unit(value, units, &number);
+    } else {
+        parsed = bytes_to_int64(bytes_of(value), &number);
+    }
+    if (!parsed)
+        return fail(loading, "%s = %.40s is not understood; %s", setting->name, value, form);
+    if (number < setting->min || number > setting->max)
+        return out_of_range(loading, setting, units, value);
+    *(int64_t *)((char *)loading->config + setting->offset) = number;
+    return true;
+}
+
+static bool set_bool(struct loading *loading, const struct config_setting *setting, const char *value)
+{
+    static const char *const words[2][4] = {{"false", "no", "off", "0"}, {"true", "yes", "on", "1"}};
+    for (int truth = 0; truth < 2; truth++)
+        for (int i = 0; i < 4; i++)
+            if (strcmp(value, words[truth][i]) == 0) {
+                *(bool *)((char *)loading->config + setting->offset) = truth;
+                return true;
+            }
+    return fail(loading, "%s = %.40s is not understood; write true or false", setting->name, value);
+}
+
+static bool list_add(struct loading *loading, const struct config_setting *setting, const char *value)
+{
+    struct config_list *list = (struct config_list *)((char *)loading->config + setting->offset);
+    if (list->count == CONFIG_LIST_MAX)
+        return fail(loading, "%s is given more than %d times", setting->name, CONFIG_LIST_MAX);
+    list->items[list->count++] = value;
+    return true;
+}
+
+/* One value, or several with commas or spaces between, as the environment needs it. */
+static bool set_list(struct loading *loading, const struct config_setting *setting, const char *value,
+                     bool first)
+{
+    struct config_list *list = (struct config_list *)((char *)loading->config + setting->offset);
+    if (first)
+        list->count = 0;
+    while (*value) {
+        size_t len = strcspn(value, ", ");
+        if (len > 0 && !list_add(loading, setting, arena_copy(loading->arena, bytes_make(value, len)).data))
+            return false;
+        value += len;
+        value += strspn(value, ", ");
+    }
+    return true;
+}
+
+static bool set(struct loading *loading, int index, const char *value)
+{
+    const struct config_setting *setting = &config_settings[index];
+    bool first = loading->given_by[index] != loading->source;
+    loading->given_by[index] = loading->source;
+    switch (setting->kind) {
+    case CONFIG_TEXT:
+        *(const char **)((char *)loading->config + setting->offset) = *value ? value : NULL;
+        return true;
+    case CONFIG_BOOL:
+        return set_bool(loading, setting, value);
+    case CONFIG_LIST:
+        return set_list(loading, setting, value, first);
+    case CONFIG_INT:
+    case CONFIG_DURATION:
+    case CONFIG_SIZE:
+        return set_number(loading, setting, value);
+    }
+    assert(!"a kind without a parser");
+    return false;
+}
+
+/* -1: fails with the likely name. */
+static int find(struct loading *loading, struct bytes name)
+{
+    const char *names[SETTING_COUNT];
+    char word[NAME_LEN_MAX + 1];
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        if (bytes_equal_text(name, config_settings[i].name))
+            return i;
+        names[i] = config_settings[i].name;
+    }
+    snprintf(word, sizeof word, "%.*s", BYTES_ARG(name));
+    const char *near = suggest_nearest(word, names, SETTING_COUNT);
+    if (near)
+        fail(loading, "there is no setting '%s'; did you mean '%s'?", word, near);
+    else
+        fail(loading, "there is no setting '%s'", word);
+    return -1;
+}
+
+/* ---- sources ---- */
+
+static bool load_line(struct loading *loading, char *line)
+{
+    struct bytes text = bytes_trim(bytes_of(line));
+    if (text.len > 0 && text.data[text.len - 1] == '\r')
+        text = bytes_trim(bytes_make(text.data, text.len - 1));
+    if (text.len == 0 || text.data[0] == '#')
+        return true;
+    const char *equals = memchr(text.data, '=', text.len);
+    if (!equals)
+        return fail(loading, "'%.40s' is not `name = value`", line);
+    struct bytes name = bytes_trim(bytes_make(text.data, (size_t)(equals - text.data)));
+    struct bytes value = bytes_make(equals + 1, text.len - (size_t)(equals + 1 - text.data));
+    /* A # begins a comment behind white space only, so that a value may hold one. */
+    for (size_t i = 1; i < value.len; i++)
+        if (value.data[i] == '#' && (value.data[i - 1] == ' ' || value.data[i - 1] == '\t'))
+            value.len = i;
+    int index = find(loading, name);
+    if (index < 0)
+        return false;
+    struct bytes copy = arena_copy(loading->arena, bytes_trim(value));
+    return set(loading, index, copy.data);
+}
+
+static char *read_file(struct loading *loading, const char *path)
+{
+    FILE *file = fopen(path, "re");
+    if (!file) {
+        fail(loading, "cannot be read: %s", strerror(errno));
+        return NULL;
+    }
+    char *text = arena_alloc(loading->arena, FILE_LEN_MAX + 1);
+    size_t len = text ? fread(text, 1, FILE_LEN_MAX + 1, file) : 0;
+    bool failed = ferror(file);
+    fclose(file);
+    if (!text || failed || len > FILE_LEN_MAX || memchr(text, '\0', len)) {
+        fail(loading, failed ? "cannot be read" : "is not a settings file (too large, or not text)");
+        return NULL;
+    }
+    text[len] = '\0';
+    return text;
+}
+
+static bool load_file(struct loading *loading, const char *path)
+{
+    loading->source = SOURCE_FILE;
+    snprintf(loading->place, sizeof loading->place, "%.100s", path);
+    char *rest = read_file(loading, path);
+    if (!rest)
+        return false;
+    for (int number = 1; rest; number++) {
+        char *line = strsep(&rest, "\n");
+        snprintf(loading->place, sizeof loading->place, "%.100s:%d", path, number);
+        if (!load_line(loading, line))
+            return false;
+    }
+    return true;
+}
+
+static bool belongs_to_the_cli(const char *name)
+{
+    static const char *const theirs[] = {"config", "server", "key", "api-key"};
+    for (size_t i = 0; i < sizeof theirs / sizeof *theirs; i++)
+        if (strcmp(name, theirs[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool load_environment(struct loading *loading, char **environment)
+{
+    loading->source = SOURCE_ENVIRONMENT;
+    for (; environment && *environment; environment++) {
+        const char *equals = strchr(*environment, '=');
+        if (strncmp(*environment, "POSTHORN_", 9) != 0 || !equals)
+            continue;
+        char name[NAME_LEN_MAX + 1];
+        int len = snprintf(name, sizeof name, "%.*s", (int)(equals - *environment - 9), *environment + 9);
+        for (int i = 0; i < len && name[i]; i++)
+            name[i] =
+                name[i] == '_' ? '-' : (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32 : name[i]);
+        if (belongs_to_the_cli(name))
+            continue;
+        snprintf(loading->place, sizeof loading->place, "%.*s", (int)(equals - *environment), *environment);
+        int index = find(loading, bytes_of(name));
+        if (index < 0 || !set(loading, index, equals + 1))
+            return false;
+    }
+    return true;
+}
+
+static bool load_options(struct loading *loading, int argc, char **argv)
+{
+    loading->source = SOURCE_OPTION;
+    for (int i = 0; i < argc; i++) {
+        snprintf(loading->place, sizeof loading->place, "%.60s", argv[i]);
+        if (strncmp(argv[i], "--", 2) != 0)
+            return fail(loading, "not an option; options begin with --");
+        const char *equals = strchr(argv[i], '=');
+        size_t name_len = equals ? (size_t)(equals - argv[i] - 2) : strlen(argv[i] + 2);
+        int index = find(loading, bytes_make(argv[i] + 2, name_len));
+        if (index < 0)
+            return false;
+        const char *value = equals ? equals + 1 : NULL;
+        if (!value && config_settings[index].kind == CONFIG_BOOL)
+            value = "true";
+        if (!value && i + 1 == argc)
+            return fail(loading, "needs a value: --%s %s", config_settings[index].name,
+                        config_settings[index].argument);
+        if (!value)
+            value = argv[++i];
+        if (!set(loading, index, value))
+            return false;
+    }
+    return true;
+}
+
+const char *config_take_option(int *argc, char **argv, const char *name, bool flag)
+{
+    size_t len = strlen(name);
+    for (int i = 0; i < *argc; i++) {
+        if (strncmp(argv[i], "--", 2) != 0 || strncmp(argv[i] + 2, name, len) != 0)
+            continue;
+        const char *value = argv[i] + 2 + len;
+        int taken = 1;
+        if (*value == '=' && !flag)
+            value++;
+        else if (*value != '\0')
+            continue;
+        else if (!flag && i + 1 == *argc)
+            return NULL;
+        else if (!flag) {
+            value = argv[i + 1];
+            taken = 2;
+        }
+        memmove(argv + i, argv + i + taken, sizeof *argv * (size_t)(*argc - i - taken));
+        *argc -= taken;
+        return value;
+    }
+    return NULL;
+}
+
+/* ---- what only makes sense together ---- */
+
+static bool is_one_of(const char *text, const char *const *words)
+{
+    for (; *words; words++)
+        if (text && strcmp(text, *words) == 0)
+            return true;
+    return false;
+}
+
+static bool check(struct loading *loading)
+{
+    const struct config *config = loading->config;
+    static const char *const modes[] = {"sandbox", "production", NULL};
+    enum log_level level;
+    snprintf(loading->place, sizeof loading->place, "settings");
+    if (!is_one_of(config->mode, modes))
+        return fail(loading, "mode is sandbox or production, not '%.40s'", config->mode ? config->mode : "");
+    if (!config->log_level || !log_level_parse(config->log_level, &level))
+        return fail(loading, "log-level is error, warn, info or debug, not '%.40s'",
+                    config->log_level ? config->log_level : "");
+    if (!config->listen)
+        return fail(loading, "listen is empty; write host:port, for example 127.0.0.1:8080");
+    if (config->dev && strcmp(config->mode, "production") == 0)
+        return fail(loading, "dev opens loopback and http to everybody with a key; not with mode production");
+    if (config->time_scale != 1 && !config->dev)
+        return fail(loading, "time-scale shortens the window of every delivery; it needs --dev");
+    if (!config->tls_cert != !config->tls_key)
+        return fail(loading, "tls-cert and tls-key go together; %s is missing",
+                    config->tls_cert ? "tls-key" : "tls-cert");
+    if (config->tls_client_ca && !config->tls_cert)
+        return fail(loading, "tls-client-ca needs tls-cert and tls-key");
+    if (config->backoff_cap_ms < config->backoff_base_ms)
+        return fail(loading, "backoff-cap is shorter than backoff-base");
+    struct guard guard;
+    return config_guard(config, &guard, loading->error);
+}
+
+bool config_load(struct config *config, struct arena *arena, int argc, char **argv, char **environment,
+                 const char *file, struct config_error *error)
+{
+    struct loading loading = {
+        .config = config, .arena = arena, .error = error, .source = SOURCE_DEFAULT, .place = "default"};
+    *config = (struct config){0};
+    error->text[0] = '\0';
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        bool sound = set(&loading, i, config_settings[i].standard);
+        assert(sound);
+    }
+    return (!file || load_file(&loading, file)) && load_environment(&loading, environment) &&
+           load_options(&loading, argc, argv) && check(&loading);
+}
+
+/* ---- what the core wants to know ---- */
+
+struct policy config_policy(const struct config *config)
+{
+    struct policy policy = policy_default();
+    policy.base_ms = config->backoff_base_ms;
+    policy.factor = (int)config->backoff_factor;
+    policy.cap_ms = config->backoff_cap_ms;
+    policy.jitter_percent = (int)config->backoff_jitter_percent;
+    policy.window_ms = config->window_ms;
+    return config->time_scale > 1 ? policy_scaled(policy, (int)config->time_scale) : policy;
+}
+
+bool config_guard(const struct config *config, struct guard *guard, struct config_error *error)
+{
+    guard_init(guard);
+    guard->http_allowed = config->allow_http || config->dev;
+    if (config->dev && (!guard_add_exception(guard, bytes_of("127.0.0.0/8")) ||
+                        !guard_add_exception(guard, bytes_of("::1"))))
+        assert(!"an empty guard has room for two exceptions");
+    for (int i = 0; i < config->allow_target.count; i++)
+        if (!guard_add_exception(guard, bytes_of(config->allow_target.items[i]))) {
+            snprintf(error->text, sizeof error->text,
+                     "allow-target: '%.60s' is not understood; write 10.0.0.0/8, 127.0.0.1:3000, fd00::/8 or "
+                     "[::1]:3000 (at most %d)",
+                     config->allow_target.items[i], GUARD_EXCEPTIONS_MAX - 2);
+            return false;
+        }
+    return true;
+}

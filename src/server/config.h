@@ -10,6 +10,7 @@
 #include "guard.h"
 #include "log.h"
 #include "policy.h"
+#include <stdio.h>
 
 enum { CONFIG_LIST_MAX = 64 };
 
@@ -65,10 +66,21 @@ struct config_error {
     char text[256];
 };
 
-/* argv without the command's name. Views stay in `arena` or argv. --config FILE and --help are handled by the
- * caller through config_find_option. False: error->text says what and where. */
+/* Takes `--name VALUE` or `--name=VALUE` (`flag`: `--name` alone, answered with "") out of argv, for the few
+ * options that are the command's own: --config, --help, --json. NULL: not there, or its value is missing. */
+const char *config_take_option(int *argc, char **argv, const char *name, bool flag);
+
+/* argv without the command's name and its own options. Views stay in `arena`, argv and environment. `file`
+ * may be NULL. False: error->text says what and where. */
 bool config_load(struct config *config, struct arena *arena, int argc, char **argv, char **environment,
                  const char *file, struct config_error *error);
+/* --help: one line a setting. */
+void config_print_help(FILE *out);
+/* The SETTINGS section of posthorn.conf(5), as roff. */
+void config_print_man(FILE *out);
+/* An example posthorn.conf, every setting commented out at its default. */
+void config_print_example(FILE *out);
+
 /* policy and guard from the settings; dev and time-scale applied. */
 struct policy config_policy(const struct config *config);
 bool config_guard(const struct config *config, struct guard *guard, struct config_error *error);
