@@ -1,1 +1,38 @@
-#include <stddef.h>
+#include "ids.h"
+#include <assert.h>
+#include <stdbool.h>
+
+enum { TIME_SHIFT = 20, NODE_SHIFT = 10, SEQUENCE_MAX = (1 << NODE_SHIFT) - 1, NODE_MAX = 1023 };
+
+static int64_t first_of(int64_t time_ms, int node)
+{
+    return time_ms << TIME_SHIFT | (int64_t)node << NODE_SHIFT;
+}
+
+int64_t ids_next(struct ids *ids, int64_t wall_ms)
+{
+    assert(ids->node >= 0 && ids->node <= NODE_MAX && ids->last >= 0);
+    int64_t id = first_of(wall_ms > 0 ? wall_ms : 0, ids->node);
+    if (id <= ids->last) {
+        /* The clock stands still or went back: go on in the last millisecond, or in the one after it when its
+         * sequence is used up or the floor is another node's. */
+        int64_t last_ms = ids_time_ms(ids->last);
+        bool ours = first_of(last_ms, ids->node) == (ids->last & ~(int64_t)SEQUENCE_MAX);
+        bool room = (ids->last & SEQUENCE_MAX) < SEQUENCE_MAX;
+        id = ours && room ? ids->last + 1 : first_of(last_ms + 1, ids->node);
+    }
+    assert(id > ids->last);
+    ids->last = id;
+    return id;
+}
+
+void ids_floor(struct ids *ids, int64_t id)
+{
+    if (id > ids->last)
+        ids->last = id;
+}
+
+int64_t ids_time_ms(int64_t id)
+{
+    return id >> TIME_SHIFT;
+}

@@ -1,1 +1,46 @@
-#include <stddef.h>
+#include "model.h"
+
+const char *delivery_state_name(enum delivery_state state)
+{
+    switch (state) {
+    case DELIVERY_PENDING:
+        return "pending";
+    case DELIVERY_DELIVERED:
+        return "delivered";
+    case DELIVERY_GIVEN_UP:
+        return "given_up";
+    case DELIVERY_CANCELLED:
+        break;
+    }
+    return "cancelled";
+}
+
+static bool is_type_byte(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '-';
+}
+
+bool model_type_valid(struct bytes type)
+{
+    if (type.len == 0 || type.len > MODEL_TYPE_LEN_MAX || bytes_equal_text(type, ".") ||
+        bytes_equal_text(type, ".."))
+        return false;
+    for (size_t i = 0; i < type.len; i++)
+        if (!is_type_byte(type.data[i]))
+            return false;
+    return true;
+}
+
+bool model_id_valid(struct bytes id)
+{
+    if (id.len == 0 || id.len > MODEL_ID_LEN_MAX || !bytes_are_utf8(id))
+        return false;
+    for (size_t i = 0; i < id.len; i++) {
+        unsigned char c = (unsigned char)id.data[i];
+        bool c1_control = c == 0xc2 && (unsigned char)id.data[i + 1] < 0xa0; /* U+0080 to U+009F */
+        if (c < 0x20 || c == 0x7f || c1_control)
+            return false;
+    }
+    return true;
+}

@@ -1,1 +1,107 @@
-#include <stddef.h>
+#include "policy.h"
+#include <assert.h>
+
+enum { SECOND_MS = 1000, HOUR_MS = 3600 * SECOND_MS };
+
+/* How much of one endpoint may be in hand (policy_pace). */
+enum {
+    LEASES_PROVEN = 256,
+    LEASES_TRIED = 8,   /* never answered yet, or failing for a moment */
+    LEASES_FAILING = 2, /* enough to notice that it is back */
+    FAILING_FROM = 5,   /* failures in a row */
+    HOLD_FIRST_MS = 50
+};
+
+struct policy policy_default(void)
+{
+    return (struct policy){.base_ms = 10 * SECOND_MS,
+                           .cap_ms = 12 * HOUR_MS,
+                           .factor = 3,
+                           .jitter_percent = 10,
+                           .window_ms = 72 * HOUR_MS,
+                           .retry_after_ms_max = 6 * HOUR_MS,
+                           .local_delay_ms = 5 * SECOND_MS,
+                           .lost_leases_max = 5,
+                           .hold_ms_max = SECOND_MS};
+}
+
+static int64_t scaled(int64_t duration_ms, int scale)
+{
+    return duration_ms > scale ? duration_ms / scale : 1;
+}
+
+struct policy policy_scaled(struct policy policy, int scale)
+{
+    assert(scale >= 1);
+    policy.base_ms = scaled(policy.base_ms, scale);
+    policy.cap_ms = scaled(policy.cap_ms, scale);
+    policy.window_ms = scaled(policy.window_ms, scale);
+    policy.retry_after_ms_max = scaled(policy.retry_after_ms_max, scale);
+    policy.local_delay_ms = scaled(policy.local_delay_ms, scale);
+    policy.hold_ms_max = scaled(policy.hold_ms_max, scale);
+    return policy;
+}
+
+int64_t policy_backoff_ms(const struct policy *policy, int32_t attempt, uint64_t random)
+{
+    assert(attempt >= 1 && policy->factor >= 1 && policy->jitter_percent >= 0 &&
+           policy->jitter_percent < 100);
+    int64_t delay_ms = policy->base_ms < policy->cap_ms ? policy->base_ms : policy->cap_ms;
+    for (int32_t i = 1; i < attempt && delay_ms < policy->cap_ms && policy->factor > 1; i++)
+        delay_ms = delay_ms > policy->cap_ms / policy->factor ? policy->cap_ms : delay_ms * policy->factor;
+    int64_t spread_ms = delay_ms * policy->jitter_percent / 100;
+    return delay_ms - spread_ms + (int64_t)(random % (uint64_t)(2 * spread_ms + 1));
+}
+
+/* The acknowledgement rule's last word: only 200, or any 2xx where the endpoint says so. */
+static bool acknowledges(const struct outcome *outcome, bool success_2xx)
+{
+    if (outcome->failure != FAILURE_NONE)
+        return false;
+    return outcome->status == 200 || (success_2xx && outcome->status >= 200 && outcome->status <= 299);
+}
+
+static enum failure reason_of(const struct outcome *outcome)
+{
+    if (outcome->failure != FAILURE_NONE)
+        return outcome->failure;
+    return outcome->status >= 300 && outcome->status <= 399 ? FAILURE_REDIRECT : FAILURE_UNEXPECTED_STATUS;
+}
+
+/* A fault of our own uses up nothing; a lease lost again and again is most likely this delivery's doing. */
+static bool is_free(enum failure reason)
+{
+    return failure_class_of(reason) == FAILURE_CLASS_OURS && reason != FAILURE_LEASE_LOST;
+}
+
+struct decision policy_decide(const struct policy *policy, const struct outcome *outcome, bool success_2xx,
+                              int32_t attempt, int64_t age_ms, uint64_t random)
+{
+    assert(attempt >= 0 && attempt < INT32_MAX);
+    if (acknowledges(outcome, success_2xx))
+        return (struct decision){DECISION_DELIVERED, 0, FAILURE_NONE};
+    enum failure reason = reason_of(outcome);
+    if (is_free(reason))
+        return (struct decision){DECISION_RELEASE, policy->local_delay_ms, reason};
+    if (age_ms >= policy->window_ms)
+        return (struct decision){DECISION_GIVE_UP, 0, reason};
+    int64_t delay_ms = policy_backoff_ms(policy, attempt + 1, random);
+    if (outcome->retry_after_ms > delay_ms && outcome->retry_after_ms <= policy->retry_after_ms_max)
+        delay_ms = outcome->retry_after_ms;
+    return (struct decision){DECISION_RETRY, delay_ms, reason};
+}
+
+struct pace policy_pace(const struct policy *policy, bool ever_answered, int failures_in_a_row)
+{
+    assert(failures_in_a_row >= 0);
+    if (failures_in_a_row < FAILING_FROM)
+        return failures_in_a_row == 0 && ever_answered
+                   ? (struct pace){.leases_max = LEASES_PROVEN, .hold_ms = 0, .proven = true}
+                   : (struct pace){.leases_max = LEASES_TRIED, .hold_ms = 0, .proven = false};
+    int64_t hold_ms = HOLD_FIRST_MS;
+    for (int i = FAILING_FROM; i < failures_in_a_row && hold_ms < policy->hold_ms_max; i++)
+        hold_ms *= 2;
+    if (hold_ms > policy->hold_ms_max)
+        hold_ms = policy->hold_ms_max;
+    return (struct pace){.leases_max = LEASES_FAILING, .hold_ms = hold_ms, .proven = false};
+}
