@@ -8,7 +8,7 @@
  *    "relationships":{"resource":{"data":{"type":..,"id":..}},...}},"included":[..]}
  */
 #pragma once
-#include "model.h"
+#include "bytes.h"
 #include "text.h"
 
 struct body_parts {
