@@ -29,17 +29,21 @@ enum guard_verdict { GUARD_ALLOWED, GUARD_SCHEME, GUARD_HOST, GUARD_ADDRESS, GUA
 
 /* An empty guard: https only, no exceptions. */
 void guard_init(struct guard *guard);
-/* "10.0.0.0/8", "127.0.0.1", "[fd00::]/8", "fd00::/8", "127.0.0.0/8:3000", "[::1]:3000". False: not
- * understood, or the list is full. */
+/* "10.0.0.0/8", "127.0.0.1", "[fd00::]/8", "fd00::/8", "127.0.0.0/8:3000", "[::1]:3000". An exception that
+ * names a port opens that port too; one without leaves the rule for ports as it is. False: not understood,
+ * the list is full, or it would amount to "off": wider than /8 (IPv6 /7), bits beyond the prefix, or inside
+ * ::/8 (but ::1), where IPv6 addresses carry IPv4 ones. */
 bool guard_add_exception(struct guard *guard, struct bytes text);
 bool guard_add_local(struct guard *guard, const struct sockaddr *address);
 
 /* When a URL is set: scheme, port, and the host when it is an address or a name that is local by convention.
- * A name that an exception might cover ("localhost" with 127.0.0.0/8 listed) is allowed here only if some
- * exception covers loopback; what it resolves to is judged by guard_address. */
+ * "localhost" is allowed here only if some exception covers loopback; what a name resolves to is judged by
+ * guard_address. */
 enum guard_verdict guard_url(const struct guard *guard, const struct url *url);
 /* At the one place that dials. Family other than AF_INET/AF_INET6: denied (fail closed). */
 enum guard_verdict guard_address(const struct guard *guard, const struct sockaddr *address);
+/* The list of guard.c alone, for an address in host byte order: is it in a special-purpose block? */
+bool guard_ipv4_special(uint32_t address);
 /* "url_address", "url_host", "url_port", "url_scheme"; NULL when allowed. */
 const char *guard_verdict_code(enum guard_verdict verdict);
 const char *guard_verdict_sentence(enum guard_verdict verdict);
