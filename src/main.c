@@ -1,1 +1,97 @@
-int main(void){return 0;}
+/*
+ * posthorn: one binary, one command a verb. Each command reads its own options.
+ */
+#include "command.h"
+#include "serve.h"
+#include "suggest.h"
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { COMMANDS_MAX = 16 };
+
+static int version_main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "--json") == 0)
+        puts("{\"version\":\"" POSTHORN_VERSION "\"}");
+    else
+        puts("posthorn " POSTHORN_VERSION);
+    return EXIT_DONE;
+}
+
+static const struct command own_commands[] = {
+    {"serve", "accept events and deliver them", serve_main},
+    {"init", "set up a data folder: the first user and its key", init_main},
+};
+static const struct command version_command = {"version", "which posthorn this is", version_main};
+
+/* Every command, in the order of --help; returns how many. */
+static int list_commands(const struct command *commands[COMMANDS_MAX])
+{
+    int count = 0;
+    for (size_t i = 0; i < sizeof own_commands / sizeof *own_commands; i++)
+        commands[count++] = &own_commands[i];
+    assert(count + cli_command_count < COMMANDS_MAX);
+    for (int i = 0; i < cli_command_count; i++)
+        commands[count++] = &cli_commands[i];
+    commands[count++] = &version_command;
+    return count;
+}
+
+static void print_usage(FILE *out)
+{
+    const struct command *commands[COMMANDS_MAX];
+    int count = list_commands(commands);
+    fputs("usage: posthorn COMMAND [options]\n\n", out);
+    for (int i = 0; i < count; i++)
+        fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+    fputs("\n`posthorn COMMAND --help` says more; so do posthorn(1) and posthorn.conf(5).\n", out);
+}
+
+static const struct command *find_command(const char *name)
+{
+    const struct command *commands[COMMANDS_MAX];
+    int count = list_commands(commands);
+    for (int i = 0; i < count; i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+    const struct command *commands[COMMANDS_MAX];
+    const char *names[COMMANDS_MAX];
+    int count = list_commands(commands);
+    for (int i = 0; i < count; i++)
+        names[i] = commands[i]->name;
+    const char *near = suggest_nearest(name, names, count);
+    if (near)
+        fprintf(stderr, "posthorn: there is no command '%.40s'; did you mean '%s'?\n", name, near);
+    else
+        fprintf(stderr, "posthorn: there is no command '%.40s'\n", name);
+    fputs("`posthorn --help` lists them.\n", stderr);
+    return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_usage(stderr);
+        return EXIT_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
+        name = "version";
+    if (strcmp(name, "help") == 0 && argc > 2) {
+        const struct command *command = find_command(argv[2]);
+        char help[] = "--help";
+        return command ? command->run(2, (char *[]){argv[2], help, NULL}) : unknown_command(argv[2]);
+    }
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        print_usage(stdout);
+        return EXIT_DONE;
+    }
+    const struct command *command = find_command(name);
+    return command ? command->run(argc - 1, argv + 1) : unknown_command(name);
+}

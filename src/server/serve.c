@@ -1,1 +1,402 @@
-#include <stddef.h>
+#include "serve.h"
+#include "config.h"
+#include "memory.h"
+#include "server.h"
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_WRONG_USAGE = 2, EXIT_LOCKED = 3, EXIT_BROKEN = 5 };
+enum { SETTINGS_ARENA_MAX = 2 << 20, SIGNAL_POLL_MS = 100 };
+
+/* ---- the command line of both commands ---- */
+
+struct invocation {
+    const char *command; /* "serve", "init" */
+    bool json;
+    struct arena arena;
+    struct config config;
+};
+
+static void print_serve_help(void)
+{
+    puts("usage: posthorn serve --data DIR [options]\n\n"
+         "Accepts events over HTTP, makes them durable, and posts each one to its owner's webhook URL until\n"
+         "that answers 200. An empty DIR is set up first, as `posthorn init` does.\n");
+    puts("  --config FILE                     settings, one `name = value` a line (or POSTHORN_CONFIG)\n"
+         "  --json                            the ready line as a JSON object");
+    config_print_help(stdout);
+    puts("  --help                            this text\n\n"
+         "Each setting is also NAME = VALUE in the file and POSTHORN_NAME in the environment; see\n"
+         "posthorn.conf(5).\n\n"
+         "SIGTERM lets attempts under way end, a second one ends them at once.\n"
+         "exit status: 0 done, 1 failed, 2 wrong usage, 3 another server has DIR, 5 the store is broken");
+}
+
+static void print_init_help(void)
+{
+    puts("usage: posthorn init --data DIR [--json]\n\n"
+         "Makes the folder, the first Master user (id 5) and its API key, which is shown once.\n\n"
+         "  --data DIR      the folder; made if it is not there (or POSTHORN_DATA)\n"
+         "  --config FILE   settings, as for `posthorn serve` (or POSTHORN_CONFIG)\n"
+         "  --json          {\"user_id\":\"5\",\"api_key\":\"...\"}\n"
+         "  --help          this text\n\n"
+         "exit status: 0 done, 1 failed, 2 wrong usage, 3 a server is running on DIR");
+}
+
+/* True: help was wanted and has been printed. `--help=man` and `--help=conf` are for the build. */
+static bool help_wanted(const char *command, int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--help=man") == 0)
+            config_print_man(stdout);
+        else if (strcmp(argv[i], "--help=conf") == 0)
+            config_print_example(stdout);
+        else if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0)
+            continue;
+        else if (strcmp(command, "serve") == 0)
+            print_serve_help();
+        else
+            print_init_help();
+        return true;
+    }
+    return false;
+}
+
+static int wrong_usage(const char *command, const char *what)
+{
+    fprintf(stderr, "posthorn %s: %s\n`posthorn %s --help` lists what there is.\n", command, what, command);
+    return EXIT_WRONG_USAGE;
+}
+
+/* EXIT_DONE, or the code to leave with after saying why. */
+static int read_settings(struct invocation *invocation, int argc, char **argv)
+{
+    arena_init(&invocation->arena, SETTINGS_ARENA_MAX);
+    invocation->json = config_take_option(&argc, argv, "json", true) != NULL;
+    const char *file = config_take_option(&argc, argv, "config", false);
+    if (!file)
+        file = getenv("POSTHORN_CONFIG");
+    struct config_error error;
+    if (!config_load(&invocation->config, &invocation->arena, argc, argv, environ, file, &error))
+        return wrong_usage(invocation->command, error.text);
+    if (!invocation->config.data)
+        return wrong_usage(invocation->command, "--data DIR is missing: the folder that holds everything");
+    return EXIT_DONE;
+}
+
+static int exit_code(enum server_error error)
+{
+    switch (error) {
+    case SERVER_OK:
+        return EXIT_DONE;
+    case SERVER_LOCKED:
+        return EXIT_LOCKED;
+    case SERVER_CONFIG:
+        return EXIT_WRONG_USAGE;
+    default:
+        return EXIT_FAILED;
+    }
+}
+
+static int server_failed(const struct invocation *invocation, enum server_error error, const char *text)
+{
+    fprintf(stderr, "posthorn %s: %s\n", invocation->command, text);
+    return exit_code(error);
+}
+
+static struct log *open_log(const struct config *config, struct clock clock)
+{
+    enum log_level level = LOG_LEVEL_INFO;
+    log_level_parse(config->log_level, &level);
+    return log_open(STDERR_FILENO, level, config->log_json, clock);
+}
+
+/* ---- what is shown once ---- */
+
+/* The guide's own call ("Configuring your web-callbacks handler"), ready to paste. */
+static void print_first(const struct server_first *first, const char *address)
+{
+    printf("user:    %lld (Master)\n"
+           "api key: %s\n\n"
+           "The key is shown this once; only its SHA-256 is kept. Set the webhook URL with it:\n\n"
+           "curl --location --request PATCH '%s/api/users/me' \\\n"
+           "--header 'Content-Type: application/json' \\\n"
+           "--header 'Authorization: %s' \\\n"
+           "--data-raw '{\n"
+           "    \"data\": {\n"
+           "        \"id\": \"%lld\",\n"
+           "        \"type\": \"users\",\n"
+           "        \"attributes\": {\n"
+           "            \"webhook_url\": \"https://example.com\",\n"
+           "        }\n"
+           "    }\n"
+           "}'\n\n",
+           (long long)first->user_id, first->api_key, address, first->api_key, (long long)first->user_id);
+}
+
+static int flush_stdout(const char *command)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_DONE;
+    fprintf(stderr, "posthorn %s: standard output cannot be written: %s\n", command, strerror(errno));
+    return EXIT_FAILED;
+}
+
+/* ---- init ---- */
+
+static int init_in(struct invocation *invocation)
+{
+    const struct config *config = &invocation->config;
+    struct clock clock = clock_system();
+    struct server_options options = {.config = config, .clock = clock, .log = open_log(config, clock)};
+    struct server_first first;
+    char error_text[256];
+    enum server_error error = server_init_data(&options, &first, error_text);
+    log_close(options.log);
+    if (error != SERVER_OK)
+        return server_failed(invocation, error, error_text);
+    if (!first.created) {
+        fprintf(stderr,
+                "posthorn init: %s has been set up before; its key is not kept and cannot be shown again\n",
+                config->data);
+        return EXIT_FAILED;
+    }
+    if (invocation->json) {
+        printf("{\"user_id\":\"%lld\",\"api_key\":\"%s\"}\n", (long long)first.user_id, first.api_key);
+    } else {
+        char address[128];
+        snprintf(address, sizeof address, "http%s://%s%.80s", config->tls_cert ? "s" : "",
+                 config->listen[0] == ':' ? "127.0.0.1" : "", config->listen);
+        print_first(&first, address);
+    }
+    return flush_stdout("init");
+}
+
+int init_main(int argc, char **argv)
+{
+    struct invocation invocation = {.command = "init"};
+    if (help_wanted(invocation.command, argc - 1, argv + 1))
+        return flush_stdout("init");
+    umask(077);
+    int code = read_settings(&invocation, argc - 1, argv + 1);
+    if (code == EXIT_DONE)
+        code = init_in(&invocation);
+    arena_fini(&invocation.arena);
+    return code;
+}
+
+/* ---- signals ---- */
+
+enum { STAGE_DRAINING, STAGE_CLOSING, STAGE_DONE };
+
+/* From the first SIGTERM on. */
+struct ending {
+    pthread_mutex_t lock;
+    int stage;
+    struct server *server;
+    sigset_t signals;
+};
+
+static sigset_t ending_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    return set;
+}
+
+static void prepare_signals(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN); /* a closed terminal does not end a server */
+    sigset_t set = ending_signals();
+    pthread_sigmask(SIG_BLOCK, &set, NULL); /* for every thread that is started from here on */
+}
+
+static int ending_stage(struct ending *ending)
+{
+    pthread_mutex_lock(&ending->lock);
+    int stage = ending->stage;
+    pthread_mutex_unlock(&ending->lock);
+    return stage;
+}
+
+static void ending_enter(struct ending *ending, int stage)
+{
+    pthread_mutex_lock(&ending->lock);
+    ending->stage = stage;
+    pthread_mutex_unlock(&ending->lock);
+}
+
+static void second_signal(struct ending *ending)
+{
+    pthread_mutex_lock(&ending->lock);
+    if (ending->stage == STAGE_DRAINING)
+        server_abort(ending->server);
+    pthread_mutex_unlock(&ending->lock);
+}
+
+static void *ending_watch(void *argument)
+{
+    struct ending *ending = argument;
+    const struct timespec wait = {.tv_nsec = SIGNAL_POLL_MS * 1000000L};
+    for (int count = 1; ending_stage(ending) != STAGE_DONE;) {
+        if (sigtimedwait(&ending->signals, NULL, &wait) < 0)
+            continue;
+        if (++count == 2)
+            second_signal(ending);
+        else
+            _exit(EXIT_FAILED); /* whatever holds it up: what was accepted is on disk */
+    }
+    return NULL;
+}
+
+/* Waits for the first signal, then drains and closes. */
+static void run_until_signal(struct server *server, const struct server_options *options)
+{
+    struct ending ending = {.lock = PTHREAD_MUTEX_INITIALIZER, .server = server, .signals = ending_signals()};
+    int number;
+    while (sigwait(&ending.signals, &number) != 0)
+        continue;
+    log_write(options->log, LOG_LEVEL_INFO, "serve", "%s: attempts under way may end within %lld ms",
+              number == SIGTERM ? "SIGTERM" : "SIGINT", (long long)options->config->drain_ms);
+    pthread_t watch;
+    bool watched = pthread_create(&watch, NULL, ending_watch, &ending) == 0;
+    server_drain(server, options->config->drain_ms);
+    ending_enter(&ending, STAGE_CLOSING);
+    server_close(server);
+    ending_enter(&ending, STAGE_DONE);
+    if (watched)
+        pthread_join(watch, NULL);
+}
+
+/* ---- serve ---- */
+
+/* sd_notify(3)'s protocol: one datagram to the socket named in the environment. */
+static void tell_systemd(const char *state)
+{
+    const char *name = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (!name || strlen(name) >= sizeof address.sun_path || (name[0] != '/' && name[0] != '@'))
+        return;
+    memcpy(address.sun_path, name, strlen(name));
+    if (name[0] == '@')
+        address.sun_path[0] = '\0';
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
+    sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address, len);
+    close(fd);
+}
+
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void warn_loudly(const struct config *config)
+{
+    if (config->dev)
+        fputs(
+            "posthorn: --dev: webhook URLs may be plain http and point to this machine (127.0.0.0/8, ::1).\n"
+            "posthorn: --dev: whoever has an API key can make this server call its neighbours.\n"
+            "posthorn: --dev: never run it like this where others can reach it.\n",
+            stderr);
+    if (config->time_scale > 1)
+        fprintf(stderr,
+                "posthorn: --time-scale: retries run %lld times as fast, and give up as much sooner.\n",
+                (long long)config->time_scale);
+    if (config->allow_http && !config->dev)
+        fputs("posthorn: allow-http: WEBHOOK-AUTH travels in the clear to http:// webhook URLs.\n", stderr);
+    for (int i = 0; i < config->allow_target.count; i++)
+        fprintf(stderr, "posthorn: allow-target: the guard lets deliveries through to %s.\n",
+                config->allow_target.items[i]);
+}
+
+static void on_broken(void *ctx)
+{
+    /* At once: nothing may be acknowledged any more, and an fsync that failed is never tried again. */
+    static const char line[] = "posthorn: the store is broken; stopping, nothing more is acknowledged\n";
+    ssize_t written = write(STDERR_FILENO, line, sizeof line - 1);
+    (void)written;
+    _exit(EXIT_BROKEN);
+}
+
+static void print_ready(const struct invocation *invocation, const struct server *server,
+                        const struct server_first *first)
+{
+    const struct config *config = &invocation->config;
+    if (!invocation->json) {
+        if (first->created)
+            print_first(first, server_address(server));
+        printf("posthorn %s ready: %s (%s%s, data %s)\n", POSTHORN_VERSION, server_address(server),
+               config->mode, config->dev ? ", dev" : "", config->data);
+        return;
+    }
+    printf("{\"ready\":\"%s\",\"version\":\"%s\",\"mode\":\"%s\",\"dev\":%s", server_address(server),
+           POSTHORN_VERSION, config->mode, config->dev ? "true" : "false");
+    if (first->created)
+        printf(",\"user_id\":\"%lld\",\"api_key\":\"%s\"", (long long)first->user_id, first->api_key);
+    puts("}");
+}
+
+static int serve_in(struct invocation *invocation, const struct server_options *options)
+{
+    struct server_first first;
+    struct server *server;
+    char error_text[256];
+    enum server_error error = server_init_data(options, &first, error_text);
+    if (error == SERVER_OK)
+        error = server_open(options, &server, error_text);
+    if (error != SERVER_OK) {
+        if (first
+                .created) /* the folder is set up although the server is not: the key is shown all the same */
+            print_first(&first, "http://127.0.0.1:8080");
+        flush_stdout("serve");
+        return server_failed(invocation, error, error_text);
+    }
+    print_ready(invocation, server, &first);
+    memset(&first, 0, sizeof first);
+    fflush(stdout);
+    tell_systemd("READY=1");
+    run_until_signal(server, options);
+    return EXIT_DONE;
+}
+
+int serve_main(int argc, char **argv)
+{
+    struct invocation invocation = {.command = "serve"};
+    if (help_wanted(invocation.command, argc - 1, argv + 1))
+        return flush_stdout("serve");
+    umask(077);
+    int code = read_settings(&invocation, argc - 1, argv + 1);
+    if (code == EXIT_DONE) {
+        warn_loudly(&invocation.config);
+        raise_file_limit();
+        prepare_signals();
+        struct clock clock = clock_system();
+        struct server_options options = {.config = &invocation.config,
+                                         .clock = clock,
+                                         .log = open_log(&invocation.config, clock),
+                                         .on_broken = on_broken};
+        code = serve_in(&invocation, &options);
+        log_close(options.log);
+    }
+    arena_fini(&invocation.arena);
+    return code;
+}

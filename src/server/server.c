@@ -1,1 +1,252 @@
-#include <stddef.h>
+#include "server.h"
+#include "api.h"
+#include "digest.h"
+#include "engine.h"
+#include "listener.h"
+#include "memory.h"
+#include "purge.h"
+#include "server_parts.h"
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    BATCH_MAX = 1024,
+    READS_WAITING_MAX = 4096,
+    REQUEST_ARENA_MAX = 8 << 20, /* a request's body, its parsed document, its answer */
+    READY_MARGIN_MS = 15 * 1000, /* of the lease, kept for recording */
+    RECORD_RETRY_MS = 1000,
+    PURGE_PERIOD_MS = 60 * 1000,
+    PURGE_ROWS_MAX = 500
+};
+
+struct server {
+    struct server_options options;
+    struct store *store;
+    struct queue *queue;
+    struct readers *readers;
+    struct api *api;
+    struct engine *engine;
+    struct purge *purge;
+    struct listener *listener;
+    char address[96];
+};
+
+/* ---- what the parts tell each other ---- */
+
+static void on_work(void *ctx, struct store_work **boxes, int count)
+{
+    struct server *server = ctx;
+    /* The queue is older than the engine, but only the engine offers boxes. */
+    engine_work(server->engine, boxes, count);
+}
+
+static void on_broken(void *ctx, enum store_status status)
+{
+    struct server *server = ctx;
+    log_write(server->options.log, LOG_LEVEL_ERROR, "server", "the store is broken: %s",
+              store_status_sentence(status));
+    if (!server->options.on_broken)
+        abort();
+    server->options.on_broken(server->options.ctx);
+}
+
+static void on_engine_stats(void *ctx, struct engine_stats *stats)
+{
+    struct server *server = ctx;
+    engine_stats(server->engine, stats);
+}
+
+/* ---- opening, in order ---- */
+
+static enum server_error failed(char error_text[256], const char *what)
+{
+    snprintf(error_text, 256, "%s; the log says why", what);
+    return SERVER_FAILED;
+}
+
+static bool read_id_floor(struct server *server, int64_t *id_floor)
+{
+    struct arena arena;
+    arena_init(&arena, 64 * 1024);
+    struct store_query query = {.kind = STORE_GET_STATS};
+    struct store_answer answer = {0};
+    /* As reader 0: its thread has not started yet. */
+    bool read = store_sqlite.read(server->store, 0, &query, &arena, &answer) == STORE_OK && answer.count == 1;
+    if (read)
+        *id_floor = answer.stats->id_max;
+    arena_fini(&arena);
+    return read;
+}
+
+static enum server_error open_queue(struct server *server, char error_text[256])
+{
+    const struct config *config = server->options.config;
+    struct queue_config queue = {.engine = &store_sqlite,
+                                 .store = server->store,
+                                 .clock = server->options.clock,
+                                 .batch_max = BATCH_MAX,
+                                 .waiting_max = (int)config->queue_max,
+                                 .on_work = on_work,
+                                 .on_broken = on_broken,
+                                 .ctx = server,
+                                 .log = server->options.log};
+    server->queue = queue_open(&queue);
+    server->readers =
+        readers_open(&store_sqlite, server->store, (int)config->reader_threads, READS_WAITING_MAX);
+    return server->queue && server->readers ? SERVER_OK : failed(error_text, "the store's threads");
+}
+
+static enum server_error open_engine(struct server *server, const struct guard *guard, char error_text[256])
+{
+    const struct config *config = server->options.config;
+    struct sender_limits limits = sender_limits_default();
+    uint64_t seed;
+    digest_random(&seed, sizeof seed);
+    struct engine_config engine = {
+        .dispatch = {.policy = config_policy(config),
+                     .slots = (uint32_t)config->slots,
+                     .endpoint_sending_max = (uint32_t)config->endpoint_connections_max,
+                     .ready_ms_max = config->lease_ms - limits.attempt_ms - READY_MARGIN_MS,
+                     .record_retry_ms = RECORD_RETRY_MS,
+                     .seed = seed},
+        .limits = limits,
+        .guard = *guard,
+        .ca_file = config->ca_file,
+        .dns_servers = config->dns_servers,
+        .clock = server->options.clock,
+        .queue = server->queue,
+        .log = server->options.log};
+    assert(engine.dispatch.ready_ms_max > 0);
+    server->engine = engine_open(&engine);
+    return server->engine ? SERVER_OK : failed(error_text, "deliveries cannot start");
+}
+
+static enum server_error open_api(struct server *server, const struct guard *guard, int64_t id_floor,
+                                  char error_text[256])
+{
+    struct api_config api = {.config = server->options.config,
+                             .guard = *guard,
+                             .queue = server->queue,
+                             .readers = server->readers,
+                             .clock = server->options.clock,
+                             .log = server->options.log,
+                             .id_floor = id_floor,
+                             .engine_stats = on_engine_stats,
+                             .ctx = server};
+    server->api = api_open(&api);
+    return server->api ? SERVER_OK : failed(error_text, "the API cannot start");
+}
+
+static enum server_error open_listener(struct server *server, char error_text[256])
+{
+    const struct config *config = server->options.config;
+    struct listener_config listener = {.listen = config->listen,
+                                       .threads = (int)config->http_threads,
+                                       .body_len_max = (size_t)config->body_bytes_max,
+                                       .arena_len_max = REQUEST_ARENA_MAX,
+                                       .connections_max = (int)config->connections_max,
+                                       .idle_seconds = (int)config->idle_s,
+                                       .tls_cert_file = config->tls_cert,
+                                       .tls_key_file = config->tls_key,
+                                       .tls_client_ca_file = config->tls_client_ca,
+                                       .accept_head = api_accept_head,
+                                       .handle = api_handle,
+                                       .on_refused = api_on_refused,
+                                       .ctx = server->api,
+                                       .clock = server->options.clock,
+                                       .log = server->options.log};
+    enum listener_error error = listener_open(&listener, &server->listener);
+    if (error == LISTENER_OK) {
+        snprintf(server->address, sizeof server->address, "%s://%s", config->tls_cert ? "https" : "http",
+                 listener_address(server->listener));
+        return SERVER_OK;
+    }
+    bool tls = error == LISTENER_TLS;
+    snprintf(error_text, 256, "%s %.60s: %s", tls ? "tls-cert" : "listen",
+             tls ? config->tls_cert : config->listen, listener_error_sentence(error));
+    return tls ? SERVER_TLS : SERVER_LISTEN;
+}
+
+static void open_purge(struct server *server)
+{
+    const struct config *config = server->options.config;
+    if (config->retention_days == 0)
+        return;
+    server->purge = purge_open(&(struct purge_config){.queue = server->queue,
+                                                      .clock = server->options.clock,
+                                                      .retention_ms = config->retention_days * 86400000,
+                                                      .period_ms = PURGE_PERIOD_MS,
+                                                      .rows_max = PURGE_ROWS_MAX,
+                                                      .log = server->options.log});
+}
+
+enum server_error server_open(const struct server_options *options, struct server **out, char error_text[256])
+{
+    struct config_error config_error;
+    struct guard guard;
+    if (!config_guard(options->config, &guard, &config_error)) {
+        snprintf(error_text, 256, "%s", config_error.text);
+        return SERVER_CONFIG;
+    }
+    struct server *server = memory_zero(1, sizeof *server);
+    server->options = *options;
+    enum server_error error = server_store_open(options, &server->store, error_text);
+    int64_t id_floor = 0;
+    if (error == SERVER_OK && !read_id_floor(server, &id_floor))
+        error = failed(error_text, "the store cannot be read");
+    if (error == SERVER_OK)
+        error = open_queue(server, error_text);
+    if (error == SERVER_OK)
+        error = open_api(server, &guard, id_floor, error_text);
+    if (error == SERVER_OK)
+        error = open_engine(server, &guard, error_text);
+    if (error == SERVER_OK)
+        error = open_listener(server, error_text);
+    if (error != SERVER_OK) {
+        server_close(server);
+        return error;
+    }
+    open_purge(server);
+    *out = server;
+    return SERVER_OK;
+}
+
+const char *server_address(const struct server *server)
+{
+    return server->address;
+}
+
+/* ---- closing, in reverse ---- */
+
+void server_drain(struct server *server, int64_t drain_ms)
+{
+    listener_quiesce(server->listener);
+    engine_drain(server->engine, drain_ms);
+}
+
+void server_abort(struct server *server)
+{
+    engine_abort(server->engine);
+}
+
+void server_close(struct server *server)
+{
+    /* The listener waits for the answers to the requests in hand, so the store's threads outlive it; they may
+     * hand work to the engine and ask it for numbers, so it outlives them. */
+    if (server->listener)
+        listener_close(server->listener);
+    if (server->engine)
+        engine_drain(server->engine, 0);
+    purge_close(server->purge);
+    if (server->api)
+        api_close(server->api);
+    if (server->readers)
+        readers_close(server->readers);
+    if (server->queue)
+        queue_close(server->queue);
+    engine_free(server->engine);
+    if (server->store)
+        store_sqlite.close(server->store);
+    free(server);
+}

@@ -1,0 +1,113 @@
+#include "digest.h"
+#include "server_parts.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+enum { KEY_RANDOM_LEN = 32 };
+
+enum server_error server_store_open(const struct server_options *options, struct store **store,
+                                    char error_text[256])
+{
+    const struct config *config = options->config;
+    char path[4096];
+    snprintf(path, sizeof path, "%s/posthorn.db", config->data);
+    struct store_config store_config = {.path = path,
+                                        .clock = options->clock,
+                                        .policy = config_policy(config),
+                                        .lease_ms = config->lease_ms,
+                                        .readers = (int)config->reader_threads,
+                                        .disk_reserve_bytes = config->disk_reserve_bytes,
+                                        .slots_unproven_max = (int)(config->slots + 1) / 2,
+                                        .log = options->log};
+    enum store_status status = store_sqlite.open(&store_config, store);
+    switch (status) {
+    case STORE_OK:
+        return SERVER_OK;
+    case STORE_LOCKED:
+        snprintf(error_text, 256, "another posthorn is running on %.160s; stop it first", config->data);
+        return SERVER_LOCKED;
+    case STORE_NEWER:
+        snprintf(error_text, 256, "%.120s was written by a newer posthorn; upgrade this one", config->data);
+        return SERVER_NEWER;
+    default:
+        snprintf(error_text, 256, "%.120s cannot be opened: %.100s", path, store_status_sentence(status));
+        return SERVER_DATA;
+    }
+}
+
+static enum server_error make_folder(const char *data, char error_text[256])
+{
+    struct stat about;
+    /* 0700: the database holds what WEBHOOK-AUTH carries. */
+    if (mkdir(data, 0700) == 0 || (errno == EEXIST && stat(data, &about) == 0 && S_ISDIR(about.st_mode)))
+        return SERVER_OK;
+    snprintf(error_text, 256, "%.160s cannot be made: %s", data,
+             errno == EEXIST ? "there is a file of that name" : strerror(errno));
+    return SERVER_DATA;
+}
+
+/* The first Master and its key, in one transaction: there is never the one without the other. */
+static enum server_error make_first(const struct server_options *options, struct store *store,
+                                    struct server_first *first, char error_text[256])
+{
+    int64_t now_ms = clock_wall_ms(&options->clock);
+    struct store_op user = {.kind = STORE_USER_CREATE,
+                            .user = {.user = {.role = USER_MASTER,
+                                              .name = bytes_of("Master"),
+                                              .created_at_ms = now_ms,
+                                              .updated_at_ms = now_ms},
+                                     .if_version = -1}};
+    struct store_op key = {.kind = STORE_KEY_CREATE,
+                           .key = {.user_id = MODEL_USER_ID_FIRST,
+                                   .label = bytes_of("made by posthorn init"),
+                                   .created_at_ms = now_ms}};
+    digest_random_hex(first->api_key, KEY_RANDOM_LEN);
+    digest_sha256_hex(bytes_of(first->api_key), key.key.digest);
+    struct store_op *ops[] = {&user, &key};
+    struct store_batch batch = {.ops = ops, .op_count = 2};
+    enum store_status status = store_sqlite.write(store, &batch);
+    if (status != STORE_OK) {
+        snprintf(error_text, 256, "the first user cannot be written: %.150s", store_status_sentence(status));
+        return SERVER_DATA;
+    }
+    assert(user.result == STORE_DONE && user.id == MODEL_USER_ID_FIRST && key.result == STORE_DONE);
+    first->created = true;
+    first->user_id = user.id;
+    return SERVER_OK;
+}
+
+static enum server_error has_users(struct store *store, bool *any, char error_text[256])
+{
+    struct arena arena;
+    arena_init(&arena, 64 * 1024);
+    struct store_query query = {.kind = STORE_LIST_USERS, .limit = 1};
+    struct store_answer answer = {0};
+    enum store_status status = store_sqlite.read(store, 0, &query, &arena, &answer);
+    *any = answer.count > 0;
+    arena_fini(&arena);
+    if (status == STORE_OK)
+        return SERVER_OK;
+    snprintf(error_text, 256, "the users cannot be read: %.150s", store_status_sentence(status));
+    return SERVER_DATA;
+}
+
+enum server_error server_init_data(const struct server_options *options, struct server_first *first,
+                                   char error_text[256])
+{
+    *first = (struct server_first){0};
+    enum server_error error = make_folder(options->config->data, error_text);
+    if (error != SERVER_OK)
+        return error;
+    struct store *store;
+    error = server_store_open(options, &store, error_text);
+    if (error != SERVER_OK)
+        return error;
+    bool any;
+    error = has_users(store, &any, error_text);
+    if (error == SERVER_OK && !any)
+        error = make_first(options, store, first, error_text);
+    store_sqlite.close(store);
+    return error;
+}
