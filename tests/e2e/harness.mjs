@@ -77,7 +77,7 @@ export function launch(t, args, { env = {} } = {}) {
     return program;
 }
 
-async function ready(program, pattern) {
+export async function ready(program, pattern) {
     const match = await eventually(`a ready line (${pattern}) in: ${program.output}`, () => {
         const found = program.output.match(pattern);
         if (!found && !program.running) throw new Error(`ended before it was ready: ${program.output}`);
