@@ -1,1 +1,571 @@
-#include <stddef.h>
+#include "sender.h"
+#include "dialer.h"
+#include "memory.h"
+#include "pool.h"
+#include "request.h"
+#include "resolver.h"
+#include "response.h"
+#include <arpa/inet.h>
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { READ_BUFFER_LEN = 64 * 1024 };
+
+/* The way of an attempt, in this order. A kept-alive connection skips the first three; a resend goes back to
+ * the first, once. */
+enum stage {
+    STAGE_RESOLVING,
+    STAGE_CONNECTING,
+    STAGE_SECURING,
+    STAGE_SENDING,
+    STAGE_WAITING, /* for the end of the headers */
+    STAGE_READING, /* the body */
+    STAGE_ENDING,  /* decided; the result is given from the loop */
+    STAGE_COUNT
+};
+
+/* How the attempt ends when it is in a stage for too long. */
+static const enum failure stage_passed[STAGE_COUNT] = {[STAGE_RESOLVING] = FAILURE_DNS_TIMEOUT,
+                                                       [STAGE_CONNECTING] = FAILURE_CONNECT_TIMEOUT,
+                                                       [STAGE_SECURING] = FAILURE_TLS_TIMEOUT,
+                                                       [STAGE_SENDING] = FAILURE_SEND_TIMEOUT,
+                                                       [STAGE_WAITING] = FAILURE_HEADER_TIMEOUT};
+
+struct attempt {
+    struct attempt *prev, *next; /* under way, or on the free list (next only) */
+    struct sender *sender;
+    uint32_t tag;
+    sender_done *done;
+    void *ctx;
+
+    enum stage stage;
+    enum failure failure; /* in STAGE_ENDING */
+    struct deadline stage_deadline, whole_deadline;
+    int64_t started_ms;
+
+    struct peer peer;
+    struct bytes head, body; /* of the request */
+    size_t head_size;        /* allocated */
+    struct resolver_question question;
+    struct dialer dialer;
+    struct connection *connection;
+    struct sockaddr_storage address; /* ss_family 0: none was tried */
+
+    bool starting; /* sender_start has not returned yet */
+    bool reused, resent, mixed_answer;
+    bool written;    /* the whole request has gone to the kernel */
+    bool read_ended; /* nothing more will come */
+    bool surplus;    /* bytes came behind the response */
+    struct response *response;
+};
+
+struct sender {
+    struct sender_config config;
+    struct bytes user_agent;
+    struct deadlines deadlines;
+    struct deadline_queue *stage_limits[STAGE_COUNT], *whole_limit, *dialer_limit;
+    struct connection_world world;
+    struct pool pool;
+    struct resolver *resolver;
+    struct attempt under_way; /* ring */
+    struct attempt *free;
+    struct sender_stats stats;
+};
+
+struct sender_limits sender_limits_default(void)
+{
+    return (struct sender_limits){.dns_ms = 5000,
+                                  .connect_ms = 5000,
+                                  .connect_all_ms = 10000,
+                                  .tls_ms = 5000,
+                                  .send_ms = 10000,
+                                  .header_ms = 15000,
+                                  .body_ms = 5000,
+                                  .attempt_ms = 30000,
+                                  .idle_ms = 15000};
+}
+
+/* ---- the end of an attempt ---- */
+
+static void attempt_resolve(struct attempt *a);
+
+static void attempt_enter(struct attempt *a, enum stage stage)
+{
+    a->stage = stage;
+    deadline_set(&a->stage_deadline, a->sender->stage_limits[stage]);
+}
+
+static void address_print(const struct sockaddr_storage *address, char *out, size_t size)
+{
+    char host[INET6_ADDRSTRLEN];
+    const struct sockaddr_in *v4 = (const void *)address;
+    const struct sockaddr_in6 *v6 = (const void *)address;
+
+    out[0] = '\0';
+    if (address->ss_family == AF_INET && inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host))
+        snprintf(out, size, "%s:%u", host, ntohs(v4->sin_port));
+    else if (address->ss_family == AF_INET6 && inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host))
+        snprintf(out, size, "[%s]:%u", host, ntohs(v6->sin6_port));
+}
+
+/* The acknowledgement rule. `cause` is why the attempt ends, NONE when the response ended by itself. */
+static void judge(const struct attempt *a, enum failure cause, struct sender_result *result)
+{
+    int status = response_status(a->response);
+
+    if (status == 0) {
+        result->failure =
+            response_stage(a->response) == RESPONSE_FAILED ? response_failure(a->response) : cause;
+        assert(result->failure != FAILURE_NONE);
+        return;
+    }
+    if (a->written) {
+        result->failure = FAILURE_NONE;
+    } else if (status / 100 == 2) {
+        result->failure = FAILURE_EARLY_RESPONSE; /* it cannot stand for a body it has not seen */
+        return;
+    } else {
+        result->failure = status / 100 == 3 ? FAILURE_REDIRECT : FAILURE_UNEXPECTED_STATUS;
+    }
+    result->status = status;
+    result->retry_after_ms = response_retry_after_ms(a->response, clock_wall_ms(&a->sender->config.clock));
+    result->body_incomplete = response_stage(a->response) != RESPONSE_DONE;
+    result->response = response_body(a->response);
+}
+
+/* Everything the attempt holds in the world is let go of; its connection waits for another if it may. */
+static void attempt_release(struct attempt *a, bool healthy)
+{
+    struct connection *connection = a->connection;
+
+    a->connection = NULL;
+    resolver_drop(&a->question);
+    if (a->stage == STAGE_CONNECTING)
+        dialer_stop(&a->dialer);
+    if (!connection)
+        return;
+    if (healthy && a->written && !a->read_ended && !a->surplus && response_keep_alive(a->response) &&
+        connection_drained(connection))
+        pool_put(&a->sender->pool, connection);
+    else
+        connection_close(connection);
+}
+
+static void attempt_finish(struct attempt *a, enum failure cause)
+{
+    struct sender *sender = a->sender;
+    struct sender_result result = {.retry_after_ms = -1, .mixed_answer = a->mixed_answer};
+
+    judge(a, cause, &result);
+    result.reused_connection = a->reused;
+    result.duration_ms = clock_mono_ms(&sender->config.clock) - a->started_ms;
+    address_print(&a->address, result.address, sizeof result.address);
+    attempt_release(a, cause == FAILURE_NONE);
+    deadline_lift(&a->stage_deadline);
+    deadline_lift(&a->whole_deadline);
+    a->prev->next = a->next;
+    a->next->prev = a->prev;
+    sender->stats.under_way--;
+    a->done(a->ctx, a->tag, &result); /* may start the next one */
+    a->next = sender->free;
+    sender->free = a;
+}
+
+/* Ends the attempt; from within sender_start only on the loop's next turn. */
+static void attempt_end(struct attempt *a, enum failure cause)
+{
+    if (!a->starting) {
+        attempt_finish(a, cause);
+        return;
+    }
+    attempt_release(a, false);
+    a->failure = cause;
+    attempt_enter(a, STAGE_ENDING);
+}
+
+static void on_stage_passed(struct deadline *deadline)
+{
+    struct attempt *a =
+        (struct attempt *)(void *)((char *)deadline - offsetof(struct attempt, stage_deadline));
+    attempt_finish(a, a->stage == STAGE_ENDING ? a->failure : stage_passed[a->stage]);
+}
+
+static void on_whole_passed(struct deadline *deadline)
+{
+    struct attempt *a =
+        (struct attempt *)(void *)((char *)deadline - offsetof(struct attempt, whole_deadline));
+    attempt_finish(a, a->stage == STAGE_ENDING ? a->failure : FAILURE_TIMEOUT);
+}
+
+/* ---- the exchange ---- */
+
+/* The response has got further, or the request has: where does that leave the attempt? */
+static void attempt_advance(struct attempt *a)
+{
+    enum response_stage stage = response_stage(a->response);
+
+    if (stage == RESPONSE_FAILED)
+        attempt_end(a, response_failure(a->response));
+    else if (!a->written)
+        return; /* an early answer counts only once the whole body is out */
+    else if (stage == RESPONSE_DONE || stage == RESPONSE_STOPPED)
+        attempt_end(a, FAILURE_NONE);
+    else if (stage == RESPONSE_BODY && a->stage != STAGE_READING)
+        attempt_enter(a, STAGE_READING);
+    else if (stage == RESPONSE_HEAD && a->stage != STAGE_WAITING)
+        attempt_enter(a, STAGE_WAITING);
+}
+
+static void on_received(struct connection *connection, struct bytes piece)
+{
+    struct attempt *a = connection->owner;
+    if (response_feed(a->response, piece) < piece.len)
+        a->surplus = true;
+    attempt_advance(a);
+}
+
+static void on_written(struct connection *connection)
+{
+    struct attempt *a = connection->owner;
+    a->written = true;
+    attempt_advance(a);
+}
+
+/* The receiver may have said why before it closed: what it said is still there to be read. */
+static void on_write_failed(struct connection *connection)
+{
+    struct attempt *a = connection->owner;
+    if (a->read_ended)
+        attempt_end(a, FAILURE_RESET);
+    else if (a->stage != STAGE_WAITING)
+        attempt_enter(a, STAGE_WAITING);
+}
+
+/* A kept-alive connection that ends without one byte was most likely closed just as we wrote. */
+static bool attempt_resend(struct attempt *a)
+{
+    if (!a->reused || a->resent || response_started(a->response))
+        return false;
+    a->resent = true;
+    a->reused = false;
+    connection_close(a->connection);
+    a->connection = NULL;
+    attempt_resolve(a);
+    return true;
+}
+
+static void on_ended(struct connection *connection, enum failure failure)
+{
+    struct attempt *a = connection->owner;
+
+    if (attempt_resend(a))
+        return;
+    a->read_ended = true;
+    if (failure == FAILURE_CLOSED_EARLY || response_stage(a->response) == RESPONSE_HEAD) {
+        bool said_nothing = !response_started(a->response);
+        response_end(a->response);
+        if (!said_nothing)
+            failure = response_failure(a->response);
+    }
+    if (response_status(a->response) != 0 && !a->written && !connection->write_broken)
+        return; /* answered already: what is still to be sent decides */
+    attempt_end(a, failure);
+}
+
+static const struct connection_handler exchange_handler;
+
+static void attempt_send(struct attempt *a)
+{
+    struct connection *connection = a->connection;
+
+    connection_own(connection, &exchange_handler, a);
+    a->address = connection->address;
+    a->written = a->read_ended = a->surplus = false;
+    a->response = response_init(a->response);
+    switch (connection_write(connection, a->head, a->body)) {
+    case CONNECTION_WRITTEN:
+        a->written = true;
+        attempt_enter(a, STAGE_WAITING);
+        break;
+    case CONNECTION_WRITE_PENDING:
+        attempt_enter(a, STAGE_SENDING);
+        break;
+    case CONNECTION_WRITE_FAILED:
+        attempt_enter(a, STAGE_WAITING);
+        break;
+    }
+}
+
+static void on_secured(struct connection *connection, enum failure failure)
+{
+    struct attempt *a = connection->owner;
+    if (failure == FAILURE_NONE)
+        attempt_send(a);
+    else
+        attempt_end(a, failure);
+}
+
+static const struct connection_handler exchange_handler = {.secured = on_secured,
+                                                           .received = on_received,
+                                                           .written = on_written,
+                                                           .write_failed = on_write_failed,
+                                                           .ended = on_ended};
+
+/* ---- the way to a connection ---- */
+
+static void on_dialled(struct dialer *dialer, struct connection *connection, enum failure failure)
+{
+    struct attempt *a = (struct attempt *)(void *)((char *)dialer - offsetof(struct attempt, dialer));
+
+    a->address = dialer->address;
+    if (failure != FAILURE_NONE) {
+        attempt_end(a, failure);
+        return;
+    }
+    a->connection = connection;
+    connection_own(connection, &exchange_handler, a);
+    if (a->peer.https) {
+        attempt_enter(a, STAGE_SECURING);
+        connection_secure(connection);
+        return;
+    }
+    failure = connection_quiet(connection);
+    if (failure == FAILURE_NONE)
+        attempt_send(a);
+    else
+        attempt_end(a, failure);
+}
+
+static void attempt_dial(struct attempt *a, const struct addresses *addresses)
+{
+    const struct sender_config *config = &a->sender->config;
+    struct addresses allowed = {.count = 0};
+
+    for (int i = 0; i < addresses->count; i++) {
+        union address address = addresses->list[i];
+        if (address.any.sa_family == AF_INET6)
+            address.v6.sin6_port = htons(a->peer.port);
+        else
+            address.v4.sin_port = htons(a->peer.port);
+        if (config->allow(config->ctx, &address.any))
+            allowed.list[allowed.count++] = address;
+    }
+    a->mixed_answer = allowed.count > 0 && allowed.count < addresses->count;
+    if (allowed.count == 0) {
+        attempt_end(a, FAILURE_BLOCKED_ADDRESS);
+        return;
+    }
+    attempt_enter(a, STAGE_CONNECTING);
+    enum failure failure = dialer_start(&a->dialer, &allowed);
+    a->address = a->dialer.address;
+    if (failure != FAILURE_NONE)
+        attempt_end(a, failure);
+}
+
+static void on_resolved(struct resolver_question *question, enum failure failure,
+                        const struct addresses *addresses)
+{
+    struct attempt *a = (struct attempt *)(void *)((char *)question - offsetof(struct attempt, question));
+    if (failure == FAILURE_NONE)
+        attempt_dial(a, addresses);
+    else
+        attempt_end(a, failure);
+}
+
+static void attempt_resolve(struct attempt *a)
+{
+    struct addresses address = {.count = 1};
+
+    switch (a->peer.host_kind) {
+    case URL_HOST_IPV4:
+        address.list[0].v4.sin_family = AF_INET;
+        inet_pton(AF_INET, a->peer.host, &address.list[0].v4.sin_addr);
+        attempt_dial(a, &address);
+        break;
+    case URL_HOST_IPV6:
+        address.list[0].v6.sin6_family = AF_INET6;
+        inet_pton(AF_INET6, a->peer.host, &address.list[0].v6.sin6_addr);
+        attempt_dial(a, &address);
+        break;
+    case URL_HOST_NAME:
+        attempt_enter(a, STAGE_RESOLVING);
+        resolver_ask(a->sender->resolver, a->peer.host, &a->question);
+        break;
+    }
+}
+
+/* ---- attempts ---- */
+
+static struct attempt *attempt_new(struct sender *sender)
+{
+    struct attempt *a = sender->free;
+    if (a) {
+        sender->free = a->next;
+    } else {
+        a = memory_zero(1, sizeof *a);
+        a->response = memory_alloc(response_size());
+        a->sender = sender;
+        a->question.answered = on_resolved;
+        a->dialer.world = &sender->world;
+        a->dialer.second_limit = sender->dialer_limit;
+        a->dialer.peer = &a->peer;
+        a->dialer.done = on_dialled;
+    }
+    a->next = &sender->under_way;
+    a->prev = sender->under_way.prev;
+    a->prev->next = a->next->prev = a;
+    return a;
+}
+
+static void attempt_free(struct attempt *a)
+{
+    free((void *)(uintptr_t)a->head.data);
+    free(a->response);
+    free(a);
+}
+
+static void attempt_prepare(struct attempt *a, const struct sender_request *request)
+{
+    size_t size = request_head_len_max(request, a->sender->user_agent);
+    char *head = (char *)(uintptr_t)a->head.data;
+
+    if (size > a->head_size) {
+        head = memory_grow(head, size);
+        a->head_size = size;
+    }
+    a->head = bytes_make(head, request_head_write(head, request, a->sender->user_agent));
+    a->body = request->body;
+    a->failure = FAILURE_NONE;
+    a->address.ss_family = 0;
+    a->reused = a->resent = a->mixed_answer = false;
+    a->written = a->read_ended = a->surplus = false;
+    a->response = response_init(a->response);
+    peer_init(&a->peer, request->pool_key, &request->url);
+}
+
+void sender_start(struct sender *sender, const struct sender_request *request, uint32_t tag,
+                  sender_done *done, void *ctx)
+{
+    assert(sender->stats.under_way < sender->config.attempts_max);
+    struct attempt *a = attempt_new(sender);
+
+    sender->stats.attempts++;
+    sender->stats.under_way++;
+    a->tag = tag;
+    a->done = done;
+    a->ctx = ctx;
+    a->started_ms = clock_mono_ms(&sender->config.clock);
+    attempt_prepare(a, request);
+    deadline_set(&a->whole_deadline, sender->whole_limit);
+    a->starting = true;
+    a->connection = pool_take(&sender->pool, &a->peer);
+    if (a->connection) {
+        a->reused = true;
+        sender->stats.connections_reused++;
+        attempt_send(a);
+    } else {
+        attempt_resolve(a);
+    }
+    a->starting = false;
+}
+
+/* ---- the sender ---- */
+
+static struct deadline_queue *limit(struct sender *sender, int after_ms,
+                                    void (*passed)(struct deadline *deadline))
+{
+    return deadlines_queue(&sender->deadlines, after_ms, passed);
+}
+
+static void set_limits(struct sender *sender)
+{
+    const struct sender_limits *l = &sender->config.limits;
+
+    sender->stage_limits[STAGE_RESOLVING] = limit(sender, l->dns_ms, on_stage_passed);
+    sender->stage_limits[STAGE_CONNECTING] = limit(sender, l->connect_all_ms, on_stage_passed);
+    sender->stage_limits[STAGE_SECURING] = limit(sender, l->tls_ms, on_stage_passed);
+    sender->stage_limits[STAGE_SENDING] = limit(sender, l->send_ms, on_stage_passed);
+    sender->stage_limits[STAGE_WAITING] = limit(sender, l->header_ms, on_stage_passed);
+    sender->stage_limits[STAGE_READING] = limit(sender, l->body_ms, on_stage_passed);
+    sender->stage_limits[STAGE_ENDING] = limit(sender, 0, on_stage_passed);
+    sender->whole_limit = limit(sender, l->attempt_ms, on_whole_passed);
+    sender->dialer_limit = limit(sender, DIALER_SECOND_MS, dialer_second_passed);
+    sender->world.connect_limit = limit(sender, l->connect_ms, connection_connect_passed);
+}
+
+static void on_abandoned(uv_handle_t *timer)
+{
+    free((char *)timer - offsetof(struct sender, deadlines.timer));
+}
+
+struct sender *sender_open(const struct sender_config *config)
+{
+    struct tls *tls = tls_open(config->ca_file, config->log);
+    if (!tls)
+        return NULL;
+    struct sender *sender = memory_zero(1, sizeof *sender);
+    sender->config = *config;
+    sender->user_agent = bytes_of(config->user_agent);
+    sender->under_way.prev = sender->under_way.next = &sender->under_way;
+    deadlines_init(&sender->deadlines, config->loop);
+    sender->resolver = resolver_open(config->loop, config->dns_servers, config->limits.dns_ms,
+                                     limit(sender, RESOLVER_SECOND_MS, resolver_second_passed));
+    if (!sender->resolver) {
+        log_write(config->log, LOG_LEVEL_ERROR, "sender", "the resolver cannot be set up servers=%s",
+                  config->dns_servers ? config->dns_servers : "(the system's)");
+        uv_close((uv_handle_t *)&sender->deadlines.timer, on_abandoned);
+        tls_free(tls);
+        return NULL;
+    }
+    set_limits(sender);
+    pool_init(&sender->pool, config->idle_connections_max,
+              limit(sender, config->limits.idle_ms, pool_idle_passed));
+    sender->world.loop = config->loop;
+    sender->world.tls = tls;
+    sender->world.allow = config->allow;
+    sender->world.ctx = config->ctx;
+    sender->world.buffer_len = READ_BUFFER_LEN;
+    sender->world.read_buffer = memory_alloc(READ_BUFFER_LEN);
+    sender->world.plain_buffer = memory_alloc(TLS_RECORD_LEN_MAX);
+    return sender;
+}
+
+void sender_abort(struct sender *sender)
+{
+    int count = sender->stats.under_way; /* what `done` starts meanwhile stands behind these */
+    while (count-- > 0)
+        attempt_finish(sender->under_way.next, FAILURE_SHUTDOWN);
+}
+
+void sender_close(struct sender *sender)
+{
+    assert(sender->stats.under_way == 0);
+    pool_fini(&sender->pool);
+    resolver_close(sender->resolver);
+    deadlines_close(&sender->deadlines);
+}
+
+void sender_free(struct sender *sender)
+{
+    assert(sender->world.open == 0);
+    while (sender->free) {
+        struct attempt *a = sender->free;
+        sender->free = a->next;
+        attempt_free(a);
+    }
+    resolver_free(sender->resolver);
+    tls_free(sender->world.tls);
+    free(sender->world.read_buffer);
+    free(sender->world.plain_buffer);
+    free(sender);
+}
+
+void sender_stats(const struct sender *sender, struct sender_stats *stats)
+{
+    *stats = sender->stats;
+    stats->connections_opened = sender->world.opened;
+    stats->tls_full = sender->world.tls_full;
+    stats->tls_resumed = sender->world.tls_resumed;
+    stats->idle = sender->pool.count;
+}

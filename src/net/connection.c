@@ -1,0 +1,424 @@
+#include "connection.h"
+#include "memory.h"
+#include <assert.h>
+#include <errno.h>
+
+/* Ciphertext the kernel would not take at once. One record is pending at a time, unless the other side makes
+ * TLS itself talk; then this is the limit. */
+enum { CIPHER_PENDING_MAX = 64 * 1024 };
+
+struct cipher_write {
+    uv_write_t req;
+    char data[];
+};
+
+enum failure connection_dial_failure(int error)
+{
+    switch (error) {
+    case UV_ECONNREFUSED:
+        return FAILURE_CONNECT_REFUSED;
+    case UV_ETIMEDOUT:
+        return FAILURE_CONNECT_TIMEOUT;
+    case UV_ECONNRESET:
+        return FAILURE_RESET;
+    case UV_ENETUNREACH:
+    case UV_ENETDOWN:
+        return FAILURE_LOCAL_OUTAGE; /* no route of ours leads there */
+    case UV_EMFILE:
+    case UV_ENFILE:
+    case UV_ENOBUFS:
+    case UV_ENOMEM:
+    case UV_EADDRNOTAVAIL:
+    case UV_EADDRINUSE:
+        return FAILURE_LOCAL_LIMIT;
+    default:
+        return FAILURE_UNREACHABLE;
+    }
+}
+
+enum failure connection_io_failure(int error)
+{
+    switch (error) {
+    case UV_EOF:
+        return FAILURE_CLOSED_EARLY;
+    case UV_ENETUNREACH:
+    case UV_ENETDOWN:
+        return FAILURE_LOCAL_OUTAGE;
+    case UV_ENOBUFS:
+    case UV_ENOMEM:
+        return FAILURE_LOCAL_LIMIT;
+    default:
+        return FAILURE_RESET;
+    }
+}
+
+/* ---- closing ---- */
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct connection *c = handle->data;
+    c->world->open--;
+    free(c);
+}
+
+void connection_close(struct connection *c)
+{
+    bool healthy = c->state == CONNECTION_OPEN && !c->write_broken && !c->write_pending;
+
+    assert(c->state != CONNECTION_CLOSED);
+    deadline_lift(&c->deadline);
+    tls_end(&c->tls, healthy);
+    c->state = CONNECTION_CLOSED;
+    c->handler = NULL;
+    uv_close((uv_handle_t *)&c->tcp, on_closed);
+}
+
+void connection_own(struct connection *c, const struct connection_handler *handler, void *owner)
+{
+    assert(c->state != CONNECTION_CLOSED);
+    c->handler = handler;
+    c->owner = owner;
+}
+
+/* ---- reading ---- */
+
+static void give_read_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+{
+    struct connection *c = handle->data;
+    *buffer = uv_buf_init(c->world->read_buffer, (unsigned)c->world->buffer_len);
+}
+
+/* Hands on what TLS makes of the bytes received. The handler may close the connection or give it away. */
+static void read_tls(struct connection *c)
+{
+    struct bytes piece;
+
+    while (c->state == CONNECTION_OPEN) {
+        switch (tls_read(&c->tls, c->world->plain_buffer, TLS_RECORD_LEN_MAX, &piece)) {
+        case TLS_DONE:
+            c->handler->received(c, piece);
+            break;
+        case TLS_WANTS_INPUT:
+            return;
+        case TLS_ENDED:
+            uv_read_stop((uv_stream_t *)&c->tcp);
+            c->handler->ended(c, FAILURE_CLOSED_EARLY);
+            return;
+        case TLS_BROKEN:
+            uv_read_stop((uv_stream_t *)&c->tcp);
+            c->write_broken = true;
+            c->handler->ended(c, c->tls.failure);
+            return;
+        }
+    }
+}
+
+static void shake_hands(struct connection *c)
+{
+    enum failure failure = FAILURE_NONE;
+
+    switch (tls_handshake(&c->tls)) {
+    case TLS_WANTS_INPUT:
+        return;
+    case TLS_DONE:
+        c->state = CONNECTION_OPEN;
+        if (tls_resumed(&c->tls))
+            c->world->tls_resumed++;
+        else
+            c->world->tls_full++;
+        failure = connection_quiet(c);
+        break;
+    default:
+        failure = c->tls.failure;
+    }
+    c->handler->secured(c, failure);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
+{
+    struct connection *c = stream->data;
+
+    if (len == 0 || c->state == CONNECTION_CLOSED)
+        return;
+    if (len < 0) {
+        enum failure failure = connection_io_failure((int)len);
+        uv_read_stop(stream);
+        if (c->state == CONNECTION_SECURING)
+            c->handler->secured(c, failure);
+        else
+            c->handler->ended(c, failure);
+    } else if (!c->peer.https) {
+        c->handler->received(c, bytes_make(buffer->base, (size_t)len));
+    } else {
+        c->tls.in = bytes_make(buffer->base, (size_t)len);
+        if (c->state == CONNECTION_SECURING)
+            shake_hands(c);
+        else
+            read_tls(c);
+    }
+}
+
+bool connection_drained(struct connection *c)
+{
+    struct bytes piece;
+    char buffer[16];
+    return !c->peer.https || tls_read(&c->tls, buffer, sizeof buffer, &piece) == TLS_WANTS_INPUT;
+}
+
+static enum failure quiet_tls(struct connection *c, uv_os_fd_t fd)
+{
+    char cipher[2048], plain[16];
+    struct bytes piece;
+
+    for (;;) {
+        switch (tls_read(&c->tls, plain, sizeof plain, &piece)) {
+        case TLS_DONE:
+            return FAILURE_EARLY_RESPONSE;
+        case TLS_ENDED:
+            return FAILURE_CLOSED_EARLY;
+        case TLS_BROKEN:
+            return c->tls.failure;
+        case TLS_WANTS_INPUT:
+            break;
+        }
+        ssize_t len = recv(fd, cipher, sizeof cipher, MSG_DONTWAIT);
+        if (len < 0)
+            return errno == EAGAIN || errno == EINTR ? FAILURE_NONE : connection_io_failure(-errno);
+        if (len == 0)
+            return FAILURE_CLOSED_EARLY;
+        c->tls.in = bytes_make(cipher, (size_t)len);
+    }
+}
+
+enum failure connection_quiet(struct connection *c)
+{
+    uv_os_fd_t fd;
+    char byte;
+
+    if (c->write_pending || c->write_broken || uv_fileno((uv_handle_t *)&c->tcp, &fd) != 0)
+        return FAILURE_RESET;
+    if (c->peer.https)
+        return quiet_tls(c, fd);
+    ssize_t len = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (len < 0)
+        return errno == EAGAIN || errno == EINTR ? FAILURE_NONE : connection_io_failure(-errno);
+    return len == 0 ? FAILURE_CLOSED_EARLY : FAILURE_EARLY_RESPONSE;
+}
+
+/* ---- writing ---- */
+
+static enum connection_written broken(struct connection *c)
+{
+    c->write_broken = true;
+    return CONNECTION_WRITE_FAILED;
+}
+
+static void on_plain_written(uv_write_t *req, int status)
+{
+    struct connection *c = req->data;
+
+    c->write_pending = false;
+    if (c->state == CONNECTION_CLOSED)
+        return;
+    if (status == 0) {
+        c->handler->written(c);
+    } else {
+        c->write_broken = true;
+        c->handler->write_failed(c);
+    }
+}
+
+static enum connection_written write_plain(struct connection *c, struct bytes head, struct bytes body)
+{
+    uv_buf_t buffers[2] = {uv_buf_init((char *)(uintptr_t)head.data, (unsigned)head.len),
+                           uv_buf_init((char *)(uintptr_t)body.data, (unsigned)body.len)};
+    uv_stream_t *stream = (uv_stream_t *)&c->tcp;
+    int sent = uv_try_write(stream, buffers, 2);
+
+    if (sent < 0 && sent != UV_EAGAIN)
+        return broken(c);
+    for (int i = 0; i < 2 && sent > 0; i++) {
+        size_t part = (size_t)sent < buffers[i].len ? (size_t)sent : buffers[i].len;
+        buffers[i].base += part;
+        buffers[i].len -= part;
+        sent -= (int)part;
+    }
+    if (buffers[0].len + buffers[1].len == 0)
+        return CONNECTION_WRITTEN;
+    c->write_req.data = c;
+    if (uv_write(&c->write_req, stream, buffers, 2, on_plain_written) != 0)
+        return broken(c);
+    c->write_pending = true;
+    return CONNECTION_WRITE_PENDING;
+}
+
+static enum connection_written encrypt_some(struct connection *c);
+
+static void on_cipher_written(uv_write_t *req, int status)
+{
+    struct connection *c = req->handle->data;
+
+    free(req->data);
+    if (c->state == CONNECTION_CLOSED)
+        return;
+    if (status != 0)
+        c->write_broken = true;
+    if (c->tcp.write_queue_size > 0 || !c->write_pending)
+        return;
+    enum connection_written written = encrypt_some(c);
+    if (written == CONNECTION_WRITE_PENDING)
+        return;
+    c->write_pending = false;
+    if (written == CONNECTION_WRITTEN)
+        c->handler->written(c);
+    else
+        c->handler->write_failed(c);
+}
+
+/* What TLS wants sent: takes everything, or the connection is lost. */
+static bool write_cipher(void *ctx, struct bytes piece)
+{
+    struct connection *c = ctx;
+    uv_stream_t *stream = (uv_stream_t *)&c->tcp;
+    uv_buf_t buffer = uv_buf_init((char *)(uintptr_t)piece.data, (unsigned)piece.len);
+
+    if (c->write_broken || c->tcp.write_queue_size + piece.len > CIPHER_PENDING_MAX)
+        return false;
+    int sent = uv_try_write(stream, &buffer, 1);
+    if (sent < 0 && sent != UV_EAGAIN) {
+        c->write_broken = true;
+        return false;
+    }
+    size_t done = sent > 0 ? (size_t)sent : 0;
+    if (done == piece.len)
+        return true;
+    struct cipher_write *write = memory_alloc(sizeof *write + piece.len - done);
+    memcpy(write->data, piece.data + done, piece.len - done);
+    write->req.data = write;
+    buffer = uv_buf_init(write->data, (unsigned)(piece.len - done));
+    if (uv_write(&write->req, stream, &buffer, 1, on_cipher_written) != 0) {
+        free(write);
+        c->write_broken = true;
+        return false;
+    }
+    return true;
+}
+
+/* The next record: one view as it is, or both gathered when the head leaves room. */
+static struct bytes next_record(struct connection *c)
+{
+    struct bytes *head = &c->unencrypted[0], *body = &c->unencrypted[1];
+    struct bytes record;
+
+    if (head->len > 0 && head->len < TLS_RECORD_LEN_MAX) {
+        size_t room = TLS_RECORD_LEN_MAX - head->len, part = body->len < room ? body->len : room;
+        memcpy(c->world->plain_buffer, head->data, head->len);
+        memcpy(c->world->plain_buffer + head->len, body->data, part);
+        record = bytes_make(c->world->plain_buffer, head->len + part);
+        *head = (struct bytes){0};
+        *body = bytes_make(body->data + part, body->len - part);
+        return record;
+    }
+    struct bytes *from = head->len > 0 ? head : body;
+    record = bytes_make(from->data, from->len < TLS_RECORD_LEN_MAX ? from->len : TLS_RECORD_LEN_MAX);
+    *from = bytes_make(from->data + record.len, from->len - record.len);
+    return record;
+}
+
+static enum connection_written encrypt_some(struct connection *c)
+{
+    while (c->unencrypted[0].len + c->unencrypted[1].len > 0) {
+        if (c->write_broken)
+            return CONNECTION_WRITE_FAILED;
+        if (c->tcp.write_queue_size > 0)
+            return CONNECTION_WRITE_PENDING;
+        if (tls_write(&c->tls, next_record(c)) != TLS_DONE)
+            return broken(c);
+    }
+    if (c->write_broken)
+        return CONNECTION_WRITE_FAILED;
+    return c->tcp.write_queue_size > 0 ? CONNECTION_WRITE_PENDING : CONNECTION_WRITTEN;
+}
+
+enum connection_written connection_write(struct connection *c, struct bytes head, struct bytes body)
+{
+    assert((c->state == CONNECTION_OPEN || !c->peer.https) && !c->write_pending);
+    c->uses++;
+    if (!c->peer.https)
+        return write_plain(c, head, body);
+    c->unencrypted[0] = head;
+    c->unencrypted[1] = body;
+    enum connection_written written = encrypt_some(c);
+    c->write_pending = written == CONNECTION_WRITE_PENDING;
+    return written;
+}
+
+/* ---- dialling ---- */
+
+static void on_connected(uv_connect_t *req, int status)
+{
+    struct connection *c = req->data;
+
+    if (c->state == CONNECTION_CLOSED)
+        return;
+    deadline_lift(&c->deadline);
+    if (status == 0)
+        status = uv_read_start((uv_stream_t *)&c->tcp, give_read_buffer, on_read);
+    if (status != 0) {
+        c->handler->connected(c, connection_dial_failure(status));
+        return;
+    }
+    c->state = c->peer.https ? CONNECTION_CONNECTED : CONNECTION_OPEN;
+    c->world->opened++;
+    c->handler->connected(c, FAILURE_NONE);
+}
+
+void connection_connect_passed(struct deadline *deadline)
+{
+    struct connection *c =
+        (struct connection *)(void *)((char *)deadline - offsetof(struct connection, deadline));
+    c->handler->connected(c, FAILURE_CONNECT_TIMEOUT);
+}
+
+struct connection *connection_dial(struct connection_world *world, const struct sockaddr *address,
+                                   const struct peer *peer, const struct connection_handler *handler,
+                                   void *owner, enum failure *failure)
+{
+    if (!world->allow(world->ctx, address)) {
+        *failure = FAILURE_BLOCKED_ADDRESS;
+        return NULL;
+    }
+    struct connection *c = memory_zero(1, sizeof *c);
+    int error = uv_tcp_init_ex(world->loop, &c->tcp, address->sa_family);
+    if (error) {
+        free(c);
+        *failure = connection_dial_failure(error);
+        return NULL;
+    }
+    world->open++;
+    c->world = world;
+    c->peer = *peer;
+    c->tcp.data = c;
+    c->connect_req.data = c;
+    memcpy(&c->address, address,
+           address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+    connection_own(c, handler, owner);
+    uv_tcp_nodelay(&c->tcp, 1);
+    error = uv_tcp_connect(&c->connect_req, &c->tcp, address, on_connected);
+    if (error) {
+        connection_close(c);
+        *failure = connection_dial_failure(error);
+        return NULL;
+    }
+    deadline_set(&c->deadline, world->connect_limit);
+    *failure = FAILURE_NONE;
+    return c;
+}
+
+void connection_secure(struct connection *c)
+{
+    assert(c->peer.https && c->state == CONNECTION_CONNECTED);
+    c->state = CONNECTION_SECURING;
+    tls_begin(&c->tls, c->world->tls, &c->peer, write_cipher, c);
+    shake_hands(c);
+}

@@ -1,0 +1,96 @@
+/*
+ * connection: one TCP connection to a receiver, with TLS over it when the peer is https.
+ *
+ * connection_dial is the only function in posthorn that connects to anybody; it asks `allow` itself.
+ * An owner (the dialer, then the attempt, then the pool) is told what happens through its handler. A handler
+ * may close the connection, or hand it to another owner, from within any call; the memory is freed by the
+ * loop later. Read bytes are views of one buffer that all connections of a sender share.
+ */
+#pragma once
+#include "deadline.h"
+#include "failure.h"
+#include "peer.h"
+#include "tls.h"
+#include <sys/socket.h>
+
+struct connection;
+
+struct connection_handler {
+    /* TCP stands, or does not (then close it). */
+    void (*connected)(struct connection *connection, enum failure failure);
+    /* After connection_secure: the handshake is done and nothing has been said yet, or failed. */
+    void (*secured)(struct connection *connection, enum failure failure);
+    void (*received)(struct connection *connection, struct bytes piece);
+    /* What connection_write had to leave has gone to the kernel. */
+    void (*written)(struct connection *connection);
+    /* Nothing more can be written. Bytes may still come, and `ended` will. */
+    void (*write_failed)(struct connection *connection);
+    /* Nothing more will come: CLOSED_EARLY is an orderly end, anything else is not. */
+    void (*ended)(struct connection *connection, enum failure failure);
+};
+
+/* What all connections of a sender have in common. */
+struct connection_world {
+    uv_loop_t *loop;
+    struct tls *tls;
+    bool (*allow)(void *ctx, const struct sockaddr *address);
+    void *ctx;
+    struct deadline_queue *connect_limit; /* its `passed` is connection_connect_passed */
+    int open;                             /* handles not yet wholly closed */
+    int64_t opened, tls_full, tls_resumed;
+    size_t buffer_len;
+    char *read_buffer;  /* buffer_len bytes */
+    char *plain_buffer; /* TLS_RECORD_LEN_MAX bytes: what TLS decrypted, or is about to encrypt */
+};
+
+enum connection_state {
+    CONNECTION_DIALLING,
+    CONNECTION_CONNECTED,
+    CONNECTION_SECURING,
+    CONNECTION_OPEN,
+    CONNECTION_CLOSED
+};
+
+struct connection {
+    uv_tcp_t tcp;
+    uv_connect_t connect_req;
+    uv_write_t write_req;
+    struct connection_world *world;
+    const struct connection_handler *handler;
+    void *owner;
+    enum connection_state state;
+    bool write_pending, write_broken;
+    int64_t uses; /* requests written to it */
+    struct deadline deadline;
+    struct bytes unencrypted[2]; /* TLS: what is still to be written */
+    struct tls_stream tls;
+    struct peer peer;
+    struct sockaddr_storage address;
+    struct connection *idle_next; /* the pool's */
+};
+
+/* NULL and *failure: it could not even be begun. Otherwise `connected` follows, never before the return. */
+struct connection *connection_dial(struct connection_world *world, const struct sockaddr *address,
+                                   const struct peer *peer, const struct connection_handler *handler,
+                                   void *owner, enum failure *failure);
+void connection_connect_passed(struct deadline *deadline);
+void connection_own(struct connection *connection, const struct connection_handler *handler, void *owner);
+/* https: begins the handshake; `secured` follows, perhaps before this returns. */
+void connection_secure(struct connection *connection);
+
+/* NONE if nothing has come that belongs to no request: EARLY_RESPONSE, CLOSED_EARLY, RESET, ... otherwise.
+ * Asked right before a request is written; TLS session tickets are taken in on the way. */
+enum failure connection_quiet(struct connection *connection);
+/* The same for what has been read from the socket already, without a look at the socket. */
+bool connection_drained(struct connection *connection);
+
+enum connection_written { CONNECTION_WRITTEN, CONNECTION_WRITE_PENDING, CONNECTION_WRITE_FAILED };
+/* The views must live until `written`, or until the connection is closed. */
+enum connection_written connection_write(struct connection *connection, struct bytes head, struct bytes body);
+
+/* No handler is called any more. */
+void connection_close(struct connection *connection);
+
+/* Why a connect failed, and why an established connection did; `error` is a negative errno. */
+enum failure connection_dial_failure(int error);
+enum failure connection_io_failure(int error);

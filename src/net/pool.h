@@ -1,0 +1,23 @@
+/*
+ * pool: connections that wait for the next request of the same peer.
+ *
+ * While one waits it is still read: a byte, an end or an error discards it. The oldest goes when there are
+ * too many, each after the idle limit.
+ */
+#pragma once
+#include "connection.h"
+
+struct pool {
+    struct deadline_queue *idle_limit; /* its `passed` is pool_idle_passed; its ring is the order of age */
+    struct connection **buckets;       /* by the peer's hash; the newest first */
+    uint32_t bucket_mask;
+    int count, count_max;
+};
+
+void pool_init(struct pool *pool, int count_max, struct deadline_queue *idle_limit);
+void pool_fini(struct pool *pool); /* closes what waits */
+void pool_idle_passed(struct deadline *deadline);
+
+void pool_put(struct pool *pool, struct connection *connection);
+/* The newest that is still quiet, or NULL. The caller owns it (connection_own). */
+struct connection *pool_take(struct pool *pool, const struct peer *peer);

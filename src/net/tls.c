@@ -1,0 +1,317 @@
+#include "tls.h"
+#include "memory.h"
+#include <arpa/inet.h>
+#include <assert.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <time.h>
+
+enum {
+    SESSIONS_MAX = 1024,          /* a session that falls on another's place replaces it */
+    SESSION_AGE_S_MAX = 60 * 60,  /* after which the certificate is looked at again */
+    CERTIFICATES_LEN_MAX = 65536, /* of the chain a receiver sends */
+    CHAIN_DEPTH_MAX = 10
+};
+
+struct session {
+    SSL_SESSION *session;
+    struct peer peer;
+};
+
+struct tls {
+    SSL_CTX *context;
+    BIO_METHOD *wire;
+    struct session *sessions[SESSIONS_MAX];
+};
+
+/* ---- sessions ---- */
+
+static void session_forget(struct tls *tls, const struct peer *peer)
+{
+    struct session **place = &tls->sessions[peer->hash % SESSIONS_MAX];
+    if (!*place)
+        return;
+    SSL_SESSION_free((*place)->session);
+    free(*place);
+    *place = NULL;
+}
+
+/* OpenSSL's: a session or a ticket has come. 1: we keep the reference. */
+static int session_keep(SSL *ssl, SSL_SESSION *session)
+{
+    struct tls_stream *stream = SSL_get_app_data(ssl);
+    struct tls *tls = stream->tls;
+    struct session **place = &tls->sessions[stream->peer->hash % SESSIONS_MAX];
+
+    if (SSL_get_verify_result(ssl) != X509_V_OK || !SSL_SESSION_is_resumable(session))
+        return 0;
+    if (*place)
+        SSL_SESSION_free((*place)->session);
+    else
+        *place = memory_alloc(sizeof **place);
+    (*place)->session = session;
+    (*place)->peer = *stream->peer;
+    return 1;
+}
+
+static void session_resume(struct tls_stream *stream)
+{
+    const struct session *kept = stream->tls->sessions[stream->peer->hash % SESSIONS_MAX];
+
+    if (!kept || !peer_equal(&kept->peer, stream->peer))
+        return;
+    if (!SSL_SESSION_is_resumable(kept->session))
+        session_forget(stream->tls, stream->peer);
+    else
+        SSL_set_session(stream->ssl, kept->session);
+}
+
+/* ---- the wire: a BIO over stream->in and stream->write ---- */
+
+static int wire_read(BIO *bio, char *buffer, size_t len, size_t *taken)
+{
+    struct tls_stream *stream = BIO_get_data(bio);
+
+    BIO_clear_retry_flags(bio);
+    *taken = len < stream->in.len ? len : stream->in.len;
+    if (*taken == 0) {
+        BIO_set_retry_read(bio);
+        return 0;
+    }
+    memcpy(buffer, stream->in.data, *taken);
+    stream->in = bytes_make(stream->in.data + *taken, stream->in.len - *taken);
+    return 1;
+}
+
+static int wire_write(BIO *bio, const char *data, size_t len, size_t *taken)
+{
+    struct tls_stream *stream = BIO_get_data(bio);
+
+    BIO_clear_retry_flags(bio);
+    *taken = len;
+    return stream->write(stream->ctx, bytes_make(data, len));
+}
+
+static long wire_control(BIO *bio, int command, long number, void *pointer)
+{
+    return command == BIO_CTRL_FLUSH;
+}
+
+static int wire_create(BIO *bio)
+{
+    BIO_set_init(bio, 1);
+    return 1;
+}
+
+static BIO_METHOD *wire_method(void)
+{
+    BIO_METHOD *wire = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "posthorn wire");
+    if (!wire)
+        return NULL;
+    BIO_meth_set_read_ex(wire, wire_read);
+    BIO_meth_set_write_ex(wire, wire_write);
+    BIO_meth_set_ctrl(wire, wire_control);
+    BIO_meth_set_create(wire, wire_create);
+    return wire;
+}
+
+/* ---- the context ---- */
+
+/* We have no certificate to show; that one was asked for explains the alert that may follow. */
+static int on_certificate_asked(SSL *ssl, X509 **certificate, EVP_PKEY **key)
+{
+    struct tls_stream *stream = SSL_get_app_data(ssl);
+    stream->certificate_asked = true;
+    return 0;
+}
+
+static void configure(SSL_CTX *context)
+{
+    static const unsigned char http11[] = "\x08http/1.1";
+
+    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_verify_depth(context, CHAIN_DEPTH_MAX);
+    SSL_CTX_set_max_cert_list(context, CERTIFICATES_LEN_MAX);
+    SSL_CTX_set_client_cert_cb(context, on_certificate_asked);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_set_timeout(context, SESSION_AGE_S_MAX);
+    SSL_CTX_sess_set_new_cb(context, session_keep);
+    SSL_CTX_set_alpn_protos(context, http11, sizeof http11 - 1);
+}
+
+struct tls *tls_open(const char *ca_file, struct log *log)
+{
+    struct tls *tls = memory_zero(1, sizeof *tls);
+    bool trusted;
+
+    tls->context = SSL_CTX_new(TLS_client_method());
+    tls->wire = wire_method();
+    if (!tls->context || !tls->wire) {
+        log_write(log, LOG_LEVEL_ERROR, "tls", "OpenSSL gives no context");
+        tls_free(tls);
+        return NULL;
+    }
+    configure(tls->context);
+    if (ca_file)
+        trusted = SSL_CTX_load_verify_file(tls->context, ca_file) == 1;
+    else
+        trusted = SSL_CTX_set_default_verify_paths(tls->context) == 1;
+    ERR_clear_error();
+    if (!trusted) {
+        log_write(log, LOG_LEVEL_ERROR, "tls", "the authorities cannot be read file=%s",
+                  ca_file ? ca_file : "(the system's)");
+        tls_free(tls);
+        return NULL;
+    }
+    return tls;
+}
+
+void tls_free(struct tls *tls)
+{
+    for (int i = 0; i < SESSIONS_MAX; i++) {
+        if (tls->sessions[i]) {
+            SSL_SESSION_free(tls->sessions[i]->session);
+            free(tls->sessions[i]);
+        }
+    }
+    SSL_CTX_free(tls->context);
+    BIO_meth_free(tls->wire);
+    free(tls);
+}
+
+/* ---- why it went wrong ---- */
+
+static enum failure failure_of_verification(long result)
+{
+    switch (result) {
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        return FAILURE_TLS_NAME;
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return FAILURE_TLS_EXPIRED;
+    default:
+        return FAILURE_TLS_UNTRUSTED;
+    }
+}
+
+/* The first error of OpenSSL's queue is the cause; what stands behind it followed from it. */
+static enum failure failure_of_queue(const struct tls_stream *stream)
+{
+    int reason = ERR_GET_REASON(ERR_peek_error());
+    bool alert = reason > SSL_AD_REASON_OFFSET;
+
+    if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
+        return failure_of_verification(SSL_get_verify_result(stream->ssl));
+    if (reason == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED || (alert && stream->certificate_asked))
+        return FAILURE_TLS_CLIENT_CERT;
+    switch (reason) {
+    case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+    case SSL_R_WRONG_SSL_VERSION:
+    case SSL_R_TLSV1_ALERT_INSUFFICIENT_SECURITY:
+    case SSL_R_DH_KEY_TOO_SMALL:
+        return FAILURE_TLS_WEAK;
+    default:
+        return FAILURE_TLS_PROTOCOL;
+    }
+}
+
+static enum tls_status status_of(struct tls_stream *stream, int result)
+{
+    switch (SSL_get_error(stream->ssl, result)) {
+    case SSL_ERROR_WANT_READ:
+        return TLS_WANTS_INPUT;
+    case SSL_ERROR_ZERO_RETURN:
+        stream->failure = FAILURE_CLOSED_EARLY;
+        return TLS_ENDED;
+    case SSL_ERROR_SSL:
+        stream->failure = failure_of_queue(stream);
+        return TLS_BROKEN;
+    default: /* the wire refused to write */
+        stream->failure = FAILURE_RESET;
+        return TLS_BROKEN;
+    }
+}
+
+/* ---- the stream ---- */
+
+/* The name or address the certificate must bear. Only names are sent along (RFC 6066 section 3). */
+static void expect_peer(SSL *ssl, const struct peer *peer)
+{
+    bool good;
+    if (peer->host_kind == URL_HOST_NAME) {
+        SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+        good = SSL_set1_host(ssl, peer->host) == 1 && SSL_set_tlsext_host_name(ssl, peer->host) == 1;
+    } else {
+        good = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), peer->host) == 1;
+    }
+    assert(good); /* url_parse let it through */
+}
+
+void tls_begin(struct tls_stream *stream, struct tls *tls, const struct peer *peer,
+               bool (*write)(void *ctx, struct bytes piece), void *ctx)
+{
+    *stream = (struct tls_stream){.tls = tls, .peer = peer, .write = write, .ctx = ctx};
+    BIO *wire = BIO_new(tls->wire);
+    stream->ssl = SSL_new(tls->context);
+    if (!wire || !stream->ssl)
+        memory_exhausted();
+    BIO_set_data(wire, stream);
+    SSL_set_bio(stream->ssl, wire, wire);
+    SSL_set_app_data(stream->ssl, stream);
+    SSL_set_connect_state(stream->ssl);
+    expect_peer(stream->ssl, peer);
+    session_resume(stream);
+}
+
+enum tls_status tls_handshake(struct tls_stream *stream)
+{
+    ERR_clear_error();
+    int result = SSL_do_handshake(stream->ssl);
+    if (result != 1)
+        return status_of(stream, result);
+    if (SSL_get_verify_result(stream->ssl) == X509_V_OK)
+        return TLS_DONE;
+    stream->failure = FAILURE_TLS_UNTRUSTED;
+    return TLS_BROKEN;
+}
+
+bool tls_resumed(const struct tls_stream *stream)
+{
+    return SSL_session_reused(stream->ssl);
+}
+
+enum tls_status tls_read(struct tls_stream *stream, char *buffer, size_t buffer_len, struct bytes *piece)
+{
+    size_t len = 0;
+    ERR_clear_error();
+    int result = SSL_read_ex(stream->ssl, buffer, buffer_len, &len);
+    *piece = bytes_make(buffer, len);
+    return result == 1 ? TLS_DONE : status_of(stream, result);
+}
+
+enum tls_status tls_write(struct tls_stream *stream, struct bytes piece)
+{
+    size_t len = 0;
+    assert(piece.len > 0 && piece.len <= TLS_RECORD_LEN_MAX);
+    ERR_clear_error();
+    int result = SSL_write_ex(stream->ssl, piece.data, piece.len, &len);
+    return result == 1 ? TLS_DONE : status_of(stream, result);
+}
+
+void tls_end(struct tls_stream *stream, bool politely)
+{
+    if (!stream->ssl)
+        return;
+    /* Without a goodbye, sent or pretended, OpenSSL would hold the session unfit for resumption. */
+    if (politely && stream->failure == FAILURE_NONE)
+        SSL_shutdown(stream->ssl);
+    SSL_set_shutdown(stream->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    SSL_free(stream->ssl);
+    stream->ssl = NULL;
+    ERR_clear_error();
+}

@@ -1,0 +1,44 @@
+/*
+ * tls: our side of TLS, from OpenSSL. One context per sender, trust loaded once; TLS 1.2 or better; the
+ * certificate must lead to a trusted authority and bear the host's name or address; sessions are resumed
+ * within one peer. Bytes in and out go through `in` and `write`: nothing here touches a socket.
+ */
+#pragma once
+#include "bytes.h"
+#include "failure.h"
+#include "log.h"
+#include "peer.h"
+#include <openssl/ssl.h>
+
+enum { TLS_RECORD_LEN_MAX = 16 * 1024 };
+
+struct tls; /* the context and the sessions */
+
+/* ca_file NULL: the system's authorities. NULL: it cannot be read, and the log says so. */
+struct tls *tls_open(const char *ca_file, struct log *log);
+void tls_free(struct tls *tls);
+
+struct tls_stream {
+    SSL *ssl; /* NULL: no stream */
+    struct tls *tls;
+    const struct peer *peer;
+    struct bytes in; /* received and not yet decrypted */
+    bool (*write)(void *ctx, struct bytes piece);
+    void *ctx;
+    bool certificate_asked; /* the receiver wants to know who we are */
+    enum failure failure;
+};
+
+enum tls_status { TLS_DONE, TLS_WANTS_INPUT, TLS_ENDED, TLS_BROKEN /* stream->failure says why */ };
+
+/* `write` takes everything or answers false, then the connection is lost. `peer` must outlive the stream. */
+void tls_begin(struct tls_stream *stream, struct tls *tls, const struct peer *peer,
+               bool (*write)(void *ctx, struct bytes piece), void *ctx);
+enum tls_status tls_handshake(struct tls_stream *stream);
+bool tls_resumed(const struct tls_stream *stream);
+/* DONE: *piece is a view of `buffer`. */
+enum tls_status tls_read(struct tls_stream *stream, char *buffer, size_t buffer_len, struct bytes *piece);
+/* One record, at most TLS_RECORD_LEN_MAX bytes. */
+enum tls_status tls_write(struct tls_stream *stream, struct bytes piece);
+/* Says goodbye if `politely`; frees. Harmless on a zeroed stream. */
+void tls_end(struct tls_stream *stream, bool politely);
