@@ -34,6 +34,16 @@ static void put(const char *text)
     }
 }
 
+static void put_sentence(const char *text)
+{
+    char first[2] = {(char)toupper((unsigned char)*text), 0};
+    bool plain = isalpha((unsigned char)*text);
+    if (plain)
+        put(first);
+    put(plain ? text + 1 : text);
+    puts(".");
+}
+
 static void put_variable(const char *name)
 {
     fputs("POSTHORN_", stdout);
@@ -53,11 +63,7 @@ static void settings(void)
         else
             printf("\\fI%s\\fR", setting->argument);
         putchar('\n');
-        for (const char *help = setting->help; help; help = NULL) {
-            printf("%c", toupper((unsigned char)*help));
-            put(help + 1);
-            printf(".\n");
-        }
+        put_sentence(setting->help);
         if (*setting->standard) {
             fputs("Default: ", stdout);
             put(setting->standard);
@@ -76,8 +82,7 @@ static void failures(void)
     static const char *const classes[] = {"", "receiver", "posthorn", "policy"};
     for (enum failure failure = FAILURE_NONE + 1; failure < FAILURE_COUNT; failure++) {
         printf(".TP\n.B %s\n(%s) ", failure_name(failure), classes[failure_class_of(failure)]);
-        put(failure_sentence(failure));
-        puts(".");
+        put_sentence(failure_sentence(failure));
     }
 }
 
@@ -88,8 +93,7 @@ static void results(void)
         for (const char *name = posthorn_result_name(result); *name; name++)
             putchar(toupper((unsigned char)*name));
         printf("\n(%d) ", posthorn_http_status(result));
-        put(posthorn_result_sentence(result));
-        puts(".");
+        put_sentence(posthorn_result_sentence(result));
     }
 }
 
