@@ -31,6 +31,10 @@ struct api_config {
 /* Loads the keyring (every active key's digest, its user and role) through the readers; NULL: the log says
  * why. */
 struct api *api_open(const struct api_config *config);
+/* Answers what a throttle holds back at once, and returns when no request is in hand. Call it between
+ * listener_quiesce and listener_close. */
+void api_drain(struct api *api);
+/* No request may come any more; the queue and the readers still run. */
 void api_close(struct api *api);
 
 /* For listener_config. */

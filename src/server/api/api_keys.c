@@ -1,0 +1,191 @@
+/* /api/api_keys: a user's keys. A key's text is in its 201 and nowhere else; its digest is in no answer. */
+#include "digest.h"
+#include "jsonapi.h"
+#include "resources.h"
+
+enum { LABEL_LEN_MAX = 128, KEY_RANDOM_LEN = 24, KEY_TEXT_LEN = 2 * KEY_RANDOM_LEN };
+
+struct key_list {
+    struct page page;
+    int64_t user_id, key_id;
+};
+
+static void put_key(struct text *out, const struct api_key *key, const char *token)
+{
+    text_printf(out, "{\"type\":\"api_keys\",\"id\":\"%lld\",\"attributes\":{", (long long)key->id);
+    jsonapi_put_text(out, "label", key->label);
+    text_putc(out, ',');
+    jsonapi_put_instant(out, "created_at", key->created_at_ms);
+    text_putc(out, ',');
+    jsonapi_put_instant(out, "revoked_at", key->revoked_at_ms);
+    if (token)
+        text_printf(out, ",\"token\":\"%s\"", token);
+    text_printf(out,
+                "},\"relationships\":{\"user\":{\"data\":{\"type\":\"users\",\"id\":\"%lld\"}}},"
+                "\"links\":{\"self\":\"/api/api_keys/%lld\"}}",
+                (long long)key->user_id, (long long)key->id);
+}
+
+static bool answer_key(struct call *call, int status, const struct api_key *key, const char *token)
+{
+    struct text out;
+    jsonapi_begin(&out, &call->scratch);
+    jsonapi_put_self(&out, "/api/api_keys/", key->id);
+    text_puts(&out, ",\"data\":");
+    put_key(&out, key, token);
+    jsonapi_end(&out, call, (struct bytes){0});
+    return jsonapi_answer(call, status, &out);
+}
+
+static struct key_list *new_list(struct call *call)
+{
+    struct key_list *list = arena_zero(&call->request->arena, sizeof *list);
+    call->state = list;
+    if (!list)
+        call_too_large(call);
+    return list;
+}
+
+/* ---- reading ---- */
+
+static bool show_list(struct call *call)
+{
+    struct key_list *list = call->state;
+    const struct store_answer *answer = &call->read.answer;
+    int64_t last_id = 0;
+    struct text out;
+    jsonapi_begin(&out, &call->scratch);
+    text_puts(&out, ",\"data\":[");
+    for (int i = 0; i < answer->count; i++) {
+        text_puts(&out, i ? "," : "");
+        put_key(&out, &answer->keys[i], NULL);
+        last_id = answer->keys[i].id;
+    }
+    text_putc(&out, ']');
+    jsonapi_put_page(&out, call, "/api/api_keys", &list->page, last_id, answer->more);
+    return jsonapi_answer(call, 200, &out);
+}
+
+bool api_keys_list(struct call *call)
+{
+    struct key_list *list = new_list(call);
+    if (!list || !jsonapi_read_page(call, "api_keys", &list->page) ||
+        !jsonapi_read_owner(call, &list->user_id))
+        return false;
+    return call_query(call,
+                      &(struct store_query){.kind = STORE_LIST_KEYS,
+                                            .id = list->user_id,
+                                            .descending = list->page.descending,
+                                            .after_id = list->page.after_id,
+                                            .limit = list->page.size},
+                      false, show_list);
+}
+
+/* The path's key and whose it is; 404 unless the caller may see that user. */
+static bool path_key(struct call *call, struct key_list *list)
+{
+    if (!jsonapi_path_id(call, "API key", &list->key_id))
+        return false;
+    list->user_id = keyring_key_user(call->api->keyring, list->key_id);
+    return keyring_may_see(call->api->keyring, &call->caller, list->user_id) ||
+           call_not_found(call, "API key");
+}
+
+static bool show_one(struct call *call)
+{
+    const struct key_list *list = call->state;
+    const struct store_answer *answer = &call->read.answer;
+    for (int i = 0; i < answer->count; i++)
+        if (answer->keys[i].id == list->key_id)
+            return answer_key(call, 200, &answer->keys[i], NULL);
+    return call_not_found(call, "API key");
+}
+
+bool api_keys_show(struct call *call)
+{
+    struct key_list *list = new_list(call);
+    return list && path_key(call, list) &&
+           call_query(
+               call,
+               &(struct store_query){
+                   .kind = STORE_LIST_KEYS, .id = list->user_id, .after_id = list->key_id - 1, .limit = 1},
+               false, show_one);
+}
+
+/* ---- a new key ---- */
+
+const char *api_key_prepare(struct call *call, int64_t user_id, struct bytes label)
+{
+    char *token = arena_alloc(&call->request->arena, KEY_TEXT_LEN + 1);
+    if (!token)
+        return NULL;
+    digest_random_hex(token, KEY_RANDOM_LEN);
+    call->write.op = (struct store_op){.kind = STORE_KEY_CREATE,
+                                       .key = {.user_id = user_id,
+                                               .label = label,
+                                               .created_at_ms = clock_wall_ms(&call->api->config.clock)}};
+    digest_sha256_hex(bytes_of(token), call->write.op.key.digest);
+    return token;
+}
+
+static bool read_label(struct call *call, void *target, struct json_object *value, const char *pointer)
+{
+    return jsonapi_read_text(call, value, pointer, LABEL_LEN_MAX, target);
+}
+
+static const struct jsonapi_attribute key_attributes[] = {
+    {"label", read_label}, {"token", NULL}, {"created_at", NULL}, {"revoked_at", NULL}};
+
+static bool created(struct call *call)
+{
+    struct api_key key = call->write.op.key;
+    if (call->write.op.result != STORE_DONE)
+        return call_not_found(call, "user");
+    key.id = call->write.op.id;
+    keyring_put_key(call->api->keyring, key.id, key.user_id, key.digest);
+    call_header(call, "Location", bytes_of(call_printf(call, "/api/api_keys/%lld", (long long)key.id)));
+    call_header(call, "Cache-Control", bytes_of("no-store"));
+    return answer_key(call, 201, &key, call->state);
+}
+
+bool api_keys_create(struct call *call)
+{
+    struct request_document document;
+    struct bytes label = {0};
+    int64_t user_id = call->caller.user_id;
+    if (!jsonapi_read(call, "api_keys", &document) || !jsonapi_refuse_id(call, &document))
+        return false;
+    if (!jsonapi_read_attributes(call, &document, key_attributes,
+                                 sizeof key_attributes / sizeof *key_attributes, &label))
+        return false;
+    if (!jsonapi_read_user(call, &document, &user_id))
+        return false;
+    call->state = (void *)api_key_prepare(call, user_id, label);
+    return call->state ? call_write(call, created) : call_too_large(call);
+}
+
+/* ---- revoking ---- */
+
+static bool revoked(struct call *call)
+{
+    const struct store_op *op = &call->write.op;
+    if (op->result == STORE_CONFLICT)
+        return call_fail(call, API_LAST_KEY, SOURCE_NONE, NULL,
+                         "This is the user's last key. Make another one first.");
+    if (op->result != STORE_DONE)
+        return call_not_found(call, "API key");
+    keyring_drop_key(call->api->keyring, op->key.id);
+    return call_answer(call, 204, (struct bytes){0});
+}
+
+bool api_keys_delete(struct call *call)
+{
+    struct key_list list;
+    if (!path_key(call, &list))
+        return false;
+    call->write.op = (struct store_op){.kind = STORE_KEY_REVOKE,
+                                       .key = {.id = list.key_id,
+                                               .user_id = list.user_id,
+                                               .revoked_at_ms = clock_wall_ms(&call->api->config.clock)}};
+    return call_write(call, revoked);
+}

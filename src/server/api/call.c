@@ -1,0 +1,243 @@
+#include "call.h"
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+enum {
+    DETAIL_LEN_MAX = 512,
+    POINTER_NAME_LEN_MAX = 128,
+    RETRY_BUSY_S = 1,
+    RETRY_DOWN_S = 5,
+    RETRY_FULL_S = 30
+};
+
+/* ---- memory ---- */
+
+static const char *print(struct call *call, const char *format, va_list args)
+{
+    char buffer[DETAIL_LEN_MAX];
+    vsnprintf(buffer, sizeof buffer, format, args);
+    struct text safe; /* a cut inside a character would make the answer's JSON invalid */
+    text_init(&safe, &call->request->arena, 4 * sizeof buffer);
+    text_put_printable(&safe, bytes_of(buffer));
+    return safe.data ? safe.data : "";
+}
+
+const char *call_printf(struct call *call, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    const char *printed = print(call, format, args);
+    va_end(args);
+    return printed;
+}
+
+const char *call_pointer(struct call *call, const char *base, const char *name)
+{
+    struct text pointer;
+    text_init(&pointer, &call->request->arena, DETAIL_LEN_MAX);
+    text_puts(&pointer, base);
+    text_putc(&pointer, '/');
+    for (size_t i = 0; name[i] && i < POINTER_NAME_LEN_MAX; i++) {
+        if (name[i] == '~')
+            text_puts(&pointer, "~0");
+        else if (name[i] == '/')
+            text_puts(&pointer, "~1");
+        else
+            text_putc(&pointer, name[i]);
+    }
+    return bytes_are_utf8(text_bytes(&pointer)) && pointer.data ? pointer.data : base;
+}
+
+/* ---- failing ---- */
+
+bool call_fail(struct call *call, enum api_error error, enum source_kind kind, const char *source,
+               const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    call->failure = (struct failure_report){
+        .error = error, .source_kind = kind, .source = source, .detail = print(call, format, args)};
+    va_end(args);
+    return false;
+}
+
+bool call_fail_code(struct call *call, enum api_error error, const char *code, const char *pointer,
+                    const char *detail)
+{
+    call_fail(call, error, SOURCE_POINTER, pointer, "%s", detail);
+    call->failure.code = code;
+    return false;
+}
+
+bool call_not_found(struct call *call, const char *what)
+{
+    return call_fail(call, API_NOT_FOUND, SOURCE_NONE, NULL, "There is no such %s.", what);
+}
+
+bool call_too_large(struct call *call)
+{
+    return call_fail(call, API_BODY_TOO_LARGE, SOURCE_POINTER, "",
+                     "The request needs more memory than one may use.");
+}
+
+void call_warn(struct call *call, const char *code, int line, int column, const char *format, ...)
+{
+    if (call->warning_count == CALL_WARNINGS_MAX)
+        return;
+    va_list args;
+    va_start(args, format);
+    call->warnings[call->warning_count++] =
+        (struct warning){.code = code, .detail = print(call, format, args), .line = line, .column = column};
+    va_end(args);
+}
+
+/* ---- the store ---- */
+
+static bool fail_store(struct call *call, enum store_status status)
+{
+    if (status == STORE_FULL)
+        call_fail(call, API_STORE_FULL, SOURCE_NONE, NULL, "Nothing was written. Try again later.");
+    else
+        call_fail(call, API_STORE_DOWN, SOURCE_NONE, NULL, "Nothing was promised. Try again later.");
+    call->failure.retry_after_s = status == STORE_FULL ? RETRY_FULL_S : RETRY_DOWN_S;
+    return false;
+}
+
+static bool fail_busy(struct call *call)
+{
+    call_fail(call, API_BUSY, SOURCE_NONE, NULL, "Too much is waiting to be done. Nothing was written.");
+    call->failure.retry_after_s = RETRY_BUSY_S;
+    return false;
+}
+
+static void write_done(struct queue_job *job, enum store_status status)
+{
+    struct call *call = job->ctx;
+    if (atomic_load_explicit(&call->api->store_told, memory_order_relaxed) != (int)status)
+        atomic_store_explicit(&call->api->store_told, (int)status, memory_order_relaxed);
+    bool fine = status == STORE_OK && job->op.result != STORE_NO_SPACE;
+    if (!fine)
+        fail_store(call, status == STORE_OK ? STORE_FULL : status);
+    if (!fine || !call->then(call))
+        call_answer_failure(call);
+}
+
+bool call_write(struct call *call, call_step *then)
+{
+    call->then = then;
+    call->write.done = write_done;
+    call->write.ctx = call;
+    return queue_submit(call->api->config.queue, &call->write) || fail_busy(call);
+}
+
+static void query_done(struct readers_job *job)
+{
+    struct call *call = job->ctx;
+    bool fine = job->status == STORE_OK || fail_store(call, job->status);
+    if (!fine || !call->then(call))
+        call_answer_failure(call);
+}
+
+bool call_query(struct call *call, const struct store_query *query, bool keep, call_step *then)
+{
+    if (!keep)
+        arena_reset(&call->scratch);
+    call->then = then;
+    call->read =
+        (struct readers_job){.query = *query, .arena = &call->scratch, .done = query_done, .ctx = call};
+    return readers_submit(call->api->config.readers, &call->read) || fail_busy(call);
+}
+
+/* ---- answering ---- */
+
+void call_header(struct call *call, const char *name, struct bytes value)
+{
+    assert(call->header_count < CALL_HEADERS_MAX);
+    call->headers[call->header_count++] = (struct listener_header){bytes_of(name), value};
+}
+
+struct json_object *call_release_body(struct call *call)
+{
+    json_object_put(call->body);
+    call->body = NULL;
+    return NULL;
+}
+
+static bool send_answer(struct call *call, int status, struct bytes body, bool close)
+{
+    struct api *api = call->api;
+    struct listener_request *request = call->request;
+    struct arena scratch = call->scratch; /* may hold the body: freed after it is copied */
+    assert(status >= 100 && status < 600);
+    call_release_body(call);
+    struct listener_reply reply = {.status = status,
+                                   .headers = call->headers,
+                                   .header_count = call->header_count,
+                                   .body = body,
+                                   .close = close};
+    atomic_fetch_add_explicit(&api->answers[status / 100], 1, memory_order_relaxed);
+    listener_answer(request, &reply); /* the request's arena, and with it the call, is gone */
+    arena_fini(&scratch);
+    atomic_fetch_sub_explicit(&api->in_hand, 1, memory_order_release);
+    return true;
+}
+
+bool call_answer_text(struct call *call, int status, const char *content_type, struct bytes body)
+{
+    call_header(call, "Content-Type", bytes_of(content_type));
+    return send_answer(call, status, body, false);
+}
+
+bool call_answer(struct call *call, int status, struct bytes body)
+{
+    if (body.len)
+        call_header(call, "Content-Type", bytes_of(media_name(call->media)));
+    call_header(call, "Vary", bytes_of("Accept"));
+    return send_answer(call, status, body, false);
+}
+
+static const char *source_member(enum source_kind kind)
+{
+    static const char *const names[] = {
+        [SOURCE_POINTER] = "pointer", [SOURCE_PARAMETER] = "parameter", [SOURCE_HEADER] = "header"};
+    return names[kind];
+}
+
+void failure_put(struct text *out, const struct failure_report *failure)
+{
+    const struct api_error_row *row = api_error_row(failure->error);
+    text_printf(
+        out, "{\"jsonapi\":{\"version\":\"1.1\"},\"errors\":[{\"status\":\"%d\",\"code\":\"%s\",\"title\":",
+        row->status, failure->code ? failure->code : row->code);
+    text_put_json(out, bytes_of(row->title));
+    text_puts(out, ",\"detail\":");
+    text_put_json(out, bytes_of(failure->detail ? failure->detail : row->title));
+    if (failure->source_kind != SOURCE_NONE) {
+        text_printf(out, ",\"source\":{\"%s\":", source_member(failure->source_kind));
+        text_put_json(out, bytes_of(failure->source));
+        text_putc(out, '}');
+    }
+    if (failure->line)
+        text_printf(out, ",\"meta\":{\"line\":%d,\"column\":%d}", failure->line, failure->column);
+    text_puts(out, "}]}");
+}
+
+bool call_answer_failure(struct call *call)
+{
+    const struct failure_report *failure = &call->failure;
+    int status = api_error_row(failure->error)->status;
+    struct text out;
+    text_init(&out, &call->scratch, CALL_ANSWER_LEN_MAX);
+    failure_put(&out, failure);
+    call->header_count = 0; /* headers of the answer that was not to be */
+    if (failure->retry_after_s)
+        call_header(call, "Retry-After", bytes_of(call_printf(call, "%d", failure->retry_after_s)));
+    if (status == 401)
+        call_header(call, "WWW-Authenticate", bytes_of("Bearer realm=\"posthorn\""));
+    if (status == 405)
+        call_header(call, "Allow", bytes_of(call->state));
+    call_header(call, "Content-Type", bytes_of(media_name(call->media)));
+    call_header(call, "Vary", bytes_of("Accept"));
+    return send_answer(call, status, text_bytes(&out), false);
+}

@@ -1,0 +1,121 @@
+/*
+ * call: one request on its way through the API, and how a handler speaks of it.
+ *
+ * A handler never blocks. It reads what it needs of the request, then either answers (call_answer), or starts
+ * one write (call_write) or one query (call_query) whose continuation goes on with the call, on the writer's
+ * or a reader's thread. A handler or continuation returns true when the answer is given or on its way, and
+ * must not touch the call again; it returns false after call_fail, and the failure is then answered for it.
+ *
+ * The call and all it points to live on the request's arena and on its own scratch arena (what queries
+ * return), until the answer is handed to the listener.
+ */
+#pragma once
+#include "api.h"
+#include "errors.h"
+#include "json.h"
+#include "keyring.h"
+#include "negotiation.h"
+#include "query.h"
+#include "throttle.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum {
+    CALL_HEADERS_MAX = 6,
+    CALL_WARNINGS_MAX = 20,
+    CALL_ANSWER_LEN_MAX = 4 << 20,  /* a page is cut short rather than longer */
+    CALL_SCRATCH_LEN_MAX = 16 << 20 /* rows of a query and the answer made from them */
+};
+
+struct api {
+    struct api_config config;
+    struct keyring *keyring;
+    struct throttle *throttle;
+    pthread_mutex_t event_lock; /* ids are given and submitted in one order: pollers page by id */
+    struct ids ids;
+    atomic_int in_hand;    /* requests not answered yet */
+    atomic_int store_told; /* the last write's store_status, for /health */
+    atomic_llong events_accepted, events_replayed, guesses;
+    atomic_llong answers[6]; /* by the status's first digit */
+};
+
+struct call;
+typedef bool call_step(struct call *call);
+
+enum source_kind { SOURCE_NONE, SOURCE_POINTER, SOURCE_PARAMETER, SOURCE_HEADER };
+
+struct failure_report {
+    enum api_error error;
+    const char *code; /* of url.h, guard.h, json.h; NULL: the error's own */
+    enum source_kind source_kind;
+    const char *source;
+    const char *detail;
+    int line, column; /* 0: no position */
+    int retry_after_s;
+};
+
+struct warning {
+    const char *code, *detail;
+    int line, column; /* 0: no position */
+};
+
+struct call {
+    struct api *api;
+    struct listener_request *request;
+    struct caller caller;
+    enum media media;
+    struct bytes id_text; /* the path's variable segment */
+    struct query query;
+    struct json_object *body; /* released with the answer, or before by call_release_body */
+    struct warning warnings[CALL_WARNINGS_MAX];
+    int warning_count;
+    struct failure_report failure;
+    struct listener_header headers[CALL_HEADERS_MAX];
+    int header_count;
+    struct arena scratch;
+    struct queue_job write; /* fill write.op, then call_write */
+    struct readers_job read;
+    call_step *then;
+    void *state; /* the handler's own, on the request's arena */
+};
+
+/* ---- failing; all return false ---- */
+
+/* `source` is copied when it is not a literal by the caller's own arena_printf; it must outlive the call. */
+bool call_fail(struct call *call, enum api_error error, enum source_kind kind, const char *source,
+               const char *format, ...) __attribute__((format(printf, 5, 6)));
+bool call_fail_code(struct call *call, enum api_error error, const char *code, const char *pointer,
+                    const char *detail);
+bool call_not_found(struct call *call, const char *what);
+/* The memory of a request is used up. */
+bool call_too_large(struct call *call);
+
+/* What will be told in meta.warnings; beyond CALL_WARNINGS_MAX they are dropped. */
+void call_warn(struct call *call, const char *code, int line, int column, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* ---- memory ---- */
+
+/* NUL-terminated, on the request's arena; "" when that is used up. */
+const char *call_printf(struct call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A JSON pointer's next member: `base`/`name` with ~ and / escaped and a long name cut. */
+const char *call_pointer(struct call *call, const char *base, const char *name);
+struct json_object *call_release_body(struct call *call);
+
+/* ---- the store ---- */
+
+bool call_write(struct call *call, call_step *then);
+/* call->read.answer holds the rows; rows of earlier queries are gone unless `keep`. */
+bool call_query(struct call *call, const struct store_query *query, bool keep, call_step *then);
+
+/* ---- answering: once, and the call is gone ---- */
+
+/* `value` must live on the request's arena, or be a literal. */
+void call_header(struct call *call, const char *name, struct bytes value);
+/* An empty body is sent without Content-Type. Always true. */
+bool call_answer(struct call *call, int status, struct bytes body);
+bool call_answer_text(struct call *call, int status, const char *content_type, struct bytes body);
+bool call_answer_failure(struct call *call);
+
+/* The errors document of a failure. */
+void failure_put(struct text *out, const struct failure_report *failure);

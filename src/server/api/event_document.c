@@ -1,0 +1,76 @@
+#include "event_document.h"
+#include "instant.h"
+#include <assert.h>
+
+static const char data_begins[] = "{\"data\":";
+static const char included_begins[] = ",\"included\":[";
+
+/* Behind the string that begins at `at`. */
+static size_t skip_string(struct bytes json, size_t at)
+{
+    for (at++; json.data[at] != '"'; at++) {
+        at += json.data[at] == '\\';
+        assert(at < json.len);
+    }
+    return at + 1;
+}
+
+/* Behind the object that begins at `at`. The document is our own rendering: anything else is a bug. */
+static size_t skip_object(struct bytes json, size_t at)
+{
+    int depth = 0;
+    do {
+        assert(at < json.len);
+        char c = json.data[at];
+        if (c == '"') {
+            at = skip_string(json, at);
+            continue;
+        }
+        depth += (c == '{') - (c == '}');
+        at++;
+    } while (depth > 0);
+    return at;
+}
+
+static size_t data_end(const struct event *event)
+{
+    assert(bytes_starts(event->document, data_begins));
+    return skip_object(event->document, sizeof data_begins - 1);
+}
+
+void event_document_put(struct text *out, const struct event *event)
+{
+    struct bytes document = event->document;
+    size_t begin = sizeof data_begins - 1, end = data_end(event) - 1; /* without the brace */
+    size_t stamp = event->stamp_offset, behind_stamp = stamp + INSTANT_LEN;
+    assert(stamp > begin && behind_stamp < end);
+    assert(document.data[stamp - 1] == '"' && document.data[behind_stamp] == '"');
+    if (event->sent_at_ms) {
+        char date[INSTANT_LEN];
+        instant_format(event->sent_at_ms, date);
+        text_put(out, bytes_make(document.data + begin, stamp - begin));
+        text_put(out, bytes_make(date, sizeof date));
+        text_put(out, bytes_make(document.data + behind_stamp, end - behind_stamp));
+    } else {
+        text_put(out, bytes_make(document.data + begin, stamp - 1 - begin));
+        text_puts(out, "null");
+        text_put(out, bytes_make(document.data + behind_stamp + 1, end - behind_stamp - 1));
+    }
+    char received[INSTANT_LEN];
+    instant_format(event->received_at_ms, received);
+    text_printf(
+        out,
+        ",\"links\":{\"self\":\"/api/events/%lld\"},\"meta\":{\"user\":\"%lld\",\"received_at\":\"%.*s\"}}",
+        (long long)event->id, (long long)event->owner_id, INSTANT_LEN, received);
+}
+
+void event_document_put_included(struct text *out, const struct event *event)
+{
+    size_t end = data_end(event);
+    struct bytes rest = bytes_make(event->document.data + end, event->document.len - end);
+    if (!bytes_starts(rest, included_begins))
+        return;
+    size_t begin = sizeof included_begins - 1;
+    assert(rest.len >= begin + 2);
+    text_put(out, bytes_make(rest.data + begin, rest.len - begin - 2)); /* without ]} */
+}

@@ -1,0 +1,15 @@
+/*
+ * event_document: an event as the API shows it, made from the stored document, so that what is pushed and
+ * what is polled come from one serializer (body_render).
+ *
+ * Changed on the way: sent_at is null until it was sent; links.self and meta (user, received_at) are added;
+ * the snapshot in `included` is left out unless asked for.
+ */
+#pragma once
+#include "model.h"
+#include "text.h"
+
+/* Appends the resource object. */
+void event_document_put(struct text *out, const struct event *event);
+/* Appends the elements of `included`, without brackets; often none. */
+void event_document_put_included(struct text *out, const struct event *event);

@@ -1,0 +1,30 @@
+/* /health and /api/meta: is it up, what is it. Neither reads the store, so both answer when it cannot. */
+#include "jsonapi.h"
+#include "resources.h"
+
+bool health_show(struct call *call)
+{
+    struct queue_stats queue;
+    enum store_status told =
+        (enum store_status)atomic_load_explicit(&call->api->store_told, memory_order_relaxed);
+    bool well = told == STORE_OK;
+    struct text out;
+    queue_stats(call->api->config.queue, &queue);
+    jsonapi_begin(&out, &call->request->arena);
+    text_printf(&out, ",\"meta\":{\"status\":\"%s\",\"mode\":", well ? "ok" : "degraded");
+    text_put_json(&out, bytes_of(call->api->config.config->mode));
+    text_printf(&out, ",\"version\":\"%s\",\"store\":", POSTHORN_VERSION);
+    text_put_json(&out, bytes_of(well ? "ok" : store_status_sentence(told)));
+    text_printf(&out, ",\"queue_waiting\":%d}}", queue.waiting);
+    return jsonapi_answer(call, well ? 200 : 503, &out);
+}
+
+bool meta_show(struct call *call)
+{
+    struct text out;
+    jsonapi_begin(&out, &call->request->arena);
+    text_puts(&out, ",\"links\":{\"self\":\"/api/meta\"},\"meta\":{\"mode\":");
+    text_put_json(&out, bytes_of(call->api->config.config->mode));
+    text_printf(&out, ",\"version\":\"%s\"}}", POSTHORN_VERSION);
+    return jsonapi_answer(call, 200, &out);
+}

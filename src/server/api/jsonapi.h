@@ -1,0 +1,85 @@
+/*
+ * jsonapi: the documents of JSON:API 1.1, read strictly and written.
+ */
+#pragma once
+#include "call.h"
+
+/* ---- reading a body ---- */
+
+struct request_document {
+    struct json_object *root, *data;
+    struct json_object *attributes, *relationships; /* NULL when absent */
+    const char *attributes_at, *relationships_at;   /* pointers to them, or to the nearest thing there is */
+};
+
+/* Content type, JSON, `data` with its type, objects where objects must be. Warnings of the lenient reading
+ * and of members nobody knows go to the call. The JSON stays in call->body. */
+bool jsonapi_read(struct call *call, const char *type, struct request_document *document);
+
+/* One attribute of a resource: how its value is read into `target`, NULL for one that only the server writes.
+ */
+struct jsonapi_attribute {
+    const char *name;
+    bool (*read)(struct call *call, void *target, struct json_object *value, const char *pointer);
+};
+/* Reads every attribute with its row: 422 for one without a row, 403 for a read-only one. */
+bool jsonapi_read_attributes(struct call *call, const struct request_document *document,
+                             const struct jsonapi_attribute *rows, int row_count, void *target);
+
+/* The value of `value` as text of at most len_max bytes without control bytes; null gives len 0. 422. */
+bool jsonapi_read_text(struct call *call, struct json_object *value, const char *pointer, size_t len_max,
+                       struct bytes *text);
+bool jsonapi_read_bool(struct call *call, struct json_object *value, const char *pointer, bool *flag);
+
+/* An id as a string or as an integer, as text. False: neither (nothing is recorded). */
+bool jsonapi_id(struct call *call, struct json_object *value, struct bytes *id);
+/* `data.id`, where there is one, must be this id: 409. */
+bool jsonapi_check_id(struct call *call, const struct request_document *document, int64_t id);
+/* A new resource's id is ours to choose: 403. */
+bool jsonapi_refuse_id(struct call *call, const struct request_document *document);
+
+/* A resource identifier: `type` and `id`, else 422. An integer id is replaced by its text in place. */
+bool jsonapi_read_linkage(struct call *call, struct json_object *linkage, const char *pointer,
+                          struct bytes *type, struct bytes *id);
+/* The `user` relationship: a user the caller may act for. *user_id stays as it is when there is none. Regular
+ * naming another 403, a Master naming nobody of theirs 404. */
+bool jsonapi_read_user(struct call *call, const struct request_document *document, int64_t *user_id);
+
+/* The path's id, decimal. False: there is no such resource (404 with `what`). */
+bool jsonapi_path_id(struct call *call, const char *what, int64_t *id);
+
+/* ---- lists ---- */
+
+enum { PAGE_SIZE_DEFAULT = 20, PAGE_SIZE_MAX = 100 };
+
+struct page {
+    int size;
+    int64_t after_id; /* 0: from the start */
+    bool descending;
+    struct bytes scope; /* what the cursor is bound to */
+};
+
+/* page[size], page[after] and sort=id|-id. `list` is the list's name, as the cursor's scope. */
+bool jsonapi_read_page(struct call *call, const char *list, struct page *page);
+/* links.self, links.next and meta.cursor of a list: the text between the data and the end. */
+void jsonapi_put_page(struct text *out, struct call *call, const char *path, const struct page *page,
+                      int64_t last_id, bool more);
+/* filter[user] for Masters: a user the caller may see, else 404; absent: the caller. Regular: itself only. */
+bool jsonapi_read_owner(struct call *call, int64_t *owner_id);
+
+/* ---- writing ---- */
+
+/* The rows' arena, for an answer that is made from what a query returned. */
+void jsonapi_begin(struct text *out, struct arena *arena);
+void jsonapi_put_self(struct text *out, const char *format, int64_t id);
+/* `,"meta":{...}}`: members (already JSON, may be empty) and the call's warnings. */
+void jsonapi_end(struct text *out, struct call *call, struct bytes meta_members);
+/* `"name":"text"` or null when it is empty; `"name":"date"` or null when it is 0. No comma. */
+void jsonapi_put_text(struct text *out, const char *name, struct bytes value);
+void jsonapi_put_instant(struct text *out, const char *name, int64_t wall_ms);
+static inline const char *jsonapi_flag(bool flag)
+{
+    return flag ? "true" : "false";
+}
+/* Answers with what was written, or 413 when it did not fit. */
+bool jsonapi_answer(struct call *call, int status, const struct text *out);

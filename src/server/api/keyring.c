@@ -1,0 +1,275 @@
+#include "keyring.h"
+#include "digest.h"
+#include "memory.h"
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+enum { SLOTS_MIN = 64 };
+
+struct key_slot {
+    int64_t key_id; /* 0: free */
+    int64_t user_id;
+    unsigned char digest[DIGEST_LEN];
+};
+
+struct user_slot {
+    int64_t user_id; /* 0: free */
+    int64_t master_id;
+    enum user_role role;
+};
+
+/* Two open-addressed tables with linear probing; both are at most half full. */
+struct keyring {
+    pthread_rwlock_t lock;
+    struct key_slot *keys;
+    size_t key_cap, key_count;
+    struct user_slot *users;
+    size_t user_cap, user_count;
+};
+
+struct keyring *keyring_open(void)
+{
+    struct keyring *keyring = memory_zero(1, sizeof *keyring);
+    int failed = pthread_rwlock_init(&keyring->lock, NULL);
+    assert(!failed);
+    keyring->key_cap = keyring->user_cap = SLOTS_MIN;
+    keyring->keys = memory_zero(keyring->key_cap, sizeof *keyring->keys);
+    keyring->users = memory_zero(keyring->user_cap, sizeof *keyring->users);
+    return keyring;
+}
+
+void keyring_close(struct keyring *keyring)
+{
+    if (!keyring)
+        return;
+    pthread_rwlock_destroy(&keyring->lock);
+    free(keyring->keys);
+    free(keyring->users);
+    free(keyring);
+}
+
+/* The digest is uniform already: its first bytes are the hash. */
+static size_t key_home(const unsigned char digest[DIGEST_LEN], size_t cap)
+{
+    uint64_t hash;
+    memcpy(&hash, digest, sizeof hash);
+    return (size_t)hash & (cap - 1);
+}
+
+static size_t user_home(int64_t user_id, size_t cap)
+{
+    uint64_t hash = (uint64_t)user_id * UINT64_C(0x9E3779B97F4A7C15);
+    return (size_t)(hash >> 32) & (cap - 1);
+}
+
+/* The key's slot, or the free one where it belongs. */
+static struct key_slot *key_at(struct key_slot *keys, size_t cap, const unsigned char digest[DIGEST_LEN])
+{
+    size_t i = key_home(digest, cap);
+    while (keys[i].key_id &&
+           !bytes_equal_secret(bytes_make(keys[i].digest, DIGEST_LEN), bytes_make(digest, DIGEST_LEN)))
+        i = (i + 1) & (cap - 1);
+    return &keys[i];
+}
+
+static struct user_slot *user_at(struct user_slot *users, size_t cap, int64_t user_id)
+{
+    size_t i = user_home(user_id, cap);
+    while (users[i].user_id && users[i].user_id != user_id)
+        i = (i + 1) & (cap - 1);
+    return &users[i];
+}
+
+static void grow_keys(struct keyring *keyring)
+{
+    size_t cap = keyring->key_cap * 2;
+    struct key_slot *keys = memory_zero(cap, sizeof *keys);
+    for (size_t i = 0; i < keyring->key_cap; i++)
+        if (keyring->keys[i].key_id)
+            *key_at(keys, cap, keyring->keys[i].digest) = keyring->keys[i];
+    free(keyring->keys);
+    keyring->keys = keys;
+    keyring->key_cap = cap;
+}
+
+static void grow_users(struct keyring *keyring)
+{
+    size_t cap = keyring->user_cap * 2;
+    struct user_slot *users = memory_zero(cap, sizeof *users);
+    for (size_t i = 0; i < keyring->user_cap; i++)
+        if (keyring->users[i].user_id)
+            *user_at(users, cap, keyring->users[i].user_id) = keyring->users[i];
+    free(keyring->users);
+    keyring->users = users;
+    keyring->user_cap = cap;
+}
+
+void keyring_put_user(struct keyring *keyring, int64_t user_id, enum user_role role, int64_t master_id)
+{
+    assert(user_id > 0);
+    pthread_rwlock_wrlock(&keyring->lock);
+    if ((keyring->user_count + 1) * 2 > keyring->user_cap)
+        grow_users(keyring);
+    struct user_slot *slot = user_at(keyring->users, keyring->user_cap, user_id);
+    keyring->user_count += slot->user_id == 0;
+    *slot = (struct user_slot){.user_id = user_id, .master_id = master_id, .role = role};
+    pthread_rwlock_unlock(&keyring->lock);
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool digest_from_hex(const char *hex, unsigned char digest[DIGEST_LEN])
+{
+    for (int i = 0; i < DIGEST_LEN; i++) {
+        int high = hex_value(hex[2 * i]);
+        int low = high < 0 ? -1 : hex_value(hex[2 * i + 1]);
+        if (low < 0)
+            return false;
+        digest[i] = (unsigned char)(high << 4 | low);
+    }
+    return hex[DIGEST_HEX_LEN] == '\0';
+}
+
+bool keyring_put_key(struct keyring *keyring, int64_t key_id, int64_t user_id, const char digest[65])
+{
+    assert(key_id > 0 && user_id > 0);
+    struct key_slot key = {.key_id = key_id, .user_id = user_id};
+    if (!digest_from_hex(digest, key.digest))
+        return false;
+    pthread_rwlock_wrlock(&keyring->lock);
+    if ((keyring->key_count + 1) * 2 > keyring->key_cap)
+        grow_keys(keyring);
+    struct key_slot *slot = key_at(keyring->keys, keyring->key_cap, key.digest);
+    keyring->key_count += slot->key_id == 0;
+    *slot = key;
+    pthread_rwlock_unlock(&keyring->lock);
+    return true;
+}
+
+/* Keys behind the gap move up, so that no search ends early and no tombstones are needed. */
+static void close_gap(struct keyring *keyring, size_t gap)
+{
+    size_t mask = keyring->key_cap - 1;
+    for (size_t i = (gap + 1) & mask; keyring->keys[i].key_id; i = (i + 1) & mask) {
+        size_t home = key_home(keyring->keys[i].digest, keyring->key_cap);
+        if (((i - home) & mask) < ((i - gap) & mask))
+            continue;
+        keyring->keys[gap] = keyring->keys[i];
+        gap = i;
+    }
+    keyring->keys[gap] = (struct key_slot){0};
+}
+
+static struct key_slot *key_by_id(struct keyring *keyring, int64_t key_id)
+{
+    for (size_t i = 0; key_id > 0 && i < keyring->key_cap; i++)
+        if (keyring->keys[i].key_id == key_id)
+            return &keyring->keys[i];
+    return NULL;
+}
+
+void keyring_drop_key(struct keyring *keyring, int64_t key_id)
+{
+    pthread_rwlock_wrlock(&keyring->lock);
+    struct key_slot *slot = key_by_id(keyring, key_id);
+    if (slot) {
+        close_gap(keyring, (size_t)(slot - keyring->keys));
+        keyring->key_count--;
+    }
+    pthread_rwlock_unlock(&keyring->lock);
+}
+
+int64_t keyring_key_user(struct keyring *keyring, int64_t key_id)
+{
+    pthread_rwlock_rdlock(&keyring->lock);
+    const struct key_slot *slot = key_by_id(keyring, key_id);
+    int64_t user_id = slot ? slot->user_id : 0;
+    pthread_rwlock_unlock(&keyring->lock);
+    return user_id;
+}
+
+struct credentials {
+    struct bytes key;
+    int64_t as_user; /* 0: the key's own */
+};
+
+/* `Bearer KEY; user=600`, where everything but KEY may be missing. */
+static bool read_credentials(struct bytes value, struct credentials *credentials)
+{
+    *credentials = (struct credentials){0};
+    value = bytes_trim(value);
+    const char *semicolon = value.len ? memchr(value.data, ';', value.len) : NULL;
+    struct bytes key = value;
+    if (semicolon) {
+        key.len = (size_t)(semicolon - value.data);
+        struct bytes parameter = bytes_trim(bytes_make(semicolon + 1, value.len - key.len - 1));
+        static const char name[] = "user=";
+        if (parameter.len < sizeof name || !bytes_equal_nocase(bytes_make(parameter.data, 5), name))
+            return false;
+        parameter = bytes_make(parameter.data + 5, parameter.len - 5);
+        if (!bytes_to_int64(parameter, &credentials->as_user) || credentials->as_user == 0)
+            return false;
+        key = bytes_trim(key);
+    }
+    if (key.len > 7 && bytes_equal_nocase(bytes_make(key.data, 7), "bearer "))
+        key = bytes_trim(bytes_make(key.data + 7, key.len - 7));
+    credentials->key = key;
+    return key.len > 0 && !memchr(key.data, ' ', key.len);
+}
+
+static enum keyring_verdict find_caller(struct keyring *keyring, const unsigned char digest[DIGEST_LEN],
+                                        int64_t as_user, struct caller *caller)
+{
+    const struct key_slot *key = key_at(keyring->keys, keyring->key_cap, digest);
+    if (!key->key_id)
+        return KEYRING_UNKNOWN;
+    const struct user_slot *owner = user_at(keyring->users, keyring->user_cap, key->user_id);
+    if (!owner->user_id)
+        return KEYRING_UNKNOWN;
+    *caller = (struct caller){owner->user_id, owner->role, owner->user_id};
+    if (!as_user)
+        return KEYRING_OK;
+    if (owner->role != USER_MASTER)
+        return KEYRING_FORBIDDEN;
+    const struct user_slot *user = user_at(keyring->users, keyring->user_cap, as_user);
+    if (!user->user_id || (user != owner && user->master_id != owner->user_id))
+        return KEYRING_NO_USER;
+    caller->user_id = user->user_id;
+    caller->role = user->role;
+    return KEYRING_OK;
+}
+
+enum keyring_verdict keyring_authenticate(struct keyring *keyring, struct bytes authorization,
+                                          struct caller *caller)
+{
+    struct credentials credentials;
+    unsigned char digest[DIGEST_LEN];
+    if (!read_credentials(authorization, &credentials))
+        return KEYRING_MALFORMED;
+    digest_sha256(credentials.key, digest);
+    pthread_rwlock_rdlock(&keyring->lock);
+    enum keyring_verdict verdict = find_caller(keyring, digest, credentials.as_user, caller);
+    pthread_rwlock_unlock(&keyring->lock);
+    return verdict;
+}
+
+bool keyring_may_see(struct keyring *keyring, const struct caller *caller, int64_t user_id)
+{
+    if (user_id <= 0)
+        return false;
+    if (user_id == caller->user_id)
+        return true;
+    if (caller->role != USER_MASTER)
+        return false;
+    pthread_rwlock_rdlock(&keyring->lock);
+    const struct user_slot *user = user_at(keyring->users, keyring->user_cap, user_id);
+    bool mine = user->user_id && user->master_id == caller->user_id;
+    pthread_rwlock_unlock(&keyring->lock);
+    return mine;
+}

@@ -1,0 +1,43 @@
+/*
+ * keyring: who may do what, in memory. Every active key's SHA-256 and every user's role and Master.
+ *
+ * Loaded when the API opens and changed after each commit that touches a key or a user, so that a
+ * request is authenticated without a read of the store. The table is looked up by digest: a key's
+ * bytes are never kept, and what a guess can learn from timing is about the digest of its own guess.
+ * Any thread.
+ */
+#pragma once
+#include "bytes.h"
+#include "model.h"
+
+struct keyring;
+
+struct caller {
+    int64_t user_id; /* as whom it acts */
+    enum user_role role;
+    int64_t key_user_id; /* whose key it is: differs when a Master acts as one of its users */
+};
+
+enum keyring_verdict {
+    KEYRING_OK,
+    KEYRING_MALFORMED, /* the header's text is not KEY, `Bearer KEY`, with `; user=ID` or without */
+    KEYRING_UNKNOWN,   /* no such key, or revoked */
+    KEYRING_FORBIDDEN, /* `user=` by a Regular */
+    KEYRING_NO_USER    /* `user=` names nobody of this Master's */
+};
+
+struct keyring *keyring_open(void);
+void keyring_close(struct keyring *keyring);
+
+void keyring_put_user(struct keyring *keyring, int64_t user_id, enum user_role role, int64_t master_id);
+/* False: the digest is not 64 hex digits. */
+bool keyring_put_key(struct keyring *keyring, int64_t key_id, int64_t user_id, const char digest[65]);
+void keyring_drop_key(struct keyring *keyring, int64_t key_id);
+
+/* The Authorization header's value. */
+enum keyring_verdict keyring_authenticate(struct keyring *keyring, struct bytes authorization,
+                                          struct caller *caller);
+/* Does this user exist, and is it the caller or one of the caller's own (for a Master)? */
+bool keyring_may_see(struct keyring *keyring, const struct caller *caller, int64_t user_id);
+/* Whose key is this? 0: no such active key. */
+int64_t keyring_key_user(struct keyring *keyring, int64_t key_id);

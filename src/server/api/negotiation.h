@@ -1,0 +1,18 @@
+/*
+ * negotiation: media types of requests and answers, as JSON:API 1.1 section 5 has them. Pure.
+ */
+#pragma once
+#include "bytes.h"
+
+enum media {
+    MEDIA_NONE,
+    MEDIA_JSON_API, /* application/vnd.api+json: what we answer with, without parameters */
+    MEDIA_JSON      /* application/json, when that is all the client accepts */
+};
+const char *media_name(enum media media);
+
+/* May a body of this Content-Type be read? application/json (charset utf-8 only) and application/vnd.api+json
+ * (profile is ignored, ext must be empty, any other parameter refused). */
+bool negotiation_reads(struct bytes content_type);
+/* What an Accept header lets us answer with; MEDIA_NONE: nothing (406). An absent header has len 0. */
+enum media negotiation_answers(struct bytes accept);

@@ -1,0 +1,85 @@
+#include "query.h"
+
+#define QUERY_NAME(symbol, name) name,
+static const char *const names[QUERY_PARAMETER_COUNT] = {QUERY_PARAMETER_LIST(QUERY_NAME)};
+#undef QUERY_NAME
+
+const char *query_name(enum query_parameter parameter)
+{
+    return names[parameter];
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+struct bytes query_decode(struct arena *arena, struct bytes text, bool plus)
+{
+    const struct bytes wrong = {0};
+    char *out = arena_alloc(arena, text.len + 1);
+    if (!out)
+        return wrong;
+    size_t len = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+        if (c == '%') {
+            int high = i + 2 < text.len ? hex_value(text.data[i + 1]) : -1;
+            int low = high < 0 ? -1 : hex_value(text.data[i + 2]);
+            if (low < 0 || high + low == 0)
+                return wrong;
+            c = (char)(high << 4 | low);
+            i += 2;
+        } else if (c == '+' && plus) {
+            c = ' ';
+        }
+        out[len++] = c;
+    }
+    out[len] = '\0';
+    struct bytes decoded = bytes_make(out, len);
+    return bytes_are_utf8(decoded) ? decoded : wrong;
+}
+
+static enum query_error read_one(struct arena *arena, struct bytes item, unsigned allowed,
+                                 struct query *query, struct bytes *name)
+{
+    const char *equals = memchr(item.data, '=', item.len);
+    size_t name_len = equals ? (size_t)(equals - item.data) : item.len;
+    size_t value_at = equals ? name_len + 1 : item.len;
+    *name = query_decode(arena, bytes_make(item.data, name_len), true);
+    struct bytes value = query_decode(arena, bytes_make(item.data + value_at, item.len - value_at), true);
+    if (!name->data || !value.data)
+        return QUERY_MALFORMED;
+    for (int i = 0; i < QUERY_PARAMETER_COUNT; i++) {
+        if (!(allowed & QUERY_BIT(i)) || !bytes_equal_text(*name, names[i]))
+            continue;
+        if (query->given & QUERY_BIT(i))
+            return QUERY_REPEATED;
+        query->given |= QUERY_BIT(i);
+        query->values[i] = value;
+        return QUERY_OK;
+    }
+    return QUERY_UNKNOWN;
+}
+
+enum query_error query_parse(struct arena *arena, struct bytes text, unsigned allowed, struct query *query,
+                             struct bytes *name)
+{
+    query->given = 0;
+    *name = bytes_of("");
+    while (text.len) {
+        const char *ampersand = memchr(text.data, '&', text.len);
+        size_t len = ampersand ? (size_t)(ampersand - text.data) : text.len;
+        size_t skip = ampersand ? len + 1 : len;
+        struct bytes item = bytes_make(text.data, len);
+        text = bytes_make(text.data + skip, text.len - skip);
+        enum query_error error = len ? read_one(arena, item, allowed, query, name) : QUERY_OK;
+        if (error != QUERY_OK)
+            return error;
+    }
+    return QUERY_OK;
+}

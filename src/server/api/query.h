@@ -1,0 +1,44 @@
+/*
+ * query: the query string of a request, decoded and strict. Each route says which parameters it knows; any
+ * other one, a repeated one and a malformed escape are errors (mission: "Unknown query parameters are 400").
+ */
+#pragma once
+#include "arena.h"
+
+#define QUERY_PARAMETER_LIST(X)                                                                              \
+    X(EVENT_TYPE, "filter[event_type]")                                                                      \
+    X(RESOURCE_TYPE, "filter[resource_type]")                                                                \
+    X(RESOURCE_ID, "filter[resource_id]")                                                                    \
+    X(USER, "filter[user]")                                                                                  \
+    X(UNDELIVERED, "filter[undelivered]")                                                                    \
+    X(SORT, "sort")                                                                                          \
+    X(INCLUDE, "include")                                                                                    \
+    X(PAGE_SIZE, "page[size]")                                                                               \
+    X(PAGE_AFTER, "page[after]")
+
+#define QUERY_ENUM(symbol, name) QUERY_##symbol,
+enum query_parameter { QUERY_PARAMETER_LIST(QUERY_ENUM) QUERY_PARAMETER_COUNT };
+#undef QUERY_ENUM
+
+#define QUERY_BIT(parameter) (1u << (parameter))
+
+struct query {
+    unsigned given; /* QUERY_BITs */
+    struct bytes values[QUERY_PARAMETER_COUNT];
+};
+
+enum query_error { QUERY_OK, QUERY_MALFORMED, QUERY_UNKNOWN, QUERY_REPEATED };
+
+const char *query_name(enum query_parameter parameter);
+static inline bool query_has(const struct query *query, enum query_parameter parameter)
+{
+    return (query->given & QUERY_BIT(parameter)) != 0;
+}
+
+/* `name` is the parameter that is wrong, decoded as far as it could be. */
+enum query_error query_parse(struct arena *arena, struct bytes text, unsigned allowed, struct query *query,
+                             struct bytes *name);
+
+/* Percent-decoding into the arena, RFC 3986; `plus` reads + as a space, as forms do. data == NULL: a bad
+ * escape, a NUL, not UTF-8, or too large. */
+struct bytes query_decode(struct arena *arena, struct bytes text, bool plus);

@@ -1,0 +1,35 @@
+/*
+ * resources: the handlers of every route, one file a resource. What a handler is: call.h.
+ */
+#pragma once
+#include "call.h"
+
+/* users.c */
+bool users_list(struct call *call);
+bool users_create(struct call *call);
+bool users_show(struct call *call);
+bool users_update(struct call *call);
+
+/* api_keys.c */
+bool api_keys_list(struct call *call);
+bool api_keys_create(struct call *call);
+bool api_keys_show(struct call *call);
+bool api_keys_delete(struct call *call);
+/* A new key for write.op of kind STORE_KEY_CREATE; returns its text, which is shown once. */
+const char *api_key_prepare(struct call *call, int64_t user_id, struct bytes label);
+
+/* events.c, event_create.c */
+bool events_list(struct call *call);
+bool events_create(struct call *call);
+bool events_show(struct call *call);
+
+/* deliveries.c */
+bool event_deliveries_list(struct call *call);
+bool deliveries_show(struct call *call);
+bool deliveries_resend(struct call *call);
+bool deliveries_cancel(struct call *call);
+
+/* health.c, metrics.c */
+bool health_show(struct call *call);
+bool meta_show(struct call *call);
+bool metrics_show(struct call *call);

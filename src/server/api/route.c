@@ -1,0 +1,133 @@
+#include "route.h"
+#include "resources.h"
+
+enum { SEGMENTS_MAX = 5 };
+
+enum {
+    QUERY_PAGE = QUERY_BIT(QUERY_PAGE_SIZE) | QUERY_BIT(QUERY_PAGE_AFTER) | QUERY_BIT(QUERY_SORT),
+    QUERY_EVENTS = QUERY_PAGE | QUERY_BIT(QUERY_EVENT_TYPE) | QUERY_BIT(QUERY_RESOURCE_TYPE) |
+                   QUERY_BIT(QUERY_RESOURCE_ID) | QUERY_BIT(QUERY_USER) | QUERY_BIT(QUERY_UNDELIVERED)
+};
+
+static const struct route routes[] = {
+    {"/api/events", {{"GET", events_list, ROUTE_USER, QUERY_EVENTS}, {"POST", events_create, ROUTE_USER, 0}}},
+    {"/api/events/:id", {{"GET", events_show, ROUTE_USER, QUERY_BIT(QUERY_INCLUDE)}}},
+    {"/api/events/:id/deliveries", {{"GET", event_deliveries_list, ROUTE_USER, QUERY_PAGE}}},
+    {"/api/deliveries/:id", {{"GET", deliveries_show, ROUTE_USER, 0}}},
+    {"/api/deliveries/:id/resend", {{"POST", deliveries_resend, ROUTE_USER, 0}}},
+    {"/api/deliveries/:id/cancel", {{"POST", deliveries_cancel, ROUTE_USER, 0}}},
+    {"/api/users", {{"GET", users_list, ROUTE_MASTER, QUERY_PAGE}, {"POST", users_create, ROUTE_MASTER, 0}}},
+    {"/api/users/:id", {{"GET", users_show, ROUTE_USER, 0}, {"PATCH", users_update, ROUTE_USER, 0}}},
+    {"/api/api_keys",
+     {{"GET", api_keys_list, ROUTE_USER, QUERY_PAGE | QUERY_BIT(QUERY_USER)},
+      {"POST", api_keys_create, ROUTE_USER, 0}}},
+    {"/api/api_keys/:id",
+     {{"GET", api_keys_show, ROUTE_USER, 0}, {"DELETE", api_keys_delete, ROUTE_USER, 0}}},
+    {"/api/meta", {{"GET", meta_show, ROUTE_PUBLIC, 0}}},
+    {"/health", {{"GET", health_show, ROUTE_PUBLIC, 0}}},
+    {"/metrics", {{"GET", metrics_show, ROUTE_PUBLIC, 0}}},
+};
+enum { ROUTE_COUNT = sizeof routes / sizeof *routes };
+
+struct segments {
+    struct bytes texts[SEGMENTS_MAX];
+    int count;
+};
+
+/* False: not a path of ours. */
+static bool next_segment(struct bytes *path, struct bytes *segment)
+{
+    if (!path->len || path->data[0] != '/')
+        return false;
+    const char *slash = path->len > 1 ? memchr(path->data + 1, '/', path->len - 1) : NULL;
+    size_t len = slash ? (size_t)(slash - path->data) : path->len;
+    *segment = bytes_make(path->data + 1, len - 1);
+    *path = bytes_make(path->data + len, path->len - len);
+    return true;
+}
+
+static bool decode_segment(struct arena *arena, struct bytes *segment)
+{
+    if (!memchr(segment->data, '%', segment->len))
+        return bytes_are_utf8(*segment);
+    *segment = query_decode(arena, *segment, false);
+    return segment->data != NULL;
+}
+
+static enum route_error split(struct arena *arena, struct bytes path, struct segments *segments)
+{
+    segments->count = 0;
+    while (path.len) {
+        struct bytes segment;
+        if (segments->count == SEGMENTS_MAX || !next_segment(&path, &segment))
+            return ROUTE_UNKNOWN;
+        if (!path.len && !segment.len && segments->count) /* a trailing slash */
+            return ROUTE_FOUND;
+        if (!segment.len)
+            return ROUTE_UNKNOWN;
+        if (!decode_segment(arena, &segment))
+            return ROUTE_MALFORMED;
+        if (memchr(segment.data, '/', segment.len))
+            return ROUTE_UNKNOWN;
+        segments->texts[segments->count++] = segment;
+    }
+    return ROUTE_FOUND;
+}
+
+/* `.` and `..` match no pattern: literals differ, and the variable refuses them. */
+static bool matches(const struct route *route, const struct segments *segments, struct bytes *variable)
+{
+    struct bytes pattern = bytes_of(route->pattern), part;
+    for (int i = 0; i < segments->count; i++) {
+        struct bytes text = segments->texts[i];
+        if (!next_segment(&pattern, &part))
+            return false;
+        if (part.data[0] == ':') {
+            if (bytes_equal_text(text, ".") || bytes_equal_text(text, ".."))
+                return false;
+            *variable = text;
+        } else if (!bytes_equal(part, text)) {
+            return false;
+        }
+    }
+    return pattern.len == 0;
+}
+
+enum route_error route_find(struct arena *arena, struct bytes path, const struct route **route,
+                            struct bytes *variable)
+{
+    struct segments segments;
+    enum route_error error = split(arena, path, &segments);
+    if (error != ROUTE_FOUND)
+        return error;
+    for (int i = 0; i < ROUTE_COUNT; i++) {
+        *variable = bytes_of("");
+        if (matches(&routes[i], &segments, variable)) {
+            *route = &routes[i];
+            return ROUTE_FOUND;
+        }
+    }
+    return ROUTE_UNKNOWN;
+}
+
+const struct route_method *route_method(const struct route *route, struct bytes method)
+{
+    if (bytes_equal_text(method, "HEAD"))
+        method = bytes_of("GET");
+    for (int i = 0; i < ROUTE_METHODS_MAX && route->methods[i].name; i++)
+        if (bytes_equal_text(method, route->methods[i].name))
+            return &route->methods[i];
+    return NULL;
+}
+
+const char *route_allow(struct arena *arena, const struct route *route)
+{
+    struct text allow;
+    text_init(&allow, arena, 128);
+    for (int i = 0; i < ROUTE_METHODS_MAX && route->methods[i].name; i++) {
+        bool get = strcmp(route->methods[i].name, "GET") == 0;
+        text_printf(&allow, "%s%s, ", route->methods[i].name, get ? ", HEAD" : "");
+    }
+    text_puts(&allow, "OPTIONS");
+    return allow.overflow ? NULL : allow.data;
+}

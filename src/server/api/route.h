@@ -1,0 +1,32 @@
+/*
+ * route: the table of what the API serves. A path is matched segment by segment, decoded, never normalised;
+ * one trailing slash is accepted and nothing is redirected (mission row 46).
+ */
+#pragma once
+#include "call.h"
+
+enum { ROUTE_METHODS_MAX = 3 };
+
+enum route_access { ROUTE_PUBLIC, ROUTE_USER, ROUTE_MASTER };
+
+struct route_method {
+    const char *name; /* GET serves HEAD, too */
+    call_step *handle;
+    enum route_access access;
+    unsigned query; /* QUERY_BITs of the parameters it knows */
+};
+
+struct route {
+    const char *pattern; /* "/api/events/:id": one variable segment at most */
+    struct route_method methods[ROUTE_METHODS_MAX];
+};
+
+enum route_error { ROUTE_FOUND, ROUTE_MALFORMED, ROUTE_UNKNOWN };
+
+/* `variable` is the decoded variable segment. */
+enum route_error route_find(struct arena *arena, struct bytes path, const struct route **route,
+                            struct bytes *variable);
+/* NULL: the route has no such method. */
+const struct route_method *route_method(const struct route *route, struct bytes method);
+/* "GET, HEAD, PATCH, OPTIONS". NULL: the arena is used up. */
+const char *route_allow(struct arena *arena, const struct route *route);

@@ -1,0 +1,31 @@
+/*
+ * throttle: guesses of API keys are slowed, per client address.
+ *
+ * A key that is valid is never held up: only failures come here. The first few of an address are answered at
+ * once; further ones wait a second for their 401, a few at a time; what comes on top of that is refused
+ * at once with 429. One thread, asleep unless somebody guesses.
+ */
+#pragma once
+#include "clock.h"
+#include <stdbool.h>
+
+struct throttle;
+
+enum throttle_verdict {
+    THROTTLE_NOW,  /* answer it */
+    THROTTLE_HELD, /* `release` will be called with the item */
+    THROTTLE_REFUSE
+};
+
+enum {
+    THROTTLE_FREE_GUESSES = 10,
+    THROTTLE_DELAY_MS = 1000,
+    THROTTLE_HELD_MAX = 256,
+    THROTTLE_HELD_PER_PEER_MAX = 8
+};
+
+struct throttle *throttle_open(struct clock clock, void (*release)(void *item));
+enum throttle_verdict throttle_guess(struct throttle *throttle, const char *peer, void *item);
+/* Releases what is held; nothing is held any more from now on. */
+void throttle_drain(struct throttle *throttle);
+void throttle_close(struct throttle *throttle);
