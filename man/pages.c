@@ -44,39 +44,6 @@ static void put_sentence(const char *text)
     puts(".");
 }
 
-static void put_variable(const char *name)
-{
-    fputs("POSTHORN_", stdout);
-    for (; *name; name++)
-        putchar(*name == '-' ? '_' : toupper((unsigned char)*name));
-}
-
-static void settings(void)
-{
-    for (int i = 0; i < config_setting_count; i++) {
-        const struct config_setting *setting = &config_settings[i];
-        printf(".TP\n.BR ");
-        put(setting->name);
-        printf(" \" = \"");
-        if (setting->kind == CONFIG_BOOL)
-            fputs("\\fItrue\\fR|\\fIfalse\\fR", stdout);
-        else
-            printf("\\fI%s\\fR", setting->argument);
-        putchar('\n');
-        put_sentence(setting->help);
-        if (*setting->standard) {
-            fputs("Default: ", stdout);
-            put(setting->standard);
-            puts(".");
-        }
-        fputs("Option \\fB\\-\\-", stdout);
-        put(setting->name);
-        fputs("\\fR, variable \\fB", stdout);
-        put_variable(setting->name);
-        puts("\\fR.");
-    }
-}
-
 static void failures(void)
 {
     static const char *const classes[] = {"", "receiver", "posthorn", "policy"};
@@ -118,7 +85,7 @@ int main(int argc, char **argv)
     }
     while (fgets(line, sizeof line, template)) {
         if (strcmp(line, "@SETTINGS@\n") == 0)
-            settings();
+            config_print_man(stdout);
         else if (strcmp(line, "@FAILURES@\n") == 0)
             failures();
         else if (strcmp(line, "@RESULTS@\n") == 0)
