@@ -35,3 +35,25 @@ void clock_cpu_us(int64_t *user_us, int64_t *system_us)
     *user_us = (int64_t)usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec;
     *system_us = (int64_t)usage.ru_stime.tv_sec * 1000000 + usage.ru_stime.tv_usec;
 }
+
+int64_t clock_thread_cpu_us(void)
+{
+    struct timespec spent;
+    int failed = clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+    assert(!failed);
+    return (int64_t)spent.tv_sec * 1000000 + spent.tv_nsec / 1000;
+}
+
+struct timespec clock_deadline(int64_t ms)
+{
+    struct timespec until;
+    int failed = clock_gettime(CLOCK_MONOTONIC, &until);
+    assert(!failed);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    return until;
+}

@@ -7,6 +7,7 @@
  */
 #pragma once
 #include <stdint.h>
+#include <time.h>
 
 struct clock {
     int64_t (*wall_ms)(void *ctx);
@@ -26,3 +27,7 @@ static inline int64_t clock_mono_ms(const struct clock *clock)
 }
 /* CPU time of this process in microseconds: user and system. For /metrics and bench. */
 void clock_cpu_us(int64_t *user_us, int64_t *system_us);
+/* The same of the calling thread, user and system together. */
+int64_t clock_thread_cpu_us(void);
+/* So many milliseconds from now on CLOCK_MONOTONIC, as pthread_cond_timedwait wants it. */
+struct timespec clock_deadline(int64_t ms);

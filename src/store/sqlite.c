@@ -1,1 +1,384 @@
-#include <stddef.h>
+#include "memory.h"
+#include "sqlite_parts.h"
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Pages in the write-ahead log before a checkpoint: 16 MiB, so that hot pages are copied back once for
+ * many commits. */
+enum { CHECKPOINT_FRAMES = 4096 };
+
+#define SQL_TEXT(symbol, text) text,
+static const char *const sql_texts[SQL_COUNT] = {SQL_LIST(SQL_TEXT)};
+#undef SQL_TEXT
+
+/* ---- statements ---- */
+
+enum store_status sqlite_fault(struct store *store, int rc)
+{
+    assert(rc != SQLITE_OK && rc != SQLITE_ROW && rc != SQLITE_DONE);
+    assert(rc != SQLITE_MISUSE && rc != SQLITE_RANGE);
+    const char *sentence = store->db ? sqlite3_errmsg(store->db) : sqlite3_errstr(rc);
+    log_write(store->config.log, LOG_LEVEL_ERROR, "store", "sqlite: %s code=%d path=%s", sentence, rc,
+              store->path);
+    if ((rc & 0xff) == SQLITE_FULL)
+        return STORE_FULL;
+    if ((rc & 0xff) == SQLITE_BUSY) /* somebody's sqlite3 shell holds the write lock */
+        return STORE_DOWN;
+    store->broken = true;
+    return STORE_BROKEN;
+}
+
+enum store_status sqlite_run(struct store *store, enum sql sql)
+{
+    sqlite3_step(store->sql[sql]);
+    int rc = sqlite3_reset(store->sql[sql]);
+    return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+}
+
+enum store_status sqlite_row(struct store *store, enum sql sql, bool *found)
+{
+    int rc = sqlite3_step(store->sql[sql]);
+    *found = rc == SQLITE_ROW;
+    if (*found)
+        return STORE_OK;
+    rc = sqlite3_reset(store->sql[sql]);
+    return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+}
+
+void sqlite_bind_text(sqlite3_stmt *statement, int at, struct bytes text)
+{
+    sqlite3_bind_text(statement, at, text.len ? text.data : "", (int)text.len, SQLITE_STATIC);
+}
+
+void sqlite_bind_time(sqlite3_stmt *statement, int at, int64_t at_ms)
+{
+    if (at_ms)
+        sqlite3_bind_int64(statement, at, at_ms);
+    else
+        sqlite3_bind_null(statement, at);
+}
+
+struct bytes sqlite_text(sqlite3_stmt *statement, int column)
+{
+    const void *data = sqlite3_column_blob(statement, column);
+    return bytes_make(data, data ? (size_t)sqlite3_column_bytes(statement, column) : 0);
+}
+
+/* ---- clocks ---- */
+
+struct moment sqlite_now(const struct store *store)
+{
+    int64_t mono_ms = clock_mono_ms(&store->config.clock);
+    int64_t up_ms = mono_ms - store->mono_at_open_ms;
+    return (struct moment){.wall_ms = clock_wall_ms(&store->config.clock),
+                           .mono_ms = mono_ms,
+                           .due_ms = store->due_at_open_ms + up_ms,
+                           .service_ms = store->service_at_open_ms + up_ms};
+}
+
+/* ---- a batch ---- */
+
+static enum store_status write_op(struct store *store, struct store_batch *batch, struct store_op *op)
+{
+    op->result = STORE_DONE;
+    op->id = op->count = 0;
+    switch (op->kind) {
+    case STORE_EVENT:
+        return sqlite_event(store, batch, op);
+    case STORE_OUTCOME:
+        return sqlite_outcome(store, op);
+    case STORE_USER_CREATE:
+        return sqlite_user_create(store, op);
+    case STORE_USER_UPDATE:
+        return sqlite_user_update(store, op);
+    case STORE_KEY_CREATE:
+        return sqlite_key_create(store, op);
+    case STORE_KEY_REVOKE:
+        return sqlite_key_revoke(store, op);
+    case STORE_RESEND:
+        return sqlite_resend(store, op);
+    case STORE_CANCEL:
+        return sqlite_cancel(store, op);
+    case STORE_PURGE:
+        return sqlite_purge(store, op);
+    case STORE_OP_COUNT:
+        break;
+    }
+    assert(!"an op of no kind");
+    return STORE_BROKEN;
+}
+
+static enum store_status state_save(struct store *store)
+{
+    const struct tally *tally = &store->tally;
+    sqlite3_stmt *save = store->sql[SQL_STATE_SAVE];
+    sqlite3_bind_int64(save, 1, store->now.due_ms);
+    sqlite3_bind_int64(save, 2, store->now.service_ms);
+    sqlite3_bind_int64(save, 3, tally->delivery_id_max);
+    sqlite3_bind_int64(save, 4, tally->event_id_max);
+    sqlite3_bind_int64(save, 5, tally->events);
+    sqlite3_bind_int64(save, 6, tally->pending);
+    sqlite3_bind_int64(save, 7, tally->delivered);
+    sqlite3_bind_int64(save, 8, tally->given_up);
+    return sqlite_run(store, SQL_STATE_SAVE);
+}
+
+static enum store_status transact(struct store *store, struct store_batch *batch)
+{
+    enum store_status status = sqlite_run(store, SQL_BEGIN);
+    if (status == STORE_OK)
+        status = sqlite_expire(store);
+    /* New events may not take every box while others wait: half are kept for them. */
+    bool others_wait = roster_due_at(&store->roster) <= store->now.due_ms;
+    store->boxes_kept = others_wait ? (batch->box_count + 1) / 2 : 0;
+    for (int i = 0; i < batch->op_count && status == STORE_OK; i++)
+        status = write_op(store, batch, batch->ops[i]);
+    if (status == STORE_OK)
+        status = sqlite_claim(store, batch);
+    if (status != STORE_OK)
+        return status;
+    if (!store->changed)
+        return sqlite_run(store, SQL_ROLLBACK);
+    status = state_save(store);
+    return status == STORE_OK ? sqlite_run(store, SQL_COMMIT) : status;
+}
+
+/* As if the batch had never been. */
+static enum store_status undo(struct store *store, struct store_batch *batch, enum store_status status)
+{
+    while (batch->filled_count > 0)
+        batch->boxes[--batch->filled_count]->filled = false;
+    if (store->broken)
+        return STORE_BROKEN; /* touch nothing more */
+    if (!sqlite3_get_autocommit(store->db) && sqlite_run(store, SQL_ROLLBACK) != STORE_OK)
+        return STORE_BROKEN;
+    if (store->users_changed && sqlite_roster_load(store, 0) != STORE_OK)
+        return STORE_BROKEN;
+    roster_undo(&store->roster);
+    leases_undo(&store->leases);
+    store->tally = store->tally_before;
+    return status;
+}
+
+/* Between batches, on the one connection that writes. A reader in the way only puts it off. */
+static enum store_status checkpoint(struct store *store)
+{
+    int frames = 0, moved = 0;
+    int rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &moved);
+    store->wal_frames = 0;
+    if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY)
+        return STORE_OK;
+    return (rc & 0xff) == SQLITE_FULL ? STORE_OK : sqlite_fault(store, rc);
+}
+
+static int count_frames(void *ctx, sqlite3 *db, const char *name, int frames)
+{
+    struct store *store = ctx;
+    store->wal_frames = frames;
+    return SQLITE_OK;
+}
+
+/* Would anything of the roster or the leases be due? Then an empty batch is worth a transaction. */
+static bool work_waits(const struct store *store)
+{
+    const struct lease *first = leases_first(&store->leases);
+    return roster_due_at(&store->roster) <= store->now.due_ms ||
+           (first && first->ends_at_ms <= store->now.due_ms);
+}
+
+static int64_t next_due_in_ms(const struct store *store)
+{
+    int64_t at_ms = roster_due_at(&store->roster);
+    const struct lease *first = leases_first(&store->leases);
+    if (first && first->ends_at_ms < at_ms)
+        at_ms = first->ends_at_ms > store->now.due_ms ? first->ends_at_ms : store->now.due_ms + 1;
+    if (at_ms == ROSTER_NEVER)
+        return -1;
+    return at_ms > store->now.due_ms ? at_ms - store->now.due_ms : 0;
+}
+
+static enum store_status sqlite_write(struct store *store, struct store_batch *batch)
+{
+    batch->filled_count = 0;
+    batch->next_due_in_ms = -1;
+    if (store->broken)
+        return STORE_BROKEN;
+    if (store->wal_frames >= CHECKPOINT_FRAMES && checkpoint(store) != STORE_OK)
+        return STORE_BROKEN;
+    store->now = sqlite_now(store);
+    store->tally_before = store->tally;
+    store->users_changed = store->changed = false;
+    roster_begin(&store->roster, store->now.due_ms);
+    if (batch->op_count > 0 || (batch->box_count > 0 && work_waits(store))) {
+        enum store_status status = transact(store, batch);
+        if (status != STORE_OK)
+            return undo(store, batch, status);
+        leases_commit(&store->leases);
+    }
+    batch->next_due_in_ms = next_due_in_ms(store);
+    return STORE_OK;
+}
+
+/* ---- open and close ---- */
+
+/* The lock lasts as long as the process, whatever way it ends. */
+static enum store_status lock_file(struct store *store)
+{
+    char path[4096];
+    int len = snprintf(path, sizeof path, "%s.lock", store->path);
+    if (len < 0 || (size_t)len >= sizeof path)
+        return STORE_BROKEN;
+    store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (store->lock_fd < 0)
+        return STORE_BROKEN;
+    if (flock(store->lock_fd, LOCK_EX | LOCK_NB) == 0)
+        return STORE_OK;
+    return errno == EWOULDBLOCK ? STORE_LOCKED : STORE_BROKEN;
+}
+
+/* Ours before SQLite's: it would make it readable by others. The log files take over its mode. */
+static enum store_status create_file(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return STORE_BROKEN;
+    close(fd);
+    return STORE_OK;
+}
+
+static enum store_status prepare_all(struct store *store)
+{
+    for (int i = 0; i < SQL_COUNT; i++) {
+        int rc =
+            sqlite3_prepare_v3(store->db, sql_texts[i], -1, SQLITE_PREPARE_PERSISTENT, &store->sql[i], NULL);
+        if (rc != SQLITE_OK)
+            return sqlite_fault(store, rc);
+    }
+    return STORE_OK;
+}
+
+static enum store_status state_load(struct store *store)
+{
+    sqlite3_stmt *load = NULL;
+    int rc = sqlite3_prepare_v2(store->db,
+                                "SELECT due_clock_ms, service_clock_ms, delivery_id_max, event_id_max,"
+                                " events, pending, delivered, given_up FROM state",
+                                -1, &load, NULL);
+    if (rc == SQLITE_OK && sqlite3_step(load) == SQLITE_ROW) {
+        int64_t due_ms = sqlite3_column_int64(load, 0);
+        int64_t wall_ms = clock_wall_ms(&store->config.clock);
+        store->due_at_open_ms = due_ms > wall_ms ? due_ms : wall_ms;
+        store->service_at_open_ms = sqlite3_column_int64(load, 1);
+        store->tally = (struct tally){.delivery_id_max = sqlite3_column_int64(load, 2),
+                                      .event_id_max = sqlite3_column_int64(load, 3),
+                                      .events = sqlite3_column_int64(load, 4),
+                                      .pending = sqlite3_column_int64(load, 5),
+                                      .delivered = sqlite3_column_int64(load, 6),
+                                      .given_up = sqlite3_column_int64(load, 7)};
+    }
+    store->mono_at_open_ms = clock_mono_ms(&store->config.clock);
+    int end = sqlite3_finalize(load);
+    return rc == SQLITE_OK && end == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc ? rc : end);
+}
+
+/* One process at a time has this file, so whatever is leased was the former one's, and waits again. */
+static enum store_status take_over(struct store *store)
+{
+    store->now = sqlite_now(store);
+    roster_begin(&store->roster, store->now.due_ms);
+    sqlite3_bind_int64(store->sql[SQL_DELIVERY_UNCLAIM_ALL], 1, store->now.due_ms);
+    enum store_status status = sqlite_run(store, SQL_BEGIN);
+    if (status == STORE_OK)
+        status = sqlite_run(store, SQL_DELIVERY_UNCLAIM_ALL);
+    if (status == STORE_OK)
+        status = sqlite_run(store, SQL_COMMIT);
+    if (status == STORE_OK)
+        status = sqlite_roster_load(store, 0);
+    size_t at = 0;
+    for (struct endpoint *endpoint;
+         status == STORE_OK && (endpoint = idmap_each(&store->roster.endpoints, &at));)
+        status = sqlite_roster_due(store, endpoint);
+    return status;
+}
+
+static enum store_status set_up(struct store *store)
+{
+    enum store_status status = lock_file(store);
+    if (status == STORE_OK)
+        status = create_file(store->path);
+    if (status == STORE_OK)
+        status = sqlite_connect(store->path, true, &store->db);
+    if (status == STORE_OK)
+        status = sqlite_migrate(store);
+    if (status == STORE_OK)
+        status = prepare_all(store);
+    if (status == STORE_OK)
+        status = state_load(store);
+    if (status != STORE_OK)
+        return status;
+    sqlite3_wal_hook(store->db, count_frames, store);
+    status = take_over(store);
+    return status == STORE_OK ? sqlite_readers_open(store) : status;
+}
+
+static void sqlite_close_all(struct store *store)
+{
+    sqlite_readers_close(store);
+    for (int i = 0; i < SQL_COUNT; i++)
+        sqlite3_finalize(store->sql[i]);
+    /* The last connection to close checkpoints; on a broken disk it must not try. */
+    if (store->broken && store->db)
+        sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    sqlite3_close(store->db);
+    roster_fini(&store->roster);
+    leases_fini(&store->leases);
+    if (store->lock_fd >= 0)
+        close(store->lock_fd);
+    free(store->path);
+    free(store);
+}
+
+static void sqlite_end(struct store *store)
+{
+    /* The service clock's last value; without it, time since the last batch would not count. */
+    store->now = sqlite_now(store);
+    if (!store->broken)
+        (void)state_save(store);
+    sqlite_close_all(store);
+}
+
+static enum store_status sqlite_open(const struct store_config *config, struct store **opened)
+{
+    struct store *store = memory_zero(1, sizeof *store);
+    store->config = *config;
+    store->path = memory_copy_text(config->path);
+    store->lock_fd = -1;
+    store->disk_asked_ms = INT64_MIN;
+    roster_init(&store->roster, &config->policy, config->slots_unproven_max);
+    leases_init(&store->leases);
+    enum store_status status = set_up(store);
+    if (status != STORE_OK) {
+        sqlite_close_all(store);
+        return status;
+    }
+    *opened = store;
+    return STORE_OK;
+}
+
+static int sqlite_wait_fd(struct store *store)
+{
+    return -1;
+}
+
+const struct store_engine store_sqlite = {.name = "sqlite",
+                                          .open = sqlite_open,
+                                          .write = sqlite_write,
+                                          .read = sqlite_read,
+                                          .wait_fd = sqlite_wait_fd,
+                                          .close = sqlite_end};

@@ -1,0 +1,95 @@
+#include "leases.h"
+#include "memory.h"
+#include <assert.h>
+#include <stdlib.h>
+
+void leases_init(struct leases *leases)
+{
+    *leases = (struct leases){0};
+    TAILQ_INIT(&leases->order);
+    TAILQ_INIT(&leases->spare);
+    LIST_INIT(&leases->changes);
+}
+
+static void queue_free(struct lease_queue *queue)
+{
+    for (struct lease *lease; (lease = TAILQ_FIRST(queue));) {
+        TAILQ_REMOVE(queue, lease, order);
+        free(lease);
+    }
+}
+
+void leases_fini(struct leases *leases)
+{
+    queue_free(&leases->order);
+    queue_free(&leases->spare);
+    idmap_fini(&leases->by_delivery);
+}
+
+struct lease *leases_begin(struct leases *leases, int64_t delivery_id, int64_t ends_at_ms)
+{
+    struct lease *lease = TAILQ_FIRST(&leases->spare);
+    if (lease)
+        TAILQ_REMOVE(&leases->spare, lease, order);
+    else
+        lease = memory_alloc(sizeof *lease);
+    *lease = (struct lease){.delivery_id = delivery_id, .ends_at_ms = ends_at_ms, .begun = true};
+    assert(TAILQ_EMPTY(&leases->order) || TAILQ_LAST(&leases->order, lease_queue)->ends_at_ms <= ends_at_ms);
+    TAILQ_INSERT_TAIL(&leases->order, lease, order);
+    LIST_INSERT_HEAD(&leases->changes, lease, change);
+    idmap_put(&leases->by_delivery, delivery_id, lease);
+    return lease;
+}
+
+struct lease *leases_get(const struct leases *leases, int64_t delivery_id)
+{
+    struct lease *lease = idmap_get(&leases->by_delivery, delivery_id);
+    return lease && !lease->ended ? lease : NULL;
+}
+
+void leases_end(struct leases *leases, struct lease *lease)
+{
+    assert(!lease->ended);
+    if (!lease->begun)
+        LIST_INSERT_HEAD(&leases->changes, lease, change);
+    lease->ended = true;
+}
+
+struct lease *leases_first(const struct leases *leases)
+{
+    struct lease *lease = TAILQ_FIRST(&leases->order);
+    while (lease && lease->ended)
+        lease = TAILQ_NEXT(lease, order);
+    return lease;
+}
+
+static void forget(struct leases *leases, struct lease *lease)
+{
+    /* A delivery whose lease ended may have been leased anew in the same batch. */
+    if (idmap_get(&leases->by_delivery, lease->delivery_id) == lease)
+        idmap_remove(&leases->by_delivery, lease->delivery_id);
+    TAILQ_REMOVE(&leases->order, lease, order);
+    TAILQ_INSERT_HEAD(&leases->spare, lease, order);
+}
+
+void leases_commit(struct leases *leases)
+{
+    for (struct lease *lease; (lease = LIST_FIRST(&leases->changes));) {
+        LIST_REMOVE(lease, change);
+        lease->begun = false;
+        if (lease->ended)
+            forget(leases, lease);
+    }
+}
+
+void leases_undo(struct leases *leases)
+{
+    for (struct lease *lease; (lease = LIST_FIRST(&leases->changes));) {
+        LIST_REMOVE(lease, change);
+        lease->ended = false;
+        if (lease->begun)
+            forget(leases, lease);
+        else
+            idmap_put(&leases->by_delivery, lease->delivery_id, lease);
+    }
+}

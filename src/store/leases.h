@@ -1,0 +1,47 @@
+/*
+ * leases: the deliveries that are out under a lease of this process, in memory. So recording an outcome
+ * reads nothing, and leases that run out are found without a query: all last equally long, so the oldest
+ * runs out first.
+ *
+ * What a batch changes can be undone, for the transaction may fail. Used by the writer thread alone.
+ */
+#pragma once
+#include "idmap.h"
+#include <stdbool.h>
+#include <sys/queue.h>
+
+struct endpoint;
+
+struct lease {
+    int64_t delivery_id, lease, event_id;
+    struct endpoint *endpoint;
+    int64_t ends_at_ms;   /* due clock */
+    int64_t aged_from_ms; /* service clock; of meaning when attempt > 0 */
+    int32_t attempt;
+    bool ended;               /* in this batch */
+    bool begun;               /* in this batch */
+    TAILQ_ENTRY(lease) order; /* by ends_at_ms; or the spare ones */
+    LIST_ENTRY(lease) change; /* what this batch began or ended */
+};
+
+TAILQ_HEAD(lease_queue, lease);
+LIST_HEAD(lease_list, lease);
+
+struct leases {
+    struct idmap by_delivery;
+    struct lease_queue order, spare;
+    struct lease_list changes;
+};
+
+void leases_init(struct leases *leases);
+void leases_fini(struct leases *leases);
+/* A new lease, all but delivery_id and ends_at_ms zero. ends_at_ms never goes back. */
+struct lease *leases_begin(struct leases *leases, int64_t delivery_id, int64_t ends_at_ms);
+/* NULL: this delivery is not out. */
+struct lease *leases_get(const struct leases *leases, int64_t delivery_id);
+void leases_end(struct leases *leases, struct lease *lease);
+/* The one that runs out first; NULL: none is out. */
+struct lease *leases_first(const struct leases *leases);
+/* The batch is written, or it is not. */
+void leases_commit(struct leases *leases);
+void leases_undo(struct leases *leases);

@@ -1,0 +1,130 @@
+/*
+ * Claims: deliveries that are due leave for a box, endpoint by endpoint in turns. Costs
+ * O(endpoints with due work + rows claimed): roster.h says whose turn it is, the index says which rows.
+ */
+#include "body.h"
+#include "sqlite_parts.h"
+#include <assert.h>
+
+char *sqlite_fill(struct store_work *box, const struct endpoint *endpoint, const struct lease *lease,
+                  size_t len)
+{
+    arena_reset(&box->memory);
+    struct bytes url = arena_copy(&box->memory, bytes_of(endpoint->url));
+    char *document = arena_alloc(&box->memory, len ? len : 1);
+    assert(url.data && document); /* a box has room for the largest URL and document */
+    box->filled = true;
+    box->delivery_id = lease->delivery_id;
+    box->event_id = lease->event_id;
+    box->endpoint_id = box->user_id = endpoint->id;
+    box->lease = lease->lease;
+    box->attempt = lease->attempt;
+    box->lost = 0;
+    box->age_ms = 0;
+    box->url = url;
+    memcpy(box->auth_digest, endpoint->auth_digest, sizeof box->auth_digest);
+    box->success_2xx = endpoint->success_2xx;
+    box->mtls = false;
+    box->document = document;
+    box->document_len = len;
+    return document;
+}
+
+enum store_status sqlite_expire(struct store *store)
+{
+    enum store_status status = STORE_OK;
+    struct lease *next, *lease = leases_first(&store->leases);
+    for (; lease && lease->ends_at_ms <= store->now.due_ms && status == STORE_OK; lease = next) {
+        next = TAILQ_NEXT(lease, order);
+        sqlite3_bind_int64(store->sql[SQL_DELIVERY_UNCLAIM], 1, lease->delivery_id);
+        status = sqlite_run(store, SQL_DELIVERY_UNCLAIM);
+        roster_unleased(&store->roster, lease->endpoint);
+        roster_waits(&store->roster, lease->endpoint, lease->ends_at_ms);
+        leases_end(&store->leases, lease);
+        store->changed = true;
+    }
+    return status;
+}
+
+/* From a row of DUE_GET into a box, with a new lease; the row itself is changed when the reading is done. */
+static void claim_row(struct store *store, struct endpoint *endpoint, struct store_work *box)
+{
+    sqlite3_stmt *row = store->sql[SQL_DUE_GET];
+    struct lease *lease = leases_begin(&store->leases, sqlite3_column_int64(row, 0),
+                                       store->now.due_ms + store->config.lease_ms);
+    lease->endpoint = endpoint;
+    lease->lease = sqlite3_column_int64(row, 1) + 1;
+    lease->attempt = sqlite3_column_int(row, 3);
+    lease->aged_from_ms = sqlite3_column_int64(row, 4);
+    lease->event_id = sqlite3_column_int64(row, 5);
+    struct bytes document = sqlite_text(row, 8);
+    char *copy = sqlite_fill(box, endpoint, lease, document.len);
+    memcpy(copy, document.data, document.len);
+    box->lost = sqlite3_column_int(row, 2);
+    if (lease->attempt > 0)
+        box->age_ms = store->now.service_ms - lease->aged_from_ms;
+    int64_t sent_at_ms = sqlite3_column_int64(row, 6);
+    box->sent_at_ms = sent_at_ms ? sent_at_ms : -store->now.wall_ms; /* negative: to be written */
+    body_stamp(copy, document.len, (uint32_t)sqlite3_column_int64(row, 7),
+               sent_at_ms ? sent_at_ms : store->now.wall_ms);
+}
+
+static enum store_status claim_write(struct store *store, struct endpoint *endpoint, struct store_work *box)
+{
+    sqlite3_stmt *claim = store->sql[SQL_DELIVERY_CLAIM];
+    sqlite3_bind_int64(claim, 1, box->delivery_id);
+    sqlite3_bind_int64(claim, 2, store->now.due_ms + store->config.lease_ms);
+    sqlite3_bind_int64(claim, 3, box->lease);
+    sqlite3_bind_int(claim, 4, box->lost + 1);
+    enum store_status status = sqlite_run(store, SQL_DELIVERY_CLAIM);
+    if (status == STORE_OK && box->sent_at_ms < 0) {
+        box->sent_at_ms = -box->sent_at_ms;
+        sqlite3_stmt *sent = store->sql[SQL_EVENT_SENT];
+        sqlite3_bind_int64(sent, 1, box->event_id);
+        sqlite3_bind_int64(sent, 2, box->sent_at_ms);
+        status = sqlite_run(store, SQL_EVENT_SENT);
+    }
+    return status;
+}
+
+/* Up to `max` deliveries of one endpoint. */
+static enum store_status claim_some(struct store *store, struct store_batch *batch, struct endpoint *endpoint,
+                                    int max)
+{
+    sqlite3_stmt *due = store->sql[SQL_DUE_GET];
+    sqlite3_bind_int64(due, 1, endpoint->id);
+    sqlite3_bind_int64(due, 2, store->now.due_ms);
+    sqlite3_bind_int(due, 3, max);
+    int first = batch->filled_count;
+    while (sqlite3_step(due) == SQLITE_ROW)
+        claim_row(store, endpoint, batch->boxes[batch->filled_count++]);
+    int rc = sqlite3_reset(due);
+    if (rc == SQLITE_OK && batch->filled_count == first)
+        rc = SQLITE_CORRUPT; /* the roster is exact: a delivery has lost its event */
+    if (rc != SQLITE_OK)
+        return sqlite_fault(store, rc);
+    enum store_status status = STORE_OK;
+    for (int i = first; i < batch->filled_count && status == STORE_OK; i++) {
+        status = claim_write(store, endpoint, batch->boxes[i]);
+        roster_leased(&store->roster, endpoint);
+        store->changed = true;
+    }
+    return status == STORE_OK ? sqlite_roster_due(store, endpoint) : status;
+}
+
+enum store_status sqlite_claim(struct store *store, struct store_batch *batch)
+{
+    enum store_status status = STORE_OK;
+    while (status == STORE_OK && batch->filled_count < batch->box_count) {
+        int boxes = batch->box_count - batch->filled_count;
+        int share = store->roster.ring_count > 0 ? boxes / store->roster.ring_count : 0;
+        struct endpoint *endpoint = roster_turn(&store->roster);
+        if (!endpoint)
+            break;
+        int max = roster_leases_free(&store->roster, endpoint);
+        if (max > share)
+            max = share > 0 ? share : 1;
+        status = claim_some(store, batch, endpoint, max);
+    }
+    return status;
+}

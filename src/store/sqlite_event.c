@@ -1,0 +1,172 @@
+/*
+ * EVENT: the event, its deliveries and its idempotency row. With boxes at hand deliveries are born leased:
+ * the box is filled from the op's own memory, so that the happy path is never read back.
+ */
+#include "body.h"
+#include "sqlite_parts.h"
+#include <assert.h>
+#include <sys/statvfs.h>
+
+enum { RECIPIENTS_MAX = 2, DISK_ASK_MS = 100 };
+
+struct recipients {
+    struct endpoint *endpoints[RECIPIENTS_MAX];
+    bool leased[RECIPIENTS_MAX];
+    int count, leased_count;
+};
+
+static bool disk_low(struct store *store)
+{
+    if (store->config.disk_reserve_bytes <= 0)
+        return false;
+    if (store->disk_asked_ms == INT64_MIN || store->now.mono_ms - store->disk_asked_ms >= DISK_ASK_MS) {
+        struct statvfs disk;
+        store->disk_asked_ms = store->now.mono_ms;
+        store->disk_low = statvfs(store->path, &disk) == 0 &&
+                          (int64_t)(disk.f_bavail * disk.f_frsize) < store->config.disk_reserve_bytes;
+    }
+    return store->disk_low;
+}
+
+/* *known: answered from an earlier event; op->result says how. */
+static enum store_status idempotency_check(struct store *store, struct store_op *op, bool *known)
+{
+    sqlite3_stmt *get = store->sql[SQL_IDEMPOTENCY_GET];
+    sqlite3_bind_int64(get, 1, op->event.requester_id);
+    sqlite3_bind_blob(get, 2, op->event.idempotency_key.data, (int)op->event.idempotency_key.len,
+                      SQLITE_STATIC);
+    enum store_status status = sqlite_row(store, SQL_IDEMPOTENCY_GET, known);
+    if (status != STORE_OK || !*known)
+        return status;
+    struct bytes digest = sqlite_text(get, 0);
+    bool same = bytes_equal(digest, bytes_make(op->event.request_digest, sizeof op->event.request_digest));
+    op->result = same ? STORE_REPLAYED : STORE_CONFLICT;
+    op->id = sqlite3_column_int64(get, 1);
+    sqlite3_reset(get);
+    return STORE_OK;
+}
+
+static enum store_status idempotency_insert(struct store *store, const struct store_op *op)
+{
+    sqlite3_stmt *insert = store->sql[SQL_IDEMPOTENCY_INSERT];
+    sqlite3_bind_int64(insert, 1, op->event.requester_id);
+    sqlite3_bind_blob(insert, 2, op->event.idempotency_key.data, (int)op->event.idempotency_key.len,
+                      SQLITE_STATIC);
+    sqlite3_bind_blob(insert, 3, op->event.request_digest, sizeof op->event.request_digest, SQLITE_STATIC);
+    sqlite3_bind_int64(insert, 4, op->event.event.id);
+    return sqlite_run(store, SQL_IDEMPOTENCY_INSERT);
+}
+
+static void recipients_choose(struct store *store, const struct endpoint *owner, int boxes,
+                              struct recipients *recipients)
+{
+    struct endpoint *candidates[RECIPIENTS_MAX] = {roster_get(&store->roster, owner->id), NULL};
+    struct endpoint *master = owner->master_id ? roster_get(&store->roster, owner->master_id) : NULL;
+    if (master && master != owner && master->receives_users_events)
+        candidates[1] = master;
+    *recipients = (struct recipients){0};
+    for (int i = 0; i < RECIPIENTS_MAX; i++) {
+        if (!candidates[i] || !candidates[i]->url)
+            continue;
+        bool leased = recipients->leased_count < boxes && roster_can_lease(&store->roster, candidates[i]);
+        recipients->endpoints[recipients->count] = candidates[i];
+        recipients->leased[recipients->count++] = leased;
+        recipients->leased_count += leased;
+    }
+}
+
+/* *known: the id is in the table already. */
+static enum store_status event_insert(struct store *store, const struct event *event,
+                                      const struct recipients *recipients, bool *known)
+{
+    sqlite3_stmt *insert = store->sql[SQL_EVENT_INSERT];
+    sqlite3_bind_int64(insert, 1, event->id);
+    sqlite3_bind_int64(insert, 2, event->owner_id);
+    sqlite_bind_time(insert, 3, event->received_at_ms);
+    sqlite_bind_time(insert, 4, event->created_at_ms);
+    sqlite_bind_time(insert, 5, recipients->leased_count ? store->now.wall_ms : 0);
+    sqlite3_bind_int64(insert, 6, store->tally.delivery_id_max + 1);
+    sqlite3_bind_int(insert, 7, recipients->count);
+    sqlite3_bind_int64(insert, 8, event->stamp_offset);
+    sqlite_bind_text(insert, 9, event->event_type);
+    sqlite_bind_text(insert, 10, event->resource_type);
+    sqlite_bind_text(insert, 11, event->resource_id);
+    sqlite3_bind_blob(insert, 12, event->document.data, (int)event->document.len, SQLITE_STATIC);
+    sqlite3_step(insert);
+    int rc = sqlite3_reset(insert);
+    *known = rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_ROWID;
+    return rc == SQLITE_OK || *known ? STORE_OK : sqlite_fault(store, rc);
+}
+
+static void box_fill(struct store *store, struct store_batch *batch, const struct event *event,
+                     const struct endpoint *endpoint, const struct lease *lease)
+{
+    struct store_work *box = batch->boxes[batch->filled_count++];
+    char *document = sqlite_fill(box, endpoint, lease, event->document.len);
+    memcpy(document, event->document.data, event->document.len);
+    body_stamp(document, event->document.len, event->stamp_offset, store->now.wall_ms);
+    box->sent_at_ms = store->now.wall_ms;
+}
+
+static enum store_status delivery_insert(struct store *store, struct store_batch *batch,
+                                         const struct event *event, struct endpoint *endpoint, bool leased)
+{
+    int64_t id = ++store->tally.delivery_id_max;
+    int64_t due_at_ms = store->now.due_ms + (leased ? store->config.lease_ms : 0);
+    sqlite3_stmt *insert = store->sql[SQL_DELIVERY_INSERT];
+    sqlite3_bind_int64(insert, 1, id);
+    sqlite3_bind_int64(insert, 2, event->id);
+    sqlite3_bind_int64(insert, 3, endpoint->id);
+    sqlite3_bind_int64(insert, 4, leased ? 0 : endpoint->id);
+    sqlite3_bind_int64(insert, 5, due_at_ms);
+    sqlite3_bind_int(insert, 6, leased); /* lease and lost: the first lease, not yet recorded */
+    store->tally.pending++;
+    if (leased) {
+        struct lease *lease = leases_begin(&store->leases, id, due_at_ms);
+        lease->lease = 1;
+        lease->event_id = event->id;
+        lease->endpoint = endpoint;
+        roster_leased(&store->roster, endpoint);
+        box_fill(store, batch, event, endpoint, lease);
+    } else {
+        roster_waits(&store->roster, endpoint, due_at_ms);
+    }
+    return sqlite_run(store, SQL_DELIVERY_INSERT);
+}
+
+enum store_status sqlite_event(struct store *store, struct store_batch *batch, struct store_op *op)
+{
+    const struct event *event = &op->event.event;
+    assert(event->id > 0);
+    bool known = false;
+    if (op->event.idempotency_key.len > 0) {
+        enum store_status status = idempotency_check(store, op, &known);
+        if (status != STORE_OK || known)
+            return status;
+    }
+    const struct endpoint *owner = roster_get(&store->roster, event->owner_id);
+    if (!owner) {
+        op->result = STORE_NOT_FOUND;
+        return STORE_OK;
+    }
+    if (disk_low(store)) {
+        op->result = STORE_NO_SPACE;
+        return STORE_OK;
+    }
+    struct recipients recipients;
+    recipients_choose(store, owner, batch->box_count - batch->filled_count - store->boxes_kept, &recipients);
+    op->id = event->id;
+    enum store_status status = event_insert(store, event, &recipients, &known);
+    if (status != STORE_OK || known)
+        return status;
+    store->changed = true;
+    store->tally.events++;
+    if (event->id > store->tally.event_id_max)
+        store->tally.event_id_max = event->id;
+    if (op->event.idempotency_key.len > 0)
+        status = idempotency_insert(store, op);
+    for (int i = 0; i < recipients.count && status == STORE_OK; i++)
+        status = delivery_insert(store, batch, event, recipients.endpoints[i], recipients.leased[i]);
+    op->count = recipients.count;
+    return status;
+}

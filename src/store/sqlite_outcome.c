@@ -1,0 +1,221 @@
+/*
+ * OUTCOME: the end of an attempt, fenced by its lease. RESEND and CANCEL: a person's word about a delivery.
+ */
+#include "sqlite_parts.h"
+
+/* A delivery as an op finds it. */
+struct found {
+    int64_t event_id, lease, aged_from_ms;
+    struct endpoint *endpoint;
+    struct lease *out; /* NULL: waits or has ended */
+    enum delivery_state state;
+    int32_t attempt;
+};
+
+static enum store_status find(struct store *store, int64_t delivery_id, struct found *found, bool *exists)
+{
+    sqlite3_stmt *get = store->sql[SQL_DELIVERY_GET];
+    sqlite3_bind_int64(get, 1, delivery_id);
+    enum store_status status = sqlite_row(store, SQL_DELIVERY_GET, exists);
+    if (status != STORE_OK || !*exists)
+        return status;
+    *found = (struct found){.event_id = sqlite3_column_int64(get, 0),
+                            .endpoint = roster_get(&store->roster, sqlite3_column_int64(get, 1)),
+                            .out = leases_get(&store->leases, delivery_id),
+                            .state = (enum delivery_state)sqlite3_column_int(get, 2),
+                            .lease = sqlite3_column_int64(get, 3),
+                            .attempt = sqlite3_column_int(get, 4),
+                            .aged_from_ms = sqlite3_column_int64(get, 5)};
+    sqlite3_reset(get);
+    return STORE_OK;
+}
+
+/* By the lease in memory; if that ran out, by the row, for nobody may have claimed it since. */
+static enum store_status find_leased(struct store *store, const struct store_op *op, struct found *found,
+                                     bool *holds)
+{
+    struct lease *out = leases_get(&store->leases, op->outcome.delivery_id);
+    if (out) {
+        *holds = out->lease == op->outcome.lease;
+        *found = (struct found){.event_id = out->event_id,
+                                .endpoint = out->endpoint,
+                                .out = out,
+                                .state = DELIVERY_PENDING,
+                                .lease = out->lease,
+                                .attempt = out->attempt,
+                                .aged_from_ms = out->aged_from_ms};
+        return STORE_OK;
+    }
+    enum store_status status = find(store, op->outcome.delivery_id, found, holds);
+    if (*holds)
+        *holds = found->state == DELIVERY_PENDING && found->lease == op->outcome.lease;
+    return status;
+}
+
+static enum store_status attempt_insert(struct store *store, const struct store_op *op)
+{
+    const struct attempt *attempt = &op->outcome.attempt;
+    sqlite3_stmt *insert = store->sql[SQL_ATTEMPT_INSERT];
+    sqlite3_bind_int64(insert, 1, op->outcome.delivery_id);
+    sqlite3_bind_int64(insert, 2, op->outcome.lease);
+    sqlite3_bind_int(insert, 3, attempt->attempt);
+    sqlite_bind_time(insert, 4, attempt->started_at_ms);
+    sqlite3_bind_int(insert, 5, attempt->duration_ms);
+    sqlite3_bind_int(insert, 6, attempt->status);
+    if (attempt->failure == FAILURE_NONE)
+        sqlite3_bind_null(insert, 7);
+    else
+        sqlite3_bind_text(insert, 7, failure_name(attempt->failure), -1, SQLITE_STATIC);
+    sqlite3_bind_int(insert, 8, sqlite_attempt_flags(attempt));
+    sqlite_bind_text(insert, 9, attempt->address);
+    sqlite3_bind_blob(insert, 10, attempt->response.len ? attempt->response.data : "",
+                      (int)attempt->response.len, SQLITE_STATIC);
+    return sqlite_run(store, SQL_ATTEMPT_INSERT);
+}
+
+/* The row after the decision. */
+static enum store_status record(struct store *store, const struct store_op *op, const struct found *found)
+{
+    const struct decision *decision = &op->outcome.decision;
+    const struct attempt *attempt = &op->outcome.attempt;
+    bool counted = decision->kind != DECISION_RELEASE;
+    bool pending = decision->kind == DECISION_RETRY || decision->kind == DECISION_RELEASE;
+    int64_t aged_from_ms = found->aged_from_ms;
+    if (counted && found->attempt == 0)
+        aged_from_ms = store->now.service_ms - attempt->duration_ms;
+    else if (!counted)
+        aged_from_ms += decision->delay_ms + attempt->duration_ms;
+
+    sqlite3_stmt *update = store->sql[SQL_DELIVERY_RECORD];
+    sqlite3_bind_int64(update, 1, op->outcome.delivery_id);
+    sqlite3_bind_null(update, 2);
+    sqlite3_bind_null(update, 3);
+    if (pending) {
+        sqlite3_bind_int64(update, 2, found->endpoint->id);
+        sqlite3_bind_int64(update, 3, store->now.due_ms + decision->delay_ms);
+    }
+    enum delivery_state state = pending                                ? DELIVERY_PENDING
+                                : decision->kind == DECISION_DELIVERED ? DELIVERY_DELIVERED
+                                                                       : DELIVERY_GIVEN_UP;
+    sqlite3_bind_int(update, 4, (int)state);
+    sqlite3_bind_int(update, 5, found->attempt + counted);
+    if (found->attempt + counted > 0 && pending)
+        sqlite3_bind_int64(update, 6, aged_from_ms);
+    else
+        sqlite3_bind_null(update, 6);
+    sqlite_bind_time(update, 7, attempt->started_at_ms);
+    sqlite_bind_time(update, 8, pending ? 0 : store->now.wall_ms);
+    sqlite3_bind_int(update, 9, attempt->status);
+    if (decision->reason == FAILURE_NONE)
+        sqlite3_bind_null(update, 10);
+    else
+        sqlite3_bind_text(update, 10, failure_name(decision->reason), -1, SQLITE_STATIC);
+    return sqlite_run(store, SQL_DELIVERY_RECORD);
+}
+
+/* The same for what is in memory. */
+static enum store_status account(struct store *store, const struct store_op *op, const struct found *found)
+{
+    const struct decision *decision = &op->outcome.decision;
+    if (found->out) {
+        leases_end(&store->leases, found->out);
+        roster_unleased(&store->roster, found->endpoint);
+    }
+    enum store_status status = STORE_OK;
+    if (decision->kind == DECISION_DELIVERED || decision->kind == DECISION_GIVE_UP) {
+        store->tally.pending--;
+        store->tally.delivered += decision->kind == DECISION_DELIVERED;
+        store->tally.given_up += decision->kind == DECISION_GIVE_UP;
+    }
+    if (!found->out) /* it waited: it may have been the first */
+        status = sqlite_roster_due(store, found->endpoint);
+    else if (decision->kind == DECISION_RETRY || decision->kind == DECISION_RELEASE)
+        roster_waits(&store->roster, found->endpoint, store->now.due_ms + decision->delay_ms);
+    bool attempted =
+        op->outcome.answered || decision->kind == DECISION_RETRY || decision->kind == DECISION_GIVE_UP;
+    if (status == STORE_OK && attempted &&
+        roster_attempted(&store->roster, found->endpoint, op->outcome.answered)) {
+        sqlite3_bind_int64(store->sql[SQL_USER_ANSWERED], 1, found->endpoint->id);
+        status = sqlite_run(store, SQL_USER_ANSWERED);
+    }
+    return status;
+}
+
+enum store_status sqlite_outcome(struct store *store, struct store_op *op)
+{
+    struct found found;
+    bool holds = false;
+    enum store_status status = find_leased(store, op, &found, &holds);
+    if (status != STORE_OK)
+        return status;
+    if (!holds) {
+        op->result = STORE_FENCED;
+        return STORE_OK;
+    }
+    op->id = op->outcome.delivery_id;
+    store->changed = true;
+    status = record(store, op, &found);
+    if (status == STORE_OK && op->outcome.attempt.started_at_ms)
+        status = attempt_insert(store, op);
+    return status == STORE_OK ? account(store, op, &found) : status;
+}
+
+/* NOT_FOUND when it is somebody else's: ids tell nothing about others. */
+static enum store_status find_for(struct store *store, struct store_op *op, struct found *found, bool *yes)
+{
+    enum store_status status = find(store, op->delivery.delivery_id, found, yes);
+    if (*yes && op->delivery.user_id && found->endpoint->id != op->delivery.user_id)
+        *yes = false;
+    if (!*yes)
+        op->result = STORE_NOT_FOUND;
+    op->id = *yes ? op->delivery.delivery_id : 0;
+    return status;
+}
+
+enum store_status sqlite_resend(struct store *store, struct store_op *op)
+{
+    struct found found;
+    bool exists = false;
+    enum store_status status = find_for(store, op, &found, &exists);
+    if (status != STORE_OK || !exists)
+        return status;
+    if (found.state == DELIVERY_PENDING) {
+        op->result = STORE_CONFLICT;
+        return STORE_OK;
+    }
+    store->changed = true;
+    store->tally.pending++;
+    store->tally.delivered -= found.state == DELIVERY_DELIVERED;
+    store->tally.given_up -= found.state == DELIVERY_GIVEN_UP;
+    sqlite3_stmt *resend = store->sql[SQL_DELIVERY_RESEND];
+    sqlite3_bind_int64(resend, 1, op->delivery.delivery_id);
+    sqlite3_bind_int64(resend, 2, store->now.due_ms);
+    roster_waits(&store->roster, found.endpoint, store->now.due_ms);
+    return sqlite_run(store, SQL_DELIVERY_RESEND);
+}
+
+enum store_status sqlite_cancel(struct store *store, struct store_op *op)
+{
+    struct found found;
+    bool exists = false;
+    enum store_status status = find_for(store, op, &found, &exists);
+    if (status != STORE_OK || !exists)
+        return status;
+    if (found.state != DELIVERY_PENDING) {
+        op->result = STORE_CONFLICT;
+        return STORE_OK;
+    }
+    store->changed = true;
+    store->tally.pending--;
+    sqlite3_stmt *cancel = store->sql[SQL_DELIVERY_CANCEL];
+    sqlite3_bind_int64(cancel, 1, op->delivery.delivery_id);
+    sqlite3_bind_int64(cancel, 2, store->now.wall_ms);
+    status = sqlite_run(store, SQL_DELIVERY_CANCEL);
+    if (status != STORE_OK)
+        return status;
+    if (!found.out)
+        return sqlite_roster_due(store, found.endpoint);
+    leases_end(&store->leases, found.out);
+    roster_unleased(&store->roster, found.endpoint);
+    return STORE_OK;
+}

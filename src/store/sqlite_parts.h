@@ -1,0 +1,101 @@
+/*
+ * sqlite_parts: what the files of the SQLite engine share.
+ *
+ *   sqlite.c          open, close, and the transaction around a batch
+ *   sqlite_schema.c   the tables, and how they came to be
+ *   sqlite_sql.h      the statements
+ *   sqlite_event.c    EVENT                        sqlite_claim.c    claims, leases that ran out
+ *   sqlite_outcome.c  OUTCOME, RESEND, CANCEL      sqlite_user.c     users and keys
+ *   sqlite_purge.c    PURGE                        sqlite_read.c     queries
+ */
+#pragma once
+#include "leases.h"
+#include "roster.h"
+#include "sqlite_sql.h"
+#include "store.h"
+#include <sqlite3.h>
+
+/* One instant on every clock, read once a batch. */
+struct moment {
+    int64_t wall_ms, mono_ms, due_ms, service_ms;
+};
+
+/* Kept in the table `state`, and undone with the batch. */
+struct tally {
+    int64_t delivery_id_max, event_id_max, events, pending, delivered, given_up;
+};
+
+struct sqlite_reader;
+
+struct store {
+    struct store_config config;
+    char *path;
+    sqlite3 *db;
+    sqlite3_stmt *sql[SQL_COUNT];
+    struct sqlite_reader *readers;
+    int lock_fd;
+
+    int64_t mono_at_open_ms, due_at_open_ms, service_at_open_ms;
+    struct moment now; /* of the batch */
+
+    struct roster roster;
+    struct leases leases;
+    struct tally tally, tally_before;
+    bool users_changed; /* by this batch: to be loaded anew if it is undone */
+    bool changed;       /* this batch wrote something */
+    int boxes_kept;     /* of this batch, for work that waits */
+
+    int wal_frames;        /* in the write-ahead log */
+    int64_t disk_asked_ms; /* mono */
+    bool disk_low;
+    int64_t purged_to; /* the scan goes on behind this event */
+    bool broken;
+};
+
+struct moment sqlite_now(const struct store *store);
+
+/* What an SQLite result code means for the batch; logs it. Never for SQLITE_OK, _ROW or _DONE. */
+enum store_status sqlite_fault(struct store *store, int rc);
+/* Runs a statement that answers no rows, and resets it. */
+enum store_status sqlite_run(struct store *store, enum sql sql);
+/* Runs a statement for its first row, if any: then *found, and the caller resets it. */
+enum store_status sqlite_row(struct store *store, enum sql sql, bool *found);
+
+void sqlite_bind_text(sqlite3_stmt *statement, int at, struct bytes text); /* len 0 is '' */
+/* 0 is NULL. */
+void sqlite_bind_time(sqlite3_stmt *statement, int at, int64_t at_ms);
+struct bytes sqlite_text(sqlite3_stmt *statement, int column); /* good until the next step */
+
+/* sqlite_schema.c */
+enum store_status sqlite_connect(const char *path, bool writer, sqlite3 **db);
+enum store_status sqlite_migrate(struct store *store);
+
+/* The ops. Their result is in the op; the status is about the batch. */
+enum store_status sqlite_event(struct store *store, struct store_batch *batch, struct store_op *op);
+enum store_status sqlite_outcome(struct store *store, struct store_op *op);
+enum store_status sqlite_resend(struct store *store, struct store_op *op);
+enum store_status sqlite_cancel(struct store *store, struct store_op *op);
+enum store_status sqlite_purge(struct store *store, struct store_op *op);
+enum store_status sqlite_user_create(struct store *store, struct store_op *op);
+enum store_status sqlite_user_update(struct store *store, struct store_op *op);
+enum store_status sqlite_key_create(struct store *store, struct store_op *op);
+enum store_status sqlite_key_revoke(struct store *store, struct store_op *op);
+
+/* The roster from the tables: one user, or with id 0 all of them. */
+enum store_status sqlite_roster_load(struct store *store, int64_t id);
+/* The endpoint's first waiting delivery, asked afresh. */
+enum store_status sqlite_roster_due(struct store *store, struct endpoint *endpoint);
+
+/* Leases that ran out wait again. */
+enum store_status sqlite_expire(struct store *store);
+enum store_status sqlite_claim(struct store *store, struct store_batch *batch);
+/* What a box holds besides its document, which comes back as room for `len` bytes. */
+char *sqlite_fill(struct store_work *box, const struct endpoint *endpoint, const struct lease *lease,
+                  size_t len);
+
+enum store_status sqlite_read(struct store *store, int reader, const struct store_query *query,
+                              struct arena *arena, struct store_answer *answer);
+/* How the table keeps an attempt's yes and no. */
+int sqlite_attempt_flags(const struct attempt *attempt);
+enum store_status sqlite_readers_open(struct store *store);
+void sqlite_readers_close(struct store *store);

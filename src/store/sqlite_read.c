@@ -1,0 +1,343 @@
+/*
+ * Queries. Each reader thread has a read-only connection of its own, so that it sees a consistent, committed
+ * state and never waits for the writer.
+ */
+#include "memory.h"
+#include "sqlite_parts.h"
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { QUERY_COUNT = STORE_GET_STATS + 1, DESCENDING = 1, SCOPED = 2, VARIANT_COUNT = 4 };
+enum { ATTEMPT_COUNTED = 1, ATTEMPT_INCOMPLETE = 2, ATTEMPT_REUSED = 4, ATTEMPT_MIXED = 8 };
+
+struct sqlite_reader {
+    sqlite3 *db;
+    sqlite3_stmt *statements[QUERY_COUNT][VARIANT_COUNT];
+};
+
+/* The same numbers everywhere: ?1 id, ?2 whose, ?3 cursor, ?4 rows, ?5 to ?7 filters, ?8 undelivered,
+ * ?9 with document, ?10 due clock. */
+#define USER_COLUMNS                                                                                         \
+    "SELECT id, role, master_id, name, email, webhook_url, receives_users_events, success_2xx,"              \
+    " disable_on_410, paused, version, created_at, updated_at FROM users"                                    \
+    " WHERE (?2 = 0 OR id = ?2 OR master_id = ?2)"
+#define KEY_COLUMNS "SELECT id, user_id, digest, label, created_at, revoked_at FROM api_keys"
+#define EVENT_COLUMNS                                                                                        \
+    "SELECT e.id, e.owner_id, e.event_type, e.resource_type, e.resource_id, e.created_at, e.received_at,"    \
+    " e.sent_at, e.stamp_offset, CASE WHEN ?9 THEN e.document END FROM events e"
+#define DELIVERY_COLUMNS                                                                                     \
+    "SELECT d.id, d.event_id, d.endpoint_id, d.state, d.queue = 0 AND d.due_at > ?10, d.due_at - ?10,"       \
+    " d.attempt, d.lease, d.last_reason, d.last_status, e.received_at, d.first_attempt_at, d.finished_at"
+
+/* $ is a restriction to a user, ~ the cursor's comparison, @ the order: the variant fills them in. */
+static const char *const query_texts[QUERY_COUNT] = {
+    [STORE_GET_USER] = USER_COLUMNS " AND id = ?1",
+    [STORE_LIST_USERS] = USER_COLUMNS " AND id ~ ?3 ORDER BY id @ LIMIT ?4",
+    [STORE_GET_KEYRING] = KEY_COLUMNS " WHERE revoked_at IS NULL ORDER BY id",
+    [STORE_LIST_KEYS] = KEY_COLUMNS " WHERE user_id = ?1 AND id ~ ?3 ORDER BY id @ LIMIT ?4",
+    [STORE_GET_EVENT] = EVENT_COLUMNS " WHERE e.id = ?1 AND (?2 = 0 OR e.owner_id = ?2)",
+    [STORE_LIST_EVENTS] =
+        EVENT_COLUMNS " WHERE e.id ~ ?3 $"
+                      " AND (?5 = '' OR e.event_type = ?5) AND (?6 = '' OR e.resource_type = ?6)"
+                      " AND (?7 = '' OR e.resource_id = ?7)"
+                      " AND (NOT ?8 OR EXISTS (SELECT 1 FROM deliveries d WHERE d.id >= e.delivery_first"
+                      " AND d.id < e.delivery_first + e.delivery_count AND d.state IN (0, 2)))"
+                      " ORDER BY e.id @ LIMIT ?4",
+    [STORE_LIST_DELIVERIES] =
+        DELIVERY_COLUMNS " FROM events e JOIN deliveries d ON d.id >= e.delivery_first"
+                         " AND d.id < e.delivery_first + e.delivery_count"
+                         " WHERE e.id = ?1 AND (?2 = 0 OR d.endpoint_id = ?2) AND d.id ~ ?3"
+                         " ORDER BY d.id @ LIMIT ?4",
+    [STORE_GET_DELIVERY] = DELIVERY_COLUMNS " FROM deliveries d JOIN events e ON e.id = d.event_id"
+                                            " WHERE d.id = ?1 AND (?2 = 0 OR d.endpoint_id = ?2)",
+    [STORE_LIST_ATTEMPTS] =
+        "SELECT delivery_id, lease, attempt, started_at, duration_ms, status, failure, flags, address, "
+        "response"
+        " FROM attempts WHERE delivery_id = ?1 AND (?2 = 0 OR ?2 = (SELECT endpoint_id FROM deliveries"
+        " WHERE id = ?1)) AND lease ~ ?3 ORDER BY lease @ LIMIT ?4",
+    /* How long the one that is due longest has been due; by endpoint, so it costs no scan. */
+    [STORE_GET_STATS] =
+        "SELECT events, pending, delivered, given_up, event_id_max,"
+        " (SELECT count(*) FROM users WHERE webhook_url IS NOT NULL),"
+        " (SELECT max(?10 - (SELECT min(due_at) FROM deliveries WHERE queue = u.id)) FROM users u)"
+        " FROM state",
+};
+
+static int64_t number(sqlite3_stmt *row, int column)
+{
+    return sqlite3_column_int64(row, column);
+}
+
+/* False: the arena is full. */
+static bool copy_text(struct arena *arena, sqlite3_stmt *row, int column, struct bytes *text)
+{
+    struct bytes stored = sqlite_text(row, column);
+    *text = arena_copy(arena, stored);
+    return text->data != NULL;
+}
+
+static bool take_user(sqlite3_stmt *row, struct arena *arena, struct user *user)
+{
+    *user = (struct user){.id = number(row, 0),
+                          .role = (enum user_role)number(row, 1),
+                          .master_id = number(row, 2),
+                          .receives_users_events = number(row, 6),
+                          .success_2xx = number(row, 7),
+                          .disable_on_410 = number(row, 8),
+                          .paused = number(row, 9),
+                          .version = number(row, 10),
+                          .created_at_ms = number(row, 11),
+                          .updated_at_ms = number(row, 12)};
+    return copy_text(arena, row, 3, &user->name) && copy_text(arena, row, 4, &user->email) &&
+           copy_text(arena, row, 5, &user->webhook_url);
+}
+
+static bool take_key(sqlite3_stmt *row, struct arena *arena, struct api_key *key)
+{
+    *key = (struct api_key){.id = number(row, 0),
+                            .user_id = number(row, 1),
+                            .created_at_ms = number(row, 4),
+                            .revoked_at_ms = number(row, 5)};
+    snprintf(key->digest, sizeof key->digest, "%s", (const char *)sqlite3_column_text(row, 2));
+    return copy_text(arena, row, 3, &key->label);
+}
+
+static bool take_event(sqlite3_stmt *row, struct arena *arena, struct event *event)
+{
+    *event = (struct event){.id = number(row, 0),
+                            .owner_id = number(row, 1),
+                            .created_at_ms = number(row, 5),
+                            .received_at_ms = number(row, 6),
+                            .sent_at_ms = number(row, 7),
+                            .stamp_offset = (uint32_t)number(row, 8)};
+    return copy_text(arena, row, 2, &event->event_type) && copy_text(arena, row, 3, &event->resource_type) &&
+           copy_text(arena, row, 4, &event->resource_id) && copy_text(arena, row, 9, &event->document);
+}
+
+static bool take_delivery(sqlite3_stmt *row, struct arena *arena, struct delivery *delivery)
+{
+    *delivery = (struct delivery){.id = number(row, 0),
+                                  .event_id = number(row, 1),
+                                  .endpoint_id = number(row, 2),
+                                  .user_id = number(row, 2),
+                                  .state = (enum delivery_state)number(row, 3),
+                                  .leased = number(row, 4),
+                                  .attempt = (int32_t)number(row, 6),
+                                  .lease = number(row, 7),
+                                  .next_in_ms = -1,
+                                  .last_status = (int)number(row, 9),
+                                  .created_at_ms = number(row, 10),
+                                  .first_attempt_at_ms = number(row, 11),
+                                  .finished_at_ms = number(row, 12)};
+    if (delivery->state == DELIVERY_PENDING && !delivery->leased)
+        delivery->next_in_ms = number(row, 5) > 0 ? number(row, 5) : 0;
+    return copy_text(arena, row, 8, &delivery->last_reason);
+}
+
+int sqlite_attempt_flags(const struct attempt *attempt)
+{
+    return (attempt->counted ? ATTEMPT_COUNTED : 0) | (attempt->body_incomplete ? ATTEMPT_INCOMPLETE : 0) |
+           (attempt->reused_connection ? ATTEMPT_REUSED : 0) | (attempt->mixed_answer ? ATTEMPT_MIXED : 0);
+}
+
+static bool take_attempt(sqlite3_stmt *row, struct arena *arena, struct attempt *attempt)
+{
+    int flags = sqlite3_column_int(row, 7);
+    const char *failure = (const char *)sqlite3_column_text(row, 6);
+    *attempt = (struct attempt){.delivery_id = number(row, 0),
+                                .lease = number(row, 1),
+                                .attempt = (int32_t)number(row, 2),
+                                .started_at_ms = number(row, 3),
+                                .duration_ms = (int32_t)number(row, 4),
+                                .status = (int)number(row, 5),
+                                .failure = failure ? failure_parse(failure) : FAILURE_NONE,
+                                .counted = flags & ATTEMPT_COUNTED,
+                                .body_incomplete = flags & ATTEMPT_INCOMPLETE,
+                                .reused_connection = flags & ATTEMPT_REUSED,
+                                .mixed_answer = flags & ATTEMPT_MIXED};
+    return copy_text(arena, row, 8, &attempt->address) && copy_text(arena, row, 9, &attempt->response);
+}
+
+static bool take_stats(sqlite3_stmt *row, struct store_stats *stats)
+{
+    *stats = (struct store_stats){.events = number(row, 0),
+                                  .deliveries_pending = number(row, 1),
+                                  .deliveries_delivered = number(row, 2),
+                                  .deliveries_given_up = number(row, 3),
+                                  .id_max = number(row, 4),
+                                  .endpoints = number(row, 5),
+                                  .oldest_due_ms = number(row, 6) > 0 ? number(row, 6) : 0};
+    return true;
+}
+
+/* What an answer holds of a query: where, how large, and in which array. */
+static size_t row_size(enum store_query_kind kind, struct store_answer *answer, void ***rows)
+{
+    switch (kind) {
+    case STORE_GET_USER:
+    case STORE_LIST_USERS:
+        *rows = (void **)&answer->users;
+        return sizeof *answer->users;
+    case STORE_GET_KEYRING:
+    case STORE_LIST_KEYS:
+        *rows = (void **)&answer->keys;
+        return sizeof *answer->keys;
+    case STORE_GET_EVENT:
+    case STORE_LIST_EVENTS:
+        *rows = (void **)&answer->events;
+        return sizeof *answer->events;
+    case STORE_LIST_DELIVERIES:
+    case STORE_GET_DELIVERY:
+        *rows = (void **)&answer->deliveries;
+        return sizeof *answer->deliveries;
+    case STORE_LIST_ATTEMPTS:
+        *rows = (void **)&answer->attempts;
+        return sizeof *answer->attempts;
+    case STORE_GET_STATS:
+        break;
+    }
+    *rows = (void **)&answer->stats;
+    return sizeof *answer->stats;
+}
+
+static bool take_row(sqlite3_stmt *row, struct arena *arena, enum store_query_kind kind, void *out)
+{
+    switch (kind) {
+    case STORE_GET_USER:
+    case STORE_LIST_USERS:
+        return take_user(row, arena, out);
+    case STORE_GET_KEYRING:
+    case STORE_LIST_KEYS:
+        return take_key(row, arena, out);
+    case STORE_GET_EVENT:
+    case STORE_LIST_EVENTS:
+        return take_event(row, arena, out);
+    case STORE_LIST_DELIVERIES:
+    case STORE_GET_DELIVERY:
+        return take_delivery(row, arena, out);
+    case STORE_LIST_ATTEMPTS:
+        return take_attempt(row, arena, out);
+    case STORE_GET_STATS:
+        break;
+    }
+    return take_stats(row, out);
+}
+
+static sqlite3_stmt *statement_for(struct sqlite_reader *reader, const struct store_query *query)
+{
+    int variant = (query->descending ? DESCENDING : 0) | (query->owner_id ? SCOPED : 0);
+    sqlite3_stmt **statement = &reader->statements[query->kind][variant];
+    if (*statement)
+        return *statement;
+    char text[1024];
+    size_t len = 0;
+    for (const char *at = query_texts[query->kind]; *at; at++) {
+        char plain[] = {*at, '\0'};
+        const char *piece = plain;
+        if (*at == '$')
+            piece = variant & SCOPED ? "AND e.owner_id = ?2" : "";
+        else if (*at == '~')
+            piece = variant & DESCENDING ? "<" : ">";
+        else if (*at == '@')
+            piece = variant & DESCENDING ? "DESC" : "ASC";
+        assert(len + strlen(piece) < sizeof text);
+        memcpy(text + len, piece, strlen(piece));
+        len += strlen(piece);
+    }
+    sqlite3_prepare_v3(reader->db, text, (int)len, SQLITE_PREPARE_PERSISTENT, statement, NULL);
+    return *statement;
+}
+
+/* Numbers that a statement does not have are ignored (SQLITE_RANGE). */
+static void bind(const struct store *store, sqlite3_stmt *statement, const struct store_query *query)
+{
+    int64_t start = query->after_id ? query->after_id : query->descending ? INT64_MAX : 0;
+    sqlite3_bind_int64(statement, 1, query->id);
+    bool users = query->kind == STORE_GET_USER || query->kind == STORE_LIST_USERS;
+    sqlite3_bind_int64(statement, 2, users ? query->master_id : query->owner_id);
+    sqlite3_bind_int64(statement, 3, start);
+    sqlite3_bind_int(statement, 4, query->limit > 0 ? query->limit + 1 : -1); /* one more: a page follows */
+    sqlite_bind_text(statement, 5, query->event_type);
+    sqlite_bind_text(statement, 6, query->resource_type);
+    sqlite_bind_text(statement, 7, query->resource_id);
+    sqlite3_bind_int(statement, 8, query->undelivered);
+    sqlite3_bind_int(statement, 9, query->with_document);
+    sqlite3_bind_int64(statement, 10, sqlite_now(store).due_ms);
+}
+
+/* Rows on the arena, twice as many whenever they run out. NULL: it is full. */
+static void *rows_grow(struct arena *arena, void *rows, size_t size, int count)
+{
+    if (count >= 4 && (count & (count - 1)) != 0)
+        return rows;
+    if (count != 0 && count < 4)
+        return rows;
+    void *grown = arena_alloc(arena, size * (size_t)(count ? 2 * count : 4));
+    if (grown && count)
+        memcpy(grown, rows, size * (size_t)count);
+    return grown;
+}
+
+static int collect(sqlite3_stmt *statement, const struct store_query *query, struct arena *arena,
+                   struct store_answer *answer)
+{
+    void **rows;
+    size_t size = row_size(query->kind, answer, &rows);
+    int rc;
+    while ((rc = sqlite3_step(statement)) == SQLITE_ROW && !answer->more) {
+        if (query->limit > 0 && answer->count == query->limit) {
+            answer->more = true;
+            break;
+        }
+        void *grown = rows_grow(arena, *rows, size, answer->count);
+        if (grown)
+            *rows = grown;
+        if (grown && take_row(statement, arena, query->kind, (char *)grown + size * (size_t)answer->count))
+            answer->count++;
+        else
+            answer->more = true; /* no room on the arena */
+    }
+    return sqlite3_reset(statement);
+}
+
+enum store_status sqlite_read(struct store *store, int reader_number, const struct store_query *query,
+                              struct arena *arena, struct store_answer *answer)
+{
+    assert(reader_number >= 0 && reader_number < store->config.readers);
+    struct sqlite_reader *reader = &store->readers[reader_number];
+    *answer = (struct store_answer){0};
+    sqlite3_stmt *statement = statement_for(reader, query);
+    int rc = statement ? SQLITE_OK : sqlite3_errcode(reader->db);
+    if (statement) {
+        bind(store, statement, query);
+        rc = collect(statement, query, arena, answer);
+    }
+    if (rc == SQLITE_OK)
+        return STORE_OK;
+    log_write(store->config.log, LOG_LEVEL_ERROR, "store", "sqlite: %s code=%d path=%s",
+              sqlite3_errmsg(reader->db), rc, store->path);
+    return (rc & 0xff) == SQLITE_BUSY ? STORE_DOWN : STORE_BROKEN;
+}
+
+enum store_status sqlite_readers_open(struct store *store)
+{
+    if (store->config.readers <= 0)
+        return STORE_OK;
+    store->readers = memory_zero((size_t)store->config.readers, sizeof *store->readers);
+    enum store_status status = STORE_OK;
+    for (int i = 0; i < store->config.readers && status == STORE_OK; i++)
+        status = sqlite_connect(store->path, false, &store->readers[i].db);
+    return status;
+}
+
+void sqlite_readers_close(struct store *store)
+{
+    for (int i = 0; store->readers && i < store->config.readers; i++) {
+        for (int kind = 0; kind < QUERY_COUNT; kind++)
+            for (int variant = 0; variant < VARIANT_COUNT; variant++)
+                sqlite3_finalize(store->readers[i].statements[kind][variant]);
+        sqlite3_close(store->readers[i].db);
+    }
+    free(store->readers);
+}

@@ -1,0 +1,152 @@
+/*
+ * The tables, as a list of numbered migrations. Each runs in its own transaction; once released, none is
+ * ever edited: a change is a new one at the end.
+ */
+#include "sqlite_parts.h"
+
+enum { APPLICATION_ID = 0x70686f72 /* "phor" in the file's header, for file(1) */ };
+
+static const char *const migrations[] = {
+    /* 1. `state` is one row, written with every batch. */
+    "PRAGMA application_id = 0x70686f72;"
+    "CREATE TABLE state ("
+    "  due_clock_ms INTEGER NOT NULL,"
+    "  service_clock_ms INTEGER NOT NULL,"
+    "  delivery_id_max INTEGER NOT NULL,"
+    "  event_id_max INTEGER NOT NULL,"
+    "  events INTEGER NOT NULL, pending INTEGER NOT NULL,"
+    "  delivered INTEGER NOT NULL, given_up INTEGER NOT NULL);"
+    "INSERT INTO state VALUES (0, 0, 0, 0, 0, 0, 0, 0);"
+
+    "CREATE TABLE users ("
+    "  id INTEGER PRIMARY KEY,"
+    "  role INTEGER NOT NULL,"
+    "  master_id INTEGER NOT NULL," /* 0: none */
+    "  name TEXT NOT NULL, email TEXT NOT NULL,"
+    "  webhook_url TEXT," /* a user with one is an endpoint */
+    "  receives_users_events INTEGER NOT NULL,"
+    "  success_2xx INTEGER NOT NULL,"
+    "  disable_on_410 INTEGER NOT NULL,"
+    "  paused INTEGER NOT NULL,"
+    "  answered INTEGER NOT NULL DEFAULT 0," /* that URL has acknowledged something once */
+    "  version INTEGER NOT NULL,"
+    "  created_at INTEGER, updated_at INTEGER);"
+
+    "CREATE TABLE api_keys ("
+    "  id INTEGER PRIMARY KEY,"
+    "  user_id INTEGER NOT NULL,"
+    "  digest TEXT NOT NULL UNIQUE," /* the key itself is kept nowhere */
+    "  label TEXT NOT NULL,"
+    "  created_at INTEGER, revoked_at INTEGER);"
+    "CREATE INDEX api_keys_user ON api_keys (user_id);"
+
+    /* The deliveries of an event have consecutive ids, so they need no index by event. `document` is last,
+     * so that reading the rest of a row does not read through it. */
+    "CREATE TABLE events ("
+    "  id INTEGER PRIMARY KEY,"
+    "  owner_id INTEGER NOT NULL,"
+    "  received_at INTEGER, created_at INTEGER, sent_at INTEGER,"
+    "  delivery_first INTEGER NOT NULL, delivery_count INTEGER NOT NULL,"
+    "  stamp_offset INTEGER NOT NULL,"
+    "  event_type TEXT NOT NULL, resource_type TEXT NOT NULL, resource_id TEXT NOT NULL,"
+    "  document BLOB NOT NULL);"
+    "CREATE INDEX events_owner ON events (owner_id);"
+
+    /* queue: the endpoint it waits for; 0, out under a lease; NULL, ended. With it in the index, waiting,
+     * leased and ended deliveries never meet in one scan. */
+    "CREATE TABLE deliveries ("
+    "  id INTEGER PRIMARY KEY,"
+    "  event_id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL,"
+    "  queue INTEGER, due_at INTEGER," /* due clock */
+    "  state INTEGER NOT NULL DEFAULT 0,"
+    "  attempt INTEGER NOT NULL DEFAULT 0,"
+    "  lease INTEGER NOT NULL, lost INTEGER NOT NULL,"
+    "  aged_from INTEGER," /* service clock; NULL until an attempt has counted */
+    "  first_attempt_at INTEGER, finished_at INTEGER,"
+    "  last_status INTEGER, last_reason TEXT);"
+    "CREATE INDEX deliveries_queue ON deliveries (queue, due_at) WHERE queue IS NOT NULL;"
+
+    "CREATE TABLE attempts ("
+    "  delivery_id INTEGER NOT NULL, lease INTEGER NOT NULL,"
+    "  attempt INTEGER NOT NULL,"
+    "  started_at INTEGER, duration_ms INTEGER NOT NULL,"
+    "  status INTEGER NOT NULL, failure TEXT," /* NULL: none */
+    "  flags INTEGER NOT NULL,"
+    "  address TEXT, response BLOB,"
+    "  PRIMARY KEY (delivery_id, lease)) WITHOUT ROWID;"
+
+    "CREATE TABLE idempotency ("
+    "  requester_id INTEGER NOT NULL, key BLOB NOT NULL,"
+    "  digest BLOB NOT NULL, event_id INTEGER NOT NULL,"
+    "  PRIMARY KEY (requester_id, key)) WITHOUT ROWID;"
+    "CREATE INDEX idempotency_event ON idempotency (event_id);",
+};
+
+enum { SCHEMA_VERSION = sizeof migrations / sizeof *migrations };
+
+enum store_status sqlite_connect(const char *path, bool writer, sqlite3 **db)
+{
+    /* NOMUTEX: each connection has one thread. Readers never write, so they never checkpoint either: in
+     * SQLite 3.40 a second checkpointer can lose what the first one wrote. */
+    int flags = SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
+    if (sqlite3_open_v2(path, db, flags, NULL) != SQLITE_OK)
+        return STORE_BROKEN;
+    sqlite3_extended_result_codes(*db, 1);
+    sqlite3_busy_timeout(*db, 5000);
+    /* FULL: every commit is synced before it is acknowledged (NORMAL loses commits in a power cut). */
+    const char *pragmas = writer ? "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL;"
+                                   "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
+                                   "PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;"
+                                 : "PRAGMA query_only = 1; PRAGMA cache_size = -1024;";
+    return sqlite3_exec(*db, pragmas, NULL, NULL, NULL) == SQLITE_OK ? STORE_OK : STORE_BROKEN;
+}
+
+static int pragma_number(sqlite3 *db, const char *pragma, int *number)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = sqlite3_prepare_v2(db, pragma, -1, &statement, NULL);
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = sqlite3_step(statement);
+    if (rc == SQLITE_ROW)
+        *number = sqlite3_column_int(statement, 0);
+    return sqlite3_finalize(statement);
+}
+
+static int migrate_one(sqlite3 *db, int from)
+{
+    char *version = sqlite3_mprintf("PRAGMA user_version = %d; COMMIT;", from + 1);
+    int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(db, migrations[from], NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(db, version, NULL, NULL, NULL);
+    if (rc != SQLITE_OK && !sqlite3_get_autocommit(db))
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    sqlite3_free(version);
+    return rc;
+}
+
+enum store_status sqlite_migrate(struct store *store)
+{
+    int version = 0, application = 0;
+    int rc = pragma_number(store->db, "PRAGMA user_version", &version);
+    if (rc == SQLITE_OK)
+        rc = pragma_number(store->db, "PRAGMA application_id", &application);
+    if (rc != SQLITE_OK)
+        return sqlite_fault(store, rc);
+    if (version > 0 && application != APPLICATION_ID) {
+        log_write(store->config.log, LOG_LEVEL_ERROR, "store", "this SQLite file is not posthorn's path=%s",
+                  store->path);
+        return STORE_BROKEN;
+    }
+    if (version > SCHEMA_VERSION)
+        return STORE_NEWER;
+    for (; version < SCHEMA_VERSION; version++) {
+        rc = migrate_one(store->db, version);
+        if (rc != SQLITE_OK)
+            return sqlite_fault(store, rc);
+        log_write(store->config.log, LOG_LEVEL_INFO, "store", "schema migrated version=%d", version + 1);
+    }
+    return STORE_OK;
+}

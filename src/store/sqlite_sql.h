@@ -1,0 +1,81 @@
+/*
+ * sqlite_sql: every statement of the writer, prepared once at open. What they read and write is in
+ * sqlite_schema.c.
+ */
+#pragma once
+
+/* deliveries.queue says where a delivery stands: the endpoint it waits for; 0, out under a lease; NULL,
+ * ended.
+ */
+#define SQL_LIST(X)                                                                                          \
+    X(BEGIN, "BEGIN IMMEDIATE")                                                                              \
+    X(COMMIT, "COMMIT")                                                                                      \
+    X(ROLLBACK, "ROLLBACK")                                                                                  \
+    X(STATE_SAVE, "UPDATE state SET due_clock_ms = ?1, service_clock_ms = ?2, delivery_id_max = ?3,"         \
+                  " event_id_max = ?4, events = ?5, pending = ?6, delivered = ?7, given_up = ?8")            \
+                                                                                                             \
+    X(EVENT_INSERT, "INSERT INTO events (id, owner_id, received_at, created_at, sent_at, delivery_first,"    \
+                    " delivery_count, stamp_offset, event_type, resource_type, resource_id, document)"       \
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")                           \
+    X(EVENT_SENT, "UPDATE events SET sent_at = ?2 WHERE id = ?1")                                            \
+    X(IDEMPOTENCY_GET, "SELECT digest, event_id FROM idempotency WHERE requester_id = ?1 AND key = ?2")      \
+    X(IDEMPOTENCY_INSERT, "INSERT INTO idempotency (requester_id, key, digest, event_id)"                    \
+                          " VALUES (?1, ?2, ?3, ?4)")                                                        \
+    X(DELIVERY_INSERT, "INSERT INTO deliveries (id, event_id, endpoint_id, queue, due_at, lease, lost)"      \
+                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)")                                               \
+                                                                                                             \
+    X(DUE_GET, "SELECT d.id, d.lease, d.lost, d.attempt, d.aged_from, e.id, e.sent_at, e.stamp_offset,"      \
+               " e.document FROM deliveries d JOIN events e ON e.id = d.event_id"                            \
+               " WHERE d.queue = ?1 AND d.due_at <= ?2 ORDER BY d.due_at LIMIT ?3")                          \
+    X(DUE_NEXT, "SELECT min(due_at) FROM deliveries WHERE queue = ?1")                                       \
+    X(DELIVERY_CLAIM, "UPDATE deliveries SET queue = 0, due_at = ?2, lease = ?3, lost = ?4 WHERE id = ?1")   \
+    X(DELIVERY_UNCLAIM, "UPDATE deliveries SET queue = endpoint_id WHERE id = ?1")                           \
+    X(DELIVERY_UNCLAIM_ALL, "UPDATE deliveries SET queue = endpoint_id, due_at = min(due_at, ?1)"            \
+                            " WHERE queue = 0")                                                              \
+                                                                                                             \
+    X(DELIVERY_GET, "SELECT d.event_id, d.endpoint_id, d.state, d.lease, d.attempt, d.aged_from"             \
+                    " FROM deliveries d WHERE d.id = ?1")                                                    \
+    X(DELIVERY_RECORD, "UPDATE deliveries SET queue = ?2, due_at = ?3, state = ?4, attempt = ?5, lost = 0,"  \
+                       " aged_from = ?6, first_attempt_at = coalesce(first_attempt_at, ?7),"                 \
+                       " finished_at = ?8, last_status = ?9, last_reason = ?10 WHERE id = ?1")               \
+    X(DELIVERY_RESEND, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2, state = 0, attempt = 0,"     \
+                       " lost = 0, aged_from = NULL, finished_at = NULL WHERE id = ?1")                      \
+    X(DELIVERY_CANCEL, "UPDATE deliveries SET queue = NULL, due_at = NULL, state = 3, finished_at = ?2"      \
+                       " WHERE id = ?1")                                                                     \
+    X(ATTEMPT_INSERT, "INSERT INTO attempts (delivery_id, lease, attempt, started_at, duration_ms, status,"  \
+                      " failure, flags, address, response)"                                                  \
+                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")                                   \
+                                                                                                             \
+    X(USER_INSERT,                                                                                           \
+      "INSERT INTO users (id, role, master_id, name, email, webhook_url, receives_users_events,"             \
+      " success_2xx, disable_on_410, paused, version, created_at, updated_at)"                               \
+      " VALUES (coalesce(?1, (SELECT max(max(id), 4) + 1 FROM users), 5), ?2, ?3, ?4, ?5, ?6,"               \
+      " ?7, ?8, ?9, ?10, 1, ?11, ?12)")                                                                      \
+    X(USER_GET, "SELECT version FROM users WHERE id = ?1")                                                   \
+    X(USER_UPDATE, "UPDATE users SET answered = answered AND webhook_url IS ?4, name = ?2, email = ?3,"      \
+                   " webhook_url = ?4, receives_users_events = ?5, success_2xx = ?6, disable_on_410 = ?7,"   \
+                   " paused = ?8, updated_at = ?9, version = version + 1 WHERE id = ?1")                     \
+    X(USER_ANSWERED, "UPDATE users SET answered = 1 WHERE id = ?1")                                          \
+    X(KEY_INSERT, "INSERT INTO api_keys (id, user_id, digest, label, created_at)"                            \
+                  " VALUES (?1, ?2, ?3, ?4, ?5)")                                                            \
+    X(KEY_GET, "SELECT revoked_at IS NOT NULL, (SELECT count(*) FROM api_keys o"                             \
+               " WHERE o.user_id = k.user_id AND o.revoked_at IS NULL)"                                      \
+               " FROM api_keys k WHERE id = ?1 AND user_id = ?2")                                            \
+    X(KEY_REVOKE, "UPDATE api_keys SET revoked_at = ?2 WHERE id = ?1")                                       \
+    X(ROSTER_LOAD, "SELECT u.id, u.master_id, u.webhook_url, u.success_2xx, u.paused,"                       \
+                   " u.receives_users_events, u.answered,"                                                   \
+                   " (SELECT k.digest FROM api_keys k WHERE k.user_id = u.id AND k.revoked_at IS NULL"       \
+                   " ORDER BY k.id LIMIT 1) FROM users u WHERE ?1 IS NULL OR u.id = ?1")                     \
+                                                                                                             \
+    X(PURGE_SCAN, "SELECT e.id, e.received_at, e.delivery_first, e.delivery_count,"                          \
+                  " EXISTS (SELECT 1 FROM deliveries d WHERE d.id >= e.delivery_first"                       \
+                  " AND d.id < e.delivery_first + e.delivery_count AND d.state = 0)"                         \
+                  " FROM events e WHERE e.id > ?1 ORDER BY e.id LIMIT ?2")                                   \
+    X(PURGE_ATTEMPTS, "DELETE FROM attempts WHERE delivery_id >= ?1 AND delivery_id < ?2")                   \
+    X(PURGE_DELIVERIES, "DELETE FROM deliveries WHERE id >= ?1 AND id < ?2 RETURNING state")                 \
+    X(PURGE_IDEMPOTENCY, "DELETE FROM idempotency WHERE event_id = ?1")                                      \
+    X(PURGE_EVENT, "DELETE FROM events WHERE id = ?1")
+
+#define SQL_ENUM(symbol, text) SQL_##symbol,
+enum sql { SQL_LIST(SQL_ENUM) SQL_COUNT };
+#undef SQL_ENUM

@@ -1,0 +1,209 @@
+/*
+ * Users and keys. Every user has an entry in the roster, with a URL or without.
+ */
+#include "memory.h"
+#include "sqlite_parts.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- the roster ---- */
+
+enum store_status sqlite_roster_due(struct store *store, struct endpoint *endpoint)
+{
+    sqlite3_stmt *next = store->sql[SQL_DUE_NEXT];
+    sqlite3_bind_int64(next, 1, endpoint->id);
+    bool found = false;
+    enum store_status status = sqlite_row(store, SQL_DUE_NEXT, &found);
+    if (status != STORE_OK)
+        return status;
+    bool waits = found && sqlite3_column_type(next, 0) != SQLITE_NULL;
+    roster_waits_first(&store->roster, endpoint, waits ? sqlite3_column_int64(next, 0) : ROSTER_NEVER);
+    sqlite3_reset(next);
+    return STORE_OK;
+}
+
+static void roster_take(struct store *store, sqlite3_stmt *row)
+{
+    int64_t id = sqlite3_column_int64(row, 0);
+    struct endpoint *endpoint = roster_get(&store->roster, id);
+    bool is_new = !endpoint;
+    if (is_new)
+        endpoint = roster_add(&store->roster, id);
+    endpoint->seen = true;
+    endpoint->master_id = sqlite3_column_int64(row, 1);
+    const char *url = (const char *)sqlite3_column_text(row, 2);
+    bool url_changed = !is_new && url && (!endpoint->url || strcmp(url, endpoint->url) != 0);
+    free(endpoint->url);
+    endpoint->url = url ? memory_copy_text(url) : NULL;
+    endpoint->success_2xx = sqlite3_column_int(row, 3);
+    endpoint->paused = sqlite3_column_int(row, 4);
+    endpoint->receives_users_events = sqlite3_column_int(row, 5);
+    const char *digest = (const char *)sqlite3_column_text(row, 7);
+    snprintf(endpoint->auth_digest, sizeof endpoint->auth_digest, "%s", digest ? digest : "");
+    if (is_new && sqlite3_column_int(row, 6))
+        roster_attempted(&store->roster, endpoint, true);
+    else if (url_changed)
+        roster_renew(&store->roster, endpoint);
+    roster_changed(&store->roster, endpoint);
+}
+
+static void roster_sweep(struct store *store)
+{
+    size_t at = 0;
+    struct endpoint *endpoint = idmap_each(&store->roster.endpoints, &at);
+    while (endpoint) {
+        struct endpoint *next = idmap_each(&store->roster.endpoints, &at);
+        if (!endpoint->seen)
+            roster_drop(&store->roster, endpoint);
+        else
+            endpoint->seen = false;
+        endpoint = next;
+    }
+}
+
+enum store_status sqlite_roster_load(struct store *store, int64_t id)
+{
+    sqlite3_stmt *load = store->sql[SQL_ROSTER_LOAD];
+    sqlite_bind_time(load, 1, id);
+    while (sqlite3_step(load) == SQLITE_ROW)
+        roster_take(store, load);
+    int rc = sqlite3_reset(load);
+    if (rc != SQLITE_OK)
+        return sqlite_fault(store, rc);
+    if (id == 0)
+        roster_sweep(store);
+    else if (roster_get(&store->roster, id))
+        roster_get(&store->roster, id)->seen = false;
+    return STORE_OK;
+}
+
+static enum store_status user_changed(struct store *store, int64_t id)
+{
+    store->users_changed = store->changed = true;
+    return sqlite_roster_load(store, id);
+}
+
+/* ---- users ---- */
+
+static void bind_url(sqlite3_stmt *statement, int at, struct bytes url)
+{
+    if (url.len > 0)
+        sqlite_bind_text(statement, at, url);
+    else
+        sqlite3_bind_null(statement, at);
+}
+
+enum store_status sqlite_user_create(struct store *store, struct store_op *op)
+{
+    const struct user *user = &op->user.user;
+    sqlite3_stmt *insert = store->sql[SQL_USER_INSERT];
+    sqlite_bind_time(insert, 1, user->id); /* 0 is NULL is the next one */
+    sqlite3_bind_int(insert, 2, (int)user->role);
+    sqlite3_bind_int64(insert, 3, user->master_id);
+    sqlite_bind_text(insert, 4, user->name);
+    sqlite_bind_text(insert, 5, user->email);
+    bind_url(insert, 6, user->webhook_url);
+    sqlite3_bind_int(insert, 7, user->receives_users_events);
+    sqlite3_bind_int(insert, 8, user->success_2xx);
+    sqlite3_bind_int(insert, 9, user->disable_on_410);
+    sqlite3_bind_int(insert, 10, user->paused);
+    sqlite_bind_time(insert, 11, user->created_at_ms);
+    sqlite_bind_time(insert, 12, user->updated_at_ms);
+    sqlite3_step(insert);
+    int rc = sqlite3_reset(insert);
+    if ((rc & 0xff) == SQLITE_CONSTRAINT) {
+        op->result = STORE_CONFLICT;
+        return STORE_OK;
+    }
+    if (rc != SQLITE_OK)
+        return sqlite_fault(store, rc);
+    op->id = sqlite3_last_insert_rowid(store->db);
+    return user_changed(store, op->id);
+}
+
+enum store_status sqlite_user_update(struct store *store, struct store_op *op)
+{
+    const struct user *user = &op->user.user;
+    sqlite3_stmt *get = store->sql[SQL_USER_GET];
+    sqlite3_bind_int64(get, 1, user->id);
+    bool found = false;
+    enum store_status status = sqlite_row(store, SQL_USER_GET, &found);
+    if (status != STORE_OK)
+        return status;
+    if (!found) {
+        op->result = STORE_NOT_FOUND;
+        return STORE_OK;
+    }
+    op->id = user->id;
+    int64_t version = sqlite3_column_int64(get, 0);
+    sqlite3_reset(get);
+    if (op->user.if_version != -1 && op->user.if_version != version) {
+        op->result = STORE_CONFLICT;
+        return STORE_OK;
+    }
+    sqlite3_stmt *update = store->sql[SQL_USER_UPDATE];
+    sqlite3_bind_int64(update, 1, user->id);
+    sqlite_bind_text(update, 2, user->name);
+    sqlite_bind_text(update, 3, user->email);
+    bind_url(update, 4, user->webhook_url);
+    sqlite3_bind_int(update, 5, user->receives_users_events);
+    sqlite3_bind_int(update, 6, user->success_2xx);
+    sqlite3_bind_int(update, 7, user->disable_on_410);
+    sqlite3_bind_int(update, 8, user->paused);
+    sqlite_bind_time(update, 9, user->updated_at_ms);
+    status = sqlite_run(store, SQL_USER_UPDATE);
+    return status == STORE_OK ? user_changed(store, user->id) : status;
+}
+
+/* ---- keys ---- */
+
+enum store_status sqlite_key_create(struct store *store, struct store_op *op)
+{
+    const struct api_key *key = &op->key;
+    if (!roster_get(&store->roster, key->user_id)) {
+        op->result = STORE_NOT_FOUND;
+        return STORE_OK;
+    }
+    sqlite3_stmt *insert = store->sql[SQL_KEY_INSERT];
+    sqlite_bind_time(insert, 1, key->id);
+    sqlite3_bind_int64(insert, 2, key->user_id);
+    sqlite3_bind_text(insert, 3, key->digest, -1, SQLITE_STATIC);
+    sqlite_bind_text(insert, 4, key->label);
+    sqlite_bind_time(insert, 5, key->created_at_ms);
+    sqlite3_step(insert);
+    int rc = sqlite3_reset(insert);
+    if ((rc & 0xff) == SQLITE_CONSTRAINT) {
+        op->result = STORE_CONFLICT;
+        return STORE_OK;
+    }
+    if (rc != SQLITE_OK)
+        return sqlite_fault(store, rc);
+    op->id = sqlite3_last_insert_rowid(store->db);
+    return user_changed(store, key->user_id);
+}
+
+enum store_status sqlite_key_revoke(struct store *store, struct store_op *op)
+{
+    sqlite3_stmt *get = store->sql[SQL_KEY_GET];
+    sqlite3_bind_int64(get, 1, op->key.id);
+    sqlite3_bind_int64(get, 2, op->key.user_id);
+    bool found = false;
+    enum store_status status = sqlite_row(store, SQL_KEY_GET, &found);
+    if (status != STORE_OK)
+        return status;
+    if (!found) {
+        op->result = STORE_NOT_FOUND;
+        return STORE_OK;
+    }
+    op->id = op->key.id;
+    bool refused = sqlite3_column_int(get, 0) || sqlite3_column_int64(get, 1) <= 1;
+    sqlite3_reset(get);
+    if (refused) {
+        op->result = STORE_CONFLICT;
+        return STORE_OK;
+    }
+    sqlite3_bind_int64(store->sql[SQL_KEY_REVOKE], 1, op->key.id);
+    sqlite3_bind_int64(store->sql[SQL_KEY_REVOKE], 2, store->now.wall_ms);
+    status = sqlite_run(store, SQL_KEY_REVOKE);
+    return status == STORE_OK ? user_changed(store, op->key.user_id) : status;
+}

@@ -1,0 +1,20 @@
+#include "store.h"
+
+const char *store_status_sentence(enum store_status status)
+{
+    switch (status) {
+    case STORE_OK:
+        return "the store is well";
+    case STORE_FULL:
+        return "the disk is full: nothing was written";
+    case STORE_DOWN:
+        return "the store cannot be reached now";
+    case STORE_BROKEN:
+        return "the disk failed or the file is damaged: nothing more is acknowledged";
+    case STORE_LOCKED:
+        return "another server has this data folder";
+    case STORE_NEWER:
+        return "the data was written by a newer version of posthorn";
+    }
+    return "unknown";
+}
