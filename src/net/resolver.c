@@ -53,6 +53,7 @@ struct resolver {
     struct watch *watches;
     struct deadline_queue *second_limit;
     int name_count, running;
+    int inside; /* calls into c-ares that have not returned: it must not be destroyed under them */
     bool closing;
     struct name *oldest, *newest;
     struct name *buckets[BUCKETS];
@@ -293,11 +294,33 @@ static void on_answer_v6(void *arg, int status, int timeouts, unsigned char *rep
 
 static void arm_timer(struct resolver *resolver);
 
+static void destroy(struct resolver *resolver)
+{
+    ares_destroy(resolver->channel); /* calls back for what is being asked, and drops its sockets */
+    while (resolver->oldest)
+        name_free(resolver->oldest);
+}
+
+static void leave(struct resolver *resolver)
+{
+    if (--resolver->inside > 0)
+        return;
+    if (resolver->closing)
+        destroy(resolver);
+    else
+        arm_timer(resolver);
+}
+
+static void process(struct resolver *resolver, ares_socket_t readable, ares_socket_t writable)
+{
+    resolver->inside++;
+    ares_process_fd(resolver->channel, readable, writable);
+    leave(resolver);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
-    struct resolver *resolver = timer->data;
-    ares_process_fd(resolver->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-    arm_timer(resolver);
+    process(timer->data, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 }
 
 static void arm_timer(struct resolver *resolver)
@@ -312,14 +335,12 @@ static void arm_timer(struct resolver *resolver)
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct watch *watch = poll->data;
-    struct resolver *resolver = watch->resolver;
     ares_socket_t fd = watch->fd;
 
     if (status < 0)
         events = UV_READABLE | UV_WRITABLE;
-    ares_process_fd(resolver->channel, events & UV_READABLE ? fd : ARES_SOCKET_BAD,
-                    events & UV_WRITABLE ? fd : ARES_SOCKET_BAD);
-    arm_timer(resolver);
+    process(watch->resolver, events & UV_READABLE ? fd : ARES_SOCKET_BAD,
+            events & UV_WRITABLE ? fd : ARES_SOCKET_BAD);
 }
 
 static void on_watch_closed(uv_handle_t *handle)
@@ -392,10 +413,9 @@ struct resolver *resolver_open(uv_loop_t *loop, const char *servers, int limit_m
 void resolver_close(struct resolver *resolver)
 {
     resolver->closing = true;
-    ares_destroy(resolver->channel); /* calls back for what is being asked, and drops its sockets */
     uv_close((uv_handle_t *)&resolver->timer, NULL);
-    while (resolver->oldest)
-        name_free(resolver->oldest);
+    if (resolver->inside == 0)
+        destroy(resolver);
 }
 
 void resolver_free(struct resolver *resolver)
@@ -429,10 +449,11 @@ static void look_up(struct name *name)
         name->lookups[family] = (struct lookup){.name = name, .running = true};
         resolver->running++;
     }
+    resolver->inside++;
     ares_query(resolver->channel, name->host, 1 /* IN */, 28 /* AAAA */, on_answer_v6,
                &name->lookups[FAMILY_V6]);
     ares_query(resolver->channel, name->host, 1, 1 /* A */, on_answer_v4, &name->lookups[FAMILY_V4]);
-    arm_timer(resolver);
+    leave(resolver);
 }
 
 void resolver_ask(struct resolver *resolver, const char *host, struct resolver_question *question)

@@ -158,7 +158,7 @@ struct tls *tls_open(const char *ca_file, struct log *log)
     if (ca_file)
         trusted = SSL_CTX_load_verify_file(tls->context, ca_file) == 1;
     else
-        trusted = SSL_CTX_set_default_verify_paths(tls->context) == 1;
+        trusted = SSL_CTX_set_default_verify_dir(tls->context) == 1; /* each authority when first needed */
     ERR_clear_error();
     if (!trusted) {
         log_write(log, LOG_LEVEL_ERROR, "tls", "the authorities cannot be read file=%s",

@@ -14,7 +14,8 @@ enum { TLS_RECORD_LEN_MAX = 16 * 1024 };
 
 struct tls; /* the context and the sessions */
 
-/* ca_file NULL: the system's authorities. NULL: it cannot be read, and the log says so. */
+/* ca_file NULL: the system's authorities, each read when first needed and kept. NULL: it cannot be read, and
+ * the log says so. */
 struct tls *tls_open(const char *ca_file, struct log *log);
 void tls_free(struct tls *tls);
 
