@@ -139,17 +139,11 @@ export async function setUrl(server, url, { id = server.user_id, key = server.ap
     return expect(200, api(server, 'PATCH', '/api/users/me', body, { key }), 'PATCH webhook_url');
 }
 
-/** Makes a Regular user with a key: { user_id, api_key }. */
+/** Makes a Regular user: { user_id, api_key }. */
 export async function makeUser(server, name = 'Somebody') {
-    const made = await expect(201,
+    const { json } = await expect(201,
         api(server, 'POST', '/api/users', { data: { type: 'users', attributes: { name } } }), 'POST user');
-    const user_id = made.json.data.id;
-    const key = await expect(201,
-        api(server, 'POST', '/api/api_keys',
-            { data: { type: 'api_keys', attributes: { label: 'e2e' },
-                      relationships: { user: { data: { type: 'users', id: user_id } } } } }),
-        'POST key');
-    return { user_id, api_key: key.json.data.attributes.api_key };
+    return { user_id: json.data.id, api_key: json.meta.api_key };
 }
 
 /** The body of POST /api/events. */

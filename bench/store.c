@@ -1,0 +1,180 @@
+/*
+ * store: what one event costs in the store alone: accepted, born leased (or claimed), its attempt recorded.
+ *
+ *   store DIR [--batch N] [--events N] [--claimed]
+ *
+ * One thread, one batch after the other, each with N new events and the N outcomes of the batch before, as
+ * the queue does it under load. CPU is user and system time of this thread.
+ */
+#include "store.h"
+#include "body.h"
+#include "memory.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { USERS = 50, BATCH_MAX = 4096, BODY_LEN = 500 };
+
+struct bench {
+    struct store *store;
+    int batch;
+    bool claimed;
+    int64_t id;
+    struct store_op *ops, **op_list;
+    struct store_work *boxes, **box_list;
+    int filled;
+    char *document;
+    size_t document_len;
+    uint32_t stamp_offset;
+};
+
+static void check(bool right, const char *what)
+{
+    if (right)
+        return;
+    fprintf(stderr, "store bench: %s\n", what);
+    exit(1);
+}
+
+static void write_batch(struct bench *bench, int ops, int boxes)
+{
+    struct store_batch batch = {
+        .ops = bench->op_list, .op_count = ops, .boxes = bench->box_list, .box_count = boxes};
+    check(store_sqlite.write(bench->store, &batch) == STORE_OK, "a write failed");
+    bench->filled = batch.filled_count;
+}
+
+static void make_users(struct bench *bench)
+{
+    for (int i = 0; i < USERS; i++) {
+        bench->ops[0] =
+            (struct store_op){.kind = STORE_USER_CREATE,
+                              .user.user = {.id = MODEL_USER_ID_FIRST + i,
+                                            .name = bytes_of("bench"),
+                                            .webhook_url = bytes_of("http://127.0.0.1:3000/webhooks/bench")}};
+        bench->ops[1] =
+            (struct store_op){.kind = STORE_KEY_CREATE, .key = {.user_id = MODEL_USER_ID_FIRST + i}};
+        snprintf(bench->ops[1].key.digest, sizeof bench->ops[1].key.digest, "%064d", i);
+        write_batch(bench, 2, 0);
+    }
+}
+
+static void make_document(struct bench *bench)
+{
+    static struct arena arena;
+    struct text text;
+    char included[BODY_LEN + 64];
+    snprintf(included, sizeof included,
+             "{\"type\":\"payments\",\"id\":\"7\",\"attributes\":{\"note\":\"%0*d\"}}", BODY_LEN - 64, 0);
+    arena_init(&arena, 1 << 16);
+    text_init(&text, &arena, 1 << 15);
+    struct body_parts parts = {.id = (int64_t)1 << 60,
+                               .event_type = bytes_of("payment_updated"),
+                               .resource_type = bytes_of("payments"),
+                               .resource_id = bytes_of("7"),
+                               .included = bytes_of(included)};
+    body_render(&text, &parts, &bench->stamp_offset);
+    bench->document = text.data;
+    bench->document_len = text.len;
+}
+
+static void put_event(struct bench *bench, struct store_op *op)
+{
+    int64_t id = bench->id++;
+    *op = (struct store_op){.kind = STORE_EVENT,
+                            .event.event = {.id = ((int64_t)1 << 60) + id,
+                                            .owner_id = MODEL_USER_ID_FIRST + id % USERS,
+                                            .event_type = bytes_of("payment_updated"),
+                                            .resource_type = bytes_of("payments"),
+                                            .resource_id = bytes_of("7"),
+                                            .created_at_ms = 1700000000000,
+                                            .received_at_ms = 1700000000000,
+                                            .document = bytes_make(bench->document, bench->document_len),
+                                            .stamp_offset = bench->stamp_offset}};
+}
+
+static void put_outcome(const struct store_work *box, struct store_op *op)
+{
+    *op = (struct store_op){.kind = STORE_OUTCOME,
+                            .outcome = {.delivery_id = box->delivery_id,
+                                        .lease = box->lease,
+                                        .decision = {.kind = DECISION_DELIVERED},
+                                        .answered = true,
+                                        .attempt = {.attempt = 1,
+                                                    .started_at_ms = box->sent_at_ms,
+                                                    .duration_ms = 3,
+                                                    .status = 200,
+                                                    .counted = true,
+                                                    .reused_connection = true,
+                                                    .address = bytes_of("127.0.0.1:3000"),
+                                                    .response = bytes_of("{\"status\":\"success\"}")}}};
+}
+
+static void round_of(struct bench *bench)
+{
+    int ops = bench->filled;
+    for (int i = 0; i < bench->filled; i++)
+        put_outcome(&bench->boxes[i], &bench->ops[i]);
+    for (int i = 0; i < bench->batch; i++)
+        put_event(bench, &bench->ops[ops++]);
+    write_batch(bench, ops, bench->claimed ? 0 : BATCH_MAX);
+    if (bench->claimed)
+        write_batch(bench, 0, BATCH_MAX);
+    check(bench->filled <= 2 * bench->batch, "more boxes were filled than there are events");
+}
+
+static void report(const struct bench *bench, int64_t events, int64_t cpu_us, int64_t wall_ms)
+{
+    printf("{\"batch\":%d,\"claimed\":%s,\"events\":%lld,\"cpu_us_per_event\":%.2f,\"events_per_s\":%.0f,"
+           "\"document_bytes\":%zu}\n",
+           bench->batch, bench->claimed ? "true" : "false", (long long)events,
+           (double)cpu_us / (double)events, 1000.0 * (double)events / (double)(wall_ms ? wall_ms : 1),
+           bench->document_len);
+}
+
+int main(int argc, char **argv)
+{
+    check(argc >= 2, "usage: store DIR [--batch N] [--events N] [--claimed]");
+    struct bench bench = {.batch = 256, .id = 1};
+    int64_t events = 100000;
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "--claimed") == 0)
+            bench.claimed = true;
+        else if (strcmp(argv[i], "--batch") == 0 && i + 1 < argc)
+            bench.batch = atoi(argv[++i]);
+        else if (strcmp(argv[i], "--events") == 0 && i + 1 < argc)
+            events = atoll(argv[++i]);
+    }
+    check(bench.batch > 0 && bench.batch <= BATCH_MAX / 2, "--batch: 1 to 2048");
+    char path[1024];
+    snprintf(path, sizeof path, "%s/store-bench.db", argv[1]);
+    check(access(path, F_OK) != 0, "DIR/store-bench.db is there already");
+    struct store_config config = {.path = path,
+                                  .clock = clock_system(),
+                                  .policy = policy_default(),
+                                  .lease_ms = 120000,
+                                  .slots_unproven_max = BATCH_MAX};
+    check(store_sqlite.open(&config, &bench.store) == STORE_OK, "the store did not open");
+    bench.ops = memory_zero(2 * BATCH_MAX, sizeof *bench.ops);
+    bench.op_list = memory_zero(2 * BATCH_MAX, sizeof *bench.op_list);
+    bench.boxes = memory_zero(BATCH_MAX, sizeof *bench.boxes);
+    bench.box_list = memory_zero(BATCH_MAX, sizeof *bench.box_list);
+    for (int i = 0; i < 2 * BATCH_MAX; i++)
+        bench.op_list[i] = &bench.ops[i];
+    for (int i = 0; i < BATCH_MAX; i++) {
+        bench.box_list[i] = &bench.boxes[i];
+        arena_init(&bench.boxes[i].memory, 1 << 16);
+    }
+    make_document(&bench);
+    make_users(&bench);
+    while (bench.id < 20 * bench.batch) /* warm: endpoints proven, caches filled */
+        round_of(&bench);
+    int64_t first = bench.id, cpu_us = clock_thread_cpu_us();
+    int64_t started_ms = clock_mono_ms(&config.clock);
+    while (bench.id - first < events)
+        round_of(&bench);
+    report(&bench, bench.id - first, clock_thread_cpu_us() - cpu_us,
+           clock_mono_ms(&config.clock) - started_ms);
+    store_sqlite.close(bench.store);
+    return 0;
+}
