@@ -1,0 +1,172 @@
+#include "client.h"
+#include "command.h"
+#include "json.h"
+#include "memory.h"
+#include "text.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { ANSWER_LEN_MAX = 16 << 20, MEMORY_LEN_MAX = 64 << 10, CONNECT_MS_MAX = 10000, CALL_MS_MAX = 60000 };
+
+const char client_server_default[] = "http://127.0.0.1:8080";
+
+struct client {
+    const char *command, *server;
+    CURL *curl;
+    struct curl_slist *headers;
+    struct arena kept;   /* until the client is closed */
+    struct arena answer; /* until the next call */
+    struct text received;
+    struct json_object *json;
+};
+
+int client_open(const struct usage *usage, const struct client_options *options, struct client **out)
+{
+    *out = NULL;
+    if (!options->key)
+        return options_wrong(usage, "an API key is needed: give --key KEY or set POSTHORN_KEY");
+    if (strpbrk(options->key, "\r\n"))
+        return options_wrong(usage, "the API key has a line break in it");
+    struct client *client = memory_zero(1, sizeof *client);
+    client->command = usage->command;
+    arena_init(&client->kept, MEMORY_LEN_MAX);
+    arena_init(&client->answer, ANSWER_LEN_MAX * 2);
+    struct bytes server = bytes_of(options->server ? options->server : client_server_default);
+    while (server.len > 0 && server.data[server.len - 1] == '/')
+        server.len--;
+    client->server = arena_copy(&client->kept, server).data;
+    char *authorization = arena_printf(&client->kept, "Authorization: %s", options->key);
+    client->curl = curl_easy_init();
+    if (!client->curl || !client->server || !authorization) {
+        client_close(client);
+        return options_wrong(usage, "the server's URL or the key is too long");
+    }
+    client->headers = curl_slist_append(client->headers, authorization);
+    client->headers = curl_slist_append(client->headers, "Content-Type: application/json");
+    client->headers = curl_slist_append(client->headers, "Accept: application/vnd.api+json");
+    client->headers = curl_slist_append(client->headers, "Expect:");
+    *out = client;
+    return EXIT_DONE;
+}
+
+void client_close(struct client *client)
+{
+    json_object_put(client->json);
+    curl_slist_free_all(client->headers);
+    if (client->curl)
+        curl_easy_cleanup(client->curl);
+    arena_fini(&client->answer);
+    arena_fini(&client->kept);
+    free(client);
+}
+
+static size_t on_data(char *data, size_t one, size_t len, void *ctx)
+{
+    struct client *client = ctx;
+
+    text_put(&client->received, bytes_make(data, one * len));
+    return client->received.overflow ? 0 : one * len;
+}
+
+static bool no_answer(const struct client *client, CURLcode code, const char *detail)
+{
+    if (code == CURLE_COULDNT_CONNECT)
+        fprintf(stderr, "posthorn %s: no server at %s: is `posthorn serve` running?\n", client->command,
+                client->server);
+    else
+        fprintf(stderr, "posthorn %s: %s: %s\n", client->command, client->server,
+                *detail ? detail : curl_easy_strerror(code));
+    return false;
+}
+
+bool client_call(struct client *client, const char *method, const char *path, const char *body,
+                 struct client_answer *answer)
+{
+    char detail[CURL_ERROR_SIZE] = "";
+    long status = 0;
+
+    json_object_put(client->json);
+    client->json = NULL;
+    arena_reset(&client->answer);
+    text_init(&client->received, &client->answer, ANSWER_LEN_MAX);
+    char *url = arena_printf(&client->answer, "%s%s", client->server, path);
+    if (!url)
+        return no_answer(client, CURLE_URL_MALFORMAT, "");
+    curl_easy_reset(client->curl);
+    curl_easy_setopt(client->curl, CURLOPT_URL, url);
+    curl_easy_setopt(client->curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(client->curl, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, client->headers);
+    curl_easy_setopt(client->curl, CURLOPT_USERAGENT, "posthorn/" POSTHORN_VERSION);
+    curl_easy_setopt(client->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS_MAX);
+    curl_easy_setopt(client->curl, CURLOPT_TIMEOUT_MS, (long)CALL_MS_MAX);
+    curl_easy_setopt(client->curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(client->curl, CURLOPT_ERRORBUFFER, detail);
+    curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, on_data);
+    curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, client);
+    if (body) {
+        curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, body);
+        curl_easy_setopt(client->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
+    }
+    CURLcode code = curl_easy_perform(client->curl);
+    if (code != CURLE_OK)
+        return no_answer(client, code, detail);
+    curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
+    answer->status = (int)status;
+    answer->text = text_bytes(&client->received);
+    struct bytes copy = arena_copy(&client->answer, answer->text);
+    struct json_reading reading;
+    client->json = copy.data ? json_read((char *)copy.data, copy.len, false, &reading) : NULL;
+    answer->json = client->json;
+    return true;
+}
+
+/* What the first error of the document says, or the status alone. */
+static void print_error(const struct client *client, const struct client_answer *answer)
+{
+    struct json_object *errors = json_get_array(answer->json, "errors");
+    struct json_object *first = errors ? json_object_array_get_idx(errors, 0) : NULL;
+    struct bytes title = {"", 0}, detail = {"", 0};
+    struct arena arena;
+    struct text line;
+
+    json_get_text(first, "title", &title);
+    json_get_text(first, "detail", &detail);
+    arena_init(&arena, MEMORY_LEN_MAX);
+    text_init(&line, &arena, MEMORY_LEN_MAX / 4);
+    text_printf(&line, "posthorn %s: %s answered %d", client->command, client->server, answer->status);
+    if (title.len > 0) {
+        text_puts(&line, ": ");
+        text_put_printable(&line, title);
+    }
+    if (detail.len > 0) {
+        text_puts(&line, ". ");
+        text_put_printable(&line, detail);
+    }
+    if (answer->status == 401)
+        text_puts(&line, " Is --key (or POSTHORN_KEY) a key of this server?");
+    fprintf(stderr, "%s\n", line.data);
+    arena_fini(&arena);
+}
+
+bool client_expect(struct client *client, int status, const char *method, const char *path, const char *body,
+                   struct client_answer *answer)
+{
+    if (!client_call(client, method, path, body, answer))
+        return false;
+    if (answer->status == status && answer->json)
+        return true;
+    print_error(client, answer);
+    return false;
+}
+
+const char *client_escape(struct client *client, const char *text)
+{
+    char *escaped = curl_easy_escape(client->curl, text, 0);
+    struct bytes copy = escaped ? arena_copy(&client->kept, bytes_of(escaped)) : (struct bytes){0};
+
+    curl_free(escaped);
+    return copy.data ? copy.data : "";
+}

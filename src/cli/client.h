@@ -1,0 +1,42 @@
+/*
+ * client: talking to a server's API, for the commands that do. An ordinary HTTP client (libcurl): it reads
+ * the proxy variables, checks certificates, follows no redirects.
+ */
+#pragma once
+#include "bytes.h"
+#include "options.h"
+
+struct json_object;
+
+/* Where the server is and who asks; every such command has these two options, and the environment. */
+struct client_options {
+    const char *server, *key;
+};
+extern const char client_server_default[]; /* "http://127.0.0.1:8080" */
+#define CLIENT_OPTION_ROWS(options)                                                                          \
+    {"server",         OPTION_TEXT, &(options).server, "URL", "the server [http://127.0.0.1:8080]",          \
+     "POSTHORN_SERVER"},                                                                                     \
+    {                                                                                                        \
+        "key", OPTION_TEXT, &(options).key, "KEY", "your API key", "POSTHORN_KEY"                            \
+    }
+
+struct client;
+
+/* EXIT_DONE, or EXIT_USAGE and stderr says what is missing. */
+int client_open(const struct usage *usage, const struct client_options *options, struct client **client);
+void client_close(struct client *client);
+
+struct client_answer {
+    int status;
+    struct bytes text;        /* valid until the next call */
+    struct json_object *json; /* NULL: none that can be read; valid until the next call */
+};
+
+/* `path` begins with "/api/"; body NULL for none. False: no answer; stderr says what to do. */
+bool client_call(struct client *client, const char *method, const char *path, const char *body,
+                 struct client_answer *answer);
+/* client_call, and anything but `status` is an error: stderr then has what the server said of it. */
+bool client_expect(struct client *client, int status, const char *method, const char *path, const char *body,
+                   struct client_answer *answer);
+/* For a path or query: %-encoded, on the client's memory until it is closed. */
+const char *client_escape(struct client *client, const char *text);

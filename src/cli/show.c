@@ -1,0 +1,80 @@
+#include "show.h"
+#include "json.h"
+#include "terminal.h"
+#include "text.h"
+
+enum { LINE_LEN_MAX = 8 * 1024, DOCUMENT_LEN_MAX = 32 << 20 };
+
+static struct json_object *descend(struct json_object *value, const char *path)
+{
+    char name[64];
+
+    while (value && *path) {
+        size_t len = strcspn(path, ".");
+        snprintf(name, sizeof name, "%.*s", (int)len, path);
+        value = json_get(value, name);
+        path += len + (path[len] == '.');
+    }
+    return value;
+}
+
+static void put_value(struct text *line, struct json_object *value)
+{
+    struct bytes type, id;
+
+    if (json_get_text(value, "type", &type) && json_get_text(value, "id", &id)) {
+        text_put_printable(line, type);
+        text_putc(line, '/');
+        text_put_printable(line, id);
+    } else if (value) {
+        text_put_printable(line, bytes_of(json_object_get_string(value)));
+    } else {
+        text_putc(line, '-');
+    }
+}
+
+static void pad(struct text *line, size_t until)
+{
+    do
+        text_putc(line, ' ');
+    while (line->len < until);
+}
+
+void show_table(struct json_object *objects, const struct show_column *columns, size_t count)
+{
+    struct colours colours = colours_for(stdout);
+    size_t rows = objects ? json_object_array_length(objects) : 0;
+
+    /* Row 0 holds the titles. */
+    for (size_t row = 0; row <= rows; row++) {
+        struct arena arena;
+        struct text line;
+        size_t until = 0;
+        arena_init(&arena, 4 * LINE_LEN_MAX);
+        text_init(&line, &arena, LINE_LEN_MAX);
+        for (size_t i = 0; i < count; i++) {
+            if (i > 0)
+                pad(&line, until);
+            if (row == 0)
+                text_puts(&line, columns[i].title);
+            else
+                put_value(&line, descend(json_object_array_get_idx(objects, row - 1), columns[i].path));
+            until += (size_t)columns[i].width + 1;
+        }
+        printf("%s%.*s%s\n", row == 0 ? colour_start(colours, COLOUR_FAINT) : "", (int)line.len, line.data,
+               row == 0 ? colour_end(colours) : "");
+        arena_fini(&arena);
+    }
+}
+
+void show_json(struct json_object *value)
+{
+    struct arena arena;
+    struct text out;
+
+    arena_init(&arena, 3 * (size_t)DOCUMENT_LEN_MAX);
+    text_init(&out, &arena, DOCUMENT_LEN_MAX);
+    json_put_pretty(&out, value);
+    printf("%.*s\n", (int)out.len, out.data);
+    arena_fini(&arena);
+}

@@ -1,0 +1,16 @@
+/* show: JSON:API documents on stdout, for people as a table and for programs as they are. */
+#pragma once
+#include <stddef.h>
+
+struct json_object;
+
+struct show_column {
+    const char *title;
+    const char *path; /* "attributes.event_type"; a linkage {type, id} is shown as type/id */
+    int width;
+};
+
+/* A line an object, under a line of titles. What comes from strangers is made printable. */
+void show_table(struct json_object *objects, const struct show_column *columns, size_t count);
+/* Indented. */
+void show_json(struct json_object *value);
