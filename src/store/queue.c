@@ -206,6 +206,7 @@ static void run_batch(struct queue *queue, int count)
 static void *writer_main(void *argument)
 {
     struct queue *queue = argument;
+    pthread_setname_np(pthread_self(), "ph-writer"); /* what top and the bench tell threads by */
     pthread_mutex_lock(&queue->lock);
     for (;;) {
         int count = take(queue);

@@ -43,6 +43,7 @@ static void *reader_main(void *argument)
 {
     struct reader *reader = argument;
     struct readers *readers = reader->readers;
+    pthread_setname_np(pthread_self(), "ph-reader");
     for (struct readers_job *job; (job = take(readers));) {
         job->status =
             readers->engine->read(readers->store, reader->number, &job->query, job->arena, &job->answer);
