@@ -54,6 +54,14 @@ static const uint8_t moves[SLOT_STATE_COUNT] = {
     [SLOT_RECORDING] = MOVE(FREE) | MOVE(DECIDED),
 };
 
+/* The state a slot must be in for an input; two of them lead to FREE, so the moves alone do not tell. */
+static const enum slot_state input_wants[] = {
+    [INPUT_WORK] = SLOT_OFFERED,
+    [INPUT_RETURNED] = SLOT_OFFERED,
+    [INPUT_OUTCOME] = SLOT_SENDING,
+    [INPUT_RECORDED] = SLOT_RECORDING,
+};
+
 /* ---- memory ---- */
 
 static uint32_t table_size(uint32_t slots)
@@ -375,7 +383,8 @@ static void feed_recorded(struct dispatch *dispatch, int64_t now_ms, uint32_t in
 
 void dispatch_feed(struct dispatch *dispatch, int64_t now_ms, const struct input *input)
 {
-    assert(input->kind == INPUT_DRAIN || input->slot < dispatch->config.slots);
+    assert(input->kind == INPUT_DRAIN || (input->slot < dispatch->config.slots &&
+                                          dispatch->slots[input->slot].state == input_wants[input->kind]));
     switch (input->kind) {
     case INPUT_WORK:
         feed_work(dispatch, now_ms, input->slot, &input->work);
@@ -385,7 +394,6 @@ void dispatch_feed(struct dispatch *dispatch, int64_t now_ms, const struct input
         slot_push_free(dispatch, input->slot);
         break;
     case INPUT_OUTCOME:
-        assert(dispatch->slots[input->slot].state == SLOT_SENDING);
         sending_leave(dispatch, input->slot);
         decide_by_policy(dispatch, input->slot, &input->outcome, input->duration_ms);
         break;
