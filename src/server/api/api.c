@@ -6,7 +6,12 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { STRANGER_BODY_LEN_MAX = 16 << 10, LOAD_PAGE = 1000, WAIT_NS = 2 * 1000 * 1000 };
+enum {
+    STRANGER_BODY_LEN_MAX = 16 << 10,
+    LOAD_PAGE = 1000,
+    LOAD_LEN_MAX = 1 << 30,
+    WAIT_NS = 2 * 1000 * 1000
+};
 
 static const char media_json_api[] = "application/vnd.api+json";
 
@@ -255,21 +260,21 @@ static bool load_users(struct api *api, struct load *load, struct readers_job *j
     return true;
 }
 
+/* All keys at once: this query has no pages. */
 static bool load_keys(struct api *api, struct load *load, struct readers_job *job)
 {
-    job->query = (struct store_query){.kind = STORE_GET_KEYRING, .limit = LOAD_PAGE};
-    do {
-        if (!run_query(api, load, job))
-            return false;
-        for (int i = 0; i < job->answer.count; i++) {
-            const struct api_key *key = &job->answer.keys[i];
-            if (!keyring_put_key(api->keyring, key->id, key->user_id, key->digest))
-                log_write(api->config.log, LOG_LEVEL_ERROR, "api", "API key %lld is damaged and left out",
-                          (long long)key->id);
-            job->query.after_id = key->id;
-        }
-    } while (job->answer.more && job->answer.count);
-    return true;
+    job->query = (struct store_query){.kind = STORE_GET_KEYRING};
+    if (!run_query(api, load, job))
+        return false;
+    for (int i = 0; i < job->answer.count; i++) {
+        const struct api_key *key = &job->answer.keys[i];
+        if (!keyring_put_key(api->keyring, key->id, key->user_id, key->digest))
+            log_write(api->config.log, LOG_LEVEL_ERROR, "api", "API key %lld is damaged and left out",
+                      (long long)key->id);
+    }
+    if (job->answer.more)
+        log_write(api->config.log, LOG_LEVEL_ERROR, "api", "more API keys than memory is set aside for");
+    return !job->answer.more;
 }
 
 static bool load_keyring(struct api *api)
@@ -279,7 +284,7 @@ static bool load_keyring(struct api *api)
     struct readers_job job = {.arena = &arena};
     pthread_mutex_init(&load.lock, NULL);
     pthread_cond_init(&load.done, NULL);
-    arena_init(&arena, CALL_SCRATCH_LEN_MAX);
+    arena_init(&arena, LOAD_LEN_MAX);
     bool loaded = load_users(api, &load, &job) && load_keys(api, &load, &job);
     arena_fini(&arena);
     pthread_cond_destroy(&load.done);

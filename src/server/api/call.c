@@ -135,6 +135,7 @@ static void query_done(struct readers_job *job)
 {
     struct call *call = job->ctx;
     bool fine = job->status == STORE_OK || fail_store(call, job->status);
+    call->scratch.size_max = CALL_SCRATCH_LEN_MAX;
     if (!fine || !call->then(call))
         call_answer_failure(call);
 }
@@ -143,6 +144,7 @@ bool call_query(struct call *call, const struct store_query *query, bool keep, c
 {
     if (!keep)
         arena_reset(&call->scratch);
+    call->scratch.size_max = call->scratch.used + CALL_ROWS_LEN_MAX;
     call->then = then;
     call->read =
         (struct readers_job){.query = *query, .arena = &call->scratch, .done = query_done, .ctx = call};

@@ -24,7 +24,8 @@ enum {
     CALL_HEADERS_MAX = 6,
     CALL_WARNINGS_MAX = 20,
     CALL_ANSWER_LEN_MAX = 4 << 20,  /* a page is cut short rather than longer */
-    CALL_SCRATCH_LEN_MAX = 16 << 20 /* rows of a query and the answer made from them */
+    CALL_ROWS_LEN_MAX = 8 << 20,    /* a query's rows: it stops early when they do not fit */
+    CALL_SCRATCH_LEN_MAX = 24 << 20 /* rows, and the answer made from them */
 };
 
 struct api {

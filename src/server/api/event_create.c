@@ -7,7 +7,7 @@
 #include "resources.h"
 #include <assert.h>
 
-enum { DOCUMENT_OVERHEAD_MAX = 4096, LOCATION_LEN_MAX = 48 };
+enum { DOCUMENT_OVERHEAD_MAX = 4096 };
 
 struct new_event {
     struct bytes event_type, resource_type, resource_id;
@@ -197,13 +197,11 @@ static bool read_idempotency_key(struct call *call, struct new_event *new)
     if (count > 1 || key.len == 0 || key.len > MODEL_KEY_LEN_MAX)
         return call_fail(call, API_HEADER_INVALID, SOURCE_HEADER, "Idempotency-Key",
                          "Idempotency-Key is one text of 1 to %d bytes.", MODEL_KEY_LEN_MAX);
-    struct text request;
-    text_init(&request, &call->scratch, call->request->body_len + LOCATION_LEN_MAX);
-    text_printf(&request, "%lld\n", (long long)new->owner_id);
-    text_put(&request, bytes_make(call->request->body, call->request->body_len));
-    if (request.overflow)
-        return call_too_large(call);
-    digest_sha256(text_bytes(&request), op->event.request_digest);
+    /* Whose event it would be, and the request's bytes. */
+    unsigned char parts[sizeof new->owner_id + DIGEST_LEN];
+    memcpy(parts, &new->owner_id, sizeof new->owner_id);
+    digest_sha256(bytes_make(call->request->body, call->request->body_len), parts + sizeof new->owner_id);
+    digest_sha256(bytes_make(parts, sizeof parts), op->event.request_digest);
     op->event.idempotency_key = arena_copy(&call->request->arena, key);
     return op->event.idempotency_key.data || call_too_large(call);
 }

@@ -1,0 +1,63 @@
+/*
+ * rig: the API without a socket. The real keyring, queue, readers and SQLite store in a temporary folder;
+ * only the listener is a stand-in, so that a test asks and gets the answer in one call.
+ */
+#pragma once
+#include "api.h"
+#include <json-c/json.h>
+
+struct rig {
+    char folder[64], path[128];
+    struct config settings;
+    struct store *store;
+    struct queue *queue;
+    struct readers *readers;
+    struct api *api;
+    const struct store_engine *engine; /* store_sqlite, with `fault` in front of its writes */
+    int64_t floor;
+};
+
+enum { RIG_USERS = 5, RIG_HEADERS_MAX = 8 };
+
+/* Who is who: the first Master (5) made all but `stranger`, who belongs to the second Master. */
+enum rig_user { RIG_NOBODY, RIG_MASTER, RIG_REGULAR, RIG_OTHER, RIG_MASTER_2, RIG_STRANGER };
+
+struct ask {
+    const char *method, *target;
+    enum rig_user as;
+    const char *body;
+    const char *content_type; /* NULL: application/json when there is a body; "": none */
+    const char *headers[RIG_HEADERS_MAX][2];
+    size_t body_len; /* 0: strlen(body) */
+    const char *peer;
+};
+
+struct reply {
+    int status;
+    char *body;
+    size_t body_len;
+    char *headers;            /* "Name: value\n" each */
+    struct json_object *json; /* NULL: no JSON */
+};
+
+void rig_open(struct rig *rig);
+void rig_close(struct rig *rig);
+/* Closes all and opens it again on the same file. */
+void rig_restart(struct rig *rig);
+/* The next writes answer so instead of reaching the store. STORE_OK: as usual. */
+void rig_fault(enum store_status status);
+void rig_no_space(bool on);
+
+const char *rig_key(enum rig_user user);
+int64_t rig_id(enum rig_user user);
+
+struct reply rig_ask(struct rig *rig, const struct ask *ask);
+void reply_free(struct reply *reply);
+/* NULL: none. The text is the reply's, up to the end of the line; *len its length. */
+const char *reply_header(const struct reply *reply, const char *name, size_t *len);
+bool reply_header_is(const struct reply *reply, const char *name, const char *value);
+/* A JSON pointer's value as text; "" when there is none. */
+const char *reply_text(const struct reply *reply, const char *pointer);
+struct json_object *reply_get(const struct reply *reply, const char *pointer);
+/* Every answer's form: jsonapi.version, or a complete errors document whose pointer exists in the request. */
+void reply_check(const struct reply *reply, const struct ask *ask);
