@@ -5,9 +5,9 @@
  *
  *   1. posthorn_verify    is this from the platform? (WEBHOOK-AUTH, in constant time)
  *   2. posthorn_parse     is this an event? (strict JSON, the JSON:API document of the guide)
- *   3. posthorn_store_put keep it, durably, once: an event is sent again until it is answered with 200
- *   4. posthorn_dispatch  do what this event_type asks for; types nobody registered for are ignored
- *   5. answer with posthorn_http_status(result): 200 for everything that went well, and only then
+ *   3. posthorn_handle    is it new? do what its event_type asks for, and keep it, durably: an event is sent
+ *                         again until it is answered with 200, so it can come more than once
+ *   4. answer with posthorn_http_status(result): 200 for everything that went well, and only then
  *
  * Every function that can fail answers with enum posthorn_result. The library never ends the process, keeps
  * no global state, prints nothing, and starts no threads. A function may be called from any thread; one
@@ -149,6 +149,9 @@ POSTHORN_API enum posthorn_result posthorn_store_open(const char *folder, struct
 POSTHORN_API enum posthorn_result posthorn_store_put(struct posthorn_store *store,
                                                      const struct posthorn_event *event,
                                                      char name[POSTHORN_NAME_LEN_MAX + 1]);
+/* What put would find, without storing anything: OK means that the event is new. */
+POSTHORN_API enum posthorn_result posthorn_store_look(struct posthorn_store *store,
+                                                      const struct posthorn_event *event);
 POSTHORN_API void posthorn_store_close(struct posthorn_store *store); /* NULL is fine */
 
 /* ---- 4. dispatch --------------------------------------------------------------------------------------- */
@@ -171,6 +174,17 @@ POSTHORN_API void posthorn_otherwise(struct posthorn_dispatcher *dispatcher, pos
                                      void *ctx);
 POSTHORN_API enum posthorn_result posthorn_dispatch(const struct posthorn_dispatcher *dispatcher,
                                                     const struct posthorn_event *event);
+
+/*
+ * Look, dispatch, put: the order that loses nothing. What is stored already is not dispatched again; what is
+ * new is stored only after its handler succeeded, so that a failed one is tried again. Handlers run AT LEAST
+ * once: twice if the process ends between handler and file, or if the same event comes in two requests at one
+ * time. Results as of the three.
+ */
+POSTHORN_API enum posthorn_result posthorn_handle(const struct posthorn_dispatcher *dispatcher,
+                                                  struct posthorn_store *store,
+                                                  const struct posthorn_event *event,
+                                                  char name[POSTHORN_NAME_LEN_MAX + 1]);
 
 #ifdef __cplusplus
 }

@@ -102,3 +102,16 @@ enum posthorn_result posthorn_dispatch(const struct posthorn_dispatcher *dispatc
         return dispatcher->otherwise(dispatcher->otherwise_ctx, event);
     return POSTHORN_OK;
 }
+
+enum posthorn_result posthorn_handle(const struct posthorn_dispatcher *dispatcher,
+                                     struct posthorn_store *store, const struct posthorn_event *event,
+                                     char name[POSTHORN_NAME_LEN_MAX + 1])
+{
+    enum posthorn_result result = posthorn_store_look(store, event);
+
+    if (result == POSTHORN_OK)
+        result = posthorn_dispatch(dispatcher, event);
+    else if (result == POSTHORN_DUPLICATE || result == POSTHORN_CONFLICT)
+        result = POSTHORN_OK; /* put says which, and keeps what is to be kept */
+    return result == POSTHORN_OK ? posthorn_store_put(store, event, name) : result;
+}

@@ -427,37 +427,60 @@ static enum posthorn_result settle(struct posthorn_store *store, struct put *put
     return result;
 }
 
-enum posthorn_result posthorn_store_put(struct posthorn_store *store, const struct posthorn_event *event,
-                                        char name[POSTHORN_NAME_LEN_MAX + 1])
+/* Names the event and looks, under the mutex. */
+static enum posthorn_result begin(struct posthorn_store *store, const struct posthorn_event *event,
+                                  struct put *put)
 {
-    struct put put = {.content = ph_event_pretty(event)};
-    char temporary[64];
-    enum posthorn_result result = file_name(event, put.id, put.name);
+    *put = (struct put){.content = ph_event_pretty(event)};
+    enum posthorn_result result = file_name(event, put->id, put->name);
 
     if (result != POSTHORN_OK)
         return result;
-    put.hash = id_hash(put.id, strlen(put.id));
+    put->hash = id_hash(put->id, strlen(put->id));
     pthread_mutex_lock(&store->mutex);
-    result = look(store, &put);
+    result = look(store, put);
     pthread_mutex_unlock(&store->mutex);
+    return result;
+}
+
+/* Everything from the first byte to the durable name. */
+static enum posthorn_result write_event(struct posthorn_store *store, struct put *put)
+{
+    char temporary[64];
+    enum posthorn_result result = write_temporary(store, put->content, temporary);
+
+    if (result != POSTHORN_OK)
+        return result;
+    pthread_mutex_lock(&store->mutex);
+    result = settle(store, put, temporary);
+    pthread_mutex_unlock(&store->mutex);
+    if (result != POSTHORN_OK || fsync(store->folder) == 0)
+        return result;
+    /* A name that may not outlive a power cut is taken back: the sender tries again, from the start. */
+    int error = errno;
+    unlinkat(store->folder, put->name, 0);
+    errno = error;
+    return POSTHORN_IO;
+}
+
+enum posthorn_result posthorn_store_look(struct posthorn_store *store, const struct posthorn_event *event)
+{
+    struct put put;
+    enum posthorn_result result = begin(store, event, &put);
+
+    return result == POSTHORN_OK && put.conflict ? POSTHORN_CONFLICT : result;
+}
+
+enum posthorn_result posthorn_store_put(struct posthorn_store *store, const struct posthorn_event *event,
+                                        char name[POSTHORN_NAME_LEN_MAX + 1])
+{
+    struct put put;
+    enum posthorn_result result = begin(store, event, &put);
+
     if (result == POSTHORN_OK)
-        result = write_temporary(store, put.content, temporary);
-    else
-        temporary[0] = '\0';
-    if (result == POSTHORN_OK && temporary[0]) {
-        pthread_mutex_lock(&store->mutex);
-        result = settle(store, &put, temporary);
-        pthread_mutex_unlock(&store->mutex);
-        /* A name that may not outlive a power cut is taken back: the sender tries again, from the start. */
-        if (result == POSTHORN_OK && fsync(store->folder) != 0) {
-            int error = errno;
-            unlinkat(store->folder, put.name, 0);
-            errno = error;
-            result = POSTHORN_IO;
-        }
-        if (result == POSTHORN_OK && put.conflict)
-            result = POSTHORN_CONFLICT;
-    }
+        result = write_event(store, &put);
+    if (result == POSTHORN_OK && put.conflict)
+        result = POSTHORN_CONFLICT;
     if (name)
         memcpy(name, put.name, sizeof put.name);
     return result;

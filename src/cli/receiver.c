@@ -84,15 +84,15 @@ static void put_plain_line(struct text *line, const struct report *report, struc
                 colour_end(colours));
     if (report->event) {
         text_putc(line, ' ');
-        text_put_printable(line, bytes_from(posthorn_event_id(report->event)));
-        text_putc(line, ' ');
         text_put_printable(line, bytes_from(posthorn_event_type(report->event)));
-        if (posthorn_event_resource_type(report->event).len > 0) {
-            text_putc(line, ' ');
-            text_put_printable(line, bytes_from(posthorn_event_resource_type(report->event)));
-            text_putc(line, '/');
-            text_put_printable(line, bytes_from(posthorn_event_resource_id(report->event)));
-        }
+        text_putc(line, ' ');
+        text_put_printable(line, bytes_from(posthorn_event_resource_type(report->event)));
+        text_putc(line, '/');
+        text_put_printable(line, bytes_from(posthorn_event_resource_id(report->event)));
+    }
+    if (report->event && !report->file) { /* the file's name begins with the id */
+        text_puts(line, " id ");
+        text_put_printable(line, bytes_from(posthorn_event_id(report->event)));
     }
     if (report->file)
         text_printf(line, " %s%s/%s%s", colour_start(colours, COLOUR_FAINT), folder, report->file,
@@ -212,7 +212,7 @@ static bool take_fault(struct receiver *receiver)
 static enum posthorn_result keep(struct receiver *receiver, const struct posthorn_event *event,
                                  struct report *report, char name[POSTHORN_NAME_LEN_MAX + 1])
 {
-    enum posthorn_result result = posthorn_store_put(receiver->store, event, name);
+    enum posthorn_result result = posthorn_handle(receiver->dispatcher, receiver->store, event, name);
     int error = errno;
 
     if (result == POSTHORN_OK || result == POSTHORN_DUPLICATE || result == POSTHORN_CONFLICT)
@@ -222,8 +222,7 @@ static enum posthorn_result keep(struct receiver *receiver, const struct posthor
         report->detail = strerrordesc_np(error);
     else if (result != POSTHORN_OK && result != POSTHORN_DUPLICATE)
         report->detail = posthorn_result_sentence(result);
-    /* An event is handled once: what was here before has been. */
-    return result == POSTHORN_OK ? posthorn_dispatch(receiver->dispatcher, event) : result;
+    return result;
 }
 
 void receiver_handle(void *ctx, struct listener_request *request)
