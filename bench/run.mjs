@@ -11,6 +11,7 @@
 // load is pinned to the first core and sink to the second; posthorn runs on both, as it would. Loopback only.
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -235,7 +236,7 @@ async function backlog() {
     await setUrl(server, `http://127.0.0.1:${sink.port}/hook`);
     const empty = await measure(server, sink);
     const dead = await makeUser(server);
-    await setUrl(server, 'http://127.0.0.1:9/dead', dead.id, dead.key);
+    await setUrl(server, `http://127.0.0.1:${await deadPort()}/dead`, dead.id, dead.key);
     await server.end();
     progress(`filling in ${waiting} deliveries for a dead endpoint`);
     const filled = JSON.parse(execFileSync(join(build, 'bench/fill'),
@@ -254,6 +255,16 @@ async function backlog() {
     rmSync(server.data, { recursive: true });
     return { waiting, fill_seconds: filled.seconds, empty, behind, ratio: behind.us / empty.us, rss_peak_mib: peak,
              first_answer_ms: first, first_answer_after_kill_ms: second };
+}
+
+/** A port where nobody listens. */
+function deadPort() {
+    return new Promise((resolve) => {
+        const server = createServer().listen(0, '127.0.0.1', () => {
+            const { port } = server.address();
+            server.close(() => resolve(port));
+        });
+    });
 }
 
 async function makeUser(server) {
