@@ -336,6 +336,7 @@ static void engine_on_pump(uv_prepare_t *prepare)
     while (dispatch_next(engine->dispatch, clock_mono_ms(&engine->config.clock), &effect)) {
         switch (effect.kind) {
         case EFFECT_OFFER:
+            engine->slots[effect.slot].box.filled = false; /* from the last time */
             engine->offers[offered++] = &engine->slots[effect.slot].box;
             break;
         case EFFECT_SEND:
