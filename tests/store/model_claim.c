@@ -70,10 +70,7 @@ static void model_fill(struct store *store, struct store_work *box, const struct
     box->lease = delivery->lease;
     box->attempt = delivery->attempt;
     box->lost = delivery->lost;
-    box->age_ms = delivery->attempt ? model_service_now_ms(store) - delivery->age_start_ms : 0;
-#ifdef PLANT_EXPIRY_BY_WALL
-    box->age_ms = clock_wall_ms(&store->config.clock) - delivery->first_attempt_at_ms;
-#endif
+    box->age_ms = delivery->attempt ? model_age_clock_ms(store) - delivery->age_start_ms : 0;
     if (box->age_ms < 0)
         box->age_ms = 0;
     box->sent_at_ms = event->event.sent_at_ms;
@@ -99,7 +96,8 @@ void model_lease(struct store *store, struct store_batch *batch, struct model_de
     delivery->leased = true;
     delivery->lease++;
 #ifdef PLANT_ATTEMPT_AS_FENCE
-    delivery->attempt = (int32_t)delivery->lease;
+    delivery->attempt =
+        (int32_t)delivery->lease - 1; /* one number for both: every lost lease costs an attempt */
 #endif
     delivery->due_ms = model_due_now_ms(store) + store->config.lease_ms;
     if (delivery->first_attempt_at_ms == 0)

@@ -66,6 +66,8 @@ struct model_user *model_find_user(struct model_disk *disk, int64_t id);
 struct model_event *model_find_event(struct model_disk *disk, int64_t id);
 struct model_delivery *model_find_delivery(struct model_disk *disk, int64_t id);
 
+/* The clock that ages are counted on: service time, but for a planted bug. */
+int64_t model_age_clock_ms(const struct store *store);
 /* Pace, live leases, the budget of the unproven: may this endpoint have one more? */
 bool model_may_take(const struct store *store, const struct model_user *user, int64_t now);
 struct pace model_pace(const struct store *store, const struct model_user *user);

@@ -67,6 +67,15 @@ int64_t model_service_now_ms(const struct store *store)
     return store->service_base_ms + mono - store->mono_base_ms - down;
 }
 
+int64_t model_age_clock_ms(const struct store *store)
+{
+    int64_t jumps = 0;
+#ifdef PLANT_EXPIRY_BY_WALL
+    jumps = clock_wall_ms(&store->config.clock) - clock_mono_ms(&store->config.clock);
+#endif
+    return model_service_now_ms(store) + jumps;
+}
+
 /* A store that went down or came up since the last look: its time of service stands or goes on. */
 static void model_watch_down(struct store *store, bool down)
 {
@@ -196,7 +205,7 @@ static void model_failed(struct store *store, struct model_delivery *delivery, c
 {
     struct model_user *user = model_find_user(store->disk, delivery->user_id);
     if (delivery->attempt == 0)
-        delivery->age_start_ms = model_service_now_ms(store) - op->outcome.attempt.duration_ms;
+        delivery->age_start_ms = model_age_clock_ms(store) - op->outcome.attempt.duration_ms;
     delivery->attempt++;
     user->failures++;
     user->held_until_ms = model_due_now_ms(store) + model_pace(store, user).hold_ms;

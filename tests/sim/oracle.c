@@ -1,0 +1,368 @@
+#include "instant.h"
+#include "memory.h"
+#include "sim.h"
+#include <assert.h>
+#include <stdlib.h>
+
+void oracle_init(struct sim *sim)
+{
+    arena_init(&sim->oracle.arena, 16 * 1024 * 1024);
+}
+
+void oracle_fini(struct sim *sim)
+{
+    arena_fini(&sim->oracle.arena);
+    free(sim->oracle.events);
+    free(sim->oracle.deliveries);
+}
+
+/* ---- what is known ---- */
+
+static struct oracle_event *event_of(struct sim *sim, int64_t id)
+{
+    struct oracle *oracle = &sim->oracle;
+    for (int i = 0; i < oracle->event_count; i++)
+        if (oracle->events[i].id == id)
+            return &oracle->events[i];
+    if (oracle->event_count == oracle->event_cap) {
+        oracle->event_cap = oracle->event_cap ? oracle->event_cap * 2 : 64;
+        oracle->events = memory_grow(oracle->events, (size_t)oracle->event_cap * sizeof *oracle->events);
+    }
+    oracle->events[oracle->event_count] = (struct oracle_event){.id = id};
+    return &oracle->events[oracle->event_count++];
+}
+
+static struct oracle_delivery *delivery_of(struct sim *sim, int64_t id, int64_t event_id)
+{
+    struct oracle *oracle = &sim->oracle;
+    for (int i = 0; i < oracle->delivery_count; i++)
+        if (oracle->deliveries[i].id == id)
+            return &oracle->deliveries[i];
+    if (oracle->delivery_count == oracle->delivery_cap) {
+        oracle->delivery_cap = oracle->delivery_cap ? oracle->delivery_cap * 2 : 64;
+        oracle->deliveries =
+            memory_grow(oracle->deliveries, (size_t)oracle->delivery_cap * sizeof *oracle->deliveries);
+    }
+    oracle->deliveries[oracle->delivery_count] =
+        (struct oracle_delivery){.id = id, .event_id = event_id, .first_start_ms = -1};
+    return &oracle->deliveries[oracle->delivery_count++];
+}
+
+static struct sim_attempt *attempt_of(struct sim *sim, int64_t delivery_id, int64_t lease)
+{
+    for (int i = sim->attempt_count - 1; i >= 0; i--)
+        if (sim->attempts[i].delivery_id == delivery_id && sim->attempts[i].lease == lease)
+            return &sim->attempts[i];
+    return NULL;
+}
+
+/* Straight from the store, past every node. False: it cannot be asked now, or knows no such thing. */
+static bool ask(struct sim *sim, struct store_query query, struct store_answer *answer)
+{
+    arena_reset(&sim->oracle.arena);
+    return sim->store && !sim->store_down &&
+           sim->engine->read(sim->store, 0, &query, &sim->oracle.arena, answer) == STORE_OK;
+}
+
+static bool ask_delivery(struct sim *sim, int64_t id, struct delivery *delivery)
+{
+    struct store_answer answer;
+    if (!ask(sim, (struct store_query){.kind = STORE_GET_DELIVERY, .id = id, .limit = 1}, &answer) ||
+        answer.count != 1)
+        return false;
+    *delivery = answer.deliveries[0];
+    return true;
+}
+
+/* Service time since its first attempt, without what our own faults took. An attempt's own duration counts
+ * even if the store was down meanwhile: the first one's and this one's. */
+static int64_t true_age_ms(const struct sim *sim, const struct oracle_delivery *delivery)
+{
+    int64_t under_way_ms = sim->store_was_down ? 2 * ATTEMPT_MS_MAX : 0;
+    if (delivery->first_start_ms < 0)
+        return 0;
+    return sim->service_ms - delivery->first_start_ms - delivery->released_ms + under_way_ms;
+}
+
+/* ---- P1: a 201 means durable ---- */
+
+void oracle_accepted(struct sim *sim, int number, int64_t event_id)
+{
+    struct post *post = &sim->posts[number];
+    struct store_answer answer;
+    for (int i = 0; i < sim->post_count; i++)
+        if (i != number && sim->posts[i].event_id == event_id)
+            sim_fail(sim, "ids", "posts %d and %d both became event %lld", i, number, (long long)event_id);
+    if (post->has_key && post->event_id && post->event_id != event_id)
+        sim_fail(sim, "P1", "post %d with one idempotency key became events %lld and %lld", number,
+                 (long long)post->event_id, (long long)event_id);
+    post->event_id = event_id;
+    if (!ask(sim, (struct store_query){.kind = STORE_GET_EVENT, .id = event_id, .limit = 1}, &answer))
+        return;
+    if (answer.count != 1 || answer.events[0].owner_id != post->owner_id) {
+        sim_fail(sim, "P1", "201 for event %lld, which is not in the store", (long long)event_id);
+        return;
+    }
+    int expected = 1 + (sim->master_receives && post->owner_id != MODEL_USER_ID_FIRST);
+    if (ask(sim, (struct store_query){.kind = STORE_LIST_DELIVERIES, .id = event_id, .limit = 10}, &answer) &&
+        answer.count != expected)
+        sim_fail(sim, "P1", "201 for event %lld with %d deliveries of %d", (long long)event_id, answer.count,
+                 expected);
+}
+
+/* ---- P2, P3, P4 at a commit: outcomes ---- */
+
+void oracle_before_write(struct sim *sim, const struct store_batch *batch)
+{
+    for (int i = 0; i < batch->op_count; i++) {
+        struct store_op *op = batch->ops[i];
+        if (op->kind == STORE_OUTCOME && !ask_delivery(sim, op->outcome.delivery_id, &sim->oracle.before[i]))
+            sim->oracle.before[i] = (struct delivery){0};
+    }
+}
+
+static void check_given_up(struct sim *sim, const struct oracle_delivery *delivery)
+{
+    int64_t age = true_age_ms(sim, delivery);
+    if (age < sim->dispatch_config.policy.window_ms)
+        sim_fail(sim, "P3", "delivery %lld given up %lld ms after its first attempt", (long long)delivery->id,
+                 (long long)age);
+}
+
+/* A decision that took hold must follow from what its own attempt came to. */
+static void check_decision(struct sim *sim, struct oracle_delivery *delivery,
+                           const struct sim_attempt *attempt, const struct store_op *op)
+{
+    const struct decision *decision = &op->outcome.decision;
+    bool ended = attempt && attempt->ended;
+    bool ok_200 = ended && attempt->outcome.failure == FAILURE_NONE && attempt->outcome.status == 200;
+    bool ours = !ended || failure_class_of(attempt->outcome.failure) == FAILURE_CLASS_OURS;
+    bool lost = !attempt && decision->reason == FAILURE_LEASE_LOST;
+    if ((decision->kind == DECISION_DELIVERED) != ok_200)
+        sim_fail(sim, "P2", "delivery %lld lease %lld: decision %d, and its attempt %s",
+                 (long long)delivery->id, (long long)op->outcome.lease, decision->kind,
+                 ok_200 ? "got 200" : "got no 200");
+    if ((decision->kind == DECISION_RELEASE) != (ours && !lost))
+        sim_fail(sim, "P3", "delivery %lld lease %lld: decision %d for a fault of %s",
+                 (long long)delivery->id, (long long)op->outcome.lease, decision->kind,
+                 ours ? "ours" : "the receiver's");
+    if (decision->kind == DECISION_GIVE_UP)
+        check_given_up(sim, delivery);
+}
+
+static void apply_outcome(struct sim *sim, struct oracle_delivery *delivery, struct sim_attempt *attempt,
+                          const struct store_op *op)
+{
+    const struct decision *decision = &op->outcome.decision;
+    check_decision(sim, delivery, attempt, op);
+    delivery->recorded_lease = op->outcome.lease;
+    if (decision->kind != DECISION_RELEASE)
+        delivery->counted++;
+    else if (delivery->counted > 0)
+        delivery->released_ms += decision->delay_ms;
+    if (delivery->counted > 0 && delivery->first_start_ms < 0)
+        delivery->first_start_ms = sim->service_ms; /* leases lost again and again stand for an attempt */
+    delivery->ended = decision->kind == DECISION_DELIVERED || decision->kind == DECISION_GIVE_UP;
+    sim->totals.delivered += decision->kind == DECISION_DELIVERED;
+    sim->totals.given_up += decision->kind == DECISION_GIVE_UP;
+    if (!attempt)
+        return;
+    attempt->recorded = true;
+    attempt->lease_held = sim->now_ms < delivery->granted_ms + sim->lease_ms;
+}
+
+static void check_outcome(struct sim *sim, const struct store_op *op, const struct delivery *before,
+                          bool known)
+{
+    struct delivery after;
+    if (!ask_delivery(sim, op->outcome.delivery_id, &after))
+        return;
+    struct oracle_delivery *delivery = delivery_of(sim, after.id, after.event_id);
+    struct sim_attempt *attempt = attempt_of(sim, after.id, op->outcome.lease);
+    bool valid = before->state == DELIVERY_PENDING && before->lease == op->outcome.lease &&
+                 delivery->recorded_lease != op->outcome.lease;
+    if (known && valid != (op->result == STORE_DONE))
+        sim_fail(sim, "P4", "delivery %lld: outcome of lease %lld %s, lease is %lld, state %d",
+                 (long long)after.id, (long long)op->outcome.lease, valid ? "refused" : "taken",
+                 (long long)before->lease, before->state);
+    if (valid)
+        apply_outcome(sim, delivery, attempt, op);
+    else if (before->state != after.state)
+        sim_fail(sim, "P4", "delivery %lld went from state %d to %d by a lease that was not its own",
+                 (long long)after.id, before->state, after.state);
+    static const enum delivery_state states[] = {
+        [DECISION_DELIVERED] = DELIVERY_DELIVERED,
+        [DECISION_RETRY] = DELIVERY_PENDING,
+        [DECISION_GIVE_UP] = DELIVERY_GIVEN_UP,
+        [DECISION_RELEASE] = DELIVERY_PENDING,
+    };
+    if (valid && after.state != states[op->outcome.decision.kind])
+        sim_fail(sim, "P2", "delivery %lld is in state %d after decision %d", (long long)after.id,
+                 after.state, op->outcome.decision.kind);
+    if (after.attempt != delivery->counted)
+        sim_fail(sim, "P3", "delivery %lld: %d attempts used up, %d counted", (long long)after.id,
+                 after.attempt, delivery->counted);
+}
+
+/* ---- P3, P4 at a commit: claims ---- */
+
+static void check_claim(struct sim *sim, const struct store_work *box)
+{
+    struct oracle_delivery *delivery = delivery_of(sim, box->delivery_id, box->event_id);
+    bool open = delivery->lease != 0 && delivery->lease != delivery->recorded_lease &&
+                delivery->store_life == sim->store_life && sim->now_ms < delivery->granted_ms + sim->lease_ms;
+    if (delivery->ended)
+        sim_fail(sim, "P4", "delivery %lld was claimed after it had ended", (long long)box->delivery_id);
+    if (open || box->lease <= delivery->lease)
+        sim_fail(sim, "P4", "delivery %lld: lease %lld given while lease %lld was alive",
+                 (long long)box->delivery_id, (long long)box->lease, (long long)delivery->lease);
+    if (box->attempt != delivery->counted)
+        sim_fail(sim, "P3", "delivery %lld: %d attempts used up, %d counted", (long long)box->delivery_id,
+                 box->attempt, delivery->counted);
+    int64_t age = true_age_ms(sim, delivery);
+    if (box->age_ms > 0 && box->age_ms > age)
+        sim_fail(sim, "P3", "delivery %lld: %lld ms of the window used up, %lld passed in service",
+                 (long long)box->delivery_id, (long long)box->age_ms, (long long)age);
+    delivery->lease = box->lease;
+    delivery->granted_ms = sim->now_ms;
+    delivery->store_life = sim->store_life;
+}
+
+void oracle_after_write(struct sim *sim, const struct store_batch *batch, enum store_status status,
+                        bool committed)
+{
+    if (committed)
+        for (int i = 0; i < batch->op_count; i++)
+            if (batch->ops[i]->kind == STORE_OUTCOME)
+                check_outcome(sim, batch->ops[i], &sim->oracle.before[i], status == STORE_OK);
+    if (status != STORE_OK && batch->filled_count > 0)
+        sim_fail(sim, "P4", "boxes were filled by a write that did not succeed");
+    for (int i = 0; i < batch->filled_count; i++)
+        check_claim(sim, batch->boxes[i]);
+}
+
+/* ---- P4, P5 at a send ---- */
+
+static void check_body(struct sim *sim, struct oracle_event *event, const struct store_work *box,
+                       uint64_t body_hash)
+{
+    struct store_answer answer;
+    char stamp[INSTANT_LEN];
+    struct store_query query = {.kind = STORE_GET_EVENT, .id = event->id, .limit = 1, .with_document = true};
+    if (event->sent_at_ms == 0) {
+        event->sent_at_ms = box->sent_at_ms;
+        event->body_hash = body_hash;
+    }
+    if (event->sent_at_ms != box->sent_at_ms || event->body_hash != body_hash)
+        sim_fail(sim, "P5", "event %lld: body or sent_at differs from the first attempt's",
+                 (long long)event->id);
+    if (!ask(sim, query, &answer) || answer.count != 1)
+        return;
+    const struct event *stored = &answer.events[0];
+    if (stored->sent_at_ms != box->sent_at_ms)
+        sim_fail(sim, "P5", "event %lld is sent with a sent_at that is not the durable one",
+                 (long long)event->id);
+    instant_format(box->sent_at_ms, stamp);
+    if (stored->document.len != box->document_len)
+        sim_fail(sim, "P5", "event %lld: body of another length", (long long)event->id);
+    for (size_t i = 0; i < box->document_len && i < stored->document.len; i++) {
+        size_t at = i - stored->stamp_offset;
+        char expected = i >= stored->stamp_offset && at < INSTANT_LEN ? stamp[at] : stored->document.data[i];
+        if (box->document[i] != expected) {
+            sim_fail(sim, "P5", "event %lld: body differs from the accepted one", (long long)event->id);
+            break;
+        }
+    }
+}
+
+void oracle_send(struct sim *sim, int number, const struct store_work *box)
+{
+    struct sim_attempt *attempt = &sim->attempts[number];
+    struct oracle_delivery *delivery = delivery_of(sim, attempt->delivery_id, attempt->event_id);
+    for (int i = 0; i < number; i++)
+        if (sim->attempts[i].delivery_id == attempt->delivery_id && sim->attempts[i].lease == attempt->lease)
+            sim_fail(sim, "P4", "delivery %lld was sent twice under lease %lld",
+                     (long long)attempt->delivery_id, (long long)attempt->lease);
+    if (delivery->first_start_ms < 0)
+        delivery->first_start_ms = sim->service_ms;
+    check_body(sim, event_of(sim, attempt->event_id), box, attempt->body_hash);
+}
+
+/* ---- at the end ---- */
+
+bool oracle_all_ended(struct sim *sim, bool bad_too)
+{
+    struct store_answer answer;
+    for (int i = 0; i < sim->post_count; i++)
+        if (!sim->posts[i].accepted)
+            return false;
+    if (!ask(sim, (struct store_query){.kind = STORE_GET_STATS}, &answer))
+        return false;
+    if (answer.stats->deliveries_pending == 0)
+        return true;
+    for (int i = 0; i < sim->oracle.delivery_count && !bad_too; i++) {
+        struct delivery delivery;
+        if (!ask_delivery(sim, sim->oracle.deliveries[i].id, &delivery))
+            return false;
+        enum character healed = sim->receivers[world_user(sim, delivery.user_id)].healed;
+        if (delivery.state == DELIVERY_PENDING && (healed == RECEIVER_OK || healed == RECEIVER_SLOW))
+            return false;
+    }
+    return !bad_too;
+}
+
+/* At most one, plus what failed after it went out, crashed in flight, or outlived its lease. */
+static void check_duplicates(struct sim *sim, const struct oracle_delivery *delivery)
+{
+    int received = 0, excused = 0;
+    for (int i = 0; i < sim->attempt_count; i++) {
+        const struct sim_attempt *attempt = &sim->attempts[i];
+        if (attempt->delivery_id != delivery->id || !attempt->received)
+            continue;
+        bool failed =
+            attempt->ended && !(attempt->outcome.failure == FAILURE_NONE && attempt->outcome.status == 200);
+        received++;
+        excused += failed || attempt->crashed || !attempt->lease_held;
+    }
+    if (received > 1 + excused)
+        sim_fail(sim, "P4", "delivery %lld was received %d times, with %d excuses", (long long)delivery->id,
+                 received, excused);
+}
+
+static void check_ended(struct sim *sim, int64_t event_id)
+{
+    struct store_answer answer;
+    if (!ask(sim, (struct store_query){.kind = STORE_LIST_DELIVERIES, .id = event_id, .limit = 10}, &answer))
+        return;
+    if (answer.count == 0)
+        sim_fail(sim, "P1", "event %lld or its deliveries are lost", (long long)event_id);
+    for (int i = 0; i < answer.count; i++) {
+        const struct delivery *delivery = &answer.deliveries[i];
+        if (delivery->state != DELIVERY_DELIVERED && delivery->state != DELIVERY_GIVEN_UP)
+            sim_fail(sim, "P3", "delivery %lld is in state %d at the end", (long long)delivery->id,
+                     delivery->state);
+        if (!delivery_of(sim, delivery->id, event_id)->ended)
+            sim_fail(sim, "P2", "delivery %lld ended without an outcome", (long long)delivery->id);
+    }
+}
+
+void oracle_at_end(struct sim *sim)
+{
+    struct store_answer answer;
+    int64_t *ids, count;
+    for (int i = 0; i < sim->oracle.delivery_count; i++)
+        check_duplicates(sim, &sim->oracle.deliveries[i]);
+    for (int i = 0; i < sim->post_count; i++)
+        check_ended(sim, sim->posts[i].event_id);
+    /* And those that were made durable without the producer ever hearing of it. */
+    if (!ask(sim, (struct store_query){.kind = STORE_LIST_EVENTS, .limit = 10000}, &answer))
+        return;
+    count = answer.count;
+    sim->totals.events += count;
+    ids = memory_alloc((size_t)(count + 1) * sizeof *ids);
+    for (int i = 0; i < count; i++)
+        ids[i] = answer.events[i].id;
+    for (int i = 0; i < count; i++)
+        check_ended(sim, ids[i]);
+    free(ids);
+}

@@ -1,0 +1,182 @@
+#include "sim.h"
+#include <assert.h>
+
+enum { FLAPPING_PERIOD_MS = 7 * 60 * 1000 };
+
+/* ---- drawing a world from the seed ---- */
+
+static void draw_receivers(struct sim *sim)
+{
+    sim->user_count = (int)sim_between(sim, 1, USERS_MAX);
+    sim->master_receives = sim_chance(sim, 300);
+    for (int i = 0; i < sim->user_count; i++) {
+        struct receiver *receiver = &sim->receivers[i];
+        bool fine = sim_chance(sim, 400);
+        *receiver = (struct receiver){
+            .user_id = MODEL_USER_ID_FIRST + i,
+            .character = fine ? RECEIVER_OK : (enum character)sim_pick(sim, CHARACTER_COUNT),
+            .healed = sim_chance(sim, 600) ? RECEIVER_OK : RECEIVER_SLOW,
+        };
+        if (sim_chance(sim, 150)) { /* for ever: its deliveries must be given up, at the right time */
+            static const enum character bad[] = {RECEIVER_500, RECEIVER_429, RECEIVER_HANG, RECEIVER_DEAD};
+            receiver->character = receiver->healed = bad[sim_pick(sim, 4)];
+        }
+    }
+}
+
+void world_draw(struct sim *sim)
+{
+    sim->node_count = sim_chance(sim, 500) ? 1 : (int)sim_between(sim, 2, NODES_MAX);
+    sim->dispatch_config = (struct dispatch_config){
+        .policy = policy_default(),
+        .slots = (uint32_t)sim_between(sim, 1, SLOTS_MAX),
+        .endpoint_sending_max = (uint32_t)sim_between(sim, 1, 4),
+        .ready_ms_max = sim_between(sim, 5, 20) * SECOND,
+        .record_retry_ms = sim_between_log(sim, 200, 5 * SECOND),
+    };
+    sim->lease_ms = sim_between(sim, 60, 120) * SECOND;
+    sim->slots_unproven_max = (int)sim_between(sim, 1, SLOTS_MAX);
+    sim->batch_max = (int)sim_between_log(sim, 1, JOBS_MAX);
+    sim->commit_ms_max = sim_between_log(sim, 1, 2 * SECOND);
+    sim->network_ms_max = sim_between_log(sim, 2, 500);
+    sim->wall_offset_ms = 1700000000000 - (int64_t)sim_pick(sim, 1000000000);
+    draw_receivers(sim);
+    faults_draw(sim);
+    sim->post_count = (int)sim_between_log(sim, 1, POSTS_MAX);
+    for (int i = 0; i < sim->post_count; i++)
+        sim->posts[i] = (struct post){.owner_id = sim->receivers[sim_pick(sim, sim->user_count)].user_id,
+                                      .has_key = sim_chance(sim, 700)};
+}
+
+static void write_one(struct sim *sim, struct store_op *op)
+{
+    struct store_batch batch = {.ops = &op, .op_count = 1};
+    enum store_status status = sim->engine->write(sim->store, &batch);
+    assert(status == STORE_OK && op->result == STORE_DONE);
+    (void)status;
+}
+
+/* A Master, and users it made. Needs a node that runs, as that has opened the store. */
+void world_populate(struct sim *sim)
+{
+    for (int i = 0; i < sim->user_count; i++) {
+        struct store_op user = {.kind = STORE_USER_CREATE};
+        user.user.user = (struct user){.role = i == 0 ? USER_MASTER : USER_REGULAR,
+                                       .master_id = i == 0 ? 0 : MODEL_USER_ID_FIRST,
+                                       .webhook_url = bytes_of("https://receiver.example/hook"),
+                                       .receives_users_events = i == 0 && sim->master_receives};
+        write_one(sim, &user);
+        assert(user.id == sim->receivers[i].user_id);
+        struct store_op key = {.kind = STORE_KEY_CREATE};
+        key.key.user_id = user.id;
+        memset(key.key.digest, 'a' + i, sizeof key.key.digest - 1);
+        write_one(sim, &key);
+    }
+    int64_t over_ms = sim_between_log(sim, 1, sim->faults.chaos_ms);
+    for (int i = 0; i < sim->post_count; i++)
+        sim_at(sim, sim_between(sim, 1, over_ms), (struct step){.kind = STEP_POST, .a = i});
+}
+
+int world_user(const struct sim *sim, int64_t user_id)
+{
+    int index = (int)(user_id - MODEL_USER_ID_FIRST);
+    assert(index >= 0 && index < sim->user_count);
+    return index;
+}
+
+/* ---- producers ---- */
+
+/* Any node will do, as behind a balancer. A producer keeps on until it has a 201. */
+void world_post(struct sim *sim, int number)
+{
+    struct post *post = &sim->posts[number];
+    struct node *node = &sim->nodes[sim_pick(sim, sim->node_count)];
+    post->posted++;
+    if (!node_post(sim, node, number))
+        sim_at(sim, sim->now_ms + sim_between(sim, 100, 10 * SECOND),
+               (struct step){.kind = STEP_POST, .a = number});
+}
+
+void world_answered(struct sim *sim, int number, int64_t event_id)
+{
+    struct post *post = &sim->posts[number];
+    if (event_id == 0) {
+        sim_at(sim, sim->now_ms + sim_between(sim, SECOND, 30 * SECOND),
+               (struct step){.kind = STEP_POST, .a = number});
+        return;
+    }
+    post->accepted = true;
+    if (post->has_key && sim_chance(sim, sim->faults.duplicate_post_permille))
+        sim_at(sim, sim->now_ms + sim_between_log(sim, 1, HOUR),
+               (struct step){.kind = STEP_POST, .a = number});
+}
+
+/* ---- the network and the receivers ---- */
+
+static void result_at(struct sim *sim, int attempt, int64_t at_ms, struct outcome outcome)
+{
+    struct sim_attempt *sent = &sim->attempts[attempt];
+    int64_t latest = sent->started_ms + ATTEMPT_MS_MAX;
+    if (at_ms >= latest) {
+        at_ms = latest;
+        outcome = (struct outcome){.failure = FAILURE_TIMEOUT, .retry_after_ms = -1};
+    }
+    sent->coming = outcome;
+    sim_at(sim, at_ms,
+           (struct step){.kind = STEP_RESULT, .node = sent->node, .life = sent->life, .a = attempt});
+}
+
+static struct outcome failed(enum failure failure)
+{
+    return (struct outcome){.failure = failure, .retry_after_ms = -1};
+}
+
+void world_send(struct sim *sim, int attempt)
+{
+    const struct sim_attempt *sent = &sim->attempts[attempt];
+    int64_t at = sim->now_ms + sim_between(sim, 1, sim->network_ms_max);
+    if (sim->nodes[sent->node].network_down)
+        result_at(sim, attempt, at, failed(FAILURE_LOCAL_OUTAGE));
+    else if (sim->receivers[sent->user].character == RECEIVER_DEAD)
+        result_at(sim, attempt, at, failed(FAILURE_CONNECT_REFUSED));
+    else
+        sim_at(sim, at, (struct step){.kind = STEP_RECEIVE, .a = attempt});
+}
+
+/* The whole request has arrived: whatever the sender comes to know, the receiver has done its work. */
+void world_receive(struct sim *sim, int attempt)
+{
+    struct sim_attempt *sent = &sim->attempts[attempt];
+    struct outcome answer = {.failure = FAILURE_NONE, .status = 200, .retry_after_ms = -1};
+    int64_t think = sim_between(sim, 0, 50);
+    sent->received = true;
+    sim_trace(sim, -1, "received", "delivery", sent->delivery_id, "lease", sent->lease, "user", sent->user);
+    switch (sim->receivers[sent->user].character) {
+    case RECEIVER_SLOW:
+        think = sim_between_log(sim, SECOND, 29 * SECOND);
+        break;
+    case RECEIVER_500:
+        answer.status = (int)sim_between(sim, 500, 503);
+        break;
+    case RECEIVER_429:
+        answer.status = 429;
+        answer.retry_after_ms = sim_between_log(sim, SECOND, 12 * HOUR);
+        break;
+    case RECEIVER_HANG:
+        think = HOUR;
+        break;
+    case RECEIVER_DID_THEN_RESET:
+        if (sim_chance(sim, 700))
+            answer = failed(FAILURE_RESET);
+        break;
+    case RECEIVER_FLAPPING:
+        if (sim->now_ms / FLAPPING_PERIOD_MS % 2)
+            answer.status = sim_chance(sim, 500) ? 502 : 204;
+        break;
+    case RECEIVER_OK:
+    case RECEIVER_DEAD: /* it died with the request on its way: it took it, and was gone */
+    case CHARACTER_COUNT:
+        break;
+    }
+    result_at(sim, attempt, sim->now_ms + think + sim_between(sim, 1, sim->network_ms_max), answer);
+}
