@@ -7,7 +7,7 @@
 #include "resources.h"
 #include <assert.h>
 
-enum { DOCUMENT_OVERHEAD_MAX = 4096 };
+enum { DOCUMENT_OVERHEAD_MAX = 4096, SMALL_LEN_MAX = 64 << 10 };
 
 struct new_event {
     struct bytes event_type, resource_type, resource_id;
@@ -292,14 +292,16 @@ static bool submit(struct call *call, struct new_event *new)
                             .resource_id = new->resource_id,
                             .created_at_ms = parts.created_at_ms,
                             .received_at_ms = now_ms};
-    text_init(&document, &call->request->arena,
-              parts.relationships.len + parts.included.len + DOCUMENT_OVERHEAD_MAX);
+    /* The request's arena is for ordinary events: it is kept from one request to the next. */
+    size_t parts_len = parts.relationships.len + parts.included.len;
+    struct arena *arena = parts_len > SMALL_LEN_MAX ? &call->scratch : &call->request->arena;
+    text_init(&document, arena, parts_len + DOCUMENT_OVERHEAD_MAX);
     pthread_mutex_lock(&api->event_lock);
     parts.id = event->id = ids_next(&api->ids, now_ms);
     body_render(&document, &parts, &event->stamp_offset);
     event->document = text_bytes(&document);
     bool fits = !document.overflow || call_too_large(call);
-    bool submitted = fits && make_answer(call, event, &call->request->arena) && call_write(call, written);
+    bool submitted = fits && make_answer(call, event, arena) && call_write(call, written);
     pthread_mutex_unlock(&api->event_lock);
     return submitted;
 }
@@ -314,8 +316,10 @@ bool events_create(struct call *call)
     call->write.op.kind = STORE_EVENT;
     call->write.op.event.requester_id = call->caller.user_id;
     new->owner_id = call->caller.user_id;
-    text_init(&new->relationships, &call->request->arena, CALL_ANSWER_LEN_MAX);
-    text_init(&new->included, &call->request->arena, CALL_ANSWER_LEN_MAX);
+    /* Rendering adds no more than the quotes around ids that came as numbers. */
+    size_t len_max = call->request->body_len + call->request->body_len / 8;
+    text_init(&new->relationships, &call->request->arena, len_max);
+    text_init(&new->included, &call->request->arena, len_max);
     if (!jsonapi_read(call, "events", &document) || !read_attributes(call, &document, new))
         return false;
     if (!read_relationships(call, &document, new) || !read_included(call, &document, new))

@@ -19,7 +19,7 @@ static bool put_list(struct call *call)
     text_puts(&out, ",\"data\":[");
     for (; i < answer->count; i++) {
         const struct event *event = &answer->events[i];
-        if (i && out.len + event->document.len > CALL_ANSWER_LEN_MAX / 2)
+        if (out.len > CALL_ANSWER_LEN_MAX / 2)
             break; /* a short page: the next one goes on here */
         text_puts(&out, i ? "," : "");
         event_document_put(&out, event);
