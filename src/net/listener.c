@@ -300,6 +300,10 @@ static enum MHD_Result take_head(struct call *call, const char *method, const ch
     call->head_taken = true;
     connection_enter(call->connection, CONNECTION_BODY);
     int status = read_head(call, method, version);
+    if (status == 0 && config->tls_client_ca_file && !call->connection->trusted) {
+        call->connection->trusted = listener_tls_client_trusted(call->mhd);
+        status = call->connection->trusted ? 0 : 403;
+    }
     if (status == 0 && atomic_load_explicit(&call->listener->quiescing, memory_order_relaxed))
         status = 503;
     if (status == 0)
@@ -420,8 +424,11 @@ static void on_message(void *ctx, const char *format, va_list arguments)
 static enum listener_error start_daemon(struct listener *listener)
 {
     const struct listener_config *config = &listener->config;
-    struct MHD_OptionItem options[16];
-    int count = 0;
+    struct MHD_OptionItem options[6 + LISTENER_TLS_OPTIONS_MAX];
+    struct listener_tls tls;
+    if (!listener_tls_load(config, &tls))
+        return LISTENER_TLS;
+    int count = listener_tls_options(&tls, options);
     if (config->threads > 1)
         options[count++] = (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE, config->threads, NULL};
     options[count++] = (struct MHD_OptionItem){MHD_OPTION_LISTEN_SOCKET, listener->fd, NULL};
@@ -431,13 +438,18 @@ static enum listener_error start_daemon(struct listener *listener)
     options[count++] = (struct MHD_OptionItem){MHD_OPTION_CONNECTION_TIMEOUT, config->idle_seconds, NULL};
     options[count++] = (struct MHD_OptionItem){MHD_OPTION_CONNECTION_MEMORY_LIMIT, POOL_LEN, NULL};
     options[count] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
-    listener->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-        on_request, listener, MHD_OPTION_EXTERNAL_LOGGER, on_message, listener, MHD_OPTION_URI_LOG_CALLBACK,
-        on_line, listener, MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, listener, MHD_OPTION_NOTIFY_CONNECTION, connections_notify, listener, MHD_OPTION_ARRAY,
-        options, MHD_OPTION_END);
-    return listener->daemon ? LISTENER_OK : LISTENER_FAILED;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    listener->daemon =
+        MHD_start_daemon(tls.cert ? flags | MHD_USE_TLS : flags, 0, NULL, NULL, on_request, listener,
+                         MHD_OPTION_EXTERNAL_LOGGER, on_message, listener, MHD_OPTION_URI_LOG_CALLBACK,
+                         on_line, listener, MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL,
+                         MHD_OPTION_NOTIFY_COMPLETED, on_completed, listener, MHD_OPTION_NOTIFY_CONNECTION,
+                         connections_notify, listener, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+    bool with_tls = tls.cert != NULL;
+    listener_tls_forget(&tls);
+    if (listener->daemon)
+        return LISTENER_OK;
+    return with_tls ? LISTENER_TLS : LISTENER_FAILED;
 }
 
 enum listener_error listener_open(const struct listener_config *config, struct listener **out)

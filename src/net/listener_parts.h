@@ -50,6 +50,7 @@ struct connection {
     int fd;
     atomic_int stage;
     atomic_int_least64_t since_ms; /* when this stage began, on the watch's coarse clock */
+    bool trusted;                  /* its client certificate has been checked, if any is wanted */
     char peer[64];
 };
 
@@ -73,6 +74,20 @@ void connection_enter(struct connection *connection, enum connection_stage stage
 /* ---- listener_socket.c ---- */
 
 enum listener_error listener_socket(const char *listen_text, int *fd, char address[80]);
+
+/* ---- listener_tls.c ---- */
+
+struct listener_tls {
+    char *cert, *key, *client_ca; /* PEM; all NULL without TLS */
+};
+
+bool listener_tls_load(const struct listener_config *config, struct listener_tls *tls);
+void listener_tls_forget(struct listener_tls *tls);
+/* At most LISTENER_TLS_OPTIONS_MAX; returns how many. The PEM texts must live until the daemon runs. */
+enum { LISTENER_TLS_OPTIONS_MAX = 4 };
+int listener_tls_options(const struct listener_tls *tls, struct MHD_OptionItem *options);
+/* Did the client show a certificate of one of the authorities? */
+bool listener_tls_client_trusted(struct MHD_Connection *mhd);
 
 /* ---- listener.c ---- */
 
