@@ -1,7 +1,9 @@
-// Makes a picture of a terminal session, for the README: tools/demo | node tools/picture.mjs > docs/demo.svg
+// Makes a picture of a terminal session, for the README (the picture is kept; make it anew when the demo changes):
+//
+//   tools/demo | sed '/^# One of them/,/^}/d' | node tools/picture.mjs > docs/demo.svg
 import { readFileSync } from 'node:fs';
 
-const LINES_MAX = 60, COLUMNS_MAX = 110, LINE = 17, LEFT = 16, TOP = 40;
+const LINES_MAX = 60, COLUMNS_MAX = 132, LINE = 17, LEFT = 16, TOP = 40;
 const clip = (line) => (line.length > COLUMNS_MAX ? `${line.slice(0, COLUMNS_MAX - 1)}…` : line);
 const escape = (text) => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
 const colour = (line) =>

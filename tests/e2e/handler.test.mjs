@@ -45,7 +45,7 @@ test('the example handler lives through the whole catalogue', async (t) => {
     await setUrl(server, handler.url);
     const catalog = await posthorn('catalog', '--json');
     assert.equal(catalog.code, 0, catalog.stderr);
-    const types = JSON.parse(catalog.stdout).map((entry) => entry.event_type);
+    const types = JSON.parse(catalog.stdout).map((entry) => entry.name);
     assert.ok(types.length >= 14, catalog.stdout);
     for (const type of types) {
         const made = await posthorn('trigger', type, '--server', server.url, '--key', server.api_key);
