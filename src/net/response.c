@@ -464,11 +464,13 @@ static size_t data_run(struct response *r, struct bytes piece)
 /* Chunk extensions and trailers: skipped, but not without end. */
 static size_t skip_run(struct response *r, struct bytes piece, enum state next)
 {
-    size_t n = line_run(piece);
-    if (n >= r->line_left) {
+    if (r->line_left == 0) {
         stop(r);
-        return n;
+        return 0;
     }
+    if (piece.len > r->line_left)
+        piece.len = r->line_left;
+    size_t n = line_run(piece);
     r->line_left -= n;
     if (n == piece.len)
         return n;
