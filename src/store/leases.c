@@ -8,6 +8,7 @@ void leases_init(struct leases *leases)
     *leases = (struct leases){0};
     TAILQ_INIT(&leases->order);
     TAILQ_INIT(&leases->spare);
+    TAILQ_INIT(&leases->born);
     LIST_INIT(&leases->changes);
 }
 
@@ -26,16 +27,19 @@ void leases_fini(struct leases *leases)
     idmap_fini(&leases->by_delivery);
 }
 
-struct lease *leases_begin(struct leases *leases, int64_t delivery_id, int64_t ends_at_ms)
+struct lease *leases_begin(struct leases *leases, int64_t delivery_id, int64_t ends_at_ms, bool born)
 {
     struct lease *lease = TAILQ_FIRST(&leases->spare);
     if (lease)
         TAILQ_REMOVE(&leases->spare, lease, order);
     else
         lease = memory_alloc(sizeof *lease);
-    *lease = (struct lease){.delivery_id = delivery_id, .ends_at_ms = ends_at_ms, .begun = true};
+    *lease =
+        (struct lease){.delivery_id = delivery_id, .ends_at_ms = ends_at_ms, .born = born, .begun = true};
     assert(TAILQ_EMPTY(&leases->order) || TAILQ_LAST(&leases->order, lease_queue)->ends_at_ms <= ends_at_ms);
     TAILQ_INSERT_TAIL(&leases->order, lease, order);
+    if (born)
+        TAILQ_INSERT_TAIL(&leases->born, lease, birth);
     LIST_INSERT_HEAD(&leases->changes, lease, change);
     idmap_put(&leases->by_delivery, delivery_id, lease);
     return lease;
@@ -63,12 +67,22 @@ struct lease *leases_first(const struct leases *leases)
     return lease;
 }
 
+struct lease *leases_first_born(const struct leases *leases)
+{
+    struct lease *lease = TAILQ_FIRST(&leases->born);
+    while (lease && lease->ended)
+        lease = TAILQ_NEXT(lease, birth);
+    return lease;
+}
+
 static void forget(struct leases *leases, struct lease *lease)
 {
     /* A delivery whose lease ended may have been leased anew in the same batch. */
     if (idmap_get(&leases->by_delivery, lease->delivery_id) == lease)
         idmap_remove(&leases->by_delivery, lease->delivery_id);
     TAILQ_REMOVE(&leases->order, lease, order);
+    if (lease->born)
+        TAILQ_REMOVE(&leases->born, lease, birth);
     TAILQ_INSERT_HEAD(&leases->spare, lease, order);
 }
 

@@ -18,9 +18,11 @@ struct lease {
     int64_t ends_at_ms;   /* due clock */
     int64_t aged_from_ms; /* service clock; of meaning when attempt > 0 */
     int32_t attempt;
+    bool born;                /* with its delivery, rather than claimed */
     bool ended;               /* in this batch */
     bool begun;               /* in this batch */
     TAILQ_ENTRY(lease) order; /* by ends_at_ms; or the spare ones */
+    TAILQ_ENTRY(lease) birth; /* the born ones, by delivery_id */
     LIST_ENTRY(lease) change; /* what this batch began or ended */
 };
 
@@ -29,19 +31,21 @@ LIST_HEAD(lease_list, lease);
 
 struct leases {
     struct idmap by_delivery;
-    struct lease_queue order, spare;
+    struct lease_queue order, spare, born;
     struct lease_list changes;
 };
 
 void leases_init(struct leases *leases);
 void leases_fini(struct leases *leases);
-/* A new lease, all but delivery_id and ends_at_ms zero. ends_at_ms never goes back. */
-struct lease *leases_begin(struct leases *leases, int64_t delivery_id, int64_t ends_at_ms);
+/* A new lease, all else zero. ends_at_ms never goes back, nor does the delivery_id of born ones. */
+struct lease *leases_begin(struct leases *leases, int64_t delivery_id, int64_t ends_at_ms, bool born);
 /* NULL: this delivery is not out. */
 struct lease *leases_get(const struct leases *leases, int64_t delivery_id);
 void leases_end(struct leases *leases, struct lease *lease);
 /* The one that runs out first; NULL: none is out. */
 struct lease *leases_first(const struct leases *leases);
+/* The born lease of the oldest delivery; NULL: none is out. */
+struct lease *leases_first_born(const struct leases *leases);
 /* The batch is written, or it is not. */
 void leases_commit(struct leases *leases);
 void leases_undo(struct leases *leases);

@@ -126,6 +126,8 @@ static enum store_status state_save(struct store *store)
     sqlite3_bind_int64(save, 6, tally->pending);
     sqlite3_bind_int64(save, 7, tally->delivered);
     sqlite3_bind_int64(save, 8, tally->given_up);
+    const struct lease *born = leases_first_born(&store->leases);
+    sqlite3_bind_int64(save, 9, born ? born->delivery_id : tally->delivery_id_max + 1);
     return sqlite_run(store, SQL_STATE_SAVE);
 }
 
@@ -268,12 +270,13 @@ static enum store_status state_load(struct store *store)
     sqlite3_stmt *load = NULL;
     int rc = sqlite3_prepare_v2(store->db,
                                 "SELECT due_clock_ms, service_clock_ms, delivery_id_max, event_id_max,"
-                                " events, pending, delivered, given_up FROM state",
+                                " events, pending, delivered, given_up, born_from FROM state",
                                 -1, &load, NULL);
     if (rc == SQLITE_OK && sqlite3_step(load) == SQLITE_ROW) {
         int64_t due_ms = sqlite3_column_int64(load, 0);
         int64_t wall_ms = clock_wall_ms(&store->config.clock);
         store->due_at_open_ms = due_ms > wall_ms ? due_ms : wall_ms;
+        store->born_from = sqlite3_column_int64(load, 8);
         store->service_at_open_ms = sqlite3_column_int64(load, 1);
         store->tally = (struct tally){.delivery_id_max = sqlite3_column_int64(load, 2),
                                       .event_id_max = sqlite3_column_int64(load, 3),
@@ -296,6 +299,12 @@ static enum store_status take_over(struct store *store)
     enum store_status status = sqlite_run(store, SQL_BEGIN);
     if (status == STORE_OK)
         status = sqlite_run(store, SQL_DELIVERY_UNCLAIM_ALL);
+    sqlite3_bind_int64(store->sql[SQL_DELIVERY_UNCLAIM_BORN], 1, store->now.due_ms);
+    sqlite3_bind_int64(store->sql[SQL_DELIVERY_UNCLAIM_BORN], 2, store->born_from);
+    if (status == STORE_OK)
+        status = sqlite_run(store, SQL_DELIVERY_UNCLAIM_BORN);
+    if (status == STORE_OK)
+        status = state_save(store);
     if (status == STORE_OK)
         status = sqlite_run(store, SQL_COMMIT);
     if (status == STORE_OK)
@@ -355,6 +364,7 @@ static void sqlite_end(struct store *store)
 
 static enum store_status sqlite_open(const struct store_config *config, struct store **opened)
 {
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     struct store *store = memory_zero(1, sizeof *store);
     store->config = *config;
     store->path = memory_copy_text(config->path);

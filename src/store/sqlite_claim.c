@@ -37,6 +37,7 @@ enum store_status sqlite_expire(struct store *store)
     for (; lease && lease->ends_at_ms <= store->now.due_ms && status == STORE_OK; lease = next) {
         next = TAILQ_NEXT(lease, order);
         sqlite3_bind_int64(store->sql[SQL_DELIVERY_UNCLAIM], 1, lease->delivery_id);
+        sqlite3_bind_int64(store->sql[SQL_DELIVERY_UNCLAIM], 2, lease->ends_at_ms);
         status = sqlite_run(store, SQL_DELIVERY_UNCLAIM);
         roster_unleased(&store->roster, lease->endpoint);
         roster_waits(&store->roster, lease->endpoint, lease->ends_at_ms);
@@ -51,7 +52,7 @@ static void claim_row(struct store *store, struct endpoint *endpoint, struct sto
 {
     sqlite3_stmt *row = store->sql[SQL_DUE_GET];
     struct lease *lease = leases_begin(&store->leases, sqlite3_column_int64(row, 0),
-                                       store->now.due_ms + store->config.lease_ms);
+                                       store->now.due_ms + store->config.lease_ms, false);
     lease->endpoint = endpoint;
     lease->lease = sqlite3_column_int64(row, 1) + 1;
     lease->attempt = sqlite3_column_int(row, 3);

@@ -117,12 +117,12 @@ static enum store_status delivery_insert(struct store *store, struct store_batch
     sqlite3_bind_int64(insert, 1, id);
     sqlite3_bind_int64(insert, 2, event->id);
     sqlite3_bind_int64(insert, 3, endpoint->id);
-    sqlite3_bind_int64(insert, 4, leased ? 0 : endpoint->id);
+    sqlite_bind_time(insert, 4, leased ? 0 : endpoint->id);
     sqlite3_bind_int64(insert, 5, due_at_ms);
     sqlite3_bind_int(insert, 6, leased); /* lease and lost: the first lease, not yet recorded */
     store->tally.pending++;
     if (leased) {
-        struct lease *lease = leases_begin(&store->leases, id, due_at_ms);
+        struct lease *lease = leases_begin(&store->leases, id, due_at_ms, true);
         lease->lease = 1;
         lease->event_id = event->id;
         lease->endpoint = endpoint;

@@ -73,6 +73,17 @@ static enum store_status attempt_insert(struct store *store, const struct store_
     return sqlite_run(store, SQL_ATTEMPT_INSERT);
 }
 
+/* Most deliveries end so, and none of what changes is in an index. */
+static enum store_status record_first(struct store *store, const struct store_op *op)
+{
+    sqlite3_stmt *update = store->sql[SQL_DELIVERY_DELIVERED];
+    sqlite3_bind_int64(update, 1, op->outcome.delivery_id);
+    sqlite_bind_time(update, 2, op->outcome.attempt.started_at_ms);
+    sqlite3_bind_int64(update, 3, store->now.wall_ms);
+    sqlite3_bind_int(update, 4, op->outcome.attempt.status);
+    return sqlite_run(store, SQL_DELIVERY_DELIVERED);
+}
+
 /* The row after the decision. */
 static enum store_status record(struct store *store, const struct store_op *op, const struct found *found)
 {
@@ -154,7 +165,8 @@ enum store_status sqlite_outcome(struct store *store, struct store_op *op)
     }
     op->id = op->outcome.delivery_id;
     store->changed = true;
-    status = record(store, op, &found);
+    bool at_once = found.out && found.out->born && op->outcome.decision.kind == DECISION_DELIVERED;
+    status = at_once ? record_first(store, op) : record(store, op, &found);
     if (status == STORE_OK && op->outcome.attempt.started_at_ms)
         status = attempt_insert(store, op);
     return status == STORE_OK ? account(store, op, &found) : status;

@@ -48,6 +48,7 @@ struct store {
     int wal_frames;        /* in the write-ahead log */
     int64_t disk_asked_ms; /* mono */
     bool disk_low;
+    int64_t born_from; /* at open: a former process's born leases are not before it */
     int64_t purged_to; /* the scan goes on behind this event */
     bool broken;
 };

@@ -27,7 +27,8 @@ struct sqlite_reader {
     "SELECT e.id, e.owner_id, e.event_type, e.resource_type, e.resource_id, e.created_at, e.received_at,"    \
     " e.sent_at, e.stamp_offset, CASE WHEN ?9 THEN e.document END FROM events e"
 #define DELIVERY_COLUMNS                                                                                     \
-    "SELECT d.id, d.event_id, d.endpoint_id, d.state, d.queue = 0 AND d.due_at > ?10, d.due_at - ?10,"       \
+    "SELECT d.id, d.event_id, d.endpoint_id, d.state, ifnull(d.queue, 0) = 0 AND d.due_at > ?10, d.due_at "  \
+    "- ?10,"                                                                                                 \
     " d.attempt, d.lease, d.last_reason, d.last_status, e.received_at, d.first_attempt_at, d.finished_at"
 
 /* $ is a restriction to a user, ~ the cursor's comparison, @ the order: the variant fills them in. */
@@ -122,7 +123,7 @@ static bool take_delivery(sqlite3_stmt *row, struct arena *arena, struct deliver
                                   .endpoint_id = number(row, 2),
                                   .user_id = number(row, 2),
                                   .state = (enum delivery_state)number(row, 3),
-                                  .leased = number(row, 4),
+                                  .leased = number(row, 3) == DELIVERY_PENDING && number(row, 4),
                                   .attempt = (int32_t)number(row, 6),
                                   .lease = number(row, 7),
                                   .next_in_ms = -1,

@@ -4,15 +4,14 @@
  */
 #pragma once
 
-/* deliveries.queue says where a delivery stands: the endpoint it waits for; 0, out under a lease; NULL,
- * ended.
- */
+/* deliveries.queue: the endpoint it waits for; 0, claimed; NULL, ended or out since it was born. */
 #define SQL_LIST(X)                                                                                          \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                              \
     X(COMMIT, "COMMIT")                                                                                      \
     X(ROLLBACK, "ROLLBACK")                                                                                  \
     X(STATE_SAVE, "UPDATE state SET due_clock_ms = ?1, service_clock_ms = ?2, delivery_id_max = ?3,"         \
-                  " event_id_max = ?4, events = ?5, pending = ?6, delivered = ?7, given_up = ?8")            \
+                  " event_id_max = ?4, events = ?5, pending = ?6, delivered = ?7, given_up = ?8,"            \
+                  " born_from = ?9")                                                                         \
                                                                                                              \
     X(EVENT_INSERT, "INSERT INTO events (id, owner_id, received_at, created_at, sent_at, delivery_first,"    \
                     " delivery_count, stamp_offset, event_type, resource_type, resource_id, document)"       \
@@ -29,15 +28,19 @@
                " WHERE d.queue = ?1 AND d.due_at <= ?2 ORDER BY d.due_at LIMIT ?3")                          \
     X(DUE_NEXT, "SELECT min(due_at) FROM deliveries WHERE queue = ?1")                                       \
     X(DELIVERY_CLAIM, "UPDATE deliveries SET queue = 0, due_at = ?2, lease = ?3, lost = ?4 WHERE id = ?1")   \
-    X(DELIVERY_UNCLAIM, "UPDATE deliveries SET queue = endpoint_id WHERE id = ?1")                           \
+    X(DELIVERY_UNCLAIM, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2 WHERE id = ?1")              \
     X(DELIVERY_UNCLAIM_ALL, "UPDATE deliveries SET queue = endpoint_id, due_at = min(due_at, ?1)"            \
                             " WHERE queue = 0")                                                              \
+    X(DELIVERY_UNCLAIM_BORN, "UPDATE deliveries SET queue = endpoint_id, due_at = min(due_at, ?1)"           \
+                             " WHERE id >= ?2 AND state = 0 AND queue IS NULL")                              \
                                                                                                              \
     X(DELIVERY_GET, "SELECT d.event_id, d.endpoint_id, d.state, d.lease, d.attempt, d.aged_from"             \
                     " FROM deliveries d WHERE d.id = ?1")                                                    \
     X(DELIVERY_RECORD, "UPDATE deliveries SET queue = ?2, due_at = ?3, state = ?4, attempt = ?5, lost = 0,"  \
                        " aged_from = ?6, first_attempt_at = coalesce(first_attempt_at, ?7),"                 \
                        " finished_at = ?8, last_status = ?9, last_reason = ?10 WHERE id = ?1")               \
+    X(DELIVERY_DELIVERED, "UPDATE deliveries SET state = 1, attempt = 1, lost = 0, first_attempt_at = ?2,"   \
+                          " finished_at = ?3, last_status = ?4 WHERE id = ?1")                               \
     X(DELIVERY_RESEND, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2, state = 0, attempt = 0,"     \
                        " lost = 0, aged_from = NULL, finished_at = NULL WHERE id = ?1")                      \
     X(DELIVERY_CANCEL, "UPDATE deliveries SET queue = NULL, due_at = NULL, state = 3, finished_at = ?2"      \
