@@ -45,6 +45,7 @@ static void check(const struct refusal *row)
         char pointer[64];
         const char *space = strchr(row->source, ' ');
         snprintf(pointer, sizeof pointer, "/errors/0/source/%.*s", (int)(space - row->source), row->source);
+        assert_non_null(reply_get(&reply, pointer));
         assert_string_equal(reply_text(&reply, pointer), space + 1);
     }
     reply_free(&reply);

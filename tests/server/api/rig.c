@@ -93,6 +93,18 @@ static struct store_engine engine;
 
 static void on_work(void *ctx, struct store_work **boxes, int count)
 {
+    struct rig *rig = ctx;
+    for (int i = 0; i < count; i++)
+        if (boxes[i]->filled)
+            atomic_store(&rig->work, boxes[i]);
+}
+
+void rig_claim(struct rig *rig, struct store_work *box)
+{
+    atomic_store(&rig->work, NULL);
+    queue_offer(rig->queue, &box, 1);
+    while (!atomic_load(&rig->work))
+        usleep(200);
 }
 
 static void on_broken(void *ctx, enum store_status status)
@@ -118,7 +130,8 @@ static void open_parts(struct rig *rig)
                                                    .batch_max = 64,
                                                    .waiting_max = 64,
                                                    .on_work = on_work,
-                                                   .on_broken = on_broken});
+                                                   .on_broken = on_broken,
+                                                   .ctx = rig});
     rig->readers = readers_open(rig->engine, rig->store, 2, 64);
     assert_non_null(rig->queue);
     assert_non_null(rig->readers);
@@ -145,7 +158,7 @@ static void write_done(struct queue_job *job, enum store_status status)
     atomic_store((atomic_bool *)job->ctx, true);
 }
 
-static void write_op(struct rig *rig, struct store_op op)
+void rig_write(struct rig *rig, struct store_op op)
 {
     atomic_bool done = false;
     struct queue_job job = {.op = op, .done = write_done, .ctx = &done};
@@ -190,12 +203,12 @@ void rig_open(struct rig *rig)
     assert_non_null(mkdtemp(rig->folder));
     snprintf(rig->path, sizeof rig->path, "%s/posthorn.db", rig->folder);
     open_parts(rig);
-    write_op(rig, (struct store_op){
-                      .kind = STORE_USER_CREATE,
-                      .user = {.user = {.role = USER_MASTER, .created_at_ms = 1, .updated_at_ms = 1}}});
+    rig_write(rig, (struct store_op){
+                       .kind = STORE_USER_CREATE,
+                       .user = {.user = {.role = USER_MASTER, .created_at_ms = 1, .updated_at_ms = 1}}});
     struct store_op key = {.kind = STORE_KEY_CREATE, .key = {.user_id = 5, .created_at_ms = 1}};
     digest_sha256_hex(bytes_of(master_key), key.key.digest);
-    write_op(rig, key);
+    rig_write(rig, key);
     snprintf(keys[RIG_MASTER], sizeof keys[RIG_MASTER], "%s", master_key);
     ids[RIG_MASTER] = 5;
     open_api(rig);

@@ -15,6 +15,7 @@ struct rig {
     struct api *api;
     const struct store_engine *engine; /* store_sqlite, with `fault` in front of its writes */
     int64_t floor;
+    _Atomic(struct store_work *) work; /* the box that came back last */
 };
 
 enum { RIG_USERS = 5, RIG_HEADERS_MAX = 8 };
@@ -47,6 +48,11 @@ void rig_restart(struct rig *rig);
 /* The next writes answer so instead of reaching the store. STORE_OK: as usual. */
 void rig_fault(enum store_status status);
 void rig_no_space(bool on);
+
+/* Claims what is due into the box, and waits until it is filled. */
+void rig_claim(struct rig *rig, struct store_work *box);
+/* Writes past the API, and waits. */
+void rig_write(struct rig *rig, struct store_op op);
 
 const char *rig_key(enum rig_user user);
 int64_t rig_id(enum rig_user user);

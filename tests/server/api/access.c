@@ -1,0 +1,280 @@
+/* Who gets in, and what everybody may see. */
+#include "digest.h"
+#include "rig.h"
+#include "throttle.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static struct rig rig;
+
+static int setup(void **state)
+{
+    rig_open(&rig);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    rig_close(&rig);
+    return 0;
+}
+
+/* Each from an address of its own, so that guesses are not held up by those before. */
+static struct reply ask_with(const char *authorization, const char *target)
+{
+    static int address;
+    char peer[32];
+    snprintf(peer, sizeof peer, "198.51.100.%d", address++ % 250);
+    struct ask ask = {"GET", target, RIG_NOBODY, NULL, NULL, {{"Authorization", authorization}}};
+    ask.peer = peer;
+    if (!authorization)
+        ask.headers[0][0] = NULL;
+    struct reply reply = rig_ask(&rig, &ask);
+    reply_check(&reply, &ask);
+    return reply;
+}
+
+static void test_forms(void **state)
+{
+    char digest[65], own_user[128], strange_user[128], regular_as[128], nobody_as[128];
+    digest_sha256_hex(bytes_of("your_api_key"), digest);
+    snprintf(own_user, sizeof own_user, "Bearer your_api_key;user=%lld", (long long)rig_id(RIG_OTHER));
+    snprintf(strange_user, sizeof strange_user, "your_api_key; user=%lld", (long long)rig_id(RIG_STRANGER));
+    snprintf(regular_as, sizeof regular_as, "%s; user=6", rig_key(RIG_REGULAR));
+    snprintf(nobody_as, sizeof nobody_as, "your_api_key; user=4711");
+    const struct {
+        const char *authorization;
+        int status;
+        int64_t id;
+    } rows[] = {{"your_api_key", 200, 5},
+                {"Bearer your_api_key", 200, 5},
+                {"bearer  your_api_key", 200, 5},
+                {" your_api_key ", 200, 5},
+                {"your_api_key; user=5", 200, 5},
+                {own_user, 200, 7},
+                {strange_user, 403, 0},
+                {nobody_as, 403, 0},
+                {regular_as, 403, 0},
+                {NULL, 401, 0},
+                {"", 401, 0},
+                {"   ", 401, 0},
+                {"Bearer", 401, 0},
+                {"your_api_ke", 401, 0},
+                {"your_api_key ; admin=1", 401, 0},
+                {"your_api_key; user=", 401, 0},
+                {"your_api_key; user=0", 401, 0},
+                {"your_api_key; user=-5", 401, 0},
+                {"your_api_key your_api_key", 401, 0},
+                {"Basic your_api_key", 401, 0},
+                {digest, 401, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct reply reply = ask_with(rows[i].authorization, "/api/users/me");
+        if (reply.status != rows[i].status)
+            fail_msg("\"%s\": %d", rows[i].authorization ? rows[i].authorization : "none", reply.status);
+        size_t len;
+        assert_int_equal(reply_header(&reply, "WWW-Authenticate", &len) != NULL, rows[i].status == 401);
+        if (rows[i].id)
+            assert_int_equal(atoll(reply_text(&reply, "/data/id")), rows[i].id);
+        assert_null(strstr(reply.body, "your_api"));
+        assert_null(strstr(reply.headers, "your_api"));
+        reply_free(&reply);
+    }
+}
+
+static void test_not_in_the_query(void **state)
+{
+    struct reply reply = ask_with(NULL, "/api/users/me?api_key=your_api_key");
+    assert_int_equal(reply.status, 401);
+    assert_null(strstr(reply.body, "your_api_key"));
+    reply_free(&reply);
+}
+
+static void test_two_headers(void **state)
+{
+    struct ask ask = {"GET", "/api/users/me", RIG_MASTER, NULL, NULL, {{"Authorization", "your_api_key"}}};
+    struct reply reply = rig_ask(&rig, &ask);
+    assert_int_equal(reply.status, 400);
+    assert_string_equal(reply_text(&reply, "/errors/0/source/header"), "Authorization");
+    reply_free(&reply);
+}
+
+static void test_a_masters_work(void **state)
+{
+    static const struct ask asks[] = {
+        {"GET", "/api/users", RIG_REGULAR},
+        {"POST", "/api/users", RIG_REGULAR, "{\"data\":{\"type\":\"users\"}}"},
+    };
+    for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
+        struct reply reply = rig_ask(&rig, &asks[i]);
+        assert_int_equal(reply.status, 403);
+        reply_check(&reply, &asks[i]);
+        reply_free(&reply);
+    }
+}
+
+/* ---- guesses ---- */
+
+static void test_guesses_are_slowed(void **state)
+{
+    struct clock clock = clock_system();
+    struct ask guess = {"GET", "/api/users/me", RIG_NOBODY, NULL, NULL, {{"Authorization", "wrong"}}};
+    guess.peer = "203.0.113.7";
+    for (int i = 0; i < THROTTLE_FREE_GUESSES; i++) {
+        struct reply reply = rig_ask(&rig, &guess);
+        assert_int_equal(reply.status, 401);
+        reply_free(&reply);
+    }
+    int64_t before_ms = clock_mono_ms(&clock);
+    struct reply reply = rig_ask(&rig, &guess);
+    assert_int_equal(reply.status, 401);
+    assert_true(clock_mono_ms(&clock) - before_ms >=
+                THROTTLE_DELAY_MS); /* never sooner; how late is not asked */
+    reply_free(&reply);
+    struct ask valid = {"GET", "/api/users/me", RIG_MASTER};
+    valid.peer = guess.peer;
+    reply = rig_ask(&rig, &valid);
+    assert_int_equal(reply.status, 200);
+    reply_free(&reply);
+}
+
+/* ---- what needs no key ---- */
+
+static void test_public(void **state)
+{
+    struct ask ask = {"GET", "/health", RIG_NOBODY, NULL, NULL, {{"Accept", "text/html"}}};
+    struct reply reply = rig_ask(&rig, &ask);
+    assert_int_equal(reply.status, 200);
+    assert_string_equal(reply_text(&reply, "/meta/status"), "ok");
+    reply_free(&reply);
+    ask.target = "/api/meta";
+    reply = rig_ask(&rig, &ask);
+    assert_string_equal(reply_text(&reply, "/meta/mode"), "sandbox");
+    assert_string_equal(reply_text(&reply, "/meta/version"), POSTHORN_VERSION);
+    reply_free(&reply);
+    ask.target = "/metrics";
+    reply = rig_ask(&rig, &ask);
+    assert_int_equal(reply.status, 200);
+    assert_true(reply_header_is(&reply, "Content-Type", "text/plain; version=0.0.4; charset=utf-8"));
+    assert_non_null(strstr(reply.body, "\nposthorn_deliveries{state=\"pending\"} 0\n"));
+    /* Every line is a comment or `name value`. */
+    for (char *line = strtok(reply.body, "\n"); line; line = strtok(NULL, "\n"))
+        assert_true(*line == '#' || (strncmp(line, "posthorn_", 9) == 0 && strchr(line, ' ')));
+    reply_free(&reply);
+}
+
+static void test_health_when_the_store_is_down(void **state)
+{
+    struct ask event = {"POST", "/api/events", RIG_REGULAR,
+                        "{\"data\":{\"type\":\"events\",\"attributes\":{\"event_type\":\"x\"}}}"};
+    struct ask health = {"GET", "/health", RIG_NOBODY};
+    static const enum store_status faults[] = {STORE_DOWN, STORE_OK};
+    for (int i = 0; i < 2; i++) {
+        rig_fault(faults[i]);
+        struct reply reply = rig_ask(&rig, &event);
+        rig_fault(STORE_OK);
+        assert_int_equal(reply.status, i ? 201 : 503);
+        reply_free(&reply);
+        reply = rig_ask(&rig, &health);
+        assert_int_equal(reply.status, i ? 200 : 503);
+        assert_string_equal(reply_text(&reply, "/meta/status"), i ? "ok" : "degraded");
+        reply_free(&reply);
+    }
+}
+
+static void test_options_and_head(void **state)
+{
+    struct ask ask = {"OPTIONS", "/api/events/", RIG_NOBODY};
+    struct reply reply = rig_ask(&rig, &ask);
+    assert_int_equal(reply.status, 204);
+    assert_true(reply_header_is(&reply, "Allow", "GET, HEAD, POST, OPTIONS"));
+    reply_free(&reply);
+    ask = (struct ask){"HEAD", "/api/users/me/", RIG_REGULAR};
+    reply = rig_ask(&rig, &ask);
+    assert_int_equal(reply.status, 200);
+    reply_free(&reply);
+}
+
+static void test_media_of_answers(void **state)
+{
+    static const struct {
+        const char *accept, *type;
+    } rows[] = {{"*/*", "application/vnd.api+json"},
+                {"application/json", "application/json"},
+                {"application/json, application/vnd.api+json", "application/vnd.api+json"},
+                {"application/vnd.api+json;q=0.5, application/json", "application/json"},
+                {"text/html, application/*;q=0.1", "application/vnd.api+json"},
+                {"application/vnd.api+json; ext=\"x\", application/vnd.api+json", "application/vnd.api+json"},
+                {"", "application/vnd.api+json"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct ask ask = {"GET", "/api/users/me", RIG_REGULAR, NULL, NULL, {{"Accept", rows[i].accept}}};
+        struct reply reply = rig_ask(&rig, &ask);
+        assert_int_equal(reply.status, 200);
+        assert_true(reply_header_is(&reply, "Content-Type", rows[i].type));
+        reply_free(&reply);
+    }
+}
+
+/* A stranger's large body is refused at its head; everything else waits for the whole request. */
+static void test_heads(void **state)
+{
+    static const struct {
+        const char *name, *value, *key;
+        int status;
+    } rows[] = {{"Content-Length", "1048576", NULL, 401},
+                {"Content-Length", "1048576", "wrong", 401},
+                {"Content-Length", "1048576", "your_api_key", 0},
+                {"Content-Length", "700", "wrong", 0},
+                {"Transfer-Encoding", "chunked", NULL, 401},
+                {"Transfer-Encoding", "chunked", "your_api_key", 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct listener_request request = {.method = bytes_of("POST"), .path = bytes_of("/api/events")};
+        request.headers[request.header_count++] =
+            (struct listener_header){bytes_of(rows[i].name), bytes_of(rows[i].value)};
+        if (rows[i].key)
+            request.headers[request.header_count++] =
+                (struct listener_header){bytes_of("Authorization"), bytes_of(rows[i].key)};
+        assert_int_equal(api_accept_head(rig.api, &request), rows[i].status);
+    }
+}
+
+static void test_refusals_of_the_listener(void **state)
+{
+    static const int statuses[] = {400, 401, 404, 405, 408, 413, 414, 415, 431, 500, 501, 503};
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        struct listener_request request = {.method = bytes_of("BREW"), .path = bytes_of("/api/events")};
+        struct listener_reply answer = {0};
+        arena_init(&request.arena, 1 << 16);
+        api_on_refused(rig.api, &request, statuses[i], &answer);
+        struct reply reply = {
+            .status = answer.status, .body = (char *)answer.body.data, .body_len = answer.body.len};
+        reply.json = json_tokener_parse(reply.body);
+        assert_int_equal(answer.status, statuses[i]);
+        reply_check(&reply, &(struct ask){"BREW", "/api/events"});
+        json_object_put(reply.json);
+        arena_fini(&request.arena);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_not_in_the_query),
+        cmocka_unit_test(test_two_headers),
+        cmocka_unit_test(test_a_masters_work),
+        cmocka_unit_test(test_guesses_are_slowed),
+        cmocka_unit_test(test_public),
+        cmocka_unit_test(test_health_when_the_store_is_down),
+        cmocka_unit_test(test_options_and_head),
+        cmocka_unit_test(test_media_of_answers),
+        cmocka_unit_test(test_heads),
+        cmocka_unit_test(test_refusals_of_the_listener),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

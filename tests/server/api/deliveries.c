@@ -1,0 +1,140 @@
+/* /api/deliveries: what became of an event. */
+#include "rig.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static struct rig rig;
+static char event_self[64], delivery_self[64];
+
+static struct reply ask(const char *method, const char *target, enum rig_user as, const char *body)
+{
+    struct ask asked = {method, target, as, body};
+    struct reply reply = rig_ask(&rig, &asked);
+    reply_check(&reply, &asked);
+    return reply;
+}
+
+static int setup(void **state)
+{
+    char target[96];
+    rig_open(&rig);
+    struct reply reply = ask(
+        "PATCH", "/api/users/me", RIG_REGULAR,
+        "{\"data\":{\"type\":\"users\",\"attributes\":{\"webhook_url\":\"https://hooks.example.com/\"}}}");
+    assert_int_equal(reply.status, 200);
+    reply_free(&reply);
+    reply = ask("POST", "/api/events", RIG_REGULAR,
+                "{\"data\":{\"type\":\"events\",\"attributes\":{\"event_type\":\"x\"}}}");
+    assert_int_equal(reply.status, 201);
+    snprintf(event_self, sizeof event_self, "%s", reply_text(&reply, "/data/links/self"));
+    reply_free(&reply);
+    snprintf(target, sizeof target, "%s/deliveries", event_self);
+    reply = ask("GET", target, RIG_REGULAR, NULL);
+    assert_int_equal(reply.status, 200);
+    assert_int_equal(json_object_array_length(reply_get(&reply, "/data")), 1);
+    assert_string_equal(reply_text(&reply, "/data/0/attributes/state"), "pending");
+    assert_null(reply_get(&reply, "/data/0/attributes/attempts"));
+    snprintf(delivery_self, sizeof delivery_self, "%s", reply_text(&reply, "/data/0/links/self"));
+    reply_free(&reply);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    rig_close(&rig);
+    return 0;
+}
+
+static int post_to(const char *action, enum rig_user as, char state_now[32])
+{
+    char target[96];
+    snprintf(target, sizeof target, "%s/%s", delivery_self, action);
+    struct reply reply = ask("POST", target, as, NULL);
+    int status = reply.status;
+    if (state_now)
+        snprintf(state_now, 32, "%s", reply_text(&reply, "/data/attributes/state"));
+    reply_free(&reply);
+    return status;
+}
+
+static void test_cancel_and_resend(void **state)
+{
+    char now[32];
+    assert_int_equal(post_to("cancel", RIG_OTHER, NULL), 404);
+    assert_int_equal(post_to("resend", RIG_STRANGER, NULL), 404);
+    assert_int_equal(post_to("cancel", RIG_MASTER, now), 200);
+    assert_string_equal(now, "cancelled");
+    assert_int_equal(post_to("cancel", RIG_REGULAR, NULL), 409);
+    assert_int_equal(post_to("resend", RIG_REGULAR, now), 200);
+    assert_string_equal(now, "pending");
+}
+
+static void test_attempts(void **state)
+{
+    struct store_work box = {.slot = 0};
+    arena_init(&box.memory, 1 << 20);
+    rig_claim(&rig, &box);
+    struct reply reply = ask("GET", delivery_self, RIG_REGULAR, NULL);
+    assert_string_equal(reply_text(&reply, "/data/attributes/in_flight"), "true");
+    reply_free(&reply);
+    reply = ask("GET", event_self, RIG_REGULAR, NULL); /* stamped by the claim */
+    assert_int_equal(strlen(reply_text(&reply, "/data/attributes/sent_at")), 24);
+    reply_free(&reply);
+
+    struct store_op outcome = {.kind = STORE_OUTCOME};
+    outcome.outcome.delivery_id = box.delivery_id;
+    outcome.outcome.lease = box.lease;
+    outcome.outcome.decision =
+        (struct decision){.kind = DECISION_RETRY, .delay_ms = 3600000, .reason = FAILURE_UNEXPECTED_STATUS};
+    outcome.outcome.attempt = (struct attempt){.delivery_id = box.delivery_id,
+                                               .lease = box.lease,
+                                               .attempt = 1,
+                                               .started_at_ms = 946684800000,
+                                               .duration_ms = 12,
+                                               .status = 204,
+                                               .failure = FAILURE_UNEXPECTED_STATUS,
+                                               .counted = true,
+                                               .address = bytes_of("192.0.2.1:443"),
+                                               .response = bytes_make("\x1b<script>\xff\0", 11)};
+    rig_write(&rig, outcome);
+    reply = ask("GET", delivery_self, RIG_REGULAR, NULL);
+    assert_int_equal(reply.status, 200);
+    assert_string_equal(reply_text(&reply, "/data/attributes/attempt_count"), "1");
+    assert_string_equal(reply_text(&reply, "/data/attributes/last_reason"), "unexpected_status");
+    assert_true(atoll(reply_text(&reply, "/data/attributes/next_attempt_in_ms")) > 3500000);
+    assert_string_equal(reply_text(&reply, "/data/attributes/attempts/0/status"), "204");
+    assert_string_equal(reply_text(&reply, "/data/attributes/attempts/0/started_at"),
+                        "2000-01-01T00:00:00.000Z");
+    assert_string_equal(reply_text(&reply, "/data/attributes/attempts/0/response_hex"),
+                        "1b3c7363726970743eff00");
+    assert_string_equal(reply_text(&reply, "/data/attributes/attempts/0/address"), "192.0.2.1:443");
+    reply_free(&reply);
+    arena_fini(&box.memory);
+}
+
+static void test_undelivered(void **state)
+{
+    struct reply reply = ask("GET", "/api/events?filter[undelivered]=true", RIG_REGULAR, NULL);
+    assert_int_equal(json_object_array_length(reply_get(&reply, "/data")), 1);
+    reply_free(&reply);
+    assert_int_equal(post_to("cancel", RIG_REGULAR, NULL), 200);
+    reply = ask("GET", "/api/events?filter[undelivered]=true", RIG_REGULAR, NULL);
+    assert_int_equal(json_object_array_length(reply_get(&reply, "/data")), 0);
+    reply_free(&reply);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cancel_and_resend),
+        cmocka_unit_test(test_attempts),
+        cmocka_unit_test(test_undelivered),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
