@@ -113,10 +113,13 @@ static int server_failed(const struct invocation *invocation, enum server_error 
     return exit_code(error);
 }
 
-static struct log *open_log(const struct config *config, struct clock clock)
+static struct log *open_log(const struct invocation *invocation, struct clock clock)
 {
+    const struct config *config = &invocation->config;
     enum log_level level = LOG_LEVEL_INFO;
     log_level_parse(config->log_level, &level);
+    if (strcmp(invocation->command, "init") == 0 && level == LOG_LEVEL_INFO)
+        level = LOG_LEVEL_WARN; /* its output is the key and the call to make with it */
     return log_open(STDERR_FILENO, level, config->log_json, clock);
 }
 
@@ -157,7 +160,7 @@ static int init_in(struct invocation *invocation)
 {
     const struct config *config = &invocation->config;
     struct clock clock = clock_system();
-    struct server_options options = {.config = config, .clock = clock, .log = open_log(config, clock)};
+    struct server_options options = {.config = config, .clock = clock, .log = open_log(invocation, clock)};
     struct server_first first;
     char error_text[256];
     enum server_error error = server_init_data(&options, &first, error_text);
@@ -392,7 +395,7 @@ int serve_main(int argc, char **argv)
         struct clock clock = clock_system();
         struct server_options options = {.config = &invocation.config,
                                          .clock = clock,
-                                         .log = open_log(&invocation.config, clock),
+                                         .log = open_log(&invocation, clock),
                                          .on_broken = on_broken};
         code = serve_in(&invocation, &options);
         log_close(options.log);
