@@ -7,7 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { THREADS = 4, CONNECTIONS_MAX = 1000, IDLE_SECONDS = 60, ARENA_LEN_MAX = 64 * 1024 };
+enum {
+    THREADS = 4,
+    CONNECTIONS_MAX = 1000,
+    IDLE_SECONDS = 60,
+    ARENA_LEN_MAX = POSTHORN_DOCUMENT_LEN_MAX + 128 * 1024 /* head and body */
+};
 
 static const char details[] =
     "Listens as a web-callbacks handler: writes each event into a file of its own, ID_TYPE.json, and "
