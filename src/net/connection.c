@@ -134,6 +134,19 @@ static void shake_hands(struct connection *c)
     c->handler->secured(c, failure);
 }
 
+/* libuv reports an end where it saw the connection hang up, be it by a reset: the socket knows, unless a
+ * write has been told already. */
+static int end_of(struct connection *c)
+{
+    uv_os_fd_t fd;
+    char byte;
+    if (c->write_broken)
+        return UV_ECONNRESET;
+    if (uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0 && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0)
+        return -errno;
+    return UV_EOF;
+}
+
 static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
 {
     struct connection *c = stream->data;
@@ -141,7 +154,7 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
     if (len == 0 || c->state == CONNECTION_CLOSED)
         return;
     if (len < 0) {
-        enum failure failure = connection_io_failure((int)len);
+        enum failure failure = connection_io_failure(len == UV_EOF ? end_of(c) : (int)len);
         uv_read_stop(stream);
         if (c->state == CONNECTION_SECURING)
             c->handler->secured(c, failure);

@@ -262,12 +262,10 @@ static void on_ended(struct connection *connection, enum failure failure)
     if (attempt_resend(a))
         return;
     a->read_ended = true;
-    if (failure == FAILURE_CLOSED_EARLY || response_stage(a->response) == RESPONSE_HEAD) {
-        bool said_nothing = !response_started(a->response);
+    /* A reset is the end of headers that had begun, but not the proper end of a body. */
+    if (response_started(a->response) &&
+        (failure == FAILURE_CLOSED_EARLY || response_stage(a->response) == RESPONSE_HEAD))
         response_end(a->response);
-        if (!said_nothing)
-            failure = response_failure(a->response);
-    }
     if (response_status(a->response) != 0 && !a->written && !connection->write_broken)
         return; /* answered already: what is still to be sent decides */
     attempt_end(a, failure);

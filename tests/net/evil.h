@@ -1,0 +1,57 @@
+/*
+ * evil: a receiver that misbehaves as a script tells it. It listens on a port of 127.0.0.1 and plays one
+ * connection after the other on a thread of its own.
+ *
+ *   accept; request; send "HTTP/1.1 200 OK\r\n" every 10 ms; rst
+ *
+ *   accept            take the next connection (over TLS: with the handshake); closes the one before
+ *   request           read one whole request, head and body
+ *   read N            read N bytes
+ *   send "TEXT"       with the escapes \r \n \t \" \\ \0 \xNN; adding `N times`, `forever` or `every N ms`
+ *                     (one byte at a time) after it. A peer that goes away ends it
+ *   early "TEXT"      TLS 1.3: send inside the handshake, before the other side's Finished (instead of
+ * accept) goodbye           TLS: close_notify fin               close our side; still reads close, rst close
+ * the connection, in order or by reset await             read and throw away until the other side closes
+ *   silence           do nothing more until evil_close
+ *   mark              count up what evil_marks gives: "this has happened"
+ *   until N           wait until evil_go has been called N times
+ */
+#pragma once
+#include "evil_certificates.h"
+
+struct evil;
+
+struct evil_config {
+    const char *script;
+    bool tls;
+    enum evil_certificate certificate;
+    bool client_certificate; /* demanded */
+    int tls_version_max;     /* 0: the newest */
+    bool small_window;       /* a receive buffer of a few KiB */
+    const struct evil_certificates *certificates;
+};
+
+struct evil *evil_open(const struct evil_config *config);
+int evil_port(const struct evil *evil);
+int evil_marks(struct evil *evil);
+/* Waits until there are `count` marks; false: not within `wait_ms`. */
+bool evil_wait(struct evil *evil, int count, int wait_ms);
+void evil_go(struct evil *evil);
+
+struct evil_record {
+    int connections, requests;
+    char last[8192]; /* the head and the beginning of the body of the last request, NUL-terminated */
+    size_t body_len; /* of the last request */
+};
+/* Ends it, wherever in the script it is. */
+void evil_close(struct evil *evil, struct evil_record *record);
+
+/* A port on which nobody listens, and a listener that takes no connection any more: SYNs to it are dropped.
+ */
+int evil_closed_port(void);
+struct black_hole {
+    int listener, fillers[8], filler_count;
+};
+/* port 0: any. False: the address family is not available. */
+bool black_hole_open(struct black_hole *hole, int family, int *port);
+void black_hole_close(struct black_hole *hole);

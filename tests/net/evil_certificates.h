@@ -1,0 +1,26 @@
+/*
+ * evil_certificates: good and bad certificates for 127.0.0.1 and localhost, made when the tests start.
+ */
+#pragma once
+#include <openssl/ssl.h>
+#include <stdbool.h>
+
+enum evil_certificate {
+    CERTIFICATE_GOOD,
+    CERTIFICATE_WRONG_NAME,
+    CERTIFICATE_EXPIRED,
+    CERTIFICATE_NOT_YET_VALID,
+    CERTIFICATE_SELF_SIGNED,
+    CERTIFICATE_UNKNOWN_CA,
+    CERTIFICATE_MISSING_INTERMEDIATE,
+    CERTIFICATE_COUNT
+};
+
+struct evil_certificates {
+    char ca_file[64]; /* the one trusted authority */
+    EVP_PKEY *key;    /* everybody's */
+    X509 *list[CERTIFICATE_COUNT];
+};
+
+void evil_certificates_make(struct evil_certificates *certificates);
+void evil_certificates_free(struct evil_certificates *certificates);
