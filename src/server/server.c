@@ -7,6 +7,7 @@
 #include "purge.h"
 #include "server_parts.h"
 #include <assert.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -26,6 +27,7 @@ struct server {
     struct queue *queue;
     struct readers *readers;
     struct api *api;
+    pthread_mutex_t engine_lock; /* its boxes may be filled before engine_open has returned */
     struct engine *engine;
     struct purge *purge;
     struct listener *listener;
@@ -37,8 +39,10 @@ struct server {
 static void on_work(void *ctx, struct store_work **boxes, int count)
 {
     struct server *server = ctx;
-    /* The queue is older than the engine, but only the engine offers boxes. */
-    engine_work(server->engine, boxes, count);
+    pthread_mutex_lock(&server->engine_lock);
+    struct engine *engine = server->engine;
+    pthread_mutex_unlock(&server->engine_lock);
+    engine_work(engine, boxes, count); /* the queue is older, but only the engine offers boxes */
 }
 
 static void on_broken(void *ctx, enum store_status status)
@@ -118,7 +122,9 @@ static enum server_error open_engine(struct server *server, const struct guard *
         .queue = server->queue,
         .log = server->options.log};
     assert(engine.dispatch.ready_ms_max > 0);
+    pthread_mutex_lock(&server->engine_lock);
     server->engine = engine_open(&engine);
+    pthread_mutex_unlock(&server->engine_lock);
     return server->engine ? SERVER_OK : failed(error_text, "deliveries cannot start");
 }
 
@@ -191,6 +197,7 @@ enum server_error server_open(const struct server_options *options, struct serve
     }
     struct server *server = memory_zero(1, sizeof *server);
     server->options = *options;
+    pthread_mutex_init(&server->engine_lock, NULL);
     enum server_error error = server_store_open(options, &server->store, error_text);
     int64_t id_floor = 0;
     if (error == SERVER_OK && !read_id_floor(server, &id_floor))
@@ -248,5 +255,6 @@ void server_close(struct server *server)
     engine_free(server->engine);
     if (server->store)
         store_sqlite.close(server->store);
+    pthread_mutex_destroy(&server->engine_lock);
     free(server);
 }
