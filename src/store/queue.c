@@ -36,6 +36,8 @@ struct queue {
 static void boxes_add(struct store_work ***boxes, int *count, int *cap, struct store_work **more,
                       int more_count)
 {
+    if (more_count == 0)
+        return; /* memcpy wants no NULL, not even for nothing */
     if (*count + more_count > *cap) {
         *cap = 2 * (*count + more_count);
         *boxes = memory_grow(*boxes, (size_t)*cap * sizeof **boxes);
