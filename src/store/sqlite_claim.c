@@ -62,7 +62,7 @@ static void claim_row(struct store *store, struct endpoint *endpoint, struct sto
     char *copy = sqlite_fill(box, endpoint, lease, document.len);
     memcpy(copy, document.data, document.len);
     box->lost = sqlite3_column_int(row, 2);
-    if (lease->attempt > 0)
+    if (lease->attempt > 0 && lease->aged_from_ms < store->now.service_ms)
         box->age_ms = store->now.service_ms - lease->aged_from_ms;
     int64_t sent_at_ms = sqlite3_column_int64(row, 6);
     box->sent_at_ms = sent_at_ms ? sent_at_ms : -store->now.wall_ms; /* negative: to be written */

@@ -41,7 +41,7 @@ static enum store_status idempotency_check(struct store *store, struct store_op 
     struct bytes digest = sqlite_text(get, 0);
     bool same = bytes_equal(digest, bytes_make(op->event.request_digest, sizeof op->event.request_digest));
     op->result = same ? STORE_REPLAYED : STORE_CONFLICT;
-    op->id = sqlite3_column_int64(get, 1);
+    op->id = same ? sqlite3_column_int64(get, 1) : 0;
     sqlite3_reset(get);
     return STORE_OK;
 }

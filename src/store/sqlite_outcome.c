@@ -10,6 +10,7 @@ struct found {
     struct lease *out; /* NULL: waits or has ended */
     enum delivery_state state;
     int32_t attempt;
+    int32_t lost; /* 0: its last lease is recorded */
 };
 
 static enum store_status find(struct store *store, int64_t delivery_id, struct found *found, bool *exists)
@@ -25,16 +26,18 @@ static enum store_status find(struct store *store, int64_t delivery_id, struct f
                             .state = (enum delivery_state)sqlite3_column_int(get, 2),
                             .lease = sqlite3_column_int64(get, 3),
                             .attempt = sqlite3_column_int(get, 4),
-                            .aged_from_ms = sqlite3_column_int64(get, 5)};
+                            .aged_from_ms = sqlite3_column_int64(get, 5),
+                            .lost = sqlite3_column_int(get, 6)};
     sqlite3_reset(get);
     return STORE_OK;
 }
 
 /* By the lease in memory; if that ran out, by the row, for nobody may have claimed it since. */
-static enum store_status find_leased(struct store *store, const struct store_op *op, struct found *found,
+static enum store_status find_leased(struct store *store, struct store_op *op, struct found *found,
                                      bool *holds)
 {
     struct lease *out = leases_get(&store->leases, op->outcome.delivery_id);
+    op->result = STORE_FENCED;
     if (out) {
         *holds = out->lease == op->outcome.lease;
         *found = (struct found){.event_id = out->event_id,
@@ -47,8 +50,9 @@ static enum store_status find_leased(struct store *store, const struct store_op 
         return STORE_OK;
     }
     enum store_status status = find(store, op->outcome.delivery_id, found, holds);
-    if (*holds)
-        *holds = found->state == DELIVERY_PENDING && found->lease == op->outcome.lease;
+    op->result = *holds ? STORE_FENCED : STORE_NOT_FOUND;
+    *holds =
+        *holds && found->state == DELIVERY_PENDING && found->lease == op->outcome.lease && found->lost > 0;
     return status;
 }
 
@@ -157,12 +161,9 @@ enum store_status sqlite_outcome(struct store *store, struct store_op *op)
     struct found found;
     bool holds = false;
     enum store_status status = find_leased(store, op, &found, &holds);
-    if (status != STORE_OK)
+    if (status != STORE_OK || !holds)
         return status;
-    if (!holds) {
-        op->result = STORE_FENCED;
-        return STORE_OK;
-    }
+    op->result = STORE_DONE;
     op->id = op->outcome.delivery_id;
     store->changed = true;
     bool at_once = found.out && found.out->born && op->outcome.decision.kind == DECISION_DELIVERED;
@@ -180,7 +181,6 @@ static enum store_status find_for(struct store *store, struct store_op *op, stru
         *yes = false;
     if (!*yes)
         op->result = STORE_NOT_FOUND;
-    op->id = *yes ? op->delivery.delivery_id : 0;
     return status;
 }
 
@@ -196,6 +196,7 @@ enum store_status sqlite_resend(struct store *store, struct store_op *op)
         return STORE_OK;
     }
     store->changed = true;
+    op->id = op->delivery.delivery_id;
     store->tally.pending++;
     store->tally.delivered -= found.state == DELIVERY_DELIVERED;
     store->tally.given_up -= found.state == DELIVERY_GIVEN_UP;
@@ -218,6 +219,7 @@ enum store_status sqlite_cancel(struct store *store, struct store_op *op)
         return STORE_OK;
     }
     store->changed = true;
+    op->id = op->delivery.delivery_id;
     store->tally.pending--;
     sqlite3_stmt *cancel = store->sql[SQL_DELIVERY_CANCEL];
     sqlite3_bind_int64(cancel, 1, op->delivery.delivery_id);

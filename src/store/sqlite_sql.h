@@ -34,8 +34,8 @@
     X(DELIVERY_UNCLAIM_BORN, "UPDATE deliveries SET queue = endpoint_id, due_at = min(due_at, ?1)"           \
                              " WHERE id >= ?2 AND state = 0 AND queue IS NULL")                              \
                                                                                                              \
-    X(DELIVERY_GET, "SELECT d.event_id, d.endpoint_id, d.state, d.lease, d.attempt, d.aged_from"             \
-                    " FROM deliveries d WHERE d.id = ?1")                                                    \
+    X(DELIVERY_GET, "SELECT d.event_id, d.endpoint_id, d.state, d.lease, d.attempt, d.aged_from,"            \
+                    " d.lost FROM deliveries d WHERE d.id = ?1")                                             \
     X(DELIVERY_RECORD, "UPDATE deliveries SET queue = ?2, due_at = ?3, state = ?4, attempt = ?5, lost = 0,"  \
                        " aged_from = ?6, first_attempt_at = coalesce(first_attempt_at, ?7),"                 \
                        " finished_at = ?8, last_status = ?9, last_reason = ?10 WHERE id = ?1")               \

@@ -96,6 +96,10 @@ static void bind_url(sqlite3_stmt *statement, int at, struct bytes url)
 enum store_status sqlite_user_create(struct store *store, struct store_op *op)
 {
     const struct user *user = &op->user.user;
+    if (user->master_id && !roster_get(&store->roster, user->master_id)) {
+        op->result = STORE_NOT_FOUND;
+        return STORE_OK;
+    }
     sqlite3_stmt *insert = store->sql[SQL_USER_INSERT];
     sqlite_bind_time(insert, 1, user->id); /* 0 is NULL is the next one */
     sqlite3_bind_int(insert, 2, (int)user->role);
@@ -134,7 +138,6 @@ enum store_status sqlite_user_update(struct store *store, struct store_op *op)
         op->result = STORE_NOT_FOUND;
         return STORE_OK;
     }
-    op->id = user->id;
     int64_t version = sqlite3_column_int64(get, 0);
     sqlite3_reset(get);
     if (op->user.if_version != -1 && op->user.if_version != version) {
@@ -152,6 +155,7 @@ enum store_status sqlite_user_update(struct store *store, struct store_op *op)
     sqlite3_bind_int(update, 8, user->paused);
     sqlite_bind_time(update, 9, user->updated_at_ms);
     status = sqlite_run(store, SQL_USER_UPDATE);
+    op->id = user->id;
     return status == STORE_OK ? user_changed(store, user->id) : status;
 }
 
@@ -195,7 +199,6 @@ enum store_status sqlite_key_revoke(struct store *store, struct store_op *op)
         op->result = STORE_NOT_FOUND;
         return STORE_OK;
     }
-    op->id = op->key.id;
     bool refused = sqlite3_column_int(get, 0) || sqlite3_column_int64(get, 1) <= 1;
     sqlite3_reset(get);
     if (refused) {
@@ -205,5 +208,6 @@ enum store_status sqlite_key_revoke(struct store *store, struct store_op *op)
     sqlite3_bind_int64(store->sql[SQL_KEY_REVOKE], 1, op->key.id);
     sqlite3_bind_int64(store->sql[SQL_KEY_REVOKE], 2, store->now.wall_ms);
     status = sqlite_run(store, SQL_KEY_REVOKE);
+    op->id = op->key.id;
     return status == STORE_OK ? user_changed(store, op->key.user_id) : status;
 }

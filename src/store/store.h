@@ -31,11 +31,16 @@
  *                  A history line is kept if attempt.started_at_ms is not 0: something was started
  *   resend         attempt, lost, age and finished_at start again; lease goes on; history stays
  *   repeated       an EVENT whose id exists, without an idempotency key: DONE again, with that id
- *   no such user   EVENT, USER_UPDATE, KEY_CREATE, KEY_REVOKE: NOT_FOUND. USER_CREATE with an id that is
- *                  taken, KEY_CREATE with a digest that is taken, KEY_REVOKE of one already revoked: CONFLICT
+ *   not there      the user or delivery an op is about, the Master of a USER_CREATE: NOT_FOUND
+ *   taken          USER_CREATE with an id, KEY_CREATE with a digest that exists: CONFLICT. So is KEY_REVOKE
+ *                  of a key that is revoked already
  *   never changed  USER_UPDATE writes the whole user but id, role, master_id and created_at_ms
- *   times          written by the store: sent_at (wall clock), finished_at. version starts at 1
+ *   times          written by the store: sent_at (wall clock), finished_at. first_attempt_at is the
+ *                  started_at_ms of the first attempt that was started. version starts at 1
+ *   reopened       pace starts afresh but for who has ever answered; an engine of one process releases the
+ *                  leases of the former one
  *   documents      come out of a read as they were accepted, and out of a claim stamped
+ *   refused        an op that is neither DONE nor REPLAYED leaves id and count 0
  */
 #pragma once
 #include "arena.h"
