@@ -1,0 +1,337 @@
+/*
+ * Kept-alive connections: used again only when nothing has come on them, by nobody but their own peer, and
+ * replaced once when they end under a request.
+ */
+#include "scene.h"
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+/* after the four above */
+#include <cmocka.h>
+
+#define OK_ANSWER   "HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok"
+#define BUSY_ANSWER "HTTP/1.1 503 Busy\\r\\nContent-Length: 0\\r\\n\\r\\n"
+#define EXCHANGE    "request; send \"" OK_ANSWER "\"; "
+
+enum { WAIT_MS = 20000 };
+
+struct act {
+    struct evil *evil;
+    struct evil_record record;
+    struct scene scene;
+    char url[64];
+    bool https;
+};
+
+static const struct evil_certificates *certificates_of(void **state)
+{
+    return *state;
+}
+
+static void act_begin(struct act *act, void **state, const char *script, bool https)
+{
+    act->https = https;
+    act->evil = evil_open(
+        &(struct evil_config){.script = script, .tls = https, .certificates = certificates_of(state)});
+    scene_init(&act->scene);
+    act->scene.ca_file = certificates_of(state)->ca_file;
+    scene_url(act->url, sizeof act->url, https, "127.0.0.1", evil_port(act->evil));
+}
+
+static void act_open(struct act *act, void **state, const char *script, bool https)
+{
+    act_begin(act, state, script, https);
+    scene_open(&act->scene);
+}
+
+static void act_close(struct act *act)
+{
+    scene_fini(&act->scene);
+    evil_close(act->evil, &act->record);
+}
+
+static void expect(struct act *act, enum failure failure, int status, bool reused)
+{
+    const struct sender_result *result = scene_attempt(&act->scene, act->url);
+    if (result->failure != failure || result->status != status || result->reused_connection != reused)
+        fail_msg("%s: %s, status %d, reused %d", act->https ? "https" : "http", failure_name(result->failure),
+                 result->status, result->reused_connection);
+}
+
+static void test_is_kept(void **state)
+{
+    for (int https = 0; https < 2; https++) {
+        struct act act;
+        act_open(&act, state, "accept; " EXCHANGE EXCHANGE EXCHANGE "await", https);
+        expect(&act, FAILURE_NONE, 200, false);
+        expect(&act, FAILURE_NONE, 200, true);
+        scene_turn(&act.scene);
+        expect(&act, FAILURE_NONE, 200, true);
+        act_close(&act);
+        assert_int_equal(act.record.connections, 1);
+        assert_int_equal(act.record.requests, 3);
+    }
+}
+
+/* A 200 that comes while the connection lies idle must never answer the next event; whether the loop has seen
+ * it by then, or only the last look before the request does. */
+static void test_answer_while_idle(void **state)
+{
+    for (int https = 0; https < 2; https++) {
+        for (int seen = 0; seen < 2; seen++) {
+            struct act act;
+            act_open(&act, state,
+                     "accept; " EXCHANGE "until 1; send \"" OK_ANSWER
+                     "\"; mark; accept; request; send \"" BUSY_ANSWER "\"; await",
+                     https);
+            expect(&act, FAILURE_NONE, 200, false);
+            assert_int_equal(scene_stats(&act.scene).idle, 1);
+            evil_go(act.evil);
+            assert_true(evil_wait(act.evil, 1, WAIT_MS));
+            if (seen) {
+                scene_turn(&act.scene);
+                assert_int_equal(scene_stats(&act.scene).idle, 0);
+            }
+            expect(&act, FAILURE_NONE, 503, false);
+            act_close(&act);
+            assert_int_equal(act.record.requests, 2);
+        }
+    }
+}
+
+/* The same bytes in one piece with the answer before. */
+static void test_answer_behind_an_answer(void **state)
+{
+    for (int https = 0; https < 2; https++) {
+        struct act act;
+        act_open(&act, state,
+                 "accept; request; send \"" OK_ANSWER OK_ANSWER "\"; accept; request; send \"" BUSY_ANSWER
+                 "\"; await",
+                 https);
+        expect(&act, FAILURE_NONE, 200, false);
+        assert_int_equal(scene_stats(&act.scene).idle, 0);
+        expect(&act, FAILURE_NONE, 503, false);
+        act_close(&act);
+    }
+}
+
+static void test_end_while_idle(void **state)
+{
+    static const char *const ends[] = {"close", "rst", "fin"};
+    for (size_t i = 0; i < 3; i++) {
+        for (int https = 0; https < 2; https++) {
+            for (int seen = 0; seen < 2; seen++) {
+                char script[512];
+                struct act act;
+                snprintf(script, sizeof script,
+                         "accept; %s until 1; %s; mark; accept; request; send \"" BUSY_ANSWER "\"; await",
+                         EXCHANGE, ends[i]);
+                act_open(&act, state, script, https);
+                expect(&act, FAILURE_NONE, 200, false);
+                evil_go(act.evil);
+                assert_true(evil_wait(act.evil, 1, WAIT_MS));
+                if (seen)
+                    scene_turn(&act.scene);
+                expect(&act, FAILURE_NONE, 503, false);
+                act_close(&act);
+                assert_int_equal(act.record.requests, 2);
+            }
+        }
+    }
+}
+
+/* It took the second request and went away without a word: once more over a fresh connection, once. */
+static void test_resend(void **state)
+{
+    static const char *const ends[] = {"close", "rst", "fin; await"};
+    for (size_t i = 0; i < 3; i++) {
+        for (int https = 0; https < 2; https++) {
+            char script[512];
+            struct act act;
+            snprintf(script, sizeof script, "accept; %s request; %s; accept; %s await", EXCHANGE, ends[i],
+                     EXCHANGE);
+            act_open(&act, state, script, https);
+            expect(&act, FAILURE_NONE, 200, false);
+            expect(&act, FAILURE_NONE, 200, false);
+            assert_int_equal(scene_stats(&act.scene).connections_reused, 1);
+            act_close(&act);
+            assert_int_equal(act.record.connections, 2);
+            assert_int_equal(act.record.requests, 3);
+        }
+    }
+}
+
+static void test_resend_is_once(void **state)
+{
+    struct act act;
+    act_open(&act, state, "accept; " EXCHANGE "request; close; accept; request; close; accept; " EXCHANGE,
+             false);
+    expect(&act, FAILURE_NONE, 200, false);
+    expect(&act, FAILURE_CLOSED_EARLY, 0, false);
+    act_close(&act);
+    assert_int_equal(act.record.requests, 3);
+}
+
+/* One byte of an answer was there: the receiver has begun to answer, so nothing is sent again. */
+static void test_no_resend_after_a_byte(void **state)
+{
+    struct act act;
+    act_open(&act, state, "accept; " EXCHANGE "request; send \"H\"; close; accept; " EXCHANGE, false);
+    expect(&act, FAILURE_NONE, 200, false);
+    expect(&act, FAILURE_TRUNCATED_HEADERS, 0, true);
+    act_close(&act);
+    assert_int_equal(act.record.requests, 2);
+}
+
+/* Holds the loop before it polls until the receiver has done its part, so that both orders of things are in
+ * the test's hand. */
+static void hold(uv_prepare_t *prepare)
+{
+    evil_wait(prepare->data, 1, 300);
+}
+
+/* The answer is there before the request: over http as soon as the connection stands, over TLS 1.3 in the
+ * receiver's half of the handshake. */
+static void test_answer_before_the_request(void **state)
+{
+    for (int https = 0; https < 2; https++) {
+        struct act act;
+        uv_prepare_t prepare;
+        act_open(&act, state,
+                 https ? "early \"" OK_ANSWER "\"; mark; await"
+                       : "accept; send \"" OK_ANSWER "\"; mark; await",
+                 https);
+        uv_prepare_init(&act.scene.loop, &prepare);
+        prepare.data = act.evil;
+        uv_prepare_start(&prepare, hold);
+        expect(&act, FAILURE_EARLY_RESPONSE, 0, false);
+        assert_int_equal(evil_marks(act.evil), 1);
+        uv_close((uv_handle_t *)&prepare, NULL);
+        act_close(&act);
+        assert_int_equal(act.record.requests, 0);
+    }
+}
+
+static void test_is_not_kept(void **state)
+{
+    static const char *const answers[] = {
+        "HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: 0\\r\\n\\r\\n",
+        "HTTP/1.0 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n",
+        "HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n",
+    };
+    for (size_t i = 0; i < 3; i++) {
+        for (int https = 0; https < 2; https++) {
+            char script[512];
+            struct act act;
+            snprintf(script, sizeof script, "accept; request; send \"%s\"; await", answers[i]);
+            act_open(&act, state, script, https);
+            expect(&act, FAILURE_NONE, 200, false);
+            assert_int_equal(scene_stats(&act.scene).idle, 0);
+            act_close(&act);
+        }
+    }
+}
+
+static void test_is_nobody_elses(void **state)
+{
+    struct act act;
+    char other[64];
+    act_open(&act, state, "accept; " EXCHANGE "mark; accept; " EXCHANGE "mark; accept; " EXCHANGE "await",
+             false);
+    expect(&act, FAILURE_NONE, 200, false);
+    act.scene.pool_key = 2; /* another endpoint with the same URL */
+    expect(&act, FAILURE_NONE, 200, false);
+    scene_url(other, sizeof other, false, "localhost", evil_port(act.evil)); /* another authority */
+    scene_attempt(&act.scene, other);
+    assert_int_equal(act.scene.result.failure, FAILURE_NONE);
+    assert_false(act.scene.result.reused_connection);
+    act_close(&act);
+    assert_int_equal(act.record.connections, 3);
+}
+
+static void test_idle_limit(void **state)
+{
+    struct act act;
+    act_begin(&act, state, "accept; " EXCHANGE "await; mark", false);
+    act.scene.limits.idle_ms = 20;
+    scene_open(&act.scene);
+    expect(&act, FAILURE_NONE, 200, false);
+    assert_int_equal(scene_stats(&act.scene).idle, 1);
+    while (scene_stats(&act.scene).idle > 0)
+        uv_run(&act.scene.loop, UV_RUN_ONCE);
+    scene_turn(&act.scene);
+    assert_true(evil_wait(act.evil, 1, WAIT_MS));
+    act_close(&act);
+}
+
+static void test_oldest_goes(void **state)
+{
+    struct act act, second;
+    act_begin(&act, state, "accept; " EXCHANGE "await; mark", false);
+    act.scene.idle_connections_max = 1;
+    scene_open(&act.scene);
+    second.evil = evil_open(&(struct evil_config){.script = "accept; " EXCHANGE "await; mark"});
+    expect(&act, FAILURE_NONE, 200, false);
+    scene_attempt(&act.scene,
+                  scene_url(second.url, sizeof second.url, false, "127.0.0.1", evil_port(second.evil)));
+    assert_int_equal(act.scene.result.failure, FAILURE_NONE);
+    assert_int_equal(scene_stats(&act.scene).idle, 1);
+    scene_turn(&act.scene);
+    assert_true(evil_wait(act.evil, 1, WAIT_MS));
+    assert_int_equal(evil_marks(second.evil), 0);
+    act_close(&act);
+    evil_close(second.evil, NULL);
+}
+
+static void test_abort(void **state)
+{
+    struct act act;
+    act_open(&act, state, "accept; request; mark; silence", false);
+    scene_begin(&act.scene, act.url);
+    while (evil_marks(act.evil) == 0)
+        uv_run(&act.scene.loop, UV_RUN_NOWAIT);
+    scene_begin(&act.scene, act.url);
+    sender_abort(act.scene.sender);
+    assert_int_equal(act.scene.results, 2);
+    assert_int_equal(act.scene.result.failure, FAILURE_SHUTDOWN);
+    assert_int_equal(scene_stats(&act.scene).under_way, 0);
+    act_close(&act);
+}
+
+static int certificates_up(void **state)
+{
+    struct evil_certificates *certificates = calloc(1, sizeof *certificates);
+    signal(SIGPIPE, SIG_IGN);
+    evil_certificates_make(certificates);
+    *state = certificates;
+    return 0;
+}
+
+static int certificates_down(void **state)
+{
+    evil_certificates_free(*state);
+    free(*state);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_is_kept),
+        cmocka_unit_test(test_answer_while_idle),
+        cmocka_unit_test(test_answer_behind_an_answer),
+        cmocka_unit_test(test_end_while_idle),
+        cmocka_unit_test(test_resend),
+        cmocka_unit_test(test_resend_is_once),
+        cmocka_unit_test(test_no_resend_after_a_byte),
+        cmocka_unit_test(test_answer_before_the_request),
+        cmocka_unit_test(test_is_not_kept),
+        cmocka_unit_test(test_is_nobody_elses),
+        cmocka_unit_test(test_idle_limit),
+        cmocka_unit_test(test_oldest_goes),
+        cmocka_unit_test(test_abort),
+    };
+    return cmocka_run_group_tests(tests, certificates_up, certificates_down);
+}
