@@ -1,0 +1,252 @@
+/*
+ * TLS: who is believed, what each refusal is called, and sessions that are resumed within one peer.
+ */
+#include "scene.h"
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+/* after the four above */
+#include <cmocka.h>
+
+#define OK_ANSWER "HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: 2\\r\\n\\r\\nok"
+#define EXCHANGE  "accept; request; send \"" OK_ANSWER "\"; goodbye; await; "
+
+struct hand {
+    const char *name;
+    struct evil_config evil; /* TLS unless `plain` */
+    const char *host;        /* 127.0.0.1 */
+    enum failure failure;
+    bool plain;
+    struct sender_limits limits;
+};
+
+static const struct hand hands[] = {
+    {"good by address", {.script = EXCHANGE}, NULL, FAILURE_NONE},
+    {"good by name", {.script = EXCHANGE}, "localhost", FAILURE_NONE},
+    {"good over TLS 1.2", {.script = EXCHANGE, .tls_version_max = TLS1_2_VERSION}, NULL, FAILURE_NONE},
+    {"wrong name",
+     {.script = EXCHANGE, .certificate = CERTIFICATE_WRONG_NAME},
+     "localhost",
+     FAILURE_TLS_NAME},
+    {"wrong address", {.script = EXCHANGE, .certificate = CERTIFICATE_WRONG_NAME}, NULL, FAILURE_TLS_NAME},
+    {"expired", {.script = EXCHANGE, .certificate = CERTIFICATE_EXPIRED}, NULL, FAILURE_TLS_EXPIRED},
+    {"not yet valid",
+     {.script = EXCHANGE, .certificate = CERTIFICATE_NOT_YET_VALID},
+     NULL,
+     FAILURE_TLS_EXPIRED},
+    {"self-signed",
+     {.script = EXCHANGE, .certificate = CERTIFICATE_SELF_SIGNED},
+     NULL,
+     FAILURE_TLS_UNTRUSTED},
+    {"unknown authority",
+     {.script = EXCHANGE, .certificate = CERTIFICATE_UNKNOWN_CA},
+     NULL,
+     FAILURE_TLS_UNTRUSTED},
+    {"missing intermediate",
+     {.script = EXCHANGE, .certificate = CERTIFICATE_MISSING_INTERMEDIATE},
+     NULL,
+     FAILURE_TLS_UNTRUSTED},
+    {"expired over TLS 1.2",
+     {.script = EXCHANGE, .certificate = CERTIFICATE_EXPIRED, .tls_version_max = TLS1_2_VERSION},
+     NULL,
+     FAILURE_TLS_EXPIRED},
+    {"TLS 1.1 at best", {.script = EXCHANGE, .tls_version_max = TLS1_1_VERSION}, NULL, FAILURE_TLS_WEAK},
+    {"TLS 1.0 at best", {.script = EXCHANGE, .tls_version_max = TLS1_VERSION}, NULL, FAILURE_TLS_WEAK},
+    {"demands a certificate (1.3: the alert follows the request)",
+     {.script = EXCHANGE, .client_certificate = true},
+     NULL,
+     FAILURE_TLS_CLIENT_CERT},
+    {"demands a certificate (1.2: in the handshake)",
+     {.script = EXCHANGE, .client_certificate = true, .tls_version_max = TLS1_2_VERSION},
+     NULL,
+     FAILURE_TLS_CLIENT_CERT},
+    {"a ServerHello of TLS 1.0 all the same",
+     {.script = "accept; read 100; send \"\\x16\\x03\\x01\\0\\x2a\\x02\\0\\0\\x26\\x03\\x01"
+                "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\\0\\0\\x2f\\0\"; await"},
+     NULL,
+     FAILURE_TLS_WEAK,
+     .plain = true},
+    {"plaintext at once",
+     {.script = "accept; send \"HTTP/1.1 200 OK\\r\\n\\r\\n\"; await"},
+     NULL,
+     FAILURE_TLS_PROTOCOL,
+     .plain = true},
+    {"plaintext after our hello",
+     {.script = "accept; read 100; send \"HTTP/1.1 400 Bad Request\\r\\n\\r\\n\"; await"},
+     NULL,
+     FAILURE_TLS_PROTOCOL,
+     .plain = true},
+    {"a handshake alert",
+     {.script = "accept; read 100; send \"\\x15\\x03\\x03\\0\\x02\\x02\\x28\"; await"},
+     NULL,
+     FAILURE_TLS_PROTOCOL,
+     .plain = true},
+    {"silence", {.script = "accept; silence"}, NULL, FAILURE_TLS_TIMEOUT, true, {.tls_ms = 100}},
+    {"a handshake that drips",
+     {.script = "accept; read 100; send \"\\x16\\x03\\x03\\x10\\0aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\" "
+                "every 20 ms; silence"},
+     NULL,
+     FAILURE_TLS_TIMEOUT,
+     true,
+     {.tls_ms = 200}},
+    {"ends in the handshake",
+     {.script = "accept; read 100; fin; await"},
+     NULL,
+     FAILURE_CLOSED_EARLY,
+     .plain = true},
+    {"resets in the handshake", {.script = "accept; read 100; rst"}, NULL, FAILURE_RESET, .plain = true},
+};
+
+static const struct evil_certificates *certificates_of(void **state)
+{
+    return *state;
+}
+
+static void scene_for(struct scene *scene, void **state, const struct sender_limits *limits)
+{
+    scene_init(scene);
+    if (limits && limits->tls_ms)
+        scene->limits.tls_ms = limits->tls_ms;
+    scene->ca_file = certificates_of(state)->ca_file;
+    scene_open(scene);
+}
+
+static void test_hands(void **state)
+{
+    for (size_t i = 0; i < sizeof hands / sizeof *hands; i++) {
+        const struct hand *hand = &hands[i];
+        struct evil_config config = hand->evil;
+        struct evil_record record;
+        struct scene scene;
+        char url[64];
+
+        config.tls = !hand->plain;
+        config.certificates = certificates_of(state);
+        struct evil *evil = evil_open(&config);
+        scene_for(&scene, state, &hand->limits);
+        scene_attempt(
+            &scene, scene_url(url, sizeof url, true, hand->host ? hand->host : "127.0.0.1", evil_port(evil)));
+        if (scene.result.failure != hand->failure)
+            fail_msg("%s: %s", hand->name, failure_name(scene.result.failure));
+        scene_fini(&scene);
+        evil_close(evil, &record);
+        if (hand->failure != FAILURE_NONE)
+            assert_int_equal(record.requests, 0); /* nothing of the event has been shown */
+    }
+}
+
+static void expect_resumption(void **state, int tls_version_max)
+{
+    struct evil_config config = {.script = EXCHANGE EXCHANGE EXCHANGE,
+                                 .tls = true,
+                                 .tls_version_max = tls_version_max,
+                                 .certificates = certificates_of(state)};
+    struct evil *evil = evil_open(&config);
+    struct scene scene;
+    char url[64];
+
+    scene_for(&scene, state, NULL);
+    scene_url(url, sizeof url, true, "127.0.0.1", evil_port(evil));
+    for (int i = 0; i < 3; i++) {
+        scene.pool_key = i == 2 ? 2 : 1; /* the third is another endpoint's: it shares no session */
+        scene_attempt(&scene, url);
+        assert_int_equal(scene.result.failure, FAILURE_NONE);
+    }
+    assert_int_equal(scene_stats(&scene).tls_resumed, 1);
+    assert_int_equal(scene_stats(&scene).tls_full, 2);
+    scene_fini(&scene);
+    evil_close(evil, NULL);
+}
+
+static void test_resumption(void **state)
+{
+    expect_resumption(state, 0);
+    expect_resumption(state, TLS1_2_VERSION);
+}
+
+/* A session is no way around the name: the same key at another authority begins anew. */
+static void test_session_is_bound_to_its_name(void **state)
+{
+    struct evil *evil = evil_open(&(struct evil_config){
+        .script = EXCHANGE EXCHANGE, .tls = true, .certificates = certificates_of(state)});
+    struct scene scene;
+    char url[64];
+
+    scene_for(&scene, state, NULL);
+    scene_attempt(&scene, scene_url(url, sizeof url, true, "127.0.0.1", evil_port(evil)));
+    scene_attempt(&scene, scene_url(url, sizeof url, true, "localhost", evil_port(evil)));
+    assert_int_equal(scene.result.failure, FAILURE_NONE);
+    assert_int_equal(scene_stats(&scene).tls_resumed, 0);
+    scene_fini(&scene);
+    evil_close(evil, NULL);
+}
+
+/* Many records each way, and a window that makes the sender wait for the receiver between them. */
+static void test_large_body(void **state)
+{
+    enum { LARGE_LEN = 4 * 1024 * 1024 + 17 };
+    struct evil_record record;
+    struct scene scene;
+    char url[64], *large = calloc(1, LARGE_LEN);
+    struct evil *evil = evil_open(&(struct evil_config){
+        .script = EXCHANGE, .tls = true, .small_window = true, .certificates = certificates_of(state)});
+    scene_for(&scene, state, NULL);
+    scene.body = large;
+    scene.body_len = LARGE_LEN;
+    scene_attempt(&scene, scene_url(url, sizeof url, true, "127.0.0.1", evil_port(evil)));
+    assert_int_equal(scene.result.failure, FAILURE_NONE);
+    assert_int_equal(scene.result.status, 200);
+    scene_fini(&scene);
+    evil_close(evil, &record);
+    assert_int_equal(record.body_len, LARGE_LEN);
+    free(large);
+}
+
+static void test_authorities_must_be_readable(void **state)
+{
+    struct sender_config config = {.clock = clock_system(),
+                                   .limits = sender_limits_default(),
+                                   .attempts_max = 1,
+                                   .idle_connections_max = 1,
+                                   .user_agent = "posthorn/test",
+                                   .ca_file = "/nonexistent/ca.pem"};
+    uv_loop_t loop;
+    uv_loop_init(&loop);
+    config.loop = &loop;
+    assert_null(sender_open(&config));
+    config.ca_file = certificates_of(state)->ca_file;
+    config.dns_servers = "not an address";
+    assert_null(sender_open(&config));
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+static int certificates_up(void **state)
+{
+    struct evil_certificates *certificates = calloc(1, sizeof *certificates);
+    signal(SIGPIPE, SIG_IGN);
+    evil_certificates_make(certificates);
+    *state = certificates;
+    return 0;
+}
+
+static int certificates_down(void **state)
+{
+    evil_certificates_free(*state);
+    free(*state);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hands),
+        cmocka_unit_test(test_resumption),
+        cmocka_unit_test(test_session_is_bound_to_its_name),
+        cmocka_unit_test(test_large_body),
+        cmocka_unit_test(test_authorities_must_be_readable),
+    };
+    return cmocka_run_group_tests(tests, certificates_up, certificates_down);
+}
