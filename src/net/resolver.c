@@ -12,7 +12,8 @@ enum {
     FAMILY_MAX = ADDRESSES_MAX / 2,
     TTL_S_MAX = 3600,
     HALF_ANSWER_TTL_S_MAX = 30, /* when one of the two families could not be asked */
-    TRIES = 2
+    TRIES = 2,                  /* c-ares', when nothing is answered */
+    REFUSALS_MAX = 3            /* servers that say they cannot tell, before we believe it */
 };
 
 enum family { FAMILY_V6, FAMILY_V4, FAMILIES };
@@ -23,6 +24,7 @@ struct name;
 struct lookup {
     struct name *name;
     bool running;
+    int refusals;
     enum failure failure; /* NONE: `count` addresses */
     int count, ttl_s;
     union address list[FAMILY_MAX];
@@ -251,21 +253,42 @@ void resolver_second_passed(struct deadline *deadline)
     answer_waiting((struct name *)(void *)((char *)deadline - offsetof(struct name, second)));
 }
 
+static void look_up(struct lookup *lookup);
+
+/* A server that refuses is no verdict on the name yet: the next one is asked (the channel rotates). c-ares
+ * would do so itself, but then reports what cannot be told from having no resolver at all. */
+static bool asked_again(struct lookup *lookup, int status)
+{
+    bool refused = status == ARES_ESERVFAIL || status == ARES_EREFUSED || status == ARES_ENOTIMP;
+
+    lookup->count = 0;
+    lookup->ttl_s = TTL_S_MAX;
+    if (!refused || lookup->name->resolver->closing || ++lookup->refusals == REFUSALS_MAX)
+        return false;
+    look_up(lookup);
+    return true;
+}
+
+static void keep_address(struct lookup *lookup, union address address, int ttl_s)
+{
+    lookup->list[lookup->count++] = address;
+    if (ttl_s < lookup->ttl_s)
+        lookup->ttl_s = ttl_s;
+}
+
 static void on_answer_v4(void *arg, int status, int timeouts, unsigned char *reply, int len)
 {
     struct lookup *lookup = arg;
     struct ares_addrttl found[FAMILY_MAX];
     int count = FAMILY_MAX;
 
-    lookup->count = 0;
-    lookup->ttl_s = TTL_S_MAX;
+    if (asked_again(lookup, status))
+        return;
     if (status == ARES_SUCCESS)
         status = ares_parse_a_reply(reply, len, NULL, found, &count);
     for (int i = 0; status == ARES_SUCCESS && i < count; i++) {
-        lookup->list[lookup->count++].v4 =
-            (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = found[i].ipaddr};
-        if (found[i].ttl < lookup->ttl_s)
-            lookup->ttl_s = found[i].ttl;
+        union address address = {.v4 = {.sin_family = AF_INET, .sin_addr = found[i].ipaddr}};
+        keep_address(lookup, address, found[i].ttl);
     }
     lookup_done(lookup, status == ARES_SUCCESS && count == 0 ? FAILURE_DNS_EMPTY : failure_of(status));
 }
@@ -276,18 +299,24 @@ static void on_answer_v6(void *arg, int status, int timeouts, unsigned char *rep
     struct ares_addr6ttl found[FAMILY_MAX];
     int count = FAMILY_MAX;
 
-    lookup->count = 0;
-    lookup->ttl_s = TTL_S_MAX;
+    if (asked_again(lookup, status))
+        return;
     if (status == ARES_SUCCESS)
         status = ares_parse_aaaa_reply(reply, len, NULL, found, &count);
     for (int i = 0; status == ARES_SUCCESS && i < count; i++) {
-        struct sockaddr_in6 address = {.sin6_family = AF_INET6};
-        memcpy(&address.sin6_addr, &found[i].ip6addr, sizeof address.sin6_addr);
-        lookup->list[lookup->count++].v6 = address;
-        if (found[i].ttl < lookup->ttl_s)
-            lookup->ttl_s = found[i].ttl;
+        union address address = {.v6 = {.sin6_family = AF_INET6}};
+        memcpy(&address.v6.sin6_addr, &found[i].ip6addr, sizeof address.v6.sin6_addr);
+        keep_address(lookup, address, found[i].ttl);
     }
     lookup_done(lookup, status == ARES_SUCCESS && count == 0 ? FAILURE_DNS_EMPTY : failure_of(status));
+}
+
+static void look_up(struct lookup *lookup)
+{
+    struct name *name = lookup->name;
+    bool v6 = lookup == &name->lookups[FAMILY_V6];
+    ares_query(name->resolver->channel, name->host, 1 /* IN */, v6 ? 28 /* AAAA */ : 1 /* A */,
+               v6 ? on_answer_v6 : on_answer_v4, lookup);
 }
 
 /* ---- c-ares on the loop ---- */
@@ -385,14 +414,14 @@ struct resolver *resolver_open(uv_loop_t *loop, const char *servers, int limit_m
 {
     struct resolver *resolver = memory_zero(1, sizeof *resolver);
     char lookups[] = "b";
-    struct ares_options options = {.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
+    struct ares_options options = {.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_NOCHECKRESP,
                                    .timeout = limit_ms * 3 / 10, /* then twice that: 0.9 of the limit */
                                    .tries = TRIES,
                                    .lookups = lookups,
                                    .sock_state_cb = on_socket_state,
                                    .sock_state_cb_data = resolver};
     int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_DOMAINS |
-               ARES_OPT_SOCK_STATE_CB;
+               ARES_OPT_ROTATE | ARES_OPT_SOCK_STATE_CB;
 
     resolver->loop = loop;
     resolver->second_limit = second_limit;
@@ -440,7 +469,7 @@ static void answer_localhost(struct resolver_question *question)
     question->answered(question, FAILURE_NONE, &addresses);
 }
 
-static void look_up(struct name *name)
+static void look_up_both(struct name *name)
 {
     struct resolver *resolver = name->resolver;
 
@@ -450,9 +479,8 @@ static void look_up(struct name *name)
         resolver->running++;
     }
     resolver->inside++;
-    ares_query(resolver->channel, name->host, 1 /* IN */, 28 /* AAAA */, on_answer_v6,
-               &name->lookups[FAMILY_V6]);
-    ares_query(resolver->channel, name->host, 1, 1 /* A */, on_answer_v4, &name->lookups[FAMILY_V4]);
+    look_up(&name->lookups[FAMILY_V6]);
+    look_up(&name->lookups[FAMILY_V4]);
     leave(resolver);
 }
 
@@ -476,7 +504,7 @@ void resolver_ask(struct resolver *resolver, const char *host, struct resolver_q
     question->next = &name->waiting;
     question->prev->next = question->next->prev = question;
     if (!running)
-        look_up(name);
+        look_up_both(name);
 }
 
 void resolver_drop(struct resolver_question *question)

@@ -1,0 +1,326 @@
+/*
+ * Names: what DNS can answer, and what becomes of an attempt then. One question a name and family, kept for
+ * its TTL; only allowed addresses are dialled; a second family stands in for a dead first one.
+ */
+#include "scene.h"
+#include "stub_dns.h"
+#include <arpa/inet.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+/* after the above */
+#include <cmocka.h>
+
+#define OK_ANSWER "HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: 0\\r\\n\\r\\n"
+#define EXCHANGE  "accept; request; send \"" OK_ANSWER "\"; await; "
+
+/* Blocked in these tests: what no test may dial. */
+#define CANARY    "10.0.0.1"
+#define CANARY_V6 "fd00::1"
+
+static const struct stub_record records[] = {
+    {"good.posthorn.example", false, STUB_ANSWER, {"127.0.0.1"}, NULL, 60},
+    {"good.posthorn.example", true, STUB_ANSWER},
+    {"fleeting.posthorn.example", false, STUB_ANSWER, {"127.0.0.1"}, NULL, 0},
+    {"fleeting.posthorn.example", true, STUB_ANSWER},
+    {"alias.posthorn.example", false, STUB_ANSWER, {"127.0.0.1"}, "good.posthorn.example", 60},
+    {"alias.posthorn.example", true, STUB_ANSWER, {NULL}, "good.posthorn.example", 60},
+    {"loop.posthorn.example", false, STUB_ANSWER, {NULL}, "loop.posthorn.example", 60},
+    {"loop.posthorn.example", true, STUB_ANSWER, {NULL}, "loop.posthorn.example", 60},
+    {"empty.posthorn.example", false, STUB_ANSWER},
+    {"empty.posthorn.example", true, STUB_ANSWER},
+    {"failing.posthorn.example", false, STUB_SERVFAIL},
+    {"failing.posthorn.example", true, STUB_SERVFAIL},
+    {"silent.posthorn.example", false, STUB_SILENT},
+    {"silent.posthorn.example", true, STUB_SILENT},
+    {"garbage.posthorn.example", false, STUB_GARBAGE},
+    {"garbage.posthorn.example", true, STUB_GARBAGE},
+    {"mixed.posthorn.example", false, STUB_ANSWER, {CANARY, "127.0.0.1"}, NULL, 60},
+    {"mixed.posthorn.example", true, STUB_ANSWER, {CANARY_V6}, NULL, 60},
+    {"internal.posthorn.example", false, STUB_ANSWER, {CANARY}, NULL, 60},
+    {"internal.posthorn.example", true, STUB_ANSWER, {CANARY_V6}, NULL, 60},
+    {"half.posthorn.example", false, STUB_ANSWER, {"127.0.0.1"}, NULL, 60},
+    {"half.posthorn.example", true, STUB_SILENT},
+    {"both.posthorn.example", false, STUB_ANSWER, {"127.0.0.1"}, NULL, 60},
+    {"both.posthorn.example", true, STUB_ANSWER, {"::1"}, NULL, 60},
+    {"many.posthorn.example",
+     false,
+     STUB_ANSWER,
+     {"127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.1"},
+     NULL,
+     60},
+    {"many.posthorn.example", true, STUB_ANSWER},
+    {"crowd.posthorn.example",
+     false,
+     STUB_ANSWER,
+     {"127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.6", "127.0.0.7", "127.0.0.8", "127.0.0.9",
+      "127.0.0.10", "127.0.0.11"},
+     NULL,
+     60},
+    {"crowd.posthorn.example", true, STUB_ANSWER},
+    {NULL},
+};
+
+struct act {
+    struct stub_dns *dns;
+    struct scene scene;
+    char servers[32], url[128];
+};
+
+/* What is asked is dialled next, unless it is refused. */
+static bool allow_all_but_canaries(void *ctx, const struct sockaddr *address)
+{
+    const struct sockaddr_in *v4 = (const void *)address;
+    const struct sockaddr_in6 *v6 = (const void *)address;
+    if (address->sa_family == AF_INET)
+        return (ntohl(v4->sin_addr.s_addr) >> 24) == 127;
+    return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+}
+
+static void act_open(struct act *act, int dns_ms)
+{
+    act->dns = stub_dns_open(records);
+    snprintf(act->servers, sizeof act->servers, "127.0.0.1:%d", stub_dns_port(act->dns));
+    scene_init(&act->scene);
+    act->scene.dns_servers = act->servers;
+    act->scene.allow = allow_all_but_canaries;
+    if (dns_ms)
+        act->scene.limits.dns_ms = dns_ms;
+    scene_open(&act->scene);
+}
+
+/* Returns how many questions were asked. */
+static int act_close(struct act *act)
+{
+    scene_fini(&act->scene);
+    return stub_dns_close(act->dns);
+}
+
+static const struct sender_result *attempt(struct act *act, const char *host, int port)
+{
+    return scene_attempt(&act->scene, scene_url(act->url, sizeof act->url, false, host, port));
+}
+
+static void expect_failure(const char *host, enum failure failure, int dns_ms)
+{
+    struct act act;
+    act_open(&act, dns_ms);
+    attempt(&act, host, evil_closed_port());
+    if (act.scene.result.failure != failure)
+        fail_msg("%s: %s", host, failure_name(act.scene.result.failure));
+    act_close(&act);
+}
+
+static void test_failures(void **state)
+{
+    expect_failure("missing.posthorn.example", FAILURE_DNS_NOT_FOUND, 0);
+    expect_failure("empty.posthorn.example", FAILURE_DNS_EMPTY, 0);
+    expect_failure("loop.posthorn.example", FAILURE_DNS_EMPTY, 0);
+    expect_failure("failing.posthorn.example", FAILURE_DNS_FAILURE, 0);
+    expect_failure("silent.posthorn.example", FAILURE_DNS_TIMEOUT, 200);
+    expect_failure("garbage.posthorn.example", FAILURE_DNS_TIMEOUT, 200);
+    expect_failure("internal.posthorn.example", FAILURE_BLOCKED_ADDRESS, 0);
+    expect_failure("good.posthorn.example", FAILURE_CONNECT_REFUSED, 0);
+}
+
+/* Nobody listens where the resolver should be: that is our fault, and costs the event nothing. */
+static void test_no_resolver(void **state)
+{
+    struct scene scene;
+    char url[128], servers[32];
+    snprintf(servers, sizeof servers, "127.0.0.1:%d", evil_closed_port());
+    scene_init(&scene);
+    scene.dns_servers = servers;
+    scene_open(&scene);
+    scene_attempt(&scene, scene_url(url, sizeof url, false, "good.posthorn.example", 8080));
+    assert_int_equal(scene.result.failure, FAILURE_LOCAL_OUTAGE);
+    assert_string_equal(scene.result.address, "");
+    scene_fini(&scene);
+}
+
+static void expect_answer(const char *host, bool mixed, int dns_ms)
+{
+    struct evil *evil = evil_open(&(struct evil_config){.script = EXCHANGE});
+    char address[64];
+    struct act act;
+
+    act_open(&act, dns_ms);
+    attempt(&act, host, evil_port(evil));
+    if (act.scene.result.failure != FAILURE_NONE)
+        fail_msg("%s: %s", host, failure_name(act.scene.result.failure));
+    assert_int_equal(act.scene.result.mixed_answer, mixed);
+    snprintf(address, sizeof address, "127.0.0.1:%d", evil_port(evil));
+    assert_string_equal(act.scene.result.address, address);
+    act_close(&act);
+    evil_close(evil, NULL);
+}
+
+static void test_answers(void **state)
+{
+    expect_answer("good.posthorn.example", false, 0);
+    expect_answer("alias.posthorn.example", false, 0);
+    expect_answer("mixed.posthorn.example", true, 0);
+    expect_answer("both.posthorn.example", false, 0); /* nobody listens on [::1] */
+    expect_answer("many.posthorn.example", false, 0); /* nor on the first three */
+    expect_answer("half.posthorn.example", false, 0); /* long before the AAAA gives up */
+    expect_answer("localhost", false, 0);
+    expect_answer("deep.below.localhost", false, 0);
+}
+
+static void test_more_addresses_than_are_kept(void **state)
+{
+    struct act act;
+    act_open(&act, 0);
+    attempt(&act, "crowd.posthorn.example", evil_closed_port());
+    assert_int_equal(act.scene.result.failure, FAILURE_CONNECT_REFUSED);
+    act_close(&act);
+}
+
+static int questions_of_two(const char *host)
+{
+    struct evil *evil = evil_open(&(struct evil_config){.script = EXCHANGE EXCHANGE});
+    struct act act;
+    act_open(&act, 0);
+    for (int i = 0; i < 2; i++) {
+        attempt(&act, host, evil_port(evil));
+        assert_int_equal(act.scene.result.failure, FAILURE_NONE);
+    }
+    int questions = act_close(&act);
+    evil_close(evil, NULL);
+    return questions;
+}
+
+static void test_answers_are_kept_for_their_ttl(void **state)
+{
+    assert_int_equal(questions_of_two("good.posthorn.example"), 2);
+    assert_int_equal(questions_of_two("fleeting.posthorn.example"), 4);
+    assert_int_equal(questions_of_two("localhost"), 0);
+}
+
+static void test_one_look_up_for_all(void **state)
+{
+    struct evil *evil = evil_open(&(struct evil_config){.script = EXCHANGE EXCHANGE EXCHANGE});
+    struct act act;
+    act_open(&act, 0);
+    scene_url(act.url, sizeof act.url, false, "fleeting.posthorn.example", evil_port(evil));
+    for (int i = 0; i < 3; i++)
+        scene_begin(&act.scene, act.url);
+    while (act.scene.results < 3)
+        uv_run(&act.scene.loop, UV_RUN_ONCE);
+    assert_int_equal(act.scene.result.failure, FAILURE_NONE);
+    assert_int_equal(act_close(&act), 2);
+    evil_close(evil, NULL);
+}
+
+/* Its AAAA leads into a black hole, its A to a receiver. */
+static void test_second_family(void **state)
+{
+    struct evil *evil = evil_open(&(struct evil_config){.script = EXCHANGE});
+    struct black_hole hole;
+    int port = evil_port(evil);
+    struct act act;
+
+    if (!black_hole_open(&hole, AF_INET6, &port)) {
+        evil_close(evil, NULL);
+        skip(); /* no IPv6 here */
+    }
+    act_open(&act, 0);
+    attempt(&act, "both.posthorn.example", port);
+    assert_int_equal(act.scene.result.failure, FAILURE_NONE);
+    act_close(&act);
+    black_hole_close(&hole);
+    evil_close(evil, NULL);
+}
+
+static void test_aborted_while_asking(void **state)
+{
+    struct act act;
+    act_open(&act, 0);
+    scene_begin(&act.scene, scene_url(act.url, sizeof act.url, false, "silent.posthorn.example", 8080));
+    sender_abort(act.scene.sender);
+    assert_int_equal(act.scene.result.failure, FAILURE_SHUTDOWN);
+    act_close(&act);
+}
+
+/* ---- our own faults ---- */
+
+static void test_no_file_descriptors(void **state)
+{
+    struct evil *evil = evil_open(&(struct evil_config){.script = EXCHANGE});
+    struct rlimit before, none;
+    char url[64];
+    struct scene scene;
+
+    scene_init(&scene);
+    scene_open(&scene);
+    scene_url(url, sizeof url, false, "127.0.0.1", evil_port(evil));
+    getrlimit(RLIMIT_NOFILE, &before);
+    none = before;
+    none.rlim_cur = 3;
+    setrlimit(RLIMIT_NOFILE, &none);
+    scene_attempt(&scene, url);
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_int_equal(scene.result.failure, FAILURE_LOCAL_LIMIT);
+    scene_attempt(&scene, url);
+    assert_int_equal(scene.result.failure, FAILURE_NONE);
+    scene_fini(&scene);
+    evil_close(evil, NULL);
+}
+
+/* In a network of its own that has no way to anywhere. Its exit status is the failure, 255 if there is none
+ * to be had. */
+static int failure_without_network(const char *url, const char *dns_servers)
+{
+    struct scene scene;
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
+        return 255;
+    scene_init(&scene);
+    scene.dns_servers = dns_servers;
+    scene_open(&scene);
+    scene_attempt(&scene, url);
+    return (int)scene.result.failure;
+}
+
+static void test_no_network(void **state)
+{
+    static const char *const urls[] = {"http://192.0.2.1/", "http://good.posthorn.example/"};
+    for (size_t i = 0; i < 2; i++) {
+        int status;
+        pid_t child = fork();
+        if (child == 0)
+            _exit(failure_without_network(urls[i], "192.0.2.53"));
+        assert_int_equal(waitpid(child, &status, 0), child);
+        if (WEXITSTATUS(status) == 255)
+            skip(); /* no namespaces here */
+        assert_int_equal(WEXITSTATUS(status), FAILURE_LOCAL_OUTAGE);
+    }
+}
+
+static int no_sigpipe(void **state)
+{
+    signal(SIGPIPE, SIG_IGN);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_no_resolver),
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_more_addresses_than_are_kept),
+        cmocka_unit_test(test_answers_are_kept_for_their_ttl),
+        cmocka_unit_test(test_one_look_up_for_all),
+        cmocka_unit_test(test_second_family),
+        cmocka_unit_test(test_aborted_while_asking),
+        cmocka_unit_test(test_no_file_descriptors),
+        cmocka_unit_test(test_no_network),
+    };
+    return cmocka_run_group_tests(tests, no_sigpipe, NULL);
+}

@@ -1,0 +1,26 @@
+/*
+ * stub_dns: a name server on a loopback port that answers from a table. It speaks UDP, on a thread of its
+ * own.
+ */
+#pragma once
+#include <stdbool.h>
+
+enum stub_kind { STUB_ANSWER, STUB_NXDOMAIN, STUB_SERVFAIL, STUB_SILENT, STUB_GARBAGE };
+
+/* One type of one name. Names that are not in the table do not exist. */
+struct stub_record {
+    const char *name;
+    bool v6;
+    enum stub_kind kind;       /* ANSWER without addresses: the name has none of this type */
+    const char *addresses[10]; /* NULL ends */
+    const char *alias;         /* the answer goes over this name */
+    int ttl_s;
+};
+
+struct stub_dns;
+
+/* The table ends with a record without name, and must outlive the server. */
+struct stub_dns *stub_dns_open(const struct stub_record *records);
+int stub_dns_port(const struct stub_dns *dns);
+/* Returns how many questions it was asked. */
+int stub_dns_close(struct stub_dns *dns);
