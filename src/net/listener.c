@@ -57,7 +57,7 @@ struct call *listener_call_take(struct listener *listener)
     call->mhd = NULL;
     atomic_init(&call->phase, CALL_READING);
     call->response = NULL;
-    call->head_taken = call->line_too_long = call->headers_too_many = call->head_torn = false;
+    call->head_taken = call->line_too_long = call->headers_too_many = false;
     call->chunks = NULL;
     call->body_cap = 0;
     call->handed_over = call->lingering = false;
@@ -238,10 +238,8 @@ static enum MHD_Result take_header(void *ctx, enum MHD_ValueKind kind, const cha
     struct call *call = ctx;
     struct listener_request *request = &call->request;
     const char *end = value + value_len;
-    if (name != call->head_cursor || value <= name + name_len || end[0] != '\0' || end[1] != '\0') {
-        call->head_torn = true;
-        return MHD_NO;
-    }
+    if (name != call->head_cursor || value <= name + name_len || end[0] != '\0' || end[1] != '\0')
+        return MHD_NO; /* and the cursor stays short of the end */
     call->head_cursor = end + 2;
     if (request->header_count == LISTENER_HEADERS_MAX) {
         call->headers_too_many = true;
@@ -273,7 +271,7 @@ static int read_head(struct call *call, const char *method, const char *version)
     MHD_get_connection_values_n(call->mhd, MHD_HEADER_KIND, take_header, call);
     if (call->headers_too_many)
         return 431;
-    if (call->head_torn || call->head_cursor + 2 != method + head_len)
+    if (call->head_cursor + 2 != method + head_len)
         return 400;
     int status = framing_target(request->method, request->target, &request->path, &request->query);
     return status ? status : framing_headers(request, strcmp(version, "HTTP/1.0") == 0, &call->framing);

@@ -104,7 +104,6 @@ struct call {
     int status;
     bool head_taken, line_too_long, headers_too_many;
     const char *head_cursor; /* where the next header line must begin, see take_header */
-    bool head_torn;
     struct framing_body framing;
     char *chunks; /* a body of unknown length grows here */
     size_t body_cap;

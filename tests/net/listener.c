@@ -27,6 +27,7 @@ enum { BODY_MAX = 64 * 1024, LATER_MAX = 256, ANSWER_LEN_MAX = 256 * 1024 };
 
 struct application {
     struct listener *listener;
+    atomic_int_least64_t ahead_ms; /* of the real clock */
     pthread_mutex_t lock;
     pthread_cond_t more;
     pthread_t thread;
@@ -98,6 +99,13 @@ static void on_refused(void *ctx, struct listener_request *request, int status, 
     reply->body = bytes_of(arena_printf(&request->arena, "refused %d", status));
 }
 
+static int64_t shifted_mono_ms(void *ctx)
+{
+    struct application *application = ctx;
+    struct clock system = clock_system();
+    return clock_mono_ms(&system) + atomic_load(&application->ahead_ms);
+}
+
 static int start_with(void **state, int threads, int connections_max, int idle_seconds)
 {
     struct application *application = memory_zero(1, sizeof *application);
@@ -113,7 +121,7 @@ static int start_with(void **state, int threads, int connections_max, int idle_s
                                      .handle = handle,
                                      .on_refused = on_refused,
                                      .ctx = application,
-                                     .clock = clock_system()};
+                                     .clock = {.mono_ms = shifted_mono_ms, .ctx = application}};
     assert_int_equal(listener_open(&config, &application->listener), LISTENER_OK);
     pthread_create(&application->thread, NULL, answer_later, application);
     *state = application;
@@ -238,6 +246,23 @@ static void ask(int fd, const char *request, struct answer *answer)
 {
     put_text(fd, request);
     get(fd, answer, false);
+}
+
+/* ---- the application, from a test ---- */
+
+static void set_holding(struct application *application, bool holding)
+{
+    pthread_mutex_lock(&application->lock);
+    application->holding = holding;
+    pthread_cond_signal(&application->more);
+    pthread_mutex_unlock(&application->lock);
+}
+
+static void wait_for_handled(struct application *application, int count)
+{
+    for (int i = 0; i < 10000 && atomic_load(&application->handled) < count; i++)
+        usleep(1000);
+    assert_int_equal(application->handled, count);
 }
 
 /* ---- well framed ---- */
@@ -575,6 +600,40 @@ static void test_oldest_idle_goes(void **state)
         close(fds[i]);
 }
 
+/* Absolute deadlines: however little comes how often, it is over after 10 s of head or 30 s of body. */
+static void test_slow_senders(void **state)
+{
+    struct application *application = *state;
+    static struct answer answer;
+    set_holding(application, true);
+    int line = dial(application), head = dial(application), body = dial(application);
+    int handled = dial(application), idle = dial(application);
+    put_text(head, "GET /a HTTP/1.1\r\nHost: h\r\n");
+    put_text(body, "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nx");
+    put_text(handled, "GET /later HTTP/1.1\r\nHost: h\r\n\r\n");
+    put_text(line, "GET /a");
+    wait_for_handled(application, 1);
+    usleep(50 * 1000);
+    atomic_store(&application->ahead_ms, 12 * 1000);
+    get(head, &answer, true);
+    assert_int_equal(answer.status, 408);
+    assert_string_equal(answer.body, "refused 408");
+    assert_true(answer.closed);
+    put_text(body, "x");
+    atomic_store(&application->ahead_ms, 45 * 1000);
+    get(body, &answer, true);
+    assert_int_equal(answer.status, 408);
+    get(line, &answer, true);
+    assert_int_equal(answer.status, 408);
+    /* Ours is the delay here: no deadline of the client's. */
+    set_holding(application, false);
+    get(handled, &answer, false);
+    assert_int_equal(answer.status, 201);
+    int fds[] = {line, head, body, handled, idle};
+    for (int i = 0; i < 5; i++)
+        close(fds[i]);
+}
+
 /* ---- threads and ends ---- */
 
 struct crowd {
@@ -609,21 +668,6 @@ static void test_many_at_once(void **state)
     for (int i = 0; i < 16; i++)
         pthread_join(threads[i], NULL);
     assert_int_equal(crowd.good, 1600);
-}
-
-static void set_holding(struct application *application, bool holding)
-{
-    pthread_mutex_lock(&application->lock);
-    application->holding = holding;
-    pthread_cond_signal(&application->more);
-    pthread_mutex_unlock(&application->lock);
-}
-
-static void wait_for_handled(struct application *application, int count)
-{
-    for (int i = 0; i < 10000 && atomic_load(&application->handled) < count; i++)
-        usleep(1000);
-    assert_int_equal(application->handled, count);
 }
 
 static void test_client_leaves_before_the_answer(void **state)
@@ -708,6 +752,7 @@ int main(void)
         WITH(test_head_limits, start),
         WITH(test_body_limits, start),
         WITH(test_oldest_idle_goes, start_small),
+        WITH(test_slow_senders, start),
         WITH(test_many_at_once, start),
         WITH(test_client_leaves_before_the_answer, start),
         WITH(test_quiesced, start),
