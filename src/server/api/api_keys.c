@@ -134,7 +134,8 @@ static bool read_label(struct call *call, void *target, struct json_object *valu
 }
 
 static const struct jsonapi_attribute key_attributes[] = {
-    {"label", read_label}, {"token", NULL}, {"created_at", NULL}, {"revoked_at", NULL}};
+    JSONAPI_ATTRIBUTE("label", read_label), JSONAPI_ATTRIBUTE("token", NULL),
+    JSONAPI_ATTRIBUTE("created_at", NULL), JSONAPI_ATTRIBUTE("revoked_at", NULL)};
 
 static bool created(struct call *call)
 {

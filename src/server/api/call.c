@@ -70,6 +70,14 @@ bool call_fail_code(struct call *call, enum api_error error, const char *code, c
     return false;
 }
 
+bool call_within(struct call *call, const char *base, const char *name)
+{
+    const char *source =
+        arena_printf(&call->request->arena, "%s%s", call_pointer(call, base, name), call->failure.source);
+    call->failure.source = source ? source : base;
+    return false;
+}
+
 bool call_not_found(struct call *call, const char *what)
 {
     return call_fail(call, API_NOT_FOUND, SOURCE_NONE, NULL, "There is no such %s.", what);

@@ -82,11 +82,13 @@ struct call {
 
 /* ---- failing; all return false ---- */
 
-/* `source` is copied when it is not a literal by the caller's own arena_printf; it must outlive the call. */
+/* `source` must live as long as the call: a literal, or on the request's arena. */
 bool call_fail(struct call *call, enum api_error error, enum source_kind kind, const char *source,
                const char *format, ...) __attribute__((format(printf, 5, 6)));
 bool call_fail_code(struct call *call, enum api_error error, const char *code, const char *pointer,
                     const char *detail);
+/* The failure's pointer is below `base`/`name`. */
+bool call_within(struct call *call, const char *base, const char *name);
 bool call_not_found(struct call *call, const char *what);
 /* The memory of a request is used up. */
 bool call_too_large(struct call *call);

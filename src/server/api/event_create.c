@@ -52,8 +52,9 @@ static bool ignore_sent_at(struct call *call, void *target, struct json_object *
     return true;
 }
 
-static const struct jsonapi_attribute event_attributes[] = {
-    {"event_type", read_event_type}, {"created_at", read_created_at}, {"sent_at", ignore_sent_at}};
+static const struct jsonapi_attribute event_attributes[] = {JSONAPI_ATTRIBUTE("event_type", read_event_type),
+                                                            JSONAPI_ATTRIBUTE("created_at", read_created_at),
+                                                            JSONAPI_ATTRIBUTE("sent_at", ignore_sent_at)};
 
 static bool read_attributes(struct call *call, const struct request_document *document, struct new_event *new)
 {
@@ -82,27 +83,27 @@ static bool read_resource(struct call *call, struct json_object *relationship, s
 }
 
 /* Linkage of any relationship: null, one, or a list. Only `type` and `id` of each are checked. */
-static bool check_linkage(struct call *call, struct json_object *linkage, const char *pointer)
+static bool check_linkage(struct call *call, struct json_object *linkage)
 {
     struct bytes type, id;
     if (!json_object_is_type(linkage, json_type_array))
-        return !linkage || jsonapi_read_linkage(call, linkage, pointer, &type, &id);
+        return !linkage || jsonapi_read_linkage(call, linkage, "", &type, &id);
     for (size_t i = 0; i < json_object_array_length(linkage); i++)
-        if (!jsonapi_read_linkage(call, json_object_array_get_idx(linkage, i), pointer, &type, &id))
+        if (!jsonapi_read_linkage(call, json_object_array_get_idx(linkage, i), "", &type, &id))
             return false;
     return true;
 }
 
-static bool check_relationship(struct call *call, struct json_object *relationship, const char *base,
-                               const char *name)
+/* Failures here and below point into the part that is checked; who asked puts the way to it in front
+ * (call_within), so that what is in order costs no pointers. */
+static bool check_relationship(struct call *call, struct json_object *relationship)
 {
-    const char *pointer = call_pointer(call, base, name);
     struct json_object *linkage;
     if (!json_object_is_type(relationship, json_type_object))
-        return call_fail(call, API_RELATIONSHIP_INVALID, SOURCE_POINTER, pointer,
+        return call_fail(call, API_RELATIONSHIP_INVALID, SOURCE_POINTER, "",
                          "A relationship is an object with data, links or meta.");
-    return !json_object_object_get_ex(relationship, "data", &linkage) ||
-           check_linkage(call, linkage, call_pointer(call, pointer, "data"));
+    return !json_object_object_get_ex(relationship, "data", &linkage) || check_linkage(call, linkage) ||
+           call_within(call, "", "data");
 }
 
 static void put_member(struct text *out, const char *name, struct json_object *value)
@@ -133,36 +134,36 @@ static bool read_relationships(struct call *call, const struct request_document 
                 return false;
             continue;
         }
-        if (!check_relationship(call, relationship, "/data/relationships", name))
-            return false;
+        if (!check_relationship(call, relationship))
+            return call_within(call, "/data/relationships", name);
         put_member(&new->relationships, name, relationship);
     }
     return true;
 }
 
-static bool check_included(struct call *call, struct json_object *resource, size_t index)
+static bool check_included(struct call *call, struct json_object *resource)
 {
-    struct json_object *value, *part;
+    struct json_object *part;
     struct bytes type, id;
-    const char *pointer = call_printf(call, "/included/%zu", index);
-    if (!jsonapi_read_linkage(call, resource, pointer, &type, &id)) {
+    if (!jsonapi_read_linkage(call, resource, "", &type, &id)) {
         call->failure.error = API_INCLUDED_INVALID;
         return false;
     }
     static const char *const objects[] = {"attributes", "relationships"};
     for (int i = 0; i < 2; i++)
         if (json_object_object_get_ex(resource, objects[i], &part) &&
-            !json_object_is_type(part, json_type_object))
-            return call_fail(call, API_INCLUDED_INVALID, SOURCE_POINTER,
-                             call_pointer(call, pointer, objects[i]), "%s must be an object.", objects[i]);
-    value = json_get_object(resource, "relationships");
-    if (!value)
+            !json_object_is_type(part, json_type_object)) {
+            call_fail(call, API_INCLUDED_INVALID, SOURCE_POINTER, "", "%s must be an object.", objects[i]);
+            return call_within(call, "", objects[i]);
+        }
+    struct json_object *relationships = json_get_object(resource, "relationships");
+    if (!relationships)
         return true;
-    struct json_object_iterator i = json_object_iter_begin(value), end = json_object_iter_end(value);
-    const char *base = call_pointer(call, pointer, "relationships");
+    struct json_object_iterator i = json_object_iter_begin(relationships),
+                                end = json_object_iter_end(relationships);
     for (; !json_object_iter_equal(&i, &end); json_object_iter_next(&i))
-        if (!check_relationship(call, json_object_iter_peek_value(&i), base, json_object_iter_peek_name(&i)))
-            return false;
+        if (!check_relationship(call, json_object_iter_peek_value(&i)))
+            return call_within(call, "/relationships", json_object_iter_peek_name(&i));
     return true;
 }
 
@@ -176,8 +177,8 @@ static bool read_included(struct call *call, const struct request_document *docu
                          "included must be a list of resource objects.");
     for (size_t i = 0; i < json_object_array_length(included); i++) {
         struct json_object *resource = json_object_array_get_idx(included, i);
-        if (!check_included(call, resource, i))
-            return false;
+        if (!check_included(call, resource))
+            return call_within(call, "/included", call_printf(call, "%zu", i));
         if (i)
             text_putc(&new->included, ',');
         json_put(&new->included, resource);

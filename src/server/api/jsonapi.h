@@ -19,9 +19,13 @@ bool jsonapi_read(struct call *call, const char *type, struct request_document *
 /* One attribute of a resource: how its value is read into `target`, NULL for one that only the server writes.
  */
 struct jsonapi_attribute {
-    const char *name;
+    const char *name, *pointer;
     bool (*read)(struct call *call, void *target, struct json_object *value, const char *pointer);
 };
+#define JSONAPI_ATTRIBUTE(name, read)                                                                        \
+    {                                                                                                        \
+        name, "/data/attributes/" name, read                                                                 \
+    }
 /* Reads every attribute with its row: 422 for one without a row, 403 for a read-only one. */
 bool jsonapi_read_attributes(struct call *call, const struct request_document *document,
                              const struct jsonapi_attribute *rows, int row_count, void *target);

@@ -160,10 +160,7 @@ bool jsonapi_read_attributes(struct call *call, const struct request_document *d
         const char *name = json_object_iter_peek_name(&i);
         const struct jsonapi_attribute *row = find_row(rows, row_count, name);
         if (row && row->read) {
-            const char *pointer = arena_printf(&call->request->arena, "/data/attributes/%s", row->name);
-            if (!pointer)
-                return call_too_large(call);
-            if (!row->read(call, target, json_object_iter_peek_value(&i), pointer))
+            if (!row->read(call, target, json_object_iter_peek_value(&i), row->pointer))
                 return false;
             continue;
         }

@@ -114,26 +114,28 @@ static bool read_role(struct call *call, void *target, struct json_object *value
 }
 
 /* The role is given once: its row comes last, and is left out of what a new user may say. */
-static const struct jsonapi_attribute user_attributes[] = {{"name", read_name},
-                                                           {"email", read_email},
-                                                           {"webhook_url", read_webhook_url},
-                                                           {"success", read_success},
-                                                           {"receives_users_events", read_receives},
-                                                           {"disable_on_410", read_disable},
-                                                           {"paused", read_paused},
-                                                           {"created_at", NULL},
-                                                           {"updated_at", NULL},
-                                                           {"role", NULL}};
-static const struct jsonapi_attribute new_user_attributes[] = {{"name", read_name},
-                                                               {"email", read_email},
-                                                               {"webhook_url", read_webhook_url},
-                                                               {"success", read_success},
-                                                               {"receives_users_events", read_receives},
-                                                               {"disable_on_410", read_disable},
-                                                               {"paused", read_paused},
-                                                               {"created_at", NULL},
-                                                               {"updated_at", NULL},
-                                                               {"role", read_role}};
+static const struct jsonapi_attribute user_attributes[] = {
+    JSONAPI_ATTRIBUTE("name", read_name),
+    JSONAPI_ATTRIBUTE("email", read_email),
+    JSONAPI_ATTRIBUTE("webhook_url", read_webhook_url),
+    JSONAPI_ATTRIBUTE("success", read_success),
+    JSONAPI_ATTRIBUTE("receives_users_events", read_receives),
+    JSONAPI_ATTRIBUTE("disable_on_410", read_disable),
+    JSONAPI_ATTRIBUTE("paused", read_paused),
+    JSONAPI_ATTRIBUTE("created_at", NULL),
+    JSONAPI_ATTRIBUTE("updated_at", NULL),
+    JSONAPI_ATTRIBUTE("role", NULL)};
+static const struct jsonapi_attribute new_user_attributes[] = {
+    JSONAPI_ATTRIBUTE("name", read_name),
+    JSONAPI_ATTRIBUTE("email", read_email),
+    JSONAPI_ATTRIBUTE("webhook_url", read_webhook_url),
+    JSONAPI_ATTRIBUTE("success", read_success),
+    JSONAPI_ATTRIBUTE("receives_users_events", read_receives),
+    JSONAPI_ATTRIBUTE("disable_on_410", read_disable),
+    JSONAPI_ATTRIBUTE("paused", read_paused),
+    JSONAPI_ATTRIBUTE("created_at", NULL),
+    JSONAPI_ATTRIBUTE("updated_at", NULL),
+    JSONAPI_ATTRIBUTE("role", read_role)};
 enum { USER_ATTRIBUTE_COUNT = sizeof user_attributes / sizeof *user_attributes };
 
 static void apply(struct user *user, const struct user_edit *edit)
