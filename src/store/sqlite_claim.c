@@ -115,17 +115,17 @@ static enum store_status claim_some(struct store *store, struct store_batch *bat
 
 enum store_status sqlite_claim(struct store *store, struct store_batch *batch)
 {
+    int waiting = store->roster.ring_count > 0 ? store->roster.ring_count : 1;
+    int share = (batch->box_count - batch->filled_count) / waiting;
     enum store_status status = STORE_OK;
     while (status == STORE_OK && batch->filled_count < batch->box_count) {
-        int boxes = batch->box_count - batch->filled_count;
-        int share = store->roster.ring_count > 0 ? boxes / store->roster.ring_count : 0;
         struct endpoint *endpoint = roster_turn(&store->roster);
         if (!endpoint)
             break;
         int max = roster_leases_free(&store->roster, endpoint);
-        if (max > share)
-            max = share > 0 ? share : 1;
-        status = claim_some(store, batch, endpoint, max);
+        max = max > share ? share : max;
+        max = max > batch->box_count - batch->filled_count ? batch->box_count - batch->filled_count : max;
+        status = claim_some(store, batch, endpoint, max > 0 ? max : 1);
     }
     return status;
 }

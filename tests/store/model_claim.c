@@ -100,8 +100,6 @@ void model_lease(struct store *store, struct store_batch *batch, struct model_de
         (int32_t)delivery->lease - 1; /* one number for both: every lost lease costs an attempt */
 #endif
     delivery->due_ms = model_due_now_ms(store) + store->config.lease_ms;
-    if (delivery->first_attempt_at_ms == 0)
-        delivery->first_attempt_at_ms = wall;
     if (event->event.sent_at_ms == 0)
         event->event.sent_at_ms = wall;
 #ifdef PLANT_RESTAMP

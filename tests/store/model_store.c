@@ -231,6 +231,8 @@ static void model_outcome(struct store *store, struct store_op *op)
         user->held_until_ms = 0;
     }
     model_history(store->disk, &op->outcome.attempt);
+    if (delivery->first_attempt_at_ms == 0)
+        delivery->first_attempt_at_ms = op->outcome.attempt.started_at_ms;
     delivery->state = DELIVERY_PENDING;
     delivery->leased = false;
     delivery->lost = 0;

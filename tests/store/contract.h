@@ -1,0 +1,10 @@
+/* contract: what every engine must do, as tests over a fixture. contract.c runs them on each engine. */
+#pragma once
+#include "fixture.h"
+
+struct contract_test {
+    const char *name;
+    void (*run)(struct fixture *fixture);
+};
+
+extern const struct contract_test contract_users[], contract_events[], contract_claims[], contract_reads[];

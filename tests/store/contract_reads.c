@@ -1,0 +1,156 @@
+/* Lists, their filters and pages, and the figures. */
+#include "contract.h"
+
+static void pages(struct fixture *f)
+{
+    int64_t user = fixture_user(f, NULL), other = fixture_user(f, NULL);
+    int64_t ids[7];
+    for (int i = 0; i < 7; i++)
+        ids[i] = fixture_do(f, fixture_event_op(f, i % 3 == 2 ? other : user), STORE_DONE);
+    for (int descending = 0; descending <= 1; descending++) {
+        int64_t after = 0;
+        for (int seen = 0; seen < 7;) {
+            struct store_query list = {
+                .kind = STORE_LIST_EVENTS, .limit = 3, .after_id = after, .descending = descending};
+            struct store_answer answer = fixture_read(f, list);
+            assert_int_equal(answer.count, seen < 6 ? 3 : 1);
+            assert_int_equal(answer.more, seen < 4);
+            for (int i = 0; i < answer.count; i++, seen++)
+                assert_int_equal(answer.events[i].id, ids[descending ? 6 - seen : seen]);
+            after = answer.events[answer.count - 1].id;
+            assert_int_equal(answer.events[0].document.len, 0); /* not asked for */
+        }
+    }
+    struct store_query own = {.kind = STORE_LIST_EVENTS, .owner_id = other, .descending = true, .limit = 2};
+    struct store_answer answer = fixture_read(f, own);
+    assert_int_equal(answer.count, 2);
+    assert_false(answer.more);
+    assert_int_equal(answer.events[0].id, ids[5]);
+    assert_int_equal(answer.events[1].id, ids[2]);
+    struct store_query get = {.kind = STORE_GET_EVENT, .id = ids[0], .owner_id = other};
+    assert_int_equal(fixture_read(f, get).count, 0);
+    get.id = ids[2];
+    assert_int_equal(fixture_read(f, get).count, 1);
+}
+
+static void filters(struct fixture *f)
+{
+    int64_t user = fixture_user(f, "https://example.com/");
+    struct store_op ops[3] = {fixture_event_op(f, user), fixture_event_op(f, user),
+                              fixture_event_op(f, user)};
+    ops[0].event.event.event_type = bytes_of("user_enabled");
+    ops[1].event.event.resource_type = bytes_of("users");
+    ops[2].event.event.resource_id = bytes_of("x' OR 1=1 --");
+    fixture_write(f, ops, 3, 1);
+    fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_DELIVERED, 0), STORE_DONE);
+    struct store_query list = {.kind = STORE_LIST_EVENTS, .limit = 10};
+    struct store_query query = list;
+    query.event_type = bytes_of("user_enabled");
+    struct store_answer answer = fixture_read(f, query);
+    assert_int_equal(answer.count, 1);
+    assert_int_equal(answer.events[0].id, ops[0].event.event.id);
+    query = list;
+    query.resource_type = bytes_of("users");
+    assert_int_equal(fixture_read(f, query).count, 1);
+    query = list;
+    query.resource_id = bytes_of("x' OR 1=1 --");
+    assert_int_equal(fixture_read(f, query).count, 1);
+    query.event_type = bytes_of("user_enabled");
+    assert_int_equal(fixture_read(f, query).count, 0);
+    query = list;
+    query.event_type = bytes_of("user%"); /* literal */
+    assert_int_equal(fixture_read(f, query).count, 0);
+    query = list;
+    query.undelivered = true;
+    query.owner_id = user;
+    answer = fixture_read(f, query);
+    assert_int_equal(answer.count, 2);
+    assert_int_equal(answer.events[0].id, ops[1].event.event.id);
+}
+
+static void deliveries_of_an_event(struct fixture *f)
+{
+    int64_t master = fixture_user(f, "https://master.example/");
+    struct store_op wants = fixture_update_op(f, master);
+    wants.user.user.receives_users_events = true;
+    fixture_do(f, wants, STORE_DONE);
+    struct store_op op = {
+        .kind = STORE_USER_CREATE,
+        .user.user = {.master_id = master, .webhook_url = bytes_of("https://user.example/")}};
+    int64_t user = fixture_do(f, op, STORE_DONE);
+    fixture_do(f, fixture_event_op(f, user), STORE_DONE);
+    int64_t event = fixture_do(f, fixture_event_op(f, user), STORE_DONE);
+    struct store_query list = {.kind = STORE_LIST_DELIVERIES, .id = event, .limit = 10};
+    struct store_answer answer = fixture_read(f, list);
+    assert_int_equal(answer.count, 2);
+    assert_int_equal(answer.deliveries[0].user_id, user);
+    assert_int_equal(answer.deliveries[1].user_id, master);
+    assert_int_equal(answer.deliveries[1].event_id, event);
+    assert_int_equal(answer.deliveries[1].state, DELIVERY_PENDING);
+    assert_int_equal(answer.deliveries[1].next_in_ms, 0);
+    assert_int_equal(answer.deliveries[1].first_attempt_at_ms, 0);
+    list.owner_id = user;
+    answer = fixture_read(f, list);
+    assert_int_equal(answer.count, 1);
+    struct store_query get = {.kind = STORE_GET_DELIVERY, .id = answer.deliveries[0].id, .owner_id = master};
+    assert_int_equal(fixture_read(f, get).count, 0);
+    get.owner_id = user;
+    assert_int_equal(fixture_read(f, get).count, 1);
+    list.id = 424242;
+    assert_int_equal(fixture_read(f, list).count, 0);
+}
+
+static void figures(struct fixture *f)
+{
+    struct store_query query = {.kind = STORE_GET_STATS};
+    assert_int_equal(fixture_read(f, query).stats->id_max, 0);
+    int64_t user = fixture_user(f, "https://example.com/");
+    fixture_user(f, NULL);
+    struct store_op ops[5];
+    for (int i = 0; i < 5; i++)
+        ops[i] = fixture_event_op(f, user);
+    fixture_write(f, ops, 5, 3);
+    fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_DELIVERED, 0), STORE_DONE);
+    fixture_do(f, fixture_outcome_op(f, &f->boxes[1], DECISION_GIVE_UP, 0), STORE_DONE);
+    struct store_op cancel = {.kind = STORE_CANCEL, .delivery.delivery_id = f->boxes[2].delivery_id};
+    fixture_do(f, cancel, STORE_DONE);
+    fixture_advance(f, 2500);
+    for (int round = 0; round < 2; round++) {
+        const struct store_stats *stats = fixture_read(f, query).stats;
+        assert_non_null(stats);
+        assert_int_equal(stats->events, 5);
+        assert_int_equal(stats->endpoints, 1);
+        assert_int_equal(stats->deliveries_pending, 2);
+        assert_int_equal(stats->deliveries_delivered, 1);
+        assert_int_equal(stats->deliveries_given_up, 1);
+        assert_int_equal(stats->oldest_due_ms, 2500);
+        assert_int_equal(stats->id_max, ops[4].event.event.id);
+        fixture_reopen(f);
+    }
+}
+
+static void large_document(struct fixture *f)
+{
+    int64_t user = fixture_user(f, "https://example.com/");
+    struct store_op op = fixture_event_op(f, user);
+    size_t len = MODEL_BODY_LEN_MAX;
+    char *large = arena_alloc(&f->arena, len);
+    assert_non_null(large);
+    memset(large, 'x', len);
+    memcpy(large, op.event.event.document.data, op.event.event.document.len);
+    op.event.event.document = bytes_make(large, len);
+    fixture_do(f, op, STORE_DONE);
+    fixture_reopen(f);
+    fixture_claim(f, 1, 1);
+    assert_int_equal(f->boxes[0].document_len, len);
+    assert_true(bytes_equal(fixture_event(f, op.event.event.id).document, op.event.event.document));
+}
+
+const struct contract_test contract_reads[] = {
+    {"lists come in pages, both ways", pages},
+    {"filters are literal", filters},
+    {"the deliveries of an event, each user's own", deliveries_of_an_event},
+    {"the figures add up, over a restart too", figures},
+    {"the largest document", large_document},
+    {0},
+};

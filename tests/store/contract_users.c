@@ -1,0 +1,137 @@
+/* Users and keys. */
+#include "contract.h"
+
+static void first_user_is_5(struct fixture *f)
+{
+    assert_int_equal(fixture_user(f, NULL), 5);
+    assert_int_equal(fixture_user(f, NULL), 6);
+    struct store_op op = {.kind = STORE_USER_CREATE, .user.user = {.id = 40, .name = bytes_of("x")}};
+    assert_int_equal(fixture_do(f, op, STORE_DONE), 40);
+    assert_int_equal(fixture_do(f, op, STORE_CONFLICT), 0);
+    assert_int_equal(fixture_user(f, NULL), 41);
+    fixture_reopen(f);
+    assert_int_equal(fixture_user(f, NULL), 42);
+}
+
+static void user_round_trip(struct fixture *f)
+{
+    struct store_op op = {.kind = STORE_USER_CREATE,
+                          .user.user = {.role = USER_MASTER,
+                                        .name = bytes_of("Águeda"),
+                                        .email = bytes_of("a@example.com"),
+                                        .webhook_url = bytes_of("https://example.com/h"),
+                                        .receives_users_events = true,
+                                        .success_2xx = true,
+                                        .disable_on_410 = true,
+                                        .paused = true,
+                                        .created_at_ms = 11,
+                                        .updated_at_ms = 12}};
+    int64_t id = fixture_do(f, op, STORE_DONE);
+    fixture_reopen(f);
+    struct user user = fixture_update_op(f, id).user.user;
+    assert_int_equal(user.role, USER_MASTER);
+    assert_true(bytes_equal_text(user.name, "Águeda"));
+    assert_true(bytes_equal_text(user.email, "a@example.com"));
+    assert_true(bytes_equal_text(user.webhook_url, "https://example.com/h"));
+    assert_true(user.receives_users_events && user.success_2xx && user.disable_on_410 && user.paused);
+    assert_int_equal(user.version, 1);
+    assert_int_equal(user.created_at_ms, 11);
+    assert_int_equal(user.updated_at_ms, 12);
+}
+
+static void update_wants_its_version(struct fixture *f)
+{
+    int64_t id = fixture_user(f, NULL);
+    struct store_op op = fixture_update_op(f, id);
+    op.user.user.name = bytes_of("Eva");
+    op.user.user.role = USER_MASTER; /* not changed by an update */
+    op.user.user.master_id = 7777;   /* nor this */
+    op.user.user.created_at_ms = 1;  /* nor this */
+    op.user.if_version = 1;
+    assert_int_equal(fixture_do(f, op, STORE_DONE), id);
+    assert_int_equal(fixture_do(f, op, STORE_CONFLICT), 0);
+    struct user user = fixture_update_op(f, id).user.user;
+    assert_true(bytes_equal_text(user.name, "Eva"));
+    assert_int_equal(user.version, 2);
+    assert_int_equal(user.role, USER_REGULAR);
+    assert_int_equal(user.master_id, 0);
+    assert_int_equal(user.created_at_ms, f->wall_ms);
+    op.user.user.id = 99;
+    op.user.if_version = -1;
+    assert_int_equal(fixture_do(f, op, STORE_NOT_FOUND), 0);
+}
+
+static void master_sees_his_own(struct fixture *f)
+{
+    int64_t master = fixture_user(f, NULL), other = fixture_user(f, NULL);
+    struct store_op op = {.kind = STORE_USER_CREATE, .user.user = {.master_id = master}};
+    int64_t his = fixture_do(f, op, STORE_DONE);
+    struct store_query list = {.kind = STORE_LIST_USERS, .master_id = master, .limit = 10};
+    struct store_answer answer = fixture_read(f, list);
+    assert_int_equal(answer.count, 2);
+    assert_int_equal(answer.users[0].id, master);
+    assert_int_equal(answer.users[1].id, his);
+    assert_int_equal(answer.users[1].master_id, master);
+    struct store_query get = {.kind = STORE_GET_USER, .id = other, .master_id = master};
+    assert_int_equal(fixture_read(f, get).count, 0);
+    op.user.user.master_id = 1234;
+    fixture_do(f, op, STORE_NOT_FOUND);
+}
+
+static void keys(struct fixture *f)
+{
+    int64_t user = fixture_user(f, NULL), other = fixture_user(f, NULL);
+    struct store_op second = fixture_key_op(f, user), again = second, stray = fixture_key_op(f, 999);
+    int64_t key = fixture_do(f, second, STORE_DONE);
+    assert_true(key > 0);
+    fixture_do(f, again, STORE_CONFLICT);
+    fixture_do(f, stray, STORE_NOT_FOUND);
+    struct store_answer ring = fixture_read(f, (struct store_query){.kind = STORE_GET_KEYRING});
+    assert_int_equal(ring.count, 3);
+
+    struct store_op revoke = {.kind = STORE_KEY_REVOKE, .key = {.id = key, .user_id = other}};
+    fixture_do(f, revoke, STORE_NOT_FOUND); /* somebody else's */
+    revoke.key.user_id = user;
+    assert_int_equal(fixture_do(f, revoke, STORE_DONE), key);
+    fixture_do(f, revoke, STORE_CONFLICT);
+    ring = fixture_read(f, (struct store_query){.kind = STORE_GET_KEYRING});
+    assert_int_equal(ring.count, 2);
+    struct store_answer list =
+        fixture_read(f, (struct store_query){.kind = STORE_LIST_KEYS, .id = user, .limit = 10});
+    assert_int_equal(list.count, 2);
+    assert_int_equal(list.keys[0].revoked_at_ms, 0);
+    assert_int_equal(list.keys[1].revoked_at_ms, f->wall_ms);
+    assert_string_equal(list.keys[1].digest, second.key.digest);
+    assert_true(bytes_equal_text(list.keys[1].label, "a key"));
+    revoke.key.id = list.keys[0].id;
+    fixture_do(f, revoke, STORE_CONFLICT); /* the last one */
+}
+
+/* Two keys: the older one signs; once it is revoked, the other. */
+static void oldest_key_signs(struct fixture *f)
+{
+    int64_t user = fixture_user(f, "https://example.com/");
+    struct store_op second = fixture_key_op(f, user);
+    fixture_do(f, second, STORE_DONE);
+    struct store_op event = fixture_event_op(f, user);
+    fixture_write(f, &event, 1, 1);
+    assert_int_equal(f->filled, 1);
+    assert_string_not_equal(f->boxes[0].auth_digest, second.key.digest);
+    struct store_answer list =
+        fixture_read(f, (struct store_query){.kind = STORE_LIST_KEYS, .id = user, .limit = 10});
+    struct store_op revoke = {.kind = STORE_KEY_REVOKE, .key = {.id = list.keys[0].id, .user_id = user}};
+    fixture_do(f, revoke, STORE_DONE);
+    event = fixture_event_op(f, user);
+    fixture_write(f, &event, 1, 1);
+    assert_string_equal(f->boxes[0].auth_digest, second.key.digest);
+}
+
+const struct contract_test contract_users[] = {
+    {"the first user has id 5", first_user_is_5},
+    {"a user comes back as written", user_round_trip},
+    {"an update wants its version", update_wants_its_version},
+    {"a Master sees his own users", master_sees_his_own},
+    {"keys: made, listed, revoked, never the last", keys},
+    {"the oldest active key signs", oldest_key_signs},
+    {0},
+};

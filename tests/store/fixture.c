@@ -1,0 +1,228 @@
+#include "fixture.h"
+#include "body.h"
+#include "model_store.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static int64_t fixture_wall(void *ctx)
+{
+    return ((struct fixture *)ctx)->wall_ms;
+}
+
+static int64_t fixture_mono(void *ctx)
+{
+    return ((struct fixture *)ctx)->mono_ms;
+}
+
+static void open_store(struct fixture *fixture)
+{
+    assert_int_equal(fixture->engine->open(&fixture->config, &fixture->store), STORE_OK);
+}
+
+void fixture_open(struct fixture *fixture, const struct store_engine *engine)
+{
+    *fixture = (struct fixture){.engine = engine,
+                                .wall_ms = 1700000000000,
+                                .mono_ms = 5000,
+                                .folder = "/tmp/posthorn-store-XXXXXX",
+                                .event_id = 1000};
+    assert_non_null(mkdtemp(fixture->folder));
+    snprintf(fixture->path, sizeof fixture->path, "%s/posthorn.db", fixture->folder);
+    fixture->config = (struct store_config){.path = fixture->path,
+                                            .clock = {fixture_wall, fixture_mono, fixture},
+                                            .policy = policy_default(),
+                                            .lease_ms = 60000,
+                                            .readers = 2,
+                                            .slots_unproven_max = 1000};
+    if (engine == &store_model) {
+        fixture->disk = model_disk_new();
+        fixture->config.path = model_disk_path(fixture->disk);
+    }
+    arena_init(&fixture->arena, 256 << 20);
+    for (int i = 0; i < FIXTURE_BOXES; i++) {
+        arena_init(&fixture->boxes[i].memory, 2 << 20);
+        fixture->box_list[i] = &fixture->boxes[i];
+    }
+    open_store(fixture);
+}
+
+void fixture_close(struct fixture *fixture)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
+    fixture->engine->close(fixture->store);
+    if (fixture->disk)
+        model_disk_free(fixture->disk);
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s%s", fixture->path, suffixes[i]);
+        unlink(path);
+    }
+    rmdir(fixture->folder);
+    for (int i = 0; i < FIXTURE_BOXES; i++)
+        arena_fini(&fixture->boxes[i].memory);
+    arena_fini(&fixture->arena);
+}
+
+void fixture_reopen(struct fixture *fixture)
+{
+    fixture->engine->close(fixture->store);
+    open_store(fixture);
+}
+
+void fixture_advance(struct fixture *fixture, int64_t ms)
+{
+    fixture->wall_ms += ms;
+    fixture->mono_ms += ms;
+}
+
+void fixture_no_space(struct fixture *fixture, bool no_space)
+{
+    if (fixture->disk) {
+        model_disk_no_space(fixture->disk, no_space);
+        return;
+    }
+    fixture->config.disk_reserve_bytes = no_space ? INT64_MAX : 0;
+    fixture_reopen(fixture);
+}
+
+void fixture_write(struct fixture *fixture, struct store_op *ops, int count, int boxes)
+{
+    struct store_op *list[256];
+    assert_true(count <= 256 && boxes <= FIXTURE_BOXES);
+    for (int i = 0; i < count; i++)
+        list[i] = &ops[i];
+    for (int i = 0; i < boxes; i++)
+        fixture->boxes[i].filled = false;
+    struct store_batch batch = {
+        .ops = list, .op_count = count, .boxes = fixture->box_list, .box_count = boxes};
+    assert_int_equal(fixture->engine->write(fixture->store, &batch), STORE_OK);
+    fixture->filled = batch.filled_count;
+    fixture->next_due_in_ms = batch.next_due_in_ms;
+    for (int i = 0; i < boxes; i++)
+        assert_int_equal(fixture->boxes[i].filled, i < fixture->filled);
+}
+
+int64_t fixture_do(struct fixture *fixture, struct store_op op, enum store_result result)
+{
+    fixture_write(fixture, &op, 1, 0);
+    assert_int_equal(op.result, result);
+    return op.id;
+}
+
+void fixture_claim(struct fixture *fixture, int boxes, int filled)
+{
+    fixture_write(fixture, NULL, 0, boxes);
+    assert_int_equal(fixture->filled, filled);
+}
+
+struct store_answer fixture_read(struct fixture *fixture, struct store_query query)
+{
+    struct store_answer answer;
+    assert_int_equal(fixture->engine->read(fixture->store, 0, &query, &fixture->arena, &answer), STORE_OK);
+    return answer;
+}
+
+struct delivery fixture_delivery(struct fixture *fixture, int64_t id)
+{
+    struct store_answer answer =
+        fixture_read(fixture, (struct store_query){.kind = STORE_GET_DELIVERY, .id = id});
+    assert_int_equal(answer.count, 1);
+    return answer.deliveries[0];
+}
+
+struct event fixture_event(struct fixture *fixture, int64_t id)
+{
+    struct store_answer answer =
+        fixture_read(fixture, (struct store_query){.kind = STORE_GET_EVENT, .id = id, .with_document = true});
+    assert_int_equal(answer.count, 1);
+    return answer.events[0];
+}
+
+struct store_op fixture_key_op(struct fixture *fixture, int64_t user_id)
+{
+    struct store_op op = {
+        .kind = STORE_KEY_CREATE,
+        .key = {.user_id = user_id, .label = bytes_of("a key"), .created_at_ms = fixture->wall_ms}};
+    snprintf(op.key.digest, sizeof op.key.digest, "%064lld", (long long)++fixture->key_number);
+    return op;
+}
+
+int64_t fixture_user(struct fixture *fixture, const char *url)
+{
+    struct store_op op = {.kind = STORE_USER_CREATE,
+                          .user.user = {.name = bytes_of("Ana"),
+                                        .email = bytes_of("ana@example.com"),
+                                        .webhook_url = bytes_of(url),
+                                        .created_at_ms = fixture->wall_ms,
+                                        .updated_at_ms = fixture->wall_ms}};
+    int64_t id = fixture_do(fixture, op, STORE_DONE);
+    fixture_do(fixture, fixture_key_op(fixture, id), STORE_DONE);
+    return id;
+}
+
+struct store_op fixture_event_op(struct fixture *fixture, int64_t owner_id)
+{
+    struct text text;
+    uint32_t stamp_offset;
+    struct body_parts parts = {.id = ++fixture->event_id,
+                               .event_type = bytes_of("payment_updated"),
+                               .created_at_ms = 946684800000,
+                               .resource_type = bytes_of("payments"),
+                               .resource_id = bytes_of("7")};
+    text_init(&text, &fixture->arena, 1 << 20);
+    body_render(&text, &parts, &stamp_offset);
+    return (struct store_op){.kind = STORE_EVENT,
+                             .event = {.event = {.id = parts.id,
+                                                 .owner_id = owner_id,
+                                                 .event_type = parts.event_type,
+                                                 .resource_type = parts.resource_type,
+                                                 .resource_id = parts.resource_id,
+                                                 .created_at_ms = parts.created_at_ms,
+                                                 .received_at_ms = fixture->wall_ms,
+                                                 .document = text_bytes(&text),
+                                                 .stamp_offset = stamp_offset},
+                                       .requester_id = owner_id}};
+}
+
+struct store_op fixture_outcome_op(const struct fixture *fixture, const struct store_work *box,
+                                   enum decision_kind kind, int64_t delay_ms)
+{
+    bool delivered = kind == DECISION_DELIVERED, counted = kind != DECISION_RELEASE;
+    enum failure reason = delivered ? FAILURE_NONE
+                          : counted ? FAILURE_UNEXPECTED_STATUS
+                                    : FAILURE_LOCAL_OUTAGE;
+    return (struct store_op){.kind = STORE_OUTCOME,
+                             .outcome = {.delivery_id = box->delivery_id,
+                                         .lease = box->lease,
+                                         .decision = {.kind = kind, .delay_ms = delay_ms, .reason = reason},
+                                         .answered = delivered,
+                                         .attempt = {.delivery_id = box->delivery_id,
+                                                     .lease = box->lease,
+                                                     .attempt = box->attempt + counted,
+                                                     .started_at_ms = fixture->wall_ms,
+                                                     .duration_ms = 40,
+                                                     .status = delivered ? 200
+                                                               : counted ? 500
+                                                                         : 0,
+                                                     .failure = counted ? FAILURE_NONE : FAILURE_LOCAL_OUTAGE,
+                                                     .counted = counted,
+                                                     .address = bytes_of("192.0.2.1:443"),
+                                                     .response = bytes_of("{\"status\":\"success\"}")}}};
+}
+
+struct store_op fixture_update_op(struct fixture *fixture, int64_t user_id)
+{
+    struct store_answer answer =
+        fixture_read(fixture, (struct store_query){.kind = STORE_GET_USER, .id = user_id});
+    assert_int_equal(answer.count, 1);
+    return (struct store_op){.kind = STORE_USER_UPDATE, .user = {.user = answer.users[0], .if_version = -1}};
+}
+
+void fixture_prove(struct fixture *fixture, int64_t user_id)
+{
+    struct store_op op = fixture_event_op(fixture, user_id);
+    fixture_write(fixture, &op, 1, 1);
+    assert_int_equal(fixture->filled, 1);
+    fixture_do(fixture, fixture_outcome_op(fixture, &fixture->boxes[0], DECISION_DELIVERED, 0), STORE_DONE);
+}

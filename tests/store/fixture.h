@@ -1,0 +1,58 @@
+/*
+ * fixture: one store of some engine, on clocks that the test moves, with short ways to write and read.
+ */
+#pragma once
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store.h"
+#include <cmocka.h>
+
+enum { FIXTURE_BOXES = 64 };
+
+struct model_disk;
+
+struct fixture {
+    const struct store_engine *engine;
+    char folder[64], path[96];
+    struct model_disk *disk; /* the model's */
+    int64_t wall_ms, mono_ms;
+    struct store_config config;
+    struct store *store;
+    struct store_work boxes[FIXTURE_BOXES], *box_list[FIXTURE_BOXES];
+    int filled;             /* boxes, by the last write */
+    int64_t next_due_in_ms; /* of the last write */
+    struct arena arena;     /* documents and answers; never reset */
+    int64_t event_id, key_number;
+};
+
+void fixture_open(struct fixture *fixture, const struct store_engine *engine);
+void fixture_close(struct fixture *fixture); /* and removes the files */
+void fixture_reopen(struct fixture *fixture);
+void fixture_advance(struct fixture *fixture, int64_t ms); /* both clocks */
+void fixture_no_space(struct fixture *fixture, bool no_space);
+
+/* Asserts STORE_OK. */
+void fixture_write(struct fixture *fixture, struct store_op *ops, int count, int boxes);
+/* One op without boxes; asserts its result. Returns its id. */
+int64_t fixture_do(struct fixture *fixture, struct store_op op, enum store_result result);
+/* A claim alone; asserts how many boxes are filled. */
+void fixture_claim(struct fixture *fixture, int boxes, int filled);
+struct store_answer fixture_read(struct fixture *fixture, struct store_query query);
+struct delivery fixture_delivery(struct fixture *fixture, int64_t id);
+struct event fixture_event(struct fixture *fixture, int64_t id);
+
+/* A user with a key; url NULL: none. */
+int64_t fixture_user(struct fixture *fixture, const char *url);
+struct store_op fixture_key_op(struct fixture *fixture, int64_t user_id);
+/* The next event of this owner. */
+struct store_op fixture_event_op(struct fixture *fixture, int64_t owner_id);
+/* An outcome for a filled box. Delivered is answered by 200, the others by 500. */
+struct store_op fixture_outcome_op(const struct fixture *fixture, const struct store_work *box,
+                                   enum decision_kind kind, int64_t delay_ms);
+/* The user as it is, to be changed and written back. */
+struct store_op fixture_update_op(struct fixture *fixture, int64_t user_id);
+/* Accepted and delivered, so that the endpoint is proven. */
+void fixture_prove(struct fixture *fixture, int64_t user_id);
