@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const char of_key[] = "059911af0740ac63fd06688b02d86086add4bfcf48c346a1bd4ed5d6e8fea683";
     static const char of_other[] = "cc89459148428cbf172336f7fc6caf31290678a58edcd007cdd77cd81f65494b";
     const struct posthorn_text keys[2] = {{"your_api_key", 12}, {"valid_api_key", 13}};
-    struct posthorn_text values[VALUES_MAX];
+    struct posthorn_text values[VALUES_MAX] = {{0}};
     size_t count = 0;
     const char *at = (const char *)data, *end = at + size;
 

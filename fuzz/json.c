@@ -1,0 +1,50 @@
+/* A request body as strangers write it. Lenient reading may only blank out comments and trailing commas: what
+ * it leaves must be strict JSON. And what is strict JSON must mean the same to json-c, the second opinion. */
+#include "json.h"
+#include <assert.h>
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static char *copy_of(const uint8_t *data, size_t size)
+{
+    char *copy = malloc(size + 1);
+    assert(copy);
+    memcpy(copy, data, size);
+    copy[size] = '\0';
+    return copy;
+}
+
+static void check_problem(const struct json_problem *problem, enum json_error error)
+{
+    assert(problem->error == error && json_error_code(error));
+    assert(problem->line >= 1 && problem->column >= 1);
+    assert(strlen(problem->detail) < sizeof problem->detail);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size > 1 << 16)
+        return 0;
+    struct json_reading strict, lenient, after;
+    char *as_given = copy_of(data, size), *mended = copy_of(data, size);
+    enum json_error error = json_check(as_given, size, false, &strict);
+    enum json_error error_lenient = json_check(mended, size, true, &lenient);
+
+    assert(memcmp(as_given, data, size) == 0); /* strict reading changes nothing */
+    if (error != JSON_OK)
+        check_problem(&strict.problem, error);
+    if (error_lenient != JSON_OK)
+        check_problem(&lenient.problem, error_lenient);
+    if (error == JSON_OK)
+        assert(error_lenient == JSON_OK && lenient.warning_count == 0 && memcmp(mended, data, size) == 0);
+    if (error_lenient == JSON_OK) {
+        assert(json_check(mended, size, false, &after) == JSON_OK);
+        struct json_object *object = json_read(mended, size, false, &after);
+        assert(object || after.problem.error == JSON_SYNTAX); /* the document `null` */
+        json_object_put(object);
+    }
+    free(as_given);
+    free(mended);
+    return 0;
+}
