@@ -33,6 +33,7 @@ static struct {
     char steps[64];
     int fail_at; /* which of the steps fails, from 1; 0: none */
     int error;
+    void (*before_rename)(int folder, const char *name); /* somebody else, at the last moment */
 } watch;
 
 static bool step(char what)
@@ -63,6 +64,8 @@ int __wrap_fsync(int fd)
 
 int __wrap_renameat2(int old_folder, const char *old, int new_folder, const char *new, unsigned flags)
 {
+    if (watch.before_rename)
+        watch.before_rename(new_folder, new);
     return step('r') ? __real_renameat2(old_folder, old, new_folder, new, flags) : -1;
 }
 
@@ -372,6 +375,33 @@ static void what_is_planted_is_not_touched(void **state)
     assert_int_equal(count_files(place->folder), 6);
 }
 
+static void plant_link(int folder, const char *name)
+{
+    watch.before_rename = NULL;
+    assert_int_equal(symlinkat("../outside", folder, name), 0);
+}
+
+static void plant_file(int folder, const char *name)
+{
+    watch.before_rename = NULL;
+    close(openat(folder, name, O_CREAT | O_EXCL | O_WRONLY, 0600));
+}
+
+/* Between looking and taking the name, another process may take it: nothing is replaced. */
+static void a_name_taken_at_the_last_moment(void **state)
+{
+    struct place *place = *state;
+    char name[POSTHORN_NAME_LEN_MAX + 1];
+
+    watch.before_rename = plant_link;
+    assert_int_equal(put(place, "8", "a", "", NULL), POSTHORN_UNSAFE);
+    assert_int_equal(count_files(place->root), 1);
+    watch.before_rename = plant_file;
+    assert_int_equal(put(place, "9", "a", "", name), POSTHORN_CONFLICT);
+    assert_non_null(strstr(name, "9_a.json."));
+    assert_int_equal(count_files(place->folder), 3);
+}
+
 static void folders_that_cannot_be_used(void **state)
 {
     struct place *place = *state;
@@ -536,6 +566,7 @@ int main(void)
         ON_A_FOLDER(hostile_names_stay_inside),
         ON_A_FOLDER(different_events_never_share_a_name),
         ON_A_FOLDER(what_is_planted_is_not_touched),
+        ON_A_FOLDER(a_name_taken_at_the_last_moment),
         ON_A_FOLDER(folders_that_cannot_be_used),
         ON_A_FOLDER(what_a_crash_left_is_swept_once_it_is_old),
         ON_A_FOLDER(the_same_event_at_once_is_stored_once),
