@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -333,6 +334,46 @@ static void test_a_poller_sees_each_once(void **state)
     assert_int_equal(seen, 9);
 }
 
+/* The same while four producers are at it: ids become visible in the order of their size. */
+enum { PRODUCERS = 4, EVENTS_EACH = 150 };
+
+static void *produce(void *ctx)
+{
+    for (int i = 0; i < EVENTS_EACH; i++)
+        post(RIG_OTHER, "raced", "1");
+    atomic_fetch_add((atomic_int *)ctx, 1);
+    return NULL;
+}
+
+static void test_a_poller_misses_nothing(void **state)
+{
+    pthread_t threads[PRODUCERS];
+    atomic_int finished = 0;
+    char target[256] = "/api/events?filter[event_type]=raced&page[size]=100", cursor[64] = "";
+    int seen = 0;
+    for (int i = 0; i < PRODUCERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, produce, &finished), 0);
+    for (bool last = false, over = false; !over; over = last) {
+        last = atomic_load(&finished) == PRODUCERS;
+        int count;
+        do {
+            if (*cursor)
+                snprintf(target, sizeof target,
+                         "/api/events?filter[event_type]=raced&page[size]=100&page[after]=%s", cursor);
+            struct reply reply = ask("GET", target, RIG_OTHER, NULL);
+            assert_int_equal(reply.status, 200);
+            count = (int)json_object_array_length(reply_get(&reply, "/data"));
+            if (count)
+                snprintf(cursor, sizeof cursor, "%s", reply_text(&reply, "/meta/cursor"));
+            reply_free(&reply);
+            seen += count;
+        } while (count);
+    }
+    for (int i = 0; i < PRODUCERS; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(seen, PRODUCERS * EVENTS_EACH);
+}
+
 static void test_cursors_are_bound(void **state)
 {
     char good[64], target[256];
@@ -450,6 +491,7 @@ int main(void)
         cmocka_unit_test(test_the_same_key_at_once),
         cmocka_unit_test(test_filters_are_literal),
         cmocka_unit_test(test_a_poller_sees_each_once),
+        cmocka_unit_test(test_a_poller_misses_nothing),
         cmocka_unit_test(test_cursors_are_bound),
         cmocka_unit_test(test_store_faults),
         cmocka_unit_test(test_large_events),
