@@ -326,7 +326,8 @@ static struct bytes next_record(struct connection *c)
     if (head->len > 0 && head->len < TLS_RECORD_LEN_MAX) {
         size_t room = TLS_RECORD_LEN_MAX - head->len, part = body->len < room ? body->len : room;
         memcpy(c->world->plain_buffer, head->data, head->len);
-        memcpy(c->world->plain_buffer + head->len, body->data, part);
+        if (part > 0)
+            memcpy(c->world->plain_buffer + head->len, body->data, part);
         record = bytes_make(c->world->plain_buffer, head->len + part);
         *head = (struct bytes){0};
         *body = bytes_make(body->data + part, body->len - part);

@@ -61,7 +61,8 @@ static void on_done(void *ctx, uint32_t tag, const struct sender_result *result)
     struct scene *scene = ctx;
     scene->results++;
     scene->result = *result;
-    memcpy(scene->response, result->response.data, result->response.len);
+    if (result->response.len > 0)
+        memcpy(scene->response, result->response.data, result->response.len);
     scene->result.response.data = scene->response;
 }
 
