@@ -103,7 +103,7 @@ static bool is_label(struct bytes label)
     return true;
 }
 
-/* Would some resolver read a name that ends so as an address (guard.md G2)? */
+/* Would some resolver read a name that ends so as an address? */
 static bool is_numeric_label(struct bytes label)
 {
     if (bytes_starts(label, "0x") || bytes_starts(label, "0X"))

@@ -1,7 +1,7 @@
 /*
  * url: the one strict URL parser; nowhere is there a second. Pure.
  *
- * Rejects, never normalises (guard.md G1, G2 are the rules it keeps): at most 2,048 bytes, only
+ * Rejects, never normalises: at most 2,048 bytes, only
  * 0x21 to 0x7E, no backslash, no fragment, no userinfo, no % in the host, no zone id, no trailing
  * dot; schemes http and https (case-insensitive); a host whose last label is numeric or 0x... must
  * be a canonical dotted quad; IPv6 in brackets; port 1 to 65535 without leading zeros.

@@ -7,35 +7,39 @@ struct target {
     uint16_t port;
 };
 
+#define IPV4(a, b, c, d) ((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
+#define NETWORK(a, b, c, d, prefix)                                                                          \
+    {                                                                                                        \
+        IPV4(a, b, c, d), UINT32_MAX << (32 - (prefix))                                                      \
+    }
+
 /*
  * IPv4: the IANA special-purpose registry, multicast and what is reserved above it, and one address that a
- * large cloud answers on inside every virtual network. guard.md G3 in this order.
- */
+ * large cloud answers on inside every virtual network.  */
 static const struct {
-    uint32_t network;
-    int prefix;
+    uint32_t network, mask;
 } special_ipv4[] = {
-    {0x00000000, 8},  /* 0.0.0.0        this network */
-    {0x0a000000, 8},  /* 10.0.0.0       private */
-    {0x64400000, 10}, /* 100.64.0.0     carrier-grade NAT */
-    {0x7f000000, 8},  /* 127.0.0.0      loopback */
-    {0xa83f8110, 32}, /* 168.63.129.16  Azure's wire server */
-    {0xa9fe0000, 16}, /* 169.254.0.0    link-local, cloud metadata */
-    {0xac100000, 12}, /* 172.16.0.0     private */
-    {0xc0000000, 24}, /* 192.0.0.0      protocol assignments */
-    {0xc0000200, 24}, /* 192.0.2.0      documentation */
-    {0xc01fc400, 24}, /* 192.31.196.0   AS112 */
-    {0xc034c100, 24}, /* 192.52.193.0   automatic multicast tunnelling */
-    {0xc0586300, 24}, /* 192.88.99.0    6to4 relays */
-    {0xc0a80000, 16}, /* 192.168.0.0    private */
-    {0xc0af3000, 24}, /* 192.175.48.0   AS112 */
-    {0xc6120000, 15}, /* 198.18.0.0     benchmarks */
-    {0xc6336400, 24}, /* 198.51.100.0   documentation */
-    {0xcb007100, 24}, /* 203.0.113.0    documentation */
-    {0xe0000000, 3},  /* 224.0.0.0      multicast, reserved, broadcast */
+    NETWORK(0, 0, 0, 0, 8),        /* this network */
+    NETWORK(10, 0, 0, 0, 8),       /* private */
+    NETWORK(100, 64, 0, 0, 10),    /* carrier-grade NAT */
+    NETWORK(127, 0, 0, 0, 8),      /* loopback */
+    NETWORK(168, 63, 129, 16, 32), /* Azure's wire server */
+    NETWORK(169, 254, 0, 0, 16),   /* link-local, cloud metadata */
+    NETWORK(172, 16, 0, 0, 12),    /* private */
+    NETWORK(192, 0, 0, 0, 24),     /* protocol assignments */
+    NETWORK(192, 0, 2, 0, 24),     /* documentation */
+    NETWORK(192, 31, 196, 0, 24),  /* AS112 */
+    NETWORK(192, 52, 193, 0, 24),  /* automatic multicast tunnelling */
+    NETWORK(192, 88, 99, 0, 24),   /* 6to4 relays */
+    NETWORK(192, 168, 0, 0, 16),   /* private */
+    NETWORK(192, 175, 48, 0, 24),  /* AS112 */
+    NETWORK(198, 18, 0, 0, 15),    /* benchmarks */
+    NETWORK(198, 51, 100, 0, 24),  /* documentation */
+    NETWORK(203, 0, 113, 0, 24),   /* documentation */
+    NETWORK(224, 0, 0, 0, 3),      /* multicast, reserved, broadcast */
 };
 
-/* IPv6 is allowed inside 2000::/3 only, and there minus these (guard.md G4). */
+/* IPv6 is allowed inside 2000::/3 only, and there minus these. */
 static const struct guard_network special_ipv6[] = {
     {true, {0x20, 0x01}, 23, 0},                         /* 2001::/23         protocol assignments, Teredo */
     {true, {0x20, 0x01, 0x0d, 0xb8}, 32, 0},             /* 2001:db8::/32     documentation */
@@ -58,7 +62,7 @@ static const uint16_t service_ports[] = {
     26257, 26379, 27017, 27018, 27019, 28015, 28017, 33060, 50000, 50070, 61613, 61616,
 };
 
-/* Last labels that mean the local machine or network by convention, or nothing at all (guard.md G6). */
+/* Last labels that mean the local machine or network by convention, or nothing at all. */
 static const char *const local_labels[] = {"localhost", "local", "localdomain", "internal", "intranet",
                                            "lan",       "home",  "corp",        "svc",      "onion",
                                            "arpa",      "alt",   "test",        "invalid",  "example"};
@@ -83,17 +87,17 @@ static bool contains(const struct guard_network *network, bool ipv6, const unsig
 
 bool guard_ipv4_special(uint32_t address)
 {
+    bool special = false;
     for (size_t i = 0; i < COUNT(special_ipv4); i++)
-        if ((address ^ special_ipv4[i].network) >> (32 - special_ipv4[i].prefix) == 0)
-            return true;
-    return false;
+        special |= (address & special_ipv4[i].mask) == special_ipv4[i].network;
+    return special;
 }
 
 static bool is_special(const struct target *target)
 {
     const unsigned char *a = target->address;
     if (!target->ipv6)
-        return guard_ipv4_special((uint32_t)a[0] << 24 | (uint32_t)a[1] << 16 | (uint32_t)a[2] << 8 | a[3]);
+        return guard_ipv4_special(IPV4(a[0], a[1], a[2], a[3]));
     if (!contains(&global_unicast_ipv6, true, a))
         return true;
     for (size_t i = 0; i < COUNT(special_ipv6); i++)

@@ -1,0 +1,395 @@
+#include "policy.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
+
+static uint64_t next_random(uint64_t *seed)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed;
+}
+
+static int64_t whole_backoff_ms(int32_t attempt)
+{
+    static const int64_t table[] = {10 * SECOND,  30 * SECOND,   90 * SECOND,   270 * SECOND,
+                                    810 * SECOND, 2430 * SECOND, 7290 * SECOND, 21870 * SECOND};
+    return attempt <= 8 ? table[attempt - 1] : 12 * HOUR;
+}
+
+struct row {
+    const char *what;
+    struct outcome outcome;
+    bool success_2xx;
+    int32_t attempt;
+    int64_t age_ms;
+    enum decision_kind kind;
+    enum failure reason;
+    int64_t delay_min_ms, delay_max_ms;
+};
+
+#define BACKOFF(n) 9 * n / 10, 11 * n / 10
+#define EXACTLY(n) n, n
+
+/* Mission rows 26 to 30 and promise P3, one line each. */
+static const struct row table[] = {
+    {"200", {0, 200, -1}, false, 0, 0, DECISION_DELIVERED, FAILURE_NONE, EXACTLY(0)},
+    {"200 long after the window",
+     {0, 200, -1},
+     false,
+     50,
+     200 * HOUR,
+     DECISION_DELIVERED,
+     FAILURE_NONE,
+     EXACTLY(0)},
+    {"200 with Retry-After", {0, 200, 60000}, false, 0, 0, DECISION_DELIVERED, FAILURE_NONE, EXACTLY(0)},
+    {"200 is also 2xx", {0, 200, -1}, true, 0, 0, DECISION_DELIVERED, FAILURE_NONE, EXACTLY(0)},
+    {"204 where 2xx counts", {0, 204, -1}, true, 0, 0, DECISION_DELIVERED, FAILURE_NONE, EXACTLY(0)},
+    {"299 where 2xx counts", {0, 299, -1}, true, 0, 0, DECISION_DELIVERED, FAILURE_NONE, EXACTLY(0)},
+    {"199 is not 2xx", {0, 199, -1}, true, 0, 0, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, BACKOFF(10000)},
+    {"300 is not 2xx", {0, 300, -1}, true, 0, 0, DECISION_RETRY, FAILURE_REDIRECT, BACKOFF(10000)},
+    {"201", {0, 201, -1}, false, 0, 0, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, BACKOFF(10000)},
+    {"204", {0, 204, -1}, false, 0, 0, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, BACKOFF(10000)},
+    {"206", {0, 206, -1}, false, 1, 0, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, BACKOFF(30000)},
+    {"301", {0, 301, -1}, false, 0, 0, DECISION_RETRY, FAILURE_REDIRECT, BACKOFF(10000)},
+    {"304", {0, 304, -1}, false, 0, 0, DECISION_RETRY, FAILURE_REDIRECT, BACKOFF(10000)},
+    {"307", {0, 307, -1}, false, 0, 0, DECISION_RETRY, FAILURE_REDIRECT, BACKOFF(10000)},
+    {"400", {0, 400, -1}, false, 2, HOUR, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, BACKOFF(90000)},
+    {"410 keeps retrying",
+     {0, 410, -1},
+     false,
+     0,
+     0,
+     DECISION_RETRY,
+     FAILURE_UNEXPECTED_STATUS,
+     BACKOFF(10000)},
+    {"500", {0, 500, -1}, false, 0, 0, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, BACKOFF(10000)},
+    {"999", {0, 999, -1}, false, 0, 0, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, BACKOFF(10000)},
+    {"a 200 that broke off",
+     {FAILURE_TRUNCATED_HEADERS, 200, -1},
+     true,
+     0,
+     0,
+     DECISION_RETRY,
+     FAILURE_TRUNCATED_HEADERS,
+     BACKOFF(10000)},
+    {"an early 200",
+     {FAILURE_EARLY_RESPONSE, 200, -1},
+     false,
+     0,
+     0,
+     DECISION_RETRY,
+     FAILURE_EARLY_RESPONSE,
+     BACKOFF(10000)},
+    {"refused",
+     {FAILURE_CONNECT_REFUSED, 0, -1},
+     false,
+     7,
+     0,
+     DECISION_RETRY,
+     FAILURE_CONNECT_REFUSED,
+     BACKOFF(21870000)},
+    {"the cap", {FAILURE_RESET, 0, -1}, false, 8, 0, DECISION_RETRY, FAILURE_RESET, BACKOFF(43200000)},
+    {"the cap, long after",
+     {FAILURE_RESET, 0, -1},
+     false,
+     2000000,
+     0,
+     DECISION_RETRY,
+     FAILURE_RESET,
+     BACKOFF(43200000)},
+    {"just inside the window",
+     {FAILURE_RESET, 0, -1},
+     false,
+     13,
+     72 * HOUR - 1,
+     DECISION_RETRY,
+     FAILURE_RESET,
+     BACKOFF(43200000)},
+    {"at the window",
+     {FAILURE_RESET, 0, -1},
+     false,
+     13,
+     72 * HOUR,
+     DECISION_GIVE_UP,
+     FAILURE_RESET,
+     EXACTLY(0)},
+    {"500 past the window",
+     {0, 500, 60000},
+     false,
+     13,
+     80 * HOUR,
+     DECISION_GIVE_UP,
+     FAILURE_UNEXPECTED_STATUS,
+     EXACTLY(0)},
+    {"Retry-After later than the backoff",
+     {0, 503, HOUR},
+     false,
+     0,
+     0,
+     DECISION_RETRY,
+     FAILURE_UNEXPECTED_STATUS,
+     EXACTLY(HOUR)},
+    {"Retry-After of 6 h",
+     {0, 503, 6 * HOUR},
+     false,
+     0,
+     0,
+     DECISION_RETRY,
+     FAILURE_UNEXPECTED_STATUS,
+     EXACTLY(6 * HOUR)},
+    {"Retry-After beyond 6 h",
+     {0, 503, 6 * HOUR + 1},
+     false,
+     0,
+     0,
+     DECISION_RETRY,
+     FAILURE_UNEXPECTED_STATUS,
+     BACKOFF(10000)},
+    {"Retry-After of 1e9 s",
+     {0, 503, 1000000000000},
+     false,
+     0,
+     0,
+     DECISION_RETRY,
+     FAILURE_UNEXPECTED_STATUS,
+     BACKOFF(10000)},
+    {"Retry-After earlier than the backoff",
+     {0, 503, 1000},
+     false,
+     0,
+     0,
+     DECISION_RETRY,
+     FAILURE_UNEXPECTED_STATUS,
+     BACKOFF(10000)},
+    {"Retry-After 0", {0, 503, 0}, false, 0, 0, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, BACKOFF(10000)},
+    {"Retry-After on a redirect",
+     {0, 302, MINUTE},
+     false,
+     0,
+     0,
+     DECISION_RETRY,
+     FAILURE_REDIRECT,
+     EXACTLY(MINUTE)},
+    {"our outage",
+     {FAILURE_LOCAL_OUTAGE, 0, -1},
+     false,
+     3,
+     0,
+     DECISION_RELEASE,
+     FAILURE_LOCAL_OUTAGE,
+     EXACTLY(5000)},
+    {"our outage past the window",
+     {FAILURE_LOCAL_OUTAGE, 0, -1},
+     false,
+     13,
+     100 * HOUR,
+     DECISION_RELEASE,
+     FAILURE_LOCAL_OUTAGE,
+     EXACTLY(5000)},
+    {"no descriptors",
+     {FAILURE_LOCAL_LIMIT, 0, -1},
+     false,
+     0,
+     0,
+     DECISION_RELEASE,
+     FAILURE_LOCAL_LIMIT,
+     EXACTLY(5000)},
+    {"stopping", {FAILURE_SHUTDOWN, 0, -1}, false, 0, 0, DECISION_RELEASE, FAILURE_SHUTDOWN, EXACTLY(5000)},
+    {"lost leases",
+     {FAILURE_LEASE_LOST, 0, -1},
+     false,
+     0,
+     0,
+     DECISION_RETRY,
+     FAILURE_LEASE_LOST,
+     BACKOFF(10000)},
+    {"lost leases past the window",
+     {FAILURE_LEASE_LOST, 0, -1},
+     false,
+     0,
+     72 * HOUR,
+     DECISION_GIVE_UP,
+     FAILURE_LEASE_LOST,
+     EXACTLY(0)},
+    {"blocked",
+     {FAILURE_BLOCKED_ADDRESS, 0, -1},
+     false,
+     1,
+     0,
+     DECISION_RETRY,
+     FAILURE_BLOCKED_ADDRESS,
+     BACKOFF(30000)},
+    {"blocked past the window",
+     {FAILURE_BLOCKED_URL, 0, -1},
+     false,
+     13,
+     72 * HOUR,
+     DECISION_GIVE_UP,
+     FAILURE_BLOCKED_URL,
+     EXACTLY(0)},
+};
+
+static void decisions(void **state)
+{
+    struct policy policy = policy_default();
+    uint64_t seed = 42;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        const struct row *row = &table[i];
+        for (int k = 0; k < 200; k++) { /* whatever the jitter */
+            struct decision decision = policy_decide(&policy, &row->outcome, row->success_2xx, row->attempt,
+                                                     row->age_ms, next_random(&seed));
+            if (decision.kind != row->kind || decision.reason != row->reason ||
+                decision.delay_ms < row->delay_min_ms || decision.delay_ms > row->delay_max_ms)
+                fail_msg("%s: kind %d, reason %s, delay %lld", row->what, decision.kind,
+                         failure_name(decision.reason), (long long)decision.delay_ms);
+        }
+    }
+}
+
+/* Promise P2: of all statuses and failures only a clean 200 (or 2xx) is ever "delivered". */
+static void only_200_delivers(void **state)
+{
+    struct policy policy = policy_default();
+    for (int failure = 0; failure < FAILURE_COUNT; failure++)
+        for (int status = 0; status <= 1000; status++)
+            for (int success_2xx = 0; success_2xx < 2; success_2xx++) {
+                struct outcome outcome = {(enum failure)failure, status, -1};
+                bool expected =
+                    failure == FAILURE_NONE && (status == 200 || (success_2xx && status / 100 == 2));
+                struct decision decision = policy_decide(&policy, &outcome, success_2xx, 0, 0, 0);
+                assert_int_equal(decision.kind == DECISION_DELIVERED, expected);
+                assert_int_equal(decision.reason == FAILURE_NONE, expected);
+            }
+}
+
+static int compare(const void *a_, const void *b_)
+{
+    const int64_t *a = a_, *b = b_;
+    return *a < *b ? -1 : *a > *b;
+}
+
+/* Mission row 29: the ratio of the medians is the factor, the spread is the jitter, on both sides. */
+static void medians_grow_by_three(void **state)
+{
+    enum { SAMPLES = 2001 };
+    static int64_t delays[SAMPLES];
+    struct policy policy = policy_default();
+    uint64_t seed = 7;
+    double median_before = 0;
+    for (int32_t attempt = 1; attempt <= 12; attempt++) {
+        for (int i = 0; i < SAMPLES; i++)
+            delays[i] = policy_backoff_ms(&policy, attempt, next_random(&seed));
+        qsort(delays, SAMPLES, sizeof *delays, compare);
+        double whole_ms = (double)whole_backoff_ms(attempt), median = (double)delays[SAMPLES / 2];
+        assert_true(delays[0] >= 0.9 * whole_ms && delays[0] < 0.905 * whole_ms);
+        assert_true(delays[SAMPLES - 1] <= 1.1 * whole_ms && delays[SAMPLES - 1] > 1.095 * whole_ms);
+        if (attempt >= 2 && attempt <= 8)
+            assert_true(median / median_before > 2.9 && median / median_before < 3.1);
+        if (attempt >= 10)
+            assert_true(median / median_before > 0.97 && median / median_before < 1.03);
+        median_before = median;
+    }
+}
+
+/* Mission row 30, on a virtual clock: about 14 attempts, the last at 72 h or later, then given up. */
+static void a_dead_receiver_from_first_to_last(void **state)
+{
+    struct policy policy = policy_default();
+    uint64_t seed = 99;
+    for (int run = 0; run < 1000; run++) {
+        int64_t age_ms = 0;
+        int32_t attempt = 0;
+        struct outcome outcome = {FAILURE_CONNECT_REFUSED, 0, -1};
+        struct decision decision;
+        for (;; attempt++) {
+            decision = policy_decide(&policy, &outcome, false, attempt, age_ms, next_random(&seed));
+            if (decision.kind != DECISION_RETRY)
+                break;
+            age_ms += decision.delay_ms;
+        }
+        assert_int_equal(decision.kind, DECISION_GIVE_UP);
+        assert_true(age_ms >= 72 * HOUR && age_ms < 86 * HOUR);
+        assert_in_range(attempt + 1, 14, 16);
+    }
+}
+
+static void no_jitter_and_no_growth(void **state)
+{
+    struct policy policy = policy_default();
+    policy.jitter_percent = 0;
+    assert_int_equal(policy_backoff_ms(&policy, 3, UINT64_MAX), 90 * SECOND);
+    policy.factor = 1;
+    assert_int_equal(policy_backoff_ms(&policy, INT32_MAX, 5), 10 * SECOND);
+    policy.base_ms = policy.cap_ms + 5;
+    assert_int_equal(policy_backoff_ms(&policy, 1, 5), policy.cap_ms);
+    policy.factor = INT32_MAX;
+    policy.base_ms = 1;
+    policy.cap_ms = INT64_MAX / 1000; /* no overflow on the way to any cap */
+    assert_int_equal(policy_backoff_ms(&policy, 100, 0), policy.cap_ms);
+}
+
+static void scaled(void **state)
+{
+    struct policy policy = policy_scaled(policy_default(), 1000);
+    assert_int_equal(policy.base_ms, 10);
+    assert_int_equal(policy.cap_ms, 43200);
+    assert_int_equal(policy.window_ms, 259200);
+    assert_int_equal(policy.local_delay_ms, 5);
+    assert_int_equal(policy.factor, 3);
+    assert_int_equal(policy.jitter_percent, 10);
+    policy = policy_scaled(policy_default(), 1000000000);
+    assert_int_equal(policy.base_ms, 1);
+    assert_int_equal(policy.hold_ms_max, 1);
+    policy = policy_scaled(policy_default(), 1);
+    assert_int_equal(policy.cap_ms, 12 * HOUR);
+    assert_int_equal(policy.retry_after_ms_max, 6 * HOUR);
+}
+
+static void pace(void **state)
+{
+    static const struct {
+        bool ever_answered;
+        int failures;
+        struct pace pace;
+    } paces[] = {
+        {true, 0, {256, 0, true}},    {false, 0, {8, 0, false}},
+        {true, 1, {8, 0, false}},     {true, 4, {8, 0, false}},
+        {false, 4, {8, 0, false}},    {true, 5, {2, 50, false}},
+        {false, 5, {2, 50, false}},   {true, 6, {2, 100, false}},
+        {true, 7, {2, 200, false}},   {true, 8, {2, 400, false}},
+        {true, 9, {2, 800, false}},   {true, 10, {2, 1000, false}},
+        {true, 11, {2, 1000, false}}, {false, INT32_MAX, {2, 1000, false}},
+    };
+    struct policy policy = policy_default();
+    for (size_t i = 0; i < sizeof paces / sizeof *paces; i++) {
+        struct pace pace = policy_pace(&policy, paces[i].ever_answered, paces[i].failures);
+        assert_int_equal(pace.leases_max, paces[i].pace.leases_max);
+        assert_int_equal(pace.hold_ms, paces[i].pace.hold_ms);
+        assert_int_equal(pace.proven, paces[i].pace.proven);
+    }
+    policy.hold_ms_max = 1;
+    assert_int_equal(policy_pace(&policy, true, 5).hold_ms, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(decisions),
+        cmocka_unit_test(only_200_delivers),
+        cmocka_unit_test(medians_grow_by_three),
+        cmocka_unit_test(a_dead_receiver_from_first_to_last),
+        cmocka_unit_test(no_jitter_and_no_growth),
+        cmocka_unit_test(scaled),
+        cmocka_unit_test(pace),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

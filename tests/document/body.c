@@ -1,0 +1,149 @@
+#include "body.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "json.h"
+#include <cmocka.h>
+#include <stdlib.h>
+
+struct fixture {
+    struct arena arena;
+    struct text out;
+    uint32_t stamp_offset;
+};
+
+static void render(struct fixture *f, const struct body_parts *parts)
+{
+    arena_init(&f->arena, 1 << 16);
+    text_init(&f->out, &f->arena, 1 << 12);
+    body_render(&f->out, parts, &f->stamp_offset);
+    assert_false(f->out.overflow);
+}
+
+static struct json_object *parse(struct fixture *f)
+{
+    struct json_reading reading;
+    struct json_object *document = json_read(f->out.data, f->out.len, false, &reading);
+    if (!document)
+        fail_msg("%s: %s", reading.problem.detail, f->out.data);
+    return document;
+}
+
+#define VIEW(literal)                                                                                        \
+    {                                                                                                        \
+        literal, sizeof literal - 1                                                                          \
+    }
+
+static const struct body_parts whole = {
+    .id = 8,
+    .event_type = VIEW("user_enabled"),
+    .created_at_ms = 946684800000,
+    .resource_type = VIEW("concierge_requests"),
+    .resource_id = VIEW("1"),
+    .relationships = VIEW("\"failures\":{\"data\":[]}"),
+    .included = VIEW("{\"type\":\"concierge_requests\",\"id\":\"1\",\"attributes\":{\"amount\":0.10}}"),
+};
+
+/* webhooks-guide lines 29 to 66, member by member and in that order. */
+static void the_guide_s_document(void **state)
+{
+    struct fixture f;
+    render(&f, &whole);
+    body_stamp(f.out.data, f.out.len, f.stamp_offset, 946684801234);
+    assert_string_equal(
+        f.out.data,
+        "{\"data\":{\"type\":\"events\",\"id\":\"8\",\"attributes\":{\"event_type\":\"user_enabled\","
+        "\"created_at\":\"2000-01-01T00:00:00.000Z\",\"sent_at\":\"2000-01-01T00:00:01.234Z\"},"
+        "\"relationships\":{\"resource\":{\"data\":{\"type\":\"concierge_requests\",\"id\":\"1\"}},"
+        "\"failures\":{\"data\":[]}}},"
+        "\"included\":[{\"type\":\"concierge_requests\",\"id\":\"1\",\"attributes\":{\"amount\":0.10}}]}");
+    json_object_put(parse(&f));
+    arena_fini(&f.arena);
+}
+
+static void parts_that_are_missing(void **state)
+{
+    static const struct {
+        bool resource, relationships;
+        const char *expected;
+    } table[] = {
+        {false, false, "\"relationships\":{}}"},
+        {true, false,
+         "\"relationships\":{\"resource\":{\"data\":{\"type\":\"concierge_requests\",\"id\":\"1\"}}}}"},
+        {false, true, "\"relationships\":{\"failures\":{\"data\":[]}}}"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct fixture f;
+        struct body_parts parts = whole;
+        if (!table[i].resource)
+            parts.resource_type = parts.resource_id = bytes_of("");
+        if (!table[i].relationships)
+            parts.relationships = bytes_of("");
+        parts.included = bytes_of("");
+        render(&f, &parts);
+        assert_non_null(strstr(f.out.data, table[i].expected));
+        assert_non_null(strstr(f.out.data, "\"included\":[]}"));
+        json_object_put(parse(&f));
+        arena_fini(&f.arena);
+    }
+}
+
+static void hostile_names_stay_inside_their_quotes(void **state)
+{
+    struct fixture f;
+    struct body_parts parts = whole;
+    parts.resource_id = bytes_of("1\"},\"x\":{\"\\\n\x01");
+    parts.event_type = bytes_of("a\"b");
+    render(&f, &parts);
+    struct json_object *document = parse(&f);
+    struct bytes id;
+    struct json_object *relationships = json_get_object(json_get_object(document, "data"), "relationships");
+    struct json_object *linkage = json_get_object(json_get_object(relationships, "resource"), "data");
+    assert_true(json_get_text(linkage, "id", &id) && bytes_equal(id, parts.resource_id));
+    assert_int_equal(json_object_object_length(relationships), 2);
+    json_object_put(document);
+    arena_fini(&f.arena);
+}
+
+/* Promise P5: the stamp changes 24 bytes and no other. */
+static void the_stamp_is_the_only_change(void **state)
+{
+    struct fixture f;
+    render(&f, &whole);
+    char *before = malloc(f.out.len);
+    assert_non_null(before);
+    memcpy(before, f.out.data, f.out.len);
+    body_stamp(f.out.data, f.out.len, f.stamp_offset, 1700000000000);
+    assert_memory_equal(before, f.out.data, f.stamp_offset);
+    size_t tail = f.stamp_offset + 24;
+    assert_memory_equal(f.out.data + f.stamp_offset, "2023-11-14T22:13:20.000Z", 24);
+    assert_memory_equal(before + tail, f.out.data + tail, f.out.len - tail);
+    free(before);
+    arena_fini(&f.arena);
+}
+
+static void an_append_counts_from_the_start_of_out(void **state)
+{
+    struct fixture f;
+    arena_init(&f.arena, 1 << 16);
+    text_init(&f.out, &f.arena, 1 << 12);
+    text_puts(&f.out, "before");
+    body_render(&f.out, &whole, &f.stamp_offset);
+    body_stamp(f.out.data, f.out.len, f.stamp_offset, 0);
+    assert_non_null(strstr(f.out.data, "\"sent_at\":\"1970-01-01T00:00:00.000Z\"}"));
+    arena_fini(&f.arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_guide_s_document),
+        cmocka_unit_test(parts_that_are_missing),
+        cmocka_unit_test(hostile_names_stay_inside_their_quotes),
+        cmocka_unit_test(the_stamp_is_the_only_change),
+        cmocka_unit_test(an_append_counts_from_the_start_of_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,105 @@
+#include "ids.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+
+static void they_rise_and_carry_the_time(void **state)
+{
+    struct ids ids = {.node = 3};
+    int64_t last = 0;
+    for (int i = 0; i < 5000; i++) {
+        int64_t id = ids_next(&ids, 1700000000000 + i / 7);
+        assert_true(id > last);
+        assert_int_equal(ids_time_ms(id), 1700000000000 + i / 7);
+        assert_int_equal(id >> 10 & 1023, 3);
+        last = id;
+    }
+}
+
+static void a_full_millisecond_borrows_from_the_next(void **state)
+{
+    struct ids ids = {.node = 0};
+    int64_t last = 0;
+    for (int i = 0; i < 5000; i++) {
+        int64_t id = ids_next(&ids, 1700000000000);
+        assert_true(id > last);
+        assert_int_equal(ids_time_ms(id), 1700000000000 + i / 1024);
+        last = id;
+    }
+}
+
+static void never_back_with_the_clock(void **state)
+{
+    struct ids ids = {.node = 1};
+    int64_t last = ids_next(&ids, 1700000000000);
+    static const int64_t jumps[] = {1699999999999, 0, -5, 1700000000000, 1600000000000, 1700000000001};
+    for (size_t i = 0; i < sizeof jumps / sizeof *jumps; i++) {
+        int64_t id = ids_next(&ids, jumps[i]);
+        assert_true(id > last);
+        last = id;
+    }
+}
+
+static void above_the_floor_of_another_node(void **state)
+{
+    for (int other = 0; other < 1024; other += 31) {
+        struct ids ids = {.node = 500}, others = {.node = other};
+        int64_t floor = ids_next(&others, 1700000000005);
+        ids_floor(&ids, floor);
+        ids_floor(&ids, 5); /* never down again */
+        int64_t id = ids_next(&ids, 1700000000000);
+        assert_true(id > floor);
+        assert_int_equal(id >> 10 & 1023, 500);
+    }
+}
+
+static int compare(const void *a_, const void *b_)
+{
+    const int64_t *a = a_, *b = b_;
+    return *a < *b ? -1 : *a > *b;
+}
+
+/* Mission row 10: 100,000 ids over 20 restarts, a clock that wanders, and a backup restored half-way. */
+static void unique_for_ever(void **state)
+{
+    enum { IDS = 100000, RESTARTS = 20 };
+    int64_t *all = malloc(IDS * sizeof *all), wall_ms = 1700000000000, backup = 0;
+    assert_non_null(all);
+    uint64_t random = 1;
+    struct ids ids = {.node = 0};
+    for (int i = 0; i < IDS; i++) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        if (i % (IDS / RESTARTS) == 0) {
+            int64_t highest = i == IDS / 2 ? backup : ids.last;
+            ids = (struct ids){.node = 0};
+            ids_floor(&ids, highest);
+            if (i == IDS / 4)
+                backup = highest;
+            wall_ms += 60000; /* a restart, and all the more a restore, takes its time */
+        }
+        wall_ms += random >> 62 == 0;
+        if ((random >> 33) % 1000 == 0 && i < IDS / 4)
+            wall_ms -= 500;
+        all[i] = ids_next(&ids, wall_ms);
+    }
+    qsort(all, IDS, sizeof *all, compare);
+    for (int i = 1; i < IDS; i++)
+        assert_true(all[i] > all[i - 1]);
+    free(all);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(they_rise_and_carry_the_time),
+        cmocka_unit_test(a_full_millisecond_borrows_from_the_next),
+        cmocka_unit_test(never_back_with_the_clock),
+        cmocka_unit_test(above_the_floor_of_another_node),
+        cmocka_unit_test(unique_for_ever),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
