@@ -188,7 +188,7 @@ static bool read_included(struct call *call, const struct request_document *docu
 
 /* ---- the write ---- */
 
-static bool read_idempotency_key(struct call *call, struct new_event *new)
+static bool read_idempotency_key(struct call *call)
 {
     struct store_op *op = &call->write.op;
     int count = 0;
@@ -198,11 +198,9 @@ static bool read_idempotency_key(struct call *call, struct new_event *new)
     if (count > 1 || key.len == 0 || key.len > MODEL_KEY_LEN_MAX)
         return call_fail(call, API_HEADER_INVALID, SOURCE_HEADER, "Idempotency-Key",
                          "Idempotency-Key is one text of 1 to %d bytes.", MODEL_KEY_LEN_MAX);
-    /* Whose event it would be, and the request's bytes. */
-    unsigned char parts[sizeof new->owner_id + DIGEST_LEN];
-    memcpy(parts, &new->owner_id, sizeof new->owner_id);
-    digest_sha256(bytes_make(call->request->body, call->request->body_len), parts + sizeof new->owner_id);
-    digest_sha256(bytes_make(parts, sizeof parts), op->event.request_digest);
+    /* The body says whose event it is, or else it is the requester's, and keys are the requester's own: so
+     * the body alone tells one request from another. */
+    digest_sha256(bytes_make(call->request->body, call->request->body_len), op->event.request_digest);
     op->event.idempotency_key = arena_copy(&call->request->arena, key);
     return op->event.idempotency_key.data || call_too_large(call);
 }
@@ -325,5 +323,5 @@ bool events_create(struct call *call)
         return false;
     if (!read_relationships(call, &document, new) || !read_included(call, &document, new))
         return false;
-    return read_idempotency_key(call, new) && keep_texts(call, new) && submit(call, new);
+    return read_idempotency_key(call) && keep_texts(call, new) && submit(call, new);
 }

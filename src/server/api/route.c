@@ -67,8 +67,6 @@ static enum route_error split(struct arena *arena, struct bytes path, struct seg
             return ROUTE_UNKNOWN;
         if (!decode_segment(arena, &segment))
             return ROUTE_MALFORMED;
-        if (memchr(segment.data, '/', segment.len))
-            return ROUTE_UNKNOWN;
         segments->texts[segments->count++] = segment;
     }
     return ROUTE_FOUND;

@@ -118,6 +118,31 @@ static void test_attempts(void **state)
     arena_fini(&box.memory);
 }
 
+/* The first answer again, although the event was sent meanwhile. */
+static void test_replay_after_sending(void **state)
+{
+    struct ask asked = {"POST", "/api/events", RIG_REGULAR,
+                        "{\"data\":{\"type\":\"events\",\"attributes\":{\"event_type\":\"x\"}}}"};
+    asked.headers[0][0] = "Idempotency-Key";
+    asked.headers[0][1] = "k";
+    struct reply first = rig_ask(&rig, &asked);
+    assert_int_equal(first.status, 201);
+    struct store_work box = {.slot = 0};
+    arena_init(&box.memory, 1 << 20);
+    do
+        rig_claim(&rig, &box);
+    while (box.event_id != atoll(reply_text(&first, "/data/id")));
+    struct reply again = rig_ask(&rig, &asked);
+    assert_int_equal(again.status, 201);
+    assert_string_equal(again.body, first.body);
+    reply_free(&again);
+    again = ask("GET", reply_text(&first, "/data/links/self"), RIG_REGULAR, NULL);
+    assert_int_equal(strlen(reply_text(&again, "/data/attributes/sent_at")), 24);
+    reply_free(&again);
+    reply_free(&first);
+    arena_fini(&box.memory);
+}
+
 static void test_undelivered(void **state)
 {
     struct reply reply = ask("GET", "/api/events?filter[undelivered]=true", RIG_REGULAR, NULL);
@@ -135,6 +160,7 @@ int main(void)
         cmocka_unit_test(test_cancel_and_resend),
         cmocka_unit_test(test_attempts),
         cmocka_unit_test(test_undelivered),
+        cmocka_unit_test(test_replay_after_sending),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

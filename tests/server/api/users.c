@@ -1,5 +1,6 @@
 /* /api/users and /api/api_keys. */
 #include "rig.h"
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -152,6 +153,37 @@ static void test_etag(void **state)
     reply_free(&reply);
 }
 
+/* Two clients that change different attributes at once lose nothing. */
+enum { EDITS = 60 };
+
+static void *edit_name(void *ctx)
+{
+    for (int i = 1; i <= EDITS; i++) {
+        char body[128];
+        snprintf(body, sizeof body, "{\"data\":{\"type\":\"users\",\"attributes\":{\"%s\":\"%d@\"}}}",
+                 (const char *)ctx, i);
+        struct reply reply = ask("PATCH", "/api/users/me", RIG_OTHER, body);
+        char pointer[64], value[16];
+        snprintf(pointer, sizeof pointer, "/data/attributes/%s", (const char *)ctx);
+        snprintf(value, sizeof value, "%d@", i);
+        assert_int_equal(reply.status, 200);
+        assert_string_equal(reply_text(&reply, pointer), value);
+        reply_free(&reply);
+        reply = ask("GET", "/api/users/me", RIG_OTHER, NULL);
+        assert_string_equal(reply_text(&reply, pointer), value);
+        reply_free(&reply);
+    }
+    return NULL;
+}
+
+static void test_edits_at_once(void **state)
+{
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, edit_name, (void *)"name"), 0);
+    edit_name((void *)"email");
+    pthread_join(thread, NULL);
+}
+
 static void test_a_masters_users(void **state)
 {
     char target[64];
@@ -291,17 +323,12 @@ static void test_a_master_makes_its_users_keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_guides_curl),
-        cmocka_unit_test(test_strict_reading),
-        cmocka_unit_test(test_url_is_removed),
-        cmocka_unit_test(test_ids_as_numbers),
-        cmocka_unit_test(test_every_attribute),
-        cmocka_unit_test(test_etag),
-        cmocka_unit_test(test_a_masters_users),
-        cmocka_unit_test(test_pages),
-        cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_last_key_stays),
-        cmocka_unit_test(test_a_master_makes_its_users_keys),
+        cmocka_unit_test(test_guides_curl),     cmocka_unit_test(test_strict_reading),
+        cmocka_unit_test(test_url_is_removed),  cmocka_unit_test(test_ids_as_numbers),
+        cmocka_unit_test(test_every_attribute), cmocka_unit_test(test_etag),
+        cmocka_unit_test(test_edits_at_once),   cmocka_unit_test(test_a_masters_users),
+        cmocka_unit_test(test_pages),           cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_last_key_stays),  cmocka_unit_test(test_a_master_makes_its_users_keys),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
