@@ -186,12 +186,12 @@ static int count_frames(void *ctx, sqlite3 *db, const char *name, int frames)
     return SQLITE_OK;
 }
 
-/* Would anything of the roster or the leases be due? Then an empty batch is worth a transaction. */
-static bool work_waits(const struct store *store)
+/* Is there anything to write? Without ops: a claim that will find something, or a lease that ran out. */
+static bool worth_it(const struct store *store, const struct store_batch *batch)
 {
     const struct lease *first = leases_first(&store->leases);
-    return roster_due_at(&store->roster) <= store->now.due_ms ||
-           (first && first->ends_at_ms <= store->now.due_ms);
+    return batch->op_count > 0 || (first && first->ends_at_ms <= store->now.due_ms) ||
+           (batch->box_count > 0 && roster_due_at(&store->roster) <= store->now.due_ms);
 }
 
 static int64_t next_due_in_ms(const struct store *store)
@@ -199,7 +199,7 @@ static int64_t next_due_in_ms(const struct store *store)
     int64_t at_ms = roster_due_at(&store->roster);
     const struct lease *first = leases_first(&store->leases);
     if (first && first->ends_at_ms < at_ms)
-        at_ms = first->ends_at_ms > store->now.due_ms ? first->ends_at_ms : store->now.due_ms + 1;
+        at_ms = first->ends_at_ms;
     if (at_ms == ROSTER_NEVER)
         return -1;
     return at_ms > store->now.due_ms ? at_ms - store->now.due_ms : 0;
@@ -217,7 +217,7 @@ static enum store_status sqlite_write(struct store *store, struct store_batch *b
     store->tally_before = store->tally;
     store->users_changed = store->changed = false;
     roster_begin(&store->roster, store->now.due_ms);
-    if (batch->op_count > 0 || (batch->box_count > 0 && work_waits(store))) {
+    if (worth_it(store, batch)) {
         enum store_status status = transact(store, batch);
         if (status != STORE_OK)
             return undo(store, batch, status);

@@ -1,0 +1,368 @@
+/*
+ * The same random batches on the model store and on SQLite: every result, every filled box and every answer
+ * must be equal. A failing seed is in the output and can be given as an argument.
+ *
+ * What an engine may choose is kept out of the way: there are always boxes for all that may be claimed, or
+ * none; restarts happen with no lease out, and every URL is new after them, since pace is not kept.
+ */
+#include "fixture.h"
+#include "model_store.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { USERS_MAX = 6, STEPS = 150, SEEDS = 12, OPS_MAX = 6, POOL_MAX = 4000, EVENTS_MAX = 2000 };
+
+struct twin {
+    struct fixture model, sqlite;
+    uint64_t random;
+    int64_t users[USERS_MAX];
+    int user_count;
+    struct store_work pool[POOL_MAX]; /* boxes that were filled and not yet recorded; views are not used */
+    int pool_count;
+    struct store_op done[32]; /* earlier outcomes, to be repeated */
+    int done_count;
+    struct store_op events[EVENTS_MAX];
+    int event_count;
+    int renewals;
+};
+
+static uint64_t draw(struct twin *t, uint64_t below)
+{
+    t->random ^= t->random << 13;
+    t->random ^= t->random >> 7;
+    t->random ^= t->random << 17;
+    return t->random % below;
+}
+
+static int64_t some_user(struct twin *t)
+{
+    return draw(t, 12) == 0 ? 999 : t->users[draw(t, (uint64_t)t->user_count)];
+}
+
+/* ---- random ops ---- */
+
+static struct store_op some_event(struct twin *t)
+{
+    if (t->event_count > 0 && draw(t, 15) == 0)
+        return t->events[draw(t, (uint64_t)t->event_count)]; /* done again */
+    static const char *const keys[] = {"", "", "", "a", "b", "c"};
+    static const char *const types[] = {"payment_updated", "user_enabled"};
+    struct store_op op = fixture_event_op(&t->model, some_user(t));
+    op.event.event.event_type = bytes_of(types[draw(t, 2)]);
+    op.event.idempotency_key = bytes_of(keys[draw(t, 6)]);
+    op.event.request_digest[0] = (unsigned char)draw(t, 2);
+    if (t->event_count < EVENTS_MAX)
+        t->events[t->event_count++] = op;
+    return op;
+}
+
+static struct store_op some_outcome(struct twin *t)
+{
+    static const int64_t delays[] = {0, 1, 700, 10000, 100000};
+    if (t->done_count > 0 && (t->pool_count == 0 || draw(t, 8) == 0))
+        return t->done[draw(t, (uint64_t)t->done_count)];
+    if (t->pool_count == 0)
+        return (struct store_op){.kind = STORE_OUTCOME, .outcome = {.delivery_id = 777777, .lease = 1}};
+    int at = (int)draw(t, (uint64_t)t->pool_count);
+    struct store_work box = t->pool[at];
+    enum decision_kind kind = (enum decision_kind)draw(t, 4);
+    struct store_op op =
+        fixture_outcome_op(&t->model, &box, kind, kind == DECISION_GIVE_UP ? 0 : delays[draw(t, 5)]);
+    op.outcome.attempt.duration_ms = (int32_t)draw(t, 100);
+    if (draw(t, 10) == 0)
+        op.outcome.attempt.started_at_ms = 0;
+    t->done[t->done_count < 32 ? t->done_count++ : (int)draw(t, 32)] = op;
+    if (draw(t, 10) != 0) /* else it is recorded twice, perhaps differently */
+        t->pool[at] = t->pool[--t->pool_count];
+    return op;
+}
+
+static struct store_op some_update(struct twin *t)
+{
+    struct store_op op = fixture_update_op(&t->model, t->users[draw(t, (uint64_t)t->user_count)]);
+    struct user *user = &op.user.user;
+    switch (draw(t, 5)) {
+    case 0:
+        user->webhook_url = (struct bytes){0};
+        break;
+    case 1:
+        user->webhook_url =
+            bytes_of(arena_printf(&t->model.arena, "https://example.com/%d", (int)draw(t, 3)));
+        break;
+    case 2:
+        user->paused = !user->paused;
+        break;
+    case 3:
+        user->receives_users_events = !user->receives_users_events;
+        break;
+    default:
+        user->success_2xx = !user->success_2xx;
+    }
+    op.user.if_version = draw(t, 3) == 0 ? (int64_t)draw(t, 6) : -1;
+    return op;
+}
+
+static struct store_op some_op(struct twin *t)
+{
+    uint64_t kind = draw(t, 100);
+    if (kind < 40)
+        return some_event(t);
+    if (kind < 80)
+        return some_outcome(t);
+    if (kind < 85)
+        return some_update(t);
+    if (kind < 87)
+        return fixture_key_op(&t->model, some_user(t));
+    if (kind < 89)
+        return (struct store_op){.kind = STORE_KEY_REVOKE,
+                                 .key = {.id = (int64_t)draw(t, 12), .user_id = some_user(t)}};
+    if (kind < 98)
+        return (struct store_op){
+            .kind = kind < 94 ? STORE_RESEND : STORE_CANCEL,
+            .delivery = {.delivery_id = (int64_t)draw(t, 200), .user_id = draw(t, 2) ? 0 : some_user(t)}};
+    return (struct store_op){.kind = STORE_PURGE,
+                             .purge = {.before_ms = t->model.wall_ms - 60000, .rows_max = 1000}};
+}
+
+/* ---- comparing ---- */
+
+static void same_bytes(struct bytes a, struct bytes b)
+{
+    assert_true(bytes_equal(a, b));
+}
+
+static int by_delivery(const void *a, const void *b)
+{
+    int64_t left = (*(struct store_work *const *)a)->delivery_id;
+    int64_t right = (*(struct store_work *const *)b)->delivery_id;
+    return (left > right) - (left < right);
+}
+
+static void same_boxes(struct twin *t)
+{
+    assert_int_equal(t->model.filled, t->sqlite.filled);
+    assert_true(t->model.filled < FIXTURE_BOXES); /* or which ones is the engine's choice */
+    const struct store_work *left[FIXTURE_BOXES], *right[FIXTURE_BOXES];
+    for (int i = 0; i < t->model.filled; i++) {
+        left[i] = &t->model.boxes[i];
+        right[i] = &t->sqlite.boxes[i];
+    }
+    qsort(left, (size_t)t->model.filled, sizeof *left, by_delivery);
+    qsort(right, (size_t)t->model.filled, sizeof *right, by_delivery);
+    for (int i = 0; i < t->model.filled; i++) {
+        const struct store_work *a = left[i], *b = right[i];
+        assert_int_equal(a->delivery_id, b->delivery_id);
+        assert_int_equal(a->event_id, b->event_id);
+        assert_int_equal(a->endpoint_id, b->endpoint_id);
+        assert_int_equal(a->user_id, b->user_id);
+        assert_int_equal(a->lease, b->lease);
+        assert_int_equal(a->attempt, b->attempt);
+        assert_int_equal(a->lost, b->lost);
+        assert_int_equal(a->age_ms, b->age_ms);
+        assert_int_equal(a->sent_at_ms, b->sent_at_ms);
+        assert_int_equal(a->success_2xx, b->success_2xx);
+        assert_string_equal(a->auth_digest, b->auth_digest);
+        same_bytes(a->url, b->url);
+        same_bytes(bytes_make(a->document, a->document_len), bytes_make(b->document, b->document_len));
+        assert_true(t->pool_count < POOL_MAX);
+        t->pool[t->pool_count++] = *a;
+    }
+}
+
+static void same_users(const struct user *a, const struct user *b)
+{
+    assert_int_equal(a->id, b->id);
+    assert_int_equal(a->role, b->role);
+    assert_int_equal(a->master_id, b->master_id);
+    same_bytes(a->name, b->name);
+    same_bytes(a->webhook_url, b->webhook_url);
+    assert_int_equal(a->receives_users_events, b->receives_users_events);
+    assert_int_equal(a->success_2xx, b->success_2xx);
+    assert_int_equal(a->paused, b->paused);
+    assert_int_equal(a->version, b->version);
+    assert_int_equal(a->updated_at_ms, b->updated_at_ms);
+}
+
+static void same_events(const struct event *a, const struct event *b)
+{
+    assert_int_equal(a->id, b->id);
+    assert_int_equal(a->owner_id, b->owner_id);
+    assert_int_equal(a->sent_at_ms, b->sent_at_ms);
+    assert_int_equal(a->received_at_ms, b->received_at_ms);
+    same_bytes(a->event_type, b->event_type);
+    same_bytes(a->document, b->document);
+}
+
+static void same_deliveries(const struct delivery *a, const struct delivery *b)
+{
+    assert_int_equal(a->id, b->id);
+    assert_int_equal(a->event_id, b->event_id);
+    assert_int_equal(a->user_id, b->user_id);
+    assert_int_equal(a->state, b->state);
+    assert_int_equal(a->leased, b->leased);
+    assert_int_equal(a->attempt, b->attempt);
+    assert_int_equal(a->lease, b->lease);
+    assert_int_equal(a->next_in_ms, b->next_in_ms);
+    same_bytes(a->last_reason, b->last_reason);
+    assert_int_equal(a->last_status, b->last_status);
+    assert_int_equal(a->created_at_ms, b->created_at_ms);
+    assert_int_equal(a->first_attempt_at_ms, b->first_attempt_at_ms);
+    assert_int_equal(a->finished_at_ms, b->finished_at_ms);
+}
+
+static void same_attempts(const struct attempt *a, const struct attempt *b)
+{
+    assert_int_equal(a->lease, b->lease);
+    assert_int_equal(a->attempt, b->attempt);
+    assert_int_equal(a->started_at_ms, b->started_at_ms);
+    assert_int_equal(a->duration_ms, b->duration_ms);
+    assert_int_equal(a->status, b->status);
+    assert_int_equal(a->failure, b->failure);
+    assert_int_equal(a->counted, b->counted);
+    same_bytes(a->address, b->address);
+    same_bytes(a->response, b->response);
+}
+
+static void same_answers(struct twin *t, struct store_query query)
+{
+    struct store_answer a = fixture_read(&t->model, query), b = fixture_read(&t->sqlite, query);
+    assert_int_equal(a.count, b.count);
+    assert_int_equal(a.more, b.more);
+    for (int i = 0; i < a.count; i++) {
+        if (a.users)
+            same_users(&a.users[i], &b.users[i]);
+        if (a.keys)
+            assert_string_equal(a.keys[i].digest, b.keys[i].digest);
+        if (a.events)
+            same_events(&a.events[i], &b.events[i]);
+        if (a.deliveries)
+            same_deliveries(&a.deliveries[i], &b.deliveries[i]);
+        if (a.attempts)
+            same_attempts(&a.attempts[i], &b.attempts[i]);
+        if (a.stats)
+            assert_memory_equal(a.stats, b.stats, sizeof *a.stats);
+    }
+}
+
+static void read_some(struct twin *t)
+{
+    static const char *const types[] = {"", "payment_updated", "none"};
+    int64_t event = t->event_count ? t->events[draw(t, (uint64_t)t->event_count)].event.event.id : 1;
+    same_answers(t, (struct store_query){.kind = STORE_LIST_EVENTS,
+                                         .limit = 1 + (int)draw(t, 20),
+                                         .owner_id = draw(t, 2) ? 0 : some_user(t),
+                                         .event_type = bytes_of(types[draw(t, 3)]),
+                                         .undelivered = draw(t, 2),
+                                         .descending = draw(t, 2),
+                                         .after_id = draw(t, 2) ? 0 : event,
+                                         .with_document = draw(t, 2)});
+    same_answers(t, (struct store_query){.kind = STORE_LIST_DELIVERIES, .id = event, .limit = 5});
+    int64_t delivery = 1 + (int64_t)draw(t, 200);
+    same_answers(t, (struct store_query){.kind = STORE_GET_DELIVERY, .id = delivery});
+    same_answers(t, (struct store_query){
+                        .kind = STORE_LIST_ATTEMPTS, .id = delivery, .limit = 2, .descending = draw(t, 2)});
+    same_answers(t, (struct store_query){.kind = STORE_LIST_USERS, .limit = 10, .master_id = some_user(t)});
+    same_answers(t, (struct store_query){.kind = STORE_GET_KEYRING});
+    same_answers(t, (struct store_query){.kind = STORE_GET_STATS});
+}
+
+/* ---- steps ---- */
+
+static void write_both(struct twin *t, struct store_op *ops, int count, int boxes)
+{
+    struct store_op twins[OPS_MAX];
+    memcpy(twins, ops, (size_t)count * sizeof *ops);
+    fixture_write(&t->model, ops, count, boxes);
+    fixture_write(&t->sqlite, twins, count, boxes);
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(ops[i].result, twins[i].result);
+        assert_int_equal(ops[i].id, twins[i].id);
+        if (ops[i].kind == STORE_PURGE)
+            assert_int_equal(ops[i].count, twins[i].count);
+    }
+    same_boxes(t);
+    assert_int_equal(t->model.next_due_in_ms == 0, t->sqlite.next_due_in_ms == 0);
+}
+
+static void advance_both(struct twin *t, int64_t ms)
+{
+    fixture_advance(&t->model, ms);
+    fixture_advance(&t->sqlite, ms);
+}
+
+static void restart(struct twin *t)
+{
+    while (t->pool_count > 0) {
+        struct store_op op = fixture_outcome_op(&t->model, &t->pool[--t->pool_count], DECISION_DELIVERED, 0);
+        write_both(t, &op, 1, 0);
+    }
+    fixture_reopen(&t->model);
+    fixture_reopen(&t->sqlite);
+    t->renewals++;
+    for (int i = 0; i < t->user_count; i++) {
+        struct store_op op = fixture_update_op(&t->model, t->users[i]);
+        op.user.user.webhook_url =
+            bytes_of(arena_printf(&t->model.arena, "https://example.com/restart/%d", t->renewals));
+        write_both(t, &op, 1, 0);
+    }
+}
+
+static void step(struct twin *t)
+{
+    static const int64_t pauses[] = {0, 0, 1, 700, 5000, 30000, 60000, 200000};
+    advance_both(t, pauses[draw(t, 8)]);
+    struct store_op ops[OPS_MAX];
+    int count = (int)draw(t, OPS_MAX + 1);
+    for (int i = 0; i < count; i++)
+        ops[i] = some_op(t);
+    write_both(t, ops, count, draw(t, 3) ? FIXTURE_BOXES : 0);
+    read_some(t);
+    if (draw(t, 60) == 0)
+        restart(t);
+}
+
+static void begin(struct twin *t, uint64_t seed)
+{
+    *t = (struct twin){.random = seed * 0x9E3779B97F4A7C15u + 1};
+    fixture_open(&t->model, &store_model);
+    fixture_open(&t->sqlite, &store_sqlite);
+    for (t->user_count = 0; t->user_count < USERS_MAX; t->user_count++) {
+        struct store_op op = {.kind = STORE_USER_CREATE,
+                              .user.user = {.name = bytes_of("x"),
+                                            .master_id = t->user_count > 3 ? t->users[0] : 0,
+                                            .receives_users_events = t->user_count == 0,
+                                            .webhook_url = bytes_of("https://example.com/")}};
+        write_both(t, &op, 1, 0);
+        t->users[t->user_count] = op.id;
+        op = fixture_key_op(&t->model, op.id);
+        write_both(t, &op, 1, 0);
+    }
+}
+
+static void seeds(void **state)
+{
+    const uint64_t *seed = *state;
+    struct twin *t = calloc(1, sizeof *t);
+    assert_non_null(t);
+    begin(t, *seed);
+    for (int i = 0; i < STEPS; i++)
+        step(t);
+    fixture_close(&t->model);
+    fixture_close(&t->sqlite);
+    free(t);
+}
+
+int main(int argc, char **argv)
+{
+    static uint64_t numbers[SEEDS];
+    static char names[SEEDS][32];
+    static struct CMUnitTest tests[SEEDS];
+    uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
+    size_t count = argc > 1 ? 1 : SEEDS;
+    for (size_t i = 0; i < count; i++) {
+        numbers[i] = first + i;
+        snprintf(names[i], sizeof names[i], "seed %llu", (unsigned long long)numbers[i]);
+        tests[i] = (struct CMUnitTest){.name = names[i], .test_func = seeds, .initial_state = &numbers[i]};
+    }
+    return _cmocka_run_group_tests("store differential", tests, count, NULL, NULL);
+}
