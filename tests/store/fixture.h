@@ -10,7 +10,7 @@
 #include "store.h"
 #include <cmocka.h>
 
-enum { FIXTURE_BOXES = 64 };
+enum { FIXTURE_BOXES = 256 };
 
 struct model_disk;
 
