@@ -230,7 +230,10 @@ bool instant_parse_http(struct bytes text, int64_t *wall_ms)
     }
     if (!understood || !is_date(date))
         return false;
-    *wall_ms = days_of(date) * DAY_MS + (int64_t)seconds * 1000;
+    int64_t result = days_of(date) * DAY_MS + (int64_t)seconds * 1000;
+    if (!in_range(result)) /* a leap second can lead out of the year 9999 */
+        return false;
+    *wall_ms = result;
     return true;
 }
 

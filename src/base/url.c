@@ -36,7 +36,7 @@ bool url_parse_ipv4(struct bytes text, struct in_addr *address)
 bool url_parse_ipv6(struct bytes text, struct in6_addr *address)
 {
     char copy[INET6_ADDRSTRLEN];
-    if (text.len >= sizeof copy || memchr(text.data, '\0', text.len))
+    if (text.len == 0 || text.len >= sizeof copy || memchr(text.data, '\0', text.len))
         return false;
     memcpy(copy, text.data, text.len);
     copy[text.len] = '\0';

@@ -343,7 +343,7 @@ static void duplicates_among_many(void **state)
 static void limits(void **state)
 {
     struct json_reading reading;
-    char text[300];
+    char text[400];
     for (int depth = JSON_DEPTH_MAX - 1; depth <= JSON_DEPTH_MAX + 1; depth++) {
         for (int kind = 0; kind < 2; kind++) {
             char *at = text;
