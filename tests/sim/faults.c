@@ -22,7 +22,7 @@ void faults_draw(struct sim *sim)
             continue;
         faults->every_ms[kind] = sim_between_log(sim, 2 * SECOND, 12 * HOUR);
         faults->lasts_ms[kind] =
-            sim_between_log(sim, SECOND, kind == FAULT_LOCAL_OUTAGE ? 8 * HOUR : 10 * MINUTE);
+            sim_between_log(sim, SECOND, kind == FAULT_LOCAL_OUTAGE ? HOUR : 10 * MINUTE);
         /* At most some 25 of a kind: what a seed costs stays bounded. */
         if (faults->every_ms[kind] < faults->chaos_ms / 25)
             faults->every_ms[kind] = faults->chaos_ms / 25;
@@ -31,6 +31,8 @@ void faults_draw(struct sim *sim)
         faults->commit_unknown_permille = (int)sim_between_log(sim, 5, 300);
     if (sim_chance(sim, 200))
         faults->commit_lost_permille = (int)sim_between_log(sim, 5, 300);
+    sim->store_fails = faults->every_ms[FAULT_STORE_DOWN] || faults->every_ms[FAULT_DISK_FULL] ||
+                       faults->commit_unknown_permille || faults->commit_lost_permille;
     if (sim_chance(sim, 300))
         faults->duplicate_post_permille = (int)sim_between_log(sim, 10, 500);
     if (sim_chance(sim, 300))

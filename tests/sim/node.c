@@ -144,6 +144,10 @@ void node_drain(struct sim *sim, struct node *node)
 
 void node_kill(struct sim *sim, struct node *node)
 {
+    if (!sim->store_fails)
+        sim_fail(sim, "drain",
+                 "node %d was asked to stop and still runs after %d s, with a store that is well",
+                 node->number, 3 * DRAIN_MS_MAX / 1000);
     node_crash(sim, node);
     node_restart_soon(sim, node);
 }
@@ -246,6 +250,8 @@ static int attempt_begin(struct sim *sim, struct node *node, const struct effect
 static void node_send(struct sim *sim, struct node *node, const struct effect *effect)
 {
     int attempt = attempt_begin(sim, node, effect);
+    if (node->draining)
+        sim_fail(sim, "drain", "node %d began an attempt while it was stopping", node->number);
     node->attempt[effect->slot] = attempt;
     sim->totals.attempts++;
     sim_trace(sim, node->number, "send", "delivery", effect->work.delivery_id, "lease", effect->work.lease,
@@ -263,6 +269,7 @@ void node_result(struct sim *sim, int number, const struct outcome *outcome)
         return;
     attempt->ended = true;
     attempt->outcome = *outcome;
+    attempt->ended_ms = sim->now_ms;
     attempt->duration_ms = sim->now_ms - attempt->started_ms;
     sim_trace(sim, node->number, "result", "delivery", attempt->delivery_id, "failure", outcome->failure,
               "status", outcome->status);

@@ -162,7 +162,8 @@ static void apply_outcome(struct sim *sim, struct oracle_delivery *delivery, str
         delivery->released_ms += decision->delay_ms;
     if (delivery->counted > 0 && delivery->first_start_ms < 0)
         delivery->first_start_ms = sim->service_ms; /* leases lost again and again stand for an attempt */
-    delivery->ended = decision->kind == DECISION_DELIVERED || decision->kind == DECISION_GIVE_UP;
+    if (decision->kind == DECISION_DELIVERED || decision->kind == DECISION_GIVE_UP)
+        delivery->state = decision->kind == DECISION_DELIVERED ? DELIVERY_DELIVERED : DELIVERY_GIVEN_UP;
     sim->totals.delivered += decision->kind == DECISION_DELIVERED;
     sim->totals.given_up += decision->kind == DECISION_GIVE_UP;
     if (!attempt)
@@ -171,34 +172,37 @@ static void apply_outcome(struct sim *sim, struct oracle_delivery *delivery, str
     attempt->lease_held = sim->now_ms < delivery->granted_ms + sim->lease_ms;
 }
 
+/* One outcome of a batch that was committed; `before` is its delivery as the batch found it. */
 static void check_outcome(struct sim *sim, const struct store_op *op, const struct delivery *before,
                           bool known)
 {
-    struct delivery after;
-    if (!ask_delivery(sim, op->outcome.delivery_id, &after))
+    if (before->id == 0)
         return;
-    struct oracle_delivery *delivery = delivery_of(sim, after.id, after.event_id);
-    struct sim_attempt *attempt = attempt_of(sim, after.id, op->outcome.lease);
-    bool valid = before->state == DELIVERY_PENDING && before->lease == op->outcome.lease &&
+    struct oracle_delivery *delivery = delivery_of(sim, before->id, before->event_id);
+    struct sim_attempt *attempt = attempt_of(sim, before->id, op->outcome.lease);
+    bool valid = delivery->state == DELIVERY_PENDING && before->lease == op->outcome.lease &&
                  delivery->recorded_lease != op->outcome.lease;
     if (known && valid != (op->result == STORE_DONE))
         sim_fail(sim, "P4", "delivery %lld: outcome of lease %lld %s, lease is %lld, state %d",
-                 (long long)after.id, (long long)op->outcome.lease, valid ? "refused" : "taken",
+                 (long long)before->id, (long long)op->outcome.lease, valid ? "refused" : "taken",
                  (long long)before->lease, before->state);
+    if (attempt && known)
+        attempt->answered = true;
     if (valid)
         apply_outcome(sim, delivery, attempt, op);
-    else if (before->state != after.state)
-        sim_fail(sim, "P4", "delivery %lld went from state %d to %d by a lease that was not its own",
-                 (long long)after.id, before->state, after.state);
-    static const enum delivery_state states[] = {
-        [DECISION_DELIVERED] = DELIVERY_DELIVERED,
-        [DECISION_RETRY] = DELIVERY_PENDING,
-        [DECISION_GIVE_UP] = DELIVERY_GIVEN_UP,
-        [DECISION_RELEASE] = DELIVERY_PENDING,
-    };
-    if (valid && after.state != states[op->outcome.decision.kind])
-        sim_fail(sim, "P2", "delivery %lld is in state %d after decision %d", (long long)after.id,
-                 after.state, op->outcome.decision.kind);
+}
+
+/* After all of a batch: the store must hold what was recorded, and nothing else. */
+static void check_recorded_state(struct sim *sim, int64_t delivery_id)
+{
+    struct delivery after;
+    if (!ask_delivery(sim, delivery_id, &after))
+        return;
+    const struct oracle_delivery *delivery = delivery_of(sim, after.id, after.event_id);
+    if (after.state != delivery->state)
+        sim_fail(sim, after.state == DELIVERY_DELIVERED ? "P2" : "P4",
+                 "delivery %lld is in state %d, recorded was state %d", (long long)after.id, after.state,
+                 delivery->state);
     if (after.attempt != delivery->counted)
         sim_fail(sim, "P3", "delivery %lld: %d attempts used up, %d counted", (long long)after.id,
                  after.attempt, delivery->counted);
@@ -211,7 +215,7 @@ static void check_claim(struct sim *sim, const struct store_work *box)
     struct oracle_delivery *delivery = delivery_of(sim, box->delivery_id, box->event_id);
     bool open = delivery->lease != 0 && delivery->lease != delivery->recorded_lease &&
                 delivery->store_life == sim->store_life && sim->now_ms < delivery->granted_ms + sim->lease_ms;
-    if (delivery->ended)
+    if (delivery->state != DELIVERY_PENDING)
         sim_fail(sim, "P4", "delivery %lld was claimed after it had ended", (long long)box->delivery_id);
     if (open || box->lease <= delivery->lease)
         sim_fail(sim, "P4", "delivery %lld: lease %lld given while lease %lld was alive",
@@ -231,10 +235,12 @@ static void check_claim(struct sim *sim, const struct store_work *box)
 void oracle_after_write(struct sim *sim, const struct store_batch *batch, enum store_status status,
                         bool committed)
 {
-    if (committed)
-        for (int i = 0; i < batch->op_count; i++)
-            if (batch->ops[i]->kind == STORE_OUTCOME)
-                check_outcome(sim, batch->ops[i], &sim->oracle.before[i], status == STORE_OK);
+    for (int i = 0; i < batch->op_count && committed; i++)
+        if (batch->ops[i]->kind == STORE_OUTCOME)
+            check_outcome(sim, batch->ops[i], &sim->oracle.before[i], status == STORE_OK);
+    for (int i = 0; i < batch->op_count; i++)
+        if (batch->ops[i]->kind == STORE_OUTCOME)
+            check_recorded_state(sim, batch->ops[i]->outcome.delivery_id);
     if (status != STORE_OK && batch->filled_count > 0)
         sim_fail(sim, "P4", "boxes were filled by a write that did not succeed");
     for (int i = 0; i < batch->filled_count; i++)
@@ -329,6 +335,18 @@ static void check_duplicates(struct sim *sim, const struct oracle_delivery *deli
                  received, excused);
 }
 
+/* What an attempt came to must reach the store, or hear that it is too late; only a crash excuses. */
+static void check_recorded(struct sim *sim)
+{
+    for (int i = 0; i < sim->attempt_count; i++) {
+        const struct sim_attempt *attempt = &sim->attempts[i];
+        if (attempt->ended && !attempt->crashed && !attempt->recorded && !attempt->answered &&
+            attempt->ended_ms < sim->now_ms - 10 * MINUTE)
+            sim_fail(sim, "P4", "delivery %lld lease %lld: what it came to was never recorded",
+                     (long long)attempt->delivery_id, (long long)attempt->lease);
+    }
+}
+
 static void check_ended(struct sim *sim, int64_t event_id)
 {
     struct store_answer answer;
@@ -341,7 +359,7 @@ static void check_ended(struct sim *sim, int64_t event_id)
         if (delivery->state != DELIVERY_DELIVERED && delivery->state != DELIVERY_GIVEN_UP)
             sim_fail(sim, "P3", "delivery %lld is in state %d at the end", (long long)delivery->id,
                      delivery->state);
-        if (!delivery_of(sim, delivery->id, event_id)->ended)
+        if (delivery_of(sim, delivery->id, event_id)->state != delivery->state)
             sim_fail(sim, "P2", "delivery %lld ended without an outcome", (long long)delivery->id);
     }
 }
@@ -353,7 +371,9 @@ void oracle_at_end(struct sim *sim)
     for (int i = 0; i < sim->oracle.delivery_count; i++)
         check_duplicates(sim, &sim->oracle.deliveries[i]);
     for (int i = 0; i < sim->post_count; i++)
-        check_ended(sim, sim->posts[i].event_id);
+        if (sim->posts[i].event_id)
+            check_ended(sim, sim->posts[i].event_id);
+    check_recorded(sim);
     /* And those that were made durable without the producer ever hearing of it. */
     if (!ask(sim, (struct store_query){.kind = STORE_LIST_EVENTS, .limit = 10000}, &answer))
         return;

@@ -241,7 +241,9 @@ static void sim_live(struct sim *sim)
     int64_t healthy_by = sim->faults.chaos_ms + 16 * HOUR, all_by = sim->faults.chaos_ms + 100 * HOUR;
     bool healthy_checked = false;
     for (int64_t steps = 0; !sim->failed; steps++) {
-        if (sim->agenda_count == 0 || sim->agenda[0].at_ms > all_by || steps > STEPS_MAX) {
+        if (steps > STEPS_MAX)
+            sim_fail(sim, "steps", "it goes round and round without an end");
+        if (sim->agenda_count == 0 || sim->agenda[0].at_ms > all_by) {
             oracle_at_end(sim);
             sim_fail(sim, "P3", "something accepted has not ended %lld h after all was healed",
                      (long long)((sim->now_ms - sim->faults.chaos_ms) / HOUR));

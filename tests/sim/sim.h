@@ -108,6 +108,8 @@ struct sim_attempt {
     uint32_t life, slot;
     int64_t delivery_id, event_id, lease, started_ms, duration_ms;
     uint64_t body_hash;
+    int64_t ended_ms;
+    bool answered; /* the store has said DONE or FENCED to its outcome */
     bool received, ended, crashed, recorded;
     bool lease_held;                /* recorded before the lease ran out, and not fenced */
     struct outcome coming, outcome; /* on its way; as its sender took it */
@@ -158,7 +160,7 @@ struct oracle_event {
 
 struct oracle_delivery {
     int64_t id, event_id;
-    bool ended;
+    enum delivery_state state;
     int32_t counted;        /* attempts that were recorded as counted */
     int64_t first_start_ms; /* service clock; -1: never sent */
     int64_t released_ms;    /* recorded delays that are our own fault */
@@ -210,6 +212,7 @@ struct sim {
     struct model_disk *disk;
     struct store *store; /* NULL: no node runs */
     bool store_down, store_was_down, disk_full;
+    bool store_fails; /* in this seed, at some time */
     uint32_t store_life;
     struct oracle oracle;
     struct sim_totals totals;

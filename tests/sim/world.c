@@ -34,6 +34,10 @@ void world_draw(struct sim *sim)
         .ready_ms_max = sim_between(sim, 5, 20) * SECOND,
         .record_retry_ms = sim_between_log(sim, 200, 5 * SECOND),
     };
+    if (sim_chance(sim, 300)) { /* a window of minutes, with more attempts near its end */
+        sim->dispatch_config.policy = policy_scaled(policy_default(), (int)sim_between_log(sim, 2, 500));
+        sim->dispatch_config.policy.local_delay_ms = policy_default().local_delay_ms;
+    }
     sim->lease_ms = sim_between(sim, 60, 120) * SECOND;
     sim->slots_unproven_max = (int)sim_between(sim, 1, SLOTS_MAX);
     sim->batch_max = (int)sim_between_log(sim, 1, JOBS_MAX);
