@@ -1,0 +1,407 @@
+/* The writer thread, on an engine that does as it is told. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "queue.h"
+#include <cmocka.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+enum { JOBS_MAX = 64, BOXES_MAX = 8, BATCHES_MAX = 64, THREADS = 4, JOBS_EACH = 3000 };
+
+/* What one write was given. */
+struct seen {
+    int ops, boxes;
+    enum store_op_kind kinds[JOBS_MAX];
+    int64_t ids[JOBS_MAX];
+};
+
+/* The engine. All under the lock. */
+struct store {
+    pthread_mutex_t lock;
+    pthread_cond_t change;
+    bool closed_gate; /* write waits */
+    enum store_status statuses[BATCHES_MAX];
+    int64_t next_due_in_ms;
+    int fill;
+    int begun, writes;
+    struct seen seen[BATCHES_MAX];
+};
+
+struct bench {
+    struct store store;
+    struct queue *queue;
+    struct queue_job jobs[JOBS_MAX];
+    struct store_work boxes[BOXES_MAX];
+    struct store_work *box_list[BOXES_MAX];
+    /* Under store.lock: what came back. */
+    enum store_status results[JOBS_MAX];
+    int results_count, order[JOBS_MAX];
+    int filled, emptied, broken;
+};
+
+static enum store_status fake_write(struct store *store, struct store_batch *batch)
+{
+    pthread_mutex_lock(&store->lock);
+    store->begun++;
+    pthread_cond_broadcast(&store->change);
+    while (store->closed_gate)
+        pthread_cond_wait(&store->change, &store->lock);
+    int number = store->writes++;
+    enum store_status status = STORE_OK;
+    if (number < BATCHES_MAX) {
+        struct seen *seen = &store->seen[number];
+        seen->ops = batch->op_count;
+        seen->boxes = batch->box_count;
+        for (int i = 0; i < batch->op_count && i < JOBS_MAX; i++) {
+            seen->kinds[i] = batch->ops[i]->kind;
+            seen->ids[i] = batch->ops[i]->event.requester_id;
+        }
+        status = store->statuses[number];
+    }
+    batch->filled_count = 0;
+    while (status == STORE_OK && batch->filled_count < batch->box_count && store->fill > 0) {
+        batch->boxes[batch->filled_count++]->filled = true;
+        store->fill--;
+    }
+    batch->next_due_in_ms = store->next_due_in_ms;
+    pthread_cond_broadcast(&store->change);
+    pthread_mutex_unlock(&store->lock);
+    return status;
+}
+
+static const struct store_engine fake = {.name = "fake", .write = fake_write};
+
+static void on_work(void *ctx, struct store_work **boxes, int count)
+{
+    struct bench *bench = ctx;
+    pthread_mutex_lock(&bench->store.lock);
+    for (int i = 0; i < count; i++) {
+        bench->filled += boxes[i]->filled;
+        bench->emptied += !boxes[i]->filled;
+    }
+    pthread_cond_broadcast(&bench->store.change);
+    pthread_mutex_unlock(&bench->store.lock);
+}
+
+static void on_broken(void *ctx, enum store_status status)
+{
+    struct bench *bench = ctx;
+    assert_int_equal(status, STORE_BROKEN);
+    pthread_mutex_lock(&bench->store.lock);
+    bench->broken++;
+    pthread_mutex_unlock(&bench->store.lock);
+}
+
+static void on_done(struct queue_job *job, enum store_status status)
+{
+    struct bench *bench = job->ctx;
+    int number = (int)(job - bench->jobs);
+    pthread_mutex_lock(&bench->store.lock);
+    bench->results[number] = status;
+    bench->order[bench->results_count++] = number;
+    pthread_cond_broadcast(&bench->store.change);
+    pthread_mutex_unlock(&bench->store.lock);
+}
+
+static struct bench *bench_open(int waiting_max)
+{
+    struct bench *bench = calloc(1, sizeof *bench);
+    assert_non_null(bench);
+    pthread_mutex_init(&bench->store.lock, NULL);
+    pthread_cond_init(&bench->store.change, NULL);
+    bench->store.next_due_in_ms = -1;
+    for (int i = 0; i < BOXES_MAX; i++)
+        bench->box_list[i] = &bench->boxes[i];
+    struct queue_config config = {.engine = &fake,
+                                  .store = &bench->store,
+                                  .clock = clock_system(),
+                                  .batch_max = JOBS_MAX,
+                                  .waiting_max = waiting_max,
+                                  .on_work = on_work,
+                                  .on_broken = on_broken,
+                                  .ctx = bench};
+    bench->queue = queue_open(&config);
+    return bench;
+}
+
+static void bench_close(struct bench *bench)
+{
+    queue_close(bench->queue);
+    pthread_cond_destroy(&bench->store.change);
+    pthread_mutex_destroy(&bench->store.lock);
+    free(bench);
+}
+
+static bool submit(struct bench *bench, int number, enum store_op_kind kind)
+{
+    struct queue_job *job = &bench->jobs[number];
+    *job = (struct queue_job){.op = {.kind = kind}, .done = on_done, .ctx = bench};
+    job->op.event.requester_id = number; /* to be told apart; outcomes have an id in the same place */
+    return queue_submit(bench->queue, job);
+}
+
+static void gate(struct bench *bench, bool closed)
+{
+    pthread_mutex_lock(&bench->store.lock);
+    bench->store.closed_gate = closed;
+    pthread_cond_broadcast(&bench->store.change);
+    pthread_mutex_unlock(&bench->store.lock);
+}
+
+/* Until *value, which is under the lock, has reached `least`. */
+static void await(struct bench *bench, const int *value, int least)
+{
+    pthread_mutex_lock(&bench->store.lock);
+    while (*value < least)
+        pthread_cond_wait(&bench->store.change, &bench->store.lock);
+    pthread_mutex_unlock(&bench->store.lock);
+}
+
+/* One job is in the engine and held there; so what comes now makes one batch. */
+static void hold_one(struct bench *bench, int number)
+{
+    gate(bench, true);
+    int begun = bench->store.begun;
+    assert_true(submit(bench, number, STORE_EVENT));
+    await(bench, &bench->store.begun, begun + 1);
+}
+
+static void one_commit_for_many(void **state)
+{
+    struct bench *bench = bench_open(JOBS_MAX);
+    hold_one(bench, 0);
+    for (int i = 1; i < 40; i++)
+        assert_true(submit(bench, i, i % 2 ? STORE_OUTCOME : STORE_EVENT));
+    struct queue_stats stats;
+    queue_stats(bench->queue, &stats);
+    assert_int_equal(stats.waiting, 39);
+    assert_int_equal(bench->results_count, 0); /* nothing is said before it is written */
+    gate(bench, false);
+    await(bench, &bench->results_count, 40);
+    assert_int_equal(bench->store.writes, 2);
+    assert_int_equal(bench->store.seen[1].ops, 39);
+    for (int i = 0; i < 40; i++) {
+        assert_int_equal(bench->order[i], i);
+        assert_int_equal(bench->results[i], STORE_OK);
+    }
+    bench_close(bench);
+}
+
+static void full_queue_refuses_but_outcomes(void **state)
+{
+    struct bench *bench = bench_open(3);
+    hold_one(bench, 0);
+    for (int i = 1; i <= 3; i++)
+        assert_true(submit(bench, i, STORE_EVENT));
+    assert_false(submit(bench, 4, STORE_EVENT));
+    assert_true(submit(bench, 5, STORE_OUTCOME));
+    gate(bench, false);
+    await(bench, &bench->results_count, 5);
+    bench_close(bench);
+}
+
+static void full_disk_still_records_outcomes(void **state)
+{
+    struct bench *bench = bench_open(JOBS_MAX);
+    queue_offer(bench->queue, bench->box_list, 4);
+    hold_one(bench, 0);
+    bench->store.statuses[bench->store.begun] = STORE_FULL;
+    int next = bench->store.begun;
+    for (int i = 1; i <= 6; i++)
+        assert_true(submit(bench, i, i % 2 ? STORE_EVENT : STORE_OUTCOME));
+    gate(bench, false);
+    await(bench, &bench->results_count, 7);
+    for (int i = 1; i <= 6; i++)
+        assert_int_equal(bench->results[i], i % 2 ? STORE_FULL : STORE_OK);
+    assert_int_equal(bench->store.seen[next].ops, 6);
+    assert_int_equal(bench->store.seen[next + 1].ops, 3);
+    assert_int_equal(bench->store.seen[next + 1].boxes, 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(bench->store.seen[next + 1].kinds[i], STORE_OUTCOME);
+        assert_int_equal(bench->store.seen[next + 1].ids[i], 2 * i + 2);
+    }
+    bench_close(bench);
+}
+
+static void full_for_outcomes_too(void **state)
+{
+    struct bench *bench = bench_open(JOBS_MAX);
+    bench->store.statuses[0] = bench->store.statuses[1] = STORE_FULL;
+    assert_true(submit(bench, 0, STORE_OUTCOME));
+    await(bench, &bench->results_count, 1);
+    assert_int_equal(bench->results[0], STORE_FULL); /* its owner tries again in a moment */
+    assert_int_equal(bench->store.writes, 1);
+    bench_close(bench);
+}
+
+static void down_is_said_to_all(void **state)
+{
+    struct bench *bench = bench_open(JOBS_MAX);
+    bench->store.statuses[0] = STORE_DOWN;
+    assert_true(submit(bench, 0, STORE_EVENT));
+    await(bench, &bench->results_count, 1);
+    assert_true(submit(bench, 1, STORE_EVENT));
+    await(bench, &bench->results_count, 2);
+    assert_int_equal(bench->results[0], STORE_DOWN);
+    assert_int_equal(bench->results[1], STORE_OK);
+    assert_int_equal(bench->broken, 0);
+    bench_close(bench);
+}
+
+static void broken_once_and_for_all(void **state)
+{
+    struct bench *bench = bench_open(JOBS_MAX);
+    bench->store.statuses[0] = STORE_BROKEN;
+    for (int i = 0; i < 3; i++) {
+        assert_true(submit(bench, i, i == 1 ? STORE_OUTCOME : STORE_EVENT));
+        await(bench, &bench->results_count, i + 1);
+        assert_int_equal(bench->results[i], STORE_BROKEN);
+    }
+    queue_offer(bench->queue, bench->box_list, 1);
+    assert_int_equal(bench->broken, 1);
+    assert_int_equal(bench->store.writes, 1); /* the store is not touched again */
+    bench_close(bench);
+}
+
+static void standing_claim(void **state)
+{
+    struct bench *bench = bench_open(JOBS_MAX);
+    bench->store.fill = 2;
+    queue_offer(bench->queue, bench->box_list, 5);
+    await(bench, &bench->filled, 2); /* without any job */
+    gate(bench, true);
+    bench->store.fill = 1;
+    gate(bench, false);
+    assert_true(submit(bench, 0, STORE_EVENT));
+    await(bench, &bench->filled, 3);
+    assert_int_equal(bench->store.seen[1].boxes, 3);
+    queue_withdraw(bench->queue);
+    await(bench, &bench->emptied, 2);
+    assert_true(submit(bench, 1, STORE_EVENT));
+    await(bench, &bench->results_count, 2);
+    assert_int_equal(bench->store.seen[2].boxes, 0);
+    assert_int_equal(bench->store.writes, 3); /* nobody wrote without a reason */
+    bench_close(bench);
+}
+
+static void claims_when_due(void **state)
+{
+    struct bench *bench = bench_open(JOBS_MAX);
+    bench->store.next_due_in_ms = 15;
+    queue_offer(bench->queue, bench->box_list, 1);
+    await(bench, &bench->store.writes, 3);
+    pthread_mutex_lock(&bench->store.lock);
+    bench->store.fill = 1;
+    pthread_mutex_unlock(&bench->store.lock);
+    await(bench, &bench->filled, 1);
+    bench_close(bench);
+}
+
+static void close_writes_what_waits(void **state)
+{
+    struct bench *bench = bench_open(JOBS_MAX);
+    queue_offer(bench->queue, bench->box_list, 4);
+    hold_one(bench, 0);
+    for (int i = 1; i < 10; i++)
+        assert_true(submit(bench, i, STORE_OUTCOME));
+    gate(bench, false);
+    queue_close(bench->queue);
+    assert_int_equal(bench->results_count, 10);
+    assert_int_equal(bench->filled + bench->emptied, 4);
+    pthread_cond_destroy(&bench->store.change);
+    pthread_mutex_destroy(&bench->store.lock);
+    free(bench);
+}
+
+/* ---- many threads ---- */
+
+struct crowd {
+    struct queue *queue;
+    struct store store;
+    int done; /* under store.lock */
+};
+
+struct crowd_job {
+    struct queue_job job;
+    int times;
+};
+
+static void crowd_done(struct queue_job *job, enum store_status status)
+{
+    struct crowd *crowd = job->ctx;
+    ((struct crowd_job *)(void *)job)->times++;
+    pthread_mutex_lock(&crowd->store.lock);
+    crowd->done++;
+    pthread_cond_broadcast(&crowd->store.change);
+    pthread_mutex_unlock(&crowd->store.lock);
+}
+
+static void crowd_work(void *ctx, struct store_work **boxes, int count)
+{
+}
+
+static void *crowd_main(void *ctx)
+{
+    struct crowd *crowd = ctx;
+    struct crowd_job *jobs = calloc(JOBS_EACH, sizeof *jobs);
+    for (int i = 0; i < JOBS_EACH; i++) {
+        jobs[i].job = (struct queue_job){
+            .op = {.kind = i % 3 ? STORE_EVENT : STORE_OUTCOME}, .done = crowd_done, .ctx = crowd};
+        while (!queue_submit(crowd->queue, &jobs[i].job))
+            sched_yield();
+    }
+    return jobs;
+}
+
+static void many_threads(void **state)
+{
+    struct crowd crowd = {.store.next_due_in_ms = -1};
+    pthread_mutex_init(&crowd.store.lock, NULL);
+    pthread_cond_init(&crowd.store.change, NULL);
+    struct queue_config config = {.engine = &fake,
+                                  .store = &crowd.store,
+                                  .clock = clock_system(),
+                                  .batch_max = JOBS_MAX,
+                                  .waiting_max = 100,
+                                  .on_work = crowd_work,
+                                  .ctx = &crowd};
+    crowd.queue = queue_open(&config);
+    pthread_t threads[THREADS];
+    struct crowd_job *jobs[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, crowd_main, &crowd), 0);
+    for (int i = 0; i < THREADS; i++) {
+        void *result;
+        pthread_join(threads[i], &result);
+        jobs[i] = result;
+    }
+    queue_close(crowd.queue);
+    assert_int_equal(crowd.done, THREADS * JOBS_EACH);
+    for (int i = 0; i < THREADS; i++) {
+        for (int j = 0; j < JOBS_EACH; j++)
+            assert_int_equal(jobs[i][j].times, 1);
+        free(jobs[i]);
+    }
+    pthread_cond_destroy(&crowd.store.change);
+    pthread_mutex_destroy(&crowd.store.lock);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_commit_for_many),
+        cmocka_unit_test(full_queue_refuses_but_outcomes),
+        cmocka_unit_test(full_disk_still_records_outcomes),
+        cmocka_unit_test(full_for_outcomes_too),
+        cmocka_unit_test(down_is_said_to_all),
+        cmocka_unit_test(broken_once_and_for_all),
+        cmocka_unit_test(standing_claim),
+        cmocka_unit_test(claims_when_due),
+        cmocka_unit_test(close_writes_what_waits),
+        cmocka_unit_test(many_threads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
