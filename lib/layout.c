@@ -54,9 +54,14 @@ static int peek(const struct scan *scan)
     return scan->at < scan->end ? *scan->at : -1;
 }
 
+static bool is_space(unsigned char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static int skip_space(struct scan *scan)
 {
-    while (scan->at < scan->end && memchr(" \t\r\n", *scan->at, 4))
+    while (scan->at < scan->end && is_space(*scan->at))
         scan->at++;
     return peek(scan);
 }

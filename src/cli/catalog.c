@@ -8,11 +8,9 @@
 #include <stdio.h>
 
 static const char details[] =
-    "The event types of the platform, from one source with the server's GET /api/event_types: what each "
-    "means, in\n"
-    "English and Spanish, and a complete example. `documented` types have a published name, `stated` ones "
-    "are\n"
-    "promised by the guide, `inferred` ones follow from the states of their resource.";
+    "The event types of the platform: what each means, in English and Spanish, and a complete\n"
+    "example. `documented` types have a published name, `stated` ones are promised by the guide,\n"
+    "`inferred` ones follow from the states of their resource.";
 
 struct catalog {
     const char *section;

@@ -8,7 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ANSWER_LEN_MAX = 16 << 20, MEMORY_LEN_MAX = 64 << 10, CONNECT_MS_MAX = 10000, CALL_MS_MAX = 60000 };
+enum {
+    ANSWER_LEN_MAX = 16 << 20,
+    ANSWER_MEMORY_MAX = 2 * ANSWER_LEN_MAX,
+    MEMORY_LEN_MAX = 64 << 10,
+    CONNECT_MS_MAX = 10000,
+    CALL_MS_MAX = 60000
+};
 
 const char client_server_default[] = "http://127.0.0.1:8080";
 
@@ -32,7 +38,7 @@ int client_open(const struct usage *usage, const struct client_options *options,
     struct client *client = memory_zero(1, sizeof *client);
     client->command = usage->command;
     arena_init(&client->kept, MEMORY_LEN_MAX);
-    arena_init(&client->answer, ANSWER_LEN_MAX * 2);
+    arena_init(&client->answer, ANSWER_MEMORY_MAX);
     struct bytes server = bytes_of(options->server ? options->server : client_server_default);
     while (server.len > 0 && server.data[server.len - 1] == '/')
         server.len--;

@@ -4,10 +4,11 @@
 #include "show.h"
 #include "text.h"
 
-enum { PATH_LEN_MAX = 4096, LIMIT_MAX = 100 };
+enum { PATH_LEN_MAX = 4096, PATH_MEMORY_MAX = 4 * PATH_LEN_MAX, LIMIT_MAX = 100 };
 
-static const char details[] = "The events that the server has accepted for you: `list` shows the newest, "
-                              "`show` one of them with its snapshot.";
+static const char details[] =
+    "The events that the server has accepted for you: `list` shows the newest, `show` one of them\n"
+    "with its snapshot.";
 
 struct events {
     struct client_options server;
@@ -27,7 +28,7 @@ static bool list(const struct events *events, struct client *client)
     struct arena arena;
     struct text path;
 
-    arena_init(&arena, 4 * PATH_LEN_MAX);
+    arena_init(&arena, PATH_MEMORY_MAX);
     text_init(&path, &arena, PATH_LEN_MAX);
     text_printf(&path, "/api/events?sort=-id&page[size]=%lld", (long long)events->limit);
     if (events->type)

@@ -12,13 +12,14 @@ enum { ROWS_MAX = 24, HELP_COLUMN = 26 };
 
 int options_wrong(const struct usage *usage, const char *format, ...)
 {
+    char text[512];
     va_list args;
 
-    fprintf(stderr, "posthorn %s: ", usage->command);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    fprintf(stderr, "\n`posthorn %s --help` lists what there is.\n", usage->command);
+    fprintf(stderr, "posthorn %s: %s\n", usage->command, text);
+    fprintf(stderr, "`posthorn %s --help` lists what there is.\n", usage->command);
     return EXIT_USAGE;
 }
 
@@ -60,7 +61,7 @@ static bool parse_seconds(const char *text, int64_t *ms)
     if (!bytes_to_int64(whole, &seconds) || seconds > INT64_MAX / 1000 - 1)
         return false;
     for (size_t i = 0; i < 3; i++) {
-        char c = i < part.len ? part.data[i] : '0';
+        int c = i < part.len ? part.data[i] : '0';
         if (c < '0' || c > '9')
             return false;
         thousandths = thousandths * 10 + (c - '0');

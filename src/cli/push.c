@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { BODY_LEN_MAX = 1 << 20 };
+enum { BODY_LEN_MAX = 1 << 20, MEMORY_LEN_MAX = 8 * BODY_LEN_MAX };
 
 struct push {
     struct url url;
@@ -183,7 +183,7 @@ void push_send(struct push *push, struct json_object *example, struct push_outco
     struct text document;
 
     *outcome = (struct push_outcome){0};
-    arena_init(&arena, 8 * BODY_LEN_MAX);
+    arena_init(&arena, MEMORY_LEN_MAX);
     render(push, &arena, example, &document, outcome);
     request.body = text_bytes(&document);
     request.headers[request.header_count++] =

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 
 enum {
+    LINE_LEN_MAX = 16 * 1024,
+    DELAY_MS_MAX = 3600 * 1000,
     THREADS = 4,
     CONNECTIONS_MAX = 1000,
     IDLE_SECONDS = 60,
@@ -15,21 +17,19 @@ enum {
 };
 
 static const char details[] =
-    "Listens as a web-callbacks handler: writes each event into a file of its own, ID_TYPE.json, and "
-    "answers\n"
-    "200 once it is safely on disk. Prints a line an event. Every event_type is accepted; an event that "
-    "comes\n"
-    "again is recognised and stored once. With --api-key, requests whose WEBHOOK-AUTH is not the SHA-256 of "
-    "the\n"
-    "key get 401 before their body is read. --status and --delay make it misbehave, to see a sender retry.";
+    "Listens as a web-callbacks handler: each event goes into a file of its own, ID_TYPE.json, and\n"
+    "is answered with 200 once it is safely on disk. A line is printed for each. Every event_type\n"
+    "is accepted; an event that comes again is recognised and stored once. With --api-key, what\n"
+    "does not carry the SHA-256 of the key as WEBHOOK-AUTH gets 401 before its body is read.\n"
+    "--status and --delay make it misbehave, to see a sender retry.";
 
 static void ready(const struct receiver_config *config, const struct listener *listener)
 {
     struct arena arena;
     struct text line;
 
-    arena_init(&arena, 16 * 1024);
-    text_init(&line, &arena, 16 * 1024);
+    arena_init(&arena, LINE_LEN_MAX);
+    text_init(&line, &arena, LINE_LEN_MAX / 2);
     if (config->json) {
         text_printf(&line, "{\"listening\":\"http://%s\",\"dir\":", listener_address(listener));
         text_put_json(&line, bytes_of(config->folder));
@@ -107,7 +107,7 @@ int receive_main(int argc, char **argv)
          599},
         {"for", OPTION_NUMBER, &config.fault_count, "K", "do so for the first K requests only", NULL, 0,
          INT32_MAX},
-        {"delay", OPTION_SECONDS, &config.delay_ms, "SECONDS", "answer so much later", NULL, 0, 3600 * 1000},
+        {"delay", OPTION_SECONDS, &config.delay_ms, "SECONDS", "answer so much later", NULL, 0, DELAY_MS_MAX},
         {"json", OPTION_FLAG, &config.json, NULL, "a JSON object a line"},
     };
     const struct usage usage = {"receive",

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LINE_LEN_MAX = 8 * 1024, HEADERS_AUTH_MAX = 2 };
+enum { LINE_LEN_MAX = 8 * 1024, LINE_MEMORY_MAX = 4 * POSTHORN_DOCUMENT_LEN_MAX, HEADERS_AUTH_MAX = 2 };
 
 struct receiver {
     struct receiver_config config;
@@ -113,8 +113,8 @@ static void print_report(const struct receiver *receiver, const struct report *r
     char time[INSTANT_LEN];
 
     /* An id may be as long as its document; the arena bounds what of it is printed. */
-    arena_init(&arena, 4 * POSTHORN_DOCUMENT_LEN_MAX);
-    text_init(&line, &arena, receiver->config.json ? 4 * POSTHORN_DOCUMENT_LEN_MAX : LINE_LEN_MAX);
+    arena_init(&arena, LINE_MEMORY_MAX);
+    text_init(&line, &arena, receiver->config.json ? LINE_MEMORY_MAX : LINE_LEN_MAX);
     instant_format(clock_wall_ms(&receiver->clock), time);
     if (receiver->config.json)
         put_json_line(&line, report, receiver->config.folder, time);

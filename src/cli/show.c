@@ -3,7 +3,7 @@
 #include "terminal.h"
 #include "text.h"
 
-enum { LINE_LEN_MAX = 8 * 1024, DOCUMENT_LEN_MAX = 32 << 20 };
+enum { LINE_LEN_MAX = 8 * 1024, LINE_MEMORY_MAX = 4 * LINE_LEN_MAX, DOCUMENT_LEN_MAX = 32 << 20 };
 
 static struct json_object *descend(struct json_object *value, const char *path)
 {
@@ -50,7 +50,7 @@ void show_table(struct json_object *objects, const struct show_column *columns, 
         struct arena arena;
         struct text line;
         size_t until = 0;
-        arena_init(&arena, 4 * LINE_LEN_MAX);
+        arena_init(&arena, LINE_MEMORY_MAX);
         text_init(&line, &arena, LINE_LEN_MAX);
         for (size_t i = 0; i < count; i++) {
             if (i > 0)

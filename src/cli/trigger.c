@@ -8,14 +8,13 @@
 
 #include <stdio.h>
 
-enum { BODY_LEN_MAX = 1 << 20, TYPES_MAX = 64 };
+enum { BODY_LEN_MAX = 1 << 20, MEMORY_LEN_MAX = 4 * BODY_LEN_MAX, TYPES_MAX = 64 };
 
-static const char details[] = "Sends the catalogue's example of an event_type (`posthorn catalog` lists "
-                              "them). By default it goes through\n"
-                              "the server's API: accepted, made durable, delivered to your webhook_url. With "
-                              "--to it plays the server against\n"
-                              "that URL itself: same headers, same WEBHOOK-AUTH, same document, one attempt, "
-                              "and the outcome is printed.";
+static const char details[] =
+    "Sends the catalogue's example of an event_type (`posthorn catalog` lists them). By default it\n"
+    "goes through the server's API: accepted, made durable, delivered to your webhook_url. With --to\n"
+    "it plays the server against that URL itself: same headers, same WEBHOOK-AUTH, same document,\n"
+    "one attempt, and the outcome is printed.";
 
 struct trigger {
     struct client_options server;
@@ -156,7 +155,7 @@ static bool post_one(const struct trigger *trigger, struct client *client, const
     json_object_object_del(data, "id");
     json_object_object_del(attributes, "created_at");
     json_object_object_del(attributes, "sent_at");
-    arena_init(&arena, 4 * BODY_LEN_MAX);
+    arena_init(&arena, MEMORY_LEN_MAX);
     text_init(&body, &arena, BODY_LEN_MAX);
     json_put(&body, example);
     json_object_put(example);
