@@ -41,6 +41,10 @@ struct posthorn_text {
     X(AUTH_MISSING, "auth_missing", 401, "the WEBHOOK-AUTH header is missing")                               \
     X(AUTH_DOUBLED, "auth_doubled", 401, "there is more than one WEBHOOK-AUTH header")                       \
     X(AUTH_WRONG, "auth_wrong", 401, "WEBHOOK-AUTH is not the SHA-256 of the API key")                       \
+    X(SIGNATURE_MISSING, "signature_missing", 401,                                                           \
+      "a header of webhook-id, webhook-timestamp, webhook-signature is missing")                             \
+    X(SIGNATURE_TIME, "signature_time", 401, "webhook-timestamp is too far from this clock")                 \
+    X(SIGNATURE_WRONG, "signature_wrong", 401, "no signature in webhook-signature fits the secret")          \
     X(NOT_JSON, "not_json", 400, "the body is not valid JSON")                                               \
     X(NOT_AN_EVENT, "not_an_event", 400, "the body is JSON, but not an event document")                      \
     X(TOO_LARGE, "too_large", 413, "the body is larger than the limit")                                      \
@@ -79,6 +83,43 @@ POSTHORN_API enum posthorn_result posthorn_verify_one(const char *key, const cha
 /* What WEBHOOK-AUTH has to be for this key, with a NUL. OK, CRYPTO, BAD_ARGUMENT. */
 POSTHORN_API enum posthorn_result posthorn_digest(struct posthorn_text key,
                                                   char out[POSTHORN_DIGEST_HEX_LEN + 1]);
+
+/*
+ * The second signature, Standard Webhooks 1.0: every push also carries webhook-id (the event's id),
+ * webhook-timestamp (unix seconds of this attempt) and webhook-signature (`v1,BASE64` of HMAC-SHA256 or
+ * `v1a,BASE64` of Ed25519, several separated by a space) over `id.timestamp.body`. Unlike WEBHOOK-AUTH it
+ * also proves the body, and its age.
+ *
+ * Secrets are `whsec_BASE64` (HMAC, 24 to 64 bytes), `whsk_BASE64` (Ed25519, private: signs) and
+ * `whpk_BASE64` (its public half: verifies).
+ */
+enum { POSTHORN_SIGNATURE_LEN_MAX = 96, POSTHORN_SECRET_LEN_MAX = 128, POSTHORN_TOLERANCE_S = 300 };
+
+/* Any of `secrets` will do, so that one can be replaced without a gap. `id`, `timestamp` and `signatures` are
+ * the values of the three headers; `now_s` is your clock, and a timestamp further than tolerance_s from it is
+ * refused.
+ *
+ * OK, SIGNATURE_MISSING, SIGNATURE_TIME (not a number, or too far off; the signature was right),
+ * SIGNATURE_WRONG, CRYPTO; BAD_ARGUMENT without secrets or with a malformed one. */
+POSTHORN_API enum posthorn_result
+posthorn_verify_signature(const struct posthorn_text *secrets, size_t secret_count, struct posthorn_text id,
+                          struct posthorn_text timestamp, struct posthorn_text signatures,
+                          struct posthorn_text body, long long now_s, long long tolerance_s);
+
+/* The sender's side: one secret, prepared. Not for two threads at once. */
+struct posthorn_signer;
+/* `secret` is whsec_ or whsk_. OK, BAD_ARGUMENT, CRYPTO, NO_MEMORY. */
+POSTHORN_API enum posthorn_result posthorn_signer_open(struct posthorn_text secret,
+                                                       struct posthorn_signer **signer);
+/* Writes `v1,...` or `v1a,...` with a NUL. OK, CRYPTO. */
+POSTHORN_API enum posthorn_result posthorn_signer_sign(struct posthorn_signer *signer,
+                                                       struct posthorn_text id, long long timestamp_s,
+                                                       struct posthorn_text body,
+                                                       char out[POSTHORN_SIGNATURE_LEN_MAX]);
+POSTHORN_API void posthorn_signer_close(struct posthorn_signer *signer); /* NULL is fine */
+/* A new secret: whsec_ (public_key then is ""), or with `ed25519` whsk_ and its whpk_. OK, CRYPTO. */
+POSTHORN_API enum posthorn_result posthorn_secret_new(bool ed25519, char secret[POSTHORN_SECRET_LEN_MAX],
+                                                      char public_key[POSTHORN_SECRET_LEN_MAX]);
 
 /* ---- 2. event ------------------------------------------------------------------------------------------ */
 
@@ -139,12 +180,19 @@ enum { POSTHORN_NAME_LEN_MAX = 255 };
 /* Makes the folder if there is none (its parent must exist). OK, IO (errno says why), NO_MEMORY. */
 POSTHORN_API enum posthorn_result posthorn_store_open(const char *folder, struct posthorn_store **store);
 /*
- * OK         stored: written, fsynced, renamed, and the folder fsynced
- * DUPLICATE  its file was there already, with the same content (white space between tokens apart), and is
- * durable CONFLICT   there is a file for this id with other content; this event was kept beside it, durably,
- * as `NAME.HEX.conflict` UNSAFE     a link, folder, FIFO or the like has the name: nothing was written IO
- * errno says why; nothing of it will be mistaken for the event later NO_MEMORY, CRYPTO `name` (may be NULL)
- * receives the name of the file, for the first three.
+ * OK: stored; written, fsynced, renamed, and the folder fsynced.
+ *
+ * DUPLICATE: its file was there already with the same content (but for white space between tokens), and is
+ * durable.
+ *
+ * CONFLICT: this id has a file with other content; this event was kept beside it, durably, as
+ * `NAME.HEX.conflict`.
+ *
+ * UNSAFE: a link, folder, FIFO or the like has the name; nothing was written.
+ *
+ * IO: errno says why; nothing that was begun will be taken for the event later. Also NO_MEMORY, CRYPTO.
+ *
+ * `name` (may be NULL) receives the name of the file, for the first three.
  */
 POSTHORN_API enum posthorn_result posthorn_store_put(struct posthorn_store *store,
                                                      const struct posthorn_event *event,
