@@ -56,9 +56,10 @@ bool call_fail(struct call *call, enum api_error error, enum source_kind kind, c
 {
     va_list args;
     va_start(args, format);
-    call->failure = (struct failure_report){
-        .error = error, .source_kind = kind, .source = source, .detail = print(call, format, args)};
+    const char *detail = print(call, format, args);
     va_end(args);
+    call->failure =
+        (struct failure_report){.error = error, .source_kind = kind, .source = source, .detail = detail};
     return false;
 }
 

@@ -126,7 +126,7 @@ static int hex_value(char c)
 
 static bool digest_from_hex(const char *hex, unsigned char digest[DIGEST_LEN])
 {
-    for (int i = 0; i < DIGEST_LEN; i++) {
+    for (size_t i = 0; i < DIGEST_LEN; i++) {
         int high = hex_value(hex[2 * i]);
         int low = high < 0 ? -1 : hex_value(hex[2 * i + 1]);
         if (low < 0)

@@ -267,7 +267,7 @@ bool jsonapi_read_user(struct call *call, const struct request_document *documen
 {
     static const char at[] = "/data/relationships/user";
     struct json_object *relationship, *linkage;
-    struct bytes type, id;
+    struct bytes type = {0}, id = {0};
     int64_t named;
     if (!document->relationships ||
         !json_object_object_get_ex(document->relationships, "user", &relationship))
