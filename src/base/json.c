@@ -83,15 +83,14 @@ static void put_object(struct text *out, struct json_object *object, int indent)
     int inner = indent == COMPACT ? COMPACT : indent + 1;
     bool first = true;
     text_putc(out, '{');
-    json_object_object_foreach(object, name, member)
-    {
+    for (struct lh_entry *entry = json_object_get_object(object)->head; entry; entry = entry->next) {
         if (!first)
             text_putc(out, ',');
         first = false;
         put_break(out, inner);
-        text_put_json(out, bytes_of(name));
+        text_put_json(out, bytes_of(lh_entry_k(entry)));
         text_puts(out, indent == COMPACT ? ":" : ": ");
-        put_value(out, member, inner);
+        put_value(out, (struct json_object *)lh_entry_v(entry), inner);
     }
     if (!first)
         put_break(out, indent);

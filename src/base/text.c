@@ -12,20 +12,9 @@ void text_init(struct text *text, struct arena *arena, size_t len_max)
     *text = (struct text){.arena = arena, .len_max = len_max};
 }
 
-/* Room for `more` bytes and a NUL, as far as the limits let; how many there are is the answer. */
-static size_t reserve(struct text *text, size_t more)
+/* Moves to a larger block, or makes the one it has larger. False: the arena is full. */
+static bool grow(struct text *text, size_t needed)
 {
-    if (text->overflow)
-        return 0;
-    if (more < text->cap - text->len && text->cap)
-        return more;
-    if (more > text->len_max - text->len) {
-        text->overflow = true;
-        more = text->len_max - text->len;
-    }
-    size_t needed = text->len + more + 1;
-    if (needed <= text->cap)
-        return more;
     size_t cap = text->cap ? text->cap * 2 : TEXT_CAP_MIN;
     if (cap > text->len_max + 1)
         cap = text->len_max + 1;
@@ -33,28 +22,41 @@ static size_t reserve(struct text *text, size_t more)
         cap = needed;
     if (text->cap && arena_extend(text->arena, text->data, text->cap, cap)) {
         text->cap = cap;
-        return more;
+        return true;
     }
     char *data = arena_alloc(text->arena, cap);
     if (!data && cap > needed)
         data = arena_alloc(text->arena, cap = needed);
-    if (!data) {
-        text->overflow = true;
-        return text->cap ? text->cap - text->len - 1 : 0;
-    }
+    if (!data)
+        return false;
     if (text->len)
         memcpy(data, text->data, text->len);
     data[text->len] = '\0';
     text->data = data;
     text->cap = cap;
-    return more;
+    return true;
+}
+
+/* Room for `more` bytes and a NUL: as many of them as the limits let is the answer. */
+static size_t reserve(struct text *text, size_t more)
+{
+    if (text->overflow)
+        return 0;
+    if (text->cap && more < text->cap - text->len)
+        return more;
+    if (more > text->len_max - text->len) {
+        text->overflow = true;
+        more = text->len_max - text->len;
+    }
+    if (text->len + more + 1 <= text->cap || grow(text, text->len + more + 1))
+        return more;
+    text->overflow = true;
+    return text->cap ? text->cap - text->len - 1 : 0;
 }
 
 void text_put(struct text *text, struct bytes piece)
 {
     size_t len = reserve(text, piece.len);
-    if (len > piece.len)
-        len = piece.len;
     if (!len)
         return;
     memcpy(text->data + text->len, piece.data, len);
@@ -69,7 +71,10 @@ void text_puts(struct text *text, const char *piece)
 
 void text_putc(struct text *text, char c)
 {
-    text_put(text, bytes_make(&c, 1));
+    if (!reserve(text, 1))
+        return;
+    text->data[text->len++] = c;
+    text->data[text->len] = '\0';
 }
 
 void text_printf(struct text *text, const char *format, ...)
