@@ -5,7 +5,7 @@
 
 /* Ciphertext the kernel would not take at once. One record is pending at a time, unless the other side makes
  * TLS itself talk; then this is the limit. */
-enum { CIPHER_PENDING_MAX = 64 * 1024 };
+enum { CIPHER_PENDING_MAX = 32 * 1024 };
 
 struct cipher_write {
     uv_write_t req;
@@ -169,13 +169,6 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
         else
             read_tls(c);
     }
-}
-
-bool connection_drained(struct connection *c)
-{
-    struct bytes piece;
-    char buffer[16];
-    return !c->peer.https || tls_read(&c->tls, buffer, sizeof buffer, &piece) == TLS_WANTS_INPUT;
 }
 
 static enum failure quiet_tls(struct connection *c, uv_os_fd_t fd)

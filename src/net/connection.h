@@ -81,8 +81,6 @@ void connection_secure(struct connection *connection);
 /* NONE if nothing has come that belongs to no request: EARLY_RESPONSE, CLOSED_EARLY, RESET, ... otherwise.
  * Asked right before a request is written; TLS session tickets are taken in on the way. */
 enum failure connection_quiet(struct connection *connection);
-/* The same for what has been read from the socket already, without a look at the socket. */
-bool connection_drained(struct connection *connection);
 
 enum connection_written { CONNECTION_WRITTEN, CONNECTION_WRITE_PENDING, CONNECTION_WRITE_FAILED };
 /* The views must live until `written`, or until the connection is closed. */

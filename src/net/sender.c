@@ -145,8 +145,7 @@ static void attempt_release(struct attempt *a, bool healthy)
         dialer_stop(&a->dialer);
     if (!connection)
         return;
-    if (healthy && a->written && !a->read_ended && !a->surplus && response_keep_alive(a->response) &&
-        connection_drained(connection))
+    if (healthy && a->written && !a->read_ended && !a->surplus && response_keep_alive(a->response))
         pool_put(&a->sender->pool, connection);
     else
         connection_close(connection);
@@ -247,6 +246,7 @@ static bool attempt_resend(struct attempt *a)
 {
     if (!a->reused || a->resent || response_started(a->response))
         return false;
+    a->written = false;
     a->resent = true;
     a->reused = false;
     connection_close(a->connection);
@@ -279,8 +279,6 @@ static void attempt_send(struct attempt *a)
 
     connection_own(connection, &exchange_handler, a);
     a->address = connection->address;
-    a->written = a->read_ended = a->surplus = false;
-    a->response = response_init(a->response);
     switch (connection_write(connection, a->head, a->body)) {
     case CONNECTION_WRITTEN:
         a->written = true;

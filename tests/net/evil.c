@@ -411,22 +411,41 @@ static SSL_CTX *tls_context(const struct evil_config *config)
     return tls;
 }
 
-static int listen_on(int family, int port, bool small_window, int backlog)
+struct place {
+    struct sockaddr_storage address;
+    socklen_t len;
+};
+
+static struct place place_of(const char *address, int port)
 {
-    struct sockaddr_in v4 = {
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct sockaddr_in6 v6 = {
-        .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-    const struct sockaddr *address = family == AF_INET ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
-    socklen_t len = family == AF_INET ? sizeof v4 : sizeof v6;
-    int size = 4096, one = 1, fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct place place = {.len = sizeof(struct sockaddr_in)};
+    struct sockaddr_in *v4 = (void *)&place.address;
+    struct sockaddr_in6 *v6 = (void *)&place.address;
+
+    if (inet_pton(AF_INET, address, &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons((uint16_t)port);
+        return place;
+    }
+    must(inet_pton(AF_INET6, address, &v6->sin6_addr) == 1, address);
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons((uint16_t)port);
+    place.len = sizeof *v6;
+    return place;
+}
+
+static int listen_on(const char *address, int port, bool small_window, int backlog)
+{
+    struct place place = place_of(address, port);
+    int size = 4096, one = 1;
+    int fd = socket(place.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (small_window)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-    if (bind(fd, address, len) == 0 && listen(fd, backlog) == 0)
+    if (bind(fd, (void *)&place.address, place.len) == 0 && listen(fd, backlog) == 0)
         return fd;
     close(fd);
     return -1;
@@ -448,7 +467,7 @@ struct evil *evil_open(const struct evil_config *config)
     e->config = *config;
     e->config.script = strdup(config->script);
     e->fd = -1;
-    e->listener = listen_on(AF_INET, 0, config->small_window, 64);
+    e->listener = listen_on("127.0.0.1", 0, config->small_window, 64);
     must(e->listener >= 0 && pipe2(e->stop_pipe, O_CLOEXEC) == 0, "listen");
     e->port = port_of(e->listener);
     if (config->tls)
@@ -518,27 +537,24 @@ void evil_close(struct evil *e, struct evil_record *record)
 
 int evil_closed_port(void)
 {
-    int fd = listen_on(AF_INET, 0, false, 1);
+    int fd = listen_on("127.0.0.1", 0, false, 1);
     must(fd >= 0, "listen");
     int port = port_of(fd);
     close(fd);
     return port;
 }
 
-bool black_hole_open(struct black_hole *hole, int family, int *port)
+bool black_hole_open(struct black_hole *hole, const char *address, int *port)
 {
-    struct sockaddr_in6 address;
-    socklen_t len = sizeof address;
-
-    *hole = (struct black_hole){.listener = listen_on(family, *port, false, 0)};
+    *hole = (struct black_hole){.listener = listen_on(address, *port, false, 0)};
     if (hole->listener < 0)
         return false;
     *port = port_of(hole->listener);
-    must(getsockname(hole->listener, (struct sockaddr *)&address, &len) == 0, "getsockname");
+    struct place place = place_of(address, *port);
     for (int i = 0; i < 8; i++) {
-        int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        int fd = socket(place.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         must(fd >= 0, "socket");
-        connect(fd, (struct sockaddr *)&address, len);
+        connect(fd, (void *)&place.address, place.len);
         hole->fillers[hole->filler_count++] = fd;
     }
     return true;

@@ -52,6 +52,6 @@ int evil_closed_port(void);
 struct black_hole {
     int listener, fillers[8], filler_count;
 };
-/* port 0: any. False: the address family is not available. */
-bool black_hole_open(struct black_hole *hole, int family, int *port);
+/* A loopback address; port 0: any. False: the address family is not available. */
+bool black_hole_open(struct black_hole *hole, const char *address, int *port);
 void black_hole_close(struct black_hole *hole);

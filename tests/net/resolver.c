@@ -56,6 +56,8 @@ static const struct stub_record records[] = {
      NULL,
      60},
     {"many.posthorn.example", true, STUB_ANSWER},
+    {"hole.posthorn.example", false, STUB_ANSWER, {"127.0.0.2", "127.0.0.1"}, NULL, 60},
+    {"hole.posthorn.example", true, STUB_ANSWER},
     {"crowd.posthorn.example",
      false,
      STUB_ANSWER,
@@ -83,13 +85,18 @@ static bool allow_all_but_canaries(void *ctx, const struct sockaddr *address)
     return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 }
 
-static void act_open(struct act *act, int dns_ms)
+static void act_begin(struct act *act)
 {
     act->dns = stub_dns_open(records);
     snprintf(act->servers, sizeof act->servers, "127.0.0.1:%d", stub_dns_port(act->dns));
     scene_init(&act->scene);
     act->scene.dns_servers = act->servers;
     act->scene.allow = allow_all_but_canaries;
+}
+
+static void act_open(struct act *act, int dns_ms)
+{
+    act_begin(act);
     if (dns_ms)
         act->scene.limits.dns_ms = dns_ms;
     scene_open(&act->scene);
@@ -226,12 +233,31 @@ static void test_second_family(void **state)
     int port = evil_port(evil);
     struct act act;
 
-    if (!black_hole_open(&hole, AF_INET6, &port)) {
+    if (!black_hole_open(&hole, "::1", &port)) {
         evil_close(evil, NULL);
         skip(); /* no IPv6 here */
     }
     act_open(&act, 0);
     attempt(&act, "both.posthorn.example", port);
+    assert_int_equal(act.scene.result.failure, FAILURE_NONE);
+    act_close(&act);
+    black_hole_close(&hole);
+    evil_close(evil, NULL);
+}
+
+/* One address may not use up the time of all. */
+static void test_next_address(void **state)
+{
+    struct evil *evil = evil_open(&(struct evil_config){.script = EXCHANGE});
+    struct black_hole hole;
+    int port = evil_port(evil);
+    struct act act;
+
+    assert_true(black_hole_open(&hole, "127.0.0.2", &port));
+    act_begin(&act);
+    act.scene.limits.connect_ms = 100;
+    scene_open(&act.scene);
+    attempt(&act, "hole.posthorn.example", port);
     assert_int_equal(act.scene.result.failure, FAILURE_NONE);
     act_close(&act);
     black_hole_close(&hole);
@@ -318,6 +344,7 @@ int main(void)
         cmocka_unit_test(test_answers_are_kept_for_their_ttl),
         cmocka_unit_test(test_one_look_up_for_all),
         cmocka_unit_test(test_second_family),
+        cmocka_unit_test(test_next_address),
         cmocka_unit_test(test_aborted_while_asking),
         cmocka_unit_test(test_no_file_descriptors),
         cmocka_unit_test(test_no_network),

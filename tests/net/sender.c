@@ -307,7 +307,7 @@ static void expect_black_hole(struct sender_limits limits)
     char url[64];
     int port = 0;
 
-    assert_true(black_hole_open(&hole, AF_INET, &port));
+    assert_true(black_hole_open(&hole, "127.0.0.1", &port));
     scene_init(&scene);
     merge_limits(&scene.limits, &limits);
     scene_open(&scene);

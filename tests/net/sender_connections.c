@@ -84,7 +84,7 @@ static void test_answer_while_idle(void **state)
             struct act act;
             act_open(&act, state,
                      "accept; " EXCHANGE "until 1; send \"" OK_ANSWER
-                     "\"; mark; accept; request; send \"" BUSY_ANSWER "\"; await",
+                     "\"; mark; until 2; accept; request; send \"" BUSY_ANSWER "\"; await",
                      https);
             expect(&act, FAILURE_NONE, 200, false);
             assert_int_equal(scene_stats(&act.scene).idle, 1);
@@ -94,6 +94,7 @@ static void test_answer_while_idle(void **state)
                 scene_turn(&act.scene);
                 assert_int_equal(scene_stats(&act.scene).idle, 0);
             }
+            evil_go(act.evil);
             expect(&act, FAILURE_NONE, 503, false);
             act_close(&act);
             assert_int_equal(act.record.requests, 2);
@@ -132,8 +133,10 @@ static void test_end_while_idle(void **state)
                 expect(&act, FAILURE_NONE, 200, false);
                 evil_go(act.evil);
                 assert_true(evil_wait(act.evil, 1, WAIT_MS));
-                if (seen)
+                if (seen) {
                     scene_turn(&act.scene);
+                    assert_int_equal(scene_stats(&act.scene).idle, 0);
+                }
                 expect(&act, FAILURE_NONE, 503, false);
                 act_close(&act);
                 assert_int_equal(act.record.requests, 2);
