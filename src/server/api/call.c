@@ -13,23 +13,23 @@ enum {
 
 /* ---- memory ---- */
 
-static const char *print(struct call *call, const char *format, va_list args)
+/* A cut inside a character, or a stranger's control bytes, would spoil the answer. */
+static const char *keep_printable(struct call *call, const char *text)
 {
-    char buffer[DETAIL_LEN_MAX];
-    vsnprintf(buffer, sizeof buffer, format, args);
-    struct text safe; /* a cut inside a character would make the answer's JSON invalid */
-    text_init(&safe, &call->request->arena, 4 * sizeof buffer);
-    text_put_printable(&safe, bytes_of(buffer));
+    struct text safe;
+    text_init(&safe, &call->request->arena, 4 * DETAIL_LEN_MAX);
+    text_put_printable(&safe, bytes_of(text));
     return safe.data ? safe.data : "";
 }
 
 const char *call_printf(struct call *call, const char *format, ...)
 {
+    char buffer[DETAIL_LEN_MAX];
     va_list args;
     va_start(args, format);
-    const char *printed = print(call, format, args);
+    vsnprintf(buffer, sizeof buffer, format, args);
     va_end(args);
-    return printed;
+    return keep_printable(call, buffer);
 }
 
 const char *call_pointer(struct call *call, const char *base, const char *name)
@@ -54,12 +54,13 @@ const char *call_pointer(struct call *call, const char *base, const char *name)
 bool call_fail(struct call *call, enum api_error error, enum source_kind kind, const char *source,
                const char *format, ...)
 {
+    char buffer[DETAIL_LEN_MAX];
     va_list args;
     va_start(args, format);
-    const char *detail = print(call, format, args);
+    vsnprintf(buffer, sizeof buffer, format, args);
     va_end(args);
-    call->failure =
-        (struct failure_report){.error = error, .source_kind = kind, .source = source, .detail = detail};
+    call->failure = (struct failure_report){
+        .error = error, .source_kind = kind, .source = source, .detail = keep_printable(call, buffer)};
     return false;
 }
 
@@ -94,6 +95,7 @@ void call_warn(struct call *call, const char *code, int line, int column, const 
 {
     if (call->warning_count == CALL_WARNINGS_MAX)
         return;
+    char buffer[DETAIL_LEN_MAX];
     va_list args;
     va_start(args, format);
     call->warnings[call->warning_count++] =
