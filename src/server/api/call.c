@@ -17,7 +17,7 @@ enum {
 static const char *keep_printable(struct call *call, const char *text)
 {
     struct text safe;
-    text_init(&safe, &call->request->arena, 4 * DETAIL_LEN_MAX);
+    text_init(&safe, &call->request->arena, (size_t)4 * DETAIL_LEN_MAX);
     text_put_printable(&safe, bytes_of(text));
     return safe.data ? safe.data : "";
 }
@@ -98,9 +98,10 @@ void call_warn(struct call *call, const char *code, int line, int column, const 
     char buffer[DETAIL_LEN_MAX];
     va_list args;
     va_start(args, format);
-    call->warnings[call->warning_count++] =
-        (struct warning){.code = code, .detail = print(call, format, args), .line = line, .column = column};
+    vsnprintf(buffer, sizeof buffer, format, args);
     va_end(args);
+    call->warnings[call->warning_count++] = (struct warning){
+        .code = code, .detail = keep_printable(call, buffer), .line = line, .column = column};
 }
 
 /* ---- the store ---- */
