@@ -1,0 +1,173 @@
+#include "vault.h"
+#include "digest.h"
+#include "memory.h"
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    KEY_LEN = 32,
+    KEY_HEX_LEN = 64,
+    NONCE_LEN = 12,
+    TAG_LEN = 16,
+    VERSION = 1,
+    HEAD_LEN = 1 + NONCE_LEN + TAG_LEN
+};
+
+struct vault {
+    unsigned char key[KEY_LEN];
+};
+
+const char *vault_error_sentence(enum vault_error error)
+{
+    switch (error) {
+    case VAULT_OK:
+        return "done";
+    case VAULT_UNREADABLE:
+        return "the key file cannot be read or made";
+    case VAULT_MALFORMED:
+        return "the key file does not hold a key of 64 hex digits";
+    case VAULT_EXPOSED:
+        return "the key file is readable by others: chmod 600 it";
+    case VAULT_SEALED:
+        return "a secret in the database was sealed with another key file";
+    }
+    return "unknown";
+}
+
+/* ---- the key file ---- */
+
+static enum vault_error key_make(const char *path)
+{
+    char hex[KEY_HEX_LEN + 2];
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno == EEXIST ? VAULT_OK : VAULT_UNREADABLE; /* somebody else just made it: read theirs */
+    digest_random_hex(hex, KEY_LEN);
+    hex[KEY_HEX_LEN] = '\n';
+    bool written = write(fd, hex, KEY_HEX_LEN + 1) == KEY_HEX_LEN + 1 && fsync(fd) == 0;
+    OPENSSL_cleanse(hex, sizeof hex);
+    return close(fd) == 0 && written ? VAULT_OK : VAULT_UNREADABLE;
+}
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static enum vault_error key_parse(const char *hex, ssize_t len, unsigned char key[KEY_LEN])
+{
+    bool right = len == KEY_HEX_LEN || (len == KEY_HEX_LEN + 1 && hex[KEY_HEX_LEN] == '\n');
+    for (int i = 0; right && i < KEY_LEN; i++) {
+        int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
+        right = high >= 0 && low >= 0;
+        key[i] = (unsigned char)(high * 16 + low);
+    }
+    return right ? VAULT_OK : VAULT_MALFORMED;
+}
+
+static enum vault_error key_read(const char *path, unsigned char key[KEY_LEN])
+{
+    char hex[KEY_HEX_LEN + 2];
+    struct stat about;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return VAULT_UNREADABLE;
+    enum vault_error error = VAULT_UNREADABLE;
+    if (fstat(fd, &about) == 0) {
+        ssize_t len = read(fd, hex, sizeof hex);
+        error = about.st_mode & 077 ? VAULT_EXPOSED : len < 0 ? VAULT_UNREADABLE : key_parse(hex, len, key);
+    }
+    OPENSSL_cleanse(hex, sizeof hex);
+    close(fd);
+    return error;
+}
+
+enum vault_error vault_open(const char *path, struct vault **vault)
+{
+    struct vault *opened = memory_zero(1, sizeof *opened);
+    enum vault_error error = key_read(path, opened->key);
+    if (error == VAULT_UNREADABLE && errno == ENOENT) {
+        error = key_make(path);
+        if (error == VAULT_OK)
+            error = key_read(path, opened->key);
+    }
+    if (error != VAULT_OK) {
+        vault_close(opened);
+        opened = NULL;
+    }
+    *vault = opened;
+    return error;
+}
+
+void vault_close(struct vault *vault)
+{
+    if (!vault)
+        return;
+    OPENSSL_cleanse(vault, sizeof *vault);
+    free(vault);
+}
+
+/* ---- sealing ---- */
+
+struct bytes vault_seal(const struct vault *vault, struct bytes context, struct bytes plain,
+                        struct arena *arena)
+{
+    unsigned char *out = arena_alloc(arena, HEAD_LEN + plain.len);
+    if (!out)
+        return (struct bytes){NULL, 0};
+    unsigned char *nonce = out + 1, *tag = nonce + NONCE_LEN, *text = tag + TAG_LEN;
+    int len = 0, tail = 0;
+    out[0] = VERSION;
+    digest_random(nonce, NONCE_LEN);
+    EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
+    bool sealed =
+        cipher && EVP_EncryptInit_ex(cipher, EVP_aes_256_gcm(), NULL, vault->key, nonce) == 1 &&
+        EVP_EncryptUpdate(cipher, NULL, &len, (const unsigned char *)context.data, (int)context.len) == 1 &&
+        EVP_EncryptUpdate(cipher, text, &len, (const unsigned char *)plain.data, (int)plain.len) == 1 &&
+        EVP_EncryptFinal_ex(cipher, text + len, &tail) == 1 &&
+        EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_GET_TAG, TAG_LEN, tag) == 1;
+    EVP_CIPHER_CTX_free(cipher);
+    assert(sealed && "AES-GCM takes every key, nonce and text");
+    return bytes_make(out, HEAD_LEN + plain.len);
+}
+
+static bool unseal(const struct vault *vault, struct bytes context, struct bytes sealed, unsigned char *out)
+{
+    const unsigned char *nonce = (const unsigned char *)sealed.data + 1;
+    unsigned char tag[TAG_LEN];
+    int len = 0, tail = 0;
+    memcpy(tag, nonce + NONCE_LEN, TAG_LEN);
+    EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
+    bool opened =
+        cipher && EVP_DecryptInit_ex(cipher, EVP_aes_256_gcm(), NULL, vault->key, nonce) == 1 &&
+        EVP_DecryptUpdate(cipher, NULL, &len, (const unsigned char *)context.data, (int)context.len) == 1 &&
+        EVP_DecryptUpdate(cipher, out, &len, nonce + NONCE_LEN + TAG_LEN, (int)(sealed.len - HEAD_LEN)) ==
+            1 &&
+        EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_SET_TAG, TAG_LEN, tag) == 1 &&
+        EVP_DecryptFinal_ex(cipher, out + len, &tail) == 1;
+    EVP_CIPHER_CTX_free(cipher);
+    return opened;
+}
+
+enum vault_error vault_unseal(const struct vault *vault, struct bytes context, struct bytes sealed,
+                              struct arena *arena, struct bytes *plain)
+{
+    if (sealed.len < HEAD_LEN || sealed.data[0] != VERSION)
+        return VAULT_SEALED;
+    unsigned char *out = arena_alloc(arena, sealed.len - HEAD_LEN + 1);
+    if (!out)
+        return VAULT_SEALED;
+    if (!unseal(vault, context, sealed, out)) {
+        OPENSSL_cleanse(out, sealed.len - HEAD_LEN + 1);
+        return VAULT_SEALED;
+    }
+    out[sealed.len - HEAD_LEN] = '\0';
+    *plain = bytes_make(out, sealed.len - HEAD_LEN);
+    return VAULT_OK;
+}

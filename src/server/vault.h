@@ -1,0 +1,34 @@
+/*
+ * vault: what must be readable again, but not at rest: signing secrets and the private keys of TLS
+ * identities.
+ *
+ * AES-256-GCM with a random key from a file of its own (setting key-file; mode 0600), so that a copy of the
+ * database alone tells nothing. A sealed blob is bound to a context ("signing/5"): moved to another user it
+ * does not open. Layout: one version byte, 12 bytes of nonce, 16 of tag, ciphertext.
+ *
+ * Read-only after opening: any number of threads.
+ */
+#pragma once
+#include "arena.h"
+
+struct vault;
+
+enum vault_error {
+    VAULT_OK,
+    VAULT_UNREADABLE, /* errno says why */
+    VAULT_MALFORMED,  /* not a key of 64 hex digits */
+    VAULT_EXPOSED,    /* the file is readable by group or others */
+    VAULT_SEALED      /* not sealed with this key and context, or changed since */
+};
+const char *vault_error_sentence(enum vault_error error);
+
+/* Makes the file, with a new key, when there is none. */
+enum vault_error vault_open(const char *path, struct vault **vault);
+void vault_close(struct vault *vault); /* wipes the key */
+
+/* On the arena; data NULL: too large for it. */
+struct bytes vault_seal(const struct vault *vault, struct bytes context, struct bytes plain,
+                        struct arena *arena);
+/* OK or SEALED; on OK *plain is on the arena. The caller wipes it when done. */
+enum vault_error vault_unseal(const struct vault *vault, struct bytes context, struct bytes sealed,
+                              struct arena *arena, struct bytes *plain);
