@@ -1,5 +1,6 @@
 #include "connection.h"
 #include "memory.h"
+#include "owner.h"
 #include <assert.h>
 #include <errno.h>
 
@@ -382,8 +383,7 @@ static void on_connected(uv_connect_t *req, int status)
 
 void connection_connect_passed(struct deadline *deadline)
 {
-    struct connection *c =
-        (struct connection *)(void *)((char *)deadline - offsetof(struct connection, deadline));
+    struct connection *c = OWNER_OF(deadline, struct connection, deadline);
     c->handler->connected(c, FAILURE_CONNECT_TIMEOUT);
 }
 

@@ -1,5 +1,5 @@
 #include "dialer.h"
-#include <stddef.h>
+#include "owner.h"
 
 static void advance(struct dialer *dialer);
 
@@ -72,7 +72,7 @@ static void advance(struct dialer *dialer)
 
 void dialer_second_passed(struct deadline *deadline)
 {
-    advance((struct dialer *)(void *)((char *)deadline - offsetof(struct dialer, second)));
+    advance(OWNER_OF(deadline, struct dialer, second));
 }
 
 enum failure dialer_start(struct dialer *dialer, const struct addresses *addresses)

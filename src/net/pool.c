@@ -1,5 +1,6 @@
 #include "pool.h"
 #include "memory.h"
+#include "owner.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -40,7 +41,7 @@ static const struct connection_handler idle_handler = {
 
 void pool_idle_passed(struct deadline *deadline)
 {
-    discard((struct connection *)(void *)((char *)deadline - offsetof(struct connection, deadline)));
+    discard(OWNER_OF(deadline, struct connection, deadline));
 }
 
 void pool_init(struct pool *pool, int count_max, struct deadline_queue *idle_limit)
@@ -56,7 +57,7 @@ static struct connection *oldest(struct pool *pool)
 {
     struct deadline *first = pool->idle_limit->ring.next;
     assert(first != &pool->idle_limit->ring);
-    return (struct connection *)(void *)((char *)first - offsetof(struct connection, deadline));
+    return OWNER_OF(first, struct connection, deadline);
 }
 
 void pool_fini(struct pool *pool)

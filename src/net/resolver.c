@@ -1,5 +1,6 @@
 #include "resolver.h"
 #include "memory.h"
+#include "owner.h"
 #include "url.h"
 #include <ares.h>
 #include <assert.h>
@@ -250,7 +251,7 @@ static void lookup_done(struct lookup *lookup, enum failure failure)
 
 void resolver_second_passed(struct deadline *deadline)
 {
-    answer_waiting((struct name *)(void *)((char *)deadline - offsetof(struct name, second)));
+    answer_waiting(OWNER_OF(deadline, struct name, second));
 }
 
 static void look_up(struct lookup *lookup);

@@ -1,6 +1,7 @@
 #include "sender.h"
 #include "dialer.h"
 #include "memory.h"
+#include "owner.h"
 #include "pool.h"
 #include "request.h"
 #include "resolver.h"
@@ -53,7 +54,7 @@ struct attempt {
     struct sockaddr_storage address; /* ss_family 0: none was tried */
 
     bool starting; /* sender_start has not returned yet */
-    bool reused, resent, mixed_answer;
+    bool reused, mixed_answer;
     bool written;    /* the whole request has gone to the kernel */
     bool read_ended; /* nothing more will come */
     bool surplus;    /* bytes came behind the response */
@@ -185,15 +186,13 @@ static void attempt_end(struct attempt *a, enum failure cause)
 
 static void on_stage_passed(struct deadline *deadline)
 {
-    struct attempt *a =
-        (struct attempt *)(void *)((char *)deadline - offsetof(struct attempt, stage_deadline));
+    struct attempt *a = OWNER_OF(deadline, struct attempt, stage_deadline);
     attempt_finish(a, a->stage == STAGE_ENDING ? a->failure : stage_passed[a->stage]);
 }
 
 static void on_whole_passed(struct deadline *deadline)
 {
-    struct attempt *a =
-        (struct attempt *)(void *)((char *)deadline - offsetof(struct attempt, whole_deadline));
+    struct attempt *a = OWNER_OF(deadline, struct attempt, whole_deadline);
     attempt_finish(a, a->stage == STAGE_ENDING ? a->failure : FAILURE_TIMEOUT);
 }
 
@@ -244,11 +243,10 @@ static void on_write_failed(struct connection *connection)
 /* A kept-alive connection that ends without one byte was most likely closed just as we wrote. */
 static bool attempt_resend(struct attempt *a)
 {
-    if (!a->reused || a->resent || response_started(a->response))
+    if (!a->reused || response_started(a->response))
         return false;
     a->written = false;
-    a->resent = true;
-    a->reused = false;
+    a->reused = false; /* so that there is no third time */
     connection_close(a->connection);
     a->connection = NULL;
     attempt_resolve(a);
@@ -312,7 +310,7 @@ static const struct connection_handler exchange_handler = {.secured = on_secured
 
 static void on_dialled(struct dialer *dialer, struct connection *connection, enum failure failure)
 {
-    struct attempt *a = (struct attempt *)(void *)((char *)dialer - offsetof(struct attempt, dialer));
+    struct attempt *a = OWNER_OF(dialer, struct attempt, dialer);
 
     a->address = dialer->address;
     if (failure != FAILURE_NONE) {
@@ -362,7 +360,7 @@ static void attempt_dial(struct attempt *a, const struct addresses *addresses)
 static void on_resolved(struct resolver_question *question, enum failure failure,
                         const struct addresses *addresses)
 {
-    struct attempt *a = (struct attempt *)(void *)((char *)question - offsetof(struct attempt, question));
+    struct attempt *a = OWNER_OF(question, struct attempt, question);
     if (failure == FAILURE_NONE)
         attempt_dial(a, addresses);
     else
@@ -434,7 +432,7 @@ static void attempt_prepare(struct attempt *a, const struct sender_request *requ
     a->body = request->body;
     a->failure = FAILURE_NONE;
     a->address.ss_family = 0;
-    a->reused = a->resent = a->mixed_answer = false;
+    a->reused = a->mixed_answer = false;
     a->written = a->read_ended = a->surplus = false;
     a->response = response_init(a->response);
     peer_init(&a->peer, request->pool_key, &request->url);
@@ -492,7 +490,7 @@ static void set_limits(struct sender *sender)
 
 static void on_abandoned(uv_handle_t *timer)
 {
-    free((char *)timer - offsetof(struct sender, deadlines.timer));
+    free(OWNER_OF(timer, struct sender, deadlines.timer));
 }
 
 struct sender *sender_open(const struct sender_config *config)

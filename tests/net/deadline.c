@@ -1,0 +1,122 @@
+/* Time limits: each passes once, in its order, unless it was lifted; also when that happens in the middle of
+ * another's passing. */
+#include "deadline.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+/* after the above */
+#include <cmocka.h>
+
+struct entry {
+    struct deadline deadline; /* first */
+    char name;
+    struct entry *lifts, *sets;
+    struct deadline_queue *again;
+};
+
+static char passed_names[32];
+
+static void on_passed(struct deadline *deadline)
+{
+    struct entry *entry = (struct entry *)(void *)deadline;
+    size_t count = strlen(passed_names);
+
+    assert_true(count < sizeof passed_names - 1);
+    passed_names[count] = entry->name;
+    assert_null(deadline->next);
+    if (entry->lifts)
+        deadline_lift(&entry->lifts->deadline);
+    if (entry->sets)
+        deadline_set(&entry->sets->deadline, entry->again);
+    entry->sets = NULL;
+}
+
+struct clockwork {
+    uv_loop_t loop;
+    struct deadlines deadlines;
+    struct deadline_queue *soon, *late, *at_once;
+};
+
+static void clockwork_open(struct clockwork *c)
+{
+    memset(passed_names, 0, sizeof passed_names);
+    assert_int_equal(uv_loop_init(&c->loop), 0);
+    deadlines_init(&c->deadlines, &c->loop);
+    c->late = deadlines_queue(&c->deadlines, 30, on_passed);
+    c->soon = deadlines_queue(&c->deadlines, 5, on_passed);
+    c->at_once = deadlines_queue(&c->deadlines, 0, on_passed);
+}
+
+/* Runs until nothing is set any more. */
+static void clockwork_run(struct clockwork *c, const char *expected)
+{
+    uv_run(&c->loop, UV_RUN_DEFAULT);
+    assert_string_equal(passed_names, expected);
+    deadlines_close(&c->deadlines);
+    uv_run(&c->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&c->loop), 0);
+}
+
+static void test_order(void **state)
+{
+    struct clockwork c;
+    struct entry a = {.name = 'a'}, b = {.name = 'b'}, d = {.name = 'd'}, e = {.name = 'e'};
+    clockwork_open(&c);
+    deadline_set(&a.deadline, c.late);
+    deadline_set(&b.deadline, c.soon); /* earlier than what the timer waits for */
+    deadline_set(&d.deadline, c.soon);
+    deadline_set(&e.deadline, c.at_once);
+    clockwork_run(&c, "ebda");
+}
+
+static void test_lift(void **state)
+{
+    struct clockwork c;
+    struct entry a = {.name = 'a'}, b = {.name = 'b'}, d = {.name = 'd'};
+    clockwork_open(&c);
+    deadline_set(&a.deadline, c.soon);
+    deadline_set(&b.deadline, c.soon);
+    deadline_set(&d.deadline, c.soon);
+    deadline_lift(&b.deadline);
+    deadline_lift(&b.deadline);
+    deadline_set(&a.deadline, c.soon); /* anew: behind the others */
+    clockwork_run(&c, "da");
+}
+
+static void test_lifted_while_another_passes(void **state)
+{
+    struct clockwork c;
+    struct entry b = {.name = 'b'}, a = {.name = 'a', .lifts = &b}, d = {.name = 'd'};
+    clockwork_open(&c);
+    deadline_set(&a.deadline, c.soon);
+    deadline_set(&b.deadline, c.soon); /* due in the same turn */
+    deadline_set(&d.deadline, c.soon);
+    clockwork_run(&c, "ad");
+}
+
+static void test_set_while_it_passes(void **state)
+{
+    struct clockwork c;
+    struct entry a = {.name = 'a'}, b = {.name = 'b'};
+    clockwork_open(&c);
+    a.sets = &a;
+    a.again = c.at_once; /* waits for the next turn of the loop, so that others have theirs */
+    b.sets = &a;
+    b.again = c.soon;
+    deadline_set(&a.deadline, c.at_once);
+    deadline_set(&b.deadline, c.at_once);
+    clockwork_run(&c, "aba");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_lift),
+        cmocka_unit_test(test_lifted_while_another_passes),
+        cmocka_unit_test(test_set_while_it_passes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
