@@ -27,6 +27,10 @@ void faults_draw(struct sim *sim)
         if (faults->every_ms[kind] < faults->chaos_ms / 25)
             faults->every_ms[kind] = faults->chaos_ms / 25;
     }
+    if (!sim->disk) { /* SQLite is never away, and has the real disk's reserve */
+        faults->every_ms[FAULT_STORE_DOWN] = 0;
+        faults->every_ms[FAULT_DISK_RESERVE] = 0;
+    }
     if (sim_chance(sim, 350))
         faults->commit_unknown_permille = (int)sim_between_log(sim, 5, 300);
     if (sim_chance(sim, 200))
@@ -67,14 +71,13 @@ void faults_strike(struct sim *sim, enum fault_kind kind)
         node_drain(sim, node);
         break;
     case FAULT_STORE_DOWN:
-        model_disk_down(sim->disk, true);
-        sim->store_down = sim->store_was_down = true;
+        disk_down(sim, true);
         break;
     case FAULT_DISK_FULL:
         sim->disk_full = true;
         break;
     case FAULT_DISK_RESERVE:
-        model_disk_no_space(sim->disk, true);
+        disk_reserve(sim, true);
         break;
     case FAULT_LOCAL_OUTAGE:
         node->network_down = true;
@@ -105,14 +108,13 @@ void faults_mend(struct sim *sim, enum fault_kind kind, int number)
         node_start(sim, node);
         break;
     case FAULT_STORE_DOWN:
-        model_disk_down(sim->disk, false);
-        sim->store_down = false;
+        disk_down(sim, false);
         break;
     case FAULT_DISK_FULL:
         sim->disk_full = false;
         break;
     case FAULT_DISK_RESERVE:
-        model_disk_no_space(sim->disk, false);
+        disk_reserve(sim, false);
         break;
     case FAULT_LOCAL_OUTAGE:
         node->network_down = false;

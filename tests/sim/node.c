@@ -5,31 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* ---- the store all nodes share: opened by the first that starts, closed when the last dies ---- */
-
-static int64_t clock_wall(void *ctx)
-{
-    return sim_wall_ms(ctx);
-}
-
-static int64_t clock_mono(void *ctx)
-{
-    return ((struct sim *)ctx)->now_ms;
-}
-
-static void store_open(struct sim *sim)
-{
-    struct store_config config = {.path = model_disk_path(sim->disk),
-                                  .clock = {clock_wall, clock_mono, sim},
-                                  .policy = sim->dispatch_config.policy,
-                                  .lease_ms = sim->lease_ms,
-                                  .readers = 1,
-                                  .slots_unproven_max = sim->slots_unproven_max};
-    enum store_status status = sim->engine->open(&config, &sim->store);
-    assert(status == STORE_OK);
-    (void)status;
-    sim->store_life++;
-}
+/* ---- life and death; the store all share is opened by the first that starts, closed when the last dies ----
+ */
 
 static bool anyone_alive(const struct sim *sim)
 {
@@ -38,8 +15,6 @@ static bool anyone_alive(const struct sim *sim)
             return true;
     return false;
 }
-
-/* ---- life and death ---- */
 
 static int64_t largest_id(struct sim *sim)
 {
@@ -62,13 +37,11 @@ void node_start(struct sim *sim, struct node *node)
     if (node->alive)
         return;
     if (!sim->store)
-        store_open(sim);
+        disk_open(sim);
     int64_t floor = largest_id(sim);
     if (floor < 0) { /* no store, no start: again in a moment */
-        if (!anyone_alive(sim)) {
-            sim->engine->close(sim->store);
-            sim->store = NULL;
-        }
+        if (!anyone_alive(sim))
+            disk_close(sim);
         node_restart_soon(sim, node);
         return;
     }
@@ -100,10 +73,8 @@ static void node_end(struct sim *sim, struct node *node)
         arena_fini(&node->boxes[i].memory);
     free(node->memory);
     node->dispatch = NULL;
-    if (!anyone_alive(sim)) {
-        sim->engine->close(sim->store);
-        sim->store = NULL;
-    }
+    if (!anyone_alive(sim))
+        disk_close(sim);
 }
 
 /* kill -9: everything in memory is gone; what was sent goes on without us. */
@@ -419,9 +390,8 @@ void node_write(struct sim *sim, struct node *node)
         fault = MODEL_FAULT_UNKNOWN;
     else if (sim_chance(sim, sim->faults.commit_lost_permille))
         fault = MODEL_FAULT_LOST;
-    model_disk_fault(sim->disk, fault);
     oracle_before_write(sim, &node->batch);
-    enum store_status status = sim->engine->write(sim->store, &node->batch);
+    enum store_status status = disk_write(sim, &node->batch, fault);
     bool committed = status == STORE_OK || (fault == MODEL_FAULT_UNKNOWN && !sim->store_down);
     sim->totals.unknown_commits += committed && status != STORE_OK;
     sim_trace(sim, node->number, "write", "ops", node->batch.op_count, "filled", node->batch.filled_count,

@@ -24,8 +24,9 @@
  * Begin at the end, take the delivery's number, and go up through its lines: every lease that was given, what
  * its attempt came to, what was recorded, and which crash or outage stood between.
  *
- * usage: sim [--seeds FROM-TO] [--seed N] [--trace] [--hash] [--seconds-max S] [--expect PROMISE]
+ * usage: sim [--seeds FROM-TO] [--seed N] [--trace] [--hash] [--sqlite] [--seconds-max S] [--expect PROMISE]
  *   --hash      print each seed's trace hash, to compare two processes
+ *   --sqlite    on SQLite instead of the model; a seed then is another world, as SQLite is never down
  *   --expect P  for planted bugs (plants in meson.build): succeed only if P is the first promise broken
  */
 #include "sim.h"
@@ -267,11 +268,10 @@ static void sim_live(struct sim *sim)
         oracle_at_end(sim);
 }
 
-static void sim_init(struct sim *sim, uint64_t seed, bool trace)
+static void sim_init(struct sim *sim, uint64_t seed, bool sqlite, bool trace)
 {
     *sim = (struct sim){.seed = seed, .random = seed * 0x2545F4914F6CDD1Du + 1, .trace = trace};
-    sim->engine = &store_model;
-    sim->disk = model_disk_new();
+    disk_init(sim, sqlite);
     oracle_init(sim);
     world_draw(sim);
     for (int i = 0; i < sim->node_count; i++) {
@@ -287,14 +287,14 @@ static void sim_fini(struct sim *sim)
     for (int i = 0; i < sim->node_count; i++)
         node_crash(sim, &sim->nodes[i]);
     oracle_fini(sim);
-    model_disk_free(sim->disk);
+    disk_fini(sim);
     free(sim->attempts);
     free(sim->agenda);
 }
 
-static uint64_t sim_run(struct sim *sim, uint64_t seed, bool trace)
+static uint64_t sim_run(struct sim *sim, uint64_t seed, bool sqlite, bool trace)
 {
-    sim_init(sim, seed, trace);
+    sim_init(sim, seed, sqlite, trace);
     sim_live(sim);
     uint64_t hash = sim_hash(sim->hash, sim->failure, strlen(sim->failure));
     sim_fini(sim);
@@ -305,7 +305,7 @@ static uint64_t sim_run(struct sim *sim, uint64_t seed, bool trace)
 
 struct options {
     uint64_t from, to;
-    bool trace, hash;
+    bool trace, hash, sqlite;
     long seconds_max;
     const char *expect;
 };
@@ -320,6 +320,8 @@ static bool options_parse(struct options *options, int argc, char **argv)
             options->trace = true;
         } else if (strcmp(argv[i], "--hash") == 0) {
             options->hash = true;
+        } else if (strcmp(argv[i], "--sqlite") == 0) {
+            options->sqlite = true;
         } else if (strcmp(argv[i], "--seed") == 0 && value) {
             options->from = options->to = strtoull(argv[++i], &end, 10);
         } else if (strcmp(argv[i], "--seeds") == 0 && value) {
@@ -354,8 +356,11 @@ static void totals_add(struct sim_totals *sum, const struct sim_totals *one)
 static int report_failure(const struct sim *sim, const struct options *options)
 {
     bool expected = options->expect && strncmp(sim->failure, options->expect, strlen(options->expect)) == 0;
-    printf("sim: seed %llu failed at %lld s: %s   (make sim SEED=%llu)\n", (unsigned long long)sim->seed,
-           (long long)(sim->now_ms / SECOND), sim->failure, (unsigned long long)sim->seed);
+    printf("sim: seed %llu failed at %lld s: %s   ", (unsigned long long)sim->seed,
+           (long long)(sim->now_ms / SECOND), sim->failure);
+    printf(options->sqlite ? "(build-test/tests/sim/sim --sqlite --trace --seed %llu)\n"
+                           : "(make sim SEED=%llu)\n",
+           (unsigned long long)sim->seed);
     if (options->expect)
         printf("sim: the planted bug %s\n",
                expected ? "is caught" : "broke another promise than the expected one");
@@ -379,8 +384,8 @@ int main(int argc, char **argv)
     struct options options;
     struct sim_totals sum = {0};
     if (!options_parse(&options, argc, argv)) {
-        fprintf(stderr, "usage: sim [--seeds FROM-TO] [--seed N] [--trace] [--hash] [--seconds-max S] "
-                        "[--expect PROMISE]\n");
+        fprintf(stderr, "usage: sim [--seeds FROM-TO] [--seed N] [--trace] [--hash] [--sqlite] "
+                        "[--seconds-max S] [--expect PROMISE]\n");
         return 2;
     }
     struct sim *sim = memory_zero(1, sizeof *sim);
@@ -388,13 +393,13 @@ int main(int argc, char **argv)
     uint64_t seed = options.from;
     int result = -1;
     for (; seed <= options.to && result < 0 && time(NULL) - began < options.seconds_max; seed++) {
-        uint64_t hash = sim_run(sim, seed, options.trace);
+        uint64_t hash = sim_run(sim, seed, options.sqlite, options.trace);
         totals_add(&sum, &sim->totals);
         if (options.hash)
             printf("%llu %016llx\n", (unsigned long long)seed, (unsigned long long)hash);
         if (sim->failed)
             result = report_failure(sim, &options);
-        else if (seed % CHECKED_TWICE_EVERY == 0 && sim_run(sim, seed, false) != hash) {
+        else if (seed % CHECKED_TWICE_EVERY == 0 && sim_run(sim, seed, options.sqlite, false) != hash) {
             printf("sim: seed %llu ran differently the second time\n", (unsigned long long)seed);
             result = 1;
         }

@@ -209,7 +209,8 @@ struct sim {
     int attempt_count, attempt_cap;
 
     const struct store_engine *engine;
-    struct model_disk *disk;
+    struct model_disk *disk; /* NULL: SQLite, in its folder */
+    char folder[64];
     struct store *store; /* NULL: no node runs */
     bool store_down, store_was_down, disk_full;
     bool store_fails; /* in this seed, at some time */
@@ -255,6 +256,15 @@ void node_pump(struct sim *sim, struct node *node);
 void node_queue(struct sim *sim, struct node *node);
 void node_write(struct sim *sim, struct node *node);
 void node_written(struct sim *sim, struct node *node);
+
+/* disk.c */
+void disk_init(struct sim *sim, bool sqlite);
+void disk_fini(struct sim *sim);
+void disk_open(struct sim *sim);
+void disk_close(struct sim *sim);
+void disk_down(struct sim *sim, bool down);
+void disk_reserve(struct sim *sim, bool reached);
+enum store_status disk_write(struct sim *sim, struct store_batch *batch, enum model_fault fault);
 
 /* world.c */
 void world_draw(struct sim *sim);
