@@ -30,7 +30,7 @@ enum { JSON_DEPTH_MAX = 64, JSON_MEMBERS_MAX = 10000 };
 struct json_problem {
     enum json_error error;
     int line, column; /* from 1; column counts bytes */
-    char detail[160]; /* "line 11, column 10: a comma is missing before \"created_at\"" */
+    char detail[160]; /* "line 11, column 39: a comma is missing before \"created_at\"" */
 };
 
 struct json_warning {

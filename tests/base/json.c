@@ -294,6 +294,7 @@ static void encodings(void **state)
     refused_at("// \xff\n[]", JSON_ENCODING, 1, 1, "UTF-8");
     refused_at("[\"\\ud800\"]", JSON_ENCODING, 1, 3, "surrogate");
     refused_at("[\"\\ud800\\u0041\"]", JSON_ENCODING, 1, 3, "surrogate");
+    refused_at("[\"\\udc00\\udc00\"]", JSON_ENCODING, 1, 3, "surrogate");
     refused_at("[\"\\udc00\"]", JSON_ENCODING, 1, 3, "surrogate");
     refused_at("[\"\\ud800\\", JSON_ENCODING, 1, 3, "surrogate");
     refused_at("{\"a\\u0000\":1}", JSON_ENCODING, 1, 4, "u0000");
@@ -338,6 +339,20 @@ static void duplicates_among_many(void **state)
         assert_int_equal(reading.problem.column, len - strlen("\"m23757\":0}") + 1);
         free(text);
     }
+}
+
+/* Of several the first in the text is named, in whatever order they were found. */
+static void the_first_duplicate_is_named(void **state)
+{
+    struct json_reading reading;
+    char text[400] = "{\"zz\":0,\"aa\":0";
+    for (int i = 0; i < 20; i++)
+        sprintf(text + strlen(text), ",\"m%c\":0", 'a' + i);
+    size_t column = strlen(text) + 2;
+    strcat(text, ",\"zz\":0,\"aa\":0}");
+    assert_int_equal(json_check(text, strlen(text), false, &reading), JSON_DUPLICATE);
+    assert_int_equal(reading.problem.column, column);
+    assert_non_null(strstr(reading.problem.detail, "\"zz\""));
 }
 
 static void limits(void **state)
@@ -457,6 +472,7 @@ int main(void)
         cmocka_unit_test(encodings),
         cmocka_unit_test(duplicates),
         cmocka_unit_test(duplicates_among_many),
+        cmocka_unit_test(the_first_duplicate_is_named),
         cmocka_unit_test(limits),
         cmocka_unit_test(warnings_beyond_the_array_are_counted),
         cmocka_unit_test(cut_and_changed),
