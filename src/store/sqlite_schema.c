@@ -94,7 +94,7 @@ enum store_status sqlite_connect(const char *path, bool writer, sqlite3 **db)
     if (sqlite3_open_v2(path, db, flags, NULL) != SQLITE_OK)
         return STORE_BROKEN;
     sqlite3_extended_result_codes(*db, 1);
-    sqlite3_busy_timeout(*db, 5000);
+    sqlite3_busy_timeout(*db, 1000);
     /* FULL: every commit is synced before it is acknowledged (NORMAL loses commits in a power cut). */
     const char *pragmas =
         writer ? "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL;"
