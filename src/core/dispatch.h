@@ -5,13 +5,19 @@
  * A slot carries one delivery through one attempt. Legal moves, and the effect or input that makes them:
  *
  *   FREE      -> OFFERED    effect OFFER      an empty box is given to the writer (the standing claim)
- *   OFFERED   -> READY      input WORK        the writer filled it: born leased, or claimed; durable either
+ *   OFFERED   -> READY      input WORK        the writer filled it: born leased or claimed, durable either
  * way OFFERED   -> FREE       input RETURNED    the writer gave it back empty (drain) READY     -> SENDING
  * effect SEND       its endpoint has a connection to spare READY     -> DECIDED    (itself)          waited
  * too long, drain, or too many lost leases SENDING   -> DECIDED    input OUTCOME     policy has decided
  *   DECIDED   -> RECORDING  effect RECORD     the decision goes to the writer, fenced by the lease
  *   RECORDING -> FREE       input RECORDED    durable, or fenced off by a newer lease
  *   RECORDING -> DECIDED    input RECORDED    the store could not (disk full): again after a moment
+ *
+ * An input for a slot in any other state is a bug of the owner's and aborts.
+ *
+ * READY slots of one endpoint go in order of arrival; endpoints take turns. READY for ready_ms_max, or
+ * READY at a drain, is released without a delay: not counted. The age at a decision is the work's age plus
+ * the attempt's duration.
  *
  * The owner feeds inputs, then drains effects until dispatch_next says false, then sleeps until
  * dispatch_wake_at. Calls are O(1) but for dispatch_check; nothing blocks or calls back.
