@@ -5,10 +5,11 @@
  * A slot carries one delivery through one attempt. Legal moves, and the effect or input that makes them:
  *
  *   FREE      -> OFFERED    effect OFFER      an empty box is given to the writer (the standing claim)
- *   OFFERED   -> READY      input WORK        the writer filled it: born leased or claimed, durable either
- * way OFFERED   -> FREE       input RETURNED    the writer gave it back empty (drain) READY     -> SENDING
- * effect SEND       its endpoint has a connection to spare READY     -> DECIDED    (itself)          waited
- * too long, drain, or too many lost leases SENDING   -> DECIDED    input OUTCOME     policy has decided
+ *   OFFERED   -> READY      input WORK        the writer filled it; the lease is durable
+ *   OFFERED   -> FREE       input RETURNED    the writer gave it back empty (drain)
+ *   READY     -> SENDING    effect SEND       its endpoint has a connection to spare
+ *   READY     -> DECIDED    (itself)          waited too long, drain, or too many lost leases
+ *   SENDING   -> DECIDED    input OUTCOME     policy has decided
  *   DECIDED   -> RECORDING  effect RECORD     the decision goes to the writer, fenced by the lease
  *   RECORDING -> FREE       input RECORDED    durable, or fenced off by a newer lease
  *   RECORDING -> DECIDED    input RECORDED    the store could not (disk full): again after a moment
