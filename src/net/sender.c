@@ -525,11 +525,16 @@ struct sender *sender_open(const struct sender_config *config)
     return sender;
 }
 
+static void attempt_abort(struct attempt *a)
+{
+    attempt_finish(a, a->stage == STAGE_ENDING ? a->failure : FAILURE_SHUTDOWN);
+}
+
 void sender_abort(struct sender *sender)
 {
     int count = sender->stats.under_way; /* what `done` starts meanwhile stands behind these */
     while (count-- > 0)
-        attempt_finish(sender->under_way.next, FAILURE_SHUTDOWN);
+        attempt_abort(sender->under_way.next);
 }
 
 void sender_close(struct sender *sender)
