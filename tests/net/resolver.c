@@ -222,22 +222,24 @@ static void test_server_that_refuses(void **state)
         {"good.posthorn.example", true, STUB_SERVFAIL},
         {NULL},
     };
-    struct stub_dns *refusing = stub_dns_open(refusals), *dns = stub_dns_open(records);
-    struct evil *evil = evil_open(&(struct evil_config){.script = EXCHANGE});
-    struct scene scene;
-    char servers[64], url[128];
+    for (int first = 0; first < 2; first++) {
+        struct stub_dns *refusing = stub_dns_open(refusals), *dns = stub_dns_open(records);
+        struct evil *evil = evil_open(&(struct evil_config){.script = EXCHANGE});
+        struct scene scene;
+        char servers[64], url[128];
 
-    snprintf(servers, sizeof servers, "127.0.0.1:%d,127.0.0.1:%d", stub_dns_port(refusing),
-             stub_dns_port(dns));
-    scene_init(&scene);
-    scene.dns_servers = servers;
-    scene_open(&scene);
-    scene_attempt(&scene, scene_url(url, sizeof url, false, "good.posthorn.example", evil_port(evil)));
-    assert_int_equal(scene.result.failure, FAILURE_NONE);
-    scene_fini(&scene);
-    evil_close(evil, NULL);
-    assert_true(stub_dns_close(refusing) > 0);
-    stub_dns_close(dns);
+        snprintf(servers, sizeof servers, "127.0.0.1:%d,127.0.0.1:%d", stub_dns_port(first ? refusing : dns),
+                 stub_dns_port(first ? dns : refusing));
+        scene_init(&scene);
+        scene.dns_servers = servers;
+        scene_open(&scene);
+        scene_attempt(&scene, scene_url(url, sizeof url, false, "good.posthorn.example", evil_port(evil)));
+        assert_int_equal(scene.result.failure, FAILURE_NONE);
+        scene_fini(&scene);
+        evil_close(evil, NULL);
+        assert_true(stub_dns_close(refusing) > 0);
+        stub_dns_close(dns);
+    }
 }
 
 static void test_one_look_up_for_all(void **state)
