@@ -1,0 +1,224 @@
+/* Reading one event of a request, and rendering it into what will be stored. */
+#include "event_draft.h"
+#include "body.h"
+#include "instant.h"
+
+enum { DOCUMENT_OVERHEAD_MAX = 4096 };
+
+/* ---- attributes ---- */
+
+static bool read_event_type(struct call *call, void *target, struct json_object *value, const char *pointer)
+{
+    struct event_draft *draft = target;
+    if (json_object_is_type(value, json_type_string))
+        draft->event_type =
+            bytes_make(json_object_get_string(value), (size_t)json_object_get_string_len(value));
+    return model_type_valid(draft->event_type) ||
+           call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, pointer,
+                     "event_type is a text of 1 to %d letters, digits, '_', '.' or '-'.", MODEL_TYPE_LEN_MAX);
+}
+
+static bool read_created_at(struct call *call, void *target, struct json_object *value, const char *pointer)
+{
+    struct event_draft *draft = target;
+    struct bytes text = {0};
+    if (json_object_is_type(value, json_type_string))
+        text = bytes_make(json_object_get_string(value), (size_t)json_object_get_string_len(value));
+    draft->created_at_given = text.data && instant_parse(text, &draft->created_at_ms);
+    return draft->created_at_given ||
+           call_fail(
+               call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, pointer,
+               "created_at is a date with a zone as in RFC 3339, for example 2000-01-01T00:00:00.000Z.");
+}
+
+static bool ignore_sent_at(struct call *call, void *target, struct json_object *value, const char *pointer)
+{
+    call_warn(call, "attribute_ignored", 0, 0,
+              "sent_at was ignored: it is stamped when the event is first sent");
+    return true;
+}
+
+static const struct jsonapi_attribute event_attributes[] = {JSONAPI_ATTRIBUTE("event_type", read_event_type),
+                                                            JSONAPI_ATTRIBUTE("created_at", read_created_at),
+                                                            JSONAPI_ATTRIBUTE("sent_at", ignore_sent_at)};
+
+static bool read_attributes(struct call *call, const struct request_document *document,
+                            struct event_draft *draft)
+{
+    struct json_object *id;
+    if (json_object_object_get_ex(document->data, "id", &id))
+        call_warn(call, "id_ignored", 0, 0,
+                  "the event's id was ignored: the server gives each event its own");
+    if (!jsonapi_read_attributes(call, document, event_attributes,
+                                 sizeof event_attributes / sizeof *event_attributes, draft))
+        return false;
+    return draft->event_type.len || call_fail(call, API_ATTRIBUTE_MISSING, SOURCE_POINTER,
+                                              document->attributes_at, "An event needs an event_type.");
+}
+
+/* ---- relationships and the snapshot ---- */
+
+static bool read_resource(struct call *call, struct json_object *relationship, struct event_draft *draft)
+{
+    struct json_object *linkage;
+    if (!json_object_is_type(relationship, json_type_object) ||
+        !json_object_object_get_ex(relationship, "data", &linkage))
+        return call_fail(call, API_RELATIONSHIP_INVALID, SOURCE_POINTER, "/data/relationships/resource",
+                         "The relationship has no data.");
+    return !linkage || jsonapi_read_linkage(call, linkage, "/data/relationships/resource/data",
+                                            &draft->resource_type, &draft->resource_id);
+}
+
+/* Linkage of any relationship: null, one, or a list. Only `type` and `id` of each are checked. */
+static bool check_linkage(struct call *call, struct json_object *linkage)
+{
+    struct bytes type, id;
+    if (!json_object_is_type(linkage, json_type_array))
+        return !linkage || jsonapi_read_linkage(call, linkage, "", &type, &id);
+    for (size_t i = 0; i < json_object_array_length(linkage); i++)
+        if (!jsonapi_read_linkage(call, json_object_array_get_idx(linkage, i), "", &type, &id))
+            return false;
+    return true;
+}
+
+/* Failures here and below point into the part that is checked; who asked puts the way to it in front
+ * (call_within), so that what is in order costs no pointers. */
+static bool check_relationship(struct call *call, struct json_object *relationship)
+{
+    struct json_object *linkage;
+    if (!json_object_is_type(relationship, json_type_object))
+        return call_fail(call, API_RELATIONSHIP_INVALID, SOURCE_POINTER, "",
+                         "A relationship is an object with data, links or meta.");
+    return !json_object_object_get_ex(relationship, "data", &linkage) || check_linkage(call, linkage) ||
+           call_within(call, "", "data");
+}
+
+static void put_member(struct text *out, const char *name, struct json_object *value)
+{
+    if (out->len)
+        text_putc(out, ',');
+    text_put_json(out, bytes_of(name));
+    text_putc(out, ':');
+    json_put(out, value);
+}
+
+static bool read_relationships(struct call *call, const struct request_document *document,
+                               struct event_draft *draft)
+{
+    if (!jsonapi_read_user(call, document, &draft->owner_id))
+        return false;
+    if (!document->relationships)
+        return true;
+    struct json_object_iterator i = json_object_iter_begin(document->relationships),
+                                end = json_object_iter_end(document->relationships);
+    for (; !json_object_iter_equal(&i, &end); json_object_iter_next(&i)) {
+        const char *name = json_object_iter_peek_name(&i);
+        struct json_object *relationship = json_object_iter_peek_value(&i);
+        if (strcmp(name, "user") == 0)
+            continue; /* says whose event it is; no part of what is pushed */
+        if (strcmp(name, "resource") == 0) {
+            if (!read_resource(call, relationship, draft))
+                return false;
+            continue;
+        }
+        if (!check_relationship(call, relationship))
+            return call_within(call, "/data/relationships", name);
+        put_member(&draft->relationships, name, relationship);
+    }
+    return true;
+}
+
+static bool check_included(struct call *call, struct json_object *resource)
+{
+    struct json_object *part;
+    struct bytes type, id;
+    if (!jsonapi_read_linkage(call, resource, "", &type, &id)) {
+        call->failure.error = API_INCLUDED_INVALID;
+        return false;
+    }
+    static const char *const objects[] = {"attributes", "relationships"};
+    for (int i = 0; i < 2; i++)
+        if (json_object_object_get_ex(resource, objects[i], &part) &&
+            !json_object_is_type(part, json_type_object)) {
+            call_fail(call, API_INCLUDED_INVALID, SOURCE_POINTER, "", "%s must be an object.", objects[i]);
+            return call_within(call, "", objects[i]);
+        }
+    struct json_object *relationships = json_get_object(resource, "relationships");
+    if (!relationships)
+        return true;
+    struct json_object_iterator i = json_object_iter_begin(relationships),
+                                end = json_object_iter_end(relationships);
+    for (; !json_object_iter_equal(&i, &end); json_object_iter_next(&i))
+        if (!check_relationship(call, json_object_iter_peek_value(&i)))
+            return call_within(call, "/relationships", json_object_iter_peek_name(&i));
+    return true;
+}
+
+static bool read_included(struct call *call, const struct request_document *document,
+                          struct event_draft *draft)
+{
+    struct json_object *included;
+    if (!json_object_object_get_ex(document->root, "included", &included))
+        return true;
+    if (!json_object_is_type(included, json_type_array))
+        return call_fail(call, API_DOCUMENT_INVALID, SOURCE_POINTER, "/included",
+                         "included must be a list of resource objects.");
+    for (size_t i = 0; i < json_object_array_length(included); i++) {
+        struct json_object *resource = json_object_array_get_idx(included, i);
+        if (!check_included(call, resource))
+            return call_within(call, "/included", call_printf(call, "%zu", i));
+        if (i)
+            text_putc(&draft->included, ',');
+        json_put(&draft->included, resource);
+    }
+    return true;
+}
+
+/* ---- the whole ---- */
+
+bool event_draft_read(struct call *call, const struct request_document *document, struct event_draft *draft)
+{
+    return read_attributes(call, document, draft) && read_relationships(call, document, draft) &&
+           read_included(call, document, draft);
+}
+
+bool event_draft_keep(struct call *call, struct arena *arena, struct event_draft *draft)
+{
+    struct bytes *const texts[] = {&draft->event_type, &draft->resource_type, &draft->resource_id};
+    for (int i = 0; i < 3; i++) {
+        *texts[i] = arena_copy(arena, *texts[i]);
+        if (!texts[i]->data)
+            return call_too_large(call);
+    }
+    call_release_body(call);
+    return !(draft->relationships.overflow || draft->included.overflow) || call_too_large(call);
+}
+
+size_t event_draft_len(const struct event_draft *draft)
+{
+    return draft->relationships.len + draft->included.len + DOCUMENT_OVERHEAD_MAX;
+}
+
+bool event_draft_render(struct call *call, struct arena *arena, const struct event_draft *draft, int64_t id,
+                        int64_t now_ms, struct event *event)
+{
+    struct text document;
+    struct body_parts parts = {.id = id,
+                               .event_type = draft->event_type,
+                               .created_at_ms = draft->created_at_given ? draft->created_at_ms : now_ms,
+                               .resource_type = draft->resource_type,
+                               .resource_id = draft->resource_id,
+                               .relationships = text_bytes(&draft->relationships),
+                               .included = text_bytes(&draft->included)};
+    *event = (struct event){.id = id,
+                            .owner_id = draft->owner_id,
+                            .event_type = draft->event_type,
+                            .resource_type = draft->resource_type,
+                            .resource_id = draft->resource_id,
+                            .created_at_ms = parts.created_at_ms,
+                            .received_at_ms = now_ms};
+    text_init(&document, arena, event_draft_len(draft));
+    body_render(&document, &parts, &event->stamp_offset);
+    event->document = text_bytes(&document);
+    return !document.overflow || call_too_large(call);
+}

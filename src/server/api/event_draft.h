@@ -1,0 +1,24 @@
+/*
+ * event_draft: an event on its way in, read from one request document and not yet given its id. POST
+ * /api/events makes one of its body, a batch one of each line.
+ */
+#pragma once
+#include "jsonapi.h"
+
+struct event_draft {
+    struct bytes event_type, resource_type, resource_id;
+    int64_t created_at_ms;
+    bool created_at_given;
+    int64_t owner_id;                    /* set it first: to the caller */
+    struct text relationships, included; /* init them first; JSON, as body_render takes them */
+};
+
+/* The texts may view the call's JSON until event_draft_keep. False: call->failure. */
+bool event_draft_read(struct call *call, const struct request_document *document, struct event_draft *draft);
+/* Copies the views of the JSON and releases it, so that this is not left to the writer's thread. */
+bool event_draft_keep(struct call *call, struct arena *arena, struct event_draft *draft);
+/* What its document will take of an arena, about. */
+size_t event_draft_len(const struct event_draft *draft);
+/* The event and its frozen document, on the arena. Hold api->event_lock from the id to the submission. */
+bool event_draft_render(struct call *call, struct arena *arena, const struct event_draft *draft, int64_t id,
+                        int64_t now_ms, struct event *event);
