@@ -12,6 +12,7 @@
 #include "listener.h"
 #include "queue.h"
 #include "readers.h"
+#include "vault.h"
 
 struct api;
 
@@ -20,6 +21,7 @@ struct api_config {
     struct guard guard;          /* for webhook_url at write time */
     struct queue *queue;
     struct readers *readers;
+    const struct vault *vault; /* must outlive the api */
     struct clock clock;
     struct log *log;
     int64_t id_floor; /* largest id in the store */

@@ -67,6 +67,9 @@ const struct config_setting config_settings[] = {
      "with less free space than this new events get 507, so that outcomes can still be recorded", 0, 1024 * 1024 * MIB},
     {"retention-days", CONFIG_INT, AT(retention_days), "0", "N",
      "events whose deliveries have ended are removed after so many days; 0 keeps them", 0, 36500},
+    {"key-file", CONFIG_TEXT, AT(key_file), "", "FILE",
+     "the key that seals signing secrets and private keys in the database, made if it is not there; "
+     "default posthorn.key in the data folder", 0, 0},
     {"ca-file", CONFIG_TEXT, AT(ca_file), "", "FILE",
      "certificate authorities to trust for webhook targets instead of the system's", 0, 0},
     {"dns-servers", CONFIG_TEXT, AT(dns_servers), "", "ADDRESS[:PORT],...",

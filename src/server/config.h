@@ -35,6 +35,7 @@ struct config {
     int64_t lease_ms, drain_ms;
     int64_t disk_reserve_bytes;
     int64_t retention_days; /* events whose deliveries have ended are purged after so long; 0: never */
+    const char *key_file;   /* what secrets are sealed with; NULL: posthorn.key in the data folder */
     const char *ca_file, *dns_servers;
     const char *tls_cert, *tls_key, *tls_client_ca;
     const char *log_level;

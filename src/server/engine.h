@@ -9,6 +9,7 @@
 #include "guard.h"
 #include "queue.h"
 #include "sender.h"
+#include "vault.h"
 
 struct engine;
 
@@ -18,7 +19,8 @@ struct engine_config {
     struct guard guard;
     const char *ca_file, *dns_servers;
     struct clock clock;
-    struct queue *queue; /* must outlive the engine */
+    struct queue *queue;       /* must outlive the engine */
+    const struct vault *vault; /* so must this */
     struct log *log;
 };
 

@@ -24,6 +24,7 @@ enum {
 struct server {
     struct server_options options;
     struct store *store;
+    struct vault *vault;
     struct queue *queue;
     struct readers *readers;
     struct api *api;
@@ -120,6 +121,7 @@ static enum server_error open_engine(struct server *server, const struct guard *
         .dns_servers = config->dns_servers,
         .clock = server->options.clock,
         .queue = server->queue,
+        .vault = server->vault,
         .log = server->options.log};
     assert(engine.dispatch.ready_ms_max > 0);
     pthread_mutex_lock(&server->engine_lock);
@@ -135,6 +137,7 @@ static enum server_error open_api(struct server *server, const struct guard *gua
                              .guard = *guard,
                              .queue = server->queue,
                              .readers = server->readers,
+                             .vault = server->vault,
                              .clock = server->options.clock,
                              .log = server->options.log,
                              .id_floor = id_floor,
@@ -199,6 +202,8 @@ enum server_error server_open(const struct server_options *options, struct serve
     server->options = *options;
     pthread_mutex_init(&server->engine_lock, NULL);
     enum server_error error = server_store_open(options, &server->store, error_text);
+    if (error == SERVER_OK)
+        error = server_vault_open(options, &server->vault, error_text);
     int64_t id_floor = 0;
     if (error == SERVER_OK && !read_id_floor(server, &id_floor))
         error = failed(error_text, "the store cannot be read");
@@ -255,6 +260,7 @@ void server_close(struct server *server)
     engine_free(server->engine);
     if (server->store)
         store_sqlite.close(server->store);
+    vault_close(server->vault);
     pthread_mutex_destroy(&server->engine_lock);
     free(server);
 }

@@ -37,6 +37,24 @@ enum server_error server_store_open(const struct server_options *options, struct
     }
 }
 
+enum server_error server_vault_open(const struct server_options *options, struct vault **vault,
+                                    char error_text[256])
+{
+    const struct config *config = options->config;
+    char path[4096];
+    if (config->key_file)
+        snprintf(path, sizeof path, "%s", config->key_file);
+    else
+        snprintf(path, sizeof path, "%s/posthorn.key", config->data);
+    errno = 0;
+    enum vault_error error = vault_open(path, vault);
+    if (error == VAULT_OK)
+        return SERVER_OK;
+    snprintf(error_text, 256, "key-file %.120s: %s%s%s", path, vault_error_sentence(error),
+             error == VAULT_UNREADABLE ? ": " : "", error == VAULT_UNREADABLE ? strerror(errno) : "");
+    return SERVER_DATA;
+}
+
 static enum server_error make_folder(const char *data, char error_text[256])
 {
     struct stat about;
@@ -104,8 +122,12 @@ enum server_error server_init_data(const struct server_options *options, struct 
     error = server_store_open(options, &store, error_text);
     if (error != SERVER_OK)
         return error;
-    bool any;
-    error = has_users(store, &any, error_text);
+    bool any = true;
+    struct vault *vault = NULL;
+    error = server_vault_open(options, &vault, error_text);
+    vault_close(vault);
+    if (error == SERVER_OK)
+        error = has_users(store, &any, error_text);
     if (error == SERVER_OK && !any)
         error = make_first(options, store, first, error_text);
     store_sqlite.close(store);

@@ -4,6 +4,10 @@
 #pragma once
 #include "server.h"
 #include "store.h"
+#include "vault.h"
 
 enum server_error server_store_open(const struct server_options *options, struct store **store,
+                                    char error_text[256]);
+/* While the store is open, so that no second server makes a key file at the same time. */
+enum server_error server_vault_open(const struct server_options *options, struct vault **vault,
                                     char error_text[256]);
