@@ -50,6 +50,7 @@ struct posthorn_text {
     X(TOO_LARGE, "too_large", 413, "the body is larger than the limit")                                      \
     X(UNSAFE, "unsafe", 500, "something that is not a plain file stands where the event is to be stored")    \
     X(IO, "io", 500, "the event could not be written")                                                       \
+    X(IN_WORK, "in_work", 503, "this event is in work at this moment")                                       \
     X(HANDLER_FAILED, "handler_failed", 500, "the handler of this event_type failed")                        \
     X(NO_MEMORY, "no_memory", 500, "out of memory")                                                          \
     X(CRYPTO, "crypto", 500, "libcrypto failed")                                                             \
@@ -117,6 +118,9 @@ POSTHORN_API enum posthorn_result posthorn_signer_sign(struct posthorn_signer *s
                                                        struct posthorn_text body,
                                                        char out[POSTHORN_SIGNATURE_LEN_MAX]);
 POSTHORN_API void posthorn_signer_close(struct posthorn_signer *signer); /* NULL is fine */
+/* The whsec_ spelling of an HMAC key of 24 to 64 bytes. OK, BAD_ARGUMENT. */
+POSTHORN_API enum posthorn_result posthorn_secret_spell(const unsigned char *key, size_t len,
+                                                        char secret[POSTHORN_SECRET_LEN_MAX]);
 /* A new secret: whsec_ (public_key then is ""), or with `ed25519` whsk_ and its whpk_. OK, CRYPTO. */
 POSTHORN_API enum posthorn_result posthorn_secret_new(bool ed25519, char secret[POSTHORN_SECRET_LEN_MAX],
                                                       char public_key[POSTHORN_SECRET_LEN_MAX]);
@@ -202,6 +206,34 @@ POSTHORN_API enum posthorn_result posthorn_store_look(struct posthorn_store *sto
                                                       const struct posthorn_event *event);
 POSTHORN_API void posthorn_store_close(struct posthorn_store *store); /* NULL is fine */
 
+/*
+ * An event on its way into the store: seen, in work, done. While it is in work, its folder holds `ID.work`,
+ * durably and under a lock (flock) that ends with the process, however that ends. So nobody else works on the
+ * same id at the same time, in this process or another; and what a crash interrupted is known, and can be
+ * begun again: by the sender's next attempt, or by posthorn_resume.
+ */
+struct posthorn_work;
+
+/*
+ * OK: it is yours; end it with one of the two below. The event must outlive the work. A process you fork
+ * meanwhile holds the lock too, unless it calls exec.
+ *
+ * IN_WORK: somebody else has it. Answer 503, and the sender comes again.
+ *
+ * DUPLICATE, CONFLICT: as posthorn_store_look; there is nothing to do but posthorn_store_put.
+ *
+ * UNSAFE, IO, NO_MEMORY, CRYPTO.
+ */
+POSTHORN_API enum posthorn_result posthorn_work_begin(struct posthorn_store *store,
+                                                      const struct posthorn_event *event,
+                                                      struct posthorn_work **work);
+/* The handler succeeded: ID.work becomes the event's file, durably. Results and `name` as of
+ * posthorn_store_put. */
+POSTHORN_API enum posthorn_result posthorn_work_done(struct posthorn_work *work,
+                                                     char name[POSTHORN_NAME_LEN_MAX + 1]);
+/* It failed: the event is as if it had never come, so that the next attempt is handled. */
+POSTHORN_API void posthorn_work_fail(struct posthorn_work *work);
+
 /* ---- 4. dispatch --------------------------------------------------------------------------------------- */
 
 /* Does the work; OK, or what went wrong (HANDLER_FAILED if nothing fits better), and the event is sent again.
@@ -216,6 +248,10 @@ POSTHORN_API void posthorn_dispatcher_free(struct posthorn_dispatcher *dispatche
 /* `event_type` exactly; registering again replaces. OK, NO_MEMORY, BAD_ARGUMENT (NULL or empty). */
 POSTHORN_API enum posthorn_result posthorn_on(struct posthorn_dispatcher *dispatcher, const char *event_type,
                                               posthorn_handler *handler, void *ctx);
+/* Every type that begins with `prefix` and is not registered itself; of several, the longest. As above. */
+POSTHORN_API enum posthorn_result posthorn_on_prefix(struct posthorn_dispatcher *dispatcher,
+                                                     const char *prefix, posthorn_handler *handler,
+                                                     void *ctx);
 /* For every type nobody registered for. Without it they are ignored, which is OK: new types may come at any
  * time. */
 POSTHORN_API void posthorn_otherwise(struct posthorn_dispatcher *dispatcher, posthorn_handler *handler,
@@ -224,15 +260,30 @@ POSTHORN_API enum posthorn_result posthorn_dispatch(const struct posthorn_dispat
                                                     const struct posthorn_event *event);
 
 /*
- * Look, dispatch, put: the order that loses nothing. What is stored already is not dispatched again; what is
- * new is stored only after its handler succeeded, so that a failed one is tried again. Handlers run AT LEAST
- * once: twice if the process ends between handler and file, or if the same event comes in two requests at one
- * time. Results as of the three.
+ * Begin, dispatch, done: the order that loses nothing. What is stored already is not dispatched again; what
+ * is new is stored only after its handler succeeded, so that a failed one is tried again. Handlers run AT
+ * LEAST once: again if the process ends between handler and file; but never twice at one time for one id (the
+ * second request is IN_WORK). What no handler is registered for is simply put.
+ *
+ * Results as of the three; `name` (may be NULL) is set for OK, DUPLICATE and CONFLICT.
  */
 POSTHORN_API enum posthorn_result posthorn_handle(const struct posthorn_dispatcher *dispatcher,
                                                   struct posthorn_store *store,
                                                   const struct posthorn_event *event,
                                                   char name[POSTHORN_NAME_LEN_MAX + 1]);
+
+/* One event that was in work; false: leave the rest for another time. */
+typedef bool posthorn_resumed(void *ctx, const struct posthorn_event *event, enum posthorn_result result,
+                              const char *name);
+/*
+ * posthorn_handle for everything that was in work when a process ended, without waiting for the sender. Call
+ * it after a start, if a handler that ends the whole process is out of the question; otherwise leave it to
+ * the sender, whose attempts come at growing distances. The bytes of such an event are those of the file,
+ * indented. `each` may be NULL. OK, IO, NO_MEMORY.
+ */
+POSTHORN_API enum posthorn_result posthorn_resume(const struct posthorn_dispatcher *dispatcher,
+                                                  struct posthorn_store *store, posthorn_resumed *each,
+                                                  void *ctx);
 
 #ifdef __cplusplus
 }

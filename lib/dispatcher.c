@@ -1,19 +1,23 @@
 #include "posthorn.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct entry {
-    char *event_type;
+    char *name;
     posthorn_handler *handler;
     void *ctx;
 };
 
-struct posthorn_dispatcher {
-    struct entry *entries; /* sorted by event_type */
+struct table {
+    struct entry *entries; /* sorted by name */
     size_t count;
-    posthorn_handler *otherwise;
-    void *otherwise_ctx;
+};
+
+struct posthorn_dispatcher {
+    struct table types, prefixes;
+    struct entry otherwise; /* without a handler: none */
 };
 
 struct posthorn_dispatcher *posthorn_dispatcher_new(void)
@@ -21,13 +25,19 @@ struct posthorn_dispatcher *posthorn_dispatcher_new(void)
     return calloc(1, sizeof(struct posthorn_dispatcher));
 }
 
+static void table_free(struct table *table)
+{
+    for (size_t i = 0; i < table->count; i++)
+        free(table->entries[i].name);
+    free(table->entries);
+}
+
 void posthorn_dispatcher_free(struct posthorn_dispatcher *dispatcher)
 {
     if (!dispatcher)
         return;
-    for (size_t i = 0; i < dispatcher->count; i++)
-        free(dispatcher->entries[i].event_type);
-    free(dispatcher->entries);
+    table_free(&dispatcher->types);
+    table_free(&dispatcher->prefixes);
     free(dispatcher);
 }
 
@@ -39,15 +49,15 @@ static int compare(const char *name, struct posthorn_text type)
     return order ? order : (len > type.len) - (len < type.len);
 }
 
-/* The index of the type, or of where it belongs. */
-static size_t find(const struct posthorn_dispatcher *dispatcher, struct posthorn_text type, bool *found)
+/* The index of the name, or of where it belongs. */
+static size_t find(const struct table *table, struct posthorn_text name, bool *found)
 {
-    size_t low = 0, high = dispatcher->count;
+    size_t low = 0, high = table->count;
 
     *found = false;
     while (low < high && !*found) {
         size_t middle = low + (high - low) / 2;
-        int order = compare(dispatcher->entries[middle].event_type, type);
+        int order = compare(table->entries[middle].name, name);
         if (order < 0)
             low = middle + 1;
         else
@@ -60,58 +70,96 @@ static size_t find(const struct posthorn_dispatcher *dispatcher, struct posthorn
     return low;
 }
 
-enum posthorn_result posthorn_on(struct posthorn_dispatcher *dispatcher, const char *event_type,
-                                 posthorn_handler *handler, void *ctx)
+static enum posthorn_result table_set(struct table *table, const char *name, posthorn_handler *handler,
+                                      void *ctx)
 {
-    if (!dispatcher || !handler || !event_type || !*event_type)
+    if (!handler || !name || !*name)
         return POSTHORN_BAD_ARGUMENT;
     bool found;
-    size_t at = find(dispatcher, (struct posthorn_text){event_type, strlen(event_type)}, &found);
+    size_t at = find(table, (struct posthorn_text){name, strlen(name)}, &found);
     if (!found) {
-        char *copy = strdup(event_type);
-        struct entry *grown =
-            copy ? realloc(dispatcher->entries, (dispatcher->count + 1) * sizeof *grown) : NULL;
+        char *copy = strdup(name);
+        struct entry *grown = copy ? realloc(table->entries, (table->count + 1) * sizeof *grown) : NULL;
         if (!grown) {
             free(copy);
             return POSTHORN_NO_MEMORY;
         }
-        dispatcher->entries = grown;
-        memmove(grown + at + 1, grown + at, (dispatcher->count - at) * sizeof *grown);
-        grown[at].event_type = copy;
-        dispatcher->count++;
+        table->entries = grown;
+        memmove(grown + at + 1, grown + at, (table->count - at) * sizeof *grown);
+        grown[at].name = copy;
+        table->count++;
     }
-    dispatcher->entries[at].handler = handler;
-    dispatcher->entries[at].ctx = ctx;
+    table->entries[at].handler = handler;
+    table->entries[at].ctx = ctx;
     return POSTHORN_OK;
+}
+
+enum posthorn_result posthorn_on(struct posthorn_dispatcher *dispatcher, const char *event_type,
+                                 posthorn_handler *handler, void *ctx)
+{
+    return dispatcher ? table_set(&dispatcher->types, event_type, handler, ctx) : POSTHORN_BAD_ARGUMENT;
+}
+
+enum posthorn_result posthorn_on_prefix(struct posthorn_dispatcher *dispatcher, const char *prefix,
+                                        posthorn_handler *handler, void *ctx)
+{
+    return dispatcher ? table_set(&dispatcher->prefixes, prefix, handler, ctx) : POSTHORN_BAD_ARGUMENT;
 }
 
 void posthorn_otherwise(struct posthorn_dispatcher *dispatcher, posthorn_handler *handler, void *ctx)
 {
-    dispatcher->otherwise = handler;
-    dispatcher->otherwise_ctx = ctx;
+    dispatcher->otherwise = (struct entry){.handler = handler, .ctx = ctx};
+}
+
+/* Of the prefixes of one type, the longer ones sort behind the shorter. */
+static const struct entry *longest_prefix(const struct table *table, struct posthorn_text type)
+{
+    for (size_t i = table->count; i > 0; i--) {
+        size_t len = strlen(table->entries[i - 1].name);
+        if (len <= type.len && memcmp(table->entries[i - 1].name, type.data, len) == 0)
+            return &table->entries[i - 1];
+    }
+    return NULL;
+}
+
+/* NULL: nobody wants it. */
+static const struct entry *handler_of(const struct posthorn_dispatcher *dispatcher,
+                                      const struct posthorn_event *event)
+{
+    bool found;
+    size_t at = find(&dispatcher->types, posthorn_event_type(event), &found);
+    if (found)
+        return &dispatcher->types.entries[at];
+    const struct entry *entry = longest_prefix(&dispatcher->prefixes, posthorn_event_type(event));
+    return entry ? entry : dispatcher->otherwise.handler ? &dispatcher->otherwise : NULL;
 }
 
 enum posthorn_result posthorn_dispatch(const struct posthorn_dispatcher *dispatcher,
                                        const struct posthorn_event *event)
 {
-    bool found;
-    size_t at = find(dispatcher, posthorn_event_type(event), &found);
-    if (found)
-        return dispatcher->entries[at].handler(dispatcher->entries[at].ctx, event);
-    if (dispatcher->otherwise)
-        return dispatcher->otherwise(dispatcher->otherwise_ctx, event);
-    return POSTHORN_OK;
+    const struct entry *entry = handler_of(dispatcher, event);
+    return entry ? entry->handler(entry->ctx, event) : POSTHORN_OK;
 }
 
 enum posthorn_result posthorn_handle(const struct posthorn_dispatcher *dispatcher,
                                      struct posthorn_store *store, const struct posthorn_event *event,
                                      char name[POSTHORN_NAME_LEN_MAX + 1])
 {
-    enum posthorn_result result = posthorn_store_look(store, event);
+    struct posthorn_work *work;
+    const struct entry *entry = handler_of(dispatcher, event);
 
+    if (!entry)
+        return posthorn_store_put(store, event, name);
+    enum posthorn_result result = posthorn_work_begin(store, event, &work);
+    if (result == POSTHORN_DUPLICATE || result == POSTHORN_CONFLICT)
+        return posthorn_store_put(store, event, name); /* says which, and keeps what is to be kept */
+    if (result != POSTHORN_OK)
+        return result;
+    result = entry->handler(entry->ctx, event);
     if (result == POSTHORN_OK)
-        result = posthorn_dispatch(dispatcher, event);
-    else if (result == POSTHORN_DUPLICATE || result == POSTHORN_CONFLICT)
-        result = POSTHORN_OK; /* put says which, and keeps what is to be kept */
-    return result == POSTHORN_OK ? posthorn_store_put(store, event, name) : result;
+        return posthorn_work_done(work, name);
+    int error = errno; /* the handler's, for its caller */
+    posthorn_work_fail(work);
+    errno = error;
+    return result;
 }

@@ -84,6 +84,15 @@ static enum posthorn_result ed25519_new(char secret[POSTHORN_SECRET_LEN_MAX],
     return made ? POSTHORN_OK : POSTHORN_CRYPTO;
 }
 
+enum posthorn_result posthorn_secret_spell(const unsigned char *key, size_t len,
+                                           char secret[POSTHORN_SECRET_LEN_MAX])
+{
+    if (!key || len < HMAC_KEY_LEN_MIN || len > SECRET_BYTES_MAX)
+        return POSTHORN_BAD_ARGUMENT;
+    spell("whsec_", key, len, secret);
+    return POSTHORN_OK;
+}
+
 enum posthorn_result posthorn_secret_new(bool ed25519, char secret[POSTHORN_SECRET_LEN_MAX],
                                          char public_key[POSTHORN_SECRET_LEN_MAX])
 {
@@ -93,8 +102,8 @@ enum posthorn_result posthorn_secret_new(bool ed25519, char secret[POSTHORN_SECR
         return ed25519_new(secret, public_key);
     if (RAND_bytes(key, sizeof key) != 1)
         return POSTHORN_CRYPTO;
-    spell("whsec_", key, sizeof key, secret);
+    enum posthorn_result result = posthorn_secret_spell(key, sizeof key, secret);
     public_key[0] = '\0';
     OPENSSL_cleanse(key, sizeof key);
-    return POSTHORN_OK;
+    return result;
 }

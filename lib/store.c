@@ -7,6 +7,7 @@
  * from the folder when the store is opened. It holds hashes only; a hit is looked up in the folder.
  */
 #include "event.h"
+#include "store_parts.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -22,22 +23,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum {
-    ID_LEN_MAX = 64,
-    TYPE_LEN_MAX = 128,
-    HASHED_LEN = 7 + POSTHORN_DIGEST_HEX_LEN, /* "sha256-" and the digest */
-    STALE_SECONDS = 3600
-};
+enum { ID_LEN_MAX = 64, TYPE_LEN_MAX = 128, STALE_SECONDS = 3600 };
 
 static const char hashed_prefix[] = "sha256-";
 static const char temporary_prefix[] = ".posthorn-";
-
-struct posthorn_store {
-    int folder;
-    pthread_mutex_t mutex; /* held where a name is looked for and taken, never during an fsync of a file */
-    uint64_t *ids;         /* open addressing; 0 is empty */
-    size_t id_count, id_cap;
-};
 
 /* ---- names --------------------------------------------------------------------------------------------- */
 
@@ -58,7 +47,7 @@ static bool plain(struct posthorn_text part, size_t len_max, bool underscore)
     return true;
 }
 
-/* The part itself, or sha256-HEX of it. `out` takes the larger of len_max and HASHED_LEN, and a NUL. */
+/* The part itself, or sha256-HEX of it. `out` takes the larger of len_max and PH_ID_LEN_MAX, and a NUL. */
 static enum posthorn_result safe_part(struct posthorn_text part, size_t len_max, bool underscore, char *out)
 {
     if (plain(part, len_max, underscore)) {
@@ -71,7 +60,7 @@ static enum posthorn_result safe_part(struct posthorn_text part, size_t len_max,
 }
 
 /* An id never holds '_', so ID_TYPE can be read in one way only. */
-static enum posthorn_result file_name(const struct posthorn_event *event, char id[HASHED_LEN + 1],
+static enum posthorn_result file_name(const struct posthorn_event *event, char id[PH_ID_LEN_MAX + 1],
                                       char name[POSTHORN_NAME_LEN_MAX + 1])
 {
     char type[TYPE_LEN_MAX + 1];
@@ -151,7 +140,7 @@ static void ids_note(struct posthorn_store *store, uint64_t hash)
 
 /* ---- the folder ---------------------------------------------------------------------------------------- */
 
-static DIR *list(const struct posthorn_store *store)
+DIR *ph_store_list(const struct posthorn_store *store)
 {
     int fd = openat(store->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *entries = fd < 0 ? NULL : fdopendir(fd);
@@ -179,7 +168,7 @@ static void remove_stale(const struct posthorn_store *store, const char *name)
 
 static enum posthorn_result read_folder(struct posthorn_store *store)
 {
-    DIR *entries = list(store);
+    DIR *entries = ph_store_list(store);
     enum posthorn_result result = entries ? POSTHORN_OK : POSTHORN_IO;
 
     for (struct dirent *entry; entries && result == POSTHORN_OK && (entry = readdir(entries));) {
@@ -201,7 +190,7 @@ static enum posthorn_result read_folder(struct posthorn_store *store)
 static bool find_by_id(const struct posthorn_store *store, const char *id,
                        char name[POSTHORN_NAME_LEN_MAX + 1])
 {
-    DIR *entries = list(store);
+    DIR *entries = ph_store_list(store);
     size_t len = strlen(id);
     bool found = false;
 
@@ -314,7 +303,7 @@ static enum content compare(const struct posthorn_store *store, const char *name
     return content;
 }
 
-static bool write_all(int fd, struct posthorn_text content)
+bool ph_write_all(int fd, struct posthorn_text content)
 {
     while (content.len > 0) {
         ssize_t put = write(fd, content.data, content.len);
@@ -340,7 +329,7 @@ static enum posthorn_result write_temporary(const struct posthorn_store *store, 
     int fd = openat(store->folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return POSTHORN_IO;
-    bool written = write_all(fd, content) && fsync(fd) == 0;
+    bool written = ph_write_all(fd, content) && fsync(fd) == 0;
     int error = errno;
     if (close(fd) != 0 && written) {
         error = errno;
@@ -369,16 +358,7 @@ static bool take_name(const struct posthorn_store *store, const char *temporary,
 
 /* ---- storing ------------------------------------------------------------------------------------------- */
 
-struct put {
-    struct posthorn_text content;
-    char id[HASHED_LEN + 1];
-    char name[POSTHORN_NAME_LEN_MAX + 1];
-    uint64_t hash;
-    bool conflict; /* name is that of the conflict by now */
-};
-
-/* Where the event belongs as the folder is now. OK: name is free; everything else is the answer. */
-static enum posthorn_result look(struct posthorn_store *store, struct put *put)
+enum posthorn_result ph_store_look(struct posthorn_store *store, struct ph_put *put)
 {
     char other[POSTHORN_NAME_LEN_MAX + 1];
     enum content content = compare(store, put->name, put->content);
@@ -411,12 +391,12 @@ static enum posthorn_result look(struct posthorn_store *store, struct put *put)
 }
 
 /* Looks again, now with the complete file in hand and nobody else at it, and takes the name. */
-static enum posthorn_result settle(struct posthorn_store *store, struct put *put, const char *temporary)
+static enum posthorn_result settle(struct posthorn_store *store, struct ph_put *put, const char *temporary)
 {
-    enum posthorn_result result = ids_reserve(store) ? look(store, put) : POSTHORN_NO_MEMORY;
+    enum posthorn_result result = ids_reserve(store) ? ph_store_look(store, put) : POSTHORN_NO_MEMORY;
 
     for (int i = 0; result == POSTHORN_OK && !take_name(store, temporary, put->name); i++)
-        result = errno == EEXIST && i < 3 ? look(store, put) : POSTHORN_IO; /* another process */
+        result = errno == EEXIST && i < 3 ? ph_store_look(store, put) : POSTHORN_IO; /* another process */
     if (result == POSTHORN_OK)
         ids_note(store, put->hash);
     else {
@@ -427,34 +407,29 @@ static enum posthorn_result settle(struct posthorn_store *store, struct put *put
     return result;
 }
 
-/* Names the event and looks, under the mutex. */
-static enum posthorn_result begin(struct posthorn_store *store, const struct posthorn_event *event,
-                                  struct put *put)
+enum posthorn_result ph_store_begin(struct posthorn_store *store, const struct posthorn_event *event,
+                                    struct ph_put *put)
 {
-    *put = (struct put){.content = ph_event_pretty(event)};
+    *put = (struct ph_put){.content = ph_event_pretty(event)};
     enum posthorn_result result = file_name(event, put->id, put->name);
 
     if (result != POSTHORN_OK)
         return result;
     put->hash = id_hash(put->id, strlen(put->id));
     pthread_mutex_lock(&store->mutex);
-    result = look(store, put);
+    result = ph_store_look(store, put);
     pthread_mutex_unlock(&store->mutex);
     return result;
 }
 
-/* Everything from the first byte to the durable name. */
-static enum posthorn_result write_event(struct posthorn_store *store, struct put *put)
+enum posthorn_result ph_store_settle(struct posthorn_store *store, struct ph_put *put, const char *temporary)
 {
-    char temporary[64];
-    enum posthorn_result result = write_temporary(store, put->content, temporary);
-
-    if (result != POSTHORN_OK)
-        return result;
     pthread_mutex_lock(&store->mutex);
-    result = settle(store, put, temporary);
+    enum posthorn_result result = settle(store, put, temporary);
     pthread_mutex_unlock(&store->mutex);
-    if (result != POSTHORN_OK || fsync(store->folder) == 0)
+    if (result == POSTHORN_OK && fsync(store->folder) == 0)
+        return put->conflict ? POSTHORN_CONFLICT : POSTHORN_OK;
+    if (result != POSTHORN_OK)
         return result;
     /* A name that may not outlive a power cut is taken back: the sender tries again, from the start. */
     int error = errno;
@@ -465,8 +440,8 @@ static enum posthorn_result write_event(struct posthorn_store *store, struct put
 
 enum posthorn_result posthorn_store_look(struct posthorn_store *store, const struct posthorn_event *event)
 {
-    struct put put;
-    enum posthorn_result result = begin(store, event, &put);
+    struct ph_put put;
+    enum posthorn_result result = ph_store_begin(store, event, &put);
 
     return result == POSTHORN_OK && put.conflict ? POSTHORN_CONFLICT : result;
 }
@@ -474,13 +449,14 @@ enum posthorn_result posthorn_store_look(struct posthorn_store *store, const str
 enum posthorn_result posthorn_store_put(struct posthorn_store *store, const struct posthorn_event *event,
                                         char name[POSTHORN_NAME_LEN_MAX + 1])
 {
-    struct put put;
-    enum posthorn_result result = begin(store, event, &put);
+    struct ph_put put;
+    char temporary[64];
+    enum posthorn_result result = ph_store_begin(store, event, &put);
 
     if (result == POSTHORN_OK)
-        result = write_event(store, &put);
-    if (result == POSTHORN_OK && put.conflict)
-        result = POSTHORN_CONFLICT;
+        result = write_temporary(store, put.content, temporary);
+    if (result == POSTHORN_OK)
+        result = ph_store_settle(store, &put, temporary);
     if (name)
         memcpy(name, put.name, sizeof put.name);
     return result;

@@ -1,0 +1,38 @@
+/*
+ * store_parts: what store.c, one file an event, and work.c, the events in work, have in common. Internal.
+ */
+#pragma once
+#include "posthorn.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <stdint.h>
+
+enum { PH_ID_LEN_MAX = 7 + POSTHORN_DIGEST_HEX_LEN /* "sha256-" and the digest */ };
+
+struct posthorn_store {
+    int folder;
+    pthread_mutex_t mutex; /* held where a name is looked for and taken, never during an fsync of a file */
+    uint64_t *ids;         /* open addressing; 0 is empty */
+    size_t id_count, id_cap;
+};
+
+struct ph_put {
+    struct posthorn_text content; /* belongs to the event */
+    char id[PH_ID_LEN_MAX + 1];   /* as it stands in the names */
+    char name[POSTHORN_NAME_LEN_MAX + 1];
+    uint64_t hash;
+    bool conflict; /* name is that of the conflict by now */
+};
+
+/* Names the event and looks, under the mutex. */
+enum posthorn_result ph_store_begin(struct posthorn_store *store, const struct posthorn_event *event,
+                                    struct ph_put *put);
+/* Where the event belongs as the folder is now; the mutex is held. OK: name is free; everything else is the
+ * answer. */
+enum posthorn_result ph_store_look(struct posthorn_store *store, struct ph_put *put);
+/* Gives a file, complete and fsynced, its durable name. Whatever comes of it, `temporary` is gone. */
+enum posthorn_result ph_store_settle(struct posthorn_store *store, struct ph_put *put, const char *temporary);
+/* NULL: errno says why. */
+DIR *ph_store_list(const struct posthorn_store *store);
+bool ph_write_all(int fd, struct posthorn_text content);
