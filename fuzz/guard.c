@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     assert(guard.exception_count == 1);
-    const struct guard_network *network = &guard.exceptions[0];
+    const struct network *network = &guard.exceptions[0];
     assert(network->prefix >= 7 && network->prefix <= (network->ipv6 ? 128 : 32));
     int open = 0;
     for (size_t i = 0; i < sizeof special / sizeof *special; i++)

@@ -40,15 +40,15 @@ static const struct {
 };
 
 /* IPv6 is allowed inside 2000::/3 only, and there minus these. */
-static const struct guard_network special_ipv6[] = {
+static const struct network special_ipv6[] = {
     {true, {0x20, 0x01}, 23, 0},                         /* 2001::/23         protocol assignments, Teredo */
     {true, {0x20, 0x01, 0x0d, 0xb8}, 32, 0},             /* 2001:db8::/32     documentation */
     {true, {0x20, 0x02}, 16, 0},                         /* 2002::/16         6to4: an IPv4 address inside */
     {true, {0x3f, 0xff}, 20, 0},                         /* 3fff::/20         documentation */
     {true, {0x26, 0x20, 0x00, 0x4f, 0x80, 0x00}, 48, 0}, /* 2620:4f:8000::/48 AS112 */
 };
-static const struct guard_network global_unicast_ipv6 = {true, {0x20}, 3, 0};
-static const struct guard_network ipv6_with_loopback = {true, {0}, 8, 0}; /* ::1, mapped, compatible, NAT64 */
+static const struct network global_unicast_ipv6 = {true, {0x20}, 3, 0};
+static const struct network ipv6_with_loopback = {true, {0}, 8, 0}; /* ::1, mapped, compatible, NAT64 */
 static const unsigned char loopback_ipv6[16] = {[15] = 1};
 
 /* From 1024 upwards, the ports on which databases, caches, queues, container engines and remote consoles
@@ -74,17 +74,6 @@ void guard_init(struct guard *guard)
     memset(guard, 0, sizeof *guard);
 }
 
-static bool contains(const struct guard_network *network, bool ipv6, const unsigned char *address)
-{
-    if (network->ipv6 != ipv6)
-        return false;
-    int whole = network->prefix / 8, bits = network->prefix % 8;
-    if (memcmp(network->address, address, (size_t)whole) != 0)
-        return false;
-    unsigned char mask = (unsigned char)(0xff00 >> bits);
-    return bits == 0 || ((network->address[whole] ^ address[whole]) & mask) == 0;
-}
-
 bool guard_ipv4_special(uint32_t address)
 {
     bool special = false;
@@ -98,10 +87,10 @@ static bool is_special(const struct target *target)
     const unsigned char *a = target->address;
     if (!target->ipv6)
         return guard_ipv4_special(IPV4(a[0], a[1], a[2], a[3]));
-    if (!contains(&global_unicast_ipv6, true, a))
+    if (!network_holds(&global_unicast_ipv6, true, a))
         return true;
     for (size_t i = 0; i < COUNT(special_ipv6); i++)
-        if (contains(&special_ipv6[i], true, a))
+        if (network_holds(&special_ipv6[i], true, a))
             return true;
     return false;
 }
@@ -109,7 +98,7 @@ static bool is_special(const struct target *target)
 static bool is_local(const struct guard *guard, const struct target *target)
 {
     for (int i = 0; i < guard->local_count; i++)
-        if (contains(&guard->locals[i], target->ipv6, target->address))
+        if (network_holds(&guard->locals[i], target->ipv6, target->address))
             return true;
     return false;
 }
@@ -130,8 +119,8 @@ static enum guard_verdict judge(const struct guard *guard, const struct target *
 {
     bool excepted = false;
     for (int i = 0; i < guard->exception_count; i++) {
-        const struct guard_network *exception = &guard->exceptions[i];
-        if (!contains(exception, target->ipv6, target->address))
+        const struct network *exception = &guard->exceptions[i];
+        if (!network_holds(exception, target->ipv6, target->address))
             continue;
         if (exception->port == target->port && exception->port != 0)
             return GUARD_ALLOWED;
@@ -146,85 +135,19 @@ static enum guard_verdict judge(const struct guard *guard, const struct target *
 
 /* Exceptions are never "off": at most as large as the largest private network, and none of the IPv6 forms
  * that carry an IPv4 address inside. */
-static bool is_acceptable(const struct guard_network *network)
+static bool is_acceptable(const struct network *network)
 {
     if (network->prefix < (network->ipv6 ? 7 : 8))
         return false;
-    if (network->ipv6 && contains(&ipv6_with_loopback, true, network->address))
+    if (network->ipv6 && network_holds(&ipv6_with_loopback, true, network->address))
         return network->prefix == 128 && memcmp(network->address, loopback_ipv6, 16) == 0;
-    for (int bit = network->prefix; bit < (network->ipv6 ? 128 : 32); bit++)
-        if (network->address[bit / 8] & (0x80 >> bit % 8))
-            return false; /* 10.1.2.3/8: a network, or an address? */
-    return true;
-}
-
-/* Takes what stands before the first of the `stops`, or all; the stop stays in `text`. */
-static struct bytes take_until(struct bytes *text, const char *stops)
-{
-    size_t len = 0;
-    while (len < text->len && !strchr(stops, text->data[len]))
-        len++;
-    struct bytes taken = bytes_make(text->data, len);
-    *text = bytes_make(text->data + len, text->len - len);
-    return taken;
-}
-
-static bool take(struct bytes *text, const char *expected)
-{
-    if (!bytes_starts(*text, expected))
-        return false;
-    *text = bytes_make(text->data + 1, text->len - 1);
-    return true;
-}
-
-/* An IPv6 address needs no brackets if a prefix or nothing follows: it always has two colons. */
-static struct bytes take_address(struct bytes *text, bool *ipv6)
-{
-    struct bytes all = *text, address;
-    *ipv6 = true;
-    if (take(text, "[")) {
-        address = take_until(text, "]");
-        return take(text, "]") ? address : bytes_make(NULL, 0);
-    }
-    address = take_until(text, "/");
-    if (address.len && memchr(address.data, ':', address.len) != memrchr(address.data, ':', address.len))
-        return address;
-    *ipv6 = false;
-    *text = all;
-    return take_until(text, "/:");
-}
-
-static bool read_address(struct bytes text, struct guard_network *network)
-{
-    struct in_addr ipv4;
-    struct in6_addr ipv6;
-    if (network->ipv6 ? !url_parse_ipv6(text, &ipv6) : !url_parse_ipv4(text, &ipv4))
-        return false;
-    if (network->ipv6)
-        memcpy(network->address, &ipv6, sizeof ipv6);
-    else
-        memcpy(network->address, &ipv4, sizeof ipv4);
-    return true;
-}
-
-/* address [ "/" prefix ] [ ":" port ] */
-static bool read_network(struct bytes text, struct guard_network *network)
-{
-    *network = (struct guard_network){0};
-    struct bytes address = take_address(&text, &network->ipv6);
-    int64_t prefix_max = network->ipv6 ? 128 : 32, prefix = prefix_max;
-    if (take(&text, "/") && (!bytes_to_int64(take_until(&text, ":"), &prefix) || prefix > prefix_max))
-        return false;
-    network->prefix = (uint8_t)prefix;
-    if (text.len && (!take(&text, ":") || !url_parse_port(text, &network->port)))
-        return false;
-    return read_address(address, network);
+    return network_is_exact(network);
 }
 
 bool guard_add_exception(struct guard *guard, struct bytes text)
 {
-    struct guard_network network;
-    if (guard->exception_count == GUARD_EXCEPTIONS_MAX || !read_network(text, &network) ||
+    struct network network;
+    if (guard->exception_count == GUARD_EXCEPTIONS_MAX || !network_parse(text, &network) ||
         !is_acceptable(&network))
         return false;
     guard->exceptions[guard->exception_count++] = network;
@@ -260,8 +183,8 @@ bool guard_add_local(struct guard *guard, const struct sockaddr *address)
     struct target target;
     if (guard->local_count == GUARD_LOCALS_MAX || !read_sockaddr(address, &target))
         return false;
-    struct guard_network *local = &guard->locals[guard->local_count++];
-    *local = (struct guard_network){.ipv6 = target.ipv6, .prefix = target.ipv6 ? 128 : 32};
+    struct network *local = &guard->locals[guard->local_count++];
+    *local = (struct network){.ipv6 = target.ipv6, .prefix = target.ipv6 ? 128 : 32};
     memcpy(local->address, target.address, sizeof local->address);
     return true;
 }
@@ -277,8 +200,9 @@ enum guard_verdict guard_address(const struct guard *guard, const struct sockadd
 static bool loopback_excepted(const struct guard *guard)
 {
     for (int i = 0; i < guard->exception_count; i++) {
-        const struct guard_network *exception = &guard->exceptions[i];
-        if (contains(exception, true, loopback_ipv6) || (!exception->ipv6 && exception->address[0] == 127))
+        const struct network *exception = &guard->exceptions[i];
+        if (network_holds(exception, true, loopback_ipv6) ||
+            (!exception->ipv6 && exception->address[0] == 127))
             return true;
     }
     return false;

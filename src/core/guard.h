@@ -6,22 +6,16 @@
  * services, plain http. Exceptions are the operator's list of networks and ports, never "off".
  */
 #pragma once
+#include "network.h"
 #include "url.h"
 
 enum { GUARD_EXCEPTIONS_MAX = 64, GUARD_LOCALS_MAX = 64 };
 
-struct guard_network {
-    bool ipv6;
-    unsigned char address[16]; /* network order; IPv4 in the first four */
-    uint8_t prefix;
-    uint16_t port; /* 0: every port */
-};
-
 struct guard {
     bool http_allowed;
-    struct guard_network exceptions[GUARD_EXCEPTIONS_MAX];
+    struct network exceptions[GUARD_EXCEPTIONS_MAX];
     int exception_count;
-    struct guard_network locals[GUARD_LOCALS_MAX]; /* addresses of our own interfaces: denied */
+    struct network locals[GUARD_LOCALS_MAX]; /* addresses of our own interfaces: denied */
     int local_count;
 };
 
@@ -29,9 +23,9 @@ enum guard_verdict { GUARD_ALLOWED, GUARD_SCHEME, GUARD_HOST, GUARD_ADDRESS, GUA
 
 /* An empty guard: https only, no exceptions. */
 void guard_init(struct guard *guard);
-/* "10.0.0.0/8", "127.0.0.1", "[fd00::]/8", "fd00::/8", "127.0.0.0/8:3000", "[::1]:3000". An exception that
- * names a port opens that port too; one without leaves the rule for ports as it is. False: not understood,
- * the list is full, or it would amount to "off": wider than /8 (IPv6 /7), bits beyond the prefix, or inside
+/* A network as network.h reads it, "127.0.0.0/8:3000". An exception that names a port opens that port too;
+ * one without leaves the rule for ports as it is. False: not understood, the list is full, or it would amount
+ * to "off": wider than /8 (IPv6 /7), bits beyond the prefix, or inside
  * ::/8 (but ::1), where IPv6 addresses carry IPv4 ones. */
 bool guard_add_exception(struct guard *guard, struct bytes text);
 bool guard_add_local(struct guard *guard, const struct sockaddr *address);
