@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,8 +20,10 @@ enum {
     HEAD_LEN = 1 + NONCE_LEN + TAG_LEN
 };
 
+/* One key a purpose, both from the file's. */
 struct vault {
-    unsigned char key[KEY_LEN];
+    unsigned char key[KEY_LEN]; /* sealing */
+    unsigned char derive_key[KEY_LEN];
 };
 
 const char *vault_error_sentence(enum vault_error error)
@@ -88,20 +91,30 @@ static enum vault_error key_read(const char *path, unsigned char key[KEY_LEN])
     return error;
 }
 
+static void hmac(const unsigned char key[KEY_LEN], struct bytes text, unsigned char out[KEY_LEN])
+{
+    unsigned len = 0;
+    unsigned char *made =
+        HMAC(EVP_sha256(), key, KEY_LEN, (const unsigned char *)text.data, text.len, out, &len);
+    assert(made && len == KEY_LEN && "HMAC-SHA256 takes every key and text");
+}
+
 enum vault_error vault_open(const char *path, struct vault **vault)
 {
-    struct vault *opened = memory_zero(1, sizeof *opened);
-    enum vault_error error = key_read(path, opened->key);
+    unsigned char key[KEY_LEN];
+    enum vault_error error = key_read(path, key);
+    *vault = NULL;
     if (error == VAULT_UNREADABLE && errno == ENOENT) {
         error = key_make(path);
         if (error == VAULT_OK)
-            error = key_read(path, opened->key);
+            error = key_read(path, key);
     }
-    if (error != VAULT_OK) {
-        vault_close(opened);
-        opened = NULL;
+    if (error == VAULT_OK) {
+        *vault = memory_zero(1, sizeof **vault);
+        hmac(key, bytes_of("posthorn seal"), (*vault)->key);
+        hmac(key, bytes_of("posthorn derive"), (*vault)->derive_key);
     }
-    *vault = opened;
+    OPENSSL_cleanse(key, sizeof key);
     return error;
 }
 
@@ -111,6 +124,11 @@ void vault_close(struct vault *vault)
         return;
     OPENSSL_cleanse(vault, sizeof *vault);
     free(vault);
+}
+
+void vault_derive(const struct vault *vault, struct bytes context, unsigned char out[32])
+{
+    hmac(vault->derive_key, context, out);
 }
 
 /* ---- sealing ---- */

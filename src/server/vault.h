@@ -2,9 +2,9 @@
  * vault: what must be readable again, but not at rest: signing secrets and the private keys of TLS
  * identities.
  *
- * AES-256-GCM with a random key from a file of its own (setting key-file; mode 0600), so that a copy of the
- * database alone tells nothing. A sealed blob is bound to a context ("signing/5"): moved to another user it
- * does not open. Layout: one version byte, 12 bytes of nonce, 16 of tag, ciphertext.
+ * AES-256-GCM with a key derived from that in a file of its own (setting key-file; mode 0600), so that a copy
+ * of the database alone tells nothing. A sealed blob is bound to a context ("signing/5"): moved to another
+ * user it does not open. Layout: one version byte, 12 bytes of nonce, 16 of tag, ciphertext.
  *
  * Read-only after opening: any number of threads.
  */
@@ -25,6 +25,10 @@ const char *vault_error_sentence(enum vault_error error);
 /* Makes the file, with a new key, when there is none. */
 enum vault_error vault_open(const char *path, struct vault **vault);
 void vault_close(struct vault *vault); /* wipes the key */
+
+/* 32 bytes that only this key file gives for this context, the same every time: a secret that needs no
+ * storing. */
+void vault_derive(const struct vault *vault, struct bytes context, unsigned char out[32]);
 
 /* On the arena; data NULL: too large for it. */
 struct bytes vault_seal(const struct vault *vault, struct bytes context, struct bytes plain,

@@ -107,10 +107,28 @@ static void a_key_file_that_is_not_one_is_refused(void **state)
     assert_int_equal(vault_open("/nonexistent/key", &vault), VAULT_UNREADABLE);
 }
 
+static void what_is_derived_is_the_same_after_a_restart(void **state)
+{
+    struct rig *rig = *state;
+    struct vault *vault;
+    unsigned char first[32], again[32], other[32];
+
+    assert_int_equal(vault_open(rig->path, &vault), VAULT_OK);
+    vault_derive(vault, bytes_of("signing/5"), first);
+    vault_derive(vault, bytes_of("signing/6"), other);
+    vault_close(vault);
+    assert_int_equal(vault_open(rig->path, &vault), VAULT_OK);
+    vault_derive(vault, bytes_of("signing/5"), again);
+    vault_close(vault);
+    assert_memory_equal(first, again, 32);
+    assert_memory_not_equal(first, other, 32);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_sealed_opens_after_a_restart, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_derived_is_the_same_after_a_restart, setup, teardown),
         cmocka_unit_test_setup_teardown(a_changed_moved_or_foreign_blob_stays_shut, setup, teardown),
         cmocka_unit_test_setup_teardown(a_key_file_that_is_not_one_is_refused, setup, teardown),
     };

@@ -1,0 +1,47 @@
+/*
+ * signing: a user's secrets for the second signature (Standard Webhooks 1.0), which of them sign now, and how
+ * one is replaced without a gap.
+ *
+ * A user without stored secrets has one all the same, `default`: HMAC, derived from the key file, so that
+ * every push is signed from the first on and nothing needs to be written for it. A new secret makes those of
+ * its kind expire after an overlap, during which both sign.
+ *
+ * At rest the list is sealed by the vault, bound to the user; see struct user.signing.
+ */
+#pragma once
+#include "posthorn.h"
+#include "vault.h"
+
+enum { SIGNING_SECRETS_MAX = 8, SIGNING_ID_LEN = 16, SIGNING_SEALED_LEN_MAX = 4096 };
+
+struct signing_secret {
+    char id[SIGNING_ID_LEN + 1]; /* "default", or 16 hex digits */
+    bool ed25519;
+    char secret[POSTHORN_SECRET_LEN_MAX];
+    char public_key[POSTHORN_SECRET_LEN_MAX]; /* "" for HMAC */
+    int64_t created_at_ms;
+    int64_t expires_at_ms; /* 0: never */
+};
+
+struct signing {
+    struct signing_secret secrets[SIGNING_SECRETS_MAX];
+    int count;
+};
+
+/* What the sealed bytes hold; none: the default. OK or SEALED (another key file, or damaged). */
+enum vault_error signing_open(const struct vault *vault, int64_t user_id, struct bytes sealed,
+                              struct signing *signing);
+struct bytes signing_seal(const struct vault *vault, int64_t user_id, const struct signing *signing,
+                          struct arena *arena);
+void signing_wipe(struct signing *signing);
+
+/* A new one; those of its kind without an expiry get one, overlap_ms from now. Expired ones are dropped
+ * first. NULL: there are SIGNING_SECRETS_MAX that have not expired. */
+const struct signing_secret *signing_add(struct signing *signing, bool ed25519, int64_t now_ms,
+                                         int64_t overlap_ms);
+/* Its index, -1: no such id. */
+int signing_find(const struct signing *signing, struct bytes id);
+void signing_remove(struct signing *signing, int index);
+bool signing_active(const struct signing_secret *secret, int64_t now_ms);
+/* How many sign now. */
+int signing_active_count(const struct signing *signing, int64_t now_ms);
