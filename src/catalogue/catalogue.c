@@ -1,21 +1,26 @@
 #include "catalogue.h"
+#include "catalogue_parts.h"
 #include "embedded.h"
-#include "json.h"
 #include "memory.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-struct catalogue {
-    struct json_object *event_types, *resources, *state_machines, *scenarios;
-    struct catalogue_type *types;
-    int count;
-};
-
 const char *catalogue_status_name(enum catalogue_status status)
 {
     static const char *const names[] = {"documented", "stated", "inferred"};
     return names[status];
+}
+
+bool catalogue_status_parse(struct bytes name, enum catalogue_status *status)
+{
+    for (int i = CATALOGUE_DOCUMENTED; i <= CATALOGUE_INFERRED; i++) {
+        if (!bytes_equal_text(name, catalogue_status_name((enum catalogue_status)i)))
+            continue;
+        *status = (enum catalogue_status)i;
+        return true;
+    }
+    return false;
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
@@ -40,11 +45,10 @@ static const char *text_or_null(struct json_object *entry, const char *name)
 
 static enum catalogue_status status_of(const char *name)
 {
-    for (int status = CATALOGUE_DOCUMENTED; status < CATALOGUE_INFERRED; status++)
-        if (strcmp(name, catalogue_status_name((enum catalogue_status)status)) == 0)
-            return (enum catalogue_status)status;
-    assert(strcmp(name, "inferred") == 0);
-    return CATALOGUE_INFERRED;
+    enum catalogue_status status = CATALOGUE_DOCUMENTED;
+    bool known = !name || catalogue_status_parse(bytes_of(name), &status);
+    assert(known);
+    return status;
 }
 
 static void read_type(struct catalogue_type *type, struct json_object *entry)
@@ -58,8 +62,27 @@ static void read_type(struct catalogue_type *type, struct json_object *entry)
                                     .es = text_or_null(entry, "es"),
                                     .note = text_or_null(entry, "note"),
                                     .entry = entry};
-    assert(type->name && type->section && type->resource && type->en && type->es);
+    assert(type->name && type->section && type->resource && type->en);
+    if (!type->es)
+        type->es = type->en;
     type->status = status_of(text_or_null(entry, "status"));
+}
+
+void catalogue_put_type(struct catalogue *catalogue, struct json_object *entry)
+{
+    struct catalogue_type type;
+    read_type(&type, entry);
+    for (int i = 0; i < catalogue->count; i++) {
+        if (strcmp(catalogue->types[i].name, type.name) != 0)
+            continue;
+        catalogue->types[i] = type;
+        json_object_array_put_idx(catalogue->event_types, (size_t)i, entry);
+        return;
+    }
+    catalogue->types =
+        memory_grow(catalogue->types, ((size_t)catalogue->count + 1) * sizeof *catalogue->types);
+    catalogue->types[catalogue->count++] = type;
+    json_object_array_add(catalogue->event_types, entry);
 }
 
 struct catalogue *catalogue_open(void)
@@ -70,6 +93,7 @@ struct catalogue *catalogue_open(void)
     catalogue->resources = parse(catalogue_resources, catalogue_resources_len);
     catalogue->state_machines = parse(catalogue_state_machines, catalogue_state_machines_len);
     catalogue->scenarios = parse(catalogue_scenarios, catalogue_scenarios_len);
+    catalogue->api = parse(catalogue_api, catalogue_api_len);
     catalogue->count = (int)json_object_array_length(catalogue->event_types);
     catalogue->types = memory_zero((size_t)catalogue->count, sizeof *catalogue->types);
     for (int i = 0; i < catalogue->count; i++)
@@ -83,6 +107,7 @@ void catalogue_close(struct catalogue *catalogue)
     json_object_put(catalogue->resources);
     json_object_put(catalogue->state_machines);
     json_object_put(catalogue->scenarios);
+    json_object_put(catalogue->api);
     free(catalogue->types);
     free(catalogue);
 }
@@ -123,6 +148,11 @@ struct json_object *catalogue_scenarios_json(const struct catalogue *catalogue)
     return catalogue->scenarios;
 }
 
+struct json_object *catalogue_api_json(const struct catalogue *catalogue)
+{
+    return catalogue->api;
+}
+
 enum { NAME_LEN_MAX = 64 };
 
 static int min3(int a, int b, int c)
@@ -158,7 +188,8 @@ const struct catalogue_type *catalogue_nearest(const struct catalogue *catalogue
     if (name.len > NAME_LEN_MAX)
         return NULL;
     for (int i = 0; i < catalogue->count; i++) {
-        int found = distance(name, bytes_of(catalogue->types[i].name));
+        struct bytes candidate = bytes_of(catalogue->types[i].name);
+        int found = candidate.len > NAME_LEN_MAX ? least : distance(name, candidate);
         if (found < least) {
             least = found;
             nearest = &catalogue->types[i];
@@ -172,8 +203,8 @@ const struct catalogue_type *catalogue_nearest(const struct catalogue *catalogue
 static struct json_object *copy_of(struct json_object *value)
 {
     struct json_object *copy = NULL;
-    if (json_object_deep_copy(value, &copy, NULL) != 0)
-        abort();
+    if (value && json_object_deep_copy(value, &copy, NULL) != 0)
+        memory_exhausted();
     return copy;
 }
 
@@ -186,33 +217,48 @@ static struct json_object *linkage(const char *type, const char *id)
     return link;
 }
 
+static void put_members(struct json_object *object, struct json_object *members)
+{
+    if (!members)
+        return;
+    json_object_object_foreach(members, name, value)
+    {
+        json_object_object_add(object, name, copy_of(value));
+    }
+}
+
+/* A platform's own type need not describe its resource; then the example is all there is. */
+static const char *resource_id(const struct catalogue *catalogue, const char *type)
+{
+    const char *id = text_or_null(json_get_object(catalogue->resources, type), "id");
+    return id ? id : "1";
+}
+
 /* {type, id, attributes, relationships} of a resource, with some attributes replaced. */
 static struct json_object *snapshot(const struct catalogue *catalogue, const char *type,
-                                    struct json_object *replaced)
+                                    struct json_object *replaced, struct json_object *replaced_again)
 {
     struct json_object *resource = json_get_object(catalogue->resources, type);
-    struct json_object *item = json_object_new_object();
-    struct json_object *attributes = copy_of(json_get_object(resource, "attributes"));
+    struct json_object *item = json_object_new_object(), *attributes = json_object_new_object(),
+                       *relationships = json_object_new_object();
 
-    if (replaced) {
-        json_object_object_foreach(replaced, name, value)
-        {
-            assert(json_object_object_get_ex(attributes, name, NULL));
-            json_object_object_add(attributes, name, copy_of(value));
-        }
-    }
+    put_members(attributes, json_get_object(resource, "attributes"));
+    put_members(attributes, replaced);
+    put_members(attributes, replaced_again);
+    put_members(relationships, json_get_object(resource, "relationships"));
     json_object_object_add(item, "type", json_object_new_string(type));
-    json_object_object_add(item, "id", json_object_new_string(text_or_null(resource, "id")));
+    json_object_object_add(item, "id", json_object_new_string(resource_id(catalogue, type)));
     json_object_object_add(item, "attributes", attributes);
-    json_object_object_add(item, "relationships", copy_of(json_get_object(resource, "relationships")));
+    json_object_object_add(item, "relationships", relationships);
     return item;
 }
 
 static struct json_object *included_of(const struct catalogue *catalogue, const struct catalogue_type *type,
-                                       struct json_object *example)
+                                       struct json_object *example, struct json_object *replaced)
 {
     struct json_object *items = json_object_new_array();
-    struct json_object *item = snapshot(catalogue, type->resource, json_get_object(example, "attributes"));
+    struct json_object *item =
+        snapshot(catalogue, type->resource, json_get_object(example, "attributes"), replaced);
     struct json_object *related = json_get_object(item, "relationships");
     struct json_object *names = json_get_array(example, "include");
 
@@ -220,35 +266,50 @@ static struct json_object *included_of(const struct catalogue *catalogue, const 
     for (size_t i = 0; names && i < json_object_array_length(names); i++) {
         const char *name = json_object_get_string(json_object_array_get_idx(names, i));
         struct json_object *data = json_get_object(json_get_object(related, name), "data");
-        json_object_array_add(items, snapshot(catalogue, text_or_null(data, "type"), NULL));
+        json_object_array_add(items, snapshot(catalogue, text_or_null(data, "type"), NULL, NULL));
     }
     return items;
 }
 
-struct json_object *catalogue_example(const struct catalogue *catalogue, const struct catalogue_type *type)
+static struct json_object *example_with(const struct catalogue *catalogue, const struct catalogue_type *type,
+                                        struct json_object *replaced)
 {
     static const char date[] = "2000-01-01T00:00:00.000Z";
     struct json_object *example = json_get_object(type->entry, "example");
-    struct json_object *resource = json_get_object(catalogue->resources, type->resource);
-    struct json_object *further = json_get_object(example, "relationships");
     struct json_object *document = json_object_new_object(), *data = json_object_new_object(),
                        *attributes = json_object_new_object(), *relationships = json_object_new_object();
 
     json_object_object_add(attributes, "event_type", json_object_new_string(type->name));
     json_object_object_add(attributes, "created_at", json_object_new_string(date));
     json_object_object_add(attributes, "sent_at", json_object_new_string(date));
-    json_object_object_add(relationships, "resource", linkage(type->resource, text_or_null(resource, "id")));
-    if (further) {
-        json_object_object_foreach(further, name, value)
-        {
-            json_object_object_add(relationships, name, copy_of(value));
-        }
-    }
+    json_object_object_add(relationships, "resource",
+                           linkage(type->resource, resource_id(catalogue, type->resource)));
+    put_members(relationships, json_get_object(example, "relationships"));
     json_object_object_add(data, "type", json_object_new_string("events"));
     json_object_object_add(data, "id", json_object_new_string("8"));
     json_object_object_add(data, "attributes", attributes);
     json_object_object_add(data, "relationships", relationships);
     json_object_object_add(document, "data", data);
-    json_object_object_add(document, "included", included_of(catalogue, type, example));
+    json_object_object_add(document, "included", included_of(catalogue, type, example, replaced));
     return document;
+}
+
+struct json_object *catalogue_example(const struct catalogue *catalogue, const struct catalogue_type *type)
+{
+    return example_with(catalogue, type, NULL);
+}
+
+const char *catalogue_step_name(struct json_object *step)
+{
+    const char *name = json_object_is_type(step, json_type_string) ? json_object_get_string(step)
+                                                                   : text_or_null(step, "event_type");
+    assert(name);
+    return name;
+}
+
+struct json_object *catalogue_step(const struct catalogue *catalogue, struct json_object *step,
+                                   const struct catalogue_type **type)
+{
+    *type = catalogue_find(catalogue, bytes_of(catalogue_step_name(step)));
+    return *type ? example_with(catalogue, *type, json_get_object(step, "attributes")) : NULL;
 }

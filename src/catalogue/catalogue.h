@@ -1,9 +1,10 @@
 /*
  * catalogue: the event types of the platform, as data. One source, the files in catalogue/, embedded into the
- * program; the CLI, the API and the documentation all show this set.
+ * program; the CLI, the API and the documentation all show this set. A platform adds its own types,
+ * resources, state machines and scenarios with a file of the same form (catalogue_add).
  *
  * It describes and never restricts: unknown types, and known ones with another resource, are accepted
- * everywhere (mission rows 13 and 25). Read-only once open: any number of threads.
+ * everywhere (mission rows 13 and 25). Read-only once it is complete: any number of threads.
  */
 #pragma once
 #include "bytes.h"
@@ -17,6 +18,7 @@ enum catalogue_status {
     CATALOGUE_INFERRED    /* the resource has the state; event and name are inferred */
 };
 const char *catalogue_status_name(enum catalogue_status status);
+bool catalogue_status_parse(struct bytes name, enum catalogue_status *status); /* false: it is none */
 
 struct catalogue_type {
     const char *name, *section, *resource;
@@ -29,6 +31,23 @@ struct catalogue_type {
 
 struct catalogue *catalogue_open(void);
 void catalogue_close(struct catalogue *catalogue);
+
+struct catalogue_problem {
+    int line, column; /* from 1 */
+    char detail[256];
+};
+
+/*
+ * What a platform's own file says. The text (modified: comments and trailing commas are blanked) is an object
+ * with any of "event_types", "resources", "state_machines" and "scenarios", each as in the file of that name
+ * in catalogue/. Of an entry, only `name`, `section`, `resource` and `en` must be there. What has the name of
+ * an embedded entry replaces it. False: nothing was added, and `problem` says what is wrong where.
+ */
+bool catalogue_add(struct catalogue *catalogue, char *text, size_t len, struct catalogue_problem *problem);
+
+enum catalogue_file { CATALOGUE_FILE_ADDED, CATALOGUE_FILE_ABSENT, CATALOGUE_FILE_WRONG };
+/* catalogue_add of a file; unless it was added, error_text says why: "data/catalogue.json:12:5: ...". */
+enum catalogue_file catalogue_add_file(struct catalogue *catalogue, const char *path, char error_text[512]);
 
 int catalogue_count(const struct catalogue *catalogue);
 /* In the order of the file: documented, stated, inferred. */
@@ -45,7 +64,18 @@ const struct catalogue_type *catalogue_nearest(const struct catalogue *catalogue
  */
 struct json_object *catalogue_example(const struct catalogue *catalogue, const struct catalogue_type *type);
 
-/* The embedded files, parsed; they belong to the catalogue. */
+/*
+ * One step of a scenario: the name of a type, or {"event_type", "attributes"} where the resource looks
+ * otherwise than in the type's example. The example, and its type; NULL: there is no such type.
+ */
+struct json_object *catalogue_step(const struct catalogue *catalogue, struct json_object *step,
+                                   const struct catalogue_type **type);
+
+const char *catalogue_step_name(struct json_object *step); /* the type's */
+
+/* The files, parsed, with what was added; they belong to the catalogue. */
 struct json_object *catalogue_resources_json(const struct catalogue *catalogue);
 struct json_object *catalogue_state_machines_json(const struct catalogue *catalogue);
 struct json_object *catalogue_scenarios_json(const struct catalogue *catalogue);
+/* What there is to say of the API's own requests, for openapi.h and postman.h. */
+struct json_object *catalogue_api_json(const struct catalogue *catalogue);

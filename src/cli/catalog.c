@@ -104,7 +104,7 @@ static int list_scenarios(const struct catalog *catalog)
         printf("%-20.*s %.*s\n", BYTES_ARG(name), BYTES_ARG(sentence));
         steps = json_get_array(scenario, "steps");
         for (size_t j = 0; j < json_object_array_length(steps); j++)
-            printf("%20s %zu. %s\n", "", j + 1, json_object_get_string(json_object_array_get_idx(steps, j)));
+            printf("%20s %zu. %s\n", "", j + 1, catalogue_step_name(json_object_array_get_idx(steps, j)));
     }
     return EXIT_DONE;
 }

@@ -23,6 +23,8 @@ struct trigger {
     const struct usage *usage;
     struct catalogue *catalogue;
     const struct catalogue_type *types[TYPES_MAX];
+    struct json_object
+        *steps[TYPES_MAX]; /* of the scenario, each for its type; NULL: the type's own example */
     int count;
     struct colours colours;
 };
@@ -68,9 +70,12 @@ static bool add_scenario(struct trigger *trigger)
                       trigger->scenario);
         return false;
     }
-    for (size_t i = 0; i < json_object_array_length(steps); i++)
-        if (!add_type(trigger, bytes_of(json_object_get_string(json_object_array_get_idx(steps, i)))))
+    for (size_t i = 0; i < json_object_array_length(steps); i++) {
+        struct json_object *step = json_object_array_get_idx(steps, i);
+        if (!add_type(trigger, bytes_of(catalogue_step_name(step))))
             return false;
+        trigger->steps[trigger->count - 1] = step;
+    }
     return true;
 }
 
@@ -93,6 +98,14 @@ static bool choose(struct trigger *trigger, char **names, int name_count)
     return true;
 }
 
+static struct json_object *example_of(const struct trigger *trigger, int index)
+{
+    const struct catalogue_type *type = trigger->types[index];
+    struct json_object *step = trigger->steps[index];
+    return step ? catalogue_step(trigger->catalogue, step, &type)
+                : catalogue_example(trigger->catalogue, type);
+}
+
 /* ---- what came of it ----------------------------------------------------------------------------------- */
 
 static void report(const struct trigger *trigger, const struct catalogue_type *type, const char *id,
@@ -108,9 +121,10 @@ static void report(const struct trigger *trigger, const struct catalogue_type *t
     fflush(stdout);
 }
 
-static bool push_one(const struct trigger *trigger, struct push *push, const struct catalogue_type *type)
+static bool push_one(const struct trigger *trigger, struct push *push, int index)
 {
-    struct json_object *example = catalogue_example(trigger->catalogue, type);
+    const struct catalogue_type *type = trigger->types[index];
+    struct json_object *example = example_of(trigger, index);
     struct push_outcome outcome;
 
     push_send(push, example, &outcome);
@@ -136,15 +150,16 @@ static int push_all(const struct trigger *trigger)
     if (code != EXIT_DONE)
         return code;
     for (int i = 0; i < trigger->count; i++)
-        good = push_one(trigger, push, trigger->types[i]) && good;
+        good = push_one(trigger, push, i) && good;
     push_close(push);
     return good ? EXIT_DONE : EXIT_FAILED;
 }
 
 /* The example as a request: the server gives the id and the dates. */
-static bool post_one(const struct trigger *trigger, struct client *client, const struct catalogue_type *type)
+static bool post_one(const struct trigger *trigger, struct client *client, int index)
 {
-    struct json_object *example = catalogue_example(trigger->catalogue, type);
+    const struct catalogue_type *type = trigger->types[index];
+    struct json_object *example = example_of(trigger, index);
     struct json_object *data = json_get_object(example, "data");
     struct json_object *attributes = json_get_object(data, "attributes");
     struct client_answer answer;
@@ -177,7 +192,7 @@ static int post_all(const struct trigger *trigger)
     if (code != EXIT_DONE)
         return code;
     for (int i = 0; i < trigger->count && good; i++)
-        good = post_one(trigger, client, trigger->types[i]);
+        good = post_one(trigger, client, i);
     client_close(client);
     return good ? EXIT_DONE : EXIT_FAILED;
 }
