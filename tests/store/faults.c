@@ -21,7 +21,7 @@ struct pair {
 };
 
 /* What SQLite acknowledged goes to the model, and both must say the same. */
-static void write_pair(struct pair *p, struct store_op *ops, int count, int boxes)
+static void write_pair(struct pair *p, struct store_op *ops, int count, int boxes, bool again)
 {
     struct store_op twins[8], *list[8];
     if (p->broken)
@@ -45,6 +45,8 @@ static void write_pair(struct pair *p, struct store_op *ops, int count, int boxe
         assert_int_equal(status, STORE_FULL);
         p->full++;
         p->fault.at = 0; /* somebody made room */
+        if (!again)
+            return;
     }
     fixture_write(&p->model, ops, count, boxes);
     assert_int_equal(p->model.filled, p->sqlite.filled);
@@ -52,6 +54,8 @@ static void write_pair(struct pair *p, struct store_op *ops, int count, int boxe
         assert_int_equal(p->model.boxes[i].delivery_id, p->sqlite.boxes[i].delivery_id);
         assert_int_equal(p->model.boxes[i].lease, p->sqlite.boxes[i].lease);
         assert_int_equal(p->model.boxes[i].age_ms, p->sqlite.boxes[i].age_ms);
+        assert_true(bytes_equal(p->model.boxes[i].url, p->sqlite.boxes[i].url));
+        assert_string_equal(p->model.boxes[i].auth_digest, p->sqlite.boxes[i].auth_digest);
     }
     for (int i = 0; i < count; i++) {
         assert_int_equal(ops[i].result, twins[i].result);
@@ -69,13 +73,13 @@ static void step(struct pair *p, int number)
         ops[count] = fixture_outcome_op(&p->model, &p->model.boxes[count], kinds[(count + number) % 4], 500);
     for (int i = 0; i < EVENTS_EACH; i++)
         ops[count++] = fixture_event_op(&p->model, p->user);
-    write_pair(p, ops, count, BOXES);
-    if (number == 5 && !p->broken) { /* a change of users is undone too */
+    write_pair(p, ops, count, BOXES, true);
+    if (number == 5 && !p->broken) { /* a change of users is undone too, and perhaps not done again */
         struct store_op move = fixture_update_op(&p->model, p->user);
         move.user.user.webhook_url = bytes_of("https://new.example/");
         struct store_op both[2] = {move, fixture_key_op(&p->model, p->user)};
         p->model.filled = 0;
-        write_pair(p, both, 2, BOXES);
+        write_pair(p, both, 2, BOXES, false);
     }
     fixture_advance(&p->model, 400);
     fixture_advance(&p->sqlite, 400);
