@@ -1,8 +1,10 @@
 #include "connection.h"
 #include "memory.h"
 #include "owner.h"
+#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 
 /* Ciphertext the kernel would not take at once. One record is pending at a time, unless the other side makes
  * TLS itself talk; then this is the limit. */
@@ -363,6 +365,21 @@ enum connection_written connection_write(struct connection *c, struct bytes head
 
 /* ---- dialling ---- */
 
+void connection_print_address(const struct sockaddr *address, char out[CONNECTION_ADDRESS_LEN_MAX])
+{
+    char host[INET6_ADDRSTRLEN] = "";
+    const struct sockaddr_in *v4 = (const void *)address;
+    const struct sockaddr_in6 *v6 = (const void *)address;
+
+    if (address->sa_family == AF_INET6) {
+        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
+        snprintf(out, CONNECTION_ADDRESS_LEN_MAX, "[%s]:%u", host, ntohs(v6->sin6_port));
+    } else {
+        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
+        snprintf(out, CONNECTION_ADDRESS_LEN_MAX, "%s:%u", host, ntohs(v4->sin_port));
+    }
+}
+
 static void on_connected(uv_connect_t *req, int status)
 {
     struct connection *c = req->data;
@@ -391,7 +408,7 @@ struct connection *connection_dial(struct connection_world *world, const struct 
                                    const struct peer *peer, const struct connection_handler *handler,
                                    void *owner, enum failure *failure)
 {
-    if (!world->allow(world->ctx, address)) {
+    if (!sources_cover(&world->sources, address->sa_family) || !world->allow(world->ctx, address)) {
         *failure = FAILURE_BLOCKED_ADDRESS;
         return NULL;
     }
@@ -407,11 +424,12 @@ struct connection *connection_dial(struct connection_world *world, const struct 
     c->peer = *peer;
     c->tcp.data = c;
     c->connect_req.data = c;
-    memcpy(&c->address, address,
-           address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+    connection_print_address(address, c->address);
     connection_own(c, handler, owner);
     uv_tcp_nodelay(&c->tcp, 1);
-    error = uv_tcp_connect(&c->connect_req, &c->tcp, address, on_connected);
+    error = sources_bind(&world->sources, &c->tcp, address->sa_family);
+    if (!error)
+        error = uv_tcp_connect(&c->connect_req, &c->tcp, address, on_connected);
     if (error) {
         connection_close(c);
         *failure = connection_dial_failure(error);

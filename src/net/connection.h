@@ -10,6 +10,7 @@
 #include "deadline.h"
 #include "failure.h"
 #include "peer.h"
+#include "sources.h"
 #include "tls.h"
 #include <sys/socket.h>
 
@@ -35,6 +36,7 @@ struct connection_world {
     struct tls *tls;
     bool (*allow)(void *ctx, const struct sockaddr *address);
     void *ctx;
+    struct sources sources;
     struct deadline_queue *connect_limit; /* its `passed` is connection_connect_passed */
     int open;                             /* handles not yet wholly closed */
     int64_t opened, tls_full, tls_resumed;
@@ -42,6 +44,8 @@ struct connection_world {
     char *read_buffer;  /* buffer_len bytes */
     char *plain_buffer; /* TLS_RECORD_LEN_MAX bytes: what TLS decrypted, or is about to encrypt */
 };
+
+enum { CONNECTION_ADDRESS_LEN_MAX = 64 };
 
 enum connection_state {
     CONNECTION_DIALLING,
@@ -65,7 +69,7 @@ struct connection {
     struct bytes unencrypted[2]; /* TLS: what is still to be written */
     struct tls_stream tls;
     struct peer peer;
-    struct sockaddr_storage address;
+    char address[CONNECTION_ADDRESS_LEN_MAX];
     struct connection *idle_next; /* the pool's */
 };
 
@@ -88,6 +92,9 @@ enum connection_written connection_write(struct connection *connection, struct b
 
 /* No handler is called any more. */
 void connection_close(struct connection *connection);
+
+/* "192.0.2.1:443", "[2001:db8::1]:443". */
+void connection_print_address(const struct sockaddr *address, char out[CONNECTION_ADDRESS_LEN_MAX]);
 
 /* Why a connect failed, and why an established connection did; `error` is a negative errno. */
 enum failure connection_dial_failure(int error);

@@ -20,7 +20,6 @@ static void on_connected(struct connection *connection, enum failure failure)
             dialer->lanes[i].connection = NULL;
     if (failure == FAILURE_NONE) {
         dialer_stop(dialer);
-        dialer->address = connection->address;
         dialer->done(dialer, connection, FAILURE_NONE);
         return;
     }
@@ -37,7 +36,7 @@ static bool lane_dial(struct dialer *dialer, struct dialer_lane *lane)
     while (lane->next < lane->count) {
         const union address *address = &lane->list[lane->next++];
         enum failure failure;
-        memcpy(&dialer->address, address, sizeof *address);
+        dialer->address = *address;
         lane->connection =
             connection_dial(dialer->world, &address->any, dialer->peer, &handler, dialer, &failure);
         if (lane->connection)

@@ -22,8 +22,8 @@ struct dialer {
     const struct peer *peer;
     struct dialer_lane lanes[2];
     struct deadline second;
-    enum failure failure;            /* the most telling so far */
-    struct sockaddr_storage address; /* the last one tried */
+    enum failure failure;  /* the most telling so far */
+    union address address; /* the last one tried */
     /* NONE: the connection is the caller's now. Exactly once, never before dialer_start returns. */
     void (*done)(struct dialer *dialer, struct connection *connection, enum failure failure);
 };

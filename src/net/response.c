@@ -120,11 +120,12 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* RFC 9110 section 5.6.2 */
+/* RFC 9110 section 5.6.2: letters, digits and !#$%&'*+-.^_`|~, a bit each. */
 static bool is_token(char c)
 {
-    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+    static const uint64_t bits[2] = {0x3ff6cfa00000000, 0x57ffffffc7fffffe};
+    unsigned char byte = (unsigned char)c;
+    return byte < 128 && (bits[byte >> 6] >> (byte & 63) & 1);
 }
 
 static char lower(char c)

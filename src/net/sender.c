@@ -51,7 +51,7 @@ struct attempt {
     struct resolver_question question;
     struct dialer dialer;
     struct connection *connection;
-    struct sockaddr_storage address; /* ss_family 0: none was tried */
+    char address[CONNECTION_ADDRESS_LEN_MAX]; /* empty: none was tried */
 
     bool starting; /* sender_start has not returned yet */
     bool reused, mixed_answer;
@@ -97,19 +97,6 @@ static void attempt_enter(struct attempt *a, enum stage stage)
     deadline_set(&a->stage_deadline, a->sender->stage_limits[stage]);
 }
 
-static void address_print(const struct sockaddr_storage *address, char *out, size_t size)
-{
-    char host[INET6_ADDRSTRLEN];
-    const struct sockaddr_in *v4 = (const void *)address;
-    const struct sockaddr_in6 *v6 = (const void *)address;
-
-    out[0] = '\0';
-    if (address->ss_family == AF_INET && inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host))
-        snprintf(out, size, "%s:%u", host, ntohs(v4->sin_port));
-    else if (address->ss_family == AF_INET6 && inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host))
-        snprintf(out, size, "[%s]:%u", host, ntohs(v6->sin6_port));
-}
-
 /* The acknowledgement rule. `cause` is why the attempt ends, NONE when the response ended by itself. */
 static void judge(const struct attempt *a, enum failure cause, struct sender_result *result)
 {
@@ -142,8 +129,10 @@ static void attempt_release(struct attempt *a, bool healthy)
 
     a->connection = NULL;
     resolver_drop(&a->question);
-    if (a->stage == STAGE_CONNECTING)
+    if (a->stage == STAGE_CONNECTING && !connection) {
         dialer_stop(&a->dialer);
+        connection_print_address(&a->dialer.address.any, a->address);
+    }
     if (!connection)
         return;
     if (healthy && a->written && !a->read_ended && !a->surplus && response_keep_alive(a->response))
@@ -157,11 +146,11 @@ static void attempt_finish(struct attempt *a, enum failure cause)
     struct sender *sender = a->sender;
     struct sender_result result = {.retry_after_ms = -1, .mixed_answer = a->mixed_answer};
 
+    attempt_release(a, cause == FAILURE_NONE);
     judge(a, cause, &result);
     result.reused_connection = a->reused;
     result.duration_ms = clock_mono_ms(&sender->config.clock) - a->started_ms;
-    address_print(&a->address, result.address, sizeof result.address);
-    attempt_release(a, cause == FAILURE_NONE);
+    memcpy(result.address, a->address, sizeof result.address);
     deadline_lift(&a->stage_deadline);
     deadline_lift(&a->whole_deadline);
     a->prev->next = a->next;
@@ -269,15 +258,9 @@ static void on_ended(struct connection *connection, enum failure failure)
     attempt_end(a, failure);
 }
 
-static const struct connection_handler exchange_handler;
-
 static void attempt_send(struct attempt *a)
 {
-    struct connection *connection = a->connection;
-
-    connection_own(connection, &exchange_handler, a);
-    a->address = connection->address;
-    switch (connection_write(connection, a->head, a->body)) {
+    switch (connection_write(a->connection, a->head, a->body)) {
     case CONNECTION_WRITTEN:
         a->written = true;
         attempt_enter(a, STAGE_WAITING);
@@ -308,17 +291,22 @@ static const struct connection_handler exchange_handler = {.secured = on_secured
 
 /* ---- the way to a connection ---- */
 
+static void attempt_adopt(struct attempt *a, struct connection *connection)
+{
+    a->connection = connection;
+    connection_own(connection, &exchange_handler, a);
+    memcpy(a->address, connection->address, sizeof a->address);
+}
+
 static void on_dialled(struct dialer *dialer, struct connection *connection, enum failure failure)
 {
     struct attempt *a = OWNER_OF(dialer, struct attempt, dialer);
 
-    a->address = dialer->address;
     if (failure != FAILURE_NONE) {
         attempt_end(a, failure);
         return;
     }
-    a->connection = connection;
-    connection_own(connection, &exchange_handler, a);
+    attempt_adopt(a, connection);
     if (a->peer.https) {
         attempt_enter(a, STAGE_SECURING);
         connection_secure(connection);
@@ -335,6 +323,7 @@ static void attempt_dial(struct attempt *a, const struct addresses *addresses)
 {
     const struct sender_config *config = &a->sender->config;
     struct addresses allowed = {.count = 0};
+    int usable = 0; /* of a family that we use */
 
     for (int i = 0; i < addresses->count; i++) {
         union address address = addresses->list[i];
@@ -342,17 +331,19 @@ static void attempt_dial(struct attempt *a, const struct addresses *addresses)
             address.v6.sin6_port = htons(a->peer.port);
         else
             address.v4.sin_port = htons(a->peer.port);
+        if (!sources_cover(&a->sender->world.sources, address.any.sa_family))
+            continue;
+        usable++;
         if (config->allow(config->ctx, &address.any))
             allowed.list[allowed.count++] = address;
     }
-    a->mixed_answer = allowed.count > 0 && allowed.count < addresses->count;
+    a->mixed_answer = allowed.count > 0 && allowed.count < usable;
     if (allowed.count == 0) {
         attempt_end(a, FAILURE_BLOCKED_ADDRESS);
         return;
     }
     attempt_enter(a, STAGE_CONNECTING);
     enum failure failure = dialer_start(&a->dialer, &allowed);
-    a->address = a->dialer.address;
     if (failure != FAILURE_NONE)
         attempt_end(a, failure);
 }
@@ -431,7 +422,7 @@ static void attempt_prepare(struct attempt *a, const struct sender_request *requ
     a->head = bytes_make(head, request_head_write(head, request, a->sender->user_agent));
     a->body = request->body;
     a->failure = FAILURE_NONE;
-    a->address.ss_family = 0;
+    a->address[0] = '\0';
     a->reused = a->mixed_answer = false;
     a->written = a->read_ended = a->surplus = false;
     a->response = response_init(a->response);
@@ -453,8 +444,9 @@ void sender_start(struct sender *sender, const struct sender_request *request, u
     attempt_prepare(a, request);
     deadline_set(&a->whole_deadline, sender->whole_limit);
     a->starting = true;
-    a->connection = pool_take(&sender->pool, &a->peer);
-    if (a->connection) {
+    struct connection *connection = pool_take(&sender->pool, &a->peer);
+    if (connection) {
+        attempt_adopt(a, connection);
         a->reused = true;
         sender->stats.connections_reused++;
         attempt_send(a);
@@ -519,6 +511,8 @@ struct sender *sender_open(const struct sender_config *config)
     sender->world.tls = tls;
     sender->world.allow = config->allow;
     sender->world.ctx = config->ctx;
+    if (config->sources)
+        sender->world.sources = *config->sources;
     sender->world.buffer_len = READ_BUFFER_LEN;
     sender->world.read_buffer = memory_alloc(READ_BUFFER_LEN);
     sender->world.plain_buffer = memory_alloc(TLS_RECORD_LEN_MAX);

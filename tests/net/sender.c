@@ -289,14 +289,24 @@ static void test_keeps_16_kib_of_the_answer(void **state)
 
 /* ---- no connection at all ---- */
 
+/* Where it was tried is said even if nothing came of it. */
+static const char *address_text(int port)
+{
+    static char text[32];
+    snprintf(text, sizeof text, "127.0.0.1:%d", port);
+    return text;
+}
+
 static void test_refused(void **state)
 {
     struct scene scene;
     char url[64];
     scene_init(&scene);
     scene_open(&scene);
-    scene_attempt(&scene, scene_url(url, sizeof url, false, "127.0.0.1", evil_closed_port()));
+    int port = evil_closed_port();
+    scene_attempt(&scene, scene_url(url, sizeof url, false, "127.0.0.1", port));
     assert_int_equal(scene.result.failure, FAILURE_CONNECT_REFUSED);
+    assert_string_equal(scene.result.address, address_text(port));
     scene_fini(&scene);
 }
 
@@ -313,6 +323,7 @@ static void expect_black_hole(struct sender_limits limits)
     scene_open(&scene);
     scene_attempt(&scene, scene_url(url, sizeof url, false, "127.0.0.1", port));
     assert_int_equal(scene.result.failure, FAILURE_CONNECT_TIMEOUT);
+    assert_string_equal(scene.result.address, address_text(port));
     scene_fini(&scene);
     black_hole_close(&hole);
 }
