@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "failure.h"
 #include "log.h"
+#include "sources.h"
 #include "url.h"
 #include <sys/socket.h>
 #include <uv.h>
@@ -42,6 +43,7 @@ struct sender_config {
     /* G7: asked for each resolved address, and again where connect is called. */
     bool (*allow)(void *ctx, const struct sockaddr *address);
     void *ctx;
+    const struct sources *sources; /* copied; NULL: any */
     struct log *log;
 };
 
