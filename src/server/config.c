@@ -1,4 +1,5 @@
 #include "config.h"
+#include "rate.h"
 #include "suggest.h"
 #include <assert.h>
 #include <errno.h>
@@ -29,6 +30,9 @@ const struct config_setting config_settings[] = {
      "allow http:// webhook targets; the digest of the API key then travels in the clear", 0, 0},
     {"allow-target", CONFIG_LIST, AT(allow_target), "", "CIDR[:PORT]",
      "an address or network that may be dialled although the guard denies it; may be given several times", 0, 0},
+    {"source-address", CONFIG_LIST, AT(source_address), "", "ADDRESS",
+     "an address of this machine that deliveries come from, in turn if there are several; a family without one is then not used. "
+     "Published at /api/meta and by `posthorn ips`", 0, 0},
     {"time-scale", CONFIG_INT, AT(time_scale), "1", "N",
      "with --dev: retries run N times as fast, to watch 72 hours in minutes", 1, 1000000},
     {"strict-json", CONFIG_BOOL, AT(strict_json), "false", NULL,
@@ -43,6 +47,11 @@ const struct config_setting config_settings[] = {
      "open API connections; beyond, the one idle longest is closed", 1, 1000000},
     {"idle-seconds", CONFIG_INT, AT(idle_s), "60", "N",
      "a silent API connection is closed after so many seconds", 1, 3600},
+    {"rate-limit", CONFIG_INT, AT(rate_limit), "5", "N",
+     "requests a second that an API key may make; beyond, 429 with Retry-After. 0: no limit. Keys may have their own, and the first "
+     "of all has none", 0, RATE_PER_S_MAX},
+    {"rate-burst", CONFIG_INT, AT(rate_burst), "5", "N",
+     "requests that may come at once before rate-limit slows them down", 1, RATE_PER_S_MAX},
     {"slots", CONFIG_INT, AT(slots), "1024", "N",
      "deliveries in hand at once", 1, 65535},
     {"endpoint-connections", CONFIG_INT, AT(endpoint_connections_max), "64", "N",
@@ -444,7 +453,8 @@ static bool check(struct loading *loading)
     if (config->backoff_cap_ms < config->backoff_base_ms)
         return fail(loading, "backoff-cap is shorter than backoff-base");
     struct guard guard;
-    return config_guard(config, &guard, loading->error);
+    struct sources sources;
+    return config_guard(config, &guard, loading->error) && config_sources(config, &sources, loading->error);
 }
 
 bool config_load(struct config *config, struct arena *arena, int argc, char **argv, char **environment,
@@ -488,6 +498,20 @@ bool config_guard(const struct config *config, struct guard *guard, struct confi
                      "allow-target: '%.60s' is not understood; write 10.0.0.0/8, 127.0.0.1:3000, fd00::/8 or "
                      "[::1]:3000 (at most %d)",
                      config->allow_target.items[i], GUARD_EXCEPTIONS_MAX - 2);
+            return false;
+        }
+    return true;
+}
+
+bool config_sources(const struct config *config, struct sources *sources, struct config_error *error)
+{
+    *sources = (struct sources){0};
+    for (int i = 0; i < config->source_address.count; i++)
+        if (!sources_add(sources, bytes_of(config->source_address.items[i]))) {
+            snprintf(
+                error->text, sizeof error->text,
+                "source-address: '%.60s' is not understood, or there twice; write 192.0.2.1 or 2001:db8::1",
+                config->source_address.items[i]);
             return false;
         }
     return true;

@@ -10,6 +10,7 @@
 #include "guard.h"
 #include "log.h"
 #include "policy.h"
+#include "sources.h"
 #include <stdio.h>
 
 enum { CONFIG_LIST_MAX = 64 };
@@ -25,11 +26,13 @@ struct config {
     const char *mode;   /* --mode: "sandbox" or "production" */
     bool dev;           /* --dev: loopback and http targets, loudly */
     bool allow_http;
-    struct config_list allow_target; /* --allow-target CIDR[:PORT] */
-    int64_t time_scale;              /* dev only */
-    bool strict_json;                /* no comments, no trailing commas */
+    struct config_list allow_target;   /* --allow-target CIDR[:PORT] */
+    struct config_list source_address; /* --source-address ADDRESS */
+    int64_t time_scale;                /* dev only */
+    bool strict_json;                  /* no comments, no trailing commas */
     int64_t http_threads, reader_threads;
     int64_t body_bytes_max, connections_max, idle_s;
+    int64_t rate_limit, rate_burst; /* requests/s of an API key; 0: no limit */
     int64_t slots, endpoint_connections_max, queue_max;
     int64_t backoff_base_ms, backoff_factor, backoff_cap_ms, backoff_jitter_percent, window_ms;
     int64_t lease_ms, drain_ms;
@@ -85,3 +88,4 @@ void config_print_example(FILE *out);
 /* policy and guard from the settings; dev and time-scale applied. */
 struct policy config_policy(const struct config *config);
 bool config_guard(const struct config *config, struct guard *guard, struct config_error *error);
+bool config_sources(const struct config *config, struct sources *sources, struct config_error *error);

@@ -448,6 +448,7 @@ struct engine *engine_open(const struct engine_config *config)
                                    .allow = engine_allow,
                                    .ctx = engine,
                                    .log = config->log};
+                                   .sources = config->sources,
     engine->sender = sender_open(&sender);
     if (!engine->sender || pthread_create(&engine->thread, NULL, engine_run, engine) != 0) {
         engine_free(engine);

@@ -18,6 +18,7 @@ struct engine_config {
     struct sender_limits limits;
     struct guard guard;
     const char *ca_file, *dns_servers;
+    const struct sources *sources; /* copied; NULL: any */
     struct clock clock;
     struct queue *queue;       /* must outlive the engine */
     const struct vault *vault; /* so must this */

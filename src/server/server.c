@@ -102,11 +102,34 @@ static enum server_error open_queue(struct server *server, char error_text[256])
     return server->queue && server->readers ? SERVER_OK : failed(error_text, "the store's threads");
 }
 
+/* Found out now, and not by every delivery. */
+static enum server_error check_sources(const struct config *config, struct sources *sources,
+                                       char error_text[256])
+{
+    struct config_error error;
+    int stranger = -1;
+    bool understood = config_sources(config, sources, &error);
+    if (understood)
+        stranger = sources_check(sources);
+    if (understood && stranger < 0)
+        return SERVER_OK;
+    if (understood)
+        snprintf(error_text, 256, "source-address: %.60s is not an address of this machine",
+                 config->source_address.items[stranger]);
+    else
+        snprintf(error_text, 256, "%s", error.text);
+    return SERVER_CONFIG;
+}
+
 static enum server_error open_engine(struct server *server, const struct guard *guard, char error_text[256])
 {
     const struct config *config = server->options.config;
     struct sender_limits limits = sender_limits_default();
+    struct sources sources;
     uint64_t seed;
+    enum server_error error = check_sources(config, &sources, error_text);
+    if (error != SERVER_OK)
+        return error;
     digest_random(&seed, sizeof seed);
     struct engine_config engine = {
         .dispatch = {.policy = config_policy(config),
@@ -119,6 +142,7 @@ static enum server_error open_engine(struct server *server, const struct guard *
         .guard = *guard,
         .ca_file = config->ca_file,
         .dns_servers = config->dns_servers,
+        .sources = &sources,
         .clock = server->options.clock,
         .queue = server->queue,
         .vault = server->vault,

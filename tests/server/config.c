@@ -112,6 +112,8 @@ static const char *sample(const struct config_setting *setting)
         return "production";
     if (strcmp(setting->name, "log-level") == 0)
         return "warn";
+    if (strcmp(setting->name, "source-address") == 0)
+        return "2001:db8::1";
     switch (setting->kind) {
     case CONFIG_TEXT:
         return "127.0.0.1:1";
@@ -260,6 +262,11 @@ static const struct wrong wrongs[] = {
     {NULL, NULL, "--tls-client-ca c", "needs tls-cert"},
     {NULL, NULL, "--backoff-base 2h --backoff-cap 1h", "backoff-cap is shorter"},
     {NULL, NULL, "--lease 30s", "out of range: 1m to 1d"},
+    {NULL, NULL, "--source-address 10.0.0.0/8", "source-address: '10.0.0.0/8'|2001:db8::1"},
+    {NULL, NULL, "--source-address localhost", "source-address: 'localhost'"},
+    {NULL, NULL, "--source-address 192.0.2.1,::1,192.0.2.1", "source-address: '192.0.2.1'|twice"},
+    {NULL, NULL, "--rate-limit -1", "whole number"},
+    {NULL, NULL, "--rate-burst 0", "out of range: 1 to 1000000"},
     {"allow-target = everything", NULL, NULL, "allow-target: 'everything'|10.0.0.0/8"},
 };
 
@@ -366,8 +373,8 @@ static void test_prints_hold_every_row(void **state)
     for (char *line = example; (line = strstr(line, "\n#")); line += 2)
         if (line[2] != ' ')
             line[1] = ' ';
-    char *nothing = strstr(example, "allow-target = CIDR");
-    memcpy(nothing, "#allow-target", 13);
+    memcpy(strstr(example, " allow-target = CIDR"), "#", 1);
+    memcpy(strstr(example, " source-address = ADDRESS"), "#", 1);
     for (char *tls; (tls = strstr(example, "\n tls-")) != NULL;)
         tls[1] = '#';
     assert_true(load(at, example, NULL, NULL));
