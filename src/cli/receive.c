@@ -10,6 +10,9 @@
 enum {
     LINE_LEN_MAX = 16 * 1024,
     DELAY_MS_MAX = 3600 * 1000,
+    HANDLERS_DEFAULT = 8,
+    HANDLERS_MAX = 256,
+    HANDLER_LIMIT_MS_DEFAULT = 10 * 1000, /* within the 15 s that posthorn waits for an answer */
     THREADS = 4,
     CONNECTIONS_MAX = 1000,
     IDLE_SECONDS = 60,
@@ -21,7 +24,14 @@ static const char details[] =
     "is answered with 200 once it is safely on disk. A line is printed for each. Every event_type\n"
     "is accepted; an event that comes again is recognised and stored once. With --api-key, what\n"
     "does not carry the SHA-256 of the key as WEBHOOK-AUTH gets 401 before its body is read.\n"
-    "--status and --delay make it misbehave, to see a sender retry.";
+    "--status and --delay make it misbehave, to see a sender retry.\n"
+    "\n"
+    "With --handlers, each event is given to a program of that folder before it is stored: to the one\n"
+    "with the name of its event_type, or else to `default`, or else to none. The program finds the\n"
+    "event on its standard input and POSTHORN_EVENT_ID, POSTHORN_EVENT_TYPE, POSTHORN_CREATED_AT,\n"
+    "POSTHORN_SENT_AT, POSTHORN_RESOURCE_TYPE and POSTHORN_RESOURCE_ID in its environment. Exit code 0:\n"
+    "the event is stored, and answered with 200. Anything else: 500, and the sender comes again. What\n"
+    "was in work when a receiver was killed is handled again at the next start.";
 
 static void ready(const struct receiver_config *config, const struct listener *listener)
 {
@@ -71,6 +81,7 @@ static int listen_until_signal(const struct receiver_config *config, const char 
         return EXIT_FAILED;
     }
     ready(config, listener);
+    receiver_resume(receiver);
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
@@ -92,9 +103,24 @@ static char *without_slash(const char *folder)
     return copy;
 }
 
+static bool secrets_are_readable(const struct receiver_config *config)
+{
+    struct posthorn_text one = {"1", 1};
+
+    for (int i = 0; i < config->secrets.count; i++) {
+        struct posthorn_text secret = {config->secrets.items[i], strlen(config->secrets.items[i])};
+        if (posthorn_verify_signature(&secret, 1, one, one, one, one, 1, 1) == POSTHORN_BAD_ARGUMENT)
+            return false;
+    }
+    return true;
+}
+
 int receive_main(int argc, char **argv)
 {
-    struct receiver_config config = {.folder = "examples", .fault_count = -1};
+    struct receiver_config config = {.folder = "examples",
+                                     .fault_count = -1,
+                                     .handlers_max = HANDLERS_DEFAULT,
+                                     .handler_limit_ms = HANDLER_LIMIT_MS_DEFAULT};
     const char *address = "127.0.0.1:3000";
     sigset_t signals;
     int operands;
@@ -103,6 +129,13 @@ int receive_main(int argc, char **argv)
         {"dir", OPTION_TEXT, &config.folder, "FOLDER", "where the files go [examples]"},
         {"api-key", OPTION_LIST, &config.keys, "KEY", "check WEBHOOK-AUTH; again for a second key",
          "POSTHORN_API_KEY"},
+        {"secret", OPTION_LIST, &config.secrets, "SECRET",
+         "check webhook-signature: whsec_ or whpk_; again for a second", "POSTHORN_SECRET"},
+        {"handlers", OPTION_TEXT, &config.handlers, "FOLDER", "a program for each event_type"},
+        {"at-once", OPTION_NUMBER, &config.handlers_max, "N", "so many of them at one time [8]", NULL, 1,
+         HANDLERS_MAX},
+        {"time-limit", OPTION_SECONDS, &config.handler_limit_ms, "SECONDS",
+         "then one is killed [10]; senders wait 15 s", NULL, 1, DELAY_MS_MAX},
         {"status", OPTION_NUMBER, &config.fault_status, "N", "answer N instead, and store nothing", NULL, 200,
          599},
         {"for", OPTION_NUMBER, &config.fault_count, "K", "do so for the first K requests only", NULL, 0,
@@ -110,14 +143,16 @@ int receive_main(int argc, char **argv)
         {"delay", OPTION_SECONDS, &config.delay_ms, "SECONDS", "answer so much later", NULL, 0, DELAY_MS_MAX},
         {"json", OPTION_FLAG, &config.json, NULL, "a JSON object a line"},
     };
-    const struct usage usage = {"receive",
-                                "receive [--listen HOST:PORT] [--dir FOLDER] [--api-key KEY]\n"
-                                "receive [--status N] [--for K] [--delay SECONDS] ...",
-                                details,
-                                rows,
-                                sizeof rows / sizeof *rows,
-                                0,
-                                0};
+    const struct usage usage = {
+        "receive",
+        "receive [--listen HOST:PORT] [--dir FOLDER] [--api-key KEY] [--secret SECRET]\n"
+        "receive --handlers FOLDER [--at-once N] [--time-limit SECONDS] ...\n"
+        "receive [--status N] [--for K] [--delay SECONDS] ...",
+        details,
+        rows,
+        sizeof rows / sizeof *rows,
+        0,
+        0};
 
     switch (options_read(&usage, argc, argv, &operands)) {
     case OPTIONS_HELP:
@@ -129,6 +164,8 @@ int receive_main(int argc, char **argv)
     }
     if (config.fault_count >= 0 && config.fault_status == 0)
         return options_wrong(&usage, "--for says how often --status is answered: give --status too");
+    if (!secrets_are_readable(&config))
+        return options_wrong(&usage, "--secret takes whsec_... or whpk_...; this one cannot be read");
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);

@@ -1,130 +1,33 @@
 #include "receiver.h"
-#include "instant.h"
+#include "clock.h"
+#include "crew.h"
+#include "handlers.h"
 #include "memory.h"
 #include "postpone.h"
+#include "report.h"
 #include "terminal.h"
-#include "text.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LINE_LEN_MAX = 8 * 1024, LINE_MEMORY_MAX = 4 * POSTHORN_DOCUMENT_LEN_MAX, HEADERS_AUTH_MAX = 2 };
+enum { HEADERS_AUTH_MAX = 2, WAITING_MAX = 1000, DETAIL_LEN = 128 };
 
 struct receiver {
     struct receiver_config config;
     struct posthorn_store *store;
-    struct posthorn_dispatcher *dispatcher;
+    struct handlers *handlers; /* NULL: events are stored, and that is all */
+    struct crew *crew;         /* runs the handlers */
     struct postpone *postpone; /* NULL: no delay */
+    struct report_style style;
     struct clock clock;
-    struct colours colours;
     atomic_llong requests; /* that passed authentication */
-};
-
-/* What is said about one request. */
-struct report {
-    int status;
-    const char *outcome; /* "stored", "duplicate", ... */
-    const char *detail;  /* what went wrong, or NULL */
-    const struct posthorn_event *event;
-    const char *file; /* in the folder, or NULL */
 };
 
 static struct posthorn_text text_of(struct bytes bytes)
 {
     return (struct posthorn_text){bytes.data, bytes.len};
-}
-
-static struct bytes bytes_from(struct posthorn_text text)
-{
-    return bytes_make(text.data, text.len);
-}
-
-/* ---- lines --------------------------------------------------------------------------------------------- */
-
-static void put_member(struct text *line, const char *name, struct bytes value)
-{
-    text_printf(line, ",\"%s\":", name);
-    text_put_json(line, value);
-}
-
-static void put_json_line(struct text *line, const struct report *report, const char *folder,
-                          const char *time)
-{
-    text_printf(line, "{\"time\":\"%.*s\",\"status\":%d,\"outcome\":\"%s\"", INSTANT_LEN, time,
-                report->status, report->outcome);
-    if (report->event) {
-        put_member(line, "id", bytes_from(posthorn_event_id(report->event)));
-        put_member(line, "event_type", bytes_from(posthorn_event_type(report->event)));
-        text_puts(line, ",\"resource\":{\"type\":");
-        text_put_json(line, bytes_from(posthorn_event_resource_type(report->event)));
-        put_member(line, "id", bytes_from(posthorn_event_resource_id(report->event)));
-        text_puts(line, "}");
-    }
-    if (report->file) {
-        text_puts(line, ",\"file\":");
-        char *path = arena_printf(line->arena, "%s/%s", folder, report->file);
-        text_put_json(line, bytes_of(path ? path : report->file));
-    }
-    if (report->detail)
-        put_member(line, "detail", bytes_of(report->detail));
-    text_puts(line, "}\n");
-}
-
-static void put_plain_line(struct text *line, const struct report *report, struct colours colours,
-                           const char *folder, const char *time)
-{
-    enum colour colour = report->status != 200                    ? COLOUR_BAD
-                         : strcmp(report->outcome, "stored") == 0 ? COLOUR_GOOD
-                                                                  : COLOUR_NOTE;
-
-    text_printf(line, "%s%.13s%s %s%d %-9s%s", colour_start(colours, COLOUR_FAINT), time + 11,
-                colour_end(colours), colour_start(colours, colour), report->status, report->outcome,
-                colour_end(colours));
-    if (report->event) {
-        text_putc(line, ' ');
-        text_put_printable(line, bytes_from(posthorn_event_type(report->event)));
-        text_putc(line, ' ');
-        text_put_printable(line, bytes_from(posthorn_event_resource_type(report->event)));
-        text_putc(line, '/');
-        text_put_printable(line, bytes_from(posthorn_event_resource_id(report->event)));
-    }
-    if (report->event && !report->file) { /* the file's name begins with the id */
-        text_puts(line, " id ");
-        text_put_printable(line, bytes_from(posthorn_event_id(report->event)));
-    }
-    if (report->file)
-        text_printf(line, " %s%s/%s%s", colour_start(colours, COLOUR_FAINT), folder, report->file,
-                    colour_end(colours));
-    if (report->detail) {
-        text_puts(line, " (");
-        text_put_printable(line, bytes_of(report->detail));
-        text_putc(line, ')');
-    }
-    text_putc(line, '\n');
-}
-
-/* One write a line, so that lines of several threads stay whole. */
-static void print_report(const struct receiver *receiver, const struct report *report)
-{
-    struct arena arena;
-    struct text line;
-    char time[INSTANT_LEN];
-
-    /* An id may be as long as its document; the arena bounds what of it is printed. */
-    arena_init(&arena, LINE_MEMORY_MAX);
-    text_init(&line, &arena, receiver->config.json ? LINE_MEMORY_MAX : LINE_LEN_MAX);
-    instant_format(clock_wall_ms(&receiver->clock), time);
-    if (receiver->config.json)
-        put_json_line(&line, report, receiver->config.folder, time);
-    else
-        put_plain_line(&line, report, receiver->colours, receiver->config.folder, time);
-    fwrite(line.data, 1, line.len, stdout);
-    if (line.overflow)
-        putchar('\n');
-    fflush(stdout);
-    arena_fini(&arena);
 }
 
 /* ---- answers ------------------------------------------------------------------------------------------- */
@@ -149,6 +52,8 @@ static void answer(struct receiver *receiver, struct listener_request *request, 
         listener_answer(request, &reply);
 }
 
+/* ---- who sent it --------------------------------------------------------------------------------------- */
+
 static enum posthorn_result check_auth(const struct receiver *receiver,
                                        const struct listener_request *request)
 {
@@ -163,15 +68,76 @@ static enum posthorn_result check_auth(const struct receiver *receiver,
     return posthorn_verify(keys, (size_t)receiver->config.keys.count, values, value_count);
 }
 
+enum { SIGNATURE_ID, SIGNATURE_TIMESTAMP, SIGNATURES, SIGNATURE_HEADERS };
+
+/* The three headers of the second signature, each exactly once. */
+static enum posthorn_result signature_headers(const struct listener_request *request,
+                                              struct posthorn_text values[SIGNATURE_HEADERS],
+                                              char detail[DETAIL_LEN])
+{
+    static const char *const names[] = {"webhook-id", "webhook-timestamp", "webhook-signature"};
+
+    for (int i = 0; i < SIGNATURE_HEADERS; i++) {
+        int count;
+        values[i] = text_of(listener_header(request, names[i], &count));
+        if (count == 1 && values[i].len > 0)
+            continue;
+        snprintf(detail, DETAIL_LEN,
+                 count > 1 ? "there is more than one %s header" : "the %s header is missing", names[i]);
+        return count > 1 ? POSTHORN_SIGNATURE_WRONG : POSTHORN_SIGNATURE_MISSING;
+    }
+    return POSTHORN_OK;
+}
+
+static enum posthorn_result check_signature(const struct receiver *receiver,
+                                            const struct listener_request *request, char detail[DETAIL_LEN])
+{
+    struct posthorn_text secrets[OPTION_LIST_MAX], values[SIGNATURE_HEADERS];
+    int64_t now_s = clock_wall_ms(&receiver->clock) / 1000, at_s;
+    enum posthorn_result result = signature_headers(request, values, detail);
+
+    if (result != POSTHORN_OK)
+        return result;
+    for (int i = 0; i < receiver->config.secrets.count; i++)
+        secrets[i] = text_of(bytes_of(receiver->config.secrets.items[i]));
+    result = posthorn_verify_signature(secrets, (size_t)receiver->config.secrets.count, values[SIGNATURE_ID],
+                                       values[SIGNATURE_TIMESTAMP], values[SIGNATURES],
+                                       (struct posthorn_text){request->body, request->body_len}, now_s,
+                                       POSTHORN_TOLERANCE_S);
+    struct bytes timestamp = bytes_make(values[SIGNATURE_TIMESTAMP].data, values[SIGNATURE_TIMESTAMP].len);
+    if (result == POSTHORN_SIGNATURE_TIME && bytes_to_int64(timestamp, &at_s))
+        snprintf(detail, DETAIL_LEN, "webhook-timestamp is %lld s %s this clock; %d s are tolerated",
+                 (long long)(at_s < now_s ? now_s - at_s : at_s - now_s),
+                 at_s < now_s ? "behind" : "ahead of", POSTHORN_TOLERANCE_S);
+    else
+        snprintf(detail, DETAIL_LEN, "%s", posthorn_result_sentence(result));
+    return result;
+}
+
+/* As far as the head can tell. */
+static enum posthorn_result check_head(const struct receiver *receiver,
+                                       const struct listener_request *request, char detail[DETAIL_LEN])
+{
+    struct posthorn_text values[SIGNATURE_HEADERS];
+    enum posthorn_result result = POSTHORN_OK;
+
+    if (receiver->config.keys.count > 0) {
+        result = check_auth(receiver, request);
+        snprintf(detail, DETAIL_LEN, "%s", posthorn_result_sentence(result));
+    }
+    if (result == POSTHORN_OK && receiver->config.secrets.count > 0)
+        result = signature_headers(request, values, detail);
+    return result;
+}
+
 int receiver_accept_head(void *ctx, struct listener_request *request)
 {
     struct receiver *receiver = ctx;
+    char detail[DETAIL_LEN];
 
     if (!bytes_equal_text(request->method, "POST"))
         return 405;
-    if (receiver->config.keys.count == 0)
-        return 0;
-    enum posthorn_result result = check_auth(receiver, request);
+    enum posthorn_result result = check_head(receiver, request, detail);
     return result == POSTHORN_OK ? 0 : posthorn_http_status(result);
 }
 
@@ -181,21 +147,24 @@ void receiver_on_refused(void *ctx, struct listener_request *request, int status
     static const struct listener_header not_allowed[] = {{{"Content-Type", 12}, {"application/json", 16}},
                                                          {{"Allow", 5}, {"POST", 4}}};
     struct receiver *receiver = ctx;
+    char detail[DETAIL_LEN];
     struct report report = {
         .status = status, .outcome = "refused", .detail = "not an acceptable HTTP request"};
 
-    if (status == 401)
-        report.detail = posthorn_result_sentence(check_auth(receiver, request));
-    else if (status == 405)
+    if (status == 401) {
+        check_head(receiver, request, detail);
+        report.detail = detail;
+    } else if (status == 405) {
         report.detail = "events are sent with POST";
-    else if (status == 413)
+    } else if (status == 413) {
         report.detail = posthorn_result_sentence(POSTHORN_TOO_LARGE);
+    }
     fill_reply(reply, status, bytes_of("{\"status\":\"failure\"}"));
     if (status == 405) {
         reply->headers = not_allowed;
         reply->header_count = 2;
     }
-    print_report(receiver, &report);
+    report_print(&report, &receiver->style);
 }
 
 /* ---- one event ----------------------------------------------------------------------------------------- */
@@ -209,49 +178,195 @@ static bool take_fault(struct receiver *receiver)
            (receiver->config.fault_count < 0 || number < receiver->config.fault_count);
 }
 
-static enum posthorn_result keep(struct receiver *receiver, const struct posthorn_event *event,
-                                 struct report *report, char name[POSTHORN_NAME_LEN_MAX + 1])
-{
-    enum posthorn_result result = posthorn_handle(receiver->dispatcher, receiver->store, event, name);
-    int error = errno;
+/* What became of an event, with the memory that the report looks at. */
+struct attempt {
+    const struct receiver *receiver;
+    struct handlers_run run;
+    char name[POSTHORN_NAME_LEN_MAX + 1];
+};
 
-    if (result == POSTHORN_OK || result == POSTHORN_DUPLICATE || result == POSTHORN_CONFLICT)
-        report->file = name;
+static enum posthorn_result on_event(void *ctx, const struct posthorn_event *event)
+{
+    struct attempt *attempt = ctx;
+    return handlers_run(attempt->receiver->handlers, event, &attempt->run);
+}
+
+static void report_result(struct report *report, struct attempt *attempt, enum posthorn_result result,
+                          int error)
+{
+    report->status = posthorn_http_status(result);
     report->outcome = result == POSTHORN_OK ? "stored" : posthorn_result_name(result);
+    report->output = bytes_make(attempt->run.end.output, attempt->run.end.output_len);
+    if (report->status == 200)
+        report->file = attempt->name;
     if (result == POSTHORN_IO)
         report->detail = strerrordesc_np(error);
+    else if (result == POSTHORN_HANDLER_FAILED && attempt->run.detail[0])
+        report->detail = attempt->run.detail;
     else if (result != POSTHORN_OK && result != POSTHORN_DUPLICATE)
         report->detail = posthorn_result_sentence(result);
-    return result;
 }
+
+/* Looks, handles, and stores; then says what became of it, and answers. */
+static void settle(struct receiver *receiver, struct listener_request *request,
+                   const struct posthorn_event *event)
+{
+    struct attempt attempt = {.receiver = receiver};
+    struct report report = {.event = event};
+    struct posthorn_dispatcher *dispatcher = posthorn_dispatcher_new();
+    enum posthorn_result result = POSTHORN_NO_MEMORY;
+
+    if (dispatcher && receiver->handlers && handlers_want(receiver->handlers, event))
+        posthorn_otherwise(dispatcher, on_event, &attempt);
+    if (dispatcher)
+        result = posthorn_handle(dispatcher, receiver->store, event, attempt.name);
+    report_result(&report, &attempt, result, errno);
+    posthorn_dispatcher_free(dispatcher);
+    report_print(&report, &receiver->style);
+    answer(receiver, request, report.status);
+}
+
+/* ---- the crew ------------------------------------------------------------------------------------------ */
+
+/* On the request's arena, but for the one that resumes. */
+struct job {
+    struct listener_request *request; /* NULL: take up again what was in work */
+    struct posthorn_event *event;
+};
+
+static bool on_resumed(void *ctx, const struct posthorn_event *event, enum posthorn_result result,
+                       const char *name)
+{
+    struct attempt *attempt = ctx;
+    struct report report = {.event = event};
+
+    snprintf(attempt->name, sizeof attempt->name, "%s", name);
+    report_result(&report, attempt, result, errno);
+    if (result == POSTHORN_OK)
+        report.outcome = "resumed";
+    report_print(&report, &attempt->receiver->style);
+    attempt->run = (struct handlers_run){0};
+    return !crew_is_finishing(attempt->receiver->crew);
+}
+
+static void resume(const struct receiver *receiver)
+{
+    struct attempt attempt = {.receiver = receiver};
+    struct posthorn_dispatcher *dispatcher = posthorn_dispatcher_new();
+
+    if (!dispatcher)
+        return;
+    posthorn_otherwise(dispatcher, on_event, &attempt);
+    if (posthorn_resume(dispatcher, receiver->store, on_resumed, &attempt) != POSTHORN_OK)
+        fprintf(stderr, "posthorn receive: what was in work could not be looked for: %s\n",
+                strerrordesc_np(errno));
+    posthorn_dispatcher_free(dispatcher);
+}
+
+/* The event stays the caller's. */
+static void refuse(struct receiver *receiver, struct listener_request *request,
+                   const struct posthorn_event *event, int status, const char *outcome, const char *detail)
+{
+    struct report report = {.status = status, .outcome = outcome, .event = event, .detail = detail};
+
+    report_print(&report, &receiver->style);
+    answer(receiver, request, status);
+}
+
+static void do_job(void *ctx, void *item, bool dropped)
+{
+    struct receiver *receiver = ctx;
+    struct job *job = item;
+    struct posthorn_event *event = job->event; /* the job is gone with the answer */
+
+    if (!job->request) {
+        if (!dropped)
+            resume(receiver);
+        free(job);
+    } else if (dropped) {
+        refuse(receiver, job->request, event, 503, "busy", "the receiver is ending");
+    } else {
+        settle(receiver, job->request, event);
+    }
+    posthorn_event_free(event);
+}
+
+/* Gives the event to the crew, with the request. */
+static void hand_over(struct receiver *receiver, struct listener_request *request,
+                      struct posthorn_event *event)
+{
+    struct job *job = arena_zero(&request->arena, sizeof *job);
+
+    if (job)
+        *job = (struct job){request, event};
+    if (job && crew_give(receiver->crew, job))
+        return;
+    refuse(receiver, request, event, 503, "busy", "all handlers are at work, and too many events wait");
+    posthorn_event_free(event);
+}
+
+void receiver_resume(struct receiver *receiver)
+{
+    if (!receiver->crew)
+        return;
+    struct job *job = memory_zero(1, sizeof *job);
+    if (!crew_give(receiver->crew, job))
+        free(job);
+}
+
+/* ---- one request --------------------------------------------------------------------------------------- */
 
 void receiver_handle(void *ctx, struct listener_request *request)
 {
     struct receiver *receiver = ctx;
     struct posthorn_event *event = NULL;
     struct posthorn_problem problem;
-    struct report report = {0};
-    char name[POSTHORN_NAME_LEN_MAX + 1];
-    enum posthorn_result result = posthorn_parse(request->body, request->body_len, &event, &problem);
+    char detail[DETAIL_LEN];
+    enum posthorn_result result = POSTHORN_OK;
 
-    report.event = event;
-    if (take_fault(receiver)) {
-        report.status = (int)receiver->config.fault_status;
-        report.outcome = "fault";
-        report.detail = "as asked for with --status; not stored";
-    } else if (result == POSTHORN_OK) {
-        report.status = posthorn_http_status(keep(receiver, event, &report, name));
-    } else {
-        report.status = posthorn_http_status(result);
-        report.outcome = posthorn_result_name(result);
-        report.detail = problem.detail;
+    if (receiver->config.secrets.count > 0)
+        result = check_signature(receiver, request, detail);
+    if (result != POSTHORN_OK) {
+        refuse(receiver, request, NULL, posthorn_http_status(result), posthorn_result_name(result), detail);
+        return;
     }
-    print_report(receiver, &report);
+    result = posthorn_parse(request->body, request->body_len, &event, &problem);
+    if (take_fault(receiver)) {
+        refuse(receiver, request, event, (int)receiver->config.fault_status, "fault",
+               "as asked for with --status; not stored");
+    } else if (result != POSTHORN_OK) {
+        refuse(receiver, request, NULL, posthorn_http_status(result), posthorn_result_name(result),
+               problem.detail);
+    } else if (receiver->handlers && handlers_want(receiver->handlers, event)) {
+        hand_over(receiver, request, event);
+        return;
+    } else {
+        settle(receiver, request, event);
+    }
     posthorn_event_free(event);
-    answer(receiver, request, report.status);
 }
 
 /* ---- life ---------------------------------------------------------------------------------------------- */
+
+static bool open_parts(struct receiver *receiver)
+{
+    const struct receiver_config *config = &receiver->config;
+
+    if (posthorn_store_open(config->folder, &receiver->store) != POSTHORN_OK) {
+        fprintf(stderr, "posthorn receive: the folder %s cannot be used: %s\n", config->folder,
+                strerrordesc_np(errno));
+        return false;
+    }
+    if (config->handlers && !(receiver->handlers = handlers_open(config->handlers, config->handler_limit_ms)))
+        return false;
+    if ((config->delay_ms > 0 && !(receiver->postpone = postpone_open(config->delay_ms))) ||
+        (config->handlers &&
+         !(receiver->crew = crew_open((int)config->handlers_max, WAITING_MAX, do_job, receiver)))) {
+        fprintf(stderr, "posthorn receive: the system gives no thread\n");
+        return false;
+    }
+    return true;
+}
 
 struct receiver *receiver_open(const struct receiver_config *config)
 {
@@ -259,14 +374,8 @@ struct receiver *receiver_open(const struct receiver_config *config)
 
     receiver->config = *config;
     receiver->clock = clock_system();
-    receiver->colours = colours_for(stdout);
-    receiver->dispatcher = posthorn_dispatcher_new();
-    if (posthorn_store_open(config->folder, &receiver->store) != POSTHORN_OK)
-        fprintf(stderr, "posthorn receive: the folder %s cannot be used: %s\n", config->folder,
-                strerrordesc_np(errno));
-    else if (config->delay_ms > 0 && !(receiver->postpone = postpone_open(config->delay_ms)))
-        fprintf(stderr, "posthorn receive: the system gives no thread\n");
-    else if (receiver->dispatcher)
+    receiver->style = (struct report_style){config->folder, config->json, colours_for(stdout)};
+    if (open_parts(receiver))
         return receiver;
     receiver_close(receiver);
     return NULL;
@@ -274,15 +383,18 @@ struct receiver *receiver_open(const struct receiver_config *config)
 
 void receiver_flush(struct receiver *receiver)
 {
+    if (receiver->crew)
+        crew_finish(receiver->crew);
     if (receiver->postpone)
         postpone_flush(receiver->postpone);
 }
 
 void receiver_close(struct receiver *receiver)
 {
+    crew_close(receiver->crew);
     if (receiver->postpone)
         postpone_close(receiver->postpone);
-    posthorn_dispatcher_free(receiver->dispatcher);
+    handlers_close(receiver->handlers);
     posthorn_store_close(receiver->store);
     free(receiver);
 }

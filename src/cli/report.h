@@ -1,0 +1,25 @@
+/*
+ * report: the line that `posthorn receive` prints about a request, for people or for programs.
+ */
+#pragma once
+#include "bytes.h"
+#include "posthorn.h"
+#include "terminal.h"
+
+struct report {
+    int status;
+    const char *outcome; /* "stored", "duplicate", ... */
+    const char *detail;  /* what went wrong, or NULL */
+    const struct posthorn_event *event;
+    const char *file;    /* in the folder, or NULL */
+    struct bytes output; /* of the event's program */
+};
+
+struct report_style {
+    const char *folder;
+    bool json;
+    struct colours colours;
+};
+
+/* One write a line, so that lines of several threads stay whole. */
+void report_print(const struct report *report, const struct report_style *style);
