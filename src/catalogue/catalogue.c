@@ -125,6 +125,15 @@ const struct catalogue_type *catalogue_at(const struct catalogue *catalogue, int
     return &catalogue->types[index];
 }
 
+bool catalogue_opens_section(const struct catalogue *catalogue, int index)
+{
+    const char *section = catalogue_at(catalogue, index)->section;
+    for (int i = 0; i < index; i++)
+        if (strcmp(catalogue->types[i].section, section) == 0)
+            return false;
+    return true;
+}
+
 const struct catalogue_type *catalogue_find(const struct catalogue *catalogue, struct bytes name)
 {
     for (int i = 0; i < catalogue->count; i++)

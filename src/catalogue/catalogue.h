@@ -52,6 +52,8 @@ enum catalogue_file catalogue_add_file(struct catalogue *catalogue, const char *
 int catalogue_count(const struct catalogue *catalogue);
 /* In the order of the file: documented, stated, inferred. */
 const struct catalogue_type *catalogue_at(const struct catalogue *catalogue, int index);
+/* Is this the first type of its section? */
+bool catalogue_opens_section(const struct catalogue *catalogue, int index);
 const struct catalogue_type *catalogue_find(const struct catalogue *catalogue,
                                             struct bytes name); /* or NULL */
 /* The type that was meant by a mistyped name; NULL: none is near. */

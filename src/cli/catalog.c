@@ -2,6 +2,7 @@
 #include "command.h"
 #include "json.h"
 #include "options.h"
+#include "own_types.h"
 #include "show.h"
 #include "terminal.h"
 
@@ -123,13 +124,15 @@ static int run(const struct catalog *catalog, char **operands, int count)
 int catalog_main(int argc, char **argv)
 {
     struct catalog catalog = {0};
-    int count;
+    const char *file = NULL;
+    int count, code;
     const struct option_row rows[] = {
         {"section", OPTION_TEXT, &catalog.section, "NAME", "only this section's types"},
+        OWN_TYPES_OPTION_ROW(file),
         {"json", OPTION_FLAG, &catalog.json, NULL, "JSON, with the examples"},
     };
     const struct usage usage = {"catalog",
-                                "catalog [--section NAME]\n"
+                                "catalog [--section NAME] [--catalogue FILE]\n"
                                 "catalog show TYPE\n"
                                 "catalog scenarios",
                                 details,
@@ -142,8 +145,10 @@ int catalog_main(int argc, char **argv)
     if (outcome != OPTIONS_GO)
         return outcome == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
     catalog.usage = &usage;
-    catalog.catalogue = catalogue_open();
-    int code = run(&catalog, argv + argc - count, count);
+    catalog.catalogue = own_types_open(&usage, file, &code);
+    if (!catalog.catalogue)
+        return code;
+    code = run(&catalog, argv + argc - count, count);
     catalogue_close(catalog.catalogue);
     return code;
 }

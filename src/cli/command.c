@@ -6,5 +6,6 @@ const struct command cli_commands[] = {
     {"events", "the events a server has accepted", events_main},
     {"deliveries", "what became of an event, attempt by attempt", deliveries_main},
     {"catalog", "the event types, and an example of each", catalog_main},
+    {"postman", "a Postman collection of them, and of the API", postman_main},
 };
 const int cli_command_count = sizeof cli_commands / sizeof *cli_commands;

@@ -23,3 +23,4 @@ int trigger_main(int argc, char **argv);
 int events_main(int argc, char **argv);
 int deliveries_main(int argc, char **argv);
 int catalog_main(int argc, char **argv);
+int postman_main(int argc, char **argv);

@@ -1,0 +1,314 @@
+#include "docs.h"
+#include "catalogue.h"
+#include "json.h"
+
+enum { EXAMPLE_LEN_MAX = 1 << 20 };
+
+static const char style[] =
+    ":root{color-scheme:light dark;--ink:#1c1e21;--faint:#5c6370;--line:#d9dce1;--paper:#fff;--box:#f5f6f8;"
+    "--link:#0a5bb5}"
+    "@media(prefers-color-scheme:dark){:root{--ink:#e4e6ea;--faint:#9aa3b0;--line:#363b44;--paper:#16181c;"
+    "--box:#1f2329;--link:#7fb4f5}}"
+    "*{box-sizing:border-box}body{margin:0 auto;max-width:62rem;padding:1.5rem 1rem "
+    "4rem;background:var(--paper);"
+    "color:var(--ink);font:16px/1.55 system-ui,sans-serif}"
+    "h1{font-size:1.9rem;margin:0}h2{margin:3rem 0 .5rem;border-bottom:1px solid var(--line)}"
+    "h3{margin:2rem 0 .25rem;font:600 1.05rem ui-monospace,monospace;overflow-wrap:anywhere}"
+    "a{color:var(--link)}p{margin:.35rem 0}.faint,dt{color:var(--faint)}"
+    "pre{background:var(--box);border:1px solid var(--line);border-radius:6px;padding:.75rem;overflow:auto;"
+    "font:13px/1.45 ui-monospace,monospace}code{font:.9em ui-monospace,monospace}"
+    "nav ul{columns:18rem;padding-left:1.1rem;margin:.25rem 0}summary{cursor:pointer;margin:.35rem 0}"
+    "table{border-collapse:collapse;width:100%;display:block;overflow:auto}"
+    "th,td{text-align:left;padding:.3rem .6rem .3rem 0;border-bottom:1px solid "
+    "var(--line);vertical-align:top}"
+    ".tag{border:1px solid var(--line);border-radius:4px;padding:0 "
+    ".35rem;font-size:.8rem;color:var(--faint)}";
+
+/* ---- HTML ---------------------------------------------------------------------------------------------- */
+
+static void put_escaped(struct text *out, struct bytes piece)
+{
+    for (size_t i = 0; i < piece.len; i++) {
+        char c = piece.data[i];
+        if (c == '&')
+            text_puts(out, "&amp;");
+        else if (c == '<')
+            text_puts(out, "&lt;");
+        else if (c == '>')
+            text_puts(out, "&gt;");
+        else if (c == '"')
+            text_puts(out, "&quot;");
+        else
+            text_putc(out, c);
+    }
+}
+
+/* <tag>text</tag>; tag may have attributes. Nothing when there is no text. */
+static void put_element(struct text *out, const char *tag, const char *content)
+{
+    if (!content)
+        return;
+    text_printf(out, "<%s>", tag);
+    put_escaped(out, bytes_of(content));
+    text_printf(out, "</%.*s>", (int)strcspn(tag, " "), tag);
+}
+
+static const char *text_of(struct json_object *object, const char *name)
+{
+    struct bytes text;
+    return json_get_text(object, name, &text) ? text.data : NULL;
+}
+
+/* ---- examples ------------------------------------------------------------------------------------------ */
+
+/* Inside single quotes of a shell, as HTML. */
+static void put_quoted(struct text *out, struct bytes piece)
+{
+    text_putc(out, '\'');
+    for (size_t i = 0; i < piece.len; i++) {
+        if (piece.data[i] == '\'')
+            text_puts(out, "'\\''");
+        else
+            put_escaped(out, bytes_make(piece.data + i, 1));
+    }
+    text_putc(out, '\'');
+}
+
+static void put_example(struct text *out, const struct catalogue *catalogue,
+                        const struct catalogue_type *type)
+{
+    struct json_object *example = catalogue_example(catalogue, type);
+    struct arena arena;
+    struct text json;
+
+    arena_init(&arena, 4 * EXAMPLE_LEN_MAX);
+    text_init(&json, &arena, EXAMPLE_LEN_MAX);
+    json_put_pretty(&json, example);
+    text_puts(out, "<details><summary>What you receive</summary><pre>");
+    put_escaped(out, text_bytes(&json));
+    text_printf(
+        out,
+        "</pre></details><details><summary>Trigger it yourself</summary>"
+        "<p>With <code>URL</code> and <code>KEY</code> set to your handler's address and your API key:</p>"
+        "<pre>posthorn trigger %s --to &quot;$URL&quot; --api-key &quot;$KEY&quot;</pre>"
+        "<p>or, without posthorn:</p><pre class=\"curl\">curl --request POST &quot;$URL&quot; \\\n"
+        "--header 'Content-Type: application/json' \\\n"
+        "--header &quot;WEBHOOK-AUTH: $(printf %%s &quot;$KEY&quot; | sha256sum | cut -c 1-64)&quot; \\\n"
+        "--data-raw ",
+        type->name);
+    put_quoted(out, text_bytes(&json));
+    text_puts(out, "</pre></details>");
+    arena_fini(&arena);
+    json_object_put(example);
+}
+
+/* ---- event types --------------------------------------------------------------------------------------- */
+
+static void put_type(struct text *out, const struct catalogue *catalogue, const struct catalogue_type *type)
+{
+    text_printf(out, "<article id=\"%s\" class=\"event-type\"><h3>%s</h3><p>", type->name, type->name);
+    put_escaped(out, bytes_of(type->en));
+    text_puts(out, "</p>");
+    if (type->es != type->en)
+        put_element(out, "p lang=\"es\" class=\"faint\"", type->es);
+    put_element(out, "p", type->note);
+    text_printf(out,
+                "<p class=\"faint\"><span class=\"tag\">%s</span> resource <a href=\"#resource-%s\">%s</a>",
+                catalogue_status_name(type->status), type->resource, type->resource);
+    if (type->state)
+        text_printf(out, ", now <code>%s</code>%s", type->state, type->final ? " (final)" : "");
+    text_puts(out, "</p>");
+    put_example(out, catalogue, type);
+    text_puts(out, "</article>\n");
+}
+
+static void put_sections(struct text *out, const struct catalogue *catalogue, bool contents)
+{
+    for (int i = 0; i < catalogue_count(catalogue); i++) {
+        const char *section = catalogue_at(catalogue, i)->section;
+        if (!catalogue_opens_section(catalogue, i))
+            continue;
+        if (contents)
+            text_printf(out, "<p><a href=\"#section-%s\">%s</a></p><ul>", section, section);
+        else
+            text_printf(out, "<section id=\"section-%s\"><h2>%s</h2>\n", section, section);
+        for (int k = i; k < catalogue_count(catalogue); k++) {
+            const struct catalogue_type *type = catalogue_at(catalogue, k);
+            if (strcmp(type->section, section) != 0)
+                continue;
+            if (contents)
+                text_printf(out, "<li><a href=\"#%s\">%s</a></li>", type->name, type->name);
+            else
+                put_type(out, catalogue, type);
+        }
+        text_puts(out, contents ? "</ul>" : "</section>\n");
+    }
+}
+
+/* ---- resources, states, scenarios ---------------------------------------------------------------------- */
+
+static void put_names(struct text *out, struct json_object *names)
+{
+    for (size_t i = 0; names && i < json_object_array_length(names); i++) {
+        text_puts(out, i ? ", " : "");
+        put_element(out, "code", json_object_get_string(json_object_array_get_idx(names, i)));
+    }
+}
+
+static void put_moves(struct text *out, struct json_object *machine)
+{
+    struct json_object *moves = json_get_array(machine, "moves");
+
+    if (!moves)
+        return;
+    text_puts(out, "<table><tr><th>from</th><th>to</th><th>event</th></tr>");
+    for (size_t i = 0; i < json_object_array_length(moves); i++) {
+        struct json_object *move = json_object_array_get_idx(moves, i);
+        const char *type = text_of(move, "event_type");
+        text_puts(out, "<tr><td>");
+        put_names(out, json_get_array(move, "from"));
+        text_printf(out, "</td><td><code>%s</code></td><td><a href=\"#%s\">%s</a></td></tr>",
+                    text_of(move, "to"), type, type);
+    }
+    text_puts(out, "</table>");
+}
+
+static void put_attributes(struct text *out, struct json_object *resource)
+{
+    struct json_object *attributes = json_get_object(resource, "attributes");
+    struct json_object *values = json_get_object(resource, "values");
+
+    if (!attributes || json_object_object_length(attributes) == 0)
+        return;
+    text_puts(out, "<details><summary>Attributes</summary><table><tr><th>name</th><th>for example</th>"
+                   "<th>one of</th></tr>");
+    json_object_object_foreach(attributes, name, value)
+    {
+        text_puts(out, "<tr><td>");
+        put_element(out, "code", name);
+        text_puts(out, "</td><td>");
+        put_element(out, "code",
+                    value ? json_object_to_json_string_ext(value, JSON_C_TO_STRING_NOSLASHESCAPE) : "null");
+        text_puts(out, "</td><td>");
+        put_names(out, json_get_array(values, name));
+        text_puts(out, "</td></tr>");
+    }
+    text_puts(out, "</table></details>");
+}
+
+static void put_resource(struct text *out, const struct catalogue *catalogue, const char *name,
+                         struct json_object *resource)
+{
+    text_printf(out, "<article id=\"resource-%s\"><h3>%s</h3>", name, name);
+    put_element(out, "p class=\"faint\"", text_of(resource, "path"));
+    put_moves(out, json_get_object(catalogue_state_machines_json(catalogue), name));
+    put_attributes(out, resource);
+    text_puts(out, "</article>\n");
+}
+
+/* Those that are described, and those that types only name. */
+static void put_resources(struct text *out, const struct catalogue *catalogue)
+{
+    struct json_object *resources = catalogue_resources_json(catalogue);
+
+    text_puts(out, "<section id=\"resources\"><h2>Resources and their states</h2>\n");
+    json_object_object_foreach(resources, name, resource)
+    {
+        put_resource(out, catalogue, name, resource);
+    }
+    for (int i = 0; i < catalogue_count(catalogue); i++) {
+        const char *named = catalogue_at(catalogue, i)->resource;
+        bool shown = json_get_object(resources, named) != NULL;
+        for (int k = 0; k < i && !shown; k++)
+            shown = strcmp(catalogue_at(catalogue, k)->resource, named) == 0;
+        if (!shown)
+            put_resource(out, catalogue, named, NULL);
+    }
+    text_puts(out, "</section>\n");
+}
+
+static void put_scenarios(struct text *out, const struct catalogue *catalogue)
+{
+    struct json_object *scenarios = catalogue_scenarios_json(catalogue);
+
+    text_puts(out,
+              "<section id=\"scenarios\"><h2>Scenarios</h2><p>Whole stories, event by event; <code>posthorn "
+              "trigger --scenario NAME</code> plays them.</p>\n");
+    for (size_t i = 0; i < json_object_array_length(scenarios); i++) {
+        struct json_object *scenario = json_object_array_get_idx(scenarios, i);
+        struct json_object *steps = json_get_array(scenario, "steps");
+        put_element(out, "h3", text_of(scenario, "name"));
+        put_element(out, "p", text_of(scenario, "en"));
+        put_element(out, "p lang=\"es\" class=\"faint\"", text_of(scenario, "es"));
+        text_puts(out, "<ol>");
+        for (size_t k = 0; k < json_object_array_length(steps); k++) {
+            const char *type = catalogue_step_name(json_object_array_get_idx(steps, k));
+            text_printf(out, "<li><a href=\"#%s\">%s</a></li>", type, type);
+        }
+        text_puts(out, "</ol>");
+    }
+    text_puts(out, "</section>\n");
+}
+
+/* ---- the API ------------------------------------------------------------------------------------------- */
+
+static void put_api(struct text *out, const struct catalogue *catalogue)
+{
+    struct json_object *operations = json_get_array(catalogue_api_json(catalogue), "operations");
+
+    text_puts(out, "<section id=\"api\"><h2>The API</h2><p>");
+    put_escaped(out,
+                bytes_of(text_of(json_get_object(catalogue_api_json(catalogue), "info"), "description")));
+    text_puts(out, "</p><p>In full: <a href=\"/openapi.json\">/openapi.json</a>, OpenAPI 3.1.</p><table>");
+    for (size_t i = 0; i < json_object_array_length(operations); i++) {
+        struct json_object *operation = json_object_array_get_idx(operations, i);
+        text_printf(out, "<tr><td><code>%s</code></td><td><code>%s</code></td>", text_of(operation, "method"),
+                    text_of(operation, "path"));
+        put_element(out, "td", text_of(operation, "summary"));
+        text_puts(out, "</tr>");
+    }
+    text_puts(out, "</table></section>\n");
+}
+
+static const char introduction[] =
+    "<section id=\"push\"><h2>What a push is</h2>"
+    "<p>A <code>POST</code> to your <code>webhook_url</code> with <code>Content-Type: "
+    "application/json</code> and a "
+    "JSON:API document: the event, and a snapshot of its resource in <code>included</code>.</p><ul>"
+    "<li>Answer <code>200 OK</code>. Anything else, 201 and 204 included, means that you did not get it: it "
+    "is sent "
+    "again, with an exponential backoff, for a few days.</li>"
+    "<li>Keep <code>data.id</code>, so that you never handle the same event twice.</li>"
+    "<li>Dispatch by <code>event_type</code>, and answer 200 to those you do not care about: there will be "
+    "new ones."
+    "</li>"
+    "<li>Check <code>WEBHOOK-AUTH</code>: the SHA-256 of your API key in lower-case hex.</li></ul>"
+    "<p>Set your URL:</p><pre>curl --location --request PATCH &quot;$SERVER/api/users/me&quot; \\\n"
+    "--header 'Content-Type: application/json' \\\n--header &quot;Authorization: $KEY&quot; \\\n"
+    "--data-raw '{\n    &quot;data&quot;: {\n        &quot;type&quot;: &quot;users&quot;,\n"
+    "        &quot;attributes&quot;: {\n            &quot;webhook_url&quot;: "
+    "&quot;https://example.com&quot;\n"
+    "        }\n    }\n}'</pre></section>\n";
+
+void docs_put(struct text *out, const struct catalogue *catalogue, const char *version)
+{
+    text_puts(out, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+                   "content=\"width=device-width,initial-scale=1\"><title>Webhooks</title><style>");
+    text_puts(out, style);
+    text_printf(
+        out,
+        "</style></head><body>\n<header><h1>Webhooks</h1><p class=\"faint\">posthorn %s, %d event types"
+        "</p></header>\n<nav>",
+        version, catalogue_count(catalogue));
+    put_sections(out, catalogue, true);
+    text_puts(
+        out,
+        "<p><a href=\"#resources\">Resources and their states</a> · <a href=\"#scenarios\">Scenarios</a> · "
+        "<a href=\"#api\">The API</a></p></nav>\n");
+    text_puts(out, introduction);
+    put_sections(out, catalogue, false);
+    put_resources(out, catalogue);
+    put_scenarios(out, catalogue);
+    put_api(out, catalogue);
+    text_puts(out, "</body></html>\n");
+}
