@@ -35,6 +35,8 @@ enum failure_class { FAILURE_CLASS_NONE, FAILURE_CLASS_RECEIVER, FAILURE_CLASS_O
     X(TLS_WEAK, "tls_weak", RECEIVER, "your server offers nothing better than TLS 1.1")                      \
     X(TLS_CLIENT_CERT, "tls_client_cert", RECEIVER,                                                          \
       "your server demands a client certificate it did not get")                                             \
+    X(TLS_CLIENT_REFUSED, "tls_client_refused", RECEIVER,                                                    \
+      "your server refused the client certificate it was shown")                                             \
     X(TLS_TIMEOUT, "tls_timeout", RECEIVER, "the TLS handshake did not finish within the time limit")        \
     X(TLS_PROTOCOL, "tls_protocol", RECEIVER, "the TLS handshake failed")                                    \
     X(DNS_NOT_FOUND, "dns_not_found", RECEIVER, "the host name does not exist")                              \

@@ -239,8 +239,8 @@ static void on_plain_written(uv_write_t *req, int status)
 
 static enum connection_written write_plain(struct connection *c, struct bytes head, struct bytes body)
 {
-    uv_buf_t buffers[2] = {uv_buf_init((char *)(uintptr_t)head.data, (unsigned)head.len),
-                           uv_buf_init((char *)(uintptr_t)body.data, (unsigned)body.len)};
+    uv_buf_t buffers[2] = {uv_buf_init((char *)head.data, (unsigned)head.len),
+                           uv_buf_init((char *)body.data, (unsigned)body.len)};
     uv_stream_t *stream = (uv_stream_t *)&c->tcp;
     int sent = uv_try_write(stream, buffers, 2);
 
@@ -289,7 +289,7 @@ static bool write_cipher(void *ctx, struct bytes piece)
 {
     struct connection *c = ctx;
     uv_stream_t *stream = (uv_stream_t *)&c->tcp;
-    uv_buf_t buffer = uv_buf_init((char *)(uintptr_t)piece.data, (unsigned)piece.len);
+    uv_buf_t buffer = uv_buf_init((char *)piece.data, (unsigned)piece.len);
 
     if (c->write_broken || c->tcp.write_queue_size + piece.len > CIPHER_PENDING_MAX)
         return false;
@@ -440,10 +440,10 @@ struct connection *connection_dial(struct connection_world *world, const struct 
     return c;
 }
 
-void connection_secure(struct connection *c)
+void connection_secure(struct connection *c, const struct identity *identity)
 {
     assert(c->peer.https && c->state == CONNECTION_CONNECTED);
     c->state = CONNECTION_SECURING;
-    tls_begin(&c->tls, c->world->tls, &c->peer, write_cipher, c);
+    tls_begin(&c->tls, c->world->tls, &c->peer, identity, write_cipher, c);
     shake_hands(c);
 }

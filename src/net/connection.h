@@ -79,8 +79,9 @@ struct connection *connection_dial(struct connection_world *world, const struct 
                                    void *owner, enum failure *failure);
 void connection_connect_passed(struct deadline *deadline);
 void connection_own(struct connection *connection, const struct connection_handler *handler, void *owner);
-/* https: begins the handshake; `secured` follows, perhaps before this returns. */
-void connection_secure(struct connection *connection);
+/* https: begins the handshake; `secured` follows, perhaps before this returns. The identity (NULL: none) must
+ * be held until then, or until the connection is closed. */
+void connection_secure(struct connection *connection, const struct identity *identity);
 
 /* NONE if nothing has come that belongs to no request: EARLY_RESPONSE, CLOSED_EARLY, RESET, ... otherwise.
  * Asked right before a request is written; TLS session tickets are taken in on the way. */

@@ -1,7 +1,7 @@
 #include "peer.h"
 #include <assert.h>
 
-void peer_init(struct peer *peer, int64_t pool_key, const struct url *url)
+void peer_init(struct peer *peer, int64_t pool_key, const struct url *url, const struct identity *identity)
 {
     size_t len = strlen(url->host);
     uint64_t hash = 14695981039346656037u ^ (uint64_t)pool_key;
@@ -16,11 +16,18 @@ void peer_init(struct peer *peer, int64_t pool_key, const struct url *url)
     for (size_t i = 0; i < len; i++) /* FNV-1a */
         hash = (hash ^ (unsigned char)url->host[i]) * 1099511628211u;
     hash = (hash ^ (uint64_t)(url->port * 2 + url->https)) * 1099511628211u;
+    memset(peer->identity, 0, sizeof peer->identity);
+    if (identity) {
+        memcpy(peer->identity, identity_digest(identity), sizeof peer->identity);
+        for (size_t i = 0; i < sizeof hash; i++)
+            hash = (hash ^ peer->identity[i]) * 1099511628211u;
+    }
     peer->hash = (uint32_t)(hash ^ (hash >> 32));
 }
 
 bool peer_equal(const struct peer *a, const struct peer *b)
 {
     return a->hash == b->hash && a->pool_key == b->pool_key && a->port == b->port && a->https == b->https &&
-           a->host_len == b->host_len && memcmp(a->host, b->host, a->host_len) == 0;
+           a->host_len == b->host_len && memcmp(a->host, b->host, a->host_len) == 0 &&
+           memcmp(a->identity, b->identity, sizeof a->identity) == 0;
 }

@@ -1,8 +1,9 @@
 /*
- * peer: whom a connection belongs to. Connections and TLS sessions are shared within one peer and never
- * beyond it.
+ * peer: whom a connection belongs to, and as whom we are there. Connections and TLS sessions are shared
+ * within one peer and never beyond it: another endpoint, authority or identity is another peer.
  */
 #pragma once
+#include "identity.h"
 #include "url.h"
 
 struct peer {
@@ -12,8 +13,10 @@ struct peer {
     uint16_t port;
     uint8_t host_len;
     uint32_t hash;
+    unsigned char identity[DIGEST_LEN]; /* its digest; zeros: none */
     char host[URL_HOST_LEN_MAX + 1];
 };
 
-void peer_init(struct peer *peer, int64_t pool_key, const struct url *url);
+/* `identity` may be NULL; the peer keeps its digest, not the identity. */
+void peer_init(struct peer *peer, int64_t pool_key, const struct url *url, const struct identity *identity);
 bool peer_equal(const struct peer *a, const struct peer *b);

@@ -46,8 +46,10 @@ struct attempt {
     int64_t started_ms;
 
     struct peer peer;
-    struct bytes head, body; /* of the request */
-    size_t head_size;        /* allocated */
+    struct identity *identity; /* held; NULL: none */
+    char *head;                /* of the request; head_size allocated */
+    size_t head_len, head_size;
+    struct bytes body;
     struct resolver_question question;
     struct dialer dialer;
     struct connection *connection;
@@ -147,6 +149,7 @@ static void attempt_finish(struct attempt *a, enum failure cause)
     struct sender_result result = {.retry_after_ms = -1, .mixed_answer = a->mixed_answer};
 
     attempt_release(a, cause == FAILURE_NONE);
+    identity_close(a->identity);
     judge(a, cause, &result);
     result.reused_connection = a->reused;
     result.duration_ms = clock_mono_ms(&sender->config.clock) - a->started_ms;
@@ -260,7 +263,7 @@ static void on_ended(struct connection *connection, enum failure failure)
 
 static void attempt_send(struct attempt *a)
 {
-    switch (connection_write(a->connection, a->head, a->body)) {
+    switch (connection_write(a->connection, bytes_make(a->head, a->head_len), a->body)) {
     case CONNECTION_WRITTEN:
         a->written = true;
         attempt_enter(a, STAGE_WAITING);
@@ -309,7 +312,7 @@ static void on_dialled(struct dialer *dialer, struct connection *connection, enu
     attempt_adopt(a, connection);
     if (a->peer.https) {
         attempt_enter(a, STAGE_SECURING);
-        connection_secure(connection);
+        connection_secure(connection, a->identity);
         return;
     }
     failure = connection_quiet(connection);
@@ -405,7 +408,7 @@ static struct attempt *attempt_new(struct sender *sender)
 
 static void attempt_free(struct attempt *a)
 {
-    free((void *)(uintptr_t)a->head.data);
+    free(a->head);
     free(a->response);
     free(a);
 }
@@ -413,20 +416,20 @@ static void attempt_free(struct attempt *a)
 static void attempt_prepare(struct attempt *a, const struct sender_request *request)
 {
     size_t size = request_head_len_max(request, a->sender->user_agent);
-    char *head = (char *)(uintptr_t)a->head.data;
 
     if (size > a->head_size) {
-        head = memory_grow(head, size);
+        a->head = memory_grow(a->head, size);
         a->head_size = size;
     }
-    a->head = bytes_make(head, request_head_write(head, request, a->sender->user_agent));
+    a->head_len = request_head_write(a->head, request, a->sender->user_agent);
     a->body = request->body;
     a->failure = FAILURE_NONE;
     a->address[0] = '\0';
     a->reused = a->mixed_answer = false;
     a->written = a->read_ended = a->surplus = false;
     a->response = response_init(a->response);
-    peer_init(&a->peer, request->pool_key, &request->url);
+    a->identity = request->identity ? identity_hold(request->identity) : NULL;
+    peer_init(&a->peer, request->pool_key, &request->url, a->identity);
 }
 
 void sender_start(struct sender *sender, const struct sender_request *request, uint32_t tag,

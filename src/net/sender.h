@@ -4,7 +4,7 @@
  *
  * An attempt counts as answered (failure NONE) if and only if the whole request was written, the final status
  * line and header block are complete and valid, and no byte had arrived on this connection before our first
- * request byte. Connections are kept alive per pool key (endpoint and TLS identity) and shared with nobody
+ * request byte. Connections are kept alive per endpoint, authority and TLS identity and shared with nobody
  * else; before one is used again, any readable byte or EOF discards it. If a reused connection closes without
  * one byte of response, the request goes once more over a fresh one, inside the same attempt. Redirects,
  * cookies, encodings, proxies: never.
@@ -17,6 +17,7 @@
 #pragma once
 #include "clock.h"
 #include "failure.h"
+#include "identity.h"
 #include "log.h"
 #include "sources.h"
 #include "url.h"
@@ -55,6 +56,7 @@ enum { SENDER_HEADERS_MAX = 16 };
 /* All views must live until the result is given. */
 struct sender_request {
     int64_t pool_key; /* the endpoint's id: connections are shared only under one key and one authority */
+    struct identity *identity; /* NULL: nobody in particular. The attempt holds it */
     struct url url;
     struct sender_header
         headers[SENDER_HEADERS_MAX]; /* written as given; Host, User-Agent, Accept, Accept-Encoding,

@@ -117,12 +117,13 @@ static BIO_METHOD *wire_method(void)
 
 /* ---- the context ---- */
 
-/* We have no certificate to show; that one was asked for explains the alert that may follow. */
-static int on_certificate_asked(SSL *ssl, X509 **certificate, EVP_PKEY **key)
+/* That one was asked for explains the alert that may follow. 1: go on, with what there is to show. */
+static int on_certificate_asked(SSL *ssl, void *ctx)
 {
     struct tls_stream *stream = SSL_get_app_data(ssl);
     stream->certificate_asked = true;
-    return 0;
+    stream->certificate_shown = stream->identity && identity_has_certificate(stream->identity);
+    return !stream->certificate_shown || identity_show(stream->identity, ssl);
 }
 
 static void configure(SSL_CTX *context)
@@ -131,11 +132,11 @@ static void configure(SSL_CTX *context)
 
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_verify_depth(context, CHAIN_DEPTH_MAX);
     SSL_CTX_set_max_cert_list(context, CERTIFICATES_LEN_MAX);
-    SSL_CTX_set_client_cert_cb(context, on_certificate_asked);
+    SSL_CTX_set_cert_cb(context, on_certificate_asked, NULL);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_set_timeout(context, SESSION_AGE_S_MAX);
     SSL_CTX_sess_set_new_cb(context, session_keep);
@@ -206,8 +207,10 @@ static enum failure failure_of_queue(const struct tls_stream *stream)
 
     if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
         return failure_of_verification(SSL_get_verify_result(stream->ssl));
-    if (reason == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED || (alert && stream->certificate_asked))
+    if (reason == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED)
         return FAILURE_TLS_CLIENT_CERT;
+    if (alert && stream->certificate_asked)
+        return stream->certificate_shown ? FAILURE_TLS_CLIENT_REFUSED : FAILURE_TLS_CLIENT_CERT;
     switch (reason) {
     case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
     case SSL_R_UNSUPPORTED_PROTOCOL:
@@ -240,22 +243,30 @@ static enum tls_status status_of(struct tls_stream *stream, int result)
 /* ---- the stream ---- */
 
 /* The name or address the certificate must bear. Only names are sent along (RFC 6066 section 3). */
-static void expect_peer(SSL *ssl, const struct peer *peer)
+static void expect_peer(SSL *ssl, const struct peer *peer, const struct identity *identity)
 {
+    enum url_host_kind kind = peer->host_kind;
+    const char *name = identity ? identity_server_name(identity, &kind) : "";
     bool good;
-    if (peer->host_kind == URL_HOST_NAME) {
+    if (!*name) {
+        name = peer->host;
+        kind = peer->host_kind;
+    }
+    if (kind == URL_HOST_NAME) {
         SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-        good = SSL_set1_host(ssl, peer->host) == 1 && SSL_set_tlsext_host_name(ssl, peer->host) == 1;
+        good = SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
     } else {
-        good = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), peer->host) == 1;
+        good = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1;
     }
     assert(good); /* url_parse let it through */
+    if (identity)
+        identity_expect(identity, ssl);
 }
 
 void tls_begin(struct tls_stream *stream, struct tls *tls, const struct peer *peer,
-               bool (*write)(void *ctx, struct bytes piece), void *ctx)
+               const struct identity *identity, bool (*write)(void *ctx, struct bytes piece), void *ctx)
 {
-    *stream = (struct tls_stream){.tls = tls, .peer = peer, .write = write, .ctx = ctx};
+    *stream = (struct tls_stream){.tls = tls, .peer = peer, .identity = identity, .write = write, .ctx = ctx};
     BIO *wire = BIO_new(tls->wire);
     stream->ssl = SSL_new(tls->context);
     if (!wire || !stream->ssl)
@@ -264,7 +275,7 @@ void tls_begin(struct tls_stream *stream, struct tls *tls, const struct peer *pe
     SSL_set_bio(stream->ssl, wire, wire);
     SSL_set_app_data(stream->ssl, stream);
     SSL_set_connect_state(stream->ssl);
-    expect_peer(stream->ssl, peer);
+    expect_peer(stream->ssl, peer, identity);
     session_resume(stream);
 }
 
@@ -274,6 +285,7 @@ enum tls_status tls_handshake(struct tls_stream *stream)
     int result = SSL_do_handshake(stream->ssl);
     if (result != 1)
         return status_of(stream, result);
+    stream->identity = NULL; /* the connection may outlive it */
     if (SSL_get_verify_result(stream->ssl) == X509_V_OK)
         return TLS_DONE;
     stream->failure = FAILURE_TLS_UNTRUSTED;

@@ -2,6 +2,9 @@
  * tls: our side of TLS, from OpenSSL. One context per sender, trust loaded once; TLS 1.2 or better; the
  * certificate must lead to a trusted authority and bear the host's name or address; sessions are resumed
  * within one peer. Bytes in and out go through `in` and `write`: nothing here touches a socket.
+ *
+ * An identity is put on the one connection that it is for (SSL, never SSL_CTX): there is nothing that two
+ * identities could share but the settings.
  */
 #pragma once
 #include "bytes.h"
@@ -23,18 +26,21 @@ struct tls_stream {
     SSL *ssl; /* NULL: no stream */
     struct tls *tls;
     const struct peer *peer;
-    struct bytes in; /* received and not yet decrypted */
+    const struct identity *identity; /* until the handshake is done; may be NULL */
+    struct bytes in;                 /* received and not yet decrypted */
     bool (*write)(void *ctx, struct bytes piece);
     void *ctx;
     bool certificate_asked; /* the receiver wants to know who we are */
+    bool certificate_shown;
     enum failure failure;
 };
 
 enum tls_status { TLS_DONE, TLS_WANTS_INPUT, TLS_ENDED, TLS_BROKEN /* stream->failure says why */ };
 
-/* `write` takes everything or answers false, then the connection is lost. `peer` must outlive the stream. */
+/* `write` takes everything or answers false, then the connection is lost. `peer` must outlive the stream,
+ * `identity` (NULL: none) the handshake. */
 void tls_begin(struct tls_stream *stream, struct tls *tls, const struct peer *peer,
-               bool (*write)(void *ctx, struct bytes piece), void *ctx);
+               const struct identity *identity, bool (*write)(void *ctx, struct bytes piece), void *ctx);
 enum tls_status tls_handshake(struct tls_stream *stream);
 bool tls_resumed(const struct tls_stream *stream);
 /* DONE: *piece is a view of `buffer`. */

@@ -10,7 +10,7 @@ static struct peer peer_of(int64_t pool_key, const char *text)
     struct url url;
     struct peer peer;
     assert_int_equal(url_parse(bytes_of(text), &url), URL_OK);
-    peer_init(&peer, pool_key, &url);
+    peer_init(&peer, pool_key, &url, NULL);
     return peer;
 }
 

@@ -146,9 +146,9 @@ static int64_t colliding_key(const char *text)
     int64_t key = 1;
 
     assert_int_equal(url_parse(bytes_of(text), &url), URL_OK);
-    peer_init(&one, key, &url);
+    peer_init(&one, key, &url, NULL);
     do
-        peer_init(&other, ++key, &url);
+        peer_init(&other, ++key, &url, NULL);
     while ((one.hash ^ other.hash) & 0xffff);
     return key;
 }
