@@ -6,7 +6,7 @@
 
 static struct connection **bucket_of(struct pool *pool, const struct peer *peer)
 {
-    return &pool->buckets[peer->hash & pool->bucket_mask];
+    return &pool->buckets[peer->hash & pool->bucket_mask].newest;
 }
 
 static void remove_from(struct pool *pool, struct connection *connection)

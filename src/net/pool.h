@@ -7,9 +7,13 @@
 #pragma once
 #include "connection.h"
 
+struct pool_bucket {
+    struct connection *newest;
+};
+
 struct pool {
     struct deadline_queue *idle_limit; /* its `passed` is pool_idle_passed; its ring is the order of age */
-    struct connection **buckets;       /* by the peer's hash; the newest first */
+    struct pool_bucket *buckets;       /* by the peer's hash */
     uint32_t bucket_mask;
     int count, count_max;
 };

@@ -327,8 +327,11 @@ static void arm_timer(struct resolver *resolver);
 static void destroy(struct resolver *resolver)
 {
     ares_destroy(resolver->channel); /* calls back for what is being asked, and drops its sockets */
-    while (resolver->oldest)
-        name_free(resolver->oldest);
+    struct name *newer;
+    for (struct name *name = resolver->oldest; name; name = newer) {
+        newer = name->newer;
+        name_free(name);
+    }
 }
 
 static void leave(struct resolver *resolver)
