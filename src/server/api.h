@@ -15,6 +15,7 @@
 #include "vault.h"
 
 struct api;
+struct catalogue;
 
 struct api_config {
     const struct config *config; /* must outlive the api */
@@ -25,6 +26,8 @@ struct api_config {
     struct clock clock;
     struct log *log;
     int64_t id_floor; /* largest id in the store */
+    /* Read only while the api opens; NULL: ours, without additions. */
+    const struct catalogue *catalogue;
     /* For /metrics and /health. */
     void (*engine_stats)(void *ctx, struct engine_stats *stats);
     void *ctx;

@@ -1,5 +1,6 @@
 #include "server.h"
 #include "api.h"
+#include "catalogue.h"
 #include "digest.h"
 #include "engine.h"
 #include "listener.h"
@@ -157,6 +158,10 @@ static enum server_error open_engine(struct server *server, const struct guard *
 static enum server_error open_api(struct server *server, const struct guard *guard, int64_t id_floor,
                                   char error_text[256])
 {
+    struct catalogue *catalogue;
+    enum server_error error = server_catalogue_open(server->options.config, &catalogue, error_text);
+    if (error != SERVER_OK)
+        return error;
     struct api_config api = {.config = server->options.config,
                              .guard = *guard,
                              .queue = server->queue,
@@ -165,9 +170,11 @@ static enum server_error open_api(struct server *server, const struct guard *gua
                              .clock = server->options.clock,
                              .log = server->options.log,
                              .id_floor = id_floor,
+                             .catalogue = catalogue,
                              .engine_stats = on_engine_stats,
                              .ctx = server};
     server->api = api_open(&api);
+    catalogue_close(catalogue);
     return server->api ? SERVER_OK : failed(error_text, "the API cannot start");
 }
 

@@ -1,3 +1,4 @@
+#include "catalogue.h"
 #include "digest.h"
 #include "server_parts.h"
 #include <assert.h>
@@ -53,6 +54,19 @@ enum server_error server_vault_open(const struct server_options *options, struct
     snprintf(error_text, 256, "key-file %.120s: %s%s%s", path, vault_error_sentence(error),
              error == VAULT_UNREADABLE ? ": " : "", error == VAULT_UNREADABLE ? strerror(errno) : "");
     return SERVER_DATA;
+}
+
+enum server_error server_catalogue_open(const struct config *config, struct catalogue **catalogue,
+                                        char error_text[256])
+{
+    char path[4096], wrong[512];
+    snprintf(path, sizeof path, "%s/catalogue.json", config->data);
+    *catalogue = catalogue_open();
+    if (catalogue_add_file(*catalogue, path, wrong) != CATALOGUE_FILE_WRONG)
+        return SERVER_OK;
+    snprintf(error_text, 256, "%.255s", wrong);
+    catalogue_close(*catalogue);
+    return SERVER_CONFIG;
 }
 
 static enum server_error make_folder(const char *data, char error_text[256])

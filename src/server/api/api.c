@@ -1,6 +1,7 @@
 #include "../api.h"
 #include "call.h"
 #include "memory.h"
+#include "reference.h"
 #include "route.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -303,6 +304,7 @@ struct api *api_open(const struct api_config *config)
     pthread_mutexattr_destroy(&adaptive);
     ids_floor(&api->ids, config->id_floor);
     api->keyring = keyring_open();
+    api->reference = reference_open(config->catalogue);
     api->throttle = throttle_open(config->clock, release_held);
     if (api->throttle && load_keyring(api))
         return api;
@@ -328,6 +330,7 @@ void api_close(struct api *api)
         api_drain(api);
     throttle_close(api->throttle);
     keyring_close(api->keyring);
+    reference_close(api->reference);
     pthread_mutex_destroy(&api->event_lock);
     free(api);
 }

@@ -31,6 +31,7 @@ enum {
 struct api {
     struct api_config config;
     struct keyring *keyring;
+    struct reference *reference;
     struct throttle *throttle;
     pthread_mutex_t event_lock; /* ids are given and submitted in one order: pollers page by id */
     struct ids ids;

@@ -9,6 +9,8 @@
     X(EVENT_TYPE, "filter[event_type]")                                                                      \
     X(RESOURCE_TYPE, "filter[resource_type]")                                                                \
     X(RESOURCE_ID, "filter[resource_id]")                                                                    \
+    X(SECTION, "filter[section]")                                                                            \
+    X(STATUS, "filter[status]")                                                                              \
     X(USER, "filter[user]")                                                                                  \
     X(UNDELIVERED, "filter[undelivered]")                                                                    \
     X(SORT, "sort")                                                                                          \

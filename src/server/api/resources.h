@@ -29,6 +29,12 @@ bool deliveries_show(struct call *call);
 bool deliveries_resend(struct call *call);
 bool deliveries_cancel(struct call *call);
 
+/* event_types.c */
+bool event_types_list(struct call *call);
+bool event_types_show(struct call *call);
+bool openapi_show(struct call *call);
+bool docs_show(struct call *call);
+
 /* health.c, metrics.c */
 bool health_show(struct call *call);
 bool meta_show(struct call *call);

@@ -23,7 +23,12 @@ static const struct route routes[] = {
       {"POST", api_keys_create, ROUTE_USER, 0}}},
     {"/api/api_keys/:id",
      {{"GET", api_keys_show, ROUTE_USER, 0}, {"DELETE", api_keys_delete, ROUTE_USER, 0}}},
+    {"/api/event_types",
+     {{"GET", event_types_list, ROUTE_PUBLIC, QUERY_BIT(QUERY_SECTION) | QUERY_BIT(QUERY_STATUS)}}},
+    {"/api/event_types/:id", {{"GET", event_types_show, ROUTE_PUBLIC, 0}}},
     {"/api/meta", {{"GET", meta_show, ROUTE_PUBLIC, 0}}},
+    {"/openapi.json", {{"GET", openapi_show, ROUTE_PUBLIC, 0}}},
+    {"/docs", {{"GET", docs_show, ROUTE_PUBLIC, 0}}},
     {"/health", {{"GET", health_show, ROUTE_PUBLIC, 0}}},
     {"/metrics", {{"GET", metrics_show, ROUTE_PUBLIC, 0}}},
 };
@@ -106,6 +111,11 @@ enum route_error route_find(struct arena *arena, struct bytes path, const struct
         }
     }
     return ROUTE_UNKNOWN;
+}
+
+const struct route *route_at(int index)
+{
+    return index < ROUTE_COUNT ? &routes[index] : NULL;
 }
 
 const struct route_method *route_method(const struct route *route, struct bytes method)

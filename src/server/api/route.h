@@ -26,6 +26,8 @@ enum route_error { ROUTE_FOUND, ROUTE_MALFORMED, ROUTE_UNKNOWN };
 /* `variable` is the decoded variable segment. */
 enum route_error route_find(struct arena *arena, struct bytes path, const struct route **route,
                             struct bytes *variable);
+/* The table's rows in order; NULL behind the last. */
+const struct route *route_at(int index);
 /* NULL: the route has no such method. */
 const struct route_method *route_method(const struct route *route, struct bytes method);
 /* "GET, HEAD, PATCH, OPTIONS". NULL: the arena is used up. */

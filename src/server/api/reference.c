@@ -1,0 +1,216 @@
+#include "reference.h"
+#include "arena.h"
+#include "catalogue.h"
+#include "docs.h"
+#include "errors.h"
+#include "json.h"
+#include "memory.h"
+#include "openapi.h"
+#include "route.h"
+#include <assert.h>
+#include <stdlib.h>
+
+enum {
+    DOCUMENT_LEN_MAX = 32 << 20, /* thousands of types with large examples */
+    OPERATIONS_MAX = 128,
+    PARAMETERS_MAX = OPERATIONS_MAX * 4
+};
+
+struct reference {
+    struct bytes openapi, docs; /* owned */
+    struct arena arena;         /* of the types */
+    struct reference_type *types;
+    int type_count;
+};
+
+/* ---- the route table, as OpenAPI sees it --------------------------------------------------------------- */
+
+struct operations {
+    struct openapi_operation rows[OPERATIONS_MAX];
+    const char *parameters[PARAMETERS_MAX];
+    int count, parameter_count;
+};
+
+static void add_method(struct operations *operations, const struct route *route,
+                       const struct route_method *method)
+{
+    const char **parameters = operations->parameters + operations->parameter_count;
+    int count = 0;
+
+    assert(operations->count < OPERATIONS_MAX);
+    for (int i = 0; i < QUERY_PARAMETER_COUNT; i++) {
+        if (!(method->query & QUERY_BIT(i)))
+            continue;
+        assert(operations->parameter_count + count < PARAMETERS_MAX);
+        parameters[count++] = query_name((enum query_parameter)i);
+    }
+    operations->parameter_count += count;
+    operations->rows[operations->count++] =
+        (struct openapi_operation){.method = method->name,
+                                   .path = route->pattern,
+                                   .is_public = method->access == ROUTE_PUBLIC,
+                                   .is_masters = method->access == ROUTE_MASTER,
+                                   .parameters = parameters,
+                                   .parameter_count = count};
+}
+
+static void list_operations(struct operations *operations)
+{
+    const struct route *route;
+
+    operations->count = operations->parameter_count = 0;
+    for (int i = 0; (route = route_at(i)); i++)
+        for (int k = 0; k < ROUTE_METHODS_MAX && route->methods[k].name; k++)
+            add_method(operations, route, &route->methods[k]);
+}
+
+static void list_errors(struct openapi_error errors[API_ERROR_COUNT])
+{
+    for (int i = 0; i < API_ERROR_COUNT; i++) {
+        const struct api_error_row *row = api_error_row((enum api_error)i);
+        errors[i] = (struct openapi_error){.status = row->status, .code = row->code, .title = row->title};
+    }
+}
+
+/* ---- making ------------------------------------------------------------------------------------------- */
+
+/* What was written, in a block of its own; the arena is for the next. */
+static struct bytes keep(struct text *out)
+{
+    assert(!out->overflow);
+    char *copy = memory_alloc(out->len + 1);
+    memcpy(copy, out->data, out->len + 1);
+    struct bytes kept = bytes_make(copy, out->len);
+    arena_fini(out->arena);
+    return kept;
+}
+
+static struct bytes make_openapi(const struct catalogue *catalogue)
+{
+    struct operations *operations = memory_zero(1, sizeof *operations);
+    struct openapi_error errors[API_ERROR_COUNT];
+    struct arena arena;
+    struct text out;
+
+    list_operations(operations);
+    list_errors(errors);
+    arena_init(&arena, 2 * (size_t)DOCUMENT_LEN_MAX);
+    text_init(&out, &arena, DOCUMENT_LEN_MAX);
+    openapi_put(&out, &(struct openapi){.catalogue = catalogue,
+                                        .operations = operations->rows,
+                                        .operation_count = operations->count,
+                                        .errors = errors,
+                                        .error_count = API_ERROR_COUNT,
+                                        .version = POSTHORN_VERSION});
+    free(operations);
+    return keep(&out);
+}
+
+static struct bytes make_docs(const struct catalogue *catalogue)
+{
+    struct arena arena;
+    struct text out;
+
+    arena_init(&arena, 2 * (size_t)DOCUMENT_LEN_MAX);
+    text_init(&out, &arena, DOCUMENT_LEN_MAX);
+    docs_put(&out, catalogue, POSTHORN_VERSION);
+    return keep(&out);
+}
+
+static void put_member(struct text *out, const char *name, const char *value)
+{
+    text_printf(out, "\"%s\":", name);
+    if (value)
+        text_put_json(out, bytes_of(value));
+    else
+        text_puts(out, "null");
+    text_putc(out, ',');
+}
+
+static void put_type(struct text *out, const struct catalogue *catalogue, const struct catalogue_type *type)
+{
+    struct json_object *example = catalogue_example(catalogue, type);
+
+    text_printf(out, "{\"type\":\"event_types\",\"id\":\"%s\",\"attributes\":{", type->name);
+    put_member(out, "section", type->section);
+    put_member(out, "resource", type->resource);
+    put_member(out, "status", catalogue_status_name(type->status));
+    put_member(out, "state", type->state);
+    text_printf(out, "\"final\":%s,", type->final ? "true" : "false");
+    put_member(out, "en", type->en);
+    put_member(out, "es", type->es);
+    put_member(out, "note", type->note);
+    text_puts(out, "\"example\":");
+    json_put(out, example);
+    text_printf(out, "},\"links\":{\"self\":\"/api/event_types/%s\"}}", type->name);
+    json_object_put(example);
+}
+
+static void make_types(struct reference *reference, const struct catalogue *catalogue)
+{
+    reference->type_count = catalogue_count(catalogue);
+    reference->types = memory_zero((size_t)reference->type_count, sizeof *reference->types);
+    for (int i = 0; i < reference->type_count; i++) {
+        const struct catalogue_type *type = catalogue_at(catalogue, i);
+        struct reference_type *row = &reference->types[i];
+        struct text out;
+        text_init(&out, &reference->arena, DOCUMENT_LEN_MAX);
+        put_type(&out, catalogue, type);
+        assert(!out.overflow);
+        row->resource_object = text_bytes(&out);
+        row->name = arena_copy(&reference->arena, bytes_of(type->name));
+        row->section = arena_copy(&reference->arena, bytes_of(type->section));
+        row->status = bytes_of(catalogue_status_name(type->status));
+        assert(row->name.data && row->section.data);
+    }
+}
+
+struct reference *reference_open(const struct catalogue *catalogue)
+{
+    struct reference *reference = memory_zero(1, sizeof *reference);
+    struct catalogue *ours = catalogue ? NULL : catalogue_open();
+
+    if (ours)
+        catalogue = ours;
+    arena_init(&reference->arena, 4 * (size_t)DOCUMENT_LEN_MAX);
+    reference->openapi = make_openapi(catalogue);
+    reference->docs = make_docs(catalogue);
+    make_types(reference, catalogue);
+    if (ours)
+        catalogue_close(ours);
+    return reference;
+}
+
+void reference_close(struct reference *reference)
+{
+    if (!reference)
+        return;
+    arena_fini(&reference->arena);
+    free((void *)reference->openapi.data);
+    free((void *)reference->docs.data);
+    free(reference->types);
+    free(reference);
+}
+
+/* ---- asking -------------------------------------------------------------------------------------------- */
+
+struct bytes reference_openapi(const struct reference *reference)
+{
+    return reference->openapi;
+}
+
+struct bytes reference_docs(const struct reference *reference)
+{
+    return reference->docs;
+}
+
+int reference_type_count(const struct reference *reference)
+{
+    return reference->type_count;
+}
+
+const struct reference_type *reference_type(const struct reference *reference, int index)
+{
+    assert(index >= 0 && index < reference->type_count);
+    return &reference->types[index];
+}
