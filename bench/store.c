@@ -1,7 +1,7 @@
 /*
  * store: what one event costs in the store alone: accepted, born leased (or claimed), its attempt recorded.
  *
- *   store DIR [--batch N] [--events N] [--claimed]
+ *   store DIR [--batch N] [--events N] [--claimed] [--no-resources]
  *
  * One thread, one batch after the other, each with N new events and the N outcomes of the batch before, as
  * the queue does it under load. CPU is user and system time of this thread.
@@ -18,7 +18,9 @@ enum { USERS = 50, BATCH_MAX = 4096, BODY_LEN = 500 };
 struct bench {
     struct store *store;
     int batch;
-    bool claimed;
+    bool claimed, no_resources;
+    struct resource *snapshots; /* one an op */
+    char (*resource_ids)[24];
     int64_t id;
     struct store_op *ops, **op_list;
     struct store_work *boxes, **box_list;
@@ -78,6 +80,25 @@ static void make_document(struct bench *bench)
     bench->document_len = text.len;
 }
 
+/* A resource of its own for every fourth event of a user, each with the same snapshot. */
+static void put_snapshot(struct bench *bench, struct store_op *op, int64_t id)
+{
+    ptrdiff_t at = op - bench->ops;
+    struct bytes document = op->event.event.document;
+    const char *json = strstr(document.data, "\"included\":[");
+    check(json != NULL, "the document includes nothing");
+    snprintf(bench->resource_ids[at], sizeof bench->resource_ids[at], "%lld",
+             (long long)(id / (USERS * 4)) * USERS + id % USERS);
+    op->event.event.resource_id = bytes_of(bench->resource_ids[at]);
+    json += strlen("\"included\":[");
+    bench->snapshots[at] =
+        (struct resource){.type = op->event.event.resource_type,
+                          .id = op->event.event.resource_id,
+                          .json = bytes_make(json, document.len - (size_t)(json - document.data) - 2)};
+    op->event.included = &bench->snapshots[at];
+    op->event.included_count = 1;
+}
+
 static void put_event(struct bench *bench, struct store_op *op)
 {
     int64_t id = bench->id++;
@@ -91,6 +112,8 @@ static void put_event(struct bench *bench, struct store_op *op)
                                             .received_at_ms = 1700000000000,
                                             .document = bytes_make(bench->document, bench->document_len),
                                             .stamp_offset = bench->stamp_offset}};
+    if (!bench->no_resources)
+        put_snapshot(bench, op, id);
 }
 
 static void put_outcome(const struct store_work *box, struct store_op *op)
@@ -134,12 +157,14 @@ static void report(const struct bench *bench, int64_t events, int64_t cpu_us, in
 
 int main(int argc, char **argv)
 {
-    check(argc >= 2, "usage: store DIR [--batch N] [--events N] [--claimed]");
+    check(argc >= 2, "usage: store DIR [--batch N] [--events N] [--claimed] [--no-resources]");
     struct bench bench = {.batch = 256, .id = 1};
     int64_t events = 100000;
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--claimed") == 0)
             bench.claimed = true;
+        else if (strcmp(argv[i], "--no-resources") == 0)
+            bench.no_resources = true;
         else if (strcmp(argv[i], "--batch") == 0 && i + 1 < argc)
             bench.batch = atoi(argv[++i]);
         else if (strcmp(argv[i], "--events") == 0 && i + 1 < argc)
@@ -157,6 +182,8 @@ int main(int argc, char **argv)
     check(store_sqlite.open(&config, &bench.store) == STORE_OK, "the store did not open");
     bench.ops = memory_zero(2 * BATCH_MAX, sizeof *bench.ops);
     bench.op_list = memory_zero(2 * BATCH_MAX, sizeof *bench.op_list);
+    bench.snapshots = memory_zero(2 * BATCH_MAX, sizeof *bench.snapshots);
+    bench.resource_ids = memory_zero(2 * BATCH_MAX, sizeof *bench.resource_ids);
     bench.boxes = memory_zero(BATCH_MAX, sizeof *bench.boxes);
     bench.box_list = memory_zero(BATCH_MAX, sizeof *bench.box_list);
     for (int i = 0; i < 2 * BATCH_MAX; i++)

@@ -13,6 +13,9 @@ enum {
     MODEL_ID_LEN_MAX = 128,   /* resource id, as text */
     MODEL_KEY_LEN_MAX = 256,  /* Idempotency-Key */
     MODEL_BODY_LEN_MAX = 1 << 20,
+    MODEL_SIGNING_LEN_MAX = 16 << 10,
+    MODEL_IDENTITY_LEN_MAX = 128 << 10,
+    MODEL_ALLOW_FROM_LEN_MAX = 4096,
     MODEL_USER_ID_FIRST = 5 /* so that the guide's own curl works as printed (mission row 43) */
 };
 
@@ -28,7 +31,10 @@ struct user {
     bool success_2xx;           /* default false: only 200 acknowledges (row 26) */
     bool disable_on_410;
     bool paused;
-    int64_t version; /* counts changes, for ETag and If-Match */
+    /* Sealed (vault.h): kept and handed on, understood by the server alone, shown by nobody. len 0: none */
+    struct bytes signing;  /* the secrets of the second signature */
+    struct bytes identity; /* the TLS identity: certificate, key, CA, pinned name */
+    int64_t version;       /* counts changes, for ETag and If-Match */
     int64_t created_at_ms, updated_at_ms;
 };
 
@@ -36,6 +42,8 @@ struct api_key {
     int64_t id, user_id;
     char digest[65]; /* SHA-256 of the key, hex; also what WEBHOOK-AUTH carries */
     struct bytes label;
+    struct bytes allow_from; /* networks it may be used from, separated by spaces; len 0: any */
+    int64_t rate_per_s;      /* 0: as the settings say; -1: no limit */
     int64_t created_at_ms, revoked_at_ms;
 };
 
@@ -45,6 +53,16 @@ struct event {
     int64_t created_at_ms, received_at_ms, sent_at_ms;
     struct bytes document; /* the frozen bytes; sent_at is at stamp_offset, see body.h */
     uint32_t stamp_offset;
+};
+
+/* The latest snapshot of what events are about: a payment, a user, a cross-border request. */
+struct resource {
+    int64_t owner_id;
+    struct bytes type, id;
+    struct bytes json;     /* the resource object, as an event's `included` had it or as it was put */
+    int64_t version;       /* rises with every change: the id of the event that carried it, or of the put */
+    int64_t event_id;      /* that event while it is kept; 0: it is gone, or the resource was put */
+    int64_t updated_at_ms; /* when that event was received, or it was put */
 };
 
 enum delivery_state { DELIVERY_PENDING, DELIVERY_DELIVERED, DELIVERY_GIVEN_UP, DELIVERY_CANCELLED };

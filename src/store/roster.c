@@ -15,6 +15,8 @@ void roster_init(struct roster *roster, const struct policy *policy, int unprove
 static void endpoint_free(struct endpoint *endpoint)
 {
     free(endpoint->url);
+    free((void *)endpoint->signing.data);
+    free((void *)endpoint->identity.data);
     free(endpoint);
 }
 

@@ -10,6 +10,7 @@
  * Used by the writer thread alone.
  */
 #pragma once
+#include "bytes.h"
 #include "idmap.h"
 #include "policy.h"
 #include <stdbool.h>
@@ -33,6 +34,8 @@ struct endpoint {
     char *url;            /* NULL: none */
     char auth_digest[65]; /* of the user's oldest active key; "": none */
     bool success_2xx, paused, receives_users_events;
+    struct bytes signing, identity; /* its own; sealed */
+    int64_t version;                /* of its user */
 
     struct endpoint_tally tally; /* changed through the functions below only */
     struct endpoint_tally tally_before;

@@ -13,6 +13,10 @@
  * many commits. */
 enum { CHECKPOINT_FRAMES = 4096 };
 
+/* Snapshots that may wait for their place in the table. Many at once find each page once; a reader has to
+ * look through those that wait. */
+enum { RESOURCES_BEHIND_MAX = 2048 };
+
 #define SQL_TEXT(symbol, text) text,
 static const char *const sql_texts[SQL_COUNT] = {SQL_LIST(SQL_TEXT)};
 #undef SQL_TEXT
@@ -54,6 +58,11 @@ enum store_status sqlite_row(struct store *store, enum sql sql, bool *found)
 void sqlite_bind_text(sqlite3_stmt *statement, int at, struct bytes text)
 {
     sqlite3_bind_text(statement, at, text.len ? text.data : "", (int)text.len, SQLITE_STATIC);
+}
+
+void sqlite_bind_blob(sqlite3_stmt *statement, int at, struct bytes blob)
+{
+    sqlite3_bind_blob(statement, at, blob.len ? blob.data : "", (int)blob.len, SQLITE_STATIC);
 }
 
 void sqlite_bind_time(sqlite3_stmt *statement, int at, int64_t at_ms)
@@ -105,6 +114,10 @@ static enum store_status write_op(struct store *store, struct store_batch *batch
         return sqlite_resend(store, op);
     case STORE_CANCEL:
         return sqlite_cancel(store, op);
+    case STORE_RESOURCE_PUT:
+        return sqlite_resource_put(store, op);
+    case STORE_RESOURCE_DELETE:
+        return sqlite_resource_delete(store, op);
     case STORE_PURGE:
         return sqlite_purge(store, op);
     case STORE_OP_COUNT:
@@ -128,6 +141,7 @@ static enum store_status state_save(struct store *store)
     sqlite3_bind_int64(save, 8, tally->given_up);
     const struct lease *born = leases_first_born(&store->leases);
     sqlite3_bind_int64(save, 9, born ? born->delivery_id : tally->delivery_id_max + 1);
+    sqlite3_bind_int64(save, 10, tally->resources_to);
     return sqlite_run(store, SQL_STATE_SAVE);
 }
 
@@ -147,7 +161,10 @@ static enum store_status transact(struct store *store, struct store_batch *batch
         return status;
     if (!store->changed)
         return sqlite_run(store, SQL_ROLLBACK);
-    status = state_save(store);
+    if (store->tally.resources_behind >= RESOURCES_BEHIND_MAX)
+        status = sqlite_resources_merge(store);
+    if (status == STORE_OK)
+        status = state_save(store);
     return status == STORE_OK ? sqlite_run(store, SQL_COMMIT) : status;
 }
 
@@ -270,7 +287,7 @@ static enum store_status state_load(struct store *store)
     sqlite3_stmt *load = NULL;
     int rc = sqlite3_prepare_v2(store->db,
                                 "SELECT due_clock_ms, service_clock_ms, delivery_id_max, event_id_max,"
-                                " events, pending, delivered, given_up, born_from FROM state",
+                                " events, pending, delivered, given_up, born_from, resources_to FROM state",
                                 -1, &load, NULL);
     if (rc == SQLITE_OK && sqlite3_step(load) == SQLITE_ROW) {
         int64_t due_ms = sqlite3_column_int64(load, 0);
@@ -283,7 +300,8 @@ static enum store_status state_load(struct store *store)
                                       .events = sqlite3_column_int64(load, 4),
                                       .pending = sqlite3_column_int64(load, 5),
                                       .delivered = sqlite3_column_int64(load, 6),
-                                      .given_up = sqlite3_column_int64(load, 7)};
+                                      .given_up = sqlite3_column_int64(load, 7),
+                                      .resources_to = sqlite3_column_int64(load, 9)};
     }
     store->mono_at_open_ms = clock_mono_ms(&store->config.clock);
     int end = sqlite3_finalize(load);
@@ -303,6 +321,8 @@ static enum store_status take_over(struct store *store)
     sqlite3_bind_int64(store->sql[SQL_DELIVERY_UNCLAIM_BORN], 2, store->born_from);
     if (status == STORE_OK)
         status = sqlite_run(store, SQL_DELIVERY_UNCLAIM_BORN);
+    if (status == STORE_OK)
+        status = sqlite_resources_merge(store);
     if (status == STORE_OK)
         status = state_save(store);
     if (status == STORE_OK)

@@ -6,13 +6,25 @@
 #include "sqlite_parts.h"
 #include <assert.h>
 
+static struct bytes box_copy(struct store_work *box, struct bytes sealed)
+{
+    if (sealed.len == 0)
+        return (struct bytes){0};
+    struct bytes copy = arena_copy(&box->memory, sealed);
+    assert(copy.data);
+    return copy;
+}
+
 char *sqlite_fill(struct store_work *box, const struct endpoint *endpoint, const struct lease *lease,
                   size_t len)
 {
     arena_reset(&box->memory);
     struct bytes url = arena_copy(&box->memory, bytes_of(endpoint->url));
     char *document = arena_alloc(&box->memory, len ? len : 1);
-    assert(url.data && document); /* a box has room for the largest URL and document */
+    assert(url.data && document); /* a box has room for the largest of each */
+    box->signing = box_copy(box, endpoint->signing);
+    box->identity = box_copy(box, endpoint->identity);
+    box->user_version = endpoint->version;
     box->filled = true;
     box->delivery_id = lease->delivery_id;
     box->event_id = lease->event_id;
@@ -24,7 +36,6 @@ char *sqlite_fill(struct store_work *box, const struct endpoint *endpoint, const
     box->url = url;
     memcpy(box->auth_digest, endpoint->auth_digest, sizeof box->auth_digest);
     box->success_2xx = endpoint->success_2xx;
-    box->mtls = false;
     box->document = document;
     box->document_len = len;
     return document;

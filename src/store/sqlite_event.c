@@ -76,9 +76,11 @@ static void recipients_choose(struct store *store, const struct endpoint *owner,
 }
 
 /* *known: the id is in the table already. */
-static enum store_status event_insert(struct store *store, const struct event *event,
+static enum store_status event_insert(struct store *store, const struct store_op *op,
                                       const struct recipients *recipients, bool *known)
 {
+    const struct event *event = &op->event.event;
+    const struct resource *own = sqlite_resource_own(op);
     sqlite3_stmt *insert = store->sql[SQL_EVENT_INSERT];
     sqlite3_bind_int64(insert, 1, event->id);
     sqlite3_bind_int64(insert, 2, event->owner_id);
@@ -92,6 +94,8 @@ static enum store_status event_insert(struct store *store, const struct event *e
     sqlite_bind_text(insert, 10, event->resource_type);
     sqlite_bind_text(insert, 11, event->resource_id);
     sqlite3_bind_blob(insert, 12, event->document.data, (int)event->document.len, SQLITE_STATIC);
+    sqlite3_bind_int64(insert, 13, own ? own->json.data - event->document.data : 0);
+    sqlite3_bind_int64(insert, 14, op->event.destroyed ? -1 : own ? (int64_t)own->json.len : 0);
     sqlite3_step(insert);
     int rc = sqlite3_reset(insert);
     *known = rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_ROWID;
@@ -156,15 +160,18 @@ enum store_status sqlite_event(struct store *store, struct store_batch *batch, s
     struct recipients recipients;
     recipients_choose(store, owner, batch->box_count - batch->filled_count - store->boxes_kept, &recipients);
     op->id = event->id;
-    enum store_status status = event_insert(store, event, &recipients, &known);
+    enum store_status status = event_insert(store, op, &recipients, &known);
     if (status != STORE_OK || known)
         return status;
     store->changed = true;
     store->tally.events++;
-    if (event->id > store->tally.event_id_max)
+    bool late = event->id <= store->tally.event_id_max;
+    if (!late)
         store->tally.event_id_max = event->id;
     if (op->event.idempotency_key.len > 0)
         status = idempotency_insert(store, op);
+    if (status == STORE_OK && (op->event.included_count > 0 || op->event.destroyed))
+        status = sqlite_resources_take(store, op, late);
     for (int i = 0; i < recipients.count && status == STORE_OK; i++)
         status = delivery_insert(store, batch, event, recipients.endpoints[i], recipients.leased[i]);
     op->count = recipients.count;

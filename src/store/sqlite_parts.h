@@ -6,6 +6,7 @@
  *   sqlite_sql.h      the statements
  *   sqlite_event.c    EVENT                        sqlite_claim.c    claims, leases that ran out
  *   sqlite_outcome.c  OUTCOME, RESEND, CANCEL      sqlite_user.c     users and keys
+ *   sqlite_resource.c RESOURCE_PUT, RESOURCE_DELETE, and the snapshots that events carry
  *   sqlite_purge.c    PURGE                        sqlite_read.c     queries
  */
 #pragma once
@@ -23,6 +24,7 @@ struct moment {
 /* Kept in the table `state`, and undone with the batch. */
 struct tally {
     int64_t delivery_id_max, event_id_max, events, pending, delivered, given_up;
+    int64_t resources_to, resources_behind; /* merged up to this event; events behind it with a snapshot */
 };
 
 struct sqlite_reader;
@@ -63,6 +65,7 @@ enum store_status sqlite_run(struct store *store, enum sql sql);
 enum store_status sqlite_row(struct store *store, enum sql sql, bool *found);
 
 void sqlite_bind_text(sqlite3_stmt *statement, int at, struct bytes text); /* len 0 is '' */
+void sqlite_bind_blob(sqlite3_stmt *statement, int at, struct bytes blob); /* len 0 is empty */
 /* 0 is NULL. */
 void sqlite_bind_time(sqlite3_stmt *statement, int at, int64_t at_ms);
 struct bytes sqlite_text(sqlite3_stmt *statement, int column); /* good until the next step */
@@ -81,6 +84,17 @@ enum store_status sqlite_user_create(struct store *store, struct store_op *op);
 enum store_status sqlite_user_update(struct store *store, struct store_op *op);
 enum store_status sqlite_key_create(struct store *store, struct store_op *op);
 enum store_status sqlite_key_revoke(struct store *store, struct store_op *op);
+enum store_status sqlite_resource_put(struct store *store, struct store_op *op);
+enum store_status sqlite_resource_delete(struct store *store, struct store_op *op);
+
+/* The snapshots of an EVENT that was accepted; `late`: it is not the one with the highest id. */
+enum store_status sqlite_resources_take(struct store *store, const struct store_op *op, bool late);
+/* From the events into their table, all that are behind. */
+enum store_status sqlite_resources_merge(struct store *store);
+/* Before the event goes: what stands in its document. */
+enum store_status sqlite_resource_keep(struct store *store, int64_t event_id);
+/* Where the snapshot of the event's own resource is in its document. NULL: it has none. */
+const struct resource *sqlite_resource_own(const struct store_op *op);
 
 /* The roster from the tables: one user, or with id 0 all of them. */
 enum store_status sqlite_roster_load(struct store *store, int64_t id);

@@ -10,6 +10,7 @@ enum { PURGE_ROWS_MAX = 1000 };
 
 struct purged {
     int64_t id, delivery_first, delivery_count;
+    bool has_snapshot;
 };
 
 static enum store_status purge_one(struct store *store, const struct purged *event)
@@ -32,6 +33,8 @@ static enum store_status purge_one(struct store *store, const struct purged *eve
         status = sqlite_fault(store, rc);
     if (status == STORE_OK)
         status = sqlite_run(store, SQL_PURGE_IDEMPOTENCY);
+    if (status == STORE_OK && event->has_snapshot)
+        status = sqlite_resource_keep(store, event->id);
     if (status == STORE_OK)
         status = sqlite_run(store, SQL_PURGE_EVENT);
     store->tally.events--;
@@ -56,7 +59,8 @@ static enum store_status scan(struct store *store, const struct store_op *op, in
         if (!sqlite3_column_int(scan, 4))
             events[(*count)++] = (struct purged){.id = store->purged_to,
                                                  .delivery_first = sqlite3_column_int64(scan, 2),
-                                                 .delivery_count = sqlite3_column_int64(scan, 3)};
+                                                 .delivery_count = sqlite3_column_int64(scan, 3),
+                                                 .has_snapshot = sqlite3_column_int(scan, 5) != 0};
     }
     int rc = sqlite3_reset(scan);
     if (seen < max)

@@ -17,15 +17,26 @@ struct sqlite_reader {
 };
 
 /* The same numbers everywhere: ?1 id, ?2 whose, ?3 cursor, ?4 rows, ?5 to ?7 filters, ?8 undelivered,
- * ?9 with document, ?10 due clock. */
+ * ?9 with document, ?10 due clock, ?11 cursor that is text. */
 #define USER_COLUMNS                                                                                         \
     "SELECT id, role, master_id, name, email, webhook_url, receives_users_events, success_2xx,"              \
-    " disable_on_410, paused, version, created_at, updated_at FROM users"                                    \
+    " disable_on_410, paused, version, created_at, updated_at, signing, identity FROM users"                 \
     " WHERE (?2 = 0 OR id = ?2 OR master_id = ?2)"
-#define KEY_COLUMNS "SELECT id, user_id, digest, label, created_at, revoked_at FROM api_keys"
+#define KEY_COLUMNS                                                                                          \
+    "SELECT id, user_id, digest, label, created_at, revoked_at, allow_from, rate_per_s FROM api_keys"
 #define EVENT_COLUMNS                                                                                        \
     "SELECT e.id, e.owner_id, e.event_type, e.resource_type, e.resource_id, e.created_at, e.received_at,"    \
     " e.sent_at, e.stamp_offset, CASE WHEN ?9 THEN e.document END FROM events e"
+/* A resource's row, or the events behind those that have theirs (sqlite_schema.c); the latest counts. */
+#define RESOURCE_COLUMNS                                                                                     \
+    "SELECT ?2, ?6, k.id, k.version, ifnull(e.id, 0), ifnull(e.received_at, k.updated_at),"                  \
+    " ifnull(k.json, substr(e.document, e.snapshot_at + 1, e.snapshot_len)) FROM ("
+#define RESOURCE_END                                                                                         \
+    ") k LEFT JOIN events e ON k.json IS NULL AND e.id = k.version"                                          \
+    " WHERE k.json IS NOT NULL OR e.snapshot_len > 0"
+#define RESOURCE_BEHIND                                                                                      \
+    " FROM events WHERE owner_id = ?2 AND id > (SELECT resources_to FROM state)"                             \
+    " AND snapshot_len <> 0 AND resource_type = ?6"
 #define DELIVERY_COLUMNS                                                                                     \
     "SELECT d.id, d.event_id, d.endpoint_id, d.state, ifnull(d.queue, 0) = 0 AND d.due_at > ?10, d.due_at "  \
     "- ?10,"                                                                                                 \
@@ -57,6 +68,20 @@ static const char *const query_texts[QUERY_COUNT] = {
         "response"
         " FROM attempts WHERE delivery_id = ?1 AND (?2 = 0 OR ?2 = (SELECT endpoint_id FROM deliveries"
         " WHERE id = ?1)) AND lease ~ ?3 ORDER BY lease @ LIMIT ?4",
+    [STORE_GET_RESOURCE] = RESOURCE_COLUMNS
+    "SELECT id, version, updated_at, json FROM resources WHERE owner_id = ?2 AND type = ?6 AND id = ?7"
+    " UNION ALL SELECT resource_id, id, NULL, NULL" RESOURCE_BEHIND " AND resource_id = ?7"
+    " ORDER BY version DESC LIMIT 1" RESOURCE_END,
+    /* More rows than the page has, as some of them may be destroyed by the events behind. */
+    [STORE_LIST_RESOURCES] = RESOURCE_COLUMNS
+    "SELECT id, max(version) AS version, updated_at, json FROM (SELECT * FROM ("
+    "SELECT r.id, r.version, r.updated_at, r.json FROM resources r"
+    " LEFT JOIN events e ON r.json IS NULL AND e.id = r.version"
+    " WHERE r.owner_id = ?2 AND r.type = ?6 AND (?11 = '' OR r.id ~ ?11)"
+    " AND (r.json IS NOT NULL OR e.snapshot_len > 0)"
+    " ORDER BY r.id @ LIMIT ?4 + (SELECT count(*)" RESOURCE_BEHIND "))"
+    " UNION ALL SELECT resource_id, id, NULL, NULL" RESOURCE_BEHIND
+    " AND (?11 = '' OR resource_id ~ ?11)) GROUP BY id" RESOURCE_END " ORDER BY k.id @ LIMIT ?4",
     /* How long the one that is due longest has been due; by endpoint, so it costs no scan. */
     [STORE_GET_STATS] =
         "SELECT events, pending, delivered, given_up, event_id_max,"
@@ -91,7 +116,8 @@ static bool take_user(sqlite3_stmt *row, struct arena *arena, struct user *user)
                           .created_at_ms = number(row, 11),
                           .updated_at_ms = number(row, 12)};
     return copy_text(arena, row, 3, &user->name) && copy_text(arena, row, 4, &user->email) &&
-           copy_text(arena, row, 5, &user->webhook_url);
+           copy_text(arena, row, 5, &user->webhook_url) && copy_text(arena, row, 13, &user->signing) &&
+           copy_text(arena, row, 14, &user->identity);
 }
 
 static bool take_key(sqlite3_stmt *row, struct arena *arena, struct api_key *key)
@@ -99,9 +125,10 @@ static bool take_key(sqlite3_stmt *row, struct arena *arena, struct api_key *key
     *key = (struct api_key){.id = number(row, 0),
                             .user_id = number(row, 1),
                             .created_at_ms = number(row, 4),
-                            .revoked_at_ms = number(row, 5)};
+                            .revoked_at_ms = number(row, 5),
+                            .rate_per_s = number(row, 7)};
     snprintf(key->digest, sizeof key->digest, "%s", (const char *)sqlite3_column_text(row, 2));
-    return copy_text(arena, row, 3, &key->label);
+    return copy_text(arena, row, 3, &key->label) && copy_text(arena, row, 6, &key->allow_from);
 }
 
 static bool take_event(sqlite3_stmt *row, struct arena *arena, struct event *event)
@@ -160,6 +187,16 @@ static bool take_attempt(sqlite3_stmt *row, struct arena *arena, struct attempt 
     return copy_text(arena, row, 8, &attempt->address) && copy_text(arena, row, 9, &attempt->response);
 }
 
+static bool take_resource(sqlite3_stmt *row, struct arena *arena, struct resource *resource)
+{
+    *resource = (struct resource){.owner_id = number(row, 0),
+                                  .version = number(row, 3),
+                                  .event_id = number(row, 4),
+                                  .updated_at_ms = number(row, 5)};
+    return copy_text(arena, row, 1, &resource->type) && copy_text(arena, row, 2, &resource->id) &&
+           copy_text(arena, row, 6, &resource->json);
+}
+
 static bool take_stats(sqlite3_stmt *row, struct store_stats *stats)
 {
     *stats = (struct store_stats){.events = number(row, 0),
@@ -195,6 +232,10 @@ static size_t row_size(enum store_query_kind kind, struct store_answer *answer, 
     case STORE_LIST_ATTEMPTS:
         *rows = (void **)&answer->attempts;
         return sizeof *answer->attempts;
+    case STORE_GET_RESOURCE:
+    case STORE_LIST_RESOURCES:
+        *rows = (void **)&answer->resources;
+        return sizeof *answer->resources;
     case STORE_GET_STATS:
         break;
     }
@@ -219,6 +260,9 @@ static bool take_row(sqlite3_stmt *row, struct arena *arena, enum store_query_ki
         return take_delivery(row, arena, out);
     case STORE_LIST_ATTEMPTS:
         return take_attempt(row, arena, out);
+    case STORE_GET_RESOURCE:
+    case STORE_LIST_RESOURCES:
+        return take_resource(row, arena, out);
     case STORE_GET_STATS:
         break;
     }
@@ -231,7 +275,7 @@ static sqlite3_stmt *statement_for(struct sqlite_reader *reader, const struct st
     sqlite3_stmt **statement = &reader->statements[query->kind][variant];
     if (*statement)
         return *statement;
-    char text[1024];
+    char text[2048];
     size_t len = 0;
     for (const char *at = query_texts[query->kind]; *at; at++) {
         char plain[] = {*at, '\0'};
@@ -265,6 +309,7 @@ static void bind(const struct store *store, sqlite3_stmt *statement, const struc
     sqlite3_bind_int(statement, 8, query->undelivered);
     sqlite3_bind_int(statement, 9, query->with_document);
     sqlite3_bind_int64(statement, 10, sqlite_now(store).due_ms);
+    sqlite_bind_text(statement, 11, query->after_resource_id);
 }
 
 /* Rows on the arena, twice as many whenever they run out. NULL: it is full. */

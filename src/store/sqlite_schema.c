@@ -16,8 +16,9 @@ static const char *const migrations[] = {
     "  delivery_id_max INTEGER NOT NULL,"
     "  event_id_max INTEGER NOT NULL,"
     "  events INTEGER NOT NULL, pending INTEGER NOT NULL,"
-    "  delivered INTEGER NOT NULL, given_up INTEGER NOT NULL);"
-    "INSERT INTO state VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0);"
+    "  delivered INTEGER NOT NULL, given_up INTEGER NOT NULL,"
+    "  resources_to INTEGER NOT NULL);" /* an event's id: see the table */
+    "INSERT INTO state VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0);"
 
     "CREATE TABLE users ("
     "  id INTEGER PRIMARY KEY,"
@@ -29,7 +30,8 @@ static const char *const migrations[] = {
     "  success_2xx INTEGER NOT NULL,"
     "  disable_on_410 INTEGER NOT NULL,"
     "  paused INTEGER NOT NULL,"
-    "  answered INTEGER NOT NULL DEFAULT 0," /* that URL has acknowledged something once */
+    "  signing BLOB NOT NULL, identity BLOB NOT NULL," /* sealed */
+    "  answered INTEGER NOT NULL DEFAULT 0,"           /* that URL has acknowledged something once */
     "  version INTEGER NOT NULL,"
     "  created_at INTEGER, updated_at INTEGER);"
 
@@ -38,6 +40,7 @@ static const char *const migrations[] = {
     "  user_id INTEGER NOT NULL,"
     "  digest TEXT NOT NULL UNIQUE," /* the key itself is kept nowhere */
     "  label TEXT NOT NULL,"
+    "  allow_from TEXT NOT NULL, rate_per_s INTEGER NOT NULL,"
     "  created_at INTEGER, revoked_at INTEGER);"
     "CREATE INDEX api_keys_user ON api_keys (user_id);"
 
@@ -50,6 +53,8 @@ static const char *const migrations[] = {
     "  delivery_first INTEGER NOT NULL, delivery_count INTEGER NOT NULL,"
     "  stamp_offset INTEGER NOT NULL,"
     "  event_type TEXT NOT NULL, resource_type TEXT NOT NULL, resource_id TEXT NOT NULL,"
+    "  snapshot_at INTEGER NOT NULL, snapshot_len INTEGER NOT NULL," /* of that resource, in the document; -1:
+                                                                         it is destroyed; 0: neither */
     "  document BLOB NOT NULL);"
     "CREATE INDEX events_owner ON events (owner_id);"
 
@@ -76,6 +81,14 @@ static const char *const migrations[] = {
     "  flags INTEGER NOT NULL,"
     "  address TEXT, response BLOB,"
     "  PRIMARY KEY (delivery_id, lease)) WITHOUT ROWID;"
+
+    /* The latest snapshots. json NULL: it stands in the document of event `version` (events.snapshot_at), so
+     * that it is written once; the purge of that event copies it here. Rows follow a little later than their
+     * events: up to state.resources_to they are all here. Behind, the events themselves say it. */
+    "CREATE TABLE resources ("
+    "  owner_id INTEGER NOT NULL, type TEXT NOT NULL, id TEXT NOT NULL,"
+    "  version INTEGER NOT NULL, updated_at INTEGER, json BLOB,"
+    "  PRIMARY KEY (owner_id, type, id)) WITHOUT ROWID;"
 
     "CREATE TABLE idempotency ("
     "  requester_id INTEGER NOT NULL, key BLOB NOT NULL,"

@@ -11,11 +11,12 @@
     X(ROLLBACK, "ROLLBACK")                                                                                  \
     X(STATE_SAVE, "UPDATE state SET due_clock_ms = ?1, service_clock_ms = ?2, delivery_id_max = ?3,"         \
                   " event_id_max = ?4, events = ?5, pending = ?6, delivered = ?7, given_up = ?8,"            \
-                  " born_from = ?9")                                                                         \
+                  " born_from = ?9, resources_to = ?10")                                                     \
                                                                                                              \
     X(EVENT_INSERT, "INSERT INTO events (id, owner_id, received_at, created_at, sent_at, delivery_first,"    \
-                    " delivery_count, stamp_offset, event_type, resource_type, resource_id, document)"       \
-                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")                           \
+                    " delivery_count, stamp_offset, event_type, resource_type, resource_id, document,"       \
+                    " snapshot_at, snapshot_len)"                                                            \
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)")                 \
     X(EVENT_SENT, "UPDATE events SET sent_at = ?2 WHERE id = ?1")                                            \
     X(IDEMPOTENCY_GET, "SELECT digest, event_id FROM idempotency WHERE requester_id = ?1 AND key = ?2")      \
     X(IDEMPOTENCY_INSERT, "INSERT INTO idempotency (requester_id, key, digest, event_id)"                    \
@@ -51,28 +52,47 @@
                                                                                                              \
     X(USER_INSERT,                                                                                           \
       "INSERT INTO users (id, role, master_id, name, email, webhook_url, receives_users_events,"             \
-      " success_2xx, disable_on_410, paused, version, created_at, updated_at)"                               \
+      " success_2xx, disable_on_410, paused, version, created_at, updated_at, signing, identity)"            \
       " VALUES (coalesce(?1, (SELECT max(max(id), 4) + 1 FROM users), 5), ?2, ?3, ?4, ?5, ?6,"               \
-      " ?7, ?8, ?9, ?10, 1, ?11, ?12)")                                                                      \
+      " ?7, ?8, ?9, ?10, 1, ?11, ?12, ?13, ?14)")                                                            \
     X(USER_GET, "SELECT version FROM users WHERE id = ?1")                                                   \
     X(USER_UPDATE, "UPDATE users SET answered = answered AND webhook_url IS ?4, name = ?2, email = ?3,"      \
                    " webhook_url = ?4, receives_users_events = ?5, success_2xx = ?6, disable_on_410 = ?7,"   \
-                   " paused = ?8, updated_at = ?9, version = version + 1 WHERE id = ?1")                     \
+                   " paused = ?8, updated_at = ?9, signing = ?10, identity = ?11, version = version + 1"     \
+                   " WHERE id = ?1")                                                                         \
     X(USER_ANSWERED, "UPDATE users SET answered = 1 WHERE id = ?1")                                          \
-    X(KEY_INSERT, "INSERT INTO api_keys (id, user_id, digest, label, created_at)"                            \
-                  " VALUES (?1, ?2, ?3, ?4, ?5)")                                                            \
+    X(KEY_INSERT, "INSERT INTO api_keys (id, user_id, digest, label, created_at, allow_from, rate_per_s)"    \
+                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                                    \
     X(KEY_GET, "SELECT revoked_at IS NOT NULL, (SELECT count(*) FROM api_keys o"                             \
                " WHERE o.user_id = k.user_id AND o.revoked_at IS NULL)"                                      \
                " FROM api_keys k WHERE id = ?1 AND user_id = ?2")                                            \
     X(KEY_REVOKE, "UPDATE api_keys SET revoked_at = ?2 WHERE id = ?1")                                       \
     X(ROSTER_LOAD, "SELECT u.id, u.master_id, u.webhook_url, u.success_2xx, u.paused,"                       \
-                   " u.receives_users_events, u.answered,"                                                   \
+                   " u.receives_users_events, u.answered, u.version, u.signing, u.identity,"                 \
                    " (SELECT k.digest FROM api_keys k WHERE k.user_id = u.id AND k.revoked_at IS NULL"       \
                    " ORDER BY k.id LIMIT 1) FROM users u WHERE ?1 IS NULL OR u.id = ?1")                     \
                                                                                                              \
+    X(RESOURCE_MERGE, "INSERT OR REPLACE INTO resources (owner_id, type, id, version)"                       \
+                      " SELECT owner_id, resource_type, resource_id, id FROM events"                         \
+                      " WHERE id > ?1 AND snapshot_len <> 0 ORDER BY id")                                    \
+    X(RESOURCE_PUT, "INSERT OR REPLACE INTO resources (owner_id, type, id, version, updated_at, json)"       \
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                                      \
+    X(RESOURCE_GET,                                                                                          \
+      "SELECT r.version FROM resources r LEFT JOIN events e ON r.json IS NULL AND e.id = r.version"          \
+      " WHERE r.owner_id = ?1 AND r.type = ?2 AND r.id = ?3"                                                 \
+      " AND (r.json IS NOT NULL OR e.snapshot_len > 0)")                                                     \
+    X(RESOURCE_DELETE, "DELETE FROM resources WHERE owner_id = ?1 AND type = ?2 AND id = ?3")                \
+    X(RESOURCE_KEEP, "UPDATE resources SET updated_at = e.received_at,"                                      \
+                     " json = substr(e.document, e.snapshot_at + 1, e.snapshot_len) FROM events e"           \
+                     " WHERE e.id = ?1 AND e.snapshot_len > 0 AND resources.owner_id = e.owner_id"           \
+                     " AND resources.type = e.resource_type AND resources.id = e.resource_id"                \
+                     " AND resources.version = e.id AND resources.json IS NULL")                             \
+    X(RESOURCE_FORGET, "DELETE FROM resources WHERE (owner_id, type, id) = (SELECT owner_id, resource_type," \
+                       " resource_id FROM events WHERE id = ?1 AND snapshot_len < 0)"                        \
+                       " AND version = ?1 AND json IS NULL")                                                 \
     X(PURGE_SCAN, "SELECT e.id, e.received_at, e.delivery_first, e.delivery_count,"                          \
                   " EXISTS (SELECT 1 FROM deliveries d WHERE d.id >= e.delivery_first"                       \
-                  " AND d.id < e.delivery_first + e.delivery_count AND d.state = 0)"                         \
+                  " AND d.id < e.delivery_first + e.delivery_count AND d.state = 0), e.snapshot_len"         \
                   " FROM events e WHERE e.id > ?1 ORDER BY e.id LIMIT ?2")                                   \
     X(PURGE_ATTEMPTS, "DELETE FROM attempts WHERE delivery_id >= ?1 AND delivery_id < ?2")                   \
     X(PURGE_DELIVERIES, "DELETE FROM deliveries WHERE id >= ?1 AND id < ?2 RETURNING state")                 \

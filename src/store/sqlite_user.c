@@ -22,6 +22,15 @@ enum store_status sqlite_roster_due(struct store *store, struct endpoint *endpoi
     return STORE_OK;
 }
 
+static void replace(struct bytes *owned, struct bytes by)
+{
+    free((void *)owned->data);
+    char *copy = by.len ? memory_alloc(by.len) : NULL;
+    if (copy)
+        memcpy(copy, by.data, by.len);
+    *owned = bytes_make(copy, by.len);
+}
+
 static void roster_take(struct store *store, sqlite3_stmt *row)
 {
     int64_t id = sqlite3_column_int64(row, 0);
@@ -38,7 +47,10 @@ static void roster_take(struct store *store, sqlite3_stmt *row)
     endpoint->success_2xx = sqlite3_column_int(row, 3);
     endpoint->paused = sqlite3_column_int(row, 4);
     endpoint->receives_users_events = sqlite3_column_int(row, 5);
-    const char *digest = (const char *)sqlite3_column_text(row, 7);
+    endpoint->version = sqlite3_column_int64(row, 7);
+    replace(&endpoint->signing, sqlite_text(row, 8));
+    replace(&endpoint->identity, sqlite_text(row, 9));
+    const char *digest = (const char *)sqlite3_column_text(row, 10);
     snprintf(endpoint->auth_digest, sizeof endpoint->auth_digest, "%s", digest ? digest : "");
     if (is_new && sqlite3_column_int(row, 6))
         roster_attempted(&store->roster, endpoint, true);
@@ -113,6 +125,8 @@ enum store_status sqlite_user_create(struct store *store, struct store_op *op)
     sqlite3_bind_int(insert, 10, user->paused);
     sqlite_bind_time(insert, 11, user->created_at_ms);
     sqlite_bind_time(insert, 12, user->updated_at_ms);
+    sqlite_bind_blob(insert, 13, user->signing);
+    sqlite_bind_blob(insert, 14, user->identity);
     sqlite3_step(insert);
     int rc = sqlite3_reset(insert);
     if ((rc & 0xff) == SQLITE_CONSTRAINT) {
@@ -154,6 +168,8 @@ enum store_status sqlite_user_update(struct store *store, struct store_op *op)
     sqlite3_bind_int(update, 7, user->disable_on_410);
     sqlite3_bind_int(update, 8, user->paused);
     sqlite_bind_time(update, 9, user->updated_at_ms);
+    sqlite_bind_blob(update, 10, user->signing);
+    sqlite_bind_blob(update, 11, user->identity);
     status = sqlite_run(store, SQL_USER_UPDATE);
     op->id = user->id;
     return status == STORE_OK ? user_changed(store, user->id) : status;
@@ -174,6 +190,8 @@ enum store_status sqlite_key_create(struct store *store, struct store_op *op)
     sqlite3_bind_text(insert, 3, key->digest, -1, SQLITE_STATIC);
     sqlite_bind_text(insert, 4, key->label);
     sqlite_bind_time(insert, 5, key->created_at_ms);
+    sqlite_bind_text(insert, 6, key->allow_from);
+    sqlite3_bind_int64(insert, 7, key->rate_per_s);
     sqlite3_step(insert);
     int rc = sqlite3_reset(insert);
     if ((rc & 0xff) == SQLITE_CONSTRAINT) {

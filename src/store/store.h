@@ -35,6 +35,9 @@
  *   taken          USER_CREATE with an id, KEY_CREATE with a digest that exists: CONFLICT. So is KEY_REVOKE
  *                  of a key that is revoked already
  *   never changed  USER_UPDATE writes the whole user but id, role, master_id and created_at_ms
+ *   resources      an EVENT's `included` are the latest snapshots of its owner's resources from then on, even
+ *                  when the event is purged; `destroyed` removes the one that the event is about. The last
+ *                  write wins. An event that is not accepted, or was before, changes none
  *   times          written by the store: sent_at (wall clock), finished_at. first_attempt_at is the
  *                  started_at_ms of the first attempt that was started. version starts at 1
  *   reopened       pace starts afresh but for who has ever answered; an engine of one process releases the
@@ -68,18 +71,20 @@ enum store_op_kind {
     STORE_USER_UPDATE,
     STORE_KEY_CREATE,
     STORE_KEY_REVOKE,
-    STORE_RESEND, /* a finished delivery becomes pending and due now, its age starting again */
-    STORE_CANCEL, /* a pending delivery ends as cancelled */
-    STORE_PURGE,  /* remove some events older than a time whose deliveries have all ended */
+    STORE_RESEND,          /* a finished delivery becomes pending and due now, its age starting again */
+    STORE_CANCEL,          /* a pending delivery ends as cancelled */
+    STORE_RESOURCE_PUT,    /* the latest snapshot, whatever events have said */
+    STORE_RESOURCE_DELETE, /* by owner, type and id */
+    STORE_PURGE,           /* remove some events older than a time whose deliveries have all ended */
     STORE_OP_COUNT
 };
 
 enum store_result {
     STORE_DONE,
     STORE_REPLAYED,  /* EVENT: same idempotency key and same request: the earlier event, its id in `id` */
-    STORE_CONFLICT,  /* EVENT: same key, other request. USER_UPDATE: version differs. KEY_REVOKE: it is the
-                        user's last. RESEND, CANCEL: state */
-    STORE_NOT_FOUND, /* no such user, key, delivery */
+    STORE_CONFLICT,  /* EVENT: same key, other request. USER_UPDATE, RESOURCE_*: version differs. KEY_REVOKE:
+                        it  is the user's last. RESEND, CANCEL: state */
+    STORE_NOT_FOUND, /* no such user, key, delivery, resource */
     STORE_FENCED,    /* OUTCOME: another lease has it, or it has ended; not an error */
     STORE_NO_SPACE   /* EVENT: the disk reserve is reached; outcomes are still recorded */
 };
@@ -88,13 +93,17 @@ struct store_op {
     enum store_op_kind kind;
     enum store_result result; /* out */
     int64_t id;               /* out: id of what was created, replayed or changed */
-    int64_t count;            /* out: deliveries created (EVENT), rows removed (PURGE) */
+    int64_t count;            /* out: deliveries created (EVENT), rows removed (PURGE),
+                                 rows that are new (RESOURCE_PUT) */
     union {
         struct {
             struct event event;           /* all fields but sent_at_ms */
             struct bytes idempotency_key; /* len 0: none; scoped to requester_id */
             int64_t requester_id;
             unsigned char request_digest[32];
+            const struct resource *included; /* views into event.document; type, id and json count */
+            int included_count;
+            bool destroyed;
         } event;
         struct {
             int64_t delivery_id, lease;
@@ -107,6 +116,11 @@ struct store_op {
             struct user user;
             int64_t if_version; /* -1: whatever it is */
         } user;
+        struct {
+            struct resource resource; /* PUT: all but event_id, version being a new id as events have; DELETE:
+                                         owner_id, type, id */
+            int64_t if_version;       /* -1: whatever it is; 0: only if there is none */
+        } resource;
         struct api_key key; /* CREATE: all; REVOKE: id and user_id */
         struct {
             int64_t delivery_id, user_id;
@@ -135,7 +149,8 @@ struct store_work {
     struct bytes url;
     char auth_digest[65]; /* of the owner's oldest active key */
     bool success_2xx;
-    bool mtls;      /* reserved for client identities: false */
+    struct bytes signing, identity; /* the endpoint's, still sealed; good for user_version */
+    int64_t user_version;
     char *document; /* stamped; document_len bytes */
     size_t document_len;
 };
@@ -161,6 +176,8 @@ enum store_query_kind {
     STORE_LIST_DELIVERIES,
     STORE_GET_DELIVERY,
     STORE_LIST_ATTEMPTS,
+    STORE_GET_RESOURCE,   /* by owner_id, resource_type, resource_id */
+    STORE_LIST_RESOURCES, /* by owner_id and resource_type, in the order of the bytes of their ids */
     STORE_GET_STATS
 };
 
@@ -173,9 +190,10 @@ struct store_query {
     struct bytes event_type, resource_type, resource_id; /* LIST_EVENTS filters, literal; empty: any */
     bool undelivered; /* LIST_EVENTS: only those with a delivery that is pending or given up */
     bool descending;
-    int64_t after_id;   /* cursor: exclusive; 0: from the start */
-    int limit;          /* rows at most */
-    bool with_document; /* events */
+    int64_t after_id;               /* cursor: exclusive; 0: from the start */
+    struct bytes after_resource_id; /* the same of LIST_RESOURCES */
+    int limit;                      /* rows at most */
+    bool with_document;             /* events */
 };
 
 struct store_stats {
@@ -190,6 +208,7 @@ struct store_answer {
     struct event *events;
     struct delivery *deliveries;
     struct attempt *attempts;
+    struct resource *resources;
     struct store_stats *stats;
     int count;
     bool more; /* a page follows */

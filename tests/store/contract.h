@@ -7,4 +7,5 @@ struct contract_test {
     void (*run)(struct fixture *fixture);
 };
 
-extern const struct contract_test contract_users[], contract_events[], contract_claims[], contract_reads[];
+extern const struct contract_test contract_users[], contract_events[], contract_claims[], contract_reads[],
+    contract_resources[];

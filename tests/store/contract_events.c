@@ -55,7 +55,9 @@ static void born_leased(struct fixture *f)
     assert_int_equal(box->age_ms, 0);
     assert_true(bytes_equal_text(box->url, "https://example.com/hook?x=1"));
     assert_int_equal(strlen(box->auth_digest), 64);
-    assert_false(box->mtls);
+    assert_int_equal(box->signing.len, 0);
+    assert_int_equal(box->identity.len, 0);
+    assert_int_equal(box->user_version, 1);
     struct event event = fixture_event(f, op.id);
     assert_int_equal(event.sent_at_ms, f->wall_ms);
     assert_stamped(box, &event);

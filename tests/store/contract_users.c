@@ -24,6 +24,8 @@ static void user_round_trip(struct fixture *f)
                                         .success_2xx = true,
                                         .disable_on_410 = true,
                                         .paused = true,
+                                        .signing = bytes_make("\1se\0aled", 8),
+                                        .identity = bytes_make("\2id\0entity", 10),
                                         .created_at_ms = 11,
                                         .updated_at_ms = 12}};
     int64_t id = fixture_do(f, op, STORE_DONE);
@@ -34,9 +36,37 @@ static void user_round_trip(struct fixture *f)
     assert_true(bytes_equal_text(user.email, "a@example.com"));
     assert_true(bytes_equal_text(user.webhook_url, "https://example.com/h"));
     assert_true(user.receives_users_events && user.success_2xx && user.disable_on_410 && user.paused);
+    assert_true(bytes_equal(user.signing, bytes_make("\1se\0aled", 8)));
+    assert_true(bytes_equal(user.identity, bytes_make("\2id\0entity", 10)));
     assert_int_equal(user.version, 1);
     assert_int_equal(user.created_at_ms, 11);
     assert_int_equal(user.updated_at_ms, 12);
+}
+
+/* What is sealed goes into every box of the endpoint as it is now, born leased or claimed. */
+static void sealed_secrets_reach_the_box(struct fixture *f)
+{
+    int64_t user = fixture_user(f, "https://example.com/");
+    for (int round = 0; round < 2; round++) {
+        struct store_op update = fixture_update_op(f, user);
+        update.user.user.signing = bytes_of(round ? "" : "sealed signing");
+        update.user.user.identity = bytes_of(round ? "another identity" : "sealed identity");
+        fixture_do(f, update, STORE_DONE);
+        for (int claimed = 0; claimed < 2; claimed++) {
+            struct store_op event = fixture_event_op(f, user);
+            fixture_write(f, &event, 1, !claimed);
+            if (claimed)
+                fixture_reopen(f); /* the roster comes back with them */
+            if (claimed)
+                fixture_claim(f, 1, 1);
+            assert_int_equal(f->filled, 1);
+            const struct store_work *box = &f->boxes[0];
+            assert_true(bytes_equal(box->signing, update.user.user.signing));
+            assert_true(bytes_equal(box->identity, update.user.user.identity));
+            assert_int_equal(box->user_version, 2 + round);
+            fixture_do(f, fixture_outcome_op(f, box, DECISION_DELIVERED, 0), STORE_DONE);
+        }
+    }
 }
 
 static void update_wants_its_version(struct fixture *f)
@@ -81,7 +111,10 @@ static void master_sees_his_own(struct fixture *f)
 static void keys(struct fixture *f)
 {
     int64_t user = fixture_user(f, NULL), other = fixture_user(f, NULL);
-    struct store_op second = fixture_key_op(f, user), again = second, stray = fixture_key_op(f, 999);
+    struct store_op second = fixture_key_op(f, user), stray = fixture_key_op(f, 999);
+    second.key.allow_from = bytes_of("192.0.2.0/24 2001:db8::/32");
+    second.key.rate_per_s = -1;
+    struct store_op again = second;
     int64_t key = fixture_do(f, second, STORE_DONE);
     assert_true(key > 0);
     fixture_do(f, again, STORE_CONFLICT);
@@ -103,6 +136,9 @@ static void keys(struct fixture *f)
     assert_int_equal(list.keys[1].revoked_at_ms, f->wall_ms);
     assert_string_equal(list.keys[1].digest, second.key.digest);
     assert_true(bytes_equal_text(list.keys[1].label, "a key"));
+    assert_true(bytes_equal(list.keys[1].allow_from, second.key.allow_from));
+    assert_int_equal(list.keys[1].rate_per_s, -1);
+    assert_int_equal(list.keys[0].allow_from.len, 0);
     revoke.key.id = list.keys[0].id;
     fixture_do(f, revoke, STORE_CONFLICT); /* the last one */
 }
@@ -129,6 +165,7 @@ static void oldest_key_signs(struct fixture *f)
 const struct contract_test contract_users[] = {
     {"the first user has id 5", first_user_is_5},
     {"a user comes back as written", user_round_trip},
+    {"sealed secrets reach the box", sealed_secrets_reach_the_box},
     {"an update wants its version", update_wants_its_version},
     {"a Master sees his own users", master_sees_his_own},
     {"keys: made, listed, revoked, never the last", keys},

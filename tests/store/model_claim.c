@@ -57,6 +57,11 @@ struct model_delivery *model_first_due(struct model_disk *disk, int64_t user_id,
     return first;
 }
 
+static struct bytes model_box_copy(struct store_work *box, struct bytes source)
+{
+    return source.len ? arena_copy(&box->memory, source) : (struct bytes){0};
+}
+
 static void model_fill(struct store *store, struct store_work *box, const struct model_delivery *delivery)
 {
     const struct model_event *event = model_find_event(store->disk, delivery->event_id);
@@ -79,7 +84,9 @@ static void model_fill(struct store *store, struct store_work *box, const struct
     if (key)
         memcpy(box->auth_digest, key->digest, sizeof key->digest);
     box->success_2xx = user->user.success_2xx;
-    box->mtls = false;
+    box->signing = model_box_copy(box, user->user.signing);
+    box->identity = model_box_copy(box, user->user.identity);
+    box->user_version = user->user.version;
     struct bytes document = arena_copy(&box->memory, event->event.document);
     assert(box->url.data && document.data);
     box->document = (char *)document.data;

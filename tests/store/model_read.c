@@ -71,6 +71,8 @@ static void model_read_users(const struct store *store, const struct model_page 
         user->name = model_out(arena, user->name);
         user->email = model_out(arena, user->email);
         user->webhook_url = model_out(arena, user->webhook_url);
+        user->signing = model_out(arena, user->signing);
+        user->identity = model_out(arena, user->identity);
     }
 }
 
@@ -92,6 +94,7 @@ static void model_read_keys(const struct store *store, const struct model_page *
     for (int i = 0; i < page->count; i++) {
         answer->keys[i] = store->disk->keys[page->rows[i]];
         answer->keys[i].label = model_out(arena, answer->keys[i].label);
+        answer->keys[i].allow_from = model_out(arena, answer->keys[i].allow_from);
     }
 }
 
@@ -204,6 +207,47 @@ static void model_read_attempts(const struct store *store, const struct model_pa
     }
 }
 
+/* ---- resources ---- */
+
+static int model_by_id(const struct bytes *a, const struct bytes *b)
+{
+    size_t len = a->len < b->len ? a->len : b->len;
+    int order = len ? memcmp(a->data, b->data, len) : 0;
+    return order ? order : (a->len > b->len) - (a->len < b->len);
+}
+
+static bool model_resource_matches(const struct store_query *query, const struct resource *resource)
+{
+    if (resource->owner_id != query->owner_id || !bytes_equal(resource->type, query->resource_type))
+        return false;
+    if (query->kind == STORE_GET_RESOURCE)
+        return bytes_equal(resource->id, query->resource_id);
+    int order = model_by_id(&resource->id, &query->after_resource_id);
+    return query->after_resource_id.len == 0 || (query->descending ? order < 0 : order > 0);
+}
+
+static void model_read_resources(const struct store *store, const struct store_query *query,
+                                 struct arena *arena, struct store_answer *answer)
+{
+    const struct model_disk *disk = store->disk;
+    struct resource *rows = arena_zero(arena, ((size_t)disk->resource_count + 1) * sizeof *rows);
+    for (int i = 0; i < disk->resource_count; i++) {
+        struct resource resource = disk->resources[i];
+        if (!model_resource_matches(query, &resource))
+            continue;
+        resource.type = model_out(arena, resource.type);
+        resource.id = model_out(arena, resource.id);
+        resource.json = model_out(arena, resource.json);
+        int at = answer->count++;
+        for (; at > 0 && (model_by_id(&rows[at - 1].id, &resource.id) > 0) != query->descending; at--)
+            rows[at] = rows[at - 1];
+        rows[at] = resource;
+    }
+    answer->resources = rows;
+    answer->more = answer->count > query->limit;
+    answer->count = answer->more ? query->limit : answer->count;
+}
+
 static void model_read_stats(const struct store *store, struct arena *arena, struct store_answer *answer)
 {
     const struct model_disk *disk = store->disk;
@@ -261,6 +305,10 @@ enum store_status model_read(struct store *store, const struct store_query *quer
             model_page(store, &all, arena, disk->attempt_count, model_attempt_matches, model_attempt_lease);
         model_read_attempts(store, &page, arena, answer);
         break;
+    case STORE_GET_RESOURCE:
+    case STORE_LIST_RESOURCES:
+        model_read_resources(store, &all, arena, answer);
+        return STORE_OK;
     case STORE_GET_STATS:
         model_read_stats(store, arena, answer);
         return STORE_OK;

@@ -42,9 +42,10 @@ struct model_disk {
     struct model_event *events; /* in order of arrival */
     struct model_delivery *deliveries;
     struct attempt *attempts;
+    struct resource *resources; /* in no order */
     struct model_key *idempotency;
-    int user_count, key_count, event_count, delivery_count, attempt_count, idempotency_count;
-    int user_cap, key_cap, event_cap, delivery_cap, attempt_cap, idempotency_cap;
+    int user_count, key_count, event_count, delivery_count, attempt_count, idempotency_count, resource_count;
+    int user_cap, key_cap, event_cap, delivery_cap, attempt_cap, idempotency_cap, resource_cap;
     int64_t last_user_id, last_key_id, last_delivery_id, last_event_id;
     int64_t due_ms, service_ms; /* as of the last write */
     enum model_fault fault;
@@ -64,6 +65,10 @@ struct store {
 
 struct model_user *model_find_user(struct model_disk *disk, int64_t id);
 struct model_event *model_find_event(struct model_disk *disk, int64_t id);
+struct bytes model_copy(struct bytes source);
+void model_drop(struct bytes owned);
+void *model_room(void *array, int count, int *cap, size_t size);
+
 struct model_delivery *model_find_delivery(struct model_disk *disk, int64_t id);
 
 /* The clock that ages are counted on: service time, but for a planted bug. */
@@ -75,6 +80,11 @@ struct model_delivery *model_first_due(struct model_disk *disk, int64_t user_id,
 /* Leases it into the next box of the batch. */
 void model_lease(struct store *store, struct store_batch *batch, struct model_delivery *delivery);
 void model_claim(struct store *store, struct store_batch *batch);
+
+void model_resources_take(struct model_disk *disk, const struct store_op *op);
+void model_resource_put(struct model_disk *disk, struct store_op *op);
+void model_resource_delete(struct model_disk *disk, struct store_op *op);
+void model_resources_free(struct model_disk *disk);
 
 enum store_status model_read(struct store *store, const struct store_query *query, struct arena *arena,
                              struct store_answer *answer);

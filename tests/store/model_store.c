@@ -7,7 +7,7 @@
 
 /* ---- arrays and copies ---- */
 
-static void *model_room(void *array, int count, int *cap, size_t size)
+void *model_room(void *array, int count, int *cap, size_t size)
 {
     if (count < *cap)
         return array;
@@ -15,7 +15,7 @@ static void *model_room(void *array, int count, int *cap, size_t size)
     return memory_grow(array, (size_t)*cap * size);
 }
 
-static struct bytes model_copy(struct bytes source)
+struct bytes model_copy(struct bytes source)
 {
     if (source.len == 0)
         return (struct bytes){0};
@@ -24,7 +24,7 @@ static struct bytes model_copy(struct bytes source)
     return bytes_make(data, source.len);
 }
 
-static void model_drop(struct bytes owned)
+void model_drop(struct bytes owned)
 {
     free((void *)owned.data);
 }
@@ -170,6 +170,7 @@ static void model_event(struct store *store, struct store_batch *batch, struct s
         return;
     }
     model_event_insert(disk, op);
+    model_resources_take(disk, op);
     struct model_user *master = model_find_user(disk, owner->user.master_id);
     int count = model_deliver_to(store, batch, &op->event.event, owner);
     if (master && master->user.receives_users_events)
@@ -260,6 +261,15 @@ static void model_outcome(struct store *store, struct store_op *op)
 
 /* ---- users, keys, and what people do to deliveries ---- */
 
+static void model_user_drop(const struct user *user)
+{
+    model_drop(user->name);
+    model_drop(user->email);
+    model_drop(user->webhook_url);
+    model_drop(user->signing);
+    model_drop(user->identity);
+}
+
 static void model_user_create(struct model_disk *disk, struct store_op *op)
 {
     const struct user *from = &op->user.user;
@@ -281,6 +291,8 @@ static void model_user_create(struct model_disk *disk, struct store_op *op)
     user->user.name = model_copy(from->name);
     user->user.email = model_copy(from->email);
     user->user.webhook_url = model_copy(from->webhook_url);
+    user->user.signing = model_copy(from->signing);
+    user->user.identity = model_copy(from->identity);
     user->user.version = 1;
     op->id = user->user.id;
 }
@@ -312,9 +324,9 @@ static void model_user_update(struct model_disk *disk, struct store_op *op)
     user->user.name = model_copy(from->name);
     user->user.email = model_copy(from->email);
     user->user.webhook_url = model_copy(from->webhook_url);
-    model_drop(old.name);
-    model_drop(old.email);
-    model_drop(old.webhook_url);
+    user->user.signing = model_copy(from->signing);
+    user->user.identity = model_copy(from->identity);
+    model_user_drop(&old);
     op->id = from->id;
 }
 
@@ -334,6 +346,7 @@ static void model_key_create(struct model_disk *disk, struct store_op *op)
     *key = op->key;
     key->id = ++disk->last_key_id;
     key->label = model_copy(op->key.label);
+    key->allow_from = model_copy(op->key.allow_from);
     key->revoked_at_ms = 0;
     op->id = key->id;
 }
@@ -414,6 +427,9 @@ static void model_event_drop(struct model_disk *disk, int at)
     disk->delivery_count = kept;
     disk->attempt_count = lines;
     disk->idempotency_count = keys;
+    for (int i = 0; i < disk->resource_count; i++)
+        if (disk->resources[i].event_id == event.id)
+            disk->resources[i].event_id = 0; /* the snapshot stays */
     model_drop(event.event_type);
     model_drop(event.resource_type);
     model_drop(event.resource_id);
@@ -464,6 +480,12 @@ static void model_do(struct store *store, struct store_batch *batch, struct stor
     case STORE_RESEND:
     case STORE_CANCEL:
         model_resend_or_cancel(store, op);
+        break;
+    case STORE_RESOURCE_PUT:
+        model_resource_put(store->disk, op);
+        break;
+    case STORE_RESOURCE_DELETE:
+        model_resource_delete(store->disk, op);
         break;
     case STORE_PURGE:
         model_purge(store->disk, op);
@@ -541,13 +563,13 @@ void model_disk_free(struct model_disk *disk)
     assert(!disk->opened);
     while (disk->event_count > 0)
         model_event_drop(disk, disk->event_count - 1);
-    for (int i = 0; i < disk->user_count; i++) {
-        model_drop(disk->users[i].user.name);
-        model_drop(disk->users[i].user.email);
-        model_drop(disk->users[i].user.webhook_url);
-    }
-    for (int i = 0; i < disk->key_count; i++)
+    for (int i = 0; i < disk->user_count; i++)
+        model_user_drop(&disk->users[i].user);
+    for (int i = 0; i < disk->key_count; i++) {
         model_drop(disk->keys[i].label);
+        model_drop(disk->keys[i].allow_from);
+    }
+    model_resources_free(disk);
     free(disk->users);
     free(disk->keys);
     free(disk->events);

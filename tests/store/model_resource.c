@@ -1,0 +1,106 @@
+/* Resources in the model store: one array, each snapshot a copy. */
+#include "model_state.h"
+#include <stdlib.h>
+
+static struct resource *model_find_resource(struct model_disk *disk, int64_t owner_id, struct bytes type,
+                                            struct bytes id)
+{
+    for (int i = 0; i < disk->resource_count; i++) {
+        struct resource *resource = &disk->resources[i];
+        if (resource->owner_id == owner_id && bytes_equal(resource->type, type) &&
+            bytes_equal(resource->id, id))
+            return resource;
+    }
+    return NULL;
+}
+
+static void model_resource_drop(struct model_disk *disk, struct resource *resource)
+{
+    model_drop(resource->type);
+    model_drop(resource->id);
+    model_drop(resource->json);
+    *resource = disk->resources[--disk->resource_count];
+}
+
+static void model_resource_set(struct model_disk *disk, const struct resource *from)
+{
+    struct resource *old = model_find_resource(disk, from->owner_id, from->type, from->id);
+    if (old)
+        model_resource_drop(disk, old);
+    disk->resources =
+        model_room(disk->resources, disk->resource_count, &disk->resource_cap, sizeof *disk->resources);
+    struct resource *resource = &disk->resources[disk->resource_count++];
+    *resource = *from;
+    resource->type = model_copy(from->type);
+    resource->id = model_copy(from->id);
+    resource->json = model_copy(from->json);
+}
+
+void model_resources_take(struct model_disk *disk, const struct store_op *op)
+{
+    const struct event *event = &op->event.event;
+    for (int i = 0; i < op->event.included_count; i++) {
+        struct resource resource = op->event.included[i];
+        bool own =
+            bytes_equal(resource.type, event->resource_type) && bytes_equal(resource.id, event->resource_id);
+        resource.owner_id = event->owner_id;
+        resource.version = event->id;
+        resource.event_id = own ? event->id : 0;
+        resource.updated_at_ms = event->received_at_ms;
+        model_resource_set(disk, &resource);
+    }
+    struct resource *own =
+        model_find_resource(disk, event->owner_id, event->resource_type, event->resource_id);
+    if (op->event.destroyed && own)
+        model_resource_drop(disk, own);
+}
+
+/* The one that the op is about, if its version is right; op->result says. */
+static struct resource *model_resource_look(struct model_disk *disk, struct store_op *op)
+{
+    const struct resource *wanted = &op->resource.resource;
+    struct resource *found = model_find_resource(disk, wanted->owner_id, wanted->type, wanted->id);
+    int64_t version = found ? found->version : 0;
+    if (op->resource.if_version != -1 && op->resource.if_version != version)
+        op->result = STORE_CONFLICT;
+    return found;
+}
+
+void model_resource_put(struct model_disk *disk, struct store_op *op)
+{
+    struct resource resource = op->resource.resource;
+    if (!model_find_user(disk, resource.owner_id))
+        op->result = STORE_NOT_FOUND;
+    if (op->result != STORE_DONE)
+        return;
+    struct resource *found = model_resource_look(disk, op);
+    if (op->result != STORE_DONE)
+        return;
+    op->id = resource.version;
+    op->count = !found;
+    resource.event_id = 0;
+    if (resource.version > disk->last_event_id)
+        disk->last_event_id = resource.version;
+    model_resource_set(disk, &resource);
+}
+
+void model_resource_delete(struct model_disk *disk, struct store_op *op)
+{
+    struct resource *found = model_resource_look(disk, op);
+    if (op->result != STORE_DONE)
+        return;
+    if (!found) {
+        op->result = STORE_NOT_FOUND;
+        return;
+    }
+    op->id = found->version;
+    op->count = 1;
+    model_resource_drop(disk, found);
+}
+
+void model_resources_free(struct model_disk *disk)
+{
+    while (disk->resource_count > 0)
+        model_resource_drop(disk, disk->resources);
+    free(disk->resources);
+}
