@@ -49,6 +49,9 @@ enum catalogue_file { CATALOGUE_FILE_ADDED, CATALOGUE_FILE_ABSENT, CATALOGUE_FIL
 /* catalogue_add of a file; unless it was added, error_text says why: "data/catalogue.json:12:5: ...". */
 enum catalogue_file catalogue_add_file(struct catalogue *catalogue, const char *path, char error_text[512]);
 
+/* A file's bytes and a NUL, for free(); NULL: errno says why. */
+char *catalogue_read_file(const char *path, size_t *len);
+
 int catalogue_count(const struct catalogue *catalogue);
 /* In the order of the file: documented, stated, inferred. */
 const struct catalogue_type *catalogue_at(const struct catalogue *catalogue, int index);

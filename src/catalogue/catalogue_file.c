@@ -460,8 +460,7 @@ bool catalogue_add(struct catalogue *catalogue, char *text, size_t len, struct c
     return right;
 }
 
-/* The file's bytes and a NUL; NULL: errno says why. */
-static char *read_file(const char *path, size_t *len)
+char *catalogue_read_file(const char *path, size_t *len)
 {
     FILE *file = fopen(path, "rb");
     if (!file)
@@ -483,7 +482,7 @@ enum catalogue_file catalogue_add_file(struct catalogue *catalogue, const char *
 {
     struct catalogue_problem problem;
     size_t len;
-    char *text = read_file(path, &len);
+    char *text = catalogue_read_file(path, &len);
 
     if (!text) {
         int error = errno;

@@ -15,7 +15,6 @@
 #include "vault.h"
 
 struct api;
-struct catalogue;
 
 struct api_config {
     const struct config *config; /* must outlive the api */
@@ -25,9 +24,8 @@ struct api_config {
     const struct vault *vault; /* must outlive the api */
     struct clock clock;
     struct log *log;
-    int64_t id_floor; /* largest id in the store */
-    /* Read only while the api opens; NULL: ours, without additions. */
-    const struct catalogue *catalogue;
+    int64_t id_floor;       /* largest id in the store */
+    struct bytes own_types; /* a platform's own (api/reference.h); must outlive the api */
     /* For /metrics and /health. */
     void (*engine_stats)(void *ctx, struct engine_stats *stats);
     void *ctx;

@@ -1,11 +1,10 @@
-#include "server.h"
 #include "api.h"
-#include "catalogue.h"
 #include "digest.h"
 #include "engine.h"
 #include "listener.h"
 #include "memory.h"
 #include "purge.h"
+#include "server.h"
 #include "server_parts.h"
 #include <assert.h>
 #include <pthread.h>
@@ -32,6 +31,7 @@ struct server {
     pthread_mutex_t engine_lock; /* its boxes may be filled before engine_open has returned */
     struct engine *engine;
     struct purge *purge;
+    struct bytes own_types; /* of DATA/catalogue.json */
     struct listener *listener;
     char address[96];
 };
@@ -158,10 +158,6 @@ static enum server_error open_engine(struct server *server, const struct guard *
 static enum server_error open_api(struct server *server, const struct guard *guard, int64_t id_floor,
                                   char error_text[256])
 {
-    struct catalogue *catalogue;
-    enum server_error error = server_catalogue_open(server->options.config, &catalogue, error_text);
-    if (error != SERVER_OK)
-        return error;
     struct api_config api = {.config = server->options.config,
                              .guard = *guard,
                              .queue = server->queue,
@@ -170,11 +166,10 @@ static enum server_error open_api(struct server *server, const struct guard *gua
                              .clock = server->options.clock,
                              .log = server->options.log,
                              .id_floor = id_floor,
-                             .catalogue = catalogue,
+                             .own_types = server->own_types,
                              .engine_stats = on_engine_stats,
                              .ctx = server};
     server->api = api_open(&api);
-    catalogue_close(catalogue);
     return server->api ? SERVER_OK : failed(error_text, "the API cannot start");
 }
 
@@ -232,7 +227,9 @@ enum server_error server_open(const struct server_options *options, struct serve
     struct server *server = memory_zero(1, sizeof *server);
     server->options = *options;
     pthread_mutex_init(&server->engine_lock, NULL);
-    enum server_error error = server_store_open(options, &server->store, error_text);
+    enum server_error error = server_own_types(options->config, &server->own_types, error_text);
+    if (error == SERVER_OK)
+        error = server_store_open(options, &server->store, error_text);
     if (error == SERVER_OK)
         error = server_vault_open(options, &server->vault, error_text);
     int64_t id_floor = 0;
@@ -293,5 +290,6 @@ void server_close(struct server *server)
         store_sqlite.close(server->store);
     vault_close(server->vault);
     pthread_mutex_destroy(&server->engine_lock);
+    free((void *)server->own_types.data);
     free(server);
 }

@@ -56,16 +56,24 @@ enum server_error server_vault_open(const struct server_options *options, struct
     return SERVER_DATA;
 }
 
-enum server_error server_catalogue_open(const struct config *config, struct catalogue **catalogue,
-                                        char error_text[256])
+enum server_error server_own_types(const struct config *config, struct bytes *own_types, char error_text[256])
 {
-    char path[4096], wrong[512];
+    char path[4096];
+    size_t len;
     snprintf(path, sizeof path, "%s/catalogue.json", config->data);
-    *catalogue = catalogue_open();
-    if (catalogue_add_file(*catalogue, path, wrong) != CATALOGUE_FILE_WRONG)
+    char *text = catalogue_read_file(path, &len);
+    if (!text) {
+        snprintf(error_text, 256, "%.160s cannot be read: %s", path, strerror(errno));
+        return errno == ENOENT ? SERVER_OK : SERVER_CONFIG;
+    }
+    struct catalogue_problem problem;
+    struct catalogue *catalogue = catalogue_open();
+    bool right = catalogue_add(catalogue, text, len, &problem);
+    catalogue_close(catalogue);
+    *own_types = bytes_make(text, len);
+    if (right)
         return SERVER_OK;
-    snprintf(error_text, 256, "%.255s", wrong);
-    catalogue_close(*catalogue);
+    snprintf(error_text, 256, "%.100s:%d:%d: %.120s", path, problem.line, problem.column, problem.detail);
     return SERVER_CONFIG;
 }
 

@@ -4,15 +4,13 @@
 #pragma once
 #include "server.h"
 #include "store.h"
-
-struct catalogue;
 #include "vault.h"
 
 enum server_error server_store_open(const struct server_options *options, struct store **store,
                                     char error_text[256]);
-/* The event types, with those of DATA/catalogue.json when there is one. */
-enum server_error server_catalogue_open(const struct config *config, struct catalogue **catalogue,
-                                        char error_text[256]);
+/* The text of DATA/catalogue.json, checked, for free(); empty when there is no such file. */
+enum server_error server_own_types(const struct config *config, struct bytes *own_types,
+                                   char error_text[256]);
 /* While the store is open, so that no second server makes a key file at the same time. */
 enum server_error server_vault_open(const struct server_options *options, struct vault **vault,
                                     char error_text[256]);

@@ -304,7 +304,7 @@ struct api *api_open(const struct api_config *config)
     pthread_mutexattr_destroy(&adaptive);
     ids_floor(&api->ids, config->id_floor);
     api->keyring = keyring_open();
-    api->reference = reference_open(config->catalogue);
+    api->reference = reference_open(config->own_types);
     api->throttle = throttle_open(config->clock, release_held);
     if (api->throttle && load_keyring(api))
         return api;

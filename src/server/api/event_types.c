@@ -12,7 +12,8 @@ static bool is_listed(const struct query *query, const struct reference_type *ty
 
 bool event_types_list(struct call *call)
 {
-    const struct reference *reference = call->api->reference;
+    int count;
+    const struct reference_type *types = reference_types(call->api->reference, &count);
     enum catalogue_status status;
     struct page page = {0};
     bool first = true;
@@ -24,8 +25,8 @@ bool event_types_list(struct call *call)
                          "filter[status] is documented, stated or inferred.");
     jsonapi_begin(&out, &call->scratch);
     text_puts(&out, ",\"data\":[");
-    for (int i = 0; i < reference_type_count(reference); i++) {
-        const struct reference_type *type = reference_type(reference, i);
+    for (int i = 0; i < count; i++) {
+        const struct reference_type *type = &types[i];
         if (!is_listed(&call->query, type))
             continue;
         text_puts(&out, first ? "" : ",");
@@ -39,11 +40,12 @@ bool event_types_list(struct call *call)
 
 bool event_types_show(struct call *call)
 {
-    const struct reference *reference = call->api->reference;
+    int count;
+    const struct reference_type *types = reference_types(call->api->reference, &count);
     struct text out;
 
-    for (int i = 0; i < reference_type_count(reference); i++) {
-        const struct reference_type *type = reference_type(reference, i);
+    for (int i = 0; i < count; i++) {
+        const struct reference_type *type = &types[i];
         if (!bytes_equal(type->name, call->id_text))
             continue;
         jsonapi_begin(&out, &call->scratch);

@@ -8,6 +8,7 @@
 #include "openapi.h"
 #include "route.h"
 #include <assert.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 enum {
@@ -17,6 +18,9 @@ enum {
 };
 
 struct reference {
+    pthread_mutex_t lock;
+    bool is_made;
+    struct bytes own_types;
     struct bytes openapi, docs; /* owned */
     struct arena arena;         /* of the types */
     struct reference_type *types;
@@ -165,19 +169,13 @@ static void make_types(struct reference *reference, const struct catalogue *cata
     }
 }
 
-struct reference *reference_open(const struct catalogue *catalogue)
+struct reference *reference_open(struct bytes own_types)
 {
     struct reference *reference = memory_zero(1, sizeof *reference);
-    struct catalogue *ours = catalogue ? NULL : catalogue_open();
 
-    if (ours)
-        catalogue = ours;
+    reference->own_types = own_types;
+    pthread_mutex_init(&reference->lock, NULL);
     arena_init(&reference->arena, 4 * (size_t)DOCUMENT_LEN_MAX);
-    reference->openapi = make_openapi(catalogue);
-    reference->docs = make_docs(catalogue);
-    make_types(reference, catalogue);
-    if (ours)
-        catalogue_close(ours);
     return reference;
 }
 
@@ -189,28 +187,59 @@ void reference_close(struct reference *reference)
     free((void *)reference->openapi.data);
     free((void *)reference->docs.data);
     free(reference->types);
+    pthread_mutex_destroy(&reference->lock);
     free(reference);
+}
+
+static void add_own_types(struct catalogue *catalogue, struct bytes own_types)
+{
+    struct catalogue_problem problem;
+    char *text = memory_alloc(own_types.len + 1);
+
+    memcpy(text, own_types.data, own_types.len);
+    text[own_types.len] = '\0';
+    bool added = catalogue_add(catalogue, text, own_types.len, &problem);
+    assert(added); /* it was checked before the server came up */
+    free(text);
+}
+
+static void make(struct reference *reference)
+{
+    struct catalogue *catalogue = catalogue_open();
+
+    if (reference->own_types.len)
+        add_own_types(catalogue, reference->own_types);
+    reference->openapi = make_openapi(catalogue);
+    reference->docs = make_docs(catalogue);
+    make_types(reference, catalogue);
+    catalogue_close(catalogue);
+    reference->is_made = true;
 }
 
 /* ---- asking -------------------------------------------------------------------------------------------- */
 
-struct bytes reference_openapi(const struct reference *reference)
+/* Some milliseconds for whoever asks first; nobody who never asks pays with memory. */
+static const struct reference *made(struct reference *reference)
 {
-    return reference->openapi;
+    pthread_mutex_lock(&reference->lock);
+    if (!reference->is_made)
+        make(reference);
+    pthread_mutex_unlock(&reference->lock);
+    return reference;
 }
 
-struct bytes reference_docs(const struct reference *reference)
+struct bytes reference_openapi(struct reference *reference)
 {
-    return reference->docs;
+    return made(reference)->openapi;
 }
 
-int reference_type_count(const struct reference *reference)
+struct bytes reference_docs(struct reference *reference)
 {
-    return reference->type_count;
+    return made(reference)->docs;
 }
 
-const struct reference_type *reference_type(const struct reference *reference, int index)
+const struct reference_type *reference_types(struct reference *reference, int *count)
 {
-    assert(index >= 0 && index < reference->type_count);
-    return &reference->types[index];
+    *count = made(reference)->type_count;
+    return reference->types;
 }

@@ -1,11 +1,11 @@
 /*
- * reference: what the server says of itself, made once from the catalogue and the route table and kept as
- * bytes: the event types, the OpenAPI document, the documentation page. Read-only: any number of threads.
+ * reference: what the server says of itself, made from the catalogue and the route table when somebody first
+ * asks, and then kept as bytes: the event types, the OpenAPI document, the documentation page. Any number of
+ * threads.
  */
 #pragma once
 #include "bytes.h"
 
-struct catalogue;
 struct reference;
 
 struct reference_type {
@@ -13,11 +13,11 @@ struct reference_type {
     struct bytes resource_object; /* JSON:API, whole */
 };
 
-/* The catalogue may be closed afterwards; NULL: ours, without additions. */
-struct reference *reference_open(const struct catalogue *catalogue);
+/* `own_types`: the text of a platform's own file, as catalogue_add has taken it; empty: none. It must outlive
+ * the reference. */
+struct reference *reference_open(struct bytes own_types);
 void reference_close(struct reference *reference);
 
-struct bytes reference_openapi(const struct reference *reference); /* JSON */
-struct bytes reference_docs(const struct reference *reference);    /* HTML */
-int reference_type_count(const struct reference *reference);
-const struct reference_type *reference_type(const struct reference *reference, int index);
+struct bytes reference_openapi(struct reference *reference); /* JSON */
+struct bytes reference_docs(struct reference *reference);    /* HTML */
+const struct reference_type *reference_types(struct reference *reference, int *count);
