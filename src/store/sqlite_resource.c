@@ -57,16 +57,21 @@ static enum store_status take_now(struct store *store, const struct store_op *op
 {
     const struct event *event = &op->event.event;
     const struct resource *own = sqlite_resource_own(op);
+    struct resource resource = {.owner_id = event->owner_id,
+                                .type = event->resource_type,
+                                .id = event->resource_id,
+                                .version = event->id};
     enum store_status status = sqlite_resources_merge(store);
+    if (status == STORE_OK && late && (own || op->event.destroyed)) /* else merged with the others */
+        status = put(store, &resource, true);
     for (int i = 0; i < op->event.included_count && status == STORE_OK; i++) {
-        struct resource resource = op->event.included[i];
-        bool in_event = &op->event.included[i] == own;
-        if (in_event && !late)
-            continue; /* merged with the others */
-        resource.owner_id = event->owner_id;
-        resource.version = event->id;
+        const struct resource *other = &op->event.included[i];
+        resource.type = other->type;
+        resource.id = other->id;
+        resource.json = other->json;
         resource.updated_at_ms = event->received_at_ms;
-        status = put(store, &resource, in_event);
+        if (other != own)
+            status = put(store, &resource, false);
     }
     return status;
 }

@@ -41,6 +41,47 @@ static int64_t some_user(struct twin *t)
 
 /* ---- random ops ---- */
 
+static struct bytes some_resource_id(struct twin *t)
+{
+    static const char *const ids[] = {"1", "10", "2", "a", "ab", "b"};
+    return bytes_of(ids[draw(t, 6)]);
+}
+
+/* A store does not look into a snapshot: any part of the document will do. */
+static void some_snapshots(struct twin *t, struct store_op *op)
+{
+    struct event *event = &op->event.event;
+    struct resource *included = arena_zero(&t->model.arena, 3 * sizeof *included);
+    event->resource_id = some_resource_id(t);
+    for (int i = 0; i < 3; i++)
+        included[i] =
+            (struct resource){.type = bytes_of(i ? "quotes" : "payments"),
+                              .id = i == 2 ? event->resource_id : some_resource_id(t),
+                              .json = bytes_make(event->document.data + 1 + draw(t, 30), 1 + draw(t, 100))};
+    included[0].id = event->resource_id;
+    uint64_t kind = draw(t, 10);
+    op->event.included = included + (kind == 0);
+    op->event.included_count = kind < 2 ? 2 : kind < 9;
+    op->event.destroyed = draw(t, 6) == 0;
+}
+
+/* An id that no event has had, below that of others; received before them, as a purge may stop at the first
+ * that is young. */
+static void come_late(struct twin *t, struct store_op *op)
+{
+    struct event *event = &op->event.event;
+    const struct event *next = event;
+    int64_t id = event->id - (int64_t)draw(t, 40);
+    for (int i = 0; i < t->event_count; i++) {
+        const struct event *other = &t->events[i].event.event;
+        if (other->id == id)
+            return;
+        next = other->id > id && other->id < next->id ? other : next;
+    }
+    event->received_at_ms = next->received_at_ms;
+    event->id = id;
+}
+
 static struct store_op some_event(struct twin *t)
 {
     if (t->event_count > 0 && draw(t, 15) == 0)
@@ -51,6 +92,9 @@ static struct store_op some_event(struct twin *t)
     op.event.event.event_type = bytes_of(types[draw(t, 2)]);
     op.event.idempotency_key = bytes_of(keys[draw(t, 6)]);
     op.event.request_digest[0] = (unsigned char)draw(t, 2);
+    some_snapshots(t, &op);
+    if (draw(t, 10) == 0)
+        come_late(t, &op);
     if (t->event_count < EVENTS_MAX)
         t->events[t->event_count++] = op;
     return op;
@@ -81,7 +125,13 @@ static struct store_op some_update(struct twin *t)
 {
     struct store_op op = fixture_update_op(&t->model, t->users[draw(t, (uint64_t)t->user_count)]);
     struct user *user = &op.user.user;
-    switch (draw(t, 5)) {
+    switch (draw(t, 7)) {
+    case 5:
+        user->signing = bytes_of(draw(t, 2) ? "signing" : "");
+        break;
+    case 6:
+        user->identity = bytes_of(draw(t, 2) ? "identity" : "");
+        break;
     case 0:
         user->webhook_url = (struct bytes){0};
         break;
@@ -102,8 +152,23 @@ static struct store_op some_update(struct twin *t)
     return op;
 }
 
+static struct store_op some_resource(struct twin *t)
+{
+    static const char *const snapshots[] = {"{}", "{\"put\":1}"};
+    return (struct store_op){.kind = draw(t, 4) ? STORE_RESOURCE_PUT : STORE_RESOURCE_DELETE,
+                             .resource = {.resource = {.owner_id = some_user(t),
+                                                       .type = bytes_of(draw(t, 2) ? "quotes" : "payments"),
+                                                       .id = some_resource_id(t),
+                                                       .json = bytes_of(snapshots[draw(t, 2)]),
+                                                       .version = ++t->model.event_id,
+                                                       .updated_at_ms = t->model.wall_ms},
+                                          .if_version = draw(t, 3) ? -1 : (int64_t)draw(t, 2)}};
+}
+
 static struct store_op some_op(struct twin *t)
 {
+    if (draw(t, 12) == 0)
+        return some_resource(t);
     uint64_t kind = draw(t, 100);
     if (kind < 40)
         return some_event(t);
@@ -163,6 +228,9 @@ static void same_boxes(struct twin *t)
         assert_int_equal(a->success_2xx, b->success_2xx);
         assert_string_equal(a->auth_digest, b->auth_digest);
         same_bytes(a->url, b->url);
+        same_bytes(a->signing, b->signing);
+        same_bytes(a->identity, b->identity);
+        assert_int_equal(a->user_version, b->user_version);
         same_bytes(bytes_make(a->document, a->document_len), bytes_make(b->document, b->document_len));
         assert_true(t->pool_count < POOL_MAX);
         t->pool[t->pool_count++] = *a;
@@ -223,6 +291,17 @@ static void same_attempts(const struct attempt *a, const struct attempt *b)
     same_bytes(a->response, b->response);
 }
 
+static void same_resources(const struct resource *a, const struct resource *b)
+{
+    assert_int_equal(a->owner_id, b->owner_id);
+    same_bytes(a->type, b->type);
+    same_bytes(a->id, b->id);
+    same_bytes(a->json, b->json);
+    assert_int_equal(a->version, b->version);
+    assert_int_equal(a->event_id, b->event_id);
+    assert_int_equal(a->updated_at_ms, b->updated_at_ms);
+}
+
 static void same_answers(struct twin *t, struct store_query query)
 {
     struct store_answer a = fixture_read(&t->model, query), b = fixture_read(&t->sqlite, query);
@@ -239,6 +318,8 @@ static void same_answers(struct twin *t, struct store_query query)
             same_deliveries(&a.deliveries[i], &b.deliveries[i]);
         if (a.attempts)
             same_attempts(&a.attempts[i], &b.attempts[i]);
+        if (a.resources)
+            same_resources(&a.resources[i], &b.resources[i]);
         if (a.stats)
             assert_memory_equal(a.stats, b.stats, sizeof *a.stats);
     }
@@ -263,6 +344,16 @@ static void read_some(struct twin *t)
                         .kind = STORE_LIST_ATTEMPTS, .id = delivery, .limit = 2, .descending = draw(t, 2)});
     same_answers(t, (struct store_query){.kind = STORE_LIST_USERS, .limit = 10, .master_id = some_user(t)});
     same_answers(t, (struct store_query){.kind = STORE_GET_KEYRING});
+    struct store_query resources = {.owner_id = some_user(t),
+                                    .resource_type = bytes_of(draw(t, 2) ? "quotes" : "payments"),
+                                    .resource_id = some_resource_id(t)};
+    resources.kind = STORE_GET_RESOURCE;
+    same_answers(t, resources);
+    resources.kind = STORE_LIST_RESOURCES;
+    resources.limit = 1 + (int)draw(t, 6);
+    resources.descending = draw(t, 2);
+    resources.after_resource_id = draw(t, 2) ? some_resource_id(t) : (struct bytes){0};
+    same_answers(t, resources);
     same_answers(t, (struct store_query){.kind = STORE_GET_STATS});
 }
 
