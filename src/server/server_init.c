@@ -102,6 +102,7 @@ static enum server_error make_first(const struct server_options *options, struct
     struct store_op key = {.kind = STORE_KEY_CREATE,
                            .key = {.user_id = MODEL_USER_ID_FIRST,
                                    .label = bytes_of("made by posthorn init"),
+                                   .rate_per_s = -1, /* the producer's */
                                    .created_at_ms = now_ms}};
     digest_random_hex(first->api_key, KEY_RANDOM_LEN);
     digest_sha256_hex(bytes_of(first->api_key), key.key.digest);

@@ -11,6 +11,7 @@ enum {
     STRANGER_BODY_LEN_MAX = 16 << 10,
     LOAD_PAGE = 1000,
     LOAD_LEN_MAX = 1 << 30,
+    REFUSAL_HEADERS_MAX = 5,
     WAIT_NS = 2 * 1000 * 1000
 };
 
@@ -85,7 +86,7 @@ static bool enter(struct call *call, const struct route_method *method, bool *he
     if (method->access == ROUTE_PUBLIC) {
         enum media media = negotiation_answers(listener_header(call->request, "Accept", NULL));
         call->media = media == MEDIA_NONE ? MEDIA_JSON : media;
-        return check_query(call, method->query);
+        return manners_check_version(call) && check_query(call, method->query);
     }
     int count = 0;
     struct bytes authorization = listener_header(call->request, "Authorization", &count);
@@ -102,9 +103,11 @@ static bool enter(struct call *call, const struct route_method *method, bool *he
         *held = (verdict == KEYRING_UNKNOWN || verdict == KEYRING_MALFORMED) && slow_guess(call);
         return false;
     }
+    if (!manners_admit(call))
+        return false;
     if (method->access == ROUTE_MASTER && call->caller.role != USER_MASTER)
         return call_fail(call, API_FORBIDDEN, SOURCE_HEADER, "Authorization", "This is a Master's to do.");
-    return check_accept(call) && check_query(call, method->query);
+    return manners_check_version(call) && check_accept(call) && check_query(call, method->query);
 }
 
 static bool answer_options(struct call *call, const struct route *route)
@@ -146,6 +149,7 @@ void api_handle(void *ctx, struct listener_request *request)
     call->api = api;
     call->request = request;
     call->media = MEDIA_JSON_API;
+    call->request_id = manners_id(&api->manners, request);
     arena_init(&call->scratch, CALL_SCRATCH_LEN_MAX);
     if (!serve(call))
         call_answer_failure(call);
@@ -183,12 +187,13 @@ void api_on_refused(void *ctx, struct listener_request *request, int status, str
                                           [API_INTERNAL] = "The server failed."};
     struct api *api = ctx;
     struct failure_report failure = {.error = api_error_of_status(status)};
-    struct listener_header *headers = arena_zero(&request->arena, 2 * sizeof *headers);
+    struct listener_header *headers = arena_zero(&request->arena, REFUSAL_HEADERS_MAX * sizeof *headers);
+    struct bytes id = manners_id(&api->manners, request);
     struct text out;
     if ((size_t)failure.error < sizeof details / sizeof *details)
         failure.detail = details[failure.error];
     text_init(&out, &request->arena, CALL_ANSWER_LEN_MAX);
-    failure_put(&out, &failure);
+    failure_put(&out, &failure, id);
     atomic_fetch_add_explicit(&api->answers[status / 100], 1, memory_order_relaxed);
     reply->status = status;
     reply->body = text_bytes(&out);
@@ -196,7 +201,9 @@ void api_on_refused(void *ctx, struct listener_request *request, int status, str
         return;
     headers[0] = (struct listener_header){bytes_of("Content-Type"), bytes_of(media_json_api)};
     reply->headers = headers;
-    reply->header_count = 1;
+    headers[1] = (struct listener_header){bytes_of("X-Request-Id"), id};
+    headers[2] = (struct listener_header){bytes_of("Version"), bytes_of(API_VERSION)};
+    reply->header_count = 3;
     if (status == 401)
         headers[reply->header_count++] =
             (struct listener_header){bytes_of("WWW-Authenticate"), bytes_of("Bearer realm=\"posthorn\"")};
@@ -269,7 +276,7 @@ static bool load_keys(struct api *api, struct load *load, struct readers_job *jo
         return false;
     for (int i = 0; i < job->answer.count; i++) {
         const struct api_key *key = &job->answer.keys[i];
-        if (!keyring_put_key(api->keyring, key->id, key->user_id, key->digest))
+        if (!keyring_put_key(api->keyring, key))
             log_write(api->config.log, LOG_LEVEL_ERROR, "api", "API key %lld is damaged and left out",
                       (long long)key->id);
     }
@@ -303,6 +310,7 @@ struct api *api_open(const struct api_config *config)
     pthread_mutex_init(&api->event_lock, &adaptive);
     pthread_mutexattr_destroy(&adaptive);
     ids_floor(&api->ids, config->id_floor);
+    manners_init(&api->manners);
     api->keyring = keyring_open();
     api->reference = reference_open(config->own_types);
     api->throttle = throttle_open(config->clock, release_held);

@@ -1,5 +1,4 @@
 /* /api/api_keys: a user's keys. A key's text is in its 201 and nowhere else; its digest is in no answer. */
-#include "digest.h"
 #include "jsonapi.h"
 #include "resources.h"
 
@@ -10,11 +9,46 @@ struct key_list {
     int64_t user_id, key_id;
 };
 
+/* What a request says of a key. */
+struct key_edit {
+    struct key_list at;
+    enum { CHANGE_LABEL = 1, CHANGE_ALLOW_FROM = 2, CHANGE_RATE = 4 } changes;
+    struct bytes label;
+    struct text allow_from;
+    int64_t rate_per_s;
+    struct api_key key; /* as it will be */
+    const char *token;
+};
+
+static void put_allow_from(struct text *out, struct bytes list)
+{
+    text_puts(out, "\"allow_from\":[");
+    for (const char *comma = ""; list.len; comma = ",") {
+        const char *space = memchr(list.data, ' ', list.len);
+        size_t len = space ? (size_t)(space - list.data) : list.len;
+        size_t skip = space ? len + 1 : len;
+        text_puts(out, comma);
+        text_put_json(out, bytes_make(list.data, len));
+        list = bytes_make(list.data + skip, list.len - skip);
+    }
+    text_puts(out, "],\"rate_per_s\":");
+}
+
+static void put_rate(struct text *out, int64_t rate_per_s)
+{
+    if (rate_per_s > 0)
+        text_printf(out, "%lld,", (long long)rate_per_s);
+    else
+        text_puts(out, rate_per_s < 0 ? "\"unlimited\"," : "null,");
+}
+
 static void put_key(struct text *out, const struct api_key *key, const char *token)
 {
     text_printf(out, "{\"type\":\"api_keys\",\"id\":\"%lld\",\"attributes\":{", (long long)key->id);
     jsonapi_put_text(out, "label", key->label);
     text_putc(out, ',');
+    put_allow_from(out, key->allow_from);
+    put_rate(out, key->rate_per_s);
     jsonapi_put_instant(out, "created_at", key->created_at_ms);
     text_putc(out, ',');
     jsonapi_put_instant(out, "revoked_at", key->revoked_at_ms);
@@ -130,39 +164,124 @@ const char *api_key_prepare(struct call *call, int64_t user_id, struct bytes lab
 
 static bool read_label(struct call *call, void *target, struct json_object *value, const char *pointer)
 {
-    return jsonapi_read_text(call, value, pointer, LABEL_LEN_MAX, target);
+    struct key_edit *edit = target;
+    edit->changes |= CHANGE_LABEL;
+    return jsonapi_read_text(call, value, pointer, LABEL_LEN_MAX, &edit->label);
+}
+
+static bool read_network(struct call *call, struct key_edit *edit, struct json_object *value)
+{
+    struct network network;
+    struct bytes text = {0};
+    if (json_object_is_type(value, json_type_string))
+        text = bytes_make(json_object_get_string(value), (size_t)json_object_get_string_len(value));
+    if (!text.data || !network_parse(text, &network) || network.port || !network_is_exact(&network))
+        return call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, "",
+                         "A network is a text as \"192.0.2.7\", \"192.0.2.0/24\" or \"2001:db8::/32\", with "
+                         "nothing behind its prefix.");
+    if (edit->allow_from.len)
+        text_putc(&edit->allow_from, ' ');
+    text_put(&edit->allow_from, text);
+    return true;
+}
+
+static bool read_allow_from(struct call *call, void *target, struct json_object *value, const char *pointer)
+{
+    struct key_edit *edit = target;
+    edit->changes |= CHANGE_ALLOW_FROM;
+    text_init(&edit->allow_from, &call->request->arena, MODEL_ALLOW_FROM_LEN_MAX);
+    if (!value)
+        return true;
+    size_t count = json_object_is_type(value, json_type_array) ? json_object_array_length(value) : SIZE_MAX;
+    if (count > KEYRING_NETWORKS_MAX)
+        return call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, pointer,
+                         "allow_from is a list of at most %d networks; empty or null allows every address.",
+                         KEYRING_NETWORKS_MAX);
+    for (size_t i = 0; i < count; i++)
+        if (!read_network(call, edit, json_object_array_get_idx(value, i)))
+            return call_within(call, pointer, call_printf(call, "%zu", i));
+    return !edit->allow_from.overflow || call_too_large(call);
+}
+
+/* A Master acting as one of its users is a Master still. */
+static bool is_master(const struct call *call)
+{
+    return call->caller.role == USER_MASTER || call->caller.key_user_id != call->caller.user_id;
+}
+
+static bool read_rate(struct call *call, void *target, struct json_object *value, const char *pointer)
+{
+    struct key_edit *edit = target;
+    edit->changes |= CHANGE_RATE;
+    if (!is_master(call))
+        return call_fail(call, API_FORBIDDEN, SOURCE_POINTER, pointer,
+                         "Only a Master sets how many requests a second a key may make.");
+    if (!value)
+        return true;
+    if (json_object_is_type(value, json_type_int))
+        edit->rate_per_s = json_object_get_int64(value);
+    else if (json_object_is_type(value, json_type_string) &&
+             strcmp(json_object_get_string(value), "unlimited") == 0)
+        edit->rate_per_s = -1;
+    bool number = json_object_is_type(value, json_type_int);
+    return (number ? edit->rate_per_s >= 1 && edit->rate_per_s <= RATE_PER_S_MAX : edit->rate_per_s < 0) ||
+           call_fail(
+               call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, pointer,
+               "rate_per_s is a number from 1 to %d, \"unlimited\", or null for the server's own limit.",
+               RATE_PER_S_MAX);
 }
 
 static const struct jsonapi_attribute key_attributes[] = {
-    JSONAPI_ATTRIBUTE("label", read_label), JSONAPI_ATTRIBUTE("token", NULL),
-    JSONAPI_ATTRIBUTE("created_at", NULL), JSONAPI_ATTRIBUTE("revoked_at", NULL)};
+    JSONAPI_ATTRIBUTE("label", read_label),     JSONAPI_ATTRIBUTE("allow_from", read_allow_from),
+    JSONAPI_ATTRIBUTE("rate_per_s", read_rate), JSONAPI_ATTRIBUTE("token", NULL),
+    JSONAPI_ATTRIBUTE("created_at", NULL),      JSONAPI_ATTRIBUTE("revoked_at", NULL)};
+enum { KEY_ATTRIBUTE_COUNT = sizeof key_attributes / sizeof *key_attributes };
+
+static struct key_edit *new_edit(struct call *call)
+{
+    struct key_edit *edit = arena_zero(&call->request->arena, sizeof *edit);
+    call->state = edit;
+    if (!edit)
+        call_too_large(call);
+    return edit;
+}
+
+static void apply(struct api_key *key, const struct key_edit *edit)
+{
+    if (edit->changes & CHANGE_LABEL)
+        key->label = edit->label;
+    if (edit->changes & CHANGE_ALLOW_FROM)
+        key->allow_from = text_bytes(&edit->allow_from);
+    if (edit->changes & CHANGE_RATE)
+        key->rate_per_s = edit->rate_per_s;
+}
 
 static bool created(struct call *call)
 {
+    struct key_edit *edit = call->state;
     struct api_key key = call->write.op.key;
     if (call->write.op.result != STORE_DONE)
         return call_not_found(call, "user");
     key.id = call->write.op.id;
-    keyring_put_key(call->api->keyring, key.id, key.user_id, key.digest);
+    keyring_put_key(call->api->keyring, &key);
     call_header(call, "Location", bytes_of(call_printf(call, "/api/api_keys/%lld", (long long)key.id)));
     call_header(call, "Cache-Control", bytes_of("no-store"));
-    return answer_key(call, 201, &key, call->state);
+    return answer_key(call, 201, &key, edit->token);
 }
 
 bool api_keys_create(struct call *call)
 {
     struct request_document document;
-    struct bytes label = {0};
+    struct key_edit *edit = new_edit(call);
     int64_t user_id = call->caller.user_id;
-    if (!jsonapi_read(call, "api_keys", &document) || !jsonapi_refuse_id(call, &document))
+    if (!edit || !jsonapi_read(call, "api_keys", &document) || !jsonapi_refuse_id(call, &document))
         return false;
-    if (!jsonapi_read_attributes(call, &document, key_attributes,
-                                 sizeof key_attributes / sizeof *key_attributes, &label))
+    if (!jsonapi_read_attributes(call, &document, key_attributes, KEY_ATTRIBUTE_COUNT, edit) ||
+        !jsonapi_read_user(call, &document, &user_id))
         return false;
-    if (!jsonapi_read_user(call, &document, &user_id))
-        return false;
-    call->state = (void *)api_key_prepare(call, user_id, label);
-    return call->state ? call_write(call, created) : call_too_large(call);
+    edit->token = api_key_prepare(call, user_id, edit->label);
+    apply(&call->write.op.key, edit);
+    return edit->token ? call_write(call, created) : call_too_large(call);
 }
 
 /* ---- revoking ---- */

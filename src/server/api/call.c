@@ -167,7 +167,7 @@ bool call_query(struct call *call, const struct store_query *query, bool keep, c
 
 void call_header(struct call *call, const char *name, struct bytes value)
 {
-    assert(call->header_count < CALL_HEADERS_MAX);
+    assert(call->header_count < CALL_HEADERS_MAX - MANNERS_HEADERS_MAX);
     call->headers[call->header_count++] = (struct listener_header){bytes_of(name), value};
 }
 
@@ -178,6 +178,16 @@ struct json_object *call_release_body(struct call *call)
     return NULL;
 }
 
+/* A failure of ours is for the operator to see; the rest for who looks for one request. Never the query: a
+ * key may stand there by mistake. */
+static void log_answer(const struct call *call, int status)
+{
+    const struct listener_request *request = call->request;
+    log_write(call->api->config.log, status >= 500 ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, "api",
+              "%.*s %.*s: %d peer=%s request=%.*s", BYTES_ARG(request->method), BYTES_ARG(request->path),
+              status, request->peer, BYTES_ARG(call->request_id));
+}
+
 static bool send_answer(struct call *call, int status, struct bytes body, bool close)
 {
     struct api *api = call->api;
@@ -185,6 +195,8 @@ static bool send_answer(struct call *call, int status, struct bytes body, bool c
     struct arena scratch = call->scratch; /* may hold the body: freed after it is copied */
     assert(status >= 100 && status < 600);
     call_release_body(call);
+    call->header_count += manners_headers(call, call->headers + call->header_count);
+    log_answer(call, status);
     struct listener_reply reply = {.status = status,
                                    .headers = call->headers,
                                    .header_count = call->header_count,
@@ -218,12 +230,13 @@ static const char *source_member(enum source_kind kind)
     return names[kind];
 }
 
-void failure_put(struct text *out, const struct failure_report *failure)
+void failure_put_error(struct text *out, const struct failure_report *failure, struct bytes request_id)
 {
     const struct api_error_row *row = api_error_row(failure->error);
-    text_printf(
-        out, "{\"jsonapi\":{\"version\":\"1.1\"},\"errors\":[{\"status\":\"%d\",\"code\":\"%s\",\"title\":",
-        row->status, failure->code ? failure->code : row->code);
+    text_puts(out, "{\"id\":");
+    text_put_json(out, request_id);
+    text_printf(out, ",\"status\":\"%d\",\"code\":\"%s\",\"title\":", row->status,
+                failure->code ? failure->code : row->code);
     text_put_json(out, bytes_of(row->title));
     text_puts(out, ",\"detail\":");
     text_put_json(out, bytes_of(failure->detail ? failure->detail : row->title));
@@ -234,7 +247,14 @@ void failure_put(struct text *out, const struct failure_report *failure)
     }
     if (failure->line)
         text_printf(out, ",\"meta\":{\"line\":%d,\"column\":%d}", failure->line, failure->column);
-    text_puts(out, "}]}");
+    text_putc(out, '}');
+}
+
+void failure_put(struct text *out, const struct failure_report *failure, struct bytes request_id)
+{
+    text_puts(out, "{\"jsonapi\":{\"version\":\"1.1\"},\"errors\":[");
+    failure_put_error(out, failure, request_id);
+    text_puts(out, "]}");
 }
 
 bool call_answer_failure(struct call *call)
@@ -243,7 +263,7 @@ bool call_answer_failure(struct call *call)
     int status = api_error_row(failure->error)->status;
     struct text out;
     text_init(&out, &call->scratch, CALL_ANSWER_LEN_MAX);
-    failure_put(&out, failure);
+    failure_put(&out, failure, call->request_id);
     call->header_count = 0; /* headers of the answer that was not to be */
     if (failure->retry_after_s)
         call_header(call, "Retry-After", bytes_of(call_printf(call, "%d", failure->retry_after_s)));

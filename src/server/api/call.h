@@ -14,6 +14,7 @@
 #include "errors.h"
 #include "json.h"
 #include "keyring.h"
+#include "manners.h"
 #include "negotiation.h"
 #include "query.h"
 #include "throttle.h"
@@ -21,7 +22,7 @@
 #include <stdatomic.h>
 
 enum {
-    CALL_HEADERS_MAX = 6,
+    CALL_HEADERS_MAX = 8 + MANNERS_HEADERS_MAX,
     CALL_WARNINGS_MAX = 20,
     CALL_ANSWER_LEN_MAX = 4 << 20,  /* a page is cut short rather than longer */
     CALL_ROWS_LEN_MAX = 8 << 20,    /* a query's rows: it stops early when they do not fit */
@@ -33,6 +34,7 @@ struct api {
     struct keyring *keyring;
     struct reference *reference;
     struct throttle *throttle;
+    struct manners manners;
     pthread_mutex_t event_lock; /* ids are given and submitted in one order: pollers page by id */
     struct ids ids;
     atomic_int in_hand;    /* requests not answered yet */
@@ -64,7 +66,10 @@ struct warning {
 struct call {
     struct api *api;
     struct listener_request *request;
+    struct bytes request_id;
     struct caller caller;
+    int64_t rate_limit; /* of its key, requests/s; 0: none */
+    struct rate_verdict rate;
     enum media media;
     struct bytes id_text; /* the path's variable segment */
     struct query query;
@@ -121,5 +126,6 @@ bool call_answer(struct call *call, int status, struct bytes body);
 bool call_answer_text(struct call *call, int status, const char *content_type, struct bytes body);
 bool call_answer_failure(struct call *call);
 
-/* The errors document of a failure. */
-void failure_put(struct text *out, const struct failure_report *failure);
+/* The error object of a failure, and the whole document of one. */
+void failure_put_error(struct text *out, const struct failure_report *failure, struct bytes request_id);
+void failure_put(struct text *out, const struct failure_report *failure, struct bytes request_id);

@@ -14,6 +14,7 @@
     X(PARAMETER_INVALID, 400, "parameter_invalid", "Invalid query parameter")                                \
     X(CURSOR_INVALID, 400, "cursor_invalid", "The cursor is not one of this list")                           \
     X(HEADER_INVALID, 400, "header_invalid", "Invalid header")                                               \
+    X(VERSION_UNKNOWN, 400, "version_unknown", "Unknown version of the API")                                 \
     X(REQUEST_INVALID, 400, "request_invalid", "The request is malformed")                                   \
     X(JSON, 400, "json_syntax", "The body is not valid JSON")                                                \
     X(JSON_RANGE, 422, "json_range", "A number is out of range")                                             \
@@ -21,6 +22,7 @@
     X(AUTH_MISSING, 401, "auth_missing", "Authorization is missing")                                         \
     X(AUTH_INVALID, 401, "auth_invalid", "The API key is not valid")                                         \
     X(FORBIDDEN, 403, "forbidden", "Not allowed for this user")                                              \
+    X(ADDRESS, 403, "address_not_allowed", "Not allowed from this address")                                  \
     X(ATTRIBUTE_READ_ONLY, 403, "attribute_read_only", "The attribute is read-only")                         \
     X(ID_NOT_ACCEPTED, 403, "id_not_accepted", "The server chooses ids")                                     \
     X(NOT_FOUND, 404, "not_found", "Not found")                                                              \
@@ -48,6 +50,7 @@
     X(HEADERS_TOO_LARGE, 431, "headers_too_large", "The headers are too large")                              \
     X(INTERNAL, 500, "internal", "The server failed")                                                        \
     X(NOT_IMPLEMENTED, 501, "not_implemented", "Not implemented")                                            \
+    X(RATE, 429, "rate_limited", "Too many requests")                                                        \
     X(BUSY, 503, "busy", "The server is busy")                                                               \
     X(STORE_DOWN, 503, "store_down", "The store cannot be reached")                                          \
     X(STORE_FULL, 507, "store_full", "The store has no space")

@@ -25,6 +25,13 @@ bool meta_show(struct call *call)
     jsonapi_begin(&out, &call->request->arena);
     text_puts(&out, ",\"links\":{\"self\":\"/api/meta\"},\"meta\":{\"mode\":");
     text_put_json(&out, bytes_of(call->api->config.config->mode));
-    text_printf(&out, ",\"version\":\"%s\"}}", POSTHORN_VERSION);
+    text_printf(&out, ",\"version\":\"%s\",\"api_version\":\"" API_VERSION "\",\"source_addresses\":[",
+                POSTHORN_VERSION);
+    const struct config_list *sources = &call->api->config.config->source_address;
+    for (int i = 0; i < sources->count; i++) {
+        text_puts(&out, i ? "," : "");
+        text_put_json(&out, bytes_of(sources->items[i]));
+    }
+    text_puts(&out, "]}}");
     return jsonapi_answer(call, 200, &out);
 }

@@ -1,5 +1,4 @@
 #include "keyring.h"
-#include "digest.h"
 #include "memory.h"
 #include <assert.h>
 #include <pthread.h>
@@ -7,9 +6,17 @@
 
 enum { SLOTS_MIN = 64 };
 
+struct key_networks {
+    int count;
+    struct network list[];
+};
+
 struct key_slot {
     int64_t key_id; /* 0: free */
     int64_t user_id;
+    int64_t rate_per_s;
+    struct key_networks *networks; /* NULL: any address will do */
+    struct rate_bucket bucket;     /* under spend_lock, whoever else holds `lock` for reading */
     unsigned char digest[DIGEST_LEN];
 };
 
@@ -22,6 +29,7 @@ struct user_slot {
 /* Two open-addressed tables with linear probing; both are at most half full. */
 struct keyring {
     pthread_rwlock_t lock;
+    pthread_mutex_t spend_lock;
     struct key_slot *keys;
     size_t key_cap, key_count;
     struct user_slot *users;
@@ -32,6 +40,7 @@ struct keyring *keyring_open(void)
 {
     struct keyring *keyring = memory_zero(1, sizeof *keyring);
     int failed = pthread_rwlock_init(&keyring->lock, NULL);
+    failed |= pthread_mutex_init(&keyring->spend_lock, NULL);
     assert(!failed);
     keyring->key_cap = keyring->user_cap = SLOTS_MIN;
     keyring->keys = memory_zero(keyring->key_cap, sizeof *keyring->keys);
@@ -44,6 +53,9 @@ void keyring_close(struct keyring *keyring)
     if (!keyring)
         return;
     pthread_rwlock_destroy(&keyring->lock);
+    pthread_mutex_destroy(&keyring->spend_lock);
+    for (size_t i = 0; i < keyring->key_cap; i++)
+        free(keyring->keys[i].networks);
     free(keyring->keys);
     free(keyring->users);
     free(keyring);
@@ -136,18 +148,50 @@ static bool digest_from_hex(const char *hex, unsigned char digest[DIGEST_LEN])
     return hex[DIGEST_HEX_LEN] == '\0';
 }
 
-bool keyring_put_key(struct keyring *keyring, int64_t key_id, int64_t user_id, const char digest[65])
+int keyring_read_networks(struct bytes allow_from, struct network networks[KEYRING_NETWORKS_MAX])
 {
-    assert(key_id > 0 && user_id > 0);
-    struct key_slot key = {.key_id = key_id, .user_id = user_id};
-    if (!digest_from_hex(digest, key.digest))
+    int count = 0;
+    while (allow_from.len) {
+        const char *space = memchr(allow_from.data, ' ', allow_from.len);
+        size_t len = space ? (size_t)(space - allow_from.data) : allow_from.len;
+        struct network *network = &networks[count];
+        if (count++ == KEYRING_NETWORKS_MAX || !network_parse(bytes_make(allow_from.data, len), network) ||
+            network->port || !network_is_exact(network))
+            return -1;
+        size_t skip = space ? len + 1 : len;
+        allow_from = bytes_make(allow_from.data + skip, allow_from.len - skip);
+    }
+    return count;
+}
+
+static struct key_networks *copy_networks(const struct network *networks, int count)
+{
+    if (count == 0)
+        return NULL;
+    size_t size = (size_t)count * sizeof *networks;
+    struct key_networks *copy = memory_alloc(sizeof *copy + size);
+    copy->count = count;
+    memcpy(copy->list, networks, size);
+    return copy;
+}
+
+bool keyring_put_key(struct keyring *keyring, const struct api_key *key)
+{
+    assert(key->id > 0 && key->user_id > 0);
+    struct key_slot made = {.key_id = key->id, .user_id = key->user_id, .rate_per_s = key->rate_per_s};
+    struct network networks[KEYRING_NETWORKS_MAX];
+    int count = keyring_read_networks(key->allow_from, networks);
+    if (count < 0 || !digest_from_hex(key->digest, made.digest))
         return false;
+    made.networks = copy_networks(networks, count);
     pthread_rwlock_wrlock(&keyring->lock);
     if ((keyring->key_count + 1) * 2 > keyring->key_cap)
         grow_keys(keyring);
-    struct key_slot *slot = key_at(keyring->keys, keyring->key_cap, key.digest);
+    struct key_slot *slot = key_at(keyring->keys, keyring->key_cap, made.digest);
     keyring->key_count += slot->key_id == 0;
-    *slot = key;
+    free(slot->networks);
+    made.bucket = slot->bucket; /* new terms do not fill it */
+    *slot = made;
     pthread_rwlock_unlock(&keyring->lock);
     return true;
 }
@@ -179,6 +223,7 @@ void keyring_drop_key(struct keyring *keyring, int64_t key_id)
     pthread_rwlock_wrlock(&keyring->lock);
     struct key_slot *slot = key_by_id(keyring, key_id);
     if (slot) {
+        free(slot->networks);
         close_gap(keyring, (size_t)(slot - keyring->keys));
         keyring->key_count--;
     }
@@ -232,7 +277,13 @@ static enum keyring_verdict find_caller(struct keyring *keyring, const unsigned 
     const struct user_slot *owner = user_at(keyring->users, keyring->user_cap, key->user_id);
     if (!owner->user_id)
         return KEYRING_UNKNOWN;
-    *caller = (struct caller){owner->user_id, owner->role, owner->user_id};
+    *caller = (struct caller){.user_id = owner->user_id,
+                              .role = owner->role,
+                              .key_user_id = owner->user_id,
+                              .key_id = key->key_id,
+                              .rate_per_s = key->rate_per_s,
+                              .restricted = key->networks != NULL};
+    memcpy(caller->digest, digest, DIGEST_LEN);
     if (!as_user)
         return KEYRING_OK;
     if (owner->role != USER_MASTER)
@@ -255,6 +306,35 @@ enum keyring_verdict keyring_authenticate(struct keyring *keyring, struct bytes 
     digest_sha256(credentials.key, digest);
     pthread_rwlock_rdlock(&keyring->lock);
     enum keyring_verdict verdict = find_caller(keyring, digest, credentials.as_user, caller);
+    pthread_rwlock_unlock(&keyring->lock);
+    return verdict;
+}
+
+bool keyring_admits(struct keyring *keyring, const struct caller *caller, const char *peer)
+{
+    struct network address;
+    bool known = network_parse_address(bytes_of(peer), &address), admitted = false;
+    pthread_rwlock_rdlock(&keyring->lock);
+    const struct key_slot *key = key_at(keyring->keys, keyring->key_cap, caller->digest);
+    const struct key_networks *networks = key->networks;
+    for (int i = 0; known && networks && i < networks->count; i++)
+        admitted |= network_holds(&networks->list[i], address.ipv6, address.address);
+    admitted |= key->key_id && !networks; /* the list was taken away meanwhile */
+    pthread_rwlock_unlock(&keyring->lock);
+    return admitted;
+}
+
+struct rate_verdict keyring_spend(struct keyring *keyring, const struct caller *caller,
+                                  const struct rate *rate, int64_t now_ms)
+{
+    struct rate_verdict verdict = {.allowed = true};
+    pthread_rwlock_rdlock(&keyring->lock);
+    struct key_slot *key = key_at(keyring->keys, keyring->key_cap, caller->digest);
+    if (key->key_id) {
+        pthread_mutex_lock(&keyring->spend_lock);
+        verdict = rate_take(&key->bucket, rate, now_ms);
+        pthread_mutex_unlock(&keyring->spend_lock);
+    }
     pthread_rwlock_unlock(&keyring->lock);
     return verdict;
 }

@@ -7,8 +7,10 @@
  * Any thread.
  */
 #pragma once
-#include "bytes.h"
+#include "digest.h"
 #include "model.h"
+#include "network.h"
+#include "rate.h"
 
 struct keyring;
 
@@ -16,7 +18,13 @@ struct caller {
     int64_t user_id; /* as whom it acts */
     enum user_role role;
     int64_t key_user_id; /* whose key it is: differs when a Master acts as one of its users */
+    int64_t key_id;
+    int64_t rate_per_s; /* the key's own: as in struct api_key */
+    bool restricted;    /* the key has a list of networks: ask keyring_admits */
+    unsigned char digest[DIGEST_LEN];
 };
+
+enum { KEYRING_NETWORKS_MAX = 64 }; /* of one key */
 
 enum keyring_verdict {
     KEYRING_OK,
@@ -30,13 +38,22 @@ struct keyring *keyring_open(void);
 void keyring_close(struct keyring *keyring);
 
 void keyring_put_user(struct keyring *keyring, int64_t user_id, enum user_role role, int64_t master_id);
-/* False: the digest is not 64 hex digits. */
-bool keyring_put_key(struct keyring *keyring, int64_t key_id, int64_t user_id, const char digest[65]);
+/* A new key, or new terms for one that is there. False: the digest is not 64 hex digits, or allow_from is no
+ * list of networks; the key is then not taken. */
+bool keyring_put_key(struct keyring *keyring, const struct api_key *key);
+/* Reads the networks of allow_from, separated by spaces, without ports. -1: one of them is not understood,
+ * has bits behind its prefix, or they are too many. */
+int keyring_read_networks(struct bytes allow_from, struct network networks[KEYRING_NETWORKS_MAX]);
 void keyring_drop_key(struct keyring *keyring, int64_t key_id);
 
 /* The Authorization header's value. */
 enum keyring_verdict keyring_authenticate(struct keyring *keyring, struct bytes authorization,
                                           struct caller *caller);
+/* May the caller's key be used from this address? */
+bool keyring_admits(struct keyring *keyring, const struct caller *caller, const char *peer);
+/* Takes one request out of the bucket of the caller's key. */
+struct rate_verdict keyring_spend(struct keyring *keyring, const struct caller *caller,
+                                  const struct rate *rate, int64_t now_ms);
 /* Does this user exist, and is it the caller or one of the caller's own (for a Master)? */
 bool keyring_may_see(struct keyring *keyring, const struct caller *caller, int64_t user_id);
 /* Whose key is this? 0: no such active key. */

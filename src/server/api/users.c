@@ -365,7 +365,9 @@ static bool key_created(struct call *call)
     const struct api_key *key = &call->write.op.key;
     if (call->write.op.result != STORE_DONE)
         return answer_created(call, NULL);
-    keyring_put_key(call->api->keyring, call->write.op.id, edit->user.id, key->digest);
+    struct api_key made = *key;
+    made.id = call->write.op.id;
+    keyring_put_key(call->api->keyring, &made);
     return answer_created(call, edit->token);
 }
 

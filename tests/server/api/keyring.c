@@ -18,10 +18,15 @@ static void name_key(int i, char key[32])
 
 static void put(struct keyring *keyring, int i)
 {
-    char key[32], digest[65];
+    char key[32];
+    struct api_key made = {.id = i + 1, .user_id = 5 + i % 7};
     name_key(i, key);
-    digest_sha256_hex(bytes_of(key), digest);
-    assert_true(keyring_put_key(keyring, i + 1, 5 + i % 7, digest));
+    digest_sha256_hex(bytes_of(key), made.digest);
+    /* Each with its own list, so that a slot that moves takes it along. */
+    char network[32];
+    snprintf(network, sizeof network, "10.%d.%d.0/24", i / 256, i % 256);
+    made.allow_from = bytes_of(network);
+    assert_true(keyring_put_key(keyring, &made));
 }
 
 static enum keyring_verdict ask(struct keyring *keyring, int i, struct caller *caller)
@@ -46,8 +51,15 @@ static void test_many_keys_come_and_go(void **state)
             bool dropped = i % 3 <= round;
             assert_int_equal(ask(keyring, i, &caller), dropped ? KEYRING_UNKNOWN : KEYRING_OK);
             assert_int_equal(keyring_key_user(keyring, i + 1), dropped ? 0 : 5 + i % 7);
-            if (!dropped)
-                assert_int_equal(caller.user_id, 5 + i % 7);
+            if (dropped)
+                continue;
+            char inside[32], outside[32];
+            snprintf(inside, sizeof inside, "10.%d.%d.9", i / 256, i % 256);
+            snprintf(outside, sizeof outside, "10.%d.%d.9", i / 256, (i + 1) % 256);
+            assert_int_equal(caller.user_id, 5 + i % 7);
+            assert_int_equal(caller.key_id, i + 1);
+            assert_true(caller.restricted && keyring_admits(keyring, &caller, inside));
+            assert_false(keyring_admits(keyring, &caller, outside));
         }
     }
     put(keyring, 0);
@@ -80,15 +92,75 @@ static void test_many_users(void **state)
 static void test_damaged_digests(void **state)
 {
     struct keyring *keyring = keyring_open();
-    char digest[65] = "";
-    assert_false(keyring_put_key(keyring, 1, 5, digest));
-    digest_sha256_hex(bytes_of("k"), digest);
-    digest[63] = 'G';
-    assert_false(keyring_put_key(keyring, 1, 5, digest));
+    struct api_key key = {.id = 1, .user_id = 5};
+    assert_false(keyring_put_key(keyring, &key));
+    digest_sha256_hex(bytes_of("k"), key.digest);
+    key.digest[63] = 'G';
+    assert_false(keyring_put_key(keyring, &key));
     struct caller caller;
-    digest_sha256_hex(bytes_of("key-1"), digest);
-    assert_true(keyring_put_key(keyring, 1, 5, digest));
+    digest_sha256_hex(bytes_of("key-1"), key.digest);
+    assert_true(keyring_put_key(keyring, &key));
     assert_int_equal(ask(keyring, 1, &caller), KEYRING_UNKNOWN); /* a key without its user is nobody's */
+    keyring_close(keyring);
+}
+
+/* A list that is damaged opens nothing. */
+static void test_damaged_lists(void **state)
+{
+    static const char *const lists[] = {"everything",  "10.0.0.0/8:80",  "10.0.0.1/8", "10.0.0.0/8  ::1",
+                                        " 10.0.0.0/8", "10.0.0.0/8,::1", "10.0.0.0/33"};
+    struct keyring *keyring = keyring_open();
+    struct network networks[KEYRING_NETWORKS_MAX];
+    struct api_key key = {.id = 1, .user_id = 5};
+    struct caller caller;
+    char many[(KEYRING_NETWORKS_MAX + 1) * 8] = "";
+    keyring_put_user(keyring, 5, USER_MASTER, 0);
+    digest_sha256_hex(bytes_of("key-1"), key.digest);
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        key.allow_from = bytes_of(lists[i]);
+        if (keyring_put_key(keyring, &key))
+            fail_msg("%s is taken", lists[i]);
+    }
+    assert_int_equal(ask(keyring, 1, &caller), KEYRING_UNKNOWN);
+    for (int i = 0; i <= KEYRING_NETWORKS_MAX; i++)
+        strcat(many, i ? " ::1" : "::1");
+    assert_int_equal(keyring_read_networks(bytes_of(many), networks), -1);
+    assert_int_equal(keyring_read_networks(bytes_of(strchr(many, ' ') + 1), networks), KEYRING_NETWORKS_MAX);
+    assert_int_equal(keyring_read_networks(bytes_of(""), networks), 0);
+    keyring_close(keyring);
+}
+
+static void test_terms(void **state)
+{
+    struct keyring *keyring = keyring_open();
+    struct api_key key = {.id = 1, .user_id = 5, .allow_from = bytes_of("192.0.2.0/24 2001:db8::/32")};
+    const struct rate rate = {.per_s = 5, .burst = 2};
+    struct caller caller;
+    keyring_put_user(keyring, 5, USER_MASTER, 0);
+    digest_sha256_hex(bytes_of("key-1"), key.digest);
+    assert_true(keyring_put_key(keyring, &key));
+    assert_int_equal(ask(keyring, 1, &caller), KEYRING_OK);
+    assert_true(keyring_admits(keyring, &caller, "192.0.2.1") &&
+                keyring_admits(keyring, &caller, "2001:db8:1::1"));
+    assert_false(keyring_admits(keyring, &caller, "192.0.3.1") || keyring_admits(keyring, &caller, "::1"));
+    assert_false(keyring_admits(keyring, &caller, "") || keyring_admits(keyring, &caller, "nonsense"));
+    assert_true(keyring_spend(keyring, &caller, &rate, 0).allowed);
+    assert_true(keyring_spend(keyring, &caller, &rate, 0).allowed);
+    assert_false(keyring_spend(keyring, &caller, &rate, 0).allowed);
+    /* New terms: the list is gone, the bucket is as empty as it was. */
+    key.allow_from = bytes_of("");
+    key.rate_per_s = 7;
+    assert_true(keyring_put_key(keyring, &key));
+    assert_true(keyring_admits(keyring, &caller, "192.0.3.1"));
+    assert_false(keyring_spend(keyring, &caller, &rate, 199).allowed);
+    assert_true(keyring_spend(keyring, &caller, &rate, 200).allowed);
+    assert_int_equal(ask(keyring, 1, &caller), KEYRING_OK);
+    assert_false(caller.restricted);
+    assert_int_equal(caller.rate_per_s, 7);
+    /* Revoked while the request is under way. */
+    keyring_drop_key(keyring, 1);
+    assert_false(keyring_admits(keyring, &caller, "192.0.2.1"));
+    assert_true(keyring_spend(keyring, &caller, &rate, 200).allowed);
     keyring_close(keyring);
 }
 
@@ -98,6 +170,8 @@ int main(void)
         cmocka_unit_test(test_many_keys_come_and_go),
         cmocka_unit_test(test_many_users),
         cmocka_unit_test(test_damaged_digests),
+        cmocka_unit_test(test_damaged_lists),
+        cmocka_unit_test(test_terms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,37 @@
+/*
+ * manners: what every request and every answer of the API has in common. The request's id, the API's version,
+ * the client's address, and the pace of its key.
+ *
+ *   X-Request-Id   the client's, if it is 1 to 128 of A-Z a-z 0-9 . _ ~ : / + = @ -, else one of ours. It
+ * comes back in the answer and stands in the log and in each error's `id` Version        x.y.z; none means
+ * the oldest one still served. It comes back as what was served RateLimit-*    Limit, Remaining and Reset
+ * (seconds until the bucket is full), for keys that have a limit
+ */
+#pragma once
+#include "listener.h"
+#include "rate.h"
+#include <stdatomic.h>
+
+struct api;
+struct call;
+
+enum { MANNERS_ID_LEN_MAX = 128, MANNERS_OWN_ID_LEN = 32, MANNERS_HEADERS_MAX = 5 };
+
+#define API_VERSION "1.0.0" /* the only one so far, so the oldest, too */
+
+/* Makes ids of requests that no other process makes. */
+struct manners {
+    char prefix[MANNERS_OWN_ID_LEN / 2 + 1];
+    atomic_ullong count;
+};
+void manners_init(struct manners *manners);
+/* On the request's arena, or a view of its header. */
+struct bytes manners_id(struct manners *manners, struct listener_request *request);
+
+/* What the API itself demands of an authenticated request, in this order: the key's address, its pace. And of
+ * every request: its Version. False: call->failure. */
+bool manners_admit(struct call *call);
+bool manners_check_version(struct call *call);
+
+/* The headers of every answer; returns how many. */
+int manners_headers(const struct call *call, struct listener_header headers[MANNERS_HEADERS_MAX]);
