@@ -47,6 +47,7 @@ enum failure_class { FAILURE_CLASS_NONE, FAILURE_CLASS_RECEIVER, FAILURE_CLASS_O
     X(BLOCKED_URL, "blocked_url", POLICY, "the URL is not allowed by this server's settings")                \
     X(LOCAL_OUTAGE, "local_outage", OURS, "posthorn itself had no network or no resolver")                   \
     X(LOCAL_LIMIT, "local_limit", OURS, "posthorn itself was out of file descriptors or ports")              \
+    X(SEALED, "sealed", OURS, "posthorn's key file does not open this receiver's TLS identity")              \
     X(SHUTDOWN, "shutdown", OURS, "posthorn was stopping")                                                   \
     X(LEASE_LOST, "lease_lost", OURS, "posthorn stopped several times while it was sending this")
 

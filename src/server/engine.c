@@ -1,13 +1,16 @@
 #include "engine.h"
 #include "digest.h"
+#include "identities.h"
 #include "memory.h"
+#include "signers.h"
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 enum {
-    BOX_LEN_MAX = MODEL_BODY_LEN_MAX * 2 + 64 * 1024, /* document, url, and the answer kept for the record */
-    ANSWER_KEPT_MAX = 256, /* of an acknowledgement; a failure keeps all that was read */
+    BOX_LEN_MAX = MODEL_BODY_LEN_MAX * 2 + MODEL_SIGNING_LEN_MAX + MODEL_IDENTITY_LEN_MAX +
+                  64 * 1024, /* document, url, what is sealed, and the answer kept for the record */
+    ANSWER_KEPT_MAX = 256,   /* of an acknowledgement; a failure keeps all that was read */
     LOCALS_REFRESH_MS = 60 * 1000
 };
 
@@ -38,6 +41,8 @@ struct engine {
     struct engine_slot *slots;
     struct store_work **offers; /* room for one pump's OFFER effects */
     struct sender *sender;
+    struct signers *signers;
+    struct identities *identities;
     struct engine_inbox inbox;
     struct engine_stats stats;
     uv_loop_t loop;
@@ -201,6 +206,25 @@ static void engine_add_header(struct sender_request *request, const char *name, 
     request->headers[request->header_count++] = (struct sender_header){bytes_of(name), value};
 }
 
+/* The second signature: its three headers come together or not at all. Made for each attempt, as it says
+ * when. */
+static void engine_add_signature(struct engine *engine, struct engine_slot *slot)
+{
+    char value[SIGNERS_VALUE_LEN_MAX];
+    struct arena *memory = &slot->box.memory;
+    const char *id = arena_printf(memory, "%lld", (long long)slot->box.event_id);
+    const char *timestamp = arena_printf(memory, "%lld", (long long)(slot->attempt.started_at_ms / 1000));
+    size_t len = id && timestamp ? signers_sign(engine->signers, &slot->box, bytes_of(id),
+                                                slot->attempt.started_at_ms, value)
+                                 : 0;
+    struct bytes signature = arena_copy(memory, bytes_make(value, len));
+    if (len == 0 || !signature.data)
+        return;
+    engine_add_header(&slot->request, "webhook-id", bytes_of(id));
+    engine_add_header(&slot->request, "webhook-timestamp", bytes_of(timestamp));
+    engine_add_header(&slot->request, "webhook-signature", signature);
+}
+
 static void engine_send(struct engine *engine, uint32_t number)
 {
     struct engine_slot *slot = &engine->slots[number];
@@ -218,6 +242,13 @@ static void engine_send(struct engine *engine, uint32_t number)
                                     .outcome = {.failure = FAILURE_BLOCKED_URL, .retry_after_ms = -1}});
         return;
     }
+    if (!identities_find(engine->identities, &slot->box, &request->identity)) {
+        slot->attempt.started_at_ms = 0; /* no line of history: it may be held up for long */
+        engine_feed(engine, &(struct input){.kind = INPUT_OUTCOME,
+                                            .slot = number,
+                                            .outcome = {.failure = FAILURE_SEALED, .retry_after_ms = -1}});
+        return;
+    }
     request->pool_key = slot->box.endpoint_id;
     request->header_count = 0;
     request->body = bytes_make(slot->box.document, slot->box.document_len);
@@ -225,6 +256,7 @@ static void engine_send(struct engine *engine, uint32_t number)
     if (slot->box.auth_digest[0]) {
         engine_add_header(request, "WEBHOOK-AUTH", bytes_make(slot->box.auth_digest, DIGEST_HEX_LEN));
     }
+    engine_add_signature(engine, slot);
     sender_start(engine->sender, request, number, engine_on_sent, engine);
 }
 
@@ -436,6 +468,8 @@ struct engine *engine_open(const struct engine_config *config)
     engine->config = *config;
     pthread_mutex_init(&engine->inbox.lock, NULL);
     engine_open_slots(engine);
+    engine->signers = signers_open(config->vault, config->log);
+    engine->identities = identities_open(config->vault, config->log);
     engine_open_loop(engine);
     struct sender_config sender = {.loop = &engine->loop,
                                    .clock = config->clock,
@@ -447,8 +481,8 @@ struct engine *engine_open(const struct engine_config *config)
                                    .dns_servers = config->dns_servers,
                                    .allow = engine_allow,
                                    .ctx = engine,
-                                   .log = config->log};
                                    .sources = config->sources,
+                                   .log = config->log};
     engine->sender = sender_open(&sender);
     if (!engine->sender || pthread_create(&engine->thread, NULL, engine_run, engine) != 0) {
         engine_free(engine);
@@ -494,6 +528,8 @@ void engine_free(struct engine *engine)
         sender_free(engine->sender);
     }
     uv_loop_close(&engine->loop);
+    signers_close(engine->signers);
+    identities_close(engine->identities);
     for (uint32_t i = 0; i < engine->config.dispatch.slots; i++) {
         arena_fini(&engine->slots[i].box.memory);
     }

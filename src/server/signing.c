@@ -12,16 +12,21 @@ static struct bytes context(int64_t user_id, char out[CONTEXT_LEN_MAX])
     return bytes_make(out, (size_t)len);
 }
 
-static void add_default(const struct vault *vault, int64_t user_id, struct signing *signing)
+void signing_default(const struct vault *vault, int64_t user_id, char secret[POSTHORN_SECRET_LEN_MAX])
 {
     char of[CONTEXT_LEN_MAX];
     unsigned char key[32];
-    struct signing_secret *secret = &signing->secrets[signing->count++];
-    *secret = (struct signing_secret){.id = "default"};
     vault_derive(vault, context(user_id, of), key);
-    enum posthorn_result result = posthorn_secret_spell(key, sizeof key, secret->secret);
+    enum posthorn_result result = posthorn_secret_spell(key, sizeof key, secret);
     assert(result == POSTHORN_OK);
     OPENSSL_cleanse(key, sizeof key);
+}
+
+static void add_default(const struct vault *vault, int64_t user_id, struct signing *signing)
+{
+    struct signing_secret *secret = &signing->secrets[signing->count++];
+    *secret = (struct signing_secret){.id = "default"};
+    signing_default(vault, user_id, secret->secret);
 }
 
 /* One secret a line: id, created, expires, public key or "-", secret or "-" for the one that is derived. */

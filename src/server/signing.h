@@ -28,6 +28,8 @@ struct signing {
     int count;
 };
 
+/* The default secret's text: what a new user is told. */
+void signing_default(const struct vault *vault, int64_t user_id, char secret[POSTHORN_SECRET_LEN_MAX]);
 /* What the sealed bytes hold; none: the default. OK or SEALED (another key file, or damaged). */
 enum vault_error signing_open(const struct vault *vault, int64_t user_id, struct bytes sealed,
                               struct signing *signing);

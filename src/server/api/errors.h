@@ -33,6 +33,9 @@
     X(ID_CONFLICT, 409, "id_conflict", "The id is not that of this resource")                                \
     X(IDEMPOTENCY_CONFLICT, 409, "idempotency_conflict", "The Idempotency-Key was used for another request") \
     X(LAST_KEY, 409, "last_key", "A user's last API key cannot be deleted")                                  \
+    X(LAST_SECRET, 409, "last_secret", "A user's last signing secret cannot be deleted")                     \
+    X(TOO_MANY_SECRETS, 409, "too_many_secrets", "There are too many signing secrets")                       \
+    X(SECRETS_SEALED, 500, "secrets_sealed", "The stored secrets cannot be opened")                          \
     X(DELIVERY_STATE, 409, "delivery_state", "The delivery's state does not allow this")                     \
     X(EDIT_CONFLICT, 409, "edit_conflict", "The resource is being changed by others")                        \
     X(VERSION_CONFLICT, 412, "version_conflict", "The resource has changed since")                           \
@@ -47,10 +50,10 @@
     X(INCLUDED_INVALID, 422, "included_invalid", "Invalid included resource")                                \
     X(URL, 422, "url_syntax", "The URL cannot be used as a webhook_url")                                     \
     X(GUESSES, 429, "too_many_guesses", "Too many invalid API keys from this address")                       \
+    X(RATE, 429, "rate_limited", "Too many requests")                                                        \
     X(HEADERS_TOO_LARGE, 431, "headers_too_large", "The headers are too large")                              \
     X(INTERNAL, 500, "internal", "The server failed")                                                        \
     X(NOT_IMPLEMENTED, 501, "not_implemented", "Not implemented")                                            \
-    X(RATE, 429, "rate_limited", "Too many requests")                                                        \
     X(BUSY, 503, "busy", "The server is busy")                                                               \
     X(STORE_DOWN, 503, "store_down", "The store cannot be reached")                                          \
     X(STORE_FULL, 507, "store_full", "The store has no space")

@@ -9,6 +9,16 @@ bool users_list(struct call *call);
 bool users_create(struct call *call);
 bool users_show(struct call *call);
 bool users_update(struct call *call);
+/* The user of the path, `me` included, that the caller may see; false: 404. */
+bool users_path_id(struct call *call, int64_t *id);
+const char *users_etag(struct call *call, const struct user *user);
+/* Is this ETag in the list of an If-Match or If-None-Match header? `*` is any. */
+bool users_etag_listed(struct bytes list, const char *tag);
+
+/* tls_identities.c */
+bool tls_identities_show(struct call *call);
+bool tls_identities_put(struct call *call);
+bool tls_identities_delete(struct call *call);
 
 /* api_keys.c */
 bool api_keys_list(struct call *call);
@@ -17,6 +27,12 @@ bool api_keys_show(struct call *call);
 bool api_keys_delete(struct call *call);
 /* A new key for write.op of kind STORE_KEY_CREATE; returns its text, which is shown once. */
 const char *api_key_prepare(struct call *call, int64_t user_id, struct bytes label);
+
+/* signing_secrets.c */
+bool signing_secrets_list(struct call *call);
+bool signing_secrets_create(struct call *call);
+bool signing_secrets_show(struct call *call);
+bool signing_secrets_delete(struct call *call);
 
 /* events.c, event_create.c */
 bool events_list(struct call *call);

@@ -1,6 +1,7 @@
 /* /api/users: who there is, and where their events go. `me` is the caller. */
 #include "jsonapi.h"
 #include "resources.h"
+#include "signing.h"
 
 enum { NAME_LEN_MAX = 256, EMAIL_LEN_MAX = 254, EDIT_TRIES_MAX = 8 };
 
@@ -182,7 +183,7 @@ static void put_user(struct text *out, const struct user *user)
 }
 
 /* The version alone would do, but an ETag that names its user cannot be mistaken for another's. */
-static const char *etag(struct call *call, const struct user *user)
+const char *users_etag(struct call *call, const struct user *user)
 {
     return call_printf(call, "\"%lld-%lld\"", (long long)user->id, (long long)user->version);
 }
@@ -195,11 +196,11 @@ static bool answer_user(struct call *call, int status, const struct user *user, 
     text_puts(&out, ",\"data\":");
     put_user(&out, user);
     jsonapi_end(&out, call, meta);
-    call_header(call, "ETag", bytes_of(etag(call, user)));
+    call_header(call, "ETag", bytes_of(users_etag(call, user)));
     return jsonapi_answer(call, status, &out);
 }
 
-static bool path_user(struct call *call, int64_t *id)
+bool users_path_id(struct call *call, int64_t *id)
 {
     if (bytes_equal_text(call->id_text, "me")) {
         *id = call->caller.user_id;
@@ -210,8 +211,7 @@ static bool path_user(struct call *call, int64_t *id)
     return keyring_may_see(call->api->keyring, &call->caller, *id) || call_not_found(call, "user");
 }
 
-/* Is this ETag in the list of an If-Match or If-None-Match header? `*` is any. */
-static bool etag_listed(struct bytes list, const char *tag)
+bool users_etag_listed(struct bytes list, const char *tag)
 {
     list = bytes_trim(list);
     if (bytes_equal_text(list, "*"))
@@ -233,8 +233,8 @@ static bool show_read_user(struct call *call)
         return call_not_found(call, "user");
     const struct user *user = &call->read.answer.users[0];
     struct bytes known = listener_header(call->request, "If-None-Match", NULL);
-    if (known.data && etag_listed(known, etag(call, user))) {
-        call_header(call, "ETag", bytes_of(etag(call, user)));
+    if (known.data && users_etag_listed(known, users_etag(call, user))) {
+        call_header(call, "ETag", bytes_of(users_etag(call, user)));
         return call_answer(call, 304, (struct bytes){0});
     }
     return answer_user(call, 200, user, (struct bytes){0});
@@ -243,7 +243,7 @@ static bool show_read_user(struct call *call)
 bool users_show(struct call *call)
 {
     int64_t id;
-    return path_user(call, &id) &&
+    return users_path_id(call, &id) &&
            call_query(call, &(struct store_query){.kind = STORE_GET_USER, .id = id, .limit = 1}, false,
                       show_read_user);
 }
@@ -302,7 +302,7 @@ static bool update_read_user(struct call *call)
     if (call->read.answer.count == 0)
         return call_not_found(call, "user");
     struct user user = call->read.answer.users[0];
-    if (edit->if_match.data && !etag_listed(edit->if_match, etag(call, &user)))
+    if (edit->if_match.data && !users_etag_listed(edit->if_match, users_etag(call, &user)))
         return call_fail(call, API_VERSION_CONFLICT, SOURCE_HEADER, "If-Match",
                          "The user has changed since that ETag was given. Read it again.");
     apply(&user, edit);
@@ -336,7 +336,7 @@ bool users_update(struct call *call)
 {
     struct request_document document;
     struct user_edit *edit = new_edit(call);
-    if (!edit || !path_user(call, &edit->id) || !jsonapi_read(call, "users", &document))
+    if (!edit || !users_path_id(call, &edit->id) || !jsonapi_read(call, "users", &document))
         return false;
     if (!jsonapi_check_id(call, &document, edit->id))
         return false;
@@ -355,7 +355,10 @@ static bool answer_created(struct call *call, const char *token)
     struct user_edit *edit = call->state;
     call_header(call, "Location", bytes_of(call_printf(call, "/api/users/%lld", (long long)edit->user.id)));
     call_header(call, "Cache-Control", bytes_of("no-store"));
-    const char *meta = token ? call_printf(call, "\"api_key\":\"%s\"", token) : "";
+    char secret[POSTHORN_SECRET_LEN_MAX];
+    signing_default(call->api->config.vault, edit->user.id, secret);
+    const char *meta = call_printf(call, "%s%s%s\"signing_secret\":\"%s\"", token ? "\"api_key\":\"" : "",
+                                   token ? token : "", token ? "\"," : "", secret);
     return answer_user(call, 201, &edit->user, bytes_of(meta));
 }
 

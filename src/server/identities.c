@@ -1,0 +1,166 @@
+#include "identities.h"
+#include "memory.h"
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { PLACES = 512, PARTS = 4, LENGTH_LEN = 4, VERSION = 1, UNSEALED_LEN_MAX = 2 * MODEL_IDENTITY_LEN_MAX };
+
+/* ---- at rest: a version byte, then each part with its length before it ---- */
+
+static struct bytes context_of(int64_t user_id, char out[40])
+{
+    int len = snprintf(out, 40, "identity/%lld", (long long)user_id);
+    return bytes_make(out, (size_t)len);
+}
+
+static void list_parts(struct identity_source *source, struct bytes *parts[PARTS])
+{
+    parts[0] = &source->certificate;
+    parts[1] = &source->private_key;
+    parts[2] = &source->ca;
+    parts[3] = &source->server_name;
+}
+
+struct bytes identities_seal(const struct vault *vault, int64_t user_id, const struct identity_source *source,
+                             struct arena *arena)
+{
+    struct identity_source copy = *source;
+    struct bytes *parts[PARTS];
+    char context[40];
+    size_t len = 1;
+    list_parts(&copy, parts);
+    for (int i = 0; i < PARTS; i++)
+        len += LENGTH_LEN + parts[i]->len;
+    unsigned char *plain = arena_alloc(arena, len), *at = plain;
+    if (!plain)
+        return (struct bytes){NULL, 0};
+    *at++ = VERSION;
+    for (int i = 0; i < PARTS; i++) {
+        for (int shift = 24; shift >= 0; shift -= 8)
+            *at++ = (unsigned char)(parts[i]->len >> shift);
+        if (parts[i]->len)
+            memcpy(at, parts[i]->data, parts[i]->len);
+        at += parts[i]->len;
+    }
+    struct bytes sealed = vault_seal(vault, context_of(user_id, context), bytes_make(plain, len), arena);
+    OPENSSL_cleanse(plain, len);
+    return sealed;
+}
+
+static bool take_part(struct bytes *rest, struct bytes *part)
+{
+    size_t len = 0;
+    if (rest->len < LENGTH_LEN)
+        return false;
+    for (int i = 0; i < LENGTH_LEN; i++)
+        len = len << 8 | (unsigned char)rest->data[i];
+    if (len > rest->len - LENGTH_LEN)
+        return false;
+    *part = bytes_make(rest->data + LENGTH_LEN, len);
+    *rest = bytes_make(part->data + len, rest->len - LENGTH_LEN - len);
+    return true;
+}
+
+enum vault_error identities_unseal(const struct vault *vault, int64_t user_id, struct bytes sealed,
+                                   struct arena *arena, struct identity_source *source)
+{
+    struct bytes plain, *parts[PARTS];
+    char context[40];
+    enum vault_error error = vault_unseal(vault, context_of(user_id, context), sealed, arena, &plain);
+    if (error != VAULT_OK)
+        return error;
+    struct bytes rest = bytes_make(plain.data + 1, plain.len - (plain.len > 0));
+    bool sound = plain.len > 0 && plain.data[0] == VERSION;
+    list_parts(source, parts);
+    for (int i = 0; sound && i < PARTS; i++)
+        sound = take_part(&rest, parts[i]);
+    if (sound && rest.len == 0)
+        return VAULT_OK;
+    OPENSSL_cleanse((void *)plain.data, plain.len); /* sealed by a newer posthorn */
+    return VAULT_SEALED;
+}
+
+void identities_wipe(struct identity_source *source)
+{
+    if (source->private_key.len)
+        OPENSSL_cleanse((void *)source->private_key.data, source->private_key.len);
+    source->private_key = (struct bytes){NULL, 0};
+}
+
+/* ---- in use ---- */
+
+struct place {
+    int64_t endpoint_id, version; /* 0: the place is empty */
+    struct identity *identity;    /* NULL: it did not open */
+};
+
+struct identities {
+    const struct vault *vault;
+    struct log *log;
+    struct arena arena;
+    struct place places[PLACES];
+};
+
+struct identities *identities_open(const struct vault *vault, struct log *log)
+{
+    struct identities *identities = memory_zero(1, sizeof *identities);
+    identities->vault = vault;
+    identities->log = log;
+    arena_init(&identities->arena, UNSEALED_LEN_MAX);
+    return identities;
+}
+
+void identities_close(struct identities *identities)
+{
+    if (!identities)
+        return;
+    for (int i = 0; i < PLACES; i++)
+        identity_close(identities->places[i].identity);
+    arena_fini(&identities->arena);
+    free(identities);
+}
+
+static void clear(struct place *place)
+{
+    identity_close(place->identity);
+    *place = (struct place){0};
+}
+
+/* Once a version: a log line for each attempt would drown the first. */
+static void prepare(struct identities *identities, const struct store_work *work, struct place *place)
+{
+    struct identity_source source;
+    enum identity_error why = IDENTITY_ERROR_OK;
+    clear(place);
+    place->endpoint_id = work->endpoint_id;
+    place->version = work->user_version;
+    arena_reset(&identities->arena);
+    enum vault_error error =
+        identities_unseal(identities->vault, work->endpoint_id, work->identity, &identities->arena, &source);
+    if (error == VAULT_OK) {
+        place->identity = identity_open(&source, &why);
+        identities_wipe(&source);
+    }
+    if (!place->identity)
+        log_write(identities->log, LOG_LEVEL_ERROR, "identities",
+                  "nothing is sent to this receiver: its TLS identity does not open user=%lld why=\"%s\"",
+                  (long long)work->endpoint_id,
+                  error == VAULT_OK ? identity_error_sentence(why) : vault_error_sentence(error));
+}
+
+bool identities_find(struct identities *identities, const struct store_work *work, struct identity **identity)
+{
+    struct place *place = &identities->places[(uint64_t)work->endpoint_id % PLACES];
+    bool here = place->endpoint_id == work->endpoint_id;
+    *identity = NULL;
+    if (!work->identity.len) {
+        if (here)
+            clear(place); /* it has been removed: its key does not stay in memory */
+        return true;
+    }
+    if (!here || place->version != work->user_version)
+        prepare(identities, work, place);
+    *identity = place->identity;
+    return *identity != NULL;
+}

@@ -1,0 +1,168 @@
+#include "signing.h"
+#include "memory.h"
+#include "signers.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { USER = 5, DAY_MS = 86400000, NOW_MS = 1700000000 };
+
+struct rig {
+    char folder[64], path[96];
+    struct arena arena;
+    struct vault *vault;
+};
+
+static int setup(void **state)
+{
+    struct rig *rig = memory_zero(1, sizeof *rig);
+    snprintf(rig->folder, sizeof rig->folder, "/tmp/posthorn-signing-XXXXXX");
+    assert_non_null(mkdtemp(rig->folder));
+    snprintf(rig->path, sizeof rig->path, "%s/key", rig->folder);
+    arena_init(&rig->arena, 1 << 20);
+    assert_int_equal(vault_open(rig->path, &rig->vault), VAULT_OK);
+    *state = rig;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct rig *rig = *state;
+    vault_close(rig->vault);
+    arena_fini(&rig->arena);
+    unlink(rig->path);
+    assert_int_equal(rmdir(rig->folder), 0);
+    free(rig);
+    return 0;
+}
+
+static struct signing open_list(const struct rig *rig, struct bytes sealed)
+{
+    struct signing signing;
+    assert_int_equal(signing_open(rig->vault, USER, sealed, &signing), VAULT_OK);
+    return signing;
+}
+
+static void who_has_none_stored_has_the_default(void **state)
+{
+    struct rig *rig = *state;
+    struct signing first = open_list(rig, (struct bytes){0}), again = open_list(rig, (struct bytes){0}),
+                   other;
+    assert_int_equal(first.count, 1);
+    assert_string_equal(first.secrets[0].id, "default");
+    assert_string_equal(first.secrets[0].secret, again.secrets[0].secret);
+    assert_int_equal(signing_open(rig->vault, USER + 1, (struct bytes){0}, &other), VAULT_OK);
+    assert_string_not_equal(first.secrets[0].secret, other.secrets[0].secret);
+}
+
+static void a_new_one_makes_its_kind_expire_after_the_overlap(void **state)
+{
+    struct rig *rig = *state;
+    struct signing signing = open_list(rig, (struct bytes){0});
+    assert_non_null(signing_add(&signing, true, NOW_MS, DAY_MS));
+    assert_int_equal(signing.secrets[0].expires_at_ms, 0); /* another kind: it stays */
+    assert_non_null(signing_add(&signing, false, NOW_MS, DAY_MS));
+    assert_int_equal(signing.secrets[0].expires_at_ms, NOW_MS + DAY_MS);
+    assert_int_equal(signing_active_count(&signing, NOW_MS + DAY_MS - 1), 3);
+    assert_int_equal(signing_active_count(&signing, NOW_MS + DAY_MS), 2);
+
+    struct bytes sealed = signing_seal(rig->vault, USER, &signing, &rig->arena);
+    assert_null(memmem(sealed.data, sealed.len, "whs", 3));
+    struct signing read = open_list(rig, sealed);
+    assert_int_equal(read.count, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_string_equal(read.secrets[i].id, signing.secrets[i].id);
+        assert_string_equal(read.secrets[i].secret, signing.secrets[i].secret);
+        assert_string_equal(read.secrets[i].public_key, signing.secrets[i].public_key);
+        assert_int_equal(read.secrets[i].expires_at_ms, signing.secrets[i].expires_at_ms);
+        assert_int_equal(read.secrets[i].ed25519, signing.secrets[i].ed25519);
+    }
+    assert_int_equal(signing_open(rig->vault, USER + 1, sealed, &read), VAULT_SEALED);
+
+    /* What has expired goes when the next one comes. */
+    assert_non_null(signing_add(&signing, false, NOW_MS + DAY_MS, 0));
+    assert_int_equal(signing_find(&signing, bytes_of("default")), -1);
+}
+
+static void there_is_an_end_to_how_many(void **state)
+{
+    struct rig *rig = *state;
+    struct signing signing = open_list(rig, (struct bytes){0});
+    for (int i = 1; i < SIGNING_SECRETS_MAX; i++)
+        assert_non_null(signing_add(&signing, i % 2, NOW_MS, DAY_MS));
+    assert_null(signing_add(&signing, false, NOW_MS, DAY_MS));
+    struct bytes sealed = signing_seal(rig->vault, USER, &signing, &rig->arena);
+    assert_int_equal(open_list(rig, sealed).count, SIGNING_SECRETS_MAX);
+    assert_in_range(sealed.len, 1, SIGNING_SEALED_LEN_MAX);
+    signing_remove(&signing, signing_find(&signing, bytes_of("default")));
+    assert_int_equal(signing.count, SIGNING_SECRETS_MAX - 1);
+}
+
+/* Does one of the signatures in the header's value fit this secret? */
+static bool fits(const char *value, const char *secret, const struct store_work *work, const char *timestamp)
+{
+    struct posthorn_text secrets = {secret, strlen(secret)}, id = {"8", 1},
+                         at = {timestamp, strlen(timestamp)};
+    struct posthorn_text signatures = {value, strlen(value)}, body = {work->document, work->document_len};
+    return posthorn_verify_signature(&secrets, 1, id, at, signatures, body, atoll(timestamp), 0) ==
+           POSTHORN_OK;
+}
+
+static void pushes_are_signed_by_every_active_secret(void **state)
+{
+    struct rig *rig = *state;
+    char value[SIGNERS_VALUE_LEN_MAX], document[] = "{\"data\":1}";
+    struct signers *signers = signers_open(rig->vault, NULL);
+    struct signing signing = open_list(rig, (struct bytes){0});
+    struct store_work work = {
+        .user_id = USER, .user_version = 1, .document = document, .document_len = sizeof document - 1};
+
+    assert_in_range(signers_sign(signers, &work, bytes_of("8"), NOW_MS, value), 1, SIGNERS_VALUE_LEN_MAX);
+    assert_true(fits(value, signing.secrets[0].secret, &work, "1700000"));
+
+    assert_non_null(signing_add(&signing, true, NOW_MS, DAY_MS));
+    assert_non_null(signing_add(&signing, false, NOW_MS, DAY_MS));
+    work.signing = signing_seal(rig->vault, USER, &signing, &rig->arena);
+    work.user_version = 2; /* the cache must notice */
+    size_t len = signers_sign(signers, &work, bytes_of("8"), NOW_MS, value);
+    assert_int_equal(len, strlen(value));
+    assert_true(fits(value, signing.secrets[0].secret, &work, "1700000"));
+    assert_true(fits(value, signing.secrets[1].public_key, &work, "1700000"));
+    assert_true(fits(value, signing.secrets[2].secret, &work, "1700000"));
+
+    signers_sign(signers, &work, bytes_of("8"), NOW_MS + DAY_MS, value); /* expiry needs no new version */
+    assert_false(fits(value, signing.secrets[0].secret, &work, "1786400"));
+    assert_true(fits(value, signing.secrets[2].secret, &work, "1786400"));
+
+    /* Another user in the same place of the cache, and back. */
+    struct store_work other = work;
+    other.user_id = USER + 1024;
+    other.signing = (struct bytes){0};
+    signers_sign(signers, &other, bytes_of("8"), NOW_MS, value);
+    assert_false(fits(value, signing.secrets[2].secret, &other, "1700000"));
+    signers_sign(signers, &work, bytes_of("8"), NOW_MS, value);
+    assert_true(fits(value, signing.secrets[2].secret, &work, "1700000"));
+
+    work.signing = bytes_of("not sealed by anybody at all, just some text");
+    work.user_version = 3;
+    assert_int_equal(signers_sign(signers, &work, bytes_of("8"), NOW_MS, value), 0);
+    signers_close(signers);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(who_has_none_stored_has_the_default, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_new_one_makes_its_kind_expire_after_the_overlap, setup, teardown),
+        cmocka_unit_test_setup_teardown(there_is_an_end_to_how_many, setup, teardown),
+        cmocka_unit_test_setup_teardown(pushes_are_signed_by_every_active_secret, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
