@@ -108,6 +108,8 @@ static enum store_status write_op(struct store *store, struct store_batch *batch
         return sqlite_user_update(store, op);
     case STORE_KEY_CREATE:
         return sqlite_key_create(store, op);
+    case STORE_KEY_UPDATE:
+        return sqlite_key_update(store, op);
     case STORE_KEY_REVOKE:
         return sqlite_key_revoke(store, op);
     case STORE_RESEND:

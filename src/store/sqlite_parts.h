@@ -83,6 +83,7 @@ enum store_status sqlite_purge(struct store *store, struct store_op *op);
 enum store_status sqlite_user_create(struct store *store, struct store_op *op);
 enum store_status sqlite_user_update(struct store *store, struct store_op *op);
 enum store_status sqlite_key_create(struct store *store, struct store_op *op);
+enum store_status sqlite_key_update(struct store *store, struct store_op *op);
 enum store_status sqlite_key_revoke(struct store *store, struct store_op *op);
 enum store_status sqlite_resource_put(struct store *store, struct store_op *op);
 enum store_status sqlite_resource_delete(struct store *store, struct store_op *op);

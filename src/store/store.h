@@ -70,6 +70,7 @@ enum store_op_kind {
     STORE_USER_CREATE, /* id 0: the next one, the first is 5 */
     STORE_USER_UPDATE,
     STORE_KEY_CREATE,
+    STORE_KEY_UPDATE, /* label, allow_from and rate_per_s of an active key */
     STORE_KEY_REVOKE,
     STORE_RESEND,          /* a finished delivery becomes pending and due now, its age starting again */
     STORE_CANCEL,          /* a pending delivery ends as cancelled */
@@ -121,7 +122,7 @@ struct store_op {
                                          owner_id, type, id */
             int64_t if_version;       /* -1: whatever it is; 0: only if there is none */
         } resource;
-        struct api_key key; /* CREATE: all; REVOKE: id and user_id */
+        struct api_key key; /* CREATE: all; UPDATE: as above, id and user_id; REVOKE: id and user_id */
         struct {
             int64_t delivery_id, user_id;
         } delivery; /* RESEND, CANCEL; user_id 0: anybody's */

@@ -143,6 +143,39 @@ static void keys(struct fixture *f)
     fixture_do(f, revoke, STORE_CONFLICT); /* the last one */
 }
 
+static void key_terms_change(struct fixture *f)
+{
+    int64_t user = fixture_user(f, NULL), other = fixture_user(f, NULL);
+    struct store_op second = fixture_key_op(f, user);
+    second.key.allow_from = bytes_of("192.0.2.0/24");
+    int64_t key = fixture_do(f, second, STORE_DONE);
+    struct store_op update = {.kind = STORE_KEY_UPDATE,
+                              .key = {.id = key,
+                                      .user_id = other,
+                                      .label = bytes_of("renamed"),
+                                      .allow_from = bytes_of("::1 10.0.0.0/8"),
+                                      .rate_per_s = 50}};
+    fixture_do(f, update, STORE_NOT_FOUND); /* somebody else's */
+    update.key.user_id = user;
+    assert_int_equal(fixture_do(f, update, STORE_DONE), key);
+    struct store_answer list =
+        fixture_read(f, (struct store_query){.kind = STORE_LIST_KEYS, .id = user, .limit = 10});
+    assert_int_equal(list.count, 2);
+    const struct api_key *now = &list.keys[1];
+    assert_true(bytes_equal_text(now->label, "renamed") &&
+                bytes_equal_text(now->allow_from, "::1 10.0.0.0/8"));
+    assert_int_equal(now->rate_per_s, 50);
+    assert_string_equal(now->digest, second.key.digest);
+    assert_int_equal(list.keys[0].rate_per_s, 0);
+    update.key = (struct api_key){.id = key, .user_id = user};
+    fixture_do(f, update, STORE_DONE);
+    list = fixture_read(f, (struct store_query){.kind = STORE_LIST_KEYS, .id = user, .limit = 10});
+    assert_int_equal(list.keys[1].allow_from.len + list.keys[1].label.len, 0);
+    fixture_do(f, (struct store_op){.kind = STORE_KEY_REVOKE, .key = {.id = key, .user_id = user}},
+               STORE_DONE);
+    fixture_do(f, update, STORE_NOT_FOUND);
+}
+
 /* Two keys: the older one signs; once it is revoked, the other. */
 static void oldest_key_signs(struct fixture *f)
 {
@@ -169,6 +202,7 @@ const struct contract_test contract_users[] = {
     {"an update wants its version", update_wants_its_version},
     {"a Master sees his own users", master_sees_his_own},
     {"keys: made, listed, revoked, never the last", keys},
+    {"a key's terms change, its digest never", key_terms_change},
     {"the oldest active key signs", oldest_key_signs},
     {0},
 };

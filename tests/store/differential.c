@@ -178,6 +178,12 @@ static struct store_op some_op(struct twin *t)
         return some_update(t);
     if (kind < 87)
         return fixture_key_op(&t->model, some_user(t));
+    if (kind < 88)
+        return (struct store_op){.kind = STORE_KEY_UPDATE,
+                                 .key = {.id = (int64_t)draw(t, 12),
+                                         .user_id = some_user(t),
+                                         .allow_from = bytes_of(draw(t, 2) ? "::1" : ""),
+                                         .rate_per_s = (int64_t)draw(t, 9) - 1}};
     if (kind < 89)
         return (struct store_op){.kind = STORE_KEY_REVOKE,
                                  .key = {.id = (int64_t)draw(t, 12), .user_id = some_user(t)}};

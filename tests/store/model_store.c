@@ -351,6 +351,23 @@ static void model_key_create(struct model_disk *disk, struct store_op *op)
     op->id = key->id;
 }
 
+static void model_key_update(struct model_disk *disk, struct store_op *op)
+{
+    op->result = STORE_NOT_FOUND;
+    for (int i = 0; i < disk->key_count; i++) {
+        struct api_key *key = &disk->keys[i];
+        if (key->id != op->key.id || key->user_id != op->key.user_id || key->revoked_at_ms)
+            continue;
+        free((char *)key->label.data);
+        free((char *)key->allow_from.data);
+        key->label = model_copy(op->key.label);
+        key->allow_from = model_copy(op->key.allow_from);
+        key->rate_per_s = op->key.rate_per_s;
+        op->id = key->id;
+        op->result = STORE_DONE;
+    }
+}
+
 static void model_key_revoke(struct store *store, struct store_op *op)
 {
     struct model_disk *disk = store->disk;
@@ -473,6 +490,9 @@ static void model_do(struct store *store, struct store_batch *batch, struct stor
         break;
     case STORE_KEY_CREATE:
         model_key_create(store->disk, op);
+        break;
+    case STORE_KEY_UPDATE:
+        model_key_update(store->disk, op);
         break;
     case STORE_KEY_REVOKE:
         model_key_revoke(store, op);
