@@ -284,6 +284,66 @@ bool api_keys_create(struct call *call)
     return edit->token ? call_write(call, created) : call_too_large(call);
 }
 
+/* ---- new terms for a key ---- */
+
+static bool updated(struct call *call)
+{
+    struct key_edit *edit = call->state;
+    if (call->write.op.result != STORE_DONE)
+        return call_not_found(call, "API key");
+    keyring_put_key(call->api->keyring, &edit->key);
+    return answer_key(call, 200, &edit->key, NULL);
+}
+
+/* Whoever shuts the door behind the key in hand could not open it again. */
+static bool locks_out(const struct call *call, const struct key_edit *edit)
+{
+    struct network networks[KEYRING_NETWORKS_MAX], peer;
+    if (edit->key.id != call->caller.key_id || !(edit->changes & CHANGE_ALLOW_FROM))
+        return false;
+    int count = keyring_read_networks(edit->key.allow_from, networks);
+    bool known = network_parse_address(bytes_of(call->request->peer), &peer);
+    for (int i = 0; i < count; i++)
+        if (known && network_holds(&networks[i], peer.ipv6, peer.address))
+            return false;
+    return count > 0;
+}
+
+static bool update_read_key(struct call *call)
+{
+    struct key_edit *edit = call->state;
+    const struct store_answer *answer = &call->read.answer;
+    if (answer->count == 0 || answer->keys[0].id != edit->at.key_id)
+        return call_not_found(call, "API key");
+    edit->key = answer->keys[0];
+    apply(&edit->key, edit);
+    if (locks_out(call, edit))
+        return call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, "/data/attributes/allow_from",
+                         "Your own address, %s, would be shut out with the very key of this request.",
+                         call->request->peer);
+    call->write.op = (struct store_op){.kind = STORE_KEY_UPDATE, .key = edit->key};
+    return call_write(call, updated);
+}
+
+bool api_keys_update(struct call *call)
+{
+    struct request_document document;
+    struct key_edit *edit = new_edit(call);
+    if (!edit || !path_key(call, &edit->at) || !jsonapi_read(call, "api_keys", &document) ||
+        !jsonapi_check_id(call, &document, edit->at.key_id))
+        return false;
+    if (document.relationships && json_object_object_length(document.relationships))
+        return call_fail(call, API_RELATIONSHIP_UNKNOWN, SOURCE_POINTER, "/data/relationships",
+                         "A key stays its user's.");
+    return jsonapi_read_attributes(call, &document, key_attributes, KEY_ATTRIBUTE_COUNT, edit) &&
+           call_query(call,
+                      &(struct store_query){.kind = STORE_LIST_KEYS,
+                                            .id = edit->at.user_id,
+                                            .after_id = edit->at.key_id - 1,
+                                            .limit = 1},
+                      false, update_read_key);
+}
+
 /* ---- revoking ---- */
 
 static bool revoked(struct call *call)

@@ -24,6 +24,7 @@ bool tls_identities_delete(struct call *call);
 bool api_keys_list(struct call *call);
 bool api_keys_create(struct call *call);
 bool api_keys_show(struct call *call);
+bool api_keys_update(struct call *call);
 bool api_keys_delete(struct call *call);
 /* A new key for write.op of kind STORE_KEY_CREATE; returns its text, which is shown once. */
 const char *api_key_prepare(struct call *call, int64_t user_id, struct bytes label);
