@@ -96,7 +96,7 @@ static bool submit(struct call *call, struct new_event *new)
     struct arena *arena = large ? &call->scratch : &call->request->arena;
     pthread_mutex_lock(&api->event_lock);
     bool submitted =
-        event_draft_render(call, arena, &new->draft, ids_next(&api->ids, now_ms), now_ms, event) &&
+        event_draft_render(call, arena, &new->draft, ids_next(&api->ids, now_ms), now_ms, &call->write.op) &&
         make_answer(call, event, arena) && call_write(call, written);
     pthread_mutex_unlock(&api->event_lock);
     return submitted;

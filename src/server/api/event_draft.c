@@ -3,7 +3,7 @@
 #include "body.h"
 #include "instant.h"
 
-enum { DOCUMENT_OVERHEAD_MAX = 4096 };
+enum { DOCUMENT_OVERHEAD_MAX = 4096, SNAPSHOTS_FEW = 16 };
 
 /* ---- attributes ---- */
 
@@ -128,11 +128,10 @@ static bool read_relationships(struct call *call, const struct request_document 
     return true;
 }
 
-static bool check_included(struct call *call, struct json_object *resource)
+static bool check_included(struct call *call, struct json_object *resource, struct resource *snapshot)
 {
     struct json_object *part;
-    struct bytes type, id;
-    if (!jsonapi_read_linkage(call, resource, "", &type, &id)) {
+    if (!jsonapi_read_linkage(call, resource, "", &snapshot->type, &snapshot->id)) {
         call->failure.error = API_INCLUDED_INVALID;
         return false;
     }
@@ -163,13 +162,21 @@ static bool read_included(struct call *call, const struct request_document *docu
     if (!json_object_is_type(included, json_type_array))
         return call_fail(call, API_DOCUMENT_INVALID, SOURCE_POINTER, "/included",
                          "included must be a list of resource objects.");
-    for (size_t i = 0; i < json_object_array_length(included); i++) {
+    size_t count = json_object_array_length(included);
+    struct arena *arena = count > SNAPSHOTS_FEW ? &call->scratch : &call->request->arena;
+    draft->snapshots = arena_zero(arena, count * sizeof *draft->snapshots + 1);
+    if (!draft->snapshots)
+        return call_too_large(call);
+    for (size_t i = 0; i < count; i++) {
         struct json_object *resource = json_object_array_get_idx(included, i);
-        if (!check_included(call, resource))
+        struct resource *snapshot = &draft->snapshots[draft->snapshot_count++];
+        if (!check_included(call, resource, snapshot))
             return call_within(call, "/included", call_printf(call, "%zu", i));
         if (i)
             text_putc(&draft->included, ',');
+        size_t begin = draft->included.len;
         json_put(&draft->included, resource);
+        snapshot->json.len = draft->included.len - begin;
     }
     return true;
 }
@@ -182,6 +189,22 @@ bool event_draft_read(struct call *call, const struct request_document *document
            read_included(call, document, draft);
 }
 
+/* Most events carry the resource that they are about, whose name is kept already. */
+static bool keep_snapshot_names(struct call *call, const struct event_draft *draft)
+{
+    struct arena *arena = draft->snapshot_count > SNAPSHOTS_FEW ? &call->scratch : &call->request->arena;
+    for (int i = 0; i < draft->snapshot_count; i++) {
+        struct resource *snapshot = &draft->snapshots[i];
+        bool own = bytes_equal(snapshot->type, draft->resource_type) &&
+                   bytes_equal(snapshot->id, draft->resource_id);
+        snapshot->type = own ? draft->resource_type : arena_copy(arena, snapshot->type);
+        snapshot->id = own ? draft->resource_id : arena_copy(arena, snapshot->id);
+        if (!snapshot->type.data || !snapshot->id.data)
+            return call_too_large(call);
+    }
+    return true;
+}
+
 bool event_draft_keep(struct call *call, struct arena *arena, struct event_draft *draft)
 {
     struct bytes *const texts[] = {&draft->event_type, &draft->resource_type, &draft->resource_id};
@@ -190,6 +213,8 @@ bool event_draft_keep(struct call *call, struct arena *arena, struct event_draft
         if (!texts[i]->data)
             return call_too_large(call);
     }
+    if (!keep_snapshot_names(call, draft))
+        return false;
     call_release_body(call);
     return !(draft->relationships.overflow || draft->included.overflow) || call_too_large(call);
 }
@@ -199,9 +224,31 @@ size_t event_draft_len(const struct event_draft *draft)
     return draft->relationships.len + draft->included.len + DOCUMENT_OVERHEAD_MAX;
 }
 
-bool event_draft_render(struct call *call, struct arena *arena, const struct event_draft *draft, int64_t id,
-                        int64_t now_ms, struct event *event)
+static bool is_destroyed(struct bytes event_type)
 {
+    static const char suffix[] = "_destroyed";
+    size_t len = sizeof suffix - 1;
+    return event_type.len > len && memcmp(event_type.data + event_type.len - len, suffix, len) == 0;
+}
+
+/* body_render puts what is included behind all else, as it is, one behind the other. */
+static void place_snapshots(const struct event_draft *draft, struct store_op *op)
+{
+    struct bytes document = op->event.event.document;
+    const char *at = document.data + document.len - (sizeof "]}" - 1) - draft->included.len;
+    for (int i = 0; i < draft->snapshot_count; i++) {
+        draft->snapshots[i].json.data = at;
+        at += draft->snapshots[i].json.len + (sizeof "," - 1);
+    }
+    op->event.included = draft->snapshots;
+    op->event.included_count = draft->snapshot_count;
+    op->event.destroyed = draft->resource_type.len && is_destroyed(draft->event_type);
+}
+
+bool event_draft_render(struct call *call, struct arena *arena, const struct event_draft *draft, int64_t id,
+                        int64_t now_ms, struct store_op *op)
+{
+    struct event *event = &op->event.event;
     struct text document;
     struct body_parts parts = {.id = id,
                                .event_type = draft->event_type,
@@ -220,5 +267,8 @@ bool event_draft_render(struct call *call, struct arena *arena, const struct eve
     text_init(&document, arena, event_draft_len(draft));
     body_render(&document, &parts, &event->stamp_offset);
     event->document = text_bytes(&document);
-    return !document.overflow || call_too_large(call);
+    if (document.overflow)
+        return call_too_large(call);
+    place_snapshots(draft, op);
+    return true;
 }

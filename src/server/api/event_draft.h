@@ -11,6 +11,8 @@ struct event_draft {
     bool created_at_given;
     int64_t owner_id;                    /* set it first: to the caller */
     struct text relationships, included; /* init them first; JSON, as body_render takes them */
+    struct resource *snapshots;          /* of `included`, in its order */
+    int snapshot_count;
 };
 
 /* The texts may view the call's JSON until event_draft_keep. False: call->failure. */
@@ -19,6 +21,7 @@ bool event_draft_read(struct call *call, const struct request_document *document
 bool event_draft_keep(struct call *call, struct arena *arena, struct event_draft *draft);
 /* What its document will take of an arena, about. */
 size_t event_draft_len(const struct event_draft *draft);
-/* The event and its frozen document, on the arena. Hold api->event_lock from the id to the submission. */
+/* The op's event, its frozen document on the arena, and the snapshots in there. Hold api->event_lock from the
+ * id to the submission. */
 bool event_draft_render(struct call *call, struct arena *arena, const struct event_draft *draft, int64_t id,
-                        int64_t now_ms, struct event *event);
+                        int64_t now_ms, struct store_op *op);
