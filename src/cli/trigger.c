@@ -2,6 +2,7 @@
 #include "client.h"
 #include "command.h"
 #include "json.h"
+#include "own_types.h"
 #include "push.h"
 #include "terminal.h"
 #include "text.h"
@@ -18,7 +19,7 @@ static const char details[] =
 
 struct trigger {
     struct client_options server;
-    const char *to, *api_key, *scenario;
+    const char *to, *api_key, *scenario, *own_types;
     bool all, json;
     const struct usage *usage;
     struct catalogue *catalogue;
@@ -207,6 +208,7 @@ int trigger_main(int argc, char **argv)
          "POSTHORN_API_KEY"},
         {"all", OPTION_FLAG, &trigger.all, NULL, "every documented type, in the catalogue's order"},
         {"scenario", OPTION_TEXT, &trigger.scenario, "NAME", "a whole story (`posthorn catalog scenarios`)"},
+        OWN_TYPES_OPTION_ROW(trigger.own_types),
         CLIENT_OPTION_ROWS(trigger.server),
         {"json", OPTION_FLAG, &trigger.json, NULL, "a JSON object a line"},
     };
@@ -223,7 +225,10 @@ int trigger_main(int argc, char **argv)
     if (outcome != OPTIONS_GO)
         return outcome == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
     trigger.usage = &usage;
-    trigger.catalogue = catalogue_open();
+    trigger.catalogue = own_types_open(&usage, trigger.own_types, &code);
+    if (!trigger.catalogue)
+        return code;
+    code = EXIT_USAGE;
     if (choose(&trigger, argv + argc - name_count, name_count))
         code = trigger.to ? push_all(&trigger) : post_all(&trigger);
     catalogue_close(trigger.catalogue);
