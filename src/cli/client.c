@@ -20,6 +20,7 @@ const char client_server_default[] = "http://127.0.0.1:8080";
 
 struct client {
     const char *command, *server;
+    const char *server_ca, *client_cert, *client_key; /* NULL: none */
     CURL *curl;
     struct curl_slist *headers;
     struct arena kept;   /* until the client is closed */
@@ -37,6 +38,9 @@ int client_open(const struct usage *usage, const struct client_options *options,
         return options_wrong(usage, "the API key has a line break in it");
     struct client *client = memory_zero(1, sizeof *client);
     client->command = usage->command;
+    client->server_ca = options->server_ca;
+    client->client_cert = options->client_cert;
+    client->client_key = options->client_key;
     arena_init(&client->kept, MEMORY_LEN_MAX);
     arena_init(&client->answer, ANSWER_MEMORY_MAX);
     struct bytes server = bytes_of(options->server ? options->server : client_server_default);
@@ -112,6 +116,12 @@ bool client_call(struct client *client, const char *method, const char *path, co
     curl_easy_setopt(client->curl, CURLOPT_ERRORBUFFER, detail);
     curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, on_data);
     curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, client);
+    if (client->server_ca)
+        curl_easy_setopt(client->curl, CURLOPT_CAINFO, client->server_ca);
+    if (client->client_cert)
+        curl_easy_setopt(client->curl, CURLOPT_SSLCERT, client->client_cert);
+    if (client->client_key)
+        curl_easy_setopt(client->curl, CURLOPT_SSLKEY, client->client_key);
     if (body) {
         curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, body);
         curl_easy_setopt(client->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
@@ -157,15 +167,18 @@ static void print_error(const struct client *client, const struct client_answer 
     arena_fini(&arena);
 }
 
-bool client_expect(struct client *client, int status, const char *method, const char *path, const char *body,
-                   struct client_answer *answer)
+bool client_check(const struct client *client, int status, const struct client_answer *answer)
 {
-    if (!client_call(client, method, path, body, answer))
-        return false;
-    if (answer->status == status && answer->json)
+    if (answer->status == status && (answer->json || status == 204))
         return true;
     print_error(client, answer);
     return false;
+}
+
+bool client_expect(struct client *client, int status, const char *method, const char *path, const char *body,
+                   struct client_answer *answer)
+{
+    return client_call(client, method, path, body, answer) && client_check(client, status, answer);
 }
 
 const char *client_escape(struct client *client, const char *text)

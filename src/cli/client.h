@@ -8,17 +8,22 @@
 
 struct json_object;
 
-/* Where the server is and who asks; every such command has these two options, and the environment. */
+/* Where the server is and who asks; every such command has these options, and the environment. The last three
+ * are for a server with a private authority, or one that demands client certificates. */
 struct client_options {
     const char *server, *key;
+    const char *server_ca, *client_cert, *client_key;
 };
 extern const char client_server_default[]; /* "http://127.0.0.1:8080" */
-#define CLIENT_OPTION_ROWS(options)                                                                          \
-    {"server",         OPTION_TEXT, &(options).server, "URL", "the server [http://127.0.0.1:8080]",          \
-     "POSTHORN_SERVER"},                                                                                     \
-    {                                                                                                        \
-        "key", OPTION_TEXT, &(options).key, "KEY", "your API key", "POSTHORN_KEY"                            \
-    }
+/* clang-format off */
+#define CLIENT_OPTION_ROWS(o)                                                                               \
+    {"server", OPTION_TEXT, &(o).server, "URL", "the server [http://127.0.0.1:8080]", "POSTHORN_SERVER"},   \
+    {"key", OPTION_TEXT, &(o).key, "KEY", "your API key", "POSTHORN_KEY"},                                  \
+    {"server-ca", OPTION_TEXT, &(o).server_ca, "FILE", "who may vouch for the server", "POSTHORN_SERVER_CA"}, \
+    {"client-cert", OPTION_TEXT, &(o).client_cert, "FILE", "a certificate to show to the server",           \
+     "POSTHORN_CLIENT_CERT"},                                                                               \
+    {"client-key", OPTION_TEXT, &(o).client_key, "FILE", "its private key", "POSTHORN_CLIENT_KEY"}
+/* clang-format on */
 
 struct client;
 
@@ -38,5 +43,7 @@ bool client_call(struct client *client, const char *method, const char *path, co
 /* client_call, and anything but `status` is an error: stderr then has what the server said of it. */
 bool client_expect(struct client *client, int status, const char *method, const char *path, const char *body,
                    struct client_answer *answer);
+/* What is left of client_expect once the answer is there. */
+bool client_check(const struct client *client, int status, const struct client_answer *answer);
 /* For a path or query: %-encoded, on the client's memory until it is closed. */
 const char *client_escape(struct client *client, const char *text);

@@ -24,3 +24,4 @@ int events_main(int argc, char **argv);
 int deliveries_main(int argc, char **argv);
 int catalog_main(int argc, char **argv);
 int postman_main(int argc, char **argv);
+int mtls_main(int argc, char **argv);

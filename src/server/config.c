@@ -338,7 +338,8 @@ static bool load_file(struct loading *loading, const char *path)
 
 static bool belongs_to_the_cli(const char *name)
 {
-    static const char *const theirs[] = {"config", "server", "key", "api-key"};
+    static const char *const theirs[] = {"config",    "server",      "key",       "api-key",
+                                         "server-ca", "client-cert", "client-key"};
     for (size_t i = 0; i < sizeof theirs / sizeof *theirs; i++)
         if (strcmp(name, theirs[i]) == 0)
             return true;
