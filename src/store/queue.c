@@ -66,6 +66,7 @@ bool queue_submit(struct queue *queue, struct queue_job *job)
         queue->waiting.count++;
         wake(queue);
     }
+        job->group = 1;
     pthread_mutex_unlock(&queue->lock);
     return taken;
 }
@@ -75,6 +76,27 @@ void queue_offer(struct queue *queue, struct store_work **boxes, int count)
     pthread_mutex_lock(&queue->lock);
     boxes_add(&queue->offered, &queue->offered_count, &queue->offered_cap, boxes, count);
     wake(queue);
+bool queue_submit_many(struct queue *queue, struct queue_job *const *jobs, int count)
+{
+    assert(count > 0);
+    for (int i = 0; i < count; i++) {
+        jobs[i]->group = count - i;
+        jobs[i]->next = i + 1 < count ? jobs[i + 1] : NULL;
+    }
+    pthread_mutex_lock(&queue->lock);
+    bool taken =
+        count <= queue->config.batch_max && queue->waiting.count + count <= queue->config.waiting_max;
+    if (taken) {
+        assert(!queue->closing);
+        *queue->waiting.end = jobs[0];
+        queue->waiting.end = &jobs[count - 1]->next;
+        queue->waiting.count += count;
+        wake(queue);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return taken;
+}
+
     pthread_mutex_unlock(&queue->lock);
 }
 
@@ -164,6 +186,8 @@ static enum store_status write_some(struct queue *queue, struct queue_job **jobs
     if (status == STORE_BROKEN && !queue->broken) {
         queue->broken = true;
         queue->config.on_broken(queue->config.ctx, status);
+        if (count + queue->waiting.first->group > queue->config.batch_max)
+            break; /* it would be torn: it is the next transaction's */
     }
     return status;
 }

@@ -106,7 +106,7 @@ static void on_done(struct queue_job *job, enum store_status status)
     pthread_mutex_unlock(&bench->store.lock);
 }
 
-static struct bench *bench_open(int waiting_max)
+static struct bench *bench_open_with(int waiting_max, int batch_max)
 {
     struct bench *bench = calloc(1, sizeof *bench);
     assert_non_null(bench);
@@ -118,13 +118,18 @@ static struct bench *bench_open(int waiting_max)
     struct queue_config config = {.engine = &fake,
                                   .store = &bench->store,
                                   .clock = clock_system(),
-                                  .batch_max = JOBS_MAX,
+                                  .batch_max = batch_max,
                                   .waiting_max = waiting_max,
                                   .on_work = on_work,
                                   .on_broken = on_broken,
                                   .ctx = bench};
     bench->queue = queue_open(&config);
     return bench;
+}
+
+static struct bench *bench_open(int waiting_max)
+{
+    return bench_open_with(waiting_max, JOBS_MAX);
 }
 
 static void bench_close(struct bench *bench)
@@ -141,6 +146,17 @@ static bool submit(struct bench *bench, int number, enum store_op_kind kind)
     *job = (struct queue_job){.op = {.kind = kind}, .done = on_done, .ctx = bench};
     job->op.event.requester_id = number; /* to be told apart; outcomes have an id in the same place */
     return queue_submit(bench->queue, job);
+}
+
+static bool submit_many(struct bench *bench, int first, int count)
+{
+    struct queue_job *jobs[JOBS_MAX];
+    for (int i = 0; i < count; i++) {
+        jobs[i] = &bench->jobs[first + i];
+        *jobs[i] = (struct queue_job){.op = {.kind = STORE_EVENT}, .done = on_done, .ctx = bench};
+        jobs[i]->op.event.requester_id = first + i;
+    }
+    return queue_submit_many(bench->queue, jobs, count);
 }
 
 static void gate(struct bench *bench, bool closed)
@@ -187,6 +203,42 @@ static void one_commit_for_many(void **state)
         assert_int_equal(bench->order[i], i);
         assert_int_equal(bench->results[i], STORE_OK);
     }
+    bench_close(bench);
+}
+
+/* A group is in one transaction, whatever stands before it. */
+static void groups_stay_whole(void **state)
+{
+    struct bench *bench = bench_open_with(40, 16);
+    hold_one(bench, 0);
+    for (int i = 1; i <= 10; i++)
+        assert_true(submit(bench, i, STORE_EVENT));
+    assert_true(submit_many(bench, 11, 10));
+    assert_true(submit_many(bench, 21, 6));
+    assert_true(submit(bench, 27, STORE_EVENT));
+    gate(bench, false);
+    await(bench, &bench->results_count, 28);
+    assert_int_equal(bench->store.writes, 4);
+    assert_int_equal(bench->store.seen[1].ops, 10);
+    assert_int_equal(bench->store.seen[2].ops, 16);
+    assert_int_equal(bench->store.seen[3].ops, 1);
+    for (int i = 0; i < 28; i++)
+        assert_int_equal(bench->order[i], i);
+    bench_close(bench);
+}
+
+static void groups_are_taken_whole(void **state)
+{
+    struct bench *bench = bench_open_with(10, 8);
+    hold_one(bench, 0);
+    assert_true(submit_many(bench, 1, 6));
+    assert_false(submit_many(bench, 7, 5)); /* room for four */
+    assert_false(submit_many(bench, 7, 9)); /* never */
+    assert_true(submit_many(bench, 7, 4));
+    assert_false(submit(bench, 11, STORE_EVENT));
+    gate(bench, false);
+    await(bench, &bench->results_count, 11);
+    assert_int_equal(bench->results_count, 11);
     bench_close(bench);
 }
 
@@ -393,6 +445,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_commit_for_many),
+        cmocka_unit_test(groups_stay_whole),
+        cmocka_unit_test(groups_are_taken_whole),
         cmocka_unit_test(full_queue_refuses_but_outcomes),
         cmocka_unit_test(full_disk_still_records_outcomes),
         cmocka_unit_test(full_for_outcomes_too),
