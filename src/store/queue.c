@@ -61,21 +61,16 @@ bool queue_submit(struct queue *queue, struct queue_job *job)
     if (taken) {
         assert(!queue->closing || job->op.kind == STORE_OUTCOME);
         job->next = NULL;
+        job->group = 1;
         *queue->waiting.end = job;
         queue->waiting.end = &job->next;
         queue->waiting.count++;
         wake(queue);
     }
-        job->group = 1;
     pthread_mutex_unlock(&queue->lock);
     return taken;
 }
 
-void queue_offer(struct queue *queue, struct store_work **boxes, int count)
-{
-    pthread_mutex_lock(&queue->lock);
-    boxes_add(&queue->offered, &queue->offered_count, &queue->offered_cap, boxes, count);
-    wake(queue);
 bool queue_submit_many(struct queue *queue, struct queue_job *const *jobs, int count)
 {
     assert(count > 0);
@@ -97,6 +92,11 @@ bool queue_submit_many(struct queue *queue, struct queue_job *const *jobs, int c
     return taken;
 }
 
+void queue_offer(struct queue *queue, struct store_work **boxes, int count)
+{
+    pthread_mutex_lock(&queue->lock);
+    boxes_add(&queue->offered, &queue->offered_count, &queue->offered_cap, boxes, count);
+    wake(queue);
     pthread_mutex_unlock(&queue->lock);
 }
 
@@ -158,6 +158,8 @@ static int take(struct queue *queue)
     }
     int count = 0;
     for (; count < queue->config.batch_max && queue->waiting.first; count++) {
+        if (count + queue->waiting.first->group > queue->config.batch_max)
+            break; /* it would be torn: it is the next transaction's */
         queue->batch[count] = queue->waiting.first;
         queue->waiting.first = queue->batch[count]->next;
     }
@@ -186,8 +188,6 @@ static enum store_status write_some(struct queue *queue, struct queue_job **jobs
     if (status == STORE_BROKEN && !queue->broken) {
         queue->broken = true;
         queue->config.on_broken(queue->config.ctx, status);
-        if (count + queue->waiting.first->group > queue->config.batch_max)
-            break; /* it would be torn: it is the next transaction's */
     }
     return status;
 }
