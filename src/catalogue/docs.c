@@ -3,6 +3,7 @@
 #include "json.h"
 
 enum { EXAMPLE_LEN_MAX = 1 << 20 };
+#define EXAMPLE_ID "8"
 
 static const char style[] =
     ":root{color-scheme:light dark;--ink:#1c1e21;--faint:#5c6370;--line:#d9dce1;--paper:#fff;--box:#f5f6f8;"
@@ -61,12 +62,19 @@ static const char *text_of(struct json_object *object, const char *name)
 
 /* ---- examples ------------------------------------------------------------------------------------------ */
 
-/* Inside single quotes of a shell, as HTML. */
+/* Inside single quotes of a shell, as HTML. The event's id is a new one each time the command is run. */
 static void put_quoted(struct text *out, struct bytes piece)
 {
+    static const char id[] = "\"id\": \"" EXAMPLE_ID;
+    const char *id_at = memmem(piece.data, piece.len, id, sizeof id - 1);
+    size_t id_from = id_at ? (size_t)(id_at - piece.data) + sizeof id - sizeof EXAMPLE_ID : piece.len;
+
     text_putc(out, '\'');
     for (size_t i = 0; i < piece.len; i++) {
-        if (piece.data[i] == '\'')
+        if (i == id_from) {
+            text_puts(out, "'$(date +%s%N)'");
+            i += sizeof EXAMPLE_ID - 2;
+        } else if (piece.data[i] == '\'')
             text_puts(out, "'\\''");
         else
             put_escaped(out, bytes_make(piece.data + i, 1));
