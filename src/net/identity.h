@@ -48,7 +48,7 @@ enum identity_part { IDENTITY_WHOLE, IDENTITY_CERTIFICATE, IDENTITY_KEY, IDENTIT
     X(CERTIFICATE_SYNTAX, "certificate_syntax", CERTIFICATE,                                                 \
       "this must be one to ten certificates in PEM, the private key's own first")                            \
     X(CERTIFICATE_IS_KEY, "certificate_holds_key", CERTIFICATE,                                              \
-      "there is a private key among the certificates; it belongs into private_key")                          \
+      "there is a private key among the certificates, where everybody may read it")                          \
     X(CERTIFICATE_WEAK, "certificate_weak", CERTIFICATE,                                                     \
       "the certificate's key or signature is too weak for TLS today (RSA needs 2048 bits, hashes SHA-256)")  \
     X(CERTIFICATE_EXPIRED, "certificate_expired", CERTIFICATE, "the certificate has expired")                \

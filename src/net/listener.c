@@ -525,7 +525,7 @@ const char *listener_error_sentence(enum listener_error error)
     case LISTENER_DENIED:
         return "not permitted; ports below 1024 need the right to bind them";
     case LISTENER_TLS:
-        return "the certificate, its key or the client CA cannot be used";
+        return "the certificate, its key or the client authorities cannot be used; the log says why";
     case LISTENER_FAILED:
         break;
     }

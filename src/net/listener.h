@@ -53,7 +53,9 @@ struct listener_config {
     size_t arena_len_max;
     int connections_max;
     int idle_seconds;
-    const char *tls_cert_file, *tls_key_file, *tls_client_ca_file; /* NULL: plain HTTP */
+    /* NULL: plain HTTP. With client authorities, whoever shows no certificate of theirs is refused with 403.
+     */
+    const char *tls_cert_file, *tls_key_file, *tls_client_ca_file;
     /* Headers are here, the body is not: return 0 to go on, or a status to refuse with (after which `handle`
      * is not called, and `on_refused` shapes the answer). May be NULL. */
     int (*accept_head)(void *ctx, struct listener_request *request);
@@ -70,7 +72,7 @@ enum listener_error {
     LISTENER_BAD_ADDRESS,
     LISTENER_IN_USE,
     LISTENER_DENIED,
-    LISTENER_TLS,
+    LISTENER_TLS, /* the log says which file, and why */
     LISTENER_FAILED
 };
 const char *listener_error_sentence(enum listener_error error);

@@ -81,6 +81,7 @@ struct listener_tls {
     char *cert, *key, *client_ca; /* PEM; all NULL without TLS */
 };
 
+/* False: the log says which file, and what is wrong with it. */
 bool listener_tls_load(const struct listener_config *config, struct listener_tls *tls);
 void listener_tls_forget(struct listener_tls *tls);
 /* At most LISTENER_TLS_OPTIONS_MAX; returns how many. The PEM texts must live until the daemon runs. */

@@ -179,6 +179,9 @@ int api_accept_head(void *ctx, struct listener_request *request)
 void api_on_refused(void *ctx, struct listener_request *request, int status, struct listener_reply *reply)
 {
     static const char *const details[] = {[API_AUTH_INVALID] = "The API key is missing, unknown or revoked.",
+                                          [API_CLIENT_CERTIFICATE] =
+                                              "Connect with a certificate, for clients, from the authorities "
+                                              "that this server trusts.",
                                           [API_BODY_TOO_LARGE] = "A body has at most 1 MiB.",
                                           [API_TARGET_TOO_LONG] = "A request line has at most 8 KiB.",
                                           [API_HEADERS_TOO_LARGE] =

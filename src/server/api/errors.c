@@ -16,6 +16,8 @@ enum api_error api_error_of_status(int status)
     switch (status) {
     case 401:
         return API_AUTH_INVALID;
+    case 403: /* the listener refuses nothing else with it */
+        return API_CLIENT_CERTIFICATE;
     case 404:
         return API_NOT_FOUND;
     case 405:

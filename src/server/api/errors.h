@@ -23,6 +23,7 @@
     X(AUTH_INVALID, 401, "auth_invalid", "The API key is not valid")                                         \
     X(FORBIDDEN, 403, "forbidden", "Not allowed for this user")                                              \
     X(ADDRESS, 403, "address_not_allowed", "Not allowed from this address")                                  \
+    X(CLIENT_CERTIFICATE, 403, "client_certificate", "A client certificate is required")                     \
     X(ATTRIBUTE_READ_ONLY, 403, "attribute_read_only", "The attribute is read-only")                         \
     X(ID_NOT_ACCEPTED, 403, "id_not_accepted", "The server chooses ids")                                     \
     X(NOT_FOUND, 404, "not_found", "Not found")                                                              \
