@@ -4,8 +4,10 @@
 #include "command.h"
 #include "digest.h"
 #include "ids.h"
+#include "instant.h"
 #include "json.h"
 #include "memory.h"
+#include "posthorn.h"
 #include "sender.h"
 
 #include <netdb.h>
@@ -13,15 +15,18 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { BODY_LEN_MAX = 1 << 20, MEMORY_LEN_MAX = 8 * BODY_LEN_MAX };
+enum { BODY_LEN_MAX = 1 << 20 };
 
 struct push {
     struct url url;
     char digest[DIGEST_HEX_LEN + 1]; /* empty: no key */
+    struct posthorn_signer *signers[OPTION_LIST_MAX];
+    int signer_count;
     struct clock clock;
     struct ids ids;
     struct log *log;
     uv_loop_t loop;
+    bool loop_open;
     struct sender *sender;
 };
 
@@ -55,7 +60,19 @@ static void resolve_locally(struct url *url)
     freeaddrinfo(found);
 }
 
-int push_open(const struct usage *usage, const char *url, const char *key, struct push **out)
+static bool open_signers(struct push *push, const struct option_list *secrets)
+{
+    for (int i = 0; i < secrets->count; i++) {
+        struct posthorn_text secret = {secrets->items[i], strlen(secrets->items[i])};
+        if (posthorn_signer_open(secret, &push->signers[i]) != POSTHORN_OK)
+            return false;
+        push->signer_count++;
+    }
+    return true;
+}
+
+int push_open(const struct usage *usage, const char *url, const char *key, const struct option_list *secrets,
+              struct push **out)
 {
     struct push *push = memory_zero(1, sizeof *push);
     enum url_error error = url_parse(bytes_of(url), &push->url);
@@ -69,11 +86,16 @@ int push_open(const struct usage *usage, const char *url, const char *key, struc
     resolve_locally(&push->url);
     if (key)
         digest_sha256_hex(bytes_of(key), push->digest);
+    if (!open_signers(push, secrets)) {
+        push_close(push);
+        return options_wrong(usage, "--secret takes whsec_... or whsk_...; this one cannot be read");
+    }
     push->clock = clock_system();
     digest_random(&node, sizeof node); /* two commands at once must not use the same ids */
     push->ids.node = node % 1024;
     push->log = log_open(STDERR_FILENO, LOG_LEVEL_ERROR, false, push->clock);
     uv_loop_init(&push->loop);
+    push->loop_open = true;
     push->sender = sender_open(&(struct sender_config){.loop = &push->loop,
                                                        .clock = push->clock,
                                                        .limits = sender_limits_default(),
@@ -98,8 +120,12 @@ void push_close(struct push *push)
         uv_run(&push->loop, UV_RUN_DEFAULT);
         sender_free(push->sender);
     }
-    uv_loop_close(&push->loop);
-    log_close(push->log);
+    if (push->loop_open)
+        uv_loop_close(&push->loop);
+    if (push->log)
+        log_close(push->log);
+    for (int i = 0; i < push->signer_count; i++)
+        posthorn_signer_close(push->signers[i]);
     free(push);
 }
 
@@ -137,25 +163,55 @@ static struct bytes elements(struct arena *arena, struct json_object *included)
     return text_bytes(&out);
 }
 
-static void render(struct push *push, struct arena *arena, struct json_object *example, struct text *document,
-                   struct push_outcome *outcome)
+bool push_render(struct push *push, struct arena *arena, struct json_object *document,
+                 struct push_event *event)
 {
-    struct json_object *data = json_get_object(example, "data");
+    struct json_object *data = json_get_object(document, "data");
+    struct json_object *attributes = json_get_object(data, "attributes");
     struct json_object *relationships = json_get_object(data, "relationships");
     struct json_object *resource = json_get_object(json_get_object(relationships, "resource"), "data");
     int64_t now_ms = clock_wall_ms(&push->clock);
-    struct body_parts parts = {.id = ids_next(&push->ids, now_ms), .created_at_ms = now_ms};
+    struct body_parts parts = {.created_at_ms = now_ms};
+    struct bytes given;
+    struct text body;
     uint32_t stamp_offset;
 
-    json_get_text(json_get_object(data, "attributes"), "event_type", &parts.event_type);
+    if (!json_get_text(data, "id", &given) || !bytes_to_int64(given, &parts.id))
+        parts.id = ids_next(&push->ids, now_ms);
+    if (json_get_text(attributes, "created_at", &given))
+        instant_parse(given, &parts.created_at_ms);
+    json_get_text(attributes, "event_type", &parts.event_type);
     json_get_text(resource, "type", &parts.resource_type);
     json_get_text(resource, "id", &parts.resource_id);
     parts.relationships = further_relationships(arena, relationships);
-    parts.included = elements(arena, json_get_array(example, "included"));
-    text_init(document, arena, BODY_LEN_MAX);
-    body_render(document, &parts, &stamp_offset);
-    body_stamp(document->data, document->len, stamp_offset, clock_wall_ms(&push->clock));
-    snprintf(outcome->id, sizeof outcome->id, "%lld", (long long)parts.id);
+    parts.included = elements(arena, json_get_array(document, "included"));
+    text_init(&body, arena, BODY_LEN_MAX);
+    body_render(&body, &parts, &stamp_offset);
+    if (body.overflow)
+        return false;
+    body_stamp(body.data, body.len, stamp_offset, now_ms);
+    snprintf(event->id, sizeof event->id, "%lld", (long long)parts.id);
+    event->body = text_bytes(&body);
+    return true;
+}
+
+void push_sign(struct push *push, const struct push_event *event, int64_t at_s,
+               char signatures[PUSH_SIGNATURES_LEN])
+{
+    struct posthorn_text id = {event->id, strlen(event->id)}, body = {event->body.data, event->body.len};
+    size_t len = 0;
+
+    signatures[0] = '\0';
+    for (int i = 0; i < push->signer_count; i++) {
+        char one[POSTHORN_SIGNATURE_LEN_MAX];
+        if (posthorn_signer_sign(push->signers[i], id, at_s, body, one) == POSTHORN_OK)
+            len += (size_t)snprintf(signatures + len, PUSH_SIGNATURES_LEN - len, "%s%s", len ? " " : "", one);
+    }
+}
+
+int64_t push_now_ms(const struct push *push)
+{
+    return clock_wall_ms(&push->clock);
 }
 
 /* ---- sending ------------------------------------------------------------------------------------------- */
@@ -175,24 +231,30 @@ static void on_done(void *ctx, uint32_t tag, const struct sender_result *result)
     waiting->done = true;
 }
 
-void push_send(struct push *push, struct json_object *example, struct push_outcome *outcome)
+static void add_header(struct sender_request *request, const char *name, const char *value)
 {
-    struct sender_request request = {.pool_key = 1, .url = push->url};
+    if (*value)
+        request->headers[request->header_count++] = (struct sender_header){bytes_of(name), bytes_of(value)};
+}
+
+void push_send(struct push *push, const struct push_event *event, struct push_outcome *outcome)
+{
+    struct sender_request request = {.pool_key = 1, .url = push->url, .body = event->body};
     struct waiting waiting = {.outcome = outcome};
-    struct arena arena;
-    struct text document;
+    char signatures[PUSH_SIGNATURES_LEN], timestamp[24];
+    int64_t at_s = clock_wall_ms(&push->clock) / 1000;
 
     *outcome = (struct push_outcome){0};
-    arena_init(&arena, MEMORY_LEN_MAX);
-    render(push, &arena, example, &document, outcome);
-    request.body = text_bytes(&document);
-    request.headers[request.header_count++] =
-        (struct sender_header){bytes_of("Content-Type"), bytes_of("application/json")};
-    if (push->digest[0])
-        request.headers[request.header_count++] =
-            (struct sender_header){bytes_of("WEBHOOK-AUTH"), bytes_of(push->digest)};
+    push_sign(push, event, at_s, signatures);
+    snprintf(timestamp, sizeof timestamp, "%lld", (long long)at_s);
+    add_header(&request, "Content-Type", "application/json");
+    add_header(&request, "WEBHOOK-AUTH", push->digest);
+    if (signatures[0]) {
+        add_header(&request, "webhook-id", event->id);
+        add_header(&request, "webhook-timestamp", timestamp);
+        add_header(&request, "webhook-signature", signatures);
+    }
     sender_start(push->sender, &request, 0, on_done, &waiting);
     while (!waiting.done)
         uv_run(&push->loop, UV_RUN_ONCE);
-    arena_fini(&arena);
 }

@@ -4,6 +4,7 @@
  * No retries.
  */
 #pragma once
+#include "arena.h"
 #include "failure.h"
 #include "options.h"
 #include <stdint.h>
@@ -11,17 +12,33 @@
 struct json_object;
 struct push;
 
-/* EXIT_DONE, or another exit code, and stderr says what is wrong with the URL or with this machine. `key`
- * NULL: without WEBHOOK-AUTH. */
-int push_open(const struct usage *usage, const char *url, const char *key, struct push **push);
+/* EXIT_DONE, or another exit code, and stderr says what is wrong with the URL, a secret or this machine.
+ * `key` NULL: without WEBHOOK-AUTH. No `secrets`: without the second signature. */
+int push_open(const struct usage *usage, const char *url, const char *key, const struct option_list *secrets,
+              struct push **push);
 void push_close(struct push *push);
 
+/* An event as it goes over the wire, as often as you like. */
+struct push_event {
+    char id[24];
+    struct bytes body; /* on the arena */
+};
+
+/* `document` is a whole event document (amend_check); it gets a new id and the date of now where it has none.
+ * False: too large. */
+bool push_render(struct push *push, struct arena *arena, struct json_object *document,
+                 struct push_event *event);
+
+enum { PUSH_SIGNATURES_LEN = 2048 };
+/* The second signature of the event at `at_s`: what webhook-signature carries; "" without secrets. */
+void push_sign(struct push *push, const struct push_event *event, int64_t at_s,
+               char signatures[PUSH_SIGNATURES_LEN]);
+int64_t push_now_ms(const struct push *push);
+
 struct push_outcome {
-    char id[24]; /* of the event that was sent */
     enum failure failure;
     int status; /* 0: no answer */
     int64_t duration_ms;
 };
 
-/* `example` is a whole event document; it gets a new id and the dates of now. */
-void push_send(struct push *push, struct json_object *example, struct push_outcome *outcome);
+void push_send(struct push *push, const struct push_event *event, struct push_outcome *outcome);

@@ -291,7 +291,7 @@ test('row 34: and through trigger --to and every scenario', async (t) => {
     const handler = await exampleHandler(t);
     const scenarios = JSON.parse((await posthorn('catalog', 'scenarios', '--json')).stdout).map(({ name }) => name);
     assert.ok(scenarios.length >= 5);
-    assert.equal((await posthorn('trigger', '--all', '--to', handler.url, '--api-key', 'k')).code, 0);
+    assert.equal((await posthorn('trigger', '--every', '--to', handler.url, '--api-key', 'k')).code, 0);
     for (const name of scenarios) {
         const { code, stdout } = await posthorn('trigger', '--scenario', name, '--to', handler.url, '--api-key', 'k');
         assert.equal(code, 0, stdout);

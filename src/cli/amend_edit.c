@@ -1,0 +1,109 @@
+#include "amend.h"
+#include "json.h"
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { TEXT_LEN_MAX = 1 << 20, MEMORY_LEN_MAX = 4 * TEXT_LEN_MAX, PATH_LEN_MAX = 512 };
+
+static bool failed(const struct usage *usage, const char *what, const char *why)
+{
+    fprintf(stderr, "posthorn %s: %s: %s\n", usage->command, what, why);
+    return false;
+}
+
+static bool write_text(const struct usage *usage, struct json_object *document, char path[PATH_LEN_MAX])
+{
+    const char *folder = getenv("TMPDIR");
+    struct arena arena;
+    struct text text;
+
+    snprintf(path, PATH_LEN_MAX, "%.480s/posthorn-XXXXXX.json", folder && *folder ? folder : "/tmp");
+    int fd = mkostemps(path, 5, O_CLOEXEC);
+    if (fd < 0)
+        return failed(usage, path, strerrordesc_np(errno));
+    arena_init(&arena, MEMORY_LEN_MAX);
+    text_init(&text, &arena, TEXT_LEN_MAX);
+    json_put_pretty(&text, document);
+    text_putc(&text, '\n');
+    bool written = !text.overflow && write(fd, text.data, text.len) == (ssize_t)text.len;
+    close(fd);
+    arena_fini(&arena);
+    return written || failed(usage, path, "it could not be written");
+}
+
+/* $EDITOR may be a command with arguments, so a shell reads it, as everywhere; the path is an argument. */
+static bool run_editor(const struct usage *usage, const char *path)
+{
+    const char *editor = getenv("VISUAL");
+    if (!editor || !*editor)
+        editor = getenv("EDITOR");
+    if (!editor || !*editor)
+        editor = "vi";
+    char command[PATH_LEN_MAX];
+    snprintf(command, sizeof command, "%.480s \"$1\"", editor);
+    const char *const arguments[] = {"sh", "-c", command, "sh", path, NULL};
+    int status = 0;
+    pid_t child;
+    int error = posix_spawn(&child, "/bin/sh", NULL, NULL, (char *const *)arguments, environ);
+
+    if (error)
+        return failed(usage, editor, strerrordesc_np(error));
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    return (WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
+           failed(usage, editor, "the editor failed; nothing is sent");
+}
+
+static struct json_object *read_text(const struct usage *usage, const char *path)
+{
+    char *text = malloc(TEXT_LEN_MAX + 1);
+    FILE *file = fopen(path, "re");
+    struct json_object *document = NULL;
+    struct json_reading reading;
+
+    if (text && file) {
+        size_t len = fread(text, 1, TEXT_LEN_MAX, file);
+        text[len] = '\0';
+        document = json_read(text, len, true, &reading);
+        if (!document)
+            failed(usage, path, reading.problem.detail);
+    } else {
+        failed(usage, path, strerrordesc_np(errno));
+    }
+    if (file)
+        fclose(file);
+    free(text);
+    return document;
+}
+
+bool amend_edit(const struct usage *usage, struct json_object **document)
+{
+    char path[PATH_LEN_MAX], detail[AMEND_DETAIL_LEN];
+
+    if (!write_text(usage, *document, path))
+        return false;
+    if (!run_editor(usage, path)) {
+        unlink(path);
+        return false;
+    }
+    struct json_object *edited = read_text(usage, path);
+    if (edited && !amend_check(edited, detail))
+        failed(usage, path, detail);
+    else if (edited) {
+        unlink(path);
+        json_object_put(*document);
+        *document = edited;
+        return true;
+    }
+    json_object_put(edited);
+    fprintf(stderr, "Nothing is sent; your text is kept in %s\n", path);
+    return false;
+}

@@ -1,0 +1,18 @@
+/*
+ * progress: a bar for long work, on stderr and only on a terminal; it is gone when the work is done. What is
+ * printed meanwhile needs progress_clear before it.
+ */
+#pragma once
+#include "clock.h"
+#include <stdbool.h>
+
+struct progress {
+    bool on;
+    int64_t total, done;
+    int64_t begun_ms, drawn_ms;
+    struct clock clock;
+};
+
+void progress_begin(struct progress *progress, int64_t total);
+void progress_step(struct progress *progress);
+void progress_clear(struct progress *progress);

@@ -1,0 +1,142 @@
+/* The curl that does the same, for a shell. Keys are never printed: the line takes them from the
+ * environment. */
+#include "trigger.h"
+
+#include "command.h"
+#include "json.h"
+#include "push.h"
+#include "text.h"
+#include <stdio.h>
+
+enum { LINE_LEN_MAX = 4 << 20, MEMORY_LEN_MAX = 64 << 20 };
+
+/* 'text', with what a shell would take for the end of it written around. */
+static void put_quoted(struct text *line, struct bytes text)
+{
+    text_putc(line, '\'');
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] == '\'')
+            text_puts(line, "'\\''");
+        else
+            text_putc(line, text.data[i]);
+    }
+    text_putc(line, '\'');
+}
+
+static void put_url(struct text *line, const char *server, const char *path)
+{
+    struct bytes base = bytes_of(server);
+
+    while (*path && base.len > 0 && base.data[base.len - 1] == '/')
+        base.len--;
+    text_puts(line, strpbrk(server, "[]{}") ? "curl --globoff --request POST " : "curl --request POST ");
+    char *url = arena_printf(line->arena, "%.*s%s", BYTES_ARG(base), path);
+    put_quoted(line, bytes_of(url ? url : server));
+    text_puts(line, " \\\n");
+}
+
+static void put_body(struct text *line, struct bytes body)
+{
+    text_puts(line, "     --data-raw ");
+    put_quoted(line, body);
+    text_putc(line, '\n');
+}
+
+/* One event; false: too large. */
+static bool print(const struct trigger *trigger, const struct text *line)
+{
+    struct text object;
+
+    if (line->overflow)
+        return false;
+    if (!trigger->json) {
+        printf("%s", line->data);
+        return true;
+    }
+    text_init(&object, line->arena, LINE_LEN_MAX * 2);
+    text_puts(&object, "{\"curl\":");
+    text_put_json(&object, text_bytes(line));
+    text_puts(&object, "}");
+    printf("%s\n", object.data);
+    return !object.overflow;
+}
+
+static bool dry_post(const struct trigger *trigger, struct arena *arena, struct json_object *document)
+{
+    struct text line, body;
+
+    text_init(&body, arena, LINE_LEN_MAX / 4);
+    json_put(&body, document);
+    text_init(&line, arena, LINE_LEN_MAX);
+    put_url(&line, trigger->server.server ? trigger->server.server : client_server_default, "/api/events");
+    text_puts(&line, "     --header \"Authorization: $POSTHORN_KEY\" \\\n"
+                     "     --header 'Content-Type: application/json' \\\n"
+                     "     --header 'Accept: application/vnd.api+json' \\\n");
+    put_body(&line, text_bytes(&body));
+    return !body.overflow && print(trigger, &line);
+}
+
+static bool dry_push(const struct trigger *trigger, struct push *push, struct arena *arena,
+                     struct json_object *document)
+{
+    char signatures[PUSH_SIGNATURES_LEN];
+    struct push_event event;
+    struct text line;
+    int64_t at_s = push_now_ms(push) / 1000;
+
+    if (!push_render(push, arena, document, &event))
+        return false;
+    push_sign(push, &event, at_s, signatures);
+    text_init(&line, arena, LINE_LEN_MAX);
+    put_url(&line, trigger->to, "");
+    text_puts(&line, "     --header 'Content-Type: application/json' \\\n");
+    if (trigger->api_key)
+        text_puts(
+            &line,
+            "     --header \"WEBHOOK-AUTH: $(printf %s \"$POSTHORN_KEY\" | sha256sum | cut -c1-64)\" \\\n");
+    if (signatures[0])
+        text_printf(&line,
+                    "     --header 'webhook-id: %s' \\\n"
+                    "     --header 'webhook-timestamp: %lld' \\\n"
+                    "     --header 'webhook-signature: %s' \\\n",
+                    event.id, (long long)at_s, signatures);
+    put_body(&line, event.body);
+    return print(trigger, &line);
+}
+
+static void print_preface(const struct trigger *trigger)
+{
+    if (trigger->json)
+        return;
+    if (!trigger->to || trigger->api_key)
+        printf("# with your API key in POSTHORN_KEY\n");
+    if (trigger->to && trigger->secrets.count > 0)
+        printf("# the signature is good for five minutes\n");
+    if (trigger->times > 1)
+        printf("# all of it %lld times\n", (long long)trigger->times);
+    if (trigger->duplicate && !trigger->to)
+        printf("# each, once delivered, again with POST /api/deliveries/ID/resend\n");
+}
+
+int trigger_dry(struct trigger *trigger)
+{
+    struct push *push = NULL;
+    struct arena arena;
+    int code = trigger->to
+                   ? push_open(trigger->usage, trigger->to, trigger->api_key, &trigger->secrets, &push)
+                   : EXIT_DONE;
+    bool good = true;
+
+    if (code != EXIT_DONE)
+        return code;
+    print_preface(trigger);
+    for (int turn = 0; turn < trigger->story.count && good; turn++) {
+        struct json_object *document = trigger->story.documents[trigger_turn(trigger, turn)];
+        arena_init(&arena, MEMORY_LEN_MAX);
+        good = push ? dry_push(trigger, push, &arena, document) : dry_post(trigger, &arena, document);
+        arena_fini(&arena);
+    }
+    if (push)
+        push_close(push);
+    return good ? EXIT_DONE : EXIT_FAILED;
+}

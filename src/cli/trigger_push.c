@@ -1,0 +1,68 @@
+#include "trigger.h"
+
+#include "command.h"
+#include "instant.h"
+#include "json.h"
+#include "push.h"
+#include "text.h"
+#include <stdio.h>
+
+enum { ROUND_LEN_MAX = 64 << 20 };
+
+/* Rendered in the order of the story, so that ids and dates follow it whatever the order of sending. */
+static bool render_round(const struct trigger *trigger, struct push *push, struct arena *arena,
+                         struct push_event events[STORY_EVENTS_MAX])
+{
+    for (int i = 0; i < trigger->story.count; i++)
+        if (!push_render(push, arena, trigger->story.documents[i], &events[i])) {
+            fprintf(stderr, "posthorn trigger: an event is larger than 1 MiB\n");
+            return false;
+        }
+    return true;
+}
+
+static void push_one(struct trigger *trigger, struct push *push, const struct push_event *event,
+                     struct json_object *document)
+{
+    struct push_outcome outcome;
+
+    push_send(push, event, &outcome);
+    struct tally_entry entry = {.event_type = story_event_type(document), .id = event->id};
+    entry.status = outcome.status;
+    entry.good = outcome.failure == FAILURE_NONE && outcome.status == 200;
+    if (outcome.failure != FAILURE_NONE) {
+        entry.outcome = failure_name(outcome.failure);
+        entry.sentence = failure_sentence(outcome.failure);
+    } else {
+        entry.outcome = entry.good ? "delivered" : "unexpected_status";
+        entry.sentence = entry.good ? NULL : "only 200 acknowledges; the server would try again";
+    }
+    tally_add(trigger, &entry);
+}
+
+int trigger_push(struct trigger *trigger)
+{
+    struct push_event events[STORY_EVENTS_MAX];
+    struct arena arena;
+    struct push *push;
+    int code = push_open(trigger->usage, trigger->to, trigger->api_key, &trigger->secrets, &push);
+    bool rendered = true;
+
+    if (code != EXIT_DONE)
+        return code;
+    arena_init(&arena, ROUND_LEN_MAX);
+    tally_begin(trigger);
+    for (int64_t round = 0; round < trigger->times && rendered; round++) {
+        arena_reset(&arena);
+        rendered = render_round(trigger, push, &arena, events);
+        for (int turn = 0; turn < trigger->story.count && rendered; turn++) {
+            int index = trigger_turn(trigger, turn);
+            for (int i = 0; i < (trigger->duplicate ? 2 : 1); i++)
+                push_one(trigger, push, &events[index], trigger->story.documents[index]);
+        }
+    }
+    arena_fini(&arena);
+    push_close(push);
+    code = tally_end(trigger);
+    return rendered ? code : EXIT_FAILED;
+}

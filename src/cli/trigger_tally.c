@@ -1,0 +1,82 @@
+#include "trigger.h"
+
+#include "command.h"
+#include "text.h"
+#include <stdio.h>
+
+enum { FAILURES_SHOWN_MAX = 5, LINE_LEN_MAX = 4096 };
+
+void tally_begin(struct trigger *trigger)
+{
+    int64_t total = trigger->times * trigger->story.count * (trigger->duplicate ? 2 : 1);
+
+    trigger->tally = (struct tally){0};
+    progress_begin(&trigger->progress, trigger->times > 1 ? total : 0);
+    trigger->tally.begun_ms = clock_mono_ms(&trigger->progress.clock);
+}
+
+static void count(struct tally *tally, const char *outcome)
+{
+    size_t i = 0, last = sizeof tally->rows / sizeof *tally->rows - 1;
+
+    while (i < last && tally->rows[i].outcome && strcmp(tally->rows[i].outcome, outcome) != 0)
+        i++;
+    tally->rows[i].outcome = outcome;
+    tally->rows[i].count++;
+}
+
+static void print_line(const struct trigger *trigger, const struct tally_entry *entry)
+{
+    struct arena arena;
+    struct text line;
+
+    arena_init(&arena, 2 * LINE_LEN_MAX);
+    text_init(&line, &arena, LINE_LEN_MAX);
+    if (trigger->json) {
+        text_puts(&line, "{\"event_type\":");
+        text_put_json(&line, entry->event_type);
+        text_printf(&line, ",\"id\":\"%s\",\"status\":%d,\"outcome\":\"%s\"}", entry->id, entry->status,
+                    entry->outcome);
+    } else {
+        text_printf(&line, "%s%3d %-9s%s ",
+                    colour_start(trigger->colours, entry->good ? COLOUR_GOOD : COLOUR_BAD), entry->status,
+                    entry->outcome, colour_end(trigger->colours));
+        text_put_printable(&line, entry->event_type);
+        text_printf(&line, " %s%s%s", entry->id, entry->sentence ? ": " : "",
+                    entry->sentence ? entry->sentence : "");
+    }
+    printf("%s\n", line.data);
+    fflush(stdout);
+    arena_fini(&arena);
+}
+
+void tally_add(struct trigger *trigger, const struct tally_entry *entry)
+{
+    struct tally *tally = &trigger->tally;
+
+    tally->sent++;
+    tally->failed += !entry->good;
+    count(tally, entry->outcome);
+    if (trigger->times == 1 || trigger->json || (!entry->good && tally->failed <= FAILURES_SHOWN_MAX)) {
+        progress_clear(&trigger->progress);
+        print_line(trigger, entry);
+    }
+    if (trigger->progress.total > 0)
+        progress_step(&trigger->progress);
+}
+
+int tally_end(struct trigger *trigger)
+{
+    const struct tally *tally = &trigger->tally;
+
+    progress_clear(&trigger->progress);
+    if (trigger->times > 1 && !trigger->json) {
+        int64_t took_ms = clock_mono_ms(&trigger->progress.clock) - tally->begun_ms;
+        printf("%lld sent in %lld.%01lld s:", (long long)tally->sent, (long long)(took_ms / 1000),
+               (long long)(took_ms % 1000 / 100));
+        for (size_t i = 0; i < sizeof tally->rows / sizeof *tally->rows && tally->rows[i].outcome; i++)
+            printf("%s %lld %s", i ? "," : "", (long long)tally->rows[i].count, tally->rows[i].outcome);
+        printf("\n");
+    }
+    return tally->failed == 0 ? EXIT_DONE : EXIT_FAILED;
+}
