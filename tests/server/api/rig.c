@@ -139,7 +139,11 @@ static void open_parts(struct rig *rig)
 
 static void open_api(struct rig *rig)
 {
+    char key_file[160];
+    snprintf(key_file, sizeof key_file, "%s/posthorn.key", rig->folder);
+    assert_int_equal(vault_open(key_file, &rig->vault), VAULT_OK);
     struct api_config config = {.config = &rig->settings,
+                                .vault = rig->vault,
                                 .queue = rig->queue,
                                 .readers = rig->readers,
                                 .clock = clock_system(),
@@ -221,6 +225,7 @@ void rig_open(struct rig *rig)
 static void close_parts(struct rig *rig)
 {
     api_close(rig->api);
+    vault_close(rig->vault);
     readers_close(rig->readers);
     queue_close(rig->queue);
     rig->engine->close(rig->store);
