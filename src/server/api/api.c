@@ -57,8 +57,13 @@ static bool slow_guess(struct call *call)
 
 static bool check_accept(struct call *call)
 {
-    enum media media = negotiation_answers(listener_header(call->request, "Accept", NULL));
+    struct bytes accept = listener_header(call->request, "Accept", NULL);
+    enum media media = negotiation_answers(accept);
     call->media = media == MEDIA_NONE ? MEDIA_JSON_API : media;
+    if (media == MEDIA_NONE && negotiation_accepts_lines(accept) &&
+        negotiation_reads_lines(listener_header(call->request, "Content-Type", NULL)))
+        media =
+            MEDIA_JSON_API; /* lines for lines; an error of the whole request is a document all the same */
     return media != MEDIA_NONE || call_fail(call, API_NOT_ACCEPTABLE, SOURCE_HEADER, "Accept",
                                             "Answers are application/vnd.api+json, or application/json.");
 }
@@ -178,16 +183,15 @@ int api_accept_head(void *ctx, struct listener_request *request)
 
 void api_on_refused(void *ctx, struct listener_request *request, int status, struct listener_reply *reply)
 {
-    static const char *const details[] = {[API_AUTH_INVALID] = "The API key is missing, unknown or revoked.",
-                                          [API_CLIENT_CERTIFICATE] =
-                                              "Connect with a certificate, for clients, from the authorities "
-                                              "that this server trusts.",
-                                          [API_BODY_TOO_LARGE] = "A body has at most 1 MiB.",
-                                          [API_TARGET_TOO_LONG] = "A request line has at most 8 KiB.",
-                                          [API_HEADERS_TOO_LARGE] =
-                                              "Headers have at most 32 KiB and 100 fields.",
-                                          [API_REQUEST_TIMEOUT] = "The request did not come in time.",
-                                          [API_INTERNAL] = "The server failed."};
+    static const char *const details[] = {
+        [API_AUTH_INVALID] = "The API key is missing, unknown or revoked.",
+        [API_CLIENT_CERTIFICATE] = "Connect with a certificate, for clients, from the authorities "
+                                   "that this server trusts.",
+        [API_BODY_TOO_LARGE] = "A body has at most 1 MiB.",
+        [API_TARGET_TOO_LONG] = "A request line has at most 8 KiB.",
+        [API_HEADERS_TOO_LARGE] = "Headers have at most 32 KiB and 100 fields.",
+        [API_REQUEST_TIMEOUT] = "The request did not come in time.",
+        [API_INTERNAL] = "The server failed."};
     struct api *api = ctx;
     struct failure_report failure = {.error = api_error_of_status(status)};
     struct listener_header *headers = arena_zero(&request->arena, REFUSAL_HEADERS_MAX * sizeof *headers);

@@ -106,7 +106,7 @@ void call_warn(struct call *call, const char *code, int line, int column, const 
 
 /* ---- the store ---- */
 
-static bool fail_store(struct call *call, enum store_status status)
+bool call_fail_store(struct call *call, enum store_status status)
 {
     if (status == STORE_FULL)
         call_fail(call, API_STORE_FULL, SOURCE_NONE, NULL, "Nothing was written. Try again later.");
@@ -116,21 +116,26 @@ static bool fail_store(struct call *call, enum store_status status)
     return false;
 }
 
-static bool fail_busy(struct call *call)
+bool call_fail_busy(struct call *call)
 {
     call_fail(call, API_BUSY, SOURCE_NONE, NULL, "Too much is waiting to be done. Nothing was written.");
     call->failure.retry_after_s = RETRY_BUSY_S;
     return false;
 }
 
+void call_note_store(struct call *call, enum store_status status)
+{
+    if (atomic_load_explicit(&call->api->store_told, memory_order_relaxed) != (int)status)
+        atomic_store_explicit(&call->api->store_told, (int)status, memory_order_relaxed);
+}
+
 static void write_done(struct queue_job *job, enum store_status status)
 {
     struct call *call = job->ctx;
-    if (atomic_load_explicit(&call->api->store_told, memory_order_relaxed) != (int)status)
-        atomic_store_explicit(&call->api->store_told, (int)status, memory_order_relaxed);
+    call_note_store(call, status);
     bool fine = status == STORE_OK && job->op.result != STORE_NO_SPACE;
     if (!fine)
-        fail_store(call, status == STORE_OK ? STORE_FULL : status);
+        call_fail_store(call, status == STORE_OK ? STORE_FULL : status);
     if (!fine || !call->then(call))
         call_answer_failure(call);
 }
@@ -140,13 +145,13 @@ bool call_write(struct call *call, call_step *then)
     call->then = then;
     call->write.done = write_done;
     call->write.ctx = call;
-    return queue_submit(call->api->config.queue, &call->write) || fail_busy(call);
+    return queue_submit(call->api->config.queue, &call->write) || call_fail_busy(call);
 }
 
 static void query_done(struct readers_job *job)
 {
     struct call *call = job->ctx;
-    bool fine = job->status == STORE_OK || fail_store(call, job->status);
+    bool fine = job->status == STORE_OK || call_fail_store(call, job->status);
     call->scratch.size_max = CALL_SCRATCH_LEN_MAX;
     if (!fine || !call->then(call))
         call_answer_failure(call);
@@ -160,7 +165,7 @@ bool call_query(struct call *call, const struct store_query *query, bool keep, c
     call->then = then;
     call->read =
         (struct readers_job){.query = *query, .arena = &call->scratch, .done = query_done, .ctx = call};
-    return readers_submit(call->api->config.readers, &call->read) || fail_busy(call);
+    return readers_submit(call->api->config.readers, &call->read) || call_fail_busy(call);
 }
 
 /* ---- answering ---- */

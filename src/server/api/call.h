@@ -76,6 +76,7 @@ struct call {
     struct json_object *body; /* released with the answer, or before by call_release_body */
     struct warning warnings[CALL_WARNINGS_MAX];
     int warning_count;
+    int line; /* of a batch, from 1; 0: the body is one document */
     struct failure_report failure;
     struct listener_header headers[CALL_HEADERS_MAX];
     int header_count;
@@ -96,6 +97,9 @@ bool call_fail_code(struct call *call, enum api_error error, const char *code, c
 /* The failure's pointer is below `base`/`name`. */
 bool call_within(struct call *call, const char *base, const char *name);
 bool call_not_found(struct call *call, const char *what);
+/* The queue is full; the store could not. */
+bool call_fail_busy(struct call *call);
+bool call_fail_store(struct call *call, enum store_status status);
 /* The memory of a request is used up. */
 bool call_too_large(struct call *call);
 
@@ -114,6 +118,8 @@ struct json_object *call_release_body(struct call *call);
 /* ---- the store ---- */
 
 bool call_write(struct call *call, call_step *then);
+/* What a write was told, for /health. Whoever does not go through call_write says it. */
+void call_note_store(struct call *call, enum store_status status);
 /* call->read.answer holds the rows; rows of earlier queries are gone unless `keep`. */
 bool call_query(struct call *call, const struct store_query *query, bool keep, call_step *then);
 

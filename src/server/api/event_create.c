@@ -104,6 +104,8 @@ static bool submit(struct call *call, struct new_event *new)
 
 bool events_create(struct call *call)
 {
+    if (negotiation_reads_lines(listener_header(call->request, "Content-Type", NULL)))
+        return events_create_batch(call);
     struct request_document document;
     struct new_event *new = arena_zero(&call->request->arena, sizeof *new);
     if (!new)

@@ -16,6 +16,13 @@ struct request_document {
  * and of members nobody knows go to the call. The JSON stays in call->body. */
 bool jsonapi_read(struct call *call, const char *type, struct request_document *document);
 
+/* The same of one line of a batch: `text` ends with a NUL, its line number is call->line, and the content
+ * type has been seen to. */
+bool jsonapi_read_line(struct call *call, struct bytes text, const char *type,
+                       struct request_document *document);
+/* Content-Encoding is refused: 415. */
+bool jsonapi_check_encoding(struct call *call);
+
 /* One attribute of a resource: how its value is read into `target`, NULL for one that only the server writes.
  */
 struct jsonapi_attribute {

@@ -2,6 +2,7 @@
 
 static const char json_api[] = "application/vnd.api+json";
 static const char plain_json[] = "application/json";
+const char negotiation_lines[] = "application/x-ndjson";
 
 const char *media_name(enum media media)
 {
@@ -43,13 +44,9 @@ static struct parameter split(struct bytes part)
     return parameter;
 }
 
-bool negotiation_reads(struct bytes content_type)
+/* The parameters of JSON:API's own type, or those of the others. */
+static bool parameters_fine(struct bytes rest, bool vnd)
 {
-    struct bytes rest = content_type;
-    struct bytes type = cut(&rest, ';');
-    bool vnd = bytes_equal_nocase(type, json_api);
-    if (!vnd && !bytes_equal_nocase(type, plain_json))
-        return false;
     while (rest.len) {
         struct bytes part = cut(&rest, ';');
         if (!part.len)
@@ -63,6 +60,30 @@ bool negotiation_reads(struct bytes content_type)
             return false;
     }
     return true;
+}
+
+bool negotiation_reads(struct bytes content_type)
+{
+    struct bytes rest = content_type;
+    struct bytes type = cut(&rest, ';');
+    bool vnd = bytes_equal_nocase(type, json_api);
+    return (vnd || bytes_equal_nocase(type, plain_json)) && parameters_fine(rest, vnd);
+}
+
+bool negotiation_reads_lines(struct bytes content_type)
+{
+    struct bytes rest = content_type;
+    return bytes_equal_nocase(cut(&rest, ';'), negotiation_lines) && parameters_fine(rest, false);
+}
+
+bool negotiation_accepts_lines(struct bytes accept)
+{
+    while (accept.len) {
+        struct bytes range = cut(&accept, ',');
+        if (bytes_equal_nocase(cut(&range, ';'), negotiation_lines))
+            return true;
+    }
+    return false;
 }
 
 /* A weight in thousandths (RFC 9110 section 12.4.2); what cannot be read counts as 1. */

@@ -14,5 +14,10 @@ const char *media_name(enum media media);
 /* May a body of this Content-Type be read? application/json (charset utf-8 only) and application/vnd.api+json
  * (profile is ignored, ext must be empty, any other parameter refused). */
 bool negotiation_reads(struct bytes content_type);
+/* Is this Content-Type application/x-ndjson, in UTF-8 if it says so? */
+bool negotiation_reads_lines(struct bytes content_type);
+/* Does an Accept header name application/x-ndjson? */
+bool negotiation_accepts_lines(struct bytes accept);
+extern const char negotiation_lines[]; /* "application/x-ndjson" */
 /* What an Accept header lets us answer with; MEDIA_NONE: nothing (406). An absent header has len 0. */
 enum media negotiation_answers(struct bytes accept);

@@ -1,4 +1,5 @@
 #include "jsonapi.h"
+#include <assert.h>
 
 /* ---- the body as JSON ---- */
 
@@ -11,22 +12,32 @@ static void warn_lenient(struct call *call, const struct json_reading *reading)
 {
     for (int i = 0; i < reading->warning_count && i < JSON_WARNINGS_MAX; i++) {
         const struct json_warning *warning = &reading->warnings[i];
-        call_warn(call, warning_code(warning->kind), warning->line, warning->column,
-                  "line %d, column %d: %s, which strict JSON does not have, was ignored", warning->line,
+        int line = call->line ? call->line : warning->line;
+        call_warn(call, warning_code(warning->kind), line, warning->column,
+                  "line %d, column %d: %s, which strict JSON does not have, was ignored", line,
                   warning->column, warning->kind == JSON_WARNING_COMMENT ? "a comment" : "a trailing comma");
     }
 }
 
-static bool read_json(struct call *call, struct json_reading *reading)
+/* What is said of a line of its own is said of the batch's line. */
+static const char *place_in_batch(struct call *call, const struct json_problem *problem)
 {
-    struct listener_request *request = call->request;
+    static const char own_line[] = "line 1, ";
+    bool placed = call->line && bytes_starts(bytes_of(problem->detail), own_line);
+    return placed ? call_printf(call, "line %d, %s", call->line, problem->detail + sizeof own_line - 1)
+                  : problem->detail;
+}
+
+static bool read_json(struct call *call, char *text, size_t len)
+{
+    struct json_reading read, *reading = &read;
     bool lenient = !call->api->config.config->strict_json;
-    call->body = json_read(request->body, request->body_len, lenient, reading);
+    call->body = json_read(text, len, lenient, reading);
     if (!call->body) {
         enum json_error error = reading->problem.error;
         call_fail_code(call, error == JSON_RANGE ? API_JSON_RANGE : API_JSON, json_error_code(error), "",
-                       reading->problem.detail);
-        call->failure.line = reading->problem.line;
+                       place_in_batch(call, &reading->problem));
+        call->failure.line = call->line ? call->line : reading->problem.line;
         call->failure.column = reading->problem.column;
         return false;
     }
@@ -34,13 +45,18 @@ static bool read_json(struct call *call, struct json_reading *reading)
     return true;
 }
 
+bool jsonapi_check_encoding(struct call *call)
+{
+    return !listener_header(call->request, "Content-Encoding", NULL).data ||
+           call_fail(call, API_MEDIA_TYPE, SOURCE_HEADER, "Content-Encoding",
+                     "Bodies are read as they are; no Content-Encoding is supported.");
+}
+
 static bool check_content_type(struct call *call)
 {
     int count = 0;
-    struct bytes encoding = listener_header(call->request, "Content-Encoding", NULL);
-    if (encoding.data)
-        return call_fail(call, API_MEDIA_TYPE, SOURCE_HEADER, "Content-Encoding",
-                         "Bodies are read as they are; no Content-Encoding is supported.");
+    if (!jsonapi_check_encoding(call))
+        return false;
     struct bytes type = listener_header(call->request, "Content-Type", &count);
     if (call->request->body_len == 0)
         return true; /* reading it says what is wrong */
@@ -118,14 +134,11 @@ static bool get_part(struct call *call, struct json_object *data, const char *na
     return call_fail(call, API_DOCUMENT_INVALID, SOURCE_POINTER, pointer, "%s must be an object.", name);
 }
 
-bool jsonapi_read(struct call *call, const char *type, struct request_document *document)
+static bool read_document(struct call *call, const char *type, struct request_document *document)
 {
     static const char *const known[] = {"type",          "id",    "lid",  "attributes",
                                         "relationships", "links", "meta", NULL};
-    struct json_reading reading;
     *document = (struct request_document){0};
-    if (!check_content_type(call) || !read_json(call, &reading))
-        return false;
     if (!check_root(call, document) || !check_type(call, document, type))
         return false;
     struct json_object *data = document->data;
@@ -136,6 +149,19 @@ bool jsonapi_read(struct call *call, const char *type, struct request_document *
     document->relationships_at = document->relationships ? "/data/relationships" : "/data";
     warn_unknown(call, data, known, "data");
     return true;
+}
+
+bool jsonapi_read(struct call *call, const char *type, struct request_document *document)
+{
+    return check_content_type(call) && read_json(call, call->request->body, call->request->body_len) &&
+           read_document(call, type, document);
+}
+
+bool jsonapi_read_line(struct call *call, struct bytes text, const char *type,
+                       struct request_document *document)
+{
+    assert(call->line > 0 && text.data[text.len] == '\0');
+    return read_json(call, (char *)text.data, text.len) && read_document(call, type, document);
 }
 
 /* ---- attributes ---- */

@@ -35,9 +35,10 @@ bool signing_secrets_create(struct call *call);
 bool signing_secrets_show(struct call *call);
 bool signing_secrets_delete(struct call *call);
 
-/* events.c, event_create.c */
+/* events.c, event_create.c, event_batch.c */
 bool events_list(struct call *call);
 bool events_create(struct call *call);
+bool events_create_batch(struct call *call);
 bool events_show(struct call *call);
 
 /* deliveries.c */

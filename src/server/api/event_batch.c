@@ -1,0 +1,345 @@
+/*
+ * POST /api/events with application/x-ndjson: one event a line, one answer a line, in the same order.
+ *
+ * A line that is wrong gets its errors and stops no other. All that are right go to the queue as one group:
+ * one transaction, one fsync; and nothing is answered before the last of them is durable. The answer's status
+ * is 201 when every line has become an event, 207 otherwise: each line's own status is in its meta.
+ */
+#include "digest.h"
+#include "event_draft.h"
+#include "resources.h"
+
+enum {
+    BATCH_LINES_MAX = 1000,
+    BATCH_WARNINGS_MAX = 4, /* a line: the answer is to be bounded */
+    KEY_SUFFIX_LEN_MAX = 12
+};
+
+struct batch;
+
+struct batch_line {
+    struct queue_job job;
+    struct batch *batch;
+    struct event_draft draft;
+    int number; /* from 1, blank lines counted */
+    bool sent;  /* to the queue */
+    enum store_status status;
+    struct bytes tail;   /* of its answer, from "meta" on */
+    struct bytes errors; /* its answer, when there is no event */
+};
+
+struct batch {
+    struct call *call;
+    struct bytes key; /* the request's Idempotency-Key; may be empty */
+    struct batch_line *lines;
+    struct queue_job **jobs;
+    int line_count, job_count;
+    int waiting; /* for the writer's word; only the writer counts it down */
+    struct text answer;
+};
+
+/* ---- what a line is answered ---- */
+
+/* `,"meta":{"line":1,"status":"201","warnings":[..]}}` */
+static void put_meta(struct text *out, struct call *call, int line, int status)
+{
+    const char *meta = call_printf(call, "\"line\":%d,\"status\":\"%d\"", line, status);
+    jsonapi_end(out, call, bytes_of(meta));
+}
+
+static void put_created(struct text *out, int64_t id, struct bytes tail)
+{
+    text_printf(out,
+                "{\"jsonapi\":{\"version\":\"1.1\"},\"data\":{\"type\":\"events\",\"id\":\"%lld\"},"
+                "\"links\":{\"self\":\"/api/events/%lld\"}",
+                (long long)id, (long long)id);
+    text_put(out, tail);
+    text_putc(out, '\n');
+}
+
+/* The call's failure as the line's answer; the call goes on. */
+static void keep_errors(struct call *call, struct batch_line *line, struct arena *arena)
+{
+    const char *id = arena_printf(arena, "%.*s/%d", BYTES_ARG(call->request_id), line->number);
+    struct text out;
+    text_init(&out, arena, CALL_ANSWER_LEN_MAX);
+    text_puts(&out, "{\"jsonapi\":{\"version\":\"1.1\"},\"errors\":[");
+    failure_put_error(&out, &call->failure, bytes_of(id ? id : ""));
+    text_putc(&out, ']');
+    call->warning_count = 0; /* beside an error they would only distract */
+    put_meta(&out, call, line->number, api_error_row(call->failure.error)->status);
+    text_putc(&out, '\n');
+    line->errors = text_bytes(&out);
+    line->sent = false;
+}
+
+/* ---- reading ---- */
+
+static bool fail_key(struct call *call, const char *pointer)
+{
+    return call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, pointer,
+                     "An idempotency key is a text of 1 to %d bytes.", MODEL_KEY_LEN_MAX);
+}
+
+/* meta.idempotency_key, or else the request's with the line's number behind it. */
+static bool read_key(struct call *call, const struct request_document *document, struct batch_line *line)
+{
+    struct store_op *op = &line->job.op;
+    struct json_object *meta = json_get_object(document->root, "meta"), *value;
+    struct bytes key = {0};
+    if (meta && json_object_object_get_ex(meta, "idempotency_key", &value)) {
+        if (!json_get_text(meta, "idempotency_key", &key) || !key.len || key.len > MODEL_KEY_LEN_MAX)
+            return fail_key(call, "/meta/idempotency_key");
+        op->event.idempotency_key = arena_copy(&call->scratch, key);
+    } else if (line->batch->key.len) {
+        op->event.idempotency_key =
+            bytes_of(arena_printf(&call->scratch, "%.*s/%d", BYTES_ARG(line->batch->key), line->number));
+    } else {
+        return true;
+    }
+    return op->event.idempotency_key.data || call_too_large(call);
+}
+
+static bool read_line(struct call *call, struct batch_line *line, struct bytes text)
+{
+    struct request_document document;
+    struct event_draft *draft = &line->draft;
+    struct store_op *op = &line->job.op;
+    size_t len_max = text.len + text.len / 8;
+    op->event.requester_id = draft->owner_id = call->caller.user_id;
+    text_init(&draft->relationships, &call->scratch, len_max);
+    text_init(&draft->included, &call->scratch, len_max);
+    digest_sha256(text, op->event.request_digest); /* lenient reading may change it */
+    return jsonapi_read_line(call, text, "events", &document) && event_draft_read(call, &document, draft) &&
+           read_key(call, &document, line) && event_draft_keep(call, &call->scratch, draft);
+}
+
+static void take_line(struct call *call, struct batch *batch, struct bytes text, int number)
+{
+    struct batch_line *line = &batch->lines[batch->line_count++];
+    struct text tail;
+    line->batch = batch;
+    line->number = call->line = number;
+    line->job.ctx = line;
+    call->warning_count = 0;
+    line->sent = read_line(call, line, text);
+    call_release_body(call);
+    if (!line->sent) {
+        keep_errors(call, line, &call->scratch);
+        return;
+    }
+    if (call->warning_count > BATCH_WARNINGS_MAX)
+        call->warning_count = BATCH_WARNINGS_MAX;
+    text_init(&tail, &call->scratch, CALL_ANSWER_LEN_MAX);
+    put_meta(&tail, call, number, 201);
+    line->tail = text_bytes(&tail);
+    batch->jobs[batch->job_count++] = &line->job;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* The next line without its end and the blanks around it, a NUL behind it. False: there is none. */
+static bool next_line(char **at, char *end, struct bytes *line)
+{
+    if (*at >= end)
+        return false;
+    char *newline = memchr(*at, '\n', (size_t)(end - *at));
+    char *stop = newline ? newline : end; /* a NUL stands behind the body */
+    char *first = *at, *last = stop;
+    while (first < last && is_blank(*first))
+        first++;
+    while (first < last && is_blank(last[-1]))
+        last--;
+    *last = '\0';
+    *line = bytes_make(first, (size_t)(last - first));
+    *at = stop + 1;
+    return true;
+}
+
+static int count_lines(const struct call *call)
+{
+    const char *at = call->request->body, *end = at + call->request->body_len;
+    int count = 0;
+    while (at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        const char *stop = newline ? newline : end;
+        bool blank = true;
+        for (; at < stop && blank; at++)
+            blank = is_blank(*at);
+        count += !blank;
+        at = stop + 1;
+    }
+    return count;
+}
+
+static bool check_headers(struct call *call, struct batch *batch)
+{
+    int count = 0;
+    if (!jsonapi_check_encoding(call))
+        return false;
+    batch->key = listener_header(call->request, "Idempotency-Key", &count);
+    if (count > 1 || (count && (!batch->key.len || batch->key.len > MODEL_KEY_LEN_MAX - KEY_SUFFIX_LEN_MAX)))
+        return call_fail(call, API_HEADER_INVALID, SOURCE_HEADER, "Idempotency-Key",
+                         "With a batch Idempotency-Key is one text of 1 to %d bytes; each line's key is this "
+                         "one, a slash, and its number.",
+                         MODEL_KEY_LEN_MAX - KEY_SUFFIX_LEN_MAX);
+    return true;
+}
+
+/* No more than the queue could ever take at once. */
+static int lines_max(const struct call *call)
+{
+    int64_t queue_max = call->api->config.config->queue_max;
+    return queue_max > 0 && queue_max < BATCH_LINES_MAX ? (int)queue_max : BATCH_LINES_MAX;
+}
+
+static bool make_room(struct call *call, struct batch *batch)
+{
+    int count = count_lines(call);
+    if (count == 0)
+        return call_fail(call, API_DOCUMENT_INVALID, SOURCE_POINTER, "", "The batch has no line.");
+    if (count > lines_max(call))
+        return call_fail(call, API_BODY_TOO_LARGE, SOURCE_POINTER, "",
+                         "A batch has at most %d lines; this one has %d.", lines_max(call), count);
+    batch->lines = arena_zero(&call->request->arena, (size_t)count * sizeof *batch->lines);
+    batch->jobs = arena_zero(&call->request->arena, (size_t)count * sizeof *batch->jobs);
+    return (batch->lines && batch->jobs) || call_too_large(call);
+}
+
+/* ---- the answer ---- */
+
+static bool answer_lines(struct call *call, bool all_created)
+{
+    struct batch *batch = call->state;
+    if (batch->answer.overflow)
+        return call_too_large(call);
+    return call_answer_text(call, all_created ? 201 : 207, negotiation_lines, text_bytes(&batch->answer));
+}
+
+static enum store_status line_store_status(const struct batch_line *line)
+{
+    bool no_space = line->status == STORE_OK && line->job.op.result == STORE_NO_SPACE;
+    return no_space ? STORE_FULL : line->status;
+}
+
+/* False: call->failure says why the line is no event. */
+static bool line_became_event(struct call *call, const struct batch_line *line)
+{
+    enum store_status status = line_store_status(line);
+    if (status != STORE_OK)
+        return call_fail_store(call, status);
+    switch (line->job.op.result) {
+    case STORE_DONE:
+        atomic_fetch_add_explicit(&call->api->events_accepted, 1, memory_order_relaxed);
+        return true;
+    case STORE_REPLAYED:
+        atomic_fetch_add_explicit(&call->api->events_replayed, 1, memory_order_relaxed);
+        return true;
+    case STORE_CONFLICT:
+        return call_fail(call, API_IDEMPOTENCY_CONFLICT,
+                         line->batch->key.len ? SOURCE_HEADER : SOURCE_POINTER,
+                         line->batch->key.len ? "Idempotency-Key" : "/meta/idempotency_key",
+                         "This key came with another event before. Use a new key for a new event.");
+    default:
+        return call_not_found(call, "user");
+    }
+}
+
+/* Nothing was written, and that was our fault alone: then the whole request failed, with Retry-After. */
+static bool all_failed_alike(const struct batch *batch, enum store_status *status)
+{
+    *status = line_store_status(&batch->lines[0]);
+    for (int i = 0; i < batch->line_count; i++)
+        if (!batch->lines[i].sent || line_store_status(&batch->lines[i]) != *status)
+            return false;
+    return *status != STORE_OK;
+}
+
+static bool finish(struct call *call)
+{
+    struct batch *batch = call->state;
+    enum store_status status;
+    bool as_expected = batch->job_count == batch->line_count;
+    if (all_failed_alike(batch, &status))
+        return call_fail_store(call, status);
+    for (int i = 0; i < batch->line_count; i++) {
+        struct batch_line *line = &batch->lines[i];
+        bool was_sent = line->sent;
+        if (was_sent && !line_became_event(call, line))
+            keep_errors(call, line, &call->scratch);
+        as_expected = as_expected && line->sent && line->job.op.result == STORE_DONE;
+    }
+    if (as_expected) /* the answer made before the write holds */
+        return answer_lines(call, true);
+    bool all_created = true;
+    text_init(&batch->answer, &call->scratch, CALL_ANSWER_LEN_MAX);
+    for (int i = 0; i < batch->line_count; i++) {
+        const struct batch_line *line = &batch->lines[i];
+        all_created = all_created && line->sent;
+        if (line->sent)
+            put_created(&batch->answer, line->job.op.id, line->tail);
+        else
+            text_put(&batch->answer, line->errors);
+    }
+    return answer_lines(call, all_created);
+}
+
+static void line_written(struct queue_job *job, enum store_status status)
+{
+    struct batch_line *line = job->ctx;
+    struct batch *batch = line->batch;
+    line->status = status;
+    if (--batch->waiting > 0)
+        return;
+    call_note_store(batch->call, status);
+    if (!finish(batch->call))
+        call_answer_failure(batch->call);
+}
+
+/* Under the lock, as a single event is, and for the same reason. */
+static bool submit(struct call *call, struct batch *batch)
+{
+    struct api *api = call->api;
+    int64_t now_ms = clock_wall_ms(&api->config.clock);
+    bool ready = true;
+    text_init(&batch->answer, &call->request->arena, CALL_ANSWER_LEN_MAX);
+    batch->waiting = batch->job_count;
+    pthread_mutex_lock(&api->event_lock);
+    for (int i = 0; i < batch->line_count && ready; i++) {
+        struct batch_line *line = &batch->lines[i];
+        if (!line->sent)
+            continue;
+        int64_t id = ids_next(&api->ids, now_ms);
+        line->job.op.kind = STORE_EVENT;
+        line->job.done = line_written;
+        ready = event_draft_render(call, &call->scratch, &line->draft, id, now_ms, &line->job.op);
+        put_created(&batch->answer, id, line->tail);
+    }
+    ready = ready && (!batch->answer.overflow || call_too_large(call)); /* while nothing is written yet */
+    bool submitted = ready && (queue_submit_many(api->config.queue, batch->jobs, batch->job_count) ||
+                               call_fail_busy(call));
+    pthread_mutex_unlock(&api->event_lock);
+    return submitted;
+}
+
+bool events_create_batch(struct call *call)
+{
+    struct batch *batch = arena_zero(&call->request->arena, sizeof *batch);
+    if (!batch)
+        return call_too_large(call);
+    call->state = batch;
+    batch->call = call;
+    if (!check_headers(call, batch) || !make_room(call, batch))
+        return false;
+    char *at = call->request->body, *end = at + call->request->body_len;
+    struct bytes line;
+    for (int number = 1; next_line(&at, end, &line); number++)
+        if (line.len)
+            take_line(call, batch, line, number);
+    call->line = 0;
+    call->warning_count = 0;
+    return batch->job_count ? submit(call, batch) : finish(call);
+}
