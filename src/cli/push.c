@@ -131,7 +131,7 @@ void push_close(struct push *push)
 
 /* ---- the document -------------------------------------------------------------------------------------- */
 
-/* Relationships other than the resource, as the API takes them from a POST. */
+/* Relationships other than the resource, as the API takes them from a POST and pushes them. */
 static struct bytes further_relationships(struct arena *arena, struct json_object *relationships)
 {
     struct text out;
@@ -139,7 +139,7 @@ static struct bytes further_relationships(struct arena *arena, struct json_objec
     text_init(&out, arena, BODY_LEN_MAX);
     json_object_object_foreach(relationships, name, value)
     {
-        if (strcmp(name, "resource") == 0)
+        if (strcmp(name, "resource") == 0 || strcmp(name, "user") == 0) /* `user` says whose it is */
             continue;
         if (out.len > 0)
             text_putc(&out, ',');

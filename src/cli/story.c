@@ -2,6 +2,7 @@
 #include "catalogue.h"
 #include "json.h"
 #include "options.h"
+#include "suggest.h"
 
 static bool add(struct story *story, const struct usage *usage, struct json_object *document)
 {
@@ -34,6 +35,23 @@ static bool add_type(struct story *story, const struct usage *usage, const struc
     return false;
 }
 
+static void unknown_scenario(const struct usage *usage, struct json_object *scenarios, const char *wanted)
+{
+    const char *names[STORY_EVENTS_MAX];
+    int count = 0;
+    struct bytes name;
+
+    for (size_t i = 0; i < json_object_array_length(scenarios) && count < STORY_EVENTS_MAX; i++)
+        if (json_get_text(json_object_array_get_idx(scenarios, i), "name", &name))
+            names[count++] = name.data;
+    const char *near = suggest_nearest(wanted, names, count);
+    if (near)
+        options_wrong(usage, "there is no scenario '%.128s': did you mean %s?", wanted, near);
+    else
+        options_wrong(usage, "there is no scenario '%.128s': `posthorn catalog scenarios` lists them",
+                      wanted);
+}
+
 static bool add_scenario(struct story *story, const struct usage *usage, const struct catalogue *catalogue,
                          const char *wanted)
 {
@@ -46,8 +64,7 @@ static bool add_scenario(struct story *story, const struct usage *usage, const s
             steps = json_get_array(scenario, "steps");
     }
     if (!steps) {
-        options_wrong(usage, "there is no scenario '%.128s': `posthorn catalog scenarios` lists them",
-                      wanted);
+        unknown_scenario(usage, scenarios, wanted);
         return false;
     }
     for (size_t i = 0; i < json_object_array_length(steps); i++) {
