@@ -57,3 +57,9 @@ struct timespec clock_deadline(int64_t ms)
     }
     return until;
 }
+
+void clock_pause_us(int64_t us)
+{
+    struct timespec pause = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+    (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+}

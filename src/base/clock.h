@@ -31,3 +31,5 @@ void clock_cpu_us(int64_t *user_us, int64_t *system_us);
 int64_t clock_thread_cpu_us(void);
 /* So many milliseconds from now on CLOCK_MONOTONIC, as pthread_cond_timedwait wants it. */
 struct timespec clock_deadline(int64_t ms);
+/* Sleeps about so long; a signal may end it early. */
+void clock_pause_us(int64_t us);
