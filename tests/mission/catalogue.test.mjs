@@ -3,7 +3,7 @@
 // The catalogue: one set of event types, shown in many places, added to by a platform, and never a fence.
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { api, delivery, eventBody, eventually, folder, initialize, launch, post, posthorn, POSTHORN, ready, receiver, run,
     serve, setUrl } from '../e2e/harness.mjs';
@@ -303,6 +303,19 @@ test('row 21: the curl on the docs page works as it stands there', async (t) => 
         assert.equal(data.attributes.event_type, name);
         assert.match(data.id, /^\d{19}$/, 'a new id each time');
     }
+});
+
+test('row 21: the file and the command of docs/catalogue.md, as they are printed', async (t) => {
+    const page = readFileSync(new URL('../../docs/catalogue.md', import.meta.url), 'utf8');
+    const [, own] = page.match(/^```json\n(.*?)^```$/ms);
+    const [, command] = page.match(/^```sh\n(.*?)^```$/ms);
+    const at = folder(t);
+    mkdirSync(join(at, 'data'));
+    writeFileSync(join(at, 'data/catalogue.json'), own);
+    const env = { PATH: `${dirname(POSTHORN)}:${process.env.PATH}` };
+    const { code, stdout, stderr } = await run('sh', ['-ec', `cd "$1"\n${command}`, 'sh', at], { env });
+    assert.equal(code, 0, stderr);
+    for (const { name } of JSON.parse(own).event_types) assert.match(stdout, new RegExp(`^${name} `, 'm'));
 });
 
 test('row 22: each section lists its own types', async (t) => {

@@ -2,11 +2,12 @@
 //
 // The Postman collection and environment, run by newman as their users run them.
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import test from 'node:test';
-import { api, eventually, folder, launch, posthorn, ready, receiver, serve, sha256 } from '../e2e/harness.mjs';
+import { fileURLToPath } from 'node:url';
+import { api, eventually, folder, launch, posthorn, POSTHORN, ready, receiver, run, serve, sha256 } from '../e2e/harness.mjs';
 
 const newman = createRequire(import.meta.url)('newman');
 const KEY = 'your_api_key';
@@ -53,17 +54,19 @@ test('row 38: a v2.1 collection and an environment with webhook_url, your_api_ke
         assert.equal(request.body.mode, 'raw');
         assert.equal(JSON.parse(request.body.raw).data.attributes.event_type, name);
     }
-    for (const { request } of requestsOf(folderOf(collection, 'API'))) assert.ok(request.url.raw.startsWith('{{domain}}/'));
+    for (const { request } of requestsOf(folderOf(collection, 'API'))) {
+        assert.ok(request.url.raw.startsWith('{{domain}}/'));
+    }
 });
 
 test('row 38: with only webhook_url given, newman passes every push: posthorn receive has a file of each', async (t) => {
     const there = await receive(t, '--api-key', KEY);
     const collection = await postman();
-    const { run } = await runs(collection, PUSHES, { webhook_url: there.url });
+    const { run: ran } = await runs(collection, PUSHES, { webhook_url: there.url });
     const types = requestsOf(folderOf(collection, PUSHES)).map(({ name }) => name);
     assert.equal(types.length, 30);
-    assert.equal(run.stats.requests.total, types.length);
-    assert.equal(run.stats.assertions.total, types.length);
+    assert.equal(ran.stats.requests.total, types.length);
+    assert.equal(ran.stats.assertions.total, types.length);
     const stored = readdirSync(there.dir).filter((name) => name.endsWith('.json'));
     assert.deepEqual(stored.map((name) => name.replace(/^\d+_(.*)\.json$/, '$1')).sort(), types.sort());
     assert.doesNotMatch(there.stdout, /duplicate|conflict/, 'each push is a new event');
@@ -99,14 +102,14 @@ test('row 38: the API folder runs against a server, each request with the status
     const server = await serve(t);
     const environment = await postman('--environment', '--webhook-url', there.url, '--domain', server.url);
     const collection = await postman();
-    const { run } = await runs(collection, 'API', { your_api_key: server.api_key }, environment);
+    const { run: ran } = await runs(collection, 'API', { your_api_key: server.api_key }, environment);
     const requests = requestsOf(folderOf(collection, 'API'));
-    assert.equal(run.stats.requests.total, requests.length);
+    assert.equal(ran.stats.requests.total, requests.length);
     await eventually('its event was pushed to the webhook_url it had set', () => / stored /.test(there.stdout));
     const { paths } = (await api(server, 'GET', '/openapi.json')).json;
     const documented = Object.entries(paths).flatMap(([path, methods]) =>
         Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replace(/\{.*?\}/, '*')}`));
-    const asked = run.executions.map(({ request }) => `${request.method} /${request.url.path.join('/')}`);
+    const asked = ran.executions.map(({ request }) => `${request.method} /${request.url.path.join('/')}`);
     const fits = (operation, call) => {
         const [pattern, path] = [operation, call].map((text) => text.split('/'));
         return pattern.length === path.length && pattern.every((part, i) => part === '*' || part === path[i]);
@@ -115,11 +118,27 @@ test('row 38: the API folder runs against a server, each request with the status
     assert.equal(asked.length, documented.length);
 });
 
+test('row 38: the commands of docs/postman.md, as they are printed', async (t) => {
+    const there = await receive(t);
+    const server = await serve(t);
+    const page = readFileSync(new URL('../../docs/postman.md', import.meta.url), 'utf8');
+    const commands = [...page.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, command]) => command);
+    assert.equal(commands.length, 3);
+    const bin = fileURLToPath(new URL('../node_modules/.bin', import.meta.url));
+    const env = { PATH: `${dirname(POSTHORN)}:${bin}:${process.env.PATH}`, URL: there.url, SERVER: server.url,
+        KEY: server.api_key };
+    const { code, stdout, stderr } = await run('sh', ['-ec', `cd "$1"\n${commands.join('')}`, 'sh', folder(t)],
+        { env, limitMs: 120_000 });
+    assert.equal(code, 0, stdout + stderr);
+    assert.equal(readdirSync(there.dir).filter((name) => /^\d+_user_enabled\.json$/.test(name)).length, 2,
+        'one that was pushed, and one that went through the API');
+});
+
 test('row 38: the whole collection in one run, from the environment alone', async (t) => {
     const server = await serve(t);
     const there = await receive(t, '--api-key', server.api_key);
     const environment = await postman('--environment', '--webhook-url', there.url, '--domain', server.url);
     environment.values.find(({ key }) => key === 'your_api_key').value = server.api_key;
-    const { run } = await runs(await postman(), undefined, {}, environment);
-    assert.ok(run.stats.requests.total > 50);
+    const { run: ran } = await runs(await postman(), undefined, {}, environment);
+    assert.ok(ran.stats.requests.total > 50);
 });
