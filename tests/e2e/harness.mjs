@@ -37,10 +37,10 @@ export function folder(t) {
 }
 
 /** Runs a program to its end: { code, stdout, stderr }. */
-export function run(file, args, { env = {}, limitMs = WAIT_MS, input } = {}) {
+export function run(file, args, { env = {}, limitMs = WAIT_MS, input, cwd } = {}) {
     return new Promise((resolve) => {
         const child = execFile(file, args,
-            { env: { ...process.env, ...env }, timeout: limitMs, killSignal: 'SIGKILL', maxBuffer: 64 << 20 },
+            { cwd, env: { ...process.env, ...env }, timeout: limitMs, killSignal: 'SIGKILL', maxBuffer: 64 << 20 },
             (error, stdout, stderr) => resolve({ code: error ? error.code ?? error.signal : 0, stdout, stderr }));
         child.stdin.end(input);
     });
