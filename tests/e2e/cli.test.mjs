@@ -10,6 +10,7 @@ import { answer, eventually, folder, launch, post, posthorn, POSTHORN, ready, re
 
 const HANDLER = join(dirname(POSTHORN), '../lib/handler');
 const KEY = 'your_api_key';
+const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 const DIGEST = '059911af0740ac63fd06688b02d86086add4bfcf48c346a1bd4ed5d6e8fea683';
 
 async function receive(t, { dir = join(folder(t), 'examples'), args = [] } = {}) {
@@ -45,7 +46,9 @@ function exchange(port, bytes, until = /\r\n\r\n/) {
 // What differs between any two events, made equal, in the bytes as they are.
 const neutral = (text) =>
     text.replace(/"id":"\d{10,}"/, '"id":"ID"').replace(/("(?:created|sent)_at":")[^"]{24}"/g, '$1DATE"');
-const neutralHead = (head) => head.replace(/^Host: .*$/m, 'Host: HOST');
+const neutralHead = (head) => head.replace(/^Host: .*$/m, 'Host: HOST')
+    .replace(/^(webhook-id: )\d+$/m, '$1ID').replace(/^(webhook-timestamp: )\d{10}$/m, '$1SECONDS')
+    .replace(/^(webhook-signature: v1,)[A-Za-z0-9+/]{43}=$/m, '$1BASE64');
 
 test('trigger --to cannot be told from the server: header block and body, byte for byte', async (t) => {
     const server = await serve(t);
@@ -55,7 +58,8 @@ test('trigger --to cannot be told from the server: header block and body, byte f
     assert.equal(types.length, 30);
     const through = await posthorn('trigger', ...types, '--server', server.url, '--key', server.api_key);
     assert.equal(through.code, 0, through.stderr);
-    const played = await posthorn('trigger', ...types, '--to', `${mimic.url}/hook?x=1`, '--api-key', server.api_key);
+    const played = await posthorn('trigger', ...types, '--to', `${mimic.url}/hook?x=1`, '--api-key', server.api_key,
+        '--secret', SECRET);
     assert.equal(played.code, 0, played.stderr);
     await real.arrived(30);
     assert.equal(mimic.requests.length, 30);
