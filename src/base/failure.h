@@ -27,6 +27,7 @@ enum failure_class { FAILURE_CLASS_NONE, FAILURE_CLASS_RECEIVER, FAILURE_CLASS_O
     X(BAD_RESPONSE, "bad_response", RECEIVER, "the answer is not valid HTTP/1.x")                            \
     X(EARLY_RESPONSE, "early_response", RECEIVER, "an answer came before the request was sent")              \
     X(UNEXPECTED_STATUS, "unexpected_status", RECEIVER, "your server answered, but not with 200")            \
+    X(GONE, "gone", RECEIVER, "your server says that this URL is gone for good (410)")                       \
     X(REDIRECT, "redirect", RECEIVER,                                                                        \
       "your server answered with a redirect, and redirects are never followed")                              \
     X(TLS_NAME, "tls_name", RECEIVER, "the certificate is for another name")                                 \

@@ -65,6 +65,8 @@ static enum failure reason_of(const struct outcome *outcome)
 {
     if (outcome->failure != FAILURE_NONE)
         return outcome->failure;
+    if (outcome->status == 410)
+        return FAILURE_GONE;
     return outcome->status >= 300 && outcome->status <= 399 ? FAILURE_REDIRECT : FAILURE_UNEXPECTED_STATUS;
 }
 

@@ -153,6 +153,8 @@ static enum store_status account(struct store *store, const struct store_op *op,
         sqlite3_bind_int64(store->sql[SQL_USER_ANSWERED], 1, found->endpoint->id);
         status = sqlite_run(store, SQL_USER_ANSWERED);
     }
+    if (status == STORE_OK && decision->reason == FAILURE_GONE)
+        status = sqlite_user_gone(store, found->endpoint->id);
     return status;
 }
 

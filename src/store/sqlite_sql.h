@@ -60,6 +60,8 @@
                    " webhook_url = ?4, receives_users_events = ?5, success_2xx = ?6, disable_on_410 = ?7,"   \
                    " paused = ?8, updated_at = ?9, signing = ?10, identity = ?11, version = version + 1"     \
                    " WHERE id = ?1")                                                                         \
+    X(USER_GONE,                                                                                             \
+      "UPDATE users SET paused = 1, version = version + 1 WHERE id = ?1 AND disable_on_410 AND NOT paused")  \
     X(USER_ANSWERED, "UPDATE users SET answered = 1 WHERE id = ?1")                                          \
     X(KEY_INSERT, "INSERT INTO api_keys (id, user_id, digest, label, created_at, allow_from, rate_per_s)"    \
                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                                    \

@@ -21,7 +21,7 @@
  *                  a webhook_url is no recipient. One endpoint a user, with the user's id
  *   held           a delivery waits, unclaimed, while its endpoint has no URL, its user is paused or has no
  *                  active key, or policy_pace holds it. Pace counts RETRY and GIVE_UP without `answered` as
- *                  failures; a new URL starts it afresh
+ *                  failures; a new URL starts it afresh. The outcome GONE pauses a user with disable_on_410
  *   born leased    an EVENT takes a box at once if its endpoint may have one more lease and has nothing due
  *                  waiting; an engine may keep some of the boxes for others that wait
  *   age            0 until an attempt has counted; from then on the service time since that attempt began

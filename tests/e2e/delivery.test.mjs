@@ -88,6 +88,21 @@ for (const status of [201, 202, 301, 400, 404, 410, 429, 500, 503]) {
     });
 }
 
+test('410 pauses the user that asked for it, and nothing is lost', async (t) => {
+    const server = await serve(t, { args: FAST });
+    const there = await receiver(t, (request, number) => answer(number === 1 ? 410 : 200));
+    await setUrl(server, there.url);
+    const set = (attributes) => api(server, 'PATCH', '/api/users/me', { data: { type: 'users', id: '5', attributes } });
+    assert.equal((await set({ disable_on_410: true })).status, 200);
+    const id = await post(server);
+    await eventually('paused', async () => (await api(server, 'GET', '/api/users/me')).json.data.attributes.paused);
+    assert.equal((await delivery(server, id)).attributes.last_reason, 'gone');
+    assert.equal((await delivery(server, id)).attributes.state, 'pending');
+    assert.equal((await set({ paused: false })).status, 200);
+    await there.arrived(2);
+    assert.deepEqual(there.requests[1].body, there.requests[0].body);
+});
+
 test('a 307 to another host is not followed', async (t) => {
     const server = await serve(t, { args: FAST });
     const elsewhere = await receiver(t);

@@ -195,7 +195,31 @@ static void oldest_key_signs(struct fixture *f)
     assert_string_equal(f->boxes[0].auth_digest, second.key.digest);
 }
 
+/* 410 is tried again like every failure; who asked for it is paused then, and what waits is held. */
+static void gone_pauses_who_asked_for_it(struct fixture *f)
+{
+    for (int asked = 1; asked >= 0; asked--) {
+        int64_t user = fixture_user(f, "https://example.com/");
+        struct store_op update = fixture_update_op(f, user), event = fixture_event_op(f, user);
+        update.user.user.disable_on_410 = asked;
+        fixture_do(f, update, STORE_DONE);
+        int64_t version = fixture_update_op(f, user).user.user.version;
+        fixture_write(f, &event, 1, 1);
+        assert_int_equal(f->filled, 1);
+        struct store_op gone = fixture_outcome_op(f, &f->boxes[0], DECISION_RETRY, 1000);
+        gone.outcome.decision.reason = FAILURE_GONE;
+        fixture_do(f, gone, STORE_DONE);
+        fixture_reopen(f);
+        struct user now = fixture_update_op(f, user).user.user;
+        assert_int_equal(now.paused, asked);
+        assert_int_equal(now.version, version + asked);
+        fixture_advance(f, 5000);
+        fixture_claim(f, 1, !asked);
+    }
+}
+
 const struct contract_test contract_users[] = {
+    {"410 pauses who asked for it", gone_pauses_who_asked_for_it},
     {"the first user has id 5", first_user_is_5},
     {"a user comes back as written", user_round_trip},
     {"sealed secrets reach the box", sealed_secrets_reach_the_box},

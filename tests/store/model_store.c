@@ -256,6 +256,11 @@ static void model_outcome(struct store *store, struct store_op *op)
         delivery->age_start_ms += decision->delay_ms + op->outcome.attempt.duration_ms;
         break;
     }
+    struct model_user *gone = model_find_user(store->disk, delivery->user_id);
+    if (decision->reason == FAILURE_GONE && gone->user.disable_on_410 && !gone->user.paused) {
+        gone->user.paused = true;
+        gone->user.version++;
+    }
     op->id = delivery->id;
 }
 
