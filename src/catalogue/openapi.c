@@ -81,6 +81,10 @@ static void put_parameters(struct text *out, const struct openapi *openapi,
         const char *name = operation->parameters[i];
         struct json_object *words = json_get_object(known, name), *schema = json_get(words, "schema");
         put_separator(out, &first);
+        if (json_get(words, "in")) { /* a whole parameter object */
+            json_put(out, words);
+            continue;
+        }
         text_puts(out, "{\"in\":\"query\",");
         put_text(out, "name", name);
         put_text(out, "description", text_of(words, "description"));
@@ -106,7 +110,9 @@ static void put_request(struct text *out, struct json_object *words)
     put_ref(out, schema);
     text_puts(out, "},\"application/vnd.api+json\":{\"schema\":");
     put_ref(out, schema);
-    text_puts(out, "}}},");
+    text_puts(out, json_get(words, "lines")
+                       ? "},\"application/x-ndjson\":{\"schema\":{\"type\":\"string\"}}}},"
+                       : "}}},");
 }
 
 /* The document around a resource, or around a list of them. */
@@ -145,6 +151,10 @@ static void put_success(struct text *out, struct json_object *words)
         text_puts(out, "}}");
     }
     text_putc(out, '}');
+    if (json_get(words, "lines"))
+        text_puts(out,
+                  ",\"207\":{\"description\":\"Of the lines, some: each answer has its status in meta.\","
+                  "\"content\":{\"application/x-ndjson\":{\"schema\":{\"type\":\"string\"}}}}");
 }
 
 static bool can_fail(const struct openapi_operation *operation, struct json_object *words, int status)
