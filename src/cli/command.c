@@ -3,6 +3,7 @@
 const struct command cli_commands[] = {
     {"receive", "a web-callbacks handler: each event in a file", receive_main},
     {"trigger", "send an example event", trigger_main},
+    {"verify", "is this push genuine, and if not, which part is wrong", verify_main},
     {"events", "the events a server has accepted", events_main},
     {"deliveries", "what became of an event, attempt by attempt", deliveries_main},
     {"catalog", "the event types, and an example of each", catalog_main},

@@ -20,6 +20,7 @@ extern const int cli_command_count;
 
 int receive_main(int argc, char **argv);
 int trigger_main(int argc, char **argv);
+int verify_main(int argc, char **argv);
 int events_main(int argc, char **argv);
 int deliveries_main(int argc, char **argv);
 int catalog_main(int argc, char **argv);

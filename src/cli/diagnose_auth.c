@@ -1,0 +1,203 @@
+#include "diagnose.h"
+#include "digest.h"
+#include "posthorn.h"
+
+#include <ctype.h>
+#include <openssl/evp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { KEY_LEN_MAX = 4096 };
+
+void finding_set(struct finding *finding, const char *reason, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(finding->detail, sizeof finding->detail, format, args);
+    va_end(args);
+    finding->reason = reason;
+    finding->right = strcmp(reason, "ok") == 0;
+}
+
+/* ---- what a value may be made of -------------------------------------------------------------------------
+ */
+
+static bool is_digest_of(struct bytes value, const char *key, const char *ending)
+{
+    char text[KEY_LEN_MAX + 8], digest[DIGEST_HEX_LEN + 1];
+    int len = snprintf(text, sizeof text, "%s%s", key, ending);
+
+    if (len <= 0 || (size_t)len >= sizeof text)
+        return false;
+    digest_sha256_hex(bytes_make(text, (size_t)len), digest);
+    return bytes_equal_secret(value, bytes_of(digest));
+}
+
+static bool is_digest(struct bytes value, const struct option_list *keys)
+{
+    for (int i = 0; i < keys->count; i++)
+        if (is_digest_of(value, keys->items[i], ""))
+            return true;
+    return false;
+}
+
+static bool with_line_end(struct bytes value, const struct option_list *keys)
+{
+    static const char *const endings[] = {"\n", "\r\n", " ", "\n\n"};
+
+    for (int i = 0; i < keys->count; i++)
+        for (size_t k = 0; k < sizeof endings / sizeof *endings; k++)
+            if (is_digest_of(value, keys->items[i], endings[k]))
+                return true;
+    return false;
+}
+
+/* The other way round: the key that was given here carries a line feed. */
+static bool without_line_end(struct bytes value, const struct option_list *keys)
+{
+    for (int i = 0; i < keys->count; i++) {
+        char key[KEY_LEN_MAX];
+        size_t len = strcspn(keys->items[i], "\r\n");
+        if (keys->items[i][len] && len < sizeof key) {
+            memcpy(key, keys->items[i], len);
+            key[len] = '\0';
+            if (is_digest_of(value, key, ""))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool is_key(struct bytes value, const struct option_list *keys)
+{
+    for (int i = 0; i < keys->count; i++)
+        if (bytes_equal_secret(value, bytes_of(keys->items[i])))
+            return true;
+    return false;
+}
+
+static bool digested_twice(struct bytes value, const struct option_list *keys)
+{
+    for (int i = 0; i < keys->count; i++) {
+        char digest[DIGEST_HEX_LEN + 1];
+        digest_sha256_hex(bytes_of(keys->items[i]), digest);
+        if (is_digest_of(value, digest, ""))
+            return true;
+    }
+    return false;
+}
+
+static bool is_base64(struct bytes value, const struct option_list *keys)
+{
+    for (int i = 0; i < keys->count; i++) {
+        unsigned char digest[DIGEST_LEN], base64[4 * (DIGEST_LEN + 2) / 3 + 4];
+        digest_sha256(bytes_of(keys->items[i]), digest);
+        EVP_EncodeBlock(base64, digest, sizeof digest);
+        if (bytes_equal_secret(value, bytes_of((char *)base64)))
+            return true;
+    }
+    return false;
+}
+
+static bool are_hex(struct bytes value)
+{
+    for (size_t i = 0; i < value.len; i++)
+        if (!isxdigit((unsigned char)value.data[i]))
+            return false;
+    return value.len > 0;
+}
+
+/* What is left of it without quotes, `sha256=`, `Bearer` and the like: its first 64 hex digits in a row. */
+static struct bytes bare(struct bytes value)
+{
+    for (size_t i = 0; i + DIGEST_HEX_LEN <= value.len; i++)
+        if (are_hex(bytes_make(value.data + i, DIGEST_HEX_LEN)))
+            return bytes_make(value.data + i, DIGEST_HEX_LEN);
+    return (struct bytes){"", 0};
+}
+
+/* ---- judging ------------------------------------------------------------------------------------------- */
+
+static struct bytes lower(struct bytes value, char out[DIGEST_HEX_LEN])
+{
+    for (size_t i = 0; i < value.len && i < DIGEST_HEX_LEN; i++)
+        out[i] = (char)tolower((unsigned char)value.data[i]);
+    return bytes_make(out, value.len < DIGEST_HEX_LEN ? value.len : DIGEST_HEX_LEN);
+}
+
+static bool named_alike(struct bytes name)
+{
+    char letters[32];
+    size_t len = 0;
+
+    for (size_t i = 0; i < name.len && len < sizeof letters - 1; i++)
+        if (isalpha((unsigned char)name.data[i]))
+            letters[len++] = (char)tolower((unsigned char)name.data[i]);
+    letters[len] = '\0';
+    return strstr(letters, "webhookauth") || strstr(letters, "webhooksauth");
+}
+
+static void diagnose_missing(const struct saved_push *push, const struct option_list *keys,
+                             struct finding *finding)
+{
+    for (int i = 0; i < push->header_count; i++) {
+        const struct saved_header *header = &push->headers[i];
+        char digits[DIGEST_HEX_LEN];
+        if (!named_alike(header->name) && !is_digest(lower(bare(header->value), digits), keys))
+            continue;
+        finding_set(finding, "wrong_name",
+                    "the header is called '%.*s'; it has to be WEBHOOK-AUTH (some proxies rename headers)",
+                    header->name.len > 80 ? 80 : (int)header->name.len, header->name.data);
+        return;
+    }
+    finding_set(finding, "missing", "there is no WEBHOOK-AUTH header");
+}
+
+static void diagnose_value(struct bytes value, const struct option_list *keys, struct finding *finding)
+{
+    char digits[DIGEST_HEX_LEN];
+
+    if (value.len == DIGEST_HEX_LEN && is_digest(lower(value, digits), keys))
+        finding_set(finding, "upper_case", "the digest is right but in upper case; it is sent in lower case");
+    else if (is_digest(lower(bare(value), digits), keys))
+        finding_set(finding, "decorated",
+                    "the digest is right, but it is not alone: the value is its 64 digits and nothing else");
+    else if (is_key(value, keys))
+        finding_set(finding, "key_itself",
+                    "it is the API key itself; it has to be the key's SHA-256 in hex. Treat the key as lost");
+    else if (with_line_end(value, keys))
+        finding_set(finding, "key_newline",
+                    "it is the digest of your key with a line feed behind it: `echo` adds one, `printf %%s` "
+                    "does not");
+    else if (without_line_end(value, keys))
+        finding_set(finding, "key_newline",
+                    "the key you gave here has a line feed behind it; without that the digest is right");
+    else if (digested_twice(value, keys))
+        finding_set(finding, "digested_twice", "it is the digest of the digest of your key");
+    else if (is_base64(value, keys))
+        finding_set(finding, "base64", "it is the right digest, but in base64; it is sent in hex");
+    else if (value.len == DIGEST_HEX_LEN && are_hex(value))
+        finding_set(finding, "other_key",
+                    "it is the digest of another key: another user's, another install's (sandbox or"
+                    " production?), or one that was replaced");
+    else
+        finding_set(finding, "not_a_digest",
+                    "it is not a SHA-256 in hex: that has 64 digits, this has %zu characters", value.len);
+}
+
+void diagnose_auth(const struct saved_push *push, const struct option_list *keys, struct finding *finding)
+{
+    int count;
+    struct bytes value = saved_header(push, "WEBHOOK-AUTH", &count);
+
+    *finding = (struct finding){.part = "WEBHOOK-AUTH"};
+    if (count == 0)
+        diagnose_missing(push, keys, finding);
+    else if (count > 1)
+        finding_set(finding, "doubled", "there are %d WEBHOOK-AUTH headers; there has to be one", count);
+    else if (is_digest(value, keys))
+        finding_set(finding, "ok", "the digest of your key");
+    else
+        diagnose_value(value, keys, finding);
+}
