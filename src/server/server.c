@@ -274,8 +274,11 @@ void server_close(struct server *server)
 {
     /* The listener waits for the answers to the requests in hand, so the store's threads outlive it; they may
      * hand work to the engine and ask it for numbers, so it outlives them. */
-    if (server->listener)
+    if (server->listener) {
+        listener_quiesce(server->listener);
+        api_drain(server->api);
         listener_close(server->listener);
+    }
     if (server->engine)
         engine_drain(server->engine, 0);
     purge_close(server->purge);
