@@ -12,8 +12,10 @@ bool users_update(struct call *call);
 /* The user of the path, `me` included, that the caller may see; false: 404. */
 bool users_path_id(struct call *call, int64_t *id);
 const char *users_etag(struct call *call, const struct user *user);
-/* Is this ETag in the list of an If-Match or If-None-Match header? `*` is any. */
+/* Is this ETag in the list of an If-Match header, or of If-None-Match, where W/ makes no difference? `*` is
+ * any. */
 bool users_etag_listed(struct bytes list, const char *tag);
+bool users_etag_known(struct bytes list, const char *tag);
 
 /* tls_identities.c */
 bool tls_identities_show(struct call *call);

@@ -109,7 +109,7 @@ static bool show_read_user(struct call *call)
     if (!edit->user.identity.len)
         return call_not_found(call, "TLS identity");
     struct bytes known = listener_header(call->request, "If-None-Match", NULL);
-    if (known.data && users_etag_listed(known, users_etag(call, &edit->user))) {
+    if (known.data && users_etag_known(known, users_etag(call, &edit->user))) {
         call_header(call, "ETag", bytes_of(users_etag(call, &edit->user)));
         return call_answer(call, 304, (struct bytes){0});
     }

@@ -211,7 +211,8 @@ bool users_path_id(struct call *call, int64_t *id)
     return keyring_may_see(call->api->keyring, &call->caller, *id) || call_not_found(call, "user");
 }
 
-bool users_etag_listed(struct bytes list, const char *tag)
+/* `weak`: W/ makes no difference, RFC 9110 section 8.8.3.2. */
+static bool etag_listed(struct bytes list, const char *tag, bool weak)
 {
     list = bytes_trim(list);
     if (bytes_equal_text(list, "*"))
@@ -219,12 +220,25 @@ bool users_etag_listed(struct bytes list, const char *tag)
     while (list.len) {
         const char *comma = memchr(list.data, ',', list.len);
         size_t len = comma ? (size_t)(comma - list.data) : list.len;
-        if (bytes_equal_text(bytes_trim(bytes_make(list.data, len)), tag))
+        struct bytes one = bytes_trim(bytes_make(list.data, len));
+        if (weak && bytes_starts(one, "W/"))
+            one = bytes_make(one.data + 2, one.len - 2);
+        if (bytes_equal_text(one, tag))
             return true;
         size_t skip = comma ? len + 1 : len;
         list = bytes_make(list.data + skip, list.len - skip);
     }
     return false;
+}
+
+bool users_etag_listed(struct bytes list, const char *tag)
+{
+    return etag_listed(list, tag, false);
+}
+
+bool users_etag_known(struct bytes list, const char *tag)
+{
+    return etag_listed(list, tag, true);
 }
 
 static bool show_read_user(struct call *call)
@@ -233,7 +247,7 @@ static bool show_read_user(struct call *call)
         return call_not_found(call, "user");
     const struct user *user = &call->read.answer.users[0];
     struct bytes known = listener_header(call->request, "If-None-Match", NULL);
-    if (known.data && users_etag_listed(known, users_etag(call, user))) {
+    if (known.data && users_etag_known(known, users_etag(call, user))) {
         call_header(call, "ETag", bytes_of(users_etag(call, user)));
         return call_answer(call, 304, (struct bytes){0});
     }

@@ -35,7 +35,9 @@ static struct reply ask(const char *method, const char *target, enum rig_user as
 
 static struct reply post_with_key(const char *body, enum rig_user as, const char *idempotency_key)
 {
-    struct ask asked = {"POST", "/api/events", as, body, NULL, {{"Idempotency-Key", idempotency_key}}};
+    struct ask asked = {"POST", "/api/events",
+                        as,     body,
+                        NULL,   {{"Idempotency-Key", idempotency_key}, {"X-Request-Id", "the-same"}}};
     struct reply reply = rig_ask(&rig, &asked);
     reply_check(&reply, &asked);
     return reply;

@@ -66,11 +66,17 @@ void listener_answer(struct listener_request *request, const struct listener_rep
 
 static atomic_int fault = STORE_OK;
 static atomic_bool no_space;
+static atomic_int event_writes;
 
 static enum store_status faulty_write(struct store *store, struct store_batch *batch)
 {
     if (atomic_load(&fault) != STORE_OK)
         return (enum store_status)atomic_load(&fault);
+    for (int i = 0; i < batch->op_count; i++)
+        if (batch->ops[i]->kind == STORE_EVENT) {
+            atomic_fetch_add(&event_writes, 1);
+            break;
+        }
     enum store_status status = store_sqlite.write(store, batch);
     for (int i = 0; atomic_load(&no_space) && i < batch->op_count; i++)
         batch->ops[i]->result = STORE_NO_SPACE;
@@ -82,12 +88,38 @@ void rig_fault(enum store_status status)
     atomic_store(&fault, (int)status);
 }
 
+int rig_event_writes(void)
+{
+    return atomic_load(&event_writes);
+}
+
 void rig_no_space(bool on)
 {
     atomic_store(&no_space, on);
 }
 
 static struct store_engine engine;
+
+/* ---- a clock that can stand still ---- */
+
+static atomic_llong clock_now_ms;
+
+void rig_set_clock(int64_t now_ms)
+{
+    atomic_store(&clock_now_ms, now_ms);
+}
+
+static int64_t rig_mono_ms(void *ctx)
+{
+    const struct clock system = clock_system();
+    return atomic_load(&clock_now_ms) ? atomic_load(&clock_now_ms) : clock_mono_ms(&system);
+}
+
+static int64_t rig_wall_ms(void *ctx)
+{
+    const struct clock system = clock_system();
+    return atomic_load(&clock_now_ms) ? atomic_load(&clock_now_ms) : clock_wall_ms(&system);
+}
 
 /* ---- open and close ---- */
 
@@ -146,7 +178,7 @@ static void open_api(struct rig *rig)
                                 .vault = rig->vault,
                                 .queue = rig->queue,
                                 .readers = rig->readers,
-                                .clock = clock_system(),
+                                .clock = {rig_wall_ms, rig_mono_ms, NULL},
                                 .id_floor = rig->floor};
     guard_init(&config.guard);
     rig->api = api_open(&config);

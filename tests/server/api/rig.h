@@ -49,6 +49,11 @@ void rig_restart(struct rig *rig);
 /* The next writes answer so instead of reaching the store. STORE_OK: as usual. */
 void rig_fault(enum store_status status);
 void rig_no_space(bool on);
+/* How many transactions have had an event in them. */
+int rig_event_writes(void);
+
+/* The API's clocks show this time from now on; 0: the system's again. */
+void rig_set_clock(int64_t now_ms);
 
 /* Claims what is due into the box, and waits until it is filled. */
 void rig_claim(struct rig *rig, struct store_work *box);
