@@ -127,10 +127,13 @@ static bool serve(struct call *call)
 {
     struct listener_request *request = call->request;
     const struct route *route;
+    struct route_variables variables;
     bool held = false;
-    enum route_error error = route_find(&request->arena, request->path, &route, &call->id_text);
+    enum route_error error = route_find(&request->arena, request->path, &route, &variables);
     if (error != ROUTE_FOUND)
         return fail_route(call, error);
+    call->id_text = variables.id;
+    call->type_text = variables.type;
     if (bytes_equal_text(request->method, "OPTIONS"))
         return answer_options(call, route);
     const struct route_method *method = route_method(route, request->method);
@@ -215,8 +218,8 @@ void api_on_refused(void *ctx, struct listener_request *request, int status, str
         headers[reply->header_count++] =
             (struct listener_header){bytes_of("WWW-Authenticate"), bytes_of("Bearer realm=\"posthorn\"")};
     const struct route *route;
-    struct bytes variable;
-    if (status == 405 && route_find(&request->arena, request->path, &route, &variable) == ROUTE_FOUND) {
+    struct route_variables variables;
+    if (status == 405 && route_find(&request->arena, request->path, &route, &variables) == ROUTE_FOUND) {
         const char *allow = route_allow(&request->arena, route);
         if (allow)
             headers[reply->header_count++] = (struct listener_header){bytes_of("Allow"), bytes_of(allow)};

@@ -1,5 +1,6 @@
 /* /api/api_keys: a user's keys. A key's text is in its 201 and nowhere else; its digest is in no answer. */
 #include "jsonapi.h"
+#include "page.h"
 #include "resources.h"
 
 enum { LABEL_LEN_MAX = 128, KEY_RANDOM_LEN = 24, KEY_TEXT_LEN = 2 * KEY_RANDOM_LEN };
@@ -66,7 +67,9 @@ static bool answer_key(struct call *call, int status, const struct api_key *key,
     jsonapi_begin(&out, &call->scratch);
     jsonapi_put_self(&out, "/api/api_keys/", key->id);
     text_puts(&out, ",\"data\":");
+    size_t begin = out.len;
     put_key(&out, key, token);
+    jsonapi_trim(call, &out, begin, false);
     jsonapi_end(&out, call, (struct bytes){0});
     return jsonapi_answer(call, status, &out);
 }
@@ -86,33 +89,31 @@ static bool show_list(struct call *call)
 {
     struct key_list *list = call->state;
     const struct store_answer *answer = &call->read.answer;
-    int64_t last_id = 0;
+    struct page_rows rows = {.more = answer->more};
     struct text out;
     jsonapi_begin(&out, &call->scratch);
     text_puts(&out, ",\"data\":[");
     for (int i = 0; i < answer->count; i++) {
+        const struct api_key *key = &answer->keys[page_row(&list->page, answer, i)];
         text_puts(&out, i ? "," : "");
-        put_key(&out, &answer->keys[i], NULL);
-        last_id = answer->keys[i].id;
+        size_t begin = out.len;
+        put_key(&out, key, NULL);
+        jsonapi_trim(call, &out, begin, false);
+        page_saw(call, &rows, key->id);
     }
     text_putc(&out, ']');
-    jsonapi_put_page(&out, call, "/api/api_keys", &list->page, last_id, answer->more);
+    page_put_end(&out, call, "/api/api_keys", &list->page, &rows);
     return jsonapi_answer(call, 200, &out);
 }
 
 bool api_keys_list(struct call *call)
 {
     struct key_list *list = new_list(call);
-    if (!list || !jsonapi_read_page(call, "api_keys", &list->page) ||
-        !jsonapi_read_owner(call, &list->user_id))
+    if (!list || !page_read(call, "api_keys", &list->page) || !jsonapi_read_owner(call, &list->user_id))
         return false;
-    return call_query(call,
-                      &(struct store_query){.kind = STORE_LIST_KEYS,
-                                            .id = list->user_id,
-                                            .descending = list->page.descending,
-                                            .after_id = list->page.after_id,
-                                            .limit = list->page.size},
-                      false, show_list);
+    struct store_query query = {.kind = STORE_LIST_KEYS, .id = list->user_id};
+    page_query(&list->page, &query);
+    return call_query(call, &query, false, show_list);
 }
 
 /* The path's key and whose it is; 404 unless the caller may see that user. */

@@ -71,7 +71,7 @@ struct call {
     int64_t rate_limit; /* of its key, requests/s; 0: none */
     struct rate_verdict rate;
     enum media media;
-    struct bytes id_text; /* the path's variable segment */
+    struct bytes id_text, type_text; /* the path's variable segments */
     struct query query;
     struct json_object *body; /* released with the answer, or before by call_release_body */
     struct warning warnings[CALL_WARNINGS_MAX];

@@ -1,49 +1,65 @@
 #include "cursor.h"
 #include "digest.h"
+#include <assert.h>
 
-/* 8 bytes of id and 16 of check are 24 bytes: 32 characters of base64url without padding (RFC 4648). */
-enum { ID_LEN = 8, RAW_LEN = 24 };
+enum { RAW_LEN_MAX = CURSOR_CHECK_LEN + MODEL_ID_LEN_MAX };
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-static void make_raw(int64_t id, struct bytes scope, unsigned char raw[RAW_LEN])
+static void make_check(struct bytes id, struct bytes scope, unsigned char check[CURSOR_CHECK_LEN])
 {
-    unsigned char input[2 * DIGEST_LEN] = "posthorn cursor 1", digest[DIGEST_LEN];
-    for (int i = 0; i < ID_LEN; i++)
-        raw[i] = input[DIGEST_LEN - ID_LEN + i] = (unsigned char)((uint64_t)id >> (8 * (ID_LEN - 1 - i)));
-    digest_sha256(scope, input + DIGEST_LEN);
+    static const char purpose[DIGEST_LEN] = "posthorn cursor 1";
+    unsigned char input[3 * DIGEST_LEN], digest[DIGEST_LEN];
+    memcpy(input, purpose, DIGEST_LEN);
+    digest_sha256(id, input + DIGEST_LEN);
+    digest_sha256(scope, input + 2 * DIGEST_LEN);
     digest_sha256(bytes_make(input, sizeof input), digest);
-    memcpy(raw + ID_LEN, digest, RAW_LEN - ID_LEN);
+    memcpy(check, digest, CURSOR_CHECK_LEN);
 }
 
-void cursor_format(int64_t id, struct bytes scope, char out[CURSOR_LEN + 1])
+void cursor_format(struct bytes id, struct bytes scope, char out[CURSOR_LEN_MAX + 1])
 {
-    unsigned char raw[RAW_LEN];
-    make_raw(id, scope, raw);
-    for (int i = 0, k = 0; i < RAW_LEN; i += 3, k += 4) {
+    unsigned char raw[RAW_LEN_MAX + 2] = {0};
+    assert(id.len <= MODEL_ID_LEN_MAX);
+    make_check(id, scope, raw);
+    memcpy(raw + CURSOR_CHECK_LEN, id.data, id.len);
+    size_t raw_len = CURSOR_CHECK_LEN + id.len, len = 0;
+    for (size_t i = 0; i < raw_len; i += 3) {
         unsigned bits = (unsigned)raw[i] << 16 | (unsigned)raw[i + 1] << 8 | raw[i + 2];
-        for (int j = 0; j < 4; j++)
-            out[k + j] = alphabet[bits >> (18 - 6 * j) & 63];
+        for (int j = 0; j < 4 && 6 * (len - i / 3 * 4) < 8 * (raw_len - i); j++)
+            out[len++] = alphabet[bits >> (18 - 6 * j) & 63];
     }
-    out[CURSOR_LEN] = '\0';
+    out[len] = '\0';
 }
 
-bool cursor_parse(struct bytes text, struct bytes scope, int64_t *id)
+/* 0: not base64url of a possible length. */
+static size_t decode(struct bytes text, unsigned char raw[RAW_LEN_MAX])
 {
-    if (text.len != CURSOR_LEN)
-        return false;
-    uint64_t value = 0; /* the id is in the first 64 of the first 66 bits */
-    for (int i = 0; i < 11; i++) {
+    unsigned bits = 0;
+    size_t len = 0;
+    for (size_t i = 0; i < text.len; i++) {
         const char *digit = text.data[i] ? strchr(alphabet, text.data[i]) : NULL;
         if (!digit)
-            return false;
-        unsigned bits = (unsigned)(digit - alphabet);
-        value = i < 10 ? value << 6 | bits : value << 4 | bits >> 2;
+            return 0;
+        bits = bits << 6 | (unsigned)(digit - alphabet);
+        if (i % 4 == 0)
+            continue;
+        if (len == RAW_LEN_MAX)
+            return 0;
+        raw[len++] = (unsigned char)(bits >> (6 - 2 * (i % 4)));
     }
-    if (value == 0 || value > INT64_MAX)
+    return len;
+}
+
+bool cursor_parse(struct bytes text, struct bytes scope, char id[MODEL_ID_LEN_MAX], size_t *id_len)
+{
+    unsigned char raw[RAW_LEN_MAX];
+    char expected[CURSOR_LEN_MAX + 1];
+    size_t len = decode(text, raw);
+    if (len <= CURSOR_CHECK_LEN)
         return false;
-    char expected[CURSOR_LEN + 1];
-    cursor_format((int64_t)value, scope, expected);
-    *id = (int64_t)value;
+    *id_len = len - CURSOR_CHECK_LEN;
+    memcpy(id, raw + CURSOR_CHECK_LEN, *id_len);
+    cursor_format(bytes_make(id, *id_len), scope, expected);
     return bytes_equal_secret(text, bytes_of(expected));
 }

@@ -1,5 +1,7 @@
 /* /api/deliveries and /api/events/ID/deliveries: what became of an event, attempt by attempt. */
+#include "event_document.h"
 #include "jsonapi.h"
+#include "page.h"
 #include "resources.h"
 
 enum { ATTEMPTS_MAX = 100 };
@@ -42,9 +44,29 @@ static void put_attempt(struct text *out, const struct attempt *attempt)
     text_putc(out, '}');
 }
 
-/* `attempts` NULL: not asked for. */
+/* How the attempts are shown: they are an attribute, or, if they are to be included, a relationship; a
+ * resource has but one of a name. */
+enum attempts_shown { ATTEMPTS_NOT, ATTEMPTS_ATTRIBUTE, ATTEMPTS_RELATED };
+
+static void put_attempt_id(struct text *out, const struct attempt *attempt)
+{
+    text_printf(out, "\"type\":\"attempts\",\"id\":\"%lld-%lld\"", (long long)attempt->delivery_id,
+                (long long)attempt->lease);
+}
+
+static void put_attempts_related(struct text *out, const struct store_answer *attempts)
+{
+    text_puts(out, ",\"attempts\":{\"data\":[");
+    for (int i = 0; i < attempts->count; i++) {
+        text_puts(out, i ? ",{" : "{");
+        put_attempt_id(out, &attempts->attempts[i]);
+        text_putc(out, '}');
+    }
+    text_puts(out, "]}");
+}
+
 static void put_delivery(struct text *out, const struct delivery *delivery,
-                         const struct store_answer *attempts)
+                         const struct store_answer *attempts, enum attempts_shown shown)
 {
     text_printf(out, "{\"type\":\"deliveries\",\"id\":\"%lld\",\"attributes\":{\"state\":\"%s\",",
                 (long long)delivery->id, delivery_state_name(delivery->state));
@@ -65,7 +87,7 @@ static void put_delivery(struct text *out, const struct delivery *delivery,
     jsonapi_put_instant(out, "first_attempt_at", delivery->first_attempt_at_ms);
     text_putc(out, ',');
     jsonapi_put_instant(out, "finished_at", delivery->finished_at_ms);
-    if (attempts) {
+    if (shown == ATTEMPTS_ATTRIBUTE) {
         text_puts(out, ",\"attempts\":[");
         for (int i = 0; i < attempts->count; i++) {
             text_puts(out, i ? "," : "");
@@ -75,78 +97,158 @@ static void put_delivery(struct text *out, const struct delivery *delivery,
     }
     text_printf(out,
                 "},\"relationships\":{\"event\":{\"data\":{\"type\":\"events\",\"id\":\"%lld\"}},"
-                "\"user\":{\"data\":{\"type\":\"users\",\"id\":\"%lld\"}}},"
-                "\"links\":{\"self\":\"/api/deliveries/%lld\"}}",
-                (long long)delivery->event_id, (long long)delivery->user_id, (long long)delivery->id);
+                "\"user\":{\"data\":{\"type\":\"users\",\"id\":\"%lld\"}}",
+                (long long)delivery->event_id, (long long)delivery->user_id);
+    if (shown == ATTEMPTS_RELATED)
+        put_attempts_related(out, attempts);
+    text_printf(out, "},\"links\":{\"self\":\"/api/deliveries/%lld\"}}", (long long)delivery->id);
+}
+
+/* ---- what goes with them ---- */
+
+enum { INCLUDE_EVENT = 1, INCLUDE_EVENT_RESOURCE = 2, INCLUDE_ATTEMPTS = 4 };
+static const char *const list_includes[] = {"event", "event.resource", NULL};
+static const char *const includes[] = {"event", "event.resource", "attempts", NULL};
+
+struct wanted {
+    struct page page;
+    unsigned include;
+    int64_t event_id;
+    struct event event; /* id 0: not read */
+    struct delivery delivery;
+    struct store_answer attempts;
+};
+
+static struct wanted *read_wanted(struct call *call, const char *const *names)
+{
+    struct wanted *wanted = arena_zero(&call->request->arena, sizeof *wanted);
+    call->state = wanted;
+    if (!wanted)
+        call_too_large(call);
+    return wanted && jsonapi_read_include(call, names, &wanted->include) ? wanted : NULL;
+}
+
+/* A path through the event includes the event, too (JSON:API section 7.3). */
+static bool wants_event(const struct wanted *wanted)
+{
+    return (wanted->include & (INCLUDE_EVENT | INCLUDE_EVENT_RESOURCE)) != 0;
+}
+
+static void put_included(struct text *out, struct call *call, const struct wanted *wanted)
+{
+    const char *separator = "";
+    if (!wanted->include)
+        return;
+    text_puts(out, ",\"included\":[");
+    size_t begin = out->len;
+    if (wants_event(wanted) && wanted->event.id) {
+        event_document_put(out, &wanted->event);
+        separator = ",";
+        if (wanted->include & INCLUDE_EVENT_RESOURCE && event_document_has_included(&wanted->event)) {
+            text_putc(out, ',');
+            event_document_put_included(out, &wanted->event);
+        }
+    }
+    for (int i = 0; wanted->include & INCLUDE_ATTEMPTS && i < wanted->attempts.count; i++) {
+        text_printf(out, "%s{", separator);
+        put_attempt_id(out, &wanted->attempts.attempts[i]);
+        text_puts(out, ",\"attributes\":");
+        put_attempt(out, &wanted->attempts.attempts[i]);
+        text_putc(out, '}');
+        separator = ",";
+    }
+    jsonapi_trim(call, out, begin, true);
+    text_putc(out, ']');
 }
 
 /* ---- an event's deliveries ---- */
 
-struct event_deliveries {
-    struct page page;
-    int64_t event_id;
-};
-
 static bool show_list(struct call *call)
 {
-    struct event_deliveries *list = call->state;
+    const struct wanted *wanted = call->state;
     const struct store_answer *answer = &call->read.answer;
-    int64_t last_id = 0;
+    struct page_rows rows = {.more = answer->more};
     struct text out;
     jsonapi_begin(&out, &call->scratch);
     text_puts(&out, ",\"data\":[");
     for (int i = 0; i < answer->count; i++) {
+        const struct delivery *delivery = &answer->deliveries[page_row(&wanted->page, answer, i)];
         text_puts(&out, i ? "," : "");
-        put_delivery(&out, &answer->deliveries[i], NULL);
-        last_id = answer->deliveries[i].id;
+        size_t begin = out.len;
+        put_delivery(&out, delivery, NULL, ATTEMPTS_NOT);
+        jsonapi_trim(call, &out, begin, false);
+        page_saw(call, &rows, delivery->id);
     }
     text_putc(&out, ']');
-    const char *path = call_printf(call, "/api/events/%lld/deliveries", (long long)list->event_id);
-    jsonapi_put_page(&out, call, path, &list->page, last_id, answer->more);
+    put_included(&out, call, wanted);
+    const char *path = call_printf(call, "/api/events/%lld/deliveries", (long long)wanted->event_id);
+    page_put_end(&out, call, path, &wanted->page, &rows);
     return jsonapi_answer(call, 200, &out);
 }
 
 static bool list_event_deliveries(struct call *call)
 {
-    struct event_deliveries *list = call->state;
+    struct wanted *wanted = call->state;
     const struct store_answer *answer = &call->read.answer;
     if (answer->count == 0 || !keyring_may_see(call->api->keyring, &call->caller, answer->events[0].owner_id))
         return call_not_found(call, "event");
-    return call_query(call,
-                      &(struct store_query){.kind = STORE_LIST_DELIVERIES,
-                                            .id = list->event_id,
-                                            .descending = list->page.descending,
-                                            .after_id = list->page.after_id,
-                                            .limit = list->page.size},
-                      false, show_list);
+    struct store_query query = {.kind = STORE_LIST_DELIVERIES, .id = wanted->event_id};
+    page_query(&wanted->page, &query);
+    if (wants_event(wanted))
+        wanted->event = answer->events[0];
+    return call_query(call, &query, wants_event(wanted), show_list);
+}
+
+static bool query_event(struct call *call, int64_t id, bool with_document, call_step *then)
+{
+    return call_query(
+        call,
+        &(struct store_query){.kind = STORE_GET_EVENT, .id = id, .with_document = with_document, .limit = 1},
+        true, then);
 }
 
 bool event_deliveries_list(struct call *call)
 {
-    struct event_deliveries *list = arena_zero(&call->request->arena, sizeof *list);
-    if (!list)
-        return call_too_large(call);
-    call->state = list;
-    if (!jsonapi_path_id(call, "event", &list->event_id))
+    struct wanted *wanted = read_wanted(call, list_includes);
+    if (!wanted || !jsonapi_path_id(call, "event", &wanted->event_id))
         return false;
-    const char *name = call_printf(call, "deliveries of %lld", (long long)list->event_id);
-    return jsonapi_read_page(call, name, &list->page) &&
-           call_query(call, &(struct store_query){.kind = STORE_GET_EVENT, .id = list->event_id, .limit = 1},
-                      false, list_event_deliveries);
+    const char *name = call_printf(call, "deliveries of %lld", (long long)wanted->event_id);
+    return page_read(call, name, &wanted->page) &&
+           query_event(call, wanted->event_id, wants_event(wanted), list_event_deliveries);
 }
 
 /* ---- one delivery ---- */
 
-static bool show_with_attempts(struct call *call)
+static bool show_one(struct call *call)
 {
-    const struct delivery *delivery = call->state;
+    const struct wanted *wanted = call->state;
+    bool related = wanted->include & INCLUDE_ATTEMPTS;
     struct text out;
     jsonapi_begin(&out, &call->scratch);
-    jsonapi_put_self(&out, "/api/deliveries/", delivery->id);
+    jsonapi_put_self(&out, "/api/deliveries/", wanted->delivery.id);
     text_puts(&out, ",\"data\":");
-    put_delivery(&out, delivery, &call->read.answer);
+    size_t begin = out.len;
+    put_delivery(&out, &wanted->delivery, &wanted->attempts, related ? ATTEMPTS_RELATED : ATTEMPTS_ATTRIBUTE);
+    jsonapi_trim(call, &out, begin, false);
+    put_included(&out, call, wanted);
     jsonapi_end(&out, call, (struct bytes){0});
     return jsonapi_answer(call, 200, &out);
+}
+
+static bool take_event(struct call *call)
+{
+    struct wanted *wanted = call->state;
+    if (call->read.answer.count)
+        wanted->event = call->read.answer.events[0];
+    return show_one(call);
+}
+
+static bool take_attempts(struct call *call)
+{
+    struct wanted *wanted = call->state;
+    wanted->attempts = call->read.answer;
+    return wants_event(wanted) ? query_event(call, wanted->delivery.event_id, true, take_event)
+                               : show_one(call);
 }
 
 /* The delivery that was read, when the caller may see whose it is; else 404. */
@@ -162,13 +264,14 @@ static const struct delivery *visible_delivery(struct call *call)
 
 static bool read_attempts(struct call *call)
 {
+    struct wanted *wanted = call->state;
     const struct delivery *delivery = visible_delivery(call);
     if (!delivery)
         return false;
-    call->state = (void *)delivery;
+    wanted->delivery = *delivery;
     return call_query(
         call, &(struct store_query){.kind = STORE_LIST_ATTEMPTS, .id = delivery->id, .limit = ATTEMPTS_MAX},
-        true, show_with_attempts);
+        true, take_attempts);
 }
 
 static bool show_delivery(struct call *call, int64_t id)
@@ -180,7 +283,7 @@ static bool show_delivery(struct call *call, int64_t id)
 bool deliveries_show(struct call *call)
 {
     int64_t id;
-    return jsonapi_path_id(call, "delivery", &id) && show_delivery(call, id);
+    return read_wanted(call, includes) && jsonapi_path_id(call, "delivery", &id) && show_delivery(call, id);
 }
 
 /* ---- resend, cancel ---- */
@@ -210,7 +313,7 @@ static bool change_visible(struct call *call)
 static bool change(struct call *call, enum store_op_kind kind)
 {
     int64_t id;
-    if (!jsonapi_path_id(call, "delivery", &id))
+    if (!read_wanted(call, includes) || !jsonapi_path_id(call, "delivery", &id))
         return false;
     call->write.op = (struct store_op){.kind = kind};
     return call_query(call, &(struct store_query){.kind = STORE_GET_DELIVERY, .id = id, .limit = 1}, false,

@@ -64,13 +64,33 @@ void event_document_put(struct text *out, const struct event *event)
         (long long)event->id, (long long)event->owner_id, INSTANT_LEN, received);
 }
 
-void event_document_put_included(struct text *out, const struct event *event)
+/* The elements of `included`, without brackets; data NULL: there is none. */
+static struct bytes find_included(const struct event *event)
 {
-    size_t end = data_end(event);
+    size_t end = data_end(event), begin = sizeof included_begins - 1;
     struct bytes rest = bytes_make(event->document.data + end, event->document.len - end);
     if (!bytes_starts(rest, included_begins))
-        return;
-    size_t begin = sizeof included_begins - 1;
+        return (struct bytes){0};
     assert(rest.len >= begin + 2);
-    text_put(out, bytes_make(rest.data + begin, rest.len - begin - 2)); /* without ]} */
+    return bytes_make(rest.data + begin, rest.len - begin - 2); /* without ]} */
+}
+
+void event_document_put_included(struct text *out, const struct event *event)
+{
+    text_put(out, find_included(event));
+}
+
+bool event_document_has_included(const struct event *event)
+{
+    return find_included(event).len > 0;
+}
+
+struct json_object *event_document_read_included(const struct event *event)
+{
+    struct json_reading reading;
+    struct bytes included = find_included(event);
+    if (!included.data)
+        return NULL;
+    /* With its brackets. Strict reading changes nothing. */
+    return json_read((char *)included.data - 1, included.len + 2, false, &reading);
 }

@@ -6,6 +6,7 @@
  * the snapshot in `included` is left out unless asked for.
  */
 #pragma once
+#include "json.h"
 #include "model.h"
 #include "text.h"
 
@@ -13,3 +14,6 @@
 void event_document_put(struct text *out, const struct event *event);
 /* Appends the elements of `included`, without brackets; often none. */
 void event_document_put_included(struct text *out, const struct event *event);
+bool event_document_has_included(const struct event *event);
+/* The same as JSON, the caller's to put. NULL: there are none. */
+struct json_object *event_document_read_included(const struct event *event);

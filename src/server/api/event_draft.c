@@ -69,30 +69,6 @@ static bool read_resource(struct call *call, struct json_object *relationship, s
                                             &draft->resource_type, &draft->resource_id);
 }
 
-/* Linkage of any relationship: null, one, or a list. Only `type` and `id` of each are checked. */
-static bool check_linkage(struct call *call, struct json_object *linkage)
-{
-    struct bytes type, id;
-    if (!json_object_is_type(linkage, json_type_array))
-        return !linkage || jsonapi_read_linkage(call, linkage, "", &type, &id);
-    for (size_t i = 0; i < json_object_array_length(linkage); i++)
-        if (!jsonapi_read_linkage(call, json_object_array_get_idx(linkage, i), "", &type, &id))
-            return false;
-    return true;
-}
-
-/* Failures here and below point into the part that is checked; who asked puts the way to it in front
- * (call_within), so that what is in order costs no pointers. */
-static bool check_relationship(struct call *call, struct json_object *relationship)
-{
-    struct json_object *linkage;
-    if (!json_object_is_type(relationship, json_type_object))
-        return call_fail(call, API_RELATIONSHIP_INVALID, SOURCE_POINTER, "",
-                         "A relationship is an object with data, links or meta.");
-    return !json_object_object_get_ex(relationship, "data", &linkage) || check_linkage(call, linkage) ||
-           call_within(call, "", "data");
-}
-
 static void put_member(struct text *out, const char *name, struct json_object *value)
 {
     if (out->len)
@@ -121,7 +97,7 @@ static bool read_relationships(struct call *call, const struct request_document 
                 return false;
             continue;
         }
-        if (!check_relationship(call, relationship))
+        if (!jsonapi_check_relationship(call, relationship))
             return call_within(call, "/data/relationships", name);
         put_member(&draft->relationships, name, relationship);
     }
@@ -148,7 +124,7 @@ static bool check_included(struct call *call, struct json_object *resource, stru
     struct json_object_iterator i = json_object_iter_begin(relationships),
                                 end = json_object_iter_end(relationships);
     for (; !json_object_iter_equal(&i, &end); json_object_iter_next(&i))
-        if (!check_relationship(call, json_object_iter_peek_value(&i)))
+        if (!jsonapi_check_relationship(call, json_object_iter_peek_value(&i)))
             return call_within(call, "/relationships", json_object_iter_peek_name(&i));
     return true;
 }

@@ -1,6 +1,7 @@
 /* /api/event_types, /openapi.json and /docs: what there is to receive, and how to ask. Needs no key. */
 #include "catalogue.h"
 #include "jsonapi.h"
+#include "page.h"
 #include "reference.h"
 #include "resources.h"
 
@@ -30,11 +31,13 @@ bool event_types_list(struct call *call)
         if (!is_listed(&call->query, type))
             continue;
         text_puts(&out, first ? "" : ",");
+        size_t begin = out.len;
         text_put(&out, type->resource_object);
+        jsonapi_trim(call, &out, begin, false);
         first = false;
     }
     text_putc(&out, ']');
-    jsonapi_put_page(&out, call, "/api/event_types", &page, 0, false); /* all of them, always */
+    page_put_end(&out, call, "/api/event_types", &page, &(struct page_rows){0}); /* all of them, always */
     return jsonapi_answer(call, 200, &out);
 }
 
@@ -50,7 +53,9 @@ bool event_types_show(struct call *call)
             continue;
         jsonapi_begin(&out, &call->scratch);
         text_printf(&out, ",\"links\":{\"self\":\"/api/event_types/%.*s\"},\"data\":", BYTES_ARG(type->name));
+        size_t begin = out.len;
         text_put(&out, type->resource_object);
+        jsonapi_trim(call, &out, begin, false);
         jsonapi_end(&out, call, (struct bytes){0});
         return jsonapi_answer(call, 200, &out);
     }

@@ -1,32 +1,78 @@
 /* GET /api/events and /api/events/ID. */
 #include "event_document.h"
 #include "jsonapi.h"
+#include "page.h"
 #include "resources.h"
+
+enum { INCLUDE_RESOURCE = 1 };
+static const char *const event_includes[] = {"resource", NULL};
 
 struct listing {
     struct page page;
     struct store_query query;
+    unsigned include;
 };
+
+/* The snapshots of one event, but for those that were `seen` in another. */
+static void put_unseen(struct text *out, struct call *call, const struct event *event,
+                       struct json_object *seen)
+{
+    struct json_object *included = event_document_read_included(event);
+    for (size_t i = 0; included && i < json_object_array_length(included); i++) {
+        struct json_object *resource = json_object_array_get_idx(included, i);
+        struct bytes type = {0}, id = {0};
+        json_get_text(resource, "type", &type);
+        json_get_text(resource, "id", &id);
+        const char *name = arena_printf(&call->scratch, "%.*s %.*s", BYTES_ARG(type), BYTES_ARG(id));
+        if (!name || json_object_object_get_ex(seen, name, NULL))
+            continue;
+        text_puts(out, json_object_object_length(seen) ? "," : "");
+        json_object_object_add(seen, name, NULL);
+        size_t begin = out->len;
+        json_put(out, resource);
+        jsonapi_trim(call, out, begin, false);
+    }
+    json_object_put(included);
+}
+
+/* A document has each resource once (JSON:API section 7.4), so it is the latest snapshot on the page. */
+static void put_included(struct text *out, struct call *call, int shown)
+{
+    const struct page *page = &((struct listing *)call->state)->page;
+    const struct store_answer *answer = &call->read.answer;
+    struct json_object *seen = json_object_new_object();
+    text_puts(out, ",\"included\":[");
+    for (int i = 0; i < shown; i++) {
+        int latest_first = page->descending ? i : shown - 1 - i;
+        put_unseen(out, call, &answer->events[page_row(page, answer, latest_first)], seen);
+    }
+    text_putc(out, ']');
+    json_object_put(seen);
+}
 
 static bool put_list(struct call *call)
 {
     struct listing *listing = call->state;
     const struct store_answer *answer = &call->read.answer;
+    struct page_rows rows = {.more = answer->more};
     struct text out;
-    int64_t last_id = 0;
     int i = 0;
     jsonapi_begin(&out, &call->scratch);
     text_puts(&out, ",\"data\":[");
-    for (; i < answer->count; i++) {
-        const struct event *event = &answer->events[i];
-        if (out.len > CALL_ANSWER_LEN_MAX / 2)
-            break; /* a short page: the next one goes on here */
+    for (; i < answer->count && !rows.cut; i++) {
+        const struct event *event = &answer->events[page_row(&listing->page, answer, i)];
         text_puts(&out, i ? "," : "");
+        size_t begin = out.len;
         event_document_put(&out, event);
-        last_id = event->id;
+        jsonapi_trim(call, &out, begin, false);
+        page_saw(call, &rows, event->id);
+        /* A short page: the next one goes on here. */
+        rows.cut = out.len > CALL_ANSWER_LEN_MAX / 2 && i + 1 < answer->count;
     }
     text_putc(&out, ']');
-    jsonapi_put_page(&out, call, "/api/events", &listing->page, last_id, answer->more || i < answer->count);
+    if (listing->include)
+        put_included(&out, call, i);
+    page_put_end(&out, call, "/api/events", &listing->page, &rows);
     return jsonapi_answer(call, 200, &out);
 }
 
@@ -69,31 +115,35 @@ bool events_list(struct call *call)
     struct store_query *query = &listing->query;
     query->kind = STORE_LIST_EVENTS;
     query->with_document = true;
-    if (!jsonapi_read_page(call, "events", &listing->page) || !jsonapi_read_owner(call, &query->owner_id))
+    if (!page_read(call, "events", &listing->page) ||
+        !jsonapi_read_include(call, event_includes, &listing->include) ||
+        !jsonapi_read_owner(call, &query->owner_id))
         return false;
     if (!read_undelivered(call, query) || !read_text_filters(call, query))
         return false;
-    query->descending = listing->page.descending;
-    query->after_id = listing->page.after_id;
-    query->limit = listing->page.size;
+    page_query(&listing->page, query);
     return call_query(call, query, false, put_list);
 }
 
 static bool put_one(struct call *call)
 {
+    const struct listing *wanted = call->state;
     const struct store_answer *answer = &call->read.answer;
     if (answer->count == 0 || !keyring_may_see(call->api->keyring, &call->caller, answer->events[0].owner_id))
         return call_not_found(call, "event");
     const struct event *event = &answer->events[0];
-    bool with_included = query_has(&call->query, QUERY_INCLUDE) && call->query.values[QUERY_INCLUDE].len;
     struct text out;
     jsonapi_begin(&out, &call->scratch);
     jsonapi_put_self(&out, "/api/events/", event->id);
     text_puts(&out, ",\"data\":");
+    size_t begin = out.len;
     event_document_put(&out, event);
-    if (with_included) {
+    jsonapi_trim(call, &out, begin, false);
+    if (wanted->include & INCLUDE_RESOURCE) {
         text_puts(&out, ",\"included\":[");
+        begin = out.len;
         event_document_put_included(&out, event);
+        jsonapi_trim(call, &out, begin, true);
         text_putc(&out, ']');
     }
     jsonapi_end(&out, call, (struct bytes){0});
@@ -103,13 +153,13 @@ static bool put_one(struct call *call)
 bool events_show(struct call *call)
 {
     int64_t id;
-    struct bytes include = call->query.values[QUERY_INCLUDE];
-    if (include.len && !bytes_equal_text(include, "resource"))
-        return call_fail(call, API_PARAMETER_INVALID, SOURCE_PARAMETER, "include",
-                         "An event can include its resource, nothing else.");
-    return jsonapi_path_id(call, "event", &id) &&
-           call_query(
-               call,
-               &(struct store_query){.kind = STORE_GET_EVENT, .id = id, .with_document = true, .limit = 1},
-               false, put_one);
+    struct listing *wanted = arena_zero(&call->request->arena, sizeof *wanted);
+    if (!wanted)
+        return call_too_large(call);
+    call->state = wanted;
+    if (!jsonapi_read_include(call, event_includes, &wanted->include) || !jsonapi_path_id(call, "event", &id))
+        return false;
+    return call_query(
+        call, &(struct store_query){.kind = STORE_GET_EVENT, .id = id, .with_document = true, .limit = 1},
+        false, put_one);
 }

@@ -52,6 +52,11 @@ bool jsonapi_refuse_id(struct call *call, const struct request_document *documen
 /* A resource identifier: `type` and `id`, else 422. An integer id is replaced by its text in place. */
 bool jsonapi_read_linkage(struct call *call, struct json_object *linkage, const char *pointer,
                           struct bytes *type, struct bytes *id);
+/* Is it one? A failure points into the part that is checked; who asked puts the way to it in front
+ * (call_within), so that what is in order costs no pointers. */
+bool jsonapi_check_relationship(struct call *call, struct json_object *relationship);
+/* All of data's. */
+bool jsonapi_check_relationships(struct call *call, const struct request_document *document);
 /* The `user` relationship: a user the caller may act for. *user_id stays as it is when there is none. Regular
  * naming another 403, a Master naming nobody of theirs 404. */
 bool jsonapi_read_user(struct call *call, const struct request_document *document, int64_t *user_id);
@@ -59,22 +64,11 @@ bool jsonapi_read_user(struct call *call, const struct request_document *documen
 /* The path's id, decimal. False: there is no such resource (404 with `what`). */
 bool jsonapi_path_id(struct call *call, const char *what, int64_t *id);
 
-/* ---- lists ---- */
+/* ---- what is asked for ---- */
 
-enum { PAGE_SIZE_DEFAULT = 20, PAGE_SIZE_MAX = 100 };
-
-struct page {
-    int size;
-    int64_t after_id; /* 0: from the start */
-    bool descending;
-    struct bytes scope; /* what the cursor is bound to */
-};
-
-/* page[size], page[after] and sort=id|-id. `list` is the list's name, as the cursor's scope. */
-bool jsonapi_read_page(struct call *call, const char *list, struct page *page);
-/* links.self, links.next and meta.cursor of a list: the text between the data and the end. */
-void jsonapi_put_page(struct text *out, struct call *call, const char *path, const struct page *page,
-                      int64_t last_id, bool more);
+/* The relationships named in `include`, as bits of their places in `names` (which ends with NULL). Any other:
+ * 400. */
+bool jsonapi_read_include(struct call *call, const char *const *names, unsigned *wanted);
 /* filter[user] for Masters: a user the caller may see, else 404; absent: the caller. Regular: itself only. */
 bool jsonapi_read_owner(struct call *call, int64_t *owner_id);
 
@@ -85,6 +79,9 @@ void jsonapi_begin(struct text *out, struct arena *arena);
 void jsonapi_put_self(struct text *out, const char *format, int64_t id);
 /* `,"meta":{...}}`: members (already JSON, may be empty) and the call's warnings. */
 void jsonapi_end(struct text *out, struct call *call, struct bytes meta_members);
+/* What fields[TYPE] leaves of the resource object written to `out` from `begin` on; with `list`, of any
+ * number of them with commas between, behind a bracket. */
+void jsonapi_trim(struct call *call, struct text *out, size_t begin, bool list);
 /* `"name":"text"` or null when it is empty; `"name":"date"` or null when it is 0. No comma. */
 void jsonapi_put_text(struct text *out, const char *name, struct bytes value);
 void jsonapi_put_instant(struct text *out, const char *name, int64_t wall_ms);

@@ -44,6 +44,38 @@ struct bytes query_decode(struct arena *arena, struct bytes text, bool plus)
     return bytes_are_utf8(decoded) ? decoded : wrong;
 }
 
+void query_put_encoded(struct text *out, struct bytes value)
+{
+    static const char unreserved[] = "-._~";
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.data[i];
+        bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                     (c && strchr(unreserved, c));
+        if (plain)
+            text_putc(out, (char)c);
+        else
+            text_printf(out, "%%%02X", c);
+    }
+}
+
+/* `fields[...]`, whatever the type: once for each. */
+static enum query_error read_fieldset(struct bytes name, struct bytes names_wanted, struct query *query)
+{
+    static const char prefix[] = "fields[";
+    size_t prefix_len = sizeof prefix - 1;
+    if (!bytes_starts(name, prefix) || name.len <= prefix_len + 1 || name.data[name.len - 1] != ']')
+        return QUERY_UNKNOWN;
+    struct bytes type = bytes_make(name.data + prefix_len, name.len - prefix_len - 1);
+    for (int i = 0; i < query->fieldset_count; i++)
+        if (bytes_equal(query->fieldsets[i].type, type))
+            return QUERY_REPEATED;
+    if (query->fieldset_count == QUERY_FIELDSETS_MAX)
+        return QUERY_UNKNOWN;
+    query->fieldsets[query->fieldset_count++] = (struct query_fieldset){type, names_wanted};
+    query->given |= QUERY_BIT(QUERY_FIELDS);
+    return QUERY_OK;
+}
+
 static enum query_error read_one(struct arena *arena, struct bytes item, unsigned allowed,
                                  struct query *query, struct bytes *name)
 {
@@ -54,8 +86,10 @@ static enum query_error read_one(struct arena *arena, struct bytes item, unsigne
     struct bytes value = query_decode(arena, bytes_make(item.data + value_at, item.len - value_at), true);
     if (!name->data || !value.data)
         return QUERY_MALFORMED;
+    if (allowed & QUERY_BIT(QUERY_FIELDS) && bytes_starts(*name, "fields["))
+        return read_fieldset(*name, value, query);
     for (int i = 0; i < QUERY_PARAMETER_COUNT; i++) {
-        if (!(allowed & QUERY_BIT(i)) || !bytes_equal_text(*name, names[i]))
+        if (i == QUERY_FIELDS || !(allowed & QUERY_BIT(i)) || !bytes_equal_text(*name, names[i]))
             continue;
         if (query->given & QUERY_BIT(i))
             return QUERY_REPEATED;
@@ -70,6 +104,7 @@ enum query_error query_parse(struct arena *arena, struct bytes text, unsigned al
                              struct bytes *name)
 {
     query->given = 0;
+    query->fieldset_count = 0;
     *name = bytes_of("");
     while (text.len) {
         const char *ampersand = memchr(text.data, '&', text.len);

@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "arena.h"
+#include "text.h"
 
 #define QUERY_PARAMETER_LIST(X)                                                                              \
     X(EVENT_TYPE, "filter[event_type]")                                                                      \
@@ -15,8 +16,10 @@
     X(UNDELIVERED, "filter[undelivered]")                                                                    \
     X(SORT, "sort")                                                                                          \
     X(INCLUDE, "include")                                                                                    \
+    X(FIELDS, "fields[TYPE]")                                                                                \
     X(PAGE_SIZE, "page[size]")                                                                               \
-    X(PAGE_AFTER, "page[after]")
+    X(PAGE_AFTER, "page[after]")                                                                             \
+    X(PAGE_BEFORE, "page[before]")
 
 #define QUERY_ENUM(symbol, name) QUERY_##symbol,
 enum query_parameter { QUERY_PARAMETER_LIST(QUERY_ENUM) QUERY_PARAMETER_COUNT };
@@ -24,9 +27,18 @@ enum query_parameter { QUERY_PARAMETER_LIST(QUERY_ENUM) QUERY_PARAMETER_COUNT };
 
 #define QUERY_BIT(parameter) (1u << (parameter))
 
+enum { QUERY_FIELDSETS_MAX = 8 };
+
+/* fields[payments]=state,amount */
+struct query_fieldset {
+    struct bytes type, names;
+};
+
 struct query {
     unsigned given; /* QUERY_BITs */
     struct bytes values[QUERY_PARAMETER_COUNT];
+    struct query_fieldset fieldsets[QUERY_FIELDSETS_MAX];
+    int fieldset_count;
 };
 
 enum query_error { QUERY_OK, QUERY_MALFORMED, QUERY_UNKNOWN, QUERY_REPEATED };
@@ -41,6 +53,8 @@ static inline bool query_has(const struct query *query, enum query_parameter par
 enum query_error query_parse(struct arena *arena, struct bytes text, unsigned allowed, struct query *query,
                              struct bytes *name);
 
+/* Percent-encodes all but RFC 3986's unreserved characters. */
+void query_put_encoded(struct text *out, struct bytes value);
 /* Percent-decoding into the arena, RFC 3986; `plus` reads + as a space, as forms do. data == NULL: a bad
  * escape, a NUL, not UTF-8, or too large. */
 struct bytes query_decode(struct arena *arena, struct bytes text, bool plus);

@@ -164,8 +164,9 @@ static void make_types(struct reference *reference, const struct catalogue *cata
         row->resource_object = text_bytes(&out);
         row->name = arena_copy(&reference->arena, bytes_of(type->name));
         row->section = arena_copy(&reference->arena, bytes_of(type->section));
+        row->resource = arena_copy(&reference->arena, bytes_of(type->resource));
         row->status = bytes_of(catalogue_status_name(type->status));
-        assert(row->name.data && row->section.data);
+        assert(row->name.data && row->section.data && row->resource.data);
     }
 }
 

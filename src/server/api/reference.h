@@ -9,7 +9,7 @@
 struct reference;
 
 struct reference_type {
-    struct bytes name, section, status;
+    struct bytes name, section, status, resource;
     struct bytes resource_object; /* JSON:API, whole */
 };
 

@@ -289,6 +289,40 @@ bool jsonapi_read_linkage(struct call *call, struct json_object *linkage, const 
     return true;
 }
 
+/* Linkage of any relationship: null, one, or a list. Only `type` and `id` of each are checked. */
+static bool check_linkage(struct call *call, struct json_object *linkage)
+{
+    struct bytes type, id;
+    if (!json_object_is_type(linkage, json_type_array))
+        return !linkage || jsonapi_read_linkage(call, linkage, "", &type, &id);
+    for (size_t i = 0; i < json_object_array_length(linkage); i++)
+        if (!jsonapi_read_linkage(call, json_object_array_get_idx(linkage, i), "", &type, &id))
+            return false;
+    return true;
+}
+
+bool jsonapi_check_relationship(struct call *call, struct json_object *relationship)
+{
+    struct json_object *linkage;
+    if (!json_object_is_type(relationship, json_type_object))
+        return call_fail(call, API_RELATIONSHIP_INVALID, SOURCE_POINTER, "",
+                         "A relationship is an object with data, links or meta.");
+    return !json_object_object_get_ex(relationship, "data", &linkage) || check_linkage(call, linkage) ||
+           call_within(call, "", "data");
+}
+
+bool jsonapi_check_relationships(struct call *call, const struct request_document *document)
+{
+    if (!document->relationships)
+        return true;
+    struct json_object_iterator i = json_object_iter_begin(document->relationships),
+                                end = json_object_iter_end(document->relationships);
+    for (; !json_object_iter_equal(&i, &end); json_object_iter_next(&i))
+        if (!jsonapi_check_relationship(call, json_object_iter_peek_value(&i)))
+            return call_within(call, "/data/relationships", json_object_iter_peek_name(&i));
+    return true;
+}
+
 bool jsonapi_read_user(struct call *call, const struct request_document *document, int64_t *user_id)
 {
     static const char at[] = "/data/relationships/user";

@@ -49,6 +49,13 @@ bool deliveries_show(struct call *call);
 bool deliveries_resend(struct call *call);
 bool deliveries_cancel(struct call *call);
 
+/* snapshots.c */
+bool snapshots_list(struct call *call);
+bool snapshots_show(struct call *call);
+bool snapshots_put(struct call *call);
+bool snapshots_update(struct call *call);
+bool snapshots_delete(struct call *call);
+
 /* event_types.c */
 bool event_types_list(struct call *call);
 bool event_types_show(struct call *call);

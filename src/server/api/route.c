@@ -4,29 +4,46 @@
 enum { SEGMENTS_MAX = 5 };
 
 enum {
-    QUERY_PAGE = QUERY_BIT(QUERY_PAGE_SIZE) | QUERY_BIT(QUERY_PAGE_AFTER) | QUERY_BIT(QUERY_SORT),
-    QUERY_EVENTS = QUERY_PAGE | QUERY_BIT(QUERY_EVENT_TYPE) | QUERY_BIT(QUERY_RESOURCE_TYPE) |
+    QUERY_ONE = QUERY_BIT(QUERY_FIELDS),
+    QUERY_WITH = QUERY_ONE | QUERY_BIT(QUERY_INCLUDE),
+    QUERY_PAGE = QUERY_ONE | QUERY_BIT(QUERY_PAGE_SIZE) | QUERY_BIT(QUERY_PAGE_AFTER) |
+                 QUERY_BIT(QUERY_PAGE_BEFORE) | QUERY_BIT(QUERY_SORT),
+    QUERY_TYPES = QUERY_ONE | QUERY_BIT(QUERY_SECTION) | QUERY_BIT(QUERY_STATUS),
+    QUERY_OWNED = QUERY_PAGE | QUERY_BIT(QUERY_USER),
+    QUERY_SNAPSHOT = QUERY_ONE | QUERY_BIT(QUERY_USER),
+    QUERY_EVENTS = QUERY_PAGE | QUERY_WITH | QUERY_BIT(QUERY_EVENT_TYPE) | QUERY_BIT(QUERY_RESOURCE_TYPE) |
                    QUERY_BIT(QUERY_RESOURCE_ID) | QUERY_BIT(QUERY_USER) | QUERY_BIT(QUERY_UNDELIVERED)
 };
 
+#define ROUTE_SNAPSHOTS                                                                                      \
+    {                                                                                                        \
+        "GET", snapshots_list, ROUTE_USER, QUERY_OWNED                                                       \
+    }
+#define ROUTE_SNAPSHOT                                                                                       \
+    {"GET", snapshots_show, ROUTE_USER, QUERY_SNAPSHOT}, {"PUT", snapshots_put, ROUTE_USER, QUERY_SNAPSHOT}, \
+        {"PATCH", snapshots_update, ROUTE_USER, QUERY_SNAPSHOT},                                             \
+    {                                                                                                        \
+        "DELETE", snapshots_delete, ROUTE_USER, QUERY_BIT(QUERY_USER)                                        \
+    }
+
 static const struct route routes[] = {
     {"/api/events", {{"GET", events_list, ROUTE_USER, QUERY_EVENTS}, {"POST", events_create, ROUTE_USER, 0}}},
-    {"/api/events/:id", {{"GET", events_show, ROUTE_USER, QUERY_BIT(QUERY_INCLUDE)}}},
-    {"/api/events/:id/deliveries", {{"GET", event_deliveries_list, ROUTE_USER, QUERY_PAGE}}},
-    {"/api/deliveries/:id", {{"GET", deliveries_show, ROUTE_USER, 0}}},
-    {"/api/deliveries/:id/resend", {{"POST", deliveries_resend, ROUTE_USER, 0}}},
-    {"/api/deliveries/:id/cancel", {{"POST", deliveries_cancel, ROUTE_USER, 0}}},
+    {"/api/events/:id", {{"GET", events_show, ROUTE_USER, QUERY_WITH}}},
+    {"/api/events/:id/deliveries", {{"GET", event_deliveries_list, ROUTE_USER, QUERY_PAGE | QUERY_WITH}}},
+    {"/api/deliveries/:id", {{"GET", deliveries_show, ROUTE_USER, QUERY_WITH}}},
+    {"/api/deliveries/:id/resend", {{"POST", deliveries_resend, ROUTE_USER, QUERY_WITH}}},
+    {"/api/deliveries/:id/cancel", {{"POST", deliveries_cancel, ROUTE_USER, QUERY_WITH}}},
     {"/api/users", {{"GET", users_list, ROUTE_MASTER, QUERY_PAGE}, {"POST", users_create, ROUTE_MASTER, 0}}},
-    {"/api/users/:id", {{"GET", users_show, ROUTE_USER, 0}, {"PATCH", users_update, ROUTE_USER, 0}}},
+    {"/api/users/:id",
+     {{"GET", users_show, ROUTE_USER, QUERY_ONE}, {"PATCH", users_update, ROUTE_USER, QUERY_ONE}}},
     {"/api/users/:id/tls",
      {{"GET", tls_identities_show, ROUTE_USER, 0},
       {"PUT", tls_identities_put, ROUTE_USER, 0},
       {"DELETE", tls_identities_delete, ROUTE_USER, 0}}},
     {"/api/api_keys",
-     {{"GET", api_keys_list, ROUTE_USER, QUERY_PAGE | QUERY_BIT(QUERY_USER)},
-      {"POST", api_keys_create, ROUTE_USER, 0}}},
+     {{"GET", api_keys_list, ROUTE_USER, QUERY_OWNED}, {"POST", api_keys_create, ROUTE_USER, 0}}},
     {"/api/api_keys/:id",
-     {{"GET", api_keys_show, ROUTE_USER, 0},
+     {{"GET", api_keys_show, ROUTE_USER, QUERY_ONE},
       {"PATCH", api_keys_update, ROUTE_USER, 0},
       {"DELETE", api_keys_delete, ROUTE_USER, 0}}},
     {"/api/signing_secrets",
@@ -34,14 +51,18 @@ static const struct route routes[] = {
       {"POST", signing_secrets_create, ROUTE_USER, 0}}},
     {"/api/signing_secrets/:id",
      {{"GET", signing_secrets_show, ROUTE_USER, 0}, {"DELETE", signing_secrets_delete, ROUTE_USER, 0}}},
-    {"/api/event_types",
-     {{"GET", event_types_list, ROUTE_PUBLIC, QUERY_BIT(QUERY_SECTION) | QUERY_BIT(QUERY_STATUS)}}},
-    {"/api/event_types/:id", {{"GET", event_types_show, ROUTE_PUBLIC, 0}}},
+    {"/api/event_types", {{"GET", event_types_list, ROUTE_PUBLIC, QUERY_TYPES}}},
+    {"/api/event_types/:id", {{"GET", event_types_show, ROUTE_PUBLIC, QUERY_ONE}}},
     {"/api/meta", {{"GET", meta_show, ROUTE_PUBLIC, 0}}},
     {"/openapi.json", {{"GET", openapi_show, ROUTE_PUBLIC, 0}}},
     {"/docs", {{"GET", docs_show, ROUTE_PUBLIC, 0}}},
     {"/health", {{"GET", health_show, ROUTE_PUBLIC, 0}}},
     {"/metrics", {{"GET", metrics_show, ROUTE_PUBLIC, 0}}},
+    /* Whatever events are about. Behind all others, which keep their names; those have the long form only. */
+    {"/api/resources/:type", {ROUTE_SNAPSHOTS}},
+    {"/api/resources/:type/:id", {ROUTE_SNAPSHOT}},
+    {"/api/:type", {ROUTE_SNAPSHOTS}},
+    {"/api/:type/:id", {ROUTE_SNAPSHOT}},
 };
 enum { ROUTE_COUNT = sizeof routes / sizeof *routes };
 
@@ -88,10 +109,12 @@ static enum route_error split(struct arena *arena, struct bytes path, struct seg
     return ROUTE_FOUND;
 }
 
-/* `.` and `..` match no pattern: literals differ, and the variable refuses them. */
-static bool matches(const struct route *route, const struct segments *segments, struct bytes *variable)
+/* `.` and `..` match no pattern: literals differ, and a variable refuses them. */
+static bool matches(const struct route *route, const struct segments *segments,
+                    struct route_variables *variables)
 {
     struct bytes pattern = bytes_of(route->pattern), part;
+    *variables = (struct route_variables){.type = bytes_of(""), .id = bytes_of("")};
     for (int i = 0; i < segments->count; i++) {
         struct bytes text = segments->texts[i];
         if (!next_segment(&pattern, &part))
@@ -99,7 +122,7 @@ static bool matches(const struct route *route, const struct segments *segments, 
         if (part.data[0] == ':') {
             if (bytes_equal_text(text, ".") || bytes_equal_text(text, ".."))
                 return false;
-            *variable = text;
+            *(bytes_equal_text(part, ":type") ? &variables->type : &variables->id) = text;
         } else if (!bytes_equal(part, text)) {
             return false;
         }
@@ -108,20 +131,30 @@ static bool matches(const struct route *route, const struct segments *segments, 
 }
 
 enum route_error route_find(struct arena *arena, struct bytes path, const struct route **route,
-                            struct bytes *variable)
+                            struct route_variables *variables)
 {
     struct segments segments;
     enum route_error error = split(arena, path, &segments);
     if (error != ROUTE_FOUND)
         return error;
     for (int i = 0; i < ROUTE_COUNT; i++) {
-        *variable = bytes_of("");
-        if (matches(&routes[i], &segments, variable)) {
+        if (matches(&routes[i], &segments, variables)) {
             *route = &routes[i];
             return ROUTE_FOUND;
         }
     }
     return ROUTE_UNKNOWN;
+}
+
+bool route_is_named(struct bytes type)
+{
+    for (int i = 0; i < ROUTE_COUNT; i++) {
+        struct bytes pattern = bytes_of(routes[i].pattern), part;
+        bool is_api = next_segment(&pattern, &part) && bytes_equal_text(part, "api");
+        if (is_api && next_segment(&pattern, &part) && bytes_equal(part, type))
+            return true;
+    }
+    return false;
 }
 
 const struct route *route_at(int index)

@@ -5,7 +5,7 @@
 #pragma once
 #include "call.h"
 
-enum { ROUTE_METHODS_MAX = 3 };
+enum { ROUTE_METHODS_MAX = 4 };
 
 enum route_access { ROUTE_PUBLIC, ROUTE_USER, ROUTE_MASTER };
 
@@ -17,15 +17,21 @@ struct route_method {
 };
 
 struct route {
-    const char *pattern; /* "/api/events/:id": one variable segment at most */
+    const char *pattern; /* "/api/events/:id"; variables are :type and :id */
     struct route_method methods[ROUTE_METHODS_MAX];
 };
 
 enum route_error { ROUTE_FOUND, ROUTE_MALFORMED, ROUTE_UNKNOWN };
 
-/* `variable` is the decoded variable segment. */
+/* Decoded segments; len 0: the pattern has none. */
+struct route_variables {
+    struct bytes type, id;
+};
+
 enum route_error route_find(struct arena *arena, struct bytes path, const struct route **route,
-                            struct bytes *variable);
+                            struct route_variables *variables);
+/* Is /api/TYPE a route of its own, so that snapshots of this type are at /api/resources/TYPE only? */
+bool route_is_named(struct bytes type);
 /* The table's rows in order; NULL behind the last. */
 const struct route *route_at(int index);
 /* NULL: the route has no such method. */

@@ -1,5 +1,6 @@
 /* /api/users: who there is, and where their events go. `me` is the caller. */
 #include "jsonapi.h"
+#include "page.h"
 #include "resources.h"
 #include "signing.h"
 
@@ -194,7 +195,9 @@ static bool answer_user(struct call *call, int status, const struct user *user, 
     jsonapi_begin(&out, &call->scratch);
     jsonapi_put_self(&out, "/api/users/", user->id);
     text_puts(&out, ",\"data\":");
+    size_t begin = out.len;
     put_user(&out, user);
+    jsonapi_trim(call, &out, begin, false);
     jsonapi_end(&out, call, meta);
     call_header(call, "ETag", bytes_of(users_etag(call, user)));
     return jsonapi_answer(call, status, &out);
@@ -265,17 +268,20 @@ bool users_show(struct call *call)
 static bool show_list(struct call *call)
 {
     const struct store_answer *answer = &call->read.answer;
-    int64_t last_id = 0;
+    struct page_rows rows = {.more = answer->more};
     struct text out;
     jsonapi_begin(&out, &call->scratch);
     text_puts(&out, ",\"data\":[");
     for (int i = 0; i < answer->count; i++) {
+        const struct user *user = &answer->users[page_row(call->state, answer, i)];
         text_puts(&out, i ? "," : "");
-        put_user(&out, &answer->users[i]);
-        last_id = answer->users[i].id;
+        size_t begin = out.len;
+        put_user(&out, user);
+        jsonapi_trim(call, &out, begin, false);
+        page_saw(call, &rows, user->id);
     }
     text_putc(&out, ']');
-    jsonapi_put_page(&out, call, "/api/users", call->state, last_id, answer->more);
+    page_put_end(&out, call, "/api/users", call->state, &rows);
     return jsonapi_answer(call, 200, &out);
 }
 
@@ -285,14 +291,11 @@ bool users_list(struct call *call)
     if (!page)
         return call_too_large(call);
     call->state = page;
-    return jsonapi_read_page(call, "users", page) &&
-           call_query(call,
-                      &(struct store_query){.kind = STORE_LIST_USERS,
-                                            .master_id = call->caller.user_id,
-                                            .descending = page->descending,
-                                            .after_id = page->after_id,
-                                            .limit = page->size},
-                      false, show_list);
+    struct store_query query = {.kind = STORE_LIST_USERS, .master_id = call->caller.user_id};
+    if (!page_read(call, "users", page))
+        return false;
+    page_query(page, &query);
+    return call_query(call, &query, false, show_list);
 }
 
 /* ---- changing ---- */

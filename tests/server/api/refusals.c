@@ -147,7 +147,7 @@ static void test_parameters(void **state)
         {{"GET", "/api/events?page[after]=abc", RIG_REGULAR}, 400, "cursor_invalid", "parameter page[after]"},
         {{"GET", "/api/events?sort=created_at", RIG_REGULAR}, 400, "parameter_invalid", "parameter sort"},
         {{"GET", "/api/events?sort=", RIG_REGULAR}, 400, "parameter_invalid", "parameter sort"},
-        {{"GET", "/api/events?include=resource", RIG_REGULAR}, 400, "parameter_unknown", "parameter include"},
+        {{"GET", "/api/events?include=owner", RIG_REGULAR}, 400, "parameter_invalid", "parameter include"},
         {{"GET", "/api/events/1?include=user", RIG_REGULAR}, 400, "parameter_invalid", "parameter include"},
         {{"GET", "/api/events?filter[nope]=1", RIG_REGULAR},
          400,

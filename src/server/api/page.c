@@ -1,0 +1,169 @@
+#include "page.h"
+#include "cursor.h"
+#include "jsonapi.h"
+
+/* ---- reading what page is wanted ---- */
+
+static bool read_size(struct call *call, struct page *page)
+{
+    int64_t size = PAGE_SIZE_DEFAULT;
+    if (query_has(&call->query, QUERY_PAGE_SIZE) &&
+        (!bytes_to_int64(call->query.values[QUERY_PAGE_SIZE], &size) || size < 1 || size > PAGE_SIZE_MAX))
+        return call_fail(call, API_PARAMETER_INVALID, SOURCE_PARAMETER, "page[size]",
+                         "page[size] is a number from 1 to %d.", PAGE_SIZE_MAX);
+    page->size = (int)size;
+    return true;
+}
+
+static bool read_sort(struct call *call, struct page *page)
+{
+    struct bytes sort = call->query.values[QUERY_SORT];
+    page->descending = false;
+    if (!query_has(&call->query, QUERY_SORT) || bytes_equal_text(sort, "id"))
+        return true;
+    page->descending = bytes_equal_text(sort, "-id");
+    return page->descending || call_fail(call, API_PARAMETER_INVALID, SOURCE_PARAMETER, "sort",
+                                         "Lists can be sorted by id, or by -id for the newest first.");
+}
+
+static bool is_filter(int parameter)
+{
+    return parameter <= QUERY_UNDELIVERED;
+}
+
+/* Whose list it is, which, filtered how and in what order; lengths keep neighbours apart. */
+static bool make_scope(struct call *call, const char *list, struct page *page)
+{
+    struct text scope;
+    text_init(&scope, &call->request->arena, CALL_ANSWER_LEN_MAX);
+    text_printf(&scope, "%s %lld %c", list, (long long)call->caller.user_id, page->descending ? '-' : '+');
+    for (int i = 0; i < QUERY_PARAMETER_COUNT; i++) {
+        if (!is_filter(i) || !query_has(&call->query, (enum query_parameter)i))
+            continue;
+        text_printf(&scope, " %d:%zu:", i, call->query.values[i].len);
+        text_put(&scope, call->query.values[i]);
+    }
+    page->scope = text_bytes(&scope);
+    return !scope.overflow || call_too_large(call);
+}
+
+static bool read_cursor(struct call *call, struct page *page, enum query_parameter parameter)
+{
+    char id[MODEL_ID_LEN_MAX];
+    size_t len;
+    if (cursor_parse(call->query.values[parameter], page->scope, id, &len)) {
+        page->cursor = arena_copy(&call->request->arena, bytes_make(id, len));
+        return page->cursor.data || call_too_large(call);
+    }
+    return call_fail(
+        call, API_CURSOR_INVALID, SOURCE_PARAMETER, query_name(parameter),
+        "Take %s as it stands in the links of a page or in meta.cursor, with the same filters and "
+        "order.",
+        query_name(parameter));
+}
+
+bool page_read(struct call *call, const char *list, struct page *page)
+{
+    bool after = query_has(&call->query, QUERY_PAGE_AFTER);
+    page->before = query_has(&call->query, QUERY_PAGE_BEFORE);
+    page->cursor = (struct bytes){0};
+    if (!read_size(call, page) || !read_sort(call, page) || !make_scope(call, list, page))
+        return false;
+    if (after && page->before)
+        return call_fail(call, API_PARAMETER_INVALID, SOURCE_PARAMETER, "page[before]",
+                         "A page is after a place or before it, not both.");
+    if (!after && !page->before)
+        return true;
+    return read_cursor(call, page, after ? QUERY_PAGE_AFTER : QUERY_PAGE_BEFORE);
+}
+
+void page_query(const struct page *page, struct store_query *query)
+{
+    query->descending = page->descending != page->before;
+    query->limit = page->size;
+    if (query->kind == STORE_LIST_RESOURCES)
+        query->after_resource_id = page->cursor;
+    else if (!bytes_to_int64(page->cursor, &query->after_id))
+        query->after_id = 0;
+}
+
+int page_row(const struct page *page, const struct store_answer *answer, int number)
+{
+    return page->before ? answer->count - 1 - number : number;
+}
+
+/* ---- its links ---- */
+
+static void put_parameter(struct text *out, char *separator, struct bytes name, struct bytes value)
+{
+    text_putc(out, *separator);
+    query_put_encoded(out, name);
+    text_putc(out, '=');
+    query_put_encoded(out, value);
+    *separator = '&';
+}
+
+/* The list with the request's own parameters, at `cursor`, if it has data, in the place of the request's. */
+static void put_link(struct text *out, struct call *call, const char *path, enum query_parameter place,
+                     const char *cursor)
+{
+    const struct query *query = &call->query;
+    char separator = '?';
+    text_printf(out, "\"%s", path);
+    for (int i = 0; i < QUERY_PARAMETER_COUNT; i++)
+        if (i != QUERY_FIELDS && i != QUERY_PAGE_AFTER && i != QUERY_PAGE_BEFORE &&
+            query_has(query, (enum query_parameter)i))
+            put_parameter(out, &separator, bytes_of(query_name((enum query_parameter)i)), query->values[i]);
+    for (int i = 0; i < query->fieldset_count; i++) {
+        const char *name = call_printf(call, "fields[%.*s]", BYTES_ARG(query->fieldsets[i].type));
+        put_parameter(out, &separator, bytes_of(name), query->fieldsets[i].names);
+    }
+    if (cursor)
+        put_parameter(out, &separator, bytes_of(query_name(place)), bytes_of(cursor));
+    text_putc(out, '"');
+}
+
+static void put_link_or_null(struct text *out, struct call *call, const char *path,
+                             enum query_parameter place, const char *cursor)
+{
+    if (cursor)
+        put_link(out, call, path, place, cursor);
+    else
+        text_puts(out, "null");
+}
+
+void page_put_end(struct text *out, struct call *call, const char *path, const struct page *page,
+                  const struct page_rows *rows)
+{
+    char here[CURSOR_LEN_MAX + 1] = "", first[CURSOR_LEN_MAX + 1], last[CURSOR_LEN_MAX + 1];
+    bool any = rows->last.len > 0;
+    if (page->cursor.len)
+        cursor_format(page->cursor, page->scope, here);
+    if (any) {
+        cursor_format(rows->first, page->scope, first);
+        cursor_format(rows->last, page->scope, last);
+    }
+    bool next = any && (rows->cut || page->before || rows->more);
+    bool prev = any && (page->before ? rows->more : page->cursor.len > 0);
+    text_puts(out, ",\"links\":{\"self\":");
+    put_link(out, call, path, page->before ? QUERY_PAGE_BEFORE : QUERY_PAGE_AFTER, *here ? here : NULL);
+    text_puts(out, ",\"first\":");
+    put_link(out, call, path, QUERY_PAGE_AFTER, NULL);
+    text_puts(out, ",\"prev\":");
+    put_link_or_null(out, call, path, QUERY_PAGE_BEFORE, prev ? first : NULL);
+    text_puts(out, ",\"next\":");
+    put_link_or_null(out, call, path, QUERY_PAGE_AFTER, next ? last : NULL);
+    text_puts(out, "}");
+    /* Where a poller goes on when there is no next page yet. */
+    const char *cursor = any ? last : *here ? here : NULL;
+    const char *meta = cursor ? call_printf(call, "\"cursor\":\"%s\"", cursor) : "\"cursor\":null";
+    jsonapi_end(out, call, bytes_of(meta));
+}
+
+void page_saw(struct call *call, struct page_rows *rows, int64_t id)
+{
+    struct bytes text = bytes_of(call_printf(call, "%lld", (long long)id));
+    if (!rows->first.len)
+        rows->first = text;
+    rows->last = text;
+}

@@ -1,0 +1,35 @@
+/*
+ * page: the lists of the API, page by page. A cursor stands behind a row, not at a number of rows, so a
+ * poller misses nothing and sees nothing twice while rows come and go.
+ */
+#pragma once
+#include "call.h"
+
+enum { PAGE_SIZE_DEFAULT = 20, PAGE_SIZE_MAX = 100 };
+
+struct page {
+    int size;
+    struct bytes cursor; /* the id that it is after, or before; len 0: from the start */
+    bool before;
+    bool descending;
+    struct bytes scope; /* what cursors are bound to */
+};
+
+/* page[size], page[after], page[before] and sort=id|-id. `list` is the list's name, for the cursors' scope.
+ */
+bool page_read(struct call *call, const char *list, struct page *page);
+/* The query's order, start and limit; its kind is set. */
+void page_query(const struct page *page, struct store_query *query);
+/* The row of the answer that is shown as the number-th, from 0: a page before some place is read backwards.
+ */
+int page_row(const struct page *page, const struct store_answer *answer, int number);
+
+struct page_rows {
+    struct bytes first, last; /* ids of what is shown; len 0: nothing is */
+    bool more;                /* the store has more in the direction of the query */
+    bool cut;                 /* the answer has more than was shown */
+};
+void page_saw(struct call *call, struct page_rows *rows, int64_t id);
+/* The links self, first, prev and next, and meta.cursor: the text between the data and the end. */
+void page_put_end(struct text *out, struct call *call, const char *path, const struct page *page,
+                  const struct page_rows *rows);

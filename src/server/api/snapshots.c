@@ -1,0 +1,384 @@
+/*
+ * /api/TYPE and /api/TYPE/ID: the latest snapshot of whatever events are about. Events that carry one keep it
+ * current; a Master may put, change and remove one. Where a type has the name of a route ("users"), the route
+ * keeps it, and the snapshots are at /api/resources/TYPE, as those of all types are.
+ */
+#include "jsonapi.h"
+#include "page.h"
+#include "reference.h"
+#include "resources.h"
+#include "route.h"
+
+enum { EDIT_TRIES_MAX = 8 };
+
+struct snapshot {
+    struct page page;
+    int64_t owner_id;
+    struct bytes type, id;
+    struct bytes if_match; /* data NULL: none */
+    int tries;
+};
+
+/* The path's type and id, and whose: the caller's, or with filter[user] a Master's user's. */
+static struct snapshot *read_path(struct call *call, bool list)
+{
+    struct snapshot *snapshot = arena_zero(&call->request->arena, sizeof *snapshot);
+    call->state = snapshot;
+    if (!snapshot)
+        call_too_large(call);
+    if (!snapshot || !jsonapi_read_owner(call, &snapshot->owner_id))
+        return NULL;
+    snapshot->type = call->type_text;
+    snapshot->id = call->id_text;
+    if (model_type_valid(snapshot->type) && (list || model_id_valid(snapshot->id)))
+        return snapshot;
+    call_not_found(call, "resource");
+    return NULL;
+}
+
+/* ---- showing ---- */
+
+static const char *path_of(struct call *call, struct bytes type)
+{
+    return call_printf(call, route_is_named(type) ? "/api/resources/%.*s" : "/api/%.*s", BYTES_ARG(type));
+}
+
+static void put_link(struct text *out, struct call *call, const struct resource *resource)
+{
+    text_printf(out, "\"links\":{\"self\":\"%s/", path_of(call, resource->type));
+    query_put_encoded(out, resource->id);
+    text_puts(out, "\"}");
+}
+
+/* The snapshot as it is, and where it is; a platform's own links stay. */
+static void put_resource(struct text *out, struct call *call, const struct resource *resource)
+{
+    struct json_reading reading;
+    size_t begin = out->len;
+    struct json_object *json = json_read((char *)resource->json.data, resource->json.len, false, &reading);
+    text_put(out, resource->json);
+    if (json && !json_object_object_get_ex(json, "links", NULL)) {
+        out->len -= 1; /* the brace */
+        text_putc(out, ',');
+        put_link(out, call, resource);
+        text_putc(out, '}');
+    }
+    json_object_put(json);
+    jsonapi_trim(call, out, begin, false);
+}
+
+static const char *etag_of(struct call *call, const struct resource *resource)
+{
+    return call_printf(call, "\"%lld\"", (long long)resource->version);
+}
+
+static bool answer_one(struct call *call, int status, const struct resource *resource)
+{
+    struct text out, meta;
+    jsonapi_begin(&out, &call->scratch);
+    text_init(&meta, &call->request->arena, 256);
+    text_putc(&out, ',');
+    put_link(&out, call, resource);
+    text_puts(&out, ",\"data\":");
+    put_resource(&out, call, resource);
+    text_printf(&meta, "\"user\":\"%lld\",\"event\":", (long long)resource->owner_id);
+    if (resource->event_id)
+        text_printf(&meta, "\"%lld\",", (long long)resource->event_id);
+    else
+        text_puts(&meta, "null,");
+    jsonapi_put_instant(&meta, "updated_at", resource->updated_at_ms);
+    jsonapi_end(&out, call, text_bytes(&meta));
+    call_header(call, "ETag", bytes_of(etag_of(call, resource)));
+    return jsonapi_answer(call, status, &out);
+}
+
+static bool show_read(struct call *call)
+{
+    const struct store_answer *answer = &call->read.answer;
+    if (answer->count == 0)
+        return call_not_found(call, "resource");
+    struct bytes known = listener_header(call->request, "If-None-Match", NULL);
+    if (known.data && users_etag_known(known, etag_of(call, &answer->resources[0]))) {
+        call_header(call, "ETag", bytes_of(etag_of(call, &answer->resources[0])));
+        return call_answer(call, 304, (struct bytes){0});
+    }
+    return answer_one(call, 200, &answer->resources[0]);
+}
+
+static bool query_one(struct call *call, bool keep, call_step *then)
+{
+    const struct snapshot *snapshot = call->state;
+    return call_query(call,
+                      &(struct store_query){.kind = STORE_GET_RESOURCE,
+                                            .owner_id = snapshot->owner_id,
+                                            .resource_type = snapshot->type,
+                                            .resource_id = snapshot->id,
+                                            .limit = 1},
+                      keep, then);
+}
+
+bool snapshots_show(struct call *call)
+{
+    return read_path(call, false) && query_one(call, false, show_read);
+}
+
+/* An empty list of a type that nobody has heard of is rather a mistyped path. */
+static bool is_known(struct call *call, struct bytes type)
+{
+    int count;
+    const struct reference_type *types = reference_types(call->api->reference, &count);
+    for (int i = 0; i < count; i++)
+        if (bytes_equal(types[i].resource, type))
+            return true;
+    return false;
+}
+
+static bool show_list(struct call *call)
+{
+    const struct snapshot *snapshot = call->state;
+    const struct store_answer *answer = &call->read.answer;
+    struct page_rows rows = {.more = answer->more};
+    struct text out;
+    if (!answer->count && !snapshot->page.cursor.len && !is_known(call, snapshot->type))
+        return call_not_found(call, "path, nor a resource of this type");
+    jsonapi_begin(&out, &call->scratch);
+    text_puts(&out, ",\"data\":[");
+    for (int i = 0; i < answer->count && !rows.cut; i++) {
+        const struct resource *resource = &answer->resources[page_row(&snapshot->page, answer, i)];
+        text_puts(&out, i ? "," : "");
+        put_resource(&out, call, resource);
+        if (!rows.first.len)
+            rows.first = resource->id;
+        rows.last = resource->id;
+        rows.cut = out.len > CALL_ANSWER_LEN_MAX / 2 && i + 1 < answer->count;
+    }
+    text_putc(&out, ']');
+    page_put_end(&out, call, path_of(call, snapshot->type), &snapshot->page, &rows);
+    return jsonapi_answer(call, 200, &out);
+}
+
+bool snapshots_list(struct call *call)
+{
+    struct snapshot *snapshot = read_path(call, true);
+    if (!snapshot)
+        return false;
+    const char *name =
+        call_printf(call, "%lld %.*s", (long long)snapshot->owner_id, BYTES_ARG(snapshot->type));
+    if (!page_read(call, name, &snapshot->page))
+        return false;
+    struct store_query query = {
+        .kind = STORE_LIST_RESOURCES, .owner_id = snapshot->owner_id, .resource_type = snapshot->type};
+    page_query(&snapshot->page, &query);
+    return call_query(call, &query, false, show_list);
+}
+
+/* ---- what a Master does ---- */
+
+static bool check_master(struct call *call)
+{
+    bool is_master = call->caller.role == USER_MASTER || call->caller.user_id != call->caller.key_user_id;
+    return is_master || call_fail(call, API_FORBIDDEN, SOURCE_HEADER, "Authorization",
+                                  "Resources are a Master's to change; events change them, too.");
+}
+
+/* The body is about the path's resource; its `user` relationship, if it has one, says whose that is. */
+static bool read_change(struct call *call, struct snapshot *snapshot, struct request_document *document)
+{
+    struct json_object *value;
+    struct bytes id;
+    if (!jsonapi_read(call, call_printf(call, "%.*s", BYTES_ARG(snapshot->type)), document))
+        return false;
+    if (json_object_object_get_ex(document->data, "id", &value) &&
+        (!jsonapi_id(call, value, &id) || !bytes_equal(id, snapshot->id)))
+        return call_fail(call, API_ID_CONFLICT, SOURCE_POINTER, "/data/id",
+                         "The id is not that of the path. It may also be left out.");
+    snapshot->if_match = listener_header(call->request, "If-Match", NULL);
+    return jsonapi_check_relationships(call, document) &&
+           jsonapi_read_user(call, document, &snapshot->owner_id);
+}
+
+/* The resource object as it will be kept. */
+static struct bytes render(struct call *call, struct json_object *resource)
+{
+    static const char *const members[] = {"attributes", "relationships", "links", "meta"};
+    const struct snapshot *snapshot = call->state;
+    struct json_object *value;
+    struct text out;
+    text_init(&out, &call->scratch, CALL_ANSWER_LEN_MAX);
+    text_puts(&out, "{\"type\":");
+    text_put_json(&out, snapshot->type);
+    text_puts(&out, ",\"id\":");
+    text_put_json(&out, snapshot->id);
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        if (!json_object_object_get_ex(resource, members[i], &value))
+            continue;
+        text_printf(&out, ",\"%s\":", members[i]);
+        json_put(&out, value);
+    }
+    text_putc(&out, '}');
+    return out.overflow ? (struct bytes){0} : text_bytes(&out);
+}
+
+/* A change gets an id as events do, in the same order. */
+static bool submit(struct call *call, struct bytes json, int64_t if_version, call_step *then)
+{
+    const struct snapshot *snapshot = call->state;
+    struct api *api = call->api;
+    int64_t now_ms = clock_wall_ms(&api->config.clock);
+    if (!json.data || json.len > MODEL_BODY_LEN_MAX)
+        return call_too_large(call);
+    pthread_mutex_lock(&api->event_lock);
+    call->write.op = (struct store_op){.kind = STORE_RESOURCE_PUT,
+                                       .resource = {.resource = {.owner_id = snapshot->owner_id,
+                                                                 .type = snapshot->type,
+                                                                 .id = snapshot->id,
+                                                                 .json = json,
+                                                                 .version = ids_next(&api->ids, now_ms),
+                                                                 .updated_at_ms = now_ms},
+                                                    .if_version = if_version}};
+    bool submitted = call_write(call, then);
+    pthread_mutex_unlock(&api->event_lock);
+    return submitted;
+}
+
+static bool start(struct call *call, call_step *then)
+{
+    struct snapshot *snapshot = call->state;
+    if (snapshot->tries++ == EDIT_TRIES_MAX)
+        return call_fail(call, API_EDIT_CONFLICT, SOURCE_NONE, NULL,
+                         "Others changed this resource again and again meanwhile.");
+    return query_one(call, true, then);
+}
+
+/* What was read, if it is what If-Match wants. *resource NULL: there is none. */
+static bool check_read(struct call *call, const struct resource **resource)
+{
+    const struct snapshot *snapshot = call->state;
+    *resource = call->read.answer.count ? &call->read.answer.resources[0] : NULL;
+    if (!snapshot->if_match.data ||
+        (*resource && users_etag_listed(snapshot->if_match, etag_of(call, *resource))))
+        return true;
+    return call_fail(call, API_VERSION_CONFLICT, SOURCE_HEADER, "If-Match",
+                     "The resource has changed since that ETag was given. Read it again.");
+}
+
+static bool put_read(struct call *call);
+static bool update_read(struct call *call);
+
+static bool answer_put(struct call *call, call_step *again)
+{
+    const struct store_op *op = &call->write.op;
+    if (op->result == STORE_CONFLICT) /* somebody was faster: look again */
+        return start(call, again);
+    if (op->result != STORE_DONE)
+        return call_not_found(call, "user");
+    const struct resource *resource = &op->resource.resource;
+    if (op->count) {
+        const char *path = path_of(call, resource->type);
+        struct text location;
+        text_init(&location, &call->request->arena, 1024);
+        text_printf(&location, "%s/", path);
+        query_put_encoded(&location, resource->id);
+        call_header(call, "Location", text_bytes(&location));
+    }
+    return answer_one(call, op->count ? 201 : 200, resource);
+}
+
+static bool put_written(struct call *call)
+{
+    return answer_put(call, put_read);
+}
+
+static bool put_read(struct call *call)
+{
+    const struct resource *resource;
+    if (!check_read(call, &resource))
+        return false;
+    struct json_object *data = json_get_object(call->body, "data");
+    return submit(call, render(call, data), resource ? resource->version : 0, put_written);
+}
+
+bool snapshots_put(struct call *call)
+{
+    struct request_document document;
+    struct snapshot *snapshot = check_master(call) ? read_path(call, false) : NULL;
+    return snapshot && read_change(call, snapshot, &document) && start(call, put_read);
+}
+
+/* Members that are given replace those of the same name; others stay. */
+static void merge(struct json_object *resource, struct json_object *change, const char *part)
+{
+    struct json_object *into = json_get_object(resource, part), *from = json_get_object(change, part);
+    if (!from)
+        return;
+    if (!into)
+        json_object_object_add(resource, part, into = json_object_new_object());
+    struct json_object_iterator i = json_object_iter_begin(from), end = json_object_iter_end(from);
+    for (; !json_object_iter_equal(&i, &end); json_object_iter_next(&i))
+        json_object_object_add(into, json_object_iter_peek_name(&i),
+                               json_object_get(json_object_iter_peek_value(&i)));
+}
+
+static bool update_written(struct call *call)
+{
+    return answer_put(call, update_read);
+}
+
+static bool update_read(struct call *call)
+{
+    struct json_reading reading;
+    const struct resource *resource;
+    if (!check_read(call, &resource))
+        return false;
+    if (!resource)
+        return call_not_found(call, "resource");
+    struct json_object *change = json_get_object(call->body, "data");
+    struct json_object *merged = json_read((char *)resource->json.data, resource->json.len, false, &reading);
+    if (!merged)
+        return call_too_large(call);
+    merge(merged, change, "attributes");
+    merge(merged, change, "relationships");
+    struct bytes json = render(call, merged);
+    json_object_put(merged);
+    return submit(call, json, resource->version, update_written);
+}
+
+bool snapshots_update(struct call *call)
+{
+    struct request_document document;
+    struct snapshot *snapshot = check_master(call) ? read_path(call, false) : NULL;
+    return snapshot && read_change(call, snapshot, &document) && start(call, update_read);
+}
+
+static bool delete_read(struct call *call);
+
+static bool deleted(struct call *call)
+{
+    if (call->write.op.result == STORE_CONFLICT)
+        return start(call, delete_read);
+    return call->write.op.result == STORE_DONE ? call_answer(call, 204, (struct bytes){0})
+                                               : call_not_found(call, "resource");
+}
+
+static bool delete_read(struct call *call)
+{
+    const struct snapshot *snapshot = call->state;
+    const struct resource *resource;
+    if (!check_read(call, &resource))
+        return false;
+    if (!resource)
+        return call_not_found(call, "resource");
+    call->write.op = (struct store_op){
+        .kind = STORE_RESOURCE_DELETE,
+        .resource = {.resource = {.owner_id = snapshot->owner_id, .type = snapshot->type, .id = snapshot->id},
+                     .if_version = resource->version}};
+    return call_write(call, deleted);
+}
+
+bool snapshots_delete(struct call *call)
+{
+    struct snapshot *snapshot = check_master(call) ? read_path(call, false) : NULL;
+    if (snapshot)
+        snapshot->if_match = listener_header(call->request, "If-Match", NULL);
+    return snapshot && start(call, delete_read);
+}
