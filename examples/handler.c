@@ -1,5 +1,5 @@
 /* A web-callbacks handler as a CGI program (RFC 3875), which any web server can run: it checks that a push
- * comes from the platform, stores the event once, acts on one event_type, and answers.
+ * comes from the platform, acts on some event types, stores the event once, and answers.
  *
  *   cc handler.c $(pkg-config --cflags --libs posthorn) -o handler
  *   POSTHORN_API_KEY and POSTHORN_FOLDER in the environment
@@ -11,6 +11,14 @@
 static enum posthorn_result on_settled(void *ctx, const struct posthorn_event *event)
 {
     fprintf(stderr, "payment %s reached its destination\n", posthorn_event_resource_id(event).data);
+    return POSTHORN_OK;
+}
+
+/* All of a request's events; the longest prefix wins, and a type of its own over it. */
+static enum posthorn_result on_request(void *ctx, const struct posthorn_event *event)
+{
+    fprintf(stderr, "request %s: %s\n", posthorn_event_resource_id(event).data,
+            posthorn_event_type(event).data);
     return POSTHORN_OK;
 }
 
@@ -26,6 +34,8 @@ static enum posthorn_result handle(const char *body, size_t len)
         result = posthorn_parse(body, len, &event, NULL);
     if (result == POSTHORN_OK)
         result = posthorn_on(dispatcher, "concierge_request_output_settled", on_settled, NULL);
+    if (result == POSTHORN_OK)
+        result = posthorn_on_prefix(dispatcher, "concierge_request_", on_request, NULL);
     if (result == POSTHORN_OK)
         result = posthorn_store_open(getenv("POSTHORN_FOLDER"), &store);
     if (result == POSTHORN_OK)

@@ -276,7 +276,7 @@ test('kill -9 in the middle of a hundred pushes: what was answered is whole on d
     assert.ok(second.stdout.trim().split('\n').slice(1).every((line) => / duplicate /.test(line)));
 });
 
-test('the example program: a handler of forty lines does all of it', async (t) => {
+test('the example program: a handler of fifty lines does all of it', async (t) => {
     const dir = join(folder(t), 'events');
     const cgi = async (body, auth, key = KEY) => {
         const env = { POSTHORN_API_KEY: key, POSTHORN_FOLDER: dir, ...(auth ? { HTTP_WEBHOOK_AUTH: auth } : {}) };
@@ -299,4 +299,5 @@ test('the example program: a handler of forty lines does all of it', async (t) =
     assert.equal(again.stderr, '', 'handled once');
     assert.deepEqual(readdirSync(dir), ['8_concierge_request_output_settled.json']);
     assert.equal((await cgi(document('9', 'never_heard_of'), DIGEST)).status, 200);
+    assert.match((await cgi(document('10', 'concierge_request_quoted'), DIGEST)).stderr, /concierge_request_quoted/);
 });

@@ -7,6 +7,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSyn
 import http from 'node:http';
 import { join } from 'node:path';
 import test from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { exampleHandler } from '../e2e/example_handler.mjs';
 import { eventually, folder, launch, post, posthorn, ready, serve, setUrl, sleep } from '../e2e/harness.mjs';
 
@@ -76,6 +77,12 @@ test('row 24: each event_type to its program, the rest to default; exit code 0 i
     assert.equal(await push(there, document({ id: '9', type: 'user_disabled' }), auth), 500, 'tried again');
     assert.equal(await push(there, document(), auth), 200);
     await line(there, / 200 duplicate /);
+});
+
+test('row 24: the example folder of programs works as it stands', async (t) => {
+    const there = await receive(t, { args: ['--handlers', fileURLToPath(new URL('../../examples/handlers', import.meta.url))] });
+    assert.equal(await push(there, document()), 200);
+    await line(there, / 200 stored .* \| user 1 can use the platform since 2000-01-01T00:00:00\.000Z$/);
 });
 
 test('row 24: without a program of its own and without default a type is ignored: stored, and 200', async (t) => {
