@@ -105,6 +105,17 @@ static bool take_connection(struct evil *e)
     return false;
 }
 
+static void note_client(struct evil *e)
+{
+    char *clients = e->record.clients, name[64] = "-";
+    X509 *certificate = SSL_get1_peer_certificate(e->ssl);
+    size_t len = strlen(clients);
+    if (certificate)
+        X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name, sizeof name);
+    X509_free(certificate);
+    snprintf(clients + len, sizeof e->record.clients - len, "%s%s", len ? " " : "", name);
+}
+
 /* A handshake that fails is the other side's decision; the script goes on. */
 static bool do_accept(struct evil *e)
 {
@@ -114,6 +125,8 @@ static bool do_accept(struct evil *e)
     while (e->ssl && (result = SSL_accept(e->ssl)) != 1)
         if (!tls_again(e, result))
             break;
+    if (result == 1)
+        note_client(e);
     return true;
 }
 
@@ -406,8 +419,10 @@ static SSL_CTX *tls_context(const struct evil_config *config)
     must(SSL_CTX_use_certificate(tls, config->certificates->list[config->certificate]) == 1 &&
              SSL_CTX_use_PrivateKey(tls, config->certificates->key) == 1,
          "certificate");
-    if (config->client_certificate)
+    if (config->client_certificate) {
         SSL_CTX_set_verify(tls, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+        must(SSL_CTX_load_verify_file(tls, config->certificates->ca_file) == 1, "authority");
+    }
     return tls;
 }
 

@@ -25,7 +25,7 @@ struct evil_config {
     const char *script;
     bool tls;
     enum evil_certificate certificate;
-    bool client_certificate; /* demanded */
+    bool client_certificate; /* demanded, from the trusted authority */
     int tls_version_max;     /* 0: the newest */
     bool small_window;       /* a receive buffer of a few KiB */
     const struct evil_certificates *certificates;
@@ -40,8 +40,10 @@ void evil_go(struct evil *evil);
 
 struct evil_record {
     int connections, requests;
-    char last[8192]; /* the head and the beginning of the body of the last request, NUL-terminated */
-    size_t body_len; /* of the last request */
+    char last[8192];   /* the head and the beginning of the body of the last request, NUL-terminated */
+    size_t body_len;   /* of the last request */
+    char clients[256]; /* whom each TLS connection was with: the common names, separated by spaces, - for
+                          nobody */
 };
 /* Ends it, wherever in the script it is. */
 void evil_close(struct evil *evil, struct evil_record *record);

@@ -4,6 +4,7 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { DAY_S = 86400 };
@@ -23,12 +24,8 @@ static void extend(X509 *certificate, X509 *issuer, int nid, const char *value)
     X509_EXTENSION_free(extension);
 }
 
-struct plan {
-    const char *name, *subject_names; /* NULL: an authority */
-    long from_s, to_s;                /* from now */
-};
-
-static X509 *make(const struct plan *plan, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key, long serial)
+static X509 *make(const struct certificate_plan *plan, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key,
+                  long serial)
 {
     X509 *certificate = X509_new();
     must(certificate && X509_set_version(certificate, 2) &&
@@ -42,8 +39,41 @@ static X509 *make(const struct plan *plan, EVP_PKEY *key, X509 *issuer, EVP_PKEY
         extend(certificate, issuer ? issuer : certificate, NID_subject_alt_name, plan->subject_names);
     else
         extend(certificate, issuer ? issuer : certificate, NID_basic_constraints, "critical,CA:TRUE");
-    must(X509_sign(certificate, issuer_key, EVP_sha256()));
+    if (plan->usage)
+        extend(certificate, issuer ? issuer : certificate, NID_ext_key_usage, plan->usage);
+    must(X509_sign(certificate, issuer_key,
+                   EVP_PKEY_get_id(issuer_key) == EVP_PKEY_ED25519 ? NULL : EVP_sha256()));
     return certificate;
+}
+
+X509 *certificate_make(const struct certificate_plan *plan, EVP_PKEY *key)
+{
+    return make(plan, key, NULL, key, 1);
+}
+
+static char *text_of(BIO *writer)
+{
+    char *data = NULL;
+    long len = BIO_get_mem_data(writer, &data);
+    char *text = calloc(1, (size_t)len + 1);
+    must(text != NULL);
+    memcpy(text, data, (size_t)len);
+    BIO_free(writer);
+    return text;
+}
+
+char *pem_of_certificate(X509 *certificate)
+{
+    BIO *writer = BIO_new(BIO_s_mem());
+    must(writer && PEM_write_bio_X509(writer, certificate) == 1);
+    return text_of(writer);
+}
+
+char *pem_of_key(EVP_PKEY *key)
+{
+    BIO *writer = BIO_new(BIO_s_mem());
+    must(writer && PEM_write_bio_PrivateKey(writer, key, NULL, NULL, 0, NULL, NULL) == 1);
+    return text_of(writer);
 }
 
 static EVP_PKEY *new_key(void)
@@ -56,13 +86,13 @@ static EVP_PKEY *new_key(void)
 void evil_certificates_make(struct evil_certificates *c)
 {
     static const char here[] = "DNS:localhost,IP:127.0.0.1", elsewhere[] = "DNS:other.example,IP:192.0.2.1";
-    static const struct plan ca_plan = {"test authority", NULL, -DAY_S, DAY_S},
-                             other_plan = {"strange authority", NULL, -DAY_S, DAY_S},
-                             middle_plan = {"middle authority", NULL, -DAY_S, DAY_S};
-    static const struct plan good = {"good", here, -DAY_S, DAY_S},
-                             wrong = {"wrong", elsewhere, -DAY_S, DAY_S},
-                             expired = {"expired", here, -2 * DAY_S, -DAY_S},
-                             not_yet = {"not yet", here, DAY_S, 2 * DAY_S};
+    static const struct certificate_plan ca_plan = {"test authority", NULL, -DAY_S, DAY_S},
+                                         other_plan = {"strange authority", NULL, -DAY_S, DAY_S},
+                                         middle_plan = {"middle authority", NULL, -DAY_S, DAY_S};
+    static const struct certificate_plan good = {"good", here, -DAY_S, DAY_S},
+                                         wrong = {"wrong", elsewhere, -DAY_S, DAY_S},
+                                         expired = {"expired", here, -2 * DAY_S, -DAY_S},
+                                         not_yet = {"not yet", here, DAY_S, 2 * DAY_S};
     EVP_PKEY *ca_key = new_key(), *other_key = new_key();
     X509 *ca = make(&ca_plan, ca_key, NULL, ca_key, 1),
          *other = make(&other_plan, other_key, NULL, other_key, 2);
@@ -81,11 +111,11 @@ void evil_certificates_make(struct evil_certificates *c)
     must(fd >= 0);
     FILE *file = fdopen(fd, "w");
     must(file && PEM_write_X509(file, ca) && fclose(file) == 0);
-    X509_free(ca);
-    X509_free(other);
     X509_free(middle);
     EVP_PKEY_free(ca_key);
-    EVP_PKEY_free(other_key);
+    c->ca = ca;
+    c->strange_ca = other;
+    c->strange_key = other_key;
 }
 
 void evil_certificates_free(struct evil_certificates *c)
@@ -93,5 +123,8 @@ void evil_certificates_free(struct evil_certificates *c)
     unlink(c->ca_file);
     for (int i = 0; i < CERTIFICATE_COUNT; i++)
         X509_free(c->list[i]);
+    X509_free(c->ca);
+    X509_free(c->strange_ca);
     EVP_PKEY_free(c->key);
+    EVP_PKEY_free(c->strange_key);
 }

@@ -18,9 +18,23 @@ enum evil_certificate {
 
 struct evil_certificates {
     char ca_file[64]; /* the one trusted authority */
-    EVP_PKEY *key;    /* everybody's */
+    X509 *ca, *strange_ca;
+    EVP_PKEY *key; /* everybody's */
+    EVP_PKEY *strange_key;
     X509 *list[CERTIFICATE_COUNT];
 };
 
 void evil_certificates_make(struct evil_certificates *certificates);
 void evil_certificates_free(struct evil_certificates *certificates);
+
+/* One more, signed by itself. The caller frees it. */
+struct certificate_plan {
+    const char *name, *subject_names; /* NULL: an authority */
+    long from_s, to_s;                /* from now */
+    const char *usage;                /* extended key usage; NULL: none */
+};
+X509 *certificate_make(const struct certificate_plan *plan, EVP_PKEY *key);
+
+/* As PEM, for free(). */
+char *pem_of_certificate(X509 *certificate);
+char *pem_of_key(EVP_PKEY *key);

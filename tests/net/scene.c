@@ -70,6 +70,7 @@ void scene_begin(struct scene *scene, const char *url)
 {
     static const char auth[] = "03ac674216f3e15c761ee1a5e255f067953623c8b388b4459e13f978d7c846f4";
     struct sender_request request = {.pool_key = scene->pool_key,
+                                     .identity = scene->identity,
                                      .headers = {{bytes_of("Content-Type"), bytes_of("application/json")},
                                                  {bytes_of("WEBHOOK-AUTH"), bytes_of(auth)}},
                                      .header_count = 2,
