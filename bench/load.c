@@ -3,8 +3,10 @@
  * pipelining), as fast as answers come or at a given rate; then prints what it saw as JSON.
  *
  *   load --port P [--path /api/events] [--key KEY] --body FILE --count N [--connections 64]
- *        [--content-type TYPE] [--rate PER_SECOND] [--record FILE] [--cpu N] [--seconds-max 120]
+ *        [--content-type TYPE] [--rate PER_SECOND] [--record FILE] [--cpu N] [--seconds-max 120] [--batch N]
  *
+ * --batch sends the body N times in each request, a line each, as application/x-ndjson; --count counts
+ * requests.
  * --record writes "ID NANOSECONDS" for every 201, on the monotonic clock that sink uses too.
  */
 #include "bench.h"
@@ -15,7 +17,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { CONNECTIONS_MAX = 1024, ANSWER_BYTES_MAX = 16384, STATUS_MAX = 600 };
+enum { CONNECTIONS_MAX = 1024, ANSWER_BYTES_MAX = 64 << 10, STATUS_MAX = 600 };
 
 struct connection {
     int fd;
@@ -39,6 +41,21 @@ struct load {
     struct bench_record *records;
     int64_t record_count;
 };
+
+/* N lines of the body, whose own line breaks become spaces. */
+static char *repeat(char *body, size_t *len, int64_t times)
+{
+    char *lines = bench_alloc((*len + 1) * (size_t)times + 1);
+    for (size_t i = 0; i < *len; i++)
+        if (body[i] == '\n')
+            body[i] = ' ';
+    for (int64_t i = 0; i < times; i++) {
+        memcpy(lines + (*len + 1) * (size_t)i, body, *len);
+        lines[(*len + 1) * (size_t)i + *len] = '\n';
+    }
+    *len = (*len + 1) * (size_t)times;
+    return lines;
+}
 
 static void make_request(struct load *load, const char *body, size_t body_len)
 {
@@ -207,6 +224,11 @@ int main(int argc, char **argv)
     bench_pin((int)bench_number(argc, argv, "--cpu", -1));
     size_t body_len;
     char *body = bench_read_file(body_path, &body_len);
+    int64_t batch = bench_number(argc, argv, "--batch", 1);
+    if (batch > 1) {
+        body = repeat(body, &body_len, batch);
+        load.type = "application/x-ndjson";
+    }
     make_request(&load, body, body_len);
     load.connections = bench_alloc(sizeof *load.connections * (size_t)load.connection_count);
     if (load.record_path)

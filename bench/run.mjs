@@ -4,8 +4,9 @@
 //   b  posthorn between them: accepted durably, delivered, recorded
 //   c  the same with a million deliveries waiting for one dead endpoint
 //   d  new TLS connections to a verified endpoint
+//   e  events accepted in batches of 100 lines, against one a request; nobody to deliver them to
 //
-// BENCH_PARTS=abcd BENCH_EVENTS=100000 BENCH_REPEATS=3 BENCH_CONNECTIONS=64 BENCH_BODY=700 BENCH_RATE=1000
+// BENCH_PARTS=abcde BENCH_EVENTS=100000 BENCH_REPEATS=3 BENCH_CONNECTIONS=64 BENCH_BODY=700 BENCH_RATE=1000
 // BENCH_RATE_SECONDS=10 BENCH_WAITING=1000000 BENCH_TLS=3000 BENCH_POSTHORN=PROGRAM (another build to compare with)
 //
 // load is pinned to the first core and sink to the second; posthorn runs on both, as it would. Loopback only.
@@ -21,7 +22,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const build = join(root, 'build-bench');
 const work = join(build, 'work');
 const setting = (name, standard) => Number(process.env[`BENCH_${name}`] ?? standard);
-const parts = process.env.BENCH_PARTS ?? 'abcd';
+const parts = process.env.BENCH_PARTS ?? 'abcde';
 const events = setting('EVENTS', 100_000);
 const repeats = setting('REPEATS', 3);
 const connections = setting('CONNECTIONS', 64);
@@ -303,6 +304,30 @@ async function tls() {
     return { full: await measure('--no-resume'), resumed: await measure() };
 }
 
+const BATCH_LINES = 100;
+
+/** Acceptance alone: no webhook_url, so no deliveries, and every event is durable when it is answered. */
+async function batches() {
+    const server = await serve(install());
+    const measure = async (count, lines, ...args) => {
+        const before = cpuOf(server.pid);
+        const ran = await load(server.port, count / lines, '--key', server.key, ...args);
+        if (ran.status['201'] !== count / lines) throw new Error(`bench: not all accepted: ${JSON.stringify(ran.status)}`);
+        return { per_second: count / ((ran.last_ns - ran.first_ns) / 1e9), cpu: cpuPerEvent(before, cpuOf(server.pid), count) };
+    };
+    await measure(2000, 1);
+    const runs = { single: [], batch: [] };
+    for (let i = 0; i < repeats; i++) {
+        runs.single.push(await measure(events, 1));
+        runs.batch.push(await measure(events, BATCH_LINES, '--batch', BATCH_LINES));
+    }
+    await server.end();
+    rmSync(server.data, { recursive: true });
+    const middle = (list) => list.find((run) => run.per_second === median(list.map((each) => each.per_second)));
+    const [single, batch] = [middle(runs.single), middle(runs.batch)];
+    return { single, batch, ratio: batch.per_second / single.per_second };
+}
+
 /* ---- the table ---- */
 
 function table(result) {
@@ -311,7 +336,7 @@ function table(result) {
         rows.push([what, value, goal, met === undefined ? '' : met ? 'met' : 'NOT MET']);
     const n = (value, digits = 0) =>
         value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
-    const { a, b, c, d } = result;
+    const { a, b, c, d, e } = result;
     if (a) row('(a) ceiling, load to sink', `${n(a.per_second)} req/s`);
     if (b) {
         row('(b) accepted, delivered, recorded', `${n(b.per_second)} events/s`);
@@ -338,6 +363,11 @@ function table(result) {
         row('    CPU a new one', `${n(d.full.cpu_ms, 2)} ms`, '<= 0.8 ms', d.full.cpu_ms <= 0.8);
         row('    CPU a resumed one', `${n(d.resumed.cpu_ms, 2)} ms`, '<= 0.4 ms', d.resumed.cpu_ms <= 0.4);
     }
+    if (e) {
+        row('(e) accepted one a request', `${n(e.single.per_second)} events/s, ${n(e.single.cpu.total.us, 1)} us`);
+        row(`    accepted ${BATCH_LINES} a request`, `${n(e.batch.per_second)} events/s, ${n(e.batch.cpu.total.us, 1)} us`);
+        row('    batches/single', `${n(e.ratio, 2)} x`, '>= 2.5', e.ratio >= 2.5);
+    }
     const widths = [0, 1, 2].map((column) => Math.max(...rows.map((cells) => cells[column].length)));
     return rows.map((cells) => cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ').trimEnd()).join('\n');
 }
@@ -355,7 +385,7 @@ writeFileSync(join(work, 'body.json'), JSON.stringify(event));
 const result = { version: execFileSync(program, ['--version'], { encoding: 'utf8' }).trim(), cores: cpus().length,
                  events, repeats, connections, body_bytes: bodyBytes };
 for (const [part, what, measure] of [['a', 'the ceiling', ceiling], ['b', 'posthorn', main],
-                                     ['c', 'a backlog for a dead endpoint', backlog], ['d', 'TLS', tls]]) {
+                                     ['c', 'a backlog for a dead endpoint', backlog], ['d', 'TLS', tls], ['e', 'batches', batches]]) {
     if (!parts.includes(part)) continue;
     progress(what);
     result[part] = await measure();
