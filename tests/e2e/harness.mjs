@@ -10,10 +10,14 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { checkingFetch } from './jsonapi-schema.mjs';
 
 export const POSTHORN =
     process.env.POSTHORN ?? fileURLToPath(new URL('../../build-test/src/posthorn', import.meta.url));
 export const WAIT_MS = 30_000;
+
+// Every answer of the API that a test sees is checked against JSON:API 1.1.
+globalThis.fetch = checkingFetch(globalThis.fetch);
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 export const sha256 = (text) => createHash('sha256').update(text).digest('hex');
