@@ -108,7 +108,7 @@ test('row 38: the API folder runs against a server, each request with the status
     await eventually('its event was pushed to the webhook_url it had set', () => / stored /.test(there.stdout));
     const { paths } = (await api(server, 'GET', '/openapi.json')).json;
     const documented = Object.entries(paths).flatMap(([path, methods]) =>
-        Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replace(/\{.*?\}/, '*')}`));
+        Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replace(/\{.*?\}/g, '*')}`));
     const asked = ran.executions.map(({ request }) => `${request.method} /${request.url.path.join('/')}`);
     const fits = (operation, call) => {
         const [pattern, path] = [operation, call].map((text) => text.split('/'));
