@@ -32,6 +32,9 @@ struct catalogue_type {
 struct catalogue *catalogue_open(void);
 void catalogue_close(struct catalogue *catalogue);
 
+/* All examples together, indented: what is made of them (a page, a collection) is bounded by it. */
+enum { CATALOGUE_EXAMPLES_LEN_MAX = 2 << 20 };
+
 struct catalogue_problem {
     int line, column; /* from 1 */
     char detail[256];
@@ -41,7 +44,8 @@ struct catalogue_problem {
  * What a platform's own file says. The text (modified: comments and trailing commas are blanked) is an object
  * with any of "event_types", "resources", "state_machines" and "scenarios", each as in the file of that name
  * in catalogue/. Of an entry, only `name`, `section`, `resource` and `en` must be there. What has the name of
- * an embedded entry replaces it. False: nothing was added, and `problem` says what is wrong where.
+ * an embedded entry replaces it. False: `problem` says what is wrong where, and the catalogue is good for
+ * nothing but to be closed.
  */
 bool catalogue_add(struct catalogue *catalogue, char *text, size_t len, struct catalogue_problem *problem);
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FILE_LEN_MAX = 4 << 20, TYPES_MAX = 2000, NAME_LEN_MAX = 128, POINTER_LEN_MAX = 512 };
+enum { FILE_LEN_MAX = 1 << 20, TYPES_MAX = 500, NAME_LEN_MAX = 128, POINTER_LEN_MAX = 512 };
 
 struct addition {
     const struct catalogue *catalogue;
@@ -425,6 +425,25 @@ static void add(struct catalogue *catalogue, const struct addition *addition)
         add_scenario(catalogue->scenarios, json_object_array_get_idx(addition->scenarios, i));
 }
 
+/* A few large resources that many types are about multiply. */
+static bool check_size(struct addition *addition)
+{
+    const struct catalogue *catalogue = addition->catalogue;
+    struct arena arena;
+    struct text all;
+
+    arena_init(&arena, 4 * (size_t)CATALOGUE_EXAMPLES_LEN_MAX);
+    text_init(&all, &arena, CATALOGUE_EXAMPLES_LEN_MAX - 1);
+    for (int i = 0; i < catalogue_count(catalogue) && !all.overflow; i++) {
+        struct json_object *example = catalogue_example(catalogue, catalogue_at(catalogue, i));
+        json_put_pretty(&all, example);
+        json_object_put(example);
+    }
+    arena_fini(&arena);
+    return !all.overflow || wrong(addition, "", NULL, "the examples together have more than %d bytes",
+                                  CATALOGUE_EXAMPLES_LEN_MAX);
+}
+
 bool catalogue_add(struct catalogue *catalogue, char *text, size_t len, struct catalogue_problem *problem)
 {
     static const struct member rows[] = {{"event_types", MEMBER_LIST, false},
@@ -456,6 +475,7 @@ bool catalogue_add(struct catalogue *catalogue, char *text, size_t len, struct c
                  check_types(&addition) && check_machines(&addition) && check_scenarios(&addition);
     if (right)
         add(catalogue, &addition);
+    right = right && check_size(&addition);
     json_object_put(root);
     return right;
 }

@@ -2,7 +2,6 @@
 #include "catalogue.h"
 #include "json.h"
 
-enum { EXAMPLE_LEN_MAX = 1 << 20 };
 #define EXAMPLE_ID "8"
 
 static const char style[] =
@@ -89,8 +88,8 @@ static void put_example(struct text *out, const struct catalogue *catalogue,
     struct arena arena;
     struct text json;
 
-    arena_init(&arena, 4 * EXAMPLE_LEN_MAX);
-    text_init(&json, &arena, EXAMPLE_LEN_MAX);
+    arena_init(&arena, 4 * (size_t)CATALOGUE_EXAMPLES_LEN_MAX);
+    text_init(&json, &arena, CATALOGUE_EXAMPLES_LEN_MAX);
     json_put_pretty(&json, example);
     text_puts(out, "<details><summary>What you receive</summary><pre>");
     put_escaped(out, text_bytes(&json));

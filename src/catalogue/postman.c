@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { BODY_LEN_MAX = 1 << 20, SCRIPT_LINES_MAX = 16 };
+enum { SCRIPT_LINES_MAX = 16 };
 
 const struct postman_values postman_values_default = {
     .webhook_url = "http://127.0.0.1:3000/", .api_key = "your_api_key", .domain = "http://127.0.0.1:8080"};
@@ -77,8 +77,8 @@ static struct json_object *raw_body(struct json_object *document)
     struct arena arena;
     struct text raw;
 
-    arena_init(&arena, 4 * BODY_LEN_MAX);
-    text_init(&raw, &arena, BODY_LEN_MAX);
+    arena_init(&arena, 4 * (size_t)CATALOGUE_EXAMPLES_LEN_MAX);
+    text_init(&raw, &arena, CATALOGUE_EXAMPLES_LEN_MAX);
     json_put_pretty(&raw, document);
     struct json_object *body = object("mode", text("raw"), "raw", text(raw.data), "options",
                                       object("raw", object("language", text("json"), NULL), NULL), NULL);

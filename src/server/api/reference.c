@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 enum {
-    DOCUMENT_LEN_MAX = 32 << 20, /* thousands of types with large examples */
+    DOCUMENT_LEN_MAX = 64 << 20, /* CATALOGUE_EXAMPLES_LEN_MAX, twice, every byte escaped */
     OPERATIONS_MAX = 128,
     PARAMETERS_MAX = OPERATIONS_MAX * 4
 };
