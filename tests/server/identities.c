@@ -179,6 +179,12 @@ static void it_is_opened_once_a_version(void **state)
     assert_ptr_not_equal(first, second);
     assert_string_equal(name_of(first), "a"); /* whoever holds it has it */
     identity_close(first);
+
+    identity_hold(second);
+    expect(identities, work_for(5, 4, (struct bytes){NULL, 0}), true, "nobody");
+    assert_true(identities_find(identities, &work, &first));
+    assert_ptr_not_equal(first, second); /* a removed one does not stay in memory */
+    identity_close(second);
     identities_close(identities);
 }
 
