@@ -27,6 +27,7 @@ struct client {
     struct arena answer; /* until the next call */
     struct text received;
     struct json_object *json;
+    char mode[32]; /* of the server that answered last; "": it did not say */
 };
 
 int client_open(const struct usage *usage, const struct client_options *options, struct client **out)
@@ -91,6 +92,24 @@ static bool no_answer(const struct client *client, CURLcode code, const char *de
     return false;
 }
 
+static void keep_mode(struct client *client)
+{
+    struct curl_header *header;
+    client->mode[0] = '\0';
+    if (curl_easy_header(client->curl, "Posthorn-Mode", 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+        return;
+    size_t len = strspn(header->value, "abcdefghijklmnopqrstuvwxyz");
+    if (header->value[len] == '\0' && len < sizeof client->mode)
+        snprintf(client->mode, sizeof client->mode, "%s", header->value);
+}
+
+const char *client_place(struct client *client)
+{
+    const char *place = client->mode[0] ? arena_printf(&client->kept, "%s, %s", client->mode, client->server)
+                                        : client->server;
+    return place ? place : client->server;
+}
+
 bool client_call(struct client *client, const char *method, const char *path, const char *body,
                  struct client_answer *answer)
 {
@@ -130,6 +149,7 @@ bool client_call(struct client *client, const char *method, const char *path, co
     if (code != CURLE_OK)
         return no_answer(client, code, detail);
     curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
+    keep_mode(client);
     answer->status = (int)status;
     answer->text = text_bytes(&client->received);
     struct bytes copy = arena_copy(&client->answer, answer->text);
@@ -162,7 +182,8 @@ static void print_error(const struct client *client, const struct client_answer 
         text_put_printable(&line, detail);
     }
     if (answer->status == 401)
-        text_puts(&line, " Is --key (or POSTHORN_KEY) a key of this server?");
+        text_printf(&line, " Is --key (or POSTHORN_KEY) a key of this %s%sserver?", client->mode,
+                    client->mode[0] ? " " : "");
     fprintf(stderr, "%s\n", line.data);
     arena_fini(&arena);
 }

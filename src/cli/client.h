@@ -40,6 +40,9 @@ struct client_answer {
 /* `path` begins with "/api/"; body NULL for none. False: no answer; stderr says what to do. */
 bool client_call(struct client *client, const char *method, const char *path, const char *body,
                  struct client_answer *answer);
+/* Which server it was, for a person to see before the table: "sandbox, http://127.0.0.1:8080". On the
+ * client's memory until it is closed. */
+const char *client_place(struct client *client);
 /* client_call, and anything but `status` is an error: stderr then has what the server said of it. */
 bool client_expect(struct client *client, int status, const char *method, const char *path, const char *body,
                    struct client_answer *answer);

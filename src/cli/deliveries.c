@@ -51,8 +51,10 @@ static bool ask(struct client *client, const char *id, bool json, bool listing)
         return false;
     if (json)
         show_json(answer.json);
-    else
+    else {
+        show_place(client_place(client));
         print(answer.json, listing);
+    }
     return true;
 }
 

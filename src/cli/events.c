@@ -38,8 +38,10 @@ static bool list(const struct events *events, struct client *client)
     bool done = client_expect(client, 200, "GET", path.data, NULL, &answer);
     if (done && events->json)
         show_json(answer.json);
-    else if (done)
+    else if (done) {
+        show_place(client_place(client));
         show_table(json_get_array(answer.json, "data"), columns, sizeof columns / sizeof *columns);
+    }
     arena_fini(&arena);
     return done;
 }

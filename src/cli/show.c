@@ -40,6 +40,12 @@ static void pad(struct text *line, size_t until)
     while (line->len < until);
 }
 
+void show_place(const char *place)
+{
+    struct colours colours = colours_for(stdout);
+    printf("%s%s%s\n", colour_start(colours, COLOUR_FAINT), place, colour_end(colours));
+}
+
 void show_table(struct json_object *objects, const struct show_column *columns, size_t count)
 {
     struct colours colours = colours_for(stdout);

@@ -12,5 +12,7 @@ struct show_column {
 
 /* A line an object, under a line of titles. What comes from strangers is made printable. */
 void show_table(struct json_object *objects, const struct show_column *columns, size_t count);
+/* A faint line above a table: where it comes from. */
+void show_place(const char *place);
 /* Indented. */
 void show_json(struct json_object *value);

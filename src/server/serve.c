@@ -373,6 +373,8 @@ static int serve_in(struct invocation *invocation, const struct server_options *
         flush_stdout("serve");
         return server_failed(invocation, error, error_text);
     }
+    log_write(options->log, LOG_LEVEL_INFO, "serve", "ready address=%s mode=%s version=%s",
+              server_address(server), invocation->config.mode, POSTHORN_VERSION);
     print_ready(invocation, server, &first);
     memset(&first, 0, sizeof first);
     fflush(stdout);

@@ -136,10 +136,11 @@ int manners_headers(const struct call *call, struct listener_header headers[MANN
 {
     put(&headers[0], "X-Request-Id", call->request_id);
     put(&headers[1], "Version", bytes_of(API_VERSION));
+    put(&headers[2], "Posthorn-Mode", bytes_of(call->api->config.config->mode));
     if (!call->rate_limit)
-        return 2;
-    put_number(call, &headers[2], "RateLimit-Limit", call->rate_limit);
-    put_number(call, &headers[3], "RateLimit-Remaining", call->rate.remaining);
-    put_number(call, &headers[4], "RateLimit-Reset", (call->rate.full_again_ms + 999) / 1000);
-    return 5;
+        return 3;
+    put_number(call, &headers[3], "RateLimit-Limit", call->rate_limit);
+    put_number(call, &headers[4], "RateLimit-Remaining", call->rate.remaining);
+    put_number(call, &headers[5], "RateLimit-Reset", (call->rate.full_again_ms + 999) / 1000);
+    return 6;
 }

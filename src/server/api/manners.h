@@ -2,10 +2,11 @@
  * manners: what every request and every answer of the API has in common. The request's id, the API's version,
  * the client's address, and the pace of its key.
  *
- *   X-Request-Id   the client's, if it is 1 to 128 of A-Z a-z 0-9 . _ ~ : / + = @ -, else one of ours. It
- * comes back in the answer and stands in the log and in each error's `id` Version        x.y.z; none means
- * the oldest one still served. It comes back as what was served RateLimit-*    Limit, Remaining and Reset
- * (seconds until the bucket is full), for keys that have a limit
+ *   X-Request-Id   the client's, if it is 1 to 128 of A-Z a-z 0-9 . _ ~ : / + = @ -, else one of ours; it
+ *                  comes back in the answer and stands in the log and in each error's `id`
+ *   Version        x.y.z; none means the oldest one still served. It comes back as what was served
+ *   Posthorn-Mode  sandbox or production
+ *   RateLimit-*    Limit, Remaining and Reset (seconds until the bucket is full), for keys that have a limit
  */
 #pragma once
 #include "listener.h"
@@ -15,7 +16,7 @@
 struct api;
 struct call;
 
-enum { MANNERS_ID_LEN_MAX = 128, MANNERS_OWN_ID_LEN = 32, MANNERS_HEADERS_MAX = 5 };
+enum { MANNERS_ID_LEN_MAX = 128, MANNERS_OWN_ID_LEN = 32, MANNERS_HEADERS_MAX = 6 };
 
 #define API_VERSION "1.0.0" /* the only one so far, so the oldest, too */
 
