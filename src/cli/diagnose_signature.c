@@ -8,7 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MEMORY_LEN_MAX = 64 << 20 };
+enum {
+    MEMORY_LEN_MAX = 64 << 20,
+    GUESS_LEN_MAX = 4 * SAVED_LEN_MAX,
+    MINUTES_SECONDS = 120, /* from here on in minutes, and so on */
+    HOURS_SECONDS = 2 * 3600,
+    DAYS_SECONDS = 2 * 86400
+};
 
 /* What is verified; a guess is a copy with one thing changed. */
 struct signed_push {
@@ -52,7 +58,7 @@ static struct bytes replaced(struct arena *arena, struct bytes body, const char 
     struct text out;
     size_t from_len = strlen(from);
 
-    text_init(&out, arena, 2 * SAVED_LEN_MAX);
+    text_init(&out, arena, GUESS_LEN_MAX);
     for (size_t i = 0; i < body.len;) {
         bool found = body.len - i >= from_len && memcmp(body.data + i, from, from_len) == 0;
         if (found)
@@ -68,7 +74,7 @@ static struct bytes with_ending(struct arena *arena, struct bytes body, const ch
 {
     struct text out;
 
-    text_init(&out, arena, 2 * SAVED_LEN_MAX);
+    text_init(&out, arena, GUESS_LEN_MAX);
     text_put(&out, body);
     text_puts(&out, ending);
     return text_bytes(&out);
@@ -119,7 +125,7 @@ static bool guess_spelling(const struct signed_push *push, struct finding *findi
     for (int way = 0; is_json && way < respell_count() && !found; way++) {
         struct text text;
         arena_reset(&arena);
-        text_init(&text, &arena, 4 * SAVED_LEN_MAX);
+        text_init(&text, &arena, GUESS_LEN_MAX);
         respell(&text, body, way);
         found = !text.overflow && fits_body(push, text_bytes(&text));
         if (found)
@@ -239,11 +245,11 @@ static bool guess_kind(const struct signed_push *push, struct finding *finding)
 
 static const char *span(int64_t seconds, char out[48])
 {
-    if (seconds < 120)
+    if (seconds < MINUTES_SECONDS)
         snprintf(out, 48, "%lld s", (long long)seconds);
-    else if (seconds < 7200)
+    else if (seconds < HOURS_SECONDS)
         snprintf(out, 48, "%lld min %lld s", (long long)seconds / 60, (long long)seconds % 60);
-    else if (seconds < 2 * 86400)
+    else if (seconds < DAYS_SECONDS)
         snprintf(out, 48, "%lld h %lld min", (long long)seconds / 3600, (long long)seconds % 3600 / 60);
     else
         snprintf(out, 48, "%lld days", (long long)seconds / 86400);

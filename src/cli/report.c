@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-enum { LINE_LEN_MAX = 8 * 1024, LINE_MEMORY_MAX = 4 * POSTHORN_DOCUMENT_LEN_MAX };
+enum { LINE_LEN_MAX = 8 * 1024, OUTPUT_LEN_MAX = 32 * 1024, LINE_MEMORY_MAX = 4 * POSTHORN_DOCUMENT_LEN_MAX };
 
 static struct bytes bytes_from(struct posthorn_text text)
 {
@@ -24,7 +24,7 @@ static void put_output_member(struct text *line, struct bytes output)
 {
     struct text printable;
 
-    text_init(&printable, line->arena, LINE_LEN_MAX * 4);
+    text_init(&printable, line->arena, OUTPUT_LEN_MAX);
     if (!bytes_are_utf8(output))
         text_put_printable(&printable, output);
     put_member(line, "output", bytes_are_utf8(output) ? output : text_bytes(&printable));

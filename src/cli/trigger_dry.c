@@ -8,7 +8,7 @@
 #include "text.h"
 #include <stdio.h>
 
-enum { LINE_LEN_MAX = 4 << 20, MEMORY_LEN_MAX = 64 << 20 };
+enum { LINE_LEN_MAX = 4 << 20, OBJECT_LEN_MAX = 8 << 20, MEMORY_LEN_MAX = 64 << 20 };
 
 /* 'text', with what a shell would take for the end of it written around. */
 static void put_quoted(struct text *line, struct bytes text)
@@ -53,7 +53,7 @@ static bool print(const struct trigger *trigger, const struct text *line)
         printf("%s", line->data);
         return true;
     }
-    text_init(&object, line->arena, LINE_LEN_MAX * 2);
+    text_init(&object, line->arena, OBJECT_LEN_MAX);
     text_puts(&object, "{\"curl\":");
     text_put_json(&object, text_bytes(line));
     text_puts(&object, "}");

@@ -4,7 +4,7 @@
 #include "text.h"
 #include <stdio.h>
 
-enum { FAILURES_SHOWN_MAX = 5, LINE_LEN_MAX = 4096 };
+enum { FAILURES_SHOWN_MAX = 5, LINE_LEN_MAX = 4096, LINE_MEMORY_MAX = 16 << 10 };
 
 void tally_begin(struct trigger *trigger)
 {
@@ -30,7 +30,7 @@ static void print_line(const struct trigger *trigger, const struct tally_entry *
     struct arena arena;
     struct text line;
 
-    arena_init(&arena, 2 * LINE_LEN_MAX);
+    arena_init(&arena, LINE_MEMORY_MAX);
     text_init(&line, &arena, LINE_LEN_MAX);
     if (trigger->json) {
         text_puts(&line, "{\"event_type\":");
