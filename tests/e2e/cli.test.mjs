@@ -161,13 +161,13 @@ test('events and deliveries, for people and for programs; server and key from th
         return stdout;
     };
     const listed = await ask('events', 'list', '--type', 'user_enabled', '--undelivered');
-    assert.match(listed, new RegExp(`^ID .*\n${id} +user_enabled .* users/7\n$`));
+    assert.match(listed, new RegExp(`^sandbox, http://.*\nID .*\n${id} +user_enabled .* users/7\n$`));
     assert.equal(JSON.parse(await ask('events', 'list', '--json', '--limit', '1')).data.length, 1);
     assert.equal(JSON.parse(await ask('events', 'show', id)).included[0].attributes.name, 'Ana');
     const delivery = JSON.parse(await ask('deliveries', 'list', id, '--json')).data[0];
     await eventually('an attempt on record', async () => /503/.test(await ask('deliveries', 'show', delivery.id)));
     assert.match(await ask('deliveries', 'show', delivery.id), /unexpected_status/);
-    assert.match(await ask('deliveries', 'list', id), new RegExp(`^ID .*\n${delivery.id} +pending`));
+    assert.match(await ask('deliveries', 'list', id), new RegExp(`^sandbox, http://.*\nID .*\n${delivery.id} +pending`));
     assert.equal((await run(POSTHORN, ['events', 'show', '../users/5'], { env })).code, 1);
 });
 
