@@ -33,9 +33,14 @@ struct client {
 int client_open(const struct usage *usage, const struct client_options *options, struct client **out)
 {
     *out = NULL;
-    if (!options->key)
-        return options_wrong(usage, "an API key is needed: give --key KEY or set POSTHORN_KEY");
-    if (strpbrk(options->key, "\r\n"))
+    return options->key ? client_open_keyless(usage, options, out)
+                        : options_wrong(usage, "an API key is needed: give --key KEY or set POSTHORN_KEY");
+}
+
+int client_open_keyless(const struct usage *usage, const struct client_options *options, struct client **out)
+{
+    *out = NULL;
+    if (options->key && strpbrk(options->key, "\r\n"))
         return options_wrong(usage, "the API key has a line break in it");
     struct client *client = memory_zero(1, sizeof *client);
     client->command = usage->command;
@@ -48,13 +53,14 @@ int client_open(const struct usage *usage, const struct client_options *options,
     while (server.len > 0 && server.data[server.len - 1] == '/')
         server.len--;
     client->server = arena_copy(&client->kept, server).data;
-    char *authorization = arena_printf(&client->kept, "Authorization: %s", options->key);
+    char *authorization = arena_printf(&client->kept, "Authorization: %s", options->key ? options->key : "");
     client->curl = curl_easy_init();
     if (!client->curl || !client->server || !authorization) {
         client_close(client);
         return options_wrong(usage, "the server's URL or the key is too long");
     }
-    client->headers = curl_slist_append(client->headers, authorization);
+    if (options->key)
+        client->headers = curl_slist_append(client->headers, authorization);
     client->headers = curl_slist_append(client->headers, "Content-Type: application/json");
     client->headers = curl_slist_append(client->headers, "Accept: application/vnd.api+json");
     client->headers = curl_slist_append(client->headers, "Expect:");
@@ -110,8 +116,18 @@ const char *client_place(struct client *client)
     return place ? place : client->server;
 }
 
-bool client_call(struct client *client, const char *method, const char *path, const char *body,
-                 struct client_answer *answer)
+static void keep_retry_after(struct client *client, struct client_answer *answer)
+{
+    struct curl_header *header;
+    int64_t seconds;
+    answer->retry_after_s = 0;
+    if (curl_easy_header(client->curl, "Retry-After", 0, CURLH_HEADER, -1, &header) == CURLHE_OK &&
+        bytes_to_int64(bytes_of(header->value), &seconds) && seconds < INT32_MAX)
+        answer->retry_after_s = (int)seconds;
+}
+
+static bool perform(struct client *client, const char *method, const char *path,
+                    const struct curl_slist *headers, struct bytes body, struct client_answer *answer)
 {
     char detail[CURL_ERROR_SIZE] = "";
     long status = 0;
@@ -127,7 +143,7 @@ bool client_call(struct client *client, const char *method, const char *path, co
     curl_easy_setopt(client->curl, CURLOPT_URL, url);
     curl_easy_setopt(client->curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(client->curl, CURLOPT_CUSTOMREQUEST, method);
-    curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, client->headers);
+    curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(client->curl, CURLOPT_USERAGENT, "posthorn/" POSTHORN_VERSION);
     curl_easy_setopt(client->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS_MAX);
     curl_easy_setopt(client->curl, CURLOPT_TIMEOUT_MS, (long)CALL_MS_MAX);
@@ -141,15 +157,16 @@ bool client_call(struct client *client, const char *method, const char *path, co
         curl_easy_setopt(client->curl, CURLOPT_SSLCERT, client->client_cert);
     if (client->client_key)
         curl_easy_setopt(client->curl, CURLOPT_SSLKEY, client->client_key);
-    if (body) {
-        curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, body);
-        curl_easy_setopt(client->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
+    if (body.data) {
+        curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, body.data);
+        curl_easy_setopt(client->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
     }
     CURLcode code = curl_easy_perform(client->curl);
     if (code != CURLE_OK)
         return no_answer(client, code, detail);
     curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
     keep_mode(client);
+    keep_retry_after(client, answer);
     answer->status = (int)status;
     answer->text = text_bytes(&client->received);
     struct bytes copy = arena_copy(&client->answer, answer->text);
@@ -157,6 +174,28 @@ bool client_call(struct client *client, const char *method, const char *path, co
     client->json = copy.data ? json_read((char *)copy.data, copy.len, false, &reading) : NULL;
     answer->json = client->json;
     return true;
+}
+
+bool client_call(struct client *client, const char *method, const char *path, const char *body,
+                 struct client_answer *answer)
+{
+    return perform(client, method, path, client->headers, bytes_of(body), answer);
+}
+
+bool client_post_lines(struct client *client, const char *path, struct bytes lines,
+                       const char *idempotency_key, struct client_answer *answer)
+{
+    char key[128];
+    struct curl_slist *headers = NULL;
+    snprintf(key, sizeof key, "Idempotency-Key: %s", idempotency_key);
+    for (const struct curl_slist *i = client->headers; i; i = i->next)
+        if (!bytes_starts(bytes_of(i->data), "Content-Type:"))
+            headers = curl_slist_append(headers, i->data);
+    headers = curl_slist_append(headers, "Content-Type: application/x-ndjson");
+    headers = curl_slist_append(headers, key);
+    bool answered = perform(client, "POST", path, headers, lines, answer);
+    curl_slist_free_all(headers);
+    return answered;
 }
 
 /* What the first error of the document says, or the status alone. */

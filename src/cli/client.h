@@ -29,17 +29,24 @@ struct client;
 
 /* EXIT_DONE, or EXIT_USAGE and stderr says what is missing. */
 int client_open(const struct usage *usage, const struct client_options *options, struct client **client);
+/* The same for what everybody may ask: without a key, too. */
+int client_open_keyless(const struct usage *usage, const struct client_options *options,
+                        struct client **client);
 void client_close(struct client *client);
 
 struct client_answer {
     int status;
     struct bytes text;        /* valid until the next call */
     struct json_object *json; /* NULL: none that can be read; valid until the next call */
+    int retry_after_s;        /* 0: the server did not say */
 };
 
 /* `path` begins with "/api/"; body NULL for none. False: no answer; stderr says what to do. */
 bool client_call(struct client *client, const char *method, const char *path, const char *body,
                  struct client_answer *answer);
+/* POSTs lines as application/x-ndjson. answer->text has a line for each; answer->json is for failures. */
+bool client_post_lines(struct client *client, const char *path, struct bytes lines,
+                       const char *idempotency_key, struct client_answer *answer);
 /* Which server it was, for a person to see before the table: "sandbox, http://127.0.0.1:8080". On the
  * client's memory until it is closed. */
 const char *client_place(struct client *client);

@@ -7,6 +7,7 @@ const struct command cli_commands[] = {
     {"events", "the events a server has accepted", events_main},
     {"deliveries", "what became of an event, attempt by attempt", deliveries_main},
     {"catalog", "the event types, and an example of each", catalog_main},
+    {"ips", "the addresses that deliveries come from", ips_main},
     {"mtls", "the TLS identity that is shown to a webhook_url", mtls_main},
     {"postman", "a Postman collection of them, and of the API", postman_main},
 };

@@ -24,5 +24,6 @@ int verify_main(int argc, char **argv);
 int events_main(int argc, char **argv);
 int deliveries_main(int argc, char **argv);
 int catalog_main(int argc, char **argv);
+int ips_main(int argc, char **argv);
 int postman_main(int argc, char **argv);
 int mtls_main(int argc, char **argv);

@@ -1,5 +1,6 @@
 #include "client.h"
 #include "command.h"
+#include "events_post.h"
 #include "json.h"
 #include "show.h"
 #include "text.h"
@@ -8,7 +9,8 @@ enum { PATH_LEN_MAX = 4096, PATH_MEMORY_MAX = 4 * PATH_LEN_MAX, LIMIT_MAX = 100 
 
 static const char details[] =
     "The events that the server has accepted for you: `list` shows the newest, `show` one of them\n"
-    "with its snapshot.";
+    "with its snapshot, `post` sends some from a file or - for standard input: one event as a JSON\n"
+    "document, or many, a line each.";
 
 struct events {
     struct client_options server;
@@ -74,7 +76,8 @@ int events_main(int argc, char **argv)
     };
     const struct usage usage = {"events",
                                 "events list [--type TYPE] [--undelivered] [--limit N]\n"
-                                "events show ID",
+                                "events show ID\n"
+                                "events post FILE|-",
                                 details,
                                 rows,
                                 sizeof rows / sizeof *rows,
@@ -86,12 +89,15 @@ int events_main(int argc, char **argv)
         return outcome == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
     char **operands = argv + argc - count;
     bool listing = count == 1 && strcmp(operands[0], "list") == 0;
-    if (!listing && !(count == 2 && strcmp(operands[0], "show") == 0))
-        return options_wrong(&usage, "it is `events list` or `events show ID`");
+    bool posting = count == 2 && strcmp(operands[0], "post") == 0;
+    if (!listing && !posting && !(count == 2 && strcmp(operands[0], "show") == 0))
+        return options_wrong(&usage, "it is `events list`, `events show ID` or `events post FILE`");
     int code = client_open(&usage, &events.server, &client);
     if (code != EXIT_DONE)
         return code;
-    bool done = listing ? list(&events, client) : show(client, operands[1]);
+    bool done = listing   ? list(&events, client)
+                : posting ? events_post(client, operands[1], events.json)
+                          : show(client, operands[1]);
     client_close(client);
     return done ? EXIT_DONE : EXIT_FAILED;
 }

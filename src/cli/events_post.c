@@ -1,0 +1,297 @@
+#include "events_post.h"
+
+#include "digest.h"
+#include "json.h"
+#include "memory.h"
+#include "progress.h"
+#include "show.h"
+#include "text.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+    BATCH_LINES_MAX = 250,
+    BATCH_LEN_MAX = 512 << 10,
+    DOCUMENT_LEN_MAX = 1 << 20, /* what the server takes at most */
+    TRIES_MAX = 6,
+    WAIT_S_MAX = 30,
+    KEY_RANDOM_LEN = 12
+};
+
+struct post {
+    struct client *client;
+    const char *name; /* of the input, for people */
+    FILE *input;
+    bool json;
+    struct progress progress;
+
+    char *line; /* getline's */
+    size_t line_cap;
+    int64_t line_number;
+
+    char *batch; /* whole lines, each with its newline */
+    size_t batch_len;
+    struct {
+        size_t begin; /* in batch */
+        int64_t number;
+    } lines[BATCH_LINES_MAX + 1]; /* one behind the last says where that ends */
+    int count;
+
+    int64_t accepted, refused;
+};
+
+/* ---- one batch ---- */
+
+static void print_refusal(struct post *post, int64_t number, struct json_object *answer)
+{
+    struct json_object *errors = json_get_array(answer, "errors");
+    struct json_object *first = errors ? json_object_array_get_idx(errors, 0) : NULL;
+    struct bytes status = bytes_of("?"), detail = bytes_of("no reason was given");
+    struct arena arena;
+    struct text line;
+
+    json_get_text(first, "status", &status);
+    json_get_text(first, "detail", &detail);
+    arena_init(&arena, 64 << 10);
+    text_init(&line, &arena, 16 << 10);
+    text_put_printable(&line, detail);
+    progress_clear(&post->progress);
+    fprintf(stderr, "%s:%lld: %.*s: %s\n", post->name, (long long)number, BYTES_ARG(status), line.data);
+    arena_fini(&arena);
+}
+
+/* False: the answer is not one of this batch. */
+static bool take_answer(struct post *post, int64_t number, struct bytes text)
+{
+    struct json_reading reading;
+    struct bytes status;
+    char *copy = memory_alloc(text.len + 1);
+
+    memcpy(copy, text.data, text.len);
+    copy[text.len] = '\0';
+    struct json_object *answer = json_read(copy, text.len, false, &reading);
+    struct json_object *meta = answer ? json_get_object(answer, "meta") : NULL;
+    bool understood = meta && json_get_text(meta, "status", &status);
+    if (understood) {
+        bool accepted = bytes_equal_text(status, "201");
+        post->accepted += accepted;
+        post->refused += !accepted;
+        if (!accepted)
+            print_refusal(post, number, answer);
+        if (post->json) {
+            json_object_object_add(meta, "line", json_object_new_int64(number));
+            puts(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_NOSLASHESCAPE));
+        }
+        progress_step(&post->progress);
+    }
+    json_object_put(answer);
+    free(copy);
+    return understood;
+}
+
+static bool take_answers(struct post *post, int first, int count, struct bytes text)
+{
+    for (int i = 0; i < count; i++) {
+        const char *newline = text.len ? memchr(text.data, '\n', text.len) : NULL;
+        size_t len = newline ? (size_t)(newline - text.data) : text.len;
+        if (!take_answer(post, post->lines[first + i].number, bytes_make(text.data, len))) {
+            fprintf(stderr, "posthorn events: the server's answer has no line for %s:%lld\n", post->name,
+                    (long long)post->lines[first + i].number);
+            return false;
+        }
+        size_t skip = newline ? len + 1 : len;
+        text = bytes_make(text.data + skip, text.len - skip);
+    }
+    return true;
+}
+
+static void wait_s(int seconds)
+{
+    const struct timespec pause = {.tv_sec = seconds < 1 ? 1 : seconds > WAIT_S_MAX ? WAIT_S_MAX : seconds};
+    nanosleep(&pause, NULL);
+}
+
+/* Sends it until there is an answer that is not "later". The key makes that safe: nothing is accepted twice.
+ */
+static bool send_lines(struct post *post, struct bytes lines, struct client_answer *answer)
+{
+    char key[2 * KEY_RANDOM_LEN + 1];
+
+    digest_random_hex(key, KEY_RANDOM_LEN);
+    for (int tried = 1;; tried++) {
+        progress_clear(&post->progress);
+        bool answered = client_post_lines(post->client, "/api/events", lines, key, answer);
+        bool later = !answered || answer->status == 429 || answer->status == 503;
+        if (!later)
+            return true;
+        if (tried == TRIES_MAX)
+            return answered && client_check(post->client, 201, answer);
+        wait_s(answered ? answer->retry_after_s : 1);
+    }
+}
+
+static bool send_batch(struct post *post, int first, int count)
+{
+    struct client_answer answer;
+    size_t begin = post->lines[first].begin, end = post->lines[first + count].begin;
+
+    if (!send_lines(post, bytes_make(post->batch + begin, end - begin), &answer))
+        return false;
+    if (answer.status == 413 && count > 1) /* this server takes less at once */
+        return send_batch(post, first, count / 2) && send_batch(post, first + count / 2, count - count / 2);
+    if (answer.status == 201 || answer.status == 207)
+        return take_answers(post, first, count, answer.text);
+    return client_check(post->client, 201, &answer);
+}
+
+static bool flush_batch(struct post *post)
+{
+    post->lines[post->count].begin = post->batch_len;
+    bool done = post->count == 0 || send_batch(post, 0, post->count);
+    if (!done)
+        fprintf(stderr,
+                "posthorn events: stopped at %s:%lld; nothing from there on is known to be accepted\n",
+                post->name, (long long)post->lines[0].number);
+    post->count = 0;
+    post->batch_len = 0;
+    return done;
+}
+
+/* ---- lines ---- */
+
+static struct bytes trim(const char *text, size_t len)
+{
+    while (len > 0 && strchr(" \t\r\n", text[len - 1]))
+        len--;
+    while (len > 0 && strchr(" \t", *text)) {
+        text++;
+        len--;
+    }
+    return bytes_make(text, len);
+}
+
+static bool add_line(struct post *post, struct bytes line)
+{
+    if (line.len >= DOCUMENT_LEN_MAX) {
+        progress_clear(&post->progress);
+        fprintf(stderr, "%s:%lld: longer than an event may be\n", post->name, (long long)post->line_number);
+        post->refused++;
+        return true;
+    }
+    if ((post->count == BATCH_LINES_MAX || post->batch_len + line.len + 1 > BATCH_LEN_MAX) &&
+        !flush_batch(post))
+        return false;
+    post->lines[post->count].begin = post->batch_len;
+    post->lines[post->count++].number = post->line_number;
+    memcpy(post->batch + post->batch_len, line.data, line.len);
+    post->batch[post->batch_len + line.len] = '\n';
+    post->batch_len += line.len + 1;
+    return true;
+}
+
+/* The next line that is not blank; its len is 0 at the end. */
+static struct bytes next_line(struct post *post)
+{
+    ssize_t len;
+    while ((len = getline(&post->line, &post->line_cap, post->input)) >= 0) {
+        struct bytes line = trim(post->line, (size_t)len);
+        post->line_number++;
+        if (line.len)
+            return line;
+    }
+    return (struct bytes){0};
+}
+
+static bool post_lines(struct post *post, struct bytes line)
+{
+    post->batch = memory_alloc(BATCH_LEN_MAX + DOCUMENT_LEN_MAX + 1);
+    bool going = true;
+    for (; line.len && going; line = next_line(post))
+        going = add_line(post, line);
+    going = going && flush_batch(post);
+    progress_clear(&post->progress);
+    free(post->batch);
+    if (!post->json)
+        printf("%lld accepted, %lld refused\n", (long long)post->accepted, (long long)post->refused);
+    return going && post->refused == 0;
+}
+
+/* ---- one document ---- */
+
+/* Is this line a whole JSON text? Then the input is lines. */
+static bool is_whole(struct bytes line)
+{
+    struct json_reading reading;
+    char *copy = memory_alloc(line.len + 1);
+    memcpy(copy, line.data, line.len);
+    copy[line.len] = '\0';
+    bool whole = json_check(copy, line.len, true, &reading) == JSON_OK;
+    free(copy);
+    return whole;
+}
+
+static bool post_document(struct post *post, struct bytes first)
+{
+    struct client_answer answer;
+    struct bytes id;
+    char *text = memory_alloc(DOCUMENT_LEN_MAX + 2);
+    size_t len = first.len < DOCUMENT_LEN_MAX ? first.len : DOCUMENT_LEN_MAX;
+
+    memcpy(text, first.data, len);
+    text[len++] = '\n';
+    len += fread(text + len, 1, DOCUMENT_LEN_MAX + 1 - len, post->input);
+    text[len] = '\0';
+    bool fits = len <= DOCUMENT_LEN_MAX;
+    if (!fits)
+        fprintf(stderr, "posthorn events: %s is one document longer than 1 MiB\n", post->name);
+    bool done = fits && client_expect(post->client, 201, "POST", "/api/events", text, &answer);
+    if (done && post->json)
+        show_json(answer.json);
+    else if (done && json_get_text(json_get_object(answer.json, "data"), "id", &id))
+        printf("%.*s\n", BYTES_ARG(id));
+    free(text);
+    return done;
+}
+
+/* ---- the input ---- */
+
+static int64_t count_lines(FILE *file)
+{
+    int64_t count = 0;
+    for (int c; (c = getc_unlocked(file)) != EOF;)
+        count += c == '\n';
+    rewind(file);
+    return count;
+}
+
+bool events_post(struct client *client, const char *path, bool json)
+{
+    bool standard = strcmp(path, "-") == 0;
+    struct post post = {.client = client,
+                        .name = standard ? "stdin" : path,
+                        .input = standard ? stdin : fopen(path, "re"),
+                        .json = json};
+    if (!post.input) {
+        fprintf(stderr, "posthorn events: %s: %s\n", path, strerror(errno));
+        return false;
+    }
+    progress_begin(&post.progress, standard ? 0 : count_lines(post.input));
+    struct bytes first = next_line(&post);
+    bool done = false;
+    if (!first.len)
+        fprintf(stderr, "posthorn events: %s has no event\n", post.name);
+    else if (is_whole(first))
+        done = post_lines(&post, first);
+    else
+        done = post_document(&post, first);
+    if (ferror(post.input)) {
+        fprintf(stderr, "posthorn events: %s: %s\n", post.name, strerror(errno));
+        done = false;
+    }
+    free(post.line);
+    if (!standard)
+        fclose(post.input);
+    return done;
+}
