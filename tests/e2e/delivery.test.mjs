@@ -128,7 +128,7 @@ test('PATCH twice: later events go to the newer URL only', async (t) => {
 });
 
 test('two users, two receivers, no crossing', async (t) => {
-    const server = await serve(t);
+    const server = await serve(t, { args: ['--rate-limit', '0'] });
     const [ana, leo] = [await makeUser(server, 'Ana'), await makeUser(server, 'Leo')];
     const [anas, leos] = [await receiver(t), await receiver(t)];
     await setUrl(server, anas.url, { id: ana.user_id, key: ana.api_key });
