@@ -379,6 +379,18 @@ static void a_crash_in_a_handler_is_retried(void **state)
     assert_int_equal(handle(place, place->event), POSTHORN_DUPLICATE);
 }
 
+static void what_a_crash_left_is_written_over(void **state)
+{
+    struct place *place = *state;
+    struct posthorn_event *longer = make("8", "a", ",\"x\":\"longer than the one that comes after it\"");
+
+    crash(place, longer);
+    assert_int_equal(handle(place, place->event), POSTHORN_OK);
+    assert_int_equal(handle(place, place->event), POSTHORN_DUPLICATE);
+    assert_int_equal(handle(place, longer), POSTHORN_CONFLICT);
+    posthorn_event_free(longer);
+}
+
 static bool on_resumed(void *ctx, const struct posthorn_event *event, enum posthorn_result result,
                        const char *name)
 {
@@ -447,6 +459,7 @@ int main(void)
         ON_A_FOLDER(what_is_planted_is_not_touched),
         ON_A_FOLDER(many_at_once_one_handler_at_a_time_and_one_success),
         ON_A_FOLDER(a_crash_in_a_handler_is_retried),
+        ON_A_FOLDER(what_a_crash_left_is_written_over),
         ON_A_FOLDER(what_was_in_work_is_resumed),
         ON_A_FOLDER(a_resumed_one_that_fails_is_left_to_the_sender),
         ON_A_FOLDER(what_nobody_handles_any_more_is_stored),
