@@ -2,13 +2,15 @@
  * posthorn: one binary, one command a verb. Each command reads its own options.
  */
 #include "command.h"
+#include "completions.h"
+#include "options.h"
 #include "serve.h"
 #include "suggest.h"
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { COMMANDS_MAX = 16 };
+enum { COMMANDS_MAX = 32 };
 
 static int version_main(int argc, char **argv)
 {
@@ -23,7 +25,11 @@ static const struct command own_commands[] = {
     {"serve", "accept events and deliver them", serve_main},
     {"init", "set up a data folder: the first user and its key", init_main},
 };
-static const struct command version_command = {"version", "which posthorn this is", version_main};
+static int completions_main(int argc, char **argv);
+static const struct command last_commands[] = {
+    {"completions", "what a shell completes: for bash, zsh or fish", completions_main},
+    {"version", "which posthorn this is", version_main},
+};
 
 /* Every command, in the order of --help; returns how many. */
 static int list_commands(const struct command *commands[COMMANDS_MAX])
@@ -31,11 +37,29 @@ static int list_commands(const struct command *commands[COMMANDS_MAX])
     int count = 0;
     for (size_t i = 0; i < sizeof own_commands / sizeof *own_commands; i++)
         commands[count++] = &own_commands[i];
-    assert(count + cli_command_count < COMMANDS_MAX);
+    assert(count + cli_command_count + (int)(sizeof last_commands / sizeof *last_commands) <= COMMANDS_MAX);
     for (int i = 0; i < cli_command_count; i++)
         commands[count++] = &cli_commands[i];
-    commands[count++] = &version_command;
+    for (size_t i = 0; i < sizeof last_commands / sizeof *last_commands; i++)
+        commands[count++] = &last_commands[i];
     return count;
+}
+
+static int completions_main(int argc, char **argv)
+{
+    static const char details[] =
+        "Prints the script with which a shell completes commands, options and event types.\n"
+        "bash: put `source <(posthorn completions bash)` into ~/.bashrc; zsh alike; fish:\n"
+        "posthorn completions fish > ~/.config/fish/completions/posthorn.fish";
+    const struct usage usage = {"completions", "completions bash|zsh|fish", details, NULL, 0, 1, 1};
+    const struct command *commands[COMMANDS_MAX];
+    int count;
+
+    enum options_outcome outcome = options_read(&usage, argc, argv, &count);
+    if (outcome != OPTIONS_GO)
+        return outcome == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
+    count = list_commands(commands);
+    return completions_print(argv[argc - 1], commands, count);
 }
 
 static void print_usage(FILE *out)

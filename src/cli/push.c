@@ -74,6 +74,12 @@ static bool open_signers(struct push *push, const struct option_list *secrets)
 int push_open(const struct usage *usage, const char *url, const char *key, const struct option_list *secrets,
               struct push **out)
 {
+    return push_open_trusting(usage, url, key, secrets, NULL, out);
+}
+
+int push_open_trusting(const struct usage *usage, const char *url, const char *key,
+                       const struct option_list *secrets, const char *ca_file, struct push **out)
+{
     struct push *push = memory_zero(1, sizeof *push);
     enum url_error error = url_parse(bytes_of(url), &push->url);
     uint16_t node;
@@ -102,6 +108,7 @@ int push_open(const struct usage *usage, const char *url, const char *key, const
                                                        .attempts_max = 1,
                                                        .idle_connections_max = 1,
                                                        .user_agent = "posthorn/" POSTHORN_VERSION,
+                                                       .ca_file = ca_file,
                                                        .allow = allow_every,
                                                        .log = push->log});
     if (!push->sender) {

@@ -16,6 +16,9 @@ struct push;
  * `key` NULL: without WEBHOOK-AUTH. No `secrets`: without the second signature. */
 int push_open(const struct usage *usage, const char *url, const char *key, const struct option_list *secrets,
               struct push **push);
+/* The same, with authorities of one's own for https; `ca_file` NULL: the system's. */
+int push_open_trusting(const struct usage *usage, const char *url, const char *key,
+                       const struct option_list *secrets, const char *ca_file, struct push **push);
 void push_close(struct push *push);
 
 /* An event as it goes over the wire, as often as you like. */

@@ -1,0 +1,123 @@
+#include "account.h"
+#include "failure.h"
+#include "remedy.h"
+
+const char *account_hold_name(enum account_hold hold)
+{
+    static const char *const names[] = {NULL, "no_url", "paused", "no_key"};
+    return names[hold];
+}
+
+static bool is_state(const struct account *account, const char *name)
+{
+    return bytes_equal_text(account->state, name);
+}
+
+static bool has_outcome(const struct account *account)
+{
+    return account->last.reason.len > 0 || account->last.status > 0;
+}
+
+static enum failure_class class_of(const struct account *account)
+{
+    return failure_class_of(words_failure(account->last.reason));
+}
+
+/* " Last: your server said 204; we need 200." */
+static void put_last(struct text *out, const struct account *account)
+{
+    if (!has_outcome(account))
+        return;
+    enum failure_class class = class_of(account);
+    text_puts(out, class == FAILURE_CLASS_POLICY ? " Last: blocked before anything was sent: " : " Last: ");
+    words_put_outcome(out, &account->last);
+    text_putc(out, '.');
+    if (class == FAILURE_CLASS_OURS)
+        text_puts(out, " That is our own fault, and uses up none of your tries.");
+}
+
+static void put_remedy(struct text *out, const struct account *account)
+{
+    const char *remedy = remedy_for(words_failure(account->last.reason));
+
+    if (*remedy)
+        text_printf(out, " %s", remedy);
+}
+
+static void put_hold(struct text *out, enum account_hold hold)
+{
+    static const char *const sentences[] = {
+        [ACCOUNT_NOT_HELD] = "",
+        [ACCOUNT_NO_URL] = " Held: there is no webhook_url. It is sent as soon as one is set.",
+        [ACCOUNT_PAUSED] = " Held: the user is paused. It is sent as soon as `paused` is false again.",
+        [ACCOUNT_NO_KEY] = " Held: the user has no active API key, and WEBHOOK-AUTH is made from one. It is "
+                           "sent as soon as there is a key."};
+    text_puts(out, sentences[hold]);
+}
+
+static void put_next(struct text *out, const struct account *account)
+{
+    if (account->in_flight) {
+        text_puts(out, account->attempt_count ? " The next try is under way." : " A try is under way.");
+    } else if (account->hold != ACCOUNT_NOT_HELD) {
+        put_hold(out, account->hold);
+    } else if (account->next_ms > 0) {
+        text_puts(out, " Next try in ");
+        words_put_duration(out, account->next_ms);
+        text_putc(out, '.');
+    } else if (account->next_ms == 0) {
+        text_puts(out, " Next try as soon as its turn comes.");
+    }
+}
+
+static void put_pending(struct text *out, const struct account *account)
+{
+    if (account->attempt_count > 0) {
+        text_puts(out, "Tried ");
+        words_put_times(out, account->attempt_count);
+        text_putc(out, '.');
+    } else {
+        text_puts(out, "Not sent yet.");
+    }
+    put_last(out, account);
+    put_next(out, account);
+    put_remedy(out, account);
+}
+
+/* "Given up after 14 tries, 3 d 1 h after the first one, at 2000-01-04T01:00:00.000Z." */
+static void put_end(struct text *out, const char *how, const struct account *account)
+{
+    if (account->attempt_count == 0)
+        text_printf(out, "%s before it was sent", how);
+    else if (account->attempt_count == 1)
+        text_printf(out, is_state(account, "delivered") ? "%s at the first try" : "%s after one try", how);
+    else
+        text_printf(out, "%s after %lld tries", how, (long long)account->attempt_count);
+    if (account->attempt_count > 1 && account->took_ms >= 1000) {
+        text_puts(out, ", ");
+        words_put_duration(out, account->took_ms);
+        text_puts(out, " after the first one");
+    }
+    if (account->finished_at.len > 0)
+        text_printf(out, ", at %.*s", BYTES_ARG(account->finished_at));
+    text_putc(out, '.');
+    put_last(out, account);
+}
+
+void account_put(struct text *out, const struct account *account)
+{
+    if (is_state(account, "delivered")) {
+        put_end(out, "Delivered", account);
+    } else if (is_state(account, "given_up")) {
+        put_end(out, "Given up", account);
+        put_remedy(out, account);
+        text_printf(out, " It is kept: POST /api/deliveries/%.*s/resend starts again.",
+                    BYTES_ARG(account->delivery_id));
+    } else if (is_state(account, "cancelled")) {
+        put_end(out, "Cancelled", account);
+        text_printf(out, " POST /api/deliveries/%.*s/resend sends it after all.",
+                    BYTES_ARG(account->delivery_id));
+    } else {
+        put_pending(out, account);
+    }
+}

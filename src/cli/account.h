@@ -1,0 +1,26 @@
+/*
+ * account: what became of a delivery, in plain sentences. Pure: the facts are handed in, from the API's
+ * documents (why.c).
+ */
+#pragma once
+#include "words.h"
+
+/* Why a pending delivery is not tried. */
+enum account_hold { ACCOUNT_NOT_HELD, ACCOUNT_NO_URL, ACCOUNT_PAUSED, ACCOUNT_NO_KEY };
+
+struct account {
+    struct bytes delivery_id;
+    struct bytes state; /* "pending", "delivered", "given_up", "cancelled" */
+    bool in_flight;
+    int64_t attempt_count; /* those that counted */
+    int64_t next_ms;       /* until the next try; -1: none is due */
+    struct words_outcome last;
+    enum account_hold hold;
+    struct bytes finished_at; /* len 0: not yet, or not known */
+    int64_t took_ms;          /* from the first attempt to the end; -1: not known */
+};
+
+/* "no_url", "paused", "no_key"; NULL when not held. */
+const char *account_hold_name(enum account_hold hold);
+/* One or more sentences with full stops, and what to do about it, if there is anything to do. */
+void account_put(struct text *out, const struct account *account);

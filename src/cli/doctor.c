@@ -1,0 +1,350 @@
+#include "clock.h"
+#include "command.h"
+#include "failure.h"
+#include "guard.h"
+#include "options.h"
+#include "probe.h"
+#include "push.h"
+#include "remedy.h"
+#include "terminal.h"
+#include "words.h"
+
+#include <arpa/inet.h>
+#include <json-c/json.h>
+#include <stdio.h>
+
+enum {
+    LINE_LEN_MAX = 8192,
+    LINE_MEMORY_MAX = 4 * LINE_LEN_MAX,
+    EVENT_LEN_MAX = 64 * 1024,
+    DIALLED_MAX = 4,
+    DAYS_FEW = 14,
+    DAY_MS = 24 * 3600 * 1000
+};
+
+static const char details[] =
+    "Looks at a receiver step by step, as the server would: is the URL allowed, what does its name resolve\n"
+    "to, does it take the connection, is its certificate good. Each step is a line, with what to do when\n"
+    "it fails. Nothing is sent, unless --ping: then one whole event of type ping, as a push, because\n"
+    "handlers may not survive anything less. The server need not run; give the options that it has.";
+
+/* A whole event: there are handlers that end on a request they cannot parse (mission row 34). */
+static const char ping_document[] =
+    "{\"data\":{\"type\":\"events\",\"attributes\":{\"event_type\":\"ping\"},\"relationships\":"
+    "{\"resource\":{\"data\":{\"type\":\"pings\",\"id\":\"1\"}}}},\"included\":[{\"type\":\"pings\","
+    "\"id\":\"1\",\"attributes\":{\"message\":\"posthorn doctor asked whether events arrive here; nothing "
+    "has happened.\"}}]}";
+
+enum result { RESULT_OK, RESULT_NOTE, RESULT_FAILED };
+
+struct doctor {
+    const struct usage *usage;
+    bool json, ping;
+    const char *address, *api_key, *ca_file, *dns_servers;
+    struct option_list secrets;
+    struct guard guard;
+    struct url url;
+    struct addresses addresses;
+    struct colours colours;
+    struct probe *probe;
+    bool failed;
+    struct arena arena;
+};
+
+/* ---- a line for each step ---- */
+
+/* `detail` may hold a stranger's text. `remedy` may be "". */
+static void say(struct doctor *doctor, enum result result, const char *step, const char *detail,
+                const char *remedy)
+{
+    static const char *const names[] = {"ok", "note", "failed"};
+    static const enum colour colours[] = {COLOUR_GOOD, COLOUR_NOTE, COLOUR_BAD};
+    struct text line;
+
+    doctor->failed |= result == RESULT_FAILED;
+    text_init(&line, &doctor->arena, LINE_LEN_MAX);
+    text_put_printable(&line, bytes_of(detail));
+    if (doctor->json) {
+        struct json_object *object = json_object_new_object();
+        json_object_object_add(object, "step", json_object_new_string(step));
+        json_object_object_add(object, "result", json_object_new_string(names[result]));
+        json_object_object_add(object, "detail", json_object_new_string(line.data));
+        json_object_object_add(object, "remedy", *remedy ? json_object_new_string(remedy) : NULL);
+        printf("%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_NOSLASHESCAPE));
+        json_object_put(object);
+    } else {
+        printf("%s%-6s%s %-8s %s\n", colour_start(doctor->colours, colours[result]), names[result],
+               colour_end(doctor->colours), step, line.data);
+        if (*remedy)
+            printf("%15s %s\n", "", remedy);
+    }
+    fflush(stdout);
+    arena_reset(&doctor->arena);
+}
+
+static void say_failure(struct doctor *doctor, enum result result, const char *step, const char *where,
+                        enum failure failure)
+{
+    char detail[LINE_LEN_MAX / 2];
+
+    snprintf(detail, sizeof detail, "%s%s%s", where, *where ? ": " : "", failure_sentence(failure));
+    say(doctor, result, step, detail, remedy_for(failure));
+}
+
+/* ---- the steps ---- */
+
+static bool check_url(struct doctor *doctor)
+{
+    enum url_error error = url_parse(bytes_of(doctor->address), &doctor->url);
+    enum guard_verdict verdict = error == URL_OK ? guard_url(&doctor->guard, &doctor->url) : GUARD_ALLOWED;
+    char detail[LINE_LEN_MAX / 2];
+    const char *remedy = "";
+
+    if (error != URL_OK) {
+        say(doctor, RESULT_FAILED, "url", url_error_sentence(error),
+            "A webhook_url looks like https://example.com/path?query.");
+        return false;
+    }
+    if (verdict == GUARD_ALLOWED) {
+        say(doctor, RESULT_OK, "url", doctor->address, "");
+        return true;
+    }
+    if (verdict == GUARD_SCHEME)
+        remedy = "Use https; or start server and doctor with --allow-http.";
+    else if (verdict != GUARD_PORT)
+        remedy = "On your own machine start server and doctor with --dev; or list it with --allow-target.";
+    snprintf(detail, sizeof detail, "%s: %s", guard_verdict_code(verdict), guard_verdict_sentence(verdict));
+    say(doctor, RESULT_FAILED, "url", detail, remedy);
+    return false;
+}
+
+static void print_address(const union address *address, char out[INET6_ADDRSTRLEN])
+{
+    const void *bytes = address->any.sa_family == AF_INET ? (const void *)&address->v4.sin_addr
+                                                          : (const void *)&address->v6.sin6_addr;
+    inet_ntop(address->any.sa_family, bytes, out, INET6_ADDRSTRLEN);
+}
+
+/* Leaves the addresses that may be dialled. */
+static bool resolve(struct doctor *doctor)
+{
+    enum failure failure = probe_resolve(doctor->probe, &doctor->url, &doctor->addresses);
+    char found[LINE_LEN_MAX / 2], address[INET6_ADDRSTRLEN];
+    int allowed = 0, len = 0;
+
+    if (failure != FAILURE_NONE) {
+        say_failure(doctor, RESULT_FAILED, "resolve", doctor->url.host, failure);
+        return false;
+    }
+    for (int i = 0; i < doctor->addresses.count; i++) {
+        union address one = doctor->addresses.list[i];
+        if (one.any.sa_family == AF_INET)
+            one.v4.sin_port = htons(doctor->url.port);
+        else
+            one.v6.sin6_port = htons(doctor->url.port);
+        print_address(&one, address);
+        if (guard_address(&doctor->guard, &one.any) == GUARD_ALLOWED) {
+            len += snprintf(found + len, sizeof found - (size_t)len, "%s%s", len ? ", " : "", address);
+            doctor->addresses.list[allowed++] = one;
+        } else {
+            say_failure(doctor, RESULT_NOTE, "resolve", address, FAILURE_BLOCKED_ADDRESS);
+        }
+    }
+    doctor->addresses.count = allowed;
+    if (allowed == 0)
+        say(doctor, RESULT_FAILED, "resolve", "no address is left that may be dialled", "");
+    else if (doctor->url.host_kind == URL_HOST_NAME)
+        say(doctor, RESULT_OK, "resolve", found, "");
+    return allowed > 0;
+}
+
+/* Tries each address, so that one of two that fails comes to light; the last connection that stands is kept.
+ */
+static bool connect_each(struct doctor *doctor)
+{
+    int count = doctor->addresses.count < DIALLED_MAX ? doctor->addresses.count : DIALLED_MAX;
+    enum failure failures[DIALLED_MAX];
+    int standing = -1;
+    int64_t duration_ms;
+    char address[INET6_ADDRSTRLEN], detail[LINE_LEN_MAX / 2];
+
+    for (int i = 0; i < count; i++) {
+        failures[i] = probe_connect(doctor->probe, &doctor->url, &doctor->addresses.list[i], &duration_ms);
+        if (failures[i] != FAILURE_NONE)
+            continue;
+        standing = i;
+        print_address(&doctor->addresses.list[i], address);
+        snprintf(detail, sizeof detail, "%s port %d in %lld ms", address, doctor->url.port,
+                 (long long)duration_ms);
+        say(doctor, RESULT_OK, "connect", detail, "");
+    }
+    for (int i = 0; i < count; i++) {
+        print_address(&doctor->addresses.list[i], address);
+        snprintf(detail, sizeof detail, "%s port %d", address, doctor->url.port);
+        if (failures[i] != FAILURE_NONE) /* one that works is enough for the server */
+            say_failure(doctor, standing < 0 ? RESULT_FAILED : RESULT_NOTE, "connect", detail, failures[i]);
+    }
+    if (standing >= 0 && standing < count - 1) /* a later one that failed has dropped it */
+        return probe_connect(doctor->probe, &doctor->url, &doctor->addresses.list[standing], &duration_ms) ==
+               FAILURE_NONE;
+    return standing >= 0;
+}
+
+static void say_certificate(struct doctor *doctor, enum result result,
+                            const struct probe_certificate *certificate)
+{
+    int64_t left_ms = certificate->not_after_ms - probe_now_ms(doctor->probe);
+    char detail[LINE_LEN_MAX / 2];
+
+    if (!certificate->seen)
+        return;
+    long long days = (long long)((left_ms < 0 ? -left_ms : left_ms) / DAY_MS);
+    snprintf(detail, sizeof detail, "the certificate is for %s, from %s, %s %lld day%s%s",
+             certificate->names[0] ? certificate->names : "no name at all", certificate->issuer,
+             left_ms < 0 ? "ended" : "good for", days, days == 1 ? "" : "s", left_ms < 0 ? " ago" : "");
+    bool soon = left_ms < (int64_t)DAYS_FEW * DAY_MS;
+    say(doctor, soon && result == RESULT_OK ? RESULT_NOTE : result, "tls", detail,
+        soon && left_ms >= 0 ? "Renew it soon: the day it ends, every delivery fails." : "");
+}
+
+static bool secure(struct doctor *doctor)
+{
+    struct probe_certificate certificate;
+    enum failure failure;
+
+    if (!doctor->url.https) {
+        say(doctor, RESULT_NOTE, "tls", "none: over http anybody on the way can read events and WEBHOOK-AUTH",
+            "Use https wherever others could listen.");
+        return true;
+    }
+    failure = probe_secure(doctor->probe, &certificate);
+    if (failure != FAILURE_NONE)
+        say_failure(doctor, RESULT_FAILED, "tls", "", failure);
+    else
+        say(doctor, RESULT_OK, "tls", certificate.version, "");
+    say_certificate(doctor, failure == FAILURE_NONE ? RESULT_OK : RESULT_NOTE, &certificate);
+    if (certificate.client_asked)
+        say(doctor, RESULT_NOTE, "tls", "it asks for a client certificate",
+            remedy_for(FAILURE_TLS_CLIENT_CERT));
+    return failure == FAILURE_NONE;
+}
+
+/* ---- the ping ---- */
+
+static void say_ping(struct doctor *doctor, const struct push_event *event,
+                     const struct push_outcome *outcome)
+{
+    bool good = outcome->failure == FAILURE_NONE && outcome->status == 200;
+    enum failure failure = outcome->failure;
+    struct arena arena;
+    struct text detail;
+
+    if (failure == FAILURE_NONE && !good)
+        failure =
+            outcome->status >= 300 && outcome->status <= 399 ? FAILURE_REDIRECT : FAILURE_UNEXPECTED_STATUS;
+    arena_init(&arena, LINE_MEMORY_MAX);
+    text_init(&detail, &arena, LINE_LEN_MAX);
+    text_printf(&detail, "event %s: ", event->id);
+    words_put_outcome(&detail, &(struct words_outcome){.reason = bytes_of(failure_name(failure)),
+                                                       .status = outcome->status});
+    text_printf(&detail, ", in %lld ms", (long long)outcome->duration_ms);
+    say(doctor, good ? RESULT_OK : RESULT_FAILED, "ping", detail.data, good ? "" : remedy_for(failure));
+    arena_fini(&arena);
+}
+
+static int ping(struct doctor *doctor)
+{
+    struct json_object *document = json_tokener_parse(ping_document);
+    struct push_event event;
+    struct push_outcome outcome;
+    struct arena arena;
+    struct push *push;
+    int code = push_open_trusting(doctor->usage, doctor->address, doctor->api_key, &doctor->secrets,
+                                  doctor->ca_file, &push);
+
+    arena_init(&arena, EVENT_LEN_MAX);
+    if (code == EXIT_DONE) {
+        bool fits = push_render(push, &arena, document, &event);
+        if (fits) {
+            push_send(push, &event, &outcome);
+            say_ping(doctor, &event, &outcome);
+        }
+        push_close(push);
+    }
+    arena_fini(&arena);
+    json_object_put(document);
+    return code;
+}
+
+static int examine(struct doctor *doctor)
+{
+    if (!check_url(doctor) || !resolve(doctor) || !connect_each(doctor) || !secure(doctor))
+        return EXIT_FAILED;
+    if (doctor->ping)
+        return ping(doctor);
+    if (!doctor->json)
+        printf("Nothing was sent. `posthorn doctor --ping URL` sends one event of type ping.\n");
+    return EXIT_DONE;
+}
+
+static bool read_targets(struct doctor *doctor, bool dev, bool allow_http, const struct option_list *targets)
+{
+    guard_init(&doctor->guard);
+    doctor->guard.http_allowed = dev || allow_http;
+    if (dev) {
+        guard_add_exception(&doctor->guard, bytes_of("127.0.0.0/8"));
+        guard_add_exception(&doctor->guard, bytes_of("::1"));
+    }
+    for (int i = 0; i < targets->count; i++)
+        if (!guard_add_exception(&doctor->guard, bytes_of(targets->items[i]))) {
+            options_wrong(doctor->usage,
+                          "--allow-target takes a network such as 10.1.0.0/16:8443, not '%.80s'",
+                          targets->items[i]);
+            return false;
+        }
+    return true;
+}
+
+int doctor_main(int argc, char **argv)
+{
+    struct doctor doctor = {.colours = colours_for(stdout)};
+    struct option_list targets = {0};
+    bool dev = false, allow_http = false;
+    int count;
+    const struct option_row rows[] = {
+        {"ping", OPTION_FLAG, &doctor.ping, NULL, "send one whole event of type ping"},
+        {"api-key", OPTION_TEXT, &doctor.api_key, "KEY", "with --ping: the key for WEBHOOK-AUTH",
+         "POSTHORN_API_KEY"},
+        {"secret", OPTION_LIST, &doctor.secrets, "SECRET", "with --ping: sign with it (whsec_, whsk_)"},
+        {"dev", OPTION_FLAG, &dev, NULL, "as the server's: http, and this machine"},
+        {"allow-http", OPTION_FLAG, &allow_http, NULL, "as the server's"},
+        {"allow-target", OPTION_LIST, &targets, "CIDR[:PORT]", "as the server's; may be repeated"},
+        {"ca-file", OPTION_TEXT, &doctor.ca_file, "FILE", "as the server's"},
+        {"dns-servers", OPTION_TEXT, &doctor.dns_servers, "ADDRESS[:PORT],...", "as the server's"},
+        {"json", OPTION_FLAG, &doctor.json, NULL, "a JSON object a step"},
+    };
+    const struct usage usage = {"doctor",
+                                "doctor URL [--dev] [--allow-http] [--allow-target CIDR]\n"
+                                "doctor URL --ping [--api-key KEY] [--secret SECRET]",
+                                details,
+                                rows,
+                                sizeof rows / sizeof *rows,
+                                1,
+                                1};
+
+    enum options_outcome outcome = options_read(&usage, argc, argv, &count);
+    if (outcome != OPTIONS_GO)
+        return outcome == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
+    doctor.usage = &usage;
+    doctor.address = argv[argc - 1];
+    if (!read_targets(&doctor, dev, allow_http, &targets))
+        return EXIT_USAGE;
+    doctor.probe = probe_open(doctor.ca_file, doctor.dns_servers);
+    if (!doctor.probe)
+        return EXIT_FAILED;
+    arena_init(&doctor.arena, LINE_MEMORY_MAX);
+    int code = examine(&doctor);
+    arena_fini(&doctor.arena);
+    probe_close(doctor.probe);
+    return code == EXIT_DONE && doctor.failed ? EXIT_FAILED : code;
+}

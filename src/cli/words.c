@@ -1,0 +1,61 @@
+#include "words.h"
+
+#include <stdio.h>
+
+void words_put_duration(struct text *out, int64_t ms)
+{
+    static const struct {
+        int64_t ms;
+        const char *name;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "min"}, {1000, "s"}};
+    enum { COUNT = sizeof units / sizeof *units };
+
+    if (ms < 1000) {
+        text_printf(out, "0.%lld s", (long long)(ms < 0 ? 0 : ms / 100));
+        return;
+    }
+    int first = 0;
+    while (ms < units[first].ms)
+        first++;
+    text_printf(out, "%lld %s", (long long)(ms / units[first].ms), units[first].name);
+    if (first + 1 == COUNT)
+        return;
+    int64_t rest = ms % units[first].ms / units[first + 1].ms;
+    if (rest > 0)
+        text_printf(out, " %lld %s", (long long)rest, units[first + 1].name);
+}
+
+void words_put_times(struct text *out, int64_t count)
+{
+    if (count == 1 || count == 2)
+        text_puts(out, count == 1 ? "once" : "twice");
+    else
+        text_printf(out, "%lld times", (long long)count);
+}
+
+enum failure words_failure(struct bytes reason)
+{
+    char name[64];
+
+    snprintf(name, sizeof name, "%.*s", BYTES_ARG(reason));
+    enum failure failure = failure_parse(name);
+    return failure == FAILURE_COUNT ? FAILURE_NONE : failure;
+}
+
+void words_put_outcome(struct text *out, const struct words_outcome *outcome)
+{
+    enum failure failure = words_failure(outcome->reason);
+    bool answered = failure == FAILURE_NONE || failure == FAILURE_UNEXPECTED_STATUS;
+
+    if (answered && outcome->status > 0) {
+        text_printf(out, "your server said %lld", (long long)outcome->status);
+        if (failure == FAILURE_UNEXPECTED_STATUS)
+            text_printf(out, "; we need %s", outcome->success_2xx ? "200 to 299" : "200");
+    } else if (failure != FAILURE_NONE) {
+        text_puts(out, failure_sentence(failure));
+        if (outcome->status > 0)
+            text_printf(out, " (%lld)", (long long)outcome->status);
+    } else {
+        text_put_printable(out, outcome->reason);
+    }
+}

@@ -1,0 +1,19 @@
+/* words: numbers and outcomes as a person would say them. */
+#pragma once
+#include "failure.h"
+#include "text.h"
+
+/* The two largest units that count: "2 min 40 s", "3 d 1 h", "0.4 s". */
+void words_put_duration(struct text *out, int64_t ms);
+/* "once", "twice", "3 times". */
+void words_put_times(struct text *out, int64_t count);
+/* How an attempt ended: `reason` is a failure's name (failure.h), `status` 0 when no answer came. */
+struct words_outcome {
+    struct bytes reason;
+    int64_t status;
+    bool success_2xx; /* the endpoint takes any 2xx */
+};
+/* "your server said 204; we need 200", or the failure's sentence. No full stop. */
+void words_put_outcome(struct text *out, const struct words_outcome *outcome);
+/* NONE, too, for a name that this program does not know. */
+enum failure words_failure(struct bytes reason);
