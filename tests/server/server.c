@@ -287,6 +287,33 @@ static void test_data_that_cannot_be(void **state)
     assert_int_equal(server_init_data(&node->options, &first, error_text), SERVER_DATA);
 }
 
+/* Made beside the database, or where the setting says; one that others can read is none. */
+static void test_key_file(void **state)
+{
+    struct world *world = *state;
+    struct node *node = &world->nodes[0];
+    struct server_first first;
+    struct stat about;
+    char error_text[256], path[160], elsewhere[160];
+    snprintf(path, sizeof path, "%s/posthorn.key", node->data);
+    snprintf(elsewhere, sizeof elsewhere, "%s/elsewhere.key", node->data);
+    assert_int_equal(server_init_data(&node->options, &first, error_text), SERVER_OK);
+    assert_int_equal(stat(path, &about), 0);
+    assert_int_equal(about.st_mode & 0777, 0600);
+    node->config.key_file = elsewhere;
+    assert_int_equal(server_open(&node->options, &node->server, error_text), SERVER_OK);
+    node_close(node);
+    assert_int_equal(stat(elsewhere, &about), 0);
+    assert_int_equal(chmod(elsewhere, 0640), 0);
+    assert_int_equal(server_open(&node->options, &node->server, error_text), SERVER_DATA);
+    node->server = NULL;
+    assert_non_null(strstr(error_text, elsewhere));
+    assert_non_null(strstr(error_text, "chmod 600"));
+    node->config.key_file = "/nonexistent/key";
+    assert_int_equal(server_init_data(&node->options, &first, error_text), SERVER_DATA);
+    assert_non_null(strstr(error_text, "No such file or directory"));
+}
+
 static void test_three_nodes(void **state)
 {
     struct world *world = *state;
@@ -404,9 +431,13 @@ int main(void)
 {
 #define WITH(f) cmocka_unit_test_setup_teardown(f, start, stop)
     const struct CMUnitTest tests[] = {
-        WITH(test_init),           WITH(test_data_that_cannot_be),
-        WITH(test_three_nodes),    WITH(test_second_on_the_same_data),
-        WITH(test_address_in_use), WITH(test_drain),
+        WITH(test_init),
+        WITH(test_data_that_cannot_be),
+        WITH(test_key_file),
+        WITH(test_three_nodes),
+        WITH(test_second_on_the_same_data),
+        WITH(test_address_in_use),
+        WITH(test_drain),
         WITH(test_abort),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
