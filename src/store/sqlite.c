@@ -13,9 +13,9 @@
  * many commits. */
 enum { CHECKPOINT_FRAMES = 4096 };
 
-/* Snapshots that may wait for their place in the table. Many at once find each page once; a reader has to
- * look through those that wait. */
-enum { RESOURCES_BEHIND_MAX = 2048 };
+/* Snapshots that may wait for their place in the table: many at once find each page once, but a reader has to
+ * look through them. A batch may add to them before it is asked. */
+enum { RESOURCES_BEHIND_MAX = 1024, BEHIND_NAMES_LEN_MAX = 64 << 20 };
 
 #define SQL_TEXT(symbol, text) text,
 static const char *const sql_texts[SQL_COUNT] = {SQL_LIST(SQL_TEXT)};
@@ -163,7 +163,7 @@ static enum store_status transact(struct store *store, struct store_batch *batch
         return status;
     if (!store->changed)
         return sqlite_run(store, SQL_ROLLBACK);
-    if (store->tally.resources_behind >= RESOURCES_BEHIND_MAX)
+    if (store->tally.behind_count - store->tally.behind_first >= RESOURCES_BEHIND_MAX)
         status = sqlite_resources_merge(store);
     if (status == STORE_OK)
         status = state_save(store);
@@ -241,6 +241,7 @@ static enum store_status sqlite_write(struct store *store, struct store_batch *b
         if (status != STORE_OK)
             return undo(store, batch, status);
         leases_commit(&store->leases);
+        sqlite_resources_committed(store);
     }
     batch->next_due_in_ms = next_due_in_ms(store);
     return STORE_OK;
@@ -324,7 +325,7 @@ static enum store_status take_over(struct store *store)
     if (status == STORE_OK)
         status = sqlite_run(store, SQL_DELIVERY_UNCLAIM_BORN);
     if (status == STORE_OK)
-        status = sqlite_resources_merge(store);
+        status = sqlite_resources_catch_up(store);
     if (status == STORE_OK)
         status = state_save(store);
     if (status == STORE_OK)
@@ -367,6 +368,7 @@ static void sqlite_close_all(struct store *store)
     if (store->broken && store->db)
         sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_close(store->db);
+    sqlite_resources_fini(store);
     roster_fini(&store->roster);
     leases_fini(&store->leases);
     if (store->lock_fd >= 0)
@@ -394,6 +396,7 @@ static enum store_status sqlite_open(const struct store_config *config, struct s
     store->disk_asked_ms = INT64_MIN;
     roster_init(&store->roster, &config->policy, config->slots_unproven_max);
     leases_init(&store->leases);
+    arena_init(&store->behind.names, BEHIND_NAMES_LEN_MAX);
     enum store_status status = set_up(store);
     if (status != STORE_OK) {
         sqlite_close_all(store);

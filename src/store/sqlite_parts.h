@@ -24,7 +24,16 @@ struct moment {
 /* Kept in the table `state`, and undone with the batch. */
 struct tally {
     int64_t delivery_id_max, event_id_max, events, pending, delivered, given_up;
-    int64_t resources_to, resources_behind; /* merged up to this event; events behind it with a snapshot */
+    int64_t resources_to;           /* all snapshots up to this event are in the table `resources` */
+    int behind_first, behind_count; /* those that are not: entries of struct behind */
+};
+
+/* Snapshots that wait for their place in the table, in the order of writing. What a batch adds or takes away
+ * is in the tally; behind_committed drops what is done with. */
+struct behind {
+    struct behind_entry *entries;
+    int cap;
+    struct arena names;
 };
 
 struct sqlite_reader;
@@ -43,6 +52,7 @@ struct store {
     struct roster roster;
     struct leases leases;
     struct tally tally, tally_before;
+    struct behind behind;
     bool users_changed; /* by this batch: to be loaded anew if it is undone */
     bool changed;       /* this batch wrote something */
     int boxes_kept;     /* of this batch, for work that waits */
@@ -92,8 +102,11 @@ enum store_status sqlite_resource_delete(struct store *store, struct store_op *o
 
 /* The snapshots of an EVENT that was accepted; `late`: it is not the one with the highest id. */
 enum store_status sqlite_resources_take(struct store *store, const struct store_op *op, bool late);
-/* From the events into their table, all that are behind. */
+/* Into their table, all that are behind; at open, by what the events say. */
 enum store_status sqlite_resources_merge(struct store *store);
+enum store_status sqlite_resources_catch_up(struct store *store);
+void sqlite_resources_committed(struct store *store);
+void sqlite_resources_fini(struct store *store);
 /* Before the event goes: what stands in its document. */
 enum store_status sqlite_resource_keep(struct store *store, int64_t event_id);
 /* Where the snapshot of the event's own resource is in its document. NULL: it has none. */

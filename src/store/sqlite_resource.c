@@ -4,8 +4,10 @@
  * brought up to date for many events at once: to write its pages for each batch would cost four times as
  * much.
  */
+#include "memory.h"
 #include "sqlite_parts.h"
 #include <assert.h>
+#include <stdlib.h>
 
 static void bind_name(sqlite3_stmt *statement, int64_t owner_id, struct bytes type, struct bytes id)
 {
@@ -44,44 +46,115 @@ const struct resource *sqlite_resource_own(const struct store_op *op)
     return NULL;
 }
 
-enum store_status sqlite_resources_merge(struct store *store)
+struct behind_entry {
+    int64_t owner_id, event_id;
+    struct bytes type, id;
+};
+
+static void append(struct store *store, const struct event *event)
 {
-    sqlite3_bind_int64(store->sql[SQL_RESOURCE_MERGE], 1, store->tally.resources_to);
-    store->tally.resources_to = store->tally.event_id_max;
-    store->tally.resources_behind = 0;
-    return sqlite_run(store, SQL_RESOURCE_MERGE);
+    struct behind *behind = &store->behind;
+    if (store->tally.behind_count == behind->cap) {
+        behind->cap = behind->cap ? 2 * behind->cap : 64;
+        behind->entries = memory_grow(behind->entries, (size_t)behind->cap * sizeof *behind->entries);
+    }
+    struct behind_entry *entry = &behind->entries[store->tally.behind_count++];
+    *entry = (struct behind_entry){.owner_id = event->owner_id,
+                                   .event_id = event->id,
+                                   .type = arena_copy(&behind->names, event->resource_type),
+                                   .id = arena_copy(&behind->names, event->resource_id)};
+    assert(entry->type.data && entry->id.data);
 }
 
-/* In the order of writing: after those that are behind. */
-static enum store_status take_now(struct store *store, const struct store_op *op, bool late)
+static int order(struct bytes a, struct bytes b)
 {
-    const struct event *event = &op->event.event;
-    const struct resource *own = sqlite_resource_own(op);
-    struct resource resource = {.owner_id = event->owner_id,
-                                .type = event->resource_type,
-                                .id = event->resource_id,
-                                .version = event->id};
-    enum store_status status = sqlite_resources_merge(store);
-    if (status == STORE_OK && late && (own || op->event.destroyed)) /* else merged with the others */
+    size_t len = a.len < b.len ? a.len : b.len;
+    int first = len ? memcmp(a.data, b.data, len) : 0;
+    return first ? first : (a.len > b.len) - (a.len < b.len);
+}
+
+static int by_name(const struct behind_entry *a, const struct behind_entry *b)
+{
+    int type = order(a->type, b->type);
+    if (a->owner_id != b->owner_id)
+        return a->owner_id < b->owner_id ? -1 : 1;
+    return type ? type : order(a->id, b->id);
+}
+
+/* By name; of the same name, in the order of writing, which is that of their places. */
+static int by_name_then_place(const void *a, const void *b)
+{
+    const struct behind_entry *left = *(const struct behind_entry *const *)a;
+    const struct behind_entry *right = *(const struct behind_entry *const *)b;
+    int name = by_name(left, right);
+    return name ? name : (left > right) - (left < right);
+}
+
+/* In the order of the table, and only the last of each name. */
+enum store_status sqlite_resources_merge(struct store *store)
+{
+    struct tally *tally = &store->tally;
+    int count = tally->behind_count - tally->behind_first;
+    enum store_status status = STORE_OK;
+    const struct behind_entry **sorted = memory_alloc((size_t)(count + 1) * sizeof *sorted);
+    for (int i = 0; i < count; i++)
+        sorted[i] = &store->behind.entries[tally->behind_first + i];
+    qsort(sorted, (size_t)count, sizeof *sorted, by_name_then_place);
+    for (int i = 0; i < count && status == STORE_OK; i++) {
+        if (i + 1 < count && by_name(sorted[i], sorted[i + 1]) == 0)
+            continue;
+        struct resource resource = {.owner_id = sorted[i]->owner_id,
+                                    .type = sorted[i]->type,
+                                    .id = sorted[i]->id,
+                                    .version = sorted[i]->event_id};
         status = put(store, &resource, true);
-    for (int i = 0; i < op->event.included_count && status == STORE_OK; i++) {
-        const struct resource *other = &op->event.included[i];
-        resource.type = other->type;
-        resource.id = other->id;
-        resource.json = other->json;
-        resource.updated_at_ms = event->received_at_ms;
-        if (other != own)
-            status = put(store, &resource, false);
     }
+    free(sorted);
+    tally->behind_first = tally->behind_count;
+    tally->resources_to = tally->event_id_max;
     return status;
+}
+
+enum store_status sqlite_resources_catch_up(struct store *store)
+{
+    sqlite3_bind_int64(store->sql[SQL_RESOURCE_CATCH_UP], 1, store->tally.resources_to);
+    store->tally.resources_to = store->tally.event_id_max;
+    return sqlite_run(store, SQL_RESOURCE_CATCH_UP);
+}
+
+void sqlite_resources_committed(struct store *store)
+{
+    if (store->tally.behind_first == 0 || store->tally.behind_first < store->tally.behind_count)
+        return; /* new ones behind merged ones: rare, and they all go with the next merge */
+    store->tally.behind_first = store->tally.behind_count = 0;
+    arena_reset(&store->behind.names);
+}
+
+void sqlite_resources_fini(struct store *store)
+{
+    free(store->behind.entries);
+    arena_fini(&store->behind.names);
 }
 
 enum store_status sqlite_resources_take(struct store *store, const struct store_op *op, bool late)
 {
+    const struct event *event = &op->event.event;
     const struct resource *own = sqlite_resource_own(op);
     bool others = op->event.included_count > (own ? 1 : 0);
-    store->tally.resources_behind++;
-    return late || others ? take_now(store, op, late) : STORE_OK;
+    enum store_status status = STORE_OK;
+    if (own || op->event.destroyed)
+        append(store, event);
+    if (late || others) /* readers look for those that are behind among the events with the highest ids */
+        status = sqlite_resources_merge(store);
+    for (int i = 0; i < op->event.included_count && status == STORE_OK; i++) {
+        struct resource resource = op->event.included[i];
+        resource.owner_id = event->owner_id;
+        resource.version = event->id;
+        resource.updated_at_ms = event->received_at_ms;
+        if (&op->event.included[i] != own)
+            status = put(store, &resource, false);
+    }
+    return status;
 }
 
 enum store_status sqlite_resource_keep(struct store *store, int64_t event_id)

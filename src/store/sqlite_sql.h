@@ -76,9 +76,9 @@
                    " (SELECT k.digest FROM api_keys k WHERE k.user_id = u.id AND k.revoked_at IS NULL"       \
                    " ORDER BY k.id LIMIT 1) FROM users u WHERE ?1 IS NULL OR u.id = ?1")                     \
                                                                                                              \
-    X(RESOURCE_MERGE, "INSERT OR REPLACE INTO resources (owner_id, type, id, version)"                       \
-                      " SELECT owner_id, resource_type, resource_id, id FROM events"                         \
-                      " WHERE id > ?1 AND snapshot_len <> 0 ORDER BY id")                                    \
+    X(RESOURCE_CATCH_UP, "INSERT OR REPLACE INTO resources (owner_id, type, id, version)"                    \
+                         " SELECT owner_id, resource_type, resource_id, id FROM events"                      \
+                         " WHERE id > ?1 AND snapshot_len <> 0 ORDER BY id")                                 \
     X(RESOURCE_PUT, "INSERT OR REPLACE INTO resources (owner_id, type, id, version, updated_at, json)"       \
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                                      \
     X(RESOURCE_GET,                                                                                          \
