@@ -73,15 +73,15 @@ static const char *const query_texts[QUERY_COUNT] = {
     " UNION ALL SELECT resource_id, id, NULL, NULL" RESOURCE_BEHIND " AND resource_id = ?7"
     " ORDER BY version DESC LIMIT 1" RESOURCE_END,
     /* More rows than the page has, as some of them may be destroyed by the events behind. */
-    [STORE_LIST_RESOURCES] = RESOURCE_COLUMNS
-    "SELECT id, max(version) AS version, updated_at, json FROM (SELECT * FROM ("
-    "SELECT r.id, r.version, r.updated_at, r.json FROM resources r"
-    " LEFT JOIN events e ON r.json IS NULL AND e.id = r.version"
-    " WHERE r.owner_id = ?2 AND r.type = ?6 AND (?11 = '' OR r.id ~ ?11)"
-    " AND (r.json IS NOT NULL OR e.snapshot_len > 0)"
-    " ORDER BY r.id @ LIMIT ?4 + (SELECT count(*)" RESOURCE_BEHIND "))"
-    " UNION ALL SELECT resource_id, id, NULL, NULL" RESOURCE_BEHIND
-    " AND (?11 = '' OR resource_id ~ ?11)) GROUP BY id" RESOURCE_END " ORDER BY k.id @ LIMIT ?4",
+    [STORE_LIST_RESOURCES] =
+        RESOURCE_COLUMNS "SELECT id, max(version) AS version, updated_at, json FROM (SELECT * FROM ("
+                         "SELECT r.id, r.version, r.updated_at, r.json FROM resources r"
+                         " LEFT JOIN events e ON r.json IS NULL AND e.id = r.version"
+                         " WHERE r.owner_id = ?2 AND r.type = ?6 AND r.id ~ ?11"
+                         " AND (r.json IS NOT NULL OR e.snapshot_len > 0)"
+                         " ORDER BY r.id @ LIMIT ?4 + (SELECT count(*)" RESOURCE_BEHIND "))"
+                         " UNION ALL SELECT resource_id, id, NULL, NULL" RESOURCE_BEHIND
+                         " AND resource_id ~ ?11) GROUP BY id" RESOURCE_END " ORDER BY k.id @ LIMIT ?4",
     /* How long the one that is due longest has been due; by endpoint, so it costs no scan. */
     [STORE_GET_STATS] =
         "SELECT events, pending, delivered, given_up, event_id_max,"
@@ -309,7 +309,9 @@ static void bind(const struct store *store, sqlite3_stmt *statement, const struc
     sqlite3_bind_int(statement, 8, query->undelivered);
     sqlite3_bind_int(statement, 9, query->with_document);
     sqlite3_bind_int64(statement, 10, sqlite_now(store).due_ms);
-    sqlite_bind_text(statement, 11, query->after_resource_id);
+    bool from_end = query->descending && query->after_resource_id.len == 0;
+    sqlite_bind_text(statement, 11,
+                     from_end ? bytes_of("\xff") : query->after_resource_id); /* above all UTF-8 */
 }
 
 /* Rows on the arena, twice as many whenever they run out. NULL: it is full. */
