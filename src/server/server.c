@@ -231,7 +231,7 @@ enum server_error server_open(const struct server_options *options, struct serve
     if (error == SERVER_OK)
         error = server_store_open(options, &server->store, error_text);
     if (error == SERVER_OK)
-        error = server_vault_open(options, &server->vault, error_text);
+        error = server_vault_open(options, true, &server->vault, error_text);
     int64_t id_floor = 0;
     if (error == SERVER_OK && !read_id_floor(server, &id_floor))
         error = failed(error_text, "the store cannot be read");

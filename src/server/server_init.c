@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { KEY_RANDOM_LEN = 32 };
 
@@ -38,7 +39,7 @@ enum server_error server_store_open(const struct server_options *options, struct
     }
 }
 
-enum server_error server_vault_open(const struct server_options *options, struct vault **vault,
+enum server_error server_vault_open(const struct server_options *options, bool used, struct vault **vault,
                                     char error_text[256])
 {
     const struct config *config = options->config;
@@ -47,8 +48,14 @@ enum server_error server_vault_open(const struct server_options *options, struct
         snprintf(path, sizeof path, "%s", config->key_file);
     else
         snprintf(path, sizeof path, "%s/posthorn.key", config->data);
+    bool missed = used && access(path, F_OK) != 0;
     errno = 0;
     enum vault_error error = vault_open(path, vault);
+    if (error == VAULT_OK && missed)
+        log_write(
+            options->log, LOG_LEVEL_WARN, "server",
+            "key-file %s was not there and has been made anew: what was sealed with another does not open",
+            path);
     if (error == VAULT_OK)
         return SERVER_OK;
     snprintf(error_text, 256, "key-file %.120s: %s%s%s", path, vault_error_sentence(error),
@@ -147,10 +154,10 @@ enum server_error server_init_data(const struct server_options *options, struct 
         return error;
     bool any = true;
     struct vault *vault = NULL;
-    error = server_vault_open(options, &vault, error_text);
-    vault_close(vault);
+    error = has_users(store, &any, error_text);
     if (error == SERVER_OK)
-        error = has_users(store, &any, error_text);
+        error = server_vault_open(options, any, &vault, error_text);
+    vault_close(vault);
     if (error == SERVER_OK && !any)
         error = make_first(options, store, first, error_text);
     store_sqlite.close(store);

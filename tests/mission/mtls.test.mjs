@@ -261,6 +261,7 @@ test('row 49: the private key is sealed at rest, and nobody reads it again', asy
 
     // With another key file nothing is sent as somebody else, and nothing is lost.
     const other = await serve(t, { install: server, args: ['--key-file', join(files.dir, 'other.key')] });
+    assert.match(other.stderr, /warn server: key-file .*other\.key was not there and has been made anew/);
     const id = await post(other);
     await eventually('held', async () => (await delivery(other, id)).attributes.last_reason === 'sealed');
     assert.equal((await delivery(other, id)).attributes.attempt_count, 0, 'a fault of our own uses up nothing');
