@@ -1,10 +1,11 @@
 // rows: 47 (the key of one is 401 on the other), 48, and the API's manners: pace, versions, request ids, idempotency keys,
 // batches; what bad input about keys and events gets.
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import test from 'node:test';
 import {
     POSTHORN, api, delivery, eventBody, eventually, folder, initialize, launch, makeUser, post, posthorn, receiver, run,
@@ -147,6 +148,34 @@ test('row 47: sandbox and production share nothing: a key of one is 401 on the o
         assert.equal((await api(here, 'GET', '/api/users/me', undefined, { key: there.api_key })).status, 401);
     }
     assert.equal((await api(production, 'GET', '/api/meta')).json.meta.mode, 'production');
+});
+
+/** In a network namespace of its own, where there is one to be had: the page's ports are free there. */
+function isolated() {
+    const tries = [['unshare', '--net', '--map-root-user'], ['unshare', '--net']];
+    return tries.find(([file, ...args]) => spawnSync(file, [...args, 'ip', 'link', 'set', 'lo', 'up']).status === 0) ?? [];
+}
+
+test('row 48: the commands of docs/addresses.md, as they are printed', { timeout: 60_000 }, async (t) => {
+    const page = readFileSync(new URL('../../docs/addresses.md', import.meta.url), 'utf8');
+    const blocks = [...page.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, text]) => text);
+    assert.ok(blocks.length >= 4);
+    const dir = folder(t);
+    const prelude = 'set -e\ntrap \'kill $(jobs -p) 2>/dev/null; wait\' EXIT\nip link set lo up 2>/dev/null || true\n';
+    writeFileSync(join(dir, 'page.sh'), prelude + blocks.join('\n'));
+    const [file, ...args] = [...isolated(), 'bash', 'page.sh'];
+    const { code, stdout, stderr } = await run(file, args, { cwd: dir, limitMs: 50_000,
+        env: { PATH: `${dirname(POSTHORN)}:${process.env.PATH}`, POSTHORN_SERVER: '', POSTHORN_KEY: '' } });
+    assert.equal(code, 0, `${stdout}\n${stderr}`);
+    assert.match(stdout, /"source_addresses":\["127\.0\.0\.2","127\.0\.0\.3"\]/);
+    assert.match(stdout, /127\.0\.0\.2\n127\.0\.0\.3\n/);
+    assert.match(stdout, /"allow_from":\["127\.0\.0\.1","192\.0\.2\.0\/24","2001:db8::\/32"\]/);
+    assert.match(stdout, /"code":"address_not_allowed"[^\n]*\n?$/);
+    const written = (name) => readFileSync(join(dir, name), 'utf8');
+    assert.match(written('posthorn.nft'), /^table inet filter \{/);
+    assert.match(written('posthorn-allow.conf'), /^allow 127\.0\.0\.2;\nallow 127\.0\.0\.3;\ndeny all;\n$/);
+    assert.match(written('posthorn.caddy'), /^@not_posthorn not remote_ip 127\.0\.0\.2 127\.0\.0\.3\n/);
+    assert.equal(written('posthorn-ufw.sh').trimEnd().split('\n').length, 2);
 });
 
 /* ---- manners ---- */
