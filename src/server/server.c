@@ -1,10 +1,10 @@
+#include "server.h"
 #include "api.h"
 #include "digest.h"
 #include "engine.h"
 #include "listener.h"
 #include "memory.h"
 #include "purge.h"
-#include "server.h"
 #include "server_parts.h"
 #include <assert.h>
 #include <pthread.h>
