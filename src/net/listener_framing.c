@@ -97,13 +97,13 @@ int framing_target(struct bytes method, struct bytes target, struct bytes *path,
     *path = *query = bytes_of("");
     if (!is_token(method))
         return 400;
-    if (!method_is_served(method))
-        return 405;
     struct bytes origin = origin_form(target);
     const char *mark = origin.len ? memchr(origin.data, '?', origin.len) : NULL;
     *path = mark ? bytes_make(origin.data, (size_t)(mark - origin.data)) : origin;
     if (mark)
         *query = bytes_make(mark + 1, origin.len - path->len - 1);
+    if (!method_is_served(method))
+        return 405; /* with the path: what is allowed there depends on it */
     bool asterisk = bytes_equal_text(*path, "*") && bytes_equal_text(method, "OPTIONS");
     if (!asterisk && (path->len == 0 || path->data[0] != '/'))
         return 400;

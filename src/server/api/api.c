@@ -22,9 +22,12 @@ static const char media_json_api[] = "application/vnd.api+json";
 static bool fail_route(struct call *call, enum route_error error)
 {
     if (error == ROUTE_MALFORMED)
-        return call_fail(call, API_PATH_INVALID, SOURCE_NONE, NULL,
-                         "The path has a malformed escape, a NUL, or is not UTF-8.");
-    return call_fail(call, API_NOT_FOUND, SOURCE_NONE, NULL, "There is nothing at this path.");
+        call_fail(call, API_PATH_INVALID, SOURCE_NONE, NULL,
+                  "The path has a malformed escape, a NUL, or is not UTF-8.");
+    else
+        call_fail(call, API_NOT_FOUND, SOURCE_NONE, NULL, "There is nothing at this path.");
+    call->failure.close = true;
+    return false;
 }
 
 static bool fail_auth(struct call *call, enum keyring_verdict verdict)
@@ -140,8 +143,10 @@ static bool serve(struct call *call)
     if (!method) {
         const char *allow = route_allow(&request->arena, route);
         call->state = (void *)(allow ? allow : "OPTIONS");
-        return call_fail(call, API_METHOD_NOT_ALLOWED, SOURCE_NONE, NULL, "Allowed here: %s.",
-                         (const char *)call->state);
+        call_fail(call, API_METHOD_NOT_ALLOWED, SOURCE_NONE, NULL, "Allowed here: %s.",
+                  (const char *)call->state);
+        call->failure.close = true;
+        return false;
     }
     if (!enter(call, method, &held))
         return held;
@@ -184,6 +189,17 @@ int api_accept_head(void *ctx, struct listener_request *request)
     return keyring_authenticate(api->keyring, authorization, &caller) == KEYRING_OK ? 0 : 401;
 }
 
+/* A 405 always says what is allowed; where there is no route, what is allowed anywhere. */
+static const char *allowed_at(struct listener_request *request)
+{
+    const struct route *route;
+    struct route_variables variables;
+    const char *allow = NULL;
+    if (route_find(&request->arena, request->path, &route, &variables) == ROUTE_FOUND)
+        allow = route_allow(&request->arena, route);
+    return allow ? allow : "GET, HEAD, POST, PATCH, PUT, DELETE, OPTIONS";
+}
+
 void api_on_refused(void *ctx, struct listener_request *request, int status, struct listener_reply *reply)
 {
     static const char *const details[] = {
@@ -217,13 +233,9 @@ void api_on_refused(void *ctx, struct listener_request *request, int status, str
     if (status == 401)
         headers[reply->header_count++] =
             (struct listener_header){bytes_of("WWW-Authenticate"), bytes_of("Bearer realm=\"posthorn\"")};
-    const struct route *route;
-    struct route_variables variables;
-    if (status == 405 && route_find(&request->arena, request->path, &route, &variables) == ROUTE_FOUND) {
-        const char *allow = route_allow(&request->arena, route);
-        if (allow)
-            headers[reply->header_count++] = (struct listener_header){bytes_of("Allow"), bytes_of(allow)};
-    }
+    if (status == 405)
+        headers[reply->header_count++] =
+            (struct listener_header){bytes_of("Allow"), bytes_of(allowed_at(request))};
 }
 
 /* ---- opening: the keyring from the store ---- */

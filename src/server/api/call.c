@@ -278,5 +278,5 @@ bool call_answer_failure(struct call *call)
         call_header(call, "Allow", bytes_of(call->state));
     call_header(call, "Content-Type", bytes_of(media_name(call->media)));
     call_header(call, "Vary", bytes_of("Accept"));
-    return send_answer(call, status, text_bytes(&out), false);
+    return send_answer(call, status, text_bytes(&out), failure->close);
 }

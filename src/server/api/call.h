@@ -56,6 +56,7 @@ struct failure_report {
     const char *detail;
     int line, column; /* 0: no position */
     int retry_after_s;
+    bool close; /* nothing here is asked for like this: the connection is not worth keeping */
 };
 
 struct warning {
