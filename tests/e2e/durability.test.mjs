@@ -1,75 +1,7 @@
-// What a 201 is worth: the program ends at the worst moment, and everything accepted arrives all the same.
+// How the program begins and ends. What a 201 is worth when it ends at the worst moment: tests/mission/durable.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { answer, delivery, eventBody, eventually, initialize, launch, post, receiver, run, POSTHORN, serve, setUrl, sleep } from './harness.mjs';
-
-const KILLS = Number(process.env.E2E_KILLS ?? 8);
-
-test('kill -9 right after the 201: after the restart the event arrives', async (t) => {
-    const install = await initialize(t);
-    let server = await serve(t, { install });
-    /* Not there yet, so that the event can only arrive after the restart. */
-    const early = await receiver(t);
-    await early.close();
-    await setUrl(server, early.url);
-    const id = await post(server);
-    await server.end('SIGKILL');
-    const there = await receiver(t, () => answer(200), { port: early.port });
-    server = await serve(t, { install, args: ['--time-scale', '100'] });
-    await eventually('the event', () => there.of(id).length >= 1, 60_000);
-});
-
-test(`${KILLS} kills at random moments: everything accepted arrives, and little of it twice`, async (t) => {
-    const install = await initialize(t);
-    const there = await receiver(t);
-    const accepted = [];
-    let kills = 0;
-    let server = await serve(t, { install });
-    await setUrl(server, there.url);
-    while (kills < KILLS) {
-        let alive = true;
-        const producers = Array.from({ length: 4 }, async () => {
-            while (alive) {
-                try {
-                    accepted.push(await post(server));
-                } catch {
-                    return; /* not accepted: nothing was promised */
-                }
-            }
-        });
-        await sleep(Math.random() * 400);
-        alive = false;
-        await server.end('SIGKILL');
-        await Promise.all(producers);
-        kills++;
-        server = await serve(t, { install });
-    }
-    assert.ok(accepted.length > 0, 'the producers got something in');
-    const arrived = () => new Set(there.requests.map(({ id }) => id));
-    await eventually('everything accepted', () => {
-        const seen = arrived();
-        return accepted.every((id) => seen.has(id));
-    }, 120_000);
-    assert.equal(new Set(accepted).size, accepted.length, 'no id was given twice');
-});
-
-test('three 500s with a restart between: four identical bodies', async (t) => {
-    const install = await initialize(t);
-    const args = ['--time-scale', '100'];
-    const there = await receiver(t, (push, number) => answer(number <= 3 ? 500 : 200));
-    let server = await serve(t, { install, args });
-    await setUrl(server, there.url);
-    const id = await post(server);
-    await there.arrived(2);
-    await server.end('SIGTERM');
-    server = await serve(t, { install, args });
-    await there.arrived(4);
-    await eventually('delivered', async () => (await delivery(server, id)).attributes.state === 'delivered');
-    const bodies = there.of(id).map((push) => push.body.toString('hex'));
-    assert.equal(bodies.length, 4);
-    assert.equal(new Set(bodies).size, 1);
-    assert.equal(new Set(there.requests.map((push) => push.json.data.attributes.sent_at)).size, 1);
-});
+import { answer, delivery, eventBody, initialize, launch, post, receiver, run, POSTHORN, serve, setUrl, sleep } from './harness.mjs';
 
 test('a second server on the same data refuses to start with exit code 3', async (t) => {
     const server = await serve(t);

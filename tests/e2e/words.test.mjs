@@ -6,8 +6,9 @@ import https from 'node:https';
 import net from 'node:net';
 import { join } from 'node:path';
 import test from 'node:test';
+import { exampleHandler } from './example_handler.mjs';
 import {
-    POSTHORN, answer, api, delivery, eventually, folder, launch, makeUser, post, posthorn, ready, receiver, run, serve,
+    answer, api, delivery, eventually, folder, launch, makeUser, post, posthorn, receiver, run, serve,
     setUrl,
 } from './harness.mjs';
 
@@ -221,7 +222,6 @@ const step = (found, name, result) => found.steps.find((one) => one.step === nam
 
 test('doctor: each step of a good receiver, and nothing is sent to it', async (t) => {
     const { url, requests } = await receiver(t);
-    const sockets = [];
     const found = await doctor(`${url}/hook`);
     assert.equal(found.code, 0, JSON.stringify(found));
     assert.deepEqual(found.steps.map((one) => [one.step, one.result]), [['url', 'ok'], ['connect', 'ok'], ['tls', 'note']]);
@@ -263,10 +263,12 @@ test('doctor: a certificate for another name, from nobody known, ended, or about
 test('doctor: says what stands in the way, and what to do', async (t) => {
     const gone = await receiver(t);
     await gone.close();
-    const plain = await receiver(t, () => answer(400));
+    const plain = net.createServer((socket) => socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+    await new Promise((resolve) => plain.listen(0, '127.0.0.1', resolve));
+    t.after(() => plain.close());
     const cases = [
         [['http://127.0.0.1:' + gone.port + '/'], 'connect', /refused the connection/, /Is it running/],
-        [[`https://127.0.0.1:${plain.port}/`], 'tls', /TLS handshake/, /Is https right/],
+        [[`https://127.0.0.1:${plain.address().port}/`], 'tls', /the TLS handshake failed/, /Is https right/],
         [['http://10.1.2.3/'], 'url', /url_address/, /--allow-target/],
         [['http://127.0.0.1:25/'], 'url', /url_port/, null],
         [['http://us er@x/'], 'url', /./, /webhook_url looks like/],
@@ -303,6 +305,15 @@ test('doctor --ping: one whole event that any handler lives through', async (t) 
     assert.equal(data.attributes.event_type, 'ping');
     assert.match(data.attributes.sent_at, /^\d{4}-.*\.\d{3}Z$/);
     assert.deepEqual(data.relationships.resource.data, { type: included[0].type, id: included[0].id });
+});
+
+test('doctor: the public example handler lives through a look and through a ping', async (t) => {
+    const handler = await exampleHandler(t);
+    assert.equal((await doctor(handler.url)).code, 0);
+    assert.equal(handler.requests.length, 0);
+    assert.equal((await doctor('--ping', handler.url)).code, 0);
+    assert.equal(handler.dead, null);
+    assert.equal(handler.requests.length, 1);
 });
 
 test('doctor --ping: a handler that does not answer 200, over TLS too', async (t) => {
