@@ -146,6 +146,18 @@ static void test_bad_lines_stop_no_good_ones(void **state)
     done(&batch);
 }
 
+static void test_warnings_stay_with_their_line(void **state)
+{
+    static const char warned[] = "{\"data\":{\"type\":\"events\",\"attributes\":{\"event_type\":\"b\",}}}\n";
+    char body[512];
+    snprintf(body, sizeof body, "%s\n%s%s\n", EVENT("a"), warned, EVENT("c"));
+    struct batch_reply batch = post(body);
+    assert_int_equal(batch.reply.status, 201);
+    for (int i = 0; i < 3; i++)
+        assert_true((reply_get(&batch.lines[i], "/meta/warnings") != NULL) == (i == 1));
+    done(&batch);
+}
+
 static void test_one_commit(void **state)
 {
     char body[64 * 80] = "";
@@ -354,6 +366,7 @@ int main(void)
 #define WITH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {WITH(test_each_line_in_order),
                                        WITH(test_bad_lines_stop_no_good_ones),
+                                       WITH(test_warnings_stay_with_their_line),
                                        WITH(test_one_commit),
                                        WITH(test_keys_of_lines),
                                        WITH(test_a_key_for_the_whole_batch),
