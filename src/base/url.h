@@ -5,7 +5,7 @@
  * 0x21 to 0x7E, no backslash, no fragment, no userinfo, no % in the host, no zone id, no trailing
  * dot; schemes http and https (case-insensitive); a host whose last label is numeric or 0x... must
  * be a canonical dotted quad; IPv6 in brackets; port 1 to 65535 without leading zeros.
- * Which of the well-formed URLs may be dialled is core/guard's business.
+ * Which of the well-formed URLs may be dialled is guard's business.
  */
 #pragma once
 #include "bytes.h"

@@ -137,6 +137,22 @@ static void a_crash_and_what_cannot_be_run(void **state)
     assert_int_equal(end.code, EACCES);
 }
 
+/* Signals 32 and 33 are libc's own: it lets nobody touch them, so they are as whoever started the tests left
+ * them. */
+static unsigned long long ignored_by_inheritance(void)
+{
+    char line[128];
+    unsigned long long ignored = 0;
+    FILE *status = fopen("/proc/self/status", "r");
+    assert_non_null(status);
+    while (fgets(line, sizeof line, status)) {
+        if (sscanf(line, "SigIgn: %llx", &ignored) == 1)
+            break;
+    }
+    fclose(status);
+    return ignored & 0x180000000;
+}
+
 /* Ours are blocked and ignored; a program starts with none of that. */
 static void signals_are_as_at_the_start(void **state)
 {
@@ -149,7 +165,9 @@ static void signals_are_as_at_the_start(void **state)
     signal(SIGPIPE, SIG_IGN);
     run("#!/bin/sh\ngrep -E 'SigBlk|SigIgn' /proc/$$/status | tr -d '\\t\\n'\n", bytes_of(""), LONG_MS, &end);
     sigprocmask(SIG_UNBLOCK, &blocked, NULL);
-    assert_output(&end, "SigBlk:0000000000000000SigIgn:0000000000000000");
+    char expected[64];
+    snprintf(expected, sizeof expected, "SigBlk:0000000000000000SigIgn:%016llx", ignored_by_inheritance());
+    assert_output(&end, expected);
 }
 
 int main(void)

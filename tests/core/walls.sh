@@ -40,6 +40,8 @@ try src/store/sqlite.c   no  sender.h listener.h engine.h api.h
 try src/net/sender.c     yes url.h
 try src/net/sender.c     no  policy.h dispatch.h store.h queue.h engine.h
 try src/server/engine.c  yes dispatch.h queue.h sender.h
-try src/cli/events.c     yes json.h body.h
+try src/guard/guard.c    yes url.h network.h
+try src/guard/guard.c    no  model.h policy.h body.h store.h sender.h engine.h
+try src/cli/events.c     yes json.h body.h guard.h
 try src/cli/events.c     no  policy.h dispatch.h store.h queue.h engine.h
 exit $failed

@@ -2,7 +2,7 @@
  * Every one of the 2^32 IPv4 addresses, asked of guard.c and of a second formulation. guard.c is included
  * rather than linked, so that the compiler asks about several addresses at once: minutes become seconds.
  */
-#include "../../src/core/guard.c"
+#include "../../src/guard/guard.c"
 #include "guard_octets.h"
 #include <pthread.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
  * guard_octets: the special-purpose IPv4 networks a second time, octet by octet instead of network by
- * network, for the tests to hold against src/core/guard.c.
+ * network, for the tests to hold against src/guard/guard.c.
  */
 #pragma once
 #include <stdbool.h>
