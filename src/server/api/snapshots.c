@@ -250,7 +250,7 @@ static bool start(struct call *call, call_step *then)
     return query_one(call, true, then);
 }
 
-/* What was read, if it is what If-Match wants. *resource NULL: there is none. */
+/* What was read, if it is what If-Match wants, which no absent one is. *resource NULL: there is none. */
 static bool check_read(struct call *call, const struct resource **resource)
 {
     const struct snapshot *snapshot = call->state;
@@ -295,14 +295,18 @@ static bool put_read(struct call *call)
     if (!check_read(call, &resource))
         return false;
     struct json_object *data = json_get_object(call->body, "data");
-    return submit(call, render(call, data), resource ? resource->version : 0, put_written);
+    return submit(call, render(call, data), resource->version, put_written);
 }
 
 bool snapshots_put(struct call *call)
 {
     struct request_document document;
     struct snapshot *snapshot = check_master(call) ? read_path(call, false) : NULL;
-    return snapshot && read_change(call, snapshot, &document) && start(call, put_read);
+    if (!snapshot || !read_change(call, snapshot, &document))
+        return false;
+    if (snapshot->if_match.data)
+        return start(call, put_read);
+    return submit(call, render(call, document.data), -1, put_written);
 }
 
 /* Members that are given replace those of the same name; others stay. */

@@ -216,6 +216,45 @@ static void test_no_change_is_lost(void **state)
     reply_free(&reply);
 }
 
+/* Reads a number and puts the next one, if nobody else has meanwhile. */
+static void *count_up(void *argument)
+{
+    for (int i = 0; i < CHANGES_EACH; i++) {
+        int status;
+        do {
+            char body[128], etag[64];
+            size_t len;
+            struct reply reply = ask("GET", "/api/counts/1", RIG_MASTER, NULL);
+            snprintf(body, sizeof body, "{\"data\":{\"type\":\"counts\",\"attributes\":{\"n\":%d}}}",
+                     json_object_get_int(reply_get(&reply, "/data/attributes/n")) + 1);
+            const char *given = reply_header(&reply, "ETag", &len);
+            snprintf(etag, sizeof etag, "%.*s", (int)len, given);
+            reply_free(&reply);
+            struct ask put = {"PUT", "/api/counts/1", RIG_MASTER, body, NULL, {{"If-Match", etag}}};
+            reply = rig_ask(&rig, &put);
+            status = reply.status;
+            reply_free(&reply);
+        } while (status == 412);
+        assert_int_equal(status, 200);
+    }
+    return NULL;
+}
+
+static void test_if_match_of_several(void **state)
+{
+    pthread_t threads[WRITERS];
+    assert_int_equal(status_of("PUT", "/api/counts/1", RIG_MASTER,
+                               "{\"data\":{\"type\":\"counts\",\"attributes\":{\"n\":0}}}"),
+                     201);
+    for (int i = 0; i < WRITERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, count_up, NULL), 0);
+    for (int i = 0; i < WRITERS; i++)
+        pthread_join(threads[i], NULL);
+    struct reply reply = ask("GET", "/api/counts/1", RIG_MASTER, NULL);
+    assert_int_equal(json_object_get_int(reply_get(&reply, "/data/attributes/n")), WRITERS * CHANGES_EACH);
+    reply_free(&reply);
+}
+
 static void test_cursors_name_their_list(void **state)
 {
     char next[512], other[600];
@@ -254,7 +293,7 @@ int main(void)
         cmocka_unit_test(test_many_in_one_event), cmocka_unit_test(test_shown_as_it_was),
         cmocka_unit_test(test_who_may),           cmocka_unit_test(test_if_match),
         cmocka_unit_test(test_no_change_is_lost), cmocka_unit_test(test_cursors_name_their_list),
-        cmocka_unit_test(test_store_faults),
+        cmocka_unit_test(test_store_faults),      cmocka_unit_test(test_if_match_of_several),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
