@@ -76,20 +76,22 @@ bool queue_submit(struct queue *queue, struct queue_job *job)
     return taken;
 }
 
-bool queue_submit_many(struct queue *queue, struct queue_job *const *jobs, int count)
+bool queue_submit_many(struct queue *queue, struct queue_job *first)
 {
-    assert(count > 0);
-    for (int i = 0; i < count; i++) {
-        jobs[i]->group = count - i;
-        jobs[i]->next = i + 1 < count ? jobs[i + 1] : NULL;
-    }
+    int count = 0, left;
+    struct queue_job *last = first;
+    for (struct queue_job *job = first; job; job = job->next, count++)
+        last = job;
+    left = count;
+    for (struct queue_job *job = first; job; job = job->next)
+        job->group = left--;
     pthread_mutex_lock(&queue->lock);
     bool taken =
         count <= queue->config.batch_max && queue->waiting.count + count <= queue->config.waiting_max;
     if (taken) {
         assert(!queue->closing);
-        *queue->waiting.end = jobs[0];
-        queue->waiting.end = &jobs[count - 1]->next;
+        *queue->waiting.end = first;
+        queue->waiting.end = &last->next;
         queue->waiting.count += count;
         wake(queue);
     }

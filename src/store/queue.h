@@ -16,7 +16,7 @@ struct queue_job {
     void (*done)(struct queue_job *job,
                  enum store_status status); /* OK: op.result says how. FULL, DOWN, BROKEN: not written */
     void *ctx;
-    struct queue_job *next; /* the queue's */
+    struct queue_job *next; /* the queue's, but for queue_submit_many */
     int group;              /* the queue's: so many jobs from here on are written together */
 };
 
@@ -37,8 +37,9 @@ struct queue_config {
 struct queue *queue_open(const struct queue_config *config);
 /* False: the queue is full (503 with Retry-After). Outcomes are never refused. Any thread. */
 bool queue_submit(struct queue *queue, struct queue_job *job);
-/* All of them, in this order and in one transaction, or none. More than batch_max: none. Any thread. */
-bool queue_submit_many(struct queue *queue, struct queue_job *const *jobs, int count);
+/* All of a chain of jobs, linked by `next`, in this order and in one transaction; or none. More than
+ * batch_max: none. Any thread. */
+bool queue_submit_many(struct queue *queue, struct queue_job *first);
 /* The standing claim grows by these empty boxes. Any thread. */
 void queue_offer(struct queue *queue, struct store_work **boxes, int count);
 /* Every empty box comes back through on_work with filled == false. Any thread. */

@@ -150,13 +150,13 @@ static bool submit(struct bench *bench, int number, enum store_op_kind kind)
 
 static bool submit_many(struct bench *bench, int first, int count)
 {
-    struct queue_job *jobs[JOBS_MAX];
     for (int i = 0; i < count; i++) {
-        jobs[i] = &bench->jobs[first + i];
-        *jobs[i] = (struct queue_job){.op = {.kind = STORE_EVENT}, .done = on_done, .ctx = bench};
-        jobs[i]->op.event.requester_id = first + i;
+        struct queue_job *job = &bench->jobs[first + i];
+        *job = (struct queue_job){.op = {.kind = STORE_EVENT}, .done = on_done, .ctx = bench};
+        job->op.event.requester_id = first + i;
+        job->next = i + 1 < count ? job + 1 : NULL;
     }
-    return queue_submit_many(bench->queue, jobs, count);
+    return queue_submit_many(bench->queue, &bench->jobs[first]);
 }
 
 static void gate(struct bench *bench, bool closed)

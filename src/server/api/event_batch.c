@@ -32,7 +32,7 @@ struct batch {
     struct call *call;
     struct bytes key; /* the request's Idempotency-Key; may be empty */
     struct batch_line *lines;
-    struct queue_job **jobs;
+    struct queue_job *first_job, **jobs_end; /* of the lines that are right */
     int line_count, job_count;
     int waiting; /* for the writer's word; only the writer counts it down */
     struct text answer;
@@ -133,7 +133,9 @@ static void take_line(struct call *call, struct batch *batch, struct bytes text,
     text_init(&tail, &call->scratch, CALL_ANSWER_LEN_MAX);
     put_meta(&tail, call, number, 201);
     line->tail = text_bytes(&tail);
-    batch->jobs[batch->job_count++] = &line->job;
+    *batch->jobs_end = &line->job;
+    batch->jobs_end = &line->job.next;
+    batch->job_count++;
 }
 
 static bool is_blank(char c)
@@ -205,8 +207,8 @@ static bool make_room(struct call *call, struct batch *batch)
         return call_fail(call, API_BODY_TOO_LARGE, SOURCE_POINTER, "",
                          "A batch has at most %d lines; this one has %d.", lines_max(call), count);
     batch->lines = arena_zero(&call->request->arena, (size_t)count * sizeof *batch->lines);
-    batch->jobs = arena_zero(&call->request->arena, (size_t)count * sizeof *batch->jobs);
-    return (batch->lines && batch->jobs) || call_too_large(call);
+    batch->jobs_end = &batch->first_job;
+    return batch->lines || call_too_large(call);
 }
 
 /* ---- the answer ---- */
@@ -319,8 +321,8 @@ static bool submit(struct call *call, struct batch *batch)
         put_created(&batch->answer, id, line->tail);
     }
     ready = ready && (!batch->answer.overflow || call_too_large(call)); /* while nothing is written yet */
-    bool submitted = ready && (queue_submit_many(api->config.queue, batch->jobs, batch->job_count) ||
-                               call_fail_busy(call));
+    bool submitted =
+        ready && (queue_submit_many(api->config.queue, batch->first_job) || call_fail_busy(call));
     pthread_mutex_unlock(&api->event_lock);
     return submitted;
 }
