@@ -107,7 +107,7 @@ static const char *operands_of(const char *command)
 {
     static const struct {
         const char *command, *words;
-    } rows[] = {{"events", "list show"},
+    } rows[] = {{"events", "list show post"},
                 {"deliveries", "list show"},
                 {"catalog", "show scenarios"},
                 {"mtls", "set show remove"},
