@@ -49,6 +49,7 @@ const struct resource *sqlite_resource_own(const struct store_op *op)
 struct behind_entry {
     int64_t owner_id, event_id;
     struct bytes type, id;
+    int place; /* among those that are sorted */
 };
 
 static void append(struct store *store, const struct event *event)
@@ -81,13 +82,12 @@ static int by_name(const struct behind_entry *a, const struct behind_entry *b)
     return type ? type : order(a->id, b->id);
 }
 
-/* By name; of the same name, in the order of writing, which is that of their places. */
+/* Of the same name, in the order of writing. */
 static int by_name_then_place(const void *a, const void *b)
 {
-    const struct behind_entry *left = *(const struct behind_entry *const *)a;
-    const struct behind_entry *right = *(const struct behind_entry *const *)b;
+    const struct behind_entry *left = a, *right = b;
     int name = by_name(left, right);
-    return name ? name : (left > right) - (left < right);
+    return name ? name : left->place - right->place;
 }
 
 /* In the order of the table, and only the last of each name. */
@@ -96,17 +96,19 @@ enum store_status sqlite_resources_merge(struct store *store)
     struct tally *tally = &store->tally;
     int count = tally->behind_count - tally->behind_first;
     enum store_status status = STORE_OK;
-    const struct behind_entry **sorted = memory_alloc((size_t)(count + 1) * sizeof *sorted);
-    for (int i = 0; i < count; i++)
-        sorted[i] = &store->behind.entries[tally->behind_first + i];
+    struct behind_entry *sorted = memory_alloc((size_t)(count + 1) * sizeof *sorted);
+    for (int i = 0; i < count; i++) {
+        sorted[i] = store->behind.entries[tally->behind_first + i];
+        sorted[i].place = i;
+    }
     qsort(sorted, (size_t)count, sizeof *sorted, by_name_then_place);
     for (int i = 0; i < count && status == STORE_OK; i++) {
-        if (i + 1 < count && by_name(sorted[i], sorted[i + 1]) == 0)
+        if (i + 1 < count && by_name(&sorted[i], &sorted[i + 1]) == 0)
             continue;
-        struct resource resource = {.owner_id = sorted[i]->owner_id,
-                                    .type = sorted[i]->type,
-                                    .id = sorted[i]->id,
-                                    .version = sorted[i]->event_id};
+        struct resource resource = {.owner_id = sorted[i].owner_id,
+                                    .type = sorted[i].type,
+                                    .id = sorted[i].id,
+                                    .version = sorted[i].event_id};
         status = put(store, &resource, true);
     }
     free(sorted);

@@ -12,7 +12,7 @@ static void make_check(struct bytes id, struct bytes scope, unsigned char check[
     unsigned char input[3 * DIGEST_LEN], digest[DIGEST_LEN];
     memcpy(input, purpose, DIGEST_LEN);
     digest_sha256(id, input + DIGEST_LEN);
-    digest_sha256(scope, input + 2 * DIGEST_LEN);
+    digest_sha256(scope, input + (size_t)2 * DIGEST_LEN);
     digest_sha256(bytes_make(input, sizeof input), digest);
     memcpy(check, digest, CURSOR_CHECK_LEN);
 }

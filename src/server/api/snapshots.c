@@ -8,6 +8,7 @@
 #include "reference.h"
 #include "resources.h"
 #include "route.h"
+#include <assert.h>
 
 enum { EDIT_TRIES_MAX = 8 };
 
@@ -294,6 +295,7 @@ static bool put_read(struct call *call)
     const struct resource *resource;
     if (!check_read(call, &resource))
         return false;
+    assert(resource); /* no absent one is what an If-Match wants */
     struct json_object *data = json_get_object(call->body, "data");
     return submit(call, render(call, data), resource->version, put_written);
 }
