@@ -22,6 +22,8 @@ enum {
     LOOKS_MAX = 3, /* a turn, so that a key with five requests a second is enough */
     LOOK_MS_MAX = 60 * 1000 /* a resend or a cancel comes to light that late */,
     FAILED_TURNS = 5,
+    PACE_PAUSE_US = 500 * 1000, /* after a 429; some seconds in all, for a key that others use, too */
+    PACE_TRIES_MAX = 20,
     PATH_LEN_MAX = 4096,
     LINE_LEN_MAX = 4096,
     EVERY_MS_MIN = 200,
@@ -311,8 +313,14 @@ static bool read_new(struct tail *tail)
     int status = 0;
 
     snprintf(path, sizeof path, "/api/events?sort=-id&page[size]=%d", PAGE_SIZE);
-    for (int i = 0; i < PAGES_MAX && *path && read; i++)
+    for (int i = 0; i < PAGES_MAX && *path && read; i++) {
         read = read_page(tail, path, found, &status);
+        /* The pages before this one are counted as seen: whoever gives up here loses what is on this one. */
+        for (int tries = 0; !read && status == 429 && tries < PACE_TRIES_MAX; tries++) {
+            clock_pause_us(PACE_PAUSE_US);
+            read = read_page(tail, path, found, &status);
+        }
+    }
     for (size_t i = json_object_array_length(found); i-- > 0;) {
         struct json_object *event = json_object_array_get_idx(found, i);
         print_event(tail, event);
