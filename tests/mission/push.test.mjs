@@ -31,7 +31,7 @@ test('row 6: PATCH twice: later events go to the newer URL only', async (t) => {
 });
 
 test('row 6: what still waits for the older URL is tried again at the newer one', async (t) => {
-    const { server, there: first } = await pair(t, { behave: () => answer(500) });
+    const { server, there: first } = await pair(t, { args: ['--time-scale', '10'], behave: () => answer(500) });
     const second = await receiver(t);
     const id = await post(server);
     await first.arrived(1);
