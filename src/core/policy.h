@@ -44,7 +44,8 @@ enum decision_kind {
 struct decision {
     enum decision_kind kind;
     int64_t delay_ms;
-    enum failure reason; /* NONE when delivered; a bare wrong status becomes GONE, REDIRECT or UNEXPECTED_STATUS */
+    enum failure
+        reason; /* NONE when delivered; a bare wrong status becomes GONE, REDIRECT or UNEXPECTED_STATUS */
 };
 
 struct decision policy_decide(const struct policy *policy, const struct outcome *outcome, bool success_2xx,
