@@ -5,6 +5,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 /* Ciphertext the kernel would not take at once. One record is pending at a time, unless the other side makes
  * TLS itself talk; then this is the limit. */
@@ -129,7 +131,8 @@ static void shake_hands(struct connection *c)
             c->world->tls_resumed++;
         else
             c->world->tls_full++;
-        failure = connection_quiet(c);
+        if (!c->inbound) /* a client may speak at once, a receiver may not */
+            failure = connection_quiet(c);
         break;
     default:
         failure = c->tls.failure;
@@ -153,23 +156,24 @@ static int end_of(struct connection *c)
 static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
 {
     struct connection *c = stream->data;
+    bool was_securing = c->state == CONNECTION_SECURING;
 
     if (len == 0 || c->state == CONNECTION_CLOSED)
         return;
     if (len < 0) {
         enum failure failure = connection_io_failure(len == UV_EOF ? end_of(c) : (int)len);
         uv_read_stop(stream);
-        if (c->state == CONNECTION_SECURING)
+        if (was_securing)
             c->handler->secured(c, failure);
         else
             c->handler->ended(c, failure);
-    } else if (!c->peer.https) {
+    } else if (!c->peer.https || c->state == CONNECTION_FINISHED) {
         c->handler->received(c, bytes_make(buffer->base, (size_t)len));
     } else {
         c->tls.in = bytes_make(buffer->base, (size_t)len);
         if (c->state == CONNECTION_SECURING)
             shake_hands(c);
-        else
+        if (c->state == CONNECTION_OPEN && (c->inbound || !was_securing))
             read_tls(c);
     }
 }
@@ -446,4 +450,65 @@ void connection_secure(struct connection *c, const struct identity *identity)
     c->state = CONNECTION_SECURING;
     tls_begin(&c->tls, c->world->tls, &c->peer, identity, write_cipher, c);
     shake_hands(c);
+}
+
+/* ---- accepting ---- */
+
+struct connection *connection_accept(struct connection_world *world, int fd, bool https,
+                                     const struct connection_handler *handler, void *owner)
+{
+    struct connection *c = memory_zero(1, sizeof *c);
+    if (uv_tcp_init(world->loop, &c->tcp) != 0) {
+        close(fd);
+        free(c);
+        return NULL;
+    }
+    world->open++;
+    world->opened++;
+    c->world = world;
+    c->inbound = true;
+    c->peer.https = https;
+    c->tcp.data = c;
+    c->state = https ? CONNECTION_SECURING : CONNECTION_OPEN;
+    if (uv_tcp_open(&c->tcp, fd) != 0) {
+        close(fd);
+        connection_close(c);
+        return NULL;
+    }
+    uv_tcp_nodelay(&c->tcp, 1);
+    if (https)
+        tls_accept(&c->tls, world->tls, write_cipher, c);
+    if (uv_read_start((uv_stream_t *)&c->tcp, give_read_buffer, on_read) != 0) {
+        connection_close(c);
+        return NULL;
+    }
+    connection_own(c, handler, owner);
+    return c;
+}
+
+bool connection_client_trusted(const struct connection *c)
+{
+    return c->peer.https && tls_client_trusted(&c->tls);
+}
+
+void connection_pause(struct connection *c)
+{
+    uv_read_stop((uv_stream_t *)&c->tcp);
+}
+
+void connection_resume(struct connection *c)
+{
+    if (!uv_is_active((uv_handle_t *)&c->tcp))
+        uv_read_start((uv_stream_t *)&c->tcp, give_read_buffer, on_read);
+}
+
+void connection_finish(struct connection *c)
+{
+    uv_os_fd_t fd;
+
+    assert(c->state == CONNECTION_OPEN && !c->write_pending);
+    tls_end(&c->tls, true);
+    c->state = CONNECTION_FINISHED;
+    if (uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0)
+        shutdown(fd, SHUT_WR);
 }

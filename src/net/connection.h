@@ -1,7 +1,8 @@
 /*
- * connection: one TCP connection to a receiver, with TLS over it when the peer is https.
+ * connection: one TCP connection, to a receiver or from a client, with TLS over it when the peer is https.
  *
  * connection_dial is the only function in posthorn that connects to anybody; it asks `allow` itself.
+ * connection_accept takes over the socket of somebody who has connected to us.
  * An owner (the dialer, then the attempt, then the pool) is told what happens through its handler. A handler
  * may close the connection, or hand it to another owner, from within any call; the memory is freed by the
  * loop later. Read bytes are views of one buffer that all connections of a sender share.
@@ -52,6 +53,7 @@ enum connection_state {
     CONNECTION_CONNECTED,
     CONNECTION_SECURING,
     CONNECTION_OPEN,
+    CONNECTION_FINISHED, /* our side has said all; what still comes is raw bytes */
     CONNECTION_CLOSED
 };
 
@@ -63,7 +65,7 @@ struct connection {
     const struct connection_handler *handler;
     void *owner;
     enum connection_state state;
-    bool write_pending, write_broken;
+    bool inbound, write_pending, write_broken;
     int64_t uses; /* requests written to it */
     struct deadline deadline;
     struct bytes unencrypted[2]; /* TLS: what is still to be written */
@@ -82,6 +84,18 @@ void connection_own(struct connection *connection, const struct connection_handl
 /* https: begins the handshake; `secured` follows, perhaps before this returns. The identity (NULL: none) must
  * be held until then, or until the connection is closed. */
 void connection_secure(struct connection *connection, const struct identity *identity);
+
+/* Takes `fd` over, whatever comes of it. Over TLS (the world's is a server's, tls_open_server) `secured`
+ * follows when the client has shaken hands. NULL: there is no memory in the kernel for it. */
+struct connection *connection_accept(struct connection_world *world, int fd, bool https,
+                                     const struct connection_handler *handler, void *owner);
+/* Did the client show a certificate of one of our authorities? */
+bool connection_client_trusted(const struct connection *connection);
+/* No `received` until resumed, but for what one read has brought already. Harmless twice. */
+void connection_pause(struct connection *connection);
+void connection_resume(struct connection *connection);
+/* Closes our side only (nothing may be pending): what comes after is handed on as it is, until `ended`. */
+void connection_finish(struct connection *connection);
 
 /* NONE if nothing has come that belongs to no request: EARLY_RESPONSE, CLOSED_EARLY, RESET, ... otherwise.
  * Asked right before a request is written; TLS session tickets are taken in on the way. */

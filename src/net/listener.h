@@ -1,9 +1,9 @@
 /*
- * listener: inbound HTTP, an adapter over libmicrohttpd with its own epoll threads. The server's API
- * and `posthorn receive` both stand on it.
+ * listener: inbound HTTP/1.1 (RFC 9112), strict, on libuv loops with a thread each, and TLS from OpenSSL. The
+ * server's API and `posthorn receive` both stand on it.
  *
  * Hands one complete, bounded request at a time to `handle`, which answers now or later, from any thread
- * (the connection is suspended meanwhile). Limits and framing faults of bad-input are answered here:
+ * (its connection waits meanwhile). Limits and framing faults of bad-input are answered here:
  * body over the limit 413 at once, line 414, headers 431, unknown method 405, two Host or none 400, ...
  * through `on_refused`, so that the application gives errors its own shape.
  */
@@ -48,11 +48,12 @@ struct listener_reply {
 
 struct listener_config {
     const char *listen;  /* "127.0.0.1:8080", "[::1]:8080", ":8080" for every interface; port 0: any */
-    int threads;         /* 1 or more epoll threads */
+    int threads;         /* 1 or more loops */
     size_t body_len_max; /* 1 MiB */
     size_t arena_len_max;
     int connections_max;
     int idle_seconds;
+    int64_t head_ms_max, body_ms_max; /* 0: 10 s, 30 s. Absolute: 408, however it drips */
     /* NULL: plain HTTP. With client authorities, whoever shows no certificate of theirs is refused with 403.
      */
     const char *tls_cert_file, *tls_key_file, *tls_client_ca_file;

@@ -1,41 +1,5 @@
+#include "grammar.h"
 #include "listener_parts.h"
-
-static bool is_token_byte(unsigned char c)
-{
-    /* RFC 9110, section 5.6.2 */
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
-        return true;
-    return c != 0 && strchr("!#$%&'*+-.^_`|~", c) != NULL;
-}
-
-static bool is_token(struct bytes text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if (!is_token_byte((unsigned char)text.data[i]))
-            return false;
-    return text.len > 0;
-}
-
-static bool is_field_value(struct bytes text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
-            return false;
-    }
-    return true;
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 /* No control bytes, nothing beyond ASCII, every % followed by two digits, and never %00. */
 static bool path_is_sound(struct bytes path)
@@ -48,7 +12,7 @@ static bool path_is_sound(struct bytes path)
             continue;
         if (path.len - i < 3)
             return false;
-        int high = hex_digit(path.data[i + 1]), low = hex_digit(path.data[i + 2]);
+        int high = grammar_hex_value(path.data[i + 1]), low = grammar_hex_value(path.data[i + 2]);
         if (high < 0 || low < 0 || (high == 0 && low == 0))
             return false;
         i += 2;
@@ -95,7 +59,7 @@ static struct bytes origin_form(struct bytes target)
 int framing_target(struct bytes method, struct bytes target, struct bytes *path, struct bytes *query)
 {
     *path = *query = bytes_of("");
-    if (!is_token(method))
+    if (!grammar_is_token_text(method))
         return 400;
     struct bytes origin = origin_form(target);
     const char *mark = origin.len ? memchr(origin.data, '?', origin.len) : NULL;
@@ -149,7 +113,7 @@ int framing_headers(const struct listener_request *request, bool http_1_0, struc
     struct frame frame = {0};
     for (int i = 0; i < request->header_count; i++) {
         const struct listener_header *header = &request->headers[i];
-        if (!is_token(header->name) || !is_field_value(header->value))
+        if (!grammar_is_token_text(header->name) || !grammar_is_value(header->value))
             return 400;
         frame_add(&frame, header);
     }

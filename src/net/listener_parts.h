@@ -1,24 +1,33 @@
 /*
  * listener_parts: what the listener's own files share. Nobody else includes this.
  *
- *   listener.c             open, close, the way of one request through libmicrohttpd, the answer
- *   listener_framing.c     which heads are well-formed; pure
- *   listener_connections.c the open connections: deadlines against slow senders, the limit, the oldest idle
- * one listener_socket.c      the listening socket from its text
+ *   listener.c          open, close, and answers from any thread
+ *   listener_loop.c     one thread: its connections, what other threads leave for it, and the door (accept)
+ *   listener_visitor.c  one connection: from bytes to a call, from its answer to bytes, deadlines
+ *   listener_call.c     one request and its answer: the memory, the bytes of the answer
+ *   listener_head.c     the head of a request, from bytes; pure
+ *   listener_framing.c  which heads are well-formed; pure
+ *   listener_socket.c   the listening socket, from its text
+ *   listener_tls.c      our side of TLS, from the files
  */
 #pragma once
+#include "chunked.h"
+#include "connection.h"
 #include "listener.h"
-#include <microhttpd.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/queue.h>
 
 enum {
     LISTENER_LINE_LEN_MAX = 8 * 1024,  /* the request line: 414 beyond */
     LISTENER_HEAD_LEN_MAX = 32 * 1024, /* the header lines: 431 beyond */
-    LISTENER_HEAD_MS_MAX = 10 * 1000,  /* a head that has begun must be complete by then: 408 */
+    LISTENER_HEAD_MS_MAX =
+        10 * 1000, /* a head that has begun must be complete by then, a handshake too: 408 */
     LISTENER_BODY_MS_MAX = 30 * 1000,  /* and the body, however it drips */
     LISTENER_REPLY_MS_MAX = 60 * 1000, /* and the client must have read the answer */
-    LISTENER_LINGER_LEN_MAX = 4 << 20  /* swallowed after a refusal in mid-body, so that it can be read */
+    LISTENER_LINGER_MS_MAX = 5 * 1000, /* and hang up after it was refused in mid-body */
+    LISTENER_LINGER_LEN_MAX = 4 << 20, /* what is swallowed until then */
+    LISTENER_READ_LEN = 64 * 1024      /* read at once, at most */
 };
 
 /* ---- listener_framing.c ---- */
@@ -33,43 +42,155 @@ struct framing_body {
 /* Header names and values, Host, Content-Length, Transfer-Encoding. 0, or the status to refuse with. */
 int framing_headers(const struct listener_request *request, bool http_1_0, struct framing_body *body);
 
-/* ---- listener_connections.c ---- */
+/* ---- listener_head.c ---- */
 
-enum connection_stage {
-    CONNECTION_IDLE,    /* waiting for a request: the limit may close it */
-    CONNECTION_HEAD,    /* the request line came */
-    CONNECTION_BODY,    /* the head is complete */
-    CONNECTION_HANDLED, /* the application's: no deadline of ours */
-    CONNECTION_REPLY    /* answered */
+/* How far a head has been looked at, while it comes in pieces. Zeroed memory is the beginning. */
+struct head_scan {
+    size_t scanned, line_start;
+    size_t line_at,
+        fields_at; /* of the request line and of the first header line; fields_at 0: not there yet */
 };
 
-/* One open connection. Made and freed on its epoll thread; stage and since_ms are read by the watch. */
-struct connection {
-    struct connection *next, *previous;
-    struct listener *listener;
-    int fd;
-    atomic_int stage;
-    atomic_int_least64_t since_ms; /* when this stage began, on the watch's coarse clock */
-    bool trusted;                  /* its client certificate has been checked, if any is wanted */
+/* Looks at all of a head that is there, again when there is more. 0: *head_len is its length with the empty
+ * line, or 0 as long as that has not come. Otherwise the status to refuse with. */
+int head_scan(struct head_scan *scan, struct bytes text, size_t *head_len);
+
+struct head_facts {
+    bool http_1_0, keep_alive, expects_continue;
+    struct framing_body body;
+};
+/* A complete head. Fills method, target, path, query and headers with views of `head`; what can be read is
+ * filled in also when the status it returns is not 0. */
+int head_read(const struct head_scan *scan, struct bytes head, struct listener_request *request,
+              struct head_facts *facts);
+
+/* ---- listener_call.c ---- */
+
+enum call_phase { CALL_READING, CALL_HANDLING, CALL_SUSPENDED, CALL_ANSWERED };
+
+/* A request and its answer. Reused from its loop's free list: never zeroed as a whole. */
+struct call {
+    struct listener_request request; /* first, so that the one is the other */
+    struct listener_loop *loop;
+    struct visitor *visitor;
+    atomic_int phase;
+    struct call *next; /* of a free list, or of the answered ones */
+
+    char *head; /* the bytes that the request's views look at; kept for the next one */
+    size_t head_len, head_cap;
+    struct head_scan scan;
+    struct head_facts facts;
+    size_t body_cap;
+    bool body_owned; /* a body of unknown length is its own block, not the arena's */
+    struct chunked chunked;
+    char no_body[1];
+
+    struct bytes reply_head, reply_body;
+    size_t date_at;                /* in reply_head: where the loop writes the date */
+    char *spare_head, *spare_body; /* when the arena is used up */
+    bool close;                    /* after the answer */
+    bool cut_short;                /* answered before the request was read to its end */
+    bool counted;                  /* in the listener's `replying` */
+};
+
+struct call *call_take(struct listener_loop *loop);
+void call_give(struct call *call);
+void call_forget_free(struct listener_loop *loop); /* the free list is freed */
+/* Room for a body of known length; false: the arena is too small. */
+bool call_make_room(struct call *call, size_t len);
+/* Appends to a body of unknown length; false: it would pass the limit. */
+bool call_append(struct call *call, struct bytes content);
+void call_append_head(struct call *call, struct bytes piece);
+/* The bytes of the answer, all but the date. Any thread. */
+void call_render(struct call *call, const struct listener_reply *reply);
+
+/* ---- listener_visitor.c ---- */
+
+enum visitor_stage {
+    VISITOR_SECURING, /* TLS */
+    VISITOR_IDLE,     /* waiting for a request: the limit may close it */
+    VISITOR_HEAD,     /* of a request, of which a byte has come */
+    VISITOR_BODY,     /* the head is complete */
+    VISITOR_HANDLED,  /* the application's: no deadline of ours */
+    VISITOR_REPLY,    /* answered */
+    VISITOR_LINGER,   /* refused in mid-body, and told: closing on unread bytes could take the answer off the
+                         wire */
+    VISITOR_GONE
+};
+
+struct visitor {
+    struct listener_loop *loop;
+    struct connection *connection; /* NULL: gone; then it only waits for its call's answer */
+    enum visitor_stage stage;
+    struct deadline deadline; /* of the stage */
+    struct call *call;        /* from HEAD to REPLY */
+    bool trusted;             /* its client certificate has been checked, if any is wanted */
+    bool half_closed;         /* it will send no more */
+    size_t lingered;
+    char *held; /* came before its turn: what follows the request in hand */
+    size_t held_len;
     char peer[64];
+    LIST_ENTRY(visitor) entry; /* among those who are here */
+    struct visitor *next_gone;
 };
 
-struct connections {
-    pthread_mutex_t lock; /* the list; a listed connection's fd is open */
+void visitor_welcome(struct listener_loop *loop, int fd, const struct sockaddr *address);
+/* Its call has been answered, on whatever thread. */
+void visitor_answered(struct visitor *visitor);
+void visitor_close(struct visitor *visitor);
+/* The deadlines' `passed`. */
+void visitor_late_passed(struct deadline *deadline);
+void visitor_close_passed(struct deadline *deadline);
+
+/* ---- listener_loop.c ---- */
+
+struct arrival {
+    struct arrival *next;
+    int fd;
+    struct sockaddr_storage address;
+};
+
+enum { LISTENER_DATE_LEN = 29 };
+
+struct listener_loop {
+    struct listener *listener;
     pthread_t thread;
-    int wake_fd; /* an eventfd: the first connection has come, or stop */
-    struct connection *first;
-    int count;
-    atomic_bool stopping;
-    atomic_int_least64_t now_ms; /* refreshed every second while a connection is open */
+    bool made, started;
+    uv_loop_t loop;
+    uv_async_t wake;
+    uv_prepare_t sweep; /* frees who has gone */
+    struct connection_world world;
+    struct deadlines deadlines;
+    struct deadline_queue *limits[VISITOR_GONE + 1]; /* by stage; NULL: none */
+    LIST_HEAD(, visitor) present;
+    struct visitor *gone;
+    struct call *free_calls;
+    int free_count;
+    int visitors_max;
+    int64_t date_s;
+    char date[LISTENER_DATE_LEN + 1];
+    atomic_int visitors; /* read by the door */
+
+    pthread_mutex_t lock;
+    struct call *answered, **answered_end; /* under the lock, as are all below */
+    struct arrival *arrivals;
+    bool woken, quiesce, stop;
+
+    /* Only the first loop has the door. */
+    uv_poll_t door;
+    uv_timer_t door_timer; /* shut for a moment: no descriptors are left */
+    bool door_open;
 };
 
-void connections_start(struct listener *listener);
-void connections_stop(struct listener *listener);
-/* MHD_NotifyConnectionCallback. */
-void connections_notify(void *listener, struct MHD_Connection *mhd, void **context,
-                        enum MHD_ConnectionNotificationCode code);
-void connection_enter(struct connection *connection, enum connection_stage stage);
+/* Starts the thread; false: it cannot, and is to be stopped all the same. */
+bool listener_loop_start(struct listener_loop *loop, struct listener *listener, bool with_door);
+/* Closes every connection and ends the thread. The one with the door first. */
+void listener_loop_stop(struct listener_loop *loop);
+/* Any thread. */
+void listener_loop_answered(struct listener_loop *loop, struct call *call);
+void listener_loop_quiesce(struct listener_loop *loop);
+/* "Thu, 26 Nov 2026 16:00:00 GMT", as of this second. */
+const char *listener_loop_date(struct listener_loop *loop);
 
 /* ---- listener_socket.c ---- */
 
@@ -77,60 +198,19 @@ enum listener_error listener_socket(const char *listen_text, int *fd, char addre
 
 /* ---- listener_tls.c ---- */
 
-struct listener_tls {
-    char *cert, *key, *client_ca; /* PEM; all NULL without TLS */
-};
-
-/* False: the log says which file, and what is wrong with it. */
-bool listener_tls_load(const struct listener_config *config, struct listener_tls *tls);
-void listener_tls_forget(struct listener_tls *tls);
-/* At most LISTENER_TLS_OPTIONS_MAX; returns how many. The PEM texts must live until the daemon runs. */
-enum { LISTENER_TLS_OPTIONS_MAX = 4 };
-int listener_tls_options(const struct listener_tls *tls, struct MHD_OptionItem *options);
-/* Did the client show a certificate of one of the authorities? */
-bool listener_tls_client_trusted(struct MHD_Connection *mhd);
+/* *tls is NULL without TLS. False: the log says which file, and what is wrong with it. */
+bool listener_tls_open(const struct listener_config *config, struct tls **tls);
 
 /* ---- listener.c ---- */
 
-enum call_phase { CALL_READING, CALL_HANDLING, CALL_SUSPENDED, CALL_ANSWERED };
-
-/* A request and what libmicrohttpd's side of it needs. Reused from a free list: never zeroed as a whole. */
-struct call {
-    struct listener_request request; /* first, so that the one is the other */
-    struct listener *listener;
-    struct connection *connection;
-    struct MHD_Connection *mhd;
-    atomic_int phase;
-    struct MHD_Response *response; /* the answer, from CALL_ANSWERED on */
-    int status;
-    bool head_taken, line_too_long, headers_too_many;
-    const char *head_cursor; /* where the next header line must begin, see take_header */
-    struct framing_body framing;
-    char *chunks; /* a body of unknown length grows here */
-    size_t body_cap;
-    char no_body[1];
-    bool handed_over;
-    bool lingering; /* refused in mid-body: the rest is swallowed */
-    size_t lingered;
-    struct call *next_free;
-};
-
 struct listener {
     struct listener_config config;
-    struct MHD_Daemon *daemon;
     int fd;
     char address[80];
+    struct tls *tls; /* NULL: plain HTTP */
     atomic_bool quiescing;
     atomic_int in_hand;  /* handed to the application; counted down when listener_answer is through */
     atomic_int replying; /* handed to the application; counted down when the answer is out */
-    pthread_mutex_t free_lock;
-    struct call *free_calls;
-    int free_count;
-    struct connections connections;
+    int loop_count;
+    struct listener_loop *loops;
 };
-
-/* Writes a refusal by hand where libmicrohttpd has no way to: in the middle of a body, or before the head is
- * complete. Plain HTTP only; over TLS nothing is sent. */
-void listener_refuse_raw(struct listener *listener, struct call *call, int fd, int status);
-struct call *listener_call_take(struct listener *listener);
-void listener_call_give(struct listener *listener, struct call *call);

@@ -2,8 +2,6 @@
 #include "listener_parts.h"
 #include "memory.h"
 #include <errno.h>
-#include <gnutls/gnutls.h>
-#include <gnutls/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -45,84 +43,50 @@ static void forget(char *text)
     free(text);
 }
 
-/* Before libmicrohttpd sees them, which can only say no: a key that is another's, an encrypted one, no PEM.
- */
-static bool check_own(const struct listener_config *config, const struct listener_tls *tls)
+/* A key that is another's, an encrypted one, no PEM: NULL, and the log says which. */
+static struct identity *open_own(const struct listener_config *config, const char *cert, const char *key)
 {
-    struct identity_source source = {.certificate = bytes_of(tls->cert), .private_key = bytes_of(tls->key)};
+    struct identity_source source = {.certificate = bytes_of(cert), .private_key = bytes_of(key)};
     enum identity_error error;
     struct identity *identity = identity_open(&source, &error);
     if (!identity) {
-        bool key = identity_error_part(error) == IDENTITY_KEY;
-        return complain(config, key ? "tls-key" : "tls-cert",
-                        key ? config->tls_key_file : config->tls_cert_file, identity_error_sentence(error));
+        bool key_is_wrong = identity_error_part(error) == IDENTITY_KEY;
+        complain(config, key_is_wrong ? "tls-key" : "tls-cert",
+                 key_is_wrong ? config->tls_key_file : config->tls_cert_file, identity_error_sentence(error));
+        return NULL;
     }
     enum identity_error dates = identity_check_dates(identity, clock_wall_ms(&config->clock));
     if (dates != IDENTITY_ERROR_OK)
         log_write(config->log, LOG_LEVEL_WARN, "listener", "tls-cert %s: %s; clients will refuse it",
                   config->tls_cert_file, identity_error_sentence(dates));
-    identity_close(identity);
-    return true;
+    return identity;
 }
 
-static bool check_authorities(const struct listener_config *config, const struct listener_tls *tls)
+static bool open_server(const struct listener_config *config, struct identity *identity, struct tls **tls)
 {
-    gnutls_datum_t text = {(unsigned char *)tls->client_ca, (unsigned)strlen(tls->client_ca)};
-    gnutls_x509_crt_t *list;
-    unsigned count = 0;
-    if (gnutls_x509_crt_list_import2(&list, &count, &text, GNUTLS_X509_FMT_PEM, 0) < 0)
-        return complain(config, "tls-client-ca", config->tls_client_ca_file, "holds no certificates in PEM");
-    for (unsigned i = 0; i < count; i++)
-        gnutls_x509_crt_deinit(list[i]);
-    gnutls_free(list);
-    return true;
+    char *authorities = NULL;
+    if (config->tls_client_ca_file) {
+        authorities = read_pem(config, "tls-client-ca", config->tls_client_ca_file);
+        if (!authorities)
+            return false;
+        free(authorities);
+    }
+    *tls = tls_open_server(identity, config->tls_client_ca_file);
+    return *tls ||
+           complain(config, "tls-client-ca", config->tls_client_ca_file, "holds no certificates in PEM");
 }
 
-bool listener_tls_load(const struct listener_config *config, struct listener_tls *tls)
+bool listener_tls_open(const struct listener_config *config, struct tls **tls)
 {
-    *tls = (struct listener_tls){0};
+    *tls = NULL;
     if (!config->tls_cert_file)
         return true;
-    tls->cert = read_pem(config, "tls-cert", config->tls_cert_file);
-    tls->key = config->tls_key_file ? read_pem(config, "tls-key", config->tls_key_file) : NULL;
-    if (config->tls_client_ca_file)
-        tls->client_ca = read_pem(config, "tls-client-ca", config->tls_client_ca_file);
-    if (tls->cert && tls->key && (tls->client_ca || !config->tls_client_ca_file) && check_own(config, tls) &&
-        (!tls->client_ca || check_authorities(config, tls)))
-        return true;
-    listener_tls_forget(tls);
-    return false;
-}
-
-void listener_tls_forget(struct listener_tls *tls)
-{
-    forget(tls->cert);
-    forget(tls->key);
-    forget(tls->client_ca);
-    *tls = (struct listener_tls){0};
-}
-
-int listener_tls_options(const struct listener_tls *tls, struct MHD_OptionItem *options)
-{
-    static char priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
-    int count = 0;
-    if (!tls->cert)
-        return 0;
-    options[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, tls->cert};
-    options[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, tls->key};
-    options[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0, priorities};
-    if (tls->client_ca)
-        options[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_TRUST, 0, tls->client_ca};
-    return count;
-}
-
-/* libmicrohttpd asks for a certificate when it has authorities, but leaves the judgement to us. One that says
- * what it is for must say that it is for clients. */
-bool listener_tls_client_trusted(struct MHD_Connection *mhd)
-{
-    unsigned status = 0;
-    gnutls_typed_vdata_st purpose = {.type = GNUTLS_DT_KEY_PURPOSE_OID,
-                                     .data = (unsigned char *)GNUTLS_KP_TLS_WWW_CLIENT};
-    gnutls_session_t session = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session;
-    return gnutls_certificate_verify_peers(session, &purpose, 1, &status) == 0 && status == 0;
+    char *cert = read_pem(config, "tls-cert", config->tls_cert_file);
+    char *key = config->tls_key_file ? read_pem(config, "tls-key", config->tls_key_file) : NULL;
+    struct identity *identity = cert && key ? open_own(config, cert, key) : NULL;
+    forget(cert);
+    forget(key);
+    if (identity && !open_server(config, identity, tls))
+        identity_close(identity);
+    return *tls != NULL;
 }

@@ -21,6 +21,7 @@ struct session {
 struct tls {
     SSL_CTX *context;
     BIO_METHOD *wire;
+    struct identity *own; /* a server's; NULL: a client's context */
     struct session *sessions[SESSIONS_MAX];
 };
 
@@ -180,7 +181,74 @@ void tls_free(struct tls *tls)
     }
     SSL_CTX_free(tls->context);
     BIO_meth_free(tls->wire);
+    identity_close(tls->own);
     free(tls);
+}
+
+/* ---- the server's context ---- */
+
+static int show_own(SSL *ssl, void *ctx)
+{
+    const struct tls *tls = ctx;
+    return identity_show(tls->own, ssl);
+}
+
+/* Whoever shows a wrong certificate is let in so far that he can be told: tls_client_trusted has the verdict.
+ */
+static int let_in(int good, X509_STORE_CTX *store)
+{
+    return 1;
+}
+
+/* RFC 7301: h2 alone is no reason to hang up; the client will see that nothing was chosen. */
+static int choose_protocol(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_len,
+                           const unsigned char *offered, unsigned offered_len, void *ctx)
+{
+    static const unsigned char http11[] = "\x08http/1.1";
+    unsigned char *found;
+    if (SSL_select_next_proto(&found, chosen_len, http11, sizeof http11 - 1, offered, offered_len) !=
+        OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_NOACK;
+    *chosen = found;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+static bool ask_clients(SSL_CTX *context, const char *client_ca_file)
+{
+    STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(client_ca_file);
+    if (!names || SSL_CTX_load_verify_file(context, client_ca_file) != 1) {
+        sk_X509_NAME_pop_free(names, X509_NAME_free);
+        ERR_clear_error();
+        return false;
+    }
+    SSL_CTX_set_client_CA_list(context, names);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, let_in);
+    SSL_CTX_set_verify_depth(context, CHAIN_DEPTH_MAX);
+    SSL_CTX_set_max_cert_list(context, CERTIFICATES_LEN_MAX);
+    return true;
+}
+
+struct tls *tls_open_server(struct identity *identity, const char *client_ca_file)
+{
+    static const unsigned char sessions[] = "posthorn";
+    struct tls *tls = memory_zero(1, sizeof *tls);
+    tls->context = SSL_CTX_new(TLS_server_method());
+    tls->wire = wire_method();
+    if (!tls->context || !tls->wire)
+        memory_exhausted();
+    SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION);
+    SSL_CTX_set_options(tls->context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_mode(tls->context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
+    SSL_CTX_set_session_cache_mode(tls->context, SSL_SESS_CACHE_OFF); /* tickets do without */
+    SSL_CTX_set_session_id_context(tls->context, sessions, sizeof sessions - 1);
+    SSL_CTX_set_alpn_select_cb(tls->context, choose_protocol, NULL);
+    if (client_ca_file && !ask_clients(tls->context, client_ca_file)) {
+        tls_free(tls);
+        return NULL;
+    }
+    tls->own = identity;
+    SSL_CTX_set_cert_cb(tls->context, show_own, tls);
+    return tls;
 }
 
 /* ---- why it went wrong ---- */
@@ -263,17 +331,36 @@ static void expect_peer(SSL *ssl, const struct peer *peer, const struct identity
         identity_expect(identity, ssl);
 }
 
-void tls_begin(struct tls_stream *stream, struct tls *tls, const struct peer *peer,
-               const struct identity *identity, bool (*write)(void *ctx, struct bytes piece), void *ctx)
+static void stream_open(struct tls_stream *stream)
 {
-    *stream = (struct tls_stream){.tls = tls, .peer = peer, .identity = identity, .write = write, .ctx = ctx};
-    BIO *wire = BIO_new(tls->wire);
-    stream->ssl = SSL_new(tls->context);
+    BIO *wire = BIO_new(stream->tls->wire);
+    stream->ssl = SSL_new(stream->tls->context);
     if (!wire || !stream->ssl)
         memory_exhausted();
     BIO_set_data(wire, stream);
     SSL_set_bio(stream->ssl, wire, wire);
     SSL_set_app_data(stream->ssl, stream);
+}
+
+void tls_accept(struct tls_stream *stream, struct tls *tls, bool (*write)(void *ctx, struct bytes piece),
+                void *ctx)
+{
+    assert(tls->own);
+    *stream = (struct tls_stream){.tls = tls, .write = write, .ctx = ctx};
+    stream_open(stream);
+    SSL_set_accept_state(stream->ssl);
+}
+
+bool tls_client_trusted(const struct tls_stream *stream)
+{
+    return SSL_get0_peer_certificate(stream->ssl) && SSL_get_verify_result(stream->ssl) == X509_V_OK;
+}
+
+void tls_begin(struct tls_stream *stream, struct tls *tls, const struct peer *peer,
+               const struct identity *identity, bool (*write)(void *ctx, struct bytes piece), void *ctx)
+{
+    *stream = (struct tls_stream){.tls = tls, .peer = peer, .identity = identity, .write = write, .ctx = ctx};
+    stream_open(stream);
     SSL_set_connect_state(stream->ssl);
     expect_peer(stream->ssl, peer, identity);
     session_resume(stream);
@@ -286,7 +373,7 @@ enum tls_status tls_handshake(struct tls_stream *stream)
     if (result != 1)
         return status_of(stream, result);
     stream->identity = NULL; /* the connection may outlive it */
-    if (SSL_get_verify_result(stream->ssl) == X509_V_OK)
+    if (stream->tls->own || SSL_get_verify_result(stream->ssl) == X509_V_OK)
         return TLS_DONE;
     stream->failure = FAILURE_TLS_UNTRUSTED;
     return TLS_BROKEN;

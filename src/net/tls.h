@@ -1,7 +1,9 @@
 /*
  * tls: our side of TLS, from OpenSSL. One context per sender, trust loaded once; TLS 1.2 or better; the
  * certificate must lead to a trusted authority and bear the host's name or address; sessions are resumed
- * within one peer. Bytes in and out go through `in` and `write`: nothing here touches a socket.
+ * within one peer. And one context per listener: there a client may be asked for its certificate, and it is
+ * for the application to refuse one (so that it can say why). Bytes in and out go through `in` and `write`:
+ * nothing here touches a socket.
  *
  * An identity is put on the one connection that it is for (SSL, never SSL_CTX): there is nothing that two
  * identities could share but the settings.
@@ -20,6 +22,10 @@ struct tls; /* the context and the sessions */
 /* ca_file NULL: the system's authorities, each read when first needed and kept. NULL: it cannot be read, and
  * the log says so. */
 struct tls *tls_open(const char *ca_file, struct log *log);
+/* A server's. It holds the identity from here on (which must have a certificate). client_ca_file NULL: no
+ * client is asked for a certificate. NULL: there is no certificate in that file. Streams of several threads
+ * may share it. */
+struct tls *tls_open_server(struct identity *identity, const char *client_ca_file);
 void tls_free(struct tls *tls);
 
 struct tls_stream {
@@ -41,7 +47,13 @@ enum tls_status { TLS_DONE, TLS_WANTS_INPUT, TLS_ENDED, TLS_BROKEN /* stream->fa
  * `identity` (NULL: none) the handshake. */
 void tls_begin(struct tls_stream *stream, struct tls *tls, const struct peer *peer,
                const struct identity *identity, bool (*write)(void *ctx, struct bytes piece), void *ctx);
+/* The server's side of a stream; `tls` is of tls_open_server. */
+void tls_accept(struct tls_stream *stream, struct tls *tls, bool (*write)(void *ctx, struct bytes piece),
+                void *ctx);
 enum tls_status tls_handshake(struct tls_stream *stream);
+/* A client's certificate came, leads to one of the authorities, and is for clients if it says what it is for.
+ */
+bool tls_client_trusted(const struct tls_stream *stream);
 bool tls_resumed(const struct tls_stream *stream);
 /* DONE: *piece is a view of `buffer`. */
 enum tls_status tls_read(struct tls_stream *stream, char *buffer, size_t buffer_len, struct bytes *piece);

@@ -97,9 +97,6 @@ function sourceExists(source, bytes) {
     return true;
 }
 
-/** The code of a row that libmicrohttpd answers before we see the request: its words, not ours, and it closes. */
-export const NOT_OURS = null;
-
 /** An errors document of JSON:API with all that is promised of one. */
 function checkErrors(row, answer, bytes) {
     const [name, , status, code, source] = row;
@@ -120,10 +117,10 @@ export async function refused(server, rows, { closes = false, secrets = [] } = {
         const [name, bytes, status] = row;
         const answer = await exchange(server.url, bytes);
         assert.equal(answer.status, status, `${name}: ${answer.text}`);
-        if (row[3] !== NOT_OURS) checkErrors(row, answer, bytes);
+        checkErrors(row, answer, bytes);
         assert.equal(answer.closed, closes, `${name}: the connection is ${closes ? 'closed' : 'kept'}: ${answer.head}`);
         assert.ok(answer.closed || answer.serves, `${name}: the connection serves on`);
-        if (row[3] !== NOT_OURS) assert.equal(answer.left, '', `${name}: one answer, and nothing behind it`);
+        assert.equal(answer.left, '', `${name}: one answer, and nothing behind it`);
         if (status === 401) assert.match(answer.header('WWW-Authenticate') ?? '', /Bearer/, name);
         if (status === 405) assert.ok(answer.header('Allow'), `${name}: ${answer.head}`);
         for (const secret of [server.api_key, ...secrets]) {

@@ -1,0 +1,274 @@
+#include "instant.h"
+#include "listener_parts.h"
+#include "memory.h"
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { DOOR_ACCEPTS_MAX = 64, DOOR_SHUT_MS = 100 };
+
+const char *listener_loop_date(struct listener_loop *loop)
+{
+    int64_t now_s = clock_wall_ms(&loop->listener->config.clock) / 1000;
+    if (now_s != loop->date_s) {
+        loop->date_s = now_s;
+        instant_format_http(now_s * 1000, loop->date);
+    }
+    return loop->date;
+}
+
+/* ---- the door ---- */
+
+/* The loop with the fewest visitors takes the newcomer, so that each has its share of connections_max. */
+static struct listener_loop *least_visited(struct listener *listener)
+{
+    struct listener_loop *least = &listener->loops[0];
+    for (int i = 1; i < listener->loop_count; i++)
+        if (atomic_load_explicit(&listener->loops[i].visitors, memory_order_relaxed) <
+            atomic_load_explicit(&least->visitors, memory_order_relaxed))
+            least = &listener->loops[i];
+    return least;
+}
+
+static void wake_locked(struct listener_loop *loop)
+{
+    if (!loop->woken)
+        uv_async_send(&loop->wake);
+    loop->woken = true;
+}
+
+static void usher(struct listener_loop *door, int fd, const struct sockaddr_storage *address)
+{
+    struct listener_loop *loop = least_visited(door->listener);
+    atomic_fetch_add_explicit(&loop->visitors, 1, memory_order_relaxed);
+    if (loop == door) {
+        visitor_welcome(loop, fd, (const struct sockaddr *)address);
+        return;
+    }
+    struct arrival *arrival = memory_alloc(sizeof *arrival);
+    arrival->fd = fd;
+    arrival->address = *address;
+    pthread_mutex_lock(&loop->lock);
+    arrival->next = loop->arrivals;
+    loop->arrivals = arrival;
+    wake_locked(loop);
+    pthread_mutex_unlock(&loop->lock);
+}
+
+static void on_door(uv_poll_t *door, int status, int events);
+
+static void door_open(struct listener_loop *loop)
+{
+    uv_poll_start(&loop->door, UV_READABLE, on_door);
+}
+
+static void on_door_timer(uv_timer_t *timer)
+{
+    door_open(timer->data);
+}
+
+/* No descriptors, or no memory for one: what waits stays in the kernel's queue. Without the pause this would
+ * be a busy loop. */
+static void door_shut(struct listener_loop *loop, int error)
+{
+    log_write(loop->listener->config.log, LOG_LEVEL_WARN, "listener", "cannot accept: %s", strerror(error));
+    uv_poll_stop(&loop->door);
+    uv_timer_start(&loop->door_timer, on_door_timer, DOOR_SHUT_MS, 0);
+}
+
+static void on_door(uv_poll_t *door, int status, int events)
+{
+    struct listener_loop *loop = door->data;
+    for (int i = 0; i < DOOR_ACCEPTS_MAX; i++) {
+        struct sockaddr_storage address = {0};
+        socklen_t len = sizeof address;
+        int fd = accept4(loop->listener->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            usher(loop, fd, &address);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            door_shut(loop, errno);
+            return;
+        } else if (errno == EAGAIN) {
+            return;
+        } /* else: that one has left again; the next */
+    }
+}
+
+static void door_close(struct listener_loop *loop)
+{
+    if (!loop->door_open)
+        return;
+    loop->door_open = false;
+    uv_close((uv_handle_t *)&loop->door, NULL);
+    uv_close((uv_handle_t *)&loop->door_timer, NULL);
+    close(loop->listener->fd);
+    loop->listener->fd = -1;
+}
+
+/* ---- what other threads leave ---- */
+
+void listener_loop_answered(struct listener_loop *loop, struct call *call)
+{
+    pthread_mutex_lock(&loop->lock);
+    call->next = NULL;
+    *loop->answered_end = call;
+    loop->answered_end = &call->next;
+    wake_locked(loop);
+    pthread_mutex_unlock(&loop->lock);
+}
+
+void listener_loop_quiesce(struct listener_loop *loop)
+{
+    pthread_mutex_lock(&loop->lock);
+    loop->quiesce = true;
+    wake_locked(loop);
+    pthread_mutex_unlock(&loop->lock);
+}
+
+static void close_all(struct listener_loop *loop)
+{
+    while (!LIST_EMPTY(&loop->present))
+        visitor_close(LIST_FIRST(&loop->present));
+    uv_close((uv_handle_t *)&loop->wake, NULL);
+    uv_close((uv_handle_t *)&loop->sweep, NULL);
+    deadlines_close(&loop->deadlines);
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    struct listener_loop *loop = wake->data;
+    pthread_mutex_lock(&loop->lock);
+    struct call *answered = loop->answered;
+    struct arrival *arrivals = loop->arrivals;
+    loop->answered = NULL;
+    loop->answered_end = &loop->answered;
+    loop->arrivals = NULL;
+    bool quiesce = loop->quiesce, stop = loop->stop;
+    loop->woken = false;
+    pthread_mutex_unlock(&loop->lock);
+
+    for (struct call *next; answered; answered = next) {
+        next = answered->next;
+        visitor_answered(answered->visitor);
+    }
+    for (struct arrival *next; arrivals; arrivals = next) {
+        next = arrivals->next;
+        visitor_welcome(loop, arrivals->fd, (const struct sockaddr *)&arrivals->address);
+        free(arrivals);
+    }
+    if (quiesce || stop)
+        door_close(loop);
+    if (stop)
+        close_all(loop);
+}
+
+/* ---- the loop ---- */
+
+static void on_sweep(uv_prepare_t *sweep)
+{
+    struct listener_loop *loop = sweep->data;
+    while (loop->gone) {
+        struct visitor *visitor = loop->gone;
+        loop->gone = visitor->next_gone;
+        free(visitor->held);
+        free(visitor);
+    }
+}
+
+static void run(struct listener_loop *loop)
+{
+    uv_run(&loop->loop, UV_RUN_DEFAULT);
+    on_sweep(&loop->sweep);
+}
+
+static void *loop_main(void *argument)
+{
+    sigset_t pipe;
+    pthread_setname_np(pthread_self(), "ph-api"); /* what top and the bench tell threads by */
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE); /* a client that has hung up is told by the write itself */
+    pthread_sigmask(SIG_BLOCK, &pipe, NULL);
+    run(argument);
+    return NULL;
+}
+
+static void set_limits(struct listener_loop *loop, const struct listener_config *config)
+{
+    struct deadlines *deadlines = &loop->deadlines;
+    int64_t head_ms = config->head_ms_max ? config->head_ms_max : LISTENER_HEAD_MS_MAX;
+    int64_t body_ms = config->body_ms_max ? config->body_ms_max : LISTENER_BODY_MS_MAX;
+    deadlines_init(deadlines, &loop->loop);
+    loop->limits[VISITOR_SECURING] = deadlines_queue(deadlines, head_ms, visitor_close_passed);
+    loop->limits[VISITOR_IDLE] =
+        deadlines_queue(deadlines, (int64_t)config->idle_seconds * 1000, visitor_close_passed);
+    loop->limits[VISITOR_HEAD] = deadlines_queue(deadlines, head_ms, visitor_late_passed);
+    loop->limits[VISITOR_BODY] = deadlines_queue(deadlines, body_ms, visitor_late_passed);
+    loop->limits[VISITOR_REPLY] = deadlines_queue(deadlines, LISTENER_REPLY_MS_MAX, visitor_close_passed);
+    loop->limits[VISITOR_LINGER] = deadlines_queue(deadlines, LISTENER_LINGER_MS_MAX, visitor_close_passed);
+}
+
+static void set_world(struct listener_loop *loop)
+{
+    loop->world = (struct connection_world){.loop = &loop->loop,
+                                            .tls = loop->listener->tls,
+                                            .buffer_len = LISTENER_READ_LEN,
+                                            .read_buffer = memory_alloc(LISTENER_READ_LEN)};
+    if (loop->listener->tls)
+        loop->world.plain_buffer = memory_alloc(TLS_RECORD_LEN_MAX);
+}
+
+bool listener_loop_start(struct listener_loop *loop, struct listener *listener, bool with_door)
+{
+    loop->listener = listener;
+    loop->visitors_max = (listener->config.connections_max + listener->loop_count - 1) / listener->loop_count;
+    loop->answered_end = &loop->answered;
+    LIST_INIT(&loop->present);
+    pthread_mutex_init(&loop->lock, NULL);
+    loop->made = uv_loop_init(&loop->loop) == 0;
+    if (!loop->made)
+        return false;
+    set_world(loop);
+    set_limits(loop, &listener->config);
+    uv_async_init(&loop->loop, &loop->wake, on_wake);
+    uv_prepare_init(&loop->loop, &loop->sweep);
+    uv_prepare_start(&loop->sweep, on_sweep);
+    uv_unref((uv_handle_t *)&loop->sweep);
+    loop->wake.data = loop->sweep.data = loop->door.data = loop->door_timer.data = loop;
+    if (with_door) {
+        uv_poll_init(&loop->loop, &loop->door, listener->fd);
+        uv_timer_init(&loop->loop, &loop->door_timer);
+        loop->door_open = true;
+        door_open(loop);
+    }
+    loop->started = pthread_create(&loop->thread, NULL, loop_main, loop) == 0;
+    return loop->started;
+}
+
+void listener_loop_stop(struct listener_loop *loop)
+{
+    if (!loop->made)
+        return;
+    pthread_mutex_lock(&loop->lock);
+    loop->stop = true;
+    wake_locked(loop);
+    pthread_mutex_unlock(&loop->lock);
+    if (loop->started)
+        pthread_join(loop->thread, NULL);
+    else
+        run(loop);
+    int failed = uv_loop_close(&loop->loop);
+    assert(!failed && !loop->answered && loop->world.open == 0);
+    while (loop->arrivals) { /* they came while it stopped */
+        struct arrival *arrival = loop->arrivals;
+        loop->arrivals = arrival->next;
+        close(arrival->fd);
+        free(arrival);
+    }
+    call_forget_free(loop);
+    free(loop->world.read_buffer);
+    free(loop->world.plain_buffer);
+    pthread_mutex_destroy(&loop->lock);
+}

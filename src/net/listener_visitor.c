@@ -1,0 +1,405 @@
+/*
+ * One connection of a client, on its loop's thread. Bytes come in (take), a request is put together and
+ * handed to the application, and its answer goes out; one request at a time, what is sent meanwhile is held.
+ * Each stage but the application's own has an absolute deadline: however little comes how often, it does not
+ * move.
+ */
+#include "listener_parts.h"
+#include "memory.h"
+#include "owner.h"
+#include <arpa/inet.h>
+#include <assert.h>
+#include <stdlib.h>
+
+static void enter(struct visitor *visitor, enum visitor_stage stage)
+{
+    visitor->stage = stage;
+    if (visitor->loop->limits[stage])
+        deadline_set(&visitor->deadline, visitor->loop->limits[stage]);
+    else
+        deadline_lift(&visitor->deadline);
+}
+
+/* Frees it a little later: whoever called us may still look at it. */
+static void leave(struct visitor *visitor)
+{
+    struct listener_loop *loop = visitor->loop;
+    assert(visitor->stage == VISITOR_GONE && !visitor->call && !visitor->connection);
+    visitor->next_gone = loop->gone;
+    loop->gone = visitor;
+}
+
+void visitor_close(struct visitor *visitor)
+{
+    assert(visitor->stage != VISITOR_GONE);
+    bool handled = visitor->stage == VISITOR_HANDLED, replying = visitor->stage == VISITOR_REPLY;
+    enter(visitor, VISITOR_GONE);
+    connection_close(visitor->connection);
+    visitor->connection = NULL;
+    LIST_REMOVE(visitor, entry);
+    atomic_fetch_sub_explicit(&visitor->loop->visitors, 1, memory_order_relaxed);
+    if (handled)
+        return; /* the application has its call: visitor_answered ends it */
+    if (visitor->call) {
+        if (replying && visitor->call->counted)
+            atomic_fetch_sub(&visitor->loop->listener->replying, 1);
+        call_give(visitor->call);
+        visitor->call = NULL;
+    }
+    leave(visitor);
+}
+
+/* ---- the answer ---- */
+
+static void replied(struct visitor *visitor)
+{
+    struct call *call = visitor->call;
+    bool close = call->close || visitor->half_closed, linger = call->cut_short || visitor->held_len > 0;
+    visitor->call = NULL;
+    if (call->counted)
+        atomic_fetch_sub(&visitor->loop->listener->replying, 1);
+    call_give(call);
+    if (close && linger && !visitor->half_closed) {
+        connection_finish(visitor->connection);
+        connection_resume(visitor->connection);
+        enter(visitor, VISITOR_LINGER);
+    } else if (close) {
+        enter(visitor, VISITOR_IDLE);
+        visitor_close(visitor);
+    } else {
+        enter(visitor, VISITOR_IDLE);
+    }
+}
+
+static void reply(struct visitor *visitor)
+{
+    struct call *call = visitor->call;
+    enter(visitor, VISITOR_REPLY);
+    memcpy((char *)call->reply_head.data + call->date_at, listener_loop_date(visitor->loop),
+           LISTENER_DATE_LEN);
+    switch (connection_write(visitor->connection, call->reply_head, call->reply_body)) {
+    case CONNECTION_WRITTEN:
+        replied(visitor);
+        break;
+    case CONNECTION_WRITE_PENDING:
+        break;
+    case CONNECTION_WRITE_FAILED:
+        visitor_close(visitor);
+        break;
+    }
+}
+
+/* cut_short: not all of the request has been read. */
+static void refuse(struct visitor *visitor, int status, bool cut_short)
+{
+    const struct listener_config *config = &visitor->loop->listener->config;
+    struct call *call = visitor->call;
+    struct listener_reply answer = {.status = status};
+    if (config->on_refused)
+        config->on_refused(config->ctx, &call->request, status, &answer);
+    answer.close = true;
+    call->cut_short = cut_short;
+    call_render(call, &answer);
+    reply(visitor);
+}
+
+/* ---- a request ---- */
+
+static void hand_over(struct visitor *visitor)
+{
+    struct listener *listener = visitor->loop->listener;
+    struct call *call = visitor->call;
+    int expected = CALL_HANDLING;
+    enter(visitor, VISITOR_HANDLED);
+    call->counted = true;
+    atomic_fetch_add(&listener->in_hand, 1);
+    atomic_fetch_add(&listener->replying, 1);
+    atomic_store(&call->phase, CALL_HANDLING);
+    listener->config.handle(listener->config.ctx, &call->request);
+    /* Answered already: then nobody else sends it. */
+    if (!atomic_compare_exchange_strong(&call->phase, &expected, CALL_SUSPENDED))
+        reply(visitor);
+}
+
+static bool is_trusted(struct visitor *visitor)
+{
+    if (!visitor->loop->listener->config.tls_client_ca_file)
+        return true;
+    visitor->trusted = visitor->trusted || connection_client_trusted(visitor->connection);
+    return visitor->trusted;
+}
+
+static int judge_head(struct visitor *visitor)
+{
+    struct listener *listener = visitor->loop->listener;
+    const struct listener_config *config = &listener->config;
+    struct call *call = visitor->call;
+    int status = head_read(&call->scan, bytes_make(call->head, call->head_len), &call->request, &call->facts);
+    if (status)
+        return status;
+    if (!is_trusted(visitor))
+        return 403;
+    if (atomic_load_explicit(&listener->quiescing, memory_order_relaxed))
+        return 503;
+    int64_t len = call->facts.body.length;
+    if (len > (int64_t)config->body_len_max || (len > 0 && !call_make_room(call, (size_t)len)))
+        return 413;
+    return config->accept_head ? config->accept_head(config->ctx, &call->request) : 0;
+}
+
+/* The head is complete. */
+static void take_head(struct visitor *visitor, bool body_has_come)
+{
+    struct call *call = visitor->call;
+    const struct framing_body *body = &call->facts.body;
+    enter(visitor, VISITOR_BODY);
+    int status = judge_head(visitor);
+    bool more = body->chunked || body->length > 0;
+    if (status) {
+        refuse(visitor, status, more || status == 400 || status == 431);
+    } else if (!more) {
+        hand_over(visitor);
+    } else if (call->facts.expects_continue && !call->facts.http_1_0 && !body_has_come) {
+        static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+        if (connection_write(visitor->connection, bytes_of(go_on), (struct bytes){0}) != CONNECTION_WRITTEN)
+            visitor_close(visitor); /* it does not even read this */
+    }
+}
+
+static size_t head_bytes(struct visitor *visitor, struct bytes piece)
+{
+    struct call *call = visitor->call;
+    size_t before = call->head_len, whole;
+    /* Mostly all of it comes in one piece, and is looked at where it lies. */
+    if (before > 0)
+        call_append_head(call, piece);
+    struct bytes text = before > 0 ? bytes_make(call->head, call->head_len) : piece;
+    int status = head_scan(&call->scan, text, &whole);
+    size_t used = whole > 0 ? whole - before : piece.len;
+    if (before == 0 && status == 0)
+        call_append_head(call, bytes_make(piece.data, used));
+    if (whole > 0)
+        call->head_len = whole;
+    if (status)
+        refuse(visitor, status, true);
+    else if (whole > 0)
+        take_head(visitor, used < piece.len);
+    return used;
+}
+
+static size_t sized_bytes(struct visitor *visitor, struct bytes piece)
+{
+    struct listener_request *request = &visitor->call->request;
+    size_t left = visitor->call->body_cap - request->body_len;
+    size_t used = piece.len < left ? piece.len : left;
+    memcpy(request->body + request->body_len, piece.data, used);
+    request->body_len += used;
+    request->body[request->body_len] = '\0';
+    if (used == left)
+        hand_over(visitor);
+    return used;
+}
+
+static size_t chunk_bytes(struct visitor *visitor, struct bytes piece)
+{
+    struct call *call = visitor->call;
+    struct bytes content;
+    size_t used = chunked_step(&call->chunked, piece, &content);
+    if (!call_append(call, content))
+        refuse(visitor, 413, true);
+    else if (call->chunked.state == CHUNKED_BROKEN)
+        refuse(visitor, 400, true);
+    else if (call->chunked.state == CHUNKED_DONE)
+        hand_over(visitor);
+    return used;
+}
+
+/* ---- bytes ---- */
+
+static void hold(struct visitor *visitor, struct bytes piece)
+{
+    connection_pause(visitor->connection); /* so that this is bounded by what one read brings */
+    assert(visitor->held_len + piece.len <= (size_t)2 * LISTENER_READ_LEN);
+    visitor->held = memory_grow(visitor->held, visitor->held_len + piece.len);
+    memcpy(visitor->held + visitor->held_len, piece.data, piece.len);
+    visitor->held_len += piece.len;
+}
+
+static void begin(struct visitor *visitor)
+{
+    struct call *call = call_take(visitor->loop);
+    call->visitor = visitor;
+    memcpy(call->request.peer, visitor->peer, sizeof call->request.peer);
+    visitor->call = call;
+    enter(visitor, VISITOR_HEAD);
+}
+
+/* What has come, in order, as far as its stage wants it. */
+static void take(struct visitor *visitor, struct bytes piece)
+{
+    while (piece.len > 0 && visitor->stage != VISITOR_GONE) {
+        size_t used = piece.len;
+        switch (visitor->stage) {
+        case VISITOR_IDLE:
+            begin(visitor);
+            used = head_bytes(visitor, piece);
+            break;
+        case VISITOR_HEAD:
+            used = head_bytes(visitor, piece);
+            break;
+        case VISITOR_BODY:
+            used =
+                visitor->call->facts.body.chunked ? chunk_bytes(visitor, piece) : sized_bytes(visitor, piece);
+            break;
+        case VISITOR_HANDLED:
+        case VISITOR_REPLY:
+            hold(visitor, piece);
+            break;
+        case VISITOR_LINGER:
+            visitor->lingered += piece.len;
+            if (visitor->lingered > LISTENER_LINGER_LEN_MAX)
+                visitor_close(visitor);
+            break;
+        case VISITOR_SECURING:
+        case VISITOR_GONE:
+            assert(false);
+        }
+        piece = bytes_make(piece.data + used, piece.len - used);
+    }
+}
+
+/* After an answer that was not given at once: what was held meanwhile comes before what is read next. */
+static void go_on(struct visitor *visitor)
+{
+    if (visitor->stage != VISITOR_IDLE || visitor->held_len == 0)
+        return; /* gone, or lingering: held bytes are of no interest any more */
+    char *held = visitor->held;
+    struct bytes piece = bytes_make(held, visitor->held_len);
+    visitor->held = NULL;
+    visitor->held_len = 0;
+    take(visitor, piece);
+    free(held);
+    if (visitor->stage != VISITOR_GONE && visitor->held_len == 0)
+        connection_resume(visitor->connection);
+}
+
+void visitor_answered(struct visitor *visitor)
+{
+    if (visitor->stage == VISITOR_GONE) {
+        atomic_fetch_sub(&visitor->loop->listener->replying, 1);
+        call_give(visitor->call);
+        visitor->call = NULL;
+        leave(visitor);
+        return;
+    }
+    assert(visitor->stage == VISITOR_HANDLED);
+    reply(visitor);
+    go_on(visitor);
+}
+
+/* ---- what the connection says ---- */
+
+static void on_connected(struct connection *connection, enum failure failure)
+{
+    assert(false && "we do not dial clients");
+}
+
+static void on_secured(struct connection *connection, enum failure failure)
+{
+    struct visitor *visitor = connection->owner;
+    if (failure == FAILURE_NONE) {
+        enter(visitor, VISITOR_IDLE);
+        return;
+    }
+    log_write(visitor->loop->listener->config.log, LOG_LEVEL_DEBUG, "listener", "no TLS with peer=%s: %s",
+              visitor->peer, failure_name(failure));
+    visitor_close(visitor);
+}
+
+static void on_received(struct connection *connection, struct bytes piece)
+{
+    take(connection->owner, piece);
+}
+
+static void on_written(struct connection *connection)
+{
+    struct visitor *visitor = connection->owner;
+    if (visitor->stage != VISITOR_REPLY)
+        return;
+    replied(visitor);
+    go_on(visitor);
+}
+
+static void on_write_failed(struct connection *connection)
+{
+    visitor_close(connection->owner);
+}
+
+/* A client may close its side when it has asked, and still read the answer. */
+static void on_ended(struct connection *connection, enum failure failure)
+{
+    struct visitor *visitor = connection->owner;
+    bool asked = visitor->stage == VISITOR_HANDLED || visitor->stage == VISITOR_REPLY;
+    if (asked && failure == FAILURE_CLOSED_EARLY)
+        visitor->half_closed = true;
+    else
+        visitor_close(visitor);
+}
+
+static const struct connection_handler handler = {.connected = on_connected,
+                                                  .secured = on_secured,
+                                                  .received = on_received,
+                                                  .written = on_written,
+                                                  .write_failed = on_write_failed,
+                                                  .ended = on_ended};
+
+/* ---- coming, and deadlines ---- */
+
+static void print_peer(const struct sockaddr *address, char peer[64])
+{
+    const struct sockaddr_in6 *six = (const void *)address;
+    if (address->sa_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, peer, 64);
+    else if (address->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
+        inet_ntop(AF_INET, &six->sin6_addr.s6_addr[12], peer, 64);
+    else if (address->sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &six->sin6_addr, peer, 64);
+}
+
+/* Too many are here: who has been idle longest goes. Nobody is: then the newcomer. */
+static void make_place(struct listener_loop *loop, struct visitor *newcomer)
+{
+    struct deadline_queue *idle = loop->limits[VISITOR_IDLE];
+    struct visitor *oldest = newcomer;
+    if (idle->ring.next != &idle->ring)
+        oldest = OWNER_OF(idle->ring.next, struct visitor, deadline);
+    visitor_close(oldest);
+}
+
+void visitor_welcome(struct listener_loop *loop, int fd, const struct sockaddr *address)
+{
+    struct visitor *visitor = memory_zero(1, sizeof *visitor);
+    bool tls = loop->listener->tls != NULL;
+    visitor->loop = loop;
+    print_peer(address, visitor->peer);
+    visitor->connection = connection_accept(&loop->world, fd, tls, &handler, visitor);
+    if (!visitor->connection) {
+        atomic_fetch_sub_explicit(&loop->visitors, 1, memory_order_relaxed);
+        free(visitor);
+        return;
+    }
+    LIST_INSERT_HEAD(&loop->present, visitor, entry);
+    enter(visitor, tls ? VISITOR_SECURING : VISITOR_IDLE);
+    if (atomic_load_explicit(&loop->visitors, memory_order_relaxed) > loop->visitors_max)
+        make_place(loop, visitor);
+}
+
+void visitor_late_passed(struct deadline *deadline)
+{
+    refuse(OWNER_OF(deadline, struct visitor, deadline), 408, true);
+}
+
+void visitor_close_passed(struct deadline *deadline)
+{
+    visitor_close(OWNER_OF(deadline, struct visitor, deadline));
+}
