@@ -1,8 +1,9 @@
 /*
- * The scanner behind json_check: one pass, one state, a stack of 64 containers; no recursion. json-c never
- * sees what has not passed here.
+ * The scanner behind json_check and json_tree_read: one pass, one state, a stack of 64 containers; no
+ * recursion. json-c never sees what has not passed here.
  */
-#include "json.h"
+#include "json_builder.h"
+#include "json_escape.h"
 #include "memory.h"
 #include <assert.h>
 #include <stdarg.h>
@@ -28,6 +29,7 @@ struct scan {
     char *start, *at, *end;
     bool lenient;
     struct json_reading *reading;
+    struct json_builder *builder; /* NULL: only checked */
     enum expect expect;
     int depth, members;
     struct container stack[JSON_DEPTH_MAX];
@@ -37,7 +39,7 @@ struct scan {
     struct name *names;    /* of all open objects, innermost last */
     size_t name_count, name_cap;
     struct name names_inline[NAMES_INLINE];
-    struct arena decoded; /* names that were written with escapes */
+    struct arena decoded; /* names that were written with escapes, when there is no tree to keep them */
 };
 
 /* What people write that is not JSON, and what to do about it. */
@@ -215,25 +217,6 @@ static bool is_special(char c)
     return (unsigned char)c < 0x20 || c == '"' || c == '\\' || (unsigned char)c >= 0x80;
 }
 
-/* The value of four hex digits, or -1. */
-static int hex4(const char *at, const char *end)
-{
-    int value = 0;
-    if (end - at < 4)
-        return -1;
-    for (int i = 0; i < 4; i++) {
-        char c = at[i];
-        int digit = is_digit(c)            ? c - '0'
-                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                           : -1;
-        if (digit < 0)
-            return -1;
-        value = value * 16 + digit;
-    }
-    return value;
-}
-
 /* At a backslash. */
 static enum json_error scan_escape(struct scan *scan, bool is_name)
 {
@@ -245,7 +228,7 @@ static enum json_error scan_escape(struct scan *scan, bool is_name)
     }
     if (letter != 'u')
         return fail(scan, JSON_SYNTAX, at, "this escape is not JSON; write \\\\ for a backslash");
-    int unit = hex4(at + 2, scan->end);
+    int unit = json_hex4(at + 2, scan->end);
     if (unit < 0)
         return fail(scan, JSON_SYNTAX, at, "\\u takes four hex digits");
     scan->at += 6;
@@ -253,7 +236,7 @@ static enum json_error scan_escape(struct scan *scan, bool is_name)
         return fail(scan, JSON_ENCODING, at, "a member's name must not contain \\u0000");
     if (unit < 0xd800 || unit > 0xdfff)
         return JSON_OK;
-    int low = at_text(scan, "\\u") ? hex4(scan->at + 2, scan->end) : -1;
+    int low = at_text(scan, "\\u") ? json_hex4(scan->at + 2, scan->end) : -1;
     if (unit > 0xdbff || low < 0xdc00 || low > 0xdfff)
         return fail(scan, JSON_ENCODING, at, "half of a surrogate pair; write both, or the character itself");
     scan->at += 6;
@@ -298,47 +281,17 @@ static enum json_error scan_string(struct scan *scan, bool is_name, bool *escape
     }
 }
 
-static size_t put_utf8(char *out, int code)
-{
-    if (code < 0x80) {
-        out[0] = (char)code;
-        return 1;
-    }
-    size_t len = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    for (size_t i = len - 1; i > 0; i--, code >>= 6)
-        out[i] = (char)(0x80 | (code & 0x3f));
-    out[0] = (char)((0xf00 >> len & 0xff) | code);
-    return len;
-}
-
-/* A name with escapes, as it is meant: "\u0061" and "a" are the same member. `raw` has passed scan_string. */
+/* A text with escapes, as it is meant: "\u0061" and "a" are the same member. `raw` has passed scan_string. */
 static struct bytes decode(struct scan *scan, struct bytes raw)
 {
-    static const char letters[] = "bfnrt", meanings[] = "\b\f\n\r\t";
-    char *out = arena_alloc(&scan->decoded, raw.len); /* an escape is never shorter than its meaning */
-    assert(out);
-    size_t len = 0;
-    const char *at = raw.data, *end = raw.data + raw.len;
-    while (at < end) {
-        if (*at != '\\') {
-            out[len++] = *at++;
-            continue;
-        }
-        const char *letter = strchr(letters, at[1]);
-        if (at[1] != 'u') {
-            out[len++] = letter ? meanings[letter - letters] : at[1];
-            at += 2;
-            continue;
-        }
-        int code = hex4(at + 2, end);
-        at += 6;
-        if (code >= 0xd800 && code <= 0xdbff) {
-            code = 0x10000 + (code - 0xd800) * 0x400 + (hex4(at + 2, end) - 0xdc00);
-            at += 6;
-        }
-        len += put_utf8(out + len, code);
-    }
-    return bytes_make(out, len);
+    struct json_builder *builder = scan->builder;
+    /* An escape is never shorter than its meaning. */
+    char *out = arena_alloc(builder ? builder->arena : &scan->decoded, raw.len);
+    assert(out || builder);
+    if (out)
+        return bytes_make(out, json_unescape(out, raw));
+    builder->full = true;
+    return raw;
 }
 
 /* ---- names ---- */
@@ -390,7 +343,11 @@ static enum json_error scan_name(struct scan *scan)
     if (error)
         return error;
     struct bytes name = bytes_make(opening + 1, (size_t)(scan->at - opening) - 2);
-    add_name(scan, escaped ? decode(scan, name) : name, opening);
+    if (escaped)
+        name = decode(scan, name);
+    add_name(scan, name, opening);
+    if (scan->builder)
+        json_builder_name(scan->builder, name, !escaped);
     scan->expect = COLON;
     return JSON_OK;
 }
@@ -402,6 +359,13 @@ static bool beyond_64_bits(struct bytes digits, bool negative)
     const char *max = negative ? "9223372036854775808" : "18446744073709551615";
     size_t len = strlen(max);
     return digits.len > len || (digits.len == len && memcmp(digits.data, max, len) > 0);
+}
+
+/* A value that is no container, and where it stood. */
+static void found(struct scan *scan, enum json_kind kind, const char *start)
+{
+    if (scan->builder)
+        json_builder_value(scan->builder, kind, bytes_make(start, (size_t)(scan->at - start)), true);
 }
 
 static enum json_error scan_number(struct scan *scan)
@@ -443,6 +407,7 @@ static enum json_error scan_number(struct scan *scan)
     if (is_integer && !scan->too_large && beyond_64_bits(integer, negative))
         scan->too_large = start;
     scan->at = at;
+    found(scan, is_integer ? JSON_INTEGER : JSON_DECIMAL, start);
     return JSON_OK;
 }
 
@@ -469,6 +434,8 @@ static enum json_error open_container(struct scan *scan)
     scan->stack[scan->depth++] = (struct container){scan->at, (uint32_t)scan->name_count, is_object};
     scan->expect = is_object ? NAME_OR_CLOSE : VALUE_OR_CLOSE;
     scan->at++;
+    if (scan->builder)
+        json_builder_open(scan->builder, is_object ? JSON_OBJECT : JSON_ARRAY);
     return JSON_OK;
 }
 
@@ -491,6 +458,8 @@ static enum json_error close_container(struct scan *scan)
     scan->name_count = open->names_start;
     scan->depth--;
     scan->at++;
+    if (scan->builder)
+        json_builder_close(scan->builder);
     value_done(scan);
     return JSON_OK;
 }
@@ -508,6 +477,7 @@ static enum json_error close_after_comma(struct scan *scan)
 static enum json_error scan_literal(struct scan *scan)
 {
     static const char *const literals[] = {"true", "false", "null"};
+    static const enum json_kind kinds[] = {JSON_TRUE, JSON_FALSE, JSON_NULL};
     for (int i = 0; i < 3; i++) {
         size_t len = strlen(literals[i]);
         if (!at_text(scan, literals[i]) || (scan->at + len < scan->end && is_word(scan->at[len])))
@@ -515,6 +485,7 @@ static enum json_error scan_literal(struct scan *scan)
         if (*literals[i] == 'n' && scan->depth == 0)
             return fail(scan, JSON_SYNTAX, scan->at, "an object was expected, not null");
         scan->at += len;
+        found(scan, kinds[i], scan->at - len);
         return JSON_OK;
     }
     for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++)
@@ -523,15 +494,26 @@ static enum json_error scan_literal(struct scan *scan)
     return fail(scan, JSON_SYNTAX, scan->at, "text needs double quotes around it");
 }
 
+static enum json_error scan_text(struct scan *scan)
+{
+    const char *opening = scan->at;
+    bool escaped;
+    enum json_error error = scan_string(scan, false, &escaped);
+    if (error || !scan->builder)
+        return error;
+    struct bytes text = bytes_make(opening + 1, (size_t)(scan->at - opening) - 2);
+    json_builder_value(scan->builder, JSON_STRING, escaped ? decode(scan, text) : text, !escaped);
+    return JSON_OK;
+}
+
 static enum json_error scan_value(struct scan *scan)
 {
     char c = *scan->at;
-    bool escaped;
     if (c == '{' || c == '[')
         return open_container(scan);
     enum json_error error;
     if (c == '"')
-        error = scan_string(scan, false, &escaped);
+        error = scan_text(scan);
     else if (c == '-' || is_digit(c))
         error = scan_number(scan);
     else if (is_word(c))
@@ -654,7 +636,8 @@ static enum json_error scan_all(struct scan *scan)
     return JSON_OK;
 }
 
-enum json_error json_check(char *text, size_t len, bool lenient, struct json_reading *reading)
+enum json_error json_scan(char *text, size_t len, bool lenient, struct json_reading *reading,
+                          struct json_builder *builder)
 {
     struct scan scan;
     memset(&scan, 0, offsetof(struct scan, names_inline));
@@ -662,6 +645,7 @@ enum json_error json_check(char *text, size_t len, bool lenient, struct json_rea
     scan.end = text + len;
     scan.lenient = lenient;
     scan.reading = reading;
+    scan.builder = builder;
     scan.names = scan.names_inline;
     scan.name_cap = NAMES_INLINE;
     arena_init(&scan.decoded, len);
@@ -672,4 +656,9 @@ enum json_error json_check(char *text, size_t len, bool lenient, struct json_rea
     if (scan.names != scan.names_inline)
         free(scan.names);
     return error;
+}
+
+enum json_error json_check(char *text, size_t len, bool lenient, struct json_reading *reading)
+{
+    return json_scan(text, len, lenient, reading, NULL);
 }

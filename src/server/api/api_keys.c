@@ -163,44 +163,42 @@ const char *api_key_prepare(struct call *call, int64_t user_id, struct bytes lab
     return token;
 }
 
-static bool read_label(struct call *call, void *target, struct json_object *value, const char *pointer)
+static bool read_label(struct call *call, void *target, struct json_value *value, const char *pointer)
 {
     struct key_edit *edit = target;
     edit->changes |= CHANGE_LABEL;
     return jsonapi_read_text(call, value, pointer, LABEL_LEN_MAX, &edit->label);
 }
 
-static bool read_network(struct call *call, struct key_edit *edit, struct json_object *value)
+static bool read_network(struct call *call, struct key_edit *edit, const struct json_value *value)
 {
     struct network network;
-    struct bytes text = {0};
-    if (json_object_is_type(value, json_type_string))
-        text = bytes_make(json_object_get_string(value), (size_t)json_object_get_string_len(value));
-    if (!text.data || !network_parse(text, &network) || network.port || !network_is_exact(&network))
+    if (!json_is(value, JSON_STRING) || !network_parse(value->text, &network) || network.port ||
+        !network_is_exact(&network))
         return call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, "",
                          "A network is a text as \"192.0.2.7\", \"192.0.2.0/24\" or \"2001:db8::/32\", with "
                          "nothing behind its prefix.");
     if (edit->allow_from.len)
         text_putc(&edit->allow_from, ' ');
-    text_put(&edit->allow_from, text);
+    text_put(&edit->allow_from, value->text);
     return true;
 }
 
-static bool read_allow_from(struct call *call, void *target, struct json_object *value, const char *pointer)
+static bool read_allow_from(struct call *call, void *target, struct json_value *value, const char *pointer)
 {
     struct key_edit *edit = target;
     edit->changes |= CHANGE_ALLOW_FROM;
     text_init(&edit->allow_from, &call->request->arena, MODEL_ALLOW_FROM_LEN_MAX);
-    if (!value)
+    if (json_is(value, JSON_NULL))
         return true;
-    size_t count = json_object_is_type(value, json_type_array) ? json_object_array_length(value) : SIZE_MAX;
-    if (count > KEYRING_NETWORKS_MAX)
+    if (!json_is(value, JSON_ARRAY) || value->count > KEYRING_NETWORKS_MAX)
         return call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, pointer,
                          "allow_from is a list of at most %d networks; empty or null allows every address.",
                          KEYRING_NETWORKS_MAX);
-    for (size_t i = 0; i < count; i++)
-        if (!read_network(call, edit, json_object_array_get_idx(value, i)))
-            return call_within(call, pointer, call_printf(call, "%zu", i));
+    int i = 0;
+    for (const struct json_value *one = value->first; one; one = one->next, i++)
+        if (!read_network(call, edit, one))
+            return call_within(call, pointer, bytes_of(call_printf(call, "%d", i)));
     return !edit->allow_from.overflow || call_too_large(call);
 }
 
@@ -210,21 +208,18 @@ static bool is_master(const struct call *call)
     return call->caller.role == USER_MASTER || call->caller.key_user_id != call->caller.user_id;
 }
 
-static bool read_rate(struct call *call, void *target, struct json_object *value, const char *pointer)
+static bool read_rate(struct call *call, void *target, struct json_value *value, const char *pointer)
 {
     struct key_edit *edit = target;
     edit->changes |= CHANGE_RATE;
     if (!is_master(call))
         return call_fail(call, API_FORBIDDEN, SOURCE_POINTER, pointer,
                          "Only a Master sets how many requests a second a key may make.");
-    if (!value)
+    if (json_is(value, JSON_NULL))
         return true;
-    if (json_object_is_type(value, json_type_int))
-        edit->rate_per_s = json_object_get_int64(value);
-    else if (json_object_is_type(value, json_type_string) &&
-             strcmp(json_object_get_string(value), "unlimited") == 0)
+    bool number = json_integer(value, &edit->rate_per_s);
+    if (json_is(value, JSON_STRING) && bytes_equal_text(value->text, "unlimited"))
         edit->rate_per_s = -1;
-    bool number = json_object_is_type(value, json_type_int);
     return (number ? edit->rate_per_s >= 1 && edit->rate_per_s <= RATE_PER_S_MAX : edit->rate_per_s < 0) ||
            call_fail(
                call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, pointer,
@@ -333,7 +328,7 @@ bool api_keys_update(struct call *call)
     if (!edit || !path_key(call, &edit->at) || !jsonapi_read(call, "api_keys", &document) ||
         !jsonapi_check_id(call, &document, edit->at.key_id))
         return false;
-    if (document.relationships && json_object_object_length(document.relationships))
+    if (document.relationships && document.relationships->count)
         return call_fail(call, API_RELATIONSHIP_UNKNOWN, SOURCE_POINTER, "/data/relationships",
                          "A key stays its user's.");
     return jsonapi_read_attributes(call, &document, key_attributes, KEY_ATTRIBUTE_COUNT, edit) &&

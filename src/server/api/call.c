@@ -32,19 +32,19 @@ const char *call_printf(struct call *call, const char *format, ...)
     return keep_printable(call, buffer);
 }
 
-const char *call_pointer(struct call *call, const char *base, const char *name)
+const char *call_pointer(struct call *call, const char *base, struct bytes name)
 {
     struct text pointer;
     text_init(&pointer, &call->request->arena, DETAIL_LEN_MAX);
     text_puts(&pointer, base);
     text_putc(&pointer, '/');
-    for (size_t i = 0; name[i] && i < POINTER_NAME_LEN_MAX; i++) {
-        if (name[i] == '~')
+    for (size_t i = 0; i < name.len && i < POINTER_NAME_LEN_MAX; i++) {
+        if (name.data[i] == '~')
             text_puts(&pointer, "~0");
-        else if (name[i] == '/')
+        else if (name.data[i] == '/')
             text_puts(&pointer, "~1");
         else
-            text_putc(&pointer, name[i]);
+            text_putc(&pointer, name.data[i]);
     }
     return bytes_are_utf8(text_bytes(&pointer)) && pointer.data ? pointer.data : base;
 }
@@ -72,7 +72,7 @@ bool call_fail_code(struct call *call, enum api_error error, const char *code, c
     return false;
 }
 
-bool call_within(struct call *call, const char *base, const char *name)
+bool call_within(struct call *call, const char *base, struct bytes name)
 {
     const char *source =
         arena_printf(&call->request->arena, "%s%s", call_pointer(call, base, name), call->failure.source);
@@ -176,13 +176,6 @@ void call_header(struct call *call, const char *name, struct bytes value)
     call->headers[call->header_count++] = (struct listener_header){bytes_of(name), value};
 }
 
-struct json_object *call_release_body(struct call *call)
-{
-    json_object_put(call->body);
-    call->body = NULL;
-    return NULL;
-}
-
 /* A failure of ours is for the operator to see; the rest for who looks for one request. Never the query: a
  * key may stand there by mistake. */
 static void log_answer(const struct call *call, int status)
@@ -199,7 +192,6 @@ static bool send_answer(struct call *call, int status, struct bytes body, bool c
     struct listener_request *request = call->request;
     struct arena scratch = call->scratch; /* may hold the body: freed after it is copied */
     assert(status >= 100 && status < 600);
-    call_release_body(call);
     call->header_count += manners_headers(call, call->headers + call->header_count);
     log_answer(call, status);
     struct listener_reply reply = {.status = status,

@@ -12,7 +12,7 @@
 #pragma once
 #include "api.h"
 #include "errors.h"
-#include "json.h"
+#include "json_tree.h"
 #include "keyring.h"
 #include "manners.h"
 #include "negotiation.h"
@@ -74,7 +74,6 @@ struct call {
     enum media media;
     struct bytes id_text, type_text; /* the path's variable segments */
     struct query query;
-    struct json_object *body; /* released with the answer, or before by call_release_body */
     struct warning warnings[CALL_WARNINGS_MAX];
     int warning_count;
     int line; /* of a batch, from 1; 0: the body is one document */
@@ -96,7 +95,7 @@ bool call_fail(struct call *call, enum api_error error, enum source_kind kind, c
 bool call_fail_code(struct call *call, enum api_error error, const char *code, const char *pointer,
                     const char *detail);
 /* The failure's pointer is below `base`/`name`. */
-bool call_within(struct call *call, const char *base, const char *name);
+bool call_within(struct call *call, const char *base, struct bytes name);
 bool call_not_found(struct call *call, const char *what);
 /* The queue is full; the store could not. */
 bool call_fail_busy(struct call *call);
@@ -113,8 +112,7 @@ void call_warn(struct call *call, const char *code, int line, int column, const 
 /* NUL-terminated, on the request's arena; "" when that is used up. */
 const char *call_printf(struct call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A JSON pointer's next member: `base`/`name` with ~ and / escaped and a long name cut. */
-const char *call_pointer(struct call *call, const char *base, const char *name);
-struct json_object *call_release_body(struct call *call);
+const char *call_pointer(struct call *call, const char *base, struct bytes name);
 
 /* ---- the store ---- */
 

@@ -11,6 +11,7 @@
 
 enum {
     BATCH_LINES_MAX = 1000,
+    TREE_LEN_MAX = 8 << 20, /* of one line */
     BATCH_WARNINGS_MAX = 4, /* a line: the answer is to be bounded */
     KEY_SUFFIX_LEN_MAX = 12
 };
@@ -34,7 +35,8 @@ struct batch {
     struct batch_line *lines;
     struct queue_job *first_job, **jobs_end; /* of the lines that are right */
     int line_count, job_count;
-    int waiting; /* for the writer's word; only the writer counts it down */
+    struct arena tree; /* of the line that is read */
+    int waiting;       /* for the writer's word; only the writer counts it down */
     struct text answer;
 };
 
@@ -85,10 +87,10 @@ static bool fail_key(struct call *call, const char *pointer)
 static bool read_key(struct call *call, const struct request_document *document, struct batch_line *line)
 {
     struct store_op *op = &line->job.op;
-    struct json_object *meta = json_get_object(document->root, "meta"), *value;
-    struct bytes key = {0};
-    if (meta && json_object_object_get_ex(meta, "idempotency_key", &value)) {
-        if (!json_get_text(meta, "idempotency_key", &key) || !key.len || key.len > MODEL_KEY_LEN_MAX)
+    const struct json_value *given = json_member(json_member(document->root, "meta"), "idempotency_key");
+    if (given) {
+        struct bytes key = given->text;
+        if (!json_is(given, JSON_STRING) || !key.len || key.len > MODEL_KEY_LEN_MAX)
             return fail_key(call, "/meta/idempotency_key");
         op->event.idempotency_key = arena_copy(&call->scratch, key);
     } else if (line->batch->key.len) {
@@ -110,8 +112,9 @@ static bool read_line(struct call *call, struct batch_line *line, struct bytes t
     text_init(&draft->relationships, &call->scratch, len_max);
     text_init(&draft->included, &call->scratch, len_max);
     digest_sha256(text, op->event.request_digest); /* lenient reading may change it */
-    return jsonapi_read_line(call, text, "events", &document) && event_draft_read(call, &document, draft) &&
-           read_key(call, &document, line) && event_draft_keep(call, &call->scratch, draft);
+    return jsonapi_read_line(call, &line->batch->tree, text, "events", &document) &&
+           event_draft_read(call, &document, draft) && read_key(call, &document, line) &&
+           event_draft_keep(call, &call->scratch, draft);
 }
 
 static void take_line(struct call *call, struct batch *batch, struct bytes text, int number)
@@ -123,7 +126,7 @@ static void take_line(struct call *call, struct batch *batch, struct bytes text,
     line->job.ctx = line;
     call->warning_count = 0;
     line->sent = read_line(call, line, text);
-    call_release_body(call);
+    arena_reset(&batch->tree);
     if (!line->sent) {
         keep_errors(call, line, &call->scratch);
         return;
@@ -338,9 +341,11 @@ bool events_create_batch(struct call *call)
         return false;
     char *at = call->request->body, *end = at + call->request->body_len;
     struct bytes line;
+    arena_init(&batch->tree, TREE_LEN_MAX);
     for (int number = 1; next_line(&at, end, &line); number++)
         if (line.len)
             take_line(call, batch, line, number);
+    arena_fini(&batch->tree);
     call->line = 0;
     call->warning_count = 0;
     return batch->job_count ? submit(call, batch) : finish(call);

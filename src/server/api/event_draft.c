@@ -7,31 +7,28 @@ enum { DOCUMENT_OVERHEAD_MAX = 4096, SNAPSHOTS_FEW = 16 };
 
 /* ---- attributes ---- */
 
-static bool read_event_type(struct call *call, void *target, struct json_object *value, const char *pointer)
+static bool read_event_type(struct call *call, void *target, struct json_value *value, const char *pointer)
 {
     struct event_draft *draft = target;
-    if (json_object_is_type(value, json_type_string))
-        draft->event_type =
-            bytes_make(json_object_get_string(value), (size_t)json_object_get_string_len(value));
+    if (json_is(value, JSON_STRING))
+        draft->event_type = value->text;
     return model_type_valid(draft->event_type) ||
            call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, pointer,
                      "event_type is a text of 1 to %d letters, digits, '_', '.' or '-'.", MODEL_TYPE_LEN_MAX);
 }
 
-static bool read_created_at(struct call *call, void *target, struct json_object *value, const char *pointer)
+static bool read_created_at(struct call *call, void *target, struct json_value *value, const char *pointer)
 {
     struct event_draft *draft = target;
-    struct bytes text = {0};
-    if (json_object_is_type(value, json_type_string))
-        text = bytes_make(json_object_get_string(value), (size_t)json_object_get_string_len(value));
-    draft->created_at_given = text.data && instant_parse(text, &draft->created_at_ms);
+    draft->created_at_given =
+        json_is(value, JSON_STRING) && instant_parse(value->text, &draft->created_at_ms);
     return draft->created_at_given ||
            call_fail(
                call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, pointer,
                "created_at is a date with a zone as in RFC 3339, for example 2000-01-01T00:00:00.000Z.");
 }
 
-static bool ignore_sent_at(struct call *call, void *target, struct json_object *value, const char *pointer)
+static bool ignore_sent_at(struct call *call, void *target, struct json_value *value, const char *pointer)
 {
     call_warn(call, "attribute_ignored", 0, 0,
               "sent_at was ignored: it is stamped when the event is first sent");
@@ -45,8 +42,7 @@ static const struct jsonapi_attribute event_attributes[] = {JSONAPI_ATTRIBUTE("e
 static bool read_attributes(struct call *call, const struct request_document *document,
                             struct event_draft *draft)
 {
-    struct json_object *id;
-    if (json_object_object_get_ex(document->data, "id", &id))
+    if (json_member(document->data, "id"))
         call_warn(call, "id_ignored", 0, 0,
                   "the event's id was ignored: the server gives each event its own");
     if (!jsonapi_read_attributes(call, document, event_attributes,
@@ -58,24 +54,24 @@ static bool read_attributes(struct call *call, const struct request_document *do
 
 /* ---- relationships and the snapshot ---- */
 
-static bool read_resource(struct call *call, struct json_object *relationship, struct event_draft *draft)
+static bool read_resource(struct call *call, struct json_value *relationship, struct event_draft *draft)
 {
-    struct json_object *linkage;
-    if (!json_object_is_type(relationship, json_type_object) ||
-        !json_object_object_get_ex(relationship, "data", &linkage))
+    struct json_value *linkage = json_member(relationship, "data");
+    if (!linkage)
         return call_fail(call, API_RELATIONSHIP_INVALID, SOURCE_POINTER, "/data/relationships/resource",
                          "The relationship has no data.");
-    return !linkage || jsonapi_read_linkage(call, linkage, "/data/relationships/resource/data",
-                                            &draft->resource_type, &draft->resource_id);
+    return json_is(linkage, JSON_NULL) ||
+           jsonapi_read_linkage(call, linkage, "/data/relationships/resource/data", &draft->resource_type,
+                                &draft->resource_id);
 }
 
-static void put_member(struct text *out, const char *name, struct json_object *value)
+static void put_member(struct text *out, const struct json_value *value)
 {
     if (out->len)
         text_putc(out, ',');
-    text_put_json(out, bytes_of(name));
+    text_put_json(out, value->name);
     text_putc(out, ':');
-    json_put(out, value);
+    json_tree_put(out, value);
 }
 
 static bool read_relationships(struct call *call, const struct request_document *document,
@@ -85,73 +81,63 @@ static bool read_relationships(struct call *call, const struct request_document 
         return false;
     if (!document->relationships)
         return true;
-    struct json_object_iterator i = json_object_iter_begin(document->relationships),
-                                end = json_object_iter_end(document->relationships);
-    for (; !json_object_iter_equal(&i, &end); json_object_iter_next(&i)) {
-        const char *name = json_object_iter_peek_name(&i);
-        struct json_object *relationship = json_object_iter_peek_value(&i);
-        if (strcmp(name, "user") == 0)
+    for (struct json_value *one = document->relationships->first; one; one = one->next) {
+        if (bytes_equal_text(one->name, "user"))
             continue; /* says whose event it is; no part of what is pushed */
-        if (strcmp(name, "resource") == 0) {
-            if (!read_resource(call, relationship, draft))
+        if (bytes_equal_text(one->name, "resource")) {
+            if (!read_resource(call, one, draft))
                 return false;
             continue;
         }
-        if (!jsonapi_check_relationship(call, relationship))
-            return call_within(call, "/data/relationships", name);
-        put_member(&draft->relationships, name, relationship);
+        if (!jsonapi_check_relationship(call, one))
+            return call_within(call, "/data/relationships", one->name);
+        put_member(&draft->relationships, one);
     }
     return true;
 }
 
-static bool check_included(struct call *call, struct json_object *resource, struct resource *snapshot)
+static bool check_included(struct call *call, struct json_value *resource, struct resource *snapshot)
 {
-    struct json_object *part;
     if (!jsonapi_read_linkage(call, resource, "", &snapshot->type, &snapshot->id)) {
         call->failure.error = API_INCLUDED_INVALID;
         return false;
     }
     static const char *const objects[] = {"attributes", "relationships"};
     for (int i = 0; i < 2; i++)
-        if (json_object_object_get_ex(resource, objects[i], &part) &&
-            !json_object_is_type(part, json_type_object)) {
+        if (json_member(resource, objects[i]) && !json_member_of_kind(resource, objects[i], JSON_OBJECT)) {
             call_fail(call, API_INCLUDED_INVALID, SOURCE_POINTER, "", "%s must be an object.", objects[i]);
-            return call_within(call, "", objects[i]);
+            return call_within(call, "", bytes_of(objects[i]));
         }
-    struct json_object *relationships = json_get_object(resource, "relationships");
-    if (!relationships)
-        return true;
-    struct json_object_iterator i = json_object_iter_begin(relationships),
-                                end = json_object_iter_end(relationships);
-    for (; !json_object_iter_equal(&i, &end); json_object_iter_next(&i))
-        if (!jsonapi_check_relationship(call, json_object_iter_peek_value(&i)))
-            return call_within(call, "/relationships", json_object_iter_peek_name(&i));
+    struct json_value *relationships = json_member(resource, "relationships");
+    for (struct json_value *one = relationships ? relationships->first : NULL; one; one = one->next)
+        if (!jsonapi_check_relationship(call, one))
+            return call_within(call, "/relationships", one->name);
     return true;
 }
 
 static bool read_included(struct call *call, const struct request_document *document,
                           struct event_draft *draft)
 {
-    struct json_object *included;
-    if (!json_object_object_get_ex(document->root, "included", &included))
+    struct json_value *included = json_member(document->root, "included");
+    if (!included)
         return true;
-    if (!json_object_is_type(included, json_type_array))
+    if (!json_is(included, JSON_ARRAY))
         return call_fail(call, API_DOCUMENT_INVALID, SOURCE_POINTER, "/included",
                          "included must be a list of resource objects.");
-    size_t count = json_object_array_length(included);
+    size_t count = (size_t)included->count;
     struct arena *arena = count > SNAPSHOTS_FEW ? &call->scratch : &call->request->arena;
     draft->snapshots = arena_zero(arena, count * sizeof *draft->snapshots + 1);
     if (!draft->snapshots)
         return call_too_large(call);
-    for (size_t i = 0; i < count; i++) {
-        struct json_object *resource = json_object_array_get_idx(included, i);
+    for (struct json_value *resource = included->first; resource; resource = resource->next) {
         struct resource *snapshot = &draft->snapshots[draft->snapshot_count++];
         if (!check_included(call, resource, snapshot))
-            return call_within(call, "/included", call_printf(call, "%zu", i));
-        if (i)
+            return call_within(call, "/included",
+                               bytes_of(call_printf(call, "%d", draft->snapshot_count - 1)));
+        if (resource != included->first)
             text_putc(&draft->included, ',');
         size_t begin = draft->included.len;
-        json_put(&draft->included, resource);
+        json_tree_put(&draft->included, resource);
         snapshot->json.len = draft->included.len - begin;
     }
     return true;
@@ -161,8 +147,10 @@ static bool read_included(struct call *call, const struct request_document *docu
 
 bool event_draft_read(struct call *call, const struct request_document *document, struct event_draft *draft)
 {
-    return read_attributes(call, document, draft) && read_relationships(call, document, draft) &&
-           read_included(call, document, draft);
+    if (!read_attributes(call, document, draft) || !read_relationships(call, document, draft) ||
+        !read_included(call, document, draft))
+        return false;
+    return !(draft->relationships.overflow || draft->included.overflow) || call_too_large(call);
 }
 
 /* Most events carry the resource that they are about, whose name is kept already. */
@@ -189,10 +177,7 @@ bool event_draft_keep(struct call *call, struct arena *arena, struct event_draft
         if (!texts[i]->data)
             return call_too_large(call);
     }
-    if (!keep_snapshot_names(call, draft))
-        return false;
-    call_release_body(call);
-    return !(draft->relationships.overflow || draft->included.overflow) || call_too_large(call);
+    return keep_snapshot_names(call, draft);
 }
 
 size_t event_draft_len(const struct event_draft *draft)

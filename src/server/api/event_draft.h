@@ -15,9 +15,9 @@ struct event_draft {
     int snapshot_count;
 };
 
-/* The texts may view the call's JSON until event_draft_keep. False: call->failure. */
+/* The texts view the document's tree, and the text it was read from. False: call->failure. */
 bool event_draft_read(struct call *call, const struct request_document *document, struct event_draft *draft);
-/* Copies the views of the JSON and releases it, so that this is not left to the writer's thread. */
+/* Copies those views, so that the tree may go. */
 bool event_draft_keep(struct call *call, struct arena *arena, struct event_draft *draft);
 /* What its document will take of an arena, about. */
 size_t event_draft_len(const struct event_draft *draft);

@@ -7,18 +7,18 @@
 /* ---- reading a body ---- */
 
 struct request_document {
-    struct json_object *root, *data;
-    struct json_object *attributes, *relationships; /* NULL when absent */
-    const char *attributes_at, *relationships_at;   /* pointers to them, or to the nearest thing there is */
+    struct json_value *root, *data;
+    struct json_value *attributes, *relationships; /* NULL when absent */
+    const char *attributes_at, *relationships_at;  /* pointers to them, or to the nearest thing there is */
 };
 
 /* Content type, JSON, `data` with its type, objects where objects must be. Warnings of the lenient reading
- * and of members nobody knows go to the call. The JSON stays in call->body. */
+ * and of members nobody knows go to the call. The tree is on the request's arena and views its body. */
 bool jsonapi_read(struct call *call, const char *type, struct request_document *document);
 
-/* The same of one line of a batch: `text` ends with a NUL, its line number is call->line, and the content
- * type has been seen to. */
-bool jsonapi_read_line(struct call *call, struct bytes text, const char *type,
+/* The same of one line of a batch, its tree on an arena of its own: `text` ends with a NUL, its line number
+ * is call->line, and the content type has been seen to. */
+bool jsonapi_read_line(struct call *call, struct arena *arena, struct bytes text, const char *type,
                        struct request_document *document);
 /* Content-Encoding is refused: 415. */
 bool jsonapi_check_encoding(struct call *call);
@@ -27,7 +27,7 @@ bool jsonapi_check_encoding(struct call *call);
  */
 struct jsonapi_attribute {
     const char *name, *pointer;
-    bool (*read)(struct call *call, void *target, struct json_object *value, const char *pointer);
+    bool (*read)(struct call *call, void *target, struct json_value *value, const char *pointer);
 };
 #define JSONAPI_ATTRIBUTE(name, read)                                                                        \
     {                                                                                                        \
@@ -38,23 +38,23 @@ bool jsonapi_read_attributes(struct call *call, const struct request_document *d
                              const struct jsonapi_attribute *rows, int row_count, void *target);
 
 /* The value of `value` as text of at most len_max bytes without control bytes; null gives len 0. 422. */
-bool jsonapi_read_text(struct call *call, struct json_object *value, const char *pointer, size_t len_max,
+bool jsonapi_read_text(struct call *call, struct json_value *value, const char *pointer, size_t len_max,
                        struct bytes *text);
-bool jsonapi_read_bool(struct call *call, struct json_object *value, const char *pointer, bool *flag);
+bool jsonapi_read_bool(struct call *call, struct json_value *value, const char *pointer, bool *flag);
 
 /* An id as a string or as an integer, as text. False: neither (nothing is recorded). */
-bool jsonapi_id(struct call *call, struct json_object *value, struct bytes *id);
+bool jsonapi_id(const struct json_value *value, struct bytes *id);
 /* `data.id`, where there is one, must be this id: 409. */
 bool jsonapi_check_id(struct call *call, const struct request_document *document, int64_t id);
 /* A new resource's id is ours to choose: 403. */
 bool jsonapi_refuse_id(struct call *call, const struct request_document *document);
 
 /* A resource identifier: `type` and `id`, else 422. An integer id is replaced by its text in place. */
-bool jsonapi_read_linkage(struct call *call, struct json_object *linkage, const char *pointer,
+bool jsonapi_read_linkage(struct call *call, struct json_value *linkage, const char *pointer,
                           struct bytes *type, struct bytes *id);
 /* Is it one? A failure points into the part that is checked; who asked puts the way to it in front
  * (call_within), so that what is in order costs no pointers. */
-bool jsonapi_check_relationship(struct call *call, struct json_object *relationship);
+bool jsonapi_check_relationship(struct call *call, struct json_value *relationship);
 /* All of data's. */
 bool jsonapi_check_relationships(struct call *call, const struct request_document *document);
 /* The `user` relationship: a user the caller may act for. *user_id stays as it is when there is none. Regular

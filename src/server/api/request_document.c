@@ -1,6 +1,8 @@
 #include "jsonapi.h"
 #include <assert.h>
 
+enum { NAME_SHOWN_MAX = 64 };
+
 /* ---- the body as JSON ---- */
 
 static const char *warning_code(int kind)
@@ -28,12 +30,13 @@ static const char *place_in_batch(struct call *call, const struct json_problem *
                   : problem->detail;
 }
 
-static bool read_json(struct call *call, char *text, size_t len)
+static bool read_json(struct call *call, struct arena *arena, char *text, size_t len,
+                      struct json_value **root)
 {
     struct json_reading read, *reading = &read;
     bool lenient = !call->api->config.config->strict_json;
-    call->body = json_read(text, len, lenient, reading);
-    if (!call->body) {
+    *root = json_tree_read(arena, text, len, lenient, reading);
+    if (!*root) {
         enum json_error error = reading->problem.error;
         call_fail_code(call, error == JSON_RANGE ? API_JSON_RANGE : API_JSON, json_error_code(error), "",
                        place_in_batch(call, &reading->problem));
@@ -68,43 +71,43 @@ static bool check_content_type(struct call *call)
 
 /* ---- the body as a JSON:API document ---- */
 
-static bool is_one_of(const char *name, const char *const *names)
+static bool is_one_of(struct bytes name, const char *const *names)
 {
     for (; *names; names++)
-        if (strcmp(name, *names) == 0)
+        if (bytes_equal_text(name, *names))
             return true;
     return false;
 }
 
-static void warn_unknown(struct call *call, struct json_object *object, const char *const *known,
-                         const char *where)
+static int shown_len(struct bytes name)
 {
-    struct json_object_iterator i = json_object_iter_begin(object), end = json_object_iter_end(object);
-    for (; !json_object_iter_equal(&i, &end); json_object_iter_next(&i)) {
-        const char *name = json_object_iter_peek_name(&i);
-        if (!is_one_of(name, known) && name[0] != '@')
-            call_warn(call, "member_unknown", 0, 0, "%s has a member \"%.64s\", which was ignored", where,
-                      name);
-    }
+    return name.len < NAME_SHOWN_MAX ? (int)name.len : NAME_SHOWN_MAX;
 }
 
-static bool check_root(struct call *call, struct request_document *document)
+static void warn_unknown(struct call *call, const struct json_value *object, const char *const *known,
+                         const char *where)
+{
+    for (const struct json_value *member = object->first; member; member = member->next)
+        if (!is_one_of(member->name, known) && !bytes_starts(member->name, "@"))
+            call_warn(call, "member_unknown", 0, 0, "%s has a member \"%.*s\", which was ignored", where,
+                      shown_len(member->name), member->name.data);
+}
+
+static bool check_root(struct call *call, struct json_value *root, struct request_document *document)
 {
     static const char *const known[] = {"data", "included", "meta", "links", "jsonapi", NULL};
-    struct json_object *root = call->body, *unused;
-    if (!json_object_is_type(root, json_type_object))
+    if (!json_is(root, JSON_OBJECT))
         return call_fail(call, API_DOCUMENT_INVALID, SOURCE_POINTER, "", "The document must be an object.");
     document->root = root;
-    document->data = json_get_object(root, "data");
-    if (json_object_object_get_ex(root, "errors", &unused) &&
-        json_object_object_get_ex(root, "data", &unused))
+    document->data = json_member_of_kind(root, "data", JSON_OBJECT);
+    if (json_member(root, "errors") && json_member(root, "data"))
         return call_fail(call, API_DOCUMENT_INVALID, SOURCE_POINTER, "/errors",
                          "A document has data or errors, not both.");
     if (document->data) {
         warn_unknown(call, root, known, "the document");
         return true;
     }
-    if (json_object_object_get_ex(root, "data", &unused))
+    if (json_member(root, "data"))
         return call_fail(call, API_DOCUMENT_INVALID, SOURCE_POINTER, "/data",
                          "data must be one resource object.");
     return call_fail(call, API_DOCUMENT_INVALID, SOURCE_POINTER, "", "The document has no data.");
@@ -112,36 +115,35 @@ static bool check_root(struct call *call, struct request_document *document)
 
 static bool check_type(struct call *call, const struct request_document *document, const char *type)
 {
-    struct json_object *value;
     struct bytes given;
-    if (!json_object_object_get_ex(document->data, "type", &value))
+    if (!json_member(document->data, "type"))
         return call_fail(call, API_DOCUMENT_INVALID, SOURCE_POINTER, "/data",
                          "The resource has no type; here it is \"%s\".", type);
-    if (!json_get_text(document->data, "type", &given) || !bytes_equal_text(given, type))
+    if (!json_member_text(document->data, "type", &given) || !bytes_equal_text(given, type))
         return call_fail(call, API_TYPE_CONFLICT, SOURCE_POINTER, "/data/type", "The type here is \"%s\".",
                          type);
     return true;
 }
 
 /* An object that may be missing. */
-static bool get_part(struct call *call, struct json_object *data, const char *name, const char *pointer,
-                     struct json_object **part)
+static bool get_part(struct call *call, struct json_value *data, const char *name, const char *pointer,
+                     struct json_value **part)
 {
-    struct json_object *value;
-    *part = json_get_object(data, name);
-    if (*part || !json_object_object_get_ex(data, name, &value))
+    *part = json_member_of_kind(data, name, JSON_OBJECT);
+    if (*part || !json_member(data, name))
         return true;
     return call_fail(call, API_DOCUMENT_INVALID, SOURCE_POINTER, pointer, "%s must be an object.", name);
 }
 
-static bool read_document(struct call *call, const char *type, struct request_document *document)
+static bool read_document(struct call *call, struct json_value *root, const char *type,
+                          struct request_document *document)
 {
     static const char *const known[] = {"type",          "id",    "lid",  "attributes",
                                         "relationships", "links", "meta", NULL};
     *document = (struct request_document){0};
-    if (!check_root(call, document) || !check_type(call, document, type))
+    if (!check_root(call, root, document) || !check_type(call, document, type))
         return false;
-    struct json_object *data = document->data;
+    struct json_value *data = document->data;
     if (!get_part(call, data, "attributes", "/data/attributes", &document->attributes) ||
         !get_part(call, data, "relationships", "/data/relationships", &document->relationships))
         return false;
@@ -153,24 +155,29 @@ static bool read_document(struct call *call, const char *type, struct request_do
 
 bool jsonapi_read(struct call *call, const char *type, struct request_document *document)
 {
-    return check_content_type(call) && read_json(call, call->request->body, call->request->body_len) &&
-           read_document(call, type, document);
+    struct listener_request *request = call->request;
+    struct json_value *root;
+    return check_content_type(call) &&
+           read_json(call, &request->arena, request->body, request->body_len, &root) &&
+           read_document(call, root, type, document);
 }
 
-bool jsonapi_read_line(struct call *call, struct bytes text, const char *type,
+bool jsonapi_read_line(struct call *call, struct arena *arena, struct bytes text, const char *type,
                        struct request_document *document)
 {
+    struct json_value *root;
     assert(call->line > 0 && text.data[text.len] == '\0');
-    return read_json(call, (char *)text.data, text.len) && read_document(call, type, document);
+    return read_json(call, arena, (char *)text.data, text.len, &root) &&
+           read_document(call, root, type, document);
 }
 
 /* ---- attributes ---- */
 
 static const struct jsonapi_attribute *find_row(const struct jsonapi_attribute *rows, int row_count,
-                                                const char *name)
+                                                struct bytes name)
 {
     for (int i = 0; i < row_count; i++)
-        if (strcmp(rows[i].name, name) == 0)
+        if (bytes_equal_text(name, rows[i].name))
             return &rows[i];
     return NULL;
 }
@@ -180,22 +187,19 @@ bool jsonapi_read_attributes(struct call *call, const struct request_document *d
 {
     if (!document->attributes)
         return true;
-    struct json_object_iterator i = json_object_iter_begin(document->attributes),
-                                end = json_object_iter_end(document->attributes);
-    for (; !json_object_iter_equal(&i, &end); json_object_iter_next(&i)) {
-        const char *name = json_object_iter_peek_name(&i);
-        const struct jsonapi_attribute *row = find_row(rows, row_count, name);
+    for (struct json_value *value = document->attributes->first; value; value = value->next) {
+        const struct jsonapi_attribute *row = find_row(rows, row_count, value->name);
         if (row && row->read) {
-            if (!row->read(call, target, json_object_iter_peek_value(&i), row->pointer))
+            if (!row->read(call, target, value, row->pointer))
                 return false;
             continue;
         }
-        const char *pointer = call_pointer(call, "/data/attributes", name);
+        const char *pointer = call_pointer(call, "/data/attributes", value->name);
         if (row)
             return call_fail(call, API_ATTRIBUTE_READ_ONLY, SOURCE_POINTER, pointer,
                              "%s is written by the server only.", row->name);
         return call_fail(call, API_ATTRIBUTE_UNKNOWN, SOURCE_POINTER, pointer,
-                         "There is no attribute \"%.64s\" here.", name);
+                         "There is no attribute \"%.*s\" here.", shown_len(value->name), value->name.data);
     }
     return true;
 }
@@ -208,51 +212,45 @@ static bool has_control_bytes(struct bytes text)
     return false;
 }
 
-bool jsonapi_read_text(struct call *call, struct json_object *value, const char *pointer, size_t len_max,
+bool jsonapi_read_text(struct call *call, struct json_value *value, const char *pointer, size_t len_max,
                        struct bytes *text)
 {
     *text = (struct bytes){0};
-    if (!value)
+    if (json_is(value, JSON_NULL))
         return true;
-    if (json_object_is_type(value, json_type_string))
-        *text = bytes_make(json_object_get_string(value), (size_t)json_object_get_string_len(value));
+    if (json_is(value, JSON_STRING))
+        *text = value->text;
     if (text->data && text->len <= len_max && !has_control_bytes(*text))
         return true;
     return call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, pointer,
                      "This must be a text of at most %zu bytes without control bytes, or null.", len_max);
 }
 
-bool jsonapi_read_bool(struct call *call, struct json_object *value, const char *pointer, bool *flag)
+bool jsonapi_read_bool(struct call *call, struct json_value *value, const char *pointer, bool *flag)
 {
-    if (!json_object_is_type(value, json_type_boolean))
-        return call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, pointer, "This must be true or false.");
-    *flag = json_object_get_boolean(value);
-    return true;
+    *flag = json_is(value, JSON_TRUE);
+    return *flag || json_is(value, JSON_FALSE) ||
+           call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, pointer, "This must be true or false.");
 }
 
 /* ---- ids and linkage ---- */
 
-bool jsonapi_id(struct call *call, struct json_object *value, struct bytes *id)
+bool jsonapi_id(const struct json_value *value, struct bytes *id)
 {
-    if (json_object_is_type(value, json_type_int)) {
-        const char *digits = arena_printf(&call->request->arena, "%s", json_object_to_json_string(value));
-        *id = bytes_of(digits);
-        return digits != NULL;
-    }
-    if (!json_object_is_type(value, json_type_string))
+    if (!json_is(value, JSON_INTEGER) && !json_is(value, JSON_STRING))
         return false;
-    *id = bytes_make(json_object_get_string(value), (size_t)json_object_get_string_len(value));
+    *id = bytes_equal_text(value->text, "-0") ? bytes_of("0") : value->text;
     return true;
 }
 
 bool jsonapi_check_id(struct call *call, const struct request_document *document, int64_t id)
 {
-    struct json_object *value;
+    const struct json_value *value = json_member(document->data, "id");
     struct bytes given;
     int64_t number;
-    if (!json_object_object_get_ex(document->data, "id", &value))
+    if (!value)
         return true;
-    if (jsonapi_id(call, value, &given) && bytes_to_int64(given, &number) && number == id)
+    if (jsonapi_id(value, &given) && bytes_to_int64(given, &number) && number == id)
         return true;
     return call_fail(call, API_ID_CONFLICT, SOURCE_POINTER, "/data/id",
                      "This resource's id is \"%lld\". The id may also be left out.", (long long)id);
@@ -260,80 +258,74 @@ bool jsonapi_check_id(struct call *call, const struct request_document *document
 
 bool jsonapi_refuse_id(struct call *call, const struct request_document *document)
 {
-    struct json_object *value;
-    if (!json_object_object_get_ex(document->data, "id", &value))
+    if (!json_member(document->data, "id"))
         return true;
     return call_fail(call, API_ID_NOT_ACCEPTED, SOURCE_POINTER, "/data/id",
                      "The server chooses the id of a new resource: leave it out.");
 }
 
-bool jsonapi_read_linkage(struct call *call, struct json_object *linkage, const char *pointer,
+bool jsonapi_read_linkage(struct call *call, struct json_value *linkage, const char *pointer,
                           struct bytes *type, struct bytes *id)
 {
-    struct json_object *value = NULL;
-    if (!json_object_is_type(linkage, json_type_object))
+    struct json_value *value = json_member(linkage, "id");
+    if (!json_is(linkage, JSON_OBJECT))
         return call_fail(call, API_RELATIONSHIP_INVALID, SOURCE_POINTER, pointer,
                          "A resource is named by an object with type and id.");
-    if (!json_get_text(linkage, "type", type) || !model_type_valid(*type))
+    if (!json_member_text(linkage, "type", type) || !model_type_valid(*type))
         return call_fail(call, API_RELATIONSHIP_INVALID, SOURCE_POINTER, pointer,
                          "A resource needs a type of 1 to %d letters, digits, '_', '.' or '-'.",
                          MODEL_TYPE_LEN_MAX);
-    bool found = json_object_object_get_ex(linkage, "id", &value) && jsonapi_id(call, value, id);
-    if (!found || !model_id_valid(*id))
+    if (!jsonapi_id(value, id) || !model_id_valid(*id))
         return call_fail(
             call, API_RELATIONSHIP_INVALID, SOURCE_POINTER, pointer,
             "A resource needs an id: a text of 1 to %d bytes without control bytes, or an integer.",
             MODEL_ID_LEN_MAX);
-    if (json_object_is_type(value, json_type_int))
-        json_object_object_add(linkage, "id", json_object_new_string_len(id->data, (int)id->len));
+    if (json_is(value, JSON_INTEGER))
+        json_become_string(value, *id);
     return true;
 }
 
 /* Linkage of any relationship: null, one, or a list. Only `type` and `id` of each are checked. */
-static bool check_linkage(struct call *call, struct json_object *linkage)
+static bool check_linkage(struct call *call, struct json_value *linkage)
 {
     struct bytes type, id;
-    if (!json_object_is_type(linkage, json_type_array))
-        return !linkage || jsonapi_read_linkage(call, linkage, "", &type, &id);
-    for (size_t i = 0; i < json_object_array_length(linkage); i++)
-        if (!jsonapi_read_linkage(call, json_object_array_get_idx(linkage, i), "", &type, &id))
+    if (!json_is(linkage, JSON_ARRAY))
+        return json_is(linkage, JSON_NULL) || jsonapi_read_linkage(call, linkage, "", &type, &id);
+    for (struct json_value *one = linkage->first; one; one = one->next)
+        if (!jsonapi_read_linkage(call, one, "", &type, &id))
             return false;
     return true;
 }
 
-bool jsonapi_check_relationship(struct call *call, struct json_object *relationship)
+bool jsonapi_check_relationship(struct call *call, struct json_value *relationship)
 {
-    struct json_object *linkage;
-    if (!json_object_is_type(relationship, json_type_object))
+    if (!json_is(relationship, JSON_OBJECT))
         return call_fail(call, API_RELATIONSHIP_INVALID, SOURCE_POINTER, "",
                          "A relationship is an object with data, links or meta.");
-    return !json_object_object_get_ex(relationship, "data", &linkage) || check_linkage(call, linkage) ||
-           call_within(call, "", "data");
+    struct json_value *linkage = json_member(relationship, "data");
+    return !linkage || check_linkage(call, linkage) || call_within(call, "", bytes_of("data"));
 }
 
 bool jsonapi_check_relationships(struct call *call, const struct request_document *document)
 {
     if (!document->relationships)
         return true;
-    struct json_object_iterator i = json_object_iter_begin(document->relationships),
-                                end = json_object_iter_end(document->relationships);
-    for (; !json_object_iter_equal(&i, &end); json_object_iter_next(&i))
-        if (!jsonapi_check_relationship(call, json_object_iter_peek_value(&i)))
-            return call_within(call, "/data/relationships", json_object_iter_peek_name(&i));
+    for (struct json_value *one = document->relationships->first; one; one = one->next)
+        if (!jsonapi_check_relationship(call, one))
+            return call_within(call, "/data/relationships", one->name);
     return true;
 }
 
 bool jsonapi_read_user(struct call *call, const struct request_document *document, int64_t *user_id)
 {
     static const char at[] = "/data/relationships/user";
-    struct json_object *relationship, *linkage;
+    const struct json_value *relationship = json_member(document->relationships, "user");
+    struct json_value *linkage = json_member(relationship, "data");
     struct bytes type = {0}, id = {0};
     int64_t named;
-    if (!document->relationships ||
-        !json_object_object_get_ex(document->relationships, "user", &relationship))
+    if (!relationship)
         return true;
-    if (!json_object_is_type(relationship, json_type_object) ||
-        !json_object_object_get_ex(relationship, "data", &linkage))
+    if (!linkage)
         return call_fail(call, API_RELATIONSHIP_INVALID, SOURCE_POINTER, at, "The relationship has no data.");
     if (!jsonapi_read_linkage(call, linkage, "/data/relationships/user/data", &type, &id))
         return false;

@@ -199,7 +199,7 @@ static bool start_change(struct call *call)
     return read_user(call, change_read_user);
 }
 
-static bool read_algorithm(struct call *call, void *target, struct json_object *value, const char *pointer)
+static bool read_algorithm(struct call *call, void *target, struct json_value *value, const char *pointer)
 {
     struct secret_edit *edit = target;
     struct bytes text;
@@ -211,11 +211,11 @@ static bool read_algorithm(struct call *call, void *target, struct json_object *
                      "algorithm is \"v1\" (HMAC-SHA256) or \"v1a\" (Ed25519).");
 }
 
-static bool read_overlap(struct call *call, void *target, struct json_object *value, const char *pointer)
+static bool read_overlap(struct call *call, void *target, struct json_value *value, const char *pointer)
 {
     struct secret_edit *edit = target;
-    edit->overlap_s = json_object_is_type(value, json_type_int) ? json_object_get_int64(value) : -1;
-    return (edit->overlap_s >= 0 && edit->overlap_s <= OVERLAP_S_MAX) ||
+    return (json_integer(value, &edit->overlap_s) && edit->overlap_s >= 0 &&
+            edit->overlap_s <= OVERLAP_S_MAX) ||
            call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, pointer,
                      "overlap_s is how many seconds the secrets before this one go on signing, 0 to %d.",
                      OVERLAP_S_MAX);

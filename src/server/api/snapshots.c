@@ -16,7 +16,8 @@ struct snapshot {
     struct page page;
     int64_t owner_id;
     struct bytes type, id;
-    struct bytes if_match; /* data NULL: none */
+    struct bytes if_match;         /* data NULL: none */
+    const struct json_value *data; /* of the change */
     int tries;
 };
 
@@ -55,16 +56,20 @@ static void put_link(struct text *out, struct call *call, const struct resource 
 static void put_resource(struct text *out, struct call *call, const struct resource *resource)
 {
     struct json_reading reading;
+    struct arena tree;
     size_t begin = out->len;
-    struct json_object *json = json_read((char *)resource->json.data, resource->json.len, false, &reading);
+    arena_init(&tree, CALL_SCRATCH_LEN_MAX);
+    /* Strict reading changes nothing. */
+    const struct json_value *json =
+        json_tree_read(&tree, (char *)resource->json.data, resource->json.len, false, &reading);
     text_put(out, resource->json);
-    if (json && !json_object_object_get_ex(json, "links", NULL)) {
+    if (json && !json_member(json, "links")) {
         out->len -= 1; /* the brace */
         text_putc(out, ',');
         put_link(out, call, resource);
         text_putc(out, '}');
     }
-    json_object_put(json);
+    arena_fini(&tree);
     jsonapi_trim(call, out, begin, false);
 }
 
@@ -185,12 +190,12 @@ static bool check_master(struct call *call)
 /* The body is about the path's resource; its `user` relationship, if it has one, says whose that is. */
 static bool read_change(struct call *call, struct snapshot *snapshot, struct request_document *document)
 {
-    struct json_object *value;
     struct bytes id;
     if (!jsonapi_read(call, call_printf(call, "%.*s", BYTES_ARG(snapshot->type)), document))
         return false;
-    if (json_object_object_get_ex(document->data, "id", &value) &&
-        (!jsonapi_id(call, value, &id) || !bytes_equal(id, snapshot->id)))
+    snapshot->data = document->data;
+    const struct json_value *value = json_member(document->data, "id");
+    if (value && (!jsonapi_id(value, &id) || !bytes_equal(id, snapshot->id)))
         return call_fail(call, API_ID_CONFLICT, SOURCE_POINTER, "/data/id",
                          "The id is not that of the path. It may also be left out.");
     snapshot->if_match = listener_header(call->request, "If-Match", NULL);
@@ -199,11 +204,10 @@ static bool read_change(struct call *call, struct snapshot *snapshot, struct req
 }
 
 /* The resource object as it will be kept. */
-static struct bytes render(struct call *call, struct json_object *resource)
+static struct bytes render(struct call *call, const struct json_value *resource)
 {
     static const char *const members[] = {"attributes", "relationships", "links", "meta"};
     const struct snapshot *snapshot = call->state;
-    struct json_object *value;
     struct text out;
     text_init(&out, &call->scratch, CALL_ANSWER_LEN_MAX);
     text_puts(&out, "{\"type\":");
@@ -211,10 +215,11 @@ static struct bytes render(struct call *call, struct json_object *resource)
     text_puts(&out, ",\"id\":");
     text_put_json(&out, snapshot->id);
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
-        if (!json_object_object_get_ex(resource, members[i], &value))
+        const struct json_value *value = json_member(resource, members[i]);
+        if (!value)
             continue;
         text_printf(&out, ",\"%s\":", members[i]);
-        json_put(&out, value);
+        json_tree_put(&out, value);
     }
     text_putc(&out, '}');
     return out.overflow ? (struct bytes){0} : text_bytes(&out);
@@ -296,8 +301,8 @@ static bool put_read(struct call *call)
     if (!check_read(call, &resource))
         return false;
     assert(resource); /* no absent one is what an If-Match wants */
-    struct json_object *data = json_get_object(call->body, "data");
-    return submit(call, render(call, data), resource->version, put_written);
+    const struct snapshot *snapshot = call->state;
+    return submit(call, render(call, snapshot->data), resource->version, put_written);
 }
 
 bool snapshots_put(struct call *call)
@@ -312,17 +317,19 @@ bool snapshots_put(struct call *call)
 }
 
 /* Members that are given replace those of the same name; others stay. */
-static void merge(struct json_object *resource, struct json_object *change, const char *part)
+static bool merge(struct arena *arena, struct json_value *resource, const struct json_value *change,
+                  const char *part)
 {
-    struct json_object *into = json_get_object(resource, part), *from = json_get_object(change, part);
-    if (!from)
-        return;
-    if (!into)
-        json_object_object_add(resource, part, into = json_object_new_object());
-    struct json_object_iterator i = json_object_iter_begin(from), end = json_object_iter_end(from);
-    for (; !json_object_iter_equal(&i, &end); json_object_iter_next(&i))
-        json_object_object_add(into, json_object_iter_peek_name(&i),
-                               json_object_get(json_object_iter_peek_value(&i)));
+    struct json_value *into = json_member_of_kind(resource, part, JSON_OBJECT);
+    const struct json_value *from = json_member_of_kind(change, part, JSON_OBJECT);
+    bool done = true;
+    if (from && !into) {
+        into = json_add_object(arena, resource, part);
+        done = into != NULL;
+    }
+    for (const struct json_value *member = from ? from->first : NULL; member && done; member = member->next)
+        done = json_set_member(arena, into, member);
+    return done;
 }
 
 static bool update_written(struct call *call)
@@ -338,15 +345,14 @@ static bool update_read(struct call *call)
         return false;
     if (!resource)
         return call_not_found(call, "resource");
-    struct json_object *change = json_get_object(call->body, "data");
-    struct json_object *merged = json_read((char *)resource->json.data, resource->json.len, false, &reading);
-    if (!merged)
+    const struct json_value *change = ((struct snapshot *)call->state)->data;
+    struct arena *arena = &call->scratch;
+    struct json_value *merged =
+        json_tree_read(arena, (char *)resource->json.data, resource->json.len, false, &reading);
+    if (!merged || !merge(arena, merged, change, "attributes") ||
+        !merge(arena, merged, change, "relationships"))
         return call_too_large(call);
-    merge(merged, change, "attributes");
-    merge(merged, change, "relationships");
-    struct bytes json = render(call, merged);
-    json_object_put(merged);
-    return submit(call, json, resource->version, update_written);
+    return submit(call, render(call, merged), resource->version, update_written);
 }
 
 bool snapshots_update(struct call *call)

@@ -123,39 +123,39 @@ bool tls_identities_show(struct call *call)
 
 /* ---- reading what is put ---- */
 
-static bool read_pem(struct call *call, struct json_object *value, const char *pointer, size_t len_max,
+static bool read_pem(struct call *call, struct json_value *value, const char *pointer, size_t len_max,
                      struct bytes *text)
 {
     *text = (struct bytes){0};
-    if (!value)
+    if (json_is(value, JSON_NULL))
         return true;
-    if (!json_object_is_type(value, json_type_string))
+    if (!json_is(value, JSON_STRING))
         return call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, pointer,
                          "This must be PEM in a string, or null.");
-    *text = bytes_make(json_object_get_string(value), (size_t)json_object_get_string_len(value));
+    *text = value->text;
     return text->len <= len_max || call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, pointer,
                                              "This has at most %zu bytes.", len_max);
 }
 
-static bool read_certificate(struct call *call, void *target, struct json_object *value, const char *pointer)
+static bool read_certificate(struct call *call, void *target, struct json_value *value, const char *pointer)
 {
     struct identity_edit *edit = target;
     return read_pem(call, value, pointer, IDENTITY_CERTIFICATE_LEN_MAX, &edit->source.certificate);
 }
 
-static bool read_key(struct call *call, void *target, struct json_object *value, const char *pointer)
+static bool read_key(struct call *call, void *target, struct json_value *value, const char *pointer)
 {
     struct identity_edit *edit = target;
     return read_pem(call, value, pointer, IDENTITY_KEY_LEN_MAX, &edit->source.private_key);
 }
 
-static bool read_ca(struct call *call, void *target, struct json_object *value, const char *pointer)
+static bool read_ca(struct call *call, void *target, struct json_value *value, const char *pointer)
 {
     struct identity_edit *edit = target;
     return read_pem(call, value, pointer, IDENTITY_CA_LEN_MAX, &edit->source.ca);
 }
 
-static bool read_server_name(struct call *call, void *target, struct json_object *value, const char *pointer)
+static bool read_server_name(struct call *call, void *target, struct json_value *value, const char *pointer)
 {
     struct identity_edit *edit = target;
     return jsonapi_read_text(call, value, pointer, URL_HOST_LEN_MAX, &edit->source.server_name);
@@ -181,8 +181,8 @@ static bool fail_identity(struct call *call, const struct request_document *docu
                                         [IDENTITY_CA] = "ca",
                                         [IDENTITY_SERVER_NAME] = "server_name"};
     const char *name = names[identity_error_part(error)], *pointer = document->attributes_at;
-    if (name && json_object_object_get_ex(document->attributes, name, NULL))
-        pointer = call_pointer(call, pointer, name);
+    if (name && json_member(document->attributes, name))
+        pointer = call_pointer(call, pointer, bytes_of(name));
     return call_fail_code(call, API_ATTRIBUTE_INVALID, identity_error_code(error), pointer,
                           identity_error_sentence(error));
 }
@@ -215,7 +215,7 @@ static bool understand(struct call *call, const struct request_document *documen
     struct identity *identity = identity_open(&edit->source, &error);
     if (identity)
         error = identity_check_dates(identity, now_ms);
-    identities_wipe(&edit->source); /* in the body's JSON; the identity has it */
+    identities_wipe(&edit->source); /* as it was read; the identity has it */
     bool sealed = false;
     if (error == IDENTITY_ERROR_OK) {
         identity_describe(identity, &edit->description);
@@ -225,6 +225,7 @@ static bool understand(struct call *call, const struct request_document *documen
         fail_identity(call, document, error);
     }
     identity_close(identity);
+    explicit_bzero(call->request->body, call->request->body_len); /* and as it came */
     return sealed;
 }
 
@@ -286,7 +287,7 @@ bool tls_identities_put(struct call *call)
     if (!edit || !jsonapi_read(call, "tls_identities", &document) ||
         !jsonapi_check_id(call, &document, edit->user_id))
         return false;
-    if (document.relationships && json_object_object_length(document.relationships))
+    if (document.relationships && document.relationships->count)
         return call_fail(call, API_RELATIONSHIP_UNKNOWN, SOURCE_POINTER, "/data/relationships",
                          "Whose TLS identity it is, is in the path.");
     return jsonapi_read_attributes(call, &document, identity_attributes,

@@ -28,14 +28,14 @@ struct user_edit {
     char *location;
 };
 
-static bool read_name(struct call *call, void *target, struct json_object *value, const char *pointer)
+static bool read_name(struct call *call, void *target, struct json_value *value, const char *pointer)
 {
     struct user_edit *edit = target;
     edit->changes |= CHANGE_NAME;
     return jsonapi_read_text(call, value, pointer, NAME_LEN_MAX, &edit->user.name);
 }
 
-static bool read_email(struct call *call, void *target, struct json_object *value, const char *pointer)
+static bool read_email(struct call *call, void *target, struct json_value *value, const char *pointer)
 {
     struct user_edit *edit = target;
     edit->changes |= CHANGE_EMAIL;
@@ -47,19 +47,19 @@ static bool read_email(struct call *call, void *target, struct json_object *valu
 }
 
 /* The parser's and the guard's codes; what the name resolves to is judged when it is dialled. */
-static bool read_webhook_url(struct call *call, void *target, struct json_object *value, const char *pointer)
+static bool read_webhook_url(struct call *call, void *target, struct json_value *value, const char *pointer)
 {
     struct user_edit *edit = target;
     struct bytes *text = &edit->user.webhook_url;
     struct url url;
     edit->changes |= CHANGE_URL;
     *text = (struct bytes){0};
-    if (!value)
+    if (json_is(value, JSON_NULL))
         return true;
-    if (!json_object_is_type(value, json_type_string))
+    if (!json_is(value, JSON_STRING))
         return call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, pointer,
                          "This must be a URL, or null.");
-    *text = bytes_make(json_object_get_string(value), (size_t)json_object_get_string_len(value));
+    *text = value->text;
     enum url_error error = url_parse(*text, &url);
     if (error != URL_OK)
         return call_fail_code(call, API_URL, url_error_code(error), pointer, url_error_sentence(error));
@@ -68,7 +68,7 @@ static bool read_webhook_url(struct call *call, void *target, struct json_object
                                                       guard_verdict_sentence(verdict));
 }
 
-static bool read_success(struct call *call, void *target, struct json_object *value, const char *pointer)
+static bool read_success(struct call *call, void *target, struct json_value *value, const char *pointer)
 {
     struct user_edit *edit = target;
     struct bytes text;
@@ -81,28 +81,28 @@ static bool read_success(struct call *call, void *target, struct json_object *va
                      "success is \"200\", or \"2xx\" when every such status acknowledges.");
 }
 
-static bool read_receives(struct call *call, void *target, struct json_object *value, const char *pointer)
+static bool read_receives(struct call *call, void *target, struct json_value *value, const char *pointer)
 {
     struct user_edit *edit = target;
     edit->changes |= CHANGE_RECEIVES;
     return jsonapi_read_bool(call, value, pointer, &edit->user.receives_users_events);
 }
 
-static bool read_disable(struct call *call, void *target, struct json_object *value, const char *pointer)
+static bool read_disable(struct call *call, void *target, struct json_value *value, const char *pointer)
 {
     struct user_edit *edit = target;
     edit->changes |= CHANGE_DISABLE;
     return jsonapi_read_bool(call, value, pointer, &edit->user.disable_on_410);
 }
 
-static bool read_paused(struct call *call, void *target, struct json_object *value, const char *pointer)
+static bool read_paused(struct call *call, void *target, struct json_value *value, const char *pointer)
 {
     struct user_edit *edit = target;
     edit->changes |= CHANGE_PAUSED;
     return jsonapi_read_bool(call, value, pointer, &edit->user.paused);
 }
 
-static bool read_role(struct call *call, void *target, struct json_object *value, const char *pointer)
+static bool read_role(struct call *call, void *target, struct json_value *value, const char *pointer)
 {
     struct user_edit *edit = target;
     struct bytes text;
@@ -357,7 +357,7 @@ bool users_update(struct call *call)
         return false;
     if (!jsonapi_check_id(call, &document, edit->id))
         return false;
-    if (document.relationships && json_object_object_length(document.relationships))
+    if (document.relationships && document.relationships->count)
         return call_fail(call, API_RELATIONSHIP_UNKNOWN, SOURCE_POINTER, "/data/relationships",
                          "A user's relationships cannot be changed.");
     edit->if_match = listener_header(call->request, "If-Match", NULL);
@@ -412,7 +412,7 @@ bool users_create(struct call *call)
     struct user_edit *edit = new_edit(call);
     if (!edit || !jsonapi_read(call, "users", &document) || !jsonapi_refuse_id(call, &document))
         return false;
-    if (document.relationships && json_object_object_length(document.relationships))
+    if (document.relationships && document.relationships->count)
         return call_fail(call, API_RELATIONSHIP_UNKNOWN, SOURCE_POINTER, "/data/relationships",
                          "A new user's Master is who creates it.");
     if (!jsonapi_read_attributes(call, &document, new_user_attributes, USER_ATTRIBUTE_COUNT, edit))

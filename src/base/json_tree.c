@@ -1,0 +1,230 @@
+#include "json_builder.h"
+#include <assert.h>
+
+/* ---- building ---- */
+
+void json_builder_name(struct json_builder *builder, struct bytes name, bool plain)
+{
+    builder->name = name;
+    builder->name_plain = plain;
+}
+
+static struct json_value *add(struct json_builder *builder, enum json_kind kind)
+{
+    struct json_value *parent = builder->depth ? builder->open[builder->depth - 1] : NULL;
+    struct json_value *value = arena_zero(builder->arena, sizeof *value);
+    if (!value) {
+        builder->full = true;
+        return NULL;
+    }
+    value->kind = kind;
+    if (!parent) {
+        builder->root = value;
+        return value;
+    }
+    if (parent->kind == JSON_OBJECT) {
+        value->name = builder->name;
+        value->name_plain = builder->name_plain;
+    }
+    if (parent->last)
+        parent->last->next = value;
+    else
+        parent->first = value;
+    parent->last = value;
+    parent->count++;
+    return value;
+}
+
+void json_builder_value(struct json_builder *builder, enum json_kind kind, struct bytes text, bool plain)
+{
+    struct json_value *value = builder->full ? NULL : add(builder, kind);
+    if (!value)
+        return;
+    value->text = text;
+    value->text_plain = plain;
+}
+
+void json_builder_open(struct json_builder *builder, enum json_kind kind)
+{
+    struct json_value *value = builder->full ? NULL : add(builder, kind);
+    if (value)
+        builder->open[builder->depth++] = value;
+}
+
+void json_builder_close(struct json_builder *builder)
+{
+    if (!builder->full)
+        builder->depth--;
+}
+
+struct json_value *json_tree_read(struct arena *arena, char *text, size_t len, bool lenient,
+                                  struct json_reading *reading)
+{
+    struct json_builder builder;
+    builder.arena = arena;
+    builder.root = NULL;
+    builder.depth = 0;
+    builder.full = false;
+    if (json_scan(text, len, lenient, reading, &builder))
+        return NULL;
+    if (!builder.full)
+        return builder.root;
+    reading->problem =
+        (struct json_problem){JSON_MEMBERS, 1, 1, "the text needs more memory than one may use"};
+    return NULL;
+}
+
+/* ---- looking ---- */
+
+bool json_is(const struct json_value *value, enum json_kind kind)
+{
+    return value && value->kind == kind;
+}
+
+struct json_value *json_member(const struct json_value *object, const char *name)
+{
+    if (!json_is(object, JSON_OBJECT))
+        return NULL;
+    size_t len = strlen(name);
+    for (struct json_value *member = object->first; member; member = member->next)
+        if (member->name.len == len && memcmp(member->name.data, name, len) == 0)
+            return member;
+    return NULL;
+}
+
+struct json_value *json_member_of_kind(const struct json_value *object, const char *name, enum json_kind kind)
+{
+    struct json_value *member = json_member(object, name);
+    return json_is(member, kind) ? member : NULL;
+}
+
+bool json_member_text(const struct json_value *object, const char *name, struct bytes *text)
+{
+    const struct json_value *member = json_member_of_kind(object, name, JSON_STRING);
+    if (member)
+        *text = member->text;
+    return member != NULL;
+}
+
+bool json_integer(const struct json_value *value, int64_t *number)
+{
+    if (!json_is(value, JSON_INTEGER))
+        return false;
+    bool negative = value->text.data[0] == '-';
+    int64_t size;
+    if (!bytes_to_int64(bytes_make(value->text.data + negative, value->text.len - negative), &size))
+        return false;
+    *number = negative ? -size : size;
+    return true;
+}
+
+/* ---- changing ---- */
+
+void json_become_string(struct json_value *value, struct bytes text)
+{
+    value->kind = JSON_STRING;
+    value->text = text;
+    value->text_plain = false;
+}
+
+bool json_set_member(struct arena *arena, struct json_value *object, const struct json_value *member)
+{
+    assert(object->kind == JSON_OBJECT);
+    for (struct json_value *old = object->first; old; old = old->next) {
+        if (!bytes_equal(old->name, member->name))
+            continue;
+        struct json_value *next = old->next;
+        *old = *member;
+        old->next = next;
+        return true;
+    }
+    struct json_value *copy = arena_alloc(arena, sizeof *copy);
+    if (!copy)
+        return false;
+    *copy = *member;
+    copy->next = NULL;
+    if (object->last)
+        object->last->next = copy;
+    else
+        object->first = copy;
+    object->last = copy;
+    object->count++;
+    return true;
+}
+
+struct json_value *json_add_object(struct arena *arena, struct json_value *object, const char *name)
+{
+    struct json_value made = {.kind = JSON_OBJECT, .name = bytes_of(name)};
+    return json_set_member(arena, object, &made) ? json_member(object, name) : NULL;
+}
+
+void json_keep_members(struct json_value *object, bool (*keep)(void *ctx, struct bytes name), void *ctx)
+{
+    struct json_value **place = &object->first;
+    object->last = NULL;
+    while (*place) {
+        struct json_value *member = *place;
+        if (keep(ctx, member->name)) {
+            object->last = member;
+            place = &member->next;
+        } else {
+            *place = member->next;
+            object->count--;
+        }
+    }
+}
+
+/* ---- writing ---- */
+
+static void put_string(struct text *out, struct bytes text, bool plain)
+{
+    if (!plain) {
+        text_put_json(out, text);
+        return;
+    }
+    text_putc(out, '"');
+    text_put(out, text);
+    text_putc(out, '"');
+}
+
+static void put_members(struct text *out, const struct json_value *value)
+{
+    bool object = value->kind == JSON_OBJECT;
+    text_putc(out, object ? '{' : '[');
+    for (const struct json_value *member = value->first; member; member = member->next) {
+        if (member != value->first)
+            text_putc(out, ',');
+        if (object) {
+            put_string(out, member->name, member->name_plain);
+            text_putc(out, ':');
+        }
+        json_tree_put(out, member);
+    }
+    text_putc(out, object ? '}' : ']');
+}
+
+void json_tree_put(struct text *out, const struct json_value *value)
+{
+    switch (value->kind) {
+    case JSON_NULL:
+        text_puts(out, "null");
+        break;
+    case JSON_FALSE:
+        text_puts(out, "false");
+        break;
+    case JSON_TRUE:
+        text_puts(out, "true");
+        break;
+    case JSON_INTEGER:
+    case JSON_DECIMAL:
+        text_put(out, value->text);
+        break;
+    case JSON_STRING:
+        put_string(out, value->text, value->text_plain);
+        break;
+    case JSON_ARRAY:
+    case JSON_OBJECT:
+        put_members(out, value);
+        break;
+    }
+}
