@@ -70,6 +70,19 @@ bool bytes_to_int64(struct bytes a, int64_t *value)
     return true;
 }
 
+struct bytes bytes_from_int64(int64_t value, char out[BYTES_INT64_LEN_MAX])
+{
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    size_t at = BYTES_INT64_LEN_MAX;
+    do {
+        out[--at] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (value < 0)
+        out[--at] = '-';
+    return bytes_make(out + at, BYTES_INT64_LEN_MAX - at);
+}
+
 size_t bytes_utf8_length(struct bytes a)
 {
     const unsigned char *s = (const unsigned char *)a.data;

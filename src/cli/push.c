@@ -246,7 +246,7 @@ static void add_header(struct sender_request *request, const char *name, const c
 
 void push_send(struct push *push, const struct push_event *event, struct push_outcome *outcome)
 {
-    struct sender_request request = {.pool_key = 1, .url = push->url, .body = event->body};
+    struct sender_request request = {.pool_key = 1, .url = &push->url, .body = event->body};
     struct waiting waiting = {.outcome = outcome};
     char signatures[PUSH_SIGNATURES_LEN], timestamp[24];
     int64_t at_s = clock_wall_ms(&push->clock) / 1000;

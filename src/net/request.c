@@ -11,7 +11,7 @@ enum { FIXED_LEN = sizeof "POST " + sizeof line_end + sizeof agent + sizeof acce
 size_t request_head_len_max(const struct sender_request *request, struct bytes user_agent)
 {
     size_t len =
-        FIXED_LEN + LENGTH_LEN_MAX + request->url.target.len + request->url.authority.len + user_agent.len;
+        FIXED_LEN + LENGTH_LEN_MAX + request->url->target.len + request->url->authority.len + user_agent.len;
     assert(request->header_count >= 0 && request->header_count <= SENDER_HEADERS_MAX);
     for (int i = 0; i < request->header_count; i++)
         len += request->headers[i].name.len + request->headers[i].value.len + sizeof ": \r\n";
@@ -25,35 +25,30 @@ static char *put(char *out, const char *data, size_t len)
     return out + len;
 }
 
-static char *put_number(char *out, size_t number)
+static char *put_bytes(char *out, struct bytes piece)
 {
-    char digits[20];
-    size_t at = sizeof digits;
-    do {
-        digits[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    return put(out, digits + at, sizeof digits - at);
+    return put(out, piece.data, piece.len);
 }
 
 size_t request_head_write(char *out, const struct sender_request *request, struct bytes user_agent)
 {
+    char digits[BYTES_INT64_LEN_MAX];
     char *at = put(out, "POST ", 5);
 
-    at = put(at, request->url.target.data, request->url.target.len);
+    at = put_bytes(at, request->url->target);
     at = put(at, line_end, sizeof line_end - 1);
-    at = put(at, request->url.authority.data, request->url.authority.len);
+    at = put_bytes(at, request->url->authority);
     at = put(at, agent, sizeof agent - 1);
-    at = put(at, user_agent.data, user_agent.len);
+    at = put_bytes(at, user_agent);
     at = put(at, accepts, sizeof accepts - 1);
     for (int i = 0; i < request->header_count; i++) {
-        at = put(at, request->headers[i].name.data, request->headers[i].name.len);
+        at = put_bytes(at, request->headers[i].name);
         at = put(at, ": ", 2);
-        at = put(at, request->headers[i].value.data, request->headers[i].value.len);
+        at = put_bytes(at, request->headers[i].value);
         at = put(at, "\r\n", 2);
     }
     at = put(at, "Content-Length: ", 16);
-    at = put_number(at, request->body.len);
+    at = put_bytes(at, bytes_from_int64((int64_t)request->body.len, digits));
     at = put(at, "\r\n\r\n", 4);
     return (size_t)(at - out);
 }

@@ -158,6 +158,14 @@ static void status_line_byte(struct response *r, char c)
         r->state = STATE_REASON;
 }
 
+static size_t status_line_run(struct response *r, struct bytes piece)
+{
+    size_t n = 0;
+    while (n < piece.len && r->state == STATE_STATUS_LINE && r->stage == RESPONSE_HEAD)
+        status_line_byte(r, piece.data[n++]);
+    return n;
+}
+
 static enum field field_of(struct bytes name)
 {
     switch (name.len) {
@@ -386,8 +394,7 @@ static size_t head_run(struct response *r, struct bytes piece)
     case STATE_VALUE:
         return value_run(r, piece);
     case STATE_STATUS_LINE:
-        status_line_byte(r, piece.data[0]);
-        return 1;
+        return status_line_run(r, piece);
     case STATE_FIELD_START:
         field_start_byte(r, piece.data[0]);
         return 1;

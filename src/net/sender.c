@@ -429,7 +429,7 @@ static void attempt_prepare(struct attempt *a, const struct sender_request *requ
     a->written = a->read_ended = a->surplus = false;
     a->response = response_init(a->response);
     a->identity = request->identity ? identity_hold(request->identity) : NULL;
-    peer_init(&a->peer, request->pool_key, &request->url, a->identity);
+    peer_init(&a->peer, request->pool_key, request->url, a->identity);
 }
 
 void sender_start(struct sender *sender, const struct sender_request *request, uint32_t tag,

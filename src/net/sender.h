@@ -53,11 +53,11 @@ struct sender_header {
 };
 enum { SENDER_HEADERS_MAX = 16 };
 
-/* All views must live until the result is given. */
+/* The body must live until the result is given, all else until sender_start returns. */
 struct sender_request {
     int64_t pool_key; /* the endpoint's id: connections are shared only under one key and one authority */
     struct identity *identity; /* NULL: nobody in particular. The attempt holds it */
-    struct url url;
+    const struct url *url;
     struct sender_header
         headers[SENDER_HEADERS_MAX]; /* written as given; Host, User-Agent, Accept, Accept-Encoding,
                                         Content-Length, Connection are the sender's own */

@@ -3,6 +3,7 @@
 #include "identities.h"
 #include "memory.h"
 #include "signers.h"
+#include "targets.h"
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -17,7 +18,6 @@ enum {
 struct engine_slot {
     struct store_work box;
     struct queue_job record;
-    struct sender_request request;
     struct attempt attempt; /* the history line, filled when the attempt ends */
     char address[64];       /* what attempt.address looks at */
     enum record_result recorded;
@@ -43,6 +43,7 @@ struct engine {
     struct sender *sender;
     struct signers *signers;
     struct identities *identities;
+    struct targets *targets;
     struct engine_inbox inbox;
     struct engine_stats stats;
     uv_loop_t loop;
@@ -200,64 +201,71 @@ static void engine_on_sent(void *ctx, uint32_t tag, const struct sender_result *
                                                     .retry_after_ms = result->retry_after_ms}});
 }
 
-static void engine_add_header(struct sender_request *request, const char *name, struct bytes value)
+static void engine_add_header(struct sender_request *request, struct bytes name, struct bytes value)
 {
     assert(request->header_count < SENDER_HEADERS_MAX);
-    request->headers[request->header_count++] = (struct sender_header){bytes_of(name), value};
+    request->headers[request->header_count++] = (struct sender_header){name, value};
 }
+
+/* What the views of a request's headers look at; the sender is done with them when sender_start returns. */
+struct engine_signature {
+    char id[BYTES_INT64_LEN_MAX], timestamp[BYTES_INT64_LEN_MAX], value[SIGNERS_VALUE_LEN_MAX];
+};
 
 /* The second signature: its three headers come together or not at all. Made for each attempt, as it says
  * when. */
-static void engine_add_signature(struct engine *engine, struct engine_slot *slot)
+static void engine_add_signature(struct engine *engine, const struct engine_slot *slot,
+                                 struct engine_signature *signature, struct sender_request *request)
 {
-    char value[SIGNERS_VALUE_LEN_MAX];
-    struct arena *memory = &slot->box.memory;
-    const char *id = arena_printf(memory, "%lld", (long long)slot->box.event_id);
-    const char *timestamp = arena_printf(memory, "%lld", (long long)(slot->attempt.started_at_ms / 1000));
-    size_t len = id && timestamp ? signers_sign(engine->signers, &slot->box, bytes_of(id),
-                                                slot->attempt.started_at_ms, value)
-                                 : 0;
-    struct bytes signature = arena_copy(memory, bytes_make(value, len));
-    if (len == 0 || !signature.data)
+    int64_t at_ms = slot->attempt.started_at_ms;
+    struct bytes id = bytes_from_int64(slot->box.event_id, signature->id);
+    size_t len = signers_sign(engine->signers, &slot->box, id, at_ms, signature->value);
+    if (len == 0)
         return;
-    engine_add_header(&slot->request, "webhook-id", bytes_of(id));
-    engine_add_header(&slot->request, "webhook-timestamp", bytes_of(timestamp));
-    engine_add_header(&slot->request, "webhook-signature", signature);
+    engine_add_header(request, bytes_of("webhook-id"), id);
+    engine_add_header(request, bytes_of("webhook-timestamp"),
+                      bytes_from_int64(at_ms / 1000, signature->timestamp));
+    engine_add_header(request, bytes_of("webhook-signature"), bytes_make(signature->value, len));
+}
+
+/* The attempt is over before anything went out. */
+static void engine_refuse(struct engine *engine, uint32_t number, enum failure failure)
+{
+    engine_feed(engine, &(struct input){.kind = INPUT_OUTCOME,
+                                        .slot = number,
+                                        .outcome = {.failure = failure, .retry_after_ms = -1}});
 }
 
 static void engine_send(struct engine *engine, uint32_t number)
 {
     struct engine_slot *slot = &engine->slots[number];
-    struct sender_request *request = &slot->request;
+    struct engine_signature signature;
+    struct sender_request request; /* its headers are filled from the front: not worth clearing */
 
     slot->attempt = (struct attempt){.delivery_id = slot->box.delivery_id,
                                      .lease = slot->box.lease,
                                      .started_at_ms = clock_wall_ms(&engine->config.clock)};
     /* The settings may have become stricter since the URL was stored. */
-    if (url_parse(slot->box.url, &request->url) != URL_OK ||
-        guard_url(&engine->guard, &request->url) != GUARD_ALLOWED) {
-        engine_feed(engine,
-                    &(struct input){.kind = INPUT_OUTCOME,
-                                    .slot = number,
-                                    .outcome = {.failure = FAILURE_BLOCKED_URL, .retry_after_ms = -1}});
+    request.url = targets_find(engine->targets, &engine->guard, &slot->box);
+    if (!request.url) {
+        engine_refuse(engine, number, FAILURE_BLOCKED_URL);
         return;
     }
-    if (!identities_find(engine->identities, &slot->box, &request->identity)) {
+    if (!identities_find(engine->identities, &slot->box, &request.identity)) {
         slot->attempt.started_at_ms = 0; /* no line of history: it may be held up for long */
-        engine_feed(engine, &(struct input){.kind = INPUT_OUTCOME,
-                                            .slot = number,
-                                            .outcome = {.failure = FAILURE_SEALED, .retry_after_ms = -1}});
+        engine_refuse(engine, number, FAILURE_SEALED);
         return;
     }
-    request->pool_key = slot->box.endpoint_id;
-    request->header_count = 0;
-    request->body = bytes_make(slot->box.document, slot->box.document_len);
-    engine_add_header(request, "Content-Type", bytes_of("application/json"));
+    request.pool_key = slot->box.endpoint_id;
+    request.header_count = 0;
+    request.body = bytes_make(slot->box.document, slot->box.document_len);
+    engine_add_header(&request, bytes_of("Content-Type"), bytes_of("application/json"));
     if (slot->box.auth_digest[0]) {
-        engine_add_header(request, "WEBHOOK-AUTH", bytes_make(slot->box.auth_digest, DIGEST_HEX_LEN));
+        engine_add_header(&request, bytes_of("WEBHOOK-AUTH"),
+                          bytes_make(slot->box.auth_digest, DIGEST_HEX_LEN));
     }
-    engine_add_signature(engine, slot);
-    sender_start(engine->sender, request, number, engine_on_sent, engine);
+    engine_add_signature(engine, slot, &signature, &request);
+    sender_start(engine->sender, &request, number, engine_on_sent, engine);
 }
 
 static void engine_count(struct engine *engine, enum decision_kind kind)
@@ -406,6 +414,7 @@ static void engine_refresh_locals(uv_timer_t *timer)
     if (uv_interface_addresses(&addresses, &count) != 0) {
         return; /* the last known ones stay denied */
     }
+    targets_forget(engine->targets);
     engine->guard = engine->config.guard;
     for (int i = 0; i < count; i++) {
         if (!guard_add_local(&engine->guard, (const struct sockaddr *)&addresses[i].address)) {
@@ -470,6 +479,7 @@ struct engine *engine_open(const struct engine_config *config)
     engine_open_slots(engine);
     engine->signers = signers_open(config->vault, config->log);
     engine->identities = identities_open(config->vault, config->log);
+    engine->targets = targets_open();
     engine_open_loop(engine);
     struct sender_config sender = {.loop = &engine->loop,
                                    .clock = config->clock,
@@ -530,6 +540,7 @@ void engine_free(struct engine *engine)
     uv_loop_close(&engine->loop);
     signers_close(engine->signers);
     identities_close(engine->identities);
+    targets_close(engine->targets);
     for (uint32_t i = 0; i < engine->config.dispatch.slots; i++) {
         arena_fini(&engine->slots[i].box.memory);
     }

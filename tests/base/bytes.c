@@ -99,6 +99,23 @@ static bool is_utf8_by_definition(const unsigned char *s, size_t len)
     return code >= smallest[tail] && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
 }
 
+static void integers_as_text(void **state)
+{
+    static const struct {
+        int64_t value;
+        const char *text;
+    } table[] = {{0, "0"},
+                 {7, "7"},
+                 {10, "10"},
+                 {-1, "-1"},
+                 {1234567890123456789, "1234567890123456789"},
+                 {INT64_MAX, "9223372036854775807"},
+                 {INT64_MIN, "-9223372036854775808"}};
+    char out[BYTES_INT64_LEN_MAX];
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        assert_true(bytes_equal_text(bytes_from_int64(table[i].value, out), table[i].text));
+}
+
 static void utf8_exhaustively_to_three_bytes(void **state)
 {
     for (uint32_t i = 0; i < 1u << 24; i++) {
@@ -133,11 +150,9 @@ static void utf8_of_four_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equality),
-        cmocka_unit_test(secrets),
-        cmocka_unit_test(trimming),
-        cmocka_unit_test(integers),
-        cmocka_unit_test(utf8_exhaustively_to_three_bytes),
+        cmocka_unit_test(equality),           cmocka_unit_test(secrets),
+        cmocka_unit_test(trimming),           cmocka_unit_test(integers),
+        cmocka_unit_test(integers_as_text),   cmocka_unit_test(utf8_exhaustively_to_three_bytes),
         cmocka_unit_test(utf8_of_four_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
