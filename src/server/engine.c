@@ -6,7 +6,10 @@
 #include "targets.h"
 #include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 enum {
     BOX_LEN_MAX = MODEL_BODY_LEN_MAX * 2 + MODEL_SIGNING_LEN_MAX + MODEL_IDENTITY_LEN_MAX +
@@ -29,7 +32,8 @@ struct engine_slot {
 struct engine_inbox {
     pthread_mutex_t lock;
     struct engine_slot *filled, *returned, *recorded;
-    bool drain, abort, closed;
+    bool drain, abort;
+    bool awake; /* the loop is going to look, or has been told to */
     int64_t drain_ms;
     struct engine_stats published;
 };
@@ -45,10 +49,13 @@ struct engine {
     struct identities *identities;
     struct targets *targets;
     struct engine_inbox inbox;
+    atomic_int recording; /* outcomes that the queue has */
     struct engine_stats stats;
     uv_loop_t loop;
-    uv_async_t wake;
+    int wake_fd; /* an eventfd. Not uv_async: its loop spins while another thread is still telling it */
+    uv_poll_t wake;
     uv_prepare_t pump;
+    uv_check_t awake;
     uv_timer_t timer, drain_timer, locals_timer;
     pthread_t thread;
     bool thread_started, joined, draining;
@@ -62,11 +69,14 @@ static void engine_list_push(struct engine_slot **list, struct engine_slot *slot
 
 /* ---- coming in, from any thread ---- */
 
-/* Under the inbox's lock: the handle is not closed before the one who wakes has let go of it. */
-static void engine_wake_locked(struct engine *engine)
+/* Unlocks; and tells the loop, unless that can wait or the loop is going to look anyway. */
+static void engine_inbox_post(struct engine *engine, bool urgent)
 {
-    if (!engine->inbox.closed) {
-        uv_async_send(&engine->wake);
+    bool tell = urgent && !engine->inbox.awake;
+    engine->inbox.awake = engine->inbox.awake || tell;
+    pthread_mutex_unlock(&engine->inbox.lock);
+    if (tell) {
+        eventfd_write(engine->wake_fd, 1);
     }
 }
 
@@ -77,8 +87,7 @@ void engine_work(struct engine *engine, struct store_work **boxes, int count)
         struct engine_slot *slot = &engine->slots[boxes[i]->slot];
         engine_list_push(boxes[i]->filled ? &engine->inbox.filled : &engine->inbox.returned, slot);
     }
-    engine_wake_locked(engine);
-    pthread_mutex_unlock(&engine->inbox.lock);
+    engine_inbox_post(engine, true);
 }
 
 static enum record_result engine_record_result(const struct queue_job *job, enum store_status status)
@@ -89,7 +98,8 @@ static enum record_result engine_record_result(const struct queue_job *job, enum
     return job->op.result == STORE_DONE ? RECORD_DONE : RECORD_FENCED;
 }
 
-/* On the writer thread. */
+/* On the writer thread, once an outcome: the loop is told of the last one, or of the work that comes with
+ * them. As outcomes are submitted by the loop alone, right after it has looked, none is left lying. */
 static void engine_on_recorded(struct queue_job *job, enum store_status status)
 {
     struct engine_slot *slot = job->ctx;
@@ -98,23 +108,17 @@ static void engine_on_recorded(struct queue_job *job, enum store_status status)
     slot->recorded = engine_record_result(job, status);
     pthread_mutex_lock(&engine->inbox.lock);
     engine_list_push(&engine->inbox.recorded, slot);
-    engine_wake_locked(engine);
-    pthread_mutex_unlock(&engine->inbox.lock);
+    engine_inbox_post(engine, atomic_fetch_sub(&engine->recording, 1) == 1);
 }
 
 /* ---- the loop's side ---- */
-
-static void engine_feed(struct engine *engine, const struct input *input)
-{
-    dispatch_feed(engine->dispatch, clock_mono_ms(&engine->config.clock), input);
-}
 
 static uint32_t engine_slot_number(const struct engine *engine, const struct engine_slot *slot)
 {
     return (uint32_t)(slot - engine->slots);
 }
 
-static void engine_feed_filled(struct engine *engine, const struct engine_slot *slot)
+static void engine_feed_filled(struct engine *engine, int64_t now_ms, const struct engine_slot *slot)
 {
     const struct store_work *box = &slot->box;
     struct input input = {
@@ -128,7 +132,7 @@ static void engine_feed_filled(struct engine *engine, const struct engine_slot *
                  .age_ms = box->age_ms,
                  .success_2xx = box->success_2xx},
     };
-    engine_feed(engine, &input);
+    dispatch_feed(engine->dispatch, now_ms, &input);
 }
 
 static void engine_on_drain_timer(uv_timer_t *timer)
@@ -137,7 +141,7 @@ static void engine_on_drain_timer(uv_timer_t *timer)
     sender_abort(engine->sender);
 }
 
-static void engine_take_inbox(struct engine *engine)
+static void engine_take_inbox(struct engine *engine, int64_t now_ms)
 {
     pthread_mutex_lock(&engine->inbox.lock);
     struct engine_slot *filled = engine->inbox.filled, *returned = engine->inbox.returned;
@@ -145,28 +149,29 @@ static void engine_take_inbox(struct engine *engine)
     engine->inbox.filled = engine->inbox.returned = engine->inbox.recorded = NULL;
     bool drain = engine->inbox.drain && !engine->draining, abort_now = engine->inbox.abort;
     int64_t drain_ms = engine->inbox.drain_ms;
-    engine->inbox.abort = false;
+    engine->inbox.abort = engine->inbox.awake = false;
     pthread_mutex_unlock(&engine->inbox.lock);
 
     for (struct engine_slot *slot = recorded, *next; slot; slot = next) {
         next = slot->next;
-        engine_feed(engine, &(struct input){.kind = INPUT_RECORDED,
-                                            .slot = engine_slot_number(engine, slot),
-                                            .recorded = slot->recorded});
+        dispatch_feed(engine->dispatch, now_ms,
+                      &(struct input){.kind = INPUT_RECORDED,
+                                      .slot = engine_slot_number(engine, slot),
+                                      .recorded = slot->recorded});
     }
     for (struct engine_slot *slot = returned, *next; slot; slot = next) {
         next = slot->next;
-        engine_feed(engine,
-                    &(struct input){.kind = INPUT_RETURNED, .slot = engine_slot_number(engine, slot)});
+        dispatch_feed(engine->dispatch, now_ms,
+                      &(struct input){.kind = INPUT_RETURNED, .slot = engine_slot_number(engine, slot)});
     }
     for (struct engine_slot *slot = filled, *next; slot; slot = next) {
         next = slot->next;
-        engine_feed_filled(engine, slot);
+        engine_feed_filled(engine, now_ms, slot);
     }
     if (drain) {
         engine->draining = true;
         uv_timer_start(&engine->drain_timer, engine_on_drain_timer, (uint64_t)drain_ms, 0);
-        engine_feed(engine, &(struct input){.kind = INPUT_DRAIN});
+        dispatch_feed(engine->dispatch, now_ms, &(struct input){.kind = INPUT_DRAIN});
     }
     if (abort_now) {
         sender_abort(engine->sender);
@@ -193,12 +198,13 @@ static void engine_on_sent(void *ctx, uint32_t tag, const struct sender_result *
     if (!slot->attempt.response.data) {
         slot->attempt.response.len = 0; /* the box is full: the answer's text is a comfort, not a promise */
     }
-    engine_feed(engine, &(struct input){.kind = INPUT_OUTCOME,
-                                        .slot = tag,
-                                        .duration_ms = result->duration_ms,
-                                        .outcome = {.failure = result->failure,
-                                                    .status = result->status,
-                                                    .retry_after_ms = result->retry_after_ms}});
+    dispatch_feed(engine->dispatch, clock_mono_ms(&engine->config.clock),
+                  &(struct input){.kind = INPUT_OUTCOME,
+                                  .slot = tag,
+                                  .duration_ms = result->duration_ms,
+                                  .outcome = {.failure = result->failure,
+                                              .status = result->status,
+                                              .retry_after_ms = result->retry_after_ms}});
 }
 
 static void engine_add_header(struct sender_request *request, struct bytes name, struct bytes value)
@@ -231,9 +237,10 @@ static void engine_add_signature(struct engine *engine, const struct engine_slot
 /* The attempt is over before anything went out. */
 static void engine_refuse(struct engine *engine, uint32_t number, enum failure failure)
 {
-    engine_feed(engine, &(struct input){.kind = INPUT_OUTCOME,
-                                        .slot = number,
-                                        .outcome = {.failure = failure, .retry_after_ms = -1}});
+    dispatch_feed(engine->dispatch, clock_mono_ms(&engine->config.clock),
+                  &(struct input){.kind = INPUT_OUTCOME,
+                                  .slot = number,
+                                  .outcome = {.failure = failure, .retry_after_ms = -1}});
 }
 
 static void engine_send(struct engine *engine, uint32_t number)
@@ -311,6 +318,7 @@ static void engine_record(struct engine *engine, const struct effect *effect)
     job->done = engine_on_recorded;
     job->ctx = slot;
     engine_count(engine, effect->decision.kind);
+    atomic_fetch_add(&engine->recording, 1);
     bool taken = queue_submit(engine->config.queue, job);
     assert(taken && "outcomes are never refused");
     (void)taken;
@@ -352,14 +360,12 @@ static void engine_sleep(struct engine *engine)
 
 static void engine_close_handles(struct engine *engine)
 {
-    pthread_mutex_lock(&engine->inbox.lock);
-    engine->inbox.closed = true;
-    pthread_mutex_unlock(&engine->inbox.lock);
     if (engine->sender) {
         sender_close(engine->sender);
     }
     uv_close((uv_handle_t *)&engine->wake, NULL);
     uv_close((uv_handle_t *)&engine->pump, NULL);
+    uv_close((uv_handle_t *)&engine->awake, NULL);
     uv_close((uv_handle_t *)&engine->timer, NULL);
     uv_close((uv_handle_t *)&engine->drain_timer, NULL);
     uv_close((uv_handle_t *)&engine->locals_timer, NULL);
@@ -371,9 +377,10 @@ static void engine_on_pump(uv_prepare_t *prepare)
     struct engine *engine = prepare->data;
     struct effect effect;
     int offered = 0;
+    int64_t now_ms = clock_mono_ms(&engine->config.clock); /* once a turn */
 
-    engine_take_inbox(engine);
-    while (dispatch_next(engine->dispatch, clock_mono_ms(&engine->config.clock), &effect)) {
+    engine_take_inbox(engine, now_ms);
+    while (dispatch_next(engine->dispatch, now_ms, &effect)) {
         switch (effect.kind) {
         case EFFECT_OFFER:
             engine->slots[effect.slot].box.filled = false; /* from the last time */
@@ -399,9 +406,22 @@ static void engine_on_pump(uv_prepare_t *prepare)
     }
 }
 
-static void engine_on_wake(uv_async_t *async)
+static void engine_on_wake(uv_poll_t *poll, int status, int events)
 {
-    (void)async; /* the pump looks into the inbox */
+    struct engine *engine = poll->data;
+    eventfd_t ignored;
+    (void)status;
+    (void)events;
+    eventfd_read(engine->wake_fd, &ignored); /* the pump looks into the inbox */
+}
+
+/* The loop has slept, and the pump runs before it does so again. */
+static void engine_on_awake(uv_check_t *check)
+{
+    struct engine *engine = check->data;
+    pthread_mutex_lock(&engine->inbox.lock);
+    engine->inbox.awake = true;
+    pthread_mutex_unlock(&engine->inbox.lock);
 }
 
 /* G5: our own interfaces may change while we run. */
@@ -444,15 +464,20 @@ static void *engine_run(void *ctx)
 
 static void engine_open_loop(struct engine *engine)
 {
-    int failed = uv_loop_init(&engine->loop) || uv_async_init(&engine->loop, &engine->wake, engine_on_wake) ||
-                 uv_prepare_init(&engine->loop, &engine->pump) ||
-                 uv_timer_init(&engine->loop, &engine->timer) ||
-                 uv_timer_init(&engine->loop, &engine->drain_timer) ||
-                 uv_timer_init(&engine->loop, &engine->locals_timer);
+    engine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int failed =
+        engine->wake_fd < 0 || uv_loop_init(&engine->loop) ||
+        uv_poll_init(&engine->loop, &engine->wake, engine->wake_fd) ||
+        uv_prepare_init(&engine->loop, &engine->pump) || uv_check_init(&engine->loop, &engine->awake) ||
+        uv_timer_init(&engine->loop, &engine->timer) || uv_timer_init(&engine->loop, &engine->drain_timer) ||
+        uv_timer_init(&engine->loop, &engine->locals_timer);
     assert(!failed && "a fresh loop takes its first handles");
     (void)failed;
-    engine->wake.data = engine->pump.data = engine->drain_timer.data = engine->locals_timer.data = engine;
+    engine->wake.data = engine->awake.data = engine->pump.data = engine->drain_timer.data =
+        engine->locals_timer.data = engine;
+    uv_poll_start(&engine->wake, UV_READABLE, engine_on_wake);
     uv_prepare_start(&engine->pump, engine_on_pump);
+    uv_check_start(&engine->awake, engine_on_awake);
     engine_refresh_locals(&engine->locals_timer);
     uv_timer_start(&engine->locals_timer, engine_refresh_locals, LOCALS_REFRESH_MS, LOCALS_REFRESH_MS);
 }
@@ -510,8 +535,7 @@ void engine_drain(struct engine *engine, int64_t drain_ms)
     pthread_mutex_lock(&engine->inbox.lock);
     engine->inbox.drain = true;
     engine->inbox.drain_ms = drain_ms;
-    engine_wake_locked(engine);
-    pthread_mutex_unlock(&engine->inbox.lock);
+    engine_inbox_post(engine, true);
     pthread_join(engine->thread, NULL);
     engine->joined = true;
 }
@@ -520,8 +544,7 @@ void engine_abort(struct engine *engine)
 {
     pthread_mutex_lock(&engine->inbox.lock);
     engine->inbox.abort = true;
-    engine_wake_locked(engine);
-    pthread_mutex_unlock(&engine->inbox.lock);
+    engine_inbox_post(engine, true);
 }
 
 void engine_free(struct engine *engine)
@@ -538,6 +561,7 @@ void engine_free(struct engine *engine)
         sender_free(engine->sender);
     }
     uv_loop_close(&engine->loop);
+    close(engine->wake_fd);
     signers_close(engine->signers);
     identities_close(engine->identities);
     targets_close(engine->targets);

@@ -20,8 +20,8 @@ struct engine_config {
     const char *ca_file, *dns_servers;
     const struct sources *sources; /* copied; NULL: any */
     struct clock clock;
-    struct queue *queue;       /* must outlive the engine */
-    const struct vault *vault; /* so must this */
+    struct queue *queue;       /* used until engine_drain has returned */
+    const struct vault *vault; /* must outlive the engine */
     struct log *log;
 };
 
@@ -34,6 +34,7 @@ void engine_work(struct engine *engine, struct store_work **boxes, int count);
 void engine_drain(struct engine *engine, int64_t drain_ms);
 /* A second SIGTERM: ends attempts under way at once. Any thread. */
 void engine_abort(struct engine *engine);
+/* After the queue is closed: the last of its completions may still be telling the loop. */
 void engine_free(struct engine *engine);
 
 struct engine_stats {
