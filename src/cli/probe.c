@@ -63,9 +63,7 @@ struct probe *probe_open(const char *ca_file, const char *dns_servers)
     probe->log = log_open(STDERR_FILENO, LOG_LEVEL_ERROR, false, probe->clock);
     uv_loop_init(&probe->loop);
     deadlines_init(&probe->deadlines, &probe->loop);
-    probe->resolver =
-        resolver_open(&probe->loop, dns_servers, limits.dns_ms,
-                      deadlines_queue(&probe->deadlines, RESOLVER_SECOND_MS, resolver_second_passed));
+    probe->resolver = resolver_open(&probe->loop, dns_servers, limits.dns_ms, &probe->deadlines);
     probe->tls_limit = deadlines_queue(&probe->deadlines, limits.tls_ms, on_tls_passed);
     probe->world = (struct connection_world){.loop = &probe->loop, .allow = allow_every};
     probe->world.tls = tls_open(ca_file, probe->log);
@@ -146,6 +144,7 @@ enum failure probe_resolve(struct probe *probe, const struct url *url, struct ad
     probe->done = false;
     probe->addresses = addresses;
     probe->question = (struct resolver_question){.answered = on_answered};
+    uv_update_time(&probe->loop);
     resolver_ask(probe->resolver, url->host, &probe->question);
     return wait_for(probe);
 }

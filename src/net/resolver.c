@@ -1,6 +1,7 @@
 #include "resolver.h"
 #include "memory.h"
 #include "owner.h"
+#include "silence.h"
 #include "url.h"
 #include <ares.h>
 #include <assert.h>
@@ -39,6 +40,7 @@ struct name {
     struct lookup lookups[FAMILIES];
     struct resolver_question waiting; /* ring */
     struct deadline second;
+    int64_t begun_ms; /* its look-ups were */
     char host[URL_HOST_LEN_MAX + 1];
 };
 
@@ -54,12 +56,16 @@ struct resolver {
     ares_channel channel;
     uv_timer_t timer; /* c-ares' own time-outs, while anything is asked */
     struct watch *watches;
-    struct deadline_queue *second_limit;
+    struct deadline_queue *second_limit, *question_limit;
     int name_count, running;
     int inside; /* calls into c-ares that have not returned: it must not be destroyed under them */
     bool closing;
     struct name *oldest, *newest;
     struct name *buckets[BUCKETS];
+
+    struct silence silence;
+    int server_count;
+    int probes; /* what c-ares has not called back for, of former probes too */
 };
 
 /* ---- names ---- */
@@ -137,7 +143,7 @@ static struct name *name_of(struct resolver *resolver, const char *host)
     make_room(resolver);
     name = memory_zero(1, sizeof *name);
     name->resolver = resolver;
-    name->waiting.prev = name->waiting.next = &name->waiting;
+    questions_init(&name->waiting);
     assert(strlen(host) <= URL_HOST_LEN_MAX);
     memcpy(name->host, host, strlen(host) + 1);
     name->bucket_next = *bucket;
@@ -160,8 +166,8 @@ static enum failure failure_of(int status)
     case ARES_EBADNAME:
         return FAILURE_DNS_NOT_FOUND;
     case ARES_ETIMEOUT:
-        return FAILURE_DNS_TIMEOUT;
-    case ARES_ECONNREFUSED: /* nobody listens where the resolver should be, or no route leads there */
+    case ARES_ECONNREFUSED:         /* nobody listens where a server should be, or no route leads there */
+        return FAILURE_DNS_TIMEOUT; /* until judged */
     case ARES_ENOMEM:
         return FAILURE_LOCAL_OUTAGE;
     default:
@@ -195,22 +201,20 @@ static void collect(const struct name *name, struct addresses *addresses)
 
 static void answer_waiting(struct name *name)
 {
+    struct resolver *resolver = name->resolver; /* the name may be gone before the last one is answered */
     struct addresses addresses;
-    struct resolver_question ring = name->waiting;
+    struct resolver_question ring;
 
     collect(name, &addresses);
     enum failure failure = addresses.count > 0 ? FAILURE_NONE
                                                : failure_of_both(name->lookups[FAMILY_V4].failure,
                                                                  name->lookups[FAMILY_V6].failure);
-    if (ring.next == &name->waiting)
-        return;
-    /* Who asks anew from within `answered` waits for the next answer, not for this one. */
-    ring.next->prev = ring.prev->next = &ring;
-    name->waiting.prev = name->waiting.next = &name->waiting;
+    questions_take(&name->waiting, &ring);
     while (ring.next != &ring) {
-        struct resolver_question *question = ring.next;
-        resolver_drop(question);
-        question->answered(question, failure, &addresses);
+        if (failure == FAILURE_DNS_TIMEOUT)
+            silence_judge(&resolver->silence, ring.next);
+        else
+            question_answer(ring.next, failure, &addresses);
     }
 }
 
@@ -228,6 +232,12 @@ static void keep_answer(struct name *name)
     name->expires_ms = ttl_s > 0 ? now_ms(name->resolver) + ttl_s * (int64_t)1000 : 0;
 }
 
+static void query_done(struct resolver *resolver)
+{
+    if (--resolver->running == 0)
+        uv_timer_stop(&resolver->timer);
+}
+
 static void lookup_done(struct lookup *lookup, enum failure failure)
 {
     struct name *name = lookup->name;
@@ -235,8 +245,7 @@ static void lookup_done(struct lookup *lookup, enum failure failure)
 
     lookup->failure = failure;
     lookup->running = false;
-    if (--resolver->running == 0)
-        uv_timer_stop(&resolver->timer);
+    query_done(resolver);
     if (resolver->closing)
         return;
     if (name->lookups[FAMILY_V4].running || name->lookups[FAMILY_V6].running) {
@@ -249,10 +258,61 @@ static void lookup_done(struct lookup *lookup, enum failure failure)
     answer_waiting(name);
 }
 
-void resolver_second_passed(struct deadline *deadline)
+static void on_second_passed(struct deadline *deadline)
 {
     answer_waiting(OWNER_OF(deadline, struct name, second));
 }
+
+/* ---- whose silence? ---- */
+
+static void enter(struct resolver *resolver);
+static void leave(struct resolver *resolver);
+
+/* What c-ares hands on has come from a server of ours. */
+static void hear(struct resolver *resolver, const unsigned char *reply)
+{
+    if (reply && !resolver->closing)
+        silence_heard(&resolver->silence);
+}
+
+static void on_probe_answer(void *arg, int status, int timeouts, unsigned char *reply, int len)
+{
+    struct resolver *resolver = arg;
+
+    query_done(resolver);
+    resolver->probes--;
+    hear(resolver, reply);
+    if (resolver->probes == 0)
+        silence_unanswered(&resolver->silence);
+}
+
+/* The name servers of the root: no resolver has to look for them, and it says nothing of any receiver. The
+ * channel rotates: each server gets one first. */
+static void probe(struct silence *silence)
+{
+    struct resolver *resolver = OWNER_OF(silence, struct resolver, silence);
+
+    resolver->probes += resolver->server_count;
+    resolver->running += resolver->server_count;
+    enter(resolver);
+    for (int i = 0; i < resolver->server_count; i++)
+        ares_query(resolver->channel, ".", 1 /* IN */, 2 /* NS */, on_probe_answer, resolver);
+    leave(resolver);
+}
+
+static void on_question_passed(struct deadline *deadline)
+{
+    struct resolver_question *question = OWNER_OF(deadline, struct resolver_question, limit);
+    silence_judge(&question->resolver->silence, question);
+}
+
+void resolver_press(struct resolver_question *question)
+{
+    if (question->limit.next)
+        silence_judge(&question->resolver->silence, question);
+}
+
+/* ---- look-ups ---- */
 
 static void look_up(struct lookup *lookup);
 
@@ -283,6 +343,7 @@ static void on_answer_v4(void *arg, int status, int timeouts, unsigned char *rep
     struct ares_addrttl found[FAMILY_MAX];
     int count = FAMILY_MAX;
 
+    hear(lookup->name->resolver, reply);
     if (asked_again(lookup, status))
         return;
     if (status == ARES_SUCCESS)
@@ -300,6 +361,7 @@ static void on_answer_v6(void *arg, int status, int timeouts, unsigned char *rep
     struct ares_addr6ttl found[FAMILY_MAX];
     int count = FAMILY_MAX;
 
+    hear(lookup->name->resolver, reply);
     if (asked_again(lookup, status))
         return;
     if (status == ARES_SUCCESS)
@@ -334,6 +396,11 @@ static void destroy(struct resolver *resolver)
     }
 }
 
+static void enter(struct resolver *resolver)
+{
+    resolver->inside++;
+}
+
 static void leave(struct resolver *resolver)
 {
     if (--resolver->inside > 0)
@@ -346,7 +413,7 @@ static void leave(struct resolver *resolver)
 
 static void process(struct resolver *resolver, ares_socket_t readable, ares_socket_t writable)
 {
-    resolver->inside++;
+    enter(resolver);
     ares_process_fd(resolver->channel, readable, writable);
     leave(resolver);
 }
@@ -413,8 +480,20 @@ static void on_socket_state(void *ctx, ares_socket_t fd, int readable, int writa
     uv_poll_start(&watch->poll, (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0), on_poll);
 }
 
+static int count_servers(ares_channel channel)
+{
+    struct ares_addr_port_node *servers = NULL;
+    int count = 0;
+
+    if (ares_get_servers_ports(channel, &servers) == ARES_SUCCESS)
+        for (const struct ares_addr_port_node *server = servers; server; server = server->next)
+            count++;
+    ares_free_data(servers);
+    return count;
+}
+
 struct resolver *resolver_open(uv_loop_t *loop, const char *servers, int limit_ms,
-                               struct deadline_queue *second_limit)
+                               struct deadlines *deadlines)
 {
     struct resolver *resolver = memory_zero(1, sizeof *resolver);
     char lookups[] = "b";
@@ -428,7 +507,6 @@ struct resolver *resolver_open(uv_loop_t *loop, const char *servers, int limit_m
                ARES_OPT_ROTATE | ARES_OPT_SOCK_STATE_CB;
 
     resolver->loop = loop;
-    resolver->second_limit = second_limit;
     if (ares_init_options(&resolver->channel, &options, mask) != ARES_SUCCESS) {
         free(resolver);
         return NULL;
@@ -438,6 +516,10 @@ struct resolver *resolver_open(uv_loop_t *loop, const char *servers, int limit_m
         free(resolver);
         return NULL;
     }
+    resolver->server_count = count_servers(resolver->channel);
+    resolver->second_limit = deadlines_queue(deadlines, RESOLVER_SECOND_MS, on_second_passed);
+    resolver->question_limit = deadlines_queue(deadlines, limit_ms, on_question_passed);
+    silence_init(&resolver->silence, loop, deadlines, probe);
     uv_timer_init(loop, &resolver->timer);
     resolver->timer.data = resolver;
     return resolver;
@@ -446,6 +528,7 @@ struct resolver *resolver_open(uv_loop_t *loop, const char *servers, int limit_m
 void resolver_close(struct resolver *resolver)
 {
     resolver->closing = true;
+    silence_fini(&resolver->silence);
     uv_close((uv_handle_t *)&resolver->timer, NULL);
     if (resolver->inside == 0)
         destroy(resolver);
@@ -478,11 +561,12 @@ static void look_up_both(struct name *name)
     struct resolver *resolver = name->resolver;
 
     name->expires_ms = 0;
+    name->begun_ms = now_ms(resolver);
     for (int family = 0; family < FAMILIES; family++) {
         name->lookups[family] = (struct lookup){.name = name, .running = true};
         resolver->running++;
     }
-    resolver->inside++;
+    enter(resolver);
     look_up(&name->lookups[FAMILY_V6]);
     look_up(&name->lookups[FAMILY_V4]);
     leave(resolver);
@@ -504,18 +588,10 @@ void resolver_ask(struct resolver *resolver, const char *host, struct resolver_q
         question->answered(question, FAILURE_NONE, &addresses);
         return;
     }
-    question->prev = name->waiting.prev;
-    question->next = &name->waiting;
-    question->prev->next = question->next->prev = question;
+    question->resolver = resolver;
+    question->begun_ms = running ? name->begun_ms : now_ms(resolver);
+    questions_append(&name->waiting, question);
+    deadline_set(&question->limit, resolver->question_limit);
     if (!running)
         look_up_both(name);
-}
-
-void resolver_drop(struct resolver_question *question)
-{
-    if (!question->next)
-        return;
-    question->prev->next = question->next;
-    question->next->prev = question->prev;
-    question->prev = question->next = NULL;
 }

@@ -4,6 +4,9 @@
  * Answers are kept for their TTL, at most an hour; questions for the same name share one look-up. A and AAAA
  * are asked together; once one has addresses, the other is waited for a moment only. `localhost` and names
  * below it are the loopback addresses without asking (RFC 6761 section 6.3).
+ *
+ * A look-up that nobody answers in time ends in DNS_TIMEOUT, or in LOCAL_OUTAGE if it is our own servers that
+ * are silent: silence.h says how that is told.
  */
 #pragma once
 #include "deadline.h"
@@ -31,14 +34,19 @@ struct resolver_question {
     /* `addresses` is valid during the call only. */
     void (*answered)(struct resolver_question *question, enum failure failure,
                      const struct addresses *addresses);
+    struct resolver *resolver;
+    struct deadline limit; /* set until it is answered, or its verdict held */
+    int64_t begun_ms;      /* its look-up was */
 };
 
-/* `second_limit` lasts RESOLVER_SECOND_MS, its `passed` is resolver_second_passed. NULL: c-ares refuses. */
+/* Takes three queues of `deadlines`. NULL: c-ares refuses. */
 struct resolver *resolver_open(uv_loop_t *loop, const char *servers /* NULL: the system's */, int limit_ms,
-                               struct deadline_queue *second_limit);
-void resolver_second_passed(struct deadline *deadline);
-/* `answered` comes exactly once, perhaps before this returns, unless the question is dropped. */
+                               struct deadlines *deadlines);
+/* `answered` comes exactly once, perhaps before this returns, unless the question is dropped; at the latest
+ * after `limit_ms`, and SILENCE_PROBE_MS more for a verdict. A question starts as zeroes and `answered`. */
 void resolver_ask(struct resolver *resolver, const char *host, struct resolver_question *question);
+/* The asker's own time is up: as if the limit had passed, unless it has. May answer. */
+void resolver_press(struct resolver_question *question);
 void resolver_drop(struct resolver_question *question);
 /* Nobody may be waiting. Closes the handles; free after the loop has run. */
 void resolver_close(struct resolver *resolver);

@@ -26,9 +26,8 @@ enum stage {
     STAGE_COUNT
 };
 
-/* How the attempt ends when it is in a stage for too long. */
-static const enum failure stage_passed[STAGE_COUNT] = {[STAGE_RESOLVING] = FAILURE_DNS_TIMEOUT,
-                                                       [STAGE_CONNECTING] = FAILURE_CONNECT_TIMEOUT,
+/* How the attempt ends when it is in a stage for too long. (The resolver keeps a limit of its own.) */
+static const enum failure stage_passed[STAGE_COUNT] = {[STAGE_CONNECTING] = FAILURE_CONNECT_TIMEOUT,
                                                        [STAGE_SECURING] = FAILURE_TLS_TIMEOUT,
                                                        [STAGE_SENDING] = FAILURE_SEND_TIMEOUT,
                                                        [STAGE_WAITING] = FAILURE_HEADER_TIMEOUT};
@@ -56,6 +55,7 @@ struct attempt {
     char address[CONNECTION_ADDRESS_LEN_MAX]; /* empty: none was tried */
 
     bool starting; /* sender_start has not returned yet */
+    bool overdue;  /* its time is up, but it is not known yet whether that is our own resolver's fault */
     bool reused, mixed_answer;
     bool written;    /* the whole request has gone to the kernel */
     bool read_ended; /* nothing more will come */
@@ -95,8 +95,12 @@ static void attempt_resolve(struct attempt *a);
 
 static void attempt_enter(struct attempt *a, enum stage stage)
 {
+    struct deadline_queue *limit = a->sender->stage_limits[stage];
+
     a->stage = stage;
-    deadline_set(&a->stage_deadline, a->sender->stage_limits[stage]);
+    deadline_lift(&a->stage_deadline);
+    if (limit)
+        deadline_set(&a->stage_deadline, limit);
 }
 
 /* The acknowledgement rule. `cause` is why the attempt ends, NONE when the response ended by itself. */
@@ -185,6 +189,11 @@ static void on_stage_passed(struct deadline *deadline)
 static void on_whole_passed(struct deadline *deadline)
 {
     struct attempt *a = OWNER_OF(deadline, struct attempt, whole_deadline);
+    if (a->stage == STAGE_RESOLVING) { /* after a resend, most likely */
+        a->overdue = true;
+        resolver_press(&a->question);
+        return;
+    }
     attempt_finish(a, a->stage == STAGE_ENDING ? a->failure : FAILURE_TIMEOUT);
 }
 
@@ -355,6 +364,8 @@ static void on_resolved(struct resolver_question *question, enum failure failure
                         const struct addresses *addresses)
 {
     struct attempt *a = OWNER_OF(question, struct attempt, question);
+    if (a->overdue && failure != FAILURE_LOCAL_OUTAGE)
+        failure = FAILURE_TIMEOUT;
     if (failure == FAILURE_NONE)
         attempt_dial(a, addresses);
     else
@@ -425,7 +436,7 @@ static void attempt_prepare(struct attempt *a, const struct sender_request *requ
     a->body = request->body;
     a->failure = FAILURE_NONE;
     a->address[0] = '\0';
-    a->reused = a->mixed_answer = false;
+    a->reused = a->mixed_answer = a->overdue = false;
     a->written = a->read_ended = a->surplus = false;
     a->response = response_init(a->response);
     a->identity = request->identity ? identity_hold(request->identity) : NULL;
@@ -471,7 +482,6 @@ static void set_limits(struct sender *sender)
 {
     const struct sender_limits *l = &sender->config.limits;
 
-    sender->stage_limits[STAGE_RESOLVING] = limit(sender, l->dns_ms, on_stage_passed);
     sender->stage_limits[STAGE_CONNECTING] = limit(sender, l->connect_all_ms, on_stage_passed);
     sender->stage_limits[STAGE_SECURING] = limit(sender, l->tls_ms, on_stage_passed);
     sender->stage_limits[STAGE_SENDING] = limit(sender, l->send_ms, on_stage_passed);
@@ -498,8 +508,8 @@ struct sender *sender_open(const struct sender_config *config)
     sender->user_agent = bytes_of(config->user_agent);
     sender->under_way.prev = sender->under_way.next = &sender->under_way;
     deadlines_init(&sender->deadlines, config->loop);
-    sender->resolver = resolver_open(config->loop, config->dns_servers, config->limits.dns_ms,
-                                     limit(sender, RESOLVER_SECOND_MS, resolver_second_passed));
+    sender->resolver =
+        resolver_open(config->loop, config->dns_servers, config->limits.dns_ms, &sender->deadlines);
     if (!sender->resolver) {
         log_write(config->log, LOG_LEVEL_ERROR, "sender", "the resolver cannot be set up servers=%s",
                   config->dns_servers ? config->dns_servers : "(the system's)");

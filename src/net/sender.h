@@ -80,7 +80,8 @@ typedef void sender_done(void *ctx, uint32_t tag, const struct sender_result *re
 /* NULL: the CA file cannot be read, or the loop refuses; the log says which. */
 struct sender *sender_open(const struct sender_config *config);
 /* Never calls `done` before it returns; calls it exactly once, at the latest limits.attempt_ms later
- * (monotonic). */
+ * (monotonic), or SILENCE_PROBE_MS after that if the name's look-up was not answered and it has to be told
+ * whether that is our own fault. */
 void sender_start(struct sender *sender, const struct sender_request *request, uint32_t tag,
                   sender_done *done, void *ctx);
 /* Ends everything under way with FAILURE_SHUTDOWN. */

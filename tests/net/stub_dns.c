@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,13 +13,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { HEADER_LEN = 12, PACKET_LEN_MAX = 512, TYPE_A = 1, TYPE_CNAME = 5, TYPE_AAAA = 28 };
+enum { HEADER_LEN = 12, PACKET_LEN_MAX = 512, TYPE_A = 1, TYPE_NS = 2, TYPE_CNAME = 5, TYPE_AAAA = 28 };
 
 struct stub_dns {
     const struct stub_record *records;
     pthread_t thread;
     int stop_pipe[2];
     int fd, port, questions;
+    int last_probe; /* its id */
+    atomic_bool mute;
+    atomic_int probes;
 };
 
 struct packet {
@@ -115,29 +119,40 @@ static int put_answers(struct packet *packet, const struct stub_record *record)
     return count;
 }
 
+static void count(struct stub_dns *dns, const struct packet *packet, const char *name, unsigned type)
+{
+    int id = packet->data[0] << 8 | packet->data[1];
+
+    dns->questions++;
+    if (type == TYPE_NS && *name == '\0' && id != dns->last_probe) {
+        dns->last_probe = id;
+        dns->probes++;
+    }
+}
+
 /* False: say nothing. */
 static bool answer(struct stub_dns *dns, struct packet *packet)
 {
     char name[256];
     unsigned type = read_question(packet, name);
     const struct stub_record *record = find(dns, name, type);
-    int count = 0, code = 0;
+    int answers = 0, code = 0;
 
-    dns->questions++;
-    if (type == 0 || record->kind == STUB_SILENT)
+    count(dns, packet, name, type);
+    if (type == 0 || dns->mute || record->kind == STUB_SILENT)
         return false;
     if (record->kind == STUB_GARBAGE) {
         memset(packet->data + 2, 0xff, packet->len - 2);
         return true;
     }
     if (record->kind == STUB_ANSWER)
-        count = put_answers(packet, record);
+        answers = put_answers(packet, record);
     else
         code = record->kind == STUB_NXDOMAIN ? 3 : 2;
     packet->data[2] = 0x81; /* an answer to a recursive question */
     packet->data[3] = (unsigned char)(0x80 | code);
     packet->data[6] = 0;
-    packet->data[7] = (unsigned char)count;
+    packet->data[7] = (unsigned char)answers;
     memset(packet->data + 8, 0, 4);
     return true;
 }
@@ -168,6 +183,7 @@ struct stub_dns *stub_dns_open(const struct stub_record *records)
     if (!dns)
         abort();
     dns->records = records;
+    dns->last_probe = -1;
     dns->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (dns->fd < 0 || bind(dns->fd, (void *)&address, sizeof address) != 0 ||
         getsockname(dns->fd, (void *)&address, &len) != 0 || pipe2(dns->stop_pipe, O_CLOEXEC) != 0 ||
@@ -180,6 +196,16 @@ struct stub_dns *stub_dns_open(const struct stub_record *records)
 int stub_dns_port(const struct stub_dns *dns)
 {
     return dns->port;
+}
+
+void stub_dns_mute(struct stub_dns *dns, bool mute)
+{
+    dns->mute = mute;
+}
+
+int stub_dns_probes(struct stub_dns *dns)
+{
+    return dns->probes;
 }
 
 int stub_dns_close(struct stub_dns *dns)

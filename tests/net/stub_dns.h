@@ -9,7 +9,7 @@ enum stub_kind { STUB_ANSWER, STUB_NXDOMAIN, STUB_SERVFAIL, STUB_SILENT, STUB_GA
 
 /* One type of one name. Names that are not in the table do not exist. */
 struct stub_record {
-    const char *name;
+    const char *name; /* "": the root */
     bool v6;
     enum stub_kind kind;       /* ANSWER without addresses: the name has none of this type */
     const char *addresses[10]; /* NULL ends */
@@ -22,5 +22,9 @@ struct stub_dns;
 /* The table ends with a record without name, and must outlive the server. */
 struct stub_dns *stub_dns_open(const struct stub_record *records);
 int stub_dns_port(const struct stub_dns *dns);
+/* Whether it says nothing at all, to nobody. */
+void stub_dns_mute(struct stub_dns *dns, bool mute);
+/* How often it was asked for the name servers of the root; a question sent again is the same one. */
+int stub_dns_probes(struct stub_dns *dns);
 /* Returns how many questions it was asked. */
 int stub_dns_close(struct stub_dns *dns);
