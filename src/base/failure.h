@@ -46,7 +46,7 @@ enum failure_class { FAILURE_CLASS_NONE, FAILURE_CLASS_RECEIVER, FAILURE_CLASS_O
     X(DNS_TIMEOUT, "dns_timeout", RECEIVER, "the host name could not be resolved within the time limit")     \
     X(BLOCKED_ADDRESS, "blocked_address", POLICY, "the host resolves to an address that may not be dialled") \
     X(BLOCKED_URL, "blocked_url", POLICY, "the URL is not allowed by this server's settings")                \
-    X(LOCAL_OUTAGE, "local_outage", OURS, "posthorn itself had no network or no resolver")                   \
+    X(LOCAL_OUTAGE, "local_outage", OURS, "posthorn itself had no network or no resolver that answers")      \
     X(LOCAL_LIMIT, "local_limit", OURS, "posthorn itself was out of file descriptors or ports")              \
     X(SEALED, "sealed", OURS, "posthorn's key file does not open this receiver's TLS identity")              \
     X(SHUTDOWN, "shutdown", OURS, "posthorn was stopping")                                                   \

@@ -125,6 +125,17 @@ static void print_address(const union address *address, char out[INET6_ADDRSTRLE
     inet_ntop(address->any.sa_family, bytes, out, INET6_ADDRSTRLEN);
 }
 
+/* The way to the receiver ends here already. */
+static void say_no_resolver(struct doctor *doctor)
+{
+    char detail[LINE_LEN_MAX / 2];
+
+    snprintf(detail, sizeof detail, "%s: the DNS resolver of this machine does not answer, for any name",
+             doctor->url.host);
+    say(doctor, RESULT_FAILED, "resolve", detail,
+        "It is not the receiver's fault. Do the servers of --dns-servers, or of /etc/resolv.conf, answer?");
+}
+
 /* Leaves the addresses that may be dialled. */
 static bool resolve(struct doctor *doctor)
 {
@@ -132,6 +143,10 @@ static bool resolve(struct doctor *doctor)
     char found[LINE_LEN_MAX / 2], address[INET6_ADDRSTRLEN];
     int allowed = 0, len = 0;
 
+    if (failure == FAILURE_LOCAL_OUTAGE) {
+        say_no_resolver(doctor);
+        return false;
+    }
     if (failure != FAILURE_NONE) {
         say_failure(doctor, RESULT_FAILED, "resolve", doctor->url.host, failure);
         return false;

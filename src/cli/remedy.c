@@ -33,6 +33,7 @@ static const char *const remedies[FAILURE_COUNT] = {
     [FAILURE_DNS_TIMEOUT] = "Ask whoever runs the name's DNS: its servers do not answer.",
     [FAILURE_BLOCKED_ADDRESS] = "Publish a public address under that name; or this server's operator lists it with --allow-target.",
     [FAILURE_BLOCKED_URL] = "Set a webhook_url that this server allows: https, a public name, an ordinary port.",
+    [FAILURE_LOCAL_OUTAGE] = "The server's operator should look at its network, and at its DNS resolvers: do they answer?",
     [FAILURE_SEALED] = "The server's operator has to start it with the key file that it had when the identity was set.",
     [FAILURE_LEASE_LOST] = "The server's operator should look into its log: it may be this delivery that ends it.",
 };

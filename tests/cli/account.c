@@ -62,8 +62,9 @@ static void test_our_own_fault_and_the_guards_are_told_apart(void **state)
 {
     struct account account = pending(0, "local_outage", 0, 5000);
     expect(&account,
-           "Not sent yet. Last: posthorn itself had no network or no resolver. That is our own fault, "
-           "and uses up none of your tries. Next try in 5 s.");
+           "Not sent yet. Last: posthorn itself had no network or no resolver that answers. That is our own "
+           "fault, and uses up none of your tries. Next try in 5 s. The server's operator should look at its "
+           "network, and at its DNS resolvers: do they answer?");
     account = pending(1, "blocked_url", 0, 10000);
     expect(&account,
            "Tried once. Last: blocked before anything was sent: the URL is not allowed by this "

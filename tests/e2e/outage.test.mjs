@@ -1,0 +1,90 @@
+// Our own DNS resolver falls silent, with the real program: nobody's attempt, nobody's window (promise P3).
+import assert from 'node:assert/strict';
+import dgram from 'node:dgram';
+import test from 'node:test';
+import { answer, api, delivery, eventually, post, posthorn, receiver, serve, setUrl } from './harness.mjs';
+
+const GOOD = 'hook.example.com', DEAD = 'dead.example.com';
+
+/** The name asked for, as in "hook.example.com"; the root is "". */
+function nameOf(packet) {
+    const labels = [];
+    for (let at = 12; packet[at] !== 0; at += 1 + packet[at])
+        labels.push(packet.toString('latin1', at + 1, at + 1 + packet[at]));
+    return labels.join('.');
+}
+
+/** A resolver: GOOD is 127.0.0.1, without a TTL; nothing is ever said of DEAD; other names have no address. */
+async function resolver(t) {
+    const there = { mute: false, asked: [] };
+    const socket = dgram.createSocket('udp4');
+    socket.on('message', (packet, from) => {
+        const name = nameOf(packet);
+        there.asked.push(name);
+        if (there.mute || name === DEAD) return;
+        const end = packet.indexOf(0, 12) + 5;
+        const found = name === GOOD && packet.readUInt16BE(end - 4) === 1;
+        const record = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, 1]);
+        const head = Buffer.from([packet[0], packet[1], 0x81, 0x80, 0, 1, 0, found ? 1 : 0, 0, 0, 0, 0]);
+        socket.send(Buffer.concat([head, packet.subarray(12, end), ...(found ? [record] : [])]), from.port, from.address);
+    });
+    await new Promise((resolve) => socket.bind(0, '127.0.0.1', resolve));
+    t.after(() => socket.close());
+    return Object.assign(there, { address: `127.0.0.1:${socket.address().port}` });
+}
+
+const attributes = async (server, event) => (await delivery(server, event)).attributes;
+const attempts = async (server, event) => {
+    const { id } = await delivery(server, event);
+    return (await api(server, 'GET', `/api/deliveries/${id}/attempts`)).json.data.map((one) => one.attributes);
+};
+
+test('a resolver that is silent for longer than the window costs no attempt and no window; then it is delivered', async (t) => {
+    const dns = await resolver(t);
+    const server = await serve(t, { args: ['--time-scale', '200', '--window', '10s', '--dns-servers', dns.address] });
+    const there = await receiver(t, (push, number) => answer(number < 3 ? 500 : 200, '', 'Connection: close\r\n'));
+    await setUrl(server, `http://${GOOD}:${there.port}/`);
+    dns.mute = true;
+    const event = await post(server);
+    const outages = async () => (await attempts(server, event)).filter((one) => one.reason === 'local_outage').length;
+    await eventually('not resolved', async () => (await outages()) === 1);
+    assert.equal((await attributes(server, event)).attempt_count, 0);
+    dns.mute = false;
+    await there.arrived(1); /* from here on there is a window to use up */
+    dns.mute = true;
+    const before = await outages();
+    await eventually('not resolved for longer than the window', async () => (await outages()) >= before + 2);
+    const { attempt_count: counted, state } = await attributes(server, event);
+    assert.ok(counted <= 2 && counted === there.requests.length, `${counted} attempts counted`);
+    assert.equal(state, 'pending');
+    dns.mute = false;
+    await eventually('delivered', async () => (await attributes(server, event)).state === 'delivered');
+    assert.equal(there.requests.length, 3, 'two failures of the receiver, and neither was the last');
+    for (const one of await attempts(server, event)) assert.equal(one.counted, one.reason !== 'local_outage', one.reason);
+});
+
+test('a name whose own servers are dead is its owner\'s failure', async (t) => {
+    const dns = await resolver(t);
+    const server = await serve(t, { args: ['--dns-servers', dns.address] });
+    await setUrl(server, `http://${DEAD}/`);
+    const event = await post(server);
+    await eventually('not resolved', async () => (await attributes(server, event)).attempt_count === 1);
+    assert.equal((await attributes(server, event)).last_reason, 'dns_timeout');
+    assert.ok(dns.asked.every((name) => name === DEAD || name === ''), 'the probe names no receiver');
+});
+
+test('doctor: whose fault it is that a name is not resolved', async (t) => {
+    const dns = await resolver(t);
+    const doctor = async () => {
+        const { code, stdout } = await posthorn('doctor', '--dev', '--json', '--dns-servers', dns.address, `http://${DEAD}/`);
+        assert.equal(code, 1);
+        return JSON.parse(stdout.trim().split('\n').at(-1));
+    };
+    const theirs = await doctor();
+    assert.match(theirs.detail, /dead\.example\.com: the host name could not be resolved/);
+    assert.match(theirs.remedy, /whoever runs the name's DNS/);
+    dns.mute = true;
+    const ours = await doctor();
+    assert.match(ours.detail, /the DNS resolver of this machine does not answer, for any name/);
+    assert.match(ours.remedy, /not the receiver's fault.*dns-servers.*resolv\.conf/);
+});
