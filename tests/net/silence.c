@@ -274,6 +274,26 @@ static void test_several_servers(void **state)
     stub_dns_close(dns);
 }
 
+/* No server's silence may use up the time in which another could answer the probe. */
+static void test_all_servers_at_once(void **state)
+{
+    struct stub_dns *mute = stub_dns_open(names), *dns = stub_dns_open(names);
+    stub_dns_mute(mute, true);
+    for (int first = 0; first < 2; first++) {
+        struct act act;
+        char servers[64];
+        snprintf(servers, sizeof servers, "127.0.0.1:%d,127.0.0.1:%d", stub_dns_port(first ? mute : dns),
+                 stub_dns_port(first ? dns : mute));
+        act_open_with(&act, servers, LONG_MS);
+        ask(&act, 0, DEAD);
+        resolver_press(&act.askers[0].question);
+        assert_int_equal(await(&act, 0), FAILURE_DNS_TIMEOUT);
+        act_close(&act);
+    }
+    stub_dns_close(mute);
+    stub_dns_close(dns);
+}
+
 /* ---- attempts ---- */
 
 struct play {
@@ -335,17 +355,12 @@ static void test_aborted_while_held(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_any_answer_is_life),
-        cmocka_unit_test(test_one_family),
-        cmocka_unit_test(test_an_answer_to_another),
-        cmocka_unit_test(test_an_answer_to_another_while_held),
-        cmocka_unit_test(test_an_answer_of_long_ago),
-        cmocka_unit_test(test_comes_back),
-        cmocka_unit_test(test_ends_meanwhile),
-        cmocka_unit_test(test_one_probe_for_all),
-        cmocka_unit_test(test_dropped_while_held),
-        cmocka_unit_test(test_several_servers),
-        cmocka_unit_test(test_overdue),
+        cmocka_unit_test(test_any_answer_is_life),    cmocka_unit_test(test_one_family),
+        cmocka_unit_test(test_an_answer_to_another),  cmocka_unit_test(test_an_answer_to_another_while_held),
+        cmocka_unit_test(test_an_answer_of_long_ago), cmocka_unit_test(test_comes_back),
+        cmocka_unit_test(test_ends_meanwhile),        cmocka_unit_test(test_one_probe_for_all),
+        cmocka_unit_test(test_dropped_while_held),    cmocka_unit_test(test_several_servers),
+        cmocka_unit_test(test_all_servers_at_once),   cmocka_unit_test(test_overdue),
         cmocka_unit_test(test_aborted_while_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
