@@ -345,7 +345,7 @@ static enum store_status set_up(struct store *store)
     if (status == STORE_OK)
         status = create_file(store->path);
     if (status == STORE_OK)
-        status = sqlite_connect(store->path, true, &store->db);
+        status = sqlite_connect(store->path, &store->gather, &store->db);
     if (status == STORE_OK)
         status = sqlite_migrate(store);
     if (status == STORE_OK)

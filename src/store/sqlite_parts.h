@@ -8,8 +8,10 @@
  *   sqlite_outcome.c  OUTCOME, RESEND, CANCEL      sqlite_user.c     users and keys
  *   sqlite_resource.c RESOURCE_PUT, RESOURCE_DELETE, and the snapshots that events carry
  *   sqlite_purge.c    PURGE                        sqlite_read.c     queries
+ *   gather.c          the VFS below the connection that writes
  */
 #pragma once
+#include "gather.h"
 #include "leases.h"
 #include "roster.h"
 #include "sqlite_sql.h"
@@ -42,6 +44,7 @@ struct store {
     struct store_config config;
     char *path;
     sqlite3 *db;
+    struct gather gather; /* below it */
     sqlite3_stmt *sql[SQL_COUNT];
     struct sqlite_reader *readers;
     int lock_fd;
@@ -81,7 +84,8 @@ void sqlite_bind_time(sqlite3_stmt *statement, int at, int64_t at_ms);
 struct bytes sqlite_text(sqlite3_stmt *statement, int column); /* good until the next step */
 
 /* sqlite_schema.c */
-enum store_status sqlite_connect(const char *path, bool writer, sqlite3 **db);
+/* The one that writes, through `gather`; or with NULL one that reads. */
+enum store_status sqlite_connect(const char *path, struct gather *gather, sqlite3 **db);
 enum store_status sqlite_migrate(struct store *store);
 
 /* The ops. Their result is in the op; the status is about the batch. */

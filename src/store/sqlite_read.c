@@ -375,7 +375,7 @@ enum store_status sqlite_readers_open(struct store *store)
     store->readers = memory_zero((size_t)store->config.readers, sizeof *store->readers);
     enum store_status status = STORE_OK;
     for (int i = 0; i < store->config.readers && status == STORE_OK; i++)
-        status = sqlite_connect(store->path, false, &store->readers[i].db);
+        status = sqlite_connect(store->path, NULL, &store->readers[i].db);
     return status;
 }
 

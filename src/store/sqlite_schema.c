@@ -99,12 +99,14 @@ static const char *const migrations[] = {
 
 enum { SCHEMA_VERSION = sizeof migrations / sizeof *migrations };
 
-enum store_status sqlite_connect(const char *path, bool writer, sqlite3 **db)
+enum store_status sqlite_connect(const char *path, struct gather *gather, sqlite3 **db)
 {
+    bool writer = gather != NULL;
     /* NOMUTEX: each connection has one thread. Readers never write, so they never checkpoint either: in
      * SQLite 3.40 a second checkpointer can lose what the first one wrote. */
     int flags = SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
-    if (sqlite3_open_v2(path, db, flags, NULL) != SQLITE_OK)
+    int rc = writer ? gather_open(gather, path, flags, db) : sqlite3_open_v2(path, db, flags, NULL);
+    if (rc != SQLITE_OK)
         return STORE_BROKEN;
     sqlite3_extended_result_codes(*db, 1);
     sqlite3_busy_timeout(*db, 1000);

@@ -200,7 +200,8 @@ static int shim_sector(sqlite3_file *file)
 
 static int shim_traits(sqlite3_file *file)
 {
-    return 0; /* no promise beyond what sync gives */
+    /* As the usual one says: a cut spoils no byte beside those that were being written. */
+    return shim.fault->fragile ? 0 : SQLITE_IOCAP_POWERSAFE_OVERWRITE;
 }
 
 static int shim_shm_map(sqlite3_file *file, int page, int size, int extend, void volatile **at)

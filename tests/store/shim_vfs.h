@@ -19,8 +19,9 @@ struct shim_fault {
     int at;   /* fails when this many such calls were made; 0: never */
     int code; /* SQLITE_FULL, SQLITE_IOERR_WRITE, SQLITE_IOERR_FSYNC */
     bool lasting;
-    int seen;   /* out: such calls */
-    int failed; /* out */
+    bool fragile; /* a cut may spoil what stands beside a write; asked when a file is opened */
+    int seen;     /* out: such calls */
+    int failed;   /* out */
 };
 
 /* One at a time; `fault` is read and written at every call. */

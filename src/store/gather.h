@@ -1,0 +1,27 @@
+/*
+ * gather: an SQLite VFS that puts the writes to the log together. SQLite writes every frame of it with two
+ * calls, the header's 24 bytes and the page; a call costs more than its bytes. Here they wait in a buffer, as
+ * long as each begins where the one before ended, and go out in one piece before the log is read, asked for
+ * its size, truncated, synced or closed, or when the buffer is full.
+ *
+ * What was taken is never dropped in silence: as long as the buffer cannot be written, each of these calls
+ * fails with the error of the write, sync before all.
+ *
+ * Only for a connection with `synchronous = FULL`: it syncs each commit before it lets others see it. The
+ * database itself is written as ever: a checkpoint that a reader holds up lets others read pages of it that
+ * were written and not synced.
+ *
+ * It stands on the VFS that is the default when the connection opens.
+ */
+#pragma once
+#include <sqlite3.h>
+#include <stdbool.h>
+
+struct gather {
+    sqlite3_vfs vfs; /* of this connection alone */
+    sqlite3_vfs *below;
+    char name[32];
+};
+
+/* sqlite3_open_v2. `gather` must stay where it is until the connection is closed. */
+int gather_open(struct gather *gather, const char *path, int flags, sqlite3 **db);
