@@ -13,9 +13,9 @@
  * many commits. */
 enum { CHECKPOINT_FRAMES = 4096 };
 
-/* Snapshots that may wait for their place in the table: many at once find each page once, but a reader has to
- * look through them. A batch may add to them before it is asked. */
-enum { RESOURCES_BEHIND_MAX = 1024, BEHIND_NAMES_LEN_MAX = 64 << 20 };
+/* Events that the rows which follow may be late by: for many at once each page is written once, but a reader
+ * has to look through these events. A batch may add to them before it is asked. */
+enum { EVENTS_AHEAD_MAX = 1024 };
 
 #define SQL_TEXT(symbol, text) text,
 static const char *const sql_texts[SQL_COUNT] = {SQL_LIST(SQL_TEXT)};
@@ -143,7 +143,7 @@ static enum store_status state_save(struct store *store)
     sqlite3_bind_int64(save, 8, tally->given_up);
     const struct lease *born = leases_first_born(&store->leases);
     sqlite3_bind_int64(save, 9, born ? born->delivery_id : tally->delivery_id_max + 1);
-    sqlite3_bind_int64(save, 10, tally->resources_to);
+    sqlite3_bind_int64(save, 10, tally->followed_to);
     return sqlite_run(store, SQL_STATE_SAVE);
 }
 
@@ -163,8 +163,8 @@ static enum store_status transact(struct store *store, struct store_batch *batch
         return status;
     if (!store->changed)
         return sqlite_run(store, SQL_ROLLBACK);
-    if (store->tally.behind_count - store->tally.behind_first >= RESOURCES_BEHIND_MAX)
-        status = sqlite_resources_merge(store);
+    if (store->tally.ahead >= EVENTS_AHEAD_MAX)
+        status = sqlite_follow(store);
     if (status == STORE_OK)
         status = state_save(store);
     return status == STORE_OK ? sqlite_run(store, SQL_COMMIT) : status;
@@ -241,7 +241,6 @@ static enum store_status sqlite_write(struct store *store, struct store_batch *b
         if (status != STORE_OK)
             return undo(store, batch, status);
         leases_commit(&store->leases);
-        sqlite_resources_committed(store);
     }
     batch->next_due_in_ms = next_due_in_ms(store);
     return STORE_OK;
@@ -290,7 +289,7 @@ static enum store_status state_load(struct store *store)
     sqlite3_stmt *load = NULL;
     int rc = sqlite3_prepare_v2(store->db,
                                 "SELECT due_clock_ms, service_clock_ms, delivery_id_max, event_id_max,"
-                                " events, pending, delivered, given_up, born_from, resources_to FROM state",
+                                " events, pending, delivered, given_up, born_from, followed_to FROM state",
                                 -1, &load, NULL);
     if (rc == SQLITE_OK && sqlite3_step(load) == SQLITE_ROW) {
         int64_t due_ms = sqlite3_column_int64(load, 0);
@@ -304,7 +303,7 @@ static enum store_status state_load(struct store *store)
                                       .pending = sqlite3_column_int64(load, 5),
                                       .delivered = sqlite3_column_int64(load, 6),
                                       .given_up = sqlite3_column_int64(load, 7),
-                                      .resources_to = sqlite3_column_int64(load, 9)};
+                                      .followed_to = sqlite3_column_int64(load, 9)};
     }
     store->mono_at_open_ms = clock_mono_ms(&store->config.clock);
     int end = sqlite3_finalize(load);
@@ -325,7 +324,7 @@ static enum store_status take_over(struct store *store)
     if (status == STORE_OK)
         status = sqlite_run(store, SQL_DELIVERY_UNCLAIM_BORN);
     if (status == STORE_OK)
-        status = sqlite_resources_catch_up(store);
+        status = sqlite_follow(store);
     if (status == STORE_OK)
         status = state_save(store);
     if (status == STORE_OK)
@@ -368,7 +367,6 @@ static void sqlite_close_all(struct store *store)
     if (store->broken && store->db)
         sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_close(store->db);
-    sqlite_resources_fini(store);
     roster_fini(&store->roster);
     leases_fini(&store->leases);
     if (store->lock_fd >= 0)
@@ -396,7 +394,6 @@ static enum store_status sqlite_open(const struct store_config *config, struct s
     store->disk_asked_ms = INT64_MIN;
     roster_init(&store->roster, &config->policy, config->slots_unproven_max);
     leases_init(&store->leases);
-    arena_init(&store->behind.names, BEHIND_NAMES_LEN_MAX);
     enum store_status status = set_up(store);
     if (status != STORE_OK) {
         sqlite_close_all(store);

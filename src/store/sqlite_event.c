@@ -168,7 +168,9 @@ enum store_status sqlite_event(struct store *store, struct store_batch *batch, s
     bool late = event->id <= store->tally.event_id_max;
     if (!late)
         store->tally.event_id_max = event->id;
-    if (op->event.idempotency_key.len > 0)
+    store->tally.ahead++;
+    status = sqlite_follow_late(store, event);
+    if (status == STORE_OK && op->event.idempotency_key.len > 0)
         status = idempotency_insert(store, op);
     if (status == STORE_OK && (op->event.included_count > 0 || op->event.destroyed))
         status = sqlite_resources_take(store, op, late);

@@ -7,6 +7,7 @@
  *   sqlite_event.c    EVENT                        sqlite_claim.c    claims, leases that ran out
  *   sqlite_outcome.c  OUTCOME, RESEND, CANCEL      sqlite_user.c     users and keys
  *   sqlite_resource.c RESOURCE_PUT, RESOURCE_DELETE, and the snapshots that events carry
+ *   sqlite_follow.c   rows that are written for many events at once
  *   sqlite_purge.c    PURGE                        sqlite_read.c     queries
  *   gather.c          the VFS below the connection that writes
  */
@@ -26,16 +27,8 @@ struct moment {
 /* Kept in the table `state`, and undone with the batch. */
 struct tally {
     int64_t delivery_id_max, event_id_max, events, pending, delivered, given_up;
-    int64_t resources_to;           /* all snapshots up to this event are in the table `resources` */
-    int behind_first, behind_count; /* those that are not: entries of struct behind */
-};
-
-/* Snapshots that wait for their place in the table, in the order of writing. What a batch adds or takes away
- * is in the tally; behind_committed drops what is done with. */
-struct behind {
-    struct behind_entry *entries;
-    int cap;
-    struct arena names;
+    int64_t followed_to; /* up to this event the rows that follow are all there (sqlite_follow.c) */
+    int ahead;           /* events behind it; of this process */
 };
 
 struct sqlite_reader;
@@ -55,7 +48,6 @@ struct store {
     struct roster roster;
     struct leases leases;
     struct tally tally, tally_before;
-    struct behind behind;
     bool users_changed; /* by this batch: to be loaded anew if it is undone */
     bool changed;       /* this batch wrote something */
     int boxes_kept;     /* of this batch, for work that waits */
@@ -104,13 +96,13 @@ enum store_status sqlite_key_revoke(struct store *store, struct store_op *op);
 enum store_status sqlite_resource_put(struct store *store, struct store_op *op);
 enum store_status sqlite_resource_delete(struct store *store, struct store_op *op);
 
+/* The rows that follow their events, all that are not there yet. */
+enum store_status sqlite_follow(struct store *store);
+/* After the insert of an event: if those with higher ids have their rows, it gets its own at once. */
+enum store_status sqlite_follow_late(struct store *store, const struct event *event);
+
 /* The snapshots of an EVENT that was accepted; `late`: it is not the one with the highest id. */
 enum store_status sqlite_resources_take(struct store *store, const struct store_op *op, bool late);
-/* Into their table, all that are behind; at open, by what the events say. */
-enum store_status sqlite_resources_merge(struct store *store);
-enum store_status sqlite_resources_catch_up(struct store *store);
-void sqlite_resources_committed(struct store *store);
-void sqlite_resources_fini(struct store *store);
 /* Before the event goes: what stands in its document. */
 enum store_status sqlite_resource_keep(struct store *store, int64_t event_id);
 /* Where the snapshot of the event's own resource is in its document. NULL: it has none. */

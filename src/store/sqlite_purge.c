@@ -19,6 +19,7 @@ static enum store_status purge_one(struct store *store, const struct purged *eve
     sqlite3_bind_int64(store->sql[SQL_PURGE_ATTEMPTS], 1, event->delivery_first);
     sqlite3_bind_int64(store->sql[SQL_PURGE_ATTEMPTS], 2, end);
     sqlite3_bind_int64(store->sql[SQL_PURGE_IDEMPOTENCY], 1, event->id);
+    sqlite3_bind_int64(store->sql[SQL_PURGE_OWNED], 1, event->id);
     sqlite3_bind_int64(store->sql[SQL_PURGE_EVENT], 1, event->id);
     enum store_status status = sqlite_run(store, SQL_PURGE_ATTEMPTS);
     sqlite3_stmt *deliveries = store->sql[SQL_PURGE_DELIVERIES];
@@ -35,6 +36,8 @@ static enum store_status purge_one(struct store *store, const struct purged *eve
         status = sqlite_run(store, SQL_PURGE_IDEMPOTENCY);
     if (status == STORE_OK && event->has_snapshot)
         status = sqlite_resource_keep(store, event->id);
+    if (status == STORE_OK)
+        status = sqlite_run(store, SQL_PURGE_OWNED);
     if (status == STORE_OK)
         status = sqlite_run(store, SQL_PURGE_EVENT);
     store->tally.events--;

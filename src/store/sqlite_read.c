@@ -26,7 +26,12 @@ struct sqlite_reader {
     "SELECT id, user_id, digest, label, created_at, revoked_at, allow_from, rate_per_s FROM api_keys"
 #define EVENT_COLUMNS                                                                                        \
     "SELECT e.id, e.owner_id, e.event_type, e.resource_type, e.resource_id, e.created_at, e.received_at,"    \
-    " e.sent_at, e.stamp_offset, CASE WHEN ?9 THEN e.document END FROM events e"
+    " e.sent_at, e.stamp_offset, CASE WHEN ?9 THEN e.document END"
+#define EVENT_FILTERS                                                                                        \
+    " AND (?5 = '' OR e.event_type = ?5) AND (?6 = '' OR e.resource_type = ?6)"                              \
+    " AND (?7 = '' OR e.resource_id = ?7)"                                                                   \
+    " AND (NOT ?8 OR EXISTS (SELECT 1 FROM deliveries d WHERE d.id >= e.delivery_first"                      \
+    " AND d.id < e.delivery_first + e.delivery_count AND d.state IN (0, 2)))"
 /* A resource's row, or the events behind those that have theirs (sqlite_schema.c); the latest counts. */
 #define RESOURCE_COLUMNS                                                                                     \
     "SELECT ?2, ?6, k.id, k.version, ifnull(e.id, 0), ifnull(e.received_at, k.updated_at),"                  \
@@ -35,27 +40,22 @@ struct sqlite_reader {
     ") k LEFT JOIN events e ON k.json IS NULL AND e.id = k.version"                                          \
     " WHERE k.json IS NOT NULL OR e.snapshot_len > 0"
 #define RESOURCE_BEHIND                                                                                      \
-    " FROM events WHERE owner_id = ?2 AND id > (SELECT resources_to FROM state)"                             \
+    " FROM events WHERE owner_id = ?2 AND id > (SELECT followed_to FROM state)"                              \
     " AND snapshot_len <> 0 AND resource_type = ?6"
 #define DELIVERY_COLUMNS                                                                                     \
     "SELECT d.id, d.event_id, d.endpoint_id, d.state, ifnull(d.queue, 0) = 0 AND d.due_at > ?10, d.due_at "  \
     "- ?10,"                                                                                                 \
     " d.attempt, d.lease, d.last_reason, d.last_status, e.received_at, d.first_attempt_at, d.finished_at"
 
-/* $ is a restriction to a user, ~ the cursor's comparison, @ the order: the variant fills them in. */
+/* ~ is the cursor's comparison, @ the order: the variant fills them in. */
 static const char *const query_texts[QUERY_COUNT] = {
     [STORE_GET_USER] = USER_COLUMNS " AND id = ?1",
     [STORE_LIST_USERS] = USER_COLUMNS " AND id ~ ?3 ORDER BY id @ LIMIT ?4",
     [STORE_GET_KEYRING] = KEY_COLUMNS " WHERE revoked_at IS NULL ORDER BY id",
     [STORE_LIST_KEYS] = KEY_COLUMNS " WHERE user_id = ?1 AND id ~ ?3 ORDER BY id @ LIMIT ?4",
-    [STORE_GET_EVENT] = EVENT_COLUMNS " WHERE e.id = ?1 AND (?2 = 0 OR e.owner_id = ?2)",
+    [STORE_GET_EVENT] = EVENT_COLUMNS " FROM events e WHERE e.id = ?1 AND (?2 = 0 OR e.owner_id = ?2)",
     [STORE_LIST_EVENTS] =
-        EVENT_COLUMNS " WHERE e.id ~ ?3 $"
-                      " AND (?5 = '' OR e.event_type = ?5) AND (?6 = '' OR e.resource_type = ?6)"
-                      " AND (?7 = '' OR e.resource_id = ?7)"
-                      " AND (NOT ?8 OR EXISTS (SELECT 1 FROM deliveries d WHERE d.id >= e.delivery_first"
-                      " AND d.id < e.delivery_first + e.delivery_count AND d.state IN (0, 2)))"
-                      " ORDER BY e.id @ LIMIT ?4",
+        EVENT_COLUMNS " FROM events e WHERE e.id ~ ?3" EVENT_FILTERS " ORDER BY e.id @ LIMIT ?4",
     [STORE_LIST_DELIVERIES] =
         DELIVERY_COLUMNS " FROM events e JOIN deliveries d ON d.id >= e.delivery_first"
                          " AND d.id < e.delivery_first + e.delivery_count"
@@ -89,6 +89,15 @@ static const char *const query_texts[QUERY_COUNT] = {
         " (SELECT max(?10 - (SELECT min(due_at) FROM deliveries WHERE queue = u.id)) FROM users u)"
         " FROM state",
 };
+
+/* Of one user: by the table of ids, and the events behind it (sqlite_follow.c). Both parts come in order and
+ * are merged row by row, so that a page reads no more than a page; `LIMIT -1` keeps SQLite from leaving the
+ * order to a statement further out, which would have to sort all of it. */
+static const char list_events_scoped[] =
+    EVENT_COLUMNS " FROM (SELECT event_id AS id FROM owned WHERE owner_id = ?2 AND event_id ~ ?3"
+                  " UNION ALL SELECT id FROM events WHERE owner_id = ?2 AND id ~ ?3"
+                  " AND id > (SELECT followed_to FROM state) ORDER BY 1 @ LIMIT -1) o"
+                  " CROSS JOIN events e ON e.id = o.id WHERE 1" EVENT_FILTERS " LIMIT ?4";
 
 static int64_t number(sqlite3_stmt *row, int column)
 {
@@ -277,12 +286,11 @@ static sqlite3_stmt *statement_for(struct sqlite_reader *reader, const struct st
         return *statement;
     char text[2048];
     size_t len = 0;
-    for (const char *at = query_texts[query->kind]; *at; at++) {
+    bool of_user = query->kind == STORE_LIST_EVENTS && variant & SCOPED;
+    for (const char *at = of_user ? list_events_scoped : query_texts[query->kind]; *at; at++) {
         char plain[] = {*at, '\0'};
         const char *piece = plain;
-        if (*at == '$')
-            piece = variant & SCOPED ? "AND e.owner_id = ?2" : "";
-        else if (*at == '~')
+        if (*at == '~')
             piece = variant & DESCENDING ? "<" : ">";
         else if (*at == '@')
             piece = variant & DESCENDING ? "DESC" : "ASC";

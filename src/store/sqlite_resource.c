@@ -1,13 +1,9 @@
 /*
  * Resources: the latest snapshot of each. Most stand in the document of the event that carried them and are
- * only named in the table, so that an event is written once. And that table, in the order of names, is
- * brought up to date for many events at once: to write its pages for each batch would cost four times as
- * much.
+ * only named in the table, so that an event is written once; and these rows follow their events
+ * (sqlite_follow.c).
  */
-#include "memory.h"
 #include "sqlite_parts.h"
-#include <assert.h>
-#include <stdlib.h>
 
 static void bind_name(sqlite3_stmt *statement, int64_t owner_id, struct bytes type, struct bytes id)
 {
@@ -46,108 +42,44 @@ const struct resource *sqlite_resource_own(const struct store_op *op)
     return NULL;
 }
 
-struct behind_entry {
-    int64_t owner_id, event_id;
-    struct bytes type, id;
-    int place; /* among those that are sorted */
-};
-
-static void append(struct store *store, const struct event *event)
+/* Of the same name, an event with a higher id is written already. What is written last counts, but readers go
+ * by the id among the events that are ahead of the table. */
+static enum store_status overtaken(struct store *store, const struct event *event, bool *yes)
 {
-    struct behind *behind = &store->behind;
-    if (store->tally.behind_count == behind->cap) {
-        behind->cap = behind->cap ? 2 * behind->cap : 64;
-        behind->entries = memory_grow(behind->entries, (size_t)behind->cap * sizeof *behind->entries);
-    }
-    struct behind_entry *entry = &behind->entries[store->tally.behind_count++];
-    *entry = (struct behind_entry){.owner_id = event->owner_id,
-                                   .event_id = event->id,
-                                   .type = arena_copy(&behind->names, event->resource_type),
-                                   .id = arena_copy(&behind->names, event->resource_id)};
-    assert(entry->type.data && entry->id.data);
-}
-
-static int order(struct bytes a, struct bytes b)
-{
-    size_t len = a.len < b.len ? a.len : b.len;
-    int first = len ? memcmp(a.data, b.data, len) : 0;
-    return first ? first : (a.len > b.len) - (a.len < b.len);
-}
-
-static int by_name(const struct behind_entry *a, const struct behind_entry *b)
-{
-    int type = order(a->type, b->type);
-    if (a->owner_id != b->owner_id)
-        return a->owner_id < b->owner_id ? -1 : 1;
-    return type ? type : order(a->id, b->id);
-}
-
-/* Of the same name, in the order of writing. */
-static int by_name_then_place(const void *a, const void *b)
-{
-    const struct behind_entry *left = a, *right = b;
-    int name = by_name(left, right);
-    return name ? name : left->place - right->place;
-}
-
-/* In the order of the table, and only the last of each name. */
-enum store_status sqlite_resources_merge(struct store *store)
-{
-    struct tally *tally = &store->tally;
-    int count = tally->behind_count - tally->behind_first;
-    enum store_status status = STORE_OK;
-    struct behind_entry *sorted = memory_alloc((size_t)(count + 1) * sizeof *sorted);
-    for (int i = 0; i < count; i++) {
-        sorted[i] = store->behind.entries[tally->behind_first + i];
-        sorted[i].place = i;
-    }
-    qsort(sorted, (size_t)count, sizeof *sorted, by_name_then_place);
-    for (int i = 0; i < count && status == STORE_OK; i++) {
-        if (i + 1 < count && by_name(&sorted[i], &sorted[i + 1]) == 0)
-            continue;
-        struct resource resource = {.owner_id = sorted[i].owner_id,
-                                    .type = sorted[i].type,
-                                    .id = sorted[i].id,
-                                    .version = sorted[i].event_id};
-        status = put(store, &resource, true);
-    }
-    free(sorted);
-    tally->behind_first = tally->behind_count;
-    tally->resources_to = tally->event_id_max;
+    *yes = event->id <= store->tally.followed_to;
+    if (*yes)
+        return STORE_OK;
+    sqlite3_stmt *find = store->sql[SQL_RESOURCE_OVERTAKEN];
+    bind_name(find, event->owner_id, event->resource_type, event->resource_id);
+    sqlite3_bind_int64(find, 4, event->id);
+    enum store_status status = sqlite_row(store, SQL_RESOURCE_OVERTAKEN, yes);
+    if (*yes)
+        sqlite3_reset(find);
     return status;
 }
 
-enum store_status sqlite_resources_catch_up(struct store *store)
+/* Named in the table, as it stands in its event. */
+static enum store_status put_own(struct store *store, const struct event *event)
 {
-    sqlite3_bind_int64(store->sql[SQL_RESOURCE_CATCH_UP], 1, store->tally.resources_to);
-    store->tally.resources_to = store->tally.event_id_max;
-    return sqlite_run(store, SQL_RESOURCE_CATCH_UP);
-}
-
-void sqlite_resources_committed(struct store *store)
-{
-    if (store->tally.behind_first == 0 || store->tally.behind_first < store->tally.behind_count)
-        return; /* new ones behind merged ones: rare, and they all go with the next merge */
-    store->tally.behind_first = store->tally.behind_count = 0;
-    arena_reset(&store->behind.names);
-}
-
-void sqlite_resources_fini(struct store *store)
-{
-    free(store->behind.entries);
-    arena_fini(&store->behind.names);
+    struct resource resource = {.owner_id = event->owner_id,
+                                .type = event->resource_type,
+                                .id = event->resource_id,
+                                .version = event->id};
+    return put(store, &resource, true);
 }
 
 enum store_status sqlite_resources_take(struct store *store, const struct store_op *op, bool late)
 {
     const struct event *event = &op->event.event;
     const struct resource *own = sqlite_resource_own(op);
-    bool others = op->event.included_count > (own ? 1 : 0);
+    bool others = op->event.included_count > (own ? 1 : 0), at_once = false;
     enum store_status status = STORE_OK;
-    if (own || op->event.destroyed)
-        append(store, event);
-    if (late || others) /* readers look for those that are behind among the events with the highest ids */
-        status = sqlite_resources_merge(store);
+    if (late && (own || op->event.destroyed))
+        status = overtaken(store, event, &at_once);
+    if (status == STORE_OK && (others || at_once))
+        status = sqlite_follow(store);
+    if (status == STORE_OK && at_once)
+        status = put_own(store, event);
     for (int i = 0; i < op->event.included_count && status == STORE_OK; i++) {
         struct resource resource = op->event.included[i];
         resource.owner_id = event->owner_id;
@@ -162,8 +94,8 @@ enum store_status sqlite_resources_take(struct store *store, const struct store_
 enum store_status sqlite_resource_keep(struct store *store, int64_t event_id)
 {
     enum store_status status = STORE_OK;
-    if (event_id > store->tally.resources_to)
-        status = sqlite_resources_merge(store);
+    if (event_id > store->tally.followed_to)
+        status = sqlite_follow(store);
     sqlite3_bind_int64(store->sql[SQL_RESOURCE_KEEP], 1, event_id);
     sqlite3_bind_int64(store->sql[SQL_RESOURCE_FORGET], 1, event_id);
     if (status == STORE_OK)
@@ -190,7 +122,7 @@ static enum store_status version_of(struct store *store, const struct resource *
 /* The version as it is, for the op to be weighed against. */
 static enum store_status look(struct store *store, struct store_op *op, int64_t *version)
 {
-    enum store_status status = sqlite_resources_merge(store);
+    enum store_status status = sqlite_follow(store);
     store->changed = true;
     if (status == STORE_OK)
         status = version_of(store, &op->resource.resource, version);
@@ -211,7 +143,7 @@ enum store_status sqlite_resource_put(struct store *store, struct store_op *op)
     if (status != STORE_OK || op->result != STORE_DONE)
         return status;
     if (resource->version > store->tally.event_id_max)
-        store->tally.event_id_max = store->tally.resources_to = resource->version;
+        store->tally.event_id_max = store->tally.followed_to = resource->version;
     op->id = resource->version;
     op->count = version == 0;
     return put(store, resource, false);

@@ -17,7 +17,7 @@ static const char *const migrations[] = {
     "  event_id_max INTEGER NOT NULL,"
     "  events INTEGER NOT NULL, pending INTEGER NOT NULL,"
     "  delivered INTEGER NOT NULL, given_up INTEGER NOT NULL,"
-    "  resources_to INTEGER NOT NULL);" /* an event's id: see the table */
+    "  followed_to INTEGER NOT NULL);" /* an event's id: see `owned` */
     "INSERT INTO state VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0);"
 
     "CREATE TABLE users ("
@@ -56,7 +56,12 @@ static const char *const migrations[] = {
     "  snapshot_at INTEGER NOT NULL, snapshot_len INTEGER NOT NULL," /* of that resource, in the document; -1:
                                                                          it is destroyed; 0: neither */
     "  document BLOB NOT NULL);"
-    "CREATE INDEX events_owner ON events (owner_id);"
+
+    /* The events of each user. Not an index, so that its rows may follow later than their events: up to
+     * state.followed_to they are all here. Behind it, the events themselves say it. */
+    "CREATE TABLE owned ("
+    "  owner_id INTEGER NOT NULL, event_id INTEGER NOT NULL,"
+    "  PRIMARY KEY (owner_id, event_id)) WITHOUT ROWID;"
 
     /* queue: the endpoint it waits for; 0, claimed; NULL, ended or still out under the lease it was born
      * with. With it in the index, waiting and claimed deliveries never meet in one scan; and most
@@ -83,8 +88,8 @@ static const char *const migrations[] = {
     "  PRIMARY KEY (delivery_id, lease)) WITHOUT ROWID;"
 
     /* The latest snapshots. json NULL: it stands in the document of event `version` (events.snapshot_at), so
-     * that it is written once; the purge of that event copies it here. Rows follow a little later than their
-     * events: up to state.resources_to they are all here. Behind, the events themselves say it. */
+     * that it is written once; the purge of that event copies it here. These rows follow like those of
+     * `owned`. */
     "CREATE TABLE resources ("
     "  owner_id INTEGER NOT NULL, type TEXT NOT NULL, id TEXT NOT NULL,"
     "  version INTEGER NOT NULL, updated_at INTEGER, json BLOB,"

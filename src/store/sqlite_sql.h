@@ -11,7 +11,7 @@
     X(ROLLBACK, "ROLLBACK")                                                                                  \
     X(STATE_SAVE, "UPDATE state SET due_clock_ms = ?1, service_clock_ms = ?2, delivery_id_max = ?3,"         \
                   " event_id_max = ?4, events = ?5, pending = ?6, delivered = ?7, given_up = ?8,"            \
-                  " born_from = ?9, resources_to = ?10")                                                     \
+                  " born_from = ?9, followed_to = ?10")                                                      \
                                                                                                              \
     X(EVENT_INSERT, "INSERT INTO events (id, owner_id, received_at, created_at, sent_at, delivery_first,"    \
                     " delivery_count, stamp_offset, event_type, resource_type, resource_id, document,"       \
@@ -76,9 +76,13 @@
                    " (SELECT k.digest FROM api_keys k WHERE k.user_id = u.id AND k.revoked_at IS NULL"       \
                    " ORDER BY k.id LIMIT 1) FROM users u WHERE ?1 IS NULL OR u.id = ?1")                     \
                                                                                                              \
-    X(RESOURCE_CATCH_UP, "INSERT OR REPLACE INTO resources (owner_id, type, id, version)"                    \
-                         " SELECT owner_id, resource_type, resource_id, id FROM events"                      \
-                         " WHERE id > ?1 AND snapshot_len <> 0 ORDER BY id")                                 \
+    X(OWNED_FOLLOW, "INSERT INTO owned SELECT owner_id, id FROM events WHERE id > ?1 ORDER BY owner_id, id") \
+    X(OWNED_INSERT, "INSERT INTO owned VALUES (?1, ?2)")                                                     \
+    X(RESOURCES_FOLLOW, "INSERT OR REPLACE INTO resources (owner_id, type, id, version)"                     \
+                        " SELECT owner_id, resource_type, resource_id, max(id) FROM events"                  \
+                        " WHERE id > ?1 AND snapshot_len <> 0 GROUP BY 1, 2, 3")                             \
+    X(RESOURCE_OVERTAKEN, "SELECT 1 FROM events WHERE owner_id = ?1 AND resource_type = ?2"                  \
+                          " AND resource_id = ?3 AND id > ?4 AND snapshot_len <> 0 LIMIT 1")                 \
     X(RESOURCE_PUT, "INSERT OR REPLACE INTO resources (owner_id, type, id, version, updated_at, json)"       \
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                                      \
     X(RESOURCE_GET,                                                                                          \
@@ -101,6 +105,8 @@
     X(PURGE_ATTEMPTS, "DELETE FROM attempts WHERE delivery_id >= ?1 AND delivery_id < ?2")                   \
     X(PURGE_DELIVERIES, "DELETE FROM deliveries WHERE id >= ?1 AND id < ?2 RETURNING state")                 \
     X(PURGE_IDEMPOTENCY, "DELETE FROM idempotency WHERE event_id = ?1")                                      \
+    X(PURGE_OWNED, "DELETE FROM owned WHERE owner_id = (SELECT owner_id FROM events WHERE id = ?1)"          \
+                   " AND event_id = ?1")                                                                     \
     X(PURGE_EVENT, "DELETE FROM events WHERE id = ?1")
 
 #define SQL_ENUM(symbol, text) SQL_##symbol,
