@@ -91,8 +91,7 @@ export async function ready(program, pattern) {
 }
 
 /** `posthorn init` on a new folder: { data, user_id, api_key }. */
-export async function initialize(t) {
-    const data = join(folder(t), 'data');
+export async function initialize(t, data = join(folder(t), 'data')) {
     const { code, stdout, stderr } = await posthorn('init', '--data', data, '--json');
     if (code !== 0) throw new Error(`init: ${code} ${stderr}`);
     return { data, ...JSON.parse(stdout) };
