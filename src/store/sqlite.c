@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Pages in the write-ahead log before a checkpoint: 16 MiB, so that hot pages are copied back once for
- * many commits. */
-enum { CHECKPOINT_FRAMES = 4096 };
+/* Pages in the write-ahead log before a checkpoint: 32 MiB, so that hot pages are copied back once for
+ * many commits. On a disk that is nearly full the log may not eat up what its own checkpoint needs. */
+enum { CHECKPOINT_FRAMES = 4096, CHECKPOINT_FRAMES_LOW = 64 };
 
 /* Events that the rows which follow may be late by: for many at once each page is written once, but a reader
  * has to look through these events. A batch may add to them before it is asked. */
@@ -230,7 +230,8 @@ static enum store_status sqlite_write(struct store *store, struct store_batch *b
     batch->next_due_in_ms = -1;
     if (store->broken)
         return STORE_BROKEN;
-    if (store->wal_frames >= CHECKPOINT_FRAMES && checkpoint(store) != STORE_OK)
+    if (store->wal_frames >= (store->disk_low ? CHECKPOINT_FRAMES_LOW : CHECKPOINT_FRAMES) &&
+        checkpoint(store) != STORE_OK)
         return STORE_BROKEN;
     store->now = sqlite_now(store);
     store->tally_before = store->tally;

@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <sys/statvfs.h>
 
-enum { RECIPIENTS_MAX = 2, DISK_ASK_MS = 100 };
+enum { RECIPIENTS_MAX = 2, DISK_ASK_MS = 100, PAGE_BYTES = 8192 };
 
 struct recipients {
     struct endpoint *endpoints[RECIPIENTS_MAX];
@@ -15,6 +15,7 @@ struct recipients {
     int count, leased_count;
 };
 
+/* The file may still grow by all that stands in the log: that space is not free any more. */
 static bool disk_low(struct store *store)
 {
     if (store->config.disk_reserve_bytes <= 0)
@@ -22,8 +23,9 @@ static bool disk_low(struct store *store)
     if (store->disk_asked_ms == INT64_MIN || store->now.mono_ms - store->disk_asked_ms >= DISK_ASK_MS) {
         struct statvfs disk;
         store->disk_asked_ms = store->now.mono_ms;
-        store->disk_low = statvfs(store->path, &disk) == 0 &&
-                          (int64_t)(disk.f_bavail * disk.f_frsize) < store->config.disk_reserve_bytes;
+        int64_t needed = store->config.disk_reserve_bytes + (int64_t)store->wal_frames * PAGE_BYTES;
+        store->disk_low =
+            statvfs(store->path, &disk) == 0 && (int64_t)(disk.f_bavail * disk.f_frsize) < needed;
     }
     return store->disk_low;
 }
