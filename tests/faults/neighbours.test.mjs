@@ -1,0 +1,107 @@
+// One endpoint cannot slow another, with a thousand that hang: some take the request and never answer, some drip bytes of
+// a header, some do not even let a connection be made. What is asserted is who holds what, not how long it took.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import net from 'node:net';
+import test from 'node:test';
+import { api, delivery, eventually, post, receiver, serve } from '../e2e/harness.mjs';
+import { enter, sh } from './room.mjs';
+
+const outside = await enter();
+const HOLES = 400, DRIPS = 400, WALLS = 200;
+const EVENTS_EACH = 3;
+const HEALTHY = 10, HEALTHY_EVENTS = 50;
+const SLOTS = 1024;
+
+/** Takes connections and requests, and never ends an answer. `open`: connections held now; `most` at once, ever. */
+async function tarpit(t, { drips = false } = {}) {
+    const pit = { open: new Set(), most: 0 };
+    const server = net.createServer((socket) => {
+        pit.open.add(socket);
+        pit.most = Math.max(pit.most, pit.open.size);
+        socket.on('error', () => {});
+        socket.on('close', () => pit.open.delete(socket));
+        socket.resume();
+        if (drips) socket.write('HTTP/1.1 200 OK\r\nX-Drip: ');
+    });
+    const drip = setInterval(() => drips && pit.open.forEach((socket) => socket.write('x')), 500);
+    await new Promise((resolve) => server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, resolve));
+    t.after(() => {
+        clearInterval(drip);
+        pit.open.forEach((socket) => socket.destroy());
+        server.close();
+    });
+    return Object.assign(pit, { url: `http://127.0.0.1:${server.address().port}` });
+}
+
+/** Where connections are begun and never made: a cable to nobody, so that each SYN is lost. */
+function wall() {
+    sh('ip link add cable type veth peer name nobody && ip link set cable up && ip link set nobody up');
+    sh('ip addr add 192.0.2.1/24 dev cable && ip neigh add 192.0.2.7 lladdr 02:00:00:00:00:07 dev cable');
+    return 'http://192.0.2.7';
+}
+
+async function inChunks(list, size, work) {
+    const done = [];
+    for (let at = 0; at < list.length; at += size) done.push(...(await Promise.all(list.slice(at, at + size).map(work))));
+    return done;
+}
+
+const newUser = (server) => async (url) => {
+    const made = await api(server, 'POST', '/api/users', { data: { type: 'users', attributes: { name: 'N', webhook_url: url } } });
+    assert.equal(made.status, 201, made.text);
+    return made.json.data.id;
+};
+
+/** What the program holds: { descriptors, mib }, the most of memory ever. */
+function held(pid) {
+    const [, kib] = readFileSync(`/proc/${pid}/status`, 'utf8').match(/^VmHWM:\s+(\d+)/m);
+    return { descriptors: readdirSync(`/proc/${pid}/fd`).length, mib: Number(kib) / 1024 };
+}
+
+/** Connections that are begun and not yet made, in this room. */
+const dialling = () => readFileSync('/proc/net/tcp', 'utf8').split('\n').filter((line) => line.split(/\s+/)[4] === '02').length;
+
+test('neighbours: a thousand endpoints hang, and every event of the healthy ones is delivered meanwhile', outside, async (t) => {
+    const holes = await tarpit(t), drips = await tarpit(t, { drips: true }), there = await receiver(t);
+    const server = await serve(t, { args: ['--rate-limit', '0', '--slots', String(SLOTS), '--allow-target', '192.0.2.0/24'] });
+    const urls = [
+        ...Array(HOLES).fill(holes.url), ...Array(DRIPS).fill(drips.url), ...Array(WALLS).fill(wall()),
+    ].map((url, at) => `${url}/${at}`);
+    const bad = await inChunks(urls, 32, newUser(server));
+    const healthy = await inChunks(Array.from({ length: HEALTHY }, (_, at) => `${there.url}/h${at}`), 32, newUser(server));
+    /* They are known: each has answered once. */
+    await inChunks(healthy, 32, (user) => post(server, { user }));
+    await there.arrived(HEALTHY);
+    const quiet = held(server.pid);
+
+    await inChunks(Array(EVENTS_EACH).fill(bad).flat(), 64, (user) => post(server, { user }));
+    const bads = () => holes.open.size + drips.open.size + dialling();
+    await eventually('they hold what they can get', () => bads() >= SLOTS / 4);
+
+    let most = 0, descriptors = 0, least = Infinity;
+    const look = () => {
+        most = Math.max(most, bads());
+        descriptors = Math.max(descriptors, held(server.pid).descriptors);
+    };
+    const events = Array.from({ length: HEALTHY_EVENTS }, () => healthy).flat();
+    const ids = await inChunks(events, 25, async (user) => {
+        look();
+        return post(server, { user });
+    });
+    const seen = () => new Set(there.requests.map(({ id }) => id));
+    await eventually('every healthy event', () => (look(), ids.every((id) => seen().has(id))));
+    await eventually('on record', async () => {
+        look();
+        least = Math.min(least, bads());
+        return (await delivery(server, ids.at(-1))).attributes.state === 'delivered';
+    });
+    const metrics = await (await fetch(`${server.url}/metrics`)).text();
+    const number = (name) => Number(metrics.match(new RegExp(`^posthorn_${name.replace(/[{}]/g, '\\$&')} (\\d+)`, 'm'))[1]);
+    assert.equal(number('deliveries{state="pending"}'), bad.length * EVENTS_EACH, 'of the others none has ended');
+    assert.ok(least > 0, 'and they still hang');
+    assert.ok(most <= SLOTS / 2, `those that hang hold ${most} of ${SLOTS} slots`);
+    assert.ok(descriptors <= quiet.descriptors + SLOTS / 2 + HEALTHY * 64 + 64, `${descriptors} descriptors`);
+    assert.ok(held(server.pid).mib < 400, `${held(server.pid).mib} MiB`);
+    t.diagnostic(`${most} slots held by those that hang, ${descriptors} descriptors, ${held(server.pid).mib.toFixed(0)} MiB at most`);
+});
