@@ -1,4 +1,5 @@
 #include "digest.h"
+#include "memory.h"
 #include <assert.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -14,11 +15,40 @@ static void put_hex(const unsigned char *data, size_t len, char *out)
     out[2 * len] = '\0';
 }
 
-void digest_sha256(struct bytes data, unsigned char out[DIGEST_LEN])
+static void sha256(const EVP_MD *algorithm, struct bytes data, unsigned char out[DIGEST_LEN])
 {
     unsigned len = 0;
-    int done = EVP_Digest(data.data, data.len, out, &len, EVP_sha256(), NULL);
+    int done = EVP_Digest(data.data, data.len, out, &len, algorithm, NULL);
     assert(done && len == DIGEST_LEN);
+}
+
+void digest_sha256(struct bytes data, unsigned char out[DIGEST_LEN])
+{
+    sha256(EVP_sha256(), data, out);
+}
+
+struct digest {
+    EVP_MD *algorithm;
+};
+
+struct digest *digest_open(void)
+{
+    struct digest *digest = memory_alloc(sizeof *digest);
+    digest->algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
+    if (!digest->algorithm)
+        memory_exhausted();
+    return digest;
+}
+
+void digest_close(struct digest *digest)
+{
+    EVP_MD_free(digest->algorithm);
+    free(digest);
+}
+
+void digest_sha256_by(const struct digest *digest, struct bytes data, unsigned char out[DIGEST_LEN])
+{
+    sha256(digest->algorithm, data, out);
 }
 
 void digest_sha256_hex(struct bytes data, char out[DIGEST_HEX_LEN + 1])

@@ -243,14 +243,32 @@ static enum json_error scan_escape(struct scan *scan, bool is_name)
     return JSON_OK;
 }
 
+/* Behind the bytes that need no look: eight at a time. In each byte of a word the highest bit tells, as it is
+ * there itself or is carried there: below 0x20, a quote, a backslash. A byte that is none may be told too
+ * (behind one that is), so it is only the way to where a closer look begins. */
+static char *skip_plain(char *at, const char *end)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+    while (end - at >= 8) {
+        uint64_t word;
+        memcpy(&word, at, sizeof word);
+        uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
+        if ((word | (word - ones * 0x20) | (quote - ones) | (backslash - ones)) & high)
+            break;
+        at += 8;
+    }
+    while (at < end && !is_special(*at))
+        at++;
+    return at;
+}
+
 /* From the opening quote to behind the closing one. */
 static enum json_error scan_string(struct scan *scan, bool is_name, bool *escaped)
 {
     char *opening = scan->at++;
     *escaped = false;
     for (;;) {
-        while (scan->at < scan->end && !is_special(*scan->at))
-            scan->at++;
+        scan->at = skip_plain(scan->at, scan->end);
         if (scan->at == scan->end)
             return fail(scan, JSON_SYNTAX, opening, "the string that begins here has no closing quote");
         unsigned char c = (unsigned char)*scan->at;

@@ -98,6 +98,12 @@ void text_printf(struct text *text, const char *format, ...)
     va_end(again);
 }
 
+void text_put_int64(struct text *text, int64_t value)
+{
+    char digits[BYTES_INT64_LEN_MAX];
+    text_put(text, bytes_from_int64(value, digits));
+}
+
 /* 0: as it is; 'u': \u00NN; else the letter of its short escape. */
 static char json_escape(unsigned char c)
 {

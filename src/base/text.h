@@ -19,6 +19,7 @@ void text_init(struct text *text, struct arena *arena, size_t len_max);
 void text_put(struct text *text, struct bytes piece);
 void text_puts(struct text *text, const char *piece);
 void text_putc(struct text *text, char c);
+void text_put_int64(struct text *text, int64_t value);
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A JSON string with its quotes, RFC 8259 section 7; input must be UTF-8. */
 void text_put_json(struct text *text, struct bytes piece);

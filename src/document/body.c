@@ -31,8 +31,9 @@ static void put_relationships(struct text *out, const struct body_parts *parts)
 void body_render(struct text *out, const struct body_parts *parts, uint32_t *stamp_offset)
 {
     assert(parts->id > 0);
-    text_printf(out, "{\"data\":{\"type\":\"events\",\"id\":\"%lld\",\"attributes\":{\"event_type\":",
-                (long long)parts->id);
+    text_puts(out, "{\"data\":{\"type\":\"events\",\"id\":\"");
+    text_put_int64(out, parts->id);
+    text_puts(out, "\",\"attributes\":{\"event_type\":");
     text_put_json(out, parts->event_type);
     text_puts(out, ",\"created_at\":");
     put_instant(out, parts->created_at_ms);

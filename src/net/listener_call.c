@@ -3,7 +3,6 @@
 #include "listener_parts.h"
 #include "memory.h"
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -212,15 +211,24 @@ static bool has_length(int status)
     return status != 204 && status != 304;
 }
 
+static void put_number(struct bytes *out, int64_t number)
+{
+    char digits[BYTES_INT64_LEN_MAX];
+    put(out, bytes_from_int64(number, digits));
+}
+
 static void render_head(struct call *call, const struct listener_reply *reply, char *memory, size_t room)
 {
     struct bytes out = {memory, 0};
-    char line[LINE_ROOM];
-    int len = snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n", reply->status, reason_phrase(reply->status));
-    put(&out, bytes_make(line, (size_t)len));
+    put(&out, bytes_of("HTTP/1.1 "));
+    put_number(&out, reply->status);
+    put(&out, bytes_of(" "));
+    put(&out, bytes_of(reason_phrase(reply->status)));
+    put(&out, bytes_of("\r\n"));
     if (has_length(reply->status)) {
-        len = snprintf(line, sizeof line, "Content-Length: %zu\r\n", reply->body.len);
-        put(&out, bytes_make(line, (size_t)len));
+        put(&out, bytes_of("Content-Length: "));
+        put_number(&out, (int64_t)reply->body.len);
+        put(&out, bytes_of("\r\n"));
     }
     if (call->close)
         put(&out, bytes_of("Connection: close\r\n"));

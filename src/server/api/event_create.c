@@ -4,11 +4,11 @@
 #include "event_draft.h"
 #include "resources.h"
 
-enum { SMALL_LEN_MAX = 64 << 10 };
+enum { SMALL_LEN_MAX = 64 << 10, LOCATION_LEN_MAX = 64 };
 
 struct new_event {
     struct event_draft draft;
-    char *location;
+    struct bytes location;
     struct bytes answer; /* the 201, made before the write so that the writer only sends it */
 };
 
@@ -42,14 +42,18 @@ static bool make_answer(struct call *call, const struct event *event, struct are
     event_document_put(&out, event);
     jsonapi_end(&out, call, (struct bytes){0});
     new->answer = text_bytes(&out);
-    new->location = arena_printf(&call->request->arena, "/api/events/%lld", (long long)event->id);
-    return (new->location && !out.overflow) || call_too_large(call);
+    struct text location;
+    text_init(&location, &call->request->arena, LOCATION_LEN_MAX);
+    text_puts(&location, "/api/events/");
+    text_put_int64(&location, event->id);
+    new->location = text_bytes(&location);
+    return !(location.overflow || out.overflow) || call_too_large(call);
 }
 
 static bool send_created(struct call *call)
 {
     struct new_event *new = call->state;
-    call_header(call, "Location", bytes_of(new->location));
+    call_header(call, "Location", new->location);
     return call_answer(call, 201, new->answer);
 }
 

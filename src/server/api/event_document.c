@@ -58,10 +58,13 @@ void event_document_put(struct text *out, const struct event *event)
     }
     char received[INSTANT_LEN];
     instant_format(event->received_at_ms, received);
-    text_printf(
-        out,
-        ",\"links\":{\"self\":\"/api/events/%lld\"},\"meta\":{\"user\":\"%lld\",\"received_at\":\"%.*s\"}}",
-        (long long)event->id, (long long)event->owner_id, INSTANT_LEN, received);
+    text_puts(out, ",\"links\":{\"self\":\"/api/events/");
+    text_put_int64(out, event->id);
+    text_puts(out, "\"},\"meta\":{\"user\":\"");
+    text_put_int64(out, event->owner_id);
+    text_puts(out, "\",\"received_at\":\"");
+    text_put(out, bytes_make(received, sizeof received));
+    text_puts(out, "\"}}");
 }
 
 /* The elements of `included`, without brackets; data NULL: there is none. */

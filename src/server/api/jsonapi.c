@@ -46,9 +46,12 @@ void jsonapi_begin(struct text *out, struct arena *arena)
     text_puts(out, "{\"jsonapi\":{\"version\":\"1.1\"}");
 }
 
-void jsonapi_put_self(struct text *out, const char *format, int64_t id)
+void jsonapi_put_self(struct text *out, const char *path, int64_t id)
 {
-    text_printf(out, ",\"links\":{\"self\":\"%s%lld\"}", format, (long long)id);
+    text_puts(out, ",\"links\":{\"self\":\"");
+    text_puts(out, path);
+    text_put_int64(out, id);
+    text_puts(out, "\"}");
 }
 
 void jsonapi_end(struct text *out, struct call *call, struct bytes meta_members)

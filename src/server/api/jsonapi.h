@@ -76,7 +76,8 @@ bool jsonapi_read_owner(struct call *call, int64_t *owner_id);
 
 /* The rows' arena, for an answer that is made from what a query returned. */
 void jsonapi_begin(struct text *out, struct arena *arena);
-void jsonapi_put_self(struct text *out, const char *format, int64_t id);
+/* `,"links":{"self":"/api/events/7"}`, where `path` ends with a slash. */
+void jsonapi_put_self(struct text *out, const char *path, int64_t id);
 /* `,"meta":{...}}`: members (already JSON, may be empty) and the call's warnings. */
 void jsonapi_end(struct text *out, struct call *call, struct bytes meta_members);
 /* What fields[TYPE] leaves of the resource object written to `out` from `begin` on; with `list`, of any

@@ -30,6 +30,7 @@ struct user_slot {
 struct keyring {
     pthread_rwlock_t lock;
     pthread_mutex_t spend_lock;
+    struct digest *digest;
     struct key_slot *keys;
     size_t key_cap, key_count;
     struct user_slot *users;
@@ -42,6 +43,7 @@ struct keyring *keyring_open(void)
     int failed = pthread_rwlock_init(&keyring->lock, NULL);
     failed |= pthread_mutex_init(&keyring->spend_lock, NULL);
     assert(!failed);
+    keyring->digest = digest_open();
     keyring->key_cap = keyring->user_cap = SLOTS_MIN;
     keyring->keys = memory_zero(keyring->key_cap, sizeof *keyring->keys);
     keyring->users = memory_zero(keyring->user_cap, sizeof *keyring->users);
@@ -52,6 +54,7 @@ void keyring_close(struct keyring *keyring)
 {
     if (!keyring)
         return;
+    digest_close(keyring->digest);
     pthread_rwlock_destroy(&keyring->lock);
     pthread_mutex_destroy(&keyring->spend_lock);
     for (size_t i = 0; i < keyring->key_cap; i++)
@@ -303,7 +306,7 @@ enum keyring_verdict keyring_authenticate(struct keyring *keyring, struct bytes 
     unsigned char digest[DIGEST_LEN];
     if (!read_credentials(authorization, &credentials))
         return KEYRING_MALFORMED;
-    digest_sha256(credentials.key, digest);
+    digest_sha256_by(keyring->digest, credentials.key, digest);
     pthread_rwlock_rdlock(&keyring->lock);
     enum keyring_verdict verdict = find_caller(keyring, digest, credentials.as_user, caller);
     pthread_rwlock_unlock(&keyring->lock);

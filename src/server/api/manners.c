@@ -128,8 +128,9 @@ static void put(struct listener_header *header, const char *name, struct bytes v
 static void put_number(const struct call *call, struct listener_header *header, const char *name,
                        int64_t value)
 {
-    const char *text = arena_printf(&call->request->arena, "%lld", (long long)value);
-    put(header, name, bytes_of(text ? text : "0"));
+    char digits[BYTES_INT64_LEN_MAX];
+    struct bytes text = arena_copy(&call->request->arena, bytes_from_int64(value, digits));
+    put(header, name, text.data ? text : bytes_of("0"));
 }
 
 int manners_headers(const struct call *call, struct listener_header headers[MANNERS_HEADERS_MAX])
