@@ -3,6 +3,9 @@
  */
 #include "sqlite_parts.h"
 
+/* What attempts.id has room for. */
+enum { ATTEMPT_LEASE_MAX = 0xffffff };
+
 /* A delivery as an op finds it. */
 struct found {
     int64_t event_id, lease, aged_from_ms;
@@ -170,7 +173,10 @@ enum store_status sqlite_outcome(struct store *store, struct store_op *op)
     store->changed = true;
     bool at_once = found.out && found.out->born && op->outcome.decision.kind == DECISION_DELIVERED;
     status = at_once ? record_first(store, op) : record(store, op, &found);
-    if (status == STORE_OK && op->outcome.attempt.started_at_ms)
+    /* A delivery that was leased 16 million times (years of our own outages) keeps its state, but no more
+     * records: their ids would be those of the next one. */
+    bool kept = op->outcome.attempt.started_at_ms && op->outcome.lease <= ATTEMPT_LEASE_MAX;
+    if (status == STORE_OK && kept)
         status = attempt_insert(store, op);
     return status == STORE_OK ? account(store, op, &found) : status;
 }

@@ -64,10 +64,10 @@ static const char *const query_texts[QUERY_COUNT] = {
     [STORE_GET_DELIVERY] = DELIVERY_COLUMNS " FROM deliveries d JOIN events e ON e.id = d.event_id"
                                             " WHERE d.id = ?1 AND (?2 = 0 OR d.endpoint_id = ?2)",
     [STORE_LIST_ATTEMPTS] =
-        "SELECT delivery_id, lease, attempt, started_at, duration_ms, status, failure, flags, address, "
+        "SELECT id >> 24, id & 0xffffff, attempt, started_at, duration_ms, status, failure, flags, address, "
         "response"
-        " FROM attempts WHERE delivery_id = ?1 AND (?2 = 0 OR ?2 = (SELECT endpoint_id FROM deliveries"
-        " WHERE id = ?1)) AND lease ~ ?3 ORDER BY lease @ LIMIT ?4",
+        " FROM attempts WHERE id BETWEEN ?1 << 24 AND ?1 << 24 | 0xffffff AND id & 0xffffff ~ ?3"
+        " AND (?2 = 0 OR ?2 = (SELECT endpoint_id FROM deliveries WHERE id = ?1)) ORDER BY id @ LIMIT ?4",
     [STORE_GET_RESOURCE] = RESOURCE_COLUMNS
     "SELECT id, version, updated_at, json FROM resources WHERE owner_id = ?2 AND type = ?6 AND id = ?7"
     " UNION ALL SELECT resource_id, id, NULL, NULL" RESOURCE_BEHIND " AND resource_id = ?7"

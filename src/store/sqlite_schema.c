@@ -75,17 +75,19 @@ static const char *const migrations[] = {
     "  lease INTEGER NOT NULL, lost INTEGER NOT NULL,"
     "  aged_from INTEGER," /* service clock; NULL until an attempt has counted */
     "  first_attempt_at INTEGER, finished_at INTEGER,"
-    "  last_status INTEGER, last_reason TEXT);"
+    "  last_status INTEGER, last_reason TEXT,"
+    "  room BLOB);" /* of a row that has just been born: as long as what its end will add, or its page would
+                       have to be split for it */
     "CREATE INDEX deliveries_queue ON deliveries (queue, due_at) WHERE queue IS NOT NULL;"
 
+    /* id: delivery_id << 24 | lease. In order for each delivery, and new ones are put to the end. */
     "CREATE TABLE attempts ("
-    "  delivery_id INTEGER NOT NULL, lease INTEGER NOT NULL,"
+    "  id INTEGER PRIMARY KEY,"
     "  attempt INTEGER NOT NULL,"
     "  started_at INTEGER, duration_ms INTEGER NOT NULL,"
     "  status INTEGER NOT NULL, failure TEXT," /* NULL: none */
     "  flags INTEGER NOT NULL,"
-    "  address TEXT, response BLOB,"
-    "  PRIMARY KEY (delivery_id, lease)) WITHOUT ROWID;"
+    "  address TEXT, response BLOB);"
 
     /* The latest snapshots. json NULL: it stands in the document of event `version` (events.snapshot_at), so
      * that it is written once; the purge of that event copies it here. These rows follow like those of

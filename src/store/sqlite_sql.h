@@ -21,8 +21,9 @@
     X(IDEMPOTENCY_GET, "SELECT digest, event_id FROM idempotency WHERE requester_id = ?1 AND key = ?2")      \
     X(IDEMPOTENCY_INSERT, "INSERT INTO idempotency (requester_id, key, digest, event_id)"                    \
                           " VALUES (?1, ?2, ?3, ?4)")                                                        \
-    X(DELIVERY_INSERT, "INSERT INTO deliveries (id, event_id, endpoint_id, queue, due_at, lease, lost)"      \
-                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)")                                               \
+    X(DELIVERY_INSERT,                                                                                       \
+      "INSERT INTO deliveries (id, event_id, endpoint_id, queue, due_at, lease, lost, room)"                 \
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, x'0000000000000000000000000000')")                               \
                                                                                                              \
     X(DUE_GET, "SELECT d.id, d.lease, d.lost, d.attempt, d.aged_from, e.id, e.sent_at, e.stamp_offset,"      \
                " e.document FROM deliveries d JOIN events e ON e.id = d.event_id"                            \
@@ -39,16 +40,16 @@
                     " d.lost FROM deliveries d WHERE d.id = ?1")                                             \
     X(DELIVERY_RECORD, "UPDATE deliveries SET queue = ?2, due_at = ?3, state = ?4, attempt = ?5, lost = 0,"  \
                        " aged_from = ?6, first_attempt_at = coalesce(first_attempt_at, ?7),"                 \
-                       " finished_at = ?8, last_status = ?9, last_reason = ?10 WHERE id = ?1")               \
+                       " finished_at = ?8, last_status = ?9, last_reason = ?10, room = NULL WHERE id = ?1")  \
     X(DELIVERY_DELIVERED, "UPDATE deliveries SET state = 1, attempt = 1, lost = 0, first_attempt_at = ?2,"   \
-                          " finished_at = ?3, last_status = ?4 WHERE id = ?1")                               \
+                          " finished_at = ?3, last_status = ?4, room = NULL WHERE id = ?1")                  \
     X(DELIVERY_RESEND, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2, state = 0, attempt = 0,"     \
                        " lost = 0, aged_from = NULL, finished_at = NULL WHERE id = ?1")                      \
     X(DELIVERY_CANCEL, "UPDATE deliveries SET queue = NULL, due_at = NULL, state = 3, finished_at = ?2"      \
                        " WHERE id = ?1")                                                                     \
-    X(ATTEMPT_INSERT, "INSERT INTO attempts (delivery_id, lease, attempt, started_at, duration_ms, status,"  \
+    X(ATTEMPT_INSERT, "INSERT INTO attempts (id, attempt, started_at, duration_ms, status,"                  \
                       " failure, flags, address, response)"                                                  \
-                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")                                   \
+                      " VALUES (?1 << 24 | ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")                            \
                                                                                                              \
     X(USER_INSERT,                                                                                           \
       "INSERT INTO users (id, role, master_id, name, email, webhook_url, receives_users_events,"             \
@@ -102,7 +103,7 @@
                   " EXISTS (SELECT 1 FROM deliveries d WHERE d.id >= e.delivery_first"                       \
                   " AND d.id < e.delivery_first + e.delivery_count AND d.state = 0), e.snapshot_len"         \
                   " FROM events e WHERE e.id > ?1 ORDER BY e.id LIMIT ?2")                                   \
-    X(PURGE_ATTEMPTS, "DELETE FROM attempts WHERE delivery_id >= ?1 AND delivery_id < ?2")                   \
+    X(PURGE_ATTEMPTS, "DELETE FROM attempts WHERE id >= ?1 << 24 AND id < ?2 << 24")                         \
     X(PURGE_DELIVERIES, "DELETE FROM deliveries WHERE id >= ?1 AND id < ?2 RETURNING state")                 \
     X(PURGE_IDEMPOTENCY, "DELETE FROM idempotency WHERE event_id = ?1")                                      \
     X(PURGE_OWNED, "DELETE FROM owned WHERE owner_id = (SELECT owner_id FROM events WHERE id = ?1)"          \

@@ -33,6 +33,58 @@ static void pages(struct fixture *f)
     assert_int_equal(fixture_read(f, get).count, 1);
 }
 
+/* Page by page, both ways. */
+static void lists_of(struct fixture *f, int64_t user, const int64_t *ids, int count)
+{
+    for (int descending = 0; descending <= 1; descending++) {
+        int64_t after = 0;
+        for (int seen = 0; seen < count;) {
+            struct store_query list = {.kind = STORE_LIST_EVENTS,
+                                       .owner_id = user,
+                                       .limit = 2,
+                                       .after_id = after,
+                                       .descending = descending};
+            struct store_answer answer = fixture_read(f, list);
+            assert_int_equal(answer.count, count - seen < 2 ? 1 : 2);
+            assert_int_equal(answer.more, seen + 2 < count);
+            for (int i = 0; i < answer.count; i++, seen++)
+                assert_int_equal(answer.events[i].id, ids[descending ? count - 1 - seen : seen]);
+            after = answer.events[answer.count - 1].id;
+        }
+    }
+}
+
+/* However an engine finds them: some have come late, before and after a Master put a resource. */
+static void events_of_one_user(struct fixture *f)
+{
+    int64_t user = fixture_user(f, NULL), other = fixture_user(f, NULL);
+    struct store_op ops[9];
+    for (int i = 0; i < 9; i++)
+        ops[i] = fixture_event_op(f, i % 4 == 3 ? other : user);
+    static const int before[] = {1, 3, 2, 5}, after[] = {4, 0, 8, 6, 7};
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++)
+        fixture_do(f, ops[before[i]], STORE_DONE);
+    lists_of(f, user, (int64_t[]){ops[1].event.event.id, ops[2].event.event.id, ops[5].event.event.id}, 3);
+    fixture_do(f,
+               (struct store_op){.kind = STORE_RESOURCE_PUT,
+                                 .resource = {.resource = {.owner_id = user,
+                                                           .type = bytes_of("payments"),
+                                                           .id = bytes_of("1"),
+                                                           .json = bytes_of("{}"),
+                                                           .version = ops[5].event.event.id + 1},
+                                              .if_version = -1}},
+               STORE_DONE);
+    for (size_t i = 0; i < sizeof after / sizeof *after; i++)
+        fixture_do(f, ops[after[i]], STORE_DONE);
+    const int64_t ids[] = {ops[0].event.event.id, ops[1].event.event.id, ops[2].event.event.id,
+                           ops[4].event.event.id, ops[5].event.event.id, ops[6].event.event.id,
+                           ops[8].event.event.id};
+    lists_of(f, user, ids, 7);
+    lists_of(f, other, (int64_t[]){ops[3].event.event.id, ops[7].event.event.id}, 2);
+    fixture_reopen(f);
+    lists_of(f, user, ids, 7);
+}
+
 static void filters(struct fixture *f)
 {
     int64_t user = fixture_user(f, "https://example.com/");
@@ -148,6 +200,7 @@ static void large_document(struct fixture *f)
 
 const struct contract_test contract_reads[] = {
     {"lists come in pages, both ways", pages},
+    {"the events of one user, whatever their order", events_of_one_user},
     {"filters are literal", filters},
     {"the deliveries of an event, each user's own", deliveries_of_an_event},
     {"the figures add up, over a restart too", figures},
