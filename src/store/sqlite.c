@@ -15,7 +15,7 @@ enum { CHECKPOINT_FRAMES = 4096, CHECKPOINT_FRAMES_LOW = 64 };
 
 /* Events that the rows which follow may be late by: for many at once each page is written once, but a reader
  * has to look through these events. A batch may add to them before it is asked. */
-enum { EVENTS_AHEAD_MAX = 1024 };
+enum { EVENTS_AHEAD_MAX = 1024, AHEAD_NAMES_LEN_MAX = 64 << 20 };
 
 #define SQL_TEXT(symbol, text) text,
 static const char *const sql_texts[SQL_COUNT] = {SQL_LIST(SQL_TEXT)};
@@ -163,7 +163,7 @@ static enum store_status transact(struct store *store, struct store_batch *batch
         return status;
     if (!store->changed)
         return sqlite_run(store, SQL_ROLLBACK);
-    if (store->tally.ahead >= EVENTS_AHEAD_MAX)
+    if (store->tally.ahead_count - store->tally.ahead_first >= EVENTS_AHEAD_MAX)
         status = sqlite_follow(store);
     if (status == STORE_OK)
         status = state_save(store);
@@ -242,6 +242,7 @@ static enum store_status sqlite_write(struct store *store, struct store_batch *b
         if (status != STORE_OK)
             return undo(store, batch, status);
         leases_commit(&store->leases);
+        sqlite_ahead_committed(store);
     }
     batch->next_due_in_ms = next_due_in_ms(store);
     return STORE_OK;
@@ -325,11 +326,15 @@ static enum store_status take_over(struct store *store)
     if (status == STORE_OK)
         status = sqlite_run(store, SQL_DELIVERY_UNCLAIM_BORN);
     if (status == STORE_OK)
+        status = sqlite_ahead_load(store);
+    if (status == STORE_OK)
         status = sqlite_follow(store);
     if (status == STORE_OK)
         status = state_save(store);
     if (status == STORE_OK)
         status = sqlite_run(store, SQL_COMMIT);
+    if (status == STORE_OK)
+        sqlite_ahead_committed(store);
     if (status == STORE_OK)
         status = sqlite_roster_load(store, 0);
     size_t at = 0;
@@ -368,6 +373,7 @@ static void sqlite_close_all(struct store *store)
     if (store->broken && store->db)
         sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_close(store->db);
+    sqlite_ahead_fini(store);
     roster_fini(&store->roster);
     leases_fini(&store->leases);
     if (store->lock_fd >= 0)
@@ -395,6 +401,7 @@ static enum store_status sqlite_open(const struct store_config *config, struct s
     store->disk_asked_ms = INT64_MIN;
     roster_init(&store->roster, &config->policy, config->slots_unproven_max);
     leases_init(&store->leases);
+    arena_init(&store->ahead.names, AHEAD_NAMES_LEN_MAX);
     enum store_status status = set_up(store);
     if (status != STORE_OK) {
         sqlite_close_all(store);

@@ -171,8 +171,7 @@ enum store_status sqlite_event(struct store *store, struct store_batch *batch, s
     bool late = event->id <= store->tally.event_id_max;
     if (!late)
         store->tally.event_id_max = event->id;
-    store->tally.ahead++;
-    status = sqlite_follow_late(store, event);
+    status = sqlite_ahead_add(store, event, sqlite_resource_own(op) || op->event.destroyed);
     if (status == STORE_OK && op->event.idempotency_key.len > 0)
         status = idempotency_insert(store, op);
     if (status == STORE_OK && (op->event.included_count > 0 || op->event.destroyed))

@@ -27,8 +27,16 @@ struct moment {
 /* Kept in the table `state`, and undone with the batch. */
 struct tally {
     int64_t delivery_id_max, event_id_max, events, pending, delivered, given_up;
-    int64_t followed_to; /* up to this event the rows that follow are all there (sqlite_follow.c) */
-    int ahead;           /* events behind it; of this process */
+    int64_t followed_to;          /* up to this event the rows that follow are all there (sqlite_follow.c) */
+    int ahead_first, ahead_count; /* the events behind it: entries of struct ahead */
+};
+
+/* Events whose rows are to follow. What a batch adds or takes away is in the tally; sqlite_ahead_committed
+ * drops what is done with. */
+struct ahead {
+    struct ahead_entry *entries;
+    int cap;
+    struct arena names;
 };
 
 struct sqlite_reader;
@@ -48,6 +56,7 @@ struct store {
     struct roster roster;
     struct leases leases;
     struct tally tally, tally_before;
+    struct ahead ahead;
     bool users_changed; /* by this batch: to be loaded anew if it is undone */
     bool changed;       /* this batch wrote something */
     int boxes_kept;     /* of this batch, for work that waits */
@@ -98,8 +107,16 @@ enum store_status sqlite_resource_delete(struct store *store, struct store_op *o
 
 /* The rows that follow their events, all that are not there yet. */
 enum store_status sqlite_follow(struct store *store);
-/* After the insert of an event: if those with higher ids have their rows, it gets its own at once. */
-enum store_status sqlite_follow_late(struct store *store, const struct event *event);
+/* An event that was inserted; `named`: it has the snapshot of its resource, or destroys it. If those with
+ * higher ids have their rows already, it gets its place in `owned` at once. */
+enum store_status sqlite_ahead_add(struct store *store, const struct event *event, bool named);
+/* An event with a higher id and the same resource has been written before: readers, who go by the id among
+ * the events that are ahead, would take that for the latest. */
+bool sqlite_ahead_overtaken(const struct store *store, const struct event *event);
+/* At open: from what the events say. */
+enum store_status sqlite_ahead_load(struct store *store);
+void sqlite_ahead_committed(struct store *store);
+void sqlite_ahead_fini(struct store *store);
 
 /* The snapshots of an EVENT that was accepted; `late`: it is not the one with the highest id. */
 enum store_status sqlite_resources_take(struct store *store, const struct store_op *op, bool late);

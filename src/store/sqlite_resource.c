@@ -12,17 +12,14 @@ static void bind_name(sqlite3_stmt *statement, int64_t owner_id, struct bytes ty
     sqlite_bind_text(statement, 3, id);
 }
 
-/* Kept as it is; or with `in_event` only named, as it stands in its event. */
-static enum store_status put(struct store *store, const struct resource *resource, bool in_event)
+/* As it is, for it stands in no event as its own. */
+static enum store_status put(struct store *store, const struct resource *resource)
 {
     sqlite3_stmt *put = store->sql[SQL_RESOURCE_PUT];
     bind_name(put, resource->owner_id, resource->type, resource->id);
     sqlite3_bind_int64(put, 4, resource->version);
     sqlite_bind_time(put, 5, resource->updated_at_ms);
-    if (in_event)
-        sqlite3_bind_null(put, 6);
-    else
-        sqlite_bind_blob(put, 6, resource->json);
+    sqlite_bind_blob(put, 6, resource->json);
     store->changed = true;
     return sqlite_run(store, SQL_RESOURCE_PUT);
 }
@@ -42,41 +39,23 @@ const struct resource *sqlite_resource_own(const struct store_op *op)
     return NULL;
 }
 
-/* Of the same name, an event with a higher id is written already. What is written last counts, but readers go
- * by the id among the events that are ahead of the table. */
-static enum store_status overtaken(struct store *store, const struct event *event, bool *yes)
-{
-    *yes = event->id <= store->tally.followed_to;
-    if (*yes)
-        return STORE_OK;
-    sqlite3_stmt *find = store->sql[SQL_RESOURCE_OVERTAKEN];
-    bind_name(find, event->owner_id, event->resource_type, event->resource_id);
-    sqlite3_bind_int64(find, 4, event->id);
-    enum store_status status = sqlite_row(store, SQL_RESOURCE_OVERTAKEN, yes);
-    if (*yes)
-        sqlite3_reset(find);
-    return status;
-}
-
 /* Named in the table, as it stands in its event. */
 static enum store_status put_own(struct store *store, const struct event *event)
 {
-    struct resource resource = {.owner_id = event->owner_id,
-                                .type = event->resource_type,
-                                .id = event->resource_id,
-                                .version = event->id};
-    return put(store, &resource, true);
+    sqlite3_stmt *put = store->sql[SQL_RESOURCE_NAME];
+    bind_name(put, event->owner_id, event->resource_type, event->resource_id);
+    sqlite3_bind_int64(put, 4, event->id);
+    return sqlite_run(store, SQL_RESOURCE_NAME);
 }
 
 enum store_status sqlite_resources_take(struct store *store, const struct store_op *op, bool late)
 {
     const struct event *event = &op->event.event;
     const struct resource *own = sqlite_resource_own(op);
-    bool others = op->event.included_count > (own ? 1 : 0), at_once = false;
+    bool others = op->event.included_count > (own ? 1 : 0);
+    bool at_once = late && (own || op->event.destroyed) && sqlite_ahead_overtaken(store, event);
     enum store_status status = STORE_OK;
-    if (late && (own || op->event.destroyed))
-        status = overtaken(store, event, &at_once);
-    if (status == STORE_OK && (others || at_once))
+    if (others || at_once)
         status = sqlite_follow(store);
     if (status == STORE_OK && at_once)
         status = put_own(store, event);
@@ -86,7 +65,7 @@ enum store_status sqlite_resources_take(struct store *store, const struct store_
         resource.version = event->id;
         resource.updated_at_ms = event->received_at_ms;
         if (&op->event.included[i] != own)
-            status = put(store, &resource, false);
+            status = put(store, &resource);
     }
     return status;
 }
@@ -146,7 +125,7 @@ enum store_status sqlite_resource_put(struct store *store, struct store_op *op)
         store->tally.event_id_max = store->tally.followed_to = resource->version;
     op->id = resource->version;
     op->count = version == 0;
-    return put(store, resource, false);
+    return put(store, resource);
 }
 
 enum store_status sqlite_resource_delete(struct store *store, struct store_op *op)

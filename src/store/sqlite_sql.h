@@ -4,6 +4,11 @@
  */
 #pragma once
 
+/* Rows of a statement that inserts many. More than 16 brought nothing. */
+enum { SQL_MANY = 16 };
+#define SQL_FOUR_OF(row) row "," row "," row "," row
+#define SQL_MANY_OF(row) SQL_FOUR_OF(row) "," SQL_FOUR_OF(row) "," SQL_FOUR_OF(row) "," SQL_FOUR_OF(row)
+
 /* deliveries.queue: the endpoint it waits for; 0, claimed; NULL, ended or out since it was born. */
 #define SQL_LIST(X)                                                                                          \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                              \
@@ -77,13 +82,13 @@
                    " (SELECT k.digest FROM api_keys k WHERE k.user_id = u.id AND k.revoked_at IS NULL"       \
                    " ORDER BY k.id LIMIT 1) FROM users u WHERE ?1 IS NULL OR u.id = ?1")                     \
                                                                                                              \
-    X(OWNED_FOLLOW, "INSERT INTO owned SELECT owner_id, id FROM events WHERE id > ?1 ORDER BY owner_id, id") \
-    X(OWNED_INSERT, "INSERT INTO owned VALUES (?1, ?2)")                                                     \
-    X(RESOURCES_FOLLOW, "INSERT OR REPLACE INTO resources (owner_id, type, id, version)"                     \
-                        " SELECT owner_id, resource_type, resource_id, max(id) FROM events"                  \
-                        " WHERE id > ?1 AND snapshot_len <> 0 GROUP BY 1, 2, 3")                             \
-    X(RESOURCE_OVERTAKEN, "SELECT 1 FROM events WHERE owner_id = ?1 AND resource_type = ?2"                  \
-                          " AND resource_id = ?3 AND id > ?4 AND snapshot_len <> 0 LIMIT 1")                 \
+    X(AHEAD_GET, "SELECT owner_id, id, snapshot_len <> 0, resource_type, resource_id FROM events"            \
+                 " WHERE id > ?1")                                                                           \
+    X(OWNED_INSERT, "INSERT INTO owned VALUES (?, ?)")                                                       \
+    X(OWNED_INSERT_MANY, "INSERT INTO owned VALUES " SQL_MANY_OF("(?, ?)"))                                  \
+    X(RESOURCE_NAME, "INSERT OR REPLACE INTO resources (owner_id, type, id, version) VALUES (?, ?, ?, ?)")   \
+    X(RESOURCE_NAME_MANY,                                                                                    \
+      "INSERT OR REPLACE INTO resources (owner_id, type, id, version) VALUES " SQL_MANY_OF("(?, ?, ?, ?)"))  \
     X(RESOURCE_PUT, "INSERT OR REPLACE INTO resources (owner_id, type, id, version, updated_at, json)"       \
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                                      \
     X(RESOURCE_GET,                                                                                          \

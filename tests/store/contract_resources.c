@@ -150,6 +150,30 @@ static void destroyed(struct fixture *f)
     has_state(f, user, "payments", "1", "back");
 }
 
+/* More than an engine may put into their places at once; the names in another order than the events. */
+static void many_at_once(struct fixture *f)
+{
+    enum { MANY = 75, NAMES = 23 };
+    int64_t users[2] = {fixture_user(f, NULL), fixture_user(f, NULL)};
+    char names[NAMES][8], states[MANY][8];
+    for (int i = 0; i < NAMES; i++)
+        snprintf(names[i], sizeof names[i], "%d", i * 7 % NAMES);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(states[i], sizeof states[i], "s%d", i);
+        fixture_do(f, event_op(f, users[i % 2], names[i % NAMES], states[i], 0), STORE_DONE);
+    }
+    fixture_do(f, put_op(f, users[0], "none", "{}"), STORE_DONE);
+    for (int round = 0; round < 2; round++) {
+        for (int i = MANY - 2 * NAMES; i < MANY; i++)
+            has_state(f, users[i % 2], "payments", names[i % NAMES], states[i]);
+        for (int i = 0; i < 2; i++) {
+            struct store_query list = {.kind = STORE_LIST_EVENTS, .owner_id = users[i], .limit = MANY};
+            assert_int_equal(fixture_read(f, list).count, MANY / 2 + (i == 0));
+        }
+        fixture_reopen(f);
+    }
+}
+
 /* An id below others is written later all the same. */
 static void last_write_wins(struct fixture *f)
 {
@@ -338,6 +362,7 @@ static void many(struct fixture *f)
 
 const struct contract_test contract_resources[] = {
     {"the latest snapshot counts", latest_counts},
+    {"many snapshots are put at once", many_at_once},
     {"an event may carry several", several_in_one},
     {"destroyed is gone", destroyed},
     {"the last write wins", last_write_wins},
