@@ -70,6 +70,11 @@ function assertFull({ status, headers, json, text }) {
 const state = async (server, id) => (await delivery(server, id)).attributes.state;
 const delivered = (server, id) => eventually(`${id} delivered`, async () => (await state(server, id)) === 'delivered', 60_000);
 
+async function pending(server) {
+    const metrics = await (await fetch(`${server.url}/metrics`)).text();
+    return Number(metrics.match(/^posthorn_deliveries\{state="pending"\} (\d+)/m)[1]);
+}
+
 async function assertReads(server, id) {
     for (const path of ['/api/events', `/api/events/${id}`, `/api/events/${id}/deliveries`, '/api/users/me', '/api/users'])
         assert.equal((await api(server, 'GET', path)).status, 200, path);
@@ -94,12 +99,14 @@ test('disk full: 507 while there is still room for every outcome; it heals when 
     open();
     const all = [...ids];
     for (let more = ids; more.length > 0; all.push(...more)) {
-        for (const id of more) await delivered(server, id);
+        await eventually('none is pending', async () => (await pending(server)) === 0, 60_000);
+        assert.equal(await state(server, more.at(-1)), 'delivered');
         const next = await fill(server, server.user_id);
         assertFull(next.refusal);
         more = next.ids;
     }
     assert.ok(free(at) > 0);
+    assert.equal(held.requests.length, all.length);
     for (const id of all) assert.equal(held.of(id).length, 1, 'its outcome was recorded, so it is not sent again');
     await assertReads(server, all.at(-1));
     assert.ok(server.running, server.stderr);
