@@ -7,7 +7,7 @@ import test from 'node:test';
 import { answer, api, delivery, eventBody, eventually, folder, initialize, makeUser, post, receiver, serve, setUrl } from '../e2e/harness.mjs';
 import { enter, sh } from './room.mjs';
 
-const outside = await enter({ needs: ['mount'] });
+const outside = await enter();
 const MIB = 1024 * 1024;
 const BLOAT = 'x'.repeat(20_000);
 

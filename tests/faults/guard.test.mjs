@@ -11,7 +11,7 @@ import { answer, api, delivery, eventually, folder, post, serve } from '../e2e/h
 import { nameServer } from './names.mjs';
 import { enter, part, sh } from './room.mjs';
 
-const outside = await enter({ needs: ['mount'] });
+const outside = await enter();
 const PORTS = [80, 443, 8080];
 const OWN = ['8.8.8.8', '2001:4860:4860::8888']; /* public, and yet this machine's */
 

@@ -7,7 +7,7 @@ import test from 'node:test';
 import { api, eventually, folder, initialize, post, receiver, serve, setUrl, sleep } from '../e2e/harness.mjs';
 import { enter, part, sh } from './room.mjs';
 
-const outside = await enter({ realRoot: true, needs: ['mkfs.ext4', 'mount', 'losetup'] });
+const outside = await enter({ realRoot: true, needs: ['mkfs.ext4', 'losetup'] });
 const PRODUCERS = 8;
 
 /** A disk that can lose its power: `at`, `cut()`, `mend()`. Its loop device goes with the last mount. */

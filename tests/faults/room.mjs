@@ -1,5 +1,6 @@
 // A room of its own for a test file: network, mounts and processes of its own, in namespaces. What is done to
 // routes, disks and resolvers in there is gone with the last process, however the test ends, and nobody else sees it.
+// Its temporary files are in memory, and go the same way.
 //
 //   const outside = await enter();           // undefined inside the room
 //   test('...', outside, (t) => ...);        // outside: { skip: why }, and never both
@@ -36,11 +37,12 @@ function why_not(door, real_root, needs) {
 /** `realRoot`: namespaces of an ordinary user will not do. `needs`: the programs it cannot do without. */
 export async function enter({ realRoot = false, needs = [] } = {}) {
     if (process.env[MARK]) {
-        sh('ip link set lo up');
+        sh('ip link set lo up && mount -t tmpfs -o size=1g none /mnt');
+        process.env.TMPDIR = '/mnt';
         return undefined;
     }
     const door = doorway(process.getuid() === 0);
-    const skip = why_not(door, realRoot, ['ip', ...needs]);
+    const skip = why_not(door, realRoot, ['ip', 'mount', ...needs]);
     if (skip) return { skip };
     const [program, ...args] = door;
     const child = spawn(program, [...args, process.execPath, ...process.execArgv, process.argv[1]],
