@@ -15,7 +15,7 @@ export DESTDIR
 
 build: ## build build/posthorn
 	@tools/install-packages build
-	@test -f build/build.ninja || meson setup build -Dtests=false --buildtype=$(BUILD_TYPE) --prefix=$(PREFIX) >/dev/null
+	@test -f build/build.ninja || meson setup build -Dtests=false -Db_lto=true --buildtype=$(BUILD_TYPE) --prefix=$(PREFIX) >/dev/null
 	@ninja -C build src/posthorn
 	@ln -sf src/posthorn build/posthorn
 

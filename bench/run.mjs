@@ -372,7 +372,7 @@ function table(result) {
     return rows.map((cells) => cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ').trimEnd()).join('\n');
 }
 
-execFileSync('sh', ['-c', '[ -f build-bench/build.ninja ] || meson setup build-bench -Dbuildtype=debugoptimized >/dev/null; ' +
+execFileSync('sh', ['-c', '[ -f build-bench/build.ninja ] || meson setup build-bench -Dbuildtype=debugoptimized -Db_lto=true >/dev/null; ' +
     `ninja -C build-bench --quiet bench/load bench/sink bench/fill ${process.env.BENCH_POSTHORN ? '' : 'src/posthorn'}`], { cwd: root, stdio: ['ignore', 2, 2] });
 rmSync(work, { recursive: true, force: true });
 mkdirSync(work, { recursive: true });
