@@ -223,7 +223,7 @@ struct store_config {
     struct policy policy; /* for policy_pace */
     int64_t lease_ms;
     int readers;                /* reader threads that will call store_read, numbered from 0 */
-    int64_t disk_reserve_bytes; /* below so much free space EVENT answers NO_SPACE */
+    int64_t disk_reserve_bytes; /* EVENT answers NO_SPACE with less free space, beside what the log needs */
     int slots_unproven_max;     /* leases that endpoints without a recent 200 may hold together */
     struct log *log;
 };
