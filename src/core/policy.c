@@ -6,7 +6,7 @@ enum { SECOND_MS = 1000, HOUR_MS = 3600 * SECOND_MS };
 /* How much of one endpoint may be in hand (policy_pace). */
 enum {
     LEASES_PROVEN = 256,
-    LEASES_TRIED = 8,   /* never answered yet, or failing for a moment */
+    LEASES_UNKNOWN = 8, /* never tried yet, or failing for a moment */
     LEASES_FAILING = 2, /* enough to notice that it is back */
     FAILING_FROM = 5,   /* failures in a row */
     HOLD_FIRST_MS = 50
@@ -96,14 +96,16 @@ struct decision policy_decide(const struct policy *policy, const struct outcome 
 struct pace policy_pace(const struct policy *policy, bool ever_answered, int failures_in_a_row)
 {
     assert(failures_in_a_row >= 0);
+    if (failures_in_a_row == 0 && ever_answered)
+        return (struct pace){LEASES_PROVEN, 0, STANDING_PROVEN};
+    if (failures_in_a_row == 0 || (ever_answered && failures_in_a_row < FAILING_FROM))
+        return (struct pace){LEASES_UNKNOWN, 0, STANDING_UNKNOWN};
     if (failures_in_a_row < FAILING_FROM)
-        return failures_in_a_row == 0 && ever_answered
-                   ? (struct pace){.leases_max = LEASES_PROVEN, .hold_ms = 0, .proven = true}
-                   : (struct pace){.leases_max = LEASES_TRIED, .hold_ms = 0, .proven = false};
+        return (struct pace){LEASES_FAILING, 0, STANDING_FAILING};
     int64_t hold_ms = HOLD_FIRST_MS;
     for (int i = FAILING_FROM; i < failures_in_a_row && hold_ms < policy->hold_ms_max; i++)
         hold_ms *= 2;
     if (hold_ms > policy->hold_ms_max)
         hold_ms = policy->hold_ms_max;
-    return (struct pace){.leases_max = LEASES_FAILING, .hold_ms = hold_ms, .proven = false};
+    return (struct pace){LEASES_FAILING, hold_ms, STANDING_FAILING};
 }

@@ -62,9 +62,17 @@ int64_t policy_backoff_ms(const struct policy *policy, int32_t attempt, uint64_t
  * five times in a row gets two, and is then held for a moment that doubles up to hold_ms_max, so that a
  * million deliveries waiting for it cost nobody else anything.
  */
+enum standing {
+    STANDING_PROVEN,  /* its last attempt was answered: may use every slot */
+    STANDING_UNKNOWN, /* never tried yet, or stumbling: these share a part of the slots with the failing */
+    STANDING_FAILING, /* never answered at all, or failing for long: at most half of that part, so that there
+                         is always room for newcomers */
+    STANDING_COUNT
+};
+
 struct pace {
     int leases_max;
     int64_t hold_ms; /* after a failure: hand out nothing of this endpoint for so long */
-    bool proven;     /* may use every slot; the others share half of them */
+    enum standing standing;
 };
 struct pace policy_pace(const struct policy *policy, bool ever_answered, int failures_in_a_row);

@@ -7,8 +7,8 @@
 void roster_init(struct roster *roster, const struct policy *policy, int unproven_max)
 {
     *roster = (struct roster){.policy = *policy, .unproven_max = unproven_max};
-    TAILQ_INIT(&roster->proven);
-    TAILQ_INIT(&roster->unproven);
+    for (int standing = 0; standing < STANDING_COUNT; standing++)
+        TAILQ_INIT(&roster->rings[standing]);
     LIST_INIT(&roster->touched);
 }
 
@@ -98,32 +98,29 @@ static enum endpoint_place place_wanted(const struct roster *roster, const struc
         return PLACE_NONE;
     if (ready_at(endpoint) > roster->now_ms)
         return PLACE_HEAP;
-    return endpoint->pace.proven ? PLACE_RING_PROVEN : PLACE_RING_UNPROVEN;
-}
-
-static struct endpoint_ring *ring_of(struct roster *roster, enum endpoint_place place)
-{
-    return place == PLACE_RING_PROVEN ? &roster->proven : &roster->unproven;
+    return PLACE_RING;
 }
 
 static void move_to(struct roster *roster, struct endpoint *endpoint, enum endpoint_place place)
 {
-    if (place == endpoint->place) {
-        if (place == PLACE_HEAP)
-            heap_sift(roster, endpoint->heap_at);
-        return; /* who stands in a ring keeps the turn */
+    if (place == PLACE_RING && endpoint->place == PLACE_RING && endpoint->ring == endpoint->pace.standing)
+        return; /* it keeps its turn */
+    if (place == PLACE_HEAP && endpoint->place == PLACE_HEAP) {
+        heap_sift(roster, endpoint->heap_at);
+        return;
     }
     if (endpoint->place == PLACE_HEAP) {
         heap_remove(roster, endpoint);
-    } else if (endpoint->place != PLACE_NONE) {
-        TAILQ_REMOVE(ring_of(roster, endpoint->place), endpoint, turn);
+    } else if (endpoint->place == PLACE_RING) {
+        TAILQ_REMOVE(&roster->rings[endpoint->ring], endpoint, turn);
         roster->ring_count--;
     }
     endpoint->place = place;
     if (place == PLACE_HEAP) {
         heap_add(roster, endpoint);
-    } else if (place != PLACE_NONE) {
-        TAILQ_INSERT_TAIL(ring_of(roster, place), endpoint, turn);
+    } else if (place == PLACE_RING) {
+        endpoint->ring = endpoint->pace.standing;
+        TAILQ_INSERT_TAIL(&roster->rings[endpoint->ring], endpoint, turn);
         roster->ring_count++;
     }
 }
@@ -133,16 +130,21 @@ static void place(struct roster *roster, struct endpoint *endpoint)
     move_to(roster, endpoint, place_wanted(roster, endpoint));
 }
 
-/* Pace follows from the tally; so does how many leases unproven endpoints hold together. */
+/* What an endpoint takes of its standing's share. One that fell holds more than it may for a while: that is
+ * its own affair, and no reason to keep others waiting. */
+static int share_of(const struct endpoint *endpoint)
+{
+    return endpoint->tally.leased < endpoint->pace.leases_max ? endpoint->tally.leased
+                                                              : endpoint->pace.leases_max;
+}
+
+/* Pace follows from the tally, and what each standing holds from both. */
 static void repace(struct roster *roster, struct endpoint *endpoint)
 {
-    bool was_proven = endpoint->pace.proven;
+    roster->shared[endpoint->pace.standing] -= share_of(endpoint);
     endpoint->pace =
         policy_pace(&roster->policy, endpoint->tally.ever_answered, endpoint->tally.failures_in_a_row);
-    if (was_proven && !endpoint->pace.proven)
-        roster->leased_unproven += endpoint->tally.leased;
-    if (!was_proven && endpoint->pace.proven)
-        roster->leased_unproven -= endpoint->tally.leased;
+    roster->shared[endpoint->pace.standing] += share_of(endpoint);
 }
 
 static void touch(struct roster *roster, struct endpoint *endpoint)
@@ -156,10 +158,10 @@ static void touch(struct roster *roster, struct endpoint *endpoint)
 
 static void count_leased(struct roster *roster, struct endpoint *endpoint, int change)
 {
+    roster->shared[endpoint->pace.standing] -= share_of(endpoint);
     endpoint->tally.leased += change;
     assert(endpoint->tally.leased >= 0);
-    if (!endpoint->pace.proven)
-        roster->leased_unproven += change;
+    roster->shared[endpoint->pace.standing] += share_of(endpoint);
 }
 
 /* ---- batches ---- */
@@ -229,6 +231,21 @@ void roster_renew(struct roster *roster, struct endpoint *endpoint)
     place(roster, endpoint);
 }
 
+static int share_left(const struct roster *roster, enum standing standing)
+{
+    int failing = roster->shared[STANDING_FAILING];
+    int left = roster->unproven_max - roster->shared[STANDING_UNKNOWN] - failing;
+    int left_failing = (roster->unproven_max + 1) / 2 - failing;
+    switch (standing) {
+    case STANDING_UNKNOWN:
+        return left;
+    case STANDING_FAILING:
+        return left < left_failing ? left : left_failing;
+    default:
+        return INT_MAX;
+    }
+}
+
 bool roster_can_lease(const struct roster *roster, const struct endpoint *endpoint)
 {
     return endpoint->url && endpoint->auth_digest[0] && !endpoint->paused &&
@@ -239,8 +256,8 @@ bool roster_can_lease(const struct roster *roster, const struct endpoint *endpoi
 int roster_leases_free(const struct roster *roster, const struct endpoint *endpoint)
 {
     int free = endpoint->pace.leases_max - endpoint->tally.leased;
-    if (!endpoint->pace.proven && free > roster->unproven_max - roster->leased_unproven)
-        free = roster->unproven_max - roster->leased_unproven;
+    int left = share_left(roster, endpoint->pace.standing);
+    free = free < left ? free : left;
     return free > 0 ? free : 0;
 }
 
@@ -291,27 +308,30 @@ bool roster_attempted(struct roster *roster, struct endpoint *endpoint, bool ans
 
 /* ---- turns ---- */
 
-static bool unproven_may(const struct roster *roster)
+static bool ring_may(const struct roster *roster, enum standing standing)
 {
-    return !TAILQ_EMPTY(&roster->unproven) && roster->leased_unproven < roster->unproven_max;
+    return !TAILQ_EMPTY(&roster->rings[standing]) && share_left(roster, standing) > 0;
 }
 
 struct endpoint *roster_turn(struct roster *roster)
 {
-    bool unproven = unproven_may(roster) && (roster->turn_unproven || TAILQ_EMPTY(&roster->proven));
-    struct endpoint_ring *ring = unproven ? &roster->unproven : &roster->proven;
-    struct endpoint *endpoint = TAILQ_FIRST(ring);
-    if (!endpoint)
-        return NULL;
-    roster->turn_unproven = !unproven;
-    TAILQ_REMOVE(ring, endpoint, turn);
-    TAILQ_INSERT_TAIL(ring, endpoint, turn);
-    return endpoint;
+    for (int i = 0; i < STANDING_COUNT; i++) {
+        enum standing standing = roster->turn;
+        roster->turn = (standing + 1) % STANDING_COUNT;
+        if (!ring_may(roster, standing))
+            continue;
+        struct endpoint *endpoint = TAILQ_FIRST(&roster->rings[standing]);
+        TAILQ_REMOVE(&roster->rings[standing], endpoint, turn);
+        TAILQ_INSERT_TAIL(&roster->rings[standing], endpoint, turn);
+        return endpoint;
+    }
+    return NULL;
 }
 
 int64_t roster_due_at(const struct roster *roster)
 {
-    if (!TAILQ_EMPTY(&roster->proven) || unproven_may(roster))
-        return roster->now_ms;
+    for (int standing = 0; standing < STANDING_COUNT; standing++)
+        if (ring_may(roster, (enum standing)standing))
+            return roster->now_ms;
     return roster->heap_count > 0 ? ready_at(roster->heap[0]) : ROSTER_NEVER;
 }

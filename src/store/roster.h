@@ -27,7 +27,7 @@ struct endpoint_tally {
     bool ever_answered;
 };
 
-enum endpoint_place { PLACE_NONE, PLACE_HEAP, PLACE_RING_PROVEN, PLACE_RING_UNPROVEN };
+enum endpoint_place { PLACE_NONE, PLACE_HEAP, PLACE_RING /* of its standing */ };
 
 struct endpoint {
     int64_t id, master_id;
@@ -44,6 +44,7 @@ struct endpoint {
 
     struct pace pace;
     enum endpoint_place place;
+    enum standing ring; /* the one it stands in */
     TAILQ_ENTRY(endpoint) turn;
     int heap_at;
     bool seen; /* by the load under way */
@@ -56,12 +57,12 @@ struct roster {
     struct policy policy;
     int unproven_max;
     struct idmap endpoints; /* one a user, with the user's id */
-    struct endpoint_ring proven, unproven;
-    int ring_count;
-    bool turn_unproven; /* the rings take turns too */
+    struct endpoint_ring rings[STANDING_COUNT];
+    int ring_count;     /* endpoints in all of them */
+    enum standing turn; /* the rings take turns too */
     struct endpoint **heap;
     int heap_count, heap_cap;
-    int leased_unproven;
+    int shared[STANDING_COUNT]; /* leases held by each standing */
     struct endpoint_list touched;
     uint64_t batch;
     int64_t now_ms;

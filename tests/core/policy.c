@@ -354,20 +354,28 @@ static void pace(void **state)
         int failures;
         struct pace pace;
     } paces[] = {
-        {true, 0, {256, 0, true}},    {false, 0, {8, 0, false}},
-        {true, 1, {8, 0, false}},     {true, 4, {8, 0, false}},
-        {false, 4, {8, 0, false}},    {true, 5, {2, 50, false}},
-        {false, 5, {2, 50, false}},   {true, 6, {2, 100, false}},
-        {true, 7, {2, 200, false}},   {true, 8, {2, 400, false}},
-        {true, 9, {2, 800, false}},   {true, 10, {2, 1000, false}},
-        {true, 11, {2, 1000, false}}, {false, INT32_MAX, {2, 1000, false}},
+        {true, 0, {256, 0, STANDING_PROVEN}},
+        {false, 0, {8, 0, STANDING_UNKNOWN}},
+        {true, 1, {8, 0, STANDING_UNKNOWN}},
+        {true, 4, {8, 0, STANDING_UNKNOWN}},
+        {false, 1, {2, 0, STANDING_FAILING}},
+        {false, 4, {2, 0, STANDING_FAILING}},
+        {true, 5, {2, 50, STANDING_FAILING}},
+        {false, 5, {2, 50, STANDING_FAILING}},
+        {true, 6, {2, 100, STANDING_FAILING}},
+        {true, 7, {2, 200, STANDING_FAILING}},
+        {true, 8, {2, 400, STANDING_FAILING}},
+        {true, 9, {2, 800, STANDING_FAILING}},
+        {true, 10, {2, 1000, STANDING_FAILING}},
+        {true, 11, {2, 1000, STANDING_FAILING}},
+        {false, INT32_MAX, {2, 1000, STANDING_FAILING}},
     };
     struct policy policy = policy_default();
     for (size_t i = 0; i < sizeof paces / sizeof *paces; i++) {
         struct pace pace = policy_pace(&policy, paces[i].ever_answered, paces[i].failures);
         assert_int_equal(pace.leases_max, paces[i].pace.leases_max);
         assert_int_equal(pace.hold_ms, paces[i].pace.hold_ms);
-        assert_int_equal(pace.proven, paces[i].pace.proven);
+        assert_int_equal(pace.standing, paces[i].pace.standing);
     }
     policy.hold_ms_max = 1;
     assert_int_equal(policy_pace(&policy, true, 5).hold_ms, 1);

@@ -188,26 +188,66 @@ static void proven_outlives_restart(struct fixture *f)
     fixture_claim(f, 20, 20);
 }
 
-static void unproven_share(struct fixture *f)
+/* Whoever has not answered lately shares a part of the slots, and those who fail have half of it at most: so
+ * a newcomer waits behind nobody who fails. */
+static void shares(struct fixture *f)
+{
+    struct store_work boxes[20];
+    struct pace failing = policy_pace(&f->config.policy, false, 1);
+    struct pace stumbling = policy_pace(&f->config.policy, true, 1);
+    f->config.slots_unproven_max = 20;
+    fixture_reopen(f);
+    for (int i = 0; i < 5; i++)
+        put_events(f, fixture_user(f, "https://hangs.example/"), 8);
+    fixture_claim(f, 20, 20); /* four of each */
+    memcpy(boxes, f->boxes, sizeof boxes);
+    fixture_claim(f, 40, 0);
+    assert_int_not_equal(f->next_due_in_ms, 0);
+    int64_t newcomer = fixture_user(f, "https://example.com/");
+    put_events(f, newcomer, 1);
+    fixture_claim(f, 40, 0); /* nobody knows yet who is who */
+    for (int i = 0; i < 20; i++)
+        fixture_do(f, fixture_outcome_op(f, &boxes[i], DECISION_RETRY, 3600000), STORE_DONE);
+    int failing_leased = 5 * failing.leases_max;
+    assert_in_range(failing_leased, 1, 10);
+    fixture_claim(f, 40, failing_leased + 1);
+    assert_int_equal(boxes_of(f, newcomer), 1);
+    for (int i = 0; i < f->filled; i++)
+        if (f->boxes[i].endpoint_id == newcomer)
+            boxes[0] = f->boxes[i];
+    fixture_do(f, fixture_outcome_op(f, &boxes[0], DECISION_DELIVERED, 0), STORE_DONE);
+    /* Who answered may use every slot. */
+    put_events(f, newcomer, 30);
+    fixture_claim(f, 40, 30);
+    boxes[0] = f->boxes[0];
+    /* It stumbles with 29 out, and is counted for as many as it would get now. */
+    fixture_do(f, fixture_outcome_op(f, &boxes[0], DECISION_RETRY, 3600000), STORE_DONE);
+    int64_t next = fixture_user(f, "https://example.com/");
+    put_events(f, next, 8);
+    fixture_claim(f, 40, 20 - failing_leased - stumbling.leases_max);
+    assert_int_equal(boxes_of(f, next), f->filled);
+}
+
+/* However many fail, there is room beside them. */
+static void failing_share(struct fixture *f)
 {
     f->config.slots_unproven_max = 10;
     fixture_reopen(f);
-    for (int i = 0; i < 4; i++)
-        put_events(f, fixture_user(f, "https://example.com/"), 8);
-    fixture_claim(f, 40, 10); /* of 32 */
-    assert_int_not_equal(f->next_due_in_ms, 0);
-    struct store_work box = f->boxes[0];
-    int64_t proven = fixture_user(f, "https://example.com/");
-    put_events(f, proven, 1);
-    fixture_claim(f, 40, 0); /* it has not answered yet either */
-    fixture_do(f, fixture_outcome_op(f, &box, DECISION_RETRY, 3600000), STORE_DONE);
-    fixture_claim(f, 40, 1);
-    fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_DELIVERED, 0), STORE_DONE);
-    /* Who answered is out of the share, with all it has out, and may use every slot. */
-    int out = 0;
-    fixture_write(f, NULL, 0, 40);
-    out += f->filled;
-    assert_true(out > 1);
+    int64_t users[8];
+    for (int i = 0; i < 8; i++) {
+        users[i] = fixture_user(f, "https://hangs.example/");
+        put_events(f, users[i], 1);
+        fixture_claim(f, 1, 1);
+        struct store_work box = f->boxes[0];
+        fixture_do(f, fixture_outcome_op(f, &box, DECISION_RETRY, 3600000), STORE_DONE);
+    }
+    for (int i = 0; i < 8; i++)
+        put_events(f, users[i], 3);
+    fixture_claim(f, 40, 5);
+    int64_t newcomer = fixture_user(f, "https://example.com/");
+    put_events(f, newcomer, 8);
+    fixture_claim(f, 40, 5);
+    assert_int_equal(boxes_of(f, newcomer), 5);
 }
 
 /* Two endpoints with a backlog share whatever boxes there are, few or many. */
@@ -264,7 +304,8 @@ const struct contract_test contract_claims[] = {
     {"pace opens with an answer and closes with failures", pace},
     {"a new URL starts afresh", new_url_starts_afresh},
     {"who has answered is known after a restart", proven_outlives_restart},
-    {"unproven endpoints share a part of the slots", unproven_share},
+    {"those who are new and those who fail have a share of the slots each", shares},
+    {"however many fail, there is room beside them", failing_share},
     {"endpoints take turns", turns},
     {"what waits goes first", first_come},
     {"a second server is locked out", two_servers},

@@ -29,19 +29,29 @@ static bool model_open_to_work(const struct model_disk *disk, const struct model
     return user->user.webhook_url.len > 0 && !user->user.paused && model_oldest_key(disk, user->user.id);
 }
 
+static int model_leased(const struct model_disk *disk, int64_t user_id, int64_t now)
+{
+    int leased = 0;
+    for (int i = 0; i < disk->delivery_count; i++)
+        leased += disk->deliveries[i].user_id == user_id && model_lease_alive(&disk->deliveries[i], now);
+    return leased;
+}
+
 bool model_may_take(const struct store *store, const struct model_user *user, int64_t now)
 {
     struct model_disk *disk = store->disk;
     struct pace pace = model_pace(store, user);
-    int own = 0, unproven = 0;
-    for (int i = 0; i < disk->delivery_count; i++) {
-        if (!model_lease_alive(&disk->deliveries[i], now))
-            continue;
-        own += disk->deliveries[i].user_id == user->user.id;
-        unproven += !model_pace(store, model_find_user(disk, disk->deliveries[i].user_id)).proven;
+    int unproven_max = store->config.slots_unproven_max, shared[STANDING_COUNT] = {0};
+    for (int i = 0; i < disk->user_count; i++) {
+        struct pace other = model_pace(store, &disk->users[i]);
+        int leased = model_leased(disk, disk->users[i].user.id, now);
+        shared[other.standing] += leased < other.leases_max ? leased : other.leases_max;
     }
-    return model_open_to_work(disk, user) && user->held_until_ms <= now && own < pace.leases_max &&
-           (pace.proven || unproven < store->config.slots_unproven_max);
+    bool fits = pace.standing == STANDING_PROVEN ||
+                (shared[STANDING_UNKNOWN] + shared[STANDING_FAILING] < unproven_max &&
+                 (pace.standing == STANDING_UNKNOWN || shared[STANDING_FAILING] < (unproven_max + 1) / 2));
+    return model_open_to_work(disk, user) && user->held_until_ms <= now && fits &&
+           model_leased(disk, user->user.id, now) < pace.leases_max;
 }
 
 /* Its first due delivery by (due, id); NULL: nothing is due. */
