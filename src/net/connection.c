@@ -339,18 +339,19 @@ static bool write_cipher(void *ctx, struct bytes piece)
     return true;
 }
 
-/* The next record: one view as it is, or both gathered when the head leaves room. */
-static struct bytes next_record(struct connection *c)
+/* The next record: one view as it is, or both gathered when the head leaves room. Not in the world's buffer:
+ * what was read there may not have been looked at to its end. */
+static struct bytes next_record(struct connection *c, char gathered[TLS_RECORD_LEN_MAX])
 {
     struct bytes *head = &c->unencrypted[0], *body = &c->unencrypted[1];
     struct bytes record;
 
     if (head->len > 0 && head->len < TLS_RECORD_LEN_MAX) {
         size_t room = TLS_RECORD_LEN_MAX - head->len, part = body->len < room ? body->len : room;
-        memcpy(c->world->plain_buffer, head->data, head->len);
+        memcpy(gathered, head->data, head->len);
         if (part > 0)
-            memcpy(c->world->plain_buffer + head->len, body->data, part);
-        record = bytes_make(c->world->plain_buffer, head->len + part);
+            memcpy(gathered + head->len, body->data, part);
+        record = bytes_make(gathered, head->len + part);
         *head = (struct bytes){0};
         *body = bytes_make(body->data + part, body->len - part);
         return record;
@@ -363,12 +364,14 @@ static struct bytes next_record(struct connection *c)
 
 static enum connection_written encrypt_some(struct connection *c)
 {
+    char gathered[TLS_RECORD_LEN_MAX];
+
     while (c->unencrypted[0].len + c->unencrypted[1].len > 0) {
         if (c->write_broken)
             return CONNECTION_WRITE_FAILED;
         if (c->tcp.write_queue_size > 0)
             return CONNECTION_WRITE_PENDING;
-        if (tls_write(&c->tls, next_record(c)) != TLS_DONE)
+        if (tls_write(&c->tls, next_record(c, gathered)) != TLS_DONE)
             return broken(c);
     }
     if (c->write_broken)

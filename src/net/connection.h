@@ -43,7 +43,7 @@ struct connection_world {
     int64_t opened, tls_full, tls_resumed;
     size_t buffer_len;
     char *read_buffer;  /* buffer_len bytes */
-    char *plain_buffer; /* TLS_RECORD_LEN_MAX bytes: what TLS decrypted, or is about to encrypt */
+    char *plain_buffer; /* TLS_RECORD_LEN_MAX bytes: what TLS decrypted */
 };
 
 enum { CONNECTION_ADDRESS_LEN_MAX = 64 };
