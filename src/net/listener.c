@@ -64,6 +64,7 @@ void listener_quiesce(struct listener *listener)
 void listener_close(struct listener *listener)
 {
     listener_quiesce(listener);
+    atomic_store(&listener->closing, true);
     while (atomic_load(&listener->in_hand) > 0)
         clock_pause_us(1000);
     for (int i = 0; i < CLOSE_WAIT_MS_MAX && atomic_load(&listener->replying) > 0; i++)

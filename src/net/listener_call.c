@@ -191,7 +191,8 @@ static const char *reason_phrase(int status)
 
 static void put(struct bytes *out, struct bytes piece)
 {
-    memcpy((char *)out->data + out->len, piece.data, piece.len);
+    if (piece.len > 0)
+        memcpy((char *)out->data + out->len, piece.data, piece.len);
     out->len += piece.len;
 }
 
@@ -205,7 +206,7 @@ static bool header_is_sound(struct call *call, const struct listener_header *hea
     return sound;
 }
 
-/* RFC 9110 section 8.6: none with 204; with 304 it would speak of another body. */
+/* RFC 9110 section 8.6: none with 204; with 304 it would speak of another body. Nor do these have one. */
 static bool has_length(int status)
 {
     return status != 204 && status != 304;
@@ -250,9 +251,9 @@ static void render_head(struct call *call, const struct listener_reply *reply, c
     call->reply_head = out;
 }
 
-static void take_body(struct call *call, struct bytes body)
+static void take_body(struct call *call, int status, struct bytes body)
 {
-    bool silent = bytes_equal_text(call->request.method, "HEAD");
+    bool silent = bytes_equal_text(call->request.method, "HEAD") || !has_length(status);
     call->reply_body = silent ? (struct bytes){0} : body;
     if (silent || body.len == 0 || arena_owns(&call->request.arena, body.data))
         return;
@@ -275,5 +276,5 @@ void call_render(struct call *call, const struct listener_reply *reply)
     call->close = reply->close || !call->facts.keep_alive ||
                   atomic_load_explicit(&call->loop->listener->quiescing, memory_order_relaxed);
     render_head(call, reply, memory, room);
-    take_body(call, reply->body);
+    take_body(call, reply->status, reply->body);
 }

@@ -39,7 +39,22 @@ static bool method_is_served(struct bytes method)
     return false;
 }
 
-/* "http://host:port/path" becomes "/path": RFC 9112 section 3.2.2 wants absolute form understood. */
+/* The bytes of uri-host [ ":" port ] (RFC 3986 section 3.2.2), whatever their order. No "@": a user is an
+ * error in http (RFC 9110 section 4.2.4). */
+static bool host_is_sound(struct bytes host)
+{
+    for (size_t i = 0; i < host.len; i++) {
+        char c = host.data[i];
+        bool outside = c == '#' || c == '^' || c == '`' || c == '|';
+        bool delimits = c != '\0' && strchr("()[]:,;=%", c);
+        if (!delimits && (!grammar_is_token(c) || outside))
+            return false;
+    }
+    return true;
+}
+
+/* "http://host:port/path" becomes "/path": RFC 9112 section 3.2.2 wants absolute form understood. What has no
+ * sound host stays as it is, and no path. */
 static struct bytes origin_form(struct bytes target)
 {
     size_t scheme_len = 0;
@@ -51,9 +66,10 @@ static struct bytes origin_form(struct bytes target)
         return target;
     struct bytes rest = bytes_make(target.data + scheme_len, target.len - scheme_len);
     const char *slash = memchr(rest.data, '/', rest.len);
-    if (!slash)
-        return bytes_of("/");
-    return bytes_make(slash, rest.len - (size_t)(slash - rest.data));
+    struct bytes host = slash ? bytes_make(rest.data, (size_t)(slash - rest.data)) : rest;
+    if (host.len == 0 || !host_is_sound(host))
+        return target;
+    return slash ? bytes_make(slash, rest.len - host.len) : bytes_of("/");
 }
 
 int framing_target(struct bytes method, struct bytes target, struct bytes *path, struct bytes *query)
@@ -68,7 +84,7 @@ int framing_target(struct bytes method, struct bytes target, struct bytes *path,
         *query = bytes_make(mark + 1, origin.len - path->len - 1);
     if (!method_is_served(method))
         return 405; /* with the path: what is allowed there depends on it */
-    bool asterisk = bytes_equal_text(*path, "*") && bytes_equal_text(method, "OPTIONS");
+    bool asterisk = bytes_equal_text(origin, "*") && bytes_equal_text(method, "OPTIONS");
     if (!asterisk && (path->len == 0 || path->data[0] != '/'))
         return 400;
     return path_is_sound(*path) && query_is_sound(*query) ? 0 : 400;
@@ -121,7 +137,7 @@ int framing_headers(const struct listener_request *request, bool http_1_0, struc
     body->length = -1;
     if (frame.hosts > 1 || (frame.hosts == 0 && !http_1_0))
         return 400;
-    if (frame.hosts == 1 && memchr(frame.host.data, ' ', frame.host.len))
+    if (frame.hosts == 1 && !host_is_sound(frame.host))
         return 400;
     if (frame.lengths_differ || (frame.lengths > 0 && frame.codings > 0))
         return 400;

@@ -25,7 +25,7 @@ enum {
         10 * 1000, /* a head that has begun must be complete by then, a handshake too: 408 */
     LISTENER_BODY_MS_MAX = 30 * 1000,  /* and the body, however it drips */
     LISTENER_REPLY_MS_MAX = 60 * 1000, /* and the client must have read the answer */
-    LISTENER_LINGER_MS_MAX = 5 * 1000, /* and hang up after it was refused in mid-body */
+    LISTENER_LINGER_MS_MAX = 5 * 1000, /* and hang up when it was told to go */
     LISTENER_LINGER_LEN_MAX = 4 << 20, /* what is swallowed until then */
     LISTENER_READ_LEN = 64 * 1024      /* read at once, at most */
 };
@@ -89,7 +89,7 @@ struct call {
     size_t date_at;                /* in reply_head: where the loop writes the date */
     char *spare_head, *spare_body; /* when the arena is used up */
     bool close;                    /* after the answer */
-    bool cut_short;                /* answered before the request was read to its end */
+    bool cut_short;                /* refused: what follows of it is not read */
     bool counted;                  /* in the listener's `replying` */
 };
 
@@ -113,8 +113,8 @@ enum visitor_stage {
     VISITOR_BODY,     /* the head is complete */
     VISITOR_HANDLED,  /* the application's: no deadline of ours */
     VISITOR_REPLY,    /* answered */
-    VISITOR_LINGER,   /* refused in mid-body, and told: closing on unread bytes could take the answer off the
-                         wire */
+    VISITOR_LINGER,   /* told to go: closing on unread bytes could take the answer off the wire (RFC 9112
+                         section 9.6) */
     VISITOR_GONE
 };
 
@@ -207,10 +207,11 @@ struct listener {
     struct listener_config config;
     int fd;
     char address[80];
-    struct tls *tls; /* NULL: plain HTTP */
-    atomic_bool quiescing;
-    atomic_int in_hand;  /* handed to the application; counted down when listener_answer is through */
-    atomic_int replying; /* handed to the application; counted down when the answer is out */
+    struct tls *tls;       /* NULL: plain HTTP */
+    atomic_bool quiescing; /* no new requests */
+    atomic_bool closing;   /* and those half read are not handed over either */
+    atomic_int in_hand;    /* handed to the application; counted down when listener_answer is through */
+    atomic_int replying;   /* handed to the application; counted down when the answer is out */
     int loop_count;
     struct listener_loop *loops;
 };

@@ -54,7 +54,9 @@ void visitor_close(struct visitor *visitor)
 static void replied(struct visitor *visitor)
 {
     struct call *call = visitor->call;
-    bool close = call->close || visitor->half_closed, linger = call->cut_short || visitor->held_len > 0;
+    /* Who has not asked for the end himself may be sending. */
+    bool linger = call->cut_short || call->facts.keep_alive || visitor->held_len > 0;
+    bool close = call->close;
     visitor->call = NULL;
     if (call->counted)
         atomic_fetch_sub(&visitor->loop->listener->replying, 1);
@@ -89,8 +91,7 @@ static void reply(struct visitor *visitor)
     }
 }
 
-/* cut_short: not all of the request has been read. */
-static void refuse(struct visitor *visitor, int status, bool cut_short)
+static void refuse(struct visitor *visitor, int status)
 {
     const struct listener_config *config = &visitor->loop->listener->config;
     struct call *call = visitor->call;
@@ -98,7 +99,7 @@ static void refuse(struct visitor *visitor, int status, bool cut_short)
     if (config->on_refused)
         config->on_refused(config->ctx, &call->request, status, &answer);
     answer.close = true;
-    call->cut_short = cut_short;
+    call->cut_short = true;
     call_render(call, &answer);
     reply(visitor);
 }
@@ -110,9 +111,15 @@ static void hand_over(struct visitor *visitor)
     struct listener *listener = visitor->loop->listener;
     struct call *call = visitor->call;
     int expected = CALL_HANDLING;
+    /* In this order: listener_close sees this one in hand, or this one sees the listener closing. */
+    atomic_fetch_add(&listener->in_hand, 1);
+    if (atomic_load(&listener->closing)) {
+        atomic_fetch_sub(&listener->in_hand, 1);
+        refuse(visitor, 503);
+        return;
+    }
     enter(visitor, VISITOR_HANDLED);
     call->counted = true;
-    atomic_fetch_add(&listener->in_hand, 1);
     atomic_fetch_add(&listener->replying, 1);
     atomic_store(&call->phase, CALL_HANDLING);
     listener->config.handle(listener->config.ctx, &call->request);
@@ -156,7 +163,7 @@ static void take_head(struct visitor *visitor, bool body_has_come)
     int status = judge_head(visitor);
     bool more = body->chunked || body->length > 0;
     if (status) {
-        refuse(visitor, status, more || status == 400 || status == 431);
+        refuse(visitor, status);
     } else if (!more) {
         hand_over(visitor);
     } else if (call->facts.expects_continue && !call->facts.http_1_0 && !body_has_come) {
@@ -181,7 +188,7 @@ static size_t head_bytes(struct visitor *visitor, struct bytes piece)
     if (whole > 0)
         call->head_len = whole;
     if (status)
-        refuse(visitor, status, true);
+        refuse(visitor, status);
     else if (whole > 0)
         take_head(visitor, used < piece.len);
     return used;
@@ -206,9 +213,9 @@ static size_t chunk_bytes(struct visitor *visitor, struct bytes piece)
     struct bytes content;
     size_t used = chunked_step(&call->chunked, piece, &content);
     if (!call_append(call, content))
-        refuse(visitor, 413, true);
+        refuse(visitor, 413);
     else if (call->chunked.state == CHUNKED_BROKEN)
-        refuse(visitor, 400, true);
+        refuse(visitor, 400);
     else if (call->chunked.state == CHUNKED_DONE)
         hand_over(visitor);
     return used;
@@ -268,18 +275,26 @@ static void take(struct visitor *visitor, struct bytes piece)
     }
 }
 
-/* After an answer that was not given at once: what was held meanwhile comes before what is read next. */
-static void go_on(struct visitor *visitor)
+static void take_held(struct visitor *visitor)
 {
-    if (visitor->stage != VISITOR_IDLE || visitor->held_len == 0)
-        return; /* gone, or lingering: held bytes are of no interest any more */
     char *held = visitor->held;
     struct bytes piece = bytes_make(held, visitor->held_len);
     visitor->held = NULL;
     visitor->held_len = 0;
     take(visitor, piece);
     free(held);
-    if (visitor->stage != VISITOR_GONE && visitor->held_len == 0)
+}
+
+/* After an answer that was not given at once: what was held meanwhile comes before what is read next. */
+static void go_on(struct visitor *visitor)
+{
+    if (visitor->stage == VISITOR_IDLE && visitor->held_len > 0)
+        take_held(visitor);
+    bool wants_more =
+        visitor->stage == VISITOR_IDLE || visitor->stage == VISITOR_HEAD || visitor->stage == VISITOR_BODY;
+    if (wants_more && visitor->half_closed)
+        visitor_close(visitor);
+    else if (visitor->stage != VISITOR_GONE && visitor->held_len == 0 && !visitor->half_closed)
         connection_resume(visitor->connection);
 }
 
@@ -366,13 +381,17 @@ static void print_peer(const struct sockaddr *address, char peer[64])
         inet_ntop(AF_INET6, &six->sin6_addr, peer, 64);
 }
 
-/* Too many are here: who has been idle longest goes. Nobody is: then the newcomer. */
+/* Too many are here: who has been told to go long enough ago, then who has been idle longest. Nobody is: then
+ * the newcomer. */
 static void make_place(struct listener_loop *loop, struct visitor *newcomer)
 {
-    struct deadline_queue *idle = loop->limits[VISITOR_IDLE];
+    const struct deadline *lingering = loop->limits[VISITOR_LINGER]->ring.next;
+    const struct deadline *idle = loop->limits[VISITOR_IDLE]->ring.next;
     struct visitor *oldest = newcomer;
-    if (idle->ring.next != &idle->ring)
-        oldest = OWNER_OF(idle->ring.next, struct visitor, deadline);
+    if (lingering != &loop->limits[VISITOR_LINGER]->ring)
+        oldest = OWNER_OF(lingering, struct visitor, deadline);
+    else if (idle != &loop->limits[VISITOR_IDLE]->ring)
+        oldest = OWNER_OF(idle, struct visitor, deadline);
     visitor_close(oldest);
 }
 
@@ -396,7 +415,7 @@ void visitor_welcome(struct listener_loop *loop, int fd, const struct sockaddr *
 
 void visitor_late_passed(struct deadline *deadline)
 {
-    refuse(OWNER_OF(deadline, struct visitor, deadline), 408, true);
+    refuse(OWNER_OF(deadline, struct visitor, deadline), 408);
 }
 
 void visitor_close_passed(struct deadline *deadline)

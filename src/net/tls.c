@@ -407,7 +407,8 @@ void tls_end(struct tls_stream *stream, bool politely)
     if (!stream->ssl)
         return;
     /* Without a goodbye, sent or pretended, OpenSSL would hold the session unfit for resumption. */
-    if (politely && stream->failure == FAILURE_NONE)
+    bool sound = stream->failure == FAILURE_NONE || stream->failure == FAILURE_CLOSED_EARLY;
+    if (politely && sound)
         SSL_shutdown(stream->ssl);
     SSL_set_shutdown(stream->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(stream->ssl);

@@ -99,6 +99,58 @@ static void test_close_and_http_1_0(void **state)
     close(fd);
 }
 
+static void test_absolute_form(void **state)
+{
+    static struct answer answer;
+    int fd = dial(*state);
+    ask(fd, "GET HTTPS://user.example:8443/p/?q=/x HTTP/1.1\r\nHost: h\r\n\r\n", &answer);
+    assert_string_equal(answer.body, "GET|/p/|q=/x|1|0|");
+    ask(fd, "GET http://[::1]:80 HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", &answer);
+    assert_string_equal(answer.body, "GET|/||1|0|");
+    ask(fd, "GET / HTTP/1.1\r\nHost:\r\n\r\n", &answer); /* RFC 9112 section 3.2: it may be empty */
+    assert_int_equal(answer.status, 200);
+    close(fd);
+}
+
+/* What has no body must not look as if it had: the next answer would begin in the wrong place. */
+static void test_answers_without_body(void **state)
+{
+    static struct answer answer;
+    static const char *const requests[] = {"GET /status/204 HTTP/1.1\r\nHost: h\r\n\r\n",
+                                           "GET /status/304 HTTP/1.1\r\nHost: h\r\n\r\n"};
+    int fd = dial(*state);
+    for (int i = 0; i < 2; i++) {
+        ask(fd, requests[i], &answer);
+        assert_int_equal(answer.status, i == 0 ? 204 : 304);
+        assert_null(find_header(&answer, "\r\nContent-Length:"));
+        assert_string_equal(answer.body, "");
+        ask(fd, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n", &answer);
+        assert_int_equal(answer.status, 200);
+    }
+    put_text(fd, "HEAD /a HTTP/1.1\r\nHost: h\r\n\r\nGET /b HTTP/1.0\r\n\r\n");
+    get(fd, &answer, true);
+    assert_non_null(find_header(&answer, "\r\nContent-Length: 13\r\n"));
+    close(fd);
+}
+
+static void test_http_1_0_kept_alive(void **state)
+{
+    static struct answer answer;
+    int fd = dial(*state);
+    for (int i = 0; i < 3; i++) {
+        ask(fd,
+            "POST /later HTTP/1.0\r\nConnection: Keep-Alive\r\nContent-Length: 2\r\nExpect: "
+            "100-continue\r\n\r\nhi",
+            &answer);
+        assert_int_equal(answer.status, 201);
+        assert_non_null(find_header(&answer, "\r\nConnection: keep-alive"));
+    }
+    put_text(fd, "GET /a HTTP/1.1\r\nHost: h\r\nConnection: keep-alive , Close\r\n\r\n");
+    get(fd, &answer, true);
+    assert_true(answer.closed);
+    close(fd);
+}
+
 /* ---- threads ---- */
 
 struct crowd {
@@ -167,6 +219,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_body_in_pieces, rig_start, rig_stop),
         cmocka_unit_test_setup_teardown(test_continue, rig_start, rig_stop),
         cmocka_unit_test_setup_teardown(test_close_and_http_1_0, rig_start, rig_stop),
+        cmocka_unit_test_setup_teardown(test_absolute_form, rig_start, rig_stop),
+        cmocka_unit_test_setup_teardown(test_answers_without_body, rig_start, rig_stop),
+        cmocka_unit_test_setup_teardown(test_http_1_0_kept_alive, rig_start, rig_stop),
         cmocka_unit_test_setup_teardown(test_many_at_once, rig_start, rig_stop),
         cmocka_unit_test(test_addresses),
     };

@@ -49,6 +49,59 @@ static const struct refusal refusals[] = {
     {"%00", RAW("GET /a%00b HTTP/1.1\r\n" HOST "\r\n"), 400, 0},
     {"bad escape", RAW("GET /a%zz HTTP/1.1\r\n" HOST "\r\n"), 400, 0},
     {"cut escape", RAW("GET /a%2 HTTP/1.1\r\n" HOST "\r\n"), 400, 0},
+    {"no host in the target", RAW("GET http:///a HTTP/1.1\r\n" HOST "\r\n"), 400, 0},
+    {"space in the target's host", RAW("GET http://h HTTP/1.1/ HTTP/1.1\r\n" HOST "\r\n"), 400, 0},
+    {"CR in the target's host", RAW("GET http://h\rX: y/ HTTP/1.1\r\n" HOST "\r\n"), 400, 0},
+    {"NUL in the target's host", RAW("GET http://h\0/ HTTP/1.1\r\n" HOST "\r\n"), 400, 0},
+    {"user in the target", RAW("GET http://u@h/ HTTP/1.1\r\n" HOST "\r\n"), 400, 0},
+    {"query before the path", RAW("GET http://h?q HTTP/1.1\r\n" HOST "\r\n"), 400, 0},
+    {"slash in Host", RAW("GET /a HTTP/1.1\r\nHost: h/b\r\n\r\n"), 400, 0},
+    {"user in Host", RAW("GET /a HTTP/1.1\r\nHost: u@h\r\n\r\n"), 400, 0},
+    {"tab in Host", RAW("GET /a HTTP/1.1\r\nHost: h\th\r\n\r\n"), 400, 0},
+    {"8-bit Host", RAW("GET /a HTTP/1.1\r\nHost: h\xc3\xa4\r\n\r\n"), 400, 0},
+    {"a body on an unknown method", RAW("BREW /a HTTP/1.1\r\n" HOST "Content-Length: 9\r\n\r\n"), 405, 0},
+    {"asterisk with a query", RAW("OPTIONS *?q HTTP/1.1\r\n" HOST "\r\n"), 400, 0},
+    {"asterisk to GET", RAW("GET * HTTP/1.1\r\n" HOST "\r\n"), 400, 0},
+    {"three empty lines first", RAW("\r\n\r\n\r\nGET /a HTTP/1.1\r\n" HOST "\r\n"), 400, 0},
+    {"a space first", RAW(" GET /a HTTP/1.1\r\n" HOST "\r\n"), 400, 0},
+    {"tabs for spaces", RAW("GET\t/a\tHTTP/1.1\r\n" HOST "\r\n"), 400, 0},
+    {"a space behind the version", RAW("GET /a HTTP/1.1 \r\n" HOST "\r\n"), 400, 0},
+    {"small http", RAW("GET /a http/1.1\r\n" HOST "\r\n"), 400, 0},
+    {"HTTP/1.10", RAW("GET /a HTTP/1.10\r\n" HOST "\r\n"), 505, 0},
+    {"HTTP/2's preface", RAW("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 505, 0},
+    {"CR CR LF", RAW("GET /a HTTP/1.1\r\n" HOST "X: y\r\r\n\r\n"), 400, 0},
+    {"LF CR", RAW("GET /a HTTP/1.1\r\n" HOST "X: y\n\r\r\n"), 400, 0},
+    {"a coding with a vertical tab",
+     RAW("POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: \vchunked\r\n\r\n0\r\n\r\n"), 400, 0},
+    {"a coding in quotes", RAW("POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n"),
+     501, 0},
+    {"a coding with a parameter",
+     RAW("POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n"), 501, 0},
+    {"no coding's name", RAW("POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding:\r\n\r\n0\r\n\r\n"), 501, 0},
+    {"chunked, chunked",
+     RAW("POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"), 501, 0},
+    {"a coding, then a space and a colon",
+     RAW("POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"), 400, 0},
+    {"length 5 and 05",
+     RAW("POST /a HTTP/1.1\r\n" HOST "Content-Length: 5\r\nContent-Length: 05\r\n\r\nhello"), 400, 0},
+    {"length 5 5", RAW("POST /a HTTP/1.1\r\n" HOST "Content-Length: 5 5\r\n\r\nhello"), 400, 0},
+    {"a chunk ended by LF",
+     RAW("POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n5\nhello\r\n0\r\n\r\n"), 400, 0},
+    {"LF in an extension",
+     RAW("POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n5;\nx\r\nhello\r\n0\r\n\r\n"), 400,
+     0},
+    {"a chunk longer than it says",
+     RAW("POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n5\r\nhello!\r\n0\r\n\r\n"), 400, 0},
+    {"a chunk of 0x5",
+     RAW("POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n"), 400, 0},
+    {"a chunk of -1",
+     RAW("POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n-1\r\nhello\r\n0\r\n\r\n"), 400, 0},
+    {"a space before a chunk",
+     RAW("POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n 5\r\nhello\r\n0\r\n\r\n"), 400, 0},
+    {"a folded trailer",
+     RAW("POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n z\r\n\r\n"), 400, 0},
+    {"LF ends a trailer",
+     RAW("POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\nX: y\n\r\n"), 400, 0},
     {"no slash", RAW("GET a HTTP/1.1\r\n" HOST "\r\n"), 400, 0},
     {"space in the target", RAW("GET /a b HTTP/1.1\r\n" HOST "\r\n"), 400, 0},
     {"two spaces", RAW("GET  /a HTTP/1.1\r\n" HOST "\r\n"), 400, 0},
@@ -90,6 +143,8 @@ static void test_refusals(void **state)
         if (answer.status != refusal->status && (!refusal->or_status || answer.status != refusal->or_status))
             fail_msg("%s: %d instead of %d\n%s", refusal->name, answer.status, refusal->status, answer.text);
         assert_non_null(find_header(&answer, "\r\nConnection: close"));
+        if (!answer.closed)
+            fail_msg("%s: not closed in an orderly way", refusal->name);
     }
     assert_int_equal(application->handled, 0);
 }
@@ -110,11 +165,38 @@ static void test_refusals_have_our_shape(void **state)
     close(fd);
 }
 
+/* A client that has not read its answer yet, and sends on: closing on what it sends would answer it with a
+ * reset, which may take the answer off the wire. */
+static void test_refused_while_it_sends(void **state)
+{
+    static const char *const heads[] = {"POST /closed HTTP/1.1\r\n" HOST "Content-Length: 60000\r\n\r\n",
+                                        "BREW /a HTTP/1.1\r\n" HOST "Content-Length: 60000\r\n\r\n",
+                                        "POST /a HTTP/1.1\r\n" HOST "Content-Length: 2000000\r\n\r\n",
+                                        "POST /a HTTP/1.0\r\nContent-Length: 2000000\r\n\r\n",
+                                        "POST /a\r\n\r\n",
+                                        "GET /bye HTTP/1.1\r\n" HOST "\r\n"};
+    static const int statuses[] = {401, 405, 413, 413, 400, 200};
+    static char more[60000];
+    static struct answer answer;
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        int fd = dial(*state);
+        put_text(fd, heads[i]);
+        for (int k = 0; k < 20; k++) /* more than one read takes, and than a socket holds */
+            put(fd, more, sizeof more);
+        get(fd, &answer, true);
+        assert_int_equal(answer.status, statuses[i]);
+        assert_true(answer.closed);
+        put(fd, more, sizeof more); /* still taken */
+        close(fd);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_refusals, rig_start, rig_stop),
         cmocka_unit_test_setup_teardown(test_refusals_have_our_shape, rig_start, rig_stop),
+        cmocka_unit_test_setup_teardown(test_refused_while_it_sends, rig_start, rig_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,7 +37,7 @@ static void *answer_later(void *argument)
     struct application *application = argument;
     pthread_mutex_lock(&application->lock);
     while (!application->stopping || application->later_count > 0) {
-        if (application->later_count == 0 || (application->holding && !application->stopping)) {
+        if (application->later_count == 0 || application->holding) {
             pthread_cond_wait(&application->more, &application->lock);
             continue;
         }
@@ -111,13 +111,22 @@ struct application *rig_open(struct listener_config config)
     return application;
 }
 
+void set_holding(struct application *application, bool holding)
+{
+    pthread_mutex_lock(&application->lock);
+    application->holding = holding;
+    pthread_cond_signal(&application->more);
+    pthread_mutex_unlock(&application->lock);
+}
+
 void rig_close(struct application *application)
 {
+    set_holding(application, false);
+    listener_close(application->listener); /* answers are given until then */
     pthread_mutex_lock(&application->lock);
     application->stopping = true;
     pthread_cond_signal(&application->more);
     pthread_mutex_unlock(&application->lock);
-    listener_close(application->listener);
     pthread_join(application->thread, NULL);
     pthread_cond_destroy(&application->more);
     pthread_mutex_destroy(&application->lock);
@@ -135,14 +144,6 @@ int rig_stop(void **state)
 {
     rig_close(*state);
     return 0;
-}
-
-void set_holding(struct application *application, bool holding)
-{
-    pthread_mutex_lock(&application->lock);
-    application->holding = holding;
-    pthread_cond_signal(&application->more);
-    pthread_mutex_unlock(&application->lock);
 }
 
 static void wait_for(atomic_int *counter, int count)
