@@ -17,9 +17,7 @@ void chunked_init(struct chunked *chunked)
 static void size_byte(struct chunked *chunked, char c)
 {
     int value = grammar_hex_value(c);
-    if (chunked->line_left-- == 0) {
-        chunked->state = CHUNKED_BROKEN;
-    } else if (value >= 0 && chunked->digits < CHUNKED_DIGITS_MAX) {
+    if (value >= 0 && chunked->digits < CHUNKED_DIGITS_MAX) {
         chunked->digits++;
         chunked->left = chunked->left * 16 + value;
     } else if (value >= 0 || chunked->digits == 0) {

@@ -28,7 +28,7 @@ enum chunked_state {
 struct chunked {
     enum chunked_state state;
     int64_t left;     /* of this chunk */
-    size_t line_left; /* of a size line, or a trailer */
+    size_t line_left; /* of an extension, or a trailer */
     int digits, trailers;
 };
 

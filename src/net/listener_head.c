@@ -36,6 +36,12 @@ int head_scan(struct head_scan *scan, struct bytes text, size_t *head_len)
     }
 }
 
+static bool is_version(struct bytes text)
+{
+    return text.len == 8 && bytes_starts(text, "HTTP/") && text.data[5] >= '0' && text.data[5] <= '9' &&
+           text.data[6] == '.' && text.data[7] >= '0' && text.data[7] <= '9';
+}
+
 /* `method SP target SP HTTP/1.x`: one space each. */
 static int read_line(struct bytes line, struct listener_request *request, struct head_facts *facts)
 {
@@ -47,7 +53,7 @@ static int read_line(struct bytes line, struct listener_request *request, struct
     struct bytes version = bytes_make(last + 1, (size_t)(line.data + line.len - last - 1));
     facts->http_1_0 = bytes_equal_text(version, "HTTP/1.0");
     if (!facts->http_1_0 && !bytes_equal_text(version, "HTTP/1.1"))
-        return bytes_starts(version, "HTTP/") ? 505 : 400;
+        return is_version(version) ? 505 : 400;
     return framing_target(request->method, request->target, &request->path, &request->query);
 }
 

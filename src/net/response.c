@@ -1,4 +1,6 @@
 #include "response.h"
+#include "chunked.h"
+#include "grammar.h"
 #include "instant.h"
 #include <assert.h>
 
@@ -14,16 +16,7 @@ enum state {
     STATE_HEAD_LINE_FEED, /* after the CR of the empty line */
     STATE_BODY_SIZED,
     STATE_BODY_UNTIL_CLOSE,
-    STATE_CHUNK_SIZE,
-    STATE_CHUNK_EXTENSION,
-    STATE_CHUNK_SIZE_LINE_FEED,
-    STATE_CHUNK_DATA,
-    STATE_CHUNK_DATA_CR,
-    STATE_CHUNK_DATA_LINE_FEED,
-    STATE_TRAILER_START,
-    STATE_TRAILER,
-    STATE_TRAILER_LINE_FEED,
-    STATE_LAST_LINE_FEED
+    STATE_BODY_CHUNKED
 };
 
 /* The only fields whose values mean something to us. */
@@ -37,9 +30,8 @@ enum field {
 
 enum {
     STATUS_LINE_PLACES = 13,
-    NAME_KEPT_MAX = 20,   /* longer than the longest name above */
-    VALUE_KEPT_MAX = 256, /* a longer value of those fields is not understood */
-    CHUNK_DIGITS_MAX = 15 /* fits an int64_t */
+    NAME_KEPT_MAX = 20,  /* longer than the longest name above */
+    VALUE_KEPT_MAX = 256 /* a longer value of those fields is not understood */
 };
 
 struct response {
@@ -47,7 +39,7 @@ struct response {
     enum state state;
     enum failure failure;
     int status;
-    int interim_count, field_count, trailer_count;
+    int interim_count, field_count;
     size_t head_used, line_start; /* bytes of the head so far, and where in it this line began */
     int place;                    /* in the status line */
     bool started, http10;
@@ -64,9 +56,8 @@ struct response {
     size_t retry_after_len;
     char retry_after[64];
 
-    int64_t left;     /* of the sized body, or of this chunk */
-    size_t line_left; /* of a chunk's size line, or a trailer */
-    int chunk_digits;
+    int64_t left; /* of the sized body */
+    struct chunked chunked;
     bool body_incomplete;
     size_t read_left, body_len;
     char body[RESPONSE_BODY_KEPT_MAX]; /* last, and never cleared: untouched pages cost nothing */
@@ -118,14 +109,6 @@ static void stop(struct response *r)
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
-}
-
-/* RFC 9110 section 5.6.2: letters, digits and !#$%&'*+-.^_`|~, a bit each. */
-static bool is_token(char c)
-{
-    static const uint64_t bits[2] = {0x3ff6cfa00000000, 0x57ffffffc7fffffe};
-    unsigned char byte = (unsigned char)c;
-    return byte < 128 && (bits[byte >> 6] >> (byte & 63) & 1);
 }
 
 static char lower(char c)
@@ -196,19 +179,6 @@ static bool digits_parse(struct bytes text, int64_t *value)
     return true;
 }
 
-static bool list_has(struct bytes list, const char *token)
-{
-    while (list.len > 0) {
-        const char *comma = memchr(list.data, ',', list.len);
-        size_t len = comma ? (size_t)(comma - list.data) : list.len;
-        if (bytes_equal_nocase(bytes_trim(bytes_make(list.data, len)), token))
-            return true;
-        len += comma != NULL;
-        list = bytes_make(list.data + len, list.len - len);
-    }
-    return false;
-}
-
 static void field_end(struct response *r)
 {
     struct bytes value = bytes_trim(bytes_make(r->value, r->value_len));
@@ -218,7 +188,7 @@ static void field_end(struct response *r)
     case FIELD_OTHER:
         break;
     case FIELD_CONNECTION:
-        r->close = r->close || r->value_cut || list_has(value, "close");
+        r->close = r->close || r->value_cut || grammar_list_has(value, "close");
         break;
     case FIELD_CONTENT_LENGTH:
         if (r->value_cut || !digits_parse(value, &length) || (r->length_given && length != r->length))
@@ -248,7 +218,7 @@ static void field_start_byte(struct response *r, char c)
 {
     if (c == '\r') {
         r->state = STATE_HEAD_LINE_FEED;
-    } else if (!is_token(c)) {
+    } else if (!grammar_is_token(c)) {
         fail(r, FAILURE_BAD_RESPONSE); /* a folded line, an empty name, a bare LF */
     } else if (r->field_count == RESPONSE_FIELDS_MAX) {
         fail(r, FAILURE_HEADERS_TOO_LARGE);
@@ -263,7 +233,7 @@ static void field_start_byte(struct response *r, char c)
 static size_t field_name_run(struct response *r, struct bytes piece)
 {
     size_t n = 0;
-    while (n < piece.len && is_token(piece.data[n])) {
+    while (n < piece.len && grammar_is_token(piece.data[n])) {
         if (r->name_len < NAME_KEPT_MAX)
             r->name[r->name_len++] = lower(piece.data[n]);
         n++;
@@ -281,18 +251,9 @@ static size_t field_name_run(struct response *r, struct bytes piece)
     return n + 1;
 }
 
-/* Everything up to the CR; bytes that would end a line for somebody else are refused. */
-static size_t line_run(struct bytes piece)
-{
-    size_t n = 0;
-    while (n < piece.len && piece.data[n] != '\r' && piece.data[n] != '\n' && piece.data[n] != '\0')
-        n++;
-    return n;
-}
-
 static size_t value_run(struct response *r, struct bytes piece)
 {
-    size_t n = line_run(piece);
+    size_t n = grammar_line_run(piece);
     if (r->field != FIELD_OTHER) {
         size_t room = VALUE_KEPT_MAX - r->value_len, kept = n < room ? n : room;
         memcpy(r->value + r->value_len, piece.data, kept);
@@ -312,7 +273,7 @@ static size_t value_run(struct response *r, struct bytes piece)
 
 static size_t reason_run(struct response *r, struct bytes piece)
 {
-    size_t n = line_run(piece);
+    size_t n = grammar_line_run(piece);
     if (n == piece.len)
         return n;
     if (piece.data[n] != '\r')
@@ -344,10 +305,8 @@ static void body_begin(struct response *r)
     } else if (r->framing_void) {
         stop(r);
     } else if (r->coding_given) {
-        r->state = STATE_CHUNK_SIZE;
-        r->line_left = RESPONSE_LINE_LEN_MAX;
-        r->chunk_digits = 0;
-        r->left = 0;
+        r->state = STATE_BODY_CHUNKED;
+        chunked_init(&r->chunked);
     } else if (!r->length_given) {
         r->state = STATE_BODY_UNTIL_CLOSE;
         r->close = true;
@@ -433,128 +392,41 @@ static void body_keep(struct response *r, struct bytes piece)
     r->body_len += kept;
 }
 
-static int hex_value(char c)
-{
-    if (is_digit(c))
-        return c - '0';
-    c = lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static void chunk_size_byte(struct response *r, char c)
-{
-    int value = hex_value(c);
-    if (value >= 0 && r->chunk_digits < CHUNK_DIGITS_MAX) {
-        r->chunk_digits++;
-        r->left = r->left * 16 + value;
-    } else if (value >= 0 || r->chunk_digits == 0) {
-        stop(r);
-    } else if (c == '\r') {
-        r->state = STATE_CHUNK_SIZE_LINE_FEED;
-    } else if (c == ';' || c == ' ' || c == '\t') {
-        r->state = STATE_CHUNK_EXTENSION;
-    } else {
-        stop(r);
-    }
-}
-
 static size_t data_run(struct response *r, struct bytes piece)
 {
     if ((int64_t)piece.len > r->left)
         piece.len = (size_t)r->left;
     body_keep(r, piece);
     r->left -= (int64_t)piece.len;
-    if (r->left == 0 && r->state == STATE_BODY_SIZED)
+    if (r->left == 0)
         r->stage = RESPONSE_DONE;
-    else if (r->left == 0)
-        r->state = STATE_CHUNK_DATA_CR;
     return piece.len;
 }
 
-/* Chunk extensions and trailers: skipped, but not without end. */
-static size_t skip_run(struct response *r, struct bytes piece, enum state next)
+static size_t chunk_run(struct response *r, struct bytes piece)
 {
-    if (r->line_left == 0) {
+    struct bytes content;
+    size_t used = chunked_step(&r->chunked, piece, &content);
+    if (content.len > 0)
+        body_keep(r, content);
+    if (r->chunked.state == CHUNKED_DONE)
+        r->stage = RESPONSE_DONE;
+    else if (r->chunked.state == CHUNKED_BROKEN)
         stop(r);
-        return 0;
-    }
-    if (piece.len > r->line_left)
-        piece.len = r->line_left;
-    size_t n = line_run(piece);
-    r->line_left -= n;
-    if (n == piece.len)
-        return n;
-    if (piece.data[n] != '\r')
-        stop(r);
-    else
-        r->state = next;
-    return n + 1;
-}
-
-static void expect(struct response *r, char c, char expected, enum state next)
-{
-    if (c != expected) {
-        stop(r);
-        return;
-    }
-    r->state = next;
-    r->line_left = RESPONSE_LINE_LEN_MAX;
-    if (next == STATE_CHUNK_SIZE) {
-        r->chunk_digits = 0;
-        r->left = 0;
-    }
-}
-
-static void trailer_start_byte(struct response *r, char c)
-{
-    if (c == '\r')
-        r->state = STATE_LAST_LINE_FEED;
-    else if (!is_token(c) || r->trailer_count == RESPONSE_FIELDS_MAX)
-        stop(r);
-    else {
-        r->trailer_count++;
-        r->state = STATE_TRAILER;
-    }
+    return used;
 }
 
 static size_t body_run(struct response *r, struct bytes piece)
 {
-    char c = piece.data[0];
     switch (r->state) {
     case STATE_BODY_UNTIL_CLOSE:
         body_keep(r, piece);
         return piece.len;
     case STATE_BODY_SIZED:
-    case STATE_CHUNK_DATA:
         return data_run(r, piece);
-    case STATE_CHUNK_EXTENSION:
-        return skip_run(r, piece, STATE_CHUNK_SIZE_LINE_FEED);
-    case STATE_TRAILER:
-        return skip_run(r, piece, STATE_TRAILER_LINE_FEED);
-    case STATE_CHUNK_SIZE:
-        chunk_size_byte(r, c);
-        return 1;
-    case STATE_CHUNK_SIZE_LINE_FEED:
-        expect(r, c, '\n', r->left == 0 ? STATE_TRAILER_START : STATE_CHUNK_DATA);
-        return 1;
-    case STATE_CHUNK_DATA_CR:
-        expect(r, c, '\r', STATE_CHUNK_DATA_LINE_FEED);
-        return 1;
-    case STATE_CHUNK_DATA_LINE_FEED:
-        expect(r, c, '\n', STATE_CHUNK_SIZE);
-        return 1;
-    case STATE_TRAILER_START:
-        trailer_start_byte(r, c);
-        return 1;
-    case STATE_TRAILER_LINE_FEED:
-        expect(r, c, '\n', STATE_TRAILER_START);
-        return 1;
     default:
-        assert(r->state == STATE_LAST_LINE_FEED);
-        expect(r, c, '\n', STATE_LAST_LINE_FEED);
-        if (r->stage == RESPONSE_BODY)
-            r->stage = RESPONSE_DONE;
-        return 1;
+        assert(r->state == STATE_BODY_CHUNKED);
+        return chunk_run(r, piece);
     }
 }
 

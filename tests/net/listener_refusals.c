@@ -67,7 +67,7 @@ static const struct refusal refusals[] = {
     {"tabs for spaces", RAW("GET\t/a\tHTTP/1.1\r\n" HOST "\r\n"), 400, 0},
     {"a space behind the version", RAW("GET /a HTTP/1.1 \r\n" HOST "\r\n"), 400, 0},
     {"small http", RAW("GET /a http/1.1\r\n" HOST "\r\n"), 400, 0},
-    {"HTTP/1.10", RAW("GET /a HTTP/1.10\r\n" HOST "\r\n"), 505, 0},
+    {"HTTP/1.10", RAW("GET /a HTTP/1.10\r\n" HOST "\r\n"), 400, 0},
     {"HTTP/2's preface", RAW("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 505, 0},
     {"CR CR LF", RAW("GET /a HTTP/1.1\r\n" HOST "X: y\r\r\n\r\n"), 400, 0},
     {"LF CR", RAW("GET /a HTTP/1.1\r\n" HOST "X: y\n\r\r\n"), 400, 0},
