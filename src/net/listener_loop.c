@@ -8,7 +8,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { DOOR_ACCEPTS_MAX = 64, DOOR_SHUT_MS = 100 };
+enum {
+    DOOR_ACCEPTS_MAX = 64,
+    DOOR_SHUT_MS = 100,
+    DOOR_COMPLAINT_MS = 60 * 1000 /* clients must not fill the log */
+};
 
 const char *listener_loop_date(struct listener_loop *loop)
 {
@@ -74,7 +78,12 @@ static void on_door_timer(uv_timer_t *timer)
  * be a busy loop. */
 static void door_shut(struct listener_loop *loop, int error)
 {
-    log_write(loop->listener->config.log, LOG_LEVEL_WARN, "listener", "cannot accept: %s", strerror(error));
+    uint64_t now_ms = uv_now(&loop->loop);
+    if (loop->complained_ms == 0 || now_ms - loop->complained_ms >= DOOR_COMPLAINT_MS) {
+        loop->complained_ms = now_ms;
+        log_write(loop->listener->config.log, LOG_LEVEL_WARN, "listener", "cannot accept: %s",
+                  strerror(error));
+    }
     uv_poll_stop(&loop->door);
     uv_timer_start(&loop->door_timer, on_door_timer, DOOR_SHUT_MS, 0);
 }

@@ -179,6 +179,7 @@ struct listener_loop {
     /* Only the first loop has the door. */
     uv_poll_t door;
     uv_timer_t door_timer; /* shut for a moment: no descriptors are left */
+    uint64_t complained_ms;
     bool door_open;
 };
 

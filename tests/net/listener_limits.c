@@ -2,6 +2,7 @@
  * The listener's limits: of heads, of bodies, of time, of connections, of descriptors.
  */
 #include "listener_rig.h"
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -193,6 +194,78 @@ static void test_slow_senders(void **state)
         close(fds[i]);
 }
 
+/* ---- no descriptors ---- */
+
+static atomic_bool no_descriptors;
+static atomic_int attempts;
+
+/* The linker puts this in the place of accept4. */
+int __real_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags);
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags);
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
+{
+    atomic_fetch_add(&attempts, 1);
+    if (!atomic_load(&no_descriptors))
+        return __real_accept4(fd, address, len, flags);
+    errno = EMFILE;
+    return -1;
+}
+
+static void wait_for_attempts(int count)
+{
+    for (int i = 0; i < 20000 && atomic_load(&attempts) < count; i++)
+        usleep(1000);
+    assert_true(atomic_load(&attempts) >= count);
+}
+
+/* It waits, says so once, serves those it has, and takes the others in afterwards. */
+static void test_no_descriptors(void **state)
+{
+    int ends[2], fds[5];
+    static struct answer answer;
+    char text[4096];
+    assert_int_equal(pipe(ends), 0);
+    struct listener_config config = rig_config();
+    config.log = log_open(ends[1], LOG_LEVEL_INFO, false, clock_system());
+    struct application *application = rig_open(config);
+    int here = dial(application);
+    ask(here, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n", &answer);
+    atomic_store(&no_descriptors, true);
+    atomic_store(&attempts, 0);
+    for (int i = 0; i < 5; i++) {
+        fds[i] = dial(application); /* the kernel's queue takes it */
+        put_text(fds[i], "GET /b HTTP/1.1\r\nHost: h\r\n\r\n");
+    }
+    wait_for_attempts(5);
+    usleep(100 * 1000);
+    assert_true(atomic_load(&attempts) < 100); /* a busy loop would have made thousands */
+    ask(here, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n", &answer);
+    assert_int_equal(answer.status, 200);
+    atomic_store(&no_descriptors, false);
+    for (int i = 0; i < 5; i++) {
+        get(fds[i], &answer, false);
+        assert_int_equal(answer.status, 200);
+        close(fds[i]);
+    }
+    close(here);
+    /* Shut again, and closed in that state. */
+    atomic_store(&no_descriptors, true);
+    atomic_store(&attempts, 0);
+    here = dial(application);
+    wait_for_attempts(2);
+    rig_close(application);
+    atomic_store(&no_descriptors, false);
+    close(here);
+    log_close(config.log);
+    close(ends[1]);
+    ssize_t len = read(ends[0], text, sizeof text - 1);
+    text[len > 0 ? len : 0] = '\0';
+    const char *first = strstr(text, "cannot accept");
+    assert_non_null(first);
+    assert_null(strstr(first + 1, "cannot accept"));
+    close(ends[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +273,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_body_limits, rig_start, rig_stop),
         cmocka_unit_test_setup_teardown(test_oldest_idle_goes, start_small, rig_stop),
         cmocka_unit_test_setup_teardown(test_slow_senders, start_impatient, rig_stop),
+        cmocka_unit_test(test_no_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
