@@ -162,6 +162,32 @@ static void test_oldest_idle_goes(void **state)
         close(fds[i]);
 }
 
+/* Those who have been told to go, and stay, take nobody's place. */
+static void test_lingering_goes_first(void **state)
+{
+    static struct answer answer;
+    int fds[3], idle = dial(*state);
+    ask(idle, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n", &answer);
+    for (int i = 0; i < 3; i++) {
+        fds[i] = dial(*state);
+        ask(fds[i], "POST /closed HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n", &answer);
+        assert_int_equal(answer.status, 401);
+    }
+    for (int i = 0; i < 3; i++) {
+        int fd = dial(*state);
+        put_text(fd, "GET /bye HTTP/1.1\r\nHost: h\r\n\r\n");
+        get(fd, &answer, true);
+        assert_int_equal(answer.status, 200);
+        close(fds[i]);
+        fds[i] = fd;
+    }
+    ask(idle, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n", &answer);
+    assert_int_equal(answer.status, 200);
+    for (int i = 0; i < 3; i++)
+        close(fds[i]);
+    close(idle);
+}
+
 /* Absolute deadlines: however little comes how often, it is over after so long of head or of body. */
 static void test_slow_senders(void **state)
 {
@@ -272,6 +298,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_head_limits, rig_start, rig_stop),
         cmocka_unit_test_setup_teardown(test_body_limits, rig_start, rig_stop),
         cmocka_unit_test_setup_teardown(test_oldest_idle_goes, start_small, rig_stop),
+        cmocka_unit_test_setup_teardown(test_lingering_goes_first, start_small, rig_stop),
         cmocka_unit_test_setup_teardown(test_slow_senders, start_impatient, rig_stop),
         cmocka_unit_test(test_no_descriptors),
     };
