@@ -67,7 +67,7 @@ static enum listener_error open_one(const struct addrinfo *info, bool both_famil
 
 static void address_print(int fd, char address[80])
 {
-    struct sockaddr_storage name;
+    struct sockaddr_storage name = {0};
     socklen_t len = sizeof name;
     char host[64] = "?", port[8] = "?";
     if (getsockname(fd, (struct sockaddr *)&name, &len) == 0)
