@@ -10,9 +10,7 @@ struct job_list {
 };
 
 enum {
-    RETRY_MS = 100, /* between claims from a store that could not */
-    LINGER_US = 100,
-    LINGER_STEPS_MAX = 2
+    RETRY_MS = 100 /* between claims from a store that could not */
 };
 
 struct queue {
@@ -34,7 +32,6 @@ struct queue {
     struct queue_job **batch;
     struct store_op **ops;
     int64_t due_at_ms; /* mono: when a claim would find something */
-    int batch_before;  /* jobs of the last transaction */
     bool broken;
 };
 
@@ -152,25 +149,6 @@ static void sleep_until(struct queue *queue, int64_t at_ms)
     queue->asleep = false;
 }
 
-/*
- * Under load jobs come in bursts, as answers to what the last transaction completed. To start on the first of
- * a burst would be a transaction and an fsync for one job; so, when the last one was shared, wait while more
- * are coming. A job that is alone never waits.
- */
-static void linger(struct queue *queue)
-{
-    for (int step = 0; step < LINGER_STEPS_MAX && queue->batch_before > 1; step++) {
-        int before = queue->waiting.count;
-        if (before >= queue->config.batch_max || queue->withdraw || queue->closing)
-            break;
-        pthread_mutex_unlock(&queue->lock);
-        clock_pause_us(LINGER_US);
-        pthread_mutex_lock(&queue->lock);
-        if (queue->waiting.count == before)
-            break;
-    }
-}
-
 /* Waits for work, under the lock, and takes it over. The number of jobs; 0 may be a claim alone. */
 static int take(struct queue *queue)
 {
@@ -182,10 +160,6 @@ static int take(struct queue *queue)
             break;
         sleep_until(queue, queue->box_count > 0 && !queue->broken ? queue->due_at_ms : INT64_MAX);
     }
-    if (queue->waiting.count > 0)
-        linger(queue);
-    boxes_add(&queue->boxes, &queue->box_count, &queue->box_cap, queue->offered, queue->offered_count);
-    queue->offered_count = 0;
     int count = 0;
     for (; count < queue->config.batch_max && queue->waiting.first; count++) {
         if (count + queue->waiting.first->group > queue->config.batch_max)
@@ -275,7 +249,6 @@ static void *writer_main(void *argument)
         if (count > 0 || queue->box_count > 0)
             run_batch(queue, count);
 
-        queue->batch_before = count;
         pthread_mutex_lock(&queue->lock);
         queue->stats.batches++;
         queue->stats.jobs += count;
