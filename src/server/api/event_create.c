@@ -31,15 +31,20 @@ static bool read_idempotency_key(struct call *call)
     return op->event.idempotency_key.data || call_too_large(call);
 }
 
-/* The 201 and its Location, from the event as it will be stored: no read is needed. */
-static bool make_answer(struct call *call, const struct event *event, struct arena *arena)
+/* The 201 and its Location, from the event as it will be stored: no read is needed. draft NULL: as it was
+ * stored before. */
+static bool make_answer(struct call *call, const struct event *event, const struct event_draft *draft,
+                        struct arena *arena)
 {
     struct new_event *new = call->state;
     struct text out;
     jsonapi_begin(&out, arena);
     jsonapi_put_self(&out, "/api/events/", event->id);
     text_puts(&out, ",\"data\":");
-    event_document_put(&out, event);
+    if (draft)
+        event_document_put_rendered(&out, event, draft->included.len);
+    else
+        event_document_put(&out, event);
     jsonapi_end(&out, call, (struct bytes){0});
     new->answer = text_bytes(&out);
     struct text location;
@@ -64,7 +69,7 @@ static bool replay(struct call *call)
         return call_not_found(call, "event any more");
     struct event event = call->read.answer.events[0];
     event.sent_at_ms = 0; /* as it was when the first answer was given */
-    return make_answer(call, &event, &call->scratch) && send_created(call);
+    return make_answer(call, &event, NULL, &call->scratch) && send_created(call);
 }
 
 static bool written(struct call *call)
@@ -101,7 +106,7 @@ static bool submit(struct call *call, struct new_event *new)
     pthread_mutex_lock(&api->event_lock);
     bool submitted =
         event_draft_render(call, arena, &new->draft, ids_next(&api->ids, now_ms), now_ms, &call->write.op) &&
-        make_answer(call, event, arena) && call_write(call, written);
+        make_answer(call, event, &new->draft, arena) && call_write(call, written);
     pthread_mutex_unlock(&api->event_lock);
     return submitted;
 }

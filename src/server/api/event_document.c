@@ -38,10 +38,11 @@ static size_t data_end(const struct event *event)
     return skip_object(event->document, sizeof data_begins - 1);
 }
 
-void event_document_put(struct text *out, const struct event *event)
+/* `end` is where data's own brace stands. */
+static void put_data(struct text *out, const struct event *event, size_t end)
 {
     struct bytes document = event->document;
-    size_t begin = sizeof data_begins - 1, end = data_end(event) - 1; /* without the brace */
+    size_t begin = sizeof data_begins - 1;
     size_t stamp = event->stamp_offset, behind_stamp = stamp + INSTANT_LEN;
     assert(stamp > begin && behind_stamp < end);
     assert(document.data[stamp - 1] == '"' && document.data[behind_stamp] == '"');
@@ -65,6 +66,20 @@ void event_document_put(struct text *out, const struct event *event)
     text_puts(out, "\",\"received_at\":\"");
     text_put(out, bytes_make(received, sizeof received));
     text_puts(out, "\"}}");
+}
+
+void event_document_put(struct text *out, const struct event *event)
+{
+    put_data(out, event, data_end(event) - 1);
+}
+
+void event_document_put_rendered(struct text *out, const struct event *event, size_t included_len)
+{
+    size_t behind = sizeof included_begins - 1 + included_len + (sizeof "]}" - 1);
+    assert(event->document.len > behind + 1);
+    size_t end = event->document.len - behind - 1;
+    assert(bytes_starts(bytes_make(event->document.data + end, behind), "},\"included\":["));
+    put_data(out, event, end);
 }
 
 /* The elements of `included`, without brackets; data NULL: there is none. */

@@ -12,6 +12,9 @@
 
 /* Appends the resource object. */
 void event_document_put(struct text *out, const struct event *event);
+/* The same of one that body_render has just made, with so much of `included`: nothing has to be looked for.
+ */
+void event_document_put_rendered(struct text *out, const struct event *event, size_t included_len);
 /* Appends the elements of `included`, without brackets; often none. */
 void event_document_put_included(struct text *out, const struct event *event);
 bool event_document_has_included(const struct event *event);
