@@ -141,6 +141,25 @@ static void engine_on_drain_timer(uv_timer_t *timer)
     sender_abort(engine->sender);
 }
 
+/* Counted when it is on record, so that one which had to be submitted again is not counted twice. */
+static void engine_count(struct engine *engine, enum decision_kind kind)
+{
+    switch (kind) {
+    case DECISION_DELIVERED:
+        engine->stats.delivered++;
+        break;
+    case DECISION_RETRY:
+        engine->stats.retried++;
+        break;
+    case DECISION_GIVE_UP:
+        engine->stats.given_up++;
+        break;
+    case DECISION_RELEASE:
+        engine->stats.released++;
+        break;
+    }
+}
+
 static void engine_take_inbox(struct engine *engine, int64_t now_ms)
 {
     pthread_mutex_lock(&engine->inbox.lock);
@@ -154,6 +173,8 @@ static void engine_take_inbox(struct engine *engine, int64_t now_ms)
 
     for (struct engine_slot *slot = recorded, *next; slot; slot = next) {
         next = slot->next;
+        if (slot->recorded == RECORD_DONE)
+            engine_count(engine, slot->record.op.outcome.decision.kind);
         dispatch_feed(engine->dispatch, now_ms,
                       &(struct input){.kind = INPUT_RECORDED,
                                       .slot = engine_slot_number(engine, slot),
@@ -275,24 +296,6 @@ static void engine_send(struct engine *engine, uint32_t number)
     sender_start(engine->sender, &request, number, engine_on_sent, engine);
 }
 
-static void engine_count(struct engine *engine, enum decision_kind kind)
-{
-    switch (kind) {
-    case DECISION_DELIVERED:
-        engine->stats.delivered++;
-        break;
-    case DECISION_RETRY:
-        engine->stats.retried++;
-        break;
-    case DECISION_GIVE_UP:
-        engine->stats.given_up++;
-        break;
-    case DECISION_RELEASE:
-        engine->stats.released++;
-        break;
-    }
-}
-
 static void engine_record(struct engine *engine, const struct effect *effect)
 {
     struct engine_slot *slot = &engine->slots[effect->slot];
@@ -317,7 +320,6 @@ static void engine_record(struct engine *engine, const struct effect *effect)
     job->op.outcome.attempt = slot->attempt;
     job->done = engine_on_recorded;
     job->ctx = slot;
-    engine_count(engine, effect->decision.kind);
     atomic_fetch_add(&engine->recording, 1);
     bool taken = queue_submit(engine->config.queue, job);
     assert(taken && "outcomes are never refused");

@@ -1,8 +1,8 @@
 /*
  * gather: an SQLite VFS that puts the writes to the log together. SQLite writes every frame of it with two
  * calls, the header's 24 bytes and the page; a call costs more than its bytes. Here they wait in a buffer, as
- * long as each begins where the one before ended, and go out in one piece before the log is read, asked for
- * its size, truncated, synced or closed, or when the buffer is full.
+ * long as each begins where the one before ended, and go out in one piece before they are read, before the
+ * log is asked for its size, truncated, synced or closed, or when the buffer is full.
  *
  * What was taken is never dropped in silence: as long as the buffer cannot be written, each of these calls
  * fails with the error of the write, sync before all.

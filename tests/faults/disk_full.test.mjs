@@ -70,10 +70,11 @@ function assertFull({ status, headers, json, text }) {
 const state = async (server, id) => (await delivery(server, id)).attributes.state;
 const delivered = (server, id) => eventually(`${id} delivered`, async () => (await state(server, id)) === 'delivered', 60_000);
 
-async function pending(server) {
+async function metric(server, pattern) {
     const metrics = await (await fetch(`${server.url}/metrics`)).text();
-    return Number(metrics.match(/^posthorn_deliveries\{state="pending"\} (\d+)/m)[1]);
+    return Number(metrics.match(new RegExp(`^posthorn_${pattern} (\\d+)`, 'm'))[1]);
 }
+const pending = (server) => metric(server, 'deliveries\\{state="pending"\\}');
 
 async function assertReads(server, id) {
     for (const path of ['/api/events', `/api/events/${id}`, `/api/events/${id}/deliveries`, '/api/users/me', '/api/users'])
@@ -156,6 +157,8 @@ test('disk full: to the last byte, by somebody else: 507, reads go on, nobody di
         return status === 201 && json.data.id;
     });
     await delivered(server, healed);
+    /* However often an outcome had to be submitted until there was room for it, it is one. */
+    await eventually('each delivery is counted once', async () => (await metric(server, 'delivered_total')) === 2);
     assert.ok(server.running, 'the same process');
     /* And what is on the disk is sound. */
     await server.end();

@@ -146,6 +146,21 @@ static void errors_last(void **state)
     assert_int_equal(number(disk->db, "SELECT count(*) FROM t"), 1);
 }
 
+/* But what is committed can be read on: the full disk must not take that away, too. */
+static void others_are_read(void **state)
+{
+    struct disk *disk = *state;
+    sql(disk, "PRAGMA cache_size = 3");
+    insert(disk);
+    disk->fault = (struct shim_fault){.call = SHIM_WRITE, .at = 1, .lasting = true, .code = SQLITE_FULL};
+    assert_int_equal(sqlite3_exec(disk->db, "INSERT INTO t (data) VALUES (x'02')", NULL, NULL, NULL),
+                     SQLITE_FULL);
+    assert_int_equal(number(disk->db, "SELECT sum(length(data)) FROM t"), ROWS * ROW_LEN);
+    disk->fault.at = 0;
+    sql(disk, "INSERT INTO t (data) VALUES (x'03')");
+    assert_int_equal(number(disk->db, "SELECT sum(length(data)) FROM t"), ROWS * ROW_LEN + 1);
+}
+
 /* The same, asked of the log itself. */
 static void nothing_is_dropped(void **state)
 {
@@ -192,6 +207,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_written_is_read, set_up_fragile, tear_down),
         cmocka_unit_test_setup_teardown(a_late_error_fails_the_commit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(errors_last, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(others_are_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_is_dropped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connections_share_nothing, set_up, tear_down),
     };
