@@ -129,7 +129,7 @@ static const char *quote(const struct scan *scan, const char *at, char out[QUOTE
     int len = 0;
     for (at++; at < scan->end && *at != '"' && *at != '\n' && len < QUOTE_LEN_MAX; at++)
         out[len++] =
-            *at < 0x20 || *at == 0x7f ? '?' : *at; /* char may be signed: no half characters either */
+            (char)(*at < 0x20 || *at == 0x7f ? '?' : *at); /* char may be signed: no half characters either */
     out[len] = '\0';
     return out;
 }
@@ -221,7 +221,7 @@ static bool is_special(char c)
 static enum json_error scan_escape(struct scan *scan, bool is_name)
 {
     char *at = scan->at;
-    char letter = at + 1 < scan->end ? at[1] : '\0';
+    char letter = (char)(at + 1 < scan->end ? at[1] : '\0');
     if (letter && strchr("\"\\/bfnrt", letter)) {
         scan->at += 2;
         return JSON_OK;

@@ -43,7 +43,7 @@ size_t json_unescape(char *out, struct bytes raw)
         }
         const char *letter = strchr(letters, at[1]);
         if (at[1] != 'u') {
-            out[len++] = letter ? meanings[letter - letters] : at[1];
+            out[len++] = (char)(letter ? meanings[letter - letters] : at[1]);
             at += 2;
             continue;
         }

@@ -68,7 +68,7 @@ struct log *log_open(int fd, enum log_level level_max, bool json, struct clock c
     log->json = json;
     log->level_max = level_max;
     log->clock = clock;
-    arena_init(&log->arena, 4 * LINE_LEN_MAX);
+    arena_init(&log->arena, (size_t)4 * LINE_LEN_MAX);
     choose_way(log, fd);
     return log;
 }

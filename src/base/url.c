@@ -1,5 +1,6 @@
 #include "url.h"
 #include <arpa/inet.h>
+#include <assert.h>
 
 enum { LABEL_LEN_MAX = 63 };
 
@@ -181,6 +182,7 @@ enum url_error url_parse(struct bytes text, struct url *url)
         error = take_scheme(&text, &url->https);
     if (error)
         return error;
+    assert(text.data);
     size_t len = 0;
     while (len < text.len && text.data[len] != '/' && text.data[len] != '?')
         len++;

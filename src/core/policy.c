@@ -14,13 +14,13 @@ enum {
 
 struct policy policy_default(void)
 {
-    return (struct policy){.base_ms = 10 * SECOND_MS,
-                           .cap_ms = 12 * HOUR_MS,
+    return (struct policy){.base_ms = (int64_t)10 * SECOND_MS,
+                           .cap_ms = (int64_t)12 * HOUR_MS,
                            .factor = 3,
                            .jitter_percent = 10,
-                           .window_ms = 72 * HOUR_MS,
-                           .retry_after_ms_max = 6 * HOUR_MS,
-                           .local_delay_ms = 5 * SECOND_MS,
+                           .window_ms = (int64_t)72 * HOUR_MS,
+                           .retry_after_ms_max = (int64_t)6 * HOUR_MS,
+                           .local_delay_ms = (int64_t)5 * SECOND_MS,
                            .lost_leases_max = 5,
                            .hold_ms_max = SECOND_MS};
 }

@@ -73,7 +73,7 @@ const struct config_setting config_settings[] = {
     {"drain", CONFIG_DURATION, AT(drain_ms), "30s", "TIME",
      "on SIGTERM, attempts under way may take so long to end", 0, HOUR},
     {"disk-reserve", CONFIG_SIZE, AT(disk_reserve_bytes), "64MiB", "SIZE",
-     "with less free space than this, beside what the log still needs, new events get 507, so that outcomes can still be recorded", 0, 1024 * 1024 * 1024 * MIB},
+     "with less free space than this, beside what the log still needs, new events get 507, so that outcomes can still be recorded", 0, (int64_t)1024 * 1024 * 1024 * MIB},
     {"retention-days", CONFIG_INT, AT(retention_days), "0", "N",
      "events whose deliveries have ended are removed after so many days; 0 keeps them", 0, 36500},
     {"key-file", CONFIG_TEXT, AT(key_file), "", "FILE",

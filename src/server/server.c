@@ -74,7 +74,7 @@ static enum server_error failed(char error_text[256], const char *what)
 static bool read_id_floor(struct server *server, int64_t *id_floor)
 {
     struct arena arena;
-    arena_init(&arena, 64 * 1024);
+    arena_init(&arena, (size_t)64 * 1024);
     struct store_query query = {.kind = STORE_GET_STATS};
     struct store_answer answer = {0};
     /* As reader 0: its thread has not started yet. */

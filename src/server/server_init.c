@@ -129,7 +129,7 @@ static enum server_error make_first(const struct server_options *options, struct
 static enum server_error has_users(struct store *store, bool *any, char error_text[256])
 {
     struct arena arena;
-    arena_init(&arena, 64 * 1024);
+    arena_init(&arena, (size_t)64 * 1024);
     struct store_query query = {.kind = STORE_LIST_USERS, .limit = 1};
     struct store_answer answer = {0};
     enum store_status status = store_sqlite.read(store, 0, &query, &arena, &answer);

@@ -66,7 +66,7 @@ static int hex_digit(char c)
 static enum vault_error key_parse(const char *hex, ssize_t len, unsigned char key[KEY_LEN])
 {
     bool right = len == KEY_HEX_LEN || (len == KEY_HEX_LEN + 1 && hex[KEY_HEX_LEN] == '\n');
-    for (int i = 0; right && i < KEY_LEN; i++) {
+    for (size_t i = 0; right && i < KEY_LEN; i++) {
         int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
         right = high >= 0 && low >= 0;
         key[i] = (unsigned char)(high * 16 + low);

@@ -53,6 +53,8 @@ static enum store_status find_leased(struct store *store, struct store_op *op, s
         return STORE_OK;
     }
     enum store_status status = find(store, op->outcome.delivery_id, found, holds);
+    if (status != STORE_OK)
+        return status;
     op->result = *holds ? STORE_FENCED : STORE_NOT_FOUND;
     *holds =
         *holds && found->state == DELIVERY_PENDING && found->lease == op->outcome.lease && found->lost > 0;
@@ -185,11 +187,13 @@ enum store_status sqlite_outcome(struct store *store, struct store_op *op)
 static enum store_status find_for(struct store *store, struct store_op *op, struct found *found, bool *yes)
 {
     enum store_status status = find(store, op->delivery.delivery_id, found, yes);
+    if (status != STORE_OK)
+        return status;
     if (*yes && op->delivery.user_id && found->endpoint->id != op->delivery.user_id)
         *yes = false;
     if (!*yes)
         op->result = STORE_NOT_FOUND;
-    return status;
+    return STORE_OK;
 }
 
 enum store_status sqlite_resend(struct store *store, struct store_op *op)
