@@ -356,8 +356,9 @@ static bool load_environment(struct loading *loading, char **environment)
         char name[NAME_LEN_MAX + 1];
         int len = snprintf(name, sizeof name, "%.*s", (int)(equals - *environment - 9), *environment + 9);
         for (int i = 0; i < len && name[i]; i++)
-            name[i] =
-                name[i] == '_' ? '-' : (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32 : name[i]);
+            name[i] = (char)(name[i] == '_'                     ? '-'
+                             : name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32
+                                                                : name[i]);
         if (belongs_to_the_cli(name))
             continue;
         snprintf(loading->place, sizeof loading->place, "%.*s", (int)(equals - *environment), *environment);

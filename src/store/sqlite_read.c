@@ -340,8 +340,7 @@ static int collect(sqlite3_stmt *statement, const struct store_query *query, str
 {
     void **rows;
     size_t size = row_size(query->kind, answer, &rows);
-    int rc;
-    while ((rc = sqlite3_step(statement)) == SQLITE_ROW && !answer->more) {
+    while (sqlite3_step(statement) == SQLITE_ROW && !answer->more) {
         if (query->limit > 0 && answer->count == query->limit) {
             answer->more = true;
             break;
