@@ -31,6 +31,7 @@ struct config {
     int64_t time_scale;                /* dev only */
     bool strict_json;                  /* no comments, no trailing commas */
     int64_t http_threads, reader_threads;
+    int64_t memory_max; /* bytes of bodies in flight, in and out: budget.h */
     int64_t body_bytes_max, connections_max, idle_s;
     int64_t rate_limit, rate_burst; /* requests/s of an API key; 0: no limit */
     int64_t slots, endpoint_connections_max, queue_max;

@@ -1,5 +1,6 @@
 #include "server.h"
 #include "api.h"
+#include "budget.h"
 #include "digest.h"
 #include "engine.h"
 #include "listener.h"
@@ -23,6 +24,7 @@ enum {
 
 struct server {
     struct server_options options;
+    struct budget budget; /* of bodies in memory; older than every part that holds some */
     struct store *store;
     struct vault *vault;
     struct queue *queue;
@@ -226,6 +228,7 @@ enum server_error server_open(const struct server_options *options, struct serve
     }
     struct server *server = memory_zero(1, sizeof *server);
     server->options = *options;
+    budget_init(&server->budget, (size_t)options->config->memory_max);
     pthread_mutex_init(&server->engine_lock, NULL);
     enum server_error error = server_own_types(options->config, &server->own_types, error_text);
     if (error == SERVER_OK)

@@ -1,0 +1,50 @@
+#include "budget.h"
+#include <assert.h>
+
+enum { FAIR_FRACTION = 15 };
+
+void budget_init(struct budget *budget, size_t bytes_max)
+{
+    budget->bytes_max = bytes_max;
+    for (int side = 0; side < BUDGET_SIDE_COUNT; side++)
+        atomic_init(&budget->used[side], 0);
+}
+
+size_t budget_used(const struct budget *budget, enum budget_side side)
+{
+    return atomic_load_explicit(&budget->used[side], memory_order_relaxed);
+}
+
+size_t budget_free(const struct budget *budget, enum budget_side side)
+{
+    size_t own = budget_used(budget, side);
+    size_t all = budget_used(budget, BUDGET_IN) + budget_used(budget, BUDGET_OUT);
+    size_t own_max = budget->bytes_max - budget->bytes_max / 4;
+    if (own >= own_max || all >= budget->bytes_max)
+        return 0;
+    return own_max - own < budget->bytes_max - all ? own_max - own : budget->bytes_max - all;
+}
+
+/* Taken first and looked at then, so that of two who want the last bytes at most one gets them. */
+bool budget_take(struct budget *budget, enum budget_side side, size_t bytes)
+{
+    if (bytes > budget_free(budget, side))
+        return false;
+    size_t own = atomic_fetch_add_explicit(&budget->used[side], bytes, memory_order_relaxed) + bytes;
+    size_t other = budget_used(budget, side == BUDGET_IN ? BUDGET_OUT : BUDGET_IN);
+    if (own <= budget->bytes_max - budget->bytes_max / 4 && own + other <= budget->bytes_max)
+        return true;
+    budget_give(budget, side, bytes);
+    return false;
+}
+
+void budget_give(struct budget *budget, enum budget_side side, size_t bytes)
+{
+    size_t before = atomic_fetch_sub_explicit(&budget->used[side], bytes, memory_order_relaxed);
+    assert(before >= bytes);
+}
+
+bool budget_fair(const struct budget *budget, enum budget_side side, size_t held, size_t bytes)
+{
+    return held == 0 || held + bytes <= budget_free(budget, side) / FAIR_FRACTION;
+}
