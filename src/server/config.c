@@ -1,5 +1,6 @@
 #include "config.h"
 #include "rate.h"
+#include "service_variables.h"
 #include "suggest.h"
 #include <assert.h>
 #include <errno.h>
@@ -341,8 +342,8 @@ static bool load_file(struct loading *loading, const char *path)
 
 static bool belongs_to_the_cli(const char *name)
 {
-    static const char *const theirs[] = {"config",    "server",      "key",       "api-key",
-                                         "server-ca", "client-cert", "client-key"};
+    static const char *const theirs[] = {"config",      "server",     "key",    "api-key",  "server-ca",
+                                         "client-cert", "client-key", "secret", "catalogue"};
     for (size_t i = 0; i < sizeof theirs / sizeof *theirs; i++)
         if (strcmp(name, theirs[i]) == 0)
             return true;
@@ -355,6 +356,9 @@ static bool load_environment(struct loading *loading, char **environment)
     for (; environment && *environment; environment++) {
         const char *equals = strchr(*environment, '=');
         if (strncmp(*environment, "POSTHORN_", 9) != 0 || !equals)
+            continue;
+        struct bytes rest = bytes_make(*environment + 9, (size_t)(equals - *environment - 9));
+        if (service_variable(rest, bytes_of(equals + 1)))
             continue;
         char name[NAME_LEN_MAX + 1];
         int len = snprintf(name, sizeof name, "%.*s", (int)(equals - *environment - 9), *environment + 9);

@@ -303,6 +303,71 @@ static void test_variables_of_the_cli_are_left_alone(void **state)
     assert_true(load(at, NULL, "POSTHORN_SERVER=http://x", NULL));
     assert_true(load(at, NULL, "POSTHORN_KEY=k", NULL));
     assert_true(load(at, NULL, "POSTHORN_CONFIG=f", NULL));
+    assert_true(load(at, NULL, "POSTHORN_SECRET=whsec_x", NULL));
+    assert_true(load(at, NULL, "POSTHORN_CATALOGUE=c", NULL));
+}
+
+/* Issue 8.17: what Kubernetes makes of a Service with the name posthorn, or with one that begins so. */
+static const char *const made_by_kubernetes[] = {
+    "POSTHORN_SERVICE_HOST=10.96.12.7",
+    "POSTHORN_SERVICE_HOST=fd00::7",
+    "POSTHORN_SERVICE_PORT=8080",
+    "POSTHORN_SERVICE_PORT_HTTP=8080",
+    "POSTHORN_SERVICE_PORT_HTTP_API=8080",
+    "POSTHORN_PORT=tcp://10.96.12.7:8080",
+    "POSTHORN_PORT=tcp://[fd00::7]:8080",
+    "POSTHORN_PORT=udp://10.96.12.7:53",
+    "POSTHORN_PORT_8080_TCP=tcp://10.96.12.7:8080",
+    "POSTHORN_PORT_8080_TCP_PROTO=tcp",
+    "POSTHORN_PORT_8080_TCP_PORT=8080",
+    "POSTHORN_PORT_8080_TCP_ADDR=10.96.12.7",
+    "POSTHORN_PORT_8080_TCP_ADDR=fd00::7",
+    "POSTHORN_PORT_132_SCTP_PROTO=sctp",
+    "POSTHORN_RECEIVE_SERVICE_HOST=10.96.12.8",
+    "POSTHORN_RECEIVE_SERVICE_PORT=3000",
+    "POSTHORN_RECEIVE_SERVICE_PORT_HTTP=3000",
+    "POSTHORN_RECEIVE_PORT=tcp://10.96.12.8:3000",
+    "POSTHORN_RECEIVE_PORT_3000_TCP=tcp://10.96.12.8:3000",
+    "POSTHORN_RECEIVE_PORT_3000_TCP_ADDR=10.96.12.8",
+    "POSTHORN_A_SERVICE_WITH_A_NAME_OF_SIXTY_THREE_CHARACTERS_OR_SO_SERVICE_PORT_HTTP=3000",
+    "POSTHORN_LISTEN_PORT=tcp://10.96.12.9:1",
+    /* Docker's links */
+    "POSTHORN_NAME=/web/posthorn",
+    "POSTHORN_ENV_PATH=/bin",
+    "POSTHORN_PORT_8080_TCP_START=tcp://172.17.0.2:8080",
+    "POSTHORN_PORT_8080_TCP_PORT_END=8090",
+};
+static const char *const slips[] = {
+    "POSTHORN_PORT=8080",
+    "POSTHORN_PORT=tcp://posthorn:8080",
+    "POSTHORN_PORT=tcp://10.0.0.0/8:80",
+    "POSTHORN_PORT=http://10.96.12.7:8080",
+    "POSTHORN_HOST=10.96.12.7",
+    "POSTHORN_SERVICE_HOST=posthorn.example.com",
+    "POSTHORN_SERVICE_HOST=",
+    "POSTHORN_SERVICE_HOSTS=10.96.12.7",
+    "POSTHORN_SERVICE_PORT=0",
+    "POSTHORN_SERVICE_PORT=http",
+    "POSTHORN_SERVICE_PORTS=8080",
+    "POSTHORN_PORT_8080=8080",
+    "POSTHORN_PORT_8080_TCP=8080",
+    "POSTHORN_PORT_8080_HTTP=tcp://10.96.12.7:8080",
+    "POSTHORN_PORT_8080_TCP_ADDRESS=10.96.12.7",
+    "POSTHORN_PORT_8080_TCP_PROTO=http",
+    "POSTHORN_REPORT=tcp://10.96.12.7:8080",
+    "POSTHORN_NAME=posthorn",
+    "POSTHORN_ENV=production",
+};
+
+static void test_8_17_variables_of_kubernetes_are_left_alone(void **state)
+{
+    struct attempt_at *at = *state;
+    for (size_t i = 0; i < sizeof made_by_kubernetes / sizeof *made_by_kubernetes; i++)
+        if (!load(at, NULL, made_by_kubernetes[i], NULL))
+            fail_msg("%s: %s", made_by_kubernetes[i], at->error.text);
+    for (size_t i = 0; i < sizeof slips / sizeof *slips; i++)
+        if (load(at, NULL, slips[i], NULL))
+            fail_msg("%s was accepted", slips[i]);
 }
 
 static void test_own_options_are_taken_out(void **state)
@@ -404,6 +469,7 @@ int main(void)
         WITH(test_wrong),
         WITH(test_file_that_is_none),
         WITH(test_variables_of_the_cli_are_left_alone),
+        WITH(test_8_17_variables_of_kubernetes_are_left_alone),
         cmocka_unit_test(test_own_options_are_taken_out),
         WITH(test_guard_and_policy),
         WITH(test_prints_hold_every_row),
