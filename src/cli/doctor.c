@@ -97,7 +97,7 @@ static bool check_url(struct doctor *doctor)
 {
     enum url_error error = url_parse(bytes_of(doctor->address), &doctor->url);
     enum guard_verdict verdict = error == URL_OK ? guard_url(&doctor->guard, &doctor->url) : GUARD_ALLOWED;
-    char detail[LINE_LEN_MAX / 2];
+    char detail[LINE_LEN_MAX / 2], sentence[GUARD_SENTENCE_LEN];
     const char *remedy = "";
 
     if (error != URL_OK) {
@@ -111,9 +111,13 @@ static bool check_url(struct doctor *doctor)
     }
     if (verdict == GUARD_SCHEME)
         remedy = "Use https; or start server and doctor with --allow-http.";
-    else if (verdict != GUARD_PORT)
+    else if (verdict == GUARD_ADDRESS)
         remedy = "On your own machine start server and doctor with --dev; or list it with --allow-target.";
-    snprintf(detail, sizeof detail, "%s: %s", guard_verdict_code(verdict), guard_verdict_sentence(verdict));
+    else if (verdict == GUARD_HOST)
+        remedy = "If it is a name of your own network, start server and doctor with --allow-host, and with "
+                 "--allow-target for its address.";
+    snprintf(detail, sizeof detail, "%s: %s", guard_verdict_code(verdict),
+             guard_sentence(verdict, &doctor->url, sentence));
     say(doctor, RESULT_FAILED, "url", detail, remedy);
     return false;
 }
@@ -302,38 +306,56 @@ static int examine(struct doctor *doctor)
     return EXIT_DONE;
 }
 
-static bool read_targets(struct doctor *doctor, bool dev, bool allow_http, const struct option_list *targets)
+/* What the operator allows, as the server's settings of the same names. */
+struct allowed {
+    bool dev, http;
+    struct option_list targets, hosts, ports;
+};
+
+static bool read_list(const struct doctor *doctor, const struct option_list *list, struct guard *guard,
+                      bool (*add)(struct guard *guard, struct bytes text), const char *expected)
 {
-    guard_init(&doctor->guard);
-    doctor->guard.http_allowed = dev || allow_http;
-    if (dev) {
-        guard_add_exception(&doctor->guard, bytes_of("127.0.0.0/8"));
-        guard_add_exception(&doctor->guard, bytes_of("::1"));
-    }
-    for (int i = 0; i < targets->count; i++)
-        if (!guard_add_exception(&doctor->guard, bytes_of(targets->items[i]))) {
-            options_wrong(doctor->usage,
-                          "--allow-target takes a network such as 10.1.0.0/16:8443, not '%.80s'",
-                          targets->items[i]);
+    for (int i = 0; i < list->count; i++)
+        if (!add(guard, bytes_of(list->items[i]))) {
+            options_wrong(doctor->usage, "%s, not '%.80s'", expected, list->items[i]);
             return false;
         }
     return true;
 }
 
+static bool read_allowed(struct doctor *doctor, const struct allowed *allowed)
+{
+    struct guard *guard = &doctor->guard;
+
+    guard_init(guard);
+    guard->http_allowed = allowed->dev || allowed->http;
+    if (allowed->dev) {
+        guard_add_exception(guard, bytes_of("127.0.0.0/8"));
+        guard_add_exception(guard, bytes_of("::1"));
+    }
+    return read_list(doctor, &allowed->targets, guard, guard_add_exception,
+                     "--allow-target takes a network such as 10.1.0.0/16:8443") &&
+           read_list(doctor, &allowed->hosts, guard, guard_add_host,
+                     "--allow-host takes a host name such as n8n or .cluster.local") &&
+           read_list(doctor, &allowed->ports, guard, guard_add_port,
+                     "--allow-port takes a number from 1 to 65535");
+}
+
 int doctor_main(int argc, char **argv)
 {
     struct doctor doctor = {.colours = colours_for(stdout)};
-    struct option_list targets = {0};
-    bool dev = false, allow_http = false;
+    struct allowed allowed = {0};
     int count;
     const struct option_row rows[] = {
         {"ping", OPTION_FLAG, &doctor.ping, NULL, "send one whole event of type ping"},
         {"api-key", OPTION_TEXT, &doctor.api_key, "KEY", "with --ping: the key for WEBHOOK-AUTH",
          "POSTHORN_API_KEY"},
         {"secret", OPTION_LIST, &doctor.secrets, "SECRET", "with --ping: sign with it (whsec_, whsk_)"},
-        {"dev", OPTION_FLAG, &dev, NULL, "as the server's: http, and this machine"},
-        {"allow-http", OPTION_FLAG, &allow_http, NULL, "as the server's"},
-        {"allow-target", OPTION_LIST, &targets, "CIDR[:PORT]", "as the server's; may be repeated"},
+        {"dev", OPTION_FLAG, &allowed.dev, NULL, "as the server's: http, and this machine"},
+        {"allow-http", OPTION_FLAG, &allowed.http, NULL, "as the server's"},
+        {"allow-target", OPTION_LIST, &allowed.targets, "CIDR[:PORT]", "as the server's; may be repeated"},
+        {"allow-host", OPTION_LIST, &allowed.hosts, "NAME|.SUFFIX", "as the server's; may be repeated"},
+        {"allow-port", OPTION_LIST, &allowed.ports, "PORT", "as the server's; may be repeated"},
         {"ca-file", OPTION_TEXT, &doctor.ca_file, "FILE", "as the server's"},
         {"dns-servers", OPTION_TEXT, &doctor.dns_servers, "ADDRESS[:PORT],...", "as the server's"},
         {"json", OPTION_FLAG, &doctor.json, NULL, "a JSON object a step"},
@@ -352,7 +374,7 @@ int doctor_main(int argc, char **argv)
         return outcome == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
     doctor.usage = &usage;
     doctor.address = argv[argc - 1];
-    if (!read_targets(&doctor, dev, allow_http, &targets))
+    if (!read_allowed(&doctor, &allowed))
         return EXIT_USAGE;
     doctor.probe = probe_open(doctor.ca_file, doctor.dns_servers);
     if (!doctor.probe)

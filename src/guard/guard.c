@@ -1,4 +1,6 @@
 #include "guard.h"
+#include "services.h"
+#include <stdio.h>
 
 /* What guard_url and guard_address judge alike. */
 struct target {
@@ -51,18 +53,6 @@ static const struct network global_unicast_ipv6 = {true, {0x20}, 3, 0};
 static const struct network ipv6_with_loopback = {true, {0}, 8, 0}; /* ::1, mapped, compatible, NAT64 */
 static const unsigned char loopback_ipv6[16] = {[15] = 1};
 
-/* From 1024 upwards, the ports on which databases, caches, queues, container engines and remote consoles
- * listen: nobody's webhook handler, and an HTTP request can do harm there. */
-static const uint16_t service_ports[] = {
-    1080,  1099,  1433,  1434,  1521,  1527,  1723,  1883,  2049,  2181,  2375,  2376,  2377,  2379,  2380,
-    2483,  2484,  3050,  3128,  3260,  3268,  3269,  3306,  3389,  4001,  4222,  4369,  4505,  4506,  4646,
-    4647,  4648,  5432,  5433,  5439,  5601,  5671,  5672,  5900,  5901,  5984,  5985,  5986,  6000,  6379,
-    6380,  6432,  6443,  6650,  7000,  7001,  7199,  7473,  7474,  7687,  7946,  8009,  8086,  8091,  8123,
-    8200,  8300,  8301,  8302,  8500,  8501,  8529,  8600,  8883,  8983,  9042,  9092,  9093,  9142,  9160,
-    9200,  9300,  9418,  10250, 10255, 10256, 10257, 10259, 11210, 11211, 15672, 16379, 16509, 16514, 25672,
-    26257, 26379, 27017, 27018, 27019, 28015, 28017, 33060, 50000, 50070, 61613, 61616,
-};
-
 /* Last labels that mean the local machine or network by convention, or nothing at all. */
 static const char *const local_labels[] = {"localhost", "local", "localdomain", "internal", "intranet",
                                            "lan",       "home",  "corp",        "svc",      "onion",
@@ -104,14 +94,12 @@ static bool is_local(const struct guard *guard, const struct target *target)
     return false;
 }
 
-static bool port_allowed(uint16_t port)
+static bool port_allowed(const struct guard *guard, uint16_t port)
 {
-    if (port < 1024)
-        return port == 80 || port == 443;
-    for (size_t i = 0; i < COUNT(service_ports); i++)
-        if (service_ports[i] == port)
-            return false;
-    return true;
+    for (int i = 0; i < guard->port_count; i++)
+        if (guard->ports[i] == port)
+            return true;
+    return port < 1024 ? port == 80 || port == 443 : !service_on_port(port);
 }
 
 /* An exception that names the port allows both address and port; one without a port allows the address, and
@@ -129,7 +117,7 @@ static enum guard_verdict judge(const struct guard *guard, const struct target *
     }
     if (!excepted && (is_special(target) || is_local(guard, target)))
         return GUARD_ADDRESS;
-    return port_allowed(target->port) ? GUARD_ALLOWED : GUARD_PORT;
+    return port_allowed(guard, target->port) ? GUARD_ALLOWED : GUARD_PORT;
 }
 
 /* ---- the operator's exceptions ---- */
@@ -153,6 +141,31 @@ bool guard_add_exception(struct guard *guard, struct bytes text)
         return false;
     guard->exceptions[guard->exception_count++] = network;
     return true;
+}
+
+bool guard_add_host(struct guard *guard, struct bytes text)
+{
+    struct url url;
+    char probe[sizeof "http:///" + URL_HOST_LEN_MAX + 1];
+    bool suffix = text.len > 0 && text.data[0] == '.';
+    struct bytes name = bytes_make(text.data + suffix, text.len - suffix);
+
+    if (guard->host_count == GUARD_HOSTS_MAX || name.len > URL_HOST_LEN_MAX)
+        return false;
+    /* The one parser of names is that of URLs. */
+    int len = snprintf(probe, sizeof probe, "http://%.*s/", BYTES_ARG(name));
+    if (url_parse(bytes_make(probe, (size_t)len), &url) != URL_OK || url.host_kind != URL_HOST_NAME ||
+        url.port_given || url.authority.len != name.len)
+        return false;
+    snprintf(guard->hosts[guard->host_count++], sizeof guard->hosts[0], "%s%.*s", suffix ? "." : "",
+             URL_HOST_LEN_MAX, url.host);
+    return true;
+}
+
+bool guard_add_port(struct guard *guard, struct bytes text)
+{
+    return guard->port_count < GUARD_PORTS_MAX && url_parse_port(text, &guard->ports[guard->port_count]) &&
+           ++guard->port_count > 0;
 }
 
 /* ---- addresses ---- */
@@ -209,10 +222,25 @@ static bool loopback_excepted(const struct guard *guard)
     return false;
 }
 
+static bool is_listed(const struct guard *guard, const char *host)
+{
+    size_t len = strlen(host);
+    for (int i = 0; i < guard->host_count; i++) {
+        const char *listed = guard->hosts[i];
+        size_t listed_len = strlen(listed);
+        bool fits = listed[0] == '.' ? len > listed_len : len == listed_len;
+        if (fits && strcmp(host + len - listed_len, listed) == 0)
+            return true;
+    }
+    return false;
+}
+
 static enum guard_verdict judge_name(const struct guard *guard, const char *host)
 {
     const char *dot = strrchr(host, '.');
     const char *last = dot ? dot + 1 : host;
+    if (is_listed(guard, host))
+        return GUARD_ALLOWED;
     if (strcmp(last, "localhost") == 0 && loopback_excepted(guard))
         return GUARD_ALLOWED;
     if (!dot)
@@ -229,7 +257,7 @@ static bool port_possible(const struct guard *guard, uint16_t port)
     for (int i = 0; i < guard->exception_count; i++)
         if (guard->exceptions[i].port == port)
             return true;
-    return port_allowed(port);
+    return port_allowed(guard, port);
 }
 
 enum guard_verdict guard_url(const struct guard *guard, const struct url *url)
@@ -256,15 +284,36 @@ const char *guard_verdict_code(enum guard_verdict verdict)
     return codes[verdict];
 }
 
-const char *guard_verdict_sentence(enum guard_verdict verdict)
+static const char *port_sentence(uint16_t port, char out[GUARD_SENTENCE_LEN])
 {
-    static const char *const sentences[] = {
-        NULL,
-        "this server sends to https only",
-        "the host name is local by convention; webhooks need a public name",
-        "the address is not on the public internet, and this server's operator has not listed it",
-        "the port belongs to a service that is no webhook handler; use 443, 80, or a free one from 1024 "
-        "upwards",
-    };
-    return sentences[verdict];
+    const char *service = service_on_port(port);
+    int len = service ? snprintf(out, GUARD_SENTENCE_LEN, "port %d is that of %s", port, service)
+                      : snprintf(out, GUARD_SENTENCE_LEN, "of the ports below 1024 only 80 and 443 are open");
+    snprintf(out + len, GUARD_SENTENCE_LEN - (size_t)len,
+             "; use 443, 80 or another one from 1024 upwards, or let this server's operator open it with "
+             "allow-port = %d",
+             port);
+    return out;
+}
+
+const char *guard_sentence(enum guard_verdict verdict, const struct url *url, char out[GUARD_SENTENCE_LEN])
+{
+    switch (verdict) {
+    case GUARD_ALLOWED:
+        return NULL;
+    case GUARD_SCHEME:
+        return "this server sends to https only";
+    case GUARD_HOST:
+        snprintf(out, GUARD_SENTENCE_LEN,
+                 "the host name '%.64s' is local by convention; use a public name, or let this server's "
+                 "operator list it with allow-host",
+                 url->host);
+        return out;
+    case GUARD_ADDRESS:
+        return "the address is not on the public internet, and this server's operator has not listed it "
+               "with allow-target";
+    case GUARD_PORT:
+        return port_sentence(url->port, out);
+    }
+    return NULL;
 }

@@ -31,6 +31,11 @@ const struct config_setting config_settings[] = {
      "allow http:// webhook targets; the digest of the API key then travels in the clear", 0, 0},
     {"allow-target", CONFIG_LIST, AT(allow_target), "", "CIDR[:PORT]",
      "an address or network that may be dialled although the guard denies it; may be given several times", 0, 0},
+    {"allow-host", CONFIG_LIST, AT(allow_host), "", "NAME|.SUFFIX",
+     "a host name that webhook URLs may have although it is local by convention, as n8n or .svc.cluster.local; its addresses are "
+     "judged as always (see allow-target)", 0, 0},
+    {"allow-port", CONFIG_LIST, AT(allow_port), "", "PORT",
+     "a port that webhook URLs may have although it is below 1024 or a known service's", 0, 0},
     {"source-address", CONFIG_LIST, AT(source_address), "", "ADDRESS",
      "an address of this machine that deliveries come from, in turn if there are several; a family without one is then not used. "
      "Published at /api/meta and by `posthorn ips`", 0, 0},
@@ -507,6 +512,21 @@ bool config_guard(const struct config *config, struct guard *guard, struct confi
                      "allow-target: '%.60s' is not understood; write 10.0.0.0/8, 127.0.0.1:3000, fd00::/8 or "
                      "[::1]:3000 (at most %d)",
                      config->allow_target.items[i], GUARD_EXCEPTIONS_MAX - 2);
+            return false;
+        }
+    for (int i = 0; i < config->allow_host.count; i++)
+        if (!guard_add_host(guard, bytes_of(config->allow_host.items[i]))) {
+            snprintf(error->text, sizeof error->text,
+                     "allow-host: '%.60s' is no host name; write n8n, or .cluster.local for every name that "
+                     "ends so, without a port",
+                     config->allow_host.items[i]);
+            return false;
+        }
+    for (int i = 0; i < config->allow_port.count; i++)
+        if (!guard_add_port(guard, bytes_of(config->allow_port.items[i]))) {
+            snprintf(error->text, sizeof error->text,
+                     "allow-port: '%.60s' is no port; write a number from 1 to 65535",
+                     config->allow_port.items[i]);
             return false;
         }
     return true;

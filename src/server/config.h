@@ -27,6 +27,8 @@ struct config {
     bool dev;           /* --dev: loopback and http targets, loudly */
     bool allow_http;
     struct config_list allow_target;   /* --allow-target CIDR[:PORT] */
+    struct config_list allow_host;     /* --allow-host NAME or .SUFFIX */
+    struct config_list allow_port;     /* --allow-port PORT */
     struct config_list source_address; /* --source-address ADDRESS */
     int64_t time_scale;                /* dev only */
     bool strict_json;                  /* no comments, no trailing commas */

@@ -329,6 +329,12 @@ static void warn_loudly(const struct config *config)
     for (int i = 0; i < config->allow_target.count; i++)
         fprintf(stderr, "posthorn: allow-target: the guard lets deliveries through to %s.\n",
                 config->allow_target.items[i]);
+    for (int i = 0; i < config->allow_host.count; i++)
+        fprintf(stderr, "posthorn: allow-host: webhook URLs may have the host name %s%s.\n",
+                config->allow_host.items[i][0] == '.' ? "*" : "", config->allow_host.items[i]);
+    for (int i = 0; i < config->allow_port.count; i++)
+        fprintf(stderr, "posthorn: allow-port: webhook URLs may have the port %s.\n",
+                config->allow_port.items[i]);
 }
 
 static void on_broken(void *ctx)

@@ -7,7 +7,7 @@ compiler=$1 base=$2
 shift 2
 
 # Functions of the C library that touch nothing but their arguments.
-libc='mem(cpy|move|set|cmp|chr|rchr)|str(len|cmp|chr|rchr)|inet_pton|__assert_fail|_GLOBAL_OFFSET_TABLE_'
+libc='mem(cpy|move|set|cmp|chr|rchr)|str(len|cmp|chr|rchr)|inet_pton|snprintf|__assert_fail|_GLOBAL_OFFSET_TABLE_'
 # Memory that was handed in: body_render appends to a text, and a text lives on an arena.
 base_pure='bytes_[a-z0-9_]+|text_[a-z0-9_]+|url_[a-z0-9_]+|network_[a-z_]+|instant_[a-z_]+|failure_[a-z_]+'
 sanitizers='__(asan|ubsan|tsan|sanitizer)_[a-z0-9_]+|__gcov_[a-z_]+'

@@ -66,5 +66,5 @@ export async function nameServer(t, table, { port = 53 } = {}) {
     });
     await new Promise((resolve, reject) => socket.on('error', reject).bind(port, '127.0.0.1', resolve));
     t.after(() => socket.close());
-    return { asked, of: (name, type) => asked.filter((q) => q.name === name && q.type === type).length };
+    return { asked, address: `127.0.0.1:${socket.address().port}`, of: (name, type) => asked.filter((q) => q.name === name && q.type === type).length };
 }

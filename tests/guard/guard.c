@@ -300,6 +300,74 @@ static void localhost_needs_a_loopback_exception(void **state)
     }
 }
 
+/* Issue 8.18 */
+static void test_8_18_hosts_that_the_operator_lists(void **state)
+{
+    struct guard guard;
+    guard_init(&guard);
+    guard.http_allowed = true;
+    ALL(&guard, "url_host", "http://n8n:5678/", "http://hook.default.svc.cluster.local/",
+        "http://nas.local/");
+    assert_true(guard_add_host(&guard, bytes_of("N8N")));
+    assert_true(guard_add_host(&guard, bytes_of(".cluster.local")));
+    assert_true(guard_add_host(&guard, bytes_of("metadata.google.internal")));
+    ALL(&guard, "allowed", "http://n8n:5678/", "http://N8n/", "http://hook.default.svc.cluster.local/",
+        "http://a.cluster.local:8080/", "http://metadata.google.internal/", "http://example.com/");
+    ALL(&guard, "url_host", "http://n8n2/", "http://xn8n/", "http://a.n8n.local/", "http://cluster.local/",
+        "http://acluster.local/", "http://cluster.local.lan/", "http://x.metadata.google.internal/",
+        "http://nas.local/", "http://localhost/", "http://2130706433/");
+    /* The address that such a name has is judged as always, and so are port and scheme. */
+    ALL(&guard, "url_port", "http://n8n:6379/", "http://n8n:22/");
+    ALL(&guard, "url_address", "http://10.0.0.1/", "http://172.18.0.2:5678/");
+    assert_int_equal(dial(&guard, "172.18.0.2", 5678), GUARD_ADDRESS);
+    assert_int_equal(dial(&guard, "169.254.169.254", 80), GUARD_ADDRESS);
+    guard.http_allowed = false;
+    ALL(&guard, "url_scheme", "http://n8n:5678/");
+    ALL(&guard, "allowed", "https://n8n:5678/");
+
+    static const char *const bad[] = {"",           ".",     "..",          "*",     "*.local",  "n8n:5678",
+                                      "http://n8n", "n8n/",  "a b",         "n8n.",  ".local.",  "10.0.0.1",
+                                      "[::1]",      "0x7f1", "127.1",       "a..b",  "user@n8n", "n8n?",
+                                      "..local",    "-a",    "caf\xc3\xa9", "n8n#x", "a_b",      ".10.0.0.1"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (guard_add_host(&guard, bytes_of(bad[i])) || guard.host_count != 3)
+            fail_msg("accepted: %s", bad[i]);
+    while (guard.host_count < GUARD_HOSTS_MAX)
+        assert_true(guard_add_host(&guard, bytes_of("a")));
+    assert_false(guard_add_host(&guard, bytes_of("a")));
+}
+
+/* Issue 8.18 */
+static void test_8_18_ports_that_the_operator_opens(void **state)
+{
+    struct guard guard;
+    char out[GUARD_SENTENCE_LEN];
+    struct url url;
+    guard_init(&guard);
+    ALL(&guard, "allowed", "https://example.com:8123/", "https://example.com:5678/",
+        "https://example.com:1880/");
+    ALL(&guard, "url_port", "https://example.com:6379/", "https://example.com:81/");
+    assert_int_equal(url_parse(bytes_of("https://example.com:6379/"), &url), URL_OK);
+    assert_non_null(strstr(guard_sentence(GUARD_PORT, &url, out), "port 6379 is that of Redis; use 443"));
+    assert_non_null(strstr(out, "allow-port = 6379"));
+    assert_int_equal(url_parse(bytes_of("https://example.com:81/"), &url), URL_OK);
+    assert_non_null(strstr(guard_sentence(GUARD_PORT, &url, out), "below 1024 only 80 and 443"));
+    assert_true(guard_add_port(&guard, bytes_of("6379")));
+    assert_true(guard_add_port(&guard, bytes_of("81")));
+    ALL(&guard, "allowed", "https://example.com:6379/", "https://example.com:81/", "https://1.1.1.1:81/");
+    ALL(&guard, "url_port", "https://example.com:6380/", "https://example.com:82/");
+    ALL(&guard, "url_address", "https://10.0.0.1:81/");
+    assert_int_equal(dial(&guard, "1.1.1.1", 6379), GUARD_ALLOWED);
+    assert_int_equal(dial(&guard, "10.0.0.1", 6379), GUARD_ADDRESS);
+    static const char *const bad[] = {"", "0", "65536", "08123", "-1", "80x", "80-90", "*"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (guard_add_port(&guard, bytes_of(bad[i])))
+            fail_msg("accepted: %s", bad[i]);
+    while (guard.port_count < GUARD_PORTS_MAX)
+        assert_true(guard_add_port(&guard, bytes_of("81")));
+    assert_false(guard_add_port(&guard, bytes_of("81")));
+}
+
 static void exceptions_as_text(void **state)
 {
     static const char *const good[] = {
@@ -434,6 +502,8 @@ int main(void)
         cmocka_unit_test(url_and_address_agree),
         cmocka_unit_test(exceptions_open_what_they_name),
         cmocka_unit_test(localhost_needs_a_loopback_exception),
+        cmocka_unit_test(test_8_18_hosts_that_the_operator_lists),
+        cmocka_unit_test(test_8_18_ports_that_the_operator_opens),
         cmocka_unit_test(exceptions_as_text),
         cmocka_unit_test(own_addresses),
         cmocka_unit_test(other_families_fail_closed),

@@ -114,6 +114,10 @@ static const char *sample(const struct config_setting *setting)
         return "warn";
     if (strcmp(setting->name, "source-address") == 0)
         return "2001:db8::1";
+    if (strcmp(setting->name, "allow-port") == 0)
+        return "6379";
+    if (strcmp(setting->name, "allow-host") == 0)
+        return ".svc.cluster.local";
     switch (setting->kind) {
     case CONFIG_TEXT:
         return "127.0.0.1:1";
@@ -267,6 +271,12 @@ static const struct wrong wrongs[] = {
     {NULL, NULL, "--source-address 192.0.2.1,::1,192.0.2.1", "source-address: '192.0.2.1'|twice"},
     {NULL, NULL, "--rate-limit -1", "whole number"},
     {NULL, NULL, "--rate-burst 0", "out of range: 1 to 1000000"},
+    {NULL, NULL, "--allow-host n8n:5678", "allow-host: 'n8n:5678' is no host name|without a port"},
+    {NULL, NULL, "--allow-host .", "allow-host: '.' is no host name"},
+    {NULL, NULL, "--allow-host *.local", "allow-host: '*.local'"},
+    {NULL, NULL, "--allow-host 10.0.0.1", "allow-host: '10.0.0.1'"},
+    {NULL, NULL, "--allow-port 0", "allow-port: '0' is no port"},
+    {NULL, NULL, "--allow-port redis", "allow-port: 'redis' is no port"},
     {"allow-target = everything", NULL, NULL, "allow-target: 'everything'|10.0.0.0/8"},
 };
 
@@ -439,6 +449,8 @@ static void test_prints_hold_every_row(void **state)
         if (line[2] != ' ')
             line[1] = ' ';
     memcpy(strstr(example, " allow-target = CIDR"), "#", 1);
+    memcpy(strstr(example, " allow-host = NAME"), "#", 1);
+    memcpy(strstr(example, " allow-port = PORT"), "#", 1);
     memcpy(strstr(example, " source-address = ADDRESS"), "#", 1);
     for (char *tls; (tls = strstr(example, "\n tls-")) != NULL;)
         tls[1] = '#';

@@ -64,8 +64,9 @@ static bool read_webhook_url(struct call *call, void *target, struct json_value 
     if (error != URL_OK)
         return call_fail_code(call, API_URL, url_error_code(error), pointer, url_error_sentence(error));
     enum guard_verdict verdict = guard_url(&call->api->config.guard, &url);
+    char out[GUARD_SENTENCE_LEN];
     return verdict == GUARD_ALLOWED || call_fail_code(call, API_URL, guard_verdict_code(verdict), pointer,
-                                                      guard_verdict_sentence(verdict));
+                                                      guard_sentence(verdict, &url, out));
 }
 
 static bool read_success(struct call *call, void *target, struct json_value *value, const char *pointer)
@@ -398,10 +399,6 @@ static bool user_created(struct call *call)
     edit->user.version = 1;
     keyring_put_user(call->api->keyring, edit->user.id, edit->user.role, edit->user.master_id);
     edit->token = api_key_prepare(call, edit->user.id, bytes_of("first"));
-    if (call->caller.restricted)
-        call_warn(call, "allow_from_inherited", 0, 0,
-                  "the new user's API key may be used from the networks of your own key only: a key without "
-                  "allow_from can change that");
     if (edit->token && call_write(call, key_created))
         return true;
     call_warn(call, "api_key_missing", 0, 0,
