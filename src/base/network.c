@@ -88,3 +88,8 @@ bool network_holds(const struct network *network, bool ipv6, const unsigned char
     unsigned char mask = (unsigned char)(0xff00 >> bits);
     return bits == 0 || ((network->address[whole] ^ address[whole]) & mask) == 0;
 }
+
+bool network_is_within(const struct network *inner, const struct network *outer)
+{
+    return inner->prefix >= outer->prefix && network_holds(outer, inner->ipv6, inner->address);
+}

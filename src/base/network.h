@@ -20,5 +20,7 @@ bool network_parse(struct bytes text, struct network *network);
 bool network_parse_address(struct bytes text, struct network *network);
 /* Is every bit behind the prefix 0? 10.1.2.3/8 is not: a network, or an address? */
 bool network_is_exact(const struct network *network);
+/* Does `outer` hold every address of `inner`? */
+bool network_is_within(const struct network *inner, const struct network *outer);
 /* `address` in network order, 4 or 16 bytes. */
 bool network_holds(const struct network *network, bool ipv6, const unsigned char *address);

@@ -74,7 +74,8 @@ enum { SQL_MANY = 16 };
     X(KEY_GET, "SELECT revoked_at IS NOT NULL, (SELECT count(*) FROM api_keys o"                             \
                " WHERE o.user_id = k.user_id AND o.revoked_at IS NULL)"                                      \
                " FROM api_keys k WHERE id = ?1 AND user_id = ?2")                                            \
-    X(KEY_UPDATE, "UPDATE api_keys SET label = ?3, allow_from = ?4, rate_per_s = ?5"                         \
+    X(KEY_UPDATE, "UPDATE api_keys SET label = coalesce(?3, label),"                                         \
+                  " allow_from = coalesce(?4, allow_from), rate_per_s = coalesce(?5, rate_per_s)"            \
                   " WHERE id = ?1 AND user_id = ?2 AND revoked_at IS NULL")                                  \
     X(KEY_REVOKE, "UPDATE api_keys SET revoked_at = ?2 WHERE id = ?1")                                       \
     X(ROSTER_LOAD, "SELECT u.id, u.master_id, u.webhook_url, u.success_2xx, u.paused,"                       \

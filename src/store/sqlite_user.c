@@ -211,16 +211,20 @@ enum store_status sqlite_key_create(struct store *store, struct store_op *op)
     return user_changed(store, key->user_id);
 }
 
-/* What signs and who is in the roster stay as they are. */
+/* What is not changed is bound as NULL, and stays. What signs and who is in the roster stay as they are. */
 enum store_status sqlite_key_update(struct store *store, struct store_op *op)
 {
     const struct api_key *key = &op->key;
     sqlite3_stmt *update = store->sql[SQL_KEY_UPDATE];
+    sqlite3_clear_bindings(update);
     sqlite3_bind_int64(update, 1, key->id);
     sqlite3_bind_int64(update, 2, key->user_id);
-    sqlite_bind_text(update, 3, key->label);
-    sqlite_bind_text(update, 4, key->allow_from);
-    sqlite3_bind_int64(update, 5, key->rate_per_s);
+    if (op->key_changes & STORE_KEY_LABEL)
+        sqlite_bind_text(update, 3, key->label);
+    if (op->key_changes & STORE_KEY_ALLOW_FROM)
+        sqlite_bind_text(update, 4, key->allow_from);
+    if (op->key_changes & STORE_KEY_RATE)
+        sqlite3_bind_int64(update, 5, key->rate_per_s);
     enum store_status status = sqlite_run(store, SQL_KEY_UPDATE);
     if (status != STORE_OK)
         return status;

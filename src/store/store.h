@@ -70,7 +70,7 @@ enum store_op_kind {
     STORE_USER_CREATE, /* id 0: the next one, the first is 5 */
     STORE_USER_UPDATE,
     STORE_KEY_CREATE,
-    STORE_KEY_UPDATE, /* label, allow_from and rate_per_s of an active key */
+    STORE_KEY_UPDATE, /* those of `key_changes` of an active key; the others stay as they are by then */
     STORE_KEY_REVOKE,
     STORE_RESEND,          /* a finished delivery becomes pending and due now, its age starting again */
     STORE_CANCEL,          /* a pending delivery ends as cancelled */
@@ -89,6 +89,9 @@ enum store_result {
     STORE_FENCED,    /* OUTCOME: another lease has it, or it has ended; not an error */
     STORE_NO_SPACE   /* EVENT: the disk reserve is reached; outcomes are still recorded */
 };
+
+/* What a KEY_UPDATE changes of a key. */
+enum store_key_change { STORE_KEY_LABEL = 1, STORE_KEY_ALLOW_FROM = 2, STORE_KEY_RATE = 4 };
 
 struct store_op {
     enum store_op_kind kind;
@@ -122,7 +125,11 @@ struct store_op {
                                          owner_id, type, id */
             int64_t if_version;       /* -1: whatever it is; 0: only if there is none */
         } resource;
-        struct api_key key; /* CREATE: all; UPDATE: as above, id and user_id; REVOKE: id and user_id */
+        struct {
+            struct api_key
+                key; /* CREATE: all; UPDATE: what changes, id and user_id; REVOKE: id and user_id */
+            unsigned key_changes; /* UPDATE: bits of enum store_key_change */
+        };
         struct {
             int64_t delivery_id, user_id;
         } delivery; /* RESEND, CANCEL; user_id 0: anybody's */

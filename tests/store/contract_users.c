@@ -150,6 +150,7 @@ static void key_terms_change(struct fixture *f)
     second.key.allow_from = bytes_of("192.0.2.0/24");
     int64_t key = fixture_do(f, second, STORE_DONE);
     struct store_op update = {.kind = STORE_KEY_UPDATE,
+                              .key_changes = STORE_KEY_LABEL | STORE_KEY_ALLOW_FROM | STORE_KEY_RATE,
                               .key = {.id = key,
                                       .user_id = other,
                                       .label = bytes_of("renamed"),
@@ -167,7 +168,16 @@ static void key_terms_change(struct fixture *f)
     assert_int_equal(now->rate_per_s, 50);
     assert_string_equal(now->digest, second.key.digest);
     assert_int_equal(list.keys[0].rate_per_s, 0);
-    update.key = (struct api_key){.id = key, .user_id = user};
+    /* What an update does not name stays as it is when that update is written. */
+    update.key = (struct api_key){.id = key, .user_id = user, .label = bytes_of("again")};
+    update.key_changes = STORE_KEY_LABEL;
+    fixture_do(f, update, STORE_DONE);
+    list = fixture_read(f, (struct store_query){.kind = STORE_LIST_KEYS, .id = user, .limit = 10});
+    assert_true(bytes_equal_text(list.keys[1].label, "again") &&
+                bytes_equal_text(list.keys[1].allow_from, "::1 10.0.0.0/8"));
+    assert_int_equal(list.keys[1].rate_per_s, 50);
+    update.key.label = bytes_of("");
+    update.key_changes = STORE_KEY_LABEL | STORE_KEY_ALLOW_FROM | STORE_KEY_RATE;
     fixture_do(f, update, STORE_DONE);
     list = fixture_read(f, (struct store_query){.kind = STORE_LIST_KEYS, .id = user, .limit = 10});
     assert_int_equal(list.keys[1].allow_from.len + list.keys[1].label.len, 0);

@@ -180,6 +180,7 @@ static struct store_op some_op(struct twin *t)
         return fixture_key_op(&t->model, some_user(t));
     if (kind < 88)
         return (struct store_op){.kind = STORE_KEY_UPDATE,
+                                 .key_changes = (unsigned)draw(t, 8),
                                  .key = {.id = (int64_t)draw(t, 12),
                                          .user_id = some_user(t),
                                          .allow_from = bytes_of(draw(t, 2) ? "::1" : ""),

@@ -356,6 +356,12 @@ static void model_key_create(struct model_disk *disk, struct store_op *op)
     op->id = key->id;
 }
 
+static void model_replace(struct bytes *owned, struct bytes by)
+{
+    free((char *)owned->data);
+    *owned = model_copy(by);
+}
+
 static void model_key_update(struct model_disk *disk, struct store_op *op)
 {
     op->result = STORE_NOT_FOUND;
@@ -363,11 +369,12 @@ static void model_key_update(struct model_disk *disk, struct store_op *op)
         struct api_key *key = &disk->keys[i];
         if (key->id != op->key.id || key->user_id != op->key.user_id || key->revoked_at_ms)
             continue;
-        free((char *)key->label.data);
-        free((char *)key->allow_from.data);
-        key->label = model_copy(op->key.label);
-        key->allow_from = model_copy(op->key.allow_from);
-        key->rate_per_s = op->key.rate_per_s;
+        if (op->key_changes & STORE_KEY_LABEL)
+            model_replace(&key->label, op->key.label);
+        if (op->key_changes & STORE_KEY_ALLOW_FROM)
+            model_replace(&key->allow_from, op->key.allow_from);
+        if (op->key_changes & STORE_KEY_RATE)
+            key->rate_per_s = op->key.rate_per_s;
         op->id = key->id;
         op->result = STORE_DONE;
     }

@@ -12,12 +12,11 @@ struct key_list {
 
 /* What a request says of a key. */
 struct key_edit {
-    struct key_list at;
-    enum { CHANGE_LABEL = 1, CHANGE_ALLOW_FROM = 2, CHANGE_RATE = 4 } changes;
+    struct key_list at; /* first: show_one looks at it */
+    unsigned changes;   /* bits of enum store_key_change */
     struct bytes label;
     struct text allow_from;
     int64_t rate_per_s;
-    struct api_key key; /* as it will be */
     const char *token;
 };
 
@@ -136,19 +135,26 @@ static bool show_one(struct call *call)
     return call_not_found(call, "API key");
 }
 
+/* call->state begins with the key's struct key_list. */
+static bool query_key(struct call *call, call_step *then)
+{
+    const struct key_list *list = call->state;
+    return call_query(
+        call,
+        &(struct store_query){
+            .kind = STORE_LIST_KEYS, .id = list->user_id, .after_id = list->key_id - 1, .limit = 1},
+        false, then);
+}
+
 bool api_keys_show(struct call *call)
 {
     struct key_list *list = new_list(call);
-    return list && path_key(call, list) &&
-           call_query(
-               call,
-               &(struct store_query){
-                   .kind = STORE_LIST_KEYS, .id = list->user_id, .after_id = list->key_id - 1, .limit = 1},
-               false, show_one);
+    return list && path_key(call, list) && query_key(call, show_one);
 }
 
 /* ---- a new key ---- */
 
+/* A key that is bound to networks makes no key for elsewhere. */
 const char *api_key_prepare(struct call *call, int64_t user_id, struct bytes label)
 {
     char *token = arena_alloc(&call->request->arena, KEY_TEXT_LEN + 1);
@@ -160,13 +166,16 @@ const char *api_key_prepare(struct call *call, int64_t user_id, struct bytes lab
                                                .label = label,
                                                .created_at_ms = clock_wall_ms(&call->api->config.clock)}};
     digest_sha256_hex(bytes_of(token), call->write.op.key.digest);
-    return token;
+    if (call->caller.restricted)
+        call->write.op.key.allow_from =
+            keyring_allow_from(call->api->keyring, &call->caller, &call->request->arena);
+    return !call->caller.restricted || call->write.op.key.allow_from.data ? token : NULL;
 }
 
 static bool read_label(struct call *call, void *target, struct json_value *value, const char *pointer)
 {
     struct key_edit *edit = target;
-    edit->changes |= CHANGE_LABEL;
+    edit->changes |= STORE_KEY_LABEL;
     return jsonapi_read_text(call, value, pointer, LABEL_LEN_MAX, &edit->label);
 }
 
@@ -187,7 +196,7 @@ static bool read_network(struct call *call, struct key_edit *edit, const struct 
 static bool read_allow_from(struct call *call, void *target, struct json_value *value, const char *pointer)
 {
     struct key_edit *edit = target;
-    edit->changes |= CHANGE_ALLOW_FROM;
+    edit->changes |= STORE_KEY_ALLOW_FROM;
     text_init(&edit->allow_from, &call->request->arena, MODEL_ALLOW_FROM_LEN_MAX);
     if (json_is(value, JSON_NULL))
         return true;
@@ -211,7 +220,7 @@ static bool is_master(const struct call *call)
 static bool read_rate(struct call *call, void *target, struct json_value *value, const char *pointer)
 {
     struct key_edit *edit = target;
-    edit->changes |= CHANGE_RATE;
+    edit->changes |= STORE_KEY_RATE;
     if (!is_master(call))
         return call_fail(call, API_FORBIDDEN, SOURCE_POINTER, pointer,
                          "Only a Master sets how many requests a second a key may make.");
@@ -244,12 +253,42 @@ static struct key_edit *new_edit(struct call *call)
 
 static void apply(struct api_key *key, const struct key_edit *edit)
 {
-    if (edit->changes & CHANGE_LABEL)
+    if (edit->changes & STORE_KEY_LABEL)
         key->label = edit->label;
-    if (edit->changes & CHANGE_ALLOW_FROM)
+    if (edit->changes & STORE_KEY_ALLOW_FROM)
         key->allow_from = text_bytes(&edit->allow_from);
-    if (edit->changes & CHANGE_RATE)
+    if (edit->changes & STORE_KEY_RATE)
         key->rate_per_s = edit->rate_per_s;
+}
+
+static const char allow_from_pointer[] = "/data/attributes/allow_from";
+
+static bool is_within(const struct network *network, const struct network *outer, int outer_count)
+{
+    for (int i = 0; i < outer_count; i++)
+        if (network_is_within(network, &outer[i]))
+            return true;
+    return false;
+}
+
+/* What a key may give away: no reach beyond its own. */
+static bool check_reach(struct call *call, const struct key_edit *edit)
+{
+    struct network own[KEYRING_NETWORKS_MAX], wanted[KEYRING_NETWORKS_MAX];
+    if (!(edit->changes & STORE_KEY_ALLOW_FROM) || !call->caller.restricted)
+        return true;
+    struct bytes text = keyring_allow_from(call->api->keyring, &call->caller, &call->request->arena);
+    if (!text.data)
+        return call_too_large(call);
+    int own_count = keyring_read_networks(text, own);
+    int count = keyring_read_networks(text_bytes(&edit->allow_from), wanted);
+    bool within = count > 0 || own_count == 0;
+    for (int i = 0; i < count; i++)
+        within = within && (own_count == 0 || is_within(&wanted[i], own, own_count));
+    return within || call_fail(call, API_FORBIDDEN, SOURCE_POINTER, allow_from_pointer,
+                               "Your key may be used from %.*s only. It cannot make or change a key so that "
+                               "it may be used from elsewhere.",
+                               BYTES_ARG(text));
 }
 
 static bool created(struct call *call)
@@ -273,7 +312,7 @@ bool api_keys_create(struct call *call)
     if (!edit || !jsonapi_read(call, "api_keys", &document) || !jsonapi_refuse_id(call, &document))
         return false;
     if (!jsonapi_read_attributes(call, &document, key_attributes, KEY_ATTRIBUTE_COUNT, edit) ||
-        !jsonapi_read_user(call, &document, &user_id))
+        !jsonapi_read_user(call, &document, &user_id) || !check_reach(call, edit))
         return false;
     edit->token = api_key_prepare(call, user_id, edit->label);
     apply(&call->write.op.key, edit);
@@ -284,20 +323,20 @@ bool api_keys_create(struct call *call)
 
 static bool updated(struct call *call)
 {
-    struct key_edit *edit = call->state;
-    if (call->write.op.result != STORE_DONE)
+    const struct store_op *op = &call->write.op;
+    if (op->result != STORE_DONE)
         return call_not_found(call, "API key");
-    keyring_put_key(call->api->keyring, &edit->key);
-    return answer_key(call, 200, &edit->key, NULL);
+    keyring_change_key(call->api->keyring, &op->key, op->key_changes);
+    return query_key(call, show_one);
 }
 
 /* Whoever shuts the door behind the key in hand could not open it again. */
 static bool locks_out(const struct call *call, const struct key_edit *edit)
 {
     struct network networks[KEYRING_NETWORKS_MAX], peer;
-    if (edit->key.id != call->caller.key_id || !(edit->changes & CHANGE_ALLOW_FROM))
+    if (edit->at.key_id != call->caller.key_id || !(edit->changes & STORE_KEY_ALLOW_FROM))
         return false;
-    int count = keyring_read_networks(edit->key.allow_from, networks);
+    int count = keyring_read_networks(text_bytes(&edit->allow_from), networks);
     bool known = network_parse_address(bytes_of(call->request->peer), &peer);
     for (int i = 0; i < count; i++)
         if (known && network_holds(&networks[i], peer.ipv6, peer.address))
@@ -305,22 +344,8 @@ static bool locks_out(const struct call *call, const struct key_edit *edit)
     return count > 0;
 }
 
-static bool update_read_key(struct call *call)
-{
-    struct key_edit *edit = call->state;
-    const struct store_answer *answer = &call->read.answer;
-    if (answer->count == 0 || answer->keys[0].id != edit->at.key_id)
-        return call_not_found(call, "API key");
-    edit->key = answer->keys[0];
-    apply(&edit->key, edit);
-    if (locks_out(call, edit))
-        return call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, "/data/attributes/allow_from",
-                         "Your own address, %s, would be shut out with the very key of this request.",
-                         call->request->peer);
-    call->write.op = (struct store_op){.kind = STORE_KEY_UPDATE, .key = edit->key};
-    return call_write(call, updated);
-}
-
+/* Only what the request names is written, and the writer puts it together with what is there by then: so two
+ * changes at the same time are both kept. */
 bool api_keys_update(struct call *call)
 {
     struct request_document document;
@@ -331,13 +356,18 @@ bool api_keys_update(struct call *call)
     if (document.relationships && document.relationships->count)
         return call_fail(call, API_RELATIONSHIP_UNKNOWN, SOURCE_POINTER, "/data/relationships",
                          "A key stays its user's.");
-    return jsonapi_read_attributes(call, &document, key_attributes, KEY_ATTRIBUTE_COUNT, edit) &&
-           call_query(call,
-                      &(struct store_query){.kind = STORE_LIST_KEYS,
-                                            .id = edit->at.user_id,
-                                            .after_id = edit->at.key_id - 1,
-                                            .limit = 1},
-                      false, update_read_key);
+    if (!jsonapi_read_attributes(call, &document, key_attributes, KEY_ATTRIBUTE_COUNT, edit) ||
+        !check_reach(call, edit))
+        return false;
+    if (locks_out(call, edit))
+        return call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, allow_from_pointer,
+                         "Your own address, %s, would be shut out with the very key of this request.",
+                         call->request->peer);
+    call->write.op = (struct store_op){.kind = STORE_KEY_UPDATE,
+                                       .key = {.id = edit->at.key_id, .user_id = edit->at.user_id},
+                                       .key_changes = edit->changes};
+    apply(&call->write.op.key, edit);
+    return call_write(call, updated);
 }
 
 /* ---- revoking ---- */

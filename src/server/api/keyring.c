@@ -8,6 +8,7 @@ enum { SLOTS_MIN = 64 };
 
 struct key_networks {
     int count;
+    struct bytes text; /* behind the list */
     struct network list[];
 };
 
@@ -167,14 +168,17 @@ int keyring_read_networks(struct bytes allow_from, struct network networks[KEYRI
     return count;
 }
 
-static struct key_networks *copy_networks(const struct network *networks, int count)
+static struct key_networks *copy_networks(const struct network *networks, int count, struct bytes text)
 {
     if (count == 0)
         return NULL;
     size_t size = (size_t)count * sizeof *networks;
-    struct key_networks *copy = memory_alloc(sizeof *copy + size);
+    struct key_networks *copy = memory_alloc(sizeof *copy + size + text.len);
+    char *text_at = (char *)copy->list + size;
     copy->count = count;
+    copy->text = bytes_make(text_at, text.len);
     memcpy(copy->list, networks, size);
+    memcpy(text_at, text.data, text.len);
     return copy;
 }
 
@@ -186,7 +190,7 @@ bool keyring_put_key(struct keyring *keyring, const struct api_key *key)
     int count = keyring_read_networks(key->allow_from, networks);
     if (count < 0 || !digest_from_hex(key->digest, made.digest))
         return false;
-    made.networks = copy_networks(networks, count);
+    made.networks = copy_networks(networks, count, key->allow_from);
     pthread_rwlock_wrlock(&keyring->lock);
     if ((keyring->key_count + 1) * 2 > keyring->key_cap)
         grow_keys(keyring);
@@ -219,6 +223,28 @@ static struct key_slot *key_by_id(struct keyring *keyring, int64_t key_id)
         if (keyring->keys[i].key_id == key_id)
             return &keyring->keys[i];
     return NULL;
+}
+
+void keyring_change_key(struct keyring *keyring, const struct api_key *key, unsigned changes)
+{
+    struct network networks[KEYRING_NETWORKS_MAX];
+    struct key_networks *made = NULL;
+    if (changes & STORE_KEY_ALLOW_FROM) {
+        int count = keyring_read_networks(key->allow_from, networks);
+        assert(count >= 0);
+        made = copy_networks(networks, count, key->allow_from);
+    }
+    pthread_rwlock_wrlock(&keyring->lock);
+    struct key_slot *slot = key_by_id(keyring, key->id);
+    if (slot && changes & STORE_KEY_ALLOW_FROM) {
+        struct key_networks *before = slot->networks;
+        slot->networks = made;
+        made = before;
+    }
+    if (slot && changes & STORE_KEY_RATE)
+        slot->rate_per_s = key->rate_per_s;
+    pthread_rwlock_unlock(&keyring->lock);
+    free(made);
 }
 
 void keyring_drop_key(struct keyring *keyring, int64_t key_id)
@@ -325,6 +351,17 @@ bool keyring_admits(struct keyring *keyring, const struct caller *caller, const 
     admitted |= key->key_id && !networks; /* the list was taken away meanwhile */
     pthread_rwlock_unlock(&keyring->lock);
     return admitted;
+}
+
+struct bytes keyring_allow_from(struct keyring *keyring, const struct caller *caller, struct arena *arena)
+{
+    struct bytes text = bytes_of("");
+    pthread_rwlock_rdlock(&keyring->lock);
+    const struct key_slot *key = key_at(keyring->keys, keyring->key_cap, caller->digest);
+    if (key->key_id && key->networks)
+        text = arena_copy(arena, key->networks->text);
+    pthread_rwlock_unlock(&keyring->lock);
+    return text;
 }
 
 struct rate_verdict keyring_spend(struct keyring *keyring, const struct caller *caller,

@@ -11,6 +11,7 @@
 #include "model.h"
 #include "network.h"
 #include "rate.h"
+#include "store.h"
 
 struct keyring;
 
@@ -41,6 +42,9 @@ void keyring_put_user(struct keyring *keyring, int64_t user_id, enum user_role r
 /* A new key, or new terms for one that is there. False: the digest is not 64 hex digits, or allow_from is no
  * list of networks; the key is then not taken. */
 bool keyring_put_key(struct keyring *keyring, const struct api_key *key);
+/* New terms for a key that is there: `changes` are bits of enum store_key_change. Called in the order of the
+ * commits. allow_from is known to be sound. */
+void keyring_change_key(struct keyring *keyring, const struct api_key *key, unsigned changes);
 /* Reads the networks of allow_from, separated by spaces, without ports. -1: one of them is not understood,
  * has bits behind its prefix, or they are too many. */
 int keyring_read_networks(struct bytes allow_from, struct network networks[KEYRING_NETWORKS_MAX]);
@@ -51,6 +55,9 @@ enum keyring_verdict keyring_authenticate(struct keyring *keyring, struct bytes 
                                           struct caller *caller);
 /* May the caller's key be used from this address? */
 bool keyring_admits(struct keyring *keyring, const struct caller *caller, const char *peer);
+/* The networks that the caller's key may be used from, as their text; len 0: any. On the arena, NULL there
+ * when that is used up. */
+struct bytes keyring_allow_from(struct keyring *keyring, const struct caller *caller, struct arena *arena);
 /* Takes one request out of the bucket of the caller's key. */
 struct rate_verdict keyring_spend(struct keyring *keyring, const struct caller *caller,
                                   const struct rate *rate, int64_t now_ms);

@@ -399,6 +399,10 @@ static bool user_created(struct call *call)
     edit->user.version = 1;
     keyring_put_user(call->api->keyring, edit->user.id, edit->user.role, edit->user.master_id);
     edit->token = api_key_prepare(call, edit->user.id, bytes_of("first"));
+    if (call->caller.restricted)
+        call_warn(call, "allow_from_inherited", 0, 0,
+                  "the new user's API key may be used from the networks of your own key only: a key without "
+                  "allow_from can change that");
     if (edit->token && call_write(call, key_created))
         return true;
     call_warn(call, "api_key_missing", 0, 0,
