@@ -139,6 +139,9 @@ char *sqlite_fill(struct store_work *box, const struct endpoint *endpoint, const
 
 enum store_status sqlite_read(struct store *store, int reader, const struct store_query *query,
                               struct arena *arena, struct store_answer *answer);
+/* A query's statement. Variants: bit 0 descending, bit 1 of one user. Tests look at their plans. */
+enum { SQLITE_VARIANTS = 4, SQLITE_QUERY_LEN_MAX = 2048 };
+size_t sqlite_query_text(enum store_query_kind kind, int variant, char out[SQLITE_QUERY_LEN_MAX]);
 /* How the table keeps an attempt's yes and no. */
 int sqlite_attempt_flags(const struct attempt *attempt);
 enum store_status sqlite_readers_open(struct store *store);

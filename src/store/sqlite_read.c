@@ -5,30 +5,37 @@
 #include "memory.h"
 #include "sqlite_parts.h"
 #include <assert.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { QUERY_COUNT = STORE_GET_STATS + 1, DESCENDING = 1, SCOPED = 2, VARIANT_COUNT = 4 };
+enum { QUERY_COUNT = STORE_GET_STATS + 1, DESCENDING = 1, SCOPED = 2 };
 enum { ATTEMPT_COUNTED = 1, ATTEMPT_INCOMPLETE = 2, ATTEMPT_REUSED = 4, ATTEMPT_MIXED = 8 };
+enum { SCAN_ROWS_MAX = 4096 /* of LIST_EVENTS: what a page looks at, about 10 ms */ };
 
 struct sqlite_reader {
     sqlite3 *db;
-    sqlite3_stmt *statements[QUERY_COUNT][VARIANT_COUNT];
+    sqlite3_stmt *statements[QUERY_COUNT][SQLITE_VARIANTS];
 };
 
 /* The same numbers everywhere: ?1 id, ?2 whose, ?3 cursor, ?4 rows, ?5 to ?7 filters, ?8 undelivered,
- * ?9 with document, ?10 due clock, ?11 cursor that is text. */
+ * ?9 with document, ?10 due clock, ?11 cursor that is text. ~ is the cursor's comparison, @ the order.
+ *
+ * SQLite walks from one bound of an id. Where there are two on the same side (the cursor and the event's own
+ * deliveries, say), both are in one expression: given two terms it takes the first, and reads the table up
+ * to the second. */
 #define USER_COLUMNS                                                                                         \
-    "SELECT id, role, master_id, name, email, webhook_url, receives_users_events, success_2xx,"              \
-    " disable_on_410, paused, version, created_at, updated_at, signing, identity FROM users"                 \
-    " WHERE (?2 = 0 OR id = ?2 OR master_id = ?2)"
+    "SELECT u.id, u.role, u.master_id, u.name, u.email, u.webhook_url, u.receives_users_events,"             \
+    " u.success_2xx, u.disable_on_410, u.paused, u.version, u.created_at, u.updated_at, u.signing,"          \
+    " u.identity FROM "
 #define KEY_COLUMNS                                                                                          \
     "SELECT id, user_id, digest, label, created_at, revoked_at, allow_from, rate_per_s FROM api_keys"
 #define EVENT_COLUMNS                                                                                        \
     "SELECT e.id, e.owner_id, e.event_type, e.resource_type, e.resource_id, e.created_at, e.received_at,"    \
     " e.sent_at, e.stamp_offset, CASE WHEN ?9 THEN e.document END"
-#define EVENT_FILTERS                                                                                        \
-    " AND (?5 = '' OR e.event_type = ?5) AND (?6 = '' OR e.resource_type = ?6)"                              \
+/* Looked at row by row, as most may not match. */
+#define EVENT_MATCHES                                                                                        \
+    "SELECT e.id, (?5 = '' OR e.event_type = ?5) AND (?6 = '' OR e.resource_type = ?6)"                      \
     " AND (?7 = '' OR e.resource_id = ?7)"                                                                   \
     " AND (NOT ?8 OR EXISTS (SELECT 1 FROM deliveries d WHERE d.id >= e.delivery_first"                      \
     " AND d.id < e.delivery_first + e.delivery_count AND d.state IN (0, 2)))"
@@ -46,58 +53,71 @@ struct sqlite_reader {
     "SELECT d.id, d.event_id, d.endpoint_id, d.state, ifnull(d.queue, 0) = 0 AND d.due_at > ?10, d.due_at "  \
     "- ?10,"                                                                                                 \
     " d.attempt, d.lease, d.last_reason, d.last_status, e.received_at, d.first_attempt_at, d.finished_at"
+#define DELIVERIES_OF(low, high)                                                                             \
+    DELIVERY_COLUMNS " FROM events e CROSS JOIN deliveries d ON d.id >= " low " AND d.id < " high            \
+                     " WHERE e.id = ?1 AND (?2 = 0 OR d.endpoint_id = ?2) ORDER BY d.id @ LIMIT ?4"
+#define DELIVERIES_END "e.delivery_first + e.delivery_count"
+#define ATTEMPTS_OF(low, high)                                                                               \
+    "SELECT id >> 24, id & 0xffffff, attempt, started_at, duration_ms, status, failure, flags, address,"     \
+    " response FROM attempts WHERE id > " low " AND id < " high                                              \
+    " AND (?2 = 0 OR ?2 = (SELECT endpoint_id FROM deliveries WHERE id = ?1)) ORDER BY id @ LIMIT ?4"
 
-/* ~ is the cursor's comparison, @ the order: the variant fills them in. */
-static const char *const query_texts[QUERY_COUNT] = {
-    [STORE_GET_USER] = USER_COLUMNS " AND id = ?1",
-    [STORE_LIST_USERS] = USER_COLUMNS " AND id ~ ?3 ORDER BY id @ LIMIT ?4",
-    [STORE_GET_KEYRING] = KEY_COLUMNS " WHERE revoked_at IS NULL ORDER BY id",
-    [STORE_LIST_KEYS] = KEY_COLUMNS " WHERE user_id = ?1 AND id ~ ?3 ORDER BY id @ LIMIT ?4",
-    [STORE_GET_EVENT] = EVENT_COLUMNS " FROM events e WHERE e.id = ?1 AND (?2 = 0 OR e.owner_id = ?2)",
-    [STORE_LIST_EVENTS] =
-        EVENT_COLUMNS " FROM events e WHERE e.id ~ ?3" EVENT_FILTERS " ORDER BY e.id @ LIMIT ?4",
+/* By variant; NULL: made of another (query_text). */
+static const char *const query_texts[QUERY_COUNT][SQLITE_VARIANTS] = {
+    [STORE_GET_USER] = {USER_COLUMNS "users u WHERE (?2 = 0 OR id = ?2 OR master_id = ?2) AND id = ?1"},
+    [STORE_LIST_USERS] = {USER_COLUMNS "users u WHERE id ~ ?3 ORDER BY id @ LIMIT ?4",
+                          [SCOPED] =
+                              USER_COLUMNS "(SELECT id FROM users WHERE id = ?2 AND id ~ ?3 UNION ALL"
+                                           " SELECT id FROM users WHERE master_id = ?2 AND id ~ ?3"
+                                           " ORDER BY 1 @ LIMIT -1) o CROSS JOIN users u ON u.id = o.id"
+                                           " LIMIT ?4"},
+    [STORE_GET_KEYRING] = {KEY_COLUMNS " WHERE revoked_at IS NULL ORDER BY id"},
+    [STORE_LIST_KEYS] = {KEY_COLUMNS " WHERE user_id = ?1 AND id ~ ?3 ORDER BY id @ LIMIT ?4"},
+    [STORE_GET_EVENT] = {EVENT_COLUMNS " FROM events e WHERE e.id = ?1 AND (?2 = 0 OR e.owner_id = ?2)"},
+    /* Of one user: by the table of ids, and the events behind it (sqlite_follow.c). Both parts come in order
+     * and are merged row by row, so that a page reads no more than a page; `LIMIT -1` keeps SQLite from
+     * leaving the order to a statement further out, which would have to sort all of it. */
+    [STORE_LIST_EVENTS] = {EVENT_MATCHES " FROM events e WHERE e.id ~ ?3 ORDER BY e.id @",
+                           [SCOPED] = EVENT_MATCHES
+                           " FROM (SELECT event_id AS id FROM owned WHERE owner_id = ?2 AND event_id ~ ?3"
+                           " UNION ALL SELECT id FROM events WHERE owner_id = ?2"
+                           " AND id > max(?3, (SELECT followed_to FROM state)) ORDER BY 1 @ LIMIT -1) o"
+                           " CROSS JOIN events e ON e.id = o.id",
+                           [SCOPED | DESCENDING] = EVENT_MATCHES
+                           " FROM (SELECT event_id AS id FROM owned WHERE owner_id = ?2 AND event_id ~ ?3"
+                           " UNION ALL SELECT id FROM events WHERE owner_id = ?2 AND id ~ ?3"
+                           " AND id > (SELECT followed_to FROM state) ORDER BY 1 @ LIMIT -1) o"
+                           " CROSS JOIN events e ON e.id = o.id"},
     [STORE_LIST_DELIVERIES] =
-        DELIVERY_COLUMNS " FROM events e JOIN deliveries d ON d.id >= e.delivery_first"
-                         " AND d.id < e.delivery_first + e.delivery_count"
-                         " WHERE e.id = ?1 AND (?2 = 0 OR d.endpoint_id = ?2) AND d.id ~ ?3"
-                         " ORDER BY d.id @ LIMIT ?4",
-    [STORE_GET_DELIVERY] = DELIVERY_COLUMNS " FROM deliveries d JOIN events e ON e.id = d.event_id"
-                                            " WHERE d.id = ?1 AND (?2 = 0 OR d.endpoint_id = ?2)",
+        {DELIVERIES_OF("max(e.delivery_first, ?3 + 1)", DELIVERIES_END), [DESCENDING] = DELIVERIES_OF(
+                                                                             "e.delivery_first",
+                                                                             "min(?3, " DELIVERIES_END ")")},
+    [STORE_GET_DELIVERY] = {DELIVERY_COLUMNS " FROM deliveries d JOIN events e ON e.id = d.event_id"
+                                             " WHERE d.id = ?1 AND (?2 = 0 OR d.endpoint_id = ?2)"},
     [STORE_LIST_ATTEMPTS] =
-        "SELECT id >> 24, id & 0xffffff, attempt, started_at, duration_ms, status, failure, flags, address, "
-        "response"
-        " FROM attempts WHERE id BETWEEN ?1 << 24 AND ?1 << 24 | 0xffffff AND id & 0xffffff ~ ?3"
-        " AND (?2 = 0 OR ?2 = (SELECT endpoint_id FROM deliveries WHERE id = ?1)) ORDER BY id @ LIMIT ?4",
-    [STORE_GET_RESOURCE] = RESOURCE_COLUMNS
-    "SELECT id, version, updated_at, json FROM resources WHERE owner_id = ?2 AND type = ?6 AND id = ?7"
-    " UNION ALL SELECT resource_id, id, NULL, NULL" RESOURCE_BEHIND " AND resource_id = ?7"
-    " ORDER BY version DESC LIMIT 1" RESOURCE_END,
+        {ATTEMPTS_OF("(?1 << 24) + ?3", "(?1 + 1) << 24"), [DESCENDING] = ATTEMPTS_OF(
+                                                               "?1 << 24", "(?1 << 24) + min(?3, 1 << 24)")},
+    [STORE_GET_RESOURCE] = {RESOURCE_COLUMNS
+                            "SELECT id, version, updated_at, json FROM resources WHERE owner_id = ?2"
+                            " AND type = ?6 AND id = ?7"
+                            " UNION ALL SELECT resource_id, id, NULL, NULL" RESOURCE_BEHIND
+                            " AND resource_id = ?7 ORDER BY version DESC LIMIT 1" RESOURCE_END},
     /* More rows than the page has, as some of them may be destroyed by the events behind. */
-    [STORE_LIST_RESOURCES] =
-        RESOURCE_COLUMNS "SELECT id, max(version) AS version, updated_at, json FROM (SELECT * FROM ("
-                         "SELECT r.id, r.version, r.updated_at, r.json FROM resources r"
-                         " LEFT JOIN events e ON r.json IS NULL AND e.id = r.version"
-                         " WHERE r.owner_id = ?2 AND r.type = ?6 AND r.id ~ ?11"
-                         " AND (r.json IS NOT NULL OR e.snapshot_len > 0)"
-                         " ORDER BY r.id @ LIMIT ?4 + (SELECT count(*)" RESOURCE_BEHIND "))"
-                         " UNION ALL SELECT resource_id, id, NULL, NULL" RESOURCE_BEHIND
-                         " AND resource_id ~ ?11) GROUP BY id" RESOURCE_END " ORDER BY k.id @ LIMIT ?4",
+    [STORE_LIST_RESOURCES] = {RESOURCE_COLUMNS
+                              "SELECT id, max(version) AS version, updated_at, json FROM (SELECT * FROM ("
+                              "SELECT r.id, r.version, r.updated_at, r.json FROM resources r"
+                              " LEFT JOIN events e ON r.json IS NULL AND e.id = r.version"
+                              " WHERE r.owner_id = ?2 AND r.type = ?6 AND r.id ~ ?11"
+                              " AND (r.json IS NOT NULL OR e.snapshot_len > 0)"
+                              " ORDER BY r.id @ LIMIT ?4 + (SELECT count(*)" RESOURCE_BEHIND "))"
+                              " UNION ALL SELECT resource_id, id, NULL, NULL" RESOURCE_BEHIND
+                              " AND resource_id ~ ?11) GROUP BY id" RESOURCE_END " ORDER BY k.id @ LIMIT ?4"},
     /* How long the one that is due longest has been due; by endpoint, so it costs no scan. */
-    [STORE_GET_STATS] =
-        "SELECT events, pending, delivered, given_up, event_id_max,"
-        " (SELECT count(*) FROM users WHERE webhook_url IS NOT NULL),"
-        " (SELECT max(?10 - (SELECT min(due_at) FROM deliveries WHERE queue = u.id)) FROM users u)"
-        " FROM state",
+    [STORE_GET_STATS] = {"SELECT events, pending, delivered, given_up, event_id_max,"
+                         " (SELECT count(*) FROM users WHERE webhook_url IS NOT NULL),"
+                         " (SELECT max(?10 - (SELECT min(due_at) FROM deliveries WHERE queue = u.id))"
+                         " FROM users u) FROM state"},
 };
-
-/* Of one user: by the table of ids, and the events behind it (sqlite_follow.c). Both parts come in order and
- * are merged row by row, so that a page reads no more than a page; `LIMIT -1` keeps SQLite from leaving the
- * order to a statement further out, which would have to sort all of it. */
-static const char list_events_scoped[] =
-    EVENT_COLUMNS " FROM (SELECT event_id AS id FROM owned WHERE owner_id = ?2 AND event_id ~ ?3"
-                  " UNION ALL SELECT id FROM events WHERE owner_id = ?2 AND id ~ ?3"
-                  " AND id > (SELECT followed_to FROM state) ORDER BY 1 @ LIMIT -1) o"
-                  " CROSS JOIN events e ON e.id = o.id WHERE 1" EVENT_FILTERS " LIMIT ?4";
 
 static int64_t number(sqlite3_stmt *row, int column)
 {
@@ -278,28 +298,44 @@ static bool take_row(sqlite3_stmt *row, struct arena *arena, enum store_query_ki
     return take_stats(row, out);
 }
 
-static sqlite3_stmt *statement_for(struct sqlite_reader *reader, const struct store_query *query)
+size_t sqlite_query_text(enum store_query_kind kind, int variant, char out[SQLITE_QUERY_LEN_MAX])
 {
-    int variant = (query->descending ? DESCENDING : 0) | (query->owner_id ? SCOPED : 0);
-    sqlite3_stmt **statement = &reader->statements[query->kind][variant];
-    if (*statement)
-        return *statement;
-    char text[2048];
+    const int sources[] = {variant, variant & ~DESCENDING, variant & ~SCOPED, 0};
+    const char *text = NULL;
+    for (int i = 0; !text; i++)
+        text = query_texts[kind][sources[i]];
     size_t len = 0;
-    bool of_user = query->kind == STORE_LIST_EVENTS && variant & SCOPED;
-    for (const char *at = of_user ? list_events_scoped : query_texts[query->kind]; *at; at++) {
-        char plain[] = {*at, '\0'};
+    for (; *text; text++) {
+        char plain[] = {*text, '\0'};
         const char *piece = plain;
-        if (*at == '~')
+        if (*text == '~')
             piece = variant & DESCENDING ? "<" : ">";
-        else if (*at == '@')
+        else if (*text == '@')
             piece = variant & DESCENDING ? "DESC" : "ASC";
-        assert(len + strlen(piece) < sizeof text);
-        memcpy(text + len, piece, strlen(piece));
+        assert(len + strlen(piece) < SQLITE_QUERY_LEN_MAX);
+        memcpy(out + len, piece, strlen(piece));
         len += strlen(piece);
     }
-    sqlite3_prepare_v3(reader->db, text, (int)len, SQLITE_PREPARE_PERSISTENT, statement, NULL);
+    out[len] = '\0';
+    return len;
+}
+
+static sqlite3_stmt *statement_for(struct sqlite_reader *reader, enum store_query_kind kind, int variant)
+{
+    sqlite3_stmt **statement = &reader->statements[kind][variant];
+    char text[SQLITE_QUERY_LEN_MAX];
+    if (!*statement) {
+        size_t len = sqlite_query_text(kind, variant, text);
+        sqlite3_prepare_v3(reader->db, text, (int)len, SQLITE_PREPARE_PERSISTENT, statement, NULL);
+    }
     return *statement;
+}
+
+static int variant_of(const struct store_query *query)
+{
+    bool users = query->kind == STORE_GET_USER || query->kind == STORE_LIST_USERS;
+    bool scoped = users ? query->master_id != 0 : query->owner_id != 0;
+    return (query->descending ? DESCENDING : 0) | (scoped ? SCOPED : 0);
 }
 
 /* Numbers that a statement does not have are ignored (SQLITE_RANGE). */
@@ -335,25 +371,57 @@ static void *rows_grow(struct arena *arena, void *rows, size_t size, int count)
     return grown;
 }
 
-static int collect(sqlite3_stmt *statement, const struct store_query *query, struct arena *arena,
-                   struct store_answer *answer)
+/* One row to the answer. False: the page is full, or the arena. */
+static bool take(sqlite3_stmt *row, const struct store_query *query, struct arena *arena,
+                 struct store_answer *answer)
 {
     void **rows;
     size_t size = row_size(query->kind, answer, &rows);
-    while (sqlite3_step(statement) == SQLITE_ROW && !answer->more) {
-        if (query->limit > 0 && answer->count == query->limit) {
-            answer->more = true;
-            break;
-        }
-        void *grown = rows_grow(arena, *rows, size, answer->count);
-        if (grown)
-            *rows = grown;
-        if (grown && take_row(statement, arena, query->kind, (char *)grown + size * (size_t)answer->count))
-            answer->count++;
-        else
-            answer->more = true; /* no room on the arena */
-    }
+    bool room = query->limit <= 0 || answer->count < query->limit;
+    void *grown = room ? rows_grow(arena, *rows, size, answer->count) : NULL;
+    if (grown)
+        *rows = grown;
+    if (grown && take_row(row, arena, query->kind, (char *)grown + size * (size_t)answer->count))
+        answer->count++;
+    else
+        answer->more = true;
+    return !answer->more;
+}
+
+static int collect(sqlite3_stmt *statement, const struct store_query *query, struct arena *arena,
+                   struct store_answer *answer)
+{
+    while (sqlite3_step(statement) == SQLITE_ROW && take(statement, query, arena, answer))
+        ;
     return sqlite3_reset(statement);
+}
+
+/* The events that match, by their ids: a page looks at so many at most, whatever it finds. */
+static int collect_events(const struct store *store, struct sqlite_reader *reader, sqlite3_stmt *scan,
+                          const struct store_query *query, struct arena *arena, struct store_answer *answer)
+{
+    sqlite3_stmt *get = statement_for(reader, STORE_GET_EVENT, 0);
+    int looks_left = store->config.scan_rows_max > 0 ? store->config.scan_rows_max : SCAN_ROWS_MAX;
+    if (query->limit <= 0)
+        looks_left = INT_MAX;
+    int rc = get ? SQLITE_OK : sqlite3_errcode(reader->db);
+    bool room = true;
+    while (rc == SQLITE_OK && room && sqlite3_step(scan) == SQLITE_ROW) {
+        answer->more = looks_left-- == 0;
+        if (answer->more)
+            break;
+        answer->scanned_to = number(scan, 0);
+        if (!number(scan, 1))
+            continue;
+        bind(store, get, &(struct store_query){.id = number(scan, 0), .with_document = query->with_document});
+        if (sqlite3_step(get) == SQLITE_ROW)
+            room = take(get, query, arena, answer);
+        rc = sqlite3_reset(get);
+    }
+    if (!answer->more || !room)
+        answer->scanned_to = 0; /* the page is whole */
+    int end = sqlite3_reset(scan);
+    return rc == SQLITE_OK ? end : rc;
 }
 
 enum store_status sqlite_read(struct store *store, int reader_number, const struct store_query *query,
@@ -362,11 +430,12 @@ enum store_status sqlite_read(struct store *store, int reader_number, const stru
     assert(reader_number >= 0 && reader_number < store->config.readers);
     struct sqlite_reader *reader = &store->readers[reader_number];
     *answer = (struct store_answer){0};
-    sqlite3_stmt *statement = statement_for(reader, query);
+    sqlite3_stmt *statement = statement_for(reader, query->kind, variant_of(query));
     int rc = statement ? SQLITE_OK : sqlite3_errcode(reader->db);
     if (statement) {
         bind(store, statement, query);
-        rc = collect(statement, query, arena, answer);
+        rc = query->kind == STORE_LIST_EVENTS ? collect_events(store, reader, statement, query, arena, answer)
+                                              : collect(statement, query, arena, answer);
     }
     if (rc == SQLITE_OK)
         return STORE_OK;
@@ -390,7 +459,7 @@ void sqlite_readers_close(struct store *store)
 {
     for (int i = 0; store->readers && i < store->config.readers; i++) {
         for (int kind = 0; kind < QUERY_COUNT; kind++)
-            for (int variant = 0; variant < VARIANT_COUNT; variant++)
+            for (int variant = 0; variant < SQLITE_VARIANTS; variant++)
                 sqlite3_finalize(store->readers[i].statements[kind][variant]);
         sqlite3_close(store->readers[i].db);
     }

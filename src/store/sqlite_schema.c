@@ -34,6 +34,7 @@ static const char *const migrations[] = {
     "  answered INTEGER NOT NULL DEFAULT 0,"           /* that URL has acknowledged something once */
     "  version INTEGER NOT NULL,"
     "  created_at INTEGER, updated_at INTEGER);"
+    "CREATE INDEX users_master ON users (master_id);"
 
     "CREATE TABLE api_keys ("
     "  id INTEGER PRIMARY KEY,"

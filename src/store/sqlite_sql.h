@@ -9,6 +9,11 @@ enum { SQL_MANY = 16 };
 #define SQL_FOUR_OF(row) row "," row "," row "," row
 #define SQL_MANY_OF(row) SQL_FOUR_OF(row) "," SQL_FOUR_OF(row) "," SQL_FOUR_OF(row) "," SQL_FOUR_OF(row)
 
+#define SQL_ROSTER_COLUMNS                                                                                   \
+    "SELECT u.id, u.master_id, u.webhook_url, u.success_2xx, u.paused, u.receives_users_events, u.answered," \
+    " u.version, u.signing, u.identity, (SELECT k.digest FROM api_keys k WHERE k.user_id = u.id"             \
+    " AND k.revoked_at IS NULL ORDER BY k.id LIMIT 1) FROM users u"
+
 /* deliveries.queue: the endpoint it waits for; 0, claimed; NULL, ended or out since it was born. */
 #define SQL_LIST(X)                                                                                          \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                              \
@@ -78,10 +83,8 @@ enum { SQL_MANY = 16 };
                   " allow_from = coalesce(?4, allow_from), rate_per_s = coalesce(?5, rate_per_s)"            \
                   " WHERE id = ?1 AND user_id = ?2 AND revoked_at IS NULL")                                  \
     X(KEY_REVOKE, "UPDATE api_keys SET revoked_at = ?2 WHERE id = ?1")                                       \
-    X(ROSTER_LOAD, "SELECT u.id, u.master_id, u.webhook_url, u.success_2xx, u.paused,"                       \
-                   " u.receives_users_events, u.answered, u.version, u.signing, u.identity,"                 \
-                   " (SELECT k.digest FROM api_keys k WHERE k.user_id = u.id AND k.revoked_at IS NULL"       \
-                   " ORDER BY k.id LIMIT 1) FROM users u WHERE ?1 IS NULL OR u.id = ?1")                     \
+    X(ROSTER_LOAD_ALL, SQL_ROSTER_COLUMNS)                                                                   \
+    X(ROSTER_LOAD_ONE, SQL_ROSTER_COLUMNS " WHERE u.id = ?1")                                                \
                                                                                                              \
     X(AHEAD_GET, "SELECT owner_id, id, snapshot_len <> 0, resource_type, resource_id FROM events"            \
                  " WHERE id > ?1")                                                                           \

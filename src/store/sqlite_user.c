@@ -75,8 +75,9 @@ static void roster_sweep(struct store *store)
 
 enum store_status sqlite_roster_load(struct store *store, int64_t id)
 {
-    sqlite3_stmt *load = store->sql[SQL_ROSTER_LOAD];
-    sqlite_bind_time(load, 1, id);
+    sqlite3_stmt *load = store->sql[id ? SQL_ROSTER_LOAD_ONE : SQL_ROSTER_LOAD_ALL];
+    if (id)
+        sqlite3_bind_int64(load, 1, id);
     while (sqlite3_step(load) == SQLITE_ROW)
         roster_take(store, load);
     int rc = sqlite3_reset(load);

@@ -220,6 +220,9 @@ struct store_answer {
     struct store_stats *stats;
     int count;
     bool more; /* a page follows */
+    /* LIST_EVENTS with a limit, few matches among many events: the page ends early, having looked at all up
+     * to this id; the next one goes on behind it. 0: the page is full, or it was the last. */
+    int64_t scanned_to;
 };
 
 /* ---- an engine ---- */
@@ -231,6 +234,7 @@ struct store_config {
     int64_t lease_ms;
     int readers;                /* reader threads that will call store_read, numbered from 0 */
     int64_t disk_reserve_bytes; /* EVENT answers NO_SPACE with less free space, beside what the log needs */
+    int scan_rows_max;          /* events that a page of LIST_EVENTS looks at; 0: 4,096 */
     int slots_unproven_max;     /* leases that endpoints without a recent 200 may hold together */
     struct log *log;
 };

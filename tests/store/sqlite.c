@@ -1,7 +1,6 @@
-/* What is SQLite's own: its files, lock, schema, plans, and what it does with the leases of a former process.
+/* What is SQLite's own: its files, lock, schema, and what it does with the leases of a former process.
  */
 #include "fixture.h"
-#include "sqlite_sql.h"
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -177,54 +176,6 @@ static void somebody_holds_the_write_lock(void **state)
     assert_int_equal(batch.filled_count, 1);
 }
 
-/* ---- plans ---- */
-
-#define SQL_TEXT(symbol, text) text,
-static const char *const texts[SQL_COUNT] = {SQL_LIST(SQL_TEXT)};
-#undef SQL_TEXT
-
-/* The steps of a plan in one line. */
-static void plan(const struct fixture *f, const char *sql, char out[1024])
-{
-    sqlite3 *db = shell(f);
-    char *explain = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", sql);
-    sqlite3_stmt *statement;
-    assert_int_equal(sqlite3_prepare_v2(db, explain, -1, &statement, NULL), SQLITE_OK);
-    out[0] = '\0';
-    while (sqlite3_step(statement) == SQLITE_ROW) {
-        size_t len = strlen(out);
-        snprintf(out + len, 1024 - len, "%s; ", (const char *)sqlite3_column_text(statement, 3));
-    }
-    sqlite3_finalize(statement);
-    sqlite3_free(explain);
-    sqlite3_close(db);
-}
-
-static void plans_use_the_index(void **state)
-{
-    struct fixture *f = *state;
-    char steps[1024];
-    plan(f, texts[SQL_DUE_GET], steps);
-    assert_non_null(strstr(steps, "USING INDEX deliveries_queue (queue=? AND due_at<?)"));
-    assert_null(strstr(steps, "TEMP B-TREE")); /* in order as it comes */
-    plan(f, texts[SQL_DUE_NEXT], steps);
-    assert_non_null(strstr(steps, "USING COVERING INDEX deliveries_queue (queue=?)"));
-    plan(f, texts[SQL_DELIVERY_UNCLAIM_ALL], steps);
-    assert_non_null(strstr(steps, "deliveries_queue (queue=?)"));
-    plan(f, texts[SQL_DELIVERY_UNCLAIM_BORN], steps);
-    assert_non_null(strstr(steps, "INTEGER PRIMARY KEY (rowid>?)"));
-    for (int i = 0; i < SQL_COUNT; i++) {
-        bool may_scan = i == SQL_STATE_SAVE || i == SQL_ROSTER_LOAD; /* one row; all users at open */
-        if (strncmp(texts[i], "BEGIN", 5) == 0 || strcmp(texts[i], "COMMIT") == 0 ||
-            strcmp(texts[i], "ROLLBACK") == 0)
-            continue;
-        plan(f, texts[i], steps);
-        bool values = strstr(steps, "SCAN CONSTANT ROW") || strstr(steps, " CONSTANT ROWS");
-        if (strstr(steps, "SCAN") && !may_scan && !values)
-            fail_msg("%s: %s", texts[i], steps);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,7 +187,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(damaged_file, open_one, close_one),
         cmocka_unit_test_setup_teardown(leases_of_a_former_process, open_one, close_one),
         cmocka_unit_test_setup_teardown(somebody_holds_the_write_lock, open_one, close_one),
-        cmocka_unit_test_setup_teardown(plans_use_the_index, open_one, close_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,7 +54,7 @@ static bool put_list(struct call *call)
 {
     struct listing *listing = call->state;
     const struct store_answer *answer = &call->read.answer;
-    struct page_rows rows = {.more = answer->more};
+    struct page_rows rows = page_rows_of(call, answer);
     struct text out;
     int i = 0;
     jsonapi_begin(&out, &call->scratch);

@@ -132,32 +132,64 @@ static void put_link_or_null(struct text *out, struct call *call, const char *pa
         text_puts(out, "null");
 }
 
+/* Where a list goes on behind its last row, and before its first: NULL, it does not. */
+struct places {
+    const char *first, *last;
+};
+
+/* Between the rows shown and the end of the scan there is nothing that matches, so a page that ended early
+ * goes on there. */
+static struct places places_of(struct call *call, const struct page *page, const struct page_rows *rows)
+{
+    struct bytes first = rows->first, last = rows->last;
+    bool early = rows->scanned_to.len && !rows->cut;
+    if (early && page->before)
+        first = rows->scanned_to;
+    else if (early)
+        last = rows->scanned_to;
+    char cursor[CURSOR_LEN_MAX + 1];
+    struct places places = {0};
+    if (first.len) {
+        cursor_format(first, page->scope, cursor);
+        places.first = call_printf(call, "%s", cursor);
+    }
+    if (last.len) {
+        cursor_format(last, page->scope, cursor);
+        places.last = call_printf(call, "%s", cursor);
+    }
+    return places;
+}
+
 void page_put_end(struct text *out, struct call *call, const char *path, const struct page *page,
                   const struct page_rows *rows)
 {
-    char here[CURSOR_LEN_MAX + 1] = "", first[CURSOR_LEN_MAX + 1], last[CURSOR_LEN_MAX + 1];
-    bool any = rows->last.len > 0;
+    char here[CURSOR_LEN_MAX + 1] = "";
     if (page->cursor.len)
         cursor_format(page->cursor, page->scope, here);
-    if (any) {
-        cursor_format(rows->first, page->scope, first);
-        cursor_format(rows->last, page->scope, last);
-    }
-    bool next = any && (rows->cut || page->before || rows->more);
-    bool prev = any && (page->before ? rows->more : page->cursor.len > 0);
+    struct places at = places_of(call, page, rows);
+    bool next = rows->cut || page->before || rows->more;
+    bool prev = page->before ? rows->more : page->cursor.len > 0;
     text_puts(out, ",\"links\":{\"self\":");
     put_link(out, call, path, page->before ? QUERY_PAGE_BEFORE : QUERY_PAGE_AFTER, *here ? here : NULL);
     text_puts(out, ",\"first\":");
     put_link(out, call, path, QUERY_PAGE_AFTER, NULL);
     text_puts(out, ",\"prev\":");
-    put_link_or_null(out, call, path, QUERY_PAGE_BEFORE, prev ? first : NULL);
+    put_link_or_null(out, call, path, QUERY_PAGE_BEFORE, prev ? at.first : NULL);
     text_puts(out, ",\"next\":");
-    put_link_or_null(out, call, path, QUERY_PAGE_AFTER, next ? last : NULL);
+    put_link_or_null(out, call, path, QUERY_PAGE_AFTER, next ? at.last : NULL);
     text_puts(out, "}");
     /* Where a poller goes on when there is no next page yet. */
-    const char *cursor = any ? last : *here ? here : NULL;
+    const char *cursor = at.last ? at.last : *here ? here : NULL;
     const char *meta = cursor ? call_printf(call, "\"cursor\":\"%s\"", cursor) : "\"cursor\":null";
     jsonapi_end(out, call, bytes_of(meta));
+}
+
+struct page_rows page_rows_of(struct call *call, const struct store_answer *answer)
+{
+    struct page_rows rows = {.more = answer->more};
+    if (answer->scanned_to)
+        rows.scanned_to = bytes_of(call_printf(call, "%lld", (long long)answer->scanned_to));
+    return rows;
 }
 
 void page_saw(struct call *call, struct page_rows *rows, int64_t id)

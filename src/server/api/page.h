@@ -28,7 +28,10 @@ struct page_rows {
     struct bytes first, last; /* ids of what is shown; len 0: nothing is */
     bool more;                /* the store has more in the direction of the query */
     bool cut;                 /* the answer has more than was shown */
+    struct bytes scanned_to; /* the page ended early, having looked at all up to this id; len 0: it did not */
 };
+/* From the answer of the store. */
+struct page_rows page_rows_of(struct call *call, const struct store_answer *answer);
 void page_saw(struct call *call, struct page_rows *rows, int64_t id);
 /* The links self, first, prev and next, and meta.cursor: the text between the data and the end. */
 void page_put_end(struct text *out, struct call *call, const char *path, const struct page *page,

@@ -1,0 +1,200 @@
+/*
+ * What a statement costs must not depend on how much is kept: no plan scans a table that grows, and no
+ * query's page takes more steps because there is more in the table.
+ */
+#include "fixture.h"
+#include "sqlite_parts.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SQL_TEXT(symbol, text) text,
+static const char *const texts[SQL_COUNT] = {SQL_LIST(SQL_TEXT)};
+#undef SQL_TEXT
+
+/* The statements that may scan, each with its reason. */
+static const struct {
+    enum sql sql;
+    const char *reason;
+} scans[] = {
+    {SQL_STATE_SAVE, "the table has one row"},
+    {SQL_ROSTER_LOAD_ALL, "at open, and when a batch that changed users is undone"},
+};
+static const struct {
+    enum store_query_kind kind;
+    const char *reason;
+} query_scans[] = {
+    {STORE_GET_KEYRING, "at open"},
+    {STORE_GET_STATS, "one row; all users, which are few beside events"},
+    {STORE_LIST_RESOURCES, "its subqueries; state has one row"},
+    {STORE_GET_RESOURCE, "its subquery; state has one row"},
+};
+
+static int open_one(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    fixture_open(fixture, &store_sqlite);
+    *state = fixture;
+    return 0;
+}
+
+static int close_one(void **state)
+{
+    fixture_close(*state);
+    free(*state);
+    return 0;
+}
+
+static sqlite3_stmt *prepare(sqlite3 *db, const char *sql)
+{
+    sqlite3_stmt *statement = NULL;
+    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", sqlite3_errmsg(db), sql);
+    return statement;
+}
+
+/* The steps of a plan in one line. Other files of the store's folder are not opened for it. */
+static void plan(const struct fixture *f, const char *sql, char out[2048])
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    char *explain = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", sql);
+    sqlite3_stmt *statement = prepare(db, explain);
+    out[0] = '\0';
+    while (sqlite3_step(statement) == SQLITE_ROW) {
+        size_t len = strlen(out);
+        snprintf(out + len, 2048 - len, "%s; ", (const char *)sqlite3_column_text(statement, 3));
+    }
+    sqlite3_finalize(statement);
+    sqlite3_free(explain);
+    sqlite3_close(db);
+}
+
+/* Rows of a VALUES, of the subquery `o`, and the one row of `state` are no tables that grow. */
+static bool scans_a_table(const char *steps)
+{
+    for (const char *at = strstr(steps, "SCAN "); at; at = strstr(at + 1, "SCAN "))
+        if (strncmp(at, "SCAN o;", 7) != 0 && strncmp(at, "SCAN state;", 11) != 0 &&
+            strncmp(at, "SCAN CONSTANT ROW", 17) != 0 && strncmp(at, "SCAN 16 CONSTANT ROWS", 21) != 0)
+            return true;
+    return false;
+}
+
+static void claims_use_the_index(void **state)
+{
+    struct fixture *f = *state;
+    char steps[2048];
+    plan(f, texts[SQL_DUE_GET], steps);
+    assert_non_null(strstr(steps, "USING INDEX deliveries_queue (queue=? AND due_at<?)"));
+    assert_null(strstr(steps, "TEMP B-TREE")); /* in order as it comes */
+    plan(f, texts[SQL_DUE_NEXT], steps);
+    assert_non_null(strstr(steps, "USING COVERING INDEX deliveries_queue (queue=?)"));
+    plan(f, texts[SQL_DELIVERY_UNCLAIM_ALL], steps);
+    assert_non_null(strstr(steps, "deliveries_queue (queue=?)"));
+    plan(f, texts[SQL_DELIVERY_UNCLAIM_BORN], steps);
+    assert_non_null(strstr(steps, "INTEGER PRIMARY KEY (rowid>?)"));
+}
+
+static void no_statement_scans(void **state)
+{
+    char steps[2048];
+    for (int sql = 0; sql < SQL_COUNT; sql++) {
+        if (sql == SQL_BEGIN || sql == SQL_COMMIT || sql == SQL_ROLLBACK)
+            continue;
+        bool may = false;
+        for (size_t i = 0; i < sizeof scans / sizeof *scans; i++)
+            may = may || (int)scans[i].sql == sql;
+        plan(*state, texts[sql], steps);
+        if (!may && scans_a_table(steps))
+            fail_msg("%s: %s", texts[sql], steps);
+    }
+}
+
+static void no_query_scans(void **state)
+{
+    char steps[2048], text[SQLITE_QUERY_LEN_MAX];
+    for (int kind = 0; kind <= STORE_GET_STATS; kind++) {
+        bool may = false;
+        for (size_t i = 0; i < sizeof query_scans / sizeof *query_scans; i++)
+            may = may || (int)query_scans[i].kind == kind;
+        for (int variant = 0; variant < SQLITE_VARIANTS; variant++) {
+            sqlite_query_text((enum store_query_kind)kind, variant, text);
+            plan(*state, text, steps);
+            bool all_in_order = kind == STORE_LIST_EVENTS || kind == STORE_LIST_USERS;
+            bool unscoped = all_in_order && variant < 2; /* by the primary key, and left after a page */
+            if (strstr(steps, "SCAN e;") || (!may && !unscoped && scans_a_table(steps)))
+                fail_msg("%s: %s", text, steps);
+            if (!may && strstr(steps, "TEMP B-TREE"))
+                fail_msg("%s: %s", text, steps);
+        }
+    }
+}
+
+/* ---- steps ---- */
+
+enum { FEW = 300, MANY = 3000, PAGE = 10, STEPS_MAX = 2000 };
+
+/* The steps that SQLite takes for a page of each variant, from the start or behind a cursor. */
+static int64_t steps_of(const struct fixture *f, enum store_query_kind kind, int variant, int64_t id,
+                        int64_t owner_id, int64_t after_id)
+{
+    char text[SQLITE_QUERY_LEN_MAX];
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    sqlite_query_text(kind, variant, text);
+    sqlite3_stmt *statement = prepare(db, text);
+    sqlite3_bind_int64(statement, 1, id);
+    sqlite3_bind_int64(statement, 2, owner_id);
+    sqlite3_bind_int64(statement, 3, after_id ? after_id : variant & 1 ? INT64_MAX : 0);
+    sqlite3_bind_int(statement, 4, PAGE);
+    for (int i = 5; i <= 7; i++)
+        sqlite3_bind_text(statement, i, "", 0, SQLITE_STATIC);
+    int rows = 0;
+    while (rows < PAGE && sqlite3_step(statement) == SQLITE_ROW)
+        rows++;
+    assert_true(rows > 0);
+    int64_t steps = sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_VM_STEP, 0);
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    return steps;
+}
+
+static void add_events(struct fixture *f, int64_t owner, int count)
+{
+    struct store_op ops[100];
+    for (int done = 0; done < count; done += 100) {
+        for (int i = 0; i < 100; i++)
+            ops[i] = fixture_event_op(f, owner);
+        fixture_write(f, ops, 100, 0);
+    }
+}
+
+static void pages_cost_the_same(void **state)
+{
+    struct fixture *f = *state;
+    int64_t master = fixture_user(f, "https://example.com/");
+    int64_t first = f->event_id + 1;
+    for (int round = 0; round < 2; round++) {
+        add_events(f, master, round ? MANY - FEW : FEW);
+        int64_t last = f->event_id, middle = first + (last - first) / 2;
+        for (int variant = 0; variant < SQLITE_VARIANTS; variant++) {
+            int64_t owner = variant & 2 ? master : 0;
+            const int64_t cursors[] = {0, middle};
+            for (int i = 0; i < 2; i++)
+                assert_in_range(steps_of(f, STORE_LIST_EVENTS, variant, 0, owner, cursors[i]), 1, STEPS_MAX);
+            /* A delivery an event, in their order. */
+            assert_in_range(steps_of(f, STORE_LIST_DELIVERIES, variant, last, owner, 0), 1, STEPS_MAX);
+            assert_in_range(steps_of(f, STORE_LIST_DELIVERIES, variant, middle, owner, 0), 1, STEPS_MAX);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(claims_use_the_index, open_one, close_one),
+        cmocka_unit_test_setup_teardown(no_statement_scans, open_one, close_one),
+        cmocka_unit_test_setup_teardown(no_query_scans, open_one, close_one),
+        cmocka_unit_test_setup_teardown(pages_cost_the_same, open_one, close_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
