@@ -11,7 +11,12 @@ struct arena_block {
     _Alignas(16) char data[];
 };
 
-enum { ALIGNMENT = 16, BLOCK_SIZE_MIN = 4096 - (int)sizeof(struct arena_block), BLOCK_SIZE_MAX = 1 << 20 };
+enum {
+    ALIGNMENT = 16,
+    BLOCK_SIZE_MIN = 4096 - (int)sizeof(struct arena_block),
+    BLOCK_SIZE_MAX = 1 << 20,
+    KEPT_SIZE_MAX = 16 << 10
+};
 
 static size_t aligned(size_t size)
 {
@@ -44,6 +49,10 @@ void arena_reset(struct arena *arena)
     arena->used = 0;
     if (!arena->first)
         return;
+    if (arena->first->cap > KEPT_SIZE_MAX) {
+        arena_fini(arena);
+        return;
+    }
     free_blocks(arena->first->next);
     arena->first->next = NULL;
     arena->first->used = 0;

@@ -5,7 +5,8 @@
  * be passed: that is the world (an input too large), and the caller says so.
  * When the system itself has no memory, memory.h ends the process.
  * An arena that is reset keeps its first block, so the happy path does not
- * touch malloc. Not thread-safe; hand it over whole.
+ * touch malloc, but no block that is larger than 16 KiB: a large input is rare, and its memory others' too.
+ * Not thread-safe; hand it over whole.
  */
 #pragma once
 #include "bytes.h"

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 enum {
-    BOX_LEN_MAX = MODEL_BODY_LEN_MAX * 2 + MODEL_SIGNING_LEN_MAX + MODEL_IDENTITY_LEN_MAX +
-                  64 * 1024, /* document, url, what is sealed, and the answer kept for the record */
+    BOX_LEN_MAX = MODEL_SIGNING_LEN_MAX + MODEL_IDENTITY_LEN_MAX +
+                  64 * 1024, /* url, what is sealed, and the answer kept for the record */
     ANSWER_KEPT_MAX = 256,   /* of an acknowledgement; a failure keeps all that was read */
     LOCALS_REFRESH_MS = 60 * 1000
 };
@@ -173,6 +173,8 @@ static void engine_take_inbox(struct engine *engine, int64_t now_ms)
 
     for (struct engine_slot *slot = recorded, *next; slot; slot = next) {
         next = slot->next;
+        if (slot->recorded != RECORD_FAILED)
+            store_work_clear(&slot->box);
         if (slot->recorded == RECORD_DONE)
             engine_count(engine, slot->record.op.outcome.decision.kind);
         dispatch_feed(engine->dispatch, now_ms,
@@ -219,6 +221,8 @@ static void engine_on_sent(void *ctx, uint32_t tag, const struct sender_result *
     if (!slot->attempt.response.data) {
         slot->attempt.response.len = 0; /* the box is full: the answer's text is a comfort, not a promise */
     }
+    payload_drop(slot->box.payload); /* the record needs the answer, but not what was asked */
+    slot->box.payload = NULL;
     dispatch_feed(engine->dispatch, clock_mono_ms(&engine->config.clock),
                   &(struct input){.kind = INPUT_OUTCOME,
                                   .slot = tag,
@@ -568,6 +572,7 @@ void engine_free(struct engine *engine)
     identities_close(engine->identities);
     targets_close(engine->targets);
     for (uint32_t i = 0; i < engine->config.dispatch.slots; i++) {
+        store_work_clear(&engine->slots[i].box);
         arena_fini(&engine->slots[i].box.memory);
     }
     free(engine->dispatch);

@@ -3,6 +3,7 @@
 #include "memory.h"
 #include "server.h"
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -16,6 +17,7 @@
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_WRONG_USAGE = 2, EXIT_LOCKED = 3, EXIT_BROKEN = 5 };
 enum { SETTINGS_ARENA_MAX = 2 << 20, SIGNAL_POLL_MS = 100 };
+enum { MMAP_THRESHOLD = 4 << 20, TRIM_THRESHOLD = 64 << 20 };
 
 /* ---- the command line of both commands ---- */
 
@@ -268,9 +270,10 @@ static void *ending_watch(void *argument)
 static void run_until_signal(struct server *server, const struct server_options *options)
 {
     struct ending ending = {.lock = PTHREAD_MUTEX_INITIALIZER, .server = server, .signals = ending_signals()};
+    const struct timespec second = {.tv_sec = 1};
     int number;
-    while (sigwait(&ending.signals, &number) != 0)
-        continue;
+    while ((number = sigtimedwait(&ending.signals, NULL, &second)) < 0)
+        server_tidy(server);
     log_write(options->log, LOG_LEVEL_INFO, "serve", "%s: attempts under way may end within %lld ms",
               number == SIGTERM ? "SIGTERM" : "SIGINT", (long long)options->config->drain_ms);
     pthread_t watch;
@@ -301,6 +304,14 @@ static void tell_systemd(const char *state)
     socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
     sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address, len);
     close(fd);
+}
+
+/* Bodies come from the heap, where they cost no page faults again and again; left to itself malloc raises
+ * both numbers as it likes and gives nothing back. server_tidy does. */
+static void bound_memory(void)
+{
+    mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
+    mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD);
 }
 
 static void raise_file_limit(void)
@@ -395,6 +406,7 @@ int serve_main(int argc, char **argv)
     if (help_wanted(invocation.command, argc - 1, argv + 1))
         return flush_stdout("serve");
     umask(077);
+    bound_memory();
     int code = read_settings(&invocation, argc - 1, argv + 1);
     if (code == EXIT_DONE) {
         warn_loudly(&invocation.config);

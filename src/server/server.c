@@ -8,9 +8,12 @@
 #include "purge.h"
 #include "server_parts.h"
 #include <assert.h>
+#include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum {
     BATCH_MAX = 1024,
@@ -18,6 +21,7 @@ enum {
     REQUEST_ARENA_MAX = 8 << 20, /* a request's body, its parsed document, its answer */
     READY_MARGIN_MS = 15 * 1000, /* of the lease, kept for recording */
     RECORD_RETRY_MS = 1000,
+    TIDY_BYTES = 16 << 20, /* so much more memory than it had is worth a look */
     PURGE_PERIOD_MS = 60 * 1000,
     PURGE_ROWS_MAX = 500
 };
@@ -25,6 +29,7 @@ enum {
 struct server {
     struct server_options options;
     struct budget budget; /* of bodies in memory; older than every part that holds some */
+    size_t resident_low;  /* bytes, the least since the last look that gave some back */
     struct store *store;
     struct vault *vault;
     struct queue *queue;
@@ -232,7 +237,7 @@ enum server_error server_open(const struct server_options *options, struct serve
     pthread_mutex_init(&server->engine_lock, NULL);
     enum server_error error = server_own_types(options->config, &server->own_types, error_text);
     if (error == SERVER_OK)
-        error = server_store_open(options, &server->store, error_text);
+        error = server_store_open(options, &server->budget, &server->store, error_text);
     if (error == SERVER_OK)
         error = server_vault_open(options, true, &server->vault, error_text);
     int64_t id_floor = 0;
@@ -266,6 +271,35 @@ void server_drain(struct server *server, int64_t drain_ms)
 {
     listener_quiesce(server->listener);
     engine_drain(server->engine, drain_ms);
+}
+
+/* From /proc/self/statm: pages in all, pages resident. 0: it cannot be read. */
+static size_t resident_bytes(void)
+{
+    char text[64];
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    ssize_t len = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[len > 0 ? len : 0] = '\0';
+    const char *second = strchr(text, ' ');
+    return second ? strtoull(second, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+/* What is freed stays with the process, so that bodies under load cost no page faults (serve.c), until there
+ * is much of it that no body in hand accounts for. */
+void server_tidy(struct server *server)
+{
+    size_t resident = resident_bytes();
+    if (server->resident_low == 0 || resident < server->resident_low)
+        server->resident_low = resident;
+    size_t more = resident - server->resident_low;
+    size_t used = budget_used(&server->budget, BUDGET_IN) + budget_used(&server->budget, BUDGET_OUT);
+    if (more < TIDY_BYTES || used > more / 2)
+        return;
+    malloc_trim(0);
+    server->resident_low = resident_bytes();
 }
 
 void server_abort(struct server *server)

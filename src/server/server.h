@@ -44,5 +44,7 @@ enum server_error server_open(const struct server_options *options, struct serve
 const char *server_address(const struct server *server);
 /* Stops accepting, lets attempts end within drain_ms, records them. */
 void server_drain(struct server *server, int64_t drain_ms);
+/* About once a second: memory that is free goes back to the system. */
+void server_tidy(struct server *server);
 void server_abort(struct server *server); /* a second signal: drain at once; any thread */
 void server_close(struct server *server);

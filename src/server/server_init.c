@@ -9,8 +9,8 @@
 
 enum { KEY_RANDOM_LEN = 32 };
 
-enum server_error server_store_open(const struct server_options *options, struct store **store,
-                                    char error_text[256])
+enum server_error server_store_open(const struct server_options *options, struct budget *budget,
+                                    struct store **store, char error_text[256])
 {
     const struct config *config = options->config;
     char path[4096];
@@ -22,6 +22,7 @@ enum server_error server_store_open(const struct server_options *options, struct
                                         .readers = (int)config->reader_threads,
                                         .disk_reserve_bytes = config->disk_reserve_bytes,
                                         .slots_unproven_max = (int)(config->slots + 1) / 2,
+                                        .budget = budget,
                                         .log = options->log};
     enum store_status status = store_sqlite.open(&store_config, store);
     switch (status) {
@@ -149,7 +150,7 @@ enum server_error server_init_data(const struct server_options *options, struct 
     if (error != SERVER_OK)
         return error;
     struct store *store;
-    error = server_store_open(options, &store, error_text);
+    error = server_store_open(options, NULL, &store, error_text);
     if (error != SERVER_OK)
         return error;
     bool any = true;

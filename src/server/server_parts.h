@@ -6,8 +6,9 @@
 #include "store.h"
 #include "vault.h"
 
-enum server_error server_store_open(const struct server_options *options, struct store **store,
-                                    char error_text[256]);
+/* `budget` may be NULL: nothing is claimed from it. */
+enum server_error server_store_open(const struct server_options *options, struct budget *budget,
+                                    struct store **store, char error_text[256]);
 /* The text of DATA/catalogue.json, checked, for free(); empty when there is no such file. */
 enum server_error server_own_types(const struct config *config, struct bytes *own_types,
                                    char error_text[256]);

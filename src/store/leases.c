@@ -1,5 +1,6 @@
 #include "leases.h"
 #include "memory.h"
+#include "payload.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -16,6 +17,7 @@ static void queue_free(struct lease_queue *queue)
 {
     for (struct lease *lease; (lease = TAILQ_FIRST(queue));) {
         TAILQ_REMOVE(queue, lease, order);
+        payload_drop(lease->payload);
         free(lease);
     }
 }
@@ -25,6 +27,7 @@ void leases_fini(struct leases *leases)
     queue_free(&leases->order);
     queue_free(&leases->spare);
     idmap_fini(&leases->by_delivery);
+    idmap_fini(&leases->payloads);
 }
 
 struct lease *leases_begin(struct leases *leases, int64_t delivery_id, int64_t ends_at_ms, bool born)
@@ -49,6 +52,19 @@ struct lease *leases_get(const struct leases *leases, int64_t delivery_id)
 {
     struct lease *lease = idmap_get(&leases->by_delivery, delivery_id);
     return lease && !lease->ended ? lease : NULL;
+}
+
+void leases_share(struct leases *leases, struct lease *lease, struct payload *payload)
+{
+    assert(!lease->payload && lease->event_id);
+    lease->payload = payload_hold(payload);
+    if (payload->leases++ == 0)
+        idmap_put(&leases->payloads, lease->event_id, payload);
+}
+
+struct payload *leases_payload(const struct leases *leases, int64_t event_id)
+{
+    return idmap_get(&leases->payloads, event_id);
 }
 
 void leases_end(struct leases *leases, struct lease *lease)
@@ -83,6 +99,10 @@ static void forget(struct leases *leases, struct lease *lease)
     TAILQ_REMOVE(&leases->order, lease, order);
     if (lease->born)
         TAILQ_REMOVE(&leases->born, lease, birth);
+    if (lease->payload && --lease->payload->leases == 0)
+        idmap_remove(&leases->payloads, lease->event_id);
+    payload_drop(lease->payload);
+    lease->payload = NULL;
     TAILQ_INSERT_HEAD(&leases->spare, lease, order);
 }
 

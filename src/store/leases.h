@@ -3,6 +3,9 @@
  * reads nothing, and leases that run out are found without a query: all last equally long, so the oldest
  * runs out first.
  *
+ * A document that several endpoints get is found by its event as long as one of them has it under a lease, so
+ * that it is held once.
+ *
  * What a batch changes can be undone, for the transaction may fail. Used by the writer thread alone.
  */
 #pragma once
@@ -11,12 +14,15 @@
 #include <sys/queue.h>
 
 struct endpoint;
+struct payload;
 
 struct lease {
     int64_t delivery_id, lease, event_id;
     struct endpoint *endpoint;
-    int64_t ends_at_ms;   /* due clock */
-    int64_t aged_from_ms; /* service clock; of meaning when attempt > 0 */
+    int64_t ends_at_ms;      /* due clock */
+    int64_t aged_from_ms;    /* service clock; of meaning when attempt > 0 */
+    size_t len;              /* of its document */
+    struct payload *payload; /* held, if others may share it; else NULL */
     int32_t attempt;
     bool born;                /* with its delivery, rather than claimed */
     bool ended;               /* in this batch */
@@ -31,6 +37,7 @@ LIST_HEAD(lease_list, lease);
 
 struct leases {
     struct idmap by_delivery;
+    struct idmap payloads; /* by event: those that may be shared */
     struct lease_queue order, spare, born;
     struct lease_list changes;
 };
@@ -41,6 +48,10 @@ void leases_fini(struct leases *leases);
 struct lease *leases_begin(struct leases *leases, int64_t delivery_id, int64_t ends_at_ms, bool born);
 /* NULL: this delivery is not out. */
 struct lease *leases_get(const struct leases *leases, int64_t delivery_id);
+/* Others may share the payload of this lease's event. */
+void leases_share(struct leases *leases, struct lease *lease, struct payload *payload);
+/* NULL: no lease has a payload of this event to share. */
+struct payload *leases_payload(const struct leases *leases, int64_t event_id);
 void leases_end(struct leases *leases, struct lease *lease);
 /* The one that runs out first; NULL: none is out. */
 struct lease *leases_first(const struct leases *leases);

@@ -4,6 +4,9 @@
 #include <limits.h>
 #include <stdlib.h>
 
+/* Memory given back by others is not told to who waits for it. */
+enum { MEMORY_LOOK_MS = 50 };
+
 void roster_init(struct roster *roster, const struct policy *policy, int unproven_max)
 {
     *roster = (struct roster){.policy = *policy, .unproven_max = unproven_max};
@@ -34,7 +37,8 @@ void roster_fini(struct roster *roster)
 static int64_t ready_at(const struct endpoint *endpoint)
 {
     const struct endpoint_tally *tally = &endpoint->tally;
-    return tally->due_at_ms > tally->held_until_ms ? tally->due_at_ms : tally->held_until_ms;
+    int64_t at_ms = tally->due_at_ms > tally->held_until_ms ? tally->due_at_ms : tally->held_until_ms;
+    return at_ms > tally->memory_at_ms ? at_ms : tally->memory_at_ms;
 }
 
 static void heap_set(struct roster *roster, int at, struct endpoint *endpoint)
@@ -272,6 +276,25 @@ void roster_unleased(struct roster *roster, struct endpoint *endpoint)
 {
     touch(roster, endpoint);
     count_leased(roster, endpoint, -1);
+    place(roster, endpoint);
+}
+
+void roster_bytes(struct roster *roster, struct endpoint *endpoint, size_t more, size_t fewer)
+{
+    touch(roster, endpoint);
+    assert(endpoint->tally.bytes + more >= fewer);
+    endpoint->tally.bytes += more - fewer;
+    if (fewer > 0 && endpoint->tally.memory_at_ms > 0) {
+        endpoint->tally.memory_at_ms = 0;
+        place(roster, endpoint);
+    }
+}
+
+void roster_wants_memory(struct roster *roster, struct endpoint *endpoint, size_t wants)
+{
+    touch(roster, endpoint);
+    endpoint->wants = wants;
+    endpoint->tally.memory_at_ms = roster->now_ms + MEMORY_LOOK_MS;
     place(roster, endpoint);
 }
 

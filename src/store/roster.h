@@ -22,7 +22,9 @@
 struct endpoint_tally {
     int64_t due_at_ms;     /* of the delivery that waits first; ROSTER_NEVER: none waits */
     int64_t held_until_ms; /* by pace */
+    int64_t memory_at_ms;  /* no memory for what waits first; looked at again then */
     int leased;            /* deliveries out under a lease */
+    size_t bytes;          /* of their documents */
     int failures_in_a_row;
     bool ever_answered;
 };
@@ -42,6 +44,7 @@ struct endpoint {
     uint64_t touched_in; /* the batch in which tally_before was taken */
     LIST_ENTRY(endpoint) touched;
 
+    size_t wants; /* bytes of the document that waits first, if there was no memory for it; else 0 */
     struct pace pace;
     enum endpoint_place place;
     enum standing ring; /* the one it stands in */
@@ -87,6 +90,10 @@ void roster_renew(struct roster *roster, struct endpoint *endpoint);
 bool roster_can_lease(const struct roster *roster, const struct endpoint *endpoint);
 void roster_leased(struct roster *roster, struct endpoint *endpoint);
 void roster_unleased(struct roster *roster, struct endpoint *endpoint);
+/* The documents under way are so many bytes more, or fewer. Fewer: it may look for memory again. */
+void roster_bytes(struct roster *roster, struct endpoint *endpoint, size_t more, size_t fewer);
+/* There is no memory for the document of `wants` bytes that waits first: again after some ms. */
+void roster_wants_memory(struct roster *roster, struct endpoint *endpoint, size_t wants);
 /* One more waits. */
 void roster_waits(struct roster *roster, struct endpoint *endpoint, int64_t due_at_ms);
 /* The one that waits first, afresh from the table. */

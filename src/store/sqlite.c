@@ -173,8 +173,10 @@ static enum store_status transact(struct store *store, struct store_batch *batch
 /* As if the batch had never been. */
 static enum store_status undo(struct store *store, struct store_batch *batch, enum store_status status)
 {
-    while (batch->filled_count > 0)
+    while (batch->filled_count > 0) {
         batch->boxes[--batch->filled_count]->filled = false;
+        store_work_clear(batch->boxes[batch->filled_count]);
+    }
     if (store->broken)
         return STORE_BROKEN; /* touch nothing more */
     if (!sqlite3_get_autocommit(store->db) && sqlite_run(store, SQL_ROLLBACK) != STORE_OK)

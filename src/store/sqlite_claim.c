@@ -15,13 +15,12 @@ static struct bytes box_copy(struct store_work *box, struct bytes sealed)
     return copy;
 }
 
-char *sqlite_fill(struct store_work *box, const struct endpoint *endpoint, const struct lease *lease,
-                  size_t len)
+void sqlite_fill(struct store_work *box, const struct endpoint *endpoint, const struct lease *lease,
+                 struct payload *payload)
 {
-    arena_reset(&box->memory);
+    store_work_clear(box);
     struct bytes url = arena_copy(&box->memory, bytes_of(endpoint->url));
-    char *document = arena_alloc(&box->memory, len ? len : 1);
-    assert(url.data && document); /* a box has room for the largest of each */
+    assert(url.data); /* a box has room for the largest of each */
     box->signing = box_copy(box, endpoint->signing);
     box->identity = box_copy(box, endpoint->identity);
     box->user_version = endpoint->version;
@@ -36,9 +35,16 @@ char *sqlite_fill(struct store_work *box, const struct endpoint *endpoint, const
     box->url = url;
     memcpy(box->auth_digest, endpoint->auth_digest, sizeof box->auth_digest);
     box->success_2xx = endpoint->success_2xx;
-    box->document = document;
-    box->document_len = len;
-    return document;
+    box->payload = payload_hold(payload);
+    box->document = payload->data;
+    box->document_len = payload->len;
+}
+
+void sqlite_unlease(struct store *store, struct lease *lease)
+{
+    roster_unleased(&store->roster, lease->endpoint);
+    roster_bytes(&store->roster, lease->endpoint, 0, lease->len);
+    leases_end(&store->leases, lease);
 }
 
 enum store_status sqlite_expire(struct store *store)
@@ -50,18 +56,45 @@ enum store_status sqlite_expire(struct store *store)
         sqlite3_bind_int64(store->sql[SQL_DELIVERY_UNCLAIM], 1, lease->delivery_id);
         sqlite3_bind_int64(store->sql[SQL_DELIVERY_UNCLAIM], 2, lease->ends_at_ms);
         status = sqlite_run(store, SQL_DELIVERY_UNCLAIM);
-        roster_unleased(&store->roster, lease->endpoint);
         roster_waits(&store->roster, lease->endpoint, lease->ends_at_ms);
-        leases_end(&store->leases, lease);
+        sqlite_unlease(store, lease);
         store->changed = true;
     }
     return status;
 }
 
-/* From a row of DUE_GET into a box, with a new lease; the row itself is changed when the reading is done. */
-static void claim_row(struct store *store, struct endpoint *endpoint, struct store_work *box)
+/* The document of a row of DUE_GET, stamped. The one that another endpoint has in hand, if there is one.
+ * NULL: there is no memory for it now. */
+static struct payload *claim_payload(struct store *store, struct endpoint *endpoint, int64_t event_id,
+                                     int64_t sent_at_ms)
 {
     sqlite3_stmt *row = store->sql[SQL_DUE_GET];
+    bool shared = sqlite3_column_int(row, 9) > 1;
+    size_t len = (size_t)sqlite3_column_bytes(row, 8);
+    struct payload *payload = shared ? leases_payload(&store->leases, event_id) : NULL;
+    if (payload && payload->len == len)
+        return payload_hold(payload);
+    if (!payload_fits(store->config.budget, endpoint->tally.bytes, len))
+        return NULL;
+    payload = payload_make(store->config.budget, len);
+    if (!payload)
+        return NULL;
+    if (len > 0)
+        memcpy(payload->data, sqlite3_column_blob(row, 8), len);
+    body_stamp(payload->data, len, (uint32_t)sqlite3_column_int64(row, 7), sent_at_ms);
+    return payload;
+}
+
+/* From a row of DUE_GET into a box, with a new lease; the row itself is changed when the reading is done.
+ * False: there is no memory for it now. */
+static bool claim_row(struct store *store, struct endpoint *endpoint, struct store_work *box)
+{
+    sqlite3_stmt *row = store->sql[SQL_DUE_GET];
+    int64_t sent_at_ms = sqlite3_column_int64(row, 6);
+    struct payload *payload = claim_payload(store, endpoint, sqlite3_column_int64(row, 5),
+                                            sent_at_ms ? sent_at_ms : store->now.wall_ms);
+    if (!payload)
+        return false;
     struct lease *lease = leases_begin(&store->leases, sqlite3_column_int64(row, 0),
                                        store->now.due_ms + store->config.lease_ms, false);
     lease->endpoint = endpoint;
@@ -69,16 +102,17 @@ static void claim_row(struct store *store, struct endpoint *endpoint, struct sto
     lease->attempt = sqlite3_column_int(row, 3);
     lease->aged_from_ms = sqlite3_column_int64(row, 4);
     lease->event_id = sqlite3_column_int64(row, 5);
-    struct bytes document = sqlite_text(row, 8);
-    char *copy = sqlite_fill(box, endpoint, lease, document.len);
-    memcpy(copy, document.data, document.len);
+    lease->len = payload->len;
+    if (sqlite3_column_int(row, 9) > 1)
+        leases_share(&store->leases, lease, payload);
+    roster_bytes(&store->roster, endpoint, lease->len, 0);
+    sqlite_fill(box, endpoint, lease, payload);
+    payload_drop(payload);
     box->lost = sqlite3_column_int(row, 2);
     if (lease->attempt > 0 && lease->aged_from_ms < store->now.service_ms)
         box->age_ms = store->now.service_ms - lease->aged_from_ms;
-    int64_t sent_at_ms = sqlite3_column_int64(row, 6);
     box->sent_at_ms = sent_at_ms ? sent_at_ms : -store->now.wall_ms; /* negative: to be written */
-    body_stamp(copy, document.len, (uint32_t)sqlite3_column_int64(row, 7),
-               sent_at_ms ? sent_at_ms : store->now.wall_ms);
+    return true;
 }
 
 static enum store_status claim_write(struct store *store, struct endpoint *endpoint, struct store_work *box)
@@ -103,15 +137,24 @@ static enum store_status claim_write(struct store *store, struct endpoint *endpo
 static enum store_status claim_some(struct store *store, struct store_batch *batch, struct endpoint *endpoint,
                                     int max)
 {
+    if (endpoint->wants && !payload_fits(store->config.budget, endpoint->tally.bytes, endpoint->wants)) {
+        roster_wants_memory(&store->roster, endpoint, endpoint->wants);
+        return STORE_OK;
+    }
+    endpoint->wants = 0;
+    bool room = true;
     sqlite3_stmt *due = store->sql[SQL_DUE_GET];
     sqlite3_bind_int64(due, 1, endpoint->id);
     sqlite3_bind_int64(due, 2, store->now.due_ms);
     sqlite3_bind_int(due, 3, max);
     int first = batch->filled_count;
-    while (sqlite3_step(due) == SQLITE_ROW)
-        claim_row(store, endpoint, batch->boxes[batch->filled_count++]);
+    while (room && sqlite3_step(due) == SQLITE_ROW) {
+        room = claim_row(store, endpoint, batch->boxes[batch->filled_count]);
+        batch->filled_count += room;
+    }
+    size_t wants = room ? 0 : (size_t)sqlite3_column_bytes(due, 8);
     int rc = sqlite3_reset(due);
-    if (rc == SQLITE_OK && batch->filled_count == first)
+    if (rc == SQLITE_OK && room && batch->filled_count == first)
         rc = SQLITE_CORRUPT; /* the roster is exact: a delivery has lost its event */
     if (rc != SQLITE_OK)
         return sqlite_fault(store, rc);
@@ -121,7 +164,11 @@ static enum store_status claim_some(struct store *store, struct store_batch *bat
         roster_leased(&store->roster, endpoint);
         store->changed = true;
     }
-    return status == STORE_OK ? sqlite_roster_due(store, endpoint) : status;
+    if (status == STORE_OK)
+        status = sqlite_roster_due(store, endpoint);
+    if (wants)
+        roster_wants_memory(&store->roster, endpoint, wants);
+    return status;
 }
 
 enum store_status sqlite_claim(struct store *store, struct store_batch *batch)

@@ -13,6 +13,7 @@ struct recipients {
     struct endpoint *endpoints[RECIPIENTS_MAX];
     bool leased[RECIPIENTS_MAX];
     int count, leased_count;
+    struct payload *payload; /* for those that are leased; NULL: nobody is */
 };
 
 /* The file may still grow by all that stands in the log: that space is not free any more. */
@@ -60,8 +61,16 @@ static enum store_status idempotency_insert(struct store *store, const struct st
     return sqlite_run(store, SQL_IDEMPOTENCY_INSERT);
 }
 
-static void recipients_choose(struct store *store, const struct endpoint *owner, int boxes,
-                              struct recipients *recipients)
+/* The stamped document, made for the first who needs it. False: there is no memory for it now. */
+static bool recipients_payload(struct store *store, const struct event *event, struct recipients *recipients)
+{
+    if (!recipients->payload)
+        recipients->payload = payload_make(store->config.budget, event->document.len);
+    return recipients->payload != NULL;
+}
+
+static void recipients_choose(struct store *store, const struct event *event, const struct endpoint *owner,
+                              int boxes, struct recipients *recipients)
 {
     struct endpoint *candidates[RECIPIENTS_MAX] = {roster_get(&store->roster, owner->id), NULL};
     struct endpoint *master = owner->master_id ? roster_get(&store->roster, owner->master_id) : NULL;
@@ -71,7 +80,9 @@ static void recipients_choose(struct store *store, const struct endpoint *owner,
     for (int i = 0; i < RECIPIENTS_MAX; i++) {
         if (!candidates[i] || !candidates[i]->url)
             continue;
-        bool leased = recipients->leased_count < boxes && roster_can_lease(&store->roster, candidates[i]);
+        bool leased = recipients->leased_count < boxes && roster_can_lease(&store->roster, candidates[i]) &&
+                      payload_fits(store->config.budget, candidates[i]->tally.bytes, event->document.len) &&
+                      recipients_payload(store, event, recipients);
         recipients->endpoints[recipients->count] = candidates[i];
         recipients->leased[recipients->count++] = leased;
         recipients->leased_count += leased;
@@ -105,19 +116,12 @@ static enum store_status event_insert(struct store *store, const struct store_op
     return rc == SQLITE_OK || *known ? STORE_OK : sqlite_fault(store, rc);
 }
 
-static void box_fill(struct store *store, struct store_batch *batch, const struct event *event,
-                     const struct endpoint *endpoint, const struct lease *lease)
-{
-    struct store_work *box = batch->boxes[batch->filled_count++];
-    char *document = sqlite_fill(box, endpoint, lease, event->document.len);
-    memcpy(document, event->document.data, event->document.len);
-    body_stamp(document, event->document.len, event->stamp_offset, store->now.wall_ms);
-    box->sent_at_ms = store->now.wall_ms;
-}
-
 static enum store_status delivery_insert(struct store *store, struct store_batch *batch,
-                                         const struct event *event, struct endpoint *endpoint, bool leased)
+                                         const struct event *event, const struct recipients *recipients,
+                                         int number)
 {
+    struct endpoint *endpoint = recipients->endpoints[number];
+    bool leased = recipients->leased[number];
     int64_t id = ++store->tally.delivery_id_max;
     int64_t due_at_ms = store->now.due_ms + (leased ? store->config.lease_ms : 0);
     sqlite3_stmt *insert = store->sql[SQL_DELIVERY_INSERT];
@@ -133,12 +137,52 @@ static enum store_status delivery_insert(struct store *store, struct store_batch
         lease->lease = 1;
         lease->event_id = event->id;
         lease->endpoint = endpoint;
+        lease->len = event->document.len;
+        if (recipients->count > 1)
+            leases_share(&store->leases, lease, recipients->payload);
         roster_leased(&store->roster, endpoint);
-        box_fill(store, batch, event, endpoint, lease);
+        roster_bytes(&store->roster, endpoint, lease->len, 0);
+        struct store_work *box = batch->boxes[batch->filled_count++];
+        sqlite_fill(box, endpoint, lease, recipients->payload);
+        box->sent_at_ms = store->now.wall_ms;
     } else {
         roster_waits(&store->roster, endpoint, due_at_ms);
     }
     return sqlite_run(store, SQL_DELIVERY_INSERT);
+}
+
+static enum store_status deliveries_insert(struct store *store, struct store_batch *batch,
+                                           const struct event *event, const struct recipients *recipients)
+{
+    enum store_status status = STORE_OK;
+    if (recipients->payload) {
+        memcpy(recipients->payload->data, event->document.data, event->document.len);
+        body_stamp(recipients->payload->data, event->document.len, event->stamp_offset, store->now.wall_ms);
+    }
+    for (int i = 0; i < recipients->count && status == STORE_OK; i++)
+        status = delivery_insert(store, batch, event, recipients, i);
+    return status;
+}
+
+/* All that an event brings along, once it is in the table. */
+static enum store_status event_follow(struct store *store, struct store_batch *batch, struct store_op *op,
+                                      const struct recipients *recipients)
+{
+    const struct event *event = &op->event.event;
+    store->changed = true;
+    store->tally.events++;
+    bool late = event->id <= store->tally.event_id_max;
+    if (!late)
+        store->tally.event_id_max = event->id;
+    enum store_status status = sqlite_ahead_add(store, event, sqlite_resource_own(op) || op->event.destroyed);
+    if (status == STORE_OK && op->event.idempotency_key.len > 0)
+        status = idempotency_insert(store, op);
+    if (status == STORE_OK && (op->event.included_count > 0 || op->event.destroyed))
+        status = sqlite_resources_take(store, op, late);
+    if (status == STORE_OK)
+        status = deliveries_insert(store, batch, event, recipients);
+    op->count = recipients->count;
+    return status;
 }
 
 enum store_status sqlite_event(struct store *store, struct store_batch *batch, struct store_op *op)
@@ -161,23 +205,12 @@ enum store_status sqlite_event(struct store *store, struct store_batch *batch, s
         return STORE_OK;
     }
     struct recipients recipients;
-    recipients_choose(store, owner, batch->box_count - batch->filled_count - store->boxes_kept, &recipients);
+    recipients_choose(store, event, owner, batch->box_count - batch->filled_count - store->boxes_kept,
+                      &recipients);
     op->id = event->id;
     enum store_status status = event_insert(store, op, &recipients, &known);
-    if (status != STORE_OK || known)
-        return status;
-    store->changed = true;
-    store->tally.events++;
-    bool late = event->id <= store->tally.event_id_max;
-    if (!late)
-        store->tally.event_id_max = event->id;
-    status = sqlite_ahead_add(store, event, sqlite_resource_own(op) || op->event.destroyed);
-    if (status == STORE_OK && op->event.idempotency_key.len > 0)
-        status = idempotency_insert(store, op);
-    if (status == STORE_OK && (op->event.included_count > 0 || op->event.destroyed))
-        status = sqlite_resources_take(store, op, late);
-    for (int i = 0; i < recipients.count && status == STORE_OK; i++)
-        status = delivery_insert(store, batch, event, recipients.endpoints[i], recipients.leased[i]);
-    op->count = recipients.count;
+    if (status == STORE_OK && !known)
+        status = event_follow(store, batch, op, &recipients);
+    payload_drop(recipients.payload);
     return status;
 }

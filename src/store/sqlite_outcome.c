@@ -137,10 +137,8 @@ static enum store_status record(struct store *store, const struct store_op *op, 
 static enum store_status account(struct store *store, const struct store_op *op, const struct found *found)
 {
     const struct decision *decision = &op->outcome.decision;
-    if (found->out) {
-        leases_end(&store->leases, found->out);
-        roster_unleased(&store->roster, found->endpoint);
-    }
+    if (found->out)
+        sqlite_unlease(store, found->out);
     enum store_status status = STORE_OK;
     if (decision->kind == DECISION_DELIVERED || decision->kind == DECISION_GIVE_UP) {
         store->tally.pending--;
@@ -241,7 +239,6 @@ enum store_status sqlite_cancel(struct store *store, struct store_op *op)
         return status;
     if (!found.out)
         return sqlite_roster_due(store, found.endpoint);
-    leases_end(&store->leases, found.out);
-    roster_unleased(&store->roster, found.endpoint);
+    sqlite_unlease(store, found.out);
     return STORE_OK;
 }

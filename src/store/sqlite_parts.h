@@ -133,9 +133,11 @@ enum store_status sqlite_roster_due(struct store *store, struct endpoint *endpoi
 /* Leases that ran out wait again. */
 enum store_status sqlite_expire(struct store *store);
 enum store_status sqlite_claim(struct store *store, struct store_batch *batch);
-/* What a box holds besides its document, which comes back as room for `len` bytes. */
-char *sqlite_fill(struct store_work *box, const struct endpoint *endpoint, const struct lease *lease,
-                  size_t len);
+/* The lease's own part; the box holds the payload from now on. */
+void sqlite_fill(struct store_work *box, const struct endpoint *endpoint, const struct lease *lease,
+                 struct payload *payload);
+/* A lease has ended: its endpoint may have another. */
+void sqlite_unlease(struct store *store, struct lease *lease);
 
 enum store_status sqlite_read(struct store *store, int reader, const struct store_query *query,
                               struct arena *arena, struct store_answer *answer);

@@ -1,5 +1,14 @@
 #include "store.h"
 
+void store_work_clear(struct store_work *box)
+{
+    payload_drop(box->payload);
+    box->payload = NULL;
+    box->document = NULL;
+    box->document_len = 0;
+    arena_reset(&box->memory);
+}
+
 const char *store_status_sentence(enum store_status status)
 {
     switch (status) {

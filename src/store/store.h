@@ -50,6 +50,7 @@
 #include "clock.h"
 #include "log.h"
 #include "model.h"
+#include "payload.h"
 #include "policy.h"
 
 enum store_status {
@@ -143,8 +144,8 @@ struct store_op {
 /*
  * A box for one piece of work: what an attempt needs, self-contained. Empty boxes are the standing claim:
  * whoever has slots free gives boxes with the batch; the store fills some and leaves the others.
- * `memory` belongs to the box, is reset when it is filled, and keeps url and document alive until the next
- * time.
+ * `memory` belongs to the box, is reset when it is filled, and keeps url and what is sealed alive until the
+ * next time. The box holds the payload, which others may hold too; store_work_clear lets go of it.
  */
 struct store_work {
     struct arena memory;
@@ -159,9 +160,13 @@ struct store_work {
     bool success_2xx;
     struct bytes signing, identity; /* the endpoint's, still sealed; good for user_version */
     int64_t user_version;
-    char *document; /* stamped; document_len bytes */
+    struct payload *payload; /* NULL: let go of */
+    const char *document;    /* stamped; document_len bytes of the payload */
     size_t document_len;
 };
+
+/* Gives back what a box holds, as soon as nobody looks at it any more. An empty one: nothing. */
+void store_work_clear(struct store_work *box);
 
 struct store_batch {
     struct store_op **ops;
@@ -236,6 +241,8 @@ struct store_config {
     int64_t disk_reserve_bytes; /* EVENT answers NO_SPACE with less free space, beside what the log needs */
     int scan_rows_max;          /* events that a page of LIST_EVENTS looks at; 0: 4,096 */
     int slots_unproven_max;     /* leases that endpoints without a recent 200 may hold together */
+    struct budget *budget; /* what payloads take their bytes from; work beyond it, or beyond its endpoint's
+                              share of it, waits. NULL: no limit */
     struct log *log;
 };
 

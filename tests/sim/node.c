@@ -69,8 +69,10 @@ void node_start(struct sim *sim, struct node *node)
 static void node_end(struct sim *sim, struct node *node)
 {
     node->alive = false;
-    for (uint32_t i = 0; i < sim->dispatch_config.slots; i++)
+    for (uint32_t i = 0; i < sim->dispatch_config.slots; i++) {
+        store_work_clear(&node->boxes[i]);
         arena_fini(&node->boxes[i].memory);
+    }
     free(node->memory);
     node->dispatch = NULL;
     if (!anyone_alive(sim))

@@ -59,8 +59,10 @@ void fixture_close(struct fixture *fixture)
         unlink(path);
     }
     rmdir(fixture->folder);
-    for (int i = 0; i < FIXTURE_BOXES; i++)
+    for (int i = 0; i < FIXTURE_BOXES; i++) {
+        store_work_clear(&fixture->boxes[i]);
         arena_fini(&fixture->boxes[i].memory);
+    }
     arena_fini(&fixture->arena);
 }
 

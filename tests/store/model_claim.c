@@ -77,7 +77,7 @@ static void model_fill(struct store *store, struct store_work *box, const struct
     const struct model_event *event = model_find_event(store->disk, delivery->event_id);
     const struct model_user *user = model_find_user(store->disk, delivery->user_id);
     const struct api_key *key = model_oldest_key(store->disk, delivery->user_id);
-    arena_reset(&box->memory);
+    store_work_clear(box);
     box->filled = true;
     box->delivery_id = delivery->id;
     box->event_id = delivery->event_id;
@@ -97,11 +97,12 @@ static void model_fill(struct store *store, struct store_work *box, const struct
     box->signing = model_box_copy(box, user->user.signing);
     box->identity = model_box_copy(box, user->user.identity);
     box->user_version = user->user.version;
-    struct bytes document = arena_copy(&box->memory, event->event.document);
-    assert(box->url.data && document.data);
-    box->document = (char *)document.data;
-    box->document_len = document.len;
-    body_stamp(box->document, box->document_len, event->event.stamp_offset, box->sent_at_ms);
+    box->payload = payload_make(NULL, event->event.document.len);
+    assert(box->url.data);
+    memcpy(box->payload->data, event->event.document.data, event->event.document.len);
+    body_stamp(box->payload->data, box->payload->len, event->event.stamp_offset, box->sent_at_ms);
+    box->document = box->payload->data;
+    box->document_len = box->payload->len;
 }
 
 void model_lease(struct store *store, struct store_batch *batch, struct model_delivery *delivery)

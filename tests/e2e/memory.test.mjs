@@ -1,0 +1,67 @@
+// 8.21: bodies on their way out are bounded by memory-max, and what they took goes back to the system.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import http from 'node:http';
+import test from 'node:test';
+import { eventually, makeUser, post, serve, setUrl } from './harness.mjs';
+
+const EVENTS = 160, MIB = 1 << 20;
+
+const residentMib = (server) =>
+    Number(readFileSync(`/proc/${server.pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)[1]) / 1024;
+
+/** Takes every body, and answers when it is let go: counts what is under way. */
+async function holder(t) {
+    const there = { taken: 0, answered: 0, waiting: [], free: false };
+    const server = http.createServer((request, response) => {
+        request.resume();
+        request.on('end', () => {
+            there.taken++;
+            const end = () => {
+                there.answered++;
+                response.end('{"status":"success"}');
+            };
+            if (there.free) end();
+            else there.waiting.push(end);
+        });
+    });
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.after(() => {
+        server.closeAllConnections();
+        server.close();
+    });
+    there.release = () => {
+        there.free = true;
+        for (const end of there.waiting.splice(0)) end();
+    };
+    there.url = `http://127.0.0.1:${server.address().port}/`;
+    return there;
+}
+
+test('8.21: large events to a receiver that holds them stay within the budget, delay nobody, and the memory comes back', async (t) => {
+    const server = await serve(t, { args: ['--memory-max', '32MiB'] });
+    const slow = await holder(t), quick = await holder(t);
+    quick.release();
+    slow.release();
+    const user = await makeUser(server);
+    await setUrl(server, slow.url);
+    await setUrl(server, quick.url, { id: user.user_id, key: user.api_key });
+    await post(server);
+    await eventually('the slow endpoint is known to be well', () => slow.answered === 1);
+    slow.free = false;
+    const before = residentMib(server);
+    const attributes = { text: 'x'.repeat(MIB - 2000) };
+    for (let i = 0; i < EVENTS; i++) await post(server, { attributes });
+    await eventually('the first ones are under way', () => slow.taken > 1);
+    const most = residentMib(server);
+    assert.ok(most - before < 100, `${before} MiB grew to ${most} MiB`);
+    assert.ok(slow.taken <= 9, `${slow.taken} under way`);
+
+    await post(server, { user: user.user_id });
+    await eventually('the other endpoint gets its event', () => quick.answered === 1);
+    assert.equal(slow.answered, 1);
+
+    slow.release();
+    await eventually('all have arrived', () => slow.answered === EVENTS + 1, 120_000);
+    await eventually(`the memory comes back: ${before} MiB before`, () => residentMib(server) < before + 40);
+});
