@@ -11,6 +11,7 @@ const struct command cli_commands[] = {
     {"doctor", "does this URL work as a receiver, and if not, why", doctor_main},
     {"catalog", "the event types, and an example of each", catalog_main},
     {"ips", "the addresses that deliveries come from", ips_main},
+    {"secrets", "the secrets that your events are signed with", secrets_main},
     {"mtls", "the TLS identity that is shown to a webhook_url", mtls_main},
     {"postman", "a Postman collection of them, and of the API", postman_main},
 };

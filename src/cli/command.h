@@ -29,4 +29,5 @@ int doctor_main(int argc, char **argv);
 int catalog_main(int argc, char **argv);
 int ips_main(int argc, char **argv);
 int postman_main(int argc, char **argv);
+int secrets_main(int argc, char **argv);
 int mtls_main(int argc, char **argv);

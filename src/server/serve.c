@@ -49,7 +49,7 @@ static void print_init_help(void)
          "Makes the folder, the first Master user (id 5) and its API key, which is shown once.\n\n"
          "  --data DIR      the folder; made if it is not there (or POSTHORN_DATA)\n"
          "  --config FILE   settings, as for `posthorn serve` (or POSTHORN_CONFIG)\n"
-         "  --json          {\"user_id\":\"5\",\"api_key\":\"...\"}\n"
+         "  --json          {\"user_id\":\"5\",\"api_key\":\"...\",\"signing_secret\":\"whsec_...\"}\n"
          "  --help          this text\n\n"
          "exit status: 0 done, 1 failed, 2 wrong usage, 3 a server is running on DIR");
 }
@@ -130,22 +130,26 @@ static struct log *open_log(const struct invocation *invocation, struct clock cl
 /* The guide's own call ("Configuring your web-callbacks handler"), ready to paste. */
 static void print_first(const struct server_first *first, const char *address)
 {
-    printf("user:    %lld (Master)\n"
-           "api key: %s\n\n"
-           "The key is shown this once; only its SHA-256 is kept. Set the webhook URL with it:\n\n"
-           "curl --location --request PATCH '%s/api/users/me' \\\n"
-           "--header 'Content-Type: application/json' \\\n"
-           "--header 'Authorization: %s' \\\n"
-           "--data-raw '{\n"
-           "    \"data\": {\n"
-           "        \"id\": \"%lld\",\n"
-           "        \"type\": \"users\",\n"
-           "        \"attributes\": {\n"
-           "            \"webhook_url\": \"https://example.com\",\n"
-           "        }\n"
-           "    }\n"
-           "}'\n\n",
-           (long long)first->user_id, first->api_key, address, first->api_key, (long long)first->user_id);
+    printf(
+        "user:    %lld (Master)\n"
+        "api key: %s\n"
+        "signing secret: %s\n\n"
+        "The key is shown this once; only its SHA-256 is kept. (`posthorn secrets reveal` shows the secret\n"
+        "again: receivers check webhook-signature with it.) Set the webhook URL with the key:\n\n"
+        "curl --location --request PATCH '%s/api/users/me' \\\n"
+        "--header 'Content-Type: application/json' \\\n"
+        "--header 'Authorization: %s' \\\n"
+        "--data-raw '{\n"
+        "    \"data\": {\n"
+        "        \"id\": \"%lld\",\n"
+        "        \"type\": \"users\",\n"
+        "        \"attributes\": {\n"
+        "            \"webhook_url\": \"https://example.com\",\n"
+        "        }\n"
+        "    }\n"
+        "}'\n\n",
+        (long long)first->user_id, first->api_key, first->signing_secret, address, first->api_key,
+        (long long)first->user_id);
 }
 
 static int flush_stdout(const char *command)
@@ -176,7 +180,8 @@ static int init_in(struct invocation *invocation)
         return EXIT_FAILED;
     }
     if (invocation->json) {
-        printf("{\"user_id\":\"%lld\",\"api_key\":\"%s\"}\n", (long long)first.user_id, first.api_key);
+        printf("{\"user_id\":\"%lld\",\"api_key\":\"%s\",\"signing_secret\":\"%s\"}\n",
+               (long long)first.user_id, first.api_key, first.signing_secret);
     } else {
         char address[128];
         snprintf(address, sizeof address, "http%s://%s%.80s", config->tls_cert ? "s" : "",
@@ -371,7 +376,8 @@ static void print_ready(const struct invocation *invocation, const struct server
     printf("{\"ready\":\"%s\",\"version\":\"%s\",\"mode\":\"%s\",\"dev\":%s", server_address(server),
            POSTHORN_VERSION, config->mode, config->dev ? "true" : "false");
     if (first->created)
-        printf(",\"user_id\":\"%lld\",\"api_key\":\"%s\"", (long long)first->user_id, first->api_key);
+        printf(",\"user_id\":\"%lld\",\"api_key\":\"%s\",\"signing_secret\":\"%s\"",
+               (long long)first->user_id, first->api_key, first->signing_secret);
     puts("}");
 }
 

@@ -5,6 +5,7 @@
  */
 #pragma once
 #include "config.h"
+#include "posthorn.h"
 
 struct server;
 
@@ -33,6 +34,7 @@ struct server_first {
     bool created;
     int64_t user_id;
     char api_key[65]; /* shown once */
+    char signing_secret[POSTHORN_SECRET_LEN_MAX];
 };
 
 /* Creates the folder and the first Master (id 5) with a key when there is none. `error_text` says what to do.

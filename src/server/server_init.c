@@ -1,6 +1,7 @@
 #include "catalogue.h"
 #include "digest.h"
 #include "server_parts.h"
+#include "signing.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -158,9 +159,11 @@ enum server_error server_init_data(const struct server_options *options, struct 
     error = has_users(store, &any, error_text);
     if (error == SERVER_OK)
         error = server_vault_open(options, any, &vault, error_text);
-    vault_close(vault);
     if (error == SERVER_OK && !any)
         error = make_first(options, store, first, error_text);
+    if (first->created)
+        signing_default(vault, first->user_id, first->signing_secret);
+    vault_close(vault);
     store_sqlite.close(store);
     return error;
 }

@@ -25,7 +25,7 @@ void signing_default(const struct vault *vault, int64_t user_id, char secret[POS
 static void add_default(const struct vault *vault, int64_t user_id, struct signing *signing)
 {
     struct signing_secret *secret = &signing->secrets[signing->count++];
-    *secret = (struct signing_secret){.id = "default"};
+    *secret = (struct signing_secret){.id = SIGNING_DEFAULT_ID};
     signing_default(vault, user_id, secret->secret);
 }
 
@@ -38,7 +38,7 @@ static bool read_line(const struct vault *vault, int64_t user_id, const char *li
         sscanf(line, "%16s %lld %lld %127s %127s", id, &created, &expires, public_key, secret) != 5)
         return false;
     struct signing_secret *to = &signing->secrets[signing->count];
-    if (strcmp(id, "default") == 0) {
+    if (strcmp(id, SIGNING_DEFAULT_ID) == 0) {
         add_default(vault, user_id, signing);
     } else {
         *to = (struct signing_secret){.ed25519 = strcmp(public_key, "-") != 0};
@@ -90,7 +90,7 @@ struct bytes signing_seal(const struct vault *vault, int64_t user_id, const stru
         len += snprintf(lines + len, sizeof lines - (size_t)len, "%s %lld %lld %s %s\n", secret->id,
                         (long long)secret->created_at_ms, (long long)secret->expires_at_ms,
                         secret->ed25519 ? secret->public_key : "-",
-                        strcmp(secret->id, "default") == 0 ? "-" : secret->secret);
+                        strcmp(secret->id, SIGNING_DEFAULT_ID) == 0 ? "-" : secret->secret);
         assert(len < LINES_LEN_MAX);
     }
     struct bytes sealed = vault_seal(vault, context(user_id, of), bytes_make(lines, (size_t)len), arena);

@@ -14,6 +14,8 @@
 
 enum { SIGNING_SECRETS_MAX = 8, SIGNING_ID_LEN = 16, SIGNING_SEALED_LEN_MAX = 4096 };
 
+#define SIGNING_DEFAULT_ID "default"
+
 struct signing_secret {
     char id[SIGNING_ID_LEN + 1]; /* "default", or 16 hex digits */
     bool ed25519;

@@ -201,6 +201,7 @@ static void test_init_prints_the_call(void **state)
              "}'\n",
              key);
     assert_non_null(strstr(run.out_text, call));
+    assert_non_null(strstr(run.out_text, "\nsigning secret: whsec_"));
 }
 
 static void end(struct run *ended, int expected)

@@ -36,6 +36,7 @@
     X(LAST_KEY, 409, "last_key", "A user's last API key cannot be deleted")                                  \
     X(LAST_SECRET, 409, "last_secret", "A user's last signing secret cannot be deleted")                     \
     X(TOO_MANY_SECRETS, 409, "too_many_secrets", "There are too many signing secrets")                       \
+    X(SECRET_SHOWN_ONCE, 403, "secret_shown_once", "This secret was shown once and cannot be revealed")      \
     X(SECRETS_SEALED, 500, "secrets_sealed", "The stored secrets cannot be opened")                          \
     X(DELIVERY_STATE, 409, "delivery_state", "The delivery's state does not allow this")                     \
     X(EDIT_CONFLICT, 409, "edit_conflict", "The resource is being changed by others")                        \

@@ -35,6 +35,7 @@ const char *api_key_prepare(struct call *call, int64_t user_id, struct bytes lab
 bool signing_secrets_list(struct call *call);
 bool signing_secrets_create(struct call *call);
 bool signing_secrets_show(struct call *call);
+bool signing_secrets_reveal(struct call *call);
 bool signing_secrets_delete(struct call *call);
 
 /* events.c, event_create.c, event_batch.c */

@@ -51,6 +51,7 @@ static const struct route routes[] = {
       {"POST", signing_secrets_create, ROUTE_USER, 0}}},
     {"/api/signing_secrets/:id",
      {{"GET", signing_secrets_show, ROUTE_USER, 0}, {"DELETE", signing_secrets_delete, ROUTE_USER, 0}}},
+    {"/api/signing_secrets/:id/reveal", {{"POST", signing_secrets_reveal, ROUTE_USER, 0}}},
     {"/api/event_types", {{"GET", event_types_list, ROUTE_PUBLIC, QUERY_TYPES}}},
     {"/api/event_types/:id", {{"GET", event_types_show, ROUTE_PUBLIC, QUERY_ONE}}},
     {"/api/meta", {{"GET", meta_show, ROUTE_PUBLIC, 0}}},

@@ -1,6 +1,7 @@
 /*
  * /api/signing_secrets: the secrets of the second signature. A secret's text is in its 201 and nowhere else;
- * of an Ed25519 one the public half is shown always.
+ * of an Ed25519 one the public half is shown always. The first one, `default`, is in no 201 of its owner's:
+ * it is derived, so it can be revealed, to a key of the user that it belongs to and to nobody else.
  */
 #include "jsonapi.h"
 #include "resources.h"
@@ -132,6 +133,41 @@ bool signing_secrets_show(struct call *call)
         return false;
     edit->id = call->id_text;
     return read_user(call, show_one);
+}
+
+static bool reveal_one(struct call *call)
+{
+    struct secret_edit *edit = call->state;
+    if (!open_list(call))
+        return false;
+    int index = signing_find(&edit->signing, edit->id);
+    if (index < 0)
+        return call_not_found(call, "signing secret");
+    if (!bytes_equal_text(edit->id, SIGNING_DEFAULT_ID)) {
+        signing_wipe(&edit->signing);
+        return call_fail(call, API_SECRET_SHOWN_ONCE, SOURCE_NONE, NULL,
+                         "Only a user's first secret, `default`, can be revealed. Make another one with POST "
+                         "/api/signing_secrets; it is shown in the answer.");
+    }
+    log_write(call->api->config.log, LOG_LEVEL_INFO, "api",
+              "user %lld: API key %lld was shown the first "
+              "signing secret",
+              (long long)edit->user_id, (long long)call->caller.key_id);
+    call_header(call, "Cache-Control", bytes_of("no-store"));
+    return answer_one(call, 200, &edit->signing.secrets[index], true);
+}
+
+/* A Master is told a user's first secret when it makes the user, and not again. */
+bool signing_secrets_reveal(struct call *call)
+{
+    struct secret_edit *edit = new_edit(call);
+    if (!edit)
+        return false;
+    edit->id = call->id_text;
+    if (call->caller.key_user_id != call->caller.user_id)
+        return call_fail(call, API_FORBIDDEN, SOURCE_NONE, NULL,
+                         "A signing secret is revealed to a key of the user that it belongs to.");
+    return read_user(call, reveal_one);
 }
 
 /* ---- changing: read, change, write if nobody else did ---- */
