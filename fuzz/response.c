@@ -54,7 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(response_status(cut) == response_status(whole));
         assert(response_keep_alive(cut) == response_keep_alive(whole));
         assert(response_retry_after_ms(cut, WALL_MS) == response_retry_after_ms(whole, WALL_MS));
-        assert(bytes_equal(response_body(cut), response_body(whole)));
+        if (response_status(whole)) /* of what is no answer, as much is kept as came at once */
+            assert(bytes_equal(response_body(cut), response_body(whole)));
     }
     free(memory);
     free(memory_cut);

@@ -6,7 +6,7 @@
 
 /* Where in the grammar the next byte belongs. Head states come first, in the order of the wire. */
 enum state {
-    STATE_STATUS_LINE, /* the 13 fixed places: `HTTP/1.1 200 ` */
+    STATE_STATUS_LINE, /* the 13 fixed places: `HTTP/1.1 200 `, the last of which may be missing */
     STATE_REASON,
     STATE_LINE_FEED, /* after the CR of a status line or a field */
     STATE_FIELD_START,
@@ -38,6 +38,7 @@ struct response {
     enum response_stage stage;
     enum state state;
     enum failure failure;
+    const char *flaw;
     int status;
     int interim_count, field_count;
     size_t head_used, line_start; /* bytes of the head so far, and where in it this line began */
@@ -48,7 +49,7 @@ struct response {
     size_t name_len, value_len;
     char name[NAME_KEPT_MAX]; /* lower case */
     char value[VALUE_KEPT_MAX];
-    bool value_cut;
+    bool value_cut, field_open; /* the next line may go on with the value */
 
     bool close, length_given, coding_given, framing_void;
     int64_t length;
@@ -60,7 +61,8 @@ struct response {
     struct chunked chunked;
     bool body_incomplete;
     size_t read_left, body_len;
-    char body[RESPONSE_BODY_KEPT_MAX]; /* last, and never cleared: untouched pages cost nothing */
+    /* First what came of the head. Last, and never cleared: untouched pages cost nothing. */
+    char body[RESPONSE_BODY_KEPT_MAX];
 };
 
 size_t response_size(void)
@@ -77,6 +79,7 @@ static void head_begin(struct response *r)
     r->length = 0;
     r->retry_after_count = 0;
     r->retry_after_len = 0;
+    r->field_open = false;
 }
 
 struct response *response_init(void *memory)
@@ -89,11 +92,32 @@ struct response *response_init(void *memory)
     return r;
 }
 
-static void fail(struct response *r, enum failure failure)
+static void fail(struct response *r, enum failure failure, const char *flaw)
 {
     assert(r->stage == RESPONSE_HEAD);
     r->stage = RESPONSE_FAILED;
     r->failure = failure;
+    r->flaw = flaw;
+}
+
+static void fail_grammar(struct response *r, const char *flaw)
+{
+    fail(r, FAILURE_BAD_RESPONSE, flaw);
+}
+
+/* A byte that may stand in no line. */
+static const char *flaw_of(char c)
+{
+    switch (c) {
+    case '\n':
+        return "a line of its head ends with a bare LF instead of CR LF";
+    case '\r':
+        return "a bare CR stands in its head";
+    case '\0':
+        return "a NUL byte stands in its head";
+    default:
+        return "a control byte stands in its head";
+    }
 }
 
 /* The body cannot be followed further; the complete header block stands. */
@@ -129,16 +153,20 @@ static void status_line_byte(struct response *r, char c)
     } else if (place == 7) {
         good = c == '0' || c == '1';
         r->http10 = c == '0';
-    } else if (place == 8 || place == 12) {
+    } else if (place == 8) {
         good = c == ' ';
+    } else if (place == 12) { /* without a reason, many leave out the space too */
+        good = c == ' ' || c == '\r';
     } else {
         good = is_digit(c) && (place != 9 || c != '0');
         r->status = r->status * 10 + (c - '0');
     }
     if (!good)
-        fail(r, FAILURE_BAD_RESPONSE);
+        fail_grammar(r, c == '\n' && place == 12
+                            ? flaw_of(c)
+                            : "it does not begin with HTTP/1.1, a space and three digits");
     else if (r->place == STATUS_LINE_PLACES)
-        r->state = STATE_REASON;
+        r->state = c == '\r' ? STATE_LINE_FEED : STATE_REASON;
 }
 
 static size_t status_line_run(struct response *r, struct bytes piece)
@@ -181,6 +209,9 @@ static bool digits_parse(struct bytes text, int64_t *value)
 
 static void field_end(struct response *r)
 {
+    if (!r->field_open)
+        return;
+    r->field_open = false;
     struct bytes value = bytes_trim(bytes_make(r->value, r->value_len));
     int64_t length;
 
@@ -214,14 +245,37 @@ static void field_end(struct response *r)
     }
 }
 
+static void body_keep(struct response *r, struct bytes piece, size_t len_max)
+{
+    size_t room = len_max - r->body_len, kept = piece.len < room ? piece.len : room;
+    memcpy(r->body + r->body_len, piece.data, kept);
+    r->body_len += kept;
+}
+
+static void value_keep(struct response *r, struct bytes piece)
+{
+    size_t room = VALUE_KEPT_MAX - r->value_len, kept = piece.len < room ? piece.len : room;
+    memcpy(r->value + r->value_len, piece.data, kept);
+    r->value_len += kept;
+    r->value_cut = r->value_cut || kept < piece.len;
+}
+
 static void field_start_byte(struct response *r, char c)
 {
+    if ((c == ' ' || c == '\t') && r->field_open) {
+        value_keep(r, bytes_make(" ", 1));
+        r->state = STATE_VALUE_START;
+        return;
+    }
+    field_end(r);
     if (c == '\r') {
         r->state = STATE_HEAD_LINE_FEED;
+    } else if (c == ' ' || c == '\t') {
+        fail_grammar(r, "its first header line begins with a space");
     } else if (!grammar_is_token(c)) {
-        fail(r, FAILURE_BAD_RESPONSE); /* a folded line, an empty name, a bare LF */
+        fail_grammar(r, c == '\n' ? flaw_of(c) : "a header line does not begin with a name");
     } else if (r->field_count == RESPONSE_FIELDS_MAX) {
-        fail(r, FAILURE_HEADERS_TOO_LARGE);
+        fail(r, FAILURE_HEADERS_TOO_LARGE, "it has more than 128 header lines");
     } else {
         r->field_count++;
         r->name[0] = lower(c);
@@ -241,12 +295,15 @@ static size_t field_name_run(struct response *r, struct bytes piece)
     if (n == piece.len)
         return n;
     if (piece.data[n] != ':') {
-        fail(r, FAILURE_BAD_RESPONSE);
+        char c = piece.data[n];
+        fail_grammar(r, c == ' ' || c == '\t' ? "a space stands before the colon of a header line"
+                                              : "a header line has no name followed by a colon");
         return n;
     }
     r->field = field_of(bytes_make(r->name, r->name_len));
     r->value_len = 0;
     r->value_cut = false;
+    r->field_open = true;
     r->state = STATE_VALUE_START;
     return n + 1;
 }
@@ -254,19 +311,14 @@ static size_t field_name_run(struct response *r, struct bytes piece)
 static size_t value_run(struct response *r, struct bytes piece)
 {
     size_t n = grammar_line_run(piece);
-    if (r->field != FIELD_OTHER) {
-        size_t room = VALUE_KEPT_MAX - r->value_len, kept = n < room ? n : room;
-        memcpy(r->value + r->value_len, piece.data, kept);
-        r->value_len += kept;
-        r->value_cut = r->value_cut || kept < n;
-    }
+    if (r->field != FIELD_OTHER)
+        value_keep(r, bytes_make(piece.data, n));
     if (n == piece.len)
         return n;
     if (piece.data[n] != '\r') {
-        fail(r, FAILURE_BAD_RESPONSE);
+        fail_grammar(r, flaw_of(piece.data[n]));
         return n;
     }
-    field_end(r);
     r->state = STATE_LINE_FEED;
     return n + 1;
 }
@@ -277,7 +329,7 @@ static size_t reason_run(struct response *r, struct bytes piece)
     if (n == piece.len)
         return n;
     if (piece.data[n] != '\r')
-        fail(r, FAILURE_BAD_RESPONSE);
+        fail_grammar(r, flaw_of(piece.data[n]));
     else
         r->state = STATE_LINE_FEED;
     return n + 1;
@@ -297,6 +349,7 @@ static size_t value_start_run(struct response *r, struct bytes piece)
 static void body_begin(struct response *r)
 {
     r->stage = RESPONSE_BODY;
+    r->body_len = 0; /* the head's bytes have told all they had to */
     if (r->coding_given && (r->length_given || r->http10))
         r->framing_void = true;
     if (r->status == 204 || r->status == 304) {
@@ -322,8 +375,10 @@ static void head_end(struct response *r)
 {
     if (r->status >= 200) {
         body_begin(r);
-    } else if (r->status == 101 || r->interim_count == RESPONSE_INTERIM_MAX) {
-        fail(r, FAILURE_BAD_RESPONSE); /* nobody asked for another protocol */
+    } else if (r->status == 101) {
+        fail_grammar(r, "it switches to another protocol (101), which nobody asked for");
+    } else if (r->interim_count == RESPONSE_INTERIM_MAX) {
+        fail_grammar(r, "it has more than eight interim answers (1xx) before a final one");
     } else {
         r->interim_count++;
         head_begin(r);
@@ -334,7 +389,7 @@ static void line_feed_byte(struct response *r, char c)
 {
     r->line_start = r->head_used + 1;
     if (c != '\n')
-        fail(r, FAILURE_BAD_RESPONSE);
+        fail_grammar(r, flaw_of('\r'));
     else if (r->state == STATE_HEAD_LINE_FEED)
         head_end(r);
     else
@@ -371,32 +426,31 @@ static size_t head_step(struct response *r, struct bytes piece)
     size_t head_left = RESPONSE_HEAD_LEN_MAX - r->head_used;
     size_t line_left = RESPONSE_LINE_LEN_MAX - (r->head_used - r->line_start);
     size_t left = head_left < line_left ? head_left : line_left;
+    struct bytes seen = piece; /* what a person should see if the answer is not HTTP */
 
     if (left == 0) {
-        fail(r, FAILURE_HEADERS_TOO_LARGE);
+        fail(r, FAILURE_HEADERS_TOO_LARGE,
+             head_left == 0 ? "its head is longer than 32 KiB" : "a line of its head is longer than 8 KiB");
         return 0;
     }
     if (piece.len > left)
         piece.len = left;
     size_t used = head_run(r, piece);
     r->head_used += used;
+    if (r->stage == RESPONSE_HEAD)
+        body_keep(r, bytes_make(piece.data, used), RESPONSE_HEAD_KEPT_MAX);
+    else if (r->stage == RESPONSE_FAILED)
+        body_keep(r, seen, RESPONSE_HEAD_KEPT_MAX);
     return used;
 }
 
 /* ---- the body ---- */
 
-static void body_keep(struct response *r, struct bytes piece)
-{
-    size_t room = sizeof r->body - r->body_len, kept = piece.len < room ? piece.len : room;
-    memcpy(r->body + r->body_len, piece.data, kept);
-    r->body_len += kept;
-}
-
 static size_t data_run(struct response *r, struct bytes piece)
 {
     if ((int64_t)piece.len > r->left)
         piece.len = (size_t)r->left;
-    body_keep(r, piece);
+    body_keep(r, piece, sizeof r->body);
     r->left -= (int64_t)piece.len;
     if (r->left == 0)
         r->stage = RESPONSE_DONE;
@@ -408,7 +462,7 @@ static size_t chunk_run(struct response *r, struct bytes piece)
     struct bytes content;
     size_t used = chunked_step(&r->chunked, piece, &content);
     if (content.len > 0)
-        body_keep(r, content);
+        body_keep(r, content, sizeof r->body);
     if (r->chunked.state == CHUNKED_DONE)
         r->stage = RESPONSE_DONE;
     else if (r->chunked.state == CHUNKED_BROKEN)
@@ -420,7 +474,7 @@ static size_t body_run(struct response *r, struct bytes piece)
 {
     switch (r->state) {
     case STATE_BODY_UNTIL_CLOSE:
-        body_keep(r, piece);
+        body_keep(r, piece, sizeof r->body);
         return piece.len;
     case STATE_BODY_SIZED:
         return data_run(r, piece);
@@ -462,7 +516,7 @@ size_t response_feed(struct response *r, struct bytes piece)
 void response_end(struct response *r)
 {
     if (r->stage == RESPONSE_HEAD)
-        fail(r, r->started ? FAILURE_TRUNCATED_HEADERS : FAILURE_CLOSED_EARLY);
+        fail(r, r->started ? FAILURE_TRUNCATED_HEADERS : FAILURE_CLOSED_EARLY, NULL);
     else if (r->stage == RESPONSE_BODY && r->state == STATE_BODY_UNTIL_CLOSE)
         r->stage = RESPONSE_DONE;
     else if (r->stage == RESPONSE_BODY)
@@ -477,6 +531,11 @@ enum response_stage response_stage(const struct response *r)
 enum failure response_failure(const struct response *r)
 {
     return r->failure;
+}
+
+const char *response_flaw(const struct response *r)
+{
+    return r->flaw;
 }
 
 static bool has_status(const struct response *r)

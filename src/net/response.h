@@ -3,9 +3,10 @@
  * verdict out, however they are cut into pieces.
  *
  * What makes a response valid here (promises.md, the acknowledgement rule and the table of receivers):
- * status line `HTTP/1.0|1.1 SP 3DIGIT SP reason CRLF`, 100 to 999; header lines `token ":" value CRLF`,
- * without NUL, bare CR or LF, folding, or space before the colon; at most 32 KiB and 128 fields, 8 KiB a
- * line; at most 8 interim (1xx) responses, 101 is a failure. Trouble in the body's framing never undoes a
+ * status line `HTTP/1.0|1.1 SP 3DIGIT [SP reason] CRLF`, 100 to 999; header lines `token ":" value CRLF`,
+ * without NUL, bare CR or LF, or space before the colon; a folded line goes on with the value before it (RFC
+ * 9112 section 5.2); at most 32 KiB and 128 fields, 8 KiB a line; at most 8 interim (1xx) responses, 101 is a
+ * failure. Trouble in the body's framing never undoes a
  * complete header block: it only means that the connection is not used again.
  */
 #pragma once
@@ -17,6 +18,7 @@ enum {
     RESPONSE_LINE_LEN_MAX = 8 * 1024,
     RESPONSE_FIELDS_MAX = 128,
     RESPONSE_INTERIM_MAX = 8,
+    RESPONSE_HEAD_KEPT_MAX = 1024,
     RESPONSE_BODY_KEPT_MAX = 16 * 1024,
     RESPONSE_BODY_READ_MAX = 64 * 1024
 };
@@ -42,12 +44,14 @@ void response_end(struct response *response);
 
 enum response_stage response_stage(const struct response *response);
 enum failure response_failure(const struct response *response);
+/* FAILED: which part of the answer is wrong, and how; NULL when the failure says it all. */
+const char *response_flaw(const struct response *response);
 int response_status(const struct response *response); /* of the final response, 0 before BODY */
 int64_t
 response_retry_after_ms(const struct response *response,
                         int64_t wall_ms); /* -1: none, several, or not understood; seconds or HTTP-date */
 bool response_keep_alive(const struct response *response); /* the connection may be used again after DONE */
 bool response_body_incomplete(const struct response *response);
-struct bytes
-response_body(const struct response *response);         /* the first 16 KiB, raw; chunk framing removed */
+/* The first 16 KiB, raw; chunk framing removed. While there is no status: what came, the first 1 KiB. */
+struct bytes response_body(const struct response *response);
 bool response_started(const struct response *response); /* a byte has been fed */

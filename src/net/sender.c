@@ -1,4 +1,5 @@
 #include "sender.h"
+#include "detail.h"
 #include "dialer.h"
 #include "memory.h"
 #include "owner.h"
@@ -74,6 +75,7 @@ struct sender {
     struct attempt under_way; /* ring */
     struct attempt *free;
     struct sender_stats stats;
+    char detail[DETAIL_LEN_MAX]; /* of the attempt that is ending */
 };
 
 struct sender_limits sender_limits_default(void)
@@ -106,12 +108,16 @@ static void attempt_enter(struct attempt *a, enum stage stage)
 /* The acknowledgement rule. `cause` is why the attempt ends, NONE when the response ended by itself. */
 static void judge(const struct attempt *a, enum failure cause, struct sender_result *result)
 {
+    char *detail = a->sender->detail;
     int status = response_status(a->response);
 
     if (status == 0) {
         result->failure =
             response_stage(a->response) == RESPONSE_FAILED ? response_failure(a->response) : cause;
         assert(result->failure != FAILURE_NONE);
+        result->response = response_body(a->response);
+        if (!detail[0])
+            detail_of_answer(detail, result->failure, response_flaw(a->response), result->response);
         return;
     }
     if (a->written) {
@@ -126,6 +132,8 @@ static void judge(const struct attempt *a, enum failure cause, struct sender_res
     result->retry_after_ms = response_retry_after_ms(a->response, clock_wall_ms(&a->sender->config.clock));
     result->body_incomplete = response_stage(a->response) != RESPONSE_DONE;
     result->response = response_body(a->response);
+    if (!a->peer.https)
+        detail_of_status(detail, status, result->response);
 }
 
 /* Everything the attempt holds in the world is let go of; its connection waits for another if it may. */
@@ -155,6 +163,7 @@ static void attempt_finish(struct attempt *a, enum failure cause)
     attempt_release(a, cause == FAILURE_NONE);
     identity_close(a->identity);
     judge(a, cause, &result);
+    result.detail = bytes_of(sender->detail);
     result.reused_connection = a->reused;
     result.duration_ms = clock_mono_ms(&sender->config.clock) - a->started_ms;
     memcpy(result.address, a->address, sizeof result.address);
@@ -164,6 +173,7 @@ static void attempt_finish(struct attempt *a, enum failure cause)
     a->next->prev = a->prev;
     sender->stats.under_way--;
     a->done(a->ctx, a->tag, &result); /* may start the next one */
+    sender->detail[0] = '\0';
     a->next = sender->free;
     sender->free = a;
 }

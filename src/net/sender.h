@@ -71,8 +71,11 @@ struct sender_result {
     int64_t retry_after_ms; /* -1 */
     int64_t duration_ms;
     bool body_incomplete, reused_connection, mixed_answer;
-    char address[64];      /* "192.0.2.1:443", "[2001:db8::1]:443", or empty */
-    struct bytes response; /* valid during the call only */
+    bool request_unread; /* answered while the receiver had not taken most of the request */
+    char address[64];    /* "192.0.2.1:443", "[2001:db8::1]:443", or empty */
+    /* Valid during the call only. */
+    struct bytes detail;   /* a sentence that says more than the failure's; empty: there is none */
+    struct bytes response; /* the body's first 16 KiB; of an answer that is not HTTP its first 1 KiB */
 };
 
 typedef void sender_done(void *ctx, uint32_t tag, const struct sender_result *result);

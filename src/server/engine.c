@@ -14,7 +14,7 @@
 enum {
     BOX_LEN_MAX = MODEL_SIGNING_LEN_MAX + MODEL_IDENTITY_LEN_MAX +
                   64 * 1024, /* url, what is sealed, and the answer kept for the record */
-    ANSWER_KEPT_MAX = 256,   /* of an acknowledgement; a failure keeps all that was read */
+    ANSWER_KEPT_MAX = 1024,  /* of an acknowledgement; a failure keeps all that was read */
     LOCALS_REFRESH_MS = 60 * 1000
 };
 
@@ -201,14 +201,21 @@ static void engine_take_inbox(struct engine *engine, int64_t now_ms)
     }
 }
 
+/* The box may be full: the receiver's own words are a comfort, not a promise. */
+static struct bytes engine_keep(struct engine_slot *slot, struct bytes text, size_t len_max)
+{
+    struct bytes kept = {NULL, 0};
+    if (text.len > 0)
+        kept = arena_copy(&slot->box.memory, bytes_make(text.data, text.len < len_max ? text.len : len_max));
+    return kept.data ? kept : (struct bytes){NULL, 0};
+}
+
 /* An attempt has ended: the history line is kept with the slot, the outcome goes to the core. */
 static void engine_on_sent(void *ctx, uint32_t tag, const struct sender_result *result)
 {
     struct engine *engine = ctx;
     struct engine_slot *slot = &engine->slots[tag];
     bool answered_200 = result->failure == FAILURE_NONE && result->status == 200;
-    size_t kept_max = answered_200 ? ANSWER_KEPT_MAX : result->response.len;
-    size_t kept = result->response.len < kept_max ? result->response.len : kept_max;
 
     memcpy(slot->address, result->address, sizeof slot->address);
     slot->attempt.duration_ms = (int32_t)result->duration_ms;
@@ -216,11 +223,11 @@ static void engine_on_sent(void *ctx, uint32_t tag, const struct sender_result *
     slot->attempt.body_incomplete = result->body_incomplete;
     slot->attempt.reused_connection = result->reused_connection;
     slot->attempt.mixed_answer = result->mixed_answer;
+    slot->attempt.request_unread = result->request_unread;
     slot->attempt.address = bytes_of(slot->address);
-    slot->attempt.response = arena_copy(&slot->box.memory, bytes_make(result->response.data, kept));
-    if (!slot->attempt.response.data) {
-        slot->attempt.response.len = 0; /* the box is full: the answer's text is a comfort, not a promise */
-    }
+    slot->attempt.detail = engine_keep(slot, result->detail, MODEL_DETAIL_LEN_MAX);
+    slot->attempt.response =
+        engine_keep(slot, result->response, answered_200 ? ANSWER_KEPT_MAX : result->response.len);
     payload_drop(slot->box.payload); /* the record needs the answer, but not what was asked */
     slot->box.payload = NULL;
     dispatch_feed(engine->dispatch, clock_mono_ms(&engine->config.clock),

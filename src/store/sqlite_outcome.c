@@ -77,7 +77,8 @@ static enum store_status attempt_insert(struct store *store, const struct store_
         sqlite3_bind_text(insert, 7, failure_name(attempt->failure), -1, SQLITE_STATIC);
     sqlite3_bind_int(insert, 8, sqlite_attempt_flags(attempt));
     sqlite_bind_text(insert, 9, attempt->address);
-    sqlite3_bind_blob(insert, 10, attempt->response.len ? attempt->response.data : "",
+    sqlite_bind_text(insert, 10, attempt->detail);
+    sqlite3_bind_blob(insert, 11, attempt->response.len ? attempt->response.data : "",
                       (int)attempt->response.len, SQLITE_STATIC);
     return sqlite_run(store, SQL_ATTEMPT_INSERT);
 }

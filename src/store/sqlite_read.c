@@ -10,7 +10,13 @@
 #include <stdlib.h>
 
 enum { QUERY_COUNT = STORE_GET_STATS + 1, DESCENDING = 1, SCOPED = 2 };
-enum { ATTEMPT_COUNTED = 1, ATTEMPT_INCOMPLETE = 2, ATTEMPT_REUSED = 4, ATTEMPT_MIXED = 8 };
+enum {
+    ATTEMPT_COUNTED = 1,
+    ATTEMPT_INCOMPLETE = 2,
+    ATTEMPT_REUSED = 4,
+    ATTEMPT_MIXED = 8,
+    ATTEMPT_UNREAD = 16
+};
 enum { SCAN_ROWS_MAX = 4096 /* of LIST_EVENTS: what a page looks at, about 10 ms */ };
 
 struct sqlite_reader {
@@ -59,7 +65,7 @@ struct sqlite_reader {
 #define DELIVERIES_END "e.delivery_first + e.delivery_count"
 #define ATTEMPTS_OF(low, high)                                                                               \
     "SELECT id >> 24, id & 0xffffff, attempt, started_at, duration_ms, status, failure, flags, address,"     \
-    " response FROM attempts WHERE id > " low " AND id < " high                                              \
+    " detail, response FROM attempts WHERE id > " low " AND id < " high                                      \
     " AND (?2 = 0 OR ?2 = (SELECT endpoint_id FROM deliveries WHERE id = ?1)) ORDER BY id @ LIMIT ?4"
 
 /* By variant; NULL: made of another (query_text). */
@@ -195,7 +201,8 @@ static bool take_delivery(sqlite3_stmt *row, struct arena *arena, struct deliver
 int sqlite_attempt_flags(const struct attempt *attempt)
 {
     return (attempt->counted ? ATTEMPT_COUNTED : 0) | (attempt->body_incomplete ? ATTEMPT_INCOMPLETE : 0) |
-           (attempt->reused_connection ? ATTEMPT_REUSED : 0) | (attempt->mixed_answer ? ATTEMPT_MIXED : 0);
+           (attempt->reused_connection ? ATTEMPT_REUSED : 0) | (attempt->mixed_answer ? ATTEMPT_MIXED : 0) |
+           (attempt->request_unread ? ATTEMPT_UNREAD : 0);
 }
 
 static bool take_attempt(sqlite3_stmt *row, struct arena *arena, struct attempt *attempt)
@@ -212,8 +219,10 @@ static bool take_attempt(sqlite3_stmt *row, struct arena *arena, struct attempt 
                                 .counted = flags & ATTEMPT_COUNTED,
                                 .body_incomplete = flags & ATTEMPT_INCOMPLETE,
                                 .reused_connection = flags & ATTEMPT_REUSED,
-                                .mixed_answer = flags & ATTEMPT_MIXED};
-    return copy_text(arena, row, 8, &attempt->address) && copy_text(arena, row, 9, &attempt->response);
+                                .mixed_answer = flags & ATTEMPT_MIXED,
+                                .request_unread = flags & ATTEMPT_UNREAD};
+    return copy_text(arena, row, 8, &attempt->address) && copy_text(arena, row, 9, &attempt->detail) &&
+           copy_text(arena, row, 10, &attempt->response);
 }
 
 static bool take_resource(sqlite3_stmt *row, struct arena *arena, struct resource *resource)

@@ -88,7 +88,7 @@ static const char *const migrations[] = {
     "  started_at INTEGER, duration_ms INTEGER NOT NULL,"
     "  status INTEGER NOT NULL, failure TEXT," /* NULL: none */
     "  flags INTEGER NOT NULL,"
-    "  address TEXT, response BLOB);"
+    "  address TEXT, detail TEXT, response BLOB);"
 
     /* The latest snapshots. json NULL: it stands in the document of event `version` (events.snapshot_at), so
      * that it is written once; the purge of that event copies it here. These rows follow like those of

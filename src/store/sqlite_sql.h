@@ -58,8 +58,8 @@ enum { SQL_MANY = 16 };
     X(DELIVERY_CANCEL, "UPDATE deliveries SET queue = NULL, due_at = NULL, state = 3, finished_at = ?2"      \
                        " WHERE id = ?1")                                                                     \
     X(ATTEMPT_INSERT, "INSERT INTO attempts (id, attempt, started_at, duration_ms, status,"                  \
-                      " failure, flags, address, response)"                                                  \
-                      " VALUES (?1 << 24 | ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")                            \
+                      " failure, flags, address, detail, response)"                                          \
+                      " VALUES (?1 << 24 | ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")                       \
                                                                                                              \
     X(USER_INSERT,                                                                                           \
       "INSERT INTO users (id, role, master_id, name, email, webhook_url, receives_users_events,"             \

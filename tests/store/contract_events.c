@@ -265,7 +265,8 @@ static void history(struct fixture *f)
     struct attempt *attempt = &outcome.outcome.attempt;
     attempt->failure = FAILURE_TLS_NAME;
     attempt->status = 503;
-    attempt->body_incomplete = attempt->mixed_answer = true;
+    attempt->body_incomplete = attempt->mixed_answer = attempt->request_unread = true;
+    attempt->detail = bytes_of("the certificate is for b.example");
     attempt->response = bytes_make("a\0b\xff", 4);
     fixture_do(f, outcome, STORE_DONE);
     fixture_claim(f, 1, 1);
@@ -287,11 +288,13 @@ static void history(struct fixture *f)
     assert_int_equal(line->failure, FAILURE_TLS_NAME);
     assert_true(line->counted && line->body_incomplete && line->mixed_answer && !line->reused_connection);
     assert_true(bytes_equal_text(line->address, "192.0.2.1:443"));
+    assert_true(line->request_unread && bytes_equal_text(line->detail, "the certificate is for b.example"));
     assert_int_equal(line->response.len, 4);
     assert_memory_equal(line->response.data, "a\0b\xff", 4);
     assert_int_equal(answer.attempts[1].lease, 3);
     assert_int_equal(answer.attempts[1].attempt, 2);
     assert_int_equal(answer.attempts[1].failure, FAILURE_NONE);
+    assert_int_equal(answer.attempts[1].detail.len, 0);
     list.limit = 1;
     assert_true(fixture_read(f, list).more);
 }

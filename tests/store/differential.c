@@ -295,6 +295,8 @@ static void same_attempts(const struct attempt *a, const struct attempt *b)
     assert_int_equal(a->failure, b->failure);
     assert_int_equal(a->counted, b->counted);
     same_bytes(a->address, b->address);
+    assert_int_equal(a->request_unread, b->request_unread);
+    same_bytes(a->detail, b->detail);
     same_bytes(a->response, b->response);
 }
 

@@ -203,6 +203,7 @@ static void model_read_attempts(const struct store *store, const struct model_pa
         struct attempt *attempt = &answer->attempts[i];
         *attempt = store->disk->attempts[page->rows[i]];
         attempt->address = model_out(arena, attempt->address);
+        attempt->detail = model_out(arena, attempt->detail);
         attempt->response = model_out(arena, attempt->response);
     }
 }

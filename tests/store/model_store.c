@@ -191,6 +191,7 @@ static void model_history(struct model_disk *disk, const struct attempt *attempt
     struct attempt *line = &disk->attempts[disk->attempt_count++];
     *line = *attempt;
     line->address = model_copy(line->address);
+    line->detail = model_copy(line->detail);
     line->response = model_copy(line->response);
 }
 
@@ -442,6 +443,7 @@ static void model_event_drop(struct model_disk *disk, int at)
             continue;
         }
         model_drop(line.address);
+        model_drop(line.detail);
         model_drop(line.response);
     }
     for (int i = 0; i < disk->delivery_count; i++)

@@ -35,10 +35,11 @@ static void put_attempt(struct text *out, const struct attempt *attempt)
     else
         text_puts(out, "null");
     text_printf(out, ",\"reason\":\"%s\",\"detail\":", failure_name(attempt->failure));
-    text_put_json(out, bytes_of(failure_sentence(attempt->failure)));
+    text_put_json(out, attempt->detail.len ? attempt->detail : bytes_of(failure_sentence(attempt->failure)));
     text_printf(out, ",\"counted\":%s,\"body_incomplete\":%s,\"reused_connection\":%s,\"mixed_answer\":%s,",
                 jsonapi_flag(attempt->counted), jsonapi_flag(attempt->body_incomplete),
                 jsonapi_flag(attempt->reused_connection), jsonapi_flag(attempt->mixed_answer));
+    text_printf(out, "\"request_unread\":%s,", jsonapi_flag(attempt->request_unread));
     jsonapi_put_text(out, "address", attempt->address);
     put_response(out, attempt->response);
     text_putc(out, '}');

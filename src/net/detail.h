@@ -1,0 +1,18 @@
+/*
+ * detail: what exactly was wrong with an answer, in one sentence for people. Where the list of failures says
+ * "the answer is not valid HTTP/1.x", this says which part of it is not, and shows its first bytes.
+ *
+ * The sentences are ASCII: what a stranger sent stands in them escaped, as "\r" or "\x15".
+ */
+#pragma once
+#include "bytes.h"
+#include "failure.h"
+
+enum { DETAIL_LEN_MAX = 240 };
+
+/* `seen` is how the answer began. Empty: the failure says it all. */
+void detail_of_answer(char out[DETAIL_LEN_MAX], enum failure failure, const char *flaw /* or NULL */,
+                      struct bytes seen);
+/* A complete answer to a request without TLS, for which some servers have words when their port wants TLS.
+ * Empty: it says nothing of the kind. */
+void detail_of_status(char out[DETAIL_LEN_MAX], int status, struct bytes body);
