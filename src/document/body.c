@@ -15,16 +15,24 @@ static void put_instant(struct text *out, int64_t wall_ms)
 
 static void put_relationships(struct text *out, const struct body_parts *parts)
 {
-    bool has_resource = parts->resource_type.len > 0;
-    if (has_resource) {
+    const char *comma = "";
+    if (parts->resource_type.len) {
         text_puts(out, "\"resource\":{\"data\":{\"type\":");
         text_put_json(out, parts->resource_type);
         text_puts(out, ",\"id\":");
         text_put_json(out, parts->resource_id);
         text_puts(out, "}}");
+        comma = ",";
     }
-    if (has_resource && parts->relationships.len)
-        text_putc(out, ',');
+    if (parts->user_id) {
+        text_puts(out, comma);
+        text_puts(out, "\"user\":{\"data\":{\"type\":\"users\",\"id\":\"");
+        text_put_int64(out, parts->user_id);
+        text_puts(out, "\"}}");
+        comma = ",";
+    }
+    if (parts->relationships.len)
+        text_puts(out, comma);
     text_put(out, parts->relationships);
 }
 

@@ -5,7 +5,7 @@
  * the bytes are then frozen, and stamping them is the only change ever made (promise P5).
  *
  *   {"data":{"type":"events","id":"8","attributes":{"event_type":..,"created_at":..,"sent_at":".."},
- *    "relationships":{"resource":{"data":{"type":..,"id":..}},...}},"included":[..]}
+ *    "relationships":{"resource":{"data":{"type":..,"id":..}},"user":..,...}},"included":[..]}
  */
 #pragma once
 #include "bytes.h"
@@ -16,6 +16,7 @@ struct body_parts {
     struct bytes event_type;
     int64_t created_at_ms;
     struct bytes resource_type, resource_id; /* both empty: no resource relationship */
+    int64_t user_id;                         /* whose event it is; 0: not said */
     struct bytes relationships; /* further members, already JSON: `"failures":{"data":[]}`; may be empty */
     struct bytes included;      /* already JSON, the elements without brackets; may be empty */
 };

@@ -41,6 +41,9 @@ const struct config_setting config_settings[] = {
      "Published at /api/meta and by `posthorn ips`", 0, 0},
     {"time-scale", CONFIG_INT, AT(time_scale), "1", "N",
      "with --dev: retries run N times as fast, to watch 72 hours in minutes", 1, 1000000},
+    {"regular-events", CONFIG_BOOL, AT(regular_events), "false", NULL,
+     "for tests: any user may post events with its own key. They go to its own webhook URL only, and change no resource. Without it only "
+     "a Master's key posts events", 0, 0},
     {"strict-json", CONFIG_BOOL, AT(strict_json), "false", NULL,
      "refuse comments and trailing commas in request bodies instead of warning", 0, 0},
     {"http-threads", CONFIG_INT, AT(http_threads), "2", "N",

@@ -31,6 +31,7 @@ struct config {
     struct config_list allow_port;     /* --allow-port PORT */
     struct config_list source_address; /* --source-address ADDRESS */
     int64_t time_scale;                /* dev only */
+    bool regular_events;               /* any key posts events, to its own user */
     bool strict_json;                  /* no comments, no trailing commas */
     int64_t http_threads, reader_threads;
     int64_t memory_max; /* bytes of bodies in flight, in and out: budget.h */

@@ -69,12 +69,13 @@ static bool recipients_payload(struct store *store, const struct event *event, s
     return recipients->payload != NULL;
 }
 
-static void recipients_choose(struct store *store, const struct event *event, const struct endpoint *owner,
+static void recipients_choose(struct store *store, const struct store_op *op, const struct endpoint *owner,
                               int boxes, struct recipients *recipients)
 {
+    const struct event *event = &op->event.event;
     struct endpoint *candidates[RECIPIENTS_MAX] = {roster_get(&store->roster, owner->id), NULL};
     struct endpoint *master = owner->master_id ? roster_get(&store->roster, owner->master_id) : NULL;
-    if (master && master != owner && master->receives_users_events)
+    if (master && master != owner && !op->event.owner_only && master->receives_users_events)
         candidates[1] = master;
     *recipients = (struct recipients){0};
     for (int i = 0; i < RECIPIENTS_MAX; i++) {
@@ -205,7 +206,7 @@ enum store_status sqlite_event(struct store *store, struct store_batch *batch, s
         return STORE_OK;
     }
     struct recipients recipients;
-    recipients_choose(store, event, owner, batch->box_count - batch->filled_count - store->boxes_kept,
+    recipients_choose(store, op, owner, batch->box_count - batch->filled_count - store->boxes_kept,
                       &recipients);
     op->id = event->id;
     enum store_status status = event_insert(store, op, &recipients, &known);

@@ -15,7 +15,7 @@ test('row 5: two users, two receivers, no crossing', async (t) => {
     }));
     for (let i = 0; i < 10; i++)
         for (const user of users)
-            user.events.push(await post(server, i % 2 ? { key: user.api_key } : { user: user.user_id }));
+            user.events.push(await post(server, i % 2 ? { key: `${server.api_key}; user=${user.user_id}` } : { user: user.user_id }));
     for (const { there, events, api_key } of users) {
         const ids = (await there.arrived(10)).map(({ id }) => id);
         assert.deepEqual(ids.sort(), [...events].sort());
@@ -39,12 +39,13 @@ test("row 5: a Master's URL gets its users' events, too, if it says so", async (
     const first = await post(server, { user: user.user_id });
     await users.arrived(1);
     assert.equal((await receives(true)).json.data.attributes.receives_users_events, true);
-    const second = await post(server, { key: user.api_key });
+    const second = await post(server, { key: `${server.api_key}; user=${user.user_id}` });
     const own = await post(server);
     await masters.arrived(2);
     assert.deepEqual(masters.requests.map(({ id }) => id).sort(), [second, own].sort());
     assert.deepEqual((await users.arrived(2)).map(({ id }) => id), [first, second]);
     assert.deepEqual(masters.of(second)[0].json.included, users.of(second)[0].json.included);
+    assert.deepEqual(masters.of(second)[0].json.data.relationships.user.data, { type: 'users', id: user.user_id });
     // Each is told with the digest of its own key.
     assert.notEqual(masters.of(second)[0].header('WEBHOOK-AUTH'), users.of(second)[0].header('WEBHOOK-AUTH'));
     const { json } = await api(server, 'GET', `/api/events/${second}/deliveries`);

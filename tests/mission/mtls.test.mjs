@@ -214,7 +214,7 @@ test('row 49: connections are never shared between identities, nor between users
     await setUrl(server, there.url, { id: user.user_id, key: user.api_key });
     await use(server, identity(files, 'right'));
     await use(server, identity(files, 'another'), { id: user.user_id }); // its Master may
-    const theirs = { ...server, ...user };
+    const theirs = { ...server, ...user, api_key: `${server.api_key}; user=${user.user_id}` };
     for (let i = 0; i < 2; i++) {
         assert.equal(await outcome(server), 'delivered');
         assert.equal(await outcome(theirs), 'delivered');

@@ -115,6 +115,11 @@ static void master_gets_a_copy(struct fixture *f)
     assert_int_equal(f->boxes[0].user_id, user);
     assert_int_equal(f->boxes[1].user_id, master);
     assert_memory_equal(f->boxes[0].document, f->boxes[1].document, f->boxes[0].document_len);
+    event = fixture_event_op(f, user);
+    event.event.owner_only = true;
+    fixture_write(f, &event, 1, 4);
+    assert_int_equal(event.count, 1);
+    assert_int_equal(f->boxes[0].user_id, user);
     event = fixture_event_op(f, master); /* his own: once */
     fixture_write(f, &event, 1, 4);
     assert_int_equal(event.count, 1);

@@ -93,6 +93,7 @@ static struct store_op some_event(struct twin *t)
     op.event.idempotency_key = bytes_of(keys[draw(t, 6)]);
     op.event.request_digest[0] = (unsigned char)draw(t, 2);
     some_snapshots(t, &op);
+    op.event.owner_only = draw(t, 8) == 0;
     if (draw(t, 10) == 0)
         come_late(t, &op);
     if (t->event_count < EVENTS_MAX)

@@ -173,7 +173,7 @@ static void model_event(struct store *store, struct store_batch *batch, struct s
     model_resources_take(disk, op);
     struct model_user *master = model_find_user(disk, owner->user.master_id);
     int count = model_deliver_to(store, batch, &op->event.event, owner);
-    if (master && master->user.receives_users_events)
+    if (master && master->user.receives_users_events && !op->event.owner_only)
         count += model_deliver_to(store, batch, &op->event.event, master);
     disk->events[disk->event_count - 1].delivery_count = count;
     op->id = op->event.event.id;

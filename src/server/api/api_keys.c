@@ -211,17 +211,11 @@ static bool read_allow_from(struct call *call, void *target, struct json_value *
     return !edit->allow_from.overflow || call_too_large(call);
 }
 
-/* A Master acting as one of its users is a Master still. */
-static bool is_master(const struct call *call)
-{
-    return call->caller.role == USER_MASTER || call->caller.key_user_id != call->caller.user_id;
-}
-
 static bool read_rate(struct call *call, void *target, struct json_value *value, const char *pointer)
 {
     struct key_edit *edit = target;
     edit->changes |= STORE_KEY_RATE;
-    if (!is_master(call))
+    if (!call_is_masters(call))
         return call_fail(call, API_FORBIDDEN, SOURCE_POINTER, pointer,
                          "Only a Master sets how many requests a second a key may make.");
     if (json_is(value, JSON_NULL))

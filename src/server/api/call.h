@@ -107,6 +107,12 @@ bool call_too_large(struct call *call);
 void call_warn(struct call *call, const char *code, int line, int column, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
+/* Is it a Master's request? A Master that acts as one of its users is a Master still. */
+static inline bool call_is_masters(const struct call *call)
+{
+    return call->caller.role == USER_MASTER || call->caller.key_user_id != call->caller.user_id;
+}
+
 /* ---- memory ---- */
 
 /* NUL-terminated, on the request's arena; "" when that is used up. */

@@ -111,8 +111,19 @@ static bool submit(struct call *call, struct new_event *new)
     return submitted;
 }
 
+/* An event is pushed with genuine signatures: whoever could post one could forge what the platform says. */
+static bool check_producer(struct call *call)
+{
+    return call_is_masters(call) || call->api->config.config->regular_events ||
+           call_fail(call, API_FORBIDDEN, SOURCE_HEADER, "Authorization",
+                     "Only a Master's key posts events. On an installation for tests the setting "
+                     "regular-events lets each user post events to itself.");
+}
+
 bool events_create(struct call *call)
 {
+    if (!check_producer(call))
+        return false;
     if (negotiation_reads_lines(listener_header(call->request, "Content-Type", NULL)))
         return events_create_batch(call);
     struct request_document document;

@@ -79,11 +79,12 @@ static bool read_relationships(struct call *call, const struct request_document 
 {
     if (!jsonapi_read_user(call, document, &draft->owner_id))
         return false;
+    draft->name_owner = call->caller.master_id || draft->owner_id != call->caller.user_id;
     if (!document->relationships)
         return true;
     for (struct json_value *one = document->relationships->first; one; one = one->next) {
         if (bytes_equal_text(one->name, "user"))
-            continue; /* says whose event it is; no part of what is pushed */
+            continue; /* rendered from the owner's id */
         if (bytes_equal_text(one->name, "resource")) {
             if (!read_resource(call, one, draft))
                 return false;
@@ -206,6 +207,15 @@ static void place_snapshots(const struct event_draft *draft, struct store_op *op
     op->event.destroyed = draft->resource_type.len && is_destroyed(draft->event_type);
 }
 
+/* Of a Regular who may post at all: it says nothing to the Master, and nothing about resources. */
+static void keep_to_owner(struct store_op *op)
+{
+    op->event.owner_only = true;
+    op->event.included = NULL;
+    op->event.included_count = 0;
+    op->event.destroyed = false;
+}
+
 bool event_draft_render(struct call *call, struct arena *arena, const struct event_draft *draft, int64_t id,
                         int64_t now_ms, struct store_op *op)
 {
@@ -216,6 +226,7 @@ bool event_draft_render(struct call *call, struct arena *arena, const struct eve
                                .created_at_ms = draft->created_at_given ? draft->created_at_ms : now_ms,
                                .resource_type = draft->resource_type,
                                .resource_id = draft->resource_id,
+                               .user_id = draft->name_owner ? draft->owner_id : 0,
                                .relationships = text_bytes(&draft->relationships),
                                .included = text_bytes(&draft->included)};
     *event = (struct event){.id = id,
@@ -231,5 +242,7 @@ bool event_draft_render(struct call *call, struct arena *arena, const struct eve
     if (document.overflow)
         return call_too_large(call);
     place_snapshots(draft, op);
+    if (!call_is_masters(call))
+        keep_to_owner(op);
     return true;
 }

@@ -10,6 +10,7 @@ struct event_draft {
     int64_t created_at_ms;
     bool created_at_given;
     int64_t owner_id;                    /* set it first: to the caller */
+    bool name_owner;                     /* the owner has a Master, who may get a copy */
     struct text relationships, included; /* init them first; JSON, as body_render takes them */
     struct resource *snapshots;          /* of `included`, in its order */
     int snapshot_count;

@@ -308,6 +308,7 @@ static enum keyring_verdict find_caller(struct keyring *keyring, const unsigned 
         return KEYRING_UNKNOWN;
     *caller = (struct caller){.user_id = owner->user_id,
                               .role = owner->role,
+                              .master_id = owner->master_id,
                               .key_user_id = owner->user_id,
                               .key_id = key->key_id,
                               .rate_per_s = key->rate_per_s,
@@ -322,6 +323,7 @@ static enum keyring_verdict find_caller(struct keyring *keyring, const unsigned 
         return KEYRING_NO_USER;
     caller->user_id = user->user_id;
     caller->role = user->role;
+    caller->master_id = user->master_id;
     return KEYRING_OK;
 }
 

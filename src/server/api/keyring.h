@@ -18,6 +18,7 @@ struct keyring;
 struct caller {
     int64_t user_id; /* as whom it acts */
     enum user_role role;
+    int64_t master_id;   /* that user's; 0: none */
     int64_t key_user_id; /* whose key it is: differs when a Master acts as one of its users */
     int64_t key_id;
     int64_t rate_per_s; /* the key's own: as in struct api_key */

@@ -182,9 +182,8 @@ bool snapshots_list(struct call *call)
 
 static bool check_master(struct call *call)
 {
-    bool is_master = call->caller.role == USER_MASTER || call->caller.user_id != call->caller.key_user_id;
-    return is_master || call_fail(call, API_FORBIDDEN, SOURCE_HEADER, "Authorization",
-                                  "Resources are a Master's to change; events change them, too.");
+    return call_is_masters(call) || call_fail(call, API_FORBIDDEN, SOURCE_HEADER, "Authorization",
+                                              "Resources are a Master's to change; events change them, too.");
 }
 
 /* The body is about the path's resource; its `user` relationship, if it has one, says whose that is. */

@@ -138,7 +138,7 @@ static void test_further_relationships_pass(void **state)
             "\"user\":{\"data\":{\"type\":\"users\",\"id\":\"6\"}}}},\"included\":[]}");
     assert_int_equal(reply.status, 201);
     assert_string_equal(reply_text(&reply, "/data/relationships/failures/data/0/id"), "3");
-    assert_null(reply_get(&reply, "/data/relationships/user")); /* says whose it is, and is not pushed */
+    assert_string_equal(reply_text(&reply, "/data/relationships/user/data/id"), "6");
     snprintf(target, sizeof target, "%s?include=resource", reply_text(&reply, "/data/links/self"));
     reply_free(&reply);
     reply = ask("GET", target, RIG_REGULAR, NULL);

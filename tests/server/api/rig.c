@@ -234,7 +234,7 @@ static void make_user(struct rig *rig, enum rig_user user, enum rig_user master,
 
 void rig_open(struct rig *rig)
 {
-    *rig = (struct rig){.settings = {.mode = "sandbox"}};
+    *rig = (struct rig){.settings = {.mode = "sandbox", .regular_events = true}};
     snprintf(rig->folder, sizeof rig->folder, "/tmp/posthorn-api-XXXXXX");
     assert_non_null(mkdtemp(rig->folder));
     snprintf(rig->path, sizeof rig->path, "%s/posthorn.db", rig->folder);

@@ -46,9 +46,10 @@ static void post(const char *event_type, const char *type, const char *id, const
     char body[8192];
     snprintf(body, sizeof body,
              "{\"data\":{\"type\":\"events\",\"attributes\":{\"event_type\":\"%s\"},\"relationships\":"
-             "{\"resource\":{\"data\":{\"type\":\"%s\",\"id\":\"%s\"}}}},\"included\":[%s]}",
-             event_type, type, id, included);
-    assert_int_equal(status_of("POST", "/api/events", RIG_REGULAR, body), 201);
+             "{\"user\":{\"data\":{\"type\":\"users\",\"id\":%lld}},"
+             "\"resource\":{\"data\":{\"type\":\"%s\",\"id\":\"%s\"}}}},\"included\":[%s]}",
+             event_type, (long long)rig_id(RIG_REGULAR), type, id, included);
+    assert_int_equal(status_of("POST", "/api/events", RIG_MASTER, body), 201);
 }
 
 static void state_is(const char *target, const char *state)
