@@ -1,8 +1,11 @@
+#include "client.h"
 #include "clock.h"
 #include "command.h"
 #include "failure.h"
 #include "guard.h"
+#include "json.h"
 #include "options.h"
+#include "posthorn.h"
 #include "probe.h"
 #include "push.h"
 #include "remedy.h"
@@ -26,7 +29,8 @@ static const char details[] =
     "Looks at a receiver step by step, as the server would: is the URL allowed, what does its name resolve\n"
     "to, does it take the connection, is its certificate good. Each step is a line, with what to do when\n"
     "it fails. Nothing is sent, unless --ping: then one whole event of type ping, as a push, because\n"
-    "handlers may not survive anything less. The server need not run; give the options that it has.";
+    "handlers may not survive anything less. The server need not run; give the options that it has. If it\n"
+    "does, --server and --key take from it what the ping is signed with.";
 
 /* A whole event: there are handlers that end on a request they cannot parse (mission row 34). */
 static const char ping_document[] =
@@ -42,6 +46,8 @@ struct doctor {
     bool json, ping;
     const char *address, *api_key, *ca_file, *dns_servers;
     struct option_list secrets;
+    struct client_options server;
+    char own_secret[POSTHORN_SECRET_LEN_MAX]; /* as the server has it */
     struct guard guard;
     struct url url;
     struct addresses addresses;
@@ -271,8 +277,59 @@ static void say_ping(struct doctor *doctor, const struct push_event *event,
     arena_fini(&arena);
 }
 
+/* The secret that the server signs with, from the server itself. False: it could not be had, and a line says
+ * so. */
+static bool fetch_secret(struct doctor *doctor)
+{
+    struct client_answer answer = {0};
+    struct bytes secret = {"", 0};
+    struct client *client;
+    char detail[LINE_LEN_MAX / 2];
+
+    if (client_open(doctor->usage, &doctor->server, &client) != EXIT_DONE)
+        return false;
+    bool answered = client_call(client, "POST", "/api/signing_secrets/default/reveal", NULL, &answer) &&
+                    answer.status == 200;
+    json_get_text(json_get_object(json_get_object(answer.json, "data"), "attributes"), "secret", &secret);
+    if (answered && secret.len > 0) {
+        snprintf(doctor->own_secret, sizeof doctor->own_secret, "%.*s", BYTES_ARG(secret));
+        doctor->secrets.items[doctor->secrets.count++] = doctor->own_secret;
+    } else {
+        snprintf(detail, sizeof detail, "%s did not say the signing secret of this key (%s%d)",
+                 doctor->server.server, answer.status ? "it answered " : "no answer, ", answer.status);
+        say(doctor, RESULT_NOTE, "ping", detail,
+            answer.status == 404 ? "It has been replaced: give the new one as --secret."
+                                 : "Give it as --secret, or look at --server and --key.");
+    }
+    client_close(client);
+    return true;
+}
+
+/* What a push of the server has and this one has not: a handler that checks it refuses the ping for that
+ * alone. */
+static void say_what_is_missing(struct doctor *doctor)
+{
+    if (!doctor->api_key)
+        say(doctor, RESULT_NOTE, "ping", "sent without WEBHOOK-AUTH, because no API key is given",
+            "If your handler checks it: give --api-key, or --server and --key.");
+    if (doctor->secrets.count == 0)
+        say(doctor, RESULT_NOTE, "ping",
+            "sent without webhook-id, webhook-timestamp and webhook-signature (Standard Webhooks), because "
+            "no signing "
+            "secret is given",
+            "If your handler checks them: give --secret, or --server and --key to take your own from the "
+            "server.");
+}
+
 static int ping(struct doctor *doctor)
 {
+    if (doctor->server.server && doctor->server.key) {
+        if (!doctor->api_key)
+            doctor->api_key = doctor->server.key;
+        if (doctor->secrets.count == 0 && !fetch_secret(doctor))
+            return EXIT_USAGE;
+    }
+    say_what_is_missing(doctor);
     struct json_object *document = json_tokener_parse(ping_document);
     struct push_event event;
     struct push_outcome outcome;
@@ -299,6 +356,7 @@ static int examine(struct doctor *doctor)
 {
     if (!check_url(doctor) || !resolve(doctor) || !connect_each(doctor) || !secure(doctor))
         return EXIT_FAILED;
+    probe_release(doctor->probe); /* there are servers that serve one connection at a time */
     if (doctor->ping)
         return ping(doctor);
     if (!doctor->json)
@@ -358,11 +416,13 @@ int doctor_main(int argc, char **argv)
         {"allow-port", OPTION_LIST, &allowed.ports, "PORT", "as the server's; may be repeated"},
         {"ca-file", OPTION_TEXT, &doctor.ca_file, "FILE", "as the server's"},
         {"dns-servers", OPTION_TEXT, &doctor.dns_servers, "ADDRESS[:PORT],...", "as the server's"},
+        CLIENT_OPTION_ROWS(doctor.server),
         {"json", OPTION_FLAG, &doctor.json, NULL, "a JSON object a step"},
     };
     const struct usage usage = {"doctor",
                                 "doctor URL [--dev] [--allow-http] [--allow-target CIDR]\n"
-                                "doctor URL --ping [--api-key KEY] [--secret SECRET]",
+                                "doctor URL --ping [--api-key KEY] [--secret SECRET]\n"
+                                "doctor URL --ping --server URL --key KEY",
                                 details,
                                 rows,
                                 sizeof rows / sizeof *rows,

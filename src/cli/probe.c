@@ -80,7 +80,7 @@ struct probe *probe_open(const char *ca_file, const char *dns_servers)
     return NULL;
 }
 
-static void drop(struct probe *probe)
+void probe_release(struct probe *probe)
 {
     deadline_lift(&probe->tls_deadline);
     if (probe->connection)
@@ -90,7 +90,7 @@ static void drop(struct probe *probe)
 
 void probe_close(struct probe *probe)
 {
-    drop(probe);
+    probe_release(probe);
     if (probe->resolver)
         resolver_close(probe->resolver);
     deadlines_close(&probe->deadlines);
@@ -178,7 +178,7 @@ enum failure probe_connect(struct probe *probe, const struct url *url, union add
     int64_t begun_ms = clock_mono_ms(&probe->clock);
     enum failure failure = FAILURE_NONE;
 
-    drop(probe);
+    probe_release(probe);
     if (address->any.sa_family == AF_INET)
         address->v4.sin_port = htons(url->port);
     else
@@ -192,7 +192,7 @@ enum failure probe_connect(struct probe *probe, const struct url *url, union add
         failure = wait_for(probe);
     *duration_ms = clock_mono_ms(&probe->clock) - begun_ms;
     if (failure != FAILURE_NONE)
-        drop(probe);
+        probe_release(probe);
     return failure;
 }
 
@@ -265,6 +265,6 @@ enum failure probe_secure(struct probe *probe, struct probe_certificate *certifi
         snprintf(certificate->version, sizeof certificate->version, "%s",
                  SSL_get_version(probe->connection->tls.ssl));
     certificate->client_asked = probe->connection->tls.certificate_asked;
-    drop(probe);
+    probe_release(probe);
     return failure;
 }

@@ -15,6 +15,8 @@ struct probe;
 /* NULL: stderr says why. `ca_file` and `dns_servers` as sender_config has them. */
 struct probe *probe_open(const char *ca_file, const char *dns_servers);
 void probe_close(struct probe *probe);
+/* Closes the connection that stands, if there is one. */
+void probe_release(struct probe *probe);
 
 enum failure probe_resolve(struct probe *probe, const struct url *url, struct addresses *addresses);
 /* The address gets the URL's port. A connection that stands is kept for probe_secure; another call, or

@@ -1,0 +1,81 @@
+// `posthorn doctor` against receivers as they are found: one connection at a time, signatures, certificates, other protocols.
+import assert from 'node:assert/strict';
+import net from 'node:net';
+import test from 'node:test';
+import { Webhook } from 'standardwebhooks';
+import { answer, api, posthorn, receiver, serve } from './harness.mjs';
+
+const doctor = async (...args) => {
+    const { code, stdout, stderr } = await posthorn('doctor', '--dev', '--json', ...args);
+    return { code, stderr, steps: stdout.trim().split('\n').filter(Boolean).map((line) => JSON.parse(line)) };
+};
+const of = (found, step, result) => found.steps.filter((one) => one.step === step && one.result === result);
+
+/** As gunicorn with its one sync worker: it reads from the next connection when the last one is closed, and closes after each answer. */
+async function oneAtATime(t) {
+    const waiting = [], state = { connections: 0, requests: 0 };
+    let busy = false;
+    const next = () => {
+        const socket = waiting.shift();
+        busy = Boolean(socket);
+        if (!socket) return;
+        socket.on('close', next);
+        socket.on('end', () => socket.end()); /* nothing was sent: the worker goes on */
+        let text = '';
+        socket.on('data', (data) => {
+            text += data.toString('latin1');
+            const head = text.indexOf('\r\n\r\n');
+            const length = Number(/content-length: (\d+)/i.exec(text)?.[1]);
+            if (head < 0 || text.length < head + 4 + length) return;
+            state.requests++;
+            socket.end(answer(200, '{}', 'Connection: close\r\n'));
+        });
+        socket.resume();
+    };
+    const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
+        state.connections++;
+        socket.on('error', () => {});
+        waiting.push(socket);
+        if (!busy) next();
+    });
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.after(() => server.close());
+    return Object.assign(state, { url: `http://127.0.0.1:${server.address().port}/` });
+}
+
+test('8.30: doctor --ping has one connection at a time, for a server that serves one', async (t) => {
+    const there = await oneAtATime(t);
+    const found = await doctor('--ping', there.url);
+    assert.equal(found.code, 0, JSON.stringify(found));
+    assert.deepEqual([there.connections, there.requests], [2, 1]);
+});
+
+test('8.30: doctor --ping says which headers of a push are missing', async (t) => {
+    const { url, requests } = await receiver(t);
+    const bare = await doctor('--ping', url);
+    assert.equal(bare.code, 0);
+    const notes = of(bare, 'ping', 'note');
+    assert.match(notes[0].detail, /without WEBHOOK-AUTH/);
+    assert.match(notes[1].detail, /without webhook-id, webhook-timestamp and webhook-signature \(Standard Webhooks\)/);
+    assert.match(notes[1].remedy, /--secret, or --server and --key/);
+    const whole = await doctor('--ping', '--api-key', 'k', '--secret', 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', url);
+    assert.equal(of(whole, 'ping', 'note').length, 0);
+    assert.ok(requests[1].header('webhook-signature'));
+});
+
+test("8.30: doctor --ping takes the key's own secret from the server", async (t) => {
+    const server = await serve(t);
+    const { url, requests } = await receiver(t);
+    const asks = ['--ping', '--server', server.url, '--key', server.api_key, url];
+    const found = await doctor(...asks);
+    assert.equal(found.code, 0, JSON.stringify(found));
+    assert.equal(of(found, 'ping', 'note').length, 0);
+    const { json } = await api(server, 'POST', '/api/signing_secrets/default/reveal');
+    const headers = Object.fromEntries(['webhook-id', 'webhook-timestamp', 'webhook-signature'].map((name) => [name, requests[0].header(name)]));
+    new Webhook(json.data.attributes.secret).verify(requests[0].body.toString(), headers);
+    assert.ok(requests[0].header('WEBHOOK-AUTH'));
+
+    await api(server, 'POST', '/api/signing_secrets', { data: { type: 'signing_secrets' } });
+    await api(server, 'DELETE', '/api/signing_secrets/default');
+    assert.match(of(await doctor(...asks), 'ping', 'note')[0].remedy, /has been replaced: give the new one as --secret/);
+});
