@@ -3,12 +3,16 @@
  */
 #include "command.h"
 #include "completions.h"
+#include "manage.h"
 #include "options.h"
 #include "serve.h"
 #include "suggest.h"
 #include <assert.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { COMMANDS_MAX = 32 };
 
@@ -24,6 +28,7 @@ static int version_main(int argc, char **argv)
 static const struct command own_commands[] = {
     {"serve", "accept events and deliver them", serve_main},
     {"init", "set up a data folder: the first user and its key", init_main},
+    {"keys", "a new API key, made on the machine itself", keys_main},
 };
 static int completions_main(int argc, char **argv);
 static const struct command last_commands[] = {
@@ -98,8 +103,18 @@ static int unknown_command(const char *name)
     return EXIT_USAGE;
 }
 
+/* A standard stream that is closed would be the number of the next file that is opened: a database, say. So
+ * it is opened, in a way in which what it is for still fails. */
+static void keep_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            abort();
+}
+
 int main(int argc, char **argv)
 {
+    keep_standard_streams();
     if (argc < 2) {
         print_usage(stderr);
         return EXIT_USAGE;
@@ -116,6 +131,8 @@ int main(int argc, char **argv)
         print_usage(stdout);
         return EXIT_DONE;
     }
+    if (strcmp(name, "secrets") == 0 && argc > 2 && strcmp(argv[2], "reset") == 0)
+        return secrets_reset_main(argc - 2, argv + 2); /* all others of `secrets` ask a server */
     const struct command *command = find_command(name);
     return command ? command->run(argc - 1, argv + 1) : unknown_command(name);
 }

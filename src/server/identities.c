@@ -10,7 +10,7 @@ enum { PLACES = 512, PARTS = 4, LENGTH_LEN = 4, VERSION = 1, UNSEALED_LEN_MAX = 
 
 static struct bytes context_of(int64_t user_id, char out[40])
 {
-    int len = snprintf(out, 40, "identity/%lld", (long long)user_id);
+    int len = snprintf(out, 40, IDENTITY_CONTEXT "/%lld", (long long)user_id);
     return bytes_make(out, (size_t)len);
 }
 

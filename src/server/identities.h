@@ -10,6 +10,8 @@
 #include "store.h"
 #include "vault.h"
 
+#define IDENTITY_CONTEXT "identity" /* of what is sealed, before "/ID" */
+
 /* ---- at rest; any thread ---- */
 
 /* data NULL: too large for the arena. */

@@ -15,7 +15,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_WRONG_USAGE = 2, EXIT_LOCKED = 3, EXIT_BROKEN = 5 };
+enum {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1,
+    EXIT_WRONG_USAGE = 2,
+    EXIT_LOCKED = 3,
+    EXIT_BROKEN = 5,
+    EXIT_MISMATCH = 6
+};
 enum { SETTINGS_ARENA_MAX = 2 << 20, SIGNAL_POLL_MS = 100 };
 enum { MMAP_THRESHOLD = 4 << 20, TRIM_THRESHOLD = 64 << 20 };
 
@@ -40,7 +47,8 @@ static void print_serve_help(void)
          "Each setting is also NAME = VALUE in the file and POSTHORN_NAME in the environment; see\n"
          "posthorn.conf(5).\n\n"
          "SIGTERM lets attempts under way end, a second one ends them at once.\n"
-         "exit status: 0 done, 1 failed, 2 wrong usage, 3 another server has DIR, 5 the store is broken");
+         "exit status: 0 done, 1 failed, 2 wrong usage, 3 another server has DIR, 5 the store is broken,\n"
+         "6 the key file and the database do not belong together");
 }
 
 static void print_init_help(void)
@@ -51,7 +59,8 @@ static void print_init_help(void)
          "  --config FILE   settings, as for `posthorn serve` (or POSTHORN_CONFIG)\n"
          "  --json          {\"user_id\":\"5\",\"api_key\":\"...\",\"signing_secret\":\"whsec_...\"}\n"
          "  --help          this text\n\n"
-         "exit status: 0 done, 1 failed, 2 wrong usage, 3 a server is running on DIR");
+         "exit status: 0 done, 1 failed, 2 wrong usage, 3 a server is running on DIR, 6 a key without its "
+         "database");
 }
 
 /* True: help was wanted and has been printed. `--help=man` and `--help=conf` are for the build. */
@@ -104,6 +113,8 @@ static int exit_code(enum server_error error)
         return EXIT_LOCKED;
     case SERVER_CONFIG:
         return EXIT_WRONG_USAGE;
+    case SERVER_MISMATCH:
+        return EXIT_MISMATCH;
     default:
         return EXIT_FAILED;
     }
@@ -128,28 +139,24 @@ static struct log *open_log(const struct invocation *invocation, struct clock cl
 /* ---- what is shown once ---- */
 
 /* The guide's own call ("Configuring your web-callbacks handler"), ready to paste. */
-static void print_first(const struct server_first *first, const char *address)
+static void print_call(const struct server_first *first, const char *address)
 {
-    printf(
-        "user:    %lld (Master)\n"
-        "api key: %s\n"
-        "signing secret: %s\n\n"
-        "The key is shown this once; only its SHA-256 is kept. (`posthorn secrets reveal` shows the secret\n"
-        "again: receivers check webhook-signature with it.) Set the webhook URL with the key:\n\n"
-        "curl --location --request PATCH '%s/api/users/me' \\\n"
-        "--header 'Content-Type: application/json' \\\n"
-        "--header 'Authorization: %s' \\\n"
-        "--data-raw '{\n"
-        "    \"data\": {\n"
-        "        \"id\": \"%lld\",\n"
-        "        \"type\": \"users\",\n"
-        "        \"attributes\": {\n"
-        "            \"webhook_url\": \"https://example.com\",\n"
-        "        }\n"
-        "    }\n"
-        "}'\n\n",
-        (long long)first->user_id, first->api_key, first->signing_secret, address, first->api_key,
-        (long long)first->user_id);
+    printf("(`posthorn secrets reveal` shows the signing secret again: receivers check webhook-signature "
+           "with it.)\n"
+           "Set the webhook URL with the key:\n\n"
+           "curl --location --request PATCH '%s/api/users/me' \\\n"
+           "--header 'Content-Type: application/json' \\\n"
+           "--header 'Authorization: %s' \\\n"
+           "--data-raw '{\n"
+           "    \"data\": {\n"
+           "        \"id\": \"%lld\",\n"
+           "        \"type\": \"users\",\n"
+           "        \"attributes\": {\n"
+           "            \"webhook_url\": \"https://example.com\",\n"
+           "        }\n"
+           "    }\n"
+           "}'\n\n",
+           address, first->api_key, (long long)first->user_id);
 }
 
 static int flush_stdout(const char *command)
@@ -160,13 +167,34 @@ static int flush_stdout(const char *command)
     return EXIT_FAILED;
 }
 
+/* Before the key is anybody's: one that could not be shown would be lost, and it is the only one. */
+static bool tell_first(void *ctx, const struct server_first *first)
+{
+    const struct invocation *invocation = ctx;
+    if (invocation->json)
+        printf("{\"user_id\":\"%lld\",\"api_key\":\"%s\",\"signing_secret\":\"%s\"}\n",
+               (long long)first->user_id, first->api_key, first->signing_secret);
+    else
+        printf("user:    %lld (Master)\n"
+               "api key: %s\n"
+               "signing secret: %s\n\n"
+               "The key is shown this once; only its SHA-256 is kept.\n",
+               (long long)first->user_id, first->api_key, first->signing_secret);
+    return flush_stdout(invocation->command) == EXIT_DONE;
+}
+
 /* ---- init ---- */
 
 static int init_in(struct invocation *invocation)
 {
     const struct config *config = &invocation->config;
     struct clock clock = clock_system();
-    struct server_options options = {.config = config, .clock = clock, .log = open_log(invocation, clock)};
+    struct server_options options = {.config = config,
+                                     .clock = clock,
+                                     .log = open_log(invocation, clock),
+                                     .ctx = invocation,
+                                     .tell_first = tell_first,
+                                     .own_key = true};
     struct server_first first;
     char error_text[256];
     enum server_error error = server_init_data(&options, &first, error_text);
@@ -179,14 +207,11 @@ static int init_in(struct invocation *invocation)
                 config->data);
         return EXIT_FAILED;
     }
-    if (invocation->json) {
-        printf("{\"user_id\":\"%lld\",\"api_key\":\"%s\",\"signing_secret\":\"%s\"}\n",
-               (long long)first.user_id, first.api_key, first.signing_secret);
-    } else {
+    if (!invocation->json) {
         char address[128];
         snprintf(address, sizeof address, "http%s://%s%.80s", config->tls_cert ? "s" : "",
                  config->listen[0] == ':' ? "127.0.0.1" : "", config->listen);
-        print_first(&first, address);
+        print_call(&first, address);
     }
     return flush_stdout("init");
 }
@@ -368,7 +393,7 @@ static void print_ready(const struct invocation *invocation, const struct server
     const struct config *config = &invocation->config;
     if (!invocation->json) {
         if (first->created)
-            print_first(first, server_address(server));
+            print_call(first, server_address(server));
         printf("posthorn %s ready: %s (%s%s, data %s)\n", POSTHORN_VERSION, server_address(server),
                config->mode, config->dev ? ", dev" : "", config->data);
         return;
@@ -389,13 +414,8 @@ static int serve_in(struct invocation *invocation, const struct server_options *
     enum server_error error = server_init_data(options, &first, error_text);
     if (error == SERVER_OK)
         error = server_open(options, &server, error_text);
-    if (error != SERVER_OK) {
-        if (first
-                .created) /* the folder is set up although the server is not: the key is shown all the same */
-            print_first(&first, "http://127.0.0.1:8080");
-        flush_stdout("serve");
+    if (error != SERVER_OK)
         return server_failed(invocation, error, error_text);
-    }
     log_write(options->log, LOG_LEVEL_INFO, "serve", "ready address=%s mode=%s version=%s",
               server_address(server), invocation->config.mode, POSTHORN_VERSION);
     print_ready(invocation, server, &first);
@@ -422,7 +442,9 @@ int serve_main(int argc, char **argv)
         struct server_options options = {.config = &invocation.config,
                                          .clock = clock,
                                          .log = open_log(&invocation, clock),
-                                         .on_broken = on_broken};
+                                         .on_broken = on_broken,
+                                         .ctx = &invocation,
+                                         .tell_first = tell_first};
         code = serve_in(&invocation, &options);
         log_close(options.log);
     }

@@ -78,6 +78,16 @@ static enum server_error failed(char error_text[256], const char *what)
     return SERVER_FAILED;
 }
 
+static enum server_error open_vault(struct server *server, char error_text[256])
+{
+    struct server_key key;
+    enum server_error error = server_key_open(&server->options, server->store, &key, error_text);
+    server->vault = key.vault;
+    if (error == SERVER_OK && key.is_new)
+        return failed(error_text, "there is no user"); /* server_init_data comes first */
+    return error;
+}
+
 static bool read_id_floor(struct server *server, int64_t *id_floor)
 {
     struct arena arena;
@@ -239,7 +249,7 @@ enum server_error server_open(const struct server_options *options, struct serve
     if (error == SERVER_OK)
         error = server_store_open(options, &server->budget, &server->store, error_text);
     if (error == SERVER_OK)
-        error = server_vault_open(options, true, &server->vault, error_text);
+        error = open_vault(server, error_text);
     int64_t id_floor = 0;
     if (error == SERVER_OK && !read_id_floor(server, &id_floor))
         error = failed(error_text, "the store cannot be read");

@@ -14,10 +14,19 @@ enum server_error {
     SERVER_DATA /* 1 */,
     SERVER_LOCKED /* exit 3 */,
     SERVER_NEWER,
+    SERVER_MISMATCH, /* the key file and the database do not belong together; exit 6 */
     SERVER_LISTEN,
     SERVER_TLS,
     SERVER_CONFIG,
     SERVER_FAILED
+};
+
+/* What init makes: filled only when the data folder was empty. */
+struct server_first {
+    bool created;
+    int64_t user_id;
+    char api_key[65]; /* shown once */
+    char signing_secret[POSTHORN_SECRET_LEN_MAX];
 };
 
 struct server_options {
@@ -27,14 +36,10 @@ struct server_options {
     /* The store is broken: called once, from any thread; `serve` exits with 5. NULL: abort. */
     void (*on_broken)(void *ctx);
     void *ctx;
-};
-
-/* What init makes: filled only when the data folder was empty. */
-struct server_first {
-    bool created;
-    int64_t user_id;
-    char api_key[65]; /* shown once */
-    char signing_secret[POSTHORN_SECRET_LEN_MAX];
+    /* The first user's key, before anything is written: false, it cannot be shown, and nothing is set up. For
+     * it is shown this once, and a key that nobody has seen would be lost. NULL: not wanted. */
+    bool (*tell_first)(void *ctx, const struct server_first *first);
+    bool own_key; /* init: a key-file that is there already may begin a new database */
 };
 
 /* Creates the folder and the first Master (id 5) with a key when there is none. `error_text` says what to do.

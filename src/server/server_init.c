@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 enum { KEY_RANDOM_LEN = 32 };
 
@@ -25,6 +24,8 @@ enum server_error server_store_open(const struct server_options *options, struct
                                         .slots_unproven_max = (int)(config->slots + 1) / 2,
                                         .budget = budget,
                                         .log = options->log};
+    char refusal[STORE_REFUSAL_LEN] = "";
+    store_config.refusal = refusal;
     enum store_status status = store_sqlite.open(&store_config, store);
     switch (status) {
     case STORE_OK:
@@ -36,33 +37,9 @@ enum server_error server_store_open(const struct server_options *options, struct
         snprintf(error_text, 256, "%.120s was written by a newer posthorn; upgrade this one", config->data);
         return SERVER_NEWER;
     default:
-        snprintf(error_text, 256, "%.120s cannot be opened: %.100s", path, store_status_sentence(status));
+        snprintf(error_text, 256, "%.90s: %.160s", path, *refusal ? refusal : store_status_sentence(status));
         return SERVER_DATA;
     }
-}
-
-enum server_error server_vault_open(const struct server_options *options, bool used, struct vault **vault,
-                                    char error_text[256])
-{
-    const struct config *config = options->config;
-    char path[4096];
-    if (config->key_file)
-        snprintf(path, sizeof path, "%s", config->key_file);
-    else
-        snprintf(path, sizeof path, "%s/posthorn.key", config->data);
-    bool missed = used && access(path, F_OK) != 0;
-    errno = 0;
-    enum vault_error error = vault_open(path, vault);
-    if (error == VAULT_OK && missed)
-        log_write(
-            options->log, LOG_LEVEL_WARN, "server",
-            "key-file %s was not there and has been made anew: what was sealed with another does not open",
-            path);
-    if (error == VAULT_OK)
-        return SERVER_OK;
-    snprintf(error_text, 256, "key-file %.120s: %s%s%s", path, vault_error_sentence(error),
-             error == VAULT_UNREADABLE ? ": " : "", error == VAULT_UNREADABLE ? strerror(errno) : "");
-    return SERVER_DATA;
 }
 
 enum server_error server_own_types(const struct config *config, struct bytes *own_types, char error_text[256])
@@ -97,9 +74,11 @@ static enum server_error make_folder(const char *data, char error_text[256])
     return SERVER_DATA;
 }
 
-/* The first Master and its key, in one transaction: there is never the one without the other. */
+/* The first Master, its key and the fingerprint of the key file, in one transaction: there is never the one
+ * without the others. */
 static enum server_error make_first(const struct server_options *options, struct store *store,
-                                    struct server_first *first, char error_text[256])
+                                    const struct vault *vault, struct server_first *first,
+                                    char error_text[256])
 {
     int64_t now_ms = clock_wall_ms(&options->clock);
     struct store_op user = {.kind = STORE_USER_CREATE,
@@ -113,34 +92,27 @@ static enum server_error make_first(const struct server_options *options, struct
                                    .label = bytes_of("made by posthorn init"),
                                    .rate_per_s = -1, /* the producer's */
                                    .created_at_ms = now_ms}};
+    struct store_op fingerprint = {.kind = STORE_FINGERPRINT};
+    memcpy(fingerprint.fingerprint, vault_fingerprint(vault), STORE_FINGERPRINT_LEN);
     digest_random_hex(first->api_key, KEY_RANDOM_LEN);
     digest_sha256_hex(bytes_of(first->api_key), key.key.digest);
-    struct store_op *ops[] = {&user, &key};
-    struct store_batch batch = {.ops = ops, .op_count = 2};
+    first->user_id = MODEL_USER_ID_FIRST;
+    signing_default(vault, first->user_id, first->signing_secret);
+    if (options->tell_first && !options->tell_first(options->ctx, first)) {
+        snprintf(error_text, 256, "the first API key cannot be shown, so nothing was set up");
+        return SERVER_FAILED;
+    }
+    struct store_op *ops[] = {&user, &key, &fingerprint};
+    struct store_batch batch = {.ops = ops, .op_count = 3};
     enum store_status status = store_sqlite.write(store, &batch);
     if (status != STORE_OK) {
-        snprintf(error_text, 256, "the first user cannot be written: %.150s", store_status_sentence(status));
+        snprintf(error_text, 256, "the first user cannot be written, so no key was made: %.130s",
+                 store_status_sentence(status));
         return SERVER_DATA;
     }
     assert(user.result == STORE_DONE && user.id == MODEL_USER_ID_FIRST && key.result == STORE_DONE);
     first->created = true;
-    first->user_id = user.id;
     return SERVER_OK;
-}
-
-static enum server_error has_users(struct store *store, bool *any, char error_text[256])
-{
-    struct arena arena;
-    arena_init(&arena, (size_t)64 * 1024);
-    struct store_query query = {.kind = STORE_LIST_USERS, .limit = 1};
-    struct store_answer answer = {0};
-    enum store_status status = store_sqlite.read(store, 0, &query, &arena, &answer);
-    *any = answer.count > 0;
-    arena_fini(&arena);
-    if (status == STORE_OK)
-        return SERVER_OK;
-    snprintf(error_text, 256, "the users cannot be read: %.150s", store_status_sentence(status));
-    return SERVER_DATA;
 }
 
 enum server_error server_init_data(const struct server_options *options, struct server_first *first,
@@ -148,22 +120,21 @@ enum server_error server_init_data(const struct server_options *options, struct 
 {
     *first = (struct server_first){0};
     enum server_error error = make_folder(options->config->data, error_text);
+    if (error == SERVER_OK)
+        error = server_key_expected(options, error_text);
     if (error != SERVER_OK)
         return error;
     struct store *store;
     error = server_store_open(options, NULL, &store, error_text);
     if (error != SERVER_OK)
         return error;
-    bool any = true;
-    struct vault *vault = NULL;
-    error = has_users(store, &any, error_text);
-    if (error == SERVER_OK)
-        error = server_vault_open(options, any, &vault, error_text);
-    if (error == SERVER_OK && !any)
-        error = make_first(options, store, first, error_text);
-    if (first->created)
-        signing_default(vault, first->user_id, first->signing_secret);
-    vault_close(vault);
+    struct server_key key = {0};
+    error = server_key_open(options, store, &key, error_text);
+    if (error == SERVER_OK && key.is_new)
+        error = make_first(options, store, key.vault, first, error_text);
+    if (error == SERVER_OK && key.is_new)
+        error = server_key_keep(options, &key, error_text);
+    vault_close(key.vault);
     store_sqlite.close(store);
     return error;
 }

@@ -1,5 +1,6 @@
 /*
- * server_parts: what server.c and server_init.c share. Nobody else includes this.
+ * server_parts: what server.c, server_init.c and server_key.c share, with each other and with the commands of
+ * src/manage. Nobody else includes this.
  */
 #pragma once
 #include "server.h"
@@ -12,7 +13,25 @@ enum server_error server_store_open(const struct server_options *options, struct
 /* The text of DATA/catalogue.json, checked, for free(); empty when there is no such file. */
 enum server_error server_own_types(const struct config *config, struct bytes *own_types,
                                    char error_text[256]);
-/* While the store is open, so that no second server makes a key file at the same time. `used`: there are
- * users, so a key file that is not there is missed. */
-enum server_error server_vault_open(const struct server_options *options, bool used, struct vault **vault,
-                                    char error_text[256]);
+/* ---- the key file, while the store is open, so that no second server makes one at the same time ---- */
+
+/* In the data folder while a restore is under way. */
+#define SERVER_RESTORE_MARK "restore-under-way"
+
+struct server_key {
+    struct vault *vault;
+    bool is_new;    /* the data folder is empty: there is no user yet */
+    bool is_staged; /* a new key, not in its place yet */
+};
+
+void server_key_path(const struct config *config, char path[4096]);
+/* Before the store is opened, and so made: a key without its database is a database that is gone. */
+enum server_error server_key_expected(const struct server_options *options, char error_text[256]);
+/* The key of this database; for one without users a new key, which server_key_keep puts in its place once the
+ * first user is written. MISMATCH: it is missing, or another's. The caller closes key->vault. */
+enum server_error server_key_open(const struct server_options *options, struct store *store,
+                                  struct server_key *key, char error_text[256]);
+enum server_error server_key_keep(const struct server_options *options, const struct server_key *key,
+                                  char error_text[256]);
+enum server_error server_fingerprint_write(struct store *store, const struct vault *vault,
+                                           char error_text[256]);

@@ -8,7 +8,7 @@ enum { CONTEXT_LEN_MAX = 40, LINES_LEN_MAX = SIGNING_SEALED_LEN_MAX - 64 };
 
 static struct bytes context(int64_t user_id, char out[CONTEXT_LEN_MAX])
 {
-    int len = snprintf(out, CONTEXT_LEN_MAX, "signing/%lld", (long long)user_id);
+    int len = snprintf(out, CONTEXT_LEN_MAX, SIGNING_CONTEXT "/%lld", (long long)user_id);
     return bytes_make(out, (size_t)len);
 }
 

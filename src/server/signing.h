@@ -12,6 +12,7 @@
 #include "posthorn.h"
 #include "vault.h"
 
+#define SIGNING_CONTEXT "signing" /* of what is sealed, before "/ID" */
 enum { SIGNING_SECRETS_MAX = 8, SIGNING_ID_LEN = 16, SIGNING_SEALED_LEN_MAX = 4096 };
 
 #define SIGNING_DEFAULT_ID "default"

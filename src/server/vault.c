@@ -24,6 +24,8 @@ enum {
 struct vault {
     unsigned char key[KEY_LEN]; /* sealing */
     unsigned char derive_key[KEY_LEN];
+    unsigned char fingerprint[KEY_LEN];
+    bool exposed;
 };
 
 const char *vault_error_sentence(enum vault_error error)
@@ -31,12 +33,16 @@ const char *vault_error_sentence(enum vault_error error)
     switch (error) {
     case VAULT_OK:
         return "done";
+    case VAULT_ABSENT:
+        return "there is no key file";
+    case VAULT_NOT_FILE:
+        return "the key file is not a regular file";
     case VAULT_UNREADABLE:
         return "the key file cannot be read or made";
     case VAULT_MALFORMED:
         return "the key file does not hold a key of 64 hex digits";
     case VAULT_EXPOSED:
-        return "the key file is readable by others: chmod 600 it";
+        return "the key file is readable by everybody: chmod 600 it";
     case VAULT_SEALED:
         return "a secret in the database was sealed with another key file";
     }
@@ -45,17 +51,23 @@ const char *vault_error_sentence(enum vault_error error)
 
 /* ---- the key file ---- */
 
+/* A file that could not be written whole is taken away again: half a key would stop the next start. */
 static enum vault_error key_make(const char *path)
 {
     char hex[KEY_HEX_LEN + 2];
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
-        return errno == EEXIST ? VAULT_OK : VAULT_UNREADABLE; /* somebody else just made it: read theirs */
+        return VAULT_UNREADABLE;
     digest_random_hex(hex, KEY_LEN);
     hex[KEY_HEX_LEN] = '\n';
     bool written = write(fd, hex, KEY_HEX_LEN + 1) == KEY_HEX_LEN + 1 && fsync(fd) == 0;
     OPENSSL_cleanse(hex, sizeof hex);
-    return close(fd) == 0 && written ? VAULT_OK : VAULT_UNREADABLE;
+    int error = errno;
+    if (close(fd) == 0 && written)
+        return VAULT_OK;
+    unlink(path);
+    errno = error;
+    return VAULT_UNREADABLE;
 }
 
 static int hex_digit(char c)
@@ -74,17 +86,28 @@ static enum vault_error key_parse(const char *hex, ssize_t len, unsigned char ke
     return right ? VAULT_OK : VAULT_MALFORMED;
 }
 
-static enum vault_error key_read(const char *path, unsigned char key[KEY_LEN])
+/* Who else may read it: taken away if that is ours to do, else told. */
+static enum vault_error tighten(int fd, mode_t mode, bool *exposed)
+{
+    *exposed = (mode & 077) != 0;
+    bool left_open = *exposed && fchmod(fd, mode & 0700) != 0;
+    return left_open && mode & 007 ? VAULT_EXPOSED : VAULT_OK;
+}
+
+static enum vault_error key_read(const char *path, unsigned char key[KEY_LEN], bool *exposed)
 {
     char hex[KEY_HEX_LEN + 2];
     struct stat about;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd =
+        open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe nobody writes to would hold us for ever */
     if (fd < 0)
-        return VAULT_UNREADABLE;
-    enum vault_error error = VAULT_UNREADABLE;
-    if (fstat(fd, &about) == 0) {
+        return errno == ENOENT ? VAULT_ABSENT : VAULT_UNREADABLE;
+    enum vault_error error = fstat(fd, &about) != 0    ? VAULT_UNREADABLE
+                             : !S_ISREG(about.st_mode) ? VAULT_NOT_FILE
+                                                       : tighten(fd, about.st_mode, exposed);
+    if (error == VAULT_OK) {
         ssize_t len = read(fd, hex, sizeof hex);
-        error = about.st_mode & 077 ? VAULT_EXPOSED : len < 0 ? VAULT_UNREADABLE : key_parse(hex, len, key);
+        error = len < 0 ? VAULT_UNREADABLE : key_parse(hex, len, key);
     }
     OPENSSL_cleanse(hex, sizeof hex);
     close(fd);
@@ -102,20 +125,35 @@ static void hmac(const unsigned char key[KEY_LEN], struct bytes text, unsigned c
 enum vault_error vault_open(const char *path, struct vault **vault)
 {
     unsigned char key[KEY_LEN];
-    enum vault_error error = key_read(path, key);
+    bool exposed = false;
     *vault = NULL;
-    if (error == VAULT_UNREADABLE && errno == ENOENT) {
-        error = key_make(path);
-        if (error == VAULT_OK)
-            error = key_read(path, key);
-    }
+    enum vault_error error = key_read(path, key, &exposed);
     if (error == VAULT_OK) {
         *vault = memory_zero(1, sizeof **vault);
+        (*vault)->exposed = exposed;
         hmac(key, bytes_of("posthorn seal"), (*vault)->key);
         hmac(key, bytes_of("posthorn derive"), (*vault)->derive_key);
+        hmac(key, bytes_of("posthorn fingerprint"), (*vault)->fingerprint);
     }
     OPENSSL_cleanse(key, sizeof key);
     return error;
+}
+
+enum vault_error vault_make(const char *path, struct vault **vault)
+{
+    *vault = NULL;
+    enum vault_error error = key_make(path);
+    return error == VAULT_OK ? vault_open(path, vault) : error;
+}
+
+const unsigned char *vault_fingerprint(const struct vault *vault)
+{
+    return vault->fingerprint;
+}
+
+bool vault_was_exposed(const struct vault *vault)
+{
+    return vault->exposed;
 }
 
 void vault_close(struct vault *vault)

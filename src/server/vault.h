@@ -15,15 +15,23 @@ struct vault;
 
 enum vault_error {
     VAULT_OK,
+    VAULT_ABSENT,
+    VAULT_NOT_FILE,   /* a pipe, a folder */
     VAULT_UNREADABLE, /* errno says why */
     VAULT_MALFORMED,  /* not a key of 64 hex digits */
-    VAULT_EXPOSED,    /* the file is readable by group or others */
+    VAULT_EXPOSED,    /* everybody can read the file, and that is not ours to change */
     VAULT_SEALED      /* not sealed with this key and context, or changed since */
 };
 const char *vault_error_sentence(enum vault_error error);
 
-/* Makes the file, with a new key, when there is none. */
 enum vault_error vault_open(const char *path, struct vault **vault);
+/* A new key in a new file; UNREADABLE with EEXIST if there is one. */
+enum vault_error vault_make(const char *path, struct vault **vault);
+/* 32 bytes that tell this key from others and nothing about it. The database keeps them, so that it is never
+ * used with another key. */
+const unsigned char *vault_fingerprint(const struct vault *vault);
+/* Others than its owner could read the file until now. */
+bool vault_was_exposed(const struct vault *vault);
 void vault_close(struct vault *vault); /* wipes the key */
 
 /* 32 bytes that only this key file gives for this context, the same every time: a secret that needs no

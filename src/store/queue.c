@@ -33,6 +33,7 @@ struct queue {
     struct store_op **ops;
     int64_t due_at_ms; /* mono: when a claim would find something */
     bool broken;
+    enum store_status broken_by;
 };
 
 static void boxes_add(struct store_work ***boxes, int *count, int *cap, struct store_work **more,
@@ -181,7 +182,7 @@ static enum store_status write_some(struct queue *queue, struct queue_job **jobs
     struct store_batch batch = {
         .ops = queue->ops, .op_count = count, .boxes = queue->boxes, .box_count = boxes};
     enum store_status status =
-        queue->broken ? STORE_BROKEN : queue->config.engine->write(queue->config.store, &batch);
+        queue->broken ? queue->broken_by : queue->config.engine->write(queue->config.store, &batch);
     *filled = status == STORE_OK ? batch.filled_count : 0;
     if (status != STORE_OK)
         queue->due_at_ms = mono_ms(queue) + RETRY_MS;
@@ -189,8 +190,10 @@ static enum store_status write_some(struct queue *queue, struct queue_job **jobs
         queue->due_at_ms = INT64_MAX;
     else
         queue->due_at_ms = mono_ms(queue) + batch.next_due_in_ms;
-    if (status == STORE_BROKEN && !queue->broken) {
+    bool fatal = status != STORE_OK && status != STORE_FULL && status != STORE_DOWN;
+    if (fatal && !queue->broken) {
         queue->broken = true;
+        queue->broken_by = status;
         queue->config.on_broken(queue->config.ctx, status);
     }
     return status;

@@ -1,13 +1,7 @@
 #include "memory.h"
 #include "sqlite_parts.h"
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* Pages in the write-ahead log before a checkpoint: 32 MiB, so that hot pages are copied back once for
  * many commits. On a disk that is nearly full the log may not eat up what its own checkpoint needs. */
@@ -30,12 +24,27 @@ enum store_status sqlite_fault(struct store *store, int rc)
     const char *sentence = store->db ? sqlite3_errmsg(store->db) : sqlite3_errstr(rc);
     log_write(store->config.log, LOG_LEVEL_ERROR, "store", "sqlite: %s code=%d path=%s", sentence, rc,
               store->path);
-    if ((rc & 0xff) == SQLITE_FULL)
+    switch (rc & 0xff) {
+    case SQLITE_FULL:
         return STORE_FULL;
-    if ((rc & 0xff) == SQLITE_BUSY) /* somebody's sqlite3 shell holds the write lock */
+    case SQLITE_BUSY: /* somebody's sqlite3 shell holds the write lock */
         return STORE_DOWN;
-    store->broken = true;
-    return STORE_BROKEN;
+    case SQLITE_NOMEM:
+        memory_exhausted();
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        store->broken = true;
+        return STORE_DAMAGED;
+    case SQLITE_CANTOPEN: /* no business of the disk: whose file it is, and who we are */
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+    case SQLITE_READONLY:
+        store->broken = true;
+        return sqlite_refuse(store, "SQLite may not use the database or its log (%s)", sentence);
+    default:
+        store->broken = true;
+        return STORE_BROKEN;
+    }
 }
 
 enum store_status sqlite_run(struct store *store, enum sql sql)
@@ -120,6 +129,8 @@ static enum store_status write_op(struct store *store, struct store_batch *batch
         return sqlite_resource_put(store, op);
     case STORE_RESOURCE_DELETE:
         return sqlite_resource_delete(store, op);
+    case STORE_FINGERPRINT:
+        return sqlite_fingerprint(store, op);
     case STORE_PURGE:
         return sqlite_purge(store, op);
     case STORE_OP_COUNT:
@@ -178,7 +189,7 @@ static enum store_status undo(struct store *store, struct store_batch *batch, en
         store_work_clear(batch->boxes[batch->filled_count]);
     }
     if (store->broken)
-        return STORE_BROKEN; /* touch nothing more */
+        return status; /* touch nothing more */
     if (!sqlite3_get_autocommit(store->db) && sqlite_run(store, SQL_ROLLBACK) != STORE_OK)
         return STORE_BROKEN;
     if (store->users_changed && sqlite_roster_load(store, 0) != STORE_OK)
@@ -252,31 +263,6 @@ static enum store_status sqlite_write(struct store *store, struct store_batch *b
 
 /* ---- open and close ---- */
 
-/* The lock lasts as long as the process, whatever way it ends. */
-static enum store_status lock_file(struct store *store)
-{
-    char path[4096];
-    int len = snprintf(path, sizeof path, "%s.lock", store->path);
-    if (len < 0 || (size_t)len >= sizeof path)
-        return STORE_BROKEN;
-    store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (store->lock_fd < 0)
-        return STORE_BROKEN;
-    if (flock(store->lock_fd, LOCK_EX | LOCK_NB) == 0)
-        return STORE_OK;
-    return errno == EWOULDBLOCK ? STORE_LOCKED : STORE_BROKEN;
-}
-
-/* Ours before SQLite's: it would make it readable by others. The log files take over its mode. */
-static enum store_status create_file(const char *path)
-{
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return STORE_BROKEN;
-    close(fd);
-    return STORE_OK;
-}
-
 static enum store_status prepare_all(struct store *store)
 {
     for (int i = 0; i < SQL_COUNT; i++) {
@@ -346,13 +332,17 @@ static enum store_status take_over(struct store *store)
     return status;
 }
 
+static enum store_status connect_writer(struct store *store)
+{
+    int rc = sqlite_connect(store->path, &store->gather, &store->db);
+    return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+}
+
 static enum store_status set_up(struct store *store)
 {
-    enum store_status status = lock_file(store);
+    enum store_status status = sqlite_files_open(store);
     if (status == STORE_OK)
-        status = create_file(store->path);
-    if (status == STORE_OK)
-        status = sqlite_connect(store->path, &store->gather, &store->db);
+        status = connect_writer(store);
     if (status == STORE_OK)
         status = sqlite_migrate(store);
     if (status == STORE_OK)
@@ -378,8 +368,7 @@ static void sqlite_close_all(struct store *store)
     sqlite_ahead_fini(store);
     roster_fini(&store->roster);
     leases_fini(&store->leases);
-    if (store->lock_fd >= 0)
-        close(store->lock_fd);
+    sqlite_files_close(store);
     free(store->path);
     free(store);
 }
@@ -399,7 +388,7 @@ static enum store_status sqlite_open(const struct store_config *config, struct s
     struct store *store = memory_zero(1, sizeof *store);
     store->config = *config;
     store->path = memory_copy_text(config->path);
-    store->lock_fd = -1;
+    store->folder_fd = store->file_fd = -1;
     store->disk_asked_ms = INT64_MIN;
     roster_init(&store->roster, &config->policy, config->slots_unproven_max);
     leases_init(&store->leases);

@@ -2,6 +2,7 @@
  * sqlite_parts: what the files of the SQLite engine share.
  *
  *   sqlite.c          open, close, and the transaction around a batch
+ *   sqlite_files.c    the files: their lock, who may read them
  *   sqlite_schema.c   the tables, and how they came to be
  *   sqlite_sql.h      the statements
  *   sqlite_event.c    EVENT                        sqlite_claim.c    claims, leases that ran out
@@ -48,7 +49,7 @@ struct store {
     struct gather gather; /* below it */
     sqlite3_stmt *sql[SQL_COUNT];
     struct sqlite_reader *readers;
-    int lock_fd;
+    int folder_fd, file_fd; /* locked; -1: not open */
 
     int64_t mono_at_open_ms, due_at_open_ms, service_at_open_ms;
     struct moment now; /* of the batch */
@@ -84,9 +85,17 @@ void sqlite_bind_blob(sqlite3_stmt *statement, int at, struct bytes blob); /* le
 void sqlite_bind_time(sqlite3_stmt *statement, int at, int64_t at_ms);
 struct bytes sqlite_text(sqlite3_stmt *statement, int column); /* good until the next step */
 
+/* sqlite_files.c */
+/* Locks the folder and the database, which is made if it is not there. OK, LOCKED or REFUSED. */
+enum store_status sqlite_files_open(struct store *store);
+void sqlite_files_close(struct store *store); /* after SQLite's connections */
+/* Says why, in the log and to whoever opens. */
+enum store_status sqlite_refuse(struct store *store, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* sqlite_schema.c */
-/* The one that writes, through `gather`; or with NULL one that reads. */
-enum store_status sqlite_connect(const char *path, struct gather *gather, sqlite3 **db);
+/* The one that writes, through `gather`; or with NULL one that reads. SQLite's result code. */
+int sqlite_connect(const char *path, struct gather *gather, sqlite3 **db);
 enum store_status sqlite_migrate(struct store *store);
 
 /* The ops. Their result is in the op; the status is about the batch. */
@@ -99,6 +108,7 @@ enum store_status sqlite_user_create(struct store *store, struct store_op *op);
 enum store_status sqlite_user_update(struct store *store, struct store_op *op);
 /* The endpoint answered 410: it is paused if it is to be. */
 enum store_status sqlite_user_gone(struct store *store, int64_t id);
+enum store_status sqlite_fingerprint(struct store *store, struct store_op *op);
 enum store_status sqlite_key_create(struct store *store, struct store_op *op);
 enum store_status sqlite_key_update(struct store *store, struct store_op *op);
 enum store_status sqlite_key_revoke(struct store *store, struct store_op *op);

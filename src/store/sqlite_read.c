@@ -122,7 +122,7 @@ static const char *const query_texts[QUERY_COUNT][SQLITE_VARIANTS] = {
     [STORE_GET_STATS] = {"SELECT events, pending, delivered, given_up, event_id_max,"
                          " (SELECT count(*) FROM users WHERE webhook_url IS NOT NULL),"
                          " (SELECT max(?10 - (SELECT min(due_at) FROM deliveries WHERE queue = u.id))"
-                         " FROM users u) FROM state"},
+                         " FROM users u), fingerprint FROM state"},
 };
 
 static int64_t number(sqlite3_stmt *row, int column)
@@ -244,6 +244,10 @@ static bool take_stats(sqlite3_stmt *row, struct store_stats *stats)
                                   .id_max = number(row, 4),
                                   .endpoints = number(row, 5),
                                   .oldest_due_ms = number(row, 6) > 0 ? number(row, 6) : 0};
+    struct bytes fingerprint = sqlite_text(row, 7);
+    stats->has_fingerprint = fingerprint.len == sizeof stats->fingerprint;
+    if (stats->has_fingerprint)
+        memcpy(stats->fingerprint, fingerprint.data, fingerprint.len);
     return true;
 }
 
@@ -450,7 +454,10 @@ enum store_status sqlite_read(struct store *store, int reader_number, const stru
         return STORE_OK;
     log_write(store->config.log, LOG_LEVEL_ERROR, "store", "sqlite: %s code=%d path=%s",
               sqlite3_errmsg(reader->db), rc, store->path);
-    return (rc & 0xff) == SQLITE_BUSY ? STORE_DOWN : STORE_BROKEN;
+    if ((rc & 0xff) == SQLITE_NOMEM)
+        memory_exhausted();
+    bool damaged = (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB;
+    return (rc & 0xff) == SQLITE_BUSY ? STORE_DOWN : damaged ? STORE_DAMAGED : STORE_BROKEN;
 }
 
 enum store_status sqlite_readers_open(struct store *store)
@@ -459,8 +466,10 @@ enum store_status sqlite_readers_open(struct store *store)
         return STORE_OK;
     store->readers = memory_zero((size_t)store->config.readers, sizeof *store->readers);
     enum store_status status = STORE_OK;
-    for (int i = 0; i < store->config.readers && status == STORE_OK; i++)
-        status = sqlite_connect(store->path, NULL, &store->readers[i].db);
+    for (int i = 0; i < store->config.readers && status == STORE_OK; i++) {
+        int rc = sqlite_connect(store->path, NULL, &store->readers[i].db);
+        status = rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+    }
     return status;
 }
 

@@ -17,8 +17,9 @@ static const char *const migrations[] = {
     "  event_id_max INTEGER NOT NULL,"
     "  events INTEGER NOT NULL, pending INTEGER NOT NULL,"
     "  delivered INTEGER NOT NULL, given_up INTEGER NOT NULL,"
-    "  followed_to INTEGER NOT NULL);" /* an event's id: see `owned` */
-    "INSERT INTO state VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0);"
+    "  followed_to INTEGER NOT NULL," /* an event's id: see `owned` */
+    "  fingerprint BLOB);"            /* of the key file; NULL: not known yet */
+    "INSERT INTO state VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL);"
 
     "CREATE TABLE users ("
     "  id INTEGER PRIMARY KEY,"
@@ -107,7 +108,7 @@ static const char *const migrations[] = {
 
 enum { SCHEMA_VERSION = sizeof migrations / sizeof *migrations };
 
-enum store_status sqlite_connect(const char *path, struct gather *gather, sqlite3 **db)
+int sqlite_connect(const char *path, struct gather *gather, sqlite3 **db)
 {
     bool writer = gather != NULL;
     /* NOMUTEX: each connection has one thread. Readers never write, so they never checkpoint either: in
@@ -115,7 +116,7 @@ enum store_status sqlite_connect(const char *path, struct gather *gather, sqlite
     int flags = SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
     int rc = writer ? gather_open(gather, path, flags, db) : sqlite3_open_v2(path, db, flags, NULL);
     if (rc != SQLITE_OK)
-        return STORE_BROKEN;
+        return rc;
     sqlite3_extended_result_codes(*db, 1);
     sqlite3_busy_timeout(*db, 1000);
     /* FULL: every commit is synced before it is acknowledged (NORMAL loses commits in a power cut). */
@@ -124,7 +125,7 @@ enum store_status sqlite_connect(const char *path, struct gather *gather, sqlite
                  "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
                  "PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY; PRAGMA secure_delete = OFF;"
                : "PRAGMA query_only = 1; PRAGMA cache_size = -1024;";
-    return sqlite3_exec(*db, pragmas, NULL, NULL, NULL) == SQLITE_OK ? STORE_OK : STORE_BROKEN;
+    return sqlite3_exec(*db, pragmas, NULL, NULL, NULL);
 }
 
 static int pragma_number(sqlite3 *db, const char *pragma, int *number)
@@ -161,15 +162,15 @@ enum store_status sqlite_migrate(struct store *store)
         rc = pragma_number(store->db, "PRAGMA application_id", &application);
     if (rc != SQLITE_OK)
         return sqlite_fault(store, rc);
-    if (version > 0 && application != APPLICATION_ID) {
-        log_write(store->config.log, LOG_LEVEL_ERROR, "store", "this SQLite file is not posthorn's path=%s",
-                  store->path);
-        return STORE_BROKEN;
-    }
+    if (version > 0 && application != APPLICATION_ID)
+        return sqlite_refuse(store, "this is another program's SQLite database");
     if (version > SCHEMA_VERSION)
         return STORE_NEWER;
     for (; version < SCHEMA_VERSION; version++) {
         rc = migrate_one(store->db, version);
+        if (rc == SQLITE_ERROR) /* not the disk: a table of that name is in the way */
+            return sqlite_refuse(store, "the tables cannot be made (%s): is this database posthorn's?",
+                                 sqlite3_errmsg(store->db));
         if (rc != SQLITE_OK)
             return sqlite_fault(store, rc);
         log_write(store->config.log, LOG_LEVEL_INFO, "store", "schema migrated version=%d", version + 1);

@@ -23,6 +23,8 @@ enum { SQL_MANY = 16 };
                   " event_id_max = ?4, events = ?5, pending = ?6, delivered = ?7, given_up = ?8,"            \
                   " born_from = ?9, followed_to = ?10")                                                      \
                                                                                                              \
+    X(FINGERPRINT, "UPDATE state SET fingerprint = ?1")                                                      \
+                                                                                                             \
     X(EVENT_INSERT, "INSERT INTO events (id, owner_id, received_at, created_at, sent_at, delivery_first,"    \
                     " delivery_count, stamp_offset, event_type, resource_type, resource_id, document,"       \
                     " snapshot_at, snapshot_len)"                                                            \

@@ -183,6 +183,15 @@ enum store_status sqlite_user_gone(struct store *store, int64_t id)
     return status == STORE_OK && sqlite3_changes(store->db) > 0 ? user_changed(store, id) : status;
 }
 
+/* ---- the key file ---- */
+
+enum store_status sqlite_fingerprint(struct store *store, struct store_op *op)
+{
+    sqlite_bind_blob(store->sql[SQL_FINGERPRINT], 1, bytes_make(op->fingerprint, sizeof op->fingerprint));
+    store->changed = true;
+    return sqlite_run(store, SQL_FINGERPRINT);
+}
+
 /* ---- keys ---- */
 
 enum store_status sqlite_key_create(struct store *store, struct store_op *op)

@@ -19,7 +19,11 @@ const char *store_status_sentence(enum store_status status)
     case STORE_DOWN:
         return "the store cannot be reached now";
     case STORE_BROKEN:
-        return "the disk failed or the file is damaged: nothing more is acknowledged";
+        return "the disk failed: nothing more is acknowledged";
+    case STORE_DAMAGED:
+        return "the database is damaged: `posthorn check` says where, docs/backup.md what to do";
+    case STORE_REFUSED:
+        return "the database cannot be opened";
     case STORE_LOCKED:
         return "another server has this data folder";
     case STORE_NEWER:

@@ -52,15 +52,21 @@
 
 enum store_status {
     STORE_OK,
-    STORE_FULL,   /* no space: nothing of the batch was written; later it may be */
-    STORE_DOWN,   /* cannot be reached now (PostgreSQL); the fate of a commit may be unknown: do it again */
-    STORE_BROKEN, /* fsync or write error, corruption: stop acknowledging and exit; never retry an fsync */
-    STORE_LOCKED, /* another server has this file (open only; exit code 3) */
-    STORE_NEWER   /* the schema is newer than this program (open only) */
+    STORE_FULL,    /* no space: nothing of the batch was written; later it may be */
+    STORE_DOWN,    /* cannot be reached now (PostgreSQL); the fate of a commit may be unknown: do it again */
+    STORE_BROKEN,  /* fsync or write error: stop acknowledging and exit; never retry an fsync */
+    STORE_DAMAGED, /* the file is no whole database any more. From a write: stop as if BROKEN. From a read:
+                      this answer cannot be had, others may */
+    STORE_REFUSED, /* the file may not be opened, or is none of ours; config.refusal says why (open only) */
+    STORE_LOCKED,  /* another server has this file (open only; exit code 3) */
+    STORE_NEWER    /* the schema is newer than this program (open only) */
 };
+enum { STORE_REFUSAL_LEN = 200 };
 const char *store_status_sentence(enum store_status status);
 
 /* ---- writing ---- */
+
+enum { STORE_FINGERPRINT_LEN = 32 };
 
 enum store_op_kind {
     STORE_EVENT,       /* accept an event with its deliveries and idempotency row */
@@ -74,6 +80,7 @@ enum store_op_kind {
     STORE_CANCEL,          /* a pending delivery ends as cancelled */
     STORE_RESOURCE_PUT,    /* the latest snapshot, whatever events have said */
     STORE_RESOURCE_DELETE, /* by owner, type and id */
+    STORE_FINGERPRINT,     /* which key file the sealed blobs are from; kept, and told by GET_STATS */
     STORE_PURGE,           /* remove some events older than a time whose deliveries have all ended */
     STORE_OP_COUNT
 };
@@ -132,6 +139,7 @@ struct store_op {
         struct {
             int64_t delivery_id, user_id;
         } delivery; /* RESEND, CANCEL; user_id 0: anybody's */
+        unsigned char fingerprint[STORE_FINGERPRINT_LEN];
         struct {
             int64_t before_ms; /* received before */
             int rows_max;
@@ -210,6 +218,8 @@ struct store_query {
 struct store_stats {
     int64_t events, deliveries_pending, deliveries_delivered, deliveries_given_up, endpoints, oldest_due_ms;
     int64_t id_max;
+    unsigned char fingerprint[STORE_FINGERPRINT_LEN];
+    bool has_fingerprint; /* false: none was ever set */
 };
 
 /* Arrays on the caller's arena; exactly one is set, by the query's kind. */
@@ -242,6 +252,7 @@ struct store_config {
     struct budget *budget; /* what payloads take their bytes from; work beyond it, or beyond its endpoint's
                               share of it, waits. NULL: no limit */
     struct log *log;
+    char *refusal; /* STORE_REFUSAL_LEN bytes for the reason of REFUSED; NULL: the log alone has it */
 };
 
 struct store;

@@ -29,7 +29,7 @@ static int setup(void **state)
     assert_non_null(mkdtemp(rig->folder));
     snprintf(rig->path, sizeof rig->path, "%s/key", rig->folder);
     arena_init(&rig->arena, 8 << 20);
-    assert_int_equal(vault_open(rig->path, &rig->vault), VAULT_OK);
+    assert_int_equal(vault_make(rig->path, &rig->vault), VAULT_OK);
     evil_certificates_make(&rig->made);
     rig->certificate = pem_of_certificate(rig->made.list[CERTIFICATE_GOOD]);
     rig->key = pem_of_key(rig->made.key);

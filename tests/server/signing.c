@@ -27,7 +27,7 @@ static int setup(void **state)
     assert_non_null(mkdtemp(rig->folder));
     snprintf(rig->path, sizeof rig->path, "%s/key", rig->folder);
     arena_init(&rig->arena, 1 << 20);
-    assert_int_equal(vault_open(rig->path, &rig->vault), VAULT_OK);
+    assert_int_equal(vault_make(rig->path, &rig->vault), VAULT_OK);
     *state = rig;
     return 0;
 }

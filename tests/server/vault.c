@@ -44,7 +44,8 @@ static void what_is_sealed_opens_after_a_restart(void **state)
     struct bytes plain, secret = bytes_of("whsec_something"), context = bytes_of("signing/5");
     struct stat about;
 
-    assert_int_equal(vault_open(rig->path, &vault), VAULT_OK);
+    assert_int_equal(vault_open(rig->path, &vault), VAULT_ABSENT);
+    assert_int_equal(vault_make(rig->path, &vault), VAULT_OK);
     assert_int_equal(stat(rig->path, &about), 0);
     assert_int_equal(about.st_mode & 0777, 0600);
     struct bytes sealed = vault_seal(vault, context, secret, &rig->arena);
@@ -65,7 +66,7 @@ static void a_changed_moved_or_foreign_blob_stays_shut(void **state)
     struct vault *vault;
     struct bytes plain, context = bytes_of("signing/5");
 
-    assert_int_equal(vault_open(rig->path, &vault), VAULT_OK);
+    assert_int_equal(vault_make(rig->path, &vault), VAULT_OK);
     struct bytes sealed = vault_seal(vault, context, bytes_of("secret"), &rig->arena);
     for (size_t i = 0; i < sealed.len; i++) {
         struct bytes changed = arena_copy(&rig->arena, sealed);
@@ -79,7 +80,7 @@ static void a_changed_moved_or_foreign_blob_stays_shut(void **state)
     vault_close(vault);
 
     assert_int_equal(unlink(rig->path), 0);
-    assert_int_equal(vault_open(rig->path, &vault), VAULT_OK); /* a new key */
+    assert_int_equal(vault_make(rig->path, &vault), VAULT_OK);
     assert_int_equal(vault_unseal(vault, context, sealed, &rig->arena, &plain), VAULT_SEALED);
     vault_close(vault);
 }
@@ -100,11 +101,28 @@ static void a_key_file_that_is_not_one_is_refused(void **state)
         assert_null(vault);
     }
     assert_int_equal(unlink(rig->path), 0);
-    assert_int_equal(vault_open(rig->path, &vault), VAULT_OK);
+    assert_int_equal(mkfifo(rig->path, 0600), 0);
+    assert_int_equal(vault_open(rig->path, &vault), VAULT_NOT_FILE); /* and it does not wait for a writer */
+    assert_int_equal(unlink(rig->path), 0);
+    assert_int_equal(vault_make("/nonexistent/key", &vault), VAULT_UNREADABLE);
+    assert_int_equal(vault_open("/", &vault), VAULT_NOT_FILE);
+}
+
+static void a_key_that_others_can_read_is_tightened(void **state)
+{
+    struct rig *rig = *state;
+    struct vault *vault;
+    struct stat about;
+    assert_int_equal(vault_make(rig->path, &vault), VAULT_OK);
+    assert_false(vault_was_exposed(vault));
     vault_close(vault);
-    assert_int_equal(chmod(rig->path, 0640), 0);
-    assert_int_equal(vault_open(rig->path, &vault), VAULT_EXPOSED);
-    assert_int_equal(vault_open("/nonexistent/key", &vault), VAULT_UNREADABLE);
+    assert_int_equal(chmod(rig->path, 0644), 0);
+    assert_int_equal(vault_open(rig->path, &vault), VAULT_OK);
+    assert_true(vault_was_exposed(vault));
+    vault_close(vault);
+    assert_int_equal(stat(rig->path, &about), 0);
+    assert_int_equal(about.st_mode & 0777, 0600);
+    assert_int_equal(vault_make(rig->path, &vault), VAULT_UNREADABLE); /* never over another */
 }
 
 static void what_is_derived_is_the_same_after_a_restart(void **state)
@@ -113,7 +131,7 @@ static void what_is_derived_is_the_same_after_a_restart(void **state)
     struct vault *vault;
     unsigned char first[32], again[32], other[32];
 
-    assert_int_equal(vault_open(rig->path, &vault), VAULT_OK);
+    assert_int_equal(vault_make(rig->path, &vault), VAULT_OK);
     vault_derive(vault, bytes_of("signing/5"), first);
     vault_derive(vault, bytes_of("signing/6"), other);
     vault_close(vault);
@@ -131,6 +149,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_derived_is_the_same_after_a_restart, setup, teardown),
         cmocka_unit_test_setup_teardown(a_changed_moved_or_foreign_blob_stays_shut, setup, teardown),
         cmocka_unit_test_setup_teardown(a_key_file_that_is_not_one_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_key_that_others_can_read_is_tightened, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

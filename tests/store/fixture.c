@@ -49,7 +49,7 @@ void fixture_open(struct fixture *fixture, const struct store_engine *engine)
 
 void fixture_close(struct fixture *fixture)
 {
-    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
     fixture->engine->close(fixture->store);
     if (fixture->disk)
         model_disk_free(fixture->disk);

@@ -254,6 +254,8 @@ static void model_read_stats(const struct store *store, struct arena *arena, str
     const struct model_disk *disk = store->disk;
     int64_t now = model_due_now_ms(store);
     struct store_stats *stats = arena_zero(arena, sizeof *stats);
+    stats->has_fingerprint = disk->has_fingerprint;
+    memcpy(stats->fingerprint, disk->fingerprint, sizeof stats->fingerprint);
     stats->events = disk->event_count;
     stats->id_max = disk->last_event_id;
     for (int i = 0; i < disk->user_count; i++)

@@ -49,7 +49,8 @@ struct model_disk {
     int64_t last_user_id, last_key_id, last_delivery_id, last_event_id;
     int64_t due_ms, service_ms; /* as of the last write */
     enum model_fault fault;
-    bool down, no_space;
+    bool down, no_space, has_fingerprint;
+    unsigned char fingerprint[STORE_FINGERPRINT_LEN];
     struct store *opened;
 };
 

@@ -521,6 +521,10 @@ static void model_do(struct store *store, struct store_batch *batch, struct stor
     case STORE_RESOURCE_DELETE:
         model_resource_delete(store->disk, op);
         break;
+    case STORE_FINGERPRINT:
+        memcpy(store->disk->fingerprint, op->fingerprint, sizeof op->fingerprint);
+        store->disk->has_fingerprint = true;
+        break;
     case STORE_PURGE:
         model_purge(store->disk, op);
         break;

@@ -17,6 +17,7 @@ static const struct {
     const char *reason;
 } scans[] = {
     {SQL_STATE_SAVE, "the table has one row"},
+    {SQL_FINGERPRINT, "the table has one row"},
     {SQL_ROSTER_LOAD_ALL, "at open, and when a batch that changed users is undone"},
 };
 static const struct {

@@ -60,7 +60,7 @@ static int lost(struct fixture *f, const char *path, const struct kept *kept)
 
 static int lost_in_a_cut(uint64_t seed, const char *pragma)
 {
-    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
     struct shim_fault fault = {0};
     struct fixture *f = calloc(1, sizeof *f);
     struct kept *kept = calloc(1, sizeof *kept);

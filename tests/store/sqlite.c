@@ -52,7 +52,7 @@ static int64_t ask(const struct fixture *f, const char *sql)
 static void files_are_private(void **state)
 {
     struct fixture *f = *state;
-    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
     fixture_user(f, NULL);
     for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
         char path[128];
@@ -107,7 +107,7 @@ static void somebody_elses_file_is_refused(void **state)
     struct fixture *f = *state;
     f->engine->close(f->store);
     say(f, "PRAGMA application_id = 7");
-    assert_int_equal(f->engine->open(&f->config, &f->store), STORE_BROKEN);
+    assert_int_equal(f->engine->open(&f->config, &f->store), STORE_REFUSED);
     say(f, "PRAGMA application_id = 0x70686f72");
     assert_int_equal(f->engine->open(&f->config, &f->store), STORE_OK);
 }
@@ -119,7 +119,7 @@ static void migrations_are_whole(void **state)
     f->engine->close(f->store);
     unlink(f->path);
     say(f, "CREATE TABLE attempts (x)"); /* in the way of the last but one table */
-    assert_int_equal(f->engine->open(&f->config, &f->store), STORE_BROKEN);
+    assert_int_equal(f->engine->open(&f->config, &f->store), STORE_REFUSED);
     assert_int_equal(ask(f, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"), 1);
     assert_int_equal(ask(f, "PRAGMA user_version"), 0);
     say(f, "DROP TABLE attempts");
@@ -135,7 +135,7 @@ static void damaged_file(void **state)
     assert_non_null(file);
     fputs("this is no database", file);
     fclose(file);
-    assert_int_equal(f->engine->open(&f->config, &f->store), STORE_BROKEN);
+    assert_int_equal(f->engine->open(&f->config, &f->store), STORE_DAMAGED);
     unlink(f->path);
     assert_int_equal(f->engine->open(&f->config, &f->store), STORE_OK);
 }

@@ -1,0 +1,126 @@
+/*
+ * posthorn secrets reset: goes on with another key file, by choice. What was sealed with the old one cannot
+ * be opened any more, so it is dropped; what is derived from it changes.
+ */
+#include "identities.h"
+#include "manage.h"
+#include "signing.h"
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { USERS_PAGE = 200, PAGE_ARENA_MAX = 64 << 20, SCRATCH_MAX = 1 << 20 };
+
+static const char details[] =
+    "For when the key file is lost. Takes the key file that is there, or makes a new one, and binds the\n"
+    "database to it. Every user's signing secret changes, so each receiver that verifies signatures needs\n"
+    "its new one; TLS identities are lost and must be set again. Events and deliveries stay.\n"
+    "The server on DIR must be stopped. If you have a backup of the key file, put that back instead.";
+
+struct tally {
+    int users, secrets, identities;
+};
+
+static bool opens(const struct vault *vault, const char *what, int64_t user_id, struct bytes sealed)
+{
+    char context[64];
+    struct arena arena;
+    struct bytes plain;
+    arena_init(&arena, SCRATCH_MAX);
+    snprintf(context, sizeof context, "%s/%lld", what, (long long)user_id);
+    bool opened = vault_unseal(vault, bytes_of(context), sealed, &arena, &plain) == VAULT_OK;
+    arena_fini(&arena);
+    return opened;
+}
+
+/* False: the store failed. */
+static bool reset_user(struct store *store, const struct vault *vault, const struct user *user,
+                       struct tally *tally)
+{
+    struct store_op op = {.kind = STORE_USER_UPDATE, .user = {.user = *user, .if_version = -1}};
+    struct store_op *ops[] = {&op};
+    struct store_batch batch = {.ops = ops, .op_count = 1};
+    bool signing = user->signing.len > 0 && !opens(vault, SIGNING_CONTEXT, user->id, user->signing);
+    bool identity = user->identity.len > 0 && !opens(vault, IDENTITY_CONTEXT, user->id, user->identity);
+    tally->users++;
+    tally->secrets += signing;
+    tally->identities += identity;
+    if (signing)
+        op.user.user.signing = (struct bytes){0};
+    if (identity)
+        op.user.user.identity = (struct bytes){0};
+    return (!signing && !identity) || store_sqlite.write(store, &batch) == STORE_OK;
+}
+
+static bool reset_users(struct store *store, const struct vault *vault, struct tally *tally)
+{
+    struct store_query query = {.kind = STORE_LIST_USERS, .limit = USERS_PAGE};
+    struct store_answer answer;
+    struct arena arena;
+    bool done = true;
+    arena_init(&arena, PAGE_ARENA_MAX);
+    do {
+        arena_reset(&arena);
+        done = store_sqlite.read(store, 0, &query, &arena, &answer) == STORE_OK;
+        for (int i = 0; done && i < answer.count; i++) {
+            query.after_id = answer.users[i].id;
+            done = reset_user(store, vault, &answer.users[i], tally);
+        }
+    } while (done && answer.more && answer.count);
+    arena_fini(&arena);
+    return done;
+}
+
+static int reset(struct manage *manage, struct store *store)
+{
+    char path[MANAGE_PATH_LEN], error_text[256];
+    struct vault *vault;
+    struct tally tally = {0};
+    server_key_path(&manage->config, path);
+    enum vault_error error = vault_open(path, &vault);
+    bool made = error == VAULT_ABSENT;
+    if (made)
+        error = vault_make(path, &vault);
+    if (error != VAULT_OK)
+        return manage_failed(manage, "key-file %s: %s%s%s", path, vault_error_sentence(error),
+                             error == VAULT_UNREADABLE ? ": " : "",
+                             error == VAULT_UNREADABLE ? strerror(errno) : "");
+    /* The fingerprint last: cut short before it, this is done again. */
+    enum server_error written = SERVER_DATA;
+    snprintf(error_text, sizeof error_text, "the users cannot be written");
+    if (reset_users(store, vault, &tally))
+        written = server_fingerprint_write(store, vault, error_text);
+    vault_close(vault);
+    if (written != SERVER_OK)
+        return manage_refused(manage, written, error_text);
+    if (manage->json)
+        printf("{\"key_file\":\"%s\",\"users\":%d,\"secrets_dropped\":%d,\"identities_dropped\":%d}\n",
+               made ? "made" : "kept", tally.users, tally.secrets, tally.identities);
+    else
+        printf("The database now belongs to %s%s.\n"
+               "The signing secret of each of the %d users has changed; %d that were set or rotated are "
+               "dropped.\n"
+               "TLS identities dropped: %d.\n"
+               "`posthorn secrets` shows and replaces them, once the server runs.\n",
+               path, made ? ", which is new" : "", tally.users, tally.secrets, tally.identities);
+    return manage_flush(manage) ? MANAGE_DONE : MANAGE_FAILED;
+}
+
+int secrets_reset_main(int argc, char **argv)
+{
+    const struct manage_usage usage = {.command = "secrets reset",
+                                       .synopsis = "secrets reset --data DIR [--key-file FILE]",
+                                       .details = details};
+    struct manage manage;
+    struct store *store;
+    int code;
+    if (!manage_begin(&manage, &usage, argc, argv, &code))
+        return code;
+    code = manage_open_store(&manage, &store);
+    if (code == MANAGE_DONE) {
+        code = reset(&manage, store);
+        store_sqlite.close(store);
+    }
+    manage_end(&manage);
+    return code;
+}
