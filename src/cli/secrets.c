@@ -22,7 +22,9 @@ static const char details[] =
     "  create     makes another one and shows its text, this once; those of its kind expire after the "
     "overlap\n"
     "  rotate     makes a new one for each kind that signs now, and shows them, this once\n"
-    "  remove ID  ends one at once; the last one stays";
+    "  remove ID  ends one at once; the last one stays\n"
+    "\n"
+    "`posthorn secrets reset --help` is for a server whose key file is lost.";
 
 struct secrets {
     const struct usage *usage;

@@ -45,5 +45,5 @@ try src/guard/guard.c    no  model.h policy.h body.h store.h sender.h engine.h
 try src/cli/events.c     yes json.h body.h guard.h
 try src/cli/events.c     no  policy.h dispatch.h store.h queue.h engine.h
 try src/manage/keys.c    yes store.h server_parts.h
-try src/manage/keys.c    no  client.h command.h api/call.h
+try src/manage/keys.c    no  client.h command.h
 exit $failed
