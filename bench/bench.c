@@ -69,6 +69,16 @@ int64_t bench_now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+void bench_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        bench_die("getrlimit");
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        bench_die("setrlimit");
+}
+
 void bench_pin(int cpu)
 {
     if (cpu < 0)
@@ -92,15 +102,16 @@ struct bench_cpu bench_cpu(void)
     return (struct bench_cpu){micros(usage.ru_utime), micros(usage.ru_stime)};
 }
 
-static struct sockaddr_in loopback(int port)
+static struct sockaddr_in loopback(int port, int host)
 {
-    return (struct sockaddr_in){
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    return (struct sockaddr_in){.sin_family = AF_INET,
+                                .sin_port = htons((uint16_t)port),
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + (uint32_t)host)};
 }
 
 int bench_connect(int port)
 {
-    struct sockaddr_in address = loopback(port);
+    struct sockaddr_in address = loopback(port, 1);
     int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
         bench_die("connect");
@@ -110,13 +121,13 @@ int bench_connect(int port)
     return fd;
 }
 
-int bench_listen(int *port)
+int bench_listen(int *port, int host)
 {
-    struct sockaddr_in address = loopback(*port);
+    struct sockaddr_in address = loopback(*port, host);
     socklen_t len = sizeof address;
     int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, len) != 0 || listen(fd, 1024) != 0 ||
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, len) != 0 || listen(fd, 4096) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &len) != 0)
         bench_die("listen");
     *port = ntohs(address.sin_port);
@@ -174,7 +185,8 @@ void bench_records_write(const char *path, const struct bench_record *records, i
     if (!file)
         bench_die(path);
     for (int64_t i = 0; i < count; i++)
-        fprintf(file, "%lld %lld\n", (long long)records[i].id, (long long)records[i].at_ns);
+        fprintf(file, "%lld %lld %lld\n", (long long)records[i].id, (long long)records[i].at_ns,
+                (long long)records[i].due_ns);
     if (fclose(file) != 0)
         bench_die(path);
 }

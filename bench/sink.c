@@ -1,11 +1,17 @@
 /*
- * sink: the bench's receiver. Answers 200 to every POST, kept alive, and counts.
+ * sink: the bench's receivers, all of them in one process. What a receiver does is said by the URL's path:
  *
- *   sink [--port P] [--cpu N] [--records N] [--close] [--cert FILE --tls-key FILE [--no-resume]]
+ *   /late/MS/...     answers 200 after so many milliseconds
+ *   /hang/...        never answers
+ *   /take/N/...      takes N requests a second, and says 429 to what is beyond
+ *   /switch/...      200, until "switch hang" or "switch ok" is commanded
+ *   anything else    answers 200 at once
  *
- * Its first line is its port. Then it reads commands on stdin: "stats" answers with a line of JSON, "reset"
- * starts counting again, "write FILE" writes "ID NANOSECONDS" of every event seen since. End of input ends
- * it.
+ *   sink [--port P] [--hosts N] [--cpu N] [--records N] [--close] [--cert FILE --tls-key FILE [--no-resume]]
+ *
+ * It listens at 127.0.0.1 to 127.0.0.N, on one port, which is its first line. Then it reads commands on
+ * stdin: "stats" answers with a line of JSON, "reset" starts counting again, "write FILE" writes a line of
+ * every event seen since. End of input ends it.
  * --close ends each connection after its answer, so that the sender needs a new one every time; --no-resume
  * keeps TLS sessions from being resumed.
  */
@@ -20,48 +26,97 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { REQUEST_BYTES_MAX = 65536 };
+enum { REQUEST_BYTES_MAX = 2 << 20, ROOM_FIRST = 4096, HOSTS_MAX = 16, TAKERS_MAX = 16 };
 
 static const char ANSWER_KEPT[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
                                   "Content-Length: 20\r\n\r\n{\"status\":\"success\"}";
 static const char ANSWER_LAST[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
                                   "Content-Length: 20\r\n\r\n{\"status\":\"success\"}";
 
+static const char ANSWER_BUSY[] = "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n";
+
 struct peer {
     int fd;
     SSL *tls;
-    size_t have;
-    char bytes[REQUEST_BYTES_MAX];
+    size_t have, room;
+    char *bytes;
+    bool held;                  /* a request is read and not answered yet */
+    int64_t due_ns;             /* when it will be; 0: never */
+    struct peer *before, *next; /* among those with a due time, in its order */
+};
+
+/* What /take/N/... may still take, in billionths of a request, of at most a second's worth. */
+struct taker {
+    int64_t rate, left, at_ns;
 };
 
 struct sink {
-    int epoll, listener;
-    bool close_each;
+    int epoll, port, listeners[HOSTS_MAX], host_count;
+    bool close_each, hanging /* /switch/ */;
     SSL_CTX *tls;
-    int64_t requests, connections, handshakes, resumed, first_ns, last_ns;
+    struct peer *due_first, *due_last;
+    struct taker takers[TAKERS_MAX];
+    int64_t requests, refused, connections, handshakes, resumed, first_ns, last_ns;
+    int64_t held, held_max, open, open_max;
     struct bench_record *records;
     int64_t record_count, records_max;
 };
 
-static void hang_up(struct peer *peer)
+static void link_due(struct sink *sink, struct peer *peer)
 {
-    SSL_free(peer->tls);
-    close(peer->fd);
-    free(peer);
+    struct peer *after = sink->due_last;
+    while (after && after->due_ns > peer->due_ns)
+        after = after->before;
+    peer->before = after;
+    peer->next = after ? after->next : sink->due_first;
+    *(after ? &after->next : &sink->due_first) = peer;
+    *(peer->next ? &peer->next->before : &sink->due_last) = peer;
 }
 
-static void welcome(struct sink *sink)
+static void unlink_due(struct sink *sink, struct peer *peer)
+{
+    *(peer->before ? &peer->before->next : &sink->due_first) = peer->next;
+    *(peer->next ? &peer->next->before : &sink->due_last) = peer->before;
+}
+
+static void hold(struct sink *sink, struct peer *peer, int64_t due_ns)
+{
+    peer->held = true;
+    peer->due_ns = due_ns;
+    if (due_ns)
+        link_due(sink, peer);
+    if (++sink->held > sink->held_max)
+        sink->held_max = sink->held;
+}
+
+static void let_go(struct sink *sink, struct peer *peer)
+{
+    if (peer->held && peer->due_ns)
+        unlink_due(sink, peer);
+    sink->held -= peer->held;
+    peer->held = false;
+}
+
+static void hang_up(struct sink *sink, struct peer *peer)
+{
+    let_go(sink, peer);
+    SSL_free(peer->tls);
+    close(peer->fd);
+    free(peer->bytes);
+    free(peer);
+    sink->open--;
+}
+
+static void welcome_at(struct sink *sink, int listener)
 {
     for (;;) {
-        int one = 1, fd = accept4(sink->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int one = 1, fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0)
             return;
-        struct peer *peer = malloc(sizeof *peer);
-        if (!peer)
-            bench_die("memory");
+        struct peer *peer = bench_alloc(sizeof *peer);
         peer->fd = fd;
-        peer->have = 0;
-        peer->tls = NULL;
+        peer->room = ROOM_FIRST;
+        peer->bytes = bench_alloc(peer->room);
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         if (sink->tls) {
             peer->tls = SSL_new(sink->tls);
@@ -69,16 +124,24 @@ static void welcome(struct sink *sink)
             SSL_set_accept_state(peer->tls);
         }
         sink->connections++;
+        if (++sink->open > sink->open_max)
+            sink->open_max = sink->open;
         struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = peer};
         if (epoll_ctl(sink->epoll, EPOLL_CTL_ADD, fd, &event) != 0)
             bench_die("epoll_ctl");
     }
 }
 
+static void welcome(struct sink *sink)
+{
+    for (int i = 0; i < sink->host_count; i++)
+        welcome_at(sink, sink->listeners[i]);
+}
+
 /* Bytes read, 0 for none yet, -1 for the end. */
 static ssize_t receive(struct sink *sink, struct peer *peer)
 {
-    size_t room = REQUEST_BYTES_MAX - peer->have;
+    size_t room = peer->room - peer->have;
     if (!peer->tls) {
         ssize_t got = read(peer->fd, peer->bytes + peer->have, room);
         if (got > 0)
@@ -97,13 +160,12 @@ static ssize_t receive(struct sink *sink, struct peer *peer)
     return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? 0 : -1;
 }
 
-static void reply(struct sink *sink, struct peer *peer)
+static void reply(const struct sink *sink, struct peer *peer, const char *answer)
 {
-    const char *answer = sink->close_each ? ANSWER_LAST : ANSWER_KEPT;
-    size_t len = sink->close_each ? sizeof ANSWER_LAST - 1 : sizeof ANSWER_KEPT - 1;
-    bool sent = peer->tls ? SSL_write(peer->tls, answer, (int)len) == (int)len
-                          : write(peer->fd, answer, len) == (ssize_t)len;
-    if (!sent)
+    int len = (int)strlen(answer);
+    bool sent =
+        peer->tls ? SSL_write(peer->tls, answer, len) == len : write(peer->fd, answer, (size_t)len) == len;
+    if (!sent && !sink->close_each)
         fputs("sink: an answer could not be sent whole\n", stderr);
 }
 
@@ -114,7 +176,81 @@ static void count(struct sink *sink, const struct bench_message *message)
         sink->first_ns = sink->last_ns;
     if (sink->record_count < sink->records_max)
         sink->records[sink->record_count++] =
-            (struct bench_record){bench_find_id(message->body, message->body_len), sink->last_ns};
+            (struct bench_record){bench_find_id(message->body, message->body_len), sink->last_ns, 0};
+}
+
+/* The path's number, if it begins like this; else -1. */
+static int64_t number_in(const char *request, const char *path)
+{
+    const char *at = request + strlen("POST ");
+    return strncmp(at, path, strlen(path)) == 0 ? strtoll(at + strlen(path), NULL, 10) : -1;
+}
+
+static bool take(struct sink *sink, int64_t rate)
+{
+    struct taker *taker = sink->takers;
+    while (taker->rate && taker->rate != rate && taker < sink->takers + TAKERS_MAX - 1)
+        taker++;
+    int64_t now_ns = bench_now_ns(), full = rate * 1000000000;
+    if (!taker->rate)
+        *taker = (struct taker){rate, full, now_ns};
+    taker->left += (now_ns - taker->at_ns) * rate;
+    taker->at_ns = now_ns;
+    if (taker->left > full)
+        taker->left = full;
+    if (taker->left < 1000000000)
+        return false;
+    taker->left -= 1000000000;
+    return true;
+}
+
+/* Does with the request what its path says. */
+static void treat(struct sink *sink, struct peer *peer, const struct bench_message *message)
+{
+    int64_t late_ms = number_in(peer->bytes, "/late/"), rate = number_in(peer->bytes, "/take/");
+    if (rate > 0 && !take(sink, rate)) {
+        sink->refused++;
+        reply(sink, peer, ANSWER_BUSY);
+        return;
+    }
+    count(sink, message);
+    if (late_ms > 0)
+        hold(sink, peer, bench_now_ns() + late_ms * 1000000);
+    else if (number_in(peer->bytes, "/hang/") >= 0 ||
+             (sink->hanging && number_in(peer->bytes, "/switch/") >= 0))
+        hold(sink, peer, 0);
+    else
+        reply(sink, peer, sink->close_each ? ANSWER_LAST : ANSWER_KEPT);
+}
+
+/* Treats what has been read whole. False: the peer is gone. */
+static bool advance(struct sink *sink, struct peer *peer)
+{
+    struct bench_message message;
+    while (!peer->held && peer->have > 0 && bench_parse(peer->bytes, peer->have, &message)) {
+        treat(sink, peer, &message);
+        peer->have -= message.size;
+        memmove(peer->bytes, peer->bytes + message.size, peer->have);
+        if (sink->close_each && !peer->held) {
+            if (peer->tls)
+                SSL_shutdown(peer->tls);
+            hang_up(sink, peer);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void make_room(struct peer *peer)
+{
+    if (peer->have < peer->room)
+        return;
+    if (peer->room == REQUEST_BYTES_MAX)
+        bench_die("a request larger than the buffer");
+    peer->room *= 2;
+    peer->bytes = realloc(peer->bytes, peer->room);
+    if (!peer->bytes)
+        bench_die("memory");
 }
 
 static void serve(struct sink *sink, struct peer *peer)
@@ -124,38 +260,51 @@ static void serve(struct sink *sink, struct peer *peer)
         if (got == 0)
             return;
         if (got < 0) {
-            hang_up(peer);
+            hang_up(sink, peer);
             return;
         }
         peer->have += (size_t)got;
-        struct bench_message message;
-        while (peer->have > 0 && bench_parse(peer->bytes, peer->have, &message)) {
-            count(sink, &message);
-            reply(sink, peer);
-            peer->have -= message.size;
-            memmove(peer->bytes, peer->bytes + message.size, peer->have);
-            if (sink->close_each) {
-                if (peer->tls)
-                    SSL_shutdown(peer->tls);
-                hang_up(peer);
-                return;
-            }
-        }
-        if (peer->have == REQUEST_BYTES_MAX)
-            bench_die("a request larger than the buffer");
+        if (!advance(sink, peer))
+            return;
+        make_room(peer);
         if (!peer->tls)
             return; /* level-triggered: what is left wakes us again */
     }
 }
 
+/* Answers the late ones that are due. Returns the milliseconds until the next is, or -1. */
+static int answer_due(struct sink *sink)
+{
+    int64_t now_ns = bench_now_ns();
+    for (struct peer *peer; (peer = sink->due_first) != NULL;) {
+        if (peer->due_ns > now_ns)
+            return (int)((peer->due_ns - now_ns) / 1000000) + 1;
+        let_go(sink, peer);
+        reply(sink, peer, ANSWER_KEPT);
+        advance(sink, peer);
+    }
+    return -1;
+}
+
 static void stats(const struct sink *sink)
 {
     struct bench_cpu cpu = bench_cpu();
-    printf("{\"requests\":%lld,\"connections\":%lld,\"handshakes\":%lld,\"resumed\":%lld,\"first_ns\":%lld,"
-           "\"last_ns\":%lld,\"user_us\":%lld,\"system_us\":%lld}\n",
-           (long long)sink->requests, (long long)sink->connections, (long long)sink->handshakes,
-           (long long)sink->resumed, (long long)sink->first_ns, (long long)sink->last_ns,
-           (long long)cpu.user_us, (long long)cpu.system_us);
+    printf(
+        "{\"requests\":%lld,\"refused\":%lld,\"held\":%lld,\"held_max\":%lld,\"open\":%lld,\"open_max\":%lld,"
+        "\"connections\":%lld,\"handshakes\":%lld,\"resumed\":%lld,\"first_ns\":%lld,\"last_ns\":%lld,"
+        "\"user_us\":%lld,\"system_us\":%lld}\n",
+        (long long)sink->requests, (long long)sink->refused, (long long)sink->held, (long long)sink->held_max,
+        (long long)sink->open, (long long)sink->open_max, (long long)sink->connections,
+        (long long)sink->handshakes, (long long)sink->resumed, (long long)sink->first_ns,
+        (long long)sink->last_ns, (long long)cpu.user_us, (long long)cpu.system_us);
+}
+
+/* epoll's data: the sink itself for a knock, NULL for a command, otherwise the peer. */
+static void watch(struct sink *sink, int fd, void *data)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = data};
+    if (epoll_ctl(sink->epoll, EPOLL_CTL_ADD, fd, &event) != 0)
+        bench_die("epoll_ctl");
 }
 
 /* False: end of input. */
@@ -168,7 +317,13 @@ static bool obey(struct sink *sink)
     line[got] = 0;
     line[strcspn(line, "\n")] = 0;
     if (strcmp(line, "reset") == 0) {
-        sink->requests = sink->connections = sink->handshakes = sink->resumed = sink->record_count = 0;
+        sink->requests = sink->refused = sink->connections = sink->handshakes = sink->resumed = 0;
+        sink->record_count = 0;
+        sink->held_max = sink->held;
+        sink->open_max = sink->open;
+        puts("{}");
+    } else if (strncmp(line, "switch ", 7) == 0) {
+        sink->hanging = strcmp(line + 7, "hang") == 0;
         puts("{}");
     } else if (strncmp(line, "write ", 6) == 0) {
         bench_records_write(line + 6, sink->records, sink->record_count);
@@ -198,27 +353,28 @@ static SSL_CTX *tls_context(const char *cert, const char *key, bool resume)
 
 int main(int argc, char **argv)
 {
-    int port = (int)bench_number(argc, argv, "--port", 0);
     const char *cert = bench_option(argc, argv, "--cert", NULL);
     struct sink sink = {.close_each = bench_flag(argc, argv, "--close"),
-                        .records_max = bench_number(argc, argv, "--records", 0)};
+                        .port = (int)bench_number(argc, argv, "--port", 0),
+                        .host_count = (int)bench_number(argc, argv, "--hosts", 1),
+                        .records_max = bench_number(argc, argv, "--records", 0),
+                        .epoll = epoll_create1(EPOLL_CLOEXEC)};
     bench_pin((int)bench_number(argc, argv, "--cpu", -1));
+    bench_descriptors();
     if (cert)
         sink.tls = tls_context(cert, bench_option(argc, argv, "--tls-key", cert),
                                !bench_flag(argc, argv, "--no-resume"));
     sink.records = bench_alloc(sizeof *sink.records * (size_t)(sink.records_max + 1));
-    sink.listener = bench_listen(&port);
-    sink.epoll = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event knock = {.events = EPOLLIN, .data.ptr = &sink},
-                       command = {.events = EPOLLIN, .data.ptr = NULL};
-    if (epoll_ctl(sink.epoll, EPOLL_CTL_ADD, sink.listener, &knock) != 0 ||
-        epoll_ctl(sink.epoll, EPOLL_CTL_ADD, STDIN_FILENO, &command) != 0)
-        bench_die("epoll_ctl");
-    printf("%d\n", port);
+    for (int i = 0; i < sink.host_count && i < HOSTS_MAX; i++) {
+        sink.listeners[i] = bench_listen(&sink.port, i + 1);
+        watch(&sink, sink.listeners[i], &sink);
+    }
+    watch(&sink, STDIN_FILENO, NULL);
+    printf("%d\n", sink.port);
     fflush(stdout);
     for (;;) {
         struct epoll_event events[64];
-        int ready = epoll_wait(sink.epoll, events, 64, -1);
+        int ready = epoll_wait(sink.epoll, events, 64, answer_due(&sink));
         for (int i = 0; i < ready; i++) {
             if (events[i].data.ptr == &sink)
                 welcome(&sink);
