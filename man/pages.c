@@ -46,7 +46,7 @@ static void put_sentence(const char *text)
 
 static void failures(void)
 {
-    static const char *const classes[] = {"", "receiver", "posthorn", "policy"};
+    static const char *const classes[] = {"", "receiver", "posthorn", "policy", "nobody"};
     for (enum failure failure = FAILURE_NONE + 1; failure < FAILURE_COUNT; failure++) {
         printf(".TP\n.B %s\n(%s) ", failure_name(failure), classes[failure_class_of(failure)]);
         put_sentence(failure_sentence(failure));

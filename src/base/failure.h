@@ -1,15 +1,23 @@
 /*
  * failure: every way an attempt can end that is not an answer, from one list.
  *
- * The class keeps three different things apart everywhere (design, section 6):
+ * The class keeps different things apart everywhere (design, section 6):
  *   RECEIVER  the other side's failure: uses up an attempt
  *   OURS      no network, no file descriptor, no resolver: uses up nothing, window is extended
  *   POLICY    the guard or a setting forbade it: retried, so that a mended record heals
+ *   CROSSED   the close of an idle connection and our request crossed: nobody's failure, uses up nothing, and
+ *             the request is sent again at once, as an attempt of its own
  * Names are stable: they are stored, shown in the API and documented in posthorn-delivery(7).
  */
 #pragma once
 
-enum failure_class { FAILURE_CLASS_NONE, FAILURE_CLASS_RECEIVER, FAILURE_CLASS_OURS, FAILURE_CLASS_POLICY };
+enum failure_class {
+    FAILURE_CLASS_NONE,
+    FAILURE_CLASS_RECEIVER,
+    FAILURE_CLASS_OURS,
+    FAILURE_CLASS_POLICY,
+    FAILURE_CLASS_CROSSED
+};
 
 /*        symbol             name                 class     a sentence for people */
 #define FAILURE_LIST(X)                                                                                      \
@@ -19,6 +27,8 @@ enum failure_class { FAILURE_CLASS_NONE, FAILURE_CLASS_RECEIVER, FAILURE_CLASS_O
     X(UNREACHABLE, "unreachable", RECEIVER, "your server's network cannot be reached")                       \
     X(RESET, "reset", RECEIVER, "your server reset the connection")                                          \
     X(CLOSED_EARLY, "closed_early", RECEIVER, "your server closed the connection without an answer")         \
+    X(IDLE_CLOSED, "idle_closed", CROSSED,                                                                   \
+      "your server was closing the idle connection just as the request went out on it")                      \
     X(HEADER_TIMEOUT, "header_timeout", RECEIVER, "no complete answer headers within the time limit")        \
     X(SEND_TIMEOUT, "send_timeout", RECEIVER, "your server did not read the request within the time limit")  \
     X(TIMEOUT, "timeout", RECEIVER, "the attempt reached its absolute time limit")                           \

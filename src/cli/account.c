@@ -34,6 +34,8 @@ static void put_last(struct text *out, const struct account *account)
     text_putc(out, '.');
     if (class == FAILURE_CLASS_OURS)
         text_puts(out, " That is our own fault, and uses up none of your tries.");
+    if (class == FAILURE_CLASS_CROSSED)
+        text_puts(out, " It is sent again at once, and that uses up none of your tries.");
 }
 
 static void put_remedy(struct text *out, const struct account *account)

@@ -70,6 +70,12 @@ static enum failure reason_of(const struct outcome *outcome)
     return outcome->status >= 300 && outcome->status <= 399 ? FAILURE_REDIRECT : FAILURE_UNEXPECTED_STATUS;
 }
 
+/* The receiver has most likely not seen the request at all. */
+static bool is_crossed(enum failure reason)
+{
+    return failure_class_of(reason) == FAILURE_CLASS_CROSSED;
+}
+
 /* A fault of our own uses up nothing; a lease lost again and again is most likely this delivery's doing. */
 static bool is_free(enum failure reason)
 {
@@ -83,6 +89,8 @@ struct decision policy_decide(const struct policy *policy, const struct outcome 
     if (acknowledges(outcome, success_2xx))
         return (struct decision){DECISION_DELIVERED, 0, FAILURE_NONE};
     enum failure reason = reason_of(outcome);
+    if (is_crossed(reason))
+        return (struct decision){DECISION_RELEASE, 0, reason};
     if (is_free(reason))
         return (struct decision){DECISION_RELEASE, policy->local_delay_ms, reason};
     if (age_ms >= policy->window_ms)

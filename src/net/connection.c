@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -390,6 +391,18 @@ enum connection_written connection_write(struct connection *c, struct bytes head
     enum connection_written written = encrypt_some(c);
     c->write_pending = written == CONNECTION_WRITE_PENDING;
     return written;
+}
+
+struct connection_timing connection_timing(const struct connection *c)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+    uv_os_fd_t fd;
+    if (uv_fileno((const uv_handle_t *)&c->tcp, &fd) != 0 ||
+        getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+        return (struct connection_timing){0};
+    return (struct connection_timing){.round_trip_ms = info.tcpi_rtt / 1000,
+                                      .heard_before_ms = info.tcpi_last_ack_recv};
 }
 
 /* ---- dialling ---- */

@@ -105,6 +105,12 @@ enum connection_written { CONNECTION_WRITTEN, CONNECTION_WRITE_PENDING, CONNECTI
 /* The views must live until `written`, or until the connection is closed. */
 enum connection_written connection_write(struct connection *connection, struct bytes head, struct bytes body);
 
+struct connection_timing {
+    int64_t round_trip_ms;   /* as the kernel reckons it */
+    int64_t heard_before_ms; /* how long ago a packet came that was no reset */
+};
+struct connection_timing connection_timing(const struct connection *connection);
+
 /* No handler is called any more. */
 void connection_close(struct connection *connection);
 

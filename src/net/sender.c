@@ -14,8 +14,7 @@
 
 enum { READ_BUFFER_LEN = 64 * 1024 };
 
-/* The way of an attempt, in this order. A kept-alive connection skips the first three; a resend goes back to
- * the first, once. */
+/* The way of an attempt, in this order. A kept-alive connection skips the first three. */
 enum stage {
     STAGE_RESOLVING,
     STAGE_CONNECTING,
@@ -43,7 +42,7 @@ struct attempt {
     enum stage stage;
     enum failure failure; /* in STAGE_ENDING */
     struct deadline stage_deadline, whole_deadline;
-    int64_t started_ms;
+    int64_t started_ms, sent_ms;
 
     struct peer peer;
     struct identity *identity; /* held; NULL: none */
@@ -88,7 +87,8 @@ struct sender_limits sender_limits_default(void)
                                   .header_ms = 15000,
                                   .body_ms = 5000,
                                   .attempt_ms = 30000,
-                                  .idle_ms = 15000};
+                                  .idle_ms = 15000,
+                                  .close_ms = 10};
 }
 
 /* ---- the end of an attempt ---- */
@@ -199,7 +199,7 @@ static void on_stage_passed(struct deadline *deadline)
 static void on_whole_passed(struct deadline *deadline)
 {
     struct attempt *a = OWNER_OF(deadline, struct attempt, whole_deadline);
-    if (a->stage == STAGE_RESOLVING) { /* after a resend, most likely */
+    if (a->stage == STAGE_RESOLVING) {
         a->overdue = true;
         resolver_press(&a->question);
         return;
@@ -251,26 +251,31 @@ static void on_write_failed(struct connection *connection)
         attempt_enter(a, STAGE_WAITING);
 }
 
-/* A kept-alive connection that ends without one byte was most likely closed just as we wrote. */
-static bool attempt_resend(struct attempt *a)
+/* Was the kept-alive connection being closed when we wrote? Then its end comes within a round trip, and
+ * before a byte of an answer. Later, the receiver may have done the work: that is for the schedule. */
+static bool attempt_crossed(const struct attempt *a, enum failure failure)
 {
-    if (!a->reused || response_started(a->response))
+    int64_t close_ms = a->sender->config.limits.close_ms;
+
+    if (!a->reused || response_started(a->response) || close_ms == 0)
         return false;
-    a->written = false;
-    a->reused = false; /* so that there is no third time */
-    connection_close(a->connection);
-    a->connection = NULL;
-    attempt_resolve(a);
-    return true;
+    struct connection_timing timing = connection_timing(a->connection);
+    int64_t within_ms = timing.round_trip_ms < close_ms ? timing.round_trip_ms : close_ms;
+    int64_t took_ms = clock_mono_ms(&a->sender->config.clock) - a->sent_ms;
+    if (failure == FAILURE_CLOSED_EARLY) /* when it came, not when we had the time to look */
+        took_ms -= timing.heard_before_ms;
+    return took_ms <= (within_ms > close_ms / 2 ? within_ms : close_ms / 2);
 }
 
 static void on_ended(struct connection *connection, enum failure failure)
 {
     struct attempt *a = connection->owner;
 
-    if (attempt_resend(a))
-        return;
     a->read_ended = true;
+    if (attempt_crossed(a, failure)) {
+        attempt_end(a, FAILURE_IDLE_CLOSED);
+        return;
+    }
     /* A reset is the end of headers that had begun, but not the proper end of a body. */
     if (response_started(a->response) &&
         (failure == FAILURE_CLOSED_EARLY || response_stage(a->response) == RESPONSE_HEAD))
@@ -282,6 +287,8 @@ static void on_ended(struct connection *connection, enum failure failure)
 
 static void attempt_send(struct attempt *a)
 {
+    if (a->reused)
+        a->sent_ms = clock_mono_ms(&a->sender->config.clock);
     switch (connection_write(a->connection, bytes_make(a->head, a->head_len), a->body)) {
     case CONNECTION_WRITTEN:
         a->written = true;
@@ -468,7 +475,7 @@ void sender_start(struct sender *sender, const struct sender_request *request, u
     attempt_prepare(a, request);
     deadline_set(&a->whole_deadline, sender->whole_limit);
     a->starting = true;
-    struct connection *connection = pool_take(&sender->pool, &a->peer);
+    struct connection *connection = request->fresh ? NULL : pool_take(&sender->pool, &a->peer);
     if (connection) {
         attempt_adopt(a, connection);
         a->reused = true;

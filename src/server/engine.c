@@ -295,6 +295,9 @@ static void engine_send(struct engine *engine, uint32_t number)
         engine_refuse(engine, number, FAILURE_SEALED);
         return;
     }
+    /* An attempt that counted for nothing was before this one, as its lease tells: perhaps a connection that
+     * was being closed. So nothing is sent on a kept-alive connection twice for nothing. */
+    request.fresh = slot->box.lease > slot->box.attempt + 1;
     request.pool_key = slot->box.endpoint_id;
     request.header_count = 0;
     request.body = bytes_make(slot->box.document, slot->box.document_len);

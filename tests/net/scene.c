@@ -70,7 +70,8 @@ void scene_begin(struct scene *scene, const char *url)
 {
     static const char auth[] = "03ac674216f3e15c761ee1a5e255f067953623c8b388b4459e13f978d7c846f4";
     struct url parsed;
-    struct sender_request request = {.pool_key = scene->pool_key,
+    struct sender_request request = {.fresh = scene->fresh,
+                                     .pool_key = scene->pool_key,
                                      .identity = scene->identity,
                                      .url = &parsed,
                                      .headers = {{bytes_of("Content-Type"), bytes_of("application/json")},

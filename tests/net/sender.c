@@ -181,8 +181,7 @@ static void merge_limits(struct sender_limits *limits, const struct sender_limit
             to[i] = from[i];
 }
 
-/* On a reused connection the first exchange goes well. A connection that then ends without a byte of response
- * is replaced by a fresh one, which is treated the same way. */
+/* On a reused connection the first exchange goes well. */
 static int play_once(const struct stage *stage, const struct play *play, bool reused, bool https)
 {
     char script[8192], url[64];
@@ -190,8 +189,7 @@ static int play_once(const struct stage *stage, const struct play *play, bool re
     const char *once = play->script;
 
     if (reused)
-        snprintf(script, sizeof script, "accept; request; send \"" OK_ANSWER "\"; %s; accept; %s", once,
-                 once);
+        snprintf(script, sizeof script, "accept; request; send \"" OK_ANSWER "\"; %s", once);
     else
         snprintf(script, sizeof script, "accept; %s", once);
     struct evil *evil = evil_open(&(struct evil_config){.script = script,

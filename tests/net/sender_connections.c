@@ -1,6 +1,6 @@
 /*
  * Kept-alive connections: used again only when nothing has come on them, by nobody but their own peer, and
- * replaced once when they end under a request.
+ * told from a failure when they end under a request that crossed their close.
  */
 #include "scene.h"
 #include <setjmp.h>
@@ -145,43 +145,87 @@ static void test_end_while_idle(void **state)
     }
 }
 
-/* It took the second request and went away without a word: once more over a fresh connection, once. */
-static void test_resend(void **state)
+/* 8.29: it took the second request and went away at once, without a word: an attempt sends once, and says
+ * what happened to it. */
+static void test_crossed(void **state)
 {
     static const char *const ends[] = {"close", "rst", "fin; await"};
     for (size_t i = 0; i < 3; i++) {
         for (int https = 0; https < 2; https++) {
             char script[512];
             struct act act;
-            snprintf(script, sizeof script, "accept; %s request; %s; accept; %s await", EXCHANGE, ends[i],
-                     EXCHANGE);
-            act_open(&act, state, script, https);
+            snprintf(script, sizeof script, "accept; %s request; %s", EXCHANGE, ends[i]);
+            act_begin(&act, state, script, https);
+            act.scene.limits.close_ms = 2 * WAIT_MS;
+            scene_open(&act.scene);
             expect(&act, FAILURE_NONE, 200, false);
-            expect(&act, FAILURE_NONE, 200, false);
-            assert_int_equal(scene_stats(&act.scene).connections_reused, 1);
+            expect(&act, FAILURE_IDLE_CLOSED, 0, true);
             act_close(&act);
-            assert_int_equal(act.record.connections, 2);
-            assert_int_equal(act.record.requests, 3);
+            assert_int_equal(act.record.connections, 1);
+            assert_int_equal(act.record.requests, 2);
         }
     }
 }
 
-static void test_resend_is_once(void **state)
+static void go(uv_timer_t *timer)
+{
+    evil_go(timer->data);
+}
+
+/* 8.29: the handler had worked before it went away. */
+static void test_closed_late_is_a_failure(void **state)
+{
+    static const char *const ends[] = {"close", "rst"};
+    for (size_t i = 0; i < 2; i++) {
+        for (int https = 0; https < 2; https++) {
+            char script[512];
+            struct act act;
+            snprintf(script, sizeof script, "accept; %s request; until 1; %s", EXCHANGE, ends[i]);
+            act_begin(&act, state, script, https);
+            act.scene.limits.close_ms = 10;
+            scene_open(&act.scene);
+            expect(&act, FAILURE_NONE, 200, false);
+            uv_timer_t work;
+            uv_timer_init(&act.scene.loop, &work);
+            work.data = act.evil;
+            uv_timer_start(&work, go, 200, 0);
+            expect(&act, i == 0 ? FAILURE_CLOSED_EARLY : FAILURE_RESET, 0, true);
+            uv_close((uv_handle_t *)&work, NULL);
+            act_close(&act);
+            assert_int_equal(act.record.requests, 2);
+        }
+    }
+}
+
+/* 8.29: a fresh connection has no close under way. */
+static void test_fresh_is_never_crossed(void **state)
 {
     struct act act;
-    act_open(&act, state, "accept; " EXCHANGE "request; close; accept; request; close; accept; " EXCHANGE,
-             false);
-    expect(&act, FAILURE_NONE, 200, false);
+    act_begin(&act, state, "accept; request; close", false);
+    act.scene.limits.close_ms = 2 * WAIT_MS;
+    scene_open(&act.scene);
     expect(&act, FAILURE_CLOSED_EARLY, 0, false);
     act_close(&act);
-    assert_int_equal(act.record.requests, 3);
+}
+
+static void test_fresh_on_demand(void **state)
+{
+    struct act act;
+    act_open(&act, state, "accept; " EXCHANGE "accept; " EXCHANGE "await", false);
+    expect(&act, FAILURE_NONE, 200, false);
+    act.scene.fresh = true;
+    expect(&act, FAILURE_NONE, 200, false);
+    act_close(&act);
+    assert_int_equal(act.record.connections, 2);
 }
 
 /* One byte of an answer was there: the receiver has begun to answer, so nothing is sent again. */
-static void test_no_resend_after_a_byte(void **state)
+static void test_not_crossed_after_a_byte(void **state)
 {
     struct act act;
-    act_open(&act, state, "accept; " EXCHANGE "request; send \"H\"; close; accept; " EXCHANGE, false);
+    act_begin(&act, state, "accept; " EXCHANGE "request; send \"H\"; close; accept; " EXCHANGE, false);
+    act.scene.limits.close_ms = 2 * WAIT_MS;
+    scene_open(&act.scene);
     expect(&act, FAILURE_NONE, 200, false);
     expect(&act, FAILURE_TRUNCATED_HEADERS, 0, true);
     act_close(&act);
@@ -326,9 +370,11 @@ int main(void)
         cmocka_unit_test(test_answer_while_idle),
         cmocka_unit_test(test_answer_behind_an_answer),
         cmocka_unit_test(test_end_while_idle),
-        cmocka_unit_test(test_resend),
-        cmocka_unit_test(test_resend_is_once),
-        cmocka_unit_test(test_no_resend_after_a_byte),
+        cmocka_unit_test(test_crossed),
+        cmocka_unit_test(test_closed_late_is_a_failure),
+        cmocka_unit_test(test_fresh_is_never_crossed),
+        cmocka_unit_test(test_fresh_on_demand),
+        cmocka_unit_test(test_not_crossed_after_a_byte),
         cmocka_unit_test(test_answer_before_the_request),
         cmocka_unit_test(test_is_not_kept),
         cmocka_unit_test(test_is_nobody_elses),

@@ -136,7 +136,8 @@ static void check_decision(struct sim *sim, struct oracle_delivery *delivery,
     const struct decision *decision = &op->outcome.decision;
     bool ended = attempt && attempt->ended;
     bool ok_200 = ended && attempt->outcome.failure == FAILURE_NONE && attempt->outcome.status == 200;
-    bool ours = !ended || failure_class_of(attempt->outcome.failure) == FAILURE_CLASS_OURS;
+    enum failure_class class = ended ? failure_class_of(attempt->outcome.failure) : FAILURE_CLASS_OURS;
+    bool ours = class == FAILURE_CLASS_OURS || class == FAILURE_CLASS_CROSSED;
     bool lost = !attempt && decision->reason == FAILURE_LEASE_LOST;
     if ((decision->kind == DECISION_DELIVERED) != ok_200)
         sim_fail(sim, "P2", "delivery %lld lease %lld: decision %d, and its attempt %s",

@@ -178,6 +178,9 @@ void world_receive(struct sim *sim, int attempt)
             answer.status = sim_chance(sim, 500) ? 502 : 204;
         break;
     case RECEIVER_OK:
+        if (sim_chance(sim, 20)) /* its connection was being closed; or it was not, and it did its work */
+            answer = failed(FAILURE_IDLE_CLOSED);
+        break;
     case RECEIVER_DEAD: /* it died with the request on its way: it took it, and was gone */
     case CHARACTER_COUNT:
         break;

@@ -1,0 +1,56 @@
+// What the receiver saw is what the record says: every send is an attempt, with its connection.
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { answer, api, delivery, eventually, post, receiver, serve, setUrl, sleep } from './harness.mjs';
+
+const FAST = ['--time-scale', '200']; /* backoff of 50, 150, 450 ms */
+
+async function attemptsOf(server, eventId) {
+    const { id } = await eventually('delivered', async () => {
+        const one = await delivery(server, eventId);
+        return one.attributes.state === 'delivered' && one;
+    });
+    return (await api(server, 'GET', `/api/deliveries/${id}`)).json.data.attributes.attempts;
+}
+
+test('8.29: a connection that is closed under a request: each send is an attempt on record', async (t) => {
+    const server = await serve(t, { args: FAST });
+    const there = await receiver(t, (request, number) => (number % 2 === 0 ? null : answer(200)));
+    await setUrl(server, there.url);
+    await attemptsOf(server, await post(server));
+    for (let i = 0; i < 5; i++) {
+        const event = await post(server);
+        const attempts = await attemptsOf(server, event);
+        assert.equal(there.of(event).length, attempts.length, 'sent as often as recorded');
+        assert.equal(attempts.length, 2);
+        assert.deepEqual(there.of(event)[1].body, there.of(event)[0].body);
+        const [cut, last] = attempts;
+        assert.ok(cut.reused_connection);
+        /* on a machine that has no time it may come too late to have been under way */
+        assert.ok(['idle_closed', 'closed_early', 'reset'].includes(cut.reason), cut.reason);
+        assert.equal(cut.counted, cut.reason !== 'idle_closed');
+        assert.ok(!last.reused_connection, 'a failed connection is not used for the retry');
+        assert.equal(last.attempt, cut.counted ? 2 : 1);
+        assert.equal(last.status, 200);
+    }
+});
+
+test('8.29: a handler that saves and then goes down: closed_early, and the schedule', async (t) => {
+    const server = await serve(t, { args: FAST });
+    const there = await receiver(t, async (request, number) => {
+        if (number !== 2) return answer(200);
+        await sleep(300);
+        setImmediate(there.close); /* as a process that ends: all connections, and nobody listens any more */
+        return null;
+    });
+    await setUrl(server, there.url);
+    await attemptsOf(server, await post(server));
+    const event = await post(server);
+    const first = await eventually('an attempt on record', async () => {
+        const { id } = await delivery(server, event);
+        return (await api(server, 'GET', `/api/deliveries/${id}`)).json.data.attributes.attempts[0];
+    });
+    assert.ok(['closed_early', 'reset'].includes(first.reason), first.reason);
+    assert.ok(first.counted && first.reused_connection);
+    assert.equal(there.of(event).length, 1);
+});
