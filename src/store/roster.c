@@ -298,6 +298,16 @@ void roster_wants_memory(struct roster *roster, struct endpoint *endpoint, size_
     place(roster, endpoint);
 }
 
+void roster_use(struct roster *roster, struct endpoint *endpoint, struct usage change)
+{
+    touch(roster, endpoint);
+    struct usage *usage = &endpoint->tally.usage;
+    usage->stored_bytes += change.stored_bytes;
+    usage->resources += change.resources;
+    usage->pending += change.pending;
+    assert(usage->pending >= 0);
+}
+
 void roster_waits(struct roster *roster, struct endpoint *endpoint, int64_t due_at_ms)
 {
     if (due_at_ms < endpoint->tally.due_at_ms)

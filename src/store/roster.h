@@ -18,6 +18,14 @@
 
 #define ROSTER_NEVER INT64_MAX
 
+/* What a user has here. */
+struct usage {
+    int64_t
+        stored_bytes; /* documents of its events, until they are purged; snapshots that stand by themselves */
+    int64_t resources; /* late by the events that are ahead of the table, 1,024 or so */
+    int64_t pending;   /* deliveries to its endpoint that have not ended */
+};
+
 /* What changes with every batch, kept apart to be undone. */
 struct endpoint_tally {
     int64_t due_at_ms;     /* of the delivery that waits first; ROSTER_NEVER: none waits */
@@ -27,6 +35,7 @@ struct endpoint_tally {
     size_t bytes;          /* of their documents */
     int failures_in_a_row;
     bool ever_answered;
+    struct usage usage;
 };
 
 enum endpoint_place { PLACE_NONE, PLACE_HEAP, PLACE_RING /* of its standing */ };
@@ -94,6 +103,8 @@ void roster_unleased(struct roster *roster, struct endpoint *endpoint);
 void roster_bytes(struct roster *roster, struct endpoint *endpoint, size_t more, size_t fewer);
 /* There is no memory for the document of `wants` bytes that waits first: again after some ms. */
 void roster_wants_memory(struct roster *roster, struct endpoint *endpoint, size_t wants);
+/* Its user's usage grows by so much; negative: it shrinks. */
+void roster_use(struct roster *roster, struct endpoint *endpoint, struct usage change);
 /* One more waits. */
 void roster_waits(struct roster *roster, struct endpoint *endpoint, int64_t due_at_ms);
 /* The one that waits first, afresh from the table. */

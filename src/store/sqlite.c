@@ -325,6 +325,8 @@ static enum store_status take_over(struct store *store)
         sqlite_ahead_committed(store);
     if (status == STORE_OK)
         status = sqlite_roster_load(store, 0);
+    if (status == STORE_OK)
+        status = sqlite_usage_load(store);
     size_t at = 0;
     for (struct endpoint *endpoint;
          status == STORE_OK && (endpoint = idmap_each(&store->roster.endpoints, &at));)

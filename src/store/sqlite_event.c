@@ -133,6 +133,7 @@ static enum store_status delivery_insert(struct store *store, struct store_batch
     sqlite3_bind_int64(insert, 5, due_at_ms);
     sqlite3_bind_int(insert, 6, leased); /* lease and lost: the first lease, not yet recorded */
     store->tally.pending++;
+    roster_use(&store->roster, endpoint, (struct usage){.pending = 1});
     if (leased) {
         struct lease *lease = leases_begin(&store->leases, id, due_at_ms, true);
         lease->lease = 1;
@@ -167,7 +168,7 @@ static enum store_status deliveries_insert(struct store *store, struct store_bat
 
 /* All that an event brings along, once it is in the table. */
 static enum store_status event_follow(struct store *store, struct store_batch *batch, struct store_op *op,
-                                      const struct recipients *recipients)
+                                      struct endpoint *owner, const struct recipients *recipients)
 {
     const struct event *event = &op->event.event;
     store->changed = true;
@@ -175,7 +176,11 @@ static enum store_status event_follow(struct store *store, struct store_batch *b
     bool late = event->id <= store->tally.event_id_max;
     if (!late)
         store->tally.event_id_max = event->id;
-    enum store_status status = sqlite_ahead_add(store, event, sqlite_resource_own(op) || op->event.destroyed);
+    enum snapshot snapshot = op->event.destroyed       ? SNAPSHOT_DESTROYED
+                             : sqlite_resource_own(op) ? SNAPSHOT_CARRIED
+                                                       : SNAPSHOT_NONE;
+    roster_use(&store->roster, owner, (struct usage){.stored_bytes = (int64_t)event->document.len});
+    enum store_status status = sqlite_ahead_add(store, event, snapshot);
     if (status == STORE_OK && op->event.idempotency_key.len > 0)
         status = idempotency_insert(store, op);
     if (status == STORE_OK && (op->event.included_count > 0 || op->event.destroyed))
@@ -196,7 +201,7 @@ enum store_status sqlite_event(struct store *store, struct store_batch *batch, s
         if (status != STORE_OK || known)
             return status;
     }
-    const struct endpoint *owner = roster_get(&store->roster, event->owner_id);
+    struct endpoint *owner = roster_get(&store->roster, event->owner_id);
     if (!owner) {
         op->result = STORE_NOT_FOUND;
         return STORE_OK;
@@ -211,7 +216,7 @@ enum store_status sqlite_event(struct store *store, struct store_batch *batch, s
     op->id = event->id;
     enum store_status status = event_insert(store, op, &recipients, &known);
     if (status == STORE_OK && !known)
-        status = event_follow(store, batch, op, &recipients);
+        status = event_follow(store, batch, op, owner, &recipients);
     payload_drop(recipients.payload);
     return status;
 }

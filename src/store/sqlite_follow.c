@@ -12,8 +12,9 @@
 /* An event whose rows are not there yet. */
 struct ahead_entry {
     int64_t owner_id, event_id;
-    bool named;            /* it has the snapshot of its resource, or destroys it */
-    struct bytes type, id; /* of that */
+    int64_t bytes; /* of its document */
+    enum snapshot snapshot;
+    struct bytes type, id; /* of that resource */
 };
 
 static void add(struct store *store, const struct ahead_entry *entry)
@@ -25,33 +26,37 @@ static void add(struct store *store, const struct ahead_entry *entry)
     }
     struct ahead_entry *added = &ahead->entries[store->tally.ahead_count++];
     *added = *entry;
-    if (!entry->named)
+    if (entry->snapshot == SNAPSHOT_NONE)
         return;
     added->type = arena_copy(&ahead->names, entry->type);
     added->id = arena_copy(&ahead->names, entry->id);
     assert(added->type.data && added->id.data);
 }
 
-enum store_status sqlite_ahead_add(struct store *store, const struct event *event, bool named)
+enum store_status sqlite_ahead_add(struct store *store, const struct event *event, enum snapshot snapshot)
 {
     if (event->id > store->tally.followed_to) {
         add(store, &(struct ahead_entry){.owner_id = event->owner_id,
                                          .event_id = event->id,
-                                         .named = named,
+                                         .bytes = (int64_t)event->document.len,
+                                         .snapshot = snapshot,
                                          .type = event->resource_type,
                                          .id = event->resource_id});
         return STORE_OK;
     }
     sqlite3_bind_int64(store->sql[SQL_OWNED_INSERT], 1, event->owner_id);
     sqlite3_bind_int64(store->sql[SQL_OWNED_INSERT], 2, event->id);
-    return sqlite_run(store, SQL_OWNED_INSERT);
+    sqlite3_bind_int64(store->sql[SQL_OWNED_INSERT], 3, (int64_t)event->document.len);
+    enum store_status status = sqlite_run(store, SQL_OWNED_INSERT);
+    struct usage more = {.stored_bytes = (int64_t)event->document.len};
+    return status == STORE_OK ? sqlite_usage_save(store, event->owner_id, more) : status;
 }
 
 bool sqlite_ahead_overtaken(const struct store *store, const struct event *event)
 {
     for (int i = store->tally.ahead_first; i < store->tally.ahead_count; i++) {
         const struct ahead_entry *entry = &store->ahead.entries[i];
-        if (entry->named && entry->event_id > event->id && entry->owner_id == event->owner_id &&
+        if (entry->snapshot && entry->event_id > event->id && entry->owner_id == event->owner_id &&
             bytes_equal(entry->type, event->resource_type) && bytes_equal(entry->id, event->resource_id))
             return true;
     }
@@ -99,8 +104,9 @@ static int by_name(const void *a, const void *b)
 
 static void bind_owned(sqlite3_stmt *insert, int row, const struct ahead_entry *entry)
 {
-    sqlite3_bind_int64(insert, 2 * row + 1, entry->owner_id);
-    sqlite3_bind_int64(insert, 2 * row + 2, entry->event_id);
+    sqlite3_bind_int64(insert, 3 * row + 1, entry->owner_id);
+    sqlite3_bind_int64(insert, 3 * row + 2, entry->event_id);
+    sqlite3_bind_int64(insert, 3 * row + 3, entry->bytes);
 }
 
 static void bind_named(sqlite3_stmt *insert, int row, const struct ahead_entry *entry)
@@ -111,18 +117,102 @@ static void bind_named(sqlite3_stmt *insert, int row, const struct ahead_entry *
     sqlite3_bind_int64(insert, 4 * row + 4, entry->event_id);
 }
 
+/* What the rows change of their owners' usage, in the order of the owners. */
+struct usages {
+    struct owner_usage {
+        int64_t owner_id;
+        struct usage change;
+    } * list;
+    int count, at; /* at: where the owner that was asked for last is */
+};
+
+static struct usage *usage_of(struct usages *usages, int64_t owner_id)
+{
+    while (usages->at < usages->count && usages->list[usages->at].owner_id < owner_id)
+        usages->at++;
+    if (usages->at == usages->count)
+        usages->list[usages->count++] = (struct owner_usage){.owner_id = owner_id};
+    assert(usages->list[usages->at].owner_id == owner_id);
+    return &usages->list[usages->at].change;
+}
+
+/* Runs a statement about resources of ascending owners. A row of its answer: the owner, and NULL for a new
+ * row, else the bytes that are free, negative. */
+static enum store_status run_named(struct store *store, enum sql sql, struct usages *usages)
+{
+    sqlite3_stmt *rows = store->sql[sql];
+    while (sqlite3_step(rows) == SQLITE_ROW) {
+        struct usage change = {.stored_bytes = sqlite3_column_int64(rows, 1),
+                               .resources = sqlite3_column_type(rows, 1) == SQLITE_NULL};
+        struct usage *usage = usage_of(usages, sqlite3_column_int64(rows, 0));
+        usage->stored_bytes += change.stored_bytes;
+        usage->resources += change.resources;
+        struct endpoint *owner = roster_get(&store->roster, sqlite3_column_int64(rows, 0));
+        if (owner)
+            roster_use(&store->roster, owner, change);
+    }
+    int rc = sqlite3_reset(rows);
+    return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+}
+
 /* Many at a time: a statement costs more than its row. */
-static enum store_status insert(struct store *store, struct ahead_entry *const *entries, int count,
-                                enum sql one, enum sql many,
-                                void (*bind)(sqlite3_stmt *, int, const struct ahead_entry *))
+static enum store_status follow_owned(struct store *store, struct ahead_entry *const *entries, int count,
+                                      struct usages *usages)
 {
     enum store_status status = STORE_OK;
     for (int i = 0, rows; i < count && status == STORE_OK; i += rows) {
         rows = count - i < SQL_MANY ? 1 : SQL_MANY;
-        enum sql sql = rows == 1 ? one : many;
-        for (int row = 0; row < rows; row++)
-            bind(store->sql[sql], row, entries[i + row]);
+        enum sql sql = rows == 1 ? SQL_OWNED_INSERT : SQL_OWNED_INSERT_MANY;
+        for (int row = 0; row < rows; row++) {
+            bind_owned(store->sql[sql], row, entries[i + row]);
+            usage_of(usages, entries[i + row]->owner_id)->stored_bytes += entries[i + row]->bytes;
+        }
         status = sqlite_run(store, sql);
+    }
+    return status;
+}
+
+static enum store_status follow_destroyed(struct store *store, const struct ahead_entry *entry,
+                                          struct usages *usages)
+{
+    int64_t bytes = 0;
+    bool found = false;
+    enum store_status status =
+        sqlite_resource_remove(store, entry->owner_id, entry->type, entry->id, &bytes, &found);
+    if (status != STORE_OK || !found)
+        return status;
+    struct usage change = {.stored_bytes = -bytes, .resources = -1};
+    struct usage *usage = usage_of(usages, entry->owner_id);
+    usage->stored_bytes += change.stored_bytes;
+    usage->resources += change.resources;
+    struct endpoint *owner = roster_get(&store->roster, entry->owner_id);
+    if (owner)
+        roster_use(&store->roster, owner, change);
+    return STORE_OK;
+}
+
+/* Only the latest of each name; those that are destroyed have no row. */
+static enum store_status follow_named(struct store *store, struct ahead_entry **entries, int count,
+                                      struct usages *usages)
+{
+    enum store_status status = STORE_OK;
+    int carried = 0;
+    usages->at = 0;
+    for (int i = 0; i < count && status == STORE_OK; i++) {
+        if (i + 1 < count && names(entries[i], entries[i + 1]) == 0)
+            continue;
+        if (entries[i]->snapshot == SNAPSHOT_CARRIED)
+            entries[carried++] = entries[i];
+        else
+            status = follow_destroyed(store, entries[i], usages);
+    }
+    usages->at = 0;
+    for (int i = 0, rows; i < carried && status == STORE_OK; i += rows) {
+        rows = carried - i < SQL_MANY ? 1 : SQL_MANY;
+        enum sql sql = rows == 1 ? SQL_RESOURCE_NAME : SQL_RESOURCE_NAME_MANY;
+        for (int row = 0; row < rows; row++)
+            bind_named(store->sql[sql], row, entries[i + row]);
+        status = run_named(store, sql, usages);
     }
     return status;
 }
@@ -132,23 +222,22 @@ enum store_status sqlite_follow(struct store *store)
     struct tally *tally = &store->tally;
     int count = tally->ahead_count - tally->ahead_first, named = 0;
     struct ahead_entry **sorted = memory_alloc((size_t)(count + 1) * sizeof *sorted);
+    struct usages usages = {.list = memory_alloc((size_t)(count + 1) * sizeof *usages.list)};
     for (int i = 0; i < count; i++)
         sorted[i] = &store->ahead.entries[tally->ahead_first + i];
     qsort(sorted, (size_t)count, sizeof *sorted, by_owner);
-    enum store_status status =
-        insert(store, sorted, count, SQL_OWNED_INSERT, SQL_OWNED_INSERT_MANY, bind_owned);
+    enum store_status status = follow_owned(store, sorted, count, &usages);
 
     for (int i = 0; i < count; i++)
-        if (sorted[i]->named)
+        if (sorted[i]->snapshot)
             sorted[named++] = sorted[i];
     qsort(sorted, (size_t)named, sizeof *sorted, by_name);
-    int latest = 0; /* of each name only the last */
-    for (int i = 0; i < named; i++)
-        if (i + 1 == named || names(sorted[i], sorted[i + 1]) != 0)
-            sorted[latest++] = sorted[i];
     if (status == STORE_OK)
-        status = insert(store, sorted, latest, SQL_RESOURCE_NAME, SQL_RESOURCE_NAME_MANY, bind_named);
+        status = follow_named(store, sorted, named, &usages);
+    for (int i = 0; i < usages.count && status == STORE_OK; i++)
+        status = sqlite_usage_save(store, usages.list[i].owner_id, usages.list[i].change);
     free(sorted);
+    free(usages.list);
     tally->ahead_first = tally->ahead_count;
     tally->followed_to = tally->event_id_max;
     return status;
@@ -163,6 +252,11 @@ void sqlite_ahead_committed(struct store *store)
     arena_reset(&store->ahead.names);
 }
 
+static enum snapshot snapshot_of(int64_t len)
+{
+    return len > 0 ? SNAPSHOT_CARRIED : len < 0 ? SNAPSHOT_DESTROYED : SNAPSHOT_NONE;
+}
+
 enum store_status sqlite_ahead_load(struct store *store)
 {
     sqlite3_stmt *get = store->sql[SQL_AHEAD_GET];
@@ -170,7 +264,8 @@ enum store_status sqlite_ahead_load(struct store *store)
     while (sqlite3_step(get) == SQLITE_ROW)
         add(store, &(struct ahead_entry){.owner_id = sqlite3_column_int64(get, 0),
                                          .event_id = sqlite3_column_int64(get, 1),
-                                         .named = sqlite3_column_int(get, 2),
+                                         .snapshot = snapshot_of(sqlite3_column_int64(get, 2)),
+                                         .bytes = sqlite3_column_int64(get, 5),
                                          .type = sqlite_text(get, 3),
                                          .id = sqlite_text(get, 4)});
     int rc = sqlite3_reset(get);

@@ -143,6 +143,7 @@ static enum store_status account(struct store *store, const struct store_op *op,
     enum store_status status = STORE_OK;
     if (decision->kind == DECISION_DELIVERED || decision->kind == DECISION_GIVE_UP) {
         store->tally.pending--;
+        roster_use(&store->roster, found->endpoint, (struct usage){.pending = -1});
         store->tally.delivered += decision->kind == DECISION_DELIVERED;
         store->tally.given_up += decision->kind == DECISION_GIVE_UP;
     }
@@ -209,6 +210,7 @@ enum store_status sqlite_resend(struct store *store, struct store_op *op)
     store->changed = true;
     op->id = op->delivery.delivery_id;
     store->tally.pending++;
+    roster_use(&store->roster, found.endpoint, (struct usage){.pending = 1});
     store->tally.delivered -= found.state == DELIVERY_DELIVERED;
     store->tally.given_up -= found.state == DELIVERY_GIVEN_UP;
     sqlite3_stmt *resend = store->sql[SQL_DELIVERY_RESEND];
@@ -232,6 +234,7 @@ enum store_status sqlite_cancel(struct store *store, struct store_op *op)
     store->changed = true;
     op->id = op->delivery.delivery_id;
     store->tally.pending--;
+    roster_use(&store->roster, found.endpoint, (struct usage){.pending = -1});
     sqlite3_stmt *cancel = store->sql[SQL_DELIVERY_CANCEL];
     sqlite3_bind_int64(cancel, 1, op->delivery.delivery_id);
     sqlite3_bind_int64(cancel, 2, store->now.wall_ms);

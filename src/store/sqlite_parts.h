@@ -10,6 +10,7 @@
  *   sqlite_resource.c RESOURCE_PUT, RESOURCE_DELETE, and the snapshots that events carry
  *   sqlite_follow.c   rows that are written for many events at once
  *   sqlite_purge.c    PURGE                        sqlite_read.c     queries
+ *   sqlite_usage.c    what each user has stored and waiting
  *   gather.c          the VFS below the connection that writes
  */
 #pragma once
@@ -24,6 +25,9 @@
 struct moment {
     int64_t wall_ms, mono_ms, due_ms, service_ms;
 };
+
+/* What an event says of its own resource. */
+enum snapshot { SNAPSHOT_NONE, SNAPSHOT_CARRIED, SNAPSHOT_DESTROYED };
 
 /* Kept in the table `state`, and undone with the batch. */
 struct tally {
@@ -117,9 +121,9 @@ enum store_status sqlite_resource_delete(struct store *store, struct store_op *o
 
 /* The rows that follow their events, all that are not there yet. */
 enum store_status sqlite_follow(struct store *store);
-/* An event that was inserted; `named`: it has the snapshot of its resource, or destroys it. If those with
- * higher ids have their rows already, it gets its place in `owned` at once. */
-enum store_status sqlite_ahead_add(struct store *store, const struct event *event, bool named);
+/* An event that was inserted. If those with higher ids have their rows already, it gets its place in `owned`
+ * at once. */
+enum store_status sqlite_ahead_add(struct store *store, const struct event *event, enum snapshot snapshot);
 /* An event with a higher id and the same resource has been written before: readers, who go by the id among
  * the events that are ahead, would take that for the latest. */
 bool sqlite_ahead_overtaken(const struct store *store, const struct event *event);
@@ -130,6 +134,9 @@ void sqlite_ahead_fini(struct store *store);
 
 /* The snapshots of an EVENT that was accepted; `late`: it is not the one with the highest id. */
 enum store_status sqlite_resources_take(struct store *store, const struct store_op *op, bool late);
+/* A resource's row, with the bytes of the snapshot in it. */
+enum store_status sqlite_resource_remove(struct store *store, int64_t owner_id, struct bytes type,
+                                         struct bytes id, int64_t *bytes, bool *found);
 /* Before the event goes: what stands in its document. */
 enum store_status sqlite_resource_keep(struct store *store, int64_t event_id);
 /* Where the snapshot of the event's own resource is in its document. NULL: it has none. */
@@ -139,6 +146,13 @@ const struct resource *sqlite_resource_own(const struct store_op *op);
 enum store_status sqlite_roster_load(struct store *store, int64_t id);
 /* The endpoint's first waiting delivery, asked afresh. */
 enum store_status sqlite_roster_due(struct store *store, struct endpoint *endpoint);
+
+/* In the table alone: it is in the roster already. */
+enum store_status sqlite_usage_save(struct store *store, int64_t user_id, struct usage change);
+/* In the table and in the roster. */
+enum store_status sqlite_usage_change(struct store *store, int64_t user_id, struct usage change);
+/* The roster's, at open: of the table, and what waits. */
+enum store_status sqlite_usage_load(struct store *store);
 
 /* Leases that ran out wait again. */
 enum store_status sqlite_expire(struct store *store);

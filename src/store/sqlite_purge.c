@@ -16,6 +16,8 @@ struct purged {
 static enum store_status purge_one(struct store *store, const struct purged *event)
 {
     int64_t end = event->delivery_first + event->delivery_count;
+    if (event->id > store->tally.followed_to && sqlite_follow(store) != STORE_OK)
+        return STORE_BROKEN;
     sqlite3_bind_int64(store->sql[SQL_PURGE_ATTEMPTS], 1, event->delivery_first);
     sqlite3_bind_int64(store->sql[SQL_PURGE_ATTEMPTS], 2, end);
     sqlite3_bind_int64(store->sql[SQL_PURGE_IDEMPOTENCY], 1, event->id);
@@ -36,8 +38,16 @@ static enum store_status purge_one(struct store *store, const struct purged *eve
         status = sqlite_run(store, SQL_PURGE_IDEMPOTENCY);
     if (status == STORE_OK && event->has_snapshot)
         status = sqlite_resource_keep(store, event->id);
+    sqlite3_stmt *owned = store->sql[SQL_PURGE_OWNED];
+    bool found = false;
     if (status == STORE_OK)
-        status = sqlite_run(store, SQL_PURGE_OWNED);
+        status = sqlite_row(store, SQL_PURGE_OWNED, &found);
+    if (status == STORE_OK && found) {
+        int64_t owner_id = sqlite3_column_int64(owned, 0);
+        struct usage less = {.stored_bytes = -sqlite3_column_int64(owned, 1)};
+        sqlite3_reset(owned);
+        status = sqlite_usage_change(store, owner_id, less);
+    }
     if (status == STORE_OK)
         status = sqlite_run(store, SQL_PURGE_EVENT);
     store->tally.events--;

@@ -111,11 +111,9 @@ static const char *const query_texts[QUERY_COUNT][SQLITE_VARIANTS] = {
     /* More rows than the page has, as some of them may be destroyed by the events behind. */
     [STORE_LIST_RESOURCES] = {RESOURCE_COLUMNS
                               "SELECT id, max(version) AS version, updated_at, json FROM (SELECT * FROM ("
-                              "SELECT r.id, r.version, r.updated_at, r.json FROM resources r"
-                              " LEFT JOIN events e ON r.json IS NULL AND e.id = r.version"
-                              " WHERE r.owner_id = ?2 AND r.type = ?6 AND r.id ~ ?11"
-                              " AND (r.json IS NOT NULL OR e.snapshot_len > 0)"
-                              " ORDER BY r.id @ LIMIT ?4 + (SELECT count(*)" RESOURCE_BEHIND "))"
+                              "SELECT id, version, updated_at, json FROM resources"
+                              " WHERE owner_id = ?2 AND type = ?6 AND id ~ ?11 ORDER BY id @ LIMIT ?4 + "
+                              "(SELECT count(*)" RESOURCE_BEHIND "))"
                               " UNION ALL SELECT resource_id, id, NULL, NULL" RESOURCE_BEHIND
                               " AND resource_id ~ ?11) GROUP BY id" RESOURCE_END " ORDER BY k.id @ LIMIT ?4"},
     /* How long the one that is due longest has been due; by endpoint, so it costs no scan. */

@@ -15,13 +15,47 @@ static void bind_name(sqlite3_stmt *statement, int64_t owner_id, struct bytes ty
 /* As it is, for it stands in no event as its own. */
 static enum store_status put(struct store *store, const struct resource *resource)
 {
-    sqlite3_stmt *put = store->sql[SQL_RESOURCE_PUT];
+    sqlite3_stmt *size = store->sql[SQL_RESOURCE_SIZE], *put = store->sql[SQL_RESOURCE_PUT];
+    bool found = false;
+    bind_name(size, resource->owner_id, resource->type, resource->id);
+    enum store_status status = sqlite_row(store, SQL_RESOURCE_SIZE, &found);
+    if (status != STORE_OK)
+        return status;
+    struct usage change = {.stored_bytes = (int64_t)resource->json.len, .resources = !found};
+    if (found) {
+        change.stored_bytes -= sqlite3_column_int64(size, 0);
+        sqlite3_reset(size);
+    }
     bind_name(put, resource->owner_id, resource->type, resource->id);
     sqlite3_bind_int64(put, 4, resource->version);
     sqlite_bind_time(put, 5, resource->updated_at_ms);
     sqlite_bind_blob(put, 6, resource->json);
     store->changed = true;
-    return sqlite_run(store, SQL_RESOURCE_PUT);
+    status = sqlite_run(store, SQL_RESOURCE_PUT);
+    return status == STORE_OK ? sqlite_usage_change(store, resource->owner_id, change) : status;
+}
+
+enum store_status sqlite_resource_remove(struct store *store, int64_t owner_id, struct bytes type,
+                                         struct bytes id, int64_t *bytes, bool *found)
+{
+    sqlite3_stmt *remove = store->sql[SQL_RESOURCE_DELETE];
+    bind_name(remove, owner_id, type, id);
+    enum store_status status = sqlite_row(store, SQL_RESOURCE_DELETE, found);
+    if (status == STORE_OK && *found) {
+        *bytes = sqlite3_column_int64(remove, 0);
+        sqlite3_reset(remove);
+    }
+    return status;
+}
+
+static enum store_status remove_one(struct store *store, int64_t owner_id, struct bytes type, struct bytes id)
+{
+    int64_t bytes = 0;
+    bool found = false;
+    enum store_status status = sqlite_resource_remove(store, owner_id, type, id, &bytes, &found);
+    if (status != STORE_OK || !found)
+        return status;
+    return sqlite_usage_change(store, owner_id, (struct usage){.stored_bytes = -bytes, .resources = -1});
 }
 
 /* ---- what events carry ---- */
@@ -39,13 +73,22 @@ const struct resource *sqlite_resource_own(const struct store_op *op)
     return NULL;
 }
 
-/* Named in the table, as it stands in its event. */
-static enum store_status put_own(struct store *store, const struct event *event)
+/* Named in the table, as it stands in its event; or gone from there. */
+static enum store_status put_own(struct store *store, const struct event *event, bool destroyed)
 {
+    if (destroyed)
+        return remove_one(store, event->owner_id, event->resource_type, event->resource_id);
     sqlite3_stmt *put = store->sql[SQL_RESOURCE_NAME];
+    bool named = false;
     bind_name(put, event->owner_id, event->resource_type, event->resource_id);
     sqlite3_bind_int64(put, 4, event->id);
-    return sqlite_run(store, SQL_RESOURCE_NAME);
+    enum store_status status = sqlite_row(store, SQL_RESOURCE_NAME, &named);
+    if (status != STORE_OK)
+        return status;
+    struct usage change = {.stored_bytes = sqlite3_column_int64(put, 1),
+                           .resources = sqlite3_column_type(put, 1) == SQLITE_NULL};
+    sqlite3_reset(put);
+    return sqlite_usage_change(store, event->owner_id, change);
 }
 
 enum store_status sqlite_resources_take(struct store *store, const struct store_op *op, bool late)
@@ -58,7 +101,7 @@ enum store_status sqlite_resources_take(struct store *store, const struct store_
     if (others || at_once)
         status = sqlite_follow(store);
     if (status == STORE_OK && at_once)
-        status = put_own(store, event);
+        status = put_own(store, event, op->event.destroyed);
     for (int i = 0; i < op->event.included_count && status == STORE_OK; i++) {
         struct resource resource = op->event.included[i];
         resource.owner_id = event->owner_id;
@@ -73,13 +116,19 @@ enum store_status sqlite_resources_take(struct store *store, const struct store_
 enum store_status sqlite_resource_keep(struct store *store, int64_t event_id)
 {
     enum store_status status = STORE_OK;
+    sqlite3_stmt *keep = store->sql[SQL_RESOURCE_KEEP];
+    bool kept = false;
     if (event_id > store->tally.followed_to)
         status = sqlite_follow(store);
-    sqlite3_bind_int64(store->sql[SQL_RESOURCE_KEEP], 1, event_id);
-    sqlite3_bind_int64(store->sql[SQL_RESOURCE_FORGET], 1, event_id);
+    sqlite3_bind_int64(keep, 1, event_id);
     if (status == STORE_OK)
-        status = sqlite_run(store, SQL_RESOURCE_KEEP);
-    return status == STORE_OK ? sqlite_run(store, SQL_RESOURCE_FORGET) : status;
+        status = sqlite_row(store, SQL_RESOURCE_KEEP, &kept);
+    if (status != STORE_OK || !kept)
+        return status;
+    int64_t owner_id = sqlite3_column_int64(keep, 0);
+    struct usage change = {.stored_bytes = sqlite3_column_int64(keep, 1)};
+    sqlite3_reset(keep);
+    return sqlite_usage_change(store, owner_id, change);
 }
 
 /* ---- what a Master puts ---- */
@@ -141,6 +190,5 @@ enum store_status sqlite_resource_delete(struct store *store, struct store_op *o
     }
     op->id = version;
     op->count = 1;
-    bind_name(store->sql[SQL_RESOURCE_DELETE], resource->owner_id, resource->type, resource->id);
-    return sqlite_run(store, SQL_RESOURCE_DELETE);
+    return remove_one(store, resource->owner_id, resource->type, resource->id);
 }

@@ -63,7 +63,13 @@ static const char *const migrations[] = {
      * state.followed_to they are all here. Behind it, the events themselves say it. */
     "CREATE TABLE owned ("
     "  owner_id INTEGER NOT NULL, event_id INTEGER NOT NULL,"
+    "  bytes INTEGER NOT NULL," /* of its document */
     "  PRIMARY KEY (owner_id, event_id)) WITHOUT ROWID;"
+
+    /* What a user has stored: the sum of owned.bytes and of the lengths of resources.json, and the number of
+     * its resources. It changes with those (sqlite_usage.c). */
+    "CREATE TABLE usage ("
+    "  user_id INTEGER PRIMARY KEY, stored_bytes INTEGER NOT NULL, resources INTEGER NOT NULL);"
 
     /* queue: the endpoint it waits for; 0, claimed; NULL, ended or still out under the lease it was born
      * with. With it in the index, waiting and claimed deliveries never meet in one scan; and most

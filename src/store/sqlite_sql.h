@@ -9,6 +9,13 @@ enum { SQL_MANY = 16 };
 #define SQL_FOUR_OF(row) row "," row "," row "," row
 #define SQL_MANY_OF(row) SQL_FOUR_OF(row) "," SQL_FOUR_OF(row) "," SQL_FOUR_OF(row) "," SQL_FOUR_OF(row)
 
+/* A resource that stands in its event. updated_at, of no other use in such a row, says what became of the
+ * row: NULL, it is new; else the bytes of the snapshot that was replaced, negative. */
+#define SQL_RESOURCE_NAMED(rows)                                                                             \
+    "INSERT INTO resources (owner_id, type, id, version) VALUES " rows " ON CONFLICT DO UPDATE SET"          \
+    " version = excluded.version, updated_at = -ifnull(length(json), 0), json = NULL"                        \
+    " RETURNING owner_id, updated_at"
+
 #define SQL_ROSTER_COLUMNS                                                                                   \
     "SELECT u.id, u.master_id, u.webhook_url, u.success_2xx, u.paused, u.receives_users_events, u.answered," \
     " u.version, u.signing, u.identity, (SELECT k.digest FROM api_keys k WHERE k.user_id = u.id"             \
@@ -88,28 +95,26 @@ enum { SQL_MANY = 16 };
     X(ROSTER_LOAD_ALL, SQL_ROSTER_COLUMNS)                                                                   \
     X(ROSTER_LOAD_ONE, SQL_ROSTER_COLUMNS " WHERE u.id = ?1")                                                \
                                                                                                              \
-    X(AHEAD_GET, "SELECT owner_id, id, snapshot_len <> 0, resource_type, resource_id FROM events"            \
-                 " WHERE id > ?1")                                                                           \
-    X(OWNED_INSERT, "INSERT INTO owned VALUES (?, ?)")                                                       \
-    X(OWNED_INSERT_MANY, "INSERT INTO owned VALUES " SQL_MANY_OF("(?, ?)"))                                  \
-    X(RESOURCE_NAME, "INSERT OR REPLACE INTO resources (owner_id, type, id, version) VALUES (?, ?, ?, ?)")   \
-    X(RESOURCE_NAME_MANY,                                                                                    \
-      "INSERT OR REPLACE INTO resources (owner_id, type, id, version) VALUES " SQL_MANY_OF("(?, ?, ?, ?)"))  \
+    X(AHEAD_GET,                                                                                             \
+      "SELECT owner_id, id, snapshot_len, resource_type, resource_id, length(document) FROM events"          \
+      " WHERE id > ?1")                                                                                      \
+    X(OWNED_INSERT, "INSERT INTO owned VALUES (?, ?, ?)")                                                    \
+    X(OWNED_INSERT_MANY, "INSERT INTO owned VALUES " SQL_MANY_OF("(?, ?, ?)"))                               \
+    X(RESOURCE_NAME, SQL_RESOURCE_NAMED("(?, ?, ?, ?)"))                                                     \
+    X(RESOURCE_NAME_MANY, SQL_RESOURCE_NAMED(SQL_MANY_OF("(?, ?, ?, ?)")))                                   \
+    X(RESOURCE_SIZE,                                                                                         \
+      "SELECT ifnull(length(json), 0) FROM resources WHERE owner_id = ?1 AND type = ?2 AND id = ?3")         \
     X(RESOURCE_PUT, "INSERT OR REPLACE INTO resources (owner_id, type, id, version, updated_at, json)"       \
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                                      \
-    X(RESOURCE_GET,                                                                                          \
-      "SELECT r.version FROM resources r LEFT JOIN events e ON r.json IS NULL AND e.id = r.version"          \
-      " WHERE r.owner_id = ?1 AND r.type = ?2 AND r.id = ?3"                                                 \
-      " AND (r.json IS NOT NULL OR e.snapshot_len > 0)")                                                     \
-    X(RESOURCE_DELETE, "DELETE FROM resources WHERE owner_id = ?1 AND type = ?2 AND id = ?3")                \
+    X(RESOURCE_GET, "SELECT version FROM resources WHERE owner_id = ?1 AND type = ?2 AND id = ?3")           \
+    X(RESOURCE_DELETE, "DELETE FROM resources WHERE owner_id = ?1 AND type = ?2 AND id = ?3"                 \
+                       " RETURNING ifnull(length(json), 0)")                                                 \
     X(RESOURCE_KEEP, "UPDATE resources SET updated_at = e.received_at,"                                      \
                      " json = substr(e.document, e.snapshot_at + 1, e.snapshot_len) FROM events e"           \
                      " WHERE e.id = ?1 AND e.snapshot_len > 0 AND resources.owner_id = e.owner_id"           \
                      " AND resources.type = e.resource_type AND resources.id = e.resource_id"                \
-                     " AND resources.version = e.id AND resources.json IS NULL")                             \
-    X(RESOURCE_FORGET, "DELETE FROM resources WHERE (owner_id, type, id) = (SELECT owner_id, resource_type," \
-                       " resource_id FROM events WHERE id = ?1 AND snapshot_len < 0)"                        \
-                       " AND version = ?1 AND json IS NULL")                                                 \
+                     " AND resources.version = e.id AND resources.json IS NULL"                              \
+                     " RETURNING owner_id, length(json)")                                                    \
     X(PURGE_SCAN, "SELECT e.id, e.received_at, e.delivery_first, e.delivery_count,"                          \
                   " EXISTS (SELECT 1 FROM deliveries d WHERE d.id >= e.delivery_first"                       \
                   " AND d.id < e.delivery_first + e.delivery_count AND d.state = 0), e.snapshot_len"         \
@@ -118,7 +123,12 @@ enum { SQL_MANY = 16 };
     X(PURGE_DELIVERIES, "DELETE FROM deliveries WHERE id >= ?1 AND id < ?2 RETURNING state")                 \
     X(PURGE_IDEMPOTENCY, "DELETE FROM idempotency WHERE event_id = ?1")                                      \
     X(PURGE_OWNED, "DELETE FROM owned WHERE owner_id = (SELECT owner_id FROM events WHERE id = ?1)"          \
-                   " AND event_id = ?1")                                                                     \
+                   " AND event_id = ?1 RETURNING owner_id, bytes")                                           \
+    X(USAGE_ADD, "INSERT INTO usage VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET"                           \
+                 " stored_bytes = stored_bytes + excluded.stored_bytes,"                                     \
+                 " resources = resources + excluded.resources")                                              \
+    X(USAGE_LOAD, "SELECT user_id, stored_bytes, resources FROM usage")                                      \
+    X(PENDING_LOAD, "SELECT queue, count(*) FROM deliveries WHERE queue > 0 GROUP BY queue")                 \
     X(PURGE_EVENT, "DELETE FROM events WHERE id = ?1")
 
 #define SQL_ENUM(symbol, text) SQL_##symbol,

@@ -17,24 +17,31 @@
  * record.
  *
  * What every engine does alike:
- *   recipients     the owner's endpoint, then its Master's if that one receives_users_events and the event is
- * not owner_only; a user without a webhook_url is no recipient. One endpoint a user, with the user's id held
- * a delivery waits, unclaimed, while its endpoint has no URL, its user is paused or has no active key, or
- * policy_pace holds it. Pace counts RETRY and GIVE_UP without `answered` as failures; a new URL starts it
- * afresh. The outcome GONE pauses a user with disable_on_410 born leased    an EVENT takes a box at once if
- * its endpoint may have one more lease and has nothing due waiting; an engine may keep some of the boxes for
- * others that wait age            0 until an attempt has counted; from then on the service time since that
- * attempt began (its record less its duration). RELEASE takes its delay and duration out of it outcome
- * DELIVERED, RETRY and GIVE_UP count an attempt, RELEASE does not; all reset `lost`. A lease that ran out may
- * still be recorded as long as nobody has claimed the delivery since. A history line is kept if
- * attempt.started_at_ms is not 0: something was started resend         attempt, lost, age and finished_at
- * start again; lease goes on; history stays repeated       an EVENT whose id exists, without an idempotency
- * key: DONE again, with that id not there      the user or delivery an op is about, the Master of a
- * USER_CREATE: NOT_FOUND taken          USER_CREATE with an id, KEY_CREATE with a digest that exists:
- * CONFLICT. So is KEY_REVOKE of a key that is revoked already never changed  USER_UPDATE writes the whole
- * user but id, role, master_id and created_at_ms resources      an EVENT's `included` are the latest
- * snapshots of its owner's resources from then on, even when the event is purged; `destroyed` removes the one
- * that the event is about. The last write wins. An event that is not accepted, or was before, changes none
+ *   recipients     the owner's endpoint, then its Master's if that one receives_users_events and the event
+ *                  is not owner_only; a user without a webhook_url is no recipient. One endpoint a user, with
+ *                  the user's id
+ *   held           a delivery waits, unclaimed, while its endpoint has no URL, its user is paused or has no
+ *                  active key, or policy_pace holds it. Pace counts RETRY and GIVE_UP without `answered` as
+ *                  failures; a new URL starts it afresh. The outcome GONE pauses a user with disable_on_410
+ *   born leased    an EVENT takes a box at once if its endpoint may have one more lease and has nothing due
+ *                  waiting; an engine may keep some of the boxes for others that wait
+ *   age            0 until an attempt has counted; from then on the service time since that attempt began
+ *                  (its record less its duration). RELEASE takes its delay and duration out of it
+ *   outcome        DELIVERED, RETRY and GIVE_UP count an attempt, RELEASE does not; all reset `lost`. A
+ *                  lease that ran out may still be recorded as long as nobody has claimed the delivery since.
+ *                  A history line is kept if attempt.started_at_ms is not 0: something was started
+ *   resend         attempt, lost, age and finished_at start again; lease goes on; history stays
+ *   repeated       an EVENT whose id exists, without an idempotency key: DONE again, with that id
+ *   not there      the user or delivery an op is about, the Master of a USER_CREATE: NOT_FOUND
+ *   taken          USER_CREATE with an id, KEY_CREATE with a digest that exists: CONFLICT. So is KEY_REVOKE
+ *                  of a key that is revoked already
+ *   never changed  USER_UPDATE writes the whole user but id, role, master_id and created_at_ms
+ *   resources      an EVENT's `included` are the latest snapshots of its owner's resources from then on, even
+ *                  when the event is purged; `destroyed` removes the one that the event is about. The last
+ *                  write wins. An event that is not accepted, or was before, changes none
+ *   usage          of each user, for quotas: bytes stored, resources, deliveries waiting (struct usage in
+ *                  roster.h; roster_get(id)->tally.usage). Exact within the batch and after a restart, and
+ *                  cheap: it is counted at open only. `resources` alone is late, by some 1,024 events
  *   times          written by the store: sent_at (wall clock), finished_at. first_attempt_at is the
  *                  started_at_ms of the first attempt that was started. version starts at 1
  *   reopened       pace starts afresh but for who has ever answered; an engine of one process releases the

@@ -7,6 +7,7 @@
  */
 #include "fixture.h"
 #include "model_store.h"
+#include "sqlite_parts.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -408,6 +409,36 @@ static void restart(struct twin *t)
     }
 }
 
+static int64_t ask(sqlite3 *db, const char *sql, int64_t user_id)
+{
+    sqlite3_stmt *statement;
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
+    sqlite3_bind_int64(statement, 1, user_id);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    int64_t number = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return number;
+}
+
+/* What the store says of each user's usage is what its tables say. */
+static void count_again(struct twin *t)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(t->sqlite.path, &db), SQLITE_OK);
+    for (int i = 0; i < t->user_count; i++) {
+        int64_t id = t->users[i];
+        const struct usage *usage = &roster_get(&t->sqlite.store->roster, id)->tally.usage;
+        assert_int_equal(
+            usage->stored_bytes,
+            ask(db, "SELECT ifnull(sum(length(document)), 0) FROM events WHERE owner_id = ?", id) +
+                ask(db, "SELECT ifnull(sum(length(json)), 0) FROM resources WHERE owner_id = ?", id));
+        assert_int_equal(usage->resources, ask(db, "SELECT count(*) FROM resources WHERE owner_id = ?", id));
+        assert_int_equal(usage->pending,
+                         ask(db, "SELECT count(*) FROM deliveries WHERE state = 0 AND endpoint_id = ?", id));
+    }
+    sqlite3_close(db);
+}
+
 static void step(struct twin *t)
 {
     static const int64_t pauses[] = {0, 0, 1, 700, 5000, 30000, 60000, 200000};
@@ -420,6 +451,8 @@ static void step(struct twin *t)
     read_some(t);
     if (draw(t, 60) == 0)
         restart(t);
+    if (draw(t, 8) == 0)
+        count_again(t);
 }
 
 static void begin(struct twin *t, uint64_t seed)

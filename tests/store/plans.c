@@ -18,6 +18,8 @@ static const struct {
 } scans[] = {
     {SQL_STATE_SAVE, "the table has one row"},
     {SQL_FINGERPRINT, "the table has one row"},
+    {SQL_USAGE_LOAD, "at open"},
+    {SQL_PENDING_LOAD, "at open; what waits, by its index"},
     {SQL_ROSTER_LOAD_ALL, "at open, and when a batch that changed users is undone"},
 };
 static const struct {
@@ -26,8 +28,8 @@ static const struct {
 } query_scans[] = {
     {STORE_GET_KEYRING, "at open"},
     {STORE_GET_STATS, "one row; all users, which are few beside events"},
-    {STORE_LIST_RESOURCES, "its subqueries; state has one row"},
-    {STORE_GET_RESOURCE, "its subquery; state has one row"},
+    {STORE_LIST_RESOURCES, "its own subqueries, of a page"},
+    {STORE_GET_RESOURCE, "its own subquery, of a row"},
 };
 
 static int open_one(void **state)
