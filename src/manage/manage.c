@@ -1,5 +1,6 @@
 #include "manage.h"
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,6 +141,7 @@ bool manage_begin(struct manage *manage, const struct manage_usage *usage, int a
             return false;
         }
     umask(077);
+    signal(SIGPIPE, SIG_IGN);
     arena_init(&manage->arena, SETTINGS_ARENA_MAX);
     *code = read_arguments(manage, argc - 1, argv + 1);
     if (*code != MANAGE_DONE) {

@@ -221,6 +221,7 @@ int init_main(int argc, char **argv)
     struct invocation invocation = {.command = "init"};
     if (help_wanted(invocation.command, argc - 1, argv + 1))
         return flush_stdout("init");
+    signal(SIGPIPE, SIG_IGN); /* that the key cannot be shown is an error to tell, not an end */
     umask(077);
     int code = read_settings(&invocation, argc - 1, argv + 1);
     if (code == EXIT_DONE)

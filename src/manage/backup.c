@@ -1,0 +1,135 @@
+/*
+ * posthorn backup DIR: the database, the key file and the catalogue of own types, in a new folder, while a
+ * server runs or not. The folder has its name only once everything in it has been read back and found sound.
+ */
+#include "files.h"
+#include "manage.h"
+#include "snapshot.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char details[] =
+    "Makes the folder DIR with a backup of the data folder, also while a server runs on it:\n"
+    "\n"
+    "  posthorn.db     the database, as it was at one moment\n"
+    "  posthorn.key    the key file, without which the database's secrets cannot be opened\n"
+    "  catalogue.json  your own event types, if there are any\n"
+    "\n"
+    "DIR must not be there, or be empty. It appears once the copy has been read back and found sound, so a\n"
+    "DIR that is there is whole. Whoever has it can sign as this server: keep it as safe as the data "
+    "folder.\n"
+    "Settings and TLS files are not in it. `posthorn restore DIR` puts it back.";
+
+static const char *const names[] = {"posthorn.db", "posthorn.db-journal", "posthorn.key", "catalogue.json"};
+
+/* What a backup that was cut short has left. */
+static void remove_partial(const char *folder)
+{
+    char path[MANAGE_PATH_LEN];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        files_join(path, folder, names[i]);
+        unlink(path);
+    }
+    rmdir(folder);
+}
+
+static bool copy_key(const struct manage *manage, const char *folder, const struct snapshot_facts *facts)
+{
+    char from[MANAGE_PATH_LEN], to[MANAGE_PATH_LEN];
+    struct vault *vault;
+    server_key_path(&manage->config, from);
+    files_join(to, folder, "posthorn.key");
+    if (!files_copy(from, to)) {
+        manage_failed(manage, "the key file %s cannot be copied: %s", from, strerror(errno));
+        return false;
+    }
+    enum vault_error error = vault_open(to, &vault);
+    bool ours = error == VAULT_OK &&
+                (!facts->has_fingerprint ||
+                 memcmp(vault_fingerprint(vault), facts->fingerprint, sizeof facts->fingerprint) == 0);
+    vault_close(vault);
+    if (!ours)
+        manage_failed(manage, "the key file %s is not this database's: is the setting key-file right?", from);
+    return ours;
+}
+
+static bool copy_catalogue(const struct manage *manage, const char *folder)
+{
+    char from[MANAGE_PATH_LEN], to[MANAGE_PATH_LEN];
+    files_join(from, manage->config.data, "catalogue.json");
+    files_join(to, folder, "catalogue.json");
+    if (!files_exists(from) || files_copy(from, to))
+        return true;
+    manage_failed(manage, "%s cannot be copied: %s", from, strerror(errno));
+    return false;
+}
+
+static bool fill(const struct manage *manage, const char *folder, struct snapshot_facts *facts)
+{
+    char from[MANAGE_PATH_LEN], to[MANAGE_PATH_LEN], text[SNAPSHOT_TEXT_LEN];
+    files_join(from, manage->config.data, "posthorn.db");
+    files_join(to, folder, "posthorn.db");
+    if (!snapshot_copy(from, to, text) || !snapshot_verify(to, facts, text)) {
+        manage_failed(manage, "%s", text);
+        return false;
+    }
+    return copy_key(manage, folder, facts) && copy_catalogue(manage, folder);
+}
+
+static bool settle(const struct manage *manage, const char *partial, const char *folder)
+{
+    char parent[MANAGE_PATH_LEN];
+    snprintf(parent, sizeof parent, "%s", folder);
+    char *slash = strrchr(parent, '/');
+    if (slash)
+        slash[slash == parent] = '\0';
+    if (files_sync_folder(partial) && rename(partial, folder) == 0 && files_sync_folder(slash ? parent : "."))
+        return true;
+    manage_failed(manage, "%s cannot be put in its place: %s", folder, strerror(errno));
+    return false;
+}
+
+static int back_up(struct manage *manage)
+{
+    char folder[MANAGE_PATH_LEN - 16], partial[MANAGE_PATH_LEN];
+    struct snapshot_facts facts;
+    snprintf(folder, sizeof folder, "%s", manage->operand);
+    for (size_t len = strlen(folder); len > 1 && folder[len - 1] == '/';)
+        folder[--len] = '\0';
+    snprintf(partial, sizeof partial, "%s.partial", folder);
+    if (files_exists(folder) && rmdir(folder) != 0)
+        return manage_failed(manage, "%s is there already and not empty: name a new folder", folder);
+    remove_partial(partial);
+    if (mkdir(partial, 0700) != 0)
+        return manage_failed(manage, "%s cannot be made: %s", partial, strerror(errno));
+    if (!fill(manage, partial, &facts) || !settle(manage, partial, folder)) {
+        remove_partial(partial);
+        return MANAGE_FAILED;
+    }
+    if (manage->json)
+        printf("{\"events\":%lld,\"users\":%lld,\"deliveries_pending\":%lld,\"bytes\":%lld}\n",
+               (long long)facts.events, (long long)facts.users, (long long)facts.deliveries_pending,
+               (long long)facts.bytes);
+    else
+        printf("%s: %lld events, %lld users, %lld deliveries that wait; read back and sound\n", folder,
+               (long long)facts.events, (long long)facts.users, (long long)facts.deliveries_pending);
+    return manage_flush(manage) ? MANAGE_DONE : MANAGE_FAILED;
+}
+
+int backup_main(int argc, char **argv)
+{
+    const struct manage_usage usage = {.command = "backup",
+                                       .synopsis = "backup DIR --data DATA [--key-file FILE]",
+                                       .details = details,
+                                       .operand = "DIR"};
+    struct manage manage;
+    int code;
+    if (!manage_begin(&manage, &usage, argc, argv, &code))
+        return code;
+    code = back_up(&manage);
+    manage_end(&manage);
+    return code;
+}

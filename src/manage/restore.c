@@ -1,0 +1,224 @@
+/*
+ * posthorn restore DIR: puts a backup into a data folder. What was there is kept beside it. However it is cut
+ * short, no server starts on a half: a mark stands in the folder from before the first name changes until
+ * after the last.
+ */
+#include "files.h"
+#include "manage.h"
+#include "snapshot.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define STAGED ".restored"
+
+static const char details[] =
+    "Puts the backup DIR, made by `posthorn backup`, into the data folder. The server must be stopped. The\n"
+    "backup is read through first. A data folder that has data is only replaced with --replace; what was in "
+    "it is\n"
+    "kept in its folder before-restore-TIME.\n"
+    "\n"
+    "What was accepted, delivered or set after the backup was made is forgotten; deliveries that waited then "
+    "are\n"
+    "tried again. Event and delivery ids go on where no id has been before.";
+
+/* What a data folder has of its own; the key file may be elsewhere. */
+static const char *const names[] = {"posthorn.db",  "posthorn.db-wal",  "posthorn.db-shm",
+                                    "posthorn.key", "posthorn.key.new", "catalogue.json"};
+enum { NAME_COUNT = sizeof names / sizeof *names };
+
+struct restore {
+    struct manage *manage;
+    const char *data;
+    char key_path[MANAGE_PATH_LEN]; /* where the key file goes */
+    char kept[MANAGE_PATH_LEN];     /* the folder with what was there */
+    struct snapshot_facts facts;
+};
+
+static bool fail(const struct restore *restore, const char *what)
+{
+    manage_failed(restore->manage, "%s: %s", what, strerror(errno));
+    return false;
+}
+
+/* ---- the backup ---- */
+
+static bool verify(struct restore *restore)
+{
+    char database[MANAGE_PATH_LEN], key[MANAGE_PATH_LEN], text[SNAPSHOT_TEXT_LEN];
+    struct vault *vault;
+    files_join(database, restore->manage->operand, "posthorn.db");
+    files_join(key, restore->manage->operand, "posthorn.key");
+    if (!snapshot_verify(database, &restore->facts, text)) {
+        manage_failed(restore->manage, "%s", text);
+        return false;
+    }
+    enum vault_error error = vault_open(key, &vault);
+    bool fits = error == VAULT_OK && (!restore->facts.has_fingerprint ||
+                                      memcmp(vault_fingerprint(vault), restore->facts.fingerprint,
+                                             sizeof restore->facts.fingerprint) == 0);
+    vault_close(vault);
+    if (error != VAULT_OK)
+        manage_failed(restore->manage, "%s: %s", key, vault_error_sentence(error));
+    else if (!fits)
+        manage_failed(restore->manage, "%s is not the key of the database beside it", key);
+    return fits;
+}
+
+/* ---- into the folder ---- */
+
+static bool stage(const struct restore *restore)
+{
+    char from[MANAGE_PATH_LEN], to[MANAGE_PATH_LEN + sizeof STAGED], text[SNAPSHOT_TEXT_LEN];
+    files_join(from, restore->manage->operand, "posthorn.db");
+    files_join(to, restore->data, "posthorn.db" STAGED);
+    unlink(to);
+    if (!snapshot_copy(from, to, text)) {
+        manage_failed(restore->manage, "%s", text);
+        return false;
+    }
+    files_join(from, restore->manage->operand, "posthorn.key");
+    snprintf(to, sizeof to, "%s" STAGED, restore->key_path);
+    unlink(to);
+    if (!files_copy(from, to))
+        return fail(restore, to);
+    files_join(from, restore->manage->operand, "catalogue.json");
+    files_join(to, restore->data, "catalogue.json" STAGED);
+    unlink(to);
+    return !files_exists(from) || files_copy(from, to) || fail(restore, to);
+}
+
+static bool set_mark(const struct restore *restore)
+{
+    char mark[MANAGE_PATH_LEN];
+    files_join(mark, restore->data, SERVER_RESTORE_MARK);
+    int fd = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || close(fd) != 0 || !files_sync_folder(restore->data))
+        return fail(restore, mark);
+    return true;
+}
+
+/* What is there moves to a folder of its own. */
+static bool put_aside(struct restore *restore)
+{
+    char from[MANAGE_PATH_LEN], to[2 * MANAGE_PATH_LEN];
+    bool made = false;
+    for (int i = 0; i < NAME_COUNT; i++) {
+        files_join(from, restore->data, names[i]);
+        if (!files_exists(from))
+            continue;
+        if (!made && mkdir(restore->kept, 0700) != 0)
+            return fail(restore, restore->kept);
+        made = true;
+        snprintf(to, sizeof to, "%s/%s", restore->kept, names[i]);
+        if (rename(from, to) != 0)
+            return fail(restore, from);
+    }
+    if (restore->manage->config.key_file && files_exists(restore->key_path)) {
+        if (!made && mkdir(restore->kept, 0700) != 0)
+            return fail(restore, restore->kept);
+        made = true;
+        snprintf(to, sizeof to, "%s/posthorn.key", restore->kept);
+        unlink(to);
+        if (!files_copy(restore->key_path, to)) /* it may be on another file system */
+            return fail(restore, restore->key_path);
+    }
+    if (!made)
+        restore->kept[0] = '\0';
+    return true;
+}
+
+static bool put_in_place(const struct restore *restore)
+{
+    char from[MANAGE_PATH_LEN + sizeof STAGED], to[MANAGE_PATH_LEN];
+    snprintf(from, sizeof from, "%s" STAGED, restore->key_path);
+    if (rename(from, restore->key_path) != 0)
+        return fail(restore, restore->key_path);
+    files_join(from, restore->data, "catalogue.json" STAGED);
+    files_join(to, restore->data, "catalogue.json");
+    if (files_exists(from) && rename(from, to) != 0)
+        return fail(restore, to);
+    files_join(from, restore->data, "posthorn.db" STAGED);
+    files_join(to, restore->data, "posthorn.db");
+    if (rename(from, to) != 0 || !files_sync_folder(restore->data))
+        return fail(restore, to);
+    files_join(to, restore->data, SERVER_RESTORE_MARK);
+    return (unlink(to) == 0 && files_sync_folder(restore->data)) || fail(restore, to);
+}
+
+/* ---- the command ---- */
+
+/* False: there is data that nobody asked to replace. */
+static bool may_replace(const struct restore *restore, bool replace)
+{
+    char path[MANAGE_PATH_LEN];
+    files_join(path, restore->data, SERVER_RESTORE_MARK);
+    if (replace || files_exists(path)) /* the mark: a restore that was cut short goes on */
+        return true;
+    files_join(path, restore->data, "posthorn.db");
+    if (!files_exists(path) && !files_exists(restore->key_path))
+        return true;
+    manage_failed(restore->manage,
+                  "%s has data: --replace keeps it in a folder before-restore-TIME and goes on",
+                  restore->data);
+    return false;
+}
+
+static int put_back(struct manage *manage, bool replace)
+{
+    struct restore restore = {.manage = manage, .data = manage->config.data};
+    char time_text[32];
+    time_t now = (time_t)(clock_wall_ms(&manage->options.clock) / 1000);
+    struct tm parts;
+    strftime(time_text, sizeof time_text, "%Y%m%dT%H%M%SZ", gmtime_r(&now, &parts));
+    snprintf(restore.kept, sizeof restore.kept, "%s/before-restore-%s-%d", restore.data, time_text,
+             (int)getpid());
+    server_key_path(&manage->config, restore.key_path);
+    if (!verify(&restore))
+        return MANAGE_FAILED;
+    if (mkdir(restore.data, 0700) != 0 && errno != EEXIST)
+        return manage_failed(manage, "%s cannot be made: %s", restore.data, strerror(errno));
+    int lock = files_lock_folder(restore.data);
+    if (lock < 0 && errno == EWOULDBLOCK) {
+        manage_failed(manage, "another posthorn is running on %s; stop it first", restore.data);
+        return MANAGE_LOCKED;
+    }
+    bool done = may_replace(&restore, replace) && stage(&restore) && set_mark(&restore) &&
+                put_aside(&restore) && put_in_place(&restore);
+    if (lock >= 0)
+        close(lock);
+    if (!done)
+        return MANAGE_FAILED;
+    if (manage->json)
+        printf("{\"events\":%lld,\"users\":%lld,\"deliveries_pending\":%lld}\n",
+               (long long)restore.facts.events, (long long)restore.facts.users,
+               (long long)restore.facts.deliveries_pending);
+    else
+        printf("%s: %lld events, %lld users, %lld deliveries that wait%s%s\n", restore.data,
+               (long long)restore.facts.events, (long long)restore.facts.users,
+               (long long)restore.facts.deliveries_pending, restore.kept[0] ? "; what was there is in " : "",
+               restore.kept);
+    return manage_flush(manage) ? MANAGE_DONE : MANAGE_FAILED;
+}
+
+int restore_main(int argc, char **argv)
+{
+    const char *replace = NULL;
+    const struct manage_usage usage = {
+        .command = "restore",
+        .synopsis = "restore DIR --data DATA [--replace] [--key-file FILE]",
+        .details = details,
+        .operand = "DIR",
+        .options = {{"replace", NULL, "put aside the data that is there", &replace}}};
+    struct manage manage;
+    int code;
+    if (!manage_begin(&manage, &usage, argc, argv, &code))
+        return code;
+    code = put_back(&manage, replace != NULL);
+    manage_end(&manage);
+    return code;
+}

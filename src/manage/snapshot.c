@@ -1,0 +1,187 @@
+#include "snapshot.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { STEP_PAGES = 1024, BUSY_MS = 10000, APPLICATION_ID = 0x70686f72, PATH_LEN = 4200 };
+
+static bool fail(char text[SNAPSHOT_TEXT_LEN], const char *what, const char *why)
+{
+    snprintf(text, SNAPSHOT_TEXT_LEN, "%s: %s", what, why);
+    return false;
+}
+
+static bool has_log(const char *path)
+{
+    char log[PATH_LEN];
+    struct stat about;
+    snprintf(log, sizeof log, "%s-wal", path);
+    return stat(log, &about) == 0 && about.st_size > 0;
+}
+
+/* `immutable` leaves no -wal and -shm beside a file that has none; with a log it must be read, too. */
+static int open_still(const char *path, sqlite3 **db)
+{
+    char *uri = sqlite3_mprintf("file:%s?immutable=1", path);
+    char *question = strchr(path, '?');
+    int rc =
+        has_log(path) || question || strchr(path, '%') || strchr(path, '#')
+            ? sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL)
+            : sqlite3_open_v2(uri, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, NULL);
+    sqlite3_free(uri);
+    return rc;
+}
+
+static void settle(sqlite3 *db)
+{
+    sqlite3_extended_result_codes(db, 1);
+    sqlite3_busy_timeout(db, BUSY_MS);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+}
+
+/* ---- copying ---- */
+
+static bool make_file(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return fd >= 0 && close(fd) == 0;
+}
+
+static bool sync_file(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool synced = fd >= 0 && fsync(fd) == 0;
+    int error = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = error;
+    return synced;
+}
+
+/* In steps, all of one read transaction; SQLite begins anew with each change only where there is none. */
+static int copy_pages(sqlite3 *from, sqlite3 *to)
+{
+    sqlite3_backup *backup = sqlite3_backup_init(to, "main", from, "main");
+    if (!backup)
+        return sqlite3_errcode(to);
+    int rc;
+    do {
+        rc = sqlite3_backup_step(backup, STEP_PAGES);
+    } while (rc == SQLITE_OK);
+    int end = sqlite3_backup_finish(backup);
+    return rc == SQLITE_DONE ? SQLITE_OK : end != SQLITE_OK ? end : rc;
+}
+
+static int copy_open(sqlite3 *from, const char *to)
+{
+    sqlite3 *db = NULL;
+    /* A copy that is cut short is thrown away: it needs neither a journal nor a sync of each page. */
+    static const char pragmas[] =
+        "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -2048;";
+    int rc = sqlite3_open_v2(to, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(db, pragmas, NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(from, "BEGIN; SELECT count(*) FROM sqlite_schema;", NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = copy_pages(from, db);
+    int end = sqlite3_close(db);
+    return rc == SQLITE_OK ? end : rc;
+}
+
+bool snapshot_copy(const char *from, const char *to, char text[SNAPSHOT_TEXT_LEN])
+{
+    sqlite3 *db = NULL;
+    struct stat about;
+    if (stat(from, &about) != 0 || !S_ISREG(about.st_mode))
+        return fail(text, from, S_ISREG(about.st_mode) ? strerror(errno) : "there is no database");
+    if (!make_file(to))
+        return fail(text, to, strerror(errno));
+    int rc = sqlite3_open_v2(from, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc == SQLITE_OK) {
+        settle(db);
+        rc = copy_open(db, to);
+    }
+    sqlite3_close(db);
+    bool synced = rc == SQLITE_OK && sync_file(to);
+    if (rc != SQLITE_OK)
+        fail(text, from, sqlite3_errstr(rc));
+    else if (!synced)
+        fail(text, to, strerror(errno));
+    if (!synced)
+        unlink(to);
+    return synced;
+}
+
+/* ---- verifying ---- */
+
+static int64_t number(sqlite3 *db, const char *sql)
+{
+    sqlite3_stmt *statement = NULL;
+    int64_t value = -1;
+    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW)
+        value = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return value;
+}
+
+/* Every page is read; the first thing that is wrong is told. */
+static bool is_sound(sqlite3 *db, const char *path, char text[SNAPSHOT_TEXT_LEN])
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &statement, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(statement);
+    const char *verdict =
+        rc == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : sqlite3_errmsg(db);
+    bool sound = rc == SQLITE_ROW && verdict && strcmp(verdict, "ok") == 0;
+    if (!sound)
+        snprintf(text, SNAPSHOT_TEXT_LEN, "%.100s is damaged: %.80s", path, verdict ? verdict : "?");
+    sqlite3_finalize(statement);
+    return sound;
+}
+
+static void read_fingerprint(sqlite3 *db, struct snapshot_facts *facts)
+{
+    sqlite3_stmt *statement = NULL;
+    if (sqlite3_prepare_v2(db, "SELECT fingerprint FROM state", -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW &&
+        sqlite3_column_bytes(statement, 0) == (int)sizeof facts->fingerprint) {
+        memcpy(facts->fingerprint, sqlite3_column_blob(statement, 0), sizeof facts->fingerprint);
+        facts->has_fingerprint = true;
+    }
+    sqlite3_finalize(statement);
+}
+
+bool snapshot_verify(const char *path, struct snapshot_facts *facts, char text[SNAPSHOT_TEXT_LEN])
+{
+    sqlite3 *db = NULL;
+    struct stat about;
+    *facts = (struct snapshot_facts){0};
+    if (stat(path, &about) != 0)
+        return fail(text, path, strerror(errno));
+    int rc = open_still(path, &db);
+    bool sound = rc == SQLITE_OK;
+    if (!sound)
+        fail(text, path, sqlite3_errstr(rc));
+    if (sound) {
+        settle(db);
+        int64_t application = number(db, "PRAGMA application_id");
+        sound = application == APPLICATION_ID ? is_sound(db, path, text)
+                                              : fail(text, path, "this is no database of posthorn's");
+    }
+    if (sound) {
+        facts->bytes = about.st_size;
+        facts->events = number(db, "SELECT events FROM state");
+        facts->deliveries_pending = number(db, "SELECT pending FROM state");
+        facts->users = number(db, "SELECT count(*) FROM users");
+        read_fingerprint(db, facts);
+    }
+    sqlite3_close(db);
+    return sound;
+}

@@ -1,0 +1,25 @@
+/*
+ * snapshot: a database copied as it was at one moment, whether a server has it or not.
+ *
+ * One read transaction holds that moment for as long as the copy takes; a server writes on meanwhile, to its
+ * log, which cannot be folded back until the copy is done. So the copy is made as fast as it can be. The
+ * connection is read-only, never checkpoints and leaves the log where it is.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { SNAPSHOT_TEXT_LEN = 200 };
+
+/* What a database says of itself. */
+struct snapshot_facts {
+    int64_t events, deliveries_pending, users, bytes;
+    bool has_fingerprint;
+    unsigned char fingerprint[32];
+};
+
+/* `to` must not be there; it is made with mode 0600, and synced. False: `text` says why, and `to` is gone. */
+bool snapshot_copy(const char *from, const char *to, char text[SNAPSHOT_TEXT_LEN]);
+/* Opens a database that nobody writes, a copy or a backup, without leaving anything beside it: is it
+ * posthorn's, and every page of it sound? */
+bool snapshot_verify(const char *path, struct snapshot_facts *facts, char text[SNAPSHOT_TEXT_LEN]);
