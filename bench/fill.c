@@ -90,12 +90,8 @@ int main(int argc, char **argv)
     fill->user_id = bench_number(argc, argv, "--user", MODEL_USER_ID_FIRST);
     fill->included = snapshot(bench_number(argc, argv, "--body-bytes", 700));
     arena_init(&fill->arena, (size_t)BATCH * 4096 + ((size_t)BATCH * fill->included.len * 4));
-    struct store_config config = {.path = path,
-                                  .clock = fill->clock,
-                                  .policy = policy_default(),
-                                  .lease_ms = 60000,
-                                  .readers = 1,
-                                  .slots_unproven_max = 1};
+    struct store_config config = {
+        .path = path, .clock = fill->clock, .lease_ms = 60000, .readers = 1, .pace = pace_default()};
     enum store_status status = store_sqlite.open(&config, &fill->store);
     if (status != STORE_OK) {
         fprintf(stderr, "fill: %s\n", store_status_sentence(status));

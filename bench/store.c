@@ -174,11 +174,8 @@ int main(int argc, char **argv)
     char path[1024];
     snprintf(path, sizeof path, "%s/store-bench.db", argv[1]);
     check(access(path, F_OK) != 0, "DIR/store-bench.db is there already");
-    struct store_config config = {.path = path,
-                                  .clock = clock_system(),
-                                  .policy = policy_default(),
-                                  .lease_ms = 120000,
-                                  .slots_unproven_max = BATCH_MAX};
+    struct store_config config = {
+        .path = path, .clock = clock_system(), .lease_ms = 120000, .pace = pace_default()};
     check(store_sqlite.open(&config, &bench.store) == STORE_OK, "the store did not open");
     bench.ops = memory_zero(2 * BATCH_MAX, sizeof *bench.ops);
     bench.op_list = memory_zero(2 * BATCH_MAX, sizeof *bench.op_list);

@@ -33,8 +33,9 @@ struct dispatch {
     uint32_t *table; /* endpoint indexes, hashed by id, linear probing */
     uint32_t table_mask;
     uint32_t endpoint_free;
+    uint32_t slots_used, endpoints_used; /* those behind have not been touched */
     uint32_t count[SLOT_STATE_COUNT];
-    struct list free;    /* last freed first: its memory is warm */
+    struct list free;    /* used before; last freed first: its memory is warm */
     struct list ready;   /* oldest first, so the first to be released is at the head */
     struct list decided; /* to be recorded now */
     struct list
@@ -83,8 +84,6 @@ size_t dispatch_size(const struct dispatch_config *config)
            aligned(config->slots * sizeof(struct endpoint)) + table_size(config->slots) * sizeof(uint32_t);
 }
 
-static void slot_push_free(struct dispatch *dispatch, uint32_t index);
-
 struct dispatch *dispatch_init(void *memory, const struct dispatch_config *config)
 {
     assert(config->slots >= 1 && config->slots <= 65535);
@@ -104,12 +103,6 @@ struct dispatch *dispatch_init(void *memory, const struct dispatch_config *confi
     struct list empty = {NONE, NONE};
     dispatch->free = dispatch->ready = dispatch->decided = dispatch->deferred = dispatch->round = empty;
     dispatch->endpoint_free = NONE;
-    for (uint32_t i = config->slots; i-- > 0;) {
-        dispatch->slots[i] = (struct slot){.state = SLOT_FREE, .endpoint = NONE};
-        slot_push_free(dispatch, i);
-        dispatch->endpoints[i] = (struct endpoint){.next = dispatch->endpoint_free};
-        dispatch->endpoint_free = i;
-    }
     dispatch->count[SLOT_FREE] = config->slots;
     return dispatch;
 }
@@ -208,8 +201,11 @@ static uint32_t endpoint_take(struct dispatch *dispatch, int64_t id)
     if (dispatch->table[at] != NONE)
         return dispatch->table[at];
     uint32_t index = dispatch->endpoint_free;
-    assert(index != NONE);
-    dispatch->endpoint_free = dispatch->endpoints[index].next;
+    if (index != NONE)
+        dispatch->endpoint_free = dispatch->endpoints[index].next;
+    else
+        index = dispatch->endpoints_used++;
+    assert(index < dispatch->config.slots);
     dispatch->endpoints[index] =
         (struct endpoint){.id = id, .ready_head = NONE, .ready_tail = NONE, .prev = NONE, .next = NONE};
     dispatch->table[at] = index;
@@ -383,8 +379,9 @@ static void feed_recorded(struct dispatch *dispatch, int64_t now_ms, uint32_t in
 
 void dispatch_feed(struct dispatch *dispatch, int64_t now_ms, const struct input *input)
 {
-    assert(input->kind == INPUT_DRAIN || (input->slot < dispatch->config.slots &&
-                                          dispatch->slots[input->slot].state == input_wants[input->kind]));
+    assert(input->kind == INPUT_DRAIN ||
+           (input->slot < dispatch->config.slots &&
+            dispatch_slot_state(dispatch, input->slot) == input_wants[input->kind]));
     switch (input->kind) {
     case INPUT_WORK:
         feed_work(dispatch, now_ms, input->slot, &input->work);
@@ -450,10 +447,18 @@ static bool next_send(struct dispatch *dispatch, struct effect *effect)
 
 static bool next_offer(struct dispatch *dispatch, struct effect *effect)
 {
-    if (dispatch->draining || dispatch->free.head == NONE)
+    uint32_t max = dispatch->config.offered_max;
+    if (dispatch->draining || dispatch->count[SLOT_FREE] == 0 ||
+        (max && dispatch->count[SLOT_OFFERED] >= max))
         return false;
     uint32_t index = dispatch->free.head;
-    slot_remove(dispatch, &dispatch->free, index);
+    if (index != NONE) {
+        slot_remove(dispatch, &dispatch->free, index);
+    } else {
+        index = dispatch->slots_used++;
+        dispatch->slots[index] =
+            (struct slot){.state = SLOT_FREE, .endpoint = NONE, .prev = NONE, .next = NONE};
+    }
     slot_move(dispatch, index, SLOT_OFFERED);
     *effect = (struct effect){.kind = EFFECT_OFFER, .slot = index};
     return true;
@@ -486,7 +491,7 @@ int64_t dispatch_wake_at(const struct dispatch *dispatch)
 enum slot_state dispatch_slot_state(const struct dispatch *dispatch, uint32_t slot)
 {
     assert(slot < dispatch->config.slots);
-    return dispatch->slots[slot].state;
+    return slot < dispatch->slots_used ? dispatch->slots[slot].state : SLOT_FREE;
 }
 
 uint32_t dispatch_count(const struct dispatch *dispatch, enum slot_state state)
@@ -548,7 +553,8 @@ static void check_endpoints(const struct dispatch *dispatch)
 void dispatch_check(const struct dispatch *dispatch)
 {
     uint32_t count[SLOT_STATE_COUNT] = {0};
-    for (uint32_t i = 0; i < dispatch->config.slots; i++) {
+    count[SLOT_FREE] = dispatch->config.slots - dispatch->slots_used;
+    for (uint32_t i = 0; i < dispatch->slots_used; i++) {
         const struct slot *slot = &dispatch->slots[i];
         count[slot->state]++;
         bool in_hand = slot->state == SLOT_READY || slot->state == SLOT_SENDING;
@@ -557,7 +563,8 @@ void dispatch_check(const struct dispatch *dispatch)
     }
     for (int state = 0; state < SLOT_STATE_COUNT; state++)
         assert(count[state] == dispatch->count[state]);
-    assert(check_list(dispatch, &dispatch->free, SLOT_FREE) == count[SLOT_FREE]);
+    assert(check_list(dispatch, &dispatch->free, SLOT_FREE) + dispatch->config.slots - dispatch->slots_used ==
+           count[SLOT_FREE]);
     assert(check_list(dispatch, &dispatch->ready, SLOT_READY) == count[SLOT_READY]);
     assert(check_list(dispatch, &dispatch->decided, SLOT_DECIDED) +
                check_list(dispatch, &dispatch->deferred, SLOT_DECIDED) ==

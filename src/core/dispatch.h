@@ -40,6 +40,7 @@ enum slot_state {
 struct dispatch_config {
     struct policy policy;
     uint32_t slots;                /* how many deliveries may be in hand at once; at most 65,535 */
+    uint32_t offered_max;          /* empty boxes that lie with the writer at once; 0: all */
     uint32_t endpoint_sending_max; /* attempts under way to one endpoint */
     int64_t ready_ms_max;          /* a READY slot older than this is released: its lease must not run out */
     int64_t record_retry_ms;       /* after a store that could not */
@@ -78,7 +79,8 @@ struct effect {
 
 struct dispatch;
 
-/* How many bytes dispatch_init wants for this configuration; aligned as malloc does. */
+/* How many bytes dispatch_init wants for this configuration; aligned as malloc does. They are touched as
+ * slots come into use, the lowest first: what is never used costs nothing but its addresses. */
 size_t dispatch_size(const struct dispatch_config *config);
 struct dispatch *dispatch_init(void *memory, const struct dispatch_config *config);
 

@@ -3,15 +3,6 @@
 
 enum { SECOND_MS = 1000, HOUR_MS = 3600 * SECOND_MS };
 
-/* How much of one endpoint may be in hand (policy_pace). */
-enum {
-    LEASES_PROVEN = 256,
-    LEASES_UNKNOWN = 8, /* never tried yet, or failing for a moment */
-    LEASES_FAILING = 2, /* enough to notice that it is back */
-    FAILING_FROM = 5,   /* failures in a row */
-    HOLD_FIRST_MS = 50
-};
-
 struct policy policy_default(void)
 {
     return (struct policy){.base_ms = (int64_t)10 * SECOND_MS,
@@ -21,8 +12,7 @@ struct policy policy_default(void)
                            .window_ms = (int64_t)72 * HOUR_MS,
                            .retry_after_ms_max = (int64_t)6 * HOUR_MS,
                            .local_delay_ms = (int64_t)5 * SECOND_MS,
-                           .lost_leases_max = 5,
-                           .hold_ms_max = SECOND_MS};
+                           .lost_leases_max = 5};
 }
 
 static int64_t scaled(int64_t duration_ms, int scale)
@@ -38,7 +28,6 @@ struct policy policy_scaled(struct policy policy, int scale)
     policy.window_ms = scaled(policy.window_ms, scale);
     policy.retry_after_ms_max = scaled(policy.retry_after_ms_max, scale);
     policy.local_delay_ms = scaled(policy.local_delay_ms, scale);
-    policy.hold_ms_max = scaled(policy.hold_ms_max, scale);
     return policy;
 }
 
@@ -99,21 +88,4 @@ struct decision policy_decide(const struct policy *policy, const struct outcome 
     if (outcome->retry_after_ms > delay_ms && outcome->retry_after_ms <= policy->retry_after_ms_max)
         delay_ms = outcome->retry_after_ms;
     return (struct decision){DECISION_RETRY, delay_ms, reason};
-}
-
-struct pace policy_pace(const struct policy *policy, bool ever_answered, int failures_in_a_row)
-{
-    assert(failures_in_a_row >= 0);
-    if (failures_in_a_row == 0 && ever_answered)
-        return (struct pace){LEASES_PROVEN, 0, STANDING_PROVEN};
-    if (failures_in_a_row == 0 || (ever_answered && failures_in_a_row < FAILING_FROM))
-        return (struct pace){LEASES_UNKNOWN, 0, STANDING_UNKNOWN};
-    if (failures_in_a_row < FAILING_FROM)
-        return (struct pace){LEASES_FAILING, 0, STANDING_FAILING};
-    int64_t hold_ms = HOLD_FIRST_MS;
-    for (int i = FAILING_FROM; i < failures_in_a_row && hold_ms < policy->hold_ms_max; i++)
-        hold_ms *= 2;
-    if (hold_ms > policy->hold_ms_max)
-        hold_ms = policy->hold_ms_max;
-    return (struct pace){LEASES_FAILING, hold_ms, STANDING_FAILING};
 }

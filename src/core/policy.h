@@ -19,7 +19,6 @@ struct policy {
     int64_t retry_after_ms_max; /* beyond: ignored */
     int64_t local_delay_ms;     /* after a fault of our own */
     int lost_leases_max;        /* so many lost leases in a row cost one attempt */
-    int64_t hold_ms_max;        /* a failing endpoint is tried at most this far apart, see policy_pace */
 };
 
 struct policy policy_default(void);
@@ -55,24 +54,3 @@ struct decision policy_decide(const struct policy *policy, const struct outcome 
 
 /* The backoff alone: delay after the n-th counted failure, n from 1. */
 int64_t policy_backoff_ms(const struct policy *policy, int32_t attempt, uint64_t random);
-
-/*
- * How much of one endpoint may be under way, from how it did lately (promise P7).
- * An endpoint that answers is open; one never tried, or failing for a moment, gets a few; one that fails
- * five times in a row gets two, and is then held for a moment that doubles up to hold_ms_max, so that a
- * million deliveries waiting for it cost nobody else anything.
- */
-enum standing {
-    STANDING_PROVEN,  /* its last attempt was answered: may use every slot */
-    STANDING_UNKNOWN, /* never tried yet, or stumbling: these share a part of the slots with the failing */
-    STANDING_FAILING, /* never answered at all, or failing for long: at most half of that part, so that there
-                         is always room for newcomers */
-    STANDING_COUNT
-};
-
-struct pace {
-    int leases_max;
-    int64_t hold_ms; /* after a failure: hand out nothing of this endpoint for so long */
-    enum standing standing;
-};
-struct pace policy_pace(const struct policy *policy, bool ever_answered, int failures_in_a_row);

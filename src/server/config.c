@@ -64,10 +64,12 @@ const struct config_setting config_settings[] = {
      "of all has none", 0, RATE_PER_S_MAX},
     {"rate-burst", CONFIG_INT, AT(rate_burst), "5", "N",
      "requests that may come at once before rate-limit slows them down", 1, RATE_PER_S_MAX},
-    {"slots", CONFIG_INT, AT(slots), "1024", "N",
-     "deliveries in hand at once", 1, 65535},
-    {"endpoint-connections", CONFIG_INT, AT(endpoint_connections_max), "64", "N",
-     "attempts under way to one endpoint at once", 1, 65535},
+    {"slots", CONFIG_INT, AT(slots), "16384", "N",
+     "deliveries in hand at once; fewer if the limit of file descriptors leaves no room for so many connections", 1, 65535},
+    {"endpoint-connections", CONFIG_INT, AT(endpoint_connections_max), "1024", "N",
+     "attempts under way to one endpoint at most; how many it gets follows from how it answers", 1, 65535},
+    {"failing-rate", CONFIG_INT, AT(failing_rate), "200", "N",
+     "attempts a second to all endpoints together that fail", 1, RATE_PER_S_MAX},
     {"queue-max", CONFIG_INT, AT(queue_max), "8192", "N",
      "writes that may wait for the disk; beyond, 503 with Retry-After", 16, 1000000},
     {"backoff-base", CONFIG_DURATION, AT(backoff_base_ms), "10s", "TIME",
@@ -500,6 +502,15 @@ struct policy config_policy(const struct config *config)
     policy.jitter_percent = (int)config->backoff_jitter_percent;
     policy.window_ms = config->window_ms;
     return config->time_scale > 1 ? policy_scaled(policy, (int)config->time_scale) : policy;
+}
+
+struct pace_config config_pace(const struct config *config)
+{
+    struct pace_config pace = pace_default();
+    pace.slots = (int)config->slots;
+    pace.at_once_max = (int)config->endpoint_connections_max;
+    pace.failing_per_s = config->failing_rate;
+    return config->time_scale > 1 ? pace_scaled(pace, (int)config->time_scale) : pace;
 }
 
 bool config_guard(const struct config *config, struct guard *guard, struct config_error *error)

@@ -9,6 +9,7 @@
 #include "arena.h"
 #include "guard.h"
 #include "log.h"
+#include "pace.h"
 #include "policy.h"
 #include "sources.h"
 #include <stdio.h>
@@ -37,7 +38,7 @@ struct config {
     int64_t memory_max; /* bytes of bodies in flight, in and out: budget.h */
     int64_t body_bytes_max, connections_max, idle_s;
     int64_t rate_limit, rate_burst; /* requests/s of an API key; 0: no limit */
-    int64_t slots, endpoint_connections_max, queue_max;
+    int64_t slots, endpoint_connections_max, failing_rate, queue_max;
     int64_t backoff_base_ms, backoff_factor, backoff_cap_ms, backoff_jitter_percent, window_ms;
     int64_t lease_ms, drain_ms;
     int64_t disk_reserve_bytes;
@@ -91,5 +92,6 @@ void config_print_example(FILE *out);
 
 /* policy and guard from the settings; dev and time-scale applied. */
 struct policy config_policy(const struct config *config);
+struct pace_config config_pace(const struct config *config);
 bool config_guard(const struct config *config, struct guard *guard, struct config_error *error);
 bool config_sources(const struct config *config, struct sources *sources, struct config_error *error);

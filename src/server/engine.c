@@ -15,6 +15,7 @@ enum {
     BOX_LEN_MAX = MODEL_SIGNING_LEN_MAX + MODEL_IDENTITY_LEN_MAX +
                   64 * 1024, /* url, what is sealed, and the answer kept for the record */
     ANSWER_KEPT_MAX = 1024,  /* of an acknowledgement; a failure keeps all that was read */
+    OFFERED_MAX = 1024,      /* empty boxes with the writer: a batch takes no more */
     LOCALS_REFRESH_MS = 60 * 1000
 };
 
@@ -340,6 +341,19 @@ static void engine_record(struct engine *engine, const struct effect *effect)
     (void)taken;
 }
 
+/* A slot's memory is touched when it is first used: there are many, and most are for the worst days. */
+static struct store_work *engine_empty_box(struct engine *engine, uint32_t number)
+{
+    struct engine_slot *slot = &engine->slots[number];
+    if (!slot->engine) {
+        arena_init(&slot->box.memory, BOX_LEN_MAX);
+        slot->box.slot = number;
+        slot->engine = engine;
+    }
+    slot->box.filled = false; /* from the last time */
+    return &slot->box;
+}
+
 static void engine_offer(struct engine *engine, int count)
 {
     if (count > 0) {
@@ -399,8 +413,7 @@ static void engine_on_pump(uv_prepare_t *prepare)
     while (dispatch_next(engine->dispatch, now_ms, &effect)) {
         switch (effect.kind) {
         case EFFECT_OFFER:
-            engine->slots[effect.slot].box.filled = false; /* from the last time */
-            engine->offers[offered++] = &engine->slots[effect.slot].box;
+            engine->offers[offered++] = engine_empty_box(engine, effect.slot);
             break;
         case EFFECT_SEND:
             engine_send(engine, effect.slot);
@@ -501,13 +514,9 @@ static void engine_open_loop(struct engine *engine)
 static void engine_open_slots(struct engine *engine)
 {
     uint32_t count = engine->config.dispatch.slots;
+    engine->config.dispatch.offered_max = OFFERED_MAX;
     engine->slots = memory_zero(count, sizeof *engine->slots);
-    engine->offers = memory_zero(count, sizeof *engine->offers);
-    for (uint32_t i = 0; i < count; i++) {
-        arena_init(&engine->slots[i].box.memory, BOX_LEN_MAX);
-        engine->slots[i].box.slot = i;
-        engine->slots[i].engine = engine;
-    }
+    engine->offers = memory_zero(OFFERED_MAX, sizeof *engine->offers);
     void *memory = memory_alloc(dispatch_size(&engine->config.dispatch));
     engine->dispatch = dispatch_init(memory, &engine->config.dispatch);
 }
@@ -581,7 +590,7 @@ void engine_free(struct engine *engine)
     signers_close(engine->signers);
     identities_close(engine->identities);
     targets_close(engine->targets);
-    for (uint32_t i = 0; i < engine->config.dispatch.slots; i++) {
+    for (uint32_t i = 0; i < engine->config.dispatch.slots && engine->slots[i].engine; i++) {
         store_work_clear(&engine->slots[i].box);
         arena_fini(&engine->slots[i].box.memory);
     }

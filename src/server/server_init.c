@@ -17,11 +17,10 @@ enum server_error server_store_open(const struct server_options *options, struct
     snprintf(path, sizeof path, "%s/posthorn.db", config->data);
     struct store_config store_config = {.path = path,
                                         .clock = options->clock,
-                                        .policy = config_policy(config),
+                                        .pace = config_pace(config),
                                         .lease_ms = config->lease_ms,
                                         .readers = (int)config->reader_threads,
                                         .disk_reserve_bytes = config->disk_reserve_bytes,
-                                        .slots_unproven_max = (int)(config->slots + 1) / 2,
                                         .budget = budget,
                                         .log = options->log};
     char refusal[STORE_REFUSAL_LEN] = "";

@@ -30,17 +30,23 @@ void leases_fini(struct leases *leases)
     idmap_fini(&leases->payloads);
 }
 
-struct lease *leases_begin(struct leases *leases, int64_t delivery_id, int64_t ends_at_ms, bool born)
+struct lease *leases_begin(struct leases *leases, int64_t delivery_id, int64_t begun_at_ms,
+                           int64_t ends_at_ms, bool born, struct endpoint_leases *of)
 {
     struct lease *lease = TAILQ_FIRST(&leases->spare);
     if (lease)
         TAILQ_REMOVE(&leases->spare, lease, order);
     else
         lease = memory_alloc(sizeof *lease);
-    *lease =
-        (struct lease){.delivery_id = delivery_id, .ends_at_ms = ends_at_ms, .born = born, .begun = true};
+    *lease = (struct lease){.delivery_id = delivery_id,
+                            .begun_at_ms = begun_at_ms,
+                            .ends_at_ms = ends_at_ms,
+                            .born = born,
+                            .begun = true,
+                            .of = of};
     assert(TAILQ_EMPTY(&leases->order) || TAILQ_LAST(&leases->order, lease_queue)->ends_at_ms <= ends_at_ms);
     TAILQ_INSERT_TAIL(&leases->order, lease, order);
+    TAILQ_INSERT_TAIL(of, lease, sibling);
     if (born)
         TAILQ_INSERT_TAIL(&leases->born, lease, birth);
     LIST_INSERT_HEAD(&leases->changes, lease, change);
@@ -83,6 +89,14 @@ struct lease *leases_first(const struct leases *leases)
     return lease;
 }
 
+struct lease *leases_oldest(const struct endpoint_leases *of)
+{
+    struct lease *lease = TAILQ_FIRST(of);
+    while (lease && lease->ended)
+        lease = TAILQ_NEXT(lease, sibling);
+    return lease;
+}
+
 struct lease *leases_first_born(const struct leases *leases)
 {
     struct lease *lease = TAILQ_FIRST(&leases->born);
@@ -97,6 +111,7 @@ static void forget(struct leases *leases, struct lease *lease)
     if (idmap_get(&leases->by_delivery, lease->delivery_id) == lease)
         idmap_remove(&leases->by_delivery, lease->delivery_id);
     TAILQ_REMOVE(&leases->order, lease, order);
+    TAILQ_REMOVE(lease->of, lease, sibling);
     if (lease->born)
         TAILQ_REMOVE(&leases->born, lease, birth);
     if (lease->payload && --lease->payload->leases == 0)

@@ -15,21 +15,26 @@
 
 struct endpoint;
 struct payload;
+struct lease;
+
+TAILQ_HEAD(endpoint_leases, lease);
 
 struct lease {
     int64_t delivery_id, lease, event_id;
     struct endpoint *endpoint;
-    int64_t ends_at_ms;      /* due clock */
-    int64_t aged_from_ms;    /* service clock; of meaning when attempt > 0 */
-    size_t len;              /* of its document */
-    struct payload *payload; /* held, if others may share it; else NULL */
+    int64_t begun_at_ms, ends_at_ms; /* due clock */
+    int64_t aged_from_ms;            /* service clock; of meaning when attempt > 0 */
+    size_t len;                      /* of its document */
+    struct payload *payload;         /* held, if others may share it; else NULL */
     int32_t attempt;
-    bool born;                /* with its delivery, rather than claimed */
-    bool ended;               /* in this batch */
-    bool begun;               /* in this batch */
-    TAILQ_ENTRY(lease) order; /* by ends_at_ms; or the spare ones */
-    TAILQ_ENTRY(lease) birth; /* the born ones, by delivery_id */
-    LIST_ENTRY(lease) change; /* what this batch began or ended */
+    bool born;                  /* with its delivery, rather than claimed */
+    bool ended;                 /* in this batch */
+    bool begun;                 /* in this batch */
+    TAILQ_ENTRY(lease) order;   /* by ends_at_ms; or the spare ones */
+    TAILQ_ENTRY(lease) birth;   /* the born ones, by delivery_id */
+    LIST_ENTRY(lease) change;   /* what this batch began or ended */
+    struct endpoint_leases *of; /* the leases of its endpoint, in order of their beginning */
+    TAILQ_ENTRY(lease) sibling;
 };
 
 TAILQ_HEAD(lease_queue, lease);
@@ -44,8 +49,10 @@ struct leases {
 
 void leases_init(struct leases *leases);
 void leases_fini(struct leases *leases);
-/* A new lease, all else zero. ends_at_ms never goes back, nor does the delivery_id of born ones. */
-struct lease *leases_begin(struct leases *leases, int64_t delivery_id, int64_t ends_at_ms, bool born);
+/* A new lease, all else zero, which joins those `of` its endpoint. Times never go back, nor does the
+ * delivery_id of born ones. */
+struct lease *leases_begin(struct leases *leases, int64_t delivery_id, int64_t begun_at_ms,
+                           int64_t ends_at_ms, bool born, struct endpoint_leases *of);
 /* NULL: this delivery is not out. */
 struct lease *leases_get(const struct leases *leases, int64_t delivery_id);
 /* Others may share the payload of this lease's event. */
@@ -55,6 +62,8 @@ struct payload *leases_payload(const struct leases *leases, int64_t event_id);
 void leases_end(struct leases *leases, struct lease *lease);
 /* The one that runs out first; NULL: none is out. */
 struct lease *leases_first(const struct leases *leases);
+/* The same of one endpoint. */
+struct lease *leases_oldest(const struct endpoint_leases *of);
 /* The born lease of the oldest delivery; NULL: none is out. */
 struct lease *leases_first_born(const struct leases *leases);
 /* The batch is written, or it is not. */

@@ -7,11 +7,9 @@
 /* Memory given back by others is not told to who waits for it. */
 enum { MEMORY_LOOK_MS = 50 };
 
-void roster_init(struct roster *roster, const struct policy *policy, int unproven_max)
+void roster_init(struct roster *roster, const struct pace_config *config)
 {
-    *roster = (struct roster){.policy = *policy, .unproven_max = unproven_max};
-    for (int standing = 0; standing < STANDING_COUNT; standing++)
-        TAILQ_INIT(&roster->rings[standing]);
+    *roster = (struct roster){.config = *config};
     LIST_INIT(&roster->touched);
 }
 
@@ -29,126 +27,111 @@ void roster_fini(struct roster *roster)
     for (struct endpoint *endpoint; (endpoint = idmap_each(&roster->endpoints, &at));)
         endpoint_free(endpoint);
     idmap_fini(&roster->endpoints);
-    free(roster->heap);
+    for (int place = 0; place < PLACE_COUNT; place++)
+        free(roster->heaps[place].items);
 }
 
-/* ---- the heap: by the time at which an endpoint may be claimed next ---- */
+/* ---- heaps ---- */
 
-static int64_t ready_at(const struct endpoint *endpoint)
+static bool before(const struct endpoint *a, const struct endpoint *b)
 {
-    const struct endpoint_tally *tally = &endpoint->tally;
-    int64_t at_ms = tally->due_at_ms > tally->held_until_ms ? tally->due_at_ms : tally->held_until_ms;
-    return at_ms > tally->memory_at_ms ? at_ms : tally->memory_at_ms;
+    return a->key != b->key ? a->key < b->key : a->turn < b->turn;
 }
 
-static void heap_set(struct roster *roster, int at, struct endpoint *endpoint)
+static void heap_set(struct roster_heap *heap, int at, struct endpoint *endpoint)
 {
-    roster->heap[at] = endpoint;
+    heap->items[at] = endpoint;
     endpoint->heap_at = at;
 }
 
-static void heap_sift(struct roster *roster, int at)
+static void heap_sift(struct roster_heap *heap, int at)
 {
-    struct endpoint *moving = roster->heap[at];
-    int64_t key = ready_at(moving);
-    while (at > 0 && ready_at(roster->heap[(at - 1) / 2]) > key) {
-        heap_set(roster, at, roster->heap[(at - 1) / 2]);
+    struct endpoint *moving = heap->items[at];
+    while (at > 0 && before(moving, heap->items[(at - 1) / 2])) {
+        heap_set(heap, at, heap->items[(at - 1) / 2]);
         at = (at - 1) / 2;
     }
     for (;;) {
         int child = 2 * at + 1;
-        if (child >= roster->heap_count)
+        if (child >= heap->count)
             break;
-        if (child + 1 < roster->heap_count &&
-            ready_at(roster->heap[child + 1]) < ready_at(roster->heap[child]))
+        if (child + 1 < heap->count && before(heap->items[child + 1], heap->items[child]))
             child++;
-        if (ready_at(roster->heap[child]) >= key)
+        if (!before(heap->items[child], moving))
             break;
-        heap_set(roster, at, roster->heap[child]);
+        heap_set(heap, at, heap->items[child]);
         at = child;
     }
-    heap_set(roster, at, moving);
+    heap_set(heap, at, moving);
 }
 
-static void heap_add(struct roster *roster, struct endpoint *endpoint)
+static void heap_add(struct roster_heap *heap, struct endpoint *endpoint)
 {
-    if (roster->heap_count == roster->heap_cap) {
-        roster->heap_cap = roster->heap_cap ? 2 * roster->heap_cap : 64;
-        roster->heap = memory_grow(roster->heap, (size_t)roster->heap_cap * sizeof *roster->heap);
+    if (heap->count == heap->cap) {
+        heap->cap = heap->cap ? 2 * heap->cap : 64;
+        heap->items = memory_grow(heap->items, (size_t)heap->cap * sizeof *heap->items);
     }
-    heap_set(roster, roster->heap_count++, endpoint);
-    heap_sift(roster, roster->heap_count - 1);
+    heap_set(heap, heap->count++, endpoint);
+    heap_sift(heap, heap->count - 1);
 }
 
-static void heap_remove(struct roster *roster, struct endpoint *endpoint)
+static void heap_remove(struct roster_heap *heap, struct endpoint *endpoint)
 {
     int at = endpoint->heap_at;
-    assert(roster->heap[at] == endpoint);
-    struct endpoint *last = roster->heap[--roster->heap_count];
+    assert(heap->items[at] == endpoint);
+    struct endpoint *last = heap->items[--heap->count];
     if (last != endpoint) {
-        heap_set(roster, at, last);
-        heap_sift(roster, at);
+        heap_set(heap, at, last);
+        heap_sift(heap, at);
     }
+}
+
+static struct endpoint *heap_first(const struct roster_heap *heap)
+{
+    return heap->count > 0 ? heap->items[0] : NULL;
 }
 
 /* ---- places: the one function that moves an endpoint ---- */
 
-static enum endpoint_place place_wanted(const struct roster *roster, const struct endpoint *endpoint)
+static bool is_open(const struct endpoint *endpoint)
 {
-    bool claimable = endpoint->url && endpoint->auth_digest[0] && !endpoint->paused &&
-                     endpoint->tally.due_at_ms != ROSTER_NEVER &&
-                     endpoint->tally.leased < endpoint->pace.leases_max;
-    if (!claimable)
-        return PLACE_NONE;
-    if (ready_at(endpoint) > roster->now_ms)
-        return PLACE_HEAP;
-    return PLACE_RING;
+    return endpoint->url && endpoint->auth_digest[0] && !endpoint->paused;
 }
 
-static void move_to(struct roster *roster, struct endpoint *endpoint, enum endpoint_place place)
+static int64_t ready_at(const struct endpoint *endpoint)
 {
-    if (place == PLACE_RING && endpoint->place == PLACE_RING && endpoint->ring == endpoint->pace.standing)
-        return; /* it keeps its turn */
-    if (place == PLACE_HEAP && endpoint->place == PLACE_HEAP) {
-        heap_sift(roster, endpoint->heap_at);
-        return;
-    }
-    if (endpoint->place == PLACE_HEAP) {
-        heap_remove(roster, endpoint);
-    } else if (endpoint->place == PLACE_RING) {
-        TAILQ_REMOVE(&roster->rings[endpoint->ring], endpoint, turn);
-        roster->ring_count--;
-    }
-    endpoint->place = place;
-    if (place == PLACE_HEAP) {
-        heap_add(roster, endpoint);
-    } else if (place == PLACE_RING) {
-        endpoint->ring = endpoint->pace.standing;
-        TAILQ_INSERT_TAIL(&roster->rings[endpoint->ring], endpoint, turn);
-        roster->ring_count++;
-    }
+    const struct endpoint_tally *tally = &endpoint->tally;
+    int64_t held_ms = tally->pace.held_until_ms;
+    int64_t at_ms = tally->due_at_ms > held_ms ? tally->due_at_ms : held_ms;
+    return at_ms > tally->memory_at_ms ? at_ms : tally->memory_at_ms;
+}
+
+static enum pace_standing standing(const struct roster *roster, const struct endpoint *endpoint)
+{
+    const struct lease *oldest = leases_oldest(&endpoint->out);
+    return pace_standing(&endpoint->tally.pace, oldest ? roster->now_ms - oldest->begun_at_ms : 0);
+}
+
+static enum roster_place place_wanted(const struct roster *roster, const struct endpoint *endpoint)
+{
+    const struct endpoint_tally *tally = &endpoint->tally;
+    if (!is_open(endpoint) || tally->due_at_ms == ROSTER_NEVER ||
+        tally->leased >= pace_window(&tally->pace, &roster->config))
+        return PLACE_NONE;
+    return ready_at(endpoint) > roster->now_ms ? PLACE_LATER : (enum roster_place)standing(roster, endpoint);
 }
 
 static void place(struct roster *roster, struct endpoint *endpoint)
 {
-    move_to(roster, endpoint, place_wanted(roster, endpoint));
-}
-
-/* What an endpoint takes of its standing's share. One that fell holds more than it may for a while: that is
- * its own affair, and no reason to keep others waiting. */
-static int share_of(const struct endpoint *endpoint)
-{
-    return endpoint->tally.leased < endpoint->pace.leases_max ? endpoint->tally.leased
-                                                              : endpoint->pace.leases_max;
-}
-
-/* Pace follows from the tally, and what each standing holds from both. */
-static void repace(struct roster *roster, struct endpoint *endpoint)
-{
-    roster->shared[endpoint->pace.standing] -= share_of(endpoint);
-    endpoint->pace =
-        policy_pace(&roster->policy, endpoint->tally.ever_answered, endpoint->tally.failures_in_a_row);
-    roster->shared[endpoint->pace.standing] += share_of(endpoint);
+    enum roster_place wanted = place_wanted(roster, endpoint);
+    if (wanted != endpoint->place && endpoint->place != PLACE_NONE)
+        heap_remove(&roster->heaps[endpoint->place], endpoint);
+    endpoint->key = wanted == PLACE_LATER ? ready_at(endpoint) : endpoint->tally.leased;
+    if (wanted != endpoint->place && wanted != PLACE_NONE)
+        heap_add(&roster->heaps[wanted], endpoint);
+    else if (wanted != PLACE_NONE)
+        heap_sift(&roster->heaps[wanted], endpoint->heap_at);
+    endpoint->place = wanted;
 }
 
 static void touch(struct roster *roster, struct endpoint *endpoint)
@@ -162,10 +145,9 @@ static void touch(struct roster *roster, struct endpoint *endpoint)
 
 static void count_leased(struct roster *roster, struct endpoint *endpoint, int change)
 {
-    roster->shared[endpoint->pace.standing] -= share_of(endpoint);
     endpoint->tally.leased += change;
-    assert(endpoint->tally.leased >= 0);
-    roster->shared[endpoint->pace.standing] += share_of(endpoint);
+    roster->leased += change;
+    assert(endpoint->tally.leased >= 0 && roster->leased >= 0);
 }
 
 /* ---- batches ---- */
@@ -174,9 +156,10 @@ void roster_begin(struct roster *roster, int64_t now_ms)
 {
     roster->batch++;
     roster->now_ms = now_ms;
+    roster->failing_before = roster->failing;
     LIST_INIT(&roster->touched);
-    while (roster->heap_count > 0 && ready_at(roster->heap[0]) <= now_ms)
-        place(roster, roster->heap[0]);
+    for (struct endpoint *next; (next = heap_first(&roster->heaps[PLACE_LATER])) && next->key <= now_ms;)
+        place(roster, next);
 }
 
 void roster_undo(struct roster *roster)
@@ -187,10 +170,10 @@ void roster_undo(struct roster *roster)
         count_leased(roster, endpoint, endpoint->tally_before.leased - endpoint->tally.leased);
         endpoint->tally = endpoint->tally_before;
         endpoint->touched_in = 0;
-        repace(roster, endpoint);
         place(roster, endpoint);
     }
     LIST_INIT(&roster->touched);
+    roster->failing = roster->failing_before;
 }
 
 /* ---- endpoints ---- */
@@ -205,7 +188,8 @@ struct endpoint *roster_add(struct roster *roster, int64_t id)
     struct endpoint *endpoint = memory_zero(1, sizeof *endpoint);
     endpoint->id = id;
     endpoint->tally.due_at_ms = ROSTER_NEVER;
-    repace(roster, endpoint);
+    endpoint->place = PLACE_NONE;
+    TAILQ_INIT(&endpoint->out);
     idmap_put(&roster->endpoints, id, endpoint);
     return endpoint;
 }
@@ -215,7 +199,8 @@ void roster_drop(struct roster *roster, struct endpoint *endpoint)
     if (endpoint->touched_in == roster->batch)
         LIST_REMOVE(endpoint, touched);
     count_leased(roster, endpoint, -endpoint->tally.leased);
-    move_to(roster, endpoint, PLACE_NONE);
+    if (endpoint->place != PLACE_NONE)
+        heap_remove(&roster->heaps[endpoint->place], endpoint);
     idmap_remove(&roster->endpoints, endpoint->id);
     endpoint_free(endpoint);
 }
@@ -228,47 +213,59 @@ void roster_changed(struct roster *roster, struct endpoint *endpoint)
 void roster_renew(struct roster *roster, struct endpoint *endpoint)
 {
     touch(roster, endpoint);
-    endpoint->tally.ever_answered = false;
-    endpoint->tally.failures_in_a_row = 0;
-    endpoint->tally.held_until_ms = 0;
-    repace(roster, endpoint);
+    pace_renew(&endpoint->tally.pace);
     place(roster, endpoint);
 }
 
-static int share_left(const struct roster *roster, enum standing standing)
+void roster_hurry(struct roster *roster, struct endpoint *endpoint)
 {
-    int failing = roster->shared[STANDING_FAILING];
-    int left = roster->unproven_max - roster->shared[STANDING_UNKNOWN] - failing;
-    int left_failing = (roster->unproven_max + 1) / 2 - failing;
-    switch (standing) {
-    case STANDING_UNKNOWN:
-        return left;
-    case STANDING_FAILING:
-        return left < left_failing ? left : left_failing;
-    default:
-        return INT_MAX;
-    }
+    touch(roster, endpoint);
+    pace_hurry(&endpoint->tally.pace);
+    place(roster, endpoint);
 }
 
-bool roster_can_lease(const struct roster *roster, const struct endpoint *endpoint)
+void roster_proven(struct roster *roster, struct endpoint *endpoint)
 {
-    return endpoint->url && endpoint->auth_digest[0] && !endpoint->paused &&
-           endpoint->tally.held_until_ms <= roster->now_ms && endpoint->tally.due_at_ms > roster->now_ms &&
-           roster_leases_free(roster, endpoint) > 0;
+    touch(roster, endpoint);
+    endpoint->tally.pace.ever_answered = true;
+    place(roster, endpoint);
+}
+
+static int failing_left(const struct roster *roster)
+{
+    return pace_budget_left(&roster->failing, &roster->config, roster->now_ms);
+}
+
+/* ---- leases ---- */
+
+bool roster_can_lease(struct roster *roster, const struct endpoint *endpoint)
+{
+    return is_open(endpoint) && endpoint->tally.pace.held_until_ms <= roster->now_ms &&
+           endpoint->tally.due_at_ms > roster->now_ms && roster_leases_free(roster, endpoint) > 0;
 }
 
 int roster_leases_free(const struct roster *roster, const struct endpoint *endpoint)
 {
-    int free = endpoint->pace.leases_max - endpoint->tally.leased;
-    int left = share_left(roster, endpoint->pace.standing);
-    free = free < left ? free : left;
-    return free > 0 ? free : 0;
+    const struct endpoint_tally *tally = &endpoint->tally;
+    enum pace_standing is = standing(roster, endpoint);
+    int64_t window = pace_window(&tally->pace, &roster->config);
+    int64_t share = pace_share(roster->config.slots, roster->leased, is);
+    int64_t free = (window < share ? window : share) - tally->leased;
+    if (is == PACE_FAILING && free > 0) {
+        int left = failing_left(roster);
+        free = left < free ? left : free;
+    }
+    return free > 0 ? (int)free : 0;
 }
 
 void roster_leased(struct roster *roster, struct endpoint *endpoint)
 {
     touch(roster, endpoint);
+    if (endpoint->tally.pace.failing)
+        pace_budget_spend(&roster->failing, &roster->config, roster->now_ms);
     count_leased(roster, endpoint, 1);
+    pace_begun(&endpoint->tally.pace, &roster->config, endpoint->tally.leased);
+    endpoint->turn = ++roster->turn;
     place(roster, endpoint);
 }
 
@@ -321,50 +318,60 @@ void roster_waits_first(struct roster *roster, struct endpoint *endpoint, int64_
     place(roster, endpoint);
 }
 
-bool roster_attempted(struct roster *roster, struct endpoint *endpoint, bool answered)
+struct roster_change roster_attempted(struct roster *roster, struct endpoint *endpoint, struct pace_end end)
 {
-    struct endpoint_tally *tally = &endpoint->tally;
-    if (answered && tally->ever_answered && tally->failures_in_a_row == 0)
-        return false; /* the common case costs nothing */
     touch(roster, endpoint);
-    bool first = answered && !tally->ever_answered;
-    tally->ever_answered = tally->ever_answered || answered;
-    if (answered)
-        tally->failures_in_a_row = 0;
-    else if (tally->failures_in_a_row < INT_MAX)
-        tally->failures_in_a_row++;
-    repace(roster, endpoint);
-    tally->held_until_ms = answered ? 0 : roster->now_ms + endpoint->pace.hold_ms;
+    struct pace *pace = &endpoint->tally.pace;
+    bool answered_before = pace->ever_answered;
+    end.now_ms = roster->now_ms;
+    end.endpoint_id = endpoint->id;
+    enum pace_change change = pace_ended(pace, &roster->config, &end);
     place(roster, endpoint);
-    return first;
+    return (struct roster_change){pace->ever_answered && !answered_before, change};
 }
 
 /* ---- turns ---- */
 
-static bool ring_may(const struct roster *roster, enum standing standing)
+/* Time alone may have changed the standing of those that are first. */
+static void settle_first(struct roster *roster)
 {
-    return !TAILQ_EMPTY(&roster->rings[standing]) && share_left(roster, standing) > 0;
+    for (int of = 0; of < PACE_STANDING_COUNT; of++) {
+        struct endpoint *first = heap_first(&roster->heaps[of]);
+        if (!first || standing(roster, first) == (enum pace_standing)of)
+            continue;
+        place(roster, first);
+        of = -1; /* all again: it is somewhere else now */
+    }
 }
 
 struct endpoint *roster_turn(struct roster *roster)
 {
-    for (int i = 0; i < STANDING_COUNT; i++) {
-        enum standing standing = roster->turn;
-        roster->turn = (standing + 1) % STANDING_COUNT;
-        if (!ring_may(roster, standing))
-            continue;
-        struct endpoint *endpoint = TAILQ_FIRST(&roster->rings[standing]);
-        TAILQ_REMOVE(&roster->rings[standing], endpoint, turn);
-        TAILQ_INSERT_TAIL(&roster->rings[standing], endpoint, turn);
-        return endpoint;
+    struct endpoint *next = NULL;
+    settle_first(roster);
+    for (int of = 0; of < PACE_STANDING_COUNT; of++) {
+        struct endpoint *first = heap_first(&roster->heaps[of]);
+        /* If the first has its share, so have all behind it, who hold as much. */
+        if (first && roster_leases_free(roster, first) > 0 && (!next || before(first, next)))
+            next = first;
     }
-    return NULL;
+    return next;
 }
 
-int64_t roster_due_at(const struct roster *roster)
+int roster_each(const struct roster *roster, int boxes)
 {
-    for (int standing = 0; standing < STANDING_COUNT; standing++)
-        if (ring_may(roster, (enum standing)standing))
-            return roster->now_ms;
-    return roster->heap_count > 0 ? ready_at(roster->heap[0]) : ROSTER_NEVER;
+    int waiting = 0, free = (roster->config.slots - roster->leased) / 2;
+    for (int of = 0; of < PACE_STANDING_COUNT; of++)
+        waiting += roster->heaps[of].count;
+    int each = (boxes < free ? boxes : free) / (waiting > 0 ? waiting : 1);
+    return each > 0 ? each : 1;
+}
+
+int64_t roster_due_at(struct roster *roster)
+{
+    if (roster_turn(roster))
+        return roster->now_ms;
+    const struct endpoint *later = heap_first(&roster->heaps[PLACE_LATER]);
+    int64_t at_ms = later ? later->key : ROSTER_NEVER;
+    bool waits_for_budget = roster->heaps[PLACE_FAILING].count > 0 && failing_left(roster) == 0;
+    return waits_for_budget && roster->failing.from_ms < at_ms ? roster->failing.from_ms : at_ms;
 }

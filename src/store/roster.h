@@ -1,10 +1,12 @@
 /*
  * roster: every user's endpoint in memory, and whose turn it is to be claimed.
  *
- * It is what makes a claim cost O(endpoints with due work + rows claimed): endpoints whose work is due stand
- * in a ring and take turns; the others wait in a heap by the time at which they will be due. Those that may
- * not be claimed now (held, or with all the leases that policy_pace allows) stand in neither. So a million
- * deliveries waiting for a dead endpoint are one entry in a heap.
+ * It is what makes a claim cost O(endpoints with due work + rows claimed). An endpoint that may be claimed
+ * stands in one of three queues by its standing (pace.h), the one with the fewest leases first: those whose
+ * attempts end quickly have few, so they wait behind nobody whose attempts hang. An endpoint whose work is
+ * not due yet, or that is held, waits in a queue by time. Those that may not be claimed (paused, without URL,
+ * or with all the leases of their window) stand in none. So a million deliveries waiting for a dead endpoint
+ * are one entry.
  *
  * All times are of the due clock. What a batch changes can be undone, for the transaction may fail.
  * Used by the writer thread alone.
@@ -12,7 +14,8 @@
 #pragma once
 #include "bytes.h"
 #include "idmap.h"
-#include "policy.h"
+#include "leases.h"
+#include "pace.h"
 #include <stdbool.h>
 #include <sys/queue.h>
 
@@ -28,17 +31,22 @@ struct usage {
 
 /* What changes with every batch, kept apart to be undone. */
 struct endpoint_tally {
-    int64_t due_at_ms;     /* of the delivery that waits first; ROSTER_NEVER: none waits */
-    int64_t held_until_ms; /* by pace */
-    int64_t memory_at_ms;  /* no memory for what waits first; looked at again then */
-    int leased;            /* deliveries out under a lease */
-    size_t bytes;          /* of their documents */
-    int failures_in_a_row;
-    bool ever_answered;
+    int64_t due_at_ms;    /* of the delivery that waits first; ROSTER_NEVER: none waits */
+    int64_t memory_at_ms; /* no memory for what waits first; looked at again then */
+    int leased;           /* deliveries out under a lease */
+    size_t bytes;         /* of their documents */
+    struct pace pace;
     struct usage usage;
 };
 
-enum endpoint_place { PLACE_NONE, PLACE_HEAP, PLACE_RING /* of its standing */ };
+enum roster_place {
+    PLACE_QUICK, /* the first three as enum pace_standing */
+    PLACE_PLAIN,
+    PLACE_FAILING,
+    PLACE_LATER, /* by the time at which it may be claimed */
+    PLACE_COUNT,
+    PLACE_NONE = PLACE_COUNT
+};
 
 struct endpoint {
     int64_t id, master_id;
@@ -52,38 +60,40 @@ struct endpoint {
     struct endpoint_tally tally_before;
     uint64_t touched_in; /* the batch in which tally_before was taken */
     LIST_ENTRY(endpoint) touched;
+    struct endpoint_leases out; /* its leases, oldest first */
 
     size_t wants; /* bytes of the document that waits first, if there was no memory for it; else 0 */
-    struct pace pace;
-    enum endpoint_place place;
-    enum standing ring; /* the one it stands in */
-    TAILQ_ENTRY(endpoint) turn;
+    enum roster_place place;
+    int64_t key, turn; /* its order in that place's heap */
     int heap_at;
     bool seen; /* by the load under way */
 };
 
-TAILQ_HEAD(endpoint_ring, endpoint);
 LIST_HEAD(endpoint_list, endpoint);
 
+/* A binary heap by (key, turn). */
+struct roster_heap {
+    struct endpoint **items;
+    int count, cap;
+};
+
 struct roster {
-    struct policy policy;
-    int unproven_max;
+    struct pace_config config;
     struct idmap endpoints; /* one a user, with the user's id */
-    struct endpoint_ring rings[STANDING_COUNT];
-    int ring_count;     /* endpoints in all of them */
-    enum standing turn; /* the rings take turns too */
-    struct endpoint **heap;
-    int heap_count, heap_cap;
-    int shared[STANDING_COUNT]; /* leases held by each standing */
+    struct roster_heap heaps[PLACE_COUNT];
+    int64_t turn; /* the last one taken */
+    int leased;   /* of all endpoints */
+    struct pace_budget failing, failing_before;
     struct endpoint_list touched;
     uint64_t batch;
     int64_t now_ms;
 };
 
-void roster_init(struct roster *roster, const struct policy *policy, int unproven_max);
+void roster_init(struct roster *roster, const struct pace_config *config);
 void roster_fini(struct roster *roster);
 
-/* A new batch: what it changes can be undone until the next one. Endpoints that became due join the rings. */
+/* A new batch: what it changes can be undone until the next one. Endpoints that became due take their places.
+ */
 void roster_begin(struct roster *roster, int64_t now_ms);
 void roster_undo(struct roster *roster);
 
@@ -94,9 +104,13 @@ void roster_drop(struct roster *roster, struct endpoint *endpoint);
 void roster_changed(struct roster *roster, struct endpoint *endpoint);
 /* Pace as if it had never been tried. */
 void roster_renew(struct roster *roster, struct endpoint *endpoint);
+/* Nothing holds it: a person wants it tried now. */
+void roster_hurry(struct roster *roster, struct endpoint *endpoint);
+/* It is known to have answered, in a former life of this process. */
+void roster_proven(struct roster *roster, struct endpoint *endpoint);
 
 /* May a new delivery be born leased? */
-bool roster_can_lease(const struct roster *roster, const struct endpoint *endpoint);
+bool roster_can_lease(struct roster *roster, const struct endpoint *endpoint);
 void roster_leased(struct roster *roster, struct endpoint *endpoint);
 void roster_unleased(struct roster *roster, struct endpoint *endpoint);
 /* The documents under way are so many bytes more, or fewer. Fewer: it may look for memory again. */
@@ -109,12 +123,20 @@ void roster_use(struct roster *roster, struct endpoint *endpoint, struct usage c
 void roster_waits(struct roster *roster, struct endpoint *endpoint, int64_t due_at_ms);
 /* The one that waits first, afresh from the table. */
 void roster_waits_first(struct roster *roster, struct endpoint *endpoint, int64_t due_at_ms);
-/* An attempt that counted has ended. True: it is the first answer ever. */
-bool roster_attempted(struct roster *roster, struct endpoint *endpoint, bool answered);
 
-/* Whose turn it is; it goes to the end of its ring. NULL: nobody's. */
+/* An attempt that counted has ended: the one place where an endpoint starts failing or recovers. Its now_ms
+ * and endpoint_id are the roster's. */
+struct roster_change {
+    bool first_answer; /* ever */
+    enum pace_change pace;
+};
+struct roster_change roster_attempted(struct roster *roster, struct endpoint *endpoint, struct pace_end end);
+
+/* Whose turn it is. NULL: nobody's. */
 struct endpoint *roster_turn(struct roster *roster);
 /* How many leases it may take now. */
 int roster_leases_free(const struct roster *roster, const struct endpoint *endpoint);
+/* How many leases each of those that wait would get of `boxes`, at least one. */
+int roster_each(const struct roster *roster, int boxes);
 /* When a claim would find something: now or earlier, or ROSTER_NEVER. */
-int64_t roster_due_at(const struct roster *roster);
+int64_t roster_due_at(struct roster *roster);

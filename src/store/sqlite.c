@@ -192,10 +192,10 @@ static enum store_status undo(struct store *store, struct store_batch *batch, en
         return status; /* touch nothing more */
     if (!sqlite3_get_autocommit(store->db) && sqlite_run(store, SQL_ROLLBACK) != STORE_OK)
         return STORE_BROKEN;
+    leases_undo(&store->leases); /* they lead to their endpoints, which may go */
     if (store->users_changed && sqlite_roster_load(store, 0) != STORE_OK)
         return STORE_BROKEN;
     roster_undo(&store->roster);
-    leases_undo(&store->leases);
     store->tally = store->tally_before;
     return status;
 }
@@ -219,14 +219,14 @@ static int count_frames(void *ctx, sqlite3 *db, const char *name, int frames)
 }
 
 /* Is there anything to write? Without ops: a claim that will find something, or a lease that ran out. */
-static bool worth_it(const struct store *store, const struct store_batch *batch)
+static bool worth_it(struct store *store, const struct store_batch *batch)
 {
     const struct lease *first = leases_first(&store->leases);
     return batch->op_count > 0 || (first && first->ends_at_ms <= store->now.due_ms) ||
            (batch->box_count > 0 && roster_due_at(&store->roster) <= store->now.due_ms);
 }
 
-static int64_t next_due_in_ms(const struct store *store)
+static int64_t next_due_in_ms(struct store *store)
 {
     int64_t at_ms = roster_due_at(&store->roster);
     const struct lease *first = leases_first(&store->leases);
@@ -392,7 +392,7 @@ static enum store_status sqlite_open(const struct store_config *config, struct s
     store->path = memory_copy_text(config->path);
     store->folder_fd = store->file_fd = -1;
     store->disk_asked_ms = INT64_MIN;
-    roster_init(&store->roster, &config->policy, config->slots_unproven_max);
+    roster_init(&store->roster, &config->pace);
     leases_init(&store->leases);
     arena_init(&store->ahead.names, AHEAD_NAMES_LEN_MAX);
     enum store_status status = set_up(store);

@@ -6,6 +6,9 @@
 #include "sqlite_parts.h"
 #include <assert.h>
 
+/* A transaction: new events wait for it, and what is claimed is sent in one turn of the engine. */
+enum { CLAIMS_MAX = 256 };
+
 static struct bytes box_copy(struct store_work *box, struct bytes sealed)
 {
     if (sealed.len == 0)
@@ -42,9 +45,9 @@ void sqlite_fill(struct store_work *box, const struct endpoint *endpoint, const 
 
 void sqlite_unlease(struct store *store, struct lease *lease)
 {
+    leases_end(&store->leases, lease);
     roster_unleased(&store->roster, lease->endpoint);
     roster_bytes(&store->roster, lease->endpoint, 0, lease->len);
-    leases_end(&store->leases, lease);
 }
 
 enum store_status sqlite_expire(struct store *store)
@@ -95,8 +98,8 @@ static bool claim_row(struct store *store, struct endpoint *endpoint, struct sto
                                             sent_at_ms ? sent_at_ms : store->now.wall_ms);
     if (!payload)
         return false;
-    struct lease *lease = leases_begin(&store->leases, sqlite3_column_int64(row, 0),
-                                       store->now.due_ms + store->config.lease_ms, false);
+    struct lease *lease = leases_begin(&store->leases, sqlite3_column_int64(row, 0), store->now.due_ms,
+                                       store->now.due_ms + store->config.lease_ms, false, &endpoint->out);
     lease->endpoint = endpoint;
     lease->lease = sqlite3_column_int64(row, 1) + 1;
     lease->attempt = sqlite3_column_int(row, 3);
@@ -173,17 +176,18 @@ static enum store_status claim_some(struct store *store, struct store_batch *bat
 
 enum store_status sqlite_claim(struct store *store, struct store_batch *batch)
 {
-    int waiting = store->roster.ring_count > 0 ? store->roster.ring_count : 1;
-    int share = (batch->box_count - batch->filled_count) / waiting;
+    int left = batch->box_count - batch->filled_count;
+    int end = batch->filled_count + (left < CLAIMS_MAX ? left : CLAIMS_MAX);
+    int each = roster_each(&store->roster, end - batch->filled_count);
     enum store_status status = STORE_OK;
-    while (status == STORE_OK && batch->filled_count < batch->box_count) {
+    while (status == STORE_OK && batch->filled_count < end) {
         struct endpoint *endpoint = roster_turn(&store->roster);
         if (!endpoint)
             break;
         int max = roster_leases_free(&store->roster, endpoint);
-        max = max > share ? share : max;
-        max = max > batch->box_count - batch->filled_count ? batch->box_count - batch->filled_count : max;
-        status = claim_some(store, batch, endpoint, max > 0 ? max : 1);
+        max = max < each ? max : each;
+        max = max < end - batch->filled_count ? max : end - batch->filled_count;
+        status = claim_some(store, batch, endpoint, max);
     }
     return status;
 }

@@ -135,7 +135,8 @@ static enum store_status delivery_insert(struct store *store, struct store_batch
     store->tally.pending++;
     roster_use(&store->roster, endpoint, (struct usage){.pending = 1});
     if (leased) {
-        struct lease *lease = leases_begin(&store->leases, id, due_at_ms, true);
+        struct lease *lease =
+            leases_begin(&store->leases, id, store->now.due_ms, due_at_ms, true, &endpoint->out);
         lease->lease = 1;
         lease->event_id = event->id;
         lease->endpoint = endpoint;

@@ -134,6 +134,20 @@ static enum store_status record(struct store *store, const struct store_op *op, 
     return sqlite_run(store, SQL_DELIVERY_RECORD);
 }
 
+static enum store_status account_pace(struct store *store, const struct store_op *op,
+                                      const struct found *found)
+{
+    struct pace_end end = {.began_ms = found->out ? found->out->begun_at_ms : store->now.due_ms,
+                           .took_ms = op->outcome.attempt.duration_ms,
+                           .answered = op->outcome.answered,
+                           .given_up = op->outcome.decision.kind == DECISION_GIVE_UP};
+    struct roster_change change = roster_attempted(&store->roster, found->endpoint, end);
+    if (!change.first_answer)
+        return STORE_OK;
+    sqlite3_bind_int64(store->sql[SQL_USER_ANSWERED], 1, found->endpoint->id);
+    return sqlite_run(store, SQL_USER_ANSWERED);
+}
+
 /* The same for what is in memory. */
 static enum store_status account(struct store *store, const struct store_op *op, const struct found *found)
 {
@@ -153,11 +167,8 @@ static enum store_status account(struct store *store, const struct store_op *op,
         roster_waits(&store->roster, found->endpoint, store->now.due_ms + decision->delay_ms);
     bool attempted =
         op->outcome.answered || decision->kind == DECISION_RETRY || decision->kind == DECISION_GIVE_UP;
-    if (status == STORE_OK && attempted &&
-        roster_attempted(&store->roster, found->endpoint, op->outcome.answered)) {
-        sqlite3_bind_int64(store->sql[SQL_USER_ANSWERED], 1, found->endpoint->id);
-        status = sqlite_run(store, SQL_USER_ANSWERED);
-    }
+    if (status == STORE_OK && attempted)
+        status = account_pace(store, op, found);
     if (status == STORE_OK && decision->reason == FAILURE_GONE)
         status = sqlite_user_gone(store, found->endpoint->id);
     return status;
@@ -217,6 +228,7 @@ enum store_status sqlite_resend(struct store *store, struct store_op *op)
     sqlite3_bind_int64(resend, 1, op->delivery.delivery_id);
     sqlite3_bind_int64(resend, 2, store->now.due_ms);
     roster_waits(&store->roster, found.endpoint, store->now.due_ms);
+    roster_hurry(&store->roster, found.endpoint);
     return sqlite_run(store, SQL_DELIVERY_RESEND);
 }
 

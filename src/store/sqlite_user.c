@@ -53,7 +53,7 @@ static void roster_take(struct store *store, sqlite3_stmt *row)
     const char *digest = (const char *)sqlite3_column_text(row, 10);
     snprintf(endpoint->auth_digest, sizeof endpoint->auth_digest, "%s", digest ? digest : "");
     if (is_new && sqlite3_column_int(row, 6))
-        roster_attempted(&store->roster, endpoint, true);
+        roster_proven(&store->roster, endpoint);
     else if (url_changed)
         roster_renew(&store->roster, endpoint);
     roster_changed(&store->roster, endpoint);

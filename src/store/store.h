@@ -21,8 +21,9 @@
  *                  is not owner_only; a user without a webhook_url is no recipient. One endpoint a user, with
  *                  the user's id
  *   held           a delivery waits, unclaimed, while its endpoint has no URL, its user is paused or has no
- *                  active key, or policy_pace holds it. Pace counts RETRY and GIVE_UP without `answered` as
- *                  failures; a new URL starts it afresh. The outcome GONE pauses a user with disable_on_410
+ *                  active key, or its pace holds it (pace.h), which counts RETRY and GIVE_UP without
+ *                  `answered` as failures; a new URL starts it afresh. The outcome GONE pauses a user
+ *                  with disable_on_410
  *   born leased    an EVENT takes a box at once if its endpoint may have one more lease and has nothing due
  *                  waiting; an engine may keep some of the boxes for others that wait
  *   age            0 until an attempt has counted; from then on the service time since that attempt began
@@ -54,6 +55,7 @@
 #include "clock.h"
 #include "log.h"
 #include "model.h"
+#include "pace.h"
 #include "payload.h"
 #include "policy.h"
 
@@ -250,12 +252,11 @@ struct store_answer {
 struct store_config {
     const char *path; /* SQLite: the file */
     struct clock clock;
-    struct policy policy; /* for policy_pace */
+    struct pace_config pace;
     int64_t lease_ms;
     int readers;                /* reader threads that will call store_read, numbered from 0 */
     int64_t disk_reserve_bytes; /* EVENT answers NO_SPACE with less free space, beside what the log needs */
     int scan_rows_max;          /* events that a page of LIST_EVENTS looks at; 0: 4,096 */
-    int slots_unproven_max;     /* leases that endpoints without a recent 200 may hold together */
     struct budget *budget; /* what payloads take their bytes from; work beyond it, or beyond its endpoint's
                               share of it, waits. NULL: no limit */
     struct log *log;

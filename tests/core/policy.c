@@ -349,44 +349,9 @@ static void scaled(void **state)
     assert_int_equal(policy.jitter_percent, 10);
     policy = policy_scaled(policy_default(), 1000000000);
     assert_int_equal(policy.base_ms, 1);
-    assert_int_equal(policy.hold_ms_max, 1);
     policy = policy_scaled(policy_default(), 1);
     assert_int_equal(policy.cap_ms, 12 * HOUR);
     assert_int_equal(policy.retry_after_ms_max, 6 * HOUR);
-}
-
-static void pace(void **state)
-{
-    static const struct {
-        bool ever_answered;
-        int failures;
-        struct pace pace;
-    } paces[] = {
-        {true, 0, {256, 0, STANDING_PROVEN}},
-        {false, 0, {8, 0, STANDING_UNKNOWN}},
-        {true, 1, {8, 0, STANDING_UNKNOWN}},
-        {true, 4, {8, 0, STANDING_UNKNOWN}},
-        {false, 1, {2, 0, STANDING_FAILING}},
-        {false, 4, {2, 0, STANDING_FAILING}},
-        {true, 5, {2, 50, STANDING_FAILING}},
-        {false, 5, {2, 50, STANDING_FAILING}},
-        {true, 6, {2, 100, STANDING_FAILING}},
-        {true, 7, {2, 200, STANDING_FAILING}},
-        {true, 8, {2, 400, STANDING_FAILING}},
-        {true, 9, {2, 800, STANDING_FAILING}},
-        {true, 10, {2, 1000, STANDING_FAILING}},
-        {true, 11, {2, 1000, STANDING_FAILING}},
-        {false, INT32_MAX, {2, 1000, STANDING_FAILING}},
-    };
-    struct policy policy = policy_default();
-    for (size_t i = 0; i < sizeof paces / sizeof *paces; i++) {
-        struct pace pace = policy_pace(&policy, paces[i].ever_answered, paces[i].failures);
-        assert_int_equal(pace.leases_max, paces[i].pace.leases_max);
-        assert_int_equal(pace.hold_ms, paces[i].pace.hold_ms);
-        assert_int_equal(pace.standing, paces[i].pace.standing);
-    }
-    policy.hold_ms_max = 1;
-    assert_int_equal(policy_pace(&policy, true, 5).hold_ms, 1);
 }
 
 int main(void)
@@ -398,7 +363,6 @@ int main(void)
         cmocka_unit_test(a_dead_receiver_from_first_to_last),
         cmocka_unit_test(no_jitter_and_no_growth),
         cmocka_unit_test(scaled),
-        cmocka_unit_test(pace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

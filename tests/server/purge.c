@@ -92,12 +92,8 @@ static int start(void **state)
     strcpy(rig->folder, "/tmp/posthorn-purge-XXXXXX");
     assert_non_null(mkdtemp(rig->folder));
     snprintf(rig->path, sizeof rig->path, "%s/posthorn.db", rig->folder);
-    struct store_config store = {.path = rig->path,
-                                 .clock = clock_system(),
-                                 .policy = policy_default(),
-                                 .lease_ms = 60000,
-                                 .readers = 1,
-                                 .slots_unproven_max = 4};
+    struct store_config store = {
+        .path = rig->path, .clock = clock_system(), .lease_ms = 60000, .readers = 1, .pace = pace_default()};
     assert_int_equal(store_sqlite.open(&store, &rig->store), STORE_OK);
     struct queue_config queue = {.engine = &store_sqlite,
                                  .store = rig->store,

@@ -58,10 +58,9 @@ void disk_open(struct sim *sim)
     snprintf(path, sizeof path, "%s/posthorn.db", sim->folder);
     struct store_config config = {.path = sim->disk ? model_disk_path(sim->disk) : path,
                                   .clock = {clock_wall, clock_mono, sim},
-                                  .policy = sim->dispatch_config.policy,
+                                  .pace = sim->pace,
                                   .lease_ms = sim->lease_ms,
-                                  .readers = 1,
-                                  .slots_unproven_max = sim->slots_unproven_max};
+                                  .readers = 1};
     enum store_status status = sim->engine->open(&config, &sim->store);
     assert(status == STORE_OK);
     (void)status;

@@ -199,7 +199,8 @@ struct sim {
     struct faults faults;
     struct dispatch_config dispatch_config;
     int64_t lease_ms, commit_ms_max, network_ms_max;
-    int batch_max, slots_unproven_max;
+    int batch_max;
+    struct pace_config pace;
     int node_count, user_count, post_count;
     struct node nodes[NODES_MAX];
     struct receiver receivers[USERS_MAX];

@@ -24,6 +24,14 @@ static void draw_receivers(struct sim *sim)
     }
 }
 
+static void draw_pace(struct sim *sim)
+{
+    sim->pace = pace_default();
+    sim->pace.slots = (int)sim_between(sim, 1, SLOTS_MAX * NODES_MAX);
+    sim->pace.at_once_max = (int)sim_between(sim, 1, SLOTS_MAX);
+    sim->pace.failing_per_s = sim_between_log(sim, 1, 200);
+}
+
 void world_draw(struct sim *sim)
 {
     sim->node_count = sim_chance(sim, 500) ? 1 : (int)sim_between(sim, 2, NODES_MAX);
@@ -39,7 +47,7 @@ void world_draw(struct sim *sim)
         sim->dispatch_config.policy.local_delay_ms = policy_default().local_delay_ms;
     }
     sim->lease_ms = sim_between(sim, 60, 120) * SECOND;
-    sim->slots_unproven_max = (int)sim_between(sim, 1, SLOTS_MAX);
+    draw_pace(sim);
     sim->batch_max = (int)sim_between_log(sim, 1, JOBS_MAX);
     sim->commit_ms_max = sim_between_log(sim, 1, 2 * SECOND);
     sim->network_ms_max = sim_between_log(sim, 2, 500);

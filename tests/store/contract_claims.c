@@ -139,33 +139,44 @@ static void held_without_key(struct fixture *f)
     assert_string_equal(f->boxes[0].auth_digest, key.key.digest);
 }
 
-/* policy_pace: eight at once until an answer came, then many; two when it fails, and a hold. */
+enum { WINDOW_NEW = 64, WINDOW_BACK = 4 };
+
+static void end_all(struct fixture *f, int first, int count, enum decision_kind kind, int64_t delay_ms)
+{
+    for (int i = first; i < first + count; i++) {
+        struct store_work box = f->boxes[i];
+        fixture_do(f, fixture_outcome_op(f, &box, kind, delay_ms), STORE_DONE);
+    }
+}
+
+/* pace.h: the window grows while it is used and answered, is one while the endpoint fails, and starts small.
+ */
 static void pace(struct fixture *f)
 {
     int64_t user = fixture_user(f, "https://example.com/");
-    struct pace untried = policy_pace(&f->config.policy, false, 0);
-    put_events(f, user, 40);
-    fixture_claim(f, 30, untried.leases_max);
-    struct store_work box = f->boxes[0];
-    fixture_do(f, fixture_outcome_op(f, &box, DECISION_DELIVERED, 0), STORE_DONE);
-    fixture_claim(f, 10, 10); /* proven */
-    for (int i = 0; i < 10; i++)
-        fixture_do(f, fixture_outcome_op(f, &f->boxes[i], DECISION_RETRY, 3600000), STORE_DONE);
-    struct pace failing = policy_pace(&f->config.policy, true, 10);
-    assert_true(failing.hold_ms > 0);
-    fixture_claim(f, 10, 0); /* seven are still out, and it is held */
+    put_events(f, user, 250);
+    fixture_claim(f, 200, WINDOW_NEW);
+    fixture_advance(f, f->config.pace.growth_ms);
+    end_all(f, 0, 4, DECISION_DELIVERED, 0);
+    fixture_claim(f, 200, WINDOW_NEW + 4); /* 60 are out, and the window is 128 */
+    end_all(f, 0, 5, DECISION_RETRY, 3600000);
+    fixture_claim(f, 200, 0); /* it fails */
     fixture_advance(f, f->config.lease_ms);
-    fixture_claim(f, 10, failing.leases_max);
+    fixture_claim(f, 200, 1);
     fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_RETRY, 3600000), STORE_DONE);
-    int64_t hold_ms = policy_pace(&f->config.policy, true, 11).hold_ms;
     fixture_claim(f, 10, 0);
-    fixture_advance(f, hold_ms - 1);
+    int64_t held_ms = f->next_due_in_ms;
+    assert_in_range(held_ms, f->config.pace.hold_first_ms * 3 / 2, f->config.pace.hold_first_ms * 5 / 2);
+    fixture_advance(f, held_ms - 1);
     fixture_claim(f, 10, 0);
     assert_int_equal(f->next_due_in_ms, 1);
     fixture_advance(f, 1);
     fixture_claim(f, 10, 1);
     fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_DELIVERED, 0), STORE_DONE);
-    fixture_claim(f, 10, 10); /* open again at once */
+    fixture_claim(f, 10, WINDOW_BACK);
+    fixture_advance(f, f->config.pace.growth_ms);
+    end_all(f, 0, 1, DECISION_DELIVERED, 0);
+    fixture_claim(f, 10, WINDOW_BACK + 1);
 }
 
 static void new_url_starts_afresh(struct fixture *f)
@@ -173,81 +184,102 @@ static void new_url_starts_afresh(struct fixture *f)
     int64_t user = fixture_user(f, "https://old.example/");
     fixture_prove(f, user);
     put_events(f, user, 20);
+    fixture_claim(f, 5, 5);
+    end_all(f, 0, 5, DECISION_RETRY, 0);
+    fixture_claim(f, 20, 0); /* held */
     struct store_op move = fixture_update_op(f, user);
     move.user.user.webhook_url = bytes_of("https://new.example/");
     fixture_do(f, move, STORE_DONE);
-    fixture_claim(f, 20, policy_pace(&f->config.policy, false, 0).leases_max);
+    fixture_claim(f, 20, 20);
 }
 
+/* One that has answered is not failing after a first failure; one that never has is. */
 static void proven_outlives_restart(struct fixture *f)
 {
     int64_t user = fixture_user(f, "https://example.com/");
     fixture_prove(f, user);
     fixture_reopen(f);
     put_events(f, user, 20);
-    fixture_claim(f, 20, 20);
+    fixture_claim(f, 1, 1);
+    end_all(f, 0, 1, DECISION_RETRY, 3600000);
+    fixture_claim(f, 30, 19);
 }
 
-/* Whoever has not answered lately shares a part of the slots, and those who fail have half of it at most: so
- * a newcomer waits behind nobody who fails. */
+/* Eight endpoints that hang, proven or new, leave room for one that answers quickly, and for a new one. */
 static void shares(struct fixture *f)
 {
-    struct store_work boxes[20];
-    struct pace failing = policy_pace(&f->config.policy, false, 1);
-    struct pace stumbling = policy_pace(&f->config.policy, true, 1);
-    f->config.slots_unproven_max = 20;
+    enum { SLOTS = 128, RESERVE = SLOTS / 4, HANGING = 40 };
+    f->config.pace.slots = SLOTS;
     fixture_reopen(f);
-    for (int i = 0; i < 5; i++)
-        put_events(f, fixture_user(f, "https://hangs.example/"), 8);
-    fixture_claim(f, 20, 20); /* four of each */
-    memcpy(boxes, f->boxes, sizeof boxes);
-    fixture_claim(f, 40, 0);
+    int64_t quick = fixture_user(f, "https://quick.example/");
+    fixture_prove(f, quick);
+    for (int i = 0; i < HANGING; i++) {
+        int64_t user = fixture_user(f, "https://hangs.example/");
+        if (i % 2)
+            fixture_prove(f, user);
+        put_events(f, user, 20);
+    }
+    int taken = 0, more;
+    do {
+        fixture_advance(f, 2000); /* what is under way is old by now */
+        struct store_op none = fixture_event_op(f, 999);
+        fixture_write(f, &none, 1, 200);
+        more = f->filled;
+        taken += more;
+    } while (more > 0);
     assert_int_not_equal(f->next_due_in_ms, 0);
-    int64_t newcomer = fixture_user(f, "https://example.com/");
-    put_events(f, newcomer, 1);
-    fixture_claim(f, 40, 0); /* nobody knows yet who is who */
-    for (int i = 0; i < 20; i++)
-        fixture_do(f, fixture_outcome_op(f, &boxes[i], DECISION_RETRY, 3600000), STORE_DONE);
-    int failing_leased = 5 * failing.leases_max;
-    assert_in_range(failing_leased, 1, 10);
-    fixture_claim(f, 40, failing_leased + 1);
-    assert_int_equal(boxes_of(f, newcomer), 1);
-    for (int i = 0; i < f->filled; i++)
-        if (f->boxes[i].endpoint_id == newcomer)
-            boxes[0] = f->boxes[i];
-    fixture_do(f, fixture_outcome_op(f, &boxes[0], DECISION_DELIVERED, 0), STORE_DONE);
-    /* Who answered may use every slot. */
-    put_events(f, newcomer, 30);
-    fixture_claim(f, 40, 30);
-    boxes[0] = f->boxes[0];
-    /* It stumbles with 29 out, and is counted for as many as it would get now. */
-    fixture_do(f, fixture_outcome_op(f, &boxes[0], DECISION_RETRY, 3600000), STORE_DONE);
-    int64_t next = fixture_user(f, "https://example.com/");
-    put_events(f, next, 8);
-    fixture_claim(f, 40, 20 - failing_leased - stumbling.leases_max);
-    assert_int_equal(boxes_of(f, next), f->filled);
+    assert_in_range(taken, HANGING, SLOTS - RESERVE - 1);
+    put_events(f, fixture_user(f, "https://new.example/"), 8);
+    fixture_claim(f, 200, 1);
+    put_events(f, quick, 8);
+    fixture_claim(f, 200, 2);
 }
 
-/* However many fail, there is room beside them. */
-static void failing_share(struct fixture *f)
+/* However many hang, the last quarter is for those that are quick. */
+static void reserve(struct fixture *f)
 {
-    f->config.slots_unproven_max = 10;
+    enum { SLOTS = 64 };
+    f->config.pace.slots = SLOTS;
     fixture_reopen(f);
-    int64_t users[8];
-    for (int i = 0; i < 8; i++) {
-        users[i] = fixture_user(f, "https://hangs.example/");
-        put_events(f, users[i], 1);
-        fixture_claim(f, 1, 1);
-        struct store_work box = f->boxes[0];
-        fixture_do(f, fixture_outcome_op(f, &box, DECISION_RETRY, 3600000), STORE_DONE);
-    }
-    for (int i = 0; i < 8; i++)
-        put_events(f, users[i], 3);
-    fixture_claim(f, 40, 5);
-    int64_t newcomer = fixture_user(f, "https://example.com/");
-    put_events(f, newcomer, 8);
-    fixture_claim(f, 40, 5);
-    assert_int_equal(boxes_of(f, newcomer), 5);
+    int64_t quick = fixture_user(f, "https://quick.example/");
+    fixture_prove(f, quick);
+    for (int i = 0; i < 2 * SLOTS; i++)
+        put_events(f, fixture_user(f, "https://hangs.example/"), 1);
+    fixture_claim(f, 200, SLOTS - SLOTS / 4);
+    assert_int_not_equal(f->next_due_in_ms, 0);
+    put_events(f, quick, 1);
+    fixture_claim(f, 200, 1);
+    assert_int_equal(boxes_of(f, quick), 1);
+    struct store_work box = f->boxes[0];
+    fixture_advance(f, 2000);
+    put_events(f, quick, 1);
+    fixture_claim(f, 200, 0); /* its own is old, and it is quick no more */
+    fixture_do(f, fixture_outcome_op(f, &box, DECISION_DELIVERED, 0), STORE_DONE);
+    fixture_claim(f, 200, 1);
+}
+
+/* All endpoints that fail have one budget. */
+static void failing_budget(struct fixture *f)
+{
+    f->config.pace.failing_per_s = 50;
+    fixture_reopen(f);
+    enum { USERS = 30, GROUP = 5 };
+    for (int i = 0; i < USERS; i++)
+        put_events(f, fixture_user(f, "https://refuses.example/"), 2);
+    fixture_claim(f, 60, 60);
+    struct store_work boxes[60];
+    memcpy(boxes, f->boxes, sizeof boxes);
+    for (int i = 0; i < 60; i++)
+        fixture_do(f, fixture_outcome_op(f, &boxes[i], DECISION_RETRY, 0), STORE_DONE);
+    fixture_advance(f, f->config.pace.hold_first_ms * 2);
+    int64_t healthy = fixture_user(f, "https://example.com/");
+    put_events(f, healthy, 1);
+    fixture_claim(f, 60, GROUP + 1);
+    assert_int_equal(boxes_of(f, healthy), 1);
+    fixture_claim(f, 60, 0);
+    assert_in_range(f->next_due_in_ms, 1, 100);
+    fixture_advance(f, 100);
+    fixture_claim(f, 60, GROUP);
 }
 
 /* Two endpoints with a backlog share whatever boxes there are, few or many. */
@@ -304,8 +336,9 @@ const struct contract_test contract_claims[] = {
     {"pace opens with an answer and closes with failures", pace},
     {"a new URL starts afresh", new_url_starts_afresh},
     {"who has answered is known after a restart", proven_outlives_restart},
-    {"those who are new and those who fail have a share of the slots each", shares},
-    {"however many fail, there is room beside them", failing_share},
+    {"those that hang leave room for all others", shares},
+    {"a reserve that only those use that are quick", reserve},
+    {"all that fail have one budget", failing_budget},
     {"endpoints take turns", turns},
     {"what waits goes first", first_come},
     {"a second server is locked out", two_servers},

@@ -31,10 +31,10 @@ void fixture_open(struct fixture *fixture, const struct store_engine *engine)
     snprintf(fixture->path, sizeof fixture->path, "%s/posthorn.db", fixture->folder);
     fixture->config = (struct store_config){.path = fixture->path,
                                             .clock = {fixture_wall, fixture_mono, fixture},
-                                            .policy = policy_default(),
+                                            .pace = pace_default(),
                                             .lease_ms = 60000,
-                                            .readers = 2,
-                                            .slots_unproven_max = 1000};
+                                            .readers = 2};
+    fixture->config.pace.failing_per_s = RATE_PER_S_MAX; /* or who is first matters */
     if (engine == &store_model) {
         fixture->disk = model_disk_new();
         fixture->config.path = model_disk_path(fixture->disk);

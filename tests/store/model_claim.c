@@ -10,11 +10,6 @@ static bool model_lease_alive(const struct model_delivery *delivery, int64_t now
     return delivery->state == DELIVERY_PENDING && delivery->leased && delivery->due_ms > now;
 }
 
-struct pace model_pace(const struct store *store, const struct model_user *user)
-{
-    return policy_pace(&store->config.policy, user->answered, user->failures);
-}
-
 static const struct api_key *model_oldest_key(const struct model_disk *disk, int64_t user_id)
 {
     for (int i = 0; i < disk->key_count; i++)
@@ -29,29 +24,39 @@ static bool model_open_to_work(const struct model_disk *disk, const struct model
     return user->user.webhook_url.len > 0 && !user->user.paused && model_oldest_key(disk, user->user.id);
 }
 
+/* user_id 0: of all. */
 static int model_leased(const struct model_disk *disk, int64_t user_id, int64_t now)
 {
     int leased = 0;
     for (int i = 0; i < disk->delivery_count; i++)
-        leased += disk->deliveries[i].user_id == user_id && model_lease_alive(&disk->deliveries[i], now);
+        leased += (!user_id || disk->deliveries[i].user_id == user_id) &&
+                  model_lease_alive(&disk->deliveries[i], now);
     return leased;
+}
+
+static enum pace_standing model_standing(const struct store *store, const struct model_user *user,
+                                         int64_t now)
+{
+    const struct model_disk *disk = store->disk;
+    int64_t oldest_ms = 0;
+    for (int i = 0; i < disk->delivery_count; i++) {
+        const struct model_delivery *delivery = &disk->deliveries[i];
+        int64_t age_ms = now - (delivery->due_ms - store->config.lease_ms);
+        if (delivery->user_id == user->user.id && model_lease_alive(delivery, now) && age_ms > oldest_ms)
+            oldest_ms = age_ms;
+    }
+    return pace_standing(&user->pace, oldest_ms);
 }
 
 bool model_may_take(const struct store *store, const struct model_user *user, int64_t now)
 {
-    struct model_disk *disk = store->disk;
-    struct pace pace = model_pace(store, user);
-    int unproven_max = store->config.slots_unproven_max, shared[STANDING_COUNT] = {0};
-    for (int i = 0; i < disk->user_count; i++) {
-        struct pace other = model_pace(store, &disk->users[i]);
-        int leased = model_leased(disk, disk->users[i].user.id, now);
-        shared[other.standing] += leased < other.leases_max ? leased : other.leases_max;
-    }
-    bool fits = pace.standing == STANDING_PROVEN ||
-                (shared[STANDING_UNKNOWN] + shared[STANDING_FAILING] < unproven_max &&
-                 (pace.standing == STANDING_UNKNOWN || shared[STANDING_FAILING] < (unproven_max + 1) / 2));
-    return model_open_to_work(disk, user) && user->held_until_ms <= now && fits &&
-           model_leased(disk, user->user.id, now) < pace.leases_max;
+    const struct pace_config *pace = &store->config.pace;
+    enum pace_standing standing = model_standing(store, user, now);
+    int leased = model_leased(store->disk, user->user.id, now);
+    return model_open_to_work(store->disk, user) && user->pace.held_until_ms <= now &&
+           leased < pace_window(&user->pace, pace) &&
+           leased < pace_share(pace->slots, model_leased(store->disk, 0, now), standing) &&
+           (standing != PACE_FAILING || pace_budget_left(&store->failing, pace, now) > 0);
 }
 
 /* Its first due delivery by (due, id); NULL: nothing is due. */
@@ -108,7 +113,10 @@ static void model_fill(struct store *store, struct store_work *box, const struct
 void model_lease(struct store *store, struct store_batch *batch, struct model_delivery *delivery)
 {
     struct model_event *event = model_find_event(store->disk, delivery->event_id);
-    int64_t wall = clock_wall_ms(&store->config.clock);
+    struct model_user *user = model_find_user(store->disk, delivery->user_id);
+    int64_t wall = clock_wall_ms(&store->config.clock), now = model_due_now_ms(store);
+    if (user->pace.failing)
+        pace_budget_spend(&store->failing, &store->config.pace, now);
     if (delivery->leased)
         delivery->lost++;
     delivery->leased = true;
@@ -117,7 +125,8 @@ void model_lease(struct store *store, struct store_batch *batch, struct model_de
     delivery->attempt =
         (int32_t)delivery->lease - 1; /* one number for both: every lost lease costs an attempt */
 #endif
-    delivery->due_ms = model_due_now_ms(store) + store->config.lease_ms;
+    delivery->due_ms = now + store->config.lease_ms;
+    pace_begun(&user->pace, &store->config.pace, model_leased(store->disk, user->user.id, now));
     if (event->event.sent_at_ms == 0)
         event->event.sent_at_ms = wall;
 #ifdef PLANT_RESTAMP
@@ -158,8 +167,11 @@ void model_claim(struct store *store, struct store_batch *batch)
         const struct model_user *to = model_find_user(store->disk, delivery->user_id);
         if (delivery->state != DELIVERY_PENDING || !model_open_to_work(store->disk, to))
             continue;
-        /* Whatever else holds it back is a live lease, whose own end is in this minimum. */
-        int64_t in = (delivery->due_ms > to->held_until_ms ? delivery->due_ms : to->held_until_ms) - now;
+        /* Whatever else holds it back is a live lease, whose own end is in this minimum; or the budget. */
+        int64_t from = to->pace.held_until_ms;
+        if (to->pace.failing && from < store->failing.from_ms)
+            from = store->failing.from_ms;
+        int64_t in = (delivery->due_ms > from ? delivery->due_ms : from) - now;
         if (in > 0 && (batch->next_due_in_ms < 0 || in < batch->next_due_in_ms))
             batch->next_due_in_ms = in;
     }

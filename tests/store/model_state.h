@@ -5,10 +5,7 @@
 
 struct model_user {
     struct user user;
-    /* The endpoint's pace (policy_pace). */
-    bool answered;
-    int failures;
-    int64_t held_until_ms; /* due clock */
+    struct pace pace; /* of its endpoint */
 };
 
 struct model_event {
@@ -61,6 +58,7 @@ struct store {
     int64_t due_base_ms, service_base_ms, mono_base_ms; /* the clocks at open */
     int64_t down_since_ms, down_ms;                     /* mono: time that was no service */
     int64_t served_last;                                /* endpoint */
+    struct pace_budget failing;
     pthread_mutex_t lock;
 };
 
@@ -74,9 +72,8 @@ struct model_delivery *model_find_delivery(struct model_disk *disk, int64_t id);
 
 /* The clock that ages are counted on: service time, but for a planted bug. */
 int64_t model_age_clock_ms(const struct store *store);
-/* Pace, live leases, the budget of the unproven: may this endpoint have one more? */
+/* Pace, live leases, its share of them: may this endpoint have one more? */
 bool model_may_take(const struct store *store, const struct model_user *user, int64_t now);
-struct pace model_pace(const struct store *store, const struct model_user *user);
 struct model_delivery *model_first_due(struct model_disk *disk, int64_t user_id, int64_t now);
 /* Leases it into the next box of the batch. */
 void model_lease(struct store *store, struct store_batch *batch, struct model_delivery *delivery);

@@ -205,12 +205,24 @@ static void model_end(struct store *store, struct model_delivery *delivery, enum
 
 static void model_failed(struct store *store, struct model_delivery *delivery, const struct store_op *op)
 {
-    struct model_user *user = model_find_user(store->disk, delivery->user_id);
     if (delivery->attempt == 0)
         delivery->age_start_ms = model_age_clock_ms(store) - op->outcome.attempt.duration_ms;
     delivery->attempt++;
-    user->failures++;
-    user->held_until_ms = model_due_now_ms(store) + model_pace(store, user).hold_ms;
+}
+
+static void model_attempted(struct store *store, const struct model_delivery *delivery,
+                            const struct store_op *op)
+{
+    struct model_user *user = model_find_user(store->disk, delivery->user_id);
+    int64_t now = model_due_now_ms(store);
+    struct pace_end end = {.now_ms = now,
+                           .began_ms =
+                               delivery->due_ms > now ? delivery->due_ms - store->config.lease_ms : now,
+                           .took_ms = op->outcome.attempt.duration_ms,
+                           .answered = op->outcome.answered,
+                           .given_up = op->outcome.decision.kind == DECISION_GIVE_UP,
+                           .endpoint_id = user->user.id};
+    pace_ended(&user->pace, &store->config.pace, &end);
 }
 
 static void model_outcome(struct store *store, struct store_op *op)
@@ -226,12 +238,8 @@ static void model_outcome(struct store *store, struct store_op *op)
         op->result = delivery ? STORE_FENCED : STORE_NOT_FOUND;
         return;
     }
-    if (op->outcome.answered) {
-        struct model_user *user = model_find_user(store->disk, delivery->user_id);
-        user->answered = true;
-        user->failures = 0;
-        user->held_until_ms = 0;
-    }
+    if (op->outcome.answered || decision->kind != DECISION_RELEASE)
+        model_attempted(store, delivery, op);
     model_history(store->disk, &op->outcome.attempt);
     if (delivery->first_attempt_at_ms == 0)
         delivery->first_attempt_at_ms = op->outcome.attempt.started_at_ms;
@@ -317,9 +325,7 @@ static void model_user_update(struct model_disk *disk, struct store_op *op)
         return;
     }
     if (!bytes_equal(user->user.webhook_url, from->webhook_url)) {
-        user->answered = false;
-        user->failures = 0;
-        user->held_until_ms = 0;
+        pace_renew(&user->pace);
     }
     struct user old = user->user;
     user->user = *from;
@@ -422,6 +428,7 @@ static void model_resend_or_cancel(struct store *store, struct store_op *op)
     delivery->attempt = delivery->lost = 0;
     delivery->due_ms = model_due_now_ms(store);
     delivery->finished_at_ms = 0;
+    pace_hurry(&model_find_user(store->disk, delivery->user_id)->pace);
 }
 
 static bool model_event_ended(const struct model_disk *disk, int64_t event_id)
@@ -631,6 +638,8 @@ static enum store_status model_open(const struct store_config *config, struct st
     store->service_base_ms = disk->service_ms;
     store->mono_base_ms = store->down_since_ms = clock_mono_ms(&config->clock);
     pthread_mutex_init(&store->lock, NULL);
+    for (int i = 0; i < disk->user_count; i++)
+        disk->users[i].pace = (struct pace){.ever_answered = disk->users[i].pace.ever_answered};
     disk->opened = store;
     *opened = store;
     return STORE_OK;

@@ -148,13 +148,8 @@ static void open_parts(struct rig *rig)
     engine = store_sqlite;
     engine.write = faulty_write;
     rig->engine = &engine;
-    struct policy policy = {0};
-    struct store_config store = {.path = rig->path,
-                                 .clock = clock_system(),
-                                 .policy = policy,
-                                 .lease_ms = 60000,
-                                 .readers = 2,
-                                 .slots_unproven_max = 8};
+    struct store_config store = {
+        .path = rig->path, .clock = clock_system(), .lease_ms = 60000, .readers = 2, .pace = pace_default()};
     assert_int_equal(engine.open(&store, &rig->store), STORE_OK);
     rig->queue = queue_open(&(struct queue_config){.engine = rig->engine,
                                                    .store = rig->store,
