@@ -154,6 +154,13 @@ static bool take_zone(struct bytes *text, int *offset_minutes)
     return true;
 }
 
+/* A leap second is the last one of a month in UTC (RFC 3339 section 5.7); counted on as POSIX does, it is the
+ * first moment of the next. */
+static bool may_be_leap(int64_t wall_ms)
+{
+    return wall_ms % DAY_MS == 0 && date_of(wall_ms / DAY_MS).day == 1;
+}
+
 bool instant_parse(struct bytes text, int64_t *wall_ms)
 {
     struct date date;
@@ -163,11 +170,13 @@ bool instant_parse(struct bytes text, int64_t *wall_ms)
         return false;
     if (!take_text(&text, "T") && !take_text(&text, "t"))
         return false;
-    if (!take_time(&text, 59, &seconds) || !take_fraction(&text, &ms) || !take_zone(&text, &offset_minutes) ||
+    bool leap = text.len > 8 && memcmp(text.data + 6, "60", 2) == 0; /* "Thh:mm:60" without its T */
+    if (!take_time(&text, 60, &seconds) || !take_fraction(&text, &ms) || !take_zone(&text, &offset_minutes) ||
         text.len)
         return false;
     int64_t result = days_of(date) * DAY_MS + (int64_t)(seconds - offset_minutes * 60) * 1000 + ms;
-    if (!in_range(result)) /* an offset can lead out of the years 0000 to 9999 */
+    /* An offset can lead out of the years 0000 to 9999. */
+    if (!in_range(result) || (leap && !may_be_leap(result - ms)))
         return false;
     *wall_ms = result;
     return true;

@@ -297,16 +297,16 @@ static const char introduction[] =
     "&quot;https://example.com&quot;\n"
     "        }\n    }\n}'</pre></section>\n";
 
-void docs_put(struct text *out, const struct catalogue *catalogue, const char *version)
+void docs_put(struct text *out, const struct catalogue *catalogue, const char *version, const char *mode)
 {
     text_puts(out, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
                    "content=\"width=device-width,initial-scale=1\"><title>Webhooks</title><style>");
     text_puts(out, style);
     text_printf(
         out,
-        "</style></head><body>\n<header><h1>Webhooks</h1><p class=\"faint\">posthorn %s, %d event types"
+        "</style></head><body>\n<header><h1>Webhooks</h1><p class=\"faint\">posthorn %s, %s, %d event types"
         "</p></header>\n<nav>",
-        version, catalogue_count(catalogue));
+        version, mode, catalogue_count(catalogue));
     put_sections(out, catalogue, true);
     text_puts(
         out,

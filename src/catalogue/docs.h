@@ -7,5 +7,5 @@
 
 struct catalogue;
 
-/* `version` is the program's. */
-void docs_put(struct text *out, const struct catalogue *catalogue, const char *version);
+/* `version` is the program's, `mode` the server's. */
+void docs_put(struct text *out, const struct catalogue *catalogue, const char *version, const char *mode);

@@ -14,6 +14,7 @@
 
 #include <arpa/inet.h>
 #include <json-c/json.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 
 enum {
@@ -232,6 +233,29 @@ static void say_certificate(struct doctor *doctor, enum result result,
         soon && left_ms >= 0 ? "Renew it soon: the day it ends, every delivery fails." : "");
 }
 
+/* The failures that have one cause, which the sender's reason does not tell from others. */
+static void say_tls_failure(struct doctor *doctor, enum failure failure,
+                            const struct probe_certificate *certificate)
+{
+    char detail[LINE_LEN_MAX / 2];
+
+    if (failure == FAILURE_TLS_PROTOCOL && certificate->alert == SSL_AD_NO_APPLICATION_PROTOCOL) {
+        say(doctor, RESULT_FAILED, "tls", "your server speaks HTTP/2 only, and webhooks are sent in HTTP/1.1",
+            "Let it offer http/1.1 in ALPN, too, or put a proxy in front of it.");
+    } else if (failure == FAILURE_TLS_UNTRUSTED && certificate->refused == X509_V_ERR_INVALID_PURPOSE) {
+        say(doctor, RESULT_FAILED, "tls", "the certificate, or one that it leads to, is not for servers",
+            "Its extended key usage must have TLS Web Server Authentication (serverAuth): ask its authority "
+            "for a "
+            "certificate for servers.");
+    } else if (failure == FAILURE_TLS_PROTOCOL && certificate->alert) {
+        snprintf(detail, sizeof detail, "%s: your server ended it with the alert '%s'",
+                 failure_sentence(failure), SSL_alert_desc_string_long(certificate->alert));
+        say(doctor, RESULT_FAILED, "tls", detail, remedy_for(failure));
+    } else {
+        say_failure(doctor, RESULT_FAILED, "tls", "", failure);
+    }
+}
+
 static bool secure(struct doctor *doctor)
 {
     struct probe_certificate certificate;
@@ -244,7 +268,7 @@ static bool secure(struct doctor *doctor)
     }
     failure = probe_secure(doctor->probe, &certificate);
     if (failure != FAILURE_NONE)
-        say_failure(doctor, RESULT_FAILED, "tls", "", failure);
+        say_tls_failure(doctor, failure, &certificate);
     else
         say(doctor, RESULT_OK, "tls", certificate.version, "");
     say_certificate(doctor, failure == FAILURE_NONE ? RESULT_OK : RESULT_NOTE, &certificate);
@@ -271,8 +295,13 @@ static void say_ping(struct doctor *doctor, const struct push_event *event,
     text_init(&detail, &arena, LINE_LEN_MAX);
     text_printf(&detail, "event %s: ", event->id);
     words_put_outcome(&detail, &(struct words_outcome){.reason = bytes_of(failure_name(failure)),
-                                                       .status = outcome->status});
+                                                       .status = outcome->status,
+                                                       .detail = bytes_of(outcome->detail)});
     text_printf(&detail, ", in %lld ms", (long long)outcome->duration_ms);
+    if (!good && outcome->answer_len > 0) {
+        text_puts(&detail, ". It said: ");
+        words_put_answer(&detail, bytes_make(outcome->answer, outcome->answer_len));
+    }
     say(doctor, good ? RESULT_OK : RESULT_FAILED, "ping", detail.data, good ? "" : remedy_for(failure));
     arena_fini(&arena);
 }

@@ -246,7 +246,18 @@ static int on_verify(int accepted, X509_STORE_CTX *context)
 
     if (leaf)
         read_certificate(probe->certificate, leaf);
+    if (!accepted)
+        probe->certificate->refused = X509_STORE_CTX_get_error(context);
     return accepted;
+}
+
+static void on_info(const SSL *ssl, int where, int value)
+{
+    const struct tls_stream *stream = SSL_get_app_data(ssl);
+    struct probe *probe = ((struct connection *)stream->ctx)->owner;
+
+    if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && value >> 8 == SSL3_AL_FATAL)
+        probe->certificate->alert = value & 0xff;
 }
 
 enum failure probe_secure(struct probe *probe, struct probe_certificate *certificate)
@@ -257,8 +268,10 @@ enum failure probe_secure(struct probe *probe, struct probe_certificate *certifi
     uv_update_time(&probe->loop);
     deadline_set(&probe->tls_deadline, probe->tls_limit);
     connection_secure(probe->connection, NULL);
-    if (!probe->done) /* the hello is out, and no certificate has come yet */
+    if (!probe->done) { /* the hello is out, and nothing has come yet */
         SSL_set_verify(probe->connection->tls.ssl, SSL_VERIFY_PEER, on_verify);
+        SSL_set_info_callback(probe->connection->tls.ssl, on_info);
+    }
     enum failure failure = wait_for(probe);
     deadline_lift(&probe->tls_deadline);
     if (failure == FAILURE_NONE)

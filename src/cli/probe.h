@@ -30,6 +30,8 @@ struct probe_certificate {
     int64_t not_after_ms;
     char version[16];  /* "TLSv1.3"; "": the handshake did not come so far */
     bool client_asked; /* it wants to know who we are */
+    int refused;       /* X509_V_... for which it was not accepted; 0: it was */
+    int alert;         /* what the receiver ended the handshake with (RFC 8446 section 6); 0: none */
 };
 /* The handshake over the connection that stands; the certificate also when it is not accepted. */
 enum failure probe_secure(struct probe *probe, struct probe_certificate *certificate);

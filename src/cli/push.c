@@ -8,6 +8,7 @@
 #include "json.h"
 #include "memory.h"
 #include "posthorn.h"
+#include "secret_flaw.h"
 #include "sender.h"
 
 #include <netdb.h>
@@ -93,8 +94,9 @@ int push_open_trusting(const struct usage *usage, const char *url, const char *k
     if (key)
         digest_sha256_hex(bytes_of(key), push->digest);
     if (!open_signers(push, secrets)) {
+        int count = push->signer_count;
         push_close(push);
-        return options_wrong(usage, "--secret takes whsec_... or whsk_...; this one cannot be read");
+        return secret_flaw_say(usage, secrets->items[count], true);
     }
     push->clock = clock_system();
     digest_random(&node, sizeof node); /* two commands at once must not use the same ids */
@@ -235,6 +237,11 @@ static void on_done(void *ctx, uint32_t tag, const struct sender_result *result)
     waiting->outcome->failure = result->failure;
     waiting->outcome->status = result->status;
     waiting->outcome->duration_ms = result->duration_ms;
+    snprintf(waiting->outcome->detail, PUSH_DETAIL_LEN, "%.*s", BYTES_ARG(result->detail));
+    waiting->outcome->answer_len =
+        result->response.len < PUSH_ANSWER_LEN ? result->response.len : PUSH_ANSWER_LEN;
+    if (waiting->outcome->answer_len > 0)
+        memcpy(waiting->outcome->answer, result->response.data, waiting->outcome->answer_len);
     waiting->done = true;
 }
 

@@ -38,10 +38,14 @@ void push_sign(struct push *push, const struct push_event *event, int64_t at_s,
                char signatures[PUSH_SIGNATURES_LEN]);
 int64_t push_now_ms(const struct push *push);
 
+enum { PUSH_DETAIL_LEN = 256, PUSH_ANSWER_LEN = 1024 };
 struct push_outcome {
     enum failure failure;
     int status; /* 0: no answer */
     int64_t duration_ms;
+    char detail[PUSH_DETAIL_LEN]; /* what the failure's sentence does not say; "": nothing */
+    char answer[PUSH_ANSWER_LEN]; /* how the answer began, a stranger's bytes */
+    size_t answer_len;
 };
 
 void push_send(struct push *push, const struct push_event *event, struct push_outcome *outcome);

@@ -1,6 +1,7 @@
 #include "command.h"
 #include "memory.h"
 #include "receiver.h"
+#include "secret_flaw.h"
 #include "text.h"
 
 #include <signal.h>
@@ -103,18 +104,6 @@ static char *without_slash(const char *folder)
     return copy;
 }
 
-static bool secrets_are_readable(const struct receiver_config *config)
-{
-    struct posthorn_text one = {"1", 1};
-
-    for (int i = 0; i < config->secrets.count; i++) {
-        struct posthorn_text secret = {config->secrets.items[i], strlen(config->secrets.items[i])};
-        if (posthorn_verify_signature(&secret, 1, one, one, one, one, 1, 1) == POSTHORN_BAD_ARGUMENT)
-            return false;
-    }
-    return true;
-}
-
 int receive_main(int argc, char **argv)
 {
     struct receiver_config config = {.folder = "examples",
@@ -164,8 +153,8 @@ int receive_main(int argc, char **argv)
     }
     if (config.fault_count >= 0 && config.fault_status == 0)
         return options_wrong(&usage, "--for says how often --status is answered: give --status too");
-    if (!secrets_are_readable(&config))
-        return options_wrong(&usage, "--secret takes whsec_... or whpk_...; this one cannot be read");
+    if (secret_flaw_check(&usage, &config.secrets) != EXIT_DONE)
+        return EXIT_USAGE;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);

@@ -147,7 +147,7 @@ void receiver_on_refused(void *ctx, struct listener_request *request, int status
     static const struct listener_header not_allowed[] = {{{"Content-Type", 12}, {"application/json", 16}},
                                                          {{"Allow", 5}, {"POST", 4}}};
     struct receiver *receiver = ctx;
-    char detail[DETAIL_LEN];
+    char detail[DETAIL_LEN], late[LISTENER_LATE_LEN];
     struct report report = {
         .status = status, .outcome = "refused", .detail = "not an acceptable HTTP request"};
 
@@ -158,6 +158,15 @@ void receiver_on_refused(void *ctx, struct listener_request *request, int status
         report.detail = "events are sent with POST";
     } else if (status == 413) {
         report.detail = posthorn_result_sentence(POSTHORN_TOO_LARGE);
+    } else if (status == 408) {
+        listener_say_late(request, late);
+        report.detail = late;
+    } else if (status == 414 || status == 431) {
+        report.detail = "the request line or the headers are larger than a handler takes";
+    } else if (status == 501) {
+        report.detail = "its Transfer-Encoding is none that a handler takes: chunked, or Content-Length";
+    } else if (status == 503) {
+        report.detail = "too many connections or bodies at once: the sender comes again";
     }
     fill_reply(reply, status, bytes_of("{\"status\":\"failure\"}"));
     if (status == 405) {

@@ -351,7 +351,8 @@ static void follow(struct tail *tail)
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGTERM);
     sigprocmask(SIG_BLOCK, &ends, NULL);
-    fprintf(stderr, "posthorn tail: following what comes from now on; Ctrl-C ends it\n");
+    fprintf(stderr, "posthorn tail: %s: following what comes from now on; Ctrl-C ends it\n",
+            client_place(tail->client));
     for (bool on = true; on;) {
         bool answered = read_new(tail) && look_around(tail);
         int64_t wait_ms = answered ? tail->every_ms : FAILED_TURNS * tail->every_ms;

@@ -3,6 +3,7 @@
 #include "command.h"
 #include "instant.h"
 #include "json.h"
+#include "show.h"
 #include "text.h"
 #include <stdio.h>
 
@@ -102,6 +103,8 @@ static bool post_one(struct trigger *trigger, struct client *client, struct json
         struct bytes kept = arena_copy(&arena, id);
         entry.id = kept.data ? kept.data : "";
         entry.status = answer.status;
+        if (!trigger->json && trigger->tally.sent == 0)
+            show_place(client_place(client));
         tally_add(trigger, &entry);
     }
     if (good && trigger->duplicate)

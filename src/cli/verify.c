@@ -3,6 +3,7 @@
 #include "diagnose.h"
 #include "instant.h"
 #include "posthorn.h"
+#include "secret_flaw.h"
 #include "terminal.h"
 #include "text.h"
 
@@ -117,18 +118,6 @@ static int judge(const struct verify *verify, const struct saved_push *push)
 /* ---- options ---------------------------------------------------------------------------------------------
  */
 
-static bool secrets_are_readable(const struct verify *verify)
-{
-    struct posthorn_text one = {"1", 1};
-
-    for (int i = 0; i < verify->secrets.count; i++) {
-        struct posthorn_text secret = {verify->secrets.items[i], strlen(verify->secrets.items[i])};
-        if (posthorn_verify_signature(&secret, 1, one, one, one, one, 1, 1) == POSTHORN_BAD_ARGUMENT)
-            return false;
-    }
-    return true;
-}
-
 /* Seconds since 1970, or a date. */
 static bool read_at(struct verify *verify)
 {
@@ -152,8 +141,8 @@ static int run(struct verify *verify, const char *file)
     if (verify->keys.count + verify->secrets.count == 0)
         return options_wrong(verify->usage,
                              "give --api-key or --secret, or both: what is it to be verified with?");
-    if (!secrets_are_readable(verify))
-        return options_wrong(verify->usage, "--secret takes whsec_... or whpk_...; this one cannot be read");
+    if (secret_flaw_check(verify->usage, &verify->secrets) != EXIT_DONE)
+        return EXIT_USAGE;
     if (!read_at(verify))
         return options_wrong(verify->usage,
                              "--at takes seconds since 1970, or a date like 2000-01-01T00:00:00Z");

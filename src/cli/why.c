@@ -199,6 +199,8 @@ static bool say_all(const struct why *why)
     if (why->event && !why->json)
         printf("Event %.*s, %.*s.\n", BYTES_ARG(text_of(why->event, "id")),
                BYTES_ARG(text_of(attributes_of(why->event), "event_type")));
+    if (why->event && !why->json)
+        show_place(client_place(why->client));
     for (size_t i = 0; i < count; i++)
         if (!say_one(why, json_object_array_get_idx(why->deliveries, i)))
             return false;
@@ -208,6 +210,8 @@ static bool say_all(const struct why *why)
         json_object_object_add(document, "deliveries", json_object_get(why->deliveries));
         show_json(document);
         json_object_put(document);
+    } else if (!why->event) {
+        show_place(client_place(why->client));
     } else if (count == 0) {
         printf("It goes to nobody: when it was accepted, its owner had no webhook_url. Set one, and later "
                "events go there; this one can be read with `posthorn events show`.\n");

@@ -42,20 +42,44 @@ enum failure words_failure(struct bytes reason)
     return failure == FAILURE_COUNT ? FAILURE_NONE : failure;
 }
 
+/* The failure's own words again, which the API gives where it has no others, say nothing more. */
+static bool says_more(const struct words_outcome *outcome, enum failure failure)
+{
+    return outcome->detail.len > 0 && !bytes_equal_text(outcome->detail, failure_sentence(failure));
+}
+
 void words_put_outcome(struct text *out, const struct words_outcome *outcome)
 {
     enum failure failure = words_failure(outcome->reason);
     bool answered = failure == FAILURE_NONE || failure == FAILURE_UNEXPECTED_STATUS;
+    bool more = says_more(outcome, failure);
+    char status[16];
 
     if (answered && outcome->status > 0) {
         text_printf(out, "your server said %lld", (long long)outcome->status);
         if (failure == FAILURE_UNEXPECTED_STATUS)
             text_printf(out, "; we need %s", outcome->success_2xx ? "200 to 299" : "200");
+        if (failure == FAILURE_UNEXPECTED_STATUS && more) {
+            text_puts(out, "; ");
+            text_put_printable(out, outcome->detail);
+        }
     } else if (failure != FAILURE_NONE) {
-        text_puts(out, failure_sentence(failure));
-        if (outcome->status > 0)
-            text_printf(out, " (%lld)", (long long)outcome->status);
+        const char *sentence = failure_sentence(failure);
+        text_put_printable(out, more ? outcome->detail : bytes_of(sentence));
+        snprintf(status, sizeof status, "%lld", (long long)outcome->status);
+        if (outcome->status > 0 && (more || !strstr(sentence, status)))
+            text_printf(out, " (%s)", status);
     } else {
         text_put_printable(out, outcome->reason);
     }
+}
+
+void words_put_answer(struct text *out, struct bytes answer)
+{
+    bool cut = answer.len > WORDS_ANSWER_MAX;
+
+    text_putc(out, '"');
+    text_put_printable(out, bytes_make(answer.data, cut ? WORDS_ANSWER_MAX : answer.len));
+    text_puts(out, cut ? "..." : "");
+    text_putc(out, '"');
 }

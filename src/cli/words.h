@@ -11,9 +11,13 @@ void words_put_times(struct text *out, int64_t count);
 struct words_outcome {
     struct bytes reason;
     int64_t status;
-    bool success_2xx; /* the endpoint takes any 2xx */
+    bool success_2xx;    /* the endpoint takes any 2xx */
+    struct bytes detail; /* what the server says of it; len 0: nothing */
 };
-/* "your server said 204; we need 200", or the failure's sentence. No full stop. */
+/* "your server said 204; we need 200", or the detail, or the failure's sentence. No full stop. */
 void words_put_outcome(struct text *out, const struct words_outcome *outcome);
+/* How an answer began, a stranger's bytes, in quotes and escaped; cut at WORDS_ANSWER_MAX bytes. */
+enum { WORDS_ANSWER_MAX = 1024 };
+void words_put_answer(struct text *out, struct bytes answer);
 /* NONE, too, for a name that this program does not know. */
 enum failure words_failure(struct bytes reason);

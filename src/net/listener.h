@@ -38,6 +38,11 @@ struct listener_request {
  */
 struct bytes listener_header(const struct listener_request *request, const char *name, int *count);
 
+/* Why a request is refused with 408, for people: how much of the body came, of how much. Without a full stop.
+ */
+enum { LISTENER_LATE_LEN = 160 };
+void listener_say_late(const struct listener_request *request, char out[LISTENER_LATE_LEN]);
+
 struct listener_reply {
     int status;
     const struct listener_header *headers; /* copied */

@@ -95,6 +95,32 @@ static void understood(void **state)
     }
 }
 
+/* Issue 8.20: RFC 3339 section 5.7. */
+static void test_8_20_leap_seconds(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t value;
+    } table[] = {
+        {"2016-12-31T23:59:60Z", 1483228800000},      {"2016-12-31T23:59:60.250Z", 1483228800250},
+        {"1990-12-31T15:59:60-08:00", 662688000000},  {"2012-07-01T01:59:60+02:00", 1341100800000},
+        {"2017-01-01T05:29:60+05:30", 1483228800000}, {"1969-12-31T23:59:60Z", 0},
+        {"2016-02-29T23:59:60Z", 1456790400000},
+    };
+    static const char *const none[] = {
+        "2016-12-31T23:59:61Z", "2016-12-30T23:59:60Z", "2016-12-31T22:59:60Z",
+        "2016-12-31T23:58:60Z", "2016-12-31T00:00:60Z", "2016-12-31T23:59:60+01:00",
+        "9999-12-31T23:59:60Z", "2016-12-31T23:60:59Z", "2016-12-31T23:59:60",
+    };
+    int64_t value;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (!instant_parse(bytes_of(table[i].text), &value) || value != table[i].value)
+            fail_msg("%s", table[i].text);
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        if (instant_parse(bytes_of(none[i]), &value))
+            fail_msg("accepted: %s", none[i]);
+}
+
 static void refused(void **state)
 {
     static const char *const table[] = {
@@ -186,6 +212,7 @@ int main(void)
         cmocka_unit_test(every_day_of_the_calendar),
         cmocka_unit_test(as_libc_says),
         cmocka_unit_test(understood),
+        cmocka_unit_test(test_8_20_leap_seconds),
         cmocka_unit_test(refused),
         cmocka_unit_test(http_dates),
     };

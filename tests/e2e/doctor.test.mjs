@@ -1,9 +1,14 @@
 // `posthorn doctor` against receivers as they are found: one connection at a time, signatures, certificates, other protocols.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import http2 from 'node:http2';
+import https from 'node:https';
 import net from 'node:net';
+import { join } from 'node:path';
 import test from 'node:test';
 import { Webhook } from 'standardwebhooks';
-import { answer, api, posthorn, receiver, serve } from './harness.mjs';
+import { answer, api, folder, posthorn, receiver, serve } from './harness.mjs';
 
 const doctor = async (...args) => {
     const { code, stdout, stderr } = await posthorn('doctor', '--dev', '--json', ...args);
@@ -78,4 +83,39 @@ test("8.30: doctor --ping takes the key's own secret from the server", async (t)
     await api(server, 'POST', '/api/signing_secrets', { data: { type: 'signing_secrets' } });
     await api(server, 'DELETE', '/api/signing_secrets/default');
     assert.match(of(await doctor(...asks), 'ping', 'note')[0].remedy, /has been replaced: give the new one as --secret/);
+});
+
+/** A certificate of its own for localhost, with these extensions; trusted with --ca-file. */
+function certificate(t, ...extensions) {
+    const dir = folder(t);
+    writeFileSync(join(dir, 'config'), ['[req]', 'distinguished_name=dn', 'x509_extensions=e', '[dn]', '[e]',
+        'subjectAltName=DNS:localhost,IP:127.0.0.1', ...extensions, ''].join('\n'));
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'key', '-out', 'cert', '-subj', '/CN=localhost',
+        '-days', '30', '-config', 'config'], { cwd: dir, stdio: 'ignore' });
+    return { file: join(dir, 'cert'), key: readFileSync(join(dir, 'key')), cert: readFileSync(join(dir, 'cert')) };
+}
+
+async function listening(t, server) {
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.after(() => server.close());
+    return server.address().port;
+}
+
+test('8.20: doctor: a certificate that is not for servers is called that', async (t) => {
+    const own = certificate(t, 'basicConstraints=critical,CA:TRUE', 'extendedKeyUsage=clientAuth');
+    const port = await listening(t, https.createServer(own));
+    const found = await doctor('--ca-file', own.file, `https://localhost:${port}/`);
+    const [failed] = of(found, 'tls', 'failed');
+    assert.match(failed.detail, /is not for servers/);
+    assert.match(failed.remedy, /extended key usage must have .*serverAuth/);
+    assert.doesNotMatch(failed.remedy, /chain/);
+});
+
+test('8.20: doctor: a server that speaks HTTP/2 only is called that', async (t) => {
+    const own = certificate(t, 'basicConstraints=critical,CA:TRUE');
+    const port = await listening(t, http2.createSecureServer({ ...own, allowHTTP1: false }));
+    const found = await doctor('--ca-file', own.file, `https://localhost:${port}/`);
+    assert.match(JSON.stringify(found.steps), /speaks HTTP\/2 only, and webhooks are sent in HTTP\/1\.1/);
+    const plain = await listening(t, http2.createServer());
+    assert.match(JSON.stringify((await doctor('--ping', `http://127.0.0.1:${plain}/`)).steps), /speaks HTTP\/2 only/);
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { nameServer } from '../faults/names.mjs';
-import { api, delivery, eventually, post, posthorn, receiver, serve, setUrl } from './harness.mjs';
+import { api, delivery, eventually, folder, launch, post, posthorn, receiver, serve, setUrl } from './harness.mjs';
 
 const put = (server, webhook_url) =>
     api(server, 'PATCH', '/api/users/me', { data: { type: 'users', id: server.user_id, attributes: { webhook_url } } });
@@ -44,4 +44,43 @@ test('8.18: Home Assistant\'s port is open; a refused port names its service, an
     const { code, stdout } = await posthorn('doctor', 'https://192.0.2.1:6379/', '--allow-target', '192.0.2.0/24');
     assert.equal(code, 1);
     assert.match(stdout, /url_port: port 6379 is that of Redis/);
+});
+
+test('8.20: a secret that cannot be one is called what it is, and never shown', async (t) => {
+    const key = 'MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
+    const rows = [
+        [`v1,whsec_${key}`, /begins with `v1,`.*give what stands behind the comma/],
+        [`v1,${key}`, /this is a signature/],
+        [` whsec_${key}`, /white space or quotes around it/],
+        [`whsk_${key}`, /is a private key/],
+        ['0'.repeat(64), /looks like an API key, which is for --api-key/],
+        ['whsec_x', /is it whole/],
+        [key, /no prefix that says what it is/],
+    ];
+    for (const command of [['verify', '/dev/null'], ['receive', '--listen', '127.0.0.1:0', '--dir', folder(t)]])
+        for (const [secret, said] of rows) {
+            const { code, stderr } = await posthorn(...command, '--secret', secret);
+            assert.equal(code, 2, stderr);
+            assert.match(stderr, said);
+            assert.ok(!stderr.includes(secret));
+        }
+    const signing = await posthorn('trigger', 'user_enabled', '--to', 'http://127.0.0.1:1/', '--secret', 'whpk_x');
+    assert.match(signing.stderr, /public key, which cannot sign/);
+});
+
+test('8.20: the mode is on /docs, and why, trigger and tail say it', async (t) => {
+    const server = await serve(t, { dev: false, args: ['--mode', 'production', '--allow-http', '--allow-target', '127.0.0.1/32'] });
+    const at = ['--server', server.url, '--key', server.api_key];
+    assert.match((await api(server, 'GET', '/docs')).text, /posthorn [\d.]+, production, \d+ event types/);
+    const { url, arrived } = await receiver(t);
+    await setUrl(server, url);
+    const triggered = (await posthorn('trigger', 'user_enabled', ...at)).stdout;
+    assert.match(triggered, new RegExp(`^production, ${server.url}\\n.*201 accepted`, 's'));
+    await arrived(1);
+    const event = triggered.match(/user_enabled (\d+)/)[1];
+    assert.match((await posthorn('why', event, ...at)).stdout, /^production, http/m);
+    const { id } = await delivery(server, event);
+    assert.match((await posthorn('why', id, ...at)).stdout, /^production, http/m);
+    const tail = launch(t, ['tail', ...at]);
+    await eventually('the banner', () => /^posthorn tail: production, http/m.test(tail.stderr));
 });

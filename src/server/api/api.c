@@ -68,7 +68,9 @@ static bool check_accept(struct call *call)
         media =
             MEDIA_JSON_API; /* lines for lines; an error of the whole request is a document all the same */
     return media != MEDIA_NONE || call_fail(call, API_NOT_ACCEPTABLE, SOURCE_HEADER, "Accept",
-                                            "Answers are application/vnd.api+json, or application/json.");
+                                            "Accept is '%.*s'. Answers are application/vnd.api+json without "
+                                            "parameters, or application/json: name one, or */*.",
+                                            accept.len > 80 ? 80 : (int)accept.len, accept.data);
 }
 
 static bool check_query(struct call *call, unsigned allowed)
@@ -200,6 +202,14 @@ static const char *allowed_at(struct listener_request *request)
     return allow ? allow : "GET, HEAD, POST, PATCH, PUT, DELETE, OPTIONS";
 }
 
+static const char *say_late(struct listener_request *request)
+{
+    char late[LISTENER_LATE_LEN];
+    listener_say_late(request, late);
+    const char *detail = arena_printf(&request->arena, "%c%s.", late[0] == 't' ? 'T' : late[0], late + 1);
+    return detail ? detail : "The request did not come in time.";
+}
+
 void api_on_refused(void *ctx, struct listener_request *request, int status, struct listener_reply *reply)
 {
     static const char *const details[] = {
@@ -209,7 +219,6 @@ void api_on_refused(void *ctx, struct listener_request *request, int status, str
         [API_BODY_TOO_LARGE] = "A body has at most 1 MiB.",
         [API_TARGET_TOO_LONG] = "A request line has at most 8 KiB.",
         [API_HEADERS_TOO_LARGE] = "Headers have at most 32 KiB and 100 fields.",
-        [API_REQUEST_TIMEOUT] = "The request did not come in time.",
         [API_INTERNAL] = "The server failed."};
     struct api *api = ctx;
     struct failure_report failure = {.error = api_error_of_status(status)};
@@ -218,6 +227,8 @@ void api_on_refused(void *ctx, struct listener_request *request, int status, str
     struct text out;
     if ((size_t)failure.error < sizeof details / sizeof *details)
         failure.detail = details[failure.error];
+    if (failure.error == API_REQUEST_TIMEOUT)
+        failure.detail = say_late(request);
     text_init(&out, &request->arena, CALL_ANSWER_LEN_MAX);
     failure_put(&out, &failure, id);
     atomic_fetch_add_explicit(&api->answers[status / 100], 1, memory_order_relaxed);
@@ -334,7 +345,7 @@ struct api *api_open(const struct api_config *config)
     ids_floor(&api->ids, config->id_floor);
     manners_init(&api->manners);
     api->keyring = keyring_open();
-    api->reference = reference_open(config->own_types);
+    api->reference = reference_open(config->own_types, config->config->mode);
     api->throttle = throttle_open(config->clock, release_held);
     if (api->throttle && load_keyring(api))
         return api;

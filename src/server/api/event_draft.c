@@ -20,12 +20,16 @@ static bool read_event_type(struct call *call, void *target, struct json_value *
 static bool read_created_at(struct call *call, void *target, struct json_value *value, const char *pointer)
 {
     struct event_draft *draft = target;
-    draft->created_at_given =
-        json_is(value, JSON_STRING) && instant_parse(value->text, &draft->created_at_ms);
+    bool text = json_is(value, JSON_STRING);
+    draft->created_at_given = text && instant_parse(value->text, &draft->created_at_ms);
     return draft->created_at_given ||
            call_fail(
                call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, pointer,
-               "created_at is a date with a zone as in RFC 3339, for example 2000-01-01T00:00:00.000Z.");
+               "created_at is a date with a zone as in RFC 3339, for example 2000-01-01T00:00:00.000Z.%s",
+               text && memmem(value->text.data, value->text.len, ":60", 3)
+                   ? " Second 60 is a leap second: there is one at most at 23:59:60 UTC on the last day of "
+                     "a month."
+                   : "");
 }
 
 static bool ignore_sent_at(struct call *call, void *target, struct json_value *value, const char *pointer)

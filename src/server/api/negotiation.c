@@ -44,8 +44,9 @@ static struct parameter split(struct bytes part)
     return parameter;
 }
 
-/* The parameters of JSON:API's own type, or those of the others. */
-static bool parameters_fine(struct bytes rest, bool vnd)
+/* The first parameter that is none of JSON:API's own type (`vnd`), or none of the others; len 0: all are
+ * fine. */
+static struct bytes unfit_parameter(struct bytes rest, bool vnd)
 {
     while (rest.len) {
         struct bytes part = cut(&rest, ';');
@@ -57,9 +58,9 @@ static bool parameters_fine(struct bytes rest, bool vnd)
                         : !bytes_equal_nocase(parameter.name, "charset") ||
                               bytes_equal_nocase(parameter.value, "utf-8");
         if (!fine)
-            return false;
+            return part;
     }
-    return true;
+    return (struct bytes){0};
 }
 
 bool negotiation_reads(struct bytes content_type)
@@ -67,13 +68,23 @@ bool negotiation_reads(struct bytes content_type)
     struct bytes rest = content_type;
     struct bytes type = cut(&rest, ';');
     bool vnd = bytes_equal_nocase(type, json_api);
-    return (vnd || bytes_equal_nocase(type, plain_json)) && parameters_fine(rest, vnd);
+    return (vnd || bytes_equal_nocase(type, plain_json)) && !unfit_parameter(rest, vnd).len;
+}
+
+struct bytes negotiation_parameter(struct bytes content_type, bool lines)
+{
+    struct bytes rest = content_type;
+    struct bytes type = cut(&rest, ';');
+    bool vnd = bytes_equal_nocase(type, json_api);
+    bool ours =
+        vnd || bytes_equal_nocase(type, plain_json) || (lines && bytes_equal_nocase(type, negotiation_lines));
+    return ours ? unfit_parameter(rest, vnd) : (struct bytes){0};
 }
 
 bool negotiation_reads_lines(struct bytes content_type)
 {
     struct bytes rest = content_type;
-    return bytes_equal_nocase(cut(&rest, ';'), negotiation_lines) && parameters_fine(rest, false);
+    return bytes_equal_nocase(cut(&rest, ';'), negotiation_lines) && !unfit_parameter(rest, false).len;
 }
 
 bool negotiation_accepts_lines(struct bytes accept)

@@ -14,6 +14,9 @@ const char *media_name(enum media media);
 /* May a body of this Content-Type be read? application/json (charset utf-8 only) and application/vnd.api+json
  * (profile is ignored, ext must be empty, any other parameter refused). */
 bool negotiation_reads(struct bytes content_type);
+/* For one that may not: the parameter that stands in the way ("charset=utf-8"), when it is the type of a body
+ * that is read (`lines`: application/x-ndjson, too). len 0: the type itself is wrong. */
+struct bytes negotiation_parameter(struct bytes content_type, bool lines);
 /* Is this Content-Type application/x-ndjson, in UTF-8 if it says so? */
 bool negotiation_reads_lines(struct bytes content_type);
 /* Does an Accept header name application/x-ndjson? */

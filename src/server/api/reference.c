@@ -21,6 +21,7 @@ struct reference {
     pthread_mutex_t lock;
     bool is_made;
     struct bytes own_types;
+    const char *mode;
     struct bytes openapi, docs; /* owned */
     struct arena arena;         /* of the types */
     struct reference_type *types;
@@ -110,14 +111,14 @@ static struct bytes make_openapi(const struct catalogue *catalogue)
     return keep(&out);
 }
 
-static struct bytes make_docs(const struct catalogue *catalogue)
+static struct bytes make_docs(const struct catalogue *catalogue, const char *mode)
 {
     struct arena arena;
     struct text out;
 
     arena_init(&arena, 2 * (size_t)DOCUMENT_LEN_MAX);
     text_init(&out, &arena, DOCUMENT_LEN_MAX);
-    docs_put(&out, catalogue, POSTHORN_VERSION);
+    docs_put(&out, catalogue, POSTHORN_VERSION, mode);
     return keep(&out);
 }
 
@@ -170,11 +171,12 @@ static void make_types(struct reference *reference, const struct catalogue *cata
     }
 }
 
-struct reference *reference_open(struct bytes own_types)
+struct reference *reference_open(struct bytes own_types, const char *mode)
 {
     struct reference *reference = memory_zero(1, sizeof *reference);
 
     reference->own_types = own_types;
+    reference->mode = mode;
     pthread_mutex_init(&reference->lock, NULL);
     arena_init(&reference->arena, 4 * (size_t)DOCUMENT_LEN_MAX);
     return reference;
@@ -211,7 +213,7 @@ static void make(struct reference *reference)
     if (reference->own_types.len)
         add_own_types(catalogue, reference->own_types);
     reference->openapi = make_openapi(catalogue);
-    reference->docs = make_docs(catalogue);
+    reference->docs = make_docs(catalogue, reference->mode);
     make_types(reference, catalogue);
     catalogue_close(catalogue);
     reference->is_made = true;

@@ -13,9 +13,9 @@ struct reference_type {
     struct bytes resource_object; /* JSON:API, whole */
 };
 
-/* `own_types`: the text of a platform's own file, as catalogue_add has taken it; empty: none. It must outlive
- * the reference. */
-struct reference *reference_open(struct bytes own_types);
+/* `own_types`: the text of a platform's own file, as catalogue_add has taken it; empty: none. Both must
+ * outlive the reference. */
+struct reference *reference_open(struct bytes own_types, const char *mode);
 void reference_close(struct reference *reference);
 
 struct bytes reference_openapi(struct reference *reference); /* JSON */

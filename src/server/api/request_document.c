@@ -1,7 +1,7 @@
 #include "jsonapi.h"
 #include <assert.h>
 
-enum { NAME_SHOWN_MAX = 64 };
+enum { NAME_SHOWN_MAX = 64, SHOWN_MAX = 80 };
 
 /* ---- the body as JSON ---- */
 
@@ -48,11 +48,46 @@ static bool read_json(struct call *call, struct arena *arena, char *text, size_t
     return true;
 }
 
+/* What is shown of a header. */
+static struct bytes shortened(struct bytes value)
+{
+    return bytes_make(value.data, value.len < SHOWN_MAX ? value.len : SHOWN_MAX);
+}
+
 bool jsonapi_check_encoding(struct call *call)
 {
-    return !listener_header(call->request, "Content-Encoding", NULL).data ||
+    struct bytes encoding = listener_header(call->request, "Content-Encoding", NULL);
+    return !encoding.data ||
            call_fail(call, API_MEDIA_TYPE, SOURCE_HEADER, "Content-Encoding",
-                     "Bodies are read as they are; no Content-Encoding is supported.");
+                     "Bodies are read as they are: send this one without Content-Encoding, not in '%.*s'.",
+                     BYTES_ARG(shortened(encoding)));
+}
+
+/* Says what was sent, and what in it is to be changed: never a text that the sender has followed already. */
+static bool refuse_content_type(struct call *call, struct bytes type, int count)
+{
+    bool lines = bytes_equal_text(call->request->path, "/api/events");
+    struct bytes parameter = negotiation_parameter(type, lines);
+    if (count != 1)
+        return call_fail(call, API_MEDIA_TYPE, SOURCE_HEADER, "Content-Type", "%s",
+                         count ? "There is more than one Content-Type. Send one."
+                               : "There is no Content-Type. Send Content-Type: application/json.");
+    if (parameter.len)
+        return call_fail(
+            call, API_MEDIA_TYPE, SOURCE_HEADER, "Content-Type",
+            "The Content-Type is '%.*s'. Leave '%.*s' out: bodies are UTF-8, JSON:API's own type has no "
+            "parameter for it, and no extension is supported.",
+            BYTES_ARG(shortened(type)), BYTES_ARG(shortened(parameter)));
+    if (bytes_equal_nocase(type, "application/x-www-form-urlencoded"))
+        return call_fail(
+            call, API_MEDIA_TYPE, SOURCE_HEADER, "Content-Type",
+            "The Content-Type is '%.*s', which curl sends unless told otherwise: add -H 'Content-Type: "
+            "application/json'.",
+            BYTES_ARG(type));
+    return call_fail(call, API_MEDIA_TYPE, SOURCE_HEADER, "Content-Type",
+                     "The Content-Type is '%.*s'. Send application/json or application/vnd.api+json%s.",
+                     BYTES_ARG(shortened(type)),
+                     lines ? ", or application/x-ndjson for an event a line" : "");
 }
 
 static bool check_content_type(struct call *call)
@@ -65,8 +100,7 @@ static bool check_content_type(struct call *call)
         return true; /* reading it says what is wrong */
     if (count == 1 && negotiation_reads(type))
         return true;
-    return call_fail(call, API_MEDIA_TYPE, SOURCE_HEADER, "Content-Type",
-                     "Send application/json or application/vnd.api+json, in UTF-8 and without extensions.");
+    return refuse_content_type(call, type, count);
 }
 
 /* ---- the body as a JSON:API document ---- */

@@ -214,7 +214,7 @@ static void a_platforms_own_types_are_everywhere(void **state)
     static const char own[] =
         "{\"event_types\":[{\"name\":\"order_paid\",\"section\":\"shop\",\"resource\":\"orders\","
         "\"en\":\"Paid <b>&\",\"example\":{\"attributes\":{\"note\":\"it's </pre>\"}}}]}";
-    struct reference *reference = reference_open(bytes_of(own));
+    struct reference *reference = reference_open(bytes_of(own), "production");
     int count;
     const struct reference_type *types = reference_types(reference, &count);
 

@@ -172,6 +172,43 @@ static void test_parameters(void **state)
 
 /* ---- negotiation ---- */
 
+/* Issue 8.20: the text of a 415 is never what was sent: it says what in it is to be changed. */
+static void test_8_20_media_types_in_words(void **state)
+{
+    static const struct {
+        const char *sent, *said;
+    } rows[] = {
+        {"application/vnd.api+json; charset=utf-8",
+         "'application/vnd.api+json; charset=utf-8'. Leave 'charset=utf-8' out"},
+        {"application/vnd.api+json;ext=\"https://x.example/e\"", "is supported"},
+        {"application/json; charset=latin1", "Leave 'charset=latin1' out"},
+        {"application/json; charset=utf-8; CHARSET=utf-16", "Leave 'CHARSET=utf-16' out"},
+        {"application/x-ndjson; charset=utf-16", "Leave 'charset=utf-16' out"},
+        {"application/x-www-form-urlencoded", "add -H 'Content-Type: application/json'"},
+        {"text/plain", "The Content-Type is 'text/plain'. Send application/json"},
+        {"text/plain", "or application/x-ndjson for an event a line"},
+        {"application/json, application/json",
+         "'application/json, application/json'. Send application/json or"},
+        {"", "There is no Content-Type"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct ask ask = {"POST", "/api/events", RIG_MASTER, EVENT, rows[i].sent};
+        struct reply reply = rig_ask(&rig, &ask);
+        const char *detail = reply_text(&reply, "/errors/0/detail");
+        if (reply.status != 415 || !strstr(detail, rows[i].said))
+            fail_msg("%s: %d %s", rows[i].sent, reply.status, detail);
+        reply_free(&reply);
+    }
+    struct ask ask = {"GET",      "/api/users/me",
+                      RIG_MASTER, NULL,
+                      NULL,       {{"Accept", "application/vnd.api+json; charset=utf-8"}}};
+    struct reply reply = rig_ask(&rig, &ask);
+    assert_int_equal(reply.status, 406);
+    assert_non_null(
+        strstr(reply_text(&reply, "/errors/0/detail"), "application/vnd.api+json without parameters"));
+    reply_free(&reply);
+}
+
 static void test_negotiation(void **state)
 {
     static const struct refusal rows[] = {
@@ -568,6 +605,7 @@ int main(void)
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_methods),
         cmocka_unit_test(test_parameters),
+        cmocka_unit_test(test_8_20_media_types_in_words),
         cmocka_unit_test(test_negotiation),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_deep_json),
