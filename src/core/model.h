@@ -16,6 +16,7 @@ enum {
     MODEL_SIGNING_LEN_MAX = 16 << 10,
     MODEL_IDENTITY_LEN_MAX = 128 << 10,
     MODEL_ALLOW_FROM_LEN_MAX = 4096,
+    MODEL_RESPONSE_KEPT_LEN = 1024,
     MODEL_DETAIL_LEN_MAX = 240,
     MODEL_USER_ID_FIRST = 5 /* so that the guide's own curl works as printed (mission row 43) */
 };
@@ -94,8 +95,9 @@ struct attempt {
     bool request_unread;   /* answered while the receiver had not taken most of the request */
     struct bytes address;  /* "192.0.2.1:443" */
     struct bytes detail;   /* says more than the failure's sentence: one of its own, UTF-8; len 0: none */
-    struct bytes response; /* the first bytes of the answer's body, raw; at most 16 KiB. Of an answer that is
-                              not HTTP: its first bytes, at most 1 KiB */
+    struct bytes response; /* the first bytes of the answer's body, raw: at most 16 KiB of a delivery's last
+                              attempt, MODEL_RESPONSE_KEPT_LEN of the others. Of an answer that is not HTTP:
+                              its first bytes, at most 1 KiB */
 };
 
 /* Letters, digits, '_', '.', '-'; 1 to 128 bytes; not "." or "..". */

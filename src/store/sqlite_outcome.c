@@ -61,6 +61,16 @@ static enum store_status find_leased(struct store *store, struct store_op *op, s
     return status;
 }
 
+/* The one before was the last one until now. */
+static enum store_status attempt_trim(struct store *store, const struct store_op *op)
+{
+    sqlite3_stmt *trim = store->sql[SQL_ATTEMPT_TRIM];
+    sqlite3_bind_int64(trim, 1, op->outcome.delivery_id);
+    sqlite3_bind_int64(trim, 2, op->outcome.lease);
+    sqlite3_bind_int(trim, 3, MODEL_RESPONSE_KEPT_LEN);
+    return sqlite_run(store, SQL_ATTEMPT_TRIM);
+}
+
 static enum store_status attempt_insert(struct store *store, const struct store_op *op)
 {
     const struct attempt *attempt = &op->outcome.attempt;
@@ -189,6 +199,8 @@ enum store_status sqlite_outcome(struct store *store, struct store_op *op)
     /* A delivery that was leased 16 million times (years of our own outages) keeps its state, but no more
      * records: their ids would be those of the next one. */
     bool kept = op->outcome.attempt.started_at_ms && op->outcome.lease <= ATTEMPT_LEASE_MAX;
+    if (status == STORE_OK && kept && op->outcome.lease > 1)
+        status = attempt_trim(store, op);
     if (status == STORE_OK && kept)
         status = attempt_insert(store, op);
     return status == STORE_OK ? account(store, op, &found) : status;

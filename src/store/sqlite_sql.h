@@ -66,6 +66,9 @@ enum { SQL_MANY = 16 };
                        " lost = 0, aged_from = NULL, finished_at = NULL WHERE id = ?1")                      \
     X(DELIVERY_CANCEL, "UPDATE deliveries SET queue = NULL, due_at = NULL, state = 3, finished_at = ?2"      \
                        " WHERE id = ?1")                                                                     \
+    X(ATTEMPT_TRIM, "UPDATE attempts SET response = substr(response, 1, ?3) WHERE id ="                      \
+                    " (SELECT max(id) FROM attempts WHERE id >= ?1 << 24 AND id < ?1 << 24 | ?2)"            \
+                    " AND length(response) > ?3")                                                            \
     X(ATTEMPT_INSERT, "INSERT INTO attempts (id, attempt, started_at, duration_ms, status,"                  \
                       " failure, flags, address, detail, response)"                                          \
                       " VALUES (?1 << 24 | ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")                       \

@@ -260,6 +260,43 @@ static void late_but_not_too_late(struct fixture *f)
     assert_int_equal(f->next_due_in_ms, -1);
 }
 
+/* Of the last attempt all that the receiver said is kept, of the others the first KiB; page by page, all of
+ * them. */
+static void many_attempts(struct fixture *f)
+{
+    enum { ATTEMPTS = 131, PAGE = 50 };
+    int64_t user = fixture_user(f, "https://example.com/"), id = 0;
+    char *body = arena_alloc(&f->arena, 16 << 10);
+    memset(body, 'x', 16 << 10);
+    fixture_do(f, fixture_event_op(f, user), STORE_DONE);
+    for (int i = 0; i < ATTEMPTS; i++) {
+        fixture_advance(f, 3600000);
+        fixture_claim(f, 1, 1);
+        id = f->boxes[0].delivery_id;
+        struct store_op outcome = fixture_outcome_op(f, &f->boxes[0], DECISION_RETRY, 0);
+        outcome.outcome.attempt.response = bytes_make(body, i % 2 ? 16 << 10 : 100);
+        fixture_do(f, outcome, STORE_DONE);
+        struct store_query last = {.kind = STORE_LIST_ATTEMPTS, .id = id, .descending = true, .limit = 2};
+        struct store_answer answer = fixture_read(f, last);
+        assert_int_equal(answer.attempts[0].response.len, i % 2 ? 16 << 10 : 100);
+        if (i > 0)
+            assert_int_equal(answer.attempts[1].response.len, i % 2 ? 100 : MODEL_RESPONSE_KEPT_LEN);
+    }
+    for (int descending = 0; descending <= 1; descending++) {
+        struct store_query list = {
+            .kind = STORE_LIST_ATTEMPTS, .id = id, .limit = PAGE, .descending = descending};
+        struct store_answer answer = {.more = true};
+        int seen = 0;
+        while (answer.more) {
+            answer = fixture_read(f, list);
+            for (int i = 0; i < answer.count; i++, seen++)
+                assert_int_equal(answer.attempts[i].lease, descending ? ATTEMPTS - seen : seen + 1);
+            list.after_id = answer.attempts[answer.count - 1].lease;
+        }
+        assert_int_equal(seen, ATTEMPTS);
+    }
+}
+
 static void history(struct fixture *f)
 {
     int64_t user = fixture_user(f, "https://example.com/");
@@ -400,6 +437,7 @@ const struct contract_test contract_events[] = {
     {"outcomes are fenced by the lease", fenced},
     {"a lease that ran out may be recorded until it is claimed", late_but_not_too_late},
     {"history keeps what was started", history},
+    {"8.24: many attempts: the last one whole, page by page", many_attempts},
     {"without space events are refused and outcomes recorded", no_space},
     {"resend and cancel", resend_and_cancel},
     {"purge takes old events that have ended", purge},

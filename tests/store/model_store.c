@@ -186,6 +186,10 @@ static void model_history(struct model_disk *disk, const struct attempt *attempt
 {
     if (attempt->started_at_ms == 0)
         return;
+    for (int i = 0; i < disk->attempt_count; i++)
+        if (disk->attempts[i].delivery_id == attempt->delivery_id &&
+            disk->attempts[i].response.len > MODEL_RESPONSE_KEPT_LEN)
+            disk->attempts[i].response.len = MODEL_RESPONSE_KEPT_LEN;
     disk->attempts =
         model_room(disk->attempts, disk->attempt_count, &disk->attempt_cap, sizeof *disk->attempts);
     struct attempt *line = &disk->attempts[disk->attempt_count++];

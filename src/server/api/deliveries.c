@@ -1,10 +1,11 @@
-/* /api/deliveries and /api/events/ID/deliveries: what became of an event, attempt by attempt. */
+/* /api/deliveries, its attempts, and /api/events/ID/deliveries: what became of an event, attempt by attempt.
+ */
 #include "event_document.h"
 #include "jsonapi.h"
 #include "page.h"
 #include "resources.h"
 
-enum { ATTEMPTS_MAX = 100 };
+enum { ATTEMPTS_MAX = 100 /* that a delivery is shown with: the last ones */ };
 
 static const char hex_digits[] = "0123456789abcdef";
 
@@ -55,6 +56,15 @@ static void put_attempt_id(struct text *out, const struct attempt *attempt)
                 (long long)attempt->lease);
 }
 
+static void put_attempt_resource(struct text *out, const struct attempt *attempt)
+{
+    text_putc(out, '{');
+    put_attempt_id(out, attempt);
+    text_puts(out, ",\"attributes\":");
+    put_attempt(out, attempt);
+    text_putc(out, '}');
+}
+
 static void put_attempts_related(struct text *out, const struct store_answer *attempts)
 {
     text_puts(out, ",\"attempts\":{\"data\":[");
@@ -94,7 +104,7 @@ static void put_delivery(struct text *out, const struct delivery *delivery,
             text_puts(out, i ? "," : "");
             put_attempt(out, &attempts->attempts[i]);
         }
-        text_putc(out, ']');
+        text_printf(out, "],\"earlier_attempts\":%s", jsonapi_flag(attempts->more));
     }
     text_printf(out,
                 "},\"relationships\":{\"event\":{\"data\":{\"type\":\"events\",\"id\":\"%lld\"}},"
@@ -102,7 +112,8 @@ static void put_delivery(struct text *out, const struct delivery *delivery,
                 (long long)delivery->event_id, (long long)delivery->user_id);
     if (shown == ATTEMPTS_RELATED)
         put_attempts_related(out, attempts);
-    text_printf(out, "},\"links\":{\"self\":\"/api/deliveries/%lld\"}}", (long long)delivery->id);
+    text_printf(out, "},\"links\":{\"self\":\"/api/deliveries/%lld\",\"related\":", (long long)delivery->id);
+    text_printf(out, "\"/api/deliveries/%lld/attempts\"}}", (long long)delivery->id);
 }
 
 /* ---- what goes with them ---- */
@@ -151,11 +162,8 @@ static void put_included(struct text *out, struct call *call, const struct wante
         }
     }
     for (int i = 0; wanted->include & INCLUDE_ATTEMPTS && i < wanted->attempts.count; i++) {
-        text_printf(out, "%s{", separator);
-        put_attempt_id(out, &wanted->attempts.attempts[i]);
-        text_puts(out, ",\"attributes\":");
-        put_attempt(out, &wanted->attempts.attempts[i]);
-        text_putc(out, '}');
+        text_puts(out, separator);
+        put_attempt_resource(out, &wanted->attempts.attempts[i]);
         separator = ",";
     }
     jsonapi_trim(call, out, begin, true);
@@ -247,7 +255,13 @@ static bool take_event(struct call *call)
 static bool take_attempts(struct call *call)
 {
     struct wanted *wanted = call->state;
-    wanted->attempts = call->read.answer;
+    struct store_answer *last = &wanted->attempts;
+    *last = call->read.answer;
+    for (int i = 0; i < last->count / 2; i++) { /* they were read backwards */
+        struct attempt earlier = last->attempts[last->count - 1 - i];
+        last->attempts[last->count - 1 - i] = last->attempts[i];
+        last->attempts[i] = earlier;
+    }
     return wants_event(wanted) ? query_event(call, wanted->delivery.event_id, true, take_event)
                                : show_one(call);
 }
@@ -270,9 +284,9 @@ static bool read_attempts(struct call *call)
     if (!delivery)
         return false;
     wanted->delivery = *delivery;
-    return call_query(
-        call, &(struct store_query){.kind = STORE_LIST_ATTEMPTS, .id = delivery->id, .limit = ATTEMPTS_MAX},
-        true, take_attempts);
+    struct store_query last = {
+        .kind = STORE_LIST_ATTEMPTS, .id = delivery->id, .descending = true, .limit = ATTEMPTS_MAX};
+    return call_query(call, &last, true, take_attempts);
 }
 
 static bool show_delivery(struct call *call, int64_t id)
@@ -285,6 +299,56 @@ bool deliveries_show(struct call *call)
 {
     int64_t id;
     return read_wanted(call, includes) && jsonapi_path_id(call, "delivery", &id) && show_delivery(call, id);
+}
+
+/* ---- all of its attempts ---- */
+
+static bool show_attempts(struct call *call)
+{
+    const struct wanted *wanted = call->state;
+    const struct store_answer *answer = &call->read.answer;
+    struct page_rows rows = page_rows_of(call, answer);
+    struct text out;
+    jsonapi_begin(&out, &call->scratch);
+    text_puts(&out, ",\"data\":[");
+    for (int i = 0; i < answer->count; i++) {
+        const struct attempt *attempt = &answer->attempts[page_row(&wanted->page, answer, i)];
+        text_puts(&out, i ? "," : "");
+        size_t begin = out.len;
+        put_attempt_resource(&out, attempt);
+        jsonapi_trim(call, &out, begin, false);
+        page_saw(call, &rows, attempt->lease);
+    }
+    text_putc(&out, ']');
+    const char *path = call_printf(call, "/api/deliveries/%lld/attempts", (long long)wanted->delivery.id);
+    page_put_end(&out, call, path, &wanted->page, &rows);
+    return jsonapi_answer(call, 200, &out);
+}
+
+static bool list_attempts(struct call *call)
+{
+    struct wanted *wanted = call->state;
+    const struct delivery *delivery = visible_delivery(call);
+    if (!delivery)
+        return false;
+    struct store_query query = {.kind = STORE_LIST_ATTEMPTS, .id = delivery->id};
+    page_query(&wanted->page, &query);
+    return call_query(call, &query, false, show_attempts);
+}
+
+bool delivery_attempts_list(struct call *call)
+{
+    struct wanted *wanted = arena_zero(&call->request->arena, sizeof *wanted);
+    if (!wanted)
+        return call_too_large(call);
+    call->state = wanted;
+    if (!jsonapi_path_id(call, "delivery", &wanted->delivery.id))
+        return false;
+    const char *name = call_printf(call, "attempts of %lld", (long long)wanted->delivery.id);
+    return page_read(call, name, &wanted->page) &&
+           call_query(
+               call, &(struct store_query){.kind = STORE_GET_DELIVERY, .id = wanted->delivery.id, .limit = 1},
+               true, list_attempts);
 }
 
 /* ---- resend, cancel ---- */

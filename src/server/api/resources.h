@@ -47,6 +47,7 @@ bool events_show(struct call *call);
 /* deliveries.c */
 bool event_deliveries_list(struct call *call);
 bool deliveries_show(struct call *call);
+bool delivery_attempts_list(struct call *call);
 bool deliveries_resend(struct call *call);
 bool deliveries_cancel(struct call *call);
 

@@ -31,6 +31,7 @@ static const struct route routes[] = {
     {"/api/events/:id", {{"GET", events_show, ROUTE_USER, QUERY_WITH}}},
     {"/api/events/:id/deliveries", {{"GET", event_deliveries_list, ROUTE_USER, QUERY_PAGE | QUERY_WITH}}},
     {"/api/deliveries/:id", {{"GET", deliveries_show, ROUTE_USER, QUERY_WITH}}},
+    {"/api/deliveries/:id/attempts", {{"GET", delivery_attempts_list, ROUTE_USER, QUERY_PAGE}}},
     {"/api/deliveries/:id/resend", {{"POST", deliveries_resend, ROUTE_USER, QUERY_WITH}}},
     {"/api/deliveries/:id/cancel", {{"POST", deliveries_cancel, ROUTE_USER, QUERY_WITH}}},
     {"/api/users", {{"GET", users_list, ROUTE_MASTER, QUERY_PAGE}, {"POST", users_create, ROUTE_MASTER, 0}}},
