@@ -437,6 +437,7 @@ static void on_connected(uv_connect_t *req, int status)
     }
     c->state = c->peer.https ? CONNECTION_CONNECTED : CONNECTION_OPEN;
     c->world->opened++;
+    c->opened_ms = (int64_t)uv_now(c->world->loop);
     c->handler->connected(c, FAILURE_NONE);
 }
 

@@ -66,7 +66,8 @@ struct connection {
     void *owner;
     enum connection_state state;
     bool inbound, write_pending, write_broken;
-    int64_t uses; /* requests written to it */
+    int64_t uses;                 /* requests written to it */
+    int64_t opened_ms, retire_ms; /* the loop's clock. The second is the dialer's owner's: kept no longer */
     struct deadline deadline;
     struct bytes unencrypted[2]; /* TLS: what is still to be written */
     struct tls_stream tls;

@@ -77,6 +77,7 @@ void dialer_second_passed(struct deadline *deadline)
 enum failure dialer_start(struct dialer *dialer, const struct addresses *addresses)
 {
     dialer->failure = FAILURE_NONE;
+    dialer->expires_ms = addresses->expires_ms;
     for (int i = 0; i < 2; i++) {
         dialer->lanes[i].connection = NULL;
         dialer->lanes[i].count = dialer->lanes[i].next = 0;

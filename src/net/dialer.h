@@ -24,6 +24,7 @@ struct dialer {
     struct deadline second;
     enum failure failure;  /* the most telling so far */
     union address address; /* the last one tried */
+    int64_t expires_ms;    /* the addresses do */
     /* NONE: the connection is the caller's now. Exactly once, never before dialer_start returns. */
     void (*done)(struct dialer *dialer, struct connection *connection, enum failure failure);
 };

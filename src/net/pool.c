@@ -9,6 +9,11 @@ static struct connection **bucket_of(struct pool *pool, const struct peer *peer)
     return &pool->buckets[peer->hash & pool->bucket_mask].newest;
 }
 
+static int64_t now_ms(const struct connection *connection)
+{
+    return (int64_t)uv_now(connection->world->loop);
+}
+
 static void remove_from(struct pool *pool, struct connection *connection)
 {
     struct connection **link = bucket_of(pool, &connection->peer);
@@ -72,6 +77,10 @@ void pool_put(struct pool *pool, struct connection *connection)
 {
     struct connection **bucket = bucket_of(pool, &connection->peer);
 
+    if (connection->retire_ms <= now_ms(connection)) {
+        connection_close(connection);
+        return;
+    }
     connection_own(connection, &idle_handler, pool);
     connection->idle_next = *bucket;
     *bucket = connection;
@@ -81,14 +90,14 @@ void pool_put(struct pool *pool, struct connection *connection)
         discard(oldest(pool));
 }
 
-struct connection *pool_take(struct pool *pool, const struct peer *peer)
+struct connection *pool_take(struct pool *pool, const struct peer *peer, int64_t age_ms_max)
 {
     struct connection *next;
     for (struct connection *c = *bucket_of(pool, peer); c; c = next) {
         next = c->idle_next;
-        if (!peer_equal(&c->peer, peer))
+        if (!peer_equal(&c->peer, peer) || now_ms(c) - c->opened_ms >= age_ms_max)
             continue;
-        if (connection_quiet(c) == FAILURE_NONE) {
+        if (c->retire_ms > now_ms(c) && connection_quiet(c) == FAILURE_NONE) {
             remove_from(pool, c);
             return c;
         }

@@ -2,7 +2,8 @@
  * pool: connections that wait for the next request of the same peer.
  *
  * While one waits it is still read: a byte, an end or an error discards it. The oldest goes when there are
- * too many, each after the idle limit.
+ * too many, each after the idle limit, and none is used after its `retire_ms`: so that a receiver that moved
+ * is found where it is now, however busy its connections are.
  */
 #pragma once
 #include "connection.h"
@@ -23,5 +24,6 @@ void pool_fini(struct pool *pool); /* closes what waits */
 void pool_idle_passed(struct deadline *deadline);
 
 void pool_put(struct pool *pool, struct connection *connection);
-/* The newest that is still quiet, or NULL. The caller owns it (connection_own). */
-struct connection *pool_take(struct pool *pool, const struct peer *peer);
+/* The newest that is still quiet and was opened less than `age_ms_max` ago, or NULL. The caller owns it
+ * (connection_own). */
+struct connection *pool_take(struct pool *pool, const struct peer *peer, int64_t age_ms_max);

@@ -194,6 +194,7 @@ static bool has_addresses(const struct name *name)
 static void collect(const struct name *name, struct addresses *addresses)
 {
     addresses->count = 0;
+    addresses->expires_ms = name->expires_ms;
     for (int family = 0; family < FAMILIES; family++)
         for (int i = 0; i < name->lookups[family].count; i++)
             addresses->list[addresses->count++] = name->lookups[family].list[i];

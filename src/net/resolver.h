@@ -24,6 +24,7 @@ union address {
 
 struct addresses {
     int count;
+    int64_t expires_ms;                /* on the loop's clock: the answer may be used until then */
     union address list[ADDRESSES_MAX]; /* IPv6 first; port 0 */
 };
 

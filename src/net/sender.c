@@ -88,6 +88,7 @@ struct sender_limits sender_limits_default(void)
                                   .body_ms = 5000,
                                   .attempt_ms = 30000,
                                   .idle_ms = 15000,
+                                  .age_ms = 60000,
                                   .close_ms = 10};
 }
 
@@ -136,6 +137,14 @@ static void judge(const struct attempt *a, enum failure cause, struct sender_res
         detail_of_status(detail, status, result->response);
 }
 
+/* Whoever fails may have moved, and this connection still lead to where it was. */
+static bool may_be_kept(const struct attempt *a)
+{
+    int status = response_status(a->response);
+    return a->written && !a->read_ended && !a->surplus && (status / 100 == 2 || status == 429) &&
+           response_keep_alive(a->response);
+}
+
 /* Everything the attempt holds in the world is let go of; its connection waits for another if it may. */
 static void attempt_release(struct attempt *a, bool healthy)
 {
@@ -149,7 +158,7 @@ static void attempt_release(struct attempt *a, bool healthy)
     }
     if (!connection)
         return;
-    if (healthy && a->written && !a->read_ended && !a->surplus && response_keep_alive(a->response))
+    if (healthy && may_be_kept(a))
         pool_put(&a->sender->pool, connection);
     else
         connection_close(connection);
@@ -327,6 +336,14 @@ static void attempt_adopt(struct attempt *a, struct connection *connection)
     memcpy(a->address, connection->address, sizeof a->address);
 }
 
+static int64_t retires_ms(const struct sender_limits *limits, int64_t opened_ms, int64_t expires_ms)
+{
+    int64_t ttl_end_ms = opened_ms + SENDER_TTL_MS_MAX;
+    if (expires_ms < ttl_end_ms)
+        ttl_end_ms = expires_ms;
+    return opened_ms + limits->age_ms > ttl_end_ms ? opened_ms + limits->age_ms : ttl_end_ms;
+}
+
 static void on_dialled(struct dialer *dialer, struct connection *connection, enum failure failure)
 {
     struct attempt *a = OWNER_OF(dialer, struct attempt, dialer);
@@ -335,6 +352,7 @@ static void on_dialled(struct dialer *dialer, struct connection *connection, enu
         attempt_end(a, failure);
         return;
     }
+    connection->retire_ms = retires_ms(&a->sender->config.limits, connection->opened_ms, dialer->expires_ms);
     attempt_adopt(a, connection);
     if (a->peer.https) {
         attempt_enter(a, STAGE_SECURING);
@@ -351,7 +369,7 @@ static void on_dialled(struct dialer *dialer, struct connection *connection, enu
 static void attempt_dial(struct attempt *a, const struct addresses *addresses)
 {
     const struct sender_config *config = &a->sender->config;
-    struct addresses allowed = {.count = 0};
+    struct addresses allowed = {.expires_ms = addresses->expires_ms};
     int usable = 0; /* of a family that we use */
 
     for (int i = 0; i < addresses->count; i++) {
@@ -475,7 +493,7 @@ void sender_start(struct sender *sender, const struct sender_request *request, u
     attempt_prepare(a, request);
     deadline_set(&a->whole_deadline, sender->whole_limit);
     a->starting = true;
-    struct connection *connection = request->fresh ? NULL : pool_take(&sender->pool, &a->peer);
+    struct connection *connection = pool_take(&sender->pool, &a->peer, request->age_ms_max);
     if (connection) {
         attempt_adopt(a, connection);
         a->reused = true;

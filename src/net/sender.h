@@ -5,10 +5,11 @@
  * An attempt counts as answered (failure NONE) if and only if the whole request was written, the final status
  * line and header block are complete and valid, and no byte had arrived on this connection before our first
  * request byte. Connections are kept alive per endpoint, authority and TLS identity and shared with nobody
- * else; before one is used again, any readable byte or EOF discards it. If a reused connection ends without
- * one byte of response so soon that its close must have been under way when the request was written, the
- * attempt ends with IDLE_CLOSED: it is for the caller to make another one, over a fresh connection. An
- * attempt sends once. Redirects, cookies, encodings, proxies: never.
+ * else, and after an answer that is neither 2xx nor 429 closed; before one is used again, any readable byte
+ * or EOF discards it. If a reused connection ends without one byte of response so soon that its close must
+ * have been under way when the request was written, the attempt ends with IDLE_CLOSED: it is for the caller
+ * to make another one, over a fresh connection. An attempt sends once. Redirects, cookies, encodings,
+ * proxies: never.
  *
  * Resolves once an attempt (c-ares, answers kept for their TTL), asks `allow` about every address, dials the
  * allowed ones in turn with 250 ms between families, and nothing else in posthorn connects to a receiver.
@@ -30,10 +31,14 @@ struct sender;
 struct sender_limits {
     int dns_ms, connect_ms /* an address */, connect_all_ms, tls_ms, send_ms, header_ms, body_ms, attempt_ms,
         idle_ms;
+    int age_ms;   /* of a connection that is used again; its name's TTL, up to SENDER_TTL_MS_MAX, if that is
+                     longer */
     int close_ms; /* how long a close may be under way: the connection's round trip, from half of this to
                      this; 0: no close is ever taken to have been under way */
 };
-struct sender_limits sender_limits_default(void); /* promises.md: 5 s, 5, 10, 5, 10, 15, 5, 30, 15; 10 ms */
+struct sender_limits
+sender_limits_default(void); /* promises.md: 5 s, 5, 10, 5, 10, 15, 5, 30, 15; 60 s; 10 ms */
+enum { SENDER_TTL_MS_MAX = 5 * 60 * 1000 };
 
 struct sender_config {
     uv_loop_t *loop;
@@ -58,8 +63,8 @@ enum { SENDER_HEADERS_MAX = 16 };
 
 /* The body must live until the result is given, all else until sender_start returns. */
 struct sender_request {
-    bool fresh;       /* over a new connection */
-    int64_t pool_key; /* the endpoint's id: connections are shared only under one key and one authority */
+    int64_t age_ms_max; /* only a connection opened less than so long ago is used again; 0: a new one */
+    int64_t pool_key;   /* the endpoint's id: connections are shared only under one key and one authority */
     struct identity *identity; /* NULL: nobody in particular. The attempt holds it */
     const struct url *url;
     struct sender_header

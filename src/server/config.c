@@ -70,6 +70,9 @@ const struct config_setting config_settings[] = {
      "attempts under way to one endpoint at most; how many it gets follows from how it answers", 1, 65535},
     {"failing-rate", CONFIG_INT, AT(failing_rate), "200", "N",
      "attempts a second to all endpoints together that fail", 1, RATE_PER_S_MAX},
+    {"connection-age", CONFIG_DURATION, AT(connection_age_ms), "60s", "TIME",
+     "a kept-alive connection to a receiver is used for so long, or for the TTL of its name if that is longer (at most 5 m), so that "
+     "a moved address is seen", 100, DAY},
     {"queue-max", CONFIG_INT, AT(queue_max), "8192", "N",
      "writes that may wait for the disk; beyond, 503 with Retry-After", 16, 1000000},
     {"backoff-base", CONFIG_DURATION, AT(backoff_base_ms), "10s", "TIME",

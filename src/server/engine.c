@@ -276,6 +276,17 @@ static void engine_refuse(struct engine *engine, uint32_t number, enum failure f
                                   .outcome = {.failure = failure, .retry_after_ms = -1}});
 }
 
+/* Which connections may be used again? For a first attempt any. For the next one none that the last can have
+ * used: the receiver may have moved. If the last counted for nothing, as the lease tells, perhaps because its
+ * connection was being closed, none at all. */
+static int64_t engine_age_ms_max(const struct engine *engine, const struct store_work *box)
+{
+    if (box->lease > box->attempt + 1)
+        return 0;
+    const struct policy *policy = &engine->config.dispatch.policy;
+    return box->lease == 1 ? INT64_MAX : policy->base_ms * (100 - policy->jitter_percent) / 100;
+}
+
 static void engine_send(struct engine *engine, uint32_t number)
 {
     struct engine_slot *slot = &engine->slots[number];
@@ -296,9 +307,7 @@ static void engine_send(struct engine *engine, uint32_t number)
         engine_refuse(engine, number, FAILURE_SEALED);
         return;
     }
-    /* An attempt that counted for nothing was before this one, as its lease tells: perhaps a connection that
-     * was being closed. So nothing is sent on a kept-alive connection twice for nothing. */
-    request.fresh = slot->box.lease > slot->box.attempt + 1;
+    request.age_ms_max = engine_age_ms_max(engine, &slot->box);
     request.pool_key = slot->box.endpoint_id;
     request.header_count = 0;
     request.body = bytes_make(slot->box.document, slot->box.document_len);

@@ -143,6 +143,7 @@ static enum server_error open_engine(struct server *server, const struct guard *
 {
     const struct config *config = server->options.config;
     struct sender_limits limits = sender_limits_default();
+    limits.age_ms = (int)config->connection_age_ms;
     struct sources sources;
     uint64_t seed;
     enum server_error error = check_sources(config, &sources, error_text);

@@ -1,6 +1,7 @@
 // What the receiver saw is what the record says: every send is an attempt, with its connection.
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { nameServer } from '../faults/names.mjs';
 import { answer, api, delivery, eventually, post, receiver, serve, setUrl, sleep } from './harness.mjs';
 
 const FAST = ['--time-scale', '200']; /* backoff of 50, 150, 450 ms */
@@ -53,4 +54,37 @@ test('8.29: a handler that saves and then goes down: closed_early, and the sched
     assert.ok(['closed_early', 'reset'].includes(first.reason), first.reason);
     assert.ok(first.counted && first.reused_connection);
     assert.equal(there.of(event).length, 1);
+});
+
+test('8.4: an address that moves is seen, however busy the connection is, and a retry finds the new one at once', async (t) => {
+    const old = await receiver(t);
+    const moved = await receiver(t, () => answer(200), { host: '127.0.0.2', port: old.port });
+    let where = '127.0.0.1';
+    const names = await nameServer(t, { 'moved.example.net': (type) => (type === 'A' ? [where] : []) }, { port: 0 });
+    const server = await serve(t, { args: [...FAST, '--connection-age', '1s', '--dns-servers', names.address] });
+    await setUrl(server, `http://moved.example.net:${old.port}/`);
+    await attemptsOf(server, await post(server));
+    await attemptsOf(server, await post(server));
+    where = '127.0.0.2';
+    /* one event right after the other: the connection is never idle for long */
+    await eventually('an event at the new address', async () => {
+        await attemptsOf(server, await post(server));
+        return moved.requests.length > 0;
+    });
+    assert.ok(old.requests.length > 1, 'the first two went to the old one');
+});
+
+test('8.4: a connection on which an attempt failed is not used for the retry', async (t) => {
+    const old = await receiver(t, (request, number) => answer(number < 3 ? 200 : 503));
+    const moved = await receiver(t, () => answer(200), { host: '127.0.0.2', port: old.port });
+    let where = '127.0.0.1';
+    const names = await nameServer(t, { 'moved.example.net': (type) => (type === 'A' ? [where] : []) }, { port: 0 });
+    const server = await serve(t, { args: [...FAST, '--dns-servers', names.address] });
+    await setUrl(server, `http://moved.example.net:${old.port}/`);
+    await attemptsOf(server, await post(server));
+    await attemptsOf(server, await post(server));
+    where = '127.0.0.2';
+    const attempts = await attemptsOf(server, await post(server));
+    assert.deepEqual(attempts.map((one) => one.address), [`127.0.0.1:${old.port}`, `127.0.0.2:${old.port}`]);
+    assert.equal(moved.requests.length, 1);
 });

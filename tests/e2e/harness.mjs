@@ -210,7 +210,7 @@ function parseRequest(buffer) {
  * A receiver that keeps every request as it came. `behave(request, number)` gives (a promise of) the raw answer; null
  * closes the connection without one.
  */
-export async function receiver(t, behave = () => answer(200), { port = 0 } = {}) {
+export async function receiver(t, behave = () => answer(200), { port = 0, host = '127.0.0.1' } = {}) {
     const requests = [];
     const sockets = new Set();
     const server = net.createServer((socket) => {
@@ -233,7 +233,7 @@ export async function receiver(t, behave = () => answer(200), { port = 0 } = {})
             }
         });
     });
-    await new Promise((resolve) => server.listen(port, '127.0.0.1', resolve));
+    await new Promise((resolve) => server.listen(port, host, resolve));
     const close = () => {
         for (const socket of sockets) socket.destroy();
         return new Promise((resolve) => server.close(resolve));
@@ -242,7 +242,7 @@ export async function receiver(t, behave = () => answer(200), { port = 0 } = {})
     const { port: bound } = server.address();
     return {
         requests, close, port: bound,
-        url: `http://127.0.0.1:${bound}`,
+        url: `http://${host}:${bound}`,
         of: (eventId) => requests.filter((request) => request.id === eventId),
         arrived: (count, limitMs) => eventually(`${count} requests at the receiver, there are ${requests.length}`,
             () => requests.length >= count && requests, limitMs),

@@ -21,10 +21,12 @@ void scene_init(struct scene *scene)
                                            .header_ms = GENEROUS_MS,
                                            .body_ms = GENEROUS_MS,
                                            .attempt_ms = GENEROUS_MS,
-                                           .idle_ms = GENEROUS_MS};
+                                           .idle_ms = GENEROUS_MS,
+                                           .age_ms = GENEROUS_MS};
     scene->allow = allow_all;
     scene->idle_connections_max = 8;
     scene->pool_key = 1;
+    scene->age_ms_max = INT64_MAX;
     scene->body = "{\"data\":{}}";
     scene->body_len = strlen(scene->body);
 }
@@ -70,7 +72,7 @@ void scene_begin(struct scene *scene, const char *url)
 {
     static const char auth[] = "03ac674216f3e15c761ee1a5e255f067953623c8b388b4459e13f978d7c846f4";
     struct url parsed;
-    struct sender_request request = {.fresh = scene->fresh,
+    struct sender_request request = {.age_ms_max = scene->age_ms_max,
                                      .pool_key = scene->pool_key,
                                      .identity = scene->identity,
                                      .url = &parsed,

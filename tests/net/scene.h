@@ -15,7 +15,7 @@ struct scene {
     int idle_connections_max;
 
     int64_t pool_key;
-    bool fresh;                /* the next attempt's connection */
+    int64_t age_ms_max;        /* of the next attempt's connection */
     struct identity *identity; /* the next attempt's; NULL: none */
     const char *body;
     size_t body_len;

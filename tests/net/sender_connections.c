@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 /* after the four above */
 #include <cmocka.h>
 
@@ -100,6 +101,37 @@ static void test_answer_while_idle(void **state)
             assert_int_equal(act.record.requests, 2);
         }
     }
+}
+
+/* 8.4: whoever fails may have moved; and a connection has an age at which it goes, however busy it is. */
+static void test_failed_is_not_kept(void **state)
+{
+    struct act act;
+    act_open(&act, state, "accept; request; send \"" BUSY_ANSWER "\"; await; accept; " EXCHANGE "await",
+             false);
+    expect(&act, FAILURE_NONE, 503, false);
+    assert_int_equal(scene_stats(&act.scene).idle, 0);
+    expect(&act, FAILURE_NONE, 200, false);
+    act_close(&act);
+}
+
+static void test_age(void **state)
+{
+    struct act act;
+    act_begin(&act, state, "accept; " EXCHANGE EXCHANGE "await; accept; " EXCHANGE "await", false);
+    act.scene.limits.age_ms = 1000;
+    scene_open(&act.scene);
+    expect(&act, FAILURE_NONE, 200, false);
+    int64_t opened_ms = (int64_t)uv_now(&act.scene.loop);
+    expect(&act, FAILURE_NONE, 200, true);
+    while ((int64_t)uv_now(&act.scene.loop) <= opened_ms + 1000) {
+        assert_int_equal(scene_stats(&act.scene).idle, 1);
+        usleep(20000);
+        scene_turn(&act.scene);
+    }
+    expect(&act, FAILURE_NONE, 200, false);
+    act_close(&act);
+    assert_int_equal(act.record.connections, 2);
 }
 
 /* The same bytes in one piece with the answer before. */
@@ -213,7 +245,7 @@ static void test_fresh_on_demand(void **state)
     struct act act;
     act_open(&act, state, "accept; " EXCHANGE "accept; " EXCHANGE "await", false);
     expect(&act, FAILURE_NONE, 200, false);
-    act.scene.fresh = true;
+    act.scene.age_ms_max = 0;
     expect(&act, FAILURE_NONE, 200, false);
     act_close(&act);
     assert_int_equal(act.record.connections, 2);
@@ -367,6 +399,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_is_kept),
+        cmocka_unit_test(test_failed_is_not_kept),
+        cmocka_unit_test(test_age),
         cmocka_unit_test(test_answer_while_idle),
         cmocka_unit_test(test_answer_behind_an_answer),
         cmocka_unit_test(test_end_while_idle),
