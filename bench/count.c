@@ -10,6 +10,8 @@
 #undef _FILE_OFFSET_BITS /* or pwrite would be another name of pwrite64 */
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +32,7 @@ struct counts {
 
 static struct counts nowhere, *counts = &nowhere;
 static int64_t shift_s;
+static int poll_ms = -1;
 static unsigned char kinds[FILES_MAX]; /* of open files */
 
 #define REAL(name) ((__typeof__(&(name)))(uintptr_t)dlsym(RTLD_NEXT, #name))
@@ -40,6 +43,7 @@ static ssize_t (*real_pwritev)(int, const struct iovec *, int, off_t);
 static int (*real_fsync)(int);
 static int (*real_fdatasync)(int);
 static int (*real_close)(int);
+static int (*real_poll)(struct pollfd *, nfds_t, int);
 static int (*real_clock_gettime)(clockid_t, struct timespec *);
 
 __attribute__((constructor)) static void begin(void)
@@ -50,8 +54,11 @@ __attribute__((constructor)) static void begin(void)
     real_fsync = REAL(fsync);
     real_fdatasync = REAL(fdatasync);
     real_close = REAL(close);
+    real_poll = REAL(poll);
     real_clock_gettime = REAL(clock_gettime);
     const char *path = getenv("BENCH_COUNTS"), *shift = getenv("BENCH_CLOCK_SHIFT_S");
+    const char *longest = getenv("BENCH_POLL_MS");
+    poll_ms = longest ? atoi(longest) : -1;
     shift_s = shift ? strtoll(shift, NULL, 10) : 0;
     int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
     if (fd >= 0) {
@@ -126,4 +133,10 @@ int clock_gettime(clockid_t clock, struct timespec *now)
     if (result == 0 && clock == CLOCK_REALTIME)
         now->tv_sec += shift_s;
     return result;
+}
+
+int poll(struct pollfd *files, nfds_t file_count, int timeout_ms)
+{
+    bool shorter = poll_ms >= 0 && timeout_ms > poll_ms;
+    return real_poll(files, file_count, shorter ? poll_ms : timeout_ms);
 }

@@ -204,14 +204,15 @@ let help;
 export const supports = (name) =>
     new RegExp(`^ +--${name}\\b`, 'm').test(help ??= execFileSync(program, ['serve', '--help'], { encoding: 'utf8' }));
 
-/** Starts it; `counted` puts count.c before it, and `clockShift` moves its wall clock by so many seconds. */
-export async function serve({ data, key }, args = [], { counted = false, clockShift = 0 } = {}) {
+/** Starts it; `counted` puts count.c before it; `clockShift` (seconds) and `pollMs` are told to that. */
+export async function serve({ data, key }, args = [], { counted = false, clockShift = 0, pollMs } = {}) {
     const begun = process.hrtime.bigint();
     const counts = join(work, `counts-${installed++}`);
     const env = { ...process.env };
-    if (counted || clockShift) {
+    if (counted) {
         writeFileSync(counts, Buffer.alloc(64));
         Object.assign(env, { LD_PRELOAD: join(build, 'bench/libcount.so'), BENCH_COUNTS: counts, BENCH_CLOCK_SHIFT_S: String(clockShift) });
+        if (pollMs) env.BENCH_POLL_MS = String(pollMs);
     }
     const child = start(program, ['serve', '--data', data, '--listen', '127.0.0.1:0', '--dev', '--log-level', 'warn', ...args], { env });
     let url;
@@ -222,7 +223,7 @@ export async function serve({ data, key }, args = [], { counted = false, clockSh
     }
     const server = { url, key, data, pid: child.pid, port: Number(new URL(url).port) };
     await until('the first answer', async () => (await fetch(`${url}/health`).catch(() => ({}))).ok);
-    server.child = child; server.firstAnswerMs = Number(process.hrtime.bigint() - begun) / 1e6;
+    server.firstAnswerMs = Number(process.hrtime.bigint() - begun) / 1e6;
     server.end = async (signal = 'SIGTERM') => {
         const late = setTimeout(() => child.kill('SIGKILL'), 10_000);
         child.kill(signal);

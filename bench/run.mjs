@@ -14,6 +14,13 @@
 //   neighbours  a healthy endpoint beside slow ones, hanging ones, and ones that refuse connections
 //   newcomer    a new endpoint that answers after one second
 //   pushback    receivers that take 20 or 500 a second and say 429 beyond
+//   recovery    a receiver that is back after an outage
+//   keys        a random Idempotency-Key for each event, many kept
+//   bodies      4, 32, 256 KiB and 1 MiB; 1 MiB for a slow receiver
+//   masters     each event to its user and to the user's Master
+//   purge       old events go, alone and beside some that wait
+//   reads       lists beside writes with a million events; PATCH, POST and /metrics with 100,000 users
+//   backup      `posthorn backup` under load
 //
 // Settings, by environment; what is a count or a time has its place in the part's file:
 //   BENCH_SCALE=1            smaller counts and shorter times, for all parts at once
@@ -31,7 +38,8 @@ import { join } from 'node:path';
 import { bodyBytes, build, connections, program, progress, repeats, root, Skip, skipped, work } from './rig.mjs';
 import { markdown, table } from './table.mjs';
 
-const names = ['throughput', 'backlog', 'tls', 'batches', 'paced', 'producers', 'endpoints', 'neighbours', 'newcomer', 'pushback'];
+const names = ['throughput', 'backlog', 'tls', 'batches', 'paced', 'producers', 'endpoints', 'neighbours', 'newcomer', 'pushback',
+               'recovery', 'keys', 'bodies', 'masters', 'purge', 'reads', 'backup'];
 const letters = { a: 'throughput', b: 'throughput', c: 'backlog', d: 'tls', e: 'batches' };
 
 function chosen(text) {

@@ -23,7 +23,7 @@ async function pushback(rate, events) {
     await sink.end();
     const key = `pushback${rate}`, open = events - seen.requests;
     /* The receiver takes one second's worth at once, and then its rate. */
-    const could = Math.min(events, rate * (took + 1));
+    const could = rate * (took + 1);
     return [row(`${key}.share`, `a receiver that takes ${rate}/s: got of what it could`, '%', 100 * seen.requests / could, { digits: 0, better: 'more', aim: 80 }),
             row(`${key}.refusals`, '    refusals of all requests', '%', 100 * seen.refused / (seen.refused + seen.requests),
                 { digits: 0, aim: rate === 20 ? 20 : 10, note: `${seen.refused} refused, ${seen.requests} taken` }),
