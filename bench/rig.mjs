@@ -334,7 +334,7 @@ export async function throughput(server, sink, events, { copies = 1, ...options 
  * (`ack`) and to the arrival (`arrival`), and from the 201 to the arrival (`gap`), in the order of their due times.
  * An event that has not arrived in time is `missing`, and counts as having arrived at the end of the wait.
  */
-export async function paced(server, sink, { rate, seconds: duration, patience = setting('PATIENCE', 30), ...options }) {
+export async function paced(server, sink, { rate, seconds: duration, patience = setting('PATIENCE', 20), ...options }) {
     await sink.reset();
     const events = Math.round(rate * duration);
     const ran = await post(server.port, events, { key: server.key, rate, record: true, secondsMax: duration + 60, ...options });

@@ -1,10 +1,10 @@
 /*
  * sink: the bench's receivers, all of them in one process. What a receiver does is said by the URL's path:
  *
- *   /late/MS/...     answers 200 after so many milliseconds
+ *   /late/MS/...     answers 200 after so many milliseconds; at once while "switch prompt" holds
  *   /hang/...        never answers
  *   /take/N/...      takes N requests a second, and says 429 to what is beyond
- *   /switch/...      200, until "switch hang" or "switch ok" is commanded
+ *   /switch/...      answers 200; never while "switch hang" holds
  *   anything else    answers 200 at once
  *
  *   sink [--port P] [--hosts N] [--cpu N] [--records N] [--close] [--cert FILE --tls-key FILE [--no-resume]]
@@ -52,7 +52,7 @@ struct taker {
 
 struct sink {
     int epoll, port, listeners[HOSTS_MAX], host_count;
-    bool close_each, hanging /* /switch/ */;
+    bool close_each, hanging /* /switch/ */, prompt /* /late/ */;
     SSL_CTX *tls;
     struct peer *due_first, *due_last;
     struct taker takers[TAKERS_MAX];
@@ -214,7 +214,7 @@ static void treat(struct sink *sink, struct peer *peer, const struct bench_messa
         return;
     }
     count(sink, message);
-    if (late_ms > 0)
+    if (late_ms > 0 && !sink->prompt)
         hold(sink, peer, bench_now_ns() + late_ms * 1000000);
     else if (number_in(peer->bytes, "/hang/") >= 0 ||
              (sink->hanging && number_in(peer->bytes, "/switch/") >= 0))
@@ -324,6 +324,7 @@ static bool obey(struct sink *sink)
         puts("{}");
     } else if (strncmp(line, "switch ", 7) == 0) {
         sink->hanging = strcmp(line + 7, "hang") == 0;
+        sink->prompt = strcmp(line + 7, "prompt") == 0;
         puts("{}");
     } else if (strncmp(line, "write ", 6) == 0) {
         bench_records_write(line + 6, sink->records, sink->record_count);

@@ -1,6 +1,6 @@
 // One endpoint's trouble is nobody else's: a healthy endpoint at 100 events/s beside slow, hanging and refusing ones.
 //
-// BENCH_SLOW=4,500 endpoints that answer after BENCH_SLOW_MS=10000, BENCH_SLOW_RATE=30 events/s each, BENCH_SLOW_SECONDS=24
+// BENCH_SLOW=4,500 endpoints that answer after BENCH_SLOW_MS=10000, BENCH_SLOW_RATE=30 events/s each, BENCH_SLOW_SECONDS=20
 // BENCH_HANGING=2000, half of them proven, BENCH_HANGING_EACH=3 events; and 4 proven ones with 300 events each
 // BENCH_REFUSING=1000,10000 that refuse connections, BENCH_REFUSING_EACH=100 events waiting for each
 import { addUsers, attemptsOf, BATCH_LINES, body, count, cpuUs, deadPort, install, metrics, paced, post, progress, row, seconds, serve,
@@ -38,13 +38,24 @@ function rows(key, text, alone, beside) {
             row(`${key}.p99_more`, '    p99 more than alone', 'ms', growth, { digits: 2, aim: 50 })];
 }
 
+/** The first so many of the users answer some events each, and at once. */
+async function prove({ server, sink, ids }, users, state) {
+    const before = (await sink.stats()).requests, each = users < 10 ? 20 : 1;
+    await sink.switch(state);
+    await give(server, ids.slice(0, users), users * each);
+    await until('they have answered', async () => (await sink.stats()).requests >= before + users * each);
+    await sleep(500);
+}
+
 async function slow(users) {
     const here = await world((sink) => `${sink.url}/late/${LATE_MS}/#`, users);
-    const duration = seconds('SLOW_SECONDS', 24), rate = setting('SLOW_RATE', 30) * users;
-    const alone = await healthy(here, seconds('ALONE_SECONDS', 5));
+    const duration = seconds('SLOW_SECONDS', 20), rate = setting('SLOW_RATE', 30) * users;
+    const alone = await healthy(here, seconds('ALONE_SECONDS', 4));
+    await prove(here, users, 'prompt');
+    await here.sink.switch('ok');
     const batch = Math.min(BATCH_LINES, Math.max(1, Math.round(rate / 10)));
     const load = give(here.server, here.ids, rate * duration, { batch, rate: Math.round(rate / batch), secondsMax: duration + 60 });
-    await sleep(duration * 450); /* until they hold what they will hold */
+    await sleep(duration * 500); /* until they hold what they will hold */
     const beside = await healthy(here, duration / 2);
     const held = (await here.sink.stats()).held_max;
     await load;
@@ -56,14 +67,11 @@ async function slow(users) {
 /** `proven` have answered once before they hang; `fresh` never have. */
 async function hanging(key, text, proven, fresh, each) {
     const here = await world((sink) => `${sink.url}/switch/#`, proven + fresh);
-    const alone = await healthy(here, seconds('ALONE_SECONDS', 5));
-    const before = (await here.sink.stats()).requests;
-    await give(here.server, here.ids.slice(0, proven), proven * (each > 100 ? 20 : 1));
-    await until('the proven ones have answered', async () => (await here.sink.stats()).requests >= before + proven);
-    await sleep(1000);
+    const alone = await healthy(here, seconds('ALONE_SECONDS', 4));
+    await prove(here, proven, 'ok');
     await here.sink.switch('hang');
     await give(here.server, here.ids, (proven + fresh) * each);
-    const beside = await healthy(here, seconds('HANGING_SECONDS', 20));
+    const beside = await healthy(here, seconds('HANGING_SECONDS', 16));
     const held = (await here.sink.stats()).held_max;
     await here.end();
     return [...rows(key, text, alone, beside),
