@@ -47,9 +47,15 @@ struct listener_reply {
     int status;
     const struct listener_header *headers; /* copied */
     int header_count;
-    struct bytes body; /* copied unless it lies on the request's arena (then it is sent from there) */
+    struct bytes body; /* copied unless it lies on the request's arena, or `body_stays`: then it is sent from
+                          there */
+    bool body_stays;   /* the body outlives the listener */
     bool close;        /* close the connection afterwards */
 };
+
+/* From accept_head: `handle` gets the request at once, and its body is never read. The connection is closed
+ * behind the answer. */
+enum { LISTENER_NO_BODY = -1 };
 
 struct listener_config {
     const char *listen;  /* "127.0.0.1:8080", "[::1]:8080", ":8080" for every interface; port 0: any */
@@ -62,8 +68,8 @@ struct listener_config {
     /* NULL: plain HTTP. With client authorities, whoever shows no certificate of theirs is refused with 403.
      */
     const char *tls_cert_file, *tls_key_file, *tls_client_ca_file;
-    /* Headers are here, the body is not: return 0 to go on, or a status to refuse with (after which `handle`
-     * is not called, and `on_refused` shapes the answer). May be NULL. */
+    /* Headers are here, the body is not: return 0 to go on, a status to refuse with (after which `handle` is
+     * not called, and `on_refused` shapes the answer), or LISTENER_NO_BODY. May be NULL. */
     int (*accept_head)(void *ctx, struct listener_request *request);
     void (*handle)(void *ctx, struct listener_request *request);
     /* Fill the reply for a request the listener refuses itself. */

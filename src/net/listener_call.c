@@ -251,11 +251,12 @@ static void render_head(struct call *call, const struct listener_reply *reply, c
     call->reply_head = out;
 }
 
-static void take_body(struct call *call, int status, struct bytes body)
+static void take_body(struct call *call, const struct listener_reply *reply)
 {
-    bool silent = bytes_equal_text(call->request.method, "HEAD") || !has_length(status);
+    struct bytes body = reply->body;
+    bool silent = bytes_equal_text(call->request.method, "HEAD") || !has_length(reply->status);
     call->reply_body = silent ? (struct bytes){0} : body;
-    if (silent || body.len == 0 || arena_owns(&call->request.arena, body.data))
+    if (silent || body.len == 0 || reply->body_stays || arena_owns(&call->request.arena, body.data))
         return;
     call->reply_body = arena_copy(&call->request.arena, body);
     if (call->reply_body.data)
@@ -273,8 +274,8 @@ void call_render(struct call *call, const struct listener_reply *reply)
     char *memory = arena_alloc(&call->request.arena, room);
     if (!memory)
         memory = call->spare_head = memory_alloc(room);
-    call->close = reply->close || !call->facts.keep_alive ||
+    call->close = reply->close || call->cut_short || !call->facts.keep_alive ||
                   atomic_load_explicit(&call->loop->listener->quiescing, memory_order_relaxed);
     render_head(call, reply, memory, room);
-    take_body(call, reply->status, reply->body);
+    take_body(call, reply);
 }

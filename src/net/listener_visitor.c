@@ -149,9 +149,10 @@ static int judge_head(struct visitor *visitor)
     if (atomic_load_explicit(&listener->quiescing, memory_order_relaxed))
         return 503;
     int64_t len = call->facts.body.length;
-    if (len > (int64_t)config->body_len_max || (len > 0 && !call_make_room(call, (size_t)len)))
+    if (len > (int64_t)config->body_len_max)
         return 413;
-    return config->accept_head ? config->accept_head(config->ctx, &call->request) : 0;
+    status = config->accept_head ? config->accept_head(config->ctx, &call->request) : 0;
+    return status == 0 && len > 0 && !call_make_room(call, (size_t)len) ? 413 : status;
 }
 
 /* The head is complete. */
@@ -162,9 +163,11 @@ static void take_head(struct visitor *visitor, bool body_has_come)
     enter(visitor, VISITOR_BODY);
     int status = judge_head(visitor);
     bool more = body->chunked || body->length > 0;
-    if (status) {
+    if (status == LISTENER_NO_BODY)
+        call->cut_short = more;
+    if (status > 0) {
         refuse(visitor, status);
-    } else if (!more) {
+    } else if (!more || call->cut_short) {
         hand_over(visitor);
     } else if (call->facts.expects_continue && !call->facts.http_1_0 && !body_has_come) {
         static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";

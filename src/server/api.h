@@ -43,4 +43,7 @@ void api_close(struct api *api);
 /* For listener_config. */
 int api_accept_head(void *api, struct listener_request *request);
 void api_handle(void *api, struct listener_request *request);
+/* For the listener of metrics-listen. */
+int api_accept_head_metrics(void *api, struct listener_request *request);
+void api_handle_metrics(void *api, struct listener_request *request);
 void api_on_refused(void *api, struct listener_request *request, int status, struct listener_reply *reply);

@@ -57,13 +57,14 @@ const struct config_setting config_settings[] = {
      (int64_t)1024 * 1024 * MIB},
     {"connections-max", CONFIG_INT, AT(connections_max), "10000", "N",
      "open API connections; beyond, the one idle longest is closed", 1, 1000000},
-    {"idle-seconds", CONFIG_INT, AT(idle_s), "60", "N",
-     "a silent API connection is closed after so many seconds", 1, 3600},
+    {"idle-seconds", CONFIG_INT, AT(idle_s), "75", "N",
+     "a silent API connection is closed after so many seconds; longer than the 60 after which load balancers close theirs", 1, 3600},
     {"rate-limit", CONFIG_INT, AT(rate_limit), "5", "N",
      "requests a second that an API key may make; beyond, 429 with Retry-After. 0: no limit. Keys may have their own, and the first "
      "of all has none", 0, RATE_PER_S_MAX},
     {"rate-burst", CONFIG_INT, AT(rate_burst), "5", "N",
      "requests that may come at once before rate-limit slows them down", 1, RATE_PER_S_MAX},
+<<<<<<< HEAD
     {"slots", CONFIG_INT, AT(slots), "16384", "N",
      "deliveries in hand at once; fewer if the limit of file descriptors leaves no room for so many connections", 1, 65535},
     {"endpoint-connections", CONFIG_INT, AT(endpoint_connections_max), "1024", "N",
@@ -73,6 +74,20 @@ const struct config_setting config_settings[] = {
     {"connection-age", CONFIG_DURATION, AT(connection_age_ms), "60s", "TIME",
      "a kept-alive connection to a receiver is used for so long, or for the TTL of its name if that is longer (at most 5 m), so that "
      "a moved address is seen", 100, DAY},
+=======
+    {"public-rate", CONFIG_INT, AT(public_rate), "50", "N",
+     "requests a second that one client address may make to what needs no API key (/metrics, /docs, /openapi.json, /api/event_types, /api/meta); "
+     "twice as many at once; beyond, 429 with Retry-After. 0: no limit. /health has none", 0, RATE_PER_S_MAX},
+    {"metrics-listen", CONFIG_TEXT, AT(metrics_listen), "", "ADDRESS:PORT",
+     "where /metrics listens, in plain HTTP, instead of beside the API; /health is there, too", 0, 0},
+    {"metrics-key", CONFIG_TEXT, AT(metrics_key), "", "KEY",
+     "what /metrics wants in the Authorization header, with or without `Bearer`; other users of the machine see an option, so write it to the file or "
+     "the environment", 0, 0},
+    {"slots", CONFIG_INT, AT(slots), "1024", "N",
+     "deliveries in hand at once", 1, 65535},
+    {"endpoint-connections", CONFIG_INT, AT(endpoint_connections_max), "64", "N",
+     "attempts under way to one endpoint at once", 1, 65535},
+>>>>>>> 72f7529 (api: wip 26)
     {"queue-max", CONFIG_INT, AT(queue_max), "8192", "N",
      "writes that may wait for the disk; beyond, 503 with Retry-After", 16, 1000000},
     {"backoff-base", CONFIG_DURATION, AT(backoff_base_ms), "10s", "TIME",

@@ -23,7 +23,8 @@ enum {
     RECORD_RETRY_MS = 1000,
     TIDY_BYTES = 16 << 20, /* so much more memory than it had is worth a look */
     PURGE_PERIOD_MS = 60 * 1000,
-    PURGE_ROWS_MAX = 500
+    PURGE_ROWS_MAX = 500,
+    METRICS_CONNECTIONS_MAX = 64
 };
 
 struct server {
@@ -38,9 +39,9 @@ struct server {
     pthread_mutex_t engine_lock; /* its boxes may be filled before engine_open has returned */
     struct engine *engine;
     struct purge *purge;
-    struct bytes own_types; /* of DATA/catalogue.json */
-    struct listener *listener;
-    char address[96];
+    struct bytes own_types;                       /* of DATA/catalogue.json */
+    struct listener *listener, *metrics_listener; /* the second one may be NULL */
+    char address[96], metrics_address[96];
 };
 
 /* ---- what the parts tell each other ---- */
@@ -221,6 +222,37 @@ static enum server_error open_listener(struct server *server, char error_text[25
     return tls ? SERVER_TLS : SERVER_LISTEN;
 }
 
+/* Plain HTTP, few connections, one thread: a monitor or two. */
+static enum server_error open_metrics_listener(struct server *server, char error_text[256])
+{
+    const struct config *config = server->options.config;
+    if (!config->metrics_listen)
+        return SERVER_OK;
+    struct listener_config listener = {.listen = config->metrics_listen,
+                                       .threads = 1,
+                                       .body_len_max = (size_t)config->body_bytes_max,
+                                       .arena_len_max = REQUEST_ARENA_MAX,
+                                       .connections_max = METRICS_CONNECTIONS_MAX,
+                                       .idle_seconds = (int)config->idle_s,
+                                       .accept_head = api_accept_head_metrics,
+                                       .handle = api_handle_metrics,
+                                       .on_refused = api_on_refused,
+                                       .ctx = server->api,
+                                       .clock = server->options.clock,
+                                       .log = server->options.log};
+    enum listener_error error = listener_open(&listener, &server->metrics_listener);
+    if (error != LISTENER_OK) {
+        snprintf(error_text, 256, "metrics-listen %.60s: %s", config->metrics_listen,
+                 listener_error_sentence(error));
+        return SERVER_LISTEN;
+    }
+    snprintf(server->metrics_address, sizeof server->metrics_address, "http://%s",
+             listener_address(server->metrics_listener));
+    log_write(server->options.log, LOG_LEVEL_INFO, "server", "metrics at %s/metrics",
+              server->metrics_address);
+    return SERVER_OK;
+}
+
 static void open_purge(struct server *server)
 {
     const struct config *config = server->options.config;
@@ -262,6 +294,8 @@ enum server_error server_open(const struct server_options *options, struct serve
         error = open_engine(server, &guard, error_text);
     if (error == SERVER_OK)
         error = open_listener(server, error_text);
+    if (error == SERVER_OK)
+        error = open_metrics_listener(server, error_text);
     if (error != SERVER_OK) {
         server_close(server);
         return error;
@@ -276,11 +310,24 @@ const char *server_address(const struct server *server)
     return server->address;
 }
 
+const char *server_metrics_address(const struct server *server)
+{
+    return server->metrics_listener ? server->metrics_address : NULL;
+}
+
 /* ---- closing, in reverse ---- */
+
+static void quiesce(struct server *server)
+{
+    if (server->listener)
+        listener_quiesce(server->listener);
+    if (server->metrics_listener)
+        listener_quiesce(server->metrics_listener);
+}
 
 void server_drain(struct server *server, int64_t drain_ms)
 {
-    listener_quiesce(server->listener);
+    quiesce(server);
     engine_drain(server->engine, drain_ms);
 }
 
@@ -322,11 +369,13 @@ void server_close(struct server *server)
 {
     /* The listener waits for the answers to the requests in hand, so the store's threads outlive it; they may
      * hand work to the engine and ask it for numbers, so it outlives them. */
-    if (server->listener) {
-        listener_quiesce(server->listener);
+    quiesce(server);
+    if (server->listener)
         api_drain(server->api);
+    if (server->metrics_listener)
+        listener_close(server->metrics_listener);
+    if (server->listener)
         listener_close(server->listener);
-    }
     if (server->engine)
         engine_drain(server->engine, 0);
     purge_close(server->purge);

@@ -49,6 +49,8 @@ enum server_error server_init_data(const struct server_options *options, struct 
 enum server_error server_open(const struct server_options *options, struct server **server,
                               char error_text[256]);
 const char *server_address(const struct server *server);
+/* Of metrics-listen; NULL: there is none. */
+const char *server_metrics_address(const struct server *server);
 /* Stops accepting, lets attempts end within drain_ms, records them. */
 void server_drain(struct server *server, int64_t drain_ms);
 /* About once a second: memory that is free goes back to the system. */

@@ -84,6 +84,7 @@ static void test_defaults(void **state)
     assert_int_equal(policy.window_ms, 72 * 3600 * 1000);
     assert_int_equal(config->drain_ms, 30 * 1000);
     assert_int_equal(config->retention_days, 0);
+    assert_int_equal(config->idle_s, 75); /* 8.19 */
     assert_null(config->ca_file);
 }
 

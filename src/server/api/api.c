@@ -90,17 +90,18 @@ static bool check_query(struct call *call, unsigned allowed)
                                             : "This parameter can be given once.");
 }
 
-/* Everything between the path and the handler. False: call->failure; *held: the throttle answers. */
-static bool enter(struct call *call, const struct route_method *method, bool *held)
+static bool fail_guess(struct call *call, bool *held)
 {
-    if (method->access == ROUTE_PUBLIC) {
-        enum media media = negotiation_answers(listener_header(call->request, "Accept", NULL));
-        call->media = media == MEDIA_NONE ? MEDIA_JSON : media;
-        return manners_check_version(call) && check_query(call, method->query);
-    }
+    *held = slow_guess(call);
+    return false;
+}
+
+/* Who asks: the key, where it is used, and its pace. Whatever tells a key that is valid from one that is not
+ * is slowed. */
+static bool authenticate(struct call *call, bool *held)
+{
     int count = 0;
     struct bytes authorization = listener_header(call->request, "Authorization", &count);
-    check_accept(call); /* an error before 406 is told in the type the client wants, too */
     if (count > 1)
         return call_fail(call, API_HEADER_INVALID, SOURCE_HEADER, "Authorization",
                          "There are two Authorization headers.");
@@ -108,12 +109,49 @@ static bool enter(struct call *call, const struct route_method *method, bool *he
         return call_fail(call, API_AUTH_MISSING, SOURCE_HEADER, "Authorization",
                          "Send your API key in the Authorization header.");
     enum keyring_verdict verdict = keyring_authenticate(call->api->keyring, authorization, &call->caller);
-    if (verdict != KEYRING_OK) {
+    if (verdict == KEYRING_UNKNOWN || verdict == KEYRING_MALFORMED) {
         fail_auth(call, verdict);
-        *held = (verdict == KEYRING_UNKNOWN || verdict == KEYRING_MALFORMED) && slow_guess(call);
-        return false;
+        return fail_guess(call, held);
     }
-    if (!manners_admit(call))
+    if (!manners_check_address(call))
+        return fail_guess(call, held);
+    return manners_spend(call) && (verdict == KEYRING_OK || fail_auth(call, verdict));
+}
+
+static bool check_metrics_key(struct call *call, bool *held)
+{
+    const char *key = call->api->config.config->metrics_key;
+    struct bytes given = bytes_trim(listener_header(call->request, "Authorization", NULL));
+    if (!key)
+        return true;
+    if (!given.len)
+        return call_fail(call, API_AUTH_MISSING, SOURCE_HEADER, "Authorization",
+                         "Send the metrics-key of this server in the Authorization header.");
+    if (given.len > 7 && bytes_equal_nocase(bytes_make(given.data, 7), "bearer "))
+        given = bytes_trim(bytes_make(given.data + 7, given.len - 7));
+    if (bytes_equal_secret(given, bytes_of(key)))
+        return true;
+    call_fail(call, API_AUTH_INVALID, SOURCE_HEADER, "Authorization",
+              "This is not the metrics-key of this server.");
+    return fail_guess(call, held);
+}
+
+static bool enter_public(struct call *call, const struct route_method *method, bool *held)
+{
+    enum media media = negotiation_answers(listener_header(call->request, "Accept", NULL));
+    call->media = media == MEDIA_NONE ? MEDIA_JSON : media;
+    return (method->access == ROUTE_HEALTH || manners_spend_public(call)) &&
+           (method->access != ROUTE_METRICS || check_metrics_key(call, held)) &&
+           manners_check_version(call) && check_query(call, method->query);
+}
+
+/* Everything between the path and the handler. False: call->failure; *held: the throttle answers. */
+static bool enter(struct call *call, const struct route_method *method, bool *held)
+{
+    if (method->access < ROUTE_USER)
+        return enter_public(call, method, held);
+    check_accept(call); /* an error before 406 is told in the type the client wants, too */
+    if (!authenticate(call, held))
         return false;
     if (method->access == ROUTE_MASTER && call->caller.role != USER_MASTER)
         return call_fail(call, API_FORBIDDEN, SOURCE_HEADER, "Authorization", "This is a Master's to do.");
@@ -127,6 +165,16 @@ static bool answer_options(struct call *call, const struct route *route)
     return call_answer(call, 204, (struct bytes){0});
 }
 
+/* With an address of their own the figures are not beside the API; /health is at both. */
+static bool is_served_here(const struct call *call, const struct route *route)
+{
+    bool own_door = call->api->config.config->metrics_listen != NULL;
+    enum route_access access = route->methods[0].access;
+    if (call->at_metrics)
+        return access == ROUTE_METRICS || access == ROUTE_HEALTH;
+    return access != ROUTE_METRICS || !own_door;
+}
+
 /* True: answered, or on its way. */
 static bool serve(struct call *call)
 {
@@ -135,6 +183,8 @@ static bool serve(struct call *call)
     struct route_variables variables;
     bool held = false;
     enum route_error error = route_find(&request->arena, request->path, &route, &variables);
+    if (error == ROUTE_FOUND && !is_served_here(call, route))
+        error = ROUTE_UNKNOWN;
     if (error != ROUTE_FOUND)
         return fail_route(call, error);
     call->id_text = variables.id;
@@ -155,19 +205,29 @@ static bool serve(struct call *call)
     return method->handle(call);
 }
 
-void api_handle(void *ctx, struct listener_request *request)
+static void handle(struct api *api, struct listener_request *request, bool at_metrics)
 {
-    struct api *api = ctx;
     struct call *call = arena_zero(&request->arena, sizeof *call);
     assert(call); /* the listener's arenas are larger than this */
     atomic_fetch_add_explicit(&api->in_hand, 1, memory_order_relaxed);
     call->api = api;
     call->request = request;
+    call->at_metrics = at_metrics;
     call->media = MEDIA_JSON_API;
     call->request_id = manners_id(&api->manners, request);
     arena_init(&call->scratch, CALL_SCRATCH_LEN_MAX);
     if (!serve(call))
         call_answer_failure(call);
+}
+
+void api_handle(void *ctx, struct listener_request *request)
+{
+    handle(ctx, request, false);
+}
+
+void api_handle_metrics(void *ctx, struct listener_request *request)
+{
+    handle(ctx, request, true);
 }
 
 static void release_held(void *item)
@@ -177,18 +237,35 @@ static void release_held(void *item)
 
 /* ---- what the listener asks before and beside ---- */
 
-/* A stranger's large body is not waited for. Small ones go the ordinary way, which keeps the connection. */
+/* A large body is read only if something will be done with it: neither from a stranger, nor where there is
+ * nothing to send it to. Such a request is answered as every other, the throttle included, but at once. Small
+ * bodies go the ordinary way, which keeps the connection. */
 int api_accept_head(void *ctx, struct listener_request *request)
 {
     struct api *api = ctx;
     struct caller caller;
     int64_t len = 0;
+    const struct route *route;
+    struct route_variables variables;
     struct bytes length = listener_header(request, "Content-Length", NULL);
     bool chunked = listener_header(request, "Transfer-Encoding", NULL).data != NULL;
     if (!chunked && (!length.data || (bytes_to_int64(length, &len) && len <= STRANGER_BODY_LEN_MAX)))
         return 0;
-    struct bytes authorization = listener_header(request, "Authorization", NULL);
-    return keyring_authenticate(api->keyring, authorization, &caller) == KEYRING_OK ? 0 : 401;
+    if (route_find(&request->arena, request->path, &route, &variables) != ROUTE_FOUND)
+        return LISTENER_NO_BODY;
+    const struct route_method *method = route_method(route, request->method);
+    if (!method || method->access < ROUTE_USER)
+        return LISTENER_NO_BODY;
+    int count = 0;
+    struct bytes authorization = listener_header(request, "Authorization", &count);
+    bool known = count == 1 && keyring_authenticate(api->keyring, authorization, &caller) == KEYRING_OK &&
+                 (!caller.restricted || keyring_admits(api->keyring, &caller, request->peer));
+    return known ? 0 : LISTENER_NO_BODY;
+}
+
+int api_accept_head_metrics(void *ctx, struct listener_request *request)
+{
+    return LISTENER_NO_BODY;
 }
 
 /* A 405 always says what is allowed; where there is no route, what is allowed anywhere. */

@@ -186,24 +186,32 @@ static void log_answer(const struct call *call, int status)
               status, request->peer, BYTES_ARG(call->request_id));
 }
 
-static bool send_answer(struct call *call, int status, struct bytes body, bool close)
+static bool send_reply(struct call *call, struct listener_reply reply)
 {
     struct api *api = call->api;
     struct listener_request *request = call->request;
     struct arena scratch = call->scratch; /* may hold the body: freed after it is copied */
-    assert(status >= 100 && status < 600);
+    assert(reply.status >= 100 && reply.status < 600);
     call->header_count += manners_headers(call, call->headers + call->header_count);
-    log_answer(call, status);
-    struct listener_reply reply = {.status = status,
-                                   .headers = call->headers,
-                                   .header_count = call->header_count,
-                                   .body = body,
-                                   .close = close};
-    atomic_fetch_add_explicit(&api->answers[status / 100], 1, memory_order_relaxed);
+    log_answer(call, reply.status);
+    reply.headers = call->headers;
+    reply.header_count = call->header_count;
+    atomic_fetch_add_explicit(&api->answers[reply.status / 100], 1, memory_order_relaxed);
     listener_answer(request, &reply); /* the request's arena, and with it the call, is gone */
     arena_fini(&scratch);
     atomic_fetch_sub_explicit(&api->in_hand, 1, memory_order_release);
     return true;
+}
+
+static bool send_answer(struct call *call, int status, struct bytes body, bool close)
+{
+    return send_reply(call, (struct listener_reply){.status = status, .body = body, .close = close});
+}
+
+bool call_answer_page(struct call *call, const char *content_type, struct bytes body)
+{
+    call_header(call, "Content-Type", bytes_of(content_type));
+    return send_reply(call, (struct listener_reply){.status = 200, .body = body, .body_stays = true});
 }
 
 bool call_answer_text(struct call *call, int status, const char *content_type, struct bytes body)

@@ -68,6 +68,7 @@ struct call {
     struct api *api;
     struct listener_request *request;
     struct bytes request_id;
+    bool at_metrics; /* it came to the address of metrics-listen */
     struct caller caller;
     int64_t rate_limit; /* of its key, requests/s; 0: none */
     struct rate_verdict rate;
@@ -135,6 +136,8 @@ void call_header(struct call *call, const char *name, struct bytes value);
 /* An empty body is sent without Content-Type. Always true. */
 bool call_answer(struct call *call, int status, struct bytes body);
 bool call_answer_text(struct call *call, int status, const char *content_type, struct bytes body);
+/* The body is sent from where it lies, and outlives the listener. */
+bool call_answer_page(struct call *call, const char *content_type, struct bytes body);
 bool call_answer_failure(struct call *call);
 
 /* The error object of a failure, and the whole document of one. */

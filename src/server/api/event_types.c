@@ -64,12 +64,12 @@ bool event_types_show(struct call *call)
 
 bool openapi_show(struct call *call)
 {
-    return call_answer_text(call, 200, "application/json", reference_openapi(call->api->reference));
+    return call_answer_page(call, "application/json", reference_openapi(call->api->reference));
 }
 
 bool docs_show(struct call *call)
 {
     call_header(call, "Content-Security-Policy", bytes_of("default-src 'none'; style-src 'unsafe-inline'"));
     call_header(call, "X-Content-Type-Options", bytes_of("nosniff"));
-    return call_answer_text(call, 200, "text/html; charset=utf-8", reference_docs(call->api->reference));
+    return call_answer_page(call, "text/html; charset=utf-8", reference_docs(call->api->reference));
 }

@@ -92,7 +92,7 @@ static bool rate_of(const struct call *call, struct rate *rate)
     return own >= 0 && rate->per_s > 0;
 }
 
-static bool spend(struct call *call)
+bool manners_spend(struct call *call)
 {
     struct rate rate;
     if (!rate_of(call, &rate))
@@ -109,13 +109,27 @@ static bool spend(struct call *call)
     return false;
 }
 
-bool manners_admit(struct call *call)
+bool manners_spend_public(struct call *call)
 {
-    if (call->caller.restricted && !keyring_admits(call->api->keyring, &call->caller, call->request->peer))
-        return call_fail(
-            call, API_ADDRESS, SOURCE_HEADER, "Authorization",
-            "This key has a list of networks it may be used from, and your address is not on it.");
-    return spend(call);
+    int64_t per_s = call->api->config.config->public_rate;
+    if (per_s == 0)
+        return true;
+    struct rate rate = {per_s, per_s <= RATE_PER_S_MAX / 2 ? 2 * per_s : RATE_PER_S_MAX};
+    struct rate_verdict verdict = throttle_public(call->api->throttle, call->request->peer, &rate);
+    if (verdict.allowed)
+        return true;
+    call_fail(call, API_RATE, SOURCE_NONE, NULL,
+              "Your address may make %lld requests a second without an API key.", (long long)per_s);
+    call->failure.retry_after_s = (int)((verdict.retry_in_ms + 999) / 1000);
+    return false;
+}
+
+bool manners_check_address(struct call *call)
+{
+    return !call->caller.restricted ||
+           keyring_admits(call->api->keyring, &call->caller, call->request->peer) ||
+           call_fail(call, API_ADDRESS, SOURCE_HEADER, "Authorization",
+                     "This key has a list of networks it may be used from, and your address is not on it.");
 }
 
 /* ---- the answer ---- */

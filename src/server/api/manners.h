@@ -29,9 +29,11 @@ void manners_init(struct manners *manners);
 /* On the request's arena, or a view of its header. */
 struct bytes manners_id(struct manners *manners, struct listener_request *request);
 
-/* What the API itself demands of an authenticated request, in this order: the key's address, its pace. And of
- * every request: its Version. False: call->failure. */
-bool manners_admit(struct call *call);
+/* What the API itself demands of an authenticated request, in this order: the key's address, its pace. Of one
+ * that needs no key, the pace of its address. And of every request: its Version. False: call->failure. */
+bool manners_check_address(struct call *call);
+bool manners_spend(struct call *call);
+bool manners_spend_public(struct call *call);
 bool manners_check_version(struct call *call);
 
 /* The headers of every answer; returns how many. */

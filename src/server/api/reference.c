@@ -53,7 +53,7 @@ static void add_method(struct operations *operations, const struct route *route,
     operations->rows[operations->count++] =
         (struct openapi_operation){.method = method->name,
                                    .path = route->pattern,
-                                   .is_public = method->access == ROUTE_PUBLIC,
+                                   .is_public = method->access < ROUTE_USER,
                                    .is_masters = method->access == ROUTE_MASTER,
                                    .parameters = parameters,
                                    .parameter_count = count};

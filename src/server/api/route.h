@@ -7,7 +7,13 @@
 
 enum { ROUTE_METHODS_MAX = 4 };
 
-enum route_access { ROUTE_PUBLIC, ROUTE_USER, ROUTE_MASTER };
+enum route_access {
+    ROUTE_HEALTH, /* public, and without a pace: it is asked for all the time */
+    ROUTE_PUBLIC,
+    ROUTE_METRICS, /* public, unless metrics-key says otherwise */
+    ROUTE_USER,
+    ROUTE_MASTER
+};
 
 struct route_method {
     const char *name; /* GET serves HEAD, too */

@@ -14,6 +14,7 @@ struct peer {
     int64_t seen_ms;
     int guesses; /* one is forgiven every REFILL_MS */
     int held;
+    struct rate_bucket bucket; /* of requests that need no key */
 };
 
 struct held {
@@ -96,6 +97,20 @@ enum throttle_verdict throttle_guess(struct throttle *throttle, const char *peer
 {
     pthread_mutex_lock(&throttle->lock);
     enum throttle_verdict verdict = judge(throttle, peer, item);
+    pthread_mutex_unlock(&throttle->lock);
+    return verdict;
+}
+
+struct rate_verdict throttle_public(struct throttle *throttle, const char *address, const struct rate *rate)
+{
+    struct rate_verdict verdict = {.retry_in_ms = REFILL_MS};
+    pthread_mutex_lock(&throttle->lock);
+    int64_t now_ms = clock_mono_ms(&throttle->clock);
+    struct peer *peer = find_peer(throttle, peer_name(address), now_ms);
+    if (peer) {
+        forgive(peer, now_ms);
+        verdict = rate_take(&peer->bucket, rate, now_ms);
+    }
     pthread_mutex_unlock(&throttle->lock);
     return verdict;
 }
