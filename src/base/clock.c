@@ -44,6 +44,15 @@ int64_t clock_thread_cpu_us(void)
     return (int64_t)spent.tv_sec * 1000000 + spent.tv_nsec / 1000;
 }
 
+int64_t clock_cpu_of_us(pthread_t thread)
+{
+    clockid_t of;
+    struct timespec spent;
+    int failed = pthread_getcpuclockid(thread, &of) || clock_gettime(of, &spent);
+    assert(!failed);
+    return (int64_t)spent.tv_sec * 1000000 + spent.tv_nsec / 1000;
+}
+
 struct timespec clock_deadline(int64_t ms)
 {
     struct timespec until;

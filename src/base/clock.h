@@ -6,6 +6,7 @@
  *   mono_ms  milliseconds that never go back. For every timer and duration.
  */
 #pragma once
+#include <pthread.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -29,6 +30,8 @@ static inline int64_t clock_mono_ms(const struct clock *clock)
 void clock_cpu_us(int64_t *user_us, int64_t *system_us);
 /* The same of the calling thread, user and system together. */
 int64_t clock_thread_cpu_us(void);
+/* Of another thread, which has not been joined. */
+int64_t clock_cpu_of_us(pthread_t thread);
 /* So many milliseconds from now on CLOCK_MONOTONIC, as pthread_cond_timedwait wants it. */
 struct timespec clock_deadline(int64_t ms);
 /* Sleeps about so long; a signal may end it early. */

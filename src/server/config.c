@@ -42,8 +42,8 @@ const struct config_setting config_settings[] = {
     {"time-scale", CONFIG_INT, AT(time_scale), "1", "N",
      "with --dev: retries run N times as fast, to watch 72 hours in minutes", 1, 1000000},
     {"regular-events", CONFIG_BOOL, AT(regular_events), "false", NULL,
-     "for tests: any user may post events with its own key. They go to its own webhook URL only, and change no resource. Without it only "
-     "a Master's key posts events", 0, 0},
+     "for tests: each user may post events with its own key, to its own webhook URL alone and without changing a resource. Otherwise only a "
+     "Master's key posts events", 0, 0},
     {"strict-json", CONFIG_BOOL, AT(strict_json), "false", NULL,
      "refuse comments and trailing commas in request bodies instead of warning", 0, 0},
     {"http-threads", CONFIG_INT, AT(http_threads), "2", "N",
@@ -64,7 +64,14 @@ const struct config_setting config_settings[] = {
      "of all has none", 0, RATE_PER_S_MAX},
     {"rate-burst", CONFIG_INT, AT(rate_burst), "5", "N",
      "requests that may come at once before rate-limit slows them down", 1, RATE_PER_S_MAX},
-<<<<<<< HEAD
+    {"public-rate", CONFIG_INT, AT(public_rate), "50", "N",
+     "requests a second of one client address for what needs no API key, but for /health; twice as many at once; beyond, 429 with Retry-After. "
+     "0: no limit", 0, RATE_PER_S_MAX},
+    {"metrics-listen", CONFIG_TEXT, AT(metrics_listen), "", "ADDRESS:PORT",
+     "where /metrics listens, in plain HTTP, instead of beside the API; /health is there, too", 0, 0},
+    {"metrics-key", CONFIG_TEXT, AT(metrics_key), "", "KEY",
+     "what /metrics wants in the Authorization header, with or without `Bearer`; keep it in the file or the environment, as options are seen "
+     "by others", 0, 0},
     {"slots", CONFIG_INT, AT(slots), "16384", "N",
      "deliveries in hand at once; fewer if the limit of file descriptors leaves no room for so many connections", 1, 65535},
     {"endpoint-connections", CONFIG_INT, AT(endpoint_connections_max), "1024", "N",
@@ -74,20 +81,6 @@ const struct config_setting config_settings[] = {
     {"connection-age", CONFIG_DURATION, AT(connection_age_ms), "60s", "TIME",
      "a kept-alive connection to a receiver is used for so long, or for the TTL of its name if that is longer (at most 5 m), so that "
      "a moved address is seen", 100, DAY},
-=======
-    {"public-rate", CONFIG_INT, AT(public_rate), "50", "N",
-     "requests a second that one client address may make to what needs no API key (/metrics, /docs, /openapi.json, /api/event_types, /api/meta); "
-     "twice as many at once; beyond, 429 with Retry-After. 0: no limit. /health has none", 0, RATE_PER_S_MAX},
-    {"metrics-listen", CONFIG_TEXT, AT(metrics_listen), "", "ADDRESS:PORT",
-     "where /metrics listens, in plain HTTP, instead of beside the API; /health is there, too", 0, 0},
-    {"metrics-key", CONFIG_TEXT, AT(metrics_key), "", "KEY",
-     "what /metrics wants in the Authorization header, with or without `Bearer`; other users of the machine see an option, so write it to the file or "
-     "the environment", 0, 0},
-    {"slots", CONFIG_INT, AT(slots), "1024", "N",
-     "deliveries in hand at once", 1, 65535},
-    {"endpoint-connections", CONFIG_INT, AT(endpoint_connections_max), "64", "N",
-     "attempts under way to one endpoint at once", 1, 65535},
->>>>>>> 72f7529 (api: wip 26)
     {"queue-max", CONFIG_INT, AT(queue_max), "8192", "N",
      "writes that may wait for the disk; beyond, 503 with Retry-After", 16, 1000000},
     {"backoff-base", CONFIG_DURATION, AT(backoff_base_ms), "10s", "TIME",

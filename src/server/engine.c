@@ -37,6 +37,7 @@ struct engine_inbox {
     bool awake; /* the loop is going to look, or has been told to */
     int64_t drain_ms;
     struct engine_stats published;
+    int64_t cpu_us; /* of the loop's thread, when last asked for */
 };
 
 struct engine {
@@ -613,6 +614,9 @@ void engine_free(struct engine *engine)
 void engine_stats(struct engine *engine, struct engine_stats *stats)
 {
     pthread_mutex_lock(&engine->inbox.lock);
+    if (!engine->inbox.drain) /* it may be joined from then on */
+        engine->inbox.cpu_us = clock_cpu_of_us(engine->thread);
     *stats = engine->inbox.published;
+    stats->cpu_us = engine->inbox.cpu_us;
     pthread_mutex_unlock(&engine->inbox.lock);
 }

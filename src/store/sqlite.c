@@ -155,6 +155,8 @@ static enum store_status state_save(struct store *store)
     const struct lease *born = leases_first_born(&store->leases);
     sqlite3_bind_int64(save, 9, born ? born->delivery_id : tally->delivery_id_max + 1);
     sqlite3_bind_int64(save, 10, tally->followed_to);
+    sqlite3_bind_int64(save, 11, tally->cancelled);
+    sqlite3_bind_int64(save, 12, tally->endpoints);
     return sqlite_run(store, SQL_STATE_SAVE);
 }
 
@@ -279,7 +281,8 @@ static enum store_status state_load(struct store *store)
     sqlite3_stmt *load = NULL;
     int rc = sqlite3_prepare_v2(store->db,
                                 "SELECT due_clock_ms, service_clock_ms, delivery_id_max, event_id_max,"
-                                " events, pending, delivered, given_up, born_from, followed_to FROM state",
+                                " events, pending, delivered, given_up, born_from, followed_to,"
+                                " cancelled, endpoints FROM state",
                                 -1, &load, NULL);
     if (rc == SQLITE_OK && sqlite3_step(load) == SQLITE_ROW) {
         int64_t due_ms = sqlite3_column_int64(load, 0);
@@ -293,7 +296,9 @@ static enum store_status state_load(struct store *store)
                                       .pending = sqlite3_column_int64(load, 5),
                                       .delivered = sqlite3_column_int64(load, 6),
                                       .given_up = sqlite3_column_int64(load, 7),
-                                      .followed_to = sqlite3_column_int64(load, 9)};
+                                      .followed_to = sqlite3_column_int64(load, 9),
+                                      .cancelled = sqlite3_column_int64(load, 10),
+                                      .endpoints = sqlite3_column_int64(load, 11)};
     }
     store->mono_at_open_ms = clock_mono_ms(&store->config.clock);
     int end = sqlite3_finalize(load);

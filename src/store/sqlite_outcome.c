@@ -236,6 +236,7 @@ enum store_status sqlite_resend(struct store *store, struct store_op *op)
     roster_use(&store->roster, found.endpoint, (struct usage){.pending = 1});
     store->tally.delivered -= found.state == DELIVERY_DELIVERED;
     store->tally.given_up -= found.state == DELIVERY_GIVEN_UP;
+    store->tally.cancelled -= found.state == DELIVERY_CANCELLED;
     sqlite3_stmt *resend = store->sql[SQL_DELIVERY_RESEND];
     sqlite3_bind_int64(resend, 1, op->delivery.delivery_id);
     sqlite3_bind_int64(resend, 2, store->now.due_ms);
@@ -258,6 +259,7 @@ enum store_status sqlite_cancel(struct store *store, struct store_op *op)
     store->changed = true;
     op->id = op->delivery.delivery_id;
     store->tally.pending--;
+    store->tally.cancelled++;
     roster_use(&store->roster, found.endpoint, (struct usage){.pending = -1});
     sqlite3_stmt *cancel = store->sql[SQL_DELIVERY_CANCEL];
     sqlite3_bind_int64(cancel, 1, op->delivery.delivery_id);

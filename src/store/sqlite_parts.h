@@ -31,7 +31,8 @@ enum snapshot { SNAPSHOT_NONE, SNAPSHOT_CARRIED, SNAPSHOT_DESTROYED };
 
 /* Kept in the table `state`, and undone with the batch. */
 struct tally {
-    int64_t delivery_id_max, event_id_max, events, pending, delivered, given_up;
+    int64_t delivery_id_max, event_id_max, events, pending, delivered, given_up, cancelled;
+    int64_t endpoints;            /* users with a webhook_url */
     int64_t followed_to;          /* up to this event the rows that follow are all there (sqlite_follow.c) */
     int ahead_first, ahead_count; /* the events behind it: entries of struct ahead */
 };

@@ -30,6 +30,7 @@ static enum store_status purge_one(struct store *store, const struct purged *eve
     while (status == STORE_OK && sqlite3_step(deliveries) == SQLITE_ROW) {
         store->tally.delivered -= sqlite3_column_int(deliveries, 0) == DELIVERY_DELIVERED;
         store->tally.given_up -= sqlite3_column_int(deliveries, 0) == DELIVERY_GIVEN_UP;
+        store->tally.cancelled -= sqlite3_column_int(deliveries, 0) == DELIVERY_CANCELLED;
     }
     int rc = sqlite3_reset(deliveries);
     if (status == STORE_OK && rc != SQLITE_OK)

@@ -116,11 +116,8 @@ static const char *const query_texts[QUERY_COUNT][SQLITE_VARIANTS] = {
                               "(SELECT count(*)" RESOURCE_BEHIND "))"
                               " UNION ALL SELECT resource_id, id, NULL, NULL" RESOURCE_BEHIND
                               " AND resource_id ~ ?11) GROUP BY id" RESOURCE_END " ORDER BY k.id @ LIMIT ?4"},
-    /* How long the one that is due longest has been due; by endpoint, so it costs no scan. */
-    [STORE_GET_STATS] = {"SELECT events, pending, delivered, given_up, event_id_max,"
-                         " (SELECT count(*) FROM users WHERE webhook_url IS NOT NULL),"
-                         " (SELECT max(?10 - (SELECT min(due_at) FROM deliveries WHERE queue = u.id))"
-                         " FROM users u), fingerprint FROM state"},
+    [STORE_GET_STATS] = {"SELECT events, pending, delivered, given_up, event_id_max, endpoints, cancelled,"
+                         " fingerprint FROM state"},
 };
 
 static int64_t number(sqlite3_stmt *row, int column)
@@ -241,7 +238,7 @@ static bool take_stats(sqlite3_stmt *row, struct store_stats *stats)
                                   .deliveries_given_up = number(row, 3),
                                   .id_max = number(row, 4),
                                   .endpoints = number(row, 5),
-                                  .oldest_due_ms = number(row, 6) > 0 ? number(row, 6) : 0};
+                                  .deliveries_cancelled = number(row, 6)};
     struct bytes fingerprint = sqlite_text(row, 7);
     stats->has_fingerprint = fingerprint.len == sizeof stats->fingerprint;
     if (stats->has_fingerprint)

@@ -16,10 +16,11 @@ static const char *const migrations[] = {
     "  delivery_id_max INTEGER NOT NULL,"
     "  event_id_max INTEGER NOT NULL,"
     "  events INTEGER NOT NULL, pending INTEGER NOT NULL,"
-    "  delivered INTEGER NOT NULL, given_up INTEGER NOT NULL,"
+    "  delivered INTEGER NOT NULL, given_up INTEGER NOT NULL, cancelled INTEGER NOT NULL,"
+    "  endpoints INTEGER NOT NULL,"   /* users with a webhook_url */
     "  followed_to INTEGER NOT NULL," /* an event's id: see `owned` */
     "  fingerprint BLOB);"            /* of the key file; NULL: not known yet */
-    "INSERT INTO state VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL);"
+    "INSERT INTO state VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL);"
 
     "CREATE TABLE users ("
     "  id INTEGER PRIMARY KEY,"

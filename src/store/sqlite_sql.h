@@ -28,7 +28,7 @@ enum { SQL_MANY = 16 };
     X(ROLLBACK, "ROLLBACK")                                                                                  \
     X(STATE_SAVE, "UPDATE state SET due_clock_ms = ?1, service_clock_ms = ?2, delivery_id_max = ?3,"         \
                   " event_id_max = ?4, events = ?5, pending = ?6, delivered = ?7, given_up = ?8,"            \
-                  " born_from = ?9, followed_to = ?10")                                                      \
+                  " born_from = ?9, followed_to = ?10, cancelled = ?11, endpoints = ?12")                    \
                                                                                                              \
     X(FINGERPRINT, "UPDATE state SET fingerprint = ?1")                                                      \
                                                                                                              \

@@ -137,6 +137,7 @@ enum store_status sqlite_user_create(struct store *store, struct store_op *op)
     if (rc != SQLITE_OK)
         return sqlite_fault(store, rc);
     op->id = sqlite3_last_insert_rowid(store->db);
+    store->tally.endpoints += user->webhook_url.len > 0;
     return user_changed(store, op->id);
 }
 
@@ -172,6 +173,8 @@ enum store_status sqlite_user_update(struct store *store, struct store_op *op)
     sqlite_bind_blob(update, 10, user->signing);
     sqlite_bind_blob(update, 11, user->identity);
     status = sqlite_run(store, SQL_USER_UPDATE);
+    store->tally.endpoints +=
+        (user->webhook_url.len > 0) - (roster_get(&store->roster, user->id)->url != NULL);
     op->id = user->id;
     return status == STORE_OK ? user_changed(store, user->id) : status;
 }

@@ -225,7 +225,8 @@ struct store_query {
 };
 
 struct store_stats {
-    int64_t events, deliveries_pending, deliveries_delivered, deliveries_given_up, endpoints, oldest_due_ms;
+    int64_t events, deliveries_pending, deliveries_delivered, deliveries_given_up;
+    int64_t deliveries_cancelled, endpoints; /* users with a webhook_url */
     int64_t id_max;
     unsigned char fingerprint[STORE_FINGERPRINT_LEN];
     bool has_fingerprint; /* false: none was ever set */

@@ -211,10 +211,18 @@ static void figures(struct fixture *f)
         assert_int_equal(stats->deliveries_pending, 2);
         assert_int_equal(stats->deliveries_delivered, 1);
         assert_int_equal(stats->deliveries_given_up, 1);
-        assert_int_equal(stats->oldest_due_ms, 2500);
+        assert_int_equal(stats->deliveries_cancelled, 1);
         assert_int_equal(stats->id_max, ops[4].event.event.id);
         fixture_reopen(f);
     }
+    struct store_op update = fixture_update_op(f, user);
+    update.user.user.webhook_url = bytes_of("");
+    fixture_do(f, update, STORE_DONE);
+    cancel.kind = STORE_RESEND;
+    fixture_do(f, cancel, STORE_DONE);
+    const struct store_stats *stats = fixture_read(f, query).stats;
+    assert_int_equal(stats->endpoints, 0);
+    assert_int_equal(stats->deliveries_cancelled, 0);
 }
 
 static void large_document(struct fixture *f)

@@ -252,7 +252,6 @@ static void model_read_resources(const struct store *store, const struct store_q
 static void model_read_stats(const struct store *store, struct arena *arena, struct store_answer *answer)
 {
     const struct model_disk *disk = store->disk;
-    int64_t now = model_due_now_ms(store);
     struct store_stats *stats = arena_zero(arena, sizeof *stats);
     stats->has_fingerprint = disk->has_fingerprint;
     memcpy(stats->fingerprint, disk->fingerprint, sizeof stats->fingerprint);
@@ -265,8 +264,7 @@ static void model_read_stats(const struct store *store, struct arena *arena, str
         stats->deliveries_pending += delivery->state == DELIVERY_PENDING;
         stats->deliveries_delivered += delivery->state == DELIVERY_DELIVERED;
         stats->deliveries_given_up += delivery->state == DELIVERY_GIVEN_UP;
-        if (delivery->state == DELIVERY_PENDING && now - delivery->due_ms > stats->oldest_due_ms)
-            stats->oldest_due_ms = now - delivery->due_ms;
+        stats->deliveries_cancelled += delivery->state == DELIVERY_CANCELLED;
     }
     answer->stats = stats;
     answer->count = 1;

@@ -27,7 +27,7 @@ static const struct {
     const char *reason;
 } query_scans[] = {
     {STORE_GET_KEYRING, "at open"},
-    {STORE_GET_STATS, "one row; all users, which are few beside events"},
+    {STORE_GET_STATS, "one row"},
     {STORE_LIST_RESOURCES, "its own subqueries, of a page"},
     {STORE_GET_RESOURCE, "its own subquery, of a row"},
 };

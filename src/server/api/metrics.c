@@ -51,6 +51,8 @@ static void put_store(struct text *out, const struct store_stats *stats)
     text_printf(out, "posthorn_deliveries{state=\"delivered\"} %lld\n",
                 (long long)stats->deliveries_delivered);
     text_printf(out, "posthorn_deliveries{state=\"given_up\"} %lld\n", (long long)stats->deliveries_given_up);
+    text_printf(out, "posthorn_deliveries{state=\"cancelled\"} %lld\n",
+                (long long)stats->deliveries_cancelled);
 }
 
 static bool put_all(struct call *call)
