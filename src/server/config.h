@@ -38,9 +38,9 @@ struct config {
     int64_t memory_max; /* bytes of bodies in flight, in and out: budget.h */
     int64_t body_bytes_max, connections_max, idle_s;
     int64_t rate_limit, rate_burst; /* requests/s of an API key; 0: no limit */
-    int64_t public_rate;        /* requests/s of an address that need no key; 0: no limit */
-    const char *metrics_listen; /* NULL: beside the API */
-    const char *metrics_key;    /* NULL: none is needed */
+    int64_t public_rate;            /* requests/s of an address that need no key; 0: no limit */
+    const char *metrics_listen;     /* NULL: beside the API */
+    const char *metrics_key;        /* NULL: none is needed */
     int64_t slots, endpoint_connections_max, failing_rate, queue_max, connection_age_ms;
     int64_t backoff_base_ms, backoff_factor, backoff_cap_ms, backoff_jitter_percent, window_ms;
     int64_t lease_ms, drain_ms;
