@@ -7,6 +7,7 @@
  *   POLICY    the guard or a setting forbade it: retried, so that a mended record heals
  *   CROSSED   the close of an idle connection and our request crossed: nobody's failure, uses up nothing, and
  *             the request is sent again at once, as an attempt of its own
+ * The sentences name the limits of sender_limits_default() (tests/net/detail.c).
  * Names are stable: they are stored, shown in the API and documented in posthorn-delivery(7).
  */
 #pragma once
@@ -23,15 +24,18 @@ enum failure_class {
 #define FAILURE_LIST(X)                                                                                      \
     X(NONE, "none", NONE, "the receiver answered")                                                           \
     X(CONNECT_REFUSED, "connect_refused", RECEIVER, "your server refused the connection")                    \
-    X(CONNECT_TIMEOUT, "connect_timeout", RECEIVER, "no connection to your server within the time limit")    \
+    X(CONNECT_TIMEOUT, "connect_timeout", RECEIVER,                                                          \
+      "no connection to your server within the time limit of 5 s")                                           \
     X(UNREACHABLE, "unreachable", RECEIVER, "your server's network cannot be reached")                       \
     X(RESET, "reset", RECEIVER, "your server reset the connection")                                          \
     X(CLOSED_EARLY, "closed_early", RECEIVER, "your server closed the connection without an answer")         \
     X(IDLE_CLOSED, "idle_closed", CROSSED,                                                                   \
       "your server was closing the idle connection just as the request went out on it")                      \
-    X(HEADER_TIMEOUT, "header_timeout", RECEIVER, "no complete answer headers within the time limit")        \
-    X(SEND_TIMEOUT, "send_timeout", RECEIVER, "your server did not read the request within the time limit")  \
-    X(TIMEOUT, "timeout", RECEIVER, "the attempt reached its absolute time limit")                           \
+    X(HEADER_TIMEOUT, "header_timeout", RECEIVER,                                                            \
+      "no complete answer headers within the time limit of 15 s")                                            \
+    X(SEND_TIMEOUT, "send_timeout", RECEIVER,                                                                \
+      "your server did not read the request within the time limit of 10 s")                                  \
+    X(TIMEOUT, "timeout", RECEIVER, "the attempt reached its absolute time limit of 30 s")                   \
     X(TRUNCATED_HEADERS, "truncated_headers", RECEIVER, "the connection ended inside the answer's headers")  \
     X(HEADERS_TOO_LARGE, "headers_too_large", RECEIVER, "the answer's headers are larger than the limit")    \
     X(BAD_RESPONSE, "bad_response", RECEIVER, "the answer is not valid HTTP/1.x")                            \
@@ -48,12 +52,13 @@ enum failure_class {
       "your server demands a client certificate it did not get")                                             \
     X(TLS_CLIENT_REFUSED, "tls_client_refused", RECEIVER,                                                    \
       "your server refused the client certificate it was shown")                                             \
-    X(TLS_TIMEOUT, "tls_timeout", RECEIVER, "the TLS handshake did not finish within the time limit")        \
+    X(TLS_TIMEOUT, "tls_timeout", RECEIVER, "the TLS handshake did not finish within the time limit of 5 s") \
     X(TLS_PROTOCOL, "tls_protocol", RECEIVER, "the TLS handshake failed")                                    \
     X(DNS_NOT_FOUND, "dns_not_found", RECEIVER, "the host name does not exist")                              \
     X(DNS_EMPTY, "dns_empty", RECEIVER, "the host name has no address")                                      \
     X(DNS_FAILURE, "dns_failure", RECEIVER, "the host name's servers answered with an error")                \
-    X(DNS_TIMEOUT, "dns_timeout", RECEIVER, "the host name could not be resolved within the time limit")     \
+    X(DNS_TIMEOUT, "dns_timeout", RECEIVER,                                                                  \
+      "the host name could not be resolved within the time limit of 5 s")                                    \
     X(BLOCKED_ADDRESS, "blocked_address", POLICY, "the host resolves to an address that may not be dialled") \
     X(BLOCKED_URL, "blocked_url", POLICY, "the URL is not allowed by this server's settings")                \
     X(LOCAL_OUTAGE, "local_outage", OURS, "posthorn itself had no network or no resolver that answers")      \

@@ -40,7 +40,9 @@ static void put_last(struct text *out, const struct account *account)
 
 static void put_remedy(struct text *out, const struct account *account)
 {
-    const char *remedy = remedy_for(words_failure(account->last.reason));
+    enum failure failure = words_failure(account->last.reason);
+    const char *remedy = failure == FAILURE_UNEXPECTED_STATUS ? remedy_for_status((int)account->last.status)
+                                                              : remedy_for(failure);
 
     if (*remedy)
         text_printf(out, " %s", remedy);
@@ -110,6 +112,10 @@ void account_put(struct text *out, const struct account *account)
 {
     if (is_state(account, "delivered")) {
         put_end(out, "Delivered", account);
+        if (account->request_unread)
+            text_puts(
+                out,
+                " It answered before it had taken most of the request: does your handler read the body?");
     } else if (is_state(account, "given_up")) {
         put_end(out, "Given up", account);
         put_remedy(out, account);

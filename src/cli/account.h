@@ -15,6 +15,7 @@ struct account {
     int64_t attempt_count; /* those that counted */
     int64_t next_ms;       /* until the next try; -1: none is due */
     struct words_outcome last;
+    bool request_unread; /* the 200 came while most of the request had not been taken */
     enum account_hold hold;
     struct bytes finished_at; /* len 0: not yet, or not known */
     int64_t took_ms;          /* from the first attempt to the end; -1: not known */

@@ -1,5 +1,6 @@
 #include "client.h"
 #include "command.h"
+#include "evidence.h"
 #include "json.h"
 #include "show.h"
 #include "text.h"
@@ -38,6 +39,7 @@ static void print(struct json_object *document, bool listing)
     printf("\n");
     show_table(json_get_array(json_get_object(data, "attributes"), "attempts"), attempt_columns,
                sizeof attempt_columns / sizeof *attempt_columns);
+    evidence_print_answers(json_get_object(data, "attributes"));
 }
 
 static bool ask(struct client *client, const char *id, bool json, bool listing)

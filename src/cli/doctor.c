@@ -302,7 +302,10 @@ static void say_ping(struct doctor *doctor, const struct push_event *event,
         text_puts(&detail, ". It said: ");
         words_put_answer(&detail, bytes_make(outcome->answer, outcome->answer_len));
     }
-    say(doctor, good ? RESULT_OK : RESULT_FAILED, "ping", detail.data, good ? "" : remedy_for(failure));
+    say(doctor, good ? RESULT_OK : RESULT_FAILED, "ping", detail.data,
+        good                                   ? ""
+        : failure == FAILURE_UNEXPECTED_STATUS ? remedy_for_status(outcome->status)
+                                               : remedy_for(failure));
     arena_fini(&arena);
 }
 

@@ -1,6 +1,7 @@
 #include "remedy.h"
 
 #include <assert.h>
+#include <stddef.h>
 
 /* clang-format off */
 static const char *const remedies[FAILURE_COUNT] = {
@@ -37,7 +38,55 @@ static const char *const remedies[FAILURE_COUNT] = {
     [FAILURE_SEALED] = "The server's operator has to start it with the key file that it had when the identity was set.",
     [FAILURE_LEASE_LOST] = "The server's operator should look into its log: it may be this delivery that ends it.",
 };
+/* The usual cause of each status that is no 200. */
+static const struct {
+    int first, last;
+    const char *remedy;
+} status_remedies[] = {
+    {400, 400, "Usual cause: the handler, or the framework before it, does not take the request: a host check (Django's ALLOWED_HOSTS has to name the host of webhook_url), or a check of the body that this event does not pass. Its log says which."},
+    {401, 401, "Usual cause: the signature or the key: the handler checks WEBHOOK-AUTH with another API key than this user's, or webhook-signature with another secret (`posthorn verify` says which part is wrong), or a login stands in front of the path."},
+    {402, 402, "Usual cause: the account at whoever hosts it: it asks for payment."},
+    {403, 403, "Usual cause: the signature or the key, as for 401; or CSRF protection, from which the path has to be exempt; or a firewall that does not know our addresses (`posthorn ips`)."},
+    {404, 404, "Usual cause: the path: compare the path of webhook_url with the handler's, to the letter: a prefix, a slash at the end, upper and lower case."},
+    {405, 405, "Usual cause: the method: that path takes no POST. Is the handler registered for POST, and is the path its own, not a page's?"},
+    {406, 406, "Usual cause: the handler looks at the header Accept; let it answer whatever that says."},
+    {408, 408, "Usual cause: the server or the proxy in front did not read the whole body in its own time limit."},
+    {409, 409, "Usual cause: the handler knows this event already: let it answer 200 for one that comes again."},
+    {411, 411, "Usual cause: a proxy in front that loses Content-Length on the way: every push has one."},
+    {413, 413, "Usual cause: the size: the server, or the proxy in front, takes smaller bodies than this event (nginx: client_max_body_size, Express: limit)."},
+    {414, 414, "Usual cause: the URL is longer than the server takes."},
+    {415, 415, "Usual cause: the handler takes another Content-Type; events come as application/json."},
+    {421, 421, "Usual cause: the host: the server or its proxy does not serve that host name with this certificate."},
+    {422, 422, "Usual cause: the handler checks the body and does not take this event. Let it answer 200 for event types that it does not know."},
+    {425, 425, "Usual cause: the server wants the request again after its TLS handshake; it comes again by itself."},
+    {426, 426, "Usual cause: the server wants another protocol; events are sent in HTTP/1.1."},
+    {429, 429, "Usual cause: the pace: the server, or what stands in front, takes fewer requests at once. posthorn slows down by itself and heeds Retry-After; raise the limit for our addresses (`posthorn ips`)."},
+    {431, 431, "Usual cause: the server takes fewer or shorter headers than a push has."},
+    {500, 500, "Usual cause: the handler failed: look into its log at that moment. Let your handler answer with exactly 200, also for event types that it ignores."},
+    {501, 501, "Usual cause: the method: what answers there does not know POST. Is it a server of files, and the handler at another port or path?"},
+    {502, 502, "Usual cause: the proxy in front: its upstream, the handler, is down or ended the connection. Does it run, and does the proxy have its port?"},
+    {503, 503, "Usual cause: the pace, or a start: the server, or the proxy in front, has no handler that is free or up. posthorn slows down by itself and heeds Retry-After; look whether it runs, and with how many workers."},
+    {504, 504, "Usual cause: the proxy in front: the handler did not answer it in time. Answer 200 first, and do the work afterwards."},
+    {505, 505, "Usual cause: the server does not take HTTP/1.1, in which events are sent."},
+    {507, 507, "Usual cause: the server's disk is full."},
+    {511, 511, "Usual cause: a network that wants a login stands between."},
+    {520, 527, "Usual cause: the proxy in front (Cloudflare's words for it): it does not reach the server behind it."},
+    {530, 530, "Usual cause: the proxy in front (Cloudflare's words for it): it does not find the server behind it."},
+};
 /* clang-format on */
+
+const char *remedy_for_status(int status)
+{
+    for (size_t i = 0; i < sizeof status_remedies / sizeof *status_remedies; i++)
+        if (status >= status_remedies[i].first && status <= status_remedies[i].last)
+            return status_remedies[i].remedy;
+    return remedies[FAILURE_UNEXPECTED_STATUS];
+}
+
+bool remedy_is_for_operator(enum failure failure)
+{
+    return failure_class_of(failure) == FAILURE_CLASS_OURS;
+}
 
 const char *remedy_for(enum failure failure)
 {

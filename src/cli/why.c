@@ -1,23 +1,36 @@
 #include "account.h"
 #include "client.h"
+#include "clock.h"
 #include "command.h"
+#include "evidence.h"
 #include "instant.h"
 #include "json.h"
+#include "remedy.h"
 #include "show.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
-enum { PATH_LEN_MAX = 4096, SENTENCES_LEN_MAX = 16 << 10, MEMORY_MAX = 64 << 10 };
+enum {
+    PATH_LEN_MAX = 4096,
+    SENTENCES_LEN_MAX = 16 << 10,
+    MEMORY_MAX = 64 << 10,
+    WHY_MEMORY_MAX = 1 << 20,
+    PACE_TRIES_MAX = 5
+};
 
 static const char details[] =
     "Says in plain sentences what became of an event, or of one delivery: how often it was tried, what\n"
-    "your server said last, when the next try is, or why there is none; and what to do about it.";
+    "your server said last, when the next try is, or why there is none; and what to do about it. Then the\n"
+    "record: the URL, the last tries, how the last answer began (1 KiB, escaped), whose server it is.";
 
 struct why {
     struct client *client;
     bool json;
     struct json_object *event;      /* NULL: it is about one delivery */
     struct json_object *deliveries; /* an array; never NULL */
+    struct json_object *me;         /* who asks; NULL: not known */
+    struct arena arena;
 };
 
 static struct json_object *attributes_of(struct json_object *object)
@@ -50,13 +63,37 @@ static bool fetch(const struct why *why, struct json_object **data, const char *
 
     *data = NULL;
     snprintf(path, sizeof path, "%s%s%s", before, client_escape(why->client, id), after);
-    if (!client_call(why->client, "GET", path, NULL, &answer))
-        return false;
+    for (int tries = 1;; tries++) {
+        if (!client_call(why->client, "GET", path, NULL, &answer))
+            return false;
+        if (answer.status != 429 || tries == PACE_TRIES_MAX)
+            break;
+        clock_pause_us((answer.retry_after_s > 0 ? answer.retry_after_s : 1) * 1000000);
+    }
     if (answer.status == 404 || answer.status == 403)
         return true;
     if (!client_check(why->client, 200, &answer))
         return false;
     *data = json_object_get(json_get(answer.json, "data"));
+    return true;
+}
+
+/* Who asks, so that it can be said who "you" is. */
+static bool identify(struct why *why)
+{
+    return fetch(why, &why->me, "/api/users/", "me", "");
+}
+
+/* The event's deliveries come without their attempts. */
+static bool fetch_each(struct why *why, struct json_object *list)
+{
+    for (size_t i = 0; i < json_object_array_length(list); i++) {
+        struct json_object *one;
+        if (!fetch(why, &one, "/api/deliveries/", text_of(json_object_array_get_idx(list, i), "id").data, ""))
+            return false;
+        if (one)
+            json_object_array_add(why->deliveries, one);
+    }
     return true;
 }
 
@@ -72,11 +109,9 @@ static bool gather(struct why *why, const char *id)
         struct json_object *list;
         if (!fetch(why, &list, "/api/events/", id, "/deliveries?page[size]=100"))
             return false;
-        if (list) {
-            json_object_put(why->deliveries);
-            why->deliveries = list;
-        }
-        return true;
+        bool done = !list || fetch_each(why, list);
+        json_object_put(list);
+        return done;
     }
     if (!fetch(why, &delivery, "/api/deliveries/", id, ""))
         return false;
@@ -107,18 +142,22 @@ static bool has_active_key(const struct why *why, const char *user_id, bool *act
 }
 
 /* What the recipient's settings have to do with it. A Regular cannot look at a Master's. */
-static bool look_at_user(const struct why *why, struct json_object *delivery, struct account *account)
+static bool look_at_user(struct why *why, struct json_object *delivery, struct account *account,
+                         struct evidence *evidence)
 {
-    struct json_object *relationship = json_get_object(json_get_object(delivery, "relationships"), "user");
-    const char *user_id = text_of(json_get_object(relationship, "data"), "id").data;
+    const char *user_id = evidence->user_id.data;
     struct json_object *user;
     bool active;
 
-    if (!fetch(why, &user, "/api/users/", user_id, ""))
+    if (evidence->is_caller)
+        user = json_object_get(why->me);
+    else if (!fetch(why, &user, "/api/users/", user_id, ""))
         return false;
     if (!user)
         return true;
     struct json_object *attributes = attributes_of(user);
+    evidence->url = arena_copy(&why->arena, text_of(attributes, "webhook_url"));
+    evidence->user_name = arena_copy(&why->arena, text_of(attributes, "name"));
     bool has_url = json_get(attributes, "webhook_url") != NULL;
     bool paused = json_object_get_boolean(json_get(attributes, "paused"));
     account->last.success_2xx = bytes_equal_text(text_of(attributes, "success"), "2xx");
@@ -154,45 +193,76 @@ static void read_account(struct json_object *delivery, struct account *account)
     account->next_ms = number_of(attributes, "next_attempt_in_ms", -1);
     account->last.reason = text_of(attributes, "last_reason");
     account->last.status = number_of(attributes, "last_status", 0);
+    struct json_object *last = evidence_last(attributes);
+    account->last.detail = text_of(last, "detail");
+    account->request_unread = last && json_object_get_boolean(json_get(last, "request_unread"));
     account->took_ms = between_ms(text_of(attributes, "first_attempt_at"), account->finished_at);
 }
 
-static void say_delivery(const struct why *why, struct json_object *delivery, const struct text *sentences,
-                         const struct account *account)
+static struct json_object *string_or_null(struct bytes text)
 {
-    if (why->json) {
-        struct json_object *attributes = attributes_of(delivery);
-        const char *hold = account_hold_name(account->hold);
-        json_object_object_add(attributes, "held", hold ? json_object_new_string(hold) : NULL);
-        json_object_object_add(attributes, "why",
-                               json_object_new_string_len(sentences->data, (int)sentences->len));
-        return;
-    }
-    if (json_object_array_length(why->deliveries) > 1) {
-        struct json_object *user = json_get_object(json_get_object(delivery, "relationships"), "user");
-        printf("To user %.*s: ", BYTES_ARG(text_of(json_get_object(user, "data"), "id")));
-    }
-    printf("%.*s\n", (int)sentences->len, sentences->data);
+    return text.len > 0 ? json_object_new_string_len(text.data, (int)text.len) : NULL;
 }
 
-static bool say_one(const struct why *why, struct json_object *delivery)
+static void add_to_json(const struct text *sentences, const struct account *account,
+                        const struct evidence *evidence)
 {
+    struct json_object *attributes = evidence->attributes, *last = evidence_last(attributes);
+    const char *hold = account_hold_name(account->hold);
+    char *answer = evidence_answer(last);
+
+    json_object_object_add(attributes, "held", hold ? json_object_new_string(hold) : NULL);
+    json_object_object_add(attributes, "why",
+                           json_object_new_string_len(sentences->data, (int)sentences->len));
+    json_object_object_add(attributes, "webhook_url", string_or_null(evidence->url));
+    json_object_object_add(attributes, "last_attempt_at", string_or_null(text_of(last, "started_at")));
+    json_object_object_add(attributes, "last_answer", string_or_null(bytes_of(answer)));
+    json_object_object_add(attributes, "you_are",
+                           json_object_new_string(evidence->is_caller ? "receiver" : "operator"));
+    json_object_object_add(attributes, "advice_for",
+                           json_object_new_string(evidence->for_operator ? "operator" : "receiver"));
+    free(answer);
+}
+
+static void say_delivery(const struct why *why, const struct text *sentences, const struct account *account,
+                         const struct evidence *evidence)
+{
+    if (why->json) {
+        add_to_json(sentences, account, evidence);
+        return;
+    }
+    if (json_object_array_length(why->deliveries) > 1)
+        printf("To user %.*s: ", BYTES_ARG(evidence->user_id));
+    printf("%.*s\n", (int)sentences->len, sentences->data);
+    bool smooth = bytes_equal_text(account->state, "delivered") && account->attempt_count <= 1;
+    if (!smooth)
+        evidence_print(evidence);
+}
+
+static bool say_one(struct why *why, struct json_object *delivery)
+{
+    struct json_object *relationship = json_get_object(json_get_object(delivery, "relationships"), "user");
+    struct evidence evidence = {.attributes = attributes_of(delivery),
+                                .delivery_id = text_of(delivery, "id"),
+                                .user_id = text_of(json_get_object(relationship, "data"), "id")};
     struct account account;
     struct arena arena;
     struct text sentences;
 
     read_account(delivery, &account);
-    if (!look_at_user(why, delivery, &account))
+    evidence.is_caller = bytes_equal(evidence.user_id, text_of(why->me, "id"));
+    evidence.for_operator = remedy_is_for_operator(words_failure(account.last.reason));
+    if (!look_at_user(why, delivery, &account, &evidence))
         return false;
     arena_init(&arena, MEMORY_MAX);
     text_init(&sentences, &arena, SENTENCES_LEN_MAX);
     account_put(&sentences, &account);
-    say_delivery(why, delivery, &sentences, &account);
+    say_delivery(why, &sentences, &account, &evidence);
     arena_fini(&arena);
     return true;
 }
 
-static bool say_all(const struct why *why)
+static bool say_all(struct why *why)
 {
     size_t count = json_object_array_length(why->deliveries);
 
@@ -236,7 +306,10 @@ int why_main(int argc, char **argv)
     int code = client_open(&usage, &server, &why.client);
     if (code != EXIT_DONE)
         return code;
-    bool done = gather(&why, argv[argc - 1]) && say_all(&why);
+    arena_init(&why.arena, WHY_MEMORY_MAX);
+    bool done = gather(&why, argv[argc - 1]) && identify(&why) && say_all(&why);
+    arena_fini(&why.arena);
+    json_object_put(why.me);
     json_object_put(why.event);
     json_object_put(why.deliveries);
     client_close(why.client);

@@ -141,9 +141,96 @@ static void test_every_failure_has_its_remedy(void **state)
     assert_int_equal(words_failure(bytes_of("of a later version")), FAILURE_NONE);
 }
 
+/* Issue 8.31: the usual cause of each status, and no two alike. */
+static void test_8_31_the_usual_cause_of_each_status(void **state)
+{
+    static const struct {
+        int status;
+        const char *cause;
+    } rows[] = {{400, "host check"},
+                {401, "WEBHOOK-AUTH"},
+                {403, "CSRF"},
+                {404, "the path"},
+                {405, "no POST"},
+                {413, "smaller bodies"},
+                {429, "the pace"},
+                {500, "the handler failed"},
+                {501, "not know POST"},
+                {502, "its upstream"},
+                {503, "no handler that is free"},
+                {504, "did not answer it in time"},
+                {522, "Cloudflare"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct account account = pending(1, "unexpected_status", rows[i].status, 10000);
+        struct arena arena;
+        struct text out;
+        arena_init(&arena, 64 << 10);
+        text_init(&out, &arena, 16 << 10);
+        account_put(&out, &account);
+        if (!strstr(out.data, rows[i].cause) || !strstr(out.data, "Usual cause: "))
+            fail_msg("%d: %s", rows[i].status, out.data);
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(remedy_for_status(rows[i].status), remedy_for_status(rows[k].status));
+        arena_fini(&arena);
+    }
+    for (int status = 201; status < 300; status++)
+        assert_non_null(strstr(remedy_for_status(status), "exactly 200"));
+}
+
+/* Issue 8.31: it was "(410) (410)". */
+static void test_8_31_a_status_is_said_once(void **state)
+{
+    struct account account = pending(1, "gone", 410, -1);
+    expect(&account,
+           "Tried once. Last: your server says that this URL is gone for good (410). If the URL moved, set "
+           "the new one; if it is to get nothing any more, set it to null.");
+    account = pending(1, "redirect", 302, -1);
+    expect(&account,
+           "Tried once. Last: your server answered with a redirect, and redirects are never followed (302). "
+           "Set webhook_url to the address that the redirect leads to.");
+}
+
+/* Issue 8.31: a 200 while most of the request was never taken is delivered, and said. */
+static void test_8_31_an_answer_before_the_request_was_taken(void **state)
+{
+    struct account account = pending(1, "none", 200, -1);
+    account.state = bytes_of("delivered");
+    account.request_unread = true;
+    expect(
+        &account,
+        "Delivered at the first try. Last: your server said 200. It answered before it had taken most of the "
+        "request: does your handler read the body?");
+}
+
+/* Issue 8.15: what the server found out stands in place of the failure's own sentence, once and escaped. */
+static void test_8_15_details(void **state)
+{
+    struct account account = pending(1, "bad_response", 0, -1);
+    account.last.detail = bytes_of("an SSH server answers at this port; it begins with \"SSH-2.0\"\x1b");
+    expect(&account, "Tried once. Last: an SSH server answers at this port; it begins with \"SSH-2.0\"\\x1b. "
+                     "Is it an HTTP server that "
+                     "listens there, and is https right for that port?");
+    account.last.detail = bytes_of(failure_sentence(FAILURE_BAD_RESPONSE));
+    expect(&account, "Tried once. Last: the answer is not valid HTTP/1.x. Is it an HTTP server that "
+                     "listens there, and is https right for that port?");
+    account = pending(1, "unexpected_status", 400, -1);
+    account.last.detail = bytes_of("this port speaks TLS");
+    struct arena arena;
+    struct text out;
+    arena_init(&arena, 64 << 10);
+    text_init(&out, &arena, 16 << 10);
+    account_put(&out, &account);
+    assert_non_null(strstr(out.data, "your server said 400; we need 200; this port speaks TLS."));
+    arena_fini(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_8_31_the_usual_cause_of_each_status),
+        cmocka_unit_test(test_8_31_a_status_is_said_once),
+        cmocka_unit_test(test_8_31_an_answer_before_the_request_was_taken),
+        cmocka_unit_test(test_8_15_details),
         cmocka_unit_test(test_the_issues_own_sentence),
         cmocka_unit_test(test_not_sent_yet),
         cmocka_unit_test(test_held),

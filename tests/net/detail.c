@@ -4,7 +4,28 @@
 #include <stdarg.h>
 #include <stddef.h>
 /* after the three above */
+#include "sender.h"
 #include <cmocka.h>
+#include <stdio.h>
+
+/* Issue 8.31: a time limit that passed is said. */
+static void test_8_31_sentences_name_the_limits(void **state)
+{
+    struct sender_limits limits = sender_limits_default();
+    const struct {
+        enum failure failure;
+        int64_t ms;
+    } rows[] = {{FAILURE_DNS_TIMEOUT, limits.dns_ms},       {FAILURE_CONNECT_TIMEOUT, limits.connect_ms},
+                {FAILURE_TLS_TIMEOUT, limits.tls_ms},       {FAILURE_SEND_TIMEOUT, limits.send_ms},
+                {FAILURE_HEADER_TIMEOUT, limits.header_ms}, {FAILURE_TIMEOUT, limits.attempt_ms}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char said[32];
+        snprintf(said, sizeof said, "limit of %lld s", (long long)rows[i].ms / 1000);
+        assert_int_equal(rows[i].ms % 1000, 0);
+        if (!strstr(failure_sentence(rows[i].failure), said))
+            fail_msg("%s: not '%s'", failure_sentence(rows[i].failure), said);
+    }
+}
 
 static void expect(enum failure failure, const char *flaw, struct bytes seen, const char *sentence)
 {
@@ -70,6 +91,7 @@ static void knows_who_wants_tls(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_8_31_sentences_name_the_limits),
         cmocka_unit_test(says_which_part_is_wrong),
         cmocka_unit_test(says_nothing_where_the_failure_says_it_all),
         cmocka_unit_test(long_bytes_are_cut),
