@@ -100,7 +100,7 @@ int push_open_trusting(const struct usage *usage, const char *url, const char *k
     }
     push->clock = clock_system();
     digest_random(&node, sizeof node); /* two commands at once must not use the same ids */
-    push->ids.node = node % 1024;
+    push->ids.node = (int)(node & IDS_NODE_MAX);
     push->log = log_open(STDERR_FILENO, LOG_LEVEL_ERROR, false, push->clock);
     uv_loop_init(&push->loop);
     push->loop_open = true;

@@ -71,6 +71,19 @@ enum delivery_state { DELIVERY_PENDING, DELIVERY_DELIVERED, DELIVERY_GIVEN_UP, D
 const char *
 delivery_state_name(enum delivery_state state); /* "pending", "delivered", "given_up", "cancelled" */
 
+/*
+ * A delivery's id: a number that counts up in one database, and below it a mark that each start of a server
+ * draws anew. So an id never comes back: after a restore, the numbers do, but not the marks (once in 16
+ * million times). The deliveries of one event have the same mark and numbers in a row.
+ */
+enum { MODEL_MARK_BITS = 24, MODEL_MARK_MAX = (1 << MODEL_MARK_BITS) - 1 };
+#define MODEL_DELIVERY_STEP ((int64_t)1 << MODEL_MARK_BITS) /* from one delivery of an event to the next */
+/* The first id behind `last`, which may have another mark. */
+static inline int64_t model_delivery_next(int64_t last, int mark)
+{
+    return ((last >> MODEL_MARK_BITS) + 1) << MODEL_MARK_BITS | mark;
+}
+
 struct delivery {
     int64_t id, event_id, endpoint_id, user_id;
     enum delivery_state state;

@@ -2,7 +2,7 @@
 #include <assert.h>
 #include <stdbool.h>
 
-enum { TIME_SHIFT = 20, NODE_SHIFT = 10, SEQUENCE_MAX = (1 << NODE_SHIFT) - 1, NODE_MAX = 1023 };
+enum { TIME_SHIFT = 21, NODE_SHIFT = 6, SEQUENCE_MAX = (1 << NODE_SHIFT) - 1 };
 
 static int64_t first_of(int64_t time_ms, int node)
 {
@@ -11,7 +11,7 @@ static int64_t first_of(int64_t time_ms, int node)
 
 int64_t ids_next(struct ids *ids, int64_t wall_ms)
 {
-    assert(ids->node >= 0 && ids->node <= NODE_MAX && ids->last >= 0);
+    assert(ids->node >= 0 && ids->node <= IDS_NODE_MAX && ids->last >= 0);
     int64_t id = first_of(wall_ms > 0 ? wall_ms : 0, ids->node);
     if (id <= ids->last) {
         /* The clock stands still or went back: go on in the last millisecond, or in the one after it when its

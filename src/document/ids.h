@@ -1,17 +1,21 @@
 /*
  * ids: 64-bit ids made of milliseconds, a node number and a sequence. Pure.
  *
- *   (milliseconds since 1970) << 20 | node << 10 | sequence
+ *   (milliseconds since 1970) << 21 | node << 6 | sequence
  *
- * Never going back, even if the clock does: the floor is the largest id ever seen. After a restored backup
- * the clock is ahead of everything that was issued before, so ids never repeat (mission row 10).
+ * Never going back, even if the clock does: the floor is the largest id ever seen. Each start draws a node
+ * number anew, so that ids do not repeat even where the floor does not know of others: a restored backup or a
+ * second copy of the data folder, under a clock that was set back (mission row 10). Two starts that give out
+ * ids of the same milliseconds have the same number once in 32,768 times.
  */
 #pragma once
 #include <stdint.h>
 
+enum { IDS_NODE_MAX = 32767 };
+
 struct ids {
     int64_t last;
-    int node; /* 0 to 1,023 */
+    int node; /* 0 to IDS_NODE_MAX, random */
 };
 
 int64_t ids_next(struct ids *ids, int64_t wall_ms);

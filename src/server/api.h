@@ -24,6 +24,7 @@ struct api_config {
     const struct vault *vault; /* must outlive the api */
     struct clock clock;
     struct log *log;
+    int id_node;            /* of new ids (ids.h) */
     int64_t id_floor;       /* largest id in the store */
     struct bytes own_types; /* a platform's own (api/reference.h); must outlive the api */
     /* For /metrics and /health. */

@@ -3,6 +3,7 @@
 #include "budget.h"
 #include "digest.h"
 #include "engine.h"
+#include "ids.h"
 #include "listener.h"
 #include "memory.h"
 #include "purge.h"
@@ -184,6 +185,7 @@ static enum server_error open_api(struct server *server, const struct guard *gua
                              .vault = server->vault,
                              .clock = server->options.clock,
                              .log = server->options.log,
+                             .id_node = (int)server_random(IDS_NODE_MAX),
                              .id_floor = id_floor,
                              .own_types = server->own_types,
                              .engine_stats = on_engine_stats,

@@ -9,6 +9,13 @@
 
 enum { KEY_RANDOM_LEN = 32 };
 
+uint32_t server_random(uint32_t max)
+{
+    uint32_t number;
+    digest_random(&number, sizeof number);
+    return number & max;
+}
+
 enum server_error server_store_open(const struct server_options *options, struct budget *budget,
                                     struct store **store, char error_text[256])
 {
@@ -19,6 +26,7 @@ enum server_error server_store_open(const struct server_options *options, struct
                                         .clock = options->clock,
                                         .pace = config_pace(config),
                                         .lease_ms = config->lease_ms,
+                                        .mark = (int)server_random(MODEL_MARK_MAX),
                                         .readers = (int)config->reader_threads,
                                         .disk_reserve_bytes = config->disk_reserve_bytes,
                                         .budget = budget,

@@ -8,6 +8,8 @@
 #include "vault.h"
 
 /* `budget` may be NULL: nothing is claimed from it. */
+/* 0 to `max`, which is a power of two less one. */
+uint32_t server_random(uint32_t max);
 enum server_error server_store_open(const struct server_options *options, struct budget *budget,
                                     struct store **store, char error_text[256]);
 /* The text of DATA/catalogue.json, checked, for free(); empty when there is no such file. */

@@ -102,7 +102,7 @@ static enum store_status event_insert(struct store *store, const struct store_op
     sqlite_bind_time(insert, 3, event->received_at_ms);
     sqlite_bind_time(insert, 4, event->created_at_ms);
     sqlite_bind_time(insert, 5, recipients->leased_count ? store->now.wall_ms : 0);
-    sqlite3_bind_int64(insert, 6, store->tally.delivery_id_max + 1);
+    sqlite3_bind_int64(insert, 6, model_delivery_next(store->tally.delivery_id_max, store->config.mark));
     sqlite3_bind_int(insert, 7, recipients->count);
     sqlite3_bind_int64(insert, 8, event->stamp_offset);
     sqlite_bind_text(insert, 9, event->event_type);
@@ -123,7 +123,8 @@ static enum store_status delivery_insert(struct store *store, struct store_batch
 {
     struct endpoint *endpoint = recipients->endpoints[number];
     bool leased = recipients->leased[number];
-    int64_t id = ++store->tally.delivery_id_max;
+    int64_t id = model_delivery_next(store->tally.delivery_id_max, store->config.mark);
+    store->tally.delivery_id_max = id;
     int64_t due_at_ms = store->now.due_ms + (leased ? store->config.lease_ms : 0);
     sqlite3_stmt *insert = store->sql[SQL_DELIVERY_INSERT];
     sqlite3_bind_int64(insert, 1, id);

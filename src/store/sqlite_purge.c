@@ -15,7 +15,7 @@ struct purged {
 
 static enum store_status purge_one(struct store *store, const struct purged *event)
 {
-    int64_t end = event->delivery_first + event->delivery_count;
+    int64_t end = event->delivery_first + event->delivery_count * MODEL_DELIVERY_STEP;
     if (event->id > store->tally.followed_to && sqlite_follow(store) != STORE_OK)
         return STORE_BROKEN;
     sqlite3_bind_int64(store->sql[SQL_PURGE_ATTEMPTS], 1, event->delivery_first);

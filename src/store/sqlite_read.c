@@ -44,7 +44,7 @@ struct sqlite_reader {
     "SELECT e.id, (?5 = '' OR e.event_type = ?5) AND (?6 = '' OR e.resource_type = ?6)"                      \
     " AND (?7 = '' OR e.resource_id = ?7)"                                                                   \
     " AND (NOT ?8 OR EXISTS (SELECT 1 FROM deliveries d WHERE d.id >= e.delivery_first"                      \
-    " AND d.id < e.delivery_first + e.delivery_count AND d.state IN (0, 2)))"
+    " AND d.id < e.delivery_first + (e.delivery_count << 24) AND d.state IN (0, 2)))"
 /* A resource's row, or the events behind those that have theirs (sqlite_schema.c); the latest counts. */
 #define RESOURCE_COLUMNS                                                                                     \
     "SELECT ?2, ?6, k.id, k.version, ifnull(e.id, 0), ifnull(e.received_at, k.updated_at),"                  \
@@ -62,11 +62,12 @@ struct sqlite_reader {
 #define DELIVERIES_OF(low, high)                                                                             \
     DELIVERY_COLUMNS " FROM events e CROSS JOIN deliveries d ON d.id >= " low " AND d.id < " high            \
                      " WHERE e.id = ?1 AND (?2 = 0 OR d.endpoint_id = ?2) ORDER BY d.id @ LIMIT ?4"
-#define DELIVERIES_END "e.delivery_first + e.delivery_count"
+#define DELIVERIES_END "e.delivery_first + (e.delivery_count << 24)"
 #define ATTEMPTS_OF(low, high)                                                                               \
-    "SELECT id >> 24, id & 0xffffff, attempt, started_at, duration_ms, status, failure, flags, address,"     \
+    "SELECT ?1, id & 0xffffff, attempt, started_at, duration_ms, status, failure, flags, address,"           \
     " detail, response FROM attempts WHERE id > " low " AND id < " high                                      \
-    " AND (?2 = 0 OR ?2 = (SELECT endpoint_id FROM deliveries WHERE id = ?1)) ORDER BY id @ LIMIT ?4"
+    " AND EXISTS (SELECT 1 FROM deliveries WHERE id = ?1 AND (?2 = 0 OR endpoint_id = ?2)) ORDER BY id @ "   \
+    "LIMIT ?4"
 
 /* By variant; NULL: made of another (query_text). */
 static const char *const query_texts[QUERY_COUNT][SQLITE_VARIANTS] = {
@@ -100,9 +101,9 @@ static const char *const query_texts[QUERY_COUNT][SQLITE_VARIANTS] = {
                                                                              "min(?3, " DELIVERIES_END ")")},
     [STORE_GET_DELIVERY] = {DELIVERY_COLUMNS " FROM deliveries d JOIN events e ON e.id = d.event_id"
                                              " WHERE d.id = ?1 AND (?2 = 0 OR d.endpoint_id = ?2)"},
-    [STORE_LIST_ATTEMPTS] =
-        {ATTEMPTS_OF("(?1 << 24) + ?3", "(?1 + 1) << 24"), [DESCENDING] = ATTEMPTS_OF(
-                                                               "?1 << 24", "(?1 << 24) + min(?3, 1 << 24)")},
+    [STORE_LIST_ATTEMPTS] = {ATTEMPTS_OF("(?1 >> 24 << 24) + ?3", "(?1 >> 24) + 1 << 24"),
+                             [DESCENDING] =
+                                 ATTEMPTS_OF("?1 >> 24 << 24", "(?1 >> 24 << 24) + min(?3, 1 << 24)")},
     [STORE_GET_RESOURCE] = {RESOURCE_COLUMNS
                             "SELECT id, version, updated_at, json FROM resources WHERE owner_id = ?2"
                             " AND type = ?6 AND id = ?7"

@@ -47,8 +47,8 @@ static const char *const migrations[] = {
     "  created_at INTEGER, revoked_at INTEGER);"
     "CREATE INDEX api_keys_user ON api_keys (user_id);"
 
-    /* The deliveries of an event have consecutive ids, so they need no index by event. `document` is last,
-     * so that reading the rest of a row does not read through it. */
+    /* The deliveries of an event have ids in a row (MODEL_DELIVERY_STEP), so they need no index by event.
+     * `document` is last, so that reading the rest of a row does not read through it. */
     "CREATE TABLE events ("
     "  id INTEGER PRIMARY KEY,"
     "  owner_id INTEGER NOT NULL,"
@@ -89,7 +89,8 @@ static const char *const migrations[] = {
                        have to be split for it */
     "CREATE INDEX deliveries_queue ON deliveries (queue, due_at) WHERE queue IS NOT NULL;"
 
-    /* id: delivery_id << 24 | lease. In order for each delivery, and new ones are put to the end. */
+    /* id: delivery_id with the lease in place of its mark (model.h). In order for each delivery, and new ones
+       are put to the end. */
     "CREATE TABLE attempts ("
     "  id INTEGER PRIMARY KEY,"
     "  attempt INTEGER NOT NULL,"

@@ -66,12 +66,13 @@ enum { SQL_MANY = 16 };
                        " lost = 0, aged_from = NULL, finished_at = NULL WHERE id = ?1")                      \
     X(DELIVERY_CANCEL, "UPDATE deliveries SET queue = NULL, due_at = NULL, state = 3, finished_at = ?2"      \
                        " WHERE id = ?1")                                                                     \
-    X(ATTEMPT_TRIM, "UPDATE attempts SET response = substr(response, 1, ?3) WHERE id ="                      \
-                    " (SELECT max(id) FROM attempts WHERE id >= ?1 << 24 AND id < ?1 << 24 | ?2)"            \
-                    " AND length(response) > ?3")                                                            \
+    X(ATTEMPT_TRIM,                                                                                          \
+      "UPDATE attempts SET response = substr(response, 1, ?3) WHERE id ="                                    \
+      " (SELECT max(id) FROM attempts WHERE id >= ?1 >> 24 << 24 AND id < ?1 >> 24 << 24 | ?2)"              \
+      " AND length(response) > ?3")                                                                          \
     X(ATTEMPT_INSERT, "INSERT INTO attempts (id, attempt, started_at, duration_ms, status,"                  \
                       " failure, flags, address, detail, response)"                                          \
-                      " VALUES (?1 << 24 | ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")                       \
+                      " VALUES (?1 >> 24 << 24 | ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")                 \
                                                                                                              \
     X(USER_INSERT,                                                                                           \
       "INSERT INTO users (id, role, master_id, name, email, webhook_url, receives_users_events,"             \
@@ -120,9 +121,9 @@ enum { SQL_MANY = 16 };
                      " RETURNING owner_id, length(json)")                                                    \
     X(PURGE_SCAN, "SELECT e.id, e.received_at, e.delivery_first, e.delivery_count,"                          \
                   " EXISTS (SELECT 1 FROM deliveries d WHERE d.id >= e.delivery_first"                       \
-                  " AND d.id < e.delivery_first + e.delivery_count AND d.state = 0), e.snapshot_len"         \
+                  " AND d.id < e.delivery_first + (e.delivery_count << 24) AND d.state = 0), e.snapshot_len" \
                   " FROM events e WHERE e.id > ?1 ORDER BY e.id LIMIT ?2")                                   \
-    X(PURGE_ATTEMPTS, "DELETE FROM attempts WHERE id >= ?1 << 24 AND id < ?2 << 24")                         \
+    X(PURGE_ATTEMPTS, "DELETE FROM attempts WHERE id >= ?1 >> 24 << 24 AND id < ?2 >> 24 << 24")             \
     X(PURGE_DELIVERIES, "DELETE FROM deliveries WHERE id >= ?1 AND id < ?2 RETURNING state")                 \
     X(PURGE_IDEMPOTENCY, "DELETE FROM idempotency WHERE event_id = ?1")                                      \
     X(PURGE_OWNED, "DELETE FROM owned WHERE owner_id = (SELECT owner_id FROM events WHERE id = ?1)"          \

@@ -33,6 +33,7 @@
  *                  A history line is kept if attempt.started_at_ms is not 0: something was started
  *   resend         attempt, lost, age and finished_at start again; lease goes on; history stays
  *   repeated       an EVENT whose id exists, without an idempotency key: DONE again, with that id
+ *   delivery ids   follow from each other by model_delivery_next
  *   not there      the user or delivery an op is about, the Master of a USER_CREATE: NOT_FOUND
  *   taken          USER_CREATE with an id, KEY_CREATE with a digest that exists: CONFLICT. So is KEY_REVOKE
  *                  of a key that is revoked already
@@ -255,6 +256,7 @@ struct store_config {
     struct clock clock;
     struct pace_config pace;
     int64_t lease_ms;
+    int mark;                   /* of the ids of new deliveries (model.h): drawn anew for each start */
     int readers;                /* reader threads that will call store_read, numbered from 0 */
     int64_t disk_reserve_bytes; /* EVENT answers NO_SPACE with less free space, beside what the log needs */
     int scan_rows_max;          /* events that a page of LIST_EVENTS looks at; 0: 4,096 */

@@ -15,7 +15,7 @@ static void they_rise_and_carry_the_time(void **state)
         int64_t id = ids_next(&ids, 1700000000000 + i / 7);
         assert_true(id > last);
         assert_int_equal(ids_time_ms(id), 1700000000000 + i / 7);
-        assert_int_equal(id >> 10 & 1023, 3);
+        assert_int_equal(id >> 6 & IDS_NODE_MAX, 3);
         last = id;
     }
 }
@@ -27,7 +27,7 @@ static void a_full_millisecond_borrows_from_the_next(void **state)
     for (int i = 0; i < 5000; i++) {
         int64_t id = ids_next(&ids, 1700000000000);
         assert_true(id > last);
-        assert_int_equal(ids_time_ms(id), 1700000000000 + i / 1024);
+        assert_int_equal(ids_time_ms(id), 1700000000000 + i / 64);
         last = id;
     }
 }
@@ -46,15 +46,30 @@ static void never_back_with_the_clock(void **state)
 
 static void above_the_floor_of_another_node(void **state)
 {
-    for (int other = 0; other < 1024; other += 31) {
+    for (int other = 0; other <= IDS_NODE_MAX; other += 997) {
         struct ids ids = {.node = 500}, others = {.node = other};
         int64_t floor = ids_next(&others, 1700000000005);
         ids_floor(&ids, floor);
         ids_floor(&ids, 5); /* never down again */
         int64_t id = ids_next(&ids, 1700000000000);
         assert_true(id > floor);
-        assert_int_equal(id >> 10 & 1023, 500);
+        assert_int_equal(id >> 6 & IDS_NODE_MAX, 500);
     }
+}
+
+/* 8.8: two copies of one folder under a clock that was set back: both go on from the same floor. */
+static void two_starts_from_one_floor(void **state)
+{
+    struct ids one = {.node = 4711}, two = {.node = 4712};
+    ids_floor(&one, (int64_t)1700000000000 << 21);
+    ids_floor(&two, (int64_t)1700000000000 << 21);
+    int64_t ids[2][3000];
+    for (int i = 0; i < 3000; i++) {
+        ids[0][i] = ids_next(&one, 1600000000000);
+        ids[1][i] = ids_next(&two, 1600000000000 + i);
+    }
+    for (int a = 0, b = 0; a < 3000 && b < 3000; ids[0][a] < ids[1][b] ? a++ : b++)
+        assert_int_not_equal(ids[0][a], ids[1][b]);
 }
 
 static int compare(const void *a_, const void *b_)
@@ -99,6 +114,7 @@ int main(void)
         cmocka_unit_test(a_full_millisecond_borrows_from_the_next),
         cmocka_unit_test(never_back_with_the_clock),
         cmocka_unit_test(above_the_floor_of_another_node),
+        cmocka_unit_test(two_starts_from_one_floor),
         cmocka_unit_test(unique_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

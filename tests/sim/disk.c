@@ -60,6 +60,7 @@ void disk_open(struct sim *sim)
                                   .clock = {clock_wall, clock_mono, sim},
                                   .pace = sim->pace,
                                   .lease_ms = sim->lease_ms,
+                                  .mark = 9,
                                   .readers = 1};
     enum store_status status = sim->engine->open(&config, &sim->store);
     assert(status == STORE_OK);

@@ -193,7 +193,8 @@ static struct store_op some_op(struct twin *t)
     if (kind < 98)
         return (struct store_op){
             .kind = kind < 94 ? STORE_RESEND : STORE_CANCEL,
-            .delivery = {.delivery_id = (int64_t)draw(t, 200), .user_id = draw(t, 2) ? 0 : some_user(t)}};
+            .delivery = {.delivery_id = (int64_t)draw(t, 200) * MODEL_DELIVERY_STEP | FIXTURE_MARK,
+                         .user_id = draw(t, 2) ? 0 : some_user(t)}};
     return (struct store_op){.kind = STORE_PURGE,
                              .purge = {.before_ms = t->model.wall_ms - 60000, .rows_max = 1000}};
 }
@@ -349,7 +350,7 @@ static void read_some(struct twin *t)
                                          .after_id = draw(t, 2) ? 0 : event,
                                          .with_document = draw(t, 2)});
     same_answers(t, (struct store_query){.kind = STORE_LIST_DELIVERIES, .id = event, .limit = 5});
-    int64_t delivery = 1 + (int64_t)draw(t, 200);
+    int64_t delivery = (1 + (int64_t)draw(t, 200)) * MODEL_DELIVERY_STEP | FIXTURE_MARK;
     same_answers(t, (struct store_query){.kind = STORE_GET_DELIVERY, .id = delivery});
     same_answers(t, (struct store_query){
                         .kind = STORE_LIST_ATTEMPTS, .id = delivery, .limit = 2, .descending = draw(t, 2)});

@@ -33,6 +33,7 @@ void fixture_open(struct fixture *fixture, const struct store_engine *engine)
                                             .clock = {fixture_wall, fixture_mono, fixture},
                                             .pace = pace_default(),
                                             .lease_ms = 60000,
+                                            .mark = FIXTURE_MARK,
                                             .readers = 2};
     fixture->config.pace.failing_per_s = RATE_PER_S_MAX; /* or who is first matters */
     if (engine == &store_model) {

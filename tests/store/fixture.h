@@ -10,7 +10,7 @@
 #include "store.h"
 #include <cmocka.h>
 
-enum { FIXTURE_BOXES = 256 };
+enum { FIXTURE_MARK = 77, FIXTURE_BOXES = 256 };
 
 struct model_disk;
 

@@ -94,7 +94,7 @@ static int model_delivery_add(struct model_disk *disk, const struct event *event
     disk->deliveries =
         model_room(disk->deliveries, disk->delivery_count, &disk->delivery_cap, sizeof *disk->deliveries);
     disk->deliveries[disk->delivery_count] = (struct model_delivery){
-        .id = ++disk->last_delivery_id,
+        .id = disk->last_delivery_id = model_delivery_next(disk->last_delivery_id, disk->opened->config.mark),
         .event_id = event->id,
         .user_id = user_id,
         .due_ms = now,

@@ -419,6 +419,7 @@ struct api *api_open(const struct api_config *config)
     pthread_mutexattr_settype(&adaptive, PTHREAD_MUTEX_ADAPTIVE_NP);
     pthread_mutex_init(&api->event_lock, &adaptive);
     pthread_mutexattr_destroy(&adaptive);
+    api->ids.node = config->id_node;
     ids_floor(&api->ids, config->id_floor);
     manners_init(&api->manners);
     api->keyring = keyring_open();
