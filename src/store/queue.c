@@ -10,7 +10,13 @@ struct job_list {
 };
 
 enum {
-    RETRY_MS = 100 /* between claims from a store that could not */
+    RETRY_MS = 100, /* between claims from a store that could not */
+    /* Outcomes wait for company, so that at a low rate an event and the outcome of the one before share a
+     * transaction and its sync: until there are so many, or an event comes when the first has waited a while,
+     * or it has waited for long. Nothing waits for them meanwhile (queue.scarce). */
+    OUTCOMES_ENOUGH = 16,
+    OUTCOMES_RIDE_MS = 8,
+    OUTCOMES_WAIT_MS = 20
 };
 
 struct queue {
@@ -20,7 +26,11 @@ struct queue {
     pthread_cond_t wake;
 
     /* Under the lock. */
-    struct job_list waiting;
+    struct job_list waiting, outcomes;
+    int urgent;                  /* of those that wait: neither events nor outcomes */
+    int64_t outcomes_since_ms;   /* mono: the first of them */
+    bool scarce;                 /* as of the last batch: an outcome would free what work waits for */
+    bool timed;                  /* asleep, but awake in time for outcomes */
     struct store_work **offered; /* boxes not yet taken over by the writer */
     int offered_count, offered_cap;
     bool withdraw, closing, asleep;
@@ -31,7 +41,9 @@ struct queue {
     int box_count, box_cap;
     struct queue_job **batch;
     struct store_op **ops;
-    int64_t due_at_ms; /* mono: when a claim would find something */
+    int64_t due_at_ms;    /* mono: when a claim would find something */
+    int64_t expect_to_ms; /* mono: outcomes of what was filled last are likely until then */
+    bool leases_scarce;   /* by the last batch */
     bool broken;
     enum store_status broken_by;
 };
@@ -49,6 +61,11 @@ static void boxes_add(struct store_work ***boxes, int *count, int *cap, struct s
     *count += more_count;
 }
 
+static int64_t mono_ms(const struct queue *queue)
+{
+    return clock_mono_ms(&queue->config.clock);
+}
+
 /* ---- any thread ---- */
 
 static void wake(struct queue *queue)
@@ -57,17 +74,36 @@ static void wake(struct queue *queue)
         pthread_cond_signal(&queue->wake);
 }
 
+static void append(struct job_list *list, struct queue_job *first, struct queue_job *last, int count)
+{
+    *list->end = first;
+    list->end = &last->next;
+    list->count += count;
+}
+
+/* Most find the writer awake, or asleep until it would look for them anyway. */
+static void submit_outcome(struct queue *queue, struct queue_job *job)
+{
+    if (queue->outcomes.count == 0)
+        queue->outcomes_since_ms = mono_ms(queue);
+    append(&queue->outcomes, job, job, 1);
+    if (!queue->timed || queue->scarce || queue->outcomes.count == OUTCOMES_ENOUGH)
+        wake(queue);
+}
+
 bool queue_submit(struct queue *queue, struct queue_job *job)
 {
+    bool outcome = job->op.kind == STORE_OUTCOME;
+    job->next = NULL;
+    job->group = 1;
     pthread_mutex_lock(&queue->lock);
-    bool taken = job->op.kind == STORE_OUTCOME || queue->waiting.count < queue->config.waiting_max;
-    if (taken) {
-        assert(!queue->closing || job->op.kind == STORE_OUTCOME);
-        job->next = NULL;
-        job->group = 1;
-        *queue->waiting.end = job;
-        queue->waiting.end = &job->next;
-        queue->waiting.count++;
+    bool taken = outcome || queue->waiting.count < queue->config.waiting_max;
+    if (outcome) {
+        submit_outcome(queue, job);
+    } else if (taken) {
+        assert(!queue->closing);
+        append(&queue->waiting, job, job, 1);
+        queue->urgent += job->op.kind != STORE_EVENT;
         wake(queue);
     }
     pthread_mutex_unlock(&queue->lock);
@@ -76,10 +112,13 @@ bool queue_submit(struct queue *queue, struct queue_job *job)
 
 bool queue_submit_many(struct queue *queue, struct queue_job *first)
 {
-    int count = 0, left;
+    int count = 0, urgent = 0, left;
     struct queue_job *last = first;
-    for (struct queue_job *job = first; job; job = job->next, count++)
+    for (struct queue_job *job = first; job; job = job->next, count++) {
+        assert(job->op.kind != STORE_OUTCOME);
+        urgent += job->op.kind != STORE_EVENT;
         last = job;
+    }
     left = count;
     for (struct queue_job *job = first; job; job = job->next)
         job->group = left--;
@@ -88,9 +127,8 @@ bool queue_submit_many(struct queue *queue, struct queue_job *first)
         count <= queue->config.batch_max && queue->waiting.count + count <= queue->config.waiting_max;
     if (taken) {
         assert(!queue->closing);
-        *queue->waiting.end = first;
-        queue->waiting.end = &last->next;
-        queue->waiting.count += count;
+        append(&queue->waiting, first, last, count);
+        queue->urgent += urgent;
         wake(queue);
     }
     pthread_mutex_unlock(&queue->lock);
@@ -117,7 +155,7 @@ void queue_stats(struct queue *queue, struct queue_stats *stats)
 {
     pthread_mutex_lock(&queue->lock);
     *stats = queue->stats;
-    stats->waiting = queue->waiting.count;
+    stats->waiting = queue->waiting.count + queue->outcomes.count;
     pthread_mutex_unlock(&queue->lock);
 }
 
@@ -132,14 +170,12 @@ static void give_back(struct queue *queue, int count)
     memmove(queue->boxes, queue->boxes + count, (size_t)queue->box_count * sizeof *queue->boxes);
 }
 
-static int64_t mono_ms(const struct queue *queue)
+static void sleep_until(struct queue *queue, int64_t at_ms, int64_t outcomes_at_ms)
 {
-    return clock_mono_ms(&queue->config.clock);
-}
-
-static void sleep_until(struct queue *queue, int64_t at_ms)
-{
+    queue->timed = outcomes_at_ms != INT64_MAX;
     queue->asleep = true;
+    if (outcomes_at_ms < at_ms)
+        at_ms = outcomes_at_ms;
     if (at_ms == INT64_MAX) {
         pthread_cond_wait(&queue->wake, &queue->lock);
     } else {
@@ -147,31 +183,67 @@ static void sleep_until(struct queue *queue, int64_t at_ms)
         struct timespec until = clock_deadline(ms < 1 ? 1 : ms);
         pthread_cond_timedwait(&queue->wake, &queue->lock, &until);
     }
-    queue->asleep = false;
+    queue->asleep = queue->timed = false;
 }
 
-/* Waits for work, under the lock, and takes it over. The number of jobs; 0 may be a claim alone. */
+/* Are outcomes to be written now? */
+static bool outcomes_ready(const struct queue *queue, int64_t now_ms)
+{
+    if (queue->outcomes.count == 0)
+        return false;
+    int64_t wait_ms = queue->waiting.count > 0 ? OUTCOMES_RIDE_MS : OUTCOMES_WAIT_MS;
+    return queue->outcomes.count >= OUTCOMES_ENOUGH || queue->scarce || queue->urgent > 0 ||
+           queue->withdraw || queue->closing || now_ms - queue->outcomes_since_ms >= wait_ms;
+}
+
+/* When the writer looks at outcomes without being woken for them. */
+static int64_t outcomes_at(const struct queue *queue, int64_t now_ms)
+{
+    if (queue->outcomes.count > 0)
+        return queue->outcomes_since_ms + OUTCOMES_WAIT_MS;
+    return queue->expect_to_ms > now_ms ? queue->expect_to_ms : INT64_MAX;
+}
+
+/* Up to `max` of a list into the batch from `count` on; a group is not torn. How many are in it then. */
+static int take_from(struct queue *queue, struct job_list *list, int count, int max)
+{
+    int first = count;
+    for (; list->first && count + list->first->group <= max; count++) {
+        queue->batch[count] = list->first;
+        list->first = list->first->next;
+        queue->urgent -= queue->batch[count]->op.kind != STORE_EVENT && list == &queue->waiting;
+    }
+    list->count -= count - first;
+    if (!list->first)
+        list->end = &list->first;
+    return count;
+}
+
+/* Waits for work, under the lock, and takes it over. The number of jobs; 0 may be a claim alone. Outcomes are
+ * first: they free what new events may take. */
 static int take(struct queue *queue)
 {
+    int64_t now_ms;
     for (;;) {
         boxes_add(&queue->boxes, &queue->box_count, &queue->box_cap, queue->offered, queue->offered_count);
         queue->offered_count = 0;
-        bool due = queue->box_count > 0 && !queue->broken && mono_ms(queue) >= queue->due_at_ms;
-        if (queue->waiting.count > 0 || queue->withdraw || queue->closing || due)
+        queue->scarce = queue->leases_scarce || queue->box_count == 0;
+        now_ms = mono_ms(queue);
+        bool claims = queue->box_count > 0 && !queue->broken;
+        if (queue->waiting.count > 0 || queue->withdraw || queue->closing || outcomes_ready(queue, now_ms) ||
+            (claims && now_ms >= queue->due_at_ms))
             break;
-        sleep_until(queue, queue->box_count > 0 && !queue->broken ? queue->due_at_ms : INT64_MAX);
+        sleep_until(queue, claims ? queue->due_at_ms : INT64_MAX, outcomes_at(queue, now_ms));
     }
-    int count = 0;
-    for (; count < queue->config.batch_max && queue->waiting.first; count++) {
-        if (count + queue->waiting.first->group > queue->config.batch_max)
-            break; /* it would be torn: it is the next transaction's */
-        queue->batch[count] = queue->waiting.first;
-        queue->waiting.first = queue->batch[count]->next;
+    int count = 0, max = queue->config.batch_max;
+    if (outcomes_ready(queue, now_ms)) {
+        int others = !queue->waiting.first                   ? 0
+                     : queue->waiting.first->group > max / 2 ? queue->waiting.first->group
+                                                             : max / 2;
+        count = take_from(queue, &queue->outcomes, 0, max - others);
+        queue->outcomes_since_ms = now_ms;
     }
-    queue->waiting.count -= count;
-    if (!queue->waiting.first)
-        queue->waiting.end = &queue->waiting.first;
-    return count;
+    return take_from(queue, &queue->waiting, count, max);
 }
 
 static enum store_status write_some(struct queue *queue, struct queue_job **jobs, int count, int boxes,
@@ -184,12 +256,16 @@ static enum store_status write_some(struct queue *queue, struct queue_job **jobs
     enum store_status status =
         queue->broken ? queue->broken_by : queue->config.engine->write(queue->config.store, &batch);
     *filled = status == STORE_OK ? batch.filled_count : 0;
+    int64_t now_ms = mono_ms(queue);
     if (status != STORE_OK)
-        queue->due_at_ms = mono_ms(queue) + RETRY_MS;
+        queue->due_at_ms = now_ms + RETRY_MS;
     else if (batch.next_due_in_ms < 0)
         queue->due_at_ms = INT64_MAX;
     else
-        queue->due_at_ms = mono_ms(queue) + batch.next_due_in_ms;
+        queue->due_at_ms = now_ms + batch.next_due_in_ms;
+    queue->leases_scarce = status != STORE_OK || batch.leases_scarce;
+    if (*filled > 0)
+        queue->expect_to_ms = now_ms + OUTCOMES_WAIT_MS;
     bool fatal = status != STORE_OK && status != STORE_FULL && status != STORE_DOWN;
     if (fatal && !queue->broken) {
         queue->broken = true;
@@ -205,20 +281,6 @@ static void complete(struct queue_job **jobs, int count, enum store_status statu
         jobs[i]->done(jobs[i], status);
 }
 
-/* Outcomes to the front, both parts in their order. */
-static int part_outcomes(struct queue_job **jobs, int count)
-{
-    int outcomes = 0;
-    for (int i = 0; i < count; i++) {
-        struct queue_job *job = jobs[i];
-        if (job->op.kind != STORE_OUTCOME)
-            continue;
-        memmove(jobs + outcomes + 1, jobs + outcomes, (size_t)(i - outcomes) * sizeof *jobs);
-        jobs[outcomes++] = job;
-    }
-    return outcomes;
-}
-
 static void run_batch(struct queue *queue, int count)
 {
     int filled;
@@ -226,7 +288,8 @@ static void run_batch(struct queue *queue, int count)
     int first = 0;
     if (status == STORE_FULL) {
         /* What new events need is not there, but outcomes are small, and each one ends work. */
-        first = part_outcomes(queue->batch, count);
+        while (first < count && queue->batch[first]->op.kind == STORE_OUTCOME)
+            first++;
         complete(queue->batch + first, count - first, STORE_FULL);
         if (first > 0 && first < count)
             status = write_some(queue, queue->batch, first, 0, &filled);
@@ -256,7 +319,7 @@ static void *writer_main(void *argument)
         queue->stats.batches++;
         queue->stats.jobs += count;
         queue->stats.cpu_us = clock_thread_cpu_us();
-        if (closing && queue->waiting.count == 0 && queue->offered_count == 0)
+        if (closing && queue->waiting.count + queue->outcomes.count == 0 && queue->offered_count == 0)
             break;
     }
     pthread_mutex_unlock(&queue->lock);
@@ -271,6 +334,7 @@ struct queue *queue_open(const struct queue_config *config)
     struct queue *queue = memory_zero(1, sizeof *queue);
     queue->config = *config;
     queue->waiting.end = &queue->waiting.first;
+    queue->outcomes.end = &queue->outcomes.first;
     queue->batch = memory_zero((size_t)config->batch_max, sizeof *queue->batch);
     queue->ops = memory_zero((size_t)config->batch_max, sizeof *queue->ops);
     pthread_condattr_t monotonic;

@@ -2,6 +2,10 @@
  * queue: the one way to write. A writer thread drains what waits and does it in ONE transaction with ONE
  * fsync (group commit), serves the standing claim in the same transaction, then runs the completions.
  *
+ * Outcomes may wait some ms for company (OUTCOMES_WAIT_MS), unless work waits for what they free, an
+ * operation of the API waits, or the queue is being closed: a process that is killed meanwhile sends these
+ * once more (P4).
+ *
  * Completions run on the writer thread: they must be short and must not block. A job belongs to
  * the submitter before and after; in between it is the queue's. Memory that an op views must
  * live until its completion.

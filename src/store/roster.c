@@ -123,6 +123,10 @@ static enum roster_place place_wanted(const struct roster *roster, const struct 
 
 static void place(struct roster *roster, struct endpoint *endpoint)
 {
+    bool starved = is_open(endpoint) && ready_at(endpoint) <= roster->now_ms &&
+                   endpoint->tally.leased >= pace_window(&endpoint->tally.pace, &roster->config);
+    roster->starved_count += starved - endpoint->starved;
+    endpoint->starved = starved;
     enum roster_place wanted = place_wanted(roster, endpoint);
     if (wanted != endpoint->place && endpoint->place != PLACE_NONE)
         heap_remove(&roster->heaps[endpoint->place], endpoint);
@@ -201,6 +205,7 @@ void roster_drop(struct roster *roster, struct endpoint *endpoint)
     count_leased(roster, endpoint, -endpoint->tally.leased);
     if (endpoint->place != PLACE_NONE)
         heap_remove(&roster->heaps[endpoint->place], endpoint);
+    roster->starved_count -= endpoint->starved;
     idmap_remove(&roster->endpoints, endpoint->id);
     endpoint_free(endpoint);
 }
@@ -374,4 +379,12 @@ int64_t roster_due_at(struct roster *roster)
     int64_t at_ms = later ? later->key : ROSTER_NEVER;
     bool waits_for_budget = roster->heaps[PLACE_FAILING].count > 0 && failing_left(roster) == 0;
     return waits_for_budget && roster->failing.from_ms < at_ms ? roster->failing.from_ms : at_ms;
+}
+
+/* An endpoint that is due and has a place waits for a box, or for its share of the leases. Those that fail
+ * wait for their budget, which no outcome fills up. */
+bool roster_starved(const struct roster *roster)
+{
+    return roster->starved_count > 0 || roster->heaps[PLACE_QUICK].count > 0 ||
+           roster->heaps[PLACE_PLAIN].count > 0;
 }

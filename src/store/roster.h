@@ -66,7 +66,8 @@ struct endpoint {
     enum roster_place place;
     int64_t key, turn; /* its order in that place's heap */
     int heap_at;
-    bool seen; /* by the load under way */
+    bool starved; /* due, and every lease it may have is out */
+    bool seen;    /* by the load under way */
 };
 
 LIST_HEAD(endpoint_list, endpoint);
@@ -84,6 +85,7 @@ struct roster {
     int64_t turn; /* the last one taken */
     int leased;   /* of all endpoints */
     struct pace_budget failing, failing_before;
+    int starved_count; /* endpoints to which an outcome would free a lease */
     struct endpoint_list touched;
     uint64_t batch;
     int64_t now_ms;
@@ -132,6 +134,8 @@ struct roster_change {
 };
 struct roster_change roster_attempted(struct roster *roster, struct endpoint *endpoint, struct pace_end end);
 
+/* Would the end of a lease let something that is due go? */
+bool roster_starved(const struct roster *roster);
 /* Whose turn it is. NULL: nobody's. */
 struct endpoint *roster_turn(struct roster *roster);
 /* How many leases it may take now. */

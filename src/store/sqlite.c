@@ -3,12 +3,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Pages in the write-ahead log before a checkpoint: 32 MiB, so that hot pages are copied back once for
- * many commits. On a disk that is nearly full the log may not eat up what its own checkpoint needs. */
-enum { CHECKPOINT_FRAMES = 4096, CHECKPOINT_FRAMES_LOW = 64 };
+/* Pages of 4 KiB in the write-ahead log before a checkpoint: 32 MiB, so that hot pages are copied back once
+ * for many commits. On a disk that is nearly full the log may not eat up what its own checkpoint needs. */
+enum { CHECKPOINT_FRAMES = 8192, CHECKPOINT_FRAMES_LOW = 128 };
 
 /* Events that the rows which follow may be late by: for many at once each page is written once, but a reader
  * has to look through these events. A batch may add to them before it is asked. */
+enum { STATE_LATE_MS = 1000, STATE_LATE_DELIVERIES = 1024 };
 enum { EVENTS_AHEAD_MAX = 1024, AHEAD_NAMES_LEN_MAX = 64 << 20 };
 
 #define SQL_TEXT(symbol, text) text,
@@ -106,6 +107,8 @@ static enum store_status write_op(struct store *store, struct store_batch *batch
 {
     op->result = STORE_DONE;
     op->id = op->count = 0;
+    if (op->kind != STORE_EVENT && op->kind != STORE_OUTCOME)
+        store->plain = false;
     switch (op->kind) {
     case STORE_EVENT:
         return sqlite_event(store, batch, op);
@@ -157,10 +160,32 @@ static enum store_status state_save(struct store *store)
     sqlite3_bind_int64(save, 10, tally->followed_to);
     sqlite3_bind_int64(save, 11, tally->cancelled);
     sqlite3_bind_int64(save, 12, tally->endpoints);
+    sqlite3_bind_int64(save, 13, tally->born_out);
     return sqlite_run(store, SQL_STATE_SAVE);
 }
 
-static enum store_status transact(struct store *store, struct store_batch *batch)
+/* Its page would be one in four of what a lone event writes. */
+static bool state_is_late(const struct store *store)
+{
+    return !store->plain || store->now.mono_ms - store->saved_ms >= STATE_LATE_MS ||
+           store->tally.delivery_id_max - store->saved_delivery_id >= STATE_LATE_DELIVERIES;
+}
+
+/* The batch is written. */
+static void committed(struct store *store, bool saved)
+{
+    leases_commit(&store->leases);
+    sqlite_ahead_committed(store);
+    if (saved) {
+        store->saved_ms = store->now.mono_ms;
+        store->saved_delivery_id = store->tally.delivery_id_max;
+    }
+    pthread_mutex_lock(&store->published_lock);
+    store->published = store->tally;
+    pthread_mutex_unlock(&store->published_lock);
+}
+
+static enum store_status transact(struct store *store, struct store_batch *batch, bool *saved)
 {
     enum store_status status = sqlite_run(store, SQL_BEGIN);
     if (status == STORE_OK)
@@ -178,7 +203,8 @@ static enum store_status transact(struct store *store, struct store_batch *batch
         return sqlite_run(store, SQL_ROLLBACK);
     if (store->tally.ahead_count - store->tally.ahead_first >= EVENTS_AHEAD_MAX)
         status = sqlite_follow(store);
-    if (status == STORE_OK)
+    *saved = state_is_late(store);
+    if (status == STORE_OK && *saved)
         status = state_save(store);
     return status == STORE_OK ? sqlite_run(store, SQL_COMMIT) : status;
 }
@@ -243,6 +269,7 @@ static enum store_status sqlite_write(struct store *store, struct store_batch *b
 {
     batch->filled_count = 0;
     batch->next_due_in_ms = -1;
+    batch->leases_scarce = false;
     if (store->broken)
         return STORE_BROKEN;
     if (store->wal_frames >= (store->disk_low ? CHECKPOINT_FRAMES_LOW : CHECKPOINT_FRAMES) &&
@@ -251,15 +278,17 @@ static enum store_status sqlite_write(struct store *store, struct store_batch *b
     store->now = sqlite_now(store);
     store->tally_before = store->tally;
     store->users_changed = store->changed = false;
+    store->plain = true;
     roster_begin(&store->roster, store->now.due_ms);
     if (worth_it(store, batch)) {
-        enum store_status status = transact(store, batch);
+        bool saved = false;
+        enum store_status status = transact(store, batch, &saved);
         if (status != STORE_OK)
             return undo(store, batch, status);
-        leases_commit(&store->leases);
-        sqlite_ahead_committed(store);
+        committed(store, saved);
     }
     batch->next_due_in_ms = next_due_in_ms(store);
+    batch->leases_scarce = roster_starved(&store->roster);
     return STORE_OK;
 }
 
@@ -282,7 +311,7 @@ static enum store_status state_load(struct store *store)
     int rc = sqlite3_prepare_v2(store->db,
                                 "SELECT due_clock_ms, service_clock_ms, delivery_id_max, event_id_max,"
                                 " events, pending, delivered, given_up, born_from, followed_to,"
-                                " cancelled, endpoints FROM state",
+                                " cancelled, endpoints, born_out FROM state",
                                 -1, &load, NULL);
     if (rc == SQLITE_OK && sqlite3_step(load) == SQLITE_ROW) {
         int64_t due_ms = sqlite3_column_int64(load, 0);
@@ -298,11 +327,52 @@ static enum store_status state_load(struct store *store)
                                       .given_up = sqlite3_column_int64(load, 7),
                                       .followed_to = sqlite3_column_int64(load, 9),
                                       .cancelled = sqlite3_column_int64(load, 10),
-                                      .endpoints = sqlite3_column_int64(load, 11)};
+                                      .endpoints = sqlite3_column_int64(load, 11),
+                                      .born_out = sqlite3_column_int64(load, 12)};
     }
     store->mono_at_open_ms = clock_mono_ms(&store->config.clock);
     int end = sqlite3_finalize(load);
     return rc == SQLITE_OK && end == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc ? rc : end);
+}
+
+static enum store_status count_rows(struct store *store, enum sql sql, int64_t *numbers, int count)
+{
+    bool found = false;
+    enum store_status status = sqlite_row(store, sql, &found);
+    for (int i = 0; i < count && found; i++)
+        numbers[i] = sqlite3_column_int64(store->sql[sql], i);
+    sqlite3_reset(store->sql[sql]);
+    return status;
+}
+
+/* What plain batches did since `state` was written: new events and deliveries have higher ids, and of the
+ * born leases that were out those that are not any more ended as delivered. */
+static enum store_status state_catch_up(struct store *store)
+{
+    struct tally *tally = &store->tally;
+    int64_t events[2] = {0}, deliveries[4] = {0}, still_out = 0;
+    sqlite3_bind_int64(store->sql[SQL_STATE_EVENTS], 1, tally->event_id_max);
+    sqlite3_bind_int64(store->sql[SQL_STATE_DELIVERIES], 1, tally->delivery_id_max);
+    sqlite3_bind_int64(store->sql[SQL_STATE_BORN_OUT], 1, store->born_from);
+    sqlite3_bind_int64(store->sql[SQL_STATE_BORN_OUT], 2, tally->delivery_id_max);
+    enum store_status status = count_rows(store, SQL_STATE_EVENTS, events, 2);
+    if (status == STORE_OK)
+        status = count_rows(store, SQL_STATE_DELIVERIES, deliveries, 4);
+    if (status == STORE_OK)
+        status = count_rows(store, SQL_STATE_BORN_OUT, &still_out, 1);
+    if (status != STORE_OK)
+        return status;
+    int64_t ended = tally->born_out - still_out;
+    tally->events += events[0];
+    tally->pending += deliveries[0] - ended;
+    tally->delivered += deliveries[1] + ended;
+    tally->given_up += deliveries[2];
+    if (events[1] > tally->event_id_max)
+        tally->event_id_max = events[1];
+    if (deliveries[3] > tally->delivery_id_max)
+        tally->delivery_id_max = deliveries[3];
+    tally->born_out = 0; /* take_over makes them wait */
+    return STORE_OK;
 }
 
 /* One process at a time has this file, so whatever is leased was the former one's, and waits again. */
@@ -312,6 +382,8 @@ static enum store_status take_over(struct store *store)
     roster_begin(&store->roster, store->now.due_ms);
     sqlite3_bind_int64(store->sql[SQL_DELIVERY_UNCLAIM_ALL], 1, store->now.due_ms);
     enum store_status status = sqlite_run(store, SQL_BEGIN);
+    if (status == STORE_OK)
+        status = state_catch_up(store);
     if (status == STORE_OK)
         status = sqlite_run(store, SQL_DELIVERY_UNCLAIM_ALL);
     sqlite3_bind_int64(store->sql[SQL_DELIVERY_UNCLAIM_BORN], 1, store->now.due_ms);
@@ -327,7 +399,7 @@ static enum store_status take_over(struct store *store)
     if (status == STORE_OK)
         status = sqlite_run(store, SQL_COMMIT);
     if (status == STORE_OK)
-        sqlite_ahead_committed(store);
+        committed(store, true);
     if (status == STORE_OK)
         status = sqlite_roster_load(store, 0);
     if (status == STORE_OK)
@@ -376,6 +448,7 @@ static void sqlite_close_all(struct store *store)
     roster_fini(&store->roster);
     leases_fini(&store->leases);
     sqlite_files_close(store);
+    pthread_mutex_destroy(&store->published_lock);
     free(store->path);
     free(store);
 }
@@ -400,6 +473,7 @@ static enum store_status sqlite_open(const struct store_config *config, struct s
     roster_init(&store->roster, &config->pace);
     leases_init(&store->leases);
     arena_init(&store->ahead.names, AHEAD_NAMES_LEN_MAX);
+    pthread_mutex_init(&store->published_lock, NULL);
     enum store_status status = set_up(store);
     if (status != STORE_OK) {
         sqlite_close_all(store);

@@ -45,6 +45,7 @@ void sqlite_fill(struct store_work *box, const struct endpoint *endpoint, const 
 
 void sqlite_unlease(struct store *store, struct lease *lease)
 {
+    store->tally.born_out -= lease->born;
     leases_end(&store->leases, lease);
     roster_unleased(&store->roster, lease->endpoint);
     roster_bytes(&store->roster, lease->endpoint, 0, lease->len);
@@ -62,6 +63,7 @@ enum store_status sqlite_expire(struct store *store)
         roster_waits(&store->roster, lease->endpoint, lease->ends_at_ms);
         sqlite_unlease(store, lease);
         store->changed = true;
+        store->plain = false;
     }
     return status;
 }
@@ -166,6 +168,7 @@ static enum store_status claim_some(struct store *store, struct store_batch *bat
         status = claim_write(store, endpoint, batch->boxes[i]);
         roster_leased(&store->roster, endpoint);
         store->changed = true;
+        store->plain = false;
     }
     if (status == STORE_OK)
         status = sqlite_roster_due(store, endpoint);

@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <sys/statvfs.h>
 
-enum { RECIPIENTS_MAX = 2, DISK_ASK_MS = 100, PAGE_BYTES = 8192 };
+enum { RECIPIENTS_MAX = 2, DISK_ASK_MS = 100, PAGE_BYTES = 4096 };
 
 struct recipients {
     struct endpoint *endpoints[RECIPIENTS_MAX];
@@ -141,6 +141,7 @@ static enum store_status delivery_insert(struct store *store, struct store_batch
         lease->lease = 1;
         lease->event_id = event->id;
         lease->endpoint = endpoint;
+        store->tally.born_out++;
         lease->len = event->document.len;
         if (recipients->count > 1)
             leases_share(&store->leases, lease, recipients->payload);
@@ -176,7 +177,9 @@ static enum store_status event_follow(struct store *store, struct store_batch *b
     store->changed = true;
     store->tally.events++;
     bool late = event->id <= store->tally.event_id_max;
-    if (!late)
+    if (late)
+        store->plain = false;
+    else
         store->tally.event_id_max = event->id;
     enum snapshot snapshot = op->event.destroyed       ? SNAPSHOT_DESTROYED
                              : sqlite_resource_own(op) ? SNAPSHOT_CARRIED

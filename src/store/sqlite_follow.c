@@ -238,6 +238,7 @@ enum store_status sqlite_follow(struct store *store)
         status = sqlite_usage_save(store, usages.list[i].owner_id, usages.list[i].change);
     free(sorted);
     free(usages.list);
+    store->plain = false; /* readers go by state.followed_to */
     tally->ahead_first = tally->ahead_count;
     tally->followed_to = tally->event_id_max;
     return status;

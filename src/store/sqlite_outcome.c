@@ -195,6 +195,7 @@ enum store_status sqlite_outcome(struct store *store, struct store_op *op)
     op->id = op->outcome.delivery_id;
     store->changed = true;
     bool at_once = found.out && found.out->born && op->outcome.decision.kind == DECISION_DELIVERED;
+    store->plain = store->plain && at_once;
     status = at_once ? record_first(store, op) : record(store, op, &found);
     /* A delivery that was leased 16 million times (years of our own outages) keeps its state, but no more
      * records: their ids would be those of the next one. */

@@ -19,6 +19,7 @@
 #include "roster.h"
 #include "sqlite_sql.h"
 #include "store.h"
+#include <pthread.h>
 #include <sqlite3.h>
 
 /* One instant on every clock, read once a batch. */
@@ -29,10 +30,13 @@ struct moment {
 /* What an event says of its own resource. */
 enum snapshot { SNAPSHOT_NONE, SNAPSHOT_CARRIED, SNAPSHOT_DESTROYED };
 
-/* Kept in the table `state`, and undone with the batch. */
+/* Kept in the table `state`, and undone with the batch. What a batch does that is plain (see below) can be
+ * told from the rows themselves, so the row of `state` is late by at most a second of it, or 1,024
+ * deliveries. */
 struct tally {
     int64_t delivery_id_max, event_id_max, events, pending, delivered, given_up, cancelled;
     int64_t endpoints;            /* users with a webhook_url */
+    int64_t born_out;             /* deliveries out under the lease they were born with */
     int64_t followed_to;          /* up to this event the rows that follow are all there (sqlite_follow.c) */
     int ahead_first, ahead_count; /* the events behind it: entries of struct ahead */
 };
@@ -65,7 +69,12 @@ struct store {
     struct ahead ahead;
     bool users_changed; /* by this batch: to be loaded anew if it is undone */
     bool changed;       /* this batch wrote something */
-    int boxes_kept;     /* of this batch, for work that waits */
+    bool plain; /* this batch did nothing but accept events in the order of their ids, and record that born
+                   leases ended as delivered */
+    int64_t saved_ms, saved_delivery_id; /* of the row of `state`: mono, delivery_id_max */
+    pthread_mutex_t published_lock;
+    struct tally published; /* for readers: as of the last commit */
+    int boxes_kept;         /* of this batch, for work that waits */
 
     int wal_frames;        /* in the write-ahead log */
     int64_t disk_asked_ms; /* mono */

@@ -7,7 +7,8 @@
 enum { APPLICATION_ID = 0x70686f72 /* "phor" in the file's header, for file(1) */ };
 
 static const char *const migrations[] = {
-    /* 1. `state` is one row, written with every batch. */
+    /* 1. `state` is one row; it may be late by what can be told from the rows of events and deliveries
+     * (struct tally). */
     "PRAGMA application_id = 0x70686f72;"
     "CREATE TABLE state ("
     "  due_clock_ms INTEGER NOT NULL,"
@@ -19,8 +20,9 @@ static const char *const migrations[] = {
     "  delivered INTEGER NOT NULL, given_up INTEGER NOT NULL, cancelled INTEGER NOT NULL,"
     "  endpoints INTEGER NOT NULL,"   /* users with a webhook_url */
     "  followed_to INTEGER NOT NULL," /* an event's id: see `owned` */
-    "  fingerprint BLOB);"            /* of the key file; NULL: not known yet */
-    "INSERT INTO state VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL);"
+    "  born_out INTEGER NOT NULL,"
+    "  fingerprint BLOB);" /* of the key file; NULL: not known yet */
+    "INSERT INTO state VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL);"
 
     "CREATE TABLE users ("
     "  id INTEGER PRIMARY KEY,"
@@ -129,7 +131,7 @@ int sqlite_connect(const char *path, struct gather *gather, sqlite3 **db)
     sqlite3_busy_timeout(*db, 1000);
     /* FULL: every commit is synced before it is acknowledged (NORMAL loses commits in a power cut). */
     const char *pragmas =
-        writer ? "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL;"
+        writer ? "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL;"
                  "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
                  "PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY; PRAGMA secure_delete = OFF;"
                : "PRAGMA query_only = 1; PRAGMA cache_size = -1024;";

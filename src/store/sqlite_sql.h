@@ -28,7 +28,12 @@ enum { SQL_MANY = 16 };
     X(ROLLBACK, "ROLLBACK")                                                                                  \
     X(STATE_SAVE, "UPDATE state SET due_clock_ms = ?1, service_clock_ms = ?2, delivery_id_max = ?3,"         \
                   " event_id_max = ?4, events = ?5, pending = ?6, delivered = ?7, given_up = ?8,"            \
-                  " born_from = ?9, followed_to = ?10, cancelled = ?11, endpoints = ?12")                    \
+                  " born_from = ?9, followed_to = ?10, cancelled = ?11, endpoints = ?12, born_out = ?13")    \
+    X(STATE_EVENTS, "SELECT count(*), max(id) FROM events WHERE id > ?1")                                    \
+    X(STATE_DELIVERIES, "SELECT total(state = 0), total(state = 1), total(state = 2), max(id)"               \
+                        " FROM deliveries WHERE id > ?1")                                                    \
+    X(STATE_BORN_OUT,                                                                                        \
+      "SELECT count(*) FROM deliveries WHERE id >= ?1 AND id <= ?2 AND state = 0 AND queue IS NULL")         \
                                                                                                              \
     X(FINGERPRINT, "UPDATE state SET fingerprint = ?1")                                                      \
                                                                                                              \

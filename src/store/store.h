@@ -191,6 +191,8 @@ struct store_batch {
     int box_count, filled_count;
     int64_t next_due_in_ms; /* out: when something more could be claimed; -1: nothing waits. 0 only if a box
                                would help now */
+    bool leases_scarce; /* out: an endpoint has work that is due and no lease for it; an outcome may free one
+                         */
 };
 
 /* ---- reading ---- */

@@ -74,6 +74,30 @@ static void check(struct fixture *f, const struct word *words, int count)
     }
 }
 
+/* `state` may be late when the process is killed; what is counted is right all the same. */
+static void stats_are_right(struct fixture *f)
+{
+    sqlite3 *db;
+    sqlite3_stmt *count;
+    struct store_answer answer = fixture_read(f, (struct store_query){.kind = STORE_GET_STATS});
+    const struct store_stats *stats = answer.stats;
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db,
+                           "SELECT (SELECT count(*) FROM events), total(state = 0), total(state = 1),"
+                           " total(state = 2), (SELECT max(id) FROM events) FROM deliveries",
+                           -1, &count, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_step(count), SQLITE_ROW);
+    assert_int_equal(stats->events, sqlite3_column_int64(count, 0));
+    assert_int_equal(stats->deliveries_pending, sqlite3_column_int64(count, 1));
+    assert_int_equal(stats->deliveries_delivered, sqlite3_column_int64(count, 2));
+    assert_int_equal(stats->deliveries_given_up, sqlite3_column_int64(count, 3));
+    assert_int_equal(stats->id_max, sqlite3_column_int64(count, 4));
+    sqlite3_finalize(count);
+    sqlite3_close(db);
+}
+
 static void acknowledged_is_there(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
@@ -100,6 +124,7 @@ static void acknowledged_is_there(void **state)
         close(ends[0]);
         assert_int_equal(f->engine->open(&f->config, &f->store), STORE_OK);
         check(f, words + checked, count - checked);
+        stats_are_right(f);
         checked = count;
         if (i == KILLS - 1)
             check(f, words, count); /* and none is lost later */

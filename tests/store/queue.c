@@ -7,6 +7,7 @@
 #include "queue.h"
 #include <cmocka.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 enum { JOBS_MAX = 64, BOXES_MAX = 8, BATCHES_MAX = 64, THREADS = 4, JOBS_EACH = 3000 };
@@ -23,6 +24,7 @@ struct store {
     pthread_mutex_t lock;
     pthread_cond_t change;
     bool closed_gate; /* write waits */
+    bool leases_scarce;
     enum store_status statuses[BATCHES_MAX];
     int64_t next_due_in_ms;
     int fill;
@@ -40,6 +42,7 @@ struct bench {
     enum store_status results[JOBS_MAX];
     int results_count, order[JOBS_MAX];
     int filled, emptied, broken;
+    _Atomic int64_t fixed_ms; /* 0: the system's clock */
 };
 
 static enum store_status fake_write(struct store *store, struct store_batch *batch)
@@ -67,6 +70,7 @@ static enum store_status fake_write(struct store *store, struct store_batch *bat
         store->fill--;
     }
     batch->next_due_in_ms = store->next_due_in_ms;
+    batch->leases_scarce = store->leases_scarce;
     pthread_cond_broadcast(&store->change);
     pthread_mutex_unlock(&store->lock);
     return status;
@@ -106,6 +110,14 @@ static void on_done(struct queue_job *job, enum store_status status)
     pthread_mutex_unlock(&bench->store.lock);
 }
 
+static int64_t mono_ms(void *ctx)
+{
+    struct bench *bench = ctx;
+    int64_t fixed_ms = atomic_load(&bench->fixed_ms);
+    struct clock system = clock_system();
+    return fixed_ms ? fixed_ms : clock_mono_ms(&system);
+}
+
 static struct bench *bench_open_with(int waiting_max, int batch_max)
 {
     struct bench *bench = calloc(1, sizeof *bench);
@@ -117,7 +129,7 @@ static struct bench *bench_open_with(int waiting_max, int batch_max)
         bench->box_list[i] = &bench->boxes[i];
     struct queue_config config = {.engine = &fake,
                                   .store = &bench->store,
-                                  .clock = clock_system(),
+                                  .clock = {.mono_ms = mono_ms, .ctx = bench},
                                   .batch_max = batch_max,
                                   .waiting_max = waiting_max,
                                   .on_work = on_work,
@@ -132,12 +144,22 @@ static struct bench *bench_open(int waiting_max)
     return bench_open_with(waiting_max, JOBS_MAX);
 }
 
-static void bench_close(struct bench *bench)
+static void bench_close_queue(struct bench *bench)
 {
     queue_close(bench->queue);
+}
+
+static void bench_free(struct bench *bench)
+{
     pthread_cond_destroy(&bench->store.change);
     pthread_mutex_destroy(&bench->store.lock);
     free(bench);
+}
+
+static void bench_close(struct bench *bench)
+{
+    bench_close_queue(bench);
+    bench_free(bench);
 }
 
 static bool submit(struct bench *bench, int number, enum store_op_kind kind)
@@ -199,11 +221,75 @@ static void one_commit_for_many(void **state)
     await(bench, &bench->results_count, 40);
     assert_int_equal(bench->store.writes, 2);
     assert_int_equal(bench->store.seen[1].ops, 39);
-    for (int i = 0; i < 40; i++) {
-        assert_int_equal(bench->order[i], i);
+    for (int i = 1; i < 40; i++) { /* the outcomes, which free what events may take, and then those */
+        assert_int_equal(bench->order[i], i <= 20 ? 2 * i - 1 : 2 * (i - 20));
         assert_int_equal(bench->results[i], STORE_OK);
     }
     bench_close(bench);
+}
+
+/* Boxes are at hand, so nothing is scarce; and time stands still until the test moves it. */
+static struct bench *bench_open_calm(void)
+{
+    struct bench *bench = bench_open(JOBS_MAX);
+    atomic_store(&bench->fixed_ms, 1000);
+    queue_offer(bench->queue, bench->box_list, 4);
+    return bench;
+}
+
+static void outcomes_wait_for_company(void **state)
+{
+    struct bench *bench = bench_open_calm();
+    hold_one(bench, 0);
+    assert_true(submit(bench, 1, STORE_OUTCOME));
+    assert_true(submit(bench, 2, STORE_OUTCOME));
+    assert_true(submit(bench, 3, STORE_EVENT));
+    gate(bench, false);
+    await(bench, &bench->results_count, 2);
+    assert_int_equal(bench->store.seen[bench->store.writes - 1].ops, 1); /* the event, which does not */
+    atomic_fetch_add(&bench->fixed_ms, 8);
+    assert_true(submit(bench, 4, STORE_EVENT));
+    await(bench, &bench->results_count, 5);
+    assert_int_equal(bench->store.seen[bench->store.writes - 1].ops, 3);
+    assert_true(submit(bench, 5, STORE_OUTCOME));
+    atomic_fetch_add(&bench->fixed_ms, 20); /* nobody comes */
+    await(bench, &bench->results_count, 6);
+    bench_close(bench);
+}
+
+/* Time stands still, so all that ends a wait is what comes. */
+static void outcomes_do_not_wait(void **state)
+{
+    struct bench *bench = bench_open_calm();
+    hold_one(bench, 0);
+    gate(bench, false);
+    await(bench, &bench->results_count, 1);
+    assert_true(submit(bench, 1, STORE_OUTCOME));
+    assert_true(submit(bench, 2, STORE_CANCEL)); /* an operation of the API */
+    await(bench, &bench->results_count, 3);
+    for (int i = 3; i < 19; i++)
+        assert_true(submit(bench, i, STORE_OUTCOME)); /* enough */
+    await(bench, &bench->results_count, 19);
+    pthread_mutex_lock(&bench->store.lock);
+    bench->store.leases_scarce = true;
+    pthread_mutex_unlock(&bench->store.lock);
+    assert_true(submit(bench, 19, STORE_EVENT));
+    await(bench, &bench->results_count, 20);
+    assert_true(submit(bench, 20, STORE_OUTCOME)); /* an endpoint wants a lease */
+    await(bench, &bench->results_count, 21);
+    pthread_mutex_lock(&bench->store.lock);
+    bench->store.leases_scarce = false;
+    bench->store.fill = 4;
+    pthread_mutex_unlock(&bench->store.lock);
+    assert_true(submit(bench, 21, STORE_EVENT));
+    await(bench, &bench->filled, 4);
+    assert_true(submit(bench, 22, STORE_OUTCOME)); /* no box is left */
+    await(bench, &bench->results_count, 23);
+    queue_offer(bench->queue, bench->box_list, 4);
+    assert_true(submit(bench, 23, STORE_OUTCOME));
+    bench_close_queue(bench); /* nor for a queue that is closed */
+    assert_int_equal(bench->results_count, 24);
+    bench_free(bench);
 }
 
 /* A group is in one transaction, whatever stands before it. */
@@ -262,16 +348,16 @@ static void full_disk_still_records_outcomes(void **state)
     hold_one(bench, 0);
     bench->store.statuses[bench->store.begun] = STORE_FULL;
     int next = bench->store.begun;
-    for (int i = 1; i <= 6; i++)
+    for (int i = 1; i <= 32; i++)
         assert_true(submit(bench, i, i % 2 ? STORE_EVENT : STORE_OUTCOME));
     gate(bench, false);
-    await(bench, &bench->results_count, 7);
-    for (int i = 1; i <= 6; i++)
+    await(bench, &bench->results_count, 33);
+    for (int i = 1; i <= 32; i++)
         assert_int_equal(bench->results[i], i % 2 ? STORE_FULL : STORE_OK);
-    assert_int_equal(bench->store.seen[next].ops, 6);
-    assert_int_equal(bench->store.seen[next + 1].ops, 3);
+    assert_int_equal(bench->store.seen[next].ops, 32);
+    assert_int_equal(bench->store.seen[next + 1].ops, 16);
     assert_int_equal(bench->store.seen[next + 1].boxes, 0);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 16; i++) {
         assert_int_equal(bench->store.seen[next + 1].kinds[i], STORE_OUTCOME);
         assert_int_equal(bench->store.seen[next + 1].ids[i], 2 * i + 2);
     }
@@ -445,6 +531,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_commit_for_many),
+        cmocka_unit_test(outcomes_wait_for_company),
+        cmocka_unit_test(outcomes_do_not_wait),
         cmocka_unit_test(groups_stay_whole),
         cmocka_unit_test(groups_are_taken_whole),
         cmocka_unit_test(full_queue_refuses_but_outcomes),
