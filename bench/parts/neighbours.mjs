@@ -23,10 +23,8 @@ async function world(url, users) {
 }
 
 /** Posts in batches, each line for the next of `users`. */
-const give = (server, users, events, options = {}) => {
-    const batch = Math.min(BATCH_LINES, events);
-    return post(server.port, Math.ceil(events / batch), { key: server.key, users, inTurn: true, batch, connections: 8, ...options });
-};
+const give = (server, users, events, { batch = Math.min(BATCH_LINES, events), ...options } = {}) =>
+    post(server.port, Math.ceil(events / batch), { key: server.key, users, inTurn: true, batch, connections: 8, ...options });
 
 const healthy = ({ server, sink }, duration) => paced(server, sink, { rate: RATE, seconds: duration, connections: 16 });
 
