@@ -51,7 +51,9 @@ export async function until(what, probe, limitSeconds = 120) {
 /* ---- processes ---- */
 
 const running = new Set();
-process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+/** Whatever still runs when a part has failed, or at the end. */
+export const endAll = () => running.forEach((child) => child.kill('SIGKILL'));
+process.on('exit', endAll);
 
 function start(file, args, options = {}) {
     const child = spawn(file, args.map(String), { stdio: ['pipe', 'pipe', 'pipe'], ...options });

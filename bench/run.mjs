@@ -1,4 +1,4 @@
-// make bench: what posthorn costs. Prints a table; writes build-bench/bench.json, and the table as bench.md.
+// make bench: what posthorn costs. Prints a table, and writes build-bench/bench.json.
 //
 // BENCH_PARTS picks parts, by name: `BENCH_PARTS=neighbours,paced make bench`; a letter is an older name.
 //
@@ -30,13 +30,13 @@
 //   BENCH_JSON=FILE          where the results go
 //
 // load is pinned to the first core and sink to the second; posthorn runs on both, as it would. Loopback only.
-// `bench/compare A.json B.json` says what changed beyond noise.
+// `bench/compare A.json B.json` says what changed beyond noise; `node bench/readme.mjs A.json` puts it into README.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { bodyBytes, build, connections, program, progress, repeats, root, Skip, skipped, work } from './rig.mjs';
-import { markdown, table } from './table.mjs';
+import { bodyBytes, build, connections, endAll, program, progress, repeats, root, Skip, skipped, work } from './rig.mjs';
+import { table } from './table.mjs';
 
 const names = ['throughput', 'backlog', 'tls', 'batches', 'paced', 'producers', 'endpoints', 'neighbours', 'newcomer', 'pushback',
                'recovery', 'keys', 'bodies', 'masters', 'purge', 'reads', 'backup'];
@@ -60,8 +60,13 @@ async function measure(name) {
         progress(`${name}: ${Math.round((Date.now() - begun) / 1000)} s`);
         return rows;
     } catch (error) {
-        if (!(error instanceof Skip)) throw error;
-        return [skipped(name, part.what, error.message)];
+        if (!(error instanceof Skip)) {
+            progress(`${name}: ${error.stack}`);
+            process.exitCode = 1; /* at the end: the other parts are worth having */
+        }
+        return [skipped(name, part.what, error.message.split('\n')[0])];
+    } finally {
+        endAll();
     }
 }
 
@@ -84,5 +89,4 @@ for (const name of parts) {
     writeFileSync(into, `${JSON.stringify(result, null, 1)}\n`);
 }
 const rows = Object.values(result.parts).flatMap((part) => part.rows);
-writeFileSync(into.replace(/(\.json)?$/, '.md'), markdown(rows));
 console.log(table(rows));

@@ -3,7 +3,7 @@
 // BENCH_SLOW=4,500 endpoints that answer after BENCH_SLOW_MS=10000, BENCH_SLOW_RATE=30 events/s each, BENCH_SLOW_SECONDS=20
 // BENCH_HANGING=2000, half of them proven, BENCH_HANGING_EACH=3 events; and 4 proven ones with 300 events each
 // BENCH_REFUSING=1000,10000 that refuse connections, BENCH_REFUSING_EACH=100 events waiting for each
-import { addUsers, attemptsOf, BATCH_LINES, body, count, cpuUs, deadPort, install, metrics, paced, post, progress, row, seconds, serve,
+import { addUsers, attemptsOf, BATCH_LINES, count, cpuUs, deadPort, endAll, install, metrics, paced, post, progress, row, seconds, serve,
          setting, setUrl, skipped, sleep, startSink, throughput, until, waitQuantile, waitRow } from '../rig.mjs';
 
 export const what = 'a healthy endpoint beside slow, hanging and refusing ones';
@@ -112,6 +112,8 @@ export async function run() {
             all.push(...await measure());
         } catch (error) {
             all.push(skipped(key, text, error.message.slice(0, 200)));
+            process.exitCode = 1;
+            endAll();
         }
     };
     for (const users of list('SLOW', '4,500'))
