@@ -1,5 +1,6 @@
 #include "engine.h"
 #include "digest.h"
+#include "endpoint_log.h"
 #include "identities.h"
 #include "memory.h"
 #include "signers.h"
@@ -50,6 +51,7 @@ struct engine {
     struct signers *signers;
     struct identities *identities;
     struct targets *targets;
+    struct endpoint_log *endpoint_log;
     struct engine_inbox inbox;
     atomic_int recording; /* outcomes that the queue has */
     struct engine_stats stats;
@@ -162,6 +164,20 @@ static void engine_count(struct engine *engine, enum decision_kind kind)
     }
 }
 
+static void engine_log_end(struct engine *engine, int64_t now_ms, const struct engine_slot *slot)
+{
+    const struct store_op *op = &slot->record.op;
+    endpoint_log_ended(engine->endpoint_log, now_ms,
+                       &(struct endpoint_end){.user_id = slot->box.user_id,
+                                              .event_id = slot->box.event_id,
+                                              .delivery_id = op->outcome.delivery_id,
+                                              .decision = op->outcome.decision,
+                                              .attempt = op->outcome.attempt.attempt,
+                                              .status = op->outcome.attempt.status,
+                                              .duration_ms = op->outcome.attempt.duration_ms,
+                                              .paused = op->count > 0});
+}
+
 static void engine_take_inbox(struct engine *engine, int64_t now_ms)
 {
     pthread_mutex_lock(&engine->inbox.lock);
@@ -175,6 +191,8 @@ static void engine_take_inbox(struct engine *engine, int64_t now_ms)
 
     for (struct engine_slot *slot = recorded, *next; slot; slot = next) {
         next = slot->next;
+        if (slot->recorded == RECORD_DONE)
+            engine_log_end(engine, now_ms, slot);
         if (slot->recorded != RECORD_FAILED)
             store_work_clear(&slot->box);
         if (slot->recorded == RECORD_DONE)
@@ -474,6 +492,7 @@ static void engine_refresh_locals(uv_timer_t *timer)
         return; /* the last known ones stay denied */
     }
     targets_forget(engine->targets);
+    endpoint_log_tick(engine->endpoint_log, clock_mono_ms(&engine->config.clock));
     engine->guard = engine->config.guard;
     for (int i = 0; i < count; i++) {
         if (!guard_add_local(&engine->guard, (const struct sockaddr *)&addresses[i].address)) {
@@ -540,6 +559,7 @@ struct engine *engine_open(const struct engine_config *config)
     engine->signers = signers_open(config->vault, config->log);
     engine->identities = identities_open(config->vault, config->log);
     engine->targets = targets_open();
+    engine->endpoint_log = endpoint_log_open(config->log);
     engine_open_loop(engine);
     struct sender_config sender = {.loop = &engine->loop,
                                    .clock = config->clock,
@@ -600,6 +620,7 @@ void engine_free(struct engine *engine)
     signers_close(engine->signers);
     identities_close(engine->identities);
     targets_close(engine->targets);
+    endpoint_log_close(engine->endpoint_log);
     for (uint32_t i = 0; i < engine->config.dispatch.slots && engine->slots[i].engine; i++) {
         store_work_clear(&engine->slots[i].box);
         arena_fini(&engine->slots[i].box.memory);

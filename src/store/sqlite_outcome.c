@@ -159,7 +159,7 @@ static enum store_status account_pace(struct store *store, const struct store_op
 }
 
 /* The same for what is in memory. */
-static enum store_status account(struct store *store, const struct store_op *op, const struct found *found)
+static enum store_status account(struct store *store, struct store_op *op, const struct found *found)
 {
     const struct decision *decision = &op->outcome.decision;
     if (found->out)
@@ -180,7 +180,7 @@ static enum store_status account(struct store *store, const struct store_op *op,
     if (status == STORE_OK && attempted)
         status = account_pace(store, op, found);
     if (status == STORE_OK && decision->reason == FAILURE_GONE)
-        status = sqlite_user_gone(store, found->endpoint->id);
+        status = sqlite_user_gone(store, found->endpoint->id, &op->count);
     return status;
 }
 

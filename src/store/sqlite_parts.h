@@ -120,8 +120,8 @@ enum store_status sqlite_cancel(struct store *store, struct store_op *op);
 enum store_status sqlite_purge(struct store *store, struct store_op *op);
 enum store_status sqlite_user_create(struct store *store, struct store_op *op);
 enum store_status sqlite_user_update(struct store *store, struct store_op *op);
-/* The endpoint answered 410: it is paused if it is to be. */
-enum store_status sqlite_user_gone(struct store *store, int64_t id);
+/* The endpoint answered 410: it is paused if it is to be; *paused says whether it was. */
+enum store_status sqlite_user_gone(struct store *store, int64_t id, int64_t *paused);
 enum store_status sqlite_fingerprint(struct store *store, struct store_op *op);
 enum store_status sqlite_key_create(struct store *store, struct store_op *op);
 enum store_status sqlite_key_update(struct store *store, struct store_op *op);

@@ -179,11 +179,12 @@ enum store_status sqlite_user_update(struct store *store, struct store_op *op)
     return status == STORE_OK ? user_changed(store, user->id) : status;
 }
 
-enum store_status sqlite_user_gone(struct store *store, int64_t id)
+enum store_status sqlite_user_gone(struct store *store, int64_t id, int64_t *paused)
 {
     sqlite3_bind_int64(store->sql[SQL_USER_GONE], 1, id);
     enum store_status status = sqlite_run(store, SQL_USER_GONE);
-    return status == STORE_OK && sqlite3_changes(store->db) > 0 ? user_changed(store, id) : status;
+    *paused = status == STORE_OK && sqlite3_changes(store->db) > 0;
+    return *paused ? user_changed(store, id) : status;
 }
 
 /* ---- the key file ---- */

@@ -113,7 +113,7 @@ struct store_op {
     enum store_result result; /* out */
     int64_t id;               /* out: id of what was created, replayed or changed */
     int64_t count;            /* out: deliveries created (EVENT), rows removed (PURGE),
-                                 rows that are new (RESOURCE_PUT) */
+                                 rows that are new (RESOURCE_PUT), users paused (OUTCOME: 0 or 1) */
     union {
         struct {
             struct event event;           /* all fields but sent_at_ms */

@@ -273,6 +273,7 @@ static void model_outcome(struct store *store, struct store_op *op)
     if (decision->reason == FAILURE_GONE && gone->user.disable_on_410 && !gone->user.paused) {
         gone->user.paused = true;
         gone->user.version++;
+        op->count = 1;
     }
     op->id = delivery->id;
 }

@@ -24,6 +24,7 @@ struct user_edit {
     int64_t id;
     struct bytes if_match; /* data NULL: none */
     int tries;
+    bool was_paused;
     const char *token; /* a new user's first key */
     char *location;
 };
@@ -311,6 +312,10 @@ static bool updated(struct call *call)
     if (call->write.op.result == STORE_CONFLICT) /* somebody was faster: look again */
         return start_update(call);
     edit->user.version++;
+    if (edit->user.paused != edit->was_paused)
+        log_write(call->api->config.log, LOG_LEVEL_INFO, "delivery", "endpoint is %s: user=%lld by_user=%lld",
+                  edit->user.paused ? "paused" : "no longer paused", (long long)edit->user.id,
+                  (long long)call->caller.key_user_id);
     return answer_user(call, 200, &edit->user, (struct bytes){0});
 }
 
@@ -323,6 +328,7 @@ static bool update_read_user(struct call *call)
     if (edit->if_match.data && !users_etag_listed(edit->if_match, users_etag(call, &user)))
         return call_fail(call, API_VERSION_CONFLICT, SOURCE_HEADER, "If-Match",
                          "The user has changed since that ETag was given. Read it again.");
+    edit->was_paused = user.paused;
     apply(&user, edit);
     user.updated_at_ms = clock_wall_ms(&call->api->config.clock);
     edit->user = user;
