@@ -3,8 +3,8 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { bodyBytes, build, count, deadPort, install, makeUser, median, memoryOf, program, progress, repeats, row, serve, setUrl, Skip, sleep, startSink,
-         throughput } from '../rig.mjs';
+import { api, bodyBytes, build, count, deadPort, install, makeUser, median, memoryOf, program, progress, repeats, row, serve, setUrl, Skip, sleep, startSink,
+         throughput, timed } from '../rig.mjs';
 
 export const what = 'a backlog for a dead endpoint';
 
@@ -42,6 +42,8 @@ export async function run() {
     const first = server.firstAnswerMs;
     await sleep(1000);
     const behind = await measure(server, sink);
+    const list = await api(server, 'GET', `/api/events?page[size]=1&sort=-id&filter[user]=${dead.id}`);
+    const read = await timed(30, () => api(server, 'GET', `/api/events/${list.data[0].id}/deliveries`));
     const peak = memoryOf(server.pid, 'VmHWM');
     await server.end('SIGKILL');
     server = await serve(server);
@@ -51,6 +53,7 @@ export async function run() {
     const alone = median(empty);
     return [row('backlog.ratio', `(c) cost of an event behind ${waiting.toLocaleString('en')} waiting`, 'x', behind.map((us) => us / alone), { digits: 2, aim: 1.2 }),
             row('backlog.cpu', '    CPU an event', 'us', behind, { note: `empty ${alone.toFixed(1)} us` }),
+            row('backlog.deliveries', '    GET the deliveries of one of them', 'ms', median(read), { digits: 2, aim: 5 }),
             row('backlog.rss', '    RSS peak', 'MiB', peak, { aim: 128 }),
             row('backlog.restart', '    restart to the first answer', 'ms', first, { digits: 0, aim: 2000 }),
             row('backlog.restart_kill', '    after kill -9', 'ms', second, { digits: 0, aim: 2000 })];

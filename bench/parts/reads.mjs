@@ -1,18 +1,7 @@
 // Lists beside writes, with many events; and what many users cost. BENCH_READ_EVENTS=1000000 BENCH_READ_USERS=100000
-import { addUsers, api, BATCH_LINES, count, install, metrics, paced, post, progress, quantile, row, seconds, serve, setting, setUrl, startSink } from '../rig.mjs';
+import { addUsers, api, BATCH_LINES, count, install, metrics, paced, post, progress, quantile, row, seconds, serve, setting, setUrl, startSink, timed } from '../rig.mjs';
 
 export const what = 'lists beside writes, and many users';
-
-/** Milliseconds of each of `times` calls. */
-async function timed(times, call) {
-    const took = [];
-    for (let i = 0; i < times; i++) {
-        const begun = process.hrtime.bigint();
-        await call(i);
-        took.push(Number(process.hrtime.bigint() - begun) / 1e6);
-    }
-    return took.sort((a, b) => a - b);
-}
 
 const thirds = (sorted, q) => [sorted.filter((_, i) => i % 3 === 0), sorted.filter((_, i) => i % 3 === 1), sorted.filter((_, i) => i % 3 === 2)].map((list) => quantile(list, q));
 const times = (key, text, took, aim, what = 'p50') =>
@@ -40,8 +29,6 @@ async function lists() {
         const page = await api(server, 'GET', next);
         next = page.links.next ?? next;
     });
-    const one = (await get('')).data[0].id;
-    const deliveries = await timed(30, () => api(server, 'GET', `/api/events/${one}/deliveries`));
     const { waits } = await writes;
     const acks = waits.map((wait) => wait.ack).sort((a, b) => a - b);
     await server.remove('SIGKILL');
@@ -50,7 +37,6 @@ async function lists() {
     return [...times('lists.first', `first page ${text}`, first, 5),
             ...times('lists.newest', '    newest first', newest, 5), ...times('lists.walk', '    a page of a walk', walk, 5),
             ...times('lists.nothing', '    a page of a filter that matches nothing', nothing, 50),
-            ...times('lists.deliveries', '    deliveries of one event', deliveries, 5),
             row('lists.ack', '    POST to 201 meanwhile, p99', 'ms', quantile(acks, 0.99))];
 }
 
