@@ -9,7 +9,7 @@ import { folder, POSTHORN, run } from './harness.mjs';
 const bench = fileURLToPath(new URL('../../bench/', import.meta.url));
 const parts = readdirSync(join(bench, 'parts')).map((file) => file.replace('.mjs', ''));
 
-const small = { BENCH_SLOW: '300', BENCH_SLOW_MS: '50', BENCH_SLOW_SECONDS: '2', BENCH_NEWCOMER_MS: '5', BENCH_REFUSING: '300', BENCH_PRODUCERS: '3,9', BENCH_PATIENCE: '1',
+const small = { BENCH_SLOW: '300', BENCH_SLOW_MS: '50', BENCH_SLOW_SECONDS: '2', BENCH_NEWCOMER_MS: '5', BENCH_REFUSING: '300', BENCH_PRODUCERS: '3,9', BENCH_PATIENCE: '15',
                 BENCH_BODIES_SLOW_MS: '10', BENCH_PURGE_OWNERS: '7' };
 
 function measure(part, json) {
@@ -32,6 +32,7 @@ describe('bench', { concurrency: 4 }, () => {
             for (const row of rows) {
                 assert.equal(row.skipped, undefined, `${row.what}: ${row.skipped}`);
                 assert.ok(Number.isFinite(row.value) && row.samples.every(Number.isFinite), `${row.key}: ${row.value} of ${row.samples}`);
+                assert.doesNotMatch(row.note ?? '', /not arrived/, row.what);
             }
             assert.equal(new Set(rows.map((row) => row.key)).size, rows.length, 'a key appears twice');
         });
