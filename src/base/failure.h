@@ -48,6 +48,8 @@ enum failure_class {
     X(TLS_EXPIRED, "tls_expired", RECEIVER, "the certificate has expired or is not valid yet")               \
     X(TLS_UNTRUSTED, "tls_untrusted", RECEIVER, "the certificate does not lead to a trusted authority")      \
     X(TLS_WEAK, "tls_weak", RECEIVER, "your server offers nothing better than TLS 1.1")                      \
+    X(TLS_KEY, "tls_key", RECEIVER,                                                                          \
+      "a key of the certificate chain is too large, or of a kind that is not taken")                         \
     X(TLS_CLIENT_CERT, "tls_client_cert", RECEIVER,                                                          \
       "your server demands a client certificate it did not get")                                             \
     X(TLS_CLIENT_REFUSED, "tls_client_refused", RECEIVER,                                                    \

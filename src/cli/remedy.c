@@ -24,6 +24,7 @@ static const char *const remedies[FAILURE_COUNT] = {
     [FAILURE_TLS_EXPIRED] = "Renew the certificate, and look at your server's clock.",
     [FAILURE_TLS_UNTRUSTED] = "Serve the whole chain, intermediate certificates too; or give a private authority with `posthorn mtls set --ca`.",
     [FAILURE_TLS_WEAK] = "Enable TLS 1.2 or 1.3.",
+    [FAILURE_TLS_KEY] = "Use a key of the usual kinds: RSA with 2,048 to 4,096 bits, EC on P-256 or P-384, or Ed25519.",
     [FAILURE_TLS_CLIENT_CERT] = "Set one with `posthorn mtls set --cert FILE --private-key FILE`.",
     [FAILURE_TLS_CLIENT_REFUSED] = "Does your server trust its authority, and is it still valid? `posthorn mtls show` shows it.",
     [FAILURE_TLS_TIMEOUT] = "Is https right for that port? A server that waits for plain HTTP looks like this.",

@@ -1,4 +1,5 @@
 #include "connection.h"
+#include "clock.h"
 #include "memory.h"
 #include "owner.h"
 #include <arpa/inet.h>
@@ -11,7 +12,13 @@
 
 /* Ciphertext the kernel would not take at once. One record is pending at a time, unless the other side makes
  * TLS itself talk; then this is the limit. */
-enum { CIPHER_PENDING_MAX = 32 * 1024 };
+enum {
+    CIPHER_PENDING_MAX = 32 * 1024,
+    /* What a receiver may send over TLS for one request: the largest answer that is read is 96 KiB. The rest
+     * would be tickets and changes of keys, each of which costs us something and none of which ends an
+     * attempt. */
+    CIPHER_HEARD_MAX = 256 * 1024
+};
 
 struct cipher_write {
     uv_write_t req;
@@ -119,11 +126,19 @@ static void read_tls(struct connection *c)
     }
 }
 
+static int64_t now_us(const struct connection *c)
+{
+    return (int64_t)uv_now(c->world->loop) * 1000;
+}
+
 static void shake_hands(struct connection *c)
 {
     enum failure failure = FAILURE_NONE;
 
-    switch (tls_handshake(&c->tls)) {
+    int64_t begun_us = clock_thread_cpu_us();
+    enum tls_status status = tls_handshake(&c->tls);
+    c->handshake_us += clock_thread_cpu_us() - begun_us;
+    switch (status) {
     case TLS_WANTS_INPUT:
         return;
     case TLS_DONE:
@@ -138,6 +153,8 @@ static void shake_hands(struct connection *c)
     default:
         failure = c->tls.failure;
     }
+    if (c->world->shares)
+        shares_took(c->world->shares, c->peer.pool_key, now_us(c), c->handshake_us);
     c->handler->secured(c, failure);
 }
 
@@ -171,9 +188,21 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
     } else if (!c->peer.https || c->state == CONNECTION_FINISHED) {
         c->handler->received(c, bytes_make(buffer->base, (size_t)len));
     } else {
+        c->heard_len += (size_t)len;
+        if (!c->inbound && c->heard_len > CIPHER_HEARD_MAX) {
+            uv_read_stop(stream);
+            c->write_broken = true;
+            if (was_securing)
+                c->handler->secured(c, FAILURE_TLS_PROTOCOL);
+            else
+                c->handler->ended(c, FAILURE_TLS_PROTOCOL);
+            return;
+        }
         c->tls.in = bytes_make(buffer->base, (size_t)len);
+        c->heard = c->tls.in;
         if (c->state == CONNECTION_SECURING)
             shake_hands(c);
+        c->heard = (struct bytes){0};
         if (c->state == CONNECTION_OPEN && (c->inbound || !was_securing))
             read_tls(c);
     }
@@ -384,6 +413,7 @@ enum connection_written connection_write(struct connection *c, struct bytes head
 {
     assert((c->state == CONNECTION_OPEN || !c->peer.https) && !c->write_pending);
     c->uses++;
+    c->heard_len = 0;
     if (!c->peer.https)
         return write_plain(c, head, body);
     c->unencrypted[0] = head;
@@ -483,12 +513,35 @@ struct connection *connection_dial(struct connection_world *world, const struct 
     return c;
 }
 
+/* What comes before it begins waits in the kernel. */
+static void begin_handshake(struct connection *c)
+{
+    if (c->world->shares && !shares_take(c->world->shares, c->peer.pool_key, now_us(c))) {
+        connection_pause(c);
+        deadline_set(&c->deadline, c->world->handshake_wait);
+        return;
+    }
+    connection_resume(c);
+    tls_begin(&c->tls, c->world->tls, &c->peer, c->identity, write_cipher, c);
+    shake_hands(c);
+}
+
 void connection_secure(struct connection *c, const struct identity *identity)
 {
     assert(c->peer.https && c->state == CONNECTION_CONNECTED);
     c->state = CONNECTION_SECURING;
-    tls_begin(&c->tls, c->world->tls, &c->peer, identity, write_cipher, c);
-    shake_hands(c);
+    c->identity = identity;
+    begin_handshake(c);
+}
+
+void connection_handshake_passed(struct deadline *deadline)
+{
+    begin_handshake(OWNER_OF(deadline, struct connection, deadline));
+}
+
+bool connection_waits_for_share(const struct connection *c)
+{
+    return c->state == CONNECTION_SECURING && !c->tls.ssl;
 }
 
 /* ---- accepting ---- */

@@ -11,6 +11,7 @@
 #include "deadline.h"
 #include "failure.h"
 #include "peer.h"
+#include "shares.h"
 #include "sources.h"
 #include "tls.h"
 #include <sys/socket.h>
@@ -38,8 +39,10 @@ struct connection_world {
     bool (*allow)(void *ctx, const struct sockaddr *address);
     void *ctx;
     struct sources sources;
-    struct deadline_queue *connect_limit; /* its `passed` is connection_connect_passed */
-    int open;                             /* handles not yet wholly closed */
+    struct deadline_queue *connect_limit;  /* its `passed` is connection_connect_passed */
+    struct deadline_queue *handshake_wait; /* its `passed` is connection_handshake_passed */
+    struct shares *shares;                 /* of the handshakes; NULL: none is held up */
+    int open;                              /* handles not yet wholly closed */
     int64_t opened, tls_full, tls_resumed;
     size_t buffer_len;
     char *read_buffer;  /* buffer_len bytes */
@@ -71,6 +74,10 @@ struct connection {
     struct deadline deadline;
     struct bytes unencrypted[2]; /* TLS: what is still to be written */
     struct tls_stream tls;
+    struct bytes heard;              /* while `secured` is called: what came last, encrypted or not */
+    const struct identity *identity; /* until the handshake begins */
+    int64_t handshake_us;            /* what it has cost so far */
+    size_t heard_len;                /* over TLS, since the last request */
     struct peer peer;
     char address[CONNECTION_ADDRESS_LEN_MAX];
     struct connection *idle_next; /* the pool's */
@@ -81,9 +88,11 @@ struct connection *connection_dial(struct connection_world *world, const struct 
                                    const struct peer *peer, const struct connection_handler *handler,
                                    void *owner, enum failure *failure);
 void connection_connect_passed(struct deadline *deadline);
+void connection_handshake_passed(struct deadline *deadline);
 void connection_own(struct connection *connection, const struct connection_handler *handler, void *owner);
-/* https: begins the handshake; `secured` follows, perhaps before this returns. The identity (NULL: none) must
- * be held until then, or until the connection is closed. */
+/* https: begins the handshake, at once or when its endpoint has a share of the loop's time left; `secured`
+ * follows, perhaps before this returns. The identity (NULL: none) must be held until then, or until the
+ * connection is closed. */
 void connection_secure(struct connection *connection, const struct identity *identity);
 
 /* Takes `fd` over, whatever comes of it. Over TLS (the world's is a server's, tls_open_server) `secured`
@@ -105,6 +114,9 @@ enum failure connection_quiet(struct connection *connection);
 enum connection_written { CONNECTION_WRITTEN, CONNECTION_WRITE_PENDING, CONNECTION_WRITE_FAILED };
 /* The views must live until `written`, or until the connection is closed. */
 enum connection_written connection_write(struct connection *connection, struct bytes head, struct bytes body);
+
+/* The handshake has not begun: its endpoint's share is used up. */
+bool connection_waits_for_share(const struct connection *connection);
 
 struct connection_timing {
     int64_t round_trip_ms;   /* as the kernel reckons it */

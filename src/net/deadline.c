@@ -1,5 +1,6 @@
 #include "deadline.h"
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 static int64_t now_ms(const struct deadlines *deadlines)
@@ -19,7 +20,7 @@ static void on_timer(uv_timer_t *timer);
 static void arm(struct deadlines *deadlines, int64_t at_ms)
 {
     int64_t now = now_ms(deadlines);
-    if (at_ms >= deadlines->armed_ms)
+    if (at_ms >= deadlines->armed_ms || deadlines->judge_ms != 0)
         return;
     deadlines->armed_ms = at_ms;
     uv_timer_start(&deadlines->timer, on_timer, at_ms > now ? (uint64_t)(at_ms - now) : 0, 0);
@@ -36,15 +37,32 @@ static void take_due(struct deadline_queue *queue, int64_t now, struct deadline 
     }
 }
 
+static bool is_due(const struct deadlines *deadlines, int64_t now)
+{
+    for (int i = 0; i < deadlines->queue_count; i++) {
+        const struct deadline *ring = &deadlines->queues[i].ring;
+        if (ring->next != ring && ring->next->at_ms <= now)
+            return true;
+    }
+    return false;
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct deadlines *deadlines = timer->data;
     int64_t now = now_ms(deadlines);
 
+    if (deadlines->judge_ms == 0 && is_due(deadlines, now)) {
+        deadlines->judge_ms = now; /* timers come before the sockets in a turn of the loop */
+        uv_timer_start(timer, on_timer, 1, 0);
+        return;
+    }
+    int64_t judged_ms = deadlines->judge_ms;
+    deadlines->judge_ms = 0;
     deadlines->armed_ms = INT64_MAX;
-    for (int i = 0; i < deadlines->queue_count; i++) {
+    for (int i = 0; i < deadlines->queue_count && judged_ms != 0; i++) {
         struct deadline due;
-        take_due(&deadlines->queues[i], now, &due);
+        take_due(&deadlines->queues[i], judged_ms, &due);
         while (due.next != &due) {
             struct deadline *first = due.next;
             deadline_lift(first);
@@ -66,6 +84,7 @@ void deadlines_init(struct deadlines *deadlines, uv_loop_t *loop)
     deadlines->timer.data = deadlines;
     deadlines->armed_ms = INT64_MAX;
     deadlines->queue_count = 0;
+    deadlines->judge_ms = 0;
 }
 
 void deadlines_close(struct deadlines *deadlines)

@@ -4,6 +4,9 @@
  * Every limit of one kind lasts equally long, so a queue in the order of starting is a queue in the order of
  * ending: setting and lifting one are a few pointers, and one libuv timer serves all queues. The timer is
  * only ever moved to an earlier time; when it finds nothing due it sleeps again.
+ *
+ * After a stall of the loop what has come in time is still to be read: so the sockets are looked at once more
+ * before a limit that has passed is judged.
  */
 #pragma once
 #include <stdint.h>
@@ -26,6 +29,7 @@ enum { DEADLINE_QUEUES_MAX = 16 };
 struct deadlines {
     uv_timer_t timer;
     int64_t armed_ms; /* when the timer fires; INT64_MAX: it sleeps */
+    int64_t judge_ms; /* the sockets are being looked at; then what was due at this time is judged. 0: no */
     int queue_count;
     struct deadline_queue queues[DEADLINE_QUEUES_MAX];
 };

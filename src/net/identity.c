@@ -1,5 +1,6 @@
 #include "identity.h"
 #include "memory.h"
+#include "trust.h"
 #include <assert.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -150,6 +151,14 @@ static bool is_strong(const struct identity *identity)
     return strong;
 }
 
+static bool takes_keys(const STACK_OF(X509) * list)
+{
+    bool good = true;
+    for (int i = 0; good && i < sk_X509_num(list); i++)
+        good = trust_takes_key(X509_get0_pubkey(sk_X509_value(list, i)));
+    return good;
+}
+
 static enum identity_error open_certificate(struct identity *identity, const struct identity_source *source)
 {
     if (!source->certificate.len)
@@ -169,6 +178,10 @@ static enum identity_error open_certificate(struct identity *identity, const str
         error = read_key(identity, source->private_key);
     if (error != IDENTITY_ERROR_OK)
         return error;
+    if (!trust_takes_key(identity->key))
+        return IDENTITY_ERROR_KEY_KIND;
+    if (!takes_keys(identity->chain))
+        return IDENTITY_ERROR_CERTIFICATE_KIND;
     if (X509_check_private_key(sk_X509_value(identity->chain, 0), identity->key) != 1)
         return IDENTITY_ERROR_KEY_MISMATCH;
     return is_strong(identity) ? IDENTITY_ERROR_OK : IDENTITY_ERROR_CERTIFICATE_WEAK;
@@ -184,6 +197,8 @@ static enum identity_error open_authorities(struct identity *identity, struct by
         read_certificates(text, IDENTITY_ERROR_CA_SYNTAX, IDENTITY_ERROR_CA_IS_KEY, identity->authorities);
     if (error != IDENTITY_ERROR_OK)
         return error;
+    if (!takes_keys(identity->authorities))
+        return IDENTITY_ERROR_CA_KIND;
     identity->trust = X509_STORE_new();
     if (!identity->trust)
         memory_exhausted();
@@ -256,6 +271,30 @@ struct identity *identity_open(const struct identity_source *source, enum identi
     }
     make_digest(identity);
     return identity;
+}
+
+/* A key whose parts do not belong together would make OpenSSL find its way the slow way round at every
+ * handshake. */
+enum identity_error identity_check_key(const struct identity *identity)
+{
+    static const unsigned char text[] = "posthorn";
+    unsigned char signature[1024];
+    size_t len = sizeof signature;
+    if (!identity->key)
+        return IDENTITY_ERROR_OK;
+    const EVP_MD *hash = EVP_PKEY_get_base_id(identity->key) == EVP_PKEY_ED25519 ? NULL : EVP_sha256();
+    EVP_PKEY *public = X509_get0_pubkey(sk_X509_value(identity->chain, 0));
+    EVP_MD_CTX *context = EVP_MD_CTX_new(), *check = EVP_MD_CTX_new();
+    if (!context || !check)
+        memory_exhausted();
+    bool works = EVP_DigestSignInit(context, NULL, hash, NULL, identity->key) == 1 &&
+                 EVP_DigestSign(context, signature, &len, text, sizeof text) == 1 &&
+                 EVP_DigestVerifyInit(check, NULL, hash, NULL, public) == 1 &&
+                 EVP_DigestVerify(check, signature, len, text, sizeof text) == 1;
+    EVP_MD_CTX_free(context);
+    EVP_MD_CTX_free(check);
+    ERR_clear_error();
+    return works ? IDENTITY_ERROR_OK : IDENTITY_ERROR_KEY_KIND;
 }
 
 struct identity *identity_hold(struct identity *identity)

@@ -56,6 +56,12 @@ enum identity_part { IDENTITY_WHOLE, IDENTITY_CERTIFICATE, IDENTITY_KEY, IDENTIT
     X(KEY_SYNTAX, "private_key_syntax", KEY, "this must be a private key in PEM")                            \
     X(KEY_ENCRYPTED, "private_key_encrypted", KEY,                                                           \
       "the private key is encrypted; take its passphrase off first (openssl pkey -in FILE)")                 \
+    X(KEY_KIND, "private_key_unsupported", KEY,                                                              \
+      "the key must be RSA with 2048 to 4096 bits, EC on P-256, P-384 or P-521, or Ed25519, and work")       \
+    X(CERTIFICATE_KIND, "certificate_unsupported", CERTIFICATE,                                              \
+      "every certificate's key must be RSA with at most 4096 bits, EC on P-256, P-384 or P-521, or Ed25519") \
+    X(CA_KIND, "ca_unsupported", CA,                                                                         \
+      "every authority's key must be RSA with at most 4096 bits, EC on P-256, P-384 or P-521, or Ed25519")   \
     X(KEY_MISMATCH, "private_key_mismatch", KEY, "the private key is not that of the first certificate")     \
     X(CA_SYNTAX, "ca_syntax", CA, "this must be certificates in PEM")                                        \
     X(CA_IS_KEY, "ca_holds_key", CA, "there is a private key among the authorities; nobody needs it here")   \
@@ -73,6 +79,9 @@ enum identity_part identity_error_part(enum identity_error error);
 
 /* NULL and *error. What has expired opens: the receiver is the judge of that; see identity_check_dates. */
 struct identity *identity_open(const struct identity_source *source, enum identity_error *error);
+/* Does its key do what its certificate says? OK or KEY_KIND. One signature, which may take some milliseconds:
+ * not for the engine's loop. */
+enum identity_error identity_check_key(const struct identity *identity);
 struct identity *identity_hold(struct identity *identity);
 void identity_close(struct identity *identity); /* NULL is fine */
 

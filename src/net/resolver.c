@@ -59,7 +59,7 @@ struct resolver {
     struct deadline_queue *second_limit, *question_limit;
     int name_count, running;
     int inside; /* calls into c-ares that have not returned: it must not be destroyed under them */
-    bool closing;
+    bool closing, looked;
     struct name *oldest, *newest;
     struct name *buckets[BUCKETS];
 
@@ -421,7 +421,14 @@ static void process(struct resolver *resolver, ares_socket_t readable, ares_sock
 
 static void on_timer(uv_timer_t *timer)
 {
-    process(timer->data, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+    struct resolver *resolver = timer->data;
+    if (!resolver->looked) { /* an answer that has come is read before a time-out is judged */
+        resolver->looked = true;
+        uv_timer_start(timer, on_timer, 1, 0);
+        return;
+    }
+    resolver->looked = false;
+    process(resolver, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 }
 
 static void arm_timer(struct resolver *resolver)
@@ -429,6 +436,7 @@ static void arm_timer(struct resolver *resolver)
     struct timeval tv;
     if (resolver->running == 0 || !ares_timeout(resolver->channel, NULL, &tv))
         return;
+    resolver->looked = false;
     uv_timer_start(&resolver->timer, on_timer, (uint64_t)tv.tv_sec * 1000 + (uint64_t)tv.tv_usec / 1000 + 1,
                    0);
 }

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { READ_BUFFER_LEN = 64 * 1024 };
+enum { READ_BUFFER_LEN = 64 * 1024, HANDSHAKE_WAIT_MS = 20 };
 
 /* The way of an attempt, in this order. A kept-alive connection skips the first three. */
 enum stage {
@@ -74,7 +74,9 @@ struct sender {
     struct attempt under_way; /* ring */
     struct attempt *free;
     struct sender_stats stats;
-    char detail[DETAIL_LEN_MAX]; /* of the attempt that is ending */
+    /* Of the attempt that is ending: */
+    char detail[DETAIL_LEN_MAX];
+    struct bytes refused; /* what came where TLS was expected */
 };
 
 struct sender_limits sender_limits_default(void)
@@ -117,6 +119,8 @@ static void judge(const struct attempt *a, enum failure cause, struct sender_res
             response_stage(a->response) == RESPONSE_FAILED ? response_failure(a->response) : cause;
         assert(result->failure != FAILURE_NONE);
         result->response = response_body(a->response);
+        if (result->response.len == 0)
+            result->response = a->sender->refused;
         if (!detail[0])
             detail_of_answer(detail, result->failure, response_flaw(a->response), result->response);
         return;
@@ -183,6 +187,7 @@ static void attempt_finish(struct attempt *a, enum failure cause)
     sender->stats.under_way--;
     a->done(a->ctx, a->tag, &result); /* may start the next one */
     sender->detail[0] = '\0';
+    sender->refused = (struct bytes){0};
     a->next = sender->free;
     sender->free = a;
 }
@@ -202,6 +207,10 @@ static void attempt_end(struct attempt *a, enum failure cause)
 static void on_stage_passed(struct deadline *deadline)
 {
     struct attempt *a = OWNER_OF(deadline, struct attempt, stage_deadline);
+    if (a->stage == STAGE_SECURING && connection_waits_for_share(a->connection))
+        snprintf(a->sender->detail, DETAIL_LEN_MAX,
+                 "this endpoint's TLS handshakes have used up its share of posthorn's CPU: keep connections "
+                 "alive");
     attempt_finish(a, a->stage == STAGE_ENDING ? a->failure : stage_passed[a->stage]);
 }
 
@@ -312,13 +321,27 @@ static void attempt_send(struct attempt *a)
     }
 }
 
+/* Why the handshake failed: in the words of what came instead of TLS, or of TLS. */
+static void note_refusal(struct sender *sender, const struct connection *connection, enum failure failure)
+{
+    struct bytes heard = connection->heard;
+    bool tls = heard.len > 0 && (unsigned char)heard.data[0] >= 0x14 && (unsigned char)heard.data[0] <= 0x17;
+    if (failure == FAILURE_TLS_PROTOCOL && heard.len > 0 && !tls)
+        sender->refused =
+            bytes_make(heard.data, heard.len < RESPONSE_HEAD_KEPT_MAX ? heard.len : RESPONSE_HEAD_KEPT_MAX);
+    else if (connection->tls.why && failure_class_of(failure) == FAILURE_CLASS_RECEIVER)
+        snprintf(sender->detail, sizeof sender->detail, "%s", connection->tls.why);
+}
+
 static void on_secured(struct connection *connection, enum failure failure)
 {
     struct attempt *a = connection->owner;
-    if (failure == FAILURE_NONE)
+    if (failure == FAILURE_NONE) {
         attempt_send(a);
-    else
-        attempt_end(a, failure);
+        return;
+    }
+    note_refusal(a->sender, connection, failure);
+    attempt_end(a, failure);
 }
 
 static const struct connection_handler exchange_handler = {.secured = on_secured,
@@ -525,6 +548,7 @@ static void set_limits(struct sender *sender)
     sender->stage_limits[STAGE_ENDING] = limit(sender, 0, on_stage_passed);
     sender->whole_limit = limit(sender, l->attempt_ms, on_whole_passed);
     sender->dialer_limit = limit(sender, DIALER_SECOND_MS, dialer_second_passed);
+    sender->world.handshake_wait = limit(sender, HANDSHAKE_WAIT_MS, connection_handshake_passed);
     sender->world.connect_limit = limit(sender, l->connect_ms, connection_connect_passed);
 }
 
@@ -563,6 +587,7 @@ struct sender *sender_open(const struct sender_config *config)
         sender->world.sources = *config->sources;
     sender->world.buffer_len = READ_BUFFER_LEN;
     sender->world.read_buffer = memory_alloc(READ_BUFFER_LEN);
+    sender->world.shares = memory_zero(1, sizeof *sender->world.shares);
     sender->world.plain_buffer = memory_alloc(TLS_RECORD_LEN_MAX);
     return sender;
 }
@@ -599,6 +624,7 @@ void sender_free(struct sender *sender)
     tls_free(sender->world.tls);
     free(sender->world.read_buffer);
     free(sender->world.plain_buffer);
+    free(sender->world.shares);
     free(sender);
 }
 

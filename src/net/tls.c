@@ -1,15 +1,17 @@
 #include "tls.h"
 #include "memory.h"
+#include "trust.h"
 #include <arpa/inet.h>
 #include <assert.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 #include <time.h>
 
 enum {
     SESSIONS_MAX = 1024,          /* a session that falls on another's place replaces it */
     SESSION_AGE_S_MAX = 60 * 60,  /* after which the certificate is looked at again */
-    CERTIFICATES_LEN_MAX = 65536, /* of the chain a receiver sends */
+    CERTIFICATES_LEN_MAX = 32768, /* of the chain a receiver sends */
     CHAIN_DEPTH_MAX = 10
 };
 
@@ -127,6 +129,18 @@ static int on_certificate_asked(SSL *ssl, void *ctx)
     return !stream->certificate_shown || identity_show(stream->identity, ssl);
 }
 
+/* What a handshake costs us is not for the receiver to choose: no key exchange whose size it would name
+ * (DHE), and no curve or signature that is slow. */
+static bool bound_cost(SSL_CTX *context)
+{
+    return SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!aNULL:!eNULL:!PSK") ==
+               1 &&
+           SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384:P-521") == 1 &&
+           SSL_CTX_set1_sigalgs_list(
+               context, "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:RSA-PSS+SHA256:RSA-PSS+SHA384:"
+                        "RSA-PSS+SHA512:RSA+SHA256:RSA+SHA384:RSA+SHA512") == 1;
+}
+
 static void configure(SSL_CTX *context)
 {
     static const unsigned char http11[] = "\x08http/1.1";
@@ -135,6 +149,7 @@ static void configure(SSL_CTX *context)
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_cert_verify_callback(context, trust_verify, NULL);
     SSL_CTX_set_verify_depth(context, CHAIN_DEPTH_MAX);
     SSL_CTX_set_max_cert_list(context, CERTIFICATES_LEN_MAX);
     SSL_CTX_set_cert_cb(context, on_certificate_asked, NULL);
@@ -151,7 +166,7 @@ struct tls *tls_open(const char *ca_file, struct log *log)
 
     tls->context = SSL_CTX_new(TLS_client_method());
     tls->wire = wire_method();
-    if (!tls->context || !tls->wire) {
+    if (!tls->context || !tls->wire || !bound_cost(tls->context)) {
         log_write(log, LOG_LEVEL_ERROR, "tls", "OpenSSL gives no context");
         tls_free(tls);
         return NULL;
@@ -273,6 +288,8 @@ static enum failure failure_of_queue(const struct tls_stream *stream)
     int reason = ERR_GET_REASON(ERR_peek_error());
     bool alert = reason > SSL_AD_REASON_OFFSET;
 
+    if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && stream->key_refused)
+        return FAILURE_TLS_KEY;
     if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
         return failure_of_verification(SSL_get_verify_result(stream->ssl));
     if (reason == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED)
@@ -291,6 +308,21 @@ static enum failure failure_of_queue(const struct tls_stream *stream)
     }
 }
 
+char *tls_why(struct tls_stream *stream)
+{
+    if (!stream->why)
+        stream->why = memory_zero(1, TRUST_WHY_LEN_MAX);
+    return stream->why;
+}
+
+/* In OpenSSL's words, unless there are better ones already. */
+static void explain_queue(struct tls_stream *stream)
+{
+    const char *reason = ERR_reason_error_string(ERR_peek_error());
+    if (reason && !stream->why && !stream->tls->own)
+        snprintf(tls_why(stream), TRUST_WHY_LEN_MAX, "TLS failed: %s", reason);
+}
+
 static enum tls_status status_of(struct tls_stream *stream, int result)
 {
     switch (SSL_get_error(stream->ssl, result)) {
@@ -300,6 +332,7 @@ static enum tls_status status_of(struct tls_stream *stream, int result)
         stream->failure = FAILURE_CLOSED_EARLY;
         return TLS_ENDED;
     case SSL_ERROR_SSL:
+        explain_queue(stream);
         stream->failure = failure_of_queue(stream);
         return TLS_BROKEN;
     default: /* the wire refused to write */
@@ -309,6 +342,13 @@ static enum tls_status status_of(struct tls_stream *stream, int result)
 }
 
 /* ---- the stream ---- */
+
+const char *tls_expected_name(const struct tls_stream *stream)
+{
+    enum url_host_kind kind;
+    const char *name = stream->identity ? identity_server_name(stream->identity, &kind) : "";
+    return *name ? name : stream->peer->host;
+}
 
 /* The name or address the certificate must bear. Only names are sent along (RFC 6066 section 3). */
 static void expect_peer(SSL *ssl, const struct peer *peer, const struct identity *identity)
@@ -404,6 +444,8 @@ enum tls_status tls_write(struct tls_stream *stream, struct bytes piece)
 
 void tls_end(struct tls_stream *stream, bool politely)
 {
+    free(stream->why);
+    stream->why = NULL;
     if (!stream->ssl)
         return;
     /* Without a goodbye, sent or pretended, OpenSSL would hold the session unfit for resumption. */

@@ -38,7 +38,9 @@ struct tls_stream {
     void *ctx;
     bool certificate_asked; /* the receiver wants to know who we are */
     bool certificate_shown;
+    bool key_refused; /* the receiver's, for its size */
     enum failure failure;
+    char *why; /* more than the failure says, in ASCII; NULL: nothing */
 };
 
 enum tls_status { TLS_DONE, TLS_WANTS_INPUT, TLS_ENDED, TLS_BROKEN /* stream->failure says why */ };
@@ -59,5 +61,9 @@ bool tls_resumed(const struct tls_stream *stream);
 enum tls_status tls_read(struct tls_stream *stream, char *buffer, size_t buffer_len, struct bytes *piece);
 /* One record, at most TLS_RECORD_LEN_MAX bytes. */
 enum tls_status tls_write(struct tls_stream *stream, struct bytes piece);
+/* Where `why` is to be written: TRUST_WHY_LEN_MAX bytes, the stream's. */
+char *tls_why(struct tls_stream *stream);
+/* The name or address that the certificate must bear. */
+const char *tls_expected_name(const struct tls_stream *stream);
 /* Says goodbye if `politely`; frees. Harmless on a zeroed stream. */
 void tls_end(struct tls_stream *stream, bool politely);

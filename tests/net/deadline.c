@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 /* after the above */
 #include <cmocka.h>
 
@@ -110,6 +112,41 @@ static void test_set_while_it_passes(void **state)
     clockwork_run(&c, "aba");
 }
 
+/* 8.1: the loop stalls past a limit; what came before the limit is read first, and lifts it. */
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct entry *entry = poll->data;
+    deadline_lift(&entry->deadline);
+    uv_close((uv_handle_t *)poll, NULL);
+}
+
+static void stall(uv_timer_t *timer)
+{
+    uv_poll_start(timer->data, UV_READABLE, on_readable); /* it has come while the loop was busy */
+    usleep(50000);
+    uv_update_time(timer->loop);
+    uv_close((uv_handle_t *)timer, NULL);
+}
+
+static void test_what_has_come_is_read_first(void **state)
+{
+    struct clockwork c;
+    struct entry a = {.name = 'a'}, b = {.name = 'b'};
+    uv_timer_t timer;
+    uv_poll_t poll;
+    int fd = eventfd(1, EFD_NONBLOCK);
+    clockwork_open(&c);
+    uv_poll_init(&c.loop, &poll, fd);
+    uv_timer_init(&c.loop, &timer);
+    poll.data = &a;
+    timer.data = &poll;
+    uv_timer_start(&timer, stall, 1, 0);
+    deadline_set(&a.deadline, c.soon);
+    deadline_set(&b.deadline, c.soon);
+    clockwork_run(&c, "b");
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -117,6 +154,7 @@ int main(void)
         cmocka_unit_test(test_lift),
         cmocka_unit_test(test_lifted_while_another_passes),
         cmocka_unit_test(test_set_while_it_passes),
+        cmocka_unit_test(test_what_has_come_is_read_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -411,14 +411,18 @@ static SSL_CTX *tls_context(const struct evil_config *config)
 
     must(tls != NULL, "SSL_CTX_new");
     SSL_CTX_set_security_level(tls, 0);
-    SSL_CTX_set_cipher_list(tls, "ALL:@SECLEVEL=0");
+    SSL_CTX_set_cipher_list(tls, config->ciphers ? config->ciphers : "ALL:@SECLEVEL=0");
+    SSL_CTX_set_dh_auto(tls, 1);
     SSL_CTX_set_min_proto_version(tls, TLS1_VERSION);
     SSL_CTX_set_max_proto_version(tls, config->tls_version_max);
     SSL_CTX_set_session_id_context(tls, (const unsigned char *)"evil", 4);
     SSL_CTX_set_options(tls, SSL_OP_IGNORE_UNEXPECTED_EOF);
-    must(SSL_CTX_use_certificate(tls, config->certificates->list[config->certificate]) == 1 &&
-             SSL_CTX_use_PrivateKey(tls, config->certificates->key) == 1,
+    X509 *own = config->own ? config->own : config->certificates->list[config->certificate];
+    must(SSL_CTX_use_certificate(tls, own) == 1 &&
+             SSL_CTX_use_PrivateKey(tls, config->own_key ? config->own_key : config->certificates->key) == 1,
          "certificate");
+    if (config->also_sent)
+        must(SSL_CTX_add1_chain_cert(tls, config->also_sent) == 1, "chain");
     if (config->client_certificate) {
         SSL_CTX_set_verify(tls, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
         must(SSL_CTX_load_verify_file(tls, config->certificates->ca_file) == 1, "authority");

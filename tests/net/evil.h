@@ -25,6 +25,9 @@ struct evil_config {
     const char *script;
     bool tls;
     enum evil_certificate certificate;
+    X509 *own, *also_sent; /* instead of that one, and behind it; NULL: neither */
+    EVP_PKEY *own_key;
+    const char *ciphers;     /* of TLS 1.2; NULL: all */
     bool client_certificate; /* demanded, from the trusted authority */
     int tls_version_max;     /* 0: the newest */
     bool small_window;       /* a receive buffer of a few KiB */

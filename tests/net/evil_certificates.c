@@ -42,7 +42,10 @@ static X509 *make(const struct certificate_plan *plan, EVP_PKEY *key, X509 *issu
     if (plan->usage)
         extend(certificate, issuer ? issuer : certificate, NID_ext_key_usage, plan->usage);
     must(X509_sign(certificate, issuer_key,
-                   EVP_PKEY_get_id(issuer_key) == EVP_PKEY_ED25519 ? NULL : EVP_sha256()));
+                   EVP_PKEY_get_id(issuer_key) == EVP_PKEY_ED25519 ||
+                           EVP_PKEY_get_id(issuer_key) == EVP_PKEY_ED448
+                       ? NULL
+                       : EVP_sha256()));
     return certificate;
 }
 

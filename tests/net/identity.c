@@ -4,6 +4,8 @@
 #include "identity.h"
 #include "clock.h"
 #include "evil_certificates.h"
+#include <openssl/core_names.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -68,6 +70,48 @@ static char *encrypted(EVP_PKEY *key, bool traditional)
     long len = BIO_get_mem_data(writer, &data);
     char *text = strndup(data, (size_t)len);
     BIO_free(writer);
+    return text;
+}
+
+/* A private RSA key made of numbers of these sizes: nothing ever signs with it but slowly. */
+static EVP_PKEY *made_up_rsa(int modulus_bits, int exponent_bits, int private_bits)
+{
+    const int half = modulus_bits / 2;
+    const int bits[] = {modulus_bits, exponent_bits, private_bits, half, half, half, half, half};
+    static const char *const names[] = {OSSL_PKEY_PARAM_RSA_N,         OSSL_PKEY_PARAM_RSA_E,
+                                        OSSL_PKEY_PARAM_RSA_D,         OSSL_PKEY_PARAM_RSA_FACTOR1,
+                                        OSSL_PKEY_PARAM_RSA_FACTOR2,   OSSL_PKEY_PARAM_RSA_EXPONENT1,
+                                        OSSL_PKEY_PARAM_RSA_EXPONENT2, OSSL_PKEY_PARAM_RSA_COEFFICIENT1};
+    OSSL_PARAM_BLD *parts = OSSL_PARAM_BLD_new();
+    BIGNUM *numbers[8];
+    EVP_PKEY *key = NULL;
+    for (int i = 0; i < 8; i++) {
+        numbers[i] = BN_new();
+        assert_true(BN_rand(numbers[i], bits[i], BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ODD) &&
+                    OSSL_PARAM_BLD_push_BN(parts, names[i], numbers[i]));
+    }
+    OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(parts);
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    assert_true(EVP_PKEY_fromdata_init(context) == 1 &&
+                EVP_PKEY_fromdata(context, &key, EVP_PKEY_KEYPAIR, params) == 1);
+    EVP_PKEY_CTX_free(context);
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(parts);
+    for (int i = 0; i < 8; i++)
+        BN_free(numbers[i]);
+    return key;
+}
+
+/* A certificate of that key, signed by somebody quick. */
+static char *certificate_of(EVP_PKEY *key)
+{
+    static const struct certificate_plan plan = {"made up", "DNS:localhost", -1000, 1000};
+    EVP_PKEY *signer = EVP_EC_gen("P-256");
+    X509 *certificate = certificate_make(&plan, signer);
+    assert_true(X509_set_pubkey(certificate, key) == 1 && X509_sign(certificate, signer, EVP_sha256()) > 0);
+    char *text = pem_of_certificate(certificate);
+    X509_free(certificate);
+    EVP_PKEY_free(signer);
     return text;
 }
 
@@ -327,11 +371,53 @@ static void test_digest_tells_every_part(void **state)
     free(two);
 }
 
+/* 8.1: what a tenant's key costs at each handshake is bounded when it is set. */
+static void test_key_sizes(void **state)
+{
+    static const struct {
+        int modulus_bits, exponent_bits, private_bits;
+        enum identity_error error;
+    } rows[] = {{16384, 17, 16384, IDENTITY_ERROR_KEY_KIND},
+                {5120, 17, 5120, IDENTITY_ERROR_KEY_KIND},
+                {4096, 17, 40000, IDENTITY_ERROR_KEY_KIND},
+                {3072, 3072, 3072, IDENTITY_ERROR_KEY_KIND},
+                {4096, 17, 4096, IDENTITY_ERROR_OK}};
+    enum identity_error error;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        EVP_PKEY *key = made_up_rsa(rows[i].modulus_bits, rows[i].exponent_bits, rows[i].private_bits);
+        char *text = pem_of_key(key), *certificate = certificate_of(key);
+        struct identity *identity = open_parts(certificate, text, "", "", &error);
+        assert_int_equal(identity ? IDENTITY_ERROR_OK : error, rows[i].error);
+        if (identity) /* the right size, but it signs nothing that its certificate would vouch for */
+            assert_int_equal(identity_check_key(identity), IDENTITY_ERROR_KEY_KIND);
+        identity_close(identity);
+        assert_null(open_parts("", "", i < 2 ? certificate : "x", "", &error));
+        assert_int_equal(error, i < 2 ? IDENTITY_ERROR_CA_KIND : IDENTITY_ERROR_CA_SYNTAX);
+        free(certificate);
+        free(text);
+        EVP_PKEY_free(key);
+    }
+}
+
+static void test_good_keys_work(void **state)
+{
+    struct papers *papers = *state;
+    enum identity_error error;
+    struct identity *identity = open_parts(papers->good, papers->key, "", "", &error);
+    assert_int_equal(identity_check_key(identity), IDENTITY_ERROR_OK);
+    identity_close(identity);
+    identity = open_parts("", "", papers->ca, "", &error);
+    assert_int_equal(identity_check_key(identity), IDENTITY_ERROR_OK);
+    identity_close(identity);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_certificate_and_key),
         cmocka_unit_test(test_encrypted_key),
+        cmocka_unit_test(test_key_sizes),
+        cmocka_unit_test(test_good_keys_work),
         cmocka_unit_test(test_kinds_and_strength),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_authorities_and_name),

@@ -66,6 +66,7 @@ static void on_done(void *ctx, uint32_t tag, const struct sender_result *result)
     if (result->response.len > 0)
         memcpy(scene->response, result->response.data, result->response.len);
     scene->result.response.data = scene->response;
+    snprintf(scene->detail, sizeof scene->detail, "%.*s", BYTES_ARG(result->detail));
 }
 
 void scene_begin(struct scene *scene, const char *url)

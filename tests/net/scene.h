@@ -22,7 +22,7 @@ struct scene {
 
     int results; /* how many have come */
     struct sender_result result;
-    char response[16 * 1024];
+    char response[16 * 1024], detail[256];
 };
 
 void scene_init(struct scene *scene);

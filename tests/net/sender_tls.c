@@ -3,6 +3,8 @@
  */
 #include "peer.h"
 #include "scene.h"
+#include <openssl/core_names.h>
+#include <openssl/param_build.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -21,6 +23,7 @@ struct hand {
     enum failure failure;
     bool plain;
     struct sender_limits limits;
+    const char *says; /* in its detail; NULL: nothing in particular */
 };
 
 static const struct hand hands[] = {
@@ -31,16 +34,26 @@ static const struct hand hands[] = {
      {.script = EXCHANGE, .certificate = CERTIFICATE_WRONG_NAME},
      "localhost",
      FAILURE_TLS_NAME},
-    {"wrong address", {.script = EXCHANGE, .certificate = CERTIFICATE_WRONG_NAME}, NULL, FAILURE_TLS_NAME},
-    {"expired", {.script = EXCHANGE, .certificate = CERTIFICATE_EXPIRED}, NULL, FAILURE_TLS_EXPIRED},
+    {"wrong address",
+     {.script = EXCHANGE, .certificate = CERTIFICATE_WRONG_NAME},
+     NULL,
+     FAILURE_TLS_NAME,
+     .says = "the certificate is not for 127.0.0.1 but for other.example"},
+    {"expired",
+     {.script = EXCHANGE, .certificate = CERTIFICATE_EXPIRED},
+     NULL,
+     FAILURE_TLS_EXPIRED,
+     .says = "the certificate expired on 20"},
     {"not yet valid",
      {.script = EXCHANGE, .certificate = CERTIFICATE_NOT_YET_VALID},
      NULL,
-     FAILURE_TLS_EXPIRED},
+     FAILURE_TLS_EXPIRED,
+     .says = "the certificate is not valid before 20"},
     {"self-signed",
      {.script = EXCHANGE, .certificate = CERTIFICATE_SELF_SIGNED},
      NULL,
-     FAILURE_TLS_UNTRUSTED},
+     FAILURE_TLS_UNTRUSTED,
+     .says = "is signed by itself, not by an authority: CN=good"},
     {"unknown authority",
      {.script = EXCHANGE, .certificate = CERTIFICATE_UNKNOWN_CA},
      NULL,
@@ -48,7 +61,8 @@ static const struct hand hands[] = {
     {"missing intermediate",
      {.script = EXCHANGE, .certificate = CERTIFICATE_MISSING_INTERMEDIATE},
      NULL,
-     FAILURE_TLS_UNTRUSTED},
+     FAILURE_TLS_UNTRUSTED,
+     .says = "the intermediate certificate is missing: CN=middle authority"},
     {"expired over TLS 1.2",
      {.script = EXCHANGE, .certificate = CERTIFICATE_EXPIRED, .tls_version_max = TLS1_2_VERSION},
      NULL,
@@ -78,7 +92,8 @@ static const struct hand hands[] = {
      {.script = "accept; read 100; send \"HTTP/1.1 400 Bad Request\\r\\n\\r\\n\"; await"},
      NULL,
      FAILURE_TLS_PROTOCOL,
-     .plain = true},
+     .plain = true,
+     .says = "this port speaks HTTP without TLS"},
     {"a handshake alert",
      {.script = "accept; read 100; send \"\\x15\\x03\\x03\\0\\x02\\x02\\x28\"; await"},
      NULL,
@@ -131,10 +146,104 @@ static void test_hands(void **state)
             &scene, scene_url(url, sizeof url, true, hand->host ? hand->host : "127.0.0.1", evil_port(evil)));
         if (scene.result.failure != hand->failure)
             fail_msg("%s: %s", hand->name, failure_name(scene.result.failure));
+        if (hand->says && !strstr(scene.detail, hand->says))
+            fail_msg("%s: %s", hand->name, scene.detail);
         scene_fini(&scene);
         evil_close(evil, &record);
         if (hand->failure != FAILURE_NONE)
             assert_int_equal(record.requests, 0); /* nothing of the event has been shown */
+    }
+}
+
+/* ---- 8.1: what a handshake costs is not for the receiver to choose ---- */
+
+static EVP_PKEY *rsa(BIGNUM *modulus)
+{
+    OSSL_PARAM_BLD *parts = OSSL_PARAM_BLD_new();
+    BIGNUM *exponent = BN_new();
+    EVP_PKEY *key = NULL;
+    assert_true(BN_set_word(exponent, 65537) &&
+                OSSL_PARAM_BLD_push_BN(parts, OSSL_PKEY_PARAM_RSA_N, modulus) &&
+                OSSL_PARAM_BLD_push_BN(parts, OSSL_PKEY_PARAM_RSA_E, exponent));
+    OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(parts);
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    assert_true(EVP_PKEY_fromdata_init(context) == 1 &&
+                EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, params) == 1);
+    EVP_PKEY_CTX_free(context);
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(parts);
+    BN_free(exponent);
+    return key;
+}
+
+/* An authority of `bits` that nobody has the key of: it is enough to be sent. */
+static X509 *authority_of(int bits)
+{
+    static const struct certificate_plan plan = {"large authority", NULL, -1000, 1000};
+    BIGNUM *modulus = BN_new();
+    assert_true(BN_rand(modulus, bits, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ODD));
+    EVP_PKEY *key = rsa(modulus), *signer = EVP_EC_gen("P-256");
+    X509 *certificate = certificate_make(&plan, signer);
+    assert_true(X509_set_pubkey(certificate, key) == 1 && X509_sign(certificate, signer, EVP_sha256()) > 0);
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(signer);
+    BN_free(modulus);
+    return certificate;
+}
+
+static void expect_handshake(void **state, struct evil_config config, enum failure failure, const char *says)
+{
+    struct scene scene;
+    char url[64];
+    config.script = EXCHANGE;
+    config.tls = true;
+    config.certificates = certificates_of(state);
+    struct evil *evil = evil_open(&config);
+    scene_for(&scene, state, NULL);
+    scene_attempt(&scene, scene_url(url, sizeof url, true, "127.0.0.1", evil_port(evil)));
+    if (scene.result.failure != failure || !strstr(scene.detail, says))
+        fail_msg("%s: %s", failure_name(scene.result.failure), scene.detail);
+    scene_fini(&scene);
+    evil_close(evil, NULL);
+}
+
+static void test_large_keys_are_refused(void **state)
+{
+    X509 *huge = authority_of(16384), *fair = authority_of(4096);
+    expect_handshake(state, (struct evil_config){.also_sent = huge}, FAILURE_TLS_KEY, "16384 bits");
+    expect_handshake(state, (struct evil_config){.also_sent = huge, .tls_version_max = TLS1_2_VERSION},
+                     FAILURE_TLS_KEY, "large authority");
+    expect_handshake(state, (struct evil_config){.also_sent = fair}, FAILURE_NONE, "");
+    X509_free(huge);
+    X509_free(fair);
+}
+
+/* Where the receiver would choose the group, and so what it costs. */
+static void test_no_finite_field_groups(void **state)
+{
+    static const struct certificate_plan plan = {"rsa", "IP:127.0.0.1", -1000, 1000};
+    EVP_PKEY *key = EVP_RSA_gen(2048);
+    X509 *own = certificate_make(&plan, key);
+    struct evil_config config = {.own = own, .own_key = key, .tls_version_max = TLS1_2_VERSION};
+    expect_handshake(state, config, FAILURE_TLS_UNTRUSTED, "signed by itself");
+    config.ciphers = "DHE:@SECLEVEL=0";
+    expect_handshake(state, config, FAILURE_TLS_PROTOCOL, "handshake failure");
+    config.ciphers = "kRSA:@SECLEVEL=0";
+    expect_handshake(state, config, FAILURE_TLS_PROTOCOL, "handshake failure");
+    X509_free(own);
+    EVP_PKEY_free(key);
+}
+
+static void test_no_slow_signatures(void **state)
+{
+    static const struct certificate_plan plan = {"ed448", "IP:127.0.0.1", -1000, 1000};
+    static const char *const kinds[] = {"ED448", "secp256k1", "brainpoolP512r1"};
+    for (size_t i = 0; i < 3; i++) {
+        EVP_PKEY *key = i == 0 ? EVP_PKEY_Q_keygen(NULL, NULL, kinds[i]) : EVP_EC_gen(kinds[i]);
+        X509 *own = certificate_make(&plan, key);
+        expect_handshake(state, (struct evil_config){.own = own, .own_key = key}, FAILURE_TLS_PROTOCOL, "");
+        X509_free(own);
+        EVP_PKEY_free(key);
     }
 }
 
@@ -260,6 +369,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hands),
+        cmocka_unit_test(test_large_keys_are_refused),
+        cmocka_unit_test(test_no_finite_field_groups),
+        cmocka_unit_test(test_no_slow_signatures),
         cmocka_unit_test(test_resumption),
         cmocka_unit_test(test_session_is_bound_to_its_name),
         cmocka_unit_test(test_large_body),

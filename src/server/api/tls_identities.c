@@ -214,6 +214,8 @@ static bool understand(struct call *call, const struct request_document *documen
     enum identity_error error;
     struct identity *identity = identity_open(&edit->source, &error);
     if (identity)
+        error = identity_check_key(identity);
+    if (error == IDENTITY_ERROR_OK)
         error = identity_check_dates(identity, now_ms);
     identities_wipe(&edit->source); /* as it was read; the identity has it */
     bool sealed = false;

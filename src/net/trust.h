@@ -1,0 +1,19 @@
+/*
+ * trust: which certificates are taken, and what is said of those that are not.
+ *
+ * What a stranger's certificate costs to check is bounded by its size before anything is reckoned with it:
+ * the keys of the whole chain must be RSA of at most TRUST_RSA_BITS_MAX bits with a small exponent, EC on
+ * P-256, P-384 or P-521, or Ed25519. A key of 16,384 bits would cost a hundred times as much.
+ */
+#pragma once
+#include <openssl/ssl.h>
+#include <stdbool.h>
+
+enum { TRUST_RSA_BITS_MAX = 4096, TRUST_RSA_EXPONENT_BITS_MAX = 64, TRUST_WHY_LEN_MAX = 240 };
+
+/* Of a certificate, or our own private key, all of whose parts are looked at. */
+bool trust_takes_key(const EVP_PKEY *key);
+
+/* The verification of a peer's certificate: for SSL_CTX_set_cert_verify_callback, with the SSL's application
+ * data a struct tls_stream. Writes the stream's `why`, and its `failure` if it is the key. */
+int trust_verify(X509_STORE_CTX *store, void *ctx);
