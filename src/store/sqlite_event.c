@@ -101,7 +101,9 @@ static enum store_status event_insert(struct store *store, const struct store_op
     sqlite3_bind_int64(insert, 2, event->owner_id);
     sqlite_bind_time(insert, 3, event->received_at_ms);
     sqlite_bind_time(insert, 4, event->created_at_ms);
-    sqlite_bind_time(insert, 5, recipients->leased_count ? store->now.wall_ms : 0);
+    /* Not sent yet: negative, and as long as the time that will stand there, so that the claim changes these
+     * bytes in their place instead of writing the whole row, document and all, once more. */
+    sqlite3_bind_int64(insert, 5, recipients->leased_count ? store->now.wall_ms : -store->now.wall_ms);
     sqlite3_bind_int64(insert, 6, model_delivery_next(store->tally.delivery_id_max, store->config.mark));
     sqlite3_bind_int(insert, 7, recipients->count);
     sqlite3_bind_int64(insert, 8, event->stamp_offset);

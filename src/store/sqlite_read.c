@@ -38,7 +38,7 @@ struct sqlite_reader {
     "SELECT id, user_id, digest, label, created_at, revoked_at, allow_from, rate_per_s FROM api_keys"
 #define EVENT_COLUMNS                                                                                        \
     "SELECT e.id, e.owner_id, e.event_type, e.resource_type, e.resource_id, e.created_at, e.received_at,"    \
-    " e.sent_at, e.stamp_offset, CASE WHEN ?9 THEN e.document END"
+    " max(e.sent_at, 0), e.stamp_offset, CASE WHEN ?9 THEN e.document END"
 /* Looked at row by row, as most may not match. */
 #define EVENT_MATCHES                                                                                        \
     "SELECT e.id, (?5 = '' OR e.event_type = ?5) AND (?6 = '' OR e.resource_type = ?6)"                      \

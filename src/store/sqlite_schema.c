@@ -54,7 +54,7 @@ static const char *const migrations[] = {
     "CREATE TABLE events ("
     "  id INTEGER PRIMARY KEY,"
     "  owner_id INTEGER NOT NULL,"
-    "  received_at INTEGER, created_at INTEGER, sent_at INTEGER,"
+    "  received_at INTEGER, created_at INTEGER, sent_at INTEGER," /* negative: not sent yet */
     "  delivery_first INTEGER NOT NULL, delivery_count INTEGER NOT NULL,"
     "  stamp_offset INTEGER NOT NULL,"
     "  event_type TEXT NOT NULL, resource_type TEXT NOT NULL, resource_id TEXT NOT NULL,"

@@ -49,9 +49,10 @@ enum { SQL_MANY = 16 };
       "INSERT INTO deliveries (id, event_id, endpoint_id, queue, due_at, lease, lost, room)"                 \
       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, x'0000000000000000000000000000')")                               \
                                                                                                              \
-    X(DUE_GET, "SELECT d.id, d.lease, d.lost, d.attempt, d.aged_from, e.id, e.sent_at, e.stamp_offset,"      \
-               " e.document, e.delivery_count FROM deliveries d JOIN events e ON e.id = d.event_id"          \
-               " WHERE d.queue = ?1 AND d.due_at <= ?2 ORDER BY d.due_at LIMIT ?3")                          \
+    X(DUE_GET,                                                                                               \
+      "SELECT d.id, d.lease, d.lost, d.attempt, d.aged_from, e.id, max(e.sent_at, 0), e.stamp_offset,"       \
+      " e.document, e.delivery_count FROM deliveries d JOIN events e ON e.id = d.event_id"                   \
+      " WHERE d.queue = ?1 AND d.due_at <= ?2 ORDER BY d.due_at LIMIT ?3")                                   \
     X(DUE_NEXT, "SELECT min(due_at) FROM deliveries WHERE queue = ?1")                                       \
     X(DELIVERY_CLAIM, "UPDATE deliveries SET queue = 0, due_at = ?2, lease = ?3, lost = ?4 WHERE id = ?1")   \
     X(DELIVERY_UNCLAIM, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2 WHERE id = ?1")              \
