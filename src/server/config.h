@@ -45,7 +45,8 @@ struct config {
     int64_t backoff_base_ms, backoff_factor, backoff_cap_ms, backoff_jitter_percent, window_ms;
     int64_t lease_ms, drain_ms;
     int64_t disk_reserve_bytes;
-    int64_t retention_days; /* events whose deliveries have ended are purged after so long; 0: never */
+    /* How long what has ended is kept; 0: for ever, or with its event (purge.h). */
+    int64_t retention_ms, retention_attempts_ms, retention_idempotency_ms, retention_resources_ms;
     const char *key_file;   /* what secrets are sealed with; NULL: posthorn.key in the data folder */
     const char *ca_file, *dns_servers;
     const char *tls_cert, *tls_key, *tls_client_ca;

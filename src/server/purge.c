@@ -7,7 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { PURGE_HURRY_MS = 200 /* between two looks while there is more */ };
+enum { SHARE = 3 /* a pause is so many times as long as the look before */, PAUSE_MS_MAX = 1000 };
 
 struct purge {
     struct purge_config config;
@@ -15,6 +15,7 @@ struct purge {
     int stop_fd, done_fd; /* eventfds */
     struct queue_job job;
     enum store_status status; /* of the job, before done_fd */
+    int64_t removed;          /* events, since there was nothing to do */
 };
 
 static void purge_done(struct queue_job *job, enum store_status status)
@@ -24,23 +25,39 @@ static void purge_done(struct queue_job *job, enum store_status status)
     eventfd_write(purge->done_fd, 1);
 }
 
-/* True: there is more to remove. */
-static bool purge_look(struct purge *purge)
+static int64_t before(const struct purge *purge, int64_t kept_ms)
 {
-    int64_t before_ms = clock_wall_ms(&purge->config.clock) - purge->config.retention_ms;
-    purge->job = (struct queue_job){
-        .op = {.kind = STORE_PURGE, .purge = {.before_ms = before_ms, .rows_max = purge->config.rows_max}},
-        .done = purge_done,
-        .ctx = purge};
-    if (!queue_submit(purge->config.queue, &purge->job))
-        return false; /* the queue is full: producers first */
+    return kept_ms > 0 ? clock_wall_ms(&purge->config.clock) - kept_ms : 0;
+}
+
+/* How long to sleep then. */
+static int purge_look(struct purge *purge)
+{
+    const struct purge_config *config = &purge->config;
+    int64_t begun_ms = clock_mono_ms(&config->clock);
+    purge->job =
+        (struct queue_job){.op = {.kind = STORE_PURGE,
+                                  .purge = {.before_ms = before(purge, config->events_ms),
+                                            .attempts_before_ms = before(purge, config->attempts_ms),
+                                            .idempotency_before_ms = before(purge, config->idempotency_ms),
+                                            .resources_before_ms = before(purge, config->resources_ms),
+                                            .rows_max = config->rows_max}},
+                           .done = purge_done,
+                           .ctx = purge};
+    if (!queue_submit(config->queue, &purge->job))
+        return PAUSE_MS_MAX; /* the queue is full: producers first */
     eventfd_t ignored;
     eventfd_read(purge->done_fd, &ignored);
-    if (purge->status != STORE_OK || purge->job.op.count == 0)
-        return false;
-    log_write(purge->config.log, LOG_LEVEL_DEBUG, "purge", "removed rows=%lld",
-              (long long)purge->job.op.count);
-    return purge->job.op.count >= purge->config.rows_max;
+    if (purge->status != STORE_OK)
+        return config->period_ms;
+    purge->removed += purge->job.op.count;
+    int64_t pause_ms = SHARE * (clock_mono_ms(&config->clock) - begun_ms);
+    if (purge->job.op.purge.more)
+        return pause_ms < 1 ? 1 : pause_ms > PAUSE_MS_MAX ? PAUSE_MS_MAX : (int)pause_ms;
+    if (purge->removed > 0)
+        log_write(config->log, LOG_LEVEL_INFO, "purge", "removed events=%lld", (long long)purge->removed);
+    purge->removed = 0;
+    return config->period_ms;
 }
 
 static void *purge_main(void *argument)
@@ -49,7 +66,7 @@ static void *purge_main(void *argument)
     struct pollfd stop = {.fd = purge->stop_fd, .events = POLLIN};
     int wait_ms = purge->config.period_ms;
     while (poll(&stop, 1, wait_ms) <= 0)
-        wait_ms = purge_look(purge) ? PURGE_HURRY_MS : purge->config.period_ms;
+        wait_ms = purge_look(purge);
     return NULL;
 }
 

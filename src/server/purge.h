@@ -1,6 +1,6 @@
 /*
- * purge: removes old events whose deliveries have all ended, a few rows at a time through the queue, so that
- * it never holds up anything else. One thread that sleeps; only there when retention-days is set.
+ * purge: removes what has ended and is old, some events at a time through the queue. One thread that sleeps.
+ * While there is more to remove it goes on at once, but leaves the writer three quarters of its time.
  */
 #pragma once
 #include "clock.h"
@@ -12,9 +12,10 @@ struct purge;
 struct purge_config {
     struct queue *queue; /* must outlive it */
     struct clock clock;
-    int64_t retention_ms; /* by the time of arrival */
-    int period_ms;        /* between two looks; shorter while there is more to remove */
-    int rows_max;         /* a look */
+    /* How long what has ended is kept; 0: events and snapshots for ever, the others with their event. */
+    int64_t events_ms, attempts_ms, idempotency_ms, resources_ms;
+    int period_ms; /* between two looks while there is nothing to remove */
+    int rows_max;  /* events that a look looks at */
     struct log *log;
 };
 

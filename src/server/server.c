@@ -23,8 +23,8 @@ enum {
     READY_MARGIN_MS = 15 * 1000, /* of the lease, kept for recording */
     RECORD_RETRY_MS = 1000,
     TIDY_BYTES = 16 << 20, /* so much more memory than it had is worth a look */
-    PURGE_PERIOD_MS = 60 * 1000,
-    PURGE_ROWS_MAX = 500,
+    PURGE_PERIOD_MS = 5 * 1000,
+    PURGE_ROWS_MAX = 512,
     METRICS_CONNECTIONS_MAX = 64
 };
 
@@ -255,14 +255,35 @@ static enum server_error open_metrics_listener(struct server *server, char error
     return SERVER_OK;
 }
 
+/* "30d", as the settings have it; "ever" for 0. */
+static const char *kept_for(int64_t ms, char out[32])
+{
+    static const struct {
+        int64_t ms;
+        const char *name;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
+    size_t i = 0;
+    while (ms % units[i].ms)
+        i++;
+    snprintf(out, 32, "%lld%s", (long long)(ms / units[i].ms), ms ? units[i].name : "");
+    return ms ? out : "unlimited";
+}
+
 static void open_purge(struct server *server)
 {
     const struct config *config = server->options.config;
-    if (config->retention_days == 0)
-        return;
+    char texts[4][32];
+    log_write(server->options.log, LOG_LEVEL_INFO, "purge",
+              "what has ended is kept for events=%s attempts=%s idempotency=%s resources=%s",
+              kept_for(config->retention_ms, texts[0]), kept_for(config->retention_attempts_ms, texts[1]),
+              kept_for(config->retention_idempotency_ms, texts[2]),
+              kept_for(config->retention_resources_ms, texts[3]));
     server->purge = purge_open(&(struct purge_config){.queue = server->queue,
                                                       .clock = server->options.clock,
-                                                      .retention_ms = config->retention_days * 86400000,
+                                                      .events_ms = config->retention_ms,
+                                                      .attempts_ms = config->retention_attempts_ms,
+                                                      .idempotency_ms = config->retention_idempotency_ms,
+                                                      .resources_ms = config->retention_resources_ms,
                                                       .period_ms = PURGE_PERIOD_MS,
                                                       .rows_max = PURGE_ROWS_MAX,
                                                       .log = server->options.log});

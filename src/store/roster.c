@@ -310,6 +310,19 @@ void roster_use(struct roster *roster, struct endpoint *endpoint, struct usage c
     assert(usage->pending >= 0);
 }
 
+int roster_dead(struct roster *roster, struct endpoint *endpoint)
+{
+    touch(roster, endpoint);
+    return ++endpoint->tally.dead;
+}
+
+void roster_swept(struct roster *roster, struct endpoint *endpoint, int64_t to)
+{
+    touch(roster, endpoint);
+    endpoint->tally.swept_to = to;
+    endpoint->tally.dead = 0;
+}
+
 void roster_waits(struct roster *roster, struct endpoint *endpoint, int64_t due_at_ms)
 {
     if (due_at_ms < endpoint->tally.due_at_ms)

@@ -37,6 +37,9 @@ struct endpoint_tally {
     size_t bytes;         /* of their documents */
     struct pace pace;
     struct usage usage;
+    int64_t
+        swept_to; /* sqlite_sweep.c: up to this event the rows of `owned` are all of events that are there */
+    int dead;     /* rows behind it whose event is gone, as far as is known */
 };
 
 enum roster_place {
@@ -121,6 +124,9 @@ void roster_bytes(struct roster *roster, struct endpoint *endpoint, size_t more,
 void roster_wants_memory(struct roster *roster, struct endpoint *endpoint, size_t wants);
 /* Its user's usage grows by so much; negative: it shrinks. */
 void roster_use(struct roster *roster, struct endpoint *endpoint, struct usage change);
+/* One more row of its user is dead; how many there are. And up to this event there is none any more. */
+int roster_dead(struct roster *roster, struct endpoint *endpoint);
+void roster_swept(struct roster *roster, struct endpoint *endpoint, int64_t to);
 /* One more waits. */
 void roster_waits(struct roster *roster, struct endpoint *endpoint, int64_t due_at_ms);
 /* The one that waits first, afresh from the table. */

@@ -391,6 +391,8 @@ static enum store_status take_over(struct store *store)
     if (status == STORE_OK)
         status = sqlite_run(store, SQL_DELIVERY_UNCLAIM_BORN);
     if (status == STORE_OK)
+        status = sqlite_purge_load(store);
+    if (status == STORE_OK)
         status = sqlite_ahead_load(store);
     if (status == STORE_OK)
         status = sqlite_follow(store);

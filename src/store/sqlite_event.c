@@ -183,11 +183,13 @@ static enum store_status event_follow(struct store *store, struct store_batch *b
         store->plain = false;
     else
         store->tally.event_id_max = event->id;
+    enum store_status status = sqlite_purge_later(store, event->id, event->received_at_ms);
     enum snapshot snapshot = op->event.destroyed       ? SNAPSHOT_DESTROYED
                              : sqlite_resource_own(op) ? SNAPSHOT_CARRIED
                                                        : SNAPSHOT_NONE;
     roster_use(&store->roster, owner, (struct usage){.stored_bytes = (int64_t)event->document.len});
-    enum store_status status = sqlite_ahead_add(store, event, snapshot);
+    if (status == STORE_OK)
+        status = sqlite_ahead_add(store, event, snapshot);
     if (status == STORE_OK && op->event.idempotency_key.len > 0)
         status = idempotency_insert(store, op);
     if (status == STORE_OK && (op->event.included_count > 0 || op->event.destroyed))

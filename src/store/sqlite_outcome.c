@@ -204,6 +204,9 @@ enum store_status sqlite_outcome(struct store *store, struct store_op *op)
         status = attempt_trim(store, op);
     if (status == STORE_OK && kept)
         status = attempt_insert(store, op);
+    enum decision_kind kind = op->outcome.decision.kind;
+    if (status == STORE_OK && kind != DECISION_RETRY && kind != DECISION_RELEASE)
+        status = sqlite_purge_later(store, found.event_id, store->now.wall_ms);
     return status == STORE_OK ? account(store, op, &found) : status;
 }
 
@@ -266,6 +269,8 @@ enum store_status sqlite_cancel(struct store *store, struct store_op *op)
     sqlite3_bind_int64(cancel, 1, op->delivery.delivery_id);
     sqlite3_bind_int64(cancel, 2, store->now.wall_ms);
     status = sqlite_run(store, SQL_DELIVERY_CANCEL);
+    if (status == STORE_OK)
+        status = sqlite_purge_later(store, found.event_id, store->now.wall_ms);
     if (status != STORE_OK)
         return status;
     if (!found.out)

@@ -10,6 +10,7 @@
  *   sqlite_resource.c RESOURCE_PUT, RESOURCE_DELETE, and the snapshots that events carry
  *   sqlite_follow.c   rows that are written for many events at once
  *   sqlite_purge.c    PURGE                        sqlite_read.c     queries
+ *   sqlite_sweep.c    what is spread, and goes later
  *   sqlite_usage.c    what each user has stored and waiting
  *   gather.c          the VFS below the connection that writes
  */
@@ -39,6 +40,13 @@ struct tally {
     int64_t born_out;             /* deliveries out under the lease they were born with */
     int64_t followed_to;          /* up to this event the rows that follow are all there (sqlite_follow.c) */
     int ahead_first, ahead_count; /* the events behind it: entries of struct ahead */
+    int64_t purged_to, attempts_to, idempotency_to; /* sqlite_purge.c */
+    int64_t dead; /* rows of `owned` to be swept, as far as is known; not kept */
+};
+
+struct sweep_name {
+    int64_t owner_id;
+    char type[MODEL_TYPE_LEN_MAX + 1], id[MODEL_ID_LEN_MAX + 1];
 };
 
 /* Events whose rows are to follow. What a batch adds or takes away is in the tally; sqlite_ahead_committed
@@ -79,8 +87,10 @@ struct store {
     int wal_frames;        /* in the write-ahead log */
     int64_t disk_asked_ms; /* mono */
     bool disk_low;
-    int64_t born_from; /* at open: a former process's born leases are not before it */
-    int64_t purged_to; /* the scan goes on behind this event */
+    int64_t born_from;                /* at open: a former process's born leases are not before it */
+    bool sweeping, swept_once;        /* sqlite_sweep.c */
+    int64_t sweep_owner;              /* the sweep goes on behind this owner, */
+    struct sweep_name sweep_resource; /* and this resource */
     bool broken;
 };
 
@@ -118,6 +128,13 @@ enum store_status sqlite_outcome(struct store *store, struct store_op *op);
 enum store_status sqlite_resend(struct store *store, struct store_op *op);
 enum store_status sqlite_cancel(struct store *store, struct store_op *op);
 enum store_status sqlite_purge(struct store *store, struct store_op *op);
+enum store_status sqlite_purge_load(struct store *store);
+/* A delivery has ended, or an event is older than others: if the purge has passed it by, it comes back. */
+enum store_status sqlite_purge_later(struct store *store, int64_t event_id, int64_t ended_at_ms);
+/* The event is gone, its row of `owned` may go. */
+enum store_status sqlite_sweep_dead(struct store *store, int64_t owner_id, int64_t event_id);
+/* The end of a PURGE. */
+enum store_status sqlite_sweep(struct store *store, struct store_op *op);
 enum store_status sqlite_user_create(struct store *store, struct store_op *op);
 enum store_status sqlite_user_update(struct store *store, struct store_op *op);
 /* The endpoint answered 410: it is paused if it is to be; *paused says whether it was. */
@@ -147,8 +164,11 @@ enum store_status sqlite_resources_take(struct store *store, const struct store_
 /* A resource's row, with the bytes of the snapshot in it. */
 enum store_status sqlite_resource_remove(struct store *store, int64_t owner_id, struct bytes type,
                                          struct bytes id, int64_t *bytes, bool *found);
-/* Before the event goes: what stands in its document. */
-enum store_status sqlite_resource_keep(struct store *store, int64_t event_id);
+enum store_status sqlite_resource_drop(struct store *store, int64_t owner_id, struct bytes type,
+                                       struct bytes id);
+/* Before these events go: the snapshots that stand in their documents go too if the event was received
+ * before, and else are copied. */
+enum store_status sqlite_resource_keep(struct store *store, int64_t first, int64_t last, int64_t before_ms);
 /* Where the snapshot of the event's own resource is in its document. NULL: it has none. */
 const struct resource *sqlite_resource_own(const struct store_op *op);
 

@@ -1,6 +1,14 @@
 /*
- * PURGE: a few old events at a time. The scan goes on where the last one stopped, so that old events with
- * pending deliveries are not looked at again each time; at the end it starts over.
+ * PURGE: what has ended goes, some events at a time, at a cost of what is removed.
+ *
+ * The scan goes through the events once, in the order of their ids, and never back (tally.purged_to). An
+ * event that may not go yet is passed over: whatever ends one of its deliveries later leaves a row in
+ * `ended_late`, and that row brings the event back when its time has come. So a million deliveries that wait
+ * cost nothing but the one look.
+ *
+ * Events, deliveries and attempts stand in the order of their ids, so they go in ranges. The rows of `owned`
+ * are spread by owner: they stay until there are many of one owner, or of all (sqlite_sweep.c); readers find
+ * no event for them and go on.
  */
 #include "memory.h"
 #include "sqlite_parts.h"
@@ -8,92 +16,278 @@
 
 enum { PURGE_ROWS_MAX = 1000 };
 
-struct purged {
-    int64_t id, delivery_first, delivery_count;
-    bool has_snapshot;
+/* What one PURGE looks at. */
+struct slice {
+    struct purged {
+        int64_t id, delivery_first, delivery_end, owner_id;
+        bool run_on; /* no other event is between the one before and this one */
+        bool has_snapshot;
+    } * events;
+    int count, max;
 };
 
-static enum store_status purge_one(struct store *store, const struct purged *event)
+/* ---- what may go ---- */
+
+/* A row of the scans: id, received_at, delivery_first, delivery_count, owner_id, snapshot_len, ended_at
+ * (NULL: a delivery waits). */
+enum { COLUMN_ID, COLUMN_RECEIVED, COLUMN_FIRST, COLUMN_COUNT, COLUMN_OWNER, COLUMN_SNAPSHOT, COLUMN_ENDED };
+
+static bool waits(sqlite3_stmt *row)
 {
-    int64_t end = event->delivery_first + event->delivery_count * MODEL_DELIVERY_STEP;
-    if (event->id > store->tally.followed_to && sqlite_follow(store) != STORE_OK)
-        return STORE_BROKEN;
-    sqlite3_bind_int64(store->sql[SQL_PURGE_ATTEMPTS], 1, event->delivery_first);
-    sqlite3_bind_int64(store->sql[SQL_PURGE_ATTEMPTS], 2, end);
-    sqlite3_bind_int64(store->sql[SQL_PURGE_IDEMPOTENCY], 1, event->id);
-    sqlite3_bind_int64(store->sql[SQL_PURGE_OWNED], 1, event->id);
-    sqlite3_bind_int64(store->sql[SQL_PURGE_EVENT], 1, event->id);
-    enum store_status status = sqlite_run(store, SQL_PURGE_ATTEMPTS);
-    sqlite3_stmt *deliveries = store->sql[SQL_PURGE_DELIVERIES];
-    sqlite3_bind_int64(deliveries, 1, event->delivery_first);
-    sqlite3_bind_int64(deliveries, 2, end);
-    while (status == STORE_OK && sqlite3_step(deliveries) == SQLITE_ROW) {
-        store->tally.delivered -= sqlite3_column_int(deliveries, 0) == DELIVERY_DELIVERED;
-        store->tally.given_up -= sqlite3_column_int(deliveries, 0) == DELIVERY_GIVEN_UP;
-        store->tally.cancelled -= sqlite3_column_int(deliveries, 0) == DELIVERY_CANCELLED;
+    return sqlite3_column_type(row, COLUMN_ENDED) == SQLITE_NULL;
+}
+
+static void slice_add(struct slice *slice, sqlite3_stmt *row, bool run_on)
+{
+    int64_t first = sqlite3_column_int64(row, COLUMN_FIRST);
+    slice->events[slice->count++] =
+        (struct purged){.id = sqlite3_column_int64(row, COLUMN_ID),
+                        .delivery_first = first,
+                        .delivery_end = first + sqlite3_column_int64(row, COLUMN_COUNT) * MODEL_DELIVERY_STEP,
+                        .owner_id = sqlite3_column_int64(row, COLUMN_OWNER),
+                        .run_on = run_on && slice->count > 1,
+                        .has_snapshot = sqlite3_column_int64(row, COLUMN_SNAPSHOT) > 0};
+}
+
+enum store_status sqlite_purge_later(struct store *store, int64_t event_id, int64_t ended_at_ms)
+{
+    if (event_id > store->tally.purged_to)
+        return STORE_OK;
+    sqlite3_bind_int64(store->sql[SQL_PURGE_LATER], 1, ended_at_ms);
+    sqlite3_bind_int64(store->sql[SQL_PURGE_LATER], 2, event_id);
+    return sqlite_run(store, SQL_PURGE_LATER);
+}
+
+/* The next events by id, up to the first that is too young. */
+static enum store_status scan(struct store *store, struct store_op *op, struct slice *slice)
+{
+    sqlite3_stmt *scan = store->sql[SQL_PURGE_SCAN];
+    enum store_status status = STORE_OK;
+    sqlite3_bind_int64(scan, 1, store->tally.purged_to);
+    sqlite3_bind_int(scan, 2, slice->max);
+    int seen = 0;
+    bool run_on = false;
+    for (; status == STORE_OK && sqlite3_step(scan) == SQLITE_ROW; seen++) {
+        if (sqlite3_column_int64(scan, COLUMN_RECEIVED) >= op->purge.before_ms)
+            break;
+        int64_t ended_at_ms = sqlite3_column_int64(scan, COLUMN_ENDED);
+        store->tally.purged_to = sqlite3_column_int64(scan, COLUMN_ID);
+        bool goes = !waits(scan) && ended_at_ms < op->purge.before_ms;
+        if (goes)
+            slice_add(slice, scan, run_on);
+        else if (!waits(scan))
+            status = sqlite_purge_later(store, store->tally.purged_to, ended_at_ms);
+        run_on = goes;
     }
-    int rc = sqlite3_reset(deliveries);
-    if (status == STORE_OK && rc != SQLITE_OK)
-        status = sqlite_fault(store, rc);
-    if (status == STORE_OK)
-        status = sqlite_run(store, SQL_PURGE_IDEMPOTENCY);
-    if (status == STORE_OK && event->has_snapshot)
-        status = sqlite_resource_keep(store, event->id);
-    sqlite3_stmt *owned = store->sql[SQL_PURGE_OWNED];
-    bool found = false;
-    if (status == STORE_OK)
-        status = sqlite_row(store, SQL_PURGE_OWNED, &found);
-    if (status == STORE_OK && found) {
-        int64_t owner_id = sqlite3_column_int64(owned, 0);
-        struct usage less = {.stored_bytes = -sqlite3_column_int64(owned, 1)};
-        sqlite3_reset(owned);
-        status = sqlite_usage_change(store, owner_id, less);
+    store->changed = store->changed || seen > 0;
+    op->purge.more = op->purge.more || seen == slice->max;
+    int rc = sqlite3_reset(scan);
+    return status != STORE_OK || rc == SQLITE_OK ? status : sqlite_fault(store, rc);
+}
+
+/* Events that the scan passed over and that have ended since. One that waits again comes back by itself. */
+static enum store_status scan_late(struct store *store, struct store_op *op, struct slice *slice)
+{
+    sqlite3_stmt *late = store->sql[SQL_PURGE_LATE], *get = store->sql[SQL_PURGE_GET];
+    int64_t *rows = memory_alloc((size_t)slice->max * 2 * sizeof *rows);
+    int count = 0;
+    sqlite3_bind_int64(late, 1, op->purge.before_ms);
+    sqlite3_bind_int(late, 2, slice->max);
+    for (; sqlite3_step(late) == SQLITE_ROW; count++) {
+        rows[2 * count] = sqlite3_column_int64(late, 0);
+        rows[2 * count + 1] = sqlite3_column_int64(late, 1);
     }
-    if (status == STORE_OK)
-        status = sqlite_run(store, SQL_PURGE_EVENT);
-    store->tally.events--;
+    int rc = sqlite3_reset(late);
+    enum store_status status = rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+    for (int i = 0; i < count && status == STORE_OK; i++) {
+        bool found = false, twice = false;
+        sqlite3_bind_int64(get, 1, rows[2 * i + 1]);
+        status = sqlite_row(store, SQL_PURGE_GET, &found);
+        for (int j = 0; j < slice->count; j++)
+            twice = twice || slice->events[j].id == rows[2 * i + 1];
+        if (found && !twice && !waits(get) && sqlite3_column_int64(get, COLUMN_ENDED) < op->purge.before_ms)
+            slice_add(slice, get, false);
+        if (found)
+            sqlite3_reset(get);
+        sqlite3_bind_int64(store->sql[SQL_PURGE_LATE_DONE], 1, rows[2 * i]);
+        sqlite3_bind_int64(store->sql[SQL_PURGE_LATE_DONE], 2, rows[2 * i + 1]);
+        if (status == STORE_OK)
+            status = sqlite_run(store, SQL_PURGE_LATE_DONE);
+    }
+    free(rows);
+    store->changed = store->changed || count > 0;
+    op->purge.more = op->purge.more || count == slice->max;
     return status;
 }
 
-/* What may go, of the next events by id. */
-static enum store_status scan(struct store *store, const struct store_op *op, int max, struct purged *events,
-                              int *count)
+/* ---- it goes ---- */
+
+static enum store_status run_range(struct store *store, enum sql sql, int64_t from, int64_t to)
+{
+    sqlite3_bind_int64(store->sql[sql], 1, from);
+    sqlite3_bind_int64(store->sql[sql], 2, to);
+    return sqlite_run(store, sql);
+}
+
+static enum store_status purge_deliveries(struct store *store, int64_t first, int64_t end)
+{
+    sqlite3_stmt *count = store->sql[SQL_PURGE_COUNT];
+    bool found = false;
+    sqlite3_bind_int64(count, 1, first);
+    sqlite3_bind_int64(count, 2, end);
+    enum store_status status = sqlite_row(store, SQL_PURGE_COUNT, &found);
+    if (found) {
+        store->tally.delivered -= sqlite3_column_int64(count, 0);
+        store->tally.given_up -= sqlite3_column_int64(count, 1);
+        store->tally.cancelled -= sqlite3_column_int64(count, 2);
+        sqlite3_reset(count);
+    }
+    if (status == STORE_OK)
+        status = run_range(store, SQL_PURGE_ATTEMPTS, first, end);
+    return status == STORE_OK ? run_range(store, SQL_PURGE_DELIVERIES, first, end) : status;
+}
+
+static int by_first(const void *a, const void *b)
+{
+    int64_t left = ((const struct purged *)a)->delivery_first,
+            right = ((const struct purged *)b)->delivery_first;
+    return (left > right) - (left < right);
+}
+
+/* In ranges as long as they are. Reorders the slice. */
+static enum store_status purge_all_deliveries(struct store *store, struct slice *slice,
+                                              enum store_status (*purge)(struct store *, int64_t, int64_t))
+{
+    enum store_status status = STORE_OK;
+    struct purged *events = slice->events;
+    qsort(events, (size_t)slice->count, sizeof *events, by_first);
+    for (int i = 0, next; i < slice->count && status == STORE_OK; i = next) {
+        int64_t end = events[i].delivery_end;
+        for (next = i + 1; next < slice->count && events[next].delivery_first == end; next++)
+            end = events[next].delivery_end;
+        if (end > events[i].delivery_first)
+            status = purge(store, events[i].delivery_first, end);
+    }
+    return status;
+}
+
+/* Events next to each other, and what hangs on them alone. */
+static enum store_status purge_run(struct store *store, const struct store_op *op, const struct purged *first,
+                                   const struct purged *last, bool has_snapshot)
+{
+    enum store_status status = run_range(store, SQL_PURGE_IDEMPOTENCY, first->id, last->id);
+    if (status == STORE_OK && has_snapshot)
+        status = sqlite_resource_keep(store, first->id, last->id, op->purge.resources_before_ms);
+    return status == STORE_OK ? run_range(store, SQL_PURGE_EVENTS, first->id, last->id) : status;
+}
+
+static enum store_status purge_slice(struct store *store, struct store_op *op, struct slice *slice)
+{
+    enum store_status status = STORE_OK;
+    struct purged *events = slice->events;
+    for (int i = 0; i < slice->count && status == STORE_OK; i++)
+        if (events[i].id > store->tally.followed_to)
+            status = sqlite_follow(store); /* what goes has its rows, then */
+    for (int i = 0, next; i < slice->count && status == STORE_OK; i = next) {
+        bool has_snapshot = events[i].has_snapshot;
+        for (next = i + 1; next < slice->count && events[next].run_on; next++)
+            has_snapshot = has_snapshot || events[next].has_snapshot;
+        status = purge_run(store, op, &events[i], &events[next - 1], has_snapshot);
+    }
+    for (int i = 0; i < slice->count && status == STORE_OK; i++)
+        status = sqlite_sweep_dead(store, events[i].owner_id, events[i].id);
+    if (status == STORE_OK)
+        status = purge_all_deliveries(store, slice, purge_deliveries);
+    store->tally.events -= slice->count;
+    op->count += slice->count;
+    return status;
+}
+
+/* ---- what goes before its event ---- */
+
+static enum store_status purge_attempts(struct store *store, int64_t first, int64_t end)
+{
+    return run_range(store, SQL_PURGE_ATTEMPTS, first, end);
+}
+
+/* `to` goes on behind the events that have been looked at. Attempts of what had not ended by then stay as
+ * long as their event. */
+static enum store_status purge_part(struct store *store, struct store_op *op, struct slice *slice,
+                                    int64_t before_ms, int64_t *to, bool attempts)
 {
     sqlite3_stmt *scan = store->sql[SQL_PURGE_SCAN];
-    sqlite3_bind_int64(scan, 1, store->purged_to);
-    sqlite3_bind_int(scan, 2, max);
+    if (*to < store->tally.purged_to)
+        *to = store->tally.purged_to;
+    int64_t from = *to;
     int seen = 0;
-    bool young = false;
-    while (!young && sqlite3_step(scan) == SQLITE_ROW) {
-        young = sqlite3_column_int64(scan, 1) >= op->purge.before_ms;
-        seen += !young;
-        if (young)
+    slice->count = 0;
+    sqlite3_bind_int64(scan, 1, from);
+    sqlite3_bind_int(scan, 2, slice->max);
+    for (; sqlite3_step(scan) == SQLITE_ROW; seen++) {
+        if (sqlite3_column_int64(scan, COLUMN_RECEIVED) >= before_ms)
             break;
-        store->purged_to = sqlite3_column_int64(scan, 0);
-        if (!sqlite3_column_int(scan, 4))
-            events[(*count)++] = (struct purged){.id = store->purged_to,
-                                                 .delivery_first = sqlite3_column_int64(scan, 2),
-                                                 .delivery_count = sqlite3_column_int64(scan, 3),
-                                                 .has_snapshot = sqlite3_column_int(scan, 5) != 0};
+        *to = sqlite3_column_int64(scan, COLUMN_ID);
+        if (!waits(scan) && sqlite3_column_int64(scan, COLUMN_ENDED) < before_ms)
+            slice_add(slice, scan, false);
     }
     int rc = sqlite3_reset(scan);
-    if (seen < max)
-        store->purged_to = 0;
-    return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+    if (rc != SQLITE_OK)
+        return sqlite_fault(store, rc);
+    store->changed = store->changed || seen > 0;
+    op->purge.more = op->purge.more || seen == slice->max;
+    if (seen == 0)
+        return STORE_OK;
+    return attempts ? purge_all_deliveries(store, slice, purge_attempts)
+                    : run_range(store, SQL_PURGE_IDEMPOTENCY, from + 1, *to);
+}
+
+static enum store_status save(struct store *store)
+{
+    sqlite3_stmt *save = store->sql[SQL_PURGE_SAVE];
+    sqlite3_bind_int64(save, 1, store->tally.purged_to);
+    sqlite3_bind_int64(save, 2, store->tally.attempts_to);
+    sqlite3_bind_int64(save, 3, store->tally.idempotency_to);
+    return sqlite_run(store, SQL_PURGE_SAVE);
+}
+
+enum store_status sqlite_purge_load(struct store *store)
+{
+    sqlite3_stmt *load = store->sql[SQL_PURGE_LOAD];
+    bool found = false;
+    enum store_status status = sqlite_row(store, SQL_PURGE_LOAD, &found);
+    if (status != STORE_OK || !found)
+        return status;
+    store->tally.purged_to = sqlite3_column_int64(load, 0);
+    store->tally.attempts_to = sqlite3_column_int64(load, 1);
+    store->tally.idempotency_to = sqlite3_column_int64(load, 2);
+    sqlite3_reset(load);
+    return STORE_OK;
 }
 
 enum store_status sqlite_purge(struct store *store, struct store_op *op)
 {
-    int max = op->purge.rows_max < PURGE_ROWS_MAX ? op->purge.rows_max : PURGE_ROWS_MAX;
-    if (max <= 0)
+    struct slice slice = {.max = op->purge.rows_max < PURGE_ROWS_MAX ? op->purge.rows_max : PURGE_ROWS_MAX};
+    op->purge.more = false;
+    if (slice.max <= 0)
         return STORE_OK;
-    struct purged *events = memory_zero((size_t)max, sizeof *events);
-    int count = 0;
-    enum store_status status = scan(store, op, max, events, &count);
-    for (int i = 0; i < count && status == STORE_OK; i++)
-        status = purge_one(store, &events[i]);
-    free(events);
-    store->changed = store->changed || count > 0;
-    op->count = count;
+    slice.events = memory_zero((size_t)slice.max, sizeof *slice.events);
+    enum store_status status = scan_late(store, op, &slice);
+    if (status == STORE_OK)
+        status = purge_slice(store, op, &slice);
+    slice.count = 0;
+    if (status == STORE_OK)
+        status = scan(store, op, &slice);
+    if (status == STORE_OK)
+        status = purge_slice(store, op, &slice);
+    if (status == STORE_OK && op->purge.attempts_before_ms > op->purge.before_ms)
+        status = purge_part(store, op, &slice, op->purge.attempts_before_ms, &store->tally.attempts_to, true);
+    if (status == STORE_OK && op->purge.idempotency_before_ms > op->purge.before_ms)
+        status = purge_part(store, op, &slice, op->purge.idempotency_before_ms, &store->tally.idempotency_to,
+                            false);
+    if (status == STORE_OK)
+        status = sqlite_sweep(store, op);
+    if (status == STORE_OK && store->changed)
+        status = save(store);
+    free(slice.events);
     return status;
 }

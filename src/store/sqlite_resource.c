@@ -13,7 +13,7 @@ static void bind_name(sqlite3_stmt *statement, int64_t owner_id, struct bytes ty
 }
 
 /* As it is, for it stands in no event as its own. */
-static enum store_status put(struct store *store, const struct resource *resource)
+static enum store_status put(struct store *store, const struct resource *resource, bool by_master)
 {
     sqlite3_stmt *size = store->sql[SQL_RESOURCE_SIZE], *put = store->sql[SQL_RESOURCE_PUT];
     bool found = false;
@@ -30,6 +30,7 @@ static enum store_status put(struct store *store, const struct resource *resourc
     sqlite3_bind_int64(put, 4, resource->version);
     sqlite_bind_time(put, 5, resource->updated_at_ms);
     sqlite_bind_blob(put, 6, resource->json);
+    sqlite_bind_time(put, 7, by_master);
     store->changed = true;
     status = sqlite_run(store, SQL_RESOURCE_PUT);
     return status == STORE_OK ? sqlite_usage_change(store, resource->owner_id, change) : status;
@@ -48,7 +49,8 @@ enum store_status sqlite_resource_remove(struct store *store, int64_t owner_id, 
     return status;
 }
 
-static enum store_status remove_one(struct store *store, int64_t owner_id, struct bytes type, struct bytes id)
+enum store_status sqlite_resource_drop(struct store *store, int64_t owner_id, struct bytes type,
+                                       struct bytes id)
 {
     int64_t bytes = 0;
     bool found = false;
@@ -77,7 +79,7 @@ const struct resource *sqlite_resource_own(const struct store_op *op)
 static enum store_status put_own(struct store *store, const struct event *event, bool destroyed)
 {
     if (destroyed)
-        return remove_one(store, event->owner_id, event->resource_type, event->resource_id);
+        return sqlite_resource_drop(store, event->owner_id, event->resource_type, event->resource_id);
     sqlite3_stmt *put = store->sql[SQL_RESOURCE_NAME];
     bool named = false;
     bind_name(put, event->owner_id, event->resource_type, event->resource_id);
@@ -108,27 +110,35 @@ enum store_status sqlite_resources_take(struct store *store, const struct store_
         resource.version = event->id;
         resource.updated_at_ms = event->received_at_ms;
         if (&op->event.included[i] != own)
-            status = put(store, &resource);
+            status = put(store, &resource, false);
     }
     return status;
 }
 
-enum store_status sqlite_resource_keep(struct store *store, int64_t event_id)
+/* A row of its answer: the owner, the bytes and the resources that are more. */
+static enum store_status run_purge(struct store *store, enum sql sql, int64_t first, int64_t last,
+                                   int64_t before_ms)
+{
+    sqlite3_stmt *rows = store->sql[sql];
+    enum store_status status = STORE_OK;
+    sqlite3_bind_int64(rows, 1, first);
+    sqlite3_bind_int64(rows, 2, last);
+    sqlite3_bind_int64(rows, 3, before_ms);
+    while (status == STORE_OK && sqlite3_step(rows) == SQLITE_ROW) {
+        struct usage change = {.stored_bytes = sqlite3_column_int64(rows, 1),
+                               .resources = sqlite3_column_int64(rows, 2)};
+        status = sqlite_usage_change(store, sqlite3_column_int64(rows, 0), change);
+    }
+    int rc = sqlite3_reset(rows);
+    return status != STORE_OK || rc == SQLITE_OK ? status : sqlite_fault(store, rc);
+}
+
+enum store_status sqlite_resource_keep(struct store *store, int64_t first, int64_t last, int64_t before_ms)
 {
     enum store_status status = STORE_OK;
-    sqlite3_stmt *keep = store->sql[SQL_RESOURCE_KEEP];
-    bool kept = false;
-    if (event_id > store->tally.followed_to)
-        status = sqlite_follow(store);
-    sqlite3_bind_int64(keep, 1, event_id);
-    if (status == STORE_OK)
-        status = sqlite_row(store, SQL_RESOURCE_KEEP, &kept);
-    if (status != STORE_OK || !kept)
-        return status;
-    int64_t owner_id = sqlite3_column_int64(keep, 0);
-    struct usage change = {.stored_bytes = sqlite3_column_int64(keep, 1)};
-    sqlite3_reset(keep);
-    return sqlite_usage_change(store, owner_id, change);
+    if (before_ms > 0)
+        status = run_purge(store, SQL_RESOURCE_PURGE, first, last, before_ms);
+    return status == STORE_OK ? run_purge(store, SQL_RESOURCE_KEEP, first, last, before_ms) : status;
 }
 
 /* ---- what a Master puts ---- */
@@ -174,7 +184,7 @@ enum store_status sqlite_resource_put(struct store *store, struct store_op *op)
         store->tally.event_id_max = store->tally.followed_to = resource->version;
     op->id = resource->version;
     op->count = version == 0;
-    return put(store, resource);
+    return put(store, resource, true);
 }
 
 enum store_status sqlite_resource_delete(struct store *store, struct store_op *op)
@@ -190,5 +200,5 @@ enum store_status sqlite_resource_delete(struct store *store, struct store_op *o
     }
     op->id = version;
     op->count = 1;
-    return remove_one(store, resource->owner_id, resource->type, resource->id);
+    return sqlite_resource_drop(store, resource->owner_id, resource->type, resource->id);
 }

@@ -21,8 +21,11 @@ static const char *const migrations[] = {
     "  endpoints INTEGER NOT NULL,"   /* users with a webhook_url */
     "  followed_to INTEGER NOT NULL," /* an event's id: see `owned` */
     "  born_out INTEGER NOT NULL,"
+    /* Up to these events all have been looked at: what could go has gone (sqlite_purge.c). */
+    "  purged_to INTEGER NOT NULL DEFAULT 0,"
+    "  attempts_to INTEGER NOT NULL DEFAULT 0, idempotency_to INTEGER NOT NULL DEFAULT 0,"
     "  fingerprint BLOB);" /* of the key file; NULL: not known yet */
-    "INSERT INTO state VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL);"
+    "INSERT INTO state VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL);"
 
     "CREATE TABLE users ("
     "  id INTEGER PRIMARY KEY,"
@@ -107,7 +110,13 @@ static const char *const migrations[] = {
     "CREATE TABLE resources ("
     "  owner_id INTEGER NOT NULL, type TEXT NOT NULL, id TEXT NOT NULL,"
     "  version INTEGER NOT NULL, updated_at INTEGER, json BLOB,"
+    "  put INTEGER," /* 1: a Master has put it, and it stays; NULL: an event's */
     "  PRIMARY KEY (owner_id, type, id)) WITHOUT ROWID;"
+
+    /* Events that the purge has passed over and that have ended since, by when they did. */
+    "CREATE TABLE ended_late ("
+    "  ended_at INTEGER NOT NULL, event_id INTEGER NOT NULL,"
+    "  PRIMARY KEY (ended_at, event_id)) WITHOUT ROWID;"
 
     "CREATE TABLE idempotency ("
     "  requester_id INTEGER NOT NULL, key BLOB NOT NULL,"

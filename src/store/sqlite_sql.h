@@ -13,8 +13,15 @@ enum { SQL_MANY = 16 };
  * row: NULL, it is new; else the bytes of the snapshot that was replaced, negative. */
 #define SQL_RESOURCE_NAMED(rows)                                                                             \
     "INSERT INTO resources (owner_id, type, id, version) VALUES " rows " ON CONFLICT DO UPDATE SET"          \
-    " version = excluded.version, updated_at = -ifnull(length(json), 0), json = NULL"                        \
+    " version = excluded.version, updated_at = -ifnull(length(json), 0), json = NULL, put = NULL"            \
     " RETURNING owner_id, updated_at"
+
+/* ended_at: 0, there are no deliveries; NULL, one waits or is under way. */
+#define SQL_PURGE_COLUMNS                                                                                    \
+    "SELECT e.id, e.received_at, e.delivery_first, e.delivery_count, e.owner_id, e.snapshot_len,"            \
+    " (SELECT CASE WHEN total(d.state = 0 OR d.queue IS NOT NULL) > 0 THEN NULL"                             \
+    " ELSE ifnull(max(d.finished_at), 0) END FROM deliveries d WHERE d.id >= e.delivery_first"               \
+    " AND d.id < e.delivery_first + (e.delivery_count << 24)) FROM events e"
 
 #define SQL_ROSTER_COLUMNS                                                                                   \
     "SELECT u.id, u.master_id, u.webhook_url, u.success_2xx, u.paused, u.receives_users_events, u.answered," \
@@ -114,32 +121,51 @@ enum { SQL_MANY = 16 };
     X(RESOURCE_NAME_MANY, SQL_RESOURCE_NAMED(SQL_MANY_OF("(?, ?, ?, ?)")))                                   \
     X(RESOURCE_SIZE,                                                                                         \
       "SELECT ifnull(length(json), 0) FROM resources WHERE owner_id = ?1 AND type = ?2 AND id = ?3")         \
-    X(RESOURCE_PUT, "INSERT OR REPLACE INTO resources (owner_id, type, id, version, updated_at, json)"       \
-                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                                      \
+    X(RESOURCE_PUT, "INSERT OR REPLACE INTO resources (owner_id, type, id, version, updated_at, json, put)"  \
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                                  \
     X(RESOURCE_GET, "SELECT version FROM resources WHERE owner_id = ?1 AND type = ?2 AND id = ?3")           \
     X(RESOURCE_DELETE, "DELETE FROM resources WHERE owner_id = ?1 AND type = ?2 AND id = ?3"                 \
                        " RETURNING ifnull(length(json), 0)")                                                 \
     X(RESOURCE_KEEP, "UPDATE resources SET updated_at = e.received_at,"                                      \
                      " json = substr(e.document, e.snapshot_at + 1, e.snapshot_len) FROM events e"           \
-                     " WHERE e.id = ?1 AND e.snapshot_len > 0 AND resources.owner_id = e.owner_id"           \
-                     " AND resources.type = e.resource_type AND resources.id = e.resource_id"                \
-                     " AND resources.version = e.id AND resources.json IS NULL"                              \
-                     " RETURNING owner_id, length(json)")                                                    \
-    X(PURGE_SCAN, "SELECT e.id, e.received_at, e.delivery_first, e.delivery_count,"                          \
-                  " EXISTS (SELECT 1 FROM deliveries d WHERE d.id >= e.delivery_first"                       \
-                  " AND d.id < e.delivery_first + (e.delivery_count << 24) AND d.state = 0), e.snapshot_len" \
-                  " FROM events e WHERE e.id > ?1 ORDER BY e.id LIMIT ?2")                                   \
+                     " WHERE e.id BETWEEN ?1 AND ?2 AND e.snapshot_len > 0 AND e.received_at >= ?3"          \
+                     " AND resources.owner_id = e.owner_id AND resources.type = e.resource_type"             \
+                     " AND resources.id = e.resource_id AND resources.version = e.id"                        \
+                     " AND resources.json IS NULL RETURNING owner_id, length(json), 0")                      \
+    X(RESOURCE_PURGE, "DELETE FROM resources WHERE (owner_id, type, id) IN (SELECT owner_id, resource_type," \
+                      " resource_id FROM events WHERE id BETWEEN ?1 AND ?2 AND snapshot_len > 0"             \
+                      " AND received_at < ?3) AND version BETWEEN ?1 AND ?2 AND json IS NULL"                \
+                      " RETURNING owner_id, 0, -1")                                                          \
+                                                                                                             \
+    X(PURGE_LOAD, "SELECT purged_to, attempts_to, idempotency_to FROM state")                                \
+    X(PURGE_SAVE, "UPDATE state SET purged_to = ?1, attempts_to = ?2, idempotency_to = ?3")                  \
+    X(PURGE_SCAN, SQL_PURGE_COLUMNS " WHERE e.id > ?1 ORDER BY e.id LIMIT ?2")                               \
+    X(PURGE_GET, SQL_PURGE_COLUMNS " WHERE e.id = ?1")                                                       \
+    X(PURGE_LATER, "INSERT OR IGNORE INTO ended_late VALUES (?1, ?2)")                                       \
+    X(PURGE_LATE, "SELECT ended_at, event_id FROM ended_late WHERE ended_at < ?1"                            \
+                  " ORDER BY ended_at, event_id LIMIT ?2")                                                   \
+    X(PURGE_LATE_DONE, "DELETE FROM ended_late WHERE ended_at = ?1 AND event_id = ?2")                       \
+    X(PURGE_COUNT, "SELECT total(state = 1), total(state = 2), total(state = 3) FROM deliveries"             \
+                   " WHERE id >= ?1 AND id < ?2")                                                            \
     X(PURGE_ATTEMPTS, "DELETE FROM attempts WHERE id >= ?1 >> 24 << 24 AND id < ?2 >> 24 << 24")             \
-    X(PURGE_DELIVERIES, "DELETE FROM deliveries WHERE id >= ?1 AND id < ?2 RETURNING state")                 \
-    X(PURGE_IDEMPOTENCY, "DELETE FROM idempotency WHERE event_id = ?1")                                      \
-    X(PURGE_OWNED, "DELETE FROM owned WHERE owner_id = (SELECT owner_id FROM events WHERE id = ?1)"          \
-                   " AND event_id = ?1 RETURNING owner_id, bytes")                                           \
+    X(PURGE_DELIVERIES, "DELETE FROM deliveries WHERE id >= ?1 AND id < ?2")                                 \
+    X(PURGE_IDEMPOTENCY, "DELETE FROM idempotency WHERE event_id BETWEEN ?1 AND ?2")                         \
+    X(PURGE_EVENTS, "DELETE FROM events WHERE id BETWEEN ?1 AND ?2")                                         \
+    X(SWEEP_NEXT, "SELECT owner_id FROM owned WHERE owner_id > ?1 ORDER BY owner_id LIMIT 1")                \
+    X(SWEEP_END, "SELECT event_id FROM owned WHERE owner_id = ?1 AND event_id > ?2 AND event_id <= ?3"       \
+                 " ORDER BY event_id LIMIT 1 OFFSET ?4")                                                     \
+    X(SWEEP_OWNED, "DELETE FROM owned WHERE owner_id = ?1 AND event_id > ?2 AND event_id <= ?3"              \
+                   " AND NOT EXISTS (SELECT 1 FROM events e WHERE e.id = owned.event_id) RETURNING bytes")   \
+    X(SWEEP_ONE, "DELETE FROM owned WHERE owner_id = ?1 AND event_id = ?2 RETURNING bytes")                  \
+    X(SWEEP_RESOURCES, "SELECT owner_id, type, id, put IS NULL AND json IS NOT NULL AND updated_at < ?5"     \
+                       " FROM resources WHERE (owner_id, type, id) > (?1, ?2, ?3)"                           \
+                       " ORDER BY owner_id, type, id LIMIT ?4")                                              \
+                                                                                                             \
     X(USAGE_ADD, "INSERT INTO usage VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET"                           \
                  " stored_bytes = stored_bytes + excluded.stored_bytes,"                                     \
                  " resources = resources + excluded.resources")                                              \
     X(USAGE_LOAD, "SELECT user_id, stored_bytes, resources FROM usage")                                      \
-    X(PENDING_LOAD, "SELECT queue, count(*) FROM deliveries WHERE queue > 0 GROUP BY queue")                 \
-    X(PURGE_EVENT, "DELETE FROM events WHERE id = ?1")
+    X(PENDING_LOAD, "SELECT queue, count(*) FROM deliveries WHERE queue > 0 GROUP BY queue")
 
 #define SQL_ENUM(symbol, text) SQL_##symbol,
 enum sql { SQL_LIST(SQL_ENUM) SQL_COUNT };

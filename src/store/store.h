@@ -38,9 +38,13 @@
  *   taken          USER_CREATE with an id, KEY_CREATE with a digest that exists: CONFLICT. So is KEY_REVOKE
  *                  of a key that is revoked already
  *   never changed  USER_UPDATE writes the whole user but id, role, master_id and created_at_ms
- *   resources      an EVENT's `included` are the latest snapshots of its owner's resources from then on, even
- *                  when the event is purged; `destroyed` removes the one that the event is about. The last
+ *   resources      an EVENT's `included` are the latest snapshots of its owner's resources from then on;
+ *                  `destroyed` removes the one that the event is about. The last
  *                  write wins. An event that is not accepted, or was before, changes none
+ *   purge          an event goes once it was received, and its last delivery ended, before the time given;
+ *                  all that hangs on it goes along. A snapshot that stands in it does so if it is older than
+ *                  resources_before_ms says; else it stays, and goes later unless a Master has put it.
+ *                  stored_bytes may fall a little later, at the latest when there is no `more`
  *   usage          of each user, for quotas: bytes stored, resources, deliveries waiting (struct usage in
  *                  roster.h; roster_get(id)->tally.usage). Exact within the batch and after a restart, and
  *                  cheap: it is counted at open only. `resources` alone is late, by some 1,024 events
@@ -91,7 +95,7 @@ enum store_op_kind {
     STORE_RESOURCE_PUT,    /* the latest snapshot, whatever events have said */
     STORE_RESOURCE_DELETE, /* by owner, type and id */
     STORE_FINGERPRINT,     /* which key file the sealed blobs are from; kept, and told by GET_STATS */
-    STORE_PURGE,           /* remove some events older than a time whose deliveries have all ended */
+    STORE_PURGE,           /* remove some of what has ended before a time */
     STORE_OP_COUNT
 };
 
@@ -151,8 +155,12 @@ struct store_op {
         } delivery; /* RESEND, CANCEL; user_id 0: anybody's */
         unsigned char fingerprint[STORE_FINGERPRINT_LEN];
         struct {
-            int64_t before_ms; /* received before */
-            int rows_max;
+            int64_t before_ms; /* received and ended before */
+            /* The same for what goes earlier than its event: attempts of what has ended, idempotency rows; 0:
+             * with their events. resources: snapshots of events from before; 0: they stay. */
+            int64_t attempts_before_ms, idempotency_before_ms, resources_before_ms;
+            int rows_max; /* events to look at */
+            bool more;    /* out: there is more to do */
         } purge;
     };
 };

@@ -83,7 +83,11 @@ static void test_defaults(void **state)
     assert_int_equal(policy.jitter_percent, 10);
     assert_int_equal(policy.window_ms, 72 * 3600 * 1000);
     assert_int_equal(config->drain_ms, 30 * 1000);
-    assert_int_equal(config->retention_days, 0);
+    int64_t month_ms = 30 * (int64_t)86400000;
+    assert_int_equal(config->retention_ms, month_ms); /* 8.22: on by default */
+    assert_int_equal(config->retention_attempts_ms, month_ms);
+    assert_int_equal(config->retention_idempotency_ms, month_ms);
+    assert_int_equal(config->retention_resources_ms, month_ms);
     assert_int_equal(config->idle_s, 75); /* 8.19 */
     assert_null(config->ca_file);
 }

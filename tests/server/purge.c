@@ -135,7 +135,7 @@ static void test_old_goes_young_stays(void **state)
     assert_int_equal(events_left(rig), OLD + YOUNG);
     struct purge *purge = purge_open(&(struct purge_config){.queue = rig->queue,
                                                             .clock = clock,
-                                                            .retention_ms = 2 * (int64_t)DAY_MS,
+                                                            .events_ms = 2 * (int64_t)DAY_MS,
                                                             .period_ms = 5,
                                                             .rows_max = 10});
     for (int i = 0; i < 10000 && events_left(rig) > YOUNG; i++)

@@ -195,8 +195,11 @@ static struct store_op some_op(struct twin *t)
             .kind = kind < 94 ? STORE_RESEND : STORE_CANCEL,
             .delivery = {.delivery_id = (int64_t)draw(t, 200) * MODEL_DELIVERY_STEP | FIXTURE_MARK,
                          .user_id = draw(t, 2) ? 0 : some_user(t)}};
+    int64_t before_ms = t->model.wall_ms - 60000;
     return (struct store_op){.kind = STORE_PURGE,
-                             .purge = {.before_ms = t->model.wall_ms - 60000, .rows_max = 1000}};
+                             .purge = {.before_ms = before_ms,
+                                       .resources_before_ms = draw(t, 2) ? before_ms : 0,
+                                       .rows_max = 1000}};
 }
 
 /* ---- comparing ---- */

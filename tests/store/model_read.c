@@ -236,6 +236,7 @@ static void model_read_resources(const struct store *store, const struct store_q
         struct resource resource = disk->resources[i];
         if (!model_resource_matches(query, &resource))
             continue;
+        resource.event_id = resource.event_id == MODEL_PUT ? 0 : resource.event_id;
         resource.type = model_out(arena, resource.type);
         resource.id = model_out(arena, resource.id);
         resource.json = model_out(arena, resource.json);

@@ -78,7 +78,7 @@ void model_resource_put(struct model_disk *disk, struct store_op *op)
         return;
     op->id = resource.version;
     op->count = !found;
-    resource.event_id = 0;
+    resource.event_id = MODEL_PUT;
     if (resource.version > disk->last_event_id)
         disk->last_event_id = resource.version;
     model_resource_set(disk, &resource);
@@ -96,6 +96,15 @@ void model_resource_delete(struct model_disk *disk, struct store_op *op)
     op->id = found->version;
     op->count = 1;
     model_resource_drop(disk, found);
+}
+
+void model_resources_purge(struct model_disk *disk, int64_t before_ms)
+{
+    for (int i = 0; i < disk->resource_count;)
+        if (disk->resources[i].event_id == 0 && disk->resources[i].updated_at_ms < before_ms)
+            model_resource_drop(disk, &disk->resources[i]);
+        else
+            i++;
 }
 
 void model_resources_free(struct model_disk *disk)

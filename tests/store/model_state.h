@@ -32,6 +32,9 @@ struct model_key {
     unsigned char digest[32];
 };
 
+/* resources[].event_id of what a Master has put; read as 0. */
+enum { MODEL_PUT = -1 };
+
 struct model_disk {
     char path[16];
     struct model_user *users;
@@ -82,6 +85,8 @@ void model_claim(struct store *store, struct store_batch *batch);
 void model_resources_take(struct model_disk *disk, const struct store_op *op);
 void model_resource_put(struct model_disk *disk, struct store_op *op);
 void model_resource_delete(struct model_disk *disk, struct store_op *op);
+/* What no event has any more and no Master has put. */
+void model_resources_purge(struct model_disk *disk, int64_t before_ms);
 void model_resources_free(struct model_disk *disk);
 
 enum store_status model_read(struct store *store, const struct store_query *query, struct arena *arena,

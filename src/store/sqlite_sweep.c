@@ -1,0 +1,146 @@
+/*
+ * Sweeping: what purges leave behind for later, because it is spread over pages of its own order. Rows of
+ * `owned` whose event is gone go when there are many of one owner, or of all owners, or nothing else is to
+ * do; what a user has stored is less from then on. And snapshots that nobody has changed for long, which no
+ * event has any more.
+ */
+#include "memory.h"
+#include "sqlite_parts.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { DEAD_OF_ONE_MAX = 256, DEAD_OF_ALL_MAX = 32768, SWEEP_ROWS_MAX = 1024, SWEEP_OWNERS_MAX = 128 };
+
+/* Up to SWEEP_ROWS_MAX rows of one owner, behind those that were looked at before. *left: there are more. */
+static enum store_status sweep_owner(struct store *store, int64_t owner_id, bool *left)
+{
+    struct endpoint *owner = roster_get(&store->roster, owner_id);
+    sqlite3_stmt *end = store->sql[SQL_SWEEP_END], *sweep = store->sql[SQL_SWEEP_OWNED];
+    int64_t from = owner ? owner->tally.swept_to : 0, to = store->tally.purged_to, bytes = 0;
+    int rows = 0;
+    sqlite3_bind_int64(end, 1, owner_id);
+    sqlite3_bind_int64(end, 2, from);
+    sqlite3_bind_int64(end, 3, to);
+    sqlite3_bind_int(end, 4, SWEEP_ROWS_MAX);
+    enum store_status status = sqlite_row(store, SQL_SWEEP_END, left);
+    if (*left) {
+        to = sqlite3_column_int64(end, 0);
+        sqlite3_reset(end);
+    }
+    if (status != STORE_OK)
+        return status;
+    sqlite3_bind_int64(sweep, 1, owner_id);
+    sqlite3_bind_int64(sweep, 2, from);
+    sqlite3_bind_int64(sweep, 3, to);
+    for (; sqlite3_step(sweep) == SQLITE_ROW; rows++)
+        bytes += sqlite3_column_int64(sweep, 0);
+    int rc = sqlite3_reset(sweep);
+    if (rc != SQLITE_OK)
+        return sqlite_fault(store, rc);
+    store->tally.dead -= rows < store->tally.dead ? rows : store->tally.dead;
+    store->changed = store->changed || rows > 0;
+    if (owner)
+        roster_swept(&store->roster, owner, to);
+    return sqlite_usage_change(store, owner_id, (struct usage){.stored_bytes = -bytes});
+}
+
+enum store_status sqlite_sweep_dead(struct store *store, int64_t owner_id, int64_t event_id)
+{
+    struct endpoint *owner = roster_get(&store->roster, owner_id);
+    store->tally.dead++;
+    if (!owner)
+        return STORE_OK;
+    if (event_id <= owner->tally.swept_to) { /* it was passed over, and the sweep does not come back for it */
+        sqlite3_stmt *one = store->sql[SQL_SWEEP_ONE];
+        bool found = false;
+        sqlite3_bind_int64(one, 1, owner_id);
+        sqlite3_bind_int64(one, 2, event_id);
+        enum store_status status = sqlite_row(store, SQL_SWEEP_ONE, &found);
+        store->tally.dead--;
+        if (status != STORE_OK || !found)
+            return status;
+        int64_t bytes = sqlite3_column_int64(one, 0);
+        sqlite3_reset(one);
+        return sqlite_usage_change(store, owner_id, (struct usage){.stored_bytes = -bytes});
+    }
+    bool left = false;
+    return roster_dead(&store->roster, owner) < DEAD_OF_ONE_MAX ? STORE_OK
+                                                                : sweep_owner(store, owner_id, &left);
+}
+
+/* Owner by owner, in the order of the table. */
+static enum store_status sweep_owners(struct store *store, bool *done)
+{
+    sqlite3_stmt *next = store->sql[SQL_SWEEP_NEXT];
+    enum store_status status = STORE_OK;
+    *done = false;
+    for (int i = 0; i < SWEEP_OWNERS_MAX && status == STORE_OK && !*done; i++) {
+        bool found = false, left = false;
+        sqlite3_bind_int64(next, 1, store->sweep_owner);
+        status = sqlite_row(store, SQL_SWEEP_NEXT, &found);
+        *done = status == STORE_OK && !found;
+        if (!found)
+            break;
+        int64_t owner_id = sqlite3_column_int64(next, 0);
+        sqlite3_reset(next);
+        status = sweep_owner(store, owner_id, &left);
+        if (left)
+            break; /* the rest of this one next time */
+        store->sweep_owner = owner_id;
+    }
+    return status;
+}
+
+/* ---- snapshots that stand by themselves ---- */
+
+static enum store_status sweep_resources(struct store *store, int64_t before_ms)
+{
+    sqlite3_stmt *scan = store->sql[SQL_SWEEP_RESOURCES];
+    struct sweep_name *rows = memory_zero(SWEEP_ROWS_MAX, sizeof *rows);
+    const struct sweep_name from = store->sweep_resource;
+    struct sweep_name *at = &store->sweep_resource;
+    int count = 0, seen = 0;
+    sqlite3_bind_int64(scan, 1, from.owner_id);
+    sqlite_bind_text(scan, 2, bytes_of(from.type));
+    sqlite_bind_text(scan, 3, bytes_of(from.id));
+    sqlite3_bind_int(scan, 4, SWEEP_ROWS_MAX / 4);
+    sqlite3_bind_int64(scan, 5, before_ms);
+    for (; sqlite3_step(scan) == SQLITE_ROW; seen++) {
+        struct sweep_name *row = &rows[count];
+        row->owner_id = sqlite3_column_int64(scan, 0);
+        snprintf(row->type, sizeof row->type, "%s", (const char *)sqlite3_column_text(scan, 1));
+        snprintf(row->id, sizeof row->id, "%s", (const char *)sqlite3_column_text(scan, 2));
+        *at = *row;
+        count += sqlite3_column_int(scan, 3) != 0;
+    }
+    int rc = sqlite3_reset(scan);
+    if (seen < SWEEP_ROWS_MAX / 4)
+        *at = (struct sweep_name){0};
+    enum store_status status = rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+    for (int i = 0; i < count && status == STORE_OK; i++)
+        status = sqlite_resource_drop(store, rows[i].owner_id, bytes_of(rows[i].type), bytes_of(rows[i].id));
+    store->changed = store->changed || count > 0;
+    free(rows);
+    return status;
+}
+
+enum store_status sqlite_sweep(struct store *store, struct store_op *op)
+{
+    enum store_status status = STORE_OK;
+    bool idle = !op->purge.more;
+    if (idle || store->sweeping || store->tally.dead >= DEAD_OF_ALL_MAX) {
+        bool dead = store->tally.dead > 0 || !store->swept_once || store->sweeping, done = true;
+        if (dead)
+            status = sweep_owners(store, &done);
+        store->sweeping = !done;
+        if (status == STORE_OK && done && dead) {
+            store->swept_once = true;
+            store->sweep_owner = 0;
+            store->tally.dead = 0;
+        }
+        op->purge.more = op->purge.more || !done;
+    }
+    if (status == STORE_OK && idle && op->purge.resources_before_ms > 0)
+        status = sweep_resources(store, op->purge.resources_before_ms);
+    return status;
+}
