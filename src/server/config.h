@@ -47,7 +47,7 @@ struct config {
     int64_t disk_reserve_bytes;
     /* How long what has ended is kept; 0: for ever, or with its event (purge.h). */
     int64_t retention_ms, retention_attempts_ms, retention_idempotency_ms, retention_resources_ms;
-    const char *key_file;   /* what secrets are sealed with; NULL: posthorn.key in the data folder */
+    const char *key_file; /* what secrets are sealed with; NULL: posthorn.key in the data folder */
     const char *ca_file, *dns_servers;
     const char *tls_cert, *tls_key, *tls_client_ca;
     const char *log_level;
