@@ -144,18 +144,41 @@ void text_put_json(struct text *text, struct bytes piece)
     text_putc(text, '"');
 }
 
-/* Characters that move the cursor, end a line or turn the direction of what follows. `c` is well-formed. */
-static bool is_treacherous(const unsigned char *c, size_t len)
+/* `c` is well-formed UTF-8. */
+static uint32_t code_point(const unsigned char *c, size_t len)
 {
     if (len == 1)
-        return c[0] < 0x20 || c[0] == 0x7f;
-    if (len == 2) /* C1 controls; U+061C */
-        return (c[0] == 0xc2 && c[1] < 0xa0) || (c[0] == 0xd8 && c[1] == 0x9c);
-    if (len == 3 && c[0] == 0xe2 && c[1] == 0x80) /* U+200B to U+200F, U+2028 to U+202E */
-        return (c[2] >= 0x8b && c[2] <= 0x8f) || (c[2] >= 0xa8 && c[2] <= 0xae);
-    if (len == 3 && c[0] == 0xe2 && c[1] == 0x81) /* U+2060 to U+206F */
-        return c[2] >= 0xa0 && c[2] <= 0xaf;
-    return len == 3 && c[0] == 0xef && c[1] == 0xbb && c[2] == 0xbf; /* U+FEFF */
+        return c[0];
+    uint32_t point = len == 2 ? c[0] & 0x1fu : len == 3 ? c[0] & 0x0fu : c[0] & 0x07u;
+    for (size_t i = 1; i < len; i++)
+        point = point << 6 | (c[i] & 0x3fu);
+    return point;
+}
+
+/* Characters that move the cursor, end a line, turn the direction of what follows or are not seen: the
+ * categories Cc, Cf, Zl and Zp of Unicode 15, its noncharacters, and the letters that are blank. In order. */
+static const struct {
+    uint32_t first, last;
+} treacherous[] = {
+    {0x0000, 0x001f},   {0x007f, 0x009f},   {0x00ad, 0x00ad},   {0x034f, 0x034f},   {0x0600, 0x0605},
+    {0x061c, 0x061c},   {0x06dd, 0x06dd},   {0x070f, 0x070f},   {0x0890, 0x0891},   {0x08e2, 0x08e2},
+    {0x115f, 0x1160},   {0x17b4, 0x17b5},   {0x180b, 0x180f},   {0x200b, 0x200f},   {0x2028, 0x202e},
+    {0x2060, 0x206f},   {0x3164, 0x3164},   {0xfdd0, 0xfdef},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},
+    {0xfff0, 0xfffb},   {0xfffe, 0xffff},   {0x110bd, 0x110bd}, {0x110cd, 0x110cd}, {0x13430, 0x1343f},
+    {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
+};
+
+static bool is_treacherous(uint32_t point)
+{
+    size_t low = 0, high = sizeof treacherous / sizeof *treacherous;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (point > treacherous[middle].last)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < sizeof treacherous / sizeof *treacherous && point >= treacherous[low].first;
 }
 
 void text_put_printable(struct text *text, struct bytes piece)
@@ -164,7 +187,7 @@ void text_put_printable(struct text *text, struct bytes piece)
     while (i < piece.len) {
         const unsigned char *c = (const unsigned char *)piece.data + i;
         size_t len = bytes_utf8_length(bytes_make(c, piece.len - i));
-        if (len && !is_treacherous(c, len)) {
+        if (len && !is_treacherous(code_point(c, len))) {
             i += len;
             continue;
         }
@@ -176,6 +199,41 @@ void text_put_printable(struct text *text, struct bytes piece)
         start = i;
     }
     text_put(text, bytes_make(piece.data + start, piece.len - start));
+}
+
+static void put_unit(struct text *text, uint32_t unit)
+{
+    char out[6] = {'\\',
+                   'u',
+                   hex_digits[unit >> 12 & 15],
+                   hex_digits[unit >> 8 & 15],
+                   hex_digits[unit >> 4 & 15],
+                   hex_digits[unit & 15]};
+    text_put(text, bytes_make(out, sizeof out));
+}
+
+void text_put_json_shown(struct text *text, struct bytes json)
+{
+    size_t start = 0, i = 0;
+    while (i < json.len) {
+        const unsigned char *c = (const unsigned char *)json.data + i;
+        size_t len = bytes_utf8_length(bytes_make(c, json.len - i));
+        uint32_t point = len ? code_point(c, len) : 0xfffd;
+        /* Line ends and tabs are its layout: in its strings they stand escaped. */
+        if (len && (point < 0x20 || !is_treacherous(point))) {
+            i += len;
+            continue;
+        }
+        text_put(text, bytes_make(json.data + start, i - start));
+        if (point > 0xffff) {
+            put_unit(text, 0xd800 + ((point - 0x10000) >> 10));
+            point = 0xdc00 + ((point - 0x10000) & 0x3ff);
+        }
+        put_unit(text, point);
+        i += len ? len : 1;
+        start = i;
+    }
+    text_put(text, bytes_make(json.data + start, json.len - start));
 }
 
 struct bytes text_bytes(const struct text *text)

@@ -23,7 +23,10 @@ void text_put_int64(struct text *text, int64_t value);
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A JSON string with its quotes, RFC 8259 section 7; input must be UTF-8. */
 void text_put_json(struct text *text, struct bytes piece);
-/* What came from a stranger, made safe for a terminal or a log line: control bytes, ESC, bidi
- * overrides and bad UTF-8 come out as \xNN. */
+/* What came from a stranger, made safe for a terminal or a log line: control bytes, ESC, characters that turn
+ * the direction or are not seen, and bad UTF-8 come out as \xNN. */
 void text_put_printable(struct text *text, struct bytes piece);
+/* The same for JSON, as text: such characters come out as \uNNNN, so it says what it said before. (Bad UTF-8
+ * comes out as U+FFFD.) */
+void text_put_json_shown(struct text *text, struct bytes json);
 struct bytes text_bytes(const struct text *text);

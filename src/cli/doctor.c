@@ -9,6 +9,7 @@
 #include "probe.h"
 #include "push.h"
 #include "remedy.h"
+#include "show.h"
 #include "terminal.h"
 #include "words.h"
 
@@ -77,7 +78,7 @@ static void say(struct doctor *doctor, enum result result, const char *step, con
         json_object_object_add(object, "result", json_object_new_string(names[result]));
         json_object_object_add(object, "detail", json_object_new_string(line.data));
         json_object_object_add(object, "remedy", *remedy ? json_object_new_string(remedy) : NULL);
-        printf("%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_NOSLASHESCAPE));
+        show_json_line(bytes_of(json_object_to_json_string_ext(object, JSON_C_TO_STRING_NOSLASHESCAPE)));
         json_object_put(object);
     } else {
         printf("%s%-6s%s %-8s %s\n", colour_start(doctor->colours, colours[result]), names[result],

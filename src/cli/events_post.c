@@ -56,9 +56,11 @@ static void print_refusal(struct post *post, int64_t number, struct json_object 
     json_get_text(first, "detail", &detail);
     arena_init(&arena, 64 << 10);
     text_init(&line, &arena, 16 << 10);
+    text_put_printable(&line, status);
+    text_puts(&line, ": ");
     text_put_printable(&line, detail);
     progress_clear(&post->progress);
-    fprintf(stderr, "%s:%lld: %.*s: %s\n", post->name, (long long)number, BYTES_ARG(status), line.data);
+    fprintf(stderr, "%s:%lld: %s\n", post->name, (long long)number, line.data);
     arena_fini(&arena);
 }
 
@@ -82,7 +84,7 @@ static bool take_answer(struct post *post, int64_t number, struct bytes text)
             print_refusal(post, number, answer);
         if (post->json) {
             json_object_object_add(meta, "line", json_object_new_int64(number));
-            puts(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_NOSLASHESCAPE));
+            show_json_line(bytes_of(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_NOSLASHESCAPE)));
         }
         progress_step(&post->progress);
     }

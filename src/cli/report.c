@@ -44,9 +44,11 @@ static void put_output(struct text *line, struct bytes output)
     }
 }
 
-static void put_json_line(struct text *line, const struct report *report, const char *folder,
-                          const char *time)
+static void put_json_line(struct text *out, const struct report *report, const char *folder, const char *time)
 {
+    struct text shown, *line = &shown;
+
+    text_init(line, out->arena, LINE_MEMORY_MAX);
     text_printf(line, "{\"time\":\"%.*s\",\"status\":%d,\"outcome\":\"%s\"", INSTANT_LEN, time,
                 report->status, report->outcome);
     if (report->event) {
@@ -67,6 +69,7 @@ static void put_json_line(struct text *line, const struct report *report, const 
     if (report->output.len > 0)
         put_output_member(line, report->output);
     text_puts(line, "}\n");
+    text_put_json_shown(out, text_bytes(line));
 }
 
 static void put_plain_line(struct text *line, const struct report *report, struct colours colours,
@@ -111,7 +114,7 @@ void report_print(const struct report *report, const struct report_style *style)
     char time[INSTANT_LEN];
 
     /* An id may be as long as its document; the arena bounds what of it is printed. */
-    arena_init(&arena, LINE_MEMORY_MAX);
+    arena_init(&arena, 3 * (size_t)LINE_MEMORY_MAX);
     text_init(&line, &arena, style->json ? LINE_MEMORY_MAX : LINE_LEN_MAX);
     struct clock clock = clock_system();
     instant_format(clock_wall_ms(&clock), time);

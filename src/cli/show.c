@@ -81,6 +81,18 @@ void show_json(struct json_object *value)
     arena_init(&arena, 3 * (size_t)DOCUMENT_LEN_MAX);
     text_init(&out, &arena, DOCUMENT_LEN_MAX);
     json_put_pretty(&out, value);
+    show_json_line(text_bytes(&out));
+    arena_fini(&arena);
+}
+
+void show_json_line(struct bytes json)
+{
+    struct arena arena;
+    struct text out;
+
+    arena_init(&arena, 3 * (size_t)DOCUMENT_LEN_MAX);
+    text_init(&out, &arena, DOCUMENT_LEN_MAX);
+    text_put_json_shown(&out, json);
     printf("%.*s\n", (int)out.len, out.data);
     arena_fini(&arena);
 }

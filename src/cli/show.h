@@ -1,5 +1,6 @@
 /* show: JSON:API documents on stdout, for people as a table and for programs as they are. */
 #pragma once
+#include "bytes.h"
 #include <stddef.h>
 
 struct json_object;
@@ -14,5 +15,7 @@ struct show_column {
 void show_table(struct json_object *objects, const struct show_column *columns, size_t count);
 /* A faint line above a table: where it comes from. */
 void show_place(const char *place);
-/* Indented. */
+/* Indented; what comes from strangers is escaped as JSON has it, and stays what it is for programs. */
 void show_json(struct json_object *value);
+/* JSON that is text already, the same way, and a line end. */
+void show_json_line(struct bytes json);

@@ -4,6 +4,7 @@
 #include "instant.h"
 #include "json.h"
 #include "memory.h"
+#include "show.h"
 #include "terminal.h"
 #include "words.h"
 
@@ -14,6 +15,7 @@
 enum {
     ID_LEN = 24,
     TYPE_LEN = 129,
+    STATE_WIDTH = 11,
     PAGE_SIZE = 20,
     PAGES_MAX = 10, /* a turn */
     SEEN_MAX = 1024,
@@ -75,6 +77,15 @@ static int64_t number_of(struct json_object *object, const char *name, int64_t o
 
 /* ---- lines ---- */
 
+static void print_json_line(const char now[INSTANT_LEN], const struct text *line)
+{
+    struct text whole;
+
+    text_init(&whole, line->arena, 2 * LINE_LEN_MAX);
+    text_printf(&whole, "{\"at\":\"%.*s\",%.*s}", INSTANT_LEN, now, (int)line->len, line->data);
+    show_json_line(text_bytes(&whole));
+}
+
 /* One write a line; `line` is JSON, or what stands behind the time of day. */
 static void print_line(const struct tail *tail, enum colour colour, const struct text *line)
 {
@@ -82,7 +93,7 @@ static void print_line(const struct tail *tail, enum colour colour, const struct
 
     instant_format(clock_wall_ms(&tail->clock), now);
     if (tail->json)
-        printf("{\"at\":\"%.*s\",%.*s}\n", INSTANT_LEN, now, (int)line->len, line->data);
+        print_json_line(now, line);
     else
         printf("%.8s %s%.*s%s\n", now + 11, colour_start(tail->colours, colour), (int)line->len, line->data,
                colour_end(tail->colours));
@@ -107,8 +118,11 @@ static void print_event(const struct tail *tail, struct json_object *event)
         text_puts(&line, ",\"resource\":");
         json_put(&line, resource);
     } else {
-        text_printf(&line, "event      %.*s %.*s ", BYTES_ARG(text_of(event, "id")),
-                    BYTES_ARG(text_of(attributes, "event_type")));
+        text_puts(&line, "event      ");
+        text_put_printable(&line, text_of(event, "id"));
+        text_putc(&line, ' ');
+        text_put_printable(&line, text_of(attributes, "event_type"));
+        text_putc(&line, ' ');
         text_put_printable(&line, text_of(resource, "type"));
         text_putc(&line, '/');
         text_put_printable(&line, text_of(resource, "id"));
@@ -123,8 +137,11 @@ static void put_outcome_json(struct text *line, const struct watched *event, str
     static const char *const members[] = {"state", "attempt_count", "last_status", "last_reason",
                                           "next_attempt_in_ms"};
 
-    text_printf(line, "\"what\":\"delivery\",\"event\":\"%s\",\"event_type\":\"%s\",\"delivery\":", event->id,
-                event->type);
+    text_puts(line, "\"what\":\"delivery\",\"event\":");
+    text_put_json(line, bytes_of(event->id));
+    text_puts(line, ",\"event_type\":");
+    text_put_json(line, bytes_of(event->type));
+    text_puts(line, ",\"delivery\":");
     text_put_json(line, text_of(delivery, "id"));
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
         text_printf(line, ",\"%s\":", members[i]);
@@ -140,8 +157,14 @@ static void put_outcome(struct text *line, const struct watched *event, struct j
     struct bytes state = text_of(attributes, "state");
     bool pending = bytes_equal_text(state, "pending");
 
-    text_printf(line, "%-10.*s %s %s, tried ", BYTES_ARG(pending ? bytes_of("failed") : state), event->id,
-                event->type);
+    text_put_printable(line, pending ? bytes_of("failed") : state);
+    do
+        text_putc(line, ' ');
+    while (line->len < STATE_WIDTH);
+    text_put_printable(line, bytes_of(event->id));
+    text_putc(line, ' ');
+    text_put_printable(line, bytes_of(event->type));
+    text_puts(line, ", tried ");
     words_put_times(line, number_of(attributes, "attempt_count", 0));
     text_puts(line, ": ");
     words_put_outcome(line, &outcome);

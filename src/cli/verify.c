@@ -4,6 +4,7 @@
 #include "instant.h"
 #include "posthorn.h"
 #include "secret_flaw.h"
+#include "show.h"
 #include "terminal.h"
 #include "text.h"
 
@@ -91,7 +92,7 @@ static void print_json(const struct finding *findings, int count, bool right)
         text_putc(&out, '}');
     }
     text_puts(&out, "]}");
-    printf("%s\n", out.data);
+    show_json_line(text_bytes(&out));
     arena_fini(&arena);
 }
 

@@ -262,15 +262,25 @@ static bool say_one(struct why *why, struct json_object *delivery)
     return true;
 }
 
+static void say_event(struct why *why)
+{
+    struct text line;
+
+    text_init(&line, &why->arena, SENTENCES_LEN_MAX);
+    text_puts(&line, "Event ");
+    text_put_printable(&line, text_of(why->event, "id"));
+    text_puts(&line, ", ");
+    text_put_printable(&line, text_of(attributes_of(why->event), "event_type"));
+    printf("%s.\n", line.data);
+    show_place(client_place(why->client));
+}
+
 static bool say_all(struct why *why)
 {
     size_t count = json_object_array_length(why->deliveries);
 
     if (why->event && !why->json)
-        printf("Event %.*s, %.*s.\n", BYTES_ARG(text_of(why->event, "id")),
-               BYTES_ARG(text_of(attributes_of(why->event), "event_type")));
-    if (why->event && !why->json)
-        show_place(client_place(why->client));
+        say_event(why);
     for (size_t i = 0; i < count; i++)
         if (!say_one(why, json_object_array_get_idx(why->deliveries, i)))
             return false;

@@ -140,6 +140,54 @@ static void printable(void **state)
     assert_string_equal(text->data, "\\x00");
 }
 
+/* Issue 8.27: every control, format and blank character, by the lists of Unicode's categories. */
+static void test_8_27_characters_that_are_not_seen(void **state)
+{
+    static const char *const hidden[] = {
+        "\u00ad", "\u061c", "\u070f",     "\u180e",     "\u200b",     "\u200e",     "\u200f",
+        "\u202a", "\u202b", "\u202c",     "\u202d",     "\u202e",     "\u2028",     "\u2029",
+        "\u2060", "\u2066", "\u2067",     "\u2068",     "\u2069",     "\ufeff",     "\ufff9",
+        "\ufffb", "\u3164", "\U000e0001", "\U000e0041", "\U0001d173", "\U000110bd", "\u0600",
+    };
+    static const char *const seen[] = {"\u00ae", "\u05be",     "\u0621", "\u06dc", "\u2010",
+                                       "\u2027", "\u202f",     "\u205f", "\u2070", "\ufffc",
+                                       "\ufffd", "\U0001f600", "\ufe0f", "\u4e2d"};
+    for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++) {
+        struct text *text = &begin(1 << 16, 1000)->text;
+        text_put_printable(text, bytes_of(hidden[i]));
+        if (text->data[0] != '\\')
+            fail_msg("%zu: %s", i, text->data);
+        text = &begin(1 << 16, 1000)->text;
+        text_put_json_shown(text, bytes_of(hidden[i]));
+        if (text->data[0] != '\\' || text->data[1] != 'u')
+            fail_msg("%zu: %s", i, text->data);
+    }
+    for (size_t i = 0; i < sizeof seen / sizeof *seen; i++) {
+        struct text *text = &begin(1 << 16, 1000)->text;
+        text_put_printable(text, bytes_of(seen[i]));
+        assert_string_equal(text->data, seen[i]);
+    }
+}
+
+static void test_8_27_json_says_what_it_said(void **state)
+{
+    static const struct {
+        const char *in, *out;
+    } table[] = {{"{\n  \"a\": \"ñ\u202e\"\n}", "{\n  \"a\": \"ñ\\u202e\"\n}"},
+                 {"\"\x7f\"", "\"\\u007f\""},
+                 {"\"\xc2\x9b\"", "\"\\u009b\""},
+                 {"\"\U000e0041\"", "\"\\udb40\\udc41\""},
+                 {"\"\xff\"", "\"\\ufffd\""},
+                 {"\"\\u001b\"", "\"\\u001b\""},
+                 {"", ""}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct text *text = &begin(1 << 16, 1000)->text;
+        text_puts(text, "");
+        text_put_json_shown(text, bytes_of(table[i].in));
+        assert_string_equal(text->data, table[i].out);
+    }
+}
+
 static int end(void **state)
 {
     begin(1, 1);
@@ -156,6 +204,8 @@ int main(void)
         cmocka_unit_test(printf_of_any_length),
         cmocka_unit_test(json_strings),
         cmocka_unit_test(printable),
+        cmocka_unit_test(test_8_27_characters_that_are_not_seen),
+        cmocka_unit_test(test_8_27_json_says_what_it_said),
     };
     return cmocka_run_group_tests(tests, NULL, end);
 }
