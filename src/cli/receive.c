@@ -1,4 +1,5 @@
 #include "command.h"
+#include "descriptors.h"
 #include "memory.h"
 #include "receiver.h"
 #include "secret_flaw.h"
@@ -16,6 +17,8 @@ enum {
     HANDLER_LIMIT_MS_DEFAULT = 10 * 1000, /* within the 15 s that posthorn waits for an answer */
     THREADS = 4,
     CONNECTIONS_MAX = 1000,
+    OWN_DESCRIPTORS = 64,     /* files of events, and a few beyond the limit for a moment */
+    HANDLER_DESCRIPTORS = 64, /* pipes to programs of --handlers */
     IDLE_SECONDS = 60,
     ARENA_LEN_MAX = POSTHORN_DOCUMENT_LEN_MAX + 128 * 1024 /* head and body */
 };
@@ -63,12 +66,14 @@ static int listen_until_signal(const struct receiver_config *config, const char 
 
     if (!receiver)
         return EXIT_FAILED;
+    struct descriptor_shares shares =
+        descriptors_share(descriptors_limit(), OWN_DESCRIPTORS, CONNECTIONS_MAX, HANDLER_DESCRIPTORS);
     enum listener_error error =
         listener_open(&(struct listener_config){.listen = address,
                                                 .threads = THREADS,
                                                 .body_len_max = POSTHORN_DOCUMENT_LEN_MAX,
                                                 .arena_len_max = ARENA_LEN_MAX,
-                                                .connections_max = CONNECTIONS_MAX,
+                                                .connections_max = (int)shares.connections,
                                                 .idle_seconds = IDLE_SECONDS,
                                                 .accept_head = receiver_accept_head,
                                                 .handle = receiver_handle,

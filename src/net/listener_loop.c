@@ -44,6 +44,13 @@ static void wake_locked(struct listener_loop *loop)
     loop->woken = true;
 }
 
+/* Another loop has more than its share until it has looked: what it is to give up first is still open. */
+static bool is_crowded(const struct listener_loop *loop)
+{
+    return atomic_load_explicit(&loop->visitors, memory_order_relaxed) >=
+           loop->visitors_max + GUESTS_OVER_MAX;
+}
+
 static void usher(struct listener_loop *door, int fd, const struct sockaddr_storage *address)
 {
     struct listener_loop *loop = least_visited(door->listener);
@@ -91,7 +98,7 @@ static void door_shut(struct listener_loop *loop, int error)
 static void on_door(uv_poll_t *door, int status, int events)
 {
     struct listener_loop *loop = door->data;
-    for (int i = 0; i < DOOR_ACCEPTS_MAX; i++) {
+    for (int i = 0; i < DOOR_ACCEPTS_MAX && !is_crowded(least_visited(loop->listener)); i++) {
         struct sockaddr_storage address = {0};
         socklen_t len = sizeof address;
         int fd = accept4(loop->listener->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -235,6 +242,7 @@ bool listener_loop_start(struct listener_loop *loop, struct listener *listener, 
     loop->visitors_max = (listener->config.connections_max + listener->loop_count - 1) / listener->loop_count;
     loop->answered_end = &loop->answered;
     LIST_INIT(&loop->present);
+    guests_init(&loop->guests, loop->visitors_max);
     pthread_mutex_init(&loop->lock, NULL);
     loop->made = uv_loop_init(&loop->loop) == 0;
     if (!loop->made)
@@ -277,6 +285,7 @@ void listener_loop_stop(struct listener_loop *loop)
         free(arrival);
     }
     call_forget_free(loop);
+    guests_fini(&loop->guests);
     free(loop->world.read_buffer);
     free(loop->world.plain_buffer);
     pthread_mutex_destroy(&loop->lock);

@@ -4,6 +4,7 @@
  *   listener.c          open, close, and answers from any thread
  *   listener_loop.c     one thread: its connections, what other threads leave for it, and the door (accept)
  *   listener_visitor.c  one connection: from bytes to a call, from its answer to bytes, deadlines
+ *   listener_guests.c   who is here, by client address, and who goes when there are too many
  *   listener_call.c     one request and its answer: the memory, the bytes of the answer
  *   listener_head.c     the head of a request, from bytes; pure
  *   listener_framing.c  which heads are well-formed; pure
@@ -126,11 +127,15 @@ struct visitor {
     struct call *call;        /* from HEAD to REPLY */
     bool trusted;             /* its client certificate has been checked, if any is wanted */
     bool half_closed;         /* it will send no more */
+    bool asked;               /* a request of it has been handed over */
     size_t lingered;
     char *held; /* came before its turn: what follows the request in hand */
     size_t held_len;
     char peer[64];
     LIST_ENTRY(visitor) entry; /* among those who are here */
+    struct guest *guest;       /* of its address */
+    TAILQ_ENTRY(visitor) by_stage;
+    uint64_t since_ms; /* it came to its stage */
     struct visitor *next_gone;
 };
 
@@ -141,6 +146,31 @@ void visitor_close(struct visitor *visitor);
 /* The deadlines' `passed`. */
 void visitor_late_passed(struct deadline *deadline);
 void visitor_close_passed(struct deadline *deadline);
+
+/* ---- listener_guests.c ---- */
+
+enum {
+    GUESTS_OVER_MAX = 16, /* beyond the limit until one has gone */
+    GUESTS_STAYS = 5
+};
+
+struct guest;
+LIST_HEAD(guest_list, guest);
+
+struct guests {
+    struct guest_list *buckets;  /* cap of them, by address */
+    struct guest_list *by_count; /* by how many visitors they have, up to count_max */
+    size_t cap;
+    int count_max, most;
+};
+
+void guests_init(struct guests *guests, int visitors_max);
+void guests_fini(struct guests *guests);
+void guests_come(struct guests *guests, struct visitor *visitor, const struct sockaddr *address);
+void guests_move(struct visitor *visitor); /* to another stage */
+void guests_go(struct guests *guests, struct visitor *visitor);
+/* The slowest of the address with the most visitors. NULL: all of them wait for us. */
+struct visitor *guests_slowest(struct guests *guests, struct listener_loop *loop);
 
 /* ---- listener_loop.c ---- */
 
@@ -167,6 +197,7 @@ struct listener_loop {
     struct call *free_calls;
     int free_count;
     int visitors_max;
+    struct guests guests;
     int64_t date_s;
     char date[LISTENER_DATE_LEN + 1];
     atomic_int visitors; /* read by the door */

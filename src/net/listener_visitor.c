@@ -14,6 +14,8 @@
 static void enter(struct visitor *visitor, enum visitor_stage stage)
 {
     visitor->stage = stage;
+    if (visitor->guest)
+        guests_move(visitor);
     if (visitor->loop->limits[stage])
         deadline_set(&visitor->deadline, visitor->loop->limits[stage]);
     else
@@ -37,6 +39,7 @@ void visitor_close(struct visitor *visitor)
     connection_close(visitor->connection);
     visitor->connection = NULL;
     LIST_REMOVE(visitor, entry);
+    guests_go(&visitor->loop->guests, visitor);
     atomic_fetch_sub_explicit(&visitor->loop->visitors, 1, memory_order_relaxed);
     if (handled)
         return; /* the application has its call: visitor_answered ends it */
@@ -119,6 +122,7 @@ static void hand_over(struct visitor *visitor)
         return;
     }
     enter(visitor, VISITOR_HANDLED);
+    visitor->asked = true;
     call->counted = true;
     atomic_fetch_add(&listener->replying, 1);
     atomic_store(&call->phase, CALL_HANDLING);
@@ -384,20 +388,6 @@ static void print_peer(const struct sockaddr *address, char peer[64])
         inet_ntop(AF_INET6, &six->sin6_addr, peer, 64);
 }
 
-/* Too many are here: who has been told to go long enough ago, then who has been idle longest. Nobody is: then
- * the newcomer. */
-static void make_place(struct listener_loop *loop, struct visitor *newcomer)
-{
-    const struct deadline *lingering = loop->limits[VISITOR_LINGER]->ring.next;
-    const struct deadline *idle = loop->limits[VISITOR_IDLE]->ring.next;
-    struct visitor *oldest = newcomer;
-    if (lingering != &loop->limits[VISITOR_LINGER]->ring)
-        oldest = OWNER_OF(lingering, struct visitor, deadline);
-    else if (idle != &loop->limits[VISITOR_IDLE]->ring)
-        oldest = OWNER_OF(idle, struct visitor, deadline);
-    visitor_close(oldest);
-}
-
 void visitor_welcome(struct listener_loop *loop, int fd, const struct sockaddr *address)
 {
     struct visitor *visitor = memory_zero(1, sizeof *visitor);
@@ -411,9 +401,12 @@ void visitor_welcome(struct listener_loop *loop, int fd, const struct sockaddr *
         return;
     }
     LIST_INSERT_HEAD(&loop->present, visitor, entry);
+    guests_come(&loop->guests, visitor, address);
     enter(visitor, tls ? VISITOR_SECURING : VISITOR_IDLE);
-    if (atomic_load_explicit(&loop->visitors, memory_order_relaxed) > loop->visitors_max)
-        make_place(loop, visitor);
+    if (atomic_load_explicit(&loop->visitors, memory_order_relaxed) <= loop->visitors_max)
+        return;
+    struct visitor *slowest = guests_slowest(&loop->guests, loop);
+    visitor_close(slowest ? slowest : visitor);
 }
 
 void visitor_late_passed(struct deadline *deadline)

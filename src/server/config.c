@@ -56,7 +56,8 @@ const struct config_setting config_settings[] = {
      "bodies in memory at once, of requests and of deliveries together; beyond, deliveries wait and requests wait or get 503", 16 * MIB,
      (int64_t)1024 * 1024 * MIB},
     {"connections-max", CONFIG_INT, AT(connections_max), "10000", "N",
-     "open API connections; beyond, the one idle longest is closed", 1, 1000000},
+     "open API connections; beyond, the client address with the most of them loses its slowest. Fewer if the limit of file descriptors leaves no "
+     "room", 1, 1000000},
     {"idle-seconds", CONFIG_INT, AT(idle_s), "75", "N",
      "a silent API connection is closed after so many seconds; longer than the 60 after which load balancers close theirs", 1, 3600},
     {"rate-limit", CONFIG_INT, AT(rate_limit), "5", "N",

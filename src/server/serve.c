@@ -1,5 +1,6 @@
 #include "serve.h"
 #include "config.h"
+#include "descriptors.h"
 #include "memory.h"
 #include "server.h"
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -23,6 +23,9 @@ enum {
     EXIT_BROKEN = 5,
     EXIT_MISMATCH = 6
 };
+/* What the program itself needs: files, wake-ups, resolvers; what a loop has beyond its share for a moment.
+ */
+enum { OWN_DESCRIPTORS = 48, READER_DESCRIPTORS = 4, LOOP_DESCRIPTORS = 20, METRICS_DESCRIPTORS = 84 };
 enum { SETTINGS_ARENA_MAX = 2 << 20, SIGNAL_POLL_MS = 100 };
 enum { MMAP_THRESHOLD = 4 << 20, TRIM_THRESHOLD = 64 << 20 };
 
@@ -345,13 +348,27 @@ static void bound_memory(void)
     mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD);
 }
 
-static void raise_file_limit(void)
+/* Settings that need more descriptors than there are would let clients stop deliveries, or receivers the API:
+ * so they are cut down to what each can have. */
+static void share_descriptors(struct config *config, struct log *log)
 {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+    int64_t own = OWN_DESCRIPTORS + READER_DESCRIPTORS * config->reader_threads +
+                  LOOP_DESCRIPTORS * config->http_threads +
+                  (config->metrics_listen ? METRICS_DESCRIPTORS : 0);
+    /* A receiver's connection is in use, or kept for the next event. */
+    struct descriptor_shares shares =
+        descriptors_share(descriptors_limit(), own, config->connections_max, 2 * config->slots);
+    if (shares.needed <= shares.limit)
         return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
+    int64_t connections_max = config->connections_max, slots = config->slots;
+    config->connections_max = shares.connections;
+    if (shares.deliveries < 2 * slots)
+        config->slots = (shares.deliveries + 1) / 2;
+    log_write(log, LOG_LEVEL_WARN, "serve",
+              "connections-max %lld and slots %lld need %lld file descriptors and the limit is %lld: it goes "
+              "on with %lld and %lld. Raise the limit (ulimit -n, LimitNOFILE=) or lower the settings",
+              (long long)connections_max, (long long)slots, (long long)shares.needed, (long long)shares.limit,
+              (long long)config->connections_max, (long long)config->slots);
 }
 
 static void warn_loudly(const struct config *config)
@@ -437,7 +454,6 @@ int serve_main(int argc, char **argv)
     int code = read_settings(&invocation, argc - 1, argv + 1);
     if (code == EXIT_DONE) {
         warn_loudly(&invocation.config);
-        raise_file_limit();
         prepare_signals();
         struct clock clock = clock_system();
         struct server_options options = {.config = &invocation.config,
@@ -446,6 +462,7 @@ int serve_main(int argc, char **argv)
                                          .on_broken = on_broken,
                                          .ctx = &invocation,
                                          .tell_first = tell_first};
+        share_descriptors(&invocation.config, options.log);
         code = serve_in(&invocation, &options);
         log_close(options.log);
     }

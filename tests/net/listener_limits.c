@@ -2,6 +2,7 @@
  * The listener's limits: of heads, of bodies, of time, of connections, of descriptors.
  */
 #include "listener_rig.h"
+#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -188,6 +189,69 @@ static void test_lingering_goes_first(void **state)
     close(idle);
 }
 
+static int dial_from(struct application *application, const char *address)
+{
+    struct sockaddr_in from = {.sin_family = AF_INET}, to = {.sin_family = AF_INET};
+    inet_pton(AF_INET, address, &from.sin_addr);
+    inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
+    to.sin_port = htons((uint16_t)atoi(strrchr(listener_address(application->listener), ':') + 1));
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof from), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    return fd;
+}
+
+enum { CROWD = 60 }; /* of a listener that takes four */
+
+/* 8.25: one client's connections with a byte each keep nobody out, neither at its own address nor elsewhere;
+ * and those who wait between two requests elsewhere stay. */
+static void test_a_crowd_of_one(void **state)
+{
+    static struct answer answer;
+    int fds[CROWD], idle = dial_from(*state, "127.0.0.9");
+    ask(idle, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n", &answer);
+    for (int i = 0; i < CROWD; i++) {
+        fds[i] = dial_from(*state, "127.0.0.2");
+        put_text(fds[i], i % 3 == 0   ? ""
+                         : i % 3 == 1 ? "G"
+                                      : "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n1");
+    }
+    for (int i = 0; i < 20; i++) {
+        char address[16];
+        snprintf(address, sizeof address, "127.0.0.%d", i % 2 ? 2 : 10 + i);
+        int fd = dial_from(*state, address);
+        put_text(fd, "GET /bye HTTP/1.1\r\nHost: h\r\n\r\n");
+        get(fd, &answer, true);
+        assert_int_equal(answer.status, 200);
+        close(fd);
+    }
+    ask(idle, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n", &answer);
+    assert_int_equal(answer.status, 200);
+    for (int i = 0; i < CROWD; i++)
+        close(fds[i]);
+    close(idle);
+}
+
+/* 8.25: nor do those who never read their answer. */
+static void test_a_crowd_that_never_reads(void **state)
+{
+    static struct answer answer;
+    int fds[8];
+    for (int i = 0; i < 8; i++) {
+        fds[i] = dial_from(*state, "127.0.0.2");
+        put_text(fds[i], "GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
+    }
+    for (int i = 0; i < 20; i++) {
+        int fd = dial_from(*state, i % 2 ? "127.0.0.2" : "127.0.0.3");
+        put_text(fd, "GET /bye HTTP/1.1\r\nHost: h\r\n\r\n");
+        get(fd, &answer, true);
+        assert_int_equal(answer.status, 200);
+        close(fd);
+    }
+    for (int i = 0; i < 8; i++)
+        close(fds[i]);
+}
+
 /* Absolute deadlines: however little comes how often, it is over after so long of head or of body. */
 static void test_slow_senders(void **state)
 {
@@ -299,6 +363,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_body_limits, rig_start, rig_stop),
         cmocka_unit_test_setup_teardown(test_oldest_idle_goes, start_small, rig_stop),
         cmocka_unit_test_setup_teardown(test_lingering_goes_first, start_small, rig_stop),
+        cmocka_unit_test_setup_teardown(test_a_crowd_of_one, start_small, rig_stop),
+        cmocka_unit_test_setup_teardown(test_a_crowd_that_never_reads, start_small, rig_stop),
         cmocka_unit_test_setup_teardown(test_slow_senders, start_impatient, rig_stop),
         cmocka_unit_test(test_no_descriptors),
     };
