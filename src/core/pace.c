@@ -8,11 +8,11 @@ enum {
     WINDOW_BACK = 4,    /* one that answers again */
     WINDOW_GIVING = 64, /* one that fails, while what it is tried with is given up */
     FAILING_FROM = 5,   /* failures in a row, of one that has answered once */
+    MISSES_MAX = 3,     /* of one delivery */
     QUICK_MS = 1000,
     SMOOTHING = 8, /* the n-th part of the newest goes into the mean */
     TOOK_MS_MAX = 600 * 1000,
-    GROUPS_PER_S =
-        10 /* of attempts to endpoints that fail: a transaction each costs less than one an attempt */
+    GROUPS_PER_S = 4 /* of attempts to endpoints that fail: a transaction each costs less than one an attempt */
 };
 
 struct pace_config pace_default(void)
@@ -62,14 +62,32 @@ int pace_window(const struct pace *pace, const struct pace_config *config)
     return window < config->at_once_max ? window : config->at_once_max;
 }
 
-void pace_begun(struct pace *pace, const struct pace_config *config, int leased)
+int64_t pace_from_ms(const struct pace *pace)
+{
+    return pace->held_until_ms > pace->pushback.from_ms ? pace->held_until_ms : pace->pushback.from_ms;
+}
+
+int pace_more(const struct pace *pace, const struct pace_config *config, int leased, int64_t now_ms)
+{
+    if (now_ms < pace_from_ms(pace))
+        return 0;
+    int more = pace_window(pace, config) - leased, left = pushback_left(&pace->pushback, now_ms);
+    more = more < left ? more : left;
+    return more > 0 ? more : 0;
+}
+
+void pace_begun(struct pace *pace, const struct pace_config *config, int leased, int64_t now_ms)
 {
     pace->pinched = pace->pinched || leased >= pace_window(pace, config);
+    if (pace->grew_ms == 0)
+        pace->grew_ms = now_ms; /* its first */
+    pushback_begun(&pace->pushback, now_ms);
 }
 
 void pace_hurry(struct pace *pace)
 {
     pace->held_until_ms = 0;
+    pushback_hurry(&pace->pushback);
 }
 
 void pace_renew(struct pace *pace)
@@ -98,11 +116,13 @@ static enum pace_change answered(struct pace *pace, const struct pace_config *co
         pace->grew_ms = end->now_ms;
         pace->pinched = false;
         pace->took_ms = 0; /* of the time when it failed */
+        pushback_forget(&pace->pushback);
     }
     pace->failing = false;
     pace->failures_in_a_row = pace->probes_failed = 0;
     pace->held_until_ms = 0;
     pace->ever_answered = true;
+    pushback_taken(&pace->pushback, end->now_ms, end->began_ms);
     grow(pace, config, end->now_ms);
     return recovered ? PACE_RECOVERED : PACE_SAME;
 }
@@ -118,7 +138,7 @@ static uint64_t scramble(uint64_t z)
 
 /* Doubles with each probe that failed, and is spread by a quarter either way, so that those which began to
  * fail together are not tried together. */
-static int64_t hold_ms(const struct pace *pace, const struct pace_config *config, const struct pace_end *end)
+static void hold(struct pace *pace, const struct pace_config *config, const struct pace_end *end)
 {
     int64_t hold_ms = config->hold_first_ms;
     for (int i = 0; i < pace->probes_failed && hold_ms < config->hold_ms_max; i++)
@@ -127,7 +147,9 @@ static int64_t hold_ms(const struct pace *pace, const struct pace_config *config
         hold_ms = config->hold_ms_max;
     int64_t spread_ms = hold_ms / 4;
     uint64_t random = scramble((uint64_t)end->endpoint_id ^ scramble((uint64_t)pace->probes_failed));
-    return hold_ms - spread_ms + (int64_t)(random % (uint64_t)(2 * spread_ms + 1));
+    int64_t until_ms = end->now_ms + hold_ms - spread_ms + (int64_t)(random % (uint64_t)(2 * spread_ms + 1));
+    if (until_ms > pace->held_until_ms)
+        pace->held_until_ms = until_ms;
 }
 
 /* Attempts that were under way when it began to fail, or when the last probe failed, say nothing new. */
@@ -140,24 +162,39 @@ static void probe_failed(struct pace *pace, const struct pace_config *config, co
     /* What is older than the delivery window is tried once more each, and goes: no reason to hold that up. */
     int window = pace_window(pace, config);
     pace->window = !end->given_up ? 1 : window < WINDOW_GIVING ? window * 2 : WINDOW_GIVING;
-    pace->held_until_ms = end->given_up ? 0 : end->now_ms + hold_ms(pace, config, end);
+    if (!end->given_up)
+        hold(pace, config, end);
+    else if (!end->refused)
+        pace->held_until_ms = 0;
+}
+
+/* True: it is a failure that counts. Those that were under way when it refused before say nothing new. */
+static bool refused(struct pace *pace, const struct pace_end *end)
+{
+    int64_t until_ms = end->now_ms + end->retry_after_ms;
+    if (end->retry_after_ms > 0 && until_ms > pace->held_until_ms)
+        pace->held_until_ms = until_ms;
+    return pushback_refused(&pace->pushback, end->now_ms, end->began_ms) || pace->failing;
 }
 
 static enum pace_change failed(struct pace *pace, const struct pace_config *config,
                                const struct pace_end *end)
 {
+    if (end->refused && !refused(pace, end))
+        return PACE_SAME;
     if (pace->failures_in_a_row < INT32_MAX)
         pace->failures_in_a_row++;
     if (pace->failing) {
         probe_failed(pace, config, end);
         return PACE_SAME;
     }
-    if (pace->ever_answered && pace->failures_in_a_row < FAILING_FROM)
+    bool alive = pace->ever_answered || end->refused;
+    if (alive && pace->failures_in_a_row < FAILING_FROM)
         return PACE_SAME;
     pace->failing = true;
     pace->window = 1;
     pace->began_failing_ms = end->now_ms;
-    pace->held_until_ms = end->now_ms + hold_ms(pace, config, end);
+    hold(pace, config, end);
     return PACE_BEGAN_FAILING;
 }
 
@@ -167,6 +204,16 @@ enum pace_change pace_ended(struct pace *pace, const struct pace_config *config,
     int64_t took_ms = end->took_ms < TOOK_MS_MAX ? end->took_ms : TOOK_MS_MAX;
     pace->took_ms += (int32_t)((took_ms - pace->took_ms) / SMOOTHING);
     return end->answered ? answered(pace, config, end) : failed(pace, config, end);
+}
+
+/* A delivery that fails again and again while others are answered is its own trouble. */
+enum pace_again pace_again(const struct pace *pace, const struct pace_end *end, int32_t attempt)
+{
+    if (end->answered || end->given_up)
+        return PACE_BY_BACKOFF;
+    if (end->refused && attempt <= MISSES_MAX)
+        return PACE_ON_ANSWER;
+    return pace->failing || attempt <= MISSES_MAX ? PACE_ON_RECOVERY : PACE_BY_BACKOFF;
 }
 
 /* ---- the budget of those that fail ---- */

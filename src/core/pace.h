@@ -1,10 +1,11 @@
 /*
  * pace: how much of one endpoint may be under way (promise P7). Pure: time is an argument.
  *
- * Four limits, and an endpoint may take one more lease if all of them allow it:
+ * Five limits, and an endpoint may take one more lease if all of them allow it:
  *
  *   share     what one endpoint may have of all leases: a part of those that are free (pace_share)
  *   window    what this endpoint has shown that it bears: doubles each second while it answers and uses it
+ *   rate      an endpoint that refuses (429, 503) gets as many a second as it takes (pushback.h)
  *   failing   an endpoint that fails is tried once at a time, and held after each failure for a time that
  *             doubles; all of them together get so many attempts a second
  *   recovery  an endpoint that answers again starts with a small window
@@ -12,6 +13,7 @@
  * The caller keeps one `struct pace` an endpoint, tells it how each attempt ended, and asks.
  */
 #pragma once
+#include "pushback.h"
 #include "rate.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,13 +32,14 @@ struct pace_config pace_scaled(struct pace_config config, int scale);
 
 /* Zeroed memory is an endpoint that was never tried. */
 struct pace {
-    int64_t held_until_ms; /* nothing of it is claimed before */
+    int64_t held_until_ms;
     int64_t began_failing_ms;
     int64_t grew_ms;
     int32_t window; /* 0: as that of a new one */
     int32_t failures_in_a_row;
     int32_t probes_failed; /* in a row, since it fails */
     int32_t took_ms;       /* how long attempts took lately, smoothed */
+    struct pushback pushback;
     bool ever_answered;
     bool failing;
     bool pinched; /* the window was what kept it from more, since it grew last */
@@ -59,16 +62,22 @@ enum pace_standing pace_standing(const struct pace *pace, int64_t oldest_ms);
  */
 int64_t pace_share(int64_t total, int64_t in_use, enum pace_standing standing);
 
-/* How many leases this endpoint may have, for its own sake. */
+/* How many leases this endpoint may have at once, for its own sake. */
 int pace_window(const struct pace *pace, const struct pace_config *config);
+/* Nothing of it is claimed before. */
+int64_t pace_from_ms(const struct pace *pace);
+/* How many more it may have now, for its own sake, with `leased` out; 0 or more. */
+int pace_more(const struct pace *pace, const struct pace_config *config, int leased, int64_t now_ms);
 
 /* One more lease; `leased` with it. */
-void pace_begun(struct pace *pace, const struct pace_config *config, int leased);
+void pace_begun(struct pace *pace, const struct pace_config *config, int leased, int64_t now_ms);
 
 struct pace_end {
     int64_t now_ms, began_ms; /* when the lease was given */
     int64_t took_ms;          /* the attempt itself */
     bool answered;            /* acknowledged; else it failed */
+    bool refused;             /* it failed with 429 or 503 */
+    int64_t retry_after_ms;   /* of a refusal: nothing is tried before; 0: it did not say */
     bool given_up;            /* it was the delivery's last */
     int64_t endpoint_id;      /* the seed of what is spread */
 };
@@ -77,6 +86,20 @@ enum pace_change { PACE_SAME, PACE_BEGAN_FAILING, PACE_RECOVERED };
 
 /* An attempt that counts has ended. What it changed is for whoever tells people. */
 enum pace_change pace_ended(struct pace *pace, const struct pace_config *config, const struct pace_end *end);
+/*
+ * Deliveries that failed because of their endpoint rather than of themselves wait for it, not for their own
+ * backoff: they are due, in order of acceptance, when it answers again. The caller keeps the ids, at most so
+ * many an endpoint; more go by their backoff.
+ */
+enum { PACE_MISSED_MAX = 512 };
+/* When such a delivery is due again; `attempt`: what it has counted, with this one. After pace_ended. */
+enum pace_again {
+    PACE_BY_BACKOFF,
+    PACE_ON_ANSWER, /* the next one */
+    PACE_ON_RECOVERY
+};
+enum pace_again pace_again(const struct pace *pace, const struct pace_end *end, int32_t attempt);
+
 /* A person wants it tried now: nothing holds it. */
 void pace_hurry(struct pace *pace);
 /* As if it had never been tried: it has a new URL. */

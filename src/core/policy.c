@@ -85,7 +85,12 @@ struct decision policy_decide(const struct policy *policy, const struct outcome 
     if (age_ms >= policy->window_ms)
         return (struct decision){DECISION_GIVE_UP, 0, reason};
     int64_t delay_ms = policy_backoff_ms(policy, attempt + 1, random);
-    if (outcome->retry_after_ms > delay_ms && outcome->retry_after_ms <= policy->retry_after_ms_max)
-        delay_ms = outcome->retry_after_ms;
-    return (struct decision){DECISION_RETRY, delay_ms, reason};
+    int64_t after_ms = outcome->retry_after_ms < policy->retry_after_ms_max ? outcome->retry_after_ms
+                                                                            : policy->retry_after_ms_max;
+    bool refused = outcome->failure == FAILURE_NONE && (outcome->status == 429 || outcome->status == 503);
+    return (struct decision){.kind = DECISION_RETRY,
+                             .delay_ms = after_ms > delay_ms ? after_ms : delay_ms,
+                             .reason = reason,
+                             .refused = refused,
+                             .hold_ms = refused && after_ms > 0 ? after_ms : 0};
 }

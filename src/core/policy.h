@@ -3,8 +3,8 @@
  *
  * Mission rows 26 to 30: only 200 acknowledges; otherwise an exponential backoff (base 10 s, factor 3,
  * cap 12 h, jitter 10 %) until an attempt has failed at least 72 h after the first one; then given_up.
- * Retry-After is honoured within 0 to 6 h and when later than the backoff. What is our own fault uses
- * up neither attempts nor window (promise P3).
+ * Retry-After is honoured when later than the backoff, at most 6 h; with 429 and 503 it holds the endpoint
+ * too. What is our own fault uses up neither attempts nor window (promise P3).
  */
 #pragma once
 #include "failure.h"
@@ -16,7 +16,7 @@ struct policy {
     int factor;
     int jitter_percent;         /* delay is spread evenly over +- this */
     int64_t window_ms;          /* an attempt that fails at this age or later is the last */
-    int64_t retry_after_ms_max; /* beyond: ignored */
+    int64_t retry_after_ms_max; /* beyond: cut */
     int64_t local_delay_ms;     /* after a fault of our own */
     int lost_leases_max;        /* so many lost leases in a row cost one attempt */
 };
@@ -44,7 +44,9 @@ struct decision {
     enum decision_kind kind;
     int64_t delay_ms;
     enum failure
-        reason; /* NONE when delivered; a bare wrong status becomes GONE, REDIRECT or UNEXPECTED_STATUS */
+        reason;   /* NONE when delivered; a bare wrong status becomes GONE, REDIRECT or UNEXPECTED_STATUS */
+    bool refused; /* 429 or 503: the endpoint, not this delivery, is to be tried less (pushback.h) */
+    int64_t hold_ms; /* and not at all for so long, by its Retry-After */
 };
 
 struct decision policy_decide(const struct policy *policy, const struct outcome *outcome, bool success_2xx,

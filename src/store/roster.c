@@ -18,6 +18,7 @@ static void endpoint_free(struct endpoint *endpoint)
     free(endpoint->url);
     free((void *)endpoint->signing.data);
     free((void *)endpoint->identity.data);
+    free(endpoint->missed);
     free(endpoint);
 }
 
@@ -101,8 +102,8 @@ static bool is_open(const struct endpoint *endpoint)
 static int64_t ready_at(const struct endpoint *endpoint)
 {
     const struct endpoint_tally *tally = &endpoint->tally;
-    int64_t held_ms = tally->pace.held_until_ms;
-    int64_t at_ms = tally->due_at_ms > held_ms ? tally->due_at_ms : held_ms;
+    int64_t from_ms = pace_from_ms(&tally->pace);
+    int64_t at_ms = tally->due_at_ms > from_ms ? tally->due_at_ms : from_ms;
     return at_ms > tally->memory_at_ms ? at_ms : tally->memory_at_ms;
 }
 
@@ -245,17 +246,17 @@ static int failing_left(const struct roster *roster)
 
 bool roster_can_lease(struct roster *roster, const struct endpoint *endpoint)
 {
-    return is_open(endpoint) && endpoint->tally.pace.held_until_ms <= roster->now_ms &&
-           endpoint->tally.due_at_ms > roster->now_ms && roster_leases_free(roster, endpoint) > 0;
+    return is_open(endpoint) && endpoint->tally.due_at_ms > roster->now_ms &&
+           roster_leases_free(roster, endpoint) > 0;
 }
 
 int roster_leases_free(const struct roster *roster, const struct endpoint *endpoint)
 {
     const struct endpoint_tally *tally = &endpoint->tally;
     enum pace_standing is = standing(roster, endpoint);
-    int64_t window = pace_window(&tally->pace, &roster->config);
-    int64_t share = pace_share(roster->config.slots, roster->leased, is);
-    int64_t free = (window < share ? window : share) - tally->leased;
+    int64_t free = pace_more(&tally->pace, &roster->config, tally->leased, roster->now_ms);
+    int64_t share = pace_share(roster->config.slots, roster->leased, is) - tally->leased;
+    free = share < free ? share : free;
     if (is == PACE_FAILING && free > 0) {
         int left = failing_left(roster);
         free = left < free ? left : free;
@@ -269,7 +270,7 @@ void roster_leased(struct roster *roster, struct endpoint *endpoint)
     if (endpoint->tally.pace.failing)
         pace_budget_spend(&roster->failing, &roster->config, roster->now_ms);
     count_leased(roster, endpoint, 1);
-    pace_begun(&endpoint->tally.pace, &roster->config, endpoint->tally.leased);
+    pace_begun(&endpoint->tally.pace, &roster->config, endpoint->tally.leased, roster->now_ms);
     endpoint->turn = ++roster->turn;
     place(roster, endpoint);
 }
@@ -346,6 +347,35 @@ struct roster_change roster_attempted(struct roster *roster, struct endpoint *en
     enum pace_change change = pace_ended(pace, &roster->config, &end);
     place(roster, endpoint);
     return (struct roster_change){pace->ever_answered && !answered_before, change};
+}
+
+void roster_missed(struct roster *roster, struct endpoint *endpoint, int64_t delivery_id,
+                   enum pace_again again)
+{
+    struct endpoint_tally *tally = &endpoint->tally;
+    if (again == PACE_BY_BACKOFF || tally->missed == PACE_MISSED_MAX)
+        return;
+    touch(roster, endpoint);
+    if (tally->missed == endpoint->missed_cap) {
+        endpoint->missed_cap = endpoint->missed_cap ? 2 * endpoint->missed_cap : 8;
+        endpoint->missed =
+            memory_grow(endpoint->missed, (size_t)endpoint->missed_cap * sizeof *endpoint->missed);
+    }
+    endpoint->missed[tally->missed++] = again == PACE_ON_ANSWER ? delivery_id : -delivery_id;
+}
+
+/* Undone, the batch may leave others in the list than those that were taken: they go by their backoff then.
+ */
+int64_t roster_again(struct roster *roster, struct endpoint *endpoint, bool recovered)
+{
+    struct endpoint_tally *tally = &endpoint->tally;
+    while (tally->missed > 0) {
+        touch(roster, endpoint);
+        int64_t id = endpoint->missed[--tally->missed];
+        if (id > 0 || recovered)
+            return id > 0 ? id : -id;
+    }
+    return 0;
 }
 
 /* ---- turns ---- */

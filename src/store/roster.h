@@ -35,6 +35,7 @@ struct endpoint_tally {
     int64_t memory_at_ms; /* no memory for what waits first; looked at again then */
     int leased;           /* deliveries out under a lease */
     size_t bytes;         /* of their documents */
+    int missed;           /* how many of endpoint.missed count */
     struct pace pace;
     struct usage usage;
     int64_t
@@ -65,6 +66,9 @@ struct endpoint {
     LIST_ENTRY(endpoint) touched;
     struct endpoint_leases out; /* its leases, oldest first */
 
+    int64_t
+        *missed; /* deliveries that are due when it answers again; negative: when it recovers (pace_again) */
+    int missed_cap;
     size_t wants; /* bytes of the document that waits first, if there was no memory for it; else 0 */
     enum roster_place place;
     int64_t key, turn; /* its order in that place's heap */
@@ -142,6 +146,12 @@ struct roster_change roster_attempted(struct roster *roster, struct endpoint *en
 
 /* Would the end of a lease let something that is due go? */
 bool roster_starved(const struct roster *roster);
+/* It failed for this delivery, which waits: it is due again as pace_again says. */
+void roster_missed(struct roster *roster, struct endpoint *endpoint, int64_t delivery_id,
+                   enum pace_again again);
+/* Takes one of those that are due now that it has answered, or `recovered`; 0: none is left. */
+int64_t roster_again(struct roster *roster, struct endpoint *endpoint, bool recovered);
+
 /* Whose turn it is. NULL: nobody's. */
 struct endpoint *roster_turn(struct roster *roster);
 /* How many leases it may take now. */

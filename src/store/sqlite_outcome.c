@@ -144,16 +144,39 @@ static enum store_status record(struct store *store, const struct store_op *op, 
     return sqlite_run(store, SQL_DELIVERY_RECORD);
 }
 
+/* The endpoint answers again: what failed because of it is due, before all that came later. */
+static enum store_status missed_again(struct store *store, struct endpoint *endpoint, bool recovered)
+{
+    enum store_status status = STORE_OK;
+    bool any = false;
+    sqlite3_stmt *again = store->sql[SQL_DELIVERY_AGAIN];
+    for (int64_t id; status == STORE_OK && (id = roster_again(&store->roster, endpoint, recovered));) {
+        any = true;
+        sqlite3_bind_int64(again, 1, id);
+        sqlite3_bind_int64(again, 2, endpoint->id);
+        status = sqlite_run(store, SQL_DELIVERY_AGAIN);
+    }
+    return status == STORE_OK && any ? sqlite_roster_due(store, endpoint) : status;
+}
+
 static enum store_status account_pace(struct store *store, const struct store_op *op,
                                       const struct found *found)
 {
     struct pace_end end = {.began_ms = found->out ? found->out->begun_at_ms : store->now.due_ms,
                            .took_ms = op->outcome.attempt.duration_ms,
                            .answered = op->outcome.answered,
+                           .refused = op->outcome.decision.refused,
+                           .retry_after_ms = op->outcome.decision.hold_ms,
                            .given_up = op->outcome.decision.kind == DECISION_GIVE_UP};
     struct roster_change change = roster_attempted(&store->roster, found->endpoint, end);
-    if (!change.first_answer)
-        return STORE_OK;
+    enum store_status status = STORE_OK;
+    if (end.answered)
+        status = missed_again(store, found->endpoint, change.pace == PACE_RECOVERED);
+    else if (!end.given_up)
+        roster_missed(&store->roster, found->endpoint, op->outcome.delivery_id,
+                      pace_again(&found->endpoint->tally.pace, &end, found->attempt + 1));
+    if (status != STORE_OK || !change.first_answer)
+        return status;
     sqlite3_bind_int64(store->sql[SQL_USER_ANSWERED], 1, found->endpoint->id);
     return sqlite_run(store, SQL_USER_ANSWERED);
 }

@@ -83,7 +83,7 @@ static const char *const migrations[] = {
     "CREATE TABLE deliveries ("
     "  id INTEGER PRIMARY KEY,"
     "  event_id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL,"
-    "  queue INTEGER, due_at INTEGER," /* due clock */
+    "  queue INTEGER, due_at INTEGER," /* due clock; below 0: before all others, in order of id */
     "  state INTEGER NOT NULL DEFAULT 0,"
     "  attempt INTEGER NOT NULL DEFAULT 0,"
     "  lease INTEGER NOT NULL, lost INTEGER NOT NULL,"

@@ -77,6 +77,7 @@ enum { SQL_MANY = 16 };
                           " finished_at = ?3, last_status = ?4, room = NULL WHERE id = ?1")                  \
     X(DELIVERY_RESEND, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2, state = 0, attempt = 0,"     \
                        " lost = 0, aged_from = NULL, finished_at = NULL WHERE id = ?1")                      \
+    X(DELIVERY_AGAIN, "UPDATE deliveries SET due_at = id - (1 << 40) WHERE id = ?1 AND queue = ?2")          \
     X(DELIVERY_CANCEL, "UPDATE deliveries SET queue = NULL, due_at = NULL, state = 3, finished_at = ?2"      \
                        " WHERE id = ?1")                                                                     \
     X(ATTEMPT_TRIM,                                                                                          \

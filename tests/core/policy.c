@@ -146,7 +146,7 @@ static const struct row table[] = {
      0,
      DECISION_RETRY,
      FAILURE_UNEXPECTED_STATUS,
-     BACKOFF(10000)},
+     EXACTLY(6 * HOUR)},
     {"Retry-After of 1e9 s",
      {0, 503, 1000000000000},
      false,
@@ -154,7 +154,7 @@ static const struct row table[] = {
      0,
      DECISION_RETRY,
      FAILURE_UNEXPECTED_STATUS,
-     BACKOFF(10000)},
+     EXACTLY(6 * HOUR)},
     {"Retry-After earlier than the backoff",
      {0, 503, 1000},
      false,
@@ -253,6 +253,32 @@ static void decisions(void **state)
                 fail_msg("%s: kind %d, reason %s, delay %lld", row->what, decision.kind,
                          failure_name(decision.reason), (long long)decision.delay_ms);
         }
+    }
+}
+
+/* 8.5: a refusal is about the endpoint, and its Retry-After holds that. */
+static void refusals(void **state)
+{
+    static const struct {
+        struct outcome outcome;
+        bool refused;
+        int64_t hold_ms;
+    } rows[] = {
+        {{0, 429, -1}, true, 0},
+        {{0, 503, -1}, true, 0},
+        {{0, 429, 0}, true, 0},
+        {{0, 429, 1000}, true, 1000},
+        {{0, 503, 6 * HOUR + 1}, true, 6 * HOUR},
+        {{0, 500, 1000}, false, 0},
+        {{0, 301, 1000}, false, 0},
+        {{FAILURE_RESET, 503, -1}, false, 0},
+    };
+    struct policy policy = policy_default();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct decision decision = policy_decide(&policy, &rows[i].outcome, false, 0, 0, 7);
+        assert_int_equal(decision.kind, DECISION_RETRY);
+        assert_int_equal(decision.refused, rows[i].refused);
+        assert_int_equal(decision.hold_ms, rows[i].hold_ms);
     }
 }
 
@@ -358,6 +384,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decisions),
+        cmocka_unit_test(refusals),
         cmocka_unit_test(only_200_delivers),
         cmocka_unit_test(medians_grow_by_three),
         cmocka_unit_test(a_dead_receiver_from_first_to_last),

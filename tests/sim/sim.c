@@ -235,11 +235,22 @@ static void sim_step(struct sim *sim, const struct step *step)
     }
 }
 
+/* A receiver that refuses each of them and wants hours of peace after it has them tried one after the other. */
+static int64_t refusals_ms(const struct sim *sim)
+{
+    int64_t ms = 0;
+    for (int i = 0; i < sim->user_count; i++)
+        if (sim->receivers[i].healed == RECEIVER_429)
+            ms += sim->post_count * sim->dispatch_config.policy.retry_after_ms_max;
+    return ms;
+}
+
 /* Until all that was accepted has ended. Receivers that are well again must have everything within the
  * longest backoff; the others' deliveries must be given up soon after the window. */
 static void sim_live(struct sim *sim)
 {
-    int64_t healthy_by = sim->faults.chaos_ms + 16 * HOUR, all_by = sim->faults.chaos_ms + 100 * HOUR;
+    int64_t healthy_by = sim->faults.chaos_ms + 16 * HOUR;
+    int64_t all_by = sim->faults.chaos_ms + 100 * HOUR + refusals_ms(sim);
     bool healthy_checked = false;
     for (int64_t steps = 0; !sim->failed; steps++) {
         if (steps > STEPS_MAX)

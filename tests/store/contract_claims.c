@@ -263,7 +263,7 @@ static void failing_budget(struct fixture *f)
 {
     f->config.pace.failing_per_s = 50;
     fixture_reopen(f);
-    enum { USERS = 30, GROUP = 5 };
+    enum { USERS = 30, GROUP = 12 };
     for (int i = 0; i < USERS; i++)
         put_events(f, fixture_user(f, "https://refuses.example/"), 2);
     fixture_claim(f, 60, 60);
@@ -277,8 +277,8 @@ static void failing_budget(struct fixture *f)
     fixture_claim(f, 60, GROUP + 1);
     assert_int_equal(boxes_of(f, healthy), 1);
     fixture_claim(f, 60, 0);
-    assert_in_range(f->next_due_in_ms, 1, 100);
-    fixture_advance(f, 100);
+    assert_in_range(f->next_due_in_ms, 1, 250);
+    fixture_advance(f, 250);
     fixture_claim(f, 60, GROUP);
 }
 
@@ -327,6 +327,95 @@ static void two_servers(struct fixture *f)
     fixture_user(f, NULL); /* the first is none the worse */
 }
 
+/* 8.5: a refusal slows the endpoint to what it takes, and its Retry-After holds all that waits for it. */
+static void refused(struct fixture *f)
+{
+    int64_t user = fixture_user(f, "https://example.com/");
+    put_events(f, user, 200);
+    fixture_claim(f, 30, 30);
+    struct store_work boxes[30];
+    memcpy(boxes, f->boxes, sizeof boxes);
+    for (int i = 0; i < 30; i++) {
+        struct store_op op =
+            fixture_outcome_op(f, &boxes[i], i < 20 ? DECISION_DELIVERED : DECISION_RETRY, 0);
+        op.outcome.decision.refused = i >= 20;
+        op.outcome.decision.hold_ms = i == 25 ? 30000 : 0;
+        fixture_do(f, op, STORE_DONE);
+    }
+    fixture_claim(f, 30, 0);
+    assert_int_equal(f->next_due_in_ms, 30000);
+    fixture_advance(f, 30000);
+    int claimed = 0;
+    for (int i = 0; i < 100; i++) { /* a second */
+        struct store_op none = fixture_event_op(f, 999);
+        fixture_write(f, &none, 1, 30);
+        claimed += f->filled;
+        fixture_advance(f, 10);
+    }
+    assert_in_range(claimed, 1, 100); /* and not all that wait */
+}
+
+/* An endpoint is back: what waits goes in order of acceptance, whatever its backoff says; new ones behind. */
+static void back_in_order(struct fixture *f)
+{
+    enum { EVENTS = 12 };
+    int64_t user = fixture_user(f, "https://example.com/"), last = 0;
+    fixture_prove(f, user);
+    put_events(f, user, EVENTS);
+    fixture_claim(f, 6, 6);
+    end_all(f, 0, 6, DECISION_RETRY, 3600000);
+    put_events(f, user, 2);
+    fixture_advance(f, 2 * f->config.pace.hold_first_ms);
+    fixture_claim(f, 20, 1); /* a probe: the first that is due */
+    fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_DELIVERED, 0), STORE_DONE);
+    struct store_op event = fixture_event_op(f, user);
+    fixture_write(f, &event, 1, 20);
+    for (int gone = 0; gone < EVENTS - 1 + 3; gone += f->filled) {
+        if (gone > 0) {
+            fixture_advance(f, f->config.pace.growth_ms);
+            struct store_op none = fixture_event_op(f, 999);
+            fixture_write(f, &none, 1, 20);
+        }
+        assert_in_range(f->filled, 1, 8);
+        struct store_work boxes[20];
+        int filled = f->filled;
+        memcpy(boxes, f->boxes, sizeof boxes);
+        for (int i = 0; i < filled; i++) {
+            assert_true(boxes[i].event_id > last);
+            last = boxes[i].event_id;
+            fixture_do(f, fixture_outcome_op(f, &boxes[i], DECISION_DELIVERED, 0), STORE_DONE);
+        }
+        f->filled = filled;
+    }
+    assert_int_equal(last, event.id);
+}
+
+/* One that fails by itself keeps its backoff, and is not tried each time that another is answered. */
+static void its_own_trouble(struct fixture *f)
+{
+    int64_t user = fixture_user(f, "https://example.com/");
+    fixture_prove(f, user);
+    put_events(f, user, 1);
+    for (int i = 0; i < 3; i++) {
+        fixture_claim(f, 1, 1);
+        end_all(f, 0, 1, DECISION_RETRY, 3600000);
+        fixture_prove(f, user);
+        fixture_claim(f, 1, 0);
+        fixture_advance(f, 3600000);
+    }
+    for (int i = 0; i < 5; i++) { /* a refusal counts as the endpoint's, three times */
+        fixture_claim(f, 1, 1);
+        struct store_op op = fixture_outcome_op(f, &f->boxes[0], DECISION_RETRY, 3600000);
+        op.outcome.decision.refused = true;
+        fixture_do(f, op, STORE_DONE);
+        fixture_advance(f, 5000);
+        fixture_prove(f, user);
+        fixture_advance(f, 5000);
+        fixture_claim(f, 1, 0);
+        fixture_advance(f, 3600000);
+    }
+}
+
 const struct contract_test contract_claims[] = {
     {"a lease that runs out is due again", lease_runs_out},
     {"age is time of service since the first attempt", age},
@@ -339,6 +428,9 @@ const struct contract_test contract_claims[] = {
     {"those that hang leave room for all others", shares},
     {"a reserve that only those use that are quick", reserve},
     {"all that fail have one budget", failing_budget},
+    {"8.5: who refuses gets what it takes, and nothing until its Retry-After", refused},
+    {"an endpoint is back: in order of acceptance", back_in_order},
+    {"what fails by itself keeps its backoff", its_own_trouble},
     {"endpoints take turns", turns},
     {"what waits goes first", first_come},
     {"a second server is locked out", two_servers},

@@ -53,8 +53,7 @@ bool model_may_take(const struct store *store, const struct model_user *user, in
     const struct pace_config *pace = &store->config.pace;
     enum pace_standing standing = model_standing(store, user, now);
     int leased = model_leased(store->disk, user->user.id, now);
-    return model_open_to_work(store->disk, user) && user->pace.held_until_ms <= now &&
-           leased < pace_window(&user->pace, pace) &&
+    return model_open_to_work(store->disk, user) && pace_more(&user->pace, pace, leased, now) > 0 &&
            leased < pace_share(pace->slots, model_leased(store->disk, 0, now), standing) &&
            (standing != PACE_FAILING || pace_budget_left(&store->failing, pace, now) > 0);
 }
@@ -126,7 +125,7 @@ void model_lease(struct store *store, struct store_batch *batch, struct model_de
         (int32_t)delivery->lease - 1; /* one number for both: every lost lease costs an attempt */
 #endif
     delivery->due_ms = now + store->config.lease_ms;
-    pace_begun(&user->pace, &store->config.pace, model_leased(store->disk, user->user.id, now));
+    pace_begun(&user->pace, &store->config.pace, model_leased(store->disk, user->user.id, now), now);
     if (event->event.sent_at_ms == 0)
         event->event.sent_at_ms = wall;
 #ifdef PLANT_RESTAMP
@@ -168,7 +167,7 @@ void model_claim(struct store *store, struct store_batch *batch)
         if (delivery->state != DELIVERY_PENDING || !model_open_to_work(store->disk, to))
             continue;
         /* Whatever else holds it back is a live lease, whose own end is in this minimum; or the budget. */
-        int64_t from = to->pace.held_until_ms;
+        int64_t from = pace_from_ms(&to->pace);
         if (to->pace.failing && from < store->failing.from_ms)
             from = store->failing.from_ms;
         int64_t in = (delivery->due_ms > from ? delivery->due_ms : from) - now;

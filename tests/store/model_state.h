@@ -5,7 +5,9 @@
 
 struct model_user {
     struct user user;
-    struct pace pace; /* of its endpoint */
+    struct pace pace;                /* of its endpoint */
+    int64_t missed[PACE_MISSED_MAX]; /* as roster.h has it */
+    int missed_count;
 };
 
 struct model_event {

@@ -224,9 +224,22 @@ static void model_attempted(struct store *store, const struct model_delivery *de
                                delivery->due_ms > now ? delivery->due_ms - store->config.lease_ms : now,
                            .took_ms = op->outcome.attempt.duration_ms,
                            .answered = op->outcome.answered,
+                           .refused = op->outcome.decision.refused,
+                           .retry_after_ms = op->outcome.decision.hold_ms,
                            .given_up = op->outcome.decision.kind == DECISION_GIVE_UP,
                            .endpoint_id = user->user.id};
-    pace_ended(&user->pace, &store->config.pace, &end);
+    enum pace_change change = pace_ended(&user->pace, &store->config.pace, &end);
+    enum pace_again again = pace_again(&user->pace, &end, delivery->attempt + 1);
+    if (again != PACE_BY_BACKOFF && user->missed_count < PACE_MISSED_MAX)
+        user->missed[user->missed_count++] = again == PACE_ON_ANSWER ? delivery->id : -delivery->id;
+    while (end.answered && user->missed_count > 0) {
+        int64_t id = user->missed[--user->missed_count];
+        struct model_delivery *missed = model_find_delivery(store->disk, id > 0 ? id : -id);
+        bool waits = missed && missed->state == DELIVERY_PENDING &&
+                     !(missed->leased && missed->due_ms > now) && missed != delivery;
+        if (waits && (id > 0 || change == PACE_RECOVERED))
+            missed->due_ms = missed->id - ((int64_t)1 << 40);
+    }
 }
 
 static void model_outcome(struct store *store, struct store_op *op)
@@ -664,8 +677,10 @@ static enum store_status model_open(const struct store_config *config, struct st
     store->service_base_ms = disk->service_ms;
     store->mono_base_ms = store->down_since_ms = clock_mono_ms(&config->clock);
     pthread_mutex_init(&store->lock, NULL);
-    for (int i = 0; i < disk->user_count; i++)
+    for (int i = 0; i < disk->user_count; i++) {
         disk->users[i].pace = (struct pace){.ever_answered = disk->users[i].pace.ever_answered};
+        disk->users[i].missed_count = 0;
+    }
     disk->opened = store;
     *opened = store;
     return STORE_OK;
