@@ -12,7 +12,8 @@ enum {
     QUICK_MS = 1000,
     SMOOTHING = 8, /* the n-th part of the newest goes into the mean */
     TOOK_MS_MAX = 600 * 1000,
-    GROUPS_PER_S = 4 /* of attempts to endpoints that fail: a transaction each costs less than one an attempt */
+    GROUPS_PER_S =
+        4 /* of attempts to endpoints that fail: a transaction each costs less than one an attempt */
 };
 
 struct pace_config pace_default(void)

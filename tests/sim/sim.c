@@ -235,7 +235,8 @@ static void sim_step(struct sim *sim, const struct step *step)
     }
 }
 
-/* A receiver that refuses each of them and wants hours of peace after it has them tried one after the other. */
+/* A receiver that refuses each of them and wants hours of peace after it has them tried one after the other.
+ */
 static int64_t refusals_ms(const struct sim *sim)
 {
     int64_t ms = 0;
