@@ -45,11 +45,15 @@ static void ready(const struct receiver_config *config, const struct listener *l
     arena_init(&arena, LINE_LEN_MAX);
     text_init(&line, &arena, LINE_LEN_MAX / 2);
     if (config->json) {
-        text_printf(&line, "{\"listening\":\"http://%s\",\"dir\":", listener_address(listener));
+        text_printf(&line, "{\"listening\":\"http://%s\",\"dir\":", listener_local(listener));
         text_put_json(&line, bytes_of(config->folder));
+        if (*listener_scope(listener))
+            text_printf(&line, ",\"on\":\"%s\"", listener_scope(listener));
         text_puts(&line, "}");
     } else {
-        text_printf(&line, "receiving on http://%s into %s/", listener_address(listener), config->folder);
+        text_printf(&line, "receiving on http://%s into %s/", listener_local(listener), config->folder);
+        if (*listener_scope(listener))
+            text_printf(&line, " (%s)", listener_scope(listener));
     }
     printf("%s\n", line.data);
     fflush(stdout);

@@ -36,6 +36,7 @@ enum listener_error listener_open(const struct listener_config *config, struct l
         free(listener);
         return error;
     }
+    listener->scope = listener_describe(listener->fd, listener->local);
     listener->loop_count = config->threads;
     listener->loops = memory_zero((size_t)config->threads, sizeof *listener->loops);
     bool started = true;
@@ -53,6 +54,16 @@ enum listener_error listener_open(const struct listener_config *config, struct l
 const char *listener_address(const struct listener *listener)
 {
     return listener->address;
+}
+
+const char *listener_local(const struct listener *listener)
+{
+    return listener->local;
+}
+
+const char *listener_scope(const struct listener *listener)
+{
+    return listener->scope;
 }
 
 void listener_quiesce(struct listener *listener)

@@ -92,6 +92,11 @@ const char *listener_error_sentence(enum listener_error error);
 enum listener_error listener_open(const struct listener_config *config, struct listener **listener);
 /* "127.0.0.1:8080" with the real port. */
 const char *listener_address(const struct listener *listener);
+/* The same as this machine can call it: that of the loopback, if it is every address of a family. */
+const char *listener_local(const struct listener *listener);
+/* What it listens on when that is more than one address, in words: "every interface, IPv4 and IPv6"; "": it
+ * is one. */
+const char *listener_scope(const struct listener *listener);
 /* Exactly once for each handled request; any thread. */
 void listener_answer(struct listener_request *request, const struct listener_reply *reply);
 /* Stops accepting; requests in hand may still be answered. */

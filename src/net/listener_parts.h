@@ -227,6 +227,8 @@ const char *listener_loop_date(struct listener_loop *loop);
 /* ---- listener_socket.c ---- */
 
 enum listener_error listener_socket(const char *listen_text, int *fd, char address[80]);
+/* listener_local, and listener_scope. */
+const char *listener_describe(int fd, char local[80]);
 
 /* ---- listener_tls.c ---- */
 
@@ -238,7 +240,8 @@ bool listener_tls_open(const struct listener_config *config, struct tls **tls);
 struct listener {
     struct listener_config config;
     int fd;
-    char address[80];
+    char address[80], local[80];
+    const char *scope;
     struct tls *tls;       /* NULL: plain HTTP */
     atomic_bool quiescing; /* no new requests */
     atomic_bool closing;   /* and those half read are not handed over either */

@@ -1,4 +1,5 @@
 #include "listener_parts.h"
+#include "resolver.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
@@ -65,15 +66,48 @@ static enum listener_error open_one(const struct addrinfo *info, bool both_famil
     return error;
 }
 
-static void address_print(int fd, char address[80])
+static void name_print(const union address *name, char address[80])
 {
-    struct sockaddr_storage name = {0};
-    socklen_t len = sizeof name;
     char host[64] = "?", port[8] = "?";
-    if (getsockname(fd, (struct sockaddr *)&name, &len) == 0)
-        getnameinfo((struct sockaddr *)&name, len, host, sizeof host, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV);
-    snprintf(address, 80, name.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+    socklen_t len = name->any.sa_family == AF_INET6 ? sizeof name->v6 : sizeof name->v4;
+    getnameinfo(&name->any, len, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
+    snprintf(address, 80, name->any.sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+static union address name_of(int fd)
+{
+    union address name = {0};
+    socklen_t len = sizeof name;
+    getsockname(fd, &name.any, &len);
+    return name;
+}
+
+const char *listener_describe(int fd, char local[80])
+{
+    union address name = name_of(fd);
+    const char *scope = "";
+    uint16_t port = name.v4.sin_port; /* in the same place for both families */
+    bool ipv6 = name.any.sa_family == AF_INET6;
+    int v6_only = 1;
+    socklen_t len = sizeof v6_only;
+    if (ipv6 && IN6_IS_ADDR_UNSPECIFIED(&name.v6.sin6_addr)) {
+        getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, &len);
+        scope = v6_only ? "every interface, IPv6 and no IPv4" : "every interface, IPv4 and IPv6";
+        name.v6.sin6_addr = in6addr_loopback;
+    } else if (!ipv6 && name.v4.sin_addr.s_addr == htonl(INADDR_ANY)) {
+        scope = "every interface, IPv4 and no IPv6";
+    }
+    if (*scope && !(ipv6 && v6_only))
+        name.v4 = (struct sockaddr_in){
+            .sin_family = AF_INET, .sin_port = port, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    name_print(&name, local);
+    return scope;
+}
+
+static void bound_print(int fd, char address[80])
+{
+    union address name = name_of(fd);
+    name_print(&name, address);
 }
 
 enum listener_error listener_socket(const char *listen_text, int *fd, char address[80])
@@ -100,6 +134,6 @@ enum listener_error listener_socket(const char *listen_text, int *fd, char addre
         freeaddrinfo(found);
     }
     if (error == LISTENER_OK)
-        address_print(*fd, address);
+        bound_print(*fd, address);
     return error;
 }

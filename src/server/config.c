@@ -22,7 +22,7 @@ const struct config_setting config_settings[] = {
     {"data", CONFIG_TEXT, AT(data), "", "DIR",
      "the folder that holds everything: posthorn.db; made if it is not there", 0, 0},
     {"listen", CONFIG_TEXT, AT(listen), "127.0.0.1:8080", "ADDRESS:PORT",
-     "where the API listens; `:8080` is every interface, port 0 any free one", 0, 0},
+     "where the API listens; `:8080` is every interface, `[::]:8080` IPv6 alone, port 0 any free one", 0, 0},
     {"mode", CONFIG_TEXT, AT(mode), "sandbox", "MODE",
      "`sandbox` or `production`: shown wherever posthorn shows itself", 0, 0},
     {"dev", CONFIG_BOOL, AT(dev), "false", NULL,

@@ -188,6 +188,21 @@ static bool tell_first(void *ctx, const struct server_first *first)
 
 /* ---- init ---- */
 
+/* Where a server with these settings can be called from this machine. */
+static void callable_address(const struct config *config, char address[128])
+{
+    static const struct {
+        const char *everywhere, *local;
+    } hosts[] = {{":", "127.0.0.1:"}, {"0.0.0.0:", "127.0.0.1:"}, {"[::]:", "[::1]:"}};
+    const char *local = "", *rest = config->listen;
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++)
+        if (strncmp(config->listen, hosts[i].everywhere, strlen(hosts[i].everywhere)) == 0) {
+            local = hosts[i].local;
+            rest = config->listen + strlen(hosts[i].everywhere);
+        }
+    snprintf(address, 128, "http%s://%s%.80s", config->tls_cert ? "s" : "", local, rest);
+}
+
 static int init_in(struct invocation *invocation)
 {
     const struct config *config = &invocation->config;
@@ -212,8 +227,7 @@ static int init_in(struct invocation *invocation)
     }
     if (!invocation->json) {
         char address[128];
-        snprintf(address, sizeof address, "http%s://%s%.80s", config->tls_cert ? "s" : "",
-                 config->listen[0] == ':' ? "127.0.0.1" : "", config->listen);
+        callable_address(config, address);
         print_call(&first, address);
     }
     return flush_stdout("init");
@@ -409,15 +423,18 @@ static void print_ready(const struct invocation *invocation, const struct server
                         const struct server_first *first)
 {
     const struct config *config = &invocation->config;
+    const char *scope = server_scope(server);
     if (!invocation->json) {
         if (first->created)
             print_call(first, server_address(server));
-        printf("posthorn %s ready: %s (%s%s, data %s)\n", POSTHORN_VERSION, server_address(server),
-               config->mode, config->dev ? ", dev" : "", config->data);
+        printf("posthorn %s ready: %s (%s%s, data %s%s%s)\n", POSTHORN_VERSION, server_address(server),
+               config->mode, config->dev ? ", dev" : "", config->data, *scope ? ", on " : "", scope);
         return;
     }
     printf("{\"ready\":\"%s\",\"version\":\"%s\",\"mode\":\"%s\",\"dev\":%s", server_address(server),
            POSTHORN_VERSION, config->mode, config->dev ? "true" : "false");
+    if (*scope)
+        printf(",\"on\":\"%s\"", scope);
     if (first->created)
         printf(",\"user_id\":\"%lld\",\"api_key\":\"%s\",\"signing_secret\":\"%s\"",
                (long long)first->user_id, first->api_key, first->signing_secret);

@@ -215,7 +215,7 @@ static enum server_error open_listener(struct server *server, char error_text[25
     enum listener_error error = listener_open(&listener, &server->listener);
     if (error == LISTENER_OK) {
         snprintf(server->address, sizeof server->address, "%s://%s", config->tls_cert ? "https" : "http",
-                 listener_address(server->listener));
+                 listener_local(server->listener));
         return SERVER_OK;
     }
     bool tls = error == LISTENER_TLS;
@@ -249,7 +249,7 @@ static enum server_error open_metrics_listener(struct server *server, char error
         return SERVER_LISTEN;
     }
     snprintf(server->metrics_address, sizeof server->metrics_address, "http://%s",
-             listener_address(server->metrics_listener));
+             listener_local(server->metrics_listener));
     log_write(server->options.log, LOG_LEVEL_INFO, "server", "metrics at %s/metrics",
               server->metrics_address);
     return SERVER_OK;
@@ -331,6 +331,11 @@ enum server_error server_open(const struct server_options *options, struct serve
 const char *server_address(const struct server *server)
 {
     return server->address;
+}
+
+const char *server_scope(const struct server *server)
+{
+    return listener_scope(server->listener);
 }
 
 const char *server_metrics_address(const struct server *server)

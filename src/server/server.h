@@ -49,6 +49,8 @@ enum server_error server_init_data(const struct server_options *options, struct 
 enum server_error server_open(const struct server_options *options, struct server **server,
                               char error_text[256]);
 const char *server_address(const struct server *server);
+/* listener_scope of the API's listener. */
+const char *server_scope(const struct server *server);
 /* Of metrics-listen; NULL: there is none. */
 const char *server_metrics_address(const struct server *server);
 /* Stops accepting, lets attempts end within drain_ms, records them. */

@@ -1,8 +1,10 @@
 // What an operator sets, and what the server then says: names of a private network, ports, addresses.
 import assert from 'node:assert/strict';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import test from 'node:test';
 import { nameServer } from '../faults/names.mjs';
-import { api, delivery, eventually, folder, launch, post, posthorn, receiver, serve, setUrl } from './harness.mjs';
+import { api, delivery, eventually, folder, launch, post, posthorn, ready, receiver, serve, setUrl } from './harness.mjs';
 
 const put = (server, webhook_url) =>
     api(server, 'PATCH', '/api/users/me', { data: { type: 'users', id: server.user_id, attributes: { webhook_url } } });
@@ -83,4 +85,23 @@ test('8.20: the mode is on /docs, and why, trigger and tail say it', async (t) =
     assert.match((await posthorn('why', id, ...at)).stdout, /^production, http/m);
     const tail = launch(t, ['tail', ...at]);
     await eventually('the banner', () => /^posthorn tail: production, http/m.test(tail.stderr));
+});
+
+test('8.19: what is listened on is said, the address that is printed can be called, and so can the curl', async (t) => {
+    const ipv6 = Object.values(networkInterfaces()).flat().some(({ address }) => address === '::1');
+    const places = [[':0', /ready: http:\/\/127\.0\.0\.1:(\d+) .*, on every interface, IPv4 and /], ['0.0.0.0:0', /ready: http:\/\/127\.0\.0\.1:(\d+) .*, on every interface, IPv4 and no IPv6\)/],
+        ['127.0.0.1:0', /ready: http:\/\/127\.0\.0\.1:(\d+) \((?!.* on )/],
+        ...(ipv6 ? [['[::]:0', /ready: http:\/\/\[::1\]:(\d+) .*, on every interface, IPv6 and no IPv4\)/], ['[::1]:0', /ready: http:\/\/\[::1\]:(\d+) \((?!.* on )/]] : [])];
+    for (const [place, said] of places) {
+        const program = launch(t, ['serve', '--data', join(folder(t), 'data'), '--listen', place]);
+        await ready(program, said);
+        const url = program.stdout.match(/ready: (http\S+)/)[1];
+        assert.ok(program.stdout.includes(`curl --location --request PATCH '${url}/api/users/me'`), program.stdout);
+        assert.equal((await fetch(`${url}/health`)).status, 200);
+        const there = launch(t, ['receive', '--listen', place, '--dir', folder(t)]);
+        const line = await ready(there, /receiving on http:\/\/(\S+ into .*)/);
+        assert.equal(/every interface/.test(line), /every interface/.test(program.stdout), line);
+    }
+    const { stdout } = await posthorn('init', '--data', join(folder(t), 'data'), '--listen', ':8080');
+    assert.match(stdout, /'http:\/\/127\.0\.0\.1:8080\/api\/users\/me'/);
 });
