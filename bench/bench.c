@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { DESCRIPTORS = 100000 };
+
 const char *bench_option(int argc, char **argv, const char *name, const char *standard)
 {
     for (int i = 1; i + 1 < argc; i++)
@@ -74,8 +76,9 @@ void bench_descriptors(void)
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         bench_die("getrlimit");
+    struct rlimit more = {DESCRIPTORS, limit.rlim_max > DESCRIPTORS ? limit.rlim_max : DESCRIPTORS};
     limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+    if (setrlimit(RLIMIT_NOFILE, &more) != 0 && setrlimit(RLIMIT_NOFILE, &limit) != 0)
         bench_die("setrlimit");
 }
 

@@ -20,7 +20,7 @@ char *bench_read_file(const char *path, size_t *len);
 
 int64_t bench_now_ns(void);   /* CLOCK_MONOTONIC: the same in every process */
 void bench_pin(int cpu);      /* -1: leave it to the kernel */
-void bench_descriptors(void); /* as many as the hard limit allows */
+void bench_descriptors(void); /* as many as there can be: more than the hard limit for root alone */
 struct bench_cpu {
     int64_t user_us, system_us;
 };

@@ -172,6 +172,9 @@ export const setUrl = (server, url, id = String(FIRST_USER), key = server.key, o
 
 let installed = 0;
 
+/** With one, 28,000 connections would use up the ports that there are. */
+export const SINK_HOSTS = 4;
+
 export function install() {
     const data = join(work, `data-${installed++}`);
     const made = JSON.parse(execFileSync(program, ['init', '--data', data, '--json'], { encoding: 'utf8' }));
@@ -180,7 +183,7 @@ export function install() {
 
 /**
  * Users with a webhook URL and a key each, put into the database while no server runs: an older program takes seconds for
- * each thousand of them over the API. '#' in `url` becomes the user's id. The rows are copies of the first user's and of
+ * each thousand of them over the API. '#' in `url` becomes the user's id, '@' the last number of one of the sink's hosts. The rows are copies of the first user's and of
  * its key's, whatever columns this build has. Returns the ids.
  */
 export function addUsers(place, url, howMany) {
@@ -195,7 +198,7 @@ export function addUsers(place, url, howMany) {
     };
     sql(`BEGIN;
          ${copies('users', 'id', { id: `${first} + n.i`, role: '0', master_id: String(FIRST_USER),
-                                   webhook_url: `replace('${url}', '#', ${first} + n.i)` })}
+                                   webhook_url: `replace(replace('${url}', '#', ${first} + n.i), '@', 1 + n.i % ${SINK_HOSTS})` })}
          ${copies('api_keys', 'user_id', { id: `${first} + n.i`, user_id: `${first} + n.i`, digest: 'lower(hex(randomblob(32)))' })}
          COMMIT`);
     return Array.from({ length: howMany }, (_, i) => first + i);

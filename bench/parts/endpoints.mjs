@@ -1,7 +1,7 @@
 // Events for many endpoints at random, all kept alive by their receiver. An endpoint is a user with a URL of its own.
 //
 // BENCH_ENDPOINTS=1,1000,10000,100000 BENCH_ENDPOINTS_EVENTS=40000
-import { addUsers, count, install, row, serve, startSink, throughput } from '../rig.mjs';
+import { addUsers, count, install, row, serve, SINK_HOSTS, startSink, throughput } from '../rig.mjs';
 
 export const what = 'events for many endpoints at random';
 const AIMS = { 10000: { cpu: 65, connections: 0.1 }, 100000: { cpu: 90 } };
@@ -10,9 +10,9 @@ export async function run() {
     const rows = [], events = count('ENDPOINTS_EVENTS', 40_000);
     const list = (process.env.BENCH_ENDPOINTS ?? '1,1000,10000,100000').split(',').map((each) => count('', Number(each), 1));
     for (const endpoints of new Set(list)) {
-        const sink = await startSink('--hosts', 4);
+        const sink = await startSink('--hosts', SINK_HOSTS);
         const place = install();
-        const users = addUsers(place, `${sink.url}/e/#`, endpoints);
+        const users = addUsers(place, `http://127.0.0.@:${sink.port}/e/#`, endpoints);
         const server = await serve(place);
         await throughput(server, sink, Math.max(Math.min(endpoints, events), 20), { users, inTurn: true });
         const runs = [];
