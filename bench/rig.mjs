@@ -175,10 +175,11 @@ let installed = 0;
 /** With one, 28,000 connections would use up the ports that there are. */
 export const SINK_HOSTS = 4;
 
-export function install() {
+/** A data folder of its own, for the program under test or another. */
+export function install(binary = program) {
     const data = join(work, `data-${installed++}`);
-    const made = JSON.parse(execFileSync(program, ['init', '--data', data, '--json'], { encoding: 'utf8' }));
-    return { data, key: made.api_key };
+    const made = JSON.parse(execFileSync(binary, ['init', '--data', data, '--json'], { encoding: 'utf8' }));
+    return { data, key: made.api_key, binary };
 }
 
 /**
@@ -210,7 +211,7 @@ export const supports = (name) =>
     new RegExp(`^ +--${name}\\b`, 'm').test(help ??= execFileSync(program, ['serve', '--help'], { encoding: 'utf8' }));
 
 /** Starts it; `counted` puts count.c before it; `clockShift` (seconds) and `pollMs` are told to that. */
-export async function serve({ data, key }, args = [], { counted = false, clockShift = 0, pollMs } = {}) {
+export async function serve({ data, key, binary }, args = [], { counted = false, clockShift = 0, pollMs } = {}) {
     const begun = process.hrtime.bigint();
     const counts = join(work, `counts-${installed++}`);
     const env = { ...process.env };
@@ -219,14 +220,14 @@ export async function serve({ data, key }, args = [], { counted = false, clockSh
         Object.assign(env, { LD_PRELOAD: join(build, 'bench/libcount.so'), BENCH_COUNTS: counts, BENCH_CLOCK_SHIFT_S: String(clockShift) });
         if (pollMs) env.BENCH_POLL_MS = String(pollMs);
     }
-    const child = start(program, ['serve', '--data', data, '--listen', '127.0.0.1:0', '--dev', '--log-level', 'warn', ...args], { env });
+    const child = start(binary, ['serve', '--data', data, '--listen', '127.0.0.1:0', '--dev', '--log-level', 'warn', ...args], { env });
     let url;
     while (!url) {
         const { value, done } = await child.lines.next();
         if (done) throw new Error(`bench: the server ended: ${child.log}`);
         url = value.match(/ready: (http\S+)/)?.[1];
     }
-    const server = { url, key, data, pid: child.pid, port: Number(new URL(url).port) };
+    const server = { url, key, data, binary, pid: child.pid, port: Number(new URL(url).port) };
     await until('the first answer', async () => (await fetch(`${url}/health`).catch(() => ({}))).ok);
     server.firstAnswerMs = Number(process.hrtime.bigint() - begun) / 1e6;
     server.end = async (signal = 'SIGTERM') => {

@@ -21,6 +21,7 @@
 //   purge       old events go, alone and beside some that wait
 //   reads       lists beside writes with a million events; PATCH, POST and /metrics with 100,000 users
 //   backup      `posthorn backup` under load
+//   against     the program under test and BENCH_AGAINST=PROGRAM in turns, which is how to see a few percent; only if there is one
 //
 // Settings, by environment; what is a count or a time has its place in the part's file:
 //   BENCH_SCALE=1            smaller counts and shorter times, for all parts at once
@@ -39,11 +40,11 @@ import { bodyBytes, build, connections, endAll, program, progress, repeats, root
 import { table } from './table.mjs';
 
 const names = ['throughput', 'backlog', 'tls', 'batches', 'paced', 'producers', 'endpoints', 'neighbours', 'newcomer', 'pushback',
-               'recovery', 'keys', 'bodies', 'masters', 'purge', 'reads', 'backup'];
+               'recovery', 'keys', 'bodies', 'masters', 'purge', 'reads', 'backup', 'against'];
 const letters = { a: 'throughput', b: 'throughput', c: 'backlog', d: 'tls', e: 'batches' };
 
 function chosen(text) {
-    if (!text) return names;
+    if (!text) return names.filter((name) => name !== 'against' || process.env.BENCH_AGAINST);
     const asked = /^[a-e]+$/.test(text) ? [...text] : text.split(',');
     const parts = asked.map((name) => letters[name] ?? name);
     const unknown = parts.find((name) => !names.includes(name));

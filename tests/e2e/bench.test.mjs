@@ -15,7 +15,7 @@ const small = { BENCH_SLOW: '300', BENCH_SLOW_MS: '50', BENCH_SLOW_SECONDS: '2',
 function measure(part, json) {
     return run('node', [join(bench, 'run.mjs')], {
         limitMs: 120_000,
-        env: { ...small, BENCH_PARTS: part, BENCH_SCALE: '0.001', BENCH_JSON: json, BENCH_POSTHORN: POSTHORN,
+        env: { ...small, BENCH_PARTS: part, BENCH_SCALE: '0.001', BENCH_JSON: json, BENCH_POSTHORN: POSTHORN, BENCH_AGAINST: POSTHORN,
                BENCH_BUILD: join(dirname(POSTHORN), '..') },
     });
 }
