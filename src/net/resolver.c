@@ -1,21 +1,22 @@
 #include "resolver.h"
+#include "dns_line.h"
 #include "memory.h"
 #include "owner.h"
 #include "silence.h"
 #include "url.h"
-#include <ares.h>
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    NAMES_MAX = 1024,
-    BUCKETS = 256,
+    NAMES_MAX = 16384,
+    BUCKETS = 8192,
     FAMILY_MAX = ADDRESSES_MAX / 2,
     TTL_S_MAX = 3600,
     HALF_ANSWER_TTL_S_MAX = 30, /* when one of the two families could not be asked */
-    TRIES = 2,                  /* c-ares', when nothing is answered */
-    REFUSALS_MAX = 3            /* servers that say they cannot tell, before we believe it */
+    REFUSALS_MAX = 3,           /* servers that say they cannot tell, before we believe it */
+    LONG_ANSWERS_MAX = 32,      /* answers that are asked for over TCP at once */
+    RENEWAL_MS_MIN = 1000
 };
 
 enum family { FAMILY_V6, FAMILY_V4, FAMILIES };
@@ -25,7 +26,10 @@ struct name;
 /* One of a name's two look-ups; c-ares holds a pointer to it until it has called back. */
 struct lookup {
     struct name *name;
+    struct dns_line *line;
     bool running;
+    bool refused;   /* the servers answer, but do not serve us */
+    bool truncated; /* `count` addresses came over UDP, and there are more */
     int refusals;
     enum failure failure; /* NONE: `count` addresses */
     int count, ttl_s;
@@ -44,22 +48,20 @@ struct name {
     char host[URL_HOST_LEN_MAX + 1];
 };
 
-struct watch {
-    uv_poll_t poll;
-    struct resolver *resolver;
-    struct watch *next;
-    ares_socket_t fd;
-};
-
 struct resolver {
     uv_loop_t *loop;
-    ares_channel channel;
-    uv_timer_t timer; /* c-ares' own time-outs, while anything is asked */
-    struct watch *watches;
+    char *servers; /* NULL: the system's */
+    /* All names are asked for over the common line; an answer that is too long for it over one of its own.
+     * The common one is renewed when c-ares has turned EDNS off on it, which the answer to one name can bring
+     * about. */
+    int limit_ms;
+    struct dns_line *lines, *common;
+    int long_count;
+    int64_t renewed_ms;
     struct deadline_queue *second_limit, *question_limit;
-    int name_count, running;
+    int name_count;
     int inside; /* calls into c-ares that have not returned: it must not be destroyed under them */
-    bool closing, looked;
+    bool closing;
     struct name *oldest, *newest;
     struct name *buckets[BUCKETS];
 
@@ -166,8 +168,8 @@ static enum failure failure_of(int status)
     case ARES_EBADNAME:
         return FAILURE_DNS_NOT_FOUND;
     case ARES_ETIMEOUT:
-    case ARES_ECONNREFUSED:         /* nobody listens where a server should be, or no route leads there */
         return FAILURE_DNS_TIMEOUT; /* until judged */
+    case ARES_ECONNREFUSED:         /* nobody listens where a server should be, or no route leads there */
     case ARES_ENOMEM:
         return FAILURE_LOCAL_OUTAGE;
     default:
@@ -210,9 +212,12 @@ static void answer_waiting(struct name *name)
     enum failure failure = addresses.count > 0 ? FAILURE_NONE
                                                : failure_of_both(name->lookups[FAMILY_V4].failure,
                                                                  name->lookups[FAMILY_V6].failure);
+    bool refused = failure == FAILURE_DNS_FAILURE &&
+                   (name->lookups[FAMILY_V4].refused || name->lookups[FAMILY_V6].refused);
     questions_take(&name->waiting, &ring);
     while (ring.next != &ring) {
-        if (failure == FAILURE_DNS_TIMEOUT)
+        ring.next->blame = failure;
+        if (failure == FAILURE_DNS_TIMEOUT || refused)
             silence_judge(&resolver->silence, ring.next);
         else
             question_answer(ring.next, failure, &addresses);
@@ -233,12 +238,6 @@ static void keep_answer(struct name *name)
     name->expires_ms = ttl_s > 0 ? now_ms(name->resolver) + ttl_s * (int64_t)1000 : 0;
 }
 
-static void query_done(struct resolver *resolver)
-{
-    if (--resolver->running == 0)
-        uv_timer_stop(&resolver->timer);
-}
-
 static void lookup_done(struct lookup *lookup, enum failure failure)
 {
     struct name *name = lookup->name;
@@ -246,7 +245,6 @@ static void lookup_done(struct lookup *lookup, enum failure failure)
 
     lookup->failure = failure;
     lookup->running = false;
-    query_done(resolver);
     if (resolver->closing)
         return;
     if (name->lookups[FAMILY_V4].running || name->lookups[FAMILY_V6].running) {
@@ -266,23 +264,31 @@ static void on_second_passed(struct deadline *deadline)
 
 /* ---- whose silence? ---- */
 
-static void enter(struct resolver *resolver);
-static void leave(struct resolver *resolver);
+static void enter(void *ctx);
+static void leave(void *ctx);
 
-/* What c-ares hands on has come from a server of ours. */
-static void hear(struct resolver *resolver, const unsigned char *reply)
+/* The servers answer, but do not serve us; or they do not even understand the question. */
+static bool is_refusal(int status)
 {
-    if (reply && !resolver->closing)
+    return status == ARES_EREFUSED || status == ARES_ENOTIMP || status == ARES_EFORMERR;
+}
+
+/* What c-ares hands on has come from a server of ours. One that serves nobody is as good as one that is
+ * silent. */
+static void hear(struct resolver *resolver, int status, const unsigned char *reply)
+{
+    if (reply && !is_refusal(status) && !resolver->closing)
         silence_heard(&resolver->silence);
 }
 
 static void on_probe_answer(void *arg, int status, int timeouts, unsigned char *reply, int len)
 {
-    struct resolver *resolver = arg;
+    struct dns_line *line = arg;
+    struct resolver *resolver = line->ctx;
 
-    query_done(resolver);
+    dns_line_answered(line);
     resolver->probes--;
-    hear(resolver, reply);
+    hear(resolver, status, reply);
     if (resolver->probes == 0)
         silence_unanswered(&resolver->silence);
 }
@@ -294,41 +300,97 @@ static void probe(struct silence *silence)
     struct resolver *resolver = OWNER_OF(silence, struct resolver, silence);
 
     resolver->probes += resolver->server_count;
-    resolver->running += resolver->server_count;
+    resolver->common->running += resolver->server_count;
     enter(resolver);
     for (int i = 0; i < resolver->server_count; i++)
-        ares_query(resolver->channel, ".", 1 /* IN */, 2 /* NS */, on_probe_answer, resolver);
+        ares_query(resolver->common->channel, ".", 1 /* IN */, 2 /* NS */, on_probe_answer, resolver->common);
     leave(resolver);
 }
 
 static void on_question_passed(struct deadline *deadline)
 {
     struct resolver_question *question = OWNER_OF(deadline, struct resolver_question, limit);
+    question->blame = FAILURE_DNS_TIMEOUT;
     silence_judge(&question->resolver->silence, question);
 }
 
 void resolver_press(struct resolver_question *question)
 {
+    question->blame = FAILURE_DNS_TIMEOUT;
     if (question->limit.next)
         silence_judge(&question->resolver->silence, question);
 }
 
 /* ---- look-ups ---- */
 
-static void look_up(struct lookup *lookup);
+static void look_up(struct lookup *lookup, struct dns_line *line);
+static struct dns_line *line_open(struct resolver *resolver, bool tcp);
 
 /* A server that refuses is no verdict on the name yet: the next one is asked (the channel rotates). c-ares
  * would do so itself, but then reports what cannot be told from having no resolver at all. */
 static bool asked_again(struct lookup *lookup, int status)
 {
-    bool refused = status == ARES_ESERVFAIL || status == ARES_EREFUSED || status == ARES_ENOTIMP;
+    lookup->refused = is_refusal(status);
+    if (lookup->name->resolver->closing || (!lookup->refused && status != ARES_ESERVFAIL) ||
+        ++lookup->refusals == REFUSALS_MAX)
+        return false;
+    look_up(lookup, lookup->line); /* where EDNS is off by now, if that was it */
+    return true;
+}
 
+static void renew_line(struct dns_line *line, const unsigned char *reply, int len)
+{
+    struct resolver *resolver = line->ctx;
+    int64_t now = now_ms(resolver);
+    if (resolver->closing || line != resolver->common || !reply || len < 12 || reply[10] || reply[11] ||
+        now - resolver->renewed_ms < RENEWAL_MS_MIN || dns_line_has_edns(line))
+        return;
+    struct dns_line *fresh = line_open(resolver, false);
+    if (!fresh)
+        return;
+    resolver->renewed_ms = now;
+    line->retired = true;
+    resolver->common = fresh;
+}
+
+/* An answer that did not fit is asked for again over TCP, where nobody else is. */
+static bool asked_over_tcp(struct lookup *lookup, const unsigned char *reply, int len)
+{
+    struct resolver *resolver = lookup->name->resolver;
+    if (resolver->closing || lookup->line->tcp || !reply || len < 12 || !(reply[2] & 2))
+        return false;
+    lookup->truncated = true;
+    struct dns_line *line = resolver->long_count < LONG_ANSWERS_MAX ? line_open(resolver, true) : NULL;
+    if (!line)
+        return false;
+    look_up(lookup, line);
+    return true;
+}
+
+/* An answer of either family has come, or none will. True: another will come for the same look-up. */
+static bool answer_come(struct lookup *lookup, int status, const unsigned char *reply, int len)
+{
+    struct dns_line *line = lookup->line;
+    dns_line_answered(line);
+    hear(lookup->name->resolver, status, reply);
+    renew_line(line, reply, len);
+    if (line->tcp) {
+        line->retired = true;
+        return false;
+    }
     lookup->count = 0;
     lookup->ttl_s = TTL_S_MAX;
-    if (!refused || lookup->name->resolver->closing || ++lookup->refusals == REFUSALS_MAX)
-        return false;
-    look_up(lookup);
-    return true;
+    return asked_again(lookup, status);
+}
+
+/* Some of the addresses are better than none. */
+static enum failure failure_of_lookup(const struct lookup *lookup, int status)
+{
+    if (lookup->count > 0)
+        return FAILURE_NONE;
+    if (lookup->truncated && status != ARES_SUCCESS && status != ARES_ENOTFOUND)
+        return FAILURE_DNS_FAILURE; /* it answers over UDP: that it does so is its word on this name */
+    return status == ARES_SUCCESS ? FAILURE_DNS_EMPTY : failure_of(status);
 }
 
 static void keep_address(struct lookup *lookup, union address address, int ttl_s)
@@ -344,16 +406,18 @@ static void on_answer_v4(void *arg, int status, int timeouts, unsigned char *rep
     struct ares_addrttl found[FAMILY_MAX];
     int count = FAMILY_MAX;
 
-    hear(lookup->name->resolver, reply);
-    if (asked_again(lookup, status))
+    if (answer_come(lookup, status, reply, len))
         return;
     if (status == ARES_SUCCESS)
         status = ares_parse_a_reply(reply, len, NULL, found, &count);
+    if (status == ARES_SUCCESS)
+        lookup->count = 0; /* of what came over UDP */
     for (int i = 0; status == ARES_SUCCESS && i < count; i++) {
         union address address = {.v4 = {.sin_family = AF_INET, .sin_addr = found[i].ipaddr}};
         keep_address(lookup, address, found[i].ttl);
     }
-    lookup_done(lookup, status == ARES_SUCCESS && count == 0 ? FAILURE_DNS_EMPTY : failure_of(status));
+    if (!asked_over_tcp(lookup, reply, len))
+        lookup_done(lookup, failure_of_lookup(lookup, status));
 }
 
 static void on_answer_v6(void *arg, int status, int timeouts, unsigned char *reply, int len)
@@ -362,34 +426,47 @@ static void on_answer_v6(void *arg, int status, int timeouts, unsigned char *rep
     struct ares_addr6ttl found[FAMILY_MAX];
     int count = FAMILY_MAX;
 
-    hear(lookup->name->resolver, reply);
-    if (asked_again(lookup, status))
+    if (answer_come(lookup, status, reply, len))
         return;
     if (status == ARES_SUCCESS)
         status = ares_parse_aaaa_reply(reply, len, NULL, found, &count);
+    if (status == ARES_SUCCESS)
+        lookup->count = 0; /* of what came over UDP */
     for (int i = 0; status == ARES_SUCCESS && i < count; i++) {
         union address address = {.v6 = {.sin6_family = AF_INET6}};
         memcpy(&address.v6.sin6_addr, &found[i].ip6addr, sizeof address.v6.sin6_addr);
         keep_address(lookup, address, found[i].ttl);
     }
-    lookup_done(lookup, status == ARES_SUCCESS && count == 0 ? FAILURE_DNS_EMPTY : failure_of(status));
+    if (!asked_over_tcp(lookup, reply, len))
+        lookup_done(lookup, failure_of_lookup(lookup, status));
 }
 
-static void look_up(struct lookup *lookup)
+static void look_up(struct lookup *lookup, struct dns_line *line)
 {
     struct name *name = lookup->name;
     bool v6 = lookup == &name->lookups[FAMILY_V6];
-    ares_query(name->resolver->channel, name->host, 1 /* IN */, v6 ? 28 /* AAAA */ : 1 /* A */,
+    lookup->line = line;
+    line->running++;
+    ares_query(line->channel, name->host, 1 /* IN */, v6 ? 28 /* AAAA */ : 1 /* A */,
                v6 ? on_answer_v6 : on_answer_v4, lookup);
 }
 
 /* ---- c-ares on the loop ---- */
 
-static void arm_timer(struct resolver *resolver);
+static void line_close(struct resolver *resolver, struct dns_line *line)
+{
+    struct dns_line **link = &resolver->lines;
+    while (*link != line)
+        link = &(*link)->next;
+    *link = line->next;
+    resolver->long_count -= line->tcp;
+    dns_line_close(line);
+}
 
 static void destroy(struct resolver *resolver)
 {
-    ares_destroy(resolver->channel); /* calls back for what is being asked, and drops its sockets */
+    while (resolver->lines)
+        line_close(resolver, resolver->lines);
     struct name *newer;
     for (struct name *name = resolver->oldest; name; name = newer) {
         newer = name->newer;
@@ -397,140 +474,71 @@ static void destroy(struct resolver *resolver)
     }
 }
 
-static void enter(struct resolver *resolver)
+/* Those that nobody uses any more go, the others are woken in time. */
+static void tend_lines(struct resolver *resolver)
 {
+    struct dns_line *next;
+    for (struct dns_line *line = resolver->lines; line; line = next) {
+        next = line->next;
+        if (line->retired && line->running == 0)
+            line_close(resolver, line);
+        else
+            dns_line_arm(line);
+    }
+}
+
+static void enter(void *ctx)
+{
+    struct resolver *resolver = ctx;
     resolver->inside++;
 }
 
-static void leave(struct resolver *resolver)
+static void leave(void *ctx)
 {
+    struct resolver *resolver = ctx;
+
     if (--resolver->inside > 0)
         return;
     if (resolver->closing)
         destroy(resolver);
     else
-        arm_timer(resolver);
+        tend_lines(resolver);
 }
 
-static void process(struct resolver *resolver, ares_socket_t readable, ares_socket_t writable)
+static struct dns_line *line_open(struct resolver *resolver, bool tcp)
 {
-    enter(resolver);
-    ares_process_fd(resolver->channel, readable, writable);
-    leave(resolver);
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-    struct resolver *resolver = timer->data;
-    if (!resolver->looked) { /* an answer that has come is read before a time-out is judged */
-        resolver->looked = true;
-        uv_timer_start(timer, on_timer, 1, 0);
-        return;
-    }
-    resolver->looked = false;
-    process(resolver, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-}
-
-static void arm_timer(struct resolver *resolver)
-{
-    struct timeval tv;
-    if (resolver->running == 0 || !ares_timeout(resolver->channel, NULL, &tv))
-        return;
-    resolver->looked = false;
-    uv_timer_start(&resolver->timer, on_timer, (uint64_t)tv.tv_sec * 1000 + (uint64_t)tv.tv_usec / 1000 + 1,
-                   0);
-}
-
-static void on_poll(uv_poll_t *poll, int status, int events)
-{
-    struct watch *watch = poll->data;
-    ares_socket_t fd = watch->fd;
-
-    if (status < 0)
-        events = UV_READABLE | UV_WRITABLE;
-    process(watch->resolver, events & UV_READABLE ? fd : ARES_SOCKET_BAD,
-            events & UV_WRITABLE ? fd : ARES_SOCKET_BAD);
-}
-
-static void on_watch_closed(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
-/* c-ares wants to know when a socket can be read or written; neither: it is about to close it. */
-static void on_socket_state(void *ctx, ares_socket_t fd, int readable, int writable)
-{
-    struct resolver *resolver = ctx;
-    struct watch **link = &resolver->watches, *watch;
-
-    while (*link && (*link)->fd != fd)
-        link = &(*link)->next;
-    watch = *link;
-    if (!readable && !writable) {
-        if (!watch)
-            return;
-        *link = watch->next;
-        uv_poll_stop(&watch->poll);
-        uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
-        return;
-    }
-    if (!watch) {
-        watch = memory_zero(1, sizeof *watch);
-        if (uv_poll_init_socket(resolver->loop, &watch->poll, fd) != 0) {
-            free(watch); /* the look-up will time out */
-            return;
-        }
-        watch->resolver = resolver;
-        watch->fd = fd;
-        watch->poll.data = watch;
-        watch->next = resolver->watches;
-        resolver->watches = watch;
-    }
-    uv_poll_start(&watch->poll, (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0), on_poll);
-}
-
-static int count_servers(ares_channel channel)
-{
-    struct ares_addr_port_node *servers = NULL;
-    int count = 0;
-
-    if (ares_get_servers_ports(channel, &servers) == ARES_SUCCESS)
-        for (const struct ares_addr_port_node *server = servers; server; server = server->next)
-            count++;
-    ares_free_data(servers);
-    return count;
+    struct dns_line *line = dns_line_open(resolver->loop, resolver->servers, resolver->limit_ms, tcp);
+    if (!line)
+        return NULL;
+    line->enter = enter;
+    line->leave = leave;
+    line->ctx = resolver;
+    line->next = resolver->lines;
+    resolver->lines = line;
+    resolver->long_count += tcp;
+    return line;
 }
 
 struct resolver *resolver_open(uv_loop_t *loop, const char *servers, int limit_ms,
                                struct deadlines *deadlines)
 {
     struct resolver *resolver = memory_zero(1, sizeof *resolver);
-    char lookups[] = "b";
-    struct ares_options options = {.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_NOCHECKRESP,
-                                   .timeout = limit_ms * 3 / 10, /* then twice that: 0.9 of the limit */
-                                   .tries = TRIES,
-                                   .lookups = lookups,
-                                   .sock_state_cb = on_socket_state,
-                                   .sock_state_cb_data = resolver};
-    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_DOMAINS |
-               ARES_OPT_ROTATE | ARES_OPT_SOCK_STATE_CB;
 
     resolver->loop = loop;
-    if (ares_init_options(&resolver->channel, &options, mask) != ARES_SUCCESS) {
-        free(resolver);
+    resolver->limit_ms = limit_ms;
+    if (servers)
+        resolver->servers = strdup(servers);
+    if (servers && !resolver->servers)
+        memory_exhausted();
+    resolver->common = line_open(resolver, false);
+    if (!resolver->common) {
+        resolver_free(resolver);
         return NULL;
     }
-    if (servers && ares_set_servers_ports_csv(resolver->channel, servers) != ARES_SUCCESS) {
-        ares_destroy(resolver->channel);
-        free(resolver);
-        return NULL;
-    }
-    resolver->server_count = count_servers(resolver->channel);
+    resolver->server_count = dns_line_servers(resolver->common);
     resolver->second_limit = deadlines_queue(deadlines, RESOLVER_SECOND_MS, on_second_passed);
     resolver->question_limit = deadlines_queue(deadlines, limit_ms, on_question_passed);
     silence_init(&resolver->silence, loop, deadlines, probe);
-    uv_timer_init(loop, &resolver->timer);
-    resolver->timer.data = resolver;
     return resolver;
 }
 
@@ -538,13 +546,13 @@ void resolver_close(struct resolver *resolver)
 {
     resolver->closing = true;
     silence_fini(&resolver->silence);
-    uv_close((uv_handle_t *)&resolver->timer, NULL);
     if (resolver->inside == 0)
         destroy(resolver);
 }
 
 void resolver_free(struct resolver *resolver)
 {
+    free(resolver->servers);
     free(resolver);
 }
 
@@ -573,11 +581,10 @@ static void look_up_both(struct name *name)
     name->begun_ms = now_ms(resolver);
     for (int family = 0; family < FAMILIES; family++) {
         name->lookups[family] = (struct lookup){.name = name, .running = true};
-        resolver->running++;
     }
     enter(resolver);
-    look_up(&name->lookups[FAMILY_V6]);
-    look_up(&name->lookups[FAMILY_V4]);
+    look_up(&name->lookups[FAMILY_V6], resolver->common);
+    look_up(&name->lookups[FAMILY_V4], resolver->common);
     leave(resolver);
 }
 

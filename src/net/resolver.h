@@ -38,6 +38,7 @@ struct resolver_question {
     struct resolver *resolver;
     struct deadline limit; /* set until it is answered, or its verdict held */
     int64_t begun_ms;      /* its look-up was */
+    enum failure blame;    /* the verdict if it turns out to be the name's */
 };
 
 /* Takes three queues of `deadlines`. NULL: c-ares refuses. */

@@ -16,7 +16,7 @@ static void settle(struct silence *silence, enum failure verdict)
     deadline_lift(&silence->probe);
     questions_take(&silence->held, &ring);
     while (ring.next != &ring)
-        question_answer(ring.next, verdict, &none);
+        question_answer(ring.next, verdict == FAILURE_DNS_TIMEOUT ? ring.next->blame : verdict, &none);
 }
 
 static void on_probe_passed(struct deadline *deadline)
@@ -72,7 +72,7 @@ void silence_judge(struct silence *silence, struct resolver_question *question)
     enum failure verdict = verdict_on(silence, question);
 
     if (verdict != FAILURE_NONE) {
-        question_answer(question, verdict, &none);
+        question_answer(question, verdict == FAILURE_DNS_TIMEOUT ? question->blame : verdict, &none);
         return;
     }
     resolver_drop(question);

@@ -242,6 +242,140 @@ static void test_server_that_refuses(void **state)
     }
 }
 
+/* ---- 8.3: one name's trouble is its own ---- */
+
+static const struct stub_record troubled[] = {
+    {"slow.posthorn.example", false, STUB_SLOW, {"127.0.0.1"}, NULL, 60},
+    {"slow.posthorn.example", true, STUB_SLOW},
+    {"good.posthorn.example", false, STUB_ANSWER, {"127.0.0.1"}, NULL, 0},
+    {"good.posthorn.example", true, STUB_ANSWER},
+    {"truncated.posthorn.example", false, STUB_TRUNCATED},
+    {"truncated.posthorn.example", true, STUB_TRUNCATED},
+    {"failing.posthorn.example", false, STUB_SERVFAIL},
+    {"failing.posthorn.example", true, STUB_SERVFAIL},
+    {"refused.posthorn.example", false, STUB_REFUSED},
+    {"refused.posthorn.example", true, STUB_REFUSED},
+    {"old.posthorn.example", false, STUB_OLD, {"127.0.0.1"}, NULL, 0},
+    {"old.posthorn.example", true, STUB_OLD},
+    {NULL},
+};
+
+struct trouble {
+    struct stub_dns *dns;
+    struct evil *evil;
+    struct scene scene;
+    char servers[32];
+};
+
+static void trouble_open(struct trouble *trouble, const struct stub_record *table)
+{
+    trouble->dns = stub_dns_open(table);
+    trouble->evil = evil_open(&(struct evil_config){.script = EXCHANGE EXCHANGE EXCHANGE EXCHANGE});
+    snprintf(trouble->servers, sizeof trouble->servers, "127.0.0.1:%d", stub_dns_port(trouble->dns));
+    scene_init(&trouble->scene);
+    trouble->scene.dns_servers = trouble->servers;
+    trouble->scene.limits.dns_ms = 5000;
+    scene_open(&trouble->scene);
+}
+
+static void trouble_close(struct trouble *trouble)
+{
+    scene_fini(&trouble->scene);
+    stub_dns_close(trouble->dns);
+    evil_close(trouble->evil, NULL);
+}
+
+static void trouble_begin(struct trouble *trouble, const char *name)
+{
+    char host[64], url[128];
+    snprintf(host, sizeof host, "%s.posthorn.example", name);
+    scene_begin(&trouble->scene, scene_url(url, sizeof url, false, host, evil_port(trouble->evil)));
+}
+
+static void trouble_expect(struct trouble *trouble, enum failure failure)
+{
+    scene_finish(&trouble->scene);
+    if (trouble->scene.result.failure != failure)
+        fail_msg("%s instead of %s", failure_name(trouble->scene.result.failure), failure_name(failure));
+}
+
+static void test_troubles_of_others(void **state)
+{
+    static const struct {
+        const char *name;
+        enum failure failure;
+    } others[] = {{"truncated", FAILURE_DNS_FAILURE},
+                  {"failing", FAILURE_DNS_FAILURE},
+                  {"refused", FAILURE_DNS_FAILURE},
+                  {"old", FAILURE_NONE},
+                  {"good", FAILURE_NONE}};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        struct trouble trouble;
+        trouble_open(&trouble, troubled);
+        trouble_begin(&trouble, "slow");
+        trouble_begin(&trouble, others[i].name);
+        trouble_expect(&trouble, others[i].failure);
+        trouble_expect(&trouble, FAILURE_NONE);
+        trouble_close(&trouble);
+    }
+}
+
+static void test_edns(void **state)
+{
+    struct trouble trouble;
+    trouble_open(&trouble, troubled);
+    trouble_begin(&trouble, "good");
+    trouble_expect(&trouble, FAILURE_NONE);
+    assert_int_equal(stub_dns_udp_size(trouble.dns), 1232);
+    trouble_begin(&trouble, "old"); /* turns EDNS off in c-ares */
+    trouble_expect(&trouble, FAILURE_NONE);
+    trouble_begin(&trouble, "good");
+    trouble_expect(&trouble, FAILURE_NONE);
+    assert_int_equal(stub_dns_udp_size(trouble.dns), 1232);
+    trouble_close(&trouble);
+}
+
+static void test_long_answers_come_over_tcp(void **state)
+{
+    static const struct stub_record table[] = {
+        {"long.posthorn.example", false, STUB_LONG, {"127.0.0.1"}, NULL, 60},
+        {"long.posthorn.example", true, STUB_ANSWER},
+        {NULL},
+    };
+    struct trouble trouble;
+    trouble_open(&trouble, table);
+    trouble_begin(&trouble, "long");
+    trouble_expect(&trouble, FAILURE_NONE);
+    trouble_close(&trouble);
+}
+
+/* A resolver that serves nobody is our trouble; so is one that is not there, whoever was answered just
+ * before. */
+static void test_local_resolver_trouble_is_ours(void **state)
+{
+    static const struct stub_record table[] = {
+        {"", false, STUB_REFUSED},
+        {"refused.posthorn.example", false, STUB_REFUSED},
+        {"refused.posthorn.example", true, STUB_REFUSED},
+        {NULL},
+    };
+    struct trouble trouble;
+    trouble_open(&trouble, table);
+    trouble_begin(&trouble, "refused");
+    trouble_expect(&trouble, FAILURE_LOCAL_OUTAGE);
+    trouble_close(&trouble);
+
+    trouble_open(&trouble, troubled);
+    trouble_begin(&trouble, "good");
+    trouble_expect(&trouble, FAILURE_NONE);
+    stub_dns_close(trouble.dns);
+    trouble.scene.age_ms_max = 0;
+    trouble_begin(&trouble, "good");
+    trouble_expect(&trouble, FAILURE_LOCAL_OUTAGE);
+    trouble.dns = stub_dns_open(troubled);
+    trouble_close(&trouble);
+}
+
 static void test_one_look_up_for_all(void **state)
 {
     struct evil *evil = evil_open(&(struct evil_config){.script = EXCHANGE EXCHANGE EXCHANGE});
@@ -375,6 +509,10 @@ int main(void)
         cmocka_unit_test(test_more_addresses_than_are_kept),
         cmocka_unit_test(test_answers_are_kept_for_their_ttl),
         cmocka_unit_test(test_server_that_refuses),
+        cmocka_unit_test(test_troubles_of_others),
+        cmocka_unit_test(test_edns),
+        cmocka_unit_test(test_long_answers_come_over_tcp),
+        cmocka_unit_test(test_local_resolver_trouble_is_ours),
         cmocka_unit_test(test_one_look_up_for_all),
         cmocka_unit_test(test_second_family),
         cmocka_unit_test(test_next_address),

@@ -11,9 +11,24 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { HEADER_LEN = 12, PACKET_LEN_MAX = 512, TYPE_A = 1, TYPE_NS = 2, TYPE_CNAME = 5, TYPE_AAAA = 28 };
+enum { HEADER_LEN = 12, PACKET_LEN_MAX = 1232, TYPE_A = 1, TYPE_NS = 2, TYPE_CNAME = 5, TYPE_AAAA = 28 };
+
+enum { LATE_MAX = 16 };
+
+struct packet {
+    unsigned char data[PACKET_LEN_MAX];
+    size_t len;
+};
+
+/* An answer that goes out later. */
+struct late {
+    struct packet packet;
+    struct sockaddr_in to;
+    int64_t due_ms; /* 0: none */
+};
 
 struct stub_dns {
     const struct stub_record *records;
@@ -22,12 +37,9 @@ struct stub_dns {
     int fd, port, questions;
     int last_probe; /* its id */
     atomic_bool mute;
-    atomic_int probes;
-};
-
-struct packet {
-    unsigned char data[PACKET_LEN_MAX];
-    size_t len;
+    atomic_int probes, udp_size;
+    int tcp_fd; /* -1: nothing is LONG */
+    struct late late[LATE_MAX];
 };
 
 static void put16(struct packet *packet, unsigned value)
@@ -131,12 +143,18 @@ static void count(struct stub_dns *dns, const struct packet *packet, const char 
 }
 
 /* False: say nothing. */
-static bool answer(struct stub_dns *dns, struct packet *packet)
+static bool answer(struct stub_dns *dns, struct packet *packet, bool tcp, bool *slow)
 {
     char name[256];
+    size_t whole = packet->len;
     unsigned type = read_question(packet, name);
     const struct stub_record *record = find(dns, name, type);
+    bool edns = type && whole >= packet->len + 11 && packet->data[11] == 1;
+    bool truncated = record->kind == STUB_TRUNCATED || (record->kind == STUB_LONG && !tcp);
     int answers = 0, code = 0;
+
+    *slow = record->kind == STUB_SLOW;
+    dns->udp_size = edns ? packet->data[packet->len + 3] << 8 | packet->data[packet->len + 4] : 0;
 
     count(dns, packet, name, type);
     if (type == 0 || dns->mute || record->kind == STUB_SILENT)
@@ -145,11 +163,13 @@ static bool answer(struct stub_dns *dns, struct packet *packet)
         memset(packet->data + 2, 0xff, packet->len - 2);
         return true;
     }
-    if (record->kind == STUB_ANSWER)
+    if (record->kind == STUB_OLD && edns)
+        code = 1;
+    else if (record->kind == STUB_NXDOMAIN || record->kind == STUB_SERVFAIL || record->kind == STUB_REFUSED)
+        code = record->kind == STUB_NXDOMAIN ? 3 : record->kind == STUB_SERVFAIL ? 2 : 5;
+    else if (!truncated)
         answers = put_answers(packet, record);
-    else
-        code = record->kind == STUB_NXDOMAIN ? 3 : 2;
-    packet->data[2] = 0x81; /* an answer to a recursive question */
+    packet->data[2] = truncated ? 0x83 : 0x81; /* an answer to a recursive question */
     packet->data[3] = (unsigned char)(0x80 | code);
     packet->data[6] = 0;
     packet->data[7] = (unsigned char)answers;
@@ -157,21 +177,101 @@ static bool answer(struct stub_dns *dns, struct packet *packet)
     return true;
 }
 
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * (int64_t)1000 + now.tv_nsec / 1000000;
+}
+
+static void send_to(struct stub_dns *dns, const struct packet *packet, const struct sockaddr_in *to)
+{
+    if (sendto(dns->fd, packet->data, packet->len, 0, (const void *)to, sizeof *to) < 0)
+        perror("stub_dns");
+}
+
+static void serve_udp(struct stub_dns *dns)
+{
+    struct sockaddr_in from;
+    socklen_t from_len = sizeof from;
+    struct packet packet;
+    bool slow;
+    ssize_t len = recvfrom(dns->fd, packet.data, sizeof packet.data, 0, (void *)&from, &from_len);
+    packet.len = len > 0 ? (size_t)len : 0;
+    if (!answer(dns, &packet, false, &slow))
+        return;
+    if (!slow) {
+        send_to(dns, &packet, &from);
+        return;
+    }
+    for (int i = 0; i < LATE_MAX; i++)
+        if (dns->late[i].due_ms == 0) {
+            dns->late[i] = (struct late){packet, from, now_ms() + STUB_SLOW_MS};
+            return;
+        }
+}
+
+static void send_late(struct stub_dns *dns)
+{
+    for (int i = 0; i < LATE_MAX; i++)
+        if (dns->late[i].due_ms != 0 && dns->late[i].due_ms <= now_ms()) {
+            send_to(dns, &dns->late[i].packet, &dns->late[i].to);
+            dns->late[i].due_ms = 0;
+        }
+}
+
+/* One question a connection. */
+static void serve_tcp(struct stub_dns *dns)
+{
+    struct packet packet;
+    bool slow;
+    int fd = accept(dns->tcp_fd, NULL, NULL);
+    unsigned char head[2];
+    if (fd < 0 || recv(fd, head, 2, MSG_WAITALL) != 2)
+        abort();
+    packet.len = (size_t)(head[0] << 8 | head[1]);
+    if (packet.len > sizeof packet.data ||
+        recv(fd, packet.data, packet.len, MSG_WAITALL) != (ssize_t)packet.len)
+        abort();
+    if (answer(dns, &packet, true, &slow)) {
+        unsigned char out[2 + PACKET_LEN_MAX] = {(unsigned char)(packet.len >> 8), (unsigned char)packet.len};
+        memcpy(out + 2, packet.data, packet.len);
+        send(fd, out, 2 + packet.len, MSG_NOSIGNAL);
+    }
+    close(fd);
+}
+
 static void *serve(void *arg)
 {
     struct stub_dns *dns = arg;
-    struct pollfd list[2] = {{.fd = dns->stop_pipe[0], .events = POLLIN}, {.fd = dns->fd, .events = POLLIN}};
+    struct pollfd list[3] = {{.fd = dns->stop_pipe[0], .events = POLLIN},
+                             {.fd = dns->fd, .events = POLLIN},
+                             {.fd = dns->tcp_fd, .events = POLLIN}};
 
-    while (poll(list, 2, -1) > 0 && list[0].revents == 0) {
-        struct sockaddr_in from;
-        socklen_t from_len = sizeof from;
-        struct packet packet;
-        ssize_t len = recvfrom(dns->fd, packet.data, sizeof packet.data, 0, (void *)&from, &from_len);
-        packet.len = len > 0 ? (size_t)len : 0;
-        if (answer(dns, &packet) && sendto(dns->fd, packet.data, packet.len, 0, (void *)&from, from_len) < 0)
-            perror("stub_dns");
+    while (poll(list, 3, 20) >= 0 && list[0].revents == 0) {
+        if (list[1].revents)
+            serve_udp(dns);
+        if (list[2].revents)
+            serve_tcp(dns);
+        send_late(dns);
     }
     return NULL;
+}
+
+/* On the same port, if anything is LONG. */
+static int listen_tcp(const struct stub_dns *dns, const struct sockaddr_in *address)
+{
+    bool wanted = false;
+    for (const struct stub_record *record = dns->records; record->name; record++)
+        wanted = wanted || record->kind == STUB_LONG;
+    if (!wanted)
+        return -1;
+    const int on = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (fd < 0 || bind(fd, (const void *)address, sizeof *address) != 0 || listen(fd, 16) != 0)
+        abort();
+    return fd;
 }
 
 struct stub_dns *stub_dns_open(const struct stub_record *records)
@@ -186,8 +286,8 @@ struct stub_dns *stub_dns_open(const struct stub_record *records)
     dns->last_probe = -1;
     dns->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (dns->fd < 0 || bind(dns->fd, (void *)&address, sizeof address) != 0 ||
-        getsockname(dns->fd, (void *)&address, &len) != 0 || pipe2(dns->stop_pipe, O_CLOEXEC) != 0 ||
-        pthread_create(&dns->thread, NULL, serve, dns) != 0)
+        getsockname(dns->fd, (void *)&address, &len) != 0 || (dns->tcp_fd = listen_tcp(dns, &address)) < -1 ||
+        pipe2(dns->stop_pipe, O_CLOEXEC) != 0 || pthread_create(&dns->thread, NULL, serve, dns) != 0)
         abort();
     dns->port = ntohs(address.sin_port);
     return dns;
@@ -203,6 +303,11 @@ void stub_dns_mute(struct stub_dns *dns, bool mute)
     dns->mute = mute;
 }
 
+int stub_dns_udp_size(struct stub_dns *dns)
+{
+    return dns->udp_size;
+}
+
 int stub_dns_probes(struct stub_dns *dns)
 {
     return dns->probes;
@@ -215,6 +320,8 @@ int stub_dns_close(struct stub_dns *dns)
     pthread_join(dns->thread, NULL);
     int questions = dns->questions;
     close(dns->fd);
+    if (dns->tcp_fd >= 0)
+        close(dns->tcp_fd);
     close(dns->stop_pipe[0]);
     close(dns->stop_pipe[1]);
     free(dns);
