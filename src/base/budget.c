@@ -1,7 +1,8 @@
 #include "budget.h"
 #include <assert.h>
 
-enum { FAIR_FRACTION = 15 };
+/* Of what is free of three quarters: alone, a holder comes to a sixteenth of the whole. */
+enum { FAIR_FACTOR = 4, FAIR_DIVISOR = 45 };
 
 void budget_init(struct budget *budget, size_t bytes_max)
 {
@@ -46,5 +47,5 @@ void budget_give(struct budget *budget, enum budget_side side, size_t bytes)
 
 bool budget_fair(const struct budget *budget, enum budget_side side, size_t held, size_t bytes)
 {
-    return held == 0 || held + bytes <= budget_free(budget, side) / FAIR_FRACTION;
+    return held == 0 || held + bytes <= budget_free(budget, side) / FAIR_DIVISOR * FAIR_FACTOR;
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* A batch of 64 events is about 100 KiB of log; twice the buffer saved nothing measurable. */
-enum { BUFFER_LEN_MAX = 64 << 10 };
+enum { BUFFER_LEN_MAX = 64 << 10, AHEAD_LEN_MAX = 64 << 10, FRAME_HEADER_LEN = 24 };
 
 struct gather_file {
     sqlite3_file base;
@@ -14,6 +14,9 @@ struct gather_file {
     sqlite3_int64 offset; /* of the buffer in the file */
     int len, cap;         /* cap 0: nothing is gathered */
     bool failed;          /* the last time it was to be written */
+    char *ahead;          /* what stands in the file behind the last read, if reads go on in order */
+    sqlite3_int64 ahead_offset, read_end; /* where the last read ended */
+    int ahead_len;                        /* 0: nothing is known */
 };
 
 static struct gather_file *of(sqlite3_file *file)
@@ -35,6 +38,7 @@ static int flush(struct gather_file *file)
 static int gather_write(sqlite3_file *base, const void *data, int len, sqlite3_int64 offset)
 {
     struct gather_file *file = of(base);
+    file->ahead_len = 0;
     bool fits = offset == file->offset + file->len && len <= file->cap - file->len;
     if (!fits) {
         int rc = flush(file);
@@ -50,18 +54,45 @@ static int gather_write(sqlite3_file *base, const void *data, int len, sqlite3_i
     return SQLITE_OK;
 }
 
+/* A checkpoint reads a large document page by page, in the order in which they stand here. False: it is as
+ * well to read this alone. */
+static bool read_ahead(struct gather_file *file, int len, sqlite3_int64 offset)
+{
+    sqlite3_int64 size = 0;
+    file->ahead_len = 0;
+    if (file->below->pMethods->xFileSize(file->below, &size) != SQLITE_OK)
+        return false;
+    if (file->len > 0 && size > file->offset)
+        size = file->offset; /* what is behind that is about to change */
+    int ahead = size - offset < AHEAD_LEN_MAX ? (int)(size - offset) : AHEAD_LEN_MAX;
+    if (ahead < 2 * len || file->below->pMethods->xRead(file->below, file->ahead, ahead, offset) != SQLITE_OK)
+        return false;
+    file->ahead_offset = offset;
+    file->ahead_len = ahead;
+    return true;
+}
+
 /* What stands elsewhere can be read without it: on a full disk that is all that is committed. */
 static int gather_read(sqlite3_file *base, void *data, int len, sqlite3_int64 offset)
 {
     struct gather_file *file = of(base);
     bool apart = offset >= file->offset + file->len || offset + len <= file->offset;
     int rc = apart ? SQLITE_OK : flush(file);
-    return rc == SQLITE_OK ? file->below->pMethods->xRead(file->below, data, len, offset) : rc;
+    if (rc != SQLITE_OK)
+        return rc;
+    bool in_order = offset >= file->read_end && offset - file->read_end <= FRAME_HEADER_LEN;
+    file->read_end = offset + len;
+    bool known = offset >= file->ahead_offset && offset + len <= file->ahead_offset + file->ahead_len;
+    if (!known && !(in_order && read_ahead(file, len, offset)))
+        return file->below->pMethods->xRead(file->below, data, len, offset);
+    memcpy(data, file->ahead + (offset - file->ahead_offset), (size_t)len);
+    return SQLITE_OK;
 }
 
 static int gather_truncate(sqlite3_file *base, sqlite3_int64 size)
 {
     struct gather_file *file = of(base);
+    file->ahead_len = 0;
     int rc = flush(file);
     return rc == SQLITE_OK ? file->below->pMethods->xTruncate(file->below, size) : rc;
 }
@@ -87,7 +118,8 @@ static int gather_close(sqlite3_file *base)
     int written = file->failed ? SQLITE_OK : flush(file);
     int rc = file->below->pMethods->xClose(file->below);
     free(file->buffer);
-    file->buffer = NULL;
+    free(file->ahead);
+    file->buffer = file->ahead = NULL;
     return written == SQLITE_OK ? rc : written;
 }
 
@@ -159,6 +191,7 @@ static int gather_open_file(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_fil
     if (traits & SQLITE_IOCAP_POWERSAFE_OVERWRITE)
         file->cap = BUFFER_LEN_MAX;
     file->buffer = memory_alloc(BUFFER_LEN_MAX);
+    file->ahead = memory_alloc(AHEAD_LEN_MAX);
     base->pMethods = &methods;
     return SQLITE_OK;
 }

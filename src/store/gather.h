@@ -4,6 +4,9 @@
  * long as each begins where the one before ended, and go out in one piece before they are read, before the
  * log is asked for its size, truncated, synced or closed, or when the buffer is full.
  *
+ * Reads in order, as a checkpoint makes them for large documents, are made 64 KiB at a time; whatever is
+ * written makes that forgotten. Nobody else writes the log.
+ *
  * What was taken is never dropped in silence: as long as the buffer cannot be written, each of these calls
  * fails with the error of the write, sync before all.
  *

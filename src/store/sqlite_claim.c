@@ -116,7 +116,7 @@ static bool claim_row(struct store *store, struct endpoint *endpoint, struct sto
     box->lost = sqlite3_column_int(row, 2);
     if (lease->attempt > 0 && lease->aged_from_ms < store->now.service_ms)
         box->age_ms = store->now.service_ms - lease->aged_from_ms;
-    box->sent_at_ms = sent_at_ms ? sent_at_ms : -store->now.wall_ms; /* negative: to be written */
+    box->sent_at_ms = sent_at_ms; /* 0: to be written */
     return true;
 }
 
@@ -127,15 +127,19 @@ static enum store_status claim_write(struct store *store, struct endpoint *endpo
     sqlite3_bind_int64(claim, 2, store->now.due_ms + store->config.lease_ms);
     sqlite3_bind_int64(claim, 3, box->lease);
     sqlite3_bind_int(claim, 4, box->lost + 1);
-    enum store_status status = sqlite_run(store, SQL_DELIVERY_CLAIM);
-    if (status == STORE_OK && box->sent_at_ms < 0) {
-        box->sent_at_ms = -box->sent_at_ms;
-        sqlite3_stmt *sent = store->sql[SQL_EVENT_SENT];
-        sqlite3_bind_int64(sent, 1, box->event_id);
-        sqlite3_bind_int64(sent, 2, box->sent_at_ms);
-        status = sqlite_run(store, SQL_EVENT_SENT);
-    }
-    return status;
+    return sqlite_run(store, SQL_DELIVERY_CLAIM);
+}
+
+/* Right after the document was read, while its pages are in the cache: SQLite reads them all once more. */
+static enum store_status claim_sent(struct store *store, struct store_work *box)
+{
+    if (box->sent_at_ms > 0)
+        return STORE_OK;
+    box->sent_at_ms = store->now.wall_ms;
+    sqlite3_stmt *sent = store->sql[SQL_EVENT_SENT];
+    sqlite3_bind_int64(sent, 1, box->event_id);
+    sqlite3_bind_int64(sent, 2, box->sent_at_ms);
+    return sqlite_run(store, SQL_EVENT_SENT);
 }
 
 /* Up to `max` deliveries of one endpoint. */
@@ -153,17 +157,22 @@ static enum store_status claim_some(struct store *store, struct store_batch *bat
     sqlite3_bind_int64(due, 2, store->now.due_ms);
     sqlite3_bind_int(due, 3, max);
     int first = batch->filled_count;
-    while (room && sqlite3_step(due) == SQLITE_ROW) {
-        room = claim_row(store, endpoint, batch->boxes[batch->filled_count]);
+    enum store_status status = STORE_OK;
+    while (room && status == STORE_OK && sqlite3_step(due) == SQLITE_ROW) {
+        struct store_work *box = batch->boxes[batch->filled_count];
+        room = claim_row(store, endpoint, box);
         batch->filled_count += room;
+        if (room)
+            status = claim_sent(store, box);
     }
     size_t wants = room ? 0 : (size_t)sqlite3_column_bytes(due, 8);
     int rc = sqlite3_reset(due);
+    if (status != STORE_OK)
+        return status;
     if (rc == SQLITE_OK && room && batch->filled_count == first)
         rc = SQLITE_CORRUPT; /* the roster is exact: a delivery has lost its event */
     if (rc != SQLITE_OK)
         return sqlite_fault(store, rc);
-    enum store_status status = STORE_OK;
     for (int i = first; i < batch->filled_count && status == STORE_OK; i++) {
         status = claim_write(store, endpoint, batch->boxes[i]);
         roster_leased(&store->roster, endpoint);

@@ -121,6 +121,31 @@ static void what_was_written_is_read(void **state)
     sqlite3_finalize(check);
 }
 
+/* A large document is read from the log some ten pages at a time; and what is written then is read, not what
+ * was. */
+static void reads_in_order_are_few(void **state)
+{
+    struct disk *disk = *state;
+    sql(disk, "INSERT INTO t (id, data) VALUES (1, zeroblob(400000)); PRAGMA cache_size = 3");
+    disk->fault = (struct shim_fault){.call = SHIM_READ, .file = SQLITE_OPEN_WAL};
+    sql(disk, "PRAGMA wal_checkpoint");
+    assert_in_range(disk->fault.seen, 1, 400000 / PAGE_LEN / 4);
+    assert_int_equal(
+        number(disk->db, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"), 1);
+
+    sqlite3_file *log = NULL;
+    sqlite3_int64 end = 0;
+    char page[PAGE_LEN], other[PAGE_LEN];
+    memset(other, 'b', sizeof other);
+    assert_int_equal(sqlite3_file_control(disk->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log), SQLITE_OK);
+    assert_int_equal(log->pMethods->xFileSize(log, &end), SQLITE_OK);
+    for (sqlite3_int64 at = end - 10 * PAGE_LEN; at < end - 5 * PAGE_LEN; at += PAGE_LEN)
+        assert_int_equal(log->pMethods->xRead(log, page, PAGE_LEN, at), SQLITE_OK);
+    assert_int_equal(log->pMethods->xWrite(log, other, PAGE_LEN, end - 5 * PAGE_LEN), SQLITE_OK);
+    assert_int_equal(log->pMethods->xRead(log, page, PAGE_LEN, end - 5 * PAGE_LEN), SQLITE_OK);
+    assert_memory_equal(page, other, PAGE_LEN);
+}
+
 /* The write fails long after SQLite was told that it had been done. */
 static void a_late_error_fails_the_commit(void **state)
 {
@@ -205,6 +230,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(writes_are_few, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_written_is_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_written_is_read, set_up_fragile, tear_down),
+        cmocka_unit_test_setup_teardown(reads_in_order_are_few, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_late_error_fails_the_commit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(errors_last, set_up, tear_down),
         cmocka_unit_test_setup_teardown(others_are_read, set_up, tear_down),

@@ -136,7 +136,8 @@ static int shim_close(sqlite3_file *file)
 
 static int shim_read(sqlite3_file *file, void *data, int len, sqlite3_int64 offset)
 {
-    return of(file)->real->pMethods->xRead(of(file)->real, data, len, offset);
+    int rc = fail(of(file), SHIM_READ);
+    return rc != SQLITE_OK ? rc : of(file)->real->pMethods->xRead(of(file)->real, data, len, offset);
 }
 
 static int shim_write(sqlite3_file *file, const void *data, int len, sqlite3_int64 offset)

@@ -2,7 +2,7 @@
  * shim_vfs: an SQLite VFS over the usual one, with faults and power cuts. It becomes the default VFS, so
  * that the store under test needs no door for it.
  *
- *   faults      the n-th write (or sync) of a kind of file fails, once or from then on
+ *   faults      the n-th write (or sync, or read) of a kind of file fails, once or from then on
  *   power cuts  beside each file it keeps what a disk would have after a cut: what was synced, and of later
  *               writes any part, sector by sector
  */
@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum shim_call { SHIM_WRITE, SHIM_SYNC };
+enum shim_call { SHIM_WRITE, SHIM_SYNC, SHIM_READ };
 
 struct shim_fault {
     enum shim_call call;
