@@ -29,6 +29,7 @@ static const struct command own_commands[] = {
     {"serve", "accept events and deliver them", serve_main},
     {"init", "set up a data folder: the first user and its key", init_main},
     {"backup", "a copy of a data folder, while a server runs on it", backup_main},
+    {"compact", "give the free space in the database back", compact_main},
     {"restore", "put a backup back", restore_main},
     {"keys", "a new API key, made on the machine itself", keys_main},
 };

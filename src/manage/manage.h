@@ -54,6 +54,7 @@ int manage_open_store(struct manage *manage, struct store **store);
 
 int backup_main(int argc, char **argv);
 int restore_main(int argc, char **argv);
+int compact_main(int argc, char **argv);
 int check_main(int argc, char **argv);
 int keys_main(int argc, char **argv);
 int secrets_reset_main(int argc, char **argv);

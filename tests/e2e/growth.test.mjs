@@ -1,5 +1,7 @@
 // What grows: long histories, long lists, and what goes again. The numbers in the names are those of docs/faults.md.
 import assert from 'node:assert/strict';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'node:test';
 import { POSTHORN, answer, api, delivery, eventually, eventBody, post, receiver, run, serve, setUrl } from './harness.mjs';
 
@@ -81,4 +83,41 @@ test('growth: a filter that matches little answers page by page, each from a bou
     const listed = await run(POSTHORN, ['events', 'list', '--type', 'rare_first', '--json', '--server', server.url,
         '--key', server.api_key]);
     assert.equal(JSON.parse(listed.stdout).data.length, 1, listed.stderr);
+});
+
+test('8.22: what has ended goes after its time, around what waits; compact gives the space back', async (t) => {
+    const kept = ['--retention', '1s', '--retention-resources', '1s'];
+    const server = await serve(t, { args: [...FREE, ...kept] });
+    await eventually('the retention is in the log', () =>
+        /kept for events=1s attempts=30d idempotency=30d resources=1s/.test(server.stderr));
+    const gone = await receiver(t);
+    gone.close();
+    await setUrl(server, gone.url);
+    const waiting = await post(server); // nobody listens: it waits
+    await setUrl(server, null);
+    const line = JSON.stringify(eventBody({ attributes: { note: 'x'.repeat(2000) } }));
+    for (let i = 0; i < 8; i++) {
+        const headers = { 'Content-Type': 'application/x-ndjson' };
+        const lines = Array.from({ length: 250 }, () => line).join('\n');
+        assert.equal((await api(server, 'POST', '/api/events', lines, { headers })).status, 201);
+    }
+    await eventually('only what waits is left', async () => {
+        const { json } = await get(server, '/api/events?page[size]=2');
+        return json.data.length === 1 && json.data[0].id === waiting;
+    });
+    await eventually('its snapshots are gone too', async () =>
+        (await get(server, '/api/resources/users/7')).status === 404);
+    const running = await run(POSTHORN, ['compact', '--data', server.data]);
+    assert.equal(running.code, 3, running.stderr);
+    process.kill(server.pid, 'SIGTERM');
+    await server.ended;
+    const before = statSync(join(server.data, 'posthorn.db')).size;
+    const done = await run(POSTHORN, ['compact', '--data', server.data, '--json']);
+    assert.equal(done.code, 0, done.stderr);
+    const { bytes_before, bytes_after } = JSON.parse(done.stdout);
+    assert.equal(bytes_before, before);
+    assert.equal(bytes_after, statSync(join(server.data, 'posthorn.db')).size);
+    assert.ok(bytes_after < before / 4, `${before} to ${bytes_after}`);
+    const again = await serve(t, { install: server, args: FREE });
+    assert.equal((await get(again, `/api/events/${waiting}`)).status, 200);
 });

@@ -1,0 +1,146 @@
+/*
+ * posthorn compact: gives the free pages of the database back to the file system. A server uses them again by
+ * itself, so this is for after a great purge. It writes the whole database anew, in one transaction; so it
+ * wants the folder for itself, and room for the new copy and its log.
+ */
+#include "files.h"
+#include "manage.h"
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum { APPLICATION_ID = 0x70686f72, MIB = 1 << 20 };
+
+static const char details[] =
+    "Writes the database anew without its free pages, so that the file is as large as what is in it. A "
+    "server\n"
+    "uses free pages again by itself: this is worth it after much has been removed, once.\n"
+    "\n"
+    "No server may run on the folder (else exit code 3). It needs free space for twice what is kept: it "
+    "says\n"
+    "how much when there is too little, and changes nothing then. If it is interrupted, the database is as "
+    "it\n"
+    "was.";
+
+struct compact {
+    struct manage *manage;
+    sqlite3 *db;
+    char path[MANAGE_PATH_LEN];
+    int64_t page_bytes, pages, free_pages;
+};
+
+static bool number(struct compact *compact, const char *pragma, int64_t *out)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = sqlite3_prepare_v2(compact->db, pragma, -1, &statement, NULL);
+    if (rc == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW)
+        *out = sqlite3_column_int64(statement, 0);
+    rc = sqlite3_finalize(statement);
+    if (rc != SQLITE_OK)
+        manage_failed(compact->manage, "%s: %s", compact->path, sqlite3_errmsg(compact->db));
+    return rc == SQLITE_OK;
+}
+
+static bool run(struct compact *compact, const char *sql)
+{
+    if (sqlite3_exec(compact->db, sql, NULL, NULL, NULL) == SQLITE_OK)
+        return true;
+    manage_failed(compact->manage, "%s: %s; nothing is lost", compact->path, sqlite3_errmsg(compact->db));
+    return false;
+}
+
+static bool open_database(struct compact *compact)
+{
+    int64_t application = 0;
+    int rc = sqlite3_open_v2(compact->path, &compact->db, SQLITE_OPEN_READWRITE, NULL);
+    if (rc != SQLITE_OK) {
+        manage_failed(compact->manage, "%s: %s", compact->path, sqlite3_errmsg(compact->db));
+        return false;
+    }
+    if (!number(compact, "PRAGMA application_id", &application) ||
+        !number(compact, "PRAGMA page_size", &compact->page_bytes) ||
+        !number(compact, "PRAGMA page_count", &compact->pages) ||
+        !number(compact, "PRAGMA freelist_count", &compact->free_pages))
+        return false;
+    if (application != APPLICATION_ID)
+        manage_failed(compact->manage, "%s is not posthorn's", compact->path);
+    return application == APPLICATION_ID;
+}
+
+static bool has_room(struct compact *compact)
+{
+    struct statvfs disk;
+    int64_t needed = 2 * (compact->pages - compact->free_pages) * compact->page_bytes;
+    if (statvfs(compact->manage->config.data, &disk) != 0) {
+        manage_failed(compact->manage, "%s: %s", compact->manage->config.data, strerror(errno));
+        return false;
+    }
+    int64_t room = (int64_t)disk.f_bavail * (int64_t)disk.f_frsize;
+    if (room < needed)
+        manage_failed(compact->manage, "%s: %lld MiB of free space are needed, and there are %lld MiB",
+                      compact->manage->config.data, (long long)(needed / MIB + 1), (long long)(room / MIB));
+    return room >= needed;
+}
+
+static int64_t file_bytes(const char *path)
+{
+    struct stat about;
+    return stat(path, &about) == 0 ? (int64_t)about.st_size : 0;
+}
+
+static int report(struct compact *compact, int64_t before)
+{
+    int64_t after = file_bytes(compact->path);
+    if (compact->manage->json)
+        printf("{\"bytes_before\":%lld,\"bytes_after\":%lld}\n", (long long)before, (long long)after);
+    else
+        printf("%s: %.1f MiB before, %.1f MiB now\n", compact->path, (double)before / MIB,
+               (double)after / MIB);
+    return manage_flush(compact->manage) ? MANAGE_DONE : MANAGE_FAILED;
+}
+
+static int compact_locked(struct compact *compact)
+{
+    int64_t before = file_bytes(compact->path);
+    bool done = open_database(compact) && has_room(compact);
+    if (done && compact->free_pages > 0)
+        done = run(compact, "PRAGMA synchronous = FULL; VACUUM");
+    /* Before it is closed, so that a reader in the way is told of. */
+    if (done)
+        done = run(compact, "PRAGMA wal_checkpoint(TRUNCATE)");
+    sqlite3_close(compact->db);
+    return done ? report(compact, before) : MANAGE_FAILED;
+}
+
+int compact_main(int argc, char **argv)
+{
+    const struct manage_usage usage = {
+        .command = "compact", .synopsis = "compact --data DATA", .details = details};
+    struct manage manage;
+    int code;
+    if (!manage_begin(&manage, &usage, argc, argv, &code))
+        return code;
+    struct compact compact = {.manage = &manage};
+    files_join(compact.path, manage.config.data, "posthorn.db");
+    /* The copy is made in the folder that has room for it, and that nobody else reads. */
+    setenv("SQLITE_TMPDIR", manage.config.data, 1);
+    int lock = -1;
+    if (file_bytes(compact.path) == 0)
+        code = manage_failed(&manage, "%s is not there or empty", compact.path);
+    else if ((lock = files_lock_folder(manage.config.data)) >= 0)
+        code = compact_locked(&compact);
+    else if (errno == EWOULDBLOCK)
+        code = (manage_failed(&manage, "a posthorn is running on %s; stop it first", manage.config.data),
+                MANAGE_LOCKED);
+    else
+        code = manage_failed(&manage, "%s: %s", manage.config.data, strerror(errno));
+    if (lock >= 0)
+        close(lock);
+    manage_end(&manage);
+    return code;
+}
