@@ -52,9 +52,9 @@ test('bench: compare says what changed beyond noise, and nothing else', async (t
                                   row('single', 'less', [110]), row('new', 'less', [5])]);
     const { code, stdout } = await run(join(bench, 'compare'), [before, after]);
     assert.equal(code, 0);
-    assert.match(stdout, /^WORSE +slower +41 +46 us +\+12 %$/m);
+    assert.match(stdout, /^WORSE +slower +41 +46 us +\+12 % +slower$/m);
     assert.match(stdout, /^better +faster/m);
-    assert.match(stdout, /^missing +new +skipped: no such command +5 us$/m);
+    assert.match(stdout, /^missing +new +skipped: no such command +5 us +new$/m);
     assert.doesNotMatch(stdout, /noisy|single/);
     assert.match(stdout, /^1 better, 1 worse, 0 other, 2 within noise, 1 in one of them only$/m);
 });
