@@ -23,7 +23,8 @@ struct pace_config pace_default(void)
                                 .failing_per_s = 200,
                                 .hold_first_ms = 1000,
                                 .hold_ms_max = (int64_t)60 * 1000,
-                                .growth_ms = 1000};
+                                .growth_ms = 1000,
+                                .local_delay_ms = 5000};
 }
 
 static int64_t scaled(int64_t duration_ms, int scale)
@@ -36,6 +37,7 @@ struct pace_config pace_scaled(struct pace_config config, int scale)
     assert(scale >= 1);
     config.hold_first_ms = scaled(config.hold_first_ms, scale);
     config.hold_ms_max = scaled(config.hold_ms_max, scale);
+    config.local_delay_ms = scaled(config.local_delay_ms, scale);
     return config;
 }
 
@@ -59,7 +61,7 @@ int64_t pace_share(int64_t total, int64_t in_use, enum pace_standing standing)
 
 int pace_window(const struct pace *pace, const struct pace_config *config)
 {
-    int window = pace->window > 0 ? pace->window : WINDOW_NEW;
+    int window = pace->released ? 1 : pace->window > 0 ? pace->window : WINDOW_NEW;
     return window < config->at_once_max ? window : config->at_once_max;
 }
 
@@ -202,6 +204,7 @@ static enum pace_change failed(struct pace *pace, const struct pace_config *conf
 enum pace_change pace_ended(struct pace *pace, const struct pace_config *config, const struct pace_end *end)
 {
     assert(end->began_ms <= end->now_ms && end->took_ms >= 0);
+    pace->released = false;
     int64_t took_ms = end->took_ms < TOOK_MS_MAX ? end->took_ms : TOOK_MS_MAX;
     pace->took_ms += (int32_t)((took_ms - pace->took_ms) / SMOOTHING);
     return end->answered ? answered(pace, config, end) : failed(pace, config, end);
@@ -215,6 +218,31 @@ enum pace_again pace_again(const struct pace *pace, const struct pace_end *end, 
     if (end->refused && attempt <= MISSES_MAX)
         return PACE_ON_ANSWER;
     return pace->failing || attempt <= MISSES_MAX ? PACE_ON_RECOVERY : PACE_BY_BACKOFF;
+}
+
+/* ---- our own outage ---- */
+
+void pace_released(struct pace *pace, struct pace_outage *outage, const struct pace_config *config,
+                   int64_t now_ms)
+{
+    int64_t again_ms = now_ms + config->local_delay_ms;
+    pace->released = true;
+    if (pace->held_until_ms < again_ms)
+        pace->held_until_ms = again_ms;
+    if (!outage->on)
+        *outage = (struct pace_outage){true, again_ms};
+}
+
+int64_t pace_outage_from_ms(const struct pace *pace, const struct pace_outage *outage)
+{
+    return outage->on && pace->released ? outage->from_ms : 0;
+}
+
+void pace_outage_begun(const struct pace *pace, struct pace_outage *outage, const struct pace_config *config,
+                       int64_t now_ms)
+{
+    if (outage->on && pace->released)
+        outage->from_ms = now_ms + config->local_delay_ms;
 }
 
 /* ---- the budget of those that fail ---- */

@@ -24,7 +24,8 @@ struct pace_config {
     int64_t failing_per_s; /* attempts to all endpoints that fail together */
     int64_t hold_first_ms; /* after the failure with which an endpoint starts failing */
     int64_t hold_ms_max;
-    int64_t growth_ms; /* the window doubles at most once in so long */
+    int64_t growth_ms;      /* the window doubles at most once in so long */
+    int64_t local_delay_ms; /* between attempts while the fault is our own */
 };
 struct pace_config pace_default(void);
 /* The same, `scale` times as fast (serve --time-scale). */
@@ -42,7 +43,8 @@ struct pace {
     struct pushback pushback;
     bool ever_answered;
     bool failing;
-    bool pinched; /* the window was what kept it from more, since it grew last */
+    bool released; /* its last attempt failed for a fault of our own */
+    bool pinched;  /* the window was what kept it from more, since it grew last */
 };
 
 enum pace_standing {
@@ -104,6 +106,25 @@ enum pace_again pace_again(const struct pace *pace, const struct pace_end *end, 
 void pace_hurry(struct pace *pace);
 /* As if it had never been tried: it has a new URL. */
 void pace_renew(struct pace *pace);
+
+/*
+ * Our own outage (no network, no resolver). An endpoint that was told so by its own attempt is tried once at
+ * a time, and while nobody's attempt ends in another way, all such endpoints together are. One that has not
+ * been told is tried: its way may be another, as over IPv6. Zeroed memory: there is none.
+ */
+struct pace_outage {
+    bool on;
+    int64_t from_ms; /* the next attempt of all */
+};
+
+/* An attempt of this endpoint failed for a fault of our own. */
+void pace_released(struct pace *pace, struct pace_outage *outage, const struct pace_config *config,
+                   int64_t now_ms);
+/* Nothing of this endpoint is claimed before, for the outage's sake. */
+int64_t pace_outage_from_ms(const struct pace *pace, const struct pace_outage *outage);
+/* One more lease of this endpoint. */
+void pace_outage_begun(const struct pace *pace, struct pace_outage *outage, const struct pace_config *config,
+                       int64_t now_ms);
 
 /* What all endpoints that fail may begin together. Zeroed memory is a full one. */
 struct pace_budget {

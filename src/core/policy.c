@@ -71,6 +71,11 @@ static bool is_free(enum failure reason)
     return failure_class_of(reason) == FAILURE_CLASS_OURS && reason != FAILURE_LEASE_LOST;
 }
 
+bool decision_is_outage(const struct decision *decision)
+{
+    return decision->kind == DECISION_RELEASE && decision->reason == FAILURE_LOCAL_OUTAGE;
+}
+
 struct decision policy_decide(const struct policy *policy, const struct outcome *outcome, bool success_2xx,
                               int32_t attempt, int64_t age_ms, uint64_t random)
 {

@@ -49,6 +49,9 @@ struct decision {
     int64_t hold_ms; /* and not at all for so long, by its Retry-After */
 };
 
+/* Released because we had no network or no resolver. */
+bool decision_is_outage(const struct decision *decision);
+
 struct decision policy_decide(const struct policy *policy, const struct outcome *outcome, bool success_2xx,
                               int32_t attempt /* counted before this one, from 0 */,
                               int64_t age_ms /* since the first attempt, without our own outages */,

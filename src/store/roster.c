@@ -99,10 +99,12 @@ static bool is_open(const struct endpoint *endpoint)
     return endpoint->url && endpoint->auth_digest[0] && !endpoint->paused;
 }
 
-static int64_t ready_at(const struct endpoint *endpoint)
+static int64_t ready_at(const struct roster *roster, const struct endpoint *endpoint)
 {
     const struct endpoint_tally *tally = &endpoint->tally;
     int64_t from_ms = pace_from_ms(&tally->pace);
+    int64_t outage_ms = pace_outage_from_ms(&tally->pace, &roster->outage);
+    from_ms = from_ms > outage_ms ? from_ms : outage_ms;
     int64_t at_ms = tally->due_at_ms > from_ms ? tally->due_at_ms : from_ms;
     return at_ms > tally->memory_at_ms ? at_ms : tally->memory_at_ms;
 }
@@ -119,19 +121,20 @@ static enum roster_place place_wanted(const struct roster *roster, const struct 
     if (!is_open(endpoint) || tally->due_at_ms == ROSTER_NEVER ||
         tally->leased >= pace_window(&tally->pace, &roster->config))
         return PLACE_NONE;
-    return ready_at(endpoint) > roster->now_ms ? PLACE_LATER : (enum roster_place)standing(roster, endpoint);
+    return ready_at(roster, endpoint) > roster->now_ms ? PLACE_LATER
+                                                       : (enum roster_place)standing(roster, endpoint);
 }
 
 static void place(struct roster *roster, struct endpoint *endpoint)
 {
-    bool starved = is_open(endpoint) && ready_at(endpoint) <= roster->now_ms &&
+    bool starved = is_open(endpoint) && ready_at(roster, endpoint) <= roster->now_ms &&
                    endpoint->tally.leased >= pace_window(&endpoint->tally.pace, &roster->config);
     roster->starved_count += starved - endpoint->starved;
     endpoint->starved = starved;
     enum roster_place wanted = place_wanted(roster, endpoint);
     if (wanted != endpoint->place && endpoint->place != PLACE_NONE)
         heap_remove(&roster->heaps[endpoint->place], endpoint);
-    endpoint->key = wanted == PLACE_LATER ? ready_at(endpoint) : endpoint->tally.leased;
+    endpoint->key = wanted == PLACE_LATER ? ready_at(roster, endpoint) : endpoint->tally.leased;
     if (wanted != endpoint->place && wanted != PLACE_NONE)
         heap_add(&roster->heaps[wanted], endpoint);
     else if (wanted != PLACE_NONE)
@@ -162,6 +165,7 @@ void roster_begin(struct roster *roster, int64_t now_ms)
     roster->batch++;
     roster->now_ms = now_ms;
     roster->failing_before = roster->failing;
+    roster->outage_before = roster->outage;
     LIST_INIT(&roster->touched);
     for (struct endpoint *next; (next = heap_first(&roster->heaps[PLACE_LATER])) && next->key <= now_ms;)
         place(roster, next);
@@ -179,6 +183,7 @@ void roster_undo(struct roster *roster)
     }
     LIST_INIT(&roster->touched);
     roster->failing = roster->failing_before;
+    roster->outage = roster->outage_before;
 }
 
 /* ---- endpoints ---- */
@@ -269,6 +274,7 @@ void roster_leased(struct roster *roster, struct endpoint *endpoint)
     touch(roster, endpoint);
     if (endpoint->tally.pace.failing)
         pace_budget_spend(&roster->failing, &roster->config, roster->now_ms);
+    pace_outage_begun(&endpoint->tally.pace, &roster->outage, &roster->config, roster->now_ms);
     count_leased(roster, endpoint, 1);
     pace_begun(&endpoint->tally.pace, &roster->config, endpoint->tally.leased, roster->now_ms);
     endpoint->turn = ++roster->turn;
@@ -342,11 +348,19 @@ struct roster_change roster_attempted(struct roster *roster, struct endpoint *en
     touch(roster, endpoint);
     struct pace *pace = &endpoint->tally.pace;
     bool answered_before = pace->ever_answered;
+    roster->outage.on = false;
     end.now_ms = roster->now_ms;
     end.endpoint_id = endpoint->id;
     enum pace_change change = pace_ended(pace, &roster->config, &end);
     place(roster, endpoint);
     return (struct roster_change){pace->ever_answered && !answered_before, change};
+}
+
+void roster_released(struct roster *roster, struct endpoint *endpoint)
+{
+    touch(roster, endpoint);
+    pace_released(&endpoint->tally.pace, &roster->outage, &roster->config, roster->now_ms);
+    place(roster, endpoint);
 }
 
 void roster_missed(struct roster *roster, struct endpoint *endpoint, int64_t delivery_id,
@@ -380,12 +394,12 @@ int64_t roster_again(struct roster *roster, struct endpoint *endpoint, bool reco
 
 /* ---- turns ---- */
 
-/* Time alone may have changed the standing of those that are first. */
+/* Time alone, or a probe in our own outage, may have changed the place of those that are first. */
 static void settle_first(struct roster *roster)
 {
     for (int of = 0; of < PACE_STANDING_COUNT; of++) {
         struct endpoint *first = heap_first(&roster->heaps[of]);
-        if (!first || standing(roster, first) == (enum pace_standing)of)
+        if (!first || place_wanted(roster, first) == (enum roster_place)of)
             continue;
         place(roster, first);
         of = -1; /* all again: it is somewhere else now */

@@ -92,6 +92,7 @@ struct roster {
     int64_t turn; /* the last one taken */
     int leased;   /* of all endpoints */
     struct pace_budget failing, failing_before;
+    struct pace_outage outage, outage_before;
     int starved_count; /* endpoints to which an outcome would free a lease */
     struct endpoint_list touched;
     uint64_t batch;
@@ -146,6 +147,8 @@ struct roster_change roster_attempted(struct roster *roster, struct endpoint *en
 
 /* Would the end of a lease let something that is due go? */
 bool roster_starved(const struct roster *roster);
+/* An attempt ended in our own outage. */
+void roster_released(struct roster *roster, struct endpoint *endpoint);
 /* It failed for this delivery, which waits: it is due again as pace_again says. */
 void roster_missed(struct roster *roster, struct endpoint *endpoint, int64_t delivery_id,
                    enum pace_again again);

@@ -71,6 +71,20 @@ static enum store_status attempt_trim(struct store *store, const struct store_op
     return sqlite_run(store, SQL_ATTEMPT_TRIM);
 }
 
+/* A stretch of our own outage is one line: none if the delivery's last one says the same. */
+static enum store_status outage_is_news(struct store *store, const struct store_op *op, bool *news)
+{
+    sqlite3_stmt *last = store->sql[SQL_ATTEMPT_LAST];
+    bool found = false;
+    sqlite3_bind_int64(last, 1, op->outcome.delivery_id);
+    sqlite3_bind_int64(last, 2, op->outcome.lease);
+    enum store_status status = sqlite_row(store, SQL_ATTEMPT_LAST, &found);
+    *news = !found || !bytes_equal_text(sqlite_text(last, 0), failure_name(op->outcome.decision.reason));
+    if (found)
+        sqlite3_reset(last);
+    return status;
+}
+
 static enum store_status attempt_insert(struct store *store, const struct store_op *op)
 {
     const struct attempt *attempt = &op->outcome.attempt;
@@ -202,6 +216,8 @@ static enum store_status account(struct store *store, struct store_op *op, const
         op->outcome.answered || decision->kind == DECISION_RETRY || decision->kind == DECISION_GIVE_UP;
     if (status == STORE_OK && attempted)
         status = account_pace(store, op, found);
+    if (decision_is_outage(decision))
+        roster_released(&store->roster, found->endpoint);
     if (status == STORE_OK && decision->reason == FAILURE_GONE)
         status = sqlite_user_gone(store, found->endpoint->id, &op->count);
     return status;
@@ -223,6 +239,8 @@ enum store_status sqlite_outcome(struct store *store, struct store_op *op)
     /* A delivery that was leased 16 million times (years of our own outages) keeps its state, but no more
      * records: their ids would be those of the next one. */
     bool kept = op->outcome.attempt.started_at_ms && op->outcome.lease <= ATTEMPT_LEASE_MAX;
+    if (status == STORE_OK && kept && decision_is_outage(&op->outcome.decision))
+        status = outage_is_news(store, op, &kept);
     if (status == STORE_OK && kept && op->outcome.lease > 1)
         status = attempt_trim(store, op);
     if (status == STORE_OK && kept)

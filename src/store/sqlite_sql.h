@@ -77,13 +77,15 @@ enum { SQL_MANY = 16 };
                           " finished_at = ?3, last_status = ?4, room = NULL WHERE id = ?1")                  \
     X(DELIVERY_RESEND, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2, state = 0, attempt = 0,"     \
                        " lost = 0, aged_from = NULL, finished_at = NULL WHERE id = ?1")                      \
-    X(DELIVERY_AGAIN, "UPDATE deliveries SET due_at = id - (1 << 40) WHERE id = ?1 AND queue = ?2")          \
+    X(DELIVERY_AGAIN, "UPDATE deliveries SET due_at = (id >> 24) - (1 << 40) WHERE id = ?1 AND queue = ?2")  \
     X(DELIVERY_CANCEL, "UPDATE deliveries SET queue = NULL, due_at = NULL, state = 3, finished_at = ?2"      \
                        " WHERE id = ?1")                                                                     \
     X(ATTEMPT_TRIM,                                                                                          \
       "UPDATE attempts SET response = substr(response, 1, ?3) WHERE id ="                                    \
       " (SELECT max(id) FROM attempts WHERE id >= ?1 >> 24 << 24 AND id < ?1 >> 24 << 24 | ?2)"              \
       " AND length(response) > ?3")                                                                          \
+    X(ATTEMPT_LAST, "SELECT failure FROM attempts WHERE id >= ?1 >> 24 << 24 AND id < (?1 >> 24 << 24 | ?2)" \
+                    " ORDER BY id DESC LIMIT 1")                                                             \
     X(ATTEMPT_INSERT, "INSERT INTO attempts (id, attempt, started_at, duration_ms, status,"                  \
                       " failure, flags, address, detail, response)"                                          \
                       " VALUES (?1 >> 24 << 24 | ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")                 \

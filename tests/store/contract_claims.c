@@ -416,6 +416,58 @@ static void its_own_trouble(struct fixture *f)
     }
 }
 
+static void outage_end(struct fixture *f, struct store_work box)
+{
+    struct store_op op = fixture_outcome_op(f, &box, DECISION_RELEASE, f->config.pace.local_delay_ms);
+    op.outcome.decision.reason = op.outcome.attempt.failure = FAILURE_LOCAL_OUTAGE;
+    op.outcome.attempt.counted = false;
+    fixture_do(f, op, STORE_DONE);
+}
+
+static int lines_of(struct fixture *f, int64_t delivery_id)
+{
+    return fixture_read(f, (struct store_query){.kind = STORE_LIST_ATTEMPTS, .id = delivery_id, .limit = 50})
+        .count;
+}
+
+/* 8.6: while the fault is ours: one probe for all who know, and one line a delivery; then all go on. */
+static void our_outage(struct fixture *f)
+{
+    int64_t delay_ms = f->config.pace.local_delay_ms, users[3];
+    for (int i = 0; i < 3; i++) {
+        users[i] = fixture_user(f, "https://example.com/");
+        put_events(f, users[i], 2);
+    }
+    fixture_claim(f, 20, 6);
+    struct store_work boxes[6];
+    memcpy(boxes, f->boxes, sizeof boxes);
+    for (int i = 0; i < 6; i++)
+        outage_end(f, boxes[i]);
+    for (int i = 0; i < 30; i++) {
+        fixture_claim(f, 20, 0);
+        assert_in_range(f->next_due_in_ms, 1, delay_ms);
+        fixture_advance(f, f->next_due_in_ms);
+        fixture_claim(f, 20, 1);
+        outage_end(f, f->boxes[0]);
+    }
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(lines_of(f, boxes[i].delivery_id), 1);
+    /* One that has not been told by an attempt of its own is tried. */
+    int64_t other = fixture_user(f, "https://[2001:db8::1]/");
+    put_events(f, other, 1);
+    fixture_claim(f, 20, 1);
+    assert_int_equal(f->boxes[0].endpoint_id, other);
+    fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_RETRY, 3600000), STORE_DONE);
+    fixture_advance(f, delay_ms); /* it ended in another way: all go on, one by one until they are answered */
+    fixture_claim(f, 20, 3);
+    struct store_work again = f->boxes[0];
+    fixture_do(f, fixture_outcome_op(f, &again, DECISION_RETRY, delay_ms), STORE_DONE);
+    assert_int_equal(lines_of(f, again.delivery_id), 2);
+    fixture_advance(f, 2 * delay_ms);
+    struct store_op none = fixture_event_op(f, 999);
+    fixture_write(f, &none, 1, 20);
+}
+
 const struct contract_test contract_claims[] = {
     {"a lease that runs out is due again", lease_runs_out},
     {"age is time of service since the first attempt", age},
@@ -431,6 +483,7 @@ const struct contract_test contract_claims[] = {
     {"8.5: who refuses gets what it takes, and nothing until its Retry-After", refused},
     {"an endpoint is back: in order of acceptance", back_in_order},
     {"what fails by itself keeps its backoff", its_own_trouble},
+    {"8.6: our own outage: one probe for all, one line a delivery", our_outage},
     {"endpoints take turns", turns},
     {"what waits goes first", first_come},
     {"a second server is locked out", two_servers},

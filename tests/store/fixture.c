@@ -192,9 +192,7 @@ struct store_op fixture_outcome_op(const struct fixture *fixture, const struct s
                                    enum decision_kind kind, int64_t delay_ms)
 {
     bool delivered = kind == DECISION_DELIVERED, counted = kind != DECISION_RELEASE;
-    enum failure reason = delivered ? FAILURE_NONE
-                          : counted ? FAILURE_UNEXPECTED_STATUS
-                                    : FAILURE_LOCAL_OUTAGE;
+    enum failure reason = delivered ? FAILURE_NONE : counted ? FAILURE_UNEXPECTED_STATUS : FAILURE_SHUTDOWN;
     return (struct store_op){.kind = STORE_OUTCOME,
                              .outcome = {.delivery_id = box->delivery_id,
                                          .lease = box->lease,
@@ -208,7 +206,7 @@ struct store_op fixture_outcome_op(const struct fixture *fixture, const struct s
                                                      .status = delivered ? 200
                                                                : counted ? 500
                                                                          : 0,
-                                                     .failure = counted ? FAILURE_NONE : FAILURE_LOCAL_OUTAGE,
+                                                     .failure = counted ? FAILURE_NONE : FAILURE_SHUTDOWN,
                                                      .counted = counted,
                                                      .address = bytes_of("192.0.2.1:443"),
                                                      .response = bytes_of("{\"status\":\"success\"}")}}};

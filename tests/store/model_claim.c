@@ -53,7 +53,8 @@ bool model_may_take(const struct store *store, const struct model_user *user, in
     const struct pace_config *pace = &store->config.pace;
     enum pace_standing standing = model_standing(store, user, now);
     int leased = model_leased(store->disk, user->user.id, now);
-    return model_open_to_work(store->disk, user) && pace_more(&user->pace, pace, leased, now) > 0 &&
+    return model_open_to_work(store->disk, user) && pace_outage_from_ms(&user->pace, &store->outage) <= now &&
+           pace_more(&user->pace, pace, leased, now) > 0 &&
            leased < pace_share(pace->slots, model_leased(store->disk, 0, now), standing) &&
            (standing != PACE_FAILING || pace_budget_left(&store->failing, pace, now) > 0);
 }
@@ -116,6 +117,7 @@ void model_lease(struct store *store, struct store_batch *batch, struct model_de
     int64_t wall = clock_wall_ms(&store->config.clock), now = model_due_now_ms(store);
     if (user->pace.failing)
         pace_budget_spend(&store->failing, &store->config.pace, now);
+    pace_outage_begun(&user->pace, &store->outage, &store->config.pace, now);
     if (delivery->leased)
         delivery->lost++;
     delivery->leased = true;
@@ -167,7 +169,8 @@ void model_claim(struct store *store, struct store_batch *batch)
         if (delivery->state != DELIVERY_PENDING || !model_open_to_work(store->disk, to))
             continue;
         /* Whatever else holds it back is a live lease, whose own end is in this minimum; or the budget. */
-        int64_t from = pace_from_ms(&to->pace);
+        int64_t from = pace_from_ms(&to->pace), outage = pace_outage_from_ms(&to->pace, &store->outage);
+        from = from > outage ? from : outage;
         if (to->pace.failing && from < store->failing.from_ms)
             from = store->failing.from_ms;
         int64_t in = (delivery->due_ms > from ? delivery->due_ms : from) - now;

@@ -64,6 +64,7 @@ struct store {
     int64_t down_since_ms, down_ms;                     /* mono: time that was no service */
     int64_t served_last;                                /* endpoint */
     struct pace_budget failing;
+    struct pace_outage outage;
     pthread_mutex_t lock;
 };
 

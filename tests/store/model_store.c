@@ -182,9 +182,21 @@ static void model_event(struct store *store, struct store_batch *batch, struct s
 
 /* ---- outcomes ---- */
 
-static void model_history(struct model_disk *disk, const struct attempt *attempt)
+/* The delivery's last line says the same. */
+static bool model_says(const struct model_disk *disk, const struct attempt *attempt)
 {
-    if (attempt->started_at_ms == 0)
+    const struct attempt *last = NULL;
+    for (int i = 0; i < disk->attempt_count; i++)
+        if (disk->attempts[i].delivery_id == attempt->delivery_id &&
+            (!last || disk->attempts[i].lease > last->lease))
+            last = &disk->attempts[i];
+    return last && last->failure == attempt->failure;
+}
+
+static void model_history(struct model_disk *disk, const struct attempt *attempt,
+                          const struct decision *decision)
+{
+    if (attempt->started_at_ms == 0 || (decision_is_outage(decision) && model_says(disk, attempt)))
         return;
     for (int i = 0; i < disk->attempt_count; i++)
         if (disk->attempts[i].delivery_id == attempt->delivery_id &&
@@ -219,6 +231,7 @@ static void model_attempted(struct store *store, const struct model_delivery *de
 {
     struct model_user *user = model_find_user(store->disk, delivery->user_id);
     int64_t now = model_due_now_ms(store);
+    store->outage.on = false;
     struct pace_end end = {.now_ms = now,
                            .began_ms =
                                delivery->due_ms > now ? delivery->due_ms - store->config.lease_ms : now,
@@ -238,7 +251,7 @@ static void model_attempted(struct store *store, const struct model_delivery *de
         bool waits = missed && missed->state == DELIVERY_PENDING &&
                      !(missed->leased && missed->due_ms > now) && missed != delivery;
         if (waits && (id > 0 || change == PACE_RECOVERED))
-            missed->due_ms = missed->id - ((int64_t)1 << 40);
+            missed->due_ms = (missed->id >> 24) - ((int64_t)1 << 40);
     }
 }
 
@@ -257,7 +270,10 @@ static void model_outcome(struct store *store, struct store_op *op)
     }
     if (op->outcome.answered || decision->kind != DECISION_RELEASE)
         model_attempted(store, delivery, op);
-    model_history(store->disk, &op->outcome.attempt);
+    else if (decision_is_outage(decision))
+        pace_released(&model_find_user(store->disk, delivery->user_id)->pace, &store->outage,
+                      &store->config.pace, model_due_now_ms(store));
+    model_history(store->disk, &op->outcome.attempt, decision);
     if (delivery->first_attempt_at_ms == 0)
         delivery->first_attempt_at_ms = op->outcome.attempt.started_at_ms;
     delivery->state = DELIVERY_PENDING;
