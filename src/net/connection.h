@@ -115,6 +115,8 @@ enum connection_written { CONNECTION_WRITTEN, CONNECTION_WRITE_PENDING, CONNECTI
 /* The views must live until `written`, or until the connection is closed. */
 enum connection_written connection_write(struct connection *connection, struct bytes head, struct bytes body);
 
+/* What was written and the other side's kernel has not taken. */
+size_t connection_unsent(const struct connection *connection);
 /* The handshake has not begun: its endpoint's share is used up. */
 bool connection_waits_for_share(const struct connection *connection);
 

@@ -79,6 +79,13 @@ void detail_of_answer(char out[DETAIL_LEN_MAX], enum failure failure, const char
         put_quoted(out, seen);
 }
 
+void detail_of_silent_end(char out[DETAIL_LEN_MAX], enum failure failure)
+{
+    if (failure == FAILURE_CLOSED_EARLY || failure == FAILURE_RESET)
+        snprintf(out, DETAIL_LEN_MAX, "%s; if this port speaks TLS, the URL must begin with https://",
+                 failure_sentence(failure));
+}
+
 void detail_of_status(char out[DETAIL_LEN_MAX], int status, struct bytes body)
 {
     static const char *const words[] = {

@@ -13,6 +13,8 @@ enum { DETAIL_LEN_MAX = 240 };
 /* `seen` is how the answer began. Empty: the failure says it all. */
 void detail_of_answer(char out[DETAIL_LEN_MAX], enum failure failure, const char *flaw /* or NULL */,
                       struct bytes seen);
+/* The connection ended without a byte of an answer to a request without TLS: a port of TLS may do so. */
+void detail_of_silent_end(char out[DETAIL_LEN_MAX], enum failure failure);
 /* A complete answer to a request without TLS, for which some servers have words when their port wants TLS.
  * Empty: it says nothing of the kind. */
 void detail_of_status(char out[DETAIL_LEN_MAX], int status, struct bytes body);

@@ -14,6 +14,11 @@ static int64_t now_ms(const struct connection *connection)
     return (int64_t)uv_now(connection->world->loop);
 }
 
+static int weight_of(const struct connection *connection)
+{
+    return connection->peer.https ? POOL_TLS_WEIGHT : 1;
+}
+
 static void remove_from(struct pool *pool, struct connection *connection)
 {
     struct connection **link = bucket_of(pool, &connection->peer);
@@ -23,6 +28,7 @@ static void remove_from(struct pool *pool, struct connection *connection)
     connection->idle_next = NULL;
     deadline_lift(&connection->deadline);
     pool->count--;
+    pool->weight -= weight_of(connection);
 }
 
 static void discard(struct connection *connection)
@@ -49,12 +55,12 @@ void pool_idle_passed(struct deadline *deadline)
     discard(OWNER_OF(deadline, struct connection, deadline));
 }
 
-void pool_init(struct pool *pool, int count_max, struct deadline_queue *idle_limit)
+void pool_init(struct pool *pool, int weight_max, struct deadline_queue *idle_limit)
 {
     uint32_t buckets = 16;
-    while (buckets < (uint32_t)count_max)
+    while (buckets < (uint32_t)weight_max)
         buckets *= 2;
-    *pool = (struct pool){.idle_limit = idle_limit, .count_max = count_max, .bucket_mask = buckets - 1};
+    *pool = (struct pool){.idle_limit = idle_limit, .weight_max = weight_max, .bucket_mask = buckets - 1};
     pool->buckets = memory_zero(buckets, sizeof *pool->buckets);
 }
 
@@ -86,7 +92,8 @@ void pool_put(struct pool *pool, struct connection *connection)
     *bucket = connection;
     deadline_set(&connection->deadline, pool->idle_limit);
     pool->count++;
-    if (pool->count > pool->count_max)
+    pool->weight += weight_of(connection);
+    while (pool->weight > pool->weight_max && pool->count > 1)
         discard(oldest(pool));
 }
 

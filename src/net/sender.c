@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { READ_BUFFER_LEN = 64 * 1024, HANDSHAKE_WAIT_MS = 20 };
+enum { READ_BUFFER_LEN = 64 * 1024, HANDSHAKE_WAIT_MS = 20, UNREAD_LEN_MIN = 32 * 1024 };
 
 /* The way of an attempt, in this order. A kept-alive connection skips the first three. */
 enum stage {
@@ -123,6 +123,8 @@ static void judge(const struct attempt *a, enum failure cause, struct sender_res
             result->response = a->sender->refused;
         if (!detail[0])
             detail_of_answer(detail, result->failure, response_flaw(a->response), result->response);
+        if (!detail[0] && !a->peer.https && !a->reused && a->written)
+            detail_of_silent_end(detail, result->failure);
         return;
     }
     if (a->written) {
@@ -168,12 +170,22 @@ static void attempt_release(struct attempt *a, bool healthy)
         connection_close(connection);
 }
 
+/* An answer that came while more than half of a long request still lay in our kernel: the receiver has not
+ * seen that half. (A short one may lie in the receiver's kernel, unread, and nobody can tell.) */
+static bool is_unread(const struct attempt *a)
+{
+    size_t len = a->head_len + a->body.len;
+    return a->connection && a->written && response_status(a->response) != 0 && len >= UNREAD_LEN_MIN &&
+           connection_unsent(a->connection) > len / 2;
+}
+
 static void attempt_finish(struct attempt *a, enum failure cause)
 {
     struct sender *sender = a->sender;
     struct sender_result result = {.retry_after_ms = -1, .mixed_answer = a->mixed_answer};
 
-    attempt_release(a, cause == FAILURE_NONE);
+    result.request_unread = is_unread(a);
+    attempt_release(a, cause == FAILURE_NONE && !result.request_unread);
     identity_close(a->identity);
     judge(a, cause, &result);
     result.detail = bytes_of(sender->detail);

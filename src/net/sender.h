@@ -44,11 +44,11 @@ struct sender_config {
     uv_loop_t *loop;
     struct clock clock;
     struct sender_limits limits;
-    int attempts_max; /* under way at once: sizes the tables */
-    int idle_connections_max;
-    const char *user_agent;  /* "posthorn/0.1.0" */
-    const char *ca_file;     /* NULL: the system's bundle; loaded once */
-    const char *dns_servers; /* NULL: the system's; "127.0.0.1:5353,..." */
+    int attempts_max;         /* under way at once: sizes the tables */
+    int idle_connections_max; /* one over TLS counts as POOL_TLS_WEIGHT */
+    const char *user_agent;   /* "posthorn/0.1.0" */
+    const char *ca_file;      /* NULL: the system's bundle; loaded once */
+    const char *dns_servers;  /* NULL: the system's; "127.0.0.1:5353,..." */
     /* G7: asked for each resolved address, and again where connect is called. */
     bool (*allow)(void *ctx, const struct sockaddr *address);
     void *ctx;

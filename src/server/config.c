@@ -79,6 +79,9 @@ const struct config_setting config_settings[] = {
      "attempts under way to one endpoint at most; how many it gets follows from how it answers", 1, 65535},
     {"failing-rate", CONFIG_INT, AT(failing_rate), "200", "N",
      "attempts a second to all endpoints together that fail", 1, RATE_PER_S_MAX},
+    {"idle-connections-max", CONFIG_INT, AT(idle_connections_max), "131072", "N",
+     "connections to receivers that are kept for their next event, one over TLS counted as 16; fewer if the limit of file descriptors "
+     "leaves no room", 1, 4000000},
     {"connection-age", CONFIG_DURATION, AT(connection_age_ms), "60s", "TIME",
      "a kept-alive connection to a receiver is used for so long, or for the TTL of its name if that is longer (at most 5 m), so that "
      "a moved address is seen", 100, DAY},

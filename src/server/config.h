@@ -41,7 +41,7 @@ struct config {
     int64_t public_rate;            /* requests/s of an address that need no key; 0: no limit */
     const char *metrics_listen;     /* NULL: beside the API */
     const char *metrics_key;        /* NULL: none is needed */
-    int64_t slots, endpoint_connections_max, failing_rate, queue_max, connection_age_ms;
+    int64_t slots, endpoint_connections_max, failing_rate, queue_max, connection_age_ms, idle_connections_max;
     int64_t backoff_base_ms, backoff_factor, backoff_cap_ms, backoff_jitter_percent, window_ms;
     int64_t lease_ms, drain_ms;
     int64_t disk_reserve_bytes;

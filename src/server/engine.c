@@ -565,7 +565,7 @@ struct engine *engine_open(const struct engine_config *config)
                                    .clock = config->clock,
                                    .limits = config->limits,
                                    .attempts_max = (int)config->dispatch.slots,
-                                   .idle_connections_max = (int)config->dispatch.slots,
+                                   .idle_connections_max = config->idle_connections_max,
                                    .user_agent = "posthorn/" POSTHORN_VERSION,
                                    .ca_file = config->ca_file,
                                    .dns_servers = config->dns_servers,

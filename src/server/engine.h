@@ -16,6 +16,7 @@ struct engine;
 struct engine_config {
     struct dispatch_config dispatch;
     struct sender_limits limits;
+    int idle_connections_max;
     struct guard guard;
     const char *ca_file, *dns_servers;
     const struct sources *sources; /* copied; NULL: any */

@@ -4,7 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PLACES = 512, PARTS = 4, LENGTH_LEN = 4, VERSION = 1, UNSEALED_LEN_MAX = 2 * MODEL_IDENTITY_LEN_MAX };
+enum {
+    PLACES = 1024 /* some 40 KiB each, once used */,
+    PARTS = 4,
+    LENGTH_LEN = 4,
+    VERSION = 1,
+    UNSEALED_LEN_MAX = 2 * MODEL_IDENTITY_LEN_MAX
+};
 
 /* ---- at rest: a version byte, then each part with its length before it ---- */
 

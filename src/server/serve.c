@@ -362,6 +362,14 @@ static void bound_memory(void)
     mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD);
 }
 
+/* Connections are kept as far as there is room beside clients and attempts: a kept one is a comfort. */
+static void bound_idle(struct config *config, int64_t left)
+{
+    int64_t room = left - config->connections_max - config->slots;
+    if (config->idle_connections_max > room)
+        config->idle_connections_max = room > 1 ? room : 1;
+}
+
 /* Settings that need more descriptors than there are would let clients stop deliveries, or receivers the API:
  * so they are cut down to what each can have. */
 static void share_descriptors(struct config *config, struct log *log)
@@ -372,12 +380,15 @@ static void share_descriptors(struct config *config, struct log *log)
     /* A receiver's connection is in use, or kept for the next event. */
     struct descriptor_shares shares =
         descriptors_share(descriptors_limit(), own, config->connections_max, 2 * config->slots);
-    if (shares.needed <= shares.limit)
+    if (shares.needed <= shares.limit) {
+        bound_idle(config, shares.limit - own);
         return;
+    }
     int64_t connections_max = config->connections_max, slots = config->slots;
     config->connections_max = shares.connections;
     if (shares.deliveries < 2 * slots)
         config->slots = (shares.deliveries + 1) / 2;
+    bound_idle(config, shares.limit - own);
     log_write(log, LOG_LEVEL_WARN, "serve",
               "connections-max %lld and slots %lld need %lld file descriptors and the limit is %lld: it goes "
               "on with %lld and %lld. Raise the limit (ulimit -n, LimitNOFILE=) or lower the settings",

@@ -160,6 +160,7 @@ static enum server_error open_engine(struct server *server, const struct guard *
                      .record_retry_ms = RECORD_RETRY_MS,
                      .seed = seed},
         .limits = limits,
+        .idle_connections_max = (int)config->idle_connections_max,
         .guard = *guard,
         .ca_file = config->ca_file,
         .dns_servers = config->dns_servers,

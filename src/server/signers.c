@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PLACES = 1024 };
+enum { PLACES = 16384 /* about 2 KiB each, once used */ };
 
 struct prepared {
     int64_t user_id, user_version; /* 0: the place is empty */

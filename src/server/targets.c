@@ -2,7 +2,7 @@
 #include "memory.h"
 #include <stdlib.h>
 
-enum { PLACES = 1024 };
+enum { PLACES = 16384 /* about 500 bytes each, once used */ };
 
 struct target {
     bool allowed;

@@ -269,6 +269,63 @@ static void test_request_bytes(void **state)
     assert_string_equal(record.last, expected);
 }
 
+/* 8.31: the answer did not wait for the request; it is an answer, and the record says so. */
+static void test_answered_unread(void **state)
+{
+    enum { LEN = 256 * 1024 };
+    struct stage *stage = *state;
+    for (int reads = 0; reads < 2; reads++) {
+        struct scene scene;
+        char url[64];
+        struct evil *evil = evil_open(
+            &(struct evil_config){.script = reads ? "accept; request; send \"" OK_ANSWER "\"; silence"
+                                                  : "accept; read 100; send \"" OK_ANSWER "\"; silence",
+                                  .small_window = true});
+        assert_true((size_t)LEN <= (size_t)LARGE_LEN);
+        scene_init(&scene);
+        scene.body = stage->large;
+        scene.body_len = LEN;
+        scene_open(&scene);
+        scene_attempt(&scene, scene_url(url, sizeof url, false, "127.0.0.1", evil_port(evil)));
+        assert_int_equal(scene.result.status, 200);
+        assert_int_equal(scene.result.failure, FAILURE_NONE);
+        assert_int_equal(scene.result.request_unread, !reads);
+        assert_int_equal(scene_stats(&scene).idle, reads);
+        scene_fini(&scene);
+        evil_close(evil, NULL);
+    }
+}
+
+/* 8.15, 8.31: what is no HTTP is kept, and what is wrong with it is said. */
+static void test_says_what_came(void **state)
+{
+    static const struct {
+        const char *script, *kept, *says;
+    } rows[] = {
+        {"accept; request; send \"SSH-2.0-OpenSSH_9.2\\r\\n\"; await", "SSH-2.0-OpenSSH_9.2\r\n",
+         "an SSH server"},
+        {"accept; request; send \"HTTP/2 200\\r\\n\\r\\n\"; await", "HTTP/2 200\r\n\r\n", "says HTTP/2"},
+        {"accept; request; send \"HTTP/1.1 200 OK\\nX: y\\n\\n\"; await", "HTTP/1.1 200 OK\nX: y\n\n",
+         "bare LF"},
+        {"accept; request; send \"HTTP/1.1 200 OK\\r\\n\"; close", "HTTP/1.1 200 OK\r\n", "they begin with"},
+        {"accept; request; close", "", "if this port speaks TLS"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct scene scene;
+        char url[64];
+        struct evil *evil = evil_open(&(struct evil_config){.script = rows[i].script});
+        scene_init(&scene);
+        scene_open(&scene);
+        scene_attempt(&scene, scene_url(url, sizeof url, false, "127.0.0.1", evil_port(evil)));
+        assert_int_equal(scene.result.status, 0);
+        assert_true(bytes_equal_text(scene.result.response, rows[i].kept));
+        if (!strstr(scene.detail, rows[i].says))
+            fail_msg("%s: %s", rows[i].says, scene.detail);
+        scene_fini(&scene);
+        evil_close(evil, NULL);
+    }
+}
+
 static void test_keeps_16_kib_of_the_answer(void **state)
 {
     struct scene scene;
@@ -396,6 +453,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plays),
         cmocka_unit_test(test_request_bytes),
+        cmocka_unit_test(test_answered_unread),
+        cmocka_unit_test(test_says_what_came),
         cmocka_unit_test(test_keeps_16_kib_of_the_answer),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_black_hole),

@@ -2,6 +2,7 @@
  * Kept-alive connections: used again only when nothing has come on them, by nobody but their own peer, and
  * told from a failure when they end under a request that crossed their close.
  */
+#include "pool.h"
 #include "scene.h"
 #include <setjmp.h>
 #include <signal.h>
@@ -364,6 +365,27 @@ static void test_oldest_goes(void **state)
     evil_close(second.evil, NULL);
 }
 
+/* One over TLS takes the room of POOL_TLS_WEIGHT: two of other endpoints do not fit where seventeen plain
+ * ones would. */
+static void test_tls_takes_more_room(void **state)
+{
+    for (int https = 0; https < 2; https++) {
+        struct act act;
+        act_begin(&act, state, "accept; " EXCHANGE "await", https);
+        act.scene.idle_connections_max = POOL_TLS_WEIGHT + 1;
+        scene_open(&act.scene);
+        struct evil *other = evil_open(&(struct evil_config){
+            .script = "accept; " EXCHANGE "await", .tls = https, .certificates = certificates_of(state)});
+        char url[64];
+        expect(&act, FAILURE_NONE, 200, false);
+        scene_attempt(&act.scene, scene_url(url, sizeof url, https, "127.0.0.1", evil_port(other)));
+        assert_int_equal(act.scene.result.failure, FAILURE_NONE);
+        assert_int_equal(scene_stats(&act.scene).idle, https ? 1 : 2);
+        act_close(&act);
+        evil_close(other, NULL);
+    }
+}
+
 static void test_abort(void **state)
 {
     struct act act;
@@ -414,6 +436,7 @@ int main(void)
         cmocka_unit_test(test_is_nobody_elses),
         cmocka_unit_test(test_idle_limit),
         cmocka_unit_test(test_oldest_goes),
+        cmocka_unit_test(test_tls_takes_more_room),
         cmocka_unit_test(test_abort),
     };
     return cmocka_run_group_tests(tests, certificates_up, certificates_down);
