@@ -1,3 +1,4 @@
+#include "budget.h"
 #include "command.h"
 #include "descriptors.h"
 #include "memory.h"
@@ -5,6 +6,7 @@
 #include "secret_flaw.h"
 #include "text.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +19,9 @@ enum {
     HANDLER_LIMIT_MS_DEFAULT = 10 * 1000, /* within the 15 s that posthorn waits for an answer */
     THREADS = 4,
     CONNECTIONS_MAX = 1000,
+    MEMORY_MIB_DEFAULT = 64,
+    MMAP_THRESHOLD = 128 * 1024,
+    MEMORY_MIB_MAX = 1 << 20,
     OWN_DESCRIPTORS = 64,     /* files of events, and a few beyond the limit for a moment */
     HANDLER_DESCRIPTORS = 64, /* pipes to programs of --handlers */
     IDLE_SECONDS = 60,
@@ -61,7 +66,8 @@ static void ready(const struct receiver_config *config, const struct listener *l
 }
 
 /* Signals are blocked before any thread starts, so that only sigwait sees them. */
-static int listen_until_signal(const struct receiver_config *config, const char *address)
+static int listen_until_signal(const struct receiver_config *config, const char *address,
+                               struct budget *budget)
 {
     struct receiver *receiver = receiver_open(config);
     struct listener *listener = NULL;
@@ -77,6 +83,7 @@ static int listen_until_signal(const struct receiver_config *config, const char 
                                                 .threads = THREADS,
                                                 .body_len_max = POSTHORN_DOCUMENT_LEN_MAX,
                                                 .arena_len_max = ARENA_LEN_MAX,
+                                                .budget = budget,
                                                 .connections_max = (int)shares.connections,
                                                 .idle_seconds = IDLE_SECONDS,
                                                 .accept_head = receiver_accept_head,
@@ -120,6 +127,7 @@ int receive_main(int argc, char **argv)
                                      .handlers_max = HANDLERS_DEFAULT,
                                      .handler_limit_ms = HANDLER_LIMIT_MS_DEFAULT};
     const char *address = "127.0.0.1:3000";
+    int64_t memory_mib = MEMORY_MIB_DEFAULT;
     sigset_t signals;
     int operands;
     const struct option_row rows[] = {
@@ -134,6 +142,8 @@ int receive_main(int argc, char **argv)
          HANDLERS_MAX},
         {"time-limit", OPTION_SECONDS, &config.handler_limit_ms, "SECONDS",
          "then one is killed [10]; senders wait 15 s", NULL, 1, DELAY_MS_MAX},
+        {"memory-max", OPTION_NUMBER, &memory_mib, "MIB", "memory for events at once [64]; beyond, 503", NULL,
+         8, MEMORY_MIB_MAX},
         {"status", OPTION_NUMBER, &config.fault_status, "N", "answer N instead, and store nothing", NULL, 200,
          599},
         {"for", OPTION_NUMBER, &config.fault_count, "K", "do so for the first K requests only", NULL, 0,
@@ -171,7 +181,13 @@ int receive_main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* nobody reading our lines is no reason to refuse events */
     char *folder = without_slash(config.folder);
     config.folder = folder;
-    int code = listen_until_signal(&config, address);
+    struct budget budget;
+    /* Coming in takes three quarters of a budget at most: so bodies have a half, and what is made of them the
+     * other. */
+    budget_init(&budget, ((size_t)memory_mib << 20) / 3 * 2);
+    config.trees_bytes_max = (size_t)memory_mib << 19;
+    mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD); /* so that bodies go back to the system */
+    int code = listen_until_signal(&config, address, &budget);
     free(folder);
     return code;
 }

@@ -5,6 +5,7 @@
 #include "memory.h"
 #include "postpone.h"
 #include "report.h"
+#include "scale.h"
 #include "terminal.h"
 
 #include <errno.h>
@@ -20,6 +21,7 @@ struct receiver {
     struct handlers *handlers; /* NULL: events are stored, and that is all */
     struct crew *crew;         /* runs the handlers */
     struct postpone *postpone; /* NULL: no delay */
+    struct scale *scale;       /* of parsed events */
     struct report_style style;
     struct clock clock;
     atomic_llong requests; /* that passed authentication */
@@ -235,13 +237,38 @@ static void settle(struct receiver *receiver, struct listener_request *request,
     answer(receiver, request, report.status);
 }
 
+/* The event stays the caller's. */
+static void refuse(struct receiver *receiver, struct listener_request *request,
+                   const struct posthorn_event *event, int status, const char *outcome, const char *detail)
+{
+    struct report report = {.status = status, .outcome = outcome, .event = event, .detail = detail};
+
+    report_print(&report, &receiver->style);
+    answer(receiver, request, status);
+}
+
 /* ---- the crew ------------------------------------------------------------------------------------------ */
 
 /* On the request's arena, but for the one that resumes. */
 struct job {
     struct listener_request *request; /* NULL: take up again what was in work */
-    struct posthorn_event *event;
 };
+
+/* Many wait, and a tree is far larger than its body: so it is parsed again when its turn comes. */
+static void handle_again(struct receiver *receiver, struct listener_request *request)
+{
+    size_t weight = scale_weight(bytes_make(request->body, request->body_len));
+    struct posthorn_event *event = NULL;
+    struct posthorn_problem problem;
+
+    scale_take(receiver->scale, weight, true);
+    if (posthorn_parse(request->body, request->body_len, &event, &problem) == POSTHORN_OK)
+        settle(receiver, request, event);
+    else /* it was parsed once: memory has run out */
+        refuse(receiver, request, NULL, 503, "busy", problem.detail);
+    posthorn_event_free(event);
+    scale_give(receiver->scale, weight);
+}
 
 static bool on_resumed(void *ctx, const struct posthorn_event *event, enum posthorn_result result,
                        const char *name)
@@ -272,46 +299,34 @@ static void resume(const struct receiver *receiver)
     posthorn_dispatcher_free(dispatcher);
 }
 
-/* The event stays the caller's. */
-static void refuse(struct receiver *receiver, struct listener_request *request,
-                   const struct posthorn_event *event, int status, const char *outcome, const char *detail)
-{
-    struct report report = {.status = status, .outcome = outcome, .event = event, .detail = detail};
-
-    report_print(&report, &receiver->style);
-    answer(receiver, request, status);
-}
-
 static void do_job(void *ctx, void *item, bool dropped)
 {
     struct receiver *receiver = ctx;
     struct job *job = item;
-    struct posthorn_event *event = job->event; /* the job is gone with the answer */
+    struct listener_request *request = job->request; /* the job is gone with the answer */
 
-    if (!job->request) {
+    if (!request) {
         if (!dropped)
             resume(receiver);
         free(job);
     } else if (dropped) {
-        refuse(receiver, job->request, event, 503, "busy", "the receiver is ending");
+        refuse(receiver, request, NULL, 503, "busy", "the receiver is ending");
     } else {
-        settle(receiver, job->request, event);
+        handle_again(receiver, request);
     }
-    posthorn_event_free(event);
 }
 
-/* Gives the event to the crew, with the request. */
+/* Gives the request to the crew. The event stays the caller's. */
 static void hand_over(struct receiver *receiver, struct listener_request *request,
-                      struct posthorn_event *event)
+                      const struct posthorn_event *event)
 {
     struct job *job = arena_zero(&request->arena, sizeof *job);
 
     if (job)
-        *job = (struct job){request, event};
+        *job = (struct job){request};
     if (job && crew_give(receiver->crew, job))
         return;
     refuse(receiver, request, event, 503, "busy", "all handlers are at work, and too many events wait");
-    posthorn_event_free(event);
 }
 
 void receiver_resume(struct receiver *receiver)
@@ -325,11 +340,30 @@ void receiver_resume(struct receiver *receiver)
 
 /* ---- one request --------------------------------------------------------------------------------------- */
 
+/* The part that needs the event's tree. */
+static void handle_parsed(struct receiver *receiver, struct listener_request *request)
+{
+    struct posthorn_event *event = NULL;
+    struct posthorn_problem problem;
+    enum posthorn_result result = posthorn_parse(request->body, request->body_len, &event, &problem);
+
+    if (take_fault(receiver))
+        refuse(receiver, request, event, (int)receiver->config.fault_status, "fault",
+               "as asked for with --status; not stored");
+    else if (result != POSTHORN_OK)
+        refuse(receiver, request, NULL, posthorn_http_status(result), posthorn_result_name(result),
+               problem.detail);
+    else if (receiver->handlers && handlers_want(receiver->handlers, event))
+        hand_over(receiver, request, event);
+    else
+        settle(receiver, request, event);
+    posthorn_event_free(event);
+}
+
 void receiver_handle(void *ctx, struct listener_request *request)
 {
     struct receiver *receiver = ctx;
-    struct posthorn_event *event = NULL;
-    struct posthorn_problem problem;
+    size_t weight = scale_weight(bytes_make(request->body, request->body_len));
     char detail[DETAIL_LEN];
     enum posthorn_result result = POSTHORN_OK;
 
@@ -337,22 +371,12 @@ void receiver_handle(void *ctx, struct listener_request *request)
         result = check_signature(receiver, request, detail);
     if (result != POSTHORN_OK) {
         refuse(receiver, request, NULL, posthorn_http_status(result), posthorn_result_name(result), detail);
-        return;
-    }
-    result = posthorn_parse(request->body, request->body_len, &event, &problem);
-    if (take_fault(receiver)) {
-        refuse(receiver, request, event, (int)receiver->config.fault_status, "fault",
-               "as asked for with --status; not stored");
-    } else if (result != POSTHORN_OK) {
-        refuse(receiver, request, NULL, posthorn_http_status(result), posthorn_result_name(result),
-               problem.detail);
-    } else if (receiver->handlers && handlers_want(receiver->handlers, event)) {
-        hand_over(receiver, request, event);
-        return;
+    } else if (!scale_take(receiver->scale, weight, false)) {
+        refuse(receiver, request, NULL, 503, "busy", "too many large events at once; the sender comes again");
     } else {
-        settle(receiver, request, event);
+        handle_parsed(receiver, request);
+        scale_give(receiver->scale, weight);
     }
-    posthorn_event_free(event);
 }
 
 /* ---- life ---------------------------------------------------------------------------------------------- */
@@ -383,6 +407,7 @@ struct receiver *receiver_open(const struct receiver_config *config)
 
     receiver->config = *config;
     receiver->clock = clock_system();
+    receiver->scale = scale_open(config->trees_bytes_max);
     receiver->style = (struct report_style){config->folder, config->json, colours_for(stdout)};
     if (open_parts(receiver))
         return receiver;
@@ -405,5 +430,6 @@ void receiver_close(struct receiver *receiver)
         postpone_close(receiver->postpone);
     handlers_close(receiver->handlers);
     posthorn_store_close(receiver->store);
+    scale_close(receiver->scale);
     free(receiver);
 }

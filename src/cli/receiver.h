@@ -17,7 +17,8 @@ struct receiver_config {
     int64_t fault_status; /* 0: no faults */
     int64_t fault_count;  /* so many requests get fault_status; -1: all */
     int64_t delay_ms;
-    bool json; /* lines for programs */
+    size_t trees_bytes_max; /* of parsed events at once */
+    bool json;              /* lines for programs */
 };
 
 struct receiver;

@@ -57,12 +57,17 @@ struct listener_reply {
  * behind the answer. */
 enum { LISTENER_NO_BODY = -1 };
 
+struct budget;
+
 struct listener_config {
     const char *listen;  /* "127.0.0.1:8080", "[::1]:8080", ":8080" for every interface; port 0: any */
     int threads;         /* 1 or more loops */
     size_t body_len_max; /* 1 MiB */
     size_t arena_len_max;
     int connections_max;
+    /* The bodies that come and those in hand are counted in it (BUDGET_IN); what it has no room for is
+     * refused with 503. NULL: they are not counted. It outlives the listener. */
+    struct budget *budget;
     int idle_seconds;
     int64_t head_ms_max, body_ms_max; /* 0: 10 s, 30 s. Absolute: 408, however it drips */
     /* NULL: plain HTTP. With client authorities, whoever shows no certificate of theirs is refused with 403.

@@ -1,3 +1,4 @@
+#include "budget.h"
 #include "grammar.h"
 #include "instant.h"
 #include "listener_parts.h"
@@ -11,6 +12,8 @@ enum {
     HEAD_KEPT_MAX = 4 * 1024,
     HEAD_FIRST = 1024,
     CHUNKS_FIRST = 4096,
+    COUNTED_FROM = 4 * 1024, /* smaller bodies are bounded by the number of connections */
+    COUNTED_STEP = 16 * 1024,
     LINE_ROOM = 128 /* the status line, and the headers that are ours to write */
 };
 
@@ -37,7 +40,7 @@ struct call *call_take(struct listener_loop *loop)
     call->loop = loop;
     call->visitor = NULL;
     call->next = NULL;
-    call->head_len = call->body_cap = 0;
+    call->head_len = call->body_cap = call->counted_len = 0;
     call->scan = (struct head_scan){0};
     call->facts = (struct head_facts){0};
     call->body_owned = call->close = call->cut_short = call->counted = false;
@@ -58,6 +61,9 @@ static void call_free(struct call *call)
 void call_give(struct call *call)
 {
     struct listener_loop *loop = call->loop;
+    if (call->counted_len > 0)
+        budget_give(loop->listener->config.budget, BUDGET_IN, call->counted_len);
+    call->counted_len = 0;
     free(call->spare_head);
     free(call->spare_body);
     if (call->body_owned)
@@ -112,6 +118,19 @@ bool call_make_room(struct call *call, size_t len)
     call->request.body = body;
     call->body_cap = len;
     body[0] = '\0';
+    return true;
+}
+
+bool call_count_body(struct call *call, size_t len)
+{
+    struct budget *budget = call->loop->listener->config.budget;
+    if (!budget || len <= call->counted_len || len <= COUNTED_FROM)
+        return true;
+    size_t more = len - call->counted_len;
+    more = (more + COUNTED_STEP - 1) / COUNTED_STEP * COUNTED_STEP;
+    if (!budget_take(budget, BUDGET_IN, more))
+        return false;
+    call->counted_len += more;
     return true;
 }
 

@@ -82,7 +82,8 @@ struct call {
     struct head_scan scan;
     struct head_facts facts;
     size_t body_cap;
-    bool body_owned; /* a body of unknown length is its own block, not the arena's */
+    size_t counted_len; /* of the body, in the budget */
+    bool body_owned;    /* a body of unknown length is its own block, not the arena's */
     struct chunked chunked;
     char no_body[1];
 
@@ -101,6 +102,8 @@ void call_forget_free(struct listener_loop *loop); /* the free list is freed */
 bool call_make_room(struct call *call, size_t len);
 /* Appends to a body of unknown length; false: it would pass the limit. */
 bool call_append(struct call *call, struct bytes content);
+/* Counts so many bytes of body in the budget; false: it has no room for them. */
+bool call_count_body(struct call *call, size_t len);
 void call_append_head(struct call *call, struct bytes piece);
 /* The bytes of the answer, all but the date. Any thread. */
 void call_render(struct call *call, const struct listener_reply *reply);

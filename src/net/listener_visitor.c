@@ -206,6 +206,10 @@ static size_t sized_bytes(struct visitor *visitor, struct bytes piece)
     struct listener_request *request = &visitor->call->request;
     size_t left = visitor->call->body_cap - request->body_len;
     size_t used = piece.len < left ? piece.len : left;
+    if (!call_count_body(visitor->call, request->body_len + used)) {
+        refuse(visitor, 503);
+        return used;
+    }
     memcpy(request->body + request->body_len, piece.data, used);
     request->body_len += used;
     request->body[request->body_len] = '\0';
@@ -219,7 +223,9 @@ static size_t chunk_bytes(struct visitor *visitor, struct bytes piece)
     struct call *call = visitor->call;
     struct bytes content;
     size_t used = chunked_step(&call->chunked, piece, &content);
-    if (!call_append(call, content))
+    if (!call_count_body(call, 2 * (call->request.body_len + content.len))) /* it grows by doubling */
+        refuse(visitor, 503);
+    else if (!call_append(call, content))
         refuse(visitor, 413);
     else if (call->chunked.state == CHUNKED_BROKEN)
         refuse(visitor, 400);

@@ -204,6 +204,7 @@ static enum server_error open_listener(struct server *server, char error_text[25
                                        .arena_len_max = REQUEST_ARENA_MAX,
                                        .connections_max = (int)config->connections_max,
                                        .idle_seconds = (int)config->idle_s,
+                                       .budget = &server->budget,
                                        .tls_cert_file = config->tls_cert,
                                        .tls_key_file = config->tls_key,
                                        .tls_client_ca_file = config->tls_client_ca,

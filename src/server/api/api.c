@@ -296,6 +296,9 @@ void api_on_refused(void *ctx, struct listener_request *request, int status, str
         [API_BODY_TOO_LARGE] = "A body has at most 1 MiB.",
         [API_TARGET_TOO_LONG] = "A request line has at most 8 KiB.",
         [API_HEADERS_TOO_LARGE] = "Headers have at most 32 KiB and 100 fields.",
+        [API_BUSY] =
+            "There is no room in memory for the body now (setting memory-max), or the server is ending. "
+            "Nothing was written.",
         [API_INTERNAL] = "The server failed."};
     struct api *api = ctx;
     struct failure_report failure = {.error = api_error_of_status(status)};
@@ -318,6 +321,8 @@ void api_on_refused(void *ctx, struct listener_request *request, int status, str
     headers[1] = (struct listener_header){bytes_of("X-Request-Id"), id};
     headers[2] = (struct listener_header){bytes_of("Version"), bytes_of(API_VERSION)};
     reply->header_count = 3;
+    if (status == 503)
+        headers[reply->header_count++] = (struct listener_header){bytes_of("Retry-After"), bytes_of("1")};
     if (status == 401)
         headers[reply->header_count++] =
             (struct listener_header){bytes_of("WWW-Authenticate"), bytes_of("Bearer realm=\"posthorn\"")};
