@@ -49,17 +49,17 @@ void pushback_taken(struct pushback *p, int64_t now_ms, int64_t began_ms)
 
 bool pushback_refused(struct pushback *p, int64_t now_ms, int64_t began_ms)
 {
-    bool limited = pushback_rate(p, now_ms) > 0;
+    int64_t rate = pushback_rate(p, now_ms), asked = rate < p->peak ? rate : p->peak;
     if (p->peak > 0 && began_ms <= p->cut_ms)
         return false;
     meter_turn(p, now_ms);
     int64_t taken = taken_lately(p, now_ms);
-    if (limited && taken == 0)
-        taken = pushback_rate(p, now_ms) / 2;
+    if (rate > 0 && taken == 0)
+        taken = asked / 2;
     p->peak = at_least(taken, PEAK_MIN);
     p->cut_ms = now_ms;
     p->credit = ONE; /* at from_ms there is always one */
-    p->credit_at_ms = p->from_ms = now_ms + (limited ? REST_MS : FIRST_REST_MS);
+    p->credit_at_ms = p->from_ms = now_ms + (rate > 0 ? REST_MS : FIRST_REST_MS);
     return true;
 }
 

@@ -210,6 +210,19 @@ static void refuses_all(void **state)
     assert_in_range(run->refused - refused, 1, 10);
 }
 
+/* It wants a minute of peace each time, and takes nothing: the limit stays what it is. */
+static void refuses_for_ever(void **state)
+{
+    struct pushback pushback = {0};
+    int64_t now_ms = 5000;
+    for (int i = 0; i < 1000; i++, now_ms += 55 * 1000) {
+        assert_true(pushback_left(&pushback, now_ms) > 0);
+        pushback_begun(&pushback, now_ms);
+        pushback_refused(&pushback, now_ms + 5, now_ms);
+        assert_in_range(pushback_rate(&pushback, now_ms + 5), 1, 1000);
+    }
+}
+
 static void retry_after_holds_it(void **state)
 {
     struct pace pace = {0};
@@ -232,10 +245,10 @@ static void retry_after_holds_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(twenty_a_second),      cmocka_unit_test(five_hundred_a_second),
-        cmocka_unit_test(late_answers),         cmocka_unit_test(the_limit_is_forgotten),
-        cmocka_unit_test(the_rate_follows),     cmocka_unit_test(refuses_all),
-        cmocka_unit_test(retry_after_holds_it),
+        cmocka_unit_test(twenty_a_second),  cmocka_unit_test(five_hundred_a_second),
+        cmocka_unit_test(late_answers),     cmocka_unit_test(the_limit_is_forgotten),
+        cmocka_unit_test(the_rate_follows), cmocka_unit_test(refuses_all),
+        cmocka_unit_test(refuses_for_ever), cmocka_unit_test(retry_after_holds_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
