@@ -65,6 +65,8 @@ enum failure_class {
     X(BLOCKED_URL, "blocked_url", POLICY, "the URL is not allowed by this server's settings")                \
     X(LOCAL_OUTAGE, "local_outage", OURS, "posthorn itself had no network or no resolver that answers")      \
     X(LOCAL_LIMIT, "local_limit", OURS, "posthorn itself was out of file descriptors or ports")              \
+    X(DAMAGED, "damaged", OURS,                                                                              \
+      "posthorn's own copy of this event is damaged: `posthorn check` finds all such")                       \
     X(SEALED, "sealed", OURS, "posthorn's key file does not open this receiver's TLS identity")              \
     X(SHUTDOWN, "shutdown", OURS, "posthorn was stopping")                                                   \
     X(LEASE_LOST, "lease_lost", OURS, "posthorn stopped several times while it was sending this")

@@ -51,6 +51,15 @@ static bool in_range(int64_t wall_ms)
            wall_ms < (days_of((struct date){9999, 12, 31}) + 1) * DAY_MS;
 }
 
+/* A time that was kept somewhere may be anything. */
+static int64_t nearest(int64_t wall_ms)
+{
+    int64_t first = days_of((struct date){0, 1, 1}) * DAY_MS;
+    return in_range(wall_ms) ? wall_ms
+           : wall_ms < first ? first
+                             : (days_of((struct date){9999, 12, 31}) + 1) * DAY_MS - 1;
+}
+
 static void put_number(char *out, int width, int value)
 {
     while (width--) {
@@ -78,9 +87,8 @@ static void put_time(char *out, int ms_of_day)
 
 void instant_format(int64_t wall_ms, char out[INSTANT_LEN])
 {
-    assert(in_range(wall_ms));
     int ms_of_day;
-    struct date date = date_of(split(wall_ms, &ms_of_day));
+    struct date date = date_of(split(nearest(wall_ms), &ms_of_day));
     put_number(out, 4, date.year);
     out[4] = '-';
     put_number(out + 5, 2, date.month);
@@ -248,9 +256,8 @@ bool instant_parse_http(struct bytes text, int64_t *wall_ms)
 
 void instant_format_http(int64_t wall_ms, char out[30])
 {
-    assert(in_range(wall_ms));
     int ms_of_day;
-    int64_t days = split(wall_ms, &ms_of_day);
+    int64_t days = split(nearest(wall_ms), &ms_of_day);
     struct date date = date_of(days);
     memcpy(out, day_names[(days % 7 + 7) % 7], 3);
     memcpy(out + 3, ", ", 2);

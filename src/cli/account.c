@@ -91,13 +91,14 @@ static void put_pending(struct text *out, const struct account *account)
 /* "Given up after 14 tries, 3 d 1 h after the first one, at 2000-01-04T01:00:00.000Z." */
 static void put_end(struct text *out, const char *how, const struct account *account)
 {
-    if (account->attempt_count == 0)
+    int64_t count = account->attempt_count - account->again_count;
+    if (count <= 0)
         text_printf(out, "%s before it was sent", how);
-    else if (account->attempt_count == 1)
+    else if (count == 1)
         text_printf(out, is_state(account, "delivered") ? "%s at the first try" : "%s after one try", how);
     else
-        text_printf(out, "%s after %lld tries", how, (long long)account->attempt_count);
-    if (account->attempt_count > 1 && account->took_ms >= 1000) {
+        text_printf(out, "%s after %lld tries", how, (long long)count);
+    if (count > 1 && account->took_ms >= 1000) {
         text_puts(out, ", ");
         words_put_duration(out, account->took_ms);
         text_puts(out, " after the first one");
@@ -105,13 +106,30 @@ static void put_end(struct text *out, const char *how, const struct account *acc
     if (account->finished_at.len > 0)
         text_printf(out, ", at %.*s", BYTES_ARG(account->finished_at));
     text_putc(out, '.');
-    put_last(out, account);
+    if (account->again_count == 0 && !account->resending)
+        put_last(out, account);
+}
+
+/* What came beside it, which changes nothing of it. */
+static void put_again(struct text *out, const struct account *account)
+{
+    if (account->again_count > 0) {
+        text_puts(out, " Sent again since, ");
+        words_put_times(out, account->again_count);
+        text_putc(out, '.');
+        put_last(out, account);
+    }
+    if (account->resending) {
+        text_puts(out, " It is to be sent once more.");
+        put_next(out, account);
+    }
 }
 
 void account_put(struct text *out, const struct account *account)
 {
     if (is_state(account, "delivered")) {
         put_end(out, "Delivered", account);
+        put_again(out, account);
         if (account->request_unread)
             text_puts(
                 out,

@@ -12,6 +12,8 @@ struct account {
     struct bytes delivery_id;
     struct bytes state; /* "pending", "delivered", "given_up", "cancelled" */
     bool in_flight;
+    bool resending;        /* delivered, and being sent once more */
+    int64_t again_count;   /* of those that counted, how many came after it had been delivered */
     int64_t attempt_count; /* those that counted */
     int64_t next_ms;       /* until the next try; -1: none is due */
     struct words_outcome last;

@@ -181,6 +181,20 @@ static int64_t between_ms(struct bytes from, struct bytes to)
     return instant_parse(from, &from_ms) && instant_parse(to, &to_ms) ? to_ms - from_ms : -1;
 }
 
+/* The attempts that counted and began when it had been delivered. */
+static int64_t count_since(struct json_object *attributes, struct bytes finished_at)
+{
+    struct json_object *attempts = json_get_array(attributes, "attempts");
+    size_t all = attempts ? json_object_array_length(attempts) : 0;
+    int64_t count = 0;
+    for (size_t i = 0; i < all; i++) {
+        struct json_object *attempt = json_object_array_get_idx(attempts, i);
+        count += json_object_get_boolean(json_get(attempt, "counted")) &&
+                 between_ms(finished_at, text_of(attempt, "started_at")) >= 0;
+    }
+    return count;
+}
+
 static void read_account(struct json_object *delivery, struct account *account)
 {
     struct json_object *attributes = attributes_of(delivery);
@@ -196,6 +210,9 @@ static void read_account(struct json_object *delivery, struct account *account)
     struct json_object *last = evidence_last(attributes);
     account->last.detail = text_of(last, "detail");
     account->request_unread = last && json_object_get_boolean(json_get(last, "request_unread"));
+    account->resending = json_object_get_boolean(json_get(attributes, "resending"));
+    account->again_count =
+        bytes_equal_text(account->state, "delivered") ? count_since(attributes, account->finished_at) : 0;
     account->took_ms = between_ms(text_of(attributes, "first_attempt_at"), account->finished_at);
 }
 

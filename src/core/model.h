@@ -88,7 +88,8 @@ struct delivery {
     int64_t id, event_id, endpoint_id, user_id;
     enum delivery_state state;
     bool leased;              /* an attempt is under way */
-    int32_t attempt;          /* attempts that counted */
+    bool resending;           /* delivered, and sent once more beside that */
+    int32_t attempt;          /* attempts that counted; never falls */
     int64_t lease;            /* the fence: rises with every claim */
     int64_t next_in_ms;       /* until the next attempt; -1 when none is due */
     struct bytes last_reason; /* name of the failure, or empty */

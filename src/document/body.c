@@ -55,6 +55,37 @@ void body_render(struct text *out, const struct body_parts *parts, uint32_t *sta
     text_puts(out, "]}");
 }
 
+bool body_has_stamp(struct bytes document, int64_t stamp_offset)
+{
+    int64_t behind = (int64_t)document.len - INSTANT_LEN;
+    return stamp_offset > 0 && stamp_offset < behind && document.data[stamp_offset - 1] == '"' &&
+           document.data[stamp_offset + INSTANT_LEN] == '"';
+}
+
+/* Behind the string that begins at `at`; 0: it has no end. */
+static size_t skip_string(struct bytes json, size_t at)
+{
+    for (at++; at < json.len && json.data[at] != '"'; at++)
+        at += json.data[at] == '\\';
+    return at < json.len ? at + 1 : 0;
+}
+
+size_t body_data_end(struct bytes document)
+{
+    static const char begins[] = "{\"data\":{";
+    size_t at = sizeof begins - 1;
+    if (!bytes_starts(document, begins))
+        return 0;
+    for (int depth = 1; depth > 0 && at > 0;) {
+        if (at >= document.len)
+            return 0;
+        char c = document.data[at];
+        depth += (c == '{') - (c == '}');
+        at = c == '"' ? skip_string(document, at) : at + 1;
+    }
+    return at;
+}
+
 void body_stamp(char *document, size_t len, uint32_t stamp_offset, int64_t sent_at_ms)
 {
     assert(stamp_offset > 0 && stamp_offset + (size_t)INSTANT_LEN < len);

@@ -24,5 +24,9 @@ struct body_parts {
 /* Appends the document; *stamp_offset is where the 24 bytes of sent_at begin, counted from the start of
  * `out`. */
 void body_render(struct text *out, const struct body_parts *parts, uint32_t *stamp_offset);
+/* Whether a document that was kept somewhere still has its stamp: what body_stamp asks for. */
+bool body_has_stamp(struct bytes document, int64_t stamp_offset);
+/* Behind the object `data`, of a document that was kept somewhere. 0: it is damaged. */
+size_t body_data_end(struct bytes document);
 /* Writes the 24 bytes. The document must have come from body_render (asserted: quotes around the stamp). */
 void body_stamp(char *document, size_t len, uint32_t stamp_offset, int64_t sent_at_ms);

@@ -26,14 +26,15 @@ struct lease {
     int64_t aged_from_ms;            /* service clock; of meaning when attempt > 0 */
     size_t len;                      /* of its document */
     struct payload *payload;         /* held, if others may share it; else NULL */
-    int32_t attempt;
-    bool born;                  /* with its delivery, rather than claimed */
-    bool ended;                 /* in this batch */
-    bool begun;                 /* in this batch */
-    TAILQ_ENTRY(lease) order;   /* by ends_at_ms; or the spare ones */
-    TAILQ_ENTRY(lease) birth;   /* the born ones, by delivery_id */
-    LIST_ENTRY(lease) change;   /* what this batch began or ended */
-    struct endpoint_leases *of; /* the leases of its endpoint, in order of their beginning */
+    int32_t attempt, earlier;        /* since it was sent or resent; before that */
+    bool beside;                     /* a resend of a delivery that stays delivered */
+    bool born;                       /* with its delivery, rather than claimed */
+    bool ended;                      /* in this batch */
+    bool begun;                      /* in this batch */
+    TAILQ_ENTRY(lease) order;        /* by ends_at_ms; or the spare ones */
+    TAILQ_ENTRY(lease) birth;        /* the born ones, by delivery_id */
+    LIST_ENTRY(lease) change;        /* what this batch began or ended */
+    struct endpoint_leases *of;      /* the leases of its endpoint, in order of their beginning */
     TAILQ_ENTRY(lease) sibling;
 };
 

@@ -314,7 +314,8 @@ void roster_use(struct roster *roster, struct endpoint *endpoint, struct usage c
     usage->stored_bytes += change.stored_bytes;
     usage->resources += change.resources;
     usage->pending += change.pending;
-    assert(usage->pending >= 0);
+    if (usage->pending < 0) /* what was loaded of it was damaged */
+        usage->pending = 0;
 }
 
 int roster_dead(struct roster *roster, struct endpoint *endpoint)

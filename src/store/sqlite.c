@@ -305,20 +305,43 @@ static enum store_status prepare_all(struct store *store)
     return STORE_OK;
 }
 
+/* Of a row that may be damaged: the year 5138 at most. */
+enum { TIME_DAYS_MAX = 1157407 };
+#define TIME_MS_MAX ((int64_t)TIME_DAYS_MAX * 86400000)
+
+static int64_t sane_time(int64_t ms)
+{
+    return ms >= 0 && ms < TIME_MS_MAX ? ms : 0;
+}
+
+/* What the tables say themselves is never undercut, or ids would be given twice. */
+static void mend_tally(struct store *store, int64_t delivery_max, int64_t event_max)
+{
+    struct tally *tally = &store->tally;
+    if (tally->delivery_id_max < delivery_max || tally->delivery_id_max >> 61 != 0)
+        tally->delivery_id_max = delivery_max > 0 ? delivery_max : 0;
+    if (tally->event_id_max < event_max || tally->event_id_max >> 62 != 0)
+        tally->event_id_max = event_max > 0 ? event_max : 0;
+    if (tally->followed_to > tally->event_id_max || tally->followed_to < 0)
+        tally->followed_to = tally->event_id_max;
+}
+
 static enum store_status state_load(struct store *store)
 {
     sqlite3_stmt *load = NULL;
     int rc = sqlite3_prepare_v2(store->db,
                                 "SELECT due_clock_ms, service_clock_ms, delivery_id_max, event_id_max,"
                                 " events, pending, delivered, given_up, born_from, followed_to,"
-                                " cancelled, endpoints, born_out FROM state",
+                                " cancelled, endpoints, born_out, (SELECT max(id) FROM deliveries),"
+                                " (SELECT max(id) FROM events) FROM state",
                                 -1, &load, NULL);
-    if (rc == SQLITE_OK && sqlite3_step(load) == SQLITE_ROW) {
+    bool found = rc == SQLITE_OK && sqlite3_step(load) == SQLITE_ROW;
+    if (found) {
         int64_t due_ms = sqlite3_column_int64(load, 0);
         int64_t wall_ms = clock_wall_ms(&store->config.clock);
-        store->due_at_open_ms = due_ms > wall_ms ? due_ms : wall_ms;
+        store->due_at_open_ms = due_ms > wall_ms && due_ms < TIME_MS_MAX ? due_ms : wall_ms;
         store->born_from = sqlite3_column_int64(load, 8);
-        store->service_at_open_ms = sqlite3_column_int64(load, 1);
+        store->service_at_open_ms = sane_time(sqlite3_column_int64(load, 1));
         store->tally = (struct tally){.delivery_id_max = sqlite3_column_int64(load, 2),
                                       .event_id_max = sqlite3_column_int64(load, 3),
                                       .events = sqlite3_column_int64(load, 4),
@@ -329,9 +352,12 @@ static enum store_status state_load(struct store *store)
                                       .cancelled = sqlite3_column_int64(load, 10),
                                       .endpoints = sqlite3_column_int64(load, 11),
                                       .born_out = sqlite3_column_int64(load, 12)};
+        mend_tally(store, sqlite3_column_int64(load, 13), sqlite3_column_int64(load, 14));
     }
     store->mono_at_open_ms = clock_mono_ms(&store->config.clock);
     int end = sqlite3_finalize(load);
+    if (rc == SQLITE_OK && end == SQLITE_OK && !found)
+        rc = SQLITE_CORRUPT; /* without it, ids would begin anew */
     return rc == SQLITE_OK && end == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc ? rc : end);
 }
 

@@ -7,7 +7,7 @@
 #include <assert.h>
 
 /* A transaction: new events wait for it, and what is claimed is sent in one turn of the engine. */
-enum { CLAIMS_MAX = 256 };
+enum { CLAIMS_MAX = 256, DOCUMENT_LEN_MAX = 2 * MODEL_BODY_LEN_MAX };
 
 static struct bytes box_copy(struct store_work *box, struct bytes sealed)
 {
@@ -104,8 +104,10 @@ static bool claim_row(struct store *store, struct endpoint *endpoint, struct sto
                                        store->now.due_ms + store->config.lease_ms, false, &endpoint->out);
     lease->endpoint = endpoint;
     lease->lease = sqlite3_column_int64(row, 1) + 1;
-    lease->attempt = sqlite3_column_int(row, 3);
+    lease->attempt = sqlite3_column_int(row, 3) > 0 ? sqlite3_column_int(row, 3) : 0;
     lease->aged_from_ms = sqlite3_column_int64(row, 4);
+    lease->beside = sqlite3_column_int(row, 10) == DELIVERY_DELIVERED;
+    lease->earlier = sqlite3_column_int(row, 11);
     lease->event_id = sqlite3_column_int64(row, 5);
     lease->len = payload->len;
     if (sqlite3_column_int(row, 9) > 1)
@@ -113,11 +115,36 @@ static bool claim_row(struct store *store, struct endpoint *endpoint, struct sto
     roster_bytes(&store->roster, endpoint, lease->len, 0);
     sqlite_fill(box, endpoint, lease, payload);
     payload_drop(payload);
-    box->lost = sqlite3_column_int(row, 2);
+    box->lost = sqlite3_column_int(row, 2) > 0 ? sqlite3_column_int(row, 2) : 0;
     if (lease->attempt > 0 && lease->aged_from_ms < store->now.service_ms)
         box->age_ms = store->now.service_ms - lease->aged_from_ms;
     box->sent_at_ms = sent_at_ms; /* 0: to be written */
     return true;
+}
+
+/* What a batch has found damaged; those beyond are found by the next one. */
+struct damaged {
+    int64_t ids[CLAIMS_MAX];
+    bool pending[CLAIMS_MAX];
+    int count;
+};
+
+static void damaged_add(struct damaged *damaged, sqlite3_stmt *due)
+{
+    if (damaged->count == CLAIMS_MAX)
+        return;
+    damaged->pending[damaged->count] = sqlite3_column_int(due, 10) == DELIVERY_PENDING;
+    damaged->ids[damaged->count++] = sqlite3_column_int64(due, 0);
+}
+
+/* A row of DUE_GET: from the disk, so it may be anything. What is sent needs its event and the stamp in it.
+ */
+static bool row_is_sound(sqlite3_stmt *due)
+{
+    bool has_event = sqlite3_column_type(due, 5) == SQLITE_INTEGER && sqlite3_column_int64(due, 5) > 0;
+    struct bytes document = sqlite_text(due, 8);
+    return has_event && sqlite3_column_int64(due, 0) > 0 && document.len <= DOCUMENT_LEN_MAX &&
+           body_has_stamp(document, sqlite3_column_int64(due, 7));
 }
 
 static enum store_status claim_write(struct store *store, struct endpoint *endpoint, struct store_work *box)
@@ -152,6 +179,7 @@ static enum store_status claim_some(struct store *store, struct store_batch *bat
     }
     endpoint->wants = 0;
     bool room = true;
+    struct damaged damaged = {.count = 0};
     sqlite3_stmt *due = store->sql[SQL_DUE_GET];
     sqlite3_bind_int64(due, 1, endpoint->id);
     sqlite3_bind_int64(due, 2, store->now.due_ms);
@@ -159,6 +187,10 @@ static enum store_status claim_some(struct store *store, struct store_batch *bat
     int first = batch->filled_count;
     enum store_status status = STORE_OK;
     while (room && status == STORE_OK && sqlite3_step(due) == SQLITE_ROW) {
+        if (!row_is_sound(due)) {
+            damaged_add(&damaged, due);
+            continue;
+        }
         struct store_work *box = batch->boxes[batch->filled_count];
         room = claim_row(store, endpoint, box);
         batch->filled_count += room;
@@ -169,10 +201,10 @@ static enum store_status claim_some(struct store *store, struct store_batch *bat
     int rc = sqlite3_reset(due);
     if (status != STORE_OK)
         return status;
-    if (rc == SQLITE_OK && room && batch->filled_count == first)
-        rc = SQLITE_CORRUPT; /* the roster is exact: a delivery has lost its event */
     if (rc != SQLITE_OK)
         return sqlite_fault(store, rc);
+    for (int i = 0; i < damaged.count && status == STORE_OK; i++)
+        status = sqlite_damaged(store, endpoint, damaged.ids[i], damaged.pending[i]);
     for (int i = first; i < batch->filled_count && status == STORE_OK; i++) {
         status = claim_write(store, endpoint, batch->boxes[i]);
         roster_leased(&store->roster, endpoint);

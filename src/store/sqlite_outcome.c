@@ -12,7 +12,8 @@ struct found {
     struct endpoint *endpoint;
     struct lease *out; /* NULL: waits or has ended */
     enum delivery_state state;
-    int32_t attempt;
+    int32_t attempt, earlier;
+    bool queued;  /* it waits or is claimed */
     int32_t lost; /* 0: its last lease is recorded */
 };
 
@@ -30,9 +31,18 @@ static enum store_status find(struct store *store, int64_t delivery_id, struct f
                             .lease = sqlite3_column_int64(get, 3),
                             .attempt = sqlite3_column_int(get, 4),
                             .aged_from_ms = sqlite3_column_int64(get, 5),
-                            .lost = sqlite3_column_int(get, 6)};
+                            .lost = sqlite3_column_int(get, 6),
+                            .queued = sqlite3_column_int(get, 7),
+                            .earlier = sqlite3_column_int(get, 8)};
+    *exists = found->endpoint != NULL; /* of a damaged row: there is nobody to send it to */
     sqlite3_reset(get);
     return STORE_OK;
+}
+
+/* Waits or is out: a delivery that is pending, or a resend beside one that stays delivered. */
+static bool under_way(const struct found *found)
+{
+    return found->state == DELIVERY_PENDING || (found->state == DELIVERY_DELIVERED && found->queued);
 }
 
 /* By the lease in memory; if that ran out, by the row, for nobody may have claimed it since. */
@@ -46,7 +56,9 @@ static enum store_status find_leased(struct store *store, struct store_op *op, s
         *found = (struct found){.event_id = out->event_id,
                                 .endpoint = out->endpoint,
                                 .out = out,
-                                .state = DELIVERY_PENDING,
+                                .state = out->beside ? DELIVERY_DELIVERED : DELIVERY_PENDING,
+                                .queued = true,
+                                .earlier = out->earlier,
                                 .lease = out->lease,
                                 .attempt = out->attempt,
                                 .aged_from_ms = out->aged_from_ms};
@@ -56,8 +68,7 @@ static enum store_status find_leased(struct store *store, struct store_op *op, s
     if (status != STORE_OK)
         return status;
     op->result = *holds ? STORE_FENCED : STORE_NOT_FOUND;
-    *holds =
-        *holds && found->state == DELIVERY_PENDING && found->lease == op->outcome.lease && found->lost > 0;
+    *holds = *holds && under_way(found) && found->lease == op->outcome.lease && found->lost > 0;
     return status;
 }
 
@@ -85,13 +96,13 @@ static enum store_status outage_is_news(struct store *store, const struct store_
     return status;
 }
 
-static enum store_status attempt_insert(struct store *store, const struct store_op *op)
+static enum store_status attempt_insert(struct store *store, const struct store_op *op, int32_t earlier)
 {
     const struct attempt *attempt = &op->outcome.attempt;
     sqlite3_stmt *insert = store->sql[SQL_ATTEMPT_INSERT];
     sqlite3_bind_int64(insert, 1, op->outcome.delivery_id);
     sqlite3_bind_int64(insert, 2, op->outcome.lease);
-    sqlite3_bind_int(insert, 3, attempt->attempt);
+    sqlite3_bind_int(insert, 3, attempt->attempt + earlier);
     sqlite_bind_time(insert, 4, attempt->started_at_ms);
     sqlite3_bind_int(insert, 5, attempt->duration_ms);
     sqlite3_bind_int(insert, 6, attempt->status);
@@ -202,9 +213,11 @@ static enum store_status account(struct store *store, struct store_op *op, const
     if (found->out)
         sqlite_unlease(store, found->out);
     enum store_status status = STORE_OK;
-    if (decision->kind == DECISION_DELIVERED || decision->kind == DECISION_GIVE_UP) {
-        store->tally.pending--;
+    bool ends = decision->kind == DECISION_DELIVERED || decision->kind == DECISION_GIVE_UP;
+    if (ends)
         roster_use(&store->roster, found->endpoint, (struct usage){.pending = -1});
+    if (ends && found->state == DELIVERY_PENDING) {
+        store->tally.pending--;
         store->tally.delivered += decision->kind == DECISION_DELIVERED;
         store->tally.given_up += decision->kind == DECISION_GIVE_UP;
     }
@@ -244,7 +257,7 @@ enum store_status sqlite_outcome(struct store *store, struct store_op *op)
     if (status == STORE_OK && kept && op->outcome.lease > 1)
         status = attempt_trim(store, op);
     if (status == STORE_OK && kept)
-        status = attempt_insert(store, op);
+        status = attempt_insert(store, op, found.earlier);
     enum decision_kind kind = op->outcome.decision.kind;
     if (status == STORE_OK && kind != DECISION_RETRY && kind != DECISION_RELEASE)
         status = sqlite_purge_later(store, found.event_id, store->now.wall_ms);
@@ -264,6 +277,20 @@ static enum store_status find_for(struct store *store, struct store_op *op, stru
     return STORE_OK;
 }
 
+/* What waits is due now; what is out already is on its way. */
+static enum store_status hurry(struct store *store, int64_t id, const struct found *found)
+{
+    if (found->out)
+        return STORE_OK;
+    store->changed = true;
+    sqlite3_stmt *now = store->sql[SQL_DELIVERY_NOW];
+    sqlite3_bind_int64(now, 1, id);
+    sqlite3_bind_int64(now, 2, store->now.due_ms);
+    roster_waits(&store->roster, found->endpoint, store->now.due_ms);
+    roster_hurry(&store->roster, found->endpoint);
+    return sqlite_run(store, SQL_DELIVERY_NOW);
+}
+
 enum store_status sqlite_resend(struct store *store, struct store_op *op)
 {
     struct found found;
@@ -271,19 +298,18 @@ enum store_status sqlite_resend(struct store *store, struct store_op *op)
     enum store_status status = find_for(store, op, &found, &exists);
     if (status != STORE_OK || !exists)
         return status;
-    if (found.state == DELIVERY_PENDING) {
-        op->result = STORE_CONFLICT;
-        return STORE_OK;
-    }
-    store->changed = true;
     op->id = op->delivery.delivery_id;
-    store->tally.pending++;
+    if (under_way(&found))
+        return hurry(store, op->id, &found);
+    store->changed = true;
     roster_use(&store->roster, found.endpoint, (struct usage){.pending = 1});
-    store->tally.delivered -= found.state == DELIVERY_DELIVERED;
-    store->tally.given_up -= found.state == DELIVERY_GIVEN_UP;
-    store->tally.cancelled -= found.state == DELIVERY_CANCELLED;
+    if (found.state != DELIVERY_DELIVERED) {
+        store->tally.pending++;
+        store->tally.given_up -= found.state == DELIVERY_GIVEN_UP;
+        store->tally.cancelled -= found.state == DELIVERY_CANCELLED;
+    }
     sqlite3_stmt *resend = store->sql[SQL_DELIVERY_RESEND];
-    sqlite3_bind_int64(resend, 1, op->delivery.delivery_id);
+    sqlite3_bind_int64(resend, 1, op->id);
     sqlite3_bind_int64(resend, 2, store->now.due_ms);
     roster_waits(&store->roster, found.endpoint, store->now.due_ms);
     roster_hurry(&store->roster, found.endpoint);
@@ -297,15 +323,17 @@ enum store_status sqlite_cancel(struct store *store, struct store_op *op)
     enum store_status status = find_for(store, op, &found, &exists);
     if (status != STORE_OK || !exists)
         return status;
-    if (found.state != DELIVERY_PENDING) {
+    if (!under_way(&found)) {
         op->result = STORE_CONFLICT;
         return STORE_OK;
     }
     store->changed = true;
     op->id = op->delivery.delivery_id;
-    store->tally.pending--;
-    store->tally.cancelled++;
     roster_use(&store->roster, found.endpoint, (struct usage){.pending = -1});
+    if (found.state == DELIVERY_PENDING) {
+        store->tally.pending--;
+        store->tally.cancelled++;
+    }
     sqlite3_stmt *cancel = store->sql[SQL_DELIVERY_CANCEL];
     sqlite3_bind_int64(cancel, 1, op->delivery.delivery_id);
     sqlite3_bind_int64(cancel, 2, store->now.wall_ms);
@@ -318,4 +346,21 @@ enum store_status sqlite_cancel(struct store *store, struct store_op *op)
         return sqlite_roster_due(store, found.endpoint);
     sqlite_unlease(store, found.out);
     return STORE_OK;
+}
+
+enum store_status sqlite_damaged(struct store *store, struct endpoint *endpoint, int64_t id, bool pending)
+{
+    log_write(store->config.log, LOG_LEVEL_ERROR, "store",
+              "an event is damaged and cannot be sent: its delivery is given up delivery=%lld",
+              (long long)id);
+    store->changed = true;
+    roster_use(&store->roster, endpoint, (struct usage){.pending = -1});
+    if (pending) {
+        store->tally.pending--;
+        store->tally.given_up++;
+    }
+    sqlite3_stmt *damaged = store->sql[SQL_DELIVERY_DAMAGED];
+    sqlite3_bind_int64(damaged, 1, id);
+    sqlite3_bind_int64(damaged, 2, store->now.wall_ms);
+    return sqlite_run(store, SQL_DELIVERY_DAMAGED);
 }

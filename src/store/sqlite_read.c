@@ -3,6 +3,7 @@
  * state and never waits for the writer.
  */
 #include "memory.h"
+#include "rate.h"
 #include "sqlite_parts.h"
 #include <assert.h>
 #include <limits.h>
@@ -58,7 +59,8 @@ struct sqlite_reader {
 #define DELIVERY_COLUMNS                                                                                     \
     "SELECT d.id, d.event_id, d.endpoint_id, d.state, ifnull(d.queue, 0) = 0 AND d.due_at > ?10, d.due_at "  \
     "- ?10,"                                                                                                 \
-    " d.attempt, d.lease, d.last_reason, d.last_status, e.received_at, d.first_attempt_at, d.finished_at"
+    " d.attempt + d.earlier, d.lease, d.last_reason, d.last_status, e.received_at, d.first_attempt_at,"      \
+    " d.finished_at, d.queue IS NOT NULL"
 #define DELIVERIES_OF(low, high)                                                                             \
     DELIVERY_COLUMNS " FROM events e CROSS JOIN deliveries d ON d.id >= " low " AND d.id < " high            \
                      " WHERE e.id = ?1 AND (?2 = 0 OR d.endpoint_id = ?2) ORDER BY d.id @ LIMIT ?4"
@@ -133,10 +135,28 @@ static bool copy_text(struct arena *arena, sqlite3_stmt *row, int column, struct
     return text->data != NULL;
 }
 
+/* The same of what is text: an answer may hold UTF-8 only, whatever a damaged row has. */
+static bool copy_words(struct arena *arena, sqlite3_stmt *row, int column, struct bytes *text)
+{
+    if (!copy_text(arena, row, column, text))
+        return false;
+    if (!bytes_are_utf8(*text))
+        for (size_t i = 0; i < text->len; i++)
+            if ((unsigned char)text->data[i] >= 0x80)
+                ((char *)text->data)[i] = '?';
+    return true;
+}
+
+/* Of a row that may be damaged. */
+static int64_t within(int64_t value, int64_t min, int64_t max)
+{
+    return value < min ? min : value > max ? max : value;
+}
+
 static bool take_user(sqlite3_stmt *row, struct arena *arena, struct user *user)
 {
     *user = (struct user){.id = number(row, 0),
-                          .role = (enum user_role)number(row, 1),
+                          .role = number(row, 1) == USER_MASTER ? USER_MASTER : USER_REGULAR,
                           .master_id = number(row, 2),
                           .receives_users_events = number(row, 6),
                           .success_2xx = number(row, 7),
@@ -145,8 +165,8 @@ static bool take_user(sqlite3_stmt *row, struct arena *arena, struct user *user)
                           .version = number(row, 10),
                           .created_at_ms = number(row, 11),
                           .updated_at_ms = number(row, 12)};
-    return copy_text(arena, row, 3, &user->name) && copy_text(arena, row, 4, &user->email) &&
-           copy_text(arena, row, 5, &user->webhook_url) && copy_text(arena, row, 13, &user->signing) &&
+    return copy_words(arena, row, 3, &user->name) && copy_words(arena, row, 4, &user->email) &&
+           copy_words(arena, row, 5, &user->webhook_url) && copy_text(arena, row, 13, &user->signing) &&
            copy_text(arena, row, 14, &user->identity);
 }
 
@@ -156,9 +176,10 @@ static bool take_key(sqlite3_stmt *row, struct arena *arena, struct api_key *key
                             .user_id = number(row, 1),
                             .created_at_ms = number(row, 4),
                             .revoked_at_ms = number(row, 5),
-                            .rate_per_s = number(row, 7)};
-    snprintf(key->digest, sizeof key->digest, "%s", (const char *)sqlite3_column_text(row, 2));
-    return copy_text(arena, row, 3, &key->label) && copy_text(arena, row, 6, &key->allow_from);
+                            .rate_per_s = within(number(row, 7), -1, RATE_PER_S_MAX)};
+    const char *digest = (const char *)sqlite3_column_text(row, 2);
+    snprintf(key->digest, sizeof key->digest, "%s", digest ? digest : "");
+    return copy_words(arena, row, 3, &key->label) && copy_words(arena, row, 6, &key->allow_from);
 }
 
 static bool take_event(sqlite3_stmt *row, struct arena *arena, struct event *event)
@@ -168,29 +189,33 @@ static bool take_event(sqlite3_stmt *row, struct arena *arena, struct event *eve
                             .created_at_ms = number(row, 5),
                             .received_at_ms = number(row, 6),
                             .sent_at_ms = number(row, 7),
-                            .stamp_offset = (uint32_t)number(row, 8)};
-    return copy_text(arena, row, 2, &event->event_type) && copy_text(arena, row, 3, &event->resource_type) &&
-           copy_text(arena, row, 4, &event->resource_id) && copy_text(arena, row, 9, &event->document);
+                            .stamp_offset = (uint32_t)within(number(row, 8), 0, UINT32_MAX)};
+    return copy_words(arena, row, 2, &event->event_type) &&
+           copy_words(arena, row, 3, &event->resource_type) &&
+           copy_words(arena, row, 4, &event->resource_id) && copy_text(arena, row, 9, &event->document);
 }
 
 static bool take_delivery(sqlite3_stmt *row, struct arena *arena, struct delivery *delivery)
 {
-    *delivery = (struct delivery){.id = number(row, 0),
-                                  .event_id = number(row, 1),
-                                  .endpoint_id = number(row, 2),
-                                  .user_id = number(row, 2),
-                                  .state = (enum delivery_state)number(row, 3),
-                                  .leased = number(row, 3) == DELIVERY_PENDING && number(row, 4),
-                                  .attempt = (int32_t)number(row, 6),
-                                  .lease = number(row, 7),
-                                  .next_in_ms = -1,
-                                  .last_status = (int)number(row, 9),
-                                  .created_at_ms = number(row, 10),
-                                  .first_attempt_at_ms = number(row, 11),
-                                  .finished_at_ms = number(row, 12)};
-    if (delivery->state == DELIVERY_PENDING && !delivery->leased)
+    *delivery = (struct delivery){
+        .id = number(row, 0),
+        .event_id = number(row, 1),
+        .endpoint_id = number(row, 2),
+        .user_id = number(row, 2),
+        .state = (enum delivery_state)within(number(row, 3), DELIVERY_PENDING, DELIVERY_CANCELLED),
+        .resending = number(row, 3) == DELIVERY_DELIVERED && number(row, 13),
+        .attempt = (int32_t)within(number(row, 6), 0, INT32_MAX),
+        .lease = number(row, 7),
+        .next_in_ms = -1,
+        .last_status = (int)number(row, 9),
+        .created_at_ms = number(row, 10),
+        .first_attempt_at_ms = number(row, 11),
+        .finished_at_ms = number(row, 12)};
+    bool under_way = delivery->state == DELIVERY_PENDING || delivery->resending;
+    delivery->leased = under_way && number(row, 4);
+    if (under_way && !delivery->leased)
         delivery->next_in_ms = number(row, 5) > 0 ? number(row, 5) : 0;
-    return copy_text(arena, row, 8, &delivery->last_reason);
+    return copy_words(arena, row, 8, &delivery->last_reason);
 }
 
 int sqlite_attempt_flags(const struct attempt *attempt)
@@ -198,6 +223,13 @@ int sqlite_attempt_flags(const struct attempt *attempt)
     return (attempt->counted ? ATTEMPT_COUNTED : 0) | (attempt->body_incomplete ? ATTEMPT_INCOMPLETE : 0) |
            (attempt->reused_connection ? ATTEMPT_REUSED : 0) | (attempt->mixed_answer ? ATTEMPT_MIXED : 0) |
            (attempt->request_unread ? ATTEMPT_UNREAD : 0);
+}
+
+/* A name of no failure, as a damaged row may have it, is that of one that nobody knows any more. */
+static enum failure failure_kept(const char *name)
+{
+    enum failure failure = name ? failure_parse(name) : FAILURE_NONE;
+    return failure == FAILURE_COUNT ? FAILURE_DAMAGED : failure;
 }
 
 static bool take_attempt(sqlite3_stmt *row, struct arena *arena, struct attempt *attempt)
@@ -210,13 +242,13 @@ static bool take_attempt(sqlite3_stmt *row, struct arena *arena, struct attempt 
                                 .started_at_ms = number(row, 3),
                                 .duration_ms = (int32_t)number(row, 4),
                                 .status = (int)number(row, 5),
-                                .failure = failure ? failure_parse(failure) : FAILURE_NONE,
+                                .failure = failure_kept(failure),
                                 .counted = flags & ATTEMPT_COUNTED,
                                 .body_incomplete = flags & ATTEMPT_INCOMPLETE,
                                 .reused_connection = flags & ATTEMPT_REUSED,
                                 .mixed_answer = flags & ATTEMPT_MIXED,
                                 .request_unread = flags & ATTEMPT_UNREAD};
-    return copy_text(arena, row, 8, &attempt->address) && copy_text(arena, row, 9, &attempt->detail) &&
+    return copy_words(arena, row, 8, &attempt->address) && copy_words(arena, row, 9, &attempt->detail) &&
            copy_text(arena, row, 10, &attempt->response);
 }
 
@@ -226,7 +258,7 @@ static bool take_resource(sqlite3_stmt *row, struct arena *arena, struct resourc
                                   .version = number(row, 3),
                                   .event_id = number(row, 4),
                                   .updated_at_ms = number(row, 5)};
-    return copy_text(arena, row, 1, &resource->type) && copy_text(arena, row, 2, &resource->id) &&
+    return copy_words(arena, row, 1, &resource->type) && copy_words(arena, row, 2, &resource->id) &&
            copy_text(arena, row, 6, &resource->json);
 }
 

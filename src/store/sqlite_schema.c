@@ -87,7 +87,8 @@ static const char *const migrations[] = {
     "  state INTEGER NOT NULL DEFAULT 0,"
     "  attempt INTEGER NOT NULL DEFAULT 0,"
     "  lease INTEGER NOT NULL, lost INTEGER NOT NULL,"
-    "  aged_from INTEGER," /* service clock; NULL until an attempt has counted */
+    "  earlier INTEGER NOT NULL DEFAULT 0," /* attempts that counted before it was resent */
+    "  aged_from INTEGER,"                  /* service clock; NULL until an attempt has counted */
     "  first_attempt_at INTEGER, finished_at INTEGER,"
     "  last_status INTEGER, last_reason TEXT,"
     "  room BLOB);" /* of a row that has just been born: as long as what its end will add, or its page would

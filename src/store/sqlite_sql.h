@@ -58,7 +58,8 @@ enum { SQL_MANY = 16 };
                                                                                                              \
     X(DUE_GET,                                                                                               \
       "SELECT d.id, d.lease, d.lost, d.attempt, d.aged_from, e.id, max(e.sent_at, 0), e.stamp_offset,"       \
-      " e.document, e.delivery_count FROM deliveries d JOIN events e ON e.id = d.event_id"                   \
+      " e.document, e.delivery_count, d.state, d.earlier, d.event_id FROM deliveries d"                      \
+      " LEFT JOIN events e ON e.id = d.event_id"                                                             \
       " WHERE d.queue = ?1 AND d.due_at <= ?2 ORDER BY d.due_at LIMIT ?3")                                   \
     X(DUE_NEXT, "SELECT min(due_at) FROM deliveries WHERE queue = ?1")                                       \
     X(DELIVERY_CLAIM, "UPDATE deliveries SET queue = 0, due_at = ?2, lease = ?3, lost = ?4 WHERE id = ?1")   \
@@ -69,17 +70,27 @@ enum { SQL_MANY = 16 };
                              " WHERE id >= ?2 AND state = 0 AND queue IS NULL")                              \
                                                                                                              \
     X(DELIVERY_GET, "SELECT d.event_id, d.endpoint_id, d.state, d.lease, d.attempt, d.aged_from,"            \
-                    " d.lost FROM deliveries d WHERE d.id = ?1")                                             \
-    X(DELIVERY_RECORD, "UPDATE deliveries SET queue = ?2, due_at = ?3, state = ?4, attempt = ?5, lost = 0,"  \
+                    " d.lost, d.queue IS NOT NULL, d.earlier FROM deliveries d WHERE d.id = ?1")             \
+    X(DELIVERY_RECORD, "UPDATE deliveries SET queue = ?2, due_at = ?3, attempt = ?5, lost = 0,"              \
                        " aged_from = ?6, first_attempt_at = coalesce(first_attempt_at, ?7),"                 \
-                       " finished_at = ?8, last_status = ?9, last_reason = ?10, room = NULL WHERE id = ?1")  \
+                       " state = CASE state WHEN 1 THEN 1 ELSE ?4 END,"                                      \
+                       " finished_at = CASE state WHEN 1 THEN finished_at ELSE ?8 END, last_status = ?9, "   \
+                       "last_reason = ?10, room = NULL WHERE id = ?1")                                       \
     X(DELIVERY_DELIVERED, "UPDATE deliveries SET state = 1, attempt = 1, lost = 0, first_attempt_at = ?2,"   \
                           " finished_at = ?3, last_status = ?4, room = NULL WHERE id = ?1")                  \
-    X(DELIVERY_RESEND, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2, state = 0, attempt = 0,"     \
-                       " lost = 0, aged_from = NULL, finished_at = NULL WHERE id = ?1")                      \
+    X(DELIVERY_NOW, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2 WHERE id = ?1")                  \
+    X(DELIVERY_DAMAGED, "UPDATE deliveries SET queue = NULL, due_at = NULL, lost = 0,"                       \
+                        " state = CASE state WHEN 1 THEN 1 ELSE 2 END,"                                      \
+                        " finished_at = CASE state WHEN 1 THEN finished_at ELSE ?2 END,"                     \
+                        " last_reason = 'damaged' WHERE id = ?1")                                            \
+    X(DELIVERY_RESEND, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2,"                             \
+                       " earlier = earlier + attempt, attempt = 0, lost = 0, aged_from = NULL,"              \
+                       " state = CASE state WHEN 1 THEN 1 ELSE 0 END,"                                       \
+                       " finished_at = CASE state WHEN 1 THEN finished_at END WHERE id = ?1")                \
+    X(DELIVERY_CANCEL, "UPDATE deliveries SET queue = NULL, due_at = NULL,"                                  \
+                       " state = CASE state WHEN 1 THEN 1 ELSE 3 END,"                                       \
+                       " finished_at = CASE state WHEN 1 THEN finished_at ELSE ?2 END WHERE id = ?1")        \
     X(DELIVERY_AGAIN, "UPDATE deliveries SET due_at = (id >> 24) - (1 << 40) WHERE id = ?1 AND queue = ?2")  \
-    X(DELIVERY_CANCEL, "UPDATE deliveries SET queue = NULL, due_at = NULL, state = 3, finished_at = ?2"      \
-                       " WHERE id = ?1")                                                                     \
     X(ATTEMPT_TRIM,                                                                                          \
       "UPDATE attempts SET response = substr(response, 1, ?3) WHERE id ="                                    \
       " (SELECT max(id) FROM attempts WHERE id >= ?1 >> 24 << 24 AND id < ?1 >> 24 << 24 | ?2)"              \

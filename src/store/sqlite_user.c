@@ -31,9 +31,22 @@ static void replace(struct bytes *owned, struct bytes by)
     *owned = bytes_make(copy, by.len);
 }
 
+/* A box has room for so much; more was never accepted. */
+enum { URL_TEXT_LEN_MAX = 2048 };
+static struct bytes kept(sqlite3_stmt *row, int column, size_t len_max)
+{
+    struct bytes sealed = sqlite_text(row, column);
+    return sealed.len <= len_max ? sealed : (struct bytes){0};
+}
+
 static void roster_take(struct store *store, sqlite3_stmt *row)
 {
     int64_t id = sqlite3_column_int64(row, 0);
+    if (id <= 0) {
+        log_write(store->config.log, LOG_LEVEL_ERROR, "store", "a user is damaged and left out id=%lld",
+                  (long long)id);
+        return;
+    }
     struct endpoint *endpoint = roster_get(&store->roster, id);
     bool is_new = !endpoint;
     if (is_new)
@@ -43,13 +56,13 @@ static void roster_take(struct store *store, sqlite3_stmt *row)
     const char *url = (const char *)sqlite3_column_text(row, 2);
     bool url_changed = !is_new && url && (!endpoint->url || strcmp(url, endpoint->url) != 0);
     free(endpoint->url);
-    endpoint->url = url ? memory_copy_text(url) : NULL;
+    endpoint->url = url && strlen(url) <= URL_TEXT_LEN_MAX ? memory_copy_text(url) : NULL;
     endpoint->success_2xx = sqlite3_column_int(row, 3);
     endpoint->paused = sqlite3_column_int(row, 4);
     endpoint->receives_users_events = sqlite3_column_int(row, 5);
     endpoint->version = sqlite3_column_int64(row, 7);
-    replace(&endpoint->signing, sqlite_text(row, 8));
-    replace(&endpoint->identity, sqlite_text(row, 9));
+    replace(&endpoint->signing, kept(row, 8, MODEL_SIGNING_LEN_MAX));
+    replace(&endpoint->identity, kept(row, 9, MODEL_IDENTITY_LEN_MAX));
     const char *digest = (const char *)sqlite3_column_text(row, 10);
     snprintf(endpoint->auth_digest, sizeof endpoint->auth_digest, "%s", digest ? digest : "");
     if (is_new && sqlite3_column_int(row, 6))

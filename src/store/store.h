@@ -31,7 +31,11 @@
  *   outcome        DELIVERED, RETRY and GIVE_UP count an attempt, RELEASE does not; all reset `lost`. A
  *                  lease that ran out may still be recorded as long as nobody has claimed the delivery since.
  *                  A history line is kept if attempt.started_at_ms is not 0: something was started
- *   resend         attempt, lost, age and finished_at start again; lease goes on; history stays
+ *   resend         of one that has ended: step, lost and age start again; lease, history and the attempts
+ * counted go on. A delivered one stays delivered, with its finished_at, and is sent beside that
+ *                  (`resending`); however that ends, it was delivered. Of one that waits or is out: due now
+ *   cancel         ends a resend beside a delivered one, which stays delivered; else the delivery is
+ * cancelled damaged        an event that cannot be sent, found by a claim: its deliveries are given up
  *   repeated       an EVENT whose id exists, without an idempotency key: DONE again, with that id
  *   delivery ids   follow from each other by model_delivery_next
  *   not there      the user or delivery an op is about, the Master of a USER_CREATE: NOT_FOUND
@@ -90,8 +94,8 @@ enum store_op_kind {
     STORE_KEY_CREATE,
     STORE_KEY_UPDATE, /* those of `key_changes` of an active key; the others stay as they are by then */
     STORE_KEY_REVOKE,
-    STORE_RESEND,          /* a finished delivery becomes pending and due now, its age starting again */
-    STORE_CANCEL,          /* a pending delivery ends as cancelled */
+    STORE_RESEND,          /* one that has ended is sent again; one that waits is due now */
+    STORE_CANCEL,          /* a delivery that is to be sent is not */
     STORE_RESOURCE_PUT,    /* the latest snapshot, whatever events have said */
     STORE_RESOURCE_DELETE, /* by owner, type and id */
     STORE_FINGERPRINT,     /* which key file the sealed blobs are from; kept, and told by GET_STATS */

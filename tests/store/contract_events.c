@@ -367,7 +367,8 @@ static void resend_and_cancel(struct fixture *f)
     struct store_op resend = {.kind = STORE_RESEND,
                               .delivery = {.delivery_id = box.delivery_id, .user_id = user}};
     struct store_op cancel = {.kind = STORE_CANCEL, .delivery = {.delivery_id = box.delivery_id}};
-    fixture_do(f, resend, STORE_CONFLICT); /* it is under way */
+    fixture_do(f, resend, STORE_DONE); /* it is under way: nothing to do */
+    fixture_claim(f, 1, 0);
     fixture_do(f, cancel, STORE_DONE);
     assert_int_equal(fixture_delivery(f, box.delivery_id).state, DELIVERY_CANCELLED);
     fixture_do(f, cancel, STORE_CONFLICT);
@@ -392,6 +393,55 @@ static void resend_and_cancel(struct fixture *f)
     assert_int_equal(f->boxes[0].age_ms, 0);
     cancel.delivery.delivery_id = 4321;
     fixture_do(f, cancel, STORE_NOT_FOUND);
+}
+
+/* 8.9 */
+static void delivered_stays_delivered(struct fixture *f)
+{
+    int64_t user = fixture_user(f, "https://example.com/");
+    struct store_op op = fixture_event_op(f, user);
+    fixture_write(f, &op, 1, 1);
+    struct store_work box = f->boxes[0];
+    fixture_do(f, fixture_outcome_op(f, &box, DECISION_DELIVERED, 0), STORE_DONE);
+    struct delivery first = fixture_delivery(f, box.delivery_id);
+    struct store_op resend = {.kind = STORE_RESEND, .delivery.delivery_id = box.delivery_id};
+    struct store_op cancel = {.kind = STORE_CANCEL, .delivery.delivery_id = box.delivery_id};
+    static const enum decision_kind ends[] = {DECISION_GIVE_UP, DECISION_DELIVERED, DECISION_RETRY};
+    for (int i = 0; i < 3; i++) {
+        fixture_advance(f, 5000);
+        fixture_do(f, resend, STORE_DONE);
+        assert_true(fixture_delivery(f, box.delivery_id).resending);
+        fixture_claim(f, 1, 1);
+        assert_int_equal(f->boxes[0].attempt, 0);
+        fixture_do(f, fixture_outcome_op(f, &f->boxes[0], ends[i], 1000), STORE_DONE);
+        struct delivery now = fixture_delivery(f, box.delivery_id);
+        assert_int_equal(now.state, DELIVERY_DELIVERED);
+        assert_int_equal(now.finished_at_ms, first.finished_at_ms);
+        assert_int_equal(now.attempt, 2 + i); /* it never falls */
+        assert_int_equal(now.resending, ends[i] == DECISION_RETRY);
+    }
+    fixture_do(f, cancel, STORE_DONE);
+    struct delivery now = fixture_delivery(f, box.delivery_id);
+    assert_int_equal(now.state, DELIVERY_DELIVERED);
+    assert_int_equal(now.attempt, 4);
+    assert_false(now.resending);
+    fixture_do(f, cancel, STORE_CONFLICT);
+    struct store_stats *stats = fixture_read(f, (struct store_query){.kind = STORE_GET_STATS}).stats;
+    assert_int_equal(stats->deliveries_delivered, 1);
+    assert_int_equal(stats->deliveries_pending + stats->deliveries_given_up, 0);
+}
+
+static void a_resend_of_what_waits_is_now(struct fixture *f)
+{
+    int64_t user = fixture_user(f, "https://example.com/");
+    struct store_op op = fixture_event_op(f, user);
+    fixture_write(f, &op, 1, 1);
+    struct store_op resend = {.kind = STORE_RESEND, .delivery.delivery_id = f->boxes[0].delivery_id};
+    fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_RETRY, 3600000), STORE_DONE);
+    fixture_claim(f, 1, 0);
+    fixture_do(f, resend, STORE_DONE);
+    fixture_claim(f, 1, 1);
+    assert_int_equal(f->boxes[0].attempt, 1); /* the next step of the same */
 }
 
 static void purge(struct fixture *f)
@@ -440,6 +490,8 @@ const struct contract_test contract_events[] = {
     {"8.24: many attempts: the last one whole, page by page", many_attempts},
     {"without space events are refused and outcomes recorded", no_space},
     {"resend and cancel", resend_and_cancel},
+    {"8.9: delivered stays delivered, a resend is beside it", delivered_stays_delivered},
+    {"8.9: a resend of what waits is now", a_resend_of_what_waits_is_now},
     {"purge takes old events that have ended", purge},
     {0},
 };

@@ -7,7 +7,7 @@
 
 static bool model_lease_alive(const struct model_delivery *delivery, int64_t now)
 {
-    return delivery->state == DELIVERY_PENDING && delivery->leased && delivery->due_ms > now;
+    return model_under_way(delivery) && delivery->leased && delivery->due_ms > now;
 }
 
 static const struct api_key *model_oldest_key(const struct model_disk *disk, int64_t user_id)
@@ -65,7 +65,7 @@ struct model_delivery *model_first_due(struct model_disk *disk, int64_t user_id,
     struct model_delivery *first = NULL;
     for (int i = 0; i < disk->delivery_count; i++) {
         struct model_delivery *delivery = &disk->deliveries[i];
-        if (delivery->user_id == user_id && delivery->state == DELIVERY_PENDING && delivery->due_ms <= now &&
+        if (delivery->user_id == user_id && model_under_way(delivery) && delivery->due_ms <= now &&
             (!first || delivery->due_ms < first->due_ms))
             first = delivery;
     }
@@ -166,7 +166,7 @@ void model_claim(struct store *store, struct store_batch *batch)
     for (int i = 0; i < store->disk->delivery_count && !user; i++) {
         const struct model_delivery *delivery = &store->disk->deliveries[i];
         const struct model_user *to = model_find_user(store->disk, delivery->user_id);
-        if (delivery->state != DELIVERY_PENDING || !model_open_to_work(store->disk, to))
+        if (!model_under_way(delivery) || !model_open_to_work(store->disk, to))
             continue;
         /* Whatever else holds it back is a live lease, whose own end is in this minimum; or the budget. */
         int64_t from = pace_from_ms(&to->pace), outage = pace_outage_from_ms(&to->pace, &store->outage);

@@ -163,7 +163,7 @@ static void model_read_deliveries(const struct store *store, const struct model_
     answer->deliveries = arena_zero(arena, ((size_t)page->count + 1) * sizeof *answer->deliveries);
     for (int i = 0; i < page->count; i++) {
         const struct model_delivery *from = &store->disk->deliveries[page->rows[i]];
-        bool pending = from->state == DELIVERY_PENDING;
+        bool pending = model_under_way(from);
         bool leased = pending && from->leased && from->due_ms > now;
         int64_t in = from->due_ms > now ? from->due_ms - now : 0;
         answer->deliveries[i] = (struct delivery){
@@ -173,7 +173,8 @@ static void model_read_deliveries(const struct store *store, const struct model_
             .user_id = from->user_id,
             .state = from->state,
             .leased = leased,
-            .attempt = from->attempt,
+            .resending = from->resending,
+            .attempt = from->earlier + from->attempt,
             .lease = from->lease,
             .next_in_ms = pending && !leased ? in : -1,
             .last_reason = from->last_reason ? bytes_of(failure_name(from->last_reason)) : (struct bytes){0},

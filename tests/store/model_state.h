@@ -18,7 +18,9 @@ struct model_event {
 struct model_delivery {
     int64_t id, event_id, user_id;
     enum delivery_state state;
-    bool leased; /* a lease was given and not recorded; it may have run out */
+    bool resending;  /* delivered, and sent beside that */
+    int32_t earlier; /* attempts that counted before it was resent */
+    bool leased;     /* a lease was given and not recorded; it may have run out */
     int32_t attempt, lost;
     int64_t lease;
     int64_t due_ms;       /* due clock; while leased, when the lease runs out */
@@ -74,6 +76,8 @@ struct bytes model_copy(struct bytes source);
 void model_drop(struct bytes owned);
 void *model_room(void *array, int count, int *cap, size_t size);
 
+/* It waits or is out. */
+bool model_under_way(const struct model_delivery *delivery);
 struct model_delivery *model_find_delivery(struct model_disk *disk, int64_t id);
 
 /* The clock that ages are counted on: service time, but for a planted bug. */

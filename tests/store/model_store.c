@@ -53,6 +53,11 @@ struct model_delivery *model_find_delivery(struct model_disk *disk, int64_t id)
     return NULL;
 }
 
+bool model_under_way(const struct model_delivery *delivery)
+{
+    return delivery->state == DELIVERY_PENDING || delivery->resending;
+}
+
 /* ---- the two clocks ---- */
 
 int64_t model_due_now_ms(const struct store *store)
@@ -194,7 +199,7 @@ static bool model_says(const struct model_disk *disk, const struct attempt *atte
 }
 
 static void model_history(struct model_disk *disk, const struct attempt *attempt,
-                          const struct decision *decision)
+                          const struct decision *decision, int32_t earlier)
 {
     if (attempt->started_at_ms == 0 || (decision_is_outage(decision) && model_says(disk, attempt)))
         return;
@@ -206,6 +211,7 @@ static void model_history(struct model_disk *disk, const struct attempt *attempt
         model_room(disk->attempts, disk->attempt_count, &disk->attempt_cap, sizeof *disk->attempts);
     struct attempt *line = &disk->attempts[disk->attempt_count++];
     *line = *attempt;
+    line->attempt += earlier;
     line->address = model_copy(line->address);
     line->detail = model_copy(line->detail);
     line->response = model_copy(line->response);
@@ -213,10 +219,13 @@ static void model_history(struct model_disk *disk, const struct attempt *attempt
 
 static void model_end(struct store *store, struct model_delivery *delivery, enum delivery_state state)
 {
-    delivery->state = state;
     delivery->leased = false;
     delivery->lost = 0;
-    delivery->finished_at_ms = clock_wall_ms(&store->config.clock);
+    if (!delivery->resending) {
+        delivery->state = state;
+        delivery->finished_at_ms = clock_wall_ms(&store->config.clock);
+    }
+    delivery->resending = false;
 }
 
 static void model_failed(struct store *store, struct model_delivery *delivery, const struct store_op *op)
@@ -248,10 +257,10 @@ static void model_attempted(struct store *store, const struct model_delivery *de
     while (end.answered && user->missed_count > 0) {
         int64_t id = user->missed[--user->missed_count];
         struct model_delivery *missed = model_find_delivery(store->disk, id > 0 ? id : -id);
-        bool waits = missed && missed->state == DELIVERY_PENDING &&
-                     !(missed->leased && missed->due_ms > now) && missed != delivery;
+        bool waits = missed && model_under_way(missed) && !(missed->leased && missed->due_ms > now) &&
+                     missed != delivery;
         if (waits && (id > 0 || change == PACE_RECOVERED))
-            missed->due_ms = (missed->id >> 24) - ((int64_t)1 << 40);
+            missed->due_ms = (missed->id >> MODEL_MARK_BITS) - ((int64_t)1 << 40);
     }
 }
 
@@ -259,8 +268,8 @@ static void model_outcome(struct store *store, struct store_op *op)
 {
     struct model_delivery *delivery = model_find_delivery(store->disk, op->outcome.delivery_id);
     const struct decision *decision = &op->outcome.decision;
-    bool fenced = delivery && !(delivery->state == DELIVERY_PENDING && delivery->leased &&
-                                delivery->lease == op->outcome.lease);
+    bool fenced =
+        delivery && !(model_under_way(delivery) && delivery->leased && delivery->lease == op->outcome.lease);
 #ifdef PLANT_NO_FENCE
     fenced = false;
 #endif
@@ -273,10 +282,9 @@ static void model_outcome(struct store *store, struct store_op *op)
     else if (decision_is_outage(decision))
         pace_released(&model_find_user(store->disk, delivery->user_id)->pace, &store->outage,
                       &store->config.pace, model_due_now_ms(store));
-    model_history(store->disk, &op->outcome.attempt, decision);
+    model_history(store->disk, &op->outcome.attempt, decision, delivery->earlier);
     if (delivery->first_attempt_at_ms == 0)
         delivery->first_attempt_at_ms = op->outcome.attempt.started_at_ms;
-    delivery->state = DELIVERY_PENDING;
     delivery->leased = false;
     delivery->lost = 0;
     delivery->due_ms = model_due_now_ms(store) + decision->delay_ms;
@@ -448,28 +456,40 @@ static void model_resend_or_cancel(struct store *store, struct store_op *op)
         op->result = STORE_NOT_FOUND;
         return;
     }
-    bool pending = delivery->state == DELIVERY_PENDING;
-    if (pending == (op->kind == STORE_RESEND)) {
+    bool under_way = model_under_way(delivery);
+    if (!under_way && op->kind == STORE_CANCEL) {
         op->result = STORE_CONFLICT;
         return;
     }
     op->id = delivery->id;
+    int64_t now = model_due_now_ms(store);
     if (op->kind == STORE_CANCEL) {
         model_end(store, delivery, DELIVERY_CANCELLED);
         return;
     }
-    delivery->state = DELIVERY_PENDING;
+    if (under_way) {
+        if (delivery->leased && delivery->due_ms > now)
+            return;
+        delivery->due_ms = now;
+        pace_hurry(&model_find_user(store->disk, delivery->user_id)->pace);
+        return;
+    }
+    delivery->resending = delivery->state == DELIVERY_DELIVERED;
+    if (!delivery->resending) {
+        delivery->state = DELIVERY_PENDING;
+        delivery->finished_at_ms = 0;
+    }
+    delivery->earlier += delivery->attempt;
     delivery->attempt = delivery->lost = 0;
-    delivery->due_ms = model_due_now_ms(store);
-    delivery->finished_at_ms = 0;
+    delivery->due_ms = now;
     pace_hurry(&model_find_user(store->disk, delivery->user_id)->pace);
 }
 
 static bool model_event_ended(const struct model_disk *disk, int64_t event_id, int64_t before_ms)
 {
     for (int i = 0; i < disk->delivery_count; i++)
-        if (disk->deliveries[i].event_id == event_id && (disk->deliveries[i].state == DELIVERY_PENDING ||
-                                                         disk->deliveries[i].finished_at_ms >= before_ms))
+        if (disk->deliveries[i].event_id == event_id &&
+            (model_under_way(&disk->deliveries[i]) || disk->deliveries[i].finished_at_ms >= before_ms))
             return false;
     return true;
 }

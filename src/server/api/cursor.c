@@ -1,6 +1,5 @@
 #include "cursor.h"
 #include "digest.h"
-#include <assert.h>
 
 enum { RAW_LEN_MAX = CURSOR_CHECK_LEN + MODEL_ID_LEN_MAX };
 
@@ -20,7 +19,8 @@ static void make_check(struct bytes id, struct bytes scope, unsigned char check[
 void cursor_format(struct bytes id, struct bytes scope, char out[CURSOR_LEN_MAX + 1])
 {
     unsigned char raw[RAW_LEN_MAX + 2] = {0};
-    assert(id.len <= MODEL_ID_LEN_MAX);
+    if (id.len > MODEL_ID_LEN_MAX) /* of a damaged row: what follows it is not found by it */
+        id.len = MODEL_ID_LEN_MAX;
     make_check(id, scope, raw);
     memcpy(raw + CURSOR_CHECK_LEN, id.data, id.len);
     size_t raw_len = CURSOR_CHECK_LEN + id.len, len = 0;

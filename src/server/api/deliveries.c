@@ -81,8 +81,8 @@ static void put_delivery(struct text *out, const struct delivery *delivery,
 {
     text_printf(out, "{\"type\":\"deliveries\",\"id\":\"%lld\",\"attributes\":{\"state\":\"%s\",",
                 (long long)delivery->id, delivery_state_name(delivery->state));
-    text_printf(out, "\"in_flight\":%s,\"attempt_count\":%d,\"next_attempt_in_ms\":",
-                jsonapi_flag(delivery->leased), delivery->attempt);
+    text_printf(out, "\"resending\":%s,\"in_flight\":%s,\"attempt_count\":%d,\"next_attempt_in_ms\":",
+                jsonapi_flag(delivery->resending), jsonapi_flag(delivery->leased), delivery->attempt);
     if (delivery->next_in_ms >= 0)
         text_printf(out, "%lld,", (long long)delivery->next_in_ms);
     else
@@ -358,8 +358,8 @@ static bool changed(struct call *call)
     const struct store_op *op = &call->write.op;
     if (op->result == STORE_CONFLICT)
         return call_fail(call, API_DELIVERY_STATE, SOURCE_NONE, NULL,
-                         op->kind == STORE_RESEND ? "The delivery is still under way: it will be sent anyway."
-                                                  : "Only a pending delivery can be cancelled.");
+                         op->kind == STORE_RESEND ? "The delivery cannot be sent again."
+                                                  : "Only a delivery that is to be sent can be cancelled.");
     if (op->result != STORE_DONE)
         return call_not_found(call, "delivery");
     return show_delivery(call, op->delivery.delivery_id);

@@ -1,42 +1,10 @@
 #include "event_document.h"
+#include "body.h"
 #include "instant.h"
 #include <assert.h>
 
 static const char data_begins[] = "{\"data\":";
 static const char included_begins[] = ",\"included\":[";
-
-/* Behind the string that begins at `at`. */
-static size_t skip_string(struct bytes json, size_t at)
-{
-    for (at++; json.data[at] != '"'; at++) {
-        at += json.data[at] == '\\';
-        assert(at < json.len);
-    }
-    return at + 1;
-}
-
-/* Behind the object that begins at `at`. The document is our own rendering: anything else is a bug. */
-static size_t skip_object(struct bytes json, size_t at)
-{
-    int depth = 0;
-    do {
-        assert(at < json.len);
-        char c = json.data[at];
-        if (c == '"') {
-            at = skip_string(json, at);
-            continue;
-        }
-        depth += (c == '{') - (c == '}');
-        at++;
-    } while (depth > 0);
-    return at;
-}
-
-static size_t data_end(const struct event *event)
-{
-    assert(bytes_starts(event->document, data_begins));
-    return skip_object(event->document, sizeof data_begins - 1);
-}
 
 /* `end` is where data's own brace stands. */
 static void put_data(struct text *out, const struct event *event, size_t end)
@@ -68,9 +36,26 @@ static void put_data(struct text *out, const struct event *event, size_t end)
     text_puts(out, "\"}}");
 }
 
+bool event_document_is_sound(const struct event *event)
+{
+    struct json_reading reading;
+    struct bytes document = event->document;
+    size_t end = body_data_end(document);
+    return end > 0 && body_has_stamp(document, event->stamp_offset) &&
+           event->stamp_offset + (size_t)INSTANT_LEN < end &&
+           json_check((char *)document.data, document.len, false, &reading) == JSON_OK;
+}
+
 void event_document_put(struct text *out, const struct event *event)
 {
-    put_data(out, event, data_end(event) - 1);
+    if (event_document_is_sound(event)) {
+        put_data(out, event, body_data_end(event->document) - 1);
+        return;
+    }
+    text_puts(out, "{\"type\":\"events\",\"id\":\"");
+    text_put_int64(out, event->id);
+    text_puts(out, "\",\"meta\":{\"damaged\":\"The stored event is damaged and cannot be shown or sent; "
+                   "`posthorn check` finds all such.\"}}");
 }
 
 void event_document_put_rendered(struct text *out, const struct event *event, size_t included_len)
@@ -85,11 +70,12 @@ void event_document_put_rendered(struct text *out, const struct event *event, si
 /* The elements of `included`, without brackets; data NULL: there is none. */
 static struct bytes find_included(const struct event *event)
 {
-    size_t end = data_end(event), begin = sizeof included_begins - 1;
-    struct bytes rest = bytes_make(event->document.data + end, event->document.len - end);
-    if (!bytes_starts(rest, included_begins))
+    if (!event_document_is_sound(event))
         return (struct bytes){0};
-    assert(rest.len >= begin + 2);
+    size_t end = body_data_end(event->document), begin = sizeof included_begins - 1;
+    struct bytes rest = bytes_make(event->document.data + end, event->document.len - end);
+    if (!bytes_starts(rest, included_begins) || rest.len < begin + 2)
+        return (struct bytes){0};
     return bytes_make(rest.data + begin, rest.len - begin - 2); /* without ]} */
 }
 

@@ -10,6 +10,8 @@
 #include "model.h"
 #include "text.h"
 
+/* Read from the disk, so it may be anything. One that is not sound is shown with its id and no more. */
+bool event_document_is_sound(const struct event *event);
 /* Appends the resource object. */
 void event_document_put(struct text *out, const struct event *event);
 /* The same of one that body_render has just made, with so much of `included`: nothing has to be looked for.

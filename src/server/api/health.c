@@ -2,7 +2,7 @@
 #include "jsonapi.h"
 #include "resources.h"
 
-bool health_show(struct call *call)
+static bool show(struct call *call)
 {
     struct queue_stats queue;
     enum store_status told =
@@ -17,6 +17,24 @@ bool health_show(struct call *call)
     text_put_json(&out, bytes_of(well ? "ok" : store_status_sentence(told)));
     text_printf(&out, ",\"queue_waiting\":%d}}", queue.waiting);
     return jsonapi_answer(call, well ? 200 : 503, &out);
+}
+
+/* What the last write was told may be long ago. One that changes nothing says how it is now: it takes the
+ * lock. */
+static void probe_done(struct queue_job *job, enum store_status status)
+{
+    struct call *call = job->ctx;
+    call_note_store(call, status);
+    if (!show(call))
+        call_answer_failure(call);
+}
+
+bool health_show(struct call *call)
+{
+    if (atomic_load_explicit(&call->api->store_told, memory_order_relaxed) == STORE_OK)
+        return show(call);
+    call->write = (struct queue_job){.op = {.kind = STORE_PURGE}, .done = probe_done, .ctx = call};
+    return queue_submit(call->api->config.queue, &call->write) || show(call);
 }
 
 bool meta_show(struct call *call)

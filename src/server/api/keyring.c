@@ -123,7 +123,8 @@ static void grow_users(struct keyring *keyring)
 
 void keyring_put_user(struct keyring *keyring, int64_t user_id, enum user_role role, int64_t master_id)
 {
-    assert(user_id > 0);
+    if (user_id <= 0) /* a damaged row: nobody has this id */
+        return;
     pthread_rwlock_wrlock(&keyring->lock);
     if ((keyring->user_count + 1) * 2 > keyring->user_cap)
         grow_users(keyring);
@@ -184,7 +185,8 @@ static struct key_networks *copy_networks(const struct network *networks, int co
 
 bool keyring_put_key(struct keyring *keyring, const struct api_key *key)
 {
-    assert(key->id > 0 && key->user_id > 0);
+    if (key->id <= 0 || key->user_id <= 0)
+        return false;
     struct key_slot made = {.key_id = key->id, .user_id = key->user_id, .rate_per_s = key->rate_per_s};
     struct network networks[KEYRING_NETWORKS_MAX];
     int count = keyring_read_networks(key->allow_from, networks);

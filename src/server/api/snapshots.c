@@ -62,6 +62,16 @@ static void put_resource(struct text *out, struct call *call, const struct resou
     /* Strict reading changes nothing. */
     const struct json_value *json =
         json_tree_read(&tree, (char *)resource->json.data, resource->json.len, false, &reading);
+    if (!json) { /* damaged: an answer that nobody could read would hide all the others */
+        text_puts(out, "{\"type\":");
+        text_put_json(out, resource->type);
+        text_puts(out, ",\"id\":");
+        text_put_json(out, resource->id);
+        text_puts(out, ",\"meta\":{\"damaged\":\"The stored snapshot is damaged and cannot be shown; "
+                       "`posthorn check` finds all such.\"}}");
+        arena_fini(&tree);
+        return;
+    }
     text_put(out, resource->json);
     if (json && !json_member(json, "links")) {
         out->len -= 1; /* the brace */

@@ -177,12 +177,15 @@ static void test_health_when_the_store_is_down(void **state)
     for (int i = 0; i < 2; i++) {
         rig_fault(faults[i]);
         struct reply reply = rig_ask(&rig, &event);
-        rig_fault(STORE_OK);
         assert_int_equal(reply.status, i ? 201 : 503);
         reply_free(&reply);
         reply = rig_ask(&rig, &health);
         assert_int_equal(reply.status, i ? 200 : 503);
         assert_string_equal(reply_text(&reply, "/meta/status"), i ? "ok" : "degraded");
+        reply_free(&reply);
+        rig_fault(STORE_OK); /* 8.12: it is well again, and health says so although nobody has written */
+        reply = rig_ask(&rig, &health);
+        assert_int_equal(reply.status, 200);
         reply_free(&reply);
     }
 }

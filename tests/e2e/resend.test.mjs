@@ -1,0 +1,79 @@
+// Item 8.9: a resend does not rewrite the past.
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { answer, api, delivery, eventually, post, posthorn, receiver, serve, setUrl } from './harness.mjs';
+
+const why = async (server, id) =>
+    (await posthorn('why', id, '--server', server.url, '--key', server.api_key)).stdout;
+
+test('8.9: a failing resend and a cancel leave a delivered event delivered', async (t) => {
+    let status = 200;
+    const there = await receiver(t, () => answer(status));
+    const server = await serve(t);
+    await setUrl(server, there.url);
+    const id = await post(server);
+    const first = await eventually('delivered', async () => {
+        const one = await delivery(server, id);
+        return one.attributes.state === 'delivered' && one;
+    });
+    status = 500;
+    assert.equal((await api(server, 'POST', `/api/deliveries/${first.id}/resend`)).status, 200);
+    const failed = await eventually('the resend has failed', async () => {
+        const one = await delivery(server, id);
+        return one.attributes.attempt_count === 2 && one;
+    });
+    assert.equal(failed.attributes.state, 'delivered');
+    assert.equal(failed.attributes.finished_at, first.attributes.finished_at);
+    assert.equal(failed.attributes.resending, true);
+    assert.match(await why(server, id), /Delivered at the first try.*Sent again since, once\..*to be sent once more\. Next try/s);
+    const cancelled = await api(server, 'POST', `/api/deliveries/${first.id}/cancel`);
+    assert.equal(cancelled.status, 200);
+    assert.equal(cancelled.json.data.attributes.state, 'delivered');
+    assert.equal(cancelled.json.data.attributes.attempt_count, 2);
+    assert.equal(cancelled.json.data.attributes.finished_at, first.attributes.finished_at);
+    const told = await why(server, id);
+    assert.match(told, /Delivered at the first try/);
+    assert.doesNotMatch(told, /Cancelled|once more/);
+    assert.equal((await api(server, 'POST', `/api/deliveries/${first.id}/cancel`)).status, 409);
+});
+
+test('8.9: a resend of a delivery that waits is now', async (t) => {
+    let status = 503;
+    const there = await receiver(t, () => answer(status));
+    const server = await serve(t);
+    await setUrl(server, there.url);
+    const id = await post(server);
+    const waits = await eventually('it waits for its next try', async () => {
+        const one = await delivery(server, id);
+        return one.attributes.attempt_count === 1 && one;
+    });
+    status = 200;
+    assert.equal((await api(server, 'POST', `/api/deliveries/${waits.id}/resend`)).status, 200);
+    const one = await eventually('delivered', async () => {
+        const now = await delivery(server, id);
+        return now.attributes.state === 'delivered' && now;
+    }, 8_000); /* the first backoff is 10 s */
+    assert.equal(one.attributes.attempt_count, 2);
+});
+
+test('8.9: a resend survives a kill, and is never taken for the first one', async (t) => {
+    const there = await receiver(t);
+    let server = await serve(t);
+    await setUrl(server, there.url);
+    const id = await post(server);
+    const first = await eventually('delivered', async () => {
+        const one = await delivery(server, id);
+        return one.attributes.state === 'delivered' && one;
+    });
+    there.requests.length = 0;
+    await api(server, 'POST', `/api/deliveries/${first.id}/resend`);
+    await server.end('SIGKILL');
+    server = await serve(t, { install: server });
+    await eventually('sent again', async () => {
+        const one = await delivery(server, id);
+        return one.attributes.attempt_count === 2 && !one.attributes.resending;
+    });
+    const one = await delivery(server, id);
+    assert.equal(one.attributes.finished_at, first.attributes.finished_at);
+    assert.ok(there.of(id).length >= 1);
+});
