@@ -111,7 +111,7 @@ static const char *operands_of(const char *command)
                 {"deliveries", "list show"},
                 {"catalog", "show scenarios"},
                 {"mtls", "set show remove"},
-                {"secrets", "list reveal create rotate remove"},
+                {"secrets", "list reveal create rotate remove reset"},
                 {"completions", "bash zsh fish"}};
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

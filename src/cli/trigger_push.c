@@ -32,7 +32,7 @@ static void push_one(struct trigger *trigger, struct push *push, const struct pu
     entry.good = outcome.failure == FAILURE_NONE && outcome.status == 200;
     if (outcome.failure != FAILURE_NONE) {
         entry.outcome = failure_name(outcome.failure);
-        entry.sentence = failure_sentence(outcome.failure);
+        entry.sentence = outcome.detail[0] ? outcome.detail : failure_sentence(outcome.failure);
     } else {
         entry.outcome = entry.good ? "delivered" : "unexpected_status";
         entry.sentence = entry.good ? NULL : "only 200 acknowledges; the server would try again";
