@@ -7,7 +7,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { SHARE = 3 /* a pause is so many times as long as the look before */, PAUSE_MS_MAX = 1000 };
+/* A pause is so many times as long as the look before; less when there is more for long. */
+enum { GENTLE = 3, GENTLE_LOOKS = 16, HURRY = 1, HURRY_LOOKS = 64, PAUSE_MS_MAX = 1000 };
 
 struct purge {
     struct purge_config config;
@@ -16,6 +17,7 @@ struct purge {
     struct queue_job job;
     enum store_status status; /* of the job, before done_fd */
     int64_t removed;          /* events, since there was nothing to do */
+    int looks;                /* since then */
 };
 
 static void purge_done(struct queue_job *job, enum store_status status)
@@ -51,13 +53,17 @@ static int purge_look(struct purge *purge)
     if (purge->status != STORE_OK)
         return config->period_ms;
     purge->removed += purge->job.op.count;
-    int64_t pause_ms = SHARE * (clock_mono_ms(&config->clock) - begun_ms);
+    int times = ++purge->looks <= GENTLE_LOOKS ? GENTLE : purge->looks <= HURRY_LOOKS ? HURRY : 0;
+    int64_t pause_ms = times * (clock_mono_ms(&config->clock) - begun_ms);
     if (purge->job.op.purge.more)
         return pause_ms < 1 ? 1 : pause_ms > PAUSE_MS_MAX ? PAUSE_MS_MAX : (int)pause_ms;
-    if (purge->removed > 0)
+    int wait_ms = config->period_ms;
+    if (purge->removed > 0) {
         log_write(config->log, LOG_LEVEL_INFO, "purge", "removed events=%lld", (long long)purge->removed);
-    purge->removed = 0;
-    return config->period_ms;
+        wait_ms = wait_ms < PAUSE_MS_MAX ? wait_ms : PAUSE_MS_MAX; /* more of it gets old all the time */
+    }
+    purge->removed = purge->looks = 0;
+    return wait_ms;
 }
 
 static void *purge_main(void *argument)
