@@ -18,7 +18,7 @@ enum {
     ATTEMPT_MIXED = 8,
     ATTEMPT_UNREAD = 16
 };
-enum { SCAN_ROWS_MAX = 4096 /* of LIST_EVENTS: what a page looks at, about 10 ms */ };
+enum { SCAN_ROWS_MAX = 2048 /* of LIST_EVENTS: what a page looks at, about 10 ms */ };
 
 struct sqlite_reader {
     sqlite3 *db;

@@ -273,7 +273,7 @@ struct store_config {
     int mark;                   /* of the ids of new deliveries (model.h): drawn anew for each start */
     int readers;                /* reader threads that will call store_read, numbered from 0 */
     int64_t disk_reserve_bytes; /* EVENT answers NO_SPACE with less free space, beside what the log needs */
-    int scan_rows_max;          /* events that a page of LIST_EVENTS looks at; 0: 4,096 */
+    int scan_rows_max;          /* events that a page of LIST_EVENTS looks at; 0: 2,048 */
     struct budget *budget; /* what payloads take their bytes from; work beyond it, or beyond its endpoint's
                               share of it, waits. NULL: no limit */
     struct log *log;
