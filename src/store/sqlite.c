@@ -9,7 +9,7 @@ enum { CHECKPOINT_FRAMES = 8192, CHECKPOINT_FRAMES_LOW = 128 };
 
 /* Events that the rows which follow may be late by: for many at once each page is written once, but a reader
  * has to look through these events. A batch may add to them before it is asked. */
-enum { STATE_LATE_MS = 1000, STATE_LATE_DELIVERIES = 1024 };
+enum { STATE_LATE_MS = 1000, STATE_LATE_EVENTS = 1024 };
 enum { EVENTS_AHEAD_MAX = 1024, AHEAD_NAMES_LEN_MAX = 64 << 20 };
 
 #define SQL_TEXT(symbol, text) text,
@@ -168,7 +168,7 @@ static enum store_status state_save(struct store *store)
 static bool state_is_late(const struct store *store)
 {
     return !store->plain || store->now.mono_ms - store->saved_ms >= STATE_LATE_MS ||
-           store->tally.delivery_id_max - store->saved_delivery_id >= STATE_LATE_DELIVERIES;
+           store->tally.events - store->saved_events >= STATE_LATE_EVENTS;
 }
 
 /* The batch is written. */
@@ -178,7 +178,7 @@ static void committed(struct store *store, bool saved)
     sqlite_ahead_committed(store);
     if (saved) {
         store->saved_ms = store->now.mono_ms;
-        store->saved_delivery_id = store->tally.delivery_id_max;
+        store->saved_events = store->tally.events;
     }
     pthread_mutex_lock(&store->published_lock);
     store->published = store->tally;

@@ -33,7 +33,7 @@ enum snapshot { SNAPSHOT_NONE, SNAPSHOT_CARRIED, SNAPSHOT_DESTROYED };
 
 /* Kept in the table `state`, and undone with the batch. What a batch does that is plain (see below) can be
  * told from the rows themselves, so the row of `state` is late by at most a second of it, or 1,024
- * deliveries. */
+ * events. */
 struct tally {
     int64_t delivery_id_max, event_id_max, events, pending, delivered, given_up, cancelled;
     int64_t endpoints;            /* users with a webhook_url */
@@ -79,7 +79,7 @@ struct store {
     bool changed;       /* this batch wrote something */
     bool plain; /* this batch did nothing but accept events in the order of their ids, and record that born
                    leases ended as delivered */
-    int64_t saved_ms, saved_delivery_id; /* of the row of `state`: mono, delivery_id_max */
+    int64_t saved_ms, saved_events; /* of the row of `state`: mono, events */
     pthread_mutex_t published_lock;
     struct tally published; /* for readers: as of the last commit */
     int boxes_kept;         /* of this batch, for work that waits */

@@ -176,6 +176,26 @@ static void somebody_holds_the_write_lock(void **state)
     assert_int_equal(batch.filled_count, 1);
 }
 
+/* An event and its outcome at a low rate write no page for the row of `state`; what readers see is exact. */
+static void plain_batches_leave_the_state_alone(void **state)
+{
+    struct fixture *f = *state;
+    int64_t user = fixture_user(f, "https://example.com/");
+    fixture_prove(f, user);
+    fixture_advance(f, 2000);
+    fixture_prove(f, user); /* the row was a second late */
+    int64_t events = ask(f, "SELECT events FROM state");
+    for (int i = 0; i < 20; i++)
+        fixture_prove(f, user);
+    assert_int_equal(ask(f, "SELECT events FROM state"), events);
+    struct store_answer answer = fixture_read(f, (struct store_query){.kind = STORE_GET_STATS});
+    assert_int_equal(answer.stats->events, events + 20);
+    assert_int_equal(answer.stats->deliveries_pending, 0);
+    fixture_advance(f, 1000);
+    fixture_prove(f, user);
+    assert_int_equal(ask(f, "SELECT events FROM state"), events + 21);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +207,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(damaged_file, open_one, close_one),
         cmocka_unit_test_setup_teardown(leases_of_a_former_process, open_one, close_one),
         cmocka_unit_test_setup_teardown(somebody_holds_the_write_lock, open_one, close_one),
+        cmocka_unit_test_setup_teardown(plain_batches_leave_the_state_alone, open_one, close_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
