@@ -2,7 +2,7 @@
 #include <assert.h>
 
 enum {
-    SHARE_PART = 16,    /* of what is free, one endpoint may have the n-th part */
+    SHARE_PART = 6,     /* of what is free, one endpoint may have the n-th part */
     RESERVE_PART = 4,   /* of all, for those that are quick */
     WINDOW_NEW = 64,    /* a new endpoint: enough for 50 a second that take a second each */
     WINDOW_BACK = 4,    /* one that answers again */

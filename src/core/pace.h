@@ -58,7 +58,7 @@ enum pace_standing pace_standing(const struct pace *pace, int64_t oldest_ms);
 
 /*
  * How much of a common pool one endpoint may have in hand: a part of what is free, so that N of them that
- * keep all they get leave total / (1 + N / 16) to everybody else, whatever N is; and each gives back as
+ * keep all they get leave total / (1 + N / 6) to everybody else, whatever N is; and each gives back as
  * others come. A quarter of the pool is a reserve for those that are PACE_QUICK. 0: nothing is left for it.
  * The unit is the caller's: leases, or bytes.
  */

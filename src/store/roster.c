@@ -127,7 +127,8 @@ static enum roster_place place_wanted(const struct roster *roster, const struct 
 
 static void place(struct roster *roster, struct endpoint *endpoint)
 {
-    bool starved = is_open(endpoint) && ready_at(roster, endpoint) <= roster->now_ms &&
+    bool starved = is_open(endpoint) && !endpoint->tally.pace.failing &&
+                   ready_at(roster, endpoint) <= roster->now_ms &&
                    endpoint->tally.leased >= pace_window(&endpoint->tally.pace, &roster->config);
     roster->starved_count += starved - endpoint->starved;
     endpoint->starved = starved;

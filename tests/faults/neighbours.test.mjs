@@ -12,7 +12,7 @@ const outside = await enter();
 const HOLES = 400, DRIPS = 400, WALLS = 200;
 const EVENTS_EACH = 10;
 const HEALTHY = 10, HEALTHY_EVENTS = 50;
-const SLOTS = 2048, LEFT = SLOTS / 64;
+const SLOTS = 4096, LEFT = SLOTS / 128;
 const LONG_MS = 120_000;
 
 /** Takes connections and requests, and never ends an answer; once `well` is false. */
