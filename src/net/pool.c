@@ -97,6 +97,12 @@ void pool_put(struct pool *pool, struct connection *connection)
         discard(oldest(pool));
 }
 
+void pool_fit(struct pool *pool, int count_max)
+{
+    while (pool->count > 0 && pool->count > count_max)
+        discard(oldest(pool));
+}
+
 struct connection *pool_take(struct pool *pool, const struct peer *peer, int64_t age_ms_max)
 {
     struct connection *next;

@@ -27,6 +27,8 @@ void pool_fini(struct pool *pool); /* closes what waits */
 void pool_idle_passed(struct deadline *deadline);
 
 void pool_put(struct pool *pool, struct connection *connection);
+/* Keeps no more than `count_max`: the oldest go. */
+void pool_fit(struct pool *pool, int count_max);
 /* The newest that is still quiet and was opened less than `age_ms_max` ago, or NULL. The caller owns it
  * (connection_own). */
 struct connection *pool_take(struct pool *pool, const struct peer *peer, int64_t age_ms_max);

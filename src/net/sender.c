@@ -513,6 +513,13 @@ static void attempt_prepare(struct attempt *a, const struct sender_request *requ
     peer_init(&a->peer, request->pool_key, request->url, a->identity);
 }
 
+/* What is in use and what is kept share the descriptors that deliveries have. */
+static void fit_pool(struct sender *sender)
+{
+    int idle_max = sender->config.idle_connections_max, attempts_max = sender->config.attempts_max;
+    pool_fit(&sender->pool, (idle_max > attempts_max ? idle_max : attempts_max) - sender->stats.under_way);
+}
+
 void sender_start(struct sender *sender, const struct sender_request *request, uint32_t tag,
                   sender_done *done, void *ctx)
 {
@@ -535,6 +542,7 @@ void sender_start(struct sender *sender, const struct sender_request *request, u
         sender->stats.connections_reused++;
         attempt_send(a);
     } else {
+        fit_pool(sender); /* another one is opened: an idle one makes room */
         attempt_resolve(a);
     }
     a->starting = false;

@@ -45,7 +45,8 @@ struct sender_config {
     struct clock clock;
     struct sender_limits limits;
     int attempts_max;         /* under way at once: sizes the tables */
-    int idle_connections_max; /* one over TLS counts as POOL_TLS_WEIGHT */
+    int idle_connections_max; /* those in use count too, up to attempts_max; one over TLS counts as
+                                 POOL_TLS_WEIGHT */
     const char *user_agent;   /* "posthorn/0.1.0" */
     const char *ca_file;      /* NULL: the system's bundle; loaded once */
     const char *dns_servers;  /* NULL: the system's; "127.0.0.1:5353,..." */

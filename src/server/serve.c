@@ -362,10 +362,11 @@ static void bound_memory(void)
     mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD);
 }
 
-/* Connections are kept as far as there is room beside clients and attempts: a kept one is a comfort. */
+/* Connections are kept as far as there is room beside clients, and attempts, which need it, take it from
+ * them. */
 static void bound_idle(struct config *config, int64_t left)
 {
-    int64_t room = left - config->connections_max - config->slots;
+    int64_t room = left - config->connections_max;
     if (config->idle_connections_max > room)
         config->idle_connections_max = room > 1 ? room : 1;
 }
