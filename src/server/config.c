@@ -61,10 +61,14 @@ const struct config_setting config_settings[] = {
     {"idle-seconds", CONFIG_INT, AT(idle_s), "75", "N",
      "a silent API connection is closed after so many seconds; longer than the 60 after which load balancers close theirs", 1, 3600},
     {"rate-limit", CONFIG_INT, AT(rate_limit), "5", "N",
-     "requests a second that an API key may make; beyond, 429 with Retry-After. 0: no limit. Keys may have their own, and the first "
-     "of all has none", 0, RATE_PER_S_MAX},
+     "requests a second that a user may make with all its API keys; beyond, 429 with Retry-After. 0: no limit. Keys may have their own, "
+     "and the first of all has none", 0, RATE_PER_S_MAX},
     {"rate-burst", CONFIG_INT, AT(rate_burst), "5", "N",
      "requests that may come at once before rate-limit slows them down", 1, RATE_PER_S_MAX},
+    {"keys-max", CONFIG_INT, AT(keys_max), "50", "N",
+     "active API keys that a user may have; beyond, 409", 1, 1000000},
+    {"users-max", CONFIG_INT, AT(users_max), "1000000", "N",
+     "users that a Master may have; beyond, 409", 1, 1000000000},
     {"public-rate", CONFIG_INT, AT(public_rate), "50", "N",
      "requests a second of one client address for what needs no API key, but for /health; twice as many at once; beyond, 429 with Retry-After. "
      "0: no limit", 0, RATE_PER_S_MAX},

@@ -80,7 +80,7 @@ static const char *const query_texts[QUERY_COUNT][SQLITE_VARIANTS] = {
                                            " SELECT id FROM users WHERE master_id = ?2 AND id ~ ?3"
                                            " ORDER BY 1 @ LIMIT -1) o CROSS JOIN users u ON u.id = o.id"
                                            " LIMIT ?4"},
-    [STORE_GET_KEYRING] = {KEY_COLUMNS " WHERE revoked_at IS NULL ORDER BY id"},
+    [STORE_GET_KEYRING] = {KEY_COLUMNS " WHERE revoked_at IS NULL AND id > ?3 ORDER BY id LIMIT ?4"},
     [STORE_LIST_KEYS] = {KEY_COLUMNS " WHERE user_id = ?1 AND id ~ ?3 ORDER BY id @ LIMIT ?4"},
     [STORE_GET_EVENT] = {EVENT_COLUMNS " FROM events e WHERE e.id = ?1 AND (?2 = 0 OR e.owner_id = ?2)"},
     /* Of one user: by the table of ids, and the events behind it (sqlite_follow.c). Both parts come in order

@@ -116,6 +116,9 @@ enum { SQL_MANY = 16 };
     X(USER_ANSWERED, "UPDATE users SET answered = 1 WHERE id = ?1")                                          \
     X(KEY_INSERT, "INSERT INTO api_keys (id, user_id, digest, label, created_at, allow_from, rate_per_s)"    \
                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                                    \
+    X(KEY_COUNT, "SELECT count(*) FROM api_keys WHERE user_id = ?1 AND revoked_at IS NULL")                  \
+    X(KEY_FORGET, "DELETE FROM api_keys WHERE id IN (SELECT id FROM api_keys WHERE user_id = ?1"             \
+                  " AND revoked_at IS NOT NULL ORDER BY id DESC LIMIT -1 OFFSET ?2)")                        \
     X(KEY_GET, "SELECT revoked_at IS NOT NULL, (SELECT count(*) FROM api_keys o"                             \
                " WHERE o.user_id = k.user_id AND o.revoked_at IS NULL)"                                      \
                " FROM api_keys k WHERE id = ?1 AND user_id = ?2")                                            \

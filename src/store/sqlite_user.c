@@ -211,12 +211,35 @@ enum store_status sqlite_fingerprint(struct store *store, struct store_op *op)
 
 /* ---- keys ---- */
 
+/* *full: there are keys_max of them. */
+static enum store_status keys_full(struct store *store, const struct store_op *op, bool *full)
+{
+    *full = false;
+    if (op->keys_max <= 0)
+        return STORE_OK;
+    sqlite3_stmt *count = store->sql[SQL_KEY_COUNT];
+    sqlite3_bind_int64(count, 1, op->key.user_id);
+    bool found = false;
+    enum store_status status = sqlite_row(store, SQL_KEY_COUNT, &found);
+    if (status != STORE_OK)
+        return status;
+    *full = found && sqlite3_column_int64(count, 0) >= op->keys_max;
+    sqlite3_reset(count);
+    return STORE_OK;
+}
+
 enum store_status sqlite_key_create(struct store *store, struct store_op *op)
 {
     const struct api_key *key = &op->key;
     if (!roster_get(&store->roster, key->user_id)) {
         op->result = STORE_NOT_FOUND;
         return STORE_OK;
+    }
+    bool full;
+    enum store_status status = keys_full(store, op, &full);
+    if (status != STORE_OK || full) {
+        op->result = full ? STORE_QUOTA : op->result;
+        return status;
     }
     sqlite3_stmt *insert = store->sql[SQL_KEY_INSERT];
     sqlite_bind_time(insert, 1, key->id);
@@ -287,5 +310,9 @@ enum store_status sqlite_key_revoke(struct store *store, struct store_op *op)
     sqlite3_bind_int64(store->sql[SQL_KEY_REVOKE], 2, store->now.wall_ms);
     status = sqlite_run(store, SQL_KEY_REVOKE);
     op->id = op->key.id;
+    sqlite3_bind_int64(store->sql[SQL_KEY_FORGET], 1, op->key.user_id);
+    sqlite3_bind_int(store->sql[SQL_KEY_FORGET], 2, STORE_REVOKED_KEPT);
+    if (status == STORE_OK)
+        status = sqlite_run(store, SQL_KEY_FORGET);
     return status == STORE_OK ? user_changed(store, op->key.user_id) : status;
 }

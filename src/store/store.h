@@ -36,6 +36,7 @@
  *                  (`resending`); however that ends, it was delivered. Of one that waits or is out: due now
  *   cancel         ends a resend beside a delivered one, which stays delivered; else the delivery is
  * cancelled damaged        an event that cannot be sent, found by a claim: its deliveries are given up
+ *   revoked        of a user's revoked keys the STORE_REVOKED_KEPT with the largest ids are kept
  *   repeated       an EVENT whose id exists, without an idempotency key: DONE again, with that id
  *   delivery ids   follow from each other by model_delivery_next
  *   not there      the user or delivery an op is about, the Master of a USER_CREATE: NOT_FOUND
@@ -110,8 +111,11 @@ enum store_result {
                         it  is the user's last. RESEND, CANCEL: state */
     STORE_NOT_FOUND, /* no such user, key, delivery, resource */
     STORE_FENCED,    /* OUTCOME: another lease has it, or it has ended; not an error */
+    STORE_QUOTA,     /* KEY_CREATE: the user has keys_max active keys */
     STORE_NO_SPACE   /* EVENT: the disk reserve is reached; outcomes are still recorded */
 };
+
+enum { STORE_REVOKED_KEPT = 50 };
 
 /* What a KEY_UPDATE changes of a key. */
 enum store_key_change { STORE_KEY_LABEL = 1, STORE_KEY_ALLOW_FROM = 2, STORE_KEY_RATE = 4 };
@@ -153,6 +157,7 @@ struct store_op {
             struct api_key
                 key; /* CREATE: all; UPDATE: what changes, id and user_id; REVOKE: id and user_id */
             unsigned key_changes; /* UPDATE: bits of enum store_key_change */
+            int64_t keys_max;     /* CREATE: active ones that the user may have then; 0: any number */
         };
         struct {
             int64_t delivery_id, user_id;
@@ -212,7 +217,7 @@ struct store_batch {
 enum store_query_kind {
     STORE_GET_USER,
     STORE_LIST_USERS,
-    STORE_GET_KEYRING /* every active key, all users */,
+    STORE_GET_KEYRING /* the active keys of all users */,
     STORE_LIST_KEYS,
     STORE_GET_EVENT,
     STORE_LIST_EVENTS,

@@ -1,8 +1,11 @@
 // API keys: what changes at the same moment, and what a key may give away.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import http from 'node:http';
 import test from 'node:test';
-import { api, makeUser, serve } from './harness.mjs';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { api, initialize, makeUser, run, serve } from './harness.mjs';
 
 const keyBody = (attributes, user) => ({
     data: {
@@ -99,4 +102,69 @@ test('8.27: a key that is bound to networks makes and changes none for elsewhere
     const of = await makeKey(server, {}, { key }, other.user_id);
     assert.deepEqual(of.json.data.attributes.allow_from, ['127.0.0.0/30']);
     assert.equal((await patchKey(server, id, { allow_from: [] })).status, 200); // by a free key
+});
+
+test('8.23: a user has 50 active keys at most, whoever asks, however many at once', async (t) => {
+    const server = await serve(t, { args: ['--rate-limit', '0'] });
+    const user = await makeUser(server);
+    const active = async () => {
+        const { json } = await api(server, 'GET', '/api/api_keys?page[size]=100', undefined, { key: user.api_key });
+        return json.data.filter(({ attributes }) => !attributes.revoked_at);
+    };
+    const made = await Promise.all(Array.from({ length: 120 }, (_, i) => (i % 3 ? makeKey(server, {}, { key: user.api_key })
+        : makeKey(server, {}, {}, user.user_id))));
+    const refused = made.filter(({ status }) => status === 409);
+    assert.equal(made.filter(({ status }) => status === 201).length, 49);
+    assert.equal(refused.length, 71);
+    assert.equal(refused[0].json.errors[0].code, 'too_many_keys');
+    assert.match(refused[0].json.errors[0].detail, /has 50 active API keys.*keys-max/);
+    assert.equal((await active()).length, 50);
+    // One that goes makes room for one; what is revoked does not add up.
+    for (let i = 0; i < 60; i++) {
+        const { id } = (await active()).at(-1);
+        assert.equal((await api(server, 'DELETE', `/api/api_keys/${id}`, undefined, { key: user.api_key })).status, 204);
+        assert.equal((await makeKey(server, {}, { key: user.api_key })).status, 201);
+    }
+    assert.equal((await active()).length, 50);
+    const { json } = await api(server, 'GET', '/api/api_keys?page[size]=100', undefined, { key: user.api_key });
+    assert.equal(json.data.length, 100);
+    assert.equal((await makeKey(server, {})).status, 201); // others have their own
+});
+
+test('8.23: the pace is the user\'s, not the key\'s; a Master has so many users', async (t) => {
+    const server = await serve(t, { args: ['--rate-limit', '2', '--rate-burst', '8', '--users-max', '3'] });
+    const user = await makeUser(server);
+    const keys = [];
+    for (let i = 0; i < 10; i++) keys.push((await makeKey(server, {}, {}, user.user_id)).json.data.attributes.token);
+    const answers = await Promise.all(keys.flatMap((key) => Array.from({ length: 5 }, () => statusFrom(server, key, '127.0.0.1'))));
+    const fine = answers.filter((status) => status === 200).length;
+    assert.ok(fine >= 8 && fine < 30, `${fine} of 50`);
+    assert.equal(answers.filter((status) => status === 429).length, 50 - fine);
+    const { text } = await api(server, 'GET', '/api/users/me', undefined, { key: keys[3] });
+    assert.match(text, /with all its keys together/);
+    const own = await makeKey(server, { rate_per_s: 100 }, {}, user.user_id); // a Master's word
+    assert.equal(await statusFrom(server, own.json.data.attributes.token, '127.0.0.1'), 200);
+    assert.equal((await makeUser(server)).user_id > user.user_id, true);
+    await makeUser(server);
+    const beyond = await api(server, 'POST', '/api/users', { data: { type: 'users', attributes: {} } });
+    assert.equal(beyond.status, 409);
+    assert.equal(beyond.json.errors[0].code, 'too_many_users');
+});
+
+test('8.23: a server with 400,000 keys starts, and knows each of them', async (t) => {
+    const install = await initialize(t);
+    const known = 'f'.repeat(48), digest = createHash('sha256').update(known).digest('hex');
+    const { code, stderr } = await run('sqlite3', [join(install.data, 'posthorn.db')], {
+        input: `INSERT INTO api_keys (id, user_id, digest, label, allow_from, rate_per_s, created_at)
+            WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 400000)
+            SELECT i, 5, CASE i WHEN 399999 THEN '${digest}' ELSE lower(hex(randomblob(32))) END, 'many', '', 0, 1 FROM n;`,
+    });
+    assert.equal(code, 0, stderr);
+    const server = await serve(t, { install });
+    assert.equal((await api(server, 'GET', '/api/users/me')).status, 200);
+    assert.equal((await api(server, 'GET', '/api/users/me', undefined, { key: known })).status, 200);
+    assert.equal((await api(server, 'GET', '/api/users/me', undefined, { key: 'e'.repeat(48) })).status, 401);
+    const rssMiB = Number(readFileSync(`/proc/${server.pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)[1]) / 1024;
+    assert.ok(rssMiB < 400, `${rssMiB} MiB`);
+    t.diagnostic(`${Math.round(rssMiB)} MiB`);
 });

@@ -119,15 +119,21 @@ static void keys(struct fixture *f)
     assert_true(key > 0);
     fixture_do(f, again, STORE_CONFLICT);
     fixture_do(f, stray, STORE_NOT_FOUND);
-    struct store_answer ring = fixture_read(f, (struct store_query){.kind = STORE_GET_KEYRING});
+    struct store_answer ring = fixture_read(f, (struct store_query){.kind = STORE_GET_KEYRING, .limit = 10});
     assert_int_equal(ring.count, 3);
+    struct store_query page = {.kind = STORE_GET_KEYRING, .limit = 2};
+    ring = fixture_read(f, page);
+    assert_true(ring.count == 2 && ring.more);
+    page.after_id = ring.keys[1].id;
+    ring = fixture_read(f, page);
+    assert_true(ring.count == 1 && !ring.more);
 
     struct store_op revoke = {.kind = STORE_KEY_REVOKE, .key = {.id = key, .user_id = other}};
     fixture_do(f, revoke, STORE_NOT_FOUND); /* somebody else's */
     revoke.key.user_id = user;
     assert_int_equal(fixture_do(f, revoke, STORE_DONE), key);
     fixture_do(f, revoke, STORE_CONFLICT);
-    ring = fixture_read(f, (struct store_query){.kind = STORE_GET_KEYRING});
+    ring = fixture_read(f, (struct store_query){.kind = STORE_GET_KEYRING, .limit = 10});
     assert_int_equal(ring.count, 2);
     struct store_answer list =
         fixture_read(f, (struct store_query){.kind = STORE_LIST_KEYS, .id = user, .limit = 10});
@@ -186,6 +192,34 @@ static void key_terms_change(struct fixture *f)
     fixture_do(f, update, STORE_NOT_FOUND);
 }
 
+/* 8.23: a user has at most so many active keys, whoever makes them; and what is revoked is not kept for ever.
+ */
+static void keys_are_counted(struct fixture *f)
+{
+    enum { MAX = 5, ROUNDS = STORE_REVOKED_KEPT + 7 };
+    int64_t user = fixture_user(f, NULL), other = fixture_user(f, NULL), key = 0;
+    for (int i = 1; i <= MAX; i++) {
+        struct store_op create = fixture_key_op(f, user);
+        create.keys_max = MAX;
+        key = fixture_do(f, create, i == MAX ? STORE_QUOTA : STORE_DONE) ? create.key.id : key;
+    }
+    struct store_op create = fixture_key_op(f, other);
+    create.keys_max = MAX;
+    fixture_do(f, create, STORE_DONE);
+    for (int i = 0; i < ROUNDS; i++) {
+        create = fixture_key_op(f, other);
+        key = fixture_do(f, create, STORE_DONE);
+        fixture_do(f, (struct store_op){.kind = STORE_KEY_REVOKE, .key = {.id = key, .user_id = other}},
+                   STORE_DONE);
+    }
+    struct store_answer list =
+        fixture_read(f, (struct store_query){.kind = STORE_LIST_KEYS, .id = other, .limit = 1000});
+    assert_int_equal(list.count, 2 + STORE_REVOKED_KEPT);
+    assert_int_equal(list.keys[list.count - 1].id, key);
+    list = fixture_read(f, (struct store_query){.kind = STORE_LIST_KEYS, .id = user, .limit = 1000});
+    assert_int_equal(list.count, MAX);
+}
+
 /* Two keys: the older one signs; once it is revoked, the other. */
 static void oldest_key_signs(struct fixture *f)
 {
@@ -238,5 +272,6 @@ const struct contract_test contract_users[] = {
     {"keys: made, listed, revoked, never the last", keys},
     {"a key's terms change, its digest never", key_terms_change},
     {"the oldest active key signs", oldest_key_signs},
+    {"8.23: keys are counted", keys_are_counted},
     {0},
 };

@@ -358,7 +358,7 @@ static void read_some(struct twin *t)
     same_answers(t, (struct store_query){
                         .kind = STORE_LIST_ATTEMPTS, .id = delivery, .limit = 2, .descending = draw(t, 2)});
     same_answers(t, (struct store_query){.kind = STORE_LIST_USERS, .limit = 10, .master_id = some_user(t)});
-    same_answers(t, (struct store_query){.kind = STORE_GET_KEYRING});
+    same_answers(t, (struct store_query){.kind = STORE_GET_KEYRING, .limit = 1000});
     struct store_query resources = {.owner_id = some_user(t),
                                     .resource_type = bytes_of(draw(t, 2) ? "quotes" : "payments"),
                                     .resource_id = some_resource_id(t)};

@@ -279,7 +279,7 @@ enum store_status model_read(struct store *store, const struct store_query *quer
     struct store_query all = *query;
     struct model_page page = {0};
     *answer = (struct store_answer){0};
-    if (query->kind == STORE_GET_KEYRING || query->limit <= 0)
+    if (query->limit <= 0)
         all.limit = INT32_MAX;
     switch (query->kind) {
     case STORE_GET_USER:

@@ -395,6 +395,13 @@ static void model_key_create(struct model_disk *disk, struct store_op *op)
             op->result = STORE_CONFLICT;
     if (op->result == STORE_CONFLICT)
         return;
+    int active = 0;
+    for (int i = 0; i < disk->key_count; i++)
+        active += disk->keys[i].user_id == op->key.user_id && !disk->keys[i].revoked_at_ms;
+    if (op->keys_max > 0 && active >= op->keys_max) {
+        op->result = STORE_QUOTA;
+        return;
+    }
     disk->keys = model_room(disk->keys, disk->key_count, &disk->key_cap, sizeof *disk->keys);
     struct api_key *key = &disk->keys[disk->key_count++];
     *key = op->key;
@@ -429,6 +436,21 @@ static void model_key_update(struct model_disk *disk, struct store_op *op)
     }
 }
 
+/* Keys are in the order of their ids. */
+static void model_forget_keys(struct model_disk *disk, int64_t user_id)
+{
+    int kept = 0;
+    for (int i = disk->key_count - 1; i >= 0; i--) {
+        struct api_key *key = &disk->keys[i];
+        if (key->user_id != user_id || !key->revoked_at_ms || kept++ < STORE_REVOKED_KEPT)
+            continue;
+        free((char *)key->label.data);
+        free((char *)key->allow_from.data);
+        memmove(key, key + 1, sizeof *key * (size_t)(disk->key_count - i - 1));
+        disk->key_count--;
+    }
+}
+
 static void model_key_revoke(struct store *store, struct store_op *op)
 {
     struct model_disk *disk = store->disk;
@@ -447,6 +469,7 @@ static void model_key_revoke(struct store *store, struct store_op *op)
     }
     key->revoked_at_ms = clock_wall_ms(&store->config.clock);
     op->id = key->id;
+    model_forget_keys(disk, op->key.user_id);
 }
 
 static void model_resend_or_cancel(struct store *store, struct store_op *op)

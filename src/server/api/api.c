@@ -10,7 +10,7 @@
 enum {
     STRANGER_BODY_LEN_MAX = 16 << 10,
     LOAD_PAGE = 1000,
-    LOAD_LEN_MAX = 1 << 30,
+    LOAD_LEN_MAX = 512 << 20, /* a page of users, each with all that is sealed of it */
     REFUSAL_HEADERS_MAX = 5,
     WAIT_NS = 2 * 1000 * 1000
 };
@@ -383,21 +383,21 @@ static bool load_users(struct api *api, struct load *load, struct readers_job *j
     return true;
 }
 
-/* All keys at once: this query has no pages. */
 static bool load_keys(struct api *api, struct load *load, struct readers_job *job)
 {
-    job->query = (struct store_query){.kind = STORE_GET_KEYRING};
-    if (!run_query(api, load, job))
-        return false;
-    for (int i = 0; i < job->answer.count; i++) {
-        const struct api_key *key = &job->answer.keys[i];
-        if (!keyring_put_key(api->keyring, key))
-            log_write(api->config.log, LOG_LEVEL_ERROR, "api", "API key %lld is damaged and left out",
-                      (long long)key->id);
-    }
-    if (job->answer.more)
-        log_write(api->config.log, LOG_LEVEL_ERROR, "api", "more API keys than memory is set aside for");
-    return !job->answer.more;
+    job->query = (struct store_query){.kind = STORE_GET_KEYRING, .limit = LOAD_PAGE};
+    do {
+        if (!run_query(api, load, job))
+            return false;
+        for (int i = 0; i < job->answer.count; i++) {
+            const struct api_key *key = &job->answer.keys[i];
+            if (!keyring_put_key(api->keyring, key))
+                log_write(api->config.log, LOG_LEVEL_ERROR, "api", "API key %lld is damaged and left out",
+                          (long long)key->id);
+            job->query.after_id = key->id;
+        }
+    } while (job->answer.more && job->answer.count);
+    return true;
 }
 
 static bool load_keyring(struct api *api)

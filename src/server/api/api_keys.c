@@ -289,6 +289,11 @@ static bool created(struct call *call)
 {
     struct key_edit *edit = call->state;
     struct api_key key = call->write.op.key;
+    if (call->write.op.result == STORE_QUOTA)
+        return call_fail(
+            call, API_TOO_MANY_KEYS, SOURCE_NONE, NULL,
+            "The user has %lld active API keys, and may have %lld (setting keys-max). Revoke one first.",
+            (long long)call->write.op.keys_max, (long long)call->write.op.keys_max);
     if (call->write.op.result != STORE_DONE)
         return call_not_found(call, "user");
     key.id = call->write.op.id;
@@ -310,6 +315,7 @@ bool api_keys_create(struct call *call)
         return false;
     edit->token = api_key_prepare(call, user_id, edit->label);
     apply(&call->write.op.key, edit);
+    call->write.op.keys_max = call->api->config.config->keys_max;
     return edit->token ? call_write(call, created) : call_too_large(call);
 }
 

@@ -35,6 +35,8 @@
     X(IDEMPOTENCY_CONFLICT, 409, "idempotency_conflict", "The Idempotency-Key was used for another request") \
     X(LAST_KEY, 409, "last_key", "A user's last API key cannot be deleted")                                  \
     X(LAST_SECRET, 409, "last_secret", "A user's last signing secret cannot be deleted")                     \
+    X(TOO_MANY_KEYS, 409, "too_many_keys", "There are too many API keys")                                    \
+    X(TOO_MANY_USERS, 409, "too_many_users", "There are too many users")                                     \
     X(TOO_MANY_SECRETS, 409, "too_many_secrets", "There are too many signing secrets")                       \
     X(SECRET_SHOWN_ONCE, 403, "secret_shown_once", "This secret was shown once and cannot be revealed")      \
     X(SECRETS_SEALED, 500, "secrets_sealed", "The stored secrets cannot be opened")                          \

@@ -17,22 +17,32 @@ struct key_slot {
     int64_t user_id;
     int64_t rate_per_s;
     struct key_networks *networks; /* NULL: any address will do */
-    struct rate_bucket bucket;     /* under spend_lock, whoever else holds `lock` for reading */
+    struct rate_bucket bucket;     /* of a key with a pace of its own; under spend_lock */
+    unsigned char digest[DIGEST_LEN];
+};
+
+/* Where a key's digest is looked up by its id. */
+struct id_slot {
+    int64_t key_id; /* 0: free */
     unsigned char digest[DIGEST_LEN];
 };
 
 struct user_slot {
     int64_t user_id; /* 0: free */
     int64_t master_id;
+    int64_t user_count;        /* whose Master it is */
+    struct rate_bucket bucket; /* of all its keys without a pace of their own; under spend_lock */
     enum user_role role;
 };
 
-/* Two open-addressed tables with linear probing; both are at most half full. */
+/* Three open-addressed tables with linear probing; all are at most half full. A key costs about 400 bytes of
+ * memory with its share of them. */
 struct keyring {
     pthread_rwlock_t lock;
     pthread_mutex_t spend_lock;
     struct digest *digest;
     struct key_slot *keys;
+    struct id_slot *ids; /* key_cap of them, too */
     size_t key_cap, key_count;
     struct user_slot *users;
     size_t user_cap, user_count;
@@ -47,6 +57,7 @@ struct keyring *keyring_open(void)
     keyring->digest = digest_open();
     keyring->key_cap = keyring->user_cap = SLOTS_MIN;
     keyring->keys = memory_zero(keyring->key_cap, sizeof *keyring->keys);
+    keyring->ids = memory_zero(keyring->key_cap, sizeof *keyring->ids);
     keyring->users = memory_zero(keyring->user_cap, sizeof *keyring->users);
     return keyring;
 }
@@ -61,6 +72,7 @@ void keyring_close(struct keyring *keyring)
     for (size_t i = 0; i < keyring->key_cap; i++)
         free(keyring->keys[i].networks);
     free(keyring->keys);
+    free(keyring->ids);
     free(keyring->users);
     free(keyring);
 }
@@ -73,9 +85,9 @@ static size_t key_home(const unsigned char digest[DIGEST_LEN], size_t cap)
     return (size_t)hash & (cap - 1);
 }
 
-static size_t user_home(int64_t user_id, size_t cap)
+static size_t id_home(int64_t id, size_t cap)
 {
-    uint64_t hash = (uint64_t)user_id * UINT64_C(0x9E3779B97F4A7C15);
+    uint64_t hash = (uint64_t)id * UINT64_C(0x9E3779B97F4A7C15);
     return (size_t)(hash >> 32) & (cap - 1);
 }
 
@@ -91,21 +103,35 @@ static struct key_slot *key_at(struct key_slot *keys, size_t cap, const unsigned
 
 static struct user_slot *user_at(struct user_slot *users, size_t cap, int64_t user_id)
 {
-    size_t i = user_home(user_id, cap);
+    size_t i = id_home(user_id, cap);
     while (users[i].user_id && users[i].user_id != user_id)
         i = (i + 1) & (cap - 1);
     return &users[i];
+}
+
+static struct id_slot *id_at(struct id_slot *ids, size_t cap, int64_t key_id)
+{
+    size_t i = id_home(key_id, cap);
+    while (ids[i].key_id && ids[i].key_id != key_id)
+        i = (i + 1) & (cap - 1);
+    return &ids[i];
 }
 
 static void grow_keys(struct keyring *keyring)
 {
     size_t cap = keyring->key_cap * 2;
     struct key_slot *keys = memory_zero(cap, sizeof *keys);
-    for (size_t i = 0; i < keyring->key_cap; i++)
+    struct id_slot *ids = memory_zero(cap, sizeof *ids);
+    for (size_t i = 0; i < keyring->key_cap; i++) {
         if (keyring->keys[i].key_id)
             *key_at(keys, cap, keyring->keys[i].digest) = keyring->keys[i];
+        if (keyring->ids[i].key_id)
+            *id_at(ids, cap, keyring->ids[i].key_id) = keyring->ids[i];
+    }
     free(keyring->keys);
+    free(keyring->ids);
     keyring->keys = keys;
+    keyring->ids = ids;
     keyring->key_cap = cap;
 }
 
@@ -121,6 +147,7 @@ static void grow_users(struct keyring *keyring)
     keyring->user_cap = cap;
 }
 
+/* Each user once: nobody's role or Master ever changes. */
 void keyring_put_user(struct keyring *keyring, int64_t user_id, enum user_role role, int64_t master_id)
 {
     if (user_id <= 0) /* a damaged row: nobody has this id */
@@ -129,9 +156,23 @@ void keyring_put_user(struct keyring *keyring, int64_t user_id, enum user_role r
     if ((keyring->user_count + 1) * 2 > keyring->user_cap)
         grow_users(keyring);
     struct user_slot *slot = user_at(keyring->users, keyring->user_cap, user_id);
-    keyring->user_count += slot->user_id == 0;
-    *slot = (struct user_slot){.user_id = user_id, .master_id = master_id, .role = role};
+    bool is_new = slot->user_id == 0;
+    keyring->user_count += is_new;
+    slot->user_id = user_id;
+    slot->master_id = master_id;
+    slot->role = role;
+    struct user_slot *master = user_at(keyring->users, keyring->user_cap, master_id);
+    if (is_new && master_id > 0 && master->user_id)
+        master->user_count++;
     pthread_rwlock_unlock(&keyring->lock);
+}
+
+int64_t keyring_user_count(struct keyring *keyring, int64_t master_id)
+{
+    pthread_rwlock_rdlock(&keyring->lock);
+    int64_t count = user_at(keyring->users, keyring->user_cap, master_id)->user_count;
+    pthread_rwlock_unlock(&keyring->lock);
+    return count;
 }
 
 static int hex_value(char c)
@@ -201,30 +242,50 @@ bool keyring_put_key(struct keyring *keyring, const struct api_key *key)
     free(slot->networks);
     made.bucket = slot->bucket; /* new terms do not fill it */
     *slot = made;
+    struct id_slot *id = id_at(keyring->ids, keyring->key_cap, key->id);
+    id->key_id = key->id;
+    memcpy(id->digest, made.digest, DIGEST_LEN);
     pthread_rwlock_unlock(&keyring->lock);
     return true;
 }
 
-/* Keys behind the gap move up, so that no search ends early and no tombstones are needed. */
-static void close_gap(struct keyring *keyring, size_t gap)
+/* Is what stands at `i` not to move up into the gap? Its home lies between the two. */
+static bool stays(size_t i, size_t gap, size_t home, size_t mask)
+{
+    return ((i - home) & mask) < ((i - gap) & mask);
+}
+
+/* Slots behind the gap move up, so that no search ends early and no tombstones are needed. */
+static void close_key_gap(struct keyring *keyring, size_t gap)
 {
     size_t mask = keyring->key_cap - 1;
-    for (size_t i = (gap + 1) & mask; keyring->keys[i].key_id; i = (i + 1) & mask) {
-        size_t home = key_home(keyring->keys[i].digest, keyring->key_cap);
-        if (((i - home) & mask) < ((i - gap) & mask))
+    struct key_slot *keys = keyring->keys;
+    for (size_t i = (gap + 1) & mask; keys[i].key_id; i = (i + 1) & mask) {
+        if (stays(i, gap, key_home(keys[i].digest, keyring->key_cap), mask))
             continue;
-        keyring->keys[gap] = keyring->keys[i];
+        keys[gap] = keys[i];
         gap = i;
     }
-    keyring->keys[gap] = (struct key_slot){0};
+    keys[gap] = (struct key_slot){0};
+}
+
+static void close_id_gap(struct keyring *keyring, size_t gap)
+{
+    size_t mask = keyring->key_cap - 1;
+    struct id_slot *ids = keyring->ids;
+    for (size_t i = (gap + 1) & mask; ids[i].key_id; i = (i + 1) & mask) {
+        if (stays(i, gap, id_home(ids[i].key_id, keyring->key_cap), mask))
+            continue;
+        ids[gap] = ids[i];
+        gap = i;
+    }
+    ids[gap] = (struct id_slot){0};
 }
 
 static struct key_slot *key_by_id(struct keyring *keyring, int64_t key_id)
 {
-    for (size_t i = 0; key_id > 0 && i < keyring->key_cap; i++)
-        if (keyring->keys[i].key_id == key_id)
-            return &keyring->keys[i];
-    return NULL;
+    const struct id_slot *id = key_id > 0 ? id_at(keyring->ids, keyring->key_cap, key_id) : NULL;
+    return id && id->key_id ? key_at(keyring->keys, keyring->key_cap, id->digest) : NULL;
 }
 
 void keyring_change_key(struct keyring *keyring, const struct api_key *key, unsigned changes)
@@ -255,7 +316,8 @@ void keyring_drop_key(struct keyring *keyring, int64_t key_id)
     struct key_slot *slot = key_by_id(keyring, key_id);
     if (slot) {
         free(slot->networks);
-        close_gap(keyring, (size_t)(slot - keyring->keys));
+        close_key_gap(keyring, (size_t)(slot - keyring->keys));
+        close_id_gap(keyring, (size_t)(id_at(keyring->ids, keyring->key_cap, key_id) - keyring->ids));
         keyring->key_count--;
     }
     pthread_rwlock_unlock(&keyring->lock);
@@ -375,8 +437,9 @@ struct rate_verdict keyring_spend(struct keyring *keyring, const struct caller *
     pthread_rwlock_rdlock(&keyring->lock);
     struct key_slot *key = key_at(keyring->keys, keyring->key_cap, caller->digest);
     if (key->key_id) {
+        struct user_slot *user = user_at(keyring->users, keyring->user_cap, key->user_id);
         pthread_mutex_lock(&keyring->spend_lock);
-        verdict = rate_take(&key->bucket, rate, now_ms);
+        verdict = rate_take(key->rate_per_s > 0 ? &key->bucket : &user->bucket, rate, now_ms);
         pthread_mutex_unlock(&keyring->spend_lock);
     }
     pthread_rwlock_unlock(&keyring->lock);

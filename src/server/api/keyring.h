@@ -59,10 +59,13 @@ bool keyring_admits(struct keyring *keyring, const struct caller *caller, const 
 /* The networks that the caller's key may be used from, as their text; len 0: any. On the arena, NULL there
  * when that is used up. */
 struct bytes keyring_allow_from(struct keyring *keyring, const struct caller *caller, struct arena *arena);
-/* Takes one request out of the bucket of the caller's key. */
+/* Takes one request out of the bucket of the caller's key, if that has a pace of its own, or else of the one
+ * that all keys of its user share. */
 struct rate_verdict keyring_spend(struct keyring *keyring, const struct caller *caller,
                                   const struct rate *rate, int64_t now_ms);
 /* Does this user exist, and is it the caller or one of the caller's own (for a Master)? */
 bool keyring_may_see(struct keyring *keyring, const struct caller *caller, int64_t user_id);
+/* How many users a Master has. */
+int64_t keyring_user_count(struct keyring *keyring, int64_t master_id);
 /* Whose key is this? 0: no such active key. */
 int64_t keyring_key_user(struct keyring *keyring, int64_t key_id);

@@ -103,7 +103,11 @@ bool manners_spend(struct call *call)
     if (call->rate.allowed)
         return true;
     call_fail(call, API_RATE, SOURCE_HEADER, "Authorization",
-              "This key may make %lld requests a second. A batch of events counts as one request.",
+              call->caller.rate_per_s > 0
+                  ? "This key may make %lld requests a second. A batch of events counts as one request."
+                  : "A user may make %lld requests a second, with all its keys together. A batch of events "
+                    "counts as "
+                    "one request.",
               (long long)rate.per_s);
     call->failure.retry_after_s = (int)((call->rate.retry_in_ms + 999) / 1000);
     return false;

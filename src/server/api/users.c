@@ -421,6 +421,11 @@ bool users_create(struct call *call)
 {
     struct request_document document;
     struct user_edit *edit = new_edit(call);
+    int64_t users_max = call->api->config.config->users_max;
+    if (users_max > 0 && keyring_user_count(call->api->keyring, call->caller.user_id) >= users_max)
+        return call_fail(call, API_TOO_MANY_USERS, SOURCE_NONE, NULL,
+                         "This Master has %lld users, and may have no more (setting users-max).",
+                         (long long)users_max);
     if (!edit || !jsonapi_read(call, "users", &document) || !jsonapi_refuse_id(call, &document))
         return false;
     if (document.relationships && document.relationships->count)

@@ -149,11 +149,22 @@ static void test_terms(void **state)
     assert_false(keyring_spend(keyring, &caller, &rate, 0).allowed);
     /* New terms: the list is gone, the bucket is as empty as it was. */
     key.allow_from = bytes_of("");
-    key.rate_per_s = 7;
     assert_true(keyring_put_key(keyring, &key));
     assert_true(keyring_admits(keyring, &caller, "192.0.3.1"));
     assert_false(keyring_spend(keyring, &caller, &rate, 199).allowed);
     assert_true(keyring_spend(keyring, &caller, &rate, 200).allowed);
+    /* 8.23: another key of the user spends the same bucket, until it has a pace of its own. */
+    struct api_key second = {.id = 2, .user_id = 5};
+    struct caller other;
+    digest_sha256_hex(bytes_of("key-2"), second.digest);
+    assert_true(keyring_put_key(keyring, &second));
+    assert_int_equal(ask(keyring, 2, &other), KEYRING_OK);
+    assert_false(keyring_spend(keyring, &other, &rate, 200).allowed);
+    second.rate_per_s = 3;
+    keyring_change_key(keyring, &second, STORE_KEY_RATE);
+    assert_true(keyring_spend(keyring, &other, &rate, 200).allowed);
+    key.rate_per_s = 7;
+    assert_true(keyring_put_key(keyring, &key));
     assert_int_equal(ask(keyring, 1, &caller), KEYRING_OK);
     assert_false(caller.restricted);
     assert_int_equal(caller.rate_per_s, 7);
