@@ -31,6 +31,7 @@ static const struct command own_commands[] = {
     {"backup", "a copy of a data folder, while a server runs on it", backup_main},
     {"compact", "give the free space in the database back", compact_main},
     {"restore", "put a backup back", restore_main},
+    {"check", "find what is damaged in a data folder", check_main},
     {"keys", "a new API key, made on the machine itself", keys_main},
 };
 static int completions_main(int argc, char **argv);

@@ -121,11 +121,13 @@ static int read_arguments(struct manage *manage, int argc, char **argv)
     const char *file = config_take_option(&argc, argv, "config", false);
     if (!file)
         file = getenv("POSTHORN_CONFIG");
-    if (usage->operand && !(manage->operand = take_operand(&argc, argv)))
+    if (usage->operand && !(manage->operand = take_operand(&argc, argv)) && !usage->operand_is_data)
         return wrong_usage(manage, "%s is missing: posthorn %s", usage->operand, usage->synopsis);
     struct config_error error;
     if (!config_load(&manage->config, &manage->arena, argc, argv, environ, file, &error))
         return wrong_usage(manage, "%s", error.text);
+    if (usage->operand_is_data && manage->operand)
+        manage->config.data = manage->operand;
     if (!manage->config.data)
         return wrong_usage(manage, "--data DIR is missing: the data folder of the server");
     return MANAGE_DONE;

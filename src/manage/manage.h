@@ -26,6 +26,7 @@ struct manage_usage {
     const char *synopsis; /* behind "posthorn " */
     const char *details;  /* a paragraph for --help */
     const char *operand;  /* "DIR": must be given; NULL: there is none */
+    bool operand_is_data; /* it is the data folder; --data says the same */
     struct manage_option options[MANAGE_OPTIONS_MAX];
 };
 

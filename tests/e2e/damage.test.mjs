@@ -1,0 +1,75 @@
+// Item 8.12: what comes from the disk is the world. Damaged rows are shown as such, given up, and end nothing.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import test from 'node:test';
+import { answer, api, delivery, eventually, initialize, post, posthorn, receiver, serve, setUrl } from './harness.mjs';
+
+const sql = (data, text) => execFileSync('sqlite3', [join(data, 'posthorn.db'), text], { encoding: 'utf8' });
+
+/** Events 0 to 4 are delivered, 5 and 6 wait; nobody runs on it. */
+async function filled(t) {
+    let status = 200;
+    const there = await receiver(t, () => answer(status));
+    const install = await initialize(t);
+    const server = await serve(t, { install });
+    await setUrl(server, there.url);
+    const ids = [];
+    for (let i = 0; i < 5; i++) ids.push(await post(server));
+    await there.arrived(5);
+    status = 500;
+    for (let i = 0; i < 2; i++) ids.push(await post(server));
+    await eventually('all tried', async () => (await delivery(server, ids[6])).attributes.attempt_count === 1
+        && (await delivery(server, ids[5])).attributes.attempt_count === 1);
+    await server.end();
+    return { install, ids, there };
+}
+
+test('8.12: damaged documents, stamps, names, times and numbers: the rest is served, check names them', async (t) => {
+    const { install, ids } = await filled(t);
+    const data = install.data;
+    assert.equal((await posthorn('check', data)).code, 0);
+    sql(data, `UPDATE events SET document = cast(replace(document, '{"data"', '{"dbta"') AS BLOB) WHERE id = ${ids[0]};`
+        + `UPDATE events SET stamp_offset = 4000000000 WHERE id = ${ids[1]};`
+        + `UPDATE events SET document = x'', event_type = x'ff00fe', received_at = 9223372036854775807 WHERE id = ${ids[2]};`
+        + `UPDATE deliveries SET state = 77, attempt = -5, lease = -1, last_reason = 'nobody knows' WHERE event_id = ${ids[3]};`
+        + `UPDATE attempts SET failure = 'nobody knows', flags = -1, started_at = -9223372036854775807, status = 99999999999;`
+        + `UPDATE users SET name = x'ff', role = 7, identity = x'00' WHERE id = 99;`
+        + `UPDATE events SET stamp_offset = -1 WHERE id = ${ids[5]}; DELETE FROM events WHERE id = ${ids[6]};`
+        + 'UPDATE deliveries SET due_at = 0 WHERE queue IS NOT NULL;'
+        + "UPDATE state SET due_clock_ms = 9223372036854775807, event_id_max = 3, delivery_id_max = 9;");
+    const found = await posthorn('check', data);
+    assert.equal(found.code, 1);
+    for (const id of [ids[0], ids[1], ids[2], ids[5]])
+        assert.match(found.stdout, new RegExp(`events ${id}: the document is damaged`));
+    assert.match(found.stdout, /deliveries \d+: the delivery's state/);
+    assert.match(found.stdout, /deliveries \d+: the delivery's event or endpoint is missing/);
+
+    const server = await serve(t, { install });
+    const list = await api(server, 'GET', '/api/events');
+    assert.equal(list.status, 200);
+    const shown = new Map(list.json.data.map((event) => [event.id, event]));
+    for (const id of [ids[0], ids[1], ids[2], ids[5]]) assert.ok(shown.get(id).meta.damaged, id);
+    assert.equal(shown.get(ids[4]).attributes.event_type, 'user_enabled');
+    for (const id of ids.slice(0, 6)) {
+        assert.equal((await api(server, 'GET', `/api/events/${id}`)).status, 200);
+        const { json } = await api(server, 'GET', `/api/events/${id}/deliveries`);
+        for (const one of json.data) await api(server, 'GET', `/api/deliveries/${one.id}?include=event,event.resource,attempts`);
+    }
+    await eventually('what cannot be sent is given up', async () =>
+        (await delivery(server, ids[5])).attributes.last_reason === 'damaged');
+    assert.match(server.stderr, /an event is damaged and cannot be sent/);
+    const fresh = await post(server);
+    assert.ok(!ids.includes(fresh));
+    assert.ok(server.running);
+    assert.equal((await server.end()).code, 0);
+});
+
+test('8.12: a database without its state, or that is none, is refused and not begun anew', async (t) => {
+    const { data } = await initialize(t);
+    sql(data, 'DELETE FROM state');
+    const { code, stderr } = await posthorn('serve', '--data', data, '--listen', '127.0.0.1:0');
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /the database is damaged/);
+    assert.doesNotMatch(stderr, /disk failed/);
+});
