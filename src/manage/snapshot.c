@@ -177,8 +177,8 @@ bool snapshot_verify(const char *path, struct snapshot_facts *facts, char text[S
     }
     if (sound) {
         facts->bytes = about.st_size;
-        facts->events = number(db, "SELECT events FROM state");
-        facts->deliveries_pending = number(db, "SELECT pending FROM state");
+        facts->events = number(db, "SELECT count(*) FROM events");
+        facts->deliveries_pending = number(db, "SELECT count(*) FROM deliveries WHERE state = 0");
         facts->users = number(db, "SELECT count(*) FROM users");
         read_fingerprint(db, facts);
     }
