@@ -24,9 +24,12 @@
 enum {
     CALL_HEADERS_MAX = 8 + MANNERS_HEADERS_MAX,
     CALL_WARNINGS_MAX = 20,
-    CALL_ANSWER_LEN_MAX = 4 << 20,  /* a page is cut short rather than longer */
-    CALL_ROWS_LEN_MAX = 8 << 20,    /* a query's rows: it stops early when they do not fit */
-    CALL_SCRATCH_LEN_MAX = 24 << 20 /* rows, and the answer made from them */
+    CALL_ANSWER_LEN_MAX = 4 << 20,   /* a page is cut short rather than longer */
+    CALL_ROWS_LEN_MAX = 8 << 20,     /* a query's rows: it stops early when they do not fit */
+    CALL_SCRATCH_LEN_MAX = 24 << 20, /* rows, and the answer made from them */
+    /* Of an edit of a row that others edit meanwhile. Each that is lost is one of theirs made, so this is far
+     * more than as many clients at one row ever need. */
+    CALL_EDIT_TRIES_MAX = 256
 };
 
 struct api {

@@ -7,7 +7,7 @@
 #include "resources.h"
 #include "signing.h"
 
-enum { OVERLAP_S_DEFAULT = 24 * 3600, OVERLAP_S_MAX = 30 * 24 * 3600, EDIT_TRIES_MAX = 8 };
+enum { OVERLAP_S_DEFAULT = 24 * 3600, OVERLAP_S_MAX = 30 * 24 * 3600 };
 
 struct secret_edit {
     int64_t user_id, overlap_s;
@@ -229,7 +229,7 @@ static bool change_read_user(struct call *call)
 static bool start_change(struct call *call)
 {
     struct secret_edit *edit = call->state;
-    if (edit->tries++ == EDIT_TRIES_MAX)
+    if (edit->tries++ == CALL_EDIT_TRIES_MAX)
         return call_fail(call, API_EDIT_CONFLICT, SOURCE_NONE, NULL,
                          "Others changed this user again and again meanwhile.");
     return read_user(call, change_read_user);

@@ -10,8 +10,6 @@
 #include "route.h"
 #include <assert.h>
 
-enum { EDIT_TRIES_MAX = 8 };
-
 struct snapshot {
     struct page page;
     int64_t owner_id;
@@ -259,7 +257,7 @@ static bool submit(struct call *call, struct bytes json, int64_t if_version, cal
 static bool start(struct call *call, call_step *then)
 {
     struct snapshot *snapshot = call->state;
-    if (snapshot->tries++ == EDIT_TRIES_MAX)
+    if (snapshot->tries++ == CALL_EDIT_TRIES_MAX)
         return call_fail(call, API_EDIT_CONFLICT, SOURCE_NONE, NULL,
                          "Others changed this resource again and again meanwhile.");
     return query_one(call, true, then);

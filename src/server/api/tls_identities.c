@@ -6,7 +6,6 @@
 #include "jsonapi.h"
 #include "resources.h"
 
-enum { EDIT_TRIES_MAX = 8 };
 #define EXPIRES_SOON_MS ((int64_t)30 * 24 * 3600 * 1000)
 
 struct identity_edit {
@@ -276,7 +275,7 @@ static bool change_read_user(struct call *call)
 static bool start_change(struct call *call)
 {
     struct identity_edit *edit = call->state;
-    if (edit->tries++ == EDIT_TRIES_MAX)
+    if (edit->tries++ == CALL_EDIT_TRIES_MAX)
         return call_fail(call, API_EDIT_CONFLICT, SOURCE_NONE, NULL,
                          "Others changed this user again and again meanwhile.");
     return read_user(call, change_read_user);

@@ -4,7 +4,7 @@
 #include "resources.h"
 #include "signing.h"
 
-enum { NAME_LEN_MAX = 256, EMAIL_LEN_MAX = 254, EDIT_TRIES_MAX = 8 };
+enum { NAME_LEN_MAX = 256, EMAIL_LEN_MAX = 254 };
 
 /* ---- attributes ---- */
 
@@ -340,7 +340,7 @@ static bool update_read_user(struct call *call)
 static bool start_update(struct call *call)
 {
     struct user_edit *edit = call->state;
-    if (edit->tries++ == EDIT_TRIES_MAX)
+    if (edit->tries++ == CALL_EDIT_TRIES_MAX)
         return call_fail(call, API_EDIT_CONFLICT, SOURCE_NONE, NULL,
                          "Others changed this user again and again meanwhile.");
     return call_query(call, &(struct store_query){.kind = STORE_GET_USER, .id = edit->id, .limit = 1}, true,
