@@ -142,6 +142,15 @@ static char lower(char c)
     return c;
 }
 
+static const char *status_line_flaw(int place, char c)
+{
+    if (place < 8)
+        return "it does not begin with HTTP/1.1 or HTTP/1.0";
+    if (place < 12)
+        return "its version is not followed by one space and a status from 100 to 999";
+    return c == '\n' ? flaw_of(c) : "its status is followed by neither a space nor the end of the line";
+}
+
 static void status_line_byte(struct response *r, char c)
 {
     static const char fixed[] = "HTTP/1.";
@@ -162,9 +171,7 @@ static void status_line_byte(struct response *r, char c)
         r->status = r->status * 10 + (c - '0');
     }
     if (!good)
-        fail_grammar(r, c == '\n' && place == 12
-                            ? flaw_of(c)
-                            : "it does not begin with HTTP/1.1, a space and three digits");
+        fail_grammar(r, status_line_flaw(place, c));
     else if (r->place == STATUS_LINE_PLACES)
         r->state = c == '\r' ? STATE_LINE_FEED : STATE_REASON;
 }
@@ -194,16 +201,21 @@ static enum field field_of(struct bytes name)
 }
 
 /* 1*DIGIT; leading zeros are in the grammar of both fields that use it. */
+static bool is_number(struct bytes text)
+{
+    size_t digits = 0;
+    while (digits < text.len && is_digit(text.data[digits]))
+        digits++;
+    return digits == text.len && text.len > 0;
+}
+
 static bool digits_parse(struct bytes text, int64_t *value)
 {
     *value = 0;
-    if (text.len == 0 || text.len > 18)
+    if (!is_number(text) || text.len > 18)
         return false;
-    for (size_t i = 0; i < text.len; i++) {
-        if (!is_digit(text.data[i]))
-            return false;
+    for (size_t i = 0; i < text.len; i++)
         *value = *value * 10 + (text.data[i] - '0');
-    }
     return true;
 }
 
@@ -263,6 +275,9 @@ static void value_keep(struct response *r, struct bytes piece)
 static void field_start_byte(struct response *r, char c)
 {
     if ((c == ' ' || c == '\t') && r->field_open) {
+        /* All white space around the fold is one space (RFC 9112 section 5.2). */
+        while (!r->value_cut && r->value_len > 0 && strchr(" \t", r->value[r->value_len - 1]))
+            r->value_len--;
         value_keep(r, bytes_make(" ", 1));
         r->state = STATE_VALUE_START;
         return;
@@ -555,8 +570,8 @@ int64_t response_retry_after_ms(const struct response *r, int64_t wall_ms)
 
     if (!has_status(r) || r->retry_after_count != 1)
         return -1;
-    if (digits_parse(value, &number))
-        return number > INT64_MAX / 1000 ? -1 : number * 1000;
+    if (is_number(value)) /* one that is too large to be counted, too: who heeds it cuts it */
+        return digits_parse(value, &number) && number <= INT64_MAX / 1000 ? number * 1000 : INT64_MAX;
     if (!instant_parse_http(value, &number))
         return -1;
     return number > wall_ms ? number - wall_ms : 0;

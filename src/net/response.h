@@ -47,9 +47,8 @@ enum failure response_failure(const struct response *response);
 /* FAILED: which part of the answer is wrong, and how; NULL when the failure says it all. */
 const char *response_flaw(const struct response *response);
 int response_status(const struct response *response); /* of the final response, 0 before BODY */
-int64_t
-response_retry_after_ms(const struct response *response,
-                        int64_t wall_ms); /* -1: none, several, or not understood; seconds or HTTP-date */
+/* Seconds or HTTP-date. INT64_MAX: more seconds than can be counted. -1: none, several, or not understood. */
+int64_t response_retry_after_ms(const struct response *response, int64_t wall_ms);
 bool response_keep_alive(const struct response *response); /* the connection may be used again after DONE */
 bool response_body_incomplete(const struct response *response);
 /* The first 16 KiB, raw; chunk framing removed. While there is no status: what came, the first 1 KiB. */

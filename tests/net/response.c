@@ -432,12 +432,44 @@ static void test_retry_after(void **state)
     assert_int_equal(retry_after("Retry-After: 1e9\r\n"), -1);
     assert_int_equal(retry_after("Retry-After: 1.5\r\n"), -1);
     assert_int_equal(retry_after("Retry-After:\r\n"), -1);
-    assert_int_equal(retry_after("Retry-After: 99999999999999999999\r\n"), -1);
-    assert_int_equal(retry_after("Retry-After: 999999999999999999\r\n"), -1);
+    /* 8.5: beyond what can be counted is still a number: it is cut, not ignored. */
+    assert_int_equal(retry_after("Retry-After: 99999999999999999999\r\n"), INT64_MAX);
+    assert_int_equal(retry_after("Retry-After: 999999999999999999\r\n"), INT64_MAX);
+    assert_int_equal(retry_after("Retry-After: 9999999999999999999x\r\n"), -1);
     assert_int_equal(retry_after("Retry-After: 1\r\nRetry-After: 1\r\n"), -1);
     assert_int_equal(retry_after("Retry-After: Sat, 01 Jan 2000 00:01:00 GMT\r\n"), 60000);
     assert_int_equal(retry_after("Retry-After: Fri, 31 Dec 1999 00:00:00 GMT\r\n"), 0);
     assert_int_equal(retry_after("Retry-After: tomorrow\r\n"), -1);
+    assert_int_equal(retry_after("Retry-After:\r\n 120\r\n"), 120000);
+    assert_int_equal(retry_after("Retry-After: Sat, 01 Jan 2000 \t\r\n \r\n\t 00:01:00 GMT \r\n"), 60000);
+}
+
+/* 8.31: what is said of a status line is true of it. */
+static void test_flaws_of_the_status_line(void **state)
+{
+    static const struct {
+        const char *line, *says;
+    } rows[] = {
+        {"http/1.1 200 OK\r\n", "it does not begin with HTTP/1.1 or HTTP/1.0"},
+        {"HTTP/1.2 200 OK\r\n", "it does not begin with HTTP/1.1 or HTTP/1.0"},
+        {"\r\nHTTP/1.1 200 OK\r\n", "it does not begin with HTTP/1.1 or HTTP/1.0"},
+        {"HTTP/1.1\r\n", "its version is not followed by one space and a status from 100 to 999"},
+        {"HTTP/1.1  200 OK\r\n", "its version is not followed by one space and a status from 100 to 999"},
+        {"HTTP/1.1 20\r\n", "its version is not followed by one space and a status from 100 to 999"},
+        {"HTTP/1.1 099 No\r\n", "its version is not followed by one space and a status from 100 to 999"},
+        {"HTTP/1.1 2000\r\n", "its status is followed by neither a space nor the end of the line"},
+        {"HTTP/1.1 200X\r\n", "its status is followed by neither a space nor the end of the line"},
+        {"HTTP/1.1 200\tOK\r\n", "its status is followed by neither a space nor the end of the line"},
+        {"HTTP/1.1 200\n", "a line of its head ends with a bare LF instead of CR LF"},
+    };
+    void *memory = memory_alloc(response_size());
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct response *response = response_init(memory);
+        response_feed(response, bytes_of(rows[i].line));
+        assert_int_equal(response_failure(response), FAILURE_BAD_RESPONSE);
+        assert_string_equal(response_flaw(response), rows[i].says);
+    }
+    free(memory);
 }
 
 int main(void)
@@ -451,6 +483,7 @@ int main(void)
         cmocka_unit_test(test_left_over),
         cmocka_unit_test(test_limits_of_the_body),
         cmocka_unit_test(test_retry_after),
+        cmocka_unit_test(test_flaws_of_the_status_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
