@@ -10,7 +10,7 @@ struct descriptor_shares {
     int64_t limit;       /* of the process */
     int64_t needed;      /* for all that was wanted */
     int64_t connections; /* of clients */
-    int64_t deliveries;  /* connections to receivers, in use and idle */
+    int64_t deliveries;  /* connections to receivers that are in use; kept ones give way to them */
 };
 
 /* Raises the soft limit to the hard one, and returns it. */

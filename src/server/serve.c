@@ -378,17 +378,15 @@ static void share_descriptors(struct config *config, struct log *log)
     int64_t own = OWN_DESCRIPTORS + READER_DESCRIPTORS * config->reader_threads +
                   LOOP_DESCRIPTORS * config->http_threads +
                   (config->metrics_listen ? METRICS_DESCRIPTORS : 0);
-    /* A receiver's connection is in use, or kept for the next event. */
     struct descriptor_shares shares =
-        descriptors_share(descriptors_limit(), own, config->connections_max, 2 * config->slots);
+        descriptors_share(descriptors_limit(), own, config->connections_max, config->slots);
     if (shares.needed <= shares.limit) {
         bound_idle(config, shares.limit - own);
         return;
     }
     int64_t connections_max = config->connections_max, slots = config->slots;
     config->connections_max = shares.connections;
-    if (shares.deliveries < 2 * slots)
-        config->slots = (shares.deliveries + 1) / 2;
+    config->slots = shares.deliveries;
     bound_idle(config, shares.limit - own);
     log_write(log, LOG_LEVEL_WARN, "serve",
               "connections-max %lld and slots %lld need %lld file descriptors and the limit is %lld: it goes "
