@@ -314,14 +314,16 @@ static int64_t sane_time(int64_t ms)
     return ms >= 0 && ms < TIME_MS_MAX ? ms : 0;
 }
 
-/* What the tables say themselves is never undercut, or ids would be given twice. */
-static void mend_tally(struct store *store, int64_t delivery_max, int64_t event_max)
+/* Of a row that may be damaged: numbers that no server wrote are 0, and state_catch_up counts all. What the
+ * tables say is more than that, and is taken there, once what is new by then is counted. */
+static void mend_tally(struct tally *tally)
 {
-    struct tally *tally = &store->tally;
-    if (tally->delivery_id_max < delivery_max || tally->delivery_id_max >> 61 != 0)
-        tally->delivery_id_max = delivery_max > 0 ? delivery_max : 0;
-    if (tally->event_id_max < event_max || tally->event_id_max >> 62 != 0)
-        tally->event_id_max = event_max > 0 ? event_max : 0;
+    bool deliveries_are_sane = tally->delivery_id_max >= 0 && tally->delivery_id_max >> 61 == 0;
+    bool events_are_sane = tally->event_id_max >= 0 && tally->event_id_max >> 62 == 0;
+    if (!deliveries_are_sane)
+        tally->delivery_id_max = tally->pending = tally->delivered = tally->given_up = tally->born_out = 0;
+    if (!events_are_sane)
+        tally->event_id_max = tally->events = 0;
     if (tally->followed_to > tally->event_id_max || tally->followed_to < 0)
         tally->followed_to = tally->event_id_max;
 }
@@ -332,8 +334,7 @@ static enum store_status state_load(struct store *store)
     int rc = sqlite3_prepare_v2(store->db,
                                 "SELECT due_clock_ms, service_clock_ms, delivery_id_max, event_id_max,"
                                 " events, pending, delivered, given_up, born_from, followed_to,"
-                                " cancelled, endpoints, born_out, (SELECT max(id) FROM deliveries),"
-                                " (SELECT max(id) FROM events) FROM state",
+                                " cancelled, endpoints, born_out FROM state",
                                 -1, &load, NULL);
     bool found = rc == SQLITE_OK && sqlite3_step(load) == SQLITE_ROW;
     if (found) {
@@ -352,7 +353,7 @@ static enum store_status state_load(struct store *store)
                                       .cancelled = sqlite3_column_int64(load, 10),
                                       .endpoints = sqlite3_column_int64(load, 11),
                                       .born_out = sqlite3_column_int64(load, 12)};
-        mend_tally(store, sqlite3_column_int64(load, 13), sqlite3_column_int64(load, 14));
+        mend_tally(&store->tally);
     }
     store->mono_at_open_ms = clock_mono_ms(&store->config.clock);
     int end = sqlite3_finalize(load);

@@ -132,8 +132,8 @@ enum { SQL_MANY = 16 };
     X(AHEAD_GET,                                                                                             \
       "SELECT owner_id, id, snapshot_len, resource_type, resource_id, length(document) FROM events"          \
       " WHERE id > ?1")                                                                                      \
-    X(OWNED_INSERT, "INSERT INTO owned VALUES (?, ?, ?)")                                                    \
-    X(OWNED_INSERT_MANY, "INSERT INTO owned VALUES " SQL_MANY_OF("(?, ?, ?)"))                               \
+    X(OWNED_INSERT, "INSERT OR IGNORE INTO owned VALUES (?, ?, ?)")                                          \
+    X(OWNED_INSERT_MANY, "INSERT OR IGNORE INTO owned VALUES " SQL_MANY_OF("(?, ?, ?)"))                     \
     X(RESOURCE_NAME, SQL_RESOURCE_NAMED("(?, ?, ?, ?)"))                                                     \
     X(RESOURCE_NAME_MANY, SQL_RESOURCE_NAMED(SQL_MANY_OF("(?, ?, ?, ?)")))                                   \
     X(RESOURCE_SIZE,                                                                                         \
