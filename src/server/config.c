@@ -69,6 +69,13 @@ const struct config_setting config_settings[] = {
      "active API keys that a user may have; beyond, 409", 1, 1000000},
     {"users-max", CONFIG_INT, AT(users_max), "1000000", "N",
      "users that a Master may have; beyond, 409", 1, 1000000000},
+    {"user-bytes-max", CONFIG_SIZE, AT(user_bytes_max), "100GiB", "SIZE",
+     "bytes of events and snapshots that a user may have stored here; beyond, what would add to them gets 507. 0: no limit", 0,
+     (int64_t)1024 * 1024 * 1024 * MIB},
+    {"user-resources-max", CONFIG_INT, AT(user_resources_max), "100000000", "N",
+     "resources of which a user may have snapshots here; beyond, an event or a PUT with a new one gets 507. 0: no limit", 0, INT64_MAX / 2},
+    {"user-waiting-max", CONFIG_INT, AT(user_waiting_max), "10000000", "N",
+     "deliveries of a user that may wait or be under way; beyond, its events get 429 with Retry-After. 0: no limit", 0, INT64_MAX / 2},
     {"public-rate", CONFIG_INT, AT(public_rate), "50", "N",
      "requests a second of one client address for what needs no API key, but for /health; twice as many at once; beyond, 429 with Retry-After. "
      "0: no limit", 0, RATE_PER_S_MAX},

@@ -39,9 +39,10 @@ struct config {
     int64_t body_bytes_max, connections_max, idle_s;
     int64_t rate_limit, rate_burst; /* requests/s of an API key; 0: no limit */
     int64_t keys_max, users_max;    /* active keys of a user, users of a Master */
-    int64_t public_rate;            /* requests/s of an address that need no key; 0: no limit */
-    const char *metrics_listen;     /* NULL: beside the API */
-    const char *metrics_key;        /* NULL: none is needed */
+    int64_t user_bytes_max, user_resources_max, user_waiting_max; /* quotas of a user; 0: no limit */
+    int64_t public_rate;        /* requests/s of an address that need no key; 0: no limit */
+    const char *metrics_listen; /* NULL: beside the API */
+    const char *metrics_key;    /* NULL: none is needed */
     int64_t slots, endpoint_connections_max, failing_rate, queue_max, connection_age_ms, idle_connections_max;
     int64_t backoff_base_ms, backoff_factor, backoff_cap_ms, backoff_jitter_percent, window_ms;
     int64_t lease_ms, drain_ms;

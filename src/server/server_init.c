@@ -29,6 +29,9 @@ enum server_error server_store_open(const struct server_options *options, struct
                                         .mark = (int)server_random(MODEL_MARK_MAX),
                                         .readers = (int)config->reader_threads,
                                         .disk_reserve_bytes = config->disk_reserve_bytes,
+                                        .quotas = {.stored_bytes = config->user_bytes_max,
+                                                   .resources = config->user_resources_max,
+                                                   .pending = config->user_waiting_max},
                                         .budget = budget,
                                         .log = options->log};
     char refusal[STORE_REFUSAL_LEN] = "";

@@ -308,10 +308,10 @@ void roster_wants_memory(struct roster *roster, struct endpoint *endpoint, size_
     place(roster, endpoint);
 }
 
-void roster_use(struct roster *roster, struct endpoint *endpoint, struct usage change)
+void roster_use(struct roster *roster, struct endpoint *endpoint, struct user_usage change)
 {
     touch(roster, endpoint);
-    struct usage *usage = &endpoint->tally.usage;
+    struct user_usage *usage = &endpoint->tally.usage;
     usage->stored_bytes += change.stored_bytes;
     usage->resources += change.resources;
     usage->pending += change.pending;

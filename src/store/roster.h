@@ -16,18 +16,11 @@
 #include "idmap.h"
 #include "leases.h"
 #include "pace.h"
+#include "usage.h"
 #include <stdbool.h>
 #include <sys/queue.h>
 
 #define ROSTER_NEVER INT64_MAX
-
-/* What a user has here. */
-struct usage {
-    int64_t
-        stored_bytes; /* documents of its events, until they are purged; snapshots that stand by themselves */
-    int64_t resources; /* late by the events that are ahead of the table, 1,024 or so */
-    int64_t pending;   /* deliveries to its endpoint that have not ended */
-};
 
 /* What changes with every batch, kept apart to be undone. */
 struct endpoint_tally {
@@ -37,7 +30,7 @@ struct endpoint_tally {
     size_t bytes;         /* of their documents */
     int missed;           /* how many of endpoint.missed count */
     struct pace pace;
-    struct usage usage;
+    struct user_usage usage;
     int64_t
         swept_to; /* sqlite_sweep.c: up to this event the rows of `owned` are all of events that are there */
     int dead;     /* rows behind it whose event is gone, as far as is known */
@@ -128,7 +121,7 @@ void roster_bytes(struct roster *roster, struct endpoint *endpoint, size_t more,
 /* There is no memory for the document of `wants` bytes that waits first: again after some ms. */
 void roster_wants_memory(struct roster *roster, struct endpoint *endpoint, size_t wants);
 /* Its user's usage grows by so much; negative: it shrinks. */
-void roster_use(struct roster *roster, struct endpoint *endpoint, struct usage change);
+void roster_use(struct roster *roster, struct endpoint *endpoint, struct user_usage change);
 /* One more row of its user is dead; how many there are. And up to this event there is none any more. */
 int roster_dead(struct roster *roster, struct endpoint *endpoint);
 void roster_swept(struct roster *roster, struct endpoint *endpoint, int64_t to);

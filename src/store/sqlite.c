@@ -107,6 +107,7 @@ static enum store_status write_op(struct store *store, struct store_batch *batch
 {
     op->result = STORE_DONE;
     op->id = op->count = 0;
+    op->reached = (struct quota_reached){0};
     if (op->kind != STORE_EVENT && op->kind != STORE_OUTCOME)
         store->plain = false;
     switch (op->kind) {

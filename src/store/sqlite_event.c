@@ -136,7 +136,7 @@ static enum store_status delivery_insert(struct store *store, struct store_batch
     sqlite3_bind_int64(insert, 5, due_at_ms);
     sqlite3_bind_int(insert, 6, leased); /* lease and lost: the first lease, not yet recorded */
     store->tally.pending++;
-    roster_use(&store->roster, endpoint, (struct usage){.pending = 1});
+    roster_use(&store->roster, endpoint, (struct user_usage){.pending = 1});
     if (leased) {
         struct lease *lease =
             leases_begin(&store->leases, id, store->now.due_ms, due_at_ms, true, &endpoint->out);
@@ -187,7 +187,7 @@ static enum store_status event_follow(struct store *store, struct store_batch *b
     enum snapshot snapshot = op->event.destroyed       ? SNAPSHOT_DESTROYED
                              : sqlite_resource_own(op) ? SNAPSHOT_CARRIED
                                                        : SNAPSHOT_NONE;
-    roster_use(&store->roster, owner, (struct usage){.stored_bytes = (int64_t)event->document.len});
+    roster_use(&store->roster, owner, (struct user_usage){.stored_bytes = (int64_t)event->document.len});
     if (status == STORE_OK)
         status = sqlite_ahead_add(store, event, snapshot);
     if (status == STORE_OK && op->event.idempotency_key.len > 0)
@@ -219,11 +219,14 @@ enum store_status sqlite_event(struct store *store, struct store_batch *batch, s
         op->result = STORE_NO_SPACE;
         return STORE_OK;
     }
+    enum store_status status = sqlite_usage_weigh(store, op, owner);
+    if (status != STORE_OK || op->result != STORE_DONE)
+        return status;
     struct recipients recipients;
     recipients_choose(store, op, owner, batch->box_count - batch->filled_count - store->boxes_kept,
                       &recipients);
     op->id = event->id;
-    enum store_status status = event_insert(store, op, &recipients, &known);
+    status = event_insert(store, op, &recipients, &known);
     if (status == STORE_OK && !known)
         status = event_follow(store, batch, op, owner, &recipients);
     payload_drop(recipients.payload);

@@ -48,7 +48,7 @@ enum store_status sqlite_ahead_add(struct store *store, const struct event *even
     sqlite3_bind_int64(store->sql[SQL_OWNED_INSERT], 2, event->id);
     sqlite3_bind_int64(store->sql[SQL_OWNED_INSERT], 3, (int64_t)event->document.len);
     enum store_status status = sqlite_run(store, SQL_OWNED_INSERT);
-    struct usage more = {.stored_bytes = (int64_t)event->document.len};
+    struct user_usage more = {.stored_bytes = (int64_t)event->document.len};
     return status == STORE_OK ? sqlite_usage_save(store, event->owner_id, more) : status;
 }
 
@@ -121,12 +121,12 @@ static void bind_named(sqlite3_stmt *insert, int row, const struct ahead_entry *
 struct usages {
     struct owner_usage {
         int64_t owner_id;
-        struct usage change;
+        struct user_usage change;
     } * list;
     int count, at; /* at: where the owner that was asked for last is */
 };
 
-static struct usage *usage_of(struct usages *usages, int64_t owner_id)
+static struct user_usage *usage_of(struct usages *usages, int64_t owner_id)
 {
     while (usages->at < usages->count && usages->list[usages->at].owner_id < owner_id)
         usages->at++;
@@ -142,9 +142,9 @@ static enum store_status run_named(struct store *store, enum sql sql, struct usa
 {
     sqlite3_stmt *rows = store->sql[sql];
     while (sqlite3_step(rows) == SQLITE_ROW) {
-        struct usage change = {.stored_bytes = sqlite3_column_int64(rows, 1),
-                               .resources = sqlite3_column_type(rows, 1) == SQLITE_NULL};
-        struct usage *usage = usage_of(usages, sqlite3_column_int64(rows, 0));
+        struct user_usage change = {.stored_bytes = sqlite3_column_int64(rows, 1),
+                                    .resources = sqlite3_column_type(rows, 1) == SQLITE_NULL};
+        struct user_usage *usage = usage_of(usages, sqlite3_column_int64(rows, 0));
         usage->stored_bytes += change.stored_bytes;
         usage->resources += change.resources;
         struct endpoint *owner = roster_get(&store->roster, sqlite3_column_int64(rows, 0));
@@ -181,8 +181,8 @@ static enum store_status follow_destroyed(struct store *store, const struct ahea
         sqlite_resource_remove(store, entry->owner_id, entry->type, entry->id, &bytes, &found);
     if (status != STORE_OK || !found)
         return status;
-    struct usage change = {.stored_bytes = -bytes, .resources = -1};
-    struct usage *usage = usage_of(usages, entry->owner_id);
+    struct user_usage change = {.stored_bytes = -bytes, .resources = -1};
+    struct user_usage *usage = usage_of(usages, entry->owner_id);
     usage->stored_bytes += change.stored_bytes;
     usage->resources += change.resources;
     struct endpoint *owner = roster_get(&store->roster, entry->owner_id);

@@ -215,7 +215,7 @@ static enum store_status account(struct store *store, struct store_op *op, const
     enum store_status status = STORE_OK;
     bool ends = decision->kind == DECISION_DELIVERED || decision->kind == DECISION_GIVE_UP;
     if (ends)
-        roster_use(&store->roster, found->endpoint, (struct usage){.pending = -1});
+        roster_use(&store->roster, found->endpoint, (struct user_usage){.pending = -1});
     if (ends && found->state == DELIVERY_PENDING) {
         store->tally.pending--;
         store->tally.delivered += decision->kind == DECISION_DELIVERED;
@@ -302,7 +302,7 @@ enum store_status sqlite_resend(struct store *store, struct store_op *op)
     if (under_way(&found))
         return hurry(store, op->id, &found);
     store->changed = true;
-    roster_use(&store->roster, found.endpoint, (struct usage){.pending = 1});
+    roster_use(&store->roster, found.endpoint, (struct user_usage){.pending = 1});
     if (found.state != DELIVERY_DELIVERED) {
         store->tally.pending++;
         store->tally.given_up -= found.state == DELIVERY_GIVEN_UP;
@@ -329,7 +329,7 @@ enum store_status sqlite_cancel(struct store *store, struct store_op *op)
     }
     store->changed = true;
     op->id = op->delivery.delivery_id;
-    roster_use(&store->roster, found.endpoint, (struct usage){.pending = -1});
+    roster_use(&store->roster, found.endpoint, (struct user_usage){.pending = -1});
     if (found.state == DELIVERY_PENDING) {
         store->tally.pending--;
         store->tally.cancelled++;
@@ -354,7 +354,7 @@ enum store_status sqlite_damaged(struct store *store, struct endpoint *endpoint,
               "an event is damaged and cannot be sent: its delivery is given up delivery=%lld",
               (long long)id);
     store->changed = true;
-    roster_use(&store->roster, endpoint, (struct usage){.pending = -1});
+    roster_use(&store->roster, endpoint, (struct user_usage){.pending = -1});
     if (pending) {
         store->tally.pending--;
         store->tally.given_up++;

@@ -180,9 +180,11 @@ enum store_status sqlite_roster_load(struct store *store, int64_t id);
 enum store_status sqlite_roster_due(struct store *store, struct endpoint *endpoint);
 
 /* In the table alone: it is in the roster already. */
-enum store_status sqlite_usage_save(struct store *store, int64_t user_id, struct usage change);
+enum store_status sqlite_usage_save(struct store *store, int64_t user_id, struct user_usage change);
 /* In the table and in the roster. */
-enum store_status sqlite_usage_change(struct store *store, int64_t user_id, struct usage change);
+enum store_status sqlite_usage_change(struct store *store, int64_t user_id, struct user_usage change);
+/* Would the EVENT take its owner beyond a quota? Then op->result and op->reached say so. */
+enum store_status sqlite_usage_weigh(struct store *store, struct store_op *op, const struct endpoint *owner);
 /* The roster's, at open: of the table, and what waits. */
 enum store_status sqlite_usage_load(struct store *store);
 

@@ -12,8 +12,8 @@ static void bind_name(sqlite3_stmt *statement, int64_t owner_id, struct bytes ty
     sqlite_bind_text(statement, 3, id);
 }
 
-/* As it is, for it stands in no event as its own. */
-static enum store_status put(struct store *store, const struct resource *resource, bool by_master)
+/* As it is, for it stands in no event as its own. `op`: that of a Master, to be weighed; else NULL. */
+static enum store_status put(struct store *store, const struct resource *resource, struct store_op *op)
 {
     sqlite3_stmt *size = store->sql[SQL_RESOURCE_SIZE], *put = store->sql[SQL_RESOURCE_PUT];
     bool found = false;
@@ -21,16 +21,23 @@ static enum store_status put(struct store *store, const struct resource *resourc
     enum store_status status = sqlite_row(store, SQL_RESOURCE_SIZE, &found);
     if (status != STORE_OK)
         return status;
-    struct usage change = {.stored_bytes = (int64_t)resource->json.len, .resources = !found};
+    struct user_usage change = {.stored_bytes = (int64_t)resource->json.len, .resources = !found};
     if (found) {
         change.stored_bytes -= sqlite3_column_int64(size, 0);
         sqlite3_reset(size);
+    }
+    if (op)
+        op->reached = usage_beyond(&roster_get(&store->roster, resource->owner_id)->tally.usage, &change,
+                                   &store->config.quotas);
+    if (op && op->reached.quota) {
+        op->result = STORE_QUOTA;
+        return STORE_OK;
     }
     bind_name(put, resource->owner_id, resource->type, resource->id);
     sqlite3_bind_int64(put, 4, resource->version);
     sqlite_bind_time(put, 5, resource->updated_at_ms);
     sqlite_bind_blob(put, 6, resource->json);
-    sqlite_bind_time(put, 7, by_master);
+    sqlite_bind_time(put, 7, op != NULL);
     store->changed = true;
     status = sqlite_run(store, SQL_RESOURCE_PUT);
     return status == STORE_OK ? sqlite_usage_change(store, resource->owner_id, change) : status;
@@ -57,7 +64,7 @@ enum store_status sqlite_resource_drop(struct store *store, int64_t owner_id, st
     enum store_status status = sqlite_resource_remove(store, owner_id, type, id, &bytes, &found);
     if (status != STORE_OK || !found)
         return status;
-    return sqlite_usage_change(store, owner_id, (struct usage){.stored_bytes = -bytes, .resources = -1});
+    return sqlite_usage_change(store, owner_id, (struct user_usage){.stored_bytes = -bytes, .resources = -1});
 }
 
 /* ---- what events carry ---- */
@@ -87,8 +94,8 @@ static enum store_status put_own(struct store *store, const struct event *event,
     enum store_status status = sqlite_row(store, SQL_RESOURCE_NAME, &named);
     if (status != STORE_OK)
         return status;
-    struct usage change = {.stored_bytes = sqlite3_column_int64(put, 1),
-                           .resources = sqlite3_column_type(put, 1) == SQLITE_NULL};
+    struct user_usage change = {.stored_bytes = sqlite3_column_int64(put, 1),
+                                .resources = sqlite3_column_type(put, 1) == SQLITE_NULL};
     sqlite3_reset(put);
     return sqlite_usage_change(store, event->owner_id, change);
 }
@@ -110,7 +117,7 @@ enum store_status sqlite_resources_take(struct store *store, const struct store_
         resource.version = event->id;
         resource.updated_at_ms = event->received_at_ms;
         if (&op->event.included[i] != own)
-            status = put(store, &resource, false);
+            status = put(store, &resource, NULL);
     }
     return status;
 }
@@ -125,8 +132,8 @@ static enum store_status run_purge(struct store *store, enum sql sql, int64_t fi
     sqlite3_bind_int64(rows, 2, last);
     sqlite3_bind_int64(rows, 3, before_ms);
     while (status == STORE_OK && sqlite3_step(rows) == SQLITE_ROW) {
-        struct usage change = {.stored_bytes = sqlite3_column_int64(rows, 1),
-                               .resources = sqlite3_column_int64(rows, 2)};
+        struct user_usage change = {.stored_bytes = sqlite3_column_int64(rows, 1),
+                                    .resources = sqlite3_column_int64(rows, 2)};
         status = sqlite_usage_change(store, sqlite3_column_int64(rows, 0), change);
     }
     int rc = sqlite3_reset(rows);
@@ -180,11 +187,14 @@ enum store_status sqlite_resource_put(struct store *store, struct store_op *op)
     enum store_status status = look(store, op, &version);
     if (status != STORE_OK || op->result != STORE_DONE)
         return status;
+    status = put(store, resource, op);
+    if (status != STORE_OK || op->result != STORE_DONE)
+        return status;
     if (resource->version > store->tally.event_id_max)
         store->tally.event_id_max = store->tally.followed_to = resource->version;
     op->id = resource->version;
     op->count = version == 0;
-    return put(store, resource, true);
+    return STORE_OK;
 }
 
 enum store_status sqlite_resource_delete(struct store *store, struct store_op *op)

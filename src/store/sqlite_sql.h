@@ -48,6 +48,7 @@ enum { SQL_MANY = 16 };
                     " delivery_count, stamp_offset, event_type, resource_type, resource_id, document,"       \
                     " snapshot_at, snapshot_len)"                                                            \
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)")                 \
+    X(EVENT_KNOWN, "SELECT 1 FROM events WHERE id = ?1")                                                     \
     X(EVENT_SENT, "UPDATE events SET sent_at = ?2 WHERE id = ?1")                                            \
     X(IDEMPOTENCY_GET, "SELECT digest, event_id FROM idempotency WHERE requester_id = ?1 AND key = ?2")      \
     X(IDEMPOTENCY_INSERT, "INSERT INTO idempotency (requester_id, key, digest, event_id)"                    \

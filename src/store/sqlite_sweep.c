@@ -41,7 +41,7 @@ static enum store_status sweep_owner(struct store *store, int64_t owner_id, bool
     store->changed = store->changed || rows > 0;
     if (owner)
         roster_swept(&store->roster, owner, to);
-    return sqlite_usage_change(store, owner_id, (struct usage){.stored_bytes = -bytes});
+    return sqlite_usage_change(store, owner_id, (struct user_usage){.stored_bytes = -bytes});
 }
 
 enum store_status sqlite_sweep_dead(struct store *store, int64_t owner_id, int64_t event_id)
@@ -61,7 +61,7 @@ enum store_status sqlite_sweep_dead(struct store *store, int64_t owner_id, int64
             return status;
         int64_t bytes = sqlite3_column_int64(one, 0);
         sqlite3_reset(one);
-        return sqlite_usage_change(store, owner_id, (struct usage){.stored_bytes = -bytes});
+        return sqlite_usage_change(store, owner_id, (struct user_usage){.stored_bytes = -bytes});
     }
     bool left = false;
     return roster_dead(&store->roster, owner) < DEAD_OF_ONE_MAX ? STORE_OK

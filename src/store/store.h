@@ -31,11 +31,12 @@
  *   outcome        DELIVERED, RETRY and GIVE_UP count an attempt, RELEASE does not; all reset `lost`. A
  *                  lease that ran out may still be recorded as long as nobody has claimed the delivery since.
  *                  A history line is kept if attempt.started_at_ms is not 0: something was started
- *   resend         of one that has ended: step, lost and age start again; lease, history and the attempts
- * counted go on. A delivered one stays delivered, with its finished_at, and is sent beside that
- *                  (`resending`); however that ends, it was delivered. Of one that waits or is out: due now
- *   cancel         ends a resend beside a delivered one, which stays delivered; else the delivery is
- * cancelled damaged        an event that cannot be sent, found by a claim: its deliveries are given up
+ *   resend         of one that has ended: step, lost and age start again; lease, history and the count of
+ *                  attempts go on. A delivered one stays delivered, with its finished_at, and is sent beside
+ *                  that (`resending`); however that ends, it was delivered. Of one that waits or is out: due
+ *                  now
+ *   cancel         ends a resend beside a delivered one, which stays delivered; any other is cancelled
+ *   damaged        an event that cannot be sent, found by a claim: its deliveries are given up
  *   revoked        of a user's revoked keys the STORE_REVOKED_KEPT with the largest ids are kept
  *   repeated       an EVENT whose id exists, without an idempotency key: DONE again, with that id
  *   delivery ids   follow from each other by model_delivery_next
@@ -50,9 +51,14 @@
  *                  all that hangs on it goes along. A snapshot that stands in it does so if it is older than
  *                  resources_before_ms says; else it stays, and goes later unless a Master has put it.
  *                  stored_bytes may fall a little later, at the latest when there is no `more`
- *   usage          of each user, for quotas: bytes stored, resources, deliveries waiting (struct usage in
- *                  roster.h; roster_get(id)->tally.usage). Exact within the batch and after a restart, and
- *                  cheap: it is counted at open only. `resources` alone is late, by some 1,024 events
+ *   usage          of each user: bytes stored, resources, deliveries waiting (usage.h). Exact within the
+ *                  batch and after a restart, and cheap: it is counted at open only
+ *   quota          an EVENT is refused that would take its owner beyond one of config.quotas: with a delivery
+ *                  to the owner's endpoint, if it has a URL; with the bytes of its document and of the
+ *                  snapshots in it but its own; with the snapshots of resources that are not there, its own
+ *                  not if it is destroyed. A RESOURCE_PUT is refused for what it would add. Nothing else is,
+ *                  and nobody's event for a Master's copy of it. An event known already comes first, and so
+ *                  does NO_SPACE. `reached` says what was reached
  *   times          written by the store: sent_at (wall clock), finished_at. first_attempt_at is the
  *                  started_at_ms of the first attempt that was started. version starts at 1
  *   reopened       pace starts afresh but for who has ever answered; an engine of one process releases the
@@ -68,6 +74,7 @@
 #include "pace.h"
 #include "payload.h"
 #include "policy.h"
+#include "usage.h"
 
 enum store_status {
     STORE_OK,
@@ -111,7 +118,7 @@ enum store_result {
                         it  is the user's last. RESEND, CANCEL: state */
     STORE_NOT_FOUND, /* no such user, key, delivery, resource */
     STORE_FENCED,    /* OUTCOME: another lease has it, or it has ended; not an error */
-    STORE_QUOTA,     /* KEY_CREATE: the user has keys_max active keys */
+    STORE_QUOTA,     /* KEY_CREATE: the user has keys_max active keys. EVENT, RESOURCE_PUT: see above */
     STORE_NO_SPACE   /* EVENT: the disk reserve is reached; outcomes are still recorded */
 };
 
@@ -122,10 +129,11 @@ enum store_key_change { STORE_KEY_LABEL = 1, STORE_KEY_ALLOW_FROM = 2, STORE_KEY
 
 struct store_op {
     enum store_op_kind kind;
-    enum store_result result; /* out */
-    int64_t id;               /* out: id of what was created, replayed or changed */
-    int64_t count;            /* out: deliveries created (EVENT), rows removed (PURGE),
-                                 rows that are new (RESOURCE_PUT), users paused (OUTCOME: 0 or 1) */
+    enum store_result result;     /* out */
+    int64_t id;                   /* out: id of what was created, replayed or changed */
+    int64_t count;                /* out: deliveries created (EVENT), rows removed (PURGE),
+                                     rows that are new (RESOURCE_PUT), users paused (OUTCOME: 0 or 1) */
+    struct quota_reached reached; /* out: EVENT, RESOURCE_PUT: why QUOTA */
     union {
         struct {
             struct event event;           /* all fields but sent_at_ms */
@@ -278,6 +286,7 @@ struct store_config {
     int mark;                   /* of the ids of new deliveries (model.h): drawn anew for each start */
     int readers;                /* reader threads that will call store_read, numbered from 0 */
     int64_t disk_reserve_bytes; /* EVENT answers NO_SPACE with less free space, beside what the log needs */
+    struct user_usage quotas;   /* of each user; 0: no limit */
     int scan_rows_max;          /* events that a page of LIST_EVENTS looks at; 0: 2,048 */
     struct budget *budget; /* what payloads take their bytes from; work beyond it, or beyond its endpoint's
                               share of it, waits. NULL: no limit */

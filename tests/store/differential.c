@@ -431,7 +431,7 @@ static void count_again(struct twin *t)
     assert_int_equal(sqlite3_open(t->sqlite.path, &db), SQLITE_OK);
     for (int i = 0; i < t->user_count; i++) {
         int64_t id = t->users[i];
-        const struct usage *usage = &roster_get(&t->sqlite.store->roster, id)->tally.usage;
+        const struct user_usage *usage = &roster_get(&t->sqlite.store->roster, id)->tally.usage;
         assert_int_equal(
             usage->stored_bytes,
             ask(db, "SELECT ifnull(sum(length(document)), 0) FROM events WHERE owner_id = ?", id) +
@@ -467,6 +467,12 @@ static void begin(struct twin *t, uint64_t seed)
     *t = (struct twin){.random = seed * 0x9E3779B97F4A7C15u + 1};
     fixture_open(&t->model, &store_model);
     fixture_open(&t->sqlite, &store_sqlite);
+    if (seed % 3 == 0) { /* quotas that are reached now and then */
+        struct user_usage quotas = {.stored_bytes = 40000, .resources = 12, .pending = 15};
+        t->model.config.quotas = t->sqlite.config.quotas = quotas;
+        fixture_reopen(&t->model);
+        fixture_reopen(&t->sqlite);
+    }
     for (t->user_count = 0; t->user_count < USERS_MAX; t->user_count++) {
         struct store_op op = {.kind = STORE_USER_CREATE,
                               .user.user = {.name = bytes_of("x"),

@@ -66,8 +66,54 @@ static struct resource *model_resource_look(struct model_disk *disk, struct stor
     return found;
 }
 
-void model_resource_put(struct model_disk *disk, struct store_op *op)
+/* ---- quotas ---- */
+
+/* Stands by itself, and not in the document of an event. */
+static int64_t model_alone_len(const struct resource *resource)
 {
+    return resource && resource->event_id <= 0 ? (int64_t)resource->json.len : 0;
+}
+
+static bool model_beyond(struct store *store, struct store_op *op, int64_t user_id, struct user_usage more)
+{
+    const struct model_disk *disk = store->disk;
+    struct user_usage used = {0};
+    for (int i = 0; i < disk->event_count; i++)
+        if (disk->events[i].event.owner_id == user_id)
+            used.stored_bytes += (int64_t)disk->events[i].event.document.len;
+    for (int i = 0; i < disk->resource_count; i++)
+        if (disk->resources[i].owner_id == user_id) {
+            used.stored_bytes += model_alone_len(&disk->resources[i]);
+            used.resources++;
+        }
+    for (int i = 0; i < disk->delivery_count; i++)
+        used.pending += disk->deliveries[i].user_id == user_id && model_under_way(&disk->deliveries[i]);
+    op->reached = usage_beyond(&used, &more, &store->config.quotas);
+    if (op->reached.quota)
+        op->result = STORE_QUOTA;
+    return op->reached.quota;
+}
+
+bool model_event_beyond(struct store *store, struct store_op *op, bool has_url)
+{
+    const struct event *event = &op->event.event;
+    struct user_usage more = {.stored_bytes = (int64_t)event->document.len, .pending = has_url};
+    bool own_seen = false;
+    for (int i = 0; i < op->event.included_count; i++) {
+        const struct resource *one = &op->event.included[i];
+        bool own = !own_seen && bytes_equal(one->type, event->resource_type) &&
+                   bytes_equal(one->id, event->resource_id);
+        own_seen = own_seen || own;
+        more.stored_bytes += own ? 0 : (int64_t)one->json.len;
+        more.resources += !(own && op->event.destroyed) &&
+                          !model_find_resource(store->disk, event->owner_id, one->type, one->id);
+    }
+    return model_beyond(store, op, event->owner_id, more);
+}
+
+void model_resource_put(struct store *store, struct store_op *op)
+{
+    struct model_disk *disk = store->disk;
     struct resource resource = op->resource.resource;
     if (!model_find_user(disk, resource.owner_id))
         op->result = STORE_NOT_FOUND;
@@ -75,6 +121,10 @@ void model_resource_put(struct model_disk *disk, struct store_op *op)
         return;
     struct resource *found = model_resource_look(disk, op);
     if (op->result != STORE_DONE)
+        return;
+    struct user_usage more = {.stored_bytes = (int64_t)resource.json.len - model_alone_len(found),
+                              .resources = !found};
+    if (model_beyond(store, op, resource.owner_id, more))
         return;
     op->id = resource.version;
     op->count = !found;

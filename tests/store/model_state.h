@@ -90,7 +90,9 @@ void model_lease(struct store *store, struct store_batch *batch, struct model_de
 void model_claim(struct store *store, struct store_batch *batch);
 
 void model_resources_take(struct model_disk *disk, const struct store_op *op);
-void model_resource_put(struct model_disk *disk, struct store_op *op);
+/* Quotas: op->result and op->reached say so. */
+bool model_event_beyond(struct store *store, struct store_op *op, bool has_url);
+void model_resource_put(struct store *store, struct store_op *op);
 void model_resource_delete(struct model_disk *disk, struct store_op *op);
 /* What no event has any more and no Master has put. */
 void model_resources_purge(struct model_disk *disk, int64_t before_ms);

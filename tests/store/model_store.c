@@ -174,6 +174,8 @@ static void model_event(struct store *store, struct store_batch *batch, struct s
         op->result = owner ? STORE_NO_SPACE : STORE_NOT_FOUND;
         return;
     }
+    if (model_event_beyond(store, op, owner->user.webhook_url.len > 0))
+        return;
     model_event_insert(disk, op);
     model_resources_take(disk, op);
     struct model_user *master = model_find_user(disk, owner->user.master_id);
@@ -594,6 +596,7 @@ static void model_do(struct store *store, struct store_batch *batch, struct stor
 {
     op->result = STORE_DONE;
     op->id = op->count = 0;
+    op->reached = (struct quota_reached){0};
     switch (op->kind) {
     case STORE_EVENT:
         model_event(store, batch, op);
@@ -621,7 +624,7 @@ static void model_do(struct store *store, struct store_batch *batch, struct stor
         model_resend_or_cancel(store, op);
         break;
     case STORE_RESOURCE_PUT:
-        model_resource_put(store->disk, op);
+        model_resource_put(store, op);
         break;
     case STORE_RESOURCE_DELETE:
         model_resource_delete(store->disk, op);

@@ -8,7 +8,8 @@ enum {
     POINTER_NAME_LEN_MAX = 128,
     RETRY_BUSY_S = 1,
     RETRY_DOWN_S = 5,
-    RETRY_FULL_S = 30
+    RETRY_FULL_S = 30,
+    RETRY_WAITING_S = 60
 };
 
 /* ---- memory ---- */
@@ -121,6 +122,28 @@ bool call_fail_busy(struct call *call)
     call_fail(call, API_BUSY, SOURCE_NONE, NULL, "Too much is waiting to be done. Nothing was written.");
     call->failure.retry_after_s = RETRY_BUSY_S;
     return false;
+}
+
+bool call_fail_quota(struct call *call, int64_t user_id, const struct quota_reached *reached)
+{
+    if (reached->quota == QUOTA_WAITING) {
+        call_fail(
+            call, API_TOO_MANY_WAITING, SOURCE_NONE, NULL,
+            "User %lld has %lld deliveries that have not ended, and may have %lld (setting "
+            "user-waiting-max). Nothing was written. There is room again as they are delivered, given up "
+            "or cancelled.",
+            (long long)user_id, (long long)reached->used, (long long)reached->limit);
+        call->failure.retry_after_s = RETRY_WAITING_S;
+        return false;
+    }
+    bool bytes = reached->quota == QUOTA_STORED_BYTES;
+    return call_fail(
+        call, API_QUOTA_REACHED, SOURCE_NONE, NULL,
+        "User %lld has %lld %s stored, and may have %lld (setting %s). This would be more. Nothing "
+        "was written. There is room again as retention removes what is old%s.",
+        (long long)user_id, (long long)reached->used, bytes ? "bytes" : "resources",
+        (long long)reached->limit, bytes ? "user-bytes-max" : "user-resources-max",
+        bytes ? "" : ", or when resources are deleted");
 }
 
 void call_note_store(struct call *call, enum store_status status)

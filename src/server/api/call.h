@@ -103,6 +103,8 @@ bool call_within(struct call *call, const char *base, struct bytes name);
 bool call_not_found(struct call *call, const char *what);
 /* The queue is full; the store could not. */
 bool call_fail_busy(struct call *call);
+/* STORE_QUOTA of an event or a snapshot: which quota of this user, its limit, and how much is used. */
+bool call_fail_quota(struct call *call, int64_t user_id, const struct quota_reached *reached);
 bool call_fail_store(struct call *call, enum store_status status);
 /* The memory of a request is used up. */
 bool call_too_large(struct call *call);

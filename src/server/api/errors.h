@@ -55,12 +55,14 @@
     X(URL, 422, "url_syntax", "The URL cannot be used as a webhook_url")                                     \
     X(GUESSES, 429, "too_many_guesses", "Too many invalid API keys from this address")                       \
     X(RATE, 429, "rate_limited", "Too many requests")                                                        \
+    X(TOO_MANY_WAITING, 429, "too_many_waiting", "Too many deliveries of the user wait")                     \
     X(HEADERS_TOO_LARGE, 431, "headers_too_large", "The headers are too large")                              \
     X(INTERNAL, 500, "internal", "The server failed")                                                        \
     X(NOT_IMPLEMENTED, 501, "not_implemented", "Not implemented")                                            \
     X(BUSY, 503, "busy", "The server is busy")                                                               \
     X(STORE_DOWN, 503, "store_down", "The store cannot be reached")                                          \
-    X(STORE_FULL, 507, "store_full", "The store has no space")
+    X(STORE_FULL, 507, "store_full", "The store has no space")                                               \
+    X(QUOTA_REACHED, 507, "quota_reached", "The user has reached a quota")
 
 #define API_ERROR_ENUM(symbol, status, code, title) API_##symbol,
 enum api_error { API_ERROR_LIST(API_ERROR_ENUM) API_ERROR_COUNT };

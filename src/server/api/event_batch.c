@@ -248,6 +248,8 @@ static bool line_became_event(struct call *call, const struct batch_line *line)
                          line->batch->key.len ? SOURCE_HEADER : SOURCE_POINTER,
                          line->batch->key.len ? "Idempotency-Key" : "/meta/idempotency_key",
                          "This key came with another event before. Use a new key for a new event.");
+    case STORE_QUOTA:
+        return call_fail_quota(call, line->job.op.event.event.owner_id, &line->job.op.reached);
     default:
         return call_not_found(call, "user");
     }

@@ -88,6 +88,8 @@ static bool written(struct call *call)
     case STORE_CONFLICT:
         return call_fail(call, API_IDEMPOTENCY_CONFLICT, SOURCE_HEADER, "Idempotency-Key",
                          "This key came with another request before. Use a new key for a new request.");
+    case STORE_QUOTA:
+        return call_fail_quota(call, op->event.event.owner_id, &op->reached);
     default:
         return call_not_found(call, "user");
     }

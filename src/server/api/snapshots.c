@@ -283,6 +283,8 @@ static bool answer_put(struct call *call, call_step *again)
     const struct store_op *op = &call->write.op;
     if (op->result == STORE_CONFLICT) /* somebody was faster: look again */
         return start(call, again);
+    if (op->result == STORE_QUOTA)
+        return call_fail_quota(call, op->resource.resource.owner_id, &op->reached);
     if (op->result != STORE_DONE)
         return call_not_found(call, "user");
     const struct resource *resource = &op->resource.resource;
