@@ -41,6 +41,8 @@ static void put_last(struct text *out, const struct account *account)
 static void put_remedy(struct text *out, const struct account *account)
 {
     enum failure failure = words_failure(account->last.reason);
+    if (failure == FAILURE_UNEXPECTED_STATUS && words_says_more(&account->last))
+        return; /* the cause is known, and said: the usual one would contradict it */
     const char *remedy = failure == FAILURE_UNEXPECTED_STATUS ? remedy_for_status((int)account->last.status)
                                                               : remedy_for(failure);
 

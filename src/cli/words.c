@@ -42,17 +42,17 @@ enum failure words_failure(struct bytes reason)
     return failure == FAILURE_COUNT ? FAILURE_NONE : failure;
 }
 
-/* The failure's own words again, which the API gives where it has no others, say nothing more. */
-static bool says_more(const struct words_outcome *outcome, enum failure failure)
+bool words_says_more(const struct words_outcome *outcome)
 {
-    return outcome->detail.len > 0 && !bytes_equal_text(outcome->detail, failure_sentence(failure));
+    const char *sentence = failure_sentence(words_failure(outcome->reason));
+    return outcome->detail.len > 0 && !bytes_equal_text(outcome->detail, sentence);
 }
 
 void words_put_outcome(struct text *out, const struct words_outcome *outcome)
 {
     enum failure failure = words_failure(outcome->reason);
     bool answered = failure == FAILURE_NONE || failure == FAILURE_UNEXPECTED_STATUS;
-    bool more = says_more(outcome, failure);
+    bool more = words_says_more(outcome);
     char status[16];
 
     if (answered && outcome->status > 0) {

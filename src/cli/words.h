@@ -14,6 +14,8 @@ struct words_outcome {
     bool success_2xx;    /* the endpoint takes any 2xx */
     struct bytes detail; /* what the server says of it; len 0: nothing */
 };
+/* Its detail has more than the failure's own sentence, which the API gives where it has no other. */
+bool words_says_more(const struct words_outcome *outcome);
 /* "your server said 204; we need 200", or the detail, or the failure's sentence. No full stop. */
 void words_put_outcome(struct text *out, const struct words_outcome *outcome);
 /* How an answer began, a stranger's bytes, in quotes and escaped; cut at WORDS_ANSWER_MAX bytes. */

@@ -201,7 +201,8 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
             return;
         }
         c->tls.in = bytes_make(buffer->base, (size_t)len);
-        c->heard = c->tls.in;
+        if (c->heard_len == (size_t)len) /* what the receiver says first tells what it speaks */
+            c->heard = c->tls.in;
         if (c->state == CONNECTION_SECURING)
             shake_hands(c);
         c->heard = (struct bytes){0};

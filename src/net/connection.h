@@ -74,7 +74,7 @@ struct connection {
     struct deadline deadline;
     struct bytes unencrypted[2]; /* TLS: what is still to be written */
     struct tls_stream tls;
-    struct bytes heard;              /* while `secured` is called: what came last, encrypted or not */
+    struct bytes heard;              /* while `secured` is called for the first piece that came: that */
     const struct identity *identity; /* until the handshake begins */
     int64_t handshake_us;            /* what it has cost so far */
     size_t heard_len;                /* over TLS, since the last request */

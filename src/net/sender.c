@@ -343,6 +343,11 @@ static void note_refusal(struct sender *sender, const struct connection *connect
             bytes_make(heard.data, heard.len < RESPONSE_HEAD_KEPT_MAX ? heard.len : RESPONSE_HEAD_KEPT_MAX);
     else if (connection->tls.why && failure_class_of(failure) == FAILURE_CLASS_RECEIVER)
         snprintf(sender->detail, sizeof sender->detail, "%s", connection->tls.why);
+    else if (connection->heard_len == 0 && (failure == FAILURE_CLOSED_EARLY || failure == FAILURE_RESET))
+        snprintf(sender->detail, sizeof sender->detail,
+                 "%s in the TLS handshake; if this port speaks HTTP without TLS, the URL must begin with "
+                 "http://",
+                 failure == FAILURE_RESET ? failure_sentence(failure) : "your server closed the connection");
 }
 
 static void on_secured(struct connection *connection, enum failure failure)

@@ -138,7 +138,8 @@ static bool bound_cost(SSL_CTX *context)
            SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384:P-521") == 1 &&
            SSL_CTX_set1_sigalgs_list(
                context, "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:RSA-PSS+SHA256:RSA-PSS+SHA384:"
-                        "RSA-PSS+SHA512:RSA+SHA256:RSA+SHA384:RSA+SHA512") == 1;
+                        "RSA-PSS+SHA512:rsa_pss_pss_sha256:rsa_pss_pss_sha384:rsa_pss_pss_sha512:"
+                        "RSA+SHA256:RSA+SHA384:RSA+SHA512") == 1;
 }
 
 static void configure(SSL_CTX *context)
@@ -315,11 +316,40 @@ char *tls_why(struct tls_stream *stream)
     return stream->why;
 }
 
-/* In OpenSSL's words, unless there are better ones already. */
+/* Those for which OpenSSL's words say too little. */
+static const char *sentence_of(int reason)
+{
+    switch (reason) {
+    case SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL:
+        return "your server speaks HTTP/2 only (it refused http/1.1 in ALPN), and webhooks are sent in "
+               "HTTP/1.1";
+    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
+        return "your server ended the TLS handshake: most often it has nothing in common with what posthorn "
+               "offers (ECDHE with AES or ChaCha20; X25519, P-256, P-384, P-521; keys of RSA, EC or Ed25519)";
+    case SSL_R_TLSV1_UNRECOGNIZED_NAME:
+        return "your server ended the TLS handshake: it does not know the host name of the URL";
+    case SSL_R_EXCESSIVE_MESSAGE_SIZE:
+        return "a message of the TLS handshake is too long: certificates may have 32 KiB at most, all "
+               "together";
+    case SSL_R_WRONG_VERSION_NUMBER:
+        return "this port does not speak TLS 1.2 or 1.3";
+    default:
+        return NULL;
+    }
+}
+
+/* Unless there are better words already: the verdict's on the certificate, or the failure's own. */
 static void explain_queue(struct tls_stream *stream)
 {
-    const char *reason = ERR_reason_error_string(ERR_peek_error());
-    if (reason && !stream->why && !stream->tls->own)
+    int code = ERR_GET_REASON(ERR_peek_error());
+    const char *reason = ERR_reason_error_string(ERR_peek_error()), *sentence = sentence_of(code);
+    if (stream->why || stream->tls->own || !reason)
+        return;
+    if (stream->failure == FAILURE_TLS_CLIENT_REFUSED)
+        snprintf(tls_why(stream), TRUST_WHY_LEN_MAX, "%s (%s)", failure_sentence(stream->failure), reason);
+    else if (stream->failure == FAILURE_TLS_PROTOCOL && sentence)
+        snprintf(tls_why(stream), TRUST_WHY_LEN_MAX, "%s", sentence);
+    else if (stream->failure != FAILURE_TLS_CLIENT_CERT && stream->failure != FAILURE_TLS_WEAK)
         snprintf(tls_why(stream), TRUST_WHY_LEN_MAX, "TLS failed: %s", reason);
 }
 
@@ -332,8 +362,8 @@ static enum tls_status status_of(struct tls_stream *stream, int result)
         stream->failure = FAILURE_CLOSED_EARLY;
         return TLS_ENDED;
     case SSL_ERROR_SSL:
-        explain_queue(stream);
         stream->failure = failure_of_queue(stream);
+        explain_queue(stream);
         return TLS_BROKEN;
     default: /* the wire refused to write */
         stream->failure = FAILURE_RESET;

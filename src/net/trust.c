@@ -173,6 +173,12 @@ static void explain(struct tls_stream *stream, X509_STORE_CTX *store)
         snprintf(why, TRUST_WHY_LEN_MAX, "the certificate is not for %.80s but for %s",
                  tls_expected_name(stream), name[0] ? name : "nobody in particular");
         break;
+    case X509_V_ERR_INVALID_PURPOSE:
+        snprintf(why, TRUST_WHY_LEN_MAX,
+                 "%s is not for servers: its key usage, or its extended key usage without serverAuth, "
+                 "forbids it: %s",
+                 whose, name);
+        break;
     default:
         snprintf(why, TRUST_WHY_LEN_MAX, "%s is not accepted (%s): %s", whose,
                  X509_verify_cert_error_string(error), name);

@@ -98,7 +98,20 @@ static const struct hand hands[] = {
      {.script = "accept; read 100; send \"\\x15\\x03\\x03\\0\\x02\\x02\\x28\"; await"},
      NULL,
      FAILURE_TLS_PROTOCOL,
-     .plain = true},
+     .plain = true,
+     .says = "nothing in common with what posthorn offers"},
+    {"8.31: the alert of a server of HTTP/2 alone",
+     {.script = "accept; read 100; send \"\\x15\\x03\\x03\\0\\x02\\x02\\x78\"; await"},
+     NULL,
+     FAILURE_TLS_PROTOCOL,
+     .plain = true,
+     .says = "HTTP/2 only"},
+    {"8.31: the alert of a server without that name",
+     {.script = "accept; read 100; send \"\\x15\\x03\\x03\\0\\x02\\x02\\x70\"; await"},
+     NULL,
+     FAILURE_TLS_PROTOCOL,
+     .plain = true,
+     .says = "does not know the host name"},
     {"silence", {.script = "accept; silence"}, NULL, FAILURE_TLS_TIMEOUT, true, {.tls_ms = 100}},
     {"a handshake that drips",
      {.script = "accept; read 100; send \"\\x16\\x03\\x03\\x10\\0aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\" "
@@ -111,8 +124,14 @@ static const struct hand hands[] = {
      {.script = "accept; read 100; fin; await"},
      NULL,
      FAILURE_CLOSED_EARLY,
-     .plain = true},
-    {"resets in the handshake", {.script = "accept; read 100; rst"}, NULL, FAILURE_RESET, .plain = true},
+     .plain = true,
+     .says = "closed the connection in the TLS handshake; if this port speaks HTTP without TLS"},
+    {"resets in the handshake",
+     {.script = "accept; read 100; rst"},
+     NULL,
+     FAILURE_RESET,
+     .plain = true,
+     .says = "in the TLS handshake"},
 };
 
 static const struct evil_certificates *certificates_of(void **state)
@@ -227,9 +246,9 @@ static void test_no_finite_field_groups(void **state)
     struct evil_config config = {.own = own, .own_key = key, .tls_version_max = TLS1_2_VERSION};
     expect_handshake(state, config, FAILURE_TLS_UNTRUSTED, "signed by itself");
     config.ciphers = "DHE:@SECLEVEL=0";
-    expect_handshake(state, config, FAILURE_TLS_PROTOCOL, "handshake failure");
+    expect_handshake(state, config, FAILURE_TLS_PROTOCOL, "nothing in common");
     config.ciphers = "kRSA:@SECLEVEL=0";
-    expect_handshake(state, config, FAILURE_TLS_PROTOCOL, "handshake failure");
+    expect_handshake(state, config, FAILURE_TLS_PROTOCOL, "nothing in common");
     X509_free(own);
     EVP_PKEY_free(key);
 }
@@ -245,6 +264,38 @@ static void test_no_slow_signatures(void **state)
         X509_free(own);
         EVP_PKEY_free(key);
     }
+}
+
+/* 8.31: what came in the midst of the handshake is not shown as if the port spoke no TLS. */
+static void test_certificates_longer_than_the_limit(void **state)
+{
+    static char names[80 * 1024] = "IP:127.0.0.1";
+    struct certificate_plan plan = {"many names", names, -1000, 1000};
+    for (size_t i = 0, len = strlen(names); i < 5000; i++)
+        len += (size_t)snprintf(names + len, sizeof names - len, ",DNS:h%zu.test", i);
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *own = certificate_make(&plan, key);
+    struct evil_config config = {.own = own, .own_key = key};
+    expect_handshake(state, config, FAILURE_TLS_PROTOCOL, "certificates may have 32 KiB at most");
+    config.tls_version_max = TLS1_2_VERSION;
+    expect_handshake(state, config, FAILURE_TLS_PROTOCOL, "certificates may have 32 KiB at most");
+    X509_free(own);
+    EVP_PKEY_free(key);
+}
+
+/* A kind of RSA key that may sign nothing but PSS. */
+static void test_keys_for_pss_alone(void **state)
+{
+    static const struct certificate_plan plan = {"pss", "IP:127.0.0.1", -1000, 1000};
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA-PSS", NULL);
+    EVP_PKEY *key = NULL;
+    assert_true(EVP_PKEY_keygen_init(context) == 1 && EVP_PKEY_keygen(context, &key) == 1);
+    X509 *own = certificate_make(&plan, key);
+    expect_handshake(state, (struct evil_config){.own = own, .own_key = key}, FAILURE_TLS_UNTRUSTED,
+                     "signed by itself");
+    X509_free(own);
+    EVP_PKEY_free(key);
+    EVP_PKEY_CTX_free(context);
 }
 
 /* Another endpoint with the same URL, whose hash agrees in the bits a table might use. */
@@ -372,6 +423,8 @@ int main(void)
         cmocka_unit_test(test_large_keys_are_refused),
         cmocka_unit_test(test_no_finite_field_groups),
         cmocka_unit_test(test_no_slow_signatures),
+        cmocka_unit_test(test_certificates_longer_than_the_limit),
+        cmocka_unit_test(test_keys_for_pss_alone),
         cmocka_unit_test(test_resumption),
         cmocka_unit_test(test_session_is_bound_to_its_name),
         cmocka_unit_test(test_large_body),
