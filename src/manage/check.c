@@ -49,7 +49,7 @@ static const struct {
     {"deliveries", "the delivery's state, lease or attempts are damaged",
      "id <= 0 OR state NOT IN (0, 1, 2, 3)"
      " OR typeof(lease) <> 'integer' OR lease < 0 OR typeof(attempt) <> 'integer' OR attempt < 0 OR lost < 0"
-     " OR (queue IS NOT NULL AND queue NOT IN (0, endpoint_id))"},
+     " OR (queue IS NOT NULL AND (queue NOT IN (0, endpoint_id) OR typeof(due_at) <> 'integer'))"},
     {"deliveries", "the delivery's event or endpoint is missing",
      "NOT EXISTS (SELECT 1 FROM events e"
      " WHERE e.id = deliveries.event_id) OR NOT EXISTS (SELECT 1 FROM users u WHERE u.id = "

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 /* Memory given back by others is not told to who waits for it. */
-enum { MEMORY_LOOK_MS = 50 };
+enum { MEMORY_LOOK_MS = 50, REST_MS = 1000 };
 
 void roster_init(struct roster *roster, const struct pace_config *config)
 {
@@ -106,7 +106,8 @@ static int64_t ready_at(const struct roster *roster, const struct endpoint *endp
     int64_t outage_ms = pace_outage_from_ms(&tally->pace, &roster->outage);
     from_ms = from_ms > outage_ms ? from_ms : outage_ms;
     int64_t at_ms = tally->due_at_ms > from_ms ? tally->due_at_ms : from_ms;
-    return at_ms > tally->memory_at_ms ? at_ms : tally->memory_at_ms;
+    at_ms = at_ms > tally->memory_at_ms ? at_ms : tally->memory_at_ms;
+    return at_ms > tally->rests_until_ms ? at_ms : tally->rests_until_ms;
 }
 
 static enum pace_standing standing(const struct roster *roster, const struct endpoint *endpoint)
@@ -305,6 +306,13 @@ void roster_wants_memory(struct roster *roster, struct endpoint *endpoint, size_
     touch(roster, endpoint);
     endpoint->wants = wants;
     endpoint->tally.memory_at_ms = roster->now_ms + MEMORY_LOOK_MS;
+    place(roster, endpoint);
+}
+
+void roster_rests(struct roster *roster, struct endpoint *endpoint)
+{
+    touch(roster, endpoint);
+    endpoint->tally.rests_until_ms = roster->now_ms + REST_MS;
     place(roster, endpoint);
 }
 

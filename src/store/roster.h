@@ -24,11 +24,12 @@
 
 /* What changes with every batch, kept apart to be undone. */
 struct endpoint_tally {
-    int64_t due_at_ms;    /* of the delivery that waits first; ROSTER_NEVER: none waits */
-    int64_t memory_at_ms; /* no memory for what waits first; looked at again then */
-    int leased;           /* deliveries out under a lease */
-    size_t bytes;         /* of their documents */
-    int missed;           /* how many of endpoint.missed count */
+    int64_t due_at_ms;      /* of the delivery that waits first; ROSTER_NEVER: none waits */
+    int64_t memory_at_ms;   /* no memory for what waits first; looked at again then */
+    int64_t rests_until_ms; /* what is said to be due was not to be had: the data is damaged */
+    int leased;             /* deliveries out under a lease */
+    size_t bytes;           /* of their documents */
+    int missed;             /* how many of endpoint.missed count */
     struct pace pace;
     struct user_usage usage;
     int64_t
@@ -120,6 +121,8 @@ void roster_unleased(struct roster *roster, struct endpoint *endpoint);
 void roster_bytes(struct roster *roster, struct endpoint *endpoint, size_t more, size_t fewer);
 /* There is no memory for the document of `wants` bytes that waits first: again after some ms. */
 void roster_wants_memory(struct roster *roster, struct endpoint *endpoint, size_t wants);
+/* It is due and nothing of it can be claimed: not its turn for a time, or it would always be. */
+void roster_rests(struct roster *roster, struct endpoint *endpoint);
 /* Its user's usage grows by so much; negative: it shrinks. */
 void roster_use(struct roster *roster, struct endpoint *endpoint, struct user_usage change);
 /* One more row of its user is dead; how many there are. And up to this event there is none any more. */

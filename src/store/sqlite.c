@@ -418,6 +418,9 @@ static enum store_status take_over(struct store *store)
     sqlite3_bind_int64(store->sql[SQL_DELIVERY_UNCLAIM_BORN], 2, store->born_from);
     if (status == STORE_OK)
         status = sqlite_run(store, SQL_DELIVERY_UNCLAIM_BORN);
+    sqlite3_bind_int64(store->sql[SQL_DUE_MEND], 1, store->now.due_ms);
+    if (status == STORE_OK)
+        status = sqlite_run(store, SQL_DUE_MEND);
     if (status == STORE_OK)
         status = sqlite_purge_load(store);
     if (status == STORE_OK)

@@ -9,6 +9,15 @@
 /* A transaction: new events wait for it, and what is claimed is sent in one turn of the engine. */
 enum { CLAIMS_MAX = 256, DOCUMENT_LEN_MAX = 2 * MODEL_BODY_LEN_MAX };
 
+/* Of a row that is damaged; a sum with it is still a number. */
+#define NUMBER_MAX ((int64_t)1 << 53)
+
+static int64_t number(sqlite3_stmt *row, int column)
+{
+    int64_t number = sqlite3_column_int64(row, column);
+    return number > -NUMBER_MAX && number < NUMBER_MAX ? number : 0;
+}
+
 static struct bytes box_copy(struct store_work *box, struct bytes sealed)
 {
     if (sealed.len == 0)
@@ -103,9 +112,9 @@ static bool claim_row(struct store *store, struct endpoint *endpoint, struct sto
     struct lease *lease = leases_begin(&store->leases, sqlite3_column_int64(row, 0), store->now.due_ms,
                                        store->now.due_ms + store->config.lease_ms, false, &endpoint->out);
     lease->endpoint = endpoint;
-    lease->lease = sqlite3_column_int64(row, 1) + 1;
+    lease->lease = number(row, 1) > 0 ? number(row, 1) + 1 : 1;
     lease->attempt = sqlite3_column_int(row, 3) > 0 ? sqlite3_column_int(row, 3) : 0;
-    lease->aged_from_ms = sqlite3_column_int64(row, 4);
+    lease->aged_from_ms = number(row, 4);
     lease->beside = sqlite3_column_int(row, 10) == DELIVERY_DELIVERED;
     lease->earlier = sqlite3_column_int(row, 11);
     lease->event_id = sqlite3_column_int64(row, 5);
@@ -137,10 +146,22 @@ static void damaged_add(struct damaged *damaged, sqlite3_stmt *due)
     damaged->ids[damaged->count++] = sqlite3_column_int64(due, 0);
 }
 
+/* The index says that it waits, and so does the row; or what has been sent would be sent again. */
+static bool row_waits(const struct store *store, const struct endpoint *endpoint, sqlite3_stmt *due)
+{
+    int64_t state = sqlite3_column_int64(due, 10);
+    return sqlite3_column_type(due, 12) == SQLITE_INTEGER && sqlite3_column_int64(due, 12) == endpoint->id &&
+           sqlite3_column_type(due, 10) == SQLITE_INTEGER &&
+           (state == DELIVERY_PENDING || state == DELIVERY_DELIVERED) &&
+           !leases_get(&store->leases, sqlite3_column_int64(due, 0));
+}
+
 /* A row of DUE_GET: from the disk, so it may be anything. What is sent needs its event and the stamp in it.
  */
-static bool row_is_sound(sqlite3_stmt *due)
+static bool row_is_sound(const struct store *store, const struct endpoint *endpoint, sqlite3_stmt *due)
 {
+    if (!row_waits(store, endpoint, due))
+        return false;
     bool has_event = sqlite3_column_type(due, 5) == SQLITE_INTEGER && sqlite3_column_int64(due, 5) > 0;
     struct bytes document = sqlite_text(due, 8);
     return has_event && sqlite3_column_int64(due, 0) > 0 && document.len <= DOCUMENT_LEN_MAX &&
@@ -169,7 +190,7 @@ static enum store_status claim_sent(struct store *store, struct store_work *box)
     return sqlite_run(store, SQL_EVENT_SENT);
 }
 
-/* Up to `max` deliveries of one endpoint. */
+/* Up to `max` deliveries of one endpoint. Of damaged rows, it takes out as many as it finds before. */
 static enum store_status claim_some(struct store *store, struct store_batch *batch, struct endpoint *endpoint,
                                     int max)
 {
@@ -183,11 +204,12 @@ static enum store_status claim_some(struct store *store, struct store_batch *bat
     sqlite3_stmt *due = store->sql[SQL_DUE_GET];
     sqlite3_bind_int64(due, 1, endpoint->id);
     sqlite3_bind_int64(due, 2, store->now.due_ms);
-    sqlite3_bind_int(due, 3, max);
+    sqlite3_bind_int(due, 3, CLAIMS_MAX);
     int first = batch->filled_count;
     enum store_status status = STORE_OK;
-    while (room && status == STORE_OK && sqlite3_step(due) == SQLITE_ROW) {
-        if (!row_is_sound(due)) {
+    while (room && status == STORE_OK && batch->filled_count - first < max &&
+           sqlite3_step(due) == SQLITE_ROW) {
+        if (!row_is_sound(store, endpoint, due)) {
             damaged_add(&damaged, due);
             continue;
         }
@@ -218,6 +240,25 @@ static enum store_status claim_some(struct store *store, struct store_batch *bat
     return status;
 }
 
+/* One turn of an endpoint. It fills a box; or what waits first is later than before; or it waits for memory;
+ * or the endpoint rests. So the turns end, whatever the rows and their index say. */
+static enum store_status claim_turn(struct store *store, struct store_batch *batch, struct endpoint *endpoint,
+                                    int max)
+{
+    int filled = batch->filled_count;
+    int64_t due_at_ms = endpoint->tally.due_at_ms;
+    enum store_status status = claim_some(store, batch, endpoint, max);
+    bool stands =
+        batch->filled_count == filled && endpoint->wants == 0 && endpoint->tally.due_at_ms <= due_at_ms;
+    if (status != STORE_OK || !stands)
+        return status;
+    log_write(store->config.log, LOG_LEVEL_ERROR, "store",
+              "deliveries are said to be due, and cannot be had: run `posthorn check`: user=%lld",
+              (long long)endpoint->id);
+    roster_rests(&store->roster, endpoint);
+    return STORE_OK;
+}
+
 enum store_status sqlite_claim(struct store *store, struct store_batch *batch)
 {
     int left = batch->box_count - batch->filled_count;
@@ -231,7 +272,7 @@ enum store_status sqlite_claim(struct store *store, struct store_batch *batch)
         int max = roster_leases_free(&store->roster, endpoint);
         max = max < each ? max : each;
         max = max < end - batch->filled_count ? max : end - batch->filled_count;
-        status = claim_some(store, batch, endpoint, max);
+        status = claim_turn(store, batch, endpoint, max);
     }
     return status;
 }

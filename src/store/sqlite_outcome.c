@@ -350,17 +350,22 @@ enum store_status sqlite_cancel(struct store *store, struct store_op *op)
 
 enum store_status sqlite_damaged(struct store *store, struct endpoint *endpoint, int64_t id, bool pending)
 {
+    sqlite3_stmt *damaged = store->sql[SQL_DELIVERY_DAMAGED];
+    sqlite3_bind_int64(damaged, 1, id);
+    sqlite3_bind_int64(damaged, 2, store->now.wall_ms);
+    sqlite3_bind_int64(damaged, 3, endpoint->id);
+    enum store_status status = sqlite_run(store, SQL_DELIVERY_DAMAGED);
+    if (status != STORE_OK || sqlite3_changes(store->db) == 0)
+        return status; /* it does not wait: the index says so alone */
     log_write(store->config.log, LOG_LEVEL_ERROR, "store",
               "an event is damaged and cannot be sent: its delivery is given up delivery=%lld",
               (long long)id);
     store->changed = true;
+    store->plain = false;
     roster_use(&store->roster, endpoint, (struct user_usage){.pending = -1});
     if (pending) {
         store->tally.pending--;
         store->tally.given_up++;
     }
-    sqlite3_stmt *damaged = store->sql[SQL_DELIVERY_DAMAGED];
-    sqlite3_bind_int64(damaged, 1, id);
-    sqlite3_bind_int64(damaged, 2, store->now.wall_ms);
-    return sqlite_run(store, SQL_DELIVERY_DAMAGED);
+    return STORE_OK;
 }

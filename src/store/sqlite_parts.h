@@ -126,7 +126,8 @@ enum store_status sqlite_migrate(struct store *store);
 enum store_status sqlite_event(struct store *store, struct store_batch *batch, struct store_op *op);
 enum store_status sqlite_outcome(struct store *store, struct store_op *op);
 enum store_status sqlite_resend(struct store *store, struct store_op *op);
-/* A delivery whose event cannot be sent any more, found when it was to be claimed. */
+/* A delivery that cannot be sent any more, found when it was to be claimed. If its row does not wait for this
+ * endpoint, it stays as it is. */
 enum store_status sqlite_damaged(struct store *store, struct endpoint *endpoint, int64_t id, bool pending);
 enum store_status sqlite_cancel(struct store *store, struct store_op *op);
 enum store_status sqlite_purge(struct store *store, struct store_op *op);

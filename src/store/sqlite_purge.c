@@ -90,7 +90,7 @@ static enum store_status scan_late(struct store *store, struct store_op *op, str
 {
     sqlite3_stmt *late = store->sql[SQL_PURGE_LATE], *get = store->sql[SQL_PURGE_GET];
     int64_t *rows = memory_alloc((size_t)slice->max * 2 * sizeof *rows);
-    int count = 0;
+    int count = 0, gone = 0; /* a damaged row does not go, and is no reason to look again at once */
     sqlite3_bind_int64(late, 1, op->purge.before_ms);
     sqlite3_bind_int(late, 2, slice->max);
     for (; sqlite3_step(late) == SQLITE_ROW; count++) {
@@ -113,10 +113,11 @@ static enum store_status scan_late(struct store *store, struct store_op *op, str
         sqlite3_bind_int64(store->sql[SQL_PURGE_LATE_DONE], 2, rows[2 * i + 1]);
         if (status == STORE_OK)
             status = sqlite_run(store, SQL_PURGE_LATE_DONE);
+        gone += status == STORE_OK && sqlite3_changes(store->db) > 0;
     }
     free(rows);
-    store->changed = store->changed || count > 0;
-    op->purge.more = op->purge.more || count == slice->max;
+    store->changed = store->changed || gone > 0;
+    op->purge.more = op->purge.more || (count == slice->max && gone > 0);
     return status;
 }
 

@@ -28,7 +28,8 @@ enum { SQL_MANY = 16 };
     " u.version, u.signing, u.identity, (SELECT k.digest FROM api_keys k WHERE k.user_id = u.id"             \
     " AND k.revoked_at IS NULL ORDER BY k.id LIMIT 1) FROM users u"
 
-/* deliveries.queue: the endpoint it waits for; 0, claimed; NULL, ended or out since it was born. */
+/* DUE_GET: w is the index alone, d the row itself, which may say something else if either is damaged.
+ * deliveries.queue: the endpoint it waits for; 0, claimed; NULL, ended or out since it was born. */
 #define SQL_LIST(X)                                                                                          \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                              \
     X(COMMIT, "COMMIT")                                                                                      \
@@ -58,15 +59,16 @@ enum { SQL_MANY = 16 };
       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, x'0000000000000000000000000000')")                               \
                                                                                                              \
     X(DUE_GET,                                                                                               \
-      "SELECT d.id, d.lease, d.lost, d.attempt, d.aged_from, e.id, max(e.sent_at, 0), e.stamp_offset,"       \
-      " e.document, e.delivery_count, d.state, d.earlier, d.event_id FROM deliveries d"                      \
-      " LEFT JOIN events e ON e.id = d.event_id"                                                             \
-      " WHERE d.queue = ?1 AND d.due_at <= ?2 ORDER BY d.due_at LIMIT ?3")                                   \
+      "SELECT w.id, d.lease, d.lost, d.attempt, d.aged_from, e.id, max(e.sent_at, 0), e.stamp_offset,"       \
+      " e.document, e.delivery_count, d.state, d.earlier, d.queue FROM deliveries w"                         \
+      " LEFT JOIN deliveries d ON d.id = w.id LEFT JOIN events e ON e.id = d.event_id"                       \
+      " WHERE w.queue = ?1 AND w.due_at <= ?2 ORDER BY w.due_at LIMIT ?3")                                   \
     X(DUE_NEXT, "SELECT min(due_at) FROM deliveries WHERE queue = ?1")                                       \
     X(DELIVERY_CLAIM, "UPDATE deliveries SET queue = 0, due_at = ?2, lease = ?3, lost = ?4 WHERE id = ?1")   \
     X(DELIVERY_UNCLAIM, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2 WHERE id = ?1")              \
     X(DELIVERY_UNCLAIM_ALL, "UPDATE deliveries SET queue = endpoint_id, due_at = min(due_at, ?1)"            \
                             " WHERE queue = 0")                                                              \
+    X(DUE_MEND, "UPDATE deliveries SET due_at = ?1 WHERE queue > 0 AND typeof(due_at) <> 'integer'")         \
     X(DELIVERY_UNCLAIM_BORN, "UPDATE deliveries SET queue = endpoint_id, due_at = min(due_at, ?1)"           \
                              " WHERE id >= ?2 AND state = 0 AND queue IS NULL")                              \
                                                                                                              \
@@ -83,7 +85,7 @@ enum { SQL_MANY = 16 };
     X(DELIVERY_DAMAGED, "UPDATE deliveries SET queue = NULL, due_at = NULL, lost = 0,"                       \
                         " state = CASE state WHEN 1 THEN 1 ELSE 2 END,"                                      \
                         " finished_at = CASE state WHEN 1 THEN finished_at ELSE ?2 END,"                     \
-                        " last_reason = 'damaged' WHERE id = ?1")                                            \
+                        " last_reason = 'damaged' WHERE id = ?1 AND queue = ?3")                             \
     X(DELIVERY_RESEND, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2,"                             \
                        " earlier = earlier + attempt, attempt = 0, lost = 0, aged_from = NULL,"              \
                        " state = CASE state WHEN 1 THEN 1 ELSE 0 END,"                                       \
@@ -98,7 +100,7 @@ enum { SQL_MANY = 16 };
       " AND length(response) > ?3")                                                                          \
     X(ATTEMPT_LAST, "SELECT failure FROM attempts WHERE id >= ?1 >> 24 << 24 AND id < (?1 >> 24 << 24 | ?2)" \
                     " ORDER BY id DESC LIMIT 1")                                                             \
-    X(ATTEMPT_INSERT, "INSERT INTO attempts (id, attempt, started_at, duration_ms, status,"                  \
+    X(ATTEMPT_INSERT, "INSERT OR REPLACE INTO attempts (id, attempt, started_at, duration_ms, status,"       \
                       " failure, flags, address, detail, response)"                                          \
                       " VALUES (?1 >> 24 << 24 | ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")                 \
                                                                                                              \

@@ -24,7 +24,8 @@ static enum store_status sweep_owner(struct store *store, int64_t owner_id, bool
     sqlite3_bind_int(end, 4, SWEEP_ROWS_MAX);
     enum store_status status = sqlite_row(store, SQL_SWEEP_END, left);
     if (*left) {
-        to = sqlite3_column_int64(end, 0);
+        *left = sqlite3_column_int64(end, 0) > from; /* else it is damaged, and would be found for ever */
+        to = *left ? sqlite3_column_int64(end, 0) : to;
         sqlite3_reset(end);
     }
     if (status != STORE_OK)
@@ -83,9 +84,12 @@ static enum store_status sweep_owners(struct store *store, bool *done)
             break;
         int64_t owner_id = sqlite3_column_int64(next, 0);
         sqlite3_reset(next);
+        *done = owner_id <= store->sweep_owner; /* the rest are damaged */
+        if (*done)
+            break;
         status = sweep_owner(store, owner_id, &left);
-        if (left)
-            break; /* the rest of this one next time */
+        if (left && roster_get(&store->roster, owner_id))
+            break; /* the rest of this one next time; of a user that is none, nobody knows where to go on */
         store->sweep_owner = owner_id;
     }
     return status;

@@ -73,3 +73,43 @@ test('8.12: a database without its state, or that is none, is refused and not be
     assert.match(stderr, /the database is damaged/);
     assert.doesNotMatch(stderr, /disk failed/);
 });
+
+test('8.12: rows that wait and cannot be had: the others are delivered, and the writer is idle', async (t) => {
+    let status = 500;
+    const there = await receiver(t, () => answer(status));
+    const install = await initialize(t);
+    let server = await serve(t, { install });
+    await setUrl(server, there.url);
+    const ids = [];
+    for (let i = 0; i < 9; i++) ids.push(await post(server));
+    await eventually('it fails', async () => (await delivery(server, ids[0])).attributes.attempt_count >= 1);
+    const made = await api(server, 'POST', '/api/users', { data: { type: 'users', attributes: { name: 'N', webhook_url: there.url } } });
+    await post(server, { user: made.json.data.id });
+    await server.end();
+    const one = (at) => `WHERE event_id = ${ids[at]}`;
+    sql(install.data, `UPDATE deliveries SET due_at = 0 WHERE queue IS NOT NULL; DELETE FROM events WHERE id = ${ids[0]};`
+        + `UPDATE deliveries SET queue = 4242 ${one(1)}; UPDATE deliveries SET due_at = 'x' ${one(2)};`
+        + `UPDATE deliveries SET lease = 'x' ${one(3)}; UPDATE deliveries SET state = 99 ${one(4)};`
+        + `UPDATE deliveries SET event_id = 'x' ${one(5)}; UPDATE deliveries SET state = 2 ${one(6)};`
+        + `UPDATE deliveries SET due_at = x'00', attempt = 'x', lost = 'x', aged_from = -9223372036854775808 ${one(7)};`
+        + `UPDATE users SET webhook_url = randomblob(1048576) WHERE id = ${made.json.data.id};`
+        + "INSERT INTO owned VALUES ('x', 1, 1); UPDATE state SET followed_to = 0;");
+    const found = await posthorn('check', install.data);
+    assert.equal(found.code, 1);
+    assert.match(found.stdout, /the delivery's state, lease or attempts are damaged/);
+
+    status = 200;
+    server = await serve(t, { install });
+    const fresh = await post(server);
+    for (const id of [ids[2], ids[3], ids[7], ids[8], fresh])
+        await eventually(`${id} is delivered`, async () => (await delivery(server, id)).attributes.state === 'delivered');
+    for (const id of [ids[4], ids[6]]) assert.equal((await delivery(server, id)).attributes.state, 'given_up');
+    /* A batch that finds nothing to do is none; each of a loop would be counted. */
+    const batches = async () => Number((await (await fetch(`${server.url}/metrics`)).text()).match(/^posthorn_queue_batches_total (\d+)/m)[1]);
+    const before = await batches();
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    assert.ok(await batches() - before < 50, `${await batches() - before} batches`);
+    assert.equal((await api(server, 'GET', '/api/events')).status, 200);
+    assert.equal((await api(server, 'GET', '/api/users')).status, 200);
+    assert.equal((await server.end()).code, 0);
+});
