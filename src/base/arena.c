@@ -14,6 +14,7 @@ struct arena_block {
 enum {
     ALIGNMENT = 16,
     BLOCK_SIZE_MIN = 4096 - (int)sizeof(struct arena_block),
+    BLOCK_SIZE_SMALL = 1024 - (int)sizeof(struct arena_block),
     BLOCK_SIZE_MAX = 1 << 20,
     KEPT_SIZE_MAX = 16 << 10
 };
@@ -26,6 +27,11 @@ static size_t aligned(size_t size)
 void arena_init(struct arena *arena, size_t size_max)
 {
     *arena = (struct arena){.size_max = size_max};
+}
+
+void arena_init_small(struct arena *arena, size_t size_max)
+{
+    *arena = (struct arena){.size_max = size_max, .small = true};
 }
 
 static void free_blocks(struct arena_block *block)
@@ -62,7 +68,8 @@ void arena_reset(struct arena *arena)
 /* Blocks double, so that n bytes cost O(log n) calls of malloc; an arena with a small maximum stays small. */
 static struct arena_block *add_block(struct arena *arena, size_t size)
 {
-    size_t cap = arena->current ? arena->current->cap * 2 : BLOCK_SIZE_MIN;
+    size_t first = arena->small ? BLOCK_SIZE_SMALL : BLOCK_SIZE_MIN;
+    size_t cap = arena->current ? arena->current->cap * 2 : first;
     if (cap > BLOCK_SIZE_MAX)
         cap = BLOCK_SIZE_MAX;
     if (cap > aligned(arena->size_max - arena->used))

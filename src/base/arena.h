@@ -17,9 +17,12 @@ struct arena {
     struct arena_block *first, *current;
     size_t used;     /* bytes handed out since the last reset */
     size_t size_max; /* handed out at most */
+    bool small;
 };
 
 void arena_init(struct arena *arena, size_t size_max);
+/* One of thousands: its first block is 1 KiB rather than 4. */
+void arena_init_small(struct arena *arena, size_t size_max);
 void arena_fini(struct arena *arena);
 void arena_reset(struct arena *arena);
 

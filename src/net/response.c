@@ -441,7 +441,6 @@ static size_t head_step(struct response *r, struct bytes piece)
     size_t head_left = RESPONSE_HEAD_LEN_MAX - r->head_used;
     size_t line_left = RESPONSE_LINE_LEN_MAX - (r->head_used - r->line_start);
     size_t left = head_left < line_left ? head_left : line_left;
-    struct bytes seen = piece; /* what a person should see if the answer is not HTTP */
 
     if (left == 0) {
         fail(r, FAILURE_HEADERS_TOO_LARGE,
@@ -452,10 +451,16 @@ static size_t head_step(struct response *r, struct bytes piece)
         piece.len = left;
     size_t used = head_run(r, piece);
     r->head_used += used;
-    if (r->stage == RESPONSE_HEAD)
-        body_keep(r, bytes_make(piece.data, used), RESPONSE_HEAD_KEPT_MAX);
-    else if (r->stage == RESPONSE_FAILED)
-        body_keep(r, seen, RESPONSE_HEAD_KEPT_MAX);
+    return used;
+}
+
+static size_t head_feed(struct response *r, struct bytes piece)
+{
+    size_t used = 0;
+    while (used < piece.len && r->stage == RESPONSE_HEAD)
+        used += head_step(r, bytes_make(piece.data + used, piece.len - used));
+    if (r->stage == RESPONSE_HEAD || r->stage == RESPONSE_FAILED)
+        body_keep(r, piece, RESPONSE_HEAD_KEPT_MAX); /* for a person to see, if it is not HTTP */
     return used;
 }
 
@@ -519,7 +524,7 @@ size_t response_feed(struct response *r, struct bytes piece)
     while (used < piece.len) {
         struct bytes rest = bytes_make(piece.data + used, piece.len - used);
         if (r->stage == RESPONSE_HEAD)
-            used += head_step(r, rest);
+            used += head_feed(r, rest);
         else if (r->stage == RESPONSE_BODY)
             used += body_step(r, rest);
         else

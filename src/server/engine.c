@@ -374,7 +374,7 @@ static struct store_work *engine_empty_box(struct engine *engine, uint32_t numbe
 {
     struct engine_slot *slot = &engine->slots[number];
     if (!slot->engine) {
-        arena_init(&slot->box.memory, BOX_LEN_MAX);
+        arena_init_small(&slot->box.memory, BOX_LEN_MAX);
         slot->box.slot = number;
         slot->engine = engine;
     }

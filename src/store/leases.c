@@ -79,6 +79,7 @@ void leases_end(struct leases *leases, struct lease *lease)
     if (!lease->begun)
         LIST_INSERT_HEAD(&leases->changes, lease, change);
     lease->ended = true;
+    TAILQ_REMOVE(lease->of, lease, sibling);
 }
 
 struct lease *leases_first(const struct leases *leases)
@@ -91,10 +92,7 @@ struct lease *leases_first(const struct leases *leases)
 
 struct lease *leases_oldest(const struct endpoint_leases *of)
 {
-    struct lease *lease = TAILQ_FIRST(of);
-    while (lease && lease->ended)
-        lease = TAILQ_NEXT(lease, sibling);
-    return lease;
+    return TAILQ_FIRST(of);
 }
 
 struct lease *leases_first_born(const struct leases *leases)
@@ -111,7 +109,8 @@ static void forget(struct leases *leases, struct lease *lease)
     if (idmap_get(&leases->by_delivery, lease->delivery_id) == lease)
         idmap_remove(&leases->by_delivery, lease->delivery_id);
     TAILQ_REMOVE(&leases->order, lease, order);
-    TAILQ_REMOVE(lease->of, lease, sibling);
+    if (!lease->ended)
+        TAILQ_REMOVE(lease->of, lease, sibling);
     if (lease->born)
         TAILQ_REMOVE(&leases->born, lease, birth);
     if (lease->payload && --lease->payload->leases == 0)
@@ -131,14 +130,27 @@ void leases_commit(struct leases *leases)
     }
 }
 
+/* It has not ended after all. */
+static void revive(struct leases *leases, struct lease *lease)
+{
+    struct lease *later = TAILQ_FIRST(lease->of);
+    while (later && later->ends_at_ms < lease->ends_at_ms)
+        later = TAILQ_NEXT(later, sibling);
+    if (later)
+        TAILQ_INSERT_BEFORE(later, lease, sibling);
+    else
+        TAILQ_INSERT_TAIL(lease->of, lease, sibling);
+    lease->ended = false;
+    idmap_put(&leases->by_delivery, lease->delivery_id, lease);
+}
+
 void leases_undo(struct leases *leases)
 {
     for (struct lease *lease; (lease = LIST_FIRST(&leases->changes));) {
         LIST_REMOVE(lease, change);
-        lease->ended = false;
         if (lease->begun)
             forget(leases, lease);
         else
-            idmap_put(&leases->by_delivery, lease->delivery_id, lease);
+            revive(leases, lease);
     }
 }

@@ -34,7 +34,7 @@ struct lease {
     TAILQ_ENTRY(lease) order;        /* by ends_at_ms; or the spare ones */
     TAILQ_ENTRY(lease) birth;        /* the born ones, by delivery_id */
     LIST_ENTRY(lease) change;        /* what this batch began or ended */
-    struct endpoint_leases *of;      /* the leases of its endpoint, in order of their beginning */
+    struct endpoint_leases *of; /* those of its endpoint that have not ended, in order of their beginning */
     TAILQ_ENTRY(lease) sibling;
 };
 

@@ -48,6 +48,7 @@ struct queue {
     enum store_status broken_by;
 };
 
+/* To the front, where they are filled: those that come back last have their memory in the CPU's cache. */
 static void boxes_add(struct store_work ***boxes, int *count, int *cap, struct store_work **more,
                       int more_count)
 {
@@ -57,7 +58,8 @@ static void boxes_add(struct store_work ***boxes, int *count, int *cap, struct s
         *cap = 2 * (*count + more_count);
         *boxes = memory_grow(*boxes, (size_t)*cap * sizeof **boxes);
     }
-    memcpy(*boxes + *count, more, (size_t)more_count * sizeof *more);
+    memmove(*boxes + more_count, *boxes, (size_t)*count * sizeof **boxes);
+    memcpy(*boxes, more, (size_t)more_count * sizeof *more);
     *count += more_count;
 }
 
