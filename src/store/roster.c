@@ -133,6 +133,9 @@ static void place(struct roster *roster, struct endpoint *endpoint)
                    endpoint->tally.leased >= pace_window(&endpoint->tally.pace, &roster->config);
     roster->starved_count += starved - endpoint->starved;
     endpoint->starved = starved;
+    bool failing = endpoint->url && endpoint->tally.pace.failing;
+    roster->failing_count += failing - endpoint->counted_failing;
+    endpoint->counted_failing = failing;
     enum roster_place wanted = place_wanted(roster, endpoint);
     if (wanted != endpoint->place && endpoint->place != PLACE_NONE)
         heap_remove(&roster->heaps[endpoint->place], endpoint);
@@ -214,6 +217,7 @@ void roster_drop(struct roster *roster, struct endpoint *endpoint)
     if (endpoint->place != PLACE_NONE)
         heap_remove(&roster->heaps[endpoint->place], endpoint);
     roster->starved_count -= endpoint->starved;
+    roster->failing_count -= endpoint->counted_failing;
     idmap_remove(&roster->endpoints, endpoint->id);
     endpoint_free(endpoint);
 }
@@ -359,6 +363,7 @@ struct roster_change roster_attempted(struct roster *roster, struct endpoint *en
     struct pace *pace = &endpoint->tally.pace;
     bool answered_before = pace->ever_answered;
     roster->outage.on = false;
+    endpoint->tally.delivered += end.answered;
     end.now_ms = roster->now_ms;
     end.endpoint_id = endpoint->id;
     enum pace_change change = pace_ended(pace, &roster->config, &end);

@@ -32,6 +32,7 @@ struct endpoint_tally {
     int missed;             /* how many of endpoint.missed count */
     struct pace pace;
     struct user_usage usage;
+    int64_t delivered; /* attempts that were acknowledged */
     int64_t
         swept_to; /* sqlite_sweep.c: up to this event the rows of `owned` are all of events that are there */
     int dead;     /* rows behind it whose event is gone, as far as is known */
@@ -67,6 +68,7 @@ struct endpoint {
     enum roster_place place;
     int64_t key, turn; /* its order in that place's heap */
     int heap_at;
+    bool counted_failing;
     bool starved; /* due, and every lease it may have is out */
     bool seen;    /* by the load under way */
 };
@@ -87,6 +89,7 @@ struct roster {
     int leased;   /* of all endpoints */
     struct pace_budget failing, failing_before;
     struct pace_outage outage, outage_before;
+    int failing_count;
     int starved_count; /* endpoints to which an outcome would free a lease */
     struct endpoint_list touched;
     uint64_t batch;

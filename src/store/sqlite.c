@@ -103,12 +103,29 @@ struct moment sqlite_now(const struct store *store)
 
 /* ---- a batch ---- */
 
+static void look(const struct store *store, struct store_op *op)
+{
+    for (int i = 0; i < op->look.count; i++) {
+        struct store_figures *figures = &op->look.figures[i];
+        const struct endpoint *endpoint = roster_get(&store->roster, figures->id);
+        *figures = (struct store_figures){.id = figures->id, .found = endpoint && endpoint->url};
+        if (!figures->found)
+            continue;
+        const struct endpoint_tally *tally = &endpoint->tally;
+        figures->failing = tally->pace.failing;
+        figures->in_hand = tally->leased;
+        figures->waiting = tally->usage.pending > tally->leased ? tally->usage.pending - tally->leased : 0;
+        figures->window = pace_window(&tally->pace, &store->config.pace);
+        figures->delivered = tally->delivered;
+    }
+}
+
 static enum store_status write_op(struct store *store, struct store_batch *batch, struct store_op *op)
 {
     op->result = STORE_DONE;
     op->id = op->count = 0;
     op->reached = (struct quota_reached){0};
-    if (op->kind != STORE_EVENT && op->kind != STORE_OUTCOME)
+    if (op->kind != STORE_EVENT && op->kind != STORE_OUTCOME && op->kind != STORE_LOOK)
         store->plain = false;
     switch (op->kind) {
     case STORE_EVENT:
@@ -137,6 +154,9 @@ static enum store_status write_op(struct store *store, struct store_batch *batch
         return sqlite_fingerprint(store, op);
     case STORE_PURGE:
         return sqlite_purge(store, op);
+    case STORE_LOOK:
+        look(store, op);
+        return STORE_OK;
     case STORE_OP_COUNT:
         break;
     }
@@ -183,6 +203,7 @@ static void committed(struct store *store, bool saved)
     }
     pthread_mutex_lock(&store->published_lock);
     store->published = store->tally;
+    store->published.failing = store->roster.failing_count;
     pthread_mutex_unlock(&store->published_lock);
 }
 

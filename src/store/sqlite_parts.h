@@ -41,6 +41,7 @@ struct tally {
     int64_t followed_to;          /* up to this event the rows that follow are all there (sqlite_follow.c) */
     int ahead_first, ahead_count; /* the events behind it: entries of struct ahead */
     int64_t purged_to, attempts_to, idempotency_to; /* sqlite_purge.c */
+    int64_t failing;                                /* endpoints; of those that are published */
     int64_t dead; /* rows of `owned` to be swept, as far as is known; not kept */
 };
 
@@ -81,8 +82,10 @@ struct store {
                    leases ended as delivered */
     int64_t saved_ms, saved_events; /* of the row of `state`: mono, events */
     pthread_mutex_t published_lock;
-    struct tally published; /* for readers: as of the last commit */
-    int boxes_kept;         /* of this batch, for work that waits */
+    struct tally published;                /* for readers: as of the last commit */
+    int64_t oldest_at_ms, oldest_again_ms; /* for readers, under published_lock: of what waits; looked up
+                                              again then, mono */
+    int boxes_kept;                        /* of this batch, for work that waits */
 
     int wal_frames;        /* in the write-ahead log */
     int64_t disk_asked_ms; /* mono */

@@ -108,6 +108,7 @@ enum store_op_kind {
     STORE_RESOURCE_DELETE, /* by owner, type and id */
     STORE_FINGERPRINT,     /* which key file the sealed blobs are from; kept, and told by GET_STATS */
     STORE_PURGE,           /* remove some of what has ended before a time */
+    STORE_LOOK,            /* how endpoints are doing; changes nothing */
     STORE_OP_COUNT
 };
 
@@ -126,6 +127,15 @@ enum { STORE_REVOKED_KEPT = 50 };
 
 /* What a KEY_UPDATE changes of a key. */
 enum store_key_change { STORE_KEY_LABEL = 1, STORE_KEY_ALLOW_FROM = 2, STORE_KEY_RATE = 4 };
+
+/* An endpoint by now. Its pace and what it delivered are those since the store was opened. */
+struct store_figures {
+    int64_t id;
+    bool found, failing;
+    int64_t waiting, in_hand; /* deliveries that have not ended, without a lease and with one */
+    int64_t window;           /* how many it may have in hand for its own sake */
+    int64_t delivered;        /* attempts that were acknowledged */
+};
 
 struct store_op {
     enum store_op_kind kind;
@@ -171,6 +181,10 @@ struct store_op {
             int64_t delivery_id, user_id;
         } delivery; /* RESEND, CANCEL; user_id 0: anybody's */
         unsigned char fingerprint[STORE_FINGERPRINT_LEN];
+        struct {
+            struct store_figures *figures; /* their ids, in; all else, out */
+            int count;
+        } look;
         struct {
             int64_t before_ms; /* received and ended before */
             /* The same for what goes earlier than its event: attempts of what has ended, idempotency rows; 0:
@@ -255,6 +269,10 @@ struct store_query {
 struct store_stats {
     int64_t events, deliveries_pending, deliveries_delivered, deliveries_given_up;
     int64_t deliveries_cancelled, endpoints; /* users with a webhook_url */
+    int64_t endpoints_failing;
+    /* When the event was received whose delivery has waited longest, wall clock; 0: nothing waits. Those
+     * under the first lease of their life may be left out, and it may be late: it is looked up at times. */
+    int64_t oldest_waiting_at_ms;
     int64_t id_max;
     unsigned char fingerprint[STORE_FINGERPRINT_LEN];
     bool has_fingerprint; /* false: none was ever set */

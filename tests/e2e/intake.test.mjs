@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import test from 'node:test';
-import { api, eventually, eventBody, makeUser, post, receiver, serve, setUrl } from './harness.mjs';
+import { answer, api, eventually, eventBody, makeUser, post, receiver, serve, setUrl } from './harness.mjs';
 
 /** Sends raw bytes from an address of the loopback, and collects what comes back until the end (or `until`). */
 export function raw(server, bytes, { localAddress = '127.0.0.1', until } = {}) {
@@ -143,4 +143,46 @@ test('8.14: figures that were missing or always 0', async (t) => {
     assert.equal(await figure('posthorn_deliveries{state="cancelled"}'), 1);
     assert.equal(await figure('posthorn_deliveries{state="pending"}'), 2);
     assert.equal(await figure('posthorn_endpoints'), 1);
+});
+
+test('8.14: what waits longest, how many endpoints fail, and single endpoints that are asked for', async (t) => {
+    const server = await serve(t, { args: ['--rate-limit', '0', '--time-scale', '100', '--metrics-key', 'figures'] });
+    const there = await receiver(t, () => answer(500));
+    const fine = await receiver(t);
+    const other = await makeUser(server);
+    await setUrl(server, there.url);
+    await setUrl(server, fine.url, { id: other.user_id, key: other.api_key });
+    const at = async (query = '') => fetch(`${server.url}/metrics${query}`, { headers: { Authorization: 'figures' } });
+    const figures = async (query) => {
+        const text = await (await at(query)).text();
+        return (name) => Number(text.split('\n').find((line) => line.startsWith(`${name} `))?.slice(name.length + 1));
+    };
+    let figure = await figures();
+    assert.equal(figure('posthorn_oldest_waiting_seconds'), 0);
+    assert.equal(figure('posthorn_endpoints_failing'), 0);
+    await post(server, { user: other.user_id });
+    for (let i = 0; i < 3; i++) await post(server);
+    await eventually('it fails, and what waits gets older', async () => {
+        figure = await figures();
+        return figure('posthorn_endpoints_failing') === 1 && figure('posthorn_oldest_waiting_seconds') >= 1;
+    });
+    const [mine, theirs] = [server.user_id, other.user_id];
+    for (const query of [`?endpoint=${mine}&endpoint=${theirs}`, `?endpoint=${mine},${theirs},999`]) {
+        await eventually('the other has been delivered to', async () => {
+            figure = await figures(query);
+            return figure(`posthorn_endpoint_delivered_total{endpoint="${theirs}"}`) === 1;
+        });
+        const of = (name, id) => figure(`posthorn_endpoint_${name}{endpoint="${id}"}`);
+        assert.equal(of('failing', mine), 1);
+        assert.equal(of('failing', theirs), 0);
+        assert.equal(of('waiting', mine) + of('in_hand', mine), 3);
+        assert.equal(of('waiting', theirs) + of('in_hand', theirs), 0);
+        assert.equal(of('delivered_total', mine), 0);
+        assert.ok(of('window', theirs) >= 1);
+        assert.ok(Number.isNaN(of('waiting', 999)));
+    }
+    const many = Array.from({ length: 51 }, (_, i) => `endpoint=${i + 1}`).join('&');
+    for (const query of [`?${many}`, '?endpoint=x', '?endpoint=', '?endpoint=0']) assert.equal((await at(query)).status, 400, query);
+    const open = await serve(t);
+    assert.equal((await fetch(`${open.url}/metrics?endpoint=5`)).status, 403);
 });

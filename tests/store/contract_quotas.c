@@ -1,4 +1,5 @@
-/* Quotas: what a user may have stored and waiting, and what is never refused. */
+/* Quotas: what a user may have stored and waiting, and what is never refused; and how its endpoint is doing.
+ */
 #include "contract.h"
 
 static const char URL[] = "https://example.com/";
@@ -152,8 +153,59 @@ static void resources(struct fixture *f)
     fixture_do(f, put_of(f, user, "4", "{}"), STORE_DONE);
 }
 
-const struct contract_test contract_quotas[] = {{"8.24: deliveries that wait", waiting},
-                                                {"8.24: a Master's copies", copies},
-                                                {"8.24: stored bytes", stored_bytes},
-                                                {"8.24: resources", resources},
-                                                {0}};
+static struct store_stats *stats_of(struct fixture *f)
+{
+    fixture_advance(f, 60000);
+    return fixture_read(f, (struct store_query){.kind = STORE_GET_STATS}).stats;
+}
+
+static void figures_are(struct fixture *f, struct store_figures wanted)
+{
+    struct store_figures figures = {.id = wanted.id, .window = 7};
+    struct store_op op = {.kind = STORE_LOOK, .look = {.figures = &figures, .count = 1}};
+    fixture_do(f, op, STORE_DONE);
+    assert_int_equal(figures.found, wanted.found);
+    assert_int_equal(figures.failing, wanted.failing);
+    assert_int_equal(figures.waiting, wanted.waiting);
+    assert_int_equal(figures.in_hand, wanted.in_hand);
+    assert_int_equal(figures.delivered, wanted.delivered);
+    assert_int_equal(figures.window > 0, wanted.found);
+}
+
+static void figures(struct fixture *f)
+{
+    int64_t user = fixture_user(f, URL), quiet = fixture_user(f, NULL);
+    figures_are(f, (struct store_figures){.id = quiet});
+    figures_are(f, (struct store_figures){.id = 999});
+    fixture_prove(f, user);
+    assert_int_equal(stats_of(f)->oldest_waiting_at_ms, 0);
+    int64_t received_at_ms = f->wall_ms;
+    struct store_op ops[3] = {fixture_event_op(f, user), fixture_event_op(f, user)};
+    fixture_write(f, ops, 2, 0);
+    assert_int_equal(stats_of(f)->oldest_waiting_at_ms, received_at_ms);
+    ops[2] = fixture_event_op(f, user);
+    fixture_write(f, &ops[2], 1, 0);
+    fixture_claim(f, 1, 1);
+    figures_are(
+        f, (struct store_figures){.id = user, .found = true, .waiting = 2, .in_hand = 1, .delivered = 1});
+    for (int failed = 0; failed < 20 && !stats_of(f)->endpoints_failing; failed++) {
+        if (f->filled)
+            fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_RETRY, 1), STORE_DONE);
+        fixture_advance(f, 3600000);
+        fixture_write(f, NULL, 0, 1);
+    }
+    assert_int_equal(stats_of(f)->endpoints_failing, 1);
+    struct store_op update = fixture_update_op(f, user);
+    update.user.user.webhook_url = bytes_of("https://example.com/new");
+    fixture_do(f, update, STORE_DONE);
+    assert_int_equal(stats_of(f)->endpoints_failing, 0);
+    assert_int_equal(stats_of(f)->oldest_waiting_at_ms, received_at_ms);
+}
+
+const struct contract_test contract_quotas[] = {
+    {"8.24: deliveries that wait", waiting},
+    {"8.24: a Master's copies", copies},
+    {"8.24: stored bytes", stored_bytes},
+    {"8.24: resources", resources},
+    {"8.14: figures of endpoints, and what waits longest", figures},
+    {0}};

@@ -178,3 +178,23 @@ void model_claim(struct store *store, struct store_batch *batch)
             batch->next_due_in_ms = in;
     }
 }
+
+void model_look(struct store *store, struct store_op *op)
+{
+    const struct model_disk *disk = store->disk;
+    for (int i = 0; i < op->look.count; i++) {
+        struct store_figures *figures = &op->look.figures[i];
+        struct model_user *user = model_find_user(store->disk, figures->id);
+        *figures = (struct store_figures){.id = figures->id, .found = user && user->user.webhook_url.len > 0};
+        if (!figures->found)
+            continue;
+        figures->failing = user->pace.failing;
+        figures->window = pace_window(&user->pace, &store->config.pace);
+        figures->delivered = user->delivered;
+        figures->in_hand = model_leased(disk, figures->id, model_due_now_ms(store));
+        for (int at = 0; at < disk->delivery_count; at++)
+            figures->waiting +=
+                disk->deliveries[at].user_id == figures->id && model_under_way(&disk->deliveries[at]);
+        figures->waiting -= figures->in_hand;
+    }
+}

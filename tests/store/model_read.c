@@ -259,14 +259,19 @@ static void model_read_stats(const struct store *store, struct arena *arena, str
     memcpy(stats->fingerprint, disk->fingerprint, sizeof stats->fingerprint);
     stats->events = disk->event_count;
     stats->id_max = disk->last_event_id;
-    for (int i = 0; i < disk->user_count; i++)
+    for (int i = 0; i < disk->user_count; i++) {
         stats->endpoints += disk->users[i].user.webhook_url.len > 0;
+        stats->endpoints_failing += disk->users[i].user.webhook_url.len > 0 && disk->users[i].pace.failing;
+    }
     for (int i = 0; i < disk->delivery_count; i++) {
         const struct model_delivery *delivery = &disk->deliveries[i];
         stats->deliveries_pending += delivery->state == DELIVERY_PENDING;
         stats->deliveries_delivered += delivery->state == DELIVERY_DELIVERED;
         stats->deliveries_given_up += delivery->state == DELIVERY_GIVEN_UP;
         stats->deliveries_cancelled += delivery->state == DELIVERY_CANCELLED;
+        bool waits = model_under_way(delivery) && !(delivery->leased && delivery->lease <= 1);
+        if (waits && (!stats->oldest_waiting_at_ms || delivery->created_at_ms < stats->oldest_waiting_at_ms))
+            stats->oldest_waiting_at_ms = delivery->created_at_ms;
     }
     answer->stats = stats;
     answer->count = 1;

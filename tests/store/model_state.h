@@ -6,6 +6,7 @@
 struct model_user {
     struct user user;
     struct pace pace;                /* of its endpoint */
+    int64_t delivered;               /* since the store was opened */
     int64_t missed[PACE_MISSED_MAX]; /* as roster.h has it */
     int missed_count;
 };
@@ -87,6 +88,8 @@ bool model_may_take(const struct store *store, const struct model_user *user, in
 struct model_delivery *model_first_due(struct model_disk *disk, int64_t user_id, int64_t now);
 /* Leases it into the next box of the batch. */
 void model_lease(struct store *store, struct store_batch *batch, struct model_delivery *delivery);
+/* How endpoints are doing. */
+void model_look(struct store *store, struct store_op *op);
 void model_claim(struct store *store, struct store_batch *batch);
 
 void model_resources_take(struct model_disk *disk, const struct store_op *op);

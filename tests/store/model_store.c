@@ -252,6 +252,7 @@ static void model_attempted(struct store *store, const struct model_delivery *de
                            .retry_after_ms = op->outcome.decision.hold_ms,
                            .given_up = op->outcome.decision.kind == DECISION_GIVE_UP,
                            .endpoint_id = user->user.id};
+    user->delivered += end.answered;
     enum pace_change change = pace_ended(&user->pace, &store->config.pace, &end);
     enum pace_again again = pace_again(&user->pace, &end, delivery->attempt + 1);
     if (again != PACE_BY_BACKOFF && user->missed_count < PACE_MISSED_MAX)
@@ -633,6 +634,9 @@ static void model_do(struct store *store, struct store_batch *batch, struct stor
         memcpy(store->disk->fingerprint, op->fingerprint, sizeof op->fingerprint);
         store->disk->has_fingerprint = true;
         break;
+    case STORE_LOOK:
+        model_look(store, op);
+        break;
     case STORE_PURGE:
         model_purge(store->disk, op);
         break;
@@ -742,6 +746,7 @@ static enum store_status model_open(const struct store_config *config, struct st
     for (int i = 0; i < disk->user_count; i++) {
         disk->users[i].pace = (struct pace){.ever_answered = disk->users[i].pace.ever_answered};
         disk->users[i].missed_count = 0;
+        disk->users[i].delivered = 0;
     }
     disk->opened = store;
     *opened = store;

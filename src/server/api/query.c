@@ -91,8 +91,16 @@ static enum query_error read_one(struct arena *arena, struct bytes item, unsigne
     for (int i = 0; i < QUERY_PARAMETER_COUNT; i++) {
         if (i == QUERY_FIELDS || !(allowed & QUERY_BIT(i)) || !bytes_equal_text(*name, names[i]))
             continue;
-        if (query->given & QUERY_BIT(i))
+        bool again = query->given & QUERY_BIT(i);
+        if (again && i != QUERY_ENDPOINT)
             return QUERY_REPEATED;
+        if (again) {
+            const char *both =
+                arena_printf(arena, "%.*s,%.*s", BYTES_ARG(query->values[i]), BYTES_ARG(value));
+            if (!both)
+                return QUERY_MALFORMED;
+            value = bytes_of(both);
+        }
         query->given |= QUERY_BIT(i);
         query->values[i] = value;
         return QUERY_OK;

@@ -1,6 +1,7 @@
 /*
  * query: the query string of a request, decoded and strict. Each route says which parameters it knows; any
- * other one, a repeated one and a malformed escape are errors (mission: "Unknown query parameters are 400").
+ * other one, a repeated one (but `endpoint`, whose values are joined by commas) and a malformed escape are
+ * errors (mission: "Unknown query parameters are 400").
  */
 #pragma once
 #include "arena.h"
@@ -17,6 +18,7 @@
     X(SORT, "sort")                                                                                          \
     X(INCLUDE, "include")                                                                                    \
     X(FIELDS, "fields[TYPE]")                                                                                \
+    X(ENDPOINT, "endpoint")                                                                                  \
     X(PAGE_SIZE, "page[size]")                                                                               \
     X(PAGE_AFTER, "page[after]")                                                                             \
     X(PAGE_BEFORE, "page[before]")

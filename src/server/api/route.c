@@ -59,7 +59,7 @@ static const struct route routes[] = {
     {"/openapi.json", {{"GET", openapi_show, ROUTE_PUBLIC, 0}}},
     {"/docs", {{"GET", docs_show, ROUTE_PUBLIC, 0}}},
     {"/health", {{"GET", health_show, ROUTE_HEALTH, 0}}},
-    {"/metrics", {{"GET", metrics_show, ROUTE_METRICS, 0}}},
+    {"/metrics", {{"GET", metrics_show, ROUTE_METRICS, QUERY_BIT(QUERY_ENDPOINT)}}},
     /* Whatever events are about. Behind all others, which keep their names; those have the long form only. */
     {"/api/resources/:type", {ROUTE_SNAPSHOTS}},
     {"/api/resources/:type/:id", {ROUTE_SNAPSHOT}},
