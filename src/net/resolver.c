@@ -15,6 +15,7 @@ enum {
     TTL_S_MAX = 3600,
     HALF_ANSWER_TTL_S_MAX = 30, /* when one of the two families could not be asked */
     REFUSALS_MAX = 3,           /* servers that say they cannot tell, before we believe it */
+    PLAIN_LEN_MAX = 512,        /* of an answer without EDNS */
     LONG_ANSWERS_MAX = 32,      /* answers that are asked for over TCP at once */
     RENEWAL_MS_MIN = 1000
 };
@@ -367,6 +368,17 @@ static bool asked_over_tcp(struct lookup *lookup, const unsigned char *reply, in
     return true;
 }
 
+/* Where the answer to one name has turned EDNS off, c-ares cuts what was asked for with it before. */
+static bool asked_for_what_was_cut(struct lookup *lookup, int status, int len)
+{
+    struct resolver *resolver = lookup->name->resolver;
+    if (resolver->closing || status == ARES_SUCCESS || len != PLAIN_LEN_MAX || lookup->line->tcp ||
+        ++lookup->refusals == REFUSALS_MAX)
+        return false;
+    look_up(lookup, resolver->common);
+    return true;
+}
+
 /* An answer of either family has come, or none will. True: another will come for the same look-up. */
 static bool answer_come(struct lookup *lookup, int status, const unsigned char *reply, int len)
 {
@@ -416,7 +428,7 @@ static void on_answer_v4(void *arg, int status, int timeouts, unsigned char *rep
         union address address = {.v4 = {.sin_family = AF_INET, .sin_addr = found[i].ipaddr}};
         keep_address(lookup, address, found[i].ttl);
     }
-    if (!asked_over_tcp(lookup, reply, len))
+    if (!asked_over_tcp(lookup, reply, len) && !asked_for_what_was_cut(lookup, status, len))
         lookup_done(lookup, failure_of_lookup(lookup, status));
 }
 
@@ -437,7 +449,7 @@ static void on_answer_v6(void *arg, int status, int timeouts, unsigned char *rep
         memcpy(&address.v6.sin6_addr, &found[i].ip6addr, sizeof address.v6.sin6_addr);
         keep_address(lookup, address, found[i].ttl);
     }
-    if (!asked_over_tcp(lookup, reply, len))
+    if (!asked_over_tcp(lookup, reply, len) && !asked_for_what_was_cut(lookup, status, len))
         lookup_done(lookup, failure_of_lookup(lookup, status));
 }
 

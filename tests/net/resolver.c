@@ -257,6 +257,8 @@ static const struct stub_record troubled[] = {
     {"refused.posthorn.example", true, STUB_REFUSED},
     {"old.posthorn.example", false, STUB_OLD, {"127.0.0.1"}, NULL, 0},
     {"old.posthorn.example", true, STUB_OLD},
+    {"wide.posthorn.example", false, STUB_WIDE, {"127.0.0.1"}, NULL, 60},
+    {"wide.posthorn.example", true, STUB_ANSWER},
     {NULL},
 };
 
@@ -332,6 +334,18 @@ static void test_edns(void **state)
     trouble_begin(&trouble, "good");
     trouble_expect(&trouble, FAILURE_NONE);
     assert_int_equal(stub_dns_udp_size(trouble.dns), 1232);
+    trouble_close(&trouble);
+}
+
+/* c-ares cuts what comes after EDNS went off, for another name's sake, though it was asked for with EDNS. */
+static void test_edns_off_cuts_no_answer_under_way(void **state)
+{
+    struct trouble trouble;
+    trouble_open(&trouble, troubled);
+    trouble_begin(&trouble, "wide");
+    trouble_begin(&trouble, "old");
+    trouble_expect(&trouble, FAILURE_NONE);
+    trouble_expect(&trouble, FAILURE_NONE);
     trouble_close(&trouble);
 }
 
@@ -511,6 +525,7 @@ int main(void)
         cmocka_unit_test(test_server_that_refuses),
         cmocka_unit_test(test_troubles_of_others),
         cmocka_unit_test(test_edns),
+        cmocka_unit_test(test_edns_off_cuts_no_answer_under_way),
         cmocka_unit_test(test_long_answers_come_over_tcp),
         cmocka_unit_test(test_local_resolver_trouble_is_ours),
         cmocka_unit_test(test_one_look_up_for_all),

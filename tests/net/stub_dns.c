@@ -16,7 +16,7 @@
 
 enum { HEADER_LEN = 12, PACKET_LEN_MAX = 1232, TYPE_A = 1, TYPE_NS = 2, TYPE_CNAME = 5, TYPE_AAAA = 28 };
 
-enum { LATE_MAX = 16 };
+enum { LATE_MAX = 16, WIDE_TIMES = 40 };
 
 struct packet {
     unsigned char data[PACKET_LEN_MAX];
@@ -119,11 +119,13 @@ static int put_answers(struct packet *packet, const struct stub_record *record)
         packet->len += target.len;
         count++;
     }
-    for (int i = 0; i < 10 && record->addresses[i]; i++) {
+    int times = record->kind == STUB_WIDE ? WIDE_TIMES : 1;
+    for (int i = 0; i < 10 * times && record->addresses[i / times]; i++) {
         size_t len = record->v6 ? 16 : 4;
         put_record(packet, record->alias, record->v6 ? TYPE_AAAA : TYPE_A, record->ttl_s);
         put16(packet, (unsigned)len);
-        if (inet_pton(record->v6 ? AF_INET6 : AF_INET, record->addresses[i], packet->data + packet->len) != 1)
+        if (inet_pton(record->v6 ? AF_INET6 : AF_INET, record->addresses[i / times],
+                      packet->data + packet->len) != 1)
             abort();
         packet->len += len;
         count++;
@@ -150,10 +152,11 @@ static bool answer(struct stub_dns *dns, struct packet *packet, bool tcp, bool *
     unsigned type = read_question(packet, name);
     const struct stub_record *record = find(dns, name, type);
     bool edns = type && whole >= packet->len + 11 && packet->data[11] == 1;
-    bool truncated = record->kind == STUB_TRUNCATED || (record->kind == STUB_LONG && !tcp);
+    bool truncated = record->kind == STUB_TRUNCATED || (record->kind == STUB_LONG && !tcp) ||
+                     (record->kind == STUB_WIDE && !edns);
     int answers = 0, code = 0;
 
-    *slow = record->kind == STUB_SLOW;
+    *slow = record->kind == STUB_SLOW || (record->kind == STUB_WIDE && edns);
     dns->udp_size = edns ? packet->data[packet->len + 3] << 8 | packet->data[packet->len + 4] : 0;
 
     count(dns, packet, name, type);

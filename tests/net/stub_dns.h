@@ -15,7 +15,8 @@ enum stub_kind {
     STUB_SLOW,      /* ANSWER after STUB_SLOW_MS */
     STUB_TRUNCATED, /* too long for UDP, and nobody listens on TCP */
     STUB_LONG,      /* too long for UDP; ANSWER over TCP */
-    STUB_OLD        /* FORMERR to EDNS, ANSWER to a plain question */
+    STUB_OLD,       /* FORMERR to EDNS, ANSWER to a plain question */
+    STUB_WIDE       /* SLOW, and longer than 512 bytes; TRUNCATED to a plain question */
 };
 enum { STUB_SLOW_MS = 900 };
 
