@@ -272,8 +272,12 @@ static int listen_tcp(const struct stub_dns *dns, const struct sockaddr_in *addr
     const int on = 1;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (fd < 0 || bind(fd, (const void *)address, sizeof *address) != 0 || listen(fd, 16) != 0)
+    if (fd < 0)
         abort();
+    if (bind(fd, (const void *)address, sizeof *address) != 0 || listen(fd, 16) != 0) {
+        close(fd);
+        return -2; /* somebody has this port of TCP */
+    }
     return fd;
 }
 
@@ -287,10 +291,17 @@ struct stub_dns *stub_dns_open(const struct stub_record *records)
         abort();
     dns->records = records;
     dns->last_probe = -1;
-    dns->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (dns->fd < 0 || bind(dns->fd, (void *)&address, sizeof address) != 0 ||
-        getsockname(dns->fd, (void *)&address, &len) != 0 || (dns->tcp_fd = listen_tcp(dns, &address)) < -1 ||
-        pipe2(dns->stop_pipe, O_CLOEXEC) != 0 || pthread_create(&dns->thread, NULL, serve, dns) != 0)
+    do { /* until a port is free in both */
+        if (dns->fd > 0)
+            close(dns->fd);
+        address.sin_port = 0;
+        dns->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (dns->fd < 0 || bind(dns->fd, (void *)&address, sizeof address) != 0 ||
+            getsockname(dns->fd, (void *)&address, &len) != 0)
+            abort();
+        dns->tcp_fd = listen_tcp(dns, &address);
+    } while (dns->tcp_fd < -1);
+    if (pipe2(dns->stop_pipe, O_CLOEXEC) != 0 || pthread_create(&dns->thread, NULL, serve, dns) != 0)
         abort();
     dns->port = ntohs(address.sin_port);
     return dns;
