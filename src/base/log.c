@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -31,7 +32,7 @@ struct log {
     bool may_block;
     bool line_cut; /* the last line ended in the middle */
     bool json;
-    enum log_level level_max;
+    atomic_int level_max;
     struct clock clock;
     uint64_t dropped;
     struct arena arena;
@@ -66,11 +67,16 @@ struct log *log_open(int fd, enum log_level level_max, bool json, struct clock c
     struct log *log = memory_zero(1, sizeof *log);
     pthread_mutex_init(&log->mutex, NULL);
     log->json = json;
-    log->level_max = level_max;
+    atomic_init(&log->level_max, (int)level_max);
     log->clock = clock;
     arena_init(&log->arena, (size_t)4 * LINE_LEN_MAX);
     choose_way(log, fd);
     return log;
+}
+
+void log_set_level(struct log *log, enum log_level level_max)
+{
+    atomic_store(&log->level_max, (int)level_max);
 }
 
 void log_close(struct log *log)
@@ -164,7 +170,7 @@ static void write_locked(struct log *log, enum log_level level, const char *modu
 
 void log_write(struct log *log, enum log_level level, const char *module, const char *format, ...)
 {
-    if (!log || level > log->level_max)
+    if (!log || (int)level > atomic_load_explicit(&log->level_max, memory_order_relaxed))
         return;
     char message[MESSAGE_LEN_MAX];
     va_list args;

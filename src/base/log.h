@@ -15,6 +15,8 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 struct log;
 
 struct log *log_open(int fd, enum log_level level_max, bool json, struct clock clock);
+/* From now on; any thread. */
+void log_set_level(struct log *log, enum log_level level_max);
 void log_close(struct log *log);
 void log_write(struct log *log, enum log_level level, const char *module, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -592,7 +592,7 @@ struct connection *connection_accept(struct connection_world *world, int fd, boo
 
 bool connection_client_trusted(const struct connection *c)
 {
-    return c->peer.https && tls_client_trusted(&c->tls);
+    return !c->peer.https || !tls_asks_clients(c->tls.tls) || tls_client_trusted(&c->tls);
 }
 
 void connection_pause(struct connection *c)

@@ -25,10 +25,12 @@ void listener_answer(struct listener_request *request, const struct listener_rep
 enum listener_error listener_open(const struct listener_config *config, struct listener **out)
 {
     assert(config->handle && config->threads >= 1 && config->connections_max >= 1);
+    assert(config->tls.cert || !config->tls.client_ca);
     struct listener *listener = memory_zero(1, sizeof *listener);
     listener->config = *config;
+    struct tls *tls = NULL;
     enum listener_error error = listener_socket(config->listen, &listener->fd, listener->address);
-    if (error == LISTENER_OK && !listener_tls_open(config, &listener->tls)) {
+    if (error == LISTENER_OK && !listener_tls_open(config, &tls)) {
         close(listener->fd);
         error = LISTENER_TLS;
     }
@@ -37,12 +39,14 @@ enum listener_error listener_open(const struct listener_config *config, struct l
         return error;
     }
     listener->scope = listener_describe(listener->fd, listener->local);
+    listener->secure = tls != NULL;
     listener->loop_count = config->threads;
     listener->loops = memory_zero((size_t)config->threads, sizeof *listener->loops);
     bool started = true;
     /* The door last: whom it lets in finds every loop running. */
     for (int i = config->threads - 1; i >= 0; i--)
-        started = listener_loop_start(&listener->loops[i], listener, i == 0) && started;
+        started = listener_loop_start(&listener->loops[i], listener, tls, i == 0) && started;
+    tls_free(tls);
     if (!started) {
         listener_close(listener);
         return LISTENER_FAILED;
@@ -66,6 +70,20 @@ const char *listener_scope(const struct listener *listener)
     return listener->scope;
 }
 
+bool listener_secure_again(struct listener *listener, const struct listener_files *files)
+{
+    struct tls *tls;
+    struct listener_config config = listener->config;
+    config.tls = *files;
+    assert(listener->secure && files->cert);
+    if (!listener_tls_open(&config, &tls))
+        return false;
+    for (int i = 0; i < listener->loop_count; i++)
+        listener_loop_secure(&listener->loops[i], tls);
+    tls_free(tls);
+    return true;
+}
+
 void listener_quiesce(struct listener *listener)
 {
     if (!atomic_exchange(&listener->quiescing, true) && listener->loops[0].made)
@@ -84,8 +102,6 @@ void listener_close(struct listener *listener)
         listener_loop_stop(&listener->loops[i]);
     if (listener->fd >= 0)
         close(listener->fd);
-    if (listener->tls)
-        tls_free(listener->tls);
     free(listener->loops);
     free(listener);
 }

@@ -59,6 +59,12 @@ enum { LISTENER_NO_BODY = -1 };
 
 struct budget;
 
+/* cert NULL: plain HTTP. With client authorities, whoever shows no certificate of theirs is refused with 403.
+ */
+struct listener_files {
+    const char *cert, *key, *client_ca;
+};
+
 struct listener_config {
     const char *listen;  /* "127.0.0.1:8080", "[::1]:8080", ":8080" for every interface; port 0: any */
     int threads;         /* 1 or more loops */
@@ -70,9 +76,7 @@ struct listener_config {
     struct budget *budget;
     int idle_seconds;
     int64_t head_ms_max, body_ms_max; /* 0: 10 s, 30 s. Absolute: 408, however it drips */
-    /* NULL: plain HTTP. With client authorities, whoever shows no certificate of theirs is refused with 403.
-     */
-    const char *tls_cert_file, *tls_key_file, *tls_client_ca_file;
+    struct listener_files tls;        /* read while it is opened, and not looked at again */
     /* Headers are here, the body is not: return 0 to go on, a status to refuse with (after which `handle` is
      * not called, and `on_refused` shapes the answer), or LISTENER_NO_BODY. May be NULL. */
     int (*accept_head)(void *ctx, struct listener_request *request);
@@ -104,6 +108,10 @@ const char *listener_local(const struct listener *listener);
 const char *listener_scope(const struct listener *listener);
 /* Exactly once for each handled request; any thread. */
 void listener_answer(struct listener_request *request, const struct listener_reply *reply);
+/* Reads certificate, key and client authorities again, for the connections that come from now on; those that
+ * stand go on with what they have. Not for plain HTTP. False: the former stay, and the log says which file,
+ * and why. On the thread that closes it. */
+bool listener_secure_again(struct listener *listener, const struct listener_files *files);
 /* Stops accepting; requests in hand may still be answered. */
 void listener_quiesce(struct listener *listener);
 /* Every request must have been answered. */

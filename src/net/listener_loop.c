@@ -144,6 +144,16 @@ void listener_loop_quiesce(struct listener_loop *loop)
     pthread_mutex_unlock(&loop->lock);
 }
 
+void listener_loop_secure(struct listener_loop *loop, struct tls *tls)
+{
+    pthread_mutex_lock(&loop->lock);
+    struct tls *former = loop->next_tls;
+    loop->next_tls = tls_hold(tls);
+    wake_locked(loop);
+    pthread_mutex_unlock(&loop->lock);
+    tls_free(former);
+}
+
 static void close_all(struct listener_loop *loop)
 {
     while (!LIST_EMPTY(&loop->present))
@@ -162,10 +172,16 @@ static void on_wake(uv_async_t *wake)
     loop->answered = NULL;
     loop->answered_end = &loop->answered;
     loop->arrivals = NULL;
+    struct tls *tls = loop->next_tls;
+    loop->next_tls = NULL;
     bool quiesce = loop->quiesce, stop = loop->stop;
     loop->woken = false;
     pthread_mutex_unlock(&loop->lock);
 
+    if (tls) {
+        tls_free(loop->world.tls);
+        loop->world.tls = tls;
+    }
     for (struct call *next; answered; answered = next) {
         next = answered->next;
         visitor_answered(answered->visitor);
@@ -226,17 +242,18 @@ static void set_limits(struct listener_loop *loop, const struct listener_config 
     loop->limits[VISITOR_LINGER] = deadlines_queue(deadlines, LISTENER_LINGER_MS_MAX, visitor_close_passed);
 }
 
-static void set_world(struct listener_loop *loop)
+static void set_world(struct listener_loop *loop, struct tls *tls)
 {
     loop->world = (struct connection_world){.loop = &loop->loop,
-                                            .tls = loop->listener->tls,
+                                            .tls = tls_hold(tls),
                                             .buffer_len = LISTENER_READ_LEN,
                                             .read_buffer = memory_alloc(LISTENER_READ_LEN)};
-    if (loop->listener->tls)
+    if (tls)
         loop->world.plain_buffer = memory_alloc(TLS_RECORD_LEN_MAX);
 }
 
-bool listener_loop_start(struct listener_loop *loop, struct listener *listener, bool with_door)
+bool listener_loop_start(struct listener_loop *loop, struct listener *listener, struct tls *tls,
+                         bool with_door)
 {
     loop->listener = listener;
     loop->visitors_max = (listener->config.connections_max + listener->loop_count - 1) / listener->loop_count;
@@ -247,7 +264,7 @@ bool listener_loop_start(struct listener_loop *loop, struct listener *listener, 
     loop->made = uv_loop_init(&loop->loop) == 0;
     if (!loop->made)
         return false;
-    set_world(loop);
+    set_world(loop, tls);
     set_limits(loop, &listener->config);
     uv_async_init(&loop->loop, &loop->wake, on_wake);
     uv_prepare_init(&loop->loop, &loop->sweep);
@@ -286,6 +303,8 @@ void listener_loop_stop(struct listener_loop *loop)
     }
     call_forget_free(loop);
     guests_fini(&loop->guests);
+    tls_free(loop->next_tls);
+    tls_free(loop->world.tls);
     free(loop->world.read_buffer);
     free(loop->world.plain_buffer);
     pthread_mutex_destroy(&loop->lock);

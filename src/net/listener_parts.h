@@ -208,6 +208,7 @@ struct listener_loop {
     pthread_mutex_t lock;
     struct call *answered, **answered_end; /* under the lock, as are all below */
     struct arrival *arrivals;
+    struct tls *next_tls; /* takes the place of the world's; NULL: it stays */
     bool woken, quiesce, stop;
 
     /* Only the first loop has the door. */
@@ -217,13 +218,17 @@ struct listener_loop {
     bool door_open;
 };
 
-/* Starts the thread; false: it cannot, and is to be stopped all the same. */
-bool listener_loop_start(struct listener_loop *loop, struct listener *listener, bool with_door);
+/* Starts the thread, and holds `tls` (NULL: plain HTTP); false: it cannot, and is to be stopped all the same.
+ */
+bool listener_loop_start(struct listener_loop *loop, struct listener *listener, struct tls *tls,
+                         bool with_door);
 /* Closes every connection and ends the thread. The one with the door first. */
 void listener_loop_stop(struct listener_loop *loop);
 /* Any thread. */
 void listener_loop_answered(struct listener_loop *loop, struct call *call);
 void listener_loop_quiesce(struct listener_loop *loop);
+/* For the connections that come from now on. Holds it. Any thread. */
+void listener_loop_secure(struct listener_loop *loop, struct tls *tls);
 /* "Thu, 26 Nov 2026 16:00:00 GMT", as of this second. */
 const char *listener_loop_date(struct listener_loop *loop);
 
@@ -245,7 +250,7 @@ struct listener {
     int fd;
     char address[80], local[80];
     const char *scope;
-    struct tls *tls;       /* NULL: plain HTTP */
+    bool secure;           /* TLS; the loops hold the context */
     atomic_bool quiescing; /* no new requests */
     atomic_bool closing;   /* and those half read are not handed over either */
     atomic_int in_hand;    /* handed to the application; counted down when listener_answer is through */

@@ -1,11 +1,7 @@
 #include "identity.h"
 #include "listener_parts.h"
-#include "memory.h"
-#include <errno.h>
-#include <stdio.h>
+#include "pem.h"
 #include <stdlib.h>
-
-enum { PEM_LEN_MAX = 1 << 20 };
 
 /* `setting` is the name of the one that is wrong. */
 static bool complain(const struct listener_config *config, const char *setting, const char *path,
@@ -18,22 +14,11 @@ static bool complain(const struct listener_config *config, const char *setting, 
 /* NULL: the log says why. */
 static char *read_pem(const struct listener_config *config, const char *setting, const char *path)
 {
-    FILE *file = fopen(path, "re");
-    if (!file) {
-        complain(config, setting, path, strerror(errno));
-        return NULL;
-    }
-    char *text = memory_alloc(PEM_LEN_MAX + 1);
-    size_t len = fread(text, 1, PEM_LEN_MAX + 1, file);
-    bool sound = !ferror(file) && len <= PEM_LEN_MAX;
-    fclose(file);
-    if (sound) {
-        text[len] = '\0';
-        return text;
-    }
-    free(text);
-    complain(config, setting, path, "cannot be read, or is larger than 1 MiB");
-    return NULL;
+    const char *why;
+    char *text = pem_read(path, &why);
+    if (!text)
+        complain(config, setting, path, why);
+    return text;
 }
 
 static void forget(char *text)
@@ -52,37 +37,36 @@ static struct identity *open_own(const struct listener_config *config, const cha
     if (!identity) {
         bool key_is_wrong = identity_error_part(error) == IDENTITY_KEY;
         complain(config, key_is_wrong ? "tls-key" : "tls-cert",
-                 key_is_wrong ? config->tls_key_file : config->tls_cert_file, identity_error_sentence(error));
+                 key_is_wrong ? config->tls.key : config->tls.cert, identity_error_sentence(error));
         return NULL;
     }
     enum identity_error dates = identity_check_dates(identity, clock_wall_ms(&config->clock));
     if (dates != IDENTITY_ERROR_OK)
         log_write(config->log, LOG_LEVEL_WARN, "listener", "tls-cert %s: %s; clients will refuse it",
-                  config->tls_cert_file, identity_error_sentence(dates));
+                  config->tls.cert, identity_error_sentence(dates));
     return identity;
 }
 
 static bool open_server(const struct listener_config *config, struct identity *identity, struct tls **tls)
 {
     char *authorities = NULL;
-    if (config->tls_client_ca_file) {
-        authorities = read_pem(config, "tls-client-ca", config->tls_client_ca_file);
+    if (config->tls.client_ca) {
+        authorities = read_pem(config, "tls-client-ca", config->tls.client_ca);
         if (!authorities)
             return false;
         free(authorities);
     }
-    *tls = tls_open_server(identity, config->tls_client_ca_file);
-    return *tls ||
-           complain(config, "tls-client-ca", config->tls_client_ca_file, "holds no certificates in PEM");
+    *tls = tls_open_server(identity, config->tls.client_ca);
+    return *tls || complain(config, "tls-client-ca", config->tls.client_ca, "holds no certificates in PEM");
 }
 
 bool listener_tls_open(const struct listener_config *config, struct tls **tls)
 {
     *tls = NULL;
-    if (!config->tls_cert_file)
+    if (!config->tls.cert)
         return true;
-    char *cert = read_pem(config, "tls-cert", config->tls_cert_file);
-    char *key = config->tls_key_file ? read_pem(config, "tls-key", config->tls_key_file) : NULL;
+    char *cert = read_pem(config, "tls-cert", config->tls.cert);
+    char *key = config->tls.key ? read_pem(config, "tls-key", config->tls.key) : NULL;
     struct identity *identity = cert && key ? open_own(config, cert, key) : NULL;
     forget(cert);
     forget(key);

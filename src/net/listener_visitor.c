@@ -134,8 +134,6 @@ static void hand_over(struct visitor *visitor)
 
 static bool is_trusted(struct visitor *visitor)
 {
-    if (!visitor->loop->listener->config.tls_client_ca_file)
-        return true;
     visitor->trusted = visitor->trusted || connection_client_trusted(visitor->connection);
     return visitor->trusted;
 }
@@ -397,7 +395,7 @@ static void print_peer(const struct sockaddr *address, char peer[64])
 void visitor_welcome(struct listener_loop *loop, int fd, const struct sockaddr *address)
 {
     struct visitor *visitor = memory_zero(1, sizeof *visitor);
-    bool tls = loop->listener->tls != NULL;
+    bool tls = loop->listener->secure;
     visitor->loop = loop;
     print_peer(address, visitor->peer);
     visitor->connection = connection_accept(&loop->world, fd, tls, &handler, visitor);

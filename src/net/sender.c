@@ -622,6 +622,12 @@ static void attempt_abort(struct attempt *a)
     attempt_finish(a, a->stage == STAGE_ENDING ? a->failure : FAILURE_SHUTDOWN);
 }
 
+void sender_trust(struct sender *sender, struct tls *tls)
+{
+    tls_free(sender->world.tls);
+    sender->world.tls = tls;
+}
+
 void sender_abort(struct sender *sender)
 {
     int count = sender->stats.under_way; /* what `done` starts meanwhile stands behind these */

@@ -27,6 +27,7 @@
 #include <uv.h>
 
 struct sender;
+struct tls;
 
 struct sender_limits {
     int dns_ms, connect_ms /* an address */, connect_all_ms, tls_ms, send_ms, header_ms, body_ms, attempt_ms,
@@ -98,6 +99,9 @@ struct sender *sender_open(const struct sender_config *config);
 void sender_start(struct sender *sender, const struct sender_request *request, uint32_t tag,
                   sender_done *done, void *ctx);
 /* Ends everything under way with FAILURE_SHUTDOWN. */
+/* Other authorities, and no session that was kept: for handshakes from now on. Takes over the hold of `tls`,
+ * which is of tls_open. */
+void sender_trust(struct sender *sender, struct tls *tls);
 void sender_abort(struct sender *sender);
 /* Closes the handles; the caller runs the loop until it is empty, then sender_free. */
 void sender_close(struct sender *sender);

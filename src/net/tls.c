@@ -1,10 +1,12 @@
 #include "tls.h"
 #include "memory.h"
+#include "pem.h"
 #include "trust.h"
 #include <arpa/inet.h>
 #include <assert.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -21,6 +23,7 @@ struct session {
 };
 
 struct tls {
+    atomic_int holds;
     SSL_CTX *context;
     BIO_METHOD *wire;
     struct identity *own; /* a server's; NULL: a client's context */
@@ -160,9 +163,16 @@ static void configure(SSL_CTX *context)
     SSL_CTX_set_alpn_protos(context, http11, sizeof http11 - 1);
 }
 
-struct tls *tls_open(const char *ca_file, struct log *log)
+static struct tls *new_tls(void)
 {
     struct tls *tls = memory_zero(1, sizeof *tls);
+    atomic_init(&tls->holds, 1);
+    return tls;
+}
+
+struct tls *tls_open(const char *ca_file, struct log *log)
+{
+    struct tls *tls = new_tls();
     bool trusted;
 
     tls->context = SSL_CTX_new(TLS_client_method());
@@ -173,22 +183,35 @@ struct tls *tls_open(const char *ca_file, struct log *log)
         return NULL;
     }
     configure(tls->context);
-    if (ca_file)
+    const char *why = "the system's authorities cannot be read";
+    char *text = ca_file ? pem_read(ca_file, &why) : NULL;
+    if (text) {
+        why = "holds no certificates in PEM";
         trusted = SSL_CTX_load_verify_file(tls->context, ca_file) == 1;
-    else
-        trusted = SSL_CTX_set_default_verify_dir(tls->context) == 1; /* each authority when first needed */
+        free(text);
+    } else
+        trusted = !ca_file &&
+                  SSL_CTX_set_default_verify_dir(tls->context) == 1; /* each authority when first needed */
     ERR_clear_error();
     if (!trusted) {
-        log_write(log, LOG_LEVEL_ERROR, "tls", "the authorities cannot be read file=%s",
-                  ca_file ? ca_file : "(the system's)");
+        log_write(log, LOG_LEVEL_ERROR, "tls", "ca-file %s: %s", ca_file ? ca_file : "(none)", why);
         tls_free(tls);
         return NULL;
     }
     return tls;
 }
 
+struct tls *tls_hold(struct tls *tls)
+{
+    if (tls)
+        atomic_fetch_add_explicit(&tls->holds, 1, memory_order_relaxed);
+    return tls;
+}
+
 void tls_free(struct tls *tls)
 {
+    if (!tls || atomic_fetch_sub(&tls->holds, 1) > 1)
+        return;
     for (int i = 0; i < SESSIONS_MAX; i++) {
         if (tls->sessions[i]) {
             SSL_SESSION_free(tls->sessions[i]->session);
@@ -229,6 +252,11 @@ static int choose_protocol(SSL *ssl, const unsigned char **chosen, unsigned char
     return SSL_TLSEXT_ERR_OK;
 }
 
+bool tls_asks_clients(const struct tls *tls)
+{
+    return SSL_CTX_get_verify_mode(tls->context) != SSL_VERIFY_NONE;
+}
+
 static bool ask_clients(SSL_CTX *context, const char *client_ca_file)
 {
     STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(client_ca_file);
@@ -247,7 +275,7 @@ static bool ask_clients(SSL_CTX *context, const char *client_ca_file)
 struct tls *tls_open_server(struct identity *identity, const char *client_ca_file)
 {
     static const unsigned char sessions[] = "posthorn";
-    struct tls *tls = memory_zero(1, sizeof *tls);
+    struct tls *tls = new_tls();
     tls->context = SSL_CTX_new(TLS_server_method());
     tls->wire = wire_method();
     if (!tls->context || !tls->wire)
@@ -403,6 +431,7 @@ static void expect_peer(SSL *ssl, const struct peer *peer, const struct identity
 
 static void stream_open(struct tls_stream *stream)
 {
+    tls_hold(stream->tls);
     BIO *wire = BIO_new(stream->tls->wire);
     stream->ssl = SSL_new(stream->tls->context);
     if (!wire || !stream->ssl)
@@ -485,5 +514,7 @@ void tls_end(struct tls_stream *stream, bool politely)
     SSL_set_shutdown(stream->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(stream->ssl);
     stream->ssl = NULL;
+    tls_free(stream->tls);
+    stream->tls = NULL;
     ERR_clear_error();
 }

@@ -20,17 +20,23 @@ enum { TLS_RECORD_LEN_MAX = 16 * 1024 };
 struct tls; /* the context and the sessions */
 
 /* ca_file NULL: the system's authorities, each read when first needed and kept. NULL: it cannot be read, and
- * the log says so. */
+ * the log says which file, and why. */
 struct tls *tls_open(const char *ca_file, struct log *log);
 /* A server's. It holds the identity from here on (which must have a certificate). client_ca_file NULL: no
  * client is asked for a certificate. NULL: there is no certificate in that file. Streams of several threads
  * may share it. */
 struct tls *tls_open_server(struct identity *identity, const char *client_ca_file);
+/* A context is shared by those who make streams of it and by the streams, so that one which has been replaced
+ * lasts as long as its last connection. Each holds it once, and gives it back with tls_free (NULL: nothing).
+ * Any thread. */
+struct tls *tls_hold(struct tls *tls);
 void tls_free(struct tls *tls);
+/* A server's: clients are asked for a certificate. */
+bool tls_asks_clients(const struct tls *tls);
 
 struct tls_stream {
-    SSL *ssl; /* NULL: no stream */
-    struct tls *tls;
+    SSL *ssl;        /* NULL: no stream */
+    struct tls *tls; /* held */
     const struct peer *peer;
     const struct identity *identity; /* until the handshake is done; may be NULL */
     struct bytes in;                 /* received and not yet decrypted */

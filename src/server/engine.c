@@ -5,6 +5,7 @@
 #include "memory.h"
 #include "signers.h"
 #include "targets.h"
+#include "tls.h"
 #include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -34,6 +35,7 @@ struct engine_slot {
 struct engine_inbox {
     pthread_mutex_t lock;
     struct engine_slot *filled, *returned, *recorded;
+    struct tls *tls; /* takes the place of the sender's; NULL: it stays */
     bool drain, abort;
     bool awake; /* the loop is going to look, or has been told to */
     int64_t drain_ms;
@@ -184,11 +186,15 @@ static void engine_take_inbox(struct engine *engine, int64_t now_ms)
     struct engine_slot *filled = engine->inbox.filled, *returned = engine->inbox.returned;
     struct engine_slot *recorded = engine->inbox.recorded;
     engine->inbox.filled = engine->inbox.returned = engine->inbox.recorded = NULL;
+    struct tls *tls = engine->inbox.tls;
+    engine->inbox.tls = NULL;
     bool drain = engine->inbox.drain && !engine->draining, abort_now = engine->inbox.abort;
     int64_t drain_ms = engine->inbox.drain_ms;
     engine->inbox.abort = engine->inbox.awake = false;
     pthread_mutex_unlock(&engine->inbox.lock);
 
+    if (tls)
+        sender_trust(engine->sender, tls);
     for (struct engine_slot *slot = recorded, *next; slot; slot = next) {
         next = slot->next;
         if (slot->recorded == RECORD_DONE)
@@ -595,6 +601,19 @@ void engine_drain(struct engine *engine, int64_t drain_ms)
     engine->joined = true;
 }
 
+bool engine_trust_again(struct engine *engine, const char *ca_file)
+{
+    struct tls *tls = tls_open(ca_file, engine->config.log);
+    if (!tls)
+        return false;
+    pthread_mutex_lock(&engine->inbox.lock);
+    struct tls *former = engine->inbox.tls;
+    engine->inbox.tls = tls;
+    engine_inbox_post(engine, true);
+    tls_free(former);
+    return true;
+}
+
 void engine_abort(struct engine *engine)
 {
     pthread_mutex_lock(&engine->inbox.lock);
@@ -615,6 +634,7 @@ void engine_free(struct engine *engine)
     if (engine->sender) {
         sender_free(engine->sender);
     }
+    tls_free(engine->inbox.tls);
     uv_loop_close(&engine->loop);
     close(engine->wake_fd);
     signers_close(engine->signers);

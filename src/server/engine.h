@@ -33,6 +33,9 @@ void engine_work(struct engine *engine, struct store_work **boxes, int count);
 /* No new attempts; what is under way may finish within drain_ms, then is aborted; outcomes are recorded.
  * Returns when every slot is free and the thread has ended. */
 void engine_drain(struct engine *engine, int64_t drain_ms);
+/* Reads the authorities again (NULL: the system's), for handshakes from now on; kept connections go on.
+ * False: the former stay, and the log says why. Any thread. */
+bool engine_trust_again(struct engine *engine, const char *ca_file);
 /* A second SIGTERM: ends attempts under way at once. Any thread. */
 void engine_abort(struct engine *engine);
 /* After the queue is closed: the last of its completions may still be telling the loop. */

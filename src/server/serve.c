@@ -2,6 +2,7 @@
 #include "config.h"
 #include "descriptors.h"
 #include "memory.h"
+#include "reload.h"
 #include "server.h"
 #include <errno.h>
 #include <malloc.h>
@@ -36,6 +37,7 @@ struct invocation {
     bool json;
     struct arena arena;
     struct config config;
+    struct reload *reload;
 };
 
 static void print_serve_help(void)
@@ -49,7 +51,8 @@ static void print_serve_help(void)
     puts("  --help                            this text\n\n"
          "Each setting is also NAME = VALUE in the file and POSTHORN_NAME in the environment; see\n"
          "posthorn.conf(5).\n\n"
-         "SIGTERM lets attempts under way end, a second one ends them at once.\n"
+         "SIGTERM lets attempts under way end, a second one ends them at once. SIGHUP reads certificates,\n"
+         "authorities and log-level again.\n"
          "exit status: 0 done, 1 failed, 2 wrong usage, 3 another server has DIR, 5 the store is broken,\n"
          "6 the key file and the database do not belong together");
 }
@@ -104,6 +107,7 @@ static int read_settings(struct invocation *invocation, int argc, char **argv)
         return wrong_usage(invocation->command, error.text);
     if (!invocation->config.data)
         return wrong_usage(invocation->command, "--data DIR is missing: the folder that holds everything");
+    invocation->reload = reload_open(argc, argv, file, &invocation->config);
     return EXIT_DONE;
 }
 
@@ -243,6 +247,7 @@ int init_main(int argc, char **argv)
     int code = read_settings(&invocation, argc - 1, argv + 1);
     if (code == EXIT_DONE)
         code = init_in(&invocation);
+    reload_close(invocation.reload);
     arena_fini(&invocation.arena);
     return code;
 }
@@ -268,12 +273,15 @@ static sigset_t ending_signals(void)
     return set;
 }
 
+/* A closed terminal does not end a server. What comes while it starts waits; what comes while it ends is left
+ * alone. */
 static void prepare_signals(void)
 {
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN); /* a closed terminal does not end a server */
     sigset_t set = ending_signals();
+    sigaddset(&set, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &set, NULL); /* for every thread that is started from here on */
+    signal(SIGHUP, SIG_DFL);                /* ignored (nohup), it need not be kept for us */
 }
 
 static int ending_stage(struct ending *ending)
@@ -314,14 +322,28 @@ static void *ending_watch(void *argument)
     return NULL;
 }
 
-/* Waits for the first signal, then drains and closes. */
-static void run_until_signal(struct server *server, const struct server_options *options)
+/* The first of those that end the server. */
+static int wait_for_end(struct server *server, const struct server_options *options, struct reload *reload)
+{
+    const struct timespec second = {.tv_sec = 1};
+    sigset_t set = ending_signals();
+    sigaddset(&set, SIGHUP);
+    for (;;) {
+        int number = sigtimedwait(&set, NULL, &second);
+        if (number == SIGHUP)
+            reload_run(reload, server, options->log);
+        else if (number > 0)
+            return number;
+        server_tidy(server);
+    }
+}
+
+/* Waits for the first signal that ends it, then drains and closes. */
+static void run_until_signal(struct server *server, const struct server_options *options,
+                             struct reload *reload)
 {
     struct ending ending = {.lock = PTHREAD_MUTEX_INITIALIZER, .server = server, .signals = ending_signals()};
-    const struct timespec second = {.tv_sec = 1};
-    int number;
-    while ((number = sigtimedwait(&ending.signals, NULL, &second)) < 0)
-        server_tidy(server);
+    int number = wait_for_end(server, options, reload);
     log_write(options->log, LOG_LEVEL_INFO, "serve", "%s: attempts under way may end within %lld ms",
               number == SIGTERM ? "SIGTERM" : "SIGINT", (long long)options->config->drain_ms);
     pthread_t watch;
@@ -467,7 +489,7 @@ static int serve_in(struct invocation *invocation, const struct server_options *
     memset(&first, 0, sizeof first);
     fflush(stdout);
     tell_systemd("READY=1");
-    run_until_signal(server, options);
+    run_until_signal(server, options, invocation->reload);
     return EXIT_DONE;
 }
 
@@ -476,12 +498,12 @@ int serve_main(int argc, char **argv)
     struct invocation invocation = {.command = "serve"};
     if (help_wanted(invocation.command, argc - 1, argv + 1))
         return flush_stdout("serve");
+    prepare_signals();
     umask(077);
     bound_memory();
     int code = read_settings(&invocation, argc - 1, argv + 1);
     if (code == EXIT_DONE) {
         warn_loudly(&invocation.config);
-        prepare_signals();
         struct clock clock = clock_system();
         struct server_options options = {.config = &invocation.config,
                                          .clock = clock,
@@ -493,6 +515,7 @@ int serve_main(int argc, char **argv)
         code = serve_in(&invocation, &options);
         log_close(options.log);
     }
+    reload_close(invocation.reload);
     arena_fini(&invocation.arena);
     return code;
 }

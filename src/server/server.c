@@ -198,22 +198,21 @@ static enum server_error open_api(struct server *server, const struct guard *gua
 static enum server_error open_listener(struct server *server, char error_text[256])
 {
     const struct config *config = server->options.config;
-    struct listener_config listener = {.listen = config->listen,
-                                       .threads = (int)config->http_threads,
-                                       .body_len_max = (size_t)config->body_bytes_max,
-                                       .arena_len_max = REQUEST_ARENA_MAX,
-                                       .connections_max = (int)config->connections_max,
-                                       .idle_seconds = (int)config->idle_s,
-                                       .budget = &server->budget,
-                                       .tls_cert_file = config->tls_cert,
-                                       .tls_key_file = config->tls_key,
-                                       .tls_client_ca_file = config->tls_client_ca,
-                                       .accept_head = api_accept_head,
-                                       .handle = api_handle,
-                                       .on_refused = api_on_refused,
-                                       .ctx = server->api,
-                                       .clock = server->options.clock,
-                                       .log = server->options.log};
+    struct listener_config listener = {
+        .listen = config->listen,
+        .threads = (int)config->http_threads,
+        .body_len_max = (size_t)config->body_bytes_max,
+        .arena_len_max = REQUEST_ARENA_MAX,
+        .connections_max = (int)config->connections_max,
+        .idle_seconds = (int)config->idle_s,
+        .budget = &server->budget,
+        .tls = {.cert = config->tls_cert, .key = config->tls_key, .client_ca = config->tls_client_ca},
+        .accept_head = api_accept_head,
+        .handle = api_handle,
+        .on_refused = api_on_refused,
+        .ctx = server->api,
+        .clock = server->options.clock,
+        .log = server->options.log};
     enum listener_error error = listener_open(&listener, &server->listener);
     if (error == LISTENER_OK) {
         snprintf(server->address, sizeof server->address, "%s://%s", config->tls_cert ? "https" : "http",
@@ -343,6 +342,19 @@ const char *server_scope(const struct server *server)
 const char *server_metrics_address(const struct server *server)
 {
     return server->metrics_listener ? server->metrics_address : NULL;
+}
+
+bool server_secure_again(struct server *server, const struct config *config)
+{
+    return listener_secure_again(server->listener,
+                                 &(struct listener_files){.cert = config->tls_cert,
+                                                          .key = config->tls_key,
+                                                          .client_ca = config->tls_client_ca});
+}
+
+bool server_trust_again(struct server *server, const struct config *config)
+{
+    return engine_trust_again(server->engine, config->ca_file);
 }
 
 /* ---- closing, in reverse ---- */

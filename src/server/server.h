@@ -53,6 +53,11 @@ const char *server_address(const struct server *server);
 const char *server_scope(const struct server *server);
 /* Of metrics-listen; NULL: there is none. */
 const char *server_metrics_address(const struct server *server);
+/* Reads tls-cert, tls-key and tls-client-ca, or ca-file, again, as `config` names them: for connections that
+ * are made from now on. False: the former stay, and the log says which file, and why. On the thread that
+ * drains. */
+bool server_secure_again(struct server *server, const struct config *config);
+bool server_trust_again(struct server *server, const struct config *config);
 /* Stops accepting, lets attempts end within drain_ms, records them. */
 void server_drain(struct server *server, int64_t drain_ms);
 /* About once a second: memory that is free goes back to the system. */

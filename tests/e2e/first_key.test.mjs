@@ -1,11 +1,11 @@
 // Item 8.13: the only key is never lost; and items of 8.28 about what a start may wait for and who else may start.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, openSync, closeSync, readFileSync, renameSync, rmSync, readdirSync, symlinkSync } from 'node:fs';
+import { existsSync, linkSync, openSync, closeSync, readFileSync, renameSync, rmSync, readdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { spawn } from 'node:child_process';
 import test from 'node:test';
-import { api, folder, initialize, launch, post, posthorn, POSTHORN, run, serve } from './harness.mjs';
+import { api, eventually, folder, initialize, launch, post, posthorn, POSTHORN, run, serve } from './harness.mjs';
 
 /** Runs with stdout redirected by a shell: '>/dev/full', '>&-'. */
 const redirected = (to, ...args) =>
@@ -88,6 +88,13 @@ test('8.28: no second server, whatever is deleted in the folder', async (t) => {
     for (const name of readdirSync(server.data))
         if (name.endsWith('.lock') || name.endsWith('-shm')) rmSync(join(server.data, name));
     let second = launch(t, ['serve', '--data', server.data, '--listen', '127.0.0.1:0']);
+    assert.equal((await second.ended).code, 3, second.output);
+    // The same database by another name, in a folder that nobody has locked.
+    const elsewhere = folder(t);
+    for (const name of ['posthorn.db', 'posthorn.key']) linkSync(join(server.data, name), join(elsewhere, name));
+    second = launch(t, ['serve', '--data', elsewhere, '--listen', '127.0.0.1:0']);
+    await eventually('it is locked out, or ready', () => !second.running || /ready/.test(second.stdout));
+    assert.equal(second.running, false, 'a second server has the database');
     assert.equal((await second.ended).code, 3, second.output);
     rmSync(join(server.data, 'posthorn.db'));
     second = launch(t, ['serve', '--data', server.data, '--listen', '127.0.0.1:0']);

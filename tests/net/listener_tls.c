@@ -39,8 +39,8 @@ static int remove_files(void **state)
 static struct listener_config tls_config(void)
 {
     struct listener_config config = rig_config();
-    config.tls_cert_file = cert_file;
-    config.tls_key_file = key_file;
+    config.tls.cert = cert_file;
+    config.tls.key = key_file;
     return config;
 }
 
@@ -53,7 +53,7 @@ static int start(void **state)
 static int start_mutual(void **state)
 {
     struct listener_config config = tls_config();
-    config.tls_client_ca_file = certificates.ca_file;
+    config.tls.client_ca = certificates.ca_file;
     *state = rig_open(config);
     return 0;
 }
