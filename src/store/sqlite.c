@@ -34,6 +34,8 @@ enum store_status sqlite_fault(struct store *store, int rc)
         memory_exhausted();
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
+    case SQLITE_CONSTRAINT: /* no server writes what breaks one: something else stands in the tables */
+    case SQLITE_MISMATCH:
         store->broken = true;
         return STORE_DAMAGED;
     case SQLITE_CANTOPEN: /* no business of the disk: whose file it is, and who we are */

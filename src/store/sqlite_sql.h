@@ -37,9 +37,9 @@ enum { SQL_MANY = 16 };
     X(STATE_SAVE, "UPDATE state SET due_clock_ms = ?1, service_clock_ms = ?2, delivery_id_max = ?3,"         \
                   " event_id_max = ?4, events = ?5, pending = ?6, delivered = ?7, given_up = ?8,"            \
                   " born_from = ?9, followed_to = ?10, cancelled = ?11, endpoints = ?12, born_out = ?13")    \
-    X(STATE_EVENTS, "SELECT count(*), max(id) FROM events WHERE id > ?1")                                    \
+    X(STATE_EVENTS, "SELECT count(*), max(id) FILTER (WHERE id >> 62 = 0) FROM events WHERE id > ?1")        \
     X(STATE_DELIVERIES, "SELECT total(state = 0), total(state = 1), total(state = 2), max(id)"               \
-                        " FROM deliveries WHERE id > ?1")                                                    \
+                        " FILTER (WHERE id >> 61 = 0) FROM deliveries WHERE id > ?1")                        \
     X(STATE_BORN_OUT,                                                                                        \
       "SELECT count(*) FROM deliveries WHERE id >= ?1 AND id <= ?2 AND state = 0 AND queue IS NULL")         \
                                                                                                              \
@@ -86,10 +86,11 @@ enum { SQL_MANY = 16 };
                         " state = CASE state WHEN 1 THEN 1 ELSE 2 END,"                                      \
                         " finished_at = CASE state WHEN 1 THEN finished_at ELSE ?2 END,"                     \
                         " last_reason = 'damaged' WHERE id = ?1 AND queue = ?3")                             \
-    X(DELIVERY_RESEND, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2,"                             \
-                       " earlier = earlier + attempt, attempt = 0, lost = 0, aged_from = NULL,"              \
-                       " state = CASE state WHEN 1 THEN 1 ELSE 0 END,"                                       \
-                       " finished_at = CASE state WHEN 1 THEN finished_at END WHERE id = ?1")                \
+    X(DELIVERY_RESEND,                                                                                       \
+      "UPDATE deliveries SET queue = endpoint_id, due_at = ?2,"                                              \
+      " earlier = ifnull(earlier, 0) + ifnull(attempt, 0), attempt = 0, lost = 0, aged_from = NULL,"         \
+      " state = CASE state WHEN 1 THEN 1 ELSE 0 END,"                                                        \
+      " finished_at = CASE state WHEN 1 THEN finished_at END WHERE id = ?1")                                 \
     X(DELIVERY_CANCEL, "UPDATE deliveries SET queue = NULL, due_at = NULL,"                                  \
                        " state = CASE state WHEN 1 THEN 1 ELSE 3 END,"                                       \
                        " finished_at = CASE state WHEN 1 THEN finished_at ELSE ?2 END WHERE id = ?1")        \
@@ -110,12 +111,13 @@ enum { SQL_MANY = 16 };
       " VALUES (coalesce(?1, (SELECT max(max(id), 4) + 1 FROM users), 5), ?2, ?3, ?4, ?5, ?6,"               \
       " ?7, ?8, ?9, ?10, 1, ?11, ?12, ?13, ?14)")                                                            \
     X(USER_GET, "SELECT version FROM users WHERE id = ?1")                                                   \
-    X(USER_UPDATE, "UPDATE users SET answered = answered AND webhook_url IS ?4, name = ?2, email = ?3,"      \
-                   " webhook_url = ?4, receives_users_events = ?5, success_2xx = ?6, disable_on_410 = ?7,"   \
-                   " paused = ?8, updated_at = ?9, signing = ?10, identity = ?11, version = version + 1"     \
-                   " WHERE id = ?1")                                                                         \
-    X(USER_GONE,                                                                                             \
-      "UPDATE users SET paused = 1, version = version + 1 WHERE id = ?1 AND disable_on_410 AND NOT paused")  \
+    X(USER_UPDATE,                                                                                           \
+      "UPDATE users SET answered = answered AND webhook_url IS ?4, name = ?2, email = ?3,"                   \
+      " webhook_url = ?4, receives_users_events = ?5, success_2xx = ?6, disable_on_410 = ?7,"                \
+      " paused = ?8, updated_at = ?9, signing = ?10, identity = ?11, version = ifnull(version, 0) + 1"       \
+      " WHERE id = ?1")                                                                                      \
+    X(USER_GONE, "UPDATE users SET paused = 1, version = ifnull(version, 0) + 1 WHERE id = ?1 AND "          \
+                 "disable_on_410 AND NOT paused")                                                            \
     X(USER_ANSWERED, "UPDATE users SET answered = 1 WHERE id = ?1")                                          \
     X(KEY_INSERT, "INSERT INTO api_keys (id, user_id, digest, label, created_at, allow_from, rate_per_s)"    \
                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                                    \
@@ -182,8 +184,8 @@ enum { SQL_MANY = 16 };
                        " ORDER BY owner_id, type, id LIMIT ?4")                                              \
                                                                                                              \
     X(USAGE_ADD, "INSERT INTO usage VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET"                           \
-                 " stored_bytes = stored_bytes + excluded.stored_bytes,"                                     \
-                 " resources = resources + excluded.resources")                                              \
+                 " stored_bytes = ifnull(stored_bytes, 0) + excluded.stored_bytes,"                          \
+                 " resources = ifnull(resources, 0) + excluded.resources")                                   \
     X(USAGE_LOAD, "SELECT user_id, stored_bytes, resources FROM usage")                                      \
     X(PENDING_LOAD, "SELECT queue, count(*) FROM deliveries WHERE queue > 0 GROUP BY queue")
 
