@@ -248,6 +248,8 @@ static void say_tls_failure(struct doctor *doctor, enum failure failure,
             "Its extended key usage must have TLS Web Server Authentication (serverAuth): ask its authority "
             "for a "
             "certificate for servers.");
+    } else if (certificate->why[0] && strncmp(certificate->why, "TLS failed: ", 12) != 0) {
+        say(doctor, RESULT_FAILED, "tls", certificate->why, remedy_for(failure));
     } else if (failure == FAILURE_TLS_PROTOCOL && certificate->alert) {
         snprintf(detail, sizeof detail, "%s: your server ended it with the alert '%s'",
                  failure_sentence(failure), SSL_alert_desc_string_long(certificate->alert));

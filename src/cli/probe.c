@@ -161,12 +161,20 @@ static void on_received(struct connection *connection, struct bytes piece)
     finish(connection->owner, FAILURE_EARLY_RESPONSE);
 }
 
+static void on_secured(struct connection *connection, enum failure failure)
+{
+    struct probe *probe = connection->owner;
+    detail_of_handshake(probe->certificate->why, failure, connection->tls.why, connection->heard,
+                        connection->heard_len == 0);
+    finish(probe, failure);
+}
+
 static void on_nothing(struct connection *connection)
 {
 }
 
 static const struct connection_handler handler = {.connected = on_failed,
-                                                  .secured = on_failed,
+                                                  .secured = on_secured,
                                                   .received = on_received,
                                                   .written = on_nothing,
                                                   .write_failed = on_nothing,

@@ -79,6 +79,27 @@ void detail_of_answer(char out[DETAIL_LEN_MAX], enum failure failure, const char
         put_quoted(out, seen);
 }
 
+/* The first byte is the kind of a record. */
+bool detail_is_tls(struct bytes heard)
+{
+    return heard.len > 0 && (unsigned char)heard.data[0] >= 0x14 && (unsigned char)heard.data[0] <= 0x17;
+}
+
+void detail_of_handshake(char out[DETAIL_LEN_MAX], enum failure failure, const char *why, struct bytes heard,
+                         bool silent)
+{
+    out[0] = '\0';
+    if (failure == FAILURE_TLS_PROTOCOL && heard.len > 0 && !detail_is_tls(heard))
+        detail_of_answer(out, failure, NULL, heard);
+    else if (why && failure_class_of(failure) == FAILURE_CLASS_RECEIVER)
+        snprintf(out, DETAIL_LEN_MAX, "%s", why);
+    else if (silent && (failure == FAILURE_CLOSED_EARLY || failure == FAILURE_RESET))
+        snprintf(out, DETAIL_LEN_MAX,
+                 "%s in the TLS handshake; if this port speaks HTTP without TLS, the URL must begin with "
+                 "http://",
+                 failure == FAILURE_RESET ? failure_sentence(failure) : "your server closed the connection");
+}
+
 void detail_of_silent_end(char out[DETAIL_LEN_MAX], enum failure failure)
 {
     if (failure == FAILURE_CLOSED_EARLY || failure == FAILURE_RESET)

@@ -14,6 +14,11 @@ enum { DETAIL_LEN_MAX = 240 };
 void detail_of_answer(char out[DETAIL_LEN_MAX], enum failure failure, const char *flaw /* or NULL */,
                       struct bytes seen);
 /* The connection ended without a byte of an answer to a request without TLS: a port of TLS may do so. */
+bool detail_is_tls(struct bytes heard);
+/* Of a handshake of TLS. `why`: what TLS says of it, or NULL; `heard`: how the first piece begins that came,
+ * if it ended with that; `silent`: nothing came at all. */
+void detail_of_handshake(char out[DETAIL_LEN_MAX], enum failure failure, const char *why, struct bytes heard,
+                         bool silent);
 void detail_of_silent_end(char out[DETAIL_LEN_MAX], enum failure failure);
 /* A complete answer to a request without TLS, for which some servers have words when their port wants TLS.
  * Empty: it says nothing of the kind. */

@@ -337,17 +337,10 @@ static void attempt_send(struct attempt *a)
 static void note_refusal(struct sender *sender, const struct connection *connection, enum failure failure)
 {
     struct bytes heard = connection->heard;
-    bool tls = heard.len > 0 && (unsigned char)heard.data[0] >= 0x14 && (unsigned char)heard.data[0] <= 0x17;
-    if (failure == FAILURE_TLS_PROTOCOL && heard.len > 0 && !tls)
+    if (failure == FAILURE_TLS_PROTOCOL && !detail_is_tls(heard))
         sender->refused =
             bytes_make(heard.data, heard.len < RESPONSE_HEAD_KEPT_MAX ? heard.len : RESPONSE_HEAD_KEPT_MAX);
-    else if (connection->tls.why && failure_class_of(failure) == FAILURE_CLASS_RECEIVER)
-        snprintf(sender->detail, sizeof sender->detail, "%s", connection->tls.why);
-    else if (connection->heard_len == 0 && (failure == FAILURE_CLOSED_EARLY || failure == FAILURE_RESET))
-        snprintf(sender->detail, sizeof sender->detail,
-                 "%s in the TLS handshake; if this port speaks HTTP without TLS, the URL must begin with "
-                 "http://",
-                 failure == FAILURE_RESET ? failure_sentence(failure) : "your server closed the connection");
+    detail_of_handshake(sender->detail, failure, connection->tls.why, heard, connection->heard_len == 0);
 }
 
 static void on_secured(struct connection *connection, enum failure failure)

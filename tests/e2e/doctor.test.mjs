@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
 import http2 from 'node:http2';
 import https from 'node:https';
 import net from 'node:net';
@@ -109,6 +110,17 @@ test('8.20: doctor: a certificate that is not for servers is called that', async
     assert.match(failed.detail, /is not for servers/);
     assert.match(failed.remedy, /extended key usage must have .*serverAuth/);
     assert.doesNotMatch(failed.remedy, /chain/);
+});
+
+test('8.31: doctor says in its TLS step what the sender would: by itself, expired, no TLS, an end', async (t) => {
+    const own = certificate(t, 'basicConstraints=critical,CA:FALSE');
+    const says = async (port, host = '127.0.0.1') => of(await doctor(`https://${host}:${port}/`), 'tls', 'failed')[0].detail;
+    assert.match(await says(await listening(t, https.createServer(own))), /signed by itself, not by an authority: CN=localhost/);
+    assert.match(await says(await listening(t, http.createServer())), /speaks HTTP without TLS: the URL must begin with http:\/\//);
+    const ends = net.createServer((socket) => socket.on('error', () => {}).once('data', () => socket.end()));
+    assert.match(await says(await listening(t, ends)), /closed the connection in the TLS handshake/);
+    const mail = net.createServer((socket) => socket.on('error', () => {}).end('220 mail.example ESMTP \x1b[2J\r\n'));
+    assert.match(await says(await listening(t, mail)), /a mail or FTP server answers at this port; it begins with "220 mail\.example ESMTP \\x1b/);
 });
 
 test('8.20: doctor: a server that speaks HTTP/2 only is called that', async (t) => {
