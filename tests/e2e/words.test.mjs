@@ -247,11 +247,11 @@ test('doctor: a certificate for another name, from nobody known, ended, or about
     const ca = authority(t);
     const other = await doctor('--ca-file', ca.file, (await secureReceiver(t, ca.make({ name: 'other.example' }))).url);
     assert.equal(other.code, 1);
-    assert.match(step(other, 'tls', 'failed').detail, /for another name/);
+    assert.match(step(other, 'tls', 'failed').detail, /is not for localhost but for other\.example/);
     assert.match(step(other, 'tls', 'failed').remedy, /Get a certificate/);
     assert.match(step(other, 'tls', 'note').detail, /for other\.example/, 'what is refused is shown, too');
     const unknown = await doctor((await secureReceiver(t, ca.make())).url);
-    assert.match(step(unknown, 'tls', 'failed').detail, /does not lead to a trusted authority/);
+    assert.match(step(unknown, 'tls', 'failed').detail, /issuer is not trusted and was not sent along/);
     const soon = await doctor('--ca-file', ca.file, (await secureReceiver(t, ca.make({ days: 3 }))).url);
     assert.equal(soon.code, 0);
     assert.match(step(soon, 'tls', 'note').remedy, /Renew it soon/);
@@ -268,7 +268,7 @@ test('doctor: says what stands in the way, and what to do', async (t) => {
     t.after(() => plain.close());
     const cases = [
         [['http://127.0.0.1:' + gone.port + '/'], 'connect', /refused the connection/, /Is it running/],
-        [[`https://127.0.0.1:${plain.address().port}/`], 'tls', /the TLS handshake failed/, /Is https right/],
+        [[`https://127.0.0.1:${plain.address().port}/`], 'tls', /speaks HTTP without TLS: the URL must begin with http:/, /Is https right/],
         [['http://10.1.2.3/'], 'url', /url_address/, /--allow-target/],
         [['http://127.0.0.1:25/'], 'url', /url_port/, null],
         [['http://us er@x/'], 'url', /./, /webhook_url looks like/],
