@@ -481,7 +481,8 @@ static void take_published(struct store *store, struct store_stats *stats)
 }
 
 /* It has to look through the index of all that waits: 50 ms for a million. So it is looked up for one reader
- * at a time, at a hundredth of that reader's time, and the others have what was found last. */
+ * at a time, each second at most and at a hundredth of that reader's time, and the others have what was found
+ * last. */
 static int find_oldest(struct store *store, sqlite3 *db)
 {
     static const char sql[] = "SELECT received_at FROM events WHERE id = (SELECT event_id FROM deliveries"
@@ -501,7 +502,7 @@ static int find_oldest(struct store *store, sqlite3 *db)
     int64_t ended_ms = clock_mono_ms(&store->config.clock);
     pthread_mutex_lock(&store->published_lock);
     store->oldest_at_ms = at_ms;
-    store->oldest_again_ms = ended_ms + 100 * (ended_ms - began_ms);
+    store->oldest_again_ms = ended_ms + 1000 + 100 * (ended_ms - began_ms);
     pthread_mutex_unlock(&store->published_lock);
     return rc == SQLITE_OK ? end : rc;
 }
