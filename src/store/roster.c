@@ -128,14 +128,16 @@ static enum roster_place place_wanted(const struct roster *roster, const struct 
 
 static void place(struct roster *roster, struct endpoint *endpoint)
 {
+    bool failing = endpoint->url && endpoint->tally.pace.failing;
+    roster->failing_count += failing - endpoint->counted_failing;
+    endpoint->counted_failing = failing;
+    if (endpoint->tally.due_at_ms == ROSTER_NEVER && endpoint->place == PLACE_NONE && !endpoint->starved)
+        return; /* nothing waits, and nothing did: as it is when all goes well */
     bool starved = is_open(endpoint) && !endpoint->tally.pace.failing &&
                    ready_at(roster, endpoint) <= roster->now_ms &&
                    endpoint->tally.leased >= pace_window(&endpoint->tally.pace, &roster->config);
     roster->starved_count += starved - endpoint->starved;
     endpoint->starved = starved;
-    bool failing = endpoint->url && endpoint->tally.pace.failing;
-    roster->failing_count += failing - endpoint->counted_failing;
-    endpoint->counted_failing = failing;
     enum roster_place wanted = place_wanted(roster, endpoint);
     if (wanted != endpoint->place && endpoint->place != PLACE_NONE)
         heap_remove(&roster->heaps[endpoint->place], endpoint);

@@ -69,11 +69,11 @@ static bool recipients_payload(struct store *store, const struct event *event, s
     return recipients->payload != NULL;
 }
 
-static void recipients_choose(struct store *store, const struct store_op *op, const struct endpoint *owner,
+static void recipients_choose(struct store *store, const struct store_op *op, struct endpoint *owner,
                               int boxes, struct recipients *recipients)
 {
     const struct event *event = &op->event.event;
-    struct endpoint *candidates[RECIPIENTS_MAX] = {roster_get(&store->roster, owner->id), NULL};
+    struct endpoint *candidates[RECIPIENTS_MAX] = {owner, NULL};
     struct endpoint *master = owner->master_id ? roster_get(&store->roster, owner->master_id) : NULL;
     if (master && master != owner && !op->event.owner_only && master->receives_users_events)
         candidates[1] = master;

@@ -100,20 +100,20 @@ static enum store_status attempt_insert(struct store *store, const struct store_
 {
     const struct attempt *attempt = &op->outcome.attempt;
     sqlite3_stmt *insert = store->sql[SQL_ATTEMPT_INSERT];
-    sqlite3_bind_int64(insert, 1, op->outcome.delivery_id);
-    sqlite3_bind_int64(insert, 2, op->outcome.lease);
-    sqlite3_bind_int(insert, 3, attempt->attempt + earlier);
-    sqlite_bind_time(insert, 4, attempt->started_at_ms);
-    sqlite3_bind_int(insert, 5, attempt->duration_ms);
-    sqlite3_bind_int(insert, 6, attempt->status);
+    sqlite3_bind_int64(
+        insert, 1, op->outcome.delivery_id / MODEL_DELIVERY_STEP * MODEL_DELIVERY_STEP | op->outcome.lease);
+    sqlite3_bind_int(insert, 2, attempt->attempt + earlier);
+    sqlite_bind_time(insert, 3, attempt->started_at_ms);
+    sqlite3_bind_int(insert, 4, attempt->duration_ms);
+    sqlite3_bind_int(insert, 5, attempt->status);
     if (attempt->failure == FAILURE_NONE)
-        sqlite3_bind_null(insert, 7);
+        sqlite3_bind_null(insert, 6);
     else
-        sqlite3_bind_text(insert, 7, failure_name(attempt->failure), -1, SQLITE_STATIC);
-    sqlite3_bind_int(insert, 8, sqlite_attempt_flags(attempt));
-    sqlite_bind_text(insert, 9, attempt->address);
-    sqlite_bind_text(insert, 10, attempt->detail);
-    sqlite3_bind_blob(insert, 11, attempt->response.len ? attempt->response.data : "",
+        sqlite3_bind_text(insert, 6, failure_name(attempt->failure), -1, SQLITE_STATIC);
+    sqlite3_bind_int(insert, 7, sqlite_attempt_flags(attempt));
+    sqlite_bind_text(insert, 8, attempt->address);
+    sqlite_bind_text(insert, 9, attempt->detail);
+    sqlite3_bind_blob(insert, 10, attempt->response.len ? attempt->response.data : "",
                       (int)attempt->response.len, SQLITE_STATIC);
     return sqlite_run(store, SQL_ATTEMPT_INSERT);
 }

@@ -103,7 +103,7 @@ enum { SQL_MANY = 16 };
                     " ORDER BY id DESC LIMIT 1")                                                             \
     X(ATTEMPT_INSERT, "INSERT OR REPLACE INTO attempts (id, attempt, started_at, duration_ms, status,"       \
                       " failure, flags, address, detail, response)"                                          \
-                      " VALUES (?1 >> 24 << 24 | ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")                 \
+                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")                                   \
                                                                                                              \
     X(USER_INSERT,                                                                                           \
       "INSERT INTO users (id, role, master_id, name, email, webhook_url, receives_users_events,"             \
