@@ -115,6 +115,7 @@ static void test_attempts(void **state)
                         "1b3c7363726970743eff00");
     assert_string_equal(reply_text(&reply, "/data/attributes/attempts/0/address"), "192.0.2.1:443");
     reply_free(&reply);
+    store_work_clear(&box);
     arena_fini(&box.memory);
 }
 
@@ -140,6 +141,7 @@ static void test_replay_after_sending(void **state)
     assert_int_equal(strlen(reply_text(&again, "/data/attributes/sent_at")), 24);
     reply_free(&again);
     reply_free(&first);
+    store_work_clear(&box);
     arena_fini(&box.memory);
 }
 
