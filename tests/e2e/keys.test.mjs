@@ -5,7 +5,7 @@ import http from 'node:http';
 import test from 'node:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { api, initialize, makeUser, run, serve } from './harness.mjs';
+import { api, initialize, makeUser, POSTHORN, run, serve } from './harness.mjs';
 
 const keyBody = (attributes, user) => ({
     data: {
@@ -167,4 +167,52 @@ test('8.23: a server with 400,000 keys starts, and knows each of them', async (t
     const rssMiB = Number(readFileSync(`/proc/${server.pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)[1]) / 1024;
     assert.ok(rssMiB < 400, `${rssMiB} MiB`);
     t.diagnostic(`${Math.round(rssMiB)} MiB`);
+});
+
+test('8.13: a new key says its pace, warns when it is slower, and is unlimited in one call', async (t) => {
+    const server = await serve(t, { args: ['--rate-limit', '7'] });
+    const warnings = ({ json }) => (json.meta.warnings ?? []).map(({ code }) => code);
+    const slower = await makeKey(server, { label: 'successor' });
+    assert.equal(slower.status, 201);
+    assert.equal(slower.json.meta.rate_per_s, 7);
+    assert.equal(slower.json.data.attributes.rate_per_s, null);
+    assert.deepEqual(warnings(slower), ['slower_key']);
+    assert.match(slower.json.meta.warnings[0].detail, /7 requests a second together .* has no limit\. A Master gives it/);
+    const shown = await api(server, 'GET', `/api/api_keys/${slower.json.data.id}`);
+    assert.equal(shown.json.meta.rate_per_s, 7);
+
+    const successor = await makeKey(server, { rate_per_s: 'unlimited' });
+    assert.equal(successor.json.meta.rate_per_s, 'unlimited');
+    assert.deepEqual(warnings(successor), []);
+    const key = successor.json.data.attributes.token;
+    const answers = await Promise.all(Array.from({ length: 40 }, () => api(server, 'GET', '/api/users/me', undefined, { key })));
+    assert.deepEqual([...new Set(answers.map(({ status }) => status))], [200], 'more than 7 at once, and 7 a second');
+
+    // By a key with a pace of its own; and with one that is as quick.
+    const fifty = (await makeKey(server, { rate_per_s: 50 })).json.data.attributes.token;
+    const half = await makeKey(server, { rate_per_s: 25 }, { key: fifty });
+    assert.match(half.json.meta.warnings[0].detail, /25 requests a second, and the key that made it may make 50\./);
+    assert.deepEqual(warnings(await makeKey(server, { rate_per_s: 50 }, { key: fifty })), []);
+    assert.deepEqual(warnings(await makeKey(server, { rate_per_s: 'unlimited' }, { key: fifty })), []);
+    // A Regular's keys share one pace: a second one is as quick as the first.
+    const user = await makeUser(server);
+    const second = await makeKey(server, {}, { key: user.api_key });
+    assert.equal(second.json.meta.rate_per_s, 7);
+    assert.deepEqual(warnings(second), []);
+    const patched = await patchKey(server, slower.json.data.id, { rate_per_s: 'unlimited' });
+    assert.equal(patched.json.meta.rate_per_s, 'unlimited');
+});
+
+test('8.13: posthorn keys new --rate', async (t) => {
+    const install = await initialize(t);
+    const make = async (...args) => {
+        const { code, stdout, stderr } = await run(POSTHORN, ['keys', 'new', '--data', install.data, '--json', ...args]);
+        assert.equal(code, 0, stderr);
+        return JSON.parse(stdout).api_key;
+    };
+    const [plain, unlimited, nine] = [await make(), await make('--rate', 'unlimited'), await make('--rate', '9')];
+    const server = await serve(t, { install });
+    const { json } = await api(server, 'GET', '/api/api_keys', undefined, { key: unlimited });
+    assert.deepEqual(json.data.slice(1).map(({ attributes }) => attributes.rate_per_s), ['unlimited', 'unlimited', 9]);
+    for (const key of [plain, nine]) assert.equal((await api(server, 'GET', '/api/users/me', undefined, { key })).status, 200);
 });

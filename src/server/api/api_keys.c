@@ -1,7 +1,9 @@
 /* /api/api_keys: a user's keys. A key's text is in its 201 and nowhere else; its digest is in no answer. */
 #include "jsonapi.h"
+#include "manners.h"
 #include "page.h"
 #include "resources.h"
+#include <stdio.h>
 
 enum { LABEL_LEN_MAX = 128, KEY_RANDOM_LEN = 24, KEY_TEXT_LEN = 2 * KEY_RANDOM_LEN };
 
@@ -69,7 +71,10 @@ static bool answer_key(struct call *call, int status, const struct api_key *key,
     size_t begin = out.len;
     put_key(&out, key, token);
     jsonapi_trim(call, &out, begin, false);
-    jsonapi_end(&out, call, (struct bytes){0});
+    int64_t pace = manners_pace(call, key->rate_per_s);
+    const char *meta =
+        pace ? call_printf(call, "\"rate_per_s\":%lld", (long long)pace) : "\"rate_per_s\":\"unlimited\"";
+    jsonapi_end(&out, call, bytes_of(meta));
     return jsonapi_answer(call, status, &out);
 }
 
@@ -285,6 +290,23 @@ static bool check_reach(struct call *call, const struct key_edit *edit)
                                BYTES_ARG(text));
 }
 
+/* Whoever replaces a producer's key with it learns of it now, and not from a 429. */
+static void warn_if_slower(struct call *call, const struct api_key *key)
+{
+    int64_t pace = manners_pace(call, key->rate_per_s), own = manners_pace(call, call->caller.rate_per_s);
+    if (pace == 0 || (own > 0 && pace >= own))
+        return;
+    char yours[BYTES_INT64_LEN_MAX + 32] = "has no limit";
+    if (own > 0)
+        snprintf(yours, sizeof yours, "may make %lld", (long long)own);
+    call_warn(call, "slower_key", 0, 0,
+              "The new key may make %lld requests a second%s, and the key that made it %s. %s",
+              (long long)pace, key->rate_per_s ? "" : " together with the other keys of its user", yours,
+              call_is_masters(call) ? "A Master gives it another pace with \"rate_per_s\", a number or "
+                                      "\"unlimited\", in this call or a PATCH."
+                                    : "Its Master can give it another one.");
+}
+
 static bool created(struct call *call)
 {
     struct key_edit *edit = call->state;
@@ -300,6 +322,7 @@ static bool created(struct call *call)
     keyring_put_key(call->api->keyring, &key);
     call_header(call, "Location", bytes_of(call_printf(call, "/api/api_keys/%lld", (long long)key.id)));
     call_header(call, "Cache-Control", bytes_of("no-store"));
+    warn_if_slower(call, &key);
     return answer_key(call, 201, &key, edit->token);
 }
 

@@ -83,13 +83,20 @@ bool manners_check_version(struct call *call)
 
 /* ---- who comes from where, and how often ---- */
 
+int64_t manners_pace(const struct call *call, int64_t rate_per_s)
+{
+    if (rate_per_s < 0)
+        return 0;
+    return rate_per_s > 0 ? rate_per_s : call->api->config.config->rate_limit;
+}
+
 /* False: the key has no limit. */
 static bool rate_of(const struct call *call, struct rate *rate)
 {
-    const struct config *config = call->api->config.config;
     int64_t own = call->caller.rate_per_s;
-    *rate = own > 0 ? (struct rate){own, own} : (struct rate){config->rate_limit, config->rate_burst};
-    return own >= 0 && rate->per_s > 0;
+    rate->per_s = manners_pace(call, own);
+    rate->burst = own > 0 ? own : call->api->config.config->rate_burst;
+    return rate->per_s > 0;
 }
 
 bool manners_spend(struct call *call)

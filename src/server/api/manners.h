@@ -36,5 +36,7 @@ bool manners_spend(struct call *call);
 bool manners_spend_public(struct call *call);
 bool manners_check_version(struct call *call);
 
+/* Requests a second that a key with this rate_per_s (as in struct api_key) may make; 0: no limit. */
+int64_t manners_pace(const struct call *call, int64_t rate_per_s);
 /* The headers of every answer; returns how many. */
 int manners_headers(const struct call *call, struct listener_header headers[MANNERS_HEADERS_MAX]);
