@@ -21,6 +21,7 @@ static const char details[] =
 /* Each finds the rows of a table that no server has written so: ?: what is wrong. */
 static const struct {
     const char *table, *what, *where;
+    const char *row; /* its name; NULL: the rowid */
 } rules[] = {
     {"state", "the state has numbers below zero",
      "due_clock_ms < 0 OR service_clock_ms < 0 OR delivery_id_max < 0"
@@ -57,7 +58,24 @@ static const struct {
     {"attempts", "the attempt's numbers are damaged",
      "typeof(attempt) <> 'integer' OR attempt < 0 OR duration_ms < 0"
      " OR status < 0 OR status > 999 OR typeof(flags) <> 'integer'"},
-    {"idempotency", "the Idempotency-Key's digest is none", "length(digest) <> 32"},
+    {"api_keys", "the key's label, networks or pace are damaged",
+     "typeof(label) <> 'text' OR typeof(allow_from) <> 'text' OR typeof(rate_per_s) <> 'integer'"
+     " OR rate_per_s < -1"},
+    {"idempotency", "the Idempotency-Key's digest or event is none",
+     "length(digest) <> 32 OR typeof(event_id) <> 'integer' OR event_id <= 0", "hex(key)"},
+    {"resources", "the resource's owner, version or time is damaged",
+     "typeof(version) <> 'integer' OR version <= 0 OR typeof(type) <> 'text' OR typeof(id) <> 'text'"
+     " OR typeof(updated_at) NOT IN ('integer', 'null')"
+     " OR NOT EXISTS (SELECT 1 FROM users u WHERE u.id = resources.owner_id)",
+     "type || ' ' || id"},
+    {"owned", "the row of a user's event has numbers that are none",
+     "typeof(bytes) <> 'integer' OR bytes < 0 OR typeof(event_id) <> 'integer' OR event_id <= 0"
+     " OR typeof(owner_id) <> 'integer'",
+     "owner_id || ' ' || event_id"},
+    {"usage", "what the user has stored is no number",
+     "typeof(stored_bytes) <> 'integer' OR typeof(resources) <> 'integer' OR stored_bytes < 0"},
+    {"ended_late", "the time or event of a late end is no number",
+     "typeof(ended_at) <> 'integer' OR typeof(event_id) <> 'integer'", "event_id"},
 };
 
 static void found(int *count, const char *table, const char *row, const char *what)
@@ -111,8 +129,7 @@ static int check_all(sqlite3 *db)
     each(db, "PRAGMA integrity_check(100)", &count, "database", "damaged", is_ok);
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         char *sql = sqlite3_mprintf("SELECT %s FROM %s WHERE ifnull(%s, 1)",
-                                    strcmp(rules[i].table, "idempotency") == 0 ? "hex(key)" : "rowid",
-                                    rules[i].table, rules[i].where);
+                                    rules[i].row ? rules[i].row : "rowid", rules[i].table, rules[i].where);
         each(db, sql, &count, rules[i].table, rules[i].what, NULL);
         sqlite3_free(sql);
     }

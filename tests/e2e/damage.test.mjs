@@ -93,7 +93,6 @@ test('8.12: rows that wait and cannot be had: the others are delivered, and the 
         + `UPDATE deliveries SET event_id = 'x' ${one(5)}; UPDATE deliveries SET state = 2 ${one(6)};`
         + `UPDATE deliveries SET due_at = x'00', attempt = 'x', lost = 'x', aged_from = -9223372036854775808 ${one(7)};`
         + `UPDATE users SET webhook_url = randomblob(1048576) WHERE id = ${made.json.data.id};`
-        + "INSERT INTO owned VALUES ('x', 1, 1); UPDATE state SET followed_to = 0;");
     const found = await posthorn('check', install.data);
     assert.equal(found.code, 1);
     assert.match(found.stdout, /the delivery's state, lease or attempts are damaged/);
@@ -111,5 +110,30 @@ test('8.12: rows that wait and cannot be had: the others are delivered, and the 
     assert.ok(await batches() - before < 50, `${await batches() - before} batches`);
     assert.equal((await api(server, 'GET', '/api/events')).status, 200);
     assert.equal((await api(server, 'GET', '/api/users')).status, 200);
+    assert.equal((await server.end()).code, 0);
+});
+
+test('8.12: keys, URLs, sealed blobs, resources and counters that nobody wrote: every route answers, check names them', async (t) => {
+    const { install, ids } = await filled(t);
+    const data = install.data;
+    assert.equal((await posthorn('check', data)).code, 0);
+    sql(data, "INSERT INTO users SELECT 70, 0, master_id, x'ff00fe', x'80', x'ff3a', 0, 0, 0, 0, x'ff', x'01', 0, 1, 'when', -1 FROM users LIMIT 1;"
+        + "INSERT INTO api_keys VALUES (9970, 70, 'nobody''s digest', x'ff', 'no network', 1 << 60, -1, NULL);"
+        + "INSERT INTO resources VALUES (70, 'payments', 'bad', 'one', 'when', x'7b22ff', NULL);"
+        + "INSERT INTO usage VALUES (70, 'much', 'many'); INSERT INTO owned VALUES (70, -3, 'much');"
+        + "INSERT INTO ended_late VALUES ('when', 'which'); INSERT INTO idempotency VALUES (70, x'00', x'00', 'which');"
+        + `UPDATE events SET snapshot_at = 1 << 40, snapshot_len = 1 << 40 WHERE id = ${ids[0]};`);
+    const found = await posthorn('check', data);
+    assert.equal(found.code, 1);
+    for (const row of ['users 70', 'api_keys 9970', 'resources payments bad', 'usage 70', 'owned 70 -3', 'ended_late which', 'idempotency 00', `events ${ids[0]}`])
+        assert.ok(found.stdout.includes(`${row}: `), `${row} in ${found.stdout}`);
+    const server = await serve(t, { install });
+    for (const path of ['/api/users', '/api/users/70', '/api/api_keys', '/api/events', '/api/users/70/api_keys', '/api/payments?filter[user]=70',
+        '/api/payments/bad', '/api/meta', '/health', '/metrics', `/api/events/${ids[0]}?include=resource`])
+        assert.ok((await api(server, 'GET', path)).status < 600, path);
+    assert.equal((await api(server, 'GET', '/api/users')).status, 200);
+    assert.equal((await api(server, 'GET', `/api/events/${ids[4]}`)).status, 200);
+    await post(server);
+    assert.ok(server.running);
     assert.equal((await server.end()).code, 0);
 });
