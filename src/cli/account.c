@@ -145,6 +145,10 @@ void account_put(struct text *out, const struct account *account)
         put_end(out, "Cancelled", account);
         text_printf(out, " POST /api/deliveries/%.*s/resend sends it after all.",
                     BYTES_ARG(account->delivery_id));
+    } else if (is_state(account, "skipped")) {
+        text_puts(out, "Sent to nobody: no webhook_url was set when it came.");
+        text_puts(out, account->hold == ACCOUNT_NO_URL ? " Set one, and then" : " With one set,");
+        text_printf(out, " POST /api/deliveries/%.*s/resend sends it.", BYTES_ARG(account->delivery_id));
     } else {
         put_pending(out, account);
     }

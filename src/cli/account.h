@@ -5,12 +5,12 @@
 #pragma once
 #include "words.h"
 
-/* Why a pending delivery is not tried. */
+/* Why a pending delivery is not tried, or a skipped one cannot be sent. */
 enum account_hold { ACCOUNT_NOT_HELD, ACCOUNT_NO_URL, ACCOUNT_PAUSED, ACCOUNT_NO_KEY };
 
 struct account {
     struct bytes delivery_id;
-    struct bytes state; /* "pending", "delivered", "given_up", "cancelled" */
+    struct bytes state; /* "pending", "delivered", "given_up", "cancelled", "skipped" */
     bool in_flight;
     bool resending;        /* delivered, and being sent once more */
     int64_t again_count;   /* of those that counted, how many came after it had been delivered */

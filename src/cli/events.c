@@ -98,7 +98,8 @@ int events_main(int argc, char **argv)
     const struct option_row rows[] = {
         CLIENT_OPTION_ROWS(events.server),
         {"type", OPTION_TEXT, &events.type, "TYPE", "list: only this event_type"},
-        {"undelivered", OPTION_FLAG, &events.undelivered, NULL, "list: only those not delivered yet"},
+        {"undelivered", OPTION_FLAG, &events.undelivered, NULL,
+         "list: only those not delivered, for whatever reason"},
         {"limit", OPTION_NUMBER, &events.limit, "N", "list: so many [20]", NULL, 1, LIMIT_MAX},
         {"json", OPTION_FLAG, &events.json, NULL, "the server's document"},
     };

@@ -164,6 +164,10 @@ static void put_outcome(struct text *line, const struct watched *event, struct j
     text_put_printable(line, bytes_of(event->id));
     text_putc(line, ' ');
     text_put_printable(line, bytes_of(event->type));
+    if (bytes_equal_text(state, "skipped")) {
+        text_puts(line, ": no webhook_url was set");
+        return;
+    }
     text_puts(line, ", tried ");
     words_put_times(line, number_of(attributes, "attempt_count", 0));
     text_puts(line, ": ");

@@ -41,14 +41,14 @@ static const char *ended_delivery(struct client *client, struct arena *arena, co
     *good = client_expect(client, 200, "GET", arena_printf(arena, "/api/events/%s/deliveries", event_id),
                           NULL, &answer);
     struct json_object *deliveries = *good ? json_get_array(answer.json, "data") : NULL;
-    if (*good && (!deliveries || json_object_array_length(deliveries) == 0)) {
+    struct json_object *first = deliveries ? json_object_array_get_idx(deliveries, 0) : NULL;
+    bool known = first && json_get_text(first, "id", &id) &&
+                 json_get_text(json_get_object(first, "attributes"), "state", &state);
+    if (known && bytes_equal_text(state, "skipped")) {
         fprintf(stderr, "posthorn trigger: --duplicate: the event goes to nobody: set a webhook_url first\n");
-        *good = false;
+        *good = known = false;
     }
-    struct json_object *first = *good ? json_object_array_get_idx(deliveries, 0) : NULL;
-    if (first && json_get_text(first, "id", &id) &&
-        json_get_text(json_get_object(first, "attributes"), "state", &state) &&
-        !bytes_equal_text(state, "pending"))
+    if (known && !bytes_equal_text(state, "pending"))
         return arena_printf(arena, "/api/deliveries/%.*s/resend", BYTES_ARG(id));
     return NULL;
 }

@@ -162,6 +162,8 @@ static bool look_at_user(struct why *why, struct json_object *delivery, struct a
     bool paused = json_object_get_boolean(json_get(attributes, "paused"));
     account->last.success_2xx = bytes_equal_text(text_of(attributes, "success"), "2xx");
     json_object_put(user);
+    if (bytes_equal_text(account->state, "skipped") && !has_url)
+        account->hold = ACCOUNT_NO_URL;
     if (!bytes_equal_text(account->state, "pending"))
         return true;
     if (!has_active_key(why, user_id, &active))
@@ -309,9 +311,6 @@ static bool say_all(struct why *why)
         json_object_put(document);
     } else if (!why->event) {
         show_place(client_place(why->client));
-    } else if (count == 0) {
-        printf("It goes to nobody: when it was accepted, its owner had no webhook_url. Set one, and later "
-               "events go there; this one can be read with `posthorn events show`.\n");
     }
     return true;
 }

@@ -10,9 +10,11 @@ const char *delivery_state_name(enum delivery_state state)
     case DELIVERY_GIVEN_UP:
         return "given_up";
     case DELIVERY_CANCELLED:
+        return "cancelled";
+    case DELIVERY_SKIPPED:
         break;
     }
-    return "cancelled";
+    return "skipped";
 }
 
 static bool is_type_byte(char c)

@@ -67,9 +67,15 @@ struct resource {
     int64_t updated_at_ms; /* when that event was received, or it was put */
 };
 
-enum delivery_state { DELIVERY_PENDING, DELIVERY_DELIVERED, DELIVERY_GIVEN_UP, DELIVERY_CANCELLED };
-const char *
-delivery_state_name(enum delivery_state state); /* "pending", "delivered", "given_up", "cancelled" */
+enum delivery_state {
+    DELIVERY_PENDING,
+    DELIVERY_DELIVERED,
+    DELIVERY_GIVEN_UP,
+    DELIVERY_CANCELLED,
+    DELIVERY_SKIPPED /* to nobody: there was no URL when the event came */
+};
+const char *delivery_state_name(
+    enum delivery_state state); /* "pending", "delivered", "given_up", "cancelled", "skipped" */
 
 /*
  * A delivery's id: a number that counts up in one database, and below it a mark that each start of a server

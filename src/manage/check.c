@@ -48,7 +48,7 @@ static const struct {
      " FROM deliveries d WHERE d.id >= events.delivery_first"
      " AND d.id < events.delivery_first + (events.delivery_count << 24))"},
     {"deliveries", "the delivery's state, lease or attempts are damaged",
-     "id <= 0 OR state NOT IN (0, 1, 2, 3)"
+     "id <= 0 OR state NOT IN (0, 1, 2, 3, 4)"
      " OR typeof(lease) <> 'integer' OR lease < 0 OR typeof(attempt) <> 'integer' OR attempt < 0 OR lost < 0"
      " OR (queue IS NOT NULL AND (queue NOT IN (0, endpoint_id) OR typeof(due_at) <> 'integer'))"},
     {"deliveries", "the delivery's event or endpoint is missing",

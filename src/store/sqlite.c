@@ -184,6 +184,7 @@ static enum store_status state_save(struct store *store)
     sqlite3_bind_int64(save, 11, tally->cancelled);
     sqlite3_bind_int64(save, 12, tally->endpoints);
     sqlite3_bind_int64(save, 13, tally->born_out);
+    sqlite3_bind_int64(save, 14, tally->skipped);
     return sqlite_run(store, SQL_STATE_SAVE);
 }
 
@@ -345,7 +346,8 @@ static void mend_tally(struct tally *tally)
     bool deliveries_are_sane = tally->delivery_id_max >= 0 && tally->delivery_id_max >> 61 == 0;
     bool events_are_sane = tally->event_id_max >= 0 && tally->event_id_max >> 62 == 0;
     if (!deliveries_are_sane)
-        tally->delivery_id_max = tally->pending = tally->delivered = tally->given_up = tally->born_out = 0;
+        tally->delivery_id_max = tally->pending = tally->delivered = tally->given_up = tally->skipped =
+            tally->born_out = 0;
     if (!events_are_sane)
         tally->event_id_max = tally->events = 0;
     if (tally->followed_to > tally->event_id_max || tally->followed_to < 0)
@@ -358,7 +360,7 @@ static enum store_status state_load(struct store *store)
     int rc = sqlite3_prepare_v2(store->db,
                                 "SELECT due_clock_ms, service_clock_ms, delivery_id_max, event_id_max,"
                                 " events, pending, delivered, given_up, born_from, followed_to,"
-                                " cancelled, endpoints, born_out FROM state",
+                                " cancelled, endpoints, born_out, skipped FROM state",
                                 -1, &load, NULL);
     bool found = rc == SQLITE_OK && sqlite3_step(load) == SQLITE_ROW;
     if (found) {
@@ -376,7 +378,8 @@ static enum store_status state_load(struct store *store)
                                       .followed_to = sqlite3_column_int64(load, 9),
                                       .cancelled = sqlite3_column_int64(load, 10),
                                       .endpoints = sqlite3_column_int64(load, 11),
-                                      .born_out = sqlite3_column_int64(load, 12)};
+                                      .born_out = sqlite3_column_int64(load, 12),
+                                      .skipped = sqlite3_column_int64(load, 13)};
         mend_tally(&store->tally);
     }
     store->mono_at_open_ms = clock_mono_ms(&store->config.clock);
@@ -401,14 +404,14 @@ static enum store_status count_rows(struct store *store, enum sql sql, int64_t *
 static enum store_status state_catch_up(struct store *store)
 {
     struct tally *tally = &store->tally;
-    int64_t events[2] = {0}, deliveries[4] = {0}, still_out = 0;
+    int64_t events[2] = {0}, deliveries[5] = {0}, still_out = 0;
     sqlite3_bind_int64(store->sql[SQL_STATE_EVENTS], 1, tally->event_id_max);
     sqlite3_bind_int64(store->sql[SQL_STATE_DELIVERIES], 1, tally->delivery_id_max);
     sqlite3_bind_int64(store->sql[SQL_STATE_BORN_OUT], 1, store->born_from);
     sqlite3_bind_int64(store->sql[SQL_STATE_BORN_OUT], 2, tally->delivery_id_max);
     enum store_status status = count_rows(store, SQL_STATE_EVENTS, events, 2);
     if (status == STORE_OK)
-        status = count_rows(store, SQL_STATE_DELIVERIES, deliveries, 4);
+        status = count_rows(store, SQL_STATE_DELIVERIES, deliveries, 5);
     if (status == STORE_OK)
         status = count_rows(store, SQL_STATE_BORN_OUT, &still_out, 1);
     if (status != STORE_OK)
@@ -418,6 +421,7 @@ static enum store_status state_catch_up(struct store *store)
     tally->pending += deliveries[0] - ended;
     tally->delivered += deliveries[1] + ended;
     tally->given_up += deliveries[2];
+    tally->skipped += deliveries[4];
     if (events[1] > tally->event_id_max)
         tally->event_id_max = events[1];
     if (deliveries[3] > tally->delivery_id_max)

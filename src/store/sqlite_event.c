@@ -13,6 +13,7 @@ struct recipients {
     struct endpoint *endpoints[RECIPIENTS_MAX];
     bool leased[RECIPIENTS_MAX];
     int count, leased_count;
+    bool skipped;            /* there is none: the one endpoint is the owner's, without a URL */
     struct payload *payload; /* for those that are leased; NULL: nobody is */
 };
 
@@ -88,6 +89,8 @@ static void recipients_choose(struct store *store, const struct store_op *op, st
         recipients->leased[recipients->count++] = leased;
         recipients->leased_count += leased;
     }
+    if (recipients->count == 0)
+        *recipients = (struct recipients){.endpoints = {candidates[0]}, .count = 1, .skipped = true};
 }
 
 /* *known: the id is in the table already. */
@@ -158,6 +161,34 @@ static enum store_status delivery_insert(struct store *store, struct store_batch
     return sqlite_run(store, SQL_DELIVERY_INSERT);
 }
 
+/* It ended when its event was received, so that the purge sees an event that nobody waits for. */
+static enum store_status delivery_skip(struct store *store, struct store_op *op, int64_t endpoint_id)
+{
+    const struct event *event = &op->event.event;
+    int64_t id = model_delivery_next(store->tally.delivery_id_max, store->config.mark);
+    store->tally.delivery_id_max = op->event.skipped = id;
+    store->tally.skipped++;
+    sqlite3_stmt *skip = store->sql[SQL_DELIVERY_SKIP];
+    sqlite3_bind_int64(skip, 1, id);
+    sqlite3_bind_int64(skip, 2, event->id);
+    sqlite3_bind_int64(skip, 3, endpoint_id);
+    sqlite_bind_time(skip, 4, event->received_at_ms);
+    return sqlite_run(store, SQL_DELIVERY_SKIP);
+}
+
+/* Of an event that was accepted before. */
+static enum store_status find_skipped(struct store *store, struct store_op *op)
+{
+    bool found = false;
+    sqlite3_bind_int64(store->sql[SQL_EVENT_SKIPPED], 1, op->id);
+    enum store_status status = sqlite_row(store, SQL_EVENT_SKIPPED, &found);
+    if (found) {
+        op->event.skipped = sqlite3_column_int64(store->sql[SQL_EVENT_SKIPPED], 0);
+        sqlite3_reset(store->sql[SQL_EVENT_SKIPPED]);
+    }
+    return status;
+}
+
 static enum store_status deliveries_insert(struct store *store, struct store_batch *batch,
                                            const struct event *event, const struct recipients *recipients)
 {
@@ -195,8 +226,9 @@ static enum store_status event_follow(struct store *store, struct store_batch *b
     if (status == STORE_OK && (op->event.included_count > 0 || op->event.destroyed))
         status = sqlite_resources_take(store, op, late);
     if (status == STORE_OK)
-        status = deliveries_insert(store, batch, event, recipients);
-    op->count = recipients->count;
+        status = recipients->skipped ? delivery_skip(store, op, owner->id)
+                                     : deliveries_insert(store, batch, event, recipients);
+    op->count = recipients->skipped ? 0 : recipients->count;
     return status;
 }
 
@@ -205,8 +237,11 @@ enum store_status sqlite_event(struct store *store, struct store_batch *batch, s
     const struct event *event = &op->event.event;
     assert(event->id > 0);
     bool known = false;
+    op->event.skipped = 0;
     if (op->event.idempotency_key.len > 0) {
         enum store_status status = idempotency_check(store, op, &known);
+        if (status == STORE_OK && op->result == STORE_REPLAYED)
+            status = find_skipped(store, op);
         if (status != STORE_OK || known)
             return status;
     }
@@ -227,8 +262,8 @@ enum store_status sqlite_event(struct store *store, struct store_batch *batch, s
                       &recipients);
     op->id = event->id;
     status = event_insert(store, op, &recipients, &known);
-    if (status == STORE_OK && !known)
-        status = event_follow(store, batch, op, owner, &recipients);
+    if (status == STORE_OK)
+        status = known ? find_skipped(store, op) : event_follow(store, batch, op, owner, &recipients);
     payload_drop(recipients.payload);
     return status;
 }

@@ -301,12 +301,18 @@ enum store_status sqlite_resend(struct store *store, struct store_op *op)
     op->id = op->delivery.delivery_id;
     if (under_way(&found))
         return hurry(store, op->id, &found);
+    if (found.state == DELIVERY_SKIPPED && !found.endpoint->url) {
+        op->id = 0;
+        op->result = STORE_CONFLICT;
+        return STORE_OK;
+    }
     store->changed = true;
     roster_use(&store->roster, found.endpoint, (struct user_usage){.pending = 1});
     if (found.state != DELIVERY_DELIVERED) {
         store->tally.pending++;
         store->tally.given_up -= found.state == DELIVERY_GIVEN_UP;
         store->tally.cancelled -= found.state == DELIVERY_CANCELLED;
+        store->tally.skipped -= found.state == DELIVERY_SKIPPED;
     }
     sqlite3_stmt *resend = store->sql[SQL_DELIVERY_RESEND];
     sqlite3_bind_int64(resend, 1, op->id);

@@ -35,7 +35,7 @@ enum snapshot { SNAPSHOT_NONE, SNAPSHOT_CARRIED, SNAPSHOT_DESTROYED };
  * told from the rows themselves, so the row of `state` is late by at most a second of it, or 1,024
  * events. */
 struct tally {
-    int64_t delivery_id_max, event_id_max, events, pending, delivered, given_up, cancelled;
+    int64_t delivery_id_max, event_id_max, events, pending, delivered, given_up, cancelled, skipped;
     int64_t endpoints;            /* users with a webhook_url */
     int64_t born_out;             /* deliveries out under the lease they were born with */
     int64_t followed_to;          /* up to this event the rows that follow are all there (sqlite_follow.c) */

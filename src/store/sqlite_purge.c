@@ -141,6 +141,7 @@ static enum store_status purge_deliveries(struct store *store, int64_t first, in
         store->tally.delivered -= sqlite3_column_int64(count, 0);
         store->tally.given_up -= sqlite3_column_int64(count, 1);
         store->tally.cancelled -= sqlite3_column_int64(count, 2);
+        store->tally.skipped -= sqlite3_column_int64(count, 3);
         sqlite3_reset(count);
     }
     if (status == STORE_OK)

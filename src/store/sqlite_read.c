@@ -45,7 +45,7 @@ struct sqlite_reader {
     "SELECT e.id, (?5 = '' OR e.event_type = ?5) AND (?6 = '' OR e.resource_type = ?6)"                      \
     " AND (?7 = '' OR e.resource_id = ?7)"                                                                   \
     " AND (NOT ?8 OR EXISTS (SELECT 1 FROM deliveries d WHERE d.id >= e.delivery_first"                      \
-    " AND d.id < e.delivery_first + (e.delivery_count << 24) AND d.state IN (0, 2)))"
+    " AND d.id < e.delivery_first + (e.delivery_count << 24) AND d.state IN (0, 2, 4)))"
 /* A resource's row, or the events behind those that have theirs (sqlite_schema.c); the latest counts. */
 #define RESOURCE_COLUMNS                                                                                     \
     "SELECT ?2, ?6, k.id, k.version, ifnull(e.id, 0), ifnull(e.received_at, k.updated_at),"                  \
@@ -202,7 +202,7 @@ static bool take_delivery(sqlite3_stmt *row, struct arena *arena, struct deliver
         .event_id = number(row, 1),
         .endpoint_id = number(row, 2),
         .user_id = number(row, 2),
-        .state = (enum delivery_state)within(number(row, 3), DELIVERY_PENDING, DELIVERY_CANCELLED),
+        .state = (enum delivery_state)within(number(row, 3), DELIVERY_PENDING, DELIVERY_SKIPPED),
         .resending = number(row, 3) == DELIVERY_DELIVERED && number(row, 13),
         .attempt = (int32_t)within(number(row, 6), 0, INT32_MAX),
         .lease = number(row, 7),
@@ -474,6 +474,7 @@ static void take_published(struct store *store, struct store_stats *stats)
     stats->deliveries_delivered = tally->delivered;
     stats->deliveries_given_up = tally->given_up;
     stats->deliveries_cancelled = tally->cancelled;
+    stats->deliveries_skipped = tally->skipped;
     stats->id_max = tally->event_id_max;
     stats->endpoints_failing = tally->failing;
     stats->oldest_waiting_at_ms = store->oldest_at_ms;

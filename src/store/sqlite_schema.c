@@ -18,6 +18,7 @@ static const char *const migrations[] = {
     "  event_id_max INTEGER NOT NULL,"
     "  events INTEGER NOT NULL, pending INTEGER NOT NULL,"
     "  delivered INTEGER NOT NULL, given_up INTEGER NOT NULL, cancelled INTEGER NOT NULL,"
+    "  skipped INTEGER NOT NULL,"
     "  endpoints INTEGER NOT NULL,"   /* users with a webhook_url */
     "  followed_to INTEGER NOT NULL," /* an event's id: see `owned` */
     "  born_out INTEGER NOT NULL,"
@@ -25,7 +26,7 @@ static const char *const migrations[] = {
     "  purged_to INTEGER NOT NULL DEFAULT 0,"
     "  attempts_to INTEGER NOT NULL DEFAULT 0, idempotency_to INTEGER NOT NULL DEFAULT 0,"
     "  fingerprint BLOB);" /* of the key file; NULL: not known yet */
-    "INSERT INTO state VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL);"
+    "INSERT INTO state VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL);"
 
     "CREATE TABLE users ("
     "  id INTEGER PRIMARY KEY,"

@@ -36,10 +36,11 @@ enum { SQL_MANY = 16 };
     X(ROLLBACK, "ROLLBACK")                                                                                  \
     X(STATE_SAVE, "UPDATE state SET due_clock_ms = ?1, service_clock_ms = ?2, delivery_id_max = ?3,"         \
                   " event_id_max = ?4, events = ?5, pending = ?6, delivered = ?7, given_up = ?8,"            \
-                  " born_from = ?9, followed_to = ?10, cancelled = ?11, endpoints = ?12, born_out = ?13")    \
+                  " born_from = ?9, followed_to = ?10, cancelled = ?11, endpoints = ?12, born_out = ?13,"    \
+                  " skipped = ?14")                                                                          \
     X(STATE_EVENTS, "SELECT count(*), max(id) FILTER (WHERE id >> 62 = 0) FROM events WHERE id > ?1")        \
     X(STATE_DELIVERIES, "SELECT total(state = 0), total(state = 1), total(state = 2), max(id)"               \
-                        " FILTER (WHERE id >> 61 = 0) FROM deliveries WHERE id > ?1")                        \
+                        " FILTER (WHERE id >> 61 = 0), total(state = 4) FROM deliveries WHERE id > ?1")      \
     X(STATE_BORN_OUT,                                                                                        \
       "SELECT count(*) FROM deliveries WHERE id >= ?1 AND id <= ?2 AND state = 0 AND queue IS NULL")         \
                                                                                                              \
@@ -51,12 +52,16 @@ enum { SQL_MANY = 16 };
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)")                 \
     X(EVENT_KNOWN, "SELECT 1 FROM events WHERE id = ?1")                                                     \
     X(EVENT_SENT, "UPDATE events SET sent_at = ?2 WHERE id = ?1")                                            \
+    X(EVENT_SKIPPED, "SELECT d.id FROM events e JOIN deliveries d ON d.id = e.delivery_first"                \
+                     " WHERE e.id = ?1 AND e.delivery_count = 1 AND d.state = 4")                            \
     X(IDEMPOTENCY_GET, "SELECT digest, event_id FROM idempotency WHERE requester_id = ?1 AND key = ?2")      \
     X(IDEMPOTENCY_INSERT, "INSERT INTO idempotency (requester_id, key, digest, event_id)"                    \
                           " VALUES (?1, ?2, ?3, ?4)")                                                        \
     X(DELIVERY_INSERT,                                                                                       \
       "INSERT INTO deliveries (id, event_id, endpoint_id, queue, due_at, lease, lost, room)"                 \
       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, x'0000000000000000000000000000')")                               \
+    X(DELIVERY_SKIP, "INSERT INTO deliveries (id, event_id, endpoint_id, state, lease, lost, finished_at)"   \
+                     " VALUES (?1, ?2, ?3, 4, 0, 0, ?4)")                                                    \
                                                                                                              \
     X(DUE_GET,                                                                                               \
       "SELECT w.id, d.lease, d.lost, d.attempt, d.aged_from, e.id, max(e.sent_at, 0), e.stamp_offset,"       \
@@ -167,7 +172,8 @@ enum { SQL_MANY = 16 };
     X(PURGE_LATE, "SELECT ended_at, event_id FROM ended_late WHERE ended_at < ?1"                            \
                   " ORDER BY ended_at, event_id LIMIT ?2")                                                   \
     X(PURGE_LATE_DONE, "DELETE FROM ended_late WHERE ended_at = ?1 AND event_id = ?2")                       \
-    X(PURGE_COUNT, "SELECT total(state = 1), total(state = 2), total(state = 3) FROM deliveries"             \
+    X(PURGE_COUNT, "SELECT total(state = 1), total(state = 2), total(state = 3), total(state = 4)"           \
+                   " FROM deliveries"                                                                        \
                    " WHERE id >= ?1 AND id < ?2")                                                            \
     X(PURGE_ATTEMPTS, "DELETE FROM attempts WHERE id >= ?1 >> 24 << 24 AND id < ?2 >> 24 << 24")             \
     X(PURGE_DELIVERIES, "DELETE FROM deliveries WHERE id >= ?1 AND id < ?2")                                 \

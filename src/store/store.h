@@ -20,6 +20,9 @@
  *   recipients     the owner's endpoint, then its Master's if that one receives_users_events and the event
  *                  is not owner_only; a user without a webhook_url is no recipient. One endpoint a user, with
  *                  the user's id
+ *   skipped        an event without recipients has one delivery, its owner's, that ended as SKIPPED when the
+ *                  event was received. RESEND of that is CONFLICT while the owner has no URL; then it is a
+ *                  delivery as any other
  *   held           a delivery waits, unclaimed, while its endpoint has no URL, its user is paused or has no
  *                  active key, or its pace holds it (pace.h), which counts RETRY and GIVE_UP without
  *                  `answered` as failures; a new URL starts it afresh. The outcome GONE pauses a user
@@ -116,7 +119,7 @@ enum store_result {
     STORE_DONE,
     STORE_REPLAYED,  /* EVENT: same idempotency key and same request: the earlier event, its id in `id` */
     STORE_CONFLICT,  /* EVENT: same key, other request. USER_UPDATE, RESOURCE_*: version differs. KEY_REVOKE:
-                        it  is the user's last. RESEND, CANCEL: state */
+                        it  is the user's last. CANCEL: state. RESEND: skipped, and still without a URL */
     STORE_NOT_FOUND, /* no such user, key, delivery, resource */
     STORE_FENCED,    /* OUTCOME: another lease has it, or it has ended; not an error */
     STORE_QUOTA,     /* KEY_CREATE: the user has keys_max active keys. EVENT, RESOURCE_PUT: see above */
@@ -141,7 +144,7 @@ struct store_op {
     enum store_op_kind kind;
     enum store_result result;     /* out */
     int64_t id;                   /* out: id of what was created, replayed or changed */
-    int64_t count;                /* out: deliveries created (EVENT), rows removed (PURGE),
+    int64_t count;                /* out: recipients (EVENT), rows removed (PURGE),
                                      rows that are new (RESOURCE_PUT), users paused (OUTCOME: 0 or 1) */
     struct quota_reached reached; /* out: EVENT, RESOURCE_PUT: why QUOTA */
     union {
@@ -154,6 +157,8 @@ struct store_op {
             int included_count;
             bool destroyed;
             bool owner_only; /* no copy for the owner's Master */
+            int64_t skipped; /* out: its delivery, if that is skipped; also of one that is REPLAYED. 0: it is
+                                not */
         } event;
         struct {
             int64_t delivery_id, lease;
@@ -258,7 +263,7 @@ struct store_query {
     int64_t owner_id;  /* events and deliveries: only this user's; 0: everybody's */
     int64_t master_id; /* users: only itself and those it created; 0: everybody */
     struct bytes event_type, resource_type, resource_id; /* LIST_EVENTS filters, literal; empty: any */
-    bool undelivered; /* LIST_EVENTS: only those with a delivery that is pending or given up */
+    bool undelivered; /* LIST_EVENTS: only those with a delivery that is pending, given up or skipped */
     bool descending;
     int64_t after_id;               /* cursor: exclusive; 0: from the start */
     struct bytes after_resource_id; /* the same of LIST_RESOURCES */
@@ -268,7 +273,7 @@ struct store_query {
 
 struct store_stats {
     int64_t events, deliveries_pending, deliveries_delivered, deliveries_given_up;
-    int64_t deliveries_cancelled, endpoints; /* users with a webhook_url */
+    int64_t deliveries_cancelled, deliveries_skipped, endpoints; /* users with a webhook_url */
     int64_t endpoints_failing;
     /* When the event was received whose delivery has waited longest, wall clock; 0: nothing waits. Those
      * under the first lease of their life may be left out, and it may be late: it is looked up at times. */

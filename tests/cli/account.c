@@ -92,6 +92,12 @@ static void test_the_ends(void **state)
     account = pending(0, "", 0, -1);
     account.state = bytes_of("cancelled");
     expect(&account, "Cancelled before it was sent. POST /api/deliveries/9/resend sends it after all.");
+    account.state = bytes_of("skipped"); /* 8.10 */
+    expect(&account, "Sent to nobody: no webhook_url was set when it came. With one set, POST "
+                     "/api/deliveries/9/resend sends it.");
+    account.hold = ACCOUNT_NO_URL;
+    expect(&account, "Sent to nobody: no webhook_url was set when it came. Set one, and then POST "
+                     "/api/deliveries/9/resend sends it.");
 }
 
 static void test_what_we_need_follows_the_endpoint(void **state)

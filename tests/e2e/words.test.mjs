@@ -85,7 +85,7 @@ test('why: nobody there, blocked by the guard, nobody to send it to', async (t) 
     assert.match(await ask(server, 'why', refused), /Tried once\. Last: your server refused the connection\. Next try in \d+ s\. Is it running/);
     await setUrl(server, null);
     assert.match(await ask(server, 'why', refused), /Held: there is no webhook_url/);
-    assert.match(await ask(server, 'why', await post(server)), /It goes to nobody/);
+    assert.match(await ask(server, 'why', await post(server)), /Sent to nobody: no webhook_url was set/);
 });
 
 test('why: the guard forbade it; that heals when the record does', async (t) => {

@@ -272,6 +272,8 @@ void world_draw(struct sim *sim);
 void world_populate(struct sim *sim); /* users, keys; schedules the posts */
 void world_post(struct sim *sim, int post);
 void world_answered(struct sim *sim, int post, int64_t event_id);
+/* Has this user a webhook_url? */
+bool world_has_url(const struct sim *sim, int64_t user_id);
 int world_user(const struct sim *sim, int64_t user_id); /* index */
 void world_send(struct sim *sim, int attempt);
 void world_receive(struct sim *sim, int attempt);

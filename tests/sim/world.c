@@ -68,6 +68,13 @@ static void write_one(struct sim *sim, struct store_op *op)
     (void)status;
 }
 
+/* In every fourth seed the last one has none, so that some events go to nobody, or to the Master alone. */
+bool world_has_url(const struct sim *sim, int64_t user_id)
+{
+    return sim->seed % 4 != 0 || sim->user_count == 1 ||
+           user_id != sim->receivers[sim->user_count - 1].user_id;
+}
+
 /* A Master, and users it made. Needs a node that runs, as that has opened the store. */
 void world_populate(struct sim *sim)
 {
@@ -75,7 +82,9 @@ void world_populate(struct sim *sim)
         struct store_op user = {.kind = STORE_USER_CREATE};
         user.user.user = (struct user){.role = i == 0 ? USER_MASTER : USER_REGULAR,
                                        .master_id = i == 0 ? 0 : MODEL_USER_ID_FIRST,
-                                       .webhook_url = bytes_of("https://receiver.example/hook"),
+                                       .webhook_url = bytes_of(world_has_url(sim, sim->receivers[i].user_id)
+                                                                   ? "https://receiver.example/hook"
+                                                                   : ""),
                                        .receives_users_events = i == 0 && sim->master_receives};
         write_one(sim, &user);
         assert(user.id == sim->receivers[i].user_id);

@@ -38,6 +38,94 @@ static void assert_stamped(const struct store_work *box, const struct event *eve
     assert_memory_equal(box->document + after, event->document.data + after, event->document.len - after);
 }
 
+/* The one delivery of an event that went to nobody. */
+static struct delivery skipped_delivery(struct fixture *f, const struct store_op *op)
+{
+    struct store_query list = {.kind = STORE_LIST_DELIVERIES, .id = op->event.event.id, .limit = 9};
+    struct store_answer answer = fixture_read(f, list);
+    assert_int_equal(answer.count, 1);
+    assert_int_equal(answer.deliveries[0].id, op->event.skipped);
+    return answer.deliveries[0];
+}
+
+static int64_t skipped_count(struct fixture *f, int64_t pending)
+{
+    const struct store_stats *stats = fixture_read(f, (struct store_query){.kind = STORE_GET_STATS}).stats;
+    assert_int_equal(stats->deliveries_pending, pending);
+    return stats->deliveries_skipped;
+}
+
+static void to_nobody(struct fixture *f)
+{
+    int64_t id = fixture_user(f, NULL);
+    struct store_op op = fixture_event_op(f, id);
+    op.event.idempotency_key = bytes_of("once");
+    fixture_write(f, &op, 1, 4);
+    assert_int_equal(op.count, 0);
+    struct delivery delivery = skipped_delivery(f, &op);
+    assert_int_equal(delivery.state, DELIVERY_SKIPPED);
+    assert_int_equal(delivery.user_id, id);
+    assert_int_equal(delivery.finished_at_ms, op.event.event.received_at_ms);
+    assert_int_equal(delivery.next_in_ms, -1);
+    struct store_query undelivered = {.kind = STORE_LIST_EVENTS, .undelivered = true, .limit = 9};
+    assert_int_equal(fixture_read(f, undelivered).count, 1);
+    struct store_op resend = {.kind = STORE_RESEND, .delivery.delivery_id = delivery.id};
+    struct store_op cancel = {.kind = STORE_CANCEL, .delivery.delivery_id = delivery.id};
+    fixture_do(f, resend, STORE_CONFLICT);
+    fixture_do(f, cancel, STORE_CONFLICT);
+    fixture_reopen(f); /* its count is found again, and nothing waits */
+    fixture_claim(f, 4, 0);
+    assert_int_equal(skipped_count(f, 0), 1);
+
+    /* Whoever asks again is told again, as long as it is so. */
+    struct store_op again = op;
+    again.event.skipped = 0;
+    fixture_write(f, &again, 1, 4);
+    assert_int_equal(again.result, STORE_REPLAYED);
+    assert_int_equal(again.event.skipped, delivery.id);
+
+    struct store_op update = {.kind = STORE_USER_UPDATE, .user = {.if_version = -1}};
+    update.user.user =
+        *fixture_read(f, (struct store_query){.kind = STORE_GET_USER, .id = id, .limit = 1}).users;
+    update.user.user.webhook_url = bytes_of("https://example.com/");
+    fixture_do(f, update, STORE_DONE);
+    fixture_claim(f, 4, 0); /* a URL alone sends nothing of the past */
+    fixture_do(f, resend, STORE_DONE);
+    assert_int_equal(skipped_count(f, 1), 0);
+    fixture_claim(f, 4, 1);
+    assert_int_equal(f->boxes[0].delivery_id, delivery.id);
+    struct event sent = fixture_event(f, op.id);
+    assert_stamped(&f->boxes[0], &sent);
+    fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_DELIVERED, 0), STORE_DONE);
+    assert_int_equal(fixture_delivery(f, delivery.id).state, DELIVERY_DELIVERED);
+    assert_int_equal(fixture_read(f, undelivered).count, 0);
+    fixture_write(f, &again, 1, 4);
+    assert_int_equal(again.event.skipped, 0);
+}
+
+/* It went to somebody: then nothing is skipped. */
+static void to_the_master_alone(struct fixture *f)
+{
+    struct store_op user = {.kind = STORE_USER_CREATE,
+                            .user.user = {.role = USER_MASTER,
+                                          .name = bytes_of("x"),
+                                          .webhook_url = bytes_of("https://example.com/"),
+                                          .receives_users_events = true}};
+    int64_t master = fixture_do(f, user, STORE_DONE);
+    fixture_do(f, fixture_key_op(f, master), STORE_DONE);
+    user.user.user = (struct user){.name = bytes_of("y"), .master_id = master};
+    struct store_op op = fixture_event_op(f, fixture_do(f, user, STORE_DONE));
+    fixture_write(f, &op, 1, 4);
+    assert_int_equal(op.count, 1);
+    assert_int_equal(op.event.skipped, 0);
+    assert_int_equal(f->boxes[0].user_id, master);
+    struct store_op own = fixture_event_op(f, op.event.event.owner_id);
+    own.event.owner_only = true;
+    fixture_write(f, &own, 1, 4);
+    assert_int_equal(own.count, 0);
+    assert_int_equal(skipped_delivery(f, &own).user_id, own.event.event.owner_id);
+}
+
 static void born_leased(struct fixture *f)
 {
     int64_t user = fixture_user(f, "https://example.com/hook?x=1");
@@ -477,6 +565,8 @@ static void purge(struct fixture *f)
 
 const struct contract_test contract_events[] = {
     {"an event without a URL is kept for polling", event_without_url},
+    {"8.10: an event to nobody is skipped, and can be sent later", to_nobody},
+    {"8.10: what goes to the Master alone is not skipped", to_the_master_alone},
     {"a delivery is born leased while boxes are there", born_leased},
     {"a delivery that waited is stamped by its first claim, once", claimed_later},
     {"a Master gets his users' events if he wants them", master_gets_a_copy},

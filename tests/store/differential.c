@@ -387,6 +387,8 @@ static void write_both(struct twin *t, struct store_op *ops, int count, int boxe
         assert_int_equal(ops[i].id, twins[i].id);
         if (ops[i].kind == STORE_PURGE)
             assert_int_equal(ops[i].count, twins[i].count);
+        if (ops[i].kind == STORE_EVENT)
+            assert_int_equal(ops[i].event.skipped, twins[i].event.skipped);
     }
     same_boxes(t);
     assert_int_equal(t->model.next_due_in_ms == 0, t->sqlite.next_due_in_ms == 0);

@@ -109,7 +109,8 @@ static bool model_undelivered(const struct model_disk *disk, int64_t event_id)
 {
     for (int i = 0; i < disk->delivery_count; i++)
         if (disk->deliveries[i].event_id == event_id &&
-            (disk->deliveries[i].state == DELIVERY_PENDING || disk->deliveries[i].state == DELIVERY_GIVEN_UP))
+            (disk->deliveries[i].state == DELIVERY_PENDING ||
+             disk->deliveries[i].state == DELIVERY_GIVEN_UP || disk->deliveries[i].state == DELIVERY_SKIPPED))
             return true;
     return false;
 }
@@ -269,6 +270,7 @@ static void model_read_stats(const struct store *store, struct arena *arena, str
         stats->deliveries_delivered += delivery->state == DELIVERY_DELIVERED;
         stats->deliveries_given_up += delivery->state == DELIVERY_GIVEN_UP;
         stats->deliveries_cancelled += delivery->state == DELIVERY_CANCELLED;
+        stats->deliveries_skipped += delivery->state == DELIVERY_SKIPPED;
         bool waits = model_under_way(delivery) && !(delivery->leased && delivery->lease <= 1);
         if (waits && (!stats->oldest_waiting_at_ms || delivery->created_at_ms < stats->oldest_waiting_at_ms))
             stats->oldest_waiting_at_ms = delivery->created_at_ms;

@@ -123,6 +123,24 @@ static int model_deliver_to(struct store *store, struct store_batch *batch, cons
     return 1;
 }
 
+/* Of an event that has no recipients: one that has ended. */
+static int64_t model_skip(struct model_disk *disk, const struct event *event)
+{
+    int index = model_delivery_add(disk, event, event->owner_id, 0);
+    struct model_delivery *delivery = &disk->deliveries[index];
+    delivery->state = DELIVERY_SKIPPED;
+    delivery->finished_at_ms = event->received_at_ms;
+    return delivery->id;
+}
+
+static int64_t model_skipped(const struct model_disk *disk, int64_t event_id)
+{
+    for (int i = 0; i < disk->delivery_count; i++)
+        if (disk->deliveries[i].event_id == event_id && disk->deliveries[i].state == DELIVERY_SKIPPED)
+            return disk->deliveries[i].id;
+    return 0;
+}
+
 /* Seen before: by the client's key; or by id, because a commit's fate was unknown. */
 static bool model_event_known(struct model_disk *disk, struct store_op *op)
 {
@@ -133,12 +151,14 @@ static bool model_event_known(struct model_disk *disk, struct store_op *op)
         bool same_request = memcmp(key->digest, op->event.request_digest, sizeof key->digest) == 0;
         op->result = same_request ? STORE_REPLAYED : STORE_CONFLICT;
         op->id = same_request ? key->event_id : 0;
+        op->event.skipped = model_skipped(disk, op->id);
         return true;
     }
     struct model_event *same = model_find_event(disk, op->event.event.id);
     if (same) {
         op->id = same->event.id;
         op->count = same->delivery_count;
+        op->event.skipped = model_skipped(disk, op->id);
     }
     return same != NULL;
 }
@@ -168,6 +188,7 @@ static void model_event(struct store *store, struct store_batch *batch, struct s
 {
     struct model_disk *disk = store->disk;
     struct model_user *owner = model_find_user(disk, op->event.event.owner_id);
+    op->event.skipped = 0;
     if (model_event_known(disk, op))
         return;
     if (!owner || disk->no_space) {
@@ -182,6 +203,8 @@ static void model_event(struct store *store, struct store_batch *batch, struct s
     int count = model_deliver_to(store, batch, &op->event.event, owner);
     if (master && master->user.receives_users_events && !op->event.owner_only)
         count += model_deliver_to(store, batch, &op->event.event, master);
+    if (count == 0)
+        op->event.skipped = model_skip(disk, &op->event.event);
     disk->events[disk->event_count - 1].delivery_count = count;
     op->id = op->event.event.id;
     op->count = count;
@@ -483,7 +506,9 @@ static void model_resend_or_cancel(struct store *store, struct store_op *op)
         return;
     }
     bool under_way = model_under_way(delivery);
-    if (!under_way && op->kind == STORE_CANCEL) {
+    bool nowhere = delivery->state == DELIVERY_SKIPPED &&
+                   model_find_user(store->disk, delivery->user_id)->user.webhook_url.len == 0;
+    if (!under_way && (op->kind == STORE_CANCEL || nowhere)) {
         op->result = STORE_CONFLICT;
         return;
     }

@@ -356,10 +356,14 @@ bool delivery_attempts_list(struct call *call)
 static bool changed(struct call *call)
 {
     const struct store_op *op = &call->write.op;
+    if (op->result == STORE_CONFLICT && op->kind == STORE_RESEND)
+        return call_fail(call, API_DELIVERY_STATE, SOURCE_NONE, NULL,
+                         "The delivery was skipped, and there is still no webhook_url: set that of user %lld "
+                         "first, then send it.",
+                         (long long)op->delivery.user_id);
     if (op->result == STORE_CONFLICT)
         return call_fail(call, API_DELIVERY_STATE, SOURCE_NONE, NULL,
-                         op->kind == STORE_RESEND ? "The delivery cannot be sent again."
-                                                  : "Only a delivery that is to be sent can be cancelled.");
+                         "Only a delivery that is to be sent can be cancelled.");
     if (op->result != STORE_DONE)
         return call_not_found(call, "delivery");
     return show_delivery(call, op->delivery.delivery_id);

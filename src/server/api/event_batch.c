@@ -255,6 +255,18 @@ static bool line_became_event(struct call *call, const struct batch_line *line)
     }
 }
 
+/* With more in its meta, if the write has told more. */
+static struct bytes tail_of(struct call *call, const struct batch_line *line)
+{
+    static const char opening[] = ",\"meta\":{";
+    size_t len = strlen(opening);
+    const char *tail = NULL;
+    if (line->job.op.event.skipped)
+        tail = arena_printf(&call->scratch, "%s%s,%.*s", opening, event_draft_skipped(call, &line->job.op),
+                            (int)(line->tail.len - len), line->tail.data + len);
+    return tail ? bytes_of(tail) : line->tail;
+}
+
 /* Nothing was written, and that was our fault alone: then the whole request failed, with Retry-After. */
 static bool all_failed_alike(const struct batch *batch, enum store_status *status)
 {
@@ -277,7 +289,8 @@ static bool finish(struct call *call)
         bool was_sent = line->sent;
         if (was_sent && !line_became_event(call, line))
             keep_errors(call, line, &call->scratch);
-        as_expected = as_expected && line->sent && line->job.op.result == STORE_DONE;
+        as_expected =
+            as_expected && line->sent && line->job.op.result == STORE_DONE && line->job.op.event.skipped == 0;
     }
     if (as_expected) /* the answer made before the write holds */
         return answer_lines(call, true);
@@ -287,7 +300,7 @@ static bool finish(struct call *call)
         const struct batch_line *line = &batch->lines[i];
         all_created = all_created && line->sent;
         if (line->sent)
-            put_created(&batch->answer, line->job.op.id, line->tail);
+            put_created(&batch->answer, line->job.op.id, tail_of(call, line));
         else
             text_put(&batch->answer, line->errors);
     }

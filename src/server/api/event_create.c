@@ -55,9 +55,25 @@ static bool make_answer(struct call *call, const struct event *event, const stru
     return !(location.overflow || out.overflow) || call_too_large(call);
 }
 
+/* The answer with more in its meta, as only the write has told. Without room it stays as it is, which is
+ * true, too: the event is durable. */
+static void say_skipped(struct call *call, struct new_event *new)
+{
+    const char *meta = event_draft_skipped(call, &call->write.op);
+    size_t end = call->warning_count ? strlen("}}") : strlen("}");
+    struct text out;
+    text_init(&out, &call->scratch, CALL_ANSWER_LEN_MAX);
+    text_put(&out, bytes_make(new->answer.data, new->answer.len - end));
+    text_printf(&out, "%s%s}}", call->warning_count ? "," : ",\"meta\":{", meta);
+    if (!out.overflow)
+        new->answer = text_bytes(&out);
+}
+
 static bool send_created(struct call *call)
 {
     struct new_event *new = call->state;
+    if (call->write.op.event.skipped)
+        say_skipped(call, new);
     call_header(call, "Location", new->location);
     return call_answer(call, 201, new->answer);
 }

@@ -250,3 +250,13 @@ bool event_draft_render(struct call *call, struct arena *arena, const struct eve
         keep_to_owner(op);
     return true;
 }
+
+const char *event_draft_skipped(struct call *call, const struct store_op *op)
+{
+    const char *members = arena_printf(
+        &call->scratch,
+        "\"deliveries\":0,\"skipped_delivery\":\"%lld\",\"note\":\"It goes to nobody: user %lld has no "
+        "webhook_url. Set one, and POST /api/deliveries/%lld/resend sends it.\"",
+        (long long)op->event.skipped, (long long)op->event.event.owner_id, (long long)op->event.skipped);
+    return members ? members : "\"deliveries\":0";
+}

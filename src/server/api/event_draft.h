@@ -26,3 +26,6 @@ size_t event_draft_len(const struct event_draft *draft);
  * id to the submission. */
 bool event_draft_render(struct call *call, struct arena *arena, const struct event_draft *draft, int64_t id,
                         int64_t now_ms, struct store_op *op);
+/* Members of the answer's meta when the written event goes to nobody (op->event.skipped): that, why, and how
+ * it is sent later. */
+const char *event_draft_skipped(struct call *call, const struct store_op *op);

@@ -65,6 +65,7 @@ static void put_store(struct text *out, const struct store_stats *stats, int64_t
     text_printf(out, "posthorn_deliveries{state=\"given_up\"} %lld\n", (long long)stats->deliveries_given_up);
     text_printf(out, "posthorn_deliveries{state=\"cancelled\"} %lld\n",
                 (long long)stats->deliveries_cancelled);
+    text_printf(out, "posthorn_deliveries{state=\"skipped\"} %lld\n", (long long)stats->deliveries_skipped);
 }
 
 struct endpoint_series {
