@@ -93,6 +93,7 @@ test('8.12: rows that wait and cannot be had: the others are delivered, and the 
         + `UPDATE deliveries SET event_id = 'x' ${one(5)}; UPDATE deliveries SET state = 2 ${one(6)};`
         + `UPDATE deliveries SET due_at = x'00', attempt = 'x', lost = 'x', aged_from = -9223372036854775808 ${one(7)};`
         + `UPDATE users SET webhook_url = randomblob(1048576) WHERE id = ${made.json.data.id};`
+        + "INSERT INTO owned VALUES ('x', 1, 1); UPDATE state SET followed_to = 0;");
     const found = await posthorn('check', install.data);
     assert.equal(found.code, 1);
     assert.match(found.stdout, /the delivery's state, lease or attempts are damaged/);
