@@ -3,6 +3,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Judged before the sockets are looked at again: each may take some 50 us, and thousands may be due at once.
+ */
+enum { TURN_MAX = 64 };
+
 static int64_t now_ms(const struct deadlines *deadlines)
 {
     return (int64_t)uv_now(deadlines->timer.loop);
@@ -26,15 +30,18 @@ static void arm(struct deadlines *deadlines, int64_t at_ms)
     uv_timer_start(&deadlines->timer, on_timer, at_ms > now ? (uint64_t)(at_ms - now) : 0, 0);
 }
 
-/* Moves what is due to a ring of its own: what `passed` sets anew waits for the next turn. */
-static void take_due(struct deadline_queue *queue, int64_t now, struct deadline *due)
+/* Moves up to `max` that are due to a ring of their own: what `passed` sets anew waits for the next turn.
+ * Returns how many. */
+static int take_due(struct deadline_queue *queue, int64_t now, int max, struct deadline *due)
 {
+    int count = 0;
     due->prev = due->next = due;
-    while (queue->ring.next != &queue->ring && queue->ring.next->at_ms <= now) {
+    for (; count < max && queue->ring.next != &queue->ring && queue->ring.next->at_ms <= now; count++) {
         struct deadline *first = queue->ring.next;
         deadline_lift(first);
         append(due, first);
     }
+    return count;
 }
 
 static bool is_due(const struct deadlines *deadlines, int64_t now)
@@ -60,9 +67,9 @@ static void on_timer(uv_timer_t *timer)
     int64_t judged_ms = deadlines->judge_ms;
     deadlines->judge_ms = 0;
     deadlines->armed_ms = INT64_MAX;
-    for (int i = 0; i < deadlines->queue_count && judged_ms != 0; i++) {
+    for (int i = 0, left = TURN_MAX; i < deadlines->queue_count && judged_ms != 0; i++) {
         struct deadline due;
-        take_due(&deadlines->queues[i], judged_ms, &due);
+        left -= take_due(&deadlines->queues[i], judged_ms, left, &due);
         while (due.next != &due) {
             struct deadline *first = due.next;
             deadline_lift(first);

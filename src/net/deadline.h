@@ -6,7 +6,8 @@
  * only ever moved to an earlier time; when it finds nothing due it sleeps again.
  *
  * After a stall of the loop what has come in time is still to be read: so the sockets are looked at once more
- * before a limit that has passed is judged.
+ * before a limit that has passed is judged; and again after some, so that thousands which pass together, as
+ * when many receivers hang, hold up nothing else.
  */
 #pragma once
 #include <stdint.h>

@@ -17,7 +17,8 @@ enum {
     BOX_LEN_MAX = MODEL_SIGNING_LEN_MAX + MODEL_IDENTITY_LEN_MAX +
                   64 * 1024, /* url, what is sealed, and the answer kept for the record */
     ANSWER_KEPT_MAX = 1024,  /* of an acknowledgement; a failure keeps all that was read */
-    OFFERED_MAX = 1024,      /* empty boxes with the writer: a batch takes no more */
+    SENDS_A_TURN_MAX = 128,
+    OFFERED_MAX = 1024, /* empty boxes with the writer: a batch takes no more */
     LOCALS_REFRESH_MS = 60 * 1000
 };
 
@@ -411,9 +412,9 @@ static void engine_on_timer(uv_timer_t *timer)
     (void)timer; /* the pump runs before the loop sleeps again */
 }
 
-static void engine_sleep(struct engine *engine)
+static void engine_sleep(struct engine *engine, bool more)
 {
-    int64_t wake_at = dispatch_wake_at(engine->dispatch);
+    int64_t wake_at = more ? 0 : dispatch_wake_at(engine->dispatch);
     if (wake_at == INT64_MAX) {
         uv_timer_stop(&engine->timer);
         return;
@@ -435,22 +436,24 @@ static void engine_close_handles(struct engine *engine)
     uv_close((uv_handle_t *)&engine->locals_timer, NULL);
 }
 
-/* Once a turn of the loop, before it sleeps: what came in, then every effect. */
+/* Once a turn of the loop, before it sleeps: what came in, then the effects. After so many requests the
+ * sockets come first: each may be a new connection, and thousands may be ready at once. */
 static void engine_on_pump(uv_prepare_t *prepare)
 {
     struct engine *engine = prepare->data;
     struct effect effect;
-    int offered = 0;
+    int offered = 0, sends = 0;
     int64_t now_ms = clock_mono_ms(&engine->config.clock); /* once a turn */
 
     engine_take_inbox(engine, now_ms);
-    while (dispatch_next(engine->dispatch, now_ms, &effect)) {
+    while (sends < SENDS_A_TURN_MAX && dispatch_next(engine->dispatch, now_ms, &effect)) {
         switch (effect.kind) {
         case EFFECT_OFFER:
             engine->offers[offered++] = engine_empty_box(engine, effect.slot);
             break;
         case EFFECT_SEND:
             engine_send(engine, effect.slot);
+            sends++;
             break;
         case EFFECT_RECORD:
             engine_record(engine, &effect);
@@ -465,7 +468,7 @@ static void engine_on_pump(uv_prepare_t *prepare)
     if (dispatch_drained(engine->dispatch)) {
         engine_close_handles(engine);
     } else {
-        engine_sleep(engine);
+        engine_sleep(engine, sends == SENDS_A_TURN_MAX);
     }
 }
 

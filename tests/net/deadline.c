@@ -112,6 +112,41 @@ static void test_set_while_it_passes(void **state)
     clockwork_run(&c, "aba");
 }
 
+/* 8.1: thousands pass together. The loop turns meanwhile, so that a socket waits for some of them at most. */
+enum { MANY = 1000, MANY_AT_ONCE_MAX = 64 };
+static int passed_in_turn, most_in_turn, passed_in_all;
+static uv_check_t turn;
+
+static void on_one_of_many(struct deadline *deadline)
+{
+    passed_in_turn++;
+    if (++passed_in_all == MANY) /* no timer is left that would end the loop's sleep */
+        uv_close((uv_handle_t *)&turn, NULL);
+}
+
+static void on_turn(uv_check_t *check)
+{
+    most_in_turn = passed_in_turn > most_in_turn ? passed_in_turn : most_in_turn;
+    passed_in_turn = 0;
+}
+
+static void test_many_at_once(void **state)
+{
+    static struct deadline many[MANY];
+    struct clockwork c;
+    clockwork_open(&c);
+    struct deadline_queue *queues[2] = {deadlines_queue(&c.deadlines, 2, on_one_of_many),
+                                        deadlines_queue(&c.deadlines, 1, on_one_of_many)};
+    for (int i = 0; i < MANY; i++)
+        deadline_set(&many[i], queues[i % 2]);
+    uv_check_init(&c.loop, &turn);
+    uv_check_start(&turn, on_turn);
+    clockwork_run(&c, "");
+    assert_int_equal(passed_in_all, MANY);
+    assert_in_range(most_in_turn, 1, MANY_AT_ONCE_MAX);
+    assert_in_range(passed_in_turn, 0, MANY_AT_ONCE_MAX);
+}
+
 /* 8.1: the loop stalls past a limit; what came before the limit is read first, and lifts it. */
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
@@ -150,6 +185,7 @@ static void test_what_has_come_is_read_first(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_many_at_once),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_lift),
         cmocka_unit_test(test_lifted_while_another_passes),
