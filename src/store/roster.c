@@ -329,8 +329,13 @@ void roster_use(struct roster *roster, struct endpoint *endpoint, struct user_us
     usage->stored_bytes += change.stored_bytes;
     usage->resources += change.resources;
     usage->pending += change.pending;
-    if (usage->pending < 0) /* what was loaded of it was damaged */
-        usage->pending = 0;
+}
+
+void roster_counted(struct endpoint *endpoint, int64_t pending)
+{
+    endpoint->counted = true;
+    endpoint->tally.usage.pending += pending;
+    endpoint->tally_before.usage.pending += pending;
 }
 
 int roster_dead(struct roster *roster, struct endpoint *endpoint)

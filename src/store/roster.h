@@ -71,6 +71,7 @@ struct endpoint {
     bool counted_failing;
     bool starved; /* due, and every lease it may have is out */
     bool seen;    /* by the load under way */
+    bool counted; /* its usage has what waited when the store was opened */
 };
 
 LIST_HEAD(endpoint_list, endpoint);
@@ -126,8 +127,12 @@ void roster_bytes(struct roster *roster, struct endpoint *endpoint, size_t more,
 void roster_wants_memory(struct roster *roster, struct endpoint *endpoint, size_t wants);
 /* It is due and nothing of it can be claimed: not its turn for a time, or it would always be. */
 void roster_rests(struct roster *roster, struct endpoint *endpoint);
-/* Its user's usage grows by so much; negative: it shrinks. */
+/* Its user's usage grows by so much; negative: it shrinks. What is pending is below 0 where more has ended
+ * since the store was opened than has been counted of what waited then, or than rows that are damaged said.
+ */
 void roster_use(struct roster *roster, struct endpoint *endpoint, struct user_usage change);
+/* So many waited when the store was opened. That stays, whether the batch is undone or not. */
+void roster_counted(struct endpoint *endpoint, int64_t pending);
 /* One more row of its user is dead; how many there are. And up to this event there is none any more. */
 int roster_dead(struct roster *roster, struct endpoint *endpoint);
 void roster_swept(struct roster *roster, struct endpoint *endpoint, int64_t to);

@@ -105,14 +105,16 @@ struct moment sqlite_now(const struct store *store)
 
 /* ---- a batch ---- */
 
-static void look(const struct store *store, struct store_op *op)
+static enum store_status look(struct store *store, struct store_op *op)
 {
-    for (int i = 0; i < op->look.count; i++) {
+    enum store_status status = STORE_OK;
+    for (int i = 0; i < op->look.count && status == STORE_OK; i++) {
         struct store_figures *figures = &op->look.figures[i];
-        const struct endpoint *endpoint = roster_get(&store->roster, figures->id);
+        struct endpoint *endpoint = roster_get(&store->roster, figures->id);
         *figures = (struct store_figures){.id = figures->id, .found = endpoint && endpoint->url};
         if (!figures->found)
             continue;
+        status = sqlite_count_endpoint(store, endpoint);
         const struct endpoint_tally *tally = &endpoint->tally;
         figures->failing = tally->pace.failing;
         figures->in_hand = tally->leased;
@@ -120,6 +122,7 @@ static void look(const struct store *store, struct store_op *op)
         figures->window = pace_window(&tally->pace, &store->config.pace);
         figures->delivered = tally->delivered;
     }
+    return status;
 }
 
 static enum store_status write_op(struct store *store, struct store_batch *batch, struct store_op *op)
@@ -157,8 +160,7 @@ static enum store_status write_op(struct store *store, struct store_batch *batch
     case STORE_PURGE:
         return sqlite_purge(store, op);
     case STORE_LOOK:
-        look(store, op);
-        return STORE_OK;
+        return look(store, op);
     case STORE_OP_COUNT:
         break;
     }
@@ -301,6 +303,9 @@ static enum store_status sqlite_write(struct store *store, struct store_batch *b
         checkpoint(store) != STORE_OK)
         return STORE_BROKEN;
     store->now = sqlite_now(store);
+    enum store_status counted = sqlite_count_some(store);
+    if (counted != STORE_OK)
+        return counted;
     store->tally_before = store->tally;
     store->users_changed = store->changed = false;
     store->plain = true;
@@ -312,7 +317,7 @@ static enum store_status sqlite_write(struct store *store, struct store_batch *b
             return undo(store, batch, status);
         committed(store, saved);
     }
-    batch->next_due_in_ms = next_due_in_ms(store);
+    batch->next_due_in_ms = store->counting.db ? 0 : next_due_in_ms(store);
     batch->leases_scarce = roster_starved(&store->roster);
     return STORE_OK;
 }
@@ -445,9 +450,6 @@ static enum store_status take_over(struct store *store)
     sqlite3_bind_int64(store->sql[SQL_DELIVERY_UNCLAIM_BORN], 2, store->born_from);
     if (status == STORE_OK)
         status = sqlite_run(store, SQL_DELIVERY_UNCLAIM_BORN);
-    sqlite3_bind_int64(store->sql[SQL_DUE_MEND], 1, store->now.due_ms);
-    if (status == STORE_OK)
-        status = sqlite_run(store, SQL_DUE_MEND);
     if (status == STORE_OK)
         status = sqlite_purge_load(store);
     if (status == STORE_OK)
@@ -498,6 +500,7 @@ static enum store_status set_up(struct store *store)
 static void sqlite_close_all(struct store *store)
 {
     sqlite_readers_close(store);
+    sqlite_counting_end(store);
     for (int i = 0; i < SQL_COUNT; i++)
         sqlite3_finalize(store->sql[i]);
     /* The last connection to close checkpoints; on a broken disk it must not try. */

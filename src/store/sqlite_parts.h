@@ -60,6 +60,13 @@ struct ahead {
 
 struct sqlite_reader;
 
+/* What waited at open, as one read transaction sees it, counted row by row (sqlite_usage.c). */
+struct counting {
+    sqlite3 *db; /* NULL: all is counted */
+    sqlite3_stmt *rows, *one;
+    int64_t endpoint_id, waiting; /* whose rows were seen last, and how many of them */
+};
+
 struct store {
     struct store_config config;
     char *path;
@@ -67,6 +74,7 @@ struct store {
     struct gather gather; /* below it */
     sqlite3_stmt *sql[SQL_COUNT];
     struct sqlite_reader *readers;
+    struct counting counting;
     int folder_fd, file_fd; /* locked; -1: not open */
 
     int64_t mono_at_open_ms, due_at_open_ms, service_at_open_ms;
@@ -188,9 +196,14 @@ enum store_status sqlite_usage_save(struct store *store, int64_t user_id, struct
 /* In the table and in the roster. */
 enum store_status sqlite_usage_change(struct store *store, int64_t user_id, struct user_usage change);
 /* Would the EVENT take its owner beyond a quota? Then op->result and op->reached say so. */
-enum store_status sqlite_usage_weigh(struct store *store, struct store_op *op, const struct endpoint *owner);
-/* The roster's, at open: of the table, and what waits. */
+enum store_status sqlite_usage_weigh(struct store *store, struct store_op *op, struct endpoint *owner);
+/* The roster's, at open: of the table, and what waits, as far as that is quick. */
 enum store_status sqlite_usage_load(struct store *store);
+/* Between batches: some more of what waited at open. */
+enum store_status sqlite_count_some(struct store *store);
+/* Now: what waited for this endpoint. */
+enum store_status sqlite_count_endpoint(struct store *store, struct endpoint *endpoint);
+void sqlite_counting_end(struct store *store);
 
 /* Leases that ran out wait again. */
 enum store_status sqlite_expire(struct store *store);

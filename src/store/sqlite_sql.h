@@ -73,7 +73,8 @@ enum { SQL_MANY = 16 };
     X(DELIVERY_UNCLAIM, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2 WHERE id = ?1")              \
     X(DELIVERY_UNCLAIM_ALL, "UPDATE deliveries SET queue = endpoint_id, due_at = min(due_at, ?1)"            \
                             " WHERE queue = 0")                                                              \
-    X(DUE_MEND, "UPDATE deliveries SET due_at = ?1 WHERE queue > 0 AND typeof(due_at) <> 'integer'")         \
+    X(DUE_MEND,                                                                                              \
+      "UPDATE deliveries SET due_at = ?1 WHERE id = ?2 AND queue > 0 AND typeof(due_at) <> 'integer'")       \
     X(DELIVERY_UNCLAIM_BORN, "UPDATE deliveries SET queue = endpoint_id, due_at = min(due_at, ?1)"           \
                              " WHERE id >= ?2 AND state = 0 AND queue IS NULL")                              \
                                                                                                              \
@@ -192,8 +193,7 @@ enum { SQL_MANY = 16 };
     X(USAGE_ADD, "INSERT INTO usage VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET"                           \
                  " stored_bytes = ifnull(stored_bytes, 0) + excluded.stored_bytes,"                          \
                  " resources = ifnull(resources, 0) + excluded.resources")                                   \
-    X(USAGE_LOAD, "SELECT user_id, stored_bytes, resources FROM usage")                                      \
-    X(PENDING_LOAD, "SELECT queue, count(*) FROM deliveries WHERE queue > 0 GROUP BY queue")
+    X(USAGE_LOAD, "SELECT user_id, stored_bytes, resources FROM usage")
 
 #define SQL_ENUM(symbol, text) SQL_##symbol,
 enum sql { SQL_LIST(SQL_ENUM) SQL_COUNT };

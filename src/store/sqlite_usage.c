@@ -5,9 +5,13 @@
  *   stored_bytes  `usage` has the sum of owned.bytes and of the lengths of resources.json, by user; it
  *                 changes in the transaction that changes those. The events behind `owned` are added at open
  *   resources     `usage` has the number of the user's rows in `resources`
- *   pending       the index of deliveries has it; counted at open, when nothing is leased
+ *   pending       the index of deliveries has it: what it had at open, when nothing was leased, is counted
+ *                 between batches, in a read transaction of its own, and added to what has changed since
  */
 #include "sqlite_parts.h"
+
+/* 1 ms. A backlog of fewer rows is counted before the store is open. */
+enum { COUNT_ROWS = 8192 };
 
 enum store_status sqlite_usage_save(struct store *store, int64_t user_id, struct user_usage change)
 {
@@ -66,14 +70,19 @@ static enum store_status refuse(struct store *store, struct store_op *op)
     return status;
 }
 
-enum store_status sqlite_usage_weigh(struct store *store, struct store_op *op, const struct endpoint *owner)
+enum store_status sqlite_usage_weigh(struct store *store, struct store_op *op, struct endpoint *owner)
 {
     const struct user_usage *limits = &store->config.quotas;
     const struct resource *own = sqlite_resource_own(op);
-    struct user_usage used = owner->tally.usage,
-                      more = {.stored_bytes = (int64_t)op->event.event.document.len,
+    struct user_usage more = {.stored_bytes = (int64_t)op->event.event.document.len,
                               .pending = owner->url != NULL};
     enum store_status status = STORE_OK;
+    /* While it is being counted. With fewer in all, resends apart, nobody has as many. */
+    if (limits->pending > 0 && store->tally.pending >= limits->pending)
+        status = sqlite_count_endpoint(store, owner);
+    if (status != STORE_OK)
+        return status;
+    struct user_usage used = owner->tally.usage;
     for (int i = 0; i < op->event.included_count; i++)
         more.stored_bytes += &op->event.included[i] == own ? 0 : (int64_t)op->event.included[i].json.len;
     /* The table is looked at only where those that are ahead of it could matter. */
@@ -86,24 +95,100 @@ enum store_status sqlite_usage_weigh(struct store *store, struct store_op *op, c
     return status == STORE_OK && op->reached.quota ? refuse(store, op) : status;
 }
 
-static enum store_status load(struct store *store, enum sql sql, bool pending)
+/* ---- what waits ---- */
+
+void sqlite_counting_end(struct store *store)
 {
-    sqlite3_stmt *rows = store->sql[sql];
-    while (sqlite3_step(rows) == SQLITE_ROW) {
-        struct endpoint *endpoint = roster_get(&store->roster, sqlite3_column_int64(rows, 0));
-        int64_t first = sqlite3_column_int64(rows, 1);
-        struct user_usage usage = {.stored_bytes = first, .resources = sqlite3_column_int64(rows, 2)};
-        if (pending)
-            usage = (struct user_usage){.pending = first};
-        if (endpoint)
-            roster_use(&store->roster, endpoint, usage);
-    }
-    int rc = sqlite3_reset(rows);
+    sqlite3_finalize(store->counting.rows);
+    sqlite3_finalize(store->counting.one);
+    sqlite3_close(store->counting.db);
+    store->counting = (struct counting){0};
+}
+
+enum store_status sqlite_count_endpoint(struct store *store, struct endpoint *endpoint)
+{
+    sqlite3_stmt *one = store->counting.one;
+    if (!store->counting.db || endpoint->counted)
+        return STORE_OK;
+    sqlite3_bind_int64(one, 1, endpoint->id);
+    int64_t waiting = sqlite3_step(one) == SQLITE_ROW ? sqlite3_column_int64(one, 0) : 0;
+    int rc = sqlite3_reset(one);
+    roster_counted(endpoint, waiting);
     return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+}
+
+/* All rows of an endpoint have been seen. */
+static void count_add(struct store *store)
+{
+    struct counting *counting = &store->counting;
+    struct endpoint *endpoint = roster_get(&store->roster, counting->endpoint_id);
+    if (endpoint && !endpoint->counted)
+        roster_counted(endpoint, counting->waiting);
+    counting->waiting = 0;
+}
+
+/* It waits for a time that is none: it would wait for ever. A slice is one transaction. */
+static enum store_status mend_due(struct store *store, int64_t delivery_id, int64_t endpoint_id)
+{
+    struct endpoint *endpoint = roster_get(&store->roster, endpoint_id);
+    enum store_status status = STORE_OK;
+    if (sqlite3_get_autocommit(store->db))
+        status = sqlite_run(store, SQL_BEGIN);
+    sqlite3_bind_int64(store->sql[SQL_DUE_MEND], 1, store->now.due_ms);
+    sqlite3_bind_int64(store->sql[SQL_DUE_MEND], 2, delivery_id);
+    if (status == STORE_OK)
+        status = sqlite_run(store, SQL_DUE_MEND);
+    return status == STORE_OK && endpoint ? sqlite_roster_due(store, endpoint) : status;
+}
+
+enum store_status sqlite_count_some(struct store *store)
+{
+    struct counting *counting = &store->counting;
+    if (!counting->db)
+        return STORE_OK;
+    enum store_status status = STORE_OK;
+    int rc = SQLITE_ROW;
+    for (int i = 0; i < COUNT_ROWS && status == STORE_OK && rc == SQLITE_ROW; i++) {
+        rc = sqlite3_step(counting->rows);
+        int64_t endpoint_id = rc == SQLITE_ROW ? sqlite3_column_int64(counting->rows, 0) : 0;
+        if (endpoint_id != counting->endpoint_id)
+            count_add(store);
+        counting->endpoint_id = endpoint_id;
+        counting->waiting++;
+        if (rc == SQLITE_ROW && sqlite3_column_type(counting->rows, 1) != SQLITE_INTEGER)
+            status = mend_due(store, sqlite3_column_int64(counting->rows, 2), endpoint_id);
+    }
+    if (rc != SQLITE_ROW)
+        sqlite_counting_end(store);
+    if (status == STORE_OK && !sqlite3_get_autocommit(store->db))
+        status = sqlite_run(store, SQL_COMMIT);
+    return status != STORE_OK || rc == SQLITE_ROW || rc == SQLITE_DONE ? status : sqlite_fault(store, rc);
+}
+
+/* Its first step begins the transaction: what it sees is what the tables hold now. */
+static enum store_status count_begin(struct store *store)
+{
+    static const char rows[] = "SELECT queue, due_at, id FROM deliveries WHERE queue > 0 ORDER BY queue";
+    static const char one[] = "SELECT count(*) FROM deliveries WHERE queue = ?1";
+    struct counting *counting = &store->counting;
+    int rc = sqlite_connect(store->path, NULL, &counting->db);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_prepare_v2(counting->db, rows, -1, &counting->rows, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_prepare_v2(counting->db, one, -1, &counting->one, NULL);
+    return rc == SQLITE_OK ? sqlite_count_some(store) : sqlite_fault(store, rc);
 }
 
 enum store_status sqlite_usage_load(struct store *store)
 {
-    enum store_status status = load(store, SQL_USAGE_LOAD, false);
-    return status == STORE_OK ? load(store, SQL_PENDING_LOAD, true) : status;
+    sqlite3_stmt *rows = store->sql[SQL_USAGE_LOAD];
+    while (sqlite3_step(rows) == SQLITE_ROW) {
+        struct endpoint *endpoint = roster_get(&store->roster, sqlite3_column_int64(rows, 0));
+        if (endpoint)
+            roster_use(&store->roster, endpoint,
+                       (struct user_usage){.stored_bytes = sqlite3_column_int64(rows, 1),
+                                           .resources = sqlite3_column_int64(rows, 2)});
+    }
+    int rc = sqlite3_reset(rows);
+    return rc == SQLITE_OK ? count_begin(store) : sqlite_fault(store, rc);
 }

@@ -233,8 +233,9 @@ struct store_batch {
     int op_count;
     struct store_work **boxes; /* empty ones; filled from the front */
     int box_count, filled_count;
-    int64_t next_due_in_ms; /* out: when something more could be claimed; -1: nothing waits. 0 only if a box
-                               would help now */
+    int64_t
+        next_due_in_ms; /* out: when something more could be claimed; -1: nothing waits. 0 only if a box
+                           would help now, or after a start with a large backlog, which is being counted */
     bool leases_scarce; /* out: an endpoint has work that is due and no lease for it; an outcome may free one
                          */
 };

@@ -21,7 +21,6 @@ static const struct {
     {SQL_PURGE_LOAD, "the table has one row"},
     {SQL_PURGE_SAVE, "the table has one row"},
     {SQL_USAGE_LOAD, "at open"},
-    {SQL_PENDING_LOAD, "at open; what waits, by its index"},
     {SQL_ROSTER_LOAD_ALL, "at open, and when a batch that changed users is undone"},
 };
 static const struct {

@@ -1,7 +1,7 @@
 /* What is SQLite's own: its files, lock, schema, and what it does with the leases of a former process.
  */
 #include "fixture.h"
-#include <sqlite3.h>
+#include "sqlite_parts.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -316,6 +316,58 @@ static void damaged_rows_do_not_hurry_the_purge(void **state)
     assert_false(op.purge.more);
 }
 
+static int64_t waiting(struct fixture *f, int64_t user)
+{
+    struct store_figures figures = {.id = user};
+    struct store_op look = {.kind = STORE_LOOK, .look = {.figures = &figures, .count = 1}};
+    fixture_do(f, look, STORE_DONE);
+    return figures.waiting + figures.in_hand;
+}
+
+/* A start does not take longer because more waits. Who asks meanwhile is told the truth, and so is the quota.
+ */
+static void a_backlog_is_counted_behind_the_start(void **state)
+{
+    enum { BACKLOG = 60000 };
+    struct fixture *f = *state;
+    int64_t dead = fixture_user(f, "https://example.com/"), user = fixture_user(f, "https://example.com/");
+    fixture_prove(f, user);
+    struct store_op ops[3];
+    for (int i = 0; i < 3; i++)
+        ops[i] = fixture_event_op(f, user);
+    fixture_write(f, ops, 3, 0);
+    char sql[512];
+    snprintf(sql, sizeof sql,
+             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+             " INSERT INTO deliveries (id, event_id, endpoint_id, queue, due_at, lease, lost)"
+             " SELECT (SELECT max(id) FROM deliveries) + i, %lld, %lld, %lld, 1 << 60, 0, 0 FROM n",
+             BACKLOG, (long long)ops[0].event.event.id, (long long)dead, (long long)dead);
+    f->config.quotas.pending = 3;
+    for (int round = 0; round < 2; round++) {
+        f->engine->close(f->store);
+        if (round == 0)
+            say(f, sql);
+        assert_int_equal(f->engine->open(&f->config, &f->store), STORE_OK);
+        assert_non_null(f->store->counting.db);
+        fixture_claim(f, 0, 0);
+        assert_int_equal(f->next_due_in_ms, 0); /* there is more to do */
+        if (round == 0) {
+            fixture_do(f, fixture_event_op(f, user), STORE_QUOTA);
+            assert_int_equal(waiting(f, dead), BACKLOG);
+        } else { /* what ends before it has been counted */
+            fixture_claim(f, 1, 1);
+            fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_DELIVERED, 0), STORE_DONE);
+        }
+        while (f->store->counting.db)
+            fixture_claim(f, 0, 0);
+        assert_int_equal(waiting(f, user), 3 - round);
+        assert_int_equal(waiting(f, dead), BACKLOG);
+        fixture_do(f, fixture_event_op(f, dead), STORE_QUOTA);
+    }
+    fixture_do(f, fixture_event_op(f, user), STORE_DONE);
+    fixture_do(f, fixture_event_op(f, user), STORE_QUOTA);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +385,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(damage_under_way_is_no_loop, open_one, close_one),
         cmocka_unit_test_setup_teardown(damaged_rows_do_not_hurry_the_purge, open_one, close_one),
         cmocka_unit_test_setup_teardown(an_index_that_disagrees_sends_nothing, open_one, close_one),
+        cmocka_unit_test_setup_teardown(a_backlog_is_counted_behind_the_start, open_one, close_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
