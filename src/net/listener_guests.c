@@ -164,7 +164,8 @@ static struct visitor *oldest_in(const struct guests *guests, const struct deadl
 }
 
 /* Those who have only just come may be the newcomers that this is about, when they come many at once from one
- * address: then others who have about as many are looked at, too. */
+ * address: then others who have about as many are looked at, too, and of equals the one that came first goes.
+ */
 struct visitor *guests_slowest(struct guests *guests, struct listener_loop *loop)
 {
     uint64_t now_ms = uv_now(&loop->loop);
@@ -174,8 +175,9 @@ struct visitor *guests_slowest(struct guests *guests, struct listener_loop *loop
         return slowest;
     for (int stage = 0; stage < VISITOR_GONE; stage++) {
         struct visitor *other = loop->limits[stage] ? oldest_in(guests, loop->limits[stage]) : NULL;
-        if (other && rank(other, now_ms) < best) {
-            best = rank(other, now_ms);
+        int its = other ? rank(other, now_ms) : GUESTS_STAYS;
+        if (its < best || (slowest && its == best && other->since_ms <= slowest->since_ms)) {
+            best = its;
             slowest = other;
         }
     }

@@ -230,9 +230,12 @@ test('8.28: SIGHUP while it starts, many at once, and while it drains', async (t
     assert.deepEqual(await server.ended, { code: 0, signal: null });
 
     const again = launch(t, ['serve', '--data', server.data, '--listen', '127.0.0.1:0', '--config', join(dir, 'posthorn.conf')]);
-    // Not before main has begun: then it is still the kernel's program that the signal ends.
-    await eventually('it holds SIGHUP back', () =>
-        (parseInt(readFileSync(`/proc/${again.pid}/status`, 'utf8').match(/SigBlk:\s*(\w+)/)[1].slice(-1), 16) & 1) === 1);
+    // Not before main has begun: until then the signal ends the process. Once it is ready, main takes it out by sigwait.
+    await eventually('it holds SIGHUP back', () => {
+        const status = readFileSync(`/proc/${again.pid}/status`, 'utf8');
+        const blocked = parseInt(status.match(/SigBlk:\s*(\w+)/)[1].slice(-1), 16) & 1;
+        return /^Name:\s*posthorn$/m.test(status) && (blocked || /ready: https/.test(again.output));
+    });
     for (let i = 0; i < 20; i++) again.signal('SIGHUP');
     const url = await ready(again, /ready: (https\S+)/);
     await eventually('what came while it started', () => /reload: done/.test(again.stderr));

@@ -232,6 +232,21 @@ static void test_a_crowd_of_one(void **state)
     close(idle);
 }
 
+/* 8.25: of two crowds of about one size that have only just come, the one that came first makes room. */
+static void test_a_crowd_that_came_first(void **state)
+{
+    static struct answer answer;
+    int fds[5];
+    for (int i = 0; i < 5; i++)
+        fds[i] = dial_from(*state, i < 2 ? "127.0.0.2" : "127.0.0.3");
+    for (int i = 2; i < 5; i++) {
+        ask(fds[i], "GET /a HTTP/1.1\r\nHost: h\r\n\r\n", &answer);
+        assert_int_equal(answer.status, 200);
+    }
+    for (int i = 0; i < 5; i++)
+        close(fds[i]);
+}
+
 /* 8.25: nor do those who never read their answer. */
 static void test_a_crowd_that_never_reads(void **state)
 {
@@ -364,6 +379,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_oldest_idle_goes, start_small, rig_stop),
         cmocka_unit_test_setup_teardown(test_lingering_goes_first, start_small, rig_stop),
         cmocka_unit_test_setup_teardown(test_a_crowd_of_one, start_small, rig_stop),
+        cmocka_unit_test_setup_teardown(test_a_crowd_that_came_first, start_small, rig_stop),
         cmocka_unit_test_setup_teardown(test_a_crowd_that_never_reads, start_small, rig_stop),
         cmocka_unit_test_setup_teardown(test_slow_senders, start_impatient, rig_stop),
         cmocka_unit_test(test_no_descriptors),
