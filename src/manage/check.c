@@ -25,7 +25,8 @@ static const struct {
 } rules[] = {
     {"state", "the state has numbers below zero",
      "due_clock_ms < 0 OR service_clock_ms < 0 OR delivery_id_max < 0"
-     " OR event_id_max < 0 OR pending < 0 OR events < 0 OR typeof(event_id_max) <> 'integer'"},
+     " OR event_id_max < 0 OR ids_from < 0 OR pending < 0 OR events < 0 OR typeof(event_id_max) <> "
+     "'integer'"},
     {"state", "the fingerprint of the key file is none",
      "fingerprint IS NOT NULL AND length(fingerprint) <> 32"},
     {"users", "the user has an id, role or flag that is none",

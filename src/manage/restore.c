@@ -24,7 +24,7 @@ static const char details[] =
     "\n"
     "What was accepted, delivered or set after the backup was made is forgotten; deliveries that waited then "
     "are\n"
-    "tried again. Event and delivery ids go on where no id has been before.";
+    "tried again. No id is given out twice: users and keys made from now on have large numbers.";
 
 /* What a data folder has of its own; the key file may be elsewhere. */
 static const char *const names[] = {"posthorn.db",  "posthorn.db-wal",  "posthorn.db-shm",
@@ -75,9 +75,13 @@ static bool stage(const struct restore *restore)
 {
     char from[MANAGE_PATH_LEN], to[MANAGE_PATH_LEN + sizeof STAGED], text[SNAPSHOT_TEXT_LEN];
     files_join(from, restore->manage->operand, "posthorn.db");
-    files_join(to, restore->data, "posthorn.db" STAGED);
-    unlink(to);
-    if (!snapshot_copy(from, to, text)) {
+    static const char *const left[] = {"posthorn.db" STAGED "-wal", "posthorn.db" STAGED "-shm",
+                                       "posthorn.db" STAGED};
+    for (int i = 0; i < 3; i++) { /* the log of another copy would be read as this one's */
+        files_join(to, restore->data, left[i]);
+        unlink(to);
+    }
+    if (!snapshot_copy(from, to, text) || !snapshot_renew_ids(to, text)) {
         manage_failed(restore->manage, "%s", text);
         return false;
     }

@@ -117,6 +117,28 @@ bool snapshot_copy(const char *from, const char *to, char text[SNAPSHOT_TEXT_LEN
     return synced;
 }
 
+/* ---- ids ---- */
+
+bool snapshot_renew_ids(const char *path, char text[SNAPSHOT_TEXT_LEN])
+{
+    /* 2^32 is more than anybody makes of them. */
+    static const char sql[] =
+        "BEGIN;"
+        "UPDATE state SET ids_from = (1 << 32) + (random() & 0xffffffff) + max(ids_from,"
+        " ifnull((SELECT max(id) FROM users), 0), ifnull((SELECT max(id) FROM api_keys), 0));"
+        "UPDATE users SET version = version + (1 << 32) + (random() & 0xffffffff);"
+        "COMMIT;";
+    sqlite3 *db = NULL;
+    int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
+    int end = sqlite3_close(db); /* with its log, which goes */
+    if (rc == SQLITE_OK)
+        rc = end;
+    return rc == SQLITE_OK ? sync_file(path) || fail(text, path, strerror(errno))
+                           : fail(text, path, sqlite3_errstr(rc));
+}
+
 /* ---- verifying ---- */
 
 static int64_t number(sqlite3 *db, const char *sql)

@@ -20,6 +20,10 @@ struct snapshot_facts {
 
 /* `to` must not be there; it is made with mode 0600, and synced. False: `text` says why, and `to` is gone. */
 bool snapshot_copy(const char *from, const char *to, char text[SNAPSHOT_TEXT_LEN]);
+/* In a copy that is about to be put in the place of another database, whose ids may be known outside: users
+ * and keys made from now on have ids that none had there, drawn at random anew for each such copy, and
+ * users have other versions. (New events and deliveries have ids of their own at each start.) */
+bool snapshot_renew_ids(const char *path, char text[SNAPSHOT_TEXT_LEN]);
 /* Opens a database that nobody writes, a copy or a backup, without leaving anything beside it: is it
  * posthorn's, and every page of it sound? */
 bool snapshot_verify(const char *path, struct snapshot_facts *facts, char text[SNAPSHOT_TEXT_LEN]);

@@ -107,7 +107,7 @@ static enum server_error make_first(const struct server_options *options, struct
     digest_random_hex(first->api_key, KEY_RANDOM_LEN);
     digest_sha256_hex(bytes_of(first->api_key), key.key.digest);
     first->user_id = MODEL_USER_ID_FIRST;
-    signing_default(vault, first->user_id, first->signing_secret);
+    signing_default(vault, first->user_id, now_ms, first->signing_secret);
     if (options->tell_first && !options->tell_first(options->ctx, first)) {
         snprintf(error_text, 256, "the first API key cannot be shown, so nothing was set up");
         return SERVER_FAILED;

@@ -52,7 +52,8 @@ static void prepare(struct signers *signers, const struct store_work *work, stru
     prepared_clear(prepared);
     prepared->user_id = work->user_id;
     prepared->user_version = work->user_version;
-    enum vault_error error = signing_open(signers->vault, work->user_id, work->signing, &signing);
+    enum vault_error error =
+        signing_open(signers->vault, work->user_id, work->user_created_at_ms, work->signing, &signing);
     if (error != VAULT_OK)
         log_write(signers->log, LOG_LEVEL_ERROR, "signers",
                   "user=%lld pushes go out without webhook-signature: %s", (long long)work->user_id,

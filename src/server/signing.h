@@ -3,8 +3,10 @@
  * one is replaced without a gap.
  *
  * A user without stored secrets has one all the same, `default`: HMAC, derived from the key file, so that
- * every push is signed from the first on and nothing needs to be written for it. A new secret makes those of
- * its kind expire after an overlap, during which both sign.
+ * every push is signed from the first on and nothing needs to be written for it. It is derived from the
+ * user's id and from when the user was made: if an older copy of the database is put back, an id may be given
+ * to somebody else, who must not get the secret that another knows. A new secret makes those of its kind
+ * expire after an overlap, during which both sign.
  *
  * At rest the list is sealed by the vault, bound to the user; see struct user.signing.
  */
@@ -32,10 +34,11 @@ struct signing {
 };
 
 /* The default secret's text: what a new user is told. */
-void signing_default(const struct vault *vault, int64_t user_id, char secret[POSTHORN_SECRET_LEN_MAX]);
+void signing_default(const struct vault *vault, int64_t user_id, int64_t created_at_ms,
+                     char secret[POSTHORN_SECRET_LEN_MAX]);
 /* What the sealed bytes hold; none: the default. OK or SEALED (another key file, or damaged). */
-enum vault_error signing_open(const struct vault *vault, int64_t user_id, struct bytes sealed,
-                              struct signing *signing);
+enum vault_error signing_open(const struct vault *vault, int64_t user_id, int64_t created_at_ms,
+                              struct bytes sealed, struct signing *signing);
 struct bytes signing_seal(const struct vault *vault, int64_t user_id, const struct signing *signing,
                           struct arena *arena);
 void signing_wipe(struct signing *signing);

@@ -53,7 +53,7 @@ struct endpoint {
     char auth_digest[65]; /* of the user's oldest active key; "": none */
     bool success_2xx, paused, receives_users_events;
     struct bytes signing, identity; /* its own; sealed */
-    int64_t version;                /* of its user */
+    int64_t version, created_at_ms; /* of its user */
 
     struct endpoint_tally tally; /* changed through the functions below only */
     struct endpoint_tally tally_before;

@@ -365,7 +365,7 @@ static enum store_status state_load(struct store *store)
     int rc = sqlite3_prepare_v2(store->db,
                                 "SELECT due_clock_ms, service_clock_ms, delivery_id_max, event_id_max,"
                                 " events, pending, delivered, given_up, born_from, followed_to,"
-                                " cancelled, endpoints, born_out, skipped FROM state",
+                                " cancelled, endpoints, born_out, skipped, ids_from FROM state",
                                 -1, &load, NULL);
     bool found = rc == SQLITE_OK && sqlite3_step(load) == SQLITE_ROW;
     if (found) {
@@ -386,6 +386,8 @@ static enum store_status state_load(struct store *store)
                                       .born_out = sqlite3_column_int64(load, 12),
                                       .skipped = sqlite3_column_int64(load, 13)};
         mend_tally(&store->tally);
+        int64_t ids_from = sqlite3_column_int64(load, 14);
+        store->ids_from = ids_from > 0 && ids_from >> 61 == 0 ? ids_from : 0;
     }
     store->mono_at_open_ms = clock_mono_ms(&store->config.clock);
     int end = sqlite3_finalize(load);

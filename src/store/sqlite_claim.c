@@ -36,6 +36,7 @@ void sqlite_fill(struct store_work *box, const struct endpoint *endpoint, const 
     box->signing = box_copy(box, endpoint->signing);
     box->identity = box_copy(box, endpoint->identity);
     box->user_version = endpoint->version;
+    box->user_created_at_ms = endpoint->created_at_ms;
     box->filled = true;
     box->delivery_id = lease->delivery_id;
     box->event_id = lease->event_id;

@@ -98,6 +98,7 @@ struct store {
     int wal_frames;        /* in the write-ahead log */
     int64_t disk_asked_ms; /* mono */
     bool disk_low;
+    int64_t ids_from;                 /* users and keys that are made have ids above it */
     int64_t born_from;                /* at open: a former process's born leases are not before it */
     bool sweeping, swept_once;        /* sqlite_sweep.c */
     int64_t sweep_owner;              /* the sweep goes on behind this owner, */

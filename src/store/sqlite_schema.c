@@ -25,8 +25,9 @@ static const char *const migrations[] = {
     /* Up to these events all have been looked at: what could go has gone (sqlite_purge.c). */
     "  purged_to INTEGER NOT NULL DEFAULT 0,"
     "  attempts_to INTEGER NOT NULL DEFAULT 0, idempotency_to INTEGER NOT NULL DEFAULT 0,"
-    "  fingerprint BLOB);" /* of the key file; NULL: not known yet */
-    "INSERT INTO state VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL);"
+    "  ids_from INTEGER NOT NULL DEFAULT 0," /* users and keys that are made have ids above it (snapshot.c) */
+    "  fingerprint BLOB);"                   /* of the key file; NULL: not known yet */
+    "INSERT INTO state VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL);"
 
     "CREATE TABLE users ("
     "  id INTEGER PRIMARY KEY,"

@@ -26,7 +26,11 @@ enum { SQL_MANY = 16 };
 #define SQL_ROSTER_COLUMNS                                                                                   \
     "SELECT u.id, u.master_id, u.webhook_url, u.success_2xx, u.paused, u.receives_users_events, u.answered," \
     " u.version, u.signing, u.identity, (SELECT k.digest FROM api_keys k WHERE k.user_id = u.id"             \
-    " AND k.revoked_at IS NULL ORDER BY k.id LIMIT 1) FROM users u"
+    " AND k.revoked_at IS NULL ORDER BY k.id LIMIT 1), u.created_at FROM users u"
+
+/* NULL, which is the highest id and 1, if that is above it anyway. */
+#define SQL_ID_ABOVE(from, table)                                                                            \
+    "(SELECT " from " + 1 WHERE NOT EXISTS (SELECT 1 FROM " table " WHERE id > " from "))"
 
 /* DUE_GET: w is the index alone, d the row itself, which may say something else if either is damaged.
  * deliveries.queue: the endpoint it waits for; 0, claimed; NULL, ended or out since it was born. */
@@ -114,8 +118,8 @@ enum { SQL_MANY = 16 };
     X(USER_INSERT,                                                                                           \
       "INSERT INTO users (id, role, master_id, name, email, webhook_url, receives_users_events,"             \
       " success_2xx, disable_on_410, paused, version, created_at, updated_at, signing, identity)"            \
-      " VALUES (coalesce(?1, (SELECT max(max(id), 4) + 1 FROM users), 5), ?2, ?3, ?4, ?5, ?6,"               \
-      " ?7, ?8, ?9, ?10, 1, ?11, ?12, ?13, ?14)")                                                            \
+      " VALUES (coalesce(?1, " SQL_ID_ABOVE("?15", "users") "), ?2, ?3, ?4, ?5, ?6,"                         \
+                                                            " ?7, ?8, ?9, ?10, 1, ?11, ?12, ?13, ?14)")      \
     X(USER_GET, "SELECT version FROM users WHERE id = ?1")                                                   \
     X(USER_UPDATE,                                                                                           \
       "UPDATE users SET answered = answered AND webhook_url IS ?4, name = ?2, email = ?3,"                   \
@@ -126,7 +130,7 @@ enum { SQL_MANY = 16 };
                  "disable_on_410 AND NOT paused")                                                            \
     X(USER_ANSWERED, "UPDATE users SET answered = 1 WHERE id = ?1")                                          \
     X(KEY_INSERT, "INSERT INTO api_keys (id, user_id, digest, label, created_at, allow_from, rate_per_s)"    \
-                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                                    \
+                  " VALUES (coalesce(?1, " SQL_ID_ABOVE("?8", "api_keys") "), ?2, ?3, ?4, ?5, ?6, ?7)")      \
     X(KEY_COUNT, "SELECT count(*) FROM api_keys WHERE user_id = ?1 AND revoked_at IS NULL")                  \
     X(KEY_FORGET, "DELETE FROM api_keys WHERE id IN (SELECT id FROM api_keys WHERE user_id = ?1"             \
                   " AND revoked_at IS NOT NULL ORDER BY id DESC LIMIT -1 OFFSET ?2)")                        \

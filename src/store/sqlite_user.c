@@ -61,6 +61,7 @@ static void roster_take(struct store *store, sqlite3_stmt *row)
     endpoint->paused = sqlite3_column_int(row, 4);
     endpoint->receives_users_events = sqlite3_column_int(row, 5);
     endpoint->version = sqlite3_column_int64(row, 7);
+    endpoint->created_at_ms = sqlite3_column_int64(row, 11);
     replace(&endpoint->signing, kept(row, 8, MODEL_SIGNING_LEN_MAX));
     replace(&endpoint->identity, kept(row, 9, MODEL_IDENTITY_LEN_MAX));
     const char *digest = (const char *)sqlite3_column_text(row, 10);
@@ -119,6 +120,11 @@ static void bind_url(sqlite3_stmt *statement, int at, struct bytes url)
         sqlite3_bind_null(statement, at);
 }
 
+static int64_t user_ids_from(const struct store *store)
+{
+    return store->ids_from >= MODEL_USER_ID_FIRST ? store->ids_from : MODEL_USER_ID_FIRST - 1;
+}
+
 enum store_status sqlite_user_create(struct store *store, struct store_op *op)
 {
     const struct user *user = &op->user.user;
@@ -141,6 +147,7 @@ enum store_status sqlite_user_create(struct store *store, struct store_op *op)
     sqlite_bind_time(insert, 12, user->updated_at_ms);
     sqlite_bind_blob(insert, 13, user->signing);
     sqlite_bind_blob(insert, 14, user->identity);
+    sqlite3_bind_int64(insert, 15, user_ids_from(store));
     sqlite3_step(insert);
     int rc = sqlite3_reset(insert);
     if ((rc & 0xff) == SQLITE_CONSTRAINT) {
@@ -249,6 +256,7 @@ enum store_status sqlite_key_create(struct store *store, struct store_op *op)
     sqlite_bind_time(insert, 5, key->created_at_ms);
     sqlite_bind_text(insert, 6, key->allow_from);
     sqlite3_bind_int64(insert, 7, key->rate_per_s);
+    sqlite3_bind_int64(insert, 8, store->ids_from);
     sqlite3_step(insert);
     int rc = sqlite3_reset(insert);
     if ((rc & 0xff) == SQLITE_CONSTRAINT) {

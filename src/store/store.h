@@ -219,7 +219,7 @@ struct store_work {
     char auth_digest[65]; /* of the owner's oldest active key */
     bool success_2xx;
     struct bytes signing, identity; /* the endpoint's, still sealed; good for user_version */
-    int64_t user_version;
+    int64_t user_version, user_created_at_ms;
     struct payload *payload; /* NULL: let go of */
     const char *document;    /* stamped; document_len bytes of the payload */
     size_t document_len;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
+import { Webhook } from 'standardwebhooks';
 import { api, delivery, folder, initialize, post, posthorn, receiver, serve, setUrl } from './harness.mjs';
 
 const POSTS = 250;
@@ -58,4 +59,67 @@ test('8.8: after a restore neither events nor deliveries have ids of the time th
         const { json } = await api(server, 'GET', `/api/deliveries/${id}`);
         assert.equal(json.data.attributes.attempts.length, 1, 'its own attempts, and no others');
     }
+});
+
+/** Users, their keys and what they sign with: POST /api/users as answered. */
+async function users(server, names) {
+    const made = [];
+    for (const name of names) {
+        const { status, json } = await api(server, 'POST', '/api/users', { data: { type: 'users', attributes: { name } } });
+        assert.equal(status, 201);
+        const keys = await api(server, 'GET', '/api/api_keys', undefined, { key: json.meta.api_key });
+        made.push({ id: json.data.id, key: json.meta.api_key, key_id: keys.json.data[0].id, secret: json.meta.signing_secret });
+    }
+    return made;
+}
+
+const etag = async (server) => (await api(server, 'GET', '/api/users/me')).headers.get('etag');
+const rename = (server, name, match) => api(server, 'PATCH', '/api/users/me', { data: { type: 'users', id: server.user_id, attributes: { name } } },
+    { headers: match ? { 'If-Match': match } : {} });
+
+test('8.8: after a restore no user, key or version has an id of the time that is forgotten, however often', async (t) => {
+    const install = await initialize(t), place = folder(t);
+    let server = await serve(t, { install });
+    const kept = await users(server, ['Kept']);
+    assert.equal(Number(kept[0].id), Number(server.user_id) + 1, 'small numbers as long as nothing was restored');
+    assert.equal((await posthorn('backup', join(place, 'b'), '--data', install.data)).code, 0);
+    const all = [...kept];
+    const versions = [await etag(server)];
+    for (let round = 0; round < 3; round++) {
+        all.push(...await users(server, ['A', 'B', 'C']));
+        await rename(server, `round ${round}`);
+        versions.push(await etag(server));
+        await server.end();
+        assert.equal((await posthorn('restore', join(place, 'b'), '--data', install.data, '--replace')).code, 0);
+        server = await serve(t, { install });
+        assert.equal((await rename(server, 'late', versions.at(-1))).status, 412, 'a version that is forgotten');
+    }
+    const last = await users(server, ['D']);
+    all.push(...last);
+    for (const kind of ['id', 'key_id', 'secret'])
+        assert.equal(new Set(all.map((user) => user[kind])).size, all.length, `${kind}: none twice`);
+    assert.equal(new Set(versions).size, versions.length);
+    const { json } = await api(server, 'GET', '/api/users/me', undefined, { key: `${server.api_key}; user=${last[0].id}` });
+    assert.equal(json.data.id, last[0].id, 'a large number does as well');
+    assert.equal((await api(server, 'GET', '/api/users/me', undefined, { key: kept[0].key })).json.data.id, kept[0].id);
+});
+
+test('8.8: a copy of the folder put back: who has a lost user\'s id does not sign with its secret', async (t) => {
+    const there = await receiver(t);
+    const install = await initialize(t), copy = join(folder(t), 'copy');
+    cpSync(install.data, copy, { recursive: true });
+    let server = await serve(t, { install });
+    const [lost] = await users(server, ['Lost']);
+    await server.end();
+    server = await serve(t, { install: { ...install, data: copy } });
+    const [next] = await users(server, ['Next']);
+    assert.equal(next.id, lost.id);
+    assert.notEqual(next.secret, lost.secret);
+    await setUrl(server, there.url, { id: next.id, key: next.key });
+    await post(server, { user: next.id });
+    const [request] = await there.arrived(1), body = request.body.toString();
+    const headers = Object.fromEntries(['webhook-id', 'webhook-timestamp', 'webhook-signature'].map((name) => [name, request.header(name)]));
+    new Webhook(next.secret).verify(body, headers);
+    assert.throws(() => new Webhook(lost.secret).verify(body, headers));
+    assert.equal((await api(server, 'POST', '/api/signing_secrets/default/reveal', undefined, { key: next.key })).json.data.attributes.secret, next.secret);
 });

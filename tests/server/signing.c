@@ -46,7 +46,7 @@ static int teardown(void **state)
 static struct signing open_list(const struct rig *rig, struct bytes sealed)
 {
     struct signing signing;
-    assert_int_equal(signing_open(rig->vault, USER, sealed, &signing), VAULT_OK);
+    assert_int_equal(signing_open(rig->vault, USER, NOW_MS, sealed, &signing), VAULT_OK);
     return signing;
 }
 
@@ -58,8 +58,10 @@ static void who_has_none_stored_has_the_default(void **state)
     assert_int_equal(first.count, 1);
     assert_string_equal(first.secrets[0].id, "default");
     assert_string_equal(first.secrets[0].secret, again.secrets[0].secret);
-    assert_int_equal(signing_open(rig->vault, USER + 1, (struct bytes){0}, &other), VAULT_OK);
+    assert_int_equal(signing_open(rig->vault, USER + 1, NOW_MS, (struct bytes){0}, &other), VAULT_OK);
     assert_string_not_equal(first.secrets[0].secret, other.secrets[0].secret);
+    assert_int_equal(signing_open(rig->vault, USER, NOW_MS + 1, (struct bytes){0}, &other), VAULT_OK);
+    assert_string_not_equal(first.secrets[0].secret, other.secrets[0].secret); /* who has that id next */
 }
 
 static void a_new_one_makes_its_kind_expire_after_the_overlap(void **state)
@@ -84,7 +86,7 @@ static void a_new_one_makes_its_kind_expire_after_the_overlap(void **state)
         assert_int_equal(read.secrets[i].expires_at_ms, signing.secrets[i].expires_at_ms);
         assert_int_equal(read.secrets[i].ed25519, signing.secrets[i].ed25519);
     }
-    assert_int_equal(signing_open(rig->vault, USER + 1, sealed, &read), VAULT_SEALED);
+    assert_int_equal(signing_open(rig->vault, USER + 1, NOW_MS, sealed, &read), VAULT_SEALED);
 
     /* What has expired goes when the next one comes. */
     assert_non_null(signing_add(&signing, false, NOW_MS + DAY_MS, 0));
@@ -121,8 +123,11 @@ static void pushes_are_signed_by_every_active_secret(void **state)
     char value[SIGNERS_VALUE_LEN_MAX], document[] = "{\"data\":1}";
     struct signers *signers = signers_open(rig->vault, NULL);
     struct signing signing = open_list(rig, (struct bytes){0});
-    struct store_work work = {
-        .user_id = USER, .user_version = 1, .document = document, .document_len = sizeof document - 1};
+    struct store_work work = {.user_id = USER,
+                              .user_created_at_ms = NOW_MS,
+                              .user_version = 1,
+                              .document = document,
+                              .document_len = sizeof document - 1};
 
     assert_in_range(signers_sign(signers, &work, bytes_of("8"), NOW_MS, value), 1, SIGNERS_VALUE_LEN_MAX);
     assert_true(fits(value, signing.secrets[0].secret, &work, "1700000"));

@@ -244,6 +244,7 @@ static void same_boxes(struct twin *t)
         same_bytes(a->signing, b->signing);
         same_bytes(a->identity, b->identity);
         assert_int_equal(a->user_version, b->user_version);
+        assert_int_equal(a->user_created_at_ms, b->user_created_at_ms);
         same_bytes(bytes_make(a->document, a->document_len), bytes_make(b->document, b->document_len));
         assert_true(t->pool_count < POOL_MAX);
         t->pool[t->pool_count++] = *a;

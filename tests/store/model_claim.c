@@ -102,6 +102,7 @@ static void model_fill(struct store *store, struct store_work *box, const struct
     box->signing = model_box_copy(box, user->user.signing);
     box->identity = model_box_copy(box, user->user.identity);
     box->user_version = user->user.version;
+    box->user_created_at_ms = user->user.created_at_ms;
     box->payload = payload_make(NULL, event->event.document.len);
     assert(box->url.data);
     memcpy(box->payload->data, event->event.document.data, event->event.document.len);

@@ -92,8 +92,8 @@ static bool open_list(struct call *call)
     if (call->read.answer.count == 0)
         return call_not_found(call, "user");
     edit->user = call->read.answer.users[0];
-    return signing_open(call->api->config.vault, edit->user_id, edit->user.signing, &edit->signing) ==
-               VAULT_OK ||
+    return signing_open(call->api->config.vault, edit->user_id, edit->user.created_at_ms, edit->user.signing,
+                        &edit->signing) == VAULT_OK ||
            call_fail(call, API_SECRETS_SEALED, SOURCE_NONE, NULL,
                      "The user's signing secrets were sealed with another key file than the server has now.");
 }

@@ -380,7 +380,7 @@ static bool answer_created(struct call *call, const char *token)
     call_header(call, "Location", bytes_of(call_printf(call, "/api/users/%lld", (long long)edit->user.id)));
     call_header(call, "Cache-Control", bytes_of("no-store"));
     char secret[POSTHORN_SECRET_LEN_MAX];
-    signing_default(call->api->config.vault, edit->user.id, secret);
+    signing_default(call->api->config.vault, edit->user.id, edit->user.created_at_ms, secret);
     const char *meta = call_printf(call, "%s%s%s\"signing_secret\":\"%s\"", token ? "\"api_key\":\"" : "",
                                    token ? token : "", token ? "\"," : "", secret);
     return answer_user(call, 201, &edit->user, bytes_of(meta));
