@@ -3,12 +3,17 @@
  * not.
  */
 #include "body.h"
+#include "failure.h"
 #include "json.h"
 #include "manage.h"
+#include "network.h"
 #include <sqlite3.h>
 #include <stdio.h>
+#include <string.h>
 
-enum { SHOWN_MAX = 100, BUSY_MS = 10000 };
+enum { SHOWN_MAX = 100, BUSY_MS = 10000, WHAT_LEN = 96 };
+
+static const int64_t year_0_ms = -62167219200000, year_10000_ms = 253402300800000;
 
 static const char details[] =
     "Reads the whole database, also while a server runs on it, and names every row that is damaged: pages "
@@ -18,66 +23,123 @@ static const char details[] =
     "deliveries up.\n"
     "Where pages are damaged, restore a backup. exit status 1: something is damaged.";
 
-/* Each finds the rows of a table that no server has written so: ?: what is wrong. */
+/* Each finds the rows of a table that no server has written so: what a column may hold by its type, a column
+ * at a time, is not here, but in odd_column. */
 static const struct {
     const char *table, *what, *where;
     const char *row; /* its name; NULL: the rowid */
 } rules[] = {
     {"state", "the state has numbers below zero",
-     "due_clock_ms < 0 OR service_clock_ms < 0 OR delivery_id_max < 0"
-     " OR event_id_max < 0 OR ids_from < 0 OR pending < 0 OR events < 0 OR typeof(event_id_max) <> "
-     "'integer'"},
+     "min(due_clock_ms, service_clock_ms, born_from, delivery_id_max, event_id_max, ids_from, events, "
+     "pending,"
+     " delivered, given_up, cancelled, skipped, endpoints, followed_to, born_out, purged_to, attempts_to,"
+     " idempotency_to) < 0"},
     {"state", "the fingerprint of the key file is none",
      "fingerprint IS NOT NULL AND length(fingerprint) <> 32"},
     {"users", "the user has an id, role or flag that is none",
      "id <= 0 OR role NOT IN (0, 1) OR paused NOT IN (0, 1)"
      " OR success_2xx NOT IN (0, 1) OR disable_on_410 NOT IN (0, 1) OR receives_users_events NOT IN (0, 1)"
-     " OR typeof(name) <> 'text' OR typeof(email) <> 'text' OR typeof(version) <> 'integer'"},
+     " OR answered NOT IN (0, 1) OR version <= 0"},
+    {"users", "the user's Master is missing",
+     "master_id <> 0 AND NOT EXISTS (SELECT 1 FROM users m WHERE m.id = users.master_id)"},
     {"users", "the webhook_url is no URL", "webhook_url IS NOT NULL AND webhook_url NOT LIKE 'http%://_%'"},
-    {"api_keys", "the key's digest is none, or its user is missing",
-     "length(digest) <> 64 OR digest GLOB '*[^0-9a-f]*'"
+    {"api_keys", "the key's digest or pace is none, or its user is missing",
+     "id <= 0 OR length(digest) <> 64 OR digest GLOB '*[^0-9a-f]*' OR rate_per_s < -1"
      " OR NOT EXISTS (SELECT 1 FROM users u WHERE u.id = api_keys.user_id)"},
-    {"events", "the event's owner, times or types are damaged",
-     "id <= 0 OR typeof(event_type) <> 'text'"
-     " OR typeof(received_at) <> 'integer' OR NOT EXISTS (SELECT 1 FROM users u WHERE u.id = "
-     "events.owner_id)"},
+    {"events", "the event's owner is missing, or its id is none",
+     "id <= 0 OR NOT EXISTS (SELECT 1 FROM users u WHERE u.id = events.owner_id)"},
     {"events", "the event's snapshot is not within its document",
-     "snapshot_len > 0 AND (snapshot_at < 0"
-     " OR snapshot_at + snapshot_len > length(document))"},
+     "snapshot_len < -1 OR (snapshot_len > 0 AND (snapshot_at < 0"
+     " OR snapshot_at + snapshot_len > length(document)))"},
     {"events", "the event's deliveries are not there",
      "delivery_count < 0 OR delivery_count <> (SELECT count(*)"
      " FROM deliveries d WHERE d.id >= events.delivery_first"
      " AND d.id < events.delivery_first + (events.delivery_count << 24))"},
     {"deliveries", "the delivery's state, lease or attempts are damaged",
-     "id <= 0 OR state NOT IN (0, 1, 2, 3, 4)"
-     " OR typeof(lease) <> 'integer' OR lease < 0 OR typeof(attempt) <> 'integer' OR attempt < 0 OR lost < 0"
-     " OR (queue IS NOT NULL AND (queue NOT IN (0, endpoint_id) OR typeof(due_at) <> 'integer'))"},
+     "id <= 0 OR state NOT IN (0, 1, 2, 3, 4) OR min(lease, attempt, lost, earlier) < 0"
+     " OR max(lease, attempt, lost, earlier) > 0xffffff"
+     " OR ifnull(last_status, 0) NOT BETWEEN 0 AND 999"
+     " OR (queue IS NOT NULL AND (queue NOT IN (0, endpoint_id) OR due_at IS NULL))"},
+    {"deliveries", "the delivery waits, but in no queue: it would never be sent",
+     "state = 0 AND queue IS NULL AND id < (SELECT born_from FROM state)"},
     {"deliveries", "the delivery's event or endpoint is missing",
      "NOT EXISTS (SELECT 1 FROM events e"
      " WHERE e.id = deliveries.event_id) OR NOT EXISTS (SELECT 1 FROM users u WHERE u.id = "
      "deliveries.endpoint_id)"},
-    {"attempts", "the attempt's numbers are damaged",
-     "typeof(attempt) <> 'integer' OR attempt < 0 OR duration_ms < 0"
-     " OR status < 0 OR status > 999 OR typeof(flags) <> 'integer'"},
-    {"api_keys", "the key's label, networks or pace are damaged",
-     "typeof(label) <> 'text' OR typeof(allow_from) <> 'text' OR typeof(rate_per_s) <> 'integer'"
-     " OR rate_per_s < -1"},
-    {"idempotency", "the Idempotency-Key's digest or event is none",
-     "length(digest) <> 32 OR typeof(event_id) <> 'integer' OR event_id <= 0", "hex(key)"},
-    {"resources", "the resource's owner, version or time is damaged",
-     "typeof(version) <> 'integer' OR version <= 0 OR typeof(type) <> 'text' OR typeof(id) <> 'text'"
-     " OR typeof(updated_at) NOT IN ('integer', 'null')"
-     " OR NOT EXISTS (SELECT 1 FROM users u WHERE u.id = resources.owner_id)",
+    {"attempts", "the attempt's numbers are damaged, or its delivery is missing",
+     "min(attempt, duration_ms, flags) < 0 OR max(attempt, duration_ms, flags) > 0x7fffffff"
+     " OR status NOT BETWEEN 0 AND 999 OR NOT EXISTS (SELECT 1 FROM deliveries d"
+     " WHERE d.id >= attempts.id >> 24 << 24 AND d.id <= (attempts.id | 0xffffff))"},
+    {"idempotency", "the Idempotency-Key's digest is none, or its event is missing",
+     "length(digest) <> 32 OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = idempotency.event_id)",
+     "hex(key)"},
+    {"resources", "the resource's version is none, or its owner is missing",
+     "version <= 0 OR NOT EXISTS (SELECT 1 FROM users u WHERE u.id = resources.owner_id)",
      "type || ' ' || id"},
-    {"owned", "the row of a user's event has numbers that are none",
-     "typeof(bytes) <> 'integer' OR bytes < 0 OR typeof(event_id) <> 'integer' OR event_id <= 0"
-     " OR typeof(owner_id) <> 'integer'",
+    {"owned", "the row of a user's event has numbers that are none", "bytes < 0 OR event_id <= 0",
      "owner_id || ' ' || event_id"},
-    {"usage", "what the user has stored is no number",
-     "typeof(stored_bytes) <> 'integer' OR typeof(resources) <> 'integer' OR stored_bytes < 0"},
-    {"ended_late", "the time or event of a late end is no number",
-     "typeof(ended_at) <> 'integer' OR typeof(event_id) <> 'integer'", "event_id"},
+    {"usage", "what the user has stored is no number", "min(user_id, stored_bytes, resources) < 0"},
+    {"ended_late", "the event of a late end is none", "event_id <= 0", "event_id"},
 };
+
+/* ---- what each column may hold, whatever the row ---- */
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t len = strlen(text), end_len = strlen(end);
+    return len >= end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+/* A time that can be shown. Of those in `_at`, due_at is one of the due clock, where below 0 is before all
+ * others; and snapshot_at is a place. */
+static bool number_is_sound(const char *column, int64_t number)
+{
+    return !ends_with(column, "_at") || strcmp(column, "due_at") == 0 ||
+           (number >= year_0_ms && number < year_10000_ms);
+}
+
+static bool are_networks(const char *text)
+{
+    struct network network;
+    bool sound = true;
+    for (size_t len; *text && sound; text += len + (text[len] == ' ')) {
+        len = strcspn(text, " ");
+        sound = network_parse(bytes_make(text, len), &network);
+    }
+    return sound;
+}
+
+static bool text_is_sound(const char *column, struct bytes text)
+{
+    if (strcmp(column, "allow_from") == 0)
+        return are_networks(text.data);
+    if (strcmp(column, "failure") == 0 || strcmp(column, "last_reason") == 0)
+        return failure_parse(text.data) != FAILURE_COUNT;
+    return bytes_are_utf8(text);
+}
+
+/* The name of the first column that holds what its type does not; NULL: none. That none is NULL that may not
+ * be, integrity_check sees. */
+static const char *odd_column(sqlite3_stmt *row)
+{
+    for (int i = 1; i < sqlite3_column_count(row); i++) {
+        const char *name = sqlite3_column_name(row, i), *declared = sqlite3_column_decltype(row, i);
+        int type = sqlite3_column_type(row, i);
+        bool sound = type == SQLITE_NULL;
+        if (type == SQLITE_INTEGER && strcmp(declared, "INTEGER") == 0)
+            sound = number_is_sound(name, sqlite3_column_int64(row, i));
+        else if (type == SQLITE_TEXT && strcmp(declared, "TEXT") == 0)
+            sound = text_is_sound(name, bytes_make((const char *)sqlite3_column_text(row, i),
+                                                   (size_t)sqlite3_column_bytes(row, i)));
+        else if (type == SQLITE_BLOB)
+            sound = strcmp(declared, "BLOB") == 0;
+        if (!sound)
+            return name;
+    }
+    return NULL;
+}
+
+/* ---- what is found ---- */
 
 static void found(int *count, const char *table, const char *row, const char *what)
 {
@@ -100,6 +162,20 @@ static bool each(sqlite3 *db, const char *sql, int *count, const char *table, co
         found(count, table, NULL, sqlite3_errmsg(db));
     sqlite3_finalize(rows);
     return rc == SQLITE_DONE;
+}
+
+static void check_columns(sqlite3 *db, int *count, const char *table, const char *row)
+{
+    char *sql = sqlite3_mprintf("SELECT %s, * FROM %s", row, table), what[WHAT_LEN];
+    sqlite3_stmt *rows = NULL;
+    int rc = sqlite3_prepare_v2(db, sql, -1, &rows, NULL);
+    for (const char *column; rc == SQLITE_OK && sqlite3_step(rows) == SQLITE_ROW;)
+        if ((column = odd_column(rows))) {
+            snprintf(what, sizeof what, "%s holds what nobody has written there", column);
+            found(count, table, (const char *)sqlite3_column_text(rows, 0), what);
+        }
+    sqlite3_finalize(rows); /* why it ended early, integrity_check and the rules have said */
+    sqlite3_free(sql);
 }
 
 static bool document_is_sound(sqlite3_stmt *row)
@@ -127,19 +203,24 @@ static bool is_ok(sqlite3_stmt *row)
 static int check_all(sqlite3 *db)
 {
     int count = 0;
+    /* First, for what is no database of ours would give the same answer to every question. */
+    if (!each(db, "SELECT 'rows' WHERE (SELECT count(*) FROM state) <> 1", &count, "state",
+              "there is not one", NULL))
+        return count;
     each(db, "PRAGMA integrity_check(100)", &count, "database", "damaged", is_ok);
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
-        char *sql = sqlite3_mprintf("SELECT %s FROM %s WHERE ifnull(%s, 1)",
-                                    rules[i].row ? rules[i].row : "rowid", rules[i].table, rules[i].where);
-        each(db, sql, &count, rules[i].table, rules[i].what, NULL);
+        const char *row = rules[i].row ? rules[i].row : "rowid", *table = rules[i].table;
+        char *sql = sqlite3_mprintf("SELECT %s FROM %s WHERE ifnull(%s, 1)", row, table, rules[i].where);
+        each(db, sql, &count, table, rules[i].what, NULL);
         sqlite3_free(sql);
+        if (i > 0 && strcmp(rules[i - 1].table, table) == 0)
+            continue;
+        check_columns(db, &count, table, row);
     }
     each(db, "SELECT id, document, stamp_offset FROM events", &count, "events",
          "the document is damaged: it cannot be shown or sent", document_is_sound);
     each(db, "SELECT type || ' ' || id, json FROM resources WHERE json IS NOT NULL", &count, "resources",
          "the snapshot is damaged: it cannot be shown", json_is_sound);
-    each(db, "SELECT 'rows' WHERE (SELECT count(*) FROM state) <> 1", &count, "state", "there is not one",
-         NULL);
     return count;
 }
 

@@ -1,6 +1,7 @@
 // Item 8.12: what comes from the disk is the world. Damaged rows are shown as such, given up, and end nothing.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { answer, api, delivery, eventually, initialize, post, posthorn, receiver, serve, setUrl } from './harness.mjs';
@@ -137,4 +138,38 @@ test('8.12: keys, URLs, sealed blobs, resources and counters that nobody wrote: 
     await post(server);
     assert.ok(server.running);
     assert.equal((await server.end()).code, 0);
+});
+
+test('8.12: check names every column that holds what its type does not, and every row that leads nowhere', async (t) => {
+    const { install, ids } = await filled(t);
+    const { data } = install;
+    const file = join(data, 'posthorn.db'), sound = join(data, 'sound.db');
+    copyFileSync(file, sound);
+    const damaged = async (change, pattern) => {
+        copyFileSync(sound, file);
+        sql(data, change);
+        const { code, stdout } = await posthorn('check', data);
+        assert.equal(code, 1, change);
+        assert.match(stdout, pattern, change);
+    };
+    const columns = sql(data, "SELECT m.name || ' ' || c.name || ' ' || c.type FROM sqlite_master m, pragma_table_info(m.name) c"
+        + " WHERE m.type = 'table' AND c.pk = 0 AND m.name NOT IN ('ended_late', 'idempotency', 'owned', 'resources', 'usage')").trim().split('\n');
+    assert.ok(columns.length > 50, columns.join());
+    for (const column of columns) {
+        const [table, name, type] = column.split(' ');
+        await damaged(`UPDATE ${table} SET ${name} = ${type === 'BLOB' ? "'words'" : "x'00ff'"}`,
+            new RegExp(`^${table} .*: ${name} holds what nobody has written there`, 'm'));
+    }
+    for (const [change, pattern] of [
+        ["UPDATE users SET name = cast(x'ff' AS TEXT)", /users 5: name holds/],
+        ["UPDATE users SET created_at = 9223372036854775807", /users 5: created_at holds/],
+        ["UPDATE api_keys SET allow_from = 'anywhere'", /api_keys 1: allow_from holds/],
+        ["UPDATE attempts SET failure = 'nobody knows'", /attempts \d+: failure holds/],
+        ['UPDATE users SET master_id = 4711', /users 5: the user's Master is missing/],
+        ['UPDATE attempts SET id = 1 WHERE id = (SELECT max(id) FROM attempts)', /attempts 1: .*its delivery is missing/],
+        [`INSERT INTO idempotency VALUES (5, x'00', zeroblob(32), 4711)`, /idempotency 00: .*its event is missing/],
+        [`UPDATE deliveries SET queue = NULL WHERE event_id = ${ids[6]}`, /deliveries \d+: .*it would never be sent/],
+    ]) await damaged(change, pattern);
+    copyFileSync(sound, file);
+    assert.equal((await posthorn('check', data)).code, 0);
 });
