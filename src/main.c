@@ -8,7 +8,9 @@
 #include "serve.h"
 #include "suggest.h"
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,9 +118,22 @@ static void keep_standard_streams(void)
             abort();
 }
 
-int main(int argc, char **argv)
+/* What a command was run for may have gone nowhere, a secret that is shown once among it. Nobody has to read
+ * the lines of a server. */
+static int ended(const char *name, int code)
 {
-    keep_standard_streams();
+    bool is_server = strcmp(name, "serve") == 0 || strcmp(name, "receive") == 0;
+    errno = 0;
+    bool written = fflush(stdout) == 0 && !ferror(stdout);
+    if (written || is_server || code != EXIT_DONE)
+        return code;
+    fprintf(stderr, "posthorn %s: standard output cannot be written%s%s\n", name, errno ? ": " : "",
+            errno ? strerror(errno) : "");
+    return EXIT_FAILED;
+}
+
+static int run(int argc, char **argv)
+{
     if (argc < 2) {
         print_usage(stderr);
         return EXIT_USAGE;
@@ -139,4 +154,10 @@ int main(int argc, char **argv)
         return secrets_reset_main(argc - 2, argv + 2); /* all others of `secrets` ask a server */
     const struct command *command = find_command(name);
     return command ? command->run(argc - 1, argv + 1) : unknown_command(name);
+}
+
+int main(int argc, char **argv)
+{
+    keep_standard_streams();
+    return ended(argc > 1 ? argv[1] : "", run(argc, argv));
 }

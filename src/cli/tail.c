@@ -384,7 +384,7 @@ static void follow(struct tail *tail)
         bool answered = read_new(tail) && look_around(tail);
         int64_t wait_ms = answered ? tail->every_ms : FAILED_TURNS * tail->every_ms;
         struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000};
-        on = sigtimedwait(&ends, NULL, &wait) < 0;
+        on = !ferror(stdout) && sigtimedwait(&ends, NULL, &wait) < 0;
     }
 }
 

@@ -36,15 +36,17 @@ static void remove_partial(const char *folder)
     rmdir(folder);
 }
 
-static bool copy_key(const struct manage *manage, const char *folder, const struct snapshot_facts *facts)
+/* MANAGE_DONE, or how it ended. */
+static int copy_key(const struct manage *manage, const char *folder, const struct snapshot_facts *facts)
 {
     char from[MANAGE_PATH_LEN], to[MANAGE_PATH_LEN];
     struct vault *vault;
     server_key_path(&manage->config, from);
     files_join(to, folder, "posthorn.key");
     if (!files_copy(from, to)) {
+        int code = errno == ENOENT ? MANAGE_MISMATCH : MANAGE_FAILED;
         manage_failed(manage, "the key file %s cannot be copied: %s", from, strerror(errno));
-        return false;
+        return code;
     }
     enum vault_error error = vault_open(to, &vault);
     bool ours = error == VAULT_OK &&
@@ -53,33 +55,31 @@ static bool copy_key(const struct manage *manage, const char *folder, const stru
     vault_close(vault);
     if (!ours)
         manage_failed(manage, "the key file %s is not this database's: is the setting key-file right?", from);
-    return ours;
+    return ours ? MANAGE_DONE : MANAGE_MISMATCH;
 }
 
-static bool copy_catalogue(const struct manage *manage, const char *folder)
+static int copy_catalogue(const struct manage *manage, const char *folder)
 {
     char from[MANAGE_PATH_LEN], to[MANAGE_PATH_LEN];
     files_join(from, manage->config.data, "catalogue.json");
     files_join(to, folder, "catalogue.json");
     if (!files_exists(from) || files_copy(from, to))
-        return true;
-    manage_failed(manage, "%s cannot be copied: %s", from, strerror(errno));
-    return false;
+        return MANAGE_DONE;
+    return manage_failed(manage, "%s cannot be copied: %s", from, strerror(errno));
 }
 
-static bool fill(const struct manage *manage, const char *folder, struct snapshot_facts *facts)
+static int fill(const struct manage *manage, const char *folder, struct snapshot_facts *facts)
 {
     char from[MANAGE_PATH_LEN], to[MANAGE_PATH_LEN], text[SNAPSHOT_TEXT_LEN];
     files_join(from, manage->config.data, "posthorn.db");
     files_join(to, folder, "posthorn.db");
-    if (!snapshot_copy(from, to, text) || !snapshot_verify(to, facts, text)) {
-        manage_failed(manage, "%s", text);
-        return false;
-    }
-    return copy_key(manage, folder, facts) && copy_catalogue(manage, folder);
+    if (!snapshot_copy(from, to, text) || !snapshot_verify(to, facts, text))
+        return manage_failed(manage, "%s", text);
+    int code = copy_key(manage, folder, facts);
+    return code == MANAGE_DONE ? copy_catalogue(manage, folder) : code;
 }
 
-static bool settle(const struct manage *manage, const char *partial, const char *folder)
+static int settle(const struct manage *manage, const char *partial, const char *folder)
 {
     char parent[MANAGE_PATH_LEN];
     snprintf(parent, sizeof parent, "%s", folder);
@@ -87,9 +87,8 @@ static bool settle(const struct manage *manage, const char *partial, const char 
     if (slash)
         slash[slash == parent] = '\0';
     if (files_sync_folder(partial) && rename(partial, folder) == 0 && files_sync_folder(slash ? parent : "."))
-        return true;
-    manage_failed(manage, "%s cannot be put in its place: %s", folder, strerror(errno));
-    return false;
+        return MANAGE_DONE;
+    return manage_failed(manage, "%s cannot be put in its place: %s", folder, strerror(errno));
 }
 
 static int back_up(struct manage *manage)
@@ -105,9 +104,12 @@ static int back_up(struct manage *manage)
     remove_partial(partial);
     if (mkdir(partial, 0700) != 0)
         return manage_failed(manage, "%s cannot be made: %s", partial, strerror(errno));
-    if (!fill(manage, partial, &facts) || !settle(manage, partial, folder)) {
+    int code = fill(manage, partial, &facts);
+    if (code == MANAGE_DONE)
+        code = settle(manage, partial, folder);
+    if (code != MANAGE_DONE) {
         remove_partial(partial);
-        return MANAGE_FAILED;
+        return code;
     }
     if (manage->json)
         printf("{\"events\":%lld,\"users\":%lld,\"deliveries_pending\":%lld,\"bytes\":%lld}\n",

@@ -47,16 +47,15 @@ static bool fail(const struct restore *restore, const char *what)
 
 /* ---- the backup ---- */
 
-static bool verify(struct restore *restore)
+/* MANAGE_DONE, or how it ended. */
+static int verify(struct restore *restore)
 {
     char database[MANAGE_PATH_LEN], key[MANAGE_PATH_LEN], text[SNAPSHOT_TEXT_LEN];
     struct vault *vault;
     files_join(database, restore->manage->operand, "posthorn.db");
     files_join(key, restore->manage->operand, "posthorn.key");
-    if (!snapshot_verify(database, &restore->facts, text)) {
-        manage_failed(restore->manage, "%s", text);
-        return false;
-    }
+    if (!snapshot_verify(database, &restore->facts, text))
+        return manage_failed(restore->manage, "%s", text);
     enum vault_error error = vault_open(key, &vault);
     bool fits = error == VAULT_OK && (!restore->facts.has_fingerprint ||
                                       memcmp(vault_fingerprint(vault), restore->facts.fingerprint,
@@ -66,7 +65,7 @@ static bool verify(struct restore *restore)
         manage_failed(restore->manage, "%s: %s", key, vault_error_sentence(error));
     else if (!fits)
         manage_failed(restore->manage, "%s is not the key of the database beside it", key);
-    return fits;
+    return fits ? MANAGE_DONE : MANAGE_MISMATCH;
 }
 
 /* ---- into the folder ---- */
@@ -182,8 +181,9 @@ static int put_back(struct manage *manage, bool replace)
     snprintf(restore.kept, sizeof restore.kept, "%s/before-restore-%s-%d", restore.data, time_text,
              (int)getpid());
     server_key_path(&manage->config, restore.key_path);
-    if (!verify(&restore))
-        return MANAGE_FAILED;
+    int verdict = verify(&restore);
+    if (verdict != MANAGE_DONE)
+        return verdict;
     if (mkdir(restore.data, 0700) != 0 && errno != EEXIST)
         return manage_failed(manage, "%s cannot be made: %s", restore.data, strerror(errno));
     int lock = files_lock_folder(restore.data);

@@ -12,8 +12,9 @@
 enum { USERS_PAGE = 200, PAGE_ARENA_MAX = 64 << 20, SCRATCH_MAX = 1 << 20 };
 
 static const char details[] =
-    "For when the key file is lost. Takes the key file that is there, or makes a new one, and binds the\n"
-    "database to it. Every user's signing secret changes, so each receiver that verifies signatures needs\n"
+    "For when the key file is lost. Takes the key file that is there, or makes a new one (what is no key is\n"
+    "kept as FILE.unusable), and binds the database to it. Every user's signing secret changes, so each "
+    "receiver that verifies signatures needs\n"
     "its new one; TLS identities are lost and must be set again. Events and deliveries stay.\n"
     "The server on DIR must be stopped. If you have a backup of the key file, put that back instead.";
 
@@ -71,6 +72,14 @@ static bool reset_users(struct store *store, const struct vault *vault, struct t
     return done;
 }
 
+/* What is in it is no key, but may be half of one that somebody looks for. */
+static bool set_aside(const char *path)
+{
+    char aside[MANAGE_PATH_LEN + sizeof ".unusable"];
+    snprintf(aside, sizeof aside, "%s.unusable", path);
+    return rename(path, aside) == 0;
+}
+
 static int reset(struct manage *manage, struct store *store)
 {
     char path[MANAGE_PATH_LEN], error_text[256];
@@ -78,7 +87,7 @@ static int reset(struct manage *manage, struct store *store)
     struct tally tally = {0};
     server_key_path(&manage->config, path);
     enum vault_error error = vault_open(path, &vault);
-    bool made = error == VAULT_ABSENT;
+    bool made = error == VAULT_ABSENT || (error == VAULT_MALFORMED && set_aside(path));
     if (made)
         error = vault_make(path, &vault);
     if (error != VAULT_OK)

@@ -56,6 +56,21 @@ static bool is_file(const char *folder, const char *name, bool with_content)
     return stat(path, &about) == 0 && (!with_content || about.st_size > 0);
 }
 
+/* `posthorn init` with a key that the operator made. */
+static bool may_begin_with_key(const struct server_options *options)
+{
+    return options->config->key_file && options->own_key;
+}
+
+static enum server_error no_database(const struct config *config, const char *key, char error_text[256])
+{
+    return mismatch(error_text,
+                    "the key %.70s is here, but %.50s/posthorn.db is missing or empty: put it back, or "
+                    "`posthorn restore` a backup; %s",
+                    key, config->data,
+                    config->key_file ? "`posthorn init` begins anew" : "to begin anew, move the key away");
+}
+
 enum server_error server_key_expected(const struct server_options *options, char error_text[256])
 {
     const struct config *config = options->config;
@@ -64,15 +79,9 @@ enum server_error server_key_expected(const struct server_options *options, char
     if (is_file(config->data, SERVER_RESTORE_MARK, false))
         return mismatch(error_text, "a restore into %.100s was interrupted: run `posthorn restore` again",
                         config->data);
-    if (is_file(config->data, "posthorn.db", true) || access(path, F_OK) != 0)
+    if (is_file(config->data, "posthorn.db", true) || access(path, F_OK) != 0 || may_begin_with_key(options))
         return SERVER_OK;
-    if (config->key_file && options->own_key)
-        return SERVER_OK; /* `posthorn init` with a key that the operator made */
-    return mismatch(error_text,
-                    "the key %.70s is here, but %.50s/posthorn.db is missing or empty: put it back, or "
-                    "`posthorn restore` a backup; %s",
-                    path, config->data,
-                    config->key_file ? "`posthorn init` begins anew" : "to begin anew, move the key away");
+    return no_database(config, path, error_text);
 }
 
 /* The fingerprint that the database has, if any; and whether anybody lives there. */
@@ -159,6 +168,12 @@ static enum server_error open_known(const struct server_options *options, struct
             "the key file %.90s is missing: put it back from your backup, or go on with new signing "
             "secrets: `posthorn secrets reset`",
             path);
+    if (error == VAULT_MALFORMED)
+        return mismatch(
+            error_text,
+            "the key file %.90s does not hold a key of 64 hex digits: put it back from your backup, "
+            "or go on with new signing secrets: `posthorn secrets reset`",
+            path);
     if (error != VAULT_OK)
         return failed(error, path, error_text);
     if (!known->has_fingerprint)
@@ -177,6 +192,8 @@ static enum server_error make_new(const struct server_options *options, struct s
     char path[PATH_LEN_MAX];
     server_key_path(options->config, path);
     enum vault_error error = vault_open(path, &key->vault);
+    if (error == VAULT_OK && !may_begin_with_key(options))
+        return no_database(options->config, path, error_text);
     if (error == VAULT_ABSENT) {
         staged_path(options->config, path);
         unlink(path); /* of a start that was cut short before its transaction: nobody has used it */

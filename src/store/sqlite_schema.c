@@ -178,13 +178,15 @@ static int migrate_one(sqlite3 *db, int from)
 
 enum store_status sqlite_migrate(struct store *store)
 {
-    int version = 0, application = 0;
+    int version = 0, application = 0, tables = 0;
     int rc = pragma_number(store->db, "PRAGMA user_version", &version);
     if (rc == SQLITE_OK)
         rc = pragma_number(store->db, "PRAGMA application_id", &application);
+    if (rc == SQLITE_OK && version == 0)
+        rc = pragma_number(store->db, "SELECT count(*) FROM sqlite_schema", &tables);
     if (rc != SQLITE_OK)
         return sqlite_fault(store, rc);
-    if (version > 0 && application != APPLICATION_ID)
+    if ((version > 0 || tables > 0) && application != APPLICATION_ID)
         return sqlite_refuse(store, "this is another program's SQLite database");
     if (version > SCHEMA_VERSION)
         return STORE_NEWER;

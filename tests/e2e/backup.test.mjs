@@ -1,8 +1,8 @@
 // Item 8.7: the database and the key file belong together; backup and restore, with a server running, killed, under load.
 import assert from 'node:assert/strict';
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import test from 'node:test';
 import { answer, api, delivery, eventually, folder, initialize, post, posthorn, POSTHORN, receiver, run, serve, setUrl, sleep }
     from './harness.mjs';
@@ -28,16 +28,27 @@ test('8.7: the key file of another install is refused', async (t) => {
     assert.match(stderr, /not this database's/);
 });
 
-test('8.7: a key file of a wrong size is refused, and stays as it is', async (t) => {
-    const { data } = await initialize(t);
-    writeFileSync(join(data, 'posthorn.key'), 'abc');
-    const { code, stderr } = await start(data);
-    assert.equal(code, 1, stderr);
-    assert.match(stderr, /64 hex digits/);
-    assert.equal(statSync(join(data, 'posthorn.key')).size, 3);
-});
+for (const [what, text] of [['empty', ''], ['cut short', 'abc'], ['longer', 'ab'.repeat(33)], ['no key', 'x'.repeat(64)]])
+    test(`8.7: a key file that is ${what} is refused, and stays as it is; secrets reset goes on`, async (t) => {
+        const { data } = await initialize(t);
+        const key = join(data, 'posthorn.key');
+        writeFileSync(key, text);
+        const { code, stderr } = await start(data);
+        assert.equal(code, 6, stderr);
+        assert.match(stderr, /64 hex digits.*backup.*posthorn secrets reset/);
+        assert.equal(readFileSync(key, 'utf8'), text);
+        const backup = await posthorn('backup', join(data, 'backup'), '--data', data);
+        assert.equal(backup.code, 6, backup.stderr);
+        assert.ok(!existsSync(join(data, 'backup')));
+        const reset = await posthorn('secrets', 'reset', '--data', data, '--json');
+        assert.equal(reset.code, 0, reset.stderr);
+        assert.equal(JSON.parse(reset.stdout).key_file, 'made');
+        assert.equal(readFileSync(`${key}.unusable`, 'utf8'), text);
+        await serve(t, { install: { data } });
+    });
 
-for (const [what, damage] of [['missing', (db) => rmSync(db)], ['empty', (db) => writeFileSync(db, '')]])
+const emptied = (db) => { rmSync(db); execFileSync('sqlite3', [db, 'VACUUM']); };
+for (const [what, damage] of [['missing', (db) => rmSync(db)], ['empty', (db) => writeFileSync(db, '')], ['without tables', emptied]])
     test(`8.7: a database that is ${what} beside its key is refused, and nobody is made`, async (t) => {
         const { data } = await initialize(t);
         damage(join(data, 'posthorn.db'));
@@ -48,6 +59,15 @@ for (const [what, damage] of [['missing', (db) => rmSync(db)], ['empty', (db) =>
             assert.equal(stdout, '');
         }
     });
+
+test('8.7: another program\'s database is refused, and gets no tables of ours', async (t) => {
+    const data = folder(t), db = join(data, 'posthorn.db');
+    execFileSync('sqlite3', [db, 'CREATE TABLE theirs (a)']);
+    const { code, stderr } = await start(data);
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /another program's SQLite database/);
+    assert.equal(execFileSync('sqlite3', [db, '.tables'], { encoding: 'utf8' }).trim(), 'theirs');
+});
 
 test('8.7: a log without its database is refused, and kept', async (t) => {
     const server = await serve(t);
@@ -162,10 +182,10 @@ test('8.7: a backup that is cut short or damaged is none', async (t) => {
     assert.ok(!existsSync(join(place, 'd')), 'nothing was begun');
     rmSync(join(place, 'b', 'posthorn.key'));
     cpSync(join(data, 'posthorn.db'), db);
-    assert.equal((await posthorn('restore', join(place, 'b'), '--data', join(place, 'd'))).code, 1, 'no key');
+    assert.equal((await posthorn('restore', join(place, 'b'), '--data', join(place, 'd'))).code, 6, 'no key');
     rmSync(join(data, 'posthorn.key'));
     const keyless = await posthorn('backup', join(place, 'c'), '--data', data);
-    assert.equal(keyless.code, 1);
+    assert.equal(keyless.code, 6);
     assert.ok(!existsSync(join(place, 'c')) && !existsSync(join(place, 'c.partial')));
 });
 

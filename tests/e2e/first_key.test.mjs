@@ -5,7 +5,7 @@ import { existsSync, linkSync, openSync, closeSync, readFileSync, renameSync, rm
 import { join } from 'node:path';
 import { spawn } from 'node:child_process';
 import test from 'node:test';
-import { api, eventually, folder, initialize, launch, post, posthorn, POSTHORN, run, serve } from './harness.mjs';
+import { api, eventBody, eventually, folder, initialize, launch, post, posthorn, POSTHORN, run, serve } from './harness.mjs';
 
 /** Runs with stdout redirected by a shell: '>/dev/full', '>&-'. */
 const redirected = (to, ...args) =>
@@ -43,6 +43,24 @@ test('8.13: closed standard streams are not the numbers of the database', async 
     await new Promise((resolve) => child.on('close', resolve));
     assert.equal(readFileSync(join(data, 'posthorn.db')).subarray(0, 16).toString(), before);
     await serve(t, { install: { data } });
+});
+
+test('8.13: a command whose output cannot be written says so, a secret that is shown once above all', async (t) => {
+    const server = await serve(t);
+    await post(server);
+    const access = ['--server', server.url, '--key', server.api_key];
+    for (const to of ['>/dev/full', '>&-'])
+        for (const args of [['secrets', 'create', ...access], ['secrets', 'rotate', '--json', ...access],
+            ['events', 'list', ...access], ['catalog'], ['version'], ['--help'], ['why', '--help']]) {
+            const { code, stderr } = await redirected(to, ...args);
+            assert.equal(code, 1, args.join(' '));
+            assert.match(stderr, /standard output cannot be written/, args.join(' '));
+        }
+    const tail = redirected('>/dev/full', 'tail', ...access);
+    const posts = setInterval(() => api(server, 'POST', '/api/events', eventBody()), 500); // one that comes before it looks is not shown
+    const { code, stderr } = await tail;
+    clearInterval(posts);
+    assert.equal(code, 1, stderr);
 });
 
 test('8.13: keys new: a way back when the last key is lost', async (t) => {
