@@ -4,15 +4,16 @@
  * long as each begins where the one before ended, and go out in one piece before they are read, before the
  * log is asked for its size, truncated, synced or closed, or when the buffer is full.
  *
- * Reads in order, as a checkpoint makes them for large documents, are made 64 KiB at a time; whatever is
- * written makes that forgotten. Nobody else writes the log.
+ * A checkpoint writes the database page by page, in their order. These writes are put together, too, unless a
+ * reader holds the checkpoint up: then others read the pages before the database is synced.
+ *
+ * Reads in order, as for large documents, are made 64 KiB at a time. Whatever is written makes what was read
+ * ahead forgotten, and so does each new transaction.
  *
  * What was taken is never dropped in silence: as long as the buffer cannot be written, each of these calls
  * fails with the error of the write, sync before all.
  *
- * Only for a connection with `synchronous = FULL`: it syncs each commit before it lets others see it. The
- * database itself is written as ever: a checkpoint that a reader holds up lets others read pages of it that
- * were written and not synced.
+ * Only for a connection with `synchronous = FULL`: it syncs each commit before it lets others see it.
  *
  * It stands on the VFS that is the default when the connection opens.
  */
@@ -24,6 +25,7 @@ struct gather {
     sqlite3_vfs vfs; /* of this connection alone */
     sqlite3_vfs *below;
     char name[32];
+    struct gather_file *log; /* NULL: not open */
 };
 
 /* sqlite3_open_v2. `gather` must stay where it is until the connection is closed. */

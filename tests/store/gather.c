@@ -147,6 +147,85 @@ static void reads_in_order_are_few(void **state)
     assert_memory_equal(page, other, PAGE_LEN);
 }
 
+static sqlite3 *open_plain(const struct disk *disk, int flags)
+{
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open_v2(disk->path, &db, flags, NULL), SQLITE_OK);
+    return db;
+}
+
+static int checkpoint(struct disk *disk)
+{
+    return sqlite3_wal_checkpoint_v2(disk->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
+/* A hundred pages in their order go to the database in a few pieces. */
+static void a_checkpoint_writes_little(void **state)
+{
+    struct disk *disk = *state;
+    insert(disk);
+    disk->fault = (struct shim_fault){.call = SHIM_WRITE, .file = SQLITE_OPEN_MAIN_DB};
+    assert_int_equal(checkpoint(disk), SQLITE_OK);
+    assert_in_range(disk->fault.seen, 1, ROWS / 8);
+    sqlite3 *reader = open_plain(disk, SQLITE_OPEN_READONLY);
+    assert_int_equal(number(reader, "SELECT sum(length(data)) FROM t"), ROWS * ROW_LEN);
+    sqlite3_close(reader);
+}
+
+/* It does not sync then, and lets the next reader find in the database what it has moved there. */
+static void a_checkpoint_held_up_is_read(void **state)
+{
+    struct disk *disk = *state;
+    insert(disk);
+    sqlite3 *former = open_plain(disk, SQLITE_OPEN_READONLY);
+    assert_int_equal(sqlite3_exec(former, "BEGIN; SELECT count(*) FROM t", NULL, NULL, NULL), SQLITE_OK);
+    insert(disk);
+    assert_int_equal(checkpoint(disk), SQLITE_OK);
+    sqlite3 *reader = open_plain(disk, SQLITE_OPEN_READONLY);
+    assert_int_equal(number(reader, "SELECT sum(length(data)) FROM t"), 2 * ROWS * ROW_LEN);
+    sqlite3_close(reader);
+    assert_int_equal(sqlite3_exec(former, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(former);
+    disk->fault = (struct shim_fault){.call = SHIM_WRITE, .file = SQLITE_OPEN_MAIN_DB};
+    assert_int_equal(checkpoint(disk), SQLITE_OK);
+    assert_in_range(disk->fault.seen, 1, ROWS / 8); /* and the next one is gathered again */
+}
+
+/* The log stays what counts until all of it is written. */
+static void a_late_error_fails_the_checkpoint(void **state)
+{
+    struct disk *disk = *state;
+    insert(disk);
+    disk->fault = (struct shim_fault){
+        .call = SHIM_WRITE, .file = SQLITE_OPEN_MAIN_DB, .at = 1, .lasting = true, .code = SQLITE_FULL};
+    assert_int_equal(checkpoint(disk), SQLITE_FULL);
+    assert_int_equal(checkpoint(disk), SQLITE_FULL);
+    sqlite3 *reader = open_plain(disk, SQLITE_OPEN_READONLY);
+    assert_int_equal(number(reader, "SELECT sum(length(data)) FROM t"), ROWS * ROW_LEN);
+    insert(disk);
+    disk->fault.at = 0;
+    assert_int_equal(checkpoint(disk), SQLITE_OK);
+    assert_int_equal(number(reader, "SELECT sum(length(data)) FROM t"), 2 * ROWS * ROW_LEN);
+    sqlite3_close(reader);
+}
+
+/* What was read ahead may be another program's by the next transaction. */
+static void what_others_write_is_read(void **state)
+{
+    struct disk *disk = *state;
+    sql(disk, "PRAGMA cache_size = 1; INSERT INTO t (id, data) VALUES (1, zeroblob(60000))");
+    assert_int_equal(checkpoint(disk), SQLITE_OK);
+    assert_int_equal(number(disk->db, "SELECT data = zeroblob(60000) FROM t"), 1);
+    sqlite3 *other = open_plain(disk, SQLITE_OPEN_READWRITE);
+    assert_int_equal(sqlite3_exec(other,
+                                  "UPDATE t SET data = replace(hex(zeroblob(30000)), '0', 'x');"
+                                  "PRAGMA wal_checkpoint",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(number(disk->db, "SELECT data = replace(hex(zeroblob(30000)), '0', 'x') FROM t"), 1);
+    sqlite3_close(other);
+}
+
 /* The write fails long after SQLite was told that it had been done. */
 static void a_late_error_fails_the_commit(void **state)
 {
@@ -232,6 +311,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_written_is_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_written_is_read, set_up_fragile, tear_down),
         cmocka_unit_test_setup_teardown(reads_in_order_are_few, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_checkpoint_writes_little, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_checkpoint_held_up_is_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_late_error_fails_the_checkpoint, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_others_write_is_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_late_error_fails_the_commit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(errors_last, set_up, tear_down),
         cmocka_unit_test_setup_teardown(others_are_read, set_up, tear_down),
