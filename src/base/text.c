@@ -12,6 +12,19 @@ void text_init(struct text *text, struct arena *arena, size_t len_max)
     *text = (struct text){.arena = arena, .len_max = len_max};
 }
 
+void text_leave_front(struct text *text, size_t front)
+{
+    assert(!text->cap && front <= text->len_max);
+    text->data = arena_alloc(text->arena, text->len_max + 1);
+    if (!text->data) {
+        text->overflow = true;
+        return;
+    }
+    text->cap = text->len_max + 1;
+    text->len = front;
+    text->data[front] = '\0';
+}
+
 /* Moves to a larger block, or makes the one it has larger. False: the arena is full. */
 static bool grow(struct text *text, size_t needed)
 {

@@ -16,6 +16,9 @@ struct text {
 };
 
 void text_init(struct text *text, struct arena *arena, size_t len_max);
+/* Right after it: all the memory it may ever need at once, so that nothing is moved, and `front` bytes left
+ * free that its maker writes later. */
+void text_leave_front(struct text *text, size_t front);
 void text_put(struct text *text, struct bytes piece);
 void text_puts(struct text *text, const char *piece);
 void text_putc(struct text *text, char c);

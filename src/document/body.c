@@ -2,6 +2,8 @@
 #include "instant.h"
 #include <assert.h>
 
+enum { HEAD_FIXED_LEN_MAX = 320 }; /* its own texts, ids and dates: 267 */
+
 static const char placeholder[INSTANT_LEN + 1] = "------------------------";
 
 static void put_instant(struct text *out, int64_t wall_ms)
@@ -36,7 +38,14 @@ static void put_relationships(struct text *out, const struct body_parts *parts)
     text_put(out, parts->relationships);
 }
 
-void body_render(struct text *out, const struct body_parts *parts, uint32_t *stamp_offset)
+size_t body_head_len_max(const struct body_parts *parts)
+{
+    enum { ESCAPED_LEN_MAX = 6 };
+    return HEAD_FIXED_LEN_MAX + parts->relationships.len +
+           ESCAPED_LEN_MAX * (parts->event_type.len + parts->resource_type.len + parts->resource_id.len);
+}
+
+void body_render_head(struct text *out, const struct body_parts *parts, uint32_t *stamp_offset)
 {
     assert(parts->id > 0);
     text_puts(out, "{\"data\":{\"type\":\"events\",\"id\":\"");
@@ -51,8 +60,13 @@ void body_render(struct text *out, const struct body_parts *parts, uint32_t *sta
     text_puts(out, "\"},\"relationships\":{");
     put_relationships(out, parts);
     text_puts(out, "}},\"included\":[");
+}
+
+void body_render(struct text *out, const struct body_parts *parts, uint32_t *stamp_offset)
+{
+    body_render_head(out, parts, stamp_offset);
     text_put(out, parts->included);
-    text_puts(out, "]}");
+    text_puts(out, BODY_TAIL);
 }
 
 bool body_has_stamp(struct bytes document, int64_t stamp_offset)

@@ -21,6 +21,11 @@ struct body_parts {
     struct bytes included;      /* already JSON, the elements without brackets; may be empty */
 };
 
+/* The document is a head, what is included, and a tail. The head takes at most so many bytes, whatever its id
+ * and dates will be. */
+size_t body_head_len_max(const struct body_parts *parts);
+void body_render_head(struct text *out, const struct body_parts *parts, uint32_t *stamp_offset);
+#define BODY_TAIL "]}"
 /* Appends the document; *stamp_offset is where the 24 bytes of sent_at begin, counted from the start of
  * `out`. */
 void body_render(struct text *out, const struct body_parts *parts, uint32_t *stamp_offset);

@@ -63,6 +63,21 @@ static void the_guide_s_document(void **state)
     arena_fini(&f.arena);
 }
 
+/* A maker of documents leaves so much room before it knows id and dates. */
+static void the_head_fits(void **state)
+{
+    char control[64];
+    struct fixture f;
+    struct body_parts parts = whole;
+    memset(control, 1, sizeof control); /* six bytes each as JSON */
+    parts.id = parts.user_id = INT64_MAX;
+    parts.event_type = parts.resource_type = parts.resource_id = bytes_make(control, sizeof control);
+    parts.included = (struct bytes){0};
+    render(&f, &parts);
+    assert_true(f.out.len - strlen(BODY_TAIL) <= body_head_len_max(&parts));
+    arena_fini(&f.arena);
+}
+
 static void parts_that_are_missing(void **state)
 {
     static const struct {
@@ -140,6 +155,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_guide_s_document),
+        cmocka_unit_test(the_head_fits),
         cmocka_unit_test(parts_that_are_missing),
         cmocka_unit_test(hostile_names_stay_inside_their_quotes),
         cmocka_unit_test(the_stamp_is_the_only_change),

@@ -42,7 +42,7 @@ static bool make_answer(struct call *call, const struct event *event, const stru
     jsonapi_put_self(&out, "/api/events/", event->id);
     text_puts(&out, ",\"data\":");
     if (draft)
-        event_document_put_rendered(&out, event, draft->included.len);
+        event_document_put_rendered(&out, event, event_draft_included_len(draft));
     else
         event_document_put(&out, event);
     jsonapi_end(&out, call, (struct bytes){0});
@@ -119,8 +119,7 @@ static bool submit(struct call *call, struct new_event *new)
     struct event *event = &call->write.op.event.event;
     int64_t now_ms = clock_wall_ms(&api->config.clock);
     /* The request's arena is for ordinary events: it is kept from one request to the next. */
-    bool large = event_draft_len(&new->draft) > SMALL_LEN_MAX;
-    struct arena *arena = large ? &call->scratch : &call->request->arena;
+    struct arena *arena = new->draft.front > SMALL_LEN_MAX ? &call->scratch : &call->request->arena;
     pthread_mutex_lock(&api->event_lock);
     bool submitted =
         event_draft_render(call, arena, &new->draft, ids_next(&api->ids, now_ms), now_ms, &call->write.op) &&

@@ -3,7 +3,7 @@
 #include "body.h"
 #include "instant.h"
 
-enum { DOCUMENT_OVERHEAD_MAX = 4096, SNAPSHOTS_FEW = 16 };
+enum { SNAPSHOTS_FEW = 16 };
 
 /* ---- attributes ---- */
 
@@ -124,6 +124,13 @@ static bool read_included(struct call *call, const struct request_document *docu
                           struct event_draft *draft)
 {
     struct json_value *included = json_member(document->root, "included");
+    draft->front =
+        body_head_len_max(&(struct body_parts){.event_type = draft->event_type,
+                                               .resource_type = draft->resource_type,
+                                               .resource_id = draft->resource_id,
+                                               .relationships = text_bytes(&draft->relationships)});
+    draft->included.len_max += draft->front - draft->relationships.len + sizeof BODY_TAIL;
+    text_leave_front(&draft->included, draft->front);
     if (!included)
         return true;
     if (!json_is(included, JSON_ARRAY))
@@ -155,6 +162,7 @@ bool event_draft_read(struct call *call, const struct request_document *document
     if (!read_attributes(call, document, draft) || !read_relationships(call, document, draft) ||
         !read_included(call, document, draft))
         return false;
+    text_puts(&draft->included, BODY_TAIL);
     return !(draft->relationships.overflow || draft->included.overflow) || call_too_large(call);
 }
 
@@ -185,9 +193,9 @@ bool event_draft_keep(struct call *call, struct arena *arena, struct event_draft
     return keep_snapshot_names(call, draft);
 }
 
-size_t event_draft_len(const struct event_draft *draft)
+size_t event_draft_included_len(const struct event_draft *draft)
 {
-    return draft->relationships.len + draft->included.len + DOCUMENT_OVERHEAD_MAX;
+    return draft->included.len - draft->front - (sizeof BODY_TAIL - 1);
 }
 
 static bool is_destroyed(struct bytes event_type)
@@ -197,11 +205,9 @@ static bool is_destroyed(struct bytes event_type)
     return event_type.len > len && memcmp(event_type.data + event_type.len - len, suffix, len) == 0;
 }
 
-/* body_render puts what is included behind all else, as it is, one behind the other. */
 static void place_snapshots(const struct event_draft *draft, struct store_op *op)
 {
-    struct bytes document = op->event.event.document;
-    const char *at = document.data + document.len - (sizeof "]}" - 1) - draft->included.len;
+    const char *at = draft->included.data + draft->front;
     for (int i = 0; i < draft->snapshot_count; i++) {
         draft->snapshots[i].json.data = at;
         at += draft->snapshots[i].json.len + (sizeof "," - 1);
@@ -224,15 +230,14 @@ bool event_draft_render(struct call *call, struct arena *arena, const struct eve
                         int64_t now_ms, struct store_op *op)
 {
     struct event *event = &op->event.event;
-    struct text document;
+    struct text head;
     struct body_parts parts = {.id = id,
                                .event_type = draft->event_type,
                                .created_at_ms = draft->created_at_given ? draft->created_at_ms : now_ms,
                                .resource_type = draft->resource_type,
                                .resource_id = draft->resource_id,
                                .user_id = draft->name_owner ? draft->owner_id : 0,
-                               .relationships = text_bytes(&draft->relationships),
-                               .included = text_bytes(&draft->included)};
+                               .relationships = text_bytes(&draft->relationships)};
     *event = (struct event){.id = id,
                             .owner_id = draft->owner_id,
                             .event_type = draft->event_type,
@@ -240,11 +245,13 @@ bool event_draft_render(struct call *call, struct arena *arena, const struct eve
                             .resource_id = draft->resource_id,
                             .created_at_ms = parts.created_at_ms,
                             .received_at_ms = now_ms};
-    text_init(&document, arena, event_draft_len(draft));
-    body_render(&document, &parts, &event->stamp_offset);
-    event->document = text_bytes(&document);
-    if (document.overflow)
+    text_init(&head, arena, draft->front);
+    body_render_head(&head, &parts, &event->stamp_offset);
+    if (head.overflow)
         return call_too_large(call);
+    char *document = draft->included.data + draft->front - head.len;
+    memcpy(document, head.data, head.len);
+    event->document = bytes_make(document, head.len + draft->included.len - draft->front);
     place_snapshots(draft, op);
     if (!call_is_masters(call))
         keep_to_owner(op);

@@ -9,10 +9,12 @@ struct event_draft {
     struct bytes event_type, resource_type, resource_id;
     int64_t created_at_ms;
     bool created_at_given;
-    int64_t owner_id;                    /* set it first: to the caller */
-    bool name_owner;                     /* the owner has a Master, who may get a copy */
-    struct text relationships, included; /* init them first; JSON, as body_render takes them */
-    struct resource *snapshots;          /* of `included`, in its order */
+    int64_t owner_id;           /* set it first: to the caller */
+    bool name_owner;            /* the owner has a Master, who may get a copy */
+    struct text relationships;  /* init them first; JSON, as body_render takes it */
+    struct text included;       /* its document but for the head, for which there is room in front */
+    size_t front;               /* that room */
+    struct resource *snapshots; /* of `included`, in its order */
     int snapshot_count;
 };
 
@@ -20,10 +22,10 @@ struct event_draft {
 bool event_draft_read(struct call *call, const struct request_document *document, struct event_draft *draft);
 /* Copies those views, so that the tree may go. */
 bool event_draft_keep(struct call *call, struct arena *arena, struct event_draft *draft);
-/* What its document will take of an arena, about. */
-size_t event_draft_len(const struct event_draft *draft);
-/* The op's event, its frozen document on the arena, and the snapshots in there. Hold api->event_lock from the
- * id to the submission. */
+/* Of what is between the brackets of `included`. */
+size_t event_draft_included_len(const struct event_draft *draft);
+/* The op's event, its frozen document, and the snapshots in there. The arena is for a while. Hold
+ * api->event_lock from the id to the submission. */
 bool event_draft_render(struct call *call, struct arena *arena, const struct event_draft *draft, int64_t id,
                         int64_t now_ms, struct store_op *op);
 /* Members of the answer's meta when the written event goes to nobody (op->event.skipped): that, why, and how
