@@ -81,7 +81,7 @@ static void print_json_line(const char now[INSTANT_LEN], const struct text *line
 {
     struct text whole;
 
-    text_init(&whole, line->arena, 2 * LINE_LEN_MAX);
+    text_init(&whole, line->arena, (size_t)2 * LINE_LEN_MAX);
     text_printf(&whole, "{\"at\":\"%.*s\",%.*s}", INSTANT_LEN, now, (int)line->len, line->data);
     show_json_line(text_bytes(&whole));
 }

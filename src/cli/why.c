@@ -68,7 +68,7 @@ static bool fetch(const struct why *why, struct json_object **data, const char *
             return false;
         if (answer.status != 429 || tries == PACE_TRIES_MAX)
             break;
-        clock_pause_us((answer.retry_after_s > 0 ? answer.retry_after_s : 1) * 1000000);
+        clock_pause_us((answer.retry_after_s > 0 ? (int64_t)answer.retry_after_s : 1) * 1000000);
     }
     if (answer.status == 404 || answer.status == 403)
         return true;

@@ -25,7 +25,8 @@ static void meter_turn(struct pushback *p, int64_t now_ms)
     int64_t elapsed_ms = now_ms - p->metered_from_ms;
     if (elapsed_ms < SECOND_MS)
         return;
-    p->metered_last = elapsed_ms < 2 * SECOND_MS ? (int64_t)p->metered * ONE * SECOND_MS / elapsed_ms : 0;
+    p->metered_last =
+        elapsed_ms < (int64_t)2 * SECOND_MS ? (int64_t)p->metered * ONE * SECOND_MS / elapsed_ms : 0;
     p->metered = 0;
     p->metered_from_ms = now_ms;
 }
@@ -81,7 +82,7 @@ void pushback_hurry(struct pushback *p)
 int64_t pushback_rate(const struct pushback *p, int64_t now_ms)
 {
     int64_t x = (now_ms - p->cut_ms - RETURN_MS) * ONE / RETURN_MS;
-    if (p->peak == 0 || x >= (RETURNS_MAX - 1) * ONE)
+    if (p->peak == 0 || x >= (int64_t)(RETURNS_MAX - 1) * ONE)
         return 0;
     int64_t cubed = x * x / ONE * x / ONE;
     return at_least(p->peak + p->peak * CUT_PERCENT / 100 * cubed / ONE, PEAK_MIN / 2);

@@ -6,6 +6,7 @@
 #include "files.h"
 #include "manage.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,8 +83,9 @@ static bool has_room(struct compact *compact)
     }
     int64_t room = (int64_t)disk.f_bavail * (int64_t)disk.f_frsize;
     if (room < needed)
-        manage_failed(compact->manage, "%s: %lld MiB of free space are needed, and there are %lld MiB",
-                      compact->manage->config.data, (long long)(needed / MIB + 1), (long long)(room / MIB));
+        manage_failed(compact->manage,
+                      "%s: %" PRId64 " MiB of free space are needed, and there are %" PRId64 " MiB",
+                      compact->manage->config.data, needed / MIB + 1, room / MIB);
     return room >= needed;
 }
 
