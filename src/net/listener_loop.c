@@ -3,8 +3,10 @@
 #include "memory.h"
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -37,11 +39,18 @@ static struct listener_loop *least_visited(struct listener *listener)
     return least;
 }
 
-static void wake_locked(struct listener_loop *loop)
+/* Unlocks; and tells the loop, unless it has been told. Behind the lock, which is what it wants first: it may
+ * run on this CPU at once. */
+static void unlock_and_wake(struct listener_loop *loop)
 {
-    if (!loop->woken)
-        uv_async_send(&loop->wake);
+    bool tell = !loop->woken;
     loop->woken = true;
+    loop->telling += tell;
+    pthread_mutex_unlock(&loop->lock);
+    if (tell) {
+        eventfd_write(loop->wake_fd, 1);
+        loop->telling--;
+    }
 }
 
 /* Another loop has more than its share until it has looked: what it is to give up first is still open. */
@@ -65,8 +74,7 @@ static void usher(struct listener_loop *door, int fd, const struct sockaddr_stor
     pthread_mutex_lock(&loop->lock);
     arrival->next = loop->arrivals;
     loop->arrivals = arrival;
-    wake_locked(loop);
-    pthread_mutex_unlock(&loop->lock);
+    unlock_and_wake(loop);
 }
 
 static void on_door(uv_poll_t *door, int status, int events);
@@ -132,16 +140,14 @@ void listener_loop_answered(struct listener_loop *loop, struct call *call)
     call->next = NULL;
     *loop->answered_end = call;
     loop->answered_end = &call->next;
-    wake_locked(loop);
-    pthread_mutex_unlock(&loop->lock);
+    unlock_and_wake(loop);
 }
 
 void listener_loop_quiesce(struct listener_loop *loop)
 {
     pthread_mutex_lock(&loop->lock);
     loop->quiesce = true;
-    wake_locked(loop);
-    pthread_mutex_unlock(&loop->lock);
+    unlock_and_wake(loop);
 }
 
 void listener_loop_secure(struct listener_loop *loop, struct tls *tls)
@@ -149,8 +155,7 @@ void listener_loop_secure(struct listener_loop *loop, struct tls *tls)
     pthread_mutex_lock(&loop->lock);
     struct tls *former = loop->next_tls;
     loop->next_tls = tls_hold(tls);
-    wake_locked(loop);
-    pthread_mutex_unlock(&loop->lock);
+    unlock_and_wake(loop);
     tls_free(former);
 }
 
@@ -163,9 +168,11 @@ static void close_all(struct listener_loop *loop)
     deadlines_close(&loop->deadlines);
 }
 
-static void on_wake(uv_async_t *wake)
+static void on_wake(uv_poll_t *wake, int status, int events)
 {
     struct listener_loop *loop = wake->data;
+    eventfd_t ignored;
+    eventfd_read(loop->wake_fd, &ignored);
     pthread_mutex_lock(&loop->lock);
     struct call *answered = loop->answered;
     struct arrival *arrivals = loop->arrivals;
@@ -261,12 +268,17 @@ bool listener_loop_start(struct listener_loop *loop, struct listener *listener, 
     LIST_INIT(&loop->present);
     guests_init(&loop->guests, loop->visitors_max);
     pthread_mutex_init(&loop->lock, NULL);
-    loop->made = uv_loop_init(&loop->loop) == 0;
-    if (!loop->made)
+    loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    loop->made = loop->wake_fd >= 0 && uv_loop_init(&loop->loop) == 0;
+    if (!loop->made) {
+        if (loop->wake_fd >= 0)
+            close(loop->wake_fd);
         return false;
+    }
     set_world(loop, tls);
     set_limits(loop, &listener->config);
-    uv_async_init(&loop->loop, &loop->wake, on_wake);
+    uv_poll_init(&loop->loop, &loop->wake, loop->wake_fd);
+    uv_poll_start(&loop->wake, UV_READABLE, on_wake);
     uv_prepare_init(&loop->loop, &loop->sweep);
     uv_prepare_start(&loop->sweep, on_sweep);
     uv_unref((uv_handle_t *)&loop->sweep);
@@ -287,14 +299,16 @@ void listener_loop_stop(struct listener_loop *loop)
         return;
     pthread_mutex_lock(&loop->lock);
     loop->stop = true;
-    wake_locked(loop);
-    pthread_mutex_unlock(&loop->lock);
+    unlock_and_wake(loop);
     if (loop->started)
         pthread_join(loop->thread, NULL);
     else
         run(loop);
     int failed = uv_loop_close(&loop->loop);
     assert(!failed && !loop->answered && loop->world.open == 0);
+    while (loop->telling > 0) /* a thread has told this loop, which had seen it already, and is still at it */
+        sched_yield();
+    close(loop->wake_fd);
     while (loop->arrivals) { /* they came while it stopped */
         struct arrival *arrival = loop->arrivals;
         loop->arrivals = arrival->next;

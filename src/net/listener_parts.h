@@ -190,7 +190,8 @@ struct listener_loop {
     pthread_t thread;
     bool made, started;
     uv_loop_t loop;
-    uv_async_t wake;
+    int wake_fd; /* an eventfd. Not uv_async: its loop spins while another thread is still telling it */
+    uv_poll_t wake;
     uv_prepare_t sweep; /* frees who has gone */
     struct connection_world world;
     struct deadlines deadlines;
@@ -204,6 +205,7 @@ struct listener_loop {
     int64_t date_s;
     char date[LISTENER_DATE_LEN + 1];
     atomic_int visitors; /* read by the door */
+    atomic_int telling;  /* threads that write to wake_fd, which is closed behind the last */
 
     pthread_mutex_t lock;
     struct call *answered, **answered_end; /* under the lock, as are all below */

@@ -2,6 +2,7 @@
 #include "memory.h"
 #include <assert.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 
 struct job_list {
@@ -23,13 +24,14 @@ struct queue {
     struct queue_config config;
     pthread_t thread;
     pthread_mutex_t lock;
-    pthread_cond_t wake;
+    sem_t wake; /* not a condition: who wakes by one unlocks with a system call */
 
     /* Under the lock. */
     struct job_list waiting, outcomes;
     int urgent;                  /* of those that wait: neither events nor outcomes */
     int64_t outcomes_since_ms;   /* mono: the first of them */
     bool scarce;                 /* as of the last batch: an outcome would free what work waits for */
+    bool boxless;                /* the writer has no empty box */
     bool timed;                  /* asleep, but awake in time for outcomes */
     struct store_work **offered; /* boxes not yet taken over by the writer */
     int offered_count, offered_cap;
@@ -70,10 +72,14 @@ static int64_t mono_ms(const struct queue *queue)
 
 /* ---- any thread ---- */
 
-static void wake(struct queue *queue)
+/* Unlocks, and wakes the writer if `needed`: behind the lock, or it would wake up to wait for that. */
+static void unlock(struct queue *queue, bool needed)
 {
-    if (queue->asleep)
-        pthread_cond_signal(&queue->wake);
+    bool wake = needed && queue->asleep;
+    queue->asleep = queue->asleep && !wake; /* one is enough */
+    pthread_mutex_unlock(&queue->lock);
+    if (wake)
+        sem_post(&queue->wake);
 }
 
 static void append(struct job_list *list, struct queue_job *first, struct queue_job *last, int count)
@@ -83,32 +89,30 @@ static void append(struct job_list *list, struct queue_job *first, struct queue_
     list->count += count;
 }
 
-/* Most find the writer awake, or asleep until it would look for them anyway. */
-static void submit_outcome(struct queue *queue, struct queue_job *job)
+/* Most find the writer awake, or asleep until it would look for them anyway. Otherwise true. */
+static bool submit_outcome(struct queue *queue, struct queue_job *job)
 {
     if (queue->outcomes.count == 0)
         queue->outcomes_since_ms = mono_ms(queue);
     append(&queue->outcomes, job, job, 1);
-    if (!queue->timed || queue->scarce || queue->outcomes.count == OUTCOMES_ENOUGH)
-        wake(queue);
+    return !queue->timed || queue->scarce || queue->outcomes.count == OUTCOMES_ENOUGH;
 }
 
 bool queue_submit(struct queue *queue, struct queue_job *job)
 {
-    bool outcome = job->op.kind == STORE_OUTCOME;
+    bool outcome = job->op.kind == STORE_OUTCOME, needed = true;
     job->next = NULL;
     job->group = 1;
     pthread_mutex_lock(&queue->lock);
     bool taken = outcome || queue->waiting.count < queue->config.waiting_max;
     if (outcome) {
-        submit_outcome(queue, job);
+        needed = submit_outcome(queue, job);
     } else if (taken) {
         assert(!queue->closing);
         append(&queue->waiting, job, job, 1);
         queue->urgent += job->op.kind != STORE_EVENT;
-        wake(queue);
     }
-    pthread_mutex_unlock(&queue->lock);
+    unlock(queue, needed && taken);
     return taken;
 }
 
@@ -131,32 +135,31 @@ bool queue_submit_many(struct queue *queue, struct queue_job *first)
         assert(!queue->closing);
         append(&queue->waiting, first, last, count);
         queue->urgent += urgent;
-        wake(queue);
     }
-    pthread_mutex_unlock(&queue->lock);
+    unlock(queue, taken);
     return taken;
 }
 
+/* The writer needs them at once only if it has none left: those it has are as many as it knows work for. */
 void queue_offer(struct queue *queue, struct store_work **boxes, int count)
 {
     pthread_mutex_lock(&queue->lock);
     boxes_add(&queue->offered, &queue->offered_count, &queue->offered_cap, boxes, count);
-    wake(queue);
-    pthread_mutex_unlock(&queue->lock);
+    unlock(queue, queue->boxless);
 }
 
 void queue_withdraw(struct queue *queue)
 {
     pthread_mutex_lock(&queue->lock);
     queue->withdraw = true;
-    wake(queue);
-    pthread_mutex_unlock(&queue->lock);
+    unlock(queue, true);
 }
 
 void queue_stats(struct queue *queue, struct queue_stats *stats)
 {
     pthread_mutex_lock(&queue->lock);
     *stats = queue->stats;
+    stats->cpu_us = clock_cpu_of_us(queue->thread);
     stats->waiting = queue->waiting.count + queue->outcomes.count;
     pthread_mutex_unlock(&queue->lock);
 }
@@ -178,13 +181,15 @@ static void sleep_until(struct queue *queue, int64_t at_ms, int64_t outcomes_at_
     queue->asleep = true;
     if (outcomes_at_ms < at_ms)
         at_ms = outcomes_at_ms;
+    pthread_mutex_unlock(&queue->lock);
     if (at_ms == INT64_MAX) {
-        pthread_cond_wait(&queue->wake, &queue->lock);
+        sem_wait(&queue->wake);
     } else {
         int64_t ms = at_ms - mono_ms(queue);
         struct timespec until = clock_deadline(ms < 1 ? 1 : ms);
-        pthread_cond_timedwait(&queue->wake, &queue->lock, &until);
+        sem_clockwait(&queue->wake, CLOCK_MONOTONIC, &until);
     }
+    pthread_mutex_lock(&queue->lock);
     queue->asleep = queue->timed = false;
 }
 
@@ -229,7 +234,8 @@ static int take(struct queue *queue)
     for (;;) {
         boxes_add(&queue->boxes, &queue->box_count, &queue->box_cap, queue->offered, queue->offered_count);
         queue->offered_count = 0;
-        queue->scarce = queue->leases_scarce || queue->box_count == 0;
+        queue->boxless = queue->box_count == 0;
+        queue->scarce = queue->leases_scarce || queue->boxless;
         now_ms = mono_ms(queue);
         bool claims = queue->box_count > 0 && !queue->broken;
         if (queue->waiting.count > 0 || queue->withdraw || queue->closing || outcomes_ready(queue, now_ms) ||
@@ -320,7 +326,6 @@ static void *writer_main(void *argument)
         pthread_mutex_lock(&queue->lock);
         queue->stats.batches++;
         queue->stats.jobs += count;
-        queue->stats.cpu_us = clock_thread_cpu_us();
         if (closing && queue->waiting.count + queue->outcomes.count == 0 && queue->offered_count == 0)
             break;
     }
@@ -339,11 +344,7 @@ struct queue *queue_open(const struct queue_config *config)
     queue->outcomes.end = &queue->outcomes.first;
     queue->batch = memory_zero((size_t)config->batch_max, sizeof *queue->batch);
     queue->ops = memory_zero((size_t)config->batch_max, sizeof *queue->ops);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&queue->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    sem_init(&queue->wake, 0, 0);
     pthread_mutex_init(&queue->lock, NULL);
     int failed = pthread_create(&queue->thread, NULL, writer_main, queue);
     assert(!failed);
@@ -354,10 +355,9 @@ void queue_close(struct queue *queue)
 {
     pthread_mutex_lock(&queue->lock);
     queue->closing = true;
-    wake(queue);
-    pthread_mutex_unlock(&queue->lock);
+    unlock(queue, true);
     pthread_join(queue->thread, NULL);
-    pthread_cond_destroy(&queue->wake);
+    sem_destroy(&queue->wake);
     pthread_mutex_destroy(&queue->lock);
     free(queue->boxes);
     free(queue->offered);
