@@ -434,6 +434,22 @@ static void standing_claim(void **state)
     bench_close(bench);
 }
 
+/* It is asleep by then, most likely; if not, it is right as well. */
+static void boxes_wake_a_writer_without_any(void **state)
+{
+    struct bench *bench = bench_open(JOBS_MAX);
+    bench->store.next_due_in_ms = 0;
+    for (int i = 0; i < 3; i++) {
+        pthread_mutex_lock(&bench->store.lock);
+        bench->store.fill = 1;
+        pthread_mutex_unlock(&bench->store.lock);
+        clock_pause_us(20 * 1000);
+        queue_offer(bench->queue, bench->box_list, 1);
+        await(bench, &bench->filled, i + 1);
+    }
+    bench_close(bench);
+}
+
 static void claims_when_due(void **state)
 {
     struct bench *bench = bench_open(JOBS_MAX);
@@ -550,6 +566,7 @@ int main(void)
         cmocka_unit_test(down_is_said_to_all),
         cmocka_unit_test(broken_once_and_for_all),
         cmocka_unit_test(standing_claim),
+        cmocka_unit_test(boxes_wake_a_writer_without_any),
         cmocka_unit_test(claims_when_due),
         cmocka_unit_test(close_writes_what_waits),
         cmocka_unit_test(many_threads),
