@@ -164,11 +164,27 @@ static void given_up(struct endpoint_log *endpoints, int64_t now_ms, struct endp
         endpoint->given_up = 0;
 }
 
+/* What no line was written about, once the quiet is over. */
+static void catch_up(struct endpoint_log *endpoints, int64_t now_ms, struct endpoint *endpoint)
+{
+    bool turned = endpoint->turns > 0 && now_ms >= endpoint->quiet_ms;
+    bool gave_up = endpoint->given_up > 0 && now_ms >= endpoint->given_up_quiet_ms;
+    if ((!turned && !gave_up) || !take_line(endpoints, now_ms))
+        return;
+    log_write(endpoints->log, LOG_LEVEL_INFO, "delivery",
+              "endpoint, what was not logged: user=%lld failing=%s turns=%lld given_up=%lld",
+              (long long)endpoint->user_id, endpoint->failing ? "true" : "false", (long long)endpoint->turns,
+              (long long)endpoint->given_up);
+    endpoint->turns = endpoint->given_up = 0;
+}
+
 static void failed(struct endpoint_log *endpoints, int64_t now_ms, const struct endpoint_end *end)
 {
     struct endpoint *endpoint = find_or_add(endpoints, end->user_id);
     if (endpoint && !endpoint->failing)
         starts_failing(endpoints, now_ms, endpoint, end);
+    else if (endpoint && endpoint->turns > 0) /* the last line may have said that it is well */
+        catch_up(endpoints, now_ms, endpoint);
     else if (!endpoint)
         endpoints->left_out++;
     if (endpoint) {
@@ -198,20 +214,6 @@ void endpoint_log_ended(struct endpoint_log *endpoints, int64_t now_ms, const st
 }
 
 /* ---- now and then ---- */
-
-/* What no line was written about, once the quiet is over. */
-static void catch_up(struct endpoint_log *endpoints, int64_t now_ms, struct endpoint *endpoint)
-{
-    bool turned = endpoint->turns > 0 && now_ms >= endpoint->quiet_ms;
-    bool gave_up = endpoint->given_up > 0 && now_ms >= endpoint->given_up_quiet_ms;
-    if ((!turned && !gave_up) || !take_line(endpoints, now_ms))
-        return;
-    log_write(endpoints->log, LOG_LEVEL_INFO, "delivery",
-              "endpoint, what was not logged: user=%lld failing=%s turns=%lld given_up=%lld",
-              (long long)endpoint->user_id, endpoint->failing ? "true" : "false", (long long)endpoint->turns,
-              (long long)endpoint->given_up);
-    endpoint->turns = endpoint->given_up = 0;
-}
 
 void endpoint_log_tick(struct endpoint_log *endpoints, int64_t now_ms)
 {

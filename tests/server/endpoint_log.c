@@ -146,6 +146,24 @@ static void test_8_14_a_flapping_endpoint(void **state)
     finish();
 }
 
+/* One that recovers and fails again at once, for good: its next attempt behind the quiet says so. */
+static void test_8_14_fails_again_for_good(void **state)
+{
+    begin(LOG_LEVEL_INFO);
+    refuse(5);
+    deliver(5);
+    assert_non_null(strstr(said(), "endpoint recovers"));
+    refuse(5);
+    assert_string_equal(said(), "");
+    rig.now_ms += 10 * 1000;
+    refuse(5);
+    assert_non_null(strstr(said(), "endpoint, what was not logged: user=5 failing=true turns=1"));
+    rig.now_ms += 10 * 1000;
+    refuse(5);
+    assert_string_equal(said(), "");
+    finish();
+}
+
 /* A thousand that fail at once: some lines, and the number of those left out; then all is told apart again.
  */
 static void test_8_14_many_at_once(void **state)
@@ -175,6 +193,7 @@ int main(void)
         cmocka_unit_test(test_8_14_pauses_and_give_ups),
         cmocka_unit_test(test_8_14_each_attempt_at_debug),
         cmocka_unit_test(test_8_14_a_flapping_endpoint),
+        cmocka_unit_test(test_8_14_fails_again_for_good),
         cmocka_unit_test(test_8_14_many_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
