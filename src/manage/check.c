@@ -7,9 +7,11 @@
 #include "json.h"
 #include "manage.h"
 #include "network.h"
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { SHOWN_MAX = 100, BUSY_MS = 10000, WHAT_LEN = 96 };
 
@@ -228,7 +230,12 @@ static int check(struct manage *manage)
 {
     char path[MANAGE_PATH_LEN];
     sqlite3 *db = NULL;
+    struct stat about;
     snprintf(path, sizeof path, "%s/posthorn.db", manage->config.data);
+    if (stat(path, &about) != 0)
+        return manage_failed(manage, "%s: %s", path, strerror(errno));
+    if (!S_ISREG(about.st_mode)) /* a pipe would hold us */
+        return manage_failed(manage, "%s: it is not a regular file", path);
     int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
     int count = 0;
     if (rc == SQLITE_OK) {

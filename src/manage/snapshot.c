@@ -97,8 +97,10 @@ bool snapshot_copy(const char *from, const char *to, char text[SNAPSHOT_TEXT_LEN
 {
     sqlite3 *db = NULL;
     struct stat about;
-    if (stat(from, &about) != 0 || !S_ISREG(about.st_mode))
-        return fail(text, from, S_ISREG(about.st_mode) ? strerror(errno) : "there is no database");
+    if (stat(from, &about) != 0)
+        return fail(text, from, strerror(errno));
+    if (!S_ISREG(about.st_mode))
+        return fail(text, from, "it is not a regular file");
     if (!make_file(to))
         return fail(text, to, strerror(errno));
     int rc = sqlite3_open_v2(from, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
@@ -187,6 +189,8 @@ bool snapshot_verify(const char *path, struct snapshot_facts *facts, char text[S
     *facts = (struct snapshot_facts){0};
     if (stat(path, &about) != 0)
         return fail(text, path, strerror(errno));
+    if (!S_ISREG(about.st_mode)) /* a pipe would hold us */
+        return fail(text, path, "it is not a regular file");
     int rc = open_still(path, &db);
     bool sound = rc == SQLITE_OK;
     if (!sound)

@@ -4,11 +4,15 @@
 #include "suggest.h"
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-enum { FILE_LEN_MAX = 256 * 1024, NAME_LEN_MAX = 40 };
+enum { FILE_LEN_MAX = 256 * 1024, NAME_LEN_MAX = 40, PIPE_WAIT_MS = 5000 };
 
 #define SECOND    ((int64_t)1000)
 #define HOUR      (3600 * SECOND)
@@ -347,13 +351,33 @@ static bool load_line(struct loading *loading, char *line)
     return set(loading, index, copy.data);
 }
 
+/* A pipe that a shell makes of another command's output is a fine file of settings. One that nobody writes to
+ * would hold the start for ever. */
+static FILE *open_file(struct loading *loading, const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat about;
+    FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
+    if (!file || fstat(fd, &about) != 0) {
+        fail(loading, "cannot be read: %s", strerror(errno));
+    } else if (S_ISFIFO(about.st_mode) && poll(&(struct pollfd){fd, POLLIN, 0}, 1, PIPE_WAIT_MS) != 1) {
+        fail(loading, "is a pipe, and nobody writes to it");
+    } else {
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+        return file;
+    }
+    if (file)
+        fclose(file);
+    else if (fd >= 0)
+        close(fd);
+    return NULL;
+}
+
 static char *read_file(struct loading *loading, const char *path)
 {
-    FILE *file = fopen(path, "re");
-    if (!file) {
-        fail(loading, "cannot be read: %s", strerror(errno));
+    FILE *file = open_file(loading, path);
+    if (!file)
         return NULL;
-    }
     char *text = arena_alloc(loading->arena, FILE_LEN_MAX + 1);
     size_t len = text ? fread(text, 1, FILE_LEN_MAX + 1, file) : 0;
     bool failed = ferror(file);

@@ -55,8 +55,13 @@ enum server_error server_store_open(const struct server_options *options, struct
 enum server_error server_own_types(const struct config *config, struct bytes *own_types, char error_text[256])
 {
     char path[4096];
+    struct stat about;
     size_t len;
     snprintf(path, sizeof path, "%s/catalogue.json", config->data);
+    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode)) { /* a pipe would hold us for ever */
+        snprintf(error_text, 256, "%.160s is not a regular file", path);
+        return SERVER_CONFIG;
+    }
     char *text = catalogue_read_file(path, &len);
     if (!text) {
         snprintf(error_text, 256, "%.160s cannot be read: %s", path, strerror(errno));

@@ -61,6 +61,15 @@ static bool log_is_orphaned(const char *path)
     return has_log && (stat(path, &about) != 0 || about.st_size == 0);
 }
 
+/* SQLite would call any trouble with them a disk that fails. */
+static bool is_file_or_none(const struct store *store, const char *suffix)
+{
+    char path[PATH_LEN_MAX];
+    struct stat about;
+    snprintf(path, sizeof path, "%s%s", store->path, suffix);
+    return lstat(path, &about) != 0 || S_ISREG(about.st_mode);
+}
+
 /* Made here rather than by SQLite, which would make it readable by others. The log takes over its mode. It
  * stays open as long as SQLite has it: to close it would free SQLite's locks. */
 static enum store_status open_file(struct store *store)
@@ -69,6 +78,8 @@ static enum store_status open_file(struct store *store)
     if (log_is_orphaned(store->path))
         return sqlite_refuse(store, "the database is missing or empty, but its log (-wal) is here: put the "
                                     "database back, or restore a backup");
+    if (!is_file_or_none(store, "-wal") || !is_file_or_none(store, "-shm"))
+        return sqlite_refuse(store, "the database's log (-wal) or its index (-shm) is not a regular file");
     store->file_fd = open(store->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (store->file_fd < 0 && errno == ELOOP)
         return sqlite_refuse(store, "the database is a symbolic link: name the folder that it points into");

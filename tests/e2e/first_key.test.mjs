@@ -98,6 +98,33 @@ test('8.28: a key file or database that is a pipe does not hold the start up', a
     const other = await posthorn('serve', '--data', data, '--listen', '127.0.0.1:0');
     assert.equal(other.code, 1, other.stderr);
     assert.match(other.stderr, /not a regular file/);
+    for (const args of [['check', data], ['backup', join(place, 'backup'), '--data', data], ['restore', data, '--data', join(place, 'new')]]) {
+        const { code, stderr } = await posthorn(...args);
+        assert.equal(code, 1, args[0]);
+        assert.match(stderr, /not a regular file/, args[0]);
+    }
+});
+
+test('8.28: a pipe as settings, catalogue or log does not hold the start up; one that is written to is read', async (t) => {
+    const { data } = await initialize(t);
+    const pipe = (path) => (execFileSync('mkfifo', [path]), path);
+    const start = (...args) => posthorn('serve', '--data', data, '--listen', '127.0.0.1:0', ...args);
+    const settings = pipe(join(folder(t), 'conf'));
+    const silent = await start('--config', settings);
+    assert.equal(silent.code, 2, silent.stderr);
+    assert.match(silent.stderr, /nobody writes to it/);
+    for (const [name, words] of [['catalogue.json', /not a regular file/], ['posthorn.db-wal', /log .*not a regular file/],
+        ['posthorn.db-shm', /not a regular file/]]) {
+        const path = pipe(join(data, name));
+        const { code, stderr } = await start();
+        assert.notEqual(code, 0, name);
+        assert.match(stderr, words, name);
+        assert.doesNotMatch(stderr, /disk failed/, name);
+        rmSync(path);
+    }
+    const written = run('/bin/sh', ['-c', 'echo "mode = nonsense" > "$0"', settings]);
+    assert.match((await start('--config', settings)).stderr, /mode.*nonsense/);
+    await written;
 });
 
 test('8.28: no second server, whatever is deleted in the folder', async (t) => {
