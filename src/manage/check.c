@@ -7,13 +7,13 @@
 #include "json.h"
 #include "manage.h"
 #include "network.h"
+#include "snapshot.h"
 #include <errno.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum { SHOWN_MAX = 100, BUSY_MS = 10000, WHAT_LEN = 96 };
+enum { SHOWN_MAX = 100, WHAT_LEN = 96 };
 
 static const int64_t year_0_ms = -62167219200000, year_10000_ms = 253402300800000;
 
@@ -236,15 +236,13 @@ static int check(struct manage *manage)
         return manage_failed(manage, "%s: %s", path, strerror(errno));
     if (!S_ISREG(about.st_mode)) /* a pipe would hold us */
         return manage_failed(manage, "%s: it is not a regular file", path);
-    int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+    int rc = snapshot_open(path, &db);
     int count = 0;
-    if (rc == SQLITE_OK) {
-        sqlite3_busy_timeout(db, BUSY_MS);
-        sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    bool can_be_read = rc == SQLITE_OK || (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB;
+    if (can_be_read)
         count = check_all(db);
-    }
     sqlite3_close(db);
-    if (rc != SQLITE_OK)
+    if (!can_be_read) /* whose file it is, or what somebody does with it, is no damage */
         return manage_failed(manage, "%s: %s", path, sqlite3_errstr(rc));
     if (count > 0)
         return manage_failed(manage, "%s: %d damaged%s", path, count,

@@ -1,7 +1,6 @@
 #include "snapshot.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -41,6 +40,23 @@ static void settle(sqlite3 *db)
     sqlite3_extended_result_codes(db, 1);
     sqlite3_busy_timeout(db, BUSY_MS);
     sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+}
+
+/* A database that has a log is read with the log's index, and where that cannot be made, by nobody: but
+ * without a log, nobody writes it either. */
+int snapshot_open(const char *path, sqlite3 **db)
+{
+    int rc = sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc == SQLITE_OK) {
+        settle(*db);
+        rc = sqlite3_exec(*db, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL);
+    }
+    if ((rc & 0xff) != SQLITE_CANTOPEN || has_log(path))
+        return rc;
+    sqlite3_close(*db);
+    rc = open_still(path, db);
+    settle(*db);
+    return rc;
 }
 
 /* ---- copying ---- */
@@ -103,11 +119,9 @@ bool snapshot_copy(const char *from, const char *to, char text[SNAPSHOT_TEXT_LEN
         return fail(text, from, "it is not a regular file");
     if (!make_file(to))
         return fail(text, to, strerror(errno));
-    int rc = sqlite3_open_v2(from, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
-    if (rc == SQLITE_OK) {
-        settle(db);
+    int rc = snapshot_open(from, &db);
+    if (rc == SQLITE_OK)
         rc = copy_open(db, to);
-    }
     sqlite3_close(db);
     bool synced = rc == SQLITE_OK && sync_file(to);
     if (rc != SQLITE_OK)

@@ -6,6 +6,7 @@
  * connection is read-only, never checkpoints and leaves the log where it is.
  */
 #pragma once
+#include <sqlite3.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -18,6 +19,9 @@ struct snapshot_facts {
     unsigned char fingerprint[32];
 };
 
+/* To read, whether a server has it or not, also where nothing may be written. An answer of SQLite's; `db` is
+ * to be closed in any case. */
+int snapshot_open(const char *path, sqlite3 **db);
 /* `to` must not be there; it is made with mode 0600, and synced. False: `text` says why, and `to` is gone. */
 bool snapshot_copy(const char *from, const char *to, char text[SNAPSHOT_TEXT_LEN]);
 /* In a copy that is about to be put in the place of another database, whose ids may be known outside: users

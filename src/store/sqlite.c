@@ -25,6 +25,8 @@ enum store_status sqlite_fault(struct store *store, int rc)
     const char *sentence = store->db ? sqlite3_errmsg(store->db) : sqlite3_errstr(rc);
     log_write(store->config.log, LOG_LEVEL_ERROR, "store", "sqlite: %s code=%d path=%s", sentence, rc,
               store->path);
+    if (rc == SQLITE_IOERR_SHMSIZE) /* no room for the log's index, which is no data */
+        return STORE_FULL;
     switch (rc & 0xff) {
     case SQLITE_FULL:
         return STORE_FULL;

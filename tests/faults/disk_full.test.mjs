@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { answer, api, delivery, eventBody, eventually, folder, initialize, makeUser, post, receiver, serve, setUrl } from '../e2e/harness.mjs';
+import { answer, api, delivery, eventBody, eventually, folder, initialize, makeUser, post, posthorn, receiver, serve, setUrl } from '../e2e/harness.mjs';
 import { enter, sh } from './room.mjs';
 
 const outside = await enter();
@@ -165,4 +165,32 @@ test('disk full: to the last byte, by somebody else: 507, reads go on, nobody di
     const next = await serve(t, { install });
     assert.equal(await state(next, first), 'delivered');
     assert.equal(await state(next, healed), 'delivered');
+});
+
+test('8.12: a start on a full disk is told that, and no failed disk; it starts when there is room', outside, async (t) => {
+    const at = small(t, 4);
+    const install = await initialize(t, join(at, 'data'));
+    const free = ballast(at);
+    const { code, stderr } = await posthorn('serve', '--data', install.data, '--listen', '127.0.0.1:0');
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /the disk is full/);
+    assert.doesNotMatch(stderr, /the disk failed/);
+    free();
+    await post(await serve(t, { install, args: ['--disk-reserve', '0'] }));
+});
+
+test('8.7: a backup on a disk that cannot be written is checked and restored; a folder there is no damage', outside, async (t) => {
+    const install = await initialize(t);
+    const server = await serve(t, { install });
+    await post(server);
+    const at = small(t, 4);
+    const backup = join(at, 'backup');
+    assert.equal((await posthorn('backup', backup, '--data', install.data)).code, 0);
+    sh(`mount -o remount,ro ${at}`);
+    const check = await posthorn('check', backup);
+    assert.equal(check.code, 0, check.stdout + check.stderr);
+    const data = join(folder(t), 'data');
+    const restored = await posthorn('restore', backup, '--data', data);
+    assert.equal(restored.code, 0, restored.stderr);
+    assert.equal((await api(await serve(t, { install: { ...install, data } }), 'GET', '/api/events')).json.data.length, 1);
 });
