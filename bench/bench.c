@@ -1,5 +1,6 @@
 #include "bench.h"
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -131,8 +132,12 @@ int bench_listen(int *port, int host)
     int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, len) != 0 || listen(fd, 4096) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &len) != 0)
-        bench_die("listen");
+        getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
+        if (fd < 0 || errno != EADDRINUSE)
+            bench_die("listen");
+        close(fd);
+        return -1;
+    }
     *port = ntohs(address.sin_port);
     return fd;
 }

@@ -28,7 +28,7 @@ struct bench_cpu bench_cpu(void); /* of this process so far */
 
 /* Loopback sockets, non-blocking, without Nagle. */
 int bench_connect(int port);
-/* At 127.0.0.HOST. `port`: 0 for a free one; then the one it got. */
+/* At 127.0.0.HOST; -1 if somebody else has the port there. `port`: 0 for a free one; then the one it got. */
 int bench_listen(int *port, int host);
 
 /* A whole HTTP message with Content-Length (or none) at `bytes`; false: not all there yet. */

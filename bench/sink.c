@@ -26,7 +26,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { REQUEST_BYTES_MAX = 2 << 20, ROOM_FIRST = 4096, HOSTS_MAX = 16, TAKERS_MAX = 16 };
+enum { REQUEST_BYTES_MAX = 2 << 20, ROOM_FIRST = 4096, HOSTS_MAX = 16, TAKERS_MAX = 16, TRIES_MAX = 20 };
 
 static const char ANSWER_KEPT[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
                                   "Content-Length: 20\r\n\r\n{\"status\":\"success\"}";
@@ -352,11 +352,25 @@ static SSL_CTX *tls_context(const char *cert, const char *key, bool resume)
     return context;
 }
 
+/* One port at every address. A free one at the first may be somebody's at another: then false. */
+static bool listen_everywhere(struct sink *sink, int port)
+{
+    sink->port = port;
+    for (int i = 0; i < sink->host_count; i++) {
+        sink->listeners[i] = bench_listen(&sink->port, i + 1);
+        if (sink->listeners[i] < 0) {
+            while (i-- > 0)
+                close(sink->listeners[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     const char *cert = bench_option(argc, argv, "--cert", NULL);
     struct sink sink = {.close_each = bench_flag(argc, argv, "--close"),
-                        .port = (int)bench_number(argc, argv, "--port", 0),
                         .host_count = (int)bench_number(argc, argv, "--hosts", 1),
                         .records_max = bench_number(argc, argv, "--records", 0),
                         .epoll = epoll_create1(EPOLL_CLOEXEC)};
@@ -366,10 +380,13 @@ int main(int argc, char **argv)
         sink.tls = tls_context(cert, bench_option(argc, argv, "--tls-key", cert),
                                !bench_flag(argc, argv, "--no-resume"));
     sink.records = bench_alloc(sizeof *sink.records * (size_t)(sink.records_max + 1));
-    for (int i = 0; i < sink.host_count && i < HOSTS_MAX; i++) {
-        sink.listeners[i] = bench_listen(&sink.port, i + 1);
+    if (sink.host_count > HOSTS_MAX)
+        bench_die("--hosts");
+    for (int tries = 0; !listen_everywhere(&sink, (int)bench_number(argc, argv, "--port", 0)); tries++)
+        if (tries == TRIES_MAX)
+            bench_die("listen");
+    for (int i = 0; i < sink.host_count; i++)
         watch(&sink, sink.listeners[i], &sink);
-    }
     watch(&sink, STDIN_FILENO, NULL);
     printf("%d\n", sink.port);
     fflush(stdout);
