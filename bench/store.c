@@ -1,10 +1,11 @@
 /*
  * store: what one event costs in the store alone: accepted, born leased (or claimed), its attempt recorded.
  *
- *   store DIR [--batch N] [--events N] [--claimed] [--no-resources]
+ *   store DIR [--batch N] [--events N] [--users N] [--claimed] [--no-resources] [--purge]
  *
  * One thread, one batch after the other, each with N new events and the N outcomes of the batch before, as
- * the queue does it under load. CPU is user and system time of this thread.
+ * the queue does it under load. CPU is user and system time of this thread. With --purge all of it goes then,
+ * and what that costs is a second line.
  */
 #include "store.h"
 #include "body.h"
@@ -13,12 +14,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { USERS = 50, BATCH_MAX = 4096, BODY_LEN = 500 };
+enum { BATCH_MAX = 4096, BODY_LEN = 500, PURGE_ROWS = 512 };
 
 struct bench {
     struct store *store;
-    int batch;
-    bool claimed, no_resources;
+    int batch, users;
+    bool claimed, no_resources, purge;
     struct resource *snapshots; /* one an op */
     char (*resource_ids)[24];
     int64_t id;
@@ -48,7 +49,7 @@ static void write_batch(struct bench *bench, int ops, int boxes)
 
 static void make_users(struct bench *bench)
 {
-    for (int i = 0; i < USERS; i++) {
+    for (int i = 0; i < bench->users; i++) {
         bench->ops[0] =
             (struct store_op){.kind = STORE_USER_CREATE,
                               .user.user = {.id = MODEL_USER_ID_FIRST + i,
@@ -88,7 +89,7 @@ static void put_snapshot(struct bench *bench, struct store_op *op, int64_t id)
     const char *json = strstr(document.data, "\"included\":[");
     check(json != NULL, "the document includes nothing");
     snprintf(bench->resource_ids[at], sizeof bench->resource_ids[at], "%lld",
-             (long long)(id / (USERS * 4)) * USERS + id % USERS);
+             (long long)(id / (bench->users * 4)) * bench->users + id % bench->users);
     op->event.event.resource_id = bytes_of(bench->resource_ids[at]);
     json += strlen("\"included\":[");
     bench->snapshots[at] =
@@ -104,7 +105,7 @@ static void put_event(struct bench *bench, struct store_op *op)
     int64_t id = bench->id++;
     *op = (struct store_op){.kind = STORE_EVENT,
                             .event.event = {.id = ((int64_t)1 << 60) + id,
-                                            .owner_id = MODEL_USER_ID_FIRST + id % USERS,
+                                            .owner_id = MODEL_USER_ID_FIRST + id % bench->users,
                                             .event_type = bytes_of("payment_updated"),
                                             .resource_type = bytes_of("payments"),
                                             .resource_id = bytes_of("7"),
@@ -155,22 +156,48 @@ static void report(const struct bench *bench, int64_t events, int64_t cpu_us, in
            bench->document_len);
 }
 
+static void purge(struct bench *bench)
+{
+    int64_t cpu_us = clock_thread_cpu_us(), gone = 0;
+    while (bench->filled > 0) { /* the last ones */
+        int ops = bench->filled;
+        for (int i = 0; i < ops; i++)
+            put_outcome(&bench->boxes[i], &bench->ops[i]);
+        write_batch(bench, ops, 0);
+    }
+    do {
+        bench->ops[0] = (struct store_op){
+            .kind = STORE_PURGE,
+            .purge = {.before_ms = INT64_MAX, .resources_before_ms = 1, .rows_max = PURGE_ROWS}};
+        write_batch(bench, 1, 0);
+        gone += bench->ops[0].count;
+    } while (bench->ops[0].purge.more);
+    printf("{\"purged\":%lld,\"cpu_us_per_event\":%.2f}\n", (long long)gone,
+           (double)(clock_thread_cpu_us() - cpu_us) / (double)(gone ? gone : 1));
+}
+
 int main(int argc, char **argv)
 {
-    check(argc >= 2, "usage: store DIR [--batch N] [--events N] [--claimed] [--no-resources]");
-    struct bench bench = {.batch = 256, .id = 1};
+    check(argc >= 2,
+          "usage: store DIR [--batch N] [--events N] [--users N] [--claimed] [--no-resources] [--purge]");
+    struct bench bench = {.batch = 256, .users = 50, .id = 1};
     int64_t events = 100000;
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--claimed") == 0)
             bench.claimed = true;
         else if (strcmp(argv[i], "--no-resources") == 0)
             bench.no_resources = true;
+        else if (strcmp(argv[i], "--purge") == 0)
+            bench.purge = true;
+        else if (strcmp(argv[i], "--users") == 0 && i + 1 < argc)
+            bench.users = atoi(argv[++i]);
         else if (strcmp(argv[i], "--batch") == 0 && i + 1 < argc)
             bench.batch = atoi(argv[++i]);
         else if (strcmp(argv[i], "--events") == 0 && i + 1 < argc)
             events = atoll(argv[++i]);
     }
     check(bench.batch > 0 && bench.batch <= BATCH_MAX / 2, "--batch: 1 to 2048");
+    check(bench.users > 0, "--users: 1 or more");
     char path[1024];
     snprintf(path, sizeof path, "%s/store-bench.db", argv[1]);
     check(access(path, F_OK) != 0, "DIR/store-bench.db is there already");
@@ -199,6 +226,8 @@ int main(int argc, char **argv)
         round_of(&bench);
     report(&bench, bench.id - first, clock_thread_cpu_us() - cpu_us,
            clock_mono_ms(&config.clock) - started_ms);
+    if (bench.purge)
+        purge(&bench);
     store_sqlite.close(bench.store);
     return 0;
 }

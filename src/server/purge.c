@@ -7,8 +7,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* A pause is so many times as long as the look before; less when there is more for long. */
-enum { GENTLE = 3, GENTLE_LOOKS = 16, HURRY = 1, HURRY_LOOKS = 64, PAUSE_MS_MAX = 1000 };
+/* A pause is so many times as long as the look before, or shorter, to keep up; 1 ms when there is more for
+ * long. */
+enum { GENTLE = 3, GENTLE_LOOKS = 64, KEEPS_UP_PER_S = 20000, PAUSE_MS_MAX = 1000 };
 
 struct purge {
     struct purge_config config;
@@ -32,6 +33,14 @@ static int64_t before(const struct purge *purge, int64_t kept_ms)
     return kept_ms > 0 ? clock_wall_ms(&purge->config.clock) - kept_ms : 0;
 }
 
+int64_t purge_pause_ms(int looks, int64_t took_ms, int rows_max)
+{
+    int64_t gentle_ms = looks <= GENTLE_LOOKS ? GENTLE * took_ms : 0;
+    int64_t left_ms = (int64_t)rows_max * 1000 / KEEPS_UP_PER_S - took_ms;
+    int64_t pause_ms = gentle_ms < left_ms ? gentle_ms : left_ms;
+    return pause_ms < 1 ? 1 : pause_ms;
+}
+
 /* How long to sleep then. */
 static int purge_look(struct purge *purge)
 {
@@ -53,10 +62,9 @@ static int purge_look(struct purge *purge)
     if (purge->status != STORE_OK)
         return config->period_ms;
     purge->removed += purge->job.op.count;
-    int times = ++purge->looks <= GENTLE_LOOKS ? GENTLE : purge->looks <= HURRY_LOOKS ? HURRY : 0;
-    int64_t pause_ms = times * (clock_mono_ms(&config->clock) - begun_ms);
+    purge->looks++;
     if (purge->job.op.purge.more)
-        return pause_ms < 1 ? 1 : pause_ms > PAUSE_MS_MAX ? PAUSE_MS_MAX : (int)pause_ms;
+        return (int)purge_pause_ms(purge->looks, clock_mono_ms(&config->clock) - begun_ms, config->rows_max);
     int wait_ms = config->period_ms;
     if (purge->removed > 0) {
         log_write(config->log, LOG_LEVEL_INFO, "purge", "removed events=%lld", (long long)purge->removed);

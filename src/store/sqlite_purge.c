@@ -14,7 +14,15 @@
 #include "sqlite_parts.h"
 #include <stdlib.h>
 
-enum { PURGE_ROWS_MAX = 1000 };
+enum { PURGE_ROWS_MAX = 1000, STATES = DELIVERY_SKIPPED + 1 };
+
+/* What an event's deliveries say. */
+struct ended {
+    bool waits;     /* one of them does, or is under way */
+    int64_t at_ms;  /* when the last one ended; 0: there are none */
+    int64_t end_id; /* behind them */
+    int64_t counts[STATES];
+};
 
 /* What one PURGE looks at. */
 struct slice {
@@ -24,26 +32,61 @@ struct slice {
         bool has_snapshot;
     } * events;
     int count, max;
+    int64_t counts[STATES]; /* of their deliveries */
 };
 
 /* ---- what may go ---- */
 
-/* A row of the scans: id, received_at, delivery_first, delivery_count, owner_id, snapshot_len, ended_at
- * (NULL: a delivery waits). */
-enum { COLUMN_ID, COLUMN_RECEIVED, COLUMN_FIRST, COLUMN_COUNT, COLUMN_OWNER, COLUMN_SNAPSHOT, COLUMN_ENDED };
+/* A row of the scans: id, received_at, delivery_first, delivery_count, owner_id, snapshot_len. */
+enum { COLUMN_ID, COLUMN_RECEIVED, COLUMN_FIRST, COLUMN_COUNT, COLUMN_OWNER, COLUMN_SNAPSHOT };
+/* A row of PURGE_ENDED: id, event_id, state, queue IS NOT NULL, finished_at. */
+enum { ENDED_ID, ENDED_EVENT, ENDED_STATE, ENDED_QUEUED, ENDED_AT };
 
-static bool waits(sqlite3_stmt *row)
+/* The deliveries of this event. They are in the order of their events, nearly all of them: so the statement
+ * goes on from event to event, and is only asked anew where it does not stand at the first of them. Who is
+ * done resets it. */
+static enum store_status ended_of(struct store *store, sqlite3_stmt *event, struct ended *ended)
 {
-    return sqlite3_column_type(row, COLUMN_ENDED) == SQLITE_NULL;
+    sqlite3_stmt *row = store->sql[SQL_PURGE_ENDED];
+    int64_t first = sqlite3_column_int64(event, COLUMN_FIRST);
+    *ended = (struct ended){.end_id = first};
+    bool there = sqlite3_stmt_busy(row) && sqlite3_column_int64(row, ENDED_ID) == first;
+    if (!there) {
+        int rc = sqlite3_reset(row);
+        if (rc != SQLITE_OK)
+            return sqlite_fault(store, rc);
+        sqlite3_bind_int64(row, 1, first);
+        there = sqlite3_step(row) == SQLITE_ROW;
+    }
+    for (int64_t left = sqlite3_column_int64(event, COLUMN_COUNT); there && left > 0; left--) {
+        if (sqlite3_column_int64(row, ENDED_EVENT) != sqlite3_column_int64(event, COLUMN_ID))
+            break; /* another's: one of the numbers is damaged */
+        bool has_state = sqlite3_column_type(row, ENDED_STATE) == SQLITE_INTEGER;
+        int64_t state = has_state ? sqlite3_column_int64(row, ENDED_STATE) : -1;
+        int64_t at_ms = sqlite3_column_int64(row, ENDED_AT);
+        ended->waits = ended->waits || state == DELIVERY_PENDING || sqlite3_column_int(row, ENDED_QUEUED);
+        ended->at_ms = at_ms > ended->at_ms ? at_ms : ended->at_ms;
+        if (state >= 0 && state < STATES)
+            ended->counts[state]++;
+        ended->end_id = sqlite3_column_int64(row, ENDED_ID) + MODEL_DELIVERY_STEP;
+        there = sqlite3_step(row) == SQLITE_ROW;
+    }
+    return STORE_OK;
 }
 
-static void slice_add(struct slice *slice, sqlite3_stmt *row, bool run_on)
+static bool may_go(const struct ended *ended, int64_t before_ms)
 {
-    int64_t first = sqlite3_column_int64(row, COLUMN_FIRST);
+    return !ended->waits && ended->at_ms < before_ms;
+}
+
+static void slice_add(struct slice *slice, sqlite3_stmt *row, const struct ended *ended, bool run_on)
+{
+    for (int state = 0; state < STATES; state++)
+        slice->counts[state] += ended->counts[state];
     slice->events[slice->count++] =
         (struct purged){.id = sqlite3_column_int64(row, COLUMN_ID),
-                        .delivery_first = first,
-                        .delivery_end = first + sqlite3_column_int64(row, COLUMN_COUNT) * MODEL_DELIVERY_STEP,
+                        .delivery_first = sqlite3_column_int64(row, COLUMN_FIRST),
+                        .delivery_end = ended->end_id,
                         .owner_id = sqlite3_column_int64(row, COLUMN_OWNER),
                         .run_on = run_on && slice->count > 1,
                         .has_snapshot = sqlite3_column_int64(row, COLUMN_SNAPSHOT) > 0};
@@ -58,6 +101,14 @@ enum store_status sqlite_purge_later(struct store *store, int64_t event_id, int6
     return sqlite_run(store, SQL_PURGE_LATER);
 }
 
+/* The end of a scan, and of the deliveries beside it. */
+static enum store_status scanned(struct store *store, sqlite3_stmt *scan)
+{
+    int rc = sqlite3_reset(scan), deliveries = sqlite3_reset(store->sql[SQL_PURGE_ENDED]);
+    rc = rc == SQLITE_OK ? deliveries : rc;
+    return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+}
+
 /* The next events by id, up to the first that is too young. */
 static enum store_status scan(struct store *store, struct store_op *op, struct slice *slice)
 {
@@ -70,19 +121,20 @@ static enum store_status scan(struct store *store, struct store_op *op, struct s
     for (; status == STORE_OK && sqlite3_step(scan) == SQLITE_ROW; seen++) {
         if (sqlite3_column_int64(scan, COLUMN_RECEIVED) >= op->purge.before_ms)
             break;
-        int64_t ended_at_ms = sqlite3_column_int64(scan, COLUMN_ENDED);
+        struct ended ended;
+        status = ended_of(store, scan, &ended);
         store->tally.purged_to = sqlite3_column_int64(scan, COLUMN_ID);
-        bool goes = !waits(scan) && ended_at_ms < op->purge.before_ms;
+        bool goes = status == STORE_OK && may_go(&ended, op->purge.before_ms);
         if (goes)
-            slice_add(slice, scan, run_on);
-        else if (!waits(scan))
-            status = sqlite_purge_later(store, store->tally.purged_to, ended_at_ms);
+            slice_add(slice, scan, &ended, run_on);
+        else if (status == STORE_OK && !ended.waits)
+            status = sqlite_purge_later(store, store->tally.purged_to, ended.at_ms);
         run_on = goes;
     }
     store->changed = store->changed || seen > 0;
     op->purge.more = op->purge.more || seen == slice->max;
-    int rc = sqlite3_reset(scan);
-    return status != STORE_OK || rc == SQLITE_OK ? status : sqlite_fault(store, rc);
+    enum store_status end = scanned(store, scan);
+    return status == STORE_OK ? end : status;
 }
 
 /* Events that the scan passed over and that have ended since. One that waits again comes back by itself. */
@@ -105,10 +157,14 @@ static enum store_status scan_late(struct store *store, struct store_op *op, str
         status = sqlite_row(store, SQL_PURGE_GET, &found);
         for (int j = 0; j < slice->count; j++)
             twice = twice || slice->events[j].id == rows[2 * i + 1];
-        if (found && !twice && !waits(get) && sqlite3_column_int64(get, COLUMN_ENDED) < op->purge.before_ms)
-            slice_add(slice, get, false);
-        if (found)
-            sqlite3_reset(get);
+        if (found) {
+            struct ended ended;
+            status = ended_of(store, get, &ended);
+            if (status == STORE_OK && !twice && may_go(&ended, op->purge.before_ms))
+                slice_add(slice, get, &ended, false);
+            enum store_status end = scanned(store, get);
+            status = status == STORE_OK ? end : status;
+        }
         sqlite3_bind_int64(store->sql[SQL_PURGE_LATE_DONE], 1, rows[2 * i]);
         sqlite3_bind_int64(store->sql[SQL_PURGE_LATE_DONE], 2, rows[2 * i + 1]);
         if (status == STORE_OK)
@@ -132,20 +188,7 @@ static enum store_status run_range(struct store *store, enum sql sql, int64_t fr
 
 static enum store_status purge_deliveries(struct store *store, int64_t first, int64_t end)
 {
-    sqlite3_stmt *count = store->sql[SQL_PURGE_COUNT];
-    bool found = false;
-    sqlite3_bind_int64(count, 1, first);
-    sqlite3_bind_int64(count, 2, end);
-    enum store_status status = sqlite_row(store, SQL_PURGE_COUNT, &found);
-    if (found) {
-        store->tally.delivered -= sqlite3_column_int64(count, 0);
-        store->tally.given_up -= sqlite3_column_int64(count, 1);
-        store->tally.cancelled -= sqlite3_column_int64(count, 2);
-        store->tally.skipped -= sqlite3_column_int64(count, 3);
-        sqlite3_reset(count);
-    }
-    if (status == STORE_OK)
-        status = run_range(store, SQL_PURGE_ATTEMPTS, first, end);
+    enum store_status status = run_range(store, SQL_PURGE_ATTEMPTS, first, end);
     return status == STORE_OK ? run_range(store, SQL_PURGE_DELIVERIES, first, end) : status;
 }
 
@@ -200,6 +243,10 @@ static enum store_status purge_slice(struct store *store, struct store_op *op, s
         status = sqlite_sweep_dead(store, events[i].owner_id, events[i].id);
     if (status == STORE_OK)
         status = purge_all_deliveries(store, slice, purge_deliveries);
+    store->tally.delivered -= slice->counts[DELIVERY_DELIVERED];
+    store->tally.given_up -= slice->counts[DELIVERY_GIVEN_UP];
+    store->tally.cancelled -= slice->counts[DELIVERY_CANCELLED];
+    store->tally.skipped -= slice->counts[DELIVERY_SKIPPED];
     store->tally.events -= slice->count;
     op->count += slice->count;
     return status;
@@ -221,20 +268,23 @@ static enum store_status purge_part(struct store *store, struct store_op *op, st
     if (*to < store->tally.purged_to)
         *to = store->tally.purged_to;
     int64_t from = *to;
+    enum store_status status = STORE_OK;
     int seen = 0;
-    slice->count = 0;
+    *slice = (struct slice){.events = slice->events, .max = slice->max};
     sqlite3_bind_int64(scan, 1, from);
     sqlite3_bind_int(scan, 2, slice->max);
-    for (; sqlite3_step(scan) == SQLITE_ROW; seen++) {
+    for (; status == STORE_OK && sqlite3_step(scan) == SQLITE_ROW; seen++) {
+        struct ended ended;
         if (sqlite3_column_int64(scan, COLUMN_RECEIVED) >= before_ms)
             break;
         *to = sqlite3_column_int64(scan, COLUMN_ID);
-        if (!waits(scan) && sqlite3_column_int64(scan, COLUMN_ENDED) < before_ms)
-            slice_add(slice, scan, false);
+        status = ended_of(store, scan, &ended);
+        if (status == STORE_OK && may_go(&ended, before_ms))
+            slice_add(slice, scan, &ended, false);
     }
-    int rc = sqlite3_reset(scan);
-    if (rc != SQLITE_OK)
-        return sqlite_fault(store, rc);
+    enum store_status end = scanned(store, scan);
+    if (status != STORE_OK || end != STORE_OK)
+        return status != STORE_OK ? status : end;
     store->changed = store->changed || seen > 0;
     op->purge.more = op->purge.more || seen == slice->max;
     if (seen == 0)
@@ -276,7 +326,7 @@ enum store_status sqlite_purge(struct store *store, struct store_op *op)
     enum store_status status = scan_late(store, op, &slice);
     if (status == STORE_OK)
         status = purge_slice(store, op, &slice);
-    slice.count = 0;
+    slice = (struct slice){.events = slice.events, .max = slice.max};
     if (status == STORE_OK)
         status = scan(store, op, &slice);
     if (status == STORE_OK)

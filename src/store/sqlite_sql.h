@@ -16,12 +16,8 @@ enum { SQL_MANY = 16 };
     " version = excluded.version, updated_at = -ifnull(length(json), 0), json = NULL, put = NULL"            \
     " RETURNING owner_id, updated_at"
 
-/* ended_at: 0, there are no deliveries; NULL, one waits or is under way. */
 #define SQL_PURGE_COLUMNS                                                                                    \
-    "SELECT e.id, e.received_at, e.delivery_first, e.delivery_count, e.owner_id, e.snapshot_len,"            \
-    " (SELECT CASE WHEN total(d.state = 0 OR d.queue IS NOT NULL) > 0 THEN NULL"                             \
-    " ELSE ifnull(max(d.finished_at), 0) END FROM deliveries d WHERE d.id >= e.delivery_first"               \
-    " AND d.id < e.delivery_first + (e.delivery_count << 24)) FROM events e"
+    "SELECT id, received_at, delivery_first, delivery_count, owner_id, snapshot_len FROM events"
 
 #define SQL_ROSTER_COLUMNS                                                                                   \
     "SELECT u.id, u.master_id, u.webhook_url, u.success_2xx, u.paused, u.receives_users_events, u.answered," \
@@ -171,24 +167,23 @@ enum { SQL_MANY = 16 };
                                                                                                              \
     X(PURGE_LOAD, "SELECT purged_to, attempts_to, idempotency_to FROM state")                                \
     X(PURGE_SAVE, "UPDATE state SET purged_to = ?1, attempts_to = ?2, idempotency_to = ?3")                  \
-    X(PURGE_SCAN, SQL_PURGE_COLUMNS " WHERE e.id > ?1 ORDER BY e.id LIMIT ?2")                               \
-    X(PURGE_GET, SQL_PURGE_COLUMNS " WHERE e.id = ?1")                                                       \
+    X(PURGE_SCAN, SQL_PURGE_COLUMNS " WHERE id > ?1 ORDER BY id LIMIT ?2")                                   \
+    X(PURGE_GET, SQL_PURGE_COLUMNS " WHERE id = ?1")                                                         \
+    X(PURGE_ENDED, "SELECT id, event_id, state, queue IS NOT NULL, finished_at FROM deliveries"              \
+                   " WHERE id >= ?1 ORDER BY id")                                                            \
     X(PURGE_LATER, "INSERT OR IGNORE INTO ended_late VALUES (?1, ?2)")                                       \
     X(PURGE_LATE, "SELECT ended_at, event_id FROM ended_late WHERE ended_at < ?1"                            \
                   " ORDER BY ended_at, event_id LIMIT ?2")                                                   \
     X(PURGE_LATE_DONE, "DELETE FROM ended_late WHERE ended_at = ?1 AND event_id = ?2")                       \
-    X(PURGE_COUNT, "SELECT total(state = 1), total(state = 2), total(state = 3), total(state = 4)"           \
-                   " FROM deliveries"                                                                        \
-                   " WHERE id >= ?1 AND id < ?2")                                                            \
     X(PURGE_ATTEMPTS, "DELETE FROM attempts WHERE id >= ?1 >> 24 << 24 AND id < ?2 >> 24 << 24")             \
     X(PURGE_DELIVERIES, "DELETE FROM deliveries WHERE id >= ?1 AND id < ?2")                                 \
     X(PURGE_IDEMPOTENCY, "DELETE FROM idempotency WHERE event_id BETWEEN ?1 AND ?2")                         \
     X(PURGE_EVENTS, "DELETE FROM events WHERE id BETWEEN ?1 AND ?2")                                         \
     X(SWEEP_NEXT, "SELECT owner_id FROM owned WHERE owner_id > ?1 ORDER BY owner_id LIMIT 1")                \
-    X(SWEEP_END, "SELECT event_id FROM owned WHERE owner_id = ?1 AND event_id > ?2 AND event_id <= ?3"       \
-                 " ORDER BY event_id LIMIT 1 OFFSET ?4")                                                     \
-    X(SWEEP_OWNED, "DELETE FROM owned WHERE owner_id = ?1 AND event_id > ?2 AND event_id <= ?3"              \
-                   " AND NOT EXISTS (SELECT 1 FROM events e WHERE e.id = owned.event_id) RETURNING bytes")   \
+    X(SWEEP_ROWS, "SELECT event_id, bytes FROM owned WHERE owner_id = ?1 AND event_id > ?2"                  \
+                  " AND event_id <= ?3 ORDER BY event_id LIMIT ?4")                                          \
+    X(SWEEP_THERE, "SELECT id FROM events WHERE id >= ?1 ORDER BY id LIMIT 1")                               \
+    X(SWEEP_RUN, "DELETE FROM owned WHERE owner_id = ?1 AND event_id BETWEEN ?2 AND ?3")                     \
     X(SWEEP_ONE, "DELETE FROM owned WHERE owner_id = ?1 AND event_id = ?2 RETURNING bytes")                  \
     X(SWEEP_RESOURCES, "SELECT owner_id, type, id, put IS NULL AND json IS NOT NULL AND updated_at < ?5"     \
                        " FROM resources WHERE (owner_id, type, id) > (?1, ?2, ?3)"                           \

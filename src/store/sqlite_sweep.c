@@ -11,38 +11,81 @@
 
 enum { DEAD_OF_ONE_MAX = 256, DEAD_OF_ALL_MAX = 32768, SWEEP_ROWS_MAX = 1024, SWEEP_OWNERS_MAX = 128 };
 
+/* Rows of one owner whose events are gone. */
+struct run {
+    int64_t first, last; /* their events' */
+};
+
+struct look {
+    struct run runs[SWEEP_ROWS_MAX / 2 + 1];
+    int runs_count, rows_dead, rows;
+    int64_t bytes; /* of those that are dead */
+    int64_t to;    /* the last row */
+    int64_t there; /* no event is below it, as far as has been asked */
+};
+
+/* Which event is there, at `id` or behind it: what is below that is gone, whoever has it. */
+static enum store_status ask_there(struct store *store, int64_t id, int64_t *there)
+{
+    sqlite3_stmt *next = store->sql[SQL_SWEEP_THERE];
+    bool found = false;
+    sqlite3_bind_int64(next, 1, id);
+    enum store_status status = sqlite_row(store, SQL_SWEEP_THERE, &found);
+    *there = found ? sqlite3_column_int64(next, 0) : INT64_MAX;
+    sqlite3_reset(next);
+    return status;
+}
+
+static enum store_status look_at_rows(struct store *store, int64_t owner_id, int64_t from, struct look *look)
+{
+    sqlite3_stmt *row = store->sql[SQL_SWEEP_ROWS];
+    enum store_status status = STORE_OK;
+    bool run_on = false;
+    sqlite3_bind_int64(row, 1, owner_id);
+    sqlite3_bind_int64(row, 2, from);
+    sqlite3_bind_int64(row, 3, store->tally.purged_to);
+    sqlite3_bind_int(row, 4, SWEEP_ROWS_MAX);
+    for (; status == STORE_OK && sqlite3_step(row) == SQLITE_ROW; look->rows++) {
+        int64_t id = sqlite3_column_int64(row, 0);
+        look->to = id;
+        if (id > look->there)
+            status = ask_there(store, id, &look->there);
+        bool dead = id < look->there;
+        if (dead && !run_on)
+            look->runs[look->runs_count++].first = id;
+        if (dead)
+            look->runs[look->runs_count - 1].last = id;
+        look->rows_dead += dead;
+        look->bytes += dead ? sqlite3_column_int64(row, 1) : 0;
+        run_on = dead;
+    }
+    int rc = sqlite3_reset(row);
+    return status != STORE_OK || rc == SQLITE_OK ? status : sqlite_fault(store, rc);
+}
+
 /* Up to SWEEP_ROWS_MAX rows of one owner, behind those that were looked at before. *left: there are more. */
 static enum store_status sweep_owner(struct store *store, int64_t owner_id, bool *left)
 {
     struct endpoint *owner = roster_get(&store->roster, owner_id);
-    sqlite3_stmt *end = store->sql[SQL_SWEEP_END], *sweep = store->sql[SQL_SWEEP_OWNED];
-    int64_t from = owner ? owner->tally.swept_to : 0, to = store->tally.purged_to, bytes = 0;
-    int rows = 0;
-    sqlite3_bind_int64(end, 1, owner_id);
-    sqlite3_bind_int64(end, 2, from);
-    sqlite3_bind_int64(end, 3, to);
-    sqlite3_bind_int(end, 4, SWEEP_ROWS_MAX);
-    enum store_status status = sqlite_row(store, SQL_SWEEP_END, left);
-    if (*left) {
-        *left = sqlite3_column_int64(end, 0) > from; /* else it is damaged, and would be found for ever */
-        to = *left ? sqlite3_column_int64(end, 0) : to;
-        sqlite3_reset(end);
+    sqlite3_stmt *sweep = store->sql[SQL_SWEEP_RUN];
+    int64_t from = owner ? owner->tally.swept_to : 0;
+    struct look look = {.there = from};
+    enum store_status status = look_at_rows(store, owner_id, from, &look);
+    *left =
+        look.rows == SWEEP_ROWS_MAX && look.to > from; /* else it is damaged, and would be found for ever */
+    for (int i = 0; i < look.runs_count && status == STORE_OK; i++) {
+        sqlite3_bind_int64(sweep, 1, owner_id);
+        sqlite3_bind_int64(sweep, 2, look.runs[i].first);
+        sqlite3_bind_int64(sweep, 3, look.runs[i].last);
+        status = sqlite_run(store, SQL_SWEEP_RUN);
     }
     if (status != STORE_OK)
         return status;
-    sqlite3_bind_int64(sweep, 1, owner_id);
-    sqlite3_bind_int64(sweep, 2, from);
-    sqlite3_bind_int64(sweep, 3, to);
-    for (; sqlite3_step(sweep) == SQLITE_ROW; rows++)
-        bytes += sqlite3_column_int64(sweep, 0);
-    int rc = sqlite3_reset(sweep);
-    if (rc != SQLITE_OK)
-        return sqlite_fault(store, rc);
-    store->tally.dead -= rows < store->tally.dead ? rows : store->tally.dead;
-    store->changed = store->changed || rows > 0;
+    store->tally.dead -= look.rows_dead < store->tally.dead ? look.rows_dead : store->tally.dead;
+    store->changed = store->changed || look.rows_dead > 0;
     if (owner)
-        roster_swept(&store->roster, owner, to);
-    return sqlite_usage_change(store, owner_id, (struct user_usage){.stored_bytes = -bytes});
+        roster_swept(&store->roster, owner, *left ? look.to : store->tally.purged_to);
+    return sqlite_usage_change(store, owner_id, (struct user_usage){.stored_bytes = -look.bytes});
 }
 
 enum store_status sqlite_sweep_dead(struct store *store, int64_t owner_id, int64_t event_id)

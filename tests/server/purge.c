@@ -154,9 +154,25 @@ static void test_closes_at_once(void **state)
     purge_close(NULL);
 }
 
+/* Whatever a look takes, up to what 20,000/s leave it. */
+static void pauses_keep_up(void **state)
+{
+    enum { ROWS = 512, LOOK_MS_MAX = ROWS * 1000 / 20000 };
+    for (int looks = 1; looks < 200; looks++)
+        for (int64_t took_ms = 0; took_ms < LOOK_MS_MAX; took_ms++) {
+            int64_t pause_ms = purge_pause_ms(looks, took_ms, ROWS);
+            assert_in_range(took_ms + pause_ms, 1, LOOK_MS_MAX);
+            assert_in_range(pause_ms, 1, took_ms ? 3 * took_ms : 1);
+            assert_true(looks < 100 || pause_ms == 1);
+        }
+    assert_int_equal(purge_pause_ms(1, 4, ROWS), 12); /* a quarter of the time */
+    assert_int_equal(purge_pause_ms(1, 500, ROWS), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pauses_keep_up),
         cmocka_unit_test_setup_teardown(test_old_goes_young_stays, start, stop),
         cmocka_unit_test_setup_teardown(test_closes_at_once, start, stop),
     };

@@ -368,6 +368,61 @@ static void a_backlog_is_counted_behind_the_start(void **state)
     fixture_do(f, fixture_event_op(f, user), STORE_QUOTA);
 }
 
+/* Some events, each with a key, a snapshot, a delivery and its attempt; delivered. */
+static void accept_and_deliver(struct fixture *f, int64_t user, int count)
+{
+    struct store_op ops[FIXTURE_BOXES], ends[FIXTURE_BOXES];
+    char keys[FIXTURE_BOXES][24], ids[FIXTURE_BOXES][24];
+    struct resource own[FIXTURE_BOXES];
+    for (int i = 0; i < count; i++) {
+        ops[i] = fixture_event_op(f, user);
+        struct event *event = &ops[i].event.event;
+        snprintf(keys[i], sizeof keys[i], "key %lld", (long long)event->id);
+        snprintf(ids[i], sizeof ids[i], "%d", i % 50);
+        event->resource_id = bytes_of(ids[i]);
+        own[i] = (struct resource){.type = event->resource_type,
+                                   .id = event->resource_id,
+                                   .json = bytes_make(event->document.data, 2)};
+        ops[i].event.included = &own[i];
+        ops[i].event.included_count = 1;
+        ops[i].event.idempotency_key = bytes_of(keys[i]);
+    }
+    fixture_write(f, ops, count, count);
+    while (f->filled > 0) {
+        int filled = f->filled;
+        for (int i = 0; i < filled; i++)
+            ends[i] = fixture_outcome_op(f, &f->boxes[i], DECISION_DELIVERED, 0);
+        fixture_write(f, ends, filled, count);
+    }
+}
+
+/* What comes in finds the room of what goes: the file has its size once the first has gone. */
+static void the_file_does_not_grow_under_retention(void **state)
+{
+    enum { EACH = 200, KEPT_MINUTES = 10, MINUTES = 60, USERS = 4 };
+    struct fixture *f = *state;
+    int64_t users[USERS], pages = 0;
+    for (int i = 0; i < USERS; i++) {
+        users[i] = fixture_user(f, "https://example.com/");
+        fixture_prove(f, users[i]);
+    }
+    for (int minute = 1; minute <= MINUTES; minute++) {
+        accept_and_deliver(f, users[minute % USERS], EACH);
+        fixture_advance(f, 60000);
+        struct store_op purge = {.kind = STORE_PURGE,
+                                 .purge = {.before_ms = f->wall_ms - KEPT_MINUTES * 60000, .rows_max = 100}};
+        do
+            fixture_write(f, &purge, 1, 0);
+        while (purge.purge.more);
+        int64_t now = ask(f, "PRAGMA page_count");
+        if (minute == 2 * KEPT_MINUTES)
+            pages = now;
+        if (minute > 2 * KEPT_MINUTES)
+            assert_in_range(now, 1, pages + pages / 20);
+    }
+    assert_in_range(ask(f, "SELECT count(*) FROM events"), EACH * KEPT_MINUTES, EACH * (KEPT_MINUTES + 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -386,6 +441,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(damaged_rows_do_not_hurry_the_purge, open_one, close_one),
         cmocka_unit_test_setup_teardown(an_index_that_disagrees_sends_nothing, open_one, close_one),
         cmocka_unit_test_setup_teardown(a_backlog_is_counted_behind_the_start, open_one, close_one),
+        cmocka_unit_test_setup_teardown(the_file_does_not_grow_under_retention, open_one, close_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
