@@ -1,8 +1,10 @@
 #include "budget.h"
 #include <assert.h>
 
-/* Of what is free of three quarters: alone, a holder comes to a sixteenth of the whole. */
-enum { FAIR_FACTOR = 4, FAIR_DIVISOR = 45 };
+/* The part of what is free is half the part of all that is free. So one alone has much, which a large body
+ * needs: what has to wait is read from the disk again. Yet n that hang one after another leave 1 / (1 + n /
+ * 2) free. */
+enum { FAIR_DIVISOR = 2, KIB = 1024 };
 
 void budget_init(struct budget *budget, size_t bytes_max)
 {
@@ -16,14 +18,19 @@ size_t budget_used(const struct budget *budget, enum budget_side side)
     return atomic_load_explicit(&budget->used[side], memory_order_relaxed);
 }
 
+static size_t own_max(const struct budget *budget)
+{
+    return budget->bytes_max - budget->bytes_max / 4;
+}
+
 size_t budget_free(const struct budget *budget, enum budget_side side)
 {
     size_t own = budget_used(budget, side);
     size_t all = budget_used(budget, BUDGET_IN) + budget_used(budget, BUDGET_OUT);
-    size_t own_max = budget->bytes_max - budget->bytes_max / 4;
-    if (own >= own_max || all >= budget->bytes_max)
+    size_t max = own_max(budget);
+    if (own >= max || all >= budget->bytes_max)
         return 0;
-    return own_max - own < budget->bytes_max - all ? own_max - own : budget->bytes_max - all;
+    return max - own < budget->bytes_max - all ? max - own : budget->bytes_max - all;
 }
 
 /* Taken first and looked at then, so that of two who want the last bytes at most one gets them. */
@@ -33,7 +40,7 @@ bool budget_take(struct budget *budget, enum budget_side side, size_t bytes)
         return false;
     size_t own = atomic_fetch_add_explicit(&budget->used[side], bytes, memory_order_relaxed) + bytes;
     size_t other = budget_used(budget, side == BUDGET_IN ? BUDGET_OUT : BUDGET_IN);
-    if (own <= budget->bytes_max - budget->bytes_max / 4 && own + other <= budget->bytes_max)
+    if (own <= own_max(budget) && own + other <= budget->bytes_max)
         return true;
     budget_give(budget, side, bytes);
     return false;
@@ -47,5 +54,6 @@ void budget_give(struct budget *budget, enum budget_side side, size_t bytes)
 
 bool budget_fair(const struct budget *budget, enum budget_side side, size_t held, size_t bytes)
 {
-    return held == 0 || held + bytes <= budget_free(budget, side) / FAIR_DIVISOR * FAIR_FACTOR;
+    size_t free_kib = budget_free(budget, side) / KIB, all_kib = own_max(budget) / KIB + 1;
+    return held == 0 || (held + bytes) / KIB < free_kib * free_kib / all_kib / FAIR_DIVISOR;
 }

@@ -30,5 +30,5 @@ size_t budget_used(const struct budget *budget, enum budget_side side);
 /* What this side may still take. */
 size_t budget_free(const struct budget *budget, enum budget_side side);
 /* May one holder that has `held` bytes take so many more? If all it has then is a small part of what is free:
- * alone it comes to a sixteenth of the budget. One that holds nothing may always ask for one body. */
+ * alone it comes to a fifth of the budget. One that holds nothing may always ask for one body. */
 bool budget_fair(const struct budget *budget, enum budget_side side, size_t held, size_t bytes);

@@ -100,7 +100,11 @@ void connection_own(struct connection *c, const struct connection_handler *handl
 static void give_read_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     struct connection *c = handle->data;
-    *buffer = uv_buf_init(c->world->read_buffer, (unsigned)c->world->buffer_len);
+    *buffer = uv_buf_init(NULL, 0);
+    if (c->handler->place && !c->peer.https && c->state == CONNECTION_OPEN)
+        *buffer = c->handler->place(c);
+    if (buffer->len == 0)
+        *buffer = uv_buf_init(c->world->read_buffer, (unsigned)c->world->buffer_len);
 }
 
 /* Hands on what TLS makes of the bytes received. The handler may close the connection or give it away. */

@@ -24,6 +24,9 @@ struct connection_handler {
     /* After connection_secure: the handshake is done and nothing has been said yet, or failed. */
     void (*secured)(struct connection *connection, enum failure failure);
     void (*received)(struct connection *connection, struct bytes piece);
+    /* Where bytes that come without TLS are wanted next, as `received` is told then; len 0: anywhere. May be
+     * NULL: anywhere always. */
+    uv_buf_t (*place)(struct connection *connection);
     /* What connection_write had to leave has gone to the kernel. */
     void (*written)(struct connection *connection);
     /* Nothing more can be written. Bytes may still come, and `ended` will. */

@@ -11,6 +11,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+enum { PLACED_FROM = 16 << 10, PLACED_LEN_MAX = 256 << 10 };
+
 static void enter(struct visitor *visitor, enum visitor_stage stage)
 {
     visitor->stage = stage;
@@ -208,7 +210,8 @@ static size_t sized_bytes(struct visitor *visitor, struct bytes piece)
         refuse(visitor, 503);
         return used;
     }
-    memcpy(request->body + request->body_len, piece.data, used);
+    if (piece.data != request->body + request->body_len) /* else it was read there: body_place */
+        memcpy(request->body + request->body_len, piece.data, used);
     request->body_len += used;
     request->body[request->body_len] = '\0';
     if (used == left)
@@ -347,6 +350,21 @@ static void on_received(struct connection *connection, struct bytes piece)
     take(connection->owner, piece);
 }
 
+/* The rest of a large body comes where it stays. It is counted when it has come, so only so much at once. */
+static uv_buf_t body_place(struct connection *connection)
+{
+    const struct visitor *visitor = connection->owner;
+    const struct call *call = visitor->call;
+    if (visitor->stage != VISITOR_BODY || call->facts.body.chunked)
+        return uv_buf_init(NULL, 0);
+    const struct listener_request *request = &call->request;
+    size_t left = call->body_cap - request->body_len;
+    if (left < PLACED_FROM)
+        return uv_buf_init(NULL, 0);
+    return uv_buf_init(request->body + request->body_len,
+                       left < PLACED_LEN_MAX ? (unsigned)left : PLACED_LEN_MAX);
+}
+
 static void on_written(struct connection *connection)
 {
     struct visitor *visitor = connection->owner;
@@ -375,6 +393,7 @@ static void on_ended(struct connection *connection, enum failure failure)
 static const struct connection_handler handler = {.connected = on_connected,
                                                   .secured = on_secured,
                                                   .received = on_received,
+                                                  .place = body_place,
                                                   .written = on_written,
                                                   .write_failed = on_write_failed,
                                                   .ended = on_ended};

@@ -61,6 +61,33 @@ static void test_body_in_pieces(void **state)
     close(fd);
 }
 
+/* It is read where it stays, and the request behind it is not. */
+static void test_large_body(void **state)
+{
+    enum { BODY_LEN = 60000, HEAD_LEN = 56, PIECE_LEN = 4321 };
+    static struct answer answer;
+    static char request[HEAD_LEN + BODY_LEN + 64];
+    static const char head[] = "POST /whole HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\n";
+    static const char next[] = "GET /next HTTP/1.1\r\nHost: h\r\n\r\n";
+    int fd = dial(*state);
+    assert_int_equal(strlen(head), HEAD_LEN);
+    memcpy(request, head, HEAD_LEN);
+    for (int i = 0; i < BODY_LEN; i++)
+        request[HEAD_LEN + i] = (char)('a' + i * 7 / 100 % 26);
+    memcpy(request + HEAD_LEN + BODY_LEN, next, sizeof next);
+    size_t len = HEAD_LEN + BODY_LEN + strlen(next);
+    for (size_t at = 0; at < len; at += PIECE_LEN)
+        put(fd, request + at, len - at < PIECE_LEN ? len - at : PIECE_LEN);
+    get(fd, &answer, false);
+    const char *body = strstr(answer.body, "|60000|");
+    assert_non_null(body);
+    assert_memory_equal(body + strlen("|60000|"), request + HEAD_LEN, BODY_LEN);
+    if (!strstr(answer.text, "/next"))
+        get(fd, &answer, false);
+    assert_non_null(strstr(answer.text, "GET|/next||1|0|"));
+    close(fd);
+}
+
 static void test_continue(void **state)
 {
     static struct answer answer;
@@ -217,6 +244,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_answers_now_and_later, rig_start, rig_stop),
         cmocka_unit_test_setup_teardown(test_target_stays_raw, rig_start, rig_stop),
         cmocka_unit_test_setup_teardown(test_body_in_pieces, rig_start, rig_stop),
+        cmocka_unit_test_setup_teardown(test_large_body, rig_start, rig_stop),
         cmocka_unit_test_setup_teardown(test_continue, rig_start, rig_stop),
         cmocka_unit_test_setup_teardown(test_close_and_http_1_0, rig_start, rig_stop),
         cmocka_unit_test_setup_teardown(test_absolute_form, rig_start, rig_stop),

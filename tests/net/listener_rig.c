@@ -15,9 +15,10 @@ enum { PATIENCE_MS = 20000 };
 
 static void answer_text(struct application *application, struct listener_request *request, int status)
 {
+    bool shown = request->body_len < 64 || bytes_starts(request->path, "/whole");
     char *text = arena_printf(&request->arena, "%.*s|%.*s|%.*s|%d|%zu|%s", BYTES_ARG(request->method),
                               BYTES_ARG(request->path), BYTES_ARG(request->query), request->header_count,
-                              request->body_len, request->body_len < 64 ? request->body : "...");
+                              request->body_len, shown ? request->body : "...");
     struct listener_header type = {bytes_of("Content-Type"), bytes_of("text/plain")};
     struct listener_reply reply = {.status = status,
                                    .headers = &type,

@@ -6,6 +6,7 @@
  *   /later...    on another thread, and not while `holding`
  *   /bye...      and closes
  *   /large...    with 4 MiB
+ *   /whole       with a body of any length in it, where others say "..." for a long one
  *   /closed      is refused by its head, with 401
  *   /status/204  (or any other) with that status
  */

@@ -2,7 +2,7 @@
 #include "fixture.h"
 #include <stdlib.h>
 
-enum { LARGE = 1 << 20, BUDGET = 64 << 20, SHARE_MAX = BUDGET / 16 };
+enum { LARGE = 1 << 20, BUDGET = 64 << 20, SHARE_MAX = BUDGET / 5 + LARGE };
 
 struct memory {
     struct fixture fixture;
