@@ -60,7 +60,7 @@ static const struct {
     {421, 421, "Usual cause: the host: the server or its proxy does not serve that host name with this certificate."},
     {422, 422, "Usual cause: the handler checks the body and does not take this event. Let it answer 200 for event types that it does not know."},
     {425, 425, "Usual cause: the server wants the request again after its TLS handshake; it comes again by itself."},
-    {426, 426, "Usual cause: the server wants another protocol; events are sent in HTTP/1.1."},
+    {426, 426, "Usual cause: the server wants another protocol: TLS, if the URL begins with http:// and should begin with https://. Events are sent in HTTP/1.1."},
     {429, 429, "Usual cause: the pace: the server, or what stands in front, takes fewer requests at once. posthorn slows down by itself and heeds Retry-After; raise the limit for our addresses (`posthorn ips`)."},
     {431, 431, "Usual cause: the server takes fewer or shorter headers than a push has."},
     {500, 500, "Usual cause: the handler failed: look into its log at that moment. Let your handler answer with exactly 200, also for event types that it ignores."},

@@ -114,6 +114,7 @@ void detail_of_status(char out[DETAIL_LEN_MAX], int status, struct bytes body)
         "client sent an http request to an https server",    /* Go: Caddy, Traefik and more */
         "speaking plain http to an ssl-enabled server port", /* Apache */
         "this combination of host and port requires tls",    /* Tomcat */
+        "this server only speaks https on this port",        /* Cheroot: CherryPy and more */
     };
     out[0] = '\0';
     for (size_t i = 0; status == 400 && i < sizeof words / sizeof *words; i++)

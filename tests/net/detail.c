@@ -82,6 +82,11 @@ static void knows_who_wants_tls(void **state)
     assert_non_null(strstr(out, "https://"));
     detail_of_status(out, 400, bytes_of("Client sent an HTTP request to an HTTPS server.\n"));
     assert_non_null(strstr(out, "https://"));
+    detail_of_status(
+        out, 400,
+        bytes_of("The client sent a plain HTTP request, but this server only speaks HTTPS on this "
+                 "port."));
+    assert_non_null(strstr(out, "https://"));
     detail_of_status(out, 400, bytes_of("bad signature, see https://docs.example/"));
     assert_string_equal(out, "");
     detail_of_status(out, 200, bytes_of("Client sent an HTTP request to an HTTPS server.\n"));
