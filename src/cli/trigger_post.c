@@ -90,7 +90,7 @@ static bool post_one(struct trigger *trigger, struct client *client, struct json
     struct tally_entry entry = {
         .event_type = story_event_type(document), .good = true, .outcome = "accepted"};
     struct client_answer answer;
-    struct bytes id = {"", 0};
+    struct bytes id = {"", 0}, note;
     struct arena arena;
     struct text body;
 
@@ -103,6 +103,8 @@ static bool post_one(struct trigger *trigger, struct client *client, struct json
         struct bytes kept = arena_copy(&arena, id);
         entry.id = kept.data ? kept.data : "";
         entry.status = answer.status;
+        if (json_get_text(json_get_object(answer.json, "meta"), "note", &note)) /* it goes to nobody */
+            entry.sentence = arena_printf(&arena, "%.*s", BYTES_ARG(note));
         if (!trigger->json && trigger->tally.sent == 0)
             show_place(client_place(client));
         tally_add(trigger, &entry);

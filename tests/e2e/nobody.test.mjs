@@ -121,3 +121,11 @@ test('8.10: what goes to a Master alone has gone to somebody', async (t) => {
     const list = (await api(server, 'GET', `/api/events/${answer.json.data.id}/deliveries`)).json.data;
     assert.deepEqual(list.map((one) => one.relationships.user.data.id), [server.user_id]);
 });
+
+test('8.10: trigger says that its event goes to nobody, and nothing of the kind once there is a URL', async (t) => {
+    const server = await serve(t, { args: FREE });
+    assert.match(await ask(server, 'trigger', 'user_enabled'),
+        /^201 accepted +user_enabled \d+: It goes to nobody: user 5 has no webhook_url\. Set one, and POST \/api\/deliveries\/\d+\/resend/m);
+    await setUrl(server, (await receiver(t)).url);
+    assert.match(await ask(server, 'trigger', 'user_enabled'), /^201 accepted +user_enabled \d+ *$/m);
+});
