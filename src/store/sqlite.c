@@ -38,6 +38,8 @@ enum store_status sqlite_fault(struct store *store, int rc)
     case SQLITE_NOTADB:
     case SQLITE_CONSTRAINT: /* no server writes what breaks one: something else stands in the tables */
     case SQLITE_MISMATCH:
+    case SQLITE_ERROR: /* our statements fit our tables: what the file says of them is damaged */
+    case SQLITE_SCHEMA:
         store->broken = true;
         return STORE_DAMAGED;
     case SQLITE_CANTOPEN: /* no business of the disk: whose file it is, and who we are */

@@ -1,7 +1,7 @@
 // Item 8.12: what comes from the disk is the world. Damaged rows are shown as such, given up, and end nothing.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { answer, api, delivery, eventually, initialize, post, posthorn, receiver, serve, setUrl } from './harness.mjs';
@@ -73,6 +73,21 @@ test('8.12: a database without its state, or that is none, is refused and not be
     assert.equal(code, 1, stderr);
     assert.match(stderr, /the database is damaged/);
     assert.doesNotMatch(stderr, /disk failed/);
+});
+
+test('8.12: whatever byte of the tables\' definitions is damaged, it is no failed disk', async (t) => {
+    const { data } = await initialize(t);
+    const file = join(data, 'posthorn.db'), sound = readFileSync(file);
+    const length = sound.readUInt16BE(16);
+    for (let at = 100; at < length; at += 31) {
+        const damaged = Buffer.from(sound);
+        damaged[at] ^= 1 << at % 8;
+        writeFileSync(file, damaged);
+        for (const suffix of ['-wal', '-shm']) rmSync(file + suffix, { force: true });
+        const { code, stderr } = await posthorn('keys', 'new', '--data', data);
+        assert.ok(code === 0 || code === 1, `byte ${at}: ${code}`);
+        assert.doesNotMatch(stderr, /disk failed/, `byte ${at}`);
+    }
 });
 
 test('8.12: rows that wait and cannot be had: the others are delivered, and the writer is idle', async (t) => {
