@@ -100,6 +100,8 @@ void listener_close(struct listener *listener)
         clock_pause_us(1000);
     for (int i = 0; i < listener->loop_count; i++)
         listener_loop_stop(&listener->loops[i]);
+    for (int i = 0; i < listener->loop_count; i++)
+        listener_loop_fini(&listener->loops[i]);
     if (listener->fd >= 0)
         close(listener->fd);
     free(listener->loops);

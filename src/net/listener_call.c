@@ -12,8 +12,6 @@ enum {
     HEAD_KEPT_MAX = 4 * 1024,
     HEAD_FIRST = 1024,
     CHUNKS_FIRST = 4096,
-    COUNTED_FROM = 4 * 1024, /* smaller bodies are bounded by the number of connections */
-    COUNTED_STEP = 16 * 1024,
     LINE_ROOM = 128 /* the status line, and the headers that are ours to write */
 };
 
@@ -121,17 +119,10 @@ bool call_make_room(struct call *call, size_t len)
     return true;
 }
 
-bool call_count_body(struct call *call, size_t len)
+size_t call_held(const struct call *call)
 {
-    struct budget *budget = call->loop->listener->config.budget;
-    if (!budget || len <= call->counted_len || len <= COUNTED_FROM)
-        return true;
-    size_t more = len - call->counted_len;
-    more = (more + COUNTED_STEP - 1) / COUNTED_STEP * COUNTED_STEP;
-    if (!budget_take(budget, BUDGET_IN, more))
-        return false;
-    call->counted_len += more;
-    return true;
+    return call->request.arena.used + (call->body_owned ? call->body_cap : 0) +
+           (call->spare_body ? call->reply_body.len : 0);
 }
 
 bool call_append(struct call *call, struct bytes content)

@@ -14,6 +14,7 @@ enum { SLOW_MS = 1000, LOOKED_AT_MAX = 64, RANK_JUST_COME = 4 };
 struct guest {
     uint64_t name;
     int count;
+    size_t weight;
     TAILQ_HEAD(, visitor) visitors; /* in the order in which they came to their stages */
     LIST_ENTRY(guest) same_bucket, same_count;
 };
@@ -103,6 +104,7 @@ void guests_move(struct visitor *visitor)
 void guests_go(struct guests *guests, struct visitor *visitor)
 {
     struct guest *guest = visitor->guest;
+    guests_weigh(visitor, 0);
     visitor->guest = NULL;
     TAILQ_REMOVE(&guest->visitors, visitor, by_stage);
     recount(guests, guest, guest->count - 1);
@@ -182,4 +184,31 @@ struct visitor *guests_slowest(struct guests *guests, struct listener_loop *loop
         }
     }
     return slowest;
+}
+
+void guests_weigh(struct visitor *visitor, size_t weight)
+{
+    visitor->guest->weight += weight - visitor->weight;
+    visitor->weight = weight;
+}
+
+size_t guests_weight(const struct guest *guest)
+{
+    return guest->weight;
+}
+
+/* Each queue is in the order in which they came to the stage. */
+struct visitor *guests_heaviest(const struct listener_loop *loop)
+{
+    static const enum visitor_stage stages[] = {VISITOR_BODY, VISITOR_REPLY};
+    struct visitor *heaviest = NULL;
+    for (size_t i = 0; i < sizeof stages / sizeof *stages; i++) {
+        const struct deadline_queue *queue = loop->limits[stages[i]];
+        for (struct deadline *at = queue->ring.next; at != &queue->ring; at = at->next) {
+            struct visitor *visitor = OWNER_OF(at, struct visitor, deadline);
+            if (visitor->weight > 0 && (!heaviest || visitor->guest->weight > heaviest->guest->weight))
+                heaviest = visitor;
+        }
+    }
+    return heaviest;
 }

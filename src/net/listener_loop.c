@@ -1,3 +1,4 @@
+#include "budget.h"
 #include "instant.h"
 #include "listener_parts.h"
 #include "memory.h"
@@ -159,6 +160,49 @@ void listener_loop_secure(struct listener_loop *loop, struct tls *tls)
     tls_free(former);
 }
 
+/* One asks at a time; the others try again when that has been answered. */
+void listener_loop_ask_room(struct listener_loop *loop, size_t more, size_t weight)
+{
+    struct listener *listener = loop->listener;
+    for (int i = 0; i < listener->loop_count; i++) {
+        struct listener_loop *other = &listener->loops[i];
+        if (other == loop)
+            continue;
+        pthread_mutex_lock(&other->lock);
+        if (other->room_asked) {
+            other->room_asked_again = true;
+        } else {
+            other->room_asked = true;
+            other->room_more = more;
+            other->room_weight = weight;
+            other->room_for = loop;
+        }
+        wake_locked(other);
+        pthread_mutex_unlock(&other->lock);
+    }
+}
+
+static void give_room(struct listener_loop *loop, size_t given)
+{
+    pthread_mutex_lock(&loop->lock);
+    loop->room_given += given;
+    loop->room_made = true;
+    wake_locked(loop);
+    pthread_mutex_unlock(&loop->lock);
+}
+
+static void use_room(struct listener_loop *loop, size_t given)
+{
+    loop->room = given;
+    for (struct visitor *visitor, *last = NULL; (visitor = LIST_FIRST(&loop->waiting)) && visitor != last;) {
+        last = visitor;
+        visitor_room_made(visitor);
+    }
+    if (loop->room > 0)
+        budget_give(loop->listener->config.budget, BUDGET_IN, loop->room);
+    loop->room = 0;
+}
+
 static void close_all(struct listener_loop *loop)
 {
     while (!LIST_EMPTY(&loop->present))
@@ -181,8 +225,13 @@ static void on_wake(uv_poll_t *wake, int status, int events)
     loop->arrivals = NULL;
     struct tls *tls = loop->next_tls;
     loop->next_tls = NULL;
-    bool quiesce = loop->quiesce, stop = loop->stop;
-    loop->woken = false;
+    bool quiesce = loop->quiesce, stop = loop->stop, room_made = loop->room_made;
+    struct listener_loop *asking = loop->room_asked ? loop->room_for : NULL;
+    bool asked_again = loop->room_asked_again;
+    size_t more = loop->room_more, weight = loop->room_weight, given = loop->room_given;
+    loop->room_asked = loop->room_asked_again = false;
+    loop->room_given = 0;
+    loop->woken = loop->room_made = false;
     pthread_mutex_unlock(&loop->lock);
 
     if (tls) {
@@ -198,6 +247,12 @@ static void on_wake(uv_poll_t *wake, int status, int events)
         visitor_welcome(loop, arrivals->fd, (const struct sockaddr *)&arrivals->address);
         free(arrivals);
     }
+    if (asking)
+        give_room(asking, listener_make_room(loop, more, weight));
+    for (int i = 0; asked_again && i < loop->listener->loop_count; i++)
+        give_room(&loop->listener->loops[i], 0);
+    if (room_made)
+        use_room(loop, given);
     if (quiesce || stop)
         door_close(loop);
     if (stop)
@@ -212,7 +267,7 @@ static void on_sweep(uv_prepare_t *sweep)
     while (loop->gone) {
         struct visitor *visitor = loop->gone;
         loop->gone = visitor->next_gone;
-        free(visitor->held);
+        visitor_forget_held(visitor);
         free(visitor);
     }
 }
@@ -266,6 +321,7 @@ bool listener_loop_start(struct listener_loop *loop, struct listener *listener, 
     loop->visitors_max = (listener->config.connections_max + listener->loop_count - 1) / listener->loop_count;
     loop->answered_end = &loop->answered;
     LIST_INIT(&loop->present);
+    LIST_INIT(&loop->waiting);
     guests_init(&loop->guests, loop->visitors_max);
     pthread_mutex_init(&loop->lock, NULL);
     loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -304,6 +360,12 @@ void listener_loop_stop(struct listener_loop *loop)
         pthread_join(loop->thread, NULL);
     else
         run(loop);
+}
+
+void listener_loop_fini(struct listener_loop *loop)
+{
+    if (!loop->made)
+        return;
     int failed = uv_loop_close(&loop->loop);
     assert(!failed && !loop->answered && loop->world.open == 0);
     while (loop->telling > 0) /* a thread has told this loop, which had seen it already, and is still at it */
@@ -315,6 +377,8 @@ void listener_loop_stop(struct listener_loop *loop)
         close(arrival->fd);
         free(arrival);
     }
+    if (loop->room_given > 0)
+        budget_give(loop->listener->config.budget, BUDGET_IN, loop->room_given);
     call_forget_free(loop);
     guests_fini(&loop->guests);
     tls_free(loop->next_tls);

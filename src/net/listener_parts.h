@@ -5,6 +5,7 @@
  *   listener_loop.c     one thread: its connections, what other threads leave for it, and the door (accept)
  *   listener_visitor.c  one connection: from bytes to a call, from its answer to bytes, deadlines
  *   listener_guests.c   who is here, by client address, and who goes when there are too many
+ *   listener_memory.c   what they hold of memory, and who gives way when there is none left
  *   listener_call.c     one request and its answer: the memory, the bytes of the answer
  *   listener_head.c     the head of a request, from bytes; pure
  *   listener_framing.c  which heads are well-formed; pure
@@ -102,8 +103,8 @@ void call_forget_free(struct listener_loop *loop); /* the free list is freed */
 bool call_make_room(struct call *call, size_t len);
 /* Appends to a body of unknown length; false: it would pass the limit. */
 bool call_append(struct call *call, struct bytes content);
-/* Counts so many bytes of body in the budget; false: it has no room for them. */
-bool call_count_body(struct call *call, size_t len);
+/* Bytes that the call holds while it waits for its client to read. */
+size_t call_held(const struct call *call);
 void call_append_head(struct call *call, struct bytes piece);
 /* The bytes of the answer, all but the date. Any thread. */
 void call_render(struct call *call, const struct listener_reply *reply);
@@ -134,15 +135,23 @@ struct visitor {
     size_t lingered;
     char *held; /* came before its turn: what follows the request in hand */
     size_t held_len;
+    size_t held_counted; /* of it, in the budget */
+    bool waits;          /* for other loops to make room for its body */
+    int waits_left;      /* of this request */
+    LIST_ENTRY(visitor) waiting;
     char peer[64];
     LIST_ENTRY(visitor) entry; /* among those who are here */
     struct guest *guest;       /* of its address */
+    size_t weight;             /* what it keeps us from freeing, and could end: its guest's too */
     TAILQ_ENTRY(visitor) by_stage;
     uint64_t since_ms; /* it came to its stage */
     struct visitor *next_gone;
 };
 
 void visitor_welcome(struct listener_loop *loop, int fd, const struct sockaddr *address);
+/* It takes too much memory, and others come: 503, or if that cannot be said, the end. */
+void visitor_give_way(struct visitor *visitor);
+void visitor_room_made(struct visitor *visitor);
 /* Its call has been answered, on whatever thread. */
 void visitor_answered(struct visitor *visitor);
 void visitor_close(struct visitor *visitor);
@@ -174,6 +183,28 @@ void guests_move(struct visitor *visitor); /* to another stage */
 void guests_go(struct guests *guests, struct visitor *visitor);
 /* The slowest of the address with the most visitors. NULL: all of them wait for us. */
 struct visitor *guests_slowest(struct guests *guests, struct listener_loop *loop);
+/* What one holds has changed. */
+void guests_weigh(struct visitor *visitor, size_t weight);
+size_t guests_weight(const struct guest *guest);
+/* Of the address that holds most, the one that has held longest what it holds. NULL: nobody holds anything.
+ */
+struct visitor *guests_heaviest(const struct listener_loop *loop);
+
+/* ---- listener_memory.c ---- */
+
+enum memory_room { MEMORY_ROOM, MEMORY_NO_ROOM, MEMORY_WAIT };
+
+/* Counts so many bytes of the call's in the budget. Where they do not fit, the slowest of those who hold most
+ * give way. NO_ROOM: it is this one's turn to give way. WAIT: other loops have been asked, and when they have
+ * made room, visitor_room_made is called. */
+enum memory_room visitor_count_call(struct visitor *visitor, size_t len);
+/* The same for what it holds of requests whose turn has not come. */
+bool visitor_count_held(struct visitor *visitor);
+void visitor_forget_held(struct visitor *visitor); /* frees it */
+/* For another loop: takes so many bytes from the budget. 0: nobody here is to give way for that. */
+size_t listener_make_room(struct listener_loop *loop, size_t more, size_t weight);
+/* Weighs it anew, after it came to another stage or holds more. */
+void visitor_weigh(struct visitor *visitor);
 
 /* ---- listener_loop.c ---- */
 
@@ -197,6 +228,8 @@ struct listener_loop {
     struct deadlines deadlines;
     struct deadline_queue *limits[VISITOR_GONE + 1]; /* by stage; NULL: none */
     LIST_HEAD(, visitor) present;
+    LIST_HEAD(, visitor) waiting; /* for room */
+    size_t room;                  /* in the budget, for those: not counted by anybody yet */
     struct visitor *gone;
     struct call *free_calls;
     int free_count;
@@ -212,6 +245,11 @@ struct listener_loop {
     struct arrival *arrivals;
     struct tls *next_tls; /* takes the place of the world's; NULL: it stays */
     bool woken, quiesce, stop;
+    bool room_asked, room_made;
+    bool room_asked_again;         /* by one that was not noted down */
+    size_t room_more, room_weight; /* asked for */
+    struct listener_loop *room_for;
+    size_t room_given; /* bytes of the budget */
 
     /* Only the first loop has the door. */
     uv_poll_t door;
@@ -226,9 +264,14 @@ bool listener_loop_start(struct listener_loop *loop, struct listener *listener, 
                          bool with_door);
 /* Closes every connection and ends the thread. The one with the door first. */
 void listener_loop_stop(struct listener_loop *loop);
+/* When all have been stopped: until then one may wake another. */
+void listener_loop_fini(struct listener_loop *loop);
 /* Any thread. */
 void listener_loop_answered(struct listener_loop *loop, struct call *call);
 void listener_loop_quiesce(struct listener_loop *loop);
+/* Other loops make room for so many bytes, if they have a guest that holds at least `weight`; then those who
+ * wait on this one go on. */
+void listener_loop_ask_room(struct listener_loop *loop, size_t more, size_t weight);
 /* For the connections that come from now on. Holds it. Any thread. */
 void listener_loop_secure(struct listener_loop *loop, struct tls *tls);
 /* "Thu, 26 Nov 2026 16:00:00 GMT", as of this second. */

@@ -4,6 +4,7 @@
  * Each stage but the application's own has an absolute deadline: however little comes how often, it does not
  * move.
  */
+#include "budget.h"
 #include "listener_parts.h"
 #include "memory.h"
 #include "owner.h"
@@ -11,13 +12,23 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { PLACED_FROM = 16 << 10, PLACED_LEN_MAX = 256 << 10 };
+enum { PLACED_FROM = 16 << 10, PLACED_LEN_MAX = 256 << 10, ROOM_WAITS_MAX = 64 };
+
+static void stop_waiting(struct visitor *visitor)
+{
+    if (visitor->waits)
+        LIST_REMOVE(visitor, waiting);
+    visitor->waits = false;
+}
 
 static void enter(struct visitor *visitor, enum visitor_stage stage)
 {
     visitor->stage = stage;
-    if (visitor->guest)
+    stop_waiting(visitor);
+    if (visitor->guest) {
         guests_move(visitor);
+        visitor_weigh(visitor);
+    }
     if (visitor->loop->limits[stage])
         deadline_set(&visitor->deadline, visitor->loop->limits[stage]);
     else
@@ -89,6 +100,8 @@ static void reply(struct visitor *visitor)
         replied(visitor);
         break;
     case CONNECTION_WRITE_PENDING:
+        if (!call->cut_short && visitor_count_call(visitor, call_held(call)) != MEMORY_ROOM)
+            visitor_close(visitor);
         break;
     case CONNECTION_WRITE_FAILED:
         visitor_close(visitor);
@@ -201,15 +214,31 @@ static size_t head_bytes(struct visitor *visitor, struct bytes piece)
     return used;
 }
 
+/* So many bytes of body come to be held. False: none of them is to be looked at now. */
+static bool has_room(struct visitor *visitor, size_t len)
+{
+    switch (visitor_count_call(visitor, len)) {
+    case MEMORY_ROOM:
+        return true;
+    case MEMORY_NO_ROOM:
+        refuse(visitor, 503);
+        return false;
+    case MEMORY_WAIT:
+        break;
+    }
+    visitor->waits = true;
+    visitor->waits_left--;
+    LIST_INSERT_HEAD(&visitor->loop->waiting, visitor, waiting);
+    return false;
+}
+
 static size_t sized_bytes(struct visitor *visitor, struct bytes piece)
 {
     struct listener_request *request = &visitor->call->request;
     size_t left = visitor->call->body_cap - request->body_len;
     size_t used = piece.len < left ? piece.len : left;
-    if (!call_count_body(visitor->call, request->body_len + used)) {
-        refuse(visitor, 503);
+    if (!has_room(visitor, request->body_len + used))
         return used;
-    }
     if (piece.data != request->body + request->body_len) /* else it was read there: body_place */
         memcpy(request->body + request->body_len, piece.data, used);
     request->body_len += used;
@@ -223,10 +252,10 @@ static size_t chunk_bytes(struct visitor *visitor, struct bytes piece)
 {
     struct call *call = visitor->call;
     struct bytes content;
+    if (!has_room(visitor, 2 * (call->request.body_len + piece.len))) /* it grows by doubling */
+        return piece.len;
     size_t used = chunked_step(&call->chunked, piece, &content);
-    if (!call_count_body(call, 2 * (call->request.body_len + content.len))) /* it grows by doubling */
-        refuse(visitor, 503);
-    else if (!call_append(call, content))
+    if (!call_append(call, content))
         refuse(visitor, 413);
     else if (call->chunked.state == CHUNKED_BROKEN)
         refuse(visitor, 400);
@@ -235,15 +264,22 @@ static size_t chunk_bytes(struct visitor *visitor, struct bytes piece)
     return used;
 }
 
+static size_t body_bytes(struct visitor *visitor, struct bytes piece)
+{
+    return visitor->call->facts.body.chunked ? chunk_bytes(visitor, piece) : sized_bytes(visitor, piece);
+}
+
 /* ---- bytes ---- */
 
 static void hold(struct visitor *visitor, struct bytes piece)
 {
     connection_pause(visitor->connection); /* so that this is bounded by what one read brings */
-    assert(visitor->held_len + piece.len <= (size_t)2 * LISTENER_READ_LEN);
+    assert(visitor->held_len + piece.len <= (size_t)(visitor->waits ? PLACED_LEN_MAX : 2 * LISTENER_READ_LEN));
     visitor->held = memory_grow(visitor->held, visitor->held_len + piece.len);
     memcpy(visitor->held + visitor->held_len, piece.data, piece.len);
     visitor->held_len += piece.len;
+    if (!visitor->waits && !visitor_count_held(visitor))
+        visitor_close(visitor);
 }
 
 static void begin(struct visitor *visitor)
@@ -252,6 +288,7 @@ static void begin(struct visitor *visitor)
     call->visitor = visitor;
     memcpy(call->request.peer, visitor->peer, sizeof call->request.peer);
     visitor->call = call;
+    visitor->waits_left = ROOM_WAITS_MAX;
     enter(visitor, VISITOR_HEAD);
 }
 
@@ -269,8 +306,12 @@ static void take(struct visitor *visitor, struct bytes piece)
             used = head_bytes(visitor, piece);
             break;
         case VISITOR_BODY:
-            used =
-                visitor->call->facts.body.chunked ? chunk_bytes(visitor, piece) : sized_bytes(visitor, piece);
+            if (!visitor->waits)
+                used = body_bytes(visitor, piece);
+            if (visitor->waits) {
+                hold(visitor, piece);
+                return;
+            }
             break;
         case VISITOR_HANDLED:
         case VISITOR_REPLY:
@@ -293,10 +334,13 @@ static void take_held(struct visitor *visitor)
 {
     char *held = visitor->held;
     struct bytes piece = bytes_make(held, visitor->held_len);
+    size_t counted = visitor->held_counted;
     visitor->held = NULL;
-    visitor->held_len = 0;
+    visitor->held_len = visitor->held_counted = 0;
     take(visitor, piece);
     free(held);
+    if (counted > 0)
+        budget_give(visitor->loop->listener->config.budget, BUDGET_IN, counted);
 }
 
 /* After an answer that was not given at once: what was held meanwhile comes before what is read next. */
@@ -310,6 +354,13 @@ static void go_on(struct visitor *visitor)
         visitor_close(visitor);
     else if (visitor->stage != VISITOR_GONE && visitor->held_len == 0 && !visitor->half_closed)
         connection_resume(visitor->connection);
+}
+
+void visitor_room_made(struct visitor *visitor)
+{
+    stop_waiting(visitor);
+    take_held(visitor);
+    go_on(visitor);
 }
 
 void visitor_answered(struct visitor *visitor)
@@ -430,6 +481,14 @@ void visitor_welcome(struct listener_loop *loop, int fd, const struct sockaddr *
         return;
     struct visitor *slowest = guests_slowest(&loop->guests, loop);
     visitor_close(slowest ? slowest : visitor);
+}
+
+void visitor_give_way(struct visitor *visitor)
+{
+    if (visitor->stage == VISITOR_BODY)
+        refuse(visitor, 503);
+    else
+        visitor_close(visitor);
 }
 
 void visitor_late_passed(struct deadline *deadline)

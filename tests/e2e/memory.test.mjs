@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
+import net from 'node:net';
 import test from 'node:test';
-import { eventually, makeUser, post, serve, setUrl } from './harness.mjs';
+import { api, eventually, makeUser, post, serve, setUrl } from './harness.mjs';
 
 const EVENTS = 160, MIB = 1 << 20;
 
@@ -64,4 +65,24 @@ test('8.21: large events to a receiver that holds them stay within the budget, d
     slow.release();
     await eventually('all have arrived', () => slow.answered === EVENTS + 1, 120_000);
     await eventually(`the memory comes back: ${before} MiB before`, () => residentMib(server) < before + 40);
+});
+
+test('8.21, 8.25: clients that ask for long lists and never read them hold no more than the budget, and keep nobody out', async (t) => {
+    const server = await serve(t, { args: ['--memory-max', '32MiB', '--rate-limit', '0'] });
+    for (let i = 0; i < 8; i++) await post(server, { attributes: { text: 'x'.repeat(MIB - 2000) } });
+    const list = '/api/events?page[size]=8';
+    const before = residentMib(server);
+    const port = Number(new URL(server.url).port);
+    let ended = 0;
+    const sockets = Array.from({ length: 60 }, () => {
+        const socket = net.connect({ host: '127.0.0.1', port, localAddress: '127.0.0.2' });
+        socket.pause().on('error', () => {}).on('close', () => ended++);
+        socket.write(`GET ${encodeURI(list)} HTTP/1.1\r\nHost: x\r\nAuthorization: ${server.api_key}\r\n\r\n`);
+        return socket;
+    });
+    t.after(() => sockets.forEach((socket) => socket.destroy()));
+    await eventually('those that hold most have given way', async () =>
+        Number((await api(server, 'GET', '/metrics')).text.match(/answers_total\{class="2xx"\} (\d+)/)[1]) >= 60 + 8);
+    assert.ok(residentMib(server) - before < 150, `${before} MiB grew to ${residentMib(server)} MiB`);
+    for (let i = 0; i < 3; i++) assert.equal((await api(server, 'GET', list)).json.data.length, 8);
 });

@@ -2,7 +2,6 @@
  * The listener's limits: of heads, of bodies, of time, of connections, of descriptors.
  */
 #include "listener_rig.h"
-#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -187,18 +186,6 @@ static void test_lingering_goes_first(void **state)
     for (int i = 0; i < 3; i++)
         close(fds[i]);
     close(idle);
-}
-
-static int dial_from(struct application *application, const char *address)
-{
-    struct sockaddr_in from = {.sin_family = AF_INET}, to = {.sin_family = AF_INET};
-    inet_pton(AF_INET, address, &from.sin_addr);
-    inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
-    to.sin_port = htons((uint16_t)atoi(strrchr(listener_address(application->listener), ':') + 1));
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof from), 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
-    return fd;
 }
 
 enum { CROWD = 60 }; /* of a listener that takes four */

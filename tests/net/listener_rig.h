@@ -54,6 +54,7 @@ void wait_for_refused(struct application *application, int count);
 /* ---- a client ---- */
 
 int dial(struct application *application);
+int dial_from(struct application *application, const char *address);
 /* What the listener closes early cannot be written wholly; the answer is what counts. */
 void put(int fd, const char *text, size_t len);
 void put_text(int fd, const char *text);
