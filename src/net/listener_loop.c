@@ -177,8 +177,7 @@ void listener_loop_ask_room(struct listener_loop *loop, size_t more, size_t weig
             other->room_weight = weight;
             other->room_for = loop;
         }
-        wake_locked(other);
-        pthread_mutex_unlock(&other->lock);
+        unlock_and_wake(other);
     }
 }
 
@@ -187,8 +186,7 @@ static void give_room(struct listener_loop *loop, size_t given)
     pthread_mutex_lock(&loop->lock);
     loop->room_given += given;
     loop->room_made = true;
-    wake_locked(loop);
-    pthread_mutex_unlock(&loop->lock);
+    unlock_and_wake(loop);
 }
 
 static void use_room(struct listener_loop *loop, size_t given)
