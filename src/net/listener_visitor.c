@@ -274,7 +274,8 @@ static size_t body_bytes(struct visitor *visitor, struct bytes piece)
 static void hold(struct visitor *visitor, struct bytes piece)
 {
     connection_pause(visitor->connection); /* so that this is bounded by what one read brings */
-    assert(visitor->held_len + piece.len <= (size_t)(visitor->waits ? PLACED_LEN_MAX : 2 * LISTENER_READ_LEN));
+    assert(visitor->held_len + piece.len <=
+           (size_t)(visitor->waits ? PLACED_LEN_MAX : 2 * LISTENER_READ_LEN));
     visitor->held = memory_grow(visitor->held, visitor->held_len + piece.len);
     memcpy(visitor->held + visitor->held_len, piece.data, piece.len);
     visitor->held_len += piece.len;
