@@ -1,7 +1,7 @@
 // One endpoint's trouble is nobody else's: a healthy endpoint at 100 events/s beside slow, hanging and refusing ones.
 //
 // BENCH_SLOW=4,500 endpoints that answer after BENCH_SLOW_MS=10000, BENCH_SLOW_RATE=30 events/s each, BENCH_SLOW_SECONDS=20
-// BENCH_HANGING=2000, half of them proven, BENCH_HANGING_EACH=3 events; and 4 proven ones with 300 events each
+// BENCH_HANGING=2000 with BENCH_HANGING_EACH=3 events, new or proven or half of each; and 4 proven ones with 300 events each
 // BENCH_REFUSING=1000,10000 that refuse connections, BENCH_REFUSING_EACH=100 events waiting for each
 import { addUsers, attemptsOf, BATCH_LINES, count, cpuUs, deadPort, endAll, install, metrics, paced, post, progress, row, seconds, serve,
          setting, setUrl, skipped, sleep, startSink, throughput, until, waitQuantile, waitRow } from '../rig.mjs';
@@ -9,24 +9,26 @@ import { addUsers, attemptsOf, BATCH_LINES, count, cpuUs, deadPort, endAll, inst
 export const what = 'a healthy endpoint beside slow, hanging and refusing ones';
 
 const RATE = 100; /* of the healthy one */
+const BEFORE_MS = 500, ONSET_MS = 2000; /* it is well for so long; then they begin to hang */
 const LATE_MS = setting('SLOW_MS', 10_000);
 const list = (name, standard) => [...new Set((process.env[`BENCH_${name}`] ?? standard).split(',').map((each) => count('', Number(each), 2)))];
 
+/** The healthy endpoint has a receiver of its own, `well`: in one process it would wait there, for all that the others are sent. */
 async function world(url, users) {
-    const sink = await startSink('--records', 2_000_000);
+    const sink = await startSink(), well = await startSink('--records', 2_000_000);
     const place = install();
     const ids = addUsers(place, url(sink), users);
     const server = await serve(place, [], { counted: true });
-    await setUrl(server, `${sink.url}/healthy`);
-    await throughput(server, sink, count('WARM', 2000, 10));
-    return { sink, server, ids, end: async () => { await server.remove('SIGKILL'); await sink.end(); } };
+    await setUrl(server, `${well.url}/healthy`);
+    await throughput(server, well, count('WARM', 2000, 10));
+    return { sink, well, server, ids, end: async () => { await server.remove('SIGKILL'); await sink.end(); await well.end(); } };
 }
 
 /** Posts in batches, each line for the next of `users`. */
 const give = (server, users, events, { batch = Math.min(BATCH_LINES, events), ...options } = {}) =>
     post(server.port, Math.ceil(events / batch), { key: server.key, users, inTurn: true, batch, connections: 8, ...options });
 
-const healthy = ({ server, sink }, duration) => paced(server, sink, { rate: RATE, seconds: duration, connections: 16 });
+const healthy = ({ server, well }, duration) => paced(server, well, { rate: RATE, seconds: duration, connections: 16 });
 
 function rows(key, text, alone, beside) {
     const growth = waitQuantile(beside.waits, 'gap', 0.99).value - waitQuantile(alone.waits, 'gap', 0.99).value;
@@ -66,24 +68,28 @@ async function slow(users) {
 async function hanging(key, text, proven, fresh, each) {
     const here = await world((sink) => `${sink.url}/switch/#`, proven + fresh);
     const alone = await healthy(here, seconds('ALONE_SECONDS', 4));
-    await prove(here, proven, 'ok');
+    if (proven) await prove(here, proven, 'ok');
     await here.sink.switch('hang');
-    await give(here.server, here.ids, (proven + fresh) * each);
-    const beside = await healthy(here, seconds('HANGING_SECONDS', 16));
-    const held = (await here.sink.stats()).held_max;
+    const [beside] = await Promise.all([
+        healthy(here, seconds('HANGING_SECONDS', 17)),
+        sleep(BEFORE_MS).then(() => give(here.server, here.ids, (proven + fresh) * each)),
+    ]);
+    const { held_max: held } = await here.sink.stats();
     await here.end();
+    const onset = beside.waits.slice(BEFORE_MS * RATE / 1000).slice(0, ONSET_MS * RATE / 1000);
     return [...rows(key, text, alone, beside),
+            waitRow(`${key}.onset`, `    the longest wait in the first ${ONSET_MS / 1000} s`, onset, 'gap', 1),
             row(`${key}.held`, '    attempts of theirs at once, at most', '', held, { digits: 0, better: 'none' })];
 }
 
 async function refusing(users) {
     const port = await deadPort();
     const here = await world(() => `http://127.0.0.1:${port}/#`, users);
-    const { server, sink } = here;
+    const { server, well } = here;
     const events = count('REFUSING_PROBE', 10_000, 20), runs = 3;
     const costs = async () => {
         const list = [];
-        for (let i = 0; i < runs; i++) list.push((await throughput(server, sink, events)).cpu.total.us);
+        for (let i = 0; i < runs; i++) list.push((await throughput(server, well, events)).cpu.total.us);
         return list;
     };
     const alone = await costs();
@@ -120,8 +126,10 @@ export async function run() {
         await attempt(`slow${users}`, `${users} slow ones`, () => slow(users));
     const hang = count('HANGING', 2000, 4), each = setting('HANGING_EACH', 3);
     await attempt('begin4', '4 proven ones hang', () => hanging('begin4', '4 that begin to hang, 300 events each', 4, 0, 300));
-    await attempt(`hanging${hang}`, `${hang} hang`,
-        () => hanging(`hanging${hang}`, `${hang} that hang, half of them new`, Math.floor(hang / 2), Math.ceil(hang / 2), each));
+    for (const [kind, mix, proven] of [['', 'half of them new', Math.floor(hang / 2)], ['_new', 'all new', 0], ['_proven', 'all proven', hang]]) {
+        const key = `hanging${hang}${kind}`, text = `${hang} that hang, ${mix}`;
+        await attempt(key, text, () => hanging(key, text, proven, hang - proven, each));
+    }
     for (const users of list('REFUSING', '1000,10000'))
         await attempt(`refusing${users}`, `${users} refuse`, () => refusing(users));
     return all;

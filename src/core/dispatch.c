@@ -4,6 +4,13 @@
 
 #define NONE UINT32_MAX
 
+enum {
+    FIRST_IN_A_ROW_MAX = 3, /* turns, while others wait */
+    CREDIT_FIRST = 1,       /* what a quick endpoint may begin before others; one that hangs gets no more */
+    CREDIT_OF_AN_END = 2,
+    CREDIT_MAX = 64
+};
+
 struct slot {
     enum slot_state state;
     uint32_t prev, next;    /* in its state's list, if that state has one */
@@ -23,7 +30,9 @@ struct endpoint {
     int64_t id;
     uint32_t sending, ready;
     uint32_t ready_head, ready_tail; /* slots, oldest first */
-    uint32_t prev, next;             /* in the round of those that may send; or next free one */
+    uint32_t prev, next;             /* in a round of those that may send; or next free one */
+    uint32_t credit;                 /* attempts that may go first */
+    bool first;                      /* in which round */
 };
 
 struct dispatch {
@@ -39,8 +48,9 @@ struct dispatch {
     struct list ready;   /* oldest first, so the first to be released is at the head */
     struct list decided; /* to be recorded now */
     struct list
-        deferred;      /* DECIDED too, but after a moment; in order of until_ms, as the moment is constant */
-    struct list round; /* endpoints with a READY slot and a connection to spare */
+        deferred; /* DECIDED too, but after a moment; in order of until_ms, as the moment is constant */
+    struct list rounds[2]; /* endpoints with a READY slot and a connection to spare; [true]: they go first */
+    uint32_t first_in_a_row;
     uint64_t random;
     bool draining, withdrawn;
 };
@@ -101,7 +111,8 @@ struct dispatch *dispatch_init(void *memory, const struct dispatch_config *confi
     memset(dispatch->table, 0xff, table_size(config->slots) * sizeof(uint32_t));
 
     struct list empty = {NONE, NONE};
-    dispatch->free = dispatch->ready = dispatch->decided = dispatch->deferred = dispatch->round = empty;
+    dispatch->free = dispatch->ready = dispatch->decided = dispatch->deferred = empty;
+    dispatch->rounds[false] = dispatch->rounds[true] = empty;
     dispatch->endpoint_free = NONE;
     dispatch->count[SLOT_FREE] = config->slots;
     return dispatch;
@@ -206,8 +217,8 @@ static uint32_t endpoint_take(struct dispatch *dispatch, int64_t id)
     else
         index = dispatch->endpoints_used++;
     assert(index < dispatch->config.slots);
-    dispatch->endpoints[index] =
-        (struct endpoint){.id = id, .ready_head = NONE, .ready_tail = NONE, .prev = NONE, .next = NONE};
+    dispatch->endpoints[index] = (struct endpoint){
+        .id = id, .credit = CREDIT_FIRST, .ready_head = NONE, .ready_tail = NONE, .prev = NONE, .next = NONE};
     dispatch->table[at] = index;
     return index;
 }
@@ -217,29 +228,37 @@ static bool endpoint_may_send(const struct dispatch *dispatch, const struct endp
     return endpoint->ready > 0 && endpoint->sending < dispatch->config.endpoint_sending_max;
 }
 
+static bool goes_first(const struct dispatch *dispatch, const struct endpoint *endpoint)
+{
+    return endpoint->credit > 0 && dispatch->slots[endpoint->ready_head].work.quick;
+}
+
 static void round_join(struct dispatch *dispatch, uint32_t index)
 {
     struct endpoint *endpoint = &dispatch->endpoints[index];
-    endpoint->prev = dispatch->round.tail;
+    endpoint->first = goes_first(dispatch, endpoint);
+    struct list *round = &dispatch->rounds[endpoint->first];
+    endpoint->prev = round->tail;
     endpoint->next = NONE;
-    if (dispatch->round.tail != NONE)
-        dispatch->endpoints[dispatch->round.tail].next = index;
+    if (round->tail != NONE)
+        dispatch->endpoints[round->tail].next = index;
     else
-        dispatch->round.head = index;
-    dispatch->round.tail = index;
+        round->head = index;
+    round->tail = index;
 }
 
 static void round_leave(struct dispatch *dispatch, uint32_t index)
 {
     struct endpoint *endpoint = &dispatch->endpoints[index];
+    struct list *round = &dispatch->rounds[endpoint->first];
     if (endpoint->prev != NONE)
         dispatch->endpoints[endpoint->prev].next = endpoint->next;
     else
-        dispatch->round.head = endpoint->next;
+        round->head = endpoint->next;
     if (endpoint->next != NONE)
         dispatch->endpoints[endpoint->next].prev = endpoint->prev;
     else
-        dispatch->round.tail = endpoint->prev;
+        round->tail = endpoint->prev;
     endpoint->prev = endpoint->next = NONE;
 }
 
@@ -297,6 +316,7 @@ static void ready_leave(struct dispatch *dispatch, uint32_t index, bool to_send)
         assert(was);
         round_leave(dispatch, slot->endpoint);
         endpoint->sending++;
+        endpoint->credit -= endpoint->first;
         endpoint_settle(dispatch, slot->endpoint, false);
     } else {
         endpoint_settle(dispatch, slot->endpoint, was);
@@ -311,6 +331,13 @@ static void sending_leave(struct dispatch *dispatch, uint32_t index)
     assert(endpoint->sending > 0);
     bool was = endpoint_may_send(dispatch, endpoint);
     endpoint->sending--;
+    endpoint->credit += CREDIT_OF_AN_END;
+    if (endpoint->credit > CREDIT_MAX)
+        endpoint->credit = CREDIT_MAX;
+    if (was && !endpoint->first && goes_first(dispatch, endpoint)) {
+        round_leave(dispatch, slot->endpoint);
+        was = false;
+    }
     endpoint_settle(dispatch, slot->endpoint, was);
     slot->endpoint = NONE;
 }
@@ -434,11 +461,21 @@ static bool next_record(struct dispatch *dispatch, int64_t now_ms, struct effect
     return true;
 }
 
+static const struct list *next_round(struct dispatch *dispatch)
+{
+    const struct list *first = &dispatch->rounds[true], *others = &dispatch->rounds[false];
+    bool others_turn = others->head != NONE && dispatch->first_in_a_row >= FIRST_IN_A_ROW_MAX;
+    bool is_first = first->head != NONE && !others_turn;
+    dispatch->first_in_a_row = is_first ? dispatch->first_in_a_row + 1 : 0;
+    return is_first ? first : others;
+}
+
 static bool next_send(struct dispatch *dispatch, struct effect *effect)
 {
-    if (dispatch->round.head == NONE)
+    const struct list *round = next_round(dispatch);
+    if (round->head == NONE)
         return false;
-    uint32_t index = dispatch->endpoints[dispatch->round.head].ready_head;
+    uint32_t index = dispatch->endpoints[round->head].ready_head;
     ready_leave(dispatch, index, true);
     slot_move(dispatch, index, SLOT_SENDING);
     *effect = (struct effect){.kind = EFFECT_SEND, .slot = index, .work = dispatch->slots[index].work};
@@ -472,8 +509,8 @@ bool dispatch_next(struct dispatch *dispatch, int64_t now_ms, struct effect *eff
         return true;
     }
     release_due(dispatch, now_ms);
-    return next_record(dispatch, now_ms, effect) || next_send(dispatch, effect) ||
-           next_offer(dispatch, effect);
+    return next_record(dispatch, now_ms, effect) || next_offer(dispatch, effect) ||
+           next_send(dispatch, effect);
 }
 
 int64_t dispatch_wake_at(const struct dispatch *dispatch)
@@ -542,10 +579,12 @@ static void check_endpoints(const struct dispatch *dispatch)
         sending += endpoint->sending;
         may_send += endpoint_may_send(dispatch, endpoint);
     }
-    for (uint32_t i = dispatch->round.head; i != NONE; i = dispatch->endpoints[i].next) {
-        assert(endpoint_may_send(dispatch, &dispatch->endpoints[i]));
-        in_round++;
-    }
+    for (int first = false; first <= true; first++)
+        for (uint32_t i = dispatch->rounds[first].head; i != NONE; i = dispatch->endpoints[i].next) {
+            assert(endpoint_may_send(dispatch, &dispatch->endpoints[i]));
+            assert(dispatch->endpoints[i].first == first);
+            in_round++;
+        }
     assert(ready == dispatch->count[SLOT_READY] && sending == dispatch->count[SLOT_SENDING]);
     assert(in_round == may_send);
 }

@@ -16,9 +16,13 @@
  *
  * An input for a slot in any other state is a bug of the owner's and aborts.
  *
- * READY slots of one endpoint go in order of arrival; endpoints take turns. READY for ready_ms_max, or
- * READY at a drain, is released without a delay: not counted. The age at a decision is the work's age plus
- * the attempt's duration.
+ * READY slots of one endpoint go in order of arrival, and endpoints take turns. To begin an attempt costs
+ * time, and thousands may be READY for receivers that hang: three of four turns are for quick endpoints, each
+ * with one attempt, and with two more for each that ends. And empty boxes are offered before anything is
+ * sent, so that what comes meanwhile need not wait for one.
+ *
+ * READY for ready_ms_max, or READY at a drain, is released without a delay: not counted. The age at a
+ * decision is the work's age plus the attempt's duration.
  *
  * The owner feeds inputs, then drains effects until dispatch_next says false, then sleeps until
  * dispatch_wake_at. Calls are O(1) but for dispatch_check; nothing blocks or calls back.
@@ -54,6 +58,7 @@ struct dispatch_work {
     int32_t lost;    /* leases that ended without a record, in a row */
     int64_t age_ms;
     bool success_2xx;
+    bool quick; /* its endpoint answers at once (pace.h: PACE_QUICK) */
 };
 
 enum input_kind { INPUT_WORK, INPUT_RETURNED, INPUT_OUTCOME, INPUT_RECORDED, INPUT_DRAIN };

@@ -10,6 +10,9 @@ enum {
     FAILING_FROM = 5,   /* failures in a row, of one that has answered once */
     MISSES_MAX = 3,     /* of one delivery */
     QUICK_MS = 1000,
+    LATE_MS =
+        100, /* with nothing answered for so long, and so many times what attempts took lately, it hangs */
+    LATE_TIMES = 4,
     SMOOTHING = 8, /* the n-th part of the newest goes into the mean */
     TOOK_MS_MAX = 600 * 1000,
     GROUPS_PER_S =
@@ -41,11 +44,13 @@ struct pace_config pace_scaled(struct pace_config config, int scale)
     return config;
 }
 
-enum pace_standing pace_standing(const struct pace *pace, int64_t oldest_ms)
+enum pace_standing pace_standing(const struct pace *pace, int64_t oldest_ms, int64_t now_ms)
 {
     if (pace->failing)
         return PACE_FAILING;
-    bool quick = pace->ever_answered && pace->took_ms < QUICK_MS && oldest_ms < QUICK_MS;
+    int64_t late_ms = LATE_MS + (int64_t)LATE_TIMES * pace->took_ms;
+    bool silent = oldest_ms >= late_ms && now_ms - pace->answered_ms >= late_ms;
+    bool quick = pace->ever_answered && pace->took_ms < QUICK_MS && oldest_ms < QUICK_MS && !silent;
     return quick ? PACE_QUICK : PACE_PLAIN;
 }
 
@@ -125,6 +130,7 @@ static enum pace_change answered(struct pace *pace, const struct pace_config *co
     pace->failures_in_a_row = pace->probes_failed = 0;
     pace->held_until_ms = 0;
     pace->ever_answered = true;
+    pace->answered_ms = end->now_ms;
     pushback_taken(&pace->pushback, end->now_ms, end->began_ms);
     grow(pace, config, end->now_ms);
     return recovered ? PACE_RECOVERED : PACE_SAME;

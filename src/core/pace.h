@@ -36,6 +36,7 @@ struct pace {
     int64_t held_until_ms;
     int64_t began_failing_ms;
     int64_t grew_ms;
+    int64_t answered_ms;
     int32_t window; /* 0: as that of a new one */
     int32_t failures_in_a_row;
     int32_t probes_failed; /* in a row, since it fails */
@@ -48,13 +49,13 @@ struct pace {
 };
 
 enum pace_standing {
-    PACE_QUICK,   /* answers quickly and has nothing old under way: may draw on the reserve */
+    PACE_QUICK,   /* answers quickly and has nothing late under way: goes first, may draw on the reserve */
     PACE_PLAIN,   /* all others that do not fail */
     PACE_FAILING, /* tried once at a time, from a budget that all of them share */
     PACE_STANDING_COUNT
 };
 /* `oldest_ms`: how long its oldest lease has been out; 0 if none is. */
-enum pace_standing pace_standing(const struct pace *pace, int64_t oldest_ms);
+enum pace_standing pace_standing(const struct pace *pace, int64_t oldest_ms, int64_t now_ms);
 
 /*
  * How much of a common pool one endpoint may have in hand: a part of what is free, so that N of them that

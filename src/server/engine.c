@@ -17,7 +17,7 @@ enum {
     BOX_LEN_MAX = MODEL_SIGNING_LEN_MAX + MODEL_IDENTITY_LEN_MAX +
                   64 * 1024, /* url, what is sealed, and the answer kept for the record */
     ANSWER_KEPT_MAX = 1024,  /* of an acknowledgement; a failure keeps all that was read */
-    SENDS_A_TURN_MAX = 128,
+    SENDS_A_TURN_MAX = 32,
     OFFERED_MAX = 1024, /* empty boxes with the writer: a batch takes no more */
     LOCALS_REFRESH_MS = 60 * 1000
 };
@@ -137,7 +137,8 @@ static void engine_feed_filled(struct engine *engine, int64_t now_ms, const stru
                  .attempt = box->attempt,
                  .lost = box->lost,
                  .age_ms = box->age_ms,
-                 .success_2xx = box->success_2xx},
+                 .success_2xx = box->success_2xx,
+                 .quick = box->quick},
     };
     dispatch_feed(engine->dispatch, now_ms, &input);
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 /* Memory given back by others is not told to who waits for it. */
-enum { MEMORY_LOOK_MS = 50, REST_MS = 1000 };
+enum { MEMORY_LOOK_MS = 50, REST_MS = 1000, QUICK_IN_A_ROW_MAX = 3 };
 
 void roster_init(struct roster *roster, const struct pace_config *config)
 {
@@ -113,7 +113,13 @@ static int64_t ready_at(const struct roster *roster, const struct endpoint *endp
 static enum pace_standing standing(const struct roster *roster, const struct endpoint *endpoint)
 {
     const struct lease *oldest = leases_oldest(&endpoint->out);
-    return pace_standing(&endpoint->tally.pace, oldest ? roster->now_ms - oldest->begun_at_ms : 0);
+    return pace_standing(&endpoint->tally.pace, oldest ? roster->now_ms - oldest->begun_at_ms : 0,
+                         roster->now_ms);
+}
+
+bool roster_is_quick(const struct roster *roster, const struct endpoint *endpoint)
+{
+    return standing(roster, endpoint) == PACE_QUICK;
 }
 
 static enum roster_place place_wanted(const struct roster *roster, const struct endpoint *endpoint)
@@ -286,6 +292,10 @@ void roster_leased(struct roster *roster, struct endpoint *endpoint)
     count_leased(roster, endpoint, 1);
     pace_begun(&endpoint->tally.pace, &roster->config, endpoint->tally.leased, roster->now_ms);
     endpoint->turn = ++roster->turn;
+    if (endpoint->place == PLACE_QUICK)
+        roster->quick_in_a_row++;
+    else if (endpoint->place == PLACE_PLAIN || endpoint->place == PLACE_FAILING)
+        roster->quick_in_a_row = 0;
     place(roster, endpoint);
 }
 
@@ -435,7 +445,11 @@ struct endpoint *roster_turn(struct roster *roster)
     for (int of = 0; of < PACE_STANDING_COUNT; of++) {
         struct endpoint *first = heap_first(&roster->heaps[of]);
         /* If the first has its share, so have all behind it, who hold as much. */
-        if (first && roster_leases_free(roster, first) > 0 && (!next || before(first, next)))
+        if (!first || roster_leases_free(roster, first) <= 0)
+            continue;
+        if (of == PACE_QUICK && roster->quick_in_a_row < QUICK_IN_A_ROW_MAX)
+            return first;
+        if (!next || before(first, next))
             next = first;
     }
     return next;

@@ -2,11 +2,12 @@
  * roster: every user's endpoint in memory, and whose turn it is to be claimed.
  *
  * It is what makes a claim cost O(endpoints with due work + rows claimed). An endpoint that may be claimed
- * stands in one of three queues by its standing (pace.h), the one with the fewest leases first: those whose
- * attempts end quickly have few, so they wait behind nobody whose attempts hang. An endpoint whose work is
- * not due yet, or that is held, waits in a queue by time. Those that may not be claimed (paused, without URL,
- * or with all the leases of their window) stand in none. So a million deliveries waiting for a dead endpoint
- * are one entry.
+ * stands in one of three queues by its standing (pace.h), the one with the fewest leases first. Three of four
+ * leases go to the quick ones, as long as something of theirs waits, and every fourth to whoever has the
+ * fewest: or thousands that begin to hang, with none yet, would all go before one that answers. An endpoint
+ * whose work is not due yet, or that is held, waits in a queue by time. Those that may not be claimed
+ * (paused, without URL, or with all the leases of their window) stand in none. So a million deliveries
+ * waiting for a dead endpoint are one entry.
  *
  * All times are of the due clock. What a batch changes can be undone, for the transaction may fail.
  * Used by the writer thread alone.
@@ -86,8 +87,9 @@ struct roster {
     struct pace_config config;
     struct idmap endpoints; /* one a user, with the user's id */
     struct roster_heap heaps[PLACE_COUNT];
-    int64_t turn; /* the last one taken */
-    int leased;   /* of all endpoints */
+    int64_t turn;       /* the last one taken */
+    int leased;         /* of all endpoints */
+    int quick_in_a_row; /* leases by turns */
     struct pace_budget failing, failing_before;
     struct pace_outage outage, outage_before;
     int failing_count;
@@ -117,6 +119,7 @@ void roster_hurry(struct roster *roster, struct endpoint *endpoint);
 /* It is known to have answered, in a former life of this process. */
 void roster_proven(struct roster *roster, struct endpoint *endpoint);
 
+bool roster_is_quick(const struct roster *roster, const struct endpoint *endpoint);
 /* May a new delivery be born leased? */
 bool roster_can_lease(struct roster *roster, const struct endpoint *endpoint);
 void roster_leased(struct roster *roster, struct endpoint *endpoint);

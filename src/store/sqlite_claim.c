@@ -27,8 +27,8 @@ static struct bytes box_copy(struct store_work *box, struct bytes sealed)
     return copy;
 }
 
-void sqlite_fill(struct store_work *box, const struct endpoint *endpoint, const struct lease *lease,
-                 struct payload *payload)
+void sqlite_fill(const struct store *store, struct store_work *box, const struct endpoint *endpoint,
+                 const struct lease *lease, struct payload *payload)
 {
     store_work_clear(box);
     struct bytes url = arena_copy(&box->memory, bytes_of(endpoint->url));
@@ -48,6 +48,7 @@ void sqlite_fill(struct store_work *box, const struct endpoint *endpoint, const 
     box->url = url;
     memcpy(box->auth_digest, endpoint->auth_digest, sizeof box->auth_digest);
     box->success_2xx = endpoint->success_2xx;
+    box->quick = roster_is_quick(&store->roster, endpoint);
     box->payload = payload_hold(payload);
     box->document = payload->data;
     box->document_len = payload->len;
@@ -123,7 +124,7 @@ static bool claim_row(struct store *store, struct endpoint *endpoint, struct sto
     if (sqlite3_column_int(row, 9) > 1)
         leases_share(&store->leases, lease, payload);
     roster_bytes(&store->roster, endpoint, lease->len, 0);
-    sqlite_fill(box, endpoint, lease, payload);
+    sqlite_fill(store, box, endpoint, lease, payload);
     payload_drop(payload);
     box->lost = sqlite3_column_int(row, 2) > 0 ? sqlite3_column_int(row, 2) : 0;
     if (lease->attempt > 0 && lease->aged_from_ms < store->now.service_ms)

@@ -153,7 +153,7 @@ static enum store_status delivery_insert(struct store *store, struct store_batch
         roster_leased(&store->roster, endpoint);
         roster_bytes(&store->roster, endpoint, lease->len, 0);
         struct store_work *box = batch->boxes[batch->filled_count++];
-        sqlite_fill(box, endpoint, lease, recipients->payload);
+        sqlite_fill(store, box, endpoint, lease, recipients->payload);
         box->sent_at_ms = store->now.wall_ms;
     } else {
         roster_waits(&store->roster, endpoint, due_at_ms);

@@ -210,8 +210,8 @@ void sqlite_counting_end(struct store *store);
 enum store_status sqlite_expire(struct store *store);
 enum store_status sqlite_claim(struct store *store, struct store_batch *batch);
 /* The lease's own part; the box holds the payload from now on. */
-void sqlite_fill(struct store_work *box, const struct endpoint *endpoint, const struct lease *lease,
-                 struct payload *payload);
+void sqlite_fill(const struct store *store, struct store_work *box, const struct endpoint *endpoint,
+                 const struct lease *lease, struct payload *payload);
 /* A lease has ended: its endpoint may have another. */
 void sqlite_unlease(struct store *store, struct lease *lease);
 

@@ -218,6 +218,7 @@ struct store_work {
     struct bytes url;
     char auth_digest[65]; /* of the owner's oldest active key */
     bool success_2xx;
+    bool quick;                     /* the endpoint was PACE_QUICK when it was leased */
     struct bytes signing, identity; /* the endpoint's, still sealed; good for user_version */
     int64_t user_version, user_created_at_ms;
     struct payload *payload; /* NULL: let go of */

@@ -197,6 +197,63 @@ static void test_endpoints_take_turns(void **state)
     free(dispatch);
 }
 
+static struct input quick_work(uint32_t slot, int64_t delivery_id, int64_t endpoint_id)
+{
+    struct input input = work(slot, delivery_id, endpoint_id);
+    input.work.quick = true;
+    return input;
+}
+
+/* 8.2: however many are READY for others, who is quick and answers waits for one of them at most, and none is
+ * forgotten. */
+static void test_quick_endpoints_go_first(void **state)
+{
+    (void)state;
+    enum { OTHERS = 50, A = 1000, B = 1001 };
+    struct dispatch *dispatch = fresh(OTHERS + 16, 16);
+    offer_all(dispatch);
+    for (uint32_t slot = 0; slot < OTHERS; slot++)
+        feed(dispatch, 0, work(slot, slot + 1, slot + 1));
+    for (uint32_t slot = OTHERS; slot < OTHERS + 16; slot++)
+        feed(dispatch, 0, quick_work(slot, slot + 1, slot % 2 ? B : A));
+    /* One each, and more only as answers come: one that begins to hang is as the others. */
+    const int64_t begin[] = {A, B, 1, 2}, then[] = {A, A, 3, 4};
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(expect(dispatch, 0, EFFECT_SEND).work.endpoint_id, begin[i]);
+    feed(dispatch, 1, answered(OTHERS, 200));
+    expect(dispatch, 1, EFFECT_RECORD);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(expect(dispatch, 1, EFFECT_SEND).work.endpoint_id, then[i]);
+    feed(dispatch, 2, answered(OTHERS + 2, 200));
+    expect(dispatch, 2, EFFECT_RECORD);
+    feed(dispatch, 2, answered(OTHERS + 4, 200));
+    expect(dispatch, 2, EFFECT_RECORD);
+    const int64_t last[] = {A, A, A, 5, A, 6};
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(expect(dispatch, 2, EFFECT_SEND).work.endpoint_id, last[i]);
+    free(dispatch);
+}
+
+/* 8.2: thousands may be READY. Who comes meanwhile needs a box, not to wait until they are sent. */
+static void test_boxes_are_offered_before_anything_is_sent(void **state)
+{
+    (void)state;
+    struct dispatch *dispatch = fresh(6, 1);
+    offer_all(dispatch);
+    feed(dispatch, 0, work(0, 1, 5));
+    expect(dispatch, 0, EFFECT_SEND);
+    feed(dispatch, 0, answered(0, 200));
+    expect(dispatch, 0, EFFECT_RECORD);
+    for (uint32_t slot = 1; slot < 4; slot++)
+        feed(dispatch, 0, work(slot, slot + 1, slot));
+    feed(dispatch, 0, recorded(0, RECORD_DONE));
+    assert_int_equal(expect(dispatch, 0, EFFECT_OFFER).slot, 0);
+    for (int i = 0; i < 3; i++)
+        expect(dispatch, 0, EFFECT_SEND);
+    expect_quiet(dispatch, 0);
+    free(dispatch);
+}
+
 static void test_ready_too_long_is_released(void **state)
 {
     (void)state;
@@ -340,8 +397,10 @@ static void test_random_walk(void **state)
         case SLOT_OFFERED:
             if (dice == 0)
                 feed(dispatch, now, (struct input){.kind = INPUT_RETURNED, .slot = slot});
-            else
+            else if (dice < 4)
                 feed(dispatch, now, work(slot, next_delivery++, (int64_t)(random >> 40) % 9 * 32));
+            else
+                feed(dispatch, now, quick_work(slot, next_delivery++, (int64_t)(random >> 40) % 9 * 32));
             break;
         case SLOT_SENDING:
             feed(dispatch, now, answered(slot, dice < 4 ? 200 : 500));
@@ -373,6 +432,8 @@ int main(void)
         cmocka_unit_test(test_age_at_the_decision_includes_the_attempt),
         cmocka_unit_test(test_one_endpoint_has_only_its_connections),
         cmocka_unit_test(test_endpoints_take_turns),
+        cmocka_unit_test(test_quick_endpoints_go_first),
+        cmocka_unit_test(test_boxes_are_offered_before_anything_is_sent),
         cmocka_unit_test(test_ready_too_long_is_released),
         cmocka_unit_test(test_too_many_lost_leases_are_not_sent),
         cmocka_unit_test(test_drain),

@@ -2,11 +2,13 @@
 // a header, some do not even let a connection be made; some are new, and some have answered well before. What is asserted
 // is who holds what, not how long it took.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import net from 'node:net';
+import { createInterface } from 'node:readline';
 import test from 'node:test';
 import { api, delivery, eventBody, eventually, post, receiver, serve } from '../e2e/harness.mjs';
-import { enter, sh } from './room.mjs';
+import { enter, part, sh } from './room.mjs';
 
 const outside = await enter();
 const HOLES = 400, DRIPS = 400, WALLS = 200;
@@ -62,14 +64,16 @@ const newUser = (server) => async (url) => {
     return made.json.data.id;
 };
 
-/** An event for each, a batch. */
+/** An event for each, a batch; their ids. */
 async function postAll(server, users) {
     const made = await fetch(`${server.url}/api/events`, {
         method: 'POST', body: users.map((user) => JSON.stringify(eventBody({ user }))).join('\n'),
         headers: { Authorization: server.api_key, 'Content-Type': 'application/x-ndjson' },
     });
     assert.equal(made.status, 201);
-    assert.equal((await made.text()).trim().split('\n').length, users.length);
+    const lines = (await made.text()).trim().split('\n');
+    assert.equal(lines.length, users.length);
+    return lines.map((line) => JSON.parse(line).data.id);
 }
 
 /** What the program holds: { descriptors, mib }, the most of memory ever. */
@@ -148,4 +152,55 @@ test('8.2: a thousand endpoints hang, proven and new, and every event of the hea
     assert.ok(descriptors <= quiet.descriptors + SLOTS + HEALTHY * 64 + 64, `${descriptors} descriptors`);
     assert.ok(held(server.pid).mib < 400, `${held(server.pid).mib} MiB`);
     t.diagnostic(`${most} slots held by those that hang, ${descriptors} descriptors, ${held(server.pid).mib.toFixed(0)} MiB at most`);
+});
+
+/** The bench's receivers, in a process of their own: { url, requests(), say(command) }. */
+async function sink(t) {
+    const child = spawn(part('../../bench/sink'), [], { stdio: ['pipe', 'pipe', 'inherit'] });
+    t.after(() => child.kill('SIGKILL'));
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const port = (await lines.next()).value;
+    const say = async (command) => {
+        child.stdin.write(`${command}\n`);
+        return JSON.parse((await lines.next()).value);
+    };
+    return { url: `http://127.0.0.1:${port}`, say, requests: async () => (await say('stats')).requests };
+}
+
+/* Nobody reads a clock here but the server: how many attempts of the others began while an event of the healthy endpoint,
+ * accepted already, had not begun its own? All six thousand if it waits behind them. */
+test('8.2: 2,000 endpoints begin to hang, new and proven, and a healthy one\'s events go before most of what theirs begin', outside, async (t) => {
+    const PROVEN = 1000, NEW = 1000, EACH = 3, ALL = (PROVEN + NEW) * EACH;
+    const crowd = await sink(t), well = await sink(t);
+    const server = await serve(t, { args: ['--rate-limit', '0'] });
+    const users = await inChunks(Array.from({ length: PROVEN + NEW }, (_, at) => `${crowd.url}/switch/${at}`), 32, newUser(server));
+    const healthy = await newUser(server)(`${well.url}/healthy`);
+    const tens = (list) => Array.from({ length: list.length / 100 }, (_, at) => list.slice(100 * at, 100 * at + 100));
+    for (const some of tens(users.slice(0, PROVEN))) await postAll(server, some);
+    for (let i = 0; i < 20; i++) await post(server, { user: healthy });
+    await eventually('they have answered', async () => (await crowd.requests()) === PROVEN && (await well.requests()) === 20, LONG_MS);
+    await crowd.say('switch hang');
+
+    const accepted = [];
+    const give = async (some) => {
+        const ids = await postAll(server, [...some, healthy]);
+        accepted.push({ id: ids.at(-1), at: Date.now() });
+    };
+    await Promise.all(Array.from({ length: EACH }, async () => {
+        for (const some of tens(users)) await give(some);
+    }));
+    for (let i = 0; i < 40; i++) await give([]);
+    await eventually('all are on record', async () => {
+        const text = await (await fetch(`${server.url}/metrics`)).text();
+        return Number(text.match(/^posthorn_retried_total (\d+)/m)[1]) >= ALL;
+    }, LONG_MS);
+
+    const firsts = (where) => sh(`sqlite3 -json ${server.data}/posthorn.db 'SELECT CAST(event_id AS TEXT) AS id, first_attempt_at AS at FROM deliveries WHERE ${where}'`);
+    const others = JSON.parse(firsts(`endpoint_id <> ${healthy} AND last_status = 0`)).map(({ at }) => at);
+    const own = new Map(JSON.parse(firsts(`endpoint_id = ${healthy}`)).map(({ id, at }) => [id, at]));
+    const before = accepted.map(({ id, at }) => others.filter((other) => other > at && other < own.get(id)).length).sort((a, b) => a - b);
+    const most = before[Math.floor(before.length * 0.75)];
+    assert.equal(others.length, ALL);
+    t.diagnostic(`of ${before.length} events half went before all but ${before[before.length / 2]} attempts of others, three quarters before all but ${most}, each before all but ${before.at(-1)}`);
+    assert.ok(most <= ALL / 10, `a quarter waited for more than ${most} attempts of others`);
 });

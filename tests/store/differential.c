@@ -239,6 +239,7 @@ static void same_boxes(struct twin *t)
         assert_int_equal(a->age_ms, b->age_ms);
         assert_int_equal(a->sent_at_ms, b->sent_at_ms);
         assert_int_equal(a->success_2xx, b->success_2xx);
+        assert_int_equal(a->quick, b->quick);
         assert_string_equal(a->auth_digest, b->auth_digest);
         same_bytes(a->url, b->url);
         same_bytes(a->signing, b->signing);

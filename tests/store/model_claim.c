@@ -45,7 +45,7 @@ static enum pace_standing model_standing(const struct store *store, const struct
         if (delivery->user_id == user->user.id && model_lease_alive(delivery, now) && age_ms > oldest_ms)
             oldest_ms = age_ms;
     }
-    return pace_standing(&user->pace, oldest_ms);
+    return pace_standing(&user->pace, oldest_ms, now);
 }
 
 bool model_may_take(const struct store *store, const struct model_user *user, int64_t now)
@@ -99,6 +99,7 @@ static void model_fill(struct store *store, struct store_work *box, const struct
     if (key)
         memcpy(box->auth_digest, key->digest, sizeof key->digest);
     box->success_2xx = user->user.success_2xx;
+    box->quick = model_standing(store, user, model_due_now_ms(store)) == PACE_QUICK;
     box->signing = model_box_copy(box, user->user.signing);
     box->identity = model_box_copy(box, user->user.identity);
     box->user_version = user->user.version;

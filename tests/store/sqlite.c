@@ -423,6 +423,35 @@ static void the_file_does_not_grow_under_retention(void **state)
     assert_in_range(ask(f, "SELECT count(*) FROM events"), EACH * KEPT_MINUTES, EACH * (KEPT_MINUTES + 1));
 }
 
+/* 8.2: a thousand wait, with fewer leases than it or none, and a quick one gets three of four all the same.
+ */
+static void quick_ones_go_first(void **state)
+{
+    struct fixture *f = *state;
+    enum { OTHERS = 30, EVENTS = 20 };
+    int64_t quick = fixture_user(f, "https://quick.example/");
+    fixture_prove(f, quick);
+    for (int i = 0; i < EVENTS; i++)
+        fixture_do(f, fixture_event_op(f, quick), STORE_DONE);
+    fixture_claim(f, 8, 8);
+    for (int i = 0; i < OTHERS; i++) {
+        int64_t user = fixture_user(f, "https://hangs.example/");
+        for (int event = 0; event < 3; event++)
+            fixture_do(f, fixture_event_op(f, user), STORE_DONE);
+    }
+    int got = 0;
+    fixture_claim(f, 8, 8);
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(f->boxes[i].quick, f->boxes[i].endpoint_id == quick);
+        got += f->boxes[i].quick;
+    }
+    assert_int_equal(got, 6);
+    fixture_advance(f, 500); /* what it has under way is late, so it waits with the others */
+    fixture_claim(f, 8, 8);
+    for (int i = 0; i < 8; i++)
+        assert_false(f->boxes[i].quick || f->boxes[i].endpoint_id == quick);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -435,6 +464,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(leases_of_a_former_process, open_one, close_one),
         cmocka_unit_test_setup_teardown(somebody_holds_the_write_lock, open_one, close_one),
         cmocka_unit_test_setup_teardown(plain_batches_leave_the_state_alone, open_one, close_one),
+        cmocka_unit_test_setup_teardown(quick_ones_go_first, open_one, close_one),
         cmocka_unit_test_setup_teardown(damaged_rows_do_not_hold_up_claims, open_one, close_one),
         cmocka_unit_test_setup_teardown(damaged_numbers_are_claimed, open_one, close_one),
         cmocka_unit_test_setup_teardown(damage_under_way_is_no_loop, open_one, close_one),
