@@ -1,11 +1,12 @@
 /*
  * store: what one event costs in the store alone: accepted, born leased (or claimed), its attempt recorded.
  *
- *   store DIR [--batch N] [--events N] [--users N] [--claimed] [--no-resources] [--purge]
+ *   store DIR [--batch N] [--events N] [--users N] [--claimed] [--no-resources] [--kept N] [--keys] [--purge]
  *
  * One thread, one batch after the other, each with N new events and the N outcomes of the batch before, as
- * the queue does it under load. CPU is user and system time of this thread. With --purge all of it goes then,
- * and what that costs is a second line.
+ * the queue does it under load. CPU is user and system time of this thread; `written` is what it wrote, log
+ * and all. --kept: so many events were there before. --keys: each event has a random Idempotency-Key. With
+ * --purge all of it goes then, and what that costs is a second line.
  */
 #include "store.h"
 #include "body.h"
@@ -19,7 +20,8 @@ enum { BATCH_MAX = 4096, BODY_LEN = 500, PURGE_ROWS = 512 };
 struct bench {
     struct store *store;
     int batch, users;
-    bool claimed, no_resources, purge;
+    bool claimed, no_resources, purge, keyed;
+    char (*keys)[40];           /* one an op */
     struct resource *snapshots; /* one an op */
     char (*resource_ids)[24];
     int64_t id;
@@ -115,6 +117,15 @@ static void put_event(struct bench *bench, struct store_op *op)
                                             .stamp_offset = bench->stamp_offset}};
     if (!bench->no_resources)
         put_snapshot(bench, op, id);
+    if (bench->keyed) {
+        char *key = bench->keys[op - bench->ops];
+        uint64_t mixed = (uint64_t)id * 0x9E3779B97F4A7C15u;
+        mixed = (mixed ^ mixed >> 31) * 0xBF58476D1CE4E5B9u;
+        snprintf(key, sizeof bench->keys[0], "%016llx-372b-4bb6-8cd8-%06d", (unsigned long long)mixed,
+                 (int)(id % 1000000));
+        op->event.idempotency_key = bytes_of(key);
+        op->event.requester_id = MODEL_USER_ID_FIRST;
+    }
 }
 
 static void put_outcome(const struct store_work *box, struct store_op *op)
@@ -147,13 +158,29 @@ static void round_of(struct bench *bench)
     check(bench->filled <= 2 * bench->batch, "more boxes were filled than there are events");
 }
 
-static void report(const struct bench *bench, int64_t events, int64_t cpu_us, int64_t wall_ms)
+static void report(const struct bench *bench, int64_t events, int64_t cpu_us, int64_t wall_ms,
+                   int64_t written)
 {
-    printf("{\"batch\":%d,\"claimed\":%s,\"events\":%lld,\"cpu_us_per_event\":%.2f,\"events_per_s\":%.0f,"
-           "\"document_bytes\":%zu}\n",
-           bench->batch, bench->claimed ? "true" : "false", (long long)events,
-           (double)cpu_us / (double)events, 1000.0 * (double)events / (double)(wall_ms ? wall_ms : 1),
-           bench->document_len);
+    printf(
+        "{\"batch\":%d,\"claimed\":%s,\"events\":%lld,\"cpu_us_per_event\":%.2f,\"written_per_event\":%.0f,"
+        "\"events_per_s\":%.0f,\"document_bytes\":%zu}\n",
+        bench->batch, bench->claimed ? "true" : "false", (long long)events, (double)cpu_us / (double)events,
+        (double)written / (double)events, 1000.0 * (double)events / (double)(wall_ms ? wall_ms : 1),
+        bench->document_len);
+}
+
+/* Bytes that this process has written. */
+static int64_t written_bytes(void)
+{
+    char line[64];
+    long long bytes = 0;
+    FILE *io = fopen("/proc/self/io", "r");
+    while (io && fgets(line, sizeof line, io))
+        if (sscanf(line, "wchar: %lld", &bytes) == 1)
+            break;
+    if (io)
+        fclose(io);
+    return bytes;
 }
 
 static void purge(struct bench *bench)
@@ -179,9 +206,10 @@ static void purge(struct bench *bench)
 int main(int argc, char **argv)
 {
     check(argc >= 2,
-          "usage: store DIR [--batch N] [--events N] [--users N] [--claimed] [--no-resources] [--purge]");
+          "usage: store DIR [--batch N] [--events N] [--users N] [--claimed] [--no-resources] [--kept N]"
+          " [--keys] [--purge]");
     struct bench bench = {.batch = 256, .users = 50, .id = 1};
-    int64_t events = 100000;
+    int64_t events = 100000, kept = 0;
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--claimed") == 0)
             bench.claimed = true;
@@ -191,6 +219,10 @@ int main(int argc, char **argv)
             bench.purge = true;
         else if (strcmp(argv[i], "--users") == 0 && i + 1 < argc)
             bench.users = atoi(argv[++i]);
+        else if (strcmp(argv[i], "--keys") == 0)
+            bench.keyed = true;
+        else if (strcmp(argv[i], "--kept") == 0 && i + 1 < argc)
+            kept = atoll(argv[++i]);
         else if (strcmp(argv[i], "--batch") == 0 && i + 1 < argc)
             bench.batch = atoi(argv[++i]);
         else if (strcmp(argv[i], "--events") == 0 && i + 1 < argc)
@@ -207,6 +239,7 @@ int main(int argc, char **argv)
     bench.ops = memory_zero(2 * BATCH_MAX, sizeof *bench.ops);
     bench.op_list = memory_zero(2 * BATCH_MAX, sizeof *bench.op_list);
     bench.snapshots = memory_zero(2 * BATCH_MAX, sizeof *bench.snapshots);
+    bench.keys = memory_zero(2 * BATCH_MAX, sizeof *bench.keys);
     bench.resource_ids = memory_zero(2 * BATCH_MAX, sizeof *bench.resource_ids);
     bench.boxes = memory_zero(BATCH_MAX, sizeof *bench.boxes);
     bench.box_list = memory_zero(BATCH_MAX, sizeof *bench.box_list);
@@ -218,14 +251,20 @@ int main(int argc, char **argv)
     }
     make_document(&bench);
     make_users(&bench);
-    while (bench.id < 20 * bench.batch) /* warm: endpoints proven, caches filled */
+    int batch = bench.batch;
+    bench.batch = kept > 0 ? BATCH_MAX / 2 : batch;
+    while (bench.id < kept)
         round_of(&bench);
+    bench.batch = batch;
+    for (int i = 0; i < 20; i++) /* warm: endpoints proven, caches filled */
+        round_of(&bench);
+    int64_t written = written_bytes();
     int64_t first = bench.id, cpu_us = clock_thread_cpu_us();
     int64_t started_ms = clock_mono_ms(&config.clock);
     while (bench.id - first < events)
         round_of(&bench);
     report(&bench, bench.id - first, clock_thread_cpu_us() - cpu_us,
-           clock_mono_ms(&config.clock) - started_ms);
+           clock_mono_ms(&config.clock) - started_ms, written_bytes() - written);
     if (bench.purge)
         purge(&bench);
     store_sqlite.close(bench.store);

@@ -4,8 +4,10 @@
  */
 #include "body.h"
 #include "failure.h"
+#include "idempotency.h"
 #include "json.h"
 #include "manage.h"
+#include "model.h"
 #include "network.h"
 #include "snapshot.h"
 #include <errno.h>
@@ -35,7 +37,7 @@ static const struct {
      "min(due_clock_ms, service_clock_ms, born_from, delivery_id_max, event_id_max, ids_from, events, "
      "pending,"
      " delivered, given_up, cancelled, skipped, endpoints, followed_to, born_out, purged_to, attempts_to,"
-     " idempotency_to) < 0"},
+     " idempotency_to, idempotency_before) < 0"},
     {"state", "the fingerprint of the key file is none",
      "fingerprint IS NOT NULL AND length(fingerprint) <> 32"},
     {"users", "the user has an id, role or flag that is none",
@@ -53,6 +55,9 @@ static const struct {
     {"events", "the event's snapshot is not within its document",
      "snapshot_len < -1 OR (snapshot_len > 0 AND (snapshot_at < 0"
      " OR snapshot_at + snapshot_len > length(document)))"},
+    {"events", "the event's Idempotency-Key is none",
+     "idempotency_key IS NOT NULL AND (length(idempotency_key) NOT BETWEEN 1 AND 256"
+     " OR requester_id IS NULL OR ifnull(length(request_digest), 0) <> 32)"},
     {"events", "the event's deliveries are not there",
      "delivery_count < 0 OR delivery_count <> (SELECT count(*)"
      " FROM deliveries d WHERE d.id >= events.delivery_first"
@@ -72,9 +77,12 @@ static const struct {
      "min(attempt, duration_ms, flags) < 0 OR max(attempt, duration_ms, flags) > 0x7fffffff"
      " OR status NOT BETWEEN 0 AND 999 OR NOT EXISTS (SELECT 1 FROM deliveries d"
      " WHERE d.id >= attempts.id >> 24 << 24 AND d.id <= (attempts.id | 0xffffff))"},
-    {"idempotency", "the Idempotency-Key's digest is none, or its event is missing",
-     "length(digest) <> 32 OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = idempotency.event_id)",
-     "hex(key)"},
+    {"idempotency_runs", "the numbers of a run of Idempotency-Keys are damaged",
+     "min(id - 1, level, built, keys, into_run + 1) < 0 OR bits NOT BETWEEN 0 AND 32 OR built > 1 << bits"},
+    {"idempotency_entries", "these Idempotency-Keys are of no run, or cut",
+     "length(entries) % 16 <> 0 OR NOT EXISTS (SELECT 1 FROM idempotency_runs r WHERE r.id ="
+     " idempotency_entries.id >> 32)"},
+    {"idempotency_late", "the event is none", "event_id <= 0"},
     {"resources", "the resource's version is none, or its owner is missing",
      "version <= 0 OR NOT EXISTS (SELECT 1 FROM users u WHERE u.id = resources.owner_id)",
      "type || ' ' || id"},
@@ -202,6 +210,73 @@ static bool is_ok(sqlite3_stmt *row)
     return text && strcmp(text, "ok") == 0;
 }
 
+/* What a filter has of an entry. */
+static uint64_t key_and_event(uint64_t hash, int64_t event_id)
+{
+    return hash ^ (uint64_t)event_id * 0x9E3779B97F4A7C15u;
+}
+
+static void add_entries(struct idempotency_filter *filter, sqlite3_stmt *row)
+{
+    int64_t bucket = sqlite3_column_int64(row, 0);
+    const char *stored = sqlite3_column_blob(row, 2);
+    int len = stored ? sqlite3_column_bytes(row, 2) : 0;
+    for (int at = 0; at + IDEMPOTENCY_ENTRY_LEN <= len; at += IDEMPOTENCY_ENTRY_LEN) {
+        struct idempotency_entry entry = idempotency_get(stored + at);
+        if (idempotency_bucket(entry.hash, sqlite3_column_int(row, 1)) == bucket)
+            idempotency_filter_add(filter, key_and_event(entry.hash, entry.event_id));
+    }
+}
+
+static sqlite3_stmt *prepare(sqlite3 *db, const char *sql, int *count)
+{
+    sqlite3_stmt *statement = NULL;
+    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK)
+        found(count, "idempotency_runs", NULL, sqlite3_errmsg(db));
+    return statement; /* NULL: a step of it is none */
+}
+
+/* Each Idempotency-Key that is remembered leads to its event. What is looked at is a filter of all that the
+ * runs have: one in 200 of the keys that are lost is not found out. */
+static void check_keys(sqlite3 *db, int *count)
+{
+    sqlite3_exec(db, "BEGIN", NULL, NULL, NULL); /* all from one moment */
+    sqlite3_stmt *total = prepare(db, "SELECT sum(length(entries)) / 16 FROM idempotency_entries", count);
+    int64_t keys = sqlite3_step(total) == SQLITE_ROW ? sqlite3_column_int64(total, 0) : 0;
+    sqlite3_finalize(total);
+    struct idempotency_filter *filter = idempotency_filter_new(keys);
+    struct digest *digest = digest_open();
+    sqlite3_stmt *entries =
+        prepare(db,
+                "SELECT e.id & 4294967295, r.bits, e.entries FROM idempotency_runs r JOIN"
+                " idempotency_entries e ON e.id BETWEEN r.id << 32 AND (r.id << 32) + 4294967295"
+                " WHERE r.id < 1 << 30 AND r.bits BETWEEN 0 AND 32",
+                count);
+    while (sqlite3_step(entries) == SQLITE_ROW)
+        add_entries(filter, entries);
+    sqlite3_finalize(entries);
+    sqlite3_stmt *events = prepare(db,
+                                   "SELECT e.id, e.requester_id, e.idempotency_key FROM events e, state s"
+                                   " WHERE e.id <= s.idempotency_to AND e.received_at >= s.idempotency_before"
+                                   " AND length(e.idempotency_key) BETWEEN 1 AND 256"
+                                   " AND e.id NOT IN (SELECT event_id FROM idempotency_late)",
+                                   count);
+    while (sqlite3_step(events) == SQLITE_ROW) {
+        struct bytes key =
+            bytes_make(sqlite3_column_blob(events, 2), (size_t)sqlite3_column_bytes(events, 2));
+        uint64_t hash = 0;
+        if (key.len > 0 && key.len <= MODEL_KEY_LEN_MAX)
+            hash = idempotency_hash(digest, sqlite3_column_int64(events, 1), key);
+        if (!idempotency_filter_has(filter, key_and_event(hash, sqlite3_column_int64(events, 0))))
+            found(count, "events", (const char *)sqlite3_column_text(events, 0),
+                  "its Idempotency-Key is not found: the same request again is another event");
+    }
+    sqlite3_finalize(events);
+    digest_close(digest);
+    idempotency_filter_free(filter);
+    sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+}
+
 static int check_all(sqlite3 *db)
 {
     int count = 0;
@@ -223,6 +298,7 @@ static int check_all(sqlite3 *db)
          "the document is damaged: it cannot be shown or sent", document_is_sound);
     each(db, "SELECT type || ' ' || id, json FROM resources WHERE json IS NOT NULL", &count, "resources",
          "the snapshot is damaged: it cannot be shown", json_is_sound);
+    check_keys(db, &count);
     return count;
 }
 

@@ -123,7 +123,7 @@ const struct config_setting config_settings[] = {
     {"retention-attempts", CONFIG_DURATION, AT(retention_attempts_ms), "30d", "TIME",
      "the history of a delivery that has ended is kept so long, at most as long as its event; 0 keeps it with its event", 0, 36500 * DAY},
     {"retention-idempotency", CONFIG_DURATION, AT(retention_idempotency_ms), "30d", "TIME",
-     "an Idempotency-Key is remembered so long, at most as long as its event; 0 keeps it with its event", 0, 36500 * DAY},
+     "an Idempotency-Key is remembered so long after its event came, at most as long as the event; 0: as long as retention", 0, 36500 * DAY},
     {"retention-resources", CONFIG_DURATION, AT(retention_resources_ms), "30d", "TIME",
      "the latest snapshot of a resource is kept so long, at least as long as its event; one that a Master has put stays. 0 keeps all", 0, 36500 * DAY},
     {"key-file", CONFIG_TEXT, AT(key_file), "", "FILE",

@@ -191,6 +191,8 @@ static enum store_status state_save(struct store *store)
     sqlite3_bind_int64(save, 12, tally->endpoints);
     sqlite3_bind_int64(save, 13, tally->born_out);
     sqlite3_bind_int64(save, 14, tally->skipped);
+    sqlite3_bind_int64(save, 15, tally->idempotency_to);
+    sqlite3_bind_int64(save, 16, tally->idempotency_before_ms);
     return sqlite_run(store, SQL_STATE_SAVE);
 }
 
@@ -206,6 +208,7 @@ static void committed(struct store *store, bool saved)
 {
     leases_commit(&store->leases);
     sqlite_ahead_committed(store);
+    sqlite_idempotency_committed(store);
     if (saved) {
         store->saved_ms = store->now.mono_ms;
         store->saved_events = store->tally.events;
@@ -234,6 +237,8 @@ static enum store_status transact(struct store *store, struct store_batch *batch
         return sqlite_run(store, SQL_ROLLBACK);
     if (store->tally.ahead_count - store->tally.ahead_first >= EVENTS_AHEAD_MAX)
         status = sqlite_follow(store);
+    if (status == STORE_OK)
+        status = sqlite_idempotency_work(store);
     *saved = state_is_late(store);
     if (status == STORE_OK && *saved)
         status = state_save(store);
@@ -256,6 +261,7 @@ static enum store_status undo(struct store *store, struct store_batch *batch, en
         return STORE_BROKEN;
     roster_undo(&store->roster);
     store->tally = store->tally_before;
+    sqlite_idempotency_undo(store);
     return status;
 }
 
@@ -361,6 +367,8 @@ static void mend_tally(struct tally *tally)
         tally->event_id_max = tally->events = 0;
     if (tally->followed_to > tally->event_id_max || tally->followed_to < 0)
         tally->followed_to = tally->event_id_max;
+    if (tally->idempotency_to > tally->event_id_max)
+        tally->idempotency_to = -1; /* nobody knows */
 }
 
 static enum store_status state_load(struct store *store)
@@ -369,7 +377,8 @@ static enum store_status state_load(struct store *store)
     int rc = sqlite3_prepare_v2(store->db,
                                 "SELECT due_clock_ms, service_clock_ms, delivery_id_max, event_id_max,"
                                 " events, pending, delivered, given_up, born_from, followed_to,"
-                                " cancelled, endpoints, born_out, skipped, ids_from FROM state",
+                                " cancelled, endpoints, born_out, skipped, ids_from, idempotency_to,"
+                                " idempotency_before FROM state",
                                 -1, &load, NULL);
     bool found = rc == SQLITE_OK && sqlite3_step(load) == SQLITE_ROW;
     if (found) {
@@ -388,7 +397,10 @@ static enum store_status state_load(struct store *store)
                                       .cancelled = sqlite3_column_int64(load, 10),
                                       .endpoints = sqlite3_column_int64(load, 11),
                                       .born_out = sqlite3_column_int64(load, 12),
-                                      .skipped = sqlite3_column_int64(load, 13)};
+                                      .skipped = sqlite3_column_int64(load, 13),
+                                      .idempotency_to = sqlite3_column_int64(load, 15)};
+        int64_t before_ms = sqlite3_column_int64(load, 16); /* later than now: nothing is forgotten */
+        store->tally.idempotency_before_ms = before_ms <= wall_ms ? before_ms : 0;
         mend_tally(&store->tally);
         int64_t ids_from = sqlite3_column_int64(load, 14);
         store->ids_from = ids_from > 0 && ids_from >> 61 == 0 ? ids_from : 0;
@@ -463,6 +475,8 @@ static enum store_status take_over(struct store *store)
     if (status == STORE_OK)
         status = sqlite_follow(store);
     if (status == STORE_OK)
+        status = sqlite_idempotency_load(store);
+    if (status == STORE_OK)
         status = state_save(store);
     if (status == STORE_OK)
         status = sqlite_run(store, SQL_COMMIT);
@@ -514,6 +528,7 @@ static void sqlite_close_all(struct store *store)
         sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_close(store->db);
     sqlite_ahead_fini(store);
+    sqlite_idempotency_fini(store);
     roster_fini(&store->roster);
     leases_fini(&store->leases);
     sqlite_files_close(store);

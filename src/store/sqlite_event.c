@@ -1,5 +1,5 @@
 /*
- * EVENT: the event, its deliveries and its idempotency row. With boxes at hand deliveries are born leased:
+ * EVENT: the event and its deliveries. With boxes at hand deliveries are born leased:
  * the box is filled from the op's own memory, so that the happy path is never read back.
  */
 #include "body.h"
@@ -33,35 +33,6 @@ static bool disk_low(struct store *store)
     return store->disk_low;
 }
 
-/* *known: answered from an earlier event; op->result says how. */
-static enum store_status idempotency_check(struct store *store, struct store_op *op, bool *known)
-{
-    sqlite3_stmt *get = store->sql[SQL_IDEMPOTENCY_GET];
-    sqlite3_bind_int64(get, 1, op->event.requester_id);
-    sqlite3_bind_blob(get, 2, op->event.idempotency_key.data, (int)op->event.idempotency_key.len,
-                      SQLITE_STATIC);
-    enum store_status status = sqlite_row(store, SQL_IDEMPOTENCY_GET, known);
-    if (status != STORE_OK || !*known)
-        return status;
-    struct bytes digest = sqlite_text(get, 0);
-    bool same = bytes_equal(digest, bytes_make(op->event.request_digest, sizeof op->event.request_digest));
-    op->result = same ? STORE_REPLAYED : STORE_CONFLICT;
-    op->id = same ? sqlite3_column_int64(get, 1) : 0;
-    sqlite3_reset(get);
-    return STORE_OK;
-}
-
-static enum store_status idempotency_insert(struct store *store, const struct store_op *op)
-{
-    sqlite3_stmt *insert = store->sql[SQL_IDEMPOTENCY_INSERT];
-    sqlite3_bind_int64(insert, 1, op->event.requester_id);
-    sqlite3_bind_blob(insert, 2, op->event.idempotency_key.data, (int)op->event.idempotency_key.len,
-                      SQLITE_STATIC);
-    sqlite3_bind_blob(insert, 3, op->event.request_digest, sizeof op->event.request_digest, SQLITE_STATIC);
-    sqlite3_bind_int64(insert, 4, op->event.event.id);
-    return sqlite_run(store, SQL_IDEMPOTENCY_INSERT);
-}
-
 /* The stamped document, made for the first who needs it. False: there is no memory for it now. */
 static bool recipients_payload(struct store *store, const struct event *event, struct recipients *recipients)
 {
@@ -93,6 +64,19 @@ static void recipients_choose(struct store *store, const struct store_op *op, st
         *recipients = (struct recipients){.endpoints = {candidates[0]}, .count = 1, .skipped = true};
 }
 
+static void bind_key(sqlite3_stmt *insert, const struct store_op *op)
+{
+    const struct bytes key = op->event.idempotency_key;
+    if (key.len == 0) {
+        for (int i = 15; i <= 17; i++)
+            sqlite3_bind_null(insert, i);
+        return;
+    }
+    sqlite3_bind_int64(insert, 15, op->event.requester_id);
+    sqlite3_bind_blob(insert, 16, key.data, (int)key.len, SQLITE_STATIC);
+    sqlite3_bind_blob(insert, 17, op->event.request_digest, sizeof op->event.request_digest, SQLITE_STATIC);
+}
+
 /* *known: the id is in the table already. */
 static enum store_status event_insert(struct store *store, const struct store_op *op,
                                       const struct recipients *recipients, bool *known)
@@ -116,6 +100,7 @@ static enum store_status event_insert(struct store *store, const struct store_op
     sqlite3_bind_blob(insert, 12, event->document.data, (int)event->document.len, SQLITE_STATIC);
     sqlite3_bind_int64(insert, 13, own ? own->json.data - event->document.data : 0);
     sqlite3_bind_int64(insert, 14, op->event.destroyed ? -1 : own ? (int64_t)own->json.len : 0);
+    bind_key(insert, op);
     sqlite3_step(insert);
     int rc = sqlite3_reset(insert);
     *known = rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_ROWID;
@@ -209,6 +194,7 @@ static enum store_status event_follow(struct store *store, struct store_batch *b
     const struct event *event = &op->event.event;
     store->changed = true;
     store->tally.events++;
+    store->tally.idempotency_ahead++;
     bool late = event->id <= store->tally.event_id_max;
     if (late)
         store->plain = false;
@@ -221,8 +207,6 @@ static enum store_status event_follow(struct store *store, struct store_batch *b
     roster_use(&store->roster, owner, (struct user_usage){.stored_bytes = (int64_t)event->document.len});
     if (status == STORE_OK)
         status = sqlite_ahead_add(store, event, snapshot);
-    if (status == STORE_OK && op->event.idempotency_key.len > 0)
-        status = idempotency_insert(store, op);
     if (status == STORE_OK && (op->event.included_count > 0 || op->event.destroyed))
         status = sqlite_resources_take(store, op, late);
     if (status == STORE_OK)
@@ -236,10 +220,11 @@ enum store_status sqlite_event(struct store *store, struct store_batch *batch, s
 {
     const struct event *event = &op->event.event;
     assert(event->id > 0);
-    bool known = false;
+    bool known = false, keyed = op->event.idempotency_key.len > 0;
+    uint64_t hash = 0;
     op->event.skipped = 0;
-    if (op->event.idempotency_key.len > 0) {
-        enum store_status status = idempotency_check(store, op, &known);
+    if (keyed) {
+        enum store_status status = sqlite_idempotency_find(store, op, &hash, &known);
         if (status == STORE_OK && op->result == STORE_REPLAYED)
             status = find_skipped(store, op);
         if (status != STORE_OK || known)
@@ -264,6 +249,8 @@ enum store_status sqlite_event(struct store *store, struct store_batch *batch, s
     status = event_insert(store, op, &recipients, &known);
     if (status == STORE_OK)
         status = known ? find_skipped(store, op) : event_follow(store, batch, op, owner, &recipients);
+    if (status == STORE_OK && keyed && !known)
+        status = sqlite_idempotency_add(store, event, hash);
     payload_drop(recipients.payload);
     return status;
 }

@@ -12,10 +12,12 @@
  *   sqlite_purge.c    PURGE                        sqlite_read.c     queries
  *   sqlite_sweep.c    what is spread, and goes later
  *   sqlite_usage.c    what each user has stored and waiting
+ *   sqlite_idempotency.c  Idempotency-Keys
  *   gather.c          the VFS below the connection that writes
  */
 #pragma once
 #include "gather.h"
+#include "idempotency.h"
 #include "leases.h"
 #include "roster.h"
 #include "sqlite_sql.h"
@@ -40,9 +42,11 @@ struct tally {
     int64_t born_out;             /* deliveries out under the lease they were born with */
     int64_t followed_to;          /* up to this event the rows that follow are all there (sqlite_follow.c) */
     int ahead_first, ahead_count; /* the events behind it: entries of struct ahead */
-    int64_t purged_to, attempts_to, idempotency_to; /* sqlite_purge.c */
-    int64_t failing;                                /* endpoints; of those that are published */
-    int64_t dead; /* rows of `owned` to be swept, as far as is known; not kept */
+    int64_t purged_to, attempts_to; /* sqlite_purge.c */
+    int64_t idempotency_to, idempotency_before_ms;
+    int idempotency_count, idempotency_ahead; /* keys in memory; events behind idempotency_to */
+    int64_t failing;                          /* endpoints; of those that are published */
+    int64_t dead;                             /* rows of `owned` to be swept, as far as is known; not kept */
 };
 
 struct sweep_name {
@@ -56,6 +60,30 @@ struct ahead {
     struct ahead_entry *entries;
     int cap;
     struct arena names;
+};
+
+/* Keys of events that followed each other, as they are stored. */
+struct idempotency_run {
+    int64_t id;
+    int level, bits;
+    int64_t built, keys, received_last_ms, into;
+    bool is_read;
+    struct idempotency_filter *filter; /* NULL: each look reads a row */
+};
+
+/* Runs there may be; a run's rows are behind its id, shifted. */
+enum { IDEMPOTENCY_RUNS_MAX = 256, IDEMPOTENCY_RUN_SHIFT = 32 };
+
+struct idempotency {
+    struct digest *digest;
+    struct idempotency_recent recent;
+    int64_t received_last_ms;                                                        /* of those */
+    struct idempotency_run runs[IDEMPOTENCY_RUNS_MAX], before[IDEMPOTENCY_RUNS_MAX]; /* by id */
+    int run_count, before_count;
+    bool touched;             /* by this batch: `before` is how they were */
+    int credit;               /* new keys, for which there is some work to do */
+    int ahead_max;            /* events whose keys are in memory; an open reads so many again */
+    int64_t filters_size_max; /* bytes of all filters */
 };
 
 struct sqlite_reader;
@@ -84,6 +112,7 @@ struct store {
     struct leases leases;
     struct tally tally, tally_before;
     struct ahead ahead;
+    struct idempotency idempotency;
     bool users_changed; /* by this batch: to be loaded anew if it is undone */
     bool changed;       /* this batch wrote something */
     bool plain; /* this batch did nothing but accept events in the order of their ids, and record that born
@@ -186,6 +215,20 @@ enum store_status sqlite_resource_drop(struct store *store, int64_t owner_id, st
 enum store_status sqlite_resource_keep(struct store *store, int64_t first, int64_t last, int64_t before_ms);
 /* Where the snapshot of the event's own resource is in its document. NULL: it has none. */
 const struct resource *sqlite_resource_own(const struct store_op *op);
+
+/* *known: the op's key has been seen; op->result and op->id say how it is answered. *hash is the key's. */
+enum store_status sqlite_idempotency_find(struct store *store, struct store_op *op, uint64_t *hash,
+                                          bool *known);
+/* An event that was inserted with its key. */
+enum store_status sqlite_idempotency_add(struct store *store, const struct event *event, uint64_t hash);
+/* At the end of a batch: what has become due. */
+enum store_status sqlite_idempotency_work(struct store *store);
+/* Of a PURGE. */
+enum store_status sqlite_idempotency_forget(struct store *store, struct store_op *op);
+enum store_status sqlite_idempotency_load(struct store *store);
+void sqlite_idempotency_committed(struct store *store);
+void sqlite_idempotency_undo(struct store *store); /* to the tally */
+void sqlite_idempotency_fini(struct store *store);
 
 /* The roster from the tables: one user, or with id 0 all of them. */
 enum store_status sqlite_roster_load(struct store *store, int64_t id);

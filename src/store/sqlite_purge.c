@@ -220,8 +220,8 @@ static enum store_status purge_all_deliveries(struct store *store, struct slice 
 static enum store_status purge_run(struct store *store, const struct store_op *op, const struct purged *first,
                                    const struct purged *last, bool has_snapshot)
 {
-    enum store_status status = run_range(store, SQL_PURGE_IDEMPOTENCY, first->id, last->id);
-    if (status == STORE_OK && has_snapshot)
+    enum store_status status = STORE_OK;
+    if (has_snapshot)
         status = sqlite_resource_keep(store, first->id, last->id, op->purge.resources_before_ms);
     return status == STORE_OK ? run_range(store, SQL_PURGE_EVENTS, first->id, last->id) : status;
 }
@@ -259,19 +259,18 @@ static enum store_status purge_attempts(struct store *store, int64_t first, int6
     return run_range(store, SQL_PURGE_ATTEMPTS, first, end);
 }
 
-/* `to` goes on behind the events that have been looked at. Attempts of what had not ended by then stay as
- * long as their event. */
-static enum store_status purge_part(struct store *store, struct store_op *op, struct slice *slice,
-                                    int64_t before_ms, int64_t *to, bool attempts)
+/* attempts_to goes on behind the events that have been looked at. Attempts of what had not ended by then stay
+ * as long as their event. */
+static enum store_status purge_attempts_alone(struct store *store, struct store_op *op, struct slice *slice)
 {
+    int64_t before_ms = op->purge.attempts_before_ms, *to = &store->tally.attempts_to;
     sqlite3_stmt *scan = store->sql[SQL_PURGE_SCAN];
     if (*to < store->tally.purged_to)
         *to = store->tally.purged_to;
-    int64_t from = *to;
     enum store_status status = STORE_OK;
     int seen = 0;
     *slice = (struct slice){.events = slice->events, .max = slice->max};
-    sqlite3_bind_int64(scan, 1, from);
+    sqlite3_bind_int64(scan, 1, *to);
     sqlite3_bind_int(scan, 2, slice->max);
     for (; status == STORE_OK && sqlite3_step(scan) == SQLITE_ROW; seen++) {
         struct ended ended;
@@ -287,10 +286,7 @@ static enum store_status purge_part(struct store *store, struct store_op *op, st
         return status != STORE_OK ? status : end;
     store->changed = store->changed || seen > 0;
     op->purge.more = op->purge.more || seen == slice->max;
-    if (seen == 0)
-        return STORE_OK;
-    return attempts ? purge_all_deliveries(store, slice, purge_attempts)
-                    : run_range(store, SQL_PURGE_IDEMPOTENCY, from + 1, *to);
+    return purge_all_deliveries(store, slice, purge_attempts);
 }
 
 static enum store_status save(struct store *store)
@@ -298,7 +294,6 @@ static enum store_status save(struct store *store)
     sqlite3_stmt *save = store->sql[SQL_PURGE_SAVE];
     sqlite3_bind_int64(save, 1, store->tally.purged_to);
     sqlite3_bind_int64(save, 2, store->tally.attempts_to);
-    sqlite3_bind_int64(save, 3, store->tally.idempotency_to);
     return sqlite_run(store, SQL_PURGE_SAVE);
 }
 
@@ -311,7 +306,6 @@ enum store_status sqlite_purge_load(struct store *store)
         return status;
     store->tally.purged_to = sqlite3_column_int64(load, 0);
     store->tally.attempts_to = sqlite3_column_int64(load, 1);
-    store->tally.idempotency_to = sqlite3_column_int64(load, 2);
     sqlite3_reset(load);
     return STORE_OK;
 }
@@ -332,12 +326,11 @@ enum store_status sqlite_purge(struct store *store, struct store_op *op)
     if (status == STORE_OK)
         status = purge_slice(store, op, &slice);
     if (status == STORE_OK && op->purge.attempts_before_ms > op->purge.before_ms)
-        status = purge_part(store, op, &slice, op->purge.attempts_before_ms, &store->tally.attempts_to, true);
-    if (status == STORE_OK && op->purge.idempotency_before_ms > op->purge.before_ms)
-        status = purge_part(store, op, &slice, op->purge.idempotency_before_ms, &store->tally.idempotency_to,
-                            false);
+        status = purge_attempts_alone(store, op, &slice);
     if (status == STORE_OK)
         status = sqlite_sweep(store, op);
+    if (status == STORE_OK)
+        status = sqlite_idempotency_forget(store, op);
     if (status == STORE_OK && store->changed)
         status = save(store);
     free(slice.events);

@@ -24,10 +24,13 @@ static const char *const migrations[] = {
     "  born_out INTEGER NOT NULL,"
     /* Up to these events all have been looked at: what could go has gone (sqlite_purge.c). */
     "  purged_to INTEGER NOT NULL DEFAULT 0,"
-    "  attempts_to INTEGER NOT NULL DEFAULT 0, idempotency_to INTEGER NOT NULL DEFAULT 0,"
+    "  attempts_to INTEGER NOT NULL DEFAULT 0,"
+    /* Up to this event all Idempotency-Keys are in idempotency_runs, but those of idempotency_late. Those of
+     * events received before are forgotten. */
+    "  idempotency_to INTEGER NOT NULL DEFAULT 0, idempotency_before INTEGER NOT NULL DEFAULT 0,"
     "  ids_from INTEGER NOT NULL DEFAULT 0," /* users and keys that are made have ids above it (snapshot.c) */
     "  fingerprint BLOB);"                   /* of the key file; NULL: not known yet */
-    "INSERT INTO state VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL);"
+    "INSERT INTO state VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL);"
 
     "CREATE TABLE users ("
     "  id INTEGER PRIMARY KEY,"
@@ -65,6 +68,8 @@ static const char *const migrations[] = {
     "  event_type TEXT NOT NULL, resource_type TEXT NOT NULL, resource_id TEXT NOT NULL,"
     "  snapshot_at INTEGER NOT NULL, snapshot_len INTEGER NOT NULL," /* of that resource, in the document; -1:
                                                                          it is destroyed; 0: neither */
+    /* Of an event that came with an Idempotency-Key: whose it is, the key, what was asked for with it. */
+    "  requester_id INTEGER, idempotency_key BLOB, request_digest BLOB,"
     "  document BLOB NOT NULL);"
 
     /* The events of each user. Not an index, so that its rows may follow later than their events: up to
@@ -121,11 +126,16 @@ static const char *const migrations[] = {
     "  ended_at INTEGER NOT NULL, event_id INTEGER NOT NULL,"
     "  PRIMARY KEY (ended_at, event_id)) WITHOUT ROWID;"
 
-    "CREATE TABLE idempotency ("
-    "  requester_id INTEGER NOT NULL, key BLOB NOT NULL,"
-    "  digest BLOB NOT NULL, event_id INTEGER NOT NULL,"
-    "  PRIMARY KEY (requester_id, key)) WITHOUT ROWID;"
-    "CREATE INDEX idempotency_event ON idempotency (event_id);",
+    /* Which events have an Idempotency-Key with this hash: see sqlite_idempotency.c. A run has 2 to the power
+     * of `bits` buckets, of which `built` are there. into_run: it is, or was, merged into that one; -1: all
+     * its keys are forgotten; 0: neither. */
+    "CREATE TABLE idempotency_runs ("
+    "  id INTEGER PRIMARY KEY, level INTEGER NOT NULL, bits INTEGER NOT NULL, built INTEGER NOT NULL,"
+    "  keys INTEGER NOT NULL, received_last INTEGER NOT NULL, into_run INTEGER NOT NULL);"
+    /* id: the run's, shifted by 32, and the bucket. entries: 16 bytes each, hash and event. */
+    "CREATE TABLE idempotency_entries (id INTEGER PRIMARY KEY, entries BLOB NOT NULL);"
+    /* Events that came when those with higher ids were in runs. */
+    "CREATE TABLE idempotency_late (event_id INTEGER PRIMARY KEY);",
 };
 
 enum { SCHEMA_VERSION = sizeof migrations / sizeof *migrations };

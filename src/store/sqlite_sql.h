@@ -37,7 +37,7 @@ enum { SQL_MANY = 16 };
     X(STATE_SAVE, "UPDATE state SET due_clock_ms = ?1, service_clock_ms = ?2, delivery_id_max = ?3,"         \
                   " event_id_max = ?4, events = ?5, pending = ?6, delivered = ?7, given_up = ?8,"            \
                   " born_from = ?9, followed_to = ?10, cancelled = ?11, endpoints = ?12, born_out = ?13,"    \
-                  " skipped = ?14")                                                                          \
+                  " skipped = ?14, idempotency_to = ?15, idempotency_before = ?16")                          \
     X(STATE_EVENTS, "SELECT count(*), max(id) FILTER (WHERE id >> 62 = 0) FROM events WHERE id > ?1")        \
     X(STATE_DELIVERIES, "SELECT total(state = 0), total(state = 1), total(state = 2), max(id)"               \
                         " FILTER (WHERE id >> 61 = 0), total(state = 4) FROM deliveries WHERE id > ?1")      \
@@ -48,15 +48,34 @@ enum { SQL_MANY = 16 };
                                                                                                              \
     X(EVENT_INSERT, "INSERT INTO events (id, owner_id, received_at, created_at, sent_at, delivery_first,"    \
                     " delivery_count, stamp_offset, event_type, resource_type, resource_id, document,"       \
-                    " snapshot_at, snapshot_len)"                                                            \
-                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)")                 \
+                    " snapshot_at, snapshot_len, requester_id, idempotency_key, request_digest)"             \
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)")  \
     X(EVENT_KNOWN, "SELECT 1 FROM events WHERE id = ?1")                                                     \
     X(EVENT_SENT, "UPDATE events SET sent_at = ?2 WHERE id = ?1")                                            \
     X(EVENT_SKIPPED, "SELECT d.id FROM events e JOIN deliveries d ON d.id = e.delivery_first"                \
                      " WHERE e.id = ?1 AND e.delivery_count = 1 AND d.state = 4")                            \
-    X(IDEMPOTENCY_GET, "SELECT digest, event_id FROM idempotency WHERE requester_id = ?1 AND key = ?2")      \
-    X(IDEMPOTENCY_INSERT, "INSERT INTO idempotency (requester_id, key, digest, event_id)"                    \
-                          " VALUES (?1, ?2, ?3, ?4)")                                                        \
+                                                                                                             \
+    X(IDEMPOTENCY_EVENT, "SELECT requester_id, idempotency_key, request_digest, received_at FROM events"     \
+                         " WHERE id = ?1")                                                                   \
+    X(IDEMPOTENCY_AHEAD, "SELECT id, requester_id, idempotency_key, received_at FROM events"                 \
+                         " WHERE id > ?1 AND id >> 62 = 0 ORDER BY id")                                      \
+    X(IDEMPOTENCY_LATE_GET,                                                                                  \
+      "SELECT e.id, e.requester_id, e.idempotency_key, e.received_at FROM idempotency_late l"                \
+      " JOIN events e ON e.id = l.event_id WHERE l.event_id <= ?1")                                          \
+    X(IDEMPOTENCY_LATE_INSERT, "INSERT OR IGNORE INTO idempotency_late VALUES (?1)")                         \
+    X(IDEMPOTENCY_LATE_CLEAR, "DELETE FROM idempotency_late")                                                \
+    X(IDEMPOTENCY_RUN_LOAD, "SELECT id, level, bits, built, keys, received_last, into_run"                   \
+                            " FROM idempotency_runs ORDER BY id")                                            \
+    X(IDEMPOTENCY_RUN_INSERT, "INSERT INTO idempotency_runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")            \
+    X(IDEMPOTENCY_RUN_UPDATE, "UPDATE idempotency_runs SET built = ?2, into_run = ?3 WHERE id = ?1")         \
+    X(IDEMPOTENCY_RUN_DELETE, "DELETE FROM idempotency_runs WHERE id = ?1")                                  \
+    X(IDEMPOTENCY_RUN_CLEAR, "DELETE FROM idempotency_runs")                                                 \
+    X(IDEMPOTENCY_ENTRIES_GET, "SELECT id, entries FROM idempotency_entries WHERE id BETWEEN ?1 AND ?2"      \
+                               " ORDER BY id")                                                               \
+    X(IDEMPOTENCY_ENTRIES_INSERT, "INSERT OR REPLACE INTO idempotency_entries VALUES (?1, ?2)")              \
+    X(IDEMPOTENCY_ENTRIES_DELETE, "DELETE FROM idempotency_entries WHERE id >= ?1 AND id < ?2")              \
+    X(IDEMPOTENCY_ENTRIES_CLEAR, "DELETE FROM idempotency_entries")                                          \
+                                                                                                             \
     X(DELIVERY_INSERT,                                                                                       \
       "INSERT INTO deliveries (id, event_id, endpoint_id, queue, due_at, lease, lost, room)"                 \
       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, x'0000000000000000000000000000')")                               \
@@ -165,8 +184,8 @@ enum { SQL_MANY = 16 };
                       " AND received_at < ?3) AND version BETWEEN ?1 AND ?2 AND json IS NULL"                \
                       " RETURNING owner_id, 0, -1")                                                          \
                                                                                                              \
-    X(PURGE_LOAD, "SELECT purged_to, attempts_to, idempotency_to FROM state")                                \
-    X(PURGE_SAVE, "UPDATE state SET purged_to = ?1, attempts_to = ?2, idempotency_to = ?3")                  \
+    X(PURGE_LOAD, "SELECT purged_to, attempts_to FROM state")                                                \
+    X(PURGE_SAVE, "UPDATE state SET purged_to = ?1, attempts_to = ?2")                                       \
     X(PURGE_SCAN, SQL_PURGE_COLUMNS " WHERE id > ?1 ORDER BY id LIMIT ?2")                                   \
     X(PURGE_GET, SQL_PURGE_COLUMNS " WHERE id = ?1")                                                         \
     X(PURGE_ENDED, "SELECT id, event_id, state, queue IS NOT NULL, finished_at FROM deliveries"              \
@@ -177,7 +196,6 @@ enum { SQL_MANY = 16 };
     X(PURGE_LATE_DONE, "DELETE FROM ended_late WHERE ended_at = ?1 AND event_id = ?2")                       \
     X(PURGE_ATTEMPTS, "DELETE FROM attempts WHERE id >= ?1 >> 24 << 24 AND id < ?2 >> 24 << 24")             \
     X(PURGE_DELIVERIES, "DELETE FROM deliveries WHERE id >= ?1 AND id < ?2")                                 \
-    X(PURGE_IDEMPOTENCY, "DELETE FROM idempotency WHERE event_id BETWEEN ?1 AND ?2")                         \
     X(PURGE_EVENTS, "DELETE FROM events WHERE id BETWEEN ?1 AND ?2")                                         \
     X(SWEEP_NEXT, "SELECT owner_id FROM owned WHERE owner_id > ?1 ORDER BY owner_id LIMIT 1")                \
     X(SWEEP_ROWS, "SELECT event_id, bytes FROM owned WHERE owner_id = ?1 AND event_id > ?2"                  \

@@ -54,20 +54,19 @@
  *                  all that hangs on it goes along. A snapshot that stands in it does so if it is older than
  *                  resources_before_ms says; else it stays, and goes later unless a Master has put it.
  *                  stored_bytes may fall a little later, at the latest when there is no `more`
- *   usage          of each user: bytes stored, resources, deliveries waiting (usage.h). Exact within the
- *                  batch and after a restart, and cheap: it is counted at open only
- *   quota          an EVENT is refused that would take its owner beyond one of config.quotas: with a delivery
- *                  to the owner's endpoint, if it has a URL; with the bytes of its document and of the
- *                  snapshots in it but its own; with the snapshots of resources that are not there, its own
- *                  not if it is destroyed. A RESOURCE_PUT is refused for what it would add. Nothing else is,
- *                  and nobody's event for a Master's copy of it. An event known already comes first, and so
- *                  does NO_SPACE. `reached` says what was reached
- *   times          written by the store: sent_at (wall clock), finished_at. first_attempt_at is the
- *                  started_at_ms of the first attempt that was started. version starts at 1
- *   reopened       pace starts afresh but for who has ever answered; an engine of one process releases the
- *                  leases of the former one
- *   documents      come out of a read as they were accepted, and out of a claim stamped
- *   refused        an op that is neither DONE nor REPLAYED leaves id and count 0
+ *   forgotten      an idempotency key goes with its event. From a PURGE on, those of events received before
+ *                  idempotency_before_ms (0: before_ms) are forgotten, also if their event is still there;
+ * after a crash perhaps from the next one on usage          of each user: bytes stored, resources, deliveries
+ * waiting (usage.h). Exact within the batch and after a restart, and cheap: it is counted at open only quota
+ * an EVENT is refused that would take its owner beyond one of config.quotas: with a delivery to the owner's
+ * endpoint, if it has a URL; with the bytes of its document and of the snapshots in it but its own; with the
+ * snapshots of resources that are not there, its own not if it is destroyed. A RESOURCE_PUT is refused for
+ * what it would add. Nothing else is, and nobody's event for a Master's copy of it. An event known already
+ * comes first, and so does NO_SPACE. `reached` says what was reached times          written by the store:
+ * sent_at (wall clock), finished_at. first_attempt_at is the started_at_ms of the first attempt that was
+ * started. version starts at 1 reopened       pace starts afresh but for who has ever answered; an engine of
+ * one process releases the leases of the former one documents      come out of a read as they were accepted,
+ * and out of a claim stamped refused        an op that is neither DONE nor REPLAYED leaves id and count 0
  */
 #pragma once
 #include "arena.h"
@@ -98,7 +97,7 @@ const char *store_status_sentence(enum store_status status);
 enum { STORE_FINGERPRINT_LEN = 32 };
 
 enum store_op_kind {
-    STORE_EVENT,       /* accept an event with its deliveries and idempotency row */
+    STORE_EVENT,       /* accept an event with its deliveries and its idempotency key */
     STORE_OUTCOME,     /* record the end of an attempt, fenced by the lease */
     STORE_USER_CREATE, /* id 0: the next one, the first is 5 */
     STORE_USER_UPDATE,
@@ -192,8 +191,8 @@ struct store_op {
         } look;
         struct {
             int64_t before_ms; /* received and ended before */
-            /* The same for what goes earlier than its event: attempts of what has ended, idempotency rows; 0:
-             * with their events. resources: snapshots of events from before; 0: they stay. */
+            /* What goes earlier than its event: attempts of what has ended before, 0: with their events;
+             * idempotency keys, see above. resources: snapshots of events from before; 0: they stay. */
             int64_t attempts_before_ms, idempotency_before_ms, resources_before_ms;
             int rows_max; /* events to look at */
             bool more;    /* out: there is more to do */
@@ -313,6 +312,7 @@ struct store_config {
     int64_t disk_reserve_bytes; /* EVENT answers NO_SPACE with less free space, beside what the log needs */
     struct user_usage quotas;   /* of each user; 0: no limit */
     int scan_rows_max;          /* events that a page of LIST_EVENTS looks at; 0: 2,048 */
+    int keys_ahead_max;         /* events whose idempotency keys are found by memory alone; 0: 16,384 */
     struct budget *budget; /* what payloads take their bytes from; work beyond it, or beyond its endpoint's
                               share of it, waits. NULL: no limit */
     struct log *log;

@@ -138,12 +138,15 @@ test('8.12: keys, URLs, sealed blobs, resources and counters that nobody wrote: 
         + "INSERT INTO api_keys VALUES (9970, 70, 'nobody''s digest', x'ff', 'no network', 1 << 60, -1, NULL);"
         + "INSERT INTO resources VALUES (70, 'payments', 'bad', 'one', 'when', x'7b22ff', NULL);"
         + "INSERT INTO usage VALUES (70, 'much', 'many'); INSERT INTO owned VALUES (70, -3, 'much');"
-        + "INSERT INTO ended_late VALUES ('when', 'which'); INSERT INTO idempotency VALUES (70, x'00', x'00', 'which');"
+        + "INSERT INTO ended_late VALUES ('when', 'which'); INSERT INTO idempotency_entries VALUES (7, x'00'); INSERT INTO idempotency_runs VALUES (9, 0, 99, 0, 0, 0, 0);"
+        + `UPDATE events SET idempotency_key = x'6b', request_digest = x'00', requester_id = 5 WHERE id = ${ids[1]}; UPDATE state SET idempotency_to = event_id_max;`
         + `UPDATE events SET snapshot_at = 1 << 40, snapshot_len = 1 << 40 WHERE id = ${ids[0]};`);
     const found = await posthorn('check', data);
     assert.equal(found.code, 1);
-    for (const row of ['users 70', 'api_keys 9970', 'resources payments bad', 'usage 70', 'owned 70 -3', 'ended_late which', 'idempotency 00', `events ${ids[0]}`])
+    for (const row of ['users 70', 'api_keys 9970', 'resources payments bad', 'usage 70', 'owned 70 -3', 'ended_late which', 'idempotency_entries 7', 'idempotency_runs 9',
+        `events ${ids[0]}`, `events ${ids[1]}`])
         assert.ok(found.stdout.includes(`${row}: `), `${row} in ${found.stdout}`);
+    assert.ok(found.stdout.includes(`events ${ids[1]}: its Idempotency-Key is not found`), found.stdout);
     const server = await serve(t, { install });
     for (const path of ['/api/users', '/api/users/70', '/api/api_keys', '/api/events', '/api/users/70/api_keys', '/api/payments?filter[user]=70',
         '/api/payments/bad', '/api/meta', '/health', '/metrics', `/api/events/${ids[0]}?include=resource`])
@@ -159,6 +162,7 @@ test('8.12: check names every column that holds what its type does not, and ever
     const { install, ids } = await filled(t);
     const { data } = install;
     const file = join(data, 'posthorn.db'), sound = join(data, 'sound.db');
+    sql(data, "INSERT INTO idempotency_runs VALUES (1, 0, 0, 1, 0, 0, 0); INSERT INTO idempotency_entries VALUES (1 << 32, x'')");
     copyFileSync(file, sound);
     const damaged = async (change, pattern) => {
         copyFileSync(sound, file);
@@ -168,7 +172,7 @@ test('8.12: check names every column that holds what its type does not, and ever
         assert.match(stdout, pattern, change);
     };
     const columns = sql(data, "SELECT m.name || ' ' || c.name || ' ' || c.type FROM sqlite_master m, pragma_table_info(m.name) c"
-        + " WHERE m.type = 'table' AND c.pk = 0 AND m.name NOT IN ('ended_late', 'idempotency', 'owned', 'resources', 'usage')").trim().split('\n');
+        + " WHERE m.type = 'table' AND c.pk = 0 AND m.name NOT IN ('ended_late', 'owned', 'resources', 'usage')").trim().split('\n');
     assert.ok(columns.length > 50, columns.join());
     for (const column of columns) {
         const [table, name, type] = column.split(' ');
@@ -182,7 +186,8 @@ test('8.12: check names every column that holds what its type does not, and ever
         ["UPDATE attempts SET failure = 'nobody knows'", /attempts \d+: failure holds/],
         ['UPDATE users SET master_id = 4711', /users 5: the user's Master is missing/],
         ['UPDATE attempts SET id = 1 WHERE id = (SELECT max(id) FROM attempts)', /attempts 1: .*its delivery is missing/],
-        [`INSERT INTO idempotency VALUES (5, x'00', zeroblob(32), 4711)`, /idempotency 00: .*its event is missing/],
+        ['UPDATE idempotency_entries SET id = 2 << 32', /idempotency_entries \d+: .*of no run/],
+        ["UPDATE events SET idempotency_key = x''", /events \d+: the event's Idempotency-Key is none/],
         [`UPDATE deliveries SET queue = NULL WHERE event_id = ${ids[6]}`, /deliveries \d+: .*it would never be sent/],
     ]) await damaged(change, pattern);
     copyFileSync(sound, file);

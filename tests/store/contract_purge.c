@@ -150,6 +150,35 @@ static void parts_go_earlier(struct fixture *f)
     assert_int_equal(events_left(f), 2);
 }
 
+/* By the time when their events were received, whatever has become of those. */
+static void keys_are_forgotten(struct fixture *f)
+{
+    int64_t user = fixture_user(f, "https://example.com/"), ids[3];
+    for (int i = 0; i < 3; i++) {
+        ids[i] = fixture_do(f, fixture_keyed_op(f, user, i), STORE_DONE); /* they wait */
+        fixture_advance(f, HOUR_MS);
+    }
+    purge_all(f, before(f->wall_ms - 3 * HOUR_MS)); /* the first was received at that moment */
+    for (int i = 0; i < 3; i++)
+        fixture_replayed(f, user, i, ids[i]);
+    purge_all(f, before(f->wall_ms - 3 * HOUR_MS + 1));
+    assert_int_equal(events_left(f), 3);
+    fixture_reopen(f);
+    fixture_replayed(f, user, 1, ids[1]);
+    ids[0] = fixture_do(f, fixture_keyed_op(f, user, 0), STORE_DONE);
+    fixture_replayed(f, user, 0, ids[0]);
+    struct store_op purge = before(f->wall_ms); /* keys for longer than events, as long as those are there */
+    purge.purge.idempotency_before_ms = f->wall_ms - 100 * HOUR_MS;
+    deliver_all(f);
+    fixture_advance(f, HOUR_MS);
+    purge_all(f, before(f->wall_ms - 3 * HOUR_MS));
+    fixture_replayed(f, user, 2, ids[2]);
+    purge.purge.before_ms = f->wall_ms;
+    purge_all(f, purge);
+    assert_int_equal(events_left(f), 0);
+    fixture_do(f, fixture_keyed_op(f, user, 2), STORE_DONE);
+}
+
 static int resources_of(struct fixture *f, int64_t user)
 {
     return fixture_read(f, (struct store_query){.kind = STORE_LIST_RESOURCES,
@@ -204,6 +233,7 @@ const struct contract_test contract_purge[] = {
     {"8.22: an event goes so long after it has ended", ended_late},
     {"8.22: what a purge has passed over comes back", comes_back},
     {"8.22: attempts and idempotency keys go earlier", parts_go_earlier},
+    {"idempotency keys are forgotten by time", keys_are_forgotten},
     {"8.22: snapshots go with their events, or later", resources_go},
     {0},
 };

@@ -225,12 +225,15 @@ static void base_make(struct base *base)
     sqlite3 *db;
     base->f = calloc(1, sizeof *base->f);
     fixture_open(base->f, &store_sqlite);
+    base->f->config.keys_ahead_max = 4; /* runs of few keys */
+    fixture_reopen(base->f);
     fill(base);
     end_late(base);
     base->f->engine->close(base->f->store);
     assert_int_equal(sqlite3_open(base->f->path, &db), SQLITE_OK);
-    char *late = sqlite3_mprintf("INSERT OR IGNORE INTO ended_late VALUES (%lld, %lld)", base->f->wall_ms,
-                                 base->events[1]);
+    char *late = sqlite3_mprintf("INSERT OR IGNORE INTO ended_late VALUES (%lld, %lld);"
+                                 "INSERT INTO idempotency_late VALUES (%lld)",
+                                 base->f->wall_ms, base->events[1], base->events[1]);
     run_sql(db, late);
     sqlite3_free(late);
     sqlite3_exec(db,
@@ -519,7 +522,7 @@ static char *rows_of(const struct base *base, const char *table)
                   {"attempts", "id >> 24 IN (SELECT id >> 24 FROM deliveries WHERE endpoint_id = ?)"},
                   {"resources", "owner_id = ?"},
                   {"ended_late", "event_id IN (SELECT id FROM events WHERE owner_id = ?)"},
-                  {"idempotency", "requester_id = ?"}};
+                  {"idempotency_late", "event_id IN (SELECT id FROM events WHERE owner_id = ?)"}};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)
         if (strcmp(places[i].table, table) == 0) {
             const char *mark = strchr(places[i].where, '?');

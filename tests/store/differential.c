@@ -87,11 +87,11 @@ static struct store_op some_event(struct twin *t)
 {
     if (t->event_count > 0 && draw(t, 15) == 0)
         return t->events[draw(t, (uint64_t)t->event_count)]; /* done again */
-    static const char *const keys[] = {"", "", "", "a", "b", "c"};
+    static const char *const keys[] = {"", "", "", "a", "b", "c", "d", "e", "f", "g"};
     static const char *const types[] = {"payment_updated", "user_enabled"};
     struct store_op op = fixture_event_op(&t->model, some_user(t));
     op.event.event.event_type = bytes_of(types[draw(t, 2)]);
-    op.event.idempotency_key = bytes_of(keys[draw(t, 6)]);
+    op.event.idempotency_key = bytes_of(keys[draw(t, 10)]);
     op.event.request_digest[0] = (unsigned char)draw(t, 2);
     some_snapshots(t, &op);
     op.event.owner_only = draw(t, 8) == 0;
@@ -198,6 +198,7 @@ static struct store_op some_op(struct twin *t)
     int64_t before_ms = t->model.wall_ms - 60000;
     return (struct store_op){.kind = STORE_PURGE,
                              .purge = {.before_ms = before_ms,
+                                       .idempotency_before_ms = draw(t, 2) ? before_ms + 20000 : 0,
                                        .resources_before_ms = draw(t, 2) ? before_ms : 0,
                                        .rows_max = 1000}};
 }
@@ -500,6 +501,7 @@ static void begin(struct twin *t, uint64_t seed)
     if (seed % 3 == 0) { /* quotas that are reached now and then */
         struct user_usage quotas = {.stored_bytes = 40000, .resources = 12, .pending = 15};
         t->model.config.quotas = t->sqlite.config.quotas = quotas;
+        t->sqlite.config.keys_ahead_max = 5; /* runs of keys, merged soon */
         fixture_reopen(&t->model);
         fixture_reopen(&t->sqlite);
     }

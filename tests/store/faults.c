@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { STEPS = 14, EVENTS_EACH = 3, BOXES = 4 };
+enum { STEPS = 20, EVENTS_EACH = 3, BOXES = 4 };
 
 struct pair {
     struct fixture model, sqlite;
@@ -72,7 +72,7 @@ static void step(struct pair *p, int number)
     for (; count < p->model.filled; count++)
         ops[count] = fixture_outcome_op(&p->model, &p->model.boxes[count], kinds[(count + number) % 4], 500);
     for (int i = 0; i < EVENTS_EACH; i++)
-        ops[count++] = fixture_event_op(&p->model, p->user);
+        ops[count++] = fixture_keyed_op(&p->model, p->user, p->model.event_id + 1);
     write_pair(p, ops, count, BOXES, true);
     if (number == 5 && !p->broken) { /* a change of users is undone too, and perhaps not done again */
         struct store_op move = fixture_update_op(&p->model, p->user);
@@ -95,6 +95,7 @@ static void compare(struct pair *p)
     assert_in_range(b.count, a.count, p->broken ? a.count + EVENTS_EACH : a.count);
     for (int i = 0; i < a.count; i++) {
         assert_int_equal(a.events[i].id, b.events[i].id);
+        fixture_replayed(&p->sqlite, p->user, a.events[i].id, a.events[i].id);
         assert_true(bytes_equal(a.events[i].document, b.events[i].document));
         list = (struct store_query){.kind = STORE_LIST_DELIVERIES, .id = a.events[i].id};
         struct store_answer c = fixture_read(&p->model, list), d = fixture_read(&p->sqlite, list);
@@ -114,6 +115,8 @@ static bool run(struct shim_fault fault)
     shim_install(&p->fault, false);
     fixture_open(&p->model, &store_model);
     fixture_open(&p->sqlite, &store_sqlite);
+    p->sqlite.config.keys_ahead_max = EVENTS_EACH; /* each batch writes a run of keys */
+    fixture_reopen(&p->sqlite);
     p->user = fixture_user(&p->model, "https://example.com/");
     fixture_user(&p->sqlite, "https://example.com/");
     p->fault = fault;

@@ -188,6 +188,20 @@ struct store_op fixture_event_op(struct fixture *fixture, int64_t owner_id)
                                        .requester_id = owner_id}};
 }
 
+struct store_op fixture_keyed_op(struct fixture *fixture, int64_t owner_id, int64_t number)
+{
+    struct store_op op = fixture_event_op(fixture, owner_id);
+    op.event.idempotency_key = bytes_of(arena_printf(&fixture->arena, "key %lld", (long long)number));
+    op.event.requester_id = owner_id;
+    return op;
+}
+
+void fixture_replayed(struct fixture *fixture, int64_t owner_id, int64_t number, int64_t event_id)
+{
+    int64_t id = fixture_do(fixture, fixture_keyed_op(fixture, owner_id, number), STORE_REPLAYED);
+    assert_int_equal(id, event_id);
+}
+
 struct store_op fixture_outcome_op(const struct fixture *fixture, const struct store_work *box,
                                    enum decision_kind kind, int64_t delay_ms)
 {

@@ -49,6 +49,10 @@ int64_t fixture_user(struct fixture *fixture, const char *url);
 struct store_op fixture_key_op(struct fixture *fixture, int64_t user_id);
 /* The next event of this owner. */
 struct store_op fixture_event_op(struct fixture *fixture, int64_t owner_id);
+/* Likewise, with an idempotency key made of this number. */
+struct store_op fixture_keyed_op(struct fixture *fixture, int64_t owner_id, int64_t number);
+/* The same request again is answered by the event that came with the key of this number. */
+void fixture_replayed(struct fixture *fixture, int64_t owner_id, int64_t number, int64_t event_id);
 /* An outcome for a filled box. Delivered is answered by 200, the others by 500. */
 struct store_op fixture_outcome_op(const struct fixture *fixture, const struct store_work *box,
                                    enum decision_kind kind, int64_t delay_ms);

@@ -36,7 +36,7 @@ static void child_main(struct fixture *f, int64_t user, int fd)
         for (int i = 0; i < outcomes; i++)
             ops[i] = fixture_outcome_op(f, &f->boxes[i], DECISION_DELIVERED, 0);
         for (int i = 0; i < EVENTS_EACH; i++)
-            ops[outcomes + i] = fixture_event_op(f, user);
+            ops[outcomes + i] = fixture_keyed_op(f, user, f->event_id + 1);
         fixture_write(f, ops, count, 2 * EVENTS_EACH);
         for (int i = 0; i < count; i++)
             if (ops[i].result == STORE_DONE)
@@ -61,13 +61,14 @@ static int hear(int fd, struct word *words, int count)
 }
 
 /* All of the last words, and a sample of those before. */
-static void check(struct fixture *f, const struct word *words, int count)
+static void check(struct fixture *f, int64_t user, const struct word *words, int count)
 {
     for (int i = 0; i < count; i += i < count - LAST ? STRIDE : 1) {
         arena_reset(&f->arena);
         if (words[i].kind == WORD_EVENT) {
             struct store_query list = {.kind = STORE_LIST_DELIVERIES, .id = words[i].id};
             assert_int_equal(fixture_read(f, list).count, 1);
+            fixture_replayed(f, user, words[i].id, words[i].id);
         } else {
             assert_int_equal(fixture_delivery(f, words[i].id).state, DELIVERY_DELIVERED);
         }
@@ -105,6 +106,7 @@ static void acknowledged_is_there(void **state)
     fixture_open(f, &store_sqlite);
     int64_t user = fixture_user(f, "https://example.com/");
     f->engine->close(f->store);
+    f->config.keys_ahead_max = 64;
     int count = 0, checked = 0;
     unsigned random = 12345;
     for (int i = 0; i < KILLS; i++) {
@@ -123,11 +125,11 @@ static void acknowledged_is_there(void **state)
         count = hear(ends[0], words, count);
         close(ends[0]);
         assert_int_equal(f->engine->open(&f->config, &f->store), STORE_OK);
-        check(f, words + checked, count - checked);
+        check(f, user, words + checked, count - checked);
         stats_are_right(f);
         checked = count;
         if (i == KILLS - 1)
-            check(f, words, count); /* and none is lost later */
+            check(f, user, words, count); /* and none is lost later */
         f->engine->close(f->store);
     }
     assert_true(count > KILLS);

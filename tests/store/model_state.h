@@ -49,6 +49,7 @@ struct model_disk {
     struct attempt *attempts;
     struct resource *resources; /* in no order */
     struct model_key *idempotency;
+    int64_t keys_before_ms; /* those of events received before are forgotten */
     int user_count, key_count, event_count, delivery_count, attempt_count, idempotency_count, resource_count;
     int user_cap, key_cap, event_cap, delivery_cap, attempt_cap, idempotency_cap, resource_cap;
     int64_t last_user_id, last_key_id, last_delivery_id, last_event_id;

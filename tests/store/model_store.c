@@ -146,7 +146,9 @@ static bool model_event_known(struct model_disk *disk, struct store_op *op)
 {
     for (int i = 0; i < disk->idempotency_count && op->event.idempotency_key.len > 0; i++) {
         const struct model_key *key = &disk->idempotency[i];
-        if (key->requester_id != op->event.requester_id || !bytes_equal(key->key, op->event.idempotency_key))
+        if (key->requester_id != op->event.requester_id ||
+            !bytes_equal(key->key, op->event.idempotency_key) ||
+            model_find_event(disk, key->event_id)->event.received_at_ms < disk->keys_before_ms)
             continue;
         bool same_request = memcmp(key->digest, op->event.request_digest, sizeof key->digest) == 0;
         op->result = same_request ? STORE_REPLAYED : STORE_CONFLICT;
@@ -597,10 +599,12 @@ static void model_event_drop(struct model_disk *disk, int at)
 
 static void model_purge(struct model_disk *disk, struct store_op *op)
 {
+    int64_t before_ms =
+        op->purge.idempotency_before_ms ? op->purge.idempotency_before_ms : op->purge.before_ms;
+    if (before_ms > disk->keys_before_ms)
+        disk->keys_before_ms = before_ms;
     for (int i = 0; i < disk->event_count && op->count < op->purge.rows_max;) {
         const struct event *event = &disk->events[i].event;
-        if (event->received_at_ms < op->purge.idempotency_before_ms)
-            model_keys_purge(disk, event->id);
         if (event->received_at_ms < op->purge.attempts_before_ms &&
             model_event_ended(disk, event->id, op->purge.attempts_before_ms))
             model_attempts_purge(disk, event->id);

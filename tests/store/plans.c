@@ -21,6 +21,7 @@ static const struct {
     {SQL_PURGE_LOAD, "the table has one row"},
     {SQL_PURGE_SAVE, "the table has one row"},
     {SQL_USAGE_LOAD, "at open"},
+    {SQL_IDEMPOTENCY_RUN_LOAD, "at open, some dozens"},
     {SQL_ROSTER_LOAD_ALL, "at open, and when a batch that changed users is undone"},
 };
 static const struct {
