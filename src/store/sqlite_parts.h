@@ -12,7 +12,7 @@
  *   sqlite_purge.c    PURGE                        sqlite_read.c     queries
  *   sqlite_sweep.c    what is spread, and goes later
  *   sqlite_usage.c    what each user has stored and waiting
- *   sqlite_idempotency.c  Idempotency-Keys
+ *   sqlite_idempotency.c  Idempotency-Keys       sqlite_runs.c     where the older ones are
  *   gather.c          the VFS below the connection that writes
  */
 #pragma once
@@ -229,6 +229,22 @@ enum store_status sqlite_idempotency_load(struct store *store);
 void sqlite_idempotency_committed(struct store *store);
 void sqlite_idempotency_undo(struct store *store); /* to the tally */
 void sqlite_idempotency_fini(struct store *store);
+
+/* What is in memory becomes a run. */
+enum store_status sqlite_runs_write(struct store *store);
+/* The row of a run where entries with this hash are. *found: the caller resets IDEMPOTENCY_ENTRIES_GET. */
+enum store_status sqlite_runs_row(struct store *store, const struct idempotency_run *run, uint64_t hash,
+                                  struct bytes *stored, bool *found);
+/* Removes or merges some. *worked: there was something to do. */
+enum store_status sqlite_runs_step(struct store *store, bool *worked);
+/* Runs whose last key came before go. *dead: there are some that a step would remove. */
+enum store_status sqlite_runs_forget(struct store *store, int64_t before_ms, bool *dead);
+/* *sound becomes false if what is stored is no index; then sqlite_runs_clear is to follow. */
+enum store_status sqlite_runs_load(struct store *store, bool *sound);
+enum store_status sqlite_runs_clear(struct store *store);
+void sqlite_runs_committed(struct store *store);
+void sqlite_runs_undo(struct store *store);
+void sqlite_runs_fini(struct store *store);
 
 /* The roster from the tables: one user, or with id 0 all of them. */
 enum store_status sqlite_roster_load(struct store *store, int64_t id);

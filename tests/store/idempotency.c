@@ -286,6 +286,24 @@ static void runs_go_when_all_is_forgotten(void **state)
     post(f, user, 0, EVENTS);
 }
 
+/* A run that is merged goes with the last key of all. */
+static void merged_run_stays(void **state)
+{
+    enum { OLD = 300, YOUNG = 20 };
+    struct fixture *f = *state;
+    int64_t user = begin(f, 20), id = f->event_id + 1, first_ms = f->wall_ms;
+    for (int i = 0; i < OLD; i += 20)
+        post(f, user, i, 20);
+    fixture_advance(f, HOUR_MS);
+    post(f, user, OLD, YOUNG);
+    assert_int_equal(ask(f, "SELECT max(level) FROM idempotency_runs"), 1);
+    purge_all(f, first_ms + 1);
+    all_replayed(f, user, OLD, YOUNG, id + OLD);
+    fixture_reopen(f);
+    all_replayed(f, user, OLD, YOUNG, id + OLD);
+    post(f, user, 0, OLD);
+}
+
 /* A key that is used again and again leads to its latest event alone. */
 static void used_again(void **state)
 {
@@ -362,6 +380,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(same_hash, open_one, close_one),
         cmocka_unit_test_setup_teardown(late_event, open_one, close_one),
         cmocka_unit_test_setup_teardown(runs_go_when_all_is_forgotten, open_one, close_one),
+        cmocka_unit_test_setup_teardown(merged_run_stays, open_one, close_one),
         cmocka_unit_test_setup_teardown(used_again, open_one, close_one),
         cmocka_unit_test_setup_teardown(filters_are_bounded, open_one, close_one),
         cmocka_unit_test_setup_teardown(made_again, open_one, close_one),
