@@ -20,7 +20,7 @@ bool bytes_equal_nocase(struct bytes a, const char *text)
     if (a.len != strlen(text))
         return false;
     for (size_t i = 0; i < a.len; i++)
-        if (lower(a.data[i]) != lower(text[i]))
+        if (a.data[i] != text[i] && lower(a.data[i]) != lower(text[i]))
             return false;
     return true;
 }
@@ -72,12 +72,15 @@ bool bytes_to_int64(struct bytes a, int64_t *value)
 
 struct bytes bytes_from_int64(int64_t value, char out[BYTES_INT64_LEN_MAX])
 {
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233"
+                                "34353637383940414243444546474849505152535455565758596061626364656667"
+                                "6869707172737475767778798081828384858687888990919293949596979899";
     uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
     size_t at = BYTES_INT64_LEN_MAX;
-    do {
-        out[--at] = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest > 0);
+    for (; rest >= 10; rest /= 100) /* two digits a division: ids have 19 */
+        memcpy(out + (at -= 2), pairs + 2 * (rest % 100), 2);
+    if (rest > 0 || at == BYTES_INT64_LEN_MAX)
+        out[--at] = (char)('0' + rest);
     if (value < 0)
         out[--at] = '-';
     return bytes_make(out + at, BYTES_INT64_LEN_MAX - at);

@@ -2,15 +2,28 @@
 
 bool grammar_is_token_text(struct bytes text)
 {
+    bool all = text.len > 0;
     for (size_t i = 0; i < text.len; i++)
-        if (!grammar_is_token(text.data[i]))
-            return false;
-    return text.len > 0;
+        all &= grammar_is_token(text.data[i]);
+    return all;
+}
+
+/* Most of a value by words: of these eight bytes, may one be a control byte? Only if one is. */
+static bool may_have_control(const char *eight)
+{
+    const uint64_t ones = UINT64_MAX / 0xff, highs = ones << 7;
+    uint64_t word, del;
+    memcpy(&word, eight, sizeof word);
+    del = word ^ ones * 0x7f;
+    return ((((word - ones * 0x20) & ~word) | ((del - ones) & ~del)) & highs) != 0;
 }
 
 bool grammar_is_value(struct bytes text)
 {
-    for (size_t i = 0; i < text.len; i++) {
+    size_t done = 0;
+    while (text.len - done >= sizeof(uint64_t) && !may_have_control(text.data + done))
+        done += sizeof(uint64_t);
+    for (size_t i = done; i < text.len; i++) {
         unsigned char c = (unsigned char)text.data[i];
         if ((c < 0x20 && c != '\t') || c == 0x7f)
             return false;

@@ -17,6 +17,7 @@ enum {
     BOX_LEN_MAX = MODEL_SIGNING_LEN_MAX + MODEL_IDENTITY_LEN_MAX +
                   64 * 1024, /* url, what is sealed, and the answer kept for the record */
     ANSWER_KEPT_MAX = 1024,  /* of an acknowledgement; a failure keeps all that was read */
+    PAYLOAD_KEPT_MAX = 4096, /* a smaller one goes with the record: from the thread whose malloc it was */
     SENDS_A_TURN_MAX = 32,
     OFFERED_MAX = 1024, /* empty boxes with the writer: a batch takes no more */
     LOCALS_REFRESH_MS = 60 * 1000
@@ -105,6 +106,13 @@ static enum record_result engine_record_result(const struct queue_job *job, enum
     return job->op.result == STORE_DONE ? RECORD_DONE : RECORD_FENCED;
 }
 
+/* The record needs the answer, but not what was asked. */
+static void engine_drop_payload(struct engine_slot *slot)
+{
+    payload_drop(slot->box.payload);
+    slot->box.payload = NULL;
+}
+
 /* On the writer thread, once an outcome: the loop is told of the last one, or of the work that comes with
  * them. As outcomes are submitted by the loop alone, right after it has looked, none is left lying. */
 static void engine_on_recorded(struct queue_job *job, enum store_status status)
@@ -113,6 +121,7 @@ static void engine_on_recorded(struct queue_job *job, enum store_status status)
     struct engine *engine = slot->engine;
 
     slot->recorded = engine_record_result(job, status);
+    engine_drop_payload(slot);
     pthread_mutex_lock(&engine->inbox.lock);
     engine_list_push(&engine->inbox.recorded, slot);
     engine_inbox_post(engine, atomic_fetch_sub(&engine->recording, 1) == 1);
@@ -256,8 +265,8 @@ static void engine_on_sent(void *ctx, uint32_t tag, const struct sender_result *
     slot->attempt.detail = engine_keep(slot, result->detail, MODEL_DETAIL_LEN_MAX);
     slot->attempt.response =
         engine_keep(slot, result->response, answered_200 ? ANSWER_KEPT_MAX : result->response.len);
-    payload_drop(slot->box.payload); /* the record needs the answer, but not what was asked */
-    slot->box.payload = NULL;
+    if (slot->box.document_len > PAYLOAD_KEPT_MAX)
+        engine_drop_payload(slot);
     dispatch_feed(engine->dispatch, clock_mono_ms(&engine->config.clock),
                   &(struct input){.kind = INPUT_OUTCOME,
                                   .slot = tag,

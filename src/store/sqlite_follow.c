@@ -100,6 +100,17 @@ static int by_name(const void *a, const void *b)
     return name ? name : order(left->event_id, right->event_id);
 }
 
+/* One owner's events, or one resource's, are in order as they come: then a look is all it takes. */
+static void sort(struct ahead_entry **entries, int count, int (*by)(const void *a, const void *b))
+{
+    for (int i = 1; i < count; i++) {
+        if (by(&entries[i - 1], &entries[i]) > 0) {
+            qsort(entries, (size_t)count, sizeof *entries, by);
+            return;
+        }
+    }
+}
+
 /* ---- their rows ---- */
 
 static void bind_owned(sqlite3_stmt *insert, int row, const struct ahead_entry *entry)
@@ -225,13 +236,13 @@ enum store_status sqlite_follow(struct store *store)
     struct usages usages = {.list = memory_alloc((size_t)(count + 1) * sizeof *usages.list)};
     for (int i = 0; i < count; i++)
         sorted[i] = &store->ahead.entries[tally->ahead_first + i];
-    qsort(sorted, (size_t)count, sizeof *sorted, by_owner);
+    sort(sorted, count, by_owner);
     enum store_status status = follow_owned(store, sorted, count, &usages);
 
     for (int i = 0; i < count; i++)
         if (sorted[i]->snapshot)
             sorted[named++] = sorted[i];
-    qsort(sorted, (size_t)named, sizeof *sorted, by_name);
+    sort(sorted, named, by_name);
     if (status == STORE_OK)
         status = follow_named(store, sorted, named, &usages);
     for (int i = 0; i < usages.count && status == STORE_OK; i++)

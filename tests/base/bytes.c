@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 
 static void equality(void **state)
 {
@@ -114,6 +115,11 @@ static void integers_as_text(void **state)
     char out[BYTES_INT64_LEN_MAX];
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         assert_true(bytes_equal_text(bytes_from_int64(table[i].value, out), table[i].text));
+    for (int64_t value = 0; value < 12000; value++) {
+        char text[8];
+        snprintf(text, sizeof text, "%d", (int)value);
+        assert_true(bytes_equal_text(bytes_from_int64(value, out), text));
+    }
 }
 
 static void utf8_exhaustively_to_three_bytes(void **state)

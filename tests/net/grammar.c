@@ -26,6 +26,24 @@ static void test_every_byte(void **state)
     }
 }
 
+/* Whatever stands around it. */
+static void test_every_place(void **state)
+{
+    for (int byte = 0; byte < 256; byte++) {
+        for (size_t at = 0; at < 20; at++) {
+            char text[20];
+            memset(text, at % 2 ? 0xff : '~', sizeof text);
+            text[at] = (char)byte;
+            assert_int_equal(grammar_is_value(bytes_make(text, sizeof text)),
+                             (byte >= 0x20 && byte != 0x7f) || byte == '\t');
+            memset(text, 'x', sizeof text);
+            text[at] = (char)byte;
+            assert_int_equal(grammar_is_token_text(bytes_make(text, sizeof text)),
+                             grammar_is_token((char)byte));
+        }
+    }
+}
+
 static void test_texts(void **state)
 {
     assert_false(grammar_is_token_text(bytes_of("")));
@@ -57,6 +75,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_byte),
+        cmocka_unit_test(test_every_place),
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_lists),
     };
