@@ -6,6 +6,7 @@ const struct command cli_commands[] = {
     {"verify", "is this push genuine, and if not, which part is wrong", verify_main},
     {"events", "the events a server has accepted", events_main},
     {"deliveries", "what became of an event, attempt by attempt", deliveries_main},
+    {"resend", "send a delivery, or all of an event, once more", resend_main},
     {"why", "what became of an event, in plain sentences", why_main},
     {"tail", "new events and outcomes, live", tail_main},
     {"doctor", "does this URL work as a receiver, and if not, why", doctor_main},

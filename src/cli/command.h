@@ -23,6 +23,7 @@ int trigger_main(int argc, char **argv);
 int verify_main(int argc, char **argv);
 int events_main(int argc, char **argv);
 int deliveries_main(int argc, char **argv);
+int resend_main(int argc, char **argv);
 int why_main(int argc, char **argv);
 int tail_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);

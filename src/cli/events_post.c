@@ -64,8 +64,10 @@ static void print_refusal(struct post *post, int64_t number, struct json_object 
     arena_fini(&arena);
 }
 
-/* False: the answer is not one of this batch. */
-static bool take_answer(struct post *post, int64_t number, struct bytes text)
+enum line_fate { LINE_TAKEN, LINE_LATER, LINE_NOT_OF_THIS_BATCH };
+
+/* `last`: what could be accepted later counts as refused. */
+static enum line_fate take_answer(struct post *post, int64_t number, struct bytes text, bool last)
 {
     struct json_reading reading;
     struct bytes status;
@@ -76,7 +78,8 @@ static bool take_answer(struct post *post, int64_t number, struct bytes text)
     struct json_object *answer = json_read(copy, text.len, false, &reading);
     struct json_object *meta = answer ? json_get_object(answer, "meta") : NULL;
     bool understood = meta && json_get_text(meta, "status", &status);
-    if (understood) {
+    bool later = understood && !last && (bytes_equal_text(status, "429") || bytes_equal_text(status, "503"));
+    if (understood && !later) {
         bool accepted = bytes_equal_text(status, "201");
         post->accepted += accepted;
         post->refused += !accepted;
@@ -90,23 +93,39 @@ static bool take_answer(struct post *post, int64_t number, struct bytes text)
     }
     json_object_put(answer);
     free(copy);
-    return understood;
+    return later ? LINE_LATER : understood ? LINE_TAKEN : LINE_NOT_OF_THIS_BATCH;
 }
 
-static bool take_answers(struct post *post, int first, int count, struct bytes text)
+/* The line becomes the n-th of those behind `first`. */
+static void keep_line(struct post *post, int first, int n, int line)
 {
+    size_t begin = post->lines[line].begin, len = post->lines[line + 1].begin - begin;
+    size_t to = post->lines[first + n].begin;
+    memmove(post->batch + to, post->batch + begin, len);
+    post->lines[first + n].number = post->lines[line].number;
+    post->lines[first + n + 1].begin = to + len;
+}
+
+/* How many lines are to come later: they are the first ones then. -1: the answer is not one of this batch. */
+static int take_answers(struct post *post, int first, int count, struct bytes text, bool last)
+{
+    int later = 0;
     for (int i = 0; i < count; i++) {
         const char *newline = text.len ? memchr(text.data, '\n', text.len) : NULL;
         size_t len = newline ? (size_t)(newline - text.data) : text.len;
-        if (!take_answer(post, post->lines[first + i].number, bytes_make(text.data, len))) {
+        int64_t number = post->lines[first + i].number;
+        enum line_fate fate = take_answer(post, number, bytes_make(text.data, len), last);
+        if (fate == LINE_NOT_OF_THIS_BATCH) {
             fprintf(stderr, "posthorn events: the server's answer has no line for %s:%lld\n", post->name,
-                    (long long)post->lines[first + i].number);
-            return false;
+                    (long long)number);
+            return -1;
         }
+        if (fate == LINE_LATER)
+            keep_line(post, first, later++, first + i);
         size_t skip = newline ? len + 1 : len;
         text = bytes_make(text.data + skip, text.len - skip);
     }
-    return true;
+    return later;
 }
 
 static void wait_s(int seconds)
@@ -134,18 +153,34 @@ static bool send_lines(struct post *post, struct bytes lines, struct client_answ
     }
 }
 
+static bool send_once(struct post *post, int first, int count, struct client_answer *answer)
+{
+    size_t begin = post->lines[first].begin, end = post->lines[first + count].begin;
+    return send_lines(post, bytes_make(post->batch + begin, end - begin), answer);
+}
+
+/* Those of its lines that the server has no room for now come again, by themselves. */
 static bool send_batch(struct post *post, int first, int count)
 {
     struct client_answer answer;
-    size_t begin = post->lines[first].begin, end = post->lines[first + count].begin;
 
-    if (!send_lines(post, bytes_make(post->batch + begin, end - begin), &answer))
-        return false;
-    if (answer.status == 413 && count > 1) /* this server takes less at once */
-        return send_batch(post, first, count / 2) && send_batch(post, first + count / 2, count - count / 2);
-    if (answer.status == 201 || answer.status == 207)
-        return take_answers(post, first, count, answer.text);
-    return client_check(post->client, 201, &answer);
+    for (int tried = 1; count > 0;) {
+        if (!send_once(post, first, count, &answer))
+            return false;
+        if (answer.status == 413 && count > 1) /* this server takes less at once */
+            return send_batch(post, first, count / 2) &&
+                   send_batch(post, first + count / 2, count - count / 2);
+        if (answer.status != 201 && answer.status != 207)
+            return client_check(post->client, 201, &answer);
+        int later = take_answers(post, first, count, answer.text, tried == TRIES_MAX);
+        if (later < 0)
+            return false;
+        tried = later < count ? 1 : tried + 1;
+        count = later;
+        if (count > 0)
+            wait_s(answer.retry_after_s);
+    }
+    return true;
 }
 
 static bool flush_batch(struct post *post)

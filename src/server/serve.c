@@ -27,6 +27,7 @@ enum {
 /* What the program itself needs: files, wake-ups, resolvers; what a loop has beyond its share for a moment.
  */
 enum { OWN_DESCRIPTORS = 48, READER_DESCRIPTORS = 4, LOOP_DESCRIPTORS = 20, METRICS_DESCRIPTORS = 84 };
+enum { PLENTY = 1024 /* descriptors for each side: fewer are worth a warning */ };
 enum { SETTINGS_ARENA_MAX = 2 << 20, SIGNAL_POLL_MS = 100 };
 enum { MMAP_THRESHOLD = 4 << 20, TRIM_THRESHOLD = 64 << 20 };
 
@@ -204,7 +205,10 @@ static void callable_address(const struct config *config, char address[128])
             local = hosts[i].local;
             rest = config->listen + strlen(hosts[i].everywhere);
         }
-    snprintf(address, 128, "http%s://%s%.80s", config->tls_cert ? "s" : "", local, rest);
+    const char *port = strrchr(rest, ':') ? strrchr(rest, ':') + 1 : rest;
+    bool any_port = strcmp(port, "0") == 0; /* it will be known when the server runs */
+    snprintf(address, 128, "http%s://%s%.*s%s", config->tls_cert ? "s" : "", local,
+             any_port ? (int)(port - rest) : 80, rest, any_port ? "PORT" : "");
 }
 
 static int init_in(struct invocation *invocation)
@@ -233,6 +237,8 @@ static int init_in(struct invocation *invocation)
         char address[128];
         callable_address(config, address);
         print_call(&first, address);
+        if (strstr(address, ":PORT"))
+            puts("(PORT: `posthorn serve` takes a free port with this --listen, and prints it.)");
     }
     return flush_stdout("init");
 }
@@ -407,10 +413,11 @@ static void share_descriptors(struct config *config, struct log *log)
         return;
     }
     int64_t connections_max = config->connections_max, slots = config->slots;
+    bool plenty = shares.connections >= PLENTY && shares.deliveries >= PLENTY;
     config->connections_max = shares.connections;
     config->slots = shares.deliveries;
     bound_idle(config, shares.limit - own);
-    log_write(log, LOG_LEVEL_WARN, "serve",
+    log_write(log, plenty ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "serve",
               "connections-max %lld and slots %lld need %lld file descriptors and the limit is %lld: it goes "
               "on with %lld and %lld. Raise the limit (ulimit -n, LimitNOFILE=) or lower the settings",
               (long long)connections_max, (long long)slots, (long long)shares.needed, (long long)shares.limit,

@@ -1,7 +1,8 @@
 // The commands one by one: what they print for people and for programs, what they say when something is wrong, and
 // that playing the server cannot be told from the server.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
 import net from 'node:net';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
@@ -300,4 +301,26 @@ test('the example program: a handler of fifty lines does all of it', async (t) =
     assert.deepEqual(readdirSync(dir), ['8_concierge_request_output_settled.json']);
     assert.equal((await cgi(document('9', 'never_heard_of'), DIGEST)).status, 200);
     assert.match((await cgi(document('10', 'concierge_request_quoted'), DIGEST)).stderr, /concierge_request_quoted/);
+});
+
+test('8.24: events post: lines of a batch that have no room now are sent again, and only they', async (t) => {
+    const batches = [];
+    const answers = [['201', '429', '201', '429'], ['429', '201'], ['201']];
+    const server = http.createServer((request, response) => {
+        let text = '';
+        request.on('data', (part) => (text += part));
+        request.on('end', () => {
+            batches.push(text.trim().split('\n').map((line) => JSON.parse(line).n));
+            response.writeHead(207, { 'Content-Type': 'application/x-ndjson', 'Retry-After': '1' });
+            response.end(answers[batches.length - 1].map((status) =>
+                JSON.stringify({ ...(status === '201' ? {} : { errors: [{ status, detail: 'full' }] }), meta: { status } })).join('\n') + '\n');
+        });
+    });
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.after(() => server.close());
+    const file = join(folder(t), 'events');
+    writeFileSync(file, [1, 2, 3, 4].map((n) => JSON.stringify({ n }) + '\n').join(''));
+    const { code, stdout, stderr } = await posthorn('events', 'post', file, '--server', `http://127.0.0.1:${server.address().port}`, '--key', 'k'.repeat(20));
+    assert.deepEqual([code, stdout, stderr], [0, '4 accepted, 0 refused\n', '']);
+    assert.deepEqual(batches, [[1, 2, 3, 4], [2, 4], [2]]);
 });

@@ -1,10 +1,11 @@
 // What an operator sets, and what the server then says: names of a private network, ports, addresses.
 import assert from 'node:assert/strict';
 import { networkInterfaces } from 'node:os';
+import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import test from 'node:test';
 import { nameServer } from '../faults/names.mjs';
-import { api, delivery, eventually, folder, launch, post, posthorn, ready, receiver, serve, setUrl } from './harness.mjs';
+import { POSTHORN, api, delivery, eventually, folder, initialize, launch, post, posthorn, ready, receiver, serve, setUrl } from './harness.mjs';
 
 const put = (server, webhook_url) =>
     api(server, 'PATCH', '/api/users/me', { data: { type: 'users', id: server.user_id, attributes: { webhook_url } } });
@@ -104,4 +105,22 @@ test('8.19: what is listened on is said, the address that is printed can be call
     }
     const { stdout } = await posthorn('init', '--data', join(folder(t), 'data'), '--listen', ':8080');
     assert.match(stdout, /'http:\/\/127\.0\.0\.1:8080\/api\/users\/me'/);
+});
+
+test('8.19: init with --listen :0 shows no port 0, for there will be another', async (t) => {
+    const { stdout, code } = await posthorn('init', '--data', join(folder(t), 'data'), '--listen', ':0');
+    assert.equal(code, 0);
+    assert.doesNotMatch(stdout, /:0\b/);
+    assert.match(stdout, /http:\/\/127\.0\.0\.1:PORT\/api.*\(PORT: `posthorn serve` takes a free port/s);
+});
+
+test('a start at the defaults warns of nothing when there are 20,000 descriptors', async (t) => {
+    const { data } = await initialize(t);
+    const child = spawn('prlimit', ['--nofile=20000:20000', POSTHORN, 'serve', '--data', data, '--listen', '127.0.0.1:0']);
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (part) => (output += part));
+    t.after(() => child.kill('SIGKILL'));
+    await eventually('the ready line', () => /ready: http/.test(output));
+    assert.doesNotMatch(output, / (warn|error) /);
+    assert.match(output, /info serve: connections-max 10000 and slots/);
 });

@@ -32,6 +32,7 @@ test('8.24: deliveries that wait have a quota for each user; what ends makes roo
     const lines = [{}, { user: other.user_id }, {}].map((options) => JSON.stringify(eventBody(options))).join('\n');
     const batch = await api(server, 'POST', '/api/events', lines, { headers: { 'Content-Type': 'application/x-ndjson' } });
     assert.equal(batch.status, 207);
+    assert.equal(batch.headers.get('retry-after'), '60');
     const parts = batch.text.trim().split('\n').map((line) => JSON.parse(line));
     assert.deepEqual(parts.map(({ meta }) => meta.status), ['429', '201', '429']);
     assert.equal(parts[0].errors[0].code, 'too_many_waiting');
@@ -53,7 +54,9 @@ test('8.24: stored bytes have a quota for each user, and what is purged frees it
     await post(server, large);
     const beyond = await send(server, large);
     refused(beyond, 'quota_reached', server.user_id, 'bytes stored', 'may have 8192', 'user-bytes-max');
+    for (let i = 0; i < 20; i++) assert.equal((await send(server, large)).status, 507);
     await post(server, { ...large, user: other });
+    assert.equal(server.output.match(/ warn api: POST .*: 507/g).length, 1, 'a tenant does not fill the log');
     await eventually('what was purged makes room', async () => (await send(server, large)).status === 201);
 });
 

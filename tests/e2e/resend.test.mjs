@@ -77,3 +77,25 @@ test('8.9: a resend survives a kill, and is never taken for the first one', asyn
     assert.equal(one.attributes.finished_at, first.attributes.finished_at);
     assert.ok(there.of(id).length >= 1);
 });
+
+test('posthorn resend: by the id of an event or of a delivery', async (t) => {
+    const there = await receiver(t);
+    const server = await serve(t);
+    await setUrl(server, there.url);
+    const id = await post(server);
+    const { id: deliveryId } = await eventually('delivered', async () => {
+        const one = await delivery(server, id);
+        return one.attributes.state === 'delivered' && one;
+    });
+    const at = ['--server', server.url, '--key', server.api_key];
+    const sent = await posthorn('resend', id, ...at);
+    assert.deepEqual([sent.code, sent.stdout], [0, `delivery ${deliveryId} is to be sent now; \`posthorn why ${deliveryId}\` says what becomes of it\n`]);
+    await there.arrived(2);
+    await eventually('it is told', async () => (await delivery(server, id)).attributes.attempt_count === 2);
+    const again = await posthorn('resend', deliveryId, '--json', ...at);
+    assert.equal(JSON.parse(again.stdout).data.id, deliveryId);
+    await there.arrived(3);
+    const wrong = await posthorn('resend', '1', ...at);
+    assert.equal(wrong.code, 1);
+    assert.match(wrong.stderr, /404|not|no /);
+});

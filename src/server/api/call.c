@@ -199,14 +199,38 @@ void call_header(struct call *call, const char *name, struct bytes value)
     call->headers[call->header_count++] = (struct listener_header){bytes_of(name), value};
 }
 
+/* A warning of each kind once in a while: whoever can bring about an answer of 500 or more (a full quota, a
+ * body too many) must not fill the operator's log. The others are counted. */
+static enum log_level level_of(struct api *api, int status, long long *left_out)
+{
+    struct complaint *complaint = &api->complaints[status % COMPLAINTS_MAX];
+    int64_t now_ms = clock_mono_ms(&api->config.clock);
+    long long told_ms = atomic_load_explicit(&complaint->told_ms, memory_order_relaxed);
+    *left_out = 0;
+    if (status < 500)
+        return LOG_LEVEL_DEBUG;
+    bool due = told_ms == 0 || now_ms - told_ms >= COMPLAINT_QUIET_MS;
+    if (!due || !atomic_compare_exchange_strong(&complaint->told_ms, &told_ms, now_ms)) {
+        atomic_fetch_add_explicit(&complaint->left_out, 1, memory_order_relaxed);
+        return LOG_LEVEL_DEBUG;
+    }
+    *left_out = atomic_exchange_explicit(&complaint->left_out, 0, memory_order_relaxed);
+    return LOG_LEVEL_WARN;
+}
+
 /* A failure of ours is for the operator to see; the rest for who looks for one request. Never the query: a
  * key may stand there by mistake. */
 static void log_answer(const struct call *call, int status)
 {
     const struct listener_request *request = call->request;
-    log_write(call->api->config.log, status >= 500 ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, "api",
-              "%.*s %.*s: %d peer=%s request=%.*s", BYTES_ARG(request->method), BYTES_ARG(request->path),
-              status, request->peer, BYTES_ARG(call->request_id));
+    long long left_out;
+    enum log_level level = level_of(call->api, status, &left_out);
+    log_write(call->api->config.log, level, "api", "%.*s %.*s: %d peer=%s request=%.*s",
+              BYTES_ARG(request->method), BYTES_ARG(request->path), status, request->peer,
+              BYTES_ARG(call->request_id));
+    if (left_out > 0)
+        log_write(call->api->config.log, LOG_LEVEL_WARN, "api", "answers left out: status=%d count=%lld",
+                  status, left_out);
 }
 
 static bool send_reply(struct call *call, struct listener_reply reply)

@@ -32,6 +32,13 @@ enum {
     CALL_EDIT_TRIES_MAX = 256
 };
 
+/* Warnings about answers, by status. */
+struct complaint {
+    atomic_llong told_ms, left_out;
+};
+
+enum { COMPLAINTS_MAX = 100, COMPLAINT_QUIET_MS = 60 * 1000 };
+
 struct api {
     struct api_config config;
     struct keyring *keyring;
@@ -44,6 +51,7 @@ struct api {
     atomic_int store_told; /* the last write's store_status, for /health */
     atomic_llong events_accepted, events_replayed, guesses;
     atomic_llong answers[6]; /* by the status's first digit */
+    struct complaint complaints[COMPLAINTS_MAX];
 };
 
 struct call;

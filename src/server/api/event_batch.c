@@ -284,16 +284,22 @@ static bool finish(struct call *call)
     bool as_expected = batch->job_count == batch->line_count;
     if (all_failed_alike(batch, &status))
         return call_fail_store(call, status);
+    int retry_after_s = 0;
     for (int i = 0; i < batch->line_count; i++) {
         struct batch_line *line = &batch->lines[i];
         bool was_sent = line->sent;
+        call->failure.retry_after_s = 0;
         if (was_sent && !line_became_event(call, line))
             keep_errors(call, line, &call->scratch);
+        if (call->failure.retry_after_s > retry_after_s)
+            retry_after_s = call->failure.retry_after_s;
         as_expected =
             as_expected && line->sent && line->job.op.result == STORE_DONE && line->job.op.event.skipped == 0;
     }
     if (as_expected) /* the answer made before the write holds */
         return answer_lines(call, true);
+    if (retry_after_s > 0) /* for the lines that have no room now */
+        call_header(call, "Retry-After", bytes_of(call_printf(call, "%d", retry_after_s)));
     bool all_created = true;
     text_init(&batch->answer, &call->scratch, CALL_ANSWER_LEN_MAX);
     for (int i = 0; i < batch->line_count; i++) {
