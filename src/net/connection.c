@@ -475,8 +475,6 @@ static void on_connected(uv_connect_t *req, int status)
     if (c->state == CONNECTION_CLOSED)
         return;
     deadline_lift(&c->deadline);
-    if (status == 0)
-        status = uv_read_start((uv_stream_t *)&c->tcp, give_read_buffer, on_read);
     if (status != 0) {
         c->handler->connected(c, connection_dial_failure(status));
         return;
@@ -519,6 +517,8 @@ struct connection *connection_dial(struct connection_world *world, const struct 
     error = sources_bind(&world->sources, &c->tcp, address->sa_family);
     if (!error)
         error = uv_tcp_connect(&c->connect_req, &c->tcp, address, on_connected);
+    if (!error) /* begins when it stands; told now, libuv makes one call of epoll less */
+        error = uv_read_start((uv_stream_t *)&c->tcp, give_read_buffer, on_read);
     if (error) {
         connection_close(c);
         *failure = connection_dial_failure(error);
