@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DESCRIPTORS = 100000 };
+enum { DESCRIPTORS = 200000 };
 
 const char *bench_option(int argc, char **argv, const char *name, const char *standard)
 {

@@ -210,8 +210,8 @@ let help;
 export const supports = (name) =>
     new RegExp(`^ +--${name}\\b`, 'm').test(help ??= execFileSync(program, ['serve', '--help'], { encoding: 'utf8' }));
 
-/** Starts it; `counted` puts count.c before it; `clockShift` (seconds) and `pollMs` are told to that. */
-export async function serve({ data, key, binary }, args = [], { counted = false, clockShift = 0, pollMs } = {}) {
+/** Starts it; `counted` puts count.c before it; `clockShift` (seconds) and `pollMs` are told to that. So many `descriptors` it has if we may. */
+export async function serve({ data, key, binary }, args = [], { counted = false, clockShift = 0, pollMs, descriptors } = {}) {
     const begun = process.hrtime.bigint();
     const counts = join(work, `counts-${installed++}`);
     const env = { ...process.env };
@@ -220,7 +220,9 @@ export async function serve({ data, key, binary }, args = [], { counted = false,
         Object.assign(env, { LD_PRELOAD: join(build, 'bench/libcount.so'), BENCH_COUNTS: counts, BENCH_CLOCK_SHIFT_S: String(clockShift) });
         if (pollMs) env.BENCH_POLL_MS = String(pollMs);
     }
-    const child = start(binary, ['serve', '--data', data, '--listen', '127.0.0.1:0', '--dev', '--log-level', 'warn', ...args], { env });
+    const command = [binary, 'serve', '--data', data, '--listen', '127.0.0.1:0', '--dev', '--log-level', 'warn', ...args];
+    if (descriptors) command.unshift('sh', '-c', `[ $(ulimit -Hn) -ge ${descriptors} ] || ulimit -n ${descriptors} 2>/dev/null; exec "$0" "$@"`);
+    const child = start(command[0], command.slice(1), { env });
     let url;
     while (!url) {
         const { value, done } = await child.lines.next();
@@ -311,6 +313,8 @@ export function cpuPerEvent(before, after, events) {
 }
 
 export const cpuUs = (pid) => sum(Object.values(cpuOf(pid)).map((part) => part.us));
+
+export const descriptorsOf = (pid) => Number(readFileSync(`/proc/${pid}/limits`, 'utf8').match(/open files\s+(\d+)/)[1]);
 
 export const memoryOf = (pid, what) =>
     Number(readFileSync(`/proc/${pid}/status`, 'utf8').match(new RegExp(`${what}:\\s+(\\d+)`))[1]) / 1024;
