@@ -82,10 +82,16 @@ function held(pid) {
     return { descriptors: readdirSync(`/proc/${pid}/fd`).length, mib: Number(kib) / 1024 };
 }
 
-/** How many connections to these ports are made or being made in this room, as the kernel has it on the caller's side. */
-function connections(ports) {
+/** How many connections to these ports are made or being made in this room, as the kernel has it on the caller's side.
+ *  The caller stands still meanwhile: reading the kernel's list takes long enough for a socket that is closed and the one
+ *  that takes its place to be in it both. */
+function connections(pid, ports) {
     const wanted = new Set(ports.map((port) => port.toString(16).toUpperCase().padStart(4, '0')));
-    return readFileSync('/proc/net/tcp', 'utf8').trim().split('\n').filter((line) => {
+    process.kill(pid, 'SIGSTOP');
+    while (!readdirSync(`/proc/${pid}/task`).every((task) => /^State:\tT/m.test(readFileSync(`/proc/${pid}/task/${task}/status`, 'utf8'))));
+    const lines = readFileSync('/proc/net/tcp', 'utf8').trim().split('\n');
+    process.kill(pid, 'SIGCONT');
+    return lines.filter((line) => {
         const [, , remote, state] = line.trim().split(/\s+/);
         return (state === '01' || state === '02') && wanted.has(remote.split(':')[1]);
     }).length;
@@ -110,7 +116,7 @@ test('8.2: a thousand endpoints hang, proven and new, and every event of the hea
     const quiet = held(server.pid);
 
     for (let i = 0; i < EVENTS_EACH; i++) await postAll(server, bad);
-    const bads = () => connections([holes.port, drips.port, 80]);
+    const bads = () => connections(server.pid, [holes.port, drips.port, 80]);
     await eventually('they hold what they can get', () => bads() >= SLOTS / 2, LONG_MS);
 
     let most = 0, descriptors = 0, least = Infinity;
