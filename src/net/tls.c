@@ -11,7 +11,9 @@
 #include <time.h>
 
 enum {
-    SESSIONS_MAX = 1024,          /* a session that falls on another's place replaces it */
+    SESSIONS_MAX = 1024, /* a session that falls on another's place replaces it */
+    SESSION_LEN_MAX =
+        16 * 1024, /* of one that is kept, with its certificate; a ticket alone may have 64 KiB */
     SESSION_AGE_S_MAX = 60 * 60,  /* after which the certificate is looked at again */
     CERTIFICATES_LEN_MAX = 32768, /* of the chain a receiver sends */
     CHAIN_DEPTH_MAX = 10
@@ -49,7 +51,8 @@ static int session_keep(SSL *ssl, SSL_SESSION *session)
     struct tls *tls = stream->tls;
     struct session **place = &tls->sessions[stream->peer->hash % SESSIONS_MAX];
 
-    if (SSL_get_verify_result(ssl) != X509_V_OK || !SSL_SESSION_is_resumable(session))
+    if (SSL_get_verify_result(ssl) != X509_V_OK || !SSL_SESSION_is_resumable(session) ||
+        i2d_SSL_SESSION(session, NULL) > SESSION_LEN_MAX)
         return 0;
     if (*place)
         SSL_SESSION_free((*place)->session);

@@ -323,6 +323,29 @@ static bool do_send(struct evil *e)
     return true;
 }
 
+static int fill_ticket(SSL *ssl, void *arg)
+{
+    static const char filling[64 * 1024];
+    const struct evil_config *config = arg;
+    return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), filling, config->ticket_len);
+}
+
+static SSL_TICKET_RETURN take_ticket(SSL *ssl, SSL_SESSION *session, const unsigned char *name, size_t len,
+                                     SSL_TICKET_STATUS status, void *arg)
+{
+    bool good = status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW;
+    return good ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_IGNORE;
+}
+
+static void do_tickets(struct evil *e, long count)
+{
+    int result;
+    while (count-- > 0 && SSL_new_session_ticket(e->ssl) == 1)
+        while ((result = SSL_do_handshake(e->ssl)) != 1)
+            if (!tls_again(e, result))
+                return;
+}
+
 static bool do_until(struct evil *e)
 {
     long count;
@@ -363,6 +386,8 @@ static bool statement(struct evil *e)
         do_request(e);
     else if (word(e, "read") && number(e, &count))
         do_read(e, count);
+    else if (word(e, "tickets") && number(e, &count))
+        do_tickets(e, count);
     else if (word(e, "goodbye"))
         SSL_shutdown(e->ssl);
     else if (word(e, "fin"))
@@ -421,6 +446,8 @@ static SSL_CTX *tls_context(const struct evil_config *config)
     must(SSL_CTX_use_certificate(tls, own) == 1 &&
              SSL_CTX_use_PrivateKey(tls, config->own_key ? config->own_key : config->certificates->key) == 1,
          "certificate");
+    if (config->ticket_len)
+        SSL_CTX_set_session_ticket_cb(tls, fill_ticket, take_ticket, (void *)config);
     if (config->also_sent)
         must(SSL_CTX_add1_chain_cert(tls, config->also_sent) == 1, "chain");
     if (config->client_certificate) {

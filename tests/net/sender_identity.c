@@ -101,6 +101,45 @@ static void test_shown_to_whom_demands_it(void **state)
         }
 }
 
+/* 8.1: a handshake with a large key of ours costs some ms. Who ends each of them has its share of our time,
+ * and is told so; its neighbour goes on. */
+static void test_handshakes_have_a_share_of_our_time(void **state)
+{
+    enum { ATTEMPTS_MAX = 1000, WAIT_MS = 50 };
+    static char script[ATTEMPTS_MAX * 16];
+    static const struct certificate_plan plan = {"large", NULL, -1000, 1000};
+    for (int i = 0; i < ATTEMPTS_MAX; i++)
+        memcpy(script + 16 * i, "accept; await;  ", 16);
+    EVP_PKEY *key = EVP_RSA_gen(4096);
+    X509 *certificate = certificate_make(&plan, key);
+    char *pem = pem_of_certificate(certificate), *key_pem = pem_of_key(key);
+    struct identity_source source = {bytes_of(pem), bytes_of(key_pem), bytes_of(""), bytes_of("")};
+    enum identity_error error;
+    struct act act;
+    act_open(&act, state,
+             &(struct evil_config){
+                 .script = script, .client_certificate = true, .tls_version_max = TLS1_2_VERSION});
+    act.scene.identity = identity_open(&source, &error);
+    scene_fini(&act.scene);
+    act.scene.limits.tls_ms = WAIT_MS;
+    scene_open(&act.scene);
+    int tried = 0;
+    do
+        scene_attempt(&act.scene, act.url);
+    while (!strstr(act.scene.detail, "used up its share") && ++tried < ATTEMPTS_MAX / 2);
+    assert_in_range(tried, 1, ATTEMPTS_MAX / 2 - 1);
+    assert_int_equal(act.scene.result.failure, FAILURE_TLS_TIMEOUT);
+    act.scene.pool_key++;
+    scene_attempt(&act.scene, act.url);
+    assert_null(strstr(act.scene.detail, "used up its share"));
+    identity_close(act.scene.identity);
+    act_close(&act);
+    free(pem);
+    free(key_pem);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+}
+
 static void test_not_shown_to_whom_does_not_ask(void **state)
 {
     struct act act;
@@ -238,6 +277,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shown_to_whom_demands_it),
+        cmocka_unit_test(test_handshakes_have_a_share_of_our_time),
         cmocka_unit_test(test_not_shown_to_whom_does_not_ask),
         cmocka_unit_test(test_whom_it_is_taken_for),
         cmocka_unit_test(test_connections_are_not_shared),

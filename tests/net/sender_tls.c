@@ -283,6 +283,49 @@ static void test_certificates_longer_than_the_limit(void **state)
     EVP_PKEY_free(key);
 }
 
+/* 8.1: each ticket costs us something, and none ends an attempt. */
+static void test_tickets_without_end(void **state)
+{
+    struct evil_config config = {.script = "accept; request; tickets 20000; send \"" OK_ANSWER "\"; await",
+                                 .tls = true,
+                                 .certificates = certificates_of(state)};
+    for (int large = 0; large < 2; large++) {
+        struct scene scene;
+        char url[64];
+        config.ticket_len = large ? 60000 : 0;
+        struct evil *evil = evil_open(&config);
+        scene_for(&scene, state, NULL);
+        scene_attempt(&scene, scene_url(url, sizeof url, true, "127.0.0.1", evil_port(evil)));
+        if (scene.result.failure != FAILURE_TLS_PROTOCOL)
+            fail_msg("%s", failure_name(scene.result.failure));
+        scene_fini(&scene);
+        evil_close(evil, NULL);
+    }
+}
+
+/* 8.1: a thousand sessions are kept, so none may be large; without it the next handshake is a whole one. */
+static void test_large_tickets_are_not_kept(void **state)
+{
+    static const size_t lens[] = {1000, 60000};
+    for (int i = 0; i < 2; i++) {
+        struct evil *evil = evil_open(&(struct evil_config){.script = EXCHANGE EXCHANGE,
+                                                            .tls = true,
+                                                            .ticket_len = lens[i],
+                                                            .certificates = certificates_of(state)});
+        struct scene scene;
+        char url[64];
+        scene_for(&scene, state, NULL);
+        scene_url(url, sizeof url, true, "127.0.0.1", evil_port(evil));
+        for (int attempt = 0; attempt < 2; attempt++) {
+            scene_attempt(&scene, url);
+            assert_int_equal(scene.result.failure, FAILURE_NONE);
+        }
+        assert_int_equal(scene_stats(&scene).tls_resumed, i == 0);
+        scene_fini(&scene);
+        evil_close(evil, NULL);
+    }
+}
+
 /* A kind of RSA key that may sign nothing but PSS. */
 static void test_keys_for_pss_alone(void **state)
 {
@@ -424,6 +467,8 @@ int main(void)
         cmocka_unit_test(test_no_finite_field_groups),
         cmocka_unit_test(test_no_slow_signatures),
         cmocka_unit_test(test_certificates_longer_than_the_limit),
+        cmocka_unit_test(test_tickets_without_end),
+        cmocka_unit_test(test_large_tickets_are_not_kept),
         cmocka_unit_test(test_keys_for_pss_alone),
         cmocka_unit_test(test_resumption),
         cmocka_unit_test(test_session_is_bound_to_its_name),
