@@ -8,8 +8,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { NICE = 10 };
 
 static const char details[] =
     "Makes the folder DIR with a backup of the data folder, also while a server runs on it:\n"
@@ -73,7 +76,7 @@ static int fill(const struct manage *manage, const char *folder, struct snapshot
     char from[MANAGE_PATH_LEN], to[MANAGE_PATH_LEN], text[SNAPSHOT_TEXT_LEN];
     files_join(from, manage->config.data, "posthorn.db");
     files_join(to, folder, "posthorn.db");
-    if (!snapshot_copy(from, to, text) || !snapshot_verify(to, facts, text))
+    if (!snapshot_copy(from, to, true, text) || !snapshot_verify(to, facts, text))
         return manage_failed(manage, "%s", text);
     int code = copy_key(manage, folder, facts);
     return code == MANAGE_DONE ? copy_catalogue(manage, folder) : code;
@@ -131,6 +134,9 @@ int backup_main(int argc, char **argv)
     int code;
     if (!manage_begin(&manage, &usage, argc, argv, &code))
         return code;
+    /* Behind a server that is at work; the disk's scheduler goes by it, too. */
+    if (getpriority(PRIO_PROCESS, 0) < NICE)
+        (void)setpriority(PRIO_PROCESS, 0, NICE);
     code = back_up(&manage);
     manage_end(&manage);
     return code;

@@ -80,7 +80,7 @@ static bool stage(const struct restore *restore)
         files_join(to, restore->data, left[i]);
         unlink(to);
     }
-    if (!snapshot_copy(from, to, text) || !snapshot_renew_ids(to, text)) {
+    if (!snapshot_copy(from, to, false, text) || !snapshot_renew_ids(to, text)) {
         manage_failed(restore->manage, "%s", text);
         return false;
     }

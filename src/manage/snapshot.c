@@ -1,4 +1,5 @@
 #include "snapshot.h"
+#include "clock.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -6,7 +7,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { STEP_PAGES = 1024, BUSY_MS = 10000, APPLICATION_ID = 0x70686f72, PATH_LEN = 4200 };
+enum {
+    STEP_PAGES = 256,
+    PAUSE_US_MAX = 20000,
+    LOG_GROWS_MAX = 256 << 20,
+    BUSY_MS = 10000,
+    APPLICATION_ID = 0x70686f72,
+    PATH_LEN = 4200
+};
 
 static bool fail(char text[SNAPSHOT_TEXT_LEN], const char *what, const char *why)
 {
@@ -14,12 +22,12 @@ static bool fail(char text[SNAPSHOT_TEXT_LEN], const char *what, const char *why
     return false;
 }
 
-static bool has_log(const char *path)
+static int64_t log_len(const char *path)
 {
     char log[PATH_LEN];
     struct stat about;
     snprintf(log, sizeof log, "%s-wal", path);
-    return stat(log, &about) == 0 && about.st_size > 0;
+    return stat(log, &about) == 0 ? about.st_size : 0;
 }
 
 /* `immutable` leaves no -wal and -shm beside a file that has none; with a log it must be read, too. */
@@ -28,7 +36,7 @@ static int open_still(const char *path, sqlite3 **db)
     char *uri = sqlite3_mprintf("file:%s?immutable=1", path);
     char *question = strchr(path, '?');
     int rc =
-        has_log(path) || question || strchr(path, '%') || strchr(path, '#')
+        log_len(path) > 0 || question || strchr(path, '%') || strchr(path, '#')
             ? sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL)
             : sqlite3_open_v2(uri, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, NULL);
     sqlite3_free(uri);
@@ -51,7 +59,7 @@ int snapshot_open(const char *path, sqlite3 **db)
         settle(*db);
         rc = sqlite3_exec(*db, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL);
     }
-    if ((rc & 0xff) != SQLITE_CANTOPEN || has_log(path))
+    if ((rc & 0xff) != SQLITE_CANTOPEN || log_len(path) > 0)
         return rc;
     sqlite3_close(*db);
     rc = open_still(path, db);
@@ -60,12 +68,6 @@ int snapshot_open(const char *path, sqlite3 **db)
 }
 
 /* ---- copying ---- */
-
-static bool make_file(const char *path)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    return fd >= 0 && close(fd) == 0;
-}
 
 static bool sync_file(const char *path)
 {
@@ -78,56 +80,84 @@ static bool sync_file(const char *path)
     return synced;
 }
 
+struct copy {
+    const char *from, *to;
+    bool gently;
+    int fd;          /* of `to` */
+    int64_t log_len; /* of `from`, at the beginning */
+    struct clock clock;
+};
+
+/* What has been written is on the disk, and out of the memory that the server's own pages need. Then as long
+ * a pause as that took. */
+static void give_way(const struct copy *copy, int64_t began_ms)
+{
+    (void)sync_file_range(copy->fd, 0, 0,
+                          SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    (void)posix_fadvise(copy->fd, 0, 0, POSIX_FADV_DONTNEED);
+    int64_t took_us = (clock_mono_ms(&copy->clock) - began_ms + 1) * 1000;
+    if (log_len(copy->from) - copy->log_len < LOG_GROWS_MAX)
+        clock_pause_us(took_us < PAUSE_US_MAX ? took_us : PAUSE_US_MAX);
+}
+
 /* In steps, all of one read transaction; SQLite begins anew with each change only where there is none. */
-static int copy_pages(sqlite3 *from, sqlite3 *to)
+static int copy_pages(const struct copy *copy, sqlite3 *from, sqlite3 *to)
 {
     sqlite3_backup *backup = sqlite3_backup_init(to, "main", from, "main");
     if (!backup)
         return sqlite3_errcode(to);
     int rc;
     do {
+        int64_t began_ms = clock_mono_ms(&copy->clock);
         rc = sqlite3_backup_step(backup, STEP_PAGES);
+        if (rc == SQLITE_OK && copy->gently)
+            give_way(copy, began_ms);
     } while (rc == SQLITE_OK);
     int end = sqlite3_backup_finish(backup);
     return rc == SQLITE_DONE ? SQLITE_OK : end != SQLITE_OK ? end : rc;
 }
 
-static int copy_open(sqlite3 *from, const char *to)
+static int copy_open(const struct copy *copy, sqlite3 *from)
 {
     sqlite3 *db = NULL;
     /* A copy that is cut short is thrown away: it needs neither a journal nor a sync of each page. */
     static const char pragmas[] =
         "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -2048;";
-    int rc = sqlite3_open_v2(to, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    int rc = sqlite3_open_v2(copy->to, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(db, pragmas, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(from, "BEGIN; SELECT count(*) FROM sqlite_schema;", NULL, NULL, NULL);
     if (rc == SQLITE_OK)
-        rc = copy_pages(from, db);
+        rc = copy_pages(copy, from, db);
     int end = sqlite3_close(db);
     return rc == SQLITE_OK ? end : rc;
 }
 
-bool snapshot_copy(const char *from, const char *to, char text[SNAPSHOT_TEXT_LEN])
+bool snapshot_copy(const char *from, const char *to, bool gently, char text[SNAPSHOT_TEXT_LEN])
 {
+    struct copy copy = {
+        .from = from, .to = to, .gently = gently, .log_len = log_len(from), .clock = clock_system()};
     sqlite3 *db = NULL;
     struct stat about;
     if (stat(from, &about) != 0)
         return fail(text, from, strerror(errno));
     if (!S_ISREG(about.st_mode))
         return fail(text, from, "it is not a regular file");
-    if (!make_file(to))
+    copy.fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (copy.fd < 0)
         return fail(text, to, strerror(errno));
     int rc = snapshot_open(from, &db);
     if (rc == SQLITE_OK)
-        rc = copy_open(db, to);
+        rc = copy_open(&copy, db);
     sqlite3_close(db);
-    bool synced = rc == SQLITE_OK && sync_file(to);
+    bool synced = rc == SQLITE_OK && fsync(copy.fd) == 0;
+    int error = errno;
+    close(copy.fd); /* not before SQLite's: that would free its locks */
     if (rc != SQLITE_OK)
         fail(text, from, sqlite3_errstr(rc));
     else if (!synced)
-        fail(text, to, strerror(errno));
+        fail(text, to, strerror(error));
     if (!synced)
         unlink(to);
     return synced;

@@ -5,7 +5,7 @@
 
 /* Pages of 4 KiB in the write-ahead log before a checkpoint: 32 MiB, so that hot pages are copied back once
  * for many commits. On a disk that is nearly full the log may not eat up what its own checkpoint needs. */
-enum { CHECKPOINT_FRAMES = 8192, CHECKPOINT_FRAMES_LOW = 128 };
+enum { CHECKPOINT_FRAMES = 8192, CHECKPOINT_FRAMES_LOW = 128, HELD_FRAMES = 8 * CHECKPOINT_FRAMES };
 
 /* Events that the rows which follow may be late by: for many at once each page is written once, but a reader
  * has to look through these events. A batch may add to them before it is asked. */
@@ -216,6 +216,7 @@ static void committed(struct store *store, bool saved)
     pthread_mutex_lock(&store->published_lock);
     store->published = store->tally;
     store->published.failing = store->roster.failing_count;
+    store->published.log_frames = store->log_frames;
     pthread_mutex_unlock(&store->published_lock);
 }
 
@@ -265,12 +266,24 @@ static enum store_status undo(struct store *store, struct store_batch *batch, en
     return status;
 }
 
-/* Between batches, on the one connection that writes. A reader in the way only puts it off. */
+/* Between batches, on the one connection that writes. A reader in the way only puts it off: what was written
+ * since it began to read cannot be moved, and the log grows until it is done. */
 static enum store_status checkpoint(struct store *store)
 {
     int frames = 0, moved = 0;
     int rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &moved);
-    store->wal_frames = 0;
+    store->log_tried = store->log_frames;
+    if (rc == SQLITE_OK && frames >= 0)
+        store->log_moved = moved;
+    if (!store->log_held && store->log_frames - store->log_moved >= store->log_held_told) {
+        store->log_held = true;
+        log_write(
+            store->config.log, LOG_LEVEL_WARN, "store",
+            "the log of the database has grown to %lld MiB and goes on growing: some program has been "
+            "reading the database all the time, a `posthorn backup` that is stopped, or an sqlite3 shell "
+            "in a transaction. End it path=%s",
+            (long long)store->log_frames * STORE_PAGE_BYTES >> 20, store->path);
+    }
     if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY)
         return STORE_OK;
     return (rc & 0xff) == SQLITE_FULL ? STORE_OK : sqlite_fault(store, rc);
@@ -279,7 +292,13 @@ static enum store_status checkpoint(struct store *store)
 static int count_frames(void *ctx, sqlite3 *db, const char *name, int frames)
 {
     struct store *store = ctx;
-    store->wal_frames = frames;
+    if (frames < store->log_frames) { /* all of it was moved, and it begins anew */
+        store->log_moved = store->log_tried = 0;
+        if (store->log_held)
+            log_write(store->config.log, LOG_LEVEL_INFO, "store", "the log of the database is short again");
+        store->log_held = false;
+    }
+    store->log_frames = frames;
     return SQLITE_OK;
 }
 
@@ -309,8 +328,8 @@ static enum store_status sqlite_write(struct store *store, struct store_batch *b
     batch->leases_scarce = false;
     if (store->broken)
         return STORE_BROKEN;
-    if (store->wal_frames >= (store->disk_low ? CHECKPOINT_FRAMES_LOW : CHECKPOINT_FRAMES) &&
-        checkpoint(store) != STORE_OK)
+    int tries_each = store->disk_low ? CHECKPOINT_FRAMES_LOW : store->log_tries_each;
+    if (store->log_frames - store->log_tried >= tries_each && checkpoint(store) != STORE_OK)
         return STORE_BROKEN;
     store->now = sqlite_now(store);
     enum store_status counted = sqlite_count_some(store);
@@ -554,6 +573,8 @@ static enum store_status sqlite_open(const struct store_config *config, struct s
     store->path = memory_copy_text(config->path);
     store->folder_fd = store->file_fd = -1;
     store->disk_asked_ms = INT64_MIN;
+    store->log_tries_each = CHECKPOINT_FRAMES;
+    store->log_held_told = HELD_FRAMES;
     roster_init(&store->roster, &config->pace);
     leases_init(&store->leases);
     arena_init(&store->ahead.names, AHEAD_NAMES_LEN_MAX);

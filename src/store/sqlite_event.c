@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <sys/statvfs.h>
 
-enum { RECIPIENTS_MAX = 2, DISK_ASK_MS = 100, PAGE_BYTES = 4096 };
+enum { RECIPIENTS_MAX = 2, DISK_ASK_MS = 100 };
 
 struct recipients {
     struct endpoint *endpoints[RECIPIENTS_MAX];
@@ -25,7 +25,7 @@ static bool disk_low(struct store *store)
     if (store->disk_asked_ms == INT64_MIN || store->now.mono_ms - store->disk_asked_ms >= DISK_ASK_MS) {
         struct statvfs disk;
         store->disk_asked_ms = store->now.mono_ms;
-        int64_t spoken_for = (int64_t)store->wal_frames * PAGE_BYTES;
+        int64_t spoken_for = (int64_t)(store->log_frames - store->log_moved) * STORE_PAGE_BYTES;
         store->disk_low =
             statvfs(store->path, &disk) == 0 &&
             (int64_t)(disk.f_bavail * disk.f_frsize) - spoken_for < store->config.disk_reserve_bytes;

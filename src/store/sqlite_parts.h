@@ -25,6 +25,8 @@
 #include <pthread.h>
 #include <sqlite3.h>
 
+enum { STORE_PAGE_BYTES = 4096 }; /* sqlite_connect */
+
 /* One instant on every clock, read once a batch. */
 struct moment {
     int64_t wall_ms, mono_ms, due_ms, service_ms;
@@ -45,7 +47,7 @@ struct tally {
     int64_t purged_to, attempts_to; /* sqlite_purge.c */
     int64_t idempotency_to, idempotency_before_ms;
     int idempotency_count, idempotency_ahead; /* keys in memory; events behind idempotency_to */
-    int64_t failing;                          /* endpoints; of those that are published */
+    int64_t failing, log_frames;              /* of those that are published */
     int64_t dead;                             /* rows of `owned` to be swept, as far as is known; not kept */
 };
 
@@ -124,8 +126,12 @@ struct store {
                                               again then, mono */
     int boxes_kept;                        /* of this batch, for work that waits */
 
-    int wal_frames;        /* in the write-ahead log */
-    int64_t disk_asked_ms; /* mono */
+    /* Of the write-ahead log: its frames; of them, those that are in the database; and how many it had when
+     * they were last to be moved there. */
+    int log_frames, log_moved, log_tried;
+    int log_tries_each, log_held_told; /* frames between two tries; with so many left it is told */
+    bool log_held;                     /* it has been told */
+    int64_t disk_asked_ms;             /* mono */
     bool disk_low;
     int64_t ids_from;                 /* users and keys that are made have ids above it */
     int64_t born_from;                /* at open: a former process's born leases are not before it */

@@ -477,6 +477,7 @@ static void take_published(struct store *store, struct store_stats *stats)
     stats->deliveries_skipped = tally->skipped;
     stats->id_max = tally->event_id_max;
     stats->endpoints_failing = tally->failing;
+    stats->log_bytes = tally->log_frames * STORE_PAGE_BYTES;
     stats->oldest_waiting_at_ms = store->oldest_at_ms;
     pthread_mutex_unlock(&store->published_lock);
 }

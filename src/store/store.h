@@ -276,6 +276,7 @@ struct store_stats {
     int64_t events, deliveries_pending, deliveries_delivered, deliveries_given_up;
     int64_t deliveries_cancelled, deliveries_skipped, endpoints; /* users with a webhook_url */
     int64_t endpoints_failing;
+    int64_t log_bytes; /* of the write-ahead log that are in use */
     /* When the event was received whose delivery has waited longest, wall clock; 0: nothing waits. Those
      * under the first lease of their life may be left out, and it may be late: it is looked up at times. */
     int64_t oldest_waiting_at_ms;

@@ -452,6 +452,55 @@ static void quick_ones_go_first(void **state)
         assert_false(f->boxes[i].quick || f->boxes[i].endpoint_id == quick);
 }
 
+/* Lines of the log that say so. */
+static int told(FILE *log, const char *what)
+{
+    char line[1024];
+    int count = 0;
+    rewind(log);
+    while (fgets(line, sizeof line, log))
+        count += strstr(line, what) != NULL;
+    return count;
+}
+
+/* 8.7: a program that reads and does not end. It is told once, and the log is not looked at for each batch.
+ */
+static void a_reader_that_stays_is_told(void **state)
+{
+    struct fixture *f = *state;
+    static const char grows[] = "log of the database has grown",
+                      ends[] = "log of the database is short again";
+    FILE *lines = tmpfile();
+    int64_t user = fixture_user(f, NULL);
+    f->config.log = log_open(fileno(lines), LOG_LEVEL_INFO, false, clock_system());
+    fixture_reopen(f);
+    f->store->log_tries_each = 20;
+    f->store->log_held_told = 60;
+    sqlite3 *db = shell(f);
+    assert_int_equal(sqlite3_exec(db, "BEGIN; SELECT count(*) FROM events", NULL, NULL, NULL), SQLITE_OK);
+    for (int i = 0, tried = 0; i < 100; i++) {
+        fixture_do(f, fixture_event_op(f, user), STORE_DONE);
+        assert_true(f->store->log_tried == tried || f->store->log_tried >= tried + 20);
+        tried = f->store->log_tried;
+    }
+    assert_true(f->store->log_tried > 60);
+    assert_int_equal(told(lines, grows), 1);
+    assert_int_equal(told(lines, ends), 0);
+    struct store_query stats = {.kind = STORE_GET_STATS};
+    assert_in_range(fixture_read(f, stats).stats->log_bytes, 100 * 4096, 1000 * 4096);
+    sqlite3_close(db);
+    for (int i = 0; i < 30; i++)
+        fixture_do(f, fixture_event_op(f, user), STORE_DONE);
+    assert_int_equal(told(lines, grows), 1);
+    assert_int_equal(told(lines, ends), 1);
+    assert_in_range(fixture_read(f, stats).stats->log_bytes, 4096, 100 * 4096);
+    struct log *log = f->config.log;
+    f->config.log = NULL;
+    fixture_reopen(f);
+    log_close(log);
+    fclose(lines);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -472,6 +521,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_index_that_disagrees_sends_nothing, open_one, close_one),
         cmocka_unit_test_setup_teardown(a_backlog_is_counted_behind_the_start, open_one, close_one),
         cmocka_unit_test_setup_teardown(the_file_does_not_grow_under_retention, open_one, close_one),
+        cmocka_unit_test_setup_teardown(a_reader_that_stays_is_told, open_one, close_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,6 +55,9 @@ static void put_store(struct text *out, const struct store_stats *stats, int64_t
     put(out, "oldest_waiting_seconds", "gauge",
         "Age of the event whose delivery has waited longest; 0: nothing waits.",
         age_ms > 0 ? age_ms / 1000 : 0);
+    put(out, "log_bytes", "gauge",
+        "Write-ahead log of the database: grows without end while a program goes on reading the database.",
+        stats->log_bytes);
     put(out, "events", "gauge", "Events in the store.", stats->events);
     put(out, "endpoints", "gauge", "Endpoints in the store.", stats->endpoints);
     text_puts(out, "# HELP posthorn_deliveries Deliveries in the store by state.\n"
