@@ -95,7 +95,7 @@ static void put_end(struct text *out, const char *how, const struct account *acc
 {
     int64_t count = account->attempt_count - account->again_count;
     if (count <= 0)
-        text_printf(out, "%s before it was sent", how);
+        text_printf(out, account->overtaken ? "%s while it was being sent" : "%s before it was sent", how);
     else if (count == 1)
         text_printf(out, is_state(account, "delivered") ? "%s at the first try" : "%s after one try", how);
     else
@@ -127,11 +127,21 @@ static void put_again(struct text *out, const struct account *account)
     }
 }
 
+static void put_overtaken(struct text *out, const struct account *account)
+{
+    if (!account->overtaken)
+        return;
+    text_puts(out, " A send was under way when it was cancelled: ");
+    words_put_outcome(out, &account->after_all);
+    text_putc(out, '.');
+}
+
 void account_put(struct text *out, const struct account *account)
 {
     if (is_state(account, "delivered")) {
         put_end(out, "Delivered", account);
         put_again(out, account);
+        put_overtaken(out, account);
         if (account->request_unread)
             text_puts(
                 out,
@@ -143,6 +153,7 @@ void account_put(struct text *out, const struct account *account)
                     BYTES_ARG(account->delivery_id));
     } else if (is_state(account, "cancelled")) {
         put_end(out, "Cancelled", account);
+        put_overtaken(out, account);
         text_printf(out, " POST /api/deliveries/%.*s/resend sends it after all.",
                     BYTES_ARG(account->delivery_id));
     } else if (is_state(account, "skipped")) {

@@ -17,6 +17,8 @@ struct account {
     int64_t attempt_count; /* those that counted */
     int64_t next_ms;       /* until the next try; -1: none is due */
     struct words_outcome last;
+    bool overtaken; /* a send was under way when it was cancelled; this is what came of it: */
+    struct words_outcome after_all;
     bool request_unread; /* the 200 came while most of the request had not been taken */
     enum account_hold hold;
     struct bytes finished_at; /* len 0: not yet, or not known */

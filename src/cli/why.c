@@ -197,6 +197,18 @@ static int64_t count_since(struct json_object *attributes, struct bytes finished
     return count;
 }
 
+/* What ended after somebody had cancelled it counts for nothing, as what is our own fault does, or a close
+ * that crossed it: but those have other reasons. */
+static void read_overtaken(struct json_object *last, struct account *account)
+{
+    account->after_all = (struct words_outcome){.reason = text_of(last, "reason"),
+                                                .status = number_of(last, "status", 0),
+                                                .detail = text_of(last, "detail")};
+    enum failure_class class = failure_class_of(words_failure(account->after_all.reason));
+    account->overtaken = last && !json_object_get_boolean(json_get(last, "counted")) &&
+                         (account->after_all.status > 0 || class == FAILURE_CLASS_RECEIVER);
+}
+
 static void read_account(struct json_object *delivery, struct account *account)
 {
     struct json_object *attributes = attributes_of(delivery);
@@ -211,6 +223,7 @@ static void read_account(struct json_object *delivery, struct account *account)
     account->last.status = number_of(attributes, "last_status", 0);
     struct json_object *last = evidence_last(attributes);
     account->last.detail = text_of(last, "detail");
+    read_overtaken(last, account);
     account->request_unread = last && json_object_get_boolean(json_get(last, "request_unread"));
     account->resending = json_object_get_boolean(json_get(attributes, "resending"));
     account->again_count =

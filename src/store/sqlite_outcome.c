@@ -96,9 +96,9 @@ static enum store_status outage_is_news(struct store *store, const struct store_
     return status;
 }
 
-static enum store_status attempt_insert(struct store *store, const struct store_op *op, int32_t earlier)
+static enum store_status attempt_insert(struct store *store, const struct store_op *op,
+                                        const struct attempt *attempt, int32_t earlier)
 {
-    const struct attempt *attempt = &op->outcome.attempt;
     sqlite3_stmt *insert = store->sql[SQL_ATTEMPT_INSERT];
     sqlite3_bind_int64(
         insert, 1, op->outcome.delivery_id / MODEL_DELIVERY_STEP * MODEL_DELIVERY_STEP | op->outcome.lease);
@@ -236,13 +236,42 @@ static enum store_status account(struct store *store, struct store_op *op, const
     return status;
 }
 
+/* It was cancelled under way, or another lease took over. It was sent all the same, so it is in the history,
+ * where it counts for nothing: the record is what the receiver saw. (An outcome that is repeated has its
+ * line.) */
+static enum store_status record_fenced(struct store *store, const struct store_op *op,
+                                       const struct found *found)
+{
+    struct attempt attempt = op->outcome.attempt;
+    if (attempt.started_at_ms == 0 || op->outcome.lease > ATTEMPT_LEASE_MAX ||
+        op->outcome.lease > found->lease || decision_is_outage(&op->outcome.decision))
+        return STORE_OK;
+    bool there = false;
+    sqlite3_stmt *get = store->sql[SQL_ATTEMPT_GET];
+    sqlite3_bind_int64(get, 1, op->outcome.delivery_id);
+    sqlite3_bind_int64(get, 2, op->outcome.lease);
+    enum store_status status = sqlite_row(store, SQL_ATTEMPT_GET, &there);
+    if (there)
+        sqlite3_reset(get);
+    if (status != STORE_OK || there)
+        return status;
+    store->changed = true;
+    attempt.counted = false;
+    if (attempt.response.len > MODEL_RESPONSE_KEPT_LEN)
+        attempt.response.len = MODEL_RESPONSE_KEPT_LEN;
+    status = attempt_trim(store, op);
+    return status == STORE_OK ? attempt_insert(store, op, &attempt, found->earlier) : status;
+}
+
 enum store_status sqlite_outcome(struct store *store, struct store_op *op)
 {
     struct found found;
     bool holds = false;
     enum store_status status = find_leased(store, op, &found, &holds);
-    if (status != STORE_OK || !holds)
+    if (status != STORE_OK)
         return status;
+    if (!holds)
+        return op->result == STORE_FENCED ? record_fenced(store, op, &found) : STORE_OK;
     op->result = STORE_DONE;
     op->id = op->outcome.delivery_id;
     store->changed = true;
@@ -257,7 +286,7 @@ enum store_status sqlite_outcome(struct store *store, struct store_op *op)
     if (status == STORE_OK && kept && op->outcome.lease > 1)
         status = attempt_trim(store, op);
     if (status == STORE_OK && kept)
-        status = attempt_insert(store, op, found.earlier);
+        status = attempt_insert(store, op, &op->outcome.attempt, found.earlier);
     enum decision_kind kind = op->outcome.decision.kind;
     if (status == STORE_OK && kind != DECISION_RETRY && kind != DECISION_RELEASE)
         status = sqlite_purge_later(store, found.event_id, store->now.wall_ms);

@@ -126,6 +126,7 @@ enum { SQL_MANY = 16 };
       " AND length(response) > ?3")                                                                          \
     X(ATTEMPT_LAST, "SELECT failure FROM attempts WHERE id >= ?1 >> 24 << 24 AND id < (?1 >> 24 << 24 | ?2)" \
                     " ORDER BY id DESC LIMIT 1")                                                             \
+    X(ATTEMPT_GET, "SELECT 1 FROM attempts WHERE id = (?1 >> 24 << 24 | ?2)")                                \
     X(ATTEMPT_INSERT, "INSERT OR REPLACE INTO attempts (id, attempt, started_at, duration_ms, status,"       \
                       " failure, flags, address, detail, response)"                                          \
                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")                                   \

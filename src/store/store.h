@@ -120,7 +120,7 @@ enum store_result {
     STORE_CONFLICT,  /* EVENT: same key, other request. USER_UPDATE, RESOURCE_*: version differs. KEY_REVOKE:
                         it  is the user's last. CANCEL: state. RESEND: skipped, and still without a URL */
     STORE_NOT_FOUND, /* no such user, key, delivery, resource */
-    STORE_FENCED,    /* OUTCOME: another lease has it, or it has ended; not an error */
+    STORE_FENCED,    /* OUTCOME: another lease has it, or it has ended: in the history alone; not an error */
     STORE_QUOTA,     /* KEY_CREATE: the user has keys_max active keys. EVENT, RESOURCE_PUT: see above */
     STORE_NO_SPACE   /* EVENT: the disk reserve is reached; outcomes are still recorded */
 };

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { nameServer } from '../faults/names.mjs';
-import { answer, api, delivery, eventually, post, receiver, serve, setUrl, sleep } from './harness.mjs';
+import { answer, api, delivery, eventually, post, posthorn, receiver, serve, setUrl, sleep } from './harness.mjs';
 
 const FAST = ['--time-scale', '200']; /* backoff of 50, 150, 450 ms */
 
@@ -34,6 +34,40 @@ test('8.29: a connection that is closed under a request: each send is an attempt
         assert.equal(last.attempt, cut.counted ? 2 : 1);
         assert.equal(last.status, 200);
     }
+});
+
+test('8.29: a send that is under way when it is cancelled, first or resent, is on record, and why says so', async (t) => {
+    const server = await serve(t, { args: ['--rate-limit', '0'] });
+    let let_go = () => {};
+    const there = await receiver(t, () => new Promise((resolve) => (let_go = () => resolve(answer(200)))));
+    await setUrl(server, there.url);
+    const event = await post(server);
+    const { id } = await delivery(server, event);
+    const now = async () => (await api(server, 'GET', `/api/deliveries/${id}`)).json.data.attributes;
+    const told = async () => (await posthorn('why', event, '--server', server.url, '--key', server.api_key)).stdout;
+    const overtaken = async (sends) => {
+        await there.arrived(sends);
+        assert.equal((await api(server, 'POST', `/api/deliveries/${id}/cancel`)).status, 200);
+        let_go();
+        return eventually('it is on record', async () => {
+            const one = await now();
+            return one.attempts.length === sends && one;
+        });
+    };
+    const first = await overtaken(1);
+    assert.deepEqual([first.state, first.attempt_count], ['cancelled', 0]);
+    assert.deepEqual([first.attempts[0].status, first.attempts[0].counted], [200, false]);
+    assert.match(await told(), /^Cancelled while it was being sent, .*under way when it was cancelled: your server said 200\./m);
+
+    await api(server, 'POST', `/api/deliveries/${id}/resend`);
+    await there.arrived(2);
+    let_go();
+    await eventually('delivered', async () => (await now()).state === 'delivered');
+    await api(server, 'POST', `/api/deliveries/${id}/resend`);
+    const last = await overtaken(3);
+    assert.deepEqual([last.state, last.attempt_count], ['delivered', 1]);
+    assert.match(await told(), /^Delivered .*under way when it was cancelled: your server said 200\./m);
+    assert.equal(there.of(event).length, last.attempts.length);
 });
 
 test('8.29: a handler that saves and then goes down: closed_early, and the schedule', async (t) => {

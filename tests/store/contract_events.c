@@ -483,6 +483,49 @@ static void resend_and_cancel(struct fixture *f)
     fixture_do(f, cancel, STORE_NOT_FOUND);
 }
 
+/* 8.29: what is sent is in the history, also if somebody cancelled it, or another lease took over, meanwhile.
+ */
+static void what_is_overtaken_is_in_the_history(struct fixture *f)
+{
+    int64_t user = fixture_user(f, "https://example.com/");
+    struct store_op op = fixture_event_op(f, user);
+    fixture_write(f, &op, 1, 1);
+    struct store_work box = f->boxes[0];
+    struct store_op cancel = {.kind = STORE_CANCEL, .delivery = {.delivery_id = box.delivery_id}};
+    struct store_op resend = {.kind = STORE_RESEND, .delivery = {.delivery_id = box.delivery_id}};
+    fixture_do(f, cancel, STORE_DONE);
+    struct store_op outcome = fixture_outcome_op(f, &box, DECISION_DELIVERED, 0);
+    fixture_do(f, outcome, STORE_FENCED);
+    fixture_do(f, outcome, STORE_FENCED); /* the commit's fate was unknown: one line */
+    struct store_op never = outcome;
+    never.outcome.lease = 7;
+    fixture_do(f, never, STORE_FENCED); /* nobody ever had that lease */
+    struct delivery delivery = fixture_delivery(f, box.delivery_id);
+    assert_int_equal(delivery.state, DELIVERY_CANCELLED);
+    assert_int_equal(delivery.attempt, 0);
+    struct store_query list = {.kind = STORE_LIST_ATTEMPTS, .id = box.delivery_id, .limit = 10};
+    struct store_answer answer = fixture_read(f, list);
+    assert_int_equal(answer.count, 1);
+    assert_int_equal(answer.attempts[0].status, 200);
+    assert_false(answer.attempts[0].counted);
+
+    fixture_do(f, resend, STORE_DONE);
+    fixture_claim(f, 1, 1);
+    struct store_work slow = f->boxes[0];
+    fixture_advance(f, f->config.lease_ms);
+    fixture_claim(f, 1, 1);
+    fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_DELIVERED, 0), STORE_DONE);
+    fixture_do(f, fixture_outcome_op(f, &slow, DECISION_RETRY, 0), STORE_FENCED);
+    answer = fixture_read(f, list);
+    assert_int_equal(answer.count, 3);
+    assert_int_equal(answer.attempts[1].status, 500);
+    assert_false(answer.attempts[1].counted);
+    assert_true(answer.attempts[2].counted);
+    delivery = fixture_delivery(f, box.delivery_id);
+    assert_int_equal(delivery.state, DELIVERY_DELIVERED);
+    assert_int_equal(delivery.attempt, 1);
+}
+
 /* 8.9 */
 static void delivered_stays_delivered(struct fixture *f)
 {
@@ -580,6 +623,7 @@ const struct contract_test contract_events[] = {
     {"8.24: many attempts: the last one whole, page by page", many_attempts},
     {"without space events are refused and outcomes recorded", no_space},
     {"resend and cancel", resend_and_cancel},
+    {"8.29: what is overtaken is in the history", what_is_overtaken_is_in_the_history},
     {"8.9: delivered stays delivered, a resend is beside it", delivered_stays_delivered},
     {"8.9: a resend of what waits is now", a_resend_of_what_waits_is_now},
     {"purge takes old events that have ended", purge},

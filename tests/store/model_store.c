@@ -225,6 +225,18 @@ static bool model_says(const struct model_disk *disk, const struct attempt *atte
     return last && last->failure == attempt->failure;
 }
 
+static void model_line(struct model_disk *disk, const struct attempt *attempt, int32_t earlier)
+{
+    disk->attempts =
+        model_room(disk->attempts, disk->attempt_count, &disk->attempt_cap, sizeof *disk->attempts);
+    struct attempt *line = &disk->attempts[disk->attempt_count++];
+    *line = *attempt;
+    line->attempt += earlier;
+    line->address = model_copy(line->address);
+    line->detail = model_copy(line->detail);
+    line->response = model_copy(line->response);
+}
+
 static void model_history(struct model_disk *disk, const struct attempt *attempt,
                           const struct decision *decision, int32_t earlier)
 {
@@ -234,14 +246,34 @@ static void model_history(struct model_disk *disk, const struct attempt *attempt
         if (disk->attempts[i].delivery_id == attempt->delivery_id &&
             disk->attempts[i].response.len > MODEL_RESPONSE_KEPT_LEN)
             disk->attempts[i].response.len = MODEL_RESPONSE_KEPT_LEN;
-    disk->attempts =
-        model_room(disk->attempts, disk->attempt_count, &disk->attempt_cap, sizeof *disk->attempts);
-    struct attempt *line = &disk->attempts[disk->attempt_count++];
-    *line = *attempt;
-    line->attempt += earlier;
-    line->address = model_copy(line->address);
-    line->detail = model_copy(line->detail);
-    line->response = model_copy(line->response);
+    model_line(disk, attempt, earlier);
+}
+
+/* It was sent all the same: it is in the history, and counts for nothing. */
+static void model_fenced(struct model_disk *disk, const struct store_op *op,
+                         const struct model_delivery *delivery)
+{
+    const struct attempt *attempt = &op->outcome.attempt;
+    bool known = attempt->started_at_ms == 0 || op->outcome.lease > delivery->lease ||
+                 decision_is_outage(&op->outcome.decision);
+    struct attempt *last = NULL; /* the one before it */
+    for (int i = 0; i < disk->attempt_count; i++) {
+        struct attempt *line = &disk->attempts[i];
+        if (line->delivery_id != delivery->id || line->lease > op->outcome.lease)
+            continue;
+        known |= line->lease == op->outcome.lease;
+        if (!last || line->lease > last->lease)
+            last = line;
+    }
+    if (known)
+        return;
+    if (last && last->response.len > MODEL_RESPONSE_KEPT_LEN)
+        last->response.len = MODEL_RESPONSE_KEPT_LEN;
+    model_line(disk, attempt, delivery->earlier);
+    struct attempt *line = &disk->attempts[disk->attempt_count - 1];
+    line->counted = false;
+    if (line->response.len > MODEL_RESPONSE_KEPT_LEN)
+        line->response.len = MODEL_RESPONSE_KEPT_LEN;
 }
 
 static void model_end(struct store *store, struct model_delivery *delivery, enum delivery_state state)
@@ -303,6 +335,8 @@ static void model_outcome(struct store *store, struct store_op *op)
 #endif
     if (!delivery || fenced) {
         op->result = delivery ? STORE_FENCED : STORE_NOT_FOUND;
+        if (delivery)
+            model_fenced(store->disk, op, delivery);
         return;
     }
     if (op->outcome.answered || decision->kind != DECISION_RELEASE)
