@@ -5,8 +5,9 @@
  *
  * One thread, one batch after the other, each with N new events and the N outcomes of the batch before, as
  * the queue does it under load. CPU is user and system time of this thread; `written` is what it wrote, log
- * and all. --kept: so many events were there before. --keys: each event has a random Idempotency-Key. With
- * --purge all of it goes then, and what that costs is a second line.
+ * and all. --kept: so many events were there before. --keys: those have a random Idempotency-Key each, and
+ * then events without and with one are measured in turns, and what an open costs. With --purge all of it goes
+ * then, and what that costs is a second line.
  */
 #include "store.h"
 #include "body.h"
@@ -15,7 +16,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { BATCH_MAX = 4096, BODY_LEN = 500, PURGE_ROWS = 512 };
+enum { KEYED_RUNS = 6, BATCH_MAX = 4096, BODY_LEN = 500, PURGE_ROWS = 512 };
 
 struct bench {
     struct store *store;
@@ -158,17 +159,6 @@ static void round_of(struct bench *bench)
     check(bench->filled <= 2 * bench->batch, "more boxes were filled than there are events");
 }
 
-static void report(const struct bench *bench, int64_t events, int64_t cpu_us, int64_t wall_ms,
-                   int64_t written)
-{
-    printf(
-        "{\"batch\":%d,\"claimed\":%s,\"events\":%lld,\"cpu_us_per_event\":%.2f,\"written_per_event\":%.0f,"
-        "\"events_per_s\":%.0f,\"document_bytes\":%zu}\n",
-        bench->batch, bench->claimed ? "true" : "false", (long long)events, (double)cpu_us / (double)events,
-        (double)written / (double)events, 1000.0 * (double)events / (double)(wall_ms ? wall_ms : 1),
-        bench->document_len);
-}
-
 /* Bytes that this process has written. */
 static int64_t written_bytes(void)
 {
@@ -181,6 +171,32 @@ static int64_t written_bytes(void)
     if (io)
         fclose(io);
     return bytes;
+}
+
+static void measure(struct bench *bench, int64_t events)
+{
+    struct clock clock = clock_system();
+    int64_t first = bench->id, written = written_bytes(), started_ms = clock_mono_ms(&clock);
+    int64_t cpu_us = clock_thread_cpu_us();
+    while (bench->id - first < events)
+        round_of(bench);
+    cpu_us = clock_thread_cpu_us() - cpu_us;
+    int64_t wall_ms = clock_mono_ms(&clock) - started_ms;
+    events = bench->id - first;
+    printf("{\"batch\":%d,\"claimed\":%s,\"keys\":%s,\"events\":%lld,\"cpu_us_per_event\":%.2f,"
+           "\"written_per_event\":%.0f,\"events_per_s\":%.0f,\"document_bytes\":%zu}\n",
+           bench->batch, bench->claimed ? "true" : "false", bench->keyed ? "true" : "false",
+           (long long)events, (double)cpu_us / (double)events,
+           (double)(written_bytes() - written) / (double)events,
+           1000.0 * (double)events / (double)(wall_ms ? wall_ms : 1), bench->document_len);
+}
+
+static void reopen(struct bench *bench, const struct store_config *config)
+{
+    store_sqlite.close(bench->store);
+    int64_t cpu_us = clock_thread_cpu_us();
+    check(store_sqlite.open(config, &bench->store) == STORE_OK, "the store did not open again");
+    printf("{\"open_cpu_ms\":%.1f}\n", (double)(clock_thread_cpu_us() - cpu_us) / 1000);
 }
 
 static void purge(struct bench *bench)
@@ -258,15 +274,15 @@ int main(int argc, char **argv)
     bench.batch = batch;
     for (int i = 0; i < 20; i++) /* warm: endpoints proven, caches filled */
         round_of(&bench);
-    int64_t written = written_bytes();
-    int64_t first = bench.id, cpu_us = clock_thread_cpu_us();
-    int64_t started_ms = clock_mono_ms(&config.clock);
-    while (bench.id - first < events)
-        round_of(&bench);
-    report(&bench, bench.id - first, clock_thread_cpu_us() - cpu_us,
-           clock_mono_ms(&config.clock) - started_ms, written_bytes() - written);
+    bool keyed = bench.keyed;
+    for (int run = 0; run < (keyed ? KEYED_RUNS : 1); run++) {
+        bench.keyed = run % 2;
+        measure(&bench, events);
+    }
     if (bench.purge)
         purge(&bench);
+    if (keyed)
+        reopen(&bench, &config);
     store_sqlite.close(bench.store);
     return 0;
 }
