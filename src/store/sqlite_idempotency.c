@@ -181,7 +181,8 @@ enum store_status sqlite_idempotency_forget(struct store *store, struct store_op
     int64_t before_ms =
         op->purge.idempotency_before_ms ? op->purge.idempotency_before_ms : op->purge.before_ms;
     bool dead = false;
-    if (before_ms > tally->idempotency_before_ms)
+    bool was_ahead = tally->idempotency_before_ms > store->now.wall_ms; /* the clock, for a while */
+    if (before_ms > tally->idempotency_before_ms || was_ahead)
         tally->idempotency_before_ms = before_ms;
     enum store_status status = sqlite_runs_forget(store, tally->idempotency_before_ms, &dead);
     if (!dead)

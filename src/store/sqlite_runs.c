@@ -16,6 +16,7 @@ enum {
     FAN_IN = 16,       /* runs that are merged into one */
     STEP_BUCKETS = 16, /* that a step of a merge writes: 1,024 keys */
     STEP_ROWS = 256,   /* that a step removes */
+    STORED_MAX = 144,  /* a server leaves 128 or so */
     LEVELS_MAX = 4,    /* a run of the last has a thousand million keys */
     BITS_MAX = 26,
     ENTRIES_LEN_MAX = 64 * 1024, /* of a row; more is damage */
@@ -440,7 +441,7 @@ static bool load_run(struct store *store, sqlite3_stmt *row)
             return false;
         numbers[i] = sqlite3_column_int64(row, i);
     }
-    if (idempotency->run_count == IDEMPOTENCY_RUNS_MAX || numbers[0] <= 0 ||
+    if (idempotency->run_count == STORED_MAX || numbers[0] <= 0 ||
         numbers[0] >> (62 - IDEMPOTENCY_RUN_SHIFT) || numbers[1] < 0 || numbers[1] > LEVELS_MAX ||
         numbers[2] < 0 || numbers[2] > BITS_MAX || numbers[3] < 0 || numbers[3] > (int64_t)1 << numbers[2] ||
         numbers[4] < 0 || numbers[4] > (int64_t)BUCKET_KEYS << numbers[2] || numbers[6] < FORGOTTEN ||

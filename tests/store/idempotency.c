@@ -286,6 +286,22 @@ static void runs_go_when_all_is_forgotten(void **state)
     post(f, user, 0, EVENTS);
 }
 
+/* What was forgotten stays so, but new keys are not. */
+static void clock_was_ahead(void **state)
+{
+    struct fixture *f = *state;
+    int64_t user = begin(f, 10);
+    post(f, user, 0, 25);
+    f->wall_ms += 1000LL * HOUR_MS;
+    purge_all(f, f->wall_ms - HOUR_MS);
+    assert_int_equal(ask(f, "SELECT count(*) FROM idempotency_runs"), 0);
+    f->wall_ms -= 1000LL * HOUR_MS;
+    purge_all(f, f->wall_ms - HOUR_MS);
+    int64_t id = f->event_id + 1;
+    post(f, user, 100, 25);
+    all_replayed(f, user, 100, 25, id);
+}
+
 /* A run that is merged goes with the last key of all. */
 static void merged_run_stays(void **state)
 {
@@ -350,6 +366,8 @@ static void made_again(void **state)
         "UPDATE idempotency_runs SET bits = 60, built = 1 << 60",
         "UPDATE idempotency_runs SET built = 0",
         "UPDATE idempotency_runs SET level = 1 << 40",
+        "WITH RECURSIVE n(i) AS (SELECT 50 UNION ALL SELECT i + 1 FROM n WHERE i < 250)"
+        " INSERT INTO idempotency_runs SELECT i, 4, 0, 1, 0, 1 << 50, 0 FROM n",
         "UPDATE idempotency_runs SET keys = 1 << 50",
         "UPDATE idempotency_runs SET id = -id",
         "UPDATE idempotency_runs SET into_run = id",
@@ -380,6 +398,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(same_hash, open_one, close_one),
         cmocka_unit_test_setup_teardown(late_event, open_one, close_one),
         cmocka_unit_test_setup_teardown(runs_go_when_all_is_forgotten, open_one, close_one),
+        cmocka_unit_test_setup_teardown(clock_was_ahead, open_one, close_one),
         cmocka_unit_test_setup_teardown(merged_run_stays, open_one, close_one),
         cmocka_unit_test_setup_teardown(used_again, open_one, close_one),
         cmocka_unit_test_setup_teardown(filters_are_bounded, open_one, close_one),
