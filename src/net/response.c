@@ -47,22 +47,21 @@ struct response {
 
     enum field field;
     size_t name_len, value_len;
-    char name[NAME_KEPT_MAX]; /* lower case */
-    char value[VALUE_KEPT_MAX];
     bool value_cut, field_open; /* the next line may go on with the value */
 
     bool close, length_given, coding_given, framing_void;
     int64_t length;
     int retry_after_count;
     size_t retry_after_len;
-    char retry_after[64];
 
     int64_t left; /* of the sized body */
     struct chunked chunked;
     bool body_incomplete;
     size_t read_left, body_len;
-    /* First what came of the head. Last, and never cleared: untouched pages cost nothing. */
-    char body[RESPONSE_BODY_KEPT_MAX];
+    /* From here on nothing is cleared: the lengths say what counts, and untouched pages cost nothing. */
+    char name[NAME_KEPT_MAX]; /* lower case */
+    char value[VALUE_KEPT_MAX], retry_after[64];
+    char body[RESPONSE_BODY_KEPT_MAX]; /* first what came of the head */
 };
 
 size_t response_size(void)
@@ -85,7 +84,7 @@ static void head_begin(struct response *r)
 struct response *response_init(void *memory)
 {
     struct response *r = memory;
-    memset(r, 0, offsetof(struct response, body));
+    memset(r, 0, offsetof(struct response, name));
     r->stage = RESPONSE_HEAD;
     r->read_left = RESPONSE_BODY_READ_MAX;
     head_begin(r);
