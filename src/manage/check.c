@@ -5,10 +5,12 @@
 #include "body.h"
 #include "failure.h"
 #include "idempotency.h"
+#include "identities.h"
 #include "json.h"
 #include "manage.h"
 #include "model.h"
 #include "network.h"
+#include "signing.h"
 #include "snapshot.h"
 #include <errno.h>
 #include <stdio.h>
@@ -22,7 +24,8 @@ static const int64_t year_0_ms = -62167219200000, year_10000_ms = 25340230080000
 static const char details[] =
     "Reads the whole database, also while a server runs on it, and names every row that is damaged: pages "
     "and\n"
-    "indexes, documents and where sent_at stands in them, states, numbers, texts, ids that lead nowhere.\n"
+    "indexes, documents and where sent_at stands in them, states, numbers, texts, ids that lead nowhere,\n"
+    "sums that are not those of their rows, and secrets that the key file does not open.\n"
     "It changes nothing. A server goes on beside damaged rows: it shows them as such and gives their "
     "deliveries up.\n"
     "Where pages are damaged, restore a backup. exit status 1: something is damaged.";
@@ -277,7 +280,92 @@ static void check_keys(sqlite3 *db, int *count)
     sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
 }
 
-static int check_all(sqlite3 *db)
+/* ---- sums, and what is sealed ---- */
+
+/* Of one moment each, as these change together with their rows. */
+static void check_sums(sqlite3 *db, int *count)
+{
+    static const char usage[] =
+        "SELECT user_id FROM (SELECT owner_id AS user_id, bytes, 0 AS resources FROM owned"
+        " UNION ALL SELECT owner_id, ifnull(length(json), 0), 1 FROM resources"
+        " UNION ALL SELECT user_id, -stored_bytes, -resources FROM usage)"
+        " GROUP BY user_id HAVING total(bytes) <> 0 OR total(resources) <> 0";
+    /* The row of `state` may be late by what the rows themselves say (state_catch_up of the store): events
+     * and deliveries with higher ids, and deliveries that were out then and are delivered now. */
+    static const char state[] =
+        "WITH e AS (SELECT count(*) AS events FROM events WHERE id <= (SELECT event_id_max FROM state)),"
+        " d AS (SELECT total(d.state = 0) AS pending, total(d.state = 1) AS delivered,"
+        " total(d.state = 2) AS given_up, total(d.state = 3) AS cancelled, total(d.state = 4) AS skipped,"
+        " total(d.state = 0 AND d.queue IS NULL AND d.id >= s.born_from) AS still_out"
+        " FROM deliveries d, state s WHERE d.id <= s.delivery_id_max),"
+        " u AS (SELECT count(webhook_url) AS endpoints FROM users)"
+        " SELECT 1 FROM state s, e, d, u WHERE s.events <> e.events OR s.endpoints <> u.endpoints"
+        " OR s.pending - s.born_out <> d.pending - d.still_out"
+        " OR s.delivered + s.born_out <> d.delivered + d.still_out"
+        " OR s.given_up <> d.given_up OR s.cancelled <> d.cancelled OR s.skipped <> d.skipped";
+    each(db, usage, count, "usage", "what the user has stored is not the sum of its rows", NULL);
+    each(db, state, count, "state",
+         "the figures of events, deliveries or endpoints are not those of the rows", NULL);
+}
+
+static struct bytes blob(sqlite3_stmt *row, int column)
+{
+    const void *data = sqlite3_column_blob(row, column);
+    return bytes_make(data, data ? (size_t)sqlite3_column_bytes(row, column) : 0);
+}
+
+static void check_sealed(const struct vault *vault, sqlite3 *db, int *count)
+{
+    static const char sql[] = "SELECT id, created_at, signing, identity FROM users"
+                              " WHERE length(signing) > 0 OR length(identity) > 0";
+    sqlite3_stmt *row = NULL;
+    int rc = sqlite3_prepare_v2(db, sql, -1, &row, NULL);
+    while (rc == SQLITE_OK && sqlite3_step(row) == SQLITE_ROW) {
+        int64_t id = sqlite3_column_int64(row, 0);
+        struct bytes sealed = blob(row, 2), identity = blob(row, 3);
+        struct signing signing;
+        struct identity_source source;
+        struct arena arena;
+        arena_init(&arena, 2 * MODEL_IDENTITY_LEN_MAX);
+        if (signing_open(vault, id, sqlite3_column_int64(row, 1), sealed, &signing) != VAULT_OK)
+            found(count, "users", (const char *)sqlite3_column_text(row, 0),
+                  "the signing secrets do not open with this key file: pushes go out without "
+                  "webhook-signature");
+        if (identity.len > 0 && identities_unseal(vault, id, identity, &arena, &source) != VAULT_OK)
+            found(count, "users", (const char *)sqlite3_column_text(row, 0),
+                  "the TLS identity does not open with this key file: nothing is sent");
+        else if (identity.len > 0)
+            identities_wipe(&source);
+        signing_wipe(&signing);
+        arena_fini(&arena);
+    }
+    sqlite3_finalize(row);
+}
+
+/* With the key file that is this database's. One that is not is told; what was sealed is not looked at, then.
+ */
+static void check_key_file(const struct manage *manage, sqlite3 *db, int *count)
+{
+    char path[MANAGE_PATH_LEN];
+    struct vault *vault;
+    sqlite3_stmt *row = NULL;
+    server_key_path(&manage->config, path);
+    enum vault_error error = vault_open(path, &vault);
+    bool has_row = sqlite3_prepare_v2(db, "SELECT fingerprint FROM state", -1, &row, NULL) == SQLITE_OK &&
+                   sqlite3_step(row) == SQLITE_ROW;
+    struct bytes wanted = has_row ? blob(row, 0) : (struct bytes){0};
+    if (error != VAULT_OK)
+        found(count, "key file", path, vault_error_sentence(error));
+    else if (wanted.len == STORE_FINGERPRINT_LEN &&
+             memcmp(wanted.data, vault_fingerprint(vault), STORE_FINGERPRINT_LEN) != 0)
+        found(count, "key file", path, "it is not this database's");
+    else
+        check_sealed(vault, db, count);
+    sqlite3_finalize(row);
+    vault_close(vault);
+}
+
+static int check_all(const struct manage *manage, sqlite3 *db)
 {
     int count = 0;
     /* First, for what is no database of ours would give the same answer to every question. */
@@ -299,6 +387,8 @@ static int check_all(sqlite3 *db)
     each(db, "SELECT type || ' ' || id, json FROM resources WHERE json IS NOT NULL", &count, "resources",
          "the snapshot is damaged: it cannot be shown", json_is_sound);
     check_keys(db, &count);
+    check_sums(db, &count);
+    check_key_file(manage, db, &count);
     return count;
 }
 
@@ -316,7 +406,7 @@ static int check(struct manage *manage)
     int count = 0;
     bool can_be_read = rc == SQLITE_OK || (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB;
     if (can_be_read)
-        count = check_all(db);
+        count = check_all(manage, db);
     sqlite3_close(db);
     if (!can_be_read) /* whose file it is, or what somebody does with it, is no damage */
         return manage_failed(manage, "%s: %s", path, sqlite3_errstr(rc));

@@ -189,7 +189,44 @@ test('8.12: check names every column that holds what its type does not, and ever
         ['UPDATE idempotency_entries SET id = 2 << 32', /idempotency_entries \d+: .*of no run/],
         ["UPDATE events SET idempotency_key = x''", /events \d+: the event's Idempotency-Key is none/],
         [`UPDATE deliveries SET queue = NULL WHERE event_id = ${ids[6]}`, /deliveries \d+: .*it would never be sent/],
+        ["UPDATE users SET signing = x'01' || zeroblob(80)", /users 5: the signing secrets do not open with this key file/],
+        ["UPDATE users SET identity = x'01' || zeroblob(80)", /users 5: the TLS identity does not open with this key file/],
+        ['INSERT INTO usage VALUES (5, 1, 0)', /usage 5: .*not the sum of its rows/],
+        ['INSERT INTO usage VALUES (5, 0, 1)', /usage 5: .*not the sum of its rows/],
+        [`INSERT INTO owned VALUES (5, ${ids[0]}, 700)`, /usage 5: .*not the sum of its rows/],
+        ...['events', 'pending', 'delivered', 'given_up', 'cancelled', 'skipped', 'endpoints'].map((name) =>
+            [`UPDATE state SET ${name} = ${name} + 1`, /state 1: the figures/]),
     ]) await damaged(change, pattern);
     copyFileSync(sound, file);
     assert.equal((await posthorn('check', data)).code, 0);
+    const key = join(data, 'posthorn.key'), kept = readFileSync(key, 'utf8');
+    for (const [text, pattern] of [[`${'0123456789abcdef'.repeat(4)}\n`, /key file .*: it is not this database's/], ['none\n', /key file .*: the key file does not hold/]]) {
+        writeFileSync(key, text, { mode: 0o600 });
+        const { code, stdout } = await posthorn('check', data);
+        assert.equal(code, 1);
+        assert.match(stdout, pattern);
+    }
+    writeFileSync(key, kept, { mode: 0o600 });
+    assert.equal((await posthorn('check', data)).code, 0);
+});
+
+test('8.12: sums that are late, with a server at work or killed, are no damage', async (t) => {
+    const there = await receiver(t), install = await initialize(t);
+    const server = await serve(t, { install });
+    const sound = async (when) => {
+        const { code, stdout, stderr } = await posthorn('check', install.data);
+        assert.equal(code, 0, `${when}: ${stdout}${stderr}`);
+    };
+    await setUrl(server, there.url);
+    for (let round = 0; round < 3; round++) {
+        const posted = Promise.all(Array.from({ length: 60 }, () => post(server)));
+        await sound('under way');
+        await posted;
+        await sound('just accepted');
+    }
+    await there.arrived(180);
+    await api(server, 'POST', '/api/signing_secrets', { data: { type: 'signing_secrets' } });
+    await sound('with a sealed secret');
+    await server.end('SIGKILL');
+    await sound('killed');
 });
