@@ -76,12 +76,57 @@ static void on_closed(uv_handle_t *handle)
     free(c);
 }
 
+static int64_t now_us(const struct connection *c)
+{
+    return (int64_t)uv_now(c->world->loop) * 1000;
+}
+
+/* May its handshake begin? Then it is among those under way, until settle. */
+static bool enlist(struct connection *c)
+{
+    struct connection_world *world = c->world;
+    c->crowded = false;
+    if (world->handshakes_max > 0 && world->handshakes >= world->handshakes_max && world->crowded)
+        world->crowded(world->ctx);
+    if (world->handshakes_max > 0 && world->handshakes >= world->handshakes_max) {
+        c->crowded = true;
+        return false;
+    }
+    if (world->shares && !shares_take(world->shares, c->peer.pool_key, now_us(c)))
+        return false;
+    world->handshakes++;
+    return c->shaking = true;
+}
+
+/* What it has cost so far. */
+static void charge(struct connection *c)
+{
+    struct shares *shares = c->world->shares;
+    if (shares && c->charged)
+        shares_took_more(shares, c->peer.pool_key, now_us(c), c->handshake_us - c->charged_us);
+    else if (shares)
+        shares_took(shares, c->peer.pool_key, now_us(c), c->handshake_us);
+    c->charged = true;
+    c->charged_us = c->handshake_us;
+}
+
+/* It is over, or given up: what it has cost is charged all the same. */
+static void settle(struct connection *c)
+{
+    if (!c->shaking)
+        return;
+    c->shaking = false;
+    c->world->handshakes--;
+    charge(c);
+}
+
 void connection_close(struct connection *c)
 {
     bool healthy = c->state == CONNECTION_OPEN && !c->write_broken && !c->write_pending;
 
     assert(c->state != CONNECTION_CLOSED);
     deadline_lift(&c->deadline);
+    settle(c);
     tls_end(&c->tls, healthy);
     c->state = CONNECTION_CLOSED;
     c->handler = NULL;
@@ -97,10 +142,26 @@ void connection_own(struct connection *c, const struct connection_handler *handl
 
 /* ---- reading ---- */
 
+static bool write_cipher(void *ctx, struct bytes piece);
+
+/* A client's handshake begins when its first bytes are there: one that says nothing costs nothing. They stay
+ * in the kernel until it may. */
+static bool may_read(struct connection *c)
+{
+    if (!c->inbound || c->state != CONNECTION_SECURING || c->tls.ssl)
+        return true;
+    if (!enlist(c))
+        return false;
+    tls_accept(&c->tls, c->world->tls, write_cipher, c);
+    return true;
+}
+
 static void give_read_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     struct connection *c = handle->data;
     *buffer = uv_buf_init(NULL, 0);
+    if (!may_read(c))
+        return;
     if (c->handler->place && !c->peer.https && c->state == CONNECTION_OPEN)
         *buffer = c->handler->place(c);
     if (buffer->len == 0)
@@ -132,11 +193,6 @@ static void read_tls(struct connection *c)
     }
 }
 
-static int64_t now_us(const struct connection *c)
-{
-    return (int64_t)uv_now(c->world->loop) * 1000;
-}
-
 static void shake_hands(struct connection *c)
 {
     enum failure failure = FAILURE_NONE;
@@ -146,6 +202,9 @@ static void shake_hands(struct connection *c)
     c->handshake_us += clock_thread_cpu_us() - begun_us;
     switch (status) {
     case TLS_WANTS_INPUT:
+        if (c->inbound) /* our signature, which is most of it, has been made, and the client may stay silent
+                         */
+            charge(c);
         return;
     case TLS_DONE:
         c->state = CONNECTION_OPEN;
@@ -159,8 +218,7 @@ static void shake_hands(struct connection *c)
     default:
         failure = c->tls.failure;
     }
-    if (c->world->shares)
-        shares_took(c->world->shares, c->peer.pool_key, now_us(c), c->handshake_us);
+    settle(c);
     c->handler->secured(c, failure);
 }
 
@@ -184,7 +242,10 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
 
     if (len == 0 || c->state == CONNECTION_CLOSED)
         return;
-    if (len < 0) {
+    if (len == UV_ENOBUFS) { /* may_read said no */
+        connection_pause(c);
+        deadline_set(&c->deadline, c->world->handshake_wait);
+    } else if (len < 0) {
         enum failure failure = connection_io_failure(len == UV_EOF ? end_of(c) : (int)len);
         uv_read_stop(stream);
         if (was_securing)
@@ -532,7 +593,7 @@ struct connection *connection_dial(struct connection_world *world, const struct 
 /* What comes before it begins waits in the kernel. */
 static void begin_handshake(struct connection *c)
 {
-    if (c->world->shares && !shares_take(c->world->shares, c->peer.pool_key, now_us(c))) {
+    if (!enlist(c)) {
         connection_pause(c);
         deadline_set(&c->deadline, c->world->handshake_wait);
         return;
@@ -552,7 +613,11 @@ void connection_secure(struct connection *c, const struct identity *identity)
 
 void connection_handshake_passed(struct deadline *deadline)
 {
-    begin_handshake(OWNER_OF(deadline, struct connection, deadline));
+    struct connection *c = OWNER_OF(deadline, struct connection, deadline);
+    if (c->inbound)
+        connection_resume(c);
+    else
+        begin_handshake(c);
 }
 
 bool connection_waits_for_share(const struct connection *c)
@@ -562,7 +627,7 @@ bool connection_waits_for_share(const struct connection *c)
 
 /* ---- accepting ---- */
 
-struct connection *connection_accept(struct connection_world *world, int fd, bool https,
+struct connection *connection_accept(struct connection_world *world, int fd, bool https, int64_t client,
                                      const struct connection_handler *handler, void *owner)
 {
     struct connection *c = memory_zero(1, sizeof *c);
@@ -576,6 +641,7 @@ struct connection *connection_accept(struct connection_world *world, int fd, boo
     c->world = world;
     c->inbound = true;
     c->peer.https = https;
+    c->peer.pool_key = client;
     c->tcp.data = c;
     c->state = https ? CONNECTION_SECURING : CONNECTION_OPEN;
     if (uv_tcp_open(&c->tcp, fd) != 0) {
@@ -584,8 +650,6 @@ struct connection *connection_accept(struct connection_world *world, int fd, boo
         return NULL;
     }
     uv_tcp_nodelay(&c->tcp, 1);
-    if (https)
-        tls_accept(&c->tls, world->tls, write_cipher, c);
     if (uv_read_start((uv_stream_t *)&c->tcp, give_read_buffer, on_read) != 0) {
         connection_close(c);
         return NULL;

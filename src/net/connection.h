@@ -45,6 +45,8 @@ struct connection_world {
     struct deadline_queue *connect_limit;  /* its `passed` is connection_connect_passed */
     struct deadline_queue *handshake_wait; /* its `passed` is connection_handshake_passed */
     struct shares *shares;                 /* of the handshakes; NULL: none is held up */
+    int handshakes, handshakes_max;        /* under way, each with some 45 KiB of OpenSSL's. 0: any number */
+    void (*crowded)(void *ctx);            /* one wants to begin, and there are so many; may be NULL */
     int open;                              /* handles not yet wholly closed */
     int64_t opened, tls_full, tls_resumed;
     size_t buffer_len;
@@ -80,6 +82,8 @@ struct connection {
     struct bytes heard;              /* while `secured` is called for the first piece that came: that */
     const struct identity *identity; /* until the handshake begins */
     int64_t handshake_us;            /* what it has cost so far */
+    int64_t charged_us;              /* of it, to its share */
+    bool charged, shaking, crowded;  /* counted among the handshakes; held up by their number */
     size_t heard_len;                /* over TLS, since the last request */
     struct peer peer;
     char address[CONNECTION_ADDRESS_LEN_MAX];
@@ -99,8 +103,9 @@ void connection_own(struct connection *connection, const struct connection_handl
 void connection_secure(struct connection *connection, const struct identity *identity);
 
 /* Takes `fd` over, whatever comes of it. Over TLS (the world's is a server's, tls_open_server) `secured`
- * follows when the client has shaken hands. NULL: there is no memory in the kernel for it. */
-struct connection *connection_accept(struct connection_world *world, int fd, bool https,
+ * follows when the client has shaken hands; the handshake begins when its first bytes have come and `client`
+ * has a share of the loop's time left. NULL: there is no memory in the kernel for it. */
+struct connection *connection_accept(struct connection_world *world, int fd, bool https, int64_t client,
                                      const struct connection_handler *handler, void *owner);
 /* Did the client show a certificate of one of our authorities? */
 bool connection_client_trusted(const struct connection *connection);
@@ -120,7 +125,7 @@ enum connection_written connection_write(struct connection *connection, struct b
 
 /* What was written and the other side's kernel has not taken. */
 size_t connection_unsent(const struct connection *connection);
-/* The handshake has not begun: its endpoint's share is used up. */
+/* The handshake has not begun: its endpoint's share is used up, or (`crowded`) too many are under way. */
 bool connection_waits_for_share(const struct connection *connection);
 
 struct connection_timing {

@@ -212,3 +212,23 @@ struct visitor *guests_heaviest(const struct listener_loop *loop)
     }
     return heaviest;
 }
+
+int64_t guests_name(const struct sockaddr *address)
+{
+    return (int64_t)name_of(address);
+}
+
+struct visitor *guests_oldest_handshake(const struct listener_loop *loop)
+{
+    const struct deadline_queue *queue = loop->limits[VISITOR_SECURING];
+    struct visitor *oldest = NULL;
+    for (struct deadline *at = queue->ring.next; at != &queue->ring; at = at->next) {
+        struct visitor *visitor = OWNER_OF(at, struct visitor, deadline);
+        if (!visitor->guest || connection_waits_for_share(visitor->connection))
+            continue;
+        if (visitor->guest->count * 2 >= loop->guests.most)
+            return visitor;
+        oldest = oldest ? oldest : visitor;
+    }
+    return oldest;
+}

@@ -14,6 +14,8 @@
 enum {
     DOOR_ACCEPTS_MAX = 64,
     DOOR_SHUT_MS = 100,
+    HANDSHAKE_WAIT_MS = 20,
+    CLIENT_PERCENT = 25,          /* of a loop's time, for the TLS handshakes of one client address */
     DOOR_COMPLAINT_MS = 60 * 1000 /* clients must not fill the log */
 };
 
@@ -293,6 +295,7 @@ static void set_limits(struct listener_loop *loop, const struct listener_config 
     int64_t head_ms = config->head_ms_max ? config->head_ms_max : LISTENER_HEAD_MS_MAX;
     int64_t body_ms = config->body_ms_max ? config->body_ms_max : LISTENER_BODY_MS_MAX;
     deadlines_init(deadlines, &loop->loop);
+    loop->world.handshake_wait = deadlines_queue(deadlines, HANDSHAKE_WAIT_MS, connection_handshake_passed);
     loop->limits[VISITOR_SECURING] = deadlines_queue(deadlines, head_ms, visitor_close_passed);
     loop->limits[VISITOR_IDLE] =
         deadlines_queue(deadlines, (int64_t)config->idle_seconds * 1000, visitor_close_passed);
@@ -302,14 +305,28 @@ static void set_limits(struct listener_loop *loop, const struct listener_config 
     loop->limits[VISITOR_LINGER] = deadlines_queue(deadlines, LISTENER_LINGER_MS_MAX, visitor_close_passed);
 }
 
+static void on_crowded(void *ctx)
+{
+    struct visitor *oldest = guests_oldest_handshake(ctx);
+    if (oldest)
+        visitor_close(oldest);
+}
+
 static void set_world(struct listener_loop *loop, struct tls *tls)
 {
     loop->world = (struct connection_world){.loop = &loop->loop,
                                             .tls = tls_hold(tls),
                                             .buffer_len = LISTENER_READ_LEN,
                                             .read_buffer = memory_alloc(LISTENER_READ_LEN)};
-    if (tls)
-        loop->world.plain_buffer = memory_alloc(TLS_RECORD_LEN_MAX);
+    if (!tls)
+        return;
+    loop->world.plain_buffer = memory_alloc(TLS_RECORD_LEN_MAX);
+    loop->world.shares = memory_zero(1, sizeof *loop->world.shares);
+    loop->world.shares->percent = CLIENT_PERCENT;
+    loop->world.ctx = loop;
+    loop->world.crowded = on_crowded;
+    int handshakes_max = loop->listener->config.handshakes_max, loops = loop->listener->loop_count;
+    loop->world.handshakes_max = (handshakes_max + loops - 1) / loops;
 }
 
 bool listener_loop_start(struct listener_loop *loop, struct listener *listener, struct tls *tls,
@@ -383,5 +400,6 @@ void listener_loop_fini(struct listener_loop *loop)
     tls_free(loop->world.tls);
     free(loop->world.read_buffer);
     free(loop->world.plain_buffer);
+    free(loop->world.shares);
     pthread_mutex_destroy(&loop->lock);
 }

@@ -185,6 +185,9 @@ void guests_go(struct guests *guests, struct visitor *visitor);
 struct visitor *guests_slowest(struct guests *guests, struct listener_loop *loop);
 /* What one holds has changed. */
 void guests_weigh(struct visitor *visitor, size_t weight);
+int64_t guests_name(const struct sockaddr *address);
+/* Of those in their TLS handshake, the oldest of an address with many visitors. NULL: none. */
+struct visitor *guests_oldest_handshake(const struct listener_loop *loop);
 size_t guests_weight(const struct guest *guest);
 /* Of the address that holds most, the one that has held longest what it holds. NULL: nobody holds anything.
  */

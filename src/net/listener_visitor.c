@@ -469,7 +469,7 @@ void visitor_welcome(struct listener_loop *loop, int fd, const struct sockaddr *
     bool tls = loop->listener->secure;
     visitor->loop = loop;
     print_peer(address, visitor->peer);
-    visitor->connection = connection_accept(&loop->world, fd, tls, &handler, visitor);
+    visitor->connection = connection_accept(&loop->world, fd, tls, guests_name(address), &handler, visitor);
     if (!visitor->connection) {
         atomic_fetch_sub_explicit(&loop->visitors, 1, memory_order_relaxed);
         free(visitor);

@@ -219,6 +219,10 @@ static void attempt_end(struct attempt *a, enum failure cause)
 static void on_stage_passed(struct deadline *deadline)
 {
     struct attempt *a = OWNER_OF(deadline, struct attempt, stage_deadline);
+    if (a->stage == STAGE_SECURING && connection_waits_for_share(a->connection) && a->connection->crowded) {
+        attempt_finish(a, FAILURE_LOCAL_LIMIT);
+        return;
+    }
     if (a->stage == STAGE_SECURING && connection_waits_for_share(a->connection))
         snprintf(a->sender->detail, DETAIL_LEN_MAX,
                  "this endpoint's TLS handshakes have used up its share of posthorn's CPU: keep connections "
@@ -605,6 +609,7 @@ struct sender *sender_open(const struct sender_config *config)
         sender->world.sources = *config->sources;
     sender->world.buffer_len = READ_BUFFER_LEN;
     sender->world.read_buffer = memory_alloc(READ_BUFFER_LEN);
+    sender->world.handshakes_max = config->limits.handshakes_max;
     sender->world.shares = memory_zero(1, sizeof *sender->world.shares);
     sender->world.plain_buffer = memory_alloc(TLS_RECORD_LEN_MAX);
     return sender;

@@ -36,6 +36,7 @@ struct sender_limits {
                      longer */
     int close_ms; /* how long a close may be under way: the connection's round trip, from half of this to
                      this; 0: no close is ever taken to have been under way */
+    int handshakes_max; /* of TLS, under way at once: the others wait. 0: any number */
 };
 struct sender_limits
 sender_limits_default(void); /* promises.md: 5 s, 5, 10, 5, 10, 15, 5, 30, 15; 60 s; 10 ms */

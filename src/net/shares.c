@@ -18,9 +18,14 @@ static void charge_at(int64_t *repaid_us, int permille, int64_t now_us, int64_t 
     *repaid_us += cost_us * 1000 / permille;
 }
 
+static int permille_of(const struct shares *shares)
+{
+    return 10 * (shares->percent ? shares->percent : SHARES_PERCENT);
+}
+
 static void charge(struct shares *shares, struct share *share, int64_t now_us, int64_t cost_us)
 {
-    charge_at(&share->repaid_us, SHARES_PERCENT * 10, now_us, cost_us);
+    charge_at(&share->repaid_us, permille_of(shares), now_us, cost_us);
     charge_at(&share->light_us, SHARES_LIGHT_PERMILLE, now_us, cost_us);
     charge_at(&shares->all.repaid_us, SHARES_ALL_PERCENT * 10, now_us, cost_us);
 }
@@ -29,7 +34,7 @@ bool shares_take(struct shares *shares, int64_t endpoint, int64_t now_us)
 {
     struct share *share = share_of(shares, endpoint);
     bool light = debt_us(share->light_us, SHARES_LIGHT_PERMILLE, now_us) <= SHARES_LIGHT_US;
-    if (debt_us(share->repaid_us, SHARES_PERCENT * 10, now_us) >= SHARES_BURST_US)
+    if (debt_us(share->repaid_us, permille_of(shares), now_us) >= SHARES_BURST_US)
         return false;
     if (!light && debt_us(shares->all.repaid_us, SHARES_ALL_PERCENT * 10, now_us) >= SHARES_BURST_US)
         return false;
@@ -44,4 +49,9 @@ void shares_took(struct shares *shares, int64_t endpoint, int64_t now_us, int64_
     struct share *share = share_of(shares, endpoint);
     charge(shares, share, now_us, cost_us - share->cost_us);
     share->cost_us = (share->cost_us * 3 + cost_us) / 4 + 1;
+}
+
+void shares_took_more(struct shares *shares, int64_t endpoint, int64_t now_us, int64_t more_us)
+{
+    charge(shares, share_of(shares, endpoint), now_us, more_us);
 }

@@ -4,7 +4,7 @@
  * A handshake costs us half a millisecond, and with a large client key ten. So each endpoint has
  * SHARES_PERCENT of the loop's time for them, and may save up SHARES_BURST_US of it. All of them together
  * have half of the loop's time; beyond that, those that took nearly nothing lately still go on. Endpoints are
- * told by a hash: two may share a share.
+ * told by a hash: two may share a share. For a listener, client addresses are the endpoints.
  */
 #pragma once
 #include <stdbool.h>
@@ -27,10 +27,13 @@ struct share {
 };
 
 struct shares {
+    int percent; /* of one endpoint; 0: SHARES_PERCENT */
     struct share all, places[SHARES_PLACES];
 };
 
 /* May a handshake of this endpoint begin now? If so, what it will likely cost is taken at once. */
 bool shares_take(struct shares *shares, int64_t endpoint, int64_t now_us);
-/* What it has cost. */
+/* What it has cost; once. */
 void shares_took(struct shares *shares, int64_t endpoint, int64_t now_us, int64_t cost_us);
+/* And what has come to that since. */
+void shares_took_more(struct shares *shares, int64_t endpoint, int64_t now_us, int64_t more_us);

@@ -10,6 +10,7 @@
 #include "server_parts.h"
 #include <assert.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -22,7 +23,8 @@ enum {
     REQUEST_ARENA_MAX = 8 << 20, /* a request's body, its parsed document, its answer */
     READY_MARGIN_MS = 15 * 1000, /* of the lease, kept for recording */
     RECORD_RETRY_MS = 1000,
-    TIDY_BYTES = 16 << 20, /* so much more memory than it had is worth a look */
+    HANDSHAKE_BYTES = 45 << 10, /* measured: OpenSSL 3.0, a handshake of TLS 1.3 under way */
+    TIDY_BYTES = 16 << 20,      /* so much more memory than it had is worth a look */
     PURGE_PERIOD_MS = 5 * 1000,
     PURGE_ROWS_MAX = 512,
     METRICS_CONNECTIONS_MAX = 64
@@ -141,11 +143,19 @@ static enum server_error check_sources(const struct config *config, struct sourc
     return SERVER_CONFIG;
 }
 
+/* OpenSSL's own objects are not in the budget: their number is bounded, so that they come to a part of it. */
+static int handshakes_max(const struct config *config, int part)
+{
+    int64_t count = config->memory_max / part / HANDSHAKE_BYTES;
+    return count < INT_MAX ? (int)count : INT_MAX;
+}
+
 static enum server_error open_engine(struct server *server, const struct guard *guard, char error_text[256])
 {
     const struct config *config = server->options.config;
     struct sender_limits limits = sender_limits_default();
     limits.age_ms = (int)config->connection_age_ms;
+    limits.handshakes_max = handshakes_max(config, 2);
     struct sources sources;
     uint64_t seed;
     enum server_error error = check_sources(config, &sources, error_text);
@@ -204,6 +214,7 @@ static enum server_error open_listener(struct server *server, char error_text[25
         .body_len_max = (size_t)config->body_bytes_max,
         .arena_len_max = REQUEST_ARENA_MAX,
         .connections_max = (int)config->connections_max,
+        .handshakes_max = handshakes_max(config, 8),
         .idle_seconds = (int)config->idle_s,
         .budget = &server->budget,
         .tls = {.cert = config->tls_cert, .key = config->tls_key, .client_ca = config->tls_client_ca},

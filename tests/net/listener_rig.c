@@ -299,7 +299,12 @@ size_t drink(int fd, SSL *ssl, size_t sip)
 
 void secure_dial(struct secure *client, struct application *application, X509 *certificate, EVP_PKEY *key)
 {
-    client->fd = dial(application);
+    secure_on(client, dial(application), certificate, key);
+}
+
+void secure_on(struct secure *client, int fd, X509 *certificate, EVP_PKEY *key)
+{
+    client->fd = fd;
     fcntl(client->fd, F_SETFL, O_NONBLOCK);
     client->context = SSL_CTX_new(TLS_client_method());
     if (certificate) {

@@ -85,6 +85,7 @@ struct secure {
 
 /* certificate NULL: it has none to show. */
 void secure_dial(struct secure *client, struct application *application, X509 *certificate, EVP_PKEY *key);
+void secure_on(struct secure *client, int fd, X509 *certificate, EVP_PKEY *key);
 void secure_close(struct secure *client); /* the socket too; says nothing */
 /* True: done. What it wrote is sent `drip` bytes at a time, but for the last flight, which waits for
  * secure_flush. */

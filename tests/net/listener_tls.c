@@ -5,6 +5,7 @@
 #include "evil_certificates.h"
 #include "listener_rig.h"
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -329,6 +330,124 @@ static void test_handshake_that_never_ends(void **state)
     secure_close(&client);
 }
 
+enum { HANGING = 40 };
+
+static int start_narrow(void **state)
+{
+    struct listener_config config = tls_config();
+    config.threads = 1;
+    config.handshakes_max = 4;
+    config.head_ms_max = 120 * 1000; /* nobody leaves by himself */
+    *state = rig_open(config);
+    return 0;
+}
+
+static int count_closed(const struct secure *clients)
+{
+    int closed = 0;
+    for (int i = 0; i < HANGING; i++) {
+        struct pollfd ended = {.fd = clients[i].fd, .events = POLLRDHUP};
+        closed += poll(&ended, 1, 0) > 0;
+    }
+    return closed;
+}
+
+/* 8.21, 8.25: the memory of handshakes under way is bounded by their number; newcomers win over the oldest.
+ */
+static void test_handshakes_that_hang_are_few(void **state)
+{
+    static struct secure hanging[HANGING];
+    static struct answer answer;
+    for (int i = 0; i < HANGING; i++) {
+        secure_dial(&hanging[i], *state, NULL, NULL);
+        assert_int_equal(SSL_do_handshake(hanging[i].ssl), -1); /* the hello */
+        secure_flush(&hanging[i], SIZE_MAX);
+    }
+    while (count_closed(hanging) < HANGING - 4)
+        usleep(1000);
+    assert_int_equal(count_closed(hanging), HANGING - 4);
+    for (int i = 0; i < 10; i++) {
+        struct secure client;
+        dial_shaken(&client, *state);
+        secure_ask(&client, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n", &answer);
+        assert_string_equal(answer.body, "GET|/a||1|0|");
+        secure_close(&client);
+    }
+    for (int i = 0; i < HANGING; i++)
+        secure_close(&hanging[i]);
+}
+
+/* Who says nothing has no handshake yet, and takes nobody's place. */
+static void test_silent_clients_have_no_handshake(void **state)
+{
+    int fds[HANGING];
+    static struct answer answer;
+    struct secure client;
+    for (int i = 0; i < HANGING; i++)
+        fds[i] = dial(*state);
+    dial_shaken(&client, *state);
+    secure_ask(&client, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n", &answer);
+    assert_string_equal(answer.body, "GET|/a||1|0|");
+    secure_close(&client);
+    for (int i = 0; i < HANGING; i++) {
+        struct pollfd readable = {.fd = fds[i], .events = POLLIN};
+        assert_int_equal(poll(&readable, 1, 0), 0); /* it is still welcome */
+        close(fds[i]);
+    }
+}
+
+enum { FLOOD = 200 };
+
+/* A key of RSA 4096, with which a handshake costs us some milliseconds. */
+static int start_costly(void **state)
+{
+    static char cert[] = "/tmp/posthorn-test-cert-XXXXXX", key_path[] = "/tmp/posthorn-test-key-XXXXXX";
+    EVP_PKEY *key = EVP_RSA_gen(4096);
+    X509 *certificate = X509_new();
+    X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), 86400);
+    X509_set_pubkey(certificate, key);
+    assert_true(X509_sign(certificate, key, EVP_sha256()) > 0);
+    keep(cert, pem_of_certificate(certificate));
+    keep(key_path, pem_of_key(key));
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    struct listener_config config = tls_config();
+    config.threads = 1;
+    config.connections_max = 2 * FLOOD;
+    config.head_ms_max = 120 * 1000;
+    config.tls.cert = cert;
+    config.tls.key = key_path;
+    *state = rig_open(config);
+    unlink(cert);
+    unlink(key_path);
+    return 0;
+}
+
+/* 8.25: an address that opens handshakes without end gets its share of the loop's time; another goes first.
+ */
+static void test_a_flood_of_handshakes(void **state)
+{
+    static struct secure flood[FLOOD];
+    struct secure client;
+    int answered = 0;
+    for (int i = 0; i < FLOOD; i++) {
+        secure_on(&flood[i], dial_from(*state, "127.0.0.2"), NULL, NULL);
+        assert_int_equal(SSL_do_handshake(flood[i].ssl), -1);
+    }
+    for (int i = 0; i < FLOOD; i++)
+        secure_flush(&flood[i], SIZE_MAX);
+    secure_on(&client, dial_from(*state, "127.0.0.3"), NULL, NULL);
+    assert_true(secure_shake(&client, SIZE_MAX));
+    for (int i = 0; i < FLOOD; i++) {
+        struct pollfd readable = {.fd = flood[i].fd, .events = POLLIN};
+        answered += poll(&readable, 1, 0) > 0;
+        secure_close(&flood[i]);
+    }
+    assert_true(answered < FLOOD);
+    secure_close(&client);
+}
+
 int main(void)
 {
 #define WITH(f, s) cmocka_unit_test_setup_teardown(f, s, rig_stop)
@@ -344,6 +463,9 @@ int main(void)
         WITH(test_resumed_without_certificate, start_mutual),
         WITH(test_plain_on_the_tls_port, start),
         WITH(test_handshake_that_never_ends, start_impatient),
+        WITH(test_handshakes_that_hang_are_few, start_narrow),
+        WITH(test_a_flood_of_handshakes, start_costly),
+        WITH(test_silent_clients_have_no_handshake, start_narrow),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
 }

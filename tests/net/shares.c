@@ -37,6 +37,16 @@ static void an_endpoint_takes_no_more_than_its_share(void **state)
     assert_in_range(begun(1, 8 * MS_US, SECOND_US) * 8, 200, 330);
 }
 
+/* 8.25: of a listener, a client address has a quarter. */
+static void a_client_takes_no_more_than_its_share(void **state)
+{
+    memset(&shares, 0, sizeof shares);
+    shares.percent = 25;
+    begun(1, 8 * MS_US, SECOND_US);
+    assert_in_range(begun(1, 8 * MS_US, 10 * SECOND_US) * 8, 2300, 2700);
+    assert_true(shares_take(&shares, 2, now_us));
+}
+
 static void cheap_handshakes_are_not_held_up(void **state)
 {
     memset(&shares, 0, sizeof shares);
@@ -66,6 +76,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_endpoint_takes_no_more_than_its_share),
+        cmocka_unit_test(a_client_takes_no_more_than_its_share),
         cmocka_unit_test(cheap_handshakes_are_not_held_up),
         cmocka_unit_test(who_took_nothing_goes_on),
     };
