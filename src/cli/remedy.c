@@ -21,7 +21,8 @@ static const char *const remedies[FAILURE_COUNT] = {
     [FAILURE_GONE] = "If the URL moved, set the new one; if it is to get nothing any more, set it to null.",
     [FAILURE_REDIRECT] = "Set webhook_url to the address that the redirect leads to.",
     [FAILURE_TLS_NAME] = "Get a certificate for the host name that stands in webhook_url.",
-    [FAILURE_TLS_EXPIRED] = "Renew the certificate, and look at your server's clock.",
+    [FAILURE_TLS_EXPIRED] =
+        "Serve a certificate that is valid today: renew one that has expired. If yours should be valid, a clock is wrong.",
     [FAILURE_TLS_UNTRUSTED] = "Use a certificate that a public authority has made for a server, and serve the whole chain, intermediate certificates too; or give a private authority with `posthorn mtls set --ca`.",
     [FAILURE_TLS_WEAK] = "Enable TLS 1.2 or 1.3.",
     [FAILURE_TLS_KEY] = "Use a key of the usual kinds: RSA with 2,048 to 4,096 bits, EC on P-256 or P-384, or Ed25519.",
