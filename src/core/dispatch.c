@@ -6,8 +6,8 @@
 
 enum {
     FIRST_IN_A_ROW_MAX = 3, /* turns, while others wait */
-    CREDIT_FIRST = 1,       /* what a quick endpoint may begin before others; one that hangs gets no more */
-    CREDIT_OF_AN_END = 2,
+    CREDIT_FIRST = 1,       /* attempts of a quick endpoint that go first while none is under way */
+    CREDIT_OF_AN_ANSWER = 2,
     CREDIT_MAX = 64
 };
 
@@ -217,8 +217,8 @@ static uint32_t endpoint_take(struct dispatch *dispatch, int64_t id)
     else
         index = dispatch->endpoints_used++;
     assert(index < dispatch->config.slots);
-    dispatch->endpoints[index] = (struct endpoint){
-        .id = id, .credit = CREDIT_FIRST, .ready_head = NONE, .ready_tail = NONE, .prev = NONE, .next = NONE};
+    dispatch->endpoints[index] =
+        (struct endpoint){.id = id, .ready_head = NONE, .ready_tail = NONE, .prev = NONE, .next = NONE};
     dispatch->table[at] = index;
     return index;
 }
@@ -228,15 +228,10 @@ static bool endpoint_may_send(const struct dispatch *dispatch, const struct endp
     return endpoint->ready > 0 && endpoint->sending < dispatch->config.endpoint_sending_max;
 }
 
-static bool goes_first(const struct dispatch *dispatch, const struct endpoint *endpoint)
-{
-    return endpoint->credit > 0 && dispatch->slots[endpoint->ready_head].work.quick;
-}
-
 static void round_join(struct dispatch *dispatch, uint32_t index)
 {
     struct endpoint *endpoint = &dispatch->endpoints[index];
-    endpoint->first = goes_first(dispatch, endpoint);
+    endpoint->first = endpoint->credit > 0;
     struct list *round = &dispatch->rounds[endpoint->first];
     endpoint->prev = round->tail;
     endpoint->next = NONE;
@@ -278,6 +273,17 @@ static void endpoint_settle(struct dispatch *dispatch, uint32_t index, bool was)
     }
 }
 
+/* So many more attempts of it go first. */
+static void endpoint_credit(struct dispatch *dispatch, uint32_t index, uint32_t more)
+{
+    struct endpoint *endpoint = &dispatch->endpoints[index];
+    endpoint->credit = endpoint->credit + more < CREDIT_MAX ? endpoint->credit + more : CREDIT_MAX;
+    if (endpoint_may_send(dispatch, endpoint) && !endpoint->first) {
+        round_leave(dispatch, index);
+        round_join(dispatch, index);
+    }
+}
+
 /* ---- READY ---- */
 
 static void ready_enter(struct dispatch *dispatch, int64_t now_ms, uint32_t index)
@@ -287,6 +293,8 @@ static void ready_enter(struct dispatch *dispatch, int64_t now_ms, uint32_t inde
     slot->endpoint = endpoint_take(dispatch, slot->work.endpoint_id);
     slot->endpoint_next = NONE;
     struct endpoint *endpoint = &dispatch->endpoints[slot->endpoint];
+    if (slot->work.quick && endpoint->sending == 0 && endpoint->credit == 0)
+        endpoint_credit(dispatch, slot->endpoint, CREDIT_FIRST);
     bool was = endpoint_may_send(dispatch, endpoint);
     if (endpoint->ready_tail != NONE)
         dispatch->slots[endpoint->ready_tail].endpoint_next = index;
@@ -324,20 +332,15 @@ static void ready_leave(struct dispatch *dispatch, uint32_t index, bool to_send)
     }
 }
 
-static void sending_leave(struct dispatch *dispatch, uint32_t index)
+static void sending_leave(struct dispatch *dispatch, uint32_t index, bool answered)
 {
     struct slot *slot = &dispatch->slots[index];
     struct endpoint *endpoint = &dispatch->endpoints[slot->endpoint];
     assert(endpoint->sending > 0);
+    if (answered)
+        endpoint_credit(dispatch, slot->endpoint, CREDIT_OF_AN_ANSWER);
     bool was = endpoint_may_send(dispatch, endpoint);
     endpoint->sending--;
-    endpoint->credit += CREDIT_OF_AN_END;
-    if (endpoint->credit > CREDIT_MAX)
-        endpoint->credit = CREDIT_MAX;
-    if (was && !endpoint->first && goes_first(dispatch, endpoint)) {
-        round_leave(dispatch, slot->endpoint);
-        was = false;
-    }
     endpoint_settle(dispatch, slot->endpoint, was);
     slot->endpoint = NONE;
 }
@@ -418,7 +421,7 @@ void dispatch_feed(struct dispatch *dispatch, int64_t now_ms, const struct input
         slot_push_free(dispatch, input->slot);
         break;
     case INPUT_OUTCOME:
-        sending_leave(dispatch, input->slot);
+        sending_leave(dispatch, input->slot, input->outcome.failure == FAILURE_NONE);
         decide_by_policy(dispatch, input->slot, &input->outcome, input->duration_ms);
         break;
     case INPUT_RECORDED:

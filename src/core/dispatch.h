@@ -17,9 +17,9 @@
  * An input for a slot in any other state is a bug of the owner's and aborts.
  *
  * READY slots of one endpoint go in order of arrival, and endpoints take turns. To begin an attempt costs
- * time, and thousands may be READY for receivers that hang: three of four turns are for quick endpoints, each
- * with one attempt, and with two more for each that ends. And empty boxes are offered before anything is
- * sent, so that what comes meanwhile need not wait for one.
+ * time, and thousands may be READY for receivers that hang: so a quick endpoint goes first with one attempt,
+ * any endpoint with two more for each that was answered, and three of four turns are for these. And empty
+ * boxes are offered before anything is sent, so that what comes meanwhile need not wait for one.
  *
  * READY for ready_ms_max, or READY at a drain, is released without a delay: not counted. The age at a
  * decision is the work's age plus the attempt's duration.

@@ -10,8 +10,8 @@ enum {
     FAILING_FROM = 5,   /* failures in a row, of one that has answered once */
     MISSES_MAX = 3,     /* of one delivery */
     QUICK_MS = 1000,
-    LATE_MS =
-        100, /* with nothing answered for so long, and so many times what attempts took lately, it hangs */
+    /* With nothing answered for so long, and so many times what attempts took lately, it hangs. */
+    LATE_MS = 250,
     LATE_TIMES = 4,
     SMOOTHING = 8, /* the n-th part of the newest goes into the mean */
     TOOK_MS_MAX = 600 * 1000,

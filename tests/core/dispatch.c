@@ -210,7 +210,7 @@ static void test_quick_endpoints_go_first(void **state)
 {
     (void)state;
     enum { OTHERS = 50, A = 1000, B = 1001 };
-    struct dispatch *dispatch = fresh(OTHERS + 16, 16);
+    struct dispatch *dispatch = fresh(OTHERS + 17, 16);
     offer_all(dispatch);
     for (uint32_t slot = 0; slot < OTHERS; slot++)
         feed(dispatch, 0, work(slot, slot + 1, slot + 1));
@@ -220,6 +220,7 @@ static void test_quick_endpoints_go_first(void **state)
     const int64_t begin[] = {A, B, 1, 2}, then[] = {A, A, 3, 4};
     for (int i = 0; i < 4; i++)
         assert_int_equal(expect(dispatch, 0, EFFECT_SEND).work.endpoint_id, begin[i]);
+    feed(dispatch, 1, quick_work(OTHERS + 16, 99, B));
     feed(dispatch, 1, answered(OTHERS, 200));
     expect(dispatch, 1, EFFECT_RECORD);
     for (int i = 0; i < 4; i++)
@@ -231,6 +232,35 @@ static void test_quick_endpoints_go_first(void **state)
     const int64_t last[] = {A, A, A, 5, A, 6};
     for (int i = 0; i < 6; i++)
         assert_int_equal(expect(dispatch, 2, EFFECT_SEND).work.endpoint_id, last[i]);
+    free(dispatch);
+}
+
+/* 8.2: one that was not quick when it was leased, perhaps for a stall of ours, is first as soon as it is
+ * answered; a failure says nothing for it. */
+static void test_who_answers_goes_first(void **state)
+{
+    (void)state;
+    struct dispatch *dispatch = fresh(12, 4);
+    offer_all(dispatch);
+    for (uint32_t slot = 0; slot < 3; slot++) {
+        feed(dispatch, 0, work(slot, slot + 1, 5));
+        feed(dispatch, 0, work(slot + 3, slot + 4, 6));
+    }
+    assert_int_equal(expect(dispatch, 0, EFFECT_SEND).work.endpoint_id, 5);
+    assert_int_equal(expect(dispatch, 0, EFFECT_SEND).work.endpoint_id, 6);
+    for (uint32_t slot = 6; slot < 9; slot++)
+        feed(dispatch, 0, work(slot, slot + 1, slot + 1));
+    feed(dispatch, 1, answered(0, 200));
+    expect(dispatch, 1, EFFECT_RECORD);
+    struct input failed = answered(3, 0);
+    failed.outcome.failure = FAILURE_HEADER_TIMEOUT;
+    feed(dispatch, 1, failed);
+    expect(dispatch, 1, EFFECT_RECORD);
+    feed(dispatch, 1, work(9, 10, 20));
+    feed(dispatch, 1, quick_work(10, 11, 20)); /* known as quick meanwhile */
+    const int64_t order[] = {5, 20, 5, 6};
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(expect(dispatch, 1, EFFECT_SEND).work.endpoint_id, order[i]);
     free(dispatch);
 }
 
@@ -433,6 +463,7 @@ int main(void)
         cmocka_unit_test(test_one_endpoint_has_only_its_connections),
         cmocka_unit_test(test_endpoints_take_turns),
         cmocka_unit_test(test_quick_endpoints_go_first),
+        cmocka_unit_test(test_who_answers_goes_first),
         cmocka_unit_test(test_boxes_are_offered_before_anything_is_sent),
         cmocka_unit_test(test_ready_too_long_is_released),
         cmocka_unit_test(test_too_many_lost_leases_are_not_sent),

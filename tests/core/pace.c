@@ -164,9 +164,9 @@ static void who_begins_to_hang_is_quick_no_more(void **state)
         ends(&pace, 1000, 1005, true);
         ends(&slower, 800, 1000, true);
     }
-    assert_int_equal(pace_standing(&pace, 99, 1105), PACE_QUICK);
-    assert_int_equal(pace_standing(&pace, 200, 1205), PACE_PLAIN);
-    assert_int_equal(pace_standing(&pace, 200, 1060), PACE_QUICK);
+    assert_int_equal(pace_standing(&pace, 249, 1255), PACE_QUICK);
+    assert_int_equal(pace_standing(&pace, 300, 1305), PACE_PLAIN);
+    assert_int_equal(pace_standing(&pace, 300, 1060), PACE_QUICK);
     assert_int_equal(pace_standing(&pace, 99, 60000), PACE_QUICK); /* it has been idle */
     assert_int_equal(pace_standing(&slower, 800, 1800), PACE_QUICK);
 }
