@@ -68,7 +68,8 @@ static enum store_status ended_of(struct store *store, sqlite3_stmt *event, stru
         ended->at_ms = at_ms > ended->at_ms ? at_ms : ended->at_ms;
         if (state >= 0 && state < STATES)
             ended->counts[state]++;
-        ended->end_id = sqlite3_column_int64(row, ENDED_ID) + MODEL_DELIVERY_STEP;
+        int64_t id = sqlite3_column_int64(row, ENDED_ID); /* any number, if it is damaged */
+        ended->end_id = id > INT64_MAX - MODEL_DELIVERY_STEP ? INT64_MAX : id + MODEL_DELIVERY_STEP;
         there = sqlite3_step(row) == SQLITE_ROW;
     }
     return STORE_OK;
