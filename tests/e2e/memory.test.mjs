@@ -67,6 +67,23 @@ test('8.21: large events to a receiver that holds them stay within the budget, d
     await eventually(`the memory comes back: ${before} MiB before`, () => residentMib(server) < before + 40);
 });
 
+test('8.21: what bodies took goes back to the system within seconds', async (t) => {
+    const server = await serve(t, { args: ['--memory-max', '512MiB'] });
+    const slow = await holder(t);
+    slow.release();
+    await setUrl(server, slow.url);
+    await post(server);
+    await eventually('the endpoint is known to be well', () => slow.answered === 1);
+    slow.free = false;
+    const before = residentMib(server);
+    const attributes = { text: 'x'.repeat(MIB - 2000) };
+    for (let i = 0; i < EVENTS; i++) await post(server, { attributes });
+    await eventually('many are under way', () => slow.taken > 50);
+    slow.release();
+    await eventually('all have arrived', () => slow.answered === EVENTS + 1, 120_000);
+    await eventually(`the memory comes back: ${before} MiB before`, () => residentMib(server) < before + 70);
+});
+
 test('8.21, 8.25: clients that ask for long lists and never read them hold no more than the budget, and keep nobody out', async (t) => {
     const server = await serve(t, { args: ['--memory-max', '32MiB', '--rate-limit', '0'] });
     for (let i = 0; i < 8; i++) await post(server, { attributes: { text: 'x'.repeat(MIB - 2000) } });
