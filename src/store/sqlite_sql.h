@@ -61,7 +61,7 @@ enum { SQL_MANY = 16 };
                          " WHERE id > ?1 AND id >> 62 = 0 ORDER BY id")                                      \
     X(IDEMPOTENCY_LATE_GET,                                                                                  \
       "SELECT e.id, e.requester_id, e.idempotency_key, e.received_at FROM idempotency_late l"                \
-      " JOIN events e ON e.id = l.event_id WHERE l.event_id <= ?1")                                          \
+      " CROSS JOIN events e ON e.id = l.event_id WHERE l.event_id <= ?1")                                    \
     X(IDEMPOTENCY_LATE_INSERT, "INSERT OR IGNORE INTO idempotency_late VALUES (?1)")                         \
     X(IDEMPOTENCY_LATE_CLEAR, "DELETE FROM idempotency_late")                                                \
     X(IDEMPOTENCY_RUN_LOAD, "SELECT id, level, bits, built, keys, received_last, into_run"                   \

@@ -101,6 +101,15 @@ static void claims_use_the_index(void **state)
     assert_non_null(strstr(steps, "INTEGER PRIMARY KEY (rowid>?)"));
 }
 
+/* By the few that came late, not by all events up to there. */
+static void late_keys_are_few(void **state)
+{
+    char steps[2048];
+    plan(*state, texts[SQL_IDEMPOTENCY_LATE_GET], steps);
+    assert_non_null(strstr(steps, "SEARCH l USING INTEGER PRIMARY KEY (rowid<?)"));
+    assert_non_null(strstr(steps, "SEARCH e USING INTEGER PRIMARY KEY (rowid=?)"));
+}
+
 static void no_statement_scans(void **state)
 {
     char steps[2048];
@@ -199,6 +208,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(claims_use_the_index, open_one, close_one),
+        cmocka_unit_test_setup_teardown(late_keys_are_few, open_one, close_one),
         cmocka_unit_test_setup_teardown(no_statement_scans, open_one, close_one),
         cmocka_unit_test_setup_teardown(no_query_scans, open_one, close_one),
         cmocka_unit_test_setup_teardown(pages_cost_the_same, open_one, close_one),
