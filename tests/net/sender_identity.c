@@ -106,7 +106,7 @@ static void test_shown_to_whom_demands_it(void **state)
 static void test_handshakes_have_a_share_of_our_time(void **state)
 {
     enum { ATTEMPTS_MAX = 1000, WAIT_MS = 50 };
-    static char script[ATTEMPTS_MAX * 16];
+    static char script[ATTEMPTS_MAX * 16 + 1];
     static const struct certificate_plan plan = {"large", NULL, -1000, 1000};
     for (int i = 0; i < ATTEMPTS_MAX; i++)
         memcpy(script + 16 * i, "accept; await;  ", 16);
