@@ -332,6 +332,12 @@ void roster_rests(struct roster *roster, struct endpoint *endpoint)
     place(roster, endpoint);
 }
 
+void roster_past(struct roster *roster, struct endpoint *endpoint, struct roster_past past)
+{
+    touch(roster, endpoint);
+    endpoint->tally.past = past;
+}
+
 void roster_use(struct roster *roster, struct endpoint *endpoint, struct user_usage change)
 {
     touch(roster, endpoint);

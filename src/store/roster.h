@@ -23,14 +23,20 @@
 
 #define ROSTER_NEVER INT64_MAX
 
+/* What is due is read from behind this entry of the index on; delivery_id 0: from the first one. */
+struct roster_past {
+    int64_t due_at_ms, delivery_id;
+};
+
 /* What changes with every batch, kept apart to be undone. */
 struct endpoint_tally {
-    int64_t due_at_ms;      /* of the delivery that waits first; ROSTER_NEVER: none waits */
-    int64_t memory_at_ms;   /* no memory for what waits first; looked at again then */
-    int64_t rests_until_ms; /* what is said to be due was not to be had: the data is damaged */
-    int leased;             /* deliveries out under a lease */
-    size_t bytes;           /* of their documents */
-    int missed;             /* how many of endpoint.missed count */
+    int64_t due_at_ms;       /* of the delivery that waits first; ROSTER_NEVER: none waits */
+    int64_t memory_at_ms;    /* no memory for what waits first; looked at again then */
+    int64_t rests_until_ms;  /* what is said to be due was not to be had: the data is damaged */
+    struct roster_past past; /* up to there, nothing of what is said to be due was to be had */
+    int leased;              /* deliveries out under a lease */
+    size_t bytes;            /* of their documents */
+    int missed;              /* how many of endpoint.missed count */
     struct pace pace;
     struct user_usage usage;
     int64_t delivered; /* attempts that were acknowledged */
@@ -130,6 +136,7 @@ void roster_bytes(struct roster *roster, struct endpoint *endpoint, size_t more,
 void roster_wants_memory(struct roster *roster, struct endpoint *endpoint, size_t wants);
 /* It is due and nothing of it can be claimed: not its turn for a time, or it would always be. */
 void roster_rests(struct roster *roster, struct endpoint *endpoint);
+void roster_past(struct roster *roster, struct endpoint *endpoint, struct roster_past past);
 /* Its user's usage grows by so much; negative: it shrinks. What is pending is below 0 where more has ended
  * since the store was opened than has been counted of what waited then, or than rows that are damaged said.
  */

@@ -138,6 +138,7 @@ struct damaged {
     int64_t ids[CLAIMS_MAX];
     bool pending[CLAIMS_MAX];
     int count;
+    struct roster_past last;
 };
 
 static void damaged_add(struct damaged *damaged, sqlite3_stmt *due)
@@ -146,6 +147,27 @@ static void damaged_add(struct damaged *damaged, sqlite3_stmt *due)
         return;
     damaged->pending[damaged->count] = sqlite3_column_int(due, 10) == DELIVERY_PENDING;
     damaged->ids[damaged->count++] = sqlite3_column_int64(due, 0);
+    damaged->last = (struct roster_past){sqlite3_column_int64(due, 13), sqlite3_column_int64(due, 0)};
+}
+
+static void due_bind(const struct store *store, const struct endpoint *endpoint)
+{
+    sqlite3_stmt *due = store->sql[SQL_DUE_GET];
+    struct roster_past past = endpoint->tally.past;
+    sqlite3_bind_int64(due, 1, endpoint->id);
+    sqlite3_bind_int64(due, 2, store->now.due_ms);
+    sqlite3_bind_int(due, 3, CLAIMS_MAX);
+    sqlite3_bind_int64(due, 4, past.delivery_id ? past.due_at_ms : INT64_MIN);
+    sqlite3_bind_int64(due, 5, past.delivery_id);
+}
+
+/* Entries of the index whose rows are not there stay in it. So those behind them are read the next time; once
+ * there are no more, all again, since what was put off may be due before them. */
+static void due_goes_on(struct store *store, struct endpoint *endpoint, const struct damaged *damaged)
+{
+    struct roster_past past = damaged->count == CLAIMS_MAX ? damaged->last : (struct roster_past){0};
+    if (past.delivery_id != endpoint->tally.past.delivery_id)
+        roster_past(&store->roster, endpoint, past);
 }
 
 /* The index says that it waits, and so does the row; or what has been sent would be sent again. */
@@ -204,9 +226,7 @@ static enum store_status claim_some(struct store *store, struct store_batch *bat
     bool room = true;
     struct damaged damaged = {.count = 0};
     sqlite3_stmt *due = store->sql[SQL_DUE_GET];
-    sqlite3_bind_int64(due, 1, endpoint->id);
-    sqlite3_bind_int64(due, 2, store->now.due_ms);
-    sqlite3_bind_int(due, 3, CLAIMS_MAX);
+    due_bind(store, endpoint);
     int first = batch->filled_count;
     enum store_status status = STORE_OK;
     while (room && status == STORE_OK && batch->filled_count - first < max &&
@@ -235,6 +255,8 @@ static enum store_status claim_some(struct store *store, struct store_batch *bat
         store->changed = true;
         store->plain = false;
     }
+    if (room && batch->filled_count == first)
+        due_goes_on(store, endpoint, &damaged);
     if (status == STORE_OK)
         status = sqlite_roster_due(store, endpoint);
     if (wants)

@@ -84,9 +84,10 @@ enum { SQL_MANY = 16 };
                                                                                                              \
     X(DUE_GET,                                                                                               \
       "SELECT w.id, d.lease, d.lost, d.attempt, d.aged_from, e.id, max(e.sent_at, 0), e.stamp_offset,"       \
-      " e.document, e.delivery_count, d.state, d.earlier, d.queue FROM deliveries w"                         \
+      " e.document, e.delivery_count, d.state, d.earlier, d.queue, w.due_at FROM deliveries w"               \
       " LEFT JOIN deliveries d ON d.id = w.id LEFT JOIN events e ON e.id = d.event_id"                       \
-      " WHERE w.queue = ?1 AND w.due_at <= ?2 ORDER BY w.due_at LIMIT ?3")                                   \
+      " WHERE w.queue = ?1 AND w.due_at <= ?2 AND (w.due_at, w.id) > (?4, ?5)"                               \
+      " ORDER BY w.due_at, w.id LIMIT ?3")                                                                   \
     X(DUE_NEXT, "SELECT min(due_at) FROM deliveries WHERE queue = ?1")                                       \
     X(DELIVERY_CLAIM, "UPDATE deliveries SET queue = 0, due_at = ?2, lease = ?3, lost = ?4 WHERE id = ?1")   \
     X(DELIVERY_UNCLAIM, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2 WHERE id = ?1")              \

@@ -301,6 +301,44 @@ static void an_index_that_disagrees_sends_nothing(void **state)
     assert_int_equal(ask(f, "SELECT state FROM deliveries ORDER BY id LIMIT 1"), 1);
 }
 
+static void claim_in_time(struct fixture *f, int wanted)
+{
+    for (int filled = 0, i = 0; filled < wanted; i++) {
+        assert_true(i < 20);
+        fixture_advance(f, 1000);
+        fixture_write(f, NULL, 0, FIXTURE_BOXES);
+        filled += f->filled;
+    }
+}
+
+/* 8.12: more entries of the index without a row than one claim reads. What is due between and behind them
+ * goes, and so does what is due before them once they were passed. */
+static void entries_without_a_row_are_passed(void **state)
+{
+    struct fixture *f = *state;
+    int64_t user = fixture_user(f, "https://example.com/");
+    fixture_prove(f, user);
+    struct store_op ops[3];
+    for (int i = 0; i < 3; i++)
+        ops[i] = fixture_event_op(f, user);
+    fixture_write(f, ops, 2, 0);
+    f->engine->close(f->store);
+    say(f, "UPDATE deliveries SET due_at = 250 WHERE id = (SELECT min(id) FROM deliveries WHERE queue > 0);"
+           "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600)"
+           " INSERT INTO deliveries (id, event_id, endpoint_id, queue, due_at, lease, lost)"
+           " SELECT i, 1, 1, (SELECT max(queue) FROM deliveries), i / 2, 0, 0 FROM n;"
+           "CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE name = 'deliveries_queue';"
+           "PRAGMA writable_schema = 1; DELETE FROM sqlite_schema WHERE name = 'deliveries_queue'");
+    say(f, "DELETE FROM deliveries WHERE id <= 600");
+    say(f, "PRAGMA writable_schema = 1; INSERT INTO sqlite_schema SELECT * FROM kept");
+    say(f, "DROP TABLE kept");
+    assert_int_equal(f->engine->open(&f->config, &f->store), STORE_OK);
+    claim_in_time(f, 2);
+    fixture_write(f, &ops[2], 1, 0);
+    say(f, "UPDATE deliveries SET due_at = 0 WHERE queue > 0");
+    claim_in_time(f, 1);
+}
+
 /* 8.12: rows that nobody can look for again do not keep the purge going. */
 static void damaged_rows_do_not_hurry_the_purge(void **state)
 {
@@ -519,6 +557,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(damage_under_way_is_no_loop, open_one, close_one),
         cmocka_unit_test_setup_teardown(damaged_rows_do_not_hurry_the_purge, open_one, close_one),
         cmocka_unit_test_setup_teardown(an_index_that_disagrees_sends_nothing, open_one, close_one),
+        cmocka_unit_test_setup_teardown(entries_without_a_row_are_passed, open_one, close_one),
         cmocka_unit_test_setup_teardown(a_backlog_is_counted_behind_the_start, open_one, close_one),
         cmocka_unit_test_setup_teardown(the_file_does_not_grow_under_retention, open_one, close_one),
         cmocka_unit_test_setup_teardown(a_reader_that_stays_is_told, open_one, close_one),
