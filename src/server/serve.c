@@ -29,7 +29,7 @@ enum {
 enum { OWN_DESCRIPTORS = 48, READER_DESCRIPTORS = 4, LOOP_DESCRIPTORS = 20, METRICS_DESCRIPTORS = 84 };
 enum { PLENTY = 1024 /* descriptors for each side: fewer are worth a warning */ };
 enum { SETTINGS_ARENA_MAX = 2 << 20, SIGNAL_POLL_MS = 100 };
-enum { MMAP_THRESHOLD = 4 << 20, TRIM_THRESHOLD = 64 << 20 };
+enum { MMAP_THRESHOLD = 4 << 20, TRIM_THRESHOLD = 8 << 20 };
 
 /* ---- the command line of both commands ---- */
 
@@ -334,6 +334,7 @@ static int wait_for_end(struct server *server, const struct server_options *opti
     const struct timespec second = {.tv_sec = 1};
     sigset_t set = ending_signals();
     sigaddset(&set, SIGHUP);
+    server_tidy(server); /* what it has before there is any load */
     for (;;) {
         int number = sigtimedwait(&set, NULL, &second);
         if (number == SIGHUP)

@@ -25,6 +25,7 @@ enum {
     RECORD_RETRY_MS = 1000,
     HANDSHAKE_BYTES = 45 << 10, /* measured: OpenSSL 3.0, a handshake of TLS 1.3 under way */
     TIDY_BYTES = 16 << 20,      /* so much more memory than it had is worth a look */
+    TIDY_PAUSE_MAX = 7,
     PURGE_PERIOD_MS = 5 * 1000,
     PURGE_ROWS_MAX = 512,
     METRICS_CONNECTIONS_MAX = 64
@@ -33,7 +34,9 @@ enum {
 struct server {
     struct server_options options;
     struct budget budget; /* of bodies in memory; older than every part that holds some */
-    size_t resident_low;  /* bytes, the least since the last look that gave some back */
+    size_t resident_low;  /* bytes, the least ever seen */
+    int tidy_pause,
+        tidy_rest; /* looks to leave out after one that gave nothing back; and still to leave out */
     struct store *store;
     struct vault *vault;
     struct queue *queue;
@@ -399,7 +402,8 @@ static size_t resident_bytes(void)
 }
 
 /* What is freed stays with the process, so that bodies under load cost no page faults (serve.c), until there
- * is much of it that no body in hand accounts for. */
+ * is much of it that no body in hand accounts for. A look that gave nothing back says nothing of the next
+ * one: what is free then lay between what was in use. */
 void server_tidy(struct server *server)
 {
     size_t resident = resident_bytes();
@@ -407,10 +411,15 @@ void server_tidy(struct server *server)
         server->resident_low = resident;
     size_t more = resident - server->resident_low;
     size_t used = budget_used(&server->budget, BUDGET_IN) + budget_used(&server->budget, BUDGET_OUT);
-    if (more < TIDY_BYTES || used > more / 2)
+    if (server->tidy_rest > 0 || more < TIDY_BYTES || used > more / 2) {
+        server->tidy_rest -= server->tidy_rest > 0;
         return;
+    }
     malloc_trim(0);
-    server->resident_low = resident_bytes();
+    bool gave_back = resident_bytes() + TIDY_BYTES / 4 <= resident;
+    int longer = server->tidy_pause < TIDY_PAUSE_MAX ? 2 * server->tidy_pause + 1 : TIDY_PAUSE_MAX;
+    server->tidy_pause = gave_back ? 0 : longer;
+    server->tidy_rest = server->tidy_pause;
 }
 
 void server_abort(struct server *server)

@@ -60,7 +60,7 @@ bool server_secure_again(struct server *server, const struct config *config);
 bool server_trust_again(struct server *server, const struct config *config);
 /* Stops accepting, lets attempts end within drain_ms, records them. */
 void server_drain(struct server *server, int64_t drain_ms);
-/* About once a second: memory that is free goes back to the system. */
+/* At the start, and then about once a second: memory that is free goes back to the system. */
 void server_tidy(struct server *server);
 void server_abort(struct server *server); /* a second signal: drain at once; any thread */
 void server_close(struct server *server);
