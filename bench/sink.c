@@ -20,6 +20,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -374,6 +375,7 @@ int main(int argc, char **argv)
                         .host_count = (int)bench_number(argc, argv, "--hosts", 1),
                         .records_max = bench_number(argc, argv, "--records", 0),
                         .epoll = epoll_create1(EPOLL_CLOEXEC)};
+    signal(SIGPIPE, SIG_IGN); /* a caller that has gone is no end */
     bench_pin((int)bench_number(argc, argv, "--cpu", -1));
     bench_descriptors();
     if (cert)
