@@ -312,6 +312,23 @@ static void say_ping(struct doctor *doctor, const struct push_event *event,
     arena_fini(&arena);
 }
 
+/* A server that waits for TLS may say nothing at all to plain HTTP. Only one that has not answered is asked
+ * this, as a server of HTTP would take it for a broken request. */
+static void say_if_tls(struct doctor *doctor)
+{
+    struct probe_certificate certificate;
+    struct url secured = doctor->url;
+    int64_t duration_ms;
+
+    secured.https = true;
+    if (probe_connect(doctor->probe, &secured, &doctor->addresses.list[0], &duration_ms) != FAILURE_NONE)
+        return;
+    probe_secure(doctor->probe, &certificate);
+    if (certificate.seen || certificate.version[0])
+        say(doctor, RESULT_FAILED, "tls", "this port speaks TLS: the URL must begin with https://", "");
+    probe_release(doctor->probe);
+}
+
 /* The secret that the server signs with, from the server itself. False: it could not be had, and a line says
  * so. */
 static bool fetch_secret(struct doctor *doctor)
@@ -379,6 +396,8 @@ static int ping(struct doctor *doctor)
         if (fits) {
             push_send(push, &event, &outcome);
             say_ping(doctor, &event, &outcome);
+            if (outcome.failure == FAILURE_HEADER_TIMEOUT && outcome.answer_len == 0 && !doctor->url.https)
+                say_if_tls(doctor);
         }
         push_close(push);
     }

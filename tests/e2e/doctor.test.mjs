@@ -123,6 +123,22 @@ test('8.31: doctor says in its TLS step what the sender would: by itself, expire
     assert.match(await says(await listening(t, mail)), /a mail or FTP server answers at this port; it begins with "220 mail\.example ESMTP \\x1b/);
 });
 
+test('8.31: doctor --ping knows a port of TLS that says nothing to plain HTTP, and one that is only slow', async (t) => {
+    const own = certificate(t, 'basicConstraints=critical,CA:FALSE');
+    const secure = https.createServer(own);
+    const silent = net.createServer((socket) => socket.on('error', () => {}).once('data', (data) => {
+        if (data[0] !== 0x16) return; /* no ClientHello: it waits for one */
+        socket.pause();
+        socket.unshift(data);
+        secure.emit('connection', socket);
+    }));
+    const slow = net.createServer((socket) => socket.on('error', () => {}).resume());
+    const pings = await Promise.all([silent, slow].map(async (server) => doctor('--ping', `http://127.0.0.1:${await listening(t, server)}/`)));
+    for (const found of pings) assert.match(of(found, 'ping', 'failed')[0].detail, /time limit of 15 s/);
+    assert.match(of(pings[0], 'tls', 'failed')[0].detail, /^this port speaks TLS: the URL must begin with https:\/\/$/);
+    assert.equal(of(pings[1], 'tls', 'failed').length, 0);
+});
+
 test('8.20: doctor: a server that speaks HTTP/2 only is called that', async (t) => {
     const own = certificate(t, 'basicConstraints=critical,CA:TRUE');
     const port = await listening(t, http2.createSecureServer({ ...own, allowHTTP1: false }));
