@@ -25,7 +25,7 @@ enum {
     RECORD_RETRY_MS = 1000,
     HANDSHAKE_BYTES = 45 << 10, /* measured: OpenSSL 3.0, a handshake of TLS 1.3 under way */
     TIDY_BYTES = 16 << 20,      /* so much more memory than it had is worth a look */
-    TIDY_PAUSE_MAX = 7,
+    TIDY_PAUSE_MAX = 7,         /* looks, about one a second */
     PURGE_PERIOD_MS = 5 * 1000,
     PURGE_ROWS_MAX = 512,
     METRICS_CONNECTIONS_MAX = 64
@@ -35,8 +35,8 @@ struct server {
     struct server_options options;
     struct budget budget; /* of bodies in memory; older than every part that holds some */
     size_t resident_low;  /* bytes, the least ever seen */
-    int tidy_pause,
-        tidy_rest; /* looks to leave out after one that gave nothing back; and still to leave out */
+    int tidy_pause;       /* looks to leave out after one that gave nothing back */
+    int tidy_rest;        /* of them, still to leave out */
     struct store *store;
     struct vault *vault;
     struct queue *queue;
