@@ -482,6 +482,7 @@ enum connection_written connection_write(struct connection *c, struct bytes head
     assert((c->state == CONNECTION_OPEN || !c->peer.https) && !c->write_pending);
     c->uses++;
     c->heard_len = 0;
+    c->tls.handshake_messages = 0;
     if (!c->peer.https)
         return write_plain(c, head, body);
     c->unencrypted[0] = head;

@@ -54,7 +54,22 @@ static BIO *reader_of(struct bytes text)
     return reader;
 }
 
-enum block { BLOCK_CERTIFICATE, BLOCK_KEY, BLOCK_OTHER, BLOCK_NONE, BLOCK_MALFORMED };
+enum block { BLOCK_CERTIFICATE, BLOCK_REFUSED, BLOCK_KEY, BLOCK_OTHER, BLOCK_NONE, BLOCK_MALFORMED };
+
+static enum block decode_certificate(const unsigned char *data, long len, X509 **certificate)
+{
+    switch (trust_kind_of(bytes_make((const char *)data, (size_t)len))) {
+    case TRUST_KIND_REFUSED:
+        return BLOCK_REFUSED;
+    case TRUST_KIND_MALFORMED:
+        return BLOCK_MALFORMED;
+    case TRUST_KIND_TAKEN:
+        break;
+    }
+    const unsigned char *at = data;
+    *certificate = d2i_X509(NULL, &at, len);
+    return *certificate && at == data + len ? BLOCK_CERTIFICATE : BLOCK_MALFORMED;
+}
 
 /* The next block. What stands between blocks is skipped, as everybody's reader of PEM does. */
 static enum block next_block(BIO *reader, X509 **certificate)
@@ -68,9 +83,7 @@ static enum block next_block(BIO *reader, X509 **certificate)
     if (strstr(name, "PRIVATE KEY")) {
         block = BLOCK_KEY;
     } else if (strcmp(name, PEM_STRING_X509) == 0) {
-        const unsigned char *at = data;
-        *certificate = d2i_X509(NULL, &at, len);
-        block = *certificate && at == data + len ? BLOCK_CERTIFICATE : BLOCK_MALFORMED;
+        block = decode_certificate(data, len, certificate);
     }
     OPENSSL_free(name);
     OPENSSL_free(header);
@@ -78,9 +91,14 @@ static enum block next_block(BIO *reader, X509 **certificate)
     return block;
 }
 
-/* Certificates and nothing else. `holds_key` is the error when a private key is among them. */
-static enum identity_error read_certificates(struct bytes text, enum identity_error syntax,
-                                             enum identity_error holds_key, STACK_OF(X509) * list)
+/* What is said of a list of certificates that is not taken. */
+struct list_errors {
+    enum identity_error syntax, holds_key, kind;
+};
+
+/* Certificates and nothing else. */
+static enum identity_error read_certificates(struct bytes text, const struct list_errors *errors,
+                                             STACK_OF(X509) * list)
 {
     BIO *reader = reader_of(text);
     enum identity_error error = IDENTITY_ERROR_OK;
@@ -91,39 +109,82 @@ static enum identity_error read_certificates(struct bytes text, enum identity_er
             sk_X509_push(list, certificate);
             certificate = NULL;
             break;
+        case BLOCK_REFUSED:
+            error = errors->kind;
+            break;
         case BLOCK_KEY:
-            error = holds_key;
+            error = errors->holds_key;
             break;
         case BLOCK_NONE:
             more = false;
             break;
         case BLOCK_OTHER:
         case BLOCK_MALFORMED:
-            error = syntax;
+            error = errors->syntax;
             break;
         }
         X509_free(certificate);
     }
     BIO_free(reader);
-    return error == IDENTITY_ERROR_OK && sk_X509_num(list) == 0 ? syntax : error;
+    return error == IDENTITY_ERROR_OK && sk_X509_num(list) == 0 ? errors->syntax : error;
 }
 
-/* OpenSSL wants a passphrase: there is none, and nobody is asked at a terminal. */
-static int on_passphrase_wanted(char *out, int size, int writing, void *encrypted)
+/* Of a private key in PKCS #8. The kind is looked at first: OpenSSL computes the public key of DSA and of EC
+ * without a named curve while it decodes, at a cost that the numbers in the text choose (minutes, in 16 KiB).
+ */
+static EVP_PKEY *decode_pkcs8(const unsigned char *data, long len)
 {
-    *(bool *)encrypted = true;
-    return -1;
+    const ASN1_OBJECT *kind;
+    const X509_ALGOR *algorithm;
+    int parameter;
+    PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &data, len);
+    if (!info || PKCS8_pkey_get0(&kind, NULL, NULL, &algorithm, info) != 1) {
+        PKCS8_PRIV_KEY_INFO_free(info);
+        return NULL;
+    }
+    X509_ALGOR_get0(NULL, &parameter, NULL, algorithm);
+    int nid = OBJ_obj2nid(kind);
+    bool bounded = nid == EVP_PKEY_RSA || nid == EVP_PKEY_RSA_PSS || nid == EVP_PKEY_ED25519 ||
+                   (nid == EVP_PKEY_EC && parameter == V_ASN1_OBJECT);
+    EVP_PKEY *key = bounded ? EVP_PKCS82PKEY(info) : NULL;
+    PKCS8_PRIV_KEY_INFO_free(info);
+    return key;
 }
 
+/* NULL: it is none, or of a kind that is not taken. */
+static EVP_PKEY *decode_key(const char *name, const unsigned char *data, long len)
+{
+    if (strcmp(name, PEM_STRING_PKCS8INF) == 0)
+        return decode_pkcs8(data, len);
+    if (strcmp(name, PEM_STRING_RSA) == 0)
+        return d2i_PrivateKey(EVP_PKEY_RSA, NULL, &data, len);
+    if (strcmp(name, PEM_STRING_ECPRIVATEKEY) == 0)
+        return d2i_PrivateKey(EVP_PKEY_EC, NULL, &data, len);
+    return NULL;
+}
+
+/* The first private key in the text; certificates and EC parameters may stand before it. */
 static enum identity_error read_key(struct identity *identity, struct bytes text)
 {
     BIO *reader = reader_of(text);
-    bool encrypted = false;
-    identity->key = PEM_read_bio_PrivateKey(reader, NULL, on_passphrase_wanted, &encrypted);
+    enum identity_error error = IDENTITY_ERROR_KEY_SYNTAX;
+    char *name, *header;
+    unsigned char *data;
+    long len;
+    for (bool found = false; !found && PEM_read_bio(reader, &name, &header, &data, &len) == 1;) {
+        found = strstr(name, "PRIVATE KEY");
+        if (found && (strcmp(name, PEM_STRING_PKCS8) == 0 || strstr(header, "ENCRYPTED"))) {
+            error = IDENTITY_ERROR_KEY_ENCRYPTED;
+        } else if (found) {
+            identity->key = decode_key(name, data, len);
+            error = identity->key ? IDENTITY_ERROR_OK : IDENTITY_ERROR_KEY_KIND;
+        }
+        OPENSSL_free(name);
+        OPENSSL_free(header);
+        OPENSSL_clear_free(data, (size_t)len);
+    }
     BIO_free(reader);
-    if (identity->key)
-        return IDENTITY_ERROR_OK;
-    return encrypted ? IDENTITY_ERROR_KEY_ENCRYPTED : IDENTITY_ERROR_KEY_SYNTAX;
+    return error;
 }
 
 /* ---- opening ---- */
@@ -161,12 +222,14 @@ static bool takes_keys(const STACK_OF(X509) * list)
 
 static enum identity_error open_certificate(struct identity *identity, const struct identity_source *source)
 {
+    static const struct list_errors errors = {IDENTITY_ERROR_CERTIFICATE_SYNTAX,
+                                              IDENTITY_ERROR_CERTIFICATE_IS_KEY,
+                                              IDENTITY_ERROR_CERTIFICATE_KIND};
     if (!source->certificate.len)
         return source->private_key.len ? IDENTITY_ERROR_NO_CERTIFICATE : IDENTITY_ERROR_OK;
     enum identity_error error = IDENTITY_ERROR_CERTIFICATE_SYNTAX;
     if (source->certificate.len <= IDENTITY_CERTIFICATE_LEN_MAX)
-        error = read_certificates(source->certificate, IDENTITY_ERROR_CERTIFICATE_SYNTAX,
-                                  IDENTITY_ERROR_CERTIFICATE_IS_KEY, identity->chain);
+        error = read_certificates(source->certificate, &errors, identity->chain);
     if (error == IDENTITY_ERROR_OK && sk_X509_num(identity->chain) > IDENTITY_CHAIN_MAX)
         error = IDENTITY_ERROR_CERTIFICATE_SYNTAX;
     if (error != IDENTITY_ERROR_OK)
@@ -189,12 +252,13 @@ static enum identity_error open_certificate(struct identity *identity, const str
 
 static enum identity_error open_authorities(struct identity *identity, struct bytes text)
 {
+    static const struct list_errors errors = {IDENTITY_ERROR_CA_SYNTAX, IDENTITY_ERROR_CA_IS_KEY,
+                                              IDENTITY_ERROR_CA_KIND};
     if (!text.len)
         return IDENTITY_ERROR_OK;
     if (text.len > IDENTITY_CA_LEN_MAX)
         return IDENTITY_ERROR_CA_SYNTAX;
-    enum identity_error error =
-        read_certificates(text, IDENTITY_ERROR_CA_SYNTAX, IDENTITY_ERROR_CA_IS_KEY, identity->authorities);
+    enum identity_error error = read_certificates(text, &errors, identity->authorities);
     if (error != IDENTITY_ERROR_OK)
         return error;
     if (!takes_keys(identity->authorities))

@@ -16,7 +16,9 @@ enum {
         16 * 1024, /* of one that is kept, with its certificate; a ticket alone may have 64 KiB */
     SESSION_AGE_S_MAX = 60 * 60,  /* after which the certificate is looked at again */
     CERTIFICATES_LEN_MAX = 32768, /* of the chain a receiver sends */
-    CHAIN_DEPTH_MAX = 10
+    CHAIN_DEPTH_MAX = 10,
+    LATE_MESSAGES_MAX = 32, /* of the handshake's kind, after it and for one request: tickets, key updates,
+                             * wishes to renegotiate. Each costs us up to 20 us, and 30 bytes of theirs */
 };
 
 struct session {
@@ -82,6 +84,8 @@ static int wire_read(BIO *bio, char *buffer, size_t len, size_t *taken)
     struct tls_stream *stream = BIO_get_data(bio);
 
     BIO_clear_retry_flags(bio);
+    if (stream->handshake_messages > LATE_MESSAGES_MAX)
+        return 0;
     *taken = len < stream->in.len ? len : stream->in.len;
     if (*taken == 0) {
         BIO_set_retry_read(bio);
@@ -124,6 +128,37 @@ static BIO_METHOD *wire_method(void)
     return wire;
 }
 
+/* ---- messages of the handshake ---- */
+
+/* OpenSSL decodes each certificate with its key before anybody is asked. So one of a kind that is not taken
+ * is made unreadable first: the message is OpenSSL's own buffer, and has been read to its end. */
+static void look_at_certificates(struct tls_stream *stream, const unsigned char *message, size_t len,
+                                 bool tls13)
+{
+    enum { HEADER_LEN = 4 };
+    struct bytes body = bytes_make((const char *)message + HEADER_LEN, len - HEADER_LEN);
+    enum trust_kind kind = trust_kind_of_message(body, tls13);
+    if (kind == TRUST_KIND_TAKEN || body.len == 0)
+        return;
+    memset((unsigned char *)message + HEADER_LEN, 0xff, body.len);
+    stream->key_refused = kind == TRUST_KIND_REFUSED;
+    if (stream->key_refused)
+        snprintf(tls_why(stream), TRUST_WHY_LEN_MAX,
+                 "a key of the certificate chain is of a kind that is not taken: RSA, EC on P-256, P-384 or "
+                 "P-521 (named, not spelled out), and Ed25519 are");
+}
+
+static void on_message(int sent, int version, int kind, const void *message, size_t len, SSL *ssl, void *ctx)
+{
+    struct tls_stream *stream = SSL_get_app_data(ssl);
+    if (sent || kind != SSL3_RT_HANDSHAKE || len < 4)
+        return;
+    if (stream->established)
+        stream->handshake_messages++;
+    else if (*(const unsigned char *)message == SSL3_MT_CERTIFICATE)
+        look_at_certificates(stream, message, len, version == TLS1_3_VERSION);
+}
+
 /* ---- the context ---- */
 
 /* That one was asked for explains the alert that may follow. 1: go on, with what there is to show. */
@@ -135,10 +170,14 @@ static int on_certificate_asked(SSL *ssl, void *ctx)
     return !stream->certificate_shown || identity_show(stream->identity, ssl);
 }
 
-/* What a handshake costs us is not for the receiver to choose: no key exchange whose size it would name
- * (DHE), and no curve or signature that is slow. */
+/* What a handshake costs us is not for the other side to choose: no key exchange whose size it would name
+ * (DHE, of up to 8,192 bits), no curve or signature that is slow, and no other kind of key. */
 static bool bound_cost(SSL_CTX *context)
 {
+    SSL_CTX_set_msg_callback(context, on_message);
+    SSL_CTX_set_cert_verify_callback(context, trust_verify, NULL);
+    SSL_CTX_set_verify_depth(context, CHAIN_DEPTH_MAX);
+    SSL_CTX_set_max_cert_list(context, CERTIFICATES_LEN_MAX);
     return SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!aNULL:!eNULL:!PSK") ==
                1 &&
            SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384:P-521") == 1 &&
@@ -156,9 +195,6 @@ static void configure(SSL_CTX *context)
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
-    SSL_CTX_set_cert_verify_callback(context, trust_verify, NULL);
-    SSL_CTX_set_verify_depth(context, CHAIN_DEPTH_MAX);
-    SSL_CTX_set_max_cert_list(context, CERTIFICATES_LEN_MAX);
     SSL_CTX_set_cert_cb(context, on_certificate_asked, NULL);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_set_timeout(context, SESSION_AGE_S_MAX);
@@ -270,8 +306,6 @@ static bool ask_clients(SSL_CTX *context, const char *client_ca_file)
     }
     SSL_CTX_set_client_CA_list(context, names);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, let_in);
-    SSL_CTX_set_verify_depth(context, CHAIN_DEPTH_MAX);
-    SSL_CTX_set_max_cert_list(context, CERTIFICATES_LEN_MAX);
     return true;
 }
 
@@ -281,7 +315,7 @@ struct tls *tls_open_server(struct identity *identity, const char *client_ca_fil
     struct tls *tls = new_tls();
     tls->context = SSL_CTX_new(TLS_server_method());
     tls->wire = wire_method();
-    if (!tls->context || !tls->wire)
+    if (!tls->context || !tls->wire || !bound_cost(tls->context))
         memory_exhausted();
     SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION);
     SSL_CTX_set_options(tls->context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
@@ -320,7 +354,7 @@ static enum failure failure_of_queue(const struct tls_stream *stream)
     int reason = ERR_GET_REASON(ERR_peek_error());
     bool alert = reason > SSL_AD_REASON_OFFSET;
 
-    if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && stream->key_refused)
+    if (stream->key_refused)
         return FAILURE_TLS_KEY;
     if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
         return failure_of_verification(SSL_get_verify_result(stream->ssl));
@@ -396,8 +430,9 @@ static enum tls_status status_of(struct tls_stream *stream, int result)
         stream->failure = failure_of_queue(stream);
         explain_queue(stream);
         return TLS_BROKEN;
-    default: /* the wire refused to write */
-        stream->failure = FAILURE_RESET;
+    default: /* the wire refused to write, or to read on */
+        stream->failure =
+            stream->handshake_messages > LATE_MESSAGES_MAX ? FAILURE_TLS_PROTOCOL : FAILURE_RESET;
         return TLS_BROKEN;
     }
 }
@@ -475,6 +510,7 @@ enum tls_status tls_handshake(struct tls_stream *stream)
     if (result != 1)
         return status_of(stream, result);
     stream->identity = NULL; /* the connection may outlive it */
+    stream->established = true;
     if (stream->tls->own || SSL_get_verify_result(stream->ssl) == X509_V_OK)
         return TLS_DONE;
     stream->failure = FAILURE_TLS_UNTRUSTED;

@@ -44,7 +44,9 @@ struct tls_stream {
     void *ctx;
     bool certificate_asked; /* the receiver wants to know who we are */
     bool certificate_shown;
-    bool key_refused; /* the receiver's, for its size */
+    bool key_refused;       /* the other side's, for its size or kind */
+    bool established;       /* the handshake is done */
+    int handshake_messages; /* that came since then, and since the last request */
     enum failure failure;
     char *why; /* more than the failure says, in ASCII; NULL: nothing */
 };

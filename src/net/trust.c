@@ -8,6 +8,100 @@
 
 enum { NAME_SHOWN_MAX = 100, NAMES_SHOWN_MAX = 3, DATE_LEN = sizeof "2026-11-28 12:00:00 UTC" };
 
+/* ---- kinds, before anything is decoded ---- */
+
+/* The next object of `at`, in definite length; `tag` -1: it is not of the universal class. */
+static bool next_object(struct bytes *at, int *tag, struct bytes *content)
+{
+    const unsigned char *place = (const unsigned char *)at->data;
+    long len;
+    int class, kind = ASN1_get_object(&place, &len, tag, &class, (long)at->len);
+    if (kind & 0x81)
+        return false;
+    if (class != V_ASN1_UNIVERSAL)
+        *tag = -1;
+    *content = bytes_make((const char *)place, (size_t)len);
+    size_t whole = (size_t)(content->data - at->data) + content->len;
+    *at = bytes_make(at->data + whole, at->len - whole);
+    return true;
+}
+
+static bool next_sequence(struct bytes *at, struct bytes *content)
+{
+    int tag;
+    return next_object(at, &tag, content) && tag == V_ASN1_SEQUENCE;
+}
+
+/* NID_undef: it is no object identifier, or an unknown one. */
+static int next_identifier(struct bytes *at)
+{
+    const unsigned char *place = (const unsigned char *)at->data;
+    ASN1_OBJECT *object = d2i_ASN1_OBJECT(NULL, &place, (long)at->len);
+    int nid = object ? OBJ_obj2nid(object) : NID_undef, tag;
+    struct bytes content;
+    ASN1_OBJECT_free(object);
+    return next_object(at, &tag, &content) ? nid : NID_undef;
+}
+
+enum trust_kind trust_kind_of(struct bytes der)
+{
+    struct bytes whole, to_be_signed, key, algorithm, ignored;
+    int tag;
+    if (!next_sequence(&der, &whole) || !next_sequence(&whole, &to_be_signed))
+        return TRUST_KIND_MALFORMED;
+    struct bytes at = to_be_signed;
+    if (next_object(&at, &tag, &ignored) && tag == -1) /* the version; the first one has none */
+        to_be_signed = at;
+    for (int i = 0; i < 5; i++) /* serial number, algorithm, issuer, validity, subject */
+        if (!next_object(&to_be_signed, &tag, &ignored))
+            return TRUST_KIND_MALFORMED;
+    if (!next_sequence(&to_be_signed, &key) || !next_sequence(&key, &algorithm))
+        return TRUST_KIND_MALFORMED;
+    switch (next_identifier(&algorithm)) {
+    case EVP_PKEY_RSA:
+    case EVP_PKEY_RSA_PSS:
+    case EVP_PKEY_ED25519:
+        return TRUST_KIND_TAKEN;
+    case EVP_PKEY_EC:
+        tag = next_identifier(&algorithm);
+        return tag == NID_X9_62_prime256v1 || tag == NID_secp384r1 || tag == NID_secp521r1
+                   ? TRUST_KIND_TAKEN
+                   : TRUST_KIND_REFUSED;
+    default:
+        return TRUST_KIND_REFUSED;
+    }
+}
+
+/* What a length of so many bytes announces. */
+static bool next_part(struct bytes *at, size_t length_len, struct bytes *part)
+{
+    size_t len = 0;
+    if (at->len < length_len)
+        return false;
+    for (size_t i = 0; i < length_len; i++)
+        len = len << 8 | (unsigned char)at->data[i];
+    if (at->len - length_len < len)
+        return false;
+    *part = bytes_make(at->data + length_len, len);
+    *at = bytes_make(part->data + len, at->len - length_len - len);
+    return true;
+}
+
+enum trust_kind trust_kind_of_message(struct bytes message, bool tls13)
+{
+    struct bytes list, certificate, ignored;
+    if ((tls13 && !next_part(&message, 1, &ignored)) || !next_part(&message, 3, &list))
+        return TRUST_KIND_MALFORMED;
+    while (list.len > 0) {
+        if (!next_part(&list, 3, &certificate) || (tls13 && !next_part(&list, 2, &ignored)))
+            return TRUST_KIND_MALFORMED;
+        enum trust_kind kind = trust_kind_of(certificate);
+        if (kind != TRUST_KIND_TAKEN)
+            return kind;
+    }
+    return TRUST_KIND_TAKEN;
+}
+
 /* ---- sizes ---- */
 
 /* True, too, if the key has no such part. */

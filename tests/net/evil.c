@@ -337,10 +337,17 @@ static SSL_TICKET_RETURN take_ticket(SSL *ssl, SSL_SESSION *session, const unsig
     return good ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_IGNORE;
 }
 
-static void do_tickets(struct evil *e, long count)
+/* TLS 1.2: HelloRequest; 1.3: KeyUpdate. */
+static int wish(SSL *ssl)
+{
+    return SSL_version(ssl) == TLS1_3_VERSION ? SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED)
+                                              : SSL_renegotiate(ssl);
+}
+
+static void do_messages(struct evil *e, long count, int (*begin)(SSL *ssl))
 {
     int result;
-    while (count-- > 0 && SSL_new_session_ticket(e->ssl) == 1)
+    while (count-- > 0 && begin(e->ssl) == 1)
         while ((result = SSL_do_handshake(e->ssl)) != 1)
             if (!tls_again(e, result))
                 return;
@@ -387,7 +394,9 @@ static bool statement(struct evil *e)
     else if (word(e, "read") && number(e, &count))
         do_read(e, count);
     else if (word(e, "tickets") && number(e, &count))
-        do_tickets(e, count);
+        do_messages(e, count, SSL_new_session_ticket);
+    else if (word(e, "wishes") && number(e, &count))
+        do_messages(e, count, wish);
     else if (word(e, "goodbye"))
         SSL_shutdown(e->ssl);
     else if (word(e, "fin"))

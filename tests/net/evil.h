@@ -10,11 +10,11 @@
  *   send "TEXT"       with the escapes \r \n \t \" \\ \0 \xNN; adding `N times`, `forever` or `every N ms`
  *                     (one byte at a time) after it. A peer that goes away ends it
  *   early "TEXT"      TLS 1.3: send inside the handshake, before the other side's Finished (instead of
- * accept) tickets N         TLS 1.3: send so many session tickets; a peer that goes away ends it goodbye TLS:
- * close_notify fin               close our side; still reads close, rst        close the connection, in order
- * or by reset await             read and throw away until the other side closes silence           do nothing
- * more until evil_close mark              count up what evil_marks gives: "this has happened" until N wait
- * until evil_go has been called N times
+ * accept) tickets N         TLS 1.3: send so many session tickets; a peer that goes away ends it wishes N the
+ * same with key updates (TLS 1.3) or wishes to renegotiate (TLS 1.2) goodbye           TLS: close_notify fin
+ * close our side; still reads close, rst        close the connection, in order or by reset await read and
+ * throw away until the other side closes silence           do nothing more until evil_close mark count up
+ * what evil_marks gives: "this has happened" until N           wait until evil_go has been called N times
  */
 #pragma once
 #include "evil_certificates.h"

@@ -399,6 +399,107 @@ static void test_key_sizes(void **state)
     }
 }
 
+static ASN1_TYPE *integer(int bits)
+{
+    BIGNUM *number = BN_new();
+    ASN1_TYPE *type = ASN1_TYPE_new();
+    assert_true(BN_rand(number, bits, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ODD));
+    ASN1_TYPE_set(type, V_ASN1_INTEGER, BN_to_ASN1_INTEGER(number, NULL));
+    BN_free(number);
+    return type;
+}
+
+/* A key of DSA in PKCS #8 lacks its public half: whoever decodes it computes g^x mod p. */
+static char *dsa_key(int bits)
+{
+    const int sizes[] = {bits, 256, 2};
+    STACK_OF(ASN1_TYPE) *numbers = sk_ASN1_TYPE_new_null();
+    ASN1_STRING *parameters = ASN1_STRING_new();
+    ASN1_TYPE *private = integer(bits);
+    unsigned char *text = NULL, *key = NULL;
+    for (size_t i = 0; i < 3; i++)
+        sk_ASN1_TYPE_push(numbers, integer(sizes[i]));
+    int text_len = i2d_ASN1_SEQUENCE_ANY(numbers, &text);
+    ASN1_STRING_set0(parameters, text, text_len);
+    int key_len = i2d_ASN1_INTEGER(private->value.integer, &key);
+    PKCS8_PRIV_KEY_INFO *info = PKCS8_PRIV_KEY_INFO_new();
+    assert_true(PKCS8_pkey_set0(info, OBJ_nid2obj(NID_dsa), 0, V_ASN1_SEQUENCE, parameters, key, key_len));
+    BIO *writer = BIO_new(BIO_s_mem());
+    char *data = NULL;
+    PEM_write_bio_PKCS8_PRIV_KEY_INFO(writer, info);
+    long len = BIO_get_mem_data(writer, &data);
+    char *pem = strndup(data, (size_t)len);
+    BIO_free(writer);
+    PKCS8_PRIV_KEY_INFO_free(info);
+    ASN1_TYPE_free(private);
+    sk_ASN1_TYPE_pop_free(numbers, ASN1_TYPE_free);
+    return pem;
+}
+
+/* 8.1: it is refused for its kind before anything is computed: one of 45,000 bits, which is 16 KiB, took
+ * more than a minute. */
+static void test_keys_of_other_kinds(void **state)
+{
+    const struct papers *p = *state;
+    static const char *const kinds[] = {"ED448", "X25519"};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, kinds[i]);
+        char *text = pem_of_key(key);
+        expect(p->good, text, "", "", "private_key_unsupported");
+        free(text);
+        EVP_PKEY_free(key);
+    }
+    char *dsa = dsa_key(24000);
+    int64_t begun_us = clock_thread_cpu_us();
+    expect(p->good, dsa, "", "", "private_key_unsupported");
+    assert_in_range(clock_thread_cpu_us() - begun_us, 0, 500 * 1000);
+    free(dsa);
+    expect(p->good, "-----BEGIN OPENSSH PRIVATE KEY-----\nMA==\n-----END OPENSSH PRIVATE KEY-----\n", "", "",
+           "private_key_unsupported");
+}
+
+/* 8.1: of a curve that is spelled out, the numbers choose what it costs to decode. */
+static void test_curves_that_are_spelled_out(void **state)
+{
+    static const struct certificate_plan plan = {"somebody", "DNS:x.example", -60, 3600, NULL};
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    assert_int_equal(
+        EVP_PKEY_set_utf8_string_param(key, OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PKEY_EC_ENCODING_EXPLICIT), 1);
+    X509 *certificate = certificate_make(&plan, key);
+    char *pem = pem_of_certificate(certificate), *text = pem_of_key(key);
+    expect(pem, text, "", "", "certificate_unsupported");
+    expect("", "", pem, "", "ca_unsupported");
+    expect(((const struct papers *)*state)->good, text, "", "", "private_key_unsupported");
+    free(pem);
+    free(text);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+}
+
+/* What `openssl ecparam -genkey` and `openssl genrsa -traditional` write. */
+static void test_traditional_keys(void **state)
+{
+    static const struct certificate_plan plan = {"somebody", "DNS:x.example", -60, 3600, NULL};
+    for (int i = 0; i < 2; i++) {
+        EVP_PKEY *key = i ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
+        X509 *certificate = certificate_make(&plan, key);
+        BIO *writer = BIO_new(BIO_s_mem());
+        char *data = NULL, *pem = pem_of_certificate(certificate);
+        if (!i)
+            BIO_puts(writer,
+                     "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n");
+        PEM_write_bio_PrivateKey_traditional(writer, key, NULL, NULL, 0, NULL, NULL);
+        long len = BIO_get_mem_data(writer, &data);
+        char *text = strndup(data, (size_t)len);
+        expect(pem, text, "", "", "ok");
+        BIO_free(writer);
+        free(text);
+        free(pem);
+        X509_free(certificate);
+        EVP_PKEY_free(key);
+    }
+}
+
 static void test_good_keys_work(void **state)
 {
     struct papers *papers = *state;
@@ -417,6 +518,9 @@ int main(void)
         cmocka_unit_test(test_certificate_and_key),
         cmocka_unit_test(test_encrypted_key),
         cmocka_unit_test(test_key_sizes),
+        cmocka_unit_test(test_keys_of_other_kinds),
+        cmocka_unit_test(test_curves_that_are_spelled_out),
+        cmocka_unit_test(test_traditional_keys),
         cmocka_unit_test(test_good_keys_work),
         cmocka_unit_test(test_kinds_and_strength),
         cmocka_unit_test(test_limits),

@@ -5,6 +5,8 @@
 #include "evil_certificates.h"
 #include "listener_rig.h"
 #include <errno.h>
+#include <openssl/core_names.h>
+#include <openssl/param_build.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -299,6 +301,98 @@ static void test_resumed_without_certificate(void **state)
     assert_int_equal(application->handled, 0);
 }
 
+/* ---- 8.1: what a handshake costs is not for the client to choose ---- */
+
+static void test_no_finite_field_groups(void **state)
+{
+    static const char *const groups[] = {"ffdhe8192", "ffdhe2048", "X448"};
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
+        struct secure client;
+        secure_dial(&client, *state, NULL, NULL);
+        assert_int_equal(SSL_set1_groups_list(client.ssl, groups[i]), 1);
+        assert_false(secure_shake(&client, SIZE_MAX));
+        secure_close(&client);
+    }
+    assert_int_equal(status_with(*state, NULL, NULL), 200);
+}
+
+/* RSA of 16,384 bits: nobody has the key, it is enough to be sent. */
+static X509 *large_authority(EVP_PKEY *signer)
+{
+    static const struct certificate_plan plan = {"large authority", NULL, -1000, 1000};
+    BIGNUM *modulus = BN_new(), *exponent = BN_new();
+    EVP_PKEY *key = NULL;
+    assert_true(BN_rand(modulus, 16384, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ODD) && BN_set_word(exponent, 65537));
+    OSSL_PARAM_BLD *parts = OSSL_PARAM_BLD_new();
+    OSSL_PARAM_BLD_push_BN(parts, OSSL_PKEY_PARAM_RSA_N, modulus);
+    OSSL_PARAM_BLD_push_BN(parts, OSSL_PKEY_PARAM_RSA_E, exponent);
+    OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(parts);
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    assert_true(EVP_PKEY_fromdata_init(context) == 1 &&
+                EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, params) == 1);
+    X509 *certificate = certificate_make(&plan, signer);
+    assert_true(X509_set_pubkey(certificate, key) == 1 && X509_sign(certificate, signer, EVP_sha256()) > 0);
+    EVP_PKEY_CTX_free(context);
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(parts);
+    EVP_PKEY_free(key);
+    BN_free(modulus);
+    BN_free(exponent);
+    return certificate;
+}
+
+static bool is_answered(struct secure *client)
+{
+    struct pollfd readable = {.fd = client->fd, .events = POLLIN};
+    char byte;
+    int result;
+    secure_put(client, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+    secure_flush(client, SIZE_MAX);
+    while ((result = SSL_read(client->ssl, &byte, 1)) <= 0 &&
+           SSL_get_error(client->ssl, result) == SSL_ERROR_WANT_READ && poll(&readable, 1, 60000) > 0)
+        ;
+    return result == 1;
+}
+
+/* False: the handshake was ended, in TLS 1.3 behind the client's last message. */
+static bool welcome_with(struct application *application, X509 *also_sent)
+{
+    struct secure client;
+    secure_dial(&client, application, certificates.list[CERTIFICATE_UNKNOWN_CA], certificates.key);
+    assert_int_equal(SSL_add1_chain_cert(client.ssl, also_sent), 1);
+    bool welcome = secure_shake(&client, SIZE_MAX) && is_answered(&client);
+    secure_close(&client);
+    return welcome;
+}
+
+static void test_costly_client_certificates(void **state)
+{
+    static const struct certificate_plan plan = {"odd authority", NULL, -1000, 1000};
+    EVP_PKEY *quick = EVP_EC_gen("P-256"), *odd = EVP_EC_gen("sect571r1");
+    X509 *large = large_authority(quick), *slow = certificate_make(&plan, odd), *fair = certificates.ca;
+    assert_true(welcome_with(*state, fair)); /* and told 403 */
+    assert_false(welcome_with(*state, large));
+    assert_false(welcome_with(*state, slow));
+    X509_free(large);
+    X509_free(slow);
+    EVP_PKEY_free(quick);
+    EVP_PKEY_free(odd);
+}
+
+/* Each costs us some 20 us and the client 30 bytes. */
+static void test_key_updates_are_few(void **state)
+{
+    struct secure client;
+    dial_shaken(&client, *state);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(SSL_key_update(client.ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+        assert_int_equal(SSL_do_handshake(client.ssl), 1);
+    }
+    assert_false(is_answered(&client));
+    secure_close(&client);
+    assert_int_equal(((struct application *)*state)->handled, 0);
+}
+
 /* ---- no TLS ---- */
 
 static void test_plain_on_the_tls_port(void **state)
@@ -461,6 +555,9 @@ int main(void)
         WITH(test_clients_leave_at_random, start),
         WITH(test_client_certificates, start_mutual),
         WITH(test_resumed_without_certificate, start_mutual),
+        WITH(test_no_finite_field_groups, start),
+        WITH(test_costly_client_certificates, start_mutual),
+        WITH(test_key_updates_are_few, start),
         WITH(test_plain_on_the_tls_port, start),
         WITH(test_handshake_that_never_ends, start_impatient),
         WITH(test_handshakes_that_hang_are_few, start_narrow),
