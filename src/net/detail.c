@@ -44,8 +44,8 @@ static const char *other_protocol(struct bytes seen)
         {"<", 1, "the answer has no status line: it begins with its body"},
         {"{", 1, "the answer has no status line: it begins with its body"},
     };
-    /* The frame that begins HTTP/2: SETTINGS, on stream 0. */
-    if (seen.len >= 9 && memcmp(seen.data, "\0\0", 2) == 0 && seen.data[3] == 4 &&
+    /* The frame that begins HTTP/2: SETTINGS, on stream 0; or GOAWAY, where ours were none. */
+    if (seen.len >= 9 && memcmp(seen.data, "\0\0", 2) == 0 && (seen.data[3] == 4 || seen.data[3] == 7) &&
         memcmp(seen.data + 5, "\0\0\0\0", 4) == 0)
         return "the server speaks HTTP/2 only, and webhooks are sent in HTTP/1.1";
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)

@@ -16,7 +16,8 @@ enum state {
     STATE_HEAD_LINE_FEED, /* after the CR of the empty line */
     STATE_BODY_SIZED,
     STATE_BODY_UNTIL_CLOSE,
-    STATE_BODY_CHUNKED
+    STATE_BODY_CHUNKED,
+    STATE_BODY_VOID /* its framing means nothing: of a failure, what comes first is kept */
 };
 
 /* The only fields whose values mean something to us. */
@@ -57,11 +58,11 @@ struct response {
     int64_t left; /* of the sized body */
     struct chunked chunked;
     bool body_incomplete;
-    size_t read_left, body_len;
+    size_t read_left, body_len, raw_len;
     /* From here on nothing is cleared: the lengths say what counts, and untouched pages cost nothing. */
     char name[NAME_KEPT_MAX]; /* lower case */
     char value[VALUE_KEPT_MAX], retry_after[64];
-    char body[RESPONSE_BODY_KEPT_MAX]; /* first what came of the head */
+    char body[RESPONSE_BODY_KEPT_MAX]; /* until it begins, what came, raw_len bytes */
 };
 
 size_t response_size(void)
@@ -256,11 +257,22 @@ static void field_end(struct response *r)
     }
 }
 
-static void body_keep(struct response *r, struct bytes piece, size_t len_max)
+static void body_keep(struct response *r, struct bytes piece)
 {
-    size_t room = len_max - r->body_len, kept = piece.len < room ? piece.len : room;
+    size_t room = sizeof r->body - r->body_len, kept = piece.len < room ? piece.len : room;
     memcpy(r->body + r->body_len, piece.data, kept);
     r->body_len += kept;
+}
+
+/* For a person to see, where there is no body: it is not HTTP, or has a head alone, or its framing is void.
+ */
+static void raw_keep(struct response *r, struct bytes piece)
+{
+    size_t room = RESPONSE_RAW_KEPT_MAX - r->raw_len, kept = piece.len < room ? piece.len : room;
+    if (r->body_len > 0)
+        return;
+    memcpy(r->body + r->raw_len, piece.data, kept);
+    r->raw_len += kept;
 }
 
 static void value_keep(struct response *r, struct bytes piece)
@@ -363,14 +375,15 @@ static size_t value_start_run(struct response *r, struct bytes piece)
 static void body_begin(struct response *r)
 {
     r->stage = RESPONSE_BODY;
-    r->body_len = 0; /* the head's bytes have told all they had to */
     if (r->coding_given && (r->length_given || r->http10))
         r->framing_void = true;
     if (r->status == 204 || r->status == 304) {
         r->stage = RESPONSE_DONE;
         r->close = r->close || r->framing_void || r->coding_given || (r->status == 204 && r->length > 0);
     } else if (r->framing_void) {
-        stop(r);
+        r->state = STATE_BODY_VOID;
+        if (r->status / 100 == 2)
+            stop(r);
     } else if (r->coding_given) {
         r->state = STATE_BODY_CHUNKED;
         chunked_init(&r->chunked);
@@ -458,8 +471,7 @@ static size_t head_feed(struct response *r, struct bytes piece)
     size_t used = 0;
     while (used < piece.len && r->stage == RESPONSE_HEAD)
         used += head_step(r, bytes_make(piece.data + used, piece.len - used));
-    if (r->stage == RESPONSE_HEAD || r->stage == RESPONSE_FAILED)
-        body_keep(r, piece, RESPONSE_HEAD_KEPT_MAX); /* for a person to see, if it is not HTTP */
+    raw_keep(r, r->stage == RESPONSE_FAILED ? piece : bytes_make(piece.data, used));
     return used;
 }
 
@@ -469,7 +481,7 @@ static size_t data_run(struct response *r, struct bytes piece)
 {
     if ((int64_t)piece.len > r->left)
         piece.len = (size_t)r->left;
-    body_keep(r, piece, sizeof r->body);
+    body_keep(r, piece);
     r->left -= (int64_t)piece.len;
     if (r->left == 0)
         r->stage = RESPONSE_DONE;
@@ -481,11 +493,13 @@ static size_t chunk_run(struct response *r, struct bytes piece)
     struct bytes content;
     size_t used = chunked_step(&r->chunked, piece, &content);
     if (content.len > 0)
-        body_keep(r, content, sizeof r->body);
-    if (r->chunked.state == CHUNKED_DONE)
+        body_keep(r, content);
+    if (r->chunked.state == CHUNKED_DONE) {
         r->stage = RESPONSE_DONE;
-    else if (r->chunked.state == CHUNKED_BROKEN)
+    } else if (r->chunked.state == CHUNKED_BROKEN) {
+        raw_keep(r, piece);
         stop(r);
+    }
     return used;
 }
 
@@ -493,10 +507,14 @@ static size_t body_run(struct response *r, struct bytes piece)
 {
     switch (r->state) {
     case STATE_BODY_UNTIL_CLOSE:
-        body_keep(r, piece, sizeof r->body);
+        body_keep(r, piece);
         return piece.len;
     case STATE_BODY_SIZED:
         return data_run(r, piece);
+    case STATE_BODY_VOID:
+        raw_keep(r, piece);
+        stop(r);
+        return piece.len;
     default:
         assert(r->state == STATE_BODY_CHUNKED);
         return chunk_run(r, piece);
@@ -594,6 +612,12 @@ bool response_body_incomplete(const struct response *r)
 struct bytes response_body(const struct response *r)
 {
     return bytes_make(r->body, r->body_len);
+}
+
+struct bytes response_said(const struct response *r)
+{
+    bool raw = r->body_len == 0 && response_status(r) / 100 != 2;
+    return bytes_make(r->body, raw ? r->raw_len : r->body_len);
 }
 
 bool response_started(const struct response *r)

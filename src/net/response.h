@@ -18,7 +18,7 @@ enum {
     RESPONSE_LINE_LEN_MAX = 8 * 1024,
     RESPONSE_FIELDS_MAX = 128,
     RESPONSE_INTERIM_MAX = 8,
-    RESPONSE_HEAD_KEPT_MAX = 1024,
+    RESPONSE_RAW_KEPT_MAX = 1024,
     RESPONSE_BODY_KEPT_MAX = 16 * 1024,
     RESPONSE_BODY_READ_MAX = 64 * 1024
 };
@@ -51,6 +51,10 @@ int response_status(const struct response *response); /* of the final response, 
 int64_t response_retry_after_ms(const struct response *response, int64_t wall_ms);
 bool response_keep_alive(const struct response *response); /* the connection may be used again after DONE */
 bool response_body_incomplete(const struct response *response);
-/* The first 16 KiB, raw; chunk framing removed. While there is no status: what came, the first 1 KiB. */
+/* The first 16 KiB, raw; chunk framing removed. */
 struct bytes response_body(const struct response *response);
+/* For a person to see: the body; or, if there is none that can be told from the rest, the first 1 KiB of what
+ * came, head and all. Of a 2xx, the body alone. How much of a void framing depends on how the network cut it.
+ */
+struct bytes response_said(const struct response *response);
 bool response_started(const struct response *response); /* a byte has been fed */

@@ -118,7 +118,7 @@ static void judge(const struct attempt *a, enum failure cause, struct sender_res
         result->failure =
             response_stage(a->response) == RESPONSE_FAILED ? response_failure(a->response) : cause;
         assert(result->failure != FAILURE_NONE);
-        result->response = response_body(a->response);
+        result->response = response_said(a->response);
         if (result->response.len == 0)
             result->response = a->sender->refused;
         if (!detail[0])
@@ -127,6 +127,7 @@ static void judge(const struct attempt *a, enum failure cause, struct sender_res
             detail_of_silent_end(detail, result->failure);
         return;
     }
+    result->response = response_said(a->response);
     if (a->written) {
         result->failure = FAILURE_NONE;
     } else if (status / 100 == 2) {
@@ -138,7 +139,6 @@ static void judge(const struct attempt *a, enum failure cause, struct sender_res
     result->status = status;
     result->retry_after_ms = response_retry_after_ms(a->response, clock_wall_ms(&a->sender->config.clock));
     result->body_incomplete = response_stage(a->response) != RESPONSE_DONE;
-    result->response = response_body(a->response);
     if (!a->peer.https)
         detail_of_status(detail, status, result->response);
 }
@@ -343,7 +343,7 @@ static void note_refusal(struct sender *sender, const struct connection *connect
     struct bytes heard = connection->heard;
     if (failure == FAILURE_TLS_PROTOCOL && !detail_is_tls(heard))
         sender->refused =
-            bytes_make(heard.data, heard.len < RESPONSE_HEAD_KEPT_MAX ? heard.len : RESPONSE_HEAD_KEPT_MAX);
+            bytes_make(heard.data, heard.len < RESPONSE_RAW_KEPT_MAX ? heard.len : RESPONSE_RAW_KEPT_MAX);
     detail_of_handshake(sender->detail, failure, connection->tls.why, heard, connection->heard_len == 0);
 }
 

@@ -37,18 +37,6 @@ static bool is_container_path(struct bytes text)
     return text.len > 1 && text.data[0] == '/' && memchr(text.data + 1, '/', text.len - 1) != NULL;
 }
 
-/* What stands behind `word`, with any service name before it: RECEIVE_SERVICE_HOST has SERVICE_HOST. */
-static bool behind(struct bytes name, const char *word, struct bytes *rest)
-{
-    size_t len = strlen(word);
-    for (size_t i = 0; i + len <= name.len; i++)
-        if ((i == 0 || name.data[i - 1] == '_') && memcmp(name.data + i, word, len) == 0) {
-            *rest = bytes_make(name.data + i + len, name.len - i - len);
-            return true;
-        }
-    return false;
-}
-
 /* "8080_TCP", and what stands behind it. */
 static bool port_and_protocol(struct bytes text, struct bytes *rest)
 {
@@ -80,19 +68,28 @@ static bool is_of_a_port(struct bytes text, struct bytes value)
            is_port(value);
 }
 
+/* Without the name of the service before it. */
+static bool is_shape(struct bytes text, struct bytes value)
+{
+    if (bytes_equal_text(text, "SERVICE_HOST"))
+        return is_address(value);
+    if (bytes_equal_text(text, "SERVICE_PORT") || bytes_starts(text, "SERVICE_PORT_"))
+        return is_port(value);
+    if (bytes_equal_text(text, "PORT"))
+        return is_location(value);
+    if (bytes_starts(text, "PORT_"))
+        return is_of_a_port(bytes_make(text.data + 5, text.len - 5), value);
+    /* Docker's links alone: the name of the other container, and its environment. */
+    if (bytes_equal_text(text, "NAME"))
+        return is_container_path(value);
+    return bytes_starts(text, "ENV_");
+}
+
+/* Any name of a service may stand before the shape, also one that contains a shape itself ("port-1"). */
 bool service_variable(struct bytes name, struct bytes value)
 {
-    struct bytes rest;
-    if (behind(name, "SERVICE_HOST", &rest) && rest.len == 0)
-        return is_address(value);
-    if (behind(name, "SERVICE_PORT", &rest) && (rest.len == 0 || rest.data[0] == '_'))
-        return is_port(value);
-    if (behind(name, "PORT_", &rest) && is_of_a_port(rest, value))
-        return true;
-    if (name.len >= 4 && behind(bytes_make(name.data + name.len - 4, 4), "PORT", &rest))
-        return (name.len == 4 || name.data[name.len - 5] == '_') && is_location(value);
-    /* Docker's links alone: the name of the other container, and its environment. */
-    if (bytes_equal_text(name, "NAME"))
-        return is_container_path(value);
-    return bytes_starts(name, "ENV_");
+    for (size_t i = 0; i < name.len; i++)
+        if ((i == 0 || name.data[i - 1] == '_') && is_shape(bytes_make(name.data + i, name.len - i), value))
+            return true;
+    return false;
 }

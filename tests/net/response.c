@@ -47,7 +47,7 @@ static void feed(struct bytes input, bool end, size_t piece_max, unsigned seed, 
     verdict->body_incomplete = response_body_incomplete(response);
     verdict->retry_after_ms = response_retry_after_ms(response, wall_ms_2000);
     verdict->used = used;
-    assert_true(verdict->stage != RESPONSE_FAILED || response_body(response).len > 0 || input.len == 0);
+    assert_true(verdict->stage != RESPONSE_FAILED || response_said(response).len > 0 || input.len == 0);
     assert_true((response_flaw(response) != NULL) ==
                 (verdict->stage == RESPONSE_FAILED && (verdict->failure == FAILURE_BAD_RESPONSE ||
                                                        verdict->failure == FAILURE_HEADERS_TOO_LARGE)));
@@ -472,6 +472,48 @@ static void test_flaws_of_the_status_line(void **state)
     free(memory);
 }
 
+/* 8.15: of a failure something is shown, whatever its framing says. */
+static void test_8_15_what_is_said_by_an_answer_without_a_body(void **state)
+{
+    static const struct {
+        const char *head, *body;
+        bool raw;
+    } rows[] = {
+        {"HTTP/1.1 401 No\r\nWWW-Authenticate: Bearer error=\"x\"\r\nContent-Length: 0\r\n\r\n", "", true},
+        {"HTTP/1.1 302 F\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n", "", true},
+        {"HTTP/1.1 304 N\r\nETag: x\r\n\r\n", "", true},
+        {"HTTP/1.1 500 E\r\nContent-Length: x\r\n\r\n", "why", true},
+        {"HTTP/1.1 500 E\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n", "why", true},
+        {"HTTP/1.1 500 E\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", "3\r\nwhy\r\n0\r\n\r\n",
+         true},
+        {"HTTP/1.0 500 E\r\nTransfer-Encoding: chunked\r\n\r\n", "3\r\nwhy\r\n0\r\n\r\n", true},
+        {"HTTP/1.1 500 E\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "3\r\nwhy\r\n0\r\n\r\n", true},
+        {"HTTP/1.1 500 E\r\nTransfer-Encoding: chunked\r\n\r\n", "why", true},
+        {"HTTP/1.1 500 E\r\nContent-Length: 3\r\n\r\n", "why", false},
+        {"HTTP/1.1 200 O\r\nContent-Length: 3\r\n\r\n", "yes", false},
+        {"HTTP/1.1 200 O\r\nContent-Length: 0\r\n\r\n", "", false},
+        {"HTTP/1.1 200 O\r\nContent-Length: x\r\n\r\n", "", false},
+    };
+    void *memory = memory_alloc(response_size());
+    char all[256];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (int pieces = 1; pieces <= 2; pieces++) {
+            struct response *response = response_init(memory);
+            snprintf(all, sizeof all, "%s%s", rows[i].head, rows[i].body);
+            if (pieces == 1) {
+                response_feed(response, bytes_of(all));
+            } else {
+                response_feed(response, bytes_of(rows[i].head));
+                response_feed(response, bytes_of(rows[i].body));
+            }
+            response_end(response);
+            if (!bytes_equal_text(response_said(response), rows[i].raw ? all : rows[i].body))
+                fail_msg("%s: %.*s", all, BYTES_ARG(response_said(response)));
+            assert_true(!rows[i].raw || response_body(response).len == 0);
+        }
+    free(memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -484,6 +526,7 @@ int main(void)
         cmocka_unit_test(test_limits_of_the_body),
         cmocka_unit_test(test_retry_after),
         cmocka_unit_test(test_flaws_of_the_status_line),
+        cmocka_unit_test(test_8_15_what_is_said_by_an_answer_without_a_body),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -346,7 +346,15 @@ static const char *const made_by_kubernetes[] = {
     "POSTHORN_RECEIVE_PORT_3000_TCP_ADDR=10.96.12.8",
     "POSTHORN_A_SERVICE_WITH_A_NAME_OF_SIXTY_THREE_CHARACTERS_OR_SO_SERVICE_PORT_HTTP=3000",
     "POSTHORN_LISTEN_PORT=tcp://10.96.12.9:1",
+    /* names of services that contain the shapes themselves */
+    "POSTHORN_PORT_1_PORT_8080_TCP=tcp://10.96.12.9:8080",
+    "POSTHORN_PORT_1_PORT_8080_TCP_ADDR=10.96.12.9",
+    "POSTHORN_PORT_PORT_80_TCP_PROTO=tcp",
+    "POSTHORN_SERVICE_HOST_SERVICE_HOST=10.96.12.9",
+    "POSTHORN_SERVICE_PORT_SERVICE_PORT_HTTP=80",
     /* Docker's links */
+    "POSTHORN_1_NAME=/web/posthorn_1",
+    "POSTHORN_DB_ENV_PATH=/bin",
     "POSTHORN_NAME=/web/posthorn",
     "POSTHORN_ENV_PATH=/bin",
     "POSTHORN_PORT_8080_TCP_START=tcp://172.17.0.2:8080",
@@ -371,7 +379,9 @@ static const char *const slips[] = {
     "POSTHORN_PORT_8080_TCP_PROTO=http",
     "POSTHORN_REPORT=tcp://10.96.12.7:8080",
     "POSTHORN_NAME=posthorn",
+    "POSTHORN_DB_NAME=db",
     "POSTHORN_ENV=production",
+    "POSTHORN_SERVICE_HOST_SERVICE_HOST=posthorn",
 };
 
 static void test_8_17_variables_of_kubernetes_are_left_alone(void **state)
