@@ -14,10 +14,11 @@ enum {
     RETRY_MS = 100, /* between claims from a store that could not */
     /* Outcomes wait for company, so that at a low rate an event and the outcome of the one before share a
      * transaction and its sync: until there are so many, or an event comes when the first has waited a while,
-     * or it has waited for long. Nothing waits for them meanwhile (queue.scarce). */
+     * or it has waited for long: more than twice as long, so that of events at a steady rate of more than
+     * 33/s one is in time. Nothing waits for them meanwhile (queue.scarce). */
     OUTCOMES_ENOUGH = 16,
-    OUTCOMES_RIDE_MS = 8,
-    OUTCOMES_WAIT_MS = 20
+    OUTCOMES_RIDE_MS = 12,
+    OUTCOMES_WAIT_MS = 30
 };
 
 struct queue {

@@ -256,12 +256,12 @@ static void outcomes_wait_for_company(void **state)
     gate(bench, false);
     await(bench, &bench->results_count, 2);
     assert_int_equal(bench->store.seen[bench->store.writes - 1].ops, 1); /* the event, which does not */
-    atomic_fetch_add(&bench->fixed_ms, 8);
+    atomic_fetch_add(&bench->fixed_ms, 12);
     assert_true(submit(bench, 4, STORE_EVENT));
     await(bench, &bench->results_count, 5);
     assert_int_equal(bench->store.seen[bench->store.writes - 1].ops, 3);
     assert_true(submit(bench, 5, STORE_OUTCOME));
-    atomic_fetch_add(&bench->fixed_ms, 20); /* nobody comes */
+    atomic_fetch_add(&bench->fixed_ms, 30); /* nobody comes */
     await(bench, &bench->results_count, 6);
     bench_close(bench);
 }
