@@ -24,29 +24,25 @@ static void queue_free(struct lease_queue *queue)
 
 void leases_fini(struct leases *leases)
 {
+    for (struct lease *lease, *next = TAILQ_FIRST(&leases->born); (lease = next);) {
+        next = TAILQ_NEXT(lease, birth);
+        if (lease->waits)
+            TAILQ_INSERT_TAIL(&leases->spare, lease, order);
+    }
     queue_free(&leases->order);
     queue_free(&leases->spare);
     idmap_fini(&leases->by_delivery);
     idmap_fini(&leases->payloads);
 }
 
-struct lease *leases_begin(struct leases *leases, int64_t delivery_id, int64_t begun_at_ms,
-                           int64_t ends_at_ms, bool born, struct endpoint_leases *of)
+static struct lease *make(struct leases *leases, int64_t delivery_id, bool born)
 {
     struct lease *lease = TAILQ_FIRST(&leases->spare);
     if (lease)
         TAILQ_REMOVE(&leases->spare, lease, order);
     else
         lease = memory_alloc(sizeof *lease);
-    *lease = (struct lease){.delivery_id = delivery_id,
-                            .begun_at_ms = begun_at_ms,
-                            .ends_at_ms = ends_at_ms,
-                            .born = born,
-                            .begun = true,
-                            .of = of};
-    assert(TAILQ_EMPTY(&leases->order) || TAILQ_LAST(&leases->order, lease_queue)->ends_at_ms <= ends_at_ms);
-    TAILQ_INSERT_TAIL(&leases->order, lease, order);
-    TAILQ_INSERT_TAIL(of, lease, sibling);
+    *lease = (struct lease){.delivery_id = delivery_id, .born = born, .begun = true};
     if (born)
         TAILQ_INSERT_TAIL(&leases->born, lease, birth);
     LIST_INSERT_HEAD(&leases->changes, lease, change);
@@ -54,10 +50,86 @@ struct lease *leases_begin(struct leases *leases, int64_t delivery_id, int64_t b
     return lease;
 }
 
-struct lease *leases_get(const struct leases *leases, int64_t delivery_id)
+static void go_out(struct leases *leases, struct lease *lease, int64_t begun_at_ms, int64_t ends_at_ms,
+                   struct endpoint_leases *of)
+{
+    lease->begun_at_ms = begun_at_ms;
+    lease->ends_at_ms = ends_at_ms;
+    lease->of = of;
+    assert(TAILQ_EMPTY(&leases->order) || TAILQ_LAST(&leases->order, lease_queue)->ends_at_ms <= ends_at_ms);
+    TAILQ_INSERT_TAIL(&leases->order, lease, order);
+    TAILQ_INSERT_TAIL(of, lease, sibling);
+}
+
+struct lease *leases_begin(struct leases *leases, int64_t delivery_id, int64_t begun_at_ms,
+                           int64_t ends_at_ms, bool born, struct endpoint_leases *of)
+{
+    struct lease *lease = make(leases, delivery_id, born);
+    go_out(leases, lease, begun_at_ms, ends_at_ms, of);
+    return lease;
+}
+
+/* ---- tails ---- */
+
+static void tail_leave(struct leases *leases, struct lease *lease)
+{
+    TAILQ_REMOVE(&lease->tail->list, lease, sibling);
+    lease->tail->count--;
+    leases->waiting--;
+}
+
+/* In order of acceptance, which is that of the ids. */
+static void tail_enter(struct leases *leases, struct lease *lease)
+{
+    struct lease *before = TAILQ_LAST(&lease->tail->list, endpoint_leases);
+    while (before && before->delivery_id > lease->delivery_id)
+        before = TAILQ_PREV(before, endpoint_leases, sibling);
+    if (before)
+        TAILQ_INSERT_AFTER(&lease->tail->list, before, lease, sibling);
+    else
+        TAILQ_INSERT_HEAD(&lease->tail->list, lease, sibling);
+    lease->waits = true;
+    lease->tail->count++;
+    leases->waiting++;
+}
+
+struct lease *leases_wait(struct leases *leases, int64_t delivery_id, int64_t since_ms,
+                          struct lease_tail *tail)
+{
+    struct lease *lease = make(leases, delivery_id, true);
+    lease->begun_at_ms = since_ms;
+    lease->tail = tail;
+    tail_enter(leases, lease);
+    return lease;
+}
+
+void leases_take(struct leases *leases, struct lease *lease, int64_t begun_at_ms, int64_t ends_at_ms,
+                 struct endpoint_leases *of)
+{
+    assert(lease->waits && !lease->ended && !lease->taken);
+    if (!lease->begun)
+        LIST_INSERT_HEAD(&leases->changes, lease, change);
+    tail_leave(leases, lease);
+    lease->waits = false;
+    lease->taken = true;
+    lease->since_ms = lease->begun_at_ms;
+    go_out(leases, lease, begun_at_ms, ends_at_ms, of);
+}
+
+static struct lease *get(const struct leases *leases, int64_t delivery_id, bool waits)
 {
     struct lease *lease = idmap_get(&leases->by_delivery, delivery_id);
-    return lease && !lease->ended ? lease : NULL;
+    return lease && !lease->ended && lease->waits == waits ? lease : NULL;
+}
+
+struct lease *leases_get(const struct leases *leases, int64_t delivery_id)
+{
+    return get(leases, delivery_id, false);
+}
+
+struct lease *leases_get_waiting(const struct leases *leases, int64_t delivery_id)
+{
+    return get(leases, delivery_id, true);
 }
 
 void leases_share(struct leases *leases, struct lease *lease, struct payload *payload)
@@ -75,11 +147,14 @@ struct payload *leases_payload(const struct leases *leases, int64_t event_id)
 
 void leases_end(struct leases *leases, struct lease *lease)
 {
-    assert(!lease->ended);
+    assert(!lease->ended && !lease->taken);
     if (!lease->begun)
         LIST_INSERT_HEAD(&leases->changes, lease, change);
     lease->ended = true;
-    TAILQ_REMOVE(lease->of, lease, sibling);
+    if (lease->waits)
+        tail_leave(leases, lease);
+    else
+        TAILQ_REMOVE(lease->of, lease, sibling);
 }
 
 struct lease *leases_first(const struct leases *leases)
@@ -108,8 +183,11 @@ static void forget(struct leases *leases, struct lease *lease)
     /* A delivery whose lease ended may have been leased anew in the same batch. */
     if (idmap_get(&leases->by_delivery, lease->delivery_id) == lease)
         idmap_remove(&leases->by_delivery, lease->delivery_id);
-    TAILQ_REMOVE(&leases->order, lease, order);
-    if (!lease->ended)
+    if (!lease->waits)
+        TAILQ_REMOVE(&leases->order, lease, order);
+    if (!lease->ended && lease->waits)
+        tail_leave(leases, lease);
+    else if (!lease->ended)
         TAILQ_REMOVE(lease->of, lease, sibling);
     if (lease->born)
         TAILQ_REMOVE(&leases->born, lease, birth);
@@ -124,7 +202,7 @@ void leases_commit(struct leases *leases)
 {
     for (struct lease *lease; (lease = LIST_FIRST(&leases->changes));) {
         LIST_REMOVE(lease, change);
-        lease->begun = false;
+        lease->begun = lease->taken = false;
         if (lease->ended)
             forget(leases, lease);
     }
@@ -133,6 +211,12 @@ void leases_commit(struct leases *leases)
 /* It has not ended after all. */
 static void revive(struct leases *leases, struct lease *lease)
 {
+    lease->ended = false;
+    idmap_put(&leases->by_delivery, lease->delivery_id, lease);
+    if (lease->waits) {
+        tail_enter(leases, lease);
+        return;
+    }
     struct lease *later = TAILQ_FIRST(lease->of);
     while (later && later->ends_at_ms < lease->ends_at_ms)
         later = TAILQ_NEXT(later, sibling);
@@ -140,8 +224,16 @@ static void revive(struct leases *leases, struct lease *lease)
         TAILQ_INSERT_BEFORE(later, lease, sibling);
     else
         TAILQ_INSERT_TAIL(lease->of, lease, sibling);
-    lease->ended = false;
-    idmap_put(&leases->by_delivery, lease->delivery_id, lease);
+}
+
+/* It waits after all. */
+static void take_back(struct leases *leases, struct lease *lease)
+{
+    TAILQ_REMOVE(&leases->order, lease, order);
+    TAILQ_REMOVE(lease->of, lease, sibling);
+    lease->taken = false;
+    lease->begun_at_ms = lease->since_ms;
+    tail_enter(leases, lease);
 }
 
 void leases_undo(struct leases *leases)
@@ -150,6 +242,8 @@ void leases_undo(struct leases *leases)
         LIST_REMOVE(lease, change);
         if (lease->begun)
             forget(leases, lease);
+        else if (lease->taken)
+            take_back(leases, lease);
         else
             revive(leases, lease);
     }

@@ -11,6 +11,7 @@
 #pragma once
 #include "idmap.h"
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/queue.h>
 
 struct endpoint;
@@ -31,11 +32,23 @@ struct lease {
     bool born;                       /* with its delivery, rather than claimed */
     bool ended;                      /* in this batch */
     bool begun;                      /* in this batch */
+    bool waits;                      /* in a tail: not out yet */
+    bool taken;                      /* out of its tail, in this batch */
+    uint32_t stamp_offset;           /* of one that waits */
+    int64_t since_ms;                /* due clock: when it began to wait */
     TAILQ_ENTRY(lease) order;        /* by ends_at_ms; or the spare ones */
     TAILQ_ENTRY(lease) birth;        /* the born ones, by delivery_id */
     LIST_ENTRY(lease) change;        /* what this batch began or ended */
     struct endpoint_leases *of; /* those of its endpoint that have not ended, in order of their beginning */
     TAILQ_ENTRY(lease) sibling;
+    struct lease_tail *tail; /* NULL: it never waited */
+};
+
+/* Deliveries of one endpoint that were just accepted and wait in memory for their first lease, in that order.
+ */
+struct lease_tail {
+    struct endpoint_leases list;
+    int count;
 };
 
 TAILQ_HEAD(lease_queue, lease);
@@ -46,6 +59,7 @@ struct leases {
     struct idmap payloads; /* by event: those that may be shared */
     struct lease_queue order, spare, born;
     struct lease_list changes;
+    int waiting; /* in all tails */
 };
 
 void leases_init(struct leases *leases);
@@ -54,8 +68,17 @@ void leases_fini(struct leases *leases);
  * delivery_id of born ones. */
 struct lease *leases_begin(struct leases *leases, int64_t delivery_id, int64_t begun_at_ms,
                            int64_t ends_at_ms, bool born, struct endpoint_leases *of);
+/* A delivery that waits in memory to be leased. It is a born lease that is not out: born_from
+ * (sqlite_schema.c) stays before it. `delivery_id` as above. */
+struct lease *leases_wait(struct leases *leases, int64_t delivery_id, int64_t since_ms,
+                          struct lease_tail *tail);
+/* It waits no more: it is out, `of` its endpoint. */
+void leases_take(struct leases *leases, struct lease *lease, int64_t begun_at_ms, int64_t ends_at_ms,
+                 struct endpoint_leases *of);
 /* NULL: this delivery is not out. */
 struct lease *leases_get(const struct leases *leases, int64_t delivery_id);
+/* NULL: this delivery does not wait in memory. */
+struct lease *leases_get_waiting(const struct leases *leases, int64_t delivery_id);
 /* Others may share the payload of this lease's event. */
 void leases_share(struct leases *leases, struct lease *lease, struct payload *payload);
 /* NULL: no lease has a payload of this event to share. */

@@ -6,11 +6,14 @@
 
 /* Memory given back by others is not told to who waits for it. */
 enum { MEMORY_LOOK_MS = 50, REST_MS = 1000, QUICK_IN_A_ROW_MAX = 3 };
+/* A tail waits in memory through a hold that is no longer. */
+enum { TAIL_HELD_MS_MAX = 250 };
 
 void roster_init(struct roster *roster, const struct pace_config *config)
 {
     *roster = (struct roster){.config = *config};
     LIST_INIT(&roster->touched);
+    LIST_INIT(&roster->tailed);
 }
 
 static void endpoint_free(struct endpoint *endpoint)
@@ -99,13 +102,32 @@ static bool is_open(const struct endpoint *endpoint)
     return endpoint->url && endpoint->auth_digest[0] && !endpoint->paused;
 }
 
+struct lease *roster_tail_first(const struct endpoint *endpoint)
+{
+    struct lease *first = TAILQ_FIRST(&endpoint->tail.list);
+    return first && first->begun_at_ms <= endpoint->tally.due_at_ms ? first : NULL;
+}
+
+static int64_t due_at(const struct endpoint *endpoint)
+{
+    const struct lease *first = roster_tail_first(endpoint);
+    return first ? first->begun_at_ms : endpoint->tally.due_at_ms;
+}
+
+static int64_t held_until(const struct roster *roster, const struct endpoint *endpoint)
+{
+    int64_t from_ms = pace_from_ms(&endpoint->tally.pace);
+    int64_t outage_ms = pace_outage_from_ms(&endpoint->tally.pace, &roster->outage);
+    return from_ms > outage_ms ? from_ms : outage_ms;
+}
+
 static int64_t ready_at(const struct roster *roster, const struct endpoint *endpoint)
 {
+    int64_t from_ms = held_until(roster, endpoint), due_at_ms = due_at(endpoint);
+    int64_t at_ms = due_at_ms > from_ms ? due_at_ms : from_ms;
     const struct endpoint_tally *tally = &endpoint->tally;
-    int64_t from_ms = pace_from_ms(&tally->pace);
-    int64_t outage_ms = pace_outage_from_ms(&tally->pace, &roster->outage);
-    from_ms = from_ms > outage_ms ? from_ms : outage_ms;
-    int64_t at_ms = tally->due_at_ms > from_ms ? tally->due_at_ms : from_ms;
+    if (roster_tail_first(endpoint))
+        return at_ms; /* it has its memory */
     at_ms = at_ms > tally->memory_at_ms ? at_ms : tally->memory_at_ms;
     return at_ms > tally->rests_until_ms ? at_ms : tally->rests_until_ms;
 }
@@ -125,7 +147,7 @@ bool roster_is_quick(const struct roster *roster, const struct endpoint *endpoin
 static enum roster_place place_wanted(const struct roster *roster, const struct endpoint *endpoint)
 {
     const struct endpoint_tally *tally = &endpoint->tally;
-    if (!is_open(endpoint) || tally->due_at_ms == ROSTER_NEVER ||
+    if (!is_open(endpoint) || due_at(endpoint) == ROSTER_NEVER ||
         tally->leased >= pace_window(&tally->pace, &roster->config))
         return PLACE_NONE;
     return ready_at(roster, endpoint) > roster->now_ms ? PLACE_LATER
@@ -137,7 +159,7 @@ static void place(struct roster *roster, struct endpoint *endpoint)
     bool failing = endpoint->url && endpoint->tally.pace.failing;
     roster->failing_count += failing - endpoint->counted_failing;
     endpoint->counted_failing = failing;
-    if (endpoint->tally.due_at_ms == ROSTER_NEVER && endpoint->place == PLACE_NONE && !endpoint->starved)
+    if (due_at(endpoint) == ROSTER_NEVER && endpoint->place == PLACE_NONE && !endpoint->starved)
         return; /* nothing waits, and nothing did: as it is when all goes well */
     bool starved = is_open(endpoint) && !endpoint->tally.pace.failing &&
                    ready_at(roster, endpoint) <= roster->now_ms &&
@@ -171,6 +193,13 @@ static void count_leased(struct roster *roster, struct endpoint *endpoint, int c
     assert(endpoint->tally.leased >= 0 && roster->leased >= 0);
 }
 
+static void tail_forget(struct endpoint *endpoint)
+{
+    if (endpoint->is_tailed)
+        LIST_REMOVE(endpoint, tailed);
+    endpoint->is_tailed = false;
+}
+
 /* ---- batches ---- */
 
 void roster_begin(struct roster *roster, int64_t now_ms)
@@ -180,6 +209,11 @@ void roster_begin(struct roster *roster, int64_t now_ms)
     roster->failing_before = roster->failing;
     roster->outage_before = roster->outage;
     LIST_INIT(&roster->touched);
+    for (struct endpoint *with, *next = LIST_FIRST(&roster->tailed); (with = next);) {
+        next = LIST_NEXT(with, tailed);
+        if (with->tail.count == 0)
+            tail_forget(with);
+    }
     for (struct endpoint *next; (next = heap_first(&roster->heaps[PLACE_LATER])) && next->key <= now_ms;)
         place(roster, next);
 }
@@ -213,6 +247,7 @@ struct endpoint *roster_add(struct roster *roster, int64_t id)
     endpoint->tally.due_at_ms = ROSTER_NEVER;
     endpoint->place = PLACE_NONE;
     TAILQ_INIT(&endpoint->out);
+    TAILQ_INIT(&endpoint->tail.list);
     idmap_put(&roster->endpoints, id, endpoint);
     return endpoint;
 }
@@ -222,6 +257,7 @@ void roster_drop(struct roster *roster, struct endpoint *endpoint)
     if (endpoint->touched_in == roster->batch)
         LIST_REMOVE(endpoint, touched);
     count_leased(roster, endpoint, -endpoint->tally.leased);
+    tail_forget(endpoint);
     if (endpoint->place != PLACE_NONE)
         heap_remove(&roster->heaps[endpoint->place], endpoint);
     roster->starved_count -= endpoint->starved;
@@ -265,8 +301,7 @@ static int failing_left(const struct roster *roster)
 
 bool roster_can_lease(struct roster *roster, const struct endpoint *endpoint)
 {
-    return is_open(endpoint) && endpoint->tally.due_at_ms > roster->now_ms &&
-           roster_leases_free(roster, endpoint) > 0;
+    return is_open(endpoint) && due_at(endpoint) > roster->now_ms && roster_leases_free(roster, endpoint) > 0;
 }
 
 int roster_leases_free(const struct roster *roster, const struct endpoint *endpoint)
@@ -365,6 +400,21 @@ void roster_swept(struct roster *roster, struct endpoint *endpoint, int64_t to)
     touch(roster, endpoint);
     endpoint->tally.swept_to = to;
     endpoint->tally.dead = 0;
+}
+
+bool roster_tails(const struct roster *roster, const struct endpoint *endpoint)
+{
+    return is_open(endpoint) && roster_is_quick(roster, endpoint) &&
+           held_until(roster, endpoint) <= roster->now_ms + TAIL_HELD_MS_MAX;
+}
+
+void roster_tailed(struct roster *roster, struct endpoint *endpoint)
+{
+    touch(roster, endpoint);
+    if (!endpoint->is_tailed)
+        LIST_INSERT_HEAD(&roster->tailed, endpoint, tailed);
+    endpoint->is_tailed = true;
+    place(roster, endpoint);
 }
 
 void roster_waits(struct roster *roster, struct endpoint *endpoint, int64_t due_at_ms)

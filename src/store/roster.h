@@ -30,8 +30,8 @@ struct roster_past {
 
 /* What changes with every batch, kept apart to be undone. */
 struct endpoint_tally {
-    int64_t due_at_ms;       /* of the delivery that waits first; ROSTER_NEVER: none waits */
-    int64_t memory_at_ms;    /* no memory for what waits first; looked at again then */
+    int64_t due_at_ms;    /* of the delivery that waits first in the table; ROSTER_NEVER: none waits there */
+    int64_t memory_at_ms; /* no memory for what waits first; looked at again then */
     int64_t rests_until_ms;  /* what is said to be due was not to be had: the data is damaged */
     struct roster_past past; /* up to there, nothing of what is said to be due was to be had */
     int leased;              /* deliveries out under a lease */
@@ -67,6 +67,9 @@ struct endpoint {
     uint64_t touched_in; /* the batch in which tally_before was taken */
     LIST_ENTRY(endpoint) touched;
     struct endpoint_leases out; /* its leases, oldest first */
+    struct lease_tail tail;     /* what was just accepted and waits in memory (sqlite_tail.c) */
+    LIST_ENTRY(endpoint) tailed;
+    bool is_tailed;
 
     int64_t
         *missed; /* deliveries that are due when it answers again; negative: when it recovers (pace_again) */
@@ -101,6 +104,7 @@ struct roster {
     int failing_count;
     int starved_count; /* endpoints to which an outcome would free a lease */
     struct endpoint_list touched;
+    struct endpoint_list tailed; /* all that have a tail, and some that had one */
     uint64_t batch;
     int64_t now_ms;
 };
@@ -146,7 +150,13 @@ void roster_counted(struct endpoint *endpoint, int64_t pending);
 /* One more row of its user is dead; how many there are. And up to this event there is none any more. */
 int roster_dead(struct roster *roster, struct endpoint *endpoint);
 void roster_swept(struct roster *roster, struct endpoint *endpoint, int64_t to);
-/* One more waits. */
+/* May what is accepted for it wait in memory? It is soon to be served: quick, open, and not held for long. */
+bool roster_tails(const struct roster *roster, const struct endpoint *endpoint);
+/* Its tail has grown or shrunk. */
+void roster_tailed(struct roster *roster, struct endpoint *endpoint);
+/* What waits first, does so in its tail. NULL: it does so in the table, or nothing waits. */
+struct lease *roster_tail_first(const struct endpoint *endpoint);
+/* One more waits in the table. */
 void roster_waits(struct roster *roster, struct endpoint *endpoint, int64_t due_at_ms);
 /* The one that waits first, afresh from the table. */
 void roster_waits_first(struct roster *roster, struct endpoint *endpoint, int64_t due_at_ms);

@@ -217,6 +217,8 @@ static void committed(struct store *store, bool saved)
     store->published = store->tally;
     store->published.failing = store->roster.failing_count;
     store->published.log_frames = store->log_frames;
+    const struct lease *born = leases_first_born(&store->leases);
+    store->published.oldest_born = born ? born->delivery_id : INT64_MAX;
     pthread_mutex_unlock(&store->published_lock);
 }
 
@@ -232,6 +234,8 @@ static enum store_status transact(struct store *store, struct store_batch *batch
         status = write_op(store, batch, batch->ops[i]);
     if (status == STORE_OK)
         status = sqlite_claim(store, batch);
+    if (status == STORE_OK)
+        status = sqlite_tails_settle(store);
     if (status != STORE_OK)
         return status;
     if (!store->changed)

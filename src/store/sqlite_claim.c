@@ -203,7 +203,7 @@ static enum store_status claim_write(struct store *store, struct endpoint *endpo
 }
 
 /* Right after the document was read, while its pages are in the cache: SQLite reads them all once more. */
-static enum store_status claim_sent(struct store *store, struct store_work *box)
+enum store_status sqlite_sent(struct store *store, struct store_work *box)
 {
     if (box->sent_at_ms > 0)
         return STORE_OK;
@@ -239,7 +239,7 @@ static enum store_status claim_some(struct store *store, struct store_batch *bat
         room = claim_row(store, endpoint, box);
         batch->filled_count += room;
         if (room)
-            status = claim_sent(store, box);
+            status = sqlite_sent(store, box);
     }
     size_t wants = room ? 0 : (size_t)sqlite3_column_bytes(due, 8);
     int rc = sqlite3_reset(due);
@@ -269,6 +269,8 @@ static enum store_status claim_some(struct store *store, struct store_batch *bat
 static enum store_status claim_turn(struct store *store, struct store_batch *batch, struct endpoint *endpoint,
                                     int max)
 {
+    if (roster_tail_first(endpoint))
+        return sqlite_tail_claim(store, batch, endpoint, max);
     int filled = batch->filled_count;
     int64_t due_at_ms = endpoint->tally.due_at_ms;
     enum store_status status = claim_some(store, batch, endpoint, max);

@@ -12,9 +12,10 @@ enum { RECIPIENTS_MAX = 2, DISK_ASK_MS = 100 };
 struct recipients {
     struct endpoint *endpoints[RECIPIENTS_MAX];
     bool leased[RECIPIENTS_MAX];
+    bool tailed; /* the only one, who is not leased, waits in memory */
     int count, leased_count;
     bool skipped;            /* there is none: the one endpoint is the owner's, without a URL */
-    struct payload *payload; /* for those that are leased; NULL: nobody is */
+    struct payload *payload; /* for those that are leased or wait in memory; NULL: nobody does */
 };
 
 /* The file may still grow by all that stands in the log: that space is not free any more. */
@@ -60,6 +61,9 @@ static void recipients_choose(struct store *store, const struct store_op *op, st
         recipients->leased[recipients->count++] = leased;
         recipients->leased_count += leased;
     }
+    recipients->tailed = recipients->count == 1 && recipients->leased_count == 0 &&
+                         sqlite_tail_takes(store, recipients->endpoints[0], event->document.len) &&
+                         recipients_payload(store, event, recipients);
     if (recipients->count == 0)
         *recipients = (struct recipients){.endpoints = {candidates[0]}, .count = 1, .skipped = true};
 }
@@ -112,17 +116,17 @@ static enum store_status delivery_insert(struct store *store, struct store_batch
                                          int number)
 {
     struct endpoint *endpoint = recipients->endpoints[number];
-    bool leased = recipients->leased[number];
+    bool leased = recipients->leased[number], queued = !leased && !recipients->tailed;
     int64_t id = model_delivery_next(store->tally.delivery_id_max, store->config.mark);
     store->tally.delivery_id_max = id;
-    int64_t due_at_ms = store->now.due_ms + (leased ? store->config.lease_ms : 0);
+    int64_t due_at_ms = store->now.due_ms + (queued ? 0 : store->config.lease_ms);
     sqlite3_stmt *insert = store->sql[SQL_DELIVERY_INSERT];
     sqlite3_bind_int64(insert, 1, id);
     sqlite3_bind_int64(insert, 2, event->id);
     sqlite3_bind_int64(insert, 3, endpoint->id);
-    sqlite_bind_time(insert, 4, leased ? 0 : endpoint->id);
+    sqlite_bind_time(insert, 4, queued ? endpoint->id : 0);
     sqlite3_bind_int64(insert, 5, due_at_ms);
-    sqlite3_bind_int(insert, 6, leased); /* lease and lost: the first lease, not yet recorded */
+    sqlite3_bind_int(insert, 6, !queued); /* lease and lost: the first lease, not yet recorded */
     store->tally.pending++;
     roster_use(&store->roster, endpoint, (struct user_usage){.pending = 1});
     if (leased) {
@@ -140,6 +144,8 @@ static enum store_status delivery_insert(struct store *store, struct store_batch
         struct store_work *box = batch->boxes[batch->filled_count++];
         sqlite_fill(store, box, endpoint, lease, recipients->payload);
         box->sent_at_ms = store->now.wall_ms;
+    } else if (recipients->tailed) {
+        sqlite_tail_put(store, event, id, endpoint, recipients->payload);
     } else {
         roster_waits(&store->roster, endpoint, due_at_ms);
     }

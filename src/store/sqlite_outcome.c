@@ -19,9 +19,12 @@ struct found {
 
 static enum store_status find(struct store *store, int64_t delivery_id, struct found *found, bool *exists)
 {
+    enum store_status status = sqlite_tail_leave(store, delivery_id);
+    if (status != STORE_OK)
+        return status;
     sqlite3_stmt *get = store->sql[SQL_DELIVERY_GET];
     sqlite3_bind_int64(get, 1, delivery_id);
-    enum store_status status = sqlite_row(store, SQL_DELIVERY_GET, exists);
+    status = sqlite_row(store, SQL_DELIVERY_GET, exists);
     if (status != STORE_OK || !*exists)
         return status;
     *found = (struct found){.event_id = sqlite3_column_int64(get, 0),

@@ -47,7 +47,7 @@ struct tally {
     int64_t purged_to, attempts_to; /* sqlite_purge.c */
     int64_t idempotency_to, idempotency_before_ms;
     int idempotency_count, idempotency_ahead; /* keys in memory; events behind idempotency_to */
-    int64_t failing, log_frames;              /* of those that are published */
+    int64_t failing, log_frames, oldest_born; /* of those that are published */
     int64_t dead;                             /* rows of `owned` to be swept, as far as is known; not kept */
 };
 
@@ -277,6 +277,21 @@ enum store_status sqlite_claim(struct store *store, struct store_batch *batch);
 /* The lease's own part; the box holds the payload from now on. */
 void sqlite_fill(const struct store *store, struct store_work *box, const struct endpoint *endpoint,
                  const struct lease *lease, struct payload *payload);
+/* sent_at, if it is not written yet: before the box can be sent. */
+enum store_status sqlite_sent(struct store *store, struct store_work *box);
+
+/* sqlite_tail.c */
+/* May the delivery of a new event wait in memory? */
+bool sqlite_tail_takes(const struct store *store, const struct endpoint *endpoint, size_t len);
+void sqlite_tail_put(struct store *store, const struct event *event, int64_t delivery_id,
+                     struct endpoint *endpoint, struct payload *payload);
+/* Up to `max` of its tail, which waits first. */
+enum store_status sqlite_tail_claim(struct store *store, struct store_batch *batch, struct endpoint *endpoint,
+                                    int max);
+/* If this delivery waits in memory, it waits in the table instead. */
+enum store_status sqlite_tail_leave(struct store *store, int64_t delivery_id);
+/* At the end of a batch: tails that are not to be served soon go into the table. */
+enum store_status sqlite_tails_settle(struct store *store);
 /* A lease has ended: its endpoint may have another. */
 void sqlite_unlease(struct store *store, struct lease *lease);
 

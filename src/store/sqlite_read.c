@@ -56,11 +56,15 @@ struct sqlite_reader {
 #define RESOURCE_BEHIND                                                                                      \
     " FROM events WHERE owner_id = ?2 AND id > (SELECT followed_to FROM state)"                              \
     " AND snapshot_len <> 0 AND resource_type = ?6"
+/* One that waits in memory (sqlite_tail.c) is in no queue, as if it were out, but its event is not sent yet.
+ */
+#define DELIVERY_IN_TAIL "(d.queue IS NULL AND d.state = 0 AND e.sent_at < 0)"
 #define DELIVERY_COLUMNS                                                                                     \
-    "SELECT d.id, d.event_id, d.endpoint_id, d.state, ifnull(d.queue, 0) = 0 AND d.due_at > ?10, d.due_at "  \
-    "- ?10,"                                                                                                 \
-    " d.attempt + d.earlier, d.lease, d.last_reason, d.last_status, e.received_at, d.first_attempt_at,"      \
-    " d.finished_at, d.queue IS NOT NULL"
+    "SELECT d.id, d.event_id, d.endpoint_id, d.state,"                                                       \
+    " ifnull(d.queue, 0) = 0 AND d.due_at > ?10 AND NOT " DELIVERY_IN_TAIL ","                               \
+    " CASE WHEN " DELIVERY_IN_TAIL " THEN 0 ELSE d.due_at - ?10 END, d.attempt + d.earlier,"                 \
+    " CASE WHEN " DELIVERY_IN_TAIL " THEN 0 ELSE d.lease END, d.last_reason, d.last_status, e.received_at,"  \
+    " d.first_attempt_at, d.finished_at, d.queue IS NOT NULL"
 #define DELIVERIES_OF(low, high)                                                                             \
     DELIVERY_COLUMNS " FROM events e CROSS JOIN deliveries d ON d.id >= " low " AND d.id < " high            \
                      " WHERE e.id = ?1 AND (?2 = 0 OR d.endpoint_id = ?2) ORDER BY d.id @ LIMIT ?4"
@@ -487,17 +491,21 @@ static void take_published(struct store *store, struct store_stats *stats)
  * last. */
 static int find_oldest(struct store *store, sqlite3 *db)
 {
-    static const char sql[] = "SELECT received_at FROM events WHERE id = (SELECT event_id FROM deliveries"
-                              " WHERE id = (SELECT min(id) FROM deliveries WHERE queue IS NOT NULL))";
+    static const char sql[] =
+        "SELECT received_at FROM events WHERE id = (SELECT event_id FROM deliveries"
+        " WHERE id = min(?1, (SELECT ifnull(min(id), ?1) FROM deliveries WHERE queue IS NOT NULL)))";
     int64_t began_ms = clock_mono_ms(&store->config.clock), at_ms = 0;
     pthread_mutex_lock(&store->published_lock);
     bool mine = began_ms >= store->oldest_again_ms;
     store->oldest_again_ms = mine ? INT64_MAX : store->oldest_again_ms;
+    int64_t oldest_born = store->published.oldest_born;
     pthread_mutex_unlock(&store->published_lock);
     if (!mine)
         return SQLITE_OK;
     sqlite3_stmt *statement = NULL;
     int rc = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+    if (rc == SQLITE_OK)
+        sqlite3_bind_int64(statement, 1, oldest_born);
     if (rc == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW)
         at_ms = sqlite3_column_int64(statement, 0);
     int end = sqlite3_finalize(statement);

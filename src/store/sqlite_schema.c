@@ -13,7 +13,8 @@ static const char *const migrations[] = {
     "CREATE TABLE state ("
     "  due_clock_ms INTEGER NOT NULL,"
     "  service_clock_ms INTEGER NOT NULL,"
-    "  born_from INTEGER NOT NULL," /* no delivery before this one is out under the lease it was born with */
+    "  born_from INTEGER NOT NULL," /* no delivery before this one is out under the lease it was born with, or
+                                       waits for it */
     "  delivery_id_max INTEGER NOT NULL,"
     "  event_id_max INTEGER NOT NULL,"
     "  events INTEGER NOT NULL, pending INTEGER NOT NULL,"
@@ -84,9 +85,10 @@ static const char *const migrations[] = {
     "CREATE TABLE usage ("
     "  user_id INTEGER PRIMARY KEY, stored_bytes INTEGER NOT NULL, resources INTEGER NOT NULL);"
 
-    /* queue: the endpoint it waits for; 0, claimed; NULL, ended or still out under the lease it was born
-     * with. With it in the index, waiting and claimed deliveries never meet in one scan; and most
-     * deliveries, whose first attempt does it, are never in the index at all (see state.born_from). */
+    /* queue: the endpoint it waits for; 0, claimed; NULL, ended, still out under the lease it was born with,
+     * or waiting in memory for that (sqlite_tail.c). With it in the index, waiting and claimed deliveries
+     * never meet in one scan; and most deliveries, whose first attempt does it, are never in the index at all
+     * (see state.born_from). */
     "CREATE TABLE deliveries ("
     "  id INTEGER PRIMARY KEY,"
     "  event_id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL,"

@@ -95,9 +95,13 @@ enum { SQL_MANY = 16 };
                             " WHERE queue = 0")                                                              \
     X(DUE_MEND,                                                                                              \
       "UPDATE deliveries SET due_at = ?1 WHERE id = ?2 AND queue > 0 AND typeof(due_at) <> 'integer'")       \
-    X(DELIVERY_UNCLAIM_BORN, "UPDATE deliveries SET queue = endpoint_id, due_at = min(due_at, ?1)"           \
-                             " WHERE id >= ?2 AND state = 0 AND queue IS NULL")                              \
+    X(DELIVERY_UNCLAIM_BORN,                                                                                 \
+      "UPDATE deliveries SET queue = endpoint_id, due_at = min(due_at, ?1),"                                 \
+      " lost = lost * ifnull((SELECT sent_at > 0 FROM events e WHERE e.id = event_id), 1)"                   \
+      " WHERE id >= ?2 AND state = 0 AND queue IS NULL")                                                     \
                                                                                                              \
+    X(DELIVERY_WAITS, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2, lease = 0, lost = 0"          \
+                      " WHERE id = ?1")                                                                      \
     X(DELIVERY_GET, "SELECT d.event_id, d.endpoint_id, d.state, d.lease, d.attempt, d.aged_from,"            \
                     " d.lost, d.queue IS NOT NULL, d.earlier FROM deliveries d WHERE d.id = ?1")             \
     X(DELIVERY_RECORD, "UPDATE deliveries SET queue = ?2, due_at = ?3, attempt = ?5, lost = 0,"              \
