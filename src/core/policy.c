@@ -73,7 +73,9 @@ static bool is_free(enum failure reason)
 
 bool decision_is_outage(const struct decision *decision)
 {
-    return decision->kind == DECISION_RELEASE && decision->reason == FAILURE_LOCAL_OUTAGE;
+    bool here = decision->reason == FAILURE_LOCAL_OUTAGE || decision->reason == FAILURE_LOCAL_LIMIT ||
+                decision->reason == FAILURE_SEALED;
+    return decision->kind == DECISION_RELEASE && here && decision->delay_ms > 0;
 }
 
 struct decision policy_decide(const struct policy *policy, const struct outcome *outcome, bool success_2xx,

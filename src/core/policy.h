@@ -49,7 +49,8 @@ struct decision {
     int64_t hold_ms; /* and not at all for so long, by its Retry-After */
 };
 
-/* Released because we had no network or no resolver. */
+/* Released because the attempt could not be made here: no network, no resolver, no descriptors or ports, a
+ * sealed identity. Without a delay it was not tried at all, and that is no outage. */
 bool decision_is_outage(const struct decision *decision);
 
 struct decision policy_decide(const struct policy *policy, const struct outcome *outcome, bool success_2xx,

@@ -67,6 +67,14 @@ enum failure connection_io_failure(int error)
     }
 }
 
+/* What the kernel says before a packet has left: that is no word of the receiver's network. A route that is
+ * unreachable, prohibited or a black hole, a firewall of ours, a family that this machine lacks. */
+enum failure connection_dial_failure_at_once(int error)
+{
+    enum failure failure = connection_dial_failure(error);
+    return failure == FAILURE_UNREACHABLE ? FAILURE_LOCAL_OUTAGE : failure;
+}
+
 /* ---- closing ---- */
 
 static void on_closed(uv_handle_t *handle)
@@ -565,7 +573,7 @@ struct connection *connection_dial(struct connection_world *world, const struct 
     int error = uv_tcp_init_ex(world->loop, &c->tcp, address->sa_family);
     if (error) {
         free(c);
-        *failure = connection_dial_failure(error);
+        *failure = connection_dial_failure_at_once(error);
         return NULL;
     }
     world->open++;
@@ -577,13 +585,16 @@ struct connection *connection_dial(struct connection_world *world, const struct 
     connection_own(c, handler, owner);
     uv_tcp_nodelay(&c->tcp, 1);
     error = sources_bind(&world->sources, &c->tcp, address->sa_family);
+    if (error ==
+        UV_EADDRNOTAVAIL) /* a source address is gone from this machine; of a connect, it means ports */
+        error = UV_ENETUNREACH;
     if (!error)
         error = uv_tcp_connect(&c->connect_req, &c->tcp, address, on_connected);
     if (!error) /* begins when it stands; told now, libuv makes one call of epoll less */
         error = uv_read_start((uv_stream_t *)&c->tcp, give_read_buffer, on_read);
     if (error) {
         connection_close(c);
-        *failure = connection_dial_failure(error);
+        *failure = connection_dial_failure_at_once(error);
         return NULL;
     }
     deadline_set(&c->deadline, world->connect_limit);

@@ -140,6 +140,8 @@ void connection_close(struct connection *connection);
 /* "192.0.2.1:443", "[2001:db8::1]:443". */
 void connection_print_address(const struct sockaddr *address, char out[CONNECTION_ADDRESS_LEN_MAX]);
 
-/* Why a connect failed, and why an established connection did; `error` is a negative errno. */
+/* Why a connect failed, and why an established connection did; `error` is a negative errno. A connect that
+ * fails at once has sent nothing. */
 enum failure connection_dial_failure(int error);
+enum failure connection_dial_failure_at_once(int error);
 enum failure connection_io_failure(int error);

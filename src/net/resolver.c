@@ -54,7 +54,7 @@ struct resolver {
     char *servers; /* NULL: the system's */
     /* All names are asked for over the common line; an answer that is too long for it over one of its own.
      * The common one is renewed when c-ares has turned EDNS off on it, which the answer to one name can bring
-     * about. */
+     * about, and when no server answers: the system's may be others by now. */
     int limit_ms;
     struct dns_line *lines, *common;
     int long_count;
@@ -267,6 +267,7 @@ static void on_second_passed(struct deadline *deadline)
 
 static void enter(void *ctx);
 static void leave(void *ctx);
+static struct dns_line *line_open(struct resolver *resolver, bool tcp);
 
 /* The servers answer, but do not serve us; or they do not even understand the question. */
 static bool is_refusal(int status)
@@ -280,6 +281,25 @@ static void hear(struct resolver *resolver, int status, const unsigned char *rep
 {
     if (reply && !is_refusal(status) && !resolver->closing)
         silence_heard(&resolver->silence);
+}
+
+static void renew_common(struct resolver *resolver)
+{
+    struct dns_line *fresh = line_open(resolver, false);
+    if (!fresh)
+        return;
+    resolver->renewed_ms = now_ms(resolver);
+    resolver->common->retired = true;
+    resolver->common = fresh;
+    resolver->server_count = dns_line_servers(fresh);
+}
+
+/* c-ares reads resolv.conf when a line is opened, and never again: a machine whose network comes up late, or
+ * that moves to another, has other servers than it had. */
+static void read_servers_again(struct resolver *resolver)
+{
+    if (!resolver->servers && !resolver->closing && now_ms(resolver) - resolver->renewed_ms >= RENEWAL_MS_MIN)
+        renew_common(resolver);
 }
 
 static void on_probe_answer(void *arg, int status, int timeouts, unsigned char *reply, int len)
@@ -300,6 +320,7 @@ static void probe(struct silence *silence)
 {
     struct resolver *resolver = OWNER_OF(silence, struct resolver, silence);
 
+    read_servers_again(resolver);
     resolver->probes += resolver->server_count;
     resolver->common->running += resolver->server_count;
     enter(resolver);
@@ -325,7 +346,6 @@ void resolver_press(struct resolver_question *question)
 /* ---- look-ups ---- */
 
 static void look_up(struct lookup *lookup, struct dns_line *line);
-static struct dns_line *line_open(struct resolver *resolver, bool tcp);
 
 /* A server that refuses is no verdict on the name yet: the next one is asked (the channel rotates). c-ares
  * would do so itself, but then reports what cannot be told from having no resolver at all. */
@@ -342,16 +362,10 @@ static bool asked_again(struct lookup *lookup, int status)
 static void renew_line(struct dns_line *line, const unsigned char *reply, int len)
 {
     struct resolver *resolver = line->ctx;
-    int64_t now = now_ms(resolver);
     if (resolver->closing || line != resolver->common || !reply || len < 12 || reply[10] || reply[11] ||
-        now - resolver->renewed_ms < RENEWAL_MS_MIN || dns_line_has_edns(line))
+        now_ms(resolver) - resolver->renewed_ms < RENEWAL_MS_MIN || dns_line_has_edns(line))
         return;
-    struct dns_line *fresh = line_open(resolver, false);
-    if (!fresh)
-        return;
-    resolver->renewed_ms = now;
-    line->retired = true;
-    resolver->common = fresh;
+    renew_common(resolver);
 }
 
 /* An answer that did not fit is asked for again over TCP, where nobody else is. */
@@ -386,6 +400,8 @@ static bool answer_come(struct lookup *lookup, int status, const unsigned char *
     dns_line_answered(line);
     hear(lookup->name->resolver, status, reply);
     renew_line(line, reply, len);
+    if (!reply && status == ARES_ECONNREFUSED)
+        read_servers_again(lookup->name->resolver);
     if (line->tcp) {
         line->retired = true;
         return false;

@@ -61,17 +61,17 @@ int sources_bind(struct sources *sources, uv_tcp_t *tcp, int family)
 {
     if (sources->count == 0)
         return 0;
-    const struct sockaddr_storage *source = NULL;
-    for (int i = 0; i < sources->count && !source; i++) {
-        const struct sockaddr_storage *next = &sources->list[sources->turn++ % (unsigned)sources->count];
-        if (next->ss_family == family)
-            source = next;
-    }
     uv_os_fd_t fd;
-    if (!source || uv_fileno((uv_handle_t *)tcp, &fd) != 0)
+    if (uv_fileno((uv_handle_t *)tcp, &fd) != 0)
         return -EAFNOSUPPORT;
     /* The port is chosen when it connects, so that each receiver has all of them (ip(7)). */
     const int on = 1;
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-    return bind(fd, (const struct sockaddr *)source, address_len(source)) == 0 ? 0 : -errno;
+    int error = -EAFNOSUPPORT;
+    for (int i = 0; i < sources->count && error; i++) {
+        const struct sockaddr_storage *next = &sources->list[sources->turn++ % (unsigned)sources->count];
+        if (next->ss_family == family)
+            error = bind(fd, (const struct sockaddr *)next, address_len(next)) == 0 ? 0 : -errno;
+    }
+    return error;
 }

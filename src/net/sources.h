@@ -25,5 +25,6 @@ bool sources_add(struct sources *sources, struct bytes text);
 int sources_check(const struct sources *sources);
 /* May this family be dialled? */
 bool sources_cover(const struct sources *sources, int family);
-/* Binds a socket that has been made and not dialled. 0, or a negative errno. */
+/* Binds a socket that has been made and not dialled, to the next of its family that this machine has. 0, or a
+ * negative errno. */
 int sources_bind(struct sources *sources, uv_tcp_t *tcp, int family);

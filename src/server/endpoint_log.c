@@ -16,7 +16,7 @@ enum {
 /* One that fails, or did a moment ago. */
 struct endpoint {
     int64_t user_id;
-    bool failing;
+    bool failing, held;         /* held: by a fault of ours */
     int64_t since_ms, seen_ms;  /* it fails since; its last attempt */
     int64_t quiet_ms;           /* no line about failing or recovering before that */
     int64_t given_up_quiet_ms;  /* nor one about an event that is given up */
@@ -109,9 +109,12 @@ static struct endpoint *find_or_add(struct endpoint_log *endpoints, int64_t user
 static void starts_failing(struct endpoint_log *endpoints, int64_t now_ms, struct endpoint *endpoint,
                            const struct endpoint_end *end)
 {
+    if (!endpoint->failing) {
+        endpoint->since_ms = now_ms;
+        endpoint->failed = 0;
+    }
     endpoint->failing = true;
-    endpoint->since_ms = now_ms;
-    endpoint->failed = 0;
+    endpoint->held = decision_is_outage(&end->decision);
     if (now_ms < endpoint->quiet_ms) {
         endpoint->turns++;
         return;
@@ -119,11 +122,12 @@ static void starts_failing(struct endpoint_log *endpoints, int64_t now_ms, struc
     endpoint->quiet_ms = now_ms + QUIET_MS;
     if (!take_line(endpoints, now_ms))
         return;
-    log_write(
-        endpoints->log, LOG_LEVEL_INFO, "delivery",
-        "endpoint starts failing: user=%lld reason=%s status=%d event=%lld delivery=%lld unlogged_turns=%lld",
-        (long long)end->user_id, failure_name(end->decision.reason), end->status, (long long)end->event_id,
-        (long long)end->delivery_id, (long long)endpoint->turns);
+    log_write(endpoints->log, endpoint->held ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "delivery",
+              "%s: user=%lld reason=%s status=%d event=%lld delivery=%lld unlogged_turns=%lld",
+              endpoint->held ? "endpoint is held up by a fault of posthorn's own machine"
+                             : "endpoint starts failing",
+              (long long)end->user_id, failure_name(end->decision.reason), end->status,
+              (long long)end->event_id, (long long)end->delivery_id, (long long)endpoint->turns);
     endpoint->turns = 0;
 }
 
@@ -181,7 +185,7 @@ static void catch_up(struct endpoint_log *endpoints, int64_t now_ms, struct endp
 static void failed(struct endpoint_log *endpoints, int64_t now_ms, const struct endpoint_end *end)
 {
     struct endpoint *endpoint = find_or_add(endpoints, end->user_id);
-    if (endpoint && !endpoint->failing)
+    if (endpoint && (!endpoint->failing || endpoint->held != decision_is_outage(&end->decision)))
         starts_failing(endpoints, now_ms, endpoint, end);
     else if (endpoint && endpoint->turns > 0) /* the last line may have said that it is well */
         catch_up(endpoints, now_ms, endpoint);
@@ -204,7 +208,8 @@ void endpoint_log_ended(struct endpoint_log *endpoints, int64_t now_ms, const st
 {
     assert((unsigned)end->decision.kind <= DECISION_RELEASE);
     debug_attempt(endpoints, end);
-    if (end->decision.kind == DECISION_RETRY || end->decision.kind == DECISION_GIVE_UP) {
+    if (end->decision.kind == DECISION_RETRY || end->decision.kind == DECISION_GIVE_UP ||
+        decision_is_outage(&end->decision)) {
         failed(endpoints, now_ms, end);
     } else if (end->decision.kind == DECISION_DELIVERED && endpoints->endpoints.count > 0) {
         struct endpoint *endpoint = idmap_get(&endpoints->endpoints, end->user_id);

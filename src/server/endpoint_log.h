@@ -1,7 +1,8 @@
 /*
  * endpoint_log: what the log says of deliveries: at info when an endpoint starts failing, recovers or is
- * paused, and when an event is given up; at debug each attempt. Ids, reasons and numbers only: no URL, no
- * header and nothing that a receiver said comes here, as there may be a secret in them.
+ * paused, and when an event is given up; at warn when a fault of our own holds it up; at debug each attempt.
+ * Ids, reasons and numbers only: no URL, no header and nothing that a receiver said comes here, as there may
+ * be a secret in them.
  *
  * However many endpoints fail, the log stays readable: a few lines a second in all, one line of a kind in ten
  * seconds for an endpoint, and what was left out is counted and said. On one thread, the engine's.

@@ -103,6 +103,9 @@ static void each_in_turn(void **state)
     }
     struct sources none = {.count = 0};
     assert_string_equal(seen_from(&none, text), "127.0.0.1");
+    struct sources one_is_gone = make((const char *[]){"192.0.2.77", "127.0.0.3", NULL});
+    for (int i = 0; i < 3; i++)
+        assert_string_equal(seen_from(&one_is_gone, text), "127.0.0.3");
 }
 
 static void what_cannot_be_bound(void **state)

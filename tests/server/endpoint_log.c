@@ -93,7 +93,7 @@ static void test_8_14_turns(void **state)
     deliver(5);
     assert_non_null(strstr(said(), "endpoint recovers: user=5 failed_attempts=3 failed_for_ms=60000"));
     deliver(5);
-    end_with(5, DECISION_RELEASE, FAILURE_LOCAL_OUTAGE, 0, false); /* our own fault is not the endpoint's */
+    end_with(5, DECISION_RELEASE, FAILURE_SHUTDOWN, 0, false);
     assert_string_equal(said(), "");
     finish();
 }
@@ -127,6 +127,26 @@ static void test_8_14_each_attempt_at_debug(void **state)
     assert_non_null(strstr(text, "outcome=retry reason=unexpected_status status=500 ms=12 next_ms=10000"));
     assert_non_null(strstr(text, "outcome=delivered reason=none status=200"));
     assert_non_null(strstr(text, "outcome=released reason=shutdown"));
+    finish();
+}
+
+/* A fault of ours is told apart from the receiver's, whichever comes first. */
+static void test_8_14_held_up_by_us(void **state)
+{
+    begin(LOG_LEVEL_INFO);
+    end_with(5, DECISION_RELEASE, FAILURE_LOCAL_OUTAGE, 0, false);
+    assert_non_null(strstr(said(), "warn delivery: endpoint is held up by a fault of posthorn's own machine: "
+                                   "user=5 reason=local_outage status=0"));
+    rig.now_ms += 60000;
+    end_with(5, DECISION_RELEASE, FAILURE_LOCAL_OUTAGE, 0, false);
+    assert_string_equal(said(), "");
+    refuse(5);
+    assert_non_null(strstr(said(), "info delivery: endpoint starts failing: user=5"));
+    rig.now_ms += 60000;
+    end_with(5, DECISION_RELEASE, FAILURE_SEALED, 0, false);
+    assert_non_null(strstr(said(), "held up by a fault of posthorn's own machine: user=5 reason=sealed"));
+    deliver(5);
+    assert_non_null(strstr(said(), "endpoint recovers: user=5 failed_attempts=4 failed_for_ms=120000"));
     finish();
 }
 
@@ -192,6 +212,7 @@ int main(void)
         cmocka_unit_test(test_8_14_turns),
         cmocka_unit_test(test_8_14_pauses_and_give_ups),
         cmocka_unit_test(test_8_14_each_attempt_at_debug),
+        cmocka_unit_test(test_8_14_held_up_by_us),
         cmocka_unit_test(test_8_14_a_flapping_endpoint),
         cmocka_unit_test(test_8_14_fails_again_for_good),
         cmocka_unit_test(test_8_14_many_at_once),

@@ -413,10 +413,10 @@ static void its_own_trouble(struct fixture *f)
     }
 }
 
-static void outage_end(struct fixture *f, struct store_work box)
+static void fault_end(struct fixture *f, struct store_work box, enum failure reason)
 {
     struct store_op op = fixture_outcome_op(f, &box, DECISION_RELEASE, f->config.pace.local_delay_ms);
-    op.outcome.decision.reason = op.outcome.attempt.failure = FAILURE_LOCAL_OUTAGE;
+    op.outcome.decision.reason = op.outcome.attempt.failure = reason;
     op.outcome.attempt.counted = false;
     fixture_do(f, op, STORE_DONE);
 }
@@ -425,6 +425,25 @@ static int lines_of(struct fixture *f, int64_t delivery_id)
 {
     return fixture_read(f, (struct store_query){.kind = STORE_LIST_ATTEMPTS, .id = delivery_id, .limit = 50})
         .count;
+}
+
+/* 8.6: it is not the network alone: no descriptors or ports, an identity that is sealed. */
+static void other_faults_of_ours(struct fixture *f)
+{
+    static const enum failure reasons[] = {FAILURE_LOCAL_LIMIT, FAILURE_SEALED};
+    put_events(f, fixture_user(f, "https://example.com/"), 3);
+    fixture_claim(f, 20, 3);
+    struct store_work boxes[3];
+    memcpy(boxes, f->boxes, sizeof boxes);
+    for (int i = 0; i < 3; i++)
+        fault_end(f, boxes[i], reasons[0]);
+    for (int i = 0; i < 10; i++) {
+        fixture_advance(f, f->config.pace.local_delay_ms);
+        fixture_claim(f, 20, 1);
+        fault_end(f, f->boxes[0], reasons[i / 5]);
+        for (int j = 0; j < 3; j++)
+            assert_in_range(lines_of(f, boxes[j].delivery_id), 1, 1 + i / 5);
+    }
 }
 
 /* 8.6: while the fault is ours: one probe for all who know, and one line a delivery; then all go on. */
@@ -439,13 +458,13 @@ static void our_outage(struct fixture *f)
     struct store_work boxes[6];
     memcpy(boxes, f->boxes, sizeof boxes);
     for (int i = 0; i < 6; i++)
-        outage_end(f, boxes[i]);
+        fault_end(f, boxes[i], FAILURE_LOCAL_OUTAGE);
     for (int i = 0; i < 30; i++) {
         fixture_claim(f, 20, 0);
         assert_in_range(f->next_due_in_ms, 1, delay_ms);
         fixture_advance(f, f->next_due_in_ms);
         fixture_claim(f, 20, 1);
-        outage_end(f, f->boxes[0]);
+        fault_end(f, f->boxes[0], FAILURE_LOCAL_OUTAGE);
     }
     for (int i = 0; i < 6; i++)
         assert_int_equal(lines_of(f, boxes[i].delivery_id), 1);
@@ -481,6 +500,7 @@ const struct contract_test contract_claims[] = {
     {"an endpoint is back: in order of acceptance", back_in_order},
     {"what fails by itself keeps its backoff", its_own_trouble},
     {"8.6: our own outage: one probe for all, one line a delivery", our_outage},
+    {"8.6: other faults of ours: the same", other_faults_of_ours},
     {"endpoints take turns", turns},
     {"what waits goes first", first_come},
     {"a second server is locked out", two_servers},
