@@ -7,7 +7,7 @@
  *   POLICY    the guard or a setting forbade it: retried, so that a mended record heals
  *   CROSSED   the close of an idle connection and our request crossed: nobody's failure, uses up nothing, and
  *             the request is sent again at once, as an attempt of its own
- * The sentences name the limits of sender_limits_default() (tests/net/detail.c).
+ * The sentences name the limits of sender_limits_default() (tests/net/answer_detail.c).
  * Names are stable: they are stored, shown in the API and documented in posthorn-delivery(7).
  */
 #pragma once

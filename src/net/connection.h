@@ -10,9 +10,9 @@
 #pragma once
 #include "deadline.h"
 #include "failure.h"
+#include "handshake_shares.h"
 #include "peer.h"
-#include "shares.h"
-#include "sources.h"
+#include "source_addresses.h"
 #include "tls.h"
 #include <sys/socket.h>
 

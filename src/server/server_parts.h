@@ -1,5 +1,5 @@
 /*
- * server_parts: what server.c, server_init.c and server_key.c share, with each other and with the commands of
+ * server_parts: what server.c, first_start.c and key_file.c share, with each other and with the commands of
  * src/manage. Nobody else includes this.
  */
 #pragma once

@@ -57,7 +57,7 @@
  *   forgotten      an idempotency key goes with its event. From a PURGE on, those of events received before
  *                  idempotency_before_ms (0: before_ms) are forgotten, also if their event is still there;
  * after a crash perhaps from the next one on usage          of each user: bytes stored, resources, deliveries
- * waiting (usage.h). Exact within the batch and after a restart, and cheap: it is counted at open only quota
+ * waiting (quota.h). Exact within the batch and after a restart, and cheap: it is counted at open only quota
  * an EVENT is refused that would take its owner beyond one of config.quotas: with a delivery to the owner's
  * endpoint, if it has a URL; with the bytes of its document and of the snapshots in it but its own; with the
  * snapshots of resources that are not there, its own not if it is destroyed. A RESOURCE_PUT is refused for
@@ -76,7 +76,7 @@
 #include "pace.h"
 #include "payload.h"
 #include "policy.h"
-#include "usage.h"
+#include "quota.h"
 
 enum store_status {
     STORE_OK,

@@ -35,15 +35,15 @@ try src/document/body.c  yes text.h ids.h
 try src/document/body.c  no  policy.h dispatch.h store.h sender.h engine.h
 try src/core/policy.c    yes url.h body.h dispatch.h
 try src/core/policy.c    no  store.h queue.h sender.h listener.h config.h engine.h
-try src/store/sqlite.c   yes text.h model.h policy.h
-try src/store/sqlite.c   no  sender.h listener.h engine.h api.h
-try src/net/sender.c     yes url.h
-try src/net/sender.c     no  policy.h dispatch.h store.h queue.h engine.h
-try src/server/engine.c  yes dispatch.h queue.h sender.h
+try src/store/sqlite/sqlite.c   yes text.h model.h policy.h
+try src/store/sqlite/sqlite.c   no  sender.h listener.h engine.h api.h
+try src/net/outbound/sender.c     yes url.h
+try src/net/outbound/sender.c     no  policy.h dispatch.h store.h queue.h engine.h
+try src/server/delivery/engine.c  yes dispatch.h queue.h sender.h
 try src/guard/guard.c    yes url.h network.h
 try src/guard/guard.c    no  model.h policy.h body.h store.h sender.h engine.h
-try src/cli/events.c     yes json.h body.h guard.h
-try src/cli/events.c     no  policy.h dispatch.h store.h queue.h engine.h
+try src/cli/inspect/events.c     yes json.h body.h guard.h
+try src/cli/inspect/events.c     no  policy.h dispatch.h store.h queue.h engine.h
 try src/manage/keys.c    yes store.h server_parts.h
 try src/manage/keys.c    no  client.h command.h
 exit $failed

@@ -3,9 +3,9 @@
  * oracle that knows what must hold all the same (SECURITY.md, promises P1 to P5).
  *
  * One thread, one virtual clock, one agenda of steps. What runs is the product's dispatch.c, policy.c, body.c
- * and ids.c; around it stand a store in memory (tests/store/model_store.c), a node's shell with its queue,
- * and a network with receivers. A seed decides all of it: how many nodes, slots and users, who answers how,
- * which faults strike how often. After the chaos everything is healed, and what was accepted must end.
+ * and ids.c; around it stand a store in memory (tests/store/model/model_store.c), a node's shell with its
+ * queue, and a network with receivers. A seed decides all of it: how many nodes, slots and users, who answers
+ * how, which faults strike how often. After the chaos everything is healed, and what was accepted must end.
  *
  * Reading a failing seed
  *

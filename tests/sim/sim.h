@@ -8,9 +8,9 @@
  * promises P1 to P5, checked at every commit, send and answer
  */
 #pragma once
-#include "../store/model_store.h"
 #include "dispatch.h"
 #include "ids.h"
+#include "model_store.h"
 
 enum {
     NODES_MAX = 3,

@@ -1,4 +1,4 @@
-#include "../api.h"
+#include "api.h"
 #include "call.h"
 #include "memory.h"
 #include "reference.h"

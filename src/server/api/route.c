@@ -1,4 +1,5 @@
 #include "route.h"
+#include "pages.h"
 #include "resources.h"
 
 enum { SEGMENTS_MAX = 5 };

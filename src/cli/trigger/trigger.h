@@ -1,0 +1,57 @@
+/*
+ * trigger: what the files of `posthorn trigger` have in common: trigger.c (options), to.c (straight
+ * to a URL), post.c (through a server's API), dry.c (nowhere: the curl for it), and
+ * outcomes.c (what came of it).
+ */
+#pragma once
+#include "client.h"
+#include "examples.h"
+#include "progress.h"
+#include "terminal.h"
+
+/* What came of the events, by outcome. */
+struct tally {
+    struct {
+        const char *outcome;
+        int64_t count;
+    } rows[16];
+    int64_t sent, failed, begun_ms;
+};
+
+struct trigger {
+    const struct usage *usage;
+    struct client_options server;
+    const char *to, *api_key;
+    struct option_list secrets;
+    bool duplicate, out_of_order, json;
+    int64_t times;
+    struct story story;
+    struct colours colours;
+    struct tally tally;
+    struct progress progress;
+};
+
+/* Each sends the whole story `times` times; the exit code. */
+int trigger_push(struct trigger *trigger);
+int trigger_post(struct trigger *trigger);
+int trigger_dry(struct trigger *trigger);
+
+/* The index of the event to be sent at `turn` of a round. */
+static inline int trigger_turn(const struct trigger *trigger, int turn)
+{
+    return trigger->out_of_order ? trigger->story.count - 1 - turn : turn;
+}
+
+void tally_begin(struct trigger *trigger);
+struct tally_entry {
+    struct bytes event_type;
+    const char *id;
+    bool good;
+    int status;
+    const char *outcome;  /* a word, of static duration */
+    const char *sentence; /* what is wrong, or NULL */
+};
+/* A line, or for long runs a count and a line only for the first failures. */
+void tally_add(struct trigger *trigger, const struct tally_entry *entry);
+/* The sum, if there is one to tell; the exit code. */
+int tally_end(struct trigger *trigger);

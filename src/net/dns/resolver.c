@@ -1,0 +1,641 @@
+#include "resolver.h"
+#include "dns_line.h"
+#include "memory.h"
+#include "owner.h"
+#include "resolver_outage.h"
+#include "url.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    NAMES_MAX = 16384,
+    BUCKETS = 8192,
+    FAMILY_MAX = ADDRESSES_MAX / 2,
+    TTL_S_MAX = 3600,
+    HALF_ANSWER_TTL_S_MAX = 30, /* when one of the two families could not be asked */
+    REFUSALS_MAX = 3,           /* servers that say they cannot tell, before we believe it */
+    PLAIN_LEN_MAX = 512,        /* of an answer without EDNS */
+    LONG_ANSWERS_MAX = 32,      /* answers that are asked for over TCP at once */
+    RENEWAL_MS_MIN = 1000
+};
+
+enum family { FAMILY_V6, FAMILY_V4, FAMILIES };
+
+struct name;
+
+/* One of a name's two look-ups; c-ares holds a pointer to it until it has called back. */
+struct lookup {
+    struct name *name;
+    struct dns_line *line;
+    bool running;
+    bool refused;   /* the servers answer, but do not serve us */
+    bool truncated; /* `count` addresses came over UDP, and there are more */
+    int refusals;
+    enum failure failure; /* NONE: `count` addresses */
+    int count, ttl_s;
+    union address list[FAMILY_MAX];
+};
+
+struct name {
+    struct resolver *resolver;
+    struct name *bucket_next;
+    struct name *older, *newer;
+    int64_t expires_ms; /* of the answer; 0: there is none */
+    struct lookup lookups[FAMILIES];
+    struct resolver_question waiting; /* ring */
+    struct deadline second;
+    int64_t begun_ms; /* its look-ups were */
+    char host[URL_HOST_LEN_MAX + 1];
+};
+
+struct resolver {
+    uv_loop_t *loop;
+    char *servers; /* NULL: the system's */
+    /* All names are asked for over the common line; an answer that is too long for it over one of its own.
+     * The common one is renewed when c-ares has turned EDNS off on it, which the answer to one name can bring
+     * about, and when no server answers: the system's may be others by now. */
+    int limit_ms;
+    struct dns_line *lines, *common;
+    int long_count;
+    int64_t renewed_ms;
+    struct deadline_queue *second_limit, *question_limit;
+    int name_count;
+    int inside; /* calls into c-ares that have not returned: it must not be destroyed under them */
+    bool closing;
+    struct name *oldest, *newest;
+    struct name *buckets[BUCKETS];
+
+    struct silence silence;
+    int server_count;
+    int probes; /* what c-ares has not called back for, of former probes too */
+};
+
+/* ---- names ---- */
+
+static int64_t now_ms(const struct resolver *resolver)
+{
+    return (int64_t)uv_now(resolver->loop);
+}
+
+static struct name **bucket_of(struct resolver *resolver, const char *host)
+{
+    uint32_t hash = 2166136261u;
+    for (const char *c = host; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * 16777619u;
+    return &resolver->buckets[hash % BUCKETS];
+}
+
+static bool is_busy(const struct name *name)
+{
+    return name->lookups[FAMILY_V4].running || name->lookups[FAMILY_V6].running ||
+           name->waiting.next != &name->waiting;
+}
+
+static void unlink_age(struct resolver *resolver, struct name *name)
+{
+    *(name->older ? &name->older->newer : &resolver->oldest) = name->newer;
+    *(name->newer ? &name->newer->older : &resolver->newest) = name->older;
+}
+
+static void link_newest(struct resolver *resolver, struct name *name)
+{
+    name->older = resolver->newest;
+    name->newer = NULL;
+    *(resolver->newest ? &resolver->newest->newer : &resolver->oldest) = name;
+    resolver->newest = name;
+}
+
+static void name_free(struct name *name)
+{
+    struct resolver *resolver = name->resolver;
+    struct name **link = bucket_of(resolver, name->host);
+
+    assert(!is_busy(name));
+    while (*link != name)
+        link = &(*link)->bucket_next;
+    *link = name->bucket_next;
+    unlink_age(resolver, name);
+    deadline_lift(&name->second);
+    resolver->name_count--;
+    free(name);
+}
+
+/* Names being asked for may exceed the maximum; there are no more of them than attempts under way. */
+static void make_room(struct resolver *resolver)
+{
+    struct name *newer;
+    for (struct name *name = resolver->oldest; name && resolver->name_count >= NAMES_MAX; name = newer) {
+        newer = name->newer;
+        if (!is_busy(name))
+            name_free(name);
+    }
+}
+
+static struct name *name_of(struct resolver *resolver, const char *host)
+{
+    struct name **bucket = bucket_of(resolver, host), *name;
+
+    for (name = *bucket; name; name = name->bucket_next) {
+        if (strcmp(name->host, host) == 0) {
+            unlink_age(resolver, name);
+            link_newest(resolver, name);
+            return name;
+        }
+    }
+    make_room(resolver);
+    name = memory_zero(1, sizeof *name);
+    name->resolver = resolver;
+    questions_init(&name->waiting);
+    assert(strlen(host) <= URL_HOST_LEN_MAX);
+    memcpy(name->host, host, strlen(host) + 1);
+    name->bucket_next = *bucket;
+    *bucket = name;
+    link_newest(resolver, name);
+    resolver->name_count++;
+    return name;
+}
+
+/* ---- answers ---- */
+
+static enum failure failure_of(int status)
+{
+    switch (status) {
+    case ARES_SUCCESS:
+        return FAILURE_NONE;
+    case ARES_ENODATA:
+        return FAILURE_DNS_EMPTY;
+    case ARES_ENOTFOUND:
+    case ARES_EBADNAME:
+        return FAILURE_DNS_NOT_FOUND;
+    case ARES_ETIMEOUT:
+        return FAILURE_DNS_TIMEOUT; /* until judged */
+    case ARES_ECONNREFUSED:         /* nobody listens where a server should be, or no route leads there */
+    case ARES_ENOMEM:
+        return FAILURE_LOCAL_OUTAGE;
+    default:
+        return FAILURE_DNS_FAILURE;
+    }
+}
+
+/* What to say of a name without any address: what is our own fault first, then what may heal. */
+static enum failure failure_of_both(enum failure a, enum failure b)
+{
+    static const enum failure order[] = {FAILURE_LOCAL_OUTAGE, FAILURE_DNS_TIMEOUT, FAILURE_DNS_FAILURE,
+                                         FAILURE_DNS_NOT_FOUND};
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+        if (a == order[i] || b == order[i])
+            return order[i];
+    return FAILURE_DNS_EMPTY;
+}
+
+static bool has_addresses(const struct name *name)
+{
+    return name->lookups[FAMILY_V4].count + name->lookups[FAMILY_V6].count > 0;
+}
+
+static void collect(const struct name *name, struct addresses *addresses)
+{
+    addresses->count = 0;
+    addresses->expires_ms = name->expires_ms;
+    for (int family = 0; family < FAMILIES; family++)
+        for (int i = 0; i < name->lookups[family].count; i++)
+            addresses->list[addresses->count++] = name->lookups[family].list[i];
+}
+
+static void answer_waiting(struct name *name)
+{
+    struct resolver *resolver = name->resolver; /* the name may be gone before the last one is answered */
+    struct addresses addresses;
+    struct resolver_question ring;
+
+    collect(name, &addresses);
+    enum failure failure = addresses.count > 0 ? FAILURE_NONE
+                                               : failure_of_both(name->lookups[FAMILY_V4].failure,
+                                                                 name->lookups[FAMILY_V6].failure);
+    bool refused = failure == FAILURE_DNS_FAILURE &&
+                   (name->lookups[FAMILY_V4].refused || name->lookups[FAMILY_V6].refused);
+    questions_take(&name->waiting, &ring);
+    while (ring.next != &ring) {
+        ring.next->blame = failure;
+        if (failure == FAILURE_DNS_TIMEOUT || refused)
+            silence_judge(&resolver->silence, ring.next);
+        else
+            question_answer(ring.next, failure, &addresses);
+    }
+}
+
+static void keep_answer(struct name *name)
+{
+    int ttl_s = has_addresses(name) ? TTL_S_MAX : 0;
+    for (int family = 0; family < FAMILIES; family++) {
+        const struct lookup *lookup = &name->lookups[family];
+        if (lookup->count > 0 && lookup->ttl_s < ttl_s)
+            ttl_s = lookup->ttl_s;
+        if (lookup->failure != FAILURE_NONE && lookup->failure != FAILURE_DNS_EMPTY &&
+            ttl_s > HALF_ANSWER_TTL_S_MAX)
+            ttl_s = HALF_ANSWER_TTL_S_MAX;
+    }
+    name->expires_ms = ttl_s > 0 ? now_ms(name->resolver) + ttl_s * (int64_t)1000 : 0;
+}
+
+static void lookup_done(struct lookup *lookup, enum failure failure)
+{
+    struct name *name = lookup->name;
+    struct resolver *resolver = name->resolver;
+
+    lookup->failure = failure;
+    lookup->running = false;
+    if (resolver->closing)
+        return;
+    if (name->lookups[FAMILY_V4].running || name->lookups[FAMILY_V6].running) {
+        if (lookup->count > 0)
+            deadline_set(&name->second, resolver->second_limit);
+        return;
+    }
+    deadline_lift(&name->second);
+    keep_answer(name);
+    answer_waiting(name);
+}
+
+static void on_second_passed(struct deadline *deadline)
+{
+    answer_waiting(OWNER_OF(deadline, struct name, second));
+}
+
+/* ---- whose silence? ---- */
+
+static void enter(void *ctx);
+static void leave(void *ctx);
+static struct dns_line *line_open(struct resolver *resolver, bool tcp);
+
+/* The servers answer, but do not serve us; or they do not even understand the question. */
+static bool is_refusal(int status)
+{
+    return status == ARES_EREFUSED || status == ARES_ENOTIMP || status == ARES_EFORMERR;
+}
+
+/* What c-ares hands on has come from a server of ours. One that serves nobody is as good as one that is
+ * silent. */
+static void hear(struct resolver *resolver, int status, const unsigned char *reply)
+{
+    if (reply && !is_refusal(status) && !resolver->closing)
+        silence_heard(&resolver->silence);
+}
+
+static void renew_common(struct resolver *resolver)
+{
+    struct dns_line *fresh = line_open(resolver, false);
+    if (!fresh)
+        return;
+    resolver->renewed_ms = now_ms(resolver);
+    resolver->common->retired = true;
+    resolver->common = fresh;
+    resolver->server_count = dns_line_servers(fresh);
+}
+
+/* c-ares reads resolv.conf when a line is opened, and never again: a machine whose network comes up late, or
+ * that moves to another, has other servers than it had. */
+static void read_servers_again(struct resolver *resolver)
+{
+    if (!resolver->servers && !resolver->closing && now_ms(resolver) - resolver->renewed_ms >= RENEWAL_MS_MIN)
+        renew_common(resolver);
+}
+
+static void on_probe_answer(void *arg, int status, int timeouts, unsigned char *reply, int len)
+{
+    struct dns_line *line = arg;
+    struct resolver *resolver = line->ctx;
+
+    dns_line_answered(line);
+    resolver->probes--;
+    hear(resolver, status, reply);
+    if (resolver->probes == 0)
+        silence_unanswered(&resolver->silence);
+}
+
+/* The name servers of the root: no resolver has to look for them, and it says nothing of any receiver. The
+ * channel rotates: each server gets one first. */
+static void probe(struct silence *silence)
+{
+    struct resolver *resolver = OWNER_OF(silence, struct resolver, silence);
+
+    read_servers_again(resolver);
+    resolver->probes += resolver->server_count;
+    resolver->common->running += resolver->server_count;
+    enter(resolver);
+    for (int i = 0; i < resolver->server_count; i++)
+        ares_query(resolver->common->channel, ".", 1 /* IN */, 2 /* NS */, on_probe_answer, resolver->common);
+    leave(resolver);
+}
+
+static void on_question_passed(struct deadline *deadline)
+{
+    struct resolver_question *question = OWNER_OF(deadline, struct resolver_question, limit);
+    question->blame = FAILURE_DNS_TIMEOUT;
+    silence_judge(&question->resolver->silence, question);
+}
+
+void resolver_press(struct resolver_question *question)
+{
+    question->blame = FAILURE_DNS_TIMEOUT;
+    if (question->limit.next)
+        silence_judge(&question->resolver->silence, question);
+}
+
+/* ---- look-ups ---- */
+
+static void look_up(struct lookup *lookup, struct dns_line *line);
+
+/* A server that refuses is no verdict on the name yet: the next one is asked (the channel rotates). c-ares
+ * would do so itself, but then reports what cannot be told from having no resolver at all. */
+static bool asked_again(struct lookup *lookup, int status)
+{
+    lookup->refused = is_refusal(status);
+    if (lookup->name->resolver->closing || (!lookup->refused && status != ARES_ESERVFAIL) ||
+        ++lookup->refusals == REFUSALS_MAX)
+        return false;
+    look_up(lookup, lookup->line); /* where EDNS is off by now, if that was it */
+    return true;
+}
+
+static void renew_line(struct dns_line *line, const unsigned char *reply, int len)
+{
+    struct resolver *resolver = line->ctx;
+    if (resolver->closing || line != resolver->common || !reply || len < 12 || reply[10] || reply[11] ||
+        now_ms(resolver) - resolver->renewed_ms < RENEWAL_MS_MIN || dns_line_has_edns(line))
+        return;
+    renew_common(resolver);
+}
+
+/* An answer that did not fit is asked for again over TCP, where nobody else is. */
+static bool asked_over_tcp(struct lookup *lookup, const unsigned char *reply, int len)
+{
+    struct resolver *resolver = lookup->name->resolver;
+    if (resolver->closing || lookup->line->tcp || !reply || len < 12 || !(reply[2] & 2))
+        return false;
+    lookup->truncated = true;
+    struct dns_line *line = resolver->long_count < LONG_ANSWERS_MAX ? line_open(resolver, true) : NULL;
+    if (!line)
+        return false;
+    look_up(lookup, line);
+    return true;
+}
+
+/* Where the answer to one name has turned EDNS off, c-ares cuts what was asked for with it before. */
+static bool asked_for_what_was_cut(struct lookup *lookup, int status, int len)
+{
+    struct resolver *resolver = lookup->name->resolver;
+    if (resolver->closing || status == ARES_SUCCESS || len != PLAIN_LEN_MAX || lookup->line->tcp ||
+        ++lookup->refusals == REFUSALS_MAX)
+        return false;
+    look_up(lookup, resolver->common);
+    return true;
+}
+
+/* An answer of either family has come, or none will. True: another will come for the same look-up. */
+static bool answer_come(struct lookup *lookup, int status, const unsigned char *reply, int len)
+{
+    struct dns_line *line = lookup->line;
+    dns_line_answered(line);
+    hear(lookup->name->resolver, status, reply);
+    renew_line(line, reply, len);
+    if (!reply && status == ARES_ECONNREFUSED)
+        read_servers_again(lookup->name->resolver);
+    if (line->tcp) {
+        line->retired = true;
+        return false;
+    }
+    lookup->count = 0;
+    lookup->ttl_s = TTL_S_MAX;
+    return asked_again(lookup, status);
+}
+
+/* Some of the addresses are better than none. */
+static enum failure failure_of_lookup(const struct lookup *lookup, int status)
+{
+    if (lookup->count > 0)
+        return FAILURE_NONE;
+    if (lookup->truncated && status != ARES_SUCCESS && status != ARES_ENOTFOUND)
+        return FAILURE_DNS_FAILURE; /* it answers over UDP: that it does so is its word on this name */
+    return status == ARES_SUCCESS ? FAILURE_DNS_EMPTY : failure_of(status);
+}
+
+static void keep_address(struct lookup *lookup, union address address, int ttl_s)
+{
+    lookup->list[lookup->count++] = address;
+    if (ttl_s < lookup->ttl_s)
+        lookup->ttl_s = ttl_s;
+}
+
+static void on_answer_v4(void *arg, int status, int timeouts, unsigned char *reply, int len)
+{
+    struct lookup *lookup = arg;
+    struct ares_addrttl found[FAMILY_MAX];
+    int count = FAMILY_MAX;
+
+    if (answer_come(lookup, status, reply, len))
+        return;
+    if (status == ARES_SUCCESS)
+        status = ares_parse_a_reply(reply, len, NULL, found, &count);
+    if (status == ARES_SUCCESS)
+        lookup->count = 0; /* of what came over UDP */
+    for (int i = 0; status == ARES_SUCCESS && i < count; i++) {
+        union address address = {.v4 = {.sin_family = AF_INET, .sin_addr = found[i].ipaddr}};
+        keep_address(lookup, address, found[i].ttl);
+    }
+    if (!asked_over_tcp(lookup, reply, len) && !asked_for_what_was_cut(lookup, status, len))
+        lookup_done(lookup, failure_of_lookup(lookup, status));
+}
+
+static void on_answer_v6(void *arg, int status, int timeouts, unsigned char *reply, int len)
+{
+    struct lookup *lookup = arg;
+    struct ares_addr6ttl found[FAMILY_MAX];
+    int count = FAMILY_MAX;
+
+    if (answer_come(lookup, status, reply, len))
+        return;
+    if (status == ARES_SUCCESS)
+        status = ares_parse_aaaa_reply(reply, len, NULL, found, &count);
+    if (status == ARES_SUCCESS)
+        lookup->count = 0; /* of what came over UDP */
+    for (int i = 0; status == ARES_SUCCESS && i < count; i++) {
+        union address address = {.v6 = {.sin6_family = AF_INET6}};
+        memcpy(&address.v6.sin6_addr, &found[i].ip6addr, sizeof address.v6.sin6_addr);
+        keep_address(lookup, address, found[i].ttl);
+    }
+    if (!asked_over_tcp(lookup, reply, len) && !asked_for_what_was_cut(lookup, status, len))
+        lookup_done(lookup, failure_of_lookup(lookup, status));
+}
+
+static void look_up(struct lookup *lookup, struct dns_line *line)
+{
+    struct name *name = lookup->name;
+    bool v6 = lookup == &name->lookups[FAMILY_V6];
+    lookup->line = line;
+    line->running++;
+    ares_query(line->channel, name->host, 1 /* IN */, v6 ? 28 /* AAAA */ : 1 /* A */,
+               v6 ? on_answer_v6 : on_answer_v4, lookup);
+}
+
+/* ---- c-ares on the loop ---- */
+
+static void line_close(struct resolver *resolver, struct dns_line *line)
+{
+    struct dns_line **link = &resolver->lines;
+    while (*link != line)
+        link = &(*link)->next;
+    *link = line->next;
+    resolver->long_count -= line->tcp;
+    dns_line_close(line);
+}
+
+static void destroy(struct resolver *resolver)
+{
+    while (resolver->lines)
+        line_close(resolver, resolver->lines);
+    struct name *newer;
+    for (struct name *name = resolver->oldest; name; name = newer) {
+        newer = name->newer;
+        name_free(name);
+    }
+}
+
+/* Those that nobody uses any more go, the others are woken in time. */
+static void tend_lines(struct resolver *resolver)
+{
+    struct dns_line *next;
+    for (struct dns_line *line = resolver->lines; line; line = next) {
+        next = line->next;
+        if (line->retired && line->running == 0)
+            line_close(resolver, line);
+        else
+            dns_line_arm(line);
+    }
+}
+
+static void enter(void *ctx)
+{
+    struct resolver *resolver = ctx;
+    resolver->inside++;
+}
+
+static void leave(void *ctx)
+{
+    struct resolver *resolver = ctx;
+
+    if (--resolver->inside > 0)
+        return;
+    if (resolver->closing)
+        destroy(resolver);
+    else
+        tend_lines(resolver);
+}
+
+static struct dns_line *line_open(struct resolver *resolver, bool tcp)
+{
+    struct dns_line *line = dns_line_open(resolver->loop, resolver->servers, resolver->limit_ms, tcp);
+    if (!line)
+        return NULL;
+    line->enter = enter;
+    line->leave = leave;
+    line->ctx = resolver;
+    line->next = resolver->lines;
+    resolver->lines = line;
+    resolver->long_count += tcp;
+    return line;
+}
+
+struct resolver *resolver_open(uv_loop_t *loop, const char *servers, int limit_ms,
+                               struct deadlines *deadlines)
+{
+    struct resolver *resolver = memory_zero(1, sizeof *resolver);
+
+    resolver->loop = loop;
+    resolver->limit_ms = limit_ms;
+    if (servers)
+        resolver->servers = strdup(servers);
+    if (servers && !resolver->servers)
+        memory_exhausted();
+    resolver->common = line_open(resolver, false);
+    if (!resolver->common) {
+        resolver_free(resolver);
+        return NULL;
+    }
+    resolver->server_count = dns_line_servers(resolver->common);
+    resolver->second_limit = deadlines_queue(deadlines, RESOLVER_SECOND_MS, on_second_passed);
+    resolver->question_limit = deadlines_queue(deadlines, limit_ms, on_question_passed);
+    silence_init(&resolver->silence, loop, deadlines, probe);
+    return resolver;
+}
+
+void resolver_close(struct resolver *resolver)
+{
+    resolver->closing = true;
+    silence_fini(&resolver->silence);
+    if (resolver->inside == 0)
+        destroy(resolver);
+}
+
+void resolver_free(struct resolver *resolver)
+{
+    free(resolver->servers);
+    free(resolver);
+}
+
+/* ---- questions ---- */
+
+static bool is_localhost(const char *host)
+{
+    size_t len = strlen(host);
+    return strcmp(host, "localhost") == 0 || (len > 10 && strcmp(host + len - 10, ".localhost") == 0);
+}
+
+static void answer_localhost(struct resolver_question *question)
+{
+    struct addresses addresses = {.count = 2};
+    addresses.list[0].v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    addresses.list[1].v4 =
+        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    question->answered(question, FAILURE_NONE, &addresses);
+}
+
+static void look_up_both(struct name *name)
+{
+    struct resolver *resolver = name->resolver;
+
+    name->expires_ms = 0;
+    name->begun_ms = now_ms(resolver);
+    for (int family = 0; family < FAMILIES; family++) {
+        name->lookups[family] = (struct lookup){.name = name, .running = true};
+    }
+    enter(resolver);
+    look_up(&name->lookups[FAMILY_V6], resolver->common);
+    look_up(&name->lookups[FAMILY_V4], resolver->common);
+    leave(resolver);
+}
+
+void resolver_ask(struct resolver *resolver, const char *host, struct resolver_question *question)
+{
+    assert(!question->next);
+    if (is_localhost(host)) {
+        answer_localhost(question);
+        return;
+    }
+    struct name *name = name_of(resolver, host);
+    bool running = name->lookups[FAMILY_V4].running || name->lookups[FAMILY_V6].running;
+    bool half = running && has_addresses(name) && !name->second.next; /* waited for long enough */
+    if (half || (!running && name->expires_ms > now_ms(resolver))) {
+        struct addresses addresses;
+        collect(name, &addresses);
+        question->answered(question, FAILURE_NONE, &addresses);
+        return;
+    }
+    question->resolver = resolver;
+    question->begun_ms = running ? name->begun_ms : now_ms(resolver);
+    questions_append(&name->waiting, question);
+    deadline_set(&question->limit, resolver->question_limit);
+    if (!running)
+        look_up_both(name);
+}

@@ -1,0 +1,55 @@
+/*
+ * resolver: names into addresses, from DNS alone (no hosts file, no search list), through c-ares.
+ *
+ * Answers are kept for their TTL, at most an hour; questions for the same name share one look-up. A and AAAA
+ * are asked together; once one has addresses, the other is waited for a moment only. `localhost` and names
+ * below it are the loopback addresses without asking (RFC 6761 section 6.3).
+ *
+ * A look-up that nobody answers in time ends in DNS_TIMEOUT, or in LOCAL_OUTAGE if it is our own servers that
+ * are silent: resolver_outage.h says how that is told.
+ */
+#pragma once
+#include "deadline.h"
+#include "failure.h"
+#include <netinet/in.h>
+#include <stdbool.h>
+
+enum { ADDRESSES_MAX = 16 /* 8 of each family */, RESOLVER_SECOND_MS = 250 };
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+struct addresses {
+    int count;
+    int64_t expires_ms;                /* on the loop's clock: the answer may be used until then */
+    union address list[ADDRESSES_MAX]; /* IPv6 first; port 0 */
+};
+
+struct resolver;
+
+struct resolver_question {
+    struct resolver_question *prev, *next; /* NULL: not waiting */
+    /* `addresses` is valid during the call only. */
+    void (*answered)(struct resolver_question *question, enum failure failure,
+                     const struct addresses *addresses);
+    struct resolver *resolver;
+    struct deadline limit; /* set until it is answered, or its verdict held */
+    int64_t begun_ms;      /* its look-up was */
+    enum failure blame;    /* the verdict if it turns out to be the name's */
+};
+
+/* Takes three queues of `deadlines`. NULL: c-ares refuses. */
+struct resolver *resolver_open(uv_loop_t *loop, const char *servers /* NULL: the system's */, int limit_ms,
+                               struct deadlines *deadlines);
+/* `answered` comes exactly once, perhaps before this returns, unless the question is dropped; at the latest
+ * after `limit_ms`, and SILENCE_PROBE_MS more for a verdict. A question starts as zeroes and `answered`. */
+void resolver_ask(struct resolver *resolver, const char *host, struct resolver_question *question);
+/* The asker's own time is up: as if the limit had passed, unless it has. May answer. */
+void resolver_press(struct resolver_question *question);
+void resolver_drop(struct resolver_question *question);
+/* Nobody may be waiting. Closes the handles; free after the loop has run. */
+void resolver_close(struct resolver *resolver);
+void resolver_free(struct resolver *resolver);

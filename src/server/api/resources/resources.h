@@ -1,0 +1,65 @@
+/*
+ * resources: the handlers of every route, one file a resource. What a handler is: call.h.
+ */
+#pragma once
+#include "call.h"
+
+/* users.c */
+bool users_list(struct call *call);
+bool users_create(struct call *call);
+bool users_show(struct call *call);
+bool users_update(struct call *call);
+/* The user of the path, `me` included, that the caller may see; false: 404. */
+bool users_path_id(struct call *call, int64_t *id);
+const char *users_etag(struct call *call, const struct user *user);
+/* Is this ETag in the list of an If-Match header, or of If-None-Match, where W/ makes no difference? `*` is
+ * any. */
+bool users_etag_listed(struct bytes list, const char *tag);
+bool users_etag_known(struct bytes list, const char *tag);
+
+/* tls_identities.c */
+bool tls_identities_show(struct call *call);
+bool tls_identities_put(struct call *call);
+bool tls_identities_delete(struct call *call);
+
+/* api_keys.c */
+bool api_keys_list(struct call *call);
+bool api_keys_create(struct call *call);
+bool api_keys_show(struct call *call);
+bool api_keys_update(struct call *call);
+bool api_keys_delete(struct call *call);
+/* A new key for write.op of kind STORE_KEY_CREATE; returns its text, which is shown once. */
+const char *api_key_prepare(struct call *call, int64_t user_id, struct bytes label);
+
+/* signing_secrets.c */
+bool signing_secrets_list(struct call *call);
+bool signing_secrets_create(struct call *call);
+bool signing_secrets_show(struct call *call);
+bool signing_secrets_reveal(struct call *call);
+bool signing_secrets_delete(struct call *call);
+
+/* events.c, event_create.c, event_batch.c */
+bool events_list(struct call *call);
+bool events_create(struct call *call);
+bool events_create_batch(struct call *call);
+bool events_show(struct call *call);
+
+/* deliveries.c */
+bool event_deliveries_list(struct call *call);
+bool deliveries_show(struct call *call);
+bool delivery_attempts_list(struct call *call);
+bool deliveries_resend(struct call *call);
+bool deliveries_cancel(struct call *call);
+
+/* snapshots.c */
+bool snapshots_list(struct call *call);
+bool snapshots_show(struct call *call);
+bool snapshots_put(struct call *call);
+bool snapshots_update(struct call *call);
+bool snapshots_delete(struct call *call);
+
+/* event_types.c */
+bool event_types_list(struct call *call);
+bool event_types_show(struct call *call);
+bool openapi_show(struct call *call);
+bool docs_show(struct call *call);

@@ -1,0 +1,339 @@
+/*
+ * PURGE: what has ended goes, some events at a time, at a cost of what is removed.
+ *
+ * The scan goes through the events once, in the order of their ids, and never back (tally.purged_to). An
+ * event that may not go yet is passed over: whatever ends one of its deliveries later leaves a row in
+ * `ended_late`, and that row brings the event back when its time has come. So a million deliveries that wait
+ * cost nothing but the one look.
+ *
+ * Events, deliveries and attempts stand in the order of their ids, so they go in ranges. The rows of `owned`
+ * are spread by owner: they stay until there are many of one owner, or of all (sweep.c); readers find
+ * no event for them and go on.
+ */
+#include "memory.h"
+#include "sqlite_parts.h"
+#include <stdlib.h>
+
+enum { PURGE_ROWS_MAX = 1000, STATES = DELIVERY_SKIPPED + 1 };
+
+/* What an event's deliveries say. */
+struct ended {
+    bool waits;     /* one of them does, or is under way */
+    int64_t at_ms;  /* when the last one ended; 0: there are none */
+    int64_t end_id; /* behind them */
+    int64_t counts[STATES];
+};
+
+/* What one PURGE looks at. */
+struct slice {
+    struct purged {
+        int64_t id, delivery_first, delivery_end, owner_id;
+        bool run_on; /* no other event is between the one before and this one */
+        bool has_snapshot;
+    } * events;
+    int count, max;
+    int64_t counts[STATES]; /* of their deliveries */
+};
+
+/* ---- what may go ---- */
+
+/* A row of the scans: id, received_at, delivery_first, delivery_count, owner_id, snapshot_len. */
+enum { COLUMN_ID, COLUMN_RECEIVED, COLUMN_FIRST, COLUMN_COUNT, COLUMN_OWNER, COLUMN_SNAPSHOT };
+/* A row of PURGE_ENDED: id, event_id, state, queue IS NOT NULL, finished_at. */
+enum { ENDED_ID, ENDED_EVENT, ENDED_STATE, ENDED_QUEUED, ENDED_AT };
+
+/* The deliveries of this event. They are in the order of their events, nearly all of them: so the statement
+ * goes on from event to event, and is only asked anew where it does not stand at the first of them. Who is
+ * done resets it. */
+static enum store_status ended_of(struct store *store, sqlite3_stmt *event, struct ended *ended)
+{
+    sqlite3_stmt *row = store->sql[SQL_PURGE_ENDED];
+    int64_t first = sqlite3_column_int64(event, COLUMN_FIRST);
+    *ended = (struct ended){.end_id = first};
+    bool there = sqlite3_stmt_busy(row) && sqlite3_column_int64(row, ENDED_ID) == first;
+    if (!there) {
+        int rc = sqlite3_reset(row);
+        if (rc != SQLITE_OK)
+            return sqlite_fault(store, rc);
+        sqlite3_bind_int64(row, 1, first);
+        there = sqlite3_step(row) == SQLITE_ROW;
+    }
+    for (int64_t left = sqlite3_column_int64(event, COLUMN_COUNT); there && left > 0; left--) {
+        if (sqlite3_column_int64(row, ENDED_EVENT) != sqlite3_column_int64(event, COLUMN_ID))
+            break; /* another's: one of the numbers is damaged */
+        bool has_state = sqlite3_column_type(row, ENDED_STATE) == SQLITE_INTEGER;
+        int64_t state = has_state ? sqlite3_column_int64(row, ENDED_STATE) : -1;
+        int64_t at_ms = sqlite3_column_int64(row, ENDED_AT);
+        ended->waits = ended->waits || state == DELIVERY_PENDING || sqlite3_column_int(row, ENDED_QUEUED);
+        ended->at_ms = at_ms > ended->at_ms ? at_ms : ended->at_ms;
+        if (state >= 0 && state < STATES)
+            ended->counts[state]++;
+        int64_t id = sqlite3_column_int64(row, ENDED_ID); /* any number, if it is damaged */
+        ended->end_id = id > INT64_MAX - MODEL_DELIVERY_STEP ? INT64_MAX : id + MODEL_DELIVERY_STEP;
+        there = sqlite3_step(row) == SQLITE_ROW;
+    }
+    return STORE_OK;
+}
+
+static bool may_go(const struct ended *ended, int64_t before_ms)
+{
+    return !ended->waits && ended->at_ms < before_ms;
+}
+
+static void slice_add(struct slice *slice, sqlite3_stmt *row, const struct ended *ended, bool run_on)
+{
+    for (int state = 0; state < STATES; state++)
+        slice->counts[state] += ended->counts[state];
+    slice->events[slice->count++] =
+        (struct purged){.id = sqlite3_column_int64(row, COLUMN_ID),
+                        .delivery_first = sqlite3_column_int64(row, COLUMN_FIRST),
+                        .delivery_end = ended->end_id,
+                        .owner_id = sqlite3_column_int64(row, COLUMN_OWNER),
+                        .run_on = run_on && slice->count > 1,
+                        .has_snapshot = sqlite3_column_int64(row, COLUMN_SNAPSHOT) > 0};
+}
+
+enum store_status sqlite_purge_later(struct store *store, int64_t event_id, int64_t ended_at_ms)
+{
+    if (event_id > store->tally.purged_to)
+        return STORE_OK;
+    sqlite3_bind_int64(store->sql[SQL_PURGE_LATER], 1, ended_at_ms);
+    sqlite3_bind_int64(store->sql[SQL_PURGE_LATER], 2, event_id);
+    return sqlite_run(store, SQL_PURGE_LATER);
+}
+
+/* The end of a scan, and of the deliveries beside it. */
+static enum store_status scanned(struct store *store, sqlite3_stmt *scan)
+{
+    int rc = sqlite3_reset(scan), deliveries = sqlite3_reset(store->sql[SQL_PURGE_ENDED]);
+    rc = rc == SQLITE_OK ? deliveries : rc;
+    return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+}
+
+/* The next events by id, up to the first that is too young. */
+static enum store_status scan(struct store *store, struct store_op *op, struct slice *slice)
+{
+    sqlite3_stmt *scan = store->sql[SQL_PURGE_SCAN];
+    enum store_status status = STORE_OK;
+    sqlite3_bind_int64(scan, 1, store->tally.purged_to);
+    sqlite3_bind_int(scan, 2, slice->max);
+    int seen = 0;
+    bool run_on = false;
+    for (; status == STORE_OK && sqlite3_step(scan) == SQLITE_ROW; seen++) {
+        if (sqlite3_column_int64(scan, COLUMN_RECEIVED) >= op->purge.before_ms)
+            break;
+        struct ended ended;
+        status = ended_of(store, scan, &ended);
+        store->tally.purged_to = sqlite3_column_int64(scan, COLUMN_ID);
+        bool goes = status == STORE_OK && may_go(&ended, op->purge.before_ms);
+        if (goes)
+            slice_add(slice, scan, &ended, run_on);
+        else if (status == STORE_OK && !ended.waits)
+            status = sqlite_purge_later(store, store->tally.purged_to, ended.at_ms);
+        run_on = goes;
+    }
+    store->changed = store->changed || seen > 0;
+    op->purge.more = op->purge.more || seen == slice->max;
+    enum store_status end = scanned(store, scan);
+    return status == STORE_OK ? end : status;
+}
+
+/* Events that the scan passed over and that have ended since. One that waits again comes back by itself. */
+static enum store_status scan_late(struct store *store, struct store_op *op, struct slice *slice)
+{
+    sqlite3_stmt *late = store->sql[SQL_PURGE_LATE], *get = store->sql[SQL_PURGE_GET];
+    int64_t *rows = memory_alloc((size_t)slice->max * 2 * sizeof *rows);
+    int count = 0, gone = 0; /* a damaged row does not go, and is no reason to look again at once */
+    sqlite3_bind_int64(late, 1, op->purge.before_ms);
+    sqlite3_bind_int(late, 2, slice->max);
+    for (; sqlite3_step(late) == SQLITE_ROW; count++) {
+        rows[2 * count] = sqlite3_column_int64(late, 0);
+        rows[2 * count + 1] = sqlite3_column_int64(late, 1);
+    }
+    int rc = sqlite3_reset(late);
+    enum store_status status = rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+    for (int i = 0; i < count && status == STORE_OK; i++) {
+        bool found = false, twice = false;
+        sqlite3_bind_int64(get, 1, rows[2 * i + 1]);
+        status = sqlite_row(store, SQL_PURGE_GET, &found);
+        for (int j = 0; j < slice->count; j++)
+            twice = twice || slice->events[j].id == rows[2 * i + 1];
+        if (found) {
+            struct ended ended;
+            status = ended_of(store, get, &ended);
+            if (status == STORE_OK && !twice && may_go(&ended, op->purge.before_ms))
+                slice_add(slice, get, &ended, false);
+            enum store_status end = scanned(store, get);
+            status = status == STORE_OK ? end : status;
+        }
+        sqlite3_bind_int64(store->sql[SQL_PURGE_LATE_DONE], 1, rows[2 * i]);
+        sqlite3_bind_int64(store->sql[SQL_PURGE_LATE_DONE], 2, rows[2 * i + 1]);
+        if (status == STORE_OK)
+            status = sqlite_run(store, SQL_PURGE_LATE_DONE);
+        gone += status == STORE_OK && sqlite3_changes(store->db) > 0;
+    }
+    free(rows);
+    store->changed = store->changed || gone > 0;
+    op->purge.more = op->purge.more || (count == slice->max && gone > 0);
+    return status;
+}
+
+/* ---- it goes ---- */
+
+static enum store_status run_range(struct store *store, enum sql sql, int64_t from, int64_t to)
+{
+    sqlite3_bind_int64(store->sql[sql], 1, from);
+    sqlite3_bind_int64(store->sql[sql], 2, to);
+    return sqlite_run(store, sql);
+}
+
+static enum store_status purge_deliveries(struct store *store, int64_t first, int64_t end)
+{
+    enum store_status status = run_range(store, SQL_PURGE_ATTEMPTS, first, end);
+    return status == STORE_OK ? run_range(store, SQL_PURGE_DELIVERIES, first, end) : status;
+}
+
+static int by_first(const void *a, const void *b)
+{
+    int64_t left = ((const struct purged *)a)->delivery_first,
+            right = ((const struct purged *)b)->delivery_first;
+    return (left > right) - (left < right);
+}
+
+/* In ranges as long as they are. Reorders the slice. */
+static enum store_status purge_all_deliveries(struct store *store, struct slice *slice,
+                                              enum store_status (*purge)(struct store *, int64_t, int64_t))
+{
+    enum store_status status = STORE_OK;
+    struct purged *events = slice->events;
+    qsort(events, (size_t)slice->count, sizeof *events, by_first);
+    for (int i = 0, next; i < slice->count && status == STORE_OK; i = next) {
+        int64_t end = events[i].delivery_end;
+        for (next = i + 1; next < slice->count && events[next].delivery_first == end; next++)
+            end = events[next].delivery_end;
+        if (end > events[i].delivery_first)
+            status = purge(store, events[i].delivery_first, end);
+    }
+    return status;
+}
+
+/* Events next to each other, and what hangs on them alone. */
+static enum store_status purge_run(struct store *store, const struct store_op *op, const struct purged *first,
+                                   const struct purged *last, bool has_snapshot)
+{
+    enum store_status status = STORE_OK;
+    if (has_snapshot)
+        status = sqlite_resource_keep(store, first->id, last->id, op->purge.resources_before_ms);
+    return status == STORE_OK ? run_range(store, SQL_PURGE_EVENTS, first->id, last->id) : status;
+}
+
+static enum store_status purge_slice(struct store *store, struct store_op *op, struct slice *slice)
+{
+    enum store_status status = STORE_OK;
+    struct purged *events = slice->events;
+    for (int i = 0; i < slice->count && status == STORE_OK; i++)
+        if (events[i].id > store->tally.followed_to)
+            status = sqlite_follow(store); /* what goes has its rows, then */
+    for (int i = 0, next; i < slice->count && status == STORE_OK; i = next) {
+        bool has_snapshot = events[i].has_snapshot;
+        for (next = i + 1; next < slice->count && events[next].run_on; next++)
+            has_snapshot = has_snapshot || events[next].has_snapshot;
+        status = purge_run(store, op, &events[i], &events[next - 1], has_snapshot);
+    }
+    for (int i = 0; i < slice->count && status == STORE_OK; i++)
+        status = sqlite_sweep_dead(store, events[i].owner_id, events[i].id);
+    if (status == STORE_OK)
+        status = purge_all_deliveries(store, slice, purge_deliveries);
+    store->tally.delivered -= slice->counts[DELIVERY_DELIVERED];
+    store->tally.given_up -= slice->counts[DELIVERY_GIVEN_UP];
+    store->tally.cancelled -= slice->counts[DELIVERY_CANCELLED];
+    store->tally.skipped -= slice->counts[DELIVERY_SKIPPED];
+    store->tally.events -= slice->count;
+    op->count += slice->count;
+    return status;
+}
+
+/* ---- what goes before its event ---- */
+
+static enum store_status purge_attempts(struct store *store, int64_t first, int64_t end)
+{
+    return run_range(store, SQL_PURGE_ATTEMPTS, first, end);
+}
+
+/* attempts_to goes on behind the events that have been looked at. Attempts of what had not ended by then stay
+ * as long as their event. */
+static enum store_status purge_attempts_alone(struct store *store, struct store_op *op, struct slice *slice)
+{
+    int64_t before_ms = op->purge.attempts_before_ms, *to = &store->tally.attempts_to;
+    sqlite3_stmt *scan = store->sql[SQL_PURGE_SCAN];
+    if (*to < store->tally.purged_to)
+        *to = store->tally.purged_to;
+    enum store_status status = STORE_OK;
+    int seen = 0;
+    *slice = (struct slice){.events = slice->events, .max = slice->max};
+    sqlite3_bind_int64(scan, 1, *to);
+    sqlite3_bind_int(scan, 2, slice->max);
+    for (; status == STORE_OK && sqlite3_step(scan) == SQLITE_ROW; seen++) {
+        struct ended ended;
+        if (sqlite3_column_int64(scan, COLUMN_RECEIVED) >= before_ms)
+            break;
+        *to = sqlite3_column_int64(scan, COLUMN_ID);
+        status = ended_of(store, scan, &ended);
+        if (status == STORE_OK && may_go(&ended, before_ms))
+            slice_add(slice, scan, &ended, false);
+    }
+    enum store_status end = scanned(store, scan);
+    if (status != STORE_OK || end != STORE_OK)
+        return status != STORE_OK ? status : end;
+    store->changed = store->changed || seen > 0;
+    op->purge.more = op->purge.more || seen == slice->max;
+    return purge_all_deliveries(store, slice, purge_attempts);
+}
+
+static enum store_status save(struct store *store)
+{
+    sqlite3_stmt *save = store->sql[SQL_PURGE_SAVE];
+    sqlite3_bind_int64(save, 1, store->tally.purged_to);
+    sqlite3_bind_int64(save, 2, store->tally.attempts_to);
+    return sqlite_run(store, SQL_PURGE_SAVE);
+}
+
+enum store_status sqlite_purge_load(struct store *store)
+{
+    sqlite3_stmt *load = store->sql[SQL_PURGE_LOAD];
+    bool found = false;
+    enum store_status status = sqlite_row(store, SQL_PURGE_LOAD, &found);
+    if (status != STORE_OK || !found)
+        return status;
+    store->tally.purged_to = sqlite3_column_int64(load, 0);
+    store->tally.attempts_to = sqlite3_column_int64(load, 1);
+    sqlite3_reset(load);
+    return STORE_OK;
+}
+
+enum store_status sqlite_purge(struct store *store, struct store_op *op)
+{
+    struct slice slice = {.max = op->purge.rows_max < PURGE_ROWS_MAX ? op->purge.rows_max : PURGE_ROWS_MAX};
+    op->purge.more = false;
+    if (slice.max <= 0)
+        return STORE_OK;
+    slice.events = memory_zero((size_t)slice.max, sizeof *slice.events);
+    enum store_status status = scan_late(store, op, &slice);
+    if (status == STORE_OK)
+        status = purge_slice(store, op, &slice);
+    slice = (struct slice){.events = slice.events, .max = slice.max};
+    if (status == STORE_OK)
+        status = scan(store, op, &slice);
+    if (status == STORE_OK)
+        status = purge_slice(store, op, &slice);
+    if (status == STORE_OK && op->purge.attempts_before_ms > op->purge.before_ms)
+        status = purge_attempts_alone(store, op, &slice);
+    if (status == STORE_OK)
+        status = sqlite_sweep(store, op);
+    if (status == STORE_OK)
+        status = sqlite_idempotency_forget(store, op);
+    if (status == STORE_OK && store->changed)
+        status = save(store);
+    free(slice.events);
+    return status;
+}

@@ -1,0 +1,214 @@
+/*
+ * Resources: the latest snapshot of each. Most stand in the document of the event that carried them and are
+ * only named in the table, so that an event is written once; and these rows follow their events
+ * (late_rows.c).
+ */
+#include "sqlite_parts.h"
+
+static void bind_name(sqlite3_stmt *statement, int64_t owner_id, struct bytes type, struct bytes id)
+{
+    sqlite3_bind_int64(statement, 1, owner_id);
+    sqlite_bind_text(statement, 2, type);
+    sqlite_bind_text(statement, 3, id);
+}
+
+/* As it is, for it stands in no event as its own. `op`: that of a Master, to be weighed; else NULL. */
+static enum store_status put(struct store *store, const struct resource *resource, struct store_op *op)
+{
+    sqlite3_stmt *size = store->sql[SQL_RESOURCE_SIZE], *put = store->sql[SQL_RESOURCE_PUT];
+    bool found = false;
+    bind_name(size, resource->owner_id, resource->type, resource->id);
+    enum store_status status = sqlite_row(store, SQL_RESOURCE_SIZE, &found);
+    if (status != STORE_OK)
+        return status;
+    struct user_usage change = {.stored_bytes = (int64_t)resource->json.len, .resources = !found};
+    if (found) {
+        change.stored_bytes -= sqlite3_column_int64(size, 0);
+        sqlite3_reset(size);
+    }
+    if (op)
+        op->reached = usage_beyond(&roster_get(&store->roster, resource->owner_id)->tally.usage, &change,
+                                   &store->config.quotas);
+    if (op && op->reached.quota) {
+        op->result = STORE_QUOTA;
+        return STORE_OK;
+    }
+    bind_name(put, resource->owner_id, resource->type, resource->id);
+    sqlite3_bind_int64(put, 4, resource->version);
+    sqlite_bind_time(put, 5, resource->updated_at_ms);
+    sqlite_bind_blob(put, 6, resource->json);
+    sqlite_bind_time(put, 7, op != NULL);
+    store->changed = true;
+    status = sqlite_run(store, SQL_RESOURCE_PUT);
+    return status == STORE_OK ? sqlite_usage_change(store, resource->owner_id, change) : status;
+}
+
+enum store_status sqlite_resource_remove(struct store *store, int64_t owner_id, struct bytes type,
+                                         struct bytes id, int64_t *bytes, bool *found)
+{
+    sqlite3_stmt *remove = store->sql[SQL_RESOURCE_DELETE];
+    bind_name(remove, owner_id, type, id);
+    enum store_status status = sqlite_row(store, SQL_RESOURCE_DELETE, found);
+    if (status == STORE_OK && *found) {
+        *bytes = sqlite3_column_int64(remove, 0);
+        sqlite3_reset(remove);
+    }
+    return status;
+}
+
+enum store_status sqlite_resource_drop(struct store *store, int64_t owner_id, struct bytes type,
+                                       struct bytes id)
+{
+    int64_t bytes = 0;
+    bool found = false;
+    enum store_status status = sqlite_resource_remove(store, owner_id, type, id, &bytes, &found);
+    if (status != STORE_OK || !found)
+        return status;
+    return sqlite_usage_change(store, owner_id, (struct user_usage){.stored_bytes = -bytes, .resources = -1});
+}
+
+/* ---- what events carry ---- */
+
+static bool is_own(const struct event *event, const struct resource *resource)
+{
+    return bytes_equal(resource->type, event->resource_type) && bytes_equal(resource->id, event->resource_id);
+}
+
+const struct resource *sqlite_resource_own(const struct store_op *op)
+{
+    for (int i = 0; i < op->event.included_count; i++)
+        if (is_own(&op->event.event, &op->event.included[i]))
+            return &op->event.included[i];
+    return NULL;
+}
+
+/* Named in the table, as it stands in its event; or gone from there. */
+static enum store_status put_own(struct store *store, const struct event *event, bool destroyed)
+{
+    if (destroyed)
+        return sqlite_resource_drop(store, event->owner_id, event->resource_type, event->resource_id);
+    sqlite3_stmt *put = store->sql[SQL_RESOURCE_NAME];
+    bool named = false;
+    bind_name(put, event->owner_id, event->resource_type, event->resource_id);
+    sqlite3_bind_int64(put, 4, event->id);
+    enum store_status status = sqlite_row(store, SQL_RESOURCE_NAME, &named);
+    if (status != STORE_OK)
+        return status;
+    struct user_usage change = {.stored_bytes = sqlite3_column_int64(put, 1),
+                                .resources = sqlite3_column_type(put, 1) == SQLITE_NULL};
+    sqlite3_reset(put);
+    return sqlite_usage_change(store, event->owner_id, change);
+}
+
+enum store_status sqlite_resources_take(struct store *store, const struct store_op *op, bool late)
+{
+    const struct event *event = &op->event.event;
+    const struct resource *own = sqlite_resource_own(op);
+    bool others = op->event.included_count > (own ? 1 : 0);
+    bool at_once = late && (own || op->event.destroyed) && sqlite_ahead_overtaken(store, event);
+    enum store_status status = STORE_OK;
+    if (others || at_once)
+        status = sqlite_follow(store);
+    if (status == STORE_OK && at_once)
+        status = put_own(store, event, op->event.destroyed);
+    for (int i = 0; i < op->event.included_count && status == STORE_OK; i++) {
+        struct resource resource = op->event.included[i];
+        resource.owner_id = event->owner_id;
+        resource.version = event->id;
+        resource.updated_at_ms = event->received_at_ms;
+        if (&op->event.included[i] != own)
+            status = put(store, &resource, NULL);
+    }
+    return status;
+}
+
+/* A row of its answer: the owner, the bytes and the resources that are more. */
+static enum store_status run_purge(struct store *store, enum sql sql, int64_t first, int64_t last,
+                                   int64_t before_ms)
+{
+    sqlite3_stmt *rows = store->sql[sql];
+    enum store_status status = STORE_OK;
+    sqlite3_bind_int64(rows, 1, first);
+    sqlite3_bind_int64(rows, 2, last);
+    sqlite3_bind_int64(rows, 3, before_ms);
+    while (status == STORE_OK && sqlite3_step(rows) == SQLITE_ROW) {
+        struct user_usage change = {.stored_bytes = sqlite3_column_int64(rows, 1),
+                                    .resources = sqlite3_column_int64(rows, 2)};
+        status = sqlite_usage_change(store, sqlite3_column_int64(rows, 0), change);
+    }
+    int rc = sqlite3_reset(rows);
+    return status != STORE_OK || rc == SQLITE_OK ? status : sqlite_fault(store, rc);
+}
+
+enum store_status sqlite_resource_keep(struct store *store, int64_t first, int64_t last, int64_t before_ms)
+{
+    enum store_status status = STORE_OK;
+    if (before_ms > 0)
+        status = run_purge(store, SQL_RESOURCE_PURGE, first, last, before_ms);
+    return status == STORE_OK ? run_purge(store, SQL_RESOURCE_KEEP, first, last, before_ms) : status;
+}
+
+/* ---- what a Master puts ---- */
+
+/* *version 0: it is not there. */
+static enum store_status version_of(struct store *store, const struct resource *resource, int64_t *version)
+{
+    bool found = false;
+    bind_name(store->sql[SQL_RESOURCE_GET], resource->owner_id, resource->type, resource->id);
+    enum store_status status = sqlite_row(store, SQL_RESOURCE_GET, &found);
+    *version = 0;
+    if (status == STORE_OK && found) {
+        *version = sqlite3_column_int64(store->sql[SQL_RESOURCE_GET], 0);
+        sqlite3_reset(store->sql[SQL_RESOURCE_GET]);
+    }
+    return status;
+}
+
+/* The version as it is, for the op to be weighed against. */
+static enum store_status look(struct store *store, struct store_op *op, int64_t *version)
+{
+    enum store_status status = sqlite_follow(store);
+    store->changed = true;
+    if (status == STORE_OK)
+        status = version_of(store, &op->resource.resource, version);
+    if (op->resource.if_version != -1 && op->resource.if_version != *version)
+        op->result = STORE_CONFLICT;
+    return status;
+}
+
+enum store_status sqlite_resource_put(struct store *store, struct store_op *op)
+{
+    const struct resource *resource = &op->resource.resource;
+    int64_t version = 0;
+    if (!roster_get(&store->roster, resource->owner_id)) {
+        op->result = STORE_NOT_FOUND;
+        return STORE_OK;
+    }
+    enum store_status status = look(store, op, &version);
+    if (status != STORE_OK || op->result != STORE_DONE)
+        return status;
+    status = put(store, resource, op);
+    if (status != STORE_OK || op->result != STORE_DONE)
+        return status;
+    if (resource->version > store->tally.event_id_max)
+        store->tally.event_id_max = store->tally.followed_to = resource->version;
+    op->id = resource->version;
+    op->count = version == 0;
+    return STORE_OK;
+}
+
+enum store_status sqlite_resource_delete(struct store *store, struct store_op *op)
+{
+    const struct resource *resource = &op->resource.resource;
+    int64_t version = 0;
+    enum store_status status = look(store, op, &version);
+    if (status != STORE_OK || op->result != STORE_DONE)
+        return status;
+    if (version == 0) {
+        op->result = STORE_NOT_FOUND;
+        return STORE_OK;
+    }
+    op->id = version;
+    op->count = 1;
+    return sqlite_resource_drop(store, resource->owner_id, resource->type, resource->id);
+}

@@ -1,0 +1,306 @@
+/*
+ * sqlite_parts: what the files of the SQLite engine share.
+ *
+ *   sqlite.c          open, close, and the transaction around a batch
+ *   files.c    the files: their lock, who may read them
+ *   schema.c   the tables, and how they came to be
+ *   sqlite_sql.h      the statements
+ *   event.c    EVENT                        claim.c    claims, leases that ran out
+ *   outcome.c  OUTCOME, RESEND, CANCEL      user.c     users and keys
+ *   resource.c RESOURCE_PUT, RESOURCE_DELETE, and the snapshots that events carry
+ *   late_rows.c   rows that are written for many events at once
+ *   purge.c    PURGE                        read.c     queries
+ *   sweep.c    what is spread, and goes later
+ *   usage.c    what each user has stored and waiting
+ *   key_lookup.c  Idempotency-Keys       key_runs.c     where the older ones are
+ *   log_vfs.c          the VFS below the connection that writes
+ */
+#pragma once
+#include "idempotency.h"
+#include "leases.h"
+#include "log_vfs.h"
+#include "roster.h"
+#include "sqlite_sql.h"
+#include "store.h"
+#include <pthread.h>
+#include <sqlite3.h>
+
+enum { STORE_PAGE_BYTES = 4096 }; /* sqlite_connect */
+
+/* One instant on every clock, read once a batch. */
+struct moment {
+    int64_t wall_ms, mono_ms, due_ms, service_ms;
+};
+
+/* What an event says of its own resource. */
+enum snapshot { SNAPSHOT_NONE, SNAPSHOT_CARRIED, SNAPSHOT_DESTROYED };
+
+/* Kept in the table `state`, and undone with the batch. What a batch does that is plain (see below) can be
+ * told from the rows themselves, so the row of `state` is late by at most a second of it, or 1,024
+ * events. */
+struct tally {
+    int64_t delivery_id_max, event_id_max, events, pending, delivered, given_up, cancelled, skipped;
+    int64_t endpoints;              /* users with a webhook_url */
+    int64_t born_out;               /* deliveries out under the lease they were born with */
+    int64_t followed_to;            /* up to this event the rows that follow are all there (late_rows.c) */
+    int ahead_first, ahead_count;   /* the events behind it: entries of struct ahead */
+    int64_t purged_to, attempts_to; /* purge.c */
+    int64_t idempotency_to, idempotency_before_ms;
+    int idempotency_count, idempotency_ahead; /* keys in memory; events behind idempotency_to */
+    int64_t failing, log_frames, oldest_born; /* of those that are published */
+    int64_t dead;                             /* rows of `owned` to be swept, as far as is known; not kept */
+};
+
+struct sweep_name {
+    int64_t owner_id;
+    char type[MODEL_TYPE_LEN_MAX + 1], id[MODEL_ID_LEN_MAX + 1];
+};
+
+/* Events whose rows are to follow. What a batch adds or takes away is in the tally; sqlite_ahead_committed
+ * drops what is done with. */
+struct ahead {
+    struct ahead_entry *entries;
+    int cap;
+    struct arena names;
+};
+
+/* Keys of events that followed each other, as they are stored. */
+struct idempotency_run {
+    int64_t id;
+    int level, bits;
+    int64_t built, keys, received_last_ms, into;
+    bool is_read;
+    struct idempotency_filter *filter; /* NULL: each look reads a row */
+};
+
+/* Runs there may be; a run's rows are behind its id, shifted. */
+enum { IDEMPOTENCY_RUNS_MAX = 256, IDEMPOTENCY_RUN_SHIFT = 32 };
+
+struct idempotency {
+    struct digest *digest;
+    struct idempotency_recent recent;
+    int64_t received_last_ms;                                                        /* of those */
+    struct idempotency_run runs[IDEMPOTENCY_RUNS_MAX], before[IDEMPOTENCY_RUNS_MAX]; /* by id */
+    int run_count, before_count;
+    bool touched;             /* by this batch: `before` is how they were */
+    int credit;               /* new keys, for which there is some work to do */
+    int ahead_max;            /* events whose keys are in memory; an open reads so many again */
+    int64_t filters_size_max; /* bytes of all filters */
+};
+
+struct sqlite_reader;
+
+/* What waited at open, as one read transaction sees it, counted row by row (usage.c). */
+struct counting {
+    sqlite3 *db; /* NULL: all is counted */
+    sqlite3_stmt *rows, *one;
+    int64_t endpoint_id, waiting; /* whose rows were seen last, and how many of them */
+};
+
+struct store {
+    struct store_config config;
+    char *path;
+    sqlite3 *db;
+    struct gather gather; /* below it */
+    sqlite3_stmt *sql[SQL_COUNT];
+    struct sqlite_reader *readers;
+    struct counting counting;
+    int folder_fd, file_fd; /* locked; -1: not open */
+
+    int64_t mono_at_open_ms, due_at_open_ms, service_at_open_ms;
+    struct moment now; /* of the batch */
+
+    struct roster roster;
+    struct leases leases;
+    struct tally tally, tally_before;
+    struct ahead ahead;
+    struct idempotency idempotency;
+    bool users_changed; /* by this batch: to be loaded anew if it is undone */
+    bool changed;       /* this batch wrote something */
+    bool plain; /* this batch did nothing but accept events in the order of their ids, and record that born
+                   leases ended as delivered */
+    int64_t saved_ms, saved_events; /* of the row of `state`: mono, events */
+    pthread_mutex_t published_lock;
+    struct tally published;                /* for readers: as of the last commit */
+    int64_t oldest_at_ms, oldest_again_ms; /* for readers, under published_lock: of what waits; looked up
+                                              again then, mono */
+    int boxes_kept;                        /* of this batch, for work that waits */
+
+    /* Of the write-ahead log: its frames; of them, those that are in the database; and how many it had when
+     * they were last to be moved there. */
+    int log_frames, log_moved, log_tried;
+    int log_tries_each, log_held_told; /* frames between two tries; with so many left it is told */
+    bool log_held;                     /* it has been told */
+    int64_t disk_asked_ms;             /* mono */
+    bool disk_low;
+    int64_t ids_from;                 /* users and keys that are made have ids above it */
+    int64_t born_from;                /* at open: a former process's born leases are not before it */
+    bool sweeping, swept_once;        /* sweep.c */
+    int64_t sweep_owner;              /* the sweep goes on behind this owner, */
+    struct sweep_name sweep_resource; /* and this resource */
+    bool broken;
+};
+
+struct moment sqlite_now(const struct store *store);
+
+/* What an SQLite result code means for the batch; logs it. Never for SQLITE_OK, _ROW or _DONE. */
+enum store_status sqlite_fault(struct store *store, int rc);
+/* Runs a statement that answers no rows, and resets it. */
+enum store_status sqlite_run(struct store *store, enum sql sql);
+/* Runs a statement for its first row, if any: then *found, and the caller resets it. */
+enum store_status sqlite_row(struct store *store, enum sql sql, bool *found);
+
+void sqlite_bind_text(sqlite3_stmt *statement, int at, struct bytes text); /* len 0 is '' */
+void sqlite_bind_blob(sqlite3_stmt *statement, int at, struct bytes blob); /* len 0 is empty */
+/* 0 is NULL. */
+void sqlite_bind_time(sqlite3_stmt *statement, int at, int64_t at_ms);
+struct bytes sqlite_text(sqlite3_stmt *statement, int column); /* good until the next step */
+
+/* files.c */
+/* Locks the folder and the database, which is made if it is not there. OK, LOCKED or REFUSED. */
+enum store_status sqlite_files_open(struct store *store);
+void sqlite_files_close(struct store *store); /* after SQLite's connections */
+/* Says why, in the log and to whoever opens. */
+enum store_status sqlite_refuse(struct store *store, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* schema.c */
+/* The one that writes, through `gather`; or with NULL one that reads. SQLite's result code. */
+int sqlite_connect(const char *path, struct gather *gather, sqlite3 **db);
+enum store_status sqlite_migrate(struct store *store);
+
+/* The ops. Their result is in the op; the status is about the batch. */
+enum store_status sqlite_event(struct store *store, struct store_batch *batch, struct store_op *op);
+enum store_status sqlite_outcome(struct store *store, struct store_op *op);
+enum store_status sqlite_resend(struct store *store, struct store_op *op);
+/* A delivery that cannot be sent any more, found when it was to be claimed. If its row does not wait for this
+ * endpoint, it stays as it is. */
+enum store_status sqlite_damaged(struct store *store, struct endpoint *endpoint, int64_t id, bool pending);
+enum store_status sqlite_cancel(struct store *store, struct store_op *op);
+enum store_status sqlite_purge(struct store *store, struct store_op *op);
+enum store_status sqlite_purge_load(struct store *store);
+/* A delivery has ended, or an event is older than others: if the purge has passed it by, it comes back. */
+enum store_status sqlite_purge_later(struct store *store, int64_t event_id, int64_t ended_at_ms);
+/* The event is gone, its row of `owned` may go. */
+enum store_status sqlite_sweep_dead(struct store *store, int64_t owner_id, int64_t event_id);
+/* The end of a PURGE. */
+enum store_status sqlite_sweep(struct store *store, struct store_op *op);
+enum store_status sqlite_user_create(struct store *store, struct store_op *op);
+enum store_status sqlite_user_update(struct store *store, struct store_op *op);
+/* The endpoint answered 410: it is paused if it is to be; *paused says whether it was. */
+enum store_status sqlite_user_gone(struct store *store, int64_t id, int64_t *paused);
+enum store_status sqlite_fingerprint(struct store *store, struct store_op *op);
+enum store_status sqlite_key_create(struct store *store, struct store_op *op);
+enum store_status sqlite_key_update(struct store *store, struct store_op *op);
+enum store_status sqlite_key_revoke(struct store *store, struct store_op *op);
+enum store_status sqlite_resource_put(struct store *store, struct store_op *op);
+enum store_status sqlite_resource_delete(struct store *store, struct store_op *op);
+
+/* The rows that follow their events, all that are not there yet. */
+enum store_status sqlite_follow(struct store *store);
+/* An event that was inserted. If those with higher ids have their rows already, it gets its place in `owned`
+ * at once. */
+enum store_status sqlite_ahead_add(struct store *store, const struct event *event, enum snapshot snapshot);
+/* An event with a higher id and the same resource has been written before: readers, who go by the id among
+ * the events that are ahead, would take that for the latest. */
+bool sqlite_ahead_overtaken(const struct store *store, const struct event *event);
+/* At open: from what the events say. */
+enum store_status sqlite_ahead_load(struct store *store);
+void sqlite_ahead_committed(struct store *store);
+void sqlite_ahead_fini(struct store *store);
+
+/* The snapshots of an EVENT that was accepted; `late`: it is not the one with the highest id. */
+enum store_status sqlite_resources_take(struct store *store, const struct store_op *op, bool late);
+/* A resource's row, with the bytes of the snapshot in it. */
+enum store_status sqlite_resource_remove(struct store *store, int64_t owner_id, struct bytes type,
+                                         struct bytes id, int64_t *bytes, bool *found);
+enum store_status sqlite_resource_drop(struct store *store, int64_t owner_id, struct bytes type,
+                                       struct bytes id);
+/* Before these events go: the snapshots that stand in their documents go too if the event was received
+ * before, and else are copied. */
+enum store_status sqlite_resource_keep(struct store *store, int64_t first, int64_t last, int64_t before_ms);
+/* Where the snapshot of the event's own resource is in its document. NULL: it has none. */
+const struct resource *sqlite_resource_own(const struct store_op *op);
+
+/* *known: the op's key has been seen; op->result and op->id say how it is answered. *hash is the key's. */
+enum store_status sqlite_idempotency_find(struct store *store, struct store_op *op, uint64_t *hash,
+                                          bool *known);
+/* An event that was inserted with its key. */
+enum store_status sqlite_idempotency_add(struct store *store, const struct event *event, uint64_t hash);
+/* At the end of a batch: what has become due. */
+enum store_status sqlite_idempotency_work(struct store *store);
+/* Of a PURGE. */
+enum store_status sqlite_idempotency_forget(struct store *store, struct store_op *op);
+enum store_status sqlite_idempotency_load(struct store *store);
+void sqlite_idempotency_committed(struct store *store);
+void sqlite_idempotency_undo(struct store *store); /* to the tally */
+void sqlite_idempotency_fini(struct store *store);
+
+/* What is in memory becomes a run. */
+enum store_status sqlite_runs_write(struct store *store);
+/* The row of a run where entries with this hash are. *found: the caller resets IDEMPOTENCY_ENTRIES_GET. */
+enum store_status sqlite_runs_row(struct store *store, const struct idempotency_run *run, uint64_t hash,
+                                  struct bytes *stored, bool *found);
+/* Removes or merges some. *worked: there was something to do. */
+enum store_status sqlite_runs_step(struct store *store, bool *worked);
+/* Runs whose last key came before go. *dead: there are some that a step would remove. */
+enum store_status sqlite_runs_forget(struct store *store, int64_t before_ms, bool *dead);
+/* *sound becomes false if what is stored is no index; then sqlite_runs_clear is to follow. */
+enum store_status sqlite_runs_load(struct store *store, bool *sound);
+enum store_status sqlite_runs_clear(struct store *store);
+void sqlite_runs_committed(struct store *store);
+void sqlite_runs_undo(struct store *store);
+void sqlite_runs_fini(struct store *store);
+
+/* The roster from the tables: one user, or with id 0 all of them. */
+enum store_status sqlite_roster_load(struct store *store, int64_t id);
+/* The endpoint's first waiting delivery, asked afresh. */
+enum store_status sqlite_roster_due(struct store *store, struct endpoint *endpoint);
+
+/* In the table alone: it is in the roster already. */
+enum store_status sqlite_usage_save(struct store *store, int64_t user_id, struct user_usage change);
+/* In the table and in the roster. */
+enum store_status sqlite_usage_change(struct store *store, int64_t user_id, struct user_usage change);
+/* Would the EVENT take its owner beyond a quota? Then op->result and op->reached say so. */
+enum store_status sqlite_usage_weigh(struct store *store, struct store_op *op, struct endpoint *owner);
+/* The roster's, at open: of the table, and what waits, as far as that is quick. */
+enum store_status sqlite_usage_load(struct store *store);
+/* Between batches: some more of what waited at open. */
+enum store_status sqlite_count_some(struct store *store);
+/* Now: what waited for this endpoint. */
+enum store_status sqlite_count_endpoint(struct store *store, struct endpoint *endpoint);
+void sqlite_counting_end(struct store *store);
+
+/* Leases that ran out wait again. */
+enum store_status sqlite_expire(struct store *store);
+enum store_status sqlite_claim(struct store *store, struct store_batch *batch);
+/* The lease's own part; the box holds the payload from now on. */
+void sqlite_fill(const struct store *store, struct store_work *box, const struct endpoint *endpoint,
+                 const struct lease *lease, struct payload *payload);
+/* sent_at, if it is not written yet: before the box can be sent. */
+enum store_status sqlite_sent(struct store *store, struct store_work *box);
+
+/* tail.c */
+/* May the delivery of a new event wait in memory? */
+bool sqlite_tail_takes(const struct store *store, const struct endpoint *endpoint, size_t len);
+void sqlite_tail_put(struct store *store, const struct event *event, int64_t delivery_id,
+                     struct endpoint *endpoint, struct payload *payload);
+/* Up to `max` of its tail, which waits first. */
+enum store_status sqlite_tail_claim(struct store *store, struct store_batch *batch, struct endpoint *endpoint,
+                                    int max);
+/* If this delivery waits in memory, it waits in the table instead. */
+enum store_status sqlite_tail_leave(struct store *store, int64_t delivery_id);
+/* At the end of a batch: tails that are not to be served soon go into the table. */
+enum store_status sqlite_tails_settle(struct store *store);
+/* A lease has ended: its endpoint may have another. */
+void sqlite_unlease(struct store *store, struct lease *lease);
+
+enum store_status sqlite_read(struct store *store, int reader, const struct store_query *query,
+                              struct arena *arena, struct store_answer *answer);
+/* A query's statement. Variants: bit 0 descending, bit 1 of one user. Tests look at their plans. */
+enum { SQLITE_VARIANTS = 4, SQLITE_QUERY_LEN_MAX = 2048 };
+size_t sqlite_query_text(enum store_query_kind kind, int variant, char out[SQLITE_QUERY_LEN_MAX]);
+/* How the table keeps an attempt's yes and no. */
+int sqlite_attempt_flags(const struct attempt *attempt);
+enum store_status sqlite_readers_open(struct store *store);
+void sqlite_readers_close(struct store *store);

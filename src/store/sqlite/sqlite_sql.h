@@ -1,0 +1,223 @@
+/*
+ * sqlite_sql: every statement of the writer, prepared once at open. What they read and write is in
+ * schema.c.
+ */
+#pragma once
+
+/* Rows of a statement that inserts many. More than 16 brought nothing. */
+enum { SQL_MANY = 16 };
+#define SQL_FOUR_OF(row) row "," row "," row "," row
+#define SQL_MANY_OF(row) SQL_FOUR_OF(row) "," SQL_FOUR_OF(row) "," SQL_FOUR_OF(row) "," SQL_FOUR_OF(row)
+
+/* A resource that stands in its event. updated_at, of no other use in such a row, says what became of the
+ * row: NULL, it is new; else the bytes of the snapshot that was replaced, negative. */
+#define SQL_RESOURCE_NAMED(rows)                                                                             \
+    "INSERT INTO resources (owner_id, type, id, version) VALUES " rows " ON CONFLICT DO UPDATE SET"          \
+    " version = excluded.version, updated_at = -ifnull(length(json), 0), json = NULL, put = NULL"            \
+    " RETURNING owner_id, updated_at"
+
+#define SQL_PURGE_COLUMNS                                                                                    \
+    "SELECT id, received_at, delivery_first, delivery_count, owner_id, snapshot_len FROM events"
+
+#define SQL_ROSTER_COLUMNS                                                                                   \
+    "SELECT u.id, u.master_id, u.webhook_url, u.success_2xx, u.paused, u.receives_users_events, u.answered," \
+    " u.version, u.signing, u.identity, (SELECT k.digest FROM api_keys k WHERE k.user_id = u.id"             \
+    " AND k.revoked_at IS NULL ORDER BY k.id LIMIT 1), u.created_at FROM users u"
+
+/* NULL, which is the highest id and 1, if that is above it anyway. */
+#define SQL_ID_ABOVE(from, table)                                                                            \
+    "(SELECT " from " + 1 WHERE NOT EXISTS (SELECT 1 FROM " table " WHERE id > " from "))"
+
+/* DUE_GET: w is the index alone, d the row itself, which may say something else if either is damaged.
+ * deliveries.queue: the endpoint it waits for; 0, claimed; NULL, ended or out since it was born. */
+#define SQL_LIST(X)                                                                                          \
+    X(BEGIN, "BEGIN IMMEDIATE")                                                                              \
+    X(COMMIT, "COMMIT")                                                                                      \
+    X(ROLLBACK, "ROLLBACK")                                                                                  \
+    X(STATE_SAVE, "UPDATE state SET due_clock_ms = ?1, service_clock_ms = ?2, delivery_id_max = ?3,"         \
+                  " event_id_max = ?4, events = ?5, pending = ?6, delivered = ?7, given_up = ?8,"            \
+                  " born_from = ?9, followed_to = ?10, cancelled = ?11, endpoints = ?12, born_out = ?13,"    \
+                  " skipped = ?14, idempotency_to = ?15, idempotency_before = ?16")                          \
+    X(STATE_EVENTS, "SELECT count(*), max(id) FILTER (WHERE id >> 62 = 0) FROM events WHERE id > ?1")        \
+    X(STATE_DELIVERIES, "SELECT total(state = 0), total(state = 1), total(state = 2), max(id)"               \
+                        " FILTER (WHERE id >> 61 = 0), total(state = 4) FROM deliveries WHERE id > ?1")      \
+    X(STATE_BORN_OUT,                                                                                        \
+      "SELECT count(*) FROM deliveries WHERE id >= ?1 AND id <= ?2 AND state = 0 AND queue IS NULL")         \
+                                                                                                             \
+    X(FINGERPRINT, "UPDATE state SET fingerprint = ?1")                                                      \
+                                                                                                             \
+    X(EVENT_INSERT, "INSERT INTO events (id, owner_id, received_at, created_at, sent_at, delivery_first,"    \
+                    " delivery_count, stamp_offset, event_type, resource_type, resource_id, document,"       \
+                    " snapshot_at, snapshot_len, requester_id, idempotency_key, request_digest)"             \
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)")  \
+    X(EVENT_KNOWN, "SELECT 1 FROM events WHERE id = ?1")                                                     \
+    X(EVENT_SENT, "UPDATE events SET sent_at = ?2 WHERE id = ?1")                                            \
+    X(EVENT_SKIPPED, "SELECT d.id FROM events e JOIN deliveries d ON d.id = e.delivery_first"                \
+                     " WHERE e.id = ?1 AND e.delivery_count = 1 AND d.state = 4")                            \
+                                                                                                             \
+    X(IDEMPOTENCY_EVENT, "SELECT requester_id, idempotency_key, request_digest, received_at FROM events"     \
+                         " WHERE id = ?1")                                                                   \
+    X(IDEMPOTENCY_AHEAD, "SELECT id, requester_id, idempotency_key, received_at FROM events"                 \
+                         " WHERE id > ?1 AND id >> 62 = 0 ORDER BY id")                                      \
+    X(IDEMPOTENCY_LATE_GET,                                                                                  \
+      "SELECT e.id, e.requester_id, e.idempotency_key, e.received_at FROM idempotency_late l"                \
+      " CROSS JOIN events e ON e.id = l.event_id WHERE l.event_id <= ?1")                                    \
+    X(IDEMPOTENCY_LATE_INSERT, "INSERT OR IGNORE INTO idempotency_late VALUES (?1)")                         \
+    X(IDEMPOTENCY_LATE_CLEAR, "DELETE FROM idempotency_late")                                                \
+    X(IDEMPOTENCY_RUN_LOAD, "SELECT id, level, bits, built, keys, received_last, into_run"                   \
+                            " FROM idempotency_runs ORDER BY id")                                            \
+    X(IDEMPOTENCY_RUN_INSERT, "INSERT INTO idempotency_runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")            \
+    X(IDEMPOTENCY_RUN_UPDATE, "UPDATE idempotency_runs SET built = ?2, into_run = ?3 WHERE id = ?1")         \
+    X(IDEMPOTENCY_RUN_DELETE, "DELETE FROM idempotency_runs WHERE id = ?1")                                  \
+    X(IDEMPOTENCY_RUN_CLEAR, "DELETE FROM idempotency_runs")                                                 \
+    X(IDEMPOTENCY_ENTRIES_GET, "SELECT id, entries FROM idempotency_entries WHERE id BETWEEN ?1 AND ?2"      \
+                               " ORDER BY id")                                                               \
+    X(IDEMPOTENCY_ENTRIES_INSERT, "INSERT OR REPLACE INTO idempotency_entries VALUES (?1, ?2)")              \
+    X(IDEMPOTENCY_ENTRIES_DELETE, "DELETE FROM idempotency_entries WHERE id >= ?1 AND id < ?2")              \
+    X(IDEMPOTENCY_ENTRIES_CLEAR, "DELETE FROM idempotency_entries")                                          \
+                                                                                                             \
+    X(DELIVERY_INSERT,                                                                                       \
+      "INSERT INTO deliveries (id, event_id, endpoint_id, queue, due_at, lease, lost, room)"                 \
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, x'0000000000000000000000000000')")                               \
+    X(DELIVERY_SKIP, "INSERT INTO deliveries (id, event_id, endpoint_id, state, lease, lost, finished_at)"   \
+                     " VALUES (?1, ?2, ?3, 4, 0, 0, ?4)")                                                    \
+                                                                                                             \
+    X(DUE_GET,                                                                                               \
+      "SELECT w.id, d.lease, d.lost, d.attempt, d.aged_from, e.id, max(e.sent_at, 0), e.stamp_offset,"       \
+      " e.document, e.delivery_count, d.state, d.earlier, d.queue, w.due_at FROM deliveries w"               \
+      " LEFT JOIN deliveries d ON d.id = w.id LEFT JOIN events e ON e.id = d.event_id"                       \
+      " WHERE w.queue = ?1 AND w.due_at <= ?2 AND (w.due_at, w.id) > (?4, ?5)"                               \
+      " ORDER BY w.due_at, w.id LIMIT ?3")                                                                   \
+    X(DUE_NEXT, "SELECT min(due_at) FROM deliveries WHERE queue = ?1")                                       \
+    X(DELIVERY_CLAIM, "UPDATE deliveries SET queue = 0, due_at = ?2, lease = ?3, lost = ?4 WHERE id = ?1")   \
+    X(DELIVERY_UNCLAIM, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2 WHERE id = ?1")              \
+    X(DELIVERY_UNCLAIM_ALL, "UPDATE deliveries SET queue = endpoint_id, due_at = min(due_at, ?1)"            \
+                            " WHERE queue = 0")                                                              \
+    X(DUE_MEND,                                                                                              \
+      "UPDATE deliveries SET due_at = ?1 WHERE id = ?2 AND queue > 0 AND typeof(due_at) <> 'integer'")       \
+    X(DELIVERY_UNCLAIM_BORN,                                                                                 \
+      "UPDATE deliveries SET queue = endpoint_id, due_at = min(due_at, ?1),"                                 \
+      " lost = lost * ifnull((SELECT sent_at > 0 FROM events e WHERE e.id = event_id), 1)"                   \
+      " WHERE id >= ?2 AND state = 0 AND queue IS NULL")                                                     \
+                                                                                                             \
+    X(DELIVERY_WAITS, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2, lease = 0, lost = 0"          \
+                      " WHERE id = ?1")                                                                      \
+    X(DELIVERY_GET, "SELECT d.event_id, d.endpoint_id, d.state, d.lease, d.attempt, d.aged_from,"            \
+                    " d.lost, d.queue IS NOT NULL, d.earlier FROM deliveries d WHERE d.id = ?1")             \
+    X(DELIVERY_RECORD, "UPDATE deliveries SET queue = ?2, due_at = ?3, attempt = ?5, lost = 0,"              \
+                       " aged_from = ?6, first_attempt_at = coalesce(first_attempt_at, ?7),"                 \
+                       " state = CASE state WHEN 1 THEN 1 ELSE ?4 END,"                                      \
+                       " finished_at = CASE state WHEN 1 THEN finished_at ELSE ?8 END, last_status = ?9, "   \
+                       "last_reason = ?10, room = NULL WHERE id = ?1")                                       \
+    X(DELIVERY_DELIVERED, "UPDATE deliveries SET state = 1, attempt = 1, lost = 0, first_attempt_at = ?2,"   \
+                          " finished_at = ?3, last_status = ?4, room = NULL WHERE id = ?1")                  \
+    X(DELIVERY_NOW, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2 WHERE id = ?1")                  \
+    X(DELIVERY_DAMAGED, "UPDATE deliveries SET queue = NULL, due_at = NULL, lost = 0,"                       \
+                        " state = CASE state WHEN 1 THEN 1 ELSE 2 END,"                                      \
+                        " finished_at = CASE state WHEN 1 THEN finished_at ELSE ?2 END,"                     \
+                        " last_reason = 'damaged' WHERE id = ?1 AND queue = ?3")                             \
+    X(DELIVERY_RESEND,                                                                                       \
+      "UPDATE deliveries SET queue = endpoint_id, due_at = ?2,"                                              \
+      " earlier = ifnull(earlier, 0) + ifnull(attempt, 0), attempt = 0, lost = 0, aged_from = NULL,"         \
+      " state = CASE state WHEN 1 THEN 1 ELSE 0 END,"                                                        \
+      " finished_at = CASE state WHEN 1 THEN finished_at END WHERE id = ?1")                                 \
+    X(DELIVERY_CANCEL, "UPDATE deliveries SET queue = NULL, due_at = NULL,"                                  \
+                       " state = CASE state WHEN 1 THEN 1 ELSE 3 END,"                                       \
+                       " finished_at = CASE state WHEN 1 THEN finished_at ELSE ?2 END WHERE id = ?1")        \
+    X(DELIVERY_AGAIN, "UPDATE deliveries SET due_at = (id >> 24) - (1 << 40) WHERE id = ?1 AND queue = ?2")  \
+    X(ATTEMPT_TRIM,                                                                                          \
+      "UPDATE attempts SET response = substr(response, 1, ?3) WHERE id ="                                    \
+      " (SELECT max(id) FROM attempts WHERE id >= ?1 >> 24 << 24 AND id < ?1 >> 24 << 24 | ?2)"              \
+      " AND length(response) > ?3")                                                                          \
+    X(ATTEMPT_LAST, "SELECT failure FROM attempts WHERE id >= ?1 >> 24 << 24 AND id < (?1 >> 24 << 24 | ?2)" \
+                    " ORDER BY id DESC LIMIT 1")                                                             \
+    X(ATTEMPT_GET, "SELECT 1 FROM attempts WHERE id = (?1 >> 24 << 24 | ?2)")                                \
+    X(ATTEMPT_INSERT, "INSERT OR REPLACE INTO attempts (id, attempt, started_at, duration_ms, status,"       \
+                      " failure, flags, address, detail, response)"                                          \
+                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")                                   \
+                                                                                                             \
+    X(USER_INSERT,                                                                                           \
+      "INSERT INTO users (id, role, master_id, name, email, webhook_url, receives_users_events,"             \
+      " success_2xx, disable_on_410, paused, version, created_at, updated_at, signing, identity)"            \
+      " VALUES (coalesce(?1, " SQL_ID_ABOVE("?15", "users") "), ?2, ?3, ?4, ?5, ?6,"                         \
+                                                            " ?7, ?8, ?9, ?10, 1, ?11, ?12, ?13, ?14)")      \
+    X(USER_GET, "SELECT version FROM users WHERE id = ?1")                                                   \
+    X(USER_UPDATE,                                                                                           \
+      "UPDATE users SET answered = answered AND webhook_url IS ?4, name = ?2, email = ?3,"                   \
+      " webhook_url = ?4, receives_users_events = ?5, success_2xx = ?6, disable_on_410 = ?7,"                \
+      " paused = ?8, updated_at = ?9, signing = ?10, identity = ?11, version = ifnull(version, 0) + 1"       \
+      " WHERE id = ?1")                                                                                      \
+    X(USER_GONE, "UPDATE users SET paused = 1, version = ifnull(version, 0) + 1 WHERE id = ?1 AND "          \
+                 "disable_on_410 AND NOT paused")                                                            \
+    X(USER_ANSWERED, "UPDATE users SET answered = 1 WHERE id = ?1")                                          \
+    X(KEY_INSERT, "INSERT INTO api_keys (id, user_id, digest, label, created_at, allow_from, rate_per_s)"    \
+                  " VALUES (coalesce(?1, " SQL_ID_ABOVE("?8", "api_keys") "), ?2, ?3, ?4, ?5, ?6, ?7)")      \
+    X(KEY_COUNT, "SELECT count(*) FROM api_keys WHERE user_id = ?1 AND revoked_at IS NULL")                  \
+    X(KEY_FORGET, "DELETE FROM api_keys WHERE id IN (SELECT id FROM api_keys WHERE user_id = ?1"             \
+                  " AND revoked_at IS NOT NULL ORDER BY id DESC LIMIT -1 OFFSET ?2)")                        \
+    X(KEY_GET, "SELECT revoked_at IS NOT NULL, (SELECT count(*) FROM api_keys o"                             \
+               " WHERE o.user_id = k.user_id AND o.revoked_at IS NULL)"                                      \
+               " FROM api_keys k WHERE id = ?1 AND user_id = ?2")                                            \
+    X(KEY_UPDATE, "UPDATE api_keys SET label = coalesce(?3, label),"                                         \
+                  " allow_from = coalesce(?4, allow_from), rate_per_s = coalesce(?5, rate_per_s)"            \
+                  " WHERE id = ?1 AND user_id = ?2 AND revoked_at IS NULL")                                  \
+    X(KEY_REVOKE, "UPDATE api_keys SET revoked_at = ?2 WHERE id = ?1")                                       \
+    X(ROSTER_LOAD_ALL, SQL_ROSTER_COLUMNS)                                                                   \
+    X(ROSTER_LOAD_ONE, SQL_ROSTER_COLUMNS " WHERE u.id = ?1")                                                \
+                                                                                                             \
+    X(AHEAD_GET,                                                                                             \
+      "SELECT owner_id, id, snapshot_len, resource_type, resource_id, length(document) FROM events"          \
+      " WHERE id > ?1")                                                                                      \
+    X(OWNED_INSERT, "INSERT OR IGNORE INTO owned VALUES (?, ?, ?)")                                          \
+    X(OWNED_INSERT_MANY, "INSERT OR IGNORE INTO owned VALUES " SQL_MANY_OF("(?, ?, ?)"))                     \
+    X(RESOURCE_NAME, SQL_RESOURCE_NAMED("(?, ?, ?, ?)"))                                                     \
+    X(RESOURCE_NAME_MANY, SQL_RESOURCE_NAMED(SQL_MANY_OF("(?, ?, ?, ?)")))                                   \
+    X(RESOURCE_SIZE,                                                                                         \
+      "SELECT ifnull(length(json), 0) FROM resources WHERE owner_id = ?1 AND type = ?2 AND id = ?3")         \
+    X(RESOURCE_PUT, "INSERT OR REPLACE INTO resources (owner_id, type, id, version, updated_at, json, put)"  \
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                                  \
+    X(RESOURCE_GET, "SELECT version FROM resources WHERE owner_id = ?1 AND type = ?2 AND id = ?3")           \
+    X(RESOURCE_DELETE, "DELETE FROM resources WHERE owner_id = ?1 AND type = ?2 AND id = ?3"                 \
+                       " RETURNING ifnull(length(json), 0)")                                                 \
+    X(RESOURCE_KEEP, "UPDATE resources SET updated_at = e.received_at,"                                      \
+                     " json = substr(e.document, e.snapshot_at + 1, e.snapshot_len) FROM events e"           \
+                     " WHERE e.id BETWEEN ?1 AND ?2 AND e.snapshot_len > 0 AND e.received_at >= ?3"          \
+                     " AND resources.owner_id = e.owner_id AND resources.type = e.resource_type"             \
+                     " AND resources.id = e.resource_id AND resources.version = e.id"                        \
+                     " AND resources.json IS NULL RETURNING owner_id, length(json), 0")                      \
+    X(RESOURCE_PURGE, "DELETE FROM resources WHERE (owner_id, type, id) IN (SELECT owner_id, resource_type," \
+                      " resource_id FROM events WHERE id BETWEEN ?1 AND ?2 AND snapshot_len > 0"             \
+                      " AND received_at < ?3) AND version BETWEEN ?1 AND ?2 AND json IS NULL"                \
+                      " RETURNING owner_id, 0, -1")                                                          \
+                                                                                                             \
+    X(PURGE_LOAD, "SELECT purged_to, attempts_to FROM state")                                                \
+    X(PURGE_SAVE, "UPDATE state SET purged_to = ?1, attempts_to = ?2")                                       \
+    X(PURGE_SCAN, SQL_PURGE_COLUMNS " WHERE id > ?1 ORDER BY id LIMIT ?2")                                   \
+    X(PURGE_GET, SQL_PURGE_COLUMNS " WHERE id = ?1")                                                         \
+    X(PURGE_ENDED, "SELECT id, event_id, state, queue IS NOT NULL, finished_at FROM deliveries"              \
+                   " WHERE id >= ?1 ORDER BY id")                                                            \
+    X(PURGE_LATER, "INSERT OR IGNORE INTO ended_late VALUES (?1, ?2)")                                       \
+    X(PURGE_LATE, "SELECT ended_at, event_id FROM ended_late WHERE ended_at < ?1"                            \
+                  " ORDER BY ended_at, event_id LIMIT ?2")                                                   \
+    X(PURGE_LATE_DONE, "DELETE FROM ended_late WHERE ended_at = ?1 AND event_id = ?2")                       \
+    X(PURGE_ATTEMPTS, "DELETE FROM attempts WHERE id >= ?1 >> 24 << 24 AND id < ?2 >> 24 << 24")             \
+    X(PURGE_DELIVERIES, "DELETE FROM deliveries WHERE id >= ?1 AND id < ?2")                                 \
+    X(PURGE_EVENTS, "DELETE FROM events WHERE id BETWEEN ?1 AND ?2")                                         \
+    X(SWEEP_NEXT, "SELECT owner_id FROM owned WHERE owner_id > ?1 ORDER BY owner_id LIMIT 1")                \
+    X(SWEEP_ROWS, "SELECT event_id, bytes FROM owned WHERE owner_id = ?1 AND event_id > ?2"                  \
+                  " AND event_id <= ?3 ORDER BY event_id LIMIT ?4")                                          \
+    X(SWEEP_THERE, "SELECT id FROM events WHERE id >= ?1 ORDER BY id LIMIT 1")                               \
+    X(SWEEP_RUN, "DELETE FROM owned WHERE owner_id = ?1 AND event_id BETWEEN ?2 AND ?3")                     \
+    X(SWEEP_ONE, "DELETE FROM owned WHERE owner_id = ?1 AND event_id = ?2 RETURNING bytes")                  \
+    X(SWEEP_RESOURCES, "SELECT owner_id, type, id, put IS NULL AND json IS NOT NULL AND updated_at < ?5"     \
+                       " FROM resources WHERE (owner_id, type, id) > (?1, ?2, ?3)"                           \
+                       " ORDER BY owner_id, type, id LIMIT ?4")                                              \
+                                                                                                             \
+    X(USAGE_ADD, "INSERT INTO usage VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET"                           \
+                 " stored_bytes = ifnull(stored_bytes, 0) + excluded.stored_bytes,"                          \
+                 " resources = ifnull(resources, 0) + excluded.resources")                                   \
+    X(USAGE_LOAD, "SELECT user_id, stored_bytes, resources FROM usage")
+
+#define SQL_ENUM(symbol, text) SQL_##symbol,
+enum sql { SQL_LIST(SQL_ENUM) SQL_COUNT };
+#undef SQL_ENUM

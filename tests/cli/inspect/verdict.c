@@ -1,0 +1,251 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "remedy.h"
+#include "verdict.h"
+#include <cmocka.h>
+
+static void expect(const struct account *account, const char *sentences)
+{
+    struct arena arena;
+    struct text out;
+
+    arena_init(&arena, 64 << 10);
+    text_init(&out, &arena, 16 << 10);
+    account_put(&out, account);
+    assert_string_equal(out.data, sentences);
+    arena_fini(&arena);
+}
+
+static struct account pending(int64_t attempt_count, const char *reason, int64_t status, int64_t next_ms)
+{
+    return (struct account){.delivery_id = bytes_of("9"),
+                            .state = bytes_of("pending"),
+                            .attempt_count = attempt_count,
+                            .next_ms = next_ms,
+                            .last = {.reason = bytes_of(reason), .status = status},
+                            .took_ms = -1};
+}
+
+static void test_the_issues_own_sentence(void **state)
+{
+    struct account account = pending(3, "unexpected_status", 204, 160000);
+    expect(&account,
+           "Tried 3 times. Last: your server said 204; we need 200. Next try in 2 min 40 s. Let your "
+           "handler answer with exactly 200, also for event types that it ignores.");
+}
+
+static void test_not_sent_yet(void **state)
+{
+    struct account account = pending(0, "", 0, 0);
+    expect(&account, "Not sent yet. Next try as soon as its turn comes.");
+    account.in_flight = true;
+    expect(&account, "Not sent yet. A try is under way.");
+}
+
+static void test_held(void **state)
+{
+    struct account account = pending(0, "", 0, 0);
+    account.hold = ACCOUNT_NO_URL;
+    expect(&account, "Not sent yet. Held: there is no webhook_url. It is sent as soon as one is set.");
+    account.hold = ACCOUNT_PAUSED;
+    expect(&account,
+           "Not sent yet. Held: the user is paused. It is sent as soon as `paused` is false again.");
+    account.hold = ACCOUNT_NO_KEY;
+    expect(&account, "Not sent yet. Held: the user has no active API key, and WEBHOOK-AUTH is made from one. "
+                     "It is sent as soon as there is a key.");
+}
+
+static void test_our_own_fault_and_the_guards_are_told_apart(void **state)
+{
+    struct account account = pending(0, "local_outage", 0, 5000);
+    expect(&account,
+           "Not sent yet. Last: posthorn itself had no network or no resolver that answers. That is our own "
+           "fault, and uses up none of your tries. Next try in 5 s. The server's operator should look at its "
+           "network, and at its DNS resolvers: do they answer?");
+    account = pending(1, "blocked_url", 0, 10000);
+    expect(&account,
+           "Tried once. Last: blocked before anything was sent: the URL is not allowed by this "
+           "server's settings. Next try in 10 s. Set a webhook_url that this server allows: https, a "
+           "public name, an ordinary port.");
+}
+
+static void test_the_ends(void **state)
+{
+    struct account account = pending(1, "", 200, -1);
+    account.state = bytes_of("delivered");
+    expect(&account, "Delivered at the first try. Last: your server said 200.");
+    account.attempt_count = 2;
+    account.took_ms = 12000;
+    account.finished_at = bytes_of("2000-01-01T00:00:12.000Z");
+    expect(&account,
+           "Delivered after 2 tries, 12 s after the first one, at 2000-01-01T00:00:12.000Z. Last: your "
+           "server said 200.");
+    account = pending(14, "connect_refused", 0, -1);
+    account.state = bytes_of("given_up");
+    account.took_ms = INT64_C(73) * 3600 * 1000;
+    expect(&account, "Given up after 14 tries, 3 d 1 h after the first one. Last: your server refused the "
+                     "connection. Is it running, and does it listen at that address and port, not only on "
+                     "127.0.0.1? It is kept: POST /api/deliveries/9/resend starts again.");
+    account = pending(0, "", 0, -1);
+    account.state = bytes_of("cancelled");
+    expect(&account, "Cancelled before it was sent. POST /api/deliveries/9/resend sends it after all.");
+    account.state = bytes_of("skipped"); /* 8.10 */
+    expect(&account, "Sent to nobody: no webhook_url was set when it came. With one set, POST "
+                     "/api/deliveries/9/resend sends it.");
+    account.hold = ACCOUNT_NO_URL;
+    expect(&account, "Sent to nobody: no webhook_url was set when it came. Set one, and then POST "
+                     "/api/deliveries/9/resend sends it.");
+}
+
+static void test_what_we_need_follows_the_endpoint(void **state)
+{
+    struct account account = pending(1, "unexpected_status", 301, 0);
+    struct arena arena;
+    struct text out;
+
+    account.last.success_2xx = true;
+    arena_init(&arena, 4096);
+    text_init(&out, &arena, 1024);
+    words_put_outcome(&out, &account.last);
+    assert_string_equal(out.data, "your server said 301; we need 200 to 299");
+    arena_fini(&arena);
+}
+
+static void test_durations(void **state)
+{
+    static const struct {
+        int64_t ms;
+        const char *words;
+    } rows[] = {{-5, "0.0 s"},          {0, "0.0 s"},      {450, "0.4 s"},         {1000, "1 s"},
+                {59999, "59 s"},        {60000, "1 min"},  {160000, "2 min 40 s"}, {3600000, "1 h"},
+                {3661000, "1 h 1 min"}, {86400000, "1 d"}, {262800000, "3 d 1 h"}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct arena arena;
+        struct text out;
+        arena_init(&arena, 1024);
+        text_init(&out, &arena, 128);
+        words_put_duration(&out, rows[i].ms);
+        assert_string_equal(out.data, rows[i].words);
+        arena_fini(&arena);
+    }
+}
+
+/* What a stranger can do nothing about needs no advice; everything else does. */
+static void test_every_failure_has_its_remedy(void **state)
+{
+    for (int i = 0; i < FAILURE_COUNT; i++) {
+        enum failure failure = (enum failure)i;
+        enum failure_class class = failure_class_of(failure);
+        if ((class == FAILURE_CLASS_RECEIVER || class == FAILURE_CLASS_POLICY) && !*remedy_for(failure))
+            fail_msg("no remedy for %s", failure_name(failure));
+        assert_int_equal(words_failure(bytes_of(failure_name(failure))), failure);
+    }
+    assert_int_equal(words_failure(bytes_of("of a later version")), FAILURE_NONE);
+}
+
+/* Issue 8.31: the usual cause of each status, and no two alike. */
+static void test_8_31_the_usual_cause_of_each_status(void **state)
+{
+    static const struct {
+        int status;
+        const char *cause;
+    } rows[] = {{400, "host check"},
+                {401, "WEBHOOK-AUTH"},
+                {403, "CSRF"},
+                {404, "the path"},
+                {405, "no POST"},
+                {413, "smaller bodies"},
+                {429, "the pace"},
+                {500, "the handler failed"},
+                {501, "not know POST"},
+                {502, "its upstream"},
+                {503, "no handler that is free"},
+                {504, "did not answer it in time"},
+                {522, "Cloudflare"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct account account = pending(1, "unexpected_status", rows[i].status, 10000);
+        struct arena arena;
+        struct text out;
+        arena_init(&arena, 64 << 10);
+        text_init(&out, &arena, 16 << 10);
+        account_put(&out, &account);
+        if (!strstr(out.data, rows[i].cause) || !strstr(out.data, "Usual cause: "))
+            fail_msg("%d: %s", rows[i].status, out.data);
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(remedy_for_status(rows[i].status), remedy_for_status(rows[k].status));
+        arena_fini(&arena);
+    }
+    for (int status = 201; status < 300; status++)
+        assert_non_null(strstr(remedy_for_status(status), "exactly 200"));
+}
+
+/* Issue 8.31: it was "(410) (410)". */
+static void test_8_31_a_status_is_said_once(void **state)
+{
+    struct account account = pending(1, "gone", 410, -1);
+    expect(&account,
+           "Tried once. Last: your server says that this URL is gone for good (410). If the URL moved, set "
+           "the new one; if it is to get nothing any more, set it to null.");
+    account = pending(1, "redirect", 302, -1);
+    expect(&account,
+           "Tried once. Last: your server answered with a redirect, and redirects are never followed (302). "
+           "Set webhook_url to the address that the redirect leads to.");
+}
+
+/* Issue 8.31: a 200 while most of the request was never taken is delivered, and said. */
+static void test_8_31_an_answer_before_the_request_was_taken(void **state)
+{
+    struct account account = pending(1, "none", 200, -1);
+    account.state = bytes_of("delivered");
+    account.request_unread = true;
+    expect(
+        &account,
+        "Delivered at the first try. Last: your server said 200. It answered before it had taken most of the "
+        "request: does your handler read the body?");
+}
+
+/* Issue 8.15: what the server found out stands in place of the failure's own sentence, once and escaped. */
+static void test_8_15_details(void **state)
+{
+    struct account account = pending(1, "bad_response", 0, -1);
+    account.last.detail = bytes_of("an SSH server answers at this port; it begins with \"SSH-2.0\"\x1b");
+    expect(&account, "Tried once. Last: an SSH server answers at this port; it begins with \"SSH-2.0\"\\x1b. "
+                     "Is it an HTTP server that "
+                     "listens there, and is https right for that port?");
+    account.last.detail = bytes_of(failure_sentence(FAILURE_BAD_RESPONSE));
+    expect(&account, "Tried once. Last: the answer is not valid HTTP/1.x. Is it an HTTP server that "
+                     "listens there, and is https right for that port?");
+    account = pending(1, "unexpected_status", 400, -1);
+    account.last.detail = bytes_of("this port speaks TLS");
+    struct arena arena;
+    struct text out;
+    arena_init(&arena, 64 << 10);
+    text_init(&out, &arena, 16 << 10);
+    account_put(&out, &account);
+    assert_non_null(strstr(out.data, "your server said 400; we need 200; this port speaks TLS."));
+    assert_null(strstr(out.data, "Usual cause")); /* the cause is known: it is no host check */
+    arena_fini(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_8_31_the_usual_cause_of_each_status),
+        cmocka_unit_test(test_8_31_a_status_is_said_once),
+        cmocka_unit_test(test_8_31_an_answer_before_the_request_was_taken),
+        cmocka_unit_test(test_8_15_details),
+        cmocka_unit_test(test_the_issues_own_sentence),
+        cmocka_unit_test(test_not_sent_yet),
+        cmocka_unit_test(test_held),
+        cmocka_unit_test(test_our_own_fault_and_the_guards_are_told_apart),
+        cmocka_unit_test(test_the_ends),
+        cmocka_unit_test(test_what_we_need_follows_the_endpoint),
+        cmocka_unit_test(test_durations),
+        cmocka_unit_test(test_every_failure_has_its_remedy),
+    };
+    return cmocka_run_group_tests_name("cli/inspect/verdict", tests, NULL, NULL);
+}
