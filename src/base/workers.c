@@ -4,10 +4,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-struct crew {
+struct workers {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    crew_job *job;
+    workers_job *job;
     void *ctx;
     void **items; /* a ring */
     int first, waiting, waiting_max;
@@ -19,91 +19,91 @@ struct crew {
 
 static void *work(void *ctx)
 {
-    struct crew *crew = ctx;
+    struct workers *workers = ctx;
 
-    pthread_mutex_lock(&crew->mutex);
-    while (crew->waiting > 0 || !crew->ending) {
-        if (crew->waiting == 0) {
-            pthread_cond_wait(&crew->changed, &crew->mutex);
+    pthread_mutex_lock(&workers->mutex);
+    while (workers->waiting > 0 || !workers->ending) {
+        if (workers->waiting == 0) {
+            pthread_cond_wait(&workers->changed, &workers->mutex);
             continue;
         }
-        void *item = crew->items[crew->first];
-        bool dropped = crew->finishing;
-        crew->first = (crew->first + 1) % crew->waiting_max;
-        crew->waiting--;
-        crew->at_work++;
-        pthread_mutex_unlock(&crew->mutex);
-        crew->job(crew->ctx, item, dropped);
-        pthread_mutex_lock(&crew->mutex);
-        crew->at_work--;
-        pthread_cond_broadcast(&crew->changed);
+        void *item = workers->items[workers->first];
+        bool dropped = workers->finishing;
+        workers->first = (workers->first + 1) % workers->waiting_max;
+        workers->waiting--;
+        workers->at_work++;
+        pthread_mutex_unlock(&workers->mutex);
+        workers->job(workers->ctx, item, dropped);
+        pthread_mutex_lock(&workers->mutex);
+        workers->at_work--;
+        pthread_cond_broadcast(&workers->changed);
     }
-    pthread_mutex_unlock(&crew->mutex);
+    pthread_mutex_unlock(&workers->mutex);
     return NULL;
 }
 
-struct crew *crew_open(int threads, int waiting_max, crew_job *job, void *ctx)
+struct workers *workers_open(int threads, int waiting_max, workers_job *job, void *ctx)
 {
-    struct crew *crew = memory_zero(1, sizeof *crew + (size_t)threads * sizeof(pthread_t));
+    struct workers *workers = memory_zero(1, sizeof *workers + (size_t)threads * sizeof(pthread_t));
 
-    crew->job = job;
-    crew->ctx = ctx;
-    crew->waiting_max = waiting_max;
-    crew->items = memory_zero((size_t)waiting_max, sizeof *crew->items);
-    pthread_mutex_init(&crew->mutex, NULL);
-    pthread_cond_init(&crew->changed, NULL);
-    while (crew->thread_count < threads &&
-           pthread_create(&crew->threads[crew->thread_count], NULL, work, crew) == 0)
-        crew->thread_count++;
-    if (crew->thread_count == threads)
-        return crew;
-    crew_close(crew);
+    workers->job = job;
+    workers->ctx = ctx;
+    workers->waiting_max = waiting_max;
+    workers->items = memory_zero((size_t)waiting_max, sizeof *workers->items);
+    pthread_mutex_init(&workers->mutex, NULL);
+    pthread_cond_init(&workers->changed, NULL);
+    while (workers->thread_count < threads &&
+           pthread_create(&workers->threads[workers->thread_count], NULL, work, workers) == 0)
+        workers->thread_count++;
+    if (workers->thread_count == threads)
+        return workers;
+    workers_close(workers);
     return NULL;
 }
 
-bool crew_give(struct crew *crew, void *item)
+bool workers_give(struct workers *workers, void *item)
 {
-    pthread_mutex_lock(&crew->mutex);
-    bool taken = !crew->finishing && crew->waiting < crew->waiting_max;
+    pthread_mutex_lock(&workers->mutex);
+    bool taken = !workers->finishing && workers->waiting < workers->waiting_max;
     if (taken) {
-        crew->items[(crew->first + crew->waiting) % crew->waiting_max] = item;
-        crew->waiting++;
-        pthread_cond_broadcast(&crew->changed);
+        workers->items[(workers->first + workers->waiting) % workers->waiting_max] = item;
+        workers->waiting++;
+        pthread_cond_broadcast(&workers->changed);
     }
-    pthread_mutex_unlock(&crew->mutex);
+    pthread_mutex_unlock(&workers->mutex);
     return taken;
 }
 
-void crew_finish(struct crew *crew)
+void workers_finish(struct workers *workers)
 {
-    pthread_mutex_lock(&crew->mutex);
-    crew->finishing = true;
-    while (crew->thread_count > 0 && crew->waiting + crew->at_work > 0)
-        pthread_cond_wait(&crew->changed, &crew->mutex);
-    pthread_mutex_unlock(&crew->mutex);
+    pthread_mutex_lock(&workers->mutex);
+    workers->finishing = true;
+    while (workers->thread_count > 0 && workers->waiting + workers->at_work > 0)
+        pthread_cond_wait(&workers->changed, &workers->mutex);
+    pthread_mutex_unlock(&workers->mutex);
 }
 
-bool crew_is_finishing(struct crew *crew)
+bool workers_is_finishing(struct workers *workers)
 {
-    pthread_mutex_lock(&crew->mutex);
-    bool finishing = crew->finishing;
-    pthread_mutex_unlock(&crew->mutex);
+    pthread_mutex_lock(&workers->mutex);
+    bool finishing = workers->finishing;
+    pthread_mutex_unlock(&workers->mutex);
     return finishing;
 }
 
-void crew_close(struct crew *crew)
+void workers_close(struct workers *workers)
 {
-    if (!crew)
+    if (!workers)
         return;
-    crew_finish(crew);
-    pthread_mutex_lock(&crew->mutex);
-    crew->ending = true;
-    pthread_cond_broadcast(&crew->changed);
-    pthread_mutex_unlock(&crew->mutex);
-    for (int i = 0; i < crew->thread_count; i++)
-        pthread_join(crew->threads[i], NULL);
-    pthread_cond_destroy(&crew->changed);
-    pthread_mutex_destroy(&crew->mutex);
-    free(crew->items);
-    free(crew);
+    workers_finish(workers);
+    pthread_mutex_lock(&workers->mutex);
+    workers->ending = true;
+    pthread_cond_broadcast(&workers->changed);
+    pthread_mutex_unlock(&workers->mutex);
+    for (int i = 0; i < workers->thread_count; i++)
+        pthread_join(workers->threads[i], NULL);
+    pthread_cond_destroy(&workers->changed);
+    pthread_mutex_destroy(&workers->mutex);
+    free(workers->items);
+    free(workers);
 }

@@ -3,7 +3,7 @@
 #include "command.h"
 #include <stddef.h>
 
-struct catalogue *own_types_open(const struct usage *usage, const char *file, int *code)
+struct catalogue *catalogue_option_open(const struct usage *usage, const char *file, int *code)
 {
     struct catalogue *catalogue = catalogue_open();
     char error_text[512];

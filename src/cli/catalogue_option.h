@@ -1,14 +1,15 @@
-/* own_types: the catalogue for a command, with the platform's own types when --catalogue names their file. */
+/* catalogue_option: the catalogue for a command, with the platform's own types when --catalogue names their
+ * file. */
 #pragma once
 #include "options.h"
 
 struct catalogue;
 
-#define OWN_TYPES_OPTION_ROW(file)                                                                           \
+#define CATALOGUE_OPTION_ROW(file)                                                                           \
     {                                                                                                        \
         "catalogue", OPTION_TEXT, &(file), "FILE", "a platform's own types, too: DATA/catalogue.json",       \
             "POSTHORN_CATALOGUE"                                                                             \
     }
 
 /* `file` NULL: ours alone. NULL: stderr says what is wrong with the file, `code` is what to leave with. */
-struct catalogue *own_types_open(const struct usage *usage, const char *file, int *code);
+struct catalogue *catalogue_option_open(const struct usage *usage, const char *file, int *code);

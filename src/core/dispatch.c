@@ -26,7 +26,7 @@ struct list {
 };
 
 /* An endpoint exists here while a slot of it is READY or SENDING; so there are at most as many as slots. */
-struct endpoint {
+struct dispatch_endpoint {
     int64_t id;
     uint32_t sending, ready;
     uint32_t ready_head, ready_tail; /* slots, oldest first */
@@ -38,7 +38,7 @@ struct endpoint {
 struct dispatch {
     struct dispatch_config config;
     struct slot *slots;
-    struct endpoint *endpoints;
+    struct dispatch_endpoint *endpoints;
     uint32_t *table; /* endpoint indexes, hashed by id, linear probing */
     uint32_t table_mask;
     uint32_t endpoint_free;
@@ -91,7 +91,8 @@ static size_t aligned(size_t size)
 size_t dispatch_size(const struct dispatch_config *config)
 {
     return aligned(sizeof(struct dispatch)) + aligned(config->slots * sizeof(struct slot)) +
-           aligned(config->slots * sizeof(struct endpoint)) + table_size(config->slots) * sizeof(uint32_t);
+           aligned(config->slots * sizeof(struct dispatch_endpoint)) +
+           table_size(config->slots) * sizeof(uint32_t);
 }
 
 struct dispatch *dispatch_init(void *memory, const struct dispatch_config *config)
@@ -104,8 +105,8 @@ struct dispatch *dispatch_init(void *memory, const struct dispatch_config *confi
     next += aligned(sizeof *dispatch);
     dispatch->slots = (struct slot *)(void *)next;
     next += aligned(config->slots * sizeof(struct slot));
-    dispatch->endpoints = (struct endpoint *)(void *)next;
-    next += aligned(config->slots * sizeof(struct endpoint));
+    dispatch->endpoints = (struct dispatch_endpoint *)(void *)next;
+    next += aligned(config->slots * sizeof(struct dispatch_endpoint));
     dispatch->table = (uint32_t *)(void *)next;
     dispatch->table_mask = table_size(config->slots) - 1;
     memset(dispatch->table, 0xff, table_size(config->slots) * sizeof(uint32_t));
@@ -217,20 +218,20 @@ static uint32_t endpoint_take(struct dispatch *dispatch, int64_t id)
     else
         index = dispatch->endpoints_used++;
     assert(index < dispatch->config.slots);
-    dispatch->endpoints[index] =
-        (struct endpoint){.id = id, .ready_head = NONE, .ready_tail = NONE, .prev = NONE, .next = NONE};
+    dispatch->endpoints[index] = (struct dispatch_endpoint){
+        .id = id, .ready_head = NONE, .ready_tail = NONE, .prev = NONE, .next = NONE};
     dispatch->table[at] = index;
     return index;
 }
 
-static bool endpoint_may_send(const struct dispatch *dispatch, const struct endpoint *endpoint)
+static bool endpoint_may_send(const struct dispatch *dispatch, const struct dispatch_endpoint *endpoint)
 {
     return endpoint->ready > 0 && endpoint->sending < dispatch->config.endpoint_sending_max;
 }
 
 static void round_join(struct dispatch *dispatch, uint32_t index)
 {
-    struct endpoint *endpoint = &dispatch->endpoints[index];
+    struct dispatch_endpoint *endpoint = &dispatch->endpoints[index];
     endpoint->first = endpoint->credit > 0;
     struct list *round = &dispatch->rounds[endpoint->first];
     endpoint->prev = round->tail;
@@ -244,7 +245,7 @@ static void round_join(struct dispatch *dispatch, uint32_t index)
 
 static void round_leave(struct dispatch *dispatch, uint32_t index)
 {
-    struct endpoint *endpoint = &dispatch->endpoints[index];
+    struct dispatch_endpoint *endpoint = &dispatch->endpoints[index];
     struct list *round = &dispatch->rounds[endpoint->first];
     if (endpoint->prev != NONE)
         dispatch->endpoints[endpoint->prev].next = endpoint->next;
@@ -260,7 +261,7 @@ static void round_leave(struct dispatch *dispatch, uint32_t index)
 /* After its numbers changed: in the round or out of it, or gone. `was` is endpoint_may_send before. */
 static void endpoint_settle(struct dispatch *dispatch, uint32_t index, bool was)
 {
-    struct endpoint *endpoint = &dispatch->endpoints[index];
+    struct dispatch_endpoint *endpoint = &dispatch->endpoints[index];
     bool may = endpoint_may_send(dispatch, endpoint);
     if (may && !was)
         round_join(dispatch, index);
@@ -276,7 +277,7 @@ static void endpoint_settle(struct dispatch *dispatch, uint32_t index, bool was)
 /* So many more attempts of it go first. */
 static void endpoint_credit(struct dispatch *dispatch, uint32_t index, uint32_t more)
 {
-    struct endpoint *endpoint = &dispatch->endpoints[index];
+    struct dispatch_endpoint *endpoint = &dispatch->endpoints[index];
     endpoint->credit = endpoint->credit + more < CREDIT_MAX ? endpoint->credit + more : CREDIT_MAX;
     if (endpoint_may_send(dispatch, endpoint) && !endpoint->first) {
         round_leave(dispatch, index);
@@ -292,7 +293,7 @@ static void ready_enter(struct dispatch *dispatch, int64_t now_ms, uint32_t inde
     slot->until_ms = now_ms + dispatch->config.ready_ms_max;
     slot->endpoint = endpoint_take(dispatch, slot->work.endpoint_id);
     slot->endpoint_next = NONE;
-    struct endpoint *endpoint = &dispatch->endpoints[slot->endpoint];
+    struct dispatch_endpoint *endpoint = &dispatch->endpoints[slot->endpoint];
     if (slot->work.quick && endpoint->sending == 0 && endpoint->credit == 0)
         endpoint_credit(dispatch, slot->endpoint, CREDIT_FIRST);
     bool was = endpoint_may_send(dispatch, endpoint);
@@ -310,7 +311,7 @@ static void ready_enter(struct dispatch *dispatch, int64_t now_ms, uint32_t inde
 static void ready_leave(struct dispatch *dispatch, uint32_t index, bool to_send)
 {
     struct slot *slot = &dispatch->slots[index];
-    struct endpoint *endpoint = &dispatch->endpoints[slot->endpoint];
+    struct dispatch_endpoint *endpoint = &dispatch->endpoints[slot->endpoint];
     assert(endpoint->ready_head == index && endpoint->ready > 0);
     bool was = endpoint_may_send(dispatch, endpoint);
     endpoint->ready_head = slot->endpoint_next;
@@ -335,7 +336,7 @@ static void ready_leave(struct dispatch *dispatch, uint32_t index, bool to_send)
 static void sending_leave(struct dispatch *dispatch, uint32_t index, bool answered)
 {
     struct slot *slot = &dispatch->slots[index];
-    struct endpoint *endpoint = &dispatch->endpoints[slot->endpoint];
+    struct dispatch_endpoint *endpoint = &dispatch->endpoints[slot->endpoint];
     assert(endpoint->sending > 0);
     if (answered)
         endpoint_credit(dispatch, slot->endpoint, CREDIT_OF_AN_ANSWER);
@@ -567,7 +568,7 @@ static void check_endpoints(const struct dispatch *dispatch)
         uint32_t index = dispatch->table[at];
         if (index == NONE)
             continue;
-        const struct endpoint *endpoint = &dispatch->endpoints[index];
+        const struct dispatch_endpoint *endpoint = &dispatch->endpoints[index];
         assert(table_find(dispatch, endpoint->id) == at);
         assert(endpoint->ready + endpoint->sending > 0);
         assert(endpoint->sending <= dispatch->config.endpoint_sending_max);

@@ -44,7 +44,7 @@ struct pace_config pace_scaled(struct pace_config config, int scale)
     return config;
 }
 
-enum pace_standing pace_standing(const struct pace *pace, int64_t oldest_ms, int64_t now_ms)
+enum pace_health pace_health(const struct pace *pace, int64_t oldest_ms, int64_t now_ms)
 {
     if (pace->failing)
         return PACE_FAILING;
@@ -54,10 +54,10 @@ enum pace_standing pace_standing(const struct pace *pace, int64_t oldest_ms, int
     return quick ? PACE_QUICK : PACE_PLAIN;
 }
 
-int64_t pace_share(int64_t total, int64_t in_use, enum pace_standing standing)
+int64_t pace_share(int64_t total, int64_t in_use, enum pace_health health)
 {
     int64_t free = total - in_use;
-    if (standing != PACE_QUICK)
+    if (health != PACE_QUICK)
         free -= total / RESERVE_PART;
     if (free <= 0)
         return 0;

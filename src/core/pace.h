@@ -48,14 +48,14 @@ struct pace {
     bool pinched;  /* the window was what kept it from more, since it grew last */
 };
 
-enum pace_standing {
+enum pace_health {
     PACE_QUICK,   /* answers quickly and has nothing late under way: goes first, may draw on the reserve */
     PACE_PLAIN,   /* all others that do not fail */
     PACE_FAILING, /* tried once at a time, from a budget that all of them share */
     PACE_STANDING_COUNT
 };
 /* `oldest_ms`: how long its oldest lease has been out; 0 if none is. */
-enum pace_standing pace_standing(const struct pace *pace, int64_t oldest_ms, int64_t now_ms);
+enum pace_health pace_health(const struct pace *pace, int64_t oldest_ms, int64_t now_ms);
 
 /*
  * How much of a common pool one endpoint may have in hand: a part of what is free, so that N of them that
@@ -63,7 +63,7 @@ enum pace_standing pace_standing(const struct pace *pace, int64_t oldest_ms, int
  * others come. A quarter of the pool is a reserve for those that are PACE_QUICK. 0: nothing is left for it.
  * The unit is the caller's: leases, or bytes.
  */
-int64_t pace_share(int64_t total, int64_t in_use, enum pace_standing standing);
+int64_t pace_share(int64_t total, int64_t in_use, enum pace_health health);
 
 /* How many leases this endpoint may have at once, for its own sake. */
 int pace_window(const struct pace *pace, const struct pace_config *config);

@@ -18,7 +18,7 @@ static const char details[] =
     "its new one; TLS identities are lost and must be set again. Events and deliveries stay.\n"
     "The server on DIR must be stopped. If you have a backup of the key file, put that back instead.";
 
-struct tally {
+struct reset_counts {
     int users, secrets, identities;
 };
 
@@ -36,16 +36,16 @@ static bool opens(const struct vault *vault, const char *what, int64_t user_id, 
 
 /* False: the store failed. */
 static bool reset_user(struct store *store, const struct vault *vault, const struct user *user,
-                       struct tally *tally)
+                       struct reset_counts *counts)
 {
     struct store_op op = {.kind = STORE_USER_UPDATE, .user = {.user = *user, .if_version = -1}};
     struct store_op *ops[] = {&op};
     struct store_batch batch = {.ops = ops, .op_count = 1};
     bool signing = user->signing.len > 0 && !opens(vault, SIGNING_CONTEXT, user->id, user->signing);
     bool identity = user->identity.len > 0 && !opens(vault, IDENTITY_CONTEXT, user->id, user->identity);
-    tally->users++;
-    tally->secrets += signing;
-    tally->identities += identity;
+    counts->users++;
+    counts->secrets += signing;
+    counts->identities += identity;
     if (signing)
         op.user.user.signing = (struct bytes){0};
     if (identity)
@@ -53,7 +53,7 @@ static bool reset_user(struct store *store, const struct vault *vault, const str
     return (!signing && !identity) || store_sqlite.write(store, &batch) == STORE_OK;
 }
 
-static bool reset_users(struct store *store, const struct vault *vault, struct tally *tally)
+static bool reset_users(struct store *store, const struct vault *vault, struct reset_counts *counts)
 {
     struct store_query query = {.kind = STORE_LIST_USERS, .limit = USERS_PAGE};
     struct store_answer answer;
@@ -65,7 +65,7 @@ static bool reset_users(struct store *store, const struct vault *vault, struct t
         done = store_sqlite.read(store, 0, &query, &arena, &answer) == STORE_OK;
         for (int i = 0; done && i < answer.count; i++) {
             query.after_id = answer.users[i].id;
-            done = reset_user(store, vault, &answer.users[i], tally);
+            done = reset_user(store, vault, &answer.users[i], counts);
         }
     } while (done && answer.more && answer.count);
     arena_fini(&arena);
@@ -84,7 +84,7 @@ static int reset(struct manage *manage, struct store *store)
 {
     char path[MANAGE_PATH_LEN], error_text[256];
     struct vault *vault;
-    struct tally tally = {0};
+    struct reset_counts counts = {0};
     server_key_path(&manage->config, path);
     enum vault_error error = vault_open(path, &vault);
     bool made = error == VAULT_ABSENT || (error == VAULT_MALFORMED && set_aside(path));
@@ -97,21 +97,21 @@ static int reset(struct manage *manage, struct store *store)
     /* The fingerprint last: cut short before it, this is done again. */
     enum server_error written = SERVER_DATA;
     snprintf(error_text, sizeof error_text, "the users cannot be written");
-    if (reset_users(store, vault, &tally))
+    if (reset_users(store, vault, &counts))
         written = server_fingerprint_write(store, vault, error_text);
     vault_close(vault);
     if (written != SERVER_OK)
         return manage_refused(manage, written, error_text);
     if (manage->json)
         printf("{\"key_file\":\"%s\",\"users\":%d,\"secrets_dropped\":%d,\"identities_dropped\":%d}\n",
-               made ? "made" : "kept", tally.users, tally.secrets, tally.identities);
+               made ? "made" : "kept", counts.users, counts.secrets, counts.identities);
     else
         printf("The database now belongs to %s%s.\n"
                "The signing secret of each of the %d users has changed; %d that were set or rotated are "
                "dropped.\n"
                "TLS identities dropped: %d.\n"
                "`posthorn secrets` shows and replaces them, once the server runs.\n",
-               path, made ? ", which is new" : "", tally.users, tally.secrets, tally.identities);
+               path, made ? ", which is new" : "", counts.users, counts.secrets, counts.identities);
     return manage_flush(manage) ? MANAGE_DONE : MANAGE_FAILED;
 }
 

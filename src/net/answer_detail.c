@@ -4,22 +4,22 @@
 enum { SHOWN_MAX = 40 /* of a stranger's bytes */ };
 
 /* In quotes, with escapes; cut where the room or SHOWN_MAX ends. */
-static void put_quoted(char out[DETAIL_LEN_MAX], struct bytes seen)
+static void put_quoted(char out[ANSWER_DETAIL_LEN_MAX], struct bytes seen)
 {
     size_t at = strlen(out), shown = seen.len < SHOWN_MAX ? seen.len : SHOWN_MAX;
 
     out[at++] = '"';
-    for (size_t i = 0; i < shown && at + sizeof "\\x00\"..." < DETAIL_LEN_MAX; i++) {
+    for (size_t i = 0; i < shown && at + sizeof "\\x00\"..." < ANSWER_DETAIL_LEN_MAX; i++) {
         unsigned char c = (unsigned char)seen.data[i];
         const char *escape = c == '\r' ? "\\r" : c == '\n' ? "\\n" : c == '\t' ? "\\t" : NULL;
         if (escape)
-            at += (size_t)snprintf(out + at, DETAIL_LEN_MAX - at, "%s", escape);
+            at += (size_t)snprintf(out + at, ANSWER_DETAIL_LEN_MAX - at, "%s", escape);
         else if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
-            at += (size_t)snprintf(out + at, DETAIL_LEN_MAX - at, "\\x%02x", c);
+            at += (size_t)snprintf(out + at, ANSWER_DETAIL_LEN_MAX - at, "\\x%02x", c);
         else
             out[at++] = (char)c;
     }
-    snprintf(out + at, DETAIL_LEN_MAX - at, "\"%s", shown < seen.len ? "..." : "");
+    snprintf(out + at, ANSWER_DETAIL_LEN_MAX - at, "\"%s", shown < seen.len ? "..." : "");
 }
 
 /* Whoever answers there speaks something else. */
@@ -54,60 +54,61 @@ static const char *other_protocol(struct bytes seen)
     return NULL;
 }
 
-void detail_of_answer(char out[DETAIL_LEN_MAX], enum failure failure, const char *flaw, struct bytes seen)
+void answer_detail_of_answer(char out[ANSWER_DETAIL_LEN_MAX], enum failure failure, const char *flaw,
+                             struct bytes seen)
 {
     const char *other = other_protocol(seen);
 
     out[0] = '\0';
     if (failure == FAILURE_BAD_RESPONSE && other)
-        snprintf(out, DETAIL_LEN_MAX, "%s; it begins with ", other);
+        snprintf(out, ANSWER_DETAIL_LEN_MAX, "%s; it begins with ", other);
     else if (failure == FAILURE_BAD_RESPONSE && flaw)
-        snprintf(out, DETAIL_LEN_MAX, "the answer is not valid HTTP/1.x: %s; it begins with ", flaw);
+        snprintf(out, ANSWER_DETAIL_LEN_MAX, "the answer is not valid HTTP/1.x: %s; it begins with ", flaw);
     else if (failure == FAILURE_HEADERS_TOO_LARGE && flaw)
-        snprintf(out, DETAIL_LEN_MAX, "the answer's headers are larger than the limit: %s; it begins with ",
-                 flaw);
+        snprintf(out, ANSWER_DETAIL_LEN_MAX,
+                 "the answer's headers are larger than the limit: %s; it begins with ", flaw);
     else if (seen.len > 0 && failure == FAILURE_TLS_PROTOCOL)
-        snprintf(out, DETAIL_LEN_MAX, "%s; it begins with ",
+        snprintf(out, ANSWER_DETAIL_LEN_MAX, "%s; it begins with ",
                  seen.len >= 5 && memcmp(seen.data, "HTTP/", 5) == 0
                      ? "this port speaks HTTP without TLS: the URL must begin with http://, or name the port "
                        "of TLS"
                  : other ? other
                          : "this port does not speak TLS");
     else if (seen.len > 0 && (failure == FAILURE_TRUNCATED_HEADERS || failure == FAILURE_HEADER_TIMEOUT))
-        snprintf(out, DETAIL_LEN_MAX, "%s; they begin with ", failure_sentence(failure));
+        snprintf(out, ANSWER_DETAIL_LEN_MAX, "%s; they begin with ", failure_sentence(failure));
     if (out[0])
         put_quoted(out, seen);
 }
 
 /* The first byte is the kind of a record. */
-bool detail_is_tls(struct bytes heard)
+bool answer_detail_is_tls(struct bytes heard)
 {
     return heard.len > 0 && (unsigned char)heard.data[0] >= 0x14 && (unsigned char)heard.data[0] <= 0x17;
 }
 
-void detail_of_handshake(char out[DETAIL_LEN_MAX], enum failure failure, const char *why, struct bytes heard,
-                         bool silent)
+void answer_detail_of_handshake(char out[ANSWER_DETAIL_LEN_MAX], enum failure failure, const char *why,
+                                struct bytes heard, bool silent)
 {
     out[0] = '\0';
-    if (failure == FAILURE_TLS_PROTOCOL && heard.len > 0 && !detail_is_tls(heard))
-        detail_of_answer(out, failure, NULL, heard);
+    if (failure == FAILURE_TLS_PROTOCOL && heard.len > 0 && !answer_detail_is_tls(heard))
+        answer_detail_of_answer(out, failure, NULL, heard);
     else if (why && failure_class_of(failure) == FAILURE_CLASS_RECEIVER)
-        snprintf(out, DETAIL_LEN_MAX, "%s", why);
+        snprintf(out, ANSWER_DETAIL_LEN_MAX, "%s", why);
     else if (silent && (failure == FAILURE_CLOSED_EARLY || failure == FAILURE_RESET))
-        snprintf(out, DETAIL_LEN_MAX,
+        snprintf(out, ANSWER_DETAIL_LEN_MAX,
                  "%s in the TLS handshake; if this port speaks HTTP without TLS, the URL must begin with "
                  "http://",
                  failure == FAILURE_RESET ? failure_sentence(failure) : "your server closed the connection");
 }
 
-void detail_of_silent_end(char out[DETAIL_LEN_MAX], enum failure failure)
+void answer_detail_of_silent_end(char out[ANSWER_DETAIL_LEN_MAX], enum failure failure)
 {
     if (failure == FAILURE_CLOSED_EARLY || failure == FAILURE_RESET)
-        snprintf(out, DETAIL_LEN_MAX, "%s; if this port speaks TLS, the URL must begin with https://",
+        snprintf(out, ANSWER_DETAIL_LEN_MAX, "%s; if this port speaks TLS, the URL must begin with https://",
                  failure_sentence(failure));
 }
 
-void detail_of_status(char out[DETAIL_LEN_MAX], int status, struct bytes body)
+void answer_detail_of_status(char out[ANSWER_DETAIL_LEN_MAX], int status, struct bytes body)
 {
     static const char *const words[] = {
         "plain http request was sent to https port",         /* nginx */
@@ -120,7 +121,7 @@ void detail_of_status(char out[DETAIL_LEN_MAX], int status, struct bytes body)
     for (size_t i = 0; status == 400 && i < sizeof words / sizeof *words; i++)
         for (size_t at = 0, len = strlen(words[i]); at + len <= body.len; at++)
             if (bytes_equal_nocase(bytes_make(body.data + at, len), words[i])) {
-                snprintf(out, DETAIL_LEN_MAX,
+                snprintf(out, ANSWER_DETAIL_LEN_MAX,
                          "this port speaks TLS: the URL must begin with https:// (your server says so "
                          "itself, with 400)");
                 return;

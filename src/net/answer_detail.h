@@ -1,6 +1,7 @@
 /*
- * detail: what exactly was wrong with an answer, in one sentence for people. Where the list of failures says
- * "the answer is not valid HTTP/1.x", this says which part of it is not, and shows its first bytes.
+ * answer_detail: what exactly was wrong with an answer, in one sentence for people. Where the list of
+ * failures says "the answer is not valid HTTP/1.x", this says which part of it is not, and shows its first
+ * bytes.
  *
  * The sentences are ASCII: what a stranger sent stands in them escaped, as "\r" or "\x15".
  */
@@ -8,18 +9,18 @@
 #include "bytes.h"
 #include "failure.h"
 
-enum { DETAIL_LEN_MAX = 240 };
+enum { ANSWER_DETAIL_LEN_MAX = 240 };
 
 /* `seen` is how the answer began. Empty: the failure says it all. */
-void detail_of_answer(char out[DETAIL_LEN_MAX], enum failure failure, const char *flaw /* or NULL */,
-                      struct bytes seen);
+void answer_detail_of_answer(char out[ANSWER_DETAIL_LEN_MAX], enum failure failure,
+                             const char *flaw /* or NULL */, struct bytes seen);
 /* The connection ended without a byte of an answer to a request without TLS: a port of TLS may do so. */
-bool detail_is_tls(struct bytes heard);
+bool answer_detail_is_tls(struct bytes heard);
 /* Of a handshake of TLS. `why`: what TLS says of it, or NULL; `heard`: how the first piece begins that came,
  * if it ended with that; `silent`: nothing came at all. */
-void detail_of_handshake(char out[DETAIL_LEN_MAX], enum failure failure, const char *why, struct bytes heard,
-                         bool silent);
-void detail_of_silent_end(char out[DETAIL_LEN_MAX], enum failure failure);
+void answer_detail_of_handshake(char out[ANSWER_DETAIL_LEN_MAX], enum failure failure, const char *why,
+                                struct bytes heard, bool silent);
+void answer_detail_of_silent_end(char out[ANSWER_DETAIL_LEN_MAX], enum failure failure);
 /* A complete answer to a request without TLS, for which some servers have words when their port wants TLS.
  * Empty: it says nothing of the kind. */
-void detail_of_status(char out[DETAIL_LEN_MAX], int status, struct bytes body);
+void answer_detail_of_status(char out[ANSWER_DETAIL_LEN_MAX], int status, struct bytes body);

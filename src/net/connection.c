@@ -100,7 +100,7 @@ static bool enlist(struct connection *c)
         c->crowded = true;
         return false;
     }
-    if (world->shares && !shares_take(world->shares, c->peer.pool_key, now_us(c)))
+    if (world->shares && !handshake_shares_take(world->shares, c->peer.pool_key, now_us(c)))
         return false;
     world->handshakes++;
     return c->shaking = true;
@@ -109,11 +109,11 @@ static bool enlist(struct connection *c)
 /* What it has cost so far. */
 static void charge(struct connection *c)
 {
-    struct shares *shares = c->world->shares;
+    struct handshake_shares *shares = c->world->shares;
     if (shares && c->charged)
-        shares_took_more(shares, c->peer.pool_key, now_us(c), c->handshake_us - c->charged_us);
+        handshake_shares_took_more(shares, c->peer.pool_key, now_us(c), c->handshake_us - c->charged_us);
     else if (shares)
-        shares_took(shares, c->peer.pool_key, now_us(c), c->handshake_us);
+        handshake_shares_took(shares, c->peer.pool_key, now_us(c), c->handshake_us);
     c->charged = true;
     c->charged_us = c->handshake_us;
 }
@@ -565,7 +565,7 @@ struct connection *connection_dial(struct connection_world *world, const struct 
                                    const struct peer *peer, const struct connection_handler *handler,
                                    void *owner, enum failure *failure)
 {
-    if (!sources_cover(&world->sources, address->sa_family) || !world->allow(world->ctx, address)) {
+    if (!source_addresses_cover(&world->sources, address->sa_family) || !world->allow(world->ctx, address)) {
         *failure = FAILURE_BLOCKED_ADDRESS;
         return NULL;
     }
@@ -584,7 +584,7 @@ struct connection *connection_dial(struct connection_world *world, const struct 
     connection_print_address(address, c->address);
     connection_own(c, handler, owner);
     uv_tcp_nodelay(&c->tcp, 1);
-    error = sources_bind(&world->sources, &c->tcp, address->sa_family);
+    error = source_addresses_bind(&world->sources, &c->tcp, address->sa_family);
     if (error ==
         UV_EADDRNOTAVAIL) /* a source address is gone from this machine; of a connect, it means ports */
         error = UV_ENETUNREACH;

@@ -41,10 +41,10 @@ struct connection_world {
     struct tls *tls;
     bool (*allow)(void *ctx, const struct sockaddr *address);
     void *ctx;
-    struct sources sources;
+    struct source_addresses sources;
     struct deadline_queue *connect_limit;  /* its `passed` is connection_connect_passed */
     struct deadline_queue *handshake_wait; /* its `passed` is connection_handshake_passed */
-    struct shares *shares;                 /* of the handshakes; NULL: none is held up */
+    struct handshake_shares *shares;       /* of the handshakes; NULL: none is held up */
     int handshakes, handshakes_max;        /* under way, each with some 45 KiB of OpenSSL's. 0: any number */
     void (*crowded)(void *ctx);            /* one wants to begin, and there are so many; may be NULL */
     int open;                              /* handles not yet wholly closed */

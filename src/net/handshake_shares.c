@@ -1,6 +1,6 @@
 #include "handshake_shares.h"
 
-static struct share *share_of(struct shares *shares, int64_t endpoint)
+static struct handshake_share *share_of(struct handshake_shares *shares, int64_t endpoint)
 {
     return &shares->places[((uint64_t)endpoint * 0x9E3779B97F4A7C15u) >> 52];
 }
@@ -18,40 +18,44 @@ static void charge_at(int64_t *repaid_us, int permille, int64_t now_us, int64_t 
     *repaid_us += cost_us * 1000 / permille;
 }
 
-static int permille_of(const struct shares *shares)
+static int permille_of(const struct handshake_shares *shares)
 {
-    return 10 * (shares->percent ? shares->percent : SHARES_PERCENT);
+    return 10 * (shares->percent ? shares->percent : HANDSHAKE_SHARES_PERCENT);
 }
 
-static void charge(struct shares *shares, struct share *share, int64_t now_us, int64_t cost_us)
+static void charge(struct handshake_shares *shares, struct handshake_share *share, int64_t now_us,
+                   int64_t cost_us)
 {
     charge_at(&share->repaid_us, permille_of(shares), now_us, cost_us);
-    charge_at(&share->light_us, SHARES_LIGHT_PERMILLE, now_us, cost_us);
-    charge_at(&shares->all.repaid_us, SHARES_ALL_PERCENT * 10, now_us, cost_us);
+    charge_at(&share->light_us, HANDSHAKE_SHARES_LIGHT_PERMILLE, now_us, cost_us);
+    charge_at(&shares->all.repaid_us, HANDSHAKE_SHARES_ALL_PERCENT * 10, now_us, cost_us);
 }
 
-bool shares_take(struct shares *shares, int64_t endpoint, int64_t now_us)
+bool handshake_shares_take(struct handshake_shares *shares, int64_t endpoint, int64_t now_us)
 {
-    struct share *share = share_of(shares, endpoint);
-    bool light = debt_us(share->light_us, SHARES_LIGHT_PERMILLE, now_us) <= SHARES_LIGHT_US;
-    if (debt_us(share->repaid_us, permille_of(shares), now_us) >= SHARES_BURST_US)
+    struct handshake_share *share = share_of(shares, endpoint);
+    bool light =
+        debt_us(share->light_us, HANDSHAKE_SHARES_LIGHT_PERMILLE, now_us) <= HANDSHAKE_SHARES_LIGHT_US;
+    if (debt_us(share->repaid_us, permille_of(shares), now_us) >= HANDSHAKE_SHARES_BURST_US)
         return false;
-    if (!light && debt_us(shares->all.repaid_us, SHARES_ALL_PERCENT * 10, now_us) >= SHARES_BURST_US)
+    if (!light && debt_us(shares->all.repaid_us, HANDSHAKE_SHARES_ALL_PERCENT * 10, now_us) >=
+                      HANDSHAKE_SHARES_BURST_US)
         return false;
     if (share->cost_us == 0)
-        share->cost_us = SHARES_FIRST_US;
+        share->cost_us = HANDSHAKE_SHARES_FIRST_US;
     charge(shares, share, now_us, share->cost_us);
     return true;
 }
 
-void shares_took(struct shares *shares, int64_t endpoint, int64_t now_us, int64_t cost_us)
+void handshake_shares_took(struct handshake_shares *shares, int64_t endpoint, int64_t now_us, int64_t cost_us)
 {
-    struct share *share = share_of(shares, endpoint);
+    struct handshake_share *share = share_of(shares, endpoint);
     charge(shares, share, now_us, cost_us - share->cost_us);
     share->cost_us = (share->cost_us * 3 + cost_us) / 4 + 1;
 }
 
-void shares_took_more(struct shares *shares, int64_t endpoint, int64_t now_us, int64_t more_us)
+void handshake_shares_took_more(struct handshake_shares *shares, int64_t endpoint, int64_t now_us,
+                                int64_t more_us)
 {
     charge(shares, share_of(shares, endpoint), now_us, more_us);
 }

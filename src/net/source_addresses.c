@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-bool sources_add(struct sources *sources, struct bytes text)
+bool source_addresses_add(struct source_addresses *sources, struct bytes text)
 {
     struct sockaddr_storage address = {0};
     struct sockaddr_in *v4 = (void *)&address;
@@ -20,7 +20,7 @@ bool sources_add(struct sources *sources, struct bytes text)
     for (int i = 0; i < sources->count; i++)
         if (memcmp(&sources->list[i], &address, sizeof address) == 0)
             return false;
-    if (sources->count == SOURCES_MAX)
+    if (sources->count == SOURCE_ADDRESSES_MAX)
         return false;
     sources->list[sources->count++] = address;
     return true;
@@ -41,7 +41,7 @@ static bool is_ours(const struct sockaddr_storage *address)
     return bound;
 }
 
-int sources_check(const struct sources *sources)
+int source_addresses_check(const struct source_addresses *sources)
 {
     for (int i = 0; i < sources->count; i++)
         if (!is_ours(&sources->list[i]))
@@ -49,7 +49,7 @@ int sources_check(const struct sources *sources)
     return -1;
 }
 
-bool sources_cover(const struct sources *sources, int family)
+bool source_addresses_cover(const struct source_addresses *sources, int family)
 {
     for (int i = 0; i < sources->count; i++)
         if (sources->list[i].ss_family == family)
@@ -57,7 +57,7 @@ bool sources_cover(const struct sources *sources, int family)
     return sources->count == 0;
 }
 
-int sources_bind(struct sources *sources, uv_tcp_t *tcp, int family)
+int source_addresses_bind(struct source_addresses *sources, uv_tcp_t *tcp, int family)
 {
     if (sources->count == 0)
         return 0;

@@ -1,5 +1,6 @@
 /*
- * sources: the addresses that deliveries come from, so that receivers can list them (mission row 48).
+ * source_addresses: the addresses that deliveries come from, so that receivers can list them (mission row
+ * 48).
  *
  * An empty set leaves the choice to the system. A set that is not empty is the whole truth: each connection
  * is bound to one of its addresses before it is dialled, those of the receiver's family taking turns; a
@@ -10,21 +11,21 @@
 #include <netinet/in.h>
 #include <uv.h>
 
-enum { SOURCES_MAX = 64 };
+enum { SOURCE_ADDRESSES_MAX = 64 };
 
-struct sources {
-    struct sockaddr_storage list[SOURCES_MAX]; /* port 0 */
+struct source_addresses {
+    struct sockaddr_storage list[SOURCE_ADDRESSES_MAX]; /* port 0 */
     int count;
     unsigned turn;
 };
 
 /* A canonical IPv4 or IPv6 address. False: not understood, there already, or the set is full. */
-bool sources_add(struct sources *sources, struct bytes text);
+bool source_addresses_add(struct source_addresses *sources, struct bytes text);
 /* The number of the first address that is none of this machine's; -1: all are. Asks the system, by binding.
  */
-int sources_check(const struct sources *sources);
+int source_addresses_check(const struct source_addresses *sources);
 /* May this family be dialled? */
-bool sources_cover(const struct sources *sources, int family);
+bool source_addresses_cover(const struct source_addresses *sources, int family);
 /* Binds a socket that has been made and not dialled, to the next of its family that this machine has. 0, or a
  * negative errno. */
-int sources_bind(struct sources *sources, uv_tcp_t *tcp, int family);
+int source_addresses_bind(struct source_addresses *sources, uv_tcp_t *tcp, int family);

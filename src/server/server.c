@@ -112,7 +112,7 @@ static bool read_id_floor(struct server *server, int64_t *id_floor)
 static enum server_error open_queue(struct server *server, char error_text[256])
 {
     const struct config *config = server->options.config;
-    struct queue_config queue = {.engine = &store_sqlite,
+    struct queue_config queue = {.backend = &store_sqlite,
                                  .store = server->store,
                                  .clock = server->options.clock,
                                  .batch_max = BATCH_MAX,
@@ -128,14 +128,14 @@ static enum server_error open_queue(struct server *server, char error_text[256])
 }
 
 /* Found out now, and not by every delivery. */
-static enum server_error check_sources(const struct config *config, struct sources *sources,
+static enum server_error check_sources(const struct config *config, struct source_addresses *sources,
                                        char error_text[256])
 {
     struct config_error error;
     int stranger = -1;
     bool understood = config_sources(config, sources, &error);
     if (understood)
-        stranger = sources_check(sources);
+        stranger = source_addresses_check(sources);
     if (understood && stranger < 0)
         return SERVER_OK;
     if (understood)
@@ -159,7 +159,7 @@ static enum server_error open_engine(struct server *server, const struct guard *
     struct sender_limits limits = sender_limits_default();
     limits.age_ms = (int)config->connection_age_ms;
     limits.handshakes_max = handshakes_max(config, 2);
-    struct sources sources;
+    struct source_addresses sources;
     uint64_t seed;
     enum server_error error = check_sources(config, &sources, error_text);
     if (error != SERVER_OK)

@@ -263,7 +263,7 @@ static enum store_status write_some(struct queue *queue, struct queue_job **jobs
     struct store_batch batch = {
         .ops = queue->ops, .op_count = count, .boxes = queue->boxes, .box_count = boxes};
     enum store_status status =
-        queue->broken ? queue->broken_by : queue->config.engine->write(queue->config.store, &batch);
+        queue->broken ? queue->broken_by : queue->config.backend->write(queue->config.store, &batch);
     *filled = status == STORE_OK ? batch.filled_count : 0;
     int64_t now_ms = mono_ms(queue);
     if (status != STORE_OK)

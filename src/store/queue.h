@@ -25,7 +25,7 @@ struct queue_job {
 };
 
 struct queue_config {
-    const struct store_engine *engine;
+    const struct store_backend *backend;
     struct store *store;
     struct clock clock;
     int batch_max;   /* jobs a transaction, for example 1,024 */

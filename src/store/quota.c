@@ -6,7 +6,7 @@ static bool passes(int64_t used, int64_t more, int64_t limit)
     return limit > 0 && more > 0 && used > limit - more;
 }
 
-struct quota_reached usage_beyond(const struct user_usage *used, const struct user_usage *more,
+struct quota_reached quota_beyond(const struct user_usage *used, const struct user_usage *more,
                                   const struct user_usage *limits)
 {
     if (passes(used->pending, more->pending, limits->pending))

@@ -1,4 +1,4 @@
-/* usage: what a user has here, and how much of it a user may have: its quotas. */
+/* quota: what a user has here, and how much of it a user may have: its quotas. */
 #pragma once
 #include <stdint.h>
 
@@ -17,5 +17,5 @@ struct quota_reached {
 
 /* Which of the limits (0: there is none) would be passed with so much more. What does not grow passes none,
  * however much of it there is. */
-struct quota_reached usage_beyond(const struct user_usage *used, const struct user_usage *more,
+struct quota_reached quota_beyond(const struct user_usage *used, const struct user_usage *more,
                                   const struct user_usage *limits);

@@ -11,7 +11,7 @@ struct reader {
 };
 
 struct readers {
-    const struct store_engine *engine;
+    const struct store_backend *backend;
     struct store *store;
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -46,18 +46,18 @@ static void *reader_main(void *argument)
     pthread_setname_np(pthread_self(), "ph-reader");
     for (struct readers_job *job; (job = take(readers));) {
         job->status =
-            readers->engine->read(readers->store, reader->number, &job->query, job->arena, &job->answer);
+            readers->backend->read(readers->store, reader->number, &job->query, job->arena, &job->answer);
         job->done(job);
     }
     return NULL;
 }
 
-struct readers *readers_open(const struct store_engine *engine, struct store *store, int threads,
+struct readers *readers_open(const struct store_backend *backend, struct store *store, int threads,
                              int waiting_max)
 {
     assert(threads > 0 && waiting_max > 0);
     struct readers *readers = memory_zero(1, sizeof *readers + (size_t)threads * sizeof readers->threads[0]);
-    readers->engine = engine;
+    readers->backend = backend;
     readers->store = store;
     readers->end = &readers->first;
     readers->waiting_max = waiting_max;

@@ -16,7 +16,7 @@ struct readers_job {
     struct readers_job *next;
 };
 
-struct readers *readers_open(const struct store_engine *engine, struct store *store, int threads,
+struct readers *readers_open(const struct store_backend *backend, struct store *store, int threads,
                              int waiting_max);
 bool readers_submit(struct readers *readers, struct readers_job *job); /* false: full */
 void readers_close(struct readers *readers); /* answers what waits, ends the threads */

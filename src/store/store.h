@@ -1,12 +1,12 @@
 /*
- * store: the contract of what keeps posthorn's state. One suite (tests/store) runs on every engine.
+ * store: the contract of what keeps posthorn's state. One suite (tests/store) runs on every backend.
  *
  * Synchronous; one thread writes, any reader thread reads. Durations cross this line, instants of the due
- * clock do not ("due again in 90 s"): each engine has its own clock, so that skewed nodes cannot
+ * clock do not ("due again in 90 s"): each backend has its own clock, so that skewed nodes cannot
  * double-lease. Every write is repeatable: an event by its id or idempotency key, an outcome by delivery
  * and lease; so a commit whose fate is unknown is simply done again.
  *
- * Two clocks of an engine, both unaffected by jumps of the wall clock while it runs:
+ * Two clocks of a backend, both unaffected by jumps of the wall clock while it runs:
  *   due clock      when deliveries are due and leases run out; on restart it goes on from the later of the
  *                  wall clock and its own last value
  *   service clock  the time during which posthorn was up; a delivery's age is counted on it, so our own
@@ -16,7 +16,7 @@
  * with every claim and is the fence; `attempt` is the backoff step; `lost` counts leases that ended without a
  * record.
  *
- * What every engine does alike:
+ * What every backend does alike:
  *   recipients     the owner's endpoint, then its Master's if that one receives_users_events and the event
  *                  is not owner_only; a user without a webhook_url is no recipient. One endpoint a user, with
  *                  the user's id
@@ -28,7 +28,7 @@
  *                  `answered` as failures; a new URL starts it afresh. The outcome GONE pauses a user
  *                  with disable_on_410
  *   born leased    an EVENT takes a box at once if its endpoint may have one more lease and has nothing due
- *                  waiting; an engine may keep some of the boxes for others that wait
+ *                  waiting; a backend may keep some of the boxes for others that wait
  *   age            0 until an attempt has counted; from then on the service time since that attempt began
  *                  (its record less its duration). RELEASE takes its delay and duration out of it
  *   outcome        DELIVERED, RETRY and GIVE_UP count an attempt, RELEASE does not; all reset `lost`. A
@@ -64,7 +64,7 @@
  * what it would add. Nothing else is, and nobody's event for a Master's copy of it. An event known already
  * comes first, and so does NO_SPACE. `reached` says what was reached times          written by the store:
  * sent_at (wall clock), finished_at. first_attempt_at is the started_at_ms of the first attempt that was
- * started. version starts at 1 reopened       pace starts afresh but for who has ever answered; an engine of
+ * started. version starts at 1 reopened       pace starts afresh but for who has ever answered; a backend of
  * one process releases the leases of the former one documents      come out of a read as they were accepted,
  * and out of a claim stamped refused        an op that is neither DONE nor REPLAYED leaves id and count 0
  */
@@ -301,7 +301,7 @@ struct store_answer {
     int64_t scanned_to;
 };
 
-/* ---- an engine ---- */
+/* ---- a backend ---- */
 
 struct store_config {
     const char *path; /* SQLite: the file */
@@ -322,7 +322,7 @@ struct store_config {
 
 struct store;
 
-struct store_engine {
+struct store_backend {
     const char *name;
     enum store_status (*open)(const struct store_config *config, struct store **store); /* migrates */
     /* One transaction, one fsync: the ops in order, then the claim. Only STORE_OK means written. */
@@ -334,4 +334,4 @@ struct store_engine {
     void (*close)(struct store *store);
 };
 
-extern const struct store_engine store_sqlite;
+extern const struct store_backend store_sqlite;

@@ -56,18 +56,18 @@ static void open_gate(struct scene *scene)
 static void so_many_at_once_so_many_waiting_and_no_more(void **state)
 {
     struct scene scene = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-    struct crew *crew = crew_open(THREADS, WAITING, job, &scene);
+    struct workers *workers = workers_open(THREADS, WAITING, job, &scene);
     int items[THREADS + WAITING + 1] = {0};
 
-    assert_non_null(crew);
+    assert_non_null(workers);
     for (int i = 0; i < THREADS; i++)
-        assert_true(crew_give(crew, &items[i]));
+        assert_true(workers_give(workers, &items[i]));
     wait_until_at_work(&scene, THREADS);
     for (int i = THREADS; i < THREADS + WAITING; i++)
-        assert_true(crew_give(crew, &items[i]));
-    assert_false(crew_give(crew, &items[THREADS + WAITING]));
+        assert_true(workers_give(workers, &items[i]));
+    assert_false(workers_give(workers, &items[THREADS + WAITING]));
     open_gate(&scene);
-    crew_close(crew);
+    workers_close(workers);
     assert_int_equal(scene.most, THREADS);
     assert_int_equal(scene.done + scene.dropped, THREADS + WAITING);
     for (int i = 0; i < THREADS + WAITING; i++)
@@ -75,33 +75,33 @@ static void so_many_at_once_so_many_waiting_and_no_more(void **state)
     assert_int_equal(items[THREADS + WAITING], 0);
 }
 
-static void *finish(void *crew)
+static void *finish(void *workers)
 {
-    crew_finish(crew);
+    workers_finish(workers);
     return NULL;
 }
 
 static void finishing_drops_what_waits_and_waits_for_what_runs(void **state)
 {
     struct scene scene = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-    struct crew *crew = crew_open(1, WAITING, job, &scene);
+    struct workers *workers = workers_open(1, WAITING, job, &scene);
     int items[3] = {0};
     pthread_t finisher;
 
-    assert_true(crew_give(crew, &items[0]));
+    assert_true(workers_give(workers, &items[0]));
     wait_until_at_work(&scene, 1);
-    assert_true(crew_give(crew, &items[1]));
-    assert_false(crew_is_finishing(crew));
-    assert_int_equal(pthread_create(&finisher, NULL, finish, crew), 0);
-    while (!crew_is_finishing(crew))
+    assert_true(workers_give(workers, &items[1]));
+    assert_false(workers_is_finishing(workers));
+    assert_int_equal(pthread_create(&finisher, NULL, finish, workers), 0);
+    while (!workers_is_finishing(workers))
         sched_yield();
-    assert_false(crew_give(crew, &items[2]));
+    assert_false(workers_give(workers, &items[2]));
     open_gate(&scene);
     pthread_join(finisher, NULL);
     assert_int_equal(scene.done, 1);
     assert_int_equal(scene.dropped, 1);
     assert_int_equal(items[2], 0);
-    crew_close(crew);
+    workers_close(workers);
 }
 
 int main(void)

@@ -24,9 +24,9 @@ static enum pace_change ends(struct pace *pace, int64_t began_ms, int64_t now_ms
 }
 
 /* With nothing answered lately. */
-static enum pace_standing standing(const struct pace *pace, int64_t oldest_ms)
+static enum pace_health health(const struct pace *pace, int64_t oldest_ms)
 {
-    return pace_standing(pace, oldest_ms, 1000000);
+    return pace_health(pace, oldest_ms, 1000000);
 }
 
 static void shares_leave_room_at_any_number(void **state)
@@ -89,9 +89,9 @@ static void the_window_grows_as_it_is_used(void **state)
 static void one_that_never_answered_fails_at_once(void **state)
 {
     struct pace pace = {0};
-    assert_int_equal(standing(&pace, 0), PACE_PLAIN);
+    assert_int_equal(health(&pace, 0), PACE_PLAIN);
     assert_int_equal(ends(&pace, 100, 200, false), PACE_BEGAN_FAILING);
-    assert_int_equal(standing(&pace, 0), PACE_FAILING);
+    assert_int_equal(health(&pace, 0), PACE_FAILING);
     assert_int_equal(pace_window(&pace, standard()), 1);
     assert_in_range(pace.held_until_ms, 200 + 750, 200 + 1250);
 }
@@ -117,7 +117,7 @@ static void holds_double_and_end(void **state)
     assert_int_equal(ends(&pace, pace.held_until_ms, pace.held_until_ms + 9, true), PACE_RECOVERED);
     assert_int_equal(pace.held_until_ms, 0);
     assert_int_equal(pace_window(&pace, standard()), 4);
-    assert_int_equal(standing(&pace, 0), PACE_QUICK);
+    assert_int_equal(health(&pace, 0), PACE_QUICK);
     assert_int_equal(window_after(&pace, now_ms + 100000, 10, 3, 10000), 32);
     for (int i = 0; i < 4; i++)
         assert_int_equal(ends(&pace, now_ms, now_ms + 200000, false), PACE_SAME);
@@ -145,14 +145,14 @@ static void who_is_quick(void **state)
     struct pace pace = {0};
     for (int i = 0; i < 20; i++)
         ends(&pace, 0, 5, true);
-    assert_int_equal(standing(&pace, 0), PACE_QUICK);
-    assert_int_equal(standing(&pace, 1000), PACE_PLAIN); /* something hangs */
+    assert_int_equal(health(&pace, 0), PACE_QUICK);
+    assert_int_equal(health(&pace, 1000), PACE_PLAIN); /* something hangs */
     for (int i = 0; i < 3; i++)
         ends(&pace, 0, 10000, true);
-    assert_int_equal(standing(&pace, 0), PACE_PLAIN); /* it answers, but late */
+    assert_int_equal(health(&pace, 0), PACE_PLAIN); /* it answers, but late */
     for (int i = 0; i < 20; i++)
         ends(&pace, 0, 5, true);
-    assert_int_equal(standing(&pace, 0), PACE_QUICK);
+    assert_int_equal(health(&pace, 0), PACE_QUICK);
 }
 
 /* 8.2: one that begins to hang is known before a second has passed; but not by one that is late beside others
@@ -164,11 +164,11 @@ static void who_begins_to_hang_is_quick_no_more(void **state)
         ends(&pace, 1000, 1005, true);
         ends(&slower, 800, 1000, true);
     }
-    assert_int_equal(pace_standing(&pace, 249, 1255), PACE_QUICK);
-    assert_int_equal(pace_standing(&pace, 300, 1305), PACE_PLAIN);
-    assert_int_equal(pace_standing(&pace, 300, 1060), PACE_QUICK);
-    assert_int_equal(pace_standing(&pace, 99, 60000), PACE_QUICK); /* it has been idle */
-    assert_int_equal(pace_standing(&slower, 800, 1800), PACE_QUICK);
+    assert_int_equal(pace_health(&pace, 249, 1255), PACE_QUICK);
+    assert_int_equal(pace_health(&pace, 300, 1305), PACE_PLAIN);
+    assert_int_equal(pace_health(&pace, 300, 1060), PACE_QUICK);
+    assert_int_equal(pace_health(&pace, 99, 60000), PACE_QUICK); /* it has been idle */
+    assert_int_equal(pace_health(&slower, 800, 1800), PACE_QUICK);
 }
 
 static void the_budget_comes_in_groups(void **state)

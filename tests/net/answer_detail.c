@@ -29,8 +29,8 @@ static void test_8_31_sentences_name_the_limits(void **state)
 
 static void expect(enum failure failure, const char *flaw, struct bytes seen, const char *sentence)
 {
-    char out[DETAIL_LEN_MAX];
-    detail_of_answer(out, failure, flaw, seen);
+    char out[ANSWER_DETAIL_LEN_MAX];
+    answer_detail_of_answer(out, failure, flaw, seen);
     assert_string_equal(out, sentence);
 }
 
@@ -68,28 +68,29 @@ static void says_nothing_where_the_failure_says_it_all(void **state)
 
 static void long_bytes_are_cut(void **state)
 {
-    char out[DETAIL_LEN_MAX], bytes[1024];
+    char out[ANSWER_DETAIL_LEN_MAX], bytes[1024];
     memset(bytes, '\1', sizeof bytes);
-    detail_of_answer(out, FAILURE_BAD_RESPONSE, "short", bytes_make(bytes, sizeof bytes));
-    assert_true(strlen(out) < DETAIL_LEN_MAX);
+    answer_detail_of_answer(out, FAILURE_BAD_RESPONSE, "short", bytes_make(bytes, sizeof bytes));
+    assert_true(strlen(out) < ANSWER_DETAIL_LEN_MAX);
     assert_string_equal(out + strlen(out) - 4, "\"...");
 }
 
 static void knows_who_wants_tls(void **state)
 {
-    char out[DETAIL_LEN_MAX];
-    detail_of_status(out, 400, bytes_of("<center>The plain HTTP request was sent to HTTPS port</center>"));
+    char out[ANSWER_DETAIL_LEN_MAX];
+    answer_detail_of_status(out, 400,
+                            bytes_of("<center>The plain HTTP request was sent to HTTPS port</center>"));
     assert_non_null(strstr(out, "https://"));
-    detail_of_status(out, 400, bytes_of("Client sent an HTTP request to an HTTPS server.\n"));
+    answer_detail_of_status(out, 400, bytes_of("Client sent an HTTP request to an HTTPS server.\n"));
     assert_non_null(strstr(out, "https://"));
-    detail_of_status(
+    answer_detail_of_status(
         out, 400,
         bytes_of("The client sent a plain HTTP request, but this server only speaks HTTPS on this "
                  "port."));
     assert_non_null(strstr(out, "https://"));
-    detail_of_status(out, 400, bytes_of("bad signature, see https://docs.example/"));
+    answer_detail_of_status(out, 400, bytes_of("bad signature, see https://docs.example/"));
     assert_string_equal(out, "");
-    detail_of_status(out, 200, bytes_of("Client sent an HTTP request to an HTTPS server.\n"));
+    answer_detail_of_status(out, 200, bytes_of("Client sent an HTTP request to an HTTPS server.\n"));
     assert_string_equal(out, "");
 }
 

@@ -9,7 +9,7 @@
 
 enum { SECOND_US = 1000000, MS_US = 1000 };
 
-static struct shares shares;
+static struct handshake_shares shares;
 
 /* Handshakes of `cost_us` each that begin within `for_us`, tried every millisecond, from a clock that goes
  * on. */
@@ -19,8 +19,8 @@ static int begun(int64_t endpoint, int64_t cost_us, int64_t for_us)
 {
     int count = 0;
     for (int64_t end_us = now_us + for_us; now_us < end_us; now_us += MS_US)
-        while (shares_take(&shares, endpoint, now_us)) {
-            shares_took(&shares, endpoint, now_us, cost_us);
+        while (handshake_shares_take(&shares, endpoint, now_us)) {
+            handshake_shares_took(&shares, endpoint, now_us, cost_us);
             count++;
         }
     return count;
@@ -44,15 +44,15 @@ static void a_client_takes_no_more_than_its_share(void **state)
     shares.percent = 25;
     begun(1, 8 * MS_US, SECOND_US);
     assert_in_range(begun(1, 8 * MS_US, 10 * SECOND_US) * 8, 2300, 2700);
-    assert_true(shares_take(&shares, 2, now_us));
+    assert_true(handshake_shares_take(&shares, 2, now_us));
 }
 
 static void cheap_handshakes_are_not_held_up(void **state)
 {
     memset(&shares, 0, sizeof shares);
     for (int i = 0; i < 1000; i++, now_us += 10 * MS_US) { /* 100 a second, half a millisecond each */
-        assert_true(shares_take(&shares, 1, now_us));
-        shares_took(&shares, 1, now_us, 500);
+        assert_true(handshake_shares_take(&shares, 1, now_us));
+        handshake_shares_took(&shares, 1, now_us, 500);
     }
 }
 
@@ -63,13 +63,13 @@ static void who_took_nothing_goes_on(void **state)
     int all = 0;
     for (int64_t end_us = now_us + 10 * (int64_t)SECOND_US; now_us < end_us; now_us += MS_US)
         for (int64_t endpoint = 1; endpoint <= 40; endpoint++)
-            if (shares_take(&shares, endpoint, now_us)) {
-                shares_took(&shares, endpoint, now_us, 8 * MS_US);
+            if (handshake_shares_take(&shares, endpoint, now_us)) {
+                handshake_shares_took(&shares, endpoint, now_us, 8 * MS_US);
                 all++;
             }
     assert_in_range(all * 8, 4000, 9000); /* about half, and the bursts */
-    assert_false(shares_take(&shares, 1, now_us) && shares_take(&shares, 1, now_us));
-    assert_true(shares_take(&shares, 12345, now_us));
+    assert_false(handshake_shares_take(&shares, 1, now_us) && handshake_shares_take(&shares, 1, now_us));
+    assert_true(handshake_shares_take(&shares, 12345, now_us));
 }
 
 int main(void)

@@ -95,7 +95,7 @@ static int start(void **state)
     struct store_config store = {
         .path = rig->path, .clock = clock_system(), .lease_ms = 60000, .readers = 1, .pace = pace_default()};
     assert_int_equal(store_sqlite.open(&store, &rig->store), STORE_OK);
-    struct queue_config queue = {.engine = &store_sqlite,
+    struct queue_config queue = {.backend = &store_sqlite,
                                  .store = rig->store,
                                  .clock = clock_system(),
                                  .batch_max = 16,

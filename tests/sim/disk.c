@@ -31,7 +31,7 @@ static void folder_drop(const char *folder)
 
 void disk_init(struct sim *sim, bool sqlite)
 {
-    sim->engine = sqlite ? &store_sqlite : &store_model;
+    sim->backend = sqlite ? &store_sqlite : &store_model;
     if (!sqlite) {
         sim->disk = model_disk_new();
         return;
@@ -62,7 +62,7 @@ void disk_open(struct sim *sim)
                                   .lease_ms = sim->lease_ms,
                                   .mark = 9,
                                   .readers = 1};
-    enum store_status status = sim->engine->open(&config, &sim->store);
+    enum store_status status = sim->backend->open(&config, &sim->store);
     assert(status == STORE_OK);
     (void)status;
     sim->store_life++;
@@ -70,7 +70,7 @@ void disk_open(struct sim *sim)
 
 void disk_close(struct sim *sim)
 {
-    sim->engine->close(sim->store);
+    sim->backend->close(sim->store);
     sim->store = NULL;
 }
 
@@ -91,7 +91,7 @@ void disk_reserve(struct sim *sim, bool reached)
 /* As an engine over a network would be left by a lost connection: all was written, and nobody knows. */
 static enum store_status write_unknown(struct sim *sim, struct store_batch *batch)
 {
-    enum store_status status = sim->engine->write(sim->store, batch);
+    enum store_status status = sim->backend->write(sim->store, batch);
     for (int i = 0; i < batch->filled_count; i++)
         batch->boxes[i]->filled = false;
     batch->filled_count = 0;
@@ -105,10 +105,10 @@ enum store_status disk_write(struct sim *sim, struct store_batch *batch, enum mo
                                                  [MODEL_FAULT_BROKEN] = STORE_BROKEN};
     if (sim->disk) {
         model_disk_fault(sim->disk, fault);
-        return sim->engine->write(sim->store, batch);
+        return sim->backend->write(sim->store, batch);
     }
     if (fault == MODEL_FAULT_UNKNOWN)
         return write_unknown(sim, batch);
     batch->filled_count = 0;
-    return fault == MODEL_FAULT_NONE ? sim->engine->write(sim->store, batch) : refusals[fault];
+    return fault == MODEL_FAULT_NONE ? sim->backend->write(sim->store, batch) : refusals[fault];
 }

@@ -21,7 +21,7 @@ static int64_t largest_id(struct sim *sim)
     struct store_query query = {.kind = STORE_GET_STATS};
     struct store_answer answer;
     arena_reset(&sim->oracle.arena);
-    if (sim->engine->read(sim->store, 0, &query, &sim->oracle.arena, &answer) != STORE_OK)
+    if (sim->backend->read(sim->store, 0, &query, &sim->oracle.arena, &answer) != STORE_OK)
         return -1;
     return answer.stats->id_max;
 }

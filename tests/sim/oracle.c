@@ -61,7 +61,7 @@ static bool ask(struct sim *sim, struct store_query query, struct store_answer *
 {
     arena_reset(&sim->oracle.arena);
     return sim->store && !sim->store_down &&
-           sim->engine->read(sim->store, 0, &query, &sim->oracle.arena, answer) == STORE_OK;
+           sim->backend->read(sim->store, 0, &query, &sim->oracle.arena, answer) == STORE_OK;
 }
 
 static bool ask_delivery(struct sim *sim, int64_t id, struct delivery *delivery)

@@ -209,7 +209,7 @@ struct sim {
     struct sim_attempt *attempts;
     int attempt_count, attempt_cap;
 
-    const struct store_engine *engine;
+    const struct store_backend *backend;
     struct model_disk *disk; /* NULL: SQLite, in its folder */
     char folder[64];
     struct store *store; /* NULL: no node runs */

@@ -63,7 +63,7 @@ void world_draw(struct sim *sim)
 static void write_one(struct sim *sim, struct store_op *op)
 {
     struct store_batch batch = {.ops = &op, .op_count = 1};
-    enum store_status status = sim->engine->write(sim->store, &batch);
+    enum store_status status = sim->backend->write(sim->store, &batch);
     assert(status == STORE_OK && op->result == STORE_DONE);
     (void)status;
 }

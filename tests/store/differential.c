@@ -2,7 +2,7 @@
  * The same random batches on the model store and on SQLite: every result, every filled box and every answer
  * must be equal. A failing seed is in the output and can be given as an argument.
  *
- * What an engine may choose is kept out of the way: there are always boxes for all that may be claimed, or
+ * What a backend may choose is kept out of the way: there are always boxes for all that may be claimed, or
  * none; restarts happen with no lease out, and every URL is new after them, since pace is not kept.
  */
 #include "fixture.h"
@@ -220,7 +220,7 @@ static int by_delivery(const void *a, const void *b)
 static void same_boxes(struct twin *t)
 {
     assert_int_equal(t->model.filled, t->sqlite.filled);
-    assert_true(t->model.filled < FIXTURE_BOXES); /* or which ones is the engine's choice */
+    assert_true(t->model.filled < FIXTURE_BOXES); /* or which ones is the backend's choice */
     const struct store_work *left[FIXTURE_BOXES], *right[FIXTURE_BOXES];
     for (int i = 0; i < t->model.filled; i++) {
         left[i] = &t->model.boxes[i];
@@ -338,7 +338,7 @@ static void same_answers(struct twin *t, struct store_query query)
             same_attempts(&a.attempts[i], &b.attempts[i]);
         if (a.resources)
             same_resources(&a.resources[i], &b.resources[i]);
-        if (a.stats) { /* who is under the first lease of its life is the engine's to know */
+        if (a.stats) { /* who is under the first lease of its life is the backend's to know */
             a.stats->oldest_waiting_at_ms = b.stats->oldest_waiting_at_ms = 0;
             a.stats->log_bytes = b.stats->log_bytes = 0; /* the model has none */
             assert_memory_equal(a.stats, b.stats, sizeof *a.stats);
@@ -439,7 +439,7 @@ static void count_again(struct twin *t)
     assert_int_equal(sqlite3_open(t->sqlite.path, &db), SQLITE_OK);
     for (int i = 0; i < t->user_count; i++) {
         int64_t id = t->users[i];
-        const struct user_usage *usage = &roster_get(&t->sqlite.store->roster, id)->tally.usage;
+        const struct user_usage *usage = &roster_get(&t->sqlite.store->roster, id)->counts.usage;
         assert_int_equal(
             usage->stored_bytes,
             ask(db, "SELECT ifnull(sum(length(document)), 0) FROM events WHERE owner_id = ?", id) +

@@ -17,13 +17,13 @@ static int64_t fixture_mono(void *ctx)
 
 static void open_store(struct fixture *fixture)
 {
-    assert_int_equal(fixture->engine->open(&fixture->config, &fixture->store), STORE_OK);
+    assert_int_equal(fixture->backend->open(&fixture->config, &fixture->store), STORE_OK);
 }
 
-void fixture_open(struct fixture *fixture, const struct store_engine *engine)
+void fixture_open(struct fixture *fixture, const struct store_backend *backend)
 {
     *fixture =
-        (struct fixture){.engine = engine, .wall_ms = 1700000000000, .mono_ms = 5000, .event_id = 1000};
+        (struct fixture){.backend = backend, .wall_ms = 1700000000000, .mono_ms = 5000, .event_id = 1000};
     /* What a commit must survive is other tests' business; here a disk would only cost time. */
     const char *parent = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
     snprintf(fixture->folder, sizeof fixture->folder, "%s/posthorn-store-XXXXXX", parent);
@@ -36,7 +36,7 @@ void fixture_open(struct fixture *fixture, const struct store_engine *engine)
                                             .mark = FIXTURE_MARK,
                                             .readers = 2};
     fixture->config.pace.failing_per_s = RATE_PER_S_MAX; /* or who is first matters */
-    if (engine == &store_model) {
+    if (backend == &store_model) {
         fixture->disk = model_disk_new();
         fixture->config.path = model_disk_path(fixture->disk);
     }
@@ -51,7 +51,7 @@ void fixture_open(struct fixture *fixture, const struct store_engine *engine)
 void fixture_close(struct fixture *fixture)
 {
     static const char *const suffixes[] = {"", "-wal", "-shm"};
-    fixture->engine->close(fixture->store);
+    fixture->backend->close(fixture->store);
     if (fixture->disk)
         model_disk_free(fixture->disk);
     for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
@@ -69,7 +69,7 @@ void fixture_close(struct fixture *fixture)
 
 void fixture_reopen(struct fixture *fixture)
 {
-    fixture->engine->close(fixture->store);
+    fixture->backend->close(fixture->store);
     open_store(fixture);
 }
 
@@ -99,7 +99,7 @@ void fixture_write(struct fixture *fixture, struct store_op *ops, int count, int
         fixture->boxes[i].filled = false;
     struct store_batch batch = {
         .ops = list, .op_count = count, .boxes = fixture->box_list, .box_count = boxes};
-    assert_int_equal(fixture->engine->write(fixture->store, &batch), STORE_OK);
+    assert_int_equal(fixture->backend->write(fixture->store, &batch), STORE_OK);
     fixture->filled = batch.filled_count;
     fixture->next_due_in_ms = batch.next_due_in_ms;
     for (int i = 0; i < boxes; i++)
@@ -122,7 +122,7 @@ void fixture_claim(struct fixture *fixture, int boxes, int filled)
 struct store_answer fixture_read(struct fixture *fixture, struct store_query query)
 {
     struct store_answer answer;
-    assert_int_equal(fixture->engine->read(fixture->store, 0, &query, &fixture->arena, &answer), STORE_OK);
+    assert_int_equal(fixture->backend->read(fixture->store, 0, &query, &fixture->arena, &answer), STORE_OK);
     return answer;
 }
 

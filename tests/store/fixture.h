@@ -1,5 +1,5 @@
 /*
- * fixture: one store of some engine, on clocks that the test moves, with short ways to write and read.
+ * fixture: one store of some backend, on clocks that the test moves, with short ways to write and read.
  */
 #pragma once
 #include <setjmp.h>
@@ -15,7 +15,7 @@ enum { FIXTURE_MARK = 77, FIXTURE_BOXES = 256 };
 struct model_disk;
 
 struct fixture {
-    const struct store_engine *engine;
+    const struct store_backend *backend;
     char folder[64], path[96];
     struct model_disk *disk; /* the model's */
     int64_t wall_ms, mono_ms;
@@ -28,7 +28,7 @@ struct fixture {
     int64_t event_id, key_number;
 };
 
-void fixture_open(struct fixture *fixture, const struct store_engine *engine);
+void fixture_open(struct fixture *fixture, const struct store_backend *backend);
 void fixture_close(struct fixture *fixture); /* and removes the files */
 void fixture_reopen(struct fixture *fixture);
 void fixture_advance(struct fixture *fixture, int64_t ms); /* both clocks */

@@ -1,4 +1,4 @@
-/* The writer thread, on an engine that does as it is told. */
+/* The writer thread, on a backend that does as it is told. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@ struct seen {
     int64_t ids[JOBS_MAX];
 };
 
-/* The engine. All under the lock. */
+/* The backend. All under the lock. */
 struct store {
     pthread_mutex_t lock;
     pthread_cond_t change;
@@ -76,7 +76,7 @@ static enum store_status fake_write(struct store *store, struct store_batch *bat
     return status;
 }
 
-static const struct store_engine fake = {.name = "fake", .write = fake_write};
+static const struct store_backend fake = {.name = "fake", .write = fake_write};
 
 static void on_work(void *ctx, struct store_work **boxes, int count)
 {
@@ -127,7 +127,7 @@ static struct bench *bench_open_with(int waiting_max, int batch_max)
     bench->store.next_due_in_ms = -1;
     for (int i = 0; i < BOXES_MAX; i++)
         bench->box_list[i] = &bench->boxes[i];
-    struct queue_config config = {.engine = &fake,
+    struct queue_config config = {.backend = &fake,
                                   .store = &bench->store,
                                   .clock = {.mono_ms = mono_ms, .ctx = bench},
                                   .batch_max = batch_max,
@@ -205,7 +205,7 @@ static void offer(struct bench *bench, int count)
     await(bench, &bench->store.writes, 1);
 }
 
-/* One job is in the engine and held there; so what comes now makes one batch. The engine was idle. */
+/* One job is in the backend and held there; so what comes now makes one batch. The backend was idle. */
 static void hold_one(struct bench *bench, int number)
 {
     pthread_mutex_lock(&bench->store.lock);
@@ -524,7 +524,7 @@ static void many_threads(void **state)
     struct crowd crowd = {.store.next_due_in_ms = -1};
     pthread_mutex_init(&crowd.store.lock, NULL);
     pthread_cond_init(&crowd.store.change, NULL);
-    struct queue_config config = {.engine = &fake,
+    struct queue_config config = {.backend = &fake,
                                   .store = &crowd.store,
                                   .clock = clock_system(),
                                   .batch_max = JOBS_MAX,

@@ -56,7 +56,7 @@ static void readers_beside_a_writer(void **state)
     free(fixture);
 }
 
-/* An engine whose reader waits until it is let go. */
+/* A backend whose reader waits until it is let go. */
 struct store {
     pthread_mutex_t lock;
     pthread_cond_t change;
@@ -85,7 +85,7 @@ static void count_down(struct readers_job *job)
 
 static void full_readers_refuse(void **state)
 {
-    static const struct store_engine slow = {.name = "slow", .read = slow_read};
+    static const struct store_backend slow = {.name = "slow", .read = slow_read};
     struct store store = {.lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER};
     struct readers *readers = readers_open(&slow, &store, 1, 2);
     int left = 3;

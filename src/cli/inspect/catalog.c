@@ -128,7 +128,7 @@ int catalog_main(int argc, char **argv)
     int count, code;
     const struct option_row rows[] = {
         {"section", OPTION_TEXT, &catalog.section, "NAME", "only this section's types"},
-        OWN_TYPES_OPTION_ROW(file),
+        CATALOGUE_OPTION_ROW(file),
         {"json", OPTION_FLAG, &catalog.json, NULL, "JSON, with the examples"},
     };
     const struct usage usage = {"catalog",
@@ -145,7 +145,7 @@ int catalog_main(int argc, char **argv)
     if (outcome != OPTIONS_GO)
         return outcome == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
     catalog.usage = &usage;
-    catalog.catalogue = own_types_open(&usage, file, &code);
+    catalog.catalogue = catalogue_option_open(&usage, file, &code);
     if (!catalog.catalogue)
         return code;
     code = run(&catalog, argv + argc - count, count);

@@ -21,7 +21,7 @@ int postman_main(int argc, char **argv)
         {"environment", OPTION_FLAG, &environment, NULL, "the environment instead of the collection"},
         {"webhook-url", OPTION_TEXT, &values.webhook_url, "URL", "webhook_url [http://127.0.0.1:3000/]"},
         {"domain", OPTION_TEXT, &values.domain, "URL", "the API's server [http://127.0.0.1:8080]"},
-        OWN_TYPES_OPTION_ROW(file),
+        CATALOGUE_OPTION_ROW(file),
     };
     const struct usage usage = {"postman",
                                 "postman [--catalogue FILE] > collection.json\n"
@@ -34,7 +34,7 @@ int postman_main(int argc, char **argv)
     enum options_outcome outcome = options_read(&usage, argc, argv, &count);
     if (outcome != OPTIONS_GO)
         return outcome == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
-    struct catalogue *catalogue = own_types_open(&usage, file, &code);
+    struct catalogue *catalogue = catalogue_option_open(&usage, file, &code);
     if (!catalogue)
         return code;
     struct json_object *document =

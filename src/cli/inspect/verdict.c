@@ -2,35 +2,35 @@
 #include "failure.h"
 #include "remedy.h"
 
-const char *account_hold_name(enum account_hold hold)
+const char *verdict_hold_name(enum verdict_hold hold)
 {
     static const char *const names[] = {NULL, "no_url", "paused", "no_key"};
     return names[hold];
 }
 
-static bool is_state(const struct account *account, const char *name)
+static bool is_state(const struct verdict *verdict, const char *name)
 {
-    return bytes_equal_text(account->state, name);
+    return bytes_equal_text(verdict->state, name);
 }
 
-static bool has_outcome(const struct account *account)
+static bool has_outcome(const struct verdict *verdict)
 {
-    return account->last.reason.len > 0 || account->last.status > 0;
+    return verdict->last.reason.len > 0 || verdict->last.status > 0;
 }
 
-static enum failure_class class_of(const struct account *account)
+static enum failure_class class_of(const struct verdict *verdict)
 {
-    return failure_class_of(words_failure(account->last.reason));
+    return failure_class_of(words_failure(verdict->last.reason));
 }
 
 /* " Last: your server said 204; we need 200." */
-static void put_last(struct text *out, const struct account *account)
+static void put_last(struct text *out, const struct verdict *verdict)
 {
-    if (!has_outcome(account))
+    if (!has_outcome(verdict))
         return;
-    enum failure_class class = class_of(account);
+    enum failure_class class = class_of(verdict);
     text_puts(out, class == FAILURE_CLASS_POLICY ? " Last: blocked before anything was sent: " : " Last: ");
-    words_put_outcome(out, &account->last);
+    words_put_outcome(out, &verdict->last);
     text_putc(out, '.');
     if (class == FAILURE_CLASS_OURS)
         text_puts(out, " That is our own fault, and uses up none of your tries.");
@@ -38,129 +38,129 @@ static void put_last(struct text *out, const struct account *account)
         text_puts(out, " It is sent again at once, and that uses up none of your tries.");
 }
 
-static void put_remedy(struct text *out, const struct account *account)
+static void put_remedy(struct text *out, const struct verdict *verdict)
 {
-    enum failure failure = words_failure(account->last.reason);
-    if (failure == FAILURE_UNEXPECTED_STATUS && words_says_more(&account->last))
+    enum failure failure = words_failure(verdict->last.reason);
+    if (failure == FAILURE_UNEXPECTED_STATUS && words_says_more(&verdict->last))
         return; /* the cause is known, and said: the usual one would contradict it */
-    const char *remedy = failure == FAILURE_UNEXPECTED_STATUS ? remedy_for_status((int)account->last.status)
+    const char *remedy = failure == FAILURE_UNEXPECTED_STATUS ? remedy_for_status((int)verdict->last.status)
                                                               : remedy_for(failure);
 
     if (*remedy)
         text_printf(out, " %s", remedy);
 }
 
-static void put_hold(struct text *out, enum account_hold hold)
+static void put_hold(struct text *out, enum verdict_hold hold)
 {
     static const char *const sentences[] = {
-        [ACCOUNT_NOT_HELD] = "",
-        [ACCOUNT_NO_URL] = " Held: there is no webhook_url. It is sent as soon as one is set.",
-        [ACCOUNT_PAUSED] = " Held: the user is paused. It is sent as soon as `paused` is false again.",
-        [ACCOUNT_NO_KEY] = " Held: the user has no active API key, and WEBHOOK-AUTH is made from one. It is "
+        [VERDICT_NOT_HELD] = "",
+        [VERDICT_NO_URL] = " Held: there is no webhook_url. It is sent as soon as one is set.",
+        [VERDICT_PAUSED] = " Held: the user is paused. It is sent as soon as `paused` is false again.",
+        [VERDICT_NO_KEY] = " Held: the user has no active API key, and WEBHOOK-AUTH is made from one. It is "
                            "sent as soon as there is a key."};
     text_puts(out, sentences[hold]);
 }
 
-static void put_next(struct text *out, const struct account *account)
+static void put_next(struct text *out, const struct verdict *verdict)
 {
-    if (account->in_flight) {
-        text_puts(out, account->attempt_count ? " The next try is under way." : " A try is under way.");
-    } else if (account->hold != ACCOUNT_NOT_HELD) {
-        put_hold(out, account->hold);
-    } else if (account->next_ms > 0) {
+    if (verdict->in_flight) {
+        text_puts(out, verdict->attempt_count ? " The next try is under way." : " A try is under way.");
+    } else if (verdict->hold != VERDICT_NOT_HELD) {
+        put_hold(out, verdict->hold);
+    } else if (verdict->next_ms > 0) {
         text_puts(out, " Next try in ");
-        words_put_duration(out, account->next_ms);
+        words_put_duration(out, verdict->next_ms);
         text_putc(out, '.');
-    } else if (account->next_ms == 0) {
+    } else if (verdict->next_ms == 0) {
         text_puts(out, " Next try as soon as its turn comes.");
     }
 }
 
-static void put_pending(struct text *out, const struct account *account)
+static void put_pending(struct text *out, const struct verdict *verdict)
 {
-    if (account->attempt_count > 0) {
+    if (verdict->attempt_count > 0) {
         text_puts(out, "Tried ");
-        words_put_times(out, account->attempt_count);
+        words_put_times(out, verdict->attempt_count);
         text_putc(out, '.');
     } else {
         text_puts(out, "Not sent yet.");
     }
-    put_last(out, account);
-    put_next(out, account);
-    put_remedy(out, account);
+    put_last(out, verdict);
+    put_next(out, verdict);
+    put_remedy(out, verdict);
 }
 
 /* "Given up after 14 tries, 3 d 1 h after the first one, at 2000-01-04T01:00:00.000Z." */
-static void put_end(struct text *out, const char *how, const struct account *account)
+static void put_end(struct text *out, const char *how, const struct verdict *verdict)
 {
-    int64_t count = account->attempt_count - account->again_count;
+    int64_t count = verdict->attempt_count - verdict->again_count;
     if (count <= 0)
-        text_printf(out, account->overtaken ? "%s while it was being sent" : "%s before it was sent", how);
+        text_printf(out, verdict->overtaken ? "%s while it was being sent" : "%s before it was sent", how);
     else if (count == 1)
-        text_printf(out, is_state(account, "delivered") ? "%s at the first try" : "%s after one try", how);
+        text_printf(out, is_state(verdict, "delivered") ? "%s at the first try" : "%s after one try", how);
     else
         text_printf(out, "%s after %lld tries", how, (long long)count);
-    if (count > 1 && account->took_ms >= 1000) {
+    if (count > 1 && verdict->took_ms >= 1000) {
         text_puts(out, ", ");
-        words_put_duration(out, account->took_ms);
+        words_put_duration(out, verdict->took_ms);
         text_puts(out, " after the first one");
     }
-    if (account->finished_at.len > 0)
-        text_printf(out, ", at %.*s", BYTES_ARG(account->finished_at));
+    if (verdict->finished_at.len > 0)
+        text_printf(out, ", at %.*s", BYTES_ARG(verdict->finished_at));
     text_putc(out, '.');
-    if (account->again_count == 0 && !account->resending)
-        put_last(out, account);
+    if (verdict->again_count == 0 && !verdict->resending)
+        put_last(out, verdict);
 }
 
 /* What came beside it, which changes nothing of it. */
-static void put_again(struct text *out, const struct account *account)
+static void put_again(struct text *out, const struct verdict *verdict)
 {
-    if (account->again_count > 0) {
+    if (verdict->again_count > 0) {
         text_puts(out, " Sent again since, ");
-        words_put_times(out, account->again_count);
+        words_put_times(out, verdict->again_count);
         text_putc(out, '.');
-        put_last(out, account);
+        put_last(out, verdict);
     }
-    if (account->resending) {
+    if (verdict->resending) {
         text_puts(out, " It is to be sent once more.");
-        put_next(out, account);
+        put_next(out, verdict);
     }
 }
 
-static void put_overtaken(struct text *out, const struct account *account)
+static void put_overtaken(struct text *out, const struct verdict *verdict)
 {
-    if (!account->overtaken)
+    if (!verdict->overtaken)
         return;
     text_puts(out, " A send was under way when it was cancelled: ");
-    words_put_outcome(out, &account->after_all);
+    words_put_outcome(out, &verdict->after_all);
     text_putc(out, '.');
 }
 
-void account_put(struct text *out, const struct account *account)
+void verdict_put(struct text *out, const struct verdict *verdict)
 {
-    if (is_state(account, "delivered")) {
-        put_end(out, "Delivered", account);
-        put_again(out, account);
-        put_overtaken(out, account);
-        if (account->request_unread)
+    if (is_state(verdict, "delivered")) {
+        put_end(out, "Delivered", verdict);
+        put_again(out, verdict);
+        put_overtaken(out, verdict);
+        if (verdict->request_unread)
             text_puts(
                 out,
                 " It answered before it had taken most of the request: does your handler read the body?");
-    } else if (is_state(account, "given_up")) {
-        put_end(out, "Given up", account);
-        put_remedy(out, account);
+    } else if (is_state(verdict, "given_up")) {
+        put_end(out, "Given up", verdict);
+        put_remedy(out, verdict);
         text_printf(out, " It is kept: POST /api/deliveries/%.*s/resend starts again.",
-                    BYTES_ARG(account->delivery_id));
-    } else if (is_state(account, "cancelled")) {
-        put_end(out, "Cancelled", account);
-        put_overtaken(out, account);
+                    BYTES_ARG(verdict->delivery_id));
+    } else if (is_state(verdict, "cancelled")) {
+        put_end(out, "Cancelled", verdict);
+        put_overtaken(out, verdict);
         text_printf(out, " POST /api/deliveries/%.*s/resend sends it after all.",
-                    BYTES_ARG(account->delivery_id));
-    } else if (is_state(account, "skipped")) {
+                    BYTES_ARG(verdict->delivery_id));
+    } else if (is_state(verdict, "skipped")) {
         text_puts(out, "Sent to nobody: no webhook_url was set when it came.");
-        text_puts(out, account->hold == ACCOUNT_NO_URL ? " Set one, and then" : " With one set,");
-        text_printf(out, " POST /api/deliveries/%.*s/resend sends it.", BYTES_ARG(account->delivery_id));
+        text_puts(out, verdict->hold == VERDICT_NO_URL ? " Set one, and then" : " With one set,");
+        text_printf(out, " POST /api/deliveries/%.*s/resend sends it.", BYTES_ARG(verdict->delivery_id));
     } else {
-        put_pending(out, account);
+        put_pending(out, verdict);
     }
 }

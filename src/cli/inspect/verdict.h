@@ -1,14 +1,14 @@
 /*
- * account: what became of a delivery, in plain sentences. Pure: the facts are handed in, from the API's
+ * verdict: what became of a delivery, in plain sentences. Pure: the facts are handed in, from the API's
  * documents (why.c).
  */
 #pragma once
 #include "words.h"
 
 /* Why a pending delivery is not tried, or a skipped one cannot be sent. */
-enum account_hold { ACCOUNT_NOT_HELD, ACCOUNT_NO_URL, ACCOUNT_PAUSED, ACCOUNT_NO_KEY };
+enum verdict_hold { VERDICT_NOT_HELD, VERDICT_NO_URL, VERDICT_PAUSED, VERDICT_NO_KEY };
 
-struct account {
+struct verdict {
     struct bytes delivery_id;
     struct bytes state; /* "pending", "delivered", "given_up", "cancelled", "skipped" */
     bool in_flight;
@@ -20,12 +20,12 @@ struct account {
     bool overtaken; /* a send was under way when it was cancelled; this is what came of it: */
     struct words_outcome after_all;
     bool request_unread; /* the 200 came while most of the request had not been taken */
-    enum account_hold hold;
+    enum verdict_hold hold;
     struct bytes finished_at; /* len 0: not yet, or not known */
     int64_t took_ms;          /* from the first attempt to the end; -1: not known */
 };
 
 /* "no_url", "paused", "no_key"; NULL when not held. */
-const char *account_hold_name(enum account_hold hold);
+const char *verdict_hold_name(enum verdict_hold hold);
 /* One or more sentences with full stops, and what to do about it, if there is anything to do. */
-void account_put(struct text *out, const struct account *account);
+void verdict_put(struct text *out, const struct verdict *verdict);

@@ -142,7 +142,7 @@ static bool has_active_key(const struct why *why, const char *user_id, bool *act
 }
 
 /* What the recipient's settings have to do with it. A Regular cannot look at a Master's. */
-static bool look_at_user(struct why *why, struct json_object *delivery, struct account *account,
+static bool look_at_user(struct why *why, struct json_object *delivery, struct verdict *verdict,
                          struct evidence *evidence)
 {
     const char *user_id = evidence->user_id.data;
@@ -160,18 +160,18 @@ static bool look_at_user(struct why *why, struct json_object *delivery, struct a
     evidence->user_name = arena_copy(&why->arena, text_of(attributes, "name"));
     bool has_url = json_get(attributes, "webhook_url") != NULL;
     bool paused = json_object_get_boolean(json_get(attributes, "paused"));
-    account->last.success_2xx = bytes_equal_text(text_of(attributes, "success"), "2xx");
+    verdict->last.success_2xx = bytes_equal_text(text_of(attributes, "success"), "2xx");
     json_object_put(user);
-    if (bytes_equal_text(account->state, "skipped") && !has_url)
-        account->hold = ACCOUNT_NO_URL;
-    if (!bytes_equal_text(account->state, "pending"))
+    if (bytes_equal_text(verdict->state, "skipped") && !has_url)
+        verdict->hold = VERDICT_NO_URL;
+    if (!bytes_equal_text(verdict->state, "pending"))
         return true;
     if (!has_active_key(why, user_id, &active))
         return false;
-    account->hold = !has_url ? ACCOUNT_NO_URL
-                    : paused ? ACCOUNT_PAUSED
-                    : active ? ACCOUNT_NOT_HELD
-                             : ACCOUNT_NO_KEY;
+    verdict->hold = !has_url ? VERDICT_NO_URL
+                    : paused ? VERDICT_PAUSED
+                    : active ? VERDICT_NOT_HELD
+                             : VERDICT_NO_KEY;
     return true;
 }
 
@@ -199,36 +199,36 @@ static int64_t count_since(struct json_object *attributes, struct bytes finished
 
 /* What ended after somebody had cancelled it counts for nothing, as what is our own fault does, or a close
  * that crossed it: but those have other reasons. */
-static void read_overtaken(struct json_object *last, struct account *account)
+static void read_overtaken(struct json_object *last, struct verdict *verdict)
 {
-    account->after_all = (struct words_outcome){.reason = text_of(last, "reason"),
+    verdict->after_all = (struct words_outcome){.reason = text_of(last, "reason"),
                                                 .status = number_of(last, "status", 0),
                                                 .detail = text_of(last, "detail")};
-    enum failure_class class = failure_class_of(words_failure(account->after_all.reason));
-    account->overtaken = last && !json_object_get_boolean(json_get(last, "counted")) &&
-                         (account->after_all.status > 0 || class == FAILURE_CLASS_RECEIVER);
+    enum failure_class class = failure_class_of(words_failure(verdict->after_all.reason));
+    verdict->overtaken = last && !json_object_get_boolean(json_get(last, "counted")) &&
+                         (verdict->after_all.status > 0 || class == FAILURE_CLASS_RECEIVER);
 }
 
-static void read_account(struct json_object *delivery, struct account *account)
+static void read_account(struct json_object *delivery, struct verdict *verdict)
 {
     struct json_object *attributes = attributes_of(delivery);
 
-    *account = (struct account){.delivery_id = text_of(delivery, "id"),
+    *verdict = (struct verdict){.delivery_id = text_of(delivery, "id"),
                                 .state = text_of(attributes, "state"),
                                 .finished_at = text_of(attributes, "finished_at")};
-    account->in_flight = json_object_get_boolean(json_get(attributes, "in_flight"));
-    account->attempt_count = number_of(attributes, "attempt_count", 0);
-    account->next_ms = number_of(attributes, "next_attempt_in_ms", -1);
-    account->last.reason = text_of(attributes, "last_reason");
-    account->last.status = number_of(attributes, "last_status", 0);
+    verdict->in_flight = json_object_get_boolean(json_get(attributes, "in_flight"));
+    verdict->attempt_count = number_of(attributes, "attempt_count", 0);
+    verdict->next_ms = number_of(attributes, "next_attempt_in_ms", -1);
+    verdict->last.reason = text_of(attributes, "last_reason");
+    verdict->last.status = number_of(attributes, "last_status", 0);
     struct json_object *last = evidence_last(attributes);
-    account->last.detail = text_of(last, "detail");
-    read_overtaken(last, account);
-    account->request_unread = last && json_object_get_boolean(json_get(last, "request_unread"));
-    account->resending = json_object_get_boolean(json_get(attributes, "resending"));
-    account->again_count =
-        bytes_equal_text(account->state, "delivered") ? count_since(attributes, account->finished_at) : 0;
-    account->took_ms = between_ms(text_of(attributes, "first_attempt_at"), account->finished_at);
+    verdict->last.detail = text_of(last, "detail");
+    read_overtaken(last, verdict);
+    verdict->request_unread = last && json_object_get_boolean(json_get(last, "request_unread"));
+    verdict->resending = json_object_get_boolean(json_get(attributes, "resending"));
+    verdict->again_count =
+        bytes_equal_text(verdict->state, "delivered") ? count_since(attributes, verdict->finished_at) : 0;
+    verdict->took_ms = between_ms(text_of(attributes, "first_attempt_at"), verdict->finished_at);
 }
 
 static struct json_object *string_or_null(struct bytes text)
@@ -236,11 +236,11 @@ static struct json_object *string_or_null(struct bytes text)
     return text.len > 0 ? json_object_new_string_len(text.data, (int)text.len) : NULL;
 }
 
-static void add_to_json(const struct text *sentences, const struct account *account,
+static void add_to_json(const struct text *sentences, const struct verdict *verdict,
                         const struct evidence *evidence)
 {
     struct json_object *attributes = evidence->attributes, *last = evidence_last(attributes);
-    const char *hold = account_hold_name(account->hold);
+    const char *hold = verdict_hold_name(verdict->hold);
     char *answer = evidence_answer(last);
 
     json_object_object_add(attributes, "held", hold ? json_object_new_string(hold) : NULL);
@@ -256,17 +256,17 @@ static void add_to_json(const struct text *sentences, const struct account *acco
     free(answer);
 }
 
-static void say_delivery(const struct why *why, const struct text *sentences, const struct account *account,
+static void say_delivery(const struct why *why, const struct text *sentences, const struct verdict *verdict,
                          const struct evidence *evidence)
 {
     if (why->json) {
-        add_to_json(sentences, account, evidence);
+        add_to_json(sentences, verdict, evidence);
         return;
     }
     if (json_object_array_length(why->deliveries) > 1)
         printf("To user %.*s: ", BYTES_ARG(evidence->user_id));
     printf("%.*s\n", (int)sentences->len, sentences->data);
-    bool smooth = bytes_equal_text(account->state, "delivered") && account->attempt_count <= 1;
+    bool smooth = bytes_equal_text(verdict->state, "delivered") && verdict->attempt_count <= 1;
     if (!smooth)
         evidence_print(evidence);
 }
@@ -277,19 +277,19 @@ static bool say_one(struct why *why, struct json_object *delivery)
     struct evidence evidence = {.attributes = attributes_of(delivery),
                                 .delivery_id = text_of(delivery, "id"),
                                 .user_id = text_of(json_get_object(relationship, "data"), "id")};
-    struct account account;
+    struct verdict verdict;
     struct arena arena;
     struct text sentences;
 
-    read_account(delivery, &account);
+    read_account(delivery, &verdict);
     evidence.is_caller = bytes_equal(evidence.user_id, text_of(why->me, "id"));
-    evidence.for_operator = remedy_is_for_operator(words_failure(account.last.reason));
-    if (!look_at_user(why, delivery, &account, &evidence))
+    evidence.for_operator = remedy_is_for_operator(words_failure(verdict.last.reason));
+    if (!look_at_user(why, delivery, &verdict, &evidence))
         return false;
     arena_init(&arena, MEMORY_MAX);
     text_init(&sentences, &arena, SENTENCES_LEN_MAX);
-    account_put(&sentences, &account);
-    say_delivery(why, &sentences, &account, &evidence);
+    verdict_put(&sentences, &verdict);
+    say_delivery(why, &sentences, &verdict, &evidence);
     arena_fini(&arena);
     return true;
 }

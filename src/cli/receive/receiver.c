@@ -18,11 +18,11 @@ enum { HEADERS_AUTH_MAX = 2, WAITING_MAX = 1000, DETAIL_LEN = 128 };
 struct receiver {
     struct receiver_config config;
     struct posthorn_store *store;
-    struct handlers *handlers; /* NULL: events are stored, and that is all */
-    struct crew *crew;         /* runs the handlers */
-    struct postpone *postpone; /* NULL: no delay */
-    struct scale *scale;       /* of parsed events */
-    struct report_style style;
+    struct handlers *handlers;               /* NULL: events are stored, and that is all */
+    struct workers *workers;                 /* runs the handlers */
+    struct delayed_answers *delayed_answers; /* NULL: no delay */
+    struct tree_budget *tree_budget;         /* of parsed events */
+    struct request_line_style style;
     struct clock clock;
     atomic_llong requests; /* that passed authentication */
 };
@@ -48,8 +48,8 @@ static void answer(struct receiver *receiver, struct listener_request *request, 
 
     fill_reply(&reply, status,
                bytes_of(status == 200 ? "{\"status\":\"success\"}" : "{\"status\":\"failure\"}"));
-    if (receiver->postpone)
-        postpone_answer(receiver->postpone, request, &reply);
+    if (receiver->delayed_answers)
+        delayed_answers_answer(receiver->delayed_answers, request, &reply);
     else
         listener_answer(request, &reply);
 }
@@ -150,7 +150,7 @@ void receiver_on_refused(void *ctx, struct listener_request *request, int status
                                                          {{"Allow", 5}, {"POST", 4}}};
     struct receiver *receiver = ctx;
     char detail[DETAIL_LEN], late[LISTENER_LATE_LEN];
-    struct report report = {
+    struct request_line report = {
         .status = status, .outcome = "refused", .detail = "not an acceptable HTTP request"};
 
     if (status == 401) {
@@ -175,7 +175,7 @@ void receiver_on_refused(void *ctx, struct listener_request *request, int status
         reply->headers = not_allowed;
         reply->header_count = 2;
     }
-    report_print(&report, &receiver->style);
+    request_line_print(&report, &receiver->style);
 }
 
 /* ---- one event ----------------------------------------------------------------------------------------- */
@@ -190,7 +190,7 @@ static bool take_fault(struct receiver *receiver)
 }
 
 /* What became of an event, with the memory that the report looks at. */
-struct attempt {
+struct intake {
     const struct receiver *receiver;
     struct handlers_run run;
     char name[POSTHORN_NAME_LEN_MAX + 1];
@@ -198,11 +198,11 @@ struct attempt {
 
 static enum posthorn_result on_event(void *ctx, const struct posthorn_event *event)
 {
-    struct attempt *attempt = ctx;
+    struct intake *attempt = ctx;
     return handlers_run(attempt->receiver->handlers, event, &attempt->run);
 }
 
-static void report_result(struct report *report, struct attempt *attempt, enum posthorn_result result,
+static void report_result(struct request_line *report, struct intake *attempt, enum posthorn_result result,
                           int error)
 {
     report->status = posthorn_http_status(result);
@@ -222,8 +222,8 @@ static void report_result(struct report *report, struct attempt *attempt, enum p
 static void settle(struct receiver *receiver, struct listener_request *request,
                    const struct posthorn_event *event)
 {
-    struct attempt attempt = {.receiver = receiver};
-    struct report report = {.event = event};
+    struct intake attempt = {.receiver = receiver};
+    struct request_line report = {.event = event};
     struct posthorn_dispatcher *dispatcher = posthorn_dispatcher_new();
     enum posthorn_result result = POSTHORN_NO_MEMORY;
 
@@ -233,7 +233,7 @@ static void settle(struct receiver *receiver, struct listener_request *request,
         result = posthorn_handle(dispatcher, receiver->store, event, attempt.name);
     report_result(&report, &attempt, result, errno);
     posthorn_dispatcher_free(dispatcher);
-    report_print(&report, &receiver->style);
+    request_line_print(&report, &receiver->style);
     answer(receiver, request, report.status);
 }
 
@@ -241,13 +241,14 @@ static void settle(struct receiver *receiver, struct listener_request *request,
 static void refuse(struct receiver *receiver, struct listener_request *request,
                    const struct posthorn_event *event, int status, const char *outcome, const char *detail)
 {
-    struct report report = {.status = status, .outcome = outcome, .event = event, .detail = detail};
+    struct request_line report = {.status = status, .outcome = outcome, .event = event, .detail = detail};
 
-    report_print(&report, &receiver->style);
+    request_line_print(&report, &receiver->style);
     answer(receiver, request, status);
 }
 
-/* ---- the crew ------------------------------------------------------------------------------------------ */
+/* ---- the workers ------------------------------------------------------------------------------------------
+ */
 
 /* On the request's arena, but for the one that resumes. */
 struct job {
@@ -257,37 +258,37 @@ struct job {
 /* Many wait, and a tree is far larger than its body: so it is parsed again when its turn comes. */
 static void handle_again(struct receiver *receiver, struct listener_request *request)
 {
-    size_t weight = scale_weight(bytes_make(request->body, request->body_len));
+    size_t weight = tree_budget_weight(bytes_make(request->body, request->body_len));
     struct posthorn_event *event = NULL;
     struct posthorn_problem problem;
 
-    scale_take(receiver->scale, weight, true);
+    tree_budget_take(receiver->tree_budget, weight, true);
     if (posthorn_parse(request->body, request->body_len, &event, &problem) == POSTHORN_OK)
         settle(receiver, request, event);
     else /* it was parsed once: memory has run out */
         refuse(receiver, request, NULL, 503, "busy", problem.detail);
     posthorn_event_free(event);
-    scale_give(receiver->scale, weight);
+    tree_budget_give(receiver->tree_budget, weight);
 }
 
 static bool on_resumed(void *ctx, const struct posthorn_event *event, enum posthorn_result result,
                        const char *name)
 {
-    struct attempt *attempt = ctx;
-    struct report report = {.event = event};
+    struct intake *attempt = ctx;
+    struct request_line report = {.event = event};
 
     snprintf(attempt->name, sizeof attempt->name, "%s", name);
     report_result(&report, attempt, result, errno);
     if (result == POSTHORN_OK)
         report.outcome = "resumed";
-    report_print(&report, &attempt->receiver->style);
+    request_line_print(&report, &attempt->receiver->style);
     attempt->run = (struct handlers_run){0};
-    return !crew_is_finishing(attempt->receiver->crew);
+    return !workers_is_finishing(attempt->receiver->workers);
 }
 
 static void resume(const struct receiver *receiver)
 {
-    struct attempt attempt = {.receiver = receiver};
+    struct intake attempt = {.receiver = receiver};
     struct posthorn_dispatcher *dispatcher = posthorn_dispatcher_new();
 
     if (!dispatcher)
@@ -316,7 +317,7 @@ static void do_job(void *ctx, void *item, bool dropped)
     }
 }
 
-/* Gives the request to the crew. The event stays the caller's. */
+/* Gives the request to the workers. The event stays the caller's. */
 static void hand_over(struct receiver *receiver, struct listener_request *request,
                       const struct posthorn_event *event)
 {
@@ -324,17 +325,17 @@ static void hand_over(struct receiver *receiver, struct listener_request *reques
 
     if (job)
         *job = (struct job){request};
-    if (job && crew_give(receiver->crew, job))
+    if (job && workers_give(receiver->workers, job))
         return;
     refuse(receiver, request, event, 503, "busy", "all handlers are at work, and too many events wait");
 }
 
 void receiver_resume(struct receiver *receiver)
 {
-    if (!receiver->crew)
+    if (!receiver->workers)
         return;
     struct job *job = memory_zero(1, sizeof *job);
-    if (!crew_give(receiver->crew, job))
+    if (!workers_give(receiver->workers, job))
         free(job);
 }
 
@@ -363,7 +364,7 @@ static void handle_parsed(struct receiver *receiver, struct listener_request *re
 void receiver_handle(void *ctx, struct listener_request *request)
 {
     struct receiver *receiver = ctx;
-    size_t weight = scale_weight(bytes_make(request->body, request->body_len));
+    size_t weight = tree_budget_weight(bytes_make(request->body, request->body_len));
     char detail[DETAIL_LEN];
     enum posthorn_result result = POSTHORN_OK;
 
@@ -371,11 +372,11 @@ void receiver_handle(void *ctx, struct listener_request *request)
         result = check_signature(receiver, request, detail);
     if (result != POSTHORN_OK) {
         refuse(receiver, request, NULL, posthorn_http_status(result), posthorn_result_name(result), detail);
-    } else if (!scale_take(receiver->scale, weight, false)) {
+    } else if (!tree_budget_take(receiver->tree_budget, weight, false)) {
         refuse(receiver, request, NULL, 503, "busy", "too many large events at once; the sender comes again");
     } else {
         handle_parsed(receiver, request);
-        scale_give(receiver->scale, weight);
+        tree_budget_give(receiver->tree_budget, weight);
     }
 }
 
@@ -392,9 +393,9 @@ static bool open_parts(struct receiver *receiver)
     }
     if (config->handlers && !(receiver->handlers = handlers_open(config->handlers, config->handler_limit_ms)))
         return false;
-    if ((config->delay_ms > 0 && !(receiver->postpone = postpone_open(config->delay_ms))) ||
+    if ((config->delay_ms > 0 && !(receiver->delayed_answers = delayed_answers_open(config->delay_ms))) ||
         (config->handlers &&
-         !(receiver->crew = crew_open((int)config->handlers_max, WAITING_MAX, do_job, receiver)))) {
+         !(receiver->workers = workers_open((int)config->handlers_max, WAITING_MAX, do_job, receiver)))) {
         fprintf(stderr, "posthorn receive: the system gives no thread\n");
         return false;
     }
@@ -407,8 +408,8 @@ struct receiver *receiver_open(const struct receiver_config *config)
 
     receiver->config = *config;
     receiver->clock = clock_system();
-    receiver->scale = scale_open(config->trees_bytes_max);
-    receiver->style = (struct report_style){config->folder, config->json, colours_for(stdout)};
+    receiver->tree_budget = tree_budget_open(config->trees_bytes_max);
+    receiver->style = (struct request_line_style){config->folder, config->json, colours_for(stdout)};
     if (open_parts(receiver))
         return receiver;
     receiver_close(receiver);
@@ -417,19 +418,19 @@ struct receiver *receiver_open(const struct receiver_config *config)
 
 void receiver_flush(struct receiver *receiver)
 {
-    if (receiver->crew)
-        crew_finish(receiver->crew);
-    if (receiver->postpone)
-        postpone_flush(receiver->postpone);
+    if (receiver->workers)
+        workers_finish(receiver->workers);
+    if (receiver->delayed_answers)
+        delayed_answers_flush(receiver->delayed_answers);
 }
 
 void receiver_close(struct receiver *receiver)
 {
-    crew_close(receiver->crew);
-    if (receiver->postpone)
-        postpone_close(receiver->postpone);
+    workers_close(receiver->workers);
+    if (receiver->delayed_answers)
+        delayed_answers_close(receiver->delayed_answers);
     handlers_close(receiver->handlers);
     posthorn_store_close(receiver->store);
-    scale_close(receiver->scale);
+    tree_budget_close(receiver->tree_budget);
     free(receiver);
 }

@@ -44,7 +44,8 @@ static void put_output(struct text *line, struct bytes output)
     }
 }
 
-static void put_json_line(struct text *out, const struct report *report, const char *folder, const char *time)
+static void put_json_line(struct text *out, const struct request_line *report, const char *folder,
+                          const char *time)
 {
     struct text shown, *line = &shown;
 
@@ -72,7 +73,7 @@ static void put_json_line(struct text *out, const struct report *report, const c
     text_put_json_shown(out, text_bytes(line));
 }
 
-static void put_plain_line(struct text *line, const struct report *report, struct colours colours,
+static void put_plain_line(struct text *line, const struct request_line *report, struct colours colours,
                            const char *folder, const char *time)
 {
     enum colour colour = report->status != 200                    ? COLOUR_BAD
@@ -107,7 +108,7 @@ static void put_plain_line(struct text *line, const struct report *report, struc
 }
 
 /* One write a line, so that lines of several threads stay whole. */
-void report_print(const struct report *report, const struct report_style *style)
+void request_line_print(const struct request_line *report, const struct request_line_style *style)
 {
     struct arena arena;
     struct text line;

@@ -1,12 +1,12 @@
 /*
- * report: the line that `posthorn receive` prints about a request, for people or for programs.
+ * request_line: the line that `posthorn receive` prints about a request, for people or for programs.
  */
 #pragma once
 #include "bytes.h"
 #include "posthorn.h"
 #include "terminal.h"
 
-struct report {
+struct request_line {
     int status;
     const char *outcome; /* "stored", "duplicate", ... */
     const char *detail;  /* what went wrong, or NULL */
@@ -15,11 +15,11 @@ struct report {
     struct bytes output; /* of the event's program */
 };
 
-struct report_style {
+struct request_line_style {
     const char *folder;
     bool json;
     struct colours colours;
 };
 
 /* One write a line, so that lines of several threads stay whole. */
-void report_print(const struct report *report, const struct report_style *style);
+void request_line_print(const struct request_line *report, const struct request_line_style *style);

@@ -12,32 +12,32 @@ enum {
     TRIM_BYTES = 16 << 20
 };
 
-struct scale {
+struct tree_budget {
     pthread_mutex_t lock;
     pthread_cond_t freed;
     size_t bytes_max, used, freed_bytes; /* since malloc gave back last */
 };
 
-struct scale *scale_open(size_t bytes_max)
+struct tree_budget *tree_budget_open(size_t bytes_max)
 {
-    struct scale *scale = memory_zero(1, sizeof *scale);
+    struct tree_budget *tree_budget = memory_zero(1, sizeof *tree_budget);
 
-    pthread_mutex_init(&scale->lock, NULL);
-    pthread_cond_init(&scale->freed, NULL);
-    scale->bytes_max = bytes_max;
-    return scale;
+    pthread_mutex_init(&tree_budget->lock, NULL);
+    pthread_cond_init(&tree_budget->freed, NULL);
+    tree_budget->bytes_max = bytes_max;
+    return tree_budget;
 }
 
-void scale_close(struct scale *scale)
+void tree_budget_close(struct tree_budget *tree_budget)
 {
-    if (!scale)
+    if (!tree_budget)
         return;
-    pthread_mutex_destroy(&scale->lock);
-    pthread_cond_destroy(&scale->freed);
-    free(scale);
+    pthread_mutex_destroy(&tree_budget->lock);
+    pthread_cond_destroy(&tree_budget->freed);
+    free(tree_budget);
 }
 
-size_t scale_weight(struct bytes document)
+size_t tree_budget_weight(struct bytes document)
 {
     size_t values = 1;
 
@@ -47,29 +47,30 @@ size_t scale_weight(struct bytes document)
     return values * VALUE_WEIGHT + COPIES * document.len;
 }
 
-bool scale_take(struct scale *scale, size_t weight, bool patient)
+bool tree_budget_take(struct tree_budget *tree_budget, size_t weight, bool patient)
 {
     bool taken = false;
 
-    pthread_mutex_lock(&scale->lock);
-    while (!(taken = scale->used == 0 || scale->used + weight <= scale->bytes_max) && patient)
-        pthread_cond_wait(&scale->freed, &scale->lock);
+    pthread_mutex_lock(&tree_budget->lock);
+    while (!(taken = tree_budget->used == 0 || tree_budget->used + weight <= tree_budget->bytes_max) &&
+           patient)
+        pthread_cond_wait(&tree_budget->freed, &tree_budget->lock);
     if (taken)
-        scale->used += weight;
-    pthread_mutex_unlock(&scale->lock);
+        tree_budget->used += weight;
+    pthread_mutex_unlock(&tree_budget->lock);
     return taken;
 }
 
-void scale_give(struct scale *scale, size_t weight)
+void tree_budget_give(struct tree_budget *tree_budget, size_t weight)
 {
-    pthread_mutex_lock(&scale->lock);
-    scale->used -= weight;
-    scale->freed_bytes += weight;
-    bool much = scale->used == 0 && scale->freed_bytes > TRIM_BYTES;
+    pthread_mutex_lock(&tree_budget->lock);
+    tree_budget->used -= weight;
+    tree_budget->freed_bytes += weight;
+    bool much = tree_budget->used == 0 && tree_budget->freed_bytes > TRIM_BYTES;
     if (much)
-        scale->freed_bytes = 0;
-    pthread_cond_broadcast(&scale->freed);
-    pthread_mutex_unlock(&scale->lock);
+        tree_budget->freed_bytes = 0;
+    pthread_cond_broadcast(&tree_budget->freed);
+    pthread_mutex_unlock(&tree_budget->lock);
     if (much)
         malloc_trim(0);
 }

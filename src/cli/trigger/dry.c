@@ -130,8 +130,8 @@ int trigger_dry(struct trigger *trigger)
     if (code != EXIT_DONE)
         return code;
     print_preface(trigger);
-    for (int turn = 0; turn < trigger->story.count && good; turn++) {
-        struct json_object *document = trigger->story.documents[trigger_turn(trigger, turn)];
+    for (int turn = 0; turn < trigger->examples.count && good; turn++) {
+        struct json_object *document = trigger->examples.documents[trigger_turn(trigger, turn)];
         arena_init(&arena, MEMORY_LEN_MAX);
         good = push ? dry_push(trigger, push, &arena, document) : dry_post(trigger, &arena, document);
         arena_fini(&arena);

@@ -4,11 +4,11 @@
 #include "options.h"
 #include "suggest.h"
 
-static bool add(struct story *story, const struct usage *usage, struct json_object *document)
+static bool add(struct examples *examples, const struct usage *usage, struct json_object *document)
 {
-    if (story->count == STORY_EVENTS_MAX) {
+    if (examples->count == EXAMPLES_EVENTS_MAX) {
         json_object_put(document);
-        options_wrong(usage, "that is more than %d events at once", STORY_EVENTS_MAX);
+        options_wrong(usage, "that is more than %d events at once", EXAMPLES_EVENTS_MAX);
         return false;
     }
     struct json_object *data = json_get_object(document, "data");
@@ -16,17 +16,17 @@ static bool add(struct story *story, const struct usage *usage, struct json_obje
     json_object_object_del(data, "id");
     json_object_object_del(attributes, "created_at");
     json_object_object_del(attributes, "sent_at");
-    story->documents[story->count++] = document;
+    examples->documents[examples->count++] = document;
     return true;
 }
 
-static bool add_type(struct story *story, const struct usage *usage, const struct catalogue *catalogue,
+static bool add_type(struct examples *examples, const struct usage *usage, const struct catalogue *catalogue,
                      const char *name)
 {
     const struct catalogue_type *type = catalogue_find(catalogue, bytes_of(name));
 
     if (type)
-        return add(story, usage, catalogue_example(catalogue, type));
+        return add(examples, usage, catalogue_example(catalogue, type));
     type = catalogue_nearest(catalogue, bytes_of(name));
     if (type)
         options_wrong(usage, "there is no example of '%.128s': did you mean %s?", name, type->name);
@@ -37,11 +37,11 @@ static bool add_type(struct story *story, const struct usage *usage, const struc
 
 static void unknown_scenario(const struct usage *usage, struct json_object *scenarios, const char *wanted)
 {
-    const char *names[STORY_EVENTS_MAX];
+    const char *names[EXAMPLES_EVENTS_MAX];
     int count = 0;
     struct bytes name;
 
-    for (size_t i = 0; i < json_object_array_length(scenarios) && count < STORY_EVENTS_MAX; i++)
+    for (size_t i = 0; i < json_object_array_length(scenarios) && count < EXAMPLES_EVENTS_MAX; i++)
         if (json_get_text(json_object_array_get_idx(scenarios, i), "name", &name))
             names[count++] = name.data;
     const char *near = suggest_nearest(wanted, names, count);
@@ -52,8 +52,8 @@ static void unknown_scenario(const struct usage *usage, struct json_object *scen
                       wanted);
 }
 
-static bool add_scenario(struct story *story, const struct usage *usage, const struct catalogue *catalogue,
-                         const char *wanted)
+static bool add_scenario(struct examples *examples, const struct usage *usage,
+                         const struct catalogue *catalogue, const char *wanted)
 {
     struct json_object *scenarios = catalogue_scenarios_json(catalogue), *steps = NULL;
     struct bytes name;
@@ -70,41 +70,41 @@ static bool add_scenario(struct story *story, const struct usage *usage, const s
     for (size_t i = 0; i < json_object_array_length(steps); i++) {
         const struct catalogue_type *type;
         struct json_object *document = catalogue_step(catalogue, json_object_array_get_idx(steps, i), &type);
-        if (!document || !add(story, usage, document))
+        if (!document || !add(examples, usage, document))
             return false;
     }
     return true;
 }
 
-bool story_choose(struct story *story, const struct usage *usage, const struct catalogue *catalogue,
-                  const struct story_choice *choice)
+bool examples_choose(struct examples *examples, const struct usage *usage, const struct catalogue *catalogue,
+                     const struct examples_choice *choice)
 {
     if ((choice->name_count > 0) + choice->all + choice->every + (choice->scenario != NULL) != 1) {
         options_wrong(usage, "give one or more event types, or --all, or --every, or --scenario NAME");
         return false;
     }
     if (choice->scenario)
-        return add_scenario(story, usage, catalogue, choice->scenario);
+        return add_scenario(examples, usage, catalogue, choice->scenario);
     for (int i = 0; (choice->all || choice->every) && i < catalogue_count(catalogue); i++) {
         const struct catalogue_type *type = catalogue_at(catalogue, i);
         if ((choice->every || type->status == CATALOGUE_DOCUMENTED) &&
-            !add(story, usage, catalogue_example(catalogue, type)))
+            !add(examples, usage, catalogue_example(catalogue, type)))
             return false;
     }
     for (int i = 0; i < choice->name_count; i++)
-        if (!add_type(story, usage, catalogue, choice->names[i]))
+        if (!add_type(examples, usage, catalogue, choice->names[i]))
             return false;
     return true;
 }
 
-void story_free(struct story *story)
+void examples_free(struct examples *examples)
 {
-    for (int i = 0; i < story->count; i++)
-        json_object_put(story->documents[i]);
-    story->count = 0;
+    for (int i = 0; i < examples->count; i++)
+        json_object_put(examples->documents[i]);
+    examples->count = 0;
 }
 
-struct bytes story_event_type(struct json_object *document)
+struct bytes examples_event_type(struct json_object *document)
 {
     struct bytes type = {"", 0};
     json_get_text(json_get_object(json_get_object(document, "data"), "attributes"), "event_type", &type);

@@ -1,6 +1,6 @@
 /*
- * story: the events that `posthorn trigger` is asked for, in their order, as documents still without id and
- * dates: examples of the catalogue, or the steps of a scenario.
+ * examples: the events that `posthorn trigger` is asked for, in their order, as documents still without id
+ * and dates: examples of the catalogue, or the steps of a scenario.
  */
 #pragma once
 #include "bytes.h"
@@ -9,14 +9,14 @@
 struct catalogue;
 struct usage;
 
-enum { STORY_EVENTS_MAX = 64 };
+enum { EXAMPLES_EVENTS_MAX = 64 };
 
-struct story {
-    struct json_object *documents[STORY_EVENTS_MAX];
+struct examples {
+    struct json_object *documents[EXAMPLES_EVENTS_MAX];
     int count;
 };
 
-struct story_choice {
+struct examples_choice {
     char **names; /* of types */
     int name_count;
     const char *scenario;
@@ -25,8 +25,8 @@ struct story_choice {
 };
 
 /* False: stderr says what is wrong, and what may have been meant. */
-bool story_choose(struct story *story, const struct usage *usage, const struct catalogue *catalogue,
-                  const struct story_choice *choice);
-void story_free(struct story *story);
+bool examples_choose(struct examples *examples, const struct usage *usage, const struct catalogue *catalogue,
+                     const struct examples_choice *choice);
+void examples_free(struct examples *examples);
 /* Valid as long as the document is not changed. */
-struct bytes story_event_type(struct json_object *document);
+struct bytes examples_event_type(struct json_object *document);

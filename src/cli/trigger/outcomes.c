@@ -8,21 +8,21 @@ enum { FAILURES_SHOWN_MAX = 5, LINE_LEN_MAX = 4096, LINE_MEMORY_MAX = 16 << 10 }
 
 void tally_begin(struct trigger *trigger)
 {
-    int64_t total = trigger->times * trigger->story.count * (trigger->duplicate ? 2 : 1);
+    int64_t total = trigger->times * trigger->examples.count * (trigger->duplicate ? 2 : 1);
 
-    trigger->tally = (struct tally){0};
+    trigger->outcomes = (struct trigger_outcomes){0};
     progress_begin(&trigger->progress, trigger->times > 1 ? total : 0);
-    trigger->tally.begun_ms = clock_mono_ms(&trigger->progress.clock);
+    trigger->outcomes.begun_ms = clock_mono_ms(&trigger->progress.clock);
 }
 
-static void count(struct tally *tally, const char *outcome)
+static void count(struct trigger_outcomes *outcomes, const char *outcome)
 {
-    size_t i = 0, last = sizeof tally->rows / sizeof *tally->rows - 1;
+    size_t i = 0, last = sizeof outcomes->rows / sizeof *outcomes->rows - 1;
 
-    while (i < last && tally->rows[i].outcome && strcmp(tally->rows[i].outcome, outcome) != 0)
+    while (i < last && outcomes->rows[i].outcome && strcmp(outcomes->rows[i].outcome, outcome) != 0)
         i++;
-    tally->rows[i].outcome = outcome;
-    tally->rows[i].count++;
+    outcomes->rows[i].outcome = outcome;
+    outcomes->rows[i].count++;
 }
 
 static void print_line(const struct trigger *trigger, const struct tally_entry *entry)
@@ -52,12 +52,12 @@ static void print_line(const struct trigger *trigger, const struct tally_entry *
 
 void tally_add(struct trigger *trigger, const struct tally_entry *entry)
 {
-    struct tally *tally = &trigger->tally;
+    struct trigger_outcomes *outcomes = &trigger->outcomes;
 
-    tally->sent++;
-    tally->failed += !entry->good;
-    count(tally, entry->outcome);
-    if (trigger->times == 1 || trigger->json || (!entry->good && tally->failed <= FAILURES_SHOWN_MAX)) {
+    outcomes->sent++;
+    outcomes->failed += !entry->good;
+    count(outcomes, entry->outcome);
+    if (trigger->times == 1 || trigger->json || (!entry->good && outcomes->failed <= FAILURES_SHOWN_MAX)) {
         progress_clear(&trigger->progress);
         print_line(trigger, entry);
     }
@@ -67,16 +67,17 @@ void tally_add(struct trigger *trigger, const struct tally_entry *entry)
 
 int tally_end(struct trigger *trigger)
 {
-    const struct tally *tally = &trigger->tally;
+    const struct trigger_outcomes *outcomes = &trigger->outcomes;
 
     progress_clear(&trigger->progress);
     if (trigger->times > 1 && !trigger->json) {
-        int64_t took_ms = clock_mono_ms(&trigger->progress.clock) - tally->begun_ms;
-        printf("%lld sent in %lld.%01lld s:", (long long)tally->sent, (long long)(took_ms / 1000),
+        int64_t took_ms = clock_mono_ms(&trigger->progress.clock) - outcomes->begun_ms;
+        printf("%lld sent in %lld.%01lld s:", (long long)outcomes->sent, (long long)(took_ms / 1000),
                (long long)(took_ms % 1000 / 100));
-        for (size_t i = 0; i < sizeof tally->rows / sizeof *tally->rows && tally->rows[i].outcome; i++)
-            printf("%s %lld %s", i ? "," : "", (long long)tally->rows[i].count, tally->rows[i].outcome);
+        for (size_t i = 0; i < sizeof outcomes->rows / sizeof *outcomes->rows && outcomes->rows[i].outcome;
+             i++)
+            printf("%s %lld %s", i ? "," : "", (long long)outcomes->rows[i].count, outcomes->rows[i].outcome);
         printf("\n");
     }
-    return tally->failed == 0 ? EXIT_DONE : EXIT_FAILED;
+    return outcomes->failed == 0 ? EXIT_DONE : EXIT_FAILED;
 }

@@ -24,8 +24,8 @@ static void date_round(const struct trigger *trigger)
     struct clock clock = clock_system();
     int64_t now_ms = clock_wall_ms(&clock);
 
-    for (int i = 0; i < trigger->story.count; i++)
-        date_event(trigger->story.documents[i], now_ms + i);
+    for (int i = 0; i < trigger->examples.count; i++)
+        date_event(trigger->examples.documents[i], now_ms + i);
 }
 
 /* ---- the same one again ----------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ static bool resend(struct trigger *trigger, struct client *client, const struct 
 static bool post_one(struct trigger *trigger, struct client *client, struct json_object *document)
 {
     struct tally_entry entry = {
-        .event_type = story_event_type(document), .good = true, .outcome = "accepted"};
+        .event_type = examples_event_type(document), .good = true, .outcome = "accepted"};
     struct client_answer answer;
     struct bytes id = {"", 0}, note;
     struct arena arena;
@@ -105,7 +105,7 @@ static bool post_one(struct trigger *trigger, struct client *client, struct json
         entry.status = answer.status;
         if (json_get_text(json_get_object(answer.json, "meta"), "note", &note)) /* it goes to nobody */
             entry.sentence = arena_printf(&arena, "%.*s", BYTES_ARG(note));
-        if (!trigger->json && trigger->tally.sent == 0)
+        if (!trigger->json && trigger->outcomes.sent == 0)
             show_place(client_place(client));
         tally_add(trigger, &entry);
     }
@@ -127,8 +127,8 @@ int trigger_post(struct trigger *trigger)
     for (int64_t round = 0; round < trigger->times && good; round++) {
         if (trigger->out_of_order)
             date_round(trigger);
-        for (int turn = 0; turn < trigger->story.count && good; turn++)
-            good = post_one(trigger, client, trigger->story.documents[trigger_turn(trigger, turn)]);
+        for (int turn = 0; turn < trigger->examples.count && good; turn++)
+            good = post_one(trigger, client, trigger->examples.documents[trigger_turn(trigger, turn)]);
     }
     client_close(client);
     code = tally_end(trigger);

@@ -9,12 +9,12 @@
 
 enum { ROUND_LEN_MAX = 64 << 20 };
 
-/* Rendered in the order of the story, so that ids and dates follow it whatever the order of sending. */
+/* Rendered in the order of the examples, so that ids and dates follow it whatever the order of sending. */
 static bool render_round(const struct trigger *trigger, struct push *push, struct arena *arena,
-                         struct push_event events[STORY_EVENTS_MAX])
+                         struct push_event events[EXAMPLES_EVENTS_MAX])
 {
-    for (int i = 0; i < trigger->story.count; i++)
-        if (!push_render(push, arena, trigger->story.documents[i], &events[i])) {
+    for (int i = 0; i < trigger->examples.count; i++)
+        if (!push_render(push, arena, trigger->examples.documents[i], &events[i])) {
             fprintf(stderr, "posthorn trigger: an event is larger than 1 MiB\n");
             return false;
         }
@@ -27,7 +27,7 @@ static void push_one(struct trigger *trigger, struct push *push, const struct pu
     struct push_outcome outcome;
 
     push_send(push, event, &outcome);
-    struct tally_entry entry = {.event_type = story_event_type(document), .id = event->id};
+    struct tally_entry entry = {.event_type = examples_event_type(document), .id = event->id};
     entry.status = outcome.status;
     entry.good = outcome.failure == FAILURE_NONE && outcome.status == 200;
     if (outcome.failure != FAILURE_NONE) {
@@ -42,7 +42,7 @@ static void push_one(struct trigger *trigger, struct push *push, const struct pu
 
 int trigger_push(struct trigger *trigger)
 {
-    struct push_event events[STORY_EVENTS_MAX];
+    struct push_event events[EXAMPLES_EVENTS_MAX];
     struct arena arena;
     struct push *push;
     int code = push_open(trigger->usage, trigger->to, trigger->api_key, &trigger->secrets, &push);
@@ -55,10 +55,10 @@ int trigger_push(struct trigger *trigger)
     for (int64_t round = 0; round < trigger->times && rendered; round++) {
         arena_reset(&arena);
         rendered = render_round(trigger, push, &arena, events);
-        for (int turn = 0; turn < trigger->story.count && rendered; turn++) {
+        for (int turn = 0; turn < trigger->examples.count && rendered; turn++) {
             int index = trigger_turn(trigger, turn);
             for (int i = 0; i < (trigger->duplicate ? 2 : 1); i++)
-                push_one(trigger, push, &events[index], trigger->story.documents[index]);
+                push_one(trigger, push, &events[index], trigger->examples.documents[index]);
         }
     }
     arena_fini(&arena);

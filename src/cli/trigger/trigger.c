@@ -19,7 +19,7 @@ static const char details[] =
 
 struct request {
     struct trigger trigger;
-    struct story_choice choice;
+    struct examples_choice choice;
     struct option_list sets;
     const char *own_types;
     bool edit, dry_run;
@@ -27,21 +27,21 @@ struct request {
 
 static bool amend(struct request *request)
 {
-    struct story *story = &request->trigger.story;
+    struct examples *examples = &request->trigger.examples;
     const struct usage *usage = request->trigger.usage;
     char detail[AMEND_DETAIL_LEN];
 
-    if (request->edit && story->count > 1) {
+    if (request->edit && examples->count > 1) {
         options_wrong(usage, "--edit is for one event");
         return false;
     }
-    for (int i = 0; i < story->count; i++) {
+    for (int i = 0; i < examples->count; i++) {
         for (int k = 0; k < request->sets.count; k++)
-            if (!amend_set(story->documents[i], request->sets.items[k], detail)) {
+            if (!amend_set(examples->documents[i], request->sets.items[k], detail)) {
                 options_wrong(usage, "--set '%.80s': %s", request->sets.items[k], detail);
                 return false;
             }
-        if (request->sets.count > 0 && !amend_check(story->documents[i], detail)) {
+        if (request->sets.count > 0 && !amend_check(examples->documents[i], detail)) {
             options_wrong(usage, "--set: %s", detail);
             return false;
         }
@@ -53,7 +53,7 @@ static int run(struct request *request)
 {
     struct trigger *trigger = &request->trigger;
 
-    if (request->edit && !amend_edit(trigger->usage, &trigger->story.documents[0]))
+    if (request->edit && !amend_edit(trigger->usage, &trigger->examples.documents[0]))
         return EXIT_FAILED;
     if (request->dry_run)
         return trigger_dry(trigger);
@@ -64,13 +64,13 @@ static int choose_and_run(struct request *request)
 {
     struct trigger *trigger = &request->trigger;
     int code;
-    struct catalogue *catalogue = own_types_open(trigger->usage, request->own_types, &code);
+    struct catalogue *catalogue = catalogue_option_open(trigger->usage, request->own_types, &code);
 
     if (!catalogue)
         return code;
     code = EXIT_USAGE;
-    if (story_choose(&trigger->story, trigger->usage, catalogue, &request->choice) && amend(request)) {
-        if (trigger->out_of_order && trigger->story.count < 2)
+    if (examples_choose(&trigger->examples, trigger->usage, catalogue, &request->choice) && amend(request)) {
+        if (trigger->out_of_order && trigger->examples.count < 2)
             options_wrong(trigger->usage,
                           "--out-of-order needs two events or more: a scenario, or several types");
         else if (!trigger->to && trigger->secrets.count > 0)
@@ -78,7 +78,7 @@ static int choose_and_run(struct request *request)
         else
             code = run(request);
     }
-    story_free(&trigger->story);
+    examples_free(&trigger->examples);
     catalogue_close(catalogue);
     return code;
 }
@@ -96,7 +96,7 @@ int trigger_main(int argc, char **argv)
         {"all", OPTION_FLAG, &request.choice.all, NULL, "every documented type, in the catalogue's order"},
         {"every", OPTION_FLAG, &request.choice.every, NULL, "every type there is, the inferred ones too"},
         {"scenario", OPTION_TEXT, &request.choice.scenario, "NAME",
-         "a whole story (`posthorn catalog scenarios`)"},
+         "a whole examples (`posthorn catalog scenarios`)"},
         {"set", OPTION_LIST, &request.sets, "PATH=VALUE", "change a place of the event; may be repeated"},
         {"edit", OPTION_FLAG, &request.edit, NULL, "change the event in $EDITOR"},
         {"times", OPTION_NUMBER, &trigger->times, "N", "all of it so many times", NULL, 1, TIMES_MAX},
@@ -104,7 +104,7 @@ int trigger_main(int argc, char **argv)
         {"out-of-order", OPTION_FLAG, &trigger->out_of_order, NULL, "the last one first"},
         {"dry-run", OPTION_FLAG, &request.dry_run, NULL, "send nothing; print the curl that would"},
         CLIENT_OPTION_ROWS(trigger->server),
-        OWN_TYPES_OPTION_ROW(request.own_types),
+        CATALOGUE_OPTION_ROW(request.own_types),
         {"json", OPTION_FLAG, &trigger->json, NULL, "a JSON object a line"},
     };
     const struct usage usage = {
@@ -117,7 +117,7 @@ int trigger_main(int argc, char **argv)
         rows,
         sizeof rows / sizeof *rows,
         0,
-        STORY_EVENTS_MAX};
+        EXAMPLES_EVENTS_MAX};
 
     enum options_outcome outcome = options_read(&usage, argc, argv, &request.choice.name_count);
     if (outcome != OPTIONS_GO)

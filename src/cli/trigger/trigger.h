@@ -10,7 +10,7 @@
 #include "terminal.h"
 
 /* What came of the events, by outcome. */
-struct tally {
+struct trigger_outcomes {
     struct {
         const char *outcome;
         int64_t count;
@@ -25,13 +25,13 @@ struct trigger {
     struct option_list secrets;
     bool duplicate, out_of_order, json;
     int64_t times;
-    struct story story;
+    struct examples examples;
     struct colours colours;
-    struct tally tally;
+    struct trigger_outcomes outcomes;
     struct progress progress;
 };
 
-/* Each sends the whole story `times` times; the exit code. */
+/* Each sends all the examples `times` times; the exit code. */
 int trigger_push(struct trigger *trigger);
 int trigger_post(struct trigger *trigger);
 int trigger_dry(struct trigger *trigger);
@@ -39,7 +39,7 @@ int trigger_dry(struct trigger *trigger);
 /* The index of the event to be sent at `turn` of a round. */
 static inline int trigger_turn(const struct trigger *trigger, int turn)
 {
-    return trigger->out_of_order ? trigger->story.count - 1 - turn : turn;
+    return trigger->out_of_order ? trigger->examples.count - 1 - turn : turn;
 }
 
 void tally_begin(struct trigger *trigger);

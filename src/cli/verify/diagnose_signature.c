@@ -122,18 +122,18 @@ static bool guess_spelling(const struct signed_push *push, struct finding *findi
     arena_init(&arena, MEMORY_LEN_MAX);
     struct bytes copy = arena_copy(&arena, body);
     bool is_json = copy.data && json_check((char *)copy.data, copy.len, false, &reading) == JSON_OK;
-    for (int way = 0; is_json && way < respell_count() && !found; way++) {
+    for (int way = 0; is_json && way < json_spellings_count() && !found; way++) {
         struct text text;
         arena_reset(&arena);
         text_init(&text, &arena, GUESS_LEN_MAX);
-        respell(&text, body, way);
+        json_spellings_put(&text, body, way);
         found = !text.overflow && fits_body(push, text_bytes(&text));
         if (found)
             finding_set(
                 finding, "body_reserialised",
                 "the body was parsed and written again on its way: what was signed is the same data as %s."
                 " Verify the bytes as they arrive, before anything parses them",
-                respell_name(way));
+                json_spellings_name(way));
     }
     arena_fini(&arena);
     return found;

@@ -20,7 +20,7 @@ static const struct layout layouts[] = {
 
 enum { LAYOUTS = sizeof layouts / sizeof *layouts };
 
-int respell_count(void)
+int json_spellings_count(void)
 {
     return LAYOUTS * ESCAPES * 2;
 }
@@ -30,7 +30,7 @@ static const struct layout *layout_of(int way)
     return &layouts[way / 2 % LAYOUTS];
 }
 
-const char *respell_name(int way)
+const char *json_spellings_name(int way)
 {
     return layout_of(way)->name;
 }
@@ -147,7 +147,7 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-void respell(struct text *out, struct bytes json, int way)
+void json_spellings_put(struct text *out, struct bytes json, int way)
 {
     const struct layout *layout = layout_of(way);
     enum escapes escapes = (enum escapes)(way / 2 / LAYOUTS);

@@ -164,8 +164,8 @@ static void on_received(struct connection *connection, struct bytes piece)
 static void on_secured(struct connection *connection, enum failure failure)
 {
     struct probe *probe = connection->owner;
-    detail_of_handshake(probe->certificate->why, failure, connection->tls.why, connection->heard,
-                        connection->heard_len == 0);
+    answer_detail_of_handshake(probe->certificate->why, failure, connection->tls.why, connection->heard,
+                               connection->heard_len == 0);
     finish(probe, failure);
 }
 

@@ -14,7 +14,7 @@ enum {
     MEMORY_LEN_MAX = 4 * SAVED_LEN_MAX,
     TOLERANCE_S_MAX = 365 * 86400,
     FINDINGS_MAX = 3,
-    DETAIL_LEN_MAX = 4 * FINDING_DETAIL_LEN,
+    ANSWER_DETAIL_LEN_MAX = 4 * FINDING_DETAIL_LEN,
     OUTPUT_LEN_MAX = 16 << 10,
     LINES_LEN_MAX = 64 << 10
 };
@@ -65,7 +65,7 @@ static void print_plain(const struct finding *findings, int count)
         const struct finding *finding = &findings[i];
         struct text detail;
         arena_init(&arena, LINES_LEN_MAX);
-        text_init(&detail, &arena, DETAIL_LEN_MAX);
+        text_init(&detail, &arena, ANSWER_DETAIL_LEN_MAX);
         text_put_printable(&detail, bytes_of(finding->detail));
         printf("%-18s %s%s%s: %s\n", finding->part,
                colour_start(colours, finding->right ? COLOUR_GOOD : COLOUR_BAD),
@@ -84,7 +84,7 @@ static void print_json(const struct finding *findings, int count, bool right)
     text_printf(&out, "{\"right\":%s,\"parts\":[", right ? "true" : "false");
     for (int i = 0; i < count; i++) {
         struct text detail;
-        text_init(&detail, &arena, DETAIL_LEN_MAX);
+        text_init(&detail, &arena, ANSWER_DETAIL_LEN_MAX);
         text_put_printable(&detail, bytes_of(findings[i].detail));
         text_printf(&out, "%s{\"part\":\"%s\",\"right\":%s,\"reason\":\"%s\",\"detail\":", i ? "," : "",
                     findings[i].part, findings[i].right ? "true" : "false", findings[i].reason);

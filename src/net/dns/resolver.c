@@ -66,7 +66,7 @@ struct resolver {
     struct name *oldest, *newest;
     struct name *buckets[BUCKETS];
 
-    struct silence silence;
+    struct resolver_outage outage;
     int server_count;
     int probes; /* what c-ares has not called back for, of former probes too */
 };
@@ -146,7 +146,7 @@ static struct name *name_of(struct resolver *resolver, const char *host)
     make_room(resolver);
     name = memory_zero(1, sizeof *name);
     name->resolver = resolver;
-    questions_init(&name->waiting);
+    resolver_questions_init(&name->waiting);
     assert(strlen(host) <= URL_HOST_LEN_MAX);
     memcpy(name->host, host, strlen(host) + 1);
     name->bucket_next = *bucket;
@@ -215,13 +215,13 @@ static void answer_waiting(struct name *name)
                                                                  name->lookups[FAMILY_V6].failure);
     bool refused = failure == FAILURE_DNS_FAILURE &&
                    (name->lookups[FAMILY_V4].refused || name->lookups[FAMILY_V6].refused);
-    questions_take(&name->waiting, &ring);
+    resolver_questions_take(&name->waiting, &ring);
     while (ring.next != &ring) {
         ring.next->blame = failure;
         if (failure == FAILURE_DNS_TIMEOUT || refused)
-            silence_judge(&resolver->silence, ring.next);
+            resolver_outage_judge(&resolver->outage, ring.next);
         else
-            question_answer(ring.next, failure, &addresses);
+            resolver_question_answer(ring.next, failure, &addresses);
     }
 }
 
@@ -263,7 +263,7 @@ static void on_second_passed(struct deadline *deadline)
     answer_waiting(OWNER_OF(deadline, struct name, second));
 }
 
-/* ---- whose silence? ---- */
+/* ---- whose outage? ---- */
 
 static void enter(void *ctx);
 static void leave(void *ctx);
@@ -280,7 +280,7 @@ static bool is_refusal(int status)
 static void hear(struct resolver *resolver, int status, const unsigned char *reply)
 {
     if (reply && !is_refusal(status) && !resolver->closing)
-        silence_heard(&resolver->silence);
+        resolver_outage_heard(&resolver->outage);
 }
 
 static void renew_common(struct resolver *resolver)
@@ -311,14 +311,14 @@ static void on_probe_answer(void *arg, int status, int timeouts, unsigned char *
     resolver->probes--;
     hear(resolver, status, reply);
     if (resolver->probes == 0)
-        silence_unanswered(&resolver->silence);
+        resolver_outage_unanswered(&resolver->outage);
 }
 
 /* The name servers of the root: no resolver has to look for them, and it says nothing of any receiver. The
  * channel rotates: each server gets one first. */
-static void probe(struct silence *silence)
+static void probe(struct resolver_outage *outage)
 {
-    struct resolver *resolver = OWNER_OF(silence, struct resolver, silence);
+    struct resolver *resolver = OWNER_OF(outage, struct resolver, outage);
 
     read_servers_again(resolver);
     resolver->probes += resolver->server_count;
@@ -333,14 +333,14 @@ static void on_question_passed(struct deadline *deadline)
 {
     struct resolver_question *question = OWNER_OF(deadline, struct resolver_question, limit);
     question->blame = FAILURE_DNS_TIMEOUT;
-    silence_judge(&question->resolver->silence, question);
+    resolver_outage_judge(&question->resolver->outage, question);
 }
 
 void resolver_press(struct resolver_question *question)
 {
     question->blame = FAILURE_DNS_TIMEOUT;
     if (question->limit.next)
-        silence_judge(&question->resolver->silence, question);
+        resolver_outage_judge(&question->resolver->outage, question);
 }
 
 /* ---- look-ups ---- */
@@ -566,14 +566,14 @@ struct resolver *resolver_open(uv_loop_t *loop, const char *servers, int limit_m
     resolver->server_count = dns_line_servers(resolver->common);
     resolver->second_limit = deadlines_queue(deadlines, RESOLVER_SECOND_MS, on_second_passed);
     resolver->question_limit = deadlines_queue(deadlines, limit_ms, on_question_passed);
-    silence_init(&resolver->silence, loop, deadlines, probe);
+    resolver_outage_init(&resolver->outage, loop, deadlines, probe);
     return resolver;
 }
 
 void resolver_close(struct resolver *resolver)
 {
     resolver->closing = true;
-    silence_fini(&resolver->silence);
+    resolver_outage_fini(&resolver->outage);
     if (resolver->inside == 0)
         destroy(resolver);
 }
@@ -634,7 +634,7 @@ void resolver_ask(struct resolver *resolver, const char *host, struct resolver_q
     }
     question->resolver = resolver;
     question->begun_ms = running ? name->begun_ms : now_ms(resolver);
-    questions_append(&name->waiting, question);
+    resolver_questions_append(&name->waiting, question);
     deadline_set(&question->limit, resolver->question_limit);
     if (!running)
         look_up_both(name);

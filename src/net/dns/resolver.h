@@ -45,7 +45,8 @@ struct resolver_question {
 struct resolver *resolver_open(uv_loop_t *loop, const char *servers /* NULL: the system's */, int limit_ms,
                                struct deadlines *deadlines);
 /* `answered` comes exactly once, perhaps before this returns, unless the question is dropped; at the latest
- * after `limit_ms`, and SILENCE_PROBE_MS more for a verdict. A question starts as zeroes and `answered`. */
+ * after `limit_ms`, and RESOLVER_OUTAGE_PROBE_MS more for a verdict. A question starts as zeroes and
+ * `answered`. */
 void resolver_ask(struct resolver *resolver, const char *host, struct resolver_question *question);
 /* The asker's own time is up: as if the limit had passed, unless it has. May answer. */
 void resolver_press(struct resolver_question *question);

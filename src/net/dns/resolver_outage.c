@@ -4,81 +4,82 @@
 
 static const struct addresses none;
 
-static int64_t now_ms(const struct silence *silence)
+static int64_t now_ms(const struct resolver_outage *outage)
 {
-    return (int64_t)uv_now(silence->loop);
+    return (int64_t)uv_now(outage->loop);
 }
 
-static void settle(struct silence *silence, enum failure verdict)
+static void settle(struct resolver_outage *outage, enum failure verdict)
 {
     struct resolver_question ring;
 
-    deadline_lift(&silence->probe);
-    questions_take(&silence->held, &ring);
+    deadline_lift(&outage->probe);
+    resolver_questions_take(&outage->held, &ring);
     while (ring.next != &ring)
-        question_answer(ring.next, verdict == FAILURE_DNS_TIMEOUT ? ring.next->blame : verdict, &none);
+        resolver_question_answer(ring.next, verdict == FAILURE_DNS_TIMEOUT ? ring.next->blame : verdict,
+                                 &none);
 }
 
 static void on_probe_passed(struct deadline *deadline)
 {
-    struct silence *silence = OWNER_OF(deadline, struct silence, probe);
-    silence->known = true;
-    settle(silence, FAILURE_LOCAL_OUTAGE);
+    struct resolver_outage *outage = OWNER_OF(deadline, struct resolver_outage, probe);
+    outage->known = true;
+    settle(outage, FAILURE_LOCAL_OUTAGE);
 }
 
-void silence_init(struct silence *silence, uv_loop_t *loop, struct deadlines *deadlines,
-                  void (*ask)(struct silence *silence))
+void resolver_outage_init(struct resolver_outage *outage, uv_loop_t *loop, struct deadlines *deadlines,
+                          void (*ask)(struct resolver_outage *outage))
 {
-    *silence = (struct silence){.loop = loop, .ask = ask};
-    questions_init(&silence->held);
-    silence->limit = deadlines_queue(deadlines, SILENCE_PROBE_MS, on_probe_passed);
+    *outage = (struct resolver_outage){.loop = loop, .ask = ask};
+    resolver_questions_init(&outage->held);
+    outage->limit = deadlines_queue(deadlines, RESOLVER_OUTAGE_PROBE_MS, on_probe_passed);
 }
 
-void silence_fini(struct silence *silence)
+void resolver_outage_fini(struct resolver_outage *outage)
 {
-    assert(silence->held.next == &silence->held);
-    deadline_lift(&silence->probe);
+    assert(outage->held.next == &outage->held);
+    deadline_lift(&outage->probe);
 }
 
-void silence_heard(struct silence *silence)
+void resolver_outage_heard(struct resolver_outage *outage)
 {
-    bool was_known = silence->known;
+    bool was_known = outage->known;
 
-    silence->known = false;
-    silence->heard_ms = now_ms(silence);
+    outage->known = false;
+    outage->heard_ms = now_ms(outage);
     if (was_known)
-        silence->ended_ms = silence->heard_ms;
-    settle(silence, was_known ? FAILURE_LOCAL_OUTAGE : FAILURE_DNS_TIMEOUT);
+        outage->ended_ms = outage->heard_ms;
+    settle(outage, was_known ? FAILURE_LOCAL_OUTAGE : FAILURE_DNS_TIMEOUT);
 }
 
-void silence_unanswered(struct silence *silence)
+void resolver_outage_unanswered(struct resolver_outage *outage)
 {
-    if (silence->probe.next)
-        on_probe_passed(&silence->probe);
+    if (outage->probe.next)
+        on_probe_passed(&outage->probe);
 }
 
 /* NONE: that is not known yet. An answer from long before the look-up gave up says nothing of its end. */
-static enum failure verdict_on(const struct silence *silence, const struct resolver_question *question)
+static enum failure verdict_on(const struct resolver_outage *outage, const struct resolver_question *question)
 {
-    if (silence->ended_ms > question->begun_ms)
+    if (outage->ended_ms > question->begun_ms)
         return FAILURE_LOCAL_OUTAGE;
-    if (silence->heard_ms > question->begun_ms && silence->heard_ms > now_ms(silence) - SILENCE_PROBE_MS)
+    if (outage->heard_ms > question->begun_ms && outage->heard_ms > now_ms(outage) - RESOLVER_OUTAGE_PROBE_MS)
         return FAILURE_DNS_TIMEOUT;
     return FAILURE_NONE;
 }
 
-void silence_judge(struct silence *silence, struct resolver_question *question)
+void resolver_outage_judge(struct resolver_outage *outage, struct resolver_question *question)
 {
-    enum failure verdict = verdict_on(silence, question);
+    enum failure verdict = verdict_on(outage, question);
 
     if (verdict != FAILURE_NONE) {
-        question_answer(question, verdict == FAILURE_DNS_TIMEOUT ? question->blame : verdict, &none);
+        resolver_question_answer(question, verdict == FAILURE_DNS_TIMEOUT ? question->blame : verdict, &none);
         return;
     }
     resolver_drop(question);
-    questions_append(&silence->held, question);
-    if (silence->probe.next)
+    resolver_questions_append(&outage->held, question);
+    if (outage->probe.next)
         return;
-    deadline_set(&silence->probe, silence->limit);
-    silence->ask(silence);
+    deadline_set(&outage->probe, outage->limit);
+    outage->ask(outage);
 }

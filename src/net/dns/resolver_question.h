@@ -1,14 +1,14 @@
 /*
- * question: who waits for an answer of the resolver's, in rings. For the resolver's own parts; who asks uses
- * resolver.h.
+ * resolver_question: who waits for an answer of the resolver's, in rings. For the resolver's own parts; who
+ * asks uses resolver.h.
  */
 #pragma once
 #include "resolver.h"
 
-void questions_init(struct resolver_question *ring);
-void questions_append(struct resolver_question *ring, struct resolver_question *question);
+void resolver_questions_init(struct resolver_question *ring);
+void resolver_questions_append(struct resolver_question *ring, struct resolver_question *question);
 /* Moves all of them to `ring`: who asks anew from within `answered` waits for the next answer. */
-void questions_take(struct resolver_question *from, struct resolver_question *ring);
+void resolver_questions_take(struct resolver_question *from, struct resolver_question *ring);
 /* Drops it first. */
-void question_answer(struct resolver_question *question, enum failure failure,
-                     const struct addresses *addresses);
+void resolver_question_answer(struct resolver_question *question, enum failure failure,
+                              const struct addresses *addresses);

@@ -14,368 +14,370 @@
 
 enum { PLACED_FROM = 16 << 10, PLACED_LEN_MAX = 256 << 10, ROOM_WAITS_MAX = 64 };
 
-static void stop_waiting(struct visitor *visitor)
+static void stop_waiting(struct listener_client *client)
 {
-    if (visitor->waits)
-        LIST_REMOVE(visitor, waiting);
-    visitor->waits = false;
+    if (client->waits)
+        LIST_REMOVE(client, waiting);
+    client->waits = false;
 }
 
-static void enter(struct visitor *visitor, enum visitor_stage stage)
+static void enter(struct listener_client *client, enum listener_client_stage stage)
 {
-    visitor->stage = stage;
-    stop_waiting(visitor);
-    if (visitor->guest) {
-        guests_move(visitor);
-        visitor_weigh(visitor);
+    client->stage = stage;
+    stop_waiting(client);
+    if (client->origin) {
+        crowd_move(client);
+        listener_client_weigh(client);
     }
-    if (visitor->loop->limits[stage])
-        deadline_set(&visitor->deadline, visitor->loop->limits[stage]);
+    if (client->loop->limits[stage])
+        deadline_set(&client->deadline, client->loop->limits[stage]);
     else
-        deadline_lift(&visitor->deadline);
+        deadline_lift(&client->deadline);
 }
 
 /* Frees it a little later: whoever called us may still look at it. */
-static void leave(struct visitor *visitor)
+static void leave(struct listener_client *client)
 {
-    struct listener_loop *loop = visitor->loop;
-    assert(visitor->stage == VISITOR_GONE && !visitor->call && !visitor->connection);
-    visitor->next_gone = loop->gone;
-    loop->gone = visitor;
+    struct listener_loop *loop = client->loop;
+    assert(client->stage == LISTENER_CLIENT_GONE && !client->exchange && !client->connection);
+    client->next_gone = loop->gone;
+    loop->gone = client;
 }
 
-void visitor_close(struct visitor *visitor)
+void listener_client_close(struct listener_client *client)
 {
-    assert(visitor->stage != VISITOR_GONE);
-    bool handled = visitor->stage == VISITOR_HANDLED, replying = visitor->stage == VISITOR_REPLY;
-    enter(visitor, VISITOR_GONE);
-    connection_close(visitor->connection);
-    visitor->connection = NULL;
-    LIST_REMOVE(visitor, entry);
-    guests_go(&visitor->loop->guests, visitor);
-    atomic_fetch_sub_explicit(&visitor->loop->visitors, 1, memory_order_relaxed);
+    assert(client->stage != LISTENER_CLIENT_GONE);
+    bool handled = client->stage == LISTENER_CLIENT_HANDLED,
+         replying = client->stage == LISTENER_CLIENT_REPLY;
+    enter(client, LISTENER_CLIENT_GONE);
+    connection_close(client->connection);
+    client->connection = NULL;
+    LIST_REMOVE(client, entry);
+    crowd_go(&client->loop->crowd, client);
+    atomic_fetch_sub_explicit(&client->loop->clients, 1, memory_order_relaxed);
     if (handled)
-        return; /* the application has its call: visitor_answered ends it */
-    if (visitor->call) {
-        if (replying && visitor->call->counted)
-            atomic_fetch_sub(&visitor->loop->listener->replying, 1);
-        call_give(visitor->call);
-        visitor->call = NULL;
+        return; /* the application has its exchange: listener_client_answered ends it */
+    if (client->exchange) {
+        if (replying && client->exchange->counted)
+            atomic_fetch_sub(&client->loop->listener->replying, 1);
+        exchange_give(client->exchange);
+        client->exchange = NULL;
     }
-    leave(visitor);
+    leave(client);
 }
 
 /* ---- the answer ---- */
 
-static void replied(struct visitor *visitor)
+static void replied(struct listener_client *client)
 {
-    struct call *call = visitor->call;
+    struct exchange *exchange = client->exchange;
     /* Who has not asked for the end himself may be sending. */
-    bool linger = call->cut_short || call->facts.keep_alive || visitor->held_len > 0;
-    bool close = call->close;
-    visitor->call = NULL;
-    if (call->counted)
-        atomic_fetch_sub(&visitor->loop->listener->replying, 1);
-    call_give(call);
-    if (close && linger && !visitor->half_closed) {
-        connection_finish(visitor->connection);
-        connection_resume(visitor->connection);
-        enter(visitor, VISITOR_LINGER);
+    bool linger = exchange->cut_short || exchange->facts.keep_alive || client->held_len > 0;
+    bool close = exchange->close;
+    client->exchange = NULL;
+    if (exchange->counted)
+        atomic_fetch_sub(&client->loop->listener->replying, 1);
+    exchange_give(exchange);
+    if (close && linger && !client->half_closed) {
+        connection_finish(client->connection);
+        connection_resume(client->connection);
+        enter(client, LISTENER_CLIENT_LINGER);
     } else if (close) {
-        enter(visitor, VISITOR_IDLE);
-        visitor_close(visitor);
+        enter(client, LISTENER_CLIENT_IDLE);
+        listener_client_close(client);
     } else {
-        enter(visitor, VISITOR_IDLE);
+        enter(client, LISTENER_CLIENT_IDLE);
     }
 }
 
-static void reply(struct visitor *visitor)
+static void reply(struct listener_client *client)
 {
-    struct call *call = visitor->call;
-    enter(visitor, VISITOR_REPLY);
-    memcpy((char *)call->reply_head.data + call->date_at, listener_loop_date(visitor->loop),
+    struct exchange *exchange = client->exchange;
+    enter(client, LISTENER_CLIENT_REPLY);
+    memcpy((char *)exchange->reply_head.data + exchange->date_at, listener_loop_date(client->loop),
            LISTENER_DATE_LEN);
-    switch (connection_write(visitor->connection, call->reply_head, call->reply_body)) {
+    switch (connection_write(client->connection, exchange->reply_head, exchange->reply_body)) {
     case CONNECTION_WRITTEN:
-        replied(visitor);
+        replied(client);
         break;
     case CONNECTION_WRITE_PENDING:
-        if (!call->cut_short && visitor_count_call(visitor, call_held(call)) != MEMORY_ROOM)
-            visitor_close(visitor);
+        if (!exchange->cut_short &&
+            listener_client_count_call(client, exchange_held(exchange)) != MEMORY_ROOM)
+            listener_client_close(client);
         break;
     case CONNECTION_WRITE_FAILED:
-        visitor_close(visitor);
+        listener_client_close(client);
         break;
     }
 }
 
-static void refuse(struct visitor *visitor, int status)
+static void refuse(struct listener_client *client, int status)
 {
-    const struct listener_config *config = &visitor->loop->listener->config;
-    struct call *call = visitor->call;
+    const struct listener_config *config = &client->loop->listener->config;
+    struct exchange *exchange = client->exchange;
     struct listener_reply answer = {.status = status};
     if (config->on_refused)
-        config->on_refused(config->ctx, &call->request, status, &answer);
+        config->on_refused(config->ctx, &exchange->request, status, &answer);
     answer.close = true;
-    call->cut_short = true;
-    call_render(call, &answer);
-    reply(visitor);
+    exchange->cut_short = true;
+    exchange_render(exchange, &answer);
+    reply(client);
 }
 
 /* ---- a request ---- */
 
-static void hand_over(struct visitor *visitor)
+static void hand_over(struct listener_client *client)
 {
-    struct listener *listener = visitor->loop->listener;
-    struct call *call = visitor->call;
-    int expected = CALL_HANDLING;
+    struct listener *listener = client->loop->listener;
+    struct exchange *exchange = client->exchange;
+    int expected = EXCHANGE_HANDLING;
     /* In this order: listener_close sees this one in hand, or this one sees the listener closing. */
     atomic_fetch_add(&listener->in_hand, 1);
     if (atomic_load(&listener->closing)) {
         atomic_fetch_sub(&listener->in_hand, 1);
-        refuse(visitor, 503);
+        refuse(client, 503);
         return;
     }
-    enter(visitor, VISITOR_HANDLED);
-    visitor->asked = true;
-    call->counted = true;
+    enter(client, LISTENER_CLIENT_HANDLED);
+    client->asked = true;
+    exchange->counted = true;
     atomic_fetch_add(&listener->replying, 1);
-    atomic_store(&call->phase, CALL_HANDLING);
-    listener->config.handle(listener->config.ctx, &call->request);
+    atomic_store(&exchange->phase, EXCHANGE_HANDLING);
+    listener->config.handle(listener->config.ctx, &exchange->request);
     /* Answered already: then nobody else sends it. */
-    if (!atomic_compare_exchange_strong(&call->phase, &expected, CALL_SUSPENDED))
-        reply(visitor);
+    if (!atomic_compare_exchange_strong(&exchange->phase, &expected, EXCHANGE_SUSPENDED))
+        reply(client);
 }
 
-static bool is_trusted(struct visitor *visitor)
+static bool is_trusted(struct listener_client *client)
 {
-    visitor->trusted = visitor->trusted || connection_client_trusted(visitor->connection);
-    return visitor->trusted;
+    client->trusted = client->trusted || connection_client_trusted(client->connection);
+    return client->trusted;
 }
 
-static int judge_head(struct visitor *visitor)
+static int judge_head(struct listener_client *client)
 {
-    struct listener *listener = visitor->loop->listener;
+    struct listener *listener = client->loop->listener;
     const struct listener_config *config = &listener->config;
-    struct call *call = visitor->call;
-    int status = head_read(&call->scan, bytes_make(call->head, call->head_len), &call->request, &call->facts);
+    struct exchange *exchange = client->exchange;
+    int status = head_read(&exchange->scan, bytes_make(exchange->head, exchange->head_len),
+                           &exchange->request, &exchange->facts);
     if (status)
         return status;
-    if (!is_trusted(visitor))
+    if (!is_trusted(client))
         return 403;
     if (atomic_load_explicit(&listener->quiescing, memory_order_relaxed))
         return 503;
-    int64_t len = call->facts.body.length;
+    int64_t len = exchange->facts.body.length;
     if (len > (int64_t)config->body_len_max)
         return 413;
-    status = config->accept_head ? config->accept_head(config->ctx, &call->request) : 0;
-    return status == 0 && len > 0 && !call_make_room(call, (size_t)len) ? 413 : status;
+    status = config->accept_head ? config->accept_head(config->ctx, &exchange->request) : 0;
+    return status == 0 && len > 0 && !exchange_make_room(exchange, (size_t)len) ? 413 : status;
 }
 
 /* The head is complete. */
-static void take_head(struct visitor *visitor, bool body_has_come)
+static void take_head(struct listener_client *client, bool body_has_come)
 {
-    struct call *call = visitor->call;
-    const struct framing_body *body = &call->facts.body;
-    enter(visitor, VISITOR_BODY);
-    int status = judge_head(visitor);
+    struct exchange *exchange = client->exchange;
+    const struct framing_body *body = &exchange->facts.body;
+    enter(client, LISTENER_CLIENT_BODY);
+    int status = judge_head(client);
     bool more = body->chunked || body->length > 0;
     if (status == LISTENER_NO_BODY)
-        call->cut_short = more;
+        exchange->cut_short = more;
     if (status > 0) {
-        refuse(visitor, status);
-    } else if (!more || call->cut_short) {
-        hand_over(visitor);
-    } else if (call->facts.expects_continue && !call->facts.http_1_0 && !body_has_come) {
+        refuse(client, status);
+    } else if (!more || exchange->cut_short) {
+        hand_over(client);
+    } else if (exchange->facts.expects_continue && !exchange->facts.http_1_0 && !body_has_come) {
         static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-        if (connection_write(visitor->connection, bytes_of(go_on), (struct bytes){0}) != CONNECTION_WRITTEN)
-            visitor_close(visitor); /* it does not even read this */
+        if (connection_write(client->connection, bytes_of(go_on), (struct bytes){0}) != CONNECTION_WRITTEN)
+            listener_client_close(client); /* it does not even read this */
     }
 }
 
-static size_t head_bytes(struct visitor *visitor, struct bytes piece)
+static size_t head_bytes(struct listener_client *client, struct bytes piece)
 {
-    struct call *call = visitor->call;
-    size_t before = call->head_len, whole;
+    struct exchange *exchange = client->exchange;
+    size_t before = exchange->head_len, whole;
     /* Mostly all of it comes in one piece, and is looked at where it lies. */
     if (before > 0)
-        call_append_head(call, piece);
-    struct bytes text = before > 0 ? bytes_make(call->head, call->head_len) : piece;
-    int status = head_scan(&call->scan, text, &whole);
+        exchange_append_head(exchange, piece);
+    struct bytes text = before > 0 ? bytes_make(exchange->head, exchange->head_len) : piece;
+    int status = head_scan(&exchange->scan, text, &whole);
     size_t used = whole > 0 ? whole - before : piece.len;
     if (before == 0 && status == 0)
-        call_append_head(call, bytes_make(piece.data, used));
+        exchange_append_head(exchange, bytes_make(piece.data, used));
     if (whole > 0)
-        call->head_len = whole;
+        exchange->head_len = whole;
     if (status)
-        refuse(visitor, status);
+        refuse(client, status);
     else if (whole > 0)
-        take_head(visitor, used < piece.len);
+        take_head(client, used < piece.len);
     return used;
 }
 
 /* So many bytes of body come to be held. False: none of them is to be looked at now. */
-static bool has_room(struct visitor *visitor, size_t len)
+static bool has_room(struct listener_client *client, size_t len)
 {
-    switch (visitor_count_call(visitor, len)) {
+    switch (listener_client_count_call(client, len)) {
     case MEMORY_ROOM:
         return true;
     case MEMORY_NO_ROOM:
-        refuse(visitor, 503);
+        refuse(client, 503);
         return false;
     case MEMORY_WAIT:
         break;
     }
-    visitor->waits = true;
-    visitor->waits_left--;
-    LIST_INSERT_HEAD(&visitor->loop->waiting, visitor, waiting);
+    client->waits = true;
+    client->waits_left--;
+    LIST_INSERT_HEAD(&client->loop->waiting, client, waiting);
     return false;
 }
 
-static size_t sized_bytes(struct visitor *visitor, struct bytes piece)
+static size_t sized_bytes(struct listener_client *client, struct bytes piece)
 {
-    struct listener_request *request = &visitor->call->request;
-    size_t left = visitor->call->body_cap - request->body_len;
+    struct listener_request *request = &client->exchange->request;
+    size_t left = client->exchange->body_cap - request->body_len;
     size_t used = piece.len < left ? piece.len : left;
-    if (!has_room(visitor, request->body_len + used))
+    if (!has_room(client, request->body_len + used))
         return used;
     if (piece.data != request->body + request->body_len) /* else it was read there: body_place */
         memcpy(request->body + request->body_len, piece.data, used);
     request->body_len += used;
     request->body[request->body_len] = '\0';
     if (used == left)
-        hand_over(visitor);
+        hand_over(client);
     return used;
 }
 
-static size_t chunk_bytes(struct visitor *visitor, struct bytes piece)
+static size_t chunk_bytes(struct listener_client *client, struct bytes piece)
 {
-    struct call *call = visitor->call;
+    struct exchange *exchange = client->exchange;
     struct bytes content;
-    if (!has_room(visitor, 2 * (call->request.body_len + piece.len))) /* it grows by doubling */
+    if (!has_room(client, 2 * (exchange->request.body_len + piece.len))) /* it grows by doubling */
         return piece.len;
-    size_t used = chunked_step(&call->chunked, piece, &content);
-    if (!call_append(call, content))
-        refuse(visitor, 413);
-    else if (call->chunked.state == CHUNKED_BROKEN)
-        refuse(visitor, 400);
-    else if (call->chunked.state == CHUNKED_DONE)
-        hand_over(visitor);
+    size_t used = chunked_step(&exchange->chunked, piece, &content);
+    if (!exchange_append(exchange, content))
+        refuse(client, 413);
+    else if (exchange->chunked.state == CHUNKED_BROKEN)
+        refuse(client, 400);
+    else if (exchange->chunked.state == CHUNKED_DONE)
+        hand_over(client);
     return used;
 }
 
-static size_t body_bytes(struct visitor *visitor, struct bytes piece)
+static size_t body_bytes(struct listener_client *client, struct bytes piece)
 {
-    return visitor->call->facts.body.chunked ? chunk_bytes(visitor, piece) : sized_bytes(visitor, piece);
+    return client->exchange->facts.body.chunked ? chunk_bytes(client, piece) : sized_bytes(client, piece);
 }
 
 /* ---- bytes ---- */
 
-static void hold(struct visitor *visitor, struct bytes piece)
+static void hold(struct listener_client *client, struct bytes piece)
 {
-    connection_pause(visitor->connection); /* so that this is bounded by what one read brings */
-    assert(visitor->held_len + piece.len <=
-           (size_t)(visitor->waits ? PLACED_LEN_MAX : 2 * LISTENER_READ_LEN));
-    visitor->held = memory_grow(visitor->held, visitor->held_len + piece.len);
-    memcpy(visitor->held + visitor->held_len, piece.data, piece.len);
-    visitor->held_len += piece.len;
-    if (!visitor->waits && !visitor_count_held(visitor))
-        visitor_close(visitor);
+    connection_pause(client->connection); /* so that this is bounded by what one read brings */
+    assert(client->held_len + piece.len <= (size_t)(client->waits ? PLACED_LEN_MAX : 2 * LISTENER_READ_LEN));
+    client->held = memory_grow(client->held, client->held_len + piece.len);
+    memcpy(client->held + client->held_len, piece.data, piece.len);
+    client->held_len += piece.len;
+    if (!client->waits && !listener_client_count_held(client))
+        listener_client_close(client);
 }
 
-static void begin(struct visitor *visitor)
+static void begin(struct listener_client *client)
 {
-    struct call *call = call_take(visitor->loop);
-    call->visitor = visitor;
-    memcpy(call->request.peer, visitor->peer, sizeof call->request.peer);
-    visitor->call = call;
-    visitor->waits_left = ROOM_WAITS_MAX;
-    enter(visitor, VISITOR_HEAD);
+    struct exchange *exchange = exchange_take(client->loop);
+    exchange->client = client;
+    memcpy(exchange->request.peer, client->peer, sizeof exchange->request.peer);
+    client->exchange = exchange;
+    client->waits_left = ROOM_WAITS_MAX;
+    enter(client, LISTENER_CLIENT_HEAD);
 }
 
 /* What has come, in order, as far as its stage wants it. */
-static void take(struct visitor *visitor, struct bytes piece)
+static void take(struct listener_client *client, struct bytes piece)
 {
-    while (piece.len > 0 && visitor->stage != VISITOR_GONE) {
+    while (piece.len > 0 && client->stage != LISTENER_CLIENT_GONE) {
         size_t used = piece.len;
-        switch (visitor->stage) {
-        case VISITOR_IDLE:
-            begin(visitor);
-            used = head_bytes(visitor, piece);
+        switch (client->stage) {
+        case LISTENER_CLIENT_IDLE:
+            begin(client);
+            used = head_bytes(client, piece);
             break;
-        case VISITOR_HEAD:
-            used = head_bytes(visitor, piece);
+        case LISTENER_CLIENT_HEAD:
+            used = head_bytes(client, piece);
             break;
-        case VISITOR_BODY:
-            if (!visitor->waits)
-                used = body_bytes(visitor, piece);
-            if (visitor->waits) {
-                hold(visitor, piece);
+        case LISTENER_CLIENT_BODY:
+            if (!client->waits)
+                used = body_bytes(client, piece);
+            if (client->waits) {
+                hold(client, piece);
                 return;
             }
             break;
-        case VISITOR_HANDLED:
-        case VISITOR_REPLY:
-            hold(visitor, piece);
+        case LISTENER_CLIENT_HANDLED:
+        case LISTENER_CLIENT_REPLY:
+            hold(client, piece);
             break;
-        case VISITOR_LINGER:
-            visitor->lingered += piece.len;
-            if (visitor->lingered > LISTENER_LINGER_LEN_MAX)
-                visitor_close(visitor);
+        case LISTENER_CLIENT_LINGER:
+            client->lingered += piece.len;
+            if (client->lingered > LISTENER_LINGER_LEN_MAX)
+                listener_client_close(client);
             break;
-        case VISITOR_SECURING:
-        case VISITOR_GONE:
+        case LISTENER_CLIENT_SECURING:
+        case LISTENER_CLIENT_GONE:
             assert(false);
         }
         piece = bytes_make(piece.data + used, piece.len - used);
     }
 }
 
-static void take_held(struct visitor *visitor)
+static void take_held(struct listener_client *client)
 {
-    char *held = visitor->held;
-    struct bytes piece = bytes_make(held, visitor->held_len);
-    size_t counted = visitor->held_counted;
-    visitor->held = NULL;
-    visitor->held_len = visitor->held_counted = 0;
-    take(visitor, piece);
+    char *held = client->held;
+    struct bytes piece = bytes_make(held, client->held_len);
+    size_t counted = client->held_counted;
+    client->held = NULL;
+    client->held_len = client->held_counted = 0;
+    take(client, piece);
     free(held);
     if (counted > 0)
-        budget_give(visitor->loop->listener->config.budget, BUDGET_IN, counted);
+        budget_give(client->loop->listener->config.budget, BUDGET_IN, counted);
 }
 
 /* After an answer that was not given at once: what was held meanwhile comes before what is read next. */
-static void go_on(struct visitor *visitor)
+static void go_on(struct listener_client *client)
 {
-    if (visitor->stage == VISITOR_IDLE && visitor->held_len > 0)
-        take_held(visitor);
-    bool wants_more =
-        visitor->stage == VISITOR_IDLE || visitor->stage == VISITOR_HEAD || visitor->stage == VISITOR_BODY;
-    if (wants_more && visitor->half_closed)
-        visitor_close(visitor);
-    else if (visitor->stage != VISITOR_GONE && visitor->held_len == 0 && !visitor->half_closed)
-        connection_resume(visitor->connection);
+    if (client->stage == LISTENER_CLIENT_IDLE && client->held_len > 0)
+        take_held(client);
+    bool wants_more = client->stage == LISTENER_CLIENT_IDLE || client->stage == LISTENER_CLIENT_HEAD ||
+                      client->stage == LISTENER_CLIENT_BODY;
+    if (wants_more && client->half_closed)
+        listener_client_close(client);
+    else if (client->stage != LISTENER_CLIENT_GONE && client->held_len == 0 && !client->half_closed)
+        connection_resume(client->connection);
 }
 
-void visitor_room_made(struct visitor *visitor)
+void listener_client_room_made(struct listener_client *client)
 {
-    stop_waiting(visitor);
-    take_held(visitor);
-    go_on(visitor);
+    stop_waiting(client);
+    take_held(client);
+    go_on(client);
 }
 
-void visitor_answered(struct visitor *visitor)
+void listener_client_answered(struct listener_client *client)
 {
-    if (visitor->stage == VISITOR_GONE) {
-        atomic_fetch_sub(&visitor->loop->listener->replying, 1);
-        call_give(visitor->call);
-        visitor->call = NULL;
-        leave(visitor);
+    if (client->stage == LISTENER_CLIENT_GONE) {
+        atomic_fetch_sub(&client->loop->listener->replying, 1);
+        exchange_give(client->exchange);
+        client->exchange = NULL;
+        leave(client);
         return;
     }
-    assert(visitor->stage == VISITOR_HANDLED);
-    reply(visitor);
-    go_on(visitor);
+    assert(client->stage == LISTENER_CLIENT_HANDLED);
+    reply(client);
+    go_on(client);
 }
 
 /* ---- what the connection says ---- */
@@ -387,14 +389,14 @@ static void on_connected(struct connection *connection, enum failure failure)
 
 static void on_secured(struct connection *connection, enum failure failure)
 {
-    struct visitor *visitor = connection->owner;
+    struct listener_client *client = connection->owner;
     if (failure == FAILURE_NONE) {
-        enter(visitor, VISITOR_IDLE);
+        enter(client, LISTENER_CLIENT_IDLE);
         return;
     }
-    log_write(visitor->loop->listener->config.log, LOG_LEVEL_DEBUG, "listener", "no TLS with peer=%s: %s",
-              visitor->peer, failure_name(failure));
-    visitor_close(visitor);
+    log_write(client->loop->listener->config.log, LOG_LEVEL_DEBUG, "listener", "no TLS with peer=%s: %s",
+              client->peer, failure_name(failure));
+    listener_client_close(client);
 }
 
 static void on_received(struct connection *connection, struct bytes piece)
@@ -405,12 +407,12 @@ static void on_received(struct connection *connection, struct bytes piece)
 /* The rest of a large body comes where it stays. It is counted when it has come, so only so much at once. */
 static uv_buf_t body_place(struct connection *connection)
 {
-    const struct visitor *visitor = connection->owner;
-    const struct call *call = visitor->call;
-    if (visitor->stage != VISITOR_BODY || call->facts.body.chunked)
+    const struct listener_client *client = connection->owner;
+    const struct exchange *exchange = client->exchange;
+    if (client->stage != LISTENER_CLIENT_BODY || exchange->facts.body.chunked)
         return uv_buf_init(NULL, 0);
-    const struct listener_request *request = &call->request;
-    size_t left = call->body_cap - request->body_len;
+    const struct listener_request *request = &exchange->request;
+    size_t left = exchange->body_cap - request->body_len;
     if (left < PLACED_FROM)
         return uv_buf_init(NULL, 0);
     return uv_buf_init(request->body + request->body_len,
@@ -419,27 +421,27 @@ static uv_buf_t body_place(struct connection *connection)
 
 static void on_written(struct connection *connection)
 {
-    struct visitor *visitor = connection->owner;
-    if (visitor->stage != VISITOR_REPLY)
+    struct listener_client *client = connection->owner;
+    if (client->stage != LISTENER_CLIENT_REPLY)
         return;
-    replied(visitor);
-    go_on(visitor);
+    replied(client);
+    go_on(client);
 }
 
 static void on_write_failed(struct connection *connection)
 {
-    visitor_close(connection->owner);
+    listener_client_close(connection->owner);
 }
 
 /* A client may close its side when it has asked, and still read the answer. */
 static void on_ended(struct connection *connection, enum failure failure)
 {
-    struct visitor *visitor = connection->owner;
-    bool asked = visitor->stage == VISITOR_HANDLED || visitor->stage == VISITOR_REPLY;
+    struct listener_client *client = connection->owner;
+    bool asked = client->stage == LISTENER_CLIENT_HANDLED || client->stage == LISTENER_CLIENT_REPLY;
     if (asked && failure == FAILURE_CLOSED_EARLY)
-        visitor->half_closed = true;
+        client->half_closed = true;
     else
-        visitor_close(visitor);
+        listener_client_close(client);
 }
 
 static const struct connection_handler handler = {.connected = on_connected,
@@ -463,41 +465,41 @@ static void print_peer(const struct sockaddr *address, char peer[64])
         inet_ntop(AF_INET6, &six->sin6_addr, peer, 64);
 }
 
-void visitor_welcome(struct listener_loop *loop, int fd, const struct sockaddr *address)
+void listener_client_welcome(struct listener_loop *loop, int fd, const struct sockaddr *address)
 {
-    struct visitor *visitor = memory_zero(1, sizeof *visitor);
+    struct listener_client *client = memory_zero(1, sizeof *client);
     bool tls = loop->listener->secure;
-    visitor->loop = loop;
-    print_peer(address, visitor->peer);
-    visitor->connection = connection_accept(&loop->world, fd, tls, guests_name(address), &handler, visitor);
-    if (!visitor->connection) {
-        atomic_fetch_sub_explicit(&loop->visitors, 1, memory_order_relaxed);
-        free(visitor);
+    client->loop = loop;
+    print_peer(address, client->peer);
+    client->connection = connection_accept(&loop->world, fd, tls, crowd_name(address), &handler, client);
+    if (!client->connection) {
+        atomic_fetch_sub_explicit(&loop->clients, 1, memory_order_relaxed);
+        free(client);
         return;
     }
-    LIST_INSERT_HEAD(&loop->present, visitor, entry);
-    guests_come(&loop->guests, visitor, address);
-    enter(visitor, tls ? VISITOR_SECURING : VISITOR_IDLE);
-    if (atomic_load_explicit(&loop->visitors, memory_order_relaxed) <= loop->visitors_max)
+    LIST_INSERT_HEAD(&loop->present, client, entry);
+    crowd_come(&loop->crowd, client, address);
+    enter(client, tls ? LISTENER_CLIENT_SECURING : LISTENER_CLIENT_IDLE);
+    if (atomic_load_explicit(&loop->clients, memory_order_relaxed) <= loop->clients_max)
         return;
-    struct visitor *slowest = guests_slowest(&loop->guests, loop);
-    visitor_close(slowest ? slowest : visitor);
+    struct listener_client *slowest = crowd_slowest(&loop->crowd, loop);
+    listener_client_close(slowest ? slowest : client);
 }
 
-void visitor_give_way(struct visitor *visitor)
+void listener_client_give_way(struct listener_client *client)
 {
-    if (visitor->stage == VISITOR_BODY)
-        refuse(visitor, 503);
+    if (client->stage == LISTENER_CLIENT_BODY)
+        refuse(client, 503);
     else
-        visitor_close(visitor);
+        listener_client_close(client);
 }
 
-void visitor_late_passed(struct deadline *deadline)
+void listener_client_late_passed(struct deadline *deadline)
 {
-    refuse(OWNER_OF(deadline, struct visitor, deadline), 408);
+    refuse(OWNER_OF(deadline, struct listener_client, deadline), 408);
 }
 
-void visitor_close_passed(struct deadline *deadline)
+void listener_client_close_passed(struct deadline *deadline)
 {
-    visitor_close(OWNER_OF(deadline, struct visitor, deadline));
+    listener_client_close(OWNER_OF(deadline, struct listener_client, deadline));
 }

@@ -11,12 +11,12 @@
 
 enum { SLOW_MS = 1000, LOOKED_AT_MAX = 64, RANK_JUST_COME = 4 };
 
-struct guest {
+struct crowd_origin {
     uint64_t name;
     int count;
     size_t weight;
-    TAILQ_HEAD(, visitor) visitors; /* in the order in which they came to their stages */
-    LIST_ENTRY(guest) same_bucket, same_count;
+    TAILQ_HEAD(, listener_client) clients; /* in the order in which they came to their stages */
+    LIST_ENTRY(crowd_origin) same_bucket, same_count;
 };
 
 /* IPv4, mapped or not, beside IPv6 networks that are nobody's. */
@@ -36,116 +36,116 @@ static uint64_t name_of(const struct sockaddr *address)
     return network ? network : UINT64_C(1) << 32 | four;
 }
 
-void guests_init(struct guests *guests, int visitors_max)
+void crowd_init(struct crowd *crowd, int clients_max)
 {
-    guests->cap = 64;
-    while (guests->cap < (size_t)visitors_max)
-        guests->cap *= 2;
-    guests->count_max = visitors_max + GUESTS_OVER_MAX;
-    guests->most = 0;
-    guests->buckets = memory_zero(guests->cap, sizeof *guests->buckets);
-    guests->by_count = memory_zero((size_t)guests->count_max + 1, sizeof *guests->by_count);
+    crowd->cap = 64;
+    while (crowd->cap < (size_t)clients_max)
+        crowd->cap *= 2;
+    crowd->count_max = clients_max + CROWD_OVER_MAX;
+    crowd->most = 0;
+    crowd->buckets = memory_zero(crowd->cap, sizeof *crowd->buckets);
+    crowd->by_count = memory_zero((size_t)crowd->count_max + 1, sizeof *crowd->by_count);
 }
 
-void guests_fini(struct guests *guests)
+void crowd_fini(struct crowd *crowd)
 {
-    assert(!guests->buckets || guests->most == 0);
-    free(guests->buckets);
-    free(guests->by_count);
+    assert(!crowd->buckets || crowd->most == 0);
+    free(crowd->buckets);
+    free(crowd->by_count);
 }
 
-static struct guest_list *bucket_of(struct guests *guests, uint64_t name)
+static struct crowd_list *bucket_of(struct crowd *crowd, uint64_t name)
 {
-    return &guests->buckets[(size_t)((name * UINT64_C(0x9E3779B97F4A7C15)) >> 32) & (guests->cap - 1)];
+    return &crowd->buckets[(size_t)((name * UINT64_C(0x9E3779B97F4A7C15)) >> 32) & (crowd->cap - 1)];
 }
 
-static void recount(struct guests *guests, struct guest *guest, int count)
+static void recount(struct crowd *crowd, struct crowd_origin *origin, int count)
 {
-    if (guest->count > 0)
-        LIST_REMOVE(guest, same_count);
-    guest->count = count;
-    assert(count >= 0 && count <= guests->count_max);
+    if (origin->count > 0)
+        LIST_REMOVE(origin, same_count);
+    origin->count = count;
+    assert(count >= 0 && count <= crowd->count_max);
     if (count > 0)
-        LIST_INSERT_HEAD(&guests->by_count[count], guest, same_count);
-    if (count > guests->most)
-        guests->most = count;
-    while (guests->most > 0 && LIST_EMPTY(&guests->by_count[guests->most]))
-        guests->most--;
+        LIST_INSERT_HEAD(&crowd->by_count[count], origin, same_count);
+    if (count > crowd->most)
+        crowd->most = count;
+    while (crowd->most > 0 && LIST_EMPTY(&crowd->by_count[crowd->most]))
+        crowd->most--;
 }
 
-void guests_come(struct guests *guests, struct visitor *visitor, const struct sockaddr *address)
+void crowd_come(struct crowd *crowd, struct listener_client *client, const struct sockaddr *address)
 {
     uint64_t name = name_of(address);
-    struct guest_list *bucket = bucket_of(guests, name);
-    struct guest *guest = LIST_FIRST(bucket);
-    while (guest && guest->name != name)
-        guest = LIST_NEXT(guest, same_bucket);
-    if (!guest) {
-        guest = memory_zero(1, sizeof *guest);
-        guest->name = name;
-        TAILQ_INIT(&guest->visitors);
-        LIST_INSERT_HEAD(bucket, guest, same_bucket);
+    struct crowd_list *bucket = bucket_of(crowd, name);
+    struct crowd_origin *origin = LIST_FIRST(bucket);
+    while (origin && origin->name != name)
+        origin = LIST_NEXT(origin, same_bucket);
+    if (!origin) {
+        origin = memory_zero(1, sizeof *origin);
+        origin->name = name;
+        TAILQ_INIT(&origin->clients);
+        LIST_INSERT_HEAD(bucket, origin, same_bucket);
     }
-    visitor->guest = guest;
-    TAILQ_INSERT_TAIL(&guest->visitors, visitor, by_stage);
-    recount(guests, guest, guest->count + 1);
+    client->origin = origin;
+    TAILQ_INSERT_TAIL(&origin->clients, client, by_stage);
+    recount(crowd, origin, origin->count + 1);
 }
 
-void guests_move(struct visitor *visitor)
+void crowd_move(struct listener_client *client)
 {
-    struct guest *guest = visitor->guest;
-    visitor->since_ms = uv_now(&visitor->loop->loop);
-    if (TAILQ_NEXT(visitor, by_stage)) {
-        TAILQ_REMOVE(&guest->visitors, visitor, by_stage);
-        TAILQ_INSERT_TAIL(&guest->visitors, visitor, by_stage);
+    struct crowd_origin *origin = client->origin;
+    client->since_ms = uv_now(&client->loop->loop);
+    if (TAILQ_NEXT(client, by_stage)) {
+        TAILQ_REMOVE(&origin->clients, client, by_stage);
+        TAILQ_INSERT_TAIL(&origin->clients, client, by_stage);
     }
 }
 
-void guests_go(struct guests *guests, struct visitor *visitor)
+void crowd_go(struct crowd *crowd, struct listener_client *client)
 {
-    struct guest *guest = visitor->guest;
-    guests_weigh(visitor, 0);
-    visitor->guest = NULL;
-    TAILQ_REMOVE(&guest->visitors, visitor, by_stage);
-    recount(guests, guest, guest->count - 1);
-    if (guest->count > 0)
+    struct crowd_origin *origin = client->origin;
+    crowd_weigh(client, 0);
+    client->origin = NULL;
+    TAILQ_REMOVE(&origin->clients, client, by_stage);
+    recount(crowd, origin, origin->count - 1);
+    if (origin->count > 0)
         return;
-    LIST_REMOVE(guest, same_bucket);
-    free(guest);
+    LIST_REMOVE(origin, same_bucket);
+    free(origin);
 }
 
 /* Who goes first: who was told to go; who takes long over its hellos; who waits between two requests; who is
  * at it; who has only just come. Nobody whose request is ours. */
-static int rank(const struct visitor *visitor, uint64_t now_ms)
+static int rank(const struct listener_client *client, uint64_t now_ms)
 {
-    bool slow = now_ms - visitor->since_ms >= SLOW_MS;
-    switch (visitor->stage) {
-    case VISITOR_LINGER:
+    bool slow = now_ms - client->since_ms >= SLOW_MS;
+    switch (client->stage) {
+    case LISTENER_CLIENT_LINGER:
         return 0;
-    case VISITOR_SECURING:
-    case VISITOR_HEAD:
+    case LISTENER_CLIENT_SECURING:
+    case LISTENER_CLIENT_HEAD:
         return slow ? 1 : 3;
-    case VISITOR_IDLE:
-        return visitor->asked ? 2 : slow ? 1 : RANK_JUST_COME;
-    case VISITOR_BODY:
-    case VISITOR_REPLY:
+    case LISTENER_CLIENT_IDLE:
+        return client->asked ? 2 : slow ? 1 : RANK_JUST_COME;
+    case LISTENER_CLIENT_BODY:
+    case LISTENER_CLIENT_REPLY:
         return 3;
     default:
-        return GUESTS_STAYS;
+        return CROWD_STAYS;
     }
 }
 
 /* Of the address with the most. */
-static struct visitor *slowest_of_most(struct guests *guests, uint64_t now_ms)
+static struct listener_client *slowest_of_most(struct crowd *crowd, uint64_t now_ms)
 {
-    struct visitor *slowest = NULL, *visitor;
-    int best = GUESTS_STAYS, looked_at = 0;
-    TAILQ_FOREACH(visitor, &LIST_FIRST(&guests->by_count[guests->most])->visitors, by_stage)
+    struct listener_client *slowest = NULL, *client;
+    int best = CROWD_STAYS, looked_at = 0;
+    TAILQ_FOREACH(client, &LIST_FIRST(&crowd->by_count[crowd->most])->clients, by_stage)
     {
-        int its = rank(visitor, now_ms);
+        int its = rank(client, now_ms);
         if (its < best) {
             best = its;
-            slowest = visitor;
+            slowest = client;
         }
         if (best == 0 || (++looked_at >= LOOKED_AT_MAX && slowest))
             break;
@@ -154,13 +154,13 @@ static struct visitor *slowest_of_most(struct guests *guests, uint64_t now_ms)
 }
 
 /* The one longest in a stage, of an address that has at least half as many as the first. */
-static struct visitor *oldest_in(const struct guests *guests, const struct deadline_queue *queue)
+static struct listener_client *oldest_in(const struct crowd *crowd, const struct deadline_queue *queue)
 {
     const struct deadline *deadline = queue->ring.next;
     for (int i = 0; i < LOOKED_AT_MAX && deadline != &queue->ring; i++, deadline = deadline->next) {
-        struct visitor *visitor = OWNER_OF(deadline, struct visitor, deadline);
-        if (visitor->guest && visitor->guest->count * 2 >= guests->most)
-            return visitor;
+        struct listener_client *client = OWNER_OF(deadline, struct listener_client, deadline);
+        if (client->origin && client->origin->count * 2 >= crowd->most)
+            return client;
     }
     return NULL;
 }
@@ -168,16 +168,16 @@ static struct visitor *oldest_in(const struct guests *guests, const struct deadl
 /* Those who have only just come may be the newcomers that this is about, when they come many at once from one
  * address: then others who have about as many are looked at, too, and of equals the one that came first goes.
  */
-struct visitor *guests_slowest(struct guests *guests, struct listener_loop *loop)
+struct listener_client *crowd_slowest(struct crowd *crowd, struct listener_loop *loop)
 {
     uint64_t now_ms = uv_now(&loop->loop);
-    struct visitor *slowest = slowest_of_most(guests, now_ms);
-    int best = slowest ? rank(slowest, now_ms) : GUESTS_STAYS;
+    struct listener_client *slowest = slowest_of_most(crowd, now_ms);
+    int best = slowest ? rank(slowest, now_ms) : CROWD_STAYS;
     if (best < RANK_JUST_COME)
         return slowest;
-    for (int stage = 0; stage < VISITOR_GONE; stage++) {
-        struct visitor *other = loop->limits[stage] ? oldest_in(guests, loop->limits[stage]) : NULL;
-        int its = other ? rank(other, now_ms) : GUESTS_STAYS;
+    for (int stage = 0; stage < LISTENER_CLIENT_GONE; stage++) {
+        struct listener_client *other = loop->limits[stage] ? oldest_in(crowd, loop->limits[stage]) : NULL;
+        int its = other ? rank(other, now_ms) : CROWD_STAYS;
         if (its < best || (slowest && its == best && other->since_ms <= slowest->since_ms)) {
             best = its;
             slowest = other;
@@ -186,49 +186,49 @@ struct visitor *guests_slowest(struct guests *guests, struct listener_loop *loop
     return slowest;
 }
 
-void guests_weigh(struct visitor *visitor, size_t weight)
+void crowd_weigh(struct listener_client *client, size_t weight)
 {
-    visitor->guest->weight += weight - visitor->weight;
-    visitor->weight = weight;
+    client->origin->weight += weight - client->weight;
+    client->weight = weight;
 }
 
-size_t guests_weight(const struct guest *guest)
+size_t crowd_weight(const struct crowd_origin *origin)
 {
-    return guest->weight;
+    return origin->weight;
 }
 
 /* Each queue is in the order in which they came to the stage. */
-struct visitor *guests_heaviest(const struct listener_loop *loop)
+struct listener_client *crowd_heaviest(const struct listener_loop *loop)
 {
-    static const enum visitor_stage stages[] = {VISITOR_BODY, VISITOR_REPLY};
-    struct visitor *heaviest = NULL;
+    static const enum listener_client_stage stages[] = {LISTENER_CLIENT_BODY, LISTENER_CLIENT_REPLY};
+    struct listener_client *heaviest = NULL;
     for (size_t i = 0; i < sizeof stages / sizeof *stages; i++) {
         const struct deadline_queue *queue = loop->limits[stages[i]];
         for (struct deadline *at = queue->ring.next; at != &queue->ring; at = at->next) {
-            struct visitor *visitor = OWNER_OF(at, struct visitor, deadline);
-            if (visitor->weight > 0 && (!heaviest || visitor->guest->weight > heaviest->guest->weight))
-                heaviest = visitor;
+            struct listener_client *client = OWNER_OF(at, struct listener_client, deadline);
+            if (client->weight > 0 && (!heaviest || client->origin->weight > heaviest->origin->weight))
+                heaviest = client;
         }
     }
     return heaviest;
 }
 
-int64_t guests_name(const struct sockaddr *address)
+int64_t crowd_name(const struct sockaddr *address)
 {
     return (int64_t)name_of(address);
 }
 
-struct visitor *guests_oldest_handshake(const struct listener_loop *loop)
+struct listener_client *crowd_oldest_handshake(const struct listener_loop *loop)
 {
-    const struct deadline_queue *queue = loop->limits[VISITOR_SECURING];
-    struct visitor *oldest = NULL;
+    const struct deadline_queue *queue = loop->limits[LISTENER_CLIENT_SECURING];
+    struct listener_client *oldest = NULL;
     for (struct deadline *at = queue->ring.next; at != &queue->ring; at = at->next) {
-        struct visitor *visitor = OWNER_OF(at, struct visitor, deadline);
-        if (!visitor->guest || connection_waits_for_share(visitor->connection))
+        struct listener_client *client = OWNER_OF(at, struct listener_client, deadline);
+        if (!client->origin || connection_waits_for_share(client->connection))
             continue;
-        if (visitor->guest->count * 2 >= loop->guests.most)
-            return visitor;
-        oldest = oldest ? oldest : visitor;
+        if (client->origin->count * 2 >= loop->crowd.most)
+            return client;
+        oldest = oldest ? oldest : client;
     }
     return oldest;
 }

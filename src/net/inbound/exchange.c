@@ -8,136 +8,136 @@
 
 enum {
     FREE_CALLS_MAX = 256,
-    ARENA_KEPT_MAX = 64 * 1024, /* a call that needed more gives its memory back */
+    ARENA_KEPT_MAX = 64 * 1024, /* an exchange that needed more gives its memory back */
     HEAD_KEPT_MAX = 4 * 1024,
     HEAD_FIRST = 1024,
     CHUNKS_FIRST = 4096,
     LINE_ROOM = 128 /* the status line, and the headers that are ours to write */
 };
 
-struct call *call_take(struct listener_loop *loop)
+struct exchange *exchange_take(struct listener_loop *loop)
 {
-    struct call *call = loop->free_calls;
-    if (call) {
-        loop->free_calls = call->next;
+    struct exchange *exchange = loop->free_exchanges;
+    if (exchange) {
+        loop->free_exchanges = exchange->next;
         loop->free_count--;
     } else {
-        call = memory_alloc(sizeof *call);
-        arena_init(&call->request.arena, loop->listener->config.arena_len_max);
-        call->head = NULL;
-        call->head_cap = 0;
+        exchange = memory_alloc(sizeof *exchange);
+        arena_init(&exchange->request.arena, loop->listener->config.arena_len_max);
+        exchange->head = NULL;
+        exchange->head_cap = 0;
     }
-    struct listener_request *request = &call->request;
+    struct listener_request *request = &exchange->request;
     request->method = request->target = request->path = request->query = bytes_of("");
     request->header_count = 0;
-    request->body = call->no_body;
+    request->body = exchange->no_body;
     request->body_len = 0;
     request->peer[0] = '\0';
     request->user = NULL;
-    call->no_body[0] = '\0';
-    call->loop = loop;
-    call->visitor = NULL;
-    call->next = NULL;
-    call->head_len = call->body_cap = call->counted_len = 0;
-    call->scan = (struct head_scan){0};
-    call->facts = (struct head_facts){0};
-    call->body_owned = call->close = call->cut_short = call->counted = false;
-    chunked_init(&call->chunked);
-    call->spare_head = call->spare_body = NULL;
-    call->reply_head = call->reply_body = (struct bytes){0};
-    atomic_init(&call->phase, CALL_READING);
-    return call;
+    exchange->no_body[0] = '\0';
+    exchange->loop = loop;
+    exchange->client = NULL;
+    exchange->next = NULL;
+    exchange->head_len = exchange->body_cap = exchange->counted_len = 0;
+    exchange->scan = (struct head_scan){0};
+    exchange->facts = (struct head_facts){0};
+    exchange->body_owned = exchange->close = exchange->cut_short = exchange->counted = false;
+    chunked_init(&exchange->chunked);
+    exchange->spare_head = exchange->spare_body = NULL;
+    exchange->reply_head = exchange->reply_body = (struct bytes){0};
+    atomic_init(&exchange->phase, EXCHANGE_READING);
+    return exchange;
 }
 
-static void call_free(struct call *call)
+static void exchange_free(struct exchange *exchange)
 {
-    arena_fini(&call->request.arena);
-    free(call->head);
-    free(call);
+    arena_fini(&exchange->request.arena);
+    free(exchange->head);
+    free(exchange);
 }
 
-void call_give(struct call *call)
+void exchange_give(struct exchange *exchange)
 {
-    struct listener_loop *loop = call->loop;
-    if (call->counted_len > 0)
-        budget_give(loop->listener->config.budget, BUDGET_IN, call->counted_len);
-    call->counted_len = 0;
-    free(call->spare_head);
-    free(call->spare_body);
-    if (call->body_owned)
-        free(call->request.body);
+    struct listener_loop *loop = exchange->loop;
+    if (exchange->counted_len > 0)
+        budget_give(loop->listener->config.budget, BUDGET_IN, exchange->counted_len);
+    exchange->counted_len = 0;
+    free(exchange->spare_head);
+    free(exchange->spare_body);
+    if (exchange->body_owned)
+        free(exchange->request.body);
     if (loop->free_count == FREE_CALLS_MAX) {
-        call_free(call);
+        exchange_free(exchange);
         return;
     }
-    if (call->request.arena.used > ARENA_KEPT_MAX) {
-        arena_fini(&call->request.arena);
-        arena_init(&call->request.arena, loop->listener->config.arena_len_max);
+    if (exchange->request.arena.used > ARENA_KEPT_MAX) {
+        arena_fini(&exchange->request.arena);
+        arena_init(&exchange->request.arena, loop->listener->config.arena_len_max);
     } else {
-        arena_reset(&call->request.arena);
+        arena_reset(&exchange->request.arena);
     }
-    if (call->head_cap > HEAD_KEPT_MAX) {
-        free(call->head);
-        call->head = NULL;
-        call->head_cap = 0;
+    if (exchange->head_cap > HEAD_KEPT_MAX) {
+        free(exchange->head);
+        exchange->head = NULL;
+        exchange->head_cap = 0;
     }
-    call->next = loop->free_calls;
-    loop->free_calls = call;
+    exchange->next = loop->free_exchanges;
+    loop->free_exchanges = exchange;
     loop->free_count++;
 }
 
-void call_forget_free(struct listener_loop *loop)
+void exchange_forget_free(struct listener_loop *loop)
 {
-    while (loop->free_calls) {
-        struct call *call = loop->free_calls;
-        loop->free_calls = call->next;
-        call_free(call);
+    while (loop->free_exchanges) {
+        struct exchange *exchange = loop->free_exchanges;
+        loop->free_exchanges = exchange->next;
+        exchange_free(exchange);
     }
 }
 
 /* ---- the request ---- */
 
-void call_append_head(struct call *call, struct bytes piece)
+void exchange_append_head(struct exchange *exchange, struct bytes piece)
 {
-    size_t needed = call->head_len + piece.len;
-    if (needed > call->head_cap) {
-        call->head_cap = needed > HEAD_FIRST ? 2 * needed : HEAD_FIRST;
-        call->head = memory_grow(call->head, call->head_cap);
+    size_t needed = exchange->head_len + piece.len;
+    if (needed > exchange->head_cap) {
+        exchange->head_cap = needed > HEAD_FIRST ? 2 * needed : HEAD_FIRST;
+        exchange->head = memory_grow(exchange->head, exchange->head_cap);
     }
-    memcpy(call->head + call->head_len, piece.data, piece.len);
-    call->head_len = needed;
+    memcpy(exchange->head + exchange->head_len, piece.data, piece.len);
+    exchange->head_len = needed;
 }
 
-bool call_make_room(struct call *call, size_t len)
+bool exchange_make_room(struct exchange *exchange, size_t len)
 {
-    char *body = arena_alloc(&call->request.arena, len + 1);
+    char *body = arena_alloc(&exchange->request.arena, len + 1);
     if (!body)
         return false;
-    call->request.body = body;
-    call->body_cap = len;
+    exchange->request.body = body;
+    exchange->body_cap = len;
     body[0] = '\0';
     return true;
 }
 
-size_t call_held(const struct call *call)
+size_t exchange_held(const struct exchange *exchange)
 {
-    return call->request.arena.used + (call->body_owned ? call->body_cap : 0) +
-           (call->spare_body ? call->reply_body.len : 0);
+    return exchange->request.arena.used + (exchange->body_owned ? exchange->body_cap : 0) +
+           (exchange->spare_body ? exchange->reply_body.len : 0);
 }
 
-bool call_append(struct call *call, struct bytes content)
+bool exchange_append(struct exchange *exchange, struct bytes content)
 {
-    struct listener_request *request = &call->request;
-    size_t max = call->loop->listener->config.body_len_max, needed = request->body_len + content.len;
+    struct listener_request *request = &exchange->request;
+    size_t max = exchange->loop->listener->config.body_len_max, needed = request->body_len + content.len;
     if (needed > max)
         return false;
-    if (needed > call->body_cap) {
-        size_t cap = call->body_cap ? call->body_cap : CHUNKS_FIRST;
+    if (needed > exchange->body_cap) {
+        size_t cap = exchange->body_cap ? exchange->body_cap : CHUNKS_FIRST;
         while (cap < needed)
             cap *= 2;
-        call->body_cap = cap < max ? cap : max;
-        request->body = memory_grow(call->body_owned ? request->body : NULL, call->body_cap + 1);
-        call->body_owned = true;
+        exchange->body_cap = cap < max ? cap : max;
+        request->body = memory_grow(exchange->body_owned ? request->body : NULL, exchange->body_cap + 1);
+        exchange->body_owned = true;
     }
     if (content.len > 0)
         memcpy(request->body + request->body_len, content.data, content.len);
@@ -207,11 +207,11 @@ static void put(struct bytes *out, struct bytes piece)
 }
 
 /* A header the application made from a stranger's bytes must not become two. */
-static bool header_is_sound(struct call *call, const struct listener_header *header)
+static bool header_is_sound(struct exchange *exchange, const struct listener_header *header)
 {
     bool sound = grammar_is_token_text(header->name) && grammar_is_value(header->value);
     if (!sound)
-        log_write(call->loop->listener->config.log, LOG_LEVEL_WARN, "listener",
+        log_write(exchange->loop->listener->config.log, LOG_LEVEL_WARN, "listener",
                   "left out a malformed header");
     return sound;
 }
@@ -228,7 +228,8 @@ static void put_number(struct bytes *out, int64_t number)
     put(out, bytes_from_int64(number, digits));
 }
 
-static void render_head(struct call *call, const struct listener_reply *reply, char *memory, size_t room)
+static void render_head(struct exchange *exchange, const struct listener_reply *reply, char *memory,
+                        size_t room)
 {
     struct bytes out = {memory, 0};
     put(&out, bytes_of("HTTP/1.1 "));
@@ -241,12 +242,12 @@ static void render_head(struct call *call, const struct listener_reply *reply, c
         put_number(&out, (int64_t)reply->body.len);
         put(&out, bytes_of("\r\n"));
     }
-    if (call->close)
+    if (exchange->close)
         put(&out, bytes_of("Connection: close\r\n"));
-    else if (call->facts.http_1_0)
+    else if (exchange->facts.http_1_0)
         put(&out, bytes_of("Connection: keep-alive\r\n"));
     for (int i = 0; i < reply->header_count; i++) {
-        if (!header_is_sound(call, &reply->headers[i]))
+        if (!header_is_sound(exchange, &reply->headers[i]))
             continue;
         put(&out, reply->headers[i].name);
         put(&out, bytes_of(": "));
@@ -254,38 +255,38 @@ static void render_head(struct call *call, const struct listener_reply *reply, c
         put(&out, bytes_of("\r\n"));
     }
     put(&out, bytes_of("Date: "));
-    call->date_at = out.len;
+    exchange->date_at = out.len;
     out.len += LISTENER_DATE_LEN;
     put(&out, bytes_of("\r\n\r\n"));
     assert(out.len <= room);
-    call->reply_head = out;
+    exchange->reply_head = out;
 }
 
-static void take_body(struct call *call, const struct listener_reply *reply)
+static void take_body(struct exchange *exchange, const struct listener_reply *reply)
 {
     struct bytes body = reply->body;
-    bool silent = bytes_equal_text(call->request.method, "HEAD") || !has_length(reply->status);
-    call->reply_body = silent ? (struct bytes){0} : body;
-    if (silent || body.len == 0 || reply->body_stays || arena_owns(&call->request.arena, body.data))
+    bool silent = bytes_equal_text(exchange->request.method, "HEAD") || !has_length(reply->status);
+    exchange->reply_body = silent ? (struct bytes){0} : body;
+    if (silent || body.len == 0 || reply->body_stays || arena_owns(&exchange->request.arena, body.data))
         return;
-    call->reply_body = arena_copy(&call->request.arena, body);
-    if (call->reply_body.data)
+    exchange->reply_body = arena_copy(&exchange->request.arena, body);
+    if (exchange->reply_body.data)
         return;
-    call->spare_body = memory_alloc(body.len);
-    memcpy(call->spare_body, body.data, body.len);
-    call->reply_body = bytes_make(call->spare_body, body.len);
+    exchange->spare_body = memory_alloc(body.len);
+    memcpy(exchange->spare_body, body.data, body.len);
+    exchange->reply_body = bytes_make(exchange->spare_body, body.len);
 }
 
-void call_render(struct call *call, const struct listener_reply *reply)
+void exchange_render(struct exchange *exchange, const struct listener_reply *reply)
 {
     size_t room = (size_t)4 * LINE_ROOM;
     for (int i = 0; i < reply->header_count; i++)
         room += reply->headers[i].name.len + reply->headers[i].value.len + (sizeof ": \r\n" - 1);
-    char *memory = arena_alloc(&call->request.arena, room);
+    char *memory = arena_alloc(&exchange->request.arena, room);
     if (!memory)
-        memory = call->spare_head = memory_alloc(room);
-    call->close = reply->close || call->cut_short || !call->facts.keep_alive ||
-                  atomic_load_explicit(&call->loop->listener->quiescing, memory_order_relaxed);
-    render_head(call, reply, memory, room);
-    take_body(call, reply);
+        memory = exchange->spare_head = memory_alloc(room);
+    exchange->close = reply->close || exchange->cut_short || !exchange->facts.keep_alive ||
+                      atomic_load_explicit(&exchange->loop->listener->quiescing, memory_order_relaxed);
+    render_head(exchange, reply, memory, room);
+    take_body(exchange, reply);
 }

@@ -8,17 +8,17 @@ enum { CLOSE_WAIT_MS_MAX = 5000 /* for clients that read their last answer slowl
 
 void listener_answer(struct listener_request *request, const struct listener_reply *reply)
 {
-    struct call *call = (struct call *)request;
-    struct listener_loop *loop = call->loop;
+    struct exchange *exchange = (struct exchange *)request;
+    struct listener_loop *loop = exchange->loop;
     struct listener *listener = loop->listener;
     assert(reply->status >= 200 && reply->status <= 599);
-    assert(!call->reply_head.data);
-    call_render(call, reply);
-    int phase = atomic_exchange(&call->phase, CALL_ANSWERED);
-    /* From here on the call may be gone, unless it was suspended: then its loop waits to be told. */
-    assert(phase == CALL_HANDLING || phase == CALL_SUSPENDED);
-    if (phase == CALL_SUSPENDED)
-        listener_loop_answered(loop, call);
+    assert(!exchange->reply_head.data);
+    exchange_render(exchange, reply);
+    int phase = atomic_exchange(&exchange->phase, EXCHANGE_ANSWERED);
+    /* From here on the exchange may be gone, unless it was suspended: then its loop waits to be told. */
+    assert(phase == EXCHANGE_HANDLING || phase == EXCHANGE_SUSPENDED);
+    if (phase == EXCHANGE_SUSPENDED)
+        listener_loop_answered(loop, exchange);
     atomic_fetch_sub(&listener->in_hand, 1);
 }
 

@@ -3,7 +3,7 @@
  *
  *   listener.c          open, close, and answers from any thread
  *   loop.c     one thread: its connections, what other threads leave for it, and the door (accept)
- *   client.c  one connection: from bytes to a call, from its answer to bytes, deadlines
+ *   client.c  one connection: from bytes to an exchange, from its answer to bytes, deadlines
  *   crowd.c   who is here, by client address, and who goes when there are too many
  *   memory.c   what they hold of memory, and who gives way when there is none left
  *   exchange.c     one request and its answer: the memory, the bytes of the answer
@@ -68,15 +68,15 @@ int head_read(const struct head_scan *scan, struct bytes head, struct listener_r
 
 /* ---- exchange.c ---- */
 
-enum call_phase { CALL_READING, CALL_HANDLING, CALL_SUSPENDED, CALL_ANSWERED };
+enum exchange_phase { EXCHANGE_READING, EXCHANGE_HANDLING, EXCHANGE_SUSPENDED, EXCHANGE_ANSWERED };
 
 /* A request and its answer. Reused from its loop's free list: never zeroed as a whole. */
-struct call {
+struct exchange {
     struct listener_request request; /* first, so that the one is the other */
     struct listener_loop *loop;
-    struct visitor *visitor;
+    struct listener_client *client;
     atomic_int phase;
-    struct call *next; /* of a free list, or of the answered ones */
+    struct exchange *next; /* of a free list, or of the answered ones */
 
     char *head; /* the bytes that the request's views look at; kept for the next one */
     size_t head_len, head_cap;
@@ -96,118 +96,118 @@ struct call {
     bool counted;                  /* in the listener's `replying` */
 };
 
-struct call *call_take(struct listener_loop *loop);
-void call_give(struct call *call);
-void call_forget_free(struct listener_loop *loop); /* the free list is freed */
+struct exchange *exchange_take(struct listener_loop *loop);
+void exchange_give(struct exchange *exchange);
+void exchange_forget_free(struct listener_loop *loop); /* the free list is freed */
 /* Room for a body of known length; false: the arena is too small. */
-bool call_make_room(struct call *call, size_t len);
+bool exchange_make_room(struct exchange *exchange, size_t len);
 /* Appends to a body of unknown length; false: it would pass the limit. */
-bool call_append(struct call *call, struct bytes content);
-/* Bytes that the call holds while it waits for its client to read. */
-size_t call_held(const struct call *call);
-void call_append_head(struct call *call, struct bytes piece);
+bool exchange_append(struct exchange *exchange, struct bytes content);
+/* Bytes that the exchange holds while it waits for its client to read. */
+size_t exchange_held(const struct exchange *exchange);
+void exchange_append_head(struct exchange *exchange, struct bytes piece);
 /* The bytes of the answer, all but the date. Any thread. */
-void call_render(struct call *call, const struct listener_reply *reply);
+void exchange_render(struct exchange *exchange, const struct listener_reply *reply);
 
 /* ---- client.c ---- */
 
-enum visitor_stage {
-    VISITOR_SECURING, /* TLS */
-    VISITOR_IDLE,     /* waiting for a request: the limit may close it */
-    VISITOR_HEAD,     /* of a request, of which a byte has come */
-    VISITOR_BODY,     /* the head is complete */
-    VISITOR_HANDLED,  /* the application's: no deadline of ours */
-    VISITOR_REPLY,    /* answered */
-    VISITOR_LINGER,   /* told to go: closing on unread bytes could take the answer off the wire (RFC 9112
-                         section 9.6) */
-    VISITOR_GONE
+enum listener_client_stage {
+    LISTENER_CLIENT_SECURING, /* TLS */
+    LISTENER_CLIENT_IDLE,     /* waiting for a request: the limit may close it */
+    LISTENER_CLIENT_HEAD,     /* of a request, of which a byte has come */
+    LISTENER_CLIENT_BODY,     /* the head is complete */
+    LISTENER_CLIENT_HANDLED,  /* the application's: no deadline of ours */
+    LISTENER_CLIENT_REPLY,    /* answered */
+    LISTENER_CLIENT_LINGER,   /* told to go: closing on unread bytes could take the answer off the wire (RFC
+                         9112   section 9.6) */
+    LISTENER_CLIENT_GONE
 };
 
-struct visitor {
+struct listener_client {
     struct listener_loop *loop;
-    struct connection *connection; /* NULL: gone; then it only waits for its call's answer */
-    enum visitor_stage stage;
-    struct deadline deadline; /* of the stage */
-    struct call *call;        /* from HEAD to REPLY */
-    bool trusted;             /* its client certificate has been checked, if any is wanted */
-    bool half_closed;         /* it will send no more */
-    bool asked;               /* a request of it has been handed over */
+    struct connection *connection; /* NULL: gone; then it only waits for its exchange's answer */
+    enum listener_client_stage stage;
+    struct deadline deadline;  /* of the stage */
+    struct exchange *exchange; /* from HEAD to REPLY */
+    bool trusted;              /* its client certificate has been checked, if any is wanted */
+    bool half_closed;          /* it will send no more */
+    bool asked;                /* a request of it has been handed over */
     size_t lingered;
     char *held; /* came before its turn: what follows the request in hand */
     size_t held_len;
     size_t held_counted; /* of it, in the budget */
     bool waits;          /* for other loops to make room for its body */
     int waits_left;      /* of this request */
-    LIST_ENTRY(visitor) waiting;
+    LIST_ENTRY(listener_client) waiting;
     char peer[64];
-    LIST_ENTRY(visitor) entry; /* among those who are here */
-    struct guest *guest;       /* of its address */
-    size_t weight;             /* what it keeps us from freeing, and could end: its guest's too */
-    TAILQ_ENTRY(visitor) by_stage;
+    LIST_ENTRY(listener_client) entry; /* among those who are here */
+    struct crowd_origin *origin;       /* of its address */
+    size_t weight;                     /* what it keeps us from freeing, and could end: its origin's too */
+    TAILQ_ENTRY(listener_client) by_stage;
     uint64_t since_ms; /* it came to its stage */
-    struct visitor *next_gone;
+    struct listener_client *next_gone;
 };
 
-void visitor_welcome(struct listener_loop *loop, int fd, const struct sockaddr *address);
+void listener_client_welcome(struct listener_loop *loop, int fd, const struct sockaddr *address);
 /* It takes too much memory, and others come: 503, or if that cannot be said, the end. */
-void visitor_give_way(struct visitor *visitor);
-void visitor_room_made(struct visitor *visitor);
-/* Its call has been answered, on whatever thread. */
-void visitor_answered(struct visitor *visitor);
-void visitor_close(struct visitor *visitor);
+void listener_client_give_way(struct listener_client *client);
+void listener_client_room_made(struct listener_client *client);
+/* Its exchange has been answered, on whatever thread. */
+void listener_client_answered(struct listener_client *client);
+void listener_client_close(struct listener_client *client);
 /* The deadlines' `passed`. */
-void visitor_late_passed(struct deadline *deadline);
-void visitor_close_passed(struct deadline *deadline);
+void listener_client_late_passed(struct deadline *deadline);
+void listener_client_close_passed(struct deadline *deadline);
 
 /* ---- crowd.c ---- */
 
 enum {
-    GUESTS_OVER_MAX = 16, /* beyond the limit until one has gone */
-    GUESTS_STAYS = 5
+    CROWD_OVER_MAX = 16, /* beyond the limit until one has gone */
+    CROWD_STAYS = 5
 };
 
-struct guest;
-LIST_HEAD(guest_list, guest);
+struct crowd_origin;
+LIST_HEAD(crowd_list, crowd_origin);
 
-struct guests {
-    struct guest_list *buckets;  /* cap of them, by address */
-    struct guest_list *by_count; /* by how many visitors they have, up to count_max */
+struct crowd {
+    struct crowd_list *buckets;  /* cap of them, by address */
+    struct crowd_list *by_count; /* by how many clients they have, up to count_max */
     size_t cap;
     int count_max, most;
 };
 
-void guests_init(struct guests *guests, int visitors_max);
-void guests_fini(struct guests *guests);
-void guests_come(struct guests *guests, struct visitor *visitor, const struct sockaddr *address);
-void guests_move(struct visitor *visitor); /* to another stage */
-void guests_go(struct guests *guests, struct visitor *visitor);
-/* The slowest of the address with the most visitors. NULL: all of them wait for us. */
-struct visitor *guests_slowest(struct guests *guests, struct listener_loop *loop);
+void crowd_init(struct crowd *crowd, int clients_max);
+void crowd_fini(struct crowd *crowd);
+void crowd_come(struct crowd *crowd, struct listener_client *client, const struct sockaddr *address);
+void crowd_move(struct listener_client *client); /* to another stage */
+void crowd_go(struct crowd *crowd, struct listener_client *client);
+/* The slowest of the address with the most clients. NULL: all of them wait for us. */
+struct listener_client *crowd_slowest(struct crowd *crowd, struct listener_loop *loop);
 /* What one holds has changed. */
-void guests_weigh(struct visitor *visitor, size_t weight);
-int64_t guests_name(const struct sockaddr *address);
-/* Of those in their TLS handshake, the oldest of an address with many visitors. NULL: none. */
-struct visitor *guests_oldest_handshake(const struct listener_loop *loop);
-size_t guests_weight(const struct guest *guest);
+void crowd_weigh(struct listener_client *client, size_t weight);
+int64_t crowd_name(const struct sockaddr *address);
+/* Of those in their TLS handshake, the oldest of an address with many clients. NULL: none. */
+struct listener_client *crowd_oldest_handshake(const struct listener_loop *loop);
+size_t crowd_weight(const struct crowd_origin *origin);
 /* Of the address that holds most, the one that has held longest what it holds. NULL: nobody holds anything.
  */
-struct visitor *guests_heaviest(const struct listener_loop *loop);
+struct listener_client *crowd_heaviest(const struct listener_loop *loop);
 
 /* ---- memory.c ---- */
 
 enum memory_room { MEMORY_ROOM, MEMORY_NO_ROOM, MEMORY_WAIT };
 
-/* Counts so many bytes of the call's in the budget. Where they do not fit, the slowest of those who hold most
- * give way. NO_ROOM: it is this one's turn to give way. WAIT: other loops have been asked, and when they have
- * made room, visitor_room_made is called. */
-enum memory_room visitor_count_call(struct visitor *visitor, size_t len);
+/* Counts so many bytes of the exchange's in the budget. Where they do not fit, the slowest of those who hold
+ * most give way. NO_ROOM: it is this one's turn to give way. WAIT: other loops have been asked, and when they
+ * have made room, listener_client_room_made is called. */
+enum memory_room listener_client_count_call(struct listener_client *client, size_t len);
 /* The same for what it holds of requests whose turn has not come. */
-bool visitor_count_held(struct visitor *visitor);
-void visitor_forget_held(struct visitor *visitor); /* frees it */
+bool listener_client_count_held(struct listener_client *client);
+void listener_client_forget_held(struct listener_client *client); /* frees it */
 /* For another loop: takes so many bytes from the budget. 0: nobody here is to give way for that. */
 size_t listener_make_room(struct listener_loop *loop, size_t more, size_t weight);
 /* Weighs it anew, after it came to another stage or holds more. */
-void visitor_weigh(struct visitor *visitor);
+void listener_client_weigh(struct listener_client *client);
 
 /* ---- loop.c ---- */
 
@@ -229,22 +229,22 @@ struct listener_loop {
     uv_prepare_t sweep; /* frees who has gone */
     struct connection_world world;
     struct deadlines deadlines;
-    struct deadline_queue *limits[VISITOR_GONE + 1]; /* by stage; NULL: none */
-    LIST_HEAD(, visitor) present;
-    LIST_HEAD(, visitor) waiting; /* for room */
-    size_t room;                  /* in the budget, for those: not counted by anybody yet */
-    struct visitor *gone;
-    struct call *free_calls;
+    struct deadline_queue *limits[LISTENER_CLIENT_GONE + 1]; /* by stage; NULL: none */
+    LIST_HEAD(, listener_client) present;
+    LIST_HEAD(, listener_client) waiting; /* for room */
+    size_t room;                          /* in the budget, for those: not counted by anybody yet */
+    struct listener_client *gone;
+    struct exchange *free_exchanges;
     int free_count;
-    int visitors_max;
-    struct guests guests;
+    int clients_max;
+    struct crowd crowd;
     int64_t date_s;
     char date[LISTENER_DATE_LEN + 1];
-    atomic_int visitors; /* read by the door */
-    atomic_int telling;  /* threads that write to wake_fd, which is closed behind the last */
+    atomic_int clients; /* read by the door */
+    atomic_int telling; /* threads that write to wake_fd, which is closed behind the last */
 
     pthread_mutex_t lock;
-    struct call *answered, **answered_end; /* under the lock, as are all below */
+    struct exchange *answered, **answered_end; /* under the lock, as are all below */
     struct arrival *arrivals;
     struct tls *next_tls; /* takes the place of the world's; NULL: it stays */
     bool woken, quiesce, stop;
@@ -270,10 +270,10 @@ void listener_loop_stop(struct listener_loop *loop);
 /* When all have been stopped: until then one may wake another. */
 void listener_loop_fini(struct listener_loop *loop);
 /* Any thread. */
-void listener_loop_answered(struct listener_loop *loop, struct call *call);
+void listener_loop_answered(struct listener_loop *loop, struct exchange *exchange);
 void listener_loop_quiesce(struct listener_loop *loop);
-/* Other loops make room for so many bytes, if they have a guest that holds at least `weight`; then those who
- * wait on this one go on. */
+/* Other loops make room for so many bytes, if they have an origin that holds at least `weight`; then those
+ * who wait on this one go on. */
 void listener_loop_ask_room(struct listener_loop *loop, size_t more, size_t weight);
 /* For the connections that come from now on. Holds it. Any thread. */
 void listener_loop_secure(struct listener_loop *loop, struct tls *tls);

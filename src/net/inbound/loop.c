@@ -31,13 +31,13 @@ const char *listener_loop_date(struct listener_loop *loop)
 
 /* ---- the door ---- */
 
-/* The loop with the fewest visitors takes the newcomer, so that each has its share of connections_max. */
+/* The loop with the fewest clients takes the newcomer, so that each has its share of connections_max. */
 static struct listener_loop *least_visited(struct listener *listener)
 {
     struct listener_loop *least = &listener->loops[0];
     for (int i = 1; i < listener->loop_count; i++)
-        if (atomic_load_explicit(&listener->loops[i].visitors, memory_order_relaxed) <
-            atomic_load_explicit(&least->visitors, memory_order_relaxed))
+        if (atomic_load_explicit(&listener->loops[i].clients, memory_order_relaxed) <
+            atomic_load_explicit(&least->clients, memory_order_relaxed))
             least = &listener->loops[i];
     return least;
 }
@@ -59,16 +59,15 @@ static void unlock_and_wake(struct listener_loop *loop)
 /* Another loop has more than its share until it has looked: what it is to give up first is still open. */
 static bool is_crowded(const struct listener_loop *loop)
 {
-    return atomic_load_explicit(&loop->visitors, memory_order_relaxed) >=
-           loop->visitors_max + GUESTS_OVER_MAX;
+    return atomic_load_explicit(&loop->clients, memory_order_relaxed) >= loop->clients_max + CROWD_OVER_MAX;
 }
 
 static void usher(struct listener_loop *door, int fd, const struct sockaddr_storage *address)
 {
     struct listener_loop *loop = least_visited(door->listener);
-    atomic_fetch_add_explicit(&loop->visitors, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&loop->clients, 1, memory_order_relaxed);
     if (loop == door) {
-        visitor_welcome(loop, fd, (const struct sockaddr *)address);
+        listener_client_welcome(loop, fd, (const struct sockaddr *)address);
         return;
     }
     struct arrival *arrival = memory_alloc(sizeof *arrival);
@@ -137,12 +136,12 @@ static void door_close(struct listener_loop *loop)
 
 /* ---- what other threads leave ---- */
 
-void listener_loop_answered(struct listener_loop *loop, struct call *call)
+void listener_loop_answered(struct listener_loop *loop, struct exchange *exchange)
 {
     pthread_mutex_lock(&loop->lock);
-    call->next = NULL;
-    *loop->answered_end = call;
-    loop->answered_end = &call->next;
+    exchange->next = NULL;
+    *loop->answered_end = exchange;
+    loop->answered_end = &exchange->next;
     unlock_and_wake(loop);
 }
 
@@ -194,9 +193,10 @@ static void give_room(struct listener_loop *loop, size_t given)
 static void use_room(struct listener_loop *loop, size_t given)
 {
     loop->room = given;
-    for (struct visitor *visitor, *last = NULL; (visitor = LIST_FIRST(&loop->waiting)) && visitor != last;) {
-        last = visitor;
-        visitor_room_made(visitor);
+    for (struct listener_client *client, *last = NULL;
+         (client = LIST_FIRST(&loop->waiting)) && client != last;) {
+        last = client;
+        listener_client_room_made(client);
     }
     if (loop->room > 0)
         budget_give(loop->listener->config.budget, BUDGET_IN, loop->room);
@@ -206,7 +206,7 @@ static void use_room(struct listener_loop *loop, size_t given)
 static void close_all(struct listener_loop *loop)
 {
     while (!LIST_EMPTY(&loop->present))
-        visitor_close(LIST_FIRST(&loop->present));
+        listener_client_close(LIST_FIRST(&loop->present));
     uv_close((uv_handle_t *)&loop->wake, NULL);
     uv_close((uv_handle_t *)&loop->sweep, NULL);
     deadlines_close(&loop->deadlines);
@@ -218,7 +218,7 @@ static void on_wake(uv_poll_t *wake, int status, int events)
     eventfd_t ignored;
     eventfd_read(loop->wake_fd, &ignored);
     pthread_mutex_lock(&loop->lock);
-    struct call *answered = loop->answered;
+    struct exchange *answered = loop->answered;
     struct arrival *arrivals = loop->arrivals;
     loop->answered = NULL;
     loop->answered_end = &loop->answered;
@@ -238,13 +238,13 @@ static void on_wake(uv_poll_t *wake, int status, int events)
         tls_free(loop->world.tls);
         loop->world.tls = tls;
     }
-    for (struct call *next; answered; answered = next) {
+    for (struct exchange *next; answered; answered = next) {
         next = answered->next;
-        visitor_answered(answered->visitor);
+        listener_client_answered(answered->client);
     }
     for (struct arrival *next; arrivals; arrivals = next) {
         next = arrivals->next;
-        visitor_welcome(loop, arrivals->fd, (const struct sockaddr *)&arrivals->address);
+        listener_client_welcome(loop, arrivals->fd, (const struct sockaddr *)&arrivals->address);
         free(arrivals);
     }
     if (asking)
@@ -265,10 +265,10 @@ static void on_sweep(uv_prepare_t *sweep)
 {
     struct listener_loop *loop = sweep->data;
     while (loop->gone) {
-        struct visitor *visitor = loop->gone;
-        loop->gone = visitor->next_gone;
-        visitor_forget_held(visitor);
-        free(visitor);
+        struct listener_client *client = loop->gone;
+        loop->gone = client->next_gone;
+        listener_client_forget_held(client);
+        free(client);
     }
 }
 
@@ -296,20 +296,23 @@ static void set_limits(struct listener_loop *loop, const struct listener_config 
     int64_t body_ms = config->body_ms_max ? config->body_ms_max : LISTENER_BODY_MS_MAX;
     deadlines_init(deadlines, &loop->loop);
     loop->world.handshake_wait = deadlines_queue(deadlines, HANDSHAKE_WAIT_MS, connection_handshake_passed);
-    loop->limits[VISITOR_SECURING] = deadlines_queue(deadlines, head_ms, visitor_close_passed);
-    loop->limits[VISITOR_IDLE] =
-        deadlines_queue(deadlines, (int64_t)config->idle_seconds * 1000, visitor_close_passed);
-    loop->limits[VISITOR_HEAD] = deadlines_queue(deadlines, head_ms, visitor_late_passed);
-    loop->limits[VISITOR_BODY] = deadlines_queue(deadlines, body_ms, visitor_late_passed);
-    loop->limits[VISITOR_REPLY] = deadlines_queue(deadlines, LISTENER_REPLY_MS_MAX, visitor_close_passed);
-    loop->limits[VISITOR_LINGER] = deadlines_queue(deadlines, LISTENER_LINGER_MS_MAX, visitor_close_passed);
+    loop->limits[LISTENER_CLIENT_SECURING] =
+        deadlines_queue(deadlines, head_ms, listener_client_close_passed);
+    loop->limits[LISTENER_CLIENT_IDLE] =
+        deadlines_queue(deadlines, (int64_t)config->idle_seconds * 1000, listener_client_close_passed);
+    loop->limits[LISTENER_CLIENT_HEAD] = deadlines_queue(deadlines, head_ms, listener_client_late_passed);
+    loop->limits[LISTENER_CLIENT_BODY] = deadlines_queue(deadlines, body_ms, listener_client_late_passed);
+    loop->limits[LISTENER_CLIENT_REPLY] =
+        deadlines_queue(deadlines, LISTENER_REPLY_MS_MAX, listener_client_close_passed);
+    loop->limits[LISTENER_CLIENT_LINGER] =
+        deadlines_queue(deadlines, LISTENER_LINGER_MS_MAX, listener_client_close_passed);
 }
 
 static void on_crowded(void *ctx)
 {
-    struct visitor *oldest = guests_oldest_handshake(ctx);
+    struct listener_client *oldest = crowd_oldest_handshake(ctx);
     if (oldest)
-        visitor_close(oldest);
+        listener_client_close(oldest);
 }
 
 static void set_world(struct listener_loop *loop, struct tls *tls)
@@ -333,11 +336,11 @@ bool listener_loop_start(struct listener_loop *loop, struct listener *listener, 
                          bool with_door)
 {
     loop->listener = listener;
-    loop->visitors_max = (listener->config.connections_max + listener->loop_count - 1) / listener->loop_count;
+    loop->clients_max = (listener->config.connections_max + listener->loop_count - 1) / listener->loop_count;
     loop->answered_end = &loop->answered;
     LIST_INIT(&loop->present);
     LIST_INIT(&loop->waiting);
-    guests_init(&loop->guests, loop->visitors_max);
+    crowd_init(&loop->crowd, loop->clients_max);
     pthread_mutex_init(&loop->lock, NULL);
     loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     loop->made = loop->wake_fd >= 0 && uv_loop_init(&loop->loop) == 0;
@@ -394,8 +397,8 @@ void listener_loop_fini(struct listener_loop *loop)
     }
     if (loop->room_given > 0)
         budget_give(loop->listener->config.budget, BUDGET_IN, loop->room_given);
-    call_forget_free(loop);
-    guests_fini(&loop->guests);
+    exchange_forget_free(loop);
+    crowd_fini(&loop->crowd);
     tls_free(loop->next_tls);
     tls_free(loop->world.tls);
     free(loop->world.read_buffer);

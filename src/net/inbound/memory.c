@@ -13,24 +13,24 @@ enum {
     COUNTED_STEP = 16 * 1024
 };
 
-void visitor_weigh(struct visitor *visitor)
+void listener_client_weigh(struct listener_client *client)
 {
-    bool slow = visitor->stage == VISITOR_BODY || visitor->stage == VISITOR_REPLY;
-    guests_weigh(visitor, slow ? visitor->call->counted_len + visitor->held_counted : 0);
+    bool slow = client->stage == LISTENER_CLIENT_BODY || client->stage == LISTENER_CLIENT_REPLY;
+    crowd_weigh(client, slow ? client->exchange->counted_len + client->held_counted : 0);
 }
 
-static enum memory_room others_give_way(struct visitor *visitor, size_t more)
+static enum memory_room others_give_way(struct listener_client *client, size_t more)
 {
-    struct listener_loop *loop = visitor->loop;
-    struct visitor *heaviest = guests_heaviest(loop);
-    if (heaviest && heaviest != visitor) {
-        visitor_give_way(heaviest);
+    struct listener_loop *loop = client->loop;
+    struct listener_client *heaviest = crowd_heaviest(loop);
+    if (heaviest && heaviest != client) {
+        listener_client_give_way(heaviest);
         return MEMORY_ROOM;
     }
-    bool has_more = heaviest && guests_weight(visitor->guest) > visitor->weight;
-    if (has_more || visitor->waits_left == 0 || loop->listener->loop_count == 1)
+    bool has_more = heaviest && crowd_weight(client->origin) > client->weight;
+    if (has_more || client->waits_left == 0 || loop->listener->loop_count == 1)
         return MEMORY_NO_ROOM;
-    listener_loop_ask_room(loop, more, guests_weight(visitor->guest));
+    listener_loop_ask_room(loop, more, crowd_weight(client->origin));
     return MEMORY_WAIT;
 }
 
@@ -38,18 +38,18 @@ size_t listener_make_room(struct listener_loop *loop, size_t more, size_t weight
 {
     struct budget *budget = loop->listener->config.budget;
     while (!budget_take(budget, BUDGET_IN, more)) {
-        struct visitor *heaviest = guests_heaviest(loop);
-        if (!heaviest || guests_weight(heaviest->guest) < weight)
+        struct listener_client *heaviest = crowd_heaviest(loop);
+        if (!heaviest || crowd_weight(heaviest->origin) < weight)
             return 0;
-        visitor_give_way(heaviest);
+        listener_client_give_way(heaviest);
     }
     return more;
 }
 
 /* What another loop has given up for this one comes first. */
-static enum memory_room count(struct visitor *visitor, size_t *counted, size_t len)
+static enum memory_room count(struct listener_client *client, size_t *counted, size_t len)
 {
-    struct listener_loop *loop = visitor->loop;
+    struct listener_loop *loop = client->loop;
     struct budget *budget = loop->listener->config.budget;
     if (!budget || len <= *counted || len <= COUNTED_FROM)
         return MEMORY_ROOM;
@@ -58,30 +58,30 @@ static enum memory_room count(struct visitor *visitor, size_t *counted, size_t l
     if (given)
         loop->room -= more;
     while (!given && !budget_take(budget, BUDGET_IN, more)) {
-        enum memory_room room = others_give_way(visitor, more);
+        enum memory_room room = others_give_way(client, more);
         if (room != MEMORY_ROOM)
             return room;
     }
     *counted += more;
-    visitor_weigh(visitor);
+    listener_client_weigh(client);
     return MEMORY_ROOM;
 }
 
-enum memory_room visitor_count_call(struct visitor *visitor, size_t len)
+enum memory_room listener_client_count_call(struct listener_client *client, size_t len)
 {
-    return count(visitor, &visitor->call->counted_len, len);
+    return count(client, &client->exchange->counted_len, len);
 }
 
-bool visitor_count_held(struct visitor *visitor)
+bool listener_client_count_held(struct listener_client *client)
 {
-    return count(visitor, &visitor->held_counted, visitor->held_len) == MEMORY_ROOM;
+    return count(client, &client->held_counted, client->held_len) == MEMORY_ROOM;
 }
 
-void visitor_forget_held(struct visitor *visitor)
+void listener_client_forget_held(struct listener_client *client)
 {
-    if (visitor->held_counted > 0)
-        budget_give(visitor->loop->listener->config.budget, BUDGET_IN, visitor->held_counted);
-    free(visitor->held);
-    visitor->held = NULL;
-    visitor->held_len = visitor->held_counted = 0;
+    if (client->held_counted > 0)
+        budget_give(client->loop->listener->config.budget, BUDGET_IN, client->held_counted);
+    free(client->held);
+    client->held = NULL;
+    client->held_len = client->held_counted = 0;
 }

@@ -32,8 +32,8 @@ static const enum failure stage_passed[STAGE_COUNT] = {[STAGE_CONNECTING] = FAIL
                                                        [STAGE_SENDING] = FAILURE_SEND_TIMEOUT,
                                                        [STAGE_WAITING] = FAILURE_HEADER_TIMEOUT};
 
-struct attempt {
-    struct attempt *prev, *next; /* under way, or on the free list (next only) */
+struct sender_attempt {
+    struct sender_attempt *prev, *next; /* under way, or on the free list (next only) */
     struct sender *sender;
     uint32_t tag;
     sender_done *done;
@@ -71,11 +71,11 @@ struct sender {
     struct connection_world world;
     struct pool pool;
     struct resolver *resolver;
-    struct attempt under_way; /* ring */
-    struct attempt *free;
+    struct sender_attempt under_way; /* ring */
+    struct sender_attempt *free;
     struct sender_stats stats;
     /* Of the attempt that is ending: */
-    char detail[DETAIL_LEN_MAX];
+    char detail[ANSWER_DETAIL_LEN_MAX];
     struct bytes refused; /* what came where TLS was expected */
 };
 
@@ -96,9 +96,9 @@ struct sender_limits sender_limits_default(void)
 
 /* ---- the end of an attempt ---- */
 
-static void attempt_resolve(struct attempt *a);
+static void attempt_resolve(struct sender_attempt *a);
 
-static void attempt_enter(struct attempt *a, enum stage stage)
+static void attempt_enter(struct sender_attempt *a, enum stage stage)
 {
     struct deadline_queue *limit = a->sender->stage_limits[stage];
 
@@ -109,7 +109,7 @@ static void attempt_enter(struct attempt *a, enum stage stage)
 }
 
 /* The acknowledgement rule. `cause` is why the attempt ends, NONE when the response ended by itself. */
-static void judge(const struct attempt *a, enum failure cause, struct sender_result *result)
+static void judge(const struct sender_attempt *a, enum failure cause, struct sender_result *result)
 {
     char *detail = a->sender->detail;
     int status = response_status(a->response);
@@ -122,9 +122,9 @@ static void judge(const struct attempt *a, enum failure cause, struct sender_res
         if (result->response.len == 0)
             result->response = a->sender->refused;
         if (!detail[0])
-            detail_of_answer(detail, result->failure, response_flaw(a->response), result->response);
+            answer_detail_of_answer(detail, result->failure, response_flaw(a->response), result->response);
         if (!detail[0] && !a->peer.https && !a->reused && a->written)
-            detail_of_silent_end(detail, result->failure);
+            answer_detail_of_silent_end(detail, result->failure);
         return;
     }
     result->response = response_said(a->response);
@@ -140,11 +140,11 @@ static void judge(const struct attempt *a, enum failure cause, struct sender_res
     result->retry_after_ms = response_retry_after_ms(a->response, clock_wall_ms(&a->sender->config.clock));
     result->body_incomplete = response_stage(a->response) != RESPONSE_DONE;
     if (!a->peer.https)
-        detail_of_status(detail, status, result->response);
+        answer_detail_of_status(detail, status, result->response);
 }
 
 /* Whoever fails may have moved, and this connection still lead to where it was. */
-static bool may_be_kept(const struct attempt *a)
+static bool may_be_kept(const struct sender_attempt *a)
 {
     int status = response_status(a->response);
     return a->written && !a->read_ended && !a->surplus && (status / 100 == 2 || status == 429) &&
@@ -152,7 +152,7 @@ static bool may_be_kept(const struct attempt *a)
 }
 
 /* Everything the attempt holds in the world is let go of; its connection waits for another if it may. */
-static void attempt_release(struct attempt *a, bool healthy)
+static void attempt_release(struct sender_attempt *a, bool healthy)
 {
     struct connection *connection = a->connection;
 
@@ -172,14 +172,14 @@ static void attempt_release(struct attempt *a, bool healthy)
 
 /* An answer that came while more than half of a long request still lay in our kernel: the receiver has not
  * seen that half. (A short one may lie in the receiver's kernel, unread, and nobody can tell.) */
-static bool is_unread(const struct attempt *a)
+static bool is_unread(const struct sender_attempt *a)
 {
     size_t len = a->head_len + a->body.len;
     return a->connection && a->written && response_status(a->response) != 0 && len >= UNREAD_LEN_MIN &&
            connection_unsent(a->connection) > len / 2;
 }
 
-static void attempt_finish(struct attempt *a, enum failure cause)
+static void attempt_finish(struct sender_attempt *a, enum failure cause)
 {
     struct sender *sender = a->sender;
     struct sender_result result = {.retry_after_ms = -1, .mixed_answer = a->mixed_answer};
@@ -205,7 +205,7 @@ static void attempt_finish(struct attempt *a, enum failure cause)
 }
 
 /* Ends the attempt; from within sender_start only on the loop's next turn. */
-static void attempt_end(struct attempt *a, enum failure cause)
+static void attempt_end(struct sender_attempt *a, enum failure cause)
 {
     if (!a->starting) {
         attempt_finish(a, cause);
@@ -218,13 +218,13 @@ static void attempt_end(struct attempt *a, enum failure cause)
 
 static void on_stage_passed(struct deadline *deadline)
 {
-    struct attempt *a = OWNER_OF(deadline, struct attempt, stage_deadline);
+    struct sender_attempt *a = OWNER_OF(deadline, struct sender_attempt, stage_deadline);
     if (a->stage == STAGE_SECURING && connection_waits_for_share(a->connection) && a->connection->crowded) {
         attempt_finish(a, FAILURE_LOCAL_LIMIT);
         return;
     }
     if (a->stage == STAGE_SECURING && connection_waits_for_share(a->connection))
-        snprintf(a->sender->detail, DETAIL_LEN_MAX,
+        snprintf(a->sender->detail, ANSWER_DETAIL_LEN_MAX,
                  "this endpoint's TLS handshakes have used up its share of posthorn's CPU: keep connections "
                  "alive");
     attempt_finish(a, a->stage == STAGE_ENDING ? a->failure : stage_passed[a->stage]);
@@ -232,7 +232,7 @@ static void on_stage_passed(struct deadline *deadline)
 
 static void on_whole_passed(struct deadline *deadline)
 {
-    struct attempt *a = OWNER_OF(deadline, struct attempt, whole_deadline);
+    struct sender_attempt *a = OWNER_OF(deadline, struct sender_attempt, whole_deadline);
     if (a->stage == STAGE_RESOLVING) {
         a->overdue = true;
         resolver_press(&a->question);
@@ -244,7 +244,7 @@ static void on_whole_passed(struct deadline *deadline)
 /* ---- the exchange ---- */
 
 /* The response has got further, or the request has: where does that leave the attempt? */
-static void attempt_advance(struct attempt *a)
+static void attempt_advance(struct sender_attempt *a)
 {
     enum response_stage stage = response_stage(a->response);
 
@@ -262,7 +262,7 @@ static void attempt_advance(struct attempt *a)
 
 static void on_received(struct connection *connection, struct bytes piece)
 {
-    struct attempt *a = connection->owner;
+    struct sender_attempt *a = connection->owner;
     if (response_feed(a->response, piece) < piece.len)
         a->surplus = true;
     attempt_advance(a);
@@ -270,7 +270,7 @@ static void on_received(struct connection *connection, struct bytes piece)
 
 static void on_written(struct connection *connection)
 {
-    struct attempt *a = connection->owner;
+    struct sender_attempt *a = connection->owner;
     a->written = true;
     attempt_advance(a);
 }
@@ -278,7 +278,7 @@ static void on_written(struct connection *connection)
 /* The receiver may have said why before it closed: what it said is still there to be read. */
 static void on_write_failed(struct connection *connection)
 {
-    struct attempt *a = connection->owner;
+    struct sender_attempt *a = connection->owner;
     if (a->read_ended)
         attempt_end(a, FAILURE_RESET);
     else if (a->stage != STAGE_WAITING)
@@ -287,7 +287,7 @@ static void on_write_failed(struct connection *connection)
 
 /* Was the kept-alive connection being closed when we wrote? Then its end comes within a round trip, and
  * before a byte of an answer. Later, the receiver may have done the work: that is for the schedule. */
-static bool attempt_crossed(const struct attempt *a, enum failure failure)
+static bool attempt_crossed(const struct sender_attempt *a, enum failure failure)
 {
     int64_t close_ms = a->sender->config.limits.close_ms;
 
@@ -303,7 +303,7 @@ static bool attempt_crossed(const struct attempt *a, enum failure failure)
 
 static void on_ended(struct connection *connection, enum failure failure)
 {
-    struct attempt *a = connection->owner;
+    struct sender_attempt *a = connection->owner;
 
     a->read_ended = true;
     if (attempt_crossed(a, failure)) {
@@ -319,7 +319,7 @@ static void on_ended(struct connection *connection, enum failure failure)
     attempt_end(a, failure);
 }
 
-static void attempt_send(struct attempt *a)
+static void attempt_send(struct sender_attempt *a)
 {
     if (a->reused)
         a->sent_ms = clock_mono_ms(&a->sender->config.clock);
@@ -341,15 +341,16 @@ static void attempt_send(struct attempt *a)
 static void note_refusal(struct sender *sender, const struct connection *connection, enum failure failure)
 {
     struct bytes heard = connection->heard;
-    if (failure == FAILURE_TLS_PROTOCOL && !detail_is_tls(heard))
+    if (failure == FAILURE_TLS_PROTOCOL && !answer_detail_is_tls(heard))
         sender->refused =
             bytes_make(heard.data, heard.len < RESPONSE_RAW_KEPT_MAX ? heard.len : RESPONSE_RAW_KEPT_MAX);
-    detail_of_handshake(sender->detail, failure, connection->tls.why, heard, connection->heard_len == 0);
+    answer_detail_of_handshake(sender->detail, failure, connection->tls.why, heard,
+                               connection->heard_len == 0);
 }
 
 static void on_secured(struct connection *connection, enum failure failure)
 {
-    struct attempt *a = connection->owner;
+    struct sender_attempt *a = connection->owner;
     if (failure == FAILURE_NONE) {
         attempt_send(a);
         return;
@@ -366,7 +367,7 @@ static const struct connection_handler exchange_handler = {.secured = on_secured
 
 /* ---- the way to a connection ---- */
 
-static void attempt_adopt(struct attempt *a, struct connection *connection)
+static void attempt_adopt(struct sender_attempt *a, struct connection *connection)
 {
     a->connection = connection;
     connection_own(connection, &exchange_handler, a);
@@ -383,7 +384,7 @@ static int64_t retires_ms(const struct sender_limits *limits, int64_t opened_ms,
 
 static void on_dialled(struct dialer *dialer, struct connection *connection, enum failure failure)
 {
-    struct attempt *a = OWNER_OF(dialer, struct attempt, dialer);
+    struct sender_attempt *a = OWNER_OF(dialer, struct sender_attempt, dialer);
 
     if (failure != FAILURE_NONE) {
         attempt_end(a, failure);
@@ -403,7 +404,7 @@ static void on_dialled(struct dialer *dialer, struct connection *connection, enu
         attempt_end(a, failure);
 }
 
-static void attempt_dial(struct attempt *a, const struct addresses *addresses)
+static void attempt_dial(struct sender_attempt *a, const struct addresses *addresses)
 {
     const struct sender_config *config = &a->sender->config;
     struct addresses allowed = {.expires_ms = addresses->expires_ms};
@@ -415,7 +416,7 @@ static void attempt_dial(struct attempt *a, const struct addresses *addresses)
             address.v6.sin6_port = htons(a->peer.port);
         else
             address.v4.sin_port = htons(a->peer.port);
-        if (!sources_cover(&a->sender->world.sources, address.any.sa_family))
+        if (!source_addresses_cover(&a->sender->world.sources, address.any.sa_family))
             continue;
         usable++;
         if (config->allow(config->ctx, &address.any))
@@ -435,7 +436,7 @@ static void attempt_dial(struct attempt *a, const struct addresses *addresses)
 static void on_resolved(struct resolver_question *question, enum failure failure,
                         const struct addresses *addresses)
 {
-    struct attempt *a = OWNER_OF(question, struct attempt, question);
+    struct sender_attempt *a = OWNER_OF(question, struct sender_attempt, question);
     if (a->overdue && failure != FAILURE_LOCAL_OUTAGE)
         failure = FAILURE_TIMEOUT;
     if (failure == FAILURE_NONE)
@@ -444,7 +445,7 @@ static void on_resolved(struct resolver_question *question, enum failure failure
         attempt_end(a, failure);
 }
 
-static void attempt_resolve(struct attempt *a)
+static void attempt_resolve(struct sender_attempt *a)
 {
     struct addresses address = {.count = 1};
 
@@ -468,9 +469,9 @@ static void attempt_resolve(struct attempt *a)
 
 /* ---- attempts ---- */
 
-static struct attempt *attempt_new(struct sender *sender)
+static struct sender_attempt *attempt_new(struct sender *sender)
 {
-    struct attempt *a = sender->free;
+    struct sender_attempt *a = sender->free;
     if (a) {
         sender->free = a->next;
     } else {
@@ -489,14 +490,14 @@ static struct attempt *attempt_new(struct sender *sender)
     return a;
 }
 
-static void attempt_free(struct attempt *a)
+static void attempt_free(struct sender_attempt *a)
 {
     free(a->head);
     free(a->response);
     free(a);
 }
 
-static void attempt_prepare(struct attempt *a, const struct sender_request *request)
+static void attempt_prepare(struct sender_attempt *a, const struct sender_request *request)
 {
     size_t size = request_head_len_max(request, a->sender->user_agent);
 
@@ -526,7 +527,7 @@ void sender_start(struct sender *sender, const struct sender_request *request, u
                   sender_done *done, void *ctx)
 {
     assert(sender->stats.under_way < sender->config.attempts_max);
-    struct attempt *a = attempt_new(sender);
+    struct sender_attempt *a = attempt_new(sender);
 
     sender->stats.attempts++;
     sender->stats.under_way++;
@@ -615,7 +616,7 @@ struct sender *sender_open(const struct sender_config *config)
     return sender;
 }
 
-static void attempt_abort(struct attempt *a)
+static void attempt_abort(struct sender_attempt *a)
 {
     attempt_finish(a, a->stage == STAGE_ENDING ? a->failure : FAILURE_SHUTDOWN);
 }
@@ -645,7 +646,7 @@ void sender_free(struct sender *sender)
 {
     assert(sender->world.open == 0);
     while (sender->free) {
-        struct attempt *a = sender->free;
+        struct sender_attempt *a = sender->free;
         sender->free = a->next;
         attempt_free(a);
     }

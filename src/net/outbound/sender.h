@@ -55,7 +55,7 @@ struct sender_config {
     /* G7: asked for each resolved address, and again where connect is called. */
     bool (*allow)(void *ctx, const struct sockaddr *address);
     void *ctx;
-    const struct sources *sources; /* copied; NULL: any */
+    const struct source_addresses *sources; /* copied; NULL: any */
     struct log *log;
 };
 

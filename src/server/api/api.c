@@ -113,9 +113,9 @@ static bool authenticate(struct call *call, bool *held)
         fail_auth(call, verdict);
         return fail_guess(call, held);
     }
-    if (!manners_check_address(call))
+    if (!admission_check_address(call))
         return fail_guess(call, held);
-    return manners_spend(call) && (verdict == KEYRING_OK || fail_auth(call, verdict));
+    return admission_spend(call) && (verdict == KEYRING_OK || fail_auth(call, verdict));
 }
 
 static bool check_metrics_key(struct call *call, bool *held)
@@ -140,9 +140,9 @@ static bool enter_public(struct call *call, const struct route_method *method, b
 {
     enum media media = negotiation_answers(listener_header(call->request, "Accept", NULL));
     call->media = media == MEDIA_NONE ? MEDIA_JSON : media;
-    return (method->access == ROUTE_HEALTH || manners_spend_public(call)) &&
+    return (method->access == ROUTE_HEALTH || admission_spend_public(call)) &&
            (method->access != ROUTE_METRICS || check_metrics_key(call, held)) &&
-           manners_check_version(call) && check_query(call, method->query);
+           admission_check_version(call) && check_query(call, method->query);
 }
 
 /* Everything between the path and the handler. False: call->failure; *held: the throttle answers. */
@@ -155,7 +155,7 @@ static bool enter(struct call *call, const struct route_method *method, bool *he
         return false;
     if (method->access == ROUTE_MASTER && call->caller.role != USER_MASTER)
         return call_fail(call, API_FORBIDDEN, SOURCE_HEADER, "Authorization", "This is a Master's to do.");
-    return manners_check_version(call) && check_accept(call) && check_query(call, method->query);
+    return admission_check_version(call) && check_accept(call) && check_query(call, method->query);
 }
 
 static bool answer_options(struct call *call, const struct route *route)
@@ -214,7 +214,7 @@ static void handle(struct api *api, struct listener_request *request, bool at_me
     call->request = request;
     call->at_metrics = at_metrics;
     call->media = MEDIA_JSON_API;
-    call->request_id = manners_id(&api->manners, request);
+    call->request_id = admission_id(&api->admission, request);
     arena_init(&call->scratch, CALL_SCRATCH_LEN_MAX);
     if (!serve(call))
         call_answer_failure(call);
@@ -303,7 +303,7 @@ void api_on_refused(void *ctx, struct listener_request *request, int status, str
     struct api *api = ctx;
     struct failure_report failure = {.error = api_error_of_status(status)};
     struct listener_header *headers = arena_zero(&request->arena, REFUSAL_HEADERS_MAX * sizeof *headers);
-    struct bytes id = manners_id(&api->manners, request);
+    struct bytes id = admission_id(&api->admission, request);
     struct text out;
     if ((size_t)failure.error < sizeof details / sizeof *details)
         failure.detail = details[failure.error];
@@ -426,7 +426,7 @@ struct api *api_open(const struct api_config *config)
     pthread_mutexattr_destroy(&adaptive);
     api->ids.node = config->id_node;
     ids_floor(&api->ids, config->id_floor);
-    manners_init(&api->manners);
+    admission_init(&api->admission);
     api->keyring = keyring_open();
     api->reference = reference_open(config->own_types, config->config->mode);
     api->throttle = throttle_open(config->clock, release_held);

@@ -9,7 +9,7 @@
 
 enum { PEERS_MAX = 1024, PROBES_MAX = 8, REFILL_MS = 1000, TICK_NS = 20 * 1000 * 1000 };
 
-struct peer {
+struct throttled_address {
     uint64_t name; /* 0: free */
     int64_t seen_ms;
     int guesses; /* one is forgiven every REFILL_MS */
@@ -19,7 +19,7 @@ struct peer {
 
 struct held {
     void *item;
-    struct peer *peer;
+    struct throttled_address *peer;
     int64_t due_ms;
 };
 
@@ -32,7 +32,7 @@ struct throttle {
     void (*release)(void *item);
     struct held ring[THROTTLE_HELD_MAX]; /* every delay is the same, so the oldest is due first */
     int first, count;
-    struct peer peers[PEERS_MAX];
+    struct throttled_address peers[PEERS_MAX];
 };
 
 /* An IPv6 client owns at least a /64: that is what counts as one address. */
@@ -49,22 +49,22 @@ static uint64_t peer_name(const char *address)
 }
 
 /* The peer's row; a row that nobody waits on, the one seen least lately, gives way to a new peer. */
-static struct peer *find_peer(struct throttle *throttle, uint64_t name, int64_t now_ms)
+static struct throttled_address *find_peer(struct throttle *throttle, uint64_t name, int64_t now_ms)
 {
-    struct peer *oldest = NULL;
+    struct throttled_address *oldest = NULL;
     for (size_t i = 0; i < PROBES_MAX; i++) {
-        struct peer *peer = &throttle->peers[(name + i) % PEERS_MAX];
+        struct throttled_address *peer = &throttle->peers[(name + i) % PEERS_MAX];
         if (peer->name == name)
             return peer;
         if (peer->held == 0 && (!oldest || peer->seen_ms < oldest->seen_ms))
             oldest = peer;
     }
     if (oldest)
-        *oldest = (struct peer){.name = name, .seen_ms = now_ms};
+        *oldest = (struct throttled_address){.name = name, .seen_ms = now_ms};
     return oldest;
 }
 
-static void forgive(struct peer *peer, int64_t now_ms)
+static void forgive(struct throttled_address *peer, int64_t now_ms)
 {
     int64_t forgiven = (now_ms - peer->seen_ms) / REFILL_MS;
     if (forgiven <= 0)
@@ -76,7 +76,7 @@ static void forgive(struct peer *peer, int64_t now_ms)
 static enum throttle_verdict judge(struct throttle *throttle, const char *address, void *item)
 {
     int64_t now_ms = clock_mono_ms(&throttle->clock);
-    struct peer *peer = find_peer(throttle, peer_name(address), now_ms);
+    struct throttled_address *peer = find_peer(throttle, peer_name(address), now_ms);
     if (!peer)
         return THROTTLE_REFUSE;
     forgive(peer, now_ms);
@@ -106,7 +106,7 @@ struct rate_verdict throttle_public(struct throttle *throttle, const char *addre
     struct rate_verdict verdict = {.retry_in_ms = REFILL_MS};
     pthread_mutex_lock(&throttle->lock);
     int64_t now_ms = clock_mono_ms(&throttle->clock);
-    struct peer *peer = find_peer(throttle, peer_name(address), now_ms);
+    struct throttled_address *peer = find_peer(throttle, peer_name(address), now_ms);
     if (peer) {
         forgive(peer, now_ms);
         verdict = rate_take(&peer->bucket, rate, now_ms);

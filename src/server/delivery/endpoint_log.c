@@ -14,15 +14,15 @@ enum {
 };
 
 /* One that fails, or did a moment ago. */
-struct endpoint {
+struct logged_endpoint {
     int64_t user_id;
-    bool failing, held;         /* held: by a fault of ours */
-    int64_t since_ms, seen_ms;  /* it fails since; its last attempt */
-    int64_t quiet_ms;           /* no line about failing or recovering before that */
-    int64_t given_up_quiet_ms;  /* nor one about an event that is given up */
-    int64_t failed;             /* attempts since then */
-    int64_t turns, given_up;    /* that no line was written about */
-    struct endpoint *next_idle; /* while the table is looked through */
+    bool failing, held;                /* held: by a fault of ours */
+    int64_t since_ms, seen_ms;         /* it fails since; its last attempt */
+    int64_t quiet_ms;                  /* no line about failing or recovering before that */
+    int64_t given_up_quiet_ms;         /* nor one about an event that is given up */
+    int64_t failed;                    /* attempts since then */
+    int64_t turns, given_up;           /* that no line was written about */
+    struct logged_endpoint *next_idle; /* while the table is looked through */
 };
 
 struct endpoint_log {
@@ -45,7 +45,7 @@ void endpoint_log_close(struct endpoint_log *endpoints)
     if (!endpoints)
         return;
     size_t at = 0;
-    for (struct endpoint *endpoint; (endpoint = idmap_each(&endpoints->endpoints, &at));)
+    for (struct logged_endpoint *endpoint; (endpoint = idmap_each(&endpoints->endpoints, &at));)
         free(endpoint);
     idmap_fini(&endpoints->endpoints);
     free(endpoints);
@@ -95,9 +95,9 @@ static void debug_attempt(const struct endpoint_log *endpoints, const struct end
 /* ---- failing and recovering ---- */
 
 /* NULL: there is no room to tell it apart. */
-static struct endpoint *find_or_add(struct endpoint_log *endpoints, int64_t user_id)
+static struct logged_endpoint *find_or_add(struct endpoint_log *endpoints, int64_t user_id)
 {
-    struct endpoint *endpoint = idmap_get(&endpoints->endpoints, user_id);
+    struct logged_endpoint *endpoint = idmap_get(&endpoints->endpoints, user_id);
     if (endpoint || endpoints->endpoints.count >= ENDPOINTS_MAX)
         return endpoint;
     endpoint = memory_zero(1, sizeof *endpoint);
@@ -106,7 +106,7 @@ static struct endpoint *find_or_add(struct endpoint_log *endpoints, int64_t user
     return endpoint;
 }
 
-static void starts_failing(struct endpoint_log *endpoints, int64_t now_ms, struct endpoint *endpoint,
+static void starts_failing(struct endpoint_log *endpoints, int64_t now_ms, struct logged_endpoint *endpoint,
                            const struct endpoint_end *end)
 {
     if (!endpoint->failing) {
@@ -131,7 +131,7 @@ static void starts_failing(struct endpoint_log *endpoints, int64_t now_ms, struc
     endpoint->turns = 0;
 }
 
-static void recovers(struct endpoint_log *endpoints, int64_t now_ms, struct endpoint *endpoint)
+static void recovers(struct endpoint_log *endpoints, int64_t now_ms, struct logged_endpoint *endpoint)
 {
     endpoint->failing = false;
     /* A line that says it fails is never left to stand alone. */
@@ -148,7 +148,7 @@ static void recovers(struct endpoint_log *endpoints, int64_t now_ms, struct endp
     endpoint->turns = 0;
 }
 
-static void given_up(struct endpoint_log *endpoints, int64_t now_ms, struct endpoint *endpoint,
+static void given_up(struct endpoint_log *endpoints, int64_t now_ms, struct logged_endpoint *endpoint,
                      const struct endpoint_end *end)
 {
     if (endpoint && now_ms < endpoint->given_up_quiet_ms) {
@@ -169,7 +169,7 @@ static void given_up(struct endpoint_log *endpoints, int64_t now_ms, struct endp
 }
 
 /* What no line was written about, once the quiet is over. */
-static void catch_up(struct endpoint_log *endpoints, int64_t now_ms, struct endpoint *endpoint)
+static void catch_up(struct endpoint_log *endpoints, int64_t now_ms, struct logged_endpoint *endpoint)
 {
     bool turned = endpoint->turns > 0 && now_ms >= endpoint->quiet_ms;
     bool gave_up = endpoint->given_up > 0 && now_ms >= endpoint->given_up_quiet_ms;
@@ -184,7 +184,7 @@ static void catch_up(struct endpoint_log *endpoints, int64_t now_ms, struct endp
 
 static void failed(struct endpoint_log *endpoints, int64_t now_ms, const struct endpoint_end *end)
 {
-    struct endpoint *endpoint = find_or_add(endpoints, end->user_id);
+    struct logged_endpoint *endpoint = find_or_add(endpoints, end->user_id);
     if (endpoint && (!endpoint->failing || endpoint->held != decision_is_outage(&end->decision)))
         starts_failing(endpoints, now_ms, endpoint, end);
     else if (endpoint && endpoint->turns > 0) /* the last line may have said that it is well */
@@ -212,7 +212,7 @@ void endpoint_log_ended(struct endpoint_log *endpoints, int64_t now_ms, const st
         decision_is_outage(&end->decision)) {
         failed(endpoints, now_ms, end);
     } else if (end->decision.kind == DECISION_DELIVERED && endpoints->endpoints.count > 0) {
-        struct endpoint *endpoint = idmap_get(&endpoints->endpoints, end->user_id);
+        struct logged_endpoint *endpoint = idmap_get(&endpoints->endpoints, end->user_id);
         if (endpoint && endpoint->failing)
             recovers(endpoints, now_ms, endpoint);
     }
@@ -222,9 +222,9 @@ void endpoint_log_ended(struct endpoint_log *endpoints, int64_t now_ms, const st
 
 void endpoint_log_tick(struct endpoint_log *endpoints, int64_t now_ms)
 {
-    struct endpoint *idle = NULL;
+    struct logged_endpoint *idle = NULL;
     size_t at = 0;
-    for (struct endpoint *endpoint; (endpoint = idmap_each(&endpoints->endpoints, &at));) {
+    for (struct logged_endpoint *endpoint; (endpoint = idmap_each(&endpoints->endpoints, &at));) {
         catch_up(endpoints, now_ms, endpoint);
         bool told = endpoint->turns == 0 && endpoint->given_up == 0;
         bool well =
@@ -235,7 +235,7 @@ void endpoint_log_tick(struct endpoint_log *endpoints, int64_t now_ms)
         }
     }
     while (idle) {
-        struct endpoint *next = idle->next_idle;
+        struct logged_endpoint *next = idle->next_idle;
         free(idmap_remove(&endpoints->endpoints, idle->user_id));
         idle = next;
     }

@@ -19,7 +19,7 @@ struct engine_config {
     int idle_connections_max;
     struct guard guard;
     const char *ca_file, *dns_servers;
-    const struct sources *sources; /* copied; NULL: any */
+    const struct source_addresses *sources; /* copied; NULL: any */
     struct clock clock;
     struct queue *queue;       /* used until engine_drain has returned */
     const struct vault *vault; /* must outlive the engine */

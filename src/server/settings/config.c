@@ -528,7 +528,7 @@ static bool check(struct loading *loading)
     if (config->backoff_cap_ms < config->backoff_base_ms)
         return fail(loading, "backoff-cap is shorter than backoff-base");
     struct guard guard;
-    struct sources sources;
+    struct source_addresses sources;
     return config_guard(config, &guard, loading->error) && config_sources(config, &sources, loading->error);
 }
 
@@ -602,11 +602,11 @@ bool config_guard(const struct config *config, struct guard *guard, struct confi
     return true;
 }
 
-bool config_sources(const struct config *config, struct sources *sources, struct config_error *error)
+bool config_sources(const struct config *config, struct source_addresses *sources, struct config_error *error)
 {
-    *sources = (struct sources){0};
+    *sources = (struct source_addresses){0};
     for (int i = 0; i < config->source_address.count; i++)
-        if (!sources_add(sources, bytes_of(config->source_address.items[i]))) {
+        if (!source_addresses_add(sources, bytes_of(config->source_address.items[i]))) {
             snprintf(
                 error->text, sizeof error->text,
                 "source-address: '%.60s' is not understood, or there twice; write 192.0.2.1 or 2001:db8::1",

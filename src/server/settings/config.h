@@ -100,4 +100,5 @@ void config_print_example(FILE *out);
 struct policy config_policy(const struct config *config);
 struct pace_config config_pace(const struct config *config);
 bool config_guard(const struct config *config, struct guard *guard, struct config_error *error);
-bool config_sources(const struct config *config, struct sources *sources, struct config_error *error);
+bool config_sources(const struct config *config, struct source_addresses *sources,
+                    struct config_error *error);

@@ -27,7 +27,7 @@ static struct bytes box_copy(struct store_work *box, struct bytes sealed)
     return copy;
 }
 
-void sqlite_fill(const struct store *store, struct store_work *box, const struct endpoint *endpoint,
+void sqlite_fill(const struct store *store, struct store_work *box, const struct roster_entry *endpoint,
                  const struct lease *lease, struct payload *payload)
 {
     store_work_clear(box);
@@ -56,7 +56,7 @@ void sqlite_fill(const struct store *store, struct store_work *box, const struct
 
 void sqlite_unlease(struct store *store, struct lease *lease)
 {
-    store->tally.born_out -= lease->born;
+    store->counts.born_out -= lease->born;
     leases_end(&store->leases, lease);
     roster_unleased(&store->roster, lease->endpoint);
     roster_bytes(&store->roster, lease->endpoint, 0, lease->len);
@@ -81,7 +81,7 @@ enum store_status sqlite_expire(struct store *store)
 
 /* The document of a row of DUE_GET, stamped. The one that another endpoint has in hand, if there is one.
  * NULL: there is no memory for it now. */
-static struct payload *claim_payload(struct store *store, struct endpoint *endpoint, int64_t event_id,
+static struct payload *claim_payload(struct store *store, struct roster_entry *endpoint, int64_t event_id,
                                      int64_t sent_at_ms)
 {
     sqlite3_stmt *row = store->sql[SQL_DUE_GET];
@@ -90,7 +90,7 @@ static struct payload *claim_payload(struct store *store, struct endpoint *endpo
     struct payload *payload = shared ? leases_payload(&store->leases, event_id) : NULL;
     if (payload && payload->len == len)
         return payload_hold(payload);
-    if (!payload_fits(store->config.budget, endpoint->tally.bytes, len))
+    if (!payload_fits(store->config.budget, endpoint->counts.bytes, len))
         return NULL;
     payload = payload_make(store->config.budget, len);
     if (!payload)
@@ -103,7 +103,7 @@ static struct payload *claim_payload(struct store *store, struct endpoint *endpo
 
 /* From a row of DUE_GET into a box, with a new lease; the row itself is changed when the reading is done.
  * False: there is no memory for it now. */
-static bool claim_row(struct store *store, struct endpoint *endpoint, struct store_work *box)
+static bool claim_row(struct store *store, struct roster_entry *endpoint, struct store_work *box)
 {
     sqlite3_stmt *row = store->sql[SQL_DUE_GET];
     int64_t sent_at_ms = sqlite3_column_int64(row, 6);
@@ -150,10 +150,10 @@ static void damaged_add(struct damaged *damaged, sqlite3_stmt *due)
     damaged->last = (struct roster_past){sqlite3_column_int64(due, 13), sqlite3_column_int64(due, 0)};
 }
 
-static void due_bind(const struct store *store, const struct endpoint *endpoint)
+static void due_bind(const struct store *store, const struct roster_entry *endpoint)
 {
     sqlite3_stmt *due = store->sql[SQL_DUE_GET];
-    struct roster_past past = endpoint->tally.past;
+    struct roster_past past = endpoint->counts.past;
     sqlite3_bind_int64(due, 1, endpoint->id);
     sqlite3_bind_int64(due, 2, store->now.due_ms);
     sqlite3_bind_int(due, 3, CLAIMS_MAX);
@@ -163,15 +163,15 @@ static void due_bind(const struct store *store, const struct endpoint *endpoint)
 
 /* Entries of the index whose rows are not there stay in it. So those behind them are read the next time; once
  * there are no more, all again, since what was put off may be due before them. */
-static void due_goes_on(struct store *store, struct endpoint *endpoint, const struct damaged *damaged)
+static void due_goes_on(struct store *store, struct roster_entry *endpoint, const struct damaged *damaged)
 {
     struct roster_past past = damaged->count == CLAIMS_MAX ? damaged->last : (struct roster_past){0};
-    if (past.delivery_id != endpoint->tally.past.delivery_id)
+    if (past.delivery_id != endpoint->counts.past.delivery_id)
         roster_past(&store->roster, endpoint, past);
 }
 
 /* The index says that it waits, and so does the row; or what has been sent would be sent again. */
-static bool row_waits(const struct store *store, const struct endpoint *endpoint, sqlite3_stmt *due)
+static bool row_waits(const struct store *store, const struct roster_entry *endpoint, sqlite3_stmt *due)
 {
     int64_t state = sqlite3_column_int64(due, 10);
     return sqlite3_column_type(due, 12) == SQLITE_INTEGER && sqlite3_column_int64(due, 12) == endpoint->id &&
@@ -182,7 +182,7 @@ static bool row_waits(const struct store *store, const struct endpoint *endpoint
 
 /* A row of DUE_GET: from the disk, so it may be anything. What is sent needs its event and the stamp in it.
  */
-static bool row_is_sound(const struct store *store, const struct endpoint *endpoint, sqlite3_stmt *due)
+static bool row_is_sound(const struct store *store, const struct roster_entry *endpoint, sqlite3_stmt *due)
 {
     if (!row_waits(store, endpoint, due))
         return false;
@@ -192,7 +192,8 @@ static bool row_is_sound(const struct store *store, const struct endpoint *endpo
            body_has_stamp(document, sqlite3_column_int64(due, 7));
 }
 
-static enum store_status claim_write(struct store *store, struct endpoint *endpoint, struct store_work *box)
+static enum store_status claim_write(struct store *store, struct roster_entry *endpoint,
+                                     struct store_work *box)
 {
     sqlite3_stmt *claim = store->sql[SQL_DELIVERY_CLAIM];
     sqlite3_bind_int64(claim, 1, box->delivery_id);
@@ -215,10 +216,10 @@ enum store_status sqlite_sent(struct store *store, struct store_work *box)
 }
 
 /* Up to `max` deliveries of one endpoint. Of damaged rows, it takes out as many as it finds before. */
-static enum store_status claim_some(struct store *store, struct store_batch *batch, struct endpoint *endpoint,
-                                    int max)
+static enum store_status claim_some(struct store *store, struct store_batch *batch,
+                                    struct roster_entry *endpoint, int max)
 {
-    if (endpoint->wants && !payload_fits(store->config.budget, endpoint->tally.bytes, endpoint->wants)) {
+    if (endpoint->wants && !payload_fits(store->config.budget, endpoint->counts.bytes, endpoint->wants)) {
         roster_wants_memory(&store->roster, endpoint, endpoint->wants);
         return STORE_OK;
     }
@@ -266,16 +267,16 @@ static enum store_status claim_some(struct store *store, struct store_batch *bat
 
 /* One turn of an endpoint. It fills a box; or what waits first is later than before; or it waits for memory;
  * or the endpoint rests. So the turns end, whatever the rows and their index say. */
-static enum store_status claim_turn(struct store *store, struct store_batch *batch, struct endpoint *endpoint,
-                                    int max)
+static enum store_status claim_turn(struct store *store, struct store_batch *batch,
+                                    struct roster_entry *endpoint, int max)
 {
     if (roster_tail_first(endpoint))
         return sqlite_tail_claim(store, batch, endpoint, max);
     int filled = batch->filled_count;
-    int64_t due_at_ms = endpoint->tally.due_at_ms;
+    int64_t due_at_ms = endpoint->counts.due_at_ms;
     enum store_status status = claim_some(store, batch, endpoint, max);
     bool stands =
-        batch->filled_count == filled && endpoint->wants == 0 && endpoint->tally.due_at_ms <= due_at_ms;
+        batch->filled_count == filled && endpoint->wants == 0 && endpoint->counts.due_at_ms <= due_at_ms;
     if (status != STORE_OK || !stands)
         return status;
     log_write(store->config.log, LOG_LEVEL_ERROR, "store",
@@ -292,7 +293,7 @@ enum store_status sqlite_claim(struct store *store, struct store_batch *batch)
     int each = roster_each(&store->roster, end - batch->filled_count);
     enum store_status status = STORE_OK;
     while (status == STORE_OK && batch->filled_count < end) {
-        struct endpoint *endpoint = roster_turn(&store->roster);
+        struct roster_entry *endpoint = roster_turn(&store->roster);
         if (!endpoint)
             break;
         int max = roster_leases_free(&store->roster, endpoint);

@@ -10,7 +10,7 @@
 enum { RECIPIENTS_MAX = 2, DISK_ASK_MS = 100 };
 
 struct recipients {
-    struct endpoint *endpoints[RECIPIENTS_MAX];
+    struct roster_entry *endpoints[RECIPIENTS_MAX];
     bool leased[RECIPIENTS_MAX];
     bool tailed; /* the only one, who is not leased, waits in memory */
     int count, leased_count;
@@ -42,12 +42,12 @@ static bool recipients_payload(struct store *store, const struct event *event, s
     return recipients->payload != NULL;
 }
 
-static void recipients_choose(struct store *store, const struct store_op *op, struct endpoint *owner,
+static void recipients_choose(struct store *store, const struct store_op *op, struct roster_entry *owner,
                               int boxes, struct recipients *recipients)
 {
     const struct event *event = &op->event.event;
-    struct endpoint *candidates[RECIPIENTS_MAX] = {owner, NULL};
-    struct endpoint *master = owner->master_id ? roster_get(&store->roster, owner->master_id) : NULL;
+    struct roster_entry *candidates[RECIPIENTS_MAX] = {owner, NULL};
+    struct roster_entry *master = owner->master_id ? roster_get(&store->roster, owner->master_id) : NULL;
     if (master && master != owner && !op->event.owner_only && master->receives_users_events)
         candidates[1] = master;
     *recipients = (struct recipients){0};
@@ -55,7 +55,7 @@ static void recipients_choose(struct store *store, const struct store_op *op, st
         if (!candidates[i] || !candidates[i]->url)
             continue;
         bool leased = recipients->leased_count < boxes && roster_can_lease(&store->roster, candidates[i]) &&
-                      payload_fits(store->config.budget, candidates[i]->tally.bytes, event->document.len) &&
+                      payload_fits(store->config.budget, candidates[i]->counts.bytes, event->document.len) &&
                       recipients_payload(store, event, recipients);
         recipients->endpoints[recipients->count] = candidates[i];
         recipients->leased[recipients->count++] = leased;
@@ -95,7 +95,7 @@ static enum store_status event_insert(struct store *store, const struct store_op
     /* Not sent yet: negative, and as long as the time that will stand there, so that the claim changes these
      * bytes in their place instead of writing the whole row, document and all, once more. */
     sqlite3_bind_int64(insert, 5, recipients->leased_count ? store->now.wall_ms : -store->now.wall_ms);
-    sqlite3_bind_int64(insert, 6, model_delivery_next(store->tally.delivery_id_max, store->config.mark));
+    sqlite3_bind_int64(insert, 6, model_delivery_next(store->counts.delivery_id_max, store->config.mark));
     sqlite3_bind_int(insert, 7, recipients->count);
     sqlite3_bind_int64(insert, 8, event->stamp_offset);
     sqlite_bind_text(insert, 9, event->event_type);
@@ -115,10 +115,10 @@ static enum store_status delivery_insert(struct store *store, struct store_batch
                                          const struct event *event, const struct recipients *recipients,
                                          int number)
 {
-    struct endpoint *endpoint = recipients->endpoints[number];
+    struct roster_entry *endpoint = recipients->endpoints[number];
     bool leased = recipients->leased[number], queued = !leased && !recipients->tailed;
-    int64_t id = model_delivery_next(store->tally.delivery_id_max, store->config.mark);
-    store->tally.delivery_id_max = id;
+    int64_t id = model_delivery_next(store->counts.delivery_id_max, store->config.mark);
+    store->counts.delivery_id_max = id;
     int64_t due_at_ms = store->now.due_ms + (queued ? 0 : store->config.lease_ms);
     sqlite3_stmt *insert = store->sql[SQL_DELIVERY_INSERT];
     sqlite3_bind_int64(insert, 1, id);
@@ -127,7 +127,7 @@ static enum store_status delivery_insert(struct store *store, struct store_batch
     sqlite_bind_time(insert, 4, queued ? endpoint->id : 0);
     sqlite3_bind_int64(insert, 5, due_at_ms);
     sqlite3_bind_int(insert, 6, !queued); /* lease and lost: the first lease, not yet recorded */
-    store->tally.pending++;
+    store->counts.pending++;
     roster_use(&store->roster, endpoint, (struct user_usage){.pending = 1});
     if (leased) {
         struct lease *lease =
@@ -135,7 +135,7 @@ static enum store_status delivery_insert(struct store *store, struct store_batch
         lease->lease = 1;
         lease->event_id = event->id;
         lease->endpoint = endpoint;
-        store->tally.born_out++;
+        store->counts.born_out++;
         lease->len = event->document.len;
         if (recipients->count > 1)
             leases_share(&store->leases, lease, recipients->payload);
@@ -156,9 +156,9 @@ static enum store_status delivery_insert(struct store *store, struct store_batch
 static enum store_status delivery_skip(struct store *store, struct store_op *op, int64_t endpoint_id)
 {
     const struct event *event = &op->event.event;
-    int64_t id = model_delivery_next(store->tally.delivery_id_max, store->config.mark);
-    store->tally.delivery_id_max = op->event.skipped = id;
-    store->tally.skipped++;
+    int64_t id = model_delivery_next(store->counts.delivery_id_max, store->config.mark);
+    store->counts.delivery_id_max = op->event.skipped = id;
+    store->counts.skipped++;
     sqlite3_stmt *skip = store->sql[SQL_DELIVERY_SKIP];
     sqlite3_bind_int64(skip, 1, id);
     sqlite3_bind_int64(skip, 2, event->id);
@@ -195,17 +195,17 @@ static enum store_status deliveries_insert(struct store *store, struct store_bat
 
 /* All that an event brings along, once it is in the table. */
 static enum store_status event_follow(struct store *store, struct store_batch *batch, struct store_op *op,
-                                      struct endpoint *owner, const struct recipients *recipients)
+                                      struct roster_entry *owner, const struct recipients *recipients)
 {
     const struct event *event = &op->event.event;
     store->changed = true;
-    store->tally.events++;
-    store->tally.idempotency_ahead++;
-    bool late = event->id <= store->tally.event_id_max;
+    store->counts.events++;
+    store->counts.idempotency_ahead++;
+    bool late = event->id <= store->counts.event_id_max;
     if (late)
         store->plain = false;
     else
-        store->tally.event_id_max = event->id;
+        store->counts.event_id_max = event->id;
     enum store_status status = sqlite_purge_later(store, event->id, event->received_at_ms);
     enum snapshot snapshot = op->event.destroyed       ? SNAPSHOT_DESTROYED
                              : sqlite_resource_own(op) ? SNAPSHOT_CARRIED
@@ -236,7 +236,7 @@ enum store_status sqlite_event(struct store *store, struct store_batch *batch, s
         if (status != STORE_OK || known)
             return status;
     }
-    struct endpoint *owner = roster_get(&store->roster, event->owner_id);
+    struct roster_entry *owner = roster_get(&store->roster, event->owner_id);
     if (!owner) {
         op->result = STORE_NOT_FOUND;
         return STORE_OK;

@@ -27,17 +27,17 @@ void sqlite_idempotency_committed(struct store *store)
 {
     struct idempotency *idempotency = &store->idempotency;
     sqlite_runs_committed(store);
-    if (store->tally.idempotency_count == 0 && idempotency->recent.count > 0) { /* they are written */
+    if (store->counts.idempotency_count == 0 && idempotency->recent.count > 0) { /* they are written */
         idempotency_recent_cut(&idempotency->recent, 0);
         idempotency->received_last_ms = 0;
     }
-    assert(store->tally.idempotency_count == idempotency->recent.count);
+    assert(store->counts.idempotency_count == idempotency->recent.count);
 }
 
 void sqlite_idempotency_undo(struct store *store)
 {
     sqlite_runs_undo(store);
-    idempotency_recent_cut(&store->idempotency.recent, store->tally.idempotency_count);
+    idempotency_recent_cut(&store->idempotency.recent, store->counts.idempotency_count);
 }
 
 void sqlite_idempotency_fini(struct store *store)
@@ -66,7 +66,7 @@ static enum store_status ask_event(struct store *store, struct store_op *op, int
         return status;
     if (sqlite3_column_int64(get, 0) == op->event.requester_id &&
         bytes_equal(sqlite_text(get, 1), op->event.idempotency_key)) {
-        bool forgotten = sqlite3_column_int64(get, 3) < store->tally.idempotency_before_ms;
+        bool forgotten = sqlite3_column_int64(get, 3) < store->counts.idempotency_before_ms;
         *answer = forgotten ? ANSWER_FORGOTTEN : ANSWER_KNOWN;
     }
     if (*answer == ANSWER_KNOWN) {
@@ -125,7 +125,7 @@ static void add(struct store *store, uint64_t hash, int64_t event_id, int64_t re
 {
     struct idempotency *idempotency = &store->idempotency;
     idempotency_recent_add(&idempotency->recent, hash, event_id);
-    store->tally.idempotency_count++;
+    store->counts.idempotency_count++;
     if (received_at_ms > idempotency->received_last_ms)
         idempotency->received_last_ms = received_at_ms;
 }
@@ -134,7 +134,7 @@ enum store_status sqlite_idempotency_add(struct store *store, const struct event
 {
     add(store, hash, event->id, event->received_at_ms);
     store->idempotency.credit++;
-    if (event->id > store->tally.idempotency_to)
+    if (event->id > store->counts.idempotency_to)
         return STORE_OK; /* at open it is found behind that one */
     sqlite3_bind_int64(store->sql[SQL_IDEMPOTENCY_LATE_INSERT], 1, event->id);
     return sqlite_run(store, SQL_IDEMPOTENCY_LATE_INSERT);
@@ -145,14 +145,14 @@ enum store_status sqlite_idempotency_add(struct store *store, const struct event
 /* What is in memory becomes a run; `to`: the events up to this one are in runs then. */
 static enum store_status flush(struct store *store, int64_t to)
 {
-    store->tally.idempotency_to = to;
-    store->tally.idempotency_ahead = 0;
-    if (store->tally.idempotency_count == 0)
+    store->counts.idempotency_to = to;
+    store->counts.idempotency_ahead = 0;
+    if (store->counts.idempotency_count == 0)
         return STORE_OK;
     enum store_status status = sqlite_runs_write(store);
     if (status == STORE_OK)
         status = sqlite_run(store, SQL_IDEMPOTENCY_LATE_CLEAR);
-    store->tally.idempotency_count = 0;
+    store->counts.idempotency_count = 0;
     store->plain = false; /* the row of `state` says up to where */
     store->idempotency.credit += FLUSH_CREDIT;
     return status;
@@ -163,8 +163,8 @@ enum store_status sqlite_idempotency_work(struct store *store)
     struct idempotency *idempotency = &store->idempotency;
     enum store_status status = STORE_OK;
     bool worked = true;
-    if (store->tally.idempotency_ahead >= idempotency->ahead_max)
-        status = flush(store, store->tally.event_id_max);
+    if (store->counts.idempotency_ahead >= idempotency->ahead_max)
+        status = flush(store, store->counts.event_id_max);
     while (status == STORE_OK && worked &&
            (idempotency->credit >= STEP_CREDIT || idempotency->run_count > RUNS_CROWD)) {
         idempotency->credit -= idempotency->credit >= STEP_CREDIT ? STEP_CREDIT : 0;
@@ -177,14 +177,14 @@ enum store_status sqlite_idempotency_work(struct store *store)
 
 enum store_status sqlite_idempotency_forget(struct store *store, struct store_op *op)
 {
-    struct tally *tally = &store->tally;
+    struct sqlite_counts *counts = &store->counts;
     int64_t before_ms =
         op->purge.idempotency_before_ms ? op->purge.idempotency_before_ms : op->purge.before_ms;
     bool dead = false;
-    bool was_ahead = tally->idempotency_before_ms > store->now.wall_ms; /* the clock, for a while */
-    if (before_ms > tally->idempotency_before_ms || was_ahead)
-        tally->idempotency_before_ms = before_ms;
-    enum store_status status = sqlite_runs_forget(store, tally->idempotency_before_ms, &dead);
+    bool was_ahead = counts->idempotency_before_ms > store->now.wall_ms; /* the clock, for a while */
+    if (before_ms > counts->idempotency_before_ms || was_ahead)
+        counts->idempotency_before_ms = before_ms;
+    enum store_status status = sqlite_runs_forget(store, counts->idempotency_before_ms, &dead);
     if (!dead)
         return status;
     store->idempotency.credit += STEP_CREDIT; /* the end of the batch removes some of it */
@@ -200,7 +200,7 @@ static enum store_status start_anew(struct store *store)
 {
     log_write(store->config.log, LOG_LEVEL_WARN, "store",
               "the index of Idempotency-Keys is damaged, and is made again from the events");
-    store->tally.idempotency_to = 0;
+    store->counts.idempotency_to = 0;
     return sqlite_runs_clear(store);
 }
 
@@ -218,11 +218,11 @@ static enum store_status load_ahead(struct store *store)
 {
     sqlite3_stmt *ahead = store->sql[SQL_IDEMPOTENCY_AHEAD];
     enum store_status status = STORE_OK;
-    sqlite3_bind_int64(ahead, 1, store->tally.idempotency_to);
+    sqlite3_bind_int64(ahead, 1, store->counts.idempotency_to);
     while (status == STORE_OK && sqlite3_step(ahead) == SQLITE_ROW) {
         bool worked = true;
         load_key(store, ahead);
-        if (++store->tally.idempotency_ahead < store->idempotency.ahead_max)
+        if (++store->counts.idempotency_ahead < store->idempotency.ahead_max)
             continue;
         status = flush(store, sqlite3_column_int64(ahead, 0));
         sqlite_idempotency_committed(store);
@@ -236,7 +236,7 @@ static enum store_status load_ahead(struct store *store)
 enum store_status sqlite_idempotency_load(struct store *store)
 {
     struct idempotency *idempotency = &store->idempotency;
-    bool sound = store->tally.idempotency_to >= 0;
+    bool sound = store->counts.idempotency_to >= 0;
     idempotency->digest = digest_open();
     idempotency->ahead_max = store->config.keys_ahead_max ? store->config.keys_ahead_max : AHEAD_MAX;
     idempotency->filters_size_max = FILTERS_SIZE_MAX;
@@ -244,7 +244,7 @@ enum store_status sqlite_idempotency_load(struct store *store)
     if (status == STORE_OK && !sound)
         status = start_anew(store);
     sqlite3_stmt *late = store->sql[SQL_IDEMPOTENCY_LATE_GET];
-    sqlite3_bind_int64(late, 1, store->tally.idempotency_to);
+    sqlite3_bind_int64(late, 1, store->counts.idempotency_to);
     while (status == STORE_OK && sqlite3_step(late) == SQLITE_ROW)
         load_key(store, late);
     int rc = sqlite3_reset(late);

@@ -259,7 +259,7 @@ enum store_status sqlite_runs_write(struct store *store)
     struct idempotency *idempotency = &store->idempotency;
     struct entries entries = {0};
     touch(store);
-    for (int i = 0; i < store->tally.idempotency_count; i++)
+    for (int i = 0; i < store->counts.idempotency_count; i++)
         entries_add(&entries, &idempotency->recent.links[i].entry);
     struct idempotency_run *run = add_run(store, 0, entries.count, idempotency->received_last_ms);
     enum store_status status = write_buckets(store, run, 1 << run->bits, &entries);

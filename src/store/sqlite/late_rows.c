@@ -20,11 +20,11 @@ struct ahead_entry {
 static void add(struct store *store, const struct ahead_entry *entry)
 {
     struct ahead *ahead = &store->ahead;
-    if (store->tally.ahead_count == ahead->cap) {
+    if (store->counts.ahead_count == ahead->cap) {
         ahead->cap = ahead->cap ? 2 * ahead->cap : 64;
         ahead->entries = memory_grow(ahead->entries, (size_t)ahead->cap * sizeof *ahead->entries);
     }
-    struct ahead_entry *added = &ahead->entries[store->tally.ahead_count++];
+    struct ahead_entry *added = &ahead->entries[store->counts.ahead_count++];
     *added = *entry;
     if (entry->snapshot == SNAPSHOT_NONE)
         return;
@@ -35,7 +35,7 @@ static void add(struct store *store, const struct ahead_entry *entry)
 
 enum store_status sqlite_ahead_add(struct store *store, const struct event *event, enum snapshot snapshot)
 {
-    if (event->id > store->tally.followed_to) {
+    if (event->id > store->counts.followed_to) {
         add(store, &(struct ahead_entry){.owner_id = event->owner_id,
                                          .event_id = event->id,
                                          .bytes = (int64_t)event->document.len,
@@ -54,13 +54,13 @@ enum store_status sqlite_ahead_add(struct store *store, const struct event *even
 
 bool sqlite_ahead_overtaken(const struct store *store, const struct event *event)
 {
-    for (int i = store->tally.ahead_first; i < store->tally.ahead_count; i++) {
+    for (int i = store->counts.ahead_first; i < store->counts.ahead_count; i++) {
         const struct ahead_entry *entry = &store->ahead.entries[i];
         if (entry->snapshot && entry->event_id > event->id && entry->owner_id == event->owner_id &&
             bytes_equal(entry->type, event->resource_type) && bytes_equal(entry->id, event->resource_id))
             return true;
     }
-    return event->id <= store->tally.followed_to;
+    return event->id <= store->counts.followed_to;
 }
 
 /* ---- the orders of the tables ---- */
@@ -158,7 +158,7 @@ static enum store_status run_named(struct store *store, enum sql sql, struct usa
         struct user_usage *usage = usage_of(usages, sqlite3_column_int64(rows, 0));
         usage->stored_bytes += change.stored_bytes;
         usage->resources += change.resources;
-        struct endpoint *owner = roster_get(&store->roster, sqlite3_column_int64(rows, 0));
+        struct roster_entry *owner = roster_get(&store->roster, sqlite3_column_int64(rows, 0));
         if (owner)
             roster_use(&store->roster, owner, change);
     }
@@ -167,8 +167,8 @@ static enum store_status run_named(struct store *store, enum sql sql, struct usa
 }
 
 /* Many at a time: a statement costs more than its row. */
-static enum store_status follow_owned(struct store *store, struct ahead_entry *const *entries, int count,
-                                      struct usages *usages)
+static enum store_status write_owned(struct store *store, struct ahead_entry *const *entries, int count,
+                                     struct usages *usages)
 {
     enum store_status status = STORE_OK;
     for (int i = 0, rows; i < count && status == STORE_OK; i += rows) {
@@ -183,8 +183,8 @@ static enum store_status follow_owned(struct store *store, struct ahead_entry *c
     return status;
 }
 
-static enum store_status follow_destroyed(struct store *store, const struct ahead_entry *entry,
-                                          struct usages *usages)
+static enum store_status write_destroyed(struct store *store, const struct ahead_entry *entry,
+                                         struct usages *usages)
 {
     int64_t bytes = 0;
     bool found = false;
@@ -196,15 +196,15 @@ static enum store_status follow_destroyed(struct store *store, const struct ahea
     struct user_usage *usage = usage_of(usages, entry->owner_id);
     usage->stored_bytes += change.stored_bytes;
     usage->resources += change.resources;
-    struct endpoint *owner = roster_get(&store->roster, entry->owner_id);
+    struct roster_entry *owner = roster_get(&store->roster, entry->owner_id);
     if (owner)
         roster_use(&store->roster, owner, change);
     return STORE_OK;
 }
 
 /* Only the latest of each name; those that are destroyed have no row. */
-static enum store_status follow_named(struct store *store, struct ahead_entry **entries, int count,
-                                      struct usages *usages)
+static enum store_status write_named(struct store *store, struct ahead_entry **entries, int count,
+                                     struct usages *usages)
 {
     enum store_status status = STORE_OK;
     int carried = 0;
@@ -215,7 +215,7 @@ static enum store_status follow_named(struct store *store, struct ahead_entry **
         if (entries[i]->snapshot == SNAPSHOT_CARRIED)
             entries[carried++] = entries[i];
         else
-            status = follow_destroyed(store, entries[i], usages);
+            status = write_destroyed(store, entries[i], usages);
     }
     usages->at = 0;
     for (int i = 0, rows; i < carried && status == STORE_OK; i += rows) {
@@ -228,39 +228,39 @@ static enum store_status follow_named(struct store *store, struct ahead_entry **
     return status;
 }
 
-enum store_status sqlite_follow(struct store *store)
+enum store_status sqlite_write_late_rows(struct store *store)
 {
-    struct tally *tally = &store->tally;
-    int count = tally->ahead_count - tally->ahead_first, named = 0;
+    struct sqlite_counts *counts = &store->counts;
+    int count = counts->ahead_count - counts->ahead_first, named = 0;
     struct ahead_entry **sorted = memory_alloc((size_t)(count + 1) * sizeof *sorted);
     struct usages usages = {.list = memory_alloc((size_t)(count + 1) * sizeof *usages.list)};
     for (int i = 0; i < count; i++)
-        sorted[i] = &store->ahead.entries[tally->ahead_first + i];
+        sorted[i] = &store->ahead.entries[counts->ahead_first + i];
     sort(sorted, count, by_owner);
-    enum store_status status = follow_owned(store, sorted, count, &usages);
+    enum store_status status = write_owned(store, sorted, count, &usages);
 
     for (int i = 0; i < count; i++)
         if (sorted[i]->snapshot)
             sorted[named++] = sorted[i];
     sort(sorted, named, by_name);
     if (status == STORE_OK)
-        status = follow_named(store, sorted, named, &usages);
+        status = write_named(store, sorted, named, &usages);
     for (int i = 0; i < usages.count && status == STORE_OK; i++)
         status = sqlite_usage_save(store, usages.list[i].owner_id, usages.list[i].change);
     free(sorted);
     free(usages.list);
     store->plain = false; /* readers go by state.followed_to */
-    tally->ahead_first = tally->ahead_count;
-    tally->followed_to = tally->event_id_max;
+    counts->ahead_first = counts->ahead_count;
+    counts->followed_to = counts->event_id_max;
     return status;
 }
 
 void sqlite_ahead_committed(struct store *store)
 {
-    struct tally *tally = &store->tally;
-    if (tally->ahead_first == 0 || tally->ahead_first < tally->ahead_count)
+    struct sqlite_counts *counts = &store->counts;
+    if (counts->ahead_first == 0 || counts->ahead_first < counts->ahead_count)
         return; /* new ones behind those that are done with: rare, and they all go with the next */
-    tally->ahead_first = tally->ahead_count = 0;
+    counts->ahead_first = counts->ahead_count = 0;
     arena_reset(&store->ahead.names);
 }
 
@@ -272,7 +272,7 @@ static enum snapshot snapshot_of(int64_t len)
 enum store_status sqlite_ahead_load(struct store *store)
 {
     sqlite3_stmt *get = store->sql[SQL_AHEAD_GET];
-    sqlite3_bind_int64(get, 1, store->tally.followed_to);
+    sqlite3_bind_int64(get, 1, store->counts.followed_to);
     while (sqlite3_step(get) == SQLITE_ROW)
         add(store, &(struct ahead_entry){.owner_id = sqlite3_column_int64(get, 0),
                                          .event_id = sqlite3_column_int64(get, 1),

@@ -15,10 +15,10 @@ enum {
 };
 
 /* Behind the file of the VFS below, whose methods do all but what is here. */
-struct gather_file {
+struct log_vfs_file {
     sqlite3_io_methods methods; /* first: the way from the file to this */
     const sqlite3_io_methods *below;
-    struct gather *gather;
+    struct log_vfs *log_vfs;
     char *buffer;
     sqlite3_int64 offset; /* of the buffer in the file */
     int len, cap;         /* cap 0: nothing is gathered */
@@ -29,14 +29,14 @@ struct gather_file {
     int ahead_len;                        /* 0: nothing is known */
 };
 
-static struct gather_file *of(sqlite3_file *base)
+static struct log_vfs_file *of(sqlite3_file *base)
 {
-    return OWNER_OF(base->pMethods, struct gather_file, methods);
+    return OWNER_OF(base->pMethods, struct log_vfs_file, methods);
 }
 
 static int flush(sqlite3_file *base)
 {
-    struct gather_file *file = of(base);
+    struct log_vfs_file *file = of(base);
     if (file->len == 0)
         return SQLITE_OK;
     int rc = file->below->xWrite(base, file->buffer, file->len, file->offset);
@@ -46,9 +46,9 @@ static int flush(sqlite3_file *base)
     return rc;
 }
 
-static int gather_write(sqlite3_file *base, const void *data, int len, sqlite3_int64 offset)
+static int log_vfs_write(sqlite3_file *base, const void *data, int len, sqlite3_int64 offset)
 {
-    struct gather_file *file = of(base);
+    struct log_vfs_file *file = of(base);
     file->ahead_len = 0;
     bool fits = offset == file->offset + file->len && len <= file->cap - file->len;
     if (!fits) {
@@ -69,7 +69,7 @@ static int gather_write(sqlite3_file *base, const void *data, int len, sqlite3_i
  * well to read this alone. */
 static bool read_ahead(sqlite3_file *base, int len, sqlite3_int64 offset)
 {
-    struct gather_file *file = of(base);
+    struct log_vfs_file *file = of(base);
     sqlite3_int64 size = 0;
     file->ahead_len = 0;
     if (file->below->xFileSize(base, &size) != SQLITE_OK)
@@ -85,9 +85,9 @@ static bool read_ahead(sqlite3_file *base, int len, sqlite3_int64 offset)
 }
 
 /* What stands elsewhere can be read without it: on a full disk that is all that is committed. */
-static int gather_read(sqlite3_file *base, void *data, int len, sqlite3_int64 offset)
+static int log_vfs_read(sqlite3_file *base, void *data, int len, sqlite3_int64 offset)
 {
-    struct gather_file *file = of(base);
+    struct log_vfs_file *file = of(base);
     bool apart = offset >= file->offset + file->len || offset + len <= file->offset;
     int rc = apart ? SQLITE_OK : flush(base);
     if (rc != SQLITE_OK)
@@ -101,33 +101,33 @@ static int gather_read(sqlite3_file *base, void *data, int len, sqlite3_int64 of
     return SQLITE_OK;
 }
 
-static int gather_truncate(sqlite3_file *base, sqlite3_int64 size)
+static int log_vfs_truncate(sqlite3_file *base, sqlite3_int64 size)
 {
     of(base)->ahead_len = 0;
     int rc = flush(base);
     return rc == SQLITE_OK ? of(base)->below->xTruncate(base, size) : rc;
 }
 
-static int gather_sync(sqlite3_file *base, int flags)
+static int log_vfs_sync(sqlite3_file *base, int flags)
 {
     int rc = flush(base);
     return rc == SQLITE_OK ? of(base)->below->xSync(base, flags) : rc;
 }
 
-static int gather_size(sqlite3_file *base, sqlite3_int64 *size)
+static int log_vfs_size(sqlite3_file *base, sqlite3_int64 *size)
 {
     int rc = flush(base);
     return rc == SQLITE_OK ? of(base)->below->xFileSize(base, size) : rc;
 }
 
 /* On a disk that has refused it before, nothing is tried again. */
-static int gather_close(sqlite3_file *base)
+static int log_vfs_close(sqlite3_file *base)
 {
-    struct gather_file *file = of(base);
+    struct log_vfs_file *file = of(base);
     int written = file->failed ? SQLITE_OK : flush(base);
     int rc = file->below->xClose(base);
-    if (file->gather->log == file)
-        file->gather->log = NULL;
+    if (file->log_vfs->log == file)
+        file->log_vfs->log = NULL;
     free(file->buffer);
     free(file->ahead);
     file->buffer = file->ahead = NULL;
@@ -138,9 +138,9 @@ static int gather_close(sqlite3_file *base)
 
 /* A checkpoint that goes to the end of the log truncates and syncs the database, and hears there that a write
  * has failed. One that a reader holds up does neither before it lets others read what it has written. */
-static int gather_control(sqlite3_file *base, int op, void *argument)
+static int log_vfs_control(sqlite3_file *base, int op, void *argument)
 {
-    struct gather_file *file = of(base);
+    struct log_vfs_file *file = of(base);
     if (op == SQLITE_FCNTL_CKPT_START)
         file->cap = file->held_up ? 0 : BUFFER_LEN_MAX;
     else if (op == SQLITE_FCNTL_CKPT_DONE)
@@ -150,15 +150,15 @@ static int gather_control(sqlite3_file *base, int op, void *argument)
 
 /* Before each transaction and each checkpoint: what others may have written since is not known. A checkpoint
  * learns from a lock that it does not get how far it may go. */
-static int gather_shm_lock(sqlite3_file *base, int offset, int count, int flags)
+static int log_vfs_shm_lock(sqlite3_file *base, int offset, int count, int flags)
 {
-    struct gather_file *file = of(base);
+    struct log_vfs_file *file = of(base);
     int rc = file->below->xShmLock(base, offset, count, flags);
     if (!(flags & SQLITE_SHM_LOCK))
         return rc;
     file->ahead_len = 0;
-    if (file->gather->log)
-        file->gather->log->ahead_len = 0;
+    if (file->log_vfs->log)
+        file->log_vfs->log->ahead_len = 0;
     if (flags & SQLITE_SHM_EXCLUSIVE)
         file->held_up =
             (file->held_up && !(offset == CHECKPOINT_LOCK && rc == SQLITE_OK)) || rc == SQLITE_BUSY;
@@ -167,34 +167,34 @@ static int gather_shm_lock(sqlite3_file *base, int offset, int count, int flags)
 
 /* ---- open ---- */
 
-static sqlite3_int64 behind_file(const struct gather *gather)
+static sqlite3_int64 behind_file(const struct log_vfs *log_vfs)
 {
     enum { ALIGNMENT = 16 };
-    return (gather->below->szOsFile + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return (log_vfs->below->szOsFile + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-static int gather_open_file(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *base, int flags, int *out)
+static int log_vfs_open_file(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *base, int flags, int *out)
 {
-    struct gather *gather = OWNER_OF(vfs, struct gather, vfs);
-    struct gather_file *file = (void *)((char *)base + behind_file(gather));
-    int rc = gather->below->xOpen(gather->below, name, base, flags, out);
+    struct log_vfs *log_vfs = OWNER_OF(vfs, struct log_vfs, vfs);
+    struct log_vfs_file *file = (void *)((char *)base + behind_file(log_vfs));
+    int rc = log_vfs->below->xOpen(log_vfs->below, name, base, flags, out);
     if (rc != SQLITE_OK || !(flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_DB)))
         return rc; /* as if this were not here */
-    *file = (struct gather_file){.methods = *base->pMethods, .below = base->pMethods, .gather = gather};
-    file->methods.xClose = gather_close;
-    file->methods.xRead = gather_read;
-    file->methods.xWrite = gather_write;
-    file->methods.xTruncate = gather_truncate;
-    file->methods.xSync = gather_sync;
-    file->methods.xFileSize = gather_size;
+    *file = (struct log_vfs_file){.methods = *base->pMethods, .below = base->pMethods, .log_vfs = log_vfs};
+    file->methods.xClose = log_vfs_close;
+    file->methods.xRead = log_vfs_read;
+    file->methods.xWrite = log_vfs_write;
+    file->methods.xTruncate = log_vfs_truncate;
+    file->methods.xSync = log_vfs_sync;
+    file->methods.xFileSize = log_vfs_size;
     /* Without this promise SQLite fills up the sector of a commit, and goes on writing behind its sync. */
     bool sound = file->below->xDeviceCharacteristics(base) & SQLITE_IOCAP_POWERSAFE_OVERWRITE;
     if (flags & SQLITE_OPEN_MAIN_DB) {
-        file->methods.xFileControl = gather_control;
-        file->methods.xShmLock = gather_shm_lock;
+        file->methods.xFileControl = log_vfs_control;
+        file->methods.xShmLock = log_vfs_shm_lock;
     } else {
         file->cap = sound ? BUFFER_LEN_MAX : 0;
-        gather->log = file;
+        log_vfs->log = file;
     }
     file->buffer = memory_alloc(BUFFER_LEN_MAX);
     file->ahead = memory_alloc(AHEAD_LEN_MAX);
@@ -202,22 +202,22 @@ static int gather_open_file(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_fil
     return SQLITE_OK;
 }
 
-int gather_open(struct gather *gather, const char *path, int flags, sqlite3 **db)
+int log_vfs_open(struct log_vfs *log_vfs, const char *path, int flags, sqlite3 **db)
 {
     sqlite3_initialize();
-    gather->below = sqlite3_vfs_find(NULL);
-    gather->vfs = *gather->below;
-    gather->vfs.pNext = NULL;
-    gather->vfs.zName = gather->name;
-    gather->vfs.szOsFile = (int)(behind_file(gather) + (sqlite3_int64)sizeof(struct gather_file));
-    gather->log = NULL;
-    gather->vfs.xOpen = gather_open_file;
-    snprintf(gather->name, sizeof gather->name, "gather-%p", (void *)gather);
+    log_vfs->below = sqlite3_vfs_find(NULL);
+    log_vfs->vfs = *log_vfs->below;
+    log_vfs->vfs.pNext = NULL;
+    log_vfs->vfs.zName = log_vfs->name;
+    log_vfs->vfs.szOsFile = (int)(behind_file(log_vfs) + (sqlite3_int64)sizeof(struct log_vfs_file));
+    log_vfs->log = NULL;
+    log_vfs->vfs.xOpen = log_vfs_open_file;
+    snprintf(log_vfs->name, sizeof log_vfs->name, "log_vfs-%p", (void *)log_vfs);
     /* The list of names is the process's. Once the connection is open, it needs it no more. */
-    int rc = sqlite3_vfs_register(&gather->vfs, 0);
+    int rc = sqlite3_vfs_register(&log_vfs->vfs, 0);
     if (rc != SQLITE_OK)
         return rc;
-    rc = sqlite3_open_v2(path, db, flags, gather->name);
-    sqlite3_vfs_unregister(&gather->vfs);
+    rc = sqlite3_open_v2(path, db, flags, log_vfs->name);
+    sqlite3_vfs_unregister(&log_vfs->vfs);
     return rc;
 }

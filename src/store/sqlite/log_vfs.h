@@ -1,5 +1,5 @@
 /*
- * gather: an SQLite VFS that puts the writes to the log together. SQLite writes every frame of it with two
+ * log_vfs: an SQLite VFS that puts the writes to the log together. SQLite writes every frame of it with two
  * calls, the header's 24 bytes and the page; a call costs more than its bytes. Here they wait in a buffer, as
  * long as each begins where the one before ended, and go out in one piece before they are read, before the
  * log is asked for its size, truncated, synced or closed, or when the buffer is full.
@@ -21,12 +21,12 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 
-struct gather {
+struct log_vfs {
     sqlite3_vfs vfs; /* of this connection alone */
     sqlite3_vfs *below;
     char name[32];
-    struct gather_file *log; /* NULL: not open */
+    struct log_vfs_file *log; /* NULL: not open */
 };
 
-/* sqlite3_open_v2. `gather` must stay where it is until the connection is closed. */
-int gather_open(struct gather *gather, const char *path, int flags, sqlite3 **db);
+/* sqlite3_open_v2. `log_vfs` must stay where it is until the connection is closed. */
+int log_vfs_open(struct log_vfs *log_vfs, const char *path, int flags, sqlite3 **db);

@@ -9,7 +9,7 @@ enum { ATTEMPT_LEASE_MAX = 0xffffff };
 /* A delivery as an op finds it. */
 struct found {
     int64_t event_id, lease, aged_from_ms;
-    struct endpoint *endpoint;
+    struct roster_entry *endpoint;
     struct lease *out; /* NULL: waits or has ended */
     enum delivery_state state;
     int32_t attempt, earlier;
@@ -173,7 +173,7 @@ static enum store_status record(struct store *store, const struct store_op *op, 
 }
 
 /* The endpoint answers again: what failed because of it is due, before all that came later. */
-static enum store_status missed_again(struct store *store, struct endpoint *endpoint, bool recovered)
+static enum store_status missed_again(struct store *store, struct roster_entry *endpoint, bool recovered)
 {
     enum store_status status = STORE_OK;
     bool any = false;
@@ -202,7 +202,7 @@ static enum store_status account_pace(struct store *store, const struct store_op
         status = missed_again(store, found->endpoint, change.pace == PACE_RECOVERED);
     else if (!end.given_up)
         roster_missed(&store->roster, found->endpoint, op->outcome.delivery_id,
-                      pace_again(&found->endpoint->tally.pace, &end, found->attempt + 1));
+                      pace_again(&found->endpoint->counts.pace, &end, found->attempt + 1));
     if (status != STORE_OK || !change.first_answer)
         return status;
     sqlite3_bind_int64(store->sql[SQL_USER_ANSWERED], 1, found->endpoint->id);
@@ -220,9 +220,9 @@ static enum store_status account(struct store *store, struct store_op *op, const
     if (ends)
         roster_use(&store->roster, found->endpoint, (struct user_usage){.pending = -1});
     if (ends && found->state == DELIVERY_PENDING) {
-        store->tally.pending--;
-        store->tally.delivered += decision->kind == DECISION_DELIVERED;
-        store->tally.given_up += decision->kind == DECISION_GIVE_UP;
+        store->counts.pending--;
+        store->counts.delivered += decision->kind == DECISION_DELIVERED;
+        store->counts.given_up += decision->kind == DECISION_GIVE_UP;
     }
     if (!found->out) /* it waited: it may have been the first */
         status = sqlite_roster_due(store, found->endpoint);
@@ -341,10 +341,10 @@ enum store_status sqlite_resend(struct store *store, struct store_op *op)
     store->changed = true;
     roster_use(&store->roster, found.endpoint, (struct user_usage){.pending = 1});
     if (found.state != DELIVERY_DELIVERED) {
-        store->tally.pending++;
-        store->tally.given_up -= found.state == DELIVERY_GIVEN_UP;
-        store->tally.cancelled -= found.state == DELIVERY_CANCELLED;
-        store->tally.skipped -= found.state == DELIVERY_SKIPPED;
+        store->counts.pending++;
+        store->counts.given_up -= found.state == DELIVERY_GIVEN_UP;
+        store->counts.cancelled -= found.state == DELIVERY_CANCELLED;
+        store->counts.skipped -= found.state == DELIVERY_SKIPPED;
     }
     sqlite3_stmt *resend = store->sql[SQL_DELIVERY_RESEND];
     sqlite3_bind_int64(resend, 1, op->id);
@@ -369,8 +369,8 @@ enum store_status sqlite_cancel(struct store *store, struct store_op *op)
     op->id = op->delivery.delivery_id;
     roster_use(&store->roster, found.endpoint, (struct user_usage){.pending = -1});
     if (found.state == DELIVERY_PENDING) {
-        store->tally.pending--;
-        store->tally.cancelled++;
+        store->counts.pending--;
+        store->counts.cancelled++;
     }
     sqlite3_stmt *cancel = store->sql[SQL_DELIVERY_CANCEL];
     sqlite3_bind_int64(cancel, 1, op->delivery.delivery_id);
@@ -386,7 +386,7 @@ enum store_status sqlite_cancel(struct store *store, struct store_op *op)
     return STORE_OK;
 }
 
-enum store_status sqlite_damaged(struct store *store, struct endpoint *endpoint, int64_t id, bool pending)
+enum store_status sqlite_damaged(struct store *store, struct roster_entry *endpoint, int64_t id, bool pending)
 {
     sqlite3_stmt *damaged = store->sql[SQL_DELIVERY_DAMAGED];
     sqlite3_bind_int64(damaged, 1, id);
@@ -402,8 +402,8 @@ enum store_status sqlite_damaged(struct store *store, struct endpoint *endpoint,
     store->plain = false;
     roster_use(&store->roster, endpoint, (struct user_usage){.pending = -1});
     if (pending) {
-        store->tally.pending--;
-        store->tally.given_up++;
+        store->counts.pending--;
+        store->counts.given_up++;
     }
     return STORE_OK;
 }

@@ -1,7 +1,7 @@
 /*
  * PURGE: what has ended goes, some events at a time, at a cost of what is removed.
  *
- * The scan goes through the events once, in the order of their ids, and never back (tally.purged_to). An
+ * The scan goes through the events once, in the order of their ids, and never back (counts.purged_to). An
  * event that may not go yet is passed over: whatever ends one of its deliveries later leaves a row in
  * `ended_late`, and that row brings the event back when its time has come. So a million deliveries that wait
  * cost nothing but the one look.
@@ -95,7 +95,7 @@ static void slice_add(struct slice *slice, sqlite3_stmt *row, const struct ended
 
 enum store_status sqlite_purge_later(struct store *store, int64_t event_id, int64_t ended_at_ms)
 {
-    if (event_id > store->tally.purged_to)
+    if (event_id > store->counts.purged_to)
         return STORE_OK;
     sqlite3_bind_int64(store->sql[SQL_PURGE_LATER], 1, ended_at_ms);
     sqlite3_bind_int64(store->sql[SQL_PURGE_LATER], 2, event_id);
@@ -115,7 +115,7 @@ static enum store_status scan(struct store *store, struct store_op *op, struct s
 {
     sqlite3_stmt *scan = store->sql[SQL_PURGE_SCAN];
     enum store_status status = STORE_OK;
-    sqlite3_bind_int64(scan, 1, store->tally.purged_to);
+    sqlite3_bind_int64(scan, 1, store->counts.purged_to);
     sqlite3_bind_int(scan, 2, slice->max);
     int seen = 0;
     bool run_on = false;
@@ -124,12 +124,12 @@ static enum store_status scan(struct store *store, struct store_op *op, struct s
             break;
         struct ended ended;
         status = ended_of(store, scan, &ended);
-        store->tally.purged_to = sqlite3_column_int64(scan, COLUMN_ID);
+        store->counts.purged_to = sqlite3_column_int64(scan, COLUMN_ID);
         bool goes = status == STORE_OK && may_go(&ended, op->purge.before_ms);
         if (goes)
             slice_add(slice, scan, &ended, run_on);
         else if (status == STORE_OK && !ended.waits)
-            status = sqlite_purge_later(store, store->tally.purged_to, ended.at_ms);
+            status = sqlite_purge_later(store, store->counts.purged_to, ended.at_ms);
         run_on = goes;
     }
     store->changed = store->changed || seen > 0;
@@ -232,8 +232,8 @@ static enum store_status purge_slice(struct store *store, struct store_op *op, s
     enum store_status status = STORE_OK;
     struct purged *events = slice->events;
     for (int i = 0; i < slice->count && status == STORE_OK; i++)
-        if (events[i].id > store->tally.followed_to)
-            status = sqlite_follow(store); /* what goes has its rows, then */
+        if (events[i].id > store->counts.followed_to)
+            status = sqlite_write_late_rows(store); /* what goes has its rows, then */
     for (int i = 0, next; i < slice->count && status == STORE_OK; i = next) {
         bool has_snapshot = events[i].has_snapshot;
         for (next = i + 1; next < slice->count && events[next].run_on; next++)
@@ -244,11 +244,11 @@ static enum store_status purge_slice(struct store *store, struct store_op *op, s
         status = sqlite_sweep_dead(store, events[i].owner_id, events[i].id);
     if (status == STORE_OK)
         status = purge_all_deliveries(store, slice, purge_deliveries);
-    store->tally.delivered -= slice->counts[DELIVERY_DELIVERED];
-    store->tally.given_up -= slice->counts[DELIVERY_GIVEN_UP];
-    store->tally.cancelled -= slice->counts[DELIVERY_CANCELLED];
-    store->tally.skipped -= slice->counts[DELIVERY_SKIPPED];
-    store->tally.events -= slice->count;
+    store->counts.delivered -= slice->counts[DELIVERY_DELIVERED];
+    store->counts.given_up -= slice->counts[DELIVERY_GIVEN_UP];
+    store->counts.cancelled -= slice->counts[DELIVERY_CANCELLED];
+    store->counts.skipped -= slice->counts[DELIVERY_SKIPPED];
+    store->counts.events -= slice->count;
     op->count += slice->count;
     return status;
 }
@@ -264,10 +264,10 @@ static enum store_status purge_attempts(struct store *store, int64_t first, int6
  * as long as their event. */
 static enum store_status purge_attempts_alone(struct store *store, struct store_op *op, struct slice *slice)
 {
-    int64_t before_ms = op->purge.attempts_before_ms, *to = &store->tally.attempts_to;
+    int64_t before_ms = op->purge.attempts_before_ms, *to = &store->counts.attempts_to;
     sqlite3_stmt *scan = store->sql[SQL_PURGE_SCAN];
-    if (*to < store->tally.purged_to)
-        *to = store->tally.purged_to;
+    if (*to < store->counts.purged_to)
+        *to = store->counts.purged_to;
     enum store_status status = STORE_OK;
     int seen = 0;
     *slice = (struct slice){.events = slice->events, .max = slice->max};
@@ -293,8 +293,8 @@ static enum store_status purge_attempts_alone(struct store *store, struct store_
 static enum store_status save(struct store *store)
 {
     sqlite3_stmt *save = store->sql[SQL_PURGE_SAVE];
-    sqlite3_bind_int64(save, 1, store->tally.purged_to);
-    sqlite3_bind_int64(save, 2, store->tally.attempts_to);
+    sqlite3_bind_int64(save, 1, store->counts.purged_to);
+    sqlite3_bind_int64(save, 2, store->counts.attempts_to);
     return sqlite_run(store, SQL_PURGE_SAVE);
 }
 
@@ -305,8 +305,8 @@ enum store_status sqlite_purge_load(struct store *store)
     enum store_status status = sqlite_row(store, SQL_PURGE_LOAD, &found);
     if (status != STORE_OK || !found)
         return status;
-    store->tally.purged_to = sqlite3_column_int64(load, 0);
-    store->tally.attempts_to = sqlite3_column_int64(load, 1);
+    store->counts.purged_to = sqlite3_column_int64(load, 0);
+    store->counts.attempts_to = sqlite3_column_int64(load, 1);
     sqlite3_reset(load);
     return STORE_OK;
 }

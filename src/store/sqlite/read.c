@@ -472,16 +472,16 @@ static int collect_events(const struct store *store, struct sqlite_reader *reade
 static void take_published(struct store *store, struct store_stats *stats)
 {
     pthread_mutex_lock(&store->published_lock);
-    const struct tally *tally = &store->published;
-    stats->events = tally->events;
-    stats->deliveries_pending = tally->pending;
-    stats->deliveries_delivered = tally->delivered;
-    stats->deliveries_given_up = tally->given_up;
-    stats->deliveries_cancelled = tally->cancelled;
-    stats->deliveries_skipped = tally->skipped;
-    stats->id_max = tally->event_id_max;
-    stats->endpoints_failing = tally->failing;
-    stats->log_bytes = tally->log_frames * STORE_PAGE_BYTES;
+    const struct sqlite_counts *counts = &store->published;
+    stats->events = counts->events;
+    stats->deliveries_pending = counts->pending;
+    stats->deliveries_delivered = counts->delivered;
+    stats->deliveries_given_up = counts->given_up;
+    stats->deliveries_cancelled = counts->cancelled;
+    stats->deliveries_skipped = counts->skipped;
+    stats->id_max = counts->event_id_max;
+    stats->endpoints_failing = counts->failing;
+    stats->log_bytes = counts->log_frames * STORE_PAGE_BYTES;
     stats->oldest_waiting_at_ms = store->oldest_at_ms;
     pthread_mutex_unlock(&store->published_lock);
 }

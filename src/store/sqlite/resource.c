@@ -27,7 +27,7 @@ static enum store_status put(struct store *store, const struct resource *resourc
         sqlite3_reset(size);
     }
     if (op)
-        op->reached = usage_beyond(&roster_get(&store->roster, resource->owner_id)->tally.usage, &change,
+        op->reached = quota_beyond(&roster_get(&store->roster, resource->owner_id)->counts.usage, &change,
                                    &store->config.quotas);
     if (op && op->reached.quota) {
         op->result = STORE_QUOTA;
@@ -108,7 +108,7 @@ enum store_status sqlite_resources_take(struct store *store, const struct store_
     bool at_once = late && (own || op->event.destroyed) && sqlite_ahead_overtaken(store, event);
     enum store_status status = STORE_OK;
     if (others || at_once)
-        status = sqlite_follow(store);
+        status = sqlite_write_late_rows(store);
     if (status == STORE_OK && at_once)
         status = put_own(store, event, op->event.destroyed);
     for (int i = 0; i < op->event.included_count && status == STORE_OK; i++) {
@@ -167,7 +167,7 @@ static enum store_status version_of(struct store *store, const struct resource *
 /* The version as it is, for the op to be weighed against. */
 static enum store_status look(struct store *store, struct store_op *op, int64_t *version)
 {
-    enum store_status status = sqlite_follow(store);
+    enum store_status status = sqlite_write_late_rows(store);
     store->changed = true;
     if (status == STORE_OK)
         status = version_of(store, &op->resource.resource, version);
@@ -190,8 +190,8 @@ enum store_status sqlite_resource_put(struct store *store, struct store_op *op)
     status = put(store, resource, op);
     if (status != STORE_OK || op->result != STORE_DONE)
         return status;
-    if (resource->version > store->tally.event_id_max)
-        store->tally.event_id_max = store->tally.followed_to = resource->version;
+    if (resource->version > store->counts.event_id_max)
+        store->counts.event_id_max = store->counts.followed_to = resource->version;
     op->id = resource->version;
     op->count = version == 0;
     return STORE_OK;

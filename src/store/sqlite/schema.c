@@ -8,7 +8,7 @@ enum { APPLICATION_ID = 0x70686f72 /* "phor" in the file's header, for file(1) *
 
 static const char *const migrations[] = {
     /* 1. `state` is one row; it may be late by what can be told from the rows of events and deliveries
-     * (struct tally). */
+     * (struct sqlite_counts). */
     "PRAGMA application_id = 0x70686f72;"
     "CREATE TABLE state ("
     "  due_clock_ms INTEGER NOT NULL,"
@@ -142,13 +142,13 @@ static const char *const migrations[] = {
 
 enum { SCHEMA_VERSION = sizeof migrations / sizeof *migrations };
 
-int sqlite_connect(const char *path, struct gather *gather, sqlite3 **db)
+int sqlite_connect(const char *path, struct log_vfs *log_vfs, sqlite3 **db)
 {
-    bool writer = gather != NULL;
+    bool writer = log_vfs != NULL;
     /* NOMUTEX: each connection has one thread. Readers never write, so they never checkpoint either: in
      * SQLite 3.40 a second checkpointer can lose what the first one wrote. */
     int flags = SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
-    int rc = writer ? gather_open(gather, path, flags, db) : sqlite3_open_v2(path, db, flags, NULL);
+    int rc = writer ? log_vfs_open(log_vfs, path, flags, db) : sqlite3_open_v2(path, db, flags, NULL);
     if (rc != SQLITE_OK)
         return rc;
     sqlite3_extended_result_codes(*db, 1);

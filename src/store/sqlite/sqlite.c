@@ -114,17 +114,18 @@ static enum store_status look(struct store *store, struct store_op *op)
     enum store_status status = STORE_OK;
     for (int i = 0; i < op->look.count && status == STORE_OK; i++) {
         struct store_figures *figures = &op->look.figures[i];
-        struct endpoint *endpoint = roster_get(&store->roster, figures->id);
+        struct roster_entry *endpoint = roster_get(&store->roster, figures->id);
         *figures = (struct store_figures){.id = figures->id, .found = endpoint && endpoint->url};
         if (!figures->found)
             continue;
         status = sqlite_count_endpoint(store, endpoint);
-        const struct endpoint_tally *tally = &endpoint->tally;
-        figures->failing = tally->pace.failing;
-        figures->in_hand = tally->leased;
-        figures->waiting = tally->usage.pending > tally->leased ? tally->usage.pending - tally->leased : 0;
-        figures->window = pace_window(&tally->pace, &store->config.pace);
-        figures->delivered = tally->delivered;
+        const struct roster_counts *counts = &endpoint->counts;
+        figures->failing = counts->pace.failing;
+        figures->in_hand = counts->leased;
+        figures->waiting =
+            counts->usage.pending > counts->leased ? counts->usage.pending - counts->leased : 0;
+        figures->window = pace_window(&counts->pace, &store->config.pace);
+        figures->delivered = counts->delivered;
     }
     return status;
 }
@@ -174,25 +175,25 @@ static enum store_status write_op(struct store *store, struct store_batch *batch
 
 static enum store_status state_save(struct store *store)
 {
-    const struct tally *tally = &store->tally;
+    const struct sqlite_counts *counts = &store->counts;
     sqlite3_stmt *save = store->sql[SQL_STATE_SAVE];
     sqlite3_bind_int64(save, 1, store->now.due_ms);
     sqlite3_bind_int64(save, 2, store->now.service_ms);
-    sqlite3_bind_int64(save, 3, tally->delivery_id_max);
-    sqlite3_bind_int64(save, 4, tally->event_id_max);
-    sqlite3_bind_int64(save, 5, tally->events);
-    sqlite3_bind_int64(save, 6, tally->pending);
-    sqlite3_bind_int64(save, 7, tally->delivered);
-    sqlite3_bind_int64(save, 8, tally->given_up);
+    sqlite3_bind_int64(save, 3, counts->delivery_id_max);
+    sqlite3_bind_int64(save, 4, counts->event_id_max);
+    sqlite3_bind_int64(save, 5, counts->events);
+    sqlite3_bind_int64(save, 6, counts->pending);
+    sqlite3_bind_int64(save, 7, counts->delivered);
+    sqlite3_bind_int64(save, 8, counts->given_up);
     const struct lease *born = leases_first_born(&store->leases);
-    sqlite3_bind_int64(save, 9, born ? born->delivery_id : tally->delivery_id_max + 1);
-    sqlite3_bind_int64(save, 10, tally->followed_to);
-    sqlite3_bind_int64(save, 11, tally->cancelled);
-    sqlite3_bind_int64(save, 12, tally->endpoints);
-    sqlite3_bind_int64(save, 13, tally->born_out);
-    sqlite3_bind_int64(save, 14, tally->skipped);
-    sqlite3_bind_int64(save, 15, tally->idempotency_to);
-    sqlite3_bind_int64(save, 16, tally->idempotency_before_ms);
+    sqlite3_bind_int64(save, 9, born ? born->delivery_id : counts->delivery_id_max + 1);
+    sqlite3_bind_int64(save, 10, counts->followed_to);
+    sqlite3_bind_int64(save, 11, counts->cancelled);
+    sqlite3_bind_int64(save, 12, counts->endpoints);
+    sqlite3_bind_int64(save, 13, counts->born_out);
+    sqlite3_bind_int64(save, 14, counts->skipped);
+    sqlite3_bind_int64(save, 15, counts->idempotency_to);
+    sqlite3_bind_int64(save, 16, counts->idempotency_before_ms);
     return sqlite_run(store, SQL_STATE_SAVE);
 }
 
@@ -200,7 +201,7 @@ static enum store_status state_save(struct store *store)
 static bool state_is_late(const struct store *store)
 {
     return !store->plain || store->now.mono_ms - store->saved_ms >= STATE_LATE_MS ||
-           store->tally.events - store->saved_events >= STATE_LATE_EVENTS;
+           store->counts.events - store->saved_events >= STATE_LATE_EVENTS;
 }
 
 /* The batch is written. */
@@ -211,10 +212,10 @@ static void committed(struct store *store, bool saved)
     sqlite_idempotency_committed(store);
     if (saved) {
         store->saved_ms = store->now.mono_ms;
-        store->saved_events = store->tally.events;
+        store->saved_events = store->counts.events;
     }
     pthread_mutex_lock(&store->published_lock);
-    store->published = store->tally;
+    store->published = store->counts;
     store->published.failing = store->roster.failing_count;
     store->published.log_frames = store->log_frames;
     const struct lease *born = leases_first_born(&store->leases);
@@ -240,8 +241,8 @@ static enum store_status transact(struct store *store, struct store_batch *batch
         return status;
     if (!store->changed)
         return sqlite_run(store, SQL_ROLLBACK);
-    if (store->tally.ahead_count - store->tally.ahead_first >= EVENTS_AHEAD_MAX)
-        status = sqlite_follow(store);
+    if (store->counts.ahead_count - store->counts.ahead_first >= EVENTS_AHEAD_MAX)
+        status = sqlite_write_late_rows(store);
     if (status == STORE_OK)
         status = sqlite_idempotency_work(store);
     *saved = state_is_late(store);
@@ -265,7 +266,7 @@ static enum store_status undo(struct store *store, struct store_batch *batch, en
     if (store->users_changed && sqlite_roster_load(store, 0) != STORE_OK)
         return STORE_BROKEN;
     roster_undo(&store->roster);
-    store->tally = store->tally_before;
+    store->counts = store->counts_before;
     sqlite_idempotency_undo(store);
     return status;
 }
@@ -339,7 +340,7 @@ static enum store_status sqlite_write(struct store *store, struct store_batch *b
     enum store_status counted = sqlite_count_some(store);
     if (counted != STORE_OK)
         return counted;
-    store->tally_before = store->tally;
+    store->counts_before = store->counts;
     store->users_changed = store->changed = false;
     store->plain = true;
     roster_begin(&store->roster, store->now.due_ms);
@@ -379,19 +380,19 @@ static int64_t sane_time(int64_t ms)
 
 /* Of a row that may be damaged: numbers that no server wrote are 0, and state_catch_up counts all. What the
  * tables say is more than that, and is taken there, once what is new by then is counted. */
-static void mend_tally(struct tally *tally)
+static void mend_tally(struct sqlite_counts *counts)
 {
-    bool deliveries_are_sane = tally->delivery_id_max >= 0 && tally->delivery_id_max >> 61 == 0;
-    bool events_are_sane = tally->event_id_max >= 0 && tally->event_id_max >> 62 == 0;
+    bool deliveries_are_sane = counts->delivery_id_max >= 0 && counts->delivery_id_max >> 61 == 0;
+    bool events_are_sane = counts->event_id_max >= 0 && counts->event_id_max >> 62 == 0;
     if (!deliveries_are_sane)
-        tally->delivery_id_max = tally->pending = tally->delivered = tally->given_up = tally->skipped =
-            tally->born_out = 0;
+        counts->delivery_id_max = counts->pending = counts->delivered = counts->given_up = counts->skipped =
+            counts->born_out = 0;
     if (!events_are_sane)
-        tally->event_id_max = tally->events = 0;
-    if (tally->followed_to > tally->event_id_max || tally->followed_to < 0)
-        tally->followed_to = tally->event_id_max;
-    if (tally->idempotency_to > tally->event_id_max)
-        tally->idempotency_to = -1; /* nobody knows */
+        counts->event_id_max = counts->events = 0;
+    if (counts->followed_to > counts->event_id_max || counts->followed_to < 0)
+        counts->followed_to = counts->event_id_max;
+    if (counts->idempotency_to > counts->event_id_max)
+        counts->idempotency_to = -1; /* nobody knows */
 }
 
 static enum store_status state_load(struct store *store)
@@ -410,21 +411,21 @@ static enum store_status state_load(struct store *store)
         store->due_at_open_ms = due_ms > wall_ms && due_ms < TIME_MS_MAX ? due_ms : wall_ms;
         store->born_from = sqlite3_column_int64(load, 8);
         store->service_at_open_ms = sane_time(sqlite3_column_int64(load, 1));
-        store->tally = (struct tally){.delivery_id_max = sqlite3_column_int64(load, 2),
-                                      .event_id_max = sqlite3_column_int64(load, 3),
-                                      .events = sqlite3_column_int64(load, 4),
-                                      .pending = sqlite3_column_int64(load, 5),
-                                      .delivered = sqlite3_column_int64(load, 6),
-                                      .given_up = sqlite3_column_int64(load, 7),
-                                      .followed_to = sqlite3_column_int64(load, 9),
-                                      .cancelled = sqlite3_column_int64(load, 10),
-                                      .endpoints = sqlite3_column_int64(load, 11),
-                                      .born_out = sqlite3_column_int64(load, 12),
-                                      .skipped = sqlite3_column_int64(load, 13),
-                                      .idempotency_to = sqlite3_column_int64(load, 15)};
+        store->counts = (struct sqlite_counts){.delivery_id_max = sqlite3_column_int64(load, 2),
+                                               .event_id_max = sqlite3_column_int64(load, 3),
+                                               .events = sqlite3_column_int64(load, 4),
+                                               .pending = sqlite3_column_int64(load, 5),
+                                               .delivered = sqlite3_column_int64(load, 6),
+                                               .given_up = sqlite3_column_int64(load, 7),
+                                               .followed_to = sqlite3_column_int64(load, 9),
+                                               .cancelled = sqlite3_column_int64(load, 10),
+                                               .endpoints = sqlite3_column_int64(load, 11),
+                                               .born_out = sqlite3_column_int64(load, 12),
+                                               .skipped = sqlite3_column_int64(load, 13),
+                                               .idempotency_to = sqlite3_column_int64(load, 15)};
         int64_t before_ms = sqlite3_column_int64(load, 16); /* later than now: nothing is forgotten */
-        store->tally.idempotency_before_ms = before_ms <= wall_ms ? before_ms : 0;
-        mend_tally(&store->tally);
+        store->counts.idempotency_before_ms = before_ms <= wall_ms ? before_ms : 0;
+        mend_tally(&store->counts);
         int64_t ids_from = sqlite3_column_int64(load, 14);
         store->ids_from = ids_from > 0 && ids_from >> 61 == 0 ? ids_from : 0;
     }
@@ -449,12 +450,12 @@ static enum store_status count_rows(struct store *store, enum sql sql, int64_t *
  * born leases that were out those that are not any more ended as delivered. */
 static enum store_status state_catch_up(struct store *store)
 {
-    struct tally *tally = &store->tally;
+    struct sqlite_counts *counts = &store->counts;
     int64_t events[2] = {0}, deliveries[5] = {0}, still_out = 0;
-    sqlite3_bind_int64(store->sql[SQL_STATE_EVENTS], 1, tally->event_id_max);
-    sqlite3_bind_int64(store->sql[SQL_STATE_DELIVERIES], 1, tally->delivery_id_max);
+    sqlite3_bind_int64(store->sql[SQL_STATE_EVENTS], 1, counts->event_id_max);
+    sqlite3_bind_int64(store->sql[SQL_STATE_DELIVERIES], 1, counts->delivery_id_max);
     sqlite3_bind_int64(store->sql[SQL_STATE_BORN_OUT], 1, store->born_from);
-    sqlite3_bind_int64(store->sql[SQL_STATE_BORN_OUT], 2, tally->delivery_id_max);
+    sqlite3_bind_int64(store->sql[SQL_STATE_BORN_OUT], 2, counts->delivery_id_max);
     enum store_status status = count_rows(store, SQL_STATE_EVENTS, events, 2);
     if (status == STORE_OK)
         status = count_rows(store, SQL_STATE_DELIVERIES, deliveries, 5);
@@ -462,17 +463,17 @@ static enum store_status state_catch_up(struct store *store)
         status = count_rows(store, SQL_STATE_BORN_OUT, &still_out, 1);
     if (status != STORE_OK)
         return status;
-    int64_t ended = tally->born_out - still_out;
-    tally->events += events[0];
-    tally->pending += deliveries[0] - ended;
-    tally->delivered += deliveries[1] + ended;
-    tally->given_up += deliveries[2];
-    tally->skipped += deliveries[4];
-    if (events[1] > tally->event_id_max)
-        tally->event_id_max = events[1];
-    if (deliveries[3] > tally->delivery_id_max)
-        tally->delivery_id_max = deliveries[3];
-    tally->born_out = 0; /* take_over makes them wait */
+    int64_t ended = counts->born_out - still_out;
+    counts->events += events[0];
+    counts->pending += deliveries[0] - ended;
+    counts->delivered += deliveries[1] + ended;
+    counts->given_up += deliveries[2];
+    counts->skipped += deliveries[4];
+    if (events[1] > counts->event_id_max)
+        counts->event_id_max = events[1];
+    if (deliveries[3] > counts->delivery_id_max)
+        counts->delivery_id_max = deliveries[3];
+    counts->born_out = 0; /* take_over makes them wait */
     return STORE_OK;
 }
 
@@ -496,7 +497,7 @@ static enum store_status take_over(struct store *store)
     if (status == STORE_OK)
         status = sqlite_ahead_load(store);
     if (status == STORE_OK)
-        status = sqlite_follow(store);
+        status = sqlite_write_late_rows(store);
     if (status == STORE_OK)
         status = sqlite_idempotency_load(store);
     if (status == STORE_OK)
@@ -510,7 +511,7 @@ static enum store_status take_over(struct store *store)
     if (status == STORE_OK)
         status = sqlite_usage_load(store);
     size_t at = 0;
-    for (struct endpoint *endpoint;
+    for (struct roster_entry *endpoint;
          status == STORE_OK && (endpoint = idmap_each(&store->roster.endpoints, &at));)
         status = sqlite_roster_due(store, endpoint);
     return status;
@@ -518,7 +519,7 @@ static enum store_status take_over(struct store *store)
 
 static enum store_status connect_writer(struct store *store)
 {
-    int rc = sqlite_connect(store->path, &store->gather, &store->db);
+    int rc = sqlite_connect(store->path, &store->log_vfs, &store->db);
     return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
 }
 
@@ -597,9 +598,9 @@ static int sqlite_wait_fd(struct store *store)
     return -1;
 }
 
-const struct store_engine store_sqlite = {.name = "sqlite",
-                                          .open = sqlite_open,
-                                          .write = sqlite_write,
-                                          .read = sqlite_read,
-                                          .wait_fd = sqlite_wait_fd,
-                                          .close = sqlite_end};
+const struct store_backend store_sqlite = {.name = "sqlite",
+                                           .open = sqlite_open,
+                                           .write = sqlite_write,
+                                           .read = sqlite_read,
+                                           .wait_fd = sqlite_wait_fd,
+                                           .close = sqlite_end};

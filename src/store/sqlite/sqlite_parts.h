@@ -1,5 +1,5 @@
 /*
- * sqlite_parts: what the files of the SQLite engine share.
+ * sqlite_parts: what the files of the SQLite backend share.
  *
  *   sqlite.c          open, close, and the transaction around a batch
  *   files.c    the files: their lock, who may read them
@@ -38,7 +38,7 @@ enum snapshot { SNAPSHOT_NONE, SNAPSHOT_CARRIED, SNAPSHOT_DESTROYED };
 /* Kept in the table `state`, and undone with the batch. What a batch does that is plain (see below) can be
  * told from the rows themselves, so the row of `state` is late by at most a second of it, or 1,024
  * events. */
-struct tally {
+struct sqlite_counts {
     int64_t delivery_id_max, event_id_max, events, pending, delivered, given_up, cancelled, skipped;
     int64_t endpoints;              /* users with a webhook_url */
     int64_t born_out;               /* deliveries out under the lease they were born with */
@@ -56,7 +56,7 @@ struct sweep_name {
     char type[MODEL_TYPE_LEN_MAX + 1], id[MODEL_ID_LEN_MAX + 1];
 };
 
-/* Events whose rows are to follow. What a batch adds or takes away is in the tally; sqlite_ahead_committed
+/* Events whose rows are to follow. What a batch adds or takes away is in the counts; sqlite_ahead_committed
  * drops what is done with. */
 struct ahead {
     struct ahead_entry *entries;
@@ -101,7 +101,7 @@ struct store {
     struct store_config config;
     char *path;
     sqlite3 *db;
-    struct gather gather; /* below it */
+    struct log_vfs log_vfs; /* below it */
     sqlite3_stmt *sql[SQL_COUNT];
     struct sqlite_reader *readers;
     struct counting counting;
@@ -112,7 +112,7 @@ struct store {
 
     struct roster roster;
     struct leases leases;
-    struct tally tally, tally_before;
+    struct sqlite_counts counts, counts_before;
     struct ahead ahead;
     struct idempotency idempotency;
     bool users_changed; /* by this batch: to be loaded anew if it is undone */
@@ -121,7 +121,7 @@ struct store {
                    leases ended as delivered */
     int64_t saved_ms, saved_events; /* of the row of `state`: mono, events */
     pthread_mutex_t published_lock;
-    struct tally published;                /* for readers: as of the last commit */
+    struct sqlite_counts published;        /* for readers: as of the last commit */
     int64_t oldest_at_ms, oldest_again_ms; /* for readers, under published_lock: of what waits; looked up
                                               again then, mono */
     int boxes_kept;                        /* of this batch, for work that waits */
@@ -165,8 +165,8 @@ enum store_status sqlite_refuse(struct store *store, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* schema.c */
-/* The one that writes, through `gather`; or with NULL one that reads. SQLite's result code. */
-int sqlite_connect(const char *path, struct gather *gather, sqlite3 **db);
+/* The one that writes, through `log_vfs`; or with NULL one that reads. SQLite's result code. */
+int sqlite_connect(const char *path, struct log_vfs *log_vfs, sqlite3 **db);
 enum store_status sqlite_migrate(struct store *store);
 
 /* The ops. Their result is in the op; the status is about the batch. */
@@ -175,7 +175,8 @@ enum store_status sqlite_outcome(struct store *store, struct store_op *op);
 enum store_status sqlite_resend(struct store *store, struct store_op *op);
 /* A delivery that cannot be sent any more, found when it was to be claimed. If its row does not wait for this
  * endpoint, it stays as it is. */
-enum store_status sqlite_damaged(struct store *store, struct endpoint *endpoint, int64_t id, bool pending);
+enum store_status sqlite_damaged(struct store *store, struct roster_entry *endpoint, int64_t id,
+                                 bool pending);
 enum store_status sqlite_cancel(struct store *store, struct store_op *op);
 enum store_status sqlite_purge(struct store *store, struct store_op *op);
 enum store_status sqlite_purge_load(struct store *store);
@@ -197,7 +198,7 @@ enum store_status sqlite_resource_put(struct store *store, struct store_op *op);
 enum store_status sqlite_resource_delete(struct store *store, struct store_op *op);
 
 /* The rows that follow their events, all that are not there yet. */
-enum store_status sqlite_follow(struct store *store);
+enum store_status sqlite_write_late_rows(struct store *store);
 /* An event that was inserted. If those with higher ids have their rows already, it gets its place in `owned`
  * at once. */
 enum store_status sqlite_ahead_add(struct store *store, const struct event *event, enum snapshot snapshot);
@@ -233,7 +234,7 @@ enum store_status sqlite_idempotency_work(struct store *store);
 enum store_status sqlite_idempotency_forget(struct store *store, struct store_op *op);
 enum store_status sqlite_idempotency_load(struct store *store);
 void sqlite_idempotency_committed(struct store *store);
-void sqlite_idempotency_undo(struct store *store); /* to the tally */
+void sqlite_idempotency_undo(struct store *store); /* to the counts */
 void sqlite_idempotency_fini(struct store *store);
 
 /* What is in memory becomes a run. */
@@ -255,39 +256,39 @@ void sqlite_runs_fini(struct store *store);
 /* The roster from the tables: one user, or with id 0 all of them. */
 enum store_status sqlite_roster_load(struct store *store, int64_t id);
 /* The endpoint's first waiting delivery, asked afresh. */
-enum store_status sqlite_roster_due(struct store *store, struct endpoint *endpoint);
+enum store_status sqlite_roster_due(struct store *store, struct roster_entry *endpoint);
 
 /* In the table alone: it is in the roster already. */
 enum store_status sqlite_usage_save(struct store *store, int64_t user_id, struct user_usage change);
 /* In the table and in the roster. */
 enum store_status sqlite_usage_change(struct store *store, int64_t user_id, struct user_usage change);
 /* Would the EVENT take its owner beyond a quota? Then op->result and op->reached say so. */
-enum store_status sqlite_usage_weigh(struct store *store, struct store_op *op, struct endpoint *owner);
+enum store_status sqlite_usage_weigh(struct store *store, struct store_op *op, struct roster_entry *owner);
 /* The roster's, at open: of the table, and what waits, as far as that is quick. */
 enum store_status sqlite_usage_load(struct store *store);
 /* Between batches: some more of what waited at open. */
 enum store_status sqlite_count_some(struct store *store);
 /* Now: what waited for this endpoint. */
-enum store_status sqlite_count_endpoint(struct store *store, struct endpoint *endpoint);
+enum store_status sqlite_count_endpoint(struct store *store, struct roster_entry *endpoint);
 void sqlite_counting_end(struct store *store);
 
 /* Leases that ran out wait again. */
 enum store_status sqlite_expire(struct store *store);
 enum store_status sqlite_claim(struct store *store, struct store_batch *batch);
 /* The lease's own part; the box holds the payload from now on. */
-void sqlite_fill(const struct store *store, struct store_work *box, const struct endpoint *endpoint,
+void sqlite_fill(const struct store *store, struct store_work *box, const struct roster_entry *endpoint,
                  const struct lease *lease, struct payload *payload);
 /* sent_at, if it is not written yet: before the box can be sent. */
 enum store_status sqlite_sent(struct store *store, struct store_work *box);
 
 /* tail.c */
 /* May the delivery of a new event wait in memory? */
-bool sqlite_tail_takes(const struct store *store, const struct endpoint *endpoint, size_t len);
+bool sqlite_tail_takes(const struct store *store, const struct roster_entry *endpoint, size_t len);
 void sqlite_tail_put(struct store *store, const struct event *event, int64_t delivery_id,
-                     struct endpoint *endpoint, struct payload *payload);
+                     struct roster_entry *endpoint, struct payload *payload);
 /* Up to `max` of its tail, which waits first. */
-enum store_status sqlite_tail_claim(struct store *store, struct store_batch *batch, struct endpoint *endpoint,
-                                    int max);
+enum store_status sqlite_tail_claim(struct store *store, struct store_batch *batch,
+                                    struct roster_entry *endpoint, int max);
 /* If this delivery waits in memory, it waits in the table instead. */
 enum store_status sqlite_tail_leave(struct store *store, int64_t delivery_id);
 /* At the end of a batch: tails that are not to be served soon go into the table. */

@@ -43,7 +43,7 @@ static enum store_status look_at_rows(struct store *store, int64_t owner_id, int
     bool run_on = false;
     sqlite3_bind_int64(row, 1, owner_id);
     sqlite3_bind_int64(row, 2, from);
-    sqlite3_bind_int64(row, 3, store->tally.purged_to);
+    sqlite3_bind_int64(row, 3, store->counts.purged_to);
     sqlite3_bind_int(row, 4, SWEEP_ROWS_MAX);
     for (; status == STORE_OK && sqlite3_step(row) == SQLITE_ROW; look->rows++) {
         int64_t id = sqlite3_column_int64(row, 0);
@@ -66,9 +66,9 @@ static enum store_status look_at_rows(struct store *store, int64_t owner_id, int
 /* Up to SWEEP_ROWS_MAX rows of one owner, behind those that were looked at before. *left: there are more. */
 static enum store_status sweep_owner(struct store *store, int64_t owner_id, bool *left)
 {
-    struct endpoint *owner = roster_get(&store->roster, owner_id);
+    struct roster_entry *owner = roster_get(&store->roster, owner_id);
     sqlite3_stmt *sweep = store->sql[SQL_SWEEP_RUN];
-    int64_t from = owner ? owner->tally.swept_to : 0;
+    int64_t from = owner ? owner->counts.swept_to : 0;
     struct look look = {.there = from};
     enum store_status status = look_at_rows(store, owner_id, from, &look);
     *left =
@@ -81,26 +81,27 @@ static enum store_status sweep_owner(struct store *store, int64_t owner_id, bool
     }
     if (status != STORE_OK)
         return status;
-    store->tally.dead -= look.rows_dead < store->tally.dead ? look.rows_dead : store->tally.dead;
+    store->counts.dead -= look.rows_dead < store->counts.dead ? look.rows_dead : store->counts.dead;
     store->changed = store->changed || look.rows_dead > 0;
     if (owner)
-        roster_swept(&store->roster, owner, *left ? look.to : store->tally.purged_to);
+        roster_swept(&store->roster, owner, *left ? look.to : store->counts.purged_to);
     return sqlite_usage_change(store, owner_id, (struct user_usage){.stored_bytes = -look.bytes});
 }
 
 enum store_status sqlite_sweep_dead(struct store *store, int64_t owner_id, int64_t event_id)
 {
-    struct endpoint *owner = roster_get(&store->roster, owner_id);
-    store->tally.dead++;
+    struct roster_entry *owner = roster_get(&store->roster, owner_id);
+    store->counts.dead++;
     if (!owner)
         return STORE_OK;
-    if (event_id <= owner->tally.swept_to) { /* it was passed over, and the sweep does not come back for it */
+    if (event_id <=
+        owner->counts.swept_to) { /* it was passed over, and the sweep does not come back for it */
         sqlite3_stmt *one = store->sql[SQL_SWEEP_ONE];
         bool found = false;
         sqlite3_bind_int64(one, 1, owner_id);
         sqlite3_bind_int64(one, 2, event_id);
         enum store_status status = sqlite_row(store, SQL_SWEEP_ONE, &found);
-        store->tally.dead--;
+        store->counts.dead--;
         if (status != STORE_OK || !found)
             return status;
         int64_t bytes = sqlite3_column_int64(one, 0);
@@ -175,15 +176,15 @@ enum store_status sqlite_sweep(struct store *store, struct store_op *op)
 {
     enum store_status status = STORE_OK;
     bool idle = !op->purge.more;
-    if (idle || store->sweeping || store->tally.dead >= DEAD_OF_ALL_MAX) {
-        bool dead = store->tally.dead > 0 || !store->swept_once || store->sweeping, done = true;
+    if (idle || store->sweeping || store->counts.dead >= DEAD_OF_ALL_MAX) {
+        bool dead = store->counts.dead > 0 || !store->swept_once || store->sweeping, done = true;
         if (dead)
             status = sweep_owners(store, &done);
         store->sweeping = !done;
         if (status == STORE_OK && done && dead) {
             store->swept_once = true;
             store->sweep_owner = 0;
-            store->tally.dead = 0;
+            store->counts.dead = 0;
         }
         op->purge.more = op->purge.more || !done;
     }

@@ -10,16 +10,16 @@
 
 enum { TAILS_LEN_MAX = 8192 /* of all; one endpoint alone may have a seventh (pace_share) */ };
 
-bool sqlite_tail_takes(const struct store *store, const struct endpoint *endpoint, size_t len)
+bool sqlite_tail_takes(const struct store *store, const struct roster_entry *endpoint, size_t len)
 {
-    const struct endpoint_tally *tally = &endpoint->tally;
-    return tally->due_at_ms > store->now.due_ms && roster_tails(&store->roster, endpoint) &&
+    const struct roster_counts *counts = &endpoint->counts;
+    return counts->due_at_ms > store->now.due_ms && roster_tails(&store->roster, endpoint) &&
            endpoint->tail.count < pace_share(TAILS_LEN_MAX, store->leases.waiting, PACE_QUICK) &&
-           payload_fits(store->config.budget, tally->bytes, len);
+           payload_fits(store->config.budget, counts->bytes, len);
 }
 
 void sqlite_tail_put(struct store *store, const struct event *event, int64_t delivery_id,
-                     struct endpoint *endpoint, struct payload *payload)
+                     struct roster_entry *endpoint, struct payload *payload)
 {
     struct lease *lease = leases_wait(&store->leases, delivery_id, store->now.due_ms, &endpoint->tail);
     lease->lease = 1;
@@ -28,13 +28,13 @@ void sqlite_tail_put(struct store *store, const struct event *event, int64_t del
     lease->len = event->document.len;
     lease->stamp_offset = event->stamp_offset;
     leases_share(&store->leases, lease, payload);
-    store->tally.born_out++;
+    store->counts.born_out++;
     roster_bytes(&store->roster, endpoint, lease->len, 0);
     roster_tailed(&store->roster, endpoint);
 }
 
-enum store_status sqlite_tail_claim(struct store *store, struct store_batch *batch, struct endpoint *endpoint,
-                                    int max)
+enum store_status sqlite_tail_claim(struct store *store, struct store_batch *batch,
+                                    struct roster_entry *endpoint, int max)
 {
     enum store_status status = STORE_OK;
     for (struct lease *lease; max > 0 && status == STORE_OK && (lease = roster_tail_first(endpoint)); max--) {
@@ -54,10 +54,10 @@ enum store_status sqlite_tail_claim(struct store *store, struct store_batch *bat
 static enum store_status leave(struct store *store, struct lease *lease)
 {
     sqlite3_stmt *waits = store->sql[SQL_DELIVERY_WAITS];
-    struct endpoint *endpoint = lease->endpoint;
+    struct roster_entry *endpoint = lease->endpoint;
     sqlite3_bind_int64(waits, 1, lease->delivery_id);
     sqlite3_bind_int64(waits, 2, lease->begun_at_ms);
-    store->tally.born_out--;
+    store->counts.born_out--;
     store->changed = true;
     store->plain = false;
     leases_end(&store->leases, lease);
@@ -76,7 +76,7 @@ enum store_status sqlite_tail_leave(struct store *store, int64_t delivery_id)
 enum store_status sqlite_tails_settle(struct store *store)
 {
     enum store_status status = STORE_OK;
-    struct endpoint *endpoint;
+    struct roster_entry *endpoint;
     LIST_FOREACH(endpoint, &store->roster.tailed, tailed)
     {
         bool stays = roster_tails(&store->roster, endpoint);

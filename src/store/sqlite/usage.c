@@ -26,7 +26,7 @@ enum store_status sqlite_usage_save(struct store *store, int64_t user_id, struct
 
 enum store_status sqlite_usage_change(struct store *store, int64_t user_id, struct user_usage change)
 {
-    struct endpoint *endpoint = roster_get(&store->roster, user_id);
+    struct roster_entry *endpoint = roster_get(&store->roster, user_id);
     if (endpoint)
         roster_use(&store->roster, endpoint, change);
     return sqlite_usage_save(store, user_id, change);
@@ -38,7 +38,7 @@ static enum store_status count_new(struct store *store, const struct store_op *o
     const struct event *event = &op->event.event;
     const struct resource *own = sqlite_resource_own(op);
     sqlite3_stmt *look = store->sql[SQL_RESOURCE_SIZE];
-    enum store_status status = sqlite_follow(store);
+    enum store_status status = sqlite_write_late_rows(store);
     store->changed = true;
     *count = 0;
     for (int i = 0; i < op->event.included_count && status == STORE_OK; i++) {
@@ -70,7 +70,7 @@ static enum store_status refuse(struct store *store, struct store_op *op)
     return status;
 }
 
-enum store_status sqlite_usage_weigh(struct store *store, struct store_op *op, struct endpoint *owner)
+enum store_status sqlite_usage_weigh(struct store *store, struct store_op *op, struct roster_entry *owner)
 {
     const struct user_usage *limits = &store->config.quotas;
     const struct resource *own = sqlite_resource_own(op);
@@ -78,20 +78,20 @@ enum store_status sqlite_usage_weigh(struct store *store, struct store_op *op, s
                               .pending = owner->url != NULL};
     enum store_status status = STORE_OK;
     /* While it is being counted. With fewer in all, resends apart, nobody has as many. */
-    if (limits->pending > 0 && store->tally.pending >= limits->pending)
+    if (limits->pending > 0 && store->counts.pending >= limits->pending)
         status = sqlite_count_endpoint(store, owner);
     if (status != STORE_OK)
         return status;
-    struct user_usage used = owner->tally.usage;
+    struct user_usage used = owner->counts.usage;
     for (int i = 0; i < op->event.included_count; i++)
         more.stored_bytes += &op->event.included[i] == own ? 0 : (int64_t)op->event.included[i].json.len;
     /* The table is looked at only where those that are ahead of it could matter. */
-    int64_t ahead = store->tally.ahead_count - store->tally.ahead_first;
+    int64_t ahead = store->counts.ahead_count - store->counts.ahead_first;
     if (limits->resources > 0 && used.resources + ahead + op->event.included_count > limits->resources) {
         status = count_new(store, op, &more.resources);
-        used = owner->tally.usage;
+        used = owner->counts.usage;
     }
-    op->reached = usage_beyond(&used, &more, limits);
+    op->reached = quota_beyond(&used, &more, limits);
     return status == STORE_OK && op->reached.quota ? refuse(store, op) : status;
 }
 
@@ -105,7 +105,7 @@ void sqlite_counting_end(struct store *store)
     store->counting = (struct counting){0};
 }
 
-enum store_status sqlite_count_endpoint(struct store *store, struct endpoint *endpoint)
+enum store_status sqlite_count_endpoint(struct store *store, struct roster_entry *endpoint)
 {
     sqlite3_stmt *one = store->counting.one;
     if (!store->counting.db || endpoint->counted)
@@ -121,7 +121,7 @@ enum store_status sqlite_count_endpoint(struct store *store, struct endpoint *en
 static void count_add(struct store *store)
 {
     struct counting *counting = &store->counting;
-    struct endpoint *endpoint = roster_get(&store->roster, counting->endpoint_id);
+    struct roster_entry *endpoint = roster_get(&store->roster, counting->endpoint_id);
     if (endpoint && !endpoint->counted)
         roster_counted(endpoint, counting->waiting);
     counting->waiting = 0;
@@ -130,7 +130,7 @@ static void count_add(struct store *store)
 /* It waits for a time that is none: it would wait for ever. A slice is one transaction. */
 static enum store_status mend_due(struct store *store, int64_t delivery_id, int64_t endpoint_id)
 {
-    struct endpoint *endpoint = roster_get(&store->roster, endpoint_id);
+    struct roster_entry *endpoint = roster_get(&store->roster, endpoint_id);
     enum store_status status = STORE_OK;
     if (sqlite3_get_autocommit(store->db))
         status = sqlite_run(store, SQL_BEGIN);
@@ -183,7 +183,7 @@ enum store_status sqlite_usage_load(struct store *store)
 {
     sqlite3_stmt *rows = store->sql[SQL_USAGE_LOAD];
     while (sqlite3_step(rows) == SQLITE_ROW) {
-        struct endpoint *endpoint = roster_get(&store->roster, sqlite3_column_int64(rows, 0));
+        struct roster_entry *endpoint = roster_get(&store->roster, sqlite3_column_int64(rows, 0));
         if (endpoint)
             roster_use(&store->roster, endpoint,
                        (struct user_usage){.stored_bytes = sqlite3_column_int64(rows, 1),

@@ -8,7 +8,7 @@
 
 /* ---- the roster ---- */
 
-enum store_status sqlite_roster_due(struct store *store, struct endpoint *endpoint)
+enum store_status sqlite_roster_due(struct store *store, struct roster_entry *endpoint)
 {
     sqlite3_stmt *next = store->sql[SQL_DUE_NEXT];
     sqlite3_bind_int64(next, 1, endpoint->id);
@@ -47,7 +47,7 @@ static void roster_take(struct store *store, sqlite3_stmt *row)
                   (long long)id);
         return;
     }
-    struct endpoint *endpoint = roster_get(&store->roster, id);
+    struct roster_entry *endpoint = roster_get(&store->roster, id);
     bool is_new = !endpoint;
     if (is_new)
         endpoint = roster_add(&store->roster, id);
@@ -76,9 +76,9 @@ static void roster_take(struct store *store, sqlite3_stmt *row)
 static void roster_sweep(struct store *store)
 {
     size_t at = 0;
-    struct endpoint *endpoint = idmap_each(&store->roster.endpoints, &at);
+    struct roster_entry *endpoint = idmap_each(&store->roster.endpoints, &at);
     while (endpoint) {
-        struct endpoint *next = idmap_each(&store->roster.endpoints, &at);
+        struct roster_entry *next = idmap_each(&store->roster.endpoints, &at);
         if (!endpoint->seen)
             roster_drop(&store->roster, endpoint);
         else
@@ -157,7 +157,7 @@ enum store_status sqlite_user_create(struct store *store, struct store_op *op)
     if (rc != SQLITE_OK)
         return sqlite_fault(store, rc);
     op->id = sqlite3_last_insert_rowid(store->db);
-    store->tally.endpoints += user->webhook_url.len > 0;
+    store->counts.endpoints += user->webhook_url.len > 0;
     return user_changed(store, op->id);
 }
 
@@ -193,7 +193,7 @@ enum store_status sqlite_user_update(struct store *store, struct store_op *op)
     sqlite_bind_blob(update, 10, user->signing);
     sqlite_bind_blob(update, 11, user->identity);
     status = sqlite_run(store, SQL_USER_UPDATE);
-    store->tally.endpoints +=
+    store->counts.endpoints +=
         (user->webhook_url.len > 0) - (roster_get(&store->roster, user->id)->url != NULL);
     op->id = user->id;
     return status == STORE_OK ? user_changed(store, user->id) : status;

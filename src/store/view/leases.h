@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-struct endpoint;
+struct roster_entry;
 struct payload;
 struct lease;
 
@@ -22,7 +22,7 @@ TAILQ_HEAD(endpoint_leases, lease);
 
 struct lease {
     int64_t delivery_id, lease, event_id;
-    struct endpoint *endpoint;
+    struct roster_entry *endpoint;
     int64_t begun_at_ms, ends_at_ms; /* due clock */
     int64_t aged_from_ms;            /* service clock; of meaning when attempt > 0 */
     size_t len;                      /* of its document */

@@ -16,7 +16,7 @@ void roster_init(struct roster *roster, const struct pace_config *config)
     LIST_INIT(&roster->tailed);
 }
 
-static void endpoint_free(struct endpoint *endpoint)
+static void endpoint_free(struct roster_entry *endpoint)
 {
     free(endpoint->url);
     free((void *)endpoint->signing.data);
@@ -28,7 +28,7 @@ static void endpoint_free(struct endpoint *endpoint)
 void roster_fini(struct roster *roster)
 {
     size_t at = 0;
-    for (struct endpoint *endpoint; (endpoint = idmap_each(&roster->endpoints, &at));)
+    for (struct roster_entry *endpoint; (endpoint = idmap_each(&roster->endpoints, &at));)
         endpoint_free(endpoint);
     idmap_fini(&roster->endpoints);
     for (int place = 0; place < PLACE_COUNT; place++)
@@ -37,12 +37,12 @@ void roster_fini(struct roster *roster)
 
 /* ---- heaps ---- */
 
-static bool before(const struct endpoint *a, const struct endpoint *b)
+static bool before(const struct roster_entry *a, const struct roster_entry *b)
 {
     return a->key != b->key ? a->key < b->key : a->turn < b->turn;
 }
 
-static void heap_set(struct roster_heap *heap, int at, struct endpoint *endpoint)
+static void heap_set(struct roster_heap *heap, int at, struct roster_entry *endpoint)
 {
     heap->items[at] = endpoint;
     endpoint->heap_at = at;
@@ -50,7 +50,7 @@ static void heap_set(struct roster_heap *heap, int at, struct endpoint *endpoint
 
 static void heap_sift(struct roster_heap *heap, int at)
 {
-    struct endpoint *moving = heap->items[at];
+    struct roster_entry *moving = heap->items[at];
     while (at > 0 && before(moving, heap->items[(at - 1) / 2])) {
         heap_set(heap, at, heap->items[(at - 1) / 2]);
         at = (at - 1) / 2;
@@ -69,7 +69,7 @@ static void heap_sift(struct roster_heap *heap, int at)
     heap_set(heap, at, moving);
 }
 
-static void heap_add(struct roster_heap *heap, struct endpoint *endpoint)
+static void heap_add(struct roster_heap *heap, struct roster_entry *endpoint)
 {
     if (heap->count == heap->cap) {
         heap->cap = heap->cap ? 2 * heap->cap : 64;
@@ -79,97 +79,97 @@ static void heap_add(struct roster_heap *heap, struct endpoint *endpoint)
     heap_sift(heap, heap->count - 1);
 }
 
-static void heap_remove(struct roster_heap *heap, struct endpoint *endpoint)
+static void heap_remove(struct roster_heap *heap, struct roster_entry *endpoint)
 {
     int at = endpoint->heap_at;
     assert(heap->items[at] == endpoint);
-    struct endpoint *last = heap->items[--heap->count];
+    struct roster_entry *last = heap->items[--heap->count];
     if (last != endpoint) {
         heap_set(heap, at, last);
         heap_sift(heap, at);
     }
 }
 
-static struct endpoint *heap_first(const struct roster_heap *heap)
+static struct roster_entry *heap_first(const struct roster_heap *heap)
 {
     return heap->count > 0 ? heap->items[0] : NULL;
 }
 
 /* ---- places: the one function that moves an endpoint ---- */
 
-static bool is_open(const struct endpoint *endpoint)
+static bool is_open(const struct roster_entry *endpoint)
 {
     return endpoint->url && endpoint->auth_digest[0] && !endpoint->paused;
 }
 
-struct lease *roster_tail_first(const struct endpoint *endpoint)
+struct lease *roster_tail_first(const struct roster_entry *endpoint)
 {
     struct lease *first = TAILQ_FIRST(&endpoint->tail.list);
-    return first && first->begun_at_ms <= endpoint->tally.due_at_ms ? first : NULL;
+    return first && first->begun_at_ms <= endpoint->counts.due_at_ms ? first : NULL;
 }
 
-static int64_t due_at(const struct endpoint *endpoint)
+static int64_t due_at(const struct roster_entry *endpoint)
 {
     const struct lease *first = roster_tail_first(endpoint);
-    return first ? first->begun_at_ms : endpoint->tally.due_at_ms;
+    return first ? first->begun_at_ms : endpoint->counts.due_at_ms;
 }
 
-static int64_t held_until(const struct roster *roster, const struct endpoint *endpoint)
+static int64_t held_until(const struct roster *roster, const struct roster_entry *endpoint)
 {
-    int64_t from_ms = pace_from_ms(&endpoint->tally.pace);
-    int64_t outage_ms = pace_outage_from_ms(&endpoint->tally.pace, &roster->outage);
+    int64_t from_ms = pace_from_ms(&endpoint->counts.pace);
+    int64_t outage_ms = pace_outage_from_ms(&endpoint->counts.pace, &roster->outage);
     return from_ms > outage_ms ? from_ms : outage_ms;
 }
 
-static int64_t ready_at(const struct roster *roster, const struct endpoint *endpoint)
+static int64_t ready_at(const struct roster *roster, const struct roster_entry *endpoint)
 {
     int64_t from_ms = held_until(roster, endpoint), due_at_ms = due_at(endpoint);
     int64_t at_ms = due_at_ms > from_ms ? due_at_ms : from_ms;
-    const struct endpoint_tally *tally = &endpoint->tally;
+    const struct roster_counts *counts = &endpoint->counts;
     if (roster_tail_first(endpoint))
         return at_ms; /* it has its memory */
-    at_ms = at_ms > tally->memory_at_ms ? at_ms : tally->memory_at_ms;
-    return at_ms > tally->rests_until_ms ? at_ms : tally->rests_until_ms;
+    at_ms = at_ms > counts->memory_at_ms ? at_ms : counts->memory_at_ms;
+    return at_ms > counts->rests_until_ms ? at_ms : counts->rests_until_ms;
 }
 
-static enum pace_standing standing(const struct roster *roster, const struct endpoint *endpoint)
+static enum pace_health health(const struct roster *roster, const struct roster_entry *endpoint)
 {
     const struct lease *oldest = leases_oldest(&endpoint->out);
-    return pace_standing(&endpoint->tally.pace, oldest ? roster->now_ms - oldest->begun_at_ms : 0,
-                         roster->now_ms);
+    return pace_health(&endpoint->counts.pace, oldest ? roster->now_ms - oldest->begun_at_ms : 0,
+                       roster->now_ms);
 }
 
-bool roster_is_quick(const struct roster *roster, const struct endpoint *endpoint)
+bool roster_is_quick(const struct roster *roster, const struct roster_entry *endpoint)
 {
-    return standing(roster, endpoint) == PACE_QUICK;
+    return health(roster, endpoint) == PACE_QUICK;
 }
 
-static enum roster_place place_wanted(const struct roster *roster, const struct endpoint *endpoint)
+static enum roster_place place_wanted(const struct roster *roster, const struct roster_entry *endpoint)
 {
-    const struct endpoint_tally *tally = &endpoint->tally;
+    const struct roster_counts *counts = &endpoint->counts;
     if (!is_open(endpoint) || due_at(endpoint) == ROSTER_NEVER ||
-        tally->leased >= pace_window(&tally->pace, &roster->config))
+        counts->leased >= pace_window(&counts->pace, &roster->config))
         return PLACE_NONE;
     return ready_at(roster, endpoint) > roster->now_ms ? PLACE_LATER
-                                                       : (enum roster_place)standing(roster, endpoint);
+                                                       : (enum roster_place)health(roster, endpoint);
 }
 
-static void place(struct roster *roster, struct endpoint *endpoint)
+static void place(struct roster *roster, struct roster_entry *endpoint)
 {
-    bool failing = endpoint->url && endpoint->tally.pace.failing;
+    bool failing = endpoint->url && endpoint->counts.pace.failing;
     roster->failing_count += failing - endpoint->counted_failing;
     endpoint->counted_failing = failing;
     if (due_at(endpoint) == ROSTER_NEVER && endpoint->place == PLACE_NONE && !endpoint->starved)
         return; /* nothing waits, and nothing did: as it is when all goes well */
-    bool starved = is_open(endpoint) && !endpoint->tally.pace.failing &&
+    bool starved = is_open(endpoint) && !endpoint->counts.pace.failing &&
                    ready_at(roster, endpoint) <= roster->now_ms &&
-                   endpoint->tally.leased >= pace_window(&endpoint->tally.pace, &roster->config);
+                   endpoint->counts.leased >= pace_window(&endpoint->counts.pace, &roster->config);
     roster->starved_count += starved - endpoint->starved;
     endpoint->starved = starved;
     enum roster_place wanted = place_wanted(roster, endpoint);
     if (wanted != endpoint->place && endpoint->place != PLACE_NONE)
         heap_remove(&roster->heaps[endpoint->place], endpoint);
-    endpoint->key = wanted == PLACE_LATER ? ready_at(roster, endpoint) : endpoint->tally.leased;
+    endpoint->key = wanted == PLACE_LATER ? ready_at(roster, endpoint) : endpoint->counts.leased;
     if (wanted != endpoint->place && wanted != PLACE_NONE)
         heap_add(&roster->heaps[wanted], endpoint);
     else if (wanted != PLACE_NONE)
@@ -177,23 +177,23 @@ static void place(struct roster *roster, struct endpoint *endpoint)
     endpoint->place = wanted;
 }
 
-static void touch(struct roster *roster, struct endpoint *endpoint)
+static void touch(struct roster *roster, struct roster_entry *endpoint)
 {
     if (endpoint->touched_in == roster->batch)
         return;
     endpoint->touched_in = roster->batch;
-    endpoint->tally_before = endpoint->tally;
+    endpoint->counts_before = endpoint->counts;
     LIST_INSERT_HEAD(&roster->touched, endpoint, touched);
 }
 
-static void count_leased(struct roster *roster, struct endpoint *endpoint, int change)
+static void count_leased(struct roster *roster, struct roster_entry *endpoint, int change)
 {
-    endpoint->tally.leased += change;
+    endpoint->counts.leased += change;
     roster->leased += change;
-    assert(endpoint->tally.leased >= 0 && roster->leased >= 0);
+    assert(endpoint->counts.leased >= 0 && roster->leased >= 0);
 }
 
-static void tail_forget(struct endpoint *endpoint)
+static void tail_forget(struct roster_entry *endpoint)
 {
     if (endpoint->is_tailed)
         LIST_REMOVE(endpoint, tailed);
@@ -209,22 +209,22 @@ void roster_begin(struct roster *roster, int64_t now_ms)
     roster->failing_before = roster->failing;
     roster->outage_before = roster->outage;
     LIST_INIT(&roster->touched);
-    for (struct endpoint *with, *next = LIST_FIRST(&roster->tailed); (with = next);) {
+    for (struct roster_entry *with, *next = LIST_FIRST(&roster->tailed); (with = next);) {
         next = LIST_NEXT(with, tailed);
         if (with->tail.count == 0)
             tail_forget(with);
     }
-    for (struct endpoint *next; (next = heap_first(&roster->heaps[PLACE_LATER])) && next->key <= now_ms;)
+    for (struct roster_entry *next; (next = heap_first(&roster->heaps[PLACE_LATER])) && next->key <= now_ms;)
         place(roster, next);
 }
 
 void roster_undo(struct roster *roster)
 {
-    struct endpoint *endpoint;
+    struct roster_entry *endpoint;
     LIST_FOREACH(endpoint, &roster->touched, touched)
     {
-        count_leased(roster, endpoint, endpoint->tally_before.leased - endpoint->tally.leased);
-        endpoint->tally = endpoint->tally_before;
+        count_leased(roster, endpoint, endpoint->counts_before.leased - endpoint->counts.leased);
+        endpoint->counts = endpoint->counts_before;
         endpoint->touched_in = 0;
         place(roster, endpoint);
     }
@@ -235,16 +235,16 @@ void roster_undo(struct roster *roster)
 
 /* ---- endpoints ---- */
 
-struct endpoint *roster_get(const struct roster *roster, int64_t id)
+struct roster_entry *roster_get(const struct roster *roster, int64_t id)
 {
     return idmap_get(&roster->endpoints, id);
 }
 
-struct endpoint *roster_add(struct roster *roster, int64_t id)
+struct roster_entry *roster_add(struct roster *roster, int64_t id)
 {
-    struct endpoint *endpoint = memory_zero(1, sizeof *endpoint);
+    struct roster_entry *endpoint = memory_zero(1, sizeof *endpoint);
     endpoint->id = id;
-    endpoint->tally.due_at_ms = ROSTER_NEVER;
+    endpoint->counts.due_at_ms = ROSTER_NEVER;
     endpoint->place = PLACE_NONE;
     TAILQ_INIT(&endpoint->out);
     TAILQ_INIT(&endpoint->tail.list);
@@ -252,11 +252,11 @@ struct endpoint *roster_add(struct roster *roster, int64_t id)
     return endpoint;
 }
 
-void roster_drop(struct roster *roster, struct endpoint *endpoint)
+void roster_drop(struct roster *roster, struct roster_entry *endpoint)
 {
     if (endpoint->touched_in == roster->batch)
         LIST_REMOVE(endpoint, touched);
-    count_leased(roster, endpoint, -endpoint->tally.leased);
+    count_leased(roster, endpoint, -endpoint->counts.leased);
     tail_forget(endpoint);
     if (endpoint->place != PLACE_NONE)
         heap_remove(&roster->heaps[endpoint->place], endpoint);
@@ -266,29 +266,29 @@ void roster_drop(struct roster *roster, struct endpoint *endpoint)
     endpoint_free(endpoint);
 }
 
-void roster_changed(struct roster *roster, struct endpoint *endpoint)
+void roster_changed(struct roster *roster, struct roster_entry *endpoint)
 {
     place(roster, endpoint);
 }
 
-void roster_renew(struct roster *roster, struct endpoint *endpoint)
+void roster_renew(struct roster *roster, struct roster_entry *endpoint)
 {
     touch(roster, endpoint);
-    pace_renew(&endpoint->tally.pace);
+    pace_renew(&endpoint->counts.pace);
     place(roster, endpoint);
 }
 
-void roster_hurry(struct roster *roster, struct endpoint *endpoint)
+void roster_hurry(struct roster *roster, struct roster_entry *endpoint)
 {
     touch(roster, endpoint);
-    pace_hurry(&endpoint->tally.pace);
+    pace_hurry(&endpoint->counts.pace);
     place(roster, endpoint);
 }
 
-void roster_proven(struct roster *roster, struct endpoint *endpoint)
+void roster_proven(struct roster *roster, struct roster_entry *endpoint)
 {
     touch(roster, endpoint);
-    endpoint->tally.pace.ever_answered = true;
+    endpoint->counts.pace.ever_answered = true;
     place(roster, endpoint);
 }
 
@@ -299,17 +299,17 @@ static int failing_left(const struct roster *roster)
 
 /* ---- leases ---- */
 
-bool roster_can_lease(struct roster *roster, const struct endpoint *endpoint)
+bool roster_can_lease(struct roster *roster, const struct roster_entry *endpoint)
 {
     return is_open(endpoint) && due_at(endpoint) > roster->now_ms && roster_leases_free(roster, endpoint) > 0;
 }
 
-int roster_leases_free(const struct roster *roster, const struct endpoint *endpoint)
+int roster_leases_free(const struct roster *roster, const struct roster_entry *endpoint)
 {
-    const struct endpoint_tally *tally = &endpoint->tally;
-    enum pace_standing is = standing(roster, endpoint);
-    int64_t free = pace_more(&tally->pace, &roster->config, tally->leased, roster->now_ms);
-    int64_t share = pace_share(roster->config.slots, roster->leased, is) - tally->leased;
+    const struct roster_counts *counts = &endpoint->counts;
+    enum pace_health is = health(roster, endpoint);
+    int64_t free = pace_more(&counts->pace, &roster->config, counts->leased, roster->now_ms);
+    int64_t share = pace_share(roster->config.slots, roster->leased, is) - counts->leased;
     free = share < free ? share : free;
     if (is == PACE_FAILING && free > 0) {
         int left = failing_left(roster);
@@ -318,14 +318,14 @@ int roster_leases_free(const struct roster *roster, const struct endpoint *endpo
     return free > 0 ? (int)free : 0;
 }
 
-void roster_leased(struct roster *roster, struct endpoint *endpoint)
+void roster_leased(struct roster *roster, struct roster_entry *endpoint)
 {
     touch(roster, endpoint);
-    if (endpoint->tally.pace.failing)
+    if (endpoint->counts.pace.failing)
         pace_budget_spend(&roster->failing, &roster->config, roster->now_ms);
-    pace_outage_begun(&endpoint->tally.pace, &roster->outage, &roster->config, roster->now_ms);
+    pace_outage_begun(&endpoint->counts.pace, &roster->outage, &roster->config, roster->now_ms);
     count_leased(roster, endpoint, 1);
-    pace_begun(&endpoint->tally.pace, &roster->config, endpoint->tally.leased, roster->now_ms);
+    pace_begun(&endpoint->counts.pace, &roster->config, endpoint->counts.leased, roster->now_ms);
     endpoint->turn = ++roster->turn;
     if (endpoint->place == PLACE_QUICK)
         roster->quick_in_a_row++;
@@ -334,81 +334,81 @@ void roster_leased(struct roster *roster, struct endpoint *endpoint)
     place(roster, endpoint);
 }
 
-void roster_unleased(struct roster *roster, struct endpoint *endpoint)
+void roster_unleased(struct roster *roster, struct roster_entry *endpoint)
 {
     touch(roster, endpoint);
     count_leased(roster, endpoint, -1);
     place(roster, endpoint);
 }
 
-void roster_bytes(struct roster *roster, struct endpoint *endpoint, size_t more, size_t fewer)
+void roster_bytes(struct roster *roster, struct roster_entry *endpoint, size_t more, size_t fewer)
 {
     touch(roster, endpoint);
-    assert(endpoint->tally.bytes + more >= fewer);
-    endpoint->tally.bytes += more - fewer;
-    if (fewer > 0 && endpoint->tally.memory_at_ms > 0) {
-        endpoint->tally.memory_at_ms = 0;
+    assert(endpoint->counts.bytes + more >= fewer);
+    endpoint->counts.bytes += more - fewer;
+    if (fewer > 0 && endpoint->counts.memory_at_ms > 0) {
+        endpoint->counts.memory_at_ms = 0;
         place(roster, endpoint);
     }
 }
 
-void roster_wants_memory(struct roster *roster, struct endpoint *endpoint, size_t wants)
+void roster_wants_memory(struct roster *roster, struct roster_entry *endpoint, size_t wants)
 {
     touch(roster, endpoint);
     endpoint->wants = wants;
-    endpoint->tally.memory_at_ms = roster->now_ms + MEMORY_LOOK_MS;
+    endpoint->counts.memory_at_ms = roster->now_ms + MEMORY_LOOK_MS;
     place(roster, endpoint);
 }
 
-void roster_rests(struct roster *roster, struct endpoint *endpoint)
+void roster_rests(struct roster *roster, struct roster_entry *endpoint)
 {
     touch(roster, endpoint);
-    endpoint->tally.rests_until_ms = roster->now_ms + REST_MS;
+    endpoint->counts.rests_until_ms = roster->now_ms + REST_MS;
     place(roster, endpoint);
 }
 
-void roster_past(struct roster *roster, struct endpoint *endpoint, struct roster_past past)
+void roster_past(struct roster *roster, struct roster_entry *endpoint, struct roster_past past)
 {
     touch(roster, endpoint);
-    endpoint->tally.past = past;
+    endpoint->counts.past = past;
 }
 
-void roster_use(struct roster *roster, struct endpoint *endpoint, struct user_usage change)
+void roster_use(struct roster *roster, struct roster_entry *endpoint, struct user_usage change)
 {
     touch(roster, endpoint);
-    struct user_usage *usage = &endpoint->tally.usage;
+    struct user_usage *usage = &endpoint->counts.usage;
     usage->stored_bytes += change.stored_bytes;
     usage->resources += change.resources;
     usage->pending += change.pending;
 }
 
-void roster_counted(struct endpoint *endpoint, int64_t pending)
+void roster_counted(struct roster_entry *endpoint, int64_t pending)
 {
     endpoint->counted = true;
-    endpoint->tally.usage.pending += pending;
-    endpoint->tally_before.usage.pending += pending;
+    endpoint->counts.usage.pending += pending;
+    endpoint->counts_before.usage.pending += pending;
 }
 
-int roster_dead(struct roster *roster, struct endpoint *endpoint)
+int roster_dead(struct roster *roster, struct roster_entry *endpoint)
 {
     touch(roster, endpoint);
-    return ++endpoint->tally.dead;
+    return ++endpoint->counts.dead;
 }
 
-void roster_swept(struct roster *roster, struct endpoint *endpoint, int64_t to)
+void roster_swept(struct roster *roster, struct roster_entry *endpoint, int64_t to)
 {
     touch(roster, endpoint);
-    endpoint->tally.swept_to = to;
-    endpoint->tally.dead = 0;
+    endpoint->counts.swept_to = to;
+    endpoint->counts.dead = 0;
 }
 
-bool roster_tails(const struct roster *roster, const struct endpoint *endpoint)
+bool roster_tails(const struct roster *roster, const struct roster_entry *endpoint)
 {
     return is_open(endpoint) && roster_is_quick(roster, endpoint) &&
            held_until(roster, endpoint) <= roster->now_ms + TAIL_HELD_MS_MAX;
 }
 
-void roster_tailed(struct roster *roster, struct endpoint *endpoint)
+void roster_tailed(struct roster *roster, struct roster_entry *endpoint)
 {
     touch(roster, endpoint);
     if (!endpoint->is_tailed)
@@ -417,26 +417,27 @@ void roster_tailed(struct roster *roster, struct endpoint *endpoint)
     place(roster, endpoint);
 }
 
-void roster_waits(struct roster *roster, struct endpoint *endpoint, int64_t due_at_ms)
+void roster_waits(struct roster *roster, struct roster_entry *endpoint, int64_t due_at_ms)
 {
-    if (due_at_ms < endpoint->tally.due_at_ms)
+    if (due_at_ms < endpoint->counts.due_at_ms)
         roster_waits_first(roster, endpoint, due_at_ms);
 }
 
-void roster_waits_first(struct roster *roster, struct endpoint *endpoint, int64_t due_at_ms)
+void roster_waits_first(struct roster *roster, struct roster_entry *endpoint, int64_t due_at_ms)
 {
     touch(roster, endpoint);
-    endpoint->tally.due_at_ms = due_at_ms;
+    endpoint->counts.due_at_ms = due_at_ms;
     place(roster, endpoint);
 }
 
-struct roster_change roster_attempted(struct roster *roster, struct endpoint *endpoint, struct pace_end end)
+struct roster_change roster_attempted(struct roster *roster, struct roster_entry *endpoint,
+                                      struct pace_end end)
 {
     touch(roster, endpoint);
-    struct pace *pace = &endpoint->tally.pace;
+    struct pace *pace = &endpoint->counts.pace;
     bool answered_before = pace->ever_answered;
     roster->outage.on = false;
-    endpoint->tally.delivered += end.answered;
+    endpoint->counts.delivered += end.answered;
     end.now_ms = roster->now_ms;
     end.endpoint_id = endpoint->id;
     enum pace_change change = pace_ended(pace, &roster->config, &end);
@@ -444,36 +445,36 @@ struct roster_change roster_attempted(struct roster *roster, struct endpoint *en
     return (struct roster_change){pace->ever_answered && !answered_before, change};
 }
 
-void roster_released(struct roster *roster, struct endpoint *endpoint)
+void roster_released(struct roster *roster, struct roster_entry *endpoint)
 {
     touch(roster, endpoint);
-    pace_released(&endpoint->tally.pace, &roster->outage, &roster->config, roster->now_ms);
+    pace_released(&endpoint->counts.pace, &roster->outage, &roster->config, roster->now_ms);
     place(roster, endpoint);
 }
 
-void roster_missed(struct roster *roster, struct endpoint *endpoint, int64_t delivery_id,
+void roster_missed(struct roster *roster, struct roster_entry *endpoint, int64_t delivery_id,
                    enum pace_again again)
 {
-    struct endpoint_tally *tally = &endpoint->tally;
-    if (again == PACE_BY_BACKOFF || tally->missed == PACE_MISSED_MAX)
+    struct roster_counts *counts = &endpoint->counts;
+    if (again == PACE_BY_BACKOFF || counts->missed == PACE_MISSED_MAX)
         return;
     touch(roster, endpoint);
-    if (tally->missed == endpoint->missed_cap) {
+    if (counts->missed == endpoint->missed_cap) {
         endpoint->missed_cap = endpoint->missed_cap ? 2 * endpoint->missed_cap : 8;
         endpoint->missed =
             memory_grow(endpoint->missed, (size_t)endpoint->missed_cap * sizeof *endpoint->missed);
     }
-    endpoint->missed[tally->missed++] = again == PACE_ON_ANSWER ? delivery_id : -delivery_id;
+    endpoint->missed[counts->missed++] = again == PACE_ON_ANSWER ? delivery_id : -delivery_id;
 }
 
 /* Undone, the batch may leave others in the list than those that were taken: they go by their backoff then.
  */
-int64_t roster_again(struct roster *roster, struct endpoint *endpoint, bool recovered)
+int64_t roster_again(struct roster *roster, struct roster_entry *endpoint, bool recovered)
 {
-    struct endpoint_tally *tally = &endpoint->tally;
-    while (tally->missed > 0) {
+    struct roster_counts *counts = &endpoint->counts;
+    while (counts->missed > 0) {
         touch(roster, endpoint);
-        int64_t id = endpoint->missed[--tally->missed];
+        int64_t id = endpoint->missed[--counts->missed];
         if (id > 0 || recovered)
             return id > 0 ? id : -id;
     }
@@ -486,7 +487,7 @@ int64_t roster_again(struct roster *roster, struct endpoint *endpoint, bool reco
 static void settle_first(struct roster *roster)
 {
     for (int of = 0; of < PACE_STANDING_COUNT; of++) {
-        struct endpoint *first = heap_first(&roster->heaps[of]);
+        struct roster_entry *first = heap_first(&roster->heaps[of]);
         if (!first || place_wanted(roster, first) == (enum roster_place)of)
             continue;
         place(roster, first);
@@ -494,12 +495,12 @@ static void settle_first(struct roster *roster)
     }
 }
 
-struct endpoint *roster_turn(struct roster *roster)
+struct roster_entry *roster_turn(struct roster *roster)
 {
-    struct endpoint *next = NULL;
+    struct roster_entry *next = NULL;
     settle_first(roster);
     for (int of = 0; of < PACE_STANDING_COUNT; of++) {
-        struct endpoint *first = heap_first(&roster->heaps[of]);
+        struct roster_entry *first = heap_first(&roster->heaps[of]);
         /* If the first has its share, so have all behind it, who hold as much. */
         if (!first || roster_leases_free(roster, first) <= 0)
             continue;
@@ -524,7 +525,7 @@ int64_t roster_due_at(struct roster *roster)
 {
     if (roster_turn(roster))
         return roster->now_ms;
-    const struct endpoint *later = heap_first(&roster->heaps[PLACE_LATER]);
+    const struct roster_entry *later = heap_first(&roster->heaps[PLACE_LATER]);
     int64_t at_ms = later ? later->key : ROSTER_NEVER;
     bool waits_for_budget = roster->heaps[PLACE_FAILING].count > 0 && failing_left(roster) == 0;
     return waits_for_budget && roster->failing.from_ms < at_ms ? roster->failing.from_ms : at_ms;

@@ -2,7 +2,7 @@
  * roster: every user's endpoint in memory, and whose turn it is to be claimed.
  *
  * It is what makes a claim cost O(endpoints with due work + rows claimed). An endpoint that may be claimed
- * stands in one of three queues by its standing (pace.h), the one with the fewest leases first. Three of four
+ * stands in one of three queues by its health (pace.h), the one with the fewest leases first. Three of four
  * leases go to the quick ones, as long as something of theirs waits, and every fourth to whoever has the
  * fewest: or thousands that begin to hang, with none yet, would all go before one that answers. An endpoint
  * whose work is not due yet, or that is held, waits in a queue by time. Those that may not be claimed
@@ -29,7 +29,7 @@ struct roster_past {
 };
 
 /* What changes with every batch, kept apart to be undone. */
-struct endpoint_tally {
+struct roster_counts {
     int64_t due_at_ms;    /* of the delivery that waits first in the table; ROSTER_NEVER: none waits there */
     int64_t memory_at_ms; /* no memory for what waits first; looked at again then */
     int64_t rests_until_ms;  /* what is said to be due was not to be had: the data is damaged */
@@ -45,7 +45,7 @@ struct endpoint_tally {
 };
 
 enum roster_place {
-    PLACE_QUICK, /* the first three as enum pace_standing */
+    PLACE_QUICK, /* the first three as enum pace_health */
     PLACE_PLAIN,
     PLACE_FAILING,
     PLACE_LATER, /* by the time at which it may be claimed */
@@ -53,7 +53,7 @@ enum roster_place {
     PLACE_NONE = PLACE_COUNT
 };
 
-struct endpoint {
+struct roster_entry {
     int64_t id, master_id;
     char *url;            /* NULL: none */
     char auth_digest[65]; /* of the user's oldest active key; "": none */
@@ -61,13 +61,13 @@ struct endpoint {
     struct bytes signing, identity; /* its own; sealed */
     int64_t version, created_at_ms; /* of its user */
 
-    struct endpoint_tally tally; /* changed through the functions below only */
-    struct endpoint_tally tally_before;
-    uint64_t touched_in; /* the batch in which tally_before was taken */
-    LIST_ENTRY(endpoint) touched;
+    struct roster_counts counts; /* changed through the functions below only */
+    struct roster_counts counts_before;
+    uint64_t touched_in; /* the batch in which counts_before was taken */
+    LIST_ENTRY(roster_entry) touched;
     struct endpoint_leases out; /* its leases, oldest first */
     struct lease_tail tail;     /* what was just accepted and waits in memory (tail.c) */
-    LIST_ENTRY(endpoint) tailed;
+    LIST_ENTRY(roster_entry) tailed;
     bool is_tailed;
 
     int64_t
@@ -83,11 +83,11 @@ struct endpoint {
     bool counted; /* its usage has what waited when the store was opened */
 };
 
-LIST_HEAD(endpoint_list, endpoint);
+LIST_HEAD(roster_list, roster_entry);
 
 /* A binary heap by (key, turn). */
 struct roster_heap {
-    struct endpoint **items;
+    struct roster_entry **items;
     int count, cap;
 };
 
@@ -102,8 +102,8 @@ struct roster {
     struct pace_outage outage, outage_before;
     int failing_count;
     int starved_count; /* endpoints to which an outcome would free a lease */
-    struct endpoint_list touched;
-    struct endpoint_list tailed; /* all that have a tail, and some that had one */
+    struct roster_list touched;
+    struct roster_list tailed; /* all that have a tail, and some that had one */
     uint64_t batch;
     int64_t now_ms;
 };
@@ -116,49 +116,49 @@ void roster_fini(struct roster *roster);
 void roster_begin(struct roster *roster, int64_t now_ms);
 void roster_undo(struct roster *roster);
 
-struct endpoint *roster_get(const struct roster *roster, int64_t id);
-struct endpoint *roster_add(struct roster *roster, int64_t id);
-void roster_drop(struct roster *roster, struct endpoint *endpoint);
+struct roster_entry *roster_get(const struct roster *roster, int64_t id);
+struct roster_entry *roster_add(struct roster *roster, int64_t id);
+void roster_drop(struct roster *roster, struct roster_entry *endpoint);
 /* After a change of url, auth_digest or paused. */
-void roster_changed(struct roster *roster, struct endpoint *endpoint);
+void roster_changed(struct roster *roster, struct roster_entry *endpoint);
 /* Pace as if it had never been tried. */
-void roster_renew(struct roster *roster, struct endpoint *endpoint);
+void roster_renew(struct roster *roster, struct roster_entry *endpoint);
 /* Nothing holds it: a person wants it tried now. */
-void roster_hurry(struct roster *roster, struct endpoint *endpoint);
+void roster_hurry(struct roster *roster, struct roster_entry *endpoint);
 /* It is known to have answered, in a former life of this process. */
-void roster_proven(struct roster *roster, struct endpoint *endpoint);
+void roster_proven(struct roster *roster, struct roster_entry *endpoint);
 
-bool roster_is_quick(const struct roster *roster, const struct endpoint *endpoint);
+bool roster_is_quick(const struct roster *roster, const struct roster_entry *endpoint);
 /* May a new delivery be born leased? */
-bool roster_can_lease(struct roster *roster, const struct endpoint *endpoint);
-void roster_leased(struct roster *roster, struct endpoint *endpoint);
-void roster_unleased(struct roster *roster, struct endpoint *endpoint);
+bool roster_can_lease(struct roster *roster, const struct roster_entry *endpoint);
+void roster_leased(struct roster *roster, struct roster_entry *endpoint);
+void roster_unleased(struct roster *roster, struct roster_entry *endpoint);
 /* The documents under way are so many bytes more, or fewer. Fewer: it may look for memory again. */
-void roster_bytes(struct roster *roster, struct endpoint *endpoint, size_t more, size_t fewer);
+void roster_bytes(struct roster *roster, struct roster_entry *endpoint, size_t more, size_t fewer);
 /* There is no memory for the document of `wants` bytes that waits first: again after some ms. */
-void roster_wants_memory(struct roster *roster, struct endpoint *endpoint, size_t wants);
+void roster_wants_memory(struct roster *roster, struct roster_entry *endpoint, size_t wants);
 /* It is due and nothing of it can be claimed: not its turn for a time, or it would always be. */
-void roster_rests(struct roster *roster, struct endpoint *endpoint);
-void roster_past(struct roster *roster, struct endpoint *endpoint, struct roster_past past);
+void roster_rests(struct roster *roster, struct roster_entry *endpoint);
+void roster_past(struct roster *roster, struct roster_entry *endpoint, struct roster_past past);
 /* Its user's usage grows by so much; negative: it shrinks. What is pending is below 0 where more has ended
  * since the store was opened than has been counted of what waited then, or than rows that are damaged said.
  */
-void roster_use(struct roster *roster, struct endpoint *endpoint, struct user_usage change);
+void roster_use(struct roster *roster, struct roster_entry *endpoint, struct user_usage change);
 /* So many waited when the store was opened. That stays, whether the batch is undone or not. */
-void roster_counted(struct endpoint *endpoint, int64_t pending);
+void roster_counted(struct roster_entry *endpoint, int64_t pending);
 /* One more row of its user is dead; how many there are. And up to this event there is none any more. */
-int roster_dead(struct roster *roster, struct endpoint *endpoint);
-void roster_swept(struct roster *roster, struct endpoint *endpoint, int64_t to);
+int roster_dead(struct roster *roster, struct roster_entry *endpoint);
+void roster_swept(struct roster *roster, struct roster_entry *endpoint, int64_t to);
 /* May what is accepted for it wait in memory? It is soon to be served: quick, open, and not held for long. */
-bool roster_tails(const struct roster *roster, const struct endpoint *endpoint);
+bool roster_tails(const struct roster *roster, const struct roster_entry *endpoint);
 /* Its tail has grown or shrunk. */
-void roster_tailed(struct roster *roster, struct endpoint *endpoint);
+void roster_tailed(struct roster *roster, struct roster_entry *endpoint);
 /* What waits first, does so in its tail. NULL: it does so in the table, or nothing waits. */
-struct lease *roster_tail_first(const struct endpoint *endpoint);
+struct lease *roster_tail_first(const struct roster_entry *endpoint);
 /* One more waits in the table. */
-void roster_waits(struct roster *roster, struct endpoint *endpoint, int64_t due_at_ms);
+void roster_waits(struct roster *roster, struct roster_entry *endpoint, int64_t due_at_ms);
 /* The one that waits first, afresh from the table. */
-void roster_waits_first(struct roster *roster, struct endpoint *endpoint, int64_t due_at_ms);
+void roster_waits_first(struct roster *roster, struct roster_entry *endpoint, int64_t due_at_ms);
 
 /* An attempt that counted has ended: the one place where an endpoint starts failing or recovers. Its now_ms
  * and endpoint_id are the roster's. */
@@ -166,22 +166,23 @@ struct roster_change {
     bool first_answer; /* ever */
     enum pace_change pace;
 };
-struct roster_change roster_attempted(struct roster *roster, struct endpoint *endpoint, struct pace_end end);
+struct roster_change roster_attempted(struct roster *roster, struct roster_entry *endpoint,
+                                      struct pace_end end);
 
 /* Would the end of a lease let something that is due go? */
 bool roster_starved(const struct roster *roster);
 /* An attempt ended in our own outage. */
-void roster_released(struct roster *roster, struct endpoint *endpoint);
+void roster_released(struct roster *roster, struct roster_entry *endpoint);
 /* It failed for this delivery, which waits: it is due again as pace_again says. */
-void roster_missed(struct roster *roster, struct endpoint *endpoint, int64_t delivery_id,
+void roster_missed(struct roster *roster, struct roster_entry *endpoint, int64_t delivery_id,
                    enum pace_again again);
 /* Takes one of those that are due now that it has answered, or `recovered`; 0: none is left. */
-int64_t roster_again(struct roster *roster, struct endpoint *endpoint, bool recovered);
+int64_t roster_again(struct roster *roster, struct roster_entry *endpoint, bool recovered);
 
 /* Whose turn it is. NULL: nobody's. */
-struct endpoint *roster_turn(struct roster *roster);
+struct roster_entry *roster_turn(struct roster *roster);
 /* How many leases it may take now. */
-int roster_leases_free(const struct roster *roster, const struct endpoint *endpoint);
+int roster_leases_free(const struct roster *roster, const struct roster_entry *endpoint);
 /* How many leases each of those that wait would get of `boxes`, at least one. */
 int roster_each(const struct roster *roster, int boxes);
 /* When a claim would find something: now or earlier, or ROSTER_NEVER. */

@@ -7,21 +7,21 @@
 #include "verdict.h"
 #include <cmocka.h>
 
-static void expect(const struct account *account, const char *sentences)
+static void expect(const struct verdict *verdict, const char *sentences)
 {
     struct arena arena;
     struct text out;
 
     arena_init(&arena, 64 << 10);
     text_init(&out, &arena, 16 << 10);
-    account_put(&out, account);
+    verdict_put(&out, verdict);
     assert_string_equal(out.data, sentences);
     arena_fini(&arena);
 }
 
-static struct account pending(int64_t attempt_count, const char *reason, int64_t status, int64_t next_ms)
+static struct verdict pending(int64_t attempt_count, const char *reason, int64_t status, int64_t next_ms)
 {
-    return (struct account){.delivery_id = bytes_of("9"),
+    return (struct verdict){.delivery_id = bytes_of("9"),
                             .state = bytes_of("pending"),
                             .attempt_count = attempt_count,
                             .next_ms = next_ms,
@@ -31,42 +31,42 @@ static struct account pending(int64_t attempt_count, const char *reason, int64_t
 
 static void test_the_issues_own_sentence(void **state)
 {
-    struct account account = pending(3, "unexpected_status", 204, 160000);
-    expect(&account,
+    struct verdict verdict = pending(3, "unexpected_status", 204, 160000);
+    expect(&verdict,
            "Tried 3 times. Last: your server said 204; we need 200. Next try in 2 min 40 s. Let your "
            "handler answer with exactly 200, also for event types that it ignores.");
 }
 
 static void test_not_sent_yet(void **state)
 {
-    struct account account = pending(0, "", 0, 0);
-    expect(&account, "Not sent yet. Next try as soon as its turn comes.");
-    account.in_flight = true;
-    expect(&account, "Not sent yet. A try is under way.");
+    struct verdict verdict = pending(0, "", 0, 0);
+    expect(&verdict, "Not sent yet. Next try as soon as its turn comes.");
+    verdict.in_flight = true;
+    expect(&verdict, "Not sent yet. A try is under way.");
 }
 
 static void test_held(void **state)
 {
-    struct account account = pending(0, "", 0, 0);
-    account.hold = ACCOUNT_NO_URL;
-    expect(&account, "Not sent yet. Held: there is no webhook_url. It is sent as soon as one is set.");
-    account.hold = ACCOUNT_PAUSED;
-    expect(&account,
+    struct verdict verdict = pending(0, "", 0, 0);
+    verdict.hold = VERDICT_NO_URL;
+    expect(&verdict, "Not sent yet. Held: there is no webhook_url. It is sent as soon as one is set.");
+    verdict.hold = VERDICT_PAUSED;
+    expect(&verdict,
            "Not sent yet. Held: the user is paused. It is sent as soon as `paused` is false again.");
-    account.hold = ACCOUNT_NO_KEY;
-    expect(&account, "Not sent yet. Held: the user has no active API key, and WEBHOOK-AUTH is made from one. "
+    verdict.hold = VERDICT_NO_KEY;
+    expect(&verdict, "Not sent yet. Held: the user has no active API key, and WEBHOOK-AUTH is made from one. "
                      "It is sent as soon as there is a key.");
 }
 
 static void test_our_own_fault_and_the_guards_are_told_apart(void **state)
 {
-    struct account account = pending(0, "local_outage", 0, 5000);
-    expect(&account,
+    struct verdict verdict = pending(0, "local_outage", 0, 5000);
+    expect(&verdict,
            "Not sent yet. Last: posthorn itself had no network or no resolver that answers. That is our own "
            "fault, and uses up none of your tries. Next try in 5 s. The server's operator should look at its "
            "network, and at its DNS resolvers: do they answer?");
-    account = pending(1, "blocked_url", 0, 10000);
-    expect(&account,
+    verdict = pending(1, "blocked_url", 0, 10000);
+    expect(&verdict,
            "Tried once. Last: blocked before anything was sent: the URL is not allowed by this "
            "server's settings. Next try in 10 s. Set a webhook_url that this server allows: https, a "
            "public name, an ordinary port.");
@@ -74,42 +74,42 @@ static void test_our_own_fault_and_the_guards_are_told_apart(void **state)
 
 static void test_the_ends(void **state)
 {
-    struct account account = pending(1, "", 200, -1);
-    account.state = bytes_of("delivered");
-    expect(&account, "Delivered at the first try. Last: your server said 200.");
-    account.attempt_count = 2;
-    account.took_ms = 12000;
-    account.finished_at = bytes_of("2000-01-01T00:00:12.000Z");
-    expect(&account,
+    struct verdict verdict = pending(1, "", 200, -1);
+    verdict.state = bytes_of("delivered");
+    expect(&verdict, "Delivered at the first try. Last: your server said 200.");
+    verdict.attempt_count = 2;
+    verdict.took_ms = 12000;
+    verdict.finished_at = bytes_of("2000-01-01T00:00:12.000Z");
+    expect(&verdict,
            "Delivered after 2 tries, 12 s after the first one, at 2000-01-01T00:00:12.000Z. Last: your "
            "server said 200.");
-    account = pending(14, "connect_refused", 0, -1);
-    account.state = bytes_of("given_up");
-    account.took_ms = INT64_C(73) * 3600 * 1000;
-    expect(&account, "Given up after 14 tries, 3 d 1 h after the first one. Last: your server refused the "
+    verdict = pending(14, "connect_refused", 0, -1);
+    verdict.state = bytes_of("given_up");
+    verdict.took_ms = INT64_C(73) * 3600 * 1000;
+    expect(&verdict, "Given up after 14 tries, 3 d 1 h after the first one. Last: your server refused the "
                      "connection. Is it running, and does it listen at that address and port, not only on "
                      "127.0.0.1? It is kept: POST /api/deliveries/9/resend starts again.");
-    account = pending(0, "", 0, -1);
-    account.state = bytes_of("cancelled");
-    expect(&account, "Cancelled before it was sent. POST /api/deliveries/9/resend sends it after all.");
-    account.state = bytes_of("skipped"); /* 8.10 */
-    expect(&account, "Sent to nobody: no webhook_url was set when it came. With one set, POST "
+    verdict = pending(0, "", 0, -1);
+    verdict.state = bytes_of("cancelled");
+    expect(&verdict, "Cancelled before it was sent. POST /api/deliveries/9/resend sends it after all.");
+    verdict.state = bytes_of("skipped"); /* 8.10 */
+    expect(&verdict, "Sent to nobody: no webhook_url was set when it came. With one set, POST "
                      "/api/deliveries/9/resend sends it.");
-    account.hold = ACCOUNT_NO_URL;
-    expect(&account, "Sent to nobody: no webhook_url was set when it came. Set one, and then POST "
+    verdict.hold = VERDICT_NO_URL;
+    expect(&verdict, "Sent to nobody: no webhook_url was set when it came. Set one, and then POST "
                      "/api/deliveries/9/resend sends it.");
 }
 
 static void test_what_we_need_follows_the_endpoint(void **state)
 {
-    struct account account = pending(1, "unexpected_status", 301, 0);
+    struct verdict verdict = pending(1, "unexpected_status", 301, 0);
     struct arena arena;
     struct text out;
 
-    account.last.success_2xx = true;
+    verdict.last.success_2xx = true;
     arena_init(&arena, 4096);
     text_init(&out, &arena, 1024);
-    words_put_outcome(&out, &account.last);
+    words_put_outcome(&out, &verdict.last);
     assert_string_equal(out.data, "your server said 301; we need 200 to 299");
     arena_fini(&arena);
 }
@@ -167,12 +167,12 @@ static void test_8_31_the_usual_cause_of_each_status(void **state)
                 {504, "did not answer it in time"},
                 {522, "Cloudflare"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct account account = pending(1, "unexpected_status", rows[i].status, 10000);
+        struct verdict verdict = pending(1, "unexpected_status", rows[i].status, 10000);
         struct arena arena;
         struct text out;
         arena_init(&arena, 64 << 10);
         text_init(&out, &arena, 16 << 10);
-        account_put(&out, &account);
+        verdict_put(&out, &verdict);
         if (!strstr(out.data, rows[i].cause) || !strstr(out.data, "Usual cause: "))
             fail_msg("%d: %s", rows[i].status, out.data);
         for (size_t k = 0; k < i; k++)
@@ -186,12 +186,12 @@ static void test_8_31_the_usual_cause_of_each_status(void **state)
 /* Issue 8.31: it was "(410) (410)". */
 static void test_8_31_a_status_is_said_once(void **state)
 {
-    struct account account = pending(1, "gone", 410, -1);
-    expect(&account,
+    struct verdict verdict = pending(1, "gone", 410, -1);
+    expect(&verdict,
            "Tried once. Last: your server says that this URL is gone for good (410). If the URL moved, set "
            "the new one; if it is to get nothing any more, set it to null.");
-    account = pending(1, "redirect", 302, -1);
-    expect(&account,
+    verdict = pending(1, "redirect", 302, -1);
+    expect(&verdict,
            "Tried once. Last: your server answered with a redirect, and redirects are never followed (302). "
            "Set webhook_url to the address that the redirect leads to.");
 }
@@ -199,11 +199,11 @@ static void test_8_31_a_status_is_said_once(void **state)
 /* Issue 8.31: a 200 while most of the request was never taken is delivered, and said. */
 static void test_8_31_an_answer_before_the_request_was_taken(void **state)
 {
-    struct account account = pending(1, "none", 200, -1);
-    account.state = bytes_of("delivered");
-    account.request_unread = true;
+    struct verdict verdict = pending(1, "none", 200, -1);
+    verdict.state = bytes_of("delivered");
+    verdict.request_unread = true;
     expect(
-        &account,
+        &verdict,
         "Delivered at the first try. Last: your server said 200. It answered before it had taken most of the "
         "request: does your handler read the body?");
 }
@@ -211,21 +211,21 @@ static void test_8_31_an_answer_before_the_request_was_taken(void **state)
 /* Issue 8.15: what the server found out stands in place of the failure's own sentence, once and escaped. */
 static void test_8_15_details(void **state)
 {
-    struct account account = pending(1, "bad_response", 0, -1);
-    account.last.detail = bytes_of("an SSH server answers at this port; it begins with \"SSH-2.0\"\x1b");
-    expect(&account, "Tried once. Last: an SSH server answers at this port; it begins with \"SSH-2.0\"\\x1b. "
+    struct verdict verdict = pending(1, "bad_response", 0, -1);
+    verdict.last.detail = bytes_of("an SSH server answers at this port; it begins with \"SSH-2.0\"\x1b");
+    expect(&verdict, "Tried once. Last: an SSH server answers at this port; it begins with \"SSH-2.0\"\\x1b. "
                      "Is it an HTTP server that "
                      "listens there, and is https right for that port?");
-    account.last.detail = bytes_of(failure_sentence(FAILURE_BAD_RESPONSE));
-    expect(&account, "Tried once. Last: the answer is not valid HTTP/1.x. Is it an HTTP server that "
+    verdict.last.detail = bytes_of(failure_sentence(FAILURE_BAD_RESPONSE));
+    expect(&verdict, "Tried once. Last: the answer is not valid HTTP/1.x. Is it an HTTP server that "
                      "listens there, and is https right for that port?");
-    account = pending(1, "unexpected_status", 400, -1);
-    account.last.detail = bytes_of("this port speaks TLS");
+    verdict = pending(1, "unexpected_status", 400, -1);
+    verdict.last.detail = bytes_of("this port speaks TLS");
     struct arena arena;
     struct text out;
     arena_init(&arena, 64 << 10);
     text_init(&out, &arena, 16 << 10);
-    account_put(&out, &account);
+    verdict_put(&out, &verdict);
     assert_non_null(strstr(out.data, "your server said 400; we need 200; this port speaks TLS."));
     assert_null(strstr(out.data, "Usual cause")); /* the cause is known: it is no host check */
     arena_fini(&arena);

@@ -27,45 +27,45 @@ void listener_answer(struct listener_request *request, const struct listener_rep
     atomic_store(&answered_count, at + 1);
 }
 
-static struct postpone *open_with_requests(int64_t delay_ms)
+static struct delayed_answers *open_with_requests(int64_t delay_ms)
 {
-    struct postpone *postpone = postpone_open(delay_ms);
+    struct delayed_answers *delayed_answers = delayed_answers_open(delay_ms);
 
-    assert_non_null(postpone);
+    assert_non_null(delayed_answers);
     atomic_store(&answered_count, 0);
     for (int i = 0; i < REQUESTS - 1; i++)
-        postpone_answer(postpone, &requests[i], &(struct listener_reply){.status = 200 + i});
-    return postpone;
+        delayed_answers_answer(delayed_answers, &requests[i], &(struct listener_reply){.status = 200 + i});
+    return delayed_answers;
 }
 
 static void nothing_is_answered_early_and_a_flush_answers_in_order(void **state)
 {
-    struct postpone *postpone = open_with_requests(3600 * 1000);
+    struct delayed_answers *delayed_answers = open_with_requests(3600 * 1000);
 
     assert_int_equal(atomic_load(&answered_count), 0);
-    postpone_flush(postpone);
+    delayed_answers_flush(delayed_answers);
     assert_int_equal(atomic_load(&answered_count), REQUESTS - 1);
     for (int i = 0; i < REQUESTS - 1; i++) {
         assert_ptr_equal(answered[i], &requests[i]);
         assert_int_equal(statuses[i], 200 + i);
     }
-    postpone_answer(postpone, &requests[REQUESTS - 1], &(struct listener_reply){.status = 200});
+    delayed_answers_answer(delayed_answers, &requests[REQUESTS - 1], &(struct listener_reply){.status = 200});
     assert_int_equal(atomic_load(&answered_count), REQUESTS);
-    postpone_close(postpone);
+    delayed_answers_close(delayed_answers);
 }
 
 static void the_delay_passes(void **state)
 {
-    struct postpone *postpone = open_with_requests(5);
+    struct delayed_answers *delayed_answers = open_with_requests(5);
 
     while (atomic_load(&answered_count) < REQUESTS - 1)
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-    postpone_close(postpone);
+    delayed_answers_close(delayed_answers);
 }
 
 static void closing_answers_what_is_left(void **state)
 {
-    postpone_close(open_with_requests(3600 * 1000));
+    delayed_answers_close(open_with_requests(3600 * 1000));
     assert_int_equal(atomic_load(&answered_count), REQUESTS - 1);
 }
 

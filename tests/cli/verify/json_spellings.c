@@ -37,12 +37,12 @@ static void every_way_is_the_same_data(void **state)
 {
     for (size_t i = 0; i < sizeof documents / sizeof *documents; i++) {
         struct json_object *expected = parse(documents[i], strlen(documents[i]));
-        for (int way = 0; way < respell_count(); way++) {
+        for (int way = 0; way < json_spellings_count(); way++) {
             struct arena arena;
             struct text out;
             arena_init(&arena, 4 * LEN_MAX);
             text_init(&out, &arena, LEN_MAX);
-            respell(&out, bytes_of(documents[i]), way);
+            json_spellings_put(&out, bytes_of(documents[i]), way);
             assert_false(out.overflow);
             struct json_object *value = parse(out.data, out.len);
             assert_true(json_object_equal(value, expected));
@@ -58,14 +58,14 @@ static bool can_be(const char *json, const char *expected)
 {
     bool found = false;
 
-    for (int way = 0; way < respell_count() && !found; way++) {
+    for (int way = 0; way < json_spellings_count() && !found; way++) {
         struct arena arena;
         struct text out;
         arena_init(&arena, 4 * LEN_MAX);
         text_init(&out, &arena, LEN_MAX);
-        respell(&out, bytes_of(json), way);
+        json_spellings_put(&out, bytes_of(json), way);
         found = bytes_equal_text(text_bytes(&out), expected);
-        assert_non_null(respell_name(way));
+        assert_non_null(json_spellings_name(way));
         arena_fini(&arena);
     }
     return found;

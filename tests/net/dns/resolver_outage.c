@@ -171,7 +171,7 @@ static void test_an_answer_to_another_while_held(void **state)
 static void test_an_answer_of_long_ago(void **state)
 {
     struct act act;
-    act_open(&act, names, 2 * SILENCE_PROBE_MS);
+    act_open(&act, names, 2 * RESOLVER_OUTAGE_PROBE_MS);
     ask(&act, 1, DEAD);
     uv_sleep(2); /* the clock has gone on */
     assert_int_equal(look_up(&act, GOOD), FAILURE_NONE);
@@ -195,7 +195,7 @@ static void test_comes_back(void **state)
     act_close(&act);
 }
 
-/* The outage is over before the look-up is, too late for it: its silence is still ours. */
+/* The outage is over before the look-up is, too late for it: its outage is still ours. */
 static void test_ends_meanwhile(void **state)
 {
     for (int other = 0; other < 2; other++) { /* what is answered first: the probe, or another look-up */
@@ -275,7 +275,7 @@ static void test_several_servers(void **state)
     stub_dns_close(dns);
 }
 
-/* No server's silence may use up the time in which another could answer the probe. */
+/* No server's outage may use up the time in which another could answer the probe. */
 static void test_all_servers_at_once(void **state)
 {
     struct stub_dns *mute = stub_dns_open(names), *dns = stub_dns_open(names);

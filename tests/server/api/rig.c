@@ -98,7 +98,7 @@ void rig_no_space(bool on)
     atomic_store(&no_space, on);
 }
 
-static struct store_engine engine;
+static struct store_backend engine;
 
 /* ---- a clock that can stand still ---- */
 
@@ -147,11 +147,11 @@ static void open_parts(struct rig *rig)
 {
     engine = store_sqlite;
     engine.write = faulty_write;
-    rig->engine = &engine;
+    rig->backend = &engine;
     struct store_config store = {
         .path = rig->path, .clock = clock_system(), .lease_ms = 60000, .readers = 2, .pace = pace_default()};
     assert_int_equal(engine.open(&store, &rig->store), STORE_OK);
-    rig->queue = queue_open(&(struct queue_config){.engine = rig->engine,
+    rig->queue = queue_open(&(struct queue_config){.backend = rig->backend,
                                                    .store = rig->store,
                                                    .clock = clock_system(),
                                                    .batch_max = 64,
@@ -159,7 +159,7 @@ static void open_parts(struct rig *rig)
                                                    .on_work = on_work,
                                                    .on_broken = on_broken,
                                                    .ctx = rig});
-    rig->readers = readers_open(rig->engine, rig->store, 2, 64);
+    rig->readers = readers_open(rig->backend, rig->store, 2, 64);
     assert_non_null(rig->queue);
     assert_non_null(rig->readers);
 }
@@ -256,7 +256,7 @@ static void close_parts(struct rig *rig)
     vault_close(rig->vault);
     readers_close(rig->readers);
     queue_close(rig->queue);
-    rig->engine->close(rig->store);
+    rig->backend->close(rig->store);
 }
 
 void rig_restart(struct rig *rig)

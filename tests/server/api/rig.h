@@ -14,7 +14,7 @@ struct rig {
     struct readers *readers;
     struct api *api;
     struct vault *vault;
-    const struct store_engine *engine; /* store_sqlite, with `fault` in front of its writes */
+    const struct store_backend *backend; /* store_sqlite, with `fault` in front of its writes */
     int64_t floor;
     _Atomic(struct store_work *) work; /* the box that came back last */
 };

@@ -319,7 +319,7 @@ static void first_come(struct fixture *f)
 static void two_servers(struct fixture *f)
 {
     struct store *second = NULL;
-    assert_int_equal(f->engine->open(&f->config, &second), STORE_LOCKED);
+    assert_int_equal(f->backend->open(&f->config, &second), STORE_LOCKED);
     assert_null(second);
     fixture_user(f, NULL); /* the first is none the worse */
 }

@@ -1,4 +1,4 @@
-/* contract: what every engine must do, as tests over a fixture. contract.c runs them on each engine. */
+/* contract: what every backend must do, as tests over a fixture. contract.c runs them on each backend. */
 #pragma once
 #include "fixture.h"
 

@@ -86,11 +86,11 @@ static void filters_in_bounded_steps(struct fixture *f)
                                                : list.after_id;
         }
         assert_int_equal(seen, 3);
-        assert_true(f->engine == &store_sqlite ? pages >= 8 : pages == 2);
+        assert_true(f->backend == &store_sqlite ? pages >= 8 : pages == 2);
     }
 }
 
-/* However an engine finds them: some have come late, before and after a Master put a resource. */
+/* However a backend finds them: some have come late, before and after a Master put a resource. */
 static void events_of_one_user(struct fixture *f)
 {
     int64_t user = fixture_user(f, NULL), other = fixture_user(f, NULL);

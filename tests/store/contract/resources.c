@@ -150,7 +150,7 @@ static void destroyed(struct fixture *f)
     has_state(f, user, "payments", "1", "back");
 }
 
-/* More than an engine may put into their places at once; the names in another order than the events. */
+/* More than a backend may put into their places at once; the names in another order than the events. */
 static void many_at_once(struct fixture *f)
 {
     enum { MANY = 75, NAMES = 23 };
@@ -333,7 +333,7 @@ static void purged(struct fixture *f)
     }
 }
 
-/* More than any engine keeps waiting: those that are merged and those that are not, each once. */
+/* More than any backend keeps waiting: those that are merged and those that are not, each once. */
 static void many(struct fixture *f)
 {
     enum { EACH = 250, ROUNDS = 10 };

@@ -34,8 +34,7 @@ static int model_leased(const struct model_disk *disk, int64_t user_id, int64_t 
     return leased;
 }
 
-static enum pace_standing model_standing(const struct store *store, const struct model_user *user,
-                                         int64_t now)
+static enum pace_health model_standing(const struct store *store, const struct model_user *user, int64_t now)
 {
     const struct model_disk *disk = store->disk;
     int64_t oldest_ms = 0;
@@ -45,18 +44,18 @@ static enum pace_standing model_standing(const struct store *store, const struct
         if (delivery->user_id == user->user.id && model_lease_alive(delivery, now) && age_ms > oldest_ms)
             oldest_ms = age_ms;
     }
-    return pace_standing(&user->pace, oldest_ms, now);
+    return pace_health(&user->pace, oldest_ms, now);
 }
 
 bool model_may_take(const struct store *store, const struct model_user *user, int64_t now)
 {
     const struct pace_config *pace = &store->config.pace;
-    enum pace_standing standing = model_standing(store, user, now);
+    enum pace_health health = model_standing(store, user, now);
     int leased = model_leased(store->disk, user->user.id, now);
     return model_open_to_work(store->disk, user) && pace_outage_from_ms(&user->pace, &store->outage) <= now &&
            pace_more(&user->pace, pace, leased, now) > 0 &&
-           leased < pace_share(pace->slots, model_leased(store->disk, 0, now), standing) &&
-           (standing != PACE_FAILING || pace_budget_left(&store->failing, pace, now) > 0);
+           leased < pace_share(pace->slots, model_leased(store->disk, 0, now), health) &&
+           (health != PACE_FAILING || pace_budget_left(&store->failing, pace, now) > 0);
 }
 
 /* Its first due delivery by (due, id); NULL: nothing is due. */

@@ -88,7 +88,7 @@ static bool model_beyond(struct store *store, struct store_op *op, int64_t user_
         }
     for (int i = 0; i < disk->delivery_count; i++)
         used.pending += disk->deliveries[i].user_id == user_id && model_under_way(&disk->deliveries[i]);
-    op->reached = usage_beyond(&used, &more, &store->config.quotas);
+    op->reached = quota_beyond(&used, &more, &store->config.quotas);
     if (op->reached.quota)
         op->result = STORE_QUOTA;
     return op->reached.quota;

@@ -841,7 +841,7 @@ static void model_close(struct store *store)
     free(store);
 }
 
-const struct store_engine store_model = {
+const struct store_backend store_model = {
     .name = "model",
     .open = model_open,
     .write = model_write,

@@ -1,5 +1,5 @@
 /*
- * model_store: an engine of store.h in memory: arrays, linear searches, obviously right rather than fast.
+ * model_store: a backend of store.h in memory: arrays, linear searches, obviously right rather than fast.
  * It is what the contract suite compares the others with, and what the simulator runs on. Tests only.
  *
  * Where store.h leaves a choice, this is the one:
@@ -16,7 +16,7 @@
 #pragma once
 #include "store.h"
 
-extern const struct store_engine store_model;
+extern const struct store_backend store_model;
 
 /* What is durable. It outlives close and open again, so close at any moment is a crash: nothing but
  * completed writes is there. */
@@ -41,6 +41,6 @@ void model_disk_down(struct model_disk *disk, bool down);
 /* The disk reserve is reached: EVENT says NO_SPACE, all else works. */
 void model_disk_no_space(struct model_disk *disk, bool no_space);
 
-/* For the oracle: the engine's two clocks as they are now. */
+/* For the oracle: the backend's two clocks as they are now. */
 int64_t model_due_now_ms(const struct store *store);
 int64_t model_service_now_ms(const struct store *store);

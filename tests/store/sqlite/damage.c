@@ -229,7 +229,7 @@ static void base_make(struct base *base)
     fixture_reopen(base->f);
     fill(base);
     end_late(base);
-    base->f->engine->close(base->f->store);
+    base->f->backend->close(base->f->store);
     assert_int_equal(sqlite3_open(base->f->path, &db), SQLITE_OK);
     char *late = sqlite3_mprintf("INSERT OR IGNORE INTO ended_late VALUES (%lld, %lld);"
                                  "INSERT INTO idempotency_late VALUES (%lld)",
@@ -253,7 +253,7 @@ static void base_make(struct base *base)
 
 static void base_free(struct base *base)
 {
-    assert_int_equal(base->f->engine->open(&base->f->config, &base->f->store), STORE_OK);
+    assert_int_equal(base->f->backend->open(&base->f->config, &base->f->store), STORE_OK);
     fixture_close(base->f);
     free(base->f);
     free(base->bytes);
@@ -297,7 +297,7 @@ static bool write_ops(struct run *run, struct store_op *ops, int count, int boxe
     for (int i = 0; i < boxes; i++)
         f->boxes[i].filled = false;
     struct store_batch batch = {.ops = list, .op_count = count, .boxes = f->box_list, .box_count = boxes};
-    enum store_status status = f->engine->write(f->store, &batch);
+    enum store_status status = f->backend->write(f->store, &batch);
     if (run->strict && status != STORE_OK)
         wrong(count ? "a batch is not written: op, status" : "a claim is not written: status",
               (count ? (int)ops[0].kind * 100 : 0) + (int)status);
@@ -317,7 +317,7 @@ static bool write_op(struct run *run, struct store_op op)
 static struct store_answer ask(struct run *run, struct store_query query)
 {
     struct store_answer answer;
-    enum store_status status = run->f->engine->read(run->f->store, 0, &query, &run->f->arena, &answer);
+    enum store_status status = run->f->backend->read(run->f->store, 0, &query, &run->f->arena, &answer);
     if (run->strict && status != STORE_OK)
         wrong("a query is not answered: kind, status", (int)query.kind * 100 + (int)status);
     if (status != STORE_OK)
@@ -467,7 +467,7 @@ static void live(const struct base *base, bool strict, bool sound, int lives)
 {
     struct run run = {.base = base, .f = base->f, .strict = strict};
     for (int life = 0; life < lives; life++) {
-        enum store_status status = run.f->engine->open(&run.f->config, &run.f->store);
+        enum store_status status = run.f->backend->open(&run.f->config, &run.f->store);
         if (strict && status != STORE_OK)
             wrong("it does not open: status", (int)status);
         if (status != STORE_OK)
@@ -480,7 +480,7 @@ static void live(const struct base *base, bool strict, bool sound, int lives)
             wrong("the sound user's delivery was not claimed", 0);
         if (whole && change_users(&run) && change_rest(&run) && send_all(&run) && purge_all(&run))
             ask_all(&run);
-        run.f->engine->close(run.f->store);
+        run.f->backend->close(run.f->store);
     }
     _exit(0);
 }

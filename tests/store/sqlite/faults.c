@@ -32,14 +32,14 @@ static void write_pair(struct pair *p, struct store_op *ops, int count, int boxe
             list[i] = &twins[i];
         struct store_batch batch = {
             .ops = list, .op_count = count, .boxes = p->sqlite.box_list, .box_count = boxes};
-        enum store_status status = p->sqlite.engine->write(p->sqlite.store, &batch);
+        enum store_status status = p->sqlite.backend->write(p->sqlite.store, &batch);
         p->sqlite.filled = batch.filled_count;
         if (status == STORE_OK)
             break;
         assert_int_equal(p->sqlite.filled, 0);
         p->broken = status == STORE_BROKEN;
         if (p->broken) {
-            assert_int_equal(p->sqlite.engine->write(p->sqlite.store, &batch), STORE_BROKEN); /* for good */
+            assert_int_equal(p->sqlite.backend->write(p->sqlite.store, &batch), STORE_BROKEN); /* for good */
             return;
         }
         assert_int_equal(status, STORE_FULL);
@@ -190,16 +190,16 @@ static void checkpoint_sync_error(void **state)
         memcpy(large, op.event.event.document.data, op.event.event.document.len);
         op.event.event.document = bytes_make(large, MODEL_BODY_LEN_MAX);
         struct store_batch batch = {.ops = &list, .op_count = 1};
-        status = f->engine->write(f->store, &batch);
+        status = f->backend->write(f->store, &batch);
         written += status == STORE_OK;
     }
     assert_int_equal(status, STORE_BROKEN);
     assert_int_equal(fault.failed, 1);
     int seen = fault.seen;
-    f->engine->close(f->store);
+    f->backend->close(f->store);
     assert_int_equal(fault.seen, seen); /* not even at the end */
     fault.at = 0;
-    assert_int_equal(f->engine->open(&f->config, &f->store), STORE_OK);
+    assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
     struct store_query list = {.kind = STORE_LIST_EVENTS};
     assert_int_equal(fixture_read(f, list).count, written);
     fixture_close(f);
@@ -226,7 +226,7 @@ static void a_tail_is_undone(void **state)
     for (int boxes = 0; boxes < EVENTS_EACH; boxes++) {
         struct store_batch batch = {.ops = &list, .op_count = 1, .boxes = f.box_list, .box_count = boxes};
         fault = (struct shim_fault){.call = SHIM_WRITE, .at = 1, .code = SQLITE_FULL};
-        assert_int_equal(f.engine->write(f.store, &batch), STORE_FULL);
+        assert_int_equal(f.backend->write(f.store, &batch), STORE_FULL);
         assert_int_equal(batch.filled_count, 0);
         fault.at = 0;
     }

@@ -1,6 +1,6 @@
 /*
- * How SQLite's engine finds Idempotency-Keys: in memory, in runs, through merges, restarts, damage and hashes
- * that are the same. What every engine does with keys is in the contract.
+ * How SQLite's backend finds Idempotency-Keys: in memory, in runs, through merges, restarts, damage and
+ * hashes that are the same. What every backend does with keys is in the contract.
  */
 #include "fixture.h"
 #include "sqlite_parts.h"
@@ -50,11 +50,11 @@ static int64_t ask(const struct fixture *f, const char *sql)
 static void damage(struct fixture *f, const char *sql)
 {
     sqlite3 *db;
-    f->engine->close(f->store);
+    f->backend->close(f->store);
     assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
-    assert_int_equal(f->engine->open(&f->config, &f->store), STORE_OK);
+    assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
 }
 
 /* Events with the keys first, first + 1, ... in batches; key n comes with event `base` + n. */
@@ -209,7 +209,7 @@ static void mislead(struct fixture *f, int64_t requester_id, int number, int64_t
     struct store_op op = fixture_keyed_op(f, requester_id, number);
     uint64_t hash = idempotency_hash(f->store->idempotency.digest, requester_id, op.event.idempotency_key);
     idempotency_recent_add(&f->store->idempotency.recent, hash, event_id);
-    f->store->tally.idempotency_count++;
+    f->store->counts.idempotency_count++;
 }
 
 /* Events have the same hash: their keys decide, and whose they are. */
@@ -239,7 +239,7 @@ static void late_event(void **state)
     struct fixture *f = *state;
     int64_t user = begin(f, 20), id = ++f->event_id;
     post(f, user, 10, 30);
-    assert_true(f->store->tally.idempotency_to > id);
+    assert_true(f->store->counts.idempotency_to > id);
     struct store_op late = fixture_keyed_op(f, user, 1);
     late.event.event.id = id;
     fixture_do(f, late, STORE_DONE);

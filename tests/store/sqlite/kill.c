@@ -28,7 +28,7 @@ static void tell(int fd, int64_t kind, int64_t id)
 /* Until it is killed. */
 static void child_main(struct fixture *f, int64_t user, int fd)
 {
-    if (f->engine->open(&f->config, &f->store) != STORE_OK)
+    if (f->backend->open(&f->config, &f->store) != STORE_OK)
         _exit(1);
     for (;;) {
         struct store_op ops[EVENTS_EACH + FIXTURE_BOXES];
@@ -105,7 +105,7 @@ static void acknowledged_is_there(void **state)
     struct word *words = calloc(WORDS_MAX, sizeof *words);
     fixture_open(f, &store_sqlite);
     int64_t user = fixture_user(f, "https://example.com/");
-    f->engine->close(f->store);
+    f->backend->close(f->store);
     f->config.keys_ahead_max = 64;
     int count = 0, checked = 0;
     unsigned random = 12345;
@@ -124,13 +124,13 @@ static void acknowledged_is_there(void **state)
         kill_after(child, 5 + (int)(random >> 16) % 60);
         count = hear(ends[0], words, count);
         close(ends[0]);
-        assert_int_equal(f->engine->open(&f->config, &f->store), STORE_OK);
+        assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
         check(f, user, words + checked, count - checked);
         stats_are_right(f);
         checked = count;
         if (i == KILLS - 1)
             check(f, user, words, count); /* and none is lost later */
-        f->engine->close(f->store);
+        f->backend->close(f->store);
     }
     assert_true(count > KILLS);
     sqlite3 *db;
@@ -141,7 +141,7 @@ static void acknowledged_is_there(void **state)
     assert_string_equal((const char *)sqlite3_column_text(integrity, 0), "ok");
     sqlite3_finalize(integrity);
     sqlite3_close(db);
-    assert_int_equal(f->engine->open(&f->config, &f->store), STORE_OK);
+    assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
     fixture_close(f);
     free(words);
     free(f);

@@ -17,7 +17,7 @@
 enum { ROWS = 40, ROW_LEN = 3000, PAGE_LEN = 4096 };
 
 struct disk {
-    struct gather gather;
+    struct log_vfs log_vfs;
     struct shim_fault fault;
     sqlite3 *db;
     char folder[64], path[80];
@@ -42,12 +42,12 @@ static int set_up_on(void **state, bool fragile)
 {
     struct disk *disk = calloc(1, sizeof *disk);
     disk->fault.fragile = fragile;
-    snprintf(disk->folder, sizeof disk->folder, "/tmp/posthorn-gather-XXXXXX");
+    snprintf(disk->folder, sizeof disk->folder, "/tmp/posthorn-log_vfs-XXXXXX");
     assert_non_null(mkdtemp(disk->folder));
     snprintf(disk->path, sizeof disk->path, "%s/a.db", disk->folder);
     shim_install(&disk->fault, false);
     assert_int_equal(
-        gather_open(&disk->gather, disk->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &disk->db),
+        log_vfs_open(&disk->log_vfs, disk->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &disk->db),
         SQLITE_OK);
     sqlite3_extended_result_codes(disk->db, 1);
     sql(disk, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
@@ -289,14 +289,14 @@ static void nothing_is_dropped(void **state)
 static void connections_share_nothing(void **state)
 {
     struct disk *disk = *state;
-    assert_null(sqlite3_vfs_find(disk->gather.name));
-    assert_ptr_equal(disk->gather.below, sqlite3_vfs_find("shim"));
+    assert_null(sqlite3_vfs_find(disk->log_vfs.name));
+    assert_ptr_equal(disk->log_vfs.below, sqlite3_vfs_find("shim"));
     char path[96];
     snprintf(path, sizeof path, "%s/b.db", disk->folder);
-    struct gather other;
+    struct log_vfs other;
     sqlite3 *db = NULL;
-    assert_int_equal(gather_open(&other, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &db), SQLITE_OK);
-    assert_string_not_equal(other.name, disk->gather.name);
+    assert_int_equal(log_vfs_open(&other, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &db), SQLITE_OK);
+    assert_string_not_equal(other.name, disk->log_vfs.name);
     insert(disk);
     assert_int_equal(sqlite3_exec(db, "CREATE TABLE u (id INTEGER)", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);

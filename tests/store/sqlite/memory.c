@@ -83,7 +83,7 @@ static void an_endpoint_has_a_share(void **state)
         f->box_list[i] = kept[first + i];
     struct store_op *list[] = {&op};
     struct store_batch batch = {.ops = list, .op_count = 1, .boxes = f->box_list, .box_count = 2};
-    assert_int_equal(f->engine->write(f->store, &batch), STORE_OK);
+    assert_int_equal(f->backend->write(f->store, &batch), STORE_OK);
     assert_int_equal(batch.filled_count, 1);
     assert_int_equal(f->box_list[0]->endpoint_id, other);
     store_work_clear(f->box_list[0]);

@@ -41,7 +41,7 @@ static int lost(struct fixture *f, const char *path, int64_t user, const struct 
     struct store_config config = f->config;
     struct store *store, *before = f->store;
     config.path = path;
-    if (f->engine->open(&config, &store) != STORE_OK)
+    if (f->backend->open(&config, &store) != STORE_OK)
         return kept->event_count;
     int missing = 0;
     f->store = store;
@@ -58,7 +58,7 @@ static int lost(struct fixture *f, const char *path, int64_t user, const struct 
         missing += answer.count != 1 || answer.deliveries[0].state != DELIVERY_DELIVERED;
     }
     f->store = before;
-    f->engine->close(store);
+    f->backend->close(store);
     return missing;
 }
 

@@ -67,12 +67,12 @@ static void lock_ends_with_its_process(void **state)
 {
     struct fixture *f = *state;
     int ready[2];
-    f->engine->close(f->store);
+    f->backend->close(f->store);
     assert_int_equal(pipe(ready), 0);
     pid_t child = fork();
     if (child == 0) {
         struct store *store;
-        char word = f->engine->open(&f->config, &store) == STORE_OK ? 'y' : 'n';
+        char word = f->backend->open(&f->config, &store) == STORE_OK ? 'y' : 'n';
         if (write(ready[1], &word, 1) == 1)
             pause();
         _exit(1);
@@ -80,10 +80,10 @@ static void lock_ends_with_its_process(void **state)
     char word;
     assert_int_equal(read(ready[0], &word, 1), 1);
     assert_int_equal(word, 'y');
-    assert_int_equal(f->engine->open(&f->config, &f->store), STORE_LOCKED);
+    assert_int_equal(f->backend->open(&f->config, &f->store), STORE_LOCKED);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
-    assert_int_equal(f->engine->open(&f->config, &f->store), STORE_OK);
+    assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
     close(ready[0]);
     close(ready[1]);
 }
@@ -91,53 +91,53 @@ static void lock_ends_with_its_process(void **state)
 static void newer_schema_is_refused(void **state)
 {
     struct fixture *f = *state;
-    f->engine->close(f->store);
+    f->backend->close(f->store);
     int64_t version = ask(f, "PRAGMA user_version");
     say(f, "PRAGMA user_version = 9999");
-    assert_int_equal(f->engine->open(&f->config, &f->store), STORE_NEWER);
+    assert_int_equal(f->backend->open(&f->config, &f->store), STORE_NEWER);
     assert_int_equal(ask(f, "PRAGMA user_version"), 9999);
     char back[64];
     snprintf(back, sizeof back, "PRAGMA user_version = %d", (int)version);
     say(f, back);
-    assert_int_equal(f->engine->open(&f->config, &f->store), STORE_OK);
+    assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
 }
 
 static void somebody_elses_file_is_refused(void **state)
 {
     struct fixture *f = *state;
-    f->engine->close(f->store);
+    f->backend->close(f->store);
     say(f, "PRAGMA application_id = 7");
-    assert_int_equal(f->engine->open(&f->config, &f->store), STORE_REFUSED);
+    assert_int_equal(f->backend->open(&f->config, &f->store), STORE_REFUSED);
     say(f, "PRAGMA application_id = 0x70686f72");
-    assert_int_equal(f->engine->open(&f->config, &f->store), STORE_OK);
+    assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
 }
 
 /* A migration that fails in its midst leaves nothing behind, and succeeds when what stopped it is gone. */
 static void migrations_are_whole(void **state)
 {
     struct fixture *f = *state;
-    f->engine->close(f->store);
+    f->backend->close(f->store);
     unlink(f->path);
     say(f, "CREATE TABLE attempts (x)"); /* in the way of the last but one table */
-    assert_int_equal(f->engine->open(&f->config, &f->store), STORE_REFUSED);
+    assert_int_equal(f->backend->open(&f->config, &f->store), STORE_REFUSED);
     assert_int_equal(ask(f, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"), 1);
     assert_int_equal(ask(f, "PRAGMA user_version"), 0);
     say(f, "DROP TABLE attempts");
-    assert_int_equal(f->engine->open(&f->config, &f->store), STORE_OK);
+    assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
     fixture_user(f, NULL);
 }
 
 static void damaged_file(void **state)
 {
     struct fixture *f = *state;
-    f->engine->close(f->store);
+    f->backend->close(f->store);
     FILE *file = fopen(f->path, "r+");
     assert_non_null(file);
     fputs("this is no database", file);
     fclose(file);
-    assert_int_equal(f->engine->open(&f->config, &f->store), STORE_DAMAGED);
+    assert_int_equal(f->backend->open(&f->config, &f->store), STORE_DAMAGED);
     unlink(f->path);
-    assert_int_equal(f->engine->open(&f->config, &f->store), STORE_OK);
+    assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
 }
 
 /* Born or claimed: whatever a former process had out is due at once. */
@@ -263,11 +263,11 @@ static void somebody_holds_the_write_lock(void **state)
     struct store_batch batch = {.ops = &list, .op_count = 1, .boxes = f->box_list, .box_count = 1};
     sqlite3 *db = shell(f);
     assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(f->engine->write(f->store, &batch), STORE_DOWN);
+    assert_int_equal(f->backend->write(f->store, &batch), STORE_DOWN);
     assert_int_equal(batch.filled_count, 0);
     sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
     sqlite3_close(db);
-    assert_int_equal(f->engine->write(f->store, &batch), STORE_OK);
+    assert_int_equal(f->backend->write(f->store, &batch), STORE_OK);
     assert_int_equal(batch.filled_count, 1);
 }
 
@@ -317,9 +317,9 @@ static void damaged_rows_do_not_hold_up_claims(void **state)
         struct store_op ops[3] = {fixture_event_op(f, user), fixture_event_op(f, user),
                                   fixture_event_op(f, user)};
         fixture_write(f, ops, 3, 0);
-        f->engine->close(f->store);
+        f->backend->close(f->store);
         say(f, damages[i]);
-        assert_int_equal(f->engine->open(&f->config, &f->store), STORE_OK);
+        assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
         claim_and_rest(f, 2);
         for (int box = 0; box < 2; box++)
             fixture_do(f, fixture_outcome_op(f, &f->boxes[box], DECISION_DELIVERED, 0), STORE_DONE);
@@ -348,9 +348,9 @@ static void damaged_numbers_are_claimed(void **state)
         fixture_claim(f, 1, 1);
         fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_RETRY, 0),
                    STORE_DONE); /* has an attempt */
-        f->engine->close(f->store);
+        f->backend->close(f->store);
         say(f, damages[i]);
-        assert_int_equal(f->engine->open(&f->config, &f->store), STORE_OK);
+        assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
         claim_and_rest(f, 1);
         fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_DELIVERED, 0), STORE_DONE);
         say(f, "DELETE FROM deliveries; DELETE FROM events; DELETE FROM attempts");
@@ -381,13 +381,13 @@ static void an_index_that_disagrees_sends_nothing(void **state)
     int64_t user = fixture_user(f, "https://example.com/");
     struct store_op ops[2] = {fixture_event_op(f, user), fixture_event_op(f, user)};
     fixture_write(f, ops, 1, 0);
-    f->engine->close(f->store);
+    f->backend->close(f->store);
     say(f, "CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE name = 'deliveries_queue';"
            "PRAGMA writable_schema = 1; DELETE FROM sqlite_schema WHERE name = 'deliveries_queue'");
     say(f, "UPDATE deliveries SET state = 1, queue = NULL, due_at = NULL");
     say(f, "PRAGMA writable_schema = 1; INSERT INTO sqlite_schema SELECT * FROM kept");
     say(f, "DROP TABLE kept");
-    assert_int_equal(f->engine->open(&f->config, &f->store), STORE_OK);
+    assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
     claim_and_rest(f, 0);
     fixture_write(f, &ops[1], 1, 0);
     for (int i = 0; i < 3; i++) {
@@ -418,7 +418,7 @@ static void entries_without_a_row_are_passed(void **state)
     for (int i = 0; i < 3; i++)
         ops[i] = fixture_event_op(f, user);
     fixture_write(f, ops, 2, 0);
-    f->engine->close(f->store);
+    f->backend->close(f->store);
     say(f, "UPDATE deliveries SET due_at = 250 WHERE id = (SELECT min(id) FROM deliveries WHERE queue > 0);"
            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600)"
            " INSERT INTO deliveries (id, event_id, endpoint_id, queue, due_at, lease, lost)"
@@ -428,7 +428,7 @@ static void entries_without_a_row_are_passed(void **state)
     say(f, "DELETE FROM deliveries WHERE id <= 600");
     say(f, "PRAGMA writable_schema = 1; INSERT INTO sqlite_schema SELECT * FROM kept");
     say(f, "DROP TABLE kept");
-    assert_int_equal(f->engine->open(&f->config, &f->store), STORE_OK);
+    assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
     claim_in_time(f, 2);
     fixture_write(f, &ops[2], 1, 0);
     say(f, "UPDATE deliveries SET due_at = 0 WHERE queue > 0");
@@ -439,11 +439,11 @@ static void entries_without_a_row_are_passed(void **state)
 static void damaged_rows_do_not_hurry_the_purge(void **state)
 {
     struct fixture *f = *state;
-    f->engine->close(f->store);
+    f->backend->close(f->store);
     say(f, "INSERT INTO owned VALUES ('x', 1, 1), (x'00', 'x', 1);"
            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)"
            " INSERT INTO ended_late SELECT 0.5, i FROM n");
-    assert_int_equal(f->engine->open(&f->config, &f->store), STORE_OK);
+    assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
     struct store_op op = {.kind = STORE_PURGE, .purge = {.before_ms = 1000, .rows_max = 10, .more = true}};
     for (int i = 0; i < 100 && op.purge.more; i++)
         fixture_write(f, &op, 1, 0);
@@ -478,10 +478,10 @@ static void a_backlog_is_counted_behind_the_start(void **state)
              BACKLOG, (long long)ops[0].event.event.id, (long long)dead, (long long)dead);
     f->config.quotas.pending = 3;
     for (int round = 0; round < 2; round++) {
-        f->engine->close(f->store);
+        f->backend->close(f->store);
         if (round == 0)
             say(f, sql);
-        assert_int_equal(f->engine->open(&f->config, &f->store), STORE_OK);
+        assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
         assert_non_null(f->store->counting.db);
         fixture_claim(f, 0, 0);
         assert_int_equal(f->next_due_in_ms, 0); /* there is more to do */

@@ -2,14 +2,14 @@
 #include "call.h"
 #include "digest.h"
 
-enum { PREFIX_RANDOM_LEN = MANNERS_OWN_ID_LEN / 4 };
+enum { PREFIX_RANDOM_LEN = ADMISSION_OWN_ID_LEN / 4 };
 
 /* ---- the request's id ---- */
 
-void manners_init(struct manners *manners)
+void admission_init(struct admission *admission)
 {
-    digest_random_hex(manners->prefix, PREFIX_RANDOM_LEN);
-    atomic_init(&manners->count, 0);
+    digest_random_hex(admission->prefix, PREFIX_RANDOM_LEN);
+    atomic_init(&admission->count, 0);
 }
 
 static bool is_safe(struct bytes id)
@@ -21,19 +21,19 @@ static bool is_safe(struct bytes id)
         if (!word && (!c || !strchr(marks, c)))
             return false;
     }
-    return id.len > 0 && id.len <= MANNERS_ID_LEN_MAX;
+    return id.len > 0 && id.len <= ADMISSION_ID_LEN_MAX;
 }
 
 /* By hand, because every request pays for it. */
-static struct bytes make_id(struct manners *manners, struct arena *arena)
+static struct bytes make_id(struct admission *admission, struct arena *arena)
 {
     static const char digits[] = "0123456789abcdef";
-    unsigned long long count = atomic_fetch_add_explicit(&manners->count, 1, memory_order_relaxed) + 1;
-    char *id = arena_alloc(arena, MANNERS_OWN_ID_LEN + 2);
+    unsigned long long count = atomic_fetch_add_explicit(&admission->count, 1, memory_order_relaxed) + 1;
+    char *id = arena_alloc(arena, ADMISSION_OWN_ID_LEN + 2);
     if (!id)
         return bytes_of("-");
-    size_t len = sizeof manners->prefix - 1;
-    memcpy(id, manners->prefix, len);
+    size_t len = sizeof admission->prefix - 1;
+    memcpy(id, admission->prefix, len);
     id[len++] = '-';
     int shift = 60;
     while (shift > 0 && count >> shift == 0)
@@ -43,11 +43,11 @@ static struct bytes make_id(struct manners *manners, struct arena *arena)
     return bytes_make(id, len);
 }
 
-struct bytes manners_id(struct manners *manners, struct listener_request *request)
+struct bytes admission_id(struct admission *admission, struct listener_request *request)
 {
     int count = 0;
     struct bytes given = listener_header(request, "X-Request-Id", &count);
-    return count == 1 && is_safe(given) ? given : make_id(manners, &request->arena);
+    return count == 1 && is_safe(given) ? given : make_id(admission, &request->arena);
 }
 
 /* ---- the version ---- */
@@ -67,7 +67,7 @@ static bool is_version(struct bytes text)
     return true;
 }
 
-bool manners_check_version(struct call *call)
+bool admission_check_version(struct call *call)
 {
     int count = 0;
     struct bytes given = listener_header(call->request, "Version", &count);
@@ -83,7 +83,7 @@ bool manners_check_version(struct call *call)
 
 /* ---- who comes from where, and how often ---- */
 
-int64_t manners_pace(const struct call *call, int64_t rate_per_s)
+int64_t admission_pace(const struct call *call, int64_t rate_per_s)
 {
     if (rate_per_s < 0)
         return 0;
@@ -94,12 +94,12 @@ int64_t manners_pace(const struct call *call, int64_t rate_per_s)
 static bool rate_of(const struct call *call, struct rate *rate)
 {
     int64_t own = call->caller.rate_per_s;
-    rate->per_s = manners_pace(call, own);
+    rate->per_s = admission_pace(call, own);
     rate->burst = own > 0 ? own : call->api->config.config->rate_burst;
     return rate->per_s > 0;
 }
 
-bool manners_spend(struct call *call)
+bool admission_spend(struct call *call)
 {
     struct rate rate;
     if (!rate_of(call, &rate))
@@ -120,7 +120,7 @@ bool manners_spend(struct call *call)
     return false;
 }
 
-bool manners_spend_public(struct call *call)
+bool admission_spend_public(struct call *call)
 {
     int64_t per_s = call->api->config.config->public_rate;
     if (per_s == 0)
@@ -135,7 +135,7 @@ bool manners_spend_public(struct call *call)
     return false;
 }
 
-bool manners_check_address(struct call *call)
+bool admission_check_address(struct call *call)
 {
     return !call->caller.restricted ||
            keyring_admits(call->api->keyring, &call->caller, call->request->peer) ||
@@ -158,7 +158,7 @@ static void put_number(const struct call *call, struct listener_header *header, 
     put(header, name, text.data ? text : bytes_of("0"));
 }
 
-int manners_headers(const struct call *call, struct listener_header headers[MANNERS_HEADERS_MAX])
+int admission_headers(const struct call *call, struct listener_header headers[ADMISSION_HEADERS_MAX])
 {
     put(&headers[0], "X-Request-Id", call->request_id);
     put(&headers[1], "Version", bytes_of(API_VERSION));

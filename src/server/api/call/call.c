@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 enum {
-    DETAIL_LEN_MAX = 512,
+    ANSWER_DETAIL_LEN_MAX = 512,
     POINTER_NAME_LEN_MAX = 128,
     RETRY_BUSY_S = 1,
     RETRY_DOWN_S = 5,
@@ -18,14 +18,14 @@ enum {
 static const char *keep_printable(struct call *call, const char *text)
 {
     struct text safe;
-    text_init(&safe, &call->request->arena, (size_t)4 * DETAIL_LEN_MAX);
+    text_init(&safe, &call->request->arena, (size_t)4 * ANSWER_DETAIL_LEN_MAX);
     text_put_printable(&safe, bytes_of(text));
     return safe.data ? safe.data : "";
 }
 
 const char *call_printf(struct call *call, const char *format, ...)
 {
-    char buffer[DETAIL_LEN_MAX];
+    char buffer[ANSWER_DETAIL_LEN_MAX];
     va_list args;
     va_start(args, format);
     vsnprintf(buffer, sizeof buffer, format, args);
@@ -36,7 +36,7 @@ const char *call_printf(struct call *call, const char *format, ...)
 const char *call_pointer(struct call *call, const char *base, struct bytes name)
 {
     struct text pointer;
-    text_init(&pointer, &call->request->arena, DETAIL_LEN_MAX);
+    text_init(&pointer, &call->request->arena, ANSWER_DETAIL_LEN_MAX);
     text_puts(&pointer, base);
     text_putc(&pointer, '/');
     for (size_t i = 0; i < name.len && i < POINTER_NAME_LEN_MAX; i++) {
@@ -55,7 +55,7 @@ const char *call_pointer(struct call *call, const char *base, struct bytes name)
 bool call_fail(struct call *call, enum api_error error, enum source_kind kind, const char *source,
                const char *format, ...)
 {
-    char buffer[DETAIL_LEN_MAX];
+    char buffer[ANSWER_DETAIL_LEN_MAX];
     va_list args;
     va_start(args, format);
     vsnprintf(buffer, sizeof buffer, format, args);
@@ -96,7 +96,7 @@ void call_warn(struct call *call, const char *code, int line, int column, const 
 {
     if (call->warning_count == CALL_WARNINGS_MAX)
         return;
-    char buffer[DETAIL_LEN_MAX];
+    char buffer[ANSWER_DETAIL_LEN_MAX];
     va_list args;
     va_start(args, format);
     vsnprintf(buffer, sizeof buffer, format, args);
@@ -195,7 +195,7 @@ bool call_query(struct call *call, const struct store_query *query, bool keep, c
 
 void call_header(struct call *call, const char *name, struct bytes value)
 {
-    assert(call->header_count < CALL_HEADERS_MAX - MANNERS_HEADERS_MAX);
+    assert(call->header_count < CALL_HEADERS_MAX - ADMISSION_HEADERS_MAX);
     call->headers[call->header_count++] = (struct listener_header){bytes_of(name), value};
 }
 
@@ -239,7 +239,7 @@ static bool send_reply(struct call *call, struct listener_reply reply)
     struct listener_request *request = call->request;
     struct arena scratch = call->scratch; /* may hold the body: freed after it is copied */
     assert(reply.status >= 100 && reply.status < 600);
-    call->header_count += manners_headers(call, call->headers + call->header_count);
+    call->header_count += admission_headers(call, call->headers + call->header_count);
     log_answer(call, reply.status);
     reply.headers = call->headers;
     reply.header_count = call->header_count;

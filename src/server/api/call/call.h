@@ -22,7 +22,7 @@
 #include <stdatomic.h>
 
 enum {
-    CALL_HEADERS_MAX = 8 + MANNERS_HEADERS_MAX,
+    CALL_HEADERS_MAX = 8 + ADMISSION_HEADERS_MAX,
     CALL_WARNINGS_MAX = 20,
     CALL_ANSWER_LEN_MAX = 4 << 20,   /* a page is cut short rather than longer */
     CALL_ROWS_LEN_MAX = 8 << 20,     /* a query's rows: it stops early when they do not fit */
@@ -44,7 +44,7 @@ struct api {
     struct keyring *keyring;
     struct reference *reference;
     struct throttle *throttle;
-    struct manners manners;
+    struct admission admission;
     pthread_mutex_t event_lock; /* ids are given and submitted in one order: pollers page by id */
     struct ids ids;
     atomic_int in_hand;    /* requests not answered yet */

@@ -71,7 +71,7 @@ static bool answer_key(struct call *call, int status, const struct api_key *key,
     size_t begin = out.len;
     put_key(&out, key, token);
     jsonapi_trim(call, &out, begin, false);
-    int64_t pace = manners_pace(call, key->rate_per_s);
+    int64_t pace = admission_pace(call, key->rate_per_s);
     const char *meta =
         pace ? call_printf(call, "\"rate_per_s\":%lld", (long long)pace) : "\"rate_per_s\":\"unlimited\"";
     jsonapi_end(&out, call, bytes_of(meta));
@@ -293,7 +293,7 @@ static bool check_reach(struct call *call, const struct key_edit *edit)
 /* Whoever replaces a producer's key with it learns of it now, and not from a 429. */
 static void warn_if_slower(struct call *call, const struct api_key *key)
 {
-    int64_t pace = manners_pace(call, key->rate_per_s), own = manners_pace(call, call->caller.rate_per_s);
+    int64_t pace = admission_pace(call, key->rate_per_s), own = admission_pace(call, call->caller.rate_per_s);
     if (pace == 0 || (own > 0 && pace >= own))
         return;
     char yours[BYTES_INT64_LEN_MAX + 32] = "has no limit";
