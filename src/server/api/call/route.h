@@ -1,6 +1,7 @@
 /*
  * route: the table of what the API serves. A path is matched segment by segment, decoded, never normalised;
  * one trailing slash is accepted and nothing is redirected (mission row 46).
+ * The table stands above all handlers, in route.c of the folder above.
  */
 #pragma once
 #include "call.h"

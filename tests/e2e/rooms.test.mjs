@@ -1,0 +1,66 @@
+// The house as its pages draw it: ARCHITECTURE.md's walls are those that the build enforces, and every file that a page names is there.
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { test } from 'node:test'
+
+const house = resolve(import.meta.dirname, '../..')
+const build = resolve(dirname(process.env.POSTHORN), '..')
+
+const files = ['src', 'lib', 'include', 'tests', 'fuzz', 'docs', 'catalogue'].flatMap((top) => below(top))
+function below(folder) {
+  return readdirSync(join(house, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`
+    return entry.isDirectory() ? (entry.name === 'node_modules' ? [] : below(path)) : [path]
+  })
+}
+
+// folder -> the folders that ARCHITECTURE.md lets it see, and all that those may see
+const walls = (page) => {
+  const direct = new Map()
+  for (const line of page.split('\n')) {
+    const [, folders, seen] = line.match(/^\| (`(?:src|lib)[^|]*) \| ([^|]*) \|/) ?? []
+    if (!folders) continue
+    const names = (text) => [...text.matchAll(/`([^`]+)`/g)].map(([, name]) => name)
+    direct.set(names(folders)[0], names(seen))
+  }
+  const reach = (folder) => direct.get(folder).flatMap((other) => [other, ...reach(other)])
+  return new Map([...direct.keys()].map((folder) => [folder, [...new Set(reach(folder))].sort()]))
+}
+
+// folder -> the folders on the include path of its sources
+const paths = () => {
+  const seen = new Map()
+  for (const { file, command } of JSON.parse(readFileSync(join(build, 'compile_commands.json')))) {
+    const folder = dirname(resolve(build, file)).slice(house.length + 1)
+    if (!/^(src\/.|lib)/.test(folder)) continue
+    const places = [...command.matchAll(/ -I(\S+)/g)].map(([, place]) => resolve(build, place).slice(house.length + 1))
+    const own = places.map((place) => (place === 'include' ? 'lib' : place)).filter((place) => place !== folder)
+    seen.set(folder, [...new Set(own.filter((place) => existsSync(join(house, place, 'meson.build')) && /^(src\/|lib)/.test(place)))].sort())
+  }
+  return seen
+}
+
+test('the walls in ARCHITECTURE.md are those of the build', () => {
+  const drawn = walls(readFileSync(join(house, 'ARCHITECTURE.md'), 'utf8'))
+  const built = paths()
+  assert.ok(built.size > 20, 'the build has folders')
+  assert.deepEqual([...drawn.keys()].sort(), [...built.keys()].sort())
+  for (const [folder, seen] of built) assert.deepEqual(drawn.get(folder), seen, `${folder} sees`)
+})
+
+test("a header's name is there once", () => {
+  const names = files.filter((path) => /^(src|lib|include)\/.*\.h$/.test(path)).map((path) => path.split('/').at(-1))
+  assert.ok(names.length > 100)
+  assert.deepEqual(names.filter((name, i) => names.indexOf(name) !== i), [])
+})
+
+for (const page of ['README.md', 'ARCHITECTURE.md', 'HACKING.md', 'SECURITY.md', 'docs/faults.md', 'docs/mission.md'])
+  test(`every file that ${page} names is there`, () => {
+    const text = readFileSync(join(house, page), 'utf8')
+    const named = [...text.matchAll(/`((?:src|tests|lib|include|docs|tools|bench|fuzz|catalogue|examples)\/[\w./*-]+)`/g)].map(([, path]) => path)
+    const there = (path) =>
+      path.includes('*') ? files.some((file) => new RegExp(`^${path.replaceAll('.', '\\.').replaceAll('*', '[^/]*')}$`).test(file)) : existsSync(join(house, path))
+    const missing = named.filter((path) => !there(path))
+    assert.deepEqual([...new Set(missing)], [])
+  })
