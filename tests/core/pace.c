@@ -190,6 +190,24 @@ static void the_budget_comes_in_groups(void **state)
     assert_int_equal(pace_budget_left(&slow, &one, 6000), 1);
 }
 
+/* However they come: over no time are there more than that time brings, and a group. */
+static void the_budget_is_kept(void **state)
+{
+    struct pace_budget budget = {0};
+    int64_t spent = 0, least = 0,
+            random = 1; /* least: of what was spent beyond what time brought, in thousandths */
+    for (int64_t now_ms = 0; now_ms < 120000; now_ms++) {
+        random = random * 1103515245 % 2147483648 + 12345;
+        int64_t wanted = now_ms / 7000 % 3 == 0 ? 1000 : random / 65536 % (now_ms / 7000 % 3 == 1 ? 2 : 9);
+        for (; wanted > 0 && pace_budget_left(&budget, standard(), now_ms) > 0; wanted--, spent++)
+            pace_budget_spend(&budget, standard(), now_ms);
+        int64_t beyond = 1000 * spent - 200 * now_ms;
+        assert_true(beyond - least <= 50 * 1000);
+        least = beyond < least ? beyond : least;
+    }
+    assert_in_range(spent, 12000, 24050);
+}
+
 static void scaled(void **state)
 {
     struct pace_config config = pace_scaled(pace_default(), 100);
@@ -209,6 +227,7 @@ int main(void)
         cmocka_unit_test(who_is_quick),
         cmocka_unit_test(who_begins_to_hang_is_quick_no_more),
         cmocka_unit_test(the_budget_comes_in_groups),
+        cmocka_unit_test(the_budget_is_kept),
         cmocka_unit_test(scaled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

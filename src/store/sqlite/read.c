@@ -18,7 +18,9 @@ enum {
     ATTEMPT_MIXED = 8,
     ATTEMPT_UNREAD = 16
 };
-enum { SCAN_ROWS_MAX = 2048 /* of LIST_EVENTS: what a page looks at, about 10 ms */ };
+/* Of LIST_EVENTS, what a page looks at: 3 ms if they lie together, 17 if each is read on its own; on a disk
+ * that has to look for each, the time is the limit. */
+enum { SCAN_ROWS_MAX = 2048, SCAN_MS_MAX = 25, SCAN_ROWS_EACH = 64 };
 
 struct sqlite_reader {
     sqlite3 *db;
@@ -440,7 +442,7 @@ static int collect(sqlite3_stmt *statement, const struct store_query *query, str
     return sqlite3_reset(statement);
 }
 
-/* The events that match, by their ids: a page looks at so many at most, whatever it finds. */
+/* The events that match, by their ids: a page looks at so many at most, and for so long, whatever comes. */
 static int collect_events(const struct store *store, struct sqlite_reader *reader, sqlite3_stmt *scan,
                           const struct store_query *query, struct arena *arena, struct store_answer *answer)
 {
@@ -448,9 +450,14 @@ static int collect_events(const struct store *store, struct sqlite_reader *reade
     int looks_left = store->config.scan_rows_max > 0 ? store->config.scan_rows_max : SCAN_ROWS_MAX;
     if (query->limit <= 0)
         looks_left = INT_MAX;
+    int64_t until_ms = clock_mono_ms(&store->config.clock) + SCAN_MS_MAX;
     int rc = get ? SQLITE_OK : sqlite3_errcode(reader->db);
     bool room = true;
+    int looked = 0;
     while (rc == SQLITE_OK && room && sqlite3_step(scan) == SQLITE_ROW) {
+        if (query->limit > 0 && ++looked % SCAN_ROWS_EACH == 0 &&
+            clock_mono_ms(&store->config.clock) >= until_ms)
+            looks_left = 0;
         answer->more = looks_left-- == 0;
         if (answer->more)
             break;

@@ -205,6 +205,34 @@ static void pages_cost_the_same(void **state)
     }
 }
 
+/* Each look at the clock is 10 ms later. */
+static int64_t hurried(void *ctx)
+{
+    return ((struct fixture *)ctx)->mono_ms += 10;
+}
+
+/* 9: on a disk that is slow, a page that finds nothing ends by the time it took, and the next one goes on
+ * there. */
+static void a_page_ends_in_time(void **state)
+{
+    struct fixture *f = *state;
+    int64_t user = fixture_user(f, NULL);
+    add_events(f, user, FEW);
+    f->config.clock.mono_ms = hurried;
+    fixture_reopen(f);
+    struct store_query list = {
+        .kind = STORE_LIST_EVENTS, .owner_id = user, .event_type = bytes_of("none"), .limit = PAGE};
+    struct store_answer answer = {.more = true};
+    int pages = 0;
+    for (; answer.more; pages++) {
+        answer = fixture_read(f, list);
+        assert_int_equal(answer.count, 0);
+        assert_true(!answer.more || answer.scanned_to > list.after_id);
+        list.after_id = answer.scanned_to;
+    }
+    assert_in_range(pages, 2, FEW / 64);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +241,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_statement_scans, open_one, close_one),
         cmocka_unit_test_setup_teardown(no_query_scans, open_one, close_one),
         cmocka_unit_test_setup_teardown(pages_cost_the_same, open_one, close_one),
+        cmocka_unit_test_setup_teardown(a_page_ends_in_time, open_one, close_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
