@@ -89,17 +89,28 @@ static int64_t now_us(const struct connection *c)
     return (int64_t)uv_now(c->world->loop) * 1000;
 }
 
+/* A listener ends one that hangs; a sender leaves the choice to its shares. */
+static bool has_room(struct connection_world *world, const struct connection *c)
+{
+    if (world->handshakes_max == 0)
+        return true;
+    if (world->shares && !world->crowded)
+        return shares_has_room(world->shares, c->peer.pool_key, now_us(c), world->handshakes,
+                               world->handshakes_max);
+    if (world->handshakes >= world->handshakes_max && world->crowded)
+        world->crowded(world->ctx);
+    return world->handshakes < world->handshakes_max;
+}
+
 /* May its handshake begin? Then it is among those under way, until settle. */
 static bool enlist(struct connection *c)
 {
     struct connection_world *world = c->world;
-    c->crowded = false;
-    if (world->handshakes_max > 0 && world->handshakes >= world->handshakes_max && world->crowded)
-        world->crowded(world->ctx);
-    if (world->handshakes_max > 0 && world->handshakes >= world->handshakes_max) {
-        c->crowded = true;
+    c->crowded = !has_room(world, c);
+    if (c->crowded)
         return false;
-    }
+    if (world->shares)
+        shares_see(world->shares, now_us(c), (int64_t)uv_metrics_idle_time(world->loop) / 1000);
     if (world->shares && !handshake_shares_take(world->shares, c->peer.pool_key, now_us(c)))
         return false;
     world->handshakes++;
@@ -126,6 +137,8 @@ static void settle(struct connection *c)
     c->shaking = false;
     c->world->handshakes--;
     charge(c);
+    if (c->world->shares)
+        shares_end(c->world->shares, c->peer.pool_key, now_us(c), c->state == CONNECTION_OPEN);
 }
 
 void connection_close(struct connection *c)

@@ -44,7 +44,8 @@ struct connection_world {
     struct source_addresses sources;
     struct deadline_queue *connect_limit;  /* its `passed` is connection_connect_passed */
     struct deadline_queue *handshake_wait; /* its `passed` is connection_handshake_passed */
-    struct handshake_shares *shares;       /* of the handshakes; NULL: none is held up */
+    struct handshake_shares *shares;       /* of the handshakes; NULL: none is held up. What is free is known
+                                    if the loop has UV_METRICS_IDLE_TIME */
     int handshakes, handshakes_max;        /* under way, each with some 45 KiB of OpenSSL's. 0: any number */
     void (*crowded)(void *ctx);            /* one wants to begin, and there are so many; may be NULL */
     int open;                              /* handles not yet wholly closed */

@@ -25,7 +25,7 @@ void listener_answer(struct listener_request *request, const struct listener_rep
 enum listener_error listener_open(const struct listener_config *config, struct listener **out)
 {
     assert(config->handle && config->threads >= 1 && config->connections_max >= 1);
-    assert(config->tls.cert || !config->tls.client_ca);
+    assert(config->tls.cert ? config->handshakes_max > 0 : !config->tls.client_ca);
     struct listener *listener = memory_zero(1, sizeof *listener);
     listener->config = *config;
     struct tls *tls = NULL;

@@ -71,7 +71,7 @@ struct listener_config {
     size_t body_len_max; /* 1 MiB */
     size_t arena_len_max;
     int connections_max;
-    int handshakes_max; /* of TLS, under way at once; beyond, the oldest give way. 0: any number */
+    int handshakes_max; /* under way at once; beyond, the oldest give way. Over TLS one must be set */
     /* The bodies that come and those in hand are counted in it (BUDGET_IN); what it has no room for is
      * refused with 503. NULL: they are not counted. It outlives the listener. */
     struct budget *budget;

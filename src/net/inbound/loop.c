@@ -323,6 +323,7 @@ static void set_world(struct listener_loop *loop, struct tls *tls)
                                             .read_buffer = memory_alloc(LISTENER_READ_LEN)};
     if (!tls)
         return;
+    uv_loop_configure(&loop->loop, UV_METRICS_IDLE_TIME); /* for the shares */
     loop->world.plain_buffer = memory_alloc(TLS_RECORD_LEN_MAX);
     loop->world.shares = memory_zero(1, sizeof *loop->world.shares);
     loop->world.shares->percent = CLIENT_PERCENT;

@@ -544,6 +544,7 @@ static void engine_open_loop(struct engine *engine)
     engine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int failed =
         engine->wake_fd < 0 || uv_loop_init(&engine->loop) ||
+        uv_loop_configure(&engine->loop, UV_METRICS_IDLE_TIME) || /* for the shares of handshakes */
         uv_poll_init(&engine->loop, &engine->wake, engine->wake_fd) ||
         uv_prepare_init(&engine->loop, &engine->pump) || uv_check_init(&engine->loop, &engine->awake) ||
         uv_timer_init(&engine->loop, &engine->timer) || uv_timer_init(&engine->loop, &engine->drain_timer) ||

@@ -57,7 +57,7 @@ const struct config_setting config_settings[] = {
     {"body-max", CONFIG_SIZE, AT(body_bytes_max), "1MiB", "SIZE",
      "the largest request body; 413 beyond", 1024, MIB},
     {"memory-max", CONFIG_SIZE, AT(memory_max), "256MiB", "SIZE",
-     "bodies in memory at once, of requests, unread answers and deliveries together; beyond, deliveries wait, and the client address that holds most loses its slowest: 503", 16 * MIB,
+     "bodies in memory at once, of requests, unread answers and deliveries together; beyond, deliveries wait, the client address that holds most loses its slowest: 503. TLS handshakes come on top", 16 * MIB,
      (int64_t)1024 * 1024 * MIB},
     {"connections-max", CONFIG_INT, AT(connections_max), "10000", "N",
      "open API connections; beyond, the client address with the most of them loses its slowest. Fewer if the limit of file descriptors leaves no "

@@ -414,6 +414,43 @@ static void test_handshakes_under_way_are_bounded(void **state)
     evil_close(other, NULL);
 }
 
+/* 8.21: many endpoints that hang do not stop one that has completed its handshakes. */
+static void test_hanging_handshakes_leave_room(void **state)
+{
+    enum { ROOM = 8, HANGING = 20 };
+    struct evil_config hanging = {.script = "accept; silence"};
+    struct evil_config good = {
+        .script = EXCHANGE EXCHANGE, .tls = true, .certificates = certificates_of(state)};
+    struct evil *evil = evil_open(&hanging), *other = evil_open(&good);
+    struct sender_limits limits = sender_limits_default();
+    struct scene scene;
+    char url[64], good_url[64];
+
+    limits.handshakes_max = ROOM;
+    limits.tls_ms = 30 * 1000;
+    scene_for(&scene, state, &limits);
+    scene_url(url, sizeof url, true, "127.0.0.1", evil_port(evil));
+    scene_url(good_url, sizeof good_url, true, "127.0.0.1", evil_port(other));
+    scene_attempt(&scene, good_url);
+    int64_t healthy = scene.pool_key;
+    for (int i = 0; i < HANGING; i++) {
+        scene.pool_key++;
+        scene_begin(&scene, url);
+    }
+    while (scene_stats(&scene).connections_opened < 1 + HANGING)
+        scene_turn(&scene);
+    for (int i = 0; i < 100; i++, usleep(1000))
+        scene_turn(&scene);
+    scene.pool_key = healthy;
+    scene_attempt(&scene, good_url);
+    assert_int_equal(scene.results, 2);
+    assert_int_equal(scene.result.failure, FAILURE_NONE);
+    sender_abort(scene.sender);
+    scene_fini(&scene);
+    evil_close(evil, NULL);
+    evil_close(other, NULL);
+}
+
 static void test_resumption(void **state)
 {
     expect_resumption(state, 0);
@@ -498,6 +535,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hands),
         cmocka_unit_test(test_handshakes_under_way_are_bounded),
+        cmocka_unit_test(test_hanging_handshakes_leave_room),
         cmocka_unit_test(test_large_keys_are_refused),
         cmocka_unit_test(test_no_finite_field_groups),
         cmocka_unit_test(test_no_slow_signatures),
