@@ -90,7 +90,8 @@ static enum url_error take_scheme(struct bytes *text, bool *https)
     return URL_OK;
 }
 
-/* Letters, digits and inner hyphens (RFC 1123 section 2.1), and so A-labels; never empty. */
+/* Letters, digits and inner hyphens (RFC 1123 section 2.1), and so A-labels; and underscores, which names of
+ * containers have (`my_service`). Never empty. */
 static bool is_label(struct bytes label)
 {
     if (label.len == 0 || label.len > LABEL_LEN_MAX || label.data[0] == '-' ||
@@ -98,7 +99,7 @@ static bool is_label(struct bytes label)
         return false;
     for (size_t i = 0; i < label.len; i++) {
         char c = lower(label.data[i]);
-        if (!is_digit(c) && !(c >= 'a' && c <= 'z') && c != '-')
+        if (!is_digit(c) && !(c >= 'a' && c <= 'z') && c != '-' && c != '_')
             return false;
     }
     return true;

@@ -1,8 +1,11 @@
 #include "remedy.h"
 
 #include <assert.h>
-#include <stddef.h>
+#include <string.h>
 
+static const char remedy_tls_protocol[] =
+    "Is https right for that port? Your server's log may say which part it does not "
+    "like.";
 /* clang-format off */
 static const char *const remedies[FAILURE_COUNT] = {
     [FAILURE_CONNECT_REFUSED] = "Is it running, and does it listen at that address and port, not only on 127.0.0.1?",
@@ -29,7 +32,7 @@ static const char *const remedies[FAILURE_COUNT] = {
     [FAILURE_TLS_CLIENT_CERT] = "Set one with `posthorn mtls set --cert FILE --private-key FILE`.",
     [FAILURE_TLS_CLIENT_REFUSED] = "Does your server trust its authority, and is it still valid? `posthorn mtls show` shows it.",
     [FAILURE_TLS_TIMEOUT] = "Is https right for that port? A server that waits for plain HTTP looks like this.",
-    [FAILURE_TLS_PROTOCOL] = "Is https right for that port? Your server's log may say which part it does not like.",
+    [FAILURE_TLS_PROTOCOL] = remedy_tls_protocol,
     [FAILURE_DNS_NOT_FOUND] = "Is the name spelled right, and published in public DNS?",
     [FAILURE_DNS_EMPTY] = "Give the name an A or AAAA record.",
     [FAILURE_DNS_FAILURE] = "Ask whoever runs the name's DNS: its servers, or a DNSSEC signature that ran out.",
@@ -52,9 +55,11 @@ static const struct {
     {404, 404, "Usual cause: the path: compare the path of webhook_url with the handler's, to the letter: a prefix, a slash at the end, upper and lower case."},
     {405, 405, "Usual cause: the method: that path takes no POST. Is the handler registered for POST, and is the path its own, not a page's?"},
     {406, 406, "Usual cause: the handler looks at the header Accept; let it answer whatever that says."},
+    {407, 407, "Usual cause: a proxy in between that wants a login of its own: events are sent without one."},
     {408, 408, "Usual cause: the server or the proxy in front did not read the whole body in its own time limit."},
     {409, 409, "Usual cause: the handler knows this event already: let it answer 200 for one that comes again."},
     {411, 411, "Usual cause: a proxy in front that loses Content-Length on the way: every push has one."},
+    {412, 412, "Usual cause: the handler, or what stands in front, wants a condition (If-Match or the like), and a push has none."},
     {413, 413, "Usual cause: the size: the server, or the proxy in front, takes smaller bodies than this event (nginx: client_max_body_size, Express: limit)."},
     {414, 414, "Usual cause: the URL is longer than the server takes."},
     {415, 415, "Usual cause: the handler takes another Content-Type; events come as application/json."},
@@ -62,6 +67,7 @@ static const struct {
     {422, 422, "Usual cause: the handler checks the body and does not take this event. Let it answer 200 for event types that it does not know."},
     {425, 425, "Usual cause: the server wants the request again after its TLS handshake; it comes again by itself."},
     {426, 426, "Usual cause: the server wants another protocol: TLS, if the URL begins with http:// and should begin with https://. Events are sent in HTTP/1.1."},
+    {428, 428, "Usual cause: the handler, or what stands in front, wants a condition (If-Match or the like), and a push has none."},
     {429, 429, "Usual cause: the pace: the server, or what stands in front, takes fewer requests at once. posthorn slows down by itself and heeds Retry-After; raise the limit for our addresses (`posthorn ips`)."},
     {431, 431, "Usual cause: the server takes fewer or shorter headers than a push has."},
     {500, 500, "Usual cause: the handler failed: look into its log at that moment. Let your handler answer with exactly 200, also for event types that it ignores."},
@@ -71,12 +77,16 @@ static const struct {
     {504, 504, "Usual cause: the proxy in front: the handler did not answer it in time. Answer 200 first, and do the work afterwards."},
     {505, 505, "Usual cause: the server does not take HTTP/1.1, in which events are sent."},
     {507, 507, "Usual cause: the server's disk is full."},
+    {508, 508, "Usual cause: the proxy in front sends the request to itself, in a loop."},
     {511, 511, "Usual cause: a network that wants a login stands between."},
     {520, 527, "Usual cause: the proxy in front (Cloudflare's words for it): it does not reach the server behind it."},
     {530, 530, "Usual cause: the proxy in front (Cloudflare's words for it): it does not find the server behind it."},
+    {400, 499, "Usual cause: the server, or what stands in front of the handler, refuses the request: its log says why."},
+    {500, 599, "Usual cause: the server, or the proxy in front, failed: look into its log at that moment."},
 };
 /* clang-format on */
 
+/* The first that holds it. */
 const char *remedy_for_status(int status)
 {
     for (size_t i = 0; i < sizeof status_remedies / sizeof *status_remedies; i++)
@@ -94,4 +104,40 @@ const char *remedy_for(enum failure failure)
 {
     assert((unsigned)failure < FAILURE_COUNT);
     return remedies[failure] ? remedies[failure] : "";
+}
+
+static bool says(const struct words_outcome *outcome, const char *words)
+{
+    return memmem(outcome->detail.data, outcome->detail.len, words, strlen(words)) != NULL;
+}
+
+const char *remedy_of(const struct words_outcome *outcome)
+{
+    static const struct {
+        const char *words, *remedy;
+    } found[] = {
+        {"in the TLS handshake", remedy_tls_protocol},
+        {"webhooks are sent in HTTP/1.1", "Let it answer in HTTP/1.1, too, or put a proxy in front of it."},
+        {" answers at this port", "Is the port in the URL right? It is not your handler that listens there."},
+        {"not for servers", "Its extended key usage must have TLS Web Server Authentication (serverAuth): "
+                            "ask its authority for a "
+                            "certificate for servers."},
+        {"signed by itself",
+         "Use a certificate that a public authority has made for a server, or have this one trusted with "
+         "`posthorn mtls set --ca`."},
+    };
+    enum failure failure = words_failure(outcome->reason);
+
+    if (says(outcome, "this port speaks TLS: the URL must begin with"))
+        return "";
+    if (failure == FAILURE_UNEXPECTED_STATUS) /* a cause that is known: the usual one would contradict it */
+        return words_says_more(outcome) ? "" : remedy_for_status((int)outcome->status);
+    for (size_t i = 0; i < sizeof found / sizeof *found; i++)
+        if (says(outcome, found[i].words))
+            return found[i].remedy;
+    if (failure == FAILURE_BAD_RESPONSE && says(outcome, "it begins with \"HTTP/1."))
+        return "Look at what writes the head of that answer: a handler that writes it by itself, a module, "
+               "or the "
+               "proxy in front.";
+    return remedy_for(failure);
 }

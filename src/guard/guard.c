@@ -243,7 +243,7 @@ static enum guard_verdict judge_name(const struct guard *guard, const char *host
         return GUARD_ALLOWED;
     if (strcmp(last, "localhost") == 0 && loopback_excepted(guard))
         return GUARD_ALLOWED;
-    if (!dot)
+    if (!dot || strchr(host, '_')) /* no host on the internet: containers have such names */
         return GUARD_HOST;
     for (size_t i = 0; i < COUNT(local_labels); i++)
         if (strcmp(last, local_labels[i]) == 0)

@@ -3,10 +3,10 @@
 
 enum { SHOWN_MAX = 40 /* of a stranger's bytes */ };
 
-/* In quotes, with escapes; cut where the room or SHOWN_MAX ends. */
-static void put_quoted(char out[ANSWER_DETAIL_LEN_MAX], struct bytes seen)
+/* In quotes, with escapes; cut where the room or `shown_max` ends. */
+static void put_quoted(char out[ANSWER_DETAIL_LEN_MAX], struct bytes seen, size_t shown_max)
 {
-    size_t at = strlen(out), shown = seen.len < SHOWN_MAX ? seen.len : SHOWN_MAX;
+    size_t at = strlen(out), shown = seen.len < shown_max ? seen.len : shown_max;
 
     out[at++] = '"';
     for (size_t i = 0; i < shown && at + sizeof "\\x00\"..." < ANSWER_DETAIL_LEN_MAX; i++) {
@@ -77,7 +77,7 @@ void answer_detail_of_answer(char out[ANSWER_DETAIL_LEN_MAX], enum failure failu
     else if (seen.len > 0 && (failure == FAILURE_TRUNCATED_HEADERS || failure == FAILURE_HEADER_TIMEOUT))
         snprintf(out, ANSWER_DETAIL_LEN_MAX, "%s; they begin with ", failure_sentence(failure));
     if (out[0])
-        put_quoted(out, seen);
+        put_quoted(out, seen, SHOWN_MAX);
 }
 
 /* The first byte is the kind of a record. */
@@ -106,6 +106,15 @@ void answer_detail_of_silent_end(char out[ANSWER_DETAIL_LEN_MAX], enum failure f
     if (failure == FAILURE_CLOSED_EARLY || failure == FAILURE_RESET)
         snprintf(out, ANSWER_DETAIL_LEN_MAX, "%s; if this port speaks TLS, the URL must begin with https://",
                  failure_sentence(failure));
+}
+
+void answer_detail_of_redirect(char out[ANSWER_DETAIL_LEN_MAX], struct bytes location)
+{
+    out[0] = '\0';
+    if (location.len == 0)
+        return;
+    snprintf(out, ANSWER_DETAIL_LEN_MAX, "%s; it leads to ", failure_sentence(FAILURE_REDIRECT));
+    put_quoted(out, location, ANSWER_DETAIL_LEN_MAX);
 }
 
 void answer_detail_of_status(char out[ANSWER_DETAIL_LEN_MAX], int status, struct bytes body)

@@ -21,6 +21,8 @@ bool answer_detail_is_tls(struct bytes heard);
 void answer_detail_of_handshake(char out[ANSWER_DETAIL_LEN_MAX], enum failure failure, const char *why,
                                 struct bytes heard, bool silent);
 void answer_detail_of_silent_end(char out[ANSWER_DETAIL_LEN_MAX], enum failure failure);
+/* Where it leads; len 0: nothing to say. */
+void answer_detail_of_redirect(char out[ANSWER_DETAIL_LEN_MAX], struct bytes location);
 /* A complete answer to a request without TLS, for which some servers have words when their port wants TLS.
  * Empty: it says nothing of the kind. */
 void answer_detail_of_status(char out[ANSWER_DETAIL_LEN_MAX], int status, struct bytes body);

@@ -159,7 +159,6 @@ static const char *const bad_host[] = {
     "http://-example.com/",
     "http://example-.com/",
     "http://example.-com/",
-    "http://exa_mple.com/",
     "http://exam!ple.com/",
     "http://exam*ple.com/",
     "http://example.com,/",
@@ -265,7 +264,7 @@ static void every_byte_everywhere(void **state)
         char host[] = "https://ex?mple.com/", path[] = "https://example.com/?";
         host[10] = path[20] = (char)c;
         bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      c == '-' || c == '.';
+                      c == '-' || c == '_' || c == '.';
         bool cut = c == '/'; /* https://ex/mple.com/: a good URL of the host "ex" */
         assert_int_equal(url_parse(bytes_make(host, 20), &url) == URL_OK, letter || cut);
         bool visible = c > 0x20 && c < 0x7f && c != '\\' && c != '#';

@@ -86,11 +86,24 @@ test('trigger --all: the fourteen documented types in their order, each with a n
     assert.ok(there.requests.every((request) => request.header('WEBHOOK-AUTH') === DIGEST));
 });
 
+test("8.15: trigger shows the receiver's own words, escaped, and what to do", async (t) => {
+    const replies = [answer(401, '{"error":"invalid signature \u202e\x1b[2J"}'), answer(302, '', 'Location: /there\r\n'), 'SSH-2.0-x\r\n'];
+    const there = await receiver(t, (request, number) => replies[(number - 1) % replies.length]);
+    const send = async (...more) => (await posthorn('trigger', 'user_enabled', '--to', there.url, ...more)).stdout;
+    assert.match(await send(), /401 unexpected_status .*\n    it said "\{"error":"invalid signature \\xe2\\x80\\xae\\x1b\[2J"\}"\n    Usual cause: the signature/);
+    assert.match(await send(), /302 redirect .*it leads to "\/there"\n    it said .*\n    Set webhook_url/);
+    assert.match(await send(), /bad_response .*an SSH server.*\n    it said "SSH-2\.0-x\\x0d\\x0a"\n    Is the port/);
+    const told = await send('--json');
+    assert.doesNotMatch(told, /[\u202e\x1b]/);
+    assert.equal(JSON.parse(told).answer, '{"error":"invalid signature \\xe2\\x80\\xae\\x1b[2J"}');
+});
+
 test('trigger says what came of it: 204 is not 200, nobody there, localhost by name', async (t) => {
     const there = await receiver(t, (request, number) => answer(number === 1 ? 204 : 200, ''));
     const refused = await posthorn('trigger', 'user_enabled', '--to', there.url);
     assert.equal(refused.code, 1);
     assert.match(refused.stdout, /204.*only 200 acknowledges/);
+    assert.match(refused.stdout, /exactly 200/);
     const named = await posthorn('trigger', 'user_enabled', '--to', `http://localhost:${there.port}/`);
     assert.equal(named.code, 0, named.stdout + named.stderr);
     assert.equal(there.requests[1].header('Host'), `localhost:${there.port}`);

@@ -29,6 +29,8 @@ test('8.32: `secrets rotate` makes a secret that signs at once beside the first,
     const rotated = await secrets(server, 'rotate', '--overlap', '3600');
     assert.match(rotated.stdout, /^whsec_\S+\n$/);
     assert.match(rotated.stderr, /default signs on until 2\S+Z/);
+    const again = await secrets(server, 'reveal');
+    assert.deepEqual([again.stdout.trim(), /default signs on until 2\S+Z/.test(again.stderr)], [first, true]);
     const hook = await receiver(t);
     await setUrl(server, hook.url);
     await post(server);

@@ -94,9 +94,25 @@ static void knows_who_wants_tls(void **state)
     assert_string_equal(out, "");
 }
 
+/* Issue 8.31 */
+static void test_8_31_a_redirect_says_where_it_leads(void **state)
+{
+    char out[ANSWER_DETAIL_LEN_MAX], path[1024];
+    answer_detail_of_redirect(out, bytes_of("https://a.example/h\x1b\"k"));
+    assert_string_equal(out,
+                        "your server answered with a redirect, and redirects are never followed; it leads to "
+                        "\"https://a.example/h\\x1b\\x22k\"");
+    memset(path, '/', sizeof path);
+    answer_detail_of_redirect(out, bytes_make(path, sizeof path));
+    assert_string_equal(out + strlen(out) - 5, "/\"...");
+    answer_detail_of_redirect(out, bytes_of(""));
+    assert_string_equal(out, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_8_31_a_redirect_says_where_it_leads),
         cmocka_unit_test(test_8_31_sentences_name_the_limits),
         cmocka_unit_test(says_which_part_is_wrong),
         cmocka_unit_test(says_nothing_where_the_failure_says_it_all),

@@ -83,6 +83,19 @@ static void print_secret(const struct secrets *secrets, const struct client_answ
         printf("%.*s\n", BYTES_ARG(attribute(secret, "secret")));
 }
 
+static bool is_active(struct json_object *secret)
+{
+    return json_object_get_boolean(json_get(json_get_object(secret, "attributes"), "active"));
+}
+
+static void say_its_end(struct json_object *secret)
+{
+    struct bytes id = {"", 0}, until = attribute(secret, "expires_at");
+    if (until.len > 0 && json_get_text(secret, "id", &id))
+        fprintf(stderr, "posthorn secrets: %.*s %s %.*s\n", BYTES_ARG(id),
+                is_active(secret) ? "signs on until" : "signs no more since", BYTES_ARG(until));
+}
+
 static bool reveal(const struct secrets *secrets)
 {
     struct client_answer answer;
@@ -97,6 +110,8 @@ static bool reveal(const struct secrets *secrets)
                         "rotate` makes one whose text is shown\n");
     else if (client_check(secrets->client, 200, &answer))
         print_secret(secrets, &answer);
+    if (answer.status == 200 && !secrets->json)
+        say_its_end(json_get_object(answer.json, "data"));
     return answer.status == 200;
 }
 
@@ -133,10 +148,8 @@ static void say_what_expires(const struct secrets *secrets)
     struct json_object *all = json_get_array(answer.json, "data");
     for (size_t i = 0; all && i < json_object_array_length(all); i++) {
         struct json_object *secret = json_object_array_get_idx(all, i);
-        struct bytes id = {"", 0}, until = attribute(secret, "expires_at");
-        bool active = json_object_get_boolean(json_get(json_get_object(secret, "attributes"), "active"));
-        if (until.len > 0 && active && json_get_text(secret, "id", &id))
-            fprintf(stderr, "posthorn secrets: %.*s signs on until %.*s\n", BYTES_ARG(id), BYTES_ARG(until));
+        if (is_active(secret))
+            say_its_end(secret);
     }
 }
 

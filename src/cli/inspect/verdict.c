@@ -40,12 +40,7 @@ static void put_last(struct text *out, const struct verdict *verdict)
 
 static void put_remedy(struct text *out, const struct verdict *verdict)
 {
-    enum failure failure = words_failure(verdict->last.reason);
-    if (failure == FAILURE_UNEXPECTED_STATUS && words_says_more(&verdict->last))
-        return; /* the cause is known, and said: the usual one would contradict it */
-    const char *remedy = failure == FAILURE_UNEXPECTED_STATUS ? remedy_for_status((int)verdict->last.status)
-                                                              : remedy_for(failure);
-
+    const char *remedy = remedy_of(&verdict->last);
     if (*remedy)
         text_printf(out, " %s", remedy);
 }

@@ -2,9 +2,10 @@
 
 #include "command.h"
 #include "text.h"
+#include "words.h"
 #include <stdio.h>
 
-enum { FAILURES_SHOWN_MAX = 5, LINE_LEN_MAX = 4096, LINE_MEMORY_MAX = 16 << 10 };
+enum { FAILURES_SHOWN_MAX = 5, LINE_LEN_MAX = 16 << 10, LINE_MEMORY_MAX = 64 << 10 };
 
 void tally_begin(struct trigger *trigger)
 {
@@ -35,8 +36,16 @@ static void print_line(const struct trigger *trigger, const struct tally_entry *
     if (trigger->json) {
         text_puts(&line, "{\"event_type\":");
         text_put_json(&line, entry->event_type);
-        text_printf(&line, ",\"id\":\"%s\",\"status\":%d,\"outcome\":\"%s\"}", entry->id, entry->status,
+        text_printf(&line, ",\"id\":\"%s\",\"status\":%d,\"outcome\":\"%s\"", entry->id, entry->status,
                     entry->outcome);
+        if (entry->answer.len > 0) {
+            struct text answer;
+            text_init(&answer, &arena, LINE_LEN_MAX);
+            text_put_printable(&answer, entry->answer);
+            text_puts(&line, ",\"answer\":");
+            text_put_json(&line, text_bytes(&answer));
+        }
+        text_putc(&line, '}');
     } else {
         text_printf(&line, "%s%3d %-9s%s ",
                     colour_start(trigger->colours, entry->good ? COLOUR_GOOD : COLOUR_BAD), entry->status,
@@ -44,6 +53,12 @@ static void print_line(const struct trigger *trigger, const struct tally_entry *
         text_put_printable(&line, entry->event_type);
         text_printf(&line, " %s%s%s", entry->id, entry->sentence ? ": " : "",
                     entry->sentence ? entry->sentence : "");
+        if (entry->answer.len > 0) {
+            text_puts(&line, "\n    it said ");
+            words_put_answer(&line, entry->answer);
+        }
+        if (entry->remedy && *entry->remedy)
+            text_printf(&line, "\n    %s", entry->remedy);
     }
     printf("%s\n", line.data);
     fflush(stdout);

@@ -4,6 +4,7 @@
 #include "instant.h"
 #include "json.h"
 #include "push.h"
+#include "remedy.h"
 #include "text.h"
 #include <stdio.h>
 
@@ -34,8 +35,17 @@ static void push_one(struct trigger *trigger, struct push *push, const struct pu
         entry.outcome = failure_name(outcome.failure);
         entry.sentence = outcome.detail[0] ? outcome.detail : failure_sentence(outcome.failure);
     } else {
-        entry.outcome = entry.good ? "delivered" : "unexpected_status";
-        entry.sentence = entry.good ? NULL : "only 200 acknowledges; the server would try again";
+        entry.outcome = entry.good ? "delivered"
+                                   : failure_name(outcome.status / 100 == 3 ? FAILURE_REDIRECT
+                                                                            : FAILURE_UNEXPECTED_STATUS);
+        entry.sentence = entry.good          ? NULL
+                         : outcome.detail[0] ? outcome.detail
+                                             : "only 200 acknowledges; the server would try again";
+    }
+    if (!entry.good) {
+        entry.answer = bytes_make(outcome.answer, outcome.answer_len);
+        entry.remedy = remedy_of(&(struct words_outcome){
+            .reason = bytes_of(entry.outcome), .status = outcome.status, .detail = bytes_of(outcome.detail)});
     }
     tally_add(trigger, &entry);
 }

@@ -50,6 +50,8 @@ struct tally_entry {
     int status;
     const char *outcome;  /* a word, of static duration */
     const char *sentence; /* what is wrong, or NULL */
+    const char *remedy;   /* what to do about it, or NULL */
+    struct bytes answer;  /* how it began, a stranger's; len 0: there is none to show */
 };
 /* A line, or for long runs a count and a line only for the first failures. */
 void tally_add(struct trigger *trigger, const struct tally_entry *entry);

@@ -99,6 +99,13 @@ static void say_failure(struct doctor *doctor, enum result result, const char *s
     say(doctor, result, step, detail, remedy_for(failure));
 }
 
+static void say_found(struct doctor *doctor, const char *step, enum failure failure, const char *detail)
+{
+    const struct words_outcome outcome = {.reason = bytes_of(failure_name(failure)),
+                                          .detail = bytes_of(detail)};
+    say(doctor, RESULT_FAILED, step, detail, remedy_of(&outcome));
+}
+
 /* ---- the steps ---- */
 
 static bool check_url(struct doctor *doctor)
@@ -244,12 +251,9 @@ static void say_tls_failure(struct doctor *doctor, enum failure failure,
         say(doctor, RESULT_FAILED, "tls", "your server speaks HTTP/2 only, and webhooks are sent in HTTP/1.1",
             "Let it offer http/1.1 in ALPN, too, or put a proxy in front of it.");
     } else if (failure == FAILURE_TLS_UNTRUSTED && certificate->refused == X509_V_ERR_INVALID_PURPOSE) {
-        say(doctor, RESULT_FAILED, "tls", "the certificate, or one that it leads to, is not for servers",
-            "Its extended key usage must have TLS Web Server Authentication (serverAuth): ask its authority "
-            "for a "
-            "certificate for servers.");
+        say_found(doctor, "tls", failure, "the certificate, or one that it leads to, is not for servers");
     } else if (certificate->why[0] && strncmp(certificate->why, "TLS failed: ", 12) != 0) {
-        say(doctor, RESULT_FAILED, "tls", certificate->why, remedy_for(failure));
+        say_found(doctor, "tls", failure, certificate->why);
     } else if (failure == FAILURE_TLS_PROTOCOL && certificate->alert) {
         snprintf(detail, sizeof detail, "%s: your server ended it with the alert '%s'",
                  failure_sentence(failure), SSL_alert_desc_string_long(certificate->alert));
@@ -294,21 +298,19 @@ static void say_ping(struct doctor *doctor, const struct push_event *event,
     if (failure == FAILURE_NONE && !good)
         failure =
             outcome->status >= 300 && outcome->status <= 399 ? FAILURE_REDIRECT : FAILURE_UNEXPECTED_STATUS;
+    struct words_outcome words = {.reason = bytes_of(failure_name(failure)),
+                                  .status = outcome->status,
+                                  .detail = bytes_of(outcome->detail)};
     arena_init(&arena, LINE_MEMORY_MAX);
     text_init(&detail, &arena, LINE_LEN_MAX);
     text_printf(&detail, "event %s: ", event->id);
-    words_put_outcome(&detail, &(struct words_outcome){.reason = bytes_of(failure_name(failure)),
-                                                       .status = outcome->status,
-                                                       .detail = bytes_of(outcome->detail)});
+    words_put_outcome(&detail, &words);
     text_printf(&detail, ", in %lld ms", (long long)outcome->duration_ms);
     if (!good && outcome->answer_len > 0) {
         text_puts(&detail, ". It said: ");
         words_put_answer(&detail, bytes_make(outcome->answer, outcome->answer_len));
     }
-    say(doctor, good ? RESULT_OK : RESULT_FAILED, "ping", detail.data,
-        good                                   ? ""
-        : failure == FAILURE_UNEXPECTED_STATUS ? remedy_for_status(outcome->status)
-                                               : remedy_for(failure));
+    say(doctor, good ? RESULT_OK : RESULT_FAILED, "ping", detail.data, good ? "" : remedy_of(&words));
     arena_fini(&arena);
 }
 

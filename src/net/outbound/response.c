@@ -25,6 +25,7 @@ enum field {
     FIELD_OTHER,
     FIELD_CONNECTION,
     FIELD_CONTENT_LENGTH,
+    FIELD_LOCATION,
     FIELD_RETRY_AFTER,
     FIELD_TRANSFER_ENCODING
 };
@@ -53,7 +54,7 @@ struct response {
     bool close, length_given, coding_given, framing_void;
     int64_t length;
     int retry_after_count;
-    size_t retry_after_len;
+    size_t retry_after_len, location_len;
 
     int64_t left; /* of the sized body */
     struct chunked chunked;
@@ -61,7 +62,7 @@ struct response {
     size_t read_left, body_len, raw_len;
     /* From here on nothing is cleared: the lengths say what counts, and untouched pages cost nothing. */
     char name[NAME_KEPT_MAX]; /* lower case */
-    char value[VALUE_KEPT_MAX], retry_after[64];
+    char value[VALUE_KEPT_MAX], retry_after[64], location[VALUE_KEPT_MAX];
     char body[RESPONSE_BODY_KEPT_MAX]; /* until it begins, what came, raw_len bytes */
 };
 
@@ -78,7 +79,7 @@ static void head_begin(struct response *r)
     r->close = r->length_given = r->coding_given = r->framing_void = false;
     r->length = 0;
     r->retry_after_count = 0;
-    r->retry_after_len = 0;
+    r->retry_after_len = r->location_len = 0;
     r->field_open = false;
 }
 
@@ -187,6 +188,8 @@ static size_t status_line_run(struct response *r, struct bytes piece)
 static enum field field_of(struct bytes name)
 {
     switch (name.len) {
+    case 8:
+        return bytes_equal_text(name, "location") ? FIELD_LOCATION : FIELD_OTHER;
     case 10:
         return bytes_equal_text(name, "connection") ? FIELD_CONNECTION : FIELD_OTHER;
     case 11:
@@ -245,6 +248,10 @@ static void field_end(struct response *r)
         if (r->value_cut || r->coding_given || !bytes_equal_nocase(value, "chunked"))
             r->framing_void = true;
         r->coding_given = true;
+        break;
+    case FIELD_LOCATION:
+        memcpy(r->location, value.data, value.len);
+        r->location_len = value.len;
         break;
     case FIELD_RETRY_AFTER:
         r->retry_after_count++;
@@ -597,6 +604,11 @@ int64_t response_retry_after_ms(const struct response *r, int64_t wall_ms)
     if (!instant_parse_http(value, &number))
         return -1;
     return number > wall_ms ? number - wall_ms : 0;
+}
+
+struct bytes response_location(const struct response *r)
+{
+    return bytes_make(r->location, r->location_len);
 }
 
 bool response_keep_alive(const struct response *r)

@@ -49,6 +49,8 @@ const char *response_flaw(const struct response *response);
 int response_status(const struct response *response); /* of the final response, 0 before BODY */
 /* Seconds or HTTP-date. INT64_MAX: more seconds than can be counted. -1: none, several, or not understood. */
 int64_t response_retry_after_ms(const struct response *response, int64_t wall_ms);
+/* Where a redirect leads, as it was said, its first 256 bytes; len 0: it does not say. */
+struct bytes response_location(const struct response *response);
 bool response_keep_alive(const struct response *response); /* the connection may be used again after DONE */
 bool response_body_incomplete(const struct response *response);
 /* The first 16 KiB, raw; chunk framing removed. */

@@ -139,7 +139,9 @@ static void judge(const struct sender_attempt *a, enum failure cause, struct sen
     result->status = status;
     result->retry_after_ms = response_retry_after_ms(a->response, clock_wall_ms(&a->sender->config.clock));
     result->body_incomplete = response_stage(a->response) != RESPONSE_DONE;
-    if (!a->peer.https)
+    if (status / 100 == 3)
+        answer_detail_of_redirect(detail, response_location(a->response));
+    else if (!a->peer.https)
         answer_detail_of_status(detail, status, result->response);
 }
 

@@ -165,6 +165,10 @@ static void test_8_31_the_usual_cause_of_each_status(void **state)
                 {502, "its upstream"},
                 {503, "no handler that is free"},
                 {504, "did not answer it in time"},
+                {407, "proxy in between"},
+                {451, "refuses the request"},
+                {508, "to itself"},
+                {598, "the proxy in front, failed"},
                 {522, "Cloudflare"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct verdict verdict = pending(1, "unexpected_status", rows[i].status, 10000);
@@ -208,14 +212,55 @@ static void test_8_31_an_answer_before_the_request_was_taken(void **state)
         "request: does your handler read the body?");
 }
 
+/* Issue 8.31: no advice beside what is known. */
+static void test_8_31_the_advice_fits_what_was_found_out(void **state)
+{
+    static const struct {
+        enum failure failure;
+        const char *detail, *remedy;
+    } rows[] = {
+        {FAILURE_BAD_RESPONSE, "this port speaks TLS: the URL must begin with https://; it begins with \"x\"",
+         ""},
+        {FAILURE_TLS_PROTOCOL, "this port speaks HTTP without TLS: the URL must begin with http://, or name",
+         "Is https right"},
+        {FAILURE_CLOSED_EARLY,
+         "your server closed the connection without an answer; if this port speaks TLS, the URL must begin "
+         "with https://",
+         "A handler that crashes"},
+        {FAILURE_CLOSED_EARLY,
+         "your server closed the connection in the TLS handshake; if this port speaks HTTP without TLS, the "
+         "URL must begin with http://",
+         "Is https right"},
+        {FAILURE_BAD_RESPONSE, "the answer says HTTP/2, and webhooks are sent in HTTP/1.1; it begins with",
+         "Let it answer in HTTP/1.1"},
+        {FAILURE_TLS_PROTOCOL, "a mail or FTP server answers at this port; it begins with",
+         "Is the port in the URL right"},
+        {FAILURE_BAD_RESPONSE, "the answer is not valid HTTP/1.x: x; it begins with \"HTTP/1.1 2000\"",
+         "what writes the head"},
+        {FAILURE_BAD_RESPONSE, "the answer is not valid HTTP/1.x: x; it begins with \"hello\"",
+         "Is it an HTTP server"},
+        {FAILURE_TLS_UNTRUSTED, "the certificate is not for servers: its key usage", "serverAuth"},
+        {FAILURE_TLS_UNTRUSTED, "the certificate is signed by itself, not by an authority: x",
+         "have this one trusted"},
+        {FAILURE_TLS_UNTRUSTED, "no authority is known", "serve the whole chain"},
+        {FAILURE_REDIRECT, "your server answered with a redirect; it leads to \"/x\"", "Set webhook_url"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct words_outcome outcome = {.reason = bytes_of(failure_name(rows[i].failure)),
+                                        .detail = bytes_of(rows[i].detail)};
+        const char *remedy = remedy_of(&outcome);
+        if (*rows[i].remedy ? !strstr(remedy, rows[i].remedy) : *remedy != '\0')
+            fail_msg("%s: %s", rows[i].detail, remedy);
+    }
+}
+
 /* Issue 8.15: what the server found out stands in place of the failure's own sentence, once and escaped. */
 static void test_8_15_details(void **state)
 {
     struct verdict verdict = pending(1, "bad_response", 0, -1);
     verdict.last.detail = bytes_of("an SSH server answers at this port; it begins with \"SSH-2.0\"\x1b");
     expect(&verdict, "Tried once. Last: an SSH server answers at this port; it begins with \"SSH-2.0\"\\x1b. "
-                     "Is it an HTTP server that "
-                     "listens there, and is https right for that port?");
+                     "Is the port in the URL right? It is not your handler that listens there.");
     verdict.last.detail = bytes_of(failure_sentence(FAILURE_BAD_RESPONSE));
     expect(&verdict, "Tried once. Last: the answer is not valid HTTP/1.x. Is it an HTTP server that "
                      "listens there, and is https right for that port?");
@@ -236,6 +281,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_8_31_the_usual_cause_of_each_status),
         cmocka_unit_test(test_8_31_a_status_is_said_once),
+        cmocka_unit_test(test_8_31_the_advice_fits_what_was_found_out),
         cmocka_unit_test(test_8_31_an_answer_before_the_request_was_taken),
         cmocka_unit_test(test_8_15_details),
         cmocka_unit_test(test_the_issues_own_sentence),

@@ -510,6 +510,8 @@ static void test_8_15_what_is_said_by_an_answer_without_a_body(void **state)
             if (!bytes_equal_text(response_said(response), rows[i].raw ? all : rows[i].body))
                 fail_msg("%s: %.*s", all, BYTES_ARG(response_said(response)));
             assert_true(!rows[i].raw || response_body(response).len == 0);
+            bool leads = strstr(all, "Location: /there") != NULL;
+            assert_true(bytes_equal_text(response_location(response), leads ? "/there" : ""));
         }
     free(memory);
 }
