@@ -11,8 +11,8 @@
  *   READY     -> DECIDED    (itself)          waited too long, drain, or too many lost leases
  *   SENDING   -> DECIDED    input OUTCOME     policy has decided
  *   DECIDED   -> RECORDING  effect RECORD     the decision goes to the writer, fenced by the lease
- *   RECORDING -> FREE       input RECORDED    durable, or fenced off by a newer lease
- *   RECORDING -> DECIDED    input RECORDED    the store could not (disk full): again after a moment
+ *   RECORDING -> FREE       input RECORDED    durable, or fenced off by a newer lease, or never to be
+ * recorded RECORDING -> DECIDED    input RECORDED    the store could not (disk full): again after a moment
  *
  * An input for a slot in any other state is a bug of the owner's and aborts.
  *

@@ -89,6 +89,12 @@ static inline int64_t model_delivery_next(int64_t last, int mark)
 {
     return ((last >> MODEL_MARK_BITS) + 1) << MODEL_MARK_BITS | mark;
 }
+/* Behind this one, and not behind the next one, whatever its mark. Of any number, as a damaged row has it. */
+static inline int64_t model_delivery_end(int64_t id)
+{
+    return id > INT64_MAX - MODEL_DELIVERY_STEP ? INT64_MAX
+                                                : id - (id & MODEL_MARK_MAX) + MODEL_DELIVERY_STEP;
+}
 
 struct delivery {
     int64_t id, event_id, endpoint_id, user_id;

@@ -28,7 +28,8 @@ static const char details[] =
     "sums that are not those of their rows, and secrets that the key file does not open.\n"
     "It changes nothing. A server goes on beside damaged rows: it shows them as such and gives their "
     "deliveries up.\n"
-    "Where pages are damaged, restore a backup. exit status 1: something is damaged.";
+    "Where pages are damaged, a server that meets one as it writes accepts and sends nothing more, and is "
+    "still read:\nrestore a backup. exit status 1: something is damaged.";
 
 /* Each finds the rows of a table that no server has written so: what a column may hold by its type, a column
  * at a time, is not here, but in odd_column. */
@@ -64,7 +65,7 @@ static const struct {
     {"events", "the event's deliveries are not there",
      "delivery_count < 0 OR delivery_count <> (SELECT count(*)"
      " FROM deliveries d WHERE d.id >= events.delivery_first"
-     " AND d.id < events.delivery_first + (events.delivery_count << 24))"},
+     " AND d.id < (events.delivery_first >> 24) + events.delivery_count << 24)"},
     {"deliveries", "the delivery's state, lease or attempts are damaged",
      "id <= 0 OR state NOT IN (0, 1, 2, 3, 4) OR min(lease, attempt, lost, earlier) < 0"
      " OR max(lease, attempt, lost, earlier) > 0xffffff"

@@ -61,11 +61,28 @@ static void on_work(void *ctx, struct store_work **boxes, int count)
     engine_work(engine, boxes, count); /* the queue is older, but only the engine offers boxes */
 }
 
+/* What cannot be recorded may not be sent. */
+static void stop_sending(struct server *server)
+{
+    pthread_mutex_lock(&server->engine_lock);
+    struct engine *engine = server->engine;
+    pthread_mutex_unlock(&server->engine_lock);
+    if (engine)
+        engine_stop_sending(engine);
+}
+
 static void on_broken(void *ctx, enum store_status status)
 {
     struct server *server = ctx;
-    log_write(server->options.log, LOG_LEVEL_ERROR, "server", "the store is broken: %s",
+    bool readable = status != STORE_BROKEN;
+    log_write(server->options.log, LOG_LEVEL_ERROR, "server", "%s: %s",
+              readable ? "nothing is written or delivered any more, and what can be read is still served"
+                       : "the store is broken",
               store_status_sentence(status));
+    if (readable) {
+        stop_sending(server);
+        return;
+    }
     if (!server->options.on_broken)
         abort();
     server->options.on_broken(server->options.ctx);

@@ -33,7 +33,8 @@ struct server_options {
     const struct config *config;
     struct clock clock;
     struct log *log;
-    /* The store is broken: called once, from any thread; `serve` exits with 5. NULL: abort. */
+    /* The disk failed: called once, from any thread; `serve` exits with 5. NULL: abort. Damage is not told:
+     * the server goes on reading. */
     void (*on_broken)(void *ctx);
     void *ctx;
     /* The first user's key, before anything is written: false, it cannot be shown, and nothing is set up. For

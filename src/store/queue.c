@@ -44,11 +44,10 @@ struct queue {
     int box_count, box_cap;
     struct queue_job **batch;
     struct store_op **ops;
-    int64_t due_at_ms;    /* mono: when a claim would find something */
-    int64_t expect_to_ms; /* mono: outcomes of what was filled last are likely until then */
-    bool leases_scarce;   /* by the last batch */
-    bool broken;
-    enum store_status broken_by;
+    int64_t due_at_ms;           /* mono: when a claim would find something */
+    int64_t expect_to_ms;        /* mono: outcomes of what was filled last are likely until then */
+    bool leases_scarce;          /* by the last batch */
+    enum store_status broken_by; /* why nothing is written any more; OK: it is */
 };
 
 /* To the front, where they are filled: those that come back last have their memory in the CPU's cache. */
@@ -238,7 +237,7 @@ static int take(struct queue *queue)
         queue->boxless = queue->box_count == 0;
         queue->scarce = queue->leases_scarce || queue->boxless;
         now_ms = mono_ms(queue);
-        bool claims = queue->box_count > 0 && !queue->broken;
+        bool claims = queue->box_count > 0 && !queue->broken_by;
         if (queue->waiting.count > 0 || queue->withdraw || queue->closing || outcomes_ready(queue, now_ms) ||
             (claims && now_ms >= queue->due_at_ms))
             break;
@@ -255,6 +254,15 @@ static int take(struct queue *queue)
     return take_from(queue, &queue->waiting, count, max);
 }
 
+static void stop_writing(struct queue *queue, enum store_status status)
+{
+    queue->broken_by = status;
+    pthread_mutex_lock(&queue->lock);
+    queue->stats.broken_by = status;
+    pthread_mutex_unlock(&queue->lock);
+    queue->config.on_broken(queue->config.ctx, status);
+}
+
 static enum store_status write_some(struct queue *queue, struct queue_job **jobs, int count, int boxes,
                                     int *filled)
 {
@@ -263,7 +271,7 @@ static enum store_status write_some(struct queue *queue, struct queue_job **jobs
     struct store_batch batch = {
         .ops = queue->ops, .op_count = count, .boxes = queue->boxes, .box_count = boxes};
     enum store_status status =
-        queue->broken ? queue->broken_by : queue->config.backend->write(queue->config.store, &batch);
+        queue->broken_by ? queue->broken_by : queue->config.backend->write(queue->config.store, &batch);
     *filled = status == STORE_OK ? batch.filled_count : 0;
     int64_t now_ms = mono_ms(queue);
     if (status != STORE_OK)
@@ -275,12 +283,9 @@ static enum store_status write_some(struct queue *queue, struct queue_job **jobs
     queue->leases_scarce = status != STORE_OK || batch.leases_scarce;
     if (*filled > 0)
         queue->expect_to_ms = now_ms + OUTCOMES_WAIT_MS;
-    bool fatal = status != STORE_OK && status != STORE_FULL && status != STORE_DOWN;
-    if (fatal && !queue->broken) {
-        queue->broken = true;
-        queue->broken_by = status;
-        queue->config.on_broken(queue->config.ctx, status);
-    }
+    bool for_good = status != STORE_OK && status != STORE_FULL && status != STORE_DOWN;
+    if (for_good && !queue->broken_by)
+        stop_writing(queue, status);
     return status;
 }
 

@@ -18,7 +18,7 @@ struct queue;
 struct queue_job {
     struct store_op op;
     void (*done)(struct queue_job *job,
-                 enum store_status status); /* OK: op.result says how. FULL, DOWN, BROKEN: not written */
+                 enum store_status status); /* OK: op.result says how. Else: not written */
     void *ctx;
     struct queue_job *next; /* the queue's, but for queue_submit_many */
     int group;              /* the queue's: so many jobs from here on are written together */
@@ -32,7 +32,8 @@ struct queue_config {
     int waiting_max; /* jobs in the queue; outcomes may exceed it by the number of slots */
     /* Filled boxes, or empty ones that were withdrawn. On the writer thread. */
     void (*on_work)(void *ctx, struct store_work **boxes, int count);
-    /* The store is broken, once: the server logs it and exits. */
+    /* Once: nothing is written any more, and each job that is here or comes ends with this status. BROKEN:
+     * the server is to exit. Else reads go on. On the writer thread, before any job hears of it. */
     void (*on_broken)(void *ctx, enum store_status status);
     void *ctx;
     struct log *log;
@@ -54,5 +55,6 @@ void queue_close(struct queue *queue);
 struct queue_stats {
     int64_t batches, jobs, cpu_us; /* cpu of the writer thread */
     int waiting;
+    enum store_status broken_by; /* why nothing is written any more; OK: it is */
 };
 void queue_stats(struct queue *queue, struct queue_stats *stats);

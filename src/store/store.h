@@ -83,8 +83,9 @@ enum store_status {
     STORE_FULL,    /* no space: nothing of the batch was written; later it may be */
     STORE_DOWN,    /* cannot be reached now (PostgreSQL); the fate of a commit may be unknown: do it again */
     STORE_BROKEN,  /* fsync or write error: stop acknowledging and exit; never retry an fsync */
-    STORE_DAMAGED, /* the file is no whole database any more. From a write: stop as if BROKEN. From a read:
-                      this answer cannot be had, others may */
+    STORE_DAMAGED, /* a part of the file cannot be read, or is not what was written there. From a write: this
+                      store writes nothing any more until it is opened again, and goes on reading. From a
+                      read: this answer cannot be had, others may */
     STORE_REFUSED, /* the file may not be opened, or is none of ours; config.refusal says why (open only) */
     STORE_LOCKED,  /* another server has this file (open only; exit code 3) */
     STORE_NEWER    /* the schema is newer than this program (open only) */
@@ -317,7 +318,8 @@ struct store_config {
     struct budget *budget; /* what payloads take their bytes from; work beyond it, or beyond its endpoint's
                               share of it, waits. NULL: no limit */
     struct log *log;
-    char *refusal; /* STORE_REFUSAL_LEN bytes for the reason of REFUSED; NULL: the log alone has it */
+    char *refusal; /* STORE_REFUSAL_LEN bytes for the reason of an open that is REFUSED; NULL: the log alone
+                      has it */
 };
 
 struct store;

@@ -142,7 +142,8 @@ export function checkDocument(document, { sparse = false } = {}) {
 /** Ours: what a document of the API has beyond that. */
 function checkOwn(document, status) {
     demand(document.jsonapi?.version === '1.1', '/jsonapi', 'is missing');
-    demand('errors' in document === status >= 400, '', `does not go with status ${status}`);
+    const degraded = status === 503 && document.meta?.status === 'degraded'; // what /health says
+    demand('errors' in document === (status >= 400 && !degraded), '', `does not go with status ${status}`);
     for (const error of document.errors ?? [])
         demand(Number(error.status) === status, '/errors', `say ${error.status}, the status is ${status}`);
     if (!('data' in document)) return;

@@ -93,7 +93,7 @@ static void on_work(void *ctx, struct store_work **boxes, int count)
 static void on_broken(void *ctx, enum store_status status)
 {
     struct bench *bench = ctx;
-    assert_int_equal(status, STORE_BROKEN);
+    assert_int_equal(status, bench->store.statuses[0]);
     pthread_mutex_lock(&bench->store.lock);
     bench->broken++;
     pthread_mutex_unlock(&bench->store.lock);
@@ -398,19 +398,32 @@ static void down_is_said_to_all(void **state)
     bench_close(bench);
 }
 
-static void broken_once_and_for_all(void **state)
+static void stops_once_and_for_all(enum store_status by)
 {
     struct bench *bench = bench_open(JOBS_MAX);
-    bench->store.statuses[0] = STORE_BROKEN;
+    struct queue_stats stats;
+    bench->store.statuses[0] = by;
     for (int i = 0; i < 3; i++) {
         assert_true(submit(bench, i, i == 1 ? STORE_OUTCOME : STORE_EVENT));
         await(bench, &bench->results_count, i + 1);
-        assert_int_equal(bench->results[i], STORE_BROKEN);
+        assert_int_equal(bench->results[i], by);
     }
     queue_offer(bench->queue, bench->box_list, 1);
+    queue_stats(bench->queue, &stats);
+    assert_int_equal(stats.broken_by, by);
     assert_int_equal(bench->broken, 1);
     assert_int_equal(bench->store.writes, 1); /* the store is not touched again */
     bench_close(bench);
+}
+
+static void broken_once_and_for_all(void **state)
+{
+    stops_once_and_for_all(STORE_BROKEN);
+}
+
+static void damaged_once_and_for_all(void **state)
+{
+    stops_once_and_for_all(STORE_DAMAGED);
 }
 
 static void standing_claim(void **state)
@@ -565,6 +578,7 @@ int main(void)
         cmocka_unit_test(full_for_outcomes_too),
         cmocka_unit_test(down_is_said_to_all),
         cmocka_unit_test(broken_once_and_for_all),
+        cmocka_unit_test(damaged_once_and_for_all),
         cmocka_unit_test(standing_claim),
         cmocka_unit_test(boxes_wake_a_writer_without_any),
         cmocka_unit_test(claims_when_due),

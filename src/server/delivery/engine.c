@@ -38,7 +38,7 @@ struct engine_inbox {
     pthread_mutex_t lock;
     struct engine_slot *filled, *returned, *recorded;
     struct tls *tls; /* takes the place of the sender's; NULL: it stays */
-    bool drain, abort;
+    bool drain, abort, stop;
     bool awake; /* the loop is going to look, or has been told to */
     int64_t drain_ms;
     struct engine_stats published;
@@ -66,7 +66,7 @@ struct engine {
     uv_check_t awake;
     uv_timer_t timer, drain_timer, locals_timer;
     pthread_t thread;
-    bool thread_started, joined, draining;
+    bool thread_started, joined, draining, stopped;
 };
 
 static void engine_list_push(struct engine_slot **list, struct engine_slot *slot)
@@ -98,8 +98,13 @@ void engine_work(struct engine *engine, struct store_work **boxes, int count)
     engine_inbox_post(engine, true);
 }
 
+/* A store that is damaged records nothing any more. The slot lets go of what happened: its delivery is leased
+ * in the file as it was, and is sent again when the server is started on a sound one. */
 static enum record_result engine_record_result(const struct queue_job *job, enum store_status status)
 {
+    if (status == STORE_DAMAGED || status == STORE_REFUSED) {
+        return RECORD_FENCED;
+    }
     if (status != STORE_OK) {
         return RECORD_FAILED;
     }
@@ -200,6 +205,7 @@ static void engine_take_inbox(struct engine *engine, int64_t now_ms)
     struct tls *tls = engine->inbox.tls;
     engine->inbox.tls = NULL;
     bool drain = engine->inbox.drain && !engine->draining, abort_now = engine->inbox.abort;
+    bool stop = engine->inbox.stop && !engine->stopped;
     int64_t drain_ms = engine->inbox.drain_ms;
     engine->inbox.abort = engine->inbox.awake = false;
     pthread_mutex_unlock(&engine->inbox.lock);
@@ -227,6 +233,10 @@ static void engine_take_inbox(struct engine *engine, int64_t now_ms)
     for (struct engine_slot *slot = filled, *next; slot; slot = next) {
         next = slot->next;
         engine_feed_filled(engine, now_ms, slot);
+    }
+    if (stop) {
+        engine->stopped = true;
+        dispatch_feed(engine->dispatch, now_ms, &(struct input){.kind = INPUT_DRAIN});
     }
     if (drain) {
         engine->draining = true;
@@ -475,7 +485,7 @@ static void engine_on_pump(uv_prepare_t *prepare)
     }
     engine_offer(engine, offered);
     engine_publish(engine);
-    if (dispatch_drained(engine->dispatch)) {
+    if (engine->draining && dispatch_drained(engine->dispatch)) {
         engine_close_handles(engine);
     } else {
         engine_sleep(engine, sends == SENDS_A_TURN_MAX);
@@ -626,6 +636,13 @@ bool engine_trust_again(struct engine *engine, const char *ca_file)
     engine_inbox_post(engine, true);
     tls_free(former);
     return true;
+}
+
+void engine_stop_sending(struct engine *engine)
+{
+    pthread_mutex_lock(&engine->inbox.lock);
+    engine->inbox.stop = true;
+    engine_inbox_post(engine, true);
 }
 
 void engine_abort(struct engine *engine)

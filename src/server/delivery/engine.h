@@ -36,6 +36,9 @@ void engine_drain(struct engine *engine, int64_t drain_ms);
 /* Reads the authorities again (NULL: the system's), for handshakes from now on; kept connections go on.
  * False: the former stay, and the log says why. Any thread. */
 bool engine_trust_again(struct engine *engine, const char *ca_file);
+/* The store records nothing any more. Attempts under way go on to their end, no other is begun, and outcomes
+ * are let go of. Any thread. */
+void engine_stop_sending(struct engine *engine);
 /* A second SIGTERM: ends attempts under way at once. Any thread. */
 void engine_abort(struct engine *engine);
 /* After the queue is closed: the last of its completions may still be telling the loop. */

@@ -68,8 +68,7 @@ static enum store_status ended_of(struct store *store, sqlite3_stmt *event, stru
         ended->at_ms = at_ms > ended->at_ms ? at_ms : ended->at_ms;
         if (state >= 0 && state < STATES)
             ended->counts[state]++;
-        int64_t id = sqlite3_column_int64(row, ENDED_ID); /* any number, if it is damaged */
-        ended->end_id = id > INT64_MAX - MODEL_DELIVERY_STEP ? INT64_MAX : id + MODEL_DELIVERY_STEP;
+        ended->end_id = model_delivery_end(sqlite3_column_int64(row, ENDED_ID));
         there = sqlite3_step(row) == SQLITE_ROW;
     }
     return STORE_OK;
@@ -110,6 +109,17 @@ static enum store_status scanned(struct store *store, sqlite3_stmt *scan)
     return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
 }
 
+/* Goes on to the event of this row. Rows come in the order of their ids: a page where they do not is damaged,
+ * and would be looked at for ever. */
+static enum store_status advance(struct store *store, sqlite3_stmt *scan, int64_t *to)
+{
+    int64_t id = sqlite3_column_int64(scan, COLUMN_ID);
+    if (id <= *to)
+        return sqlite_fault(store, SQLITE_CORRUPT);
+    *to = id;
+    return STORE_OK;
+}
+
 /* The next events by id, up to the first that is too young. */
 static enum store_status scan(struct store *store, struct store_op *op, struct slice *slice)
 {
@@ -122,9 +132,10 @@ static enum store_status scan(struct store *store, struct store_op *op, struct s
     for (; status == STORE_OK && sqlite3_step(scan) == SQLITE_ROW; seen++) {
         if (sqlite3_column_int64(scan, COLUMN_RECEIVED) >= op->purge.before_ms)
             break;
-        struct ended ended;
-        status = ended_of(store, scan, &ended);
-        store->counts.purged_to = sqlite3_column_int64(scan, COLUMN_ID);
+        struct ended ended = {0};
+        status = advance(store, scan, &store->counts.purged_to);
+        if (status == STORE_OK)
+            status = ended_of(store, scan, &ended);
         bool goes = status == STORE_OK && may_go(&ended, op->purge.before_ms);
         if (goes)
             slice_add(slice, scan, &ended, run_on);
@@ -200,6 +211,11 @@ static int by_first(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+static bool in_a_row(int64_t end, int64_t first)
+{
+    return first >= end && (uint64_t)first - (uint64_t)end < (uint64_t)MODEL_DELIVERY_STEP;
+}
+
 /* In ranges as long as they are. Reorders the slice. */
 static enum store_status purge_all_deliveries(struct store *store, struct slice *slice,
                                               enum store_status (*purge)(struct store *, int64_t, int64_t))
@@ -209,7 +225,7 @@ static enum store_status purge_all_deliveries(struct store *store, struct slice 
     qsort(events, (size_t)slice->count, sizeof *events, by_first);
     for (int i = 0, next; i < slice->count && status == STORE_OK; i = next) {
         int64_t end = events[i].delivery_end;
-        for (next = i + 1; next < slice->count && events[next].delivery_first == end; next++)
+        for (next = i + 1; next < slice->count && in_a_row(end, events[next].delivery_first); next++)
             end = events[next].delivery_end;
         if (end > events[i].delivery_first)
             status = purge(store, events[i].delivery_first, end);
@@ -274,11 +290,12 @@ static enum store_status purge_attempts_alone(struct store *store, struct store_
     sqlite3_bind_int64(scan, 1, *to);
     sqlite3_bind_int(scan, 2, slice->max);
     for (; status == STORE_OK && sqlite3_step(scan) == SQLITE_ROW; seen++) {
-        struct ended ended;
+        struct ended ended = {0};
         if (sqlite3_column_int64(scan, COLUMN_RECEIVED) >= before_ms)
             break;
-        *to = sqlite3_column_int64(scan, COLUMN_ID);
-        status = ended_of(store, scan, &ended);
+        status = advance(store, scan, to);
+        if (status == STORE_OK)
+            status = ended_of(store, scan, &ended);
         if (status == STORE_OK && may_go(&ended, before_ms))
             slice_add(slice, scan, &ended, false);
     }

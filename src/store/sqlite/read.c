@@ -42,12 +42,14 @@ struct sqlite_reader {
 #define EVENT_COLUMNS                                                                                        \
     "SELECT e.id, e.owner_id, e.event_type, e.resource_type, e.resource_id, e.created_at, e.received_at,"    \
     " max(e.sent_at, 0), e.stamp_offset, CASE WHEN ?9 THEN e.document END"
+/* Behind an event's deliveries: the next one may have a lower mark than theirs (model.h). */
+#define DELIVERIES_END "((e.delivery_first >> 24) + e.delivery_count << 24)"
 /* Looked at row by row, as most may not match. */
 #define EVENT_MATCHES                                                                                        \
     "SELECT e.id, (?5 = '' OR e.event_type = ?5) AND (?6 = '' OR e.resource_type = ?6)"                      \
     " AND (?7 = '' OR e.resource_id = ?7)"                                                                   \
     " AND (NOT ?8 OR EXISTS (SELECT 1 FROM deliveries d WHERE d.id >= e.delivery_first"                      \
-    " AND d.id < e.delivery_first + (e.delivery_count << 24) AND d.state IN (0, 2, 4)))"
+    " AND d.id < " DELIVERIES_END " AND d.state IN (0, 2, 4)))"
 /* A resource's row, or the events behind those that have theirs (schema.c); the latest counts. */
 #define RESOURCE_COLUMNS                                                                                     \
     "SELECT ?2, ?6, k.id, k.version, ifnull(e.id, 0), ifnull(e.received_at, k.updated_at),"                  \
@@ -70,7 +72,6 @@ struct sqlite_reader {
 #define DELIVERIES_OF(low, high)                                                                             \
     DELIVERY_COLUMNS " FROM events e CROSS JOIN deliveries d ON d.id >= " low " AND d.id < " high            \
                      " WHERE e.id = ?1 AND (?2 = 0 OR d.endpoint_id = ?2) ORDER BY d.id @ LIMIT ?4"
-#define DELIVERIES_END "e.delivery_first + (e.delivery_count << 24)"
 #define ATTEMPTS_OF(low, high)                                                                               \
     "SELECT ?1, id & 0xffffff, attempt, started_at, duration_ms, status, failure, flags, address,"           \
     " detail, response FROM attempts WHERE id > " low " AND id < " high                                      \
@@ -543,12 +544,7 @@ enum store_status sqlite_read(struct store *store, int reader_number, const stru
         take_published(store, answer->stats);
     if (rc == SQLITE_OK)
         return STORE_OK;
-    log_write(store->config.log, LOG_LEVEL_ERROR, "store", "sqlite: %s code=%d path=%s",
-              sqlite3_errmsg(reader->db), rc, store->path);
-    if ((rc & 0xff) == SQLITE_NOMEM)
-        memory_exhausted();
-    bool damaged = (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB;
-    return (rc & 0xff) == SQLITE_BUSY ? STORE_DOWN : damaged ? STORE_DAMAGED : STORE_BROKEN;
+    return sqlite_fault_of_reader(store, reader->db, rc);
 }
 
 enum store_status sqlite_readers_open(struct store *store)

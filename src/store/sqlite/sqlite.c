@@ -12,46 +12,88 @@ enum { CHECKPOINT_FRAMES = 8192, CHECKPOINT_FRAMES_LOW = 128, HELD_FRAMES = 8 * 
 enum { STATE_LATE_MS = 1000, STATE_LATE_EVENTS = 1024 };
 enum { EVENTS_AHEAD_MAX = 1024, AHEAD_NAMES_LEN_MAX = 64 << 20 };
 
+enum { FAULT_QUIET_MS = 10 * 1000 };
+
 #define SQL_TEXT(symbol, text) text,
 static const char *const sql_texts[SQL_COUNT] = {SQL_LIST(SQL_TEXT)};
 #undef SQL_TEXT
 
 /* ---- statements ---- */
 
-enum store_status sqlite_fault(struct store *store, int rc)
+static enum store_status meaning_of(int rc)
 {
-    assert(rc != SQLITE_OK && rc != SQLITE_ROW && rc != SQLITE_DONE);
-    assert(rc != SQLITE_MISUSE && rc != SQLITE_RANGE);
-    const char *sentence = store->db ? sqlite3_errmsg(store->db) : sqlite3_errstr(rc);
-    log_write(store->config.log, LOG_LEVEL_ERROR, "store", "sqlite: %s code=%d path=%s", sentence, rc,
-              store->path);
-    if (rc == SQLITE_IOERR_SHMSIZE) /* no room for the log's index, which is no data */
+    switch (rc) {
+    case SQLITE_IOERR_SHMSIZE: /* no room for the log's index, which is no data */
         return STORE_FULL;
+    case SQLITE_IOERR_READ: /* a sector that cannot be read, or is not there: nothing was written */
+    case SQLITE_IOERR_SHORT_READ:
+    case SQLITE_IOERR_DATA:
+    case SQLITE_IOERR_CORRUPTFS:
+        return STORE_DAMAGED;
+    default:
+        break;
+    }
     switch (rc & 0xff) {
     case SQLITE_FULL:
         return STORE_FULL;
     case SQLITE_BUSY: /* somebody's sqlite3 shell holds the write lock */
         return STORE_DOWN;
-    case SQLITE_NOMEM:
-        memory_exhausted();
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
     case SQLITE_CONSTRAINT: /* no server writes what breaks one: something else stands in the tables */
     case SQLITE_MISMATCH:
+    case SQLITE_TOOBIG:
     case SQLITE_ERROR: /* our statements fit our tables: what the file says of them is damaged */
     case SQLITE_SCHEMA:
-        store->broken = true;
         return STORE_DAMAGED;
     case SQLITE_CANTOPEN: /* no business of the disk: whose file it is, and who we are */
     case SQLITE_PERM:
     case SQLITE_AUTH:
     case SQLITE_READONLY:
-        store->broken = true;
-        return sqlite_refuse(store, "SQLite may not use the database or its log (%s)", sentence);
+        return STORE_REFUSED;
     default:
-        store->broken = true;
         return STORE_BROKEN;
     }
+}
+
+/* A damaged page may be met by each request: a line in a while says so. */
+static void tell_fault(struct store *store, const char *sentence, int rc, bool at_once)
+{
+    int64_t now_ms = clock_mono_ms(&store->config.clock);
+    pthread_mutex_lock(&store->published_lock);
+    bool due = at_once || store->fault_told_ms == 0 || now_ms - store->fault_told_ms >= FAULT_QUIET_MS;
+    int untold = store->faults_untold;
+    store->faults_untold = due ? 0 : untold + 1;
+    store->fault_told_ms = due ? now_ms : store->fault_told_ms;
+    pthread_mutex_unlock(&store->published_lock);
+    if (due)
+        log_write(store->config.log, LOG_LEVEL_ERROR, "store", "sqlite: %s code=%d left_out=%d path=%s",
+                  sentence, rc, untold, store->path);
+    if ((rc & 0xff) == SQLITE_NOMEM)
+        memory_exhausted();
+}
+
+enum store_status sqlite_fault(struct store *store, int rc)
+{
+    assert(rc != SQLITE_OK && rc != SQLITE_ROW && rc != SQLITE_DONE);
+    assert(rc != SQLITE_MISUSE && rc != SQLITE_RANGE);
+    bool latest = store->db && sqlite3_extended_errcode(store->db) == rc;
+    const char *sentence = latest ? sqlite3_errmsg(store->db) : sqlite3_errstr(rc);
+    enum store_status status = meaning_of(rc);
+    bool passes = status == STORE_FULL || status == STORE_DOWN;
+    tell_fault(store, sentence, rc, !passes);
+    if (status == STORE_REFUSED)
+        sqlite_refuse(store, "SQLite may not use the database or its log (%s)", sentence);
+    if (!passes)
+        store->broken_by = status;
+    return status;
+}
+
+enum store_status sqlite_fault_of_reader(struct store *store, sqlite3 *db, int rc)
+{
+    tell_fault(store, sqlite3_errmsg(db), rc, false);
+    enum store_status status = meaning_of(rc);
+    return status == STORE_REFUSED ? STORE_DOWN : status;
 }
 
 enum store_status sqlite_run(struct store *store, enum sql sql)
@@ -258,7 +300,7 @@ static enum store_status undo(struct store *store, struct store_batch *batch, en
         batch->boxes[--batch->filled_count]->filled = false;
         store_work_clear(batch->boxes[batch->filled_count]);
     }
-    if (store->broken)
+    if (store->broken_by)
         return status; /* touch nothing more */
     if (!sqlite3_get_autocommit(store->db) && sqlite_run(store, SQL_ROLLBACK) != STORE_OK)
         return STORE_BROKEN;
@@ -326,20 +368,17 @@ static int64_t next_due_in_ms(struct store *store)
     return at_ms > store->now.due_ms ? at_ms - store->now.due_ms : 0;
 }
 
-static enum store_status sqlite_write(struct store *store, struct store_batch *batch)
+static enum store_status write_batch(struct store *store, struct store_batch *batch)
 {
-    batch->filled_count = 0;
-    batch->next_due_in_ms = -1;
-    batch->leases_scarce = false;
-    if (store->broken)
-        return STORE_BROKEN;
     int tries_each = store->disk_low ? CHECKPOINT_FRAMES_LOW : store->log_tries_each;
-    if (store->log_frames - store->log_tried >= tries_each && checkpoint(store) != STORE_OK)
-        return STORE_BROKEN;
+    enum store_status before = STORE_OK;
+    if (store->log_frames - store->log_tried >= tries_each)
+        before = checkpoint(store);
     store->now = sqlite_now(store);
-    enum store_status counted = sqlite_count_some(store);
-    if (counted != STORE_OK)
-        return counted;
+    if (before == STORE_OK)
+        before = sqlite_count_some(store);
+    if (before != STORE_OK)
+        return before;
     store->counts_before = store->counts;
     store->users_changed = store->changed = false;
     store->plain = true;
@@ -354,6 +393,25 @@ static enum store_status sqlite_write(struct store *store, struct store_batch *b
     batch->next_due_in_ms = store->counting.db ? 0 : next_due_in_ms(store);
     batch->leases_scarce = roster_starved(&store->roster);
     return STORE_OK;
+}
+
+/* Damage ends writing, but not the server: the transaction that met it goes, so that its lock is in nobody's
+ * way. What memory knows of it is used no more. After a disk that failed, nothing is touched. */
+static enum store_status sqlite_write(struct store *store, struct store_batch *batch)
+{
+    batch->filled_count = 0;
+    batch->next_due_in_ms = -1;
+    batch->leases_scarce = false;
+    if (store->broken_by)
+        return store->broken_by;
+    enum store_status status = write_batch(store, batch);
+    if (!store->broken_by)
+        return status;
+    if (store->broken_by == STORE_DAMAGED) {
+        sqlite_counting_end(store);
+        sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL); /* there may be none */
+    }
+    return store->broken_by;
 }
 
 /* ---- open and close ---- */
@@ -548,7 +606,7 @@ static void sqlite_close_all(struct store *store)
     for (int i = 0; i < SQL_COUNT; i++)
         sqlite3_finalize(store->sql[i]);
     /* The last connection to close checkpoints; on a broken disk it must not try. */
-    if (store->broken && store->db)
+    if (store->broken_by && store->db)
         sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_close(store->db);
     sqlite_ahead_fini(store);
@@ -565,7 +623,7 @@ static void sqlite_end(struct store *store)
 {
     /* The service clock's last value; without it, time since the last batch would not count. */
     store->now = sqlite_now(store);
-    if (!store->broken)
+    if (!store->broken_by)
         (void)state_save(store);
     sqlite_close_all(store);
 }
@@ -589,6 +647,7 @@ static enum store_status sqlite_open(const struct store_config *config, struct s
         sqlite_close_all(store);
         return status;
     }
+    store->config.refusal = NULL; /* of the caller of this */
     *opened = store;
     return STORE_OK;
 }

@@ -138,13 +138,17 @@ struct store {
     bool sweeping, swept_once;        /* sweep.c */
     int64_t sweep_owner;              /* the sweep goes on behind this owner, */
     struct sweep_name sweep_resource; /* and this resource */
-    bool broken;
+    enum store_status broken_by;      /* why nothing is written any more; OK: it is */
+    int64_t fault_told_ms; /* mono, under published_lock: the last line about a fault in the log; 0: none */
+    int faults_untold;     /* since then */
 };
 
 struct moment sqlite_now(const struct store *store);
 
 /* What an SQLite result code means for the batch; logs it. Never for SQLITE_OK, _ROW or _DONE. */
 enum store_status sqlite_fault(struct store *store, int rc);
+/* The same for a connection that only reads: it leaves the store as it is. Any thread. */
+enum store_status sqlite_fault_of_reader(struct store *store, sqlite3 *db, int rc);
 /* Runs a statement that answers no rows, and resets it. */
 enum store_status sqlite_run(struct store *store, enum sql sql);
 /* Runs a statement for its first row, if any: then *found, and the caller resets it. */

@@ -48,6 +48,32 @@ static void deliver_all(struct fixture *f)
     }
 }
 
+/* The first delivery after a restart has a lower id than the last event's own would end at: it is neither
+ * shown nor purged with that event. */
+static void a_restart_with_a_lower_mark(struct fixture *f)
+{
+    int64_t user = fixture_user(f, "https://example.com/");
+    int64_t former = fixture_do(f, fixture_event_op(f, user), STORE_DONE);
+    deliver_all(f);
+    f->config.mark = 1;
+    fixture_reopen(f);
+    fixture_advance(f, HOUR_MS);
+    int64_t next = fixture_do(f, fixture_event_op(f, user), STORE_DONE);
+    struct store_query list = {.kind = STORE_LIST_DELIVERIES, .id = former};
+    for (int descending = 0; descending < 2; descending++) {
+        list.descending = descending;
+        list.after_id = descending ? INT64_MAX : 0;
+        assert_int_equal(fixture_read(f, list).count, 1);
+    }
+    struct store_query waiting = {.kind = STORE_LIST_EVENTS, .undelivered = true};
+    assert_int_equal(fixture_read(f, waiting).count, 1);
+    purge_all(f, before(f->wall_ms));
+    assert_int_equal(events_left(f), 1);
+    list = (struct store_query){.kind = STORE_LIST_DELIVERIES, .id = next};
+    assert_int_equal(fixture_read(f, list).count, 1);
+    fixture_claim(f, 1, 1);
+}
+
 /* One delivery in 40 waits for a paused endpoint: the others go at the same cost, and those when they have
  * ended. */
 static void what_waits_in_between(struct fixture *f)
@@ -230,6 +256,7 @@ static void resources_go(struct fixture *f)
 
 const struct contract_test contract_purge[] = {
     {"8.22: what waits in between costs a purge nothing", what_waits_in_between},
+    {"8.8: a restart whose mark is lower than the last one's", a_restart_with_a_lower_mark},
     {"8.22: an event goes so long after it has ended", ended_late},
     {"8.22: what a purge has passed over comes back", comes_back},
     {"8.22: attempts and idempotency keys go earlier", parts_go_earlier},

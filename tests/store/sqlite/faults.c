@@ -239,12 +239,42 @@ static void a_tail_is_undone(void **state)
     shim_remove();
 }
 
+/* Nothing was written then, so the disk is not given up: but nothing more is, and reads go on. */
+static void read_error(void **state)
+{
+    struct shim_fault fault = {0};
+    struct fixture *f = calloc(1, sizeof *f);
+    shim_install(&fault, false);
+    fixture_open(f, &store_sqlite);
+    int64_t user = fixture_user(f, "https://example.com/");
+    for (int i = 0; i < STEPS; i++)
+        fixture_do(f, fixture_event_op(f, user), STORE_DONE);
+    fixture_reopen(f);
+    struct store_query list = {.kind = STORE_LIST_EVENTS};
+    assert_int_equal(fixture_read(f, list).count, STEPS);
+    fault = (struct shim_fault){.call = SHIM_READ, .at = 1, .lasting = true, .code = SQLITE_IOERR_READ};
+    struct store_op op = {.kind = STORE_PURGE, .purge = {.before_ms = INT64_MAX, .rows_max = 100}},
+                    *ops = &op;
+    struct store_batch batch = {.ops = &ops, .op_count = 1, .boxes = f->box_list, .box_count = BOXES};
+    assert_int_equal(f->backend->write(f->store, &batch), STORE_DAMAGED);
+    assert_true(fault.failed > 0);
+    assert_int_equal(batch.filled_count, 0);
+    fault.at = 0;
+    assert_int_equal(f->backend->write(f->store, &batch), STORE_DAMAGED); /* for good */
+    assert_int_equal(fixture_read(f, list).count, STEPS);
+    fixture_reopen(f);
+    fixture_claim(f, BOXES, BOXES);
+    fixture_close(f);
+    shim_remove();
+    free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tail_is_undone),      cmocka_unit_test(disk_full),
         cmocka_unit_test(write_error),           cmocka_unit_test(sync_error),
-        cmocka_unit_test(checkpoint_sync_error),
+        cmocka_unit_test(checkpoint_sync_error), cmocka_unit_test(read_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

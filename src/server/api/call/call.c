@@ -8,6 +8,7 @@ enum {
     POINTER_NAME_LEN_MAX = 128,
     RETRY_BUSY_S = 1,
     RETRY_DOWN_S = 5,
+    RETRY_DAMAGED_S = 60,
     RETRY_FULL_S = 30,
     RETRY_WAITING_S = 60
 };
@@ -107,8 +108,22 @@ void call_warn(struct call *call, const char *code, int line, int column, const 
 
 /* ---- the store ---- */
 
+/* `doing` is what is not done. */
+static bool fail_damaged(struct call *call, const char *doing)
+{
+    call_fail(call, API_STORE_DAMAGED, SOURCE_NONE, NULL,
+              "%s For who runs this server: `posthorn check DATA` names the damage, docs/backup.md says what "
+              "to do.",
+              doing);
+    call->failure.retry_after_s = RETRY_DAMAGED_S;
+    return false;
+}
+
 bool call_fail_store(struct call *call, enum store_status status)
 {
+    if (status == STORE_DAMAGED)
+        return fail_damaged(call, "Nothing was written, and nothing is until the database is mended or a "
+                                  "backup of it restored, and the server started again.");
     if (status == STORE_FULL)
         call_fail(call, API_STORE_FULL, SOURCE_NONE, NULL, "Nothing was written. Try again later.");
     else
@@ -171,10 +186,17 @@ bool call_write(struct call *call, call_step *then)
     return queue_submit(call->api->config.queue, &call->write) || call_fail_busy(call);
 }
 
+static bool fail_read(struct call *call, enum store_status status)
+{
+    return status == STORE_DAMAGED
+               ? fail_damaged(call, "A part of the database that this needs cannot be read.")
+               : call_fail_store(call, status);
+}
+
 static void query_done(struct readers_job *job)
 {
     struct call *call = job->ctx;
-    bool fine = job->status == STORE_OK || call_fail_store(call, job->status);
+    bool fine = job->status == STORE_OK || fail_read(call, job->status);
     call->scratch.size_max = CALL_SCRATCH_LEN_MAX;
     if (!fine || !call->then(call))
         call_answer_failure(call);

@@ -61,6 +61,7 @@
     X(NOT_IMPLEMENTED, 501, "not_implemented", "Not implemented")                                            \
     X(BUSY, 503, "busy", "The server is busy")                                                               \
     X(STORE_DOWN, 503, "store_down", "The store cannot be reached")                                          \
+    X(STORE_DAMAGED, 503, "store_damaged", "The database is damaged")                                        \
     X(STORE_FULL, 507, "store_full", "The store has no space")                                               \
     X(QUOTA_REACHED, 507, "quota_reached", "The user has reached a quota")
 

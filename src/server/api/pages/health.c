@@ -7,9 +7,11 @@ static bool show(struct call *call)
     struct queue_stats queue;
     enum store_status told =
         (enum store_status)atomic_load_explicit(&call->api->store_told, memory_order_relaxed);
-    bool well = told == STORE_OK;
     struct text out;
     queue_stats(call->api->config.queue, &queue);
+    if (queue.broken_by) /* perhaps by what no request has asked for */
+        told = queue.broken_by;
+    bool well = told == STORE_OK;
     jsonapi_begin(&out, &call->request->arena);
     text_printf(&out, ",\"meta\":{\"status\":\"%s\",\"mode\":", well ? "ok" : "degraded");
     text_put_json(&out, bytes_of(call->api->config.config->mode));

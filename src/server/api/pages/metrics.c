@@ -136,6 +136,9 @@ static bool put_all(struct call *call)
     put_api(&out, api);
     put_engine(&out, api);
     queue_stats(api->config.queue, &queue);
+    put(&out, "store_stopped", "gauge",
+        "1: the database is damaged, and nothing is written or delivered until it is mended.",
+        queue.broken_by != STORE_OK);
     put(&out, "queue_waiting", "gauge", "Writes waiting for the next transaction.", queue.waiting);
     put(&out, "queue_jobs_total", "counter", "Writes done.", queue.jobs);
     put(&out, "queue_batches_total", "counter", "Transactions they took.", queue.batches);
@@ -150,9 +153,30 @@ static bool put_all(struct call *call)
     return call_answer_text(call, 200, "text/plain; version=0.0.4; charset=utf-8", text_bytes(&out));
 }
 
+/* A store that cannot be read takes its own figures from the page, and no others. */
+static void stats_done(struct readers_job *job)
+{
+    struct call *call = job->ctx;
+    if (job->status != STORE_OK)
+        job->answer.stats = NULL;
+    if (!put_all(call))
+        call_answer_failure(call);
+}
+
 static bool show(struct call *call)
 {
-    return call_query(call, &(struct store_query){.kind = STORE_GET_STATS}, false, put_all);
+    call->read = (struct readers_job){
+        .query.kind = STORE_GET_STATS, .arena = &call->scratch, .done = stats_done, .ctx = call};
+    return readers_submit(call->api->config.readers, &call->read) || call_fail_busy(call);
+}
+
+/* Likewise: an endpoint that could not be looked at was not found. */
+static void look_done(struct queue_job *job, enum store_status status)
+{
+    struct call *call = job->ctx;
+    call_note_store(call, status);
+    if (!show(call))
+        call_answer_failure(call);
 }
 
 /* endpoint=5&endpoint=7, or endpoint=5,7. */
@@ -194,5 +218,9 @@ bool metrics_show(struct call *call)
             call, API_FORBIDDEN, SOURCE_PARAMETER, query_name(QUERY_ENDPOINT),
             "Figures of single endpoints are given only where /metrics has a key or an address of "
             "its own: set metrics-key or metrics-listen.");
-    return read_endpoints(call, &call->write.op) && call_write(call, show);
+    if (!read_endpoints(call, &call->write.op))
+        return false;
+    call->write.done = look_done;
+    call->write.ctx = call;
+    return queue_submit(call->api->config.queue, &call->write) || call_fail_busy(call);
 }
