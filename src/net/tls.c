@@ -431,8 +431,14 @@ static enum tls_status status_of(struct tls_stream *stream, int result)
         explain_queue(stream);
         return TLS_BROKEN;
     default: /* the wire refused to write, or to read on */
-        stream->failure =
-            stream->handshake_messages > LATE_MESSAGES_MAX ? FAILURE_TLS_PROTOCOL : FAILURE_RESET;
+        stream->failure = FAILURE_RESET;
+        if (stream->handshake_messages > LATE_MESSAGES_MAX) {
+            stream->failure = FAILURE_TLS_PROTOCOL;
+            snprintf(tls_why(stream), TRUST_WHY_LEN_MAX,
+                     "your server sent more than %d session tickets, key updates or wishes to renegotiate "
+                     "for one request",
+                     LATE_MESSAGES_MAX);
+        }
         return TLS_BROKEN;
     }
 }

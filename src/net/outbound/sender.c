@@ -308,6 +308,8 @@ static void on_ended(struct connection *connection, enum failure failure)
     struct sender_attempt *a = connection->owner;
 
     a->read_ended = true;
+    if (connection->tls.why)
+        snprintf(a->sender->detail, ANSWER_DETAIL_LEN_MAX, "%s", connection->tls.why);
     if (attempt_crossed(a, failure)) {
         attempt_end(a, FAILURE_IDLE_CLOSED);
         return;
