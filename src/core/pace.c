@@ -103,6 +103,11 @@ void pace_renew(struct pace *pace)
     *pace = (struct pace){0};
 }
 
+void pace_resumed(struct pace *pace)
+{
+    pace->window = WINDOW_BACK;
+}
+
 /* ---- the end of an attempt ---- */
 
 static void grow(struct pace *pace, const struct pace_config *config, int64_t now_ms)

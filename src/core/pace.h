@@ -107,6 +107,8 @@ enum pace_again pace_again(const struct pace *pace, const struct pace_end *end, 
 void pace_hurry(struct pace *pace);
 /* As if it had never been tried: it has a new URL. */
 void pace_renew(struct pace *pace);
+/* The process begins anew, and deliveries of it wait: who knows whether it takes them? It begins with few. */
+void pace_resumed(struct pace *pace);
 
 /*
  * Our own outage (no network, no resolver). An endpoint that was told so by its own attempt is tried once at

@@ -64,9 +64,10 @@
  * what it would add. Nothing else is, and nobody's event for a Master's copy of it. An event known already
  * comes first, and so does NO_SPACE. `reached` says what was reached times          written by the store:
  * sent_at (wall clock), finished_at. first_attempt_at is the started_at_ms of the first attempt that was
- * started. version starts at 1 reopened       pace starts afresh but for who has ever answered; a backend of
- * one process releases the leases of the former one documents      come out of a read as they were accepted,
- * and out of a claim stamped refused        an op that is neither DONE nor REPLAYED leaves id and count 0
+ * started. version starts at 1 reopened       pace starts afresh but for who has ever answered, with few at
+ * once where deliveries wait; a backend of one process releases the leases of the former one documents come
+ * out of a read as they were accepted, and out of a claim stamped refused        an op that is neither DONE
+ * nor REPLAYED leaves id and count 0
  */
 #pragma once
 #include "arena.h"

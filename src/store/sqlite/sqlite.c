@@ -570,8 +570,11 @@ static enum store_status take_over(struct store *store)
         status = sqlite_usage_load(store);
     size_t at = 0;
     for (struct roster_entry *endpoint;
-         status == STORE_OK && (endpoint = idmap_each(&store->roster.endpoints, &at));)
+         status == STORE_OK && (endpoint = idmap_each(&store->roster.endpoints, &at));) {
         status = sqlite_roster_due(store, endpoint);
+        if (endpoint->counts.due_at_ms != ROSTER_NEVER)
+            roster_resumed(&store->roster, endpoint);
+    }
     return status;
 }
 

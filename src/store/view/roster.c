@@ -285,6 +285,13 @@ void roster_hurry(struct roster *roster, struct roster_entry *endpoint)
     place(roster, endpoint);
 }
 
+void roster_resumed(struct roster *roster, struct roster_entry *endpoint)
+{
+    touch(roster, endpoint);
+    pace_resumed(&endpoint->counts.pace);
+    place(roster, endpoint);
+}
+
 void roster_proven(struct roster *roster, struct roster_entry *endpoint)
 {
     touch(roster, endpoint);

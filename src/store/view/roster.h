@@ -125,6 +125,8 @@ void roster_changed(struct roster *roster, struct roster_entry *endpoint);
 void roster_renew(struct roster *roster, struct roster_entry *endpoint);
 /* Nothing holds it: a person wants it tried now. */
 void roster_hurry(struct roster *roster, struct roster_entry *endpoint);
+/* Deliveries of it wait from a former life of this process. */
+void roster_resumed(struct roster *roster, struct roster_entry *endpoint);
 /* It is known to have answered, in a former life of this process. */
 void roster_proven(struct roster *roster, struct roster_entry *endpoint);
 

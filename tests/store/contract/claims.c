@@ -427,6 +427,21 @@ static int lines_of(struct fixture *f, int64_t delivery_id)
         .count;
 }
 
+/* 8.5: what waits at a start goes as to one that answers again: nobody knows whether it is well by now. */
+static void resumed(struct fixture *f)
+{
+    int64_t waits = fixture_user(f, "https://waits.example/"),
+            idle = fixture_user(f, "https://idle.example/");
+    fixture_prove(f, idle);
+    put_events(f, waits, 100);
+    fixture_reopen(f);
+    fixture_claim(f, 100, 4);
+    end_all(f, 0, 4, DECISION_RETRY, 3600000);
+    fixture_claim(f, 100, 0);
+    put_events(f, idle, 20);
+    fixture_claim(f, 100, 20);
+}
+
 /* 8.6: it is not the network alone: no descriptors or ports, an identity that is sealed. */
 static void other_faults_of_ours(struct fixture *f)
 {
@@ -500,6 +515,7 @@ const struct contract_test contract_claims[] = {
     {"an endpoint is back: in order of acceptance", back_in_order},
     {"what fails by itself keeps its backoff", its_own_trouble},
     {"8.6: our own outage: one probe for all, one line a delivery", our_outage},
+    {"8.5: what waits at a start is tried with few", resumed},
     {"8.6: other faults of ours: the same", other_faults_of_ours},
     {"endpoints take turns", turns},
     {"what waits goes first", first_come},

@@ -811,6 +811,9 @@ static enum store_status model_open(const struct store_config *config, struct st
         disk->users[i].missed_count = 0;
         disk->users[i].delivered = 0;
     }
+    for (int i = 0; i < disk->delivery_count; i++)
+        if (model_under_way(&disk->deliveries[i]))
+            pace_resumed(&model_find_user(disk, disk->deliveries[i].user_id)->pace);
     disk->opened = store;
     *opened = store;
     return STORE_OK;
