@@ -10,6 +10,13 @@ struct job_list {
     int count;
 };
 
+/* At the end of its memory, so that it grows and shrinks at its front. There boxes are filled: those that
+ * come back last have their memory in the CPU's cache. */
+struct box_list {
+    struct store_work **memory;
+    int count, cap;
+};
+
 enum {
     RETRY_MS = 100, /* between claims from a store that could not */
     /* Outcomes wait for company, so that at a low rate an event and the outcome of the one before share a
@@ -29,19 +36,17 @@ struct queue {
 
     /* Under the lock. */
     struct job_list waiting, outcomes;
-    int urgent;                  /* of those that wait: neither events nor outcomes */
-    int64_t outcomes_since_ms;   /* mono: the first of them */
-    bool scarce;                 /* as of the last batch: an outcome would free what work waits for */
-    bool boxless;                /* the writer has no empty box */
-    bool timed;                  /* asleep, but awake in time for outcomes */
-    struct store_work **offered; /* boxes not yet taken over by the writer */
-    int offered_count, offered_cap;
+    int urgent;                /* of those that wait: neither events nor outcomes */
+    int64_t outcomes_since_ms; /* mono: the first of them */
+    bool scarce;               /* as of the last batch: an outcome would free what work waits for */
+    bool boxless;              /* the writer has no empty box */
+    bool timed;                /* asleep, but awake in time for outcomes */
+    struct box_list offered;   /* not yet taken over by the writer */
     bool withdraw, closing, asleep;
     struct queue_stats stats;
 
     /* The writer's own. */
-    struct store_work **boxes; /* the standing claim */
-    int box_count, box_cap;
+    struct box_list boxes; /* the standing claim */
     struct queue_job **batch;
     struct store_op **ops;
     int64_t due_at_ms;           /* mono: when a claim would find something */
@@ -50,19 +55,23 @@ struct queue {
     enum store_status broken_by; /* why nothing is written any more; OK: it is */
 };
 
-/* To the front, where they are filled: those that come back last have their memory in the CPU's cache. */
-static void boxes_add(struct store_work ***boxes, int *count, int *cap, struct store_work **more,
-                      int more_count)
+static struct store_work **boxes_first(const struct box_list *boxes)
 {
-    if (more_count == 0)
+    return boxes->memory + (boxes->cap - boxes->count);
+}
+
+static void boxes_add(struct box_list *boxes, struct store_work **more, int count)
+{
+    if (count == 0)
         return; /* memcpy wants no NULL, not even for nothing */
-    if (*count + more_count > *cap) {
-        *cap = 2 * (*count + more_count);
-        *boxes = memory_grow(*boxes, (size_t)*cap * sizeof **boxes);
+    if (boxes->count + count > boxes->cap) {
+        int cap = 2 * (boxes->count + count), had = boxes->cap;
+        boxes->memory = memory_grow(boxes->memory, (size_t)cap * sizeof *more);
+        memmove(boxes->memory + (cap - had), boxes->memory, (size_t)had * sizeof *more);
+        boxes->cap = cap;
     }
-    memmove(*boxes + more_count, *boxes, (size_t)*count * sizeof **boxes);
-    memcpy(*boxes, more, (size_t)more_count * sizeof *more);
-    *count += more_count;
+    boxes->count += count;
+    memcpy(boxes_first(boxes), more, (size_t)count * sizeof *more);
 }
 
 static int64_t mono_ms(const struct queue *queue)
@@ -144,7 +153,7 @@ bool queue_submit_many(struct queue *queue, struct queue_job *first)
 void queue_offer(struct queue *queue, struct store_work **boxes, int count)
 {
     pthread_mutex_lock(&queue->lock);
-    boxes_add(&queue->offered, &queue->offered_count, &queue->offered_cap, boxes, count);
+    boxes_add(&queue->offered, boxes, count);
     unlock(queue, queue->boxless);
 }
 
@@ -170,9 +179,8 @@ static void give_back(struct queue *queue, int count)
 {
     if (count == 0)
         return;
-    queue->config.on_work(queue->config.ctx, queue->boxes, count);
-    queue->box_count -= count;
-    memmove(queue->boxes, queue->boxes + count, (size_t)queue->box_count * sizeof *queue->boxes);
+    queue->config.on_work(queue->config.ctx, boxes_first(&queue->boxes), count);
+    queue->boxes.count -= count;
 }
 
 static void sleep_until(struct queue *queue, int64_t at_ms, int64_t outcomes_at_ms)
@@ -232,12 +240,12 @@ static int take(struct queue *queue)
 {
     int64_t now_ms;
     for (;;) {
-        boxes_add(&queue->boxes, &queue->box_count, &queue->box_cap, queue->offered, queue->offered_count);
-        queue->offered_count = 0;
-        queue->boxless = queue->box_count == 0;
+        boxes_add(&queue->boxes, boxes_first(&queue->offered), queue->offered.count);
+        queue->offered.count = 0;
+        queue->boxless = queue->boxes.count == 0;
         queue->scarce = queue->leases_scarce || queue->boxless;
         now_ms = mono_ms(queue);
-        bool claims = queue->box_count > 0 && !queue->broken_by;
+        bool claims = queue->boxes.count > 0 && !queue->broken_by;
         if (queue->waiting.count > 0 || queue->withdraw || queue->closing || outcomes_ready(queue, now_ms) ||
             (claims && now_ms >= queue->due_at_ms))
             break;
@@ -269,7 +277,7 @@ static enum store_status write_some(struct queue *queue, struct queue_job **jobs
     for (int i = 0; i < count; i++)
         queue->ops[i] = &jobs[i]->op;
     struct store_batch batch = {
-        .ops = queue->ops, .op_count = count, .boxes = queue->boxes, .box_count = boxes};
+        .ops = queue->ops, .op_count = count, .boxes = boxes_first(&queue->boxes), .box_count = boxes};
     enum store_status status =
         queue->broken_by ? queue->broken_by : queue->config.backend->write(queue->config.store, &batch);
     *filled = status == STORE_OK ? batch.filled_count : 0;
@@ -298,7 +306,7 @@ static void complete(struct queue_job **jobs, int count, enum store_status statu
 static void run_batch(struct queue *queue, int count)
 {
     int filled;
-    enum store_status status = write_some(queue, queue->batch, count, queue->box_count, &filled);
+    enum store_status status = write_some(queue, queue->batch, count, queue->boxes.count, &filled);
     int first = 0;
     if (status == STORE_FULL) {
         /* What new events need is not there, but outcomes are small, and each one ends work. */
@@ -325,14 +333,14 @@ static void *writer_main(void *argument)
         pthread_mutex_unlock(&queue->lock);
 
         if (withdraw) /* before the batch, so that none is filled any more */
-            give_back(queue, queue->box_count);
-        if (count > 0 || queue->box_count > 0)
+            give_back(queue, queue->boxes.count);
+        if (count > 0 || queue->boxes.count > 0)
             run_batch(queue, count);
 
         pthread_mutex_lock(&queue->lock);
         queue->stats.batches++;
         queue->stats.jobs += count;
-        if (closing && queue->waiting.count + queue->outcomes.count == 0 && queue->offered_count == 0)
+        if (closing && queue->waiting.count + queue->outcomes.count == 0 && queue->offered.count == 0)
             break;
     }
     pthread_mutex_unlock(&queue->lock);
@@ -365,8 +373,8 @@ void queue_close(struct queue *queue)
     pthread_join(queue->thread, NULL);
     sem_destroy(&queue->wake);
     pthread_mutex_destroy(&queue->lock);
-    free(queue->boxes);
-    free(queue->offered);
+    free(queue->boxes.memory);
+    free(queue->offered.memory);
     free(queue->batch);
     free(queue->ops);
     free(queue);

@@ -46,8 +46,7 @@ static bool host_is_sound(struct bytes host)
     for (size_t i = 0; i < host.len; i++) {
         char c = host.data[i];
         bool outside = c == '#' || c == '^' || c == '`' || c == '|';
-        bool delimits = c != '\0' && strchr("()[]:,;=%", c);
-        if (!delimits && (!grammar_is_token(c) || outside))
+        if (grammar_is_token(c) ? outside : c == '\0' || !strchr("()[]:,;=%", c))
             return false;
     }
     return true;
