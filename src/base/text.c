@@ -194,17 +194,25 @@ static bool is_treacherous(uint32_t point)
     return low < sizeof treacherous / sizeof *treacherous && point >= treacherous[low].first;
 }
 
-void text_put_printable(struct text *text, struct bytes piece)
+/* `marked`: characters that get a backslash. */
+static void put_safe(struct text *text, struct bytes piece, const char *marked)
 {
     size_t start = 0, i = 0;
     while (i < piece.len) {
         const unsigned char *c = (const unsigned char *)piece.data + i;
         size_t len = bytes_utf8_length(bytes_make(c, piece.len - i));
-        if (len && !is_treacherous(code_point(c, len))) {
+        bool mark = *c && strchr(marked, *c);
+        if (len && !mark && !is_treacherous(code_point(c, len))) {
             i += len;
             continue;
         }
         text_put(text, bytes_make(piece.data + start, i - start));
+        start = i;
+        if (mark) {
+            text_putc(text, '\\');
+            i++;
+            continue;
+        }
         for (size_t k = 0; k < (len ? len : 1); k++, i++) {
             char out[4] = {'\\', 'x', hex_digits[c[k] >> 4], hex_digits[c[k] & 15]};
             text_put(text, bytes_make(out, sizeof out));
@@ -212,6 +220,23 @@ void text_put_printable(struct text *text, struct bytes piece)
         start = i;
     }
     text_put(text, bytes_make(piece.data + start, piece.len - start));
+}
+
+void text_put_printable(struct text *text, struct bytes piece)
+{
+    put_safe(text, piece, "\\");
+}
+
+void text_put_quoted(struct text *text, struct bytes piece)
+{
+    text_putc(text, '"');
+    put_safe(text, piece, "\\");
+    text_putc(text, '"');
+}
+
+void text_put_escaped(struct text *text, struct bytes sentence)
+{
+    put_safe(text, sentence, "");
 }
 
 static void put_unit(struct text *text, uint32_t unit)

@@ -27,8 +27,13 @@ void text_printf(struct text *text, const char *format, ...) __attribute__((form
 /* A JSON string with its quotes, RFC 8259 section 7; input must be UTF-8. */
 void text_put_json(struct text *text, struct bytes piece);
 /* What came from a stranger, made safe for a terminal or a log line: control bytes, ESC, characters that turn
- * the direction or are not seen, and bad UTF-8 come out as \xNN. */
+ * the direction or are not seen, and bad UTF-8 come out as \xNN, and a backslash as two, so that no other
+ * text looks the same. */
 void text_put_printable(struct text *text, struct bytes piece);
+/* The same between quotes. A quote inside stays as it is: JSON is read more often than it is told apart. */
+void text_put_quoted(struct text *text, struct bytes piece);
+/* A sentence in which what came from strangers is escaped already: its backslashes stay single. */
+void text_put_escaped(struct text *text, struct bytes sentence);
 /* The same for JSON, as text: such characters come out as \uNNNN, so it says what it said before. (Bad UTF-8
  * comes out as U+FFFD.) */
 void text_put_json_shown(struct text *text, struct bytes json);

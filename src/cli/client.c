@@ -1,4 +1,5 @@
 #include "client.h"
+#include "clock.h"
 #include "command.h"
 #include "json.h"
 #include "memory.h"
@@ -13,7 +14,9 @@ enum {
     ANSWER_MEMORY_MAX = 2 * ANSWER_LEN_MAX,
     MEMORY_LEN_MAX = 64 << 10,
     CONNECT_MS_MAX = 10000,
-    CALL_MS_MAX = 60000
+    CALL_MS_MAX = 60000,
+    PACE_TRIES_MAX = 5,
+    NEXT_LEN_MAX = 4096
 };
 
 const char client_server_default[] = "http://127.0.0.1:8080";
@@ -214,11 +217,11 @@ static void print_error(const struct client *client, const struct client_answer 
     text_printf(&line, "posthorn %s: %s answered %d", client->command, client->server, answer->status);
     if (title.len > 0) {
         text_puts(&line, ": ");
-        text_put_printable(&line, title);
+        text_put_escaped(&line, title);
     }
     if (detail.len > 0) {
         text_puts(&line, ". ");
-        text_put_printable(&line, detail);
+        text_put_escaped(&line, detail);
     }
     if (answer->status == 401)
         text_printf(&line, " Is --key (or POSTHORN_KEY) a key of this %s%sserver?", client->mode,
@@ -248,4 +251,40 @@ const char *client_escape(struct client *client, const char *text)
 
     curl_free(escaped);
     return copy.data ? copy.data : "";
+}
+
+bool client_call_paced(struct client *client, const char *method, const char *path, const char *body,
+                       struct client_answer *answer)
+{
+    for (int tries = 1;; tries++) {
+        if (!client_call(client, method, path, body, answer))
+            return false;
+        if (answer->status != 429 || tries == PACE_TRIES_MAX)
+            return true;
+        clock_pause_us((answer->retry_after_s > 0 ? (int64_t)answer->retry_after_s : 1) * 1000000);
+    }
+}
+
+bool client_gather(struct client *client, size_t rows_max, struct client_answer *answer)
+{
+    struct json_object *rows = json_object_new_array();
+    bool done = true, more;
+    do {
+        struct json_object *list = json_get_array(answer->json, "data");
+        size_t count = list ? json_object_array_length(list) : 0;
+        for (size_t i = 0; i < count && json_object_array_length(rows) < rows_max; i++)
+            json_object_array_add(rows, json_object_get(json_object_array_get_idx(list, i)));
+        struct bytes next = {0};
+        more = json_object_array_length(rows) < rows_max &&
+               json_get_text(json_get_object(answer->json, "links"), "next", &next) && next.len > 0;
+        if (more) {
+            char path[NEXT_LEN_MAX];
+            snprintf(path, sizeof path, "%.*s", BYTES_ARG(next));
+            done = client_call_paced(client, "GET", path, NULL, answer) && client_check(client, 200, answer);
+        }
+    } while (done && more);
+    if (done)
+        json_object_object_add(answer->json, "data", json_object_get(rows));
+    json_object_put(rows);
+    return done;
 }

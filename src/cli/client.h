@@ -53,6 +53,12 @@ const char *client_place(struct client *client);
 /* client_call, and anything but `status` is an error: stderr then has what the server said of it. */
 bool client_expect(struct client *client, int status, const char *method, const char *path, const char *body,
                    struct client_answer *answer);
+/* client_call that waits as often as a 429 says so, a few times. */
+bool client_call_paced(struct client *client, const char *method, const char *path, const char *body,
+                       struct client_answer *answer);
+/* Behind the first page of a list: the rows of the pages that follow it are added to its `data`, until there
+ * are `rows_max` or no more. A page behind a filter may have few rows, or none, and the list goes on. */
+bool client_gather(struct client *client, size_t rows_max, struct client_answer *answer);
 /* What is left of client_expect once the answer is there. */
 bool client_check(const struct client *client, int status, const struct client_answer *answer);
 /* For a path or query: %-encoded, on the client's memory until it is closed. */

@@ -18,7 +18,7 @@ static struct json_object *descend(struct json_object *value, const char *path)
     return value;
 }
 
-static void put_value(struct text *line, struct json_object *value)
+static void put_value(struct text *line, struct json_object *value, bool sentence)
 {
     struct bytes type, id;
 
@@ -27,7 +27,11 @@ static void put_value(struct text *line, struct json_object *value)
         text_putc(line, '/');
         text_put_printable(line, id);
     } else if (value) {
-        text_put_printable(line, bytes_of(json_object_get_string(value)));
+        struct bytes text = bytes_of(json_object_get_string(value));
+        if (sentence)
+            text_put_escaped(line, text);
+        else
+            text_put_printable(line, text);
     } else {
         text_putc(line, '-');
     }
@@ -64,7 +68,8 @@ void show_table(struct json_object *objects, const struct show_column *columns, 
             if (row == 0)
                 text_puts(&line, columns[i].title);
             else
-                put_value(&line, descend(json_object_array_get_idx(objects, row - 1), columns[i].path));
+                put_value(&line, descend(json_object_array_get_idx(objects, row - 1), columns[i].path),
+                          columns[i].sentence);
             until += (size_t)columns[i].width + 1;
         }
         printf("%s%.*s%s\n", row == 0 ? colour_start(colours, COLOUR_FAINT) : "", (int)line.len, line.data,

@@ -9,6 +9,7 @@ struct show_column {
     const char *title;
     const char *path; /* "attributes.event_type"; a linkage {type, id} is shown as type/id */
     int width;
+    bool sentence; /* one of the server's, in which what came from strangers is escaped already */
 };
 
 /* A line an object, under a line of titles. What comes from strangers is made printable. */

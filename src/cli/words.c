@@ -61,11 +61,11 @@ void words_put_outcome(struct text *out, const struct words_outcome *outcome)
             text_printf(out, "; we need %s", outcome->success_2xx ? "200 to 299" : "200");
         if (failure == FAILURE_UNEXPECTED_STATUS && more) {
             text_puts(out, "; ");
-            text_put_printable(out, outcome->detail);
+            text_put_escaped(out, outcome->detail);
         }
     } else if (failure != FAILURE_NONE) {
         const char *sentence = failure_sentence(failure);
-        text_put_printable(out, more ? outcome->detail : bytes_of(sentence));
+        text_put_escaped(out, more ? outcome->detail : bytes_of(sentence));
         snprintf(status, sizeof status, "%lld", (long long)outcome->status);
         if (outcome->status > 0 && (more || !strstr(sentence, status)))
             text_printf(out, " (%s)", status);
@@ -78,8 +78,6 @@ void words_put_answer(struct text *out, struct bytes answer)
 {
     bool cut = answer.len > WORDS_ANSWER_MAX;
 
-    text_putc(out, '"');
-    text_put_printable(out, bytes_make(answer.data, cut ? WORDS_ANSWER_MAX : answer.len));
+    text_put_quoted(out, bytes_make(answer.data, cut ? WORDS_ANSWER_MAX : answer.len));
     text_puts(out, cut ? "..." : "");
-    text_putc(out, '"');
 }

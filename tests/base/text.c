@@ -128,6 +128,7 @@ static void printable(void **state)
         {"\xd8\x9c", "\\xd8\\x9c"},
         {"\xef\xbb\xbf", "\\xef\\xbb\\xbf"},
         {"\xc2\xa0", "\xc2\xa0"},
+        {"C:\\x1b \"q\"", "C:\\\\x1b \"q\""}, /* not the same as an ESC */
         {"\xe2\x80\x9c", "\xe2\x80\x9c"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -138,6 +139,17 @@ static void printable(void **state)
     struct text *text = &begin(1 << 16, 1000)->text;
     text_put_printable(text, bytes_make("\0", 1));
     assert_string_equal(text->data, "\\x00");
+}
+
+/* Issue 8.15: no two texts look the same. */
+static void test_8_15_what_is_quoted_can_be_read_back(void **state)
+{
+    struct text *text = &begin(1 << 16, 1000)->text;
+    text_put_quoted(text, bytes_of("\\x1b\x1b\\ \"\n"));
+    assert_string_equal(text->data, "\"\\\\x1b\\x1b\\\\ \"\\x0a\"");
+    text = &begin(1 << 16, 1000)->text;
+    text_put_escaped(text, bytes_of("it begins with \"\\x1b\"\x1b"));
+    assert_string_equal(text->data, "it begins with \"\\x1b\"\\x1b");
 }
 
 /* Issue 8.27: every control, format and blank character, by the lists of Unicode's categories. */
@@ -204,6 +216,7 @@ int main(void)
         cmocka_unit_test(printf_of_any_length),
         cmocka_unit_test(json_strings),
         cmocka_unit_test(printable),
+        cmocka_unit_test(test_8_15_what_is_quoted_can_be_read_back),
         cmocka_unit_test(test_8_27_characters_that_are_not_seen),
         cmocka_unit_test(test_8_27_json_says_what_it_said),
     };

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execFileSync, spawn } from 'node:child_process';
+import { getPriority } from 'node:os';
 import test from 'node:test';
 import { answer, api, delivery, eventually, folder, initialize, post, posthorn, POSTHORN, receiver, run, serve, setUrl, sleep }
     from './harness.mjs';
@@ -226,4 +227,17 @@ test('8.7: an interrupted restore is finished by the next one', async (t) => {
     assert.equal((await posthorn('init', '--data', install.data)).code, 6);
     assert.equal((await posthorn('restore', join(place, 'b'), '--data', install.data)).code, 0);
     await serve(t, { install });
+});
+
+test('8.7: a backup gives way to the server: it runs at nice 10', async (t) => {
+    const server = await serve(t);
+    const place = folder(t);
+    // Its last word finds no room, so that it stands there and can be looked at.
+    const full = 'mkfifo "$1"; exec 3<>"$1"; head -c 65536 /dev/zero >&3; exec "$0" backup "$2" --data "$3" >&3';
+    const child = spawn('sh', ['-c', full, POSTHORN, join(place, 'full'), join(place, 'b'), server.data], { stdio: 'ignore' });
+    t.after(() => child.kill('SIGKILL'));
+    await eventually('it is copied', () => existsSync(join(place, 'b', 'posthorn.db')));
+    const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8');
+    assert.match(stat, /\(posthorn\)/);
+    assert.equal(Number(stat.split(') ')[1].split(' ')[16]), Math.max(10, getPriority()));
 });

@@ -318,7 +318,7 @@ test('the example program: a handler of fifty lines does all of it', async (t) =
 
 test('8.24: events post: lines of a batch that have no room now are sent again, and only they', async (t) => {
     const batches = [];
-    const answers = [['201', '429', '201', '429'], ['429', '201'], ['201']];
+    const answers = [['201', '429', '201', '429'], ['429', '422'], ['422']];
     const server = http.createServer((request, response) => {
         let text = '';
         request.on('data', (part) => (text += part));
@@ -326,7 +326,7 @@ test('8.24: events post: lines of a batch that have no room now are sent again, 
             batches.push(text.trim().split('\n').map((line) => JSON.parse(line).n));
             response.writeHead(207, { 'Content-Type': 'application/x-ndjson', 'Retry-After': '1' });
             response.end(answers[batches.length - 1].map((status) =>
-                JSON.stringify({ ...(status === '201' ? {} : { errors: [{ status, detail: 'full' }] }), meta: { status } })).join('\n') + '\n');
+                JSON.stringify({ ...(status === '201' ? {} : { errors: [{ status, detail: `answer ${batches.length}` }] }), meta: { status } })).join('\n') + '\n');
         });
     });
     await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -334,6 +334,6 @@ test('8.24: events post: lines of a batch that have no room now are sent again, 
     const file = join(folder(t), 'events');
     writeFileSync(file, [1, 2, 3, 4].map((n) => JSON.stringify({ n }) + '\n').join(''));
     const { code, stdout, stderr } = await posthorn('events', 'post', file, '--server', `http://127.0.0.1:${server.address().port}`, '--key', 'k'.repeat(20));
-    assert.deepEqual([code, stdout, stderr], [0, '4 accepted, 0 refused\n', '']);
+    assert.deepEqual([code, stdout, stderr], [1, '2 accepted, 2 refused\n', `${file}:4: 422: answer 2\n${file}:2: 422: answer 3\n`], 'by their lines in the file');
     assert.deepEqual(batches, [[1, 2, 3, 4], [2, 4], [2]]);
 });

@@ -1,7 +1,9 @@
 // Item 8.10: an event that goes to nobody says so, waits for nothing, and can be sent later.
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'node:test';
-import { api, delivery, eventually, post, posthorn, receiver, serve, setUrl } from './harness.mjs';
+import { api, delivery, eventually, folder, post, posthorn, receiver, serve, setUrl } from './harness.mjs';
 
 const event = { data: { type: 'events', attributes: { event_type: 'user_enabled' } } };
 const FREE = ['--rate-limit', '0'];
@@ -128,4 +130,27 @@ test('8.10: trigger says that its event goes to nobody, and nothing of the kind 
         /^201 accepted +user_enabled \d+: It goes to nobody: user 5 has no webhook_url\. Set one, and POST \/api\/deliveries\/\d+\/resend/m);
     await setUrl(server, (await receiver(t)).url);
     assert.match(await ask(server, 'trigger', 'user_enabled'), /^201 accepted +user_enabled \d+ *$/m);
+});
+
+test('8.10: events post says that events go to nobody, and --json has it in each line', async (t) => {
+    const server = await serve(t, { args: FREE });
+    const lines = join(folder(t), 'lines'), one = join(folder(t), 'one');
+    writeFileSync(lines, [event, event].map((each) => JSON.stringify(each)).join('\n\n'));
+    writeFileSync(one, JSON.stringify(event, null, 2));
+    const send = (file, ...more) => posthorn('events', 'post', file, '--server', server.url, '--key', server.api_key, ...more);
+    const note = 'It goes to nobody: user 5 has no webhook_url';
+    const sent = await send(lines);
+    assert.equal(sent.code, 0);
+    assert.equal(sent.stdout, '2 accepted, 0 refused\n');
+    assert.match(sent.stderr, new RegExp(`^posthorn events: 2 of them went to nobody; the first is ${lines}:1: ${note}`, 'm'));
+    assert.match((await send(one)).stderr, new RegExp(`^posthorn events: ${note}`, 'm'));
+    const machine = await send(lines, '--json');
+    for (const line of machine.stdout.trim().split('\n')) {
+        assert.equal(JSON.parse(line).meta.deliveries, 0);
+        assert.ok(JSON.parse(line).meta.note.startsWith(note));
+    }
+    assert.match(machine.stderr, /2 of them went to nobody/);
+    assert.equal(JSON.parse((await send(one, '--json')).stdout).meta.deliveries, 0);
+    await setUrl(server, (await receiver(t)).url);
+    assert.doesNotMatch((await send(lines)).stderr + (await send(one)).stderr, /nobody/);
 });

@@ -124,3 +124,13 @@ test('a start at the defaults warns of nothing when there are 20,000 descriptors
     assert.doesNotMatch(output, / (warn|error) /);
     assert.match(output, /info serve: connections-max 10000 and slots/);
 });
+
+test('8.25: a start with few descriptors warns of them', async (t) => {
+    const { data } = await initialize(t);
+    const child = spawn('prlimit', ['--nofile=1500:1500', POSTHORN, 'serve', '--data', data, '--listen', '127.0.0.1:0']);
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (part) => (output += part));
+    t.after(() => child.kill('SIGKILL'));
+    await eventually('the ready line', () => /ready: http/.test(output));
+    assert.match(output, /warn serve: connections-max 10000 and slots/);
+});

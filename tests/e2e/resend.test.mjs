@@ -1,5 +1,6 @@
 // Item 8.9: a resend does not rewrite the past.
 import assert from 'node:assert/strict';
+import http from 'node:http';
 import test from 'node:test';
 import { answer, api, delivery, eventually, post, posthorn, receiver, serve, setUrl } from './harness.mjs';
 
@@ -98,4 +99,31 @@ test('posthorn resend: by the id of an event or of a delivery', async (t) => {
     const wrong = await posthorn('resend', '1', ...at);
     assert.equal(wrong.code, 1);
     assert.match(wrong.stderr, /404|not|no /);
+});
+
+test('8.9: posthorn resend sends all deliveries of an event, page after page, and heeds a 429', async (t) => {
+    const sent = [];
+    const page = (ids, next) => ({ jsonapi: { version: '1.1' }, data: ids.map((id) => ({ type: 'deliveries', id })), links: { next } });
+    const all = Array.from({ length: 150 }, (_, i) => String(i + 1));
+    let hasty = 1;
+    const there = http.createServer((request, response) => {
+        const give = (status, body, headers = {}) => response.writeHead(status, { 'Content-Type': 'application/vnd.api+json', ...headers }).end(JSON.stringify(body));
+        if (request.method === 'POST' && sent.length === 120 && hasty-- > 0)
+            give(429, { errors: [{ status: '429', title: 'Too fast' }] }, { 'Retry-After': '1' });
+        else if (request.method === 'POST') {
+            sent.push(request.url.split('/')[3]);
+            give(200, { data: { type: 'deliveries', id: sent.at(-1) } });
+        } else if (request.url.includes('after'))
+            give(200, page(all.slice(100), null));
+        else
+            give(200, page(all.slice(0, 100), '/api/events/7/deliveries?page[size]=100&page[after]=100'));
+    });
+    await new Promise((resolve) => there.listen(0, '127.0.0.1', resolve));
+    t.after(() => there.close());
+    const at = ['--server', `http://127.0.0.1:${there.address().port}`, '--key', 'k'];
+    const { code, stdout, stderr } = await posthorn('resend', '7', ...at);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(sent, all);
+    assert.equal(stdout.trim().split('\n').length, 150);
+    assert.equal((await posthorn('deliveries', 'list', '7', ...at)).stdout.trim().split('\n').length, 152);
 });

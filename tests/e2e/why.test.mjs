@@ -56,7 +56,7 @@ test('8.15: of an answer that is no HTTP, too; and an answer of any length is cu
     await setUrl(server, long.url);
     const second = await post(server);
     await tried(server, second, 1);
-    assert.match(await ask(server, null, 'why', second), /^ {2}it said +"x{1024}\.\.\."$/m);
+    assert.match(await ask(server, null, 'why', second), /^ {2}it said +"x{1024}"\.\.\.$/m);
 });
 
 test('8.15: an operator who looks at a receiver\'s delivery is told so, and a receiver that it is its own', async (t) => {
@@ -73,4 +73,40 @@ test('8.15: an operator who looks at a receiver\'s delivery is told so, and a re
     assert.match(own, new RegExp(`^ {2}receiver +user ${user.user_id}, you; the advice is for you`, 'm'));
     const { attributes } = JSON.parse(await ask(server, null, 'why', event, '--json')).deliveries[0];
     assert.equal(attributes.you_are, 'operator');
+});
+
+test('8.15: a backslash or a quote that came is told from one that stands for a byte, wherever it is shown', async (t) => {
+    const server = await serve(t);
+    const { url } = await receiver(t, () => answer(500, '\\x1b\x1b"'));
+    const user = await makeUser(server, 'A\\x1b');
+    await setUrl(server, url, { id: user.user_id, key: user.api_key });
+    const event = await post(server, { user: user.user_id, resource: { type: 'users', id: '7\\x1b' } });
+    await tried(server, event, 1);
+    const { id } = await delivery(server, event);
+    const said = await ask(server, null, 'why', event);
+    assert.ok(said.includes('it said   "\\\\x1b\\x1b""\n'), said);
+    assert.ok(said.includes('(A\\\\x1b)'), said);
+    assert.ok((await ask(server, null, 'deliveries', 'show', id)).includes('"\\\\x1b\\x1b""\n'));
+    assert.ok((await ask(server, user.api_key, 'events', 'list')).includes('users/7\\\\x1b'));
+    const json = JSON.parse(await ask(server, null, 'why', event, '--json'));
+    assert.equal(json.deliveries[0].attributes.last_answer, '\\\\x1b\\x1b"');
+    assert.equal(json.deliveries[0].attributes.attempts[0].response, '\\x1b\x1b"');
+    const refused = await posthorn('events', 'show', 'x\\x1b', '--server', server.url, '--key', server.api_key);
+    assert.equal(refused.code, 1);
+});
+
+test('8.31: a redirect is told with the address that it leads to, and a sentence of the server is escaped once', async (t) => {
+    const server = await serve(t);
+    const { url } = await receiver(t, () => answer(308, '', 'Location: https://new.example/hook?a=\\x1b"\r\n'));
+    await setUrl(server, url);
+    const event = await post(server);
+    await tried(server, event, 1);
+    const { id } = await delivery(server, event);
+    const sentence = 'redirect, and redirects are never followed; it leads to "https://new.example/hook?a=\\x5cx1b\\x22"';
+    const said = await ask(server, null, 'why', event);
+    assert.ok(said.includes(`a ${sentence} (308).`), said);
+    assert.match(said, /Set webhook_url to the address that the redirect leads to\./);
+    assert.ok((await ask(server, null, 'deliveries', 'show', id)).includes(sentence));
+    const ping = await posthorn('doctor', url, '--ping', '--dev');
+    assert.ok(ping.stdout.includes(sentence), ping.stdout);
 });

@@ -1,6 +1,7 @@
 #include "fixture.h"
 #include "body.h"
 #include "model_store.h"
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -240,4 +241,42 @@ void fixture_prove(struct fixture *fixture, int64_t user_id)
     fixture_write(fixture, &op, 1, 1);
     assert_int_equal(fixture->filled, 1);
     fixture_do(fixture, fixture_outcome_op(fixture, &fixture->boxes[0], DECISION_DELIVERED, 0), STORE_DONE);
+}
+
+/* ---- SQLite's database, beside its store ---- */
+
+int fixture_sqlite_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    fixture_open(fixture, &store_sqlite);
+    *state = fixture;
+    return 0;
+}
+
+int fixture_sqlite_down(void **state)
+{
+    fixture_close(*state);
+    free(*state);
+    return 0;
+}
+
+int64_t fixture_ask(const struct fixture *fixture, const char *sql)
+{
+    sqlite3 *db;
+    sqlite3_stmt *statement;
+    assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    int64_t number = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    return number;
+}
+
+void fixture_say(const struct fixture *fixture, const char *sql)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
 }

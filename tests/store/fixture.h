@@ -60,3 +60,10 @@ struct store_op fixture_outcome_op(const struct fixture *fixture, const struct s
 struct store_op fixture_update_op(struct fixture *fixture, int64_t user_id);
 /* Accepted and delivered, so that the endpoint is proven. */
 void fixture_prove(struct fixture *fixture, int64_t user_id);
+
+/* For tests of SQLite's backend alone: a fixture as the test's state, and the database beside it. */
+int fixture_sqlite_up(void **state);
+int fixture_sqlite_down(void **state);
+/* The first column of the first row. */
+int64_t fixture_ask(const struct fixture *fixture, const char *sql);
+void fixture_say(const struct fixture *fixture, const char *sql);

@@ -227,7 +227,7 @@ static enum json_error scan_escape(struct scan *scan, bool is_name)
         return JSON_OK;
     }
     if (letter != 'u')
-        return fail(scan, JSON_SYNTAX, at, "this escape is not JSON; write \\\\ for a backslash");
+        return fail(scan, JSON_SYNTAX, at, "this escape is not JSON; a backslash itself is written twice");
     int unit = json_hex4(at + 2, scan->end);
     if (unit < 0)
         return fail(scan, JSON_SYNTAX, at, "\\u takes four hex digits");

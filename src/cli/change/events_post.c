@@ -40,6 +40,8 @@ struct post {
     int count;
 
     int64_t accepted, refused;
+    int64_t nobody, nobody_line; /* accepted, and sent to nobody; the first of those lines, */
+    char *note;                  /* and what the server says of it */
 };
 
 /* ---- one batch ---- */
@@ -58,10 +60,39 @@ static void print_refusal(struct post *post, int64_t number, struct json_object 
     text_init(&line, &arena, 16 << 10);
     text_put_printable(&line, status);
     text_puts(&line, ": ");
-    text_put_printable(&line, detail);
+    text_put_escaped(&line, detail);
     progress_clear(&post->progress);
     fprintf(stderr, "%s:%lld: %s\n", post->name, (long long)number, line.data);
     arena_fini(&arena);
+}
+
+/* An event whose user has no webhook_url is kept and not sent: the answer has a note then. */
+static void note_nobody(struct post *post, int64_t number, struct json_object *meta)
+{
+    struct bytes note;
+
+    if (!json_get_text(meta, "note", &note) || post->nobody++ > 0)
+        return;
+    post->nobody_line = number;
+    post->note = memory_copy_text(note.data);
+}
+
+static void say_nobody(struct post *post)
+{
+    struct arena arena;
+    struct text line;
+
+    if (post->nobody == 0)
+        return;
+    arena_init(&arena, 64 << 10);
+    text_init(&line, &arena, 16 << 10);
+    if (post->nobody_line > 0)
+        text_printf(&line, "%lld of them went to nobody; the first is %s:%lld: ", (long long)post->nobody,
+                    post->name, (long long)post->nobody_line);
+    text_put_escaped(&line, bytes_of(post->note));
+    fprintf(stderr, "posthorn events: %s\n", line.data);
+    arena_fini(&arena);
+    free(post->note);
 }
 
 enum line_fate { LINE_TAKEN, LINE_LATER, LINE_NOT_OF_THIS_BATCH };
@@ -83,7 +114,9 @@ static enum line_fate take_answer(struct post *post, int64_t number, struct byte
         bool accepted = bytes_equal_text(status, "201");
         post->accepted += accepted;
         post->refused += !accepted;
-        if (!accepted)
+        if (accepted)
+            note_nobody(post, number, meta);
+        else
             print_refusal(post, number, answer);
         if (post->json) {
             json_object_object_add(meta, "line", json_object_new_int64(number));
@@ -252,6 +285,7 @@ static bool post_lines(struct post *post, struct bytes line)
     free(post->batch);
     if (!post->json)
         printf("%lld accepted, %lld refused\n", (long long)post->accepted, (long long)post->refused);
+    say_nobody(post);
     return going && post->refused == 0;
 }
 
@@ -288,6 +322,9 @@ static bool post_document(struct post *post, struct bytes first)
         show_json(answer.json);
     else if (done && json_get_text(json_get_object(answer.json, "data"), "id", &id))
         printf("%.*s\n", BYTES_ARG(id));
+    if (done)
+        note_nobody(post, 0, json_get_object(answer.json, "meta"));
+    say_nobody(post);
     free(text);
     return done;
 }

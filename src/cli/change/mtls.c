@@ -97,7 +97,7 @@ static void print_warnings(struct mtls *mtls, struct json_object *document)
         struct text line;
         text_init(&line, &mtls->arena, BODY_LEN_MAX);
         if (json_get_text(json_object_array_get_idx(warnings, i), "detail", &detail))
-            text_put_printable(&line, detail);
+            text_put_escaped(&line, detail);
         fprintf(stderr, "posthorn mtls: warning: %s\n", line.len ? line.data : "");
     }
 }

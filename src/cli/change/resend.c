@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-enum { PATH_LEN_MAX = 4096 };
+enum { PATH_LEN_MAX = 4096, DELIVERIES_MAX = 100000 };
 
 static const char details[] =
     "Sends a delivery once more, now: one that was given up, cancelled or skipped, one that waits for\n"
@@ -24,7 +24,8 @@ static bool send_one(struct resend *resend, const char *id)
     char path[PATH_LEN_MAX];
 
     snprintf(path, sizeof path, "/api/deliveries/%s/resend", client_escape(resend->client, id));
-    if (!client_expect(resend->client, 200, "POST", path, "", &answer))
+    if (!client_call_paced(resend->client, "POST", path, "", &answer) ||
+        !client_check(resend->client, 200, &answer))
         return false;
     resend->sent++;
     if (resend->json)
@@ -55,7 +56,8 @@ static bool resend(struct resend *resend, const char *id)
         return false;
     if (answer.status == 404 || answer.status == 403)
         return send_one(resend, id);
-    if (!client_check(resend->client, 200, &answer))
+    if (!client_check(resend->client, 200, &answer) ||
+        !client_gather(resend->client, DELIVERIES_MAX, &answer))
         return false;
     struct json_object *list = json_object_get(json_get_array(answer.json, "data"));
     bool done = list && send_list(resend, list);

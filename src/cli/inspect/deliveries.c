@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum { PATH_LEN_MAX = 4096 };
+enum { PATH_LEN_MAX = 4096, DELIVERIES_MAX = 100000 };
 
 static const char details[] =
     "What became of an event: `list` its deliveries, `show` one of them with every attempt.";
@@ -20,9 +20,9 @@ static const struct show_column delivery_columns[] = {{"ID", "id", 19},
                                                       {"NEXT_IN_MS", "attributes.next_attempt_in_ms", 10},
                                                       {"FINISHED_AT", "attributes.finished_at", 24}};
 static const struct show_column attempt_columns[] = {
-    {"ATTEMPT", "attempt", 7}, {"STARTED_AT", "started_at", 24}, {"MS", "duration_ms", 6},
-    {"STATUS", "status", 6},   {"ADDRESS", "address", 24},       {"REASON", "reason", 18},
-    {"DETAIL", "detail", 0}};
+    {"ATTEMPT", "attempt", 7},    {"STARTED_AT", "started_at", 24}, {"MS", "duration_ms", 6},
+    {"STATUS", "status", 6},      {"ADDRESS", "address", 24},       {"REASON", "reason", 18},
+    {"DETAIL", "detail", 0, true}};
 
 static void print(struct json_object *document, bool listing)
 {
@@ -47,9 +47,10 @@ static bool ask(struct client *client, const char *id, bool json, bool listing)
     struct client_answer answer;
     char path[PATH_LEN_MAX];
 
-    snprintf(path, sizeof path, listing ? "/api/events/%s/deliveries" : "/api/deliveries/%s",
+    snprintf(path, sizeof path, listing ? "/api/events/%s/deliveries?page[size]=100" : "/api/deliveries/%s",
              client_escape(client, id));
-    if (!client_expect(client, 200, "GET", path, NULL, &answer))
+    if (!client_expect(client, 200, "GET", path, NULL, &answer) ||
+        (listing && !client_gather(client, DELIVERIES_MAX, &answer)))
         return false;
     if (json)
         show_json(answer.json);

@@ -20,31 +20,6 @@ struct events {
     bool undelivered, json;
 };
 
-/* Page after page until there are enough: one behind a filter may hold few of the rows, or none, and the list
- * goes on. The rows of all of them are then in the answer. */
-static bool gather(const struct events *events, struct client *client, char path[PATH_LEN_MAX],
-                   struct client_answer *answer)
-{
-    struct json_object *rows = json_object_new_array();
-    bool done, more;
-    do {
-        done = client_expect(client, 200, "GET", path, NULL, answer);
-        struct json_object *list = done ? json_get_array(answer->json, "data") : NULL;
-        for (size_t i = 0; list && i < json_object_array_length(list); i++)
-            if ((int64_t)json_object_array_length(rows) < events->limit)
-                json_object_array_add(rows, json_object_get(json_object_array_get_idx(list, i)));
-        struct bytes next = {0};
-        more = list && (int64_t)json_object_array_length(rows) < events->limit &&
-               json_get_text(json_get_object(answer->json, "links"), "next", &next) && next.len;
-        if (more)
-            snprintf(path, PATH_LEN_MAX, "%.*s", BYTES_ARG(next));
-    } while (more);
-    if (done)
-        json_object_object_add(answer->json, "data", json_object_get(rows));
-    json_object_put(rows);
-    return done;
-}
-
 static bool list(const struct events *events, struct client *client)
 {
     static const struct show_column columns[] = {{"ID", "id", 19},
@@ -63,9 +38,8 @@ static bool list(const struct events *events, struct client *client)
         text_printf(&path, "&filter[event_type]=%s", client_escape(client, events->type));
     if (events->undelivered)
         text_puts(&path, "&filter[undelivered]=true");
-    char page[PATH_LEN_MAX];
-    snprintf(page, sizeof page, "%s", path.data);
-    bool done = gather(events, client, page, &answer);
+    bool done = client_expect(client, 200, "GET", path.data, NULL, &answer) &&
+                client_gather(client, (size_t)events->limit, &answer);
     if (done && events->json)
         show_json(answer.json);
     else if (done) {

@@ -1,5 +1,4 @@
 #include "client.h"
-#include "clock.h"
 #include "command.h"
 #include "evidence.h"
 #include "instant.h"
@@ -16,7 +15,7 @@ enum {
     SENTENCES_LEN_MAX = 16 << 10,
     MEMORY_MAX = 64 << 10,
     WHY_MEMORY_MAX = 1 << 20,
-    PACE_TRIES_MAX = 5
+    DELIVERIES_MAX = 100000
 };
 
 static const char details[] =
@@ -63,16 +62,12 @@ static bool fetch(const struct why *why, struct json_object **data, const char *
 
     *data = NULL;
     snprintf(path, sizeof path, "%s%s%s", before, client_escape(why->client, id), after);
-    for (int tries = 1;; tries++) {
-        if (!client_call(why->client, "GET", path, NULL, &answer))
-            return false;
-        if (answer.status != 429 || tries == PACE_TRIES_MAX)
-            break;
-        clock_pause_us((answer.retry_after_s > 0 ? (int64_t)answer.retry_after_s : 1) * 1000000);
-    }
+    if (!client_call_paced(why->client, "GET", path, NULL, &answer))
+        return false;
     if (answer.status == 404 || answer.status == 403)
         return true;
-    if (!client_check(why->client, 200, &answer))
+    if (!client_check(why->client, 200, &answer) ||
+        (json_get_array(answer.json, "data") && !client_gather(why->client, DELIVERIES_MAX, &answer)))
         return false;
     *data = json_object_get(json_get(answer.json, "data"));
     return true;

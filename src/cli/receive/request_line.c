@@ -19,17 +19,6 @@ static void put_member(struct text *line, const char *name, struct bytes value)
     text_put_json(line, value);
 }
 
-/* A program may print anything; a JSON string may not hold it. */
-static void put_output_member(struct text *line, struct bytes output)
-{
-    struct text printable;
-
-    text_init(&printable, line->arena, OUTPUT_LEN_MAX);
-    if (!bytes_are_utf8(output))
-        text_put_printable(&printable, output);
-    put_member(line, "output", bytes_are_utf8(output) ? output : text_bytes(&printable));
-}
-
 /* Its lines, behind one another. */
 static void put_output(struct text *line, struct bytes output)
 {
@@ -68,7 +57,7 @@ static void put_json_line(struct text *out, const struct request_line *report, c
     if (report->detail)
         put_member(line, "detail", bytes_of(report->detail));
     if (report->output.len > 0)
-        put_output_member(line, report->output);
+        put_member(line, "output", report->output);
     text_puts(line, "}\n");
     text_put_json_shown(out, text_bytes(line));
 }

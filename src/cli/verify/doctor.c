@@ -61,7 +61,7 @@ struct doctor {
 
 /* ---- a line for each step ---- */
 
-/* `detail` may hold a stranger's text. `remedy` may be "". */
+/* What strangers sent stands in `detail` escaped. `remedy` may be "". */
 static void say(struct doctor *doctor, enum result result, const char *step, const char *detail,
                 const char *remedy)
 {
@@ -71,7 +71,7 @@ static void say(struct doctor *doctor, enum result result, const char *step, con
 
     doctor->failed |= result == RESULT_FAILED;
     text_init(&line, &doctor->arena, LINE_LEN_MAX);
-    text_put_printable(&line, bytes_of(detail));
+    text_put_escaped(&line, bytes_of(detail));
     if (doctor->json) {
         struct json_object *object = json_object_new_object();
         json_object_object_add(object, "step", json_object_new_string(step));
@@ -228,17 +228,24 @@ static void say_certificate(struct doctor *doctor, enum result result,
                             const struct probe_certificate *certificate)
 {
     int64_t left_ms = certificate->not_after_ms - probe_now_ms(doctor->probe);
-    char detail[LINE_LEN_MAX / 2];
+    struct arena arena;
+    struct text detail;
 
     if (!certificate->seen)
         return;
     long long days = (long long)((left_ms < 0 ? -left_ms : left_ms) / DAY_MS);
-    snprintf(detail, sizeof detail, "the certificate is for %s, from %s, %s %lld day%s%s",
-             certificate->names[0] ? certificate->names : "no name at all", certificate->issuer,
-             left_ms < 0 ? "ended" : "good for", days, days == 1 ? "" : "s", left_ms < 0 ? " ago" : "");
+    arena_init(&arena, LINE_MEMORY_MAX);
+    text_init(&detail, &arena, LINE_LEN_MAX);
+    text_puts(&detail, "the certificate is for ");
+    text_put_printable(&detail, bytes_of(certificate->names[0] ? certificate->names : "no name at all"));
+    text_puts(&detail, ", from ");
+    text_put_printable(&detail, bytes_of(certificate->issuer));
+    text_printf(&detail, ", %s %lld day%s%s", left_ms < 0 ? "ended" : "good for", days, days == 1 ? "" : "s",
+                left_ms < 0 ? " ago" : "");
     bool soon = left_ms < (int64_t)DAYS_FEW * DAY_MS;
-    say(doctor, soon && result == RESULT_OK ? RESULT_NOTE : result, "tls", detail,
+    say(doctor, soon && result == RESULT_OK ? RESULT_NOTE : result, "tls", detail.data,
         soon && left_ms >= 0 ? "Renew it soon: the day it ends, every delivery fails." : "");
+    arena_fini(&arena);
 }
 
 /* The failures that have one cause, which the sender's reason does not tell from others. */

@@ -114,11 +114,14 @@ const char *listener_error_sentence(enum listener_error error)
     case LISTENER_OK:
         return "listening";
     case LISTENER_BAD_ADDRESS:
-        return "not an address of this machine; write host:port, for example 127.0.0.1:8080 or [::1]:8080";
+        return "not an address of this machine; write host:port, for example 127.0.0.1:8080, [::1]:8080, "
+               "[fe80::1%eth0]:8080 or :8080";
     case LISTENER_IN_USE:
         return "the address is in use by another program; choose another port or stop that program";
     case LISTENER_DENIED:
         return "not permitted; ports below 1024 need the right to bind them";
+    case LISTENER_EXHAUSTED:
+        return "no file descriptor or no memory is left for it; raise the limit (ulimit -n)";
     case LISTENER_TLS:
         return "the certificate, its key or the client authorities cannot be used; the log says why";
     case LISTENER_FAILED:

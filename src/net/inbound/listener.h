@@ -94,6 +94,7 @@ enum listener_error {
     LISTENER_BAD_ADDRESS,
     LISTENER_IN_USE,
     LISTENER_DENIED,
+    LISTENER_EXHAUSTED,
     LISTENER_TLS, /* the log says which file, and why */
     LISTENER_FAILED
 };

@@ -1,6 +1,7 @@
 #include "listener_parts.h"
 #include "resolver.h"
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -13,6 +14,15 @@ struct place {
     char host[256], port[6];
 };
 
+/* Resolvers make an address of nearly anything: of "*", too, one of the machine's. */
+static bool is_host(struct bytes host)
+{
+    for (size_t i = 0; i < host.len; i++)
+        if (!isalnum((unsigned char)host.data[i]) && !strchr(".:%-_", host.data[i]))
+            return false;
+    return true;
+}
+
 /* "host:port", "[v6]:port", ":port". */
 static bool place_parse(const char *text, struct place *place)
 {
@@ -20,12 +30,13 @@ static bool place_parse(const char *text, struct place *place)
     if (!colon)
         return false;
     struct bytes host = bytes_make(text, (size_t)(colon - text));
-    if (host.len >= 2 && host.data[0] == '[' && host.data[host.len - 1] == ']')
+    if (host.len > 2 && host.data[0] == '[' && host.data[host.len - 1] == ']')
         host = bytes_make(host.data + 1, host.len - 2);
     else if (memchr(host.data, ':', host.len))
         return false; /* a bare IPv6 address: which colon is the port's? */
     int64_t port;
-    if (host.len >= sizeof place->host || !bytes_to_int64(bytes_of(colon + 1), &port) || port > 65535)
+    if (!is_host(host) || host.len >= sizeof place->host || !bytes_to_int64(bytes_of(colon + 1), &port) ||
+        port > 65535)
         return false;
     memcpy(place->host, host.data, host.len);
     place->host[host.len] = '\0';
@@ -43,22 +54,43 @@ static enum listener_error error_of(int error)
         return LISTENER_DENIED;
     case EADDRNOTAVAIL:
     case EAFNOSUPPORT:
+    case EINVAL: /* a link-local address without its interface */
         return LISTENER_BAD_ADDRESS;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+        return LISTENER_EXHAUSTED;
     default:
         return LISTENER_FAILED;
     }
 }
 
+/* A socket that takes IPv6 alone cannot be bound to an IPv4-mapped address, [::ffff:127.0.0.1]: it is IPv4.
+ */
+static socklen_t unmap(const struct addrinfo *info, union address *address)
+{
+    memcpy(address, info->ai_addr, info->ai_addrlen);
+    if (info->ai_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&address->v6.sin6_addr))
+        return info->ai_addrlen;
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = address->v6.sin6_port};
+    memcpy(&v4.sin_addr, address->v6.sin6_addr.s6_addr + 12, sizeof v4.sin_addr);
+    address->v4 = v4;
+    return sizeof v4;
+}
+
 static enum listener_error open_one(const struct addrinfo *info, bool both_families, int *fd)
 {
-    *fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    union address address;
+    socklen_t len = unmap(info, &address);
+    *fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (*fd < 0)
         return error_of(errno);
     int on = 1, v6_only = !both_families;
     setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (info->ai_family == AF_INET6)
+    if (address.any.sa_family == AF_INET6)
         setsockopt(*fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);
-    if (bind(*fd, info->ai_addr, info->ai_addrlen) == 0 && listen(*fd, LISTENER_BACKLOG) == 0)
+    if (bind(*fd, &address.any, len) == 0 && listen(*fd, LISTENER_BACKLOG) == 0)
         return LISTENER_OK;
     enum listener_error error = error_of(errno);
     close(*fd);

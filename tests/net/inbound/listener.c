@@ -3,6 +3,7 @@
  */
 #include "listener_rig.h"
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -214,13 +215,92 @@ static void test_many_at_once(void **state)
     assert_int_equal(crowd.good, 1600);
 }
 
+/* ---- wake-ups ---- */
+
+enum { HELD = 20 };
+
+static atomic_int wakes;
+int __real_eventfd_write(int fd, eventfd_t value);
+int __wrap_eventfd_write(int fd, eventfd_t value);
+
+int __wrap_eventfd_write(int fd, eventfd_t value)
+{
+    atomic_fetch_add(&wakes, 1);
+    return __real_eventfd_write(fd, value);
+}
+
+struct held {
+    struct listener_request *requests[HELD];
+    atomic_int count;
+    atomic_bool busy, go_on;
+};
+
+static void hold(void *ctx, struct listener_request *request)
+{
+    struct held *held = ctx;
+    if (bytes_equal_text(request->path, "/busy")) {
+        atomic_store(&held->busy, true);
+        while (!atomic_load(&held->go_on))
+            usleep(1000);
+        listener_answer(request, &(struct listener_reply){.status = 204});
+        return;
+    }
+    held->requests[atomic_load(&held->count)] = request;
+    atomic_fetch_add(&held->count, 1);
+}
+
+/* A system exchange an answer, if each woke the loop, which has been told by the first. */
+static void test_answers_that_come_together_wake_the_loop_once(void **state)
+{
+    static struct answer answer;
+    struct held held = {.count = 0};
+    struct listener_config config = rig_config();
+    config.threads = 1;
+    config.handle = hold;
+    config.ctx = &held;
+    struct listener *listener;
+    assert_int_equal(listener_open(&config, &listener), LISTENER_OK);
+    struct application place = {.listener = listener};
+    int fds[HELD + 1];
+    for (int i = 0; i <= HELD; i++) {
+        fds[i] = dial(&place);
+        put_text(fds[i], i < HELD ? "GET /held HTTP/1.1\r\nHost: h\r\n\r\n"
+                                  : "GET /busy HTTP/1.1\r\nHost: h\r\n\r\n");
+        while (i < HELD ? atomic_load(&held.count) <= i : !atomic_load(&held.busy))
+            usleep(1000);
+    }
+    int before = atomic_load(&wakes);
+    for (int i = 0; i < HELD; i++)
+        listener_answer(held.requests[i], &(struct listener_reply){.status = 204});
+    assert_int_equal(atomic_load(&wakes) - before, 1);
+    atomic_store(&held.go_on, true);
+    for (int i = 0; i <= HELD; i++) {
+        get(fds[i], &answer, false);
+        assert_int_equal(answer.status, 204);
+        close(fds[i]);
+    }
+    listener_close(listener);
+}
+
 /* ---- where it listens ---- */
 
 static void test_addresses(void **state)
 {
     struct listener_config config = rig_config();
-    static const char *const wrong[] = {"",       "8080", "127.0.0.1",    "127.0.0.1:", "127.0.0.1:65536",
-                                        "::1:80", ":x",   "203.0.113.9:0"};
+    static const char *const wrong[] = {"",
+                                        "8080",
+                                        "127.0.0.1",
+                                        "127.0.0.1:",
+                                        "127.0.0.1:65536",
+                                        "::1:80",
+                                        ":x",
+                                        "203.0.113.9:0",
+                                        "[]:0",
+                                        "[::1:0",
+                                        "*:0",
+                                        "http://127.0.0.1:0",
+                                        "[fe80::1]:0",
+                                        "[::ffff:203.0.113.9]:0"};
     struct listener *listener, *second;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         config.listen = wrong[i];
@@ -233,6 +313,15 @@ static void test_addresses(void **state)
     assert_int_equal(listener_open(&config, &listener), LISTENER_OK);
     assert_int_equal(strncmp(listener_address(listener), "127.0.0.1:", 10), 0);
     assert_string_not_equal(listener_address(listener), "127.0.0.1:0");
+    /* Other spellings of it. */
+    char spelled[96];
+    snprintf(spelled, sizeof spelled, "[::ffff:127.0.0.1]%s", strchr(listener_address(listener), ':'));
+    config.listen = spelled;
+    assert_int_equal(listener_open(&config, &second), LISTENER_IN_USE);
+    config.listen = "[::ffff:127.0.0.1]:0";
+    assert_int_equal(listener_open(&config, &second), LISTENER_OK);
+    assert_int_equal(strncmp(listener_address(second), "127.0.0.1:", 10), 0);
+    listener_close(second);
     config.listen = listener_address(listener);
     assert_int_equal(listener_open(&config, &second), LISTENER_IN_USE);
     listener_close(listener);
@@ -251,6 +340,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_answers_without_body, rig_start, rig_stop),
         cmocka_unit_test_setup_teardown(test_http_1_0_kept_alive, rig_start, rig_stop),
         cmocka_unit_test_setup_teardown(test_many_at_once, rig_start, rig_stop),
+        cmocka_unit_test(test_answers_that_come_together_wake_the_loop_once),
         cmocka_unit_test(test_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

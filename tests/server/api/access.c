@@ -8,13 +8,47 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
 
 static struct rig rig;
 
+/* What SQLite does, on every connection: steps of its machine, and pages, for a count of a table is one step.
+ */
+static atomic_llong steps, pages;
+
+static int count_step(void *ctx)
+{
+    atomic_fetch_add(&steps, 1);
+    return 0;
+}
+
+static int count_pages(unsigned kind, void *ctx, void *statement, void *more)
+{
+    static const int kinds[] = {SQLITE_DBSTATUS_CACHE_HIT, SQLITE_DBSTATUS_CACHE_MISS};
+    for (int i = 0; i < 2; i++) {
+        int count, highest; /* begun anew when a statement begins */
+        sqlite3_db_status(sqlite3_db_handle(statement), kinds[i], &count, &highest,
+                          kind == SQLITE_TRACE_STMT);
+        if (kind == SQLITE_TRACE_PROFILE)
+            atomic_fetch_add(&pages, count);
+    }
+    return 0;
+}
+
+static int count_steps_of(sqlite3 *db, const char **error, const struct sqlite3_api_routines *api)
+{
+    sqlite3_progress_handler(db, 1, count_step, NULL);
+    sqlite3_trace_v2(db, SQLITE_TRACE_STMT | SQLITE_TRACE_PROFILE, count_pages, NULL);
+    return SQLITE_OK;
+}
+
 static int setup(void **state)
 {
+    sqlite3_auto_extension((void (*)(void))count_steps_of);
     rig_open(&rig);
     return 0;
 }
@@ -272,6 +306,62 @@ static void test_refusals_of_the_listener(void **state)
     }
 }
 
+/* ---- what /metrics costs ---- */
+
+enum { USERS_AT_ONCE = 50 };
+
+/* What is looked up once a second, what has waited longest, is in it or not: 20 to 50 steps, 1 to 5 pages. */
+static void expect_cheap_metrics(void)
+{
+    struct ask ask = {"GET", "/metrics", RIG_NOBODY};
+    long long steps_before = atomic_load(&steps), pages_before = atomic_load(&pages);
+    struct reply reply = rig_ask(&rig, &ask);
+    assert_int_equal(reply.status, 200);
+    reply_free(&reply);
+    assert_in_range(atomic_load(&steps) - steps_before, 1, 100);
+    assert_in_range(atomic_load(&pages) - pages_before, 1, 10);
+}
+
+static void user_made(struct queue_job *job, enum store_status status)
+{
+    assert_int_equal(job->op.result, STORE_DONE);
+    atomic_fetch_sub((atomic_int *)job->ctx, 1);
+}
+
+/* So many at once, as a batch of the queue's has them. */
+static void make_users(int count)
+{
+    static struct queue_job jobs[USERS_AT_ONCE];
+    while (count > 0) {
+        int n = count < USERS_AT_ONCE ? count : USERS_AT_ONCE;
+        atomic_int left = n;
+        for (int i = 0; i < n; i++) {
+            jobs[i] =
+                (struct queue_job){.op = {.kind = STORE_USER_CREATE,
+                                          .user = {.user = {.master_id = rig_id(RIG_MASTER),
+                                                            .webhook_url = bytes_of("https://example.com/"),
+                                                            .created_at_ms = 1,
+                                                            .updated_at_ms = 1}}},
+                                   .done = user_made,
+                                   .ctx = &left};
+            assert_true(queue_submit(rig.queue, &jobs[i]));
+        }
+        while (atomic_load(&left) > 0)
+            usleep(200);
+        count -= n;
+    }
+}
+
+/* Issue 8.26: it was 30 ms at 50,000 users. */
+static void test_8_26_metrics_cost_the_same_at_any_number_of_users(void **state)
+{
+    enum { FEW = 10, USERS = 20000 };
+    make_users(FEW - RIG_USERS);
+    expect_cheap_metrics();
+    make_users(USERS - FEW);
+    expect_cheap_metrics();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,6 +376,7 @@ int main(void)
         cmocka_unit_test(test_media_of_answers),
         cmocka_unit_test(test_heads),
         cmocka_unit_test(test_refusals_of_the_listener),
+        cmocka_unit_test(test_8_26_metrics_cost_the_same_at_any_number_of_users),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -104,3 +104,16 @@ void model_resources_free(struct model_disk *disk);
 
 enum store_status model_read(struct store *store, const struct store_query *query, struct arena *arena,
                              struct store_answer *answer);
+
+/* One op each, for a batch. */
+void model_event(struct store *store, struct store_batch *batch, struct store_op *op);
+void model_outcome(struct store *store, struct store_op *op);
+void model_resend_or_cancel(struct store *store, struct store_op *op);
+void model_key_create(struct model_disk *disk, struct store_op *op);
+void model_key_revoke(struct store *store, struct store_op *op);
+void model_key_update(struct model_disk *disk, struct store_op *op);
+void model_user_create(struct model_disk *disk, struct store_op *op);
+void model_user_update(struct model_disk *disk, struct store_op *op);
+void model_purge(struct model_disk *disk, struct store_op *op);
+void model_event_drop(struct model_disk *disk, int at);
+void model_user_drop(const struct user *user);

@@ -9,21 +9,6 @@
 
 enum { HOUR_MS = 3600000, BATCH = 100 };
 
-static int open_one(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    fixture_open(fixture, &store_sqlite);
-    *state = fixture;
-    return 0;
-}
-
-static int close_one(void **state)
-{
-    fixture_close(*state);
-    free(*state);
-    return 0;
-}
-
 /* With so many events in memory. Returns a user. */
 static int64_t begin(struct fixture *f, int ahead_max)
 {
@@ -33,27 +18,11 @@ static int64_t begin(struct fixture *f, int ahead_max)
     return user;
 }
 
-static int64_t ask(const struct fixture *f, const char *sql)
-{
-    sqlite3 *db;
-    sqlite3_stmt *statement;
-    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-    int64_t number = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
-    sqlite3_close(db);
-    return number;
-}
-
 /* Between two lives of the store. */
 static void damage(struct fixture *f, const char *sql)
 {
-    sqlite3 *db;
     f->backend->close(f->store);
-    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
+    fixture_say(f, sql);
     assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
 }
 
@@ -160,7 +129,7 @@ static void known_after_each_restart(void **state)
         fixture_reopen(f);
         all_replayed(f, user, 0, 5 * (i + 1), id);
     }
-    assert_true(ask(f, "SELECT count(*) FROM idempotency_runs") > 0);
+    assert_true(fixture_ask(f, "SELECT count(*) FROM idempotency_runs") > 0);
 }
 
 static void known_through_merges(void **state)
@@ -176,9 +145,9 @@ static void known_through_merges(void **state)
             fixture_reopen(f);
     }
     all_replayed(f, user, 0, EVENTS, id);
-    assert_true(ask(f, "SELECT max(level) FROM idempotency_runs") >= 2);
-    assert_in_range(ask(f, "SELECT count(*) FROM idempotency_runs"), 1, 60);
-    assert_in_range(ask(f, "SELECT sum(length(entries)) / 16 FROM idempotency_entries"), EVENTS - 10,
+    assert_true(fixture_ask(f, "SELECT max(level) FROM idempotency_runs") >= 2);
+    assert_in_range(fixture_ask(f, "SELECT count(*) FROM idempotency_runs"), 1, 60);
+    assert_in_range(fixture_ask(f, "SELECT sum(length(entries)) / 16 FROM idempotency_entries"), EVENTS - 10,
                     2 * EVENTS);
 }
 
@@ -192,14 +161,15 @@ static void merge_goes_on_after_a_restart(void **state)
     int64_t user = begin(f, 200), id = f->event_id + 1, found_growing = 0;
     for (int i = 0; i < EVENTS / LOT; i++) {
         post(f, user, LOT * i, LOT);
-        if (ask(f, growing) == 0)
+        if (fixture_ask(f, growing) == 0)
             continue;
         found_growing++;
         fixture_reopen(f);
         all_replayed(f, user, 0, LOT * (i + 1), id);
     }
     assert_true(found_growing > 1);
-    assert_true(ask(f, "SELECT count(*) FROM idempotency_runs WHERE level = 1 AND built = 1 << bits") > 0);
+    assert_true(
+        fixture_ask(f, "SELECT count(*) FROM idempotency_runs WHERE level = 1 AND built = 1 << bits") > 0);
     all_replayed(f, user, 0, EVENTS, id);
 }
 
@@ -221,7 +191,7 @@ static void same_hash(void **state)
     mislead(f, user, 2, first);
     mislead(f, other, 1, first);
     post(f, filler, 100, 60);
-    assert_int_equal(ask(f, "SELECT sum(keys) FROM idempotency_runs"), 63);
+    assert_int_equal(fixture_ask(f, "SELECT sum(keys) FROM idempotency_runs"), 63);
     int64_t second = fixture_do(f, fixture_keyed_op(f, user, 2), STORE_DONE);
     int64_t others = fixture_do(f, fixture_keyed_op(f, other, 1), STORE_DONE);
     mislead(f, user, 2, first); /* the latest of that hash in memory */
@@ -243,14 +213,14 @@ static void late_event(void **state)
     struct store_op late = fixture_keyed_op(f, user, 1);
     late.event.event.id = id;
     fixture_do(f, late, STORE_DONE);
-    assert_int_equal(ask(f, "SELECT count(*) FROM idempotency_late"), 1);
+    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM idempotency_late"), 1);
     for (int i = 0; i < 3; i++) {
         fixture_replayed(f, user, 1, id);
         fixture_reopen(f);
     }
     post(f, user, 100, 60);
     fixture_reopen(f);
-    assert_int_equal(ask(f, "SELECT count(*) FROM idempotency_late"), 0);
+    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM idempotency_late"), 0);
     fixture_replayed(f, user, 1, id);
 }
 
@@ -264,14 +234,14 @@ static void runs_go_when_all_is_forgotten(void **state)
     post(f, user, 0, EVENTS);
     fixture_advance(f, HOUR_MS);
     post(f, user, EVENTS, EVENTS);
-    int64_t runs = ask(f, "SELECT count(*) FROM idempotency_runs");
+    int64_t runs = fixture_ask(f, "SELECT count(*) FROM idempotency_runs");
     purge_all(f, first_ms); /* not before that very moment */
     all_replayed(f, user, 0, 2 * EVENTS, id);
-    assert_int_equal(ask(f, "SELECT count(*) FROM idempotency_runs"), runs);
+    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM idempotency_runs"), runs);
 
     purge_all(f, first_ms + 1);
-    assert_in_range(ask(f, "SELECT count(*) FROM idempotency_runs"), 1, runs - 1);
-    assert_in_range(ask(f, "SELECT sum(length(entries)) / 16 FROM idempotency_entries"), 1, EVENTS);
+    assert_in_range(fixture_ask(f, "SELECT count(*) FROM idempotency_runs"), 1, runs - 1);
+    assert_in_range(fixture_ask(f, "SELECT sum(length(entries)) / 16 FROM idempotency_entries"), 1, EVENTS);
     all_replayed(f, user, EVENTS, EVENTS, id + EVENTS);
     fixture_reopen(f);
     all_replayed(f, user, EVENTS, EVENTS, id + EVENTS);
@@ -281,8 +251,8 @@ static void runs_go_when_all_is_forgotten(void **state)
 
     fixture_advance(f, HOUR_MS);
     purge_all(f, f->wall_ms);
-    assert_int_equal(ask(f, "SELECT count(*) FROM idempotency_runs"), 0);
-    assert_int_equal(ask(f, "SELECT count(*) FROM idempotency_entries"), 0);
+    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM idempotency_runs"), 0);
+    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM idempotency_entries"), 0);
     post(f, user, 0, EVENTS);
 }
 
@@ -294,7 +264,7 @@ static void clock_was_ahead(void **state)
     post(f, user, 0, 25);
     f->wall_ms += 1000LL * HOUR_MS;
     purge_all(f, f->wall_ms - HOUR_MS);
-    assert_int_equal(ask(f, "SELECT count(*) FROM idempotency_runs"), 0);
+    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM idempotency_runs"), 0);
     f->wall_ms -= 1000LL * HOUR_MS;
     purge_all(f, f->wall_ms - HOUR_MS);
     int64_t id = f->event_id + 1;
@@ -312,7 +282,7 @@ static void merged_run_stays(void **state)
         post(f, user, i, 20);
     fixture_advance(f, HOUR_MS);
     post(f, user, OLD, YOUNG);
-    assert_int_equal(ask(f, "SELECT max(level) FROM idempotency_runs"), 1);
+    assert_int_equal(fixture_ask(f, "SELECT max(level) FROM idempotency_runs"), 1);
     purge_all(f, first_ms + 1);
     all_replayed(f, user, OLD, YOUNG, id + OLD);
     fixture_reopen(f);
@@ -392,17 +362,19 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recent_is_cut),
         cmocka_unit_test(filter_misses_none),
-        cmocka_unit_test_setup_teardown(known_after_each_restart, open_one, close_one),
-        cmocka_unit_test_setup_teardown(known_through_merges, open_one, close_one),
-        cmocka_unit_test_setup_teardown(merge_goes_on_after_a_restart, open_one, close_one),
-        cmocka_unit_test_setup_teardown(same_hash, open_one, close_one),
-        cmocka_unit_test_setup_teardown(late_event, open_one, close_one),
-        cmocka_unit_test_setup_teardown(runs_go_when_all_is_forgotten, open_one, close_one),
-        cmocka_unit_test_setup_teardown(clock_was_ahead, open_one, close_one),
-        cmocka_unit_test_setup_teardown(merged_run_stays, open_one, close_one),
-        cmocka_unit_test_setup_teardown(used_again, open_one, close_one),
-        cmocka_unit_test_setup_teardown(filters_are_bounded, open_one, close_one),
-        cmocka_unit_test_setup_teardown(made_again, open_one, close_one),
+        cmocka_unit_test_setup_teardown(known_after_each_restart, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(known_through_merges, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(merge_goes_on_after_a_restart, fixture_sqlite_up,
+                                        fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(same_hash, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(late_event, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(runs_go_when_all_is_forgotten, fixture_sqlite_up,
+                                        fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(clock_was_ahead, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(merged_run_stays, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(used_again, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(filters_are_bounded, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(made_again, fixture_sqlite_up, fixture_sqlite_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

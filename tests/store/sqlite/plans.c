@@ -34,21 +34,6 @@ static const struct {
     {STORE_GET_RESOURCE, "its own subquery, of a row"},
 };
 
-static int open_one(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    fixture_open(fixture, &store_sqlite);
-    *state = fixture;
-    return 0;
-}
-
-static int close_one(void **state)
-{
-    fixture_close(*state);
-    free(*state);
-    return 0;
-}
-
 static sqlite3_stmt *prepare(sqlite3 *db, const char *sql)
 {
     sqlite3_stmt *statement = NULL;
@@ -236,12 +221,12 @@ static void a_page_ends_in_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(claims_use_the_index, open_one, close_one),
-        cmocka_unit_test_setup_teardown(late_keys_are_few, open_one, close_one),
-        cmocka_unit_test_setup_teardown(no_statement_scans, open_one, close_one),
-        cmocka_unit_test_setup_teardown(no_query_scans, open_one, close_one),
-        cmocka_unit_test_setup_teardown(pages_cost_the_same, open_one, close_one),
-        cmocka_unit_test_setup_teardown(a_page_ends_in_time, open_one, close_one),
+        cmocka_unit_test_setup_teardown(claims_use_the_index, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(late_keys_are_few, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(no_statement_scans, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(no_query_scans, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(pages_cost_the_same, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(a_page_ends_in_time, fixture_sqlite_up, fixture_sqlite_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,45 +8,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int open_one(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    fixture_open(fixture, &store_sqlite);
-    *state = fixture;
-    return 0;
-}
-
-static int close_one(void **state)
-{
-    fixture_close(*state);
-    free(*state);
-    return 0;
-}
-
 static sqlite3 *shell(const struct fixture *f)
 {
     sqlite3 *db;
     assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
     return db;
-}
-
-static void say(const struct fixture *f, const char *sql)
-{
-    sqlite3 *db = shell(f);
-    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
-}
-
-static int64_t ask(const struct fixture *f, const char *sql)
-{
-    sqlite3 *db = shell(f);
-    sqlite3_stmt *statement;
-    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-    int64_t number = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
-    sqlite3_close(db);
-    return number;
 }
 
 static void files_are_private(void **state)
@@ -92,13 +58,13 @@ static void newer_schema_is_refused(void **state)
 {
     struct fixture *f = *state;
     f->backend->close(f->store);
-    int64_t version = ask(f, "PRAGMA user_version");
-    say(f, "PRAGMA user_version = 9999");
+    int64_t version = fixture_ask(f, "PRAGMA user_version");
+    fixture_say(f, "PRAGMA user_version = 9999");
     assert_int_equal(f->backend->open(&f->config, &f->store), STORE_NEWER);
-    assert_int_equal(ask(f, "PRAGMA user_version"), 9999);
+    assert_int_equal(fixture_ask(f, "PRAGMA user_version"), 9999);
     char back[64];
     snprintf(back, sizeof back, "PRAGMA user_version = %d", (int)version);
-    say(f, back);
+    fixture_say(f, back);
     assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
 }
 
@@ -106,9 +72,9 @@ static void somebody_elses_file_is_refused(void **state)
 {
     struct fixture *f = *state;
     f->backend->close(f->store);
-    say(f, "PRAGMA application_id = 7");
+    fixture_say(f, "PRAGMA application_id = 7");
     assert_int_equal(f->backend->open(&f->config, &f->store), STORE_REFUSED);
-    say(f, "PRAGMA application_id = 0x70686f72");
+    fixture_say(f, "PRAGMA application_id = 0x70686f72");
     assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
 }
 
@@ -118,11 +84,11 @@ static void migrations_are_whole(void **state)
     struct fixture *f = *state;
     f->backend->close(f->store);
     unlink(f->path);
-    say(f, "CREATE TABLE attempts (x)"); /* in the way of the last but one table */
+    fixture_say(f, "CREATE TABLE attempts (x)"); /* in the way of the last but one table */
     assert_int_equal(f->backend->open(&f->config, &f->store), STORE_REFUSED);
-    assert_int_equal(ask(f, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"), 1);
-    assert_int_equal(ask(f, "PRAGMA user_version"), 0);
-    say(f, "DROP TABLE attempts");
+    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"), 1);
+    assert_int_equal(fixture_ask(f, "PRAGMA user_version"), 0);
+    fixture_say(f, "DROP TABLE attempts");
     assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
     fixture_user(f, NULL);
 }
@@ -176,7 +142,7 @@ static int64_t tail_of(struct fixture *f)
 
 static int64_t queued(const struct fixture *f)
 {
-    return ask(f, "SELECT count(*) FROM deliveries WHERE queue > 0");
+    return fixture_ask(f, "SELECT count(*) FROM deliveries WHERE queue > 0");
 }
 
 /* The next `count` of the tail, in order of acceptance, from its `first` on. */
@@ -198,7 +164,7 @@ static void a_tail_waits_in_memory(void **state)
     int64_t user = tail_of(f), first = f->event_id - TAIL + 1;
     assert_int_equal(queued(f), 0);
     claim_in_order(f, 2, first);
-    assert_int_equal(ask(f, "SELECT count(*) FROM deliveries WHERE queue = 0"), 0);
+    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM deliveries WHERE queue = 0"), 0);
     struct delivery waits = fixture_delivery(f, f->boxes[1].delivery_id + MODEL_DELIVERY_STEP);
     assert_false(waits.leased);
     assert_int_equal(waits.lease, 0);
@@ -234,7 +200,7 @@ static void a_tail_of_one_that_is_paused(void **state)
     pause.user.user.paused = true;
     fixture_do(f, pause, STORE_DONE);
     assert_int_equal(queued(f), TAIL);
-    assert_int_equal(ask(f, "SELECT sum(lease) + sum(lost) FROM deliveries WHERE queue > 0"), 0);
+    assert_int_equal(fixture_ask(f, "SELECT sum(lease) + sum(lost) FROM deliveries WHERE queue > 0"), 0);
     fixture_claim(f, 1, 0);
     struct store_op go = fixture_update_op(f, user);
     go.user.user.paused = false;
@@ -247,7 +213,7 @@ static void one_of_a_tail(void **state)
 {
     struct fixture *f = *state;
     tail_of(f);
-    int64_t last = ask(f, "SELECT max(id) FROM deliveries"), first = f->event_id - TAIL + 1;
+    int64_t last = fixture_ask(f, "SELECT max(id) FROM deliveries"), first = f->event_id - TAIL + 1;
     fixture_do(f, (struct store_op){.kind = STORE_CANCEL, .delivery.delivery_id = last}, STORE_DONE);
     last -= MODEL_DELIVERY_STEP;
     fixture_do(f, (struct store_op){.kind = STORE_RESEND, .delivery.delivery_id = last}, STORE_DONE);
@@ -279,16 +245,16 @@ static void plain_batches_leave_the_state_alone(void **state)
     fixture_prove(f, user);
     fixture_advance(f, 2000);
     fixture_prove(f, user); /* the row was a second late */
-    int64_t events = ask(f, "SELECT events FROM state");
+    int64_t events = fixture_ask(f, "SELECT events FROM state");
     for (int i = 0; i < 20; i++)
         fixture_prove(f, user);
-    assert_int_equal(ask(f, "SELECT events FROM state"), events);
+    assert_int_equal(fixture_ask(f, "SELECT events FROM state"), events);
     struct store_answer answer = fixture_read(f, (struct store_query){.kind = STORE_GET_STATS});
     assert_int_equal(answer.stats->events, events + 20);
     assert_int_equal(answer.stats->deliveries_pending, 0);
     fixture_advance(f, 1000);
     fixture_prove(f, user);
-    assert_int_equal(ask(f, "SELECT events FROM state"), events + 21);
+    assert_int_equal(fixture_ask(f, "SELECT events FROM state"), events + 21);
 }
 
 /* A claim says when it wants to be asked again: never at once, if it found nothing. */
@@ -318,14 +284,14 @@ static void damaged_rows_do_not_hold_up_claims(void **state)
                                   fixture_event_op(f, user)};
         fixture_write(f, ops, 3, 0);
         f->backend->close(f->store);
-        say(f, damages[i]);
+        fixture_say(f, damages[i]);
         assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
         claim_and_rest(f, 2);
         for (int box = 0; box < 2; box++)
             fixture_do(f, fixture_outcome_op(f, &f->boxes[box], DECISION_DELIVERED, 0), STORE_DONE);
-        say(f, "UPDATE deliveries SET queue = NULL, state = 2 WHERE queue IS NOT NULL");
+        fixture_say(f, "UPDATE deliveries SET queue = NULL, state = 2 WHERE queue IS NOT NULL");
         fixture_reopen(f);
-        say(f, "DELETE FROM events; DELETE FROM deliveries; DELETE FROM attempts");
+        fixture_say(f, "DELETE FROM events; DELETE FROM deliveries; DELETE FROM attempts");
     }
 }
 
@@ -349,11 +315,11 @@ static void damaged_numbers_are_claimed(void **state)
         fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_RETRY, 0),
                    STORE_DONE); /* has an attempt */
         f->backend->close(f->store);
-        say(f, damages[i]);
+        fixture_say(f, damages[i]);
         assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
         claim_and_rest(f, 1);
         fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_DELIVERED, 0), STORE_DONE);
-        say(f, "DELETE FROM deliveries; DELETE FROM events; DELETE FROM attempts");
+        fixture_say(f, "DELETE FROM deliveries; DELETE FROM events; DELETE FROM attempts");
         fixture_reopen(f);
     }
 }
@@ -367,7 +333,7 @@ static void damage_under_way_is_no_loop(void **state)
     struct store_op ops[2] = {fixture_event_op(f, user), fixture_event_op(f, user)};
     fixture_write(f, ops, 1, 0);
     fixture_reopen(f); /* what waited in memory waits in the table */
-    say(f, "UPDATE deliveries SET due_at = 'x' WHERE queue > 0");
+    fixture_say(f, "UPDATE deliveries SET due_at = 'x' WHERE queue > 0");
     claim_and_rest(f, 0);
     fixture_write(f, &ops[1], 1, 0);
     fixture_advance(f, 1000);
@@ -382,11 +348,11 @@ static void an_index_that_disagrees_sends_nothing(void **state)
     struct store_op ops[2] = {fixture_event_op(f, user), fixture_event_op(f, user)};
     fixture_write(f, ops, 1, 0);
     f->backend->close(f->store);
-    say(f, "CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE name = 'deliveries_queue';"
-           "PRAGMA writable_schema = 1; DELETE FROM sqlite_schema WHERE name = 'deliveries_queue'");
-    say(f, "UPDATE deliveries SET state = 1, queue = NULL, due_at = NULL");
-    say(f, "PRAGMA writable_schema = 1; INSERT INTO sqlite_schema SELECT * FROM kept");
-    say(f, "DROP TABLE kept");
+    fixture_say(f, "CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE name = 'deliveries_queue';"
+                   "PRAGMA writable_schema = 1; DELETE FROM sqlite_schema WHERE name = 'deliveries_queue'");
+    fixture_say(f, "UPDATE deliveries SET state = 1, queue = NULL, due_at = NULL");
+    fixture_say(f, "PRAGMA writable_schema = 1; INSERT INTO sqlite_schema SELECT * FROM kept");
+    fixture_say(f, "DROP TABLE kept");
     assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
     claim_and_rest(f, 0);
     fixture_write(f, &ops[1], 1, 0);
@@ -394,7 +360,7 @@ static void an_index_that_disagrees_sends_nothing(void **state)
         fixture_advance(f, 1000);
         claim_and_rest(f, i == 0);
     }
-    assert_int_equal(ask(f, "SELECT state FROM deliveries ORDER BY id LIMIT 1"), 1);
+    assert_int_equal(fixture_ask(f, "SELECT state FROM deliveries ORDER BY id LIMIT 1"), 1);
 }
 
 static void claim_in_time(struct fixture *f, int wanted)
@@ -419,19 +385,20 @@ static void entries_without_a_row_are_passed(void **state)
         ops[i] = fixture_event_op(f, user);
     fixture_write(f, ops, 2, 0);
     f->backend->close(f->store);
-    say(f, "UPDATE deliveries SET due_at = 250 WHERE id = (SELECT min(id) FROM deliveries WHERE queue > 0);"
+    fixture_say(
+        f, "UPDATE deliveries SET due_at = 250 WHERE id = (SELECT min(id) FROM deliveries WHERE queue > 0);"
            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600)"
            " INSERT INTO deliveries (id, event_id, endpoint_id, queue, due_at, lease, lost)"
            " SELECT i, 1, 1, (SELECT max(queue) FROM deliveries), i / 2, 0, 0 FROM n;"
            "CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE name = 'deliveries_queue';"
            "PRAGMA writable_schema = 1; DELETE FROM sqlite_schema WHERE name = 'deliveries_queue'");
-    say(f, "DELETE FROM deliveries WHERE id <= 600");
-    say(f, "PRAGMA writable_schema = 1; INSERT INTO sqlite_schema SELECT * FROM kept");
-    say(f, "DROP TABLE kept");
+    fixture_say(f, "DELETE FROM deliveries WHERE id <= 600");
+    fixture_say(f, "PRAGMA writable_schema = 1; INSERT INTO sqlite_schema SELECT * FROM kept");
+    fixture_say(f, "DROP TABLE kept");
     assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
     claim_in_time(f, 2);
     fixture_write(f, &ops[2], 1, 0);
-    say(f, "UPDATE deliveries SET due_at = 0 WHERE queue > 0");
+    fixture_say(f, "UPDATE deliveries SET due_at = 0 WHERE queue > 0");
     claim_in_time(f, 1);
 }
 
@@ -440,9 +407,9 @@ static void damaged_rows_do_not_hurry_the_purge(void **state)
 {
     struct fixture *f = *state;
     f->backend->close(f->store);
-    say(f, "INSERT INTO owned VALUES ('x', 1, 1), (x'00', 'x', 1);"
-           "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)"
-           " INSERT INTO ended_late SELECT 0.5, i FROM n");
+    fixture_say(f, "INSERT INTO owned VALUES ('x', 1, 1), (x'00', 'x', 1);"
+                   "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)"
+                   " INSERT INTO ended_late SELECT 0.5, i FROM n");
     assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
     struct store_op op = {.kind = STORE_PURGE, .purge = {.before_ms = 1000, .rows_max = 10, .more = true}};
     for (int i = 0; i < 100 && op.purge.more; i++)
@@ -480,7 +447,7 @@ static void a_backlog_is_counted_behind_the_start(void **state)
     for (int round = 0; round < 2; round++) {
         f->backend->close(f->store);
         if (round == 0)
-            say(f, sql);
+            fixture_say(f, sql);
         assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
         assert_non_null(f->store->counting.db);
         fixture_claim(f, 0, 0);
@@ -548,13 +515,14 @@ static void the_file_does_not_grow_under_retention(void **state)
         do
             fixture_write(f, &purge, 1, 0);
         while (purge.purge.more);
-        int64_t now = ask(f, "PRAGMA page_count");
+        int64_t now = fixture_ask(f, "PRAGMA page_count");
         if (minute == 2 * KEPT_MINUTES)
             pages = now;
         if (minute > 2 * KEPT_MINUTES)
             assert_in_range(now, 1, pages + pages / 20);
     }
-    assert_in_range(ask(f, "SELECT count(*) FROM events"), EACH * KEPT_MINUTES, EACH * (KEPT_MINUTES + 1));
+    assert_in_range(fixture_ask(f, "SELECT count(*) FROM events"), EACH * KEPT_MINUTES,
+                    EACH * (KEPT_MINUTES + 1));
 }
 
 /* 8.2: a thousand wait, with fewer leases than it or none, and a quick one gets three of four all the same.
@@ -638,29 +606,38 @@ static void a_reader_that_stays_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(files_are_private, open_one, close_one),
-        cmocka_unit_test_setup_teardown(lock_ends_with_its_process, open_one, close_one),
-        cmocka_unit_test_setup_teardown(newer_schema_is_refused, open_one, close_one),
-        cmocka_unit_test_setup_teardown(somebody_elses_file_is_refused, open_one, close_one),
-        cmocka_unit_test_setup_teardown(migrations_are_whole, open_one, close_one),
-        cmocka_unit_test_setup_teardown(damaged_file, open_one, close_one),
-        cmocka_unit_test_setup_teardown(leases_of_a_former_process, open_one, close_one),
-        cmocka_unit_test_setup_teardown(a_tail_waits_in_memory, open_one, close_one),
-        cmocka_unit_test_setup_teardown(a_tail_outlives_its_process, open_one, close_one),
-        cmocka_unit_test_setup_teardown(a_tail_of_one_that_is_paused, open_one, close_one),
-        cmocka_unit_test_setup_teardown(one_of_a_tail, open_one, close_one),
-        cmocka_unit_test_setup_teardown(somebody_holds_the_write_lock, open_one, close_one),
-        cmocka_unit_test_setup_teardown(plain_batches_leave_the_state_alone, open_one, close_one),
-        cmocka_unit_test_setup_teardown(quick_ones_go_first, open_one, close_one),
-        cmocka_unit_test_setup_teardown(damaged_rows_do_not_hold_up_claims, open_one, close_one),
-        cmocka_unit_test_setup_teardown(damaged_numbers_are_claimed, open_one, close_one),
-        cmocka_unit_test_setup_teardown(damage_under_way_is_no_loop, open_one, close_one),
-        cmocka_unit_test_setup_teardown(damaged_rows_do_not_hurry_the_purge, open_one, close_one),
-        cmocka_unit_test_setup_teardown(an_index_that_disagrees_sends_nothing, open_one, close_one),
-        cmocka_unit_test_setup_teardown(entries_without_a_row_are_passed, open_one, close_one),
-        cmocka_unit_test_setup_teardown(a_backlog_is_counted_behind_the_start, open_one, close_one),
-        cmocka_unit_test_setup_teardown(the_file_does_not_grow_under_retention, open_one, close_one),
-        cmocka_unit_test_setup_teardown(a_reader_that_stays_is_told, open_one, close_one),
+        cmocka_unit_test_setup_teardown(files_are_private, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(lock_ends_with_its_process, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(newer_schema_is_refused, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(somebody_elses_file_is_refused, fixture_sqlite_up,
+                                        fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(migrations_are_whole, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(damaged_file, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(leases_of_a_former_process, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(a_tail_waits_in_memory, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(a_tail_outlives_its_process, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(a_tail_of_one_that_is_paused, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(one_of_a_tail, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(somebody_holds_the_write_lock, fixture_sqlite_up,
+                                        fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(plain_batches_leave_the_state_alone, fixture_sqlite_up,
+                                        fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(quick_ones_go_first, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(damaged_rows_do_not_hold_up_claims, fixture_sqlite_up,
+                                        fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(damaged_numbers_are_claimed, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(damage_under_way_is_no_loop, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(damaged_rows_do_not_hurry_the_purge, fixture_sqlite_up,
+                                        fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(an_index_that_disagrees_sends_nothing, fixture_sqlite_up,
+                                        fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(entries_without_a_row_are_passed, fixture_sqlite_up,
+                                        fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(a_backlog_is_counted_behind_the_start, fixture_sqlite_up,
+                                        fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(the_file_does_not_grow_under_retention, fixture_sqlite_up,
+                                        fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(a_reader_that_stays_is_told, fixture_sqlite_up, fixture_sqlite_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

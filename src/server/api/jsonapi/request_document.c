@@ -26,8 +26,10 @@ static const char *place_in_batch(struct call *call, const struct json_problem *
 {
     static const char own_line[] = "line 1, ";
     bool placed = call->line && bytes_starts(bytes_of(problem->detail), own_line);
-    return placed ? call_printf(call, "line %d, %s", call->line, problem->detail + sizeof own_line - 1)
-                  : problem->detail;
+    const char *text = placed ? arena_printf(&call->request->arena, "line %d, %s", call->line,
+                                             problem->detail + sizeof own_line - 1)
+                              : NULL;
+    return text ? text : problem->detail;
 }
 
 static bool read_json(struct call *call, struct arena *arena, char *text, size_t len,

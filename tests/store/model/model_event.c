@@ -1,0 +1,328 @@
+/* The model's events and their deliveries: accepted, tried, resent, cancelled. */
+#include "model_state.h"
+#include <assert.h>
+#include <stdlib.h>
+
+/* ---- events ---- */
+
+static int model_delivery_add(struct model_disk *disk, const struct event *event, int64_t user_id,
+                              int64_t now)
+{
+    disk->deliveries =
+        model_room(disk->deliveries, disk->delivery_count, &disk->delivery_cap, sizeof *disk->deliveries);
+    disk->deliveries[disk->delivery_count] = (struct model_delivery){
+        .id = disk->last_delivery_id = model_delivery_next(disk->last_delivery_id, disk->opened->config.mark),
+        .event_id = event->id,
+        .user_id = user_id,
+        .due_ms = now,
+        .created_at_ms = event->received_at_ms,
+    };
+    return disk->delivery_count++;
+}
+
+/* One delivery for whoever gets this user's events; leased at once if it is nobody's turn before it. */
+static int model_deliver_to(struct store *store, struct store_batch *batch, const struct event *event,
+                            struct model_user *user)
+{
+    int64_t now = model_due_now_ms(store);
+    if (!user || user->user.webhook_url.len == 0)
+        return 0;
+    bool born_leased = batch->filled_count < batch->box_count &&
+                       !model_first_due(store->disk, user->user.id, now) && model_may_take(store, user, now);
+    int index = model_delivery_add(store->disk, event, user->user.id, now);
+    if (born_leased)
+        model_lease(store, batch, &store->disk->deliveries[index]);
+    return 1;
+}
+
+/* Of an event that has no recipients: one that has ended. */
+static int64_t model_skip(struct model_disk *disk, const struct event *event)
+{
+    int index = model_delivery_add(disk, event, event->owner_id, 0);
+    struct model_delivery *delivery = &disk->deliveries[index];
+    delivery->state = DELIVERY_SKIPPED;
+    delivery->finished_at_ms = event->received_at_ms;
+    return delivery->id;
+}
+
+static int64_t model_skipped(const struct model_disk *disk, int64_t event_id)
+{
+    for (int i = 0; i < disk->delivery_count; i++)
+        if (disk->deliveries[i].event_id == event_id && disk->deliveries[i].state == DELIVERY_SKIPPED)
+            return disk->deliveries[i].id;
+    return 0;
+}
+
+/* Seen before: by the client's key; or by id, because a commit's fate was unknown. */
+static bool model_event_known(struct model_disk *disk, struct store_op *op)
+{
+    for (int i = 0; i < disk->idempotency_count && op->event.idempotency_key.len > 0; i++) {
+        const struct model_key *key = &disk->idempotency[i];
+        if (key->requester_id != op->event.requester_id ||
+            !bytes_equal(key->key, op->event.idempotency_key) ||
+            model_find_event(disk, key->event_id)->event.received_at_ms < disk->keys_before_ms)
+            continue;
+        bool same_request = memcmp(key->digest, op->event.request_digest, sizeof key->digest) == 0;
+        op->result = same_request ? STORE_REPLAYED : STORE_CONFLICT;
+        op->id = same_request ? key->event_id : 0;
+        op->event.skipped = model_skipped(disk, op->id);
+        return true;
+    }
+    struct model_event *same = model_find_event(disk, op->event.event.id);
+    if (same) {
+        op->id = same->event.id;
+        op->count = same->delivery_count;
+        op->event.skipped = model_skipped(disk, op->id);
+    }
+    return same != NULL;
+}
+
+static void model_event_insert(struct model_disk *disk, const struct store_op *op)
+{
+    disk->events = model_room(disk->events, disk->event_count, &disk->event_cap, sizeof *disk->events);
+    struct event *event = &disk->events[disk->event_count++].event;
+    *event = op->event.event;
+    event->event_type = model_copy(event->event_type);
+    event->resource_type = model_copy(event->resource_type);
+    event->resource_id = model_copy(event->resource_id);
+    event->document = model_copy(event->document);
+    event->sent_at_ms = 0;
+    if (event->id > disk->last_event_id)
+        disk->last_event_id = event->id;
+    if (op->event.idempotency_key.len == 0)
+        return;
+    disk->idempotency = model_room(disk->idempotency, disk->idempotency_count, &disk->idempotency_cap,
+                                   sizeof *disk->idempotency);
+    struct model_key *key = &disk->idempotency[disk->idempotency_count++];
+    *key = (struct model_key){op->event.requester_id, event->id, model_copy(op->event.idempotency_key), {0}};
+    memcpy(key->digest, op->event.request_digest, sizeof key->digest);
+}
+
+void model_event(struct store *store, struct store_batch *batch, struct store_op *op)
+{
+    struct model_disk *disk = store->disk;
+    struct model_user *owner = model_find_user(disk, op->event.event.owner_id);
+    op->event.skipped = 0;
+    if (model_event_known(disk, op))
+        return;
+    if (!owner || disk->no_space) {
+        op->result = owner ? STORE_NO_SPACE : STORE_NOT_FOUND;
+        return;
+    }
+    if (model_event_beyond(store, op, owner->user.webhook_url.len > 0))
+        return;
+    model_event_insert(disk, op);
+    model_resources_take(disk, op);
+    struct model_user *master = model_find_user(disk, owner->user.master_id);
+    int count = model_deliver_to(store, batch, &op->event.event, owner);
+    if (master && master->user.receives_users_events && !op->event.owner_only)
+        count += model_deliver_to(store, batch, &op->event.event, master);
+    if (count == 0)
+        op->event.skipped = model_skip(disk, &op->event.event);
+    disk->events[disk->event_count - 1].delivery_count = count;
+    op->id = op->event.event.id;
+    op->count = count;
+}
+
+/* ---- outcomes ---- */
+
+/* The delivery's last line says the same. */
+static bool model_says(const struct model_disk *disk, const struct attempt *attempt)
+{
+    const struct attempt *last = NULL;
+    for (int i = 0; i < disk->attempt_count; i++)
+        if (disk->attempts[i].delivery_id == attempt->delivery_id &&
+            (!last || disk->attempts[i].lease > last->lease))
+            last = &disk->attempts[i];
+    return last && last->failure == attempt->failure;
+}
+
+static void model_line(struct model_disk *disk, const struct attempt *attempt, int32_t earlier)
+{
+    disk->attempts =
+        model_room(disk->attempts, disk->attempt_count, &disk->attempt_cap, sizeof *disk->attempts);
+    struct attempt *line = &disk->attempts[disk->attempt_count++];
+    *line = *attempt;
+    line->attempt += earlier;
+    line->address = model_copy(line->address);
+    line->detail = model_copy(line->detail);
+    line->response = model_copy(line->response);
+}
+
+static void model_history(struct model_disk *disk, const struct attempt *attempt,
+                          const struct decision *decision, int32_t earlier)
+{
+    if (attempt->started_at_ms == 0 || (decision_is_outage(decision) && model_says(disk, attempt)))
+        return;
+    for (int i = 0; i < disk->attempt_count; i++)
+        if (disk->attempts[i].delivery_id == attempt->delivery_id &&
+            disk->attempts[i].response.len > MODEL_RESPONSE_KEPT_LEN)
+            disk->attempts[i].response.len = MODEL_RESPONSE_KEPT_LEN;
+    model_line(disk, attempt, earlier);
+}
+
+/* It was sent all the same: it is in the history, and counts for nothing. */
+static void model_fenced(struct model_disk *disk, const struct store_op *op,
+                         const struct model_delivery *delivery)
+{
+    const struct attempt *attempt = &op->outcome.attempt;
+    bool known = attempt->started_at_ms == 0 || op->outcome.lease > delivery->lease ||
+                 decision_is_outage(&op->outcome.decision);
+    struct attempt *last = NULL; /* the one before it */
+    for (int i = 0; i < disk->attempt_count; i++) {
+        struct attempt *line = &disk->attempts[i];
+        if (line->delivery_id != delivery->id || line->lease > op->outcome.lease)
+            continue;
+        known |= line->lease == op->outcome.lease;
+        if (!last || line->lease > last->lease)
+            last = line;
+    }
+    if (known)
+        return;
+    if (last && last->response.len > MODEL_RESPONSE_KEPT_LEN)
+        last->response.len = MODEL_RESPONSE_KEPT_LEN;
+    model_line(disk, attempt, delivery->earlier);
+    struct attempt *line = &disk->attempts[disk->attempt_count - 1];
+    line->counted = false;
+    if (line->response.len > MODEL_RESPONSE_KEPT_LEN)
+        line->response.len = MODEL_RESPONSE_KEPT_LEN;
+}
+
+static void model_end(struct store *store, struct model_delivery *delivery, enum delivery_state state)
+{
+    delivery->leased = false;
+    delivery->lost = 0;
+    if (!delivery->resending) {
+        delivery->state = state;
+        delivery->finished_at_ms = clock_wall_ms(&store->config.clock);
+    }
+    delivery->resending = false;
+}
+
+static void model_failed(struct store *store, struct model_delivery *delivery, const struct store_op *op)
+{
+    if (delivery->attempt == 0)
+        delivery->age_start_ms = model_age_clock_ms(store) - op->outcome.attempt.duration_ms;
+    delivery->attempt++;
+}
+
+static void model_attempted(struct store *store, const struct model_delivery *delivery,
+                            const struct store_op *op)
+{
+    struct model_user *user = model_find_user(store->disk, delivery->user_id);
+    int64_t now = model_due_now_ms(store);
+    store->outage.on = false;
+    struct pace_end end = {.now_ms = now,
+                           .began_ms =
+                               delivery->due_ms > now ? delivery->due_ms - store->config.lease_ms : now,
+                           .took_ms = op->outcome.attempt.duration_ms,
+                           .answered = op->outcome.answered,
+                           .refused = op->outcome.decision.refused,
+                           .retry_after_ms = op->outcome.decision.hold_ms,
+                           .given_up = op->outcome.decision.kind == DECISION_GIVE_UP,
+                           .endpoint_id = user->user.id};
+    user->delivered += end.answered;
+    enum pace_change change = pace_ended(&user->pace, &store->config.pace, &end);
+    enum pace_again again = pace_again(&user->pace, &end, delivery->attempt + 1);
+    if (again != PACE_BY_BACKOFF && user->missed_count < PACE_MISSED_MAX)
+        user->missed[user->missed_count++] = again == PACE_ON_ANSWER ? delivery->id : -delivery->id;
+    while (end.answered && user->missed_count > 0) {
+        int64_t id = user->missed[--user->missed_count];
+        struct model_delivery *missed = model_find_delivery(store->disk, id > 0 ? id : -id);
+        bool waits = missed && model_under_way(missed) && !(missed->leased && missed->due_ms > now) &&
+                     missed != delivery;
+        if (waits && (id > 0 || change == PACE_RECOVERED))
+            missed->due_ms = (missed->id >> MODEL_MARK_BITS) - ((int64_t)1 << 40);
+    }
+}
+
+void model_outcome(struct store *store, struct store_op *op)
+{
+    struct model_delivery *delivery = model_find_delivery(store->disk, op->outcome.delivery_id);
+    const struct decision *decision = &op->outcome.decision;
+    bool fenced =
+        delivery && !(model_under_way(delivery) && delivery->leased && delivery->lease == op->outcome.lease);
+#ifdef PLANT_NO_FENCE
+    fenced = false;
+#endif
+    if (!delivery || fenced) {
+        op->result = delivery ? STORE_FENCED : STORE_NOT_FOUND;
+        if (delivery)
+            model_fenced(store->disk, op, delivery);
+        return;
+    }
+    if (op->outcome.answered || decision->kind != DECISION_RELEASE)
+        model_attempted(store, delivery, op);
+    else if (decision_is_outage(decision))
+        pace_released(&model_find_user(store->disk, delivery->user_id)->pace, &store->outage,
+                      &store->config.pace, model_due_now_ms(store));
+    model_history(store->disk, &op->outcome.attempt, decision, delivery->earlier);
+    if (delivery->first_attempt_at_ms == 0)
+        delivery->first_attempt_at_ms = op->outcome.attempt.started_at_ms;
+    delivery->leased = false;
+    delivery->lost = 0;
+    delivery->due_ms = model_due_now_ms(store) + decision->delay_ms;
+    delivery->last_reason = decision->reason;
+    delivery->last_status = op->outcome.attempt.status;
+    switch (decision->kind) {
+    case DECISION_DELIVERED:
+        delivery->attempt++;
+        model_end(store, delivery, DELIVERY_DELIVERED);
+        break;
+    case DECISION_RETRY:
+        model_failed(store, delivery, op);
+        break;
+    case DECISION_GIVE_UP:
+        model_failed(store, delivery, op);
+        model_end(store, delivery, DELIVERY_GIVEN_UP);
+        break;
+    case DECISION_RELEASE:
+        delivery->age_start_ms += decision->delay_ms + op->outcome.attempt.duration_ms;
+        break;
+    }
+    struct model_user *gone = model_find_user(store->disk, delivery->user_id);
+    if (decision->reason == FAILURE_GONE && gone->user.disable_on_410 && !gone->user.paused) {
+        gone->user.paused = true;
+        gone->user.version++;
+        op->count = 1;
+    }
+    op->id = delivery->id;
+}
+
+void model_resend_or_cancel(struct store *store, struct store_op *op)
+{
+    struct model_delivery *delivery = model_find_delivery(store->disk, op->delivery.delivery_id);
+    if (!delivery || (op->delivery.user_id && op->delivery.user_id != delivery->user_id)) {
+        op->result = STORE_NOT_FOUND;
+        return;
+    }
+    bool under_way = model_under_way(delivery);
+    bool nowhere = delivery->state == DELIVERY_SKIPPED &&
+                   model_find_user(store->disk, delivery->user_id)->user.webhook_url.len == 0;
+    if (!under_way && (op->kind == STORE_CANCEL || nowhere)) {
+        op->result = STORE_CONFLICT;
+        return;
+    }
+    op->id = delivery->id;
+    int64_t now = model_due_now_ms(store);
+    if (op->kind == STORE_CANCEL) {
+        model_end(store, delivery, DELIVERY_CANCELLED);
+        return;
+    }
+    if (under_way) {
+        if (delivery->leased && delivery->due_ms > now)
+            return;
+        delivery->due_ms = now;
+        pace_hurry(&model_find_user(store->disk, delivery->user_id)->pace);
+        return;
+    }
+    delivery->resending = delivery->state == DELIVERY_DELIVERED;
+    if (!delivery->resending) {
+        delivery->state = DELIVERY_PENDING;
+        delivery->finished_at_ms = 0;
+    }
+    delivery->earlier += delivery->attempt;
+    delivery->attempt = delivery->lost = 0;
+    delivery->due_ms = now;
+    pace_hurry(&model_find_user(store->disk, delivery->user_id)->pace);
+}

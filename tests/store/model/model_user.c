@@ -1,0 +1,159 @@
+/* The model's users and keys. */
+#include "model_state.h"
+#include <assert.h>
+#include <stdlib.h>
+
+void model_user_drop(const struct user *user)
+{
+    model_drop(user->name);
+    model_drop(user->email);
+    model_drop(user->webhook_url);
+    model_drop(user->signing);
+    model_drop(user->identity);
+}
+
+void model_user_create(struct model_disk *disk, struct store_op *op)
+{
+    const struct user *from = &op->user.user;
+    if (from->master_id && !model_find_user(disk, from->master_id)) {
+        op->result = STORE_NOT_FOUND;
+        return;
+    }
+    if (from->id && model_find_user(disk, from->id)) {
+        op->result = STORE_CONFLICT;
+        return;
+    }
+    disk->users = model_room(disk->users, disk->user_count, &disk->user_cap, sizeof *disk->users);
+    struct model_user *user = &disk->users[disk->user_count++];
+    *user = (struct model_user){.user = *from};
+    if (user->user.id == 0)
+        user->user.id = disk->last_user_id ? disk->last_user_id + 1 : MODEL_USER_ID_FIRST;
+    if (user->user.id > disk->last_user_id)
+        disk->last_user_id = user->user.id;
+    user->user.name = model_copy(from->name);
+    user->user.email = model_copy(from->email);
+    user->user.webhook_url = model_copy(from->webhook_url);
+    user->user.signing = model_copy(from->signing);
+    user->user.identity = model_copy(from->identity);
+    user->user.version = 1;
+    op->id = user->user.id;
+}
+
+/* All settings at once; who it is (id, role, master, created_at) stays. */
+void model_user_update(struct model_disk *disk, struct store_op *op)
+{
+    const struct user *from = &op->user.user;
+    struct model_user *user = model_find_user(disk, from->id);
+    if (!user) {
+        op->result = STORE_NOT_FOUND;
+        return;
+    }
+    if (op->user.if_version != -1 && op->user.if_version != user->user.version) {
+        op->result = STORE_CONFLICT;
+        return;
+    }
+    if (!bytes_equal(user->user.webhook_url, from->webhook_url)) {
+        pace_renew(&user->pace);
+    }
+    struct user old = user->user;
+    user->user = *from;
+    user->user.role = old.role;
+    user->user.master_id = old.master_id;
+    user->user.created_at_ms = old.created_at_ms;
+    user->user.version = old.version + 1;
+    user->user.name = model_copy(from->name);
+    user->user.email = model_copy(from->email);
+    user->user.webhook_url = model_copy(from->webhook_url);
+    user->user.signing = model_copy(from->signing);
+    user->user.identity = model_copy(from->identity);
+    model_user_drop(&old);
+    op->id = from->id;
+}
+
+void model_key_create(struct model_disk *disk, struct store_op *op)
+{
+    if (!model_find_user(disk, op->key.user_id)) {
+        op->result = STORE_NOT_FOUND;
+        return;
+    }
+    for (int i = 0; i < disk->key_count; i++)
+        if (memcmp(disk->keys[i].digest, op->key.digest, sizeof op->key.digest) == 0)
+            op->result = STORE_CONFLICT;
+    if (op->result == STORE_CONFLICT)
+        return;
+    int active = 0;
+    for (int i = 0; i < disk->key_count; i++)
+        active += disk->keys[i].user_id == op->key.user_id && !disk->keys[i].revoked_at_ms;
+    if (op->keys_max > 0 && active >= op->keys_max) {
+        op->result = STORE_QUOTA;
+        return;
+    }
+    disk->keys = model_room(disk->keys, disk->key_count, &disk->key_cap, sizeof *disk->keys);
+    struct api_key *key = &disk->keys[disk->key_count++];
+    *key = op->key;
+    key->id = ++disk->last_key_id;
+    key->label = model_copy(op->key.label);
+    key->allow_from = model_copy(op->key.allow_from);
+    key->revoked_at_ms = 0;
+    op->id = key->id;
+}
+
+static void model_replace(struct bytes *owned, struct bytes by)
+{
+    free((char *)owned->data);
+    *owned = model_copy(by);
+}
+
+void model_key_update(struct model_disk *disk, struct store_op *op)
+{
+    op->result = STORE_NOT_FOUND;
+    for (int i = 0; i < disk->key_count; i++) {
+        struct api_key *key = &disk->keys[i];
+        if (key->id != op->key.id || key->user_id != op->key.user_id || key->revoked_at_ms)
+            continue;
+        if (op->key_changes & STORE_KEY_LABEL)
+            model_replace(&key->label, op->key.label);
+        if (op->key_changes & STORE_KEY_ALLOW_FROM)
+            model_replace(&key->allow_from, op->key.allow_from);
+        if (op->key_changes & STORE_KEY_RATE)
+            key->rate_per_s = op->key.rate_per_s;
+        op->id = key->id;
+        op->result = STORE_DONE;
+    }
+}
+
+/* Keys are in the order of their ids. */
+static void model_forget_keys(struct model_disk *disk, int64_t user_id)
+{
+    int kept = 0;
+    for (int i = disk->key_count - 1; i >= 0; i--) {
+        struct api_key *key = &disk->keys[i];
+        if (key->user_id != user_id || !key->revoked_at_ms || kept++ < STORE_REVOKED_KEPT)
+            continue;
+        free((char *)key->label.data);
+        free((char *)key->allow_from.data);
+        memmove(key, key + 1, sizeof *key * (size_t)(disk->key_count - i - 1));
+        disk->key_count--;
+    }
+}
+
+void model_key_revoke(struct store *store, struct store_op *op)
+{
+    struct model_disk *disk = store->disk;
+    struct api_key *key = NULL;
+    int active = 0;
+    for (int i = 0; i < disk->key_count; i++) {
+        if (disk->keys[i].user_id != op->key.user_id)
+            continue;
+        active += disk->keys[i].revoked_at_ms == 0;
+        if (disk->keys[i].id == op->key.id)
+            key = &disk->keys[i];
+    }
+    if (!key || key->revoked_at_ms || active == 1) {
+        op->result = key ? STORE_CONFLICT : STORE_NOT_FOUND;
+        return;
+    }
+    key->revoked_at_ms = clock_wall_ms(&store->config.clock);
+    op->id = key->id;
+    model_forget_keys(disk, op->key.user_id);
+}
