@@ -145,11 +145,10 @@ void connection_close(struct connection *c)
 {
     bool healthy = c->state == CONNECTION_OPEN && !c->write_broken && !c->write_pending;
 
-    assert(c->state != CONNECTION_CLOSED);
     deadline_lift(&c->deadline);
     settle(c);
+    connection_state_move(&c->state, CONNECTION_CLOSED);
     tls_end(&c->tls, healthy);
-    c->state = CONNECTION_CLOSED;
     c->handler = NULL;
     uv_close((uv_handle_t *)&c->tcp, on_closed);
 }
@@ -228,7 +227,7 @@ static void shake_hands(struct connection *c)
             charge(c);
         return;
     case TLS_DONE:
-        c->state = CONNECTION_OPEN;
+        connection_state_move(&c->state, CONNECTION_OPEN);
         if (tls_resumed(&c->tls))
             c->world->tls_resumed++;
         else
@@ -562,7 +561,7 @@ static void on_connected(uv_connect_t *req, int status)
         c->handler->connected(c, connection_dial_failure(status));
         return;
     }
-    c->state = c->peer.https ? CONNECTION_CONNECTED : CONNECTION_OPEN;
+    connection_state_move(&c->state, c->peer.https ? CONNECTION_CONNECTED : CONNECTION_OPEN);
     c->world->opened++;
     c->opened_ms = (int64_t)uv_now(c->world->loop);
     c->handler->connected(c, FAILURE_NONE);
@@ -630,8 +629,7 @@ static void begin_handshake(struct connection *c)
 
 void connection_secure(struct connection *c, const struct identity *identity)
 {
-    assert(c->peer.https && c->state == CONNECTION_CONNECTED);
-    c->state = CONNECTION_SECURING;
+    connection_state_move(&c->state, CONNECTION_SECURING);
     c->identity = identity;
     begin_handshake(c);
 }
@@ -703,9 +701,9 @@ void connection_finish(struct connection *c)
 {
     uv_os_fd_t fd;
 
-    assert(c->state == CONNECTION_OPEN && !c->write_pending);
+    assert(!c->write_pending);
+    connection_state_move(&c->state, CONNECTION_FINISHED);
     tls_end(&c->tls, true);
-    c->state = CONNECTION_FINISHED;
     if (uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0)
         shutdown(fd, SHUT_WR);
 }

@@ -8,6 +8,7 @@
  * loop later. Read bytes are views of one buffer that all connections of a sender share.
  */
 #pragma once
+#include "connection_state.h"
 #include "deadline.h"
 #include "failure.h"
 #include "handshake_shares.h"
@@ -56,15 +57,6 @@ struct connection_world {
 };
 
 enum { CONNECTION_ADDRESS_LEN_MAX = 64 };
-
-enum connection_state {
-    CONNECTION_DIALLING,
-    CONNECTION_CONNECTED,
-    CONNECTION_SECURING,
-    CONNECTION_OPEN,
-    CONNECTION_FINISHED, /* our side has said all; what still comes is raw bytes */
-    CONNECTION_CLOSED
-};
 
 struct connection {
     uv_tcp_t tcp;

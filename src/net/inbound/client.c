@@ -14,6 +14,18 @@
 
 enum { PLACED_FROM = 16 << 10, PLACED_LEN_MAX = 256 << 10, ROOM_WAITS_MAX = 64 };
 
+#define MOVE(to) (1u << LISTENER_CLIENT_##to)
+static const uint16_t moves[LISTENER_CLIENT_STAGE_COUNT] = {
+    [LISTENER_CLIENT_ACCEPTED] = MOVE(SECURING) | MOVE(IDLE),
+    [LISTENER_CLIENT_SECURING] = MOVE(IDLE) | MOVE(GONE),
+    [LISTENER_CLIENT_IDLE] = MOVE(HEAD) | MOVE(GONE),
+    [LISTENER_CLIENT_HEAD] = MOVE(BODY) | MOVE(REPLY) | MOVE(GONE),
+    [LISTENER_CLIENT_BODY] = MOVE(HANDLED) | MOVE(REPLY) | MOVE(GONE),
+    [LISTENER_CLIENT_HANDLED] = MOVE(REPLY) | MOVE(GONE),
+    [LISTENER_CLIENT_REPLY] = MOVE(IDLE) | MOVE(LINGER) | MOVE(GONE),
+    [LISTENER_CLIENT_LINGER] = MOVE(GONE),
+};
+
 static void stop_waiting(struct listener_client *client)
 {
     if (client->waits)
@@ -21,8 +33,9 @@ static void stop_waiting(struct listener_client *client)
     client->waits = false;
 }
 
-static void enter(struct listener_client *client, enum listener_client_stage stage)
+void listener_client_enter(struct listener_client *client, enum listener_client_stage stage)
 {
+    assert(moves[client->stage] & 1u << stage);
     client->stage = stage;
     stop_waiting(client);
     if (client->origin) {
@@ -46,10 +59,9 @@ static void leave(struct listener_client *client)
 
 void listener_client_close(struct listener_client *client)
 {
-    assert(client->stage != LISTENER_CLIENT_GONE);
     bool handled = client->stage == LISTENER_CLIENT_HANDLED,
          replying = client->stage == LISTENER_CLIENT_REPLY;
-    enter(client, LISTENER_CLIENT_GONE);
+    listener_client_enter(client, LISTENER_CLIENT_GONE);
     connection_close(client->connection);
     client->connection = NULL;
     LIST_REMOVE(client, entry);
@@ -81,19 +93,18 @@ static void replied(struct listener_client *client)
     if (close && linger && !client->half_closed) {
         connection_finish(client->connection);
         connection_resume(client->connection);
-        enter(client, LISTENER_CLIENT_LINGER);
+        listener_client_enter(client, LISTENER_CLIENT_LINGER);
     } else if (close) {
-        enter(client, LISTENER_CLIENT_IDLE);
         listener_client_close(client);
     } else {
-        enter(client, LISTENER_CLIENT_IDLE);
+        listener_client_enter(client, LISTENER_CLIENT_IDLE);
     }
 }
 
 static void reply(struct listener_client *client)
 {
     struct exchange *exchange = client->exchange;
-    enter(client, LISTENER_CLIENT_REPLY);
+    listener_client_enter(client, LISTENER_CLIENT_REPLY);
     memcpy((char *)exchange->reply_head.data + exchange->date_at, listener_loop_date(client->loop),
            LISTENER_DATE_LEN);
     switch (connection_write(client->connection, exchange->reply_head, exchange->reply_body)) {
@@ -138,7 +149,7 @@ static void hand_over(struct listener_client *client)
         refuse(client, 503);
         return;
     }
-    enter(client, LISTENER_CLIENT_HANDLED);
+    listener_client_enter(client, LISTENER_CLIENT_HANDLED);
     client->asked = true;
     exchange->counted = true;
     atomic_fetch_add(&listener->replying, 1);
@@ -180,7 +191,7 @@ static void take_head(struct listener_client *client, bool body_has_come)
 {
     struct exchange *exchange = client->exchange;
     const struct framing_body *body = &exchange->facts.body;
-    enter(client, LISTENER_CLIENT_BODY);
+    listener_client_enter(client, LISTENER_CLIENT_BODY);
     int status = judge_head(client);
     bool more = body->chunked || body->length > 0;
     if (status == LISTENER_NO_BODY)
@@ -292,7 +303,7 @@ static void begin(struct listener_client *client)
     memcpy(exchange->request.peer, client->peer, sizeof exchange->request.peer);
     client->exchange = exchange;
     client->waits_left = ROOM_WAITS_MAX;
-    enter(client, LISTENER_CLIENT_HEAD);
+    listener_client_enter(client, LISTENER_CLIENT_HEAD);
 }
 
 /* What has come, in order, as far as its stage wants it. */
@@ -325,9 +336,8 @@ static void take(struct listener_client *client, struct bytes piece)
             if (client->lingered > LISTENER_LINGER_LEN_MAX)
                 listener_client_close(client);
             break;
-        case LISTENER_CLIENT_SECURING:
-        case LISTENER_CLIENT_GONE:
-            assert(false);
+        default:
+            assert(!"before its handshake, or when it has gone");
         }
         piece = bytes_make(piece.data + used, piece.len - used);
     }
@@ -391,7 +401,7 @@ static void on_secured(struct connection *connection, enum failure failure)
 {
     struct listener_client *client = connection->owner;
     if (failure == FAILURE_NONE) {
-        enter(client, LISTENER_CLIENT_IDLE);
+        listener_client_enter(client, LISTENER_CLIENT_IDLE);
         return;
     }
     log_write(client->loop->listener->config.log, LOG_LEVEL_DEBUG, "listener", "no TLS with peer=%s: %s",
@@ -479,7 +489,7 @@ void listener_client_welcome(struct listener_loop *loop, int fd, const struct so
     }
     LIST_INSERT_HEAD(&loop->present, client, entry);
     crowd_come(&loop->crowd, client, address);
-    enter(client, tls ? LISTENER_CLIENT_SECURING : LISTENER_CLIENT_IDLE);
+    listener_client_enter(client, tls ? LISTENER_CLIENT_SECURING : LISTENER_CLIENT_IDLE);
     if (atomic_load_explicit(&loop->clients, memory_order_relaxed) <= loop->clients_max)
         return;
     struct listener_client *slowest = crowd_slowest(&loop->crowd, loop);

@@ -112,6 +112,7 @@ void exchange_render(struct exchange *exchange, const struct listener_reply *rep
 /* ---- client.c ---- */
 
 enum listener_client_stage {
+    LISTENER_CLIENT_ACCEPTED, /* its socket, and nothing else yet */
     LISTENER_CLIENT_SECURING, /* TLS */
     LISTENER_CLIENT_IDLE,     /* waiting for a request: the limit may close it */
     LISTENER_CLIENT_HEAD,     /* of a request, of which a byte has come */
@@ -120,7 +121,8 @@ enum listener_client_stage {
     LISTENER_CLIENT_REPLY,    /* answered */
     LISTENER_CLIENT_LINGER,   /* told to go: closing on unread bytes could take the answer off the wire (RFC
                          9112   section 9.6) */
-    LISTENER_CLIENT_GONE
+    LISTENER_CLIENT_GONE,
+    LISTENER_CLIENT_STAGE_COUNT
 };
 
 struct listener_client {
@@ -148,6 +150,8 @@ struct listener_client {
     struct listener_client *next_gone;
 };
 
+/* The one place where a stage changes; a move that its table does not have is a bug, and aborts. */
+void listener_client_enter(struct listener_client *client, enum listener_client_stage stage);
 void listener_client_welcome(struct listener_loop *loop, int fd, const struct sockaddr *address);
 /* It takes too much memory, and others come: 503, or if that cannot be said, the end. */
 void listener_client_give_way(struct listener_client *client);
@@ -229,7 +233,7 @@ struct listener_loop {
     uv_prepare_t sweep; /* frees who has gone */
     struct connection_world world;
     struct deadlines deadlines;
-    struct deadline_queue *limits[LISTENER_CLIENT_GONE + 1]; /* by stage; NULL: none */
+    struct deadline_queue *limits[LISTENER_CLIENT_STAGE_COUNT]; /* by stage; NULL: none */
     LIST_HEAD(, listener_client) present;
     LIST_HEAD(, listener_client) waiting; /* for room */
     size_t room;                          /* in the budget, for those: not counted by anybody yet */

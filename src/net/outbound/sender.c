@@ -1,5 +1,6 @@
 #include "sender.h"
 #include "answer_detail.h"
+#include "attempt_stage.h"
 #include "dialer.h"
 #include "memory.h"
 #include "owner.h"
@@ -14,23 +15,11 @@
 
 enum { READ_BUFFER_LEN = 64 * 1024, HANDSHAKE_WAIT_MS = 20, UNREAD_LEN_MIN = 32 * 1024 };
 
-/* The way of an attempt, in this order. A kept-alive connection skips the first three. */
-enum stage {
-    STAGE_RESOLVING,
-    STAGE_CONNECTING,
-    STAGE_SECURING,
-    STAGE_SENDING,
-    STAGE_WAITING, /* for the end of the headers */
-    STAGE_READING, /* the body */
-    STAGE_ENDING,  /* decided; the result is given from the loop */
-    STAGE_COUNT
-};
-
 /* How the attempt ends when it is in a stage for too long. (The resolver keeps a limit of its own.) */
-static const enum failure stage_passed[STAGE_COUNT] = {[STAGE_CONNECTING] = FAILURE_CONNECT_TIMEOUT,
-                                                       [STAGE_SECURING] = FAILURE_TLS_TIMEOUT,
-                                                       [STAGE_SENDING] = FAILURE_SEND_TIMEOUT,
-                                                       [STAGE_WAITING] = FAILURE_HEADER_TIMEOUT};
+static const enum failure stage_passed[ATTEMPT_STAGE_COUNT] = {[ATTEMPT_CONNECTING] = FAILURE_CONNECT_TIMEOUT,
+                                                               [ATTEMPT_SECURING] = FAILURE_TLS_TIMEOUT,
+                                                               [ATTEMPT_SENDING] = FAILURE_SEND_TIMEOUT,
+                                                               [ATTEMPT_WAITING] = FAILURE_HEADER_TIMEOUT};
 
 struct sender_attempt {
     struct sender_attempt *prev, *next; /* under way, or on the free list (next only) */
@@ -39,8 +28,8 @@ struct sender_attempt {
     sender_done *done;
     void *ctx;
 
-    enum stage stage;
-    enum failure failure; /* in STAGE_ENDING */
+    enum attempt_stage stage;
+    enum failure failure; /* in ATTEMPT_ENDING */
     struct deadline stage_deadline, whole_deadline;
     int64_t started_ms, sent_ms;
 
@@ -67,7 +56,7 @@ struct sender {
     struct sender_config config;
     struct bytes user_agent;
     struct deadlines deadlines;
-    struct deadline_queue *stage_limits[STAGE_COUNT], *whole_limit, *dialer_limit;
+    struct deadline_queue *stage_limits[ATTEMPT_STAGE_COUNT], *whole_limit, *dialer_limit;
     struct connection_world world;
     struct pool pool;
     struct resolver *resolver;
@@ -98,11 +87,11 @@ struct sender_limits sender_limits_default(void)
 
 static void attempt_resolve(struct sender_attempt *a);
 
-static void attempt_enter(struct sender_attempt *a, enum stage stage)
+static void attempt_enter(struct sender_attempt *a, enum attempt_stage stage)
 {
     struct deadline_queue *limit = a->sender->stage_limits[stage];
 
-    a->stage = stage;
+    attempt_stage_move(&a->stage, stage);
     deadline_lift(&a->stage_deadline);
     if (limit)
         deadline_set(&a->stage_deadline, limit);
@@ -160,7 +149,7 @@ static void attempt_release(struct sender_attempt *a, bool healthy)
 
     a->connection = NULL;
     resolver_drop(&a->question);
-    if (a->stage == STAGE_CONNECTING && !connection) {
+    if (a->stage == ATTEMPT_CONNECTING && !connection) {
         dialer_stop(&a->dialer);
         connection_print_address(&a->dialer.address.any, a->address);
     }
@@ -194,7 +183,7 @@ static void attempt_finish(struct sender_attempt *a, enum failure cause)
     result.reused_connection = a->reused;
     result.duration_ms = clock_mono_ms(&sender->config.clock) - a->started_ms;
     memcpy(result.address, a->address, sizeof result.address);
-    deadline_lift(&a->stage_deadline);
+    attempt_enter(a, ATTEMPT_FREE);
     deadline_lift(&a->whole_deadline);
     a->prev->next = a->next;
     a->next->prev = a->prev;
@@ -215,32 +204,32 @@ static void attempt_end(struct sender_attempt *a, enum failure cause)
     }
     attempt_release(a, false);
     a->failure = cause;
-    attempt_enter(a, STAGE_ENDING);
+    attempt_enter(a, ATTEMPT_ENDING);
 }
 
 static void on_stage_passed(struct deadline *deadline)
 {
     struct sender_attempt *a = OWNER_OF(deadline, struct sender_attempt, stage_deadline);
-    if (a->stage == STAGE_SECURING && connection_waits_for_share(a->connection) && a->connection->crowded) {
+    if (a->stage == ATTEMPT_SECURING && connection_waits_for_share(a->connection) && a->connection->crowded) {
         attempt_finish(a, FAILURE_LOCAL_LIMIT);
         return;
     }
-    if (a->stage == STAGE_SECURING && connection_waits_for_share(a->connection))
+    if (a->stage == ATTEMPT_SECURING && connection_waits_for_share(a->connection))
         snprintf(a->sender->detail, ANSWER_DETAIL_LEN_MAX,
                  "this endpoint's TLS handshakes have used up its share of posthorn's CPU: keep connections "
                  "alive");
-    attempt_finish(a, a->stage == STAGE_ENDING ? a->failure : stage_passed[a->stage]);
+    attempt_finish(a, a->stage == ATTEMPT_ENDING ? a->failure : stage_passed[a->stage]);
 }
 
 static void on_whole_passed(struct deadline *deadline)
 {
     struct sender_attempt *a = OWNER_OF(deadline, struct sender_attempt, whole_deadline);
-    if (a->stage == STAGE_RESOLVING) {
+    if (a->stage == ATTEMPT_RESOLVING) {
         a->overdue = true;
         resolver_press(&a->question);
         return;
     }
-    attempt_finish(a, a->stage == STAGE_ENDING ? a->failure : FAILURE_TIMEOUT);
+    attempt_finish(a, a->stage == ATTEMPT_ENDING ? a->failure : FAILURE_TIMEOUT);
 }
 
 /* ---- the exchange ---- */
@@ -256,10 +245,10 @@ static void attempt_advance(struct sender_attempt *a)
         return; /* an early answer counts only once the whole body is out */
     else if (stage == RESPONSE_DONE || stage == RESPONSE_STOPPED)
         attempt_end(a, FAILURE_NONE);
-    else if (stage == RESPONSE_BODY && a->stage != STAGE_READING)
-        attempt_enter(a, STAGE_READING);
-    else if (stage == RESPONSE_HEAD && a->stage != STAGE_WAITING)
-        attempt_enter(a, STAGE_WAITING);
+    else if (stage == RESPONSE_BODY && a->stage != ATTEMPT_READING)
+        attempt_enter(a, ATTEMPT_READING);
+    else if (stage == RESPONSE_HEAD && a->stage != ATTEMPT_WAITING)
+        attempt_enter(a, ATTEMPT_WAITING);
 }
 
 static void on_received(struct connection *connection, struct bytes piece)
@@ -283,8 +272,8 @@ static void on_write_failed(struct connection *connection)
     struct sender_attempt *a = connection->owner;
     if (a->read_ended)
         attempt_end(a, FAILURE_RESET);
-    else if (a->stage != STAGE_WAITING)
-        attempt_enter(a, STAGE_WAITING);
+    else if (a->stage != ATTEMPT_WAITING)
+        attempt_enter(a, ATTEMPT_WAITING);
 }
 
 /* Was the kept-alive connection being closed when we wrote? Then its end comes within a round trip, and
@@ -330,13 +319,13 @@ static void attempt_send(struct sender_attempt *a)
     switch (connection_write(a->connection, bytes_make(a->head, a->head_len), a->body)) {
     case CONNECTION_WRITTEN:
         a->written = true;
-        attempt_enter(a, STAGE_WAITING);
+        attempt_enter(a, ATTEMPT_WAITING);
         break;
     case CONNECTION_WRITE_PENDING:
-        attempt_enter(a, STAGE_SENDING);
+        attempt_enter(a, ATTEMPT_SENDING);
         break;
     case CONNECTION_WRITE_FAILED:
-        attempt_enter(a, STAGE_WAITING);
+        attempt_enter(a, ATTEMPT_WAITING);
         break;
     }
 }
@@ -397,7 +386,7 @@ static void on_dialled(struct dialer *dialer, struct connection *connection, enu
     connection->retire_ms = retires_ms(&a->sender->config.limits, connection->opened_ms, dialer->expires_ms);
     attempt_adopt(a, connection);
     if (a->peer.https) {
-        attempt_enter(a, STAGE_SECURING);
+        attempt_enter(a, ATTEMPT_SECURING);
         connection_secure(connection, a->identity);
         return;
     }
@@ -431,7 +420,7 @@ static void attempt_dial(struct sender_attempt *a, const struct addresses *addre
         attempt_end(a, FAILURE_BLOCKED_ADDRESS);
         return;
     }
-    attempt_enter(a, STAGE_CONNECTING);
+    attempt_enter(a, ATTEMPT_CONNECTING);
     enum failure failure = dialer_start(&a->dialer, &allowed);
     if (failure != FAILURE_NONE)
         attempt_end(a, failure);
@@ -465,7 +454,7 @@ static void attempt_resolve(struct sender_attempt *a)
         attempt_dial(a, &address);
         break;
     case URL_HOST_NAME:
-        attempt_enter(a, STAGE_RESOLVING);
+        attempt_enter(a, ATTEMPT_RESOLVING);
         resolver_ask(a->sender->resolver, a->peer.host, &a->question);
         break;
     }
@@ -567,12 +556,12 @@ static void set_limits(struct sender *sender)
 {
     const struct sender_limits *l = &sender->config.limits;
 
-    sender->stage_limits[STAGE_CONNECTING] = limit(sender, l->connect_all_ms, on_stage_passed);
-    sender->stage_limits[STAGE_SECURING] = limit(sender, l->tls_ms, on_stage_passed);
-    sender->stage_limits[STAGE_SENDING] = limit(sender, l->send_ms, on_stage_passed);
-    sender->stage_limits[STAGE_WAITING] = limit(sender, l->header_ms, on_stage_passed);
-    sender->stage_limits[STAGE_READING] = limit(sender, l->body_ms, on_stage_passed);
-    sender->stage_limits[STAGE_ENDING] = limit(sender, 0, on_stage_passed);
+    sender->stage_limits[ATTEMPT_CONNECTING] = limit(sender, l->connect_all_ms, on_stage_passed);
+    sender->stage_limits[ATTEMPT_SECURING] = limit(sender, l->tls_ms, on_stage_passed);
+    sender->stage_limits[ATTEMPT_SENDING] = limit(sender, l->send_ms, on_stage_passed);
+    sender->stage_limits[ATTEMPT_WAITING] = limit(sender, l->header_ms, on_stage_passed);
+    sender->stage_limits[ATTEMPT_READING] = limit(sender, l->body_ms, on_stage_passed);
+    sender->stage_limits[ATTEMPT_ENDING] = limit(sender, 0, on_stage_passed);
     sender->whole_limit = limit(sender, l->attempt_ms, on_whole_passed);
     sender->dialer_limit = limit(sender, DIALER_SECOND_MS, dialer_second_passed);
     sender->world.handshake_wait = limit(sender, HANDSHAKE_WAIT_MS, connection_handshake_passed);
@@ -622,7 +611,7 @@ struct sender *sender_open(const struct sender_config *config)
 
 static void attempt_abort(struct sender_attempt *a)
 {
-    attempt_finish(a, a->stage == STAGE_ENDING ? a->failure : FAILURE_SHUTDOWN);
+    attempt_finish(a, a->stage == ATTEMPT_ENDING ? a->failure : FAILURE_SHUTDOWN);
 }
 
 void sender_trust(struct sender *sender, struct tls *tls)

@@ -429,6 +429,34 @@ static void test_guard_is_asked(void **state)
     }
 }
 
+static bool allow_two(void *ctx, const struct sockaddr *address)
+{
+    return ++*(int *)ctx <= 2;
+}
+
+/* The address of an attempt that timed out while it connected stood in the result of the next one, whose
+ * addresses are all blocked. */
+static void test_blocked_after_black_hole(void **state)
+{
+    struct black_hole hole;
+    struct scene scene;
+    char url[64];
+    int port = 0, asked = 0;
+    assert_true(black_hole_open(&hole, "127.0.0.1", &port));
+    scene_init(&scene);
+    scene.limits.connect_ms = 100;
+    scene.allow = allow_two;
+    scene.allow_ctx = &asked;
+    scene_open(&scene);
+    scene_attempt(&scene, scene_url(url, sizeof url, false, "127.0.0.1", port));
+    assert_int_equal(scene.result.failure, FAILURE_CONNECT_TIMEOUT);
+    scene_attempt(&scene, "http://127.0.0.2:1/hook");
+    assert_int_equal(scene.result.failure, FAILURE_BLOCKED_ADDRESS);
+    assert_string_equal(scene.result.address, "");
+    scene_fini(&scene);
+    black_hole_close(&hole);
+}
+
 static int stage_up(void **state)
 {
     struct stage *stage = calloc(1, sizeof *stage);
@@ -459,6 +487,7 @@ int main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_black_hole),
         cmocka_unit_test(test_guard_is_asked),
+        cmocka_unit_test(test_blocked_after_black_hole),
     };
     return cmocka_run_group_tests(tests, stage_up, stage_down);
 }
