@@ -104,8 +104,10 @@ void sqlite_runs_undo(struct store *store)
     idempotency->touched = false;
 }
 
+/* A batch that broke the store was neither committed nor undone: filters that it gave up are still there. */
 void sqlite_runs_fini(struct store *store)
 {
+    sqlite_runs_committed(store);
     free_filters(store->idempotency.runs, store->idempotency.run_count, NULL, 0);
 }
 
