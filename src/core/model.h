@@ -74,6 +74,7 @@ enum delivery_state {
     DELIVERY_CANCELLED,
     DELIVERY_SKIPPED /* to nobody: there was no URL when the event came */
 };
+enum { DELIVERY_STATES = DELIVERY_SKIPPED + 1 };
 const char *delivery_state_name(
     enum delivery_state state); /* "pending", "delivered", "given_up", "cancelled", "skipped" */
 

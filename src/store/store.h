@@ -72,11 +72,9 @@
 #pragma once
 #include "arena.h"
 #include "clock.h"
+#include "ledger.h"
 #include "log.h"
-#include "model.h"
-#include "pace.h"
 #include "payload.h"
-#include "policy.h"
 #include "quota.h"
 
 enum store_status {
@@ -161,13 +159,7 @@ struct store_op {
             int64_t skipped; /* out: its delivery, if that is skipped; also of one that is REPLAYED. 0: it is
                                 not */
         } event;
-        struct {
-            int64_t delivery_id, lease;
-            struct decision decision;
-            bool answered; /* the receiver acknowledged: its pace opens */
-            /* The history line, views included. started_at_ms 0: nothing was tried, no line. */
-            struct attempt attempt;
-        } outcome;
+        struct ledger_outcome outcome;
         struct {
             struct user user;
             int64_t if_version; /* -1: whatever it is */

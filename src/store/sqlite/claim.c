@@ -9,15 +9,6 @@
 /* A transaction: new events wait for it, and what is claimed is sent in one turn of the engine. */
 enum { CLAIMS_MAX = 256, DOCUMENT_LEN_MAX = 2 * MODEL_BODY_LEN_MAX };
 
-/* Of a row that is damaged; a sum with it is still a number. */
-#define NUMBER_MAX ((int64_t)1 << 53)
-
-static int64_t number(sqlite3_stmt *row, int column)
-{
-    int64_t number = sqlite3_column_int64(row, column);
-    return number > -NUMBER_MAX && number < NUMBER_MAX ? number : 0;
-}
-
 static struct bytes box_copy(struct store_work *box, struct bytes sealed)
 {
     if (sealed.len == 0)
@@ -41,10 +32,10 @@ void sqlite_fill(const struct store *store, struct store_work *box, const struct
     box->delivery_id = lease->delivery_id;
     box->event_id = lease->event_id;
     box->endpoint_id = box->user_id = endpoint->id;
-    box->lease = lease->lease;
-    box->attempt = lease->attempt;
-    box->lost = 0;
-    box->age_ms = 0;
+    box->lease = lease->row.lease;
+    box->attempt = lease->row.attempt;
+    box->lost = lease->row.lost - 1; /* but for this one */
+    box->age_ms = ledger_age_ms(&lease->row, &store->now);
     box->url = url;
     memcpy(box->auth_digest, endpoint->auth_digest, sizeof box->auth_digest);
     box->success_2xx = endpoint->success_2xx;
@@ -111,14 +102,19 @@ static bool claim_row(struct store *store, struct roster_entry *endpoint, struct
                                             sent_at_ms ? sent_at_ms : store->now.wall_ms);
     if (!payload)
         return false;
+    struct ledger_row delivery = {.lease = sqlite3_column_int64(row, 1),
+                                  .lost = sqlite3_column_int(row, 2),
+                                  .attempt = sqlite3_column_int(row, 3),
+                                  .aged_from_ms = sqlite3_column_int64(row, 4),
+                                  .state = (enum delivery_state)sqlite3_column_int(row, 10),
+                                  .earlier = sqlite3_column_int(row, 11),
+                                  .under_way = true};
+    ledger_bound(&delivery);
+    ledger_lease(&delivery, store->now.due_ms, store->config.lease_ms);
     struct lease *lease = leases_begin(&store->leases, sqlite3_column_int64(row, 0), store->now.due_ms,
-                                       store->now.due_ms + store->config.lease_ms, false, &endpoint->out);
+                                       delivery.due_at_ms, false, &endpoint->out);
     lease->endpoint = endpoint;
-    lease->lease = number(row, 1) > 0 ? number(row, 1) + 1 : 1;
-    lease->attempt = sqlite3_column_int(row, 3) > 0 ? sqlite3_column_int(row, 3) : 0;
-    lease->aged_from_ms = number(row, 4);
-    lease->beside = sqlite3_column_int(row, 10) == DELIVERY_DELIVERED;
-    lease->earlier = sqlite3_column_int(row, 11);
+    lease->row = delivery;
     lease->event_id = sqlite3_column_int64(row, 5);
     lease->len = payload->len;
     if (sqlite3_column_int(row, 9) > 1)
@@ -126,9 +122,6 @@ static bool claim_row(struct store *store, struct roster_entry *endpoint, struct
     roster_bytes(&store->roster, endpoint, lease->len, 0);
     sqlite_fill(store, box, endpoint, lease, payload);
     payload_drop(payload);
-    box->lost = sqlite3_column_int(row, 2) > 0 ? sqlite3_column_int(row, 2) : 0;
-    if (lease->attempt > 0 && lease->aged_from_ms < store->now.service_ms)
-        box->age_ms = store->now.service_ms - lease->aged_from_ms;
     box->sent_at_ms = sent_at_ms; /* 0: to be written */
     return true;
 }
@@ -136,7 +129,7 @@ static bool claim_row(struct store *store, struct roster_entry *endpoint, struct
 /* What a batch has found damaged; those beyond are found by the next one. */
 struct damaged {
     int64_t ids[CLAIMS_MAX];
-    bool pending[CLAIMS_MAX];
+    enum delivery_state states[CLAIMS_MAX];
     int count;
     struct roster_past last;
 };
@@ -145,7 +138,7 @@ static void damaged_add(struct damaged *damaged, sqlite3_stmt *due)
 {
     if (damaged->count == CLAIMS_MAX)
         return;
-    damaged->pending[damaged->count] = sqlite3_column_int(due, 10) == DELIVERY_PENDING;
+    damaged->states[damaged->count] = (enum delivery_state)sqlite3_column_int(due, 10);
     damaged->ids[damaged->count++] = sqlite3_column_int64(due, 0);
     damaged->last = (struct roster_past){sqlite3_column_int64(due, 13), sqlite3_column_int64(due, 0)};
 }
@@ -249,7 +242,8 @@ static enum store_status claim_some(struct store *store, struct store_batch *bat
     if (rc != SQLITE_OK)
         return sqlite_fault(store, rc);
     for (int i = 0; i < damaged.count && status == STORE_OK; i++)
-        status = sqlite_damaged(store, endpoint, damaged.ids[i], damaged.pending[i]);
+        status = sqlite_damaged(store, endpoint, damaged.ids[i],
+                                (struct ledger_row){.state = damaged.states[i], .under_way = true});
     for (int i = first; i < batch->filled_count && status == STORE_OK; i++) {
         status = claim_write(store, endpoint, batch->boxes[i]);
         roster_leased(&store->roster, endpoint);

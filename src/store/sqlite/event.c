@@ -119,20 +119,21 @@ static enum store_status delivery_insert(struct store *store, struct store_batch
     bool leased = recipients->leased[number], queued = !leased && !recipients->tailed;
     int64_t id = model_delivery_next(store->counts.delivery_id_max, store->config.mark);
     store->counts.delivery_id_max = id;
-    int64_t due_at_ms = store->now.due_ms + (queued ? 0 : store->config.lease_ms);
+    struct ledger_row row = ledger_accepted(store->now.due_ms);
+    if (!queued)
+        ledger_lease(&row, store->now.due_ms, store->config.lease_ms);
     sqlite3_stmt *insert = store->sql[SQL_DELIVERY_INSERT];
     sqlite3_bind_int64(insert, 1, id);
     sqlite3_bind_int64(insert, 2, event->id);
     sqlite3_bind_int64(insert, 3, endpoint->id);
     sqlite_bind_time(insert, 4, queued ? endpoint->id : 0);
-    sqlite3_bind_int64(insert, 5, due_at_ms);
-    sqlite3_bind_int(insert, 6, !queued); /* lease and lost: the first lease, not yet recorded */
-    store->counts.pending++;
-    roster_use(&store->roster, endpoint, (struct user_usage){.pending = 1});
+    sqlite3_bind_int64(insert, 5, row.due_at_ms);
+    sqlite3_bind_int(insert, 6, row.lost); /* and `lease`, which is the same yet */
+    sqlite_count(store, endpoint, NULL, &row);
     if (leased) {
         struct lease *lease =
-            leases_begin(&store->leases, id, store->now.due_ms, due_at_ms, true, &endpoint->out);
-        lease->lease = 1;
+            leases_begin(&store->leases, id, store->now.due_ms, row.due_at_ms, true, &endpoint->out);
+        lease->row = row;
         lease->event_id = event->id;
         lease->endpoint = endpoint;
         store->counts.born_out++;
@@ -145,9 +146,9 @@ static enum store_status delivery_insert(struct store *store, struct store_batch
         sqlite_fill(store, box, endpoint, lease, recipients->payload);
         box->sent_at_ms = store->now.wall_ms;
     } else if (recipients->tailed) {
-        sqlite_tail_put(store, event, id, endpoint, recipients->payload);
+        sqlite_tail_put(store, event, id, row, endpoint, recipients->payload);
     } else {
-        roster_waits(&store->roster, endpoint, due_at_ms);
+        roster_waits(&store->roster, endpoint, row.due_at_ms);
     }
     return sqlite_run(store, SQL_DELIVERY_INSERT);
 }
@@ -158,7 +159,7 @@ static enum store_status delivery_skip(struct store *store, struct store_op *op,
     const struct event *event = &op->event.event;
     int64_t id = model_delivery_next(store->counts.delivery_id_max, store->config.mark);
     store->counts.delivery_id_max = op->event.skipped = id;
-    store->counts.skipped++;
+    store->counts.states[DELIVERY_SKIPPED]++;
     sqlite3_stmt *skip = store->sql[SQL_DELIVERY_SKIP];
     sqlite3_bind_int64(skip, 1, id);
     sqlite3_bind_int64(skip, 2, event->id);

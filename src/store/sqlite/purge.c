@@ -260,10 +260,8 @@ static enum store_status purge_slice(struct store *store, struct store_op *op, s
         status = sqlite_sweep_dead(store, events[i].owner_id, events[i].id);
     if (status == STORE_OK)
         status = purge_all_deliveries(store, slice, purge_deliveries);
-    store->counts.delivered -= slice->counts[DELIVERY_DELIVERED];
-    store->counts.given_up -= slice->counts[DELIVERY_GIVEN_UP];
-    store->counts.cancelled -= slice->counts[DELIVERY_CANCELLED];
-    store->counts.skipped -= slice->counts[DELIVERY_SKIPPED];
+    for (int state = 0; state < DELIVERY_STATES; state++)
+        store->counts.states[state] -= slice->counts[state];
     store->counts.events -= slice->count;
     op->count += slice->count;
     return status;

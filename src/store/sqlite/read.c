@@ -482,11 +482,11 @@ static void take_published(struct store *store, struct store_stats *stats)
     pthread_mutex_lock(&store->published_lock);
     const struct sqlite_counts *counts = &store->published;
     stats->events = counts->events;
-    stats->deliveries_pending = counts->pending;
-    stats->deliveries_delivered = counts->delivered;
-    stats->deliveries_given_up = counts->given_up;
-    stats->deliveries_cancelled = counts->cancelled;
-    stats->deliveries_skipped = counts->skipped;
+    stats->deliveries_pending = counts->states[DELIVERY_PENDING];
+    stats->deliveries_delivered = counts->states[DELIVERY_DELIVERED];
+    stats->deliveries_given_up = counts->states[DELIVERY_GIVEN_UP];
+    stats->deliveries_cancelled = counts->states[DELIVERY_CANCELLED];
+    stats->deliveries_skipped = counts->states[DELIVERY_SKIPPED];
     stats->id_max = counts->event_id_max;
     stats->endpoints_failing = counts->failing;
     stats->log_bytes = counts->log_frames * STORE_PAGE_BYTES;

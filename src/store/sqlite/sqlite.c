@@ -224,16 +224,16 @@ static enum store_status state_save(struct store *store)
     sqlite3_bind_int64(save, 3, counts->delivery_id_max);
     sqlite3_bind_int64(save, 4, counts->event_id_max);
     sqlite3_bind_int64(save, 5, counts->events);
-    sqlite3_bind_int64(save, 6, counts->pending);
-    sqlite3_bind_int64(save, 7, counts->delivered);
-    sqlite3_bind_int64(save, 8, counts->given_up);
+    sqlite3_bind_int64(save, 6, counts->states[DELIVERY_PENDING]);
+    sqlite3_bind_int64(save, 7, counts->states[DELIVERY_DELIVERED]);
+    sqlite3_bind_int64(save, 8, counts->states[DELIVERY_GIVEN_UP]);
     const struct lease *born = leases_first_born(&store->leases);
     sqlite3_bind_int64(save, 9, born ? born->delivery_id : counts->delivery_id_max + 1);
     sqlite3_bind_int64(save, 10, counts->followed_to);
-    sqlite3_bind_int64(save, 11, counts->cancelled);
+    sqlite3_bind_int64(save, 11, counts->states[DELIVERY_CANCELLED]);
     sqlite3_bind_int64(save, 12, counts->endpoints);
     sqlite3_bind_int64(save, 13, counts->born_out);
-    sqlite3_bind_int64(save, 14, counts->skipped);
+    sqlite3_bind_int64(save, 14, counts->states[DELIVERY_SKIPPED]);
     sqlite3_bind_int64(save, 15, counts->idempotency_to);
     sqlite3_bind_int64(save, 16, counts->idempotency_before_ms);
     return sqlite_run(store, SQL_STATE_SAVE);
@@ -442,9 +442,11 @@ static void mend_tally(struct sqlite_counts *counts)
 {
     bool deliveries_are_sane = counts->delivery_id_max >= 0 && counts->delivery_id_max >> 61 == 0;
     bool events_are_sane = counts->event_id_max >= 0 && counts->event_id_max >> 62 == 0;
-    if (!deliveries_are_sane)
-        counts->delivery_id_max = counts->pending = counts->delivered = counts->given_up = counts->skipped =
-            counts->born_out = 0;
+    if (!deliveries_are_sane) {
+        counts->delivery_id_max = counts->born_out = 0;
+        counts->states[DELIVERY_PENDING] = counts->states[DELIVERY_DELIVERED] = 0;
+        counts->states[DELIVERY_GIVEN_UP] = counts->states[DELIVERY_SKIPPED] = 0;
+    }
     if (!events_are_sane)
         counts->event_id_max = counts->events = 0;
     if (counts->followed_to > counts->event_id_max || counts->followed_to < 0)
@@ -469,18 +471,19 @@ static enum store_status state_load(struct store *store)
         store->due_at_open_ms = due_ms > wall_ms && due_ms < TIME_MS_MAX ? due_ms : wall_ms;
         store->born_from = sqlite3_column_int64(load, 8);
         store->service_at_open_ms = sane_time(sqlite3_column_int64(load, 1));
-        store->counts = (struct sqlite_counts){.delivery_id_max = sqlite3_column_int64(load, 2),
-                                               .event_id_max = sqlite3_column_int64(load, 3),
-                                               .events = sqlite3_column_int64(load, 4),
-                                               .pending = sqlite3_column_int64(load, 5),
-                                               .delivered = sqlite3_column_int64(load, 6),
-                                               .given_up = sqlite3_column_int64(load, 7),
-                                               .followed_to = sqlite3_column_int64(load, 9),
-                                               .cancelled = sqlite3_column_int64(load, 10),
-                                               .endpoints = sqlite3_column_int64(load, 11),
-                                               .born_out = sqlite3_column_int64(load, 12),
-                                               .skipped = sqlite3_column_int64(load, 13),
-                                               .idempotency_to = sqlite3_column_int64(load, 15)};
+        store->counts =
+            (struct sqlite_counts){.delivery_id_max = sqlite3_column_int64(load, 2),
+                                   .event_id_max = sqlite3_column_int64(load, 3),
+                                   .events = sqlite3_column_int64(load, 4),
+                                   .states = {[DELIVERY_PENDING] = sqlite3_column_int64(load, 5),
+                                              [DELIVERY_DELIVERED] = sqlite3_column_int64(load, 6),
+                                              [DELIVERY_GIVEN_UP] = sqlite3_column_int64(load, 7),
+                                              [DELIVERY_CANCELLED] = sqlite3_column_int64(load, 10),
+                                              [DELIVERY_SKIPPED] = sqlite3_column_int64(load, 13)},
+                                   .followed_to = sqlite3_column_int64(load, 9),
+                                   .endpoints = sqlite3_column_int64(load, 11),
+                                   .born_out = sqlite3_column_int64(load, 12),
+                                   .idempotency_to = sqlite3_column_int64(load, 15)};
         int64_t before_ms = sqlite3_column_int64(load, 16); /* later than now: nothing is forgotten */
         store->counts.idempotency_before_ms = before_ms <= wall_ms ? before_ms : 0;
         mend_tally(&store->counts);
@@ -523,10 +526,10 @@ static enum store_status state_catch_up(struct store *store)
         return status;
     int64_t ended = counts->born_out - still_out;
     counts->events += events[0];
-    counts->pending += deliveries[0] - ended;
-    counts->delivered += deliveries[1] + ended;
-    counts->given_up += deliveries[2];
-    counts->skipped += deliveries[4];
+    counts->states[DELIVERY_PENDING] += deliveries[0] - ended;
+    counts->states[DELIVERY_DELIVERED] += deliveries[1] + ended;
+    counts->states[DELIVERY_GIVEN_UP] += deliveries[2];
+    counts->states[DELIVERY_SKIPPED] += deliveries[4];
     if (events[1] > counts->event_id_max)
         counts->event_id_max = events[1];
     if (deliveries[3] > counts->delivery_id_max)

@@ -27,11 +27,6 @@
 
 enum { STORE_PAGE_BYTES = 4096 }; /* sqlite_connect */
 
-/* One instant on every clock, read once a batch. */
-struct moment {
-    int64_t wall_ms, mono_ms, due_ms, service_ms;
-};
-
 /* What an event says of its own resource. */
 enum snapshot { SNAPSHOT_NONE, SNAPSHOT_CARRIED, SNAPSHOT_DESTROYED };
 
@@ -39,12 +34,13 @@ enum snapshot { SNAPSHOT_NONE, SNAPSHOT_CARRIED, SNAPSHOT_DESTROYED };
  * told from the rows themselves, so the row of `state` is late by at most a second of it, or 1,024
  * events. */
 struct sqlite_counts {
-    int64_t delivery_id_max, event_id_max, events, pending, delivered, given_up, cancelled, skipped;
-    int64_t endpoints;              /* users with a webhook_url */
-    int64_t born_out;               /* deliveries out under the lease they were born with */
-    int64_t followed_to;            /* up to this event the rows that follow are all there (late_rows.c) */
-    int ahead_first, ahead_count;   /* the events behind it: entries of struct ahead */
-    int64_t purged_to, attempts_to; /* purge.c */
+    int64_t delivery_id_max, event_id_max, events;
+    int64_t states[DELIVERY_STATES]; /* deliveries by enum delivery_state */
+    int64_t endpoints;               /* users with a webhook_url */
+    int64_t born_out;                /* deliveries out under the lease they were born with */
+    int64_t followed_to;             /* up to this event the rows that follow are all there (late_rows.c) */
+    int ahead_first, ahead_count;    /* the events behind it: entries of struct ahead */
+    int64_t purged_to, attempts_to;  /* purge.c */
     int64_t idempotency_to, idempotency_before_ms;
     int idempotency_count, idempotency_ahead; /* keys in memory; events behind idempotency_to */
     int64_t failing, log_frames, oldest_born; /* of those that are published */
@@ -177,10 +173,13 @@ enum store_status sqlite_migrate(struct store *store);
 enum store_status sqlite_event(struct store *store, struct store_batch *batch, struct store_op *op);
 enum store_status sqlite_outcome(struct store *store, struct store_op *op);
 enum store_status sqlite_resend(struct store *store, struct store_op *op);
+/* The counts and its owner's usage follow: NULL, it is new. */
+void sqlite_count(struct store *store, struct roster_entry *endpoint, const struct ledger_row *before,
+                  const struct ledger_row *after);
 /* A delivery that cannot be sent any more, found when it was to be claimed. If its row does not wait for this
  * endpoint, it stays as it is. */
 enum store_status sqlite_damaged(struct store *store, struct roster_entry *endpoint, int64_t id,
-                                 bool pending);
+                                 struct ledger_row row);
 enum store_status sqlite_cancel(struct store *store, struct store_op *op);
 enum store_status sqlite_purge(struct store *store, struct store_op *op);
 enum store_status sqlite_purge_load(struct store *store);
@@ -289,7 +288,7 @@ enum store_status sqlite_sent(struct store *store, struct store_work *box);
 /* May the delivery of a new event wait in memory? */
 bool sqlite_tail_takes(const struct store *store, const struct roster_entry *endpoint, size_t len);
 void sqlite_tail_put(struct store *store, const struct event *event, int64_t delivery_id,
-                     struct roster_entry *endpoint, struct payload *payload);
+                     struct ledger_row row, struct roster_entry *endpoint, struct payload *payload);
 /* Up to `max` of its tail, which waits first. */
 enum store_status sqlite_tail_claim(struct store *store, struct store_batch *batch,
                                     struct roster_entry *endpoint, int max);

@@ -28,6 +28,11 @@ enum { SQL_MANY = 16 };
 #define SQL_ID_ABOVE(from, table)                                                                            \
     "(SELECT " from " + 1 WHERE NOT EXISTS (SELECT 1 FROM " table " WHERE id > " from "))"
 
+/* A row of the ledger. finished_at goes with the state. */
+#define SQL_DELIVERY_ROW                                                                                     \
+    "UPDATE deliveries SET queue = ?2, due_at = ?3, state = ?4, attempt = ?5, lost = ?6, aged_from = ?7,"    \
+    " earlier = ?8, finished_at = CASE state WHEN ?4 THEN finished_at ELSE ?9 END"
+
 /* DUE_GET: w is the index alone, d the row itself, which may say something else if either is damaged.
  * deliveries.queue: the endpoint it waits for; 0, claimed; NULL, ended or out since it was born. */
 #define SQL_LIST(X)                                                                                          \
@@ -103,28 +108,16 @@ enum { SQL_MANY = 16 };
     X(DELIVERY_WAITS, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2, lease = 0, lost = 0"          \
                       " WHERE id = ?1")                                                                      \
     X(DELIVERY_GET, "SELECT d.event_id, d.endpoint_id, d.state, d.lease, d.attempt, d.aged_from,"            \
-                    " d.lost, d.queue IS NOT NULL, d.earlier FROM deliveries d WHERE d.id = ?1")             \
-    X(DELIVERY_RECORD, "UPDATE deliveries SET queue = ?2, due_at = ?3, attempt = ?5, lost = 0,"              \
-                       " aged_from = ?6, first_attempt_at = coalesce(first_attempt_at, ?7),"                 \
-                       " state = CASE state WHEN 1 THEN 1 ELSE ?4 END,"                                      \
-                       " finished_at = CASE state WHEN 1 THEN finished_at ELSE ?8 END, last_status = ?9, "   \
-                       "last_reason = ?10, room = NULL WHERE id = ?1")                                       \
+                    " d.lost, d.queue IS NOT NULL, d.earlier, d.due_at FROM deliveries d WHERE d.id = ?1")   \
+    X(DELIVERY_SAVE, SQL_DELIVERY_ROW " WHERE id = ?1")                                                      \
+    X(DELIVERY_RECORD, SQL_DELIVERY_ROW ", first_attempt_at = coalesce(first_attempt_at, ?10),"              \
+                                        " last_status = ?11, last_reason = ?12, room = NULL WHERE id = ?1")  \
     X(DELIVERY_DELIVERED, "UPDATE deliveries SET state = 1, attempt = 1, lost = 0, first_attempt_at = ?2,"   \
                           " finished_at = ?3, last_status = ?4, room = NULL WHERE id = ?1")                  \
-    X(DELIVERY_NOW, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2 WHERE id = ?1")                  \
-    X(DELIVERY_DAMAGED, "UPDATE deliveries SET queue = NULL, due_at = NULL, lost = 0,"                       \
-                        " state = CASE state WHEN 1 THEN 1 ELSE 2 END,"                                      \
-                        " finished_at = CASE state WHEN 1 THEN finished_at ELSE ?2 END,"                     \
+    X(DELIVERY_DAMAGED, "UPDATE deliveries SET queue = NULL, due_at = NULL, lost = 0, state = ?4,"           \
+                        " finished_at = CASE state WHEN ?4 THEN finished_at ELSE ?2 END,"                    \
                         " last_reason = 'damaged' WHERE id = ?1 AND queue = ?3")                             \
-    X(DELIVERY_RESEND,                                                                                       \
-      "UPDATE deliveries SET queue = endpoint_id, due_at = ?2,"                                              \
-      " earlier = ifnull(earlier, 0) + ifnull(attempt, 0), attempt = 0, lost = 0, aged_from = NULL,"         \
-      " state = CASE state WHEN 1 THEN 1 ELSE 0 END,"                                                        \
-      " finished_at = CASE state WHEN 1 THEN finished_at END WHERE id = ?1")                                 \
-    X(DELIVERY_CANCEL, "UPDATE deliveries SET queue = NULL, due_at = NULL,"                                  \
-                       " state = CASE state WHEN 1 THEN 1 ELSE 3 END,"                                       \
-                       " finished_at = CASE state WHEN 1 THEN finished_at ELSE ?2 END WHERE id = ?1")        \
-    X(DELIVERY_AGAIN, "UPDATE deliveries SET due_at = (id >> 24) - (1 << 40) WHERE id = ?1 AND queue = ?2")  \
+    X(DELIVERY_AGAIN, "UPDATE deliveries SET due_at = ?3 WHERE id = ?1 AND queue = ?2")                      \
     X(ATTEMPT_TRIM,                                                                                          \
       "UPDATE attempts SET response = substr(response, 1, ?3) WHERE id ="                                    \
       " (SELECT max(id) FROM attempts WHERE id >= ?1 >> 24 << 24 AND id < ?1 >> 24 << 24 | ?2)"              \

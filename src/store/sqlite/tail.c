@@ -19,10 +19,10 @@ bool sqlite_tail_takes(const struct store *store, const struct roster_entry *end
 }
 
 void sqlite_tail_put(struct store *store, const struct event *event, int64_t delivery_id,
-                     struct roster_entry *endpoint, struct payload *payload)
+                     struct ledger_row row, struct roster_entry *endpoint, struct payload *payload)
 {
     struct lease *lease = leases_wait(&store->leases, delivery_id, store->now.due_ms, &endpoint->tail);
-    lease->lease = 1;
+    lease->row = row;
     lease->event_id = event->id;
     lease->endpoint = endpoint;
     lease->len = event->document.len;

@@ -78,7 +78,7 @@ enum store_status sqlite_usage_weigh(struct store *store, struct store_op *op, s
                               .pending = owner->url != NULL};
     enum store_status status = STORE_OK;
     /* While it is being counted. With fewer in all, resends apart, nobody has as many. */
-    if (limits->pending > 0 && store->counts.pending >= limits->pending)
+    if (limits->pending > 0 && store->counts.states[DELIVERY_PENDING] >= limits->pending)
         status = sqlite_count_endpoint(store, owner);
     if (status != STORE_OK)
         return status;

@@ -10,6 +10,7 @@
  */
 #pragma once
 #include "idmap.h"
+#include "ledger.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -21,14 +22,12 @@ struct lease;
 TAILQ_HEAD(endpoint_leases, lease);
 
 struct lease {
-    int64_t delivery_id, lease, event_id;
+    int64_t delivery_id, event_id;
+    struct ledger_row row; /* as the table has it */
     struct roster_entry *endpoint;
     int64_t begun_at_ms, ends_at_ms; /* due clock */
-    int64_t aged_from_ms;            /* service clock; of meaning when attempt > 0 */
     size_t len;                      /* of its document */
     struct payload *payload;         /* held, if others may share it; else NULL */
-    int32_t attempt, earlier;        /* since it was sent or resent; before that */
-    bool beside;                     /* a resend of a delivery that stays delivered */
     bool born;                       /* with its delivery, rather than claimed */
     bool ended;                      /* in this batch */
     bool begun;                      /* in this batch */

@@ -437,41 +437,31 @@ void roster_waits_first(struct roster *roster, struct roster_entry *endpoint, in
     place(roster, endpoint);
 }
 
-struct roster_change roster_attempted(struct roster *roster, struct roster_entry *endpoint,
-                                      struct pace_end end)
-{
-    touch(roster, endpoint);
-    struct pace *pace = &endpoint->counts.pace;
-    bool answered_before = pace->ever_answered;
-    roster->outage.on = false;
-    endpoint->counts.delivered += end.answered;
-    end.now_ms = roster->now_ms;
-    end.endpoint_id = endpoint->id;
-    enum pace_change change = pace_ended(pace, &roster->config, &end);
-    place(roster, endpoint);
-    return (struct roster_change){pace->ever_answered && !answered_before, change};
-}
-
-void roster_released(struct roster *roster, struct roster_entry *endpoint)
-{
-    touch(roster, endpoint);
-    pace_released(&endpoint->counts.pace, &roster->outage, &roster->config, roster->now_ms);
-    place(roster, endpoint);
-}
-
-void roster_missed(struct roster *roster, struct roster_entry *endpoint, int64_t delivery_id,
-                   enum pace_again again)
+/* It is due again as pace_again says. */
+static void miss(struct roster_entry *endpoint, int64_t delivery_id, enum pace_again again)
 {
     struct roster_counts *counts = &endpoint->counts;
     if (again == PACE_BY_BACKOFF || counts->missed == PACE_MISSED_MAX)
         return;
-    touch(roster, endpoint);
     if (counts->missed == endpoint->missed_cap) {
         endpoint->missed_cap = endpoint->missed_cap ? 2 * endpoint->missed_cap : 8;
         endpoint->missed =
             memory_grow(endpoint->missed, (size_t)endpoint->missed_cap * sizeof *endpoint->missed);
     }
     endpoint->missed[counts->missed++] = again == PACE_ON_ANSWER ? delivery_id : -delivery_id;
+}
+
+struct ledger_pace roster_ended(struct roster *roster, struct roster_entry *endpoint,
+                                const struct ledger_outcome *outcome, const struct ledger_row *row,
+                                int64_t began_ms)
+{
+    touch(roster, endpoint);
+    struct ledger_pace made = ledger_pace(&endpoint->counts.pace, &roster->outage, &roster->config, outcome,
+                                          row, endpoint->id, began_ms, roster->now_ms);
+    endpoint->counts.delivered += made.answered;
+    miss(endpoint, outcome->delivery_id, made.missed);
+    place(roster, endpoint);
+    return made;
 }
 
 /* Undone, the batch may leave others in the list than those that were taken: they go by their backoff then.

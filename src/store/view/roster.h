@@ -162,22 +162,14 @@ void roster_waits(struct roster *roster, struct roster_entry *endpoint, int64_t 
 /* The one that waits first, afresh from the table. */
 void roster_waits_first(struct roster *roster, struct roster_entry *endpoint, int64_t due_at_ms);
 
-/* An attempt that counted has ended: the one place where an endpoint starts failing or recovers. Its now_ms
- * and endpoint_id are the roster's. */
-struct roster_change {
-    bool first_answer; /* ever */
-    enum pace_change pace;
-};
-struct roster_change roster_attempted(struct roster *roster, struct roster_entry *endpoint,
-                                      struct pace_end end);
+/* An attempt of this delivery has ended; `row` is what ledger_record made of it. The one place where an
+ * endpoint starts failing or recovers. */
+struct ledger_pace roster_ended(struct roster *roster, struct roster_entry *endpoint,
+                                const struct ledger_outcome *outcome, const struct ledger_row *row,
+                                int64_t began_ms);
 
 /* Would the end of a lease let something that is due go? */
 bool roster_starved(const struct roster *roster);
-/* An attempt ended in our own outage. */
-void roster_released(struct roster *roster, struct roster_entry *endpoint);
-/* It failed for this delivery, which waits: it is due again as pace_again says. */
-void roster_missed(struct roster *roster, struct roster_entry *endpoint, int64_t delivery_id,
-                   enum pace_again again);
 /* Takes one of those that are due now that it has answered, or `recovered`; 0: none is left. */
 int64_t roster_again(struct roster *roster, struct roster_entry *endpoint, bool recovered);
 

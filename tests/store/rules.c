@@ -1,0 +1,291 @@
+/*
+ * The rules of the core against the model store, which states them in its own words: from each of many random
+ * states, both must take the same step.
+ */
+#include "fixture.h"
+#include "model_state.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { SEEDS = 60, STEPS = 250, USERS = 3 };
+
+struct rules {
+    struct fixture model;
+    uint64_t random;
+    int64_t users[USERS];
+};
+
+static int64_t draw(struct rules *r, int64_t below)
+{
+    r->random ^= r->random << 13;
+    r->random ^= r->random >> 7;
+    r->random ^= r->random << 17;
+    return (int64_t)(r->random % (uint64_t)below);
+}
+
+static struct ledger_row row_of(const struct model_delivery *delivery)
+{
+    return (struct ledger_row){.lease = delivery->lease,
+                               .due_at_ms = delivery->due_ms,
+                               .aged_from_ms = delivery->age_start_ms,
+                               .attempt = delivery->attempt,
+                               .earlier = delivery->earlier,
+                               .lost = delivery->lost + delivery->leased,
+                               .state = delivery->state,
+                               .under_way = model_under_way(delivery)};
+}
+
+static void same_row(const struct model_delivery *delivery, const struct ledger_row *row)
+{
+    struct ledger_row model = row_of(delivery);
+    assert_int_equal(row->lease, model.lease);
+    assert_int_equal(row->attempt, model.attempt);
+    assert_int_equal(row->earlier, model.earlier);
+    assert_int_equal(row->lost, model.lost);
+    assert_int_equal(row->state, model.state);
+    assert_int_equal(row->under_way, model.under_way);
+    if (row->under_way)
+        assert_int_equal(row->due_at_ms, model.due_at_ms);
+    if (row->under_way && row->attempt > 0)
+        assert_int_equal(row->aged_from_ms, model.aged_from_ms);
+}
+
+static struct model_disk *disk_of(const struct rules *r)
+{
+    return r->model.store->disk;
+}
+
+static struct model_delivery *some_delivery(struct rules *r)
+{
+    return &disk_of(r)->deliveries[draw(r, disk_of(r)->delivery_count)];
+}
+
+static struct moment now_of(const struct rules *r)
+{
+    return (struct moment){.wall_ms = r->model.wall_ms,
+                           .mono_ms = r->model.mono_ms,
+                           .due_ms = model_due_now_ms(r->model.store),
+                           .service_ms = model_service_now_ms(r->model.store)};
+}
+
+/* ---- outcomes ---- */
+
+static struct ledger_outcome some_outcome(struct rules *r, const struct model_delivery *delivery)
+{
+    static const enum failure failures[] = {FAILURE_UNEXPECTED_STATUS, FAILURE_GONE, FAILURE_RESET};
+    static const enum failure ours[] = {FAILURE_SHUTDOWN, FAILURE_LOCAL_OUTAGE, FAILURE_LOCAL_LIMIT};
+    struct ledger_outcome outcome = {.delivery_id = delivery->id,
+                                     .lease = delivery->lease + (draw(r, 6) ? 0 : draw(r, 3) - 1),
+                                     .attempt = {.delivery_id = delivery->id,
+                                                 .started_at_ms = draw(r, 8) ? r->model.wall_ms : 0,
+                                                 .duration_ms = (int32_t)draw(r, 2000)}};
+    struct decision *decision = &outcome.decision;
+    decision->kind = (enum decision_kind)draw(r, 4);
+    outcome.answered = decision->kind == DECISION_DELIVERED;
+    outcome.attempt.lease = outcome.lease;
+    if (outcome.answered)
+        return outcome;
+    decision->reason = decision->kind == DECISION_RELEASE ? ours[draw(r, 3)] : failures[draw(r, 3)];
+    decision->delay_ms = decision->kind == DECISION_GIVE_UP || !draw(r, 5) ? 0 : draw(r, 20000);
+    decision->refused = decision->kind != DECISION_RELEASE && !draw(r, 3);
+    decision->hold_ms = decision->refused ? draw(r, 3000) : 0;
+    outcome.attempt.failure = decision->reason;
+    return outcome;
+}
+
+static int lines(const struct rules *r, const struct model_delivery *delivery, int64_t lease, bool *news,
+                 enum failure failure)
+{
+    int count = 0;
+    const struct attempt *last = NULL;
+    for (int i = 0; i < disk_of(r)->attempt_count; i++) {
+        const struct attempt *line = &disk_of(r)->attempts[i];
+        if (line->delivery_id != delivery->id)
+            continue;
+        count += line->lease == lease;
+        last = !last || line->lease > last->lease ? line : last;
+    }
+    *news = !last || last->failure != failure;
+    return count;
+}
+
+static void same_pace(const struct pace *a, const struct pace *b)
+{
+    assert_int_equal(a->held_until_ms, b->held_until_ms);
+    assert_int_equal(a->answered_ms, b->answered_ms);
+    assert_int_equal(a->window, b->window);
+    assert_int_equal(a->failures_in_a_row, b->failures_in_a_row);
+    assert_int_equal(a->probes_failed, b->probes_failed);
+    assert_int_equal(a->took_ms, b->took_ms);
+    assert_int_equal(a->ever_answered, b->ever_answered);
+    assert_int_equal(a->failing, b->failing);
+    assert_int_equal(a->released, b->released);
+    assert_int_equal(a->pushback.from_ms, b->pushback.from_ms);
+}
+
+/* Of those that were missed before: they are due now, or they are still missed. */
+static void missed_are_due(struct rules *r, const struct model_user *before, const struct model_user *user,
+                           const struct ledger_pace *made, int64_t delivery_id)
+{
+    int added = made->missed != PACE_BY_BACKOFF && before->missed_count < PACE_MISSED_MAX;
+    assert_int_equal(user->missed_count, made->answered ? 0 : before->missed_count + added);
+    if (added)
+        assert_int_equal(user->missed[user->missed_count - 1],
+                         made->missed == PACE_ON_ANSWER ? delivery_id : -delivery_id);
+    for (int i = 0; i < before->missed_count && made->answered; i++) {
+        int64_t id = before->missed[i] > 0 ? before->missed[i] : -before->missed[i];
+        const struct model_delivery *missed = model_find_delivery(disk_of(r), id);
+        bool waits = missed && id != delivery_id && model_under_way(missed) &&
+                     !(missed->leased && missed->due_ms > model_due_now_ms(r->model.store));
+        if (waits && (before->missed[i] > 0 || made->recovered))
+            assert_int_equal(missed->due_ms, ledger_missed_due_at(id));
+    }
+}
+
+static void try_outcome(struct rules *r)
+{
+    struct model_delivery *delivery = some_delivery(r);
+    struct model_user *user = model_find_user(disk_of(r), delivery->user_id), user_before = *user;
+    struct store *store = r->model.store;
+    struct moment now = now_of(r);
+    struct ledger_row row = row_of(delivery);
+    struct ledger_outcome outcome = some_outcome(r, delivery);
+    struct pace pace = user->pace;
+    struct pace_outage outage = store->outage;
+    bool news = false;
+    int before = lines(r, delivery, outcome.lease, &news, outcome.attempt.failure);
+    int64_t began_ms = delivery->due_ms > now.due_ms ? delivery->due_ms - store->config.lease_ms : now.due_ms;
+    struct ledger_record made = ledger_record(&row, &outcome, &now);
+    bool line = made.line == LEDGER_LINE || (made.line == LEDGER_LINE_IF_NEWS && news) ||
+                (made.line == LEDGER_LINE_IF_MISSING && before == 0);
+
+    struct store_op op = {.kind = STORE_OUTCOME, .outcome = outcome};
+    fixture_do(&r->model, op, made.fenced ? STORE_FENCED : STORE_DONE);
+    same_row(delivery, &row);
+    assert_int_equal(lines(r, delivery, outcome.lease, &news, outcome.attempt.failure), before + line);
+    struct ledger_pace paced = {0};
+    if (!made.fenced)
+        paced = ledger_pace(&pace, &outage, &store->config.pace, &outcome, &row, user->user.id, began_ms,
+                            now.due_ms);
+    same_pace(&pace, &user->pace);
+    assert_int_equal(outage.on, store->outage.on);
+    if (outage.on)
+        assert_int_equal(outage.from_ms, store->outage.from_ms);
+    if (!made.fenced)
+        missed_are_due(r, &user_before, user, &paced, delivery->id);
+    bool pauses = paced.gone && user_before.user.disable_on_410 && !user_before.user.paused;
+    assert_int_equal(user->user.paused, user_before.user.paused || pauses);
+}
+
+/* ---- people ---- */
+
+static void try_resend(struct rules *r)
+{
+    struct model_delivery *delivery = some_delivery(r);
+    const struct model_user *user = model_find_user(disk_of(r), delivery->user_id);
+    struct ledger_row row = row_of(delivery);
+    enum ledger_resent resent =
+        ledger_resend(&row, user->user.webhook_url.len > 0, model_due_now_ms(r->model.store));
+    struct store_op op = {.kind = STORE_RESEND, .delivery = {.delivery_id = delivery->id}};
+    fixture_do(&r->model, op, resent == LEDGER_REFUSED ? STORE_CONFLICT : STORE_DONE);
+    same_row(delivery, &row);
+}
+
+static void try_cancel(struct rules *r)
+{
+    struct model_delivery *delivery = some_delivery(r);
+    struct ledger_row row = row_of(delivery);
+    bool done = ledger_cancel(&row);
+    struct store_op op = {.kind = STORE_CANCEL, .delivery = {.delivery_id = delivery->id}};
+    fixture_do(&r->model, op, done ? STORE_DONE : STORE_CONFLICT);
+    same_row(delivery, &row);
+}
+
+static void try_change(struct rules *r)
+{
+    struct store_op op = fixture_update_op(&r->model, r->users[draw(r, USERS)]);
+    op.user.user.webhook_url = bytes_of(draw(r, 4) ? "https://a.example/" : "");
+    op.user.user.receives_users_events = draw(r, 2);
+    op.user.user.disable_on_410 = draw(r, 2);
+    op.user.user.paused = draw(r, 5) == 0;
+    fixture_do(&r->model, op, STORE_DONE);
+}
+
+/* ---- events and claims ---- */
+
+static void try_event(struct rules *r)
+{
+    struct store_op op = fixture_event_op(&r->model, r->users[draw(r, USERS)]);
+    int first = disk_of(r)->delivery_count;
+    fixture_do(&r->model, op, STORE_DONE);
+    for (int i = first; i < disk_of(r)->delivery_count; i++) {
+        const struct model_delivery *delivery = &disk_of(r)->deliveries[i];
+        struct ledger_row row = ledger_accepted(model_due_now_ms(r->model.store));
+        if (delivery->state != DELIVERY_SKIPPED)
+            same_row(delivery, &row);
+    }
+}
+
+static void try_claim(struct rules *r)
+{
+    enum { ROWS_MAX = STEPS * USERS };
+    struct ledger_row rows[ROWS_MAX];
+    const struct model_disk *disk = disk_of(r);
+    struct moment now = now_of(r);
+    for (int i = 0; i < disk->delivery_count; i++)
+        rows[i] = row_of(&disk->deliveries[i]);
+    fixture_write(&r->model, NULL, 0, 1 + (int)draw(r, 3));
+    for (int box = 0; box < r->model.filled; box++)
+        for (int i = 0; i < disk->delivery_count; i++) {
+            if (disk->deliveries[i].id != r->model.boxes[box].delivery_id)
+                continue;
+            ledger_lease(&rows[i], now.due_ms, r->model.config.lease_ms);
+            assert_int_equal(r->model.boxes[box].lost, rows[i].lost - 1);
+            assert_int_equal(r->model.boxes[box].age_ms, ledger_age_ms(&rows[i], &now));
+        }
+    for (int i = 0; i < disk->delivery_count; i++)
+        same_row(&disk->deliveries[i], &rows[i]);
+}
+
+static void try_life(struct rules *r)
+{
+    static void (*const steps[])(struct rules * r) = {try_event,   try_event,   try_claim,   try_claim,
+                                                      try_outcome, try_outcome, try_outcome, try_resend,
+                                                      try_cancel,  try_change};
+    static const int64_t pauses_ms[] = {0, 0, 1, 40, 700, 6000, 61000};
+    try_event(r);
+    for (int i = 0; i < STEPS; i++) {
+        steps[draw(r, sizeof steps / sizeof *steps)](r);
+        fixture_advance(&r->model, pauses_ms[draw(r, sizeof pauses_ms / sizeof *pauses_ms)]);
+    }
+}
+
+static void core_and_model_take_the_same_steps(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct rules *r = calloc(1, sizeof *r);
+        assert_non_null(r);
+        r->random = seed * 0x9E3779B97F4A7C15u;
+        fixture_open(&r->model, &store_model);
+        for (int i = 0; i < USERS; i++) {
+            struct store_op op = {.kind = STORE_USER_CREATE,
+                                  .user.user = {.name = bytes_of("Ana"),
+                                                .role = i ? USER_REGULAR : USER_MASTER,
+                                                .master_id = i ? r->users[0] : 0,
+                                                .webhook_url = bytes_of("https://a.example/")}};
+            r->users[i] = fixture_do(&r->model, op, STORE_DONE);
+            fixture_do(&r->model, fixture_key_op(&r->model, r->users[i]), STORE_DONE);
+        }
+        print_message("seed %d\n", (int)seed);
+        try_life(r);
+        fixture_close(&r->model);
+        free(r);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(core_and_model_take_the_same_steps)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
