@@ -1,12 +1,21 @@
 #include "workers.h"
 #include "memory.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 
+struct worker {
+    struct workers *workers;
+    int number;
+    pthread_t thread;
+};
+
 struct workers {
     pthread_mutex_t mutex;
-    pthread_cond_t changed;
+    pthread_cond_t given; /* an item, or it is over */
+    pthread_cond_t done;  /* a job, while finishing */
+    const char *name;
     workers_job *job;
     void *ctx;
     void **items; /* a ring */
@@ -14,17 +23,19 @@ struct workers {
     int at_work;
     bool finishing, ending;
     int thread_count;
-    pthread_t threads[];
+    struct worker threads[];
 };
 
 static void *work(void *ctx)
 {
-    struct workers *workers = ctx;
+    struct worker *worker = ctx;
+    struct workers *workers = worker->workers;
 
+    pthread_setname_np(pthread_self(), workers->name);
     pthread_mutex_lock(&workers->mutex);
     while (workers->waiting > 0 || !workers->ending) {
         if (workers->waiting == 0) {
-            pthread_cond_wait(&workers->changed, &workers->mutex);
+            pthread_cond_wait(&workers->given, &workers->mutex);
             continue;
         }
         void *item = workers->items[workers->first];
@@ -33,32 +44,40 @@ static void *work(void *ctx)
         workers->waiting--;
         workers->at_work++;
         pthread_mutex_unlock(&workers->mutex);
-        workers->job(workers->ctx, item, dropped);
+        workers->job(workers->ctx, worker->number, item, dropped);
         pthread_mutex_lock(&workers->mutex);
         workers->at_work--;
-        pthread_cond_broadcast(&workers->changed);
+        if (workers->finishing)
+            pthread_cond_broadcast(&workers->done);
     }
     pthread_mutex_unlock(&workers->mutex);
     return NULL;
 }
 
-struct workers *workers_open(int threads, int waiting_max, workers_job *job, void *ctx)
+struct workers *workers_open(const char *name, int threads, int waiting_max, workers_job *job, void *ctx)
 {
-    struct workers *workers = memory_zero(1, sizeof *workers + (size_t)threads * sizeof(pthread_t));
+    struct workers *workers = memory_zero(1, sizeof *workers + (size_t)threads * sizeof(struct worker));
 
+    assert(threads > 0 && waiting_max > 0);
+    workers->name = name;
     workers->job = job;
     workers->ctx = ctx;
     workers->waiting_max = waiting_max;
     workers->items = memory_zero((size_t)waiting_max, sizeof *workers->items);
     pthread_mutex_init(&workers->mutex, NULL);
-    pthread_cond_init(&workers->changed, NULL);
-    while (workers->thread_count < threads &&
-           pthread_create(&workers->threads[workers->thread_count], NULL, work, workers) == 0)
+    pthread_cond_init(&workers->given, NULL);
+    pthread_cond_init(&workers->done, NULL);
+    for (int i = 0; i < threads; i++) {
+        struct worker *worker = &workers->threads[i];
+        worker->workers = workers;
+        worker->number = i;
+        if (pthread_create(&worker->thread, NULL, work, worker) != 0) {
+            workers_close(workers);
+            return NULL;
+        }
         workers->thread_count++;
-    if (workers->thread_count == threads)
-        return workers;
-    workers_close(workers);
-    return NULL;
+    }
+    return workers;
 }
 
 bool workers_give(struct workers *workers, void *item)
@@ -68,7 +87,7 @@ bool workers_give(struct workers *workers, void *item)
     if (taken) {
         workers->items[(workers->first + workers->waiting) % workers->waiting_max] = item;
         workers->waiting++;
-        pthread_cond_broadcast(&workers->changed);
+        pthread_cond_signal(&workers->given);
     }
     pthread_mutex_unlock(&workers->mutex);
     return taken;
@@ -79,7 +98,7 @@ void workers_finish(struct workers *workers)
     pthread_mutex_lock(&workers->mutex);
     workers->finishing = true;
     while (workers->thread_count > 0 && workers->waiting + workers->at_work > 0)
-        pthread_cond_wait(&workers->changed, &workers->mutex);
+        pthread_cond_wait(&workers->done, &workers->mutex);
     pthread_mutex_unlock(&workers->mutex);
 }
 
@@ -98,11 +117,12 @@ void workers_close(struct workers *workers)
     workers_finish(workers);
     pthread_mutex_lock(&workers->mutex);
     workers->ending = true;
-    pthread_cond_broadcast(&workers->changed);
+    pthread_cond_broadcast(&workers->given);
     pthread_mutex_unlock(&workers->mutex);
     for (int i = 0; i < workers->thread_count; i++)
-        pthread_join(workers->threads[i], NULL);
-    pthread_cond_destroy(&workers->changed);
+        pthread_join(workers->threads[i].thread, NULL);
+    pthread_cond_destroy(&workers->given);
+    pthread_cond_destroy(&workers->done);
     pthread_mutex_destroy(&workers->mutex);
     free(workers->items);
     free(workers);

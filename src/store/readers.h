@@ -13,9 +13,9 @@ struct readers_job {
     enum store_status status;
     void (*done)(struct readers_job *job); /* on the reader thread */
     void *ctx;
-    struct readers_job *next;
 };
 
+/* NULL: no threads to be had. */
 struct readers *readers_open(const struct store_backend *backend, struct store *store, int threads,
                              int waiting_max);
 bool readers_submit(struct readers *readers, struct readers_job *job); /* false: full */

@@ -14,15 +14,16 @@ enum { THREADS = 3, WAITING = 4 };
 struct scene {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    int at_work, most, done, dropped;
+    int at_work, most, done, dropped, busy[THREADS];
     bool open;
 };
 
-static void job(void *ctx, void *item, bool dropped)
+static void job(void *ctx, int worker, void *item, bool dropped)
 {
     struct scene *scene = ctx;
 
     pthread_mutex_lock(&scene->mutex);
+    assert_int_equal(scene->busy[worker]++, 0); /* no number is two threads' */
     scene->at_work++;
     if (scene->at_work > scene->most)
         scene->most = scene->at_work;
@@ -30,6 +31,7 @@ static void job(void *ctx, void *item, bool dropped)
     while (!scene->open && !dropped)
         pthread_cond_wait(&scene->changed, &scene->mutex);
     scene->at_work--;
+    scene->busy[worker]--;
     scene->done += !dropped;
     scene->dropped += dropped;
     ++*(int *)item;
@@ -56,7 +58,7 @@ static void open_gate(struct scene *scene)
 static void so_many_at_once_so_many_waiting_and_no_more(void **state)
 {
     struct scene scene = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-    struct workers *workers = workers_open(THREADS, WAITING, job, &scene);
+    struct workers *workers = workers_open("worker", THREADS, WAITING, job, &scene);
     int items[THREADS + WAITING + 1] = {0};
 
     assert_non_null(workers);
@@ -84,7 +86,7 @@ static void *finish(void *workers)
 static void finishing_drops_what_waits_and_waits_for_what_runs(void **state)
 {
     struct scene scene = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-    struct workers *workers = workers_open(1, WAITING, job, &scene);
+    struct workers *workers = workers_open("worker", 1, WAITING, job, &scene);
     int items[3] = {0};
     pthread_t finisher;
 

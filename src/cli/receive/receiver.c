@@ -1,6 +1,6 @@
 #include "receiver.h"
 #include "clock.h"
-#include "delayed_answers.h"
+#include "delay_queue.h"
 #include "handlers.h"
 #include "memory.h"
 #include "request_line.h"
@@ -18,10 +18,10 @@ enum { HEADERS_AUTH_MAX = 2, WAITING_MAX = 1000, DETAIL_LEN = 128 };
 struct receiver {
     struct receiver_config config;
     struct posthorn_store *store;
-    struct handlers *handlers;               /* NULL: events are stored, and that is all */
-    struct workers *workers;                 /* runs the handlers */
-    struct delayed_answers *delayed_answers; /* NULL: no delay */
-    struct tree_budget *tree_budget;         /* of parsed events */
+    struct handlers *handlers;       /* NULL: events are stored, and that is all */
+    struct workers *workers;         /* runs the handlers */
+    struct delay_queue *delays;      /* of answers; NULL: no delay */
+    struct tree_budget *tree_budget; /* of parsed events */
     struct request_line_style style;
     struct clock clock;
     atomic_llong requests; /* that passed authentication */
@@ -42,16 +42,42 @@ static void fill_reply(struct listener_reply *reply, int status, struct bytes bo
         (struct listener_reply){.status = status, .headers = &json_type, .header_count = 1, .body = body};
 }
 
-static void answer(struct receiver *receiver, struct listener_request *request, int status)
+static void answer_now(struct listener_request *request, int status)
 {
     struct listener_reply reply;
 
     fill_reply(&reply, status,
                bytes_of(status == 200 ? "{\"status\":\"success\"}" : "{\"status\":\"failure\"}"));
-    if (receiver->delayed_answers)
-        delayed_answers_answer(receiver->delayed_answers, request, &reply);
-    else
-        listener_answer(request, &reply);
+    listener_answer(request, &reply);
+}
+
+struct delayed_answer {
+    struct delayed delayed; /* first */
+    struct listener_request *request;
+    int status;
+};
+
+static void answer_delayed(void *ctx, struct delayed *delayed)
+{
+    struct delayed_answer *answer = (struct delayed_answer *)delayed;
+
+    answer_now(answer->request, answer->status);
+    free(answer);
+}
+
+static void answer(struct receiver *receiver, struct listener_request *request, int status)
+{
+    struct delayed_answer *later = NULL;
+
+    if (receiver->delays) {
+        later = memory_zero(1, sizeof *later);
+        later->request = request;
+        later->status = status;
+    }
+    if (later && delay_queue_put(receiver->delays, &later->delayed))
+        return;
+    free(later);
+    answer_now(request, status);
 }
 
 /* ---- who sent it --------------------------------------------------------------------------------------- */
@@ -300,7 +326,7 @@ static void resume(const struct receiver *receiver)
     posthorn_dispatcher_free(dispatcher);
 }
 
-static void do_job(void *ctx, void *item, bool dropped)
+static void do_job(void *ctx, int worker, void *item, bool dropped)
 {
     struct receiver *receiver = ctx;
     struct job *job = item;
@@ -393,9 +419,10 @@ static bool open_parts(struct receiver *receiver)
     }
     if (config->handlers && !(receiver->handlers = handlers_open(config->handlers, config->handler_limit_ms)))
         return false;
-    if ((config->delay_ms > 0 && !(receiver->delayed_answers = delayed_answers_open(config->delay_ms))) ||
-        (config->handlers &&
-         !(receiver->workers = workers_open((int)config->handlers_max, WAITING_MAX, do_job, receiver)))) {
+    if ((config->delay_ms > 0 && !(receiver->delays = delay_queue_open(receiver->clock, config->delay_ms,
+                                                                       answer_delayed, receiver))) ||
+        (config->handlers && !(receiver->workers = workers_open("ph-handler", (int)config->handlers_max,
+                                                                WAITING_MAX, do_job, receiver)))) {
         fprintf(stderr, "posthorn receive: the system gives no thread\n");
         return false;
     }
@@ -420,15 +447,14 @@ void receiver_flush(struct receiver *receiver)
 {
     if (receiver->workers)
         workers_finish(receiver->workers);
-    if (receiver->delayed_answers)
-        delayed_answers_flush(receiver->delayed_answers);
+    if (receiver->delays)
+        delay_queue_flush(receiver->delays);
 }
 
 void receiver_close(struct receiver *receiver)
 {
     workers_close(receiver->workers);
-    if (receiver->delayed_answers)
-        delayed_answers_close(receiver->delayed_answers);
+    delay_queue_close(receiver->delays);
     handlers_close(receiver->handlers);
     posthorn_store_close(receiver->store);
     tree_budget_close(receiver->tree_budget);

@@ -1,13 +1,12 @@
 #include "throttle.h"
 #include "bytes.h"
+#include "delay_queue.h"
 #include "memory.h"
 #include <arpa/inet.h>
 #include <assert.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
-enum { PEERS_MAX = 1024, PROBES_MAX = 8, REFILL_MS = 1000, TICK_NS = 20 * 1000 * 1000 };
+enum { PEERS_MAX = 1024, PROBES_MAX = 8, REFILL_MS = 1000 };
 
 struct throttled_address {
     uint64_t name; /* 0: free */
@@ -18,19 +17,17 @@ struct throttled_address {
 };
 
 struct held {
+    struct delayed delayed;
     void *item;
     struct throttled_address *peer;
-    int64_t due_ms;
 };
 
 struct throttle {
     pthread_mutex_t lock;
-    pthread_cond_t some; /* something is held, or it is over */
-    pthread_t thread;
-    bool draining, ended;
     struct clock clock;
+    struct delay_queue *delays;
     void (*release)(void *item);
-    struct held ring[THROTTLE_HELD_MAX]; /* every delay is the same, so the oldest is due first */
+    struct held ring[THROTTLE_HELD_MAX]; /* in the order of `delays` */
     int first, count;
     struct throttled_address peers[PEERS_MAX];
 };
@@ -80,16 +77,19 @@ static enum throttle_verdict judge(struct throttle *throttle, const char *addres
     if (!peer)
         return THROTTLE_REFUSE;
     forgive(peer, now_ms);
-    if (peer->guesses < THROTTLE_FREE_GUESSES || throttle->draining) {
+    if (peer->guesses < THROTTLE_FREE_GUESSES) {
         peer->guesses++;
         return THROTTLE_NOW;
     }
     if (peer->held == THROTTLE_HELD_PER_PEER_MAX || throttle->count == THROTTLE_HELD_MAX)
         return THROTTLE_REFUSE;
+    struct held *held = &throttle->ring[(throttle->first + throttle->count) % THROTTLE_HELD_MAX];
+    if (!delay_queue_put(throttle->delays, &held->delayed))
+        return THROTTLE_NOW; /* draining */
+    held->item = item;
+    held->peer = peer;
     peer->held++;
-    throttle->ring[(throttle->first + throttle->count++) % THROTTLE_HELD_MAX] =
-        (struct held){item, peer, now_ms + THROTTLE_DELAY_MS};
-    pthread_cond_signal(&throttle->some);
+    throttle->count++;
     return THROTTLE_HELD;
 }
 
@@ -115,40 +115,18 @@ struct rate_verdict throttle_public(struct throttle *throttle, const char *addre
     return verdict;
 }
 
-/* The first item, when it is due or all must go; NULL: none. */
-static void *take(struct throttle *throttle)
+static void release_first(void *ctx, struct delayed *delayed)
 {
+    struct throttle *throttle = ctx;
+    pthread_mutex_lock(&throttle->lock);
     struct held *held = &throttle->ring[throttle->first];
-    if (throttle->count == 0)
-        return NULL;
-    if (!throttle->draining && clock_mono_ms(&throttle->clock) < held->due_ms)
-        return NULL;
+    assert(&held->delayed == delayed);
+    void *item = held->item;
     held->peer->held--;
     throttle->first = (throttle->first + 1) % THROTTLE_HELD_MAX;
     throttle->count--;
-    return held->item;
-}
-
-static void *release_loop(void *ctx)
-{
-    struct throttle *throttle = ctx;
-    const struct timespec tick = {.tv_nsec = TICK_NS};
-    pthread_mutex_lock(&throttle->lock);
-    while (!throttle->ended || throttle->count) {
-        if (throttle->count == 0) {
-            pthread_cond_wait(&throttle->some, &throttle->lock);
-            continue;
-        }
-        void *item = take(throttle);
-        pthread_mutex_unlock(&throttle->lock);
-        if (item)
-            throttle->release(item);
-        else
-            nanosleep(&tick, NULL);
-        pthread_mutex_lock(&throttle->lock);
-    }
     pthread_mutex_unlock(&throttle->lock);
-    return NULL;
+    throttle->release(item);
 }
 
 struct throttle *throttle_open(struct clock clock, void (*release)(void *item))
@@ -156,35 +134,24 @@ struct throttle *throttle_open(struct clock clock, void (*release)(void *item))
     struct throttle *throttle = memory_zero(1, sizeof *throttle);
     throttle->clock = clock;
     throttle->release = release;
-    int failed = pthread_mutex_init(&throttle->lock, NULL);
-    failed |= pthread_cond_init(&throttle->some, NULL);
-    assert(!failed);
-    if (pthread_create(&throttle->thread, NULL, release_loop, throttle) == 0)
+    pthread_mutex_init(&throttle->lock, NULL);
+    throttle->delays = delay_queue_open(clock, THROTTLE_DELAY_MS, release_first, throttle);
+    if (throttle->delays)
         return throttle;
-    pthread_cond_destroy(&throttle->some);
-    pthread_mutex_destroy(&throttle->lock);
-    free(throttle);
+    throttle_close(throttle);
     return NULL;
 }
 
 void throttle_drain(struct throttle *throttle)
 {
-    pthread_mutex_lock(&throttle->lock);
-    throttle->draining = true;
-    pthread_cond_signal(&throttle->some);
-    pthread_mutex_unlock(&throttle->lock);
+    delay_queue_flush(throttle->delays);
 }
 
 void throttle_close(struct throttle *throttle)
 {
     if (!throttle)
         return;
-    pthread_mutex_lock(&throttle->lock);
-    throttle->draining = throttle->ended = true;
-    pthread_cond_signal(&throttle->some);
-    pthread_mutex_unlock(&throttle->lock);
-    pthread_join(throttle->thread, NULL);
-    pthread_cond_destroy(&throttle->some);
+    delay_queue_close(throttle->delays);
     pthread_mutex_destroy(&throttle->lock);
     free(throttle);
 }

@@ -30,6 +30,6 @@ struct throttle *throttle_open(struct clock clock, void (*release)(void *item));
 enum throttle_verdict throttle_guess(struct throttle *throttle, const char *peer, void *item);
 /* Takes a request of this address to what needs no key out of its bucket. */
 struct rate_verdict throttle_public(struct throttle *throttle, const char *peer, const struct rate *rate);
-/* Releases what is held; nothing is held any more from now on. */
+/* Releases what is held, and returns when that is done; nothing is held any more from now on. */
 void throttle_drain(struct throttle *throttle);
 void throttle_close(struct throttle *throttle);
