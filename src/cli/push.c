@@ -7,7 +7,7 @@
 #include "instant.h"
 #include "json.h"
 #include "memory.h"
-#include "posthorn.h"
+#include "push_signer.h"
 #include "secret_flaw.h"
 #include "sender.h"
 
@@ -21,7 +21,7 @@ enum { BODY_LEN_MAX = 1 << 20 };
 struct push {
     struct url url;
     char digest[DIGEST_HEX_LEN + 1]; /* empty: no key */
-    struct posthorn_signer *signers[OPTION_LIST_MAX];
+    void *signers[OPTION_LIST_MAX];  /* struct posthorn_signer */
     int signer_count;
     struct clock clock;
     struct ids ids;
@@ -65,9 +65,10 @@ static bool open_signers(struct push *push, const struct option_list *secrets)
 {
     for (int i = 0; i < secrets->count; i++) {
         struct posthorn_text secret = {secrets->items[i], strlen(secrets->items[i])};
-        if (posthorn_signer_open(secret, &push->signers[i]) != POSTHORN_OK)
+        struct posthorn_signer *signer;
+        if (posthorn_signer_open(secret, &signer) != POSTHORN_OK)
             return false;
-        push->signer_count++;
+        push->signers[push->signer_count++] = signer;
     }
     return true;
 }
@@ -199,28 +200,21 @@ bool push_render(struct push *push, struct arena *arena, struct json_object *doc
     if (body.overflow)
         return false;
     body_stamp(body.data, body.len, stamp_offset, now_ms);
+    event->number = parts.id;
     snprintf(event->id, sizeof event->id, "%lld", (long long)parts.id);
     event->body = text_bytes(&body);
     return true;
 }
 
-void push_sign(struct push *push, const struct push_event *event, int64_t at_s,
-               char signatures[PUSH_SIGNATURES_LEN])
+void push_make_headers(struct push *push, const struct push_event *event, struct push_headers *headers)
 {
-    struct posthorn_text id = {event->id, strlen(event->id)}, body = {event->body.data, event->body.len};
-    size_t len = 0;
-
-    signatures[0] = '\0';
-    for (int i = 0; i < push->signer_count; i++) {
-        char one[POSTHORN_SIGNATURE_LEN_MAX];
-        if (posthorn_signer_sign(push->signers[i], id, at_s, body, one) == POSTHORN_OK)
-            len += (size_t)snprintf(signatures + len, PUSH_SIGNATURES_LEN - len, "%s%s", len ? " " : "", one);
-    }
-}
-
-int64_t push_now_ms(const struct push *push)
-{
-    return clock_wall_ms(&push->clock);
+    push_headers_make(headers, &(struct push_parts){.event_id = event->number,
+                                                    .at_ms = clock_wall_ms(&push->clock),
+                                                    .document = event->body,
+                                                    .digest = bytes_of(push->digest),
+                                                    .sign = push_signer_sign,
+                                                    .signers = push->signers,
+                                                    .signer_count = push->signer_count});
 }
 
 /* ---- sending ------------------------------------------------------------------------------------------- */
@@ -245,30 +239,20 @@ static void on_done(void *ctx, uint32_t tag, const struct sender_result *result)
     waiting->done = true;
 }
 
-static void add_header(struct sender_request *request, const char *name, const char *value)
-{
-    if (*value)
-        request->headers[request->header_count++] = (struct sender_header){bytes_of(name), bytes_of(value)};
-}
-
 void push_send(struct push *push, const struct push_event *event, struct push_outcome *outcome)
 {
-    struct sender_request request = {.pool_key = 1, .url = &push->url, .body = event->body};
+    struct push_headers headers;
     struct waiting waiting = {.outcome = outcome};
-    char signatures[PUSH_SIGNATURES_LEN], timestamp[24];
-    int64_t at_s = clock_wall_ms(&push->clock) / 1000;
 
     *outcome = (struct push_outcome){0};
-    push_sign(push, event, at_s, signatures);
-    snprintf(timestamp, sizeof timestamp, "%lld", (long long)at_s);
-    add_header(&request, "Content-Type", "application/json");
-    add_header(&request, "WEBHOOK-AUTH", push->digest);
-    if (signatures[0]) {
-        add_header(&request, "webhook-id", event->id);
-        add_header(&request, "webhook-timestamp", timestamp);
-        add_header(&request, "webhook-signature", signatures);
-    }
-    sender_start(push->sender, &request, 0, on_done, &waiting);
+    push_make_headers(push, event, &headers);
+    sender_start(push->sender,
+                 &(struct sender_request){.pool_key = 1,
+                                          .url = &push->url,
+                                          .headers = headers.list,
+                                          .header_count = headers.count,
+                                          .body = event->body},
+                 0, on_done, &waiting);
     while (!waiting.done)
         uv_run(&push->loop, UV_RUN_ONCE);
 }

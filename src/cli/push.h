@@ -1,12 +1,13 @@
 /*
- * push: plays the server against one URL: the same document (body.h), the same headers, the same HTTP engine
- * (sender.h), so that a receiver cannot tell the difference (mission row 37). No guard: it is your own URL.
- * No retries.
+ * push: plays the server against one URL: the same document (body.h), the same headers (push_headers.h), the
+ * same HTTP engine (sender.h), so that a receiver cannot tell the difference (mission row 37). No guard: it
+ * is your own URL. No retries.
  */
 #pragma once
 #include "arena.h"
 #include "failure.h"
 #include "options.h"
+#include "push_headers.h"
 #include <stdint.h>
 
 struct json_object;
@@ -23,7 +24,8 @@ void push_close(struct push *push);
 
 /* An event as it goes over the wire, as often as you like. */
 struct push_event {
-    char id[24];
+    int64_t number;
+    char id[24];       /* the number, as text */
     struct bytes body; /* on the arena */
 };
 
@@ -32,11 +34,8 @@ struct push_event {
 bool push_render(struct push *push, struct arena *arena, struct json_object *document,
                  struct push_event *event);
 
-enum { PUSH_SIGNATURES_LEN = 2048 };
-/* The second signature of the event at `at_s`: what webhook-signature carries; "" without secrets. */
-void push_sign(struct push *push, const struct push_event *event, int64_t at_s,
-               char signatures[PUSH_SIGNATURES_LEN]);
-int64_t push_now_ms(const struct push *push);
+/* What it carries if it goes out now; they view event and push. */
+void push_make_headers(struct push *push, const struct push_event *event, struct push_headers *headers);
 
 enum { PUSH_DETAIL_LEN = 256, PUSH_ANSWER_LEN = 1024 };
 struct push_outcome {

@@ -79,27 +79,22 @@ static bool dry_post(const struct trigger *trigger, struct arena *arena, struct 
 static bool dry_push(const struct trigger *trigger, struct push *push, struct arena *arena,
                      struct json_object *document)
 {
-    char signatures[PUSH_SIGNATURES_LEN];
+    struct push_headers headers;
     struct push_event event;
     struct text line;
-    int64_t at_s = push_now_ms(push) / 1000;
 
     if (!push_render(push, arena, document, &event))
         return false;
-    push_sign(push, &event, at_s, signatures);
+    push_make_headers(push, &event, &headers);
     text_init(&line, arena, LINE_LEN_MAX);
     put_url(&line, trigger->to, "");
-    text_puts(&line, "     --header 'Content-Type: application/json' \\\n");
-    if (trigger->api_key)
-        text_puts(
-            &line,
-            "     --header \"WEBHOOK-AUTH: $(printf %s \"$POSTHORN_KEY\" | sha256sum | cut -c1-64)\" \\\n");
-    if (signatures[0])
-        text_printf(&line,
-                    "     --header 'webhook-id: %s' \\\n"
-                    "     --header 'webhook-timestamp: %lld' \\\n"
-                    "     --header 'webhook-signature: %s' \\\n",
-                    event.id, (long long)at_s, signatures);
+    for (int i = 0; i < headers.count; i++)
+        if (bytes_equal_text(headers.list[i].name, "WEBHOOK-AUTH"))
+            text_puts(&line, "     --header \"WEBHOOK-AUTH: $(printf %s \"$POSTHORN_KEY\" | sha256sum | cut "
+                             "-c1-64)\" \\\n");
+        else
+            text_printf(&line, "     --header '%.*s: %.*s' \\\n", BYTES_ARG(headers.list[i].name),
+                        BYTES_ARG(headers.list[i].value));
     put_body(&line, event.body);
     return print(trigger, &line);
 }

@@ -19,6 +19,7 @@
 #pragma once
 #include "clock.h"
 #include "failure.h"
+#include "header.h"
 #include "identity.h"
 #include "log.h"
 #include "source_addresses.h"
@@ -59,9 +60,6 @@ struct sender_config {
     struct log *log;
 };
 
-struct sender_header {
-    struct bytes name, value;
-};
 enum { SENDER_HEADERS_MAX = 16 };
 
 /* The body must live until the result is given, all else until sender_start returns. */
@@ -70,9 +68,8 @@ struct sender_request {
     int64_t pool_key;   /* the endpoint's id: connections are shared only under one key and one authority */
     struct identity *identity; /* NULL: nobody in particular. The attempt holds it */
     const struct url *url;
-    struct sender_header
-        headers[SENDER_HEADERS_MAX]; /* written as given; Host, User-Agent, Accept, Accept-Encoding,
-                                        Content-Length, Connection are the sender's own */
+    const struct header *headers; /* up to SENDER_HEADERS_MAX, written as given; Host, User-Agent, Accept,
+                                     Accept-Encoding, Content-Length, Connection are the sender's own */
     int header_count;
     struct bytes body;
 };

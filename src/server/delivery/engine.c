@@ -1,10 +1,9 @@
 #include "engine.h"
 #include "digest.h"
+#include "endpoint_cache.h"
 #include "endpoint_log.h"
-#include "identities.h"
 #include "memory.h"
-#include "signers.h"
-#include "targets.h"
+#include "push_signer.h"
 #include "tls.h"
 #include <assert.h>
 #include <pthread.h>
@@ -52,9 +51,7 @@ struct engine {
     struct engine_slot *slots;
     struct store_work **offers; /* room for one pump's OFFER effects */
     struct sender *sender;
-    struct signers *signers;
-    struct identities *identities;
-    struct targets *targets;
+    struct endpoint_cache *endpoints;
     struct endpoint_log *endpoint_log;
     struct engine_inbox inbox;
     atomic_int recording; /* outcomes that the queue has */
@@ -286,33 +283,6 @@ static void engine_on_sent(void *ctx, uint32_t tag, const struct sender_result *
                                               .retry_after_ms = result->retry_after_ms}});
 }
 
-static void engine_add_header(struct sender_request *request, struct bytes name, struct bytes value)
-{
-    assert(request->header_count < SENDER_HEADERS_MAX);
-    request->headers[request->header_count++] = (struct sender_header){name, value};
-}
-
-/* What the views of a request's headers look at; the sender is done with them when sender_start returns. */
-struct engine_signature {
-    char id[BYTES_INT64_LEN_MAX], timestamp[BYTES_INT64_LEN_MAX], value[SIGNERS_VALUE_LEN_MAX];
-};
-
-/* The second signature: its three headers come together or not at all. Made for each attempt, as it says
- * when. */
-static void engine_add_signature(struct engine *engine, const struct engine_slot *slot,
-                                 struct engine_signature *signature, struct sender_request *request)
-{
-    int64_t at_ms = slot->attempt.started_at_ms;
-    struct bytes id = bytes_from_int64(slot->box.event_id, signature->id);
-    size_t len = signers_sign(engine->signers, &slot->box, id, at_ms, signature->value);
-    if (len == 0)
-        return;
-    engine_add_header(request, bytes_of("webhook-id"), id);
-    engine_add_header(request, bytes_of("webhook-timestamp"),
-                      bytes_from_int64(at_ms / 1000, signature->timestamp));
-    engine_add_header(request, bytes_of("webhook-signature"), bytes_make(signature->value, len));
-}
-
 /* The attempt is over before anything went out. */
 static void engine_refuse(struct engine *engine, uint32_t number, enum failure failure)
 {
@@ -336,34 +306,40 @@ static int64_t engine_age_ms_max(const struct engine *engine, const struct store
 static void engine_send(struct engine *engine, uint32_t number)
 {
     struct engine_slot *slot = &engine->slots[number];
-    struct engine_signature signature;
-    struct sender_request request; /* its headers are filled from the front: not worth clearing */
+    const struct store_work *box = &slot->box;
+    const struct cached_endpoint *endpoint;
+    struct push_headers headers;
+    void *signers[SIGNING_SECRETS_MAX];
 
-    slot->attempt = (struct attempt){.delivery_id = slot->box.delivery_id,
-                                     .lease = slot->box.lease,
+    slot->attempt = (struct attempt){.delivery_id = box->delivery_id,
+                                     .lease = box->lease,
                                      .started_at_ms = clock_wall_ms(&engine->config.clock)};
     /* The settings may have become stricter since the URL was stored. */
-    request.url = targets_find(engine->targets, &engine->guard, &slot->box);
-    if (!request.url) {
-        engine_refuse(engine, number, FAILURE_BLOCKED_URL);
-        return;
-    }
-    if (!identities_find(engine->identities, &slot->box, &request.identity)) {
+    enum failure failure = endpoint_cache_find(engine->endpoints, &engine->guard, box, &endpoint);
+    if (failure == FAILURE_SEALED)
         slot->attempt.started_at_ms = 0; /* no line of history: it may be held up for long */
-        engine_refuse(engine, number, FAILURE_SEALED);
+    if (failure != FAILURE_NONE) {
+        engine_refuse(engine, number, failure);
         return;
     }
-    request.age_ms_max = engine_age_ms_max(engine, &slot->box);
-    request.pool_key = slot->box.endpoint_id;
-    request.header_count = 0;
-    request.body = bytes_make(slot->box.document, slot->box.document_len);
-    engine_add_header(&request, bytes_of("Content-Type"), bytes_of("application/json"));
-    if (slot->box.auth_digest[0]) {
-        engine_add_header(&request, bytes_of("WEBHOOK-AUTH"),
-                          bytes_make(slot->box.auth_digest, DIGEST_HEX_LEN));
-    }
-    engine_add_signature(engine, slot, &signature, &request);
-    sender_start(engine->sender, &request, number, engine_on_sent, engine);
+    struct push_parts parts = {
+        .event_id = box->event_id,
+        .at_ms = slot->attempt.started_at_ms,
+        .document = bytes_make(box->document, box->document_len),
+        .digest = bytes_make(box->auth_digest, box->auth_digest[0] ? DIGEST_HEX_LEN : 0),
+        .sign = push_signer_sign,
+        .signers = signers,
+        .signer_count = cached_endpoint_signers(endpoint, slot->attempt.started_at_ms, signers)};
+    push_headers_make(&headers, &parts);
+    sender_start(engine->sender,
+                 &(struct sender_request){.age_ms_max = engine_age_ms_max(engine, box),
+                                          .pool_key = box->endpoint_id,
+                                          .identity = endpoint->identity,
+                                          .url = &endpoint->url,
+                                          .headers = headers.list,
+                                          .header_count = headers.count,
+                                          .body = parts.document},
+                 number, engine_on_sent, engine);
 }
 
 static void engine_record(struct engine *engine, const struct effect *effect)
@@ -520,7 +496,7 @@ static void engine_refresh_locals(uv_timer_t *timer)
     if (uv_interface_addresses(&addresses, &count) != 0) {
         return; /* the last known ones stay denied */
     }
-    targets_forget(engine->targets);
+    endpoint_cache_judge_again(engine->endpoints);
     endpoint_log_tick(engine->endpoint_log, clock_mono_ms(&engine->config.clock));
     engine->guard = engine->config.guard;
     for (int i = 0; i < count; i++) {
@@ -586,9 +562,7 @@ struct engine *engine_open(const struct engine_config *config)
     engine->config = *config;
     pthread_mutex_init(&engine->inbox.lock, NULL);
     engine_open_slots(engine);
-    engine->signers = signers_open(config->vault, config->log);
-    engine->identities = identities_open(config->vault, config->log);
-    engine->targets = targets_open();
+    engine->endpoints = endpoint_cache_open(config->vault, config->log);
     engine->endpoint_log = endpoint_log_open(config->log);
     engine_open_loop(engine);
     struct sender_config sender = {.loop = &engine->loop,
@@ -668,9 +642,7 @@ void engine_free(struct engine *engine)
     tls_free(engine->inbox.tls);
     uv_loop_close(&engine->loop);
     close(engine->wake_fd);
-    signers_close(engine->signers);
-    identities_close(engine->identities);
-    targets_close(engine->targets);
+    endpoint_cache_close(engine->endpoints);
     endpoint_log_close(engine->endpoint_log);
     for (uint32_t i = 0; i < engine->config.dispatch.slots && engine->slots[i].engine; i++) {
         store_work_clear(&engine->slots[i].box);

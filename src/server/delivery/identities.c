@@ -1,18 +1,9 @@
 #include "identities.h"
-#include "memory.h"
 #include <openssl/crypto.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-enum {
-    PLACES = 1024 /* some 40 KiB each, once used */,
-    PARTS = 4,
-    LENGTH_LEN = 4,
-    VERSION = 1,
-    UNSEALED_LEN_MAX = 2 * MODEL_IDENTITY_LEN_MAX
-};
-
-/* ---- at rest: a version byte, then each part with its length before it ---- */
+/* What is sealed is a version byte, then each part with its length before it. */
+enum { PARTS = 4, LENGTH_LEN = 4, VERSION = 1 };
 
 static struct bytes context_of(int64_t user_id, char out[40])
 {
@@ -92,81 +83,4 @@ void identities_wipe(struct identity_source *source)
     if (source->private_key.len)
         OPENSSL_cleanse((void *)source->private_key.data, source->private_key.len);
     source->private_key = (struct bytes){NULL, 0};
-}
-
-/* ---- in use ---- */
-
-struct place {
-    int64_t endpoint_id, version; /* 0: the place is empty */
-    struct identity *identity;    /* NULL: it did not open */
-};
-
-struct identities {
-    const struct vault *vault;
-    struct log *log;
-    struct arena arena;
-    struct place places[PLACES];
-};
-
-struct identities *identities_open(const struct vault *vault, struct log *log)
-{
-    struct identities *identities = memory_zero(1, sizeof *identities);
-    identities->vault = vault;
-    identities->log = log;
-    arena_init(&identities->arena, UNSEALED_LEN_MAX);
-    return identities;
-}
-
-void identities_close(struct identities *identities)
-{
-    if (!identities)
-        return;
-    for (int i = 0; i < PLACES; i++)
-        identity_close(identities->places[i].identity);
-    arena_fini(&identities->arena);
-    free(identities);
-}
-
-static void clear(struct place *place)
-{
-    identity_close(place->identity);
-    *place = (struct place){0};
-}
-
-/* Once a version: a log line for each attempt would drown the first. */
-static void prepare(struct identities *identities, const struct store_work *work, struct place *place)
-{
-    struct identity_source source;
-    enum identity_error why = IDENTITY_ERROR_OK;
-    clear(place);
-    place->endpoint_id = work->endpoint_id;
-    place->version = work->user_version;
-    arena_reset(&identities->arena);
-    enum vault_error error =
-        identities_unseal(identities->vault, work->endpoint_id, work->identity, &identities->arena, &source);
-    if (error == VAULT_OK) {
-        place->identity = identity_open(&source, &why);
-        identities_wipe(&source);
-    }
-    if (!place->identity)
-        log_write(identities->log, LOG_LEVEL_ERROR, "identities",
-                  "nothing is sent to this receiver: its TLS identity does not open user=%lld why=\"%s\"",
-                  (long long)work->endpoint_id,
-                  error == VAULT_OK ? identity_error_sentence(why) : vault_error_sentence(error));
-}
-
-bool identities_find(struct identities *identities, const struct store_work *work, struct identity **identity)
-{
-    struct place *place = &identities->places[(uint64_t)work->endpoint_id % PLACES];
-    bool here = place->endpoint_id == work->endpoint_id;
-    *identity = NULL;
-    if (!work->identity.len) {
-        if (here)
-            clear(place); /* it has been removed: its key does not stay in memory */
-        return true;
-    }
-    if (!here || place->version != work->user_version)
-        prepare(identities, work, place);
-    *identity = place->identity;
-    return *identity != NULL;
 }

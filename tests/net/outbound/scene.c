@@ -73,14 +73,15 @@ void scene_begin(struct scene *scene, const char *url)
 {
     static const char auth[] = "03ac674216f3e15c761ee1a5e255f067953623c8b388b4459e13f978d7c846f4";
     struct url parsed;
-    struct sender_request request = {.age_ms_max = scene->age_ms_max,
-                                     .pool_key = scene->pool_key,
-                                     .identity = scene->identity,
-                                     .url = &parsed,
-                                     .headers = {{bytes_of("Content-Type"), bytes_of("application/json")},
-                                                 {bytes_of("WEBHOOK-AUTH"), bytes_of(auth)}},
-                                     .header_count = 2,
-                                     .body = bytes_make(scene->body, scene->body_len)};
+    struct sender_request request = {
+        .age_ms_max = scene->age_ms_max,
+        .pool_key = scene->pool_key,
+        .identity = scene->identity,
+        .url = &parsed,
+        .headers = (struct header[]){{bytes_of("Content-Type"), bytes_of("application/json")},
+                                     {bytes_of("WEBHOOK-AUTH"), bytes_of(auth)}},
+        .header_count = 2,
+        .body = bytes_make(scene->body, scene->body_len)};
     int results = scene->results;
     enum url_error error = url_parse(bytes_of(url), &parsed);
     assert(error == URL_OK);

@@ -1,6 +1,5 @@
 #include "signing.h"
 #include "memory.h"
-#include "signers.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -107,67 +106,12 @@ static void there_is_an_end_to_how_many(void **state)
     assert_int_equal(signing.count, SIGNING_SECRETS_MAX - 1);
 }
 
-/* Does one of the signatures in the header's value fit this secret? */
-static bool fits(const char *value, const char *secret, const struct store_work *work, const char *timestamp)
-{
-    struct posthorn_text secrets = {secret, strlen(secret)}, id = {"8", 1},
-                         at = {timestamp, strlen(timestamp)};
-    struct posthorn_text signatures = {value, strlen(value)}, body = {work->document, work->document_len};
-    return posthorn_verify_signature(&secrets, 1, id, at, signatures, body, atoll(timestamp), 0) ==
-           POSTHORN_OK;
-}
-
-static void pushes_are_signed_by_every_active_secret(void **state)
-{
-    struct rig *rig = *state;
-    char value[SIGNERS_VALUE_LEN_MAX], document[] = "{\"data\":1}";
-    struct signers *signers = signers_open(rig->vault, NULL);
-    struct signing signing = open_list(rig, (struct bytes){0});
-    struct store_work work = {.user_id = USER,
-                              .user_created_at_ms = NOW_MS,
-                              .user_version = 1,
-                              .document = document,
-                              .document_len = sizeof document - 1};
-
-    assert_in_range(signers_sign(signers, &work, bytes_of("8"), NOW_MS, value), 1, SIGNERS_VALUE_LEN_MAX);
-    assert_true(fits(value, signing.secrets[0].secret, &work, "1700000"));
-
-    assert_non_null(signing_add(&signing, true, NOW_MS, DAY_MS));
-    assert_non_null(signing_add(&signing, false, NOW_MS, DAY_MS));
-    work.signing = signing_seal(rig->vault, USER, &signing, &rig->arena);
-    work.user_version = 2; /* the cache must notice */
-    size_t len = signers_sign(signers, &work, bytes_of("8"), NOW_MS, value);
-    assert_int_equal(len, strlen(value));
-    assert_true(fits(value, signing.secrets[0].secret, &work, "1700000"));
-    assert_true(fits(value, signing.secrets[1].public_key, &work, "1700000"));
-    assert_true(fits(value, signing.secrets[2].secret, &work, "1700000"));
-
-    signers_sign(signers, &work, bytes_of("8"), NOW_MS + DAY_MS, value); /* expiry needs no new version */
-    assert_false(fits(value, signing.secrets[0].secret, &work, "1786400"));
-    assert_true(fits(value, signing.secrets[2].secret, &work, "1786400"));
-
-    /* Another user in the same place of the cache, and back. */
-    struct store_work other = work;
-    other.user_id = USER + 1024;
-    other.signing = (struct bytes){0};
-    signers_sign(signers, &other, bytes_of("8"), NOW_MS, value);
-    assert_false(fits(value, signing.secrets[2].secret, &other, "1700000"));
-    signers_sign(signers, &work, bytes_of("8"), NOW_MS, value);
-    assert_true(fits(value, signing.secrets[2].secret, &work, "1700000"));
-
-    work.signing = bytes_of("not sealed by anybody at all, just some text");
-    work.user_version = 3;
-    assert_int_equal(signers_sign(signers, &work, bytes_of("8"), NOW_MS, value), 0);
-    signers_close(signers);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(who_has_none_stored_has_the_default, setup, teardown),
         cmocka_unit_test_setup_teardown(a_new_one_makes_its_kind_expire_after_the_overlap, setup, teardown),
         cmocka_unit_test_setup_teardown(there_is_an_end_to_how_many, setup, teardown),
-        cmocka_unit_test_setup_teardown(pushes_are_signed_by_every_active_secret, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

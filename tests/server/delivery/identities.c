@@ -1,5 +1,5 @@
 /*
- * Identities at rest and in the engine's table.
+ * Identities at rest.
  */
 #include "identities.h"
 #include "evil_certificates.h"
@@ -123,86 +123,6 @@ static void an_arena_that_is_used_up_is_no_crash(void **state)
     arena_fini(&small);
 }
 
-/* ---- in use ---- */
-
-static struct store_work work_for(int64_t endpoint_id, int64_t version, struct bytes sealed)
-{
-    return (struct store_work){.endpoint_id = endpoint_id, .user_version = version, .identity = sealed};
-}
-
-static const char *name_of(const struct identity *identity)
-{
-    enum url_host_kind kind;
-    return identity ? identity_server_name(identity, &kind) : "nobody";
-}
-
-static void expect(struct identities *identities, struct store_work work, bool found, const char *name)
-{
-    struct identity *identity;
-    assert_int_equal(identities_find(identities, &work, &identity), found);
-    assert_string_equal(name_of(identity), name);
-}
-
-static void each_endpoint_has_its_own_in_its_newest_version(void **state)
-{
-    enum { FAR = 512 }; /* falls on the same place */
-    struct rig *rig = *state;
-    struct identities *identities = identities_open(rig->vault, NULL);
-    struct bytes none = {NULL, 0}, a = seal(rig, 5, "a"), b = seal(rig, 6, "b"), c = seal(rig, 5, "c"),
-                 far = seal(rig, 5 + FAR, "far");
-    expect(identities, work_for(5, 1, none), true, "nobody");
-    expect(identities, work_for(5, 2, a), true, "a");
-    expect(identities, work_for(6, 2, b), true, "b");
-    expect(identities, work_for(7, 2, none), true, "nobody");
-    expect(identities, work_for(5 + FAR, 2, none), true, "nobody");
-    expect(identities, work_for(5 + FAR, 2, far), true, "far");
-    expect(identities, work_for(5, 2, a), true, "a");
-    expect(identities, work_for(5, 3, c), true, "c");
-    expect(identities, work_for(5, 2, a), true, "a"); /* work that was claimed before the change */
-    expect(identities, work_for(5, 4, none), true, "nobody");
-    expect(identities, work_for(5, 4, c), true, "c");
-    identities_close(identities);
-}
-
-static void it_is_opened_once_a_version(void **state)
-{
-    struct rig *rig = *state;
-    struct identities *identities = identities_open(rig->vault, NULL);
-    struct store_work work = work_for(5, 2, seal(rig, 5, "a"));
-    struct identity *first, *second;
-    assert_true(identities_find(identities, &work, &first));
-    identity_hold(first);
-    assert_true(identities_find(identities, &work, &second));
-    assert_ptr_equal(first, second);
-    work.user_version = 3;
-    assert_true(identities_find(identities, &work, &second));
-    assert_ptr_not_equal(first, second);
-    assert_string_equal(name_of(first), "a"); /* whoever holds it has it */
-    identity_close(first);
-
-    identity_hold(second);
-    expect(identities, work_for(5, 4, (struct bytes){NULL, 0}), true, "nobody");
-    assert_true(identities_find(identities, &work, &first));
-    assert_ptr_not_equal(first, second); /* a removed one does not stay in memory */
-    identity_close(second);
-    identities_close(identities);
-}
-
-static void what_does_not_open_is_not_nobody(void **state)
-{
-    struct rig *rig = *state;
-    struct identities *identities = identities_open(rig->vault, NULL);
-    struct bytes foreign = seal(rig, 6, "a"), garbage = bytes_of("garbage");
-    for (int i = 0; i < 2; i++) {
-        expect(identities, work_for(5, 2, foreign), false, "nobody");
-        expect(identities, work_for(5, 3, garbage), false, "nobody");
-    }
-    struct identity_source empty = {.ca = {NULL, 0}}; /* opens, but is none */
-    expect(identities, work_for(5, 4, identities_seal(rig->vault, 5, &empty, &rig->arena)), false, "nobody");
-    expect(identities, work_for(5, 5, seal(rig, 5, "a")), true, "a");
-    identities_close(identities);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,9 +130,6 @@ int main(void)
         cmocka_unit_test(another_user_s_does_not_open),
         cmocka_unit_test(another_layout_does_not_open),
         cmocka_unit_test(an_arena_that_is_used_up_is_no_crash),
-        cmocka_unit_test(each_endpoint_has_its_own_in_its_newest_version),
-        cmocka_unit_test(it_is_opened_once_a_version),
-        cmocka_unit_test(what_does_not_open_is_not_nobody),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,0 +1,159 @@
+#include "endpoint_cache.h"
+#include "identities.h"
+#include "memory.h"
+#include <stdlib.h>
+
+enum { UNSEALED_LEN_MAX = 2 * MODEL_IDENTITY_LEN_MAX };
+
+struct endpoint_cache {
+    const struct vault *vault;
+    struct log *log;
+    struct arena arena; /* of an identity while it is opened */
+    int64_t guard_state;
+    int identities;
+    uint32_t hand; /* where the next identity to end is looked for */
+    struct cached_endpoint *places[ENDPOINT_PLACES];
+};
+
+struct endpoint_cache *endpoint_cache_open(const struct vault *vault, struct log *log)
+{
+    struct endpoint_cache *cache = memory_zero(1, sizeof *cache);
+    cache->vault = vault;
+    cache->log = log;
+    cache->guard_state = 1;
+    arena_init(&cache->arena, UNSEALED_LEN_MAX);
+    return cache;
+}
+
+static void end_entry(struct endpoint_cache *cache, struct cached_endpoint **place)
+{
+    struct cached_endpoint *entry = *place;
+    *place = NULL;
+    if (!entry)
+        return;
+    for (int i = 0; i < entry->signer_count; i++)
+        posthorn_signer_close(entry->signers[i]);
+    cache->identities -= entry->identity != NULL;
+    identity_close(entry->identity);
+    free(entry);
+}
+
+void endpoint_cache_close(struct endpoint_cache *cache)
+{
+    if (!cache)
+        return;
+    for (int i = 0; i < ENDPOINT_PLACES; i++)
+        end_entry(cache, &cache->places[i]);
+    arena_fini(&cache->arena);
+    free(cache);
+}
+
+static void prepare_signers(struct endpoint_cache *cache, const struct store_work *work,
+                            struct cached_endpoint *entry)
+{
+    struct signing signing;
+    enum vault_error error =
+        signing_open(cache->vault, work->user_id, work->user_created_at_ms, work->signing, &signing);
+    if (error != VAULT_OK)
+        log_write(cache->log, LOG_LEVEL_ERROR, "endpoints",
+                  "user=%lld pushes go out without webhook-signature: %s", (long long)work->user_id,
+                  vault_error_sentence(error));
+    for (int i = 0; error == VAULT_OK && i < signing.count; i++) {
+        struct posthorn_signer *signer;
+        struct posthorn_text secret = {signing.secrets[i].secret, strlen(signing.secrets[i].secret)};
+        if (posthorn_signer_open(secret, &signer) != POSTHORN_OK)
+            continue; /* it came from posthorn_secret_new: only libcrypto can have failed, and the others
+                         still sign */
+        entry->expires_at_ms[entry->signer_count] = signing.secrets[i].expires_at_ms;
+        entry->signers[entry->signer_count++] = signer;
+    }
+    signing_wipe(&signing);
+}
+
+static void make_room_for_identity(struct endpoint_cache *cache)
+{
+    while (cache->identities >= ENDPOINT_IDENTITIES_MAX) {
+        struct cached_endpoint **place = &cache->places[cache->hand++ % ENDPOINT_PLACES];
+        if (*place && (*place)->identity)
+            end_entry(cache, place);
+    }
+}
+
+static void prepare_identity(struct endpoint_cache *cache, const struct store_work *work,
+                             struct cached_endpoint *entry)
+{
+    struct identity_source source;
+    enum identity_error why = IDENTITY_ERROR_OK;
+    arena_reset(&cache->arena);
+    enum vault_error error =
+        identities_unseal(cache->vault, work->endpoint_id, work->identity, &cache->arena, &source);
+    if (error == VAULT_OK) {
+        make_room_for_identity(cache);
+        entry->identity = identity_open(&source, &why);
+        cache->identities += entry->identity != NULL;
+        identities_wipe(&source);
+    }
+    if (!entry->identity)
+        log_write(cache->log, LOG_LEVEL_ERROR, "endpoints",
+                  "nothing is sent to this receiver: its TLS identity does not open user=%lld why=\"%s\"",
+                  (long long)work->endpoint_id,
+                  error == VAULT_OK ? identity_error_sentence(why) : vault_error_sentence(error));
+}
+
+/* Once a version: a log line for each attempt would drown the first. */
+static struct cached_endpoint *prepare(struct endpoint_cache *cache, const struct store_work *work)
+{
+    struct cached_endpoint *entry = memory_zero(1, sizeof *entry + work->url.len);
+    entry->endpoint_id = work->endpoint_id;
+    entry->user_version = work->user_version;
+    entry->text_len = work->url.len;
+    if (work->url.len > 0)
+        memcpy(entry->text, work->url.data, work->url.len);
+    entry->parsed = url_parse(bytes_make(entry->text, entry->text_len), &entry->url) == URL_OK;
+    prepare_signers(cache, work, entry);
+    entry->has_identity = work->identity.len > 0;
+    if (entry->has_identity)
+        prepare_identity(cache, work, entry);
+    return entry;
+}
+
+static bool fits(const struct cached_endpoint *entry, const struct store_work *work)
+{
+    return entry->endpoint_id == work->endpoint_id && entry->user_version == work->user_version &&
+           entry->has_identity == (work->identity.len > 0) &&
+           bytes_equal(work->url, bytes_make(entry->text, entry->text_len));
+}
+
+enum failure endpoint_cache_find(struct endpoint_cache *cache, const struct guard *guard,
+                                 const struct store_work *work, const struct cached_endpoint **endpoint)
+{
+    struct cached_endpoint **place = &cache->places[(uint64_t)work->endpoint_id % ENDPOINT_PLACES];
+    if (!*place || !fits(*place, work)) {
+        end_entry(cache, place);
+        *place = prepare(cache, work);
+    }
+    struct cached_endpoint *entry = *place;
+    if (entry->judged != cache->guard_state) {
+        entry->allowed = entry->parsed && guard_url(guard, &entry->url) == GUARD_ALLOWED;
+        entry->judged = cache->guard_state;
+    }
+    *endpoint = entry;
+    if (!entry->allowed)
+        return FAILURE_BLOCKED_URL;
+    return entry->has_identity && !entry->identity ? FAILURE_SEALED : FAILURE_NONE;
+}
+
+void endpoint_cache_judge_again(struct endpoint_cache *cache)
+{
+    cache->guard_state++;
+}
+
+int cached_endpoint_signers(const struct cached_endpoint *endpoint, int64_t wall_ms,
+                            void *signers[SIGNING_SECRETS_MAX])
+{
+    int count = 0;
+    for (int i = 0; i < endpoint->signer_count; i++)
+        if (endpoint->expires_at_ms[i] == 0 || endpoint->expires_at_ms[i] > wall_ms)
+            signers[count++] = endpoint->signers[i];
+    return count;
+}

@@ -1,0 +1,113 @@
+#include "push_headers.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+/* A signer is its name, and shows what it was given; one without a name fails. */
+static bool sign(void *signer, struct bytes id, int64_t at_s, struct bytes document,
+                 char out[PUSH_SIGNATURE_LEN_MAX])
+{
+    const char *name = signer;
+    snprintf(out, PUSH_SIGNATURE_LEN_MAX, "%s,%.*s.%lld.%.*s", name, BYTES_ARG(id), (long long)at_s,
+             BYTES_ARG(document));
+    return *name;
+}
+
+static char one[] = "v1", two[] = "v1a", broken[] = "";
+
+/* As a receiver sees them, a line each. */
+static void expect(const struct push_parts *parts, const char *expected)
+{
+    struct push_headers headers;
+    char lines[1024];
+    int len = 0;
+    memset(&headers, 'x', sizeof headers); /* nothing in it counts */
+    push_headers_make(&headers, parts);
+    assert_in_range(headers.count, 1, PUSH_HEADERS_MAX);
+    for (int i = 0; i < headers.count; i++)
+        len += snprintf(lines + len, sizeof lines - (size_t)len, "%.*s: %.*s\n",
+                        BYTES_ARG(headers.list[i].name), BYTES_ARG(headers.list[i].value));
+    assert_string_equal(lines, expected);
+}
+
+static struct push_parts parts_with(void *const *signers, int count)
+{
+    return (struct push_parts){.event_id = 8,
+                               .at_ms = 1700000000999,
+                               .document = bytes_of("{}"),
+                               .digest = bytes_of("00ff"),
+                               .sign = sign,
+                               .signers = signers,
+                               .signer_count = count};
+}
+
+static void the_whole_of_it(void **state)
+{
+    void *signers[] = {one, two};
+    struct push_parts parts = parts_with(signers, 2);
+    expect(&parts, "Content-Type: application/json\n"
+                   "WEBHOOK-AUTH: 00ff\n"
+                   "webhook-id: 8\n"
+                   "webhook-timestamp: 1700000000\n"
+                   "webhook-signature: v1,8.1700000000.{} v1a,8.1700000000.{}\n");
+}
+
+static void without_a_key_or_without_secrets(void **state)
+{
+    void *signers[] = {one};
+    struct push_parts parts = parts_with(NULL, 0);
+    expect(&parts, "Content-Type: application/json\nWEBHOOK-AUTH: 00ff\n");
+    parts = parts_with(signers, 1);
+    parts.digest = (struct bytes){0};
+    expect(&parts, "Content-Type: application/json\n"
+                   "webhook-id: 8\n"
+                   "webhook-timestamp: 1700000000\n"
+                   "webhook-signature: v1,8.1700000000.{}\n");
+}
+
+static void a_signer_that_fails_is_left_out(void **state)
+{
+    void *signers[] = {broken, one, broken, two, broken};
+    struct push_parts parts = parts_with(signers, 5);
+    expect(&parts, "Content-Type: application/json\n"
+                   "WEBHOOK-AUTH: 00ff\n"
+                   "webhook-id: 8\n"
+                   "webhook-timestamp: 1700000000\n"
+                   "webhook-signature: v1,8.1700000000.{} v1a,8.1700000000.{}\n");
+    parts = parts_with(signers, 1); /* all three headers or none */
+    expect(&parts, "Content-Type: application/json\nWEBHOOK-AUTH: 00ff\n");
+}
+
+static bool sign_long(void *signer, struct bytes id, int64_t at_s, struct bytes document,
+                      char out[PUSH_SIGNATURE_LEN_MAX])
+{
+    memset(out, 'A', PUSH_SIGNATURE_LEN_MAX - 1);
+    out[PUSH_SIGNATURE_LEN_MAX - 1] = '\0';
+    return true;
+}
+
+static void as_many_as_there_is_room_for(void **state)
+{
+    void *signers[100] = {0};
+    struct push_headers headers;
+    struct push_parts parts = parts_with(signers, 100);
+    parts.sign = sign_long;
+    push_headers_make(&headers, &parts);
+    size_t len = headers.list[4].value.len;
+    assert_int_equal((len + 1) % PUSH_SIGNATURE_LEN_MAX, 0); /* whole ones */
+    assert_in_range(len, sizeof headers.signatures - 2 * PUSH_SIGNATURE_LEN_MAX, sizeof headers.signatures);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_whole_of_it),
+        cmocka_unit_test(without_a_key_or_without_secrets),
+        cmocka_unit_test(a_signer_that_fails_is_left_out),
+        cmocka_unit_test(as_many_as_there_is_room_for),
+    };
+    return cmocka_run_group_tests_name("document/push_headers", tests, NULL, NULL);
+}
