@@ -8,7 +8,7 @@
 
 #include "attempt_stage.h"
 #include "connection_state.h"
-#include "listener_parts.h"
+#include "listener_client.h"
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>

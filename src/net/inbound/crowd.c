@@ -1,9 +1,4 @@
-/*
- * Who is here, by client address: when there are too many, the address with the most connections gives one
- * up, the slowest of its own. So one client, however many connections it opens, keeps nobody else out.
- * An IPv6 client owns at least a /64: that is what counts as one address.
- */
-#include "listener_parts.h"
+#include "crowd.h"
 #include "memory.h"
 #include "owner.h"
 #include <assert.h>

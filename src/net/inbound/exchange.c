@@ -1,7 +1,7 @@
+#include "exchange.h"
 #include "budget.h"
 #include "grammar.h"
 #include "instant.h"
-#include "listener_parts.h"
 #include "memory.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -289,4 +289,15 @@ void exchange_render(struct exchange *exchange, const struct listener_reply *rep
                       atomic_load_explicit(&exchange->loop->listener->quiescing, memory_order_relaxed);
     render_head(exchange, reply, memory, room);
     take_body(exchange, reply);
+}
+
+void exchange_write_date(struct exchange *exchange)
+{
+    struct listener_loop *loop = exchange->loop;
+    int64_t now_s = clock_wall_ms(&loop->listener->config.clock) / 1000;
+    if (now_s != loop->date_s) {
+        loop->date_s = now_s;
+        instant_format_http(now_s * 1000, loop->date);
+    }
+    memcpy((char *)exchange->reply_head.data + exchange->date_at, loop->date, LISTENER_DATE_LEN);
 }

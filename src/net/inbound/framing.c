@@ -1,5 +1,5 @@
+#include "framing.h"
 #include "grammar.h"
-#include "listener_parts.h"
 
 /* No control bytes, nothing beyond ASCII, every % followed by two digits, and never %00. */
 static bool path_is_sound(struct bytes path)

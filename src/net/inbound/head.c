@@ -1,5 +1,6 @@
+#include "head.h"
 #include "grammar.h"
-#include "listener_parts.h"
+#include "listener_limits.h"
 
 enum {
     BLANK_LEN_MAX = 4

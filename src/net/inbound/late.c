@@ -1,3 +1,4 @@
+/* The words of a 408: what came of the request in time. */
 #include "listener.h"
 #include <stdio.h>
 

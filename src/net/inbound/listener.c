@@ -1,4 +1,9 @@
-#include "listener_parts.h"
+#include "listener.h"
+#include "exchange.h"
+#include "listener_inbox.h"
+#include "listener_loop.h"
+#include "listener_socket.h"
+#include "listener_tls.h"
 #include "memory.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -18,7 +23,7 @@ void listener_answer(struct listener_request *request, const struct listener_rep
     /* From here on the exchange may be gone, unless it was suspended: then its loop waits to be told. */
     assert(phase == EXCHANGE_HANDLING || phase == EXCHANGE_SUSPENDED);
     if (phase == EXCHANGE_SUSPENDED)
-        listener_loop_answered(loop, exchange);
+        listener_inbox_answered(loop, exchange);
     atomic_fetch_sub(&listener->in_hand, 1);
 }
 
@@ -79,7 +84,7 @@ bool listener_secure_again(struct listener *listener, const struct listener_file
     if (!listener_tls_open(&config, &tls))
         return false;
     for (int i = 0; i < listener->loop_count; i++)
-        listener_loop_secure(&listener->loops[i], tls);
+        listener_inbox_secure(&listener->loops[i], tls);
     tls_free(tls);
     return true;
 }
@@ -87,7 +92,7 @@ bool listener_secure_again(struct listener *listener, const struct listener_file
 void listener_quiesce(struct listener *listener)
 {
     if (!atomic_exchange(&listener->quiescing, true) && listener->loops[0].made)
-        listener_loop_quiesce(&listener->loops[0]);
+        listener_inbox_quiesce(&listener->loops[0]);
 }
 
 void listener_close(struct listener *listener)

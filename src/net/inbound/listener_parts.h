@@ -1,72 +1,17 @@
 /*
- * listener_parts: what the listener's own files share. Nobody else includes this.
- *
- *   listener.c          open, close, and answers from any thread
- *   loop.c     one thread: its connections, what other threads leave for it, and the door (accept)
- *   client.c  one connection: from bytes to an exchange, from its answer to bytes, deadlines
- *   crowd.c   who is here, by client address, and who goes when there are too many
- *   memory.c   what they hold of memory, and who gives way when there is none left
- *   exchange.c     one request and its answer: the memory, the bytes of the answer
- *   head.c     the head of a request, from bytes; pure
- *   framing.c  which heads are well-formed; pure
- *   socket.c   the listening socket, from its text
- *   secure.c      our side of TLS, from the files
+ * listener_parts: what a listener consists of: its loops (a thread each), their clients, and the exchange of
+ * each. The listener's own files see all of it, and nobody else includes this.
  */
 #pragma once
 #include "chunked.h"
 #include "connection.h"
-#include "listener.h"
+#include "head.h"
+#include "listener_limits.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/queue.h>
 
-enum {
-    LISTENER_LINE_LEN_MAX = 8 * 1024,  /* the request line: 414 beyond */
-    LISTENER_HEAD_LEN_MAX = 32 * 1024, /* the header lines: 431 beyond */
-    LISTENER_HEAD_MS_MAX =
-        10 * 1000, /* a head that has begun must be complete by then, a handshake too: 408 */
-    LISTENER_BODY_MS_MAX = 30 * 1000,  /* and the body, however it drips */
-    LISTENER_REPLY_MS_MAX = 60 * 1000, /* and the client must have read the answer */
-    LISTENER_LINGER_MS_MAX = 5 * 1000, /* and hang up when it was told to go */
-    LISTENER_LINGER_LEN_MAX = 4 << 20, /* what is swallowed until then */
-    LISTENER_READ_LEN = 64 * 1024      /* read at once, at most */
-};
-
-/* ---- framing.c ---- */
-
-/* Splits the target; 0, or the status to refuse with. Absolute form is understood (RFC 9112, 3.2.2). */
-int framing_target(struct bytes method, struct bytes target, struct bytes *path, struct bytes *query);
-
-struct framing_body {
-    bool chunked;
-    int64_t length; /* from Content-Length; -1: none */
-};
-/* Header names and values, Host, Content-Length, Transfer-Encoding. 0, or the status to refuse with. */
-int framing_headers(const struct listener_request *request, bool http_1_0, struct framing_body *body);
-
-/* ---- head.c ---- */
-
-/* How far a head has been looked at, while it comes in pieces. Zeroed memory is the beginning. */
-struct head_scan {
-    size_t scanned, line_start;
-    size_t line_at,
-        fields_at; /* of the request line and of the first header line; fields_at 0: not there yet */
-};
-
-/* Looks at all of a head that is there, again when there is more. 0: *head_len is its length with the empty
- * line, or 0 as long as that has not come. Otherwise the status to refuse with. */
-int head_scan(struct head_scan *scan, struct bytes text, size_t *head_len);
-
-struct head_facts {
-    bool http_1_0, keep_alive, expects_continue;
-    struct framing_body body;
-};
-/* A complete head. Fills method, target, path, query and headers with views of `head`; what can be read is
- * filled in also when the status it returns is not 0. */
-int head_read(const struct head_scan *scan, struct bytes head, struct listener_request *request,
-              struct head_facts *facts);
-
-/* ---- exchange.c ---- */
+/* ---- an exchange ---- */
 
 enum exchange_phase { EXCHANGE_READING, EXCHANGE_HANDLING, EXCHANGE_SUSPENDED, EXCHANGE_ANSWERED };
 
@@ -96,20 +41,7 @@ struct exchange {
     bool counted;                  /* in the listener's `replying` */
 };
 
-struct exchange *exchange_take(struct listener_loop *loop);
-void exchange_give(struct exchange *exchange);
-void exchange_forget_free(struct listener_loop *loop); /* the free list is freed */
-/* Room for a body of known length; false: the arena is too small. */
-bool exchange_make_room(struct exchange *exchange, size_t len);
-/* Appends to a body of unknown length; false: it would pass the limit. */
-bool exchange_append(struct exchange *exchange, struct bytes content);
-/* Bytes that the exchange holds while it waits for its client to read. */
-size_t exchange_held(const struct exchange *exchange);
-void exchange_append_head(struct exchange *exchange, struct bytes piece);
-/* The bytes of the answer, all but the date. Any thread. */
-void exchange_render(struct exchange *exchange, const struct listener_reply *reply);
-
-/* ---- client.c ---- */
+/* ---- a client ---- */
 
 enum listener_client_stage {
     LISTENER_CLIENT_ACCEPTED, /* its socket, and nothing else yet */
@@ -150,25 +82,7 @@ struct listener_client {
     struct listener_client *next_gone;
 };
 
-/* The one place where a stage changes; a move that its table does not have is a bug, and aborts. */
-void listener_client_enter(struct listener_client *client, enum listener_client_stage stage);
-void listener_client_welcome(struct listener_loop *loop, int fd, const struct sockaddr *address);
-/* It takes too much memory, and others come: 503, or if that cannot be said, the end. */
-void listener_client_give_way(struct listener_client *client);
-void listener_client_room_made(struct listener_client *client);
-/* Its exchange has been answered, on whatever thread. */
-void listener_client_answered(struct listener_client *client);
-void listener_client_close(struct listener_client *client);
-/* The deadlines' `passed`. */
-void listener_client_late_passed(struct deadline *deadline);
-void listener_client_close_passed(struct deadline *deadline);
-
-/* ---- crowd.c ---- */
-
-enum {
-    CROWD_OVER_MAX = 16, /* beyond the limit until one has gone */
-    CROWD_STAYS = 5
-};
+/* ---- a loop ---- */
 
 struct crowd_origin;
 LIST_HEAD(crowd_list, crowd_origin);
@@ -180,45 +94,24 @@ struct crowd {
     int count_max, most;
 };
 
-void crowd_init(struct crowd *crowd, int clients_max);
-void crowd_fini(struct crowd *crowd);
-void crowd_come(struct crowd *crowd, struct listener_client *client, const struct sockaddr *address);
-void crowd_move(struct listener_client *client); /* to another stage */
-void crowd_go(struct crowd *crowd, struct listener_client *client);
-/* The slowest of the address with the most clients. NULL: all of them wait for us. */
-struct listener_client *crowd_slowest(struct crowd *crowd, struct listener_loop *loop);
-/* What one holds has changed. */
-void crowd_weigh(struct listener_client *client, size_t weight);
-int64_t crowd_name(const struct sockaddr *address);
-/* Of those in their TLS handshake, the oldest of an address with many clients. NULL: none. */
-struct listener_client *crowd_oldest_handshake(const struct listener_loop *loop);
-size_t crowd_weight(const struct crowd_origin *origin);
-/* Of the address that holds most, the one that has held longest what it holds. NULL: nobody holds anything.
- */
-struct listener_client *crowd_heaviest(const struct listener_loop *loop);
-
-/* ---- memory.c ---- */
-
-enum memory_room { MEMORY_ROOM, MEMORY_NO_ROOM, MEMORY_WAIT };
-
-/* Counts so many bytes of the exchange's in the budget. Where they do not fit, the slowest of those who hold
- * most give way. NO_ROOM: it is this one's turn to give way. WAIT: other loops have been asked, and when they
- * have made room, listener_client_room_made is called. */
-enum memory_room listener_client_count_call(struct listener_client *client, size_t len);
-/* The same for what it holds of requests whose turn has not come. */
-bool listener_client_count_held(struct listener_client *client);
-void listener_client_forget_held(struct listener_client *client); /* frees it */
-/* For another loop: takes so many bytes from the budget. 0: nobody here is to give way for that. */
-size_t listener_make_room(struct listener_loop *loop, size_t more, size_t weight);
-/* Weighs it anew, after it came to another stage or holds more. */
-void listener_client_weigh(struct listener_client *client);
-
-/* ---- loop.c ---- */
-
 struct arrival {
     struct arrival *next;
     int fd;
     struct sockaddr_storage address;
+};
+
+/* What other threads leave for a loop, until it takes it. */
+struct listener_inbox {
+    struct exchange *answered, **answered_end;
+    struct arrival *arrivals;
+    struct tls *next_tls; /* takes the place of the world's; NULL: it stays */
+    bool quiesce, stop;
+    bool room_made;                /* of what was asked for: room_given bytes of the budget */
+    bool room_asked;               /* by room_for */
+    bool room_asked_again;         /* by one that was not noted down */
+    size_t room_more, room_weight; /* asked for */
+    struct listener_loop *room_for;
+    size_t room_given;
 };
 
 enum { LISTENER_DATE_LEN = 29 };
@@ -248,15 +141,8 @@ struct listener_loop {
     atomic_int telling; /* threads that write to wake_fd, which is closed behind the last */
 
     pthread_mutex_t lock;
-    struct exchange *answered, **answered_end; /* under the lock, as are all below */
-    struct arrival *arrivals;
-    struct tls *next_tls; /* takes the place of the world's; NULL: it stays */
-    bool woken, quiesce, stop;
-    bool room_asked, room_made;
-    bool room_asked_again;         /* by one that was not noted down */
-    size_t room_more, room_weight; /* asked for */
-    struct listener_loop *room_for;
-    size_t room_given; /* bytes of the budget */
+    struct listener_inbox inbox; /* under the lock */
+    bool woken;                  /* too */
 
     /* Only the first loop has the door. */
     uv_poll_t door;
@@ -265,37 +151,7 @@ struct listener_loop {
     bool door_open;
 };
 
-/* Starts the thread, and holds `tls` (NULL: plain HTTP); false: it cannot, and is to be stopped all the same.
- */
-bool listener_loop_start(struct listener_loop *loop, struct listener *listener, struct tls *tls,
-                         bool with_door);
-/* Closes every connection and ends the thread. The one with the door first. */
-void listener_loop_stop(struct listener_loop *loop);
-/* When all have been stopped: until then one may wake another. */
-void listener_loop_fini(struct listener_loop *loop);
-/* Any thread. */
-void listener_loop_answered(struct listener_loop *loop, struct exchange *exchange);
-void listener_loop_quiesce(struct listener_loop *loop);
-/* Other loops make room for so many bytes, if they have an origin that holds at least `weight`; then those
- * who wait on this one go on. */
-void listener_loop_ask_room(struct listener_loop *loop, size_t more, size_t weight);
-/* For the connections that come from now on. Holds it. Any thread. */
-void listener_loop_secure(struct listener_loop *loop, struct tls *tls);
-/* "Thu, 26 Nov 2026 16:00:00 GMT", as of this second. */
-const char *listener_loop_date(struct listener_loop *loop);
-
-/* ---- socket.c ---- */
-
-enum listener_error listener_socket(const char *listen_text, int *fd, char address[80]);
-/* listener_local, and listener_scope. */
-const char *listener_describe(int fd, char local[80]);
-
-/* ---- secure.c ---- */
-
-/* *tls is NULL without TLS. False: the log says which file, and what is wrong with it. */
-bool listener_tls_open(const struct listener_config *config, struct tls **tls);
-
-/* ---- listener.c ---- */
+/* ---- the listener ---- */
 
 struct listener {
     struct listener_config config;

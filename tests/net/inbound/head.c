@@ -6,7 +6,8 @@
 
 #include <cmocka.h>
 
-#include "listener_parts.h"
+#include "head.h"
+#include "listener_limits.h"
 #include <stdio.h>
 #include <stdlib.h>
 

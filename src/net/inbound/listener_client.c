@@ -1,11 +1,8 @@
-/*
- * One connection of a client, on its loop's thread. Bytes come in (take), a request is put together and
- * handed to the application, and its answer goes out; one request at a time, what is sent meanwhile is held.
- * Each stage but the application's own has an absolute deadline: however little comes how often, it does not
- * move.
- */
+#include "listener_client.h"
 #include "budget.h"
-#include "listener_parts.h"
+#include "crowd.h"
+#include "exchange.h"
+#include "listener_memory.h"
 #include "memory.h"
 #include "owner.h"
 #include <arpa/inet.h>
@@ -40,7 +37,7 @@ void listener_client_enter(struct listener_client *client, enum listener_client_
     stop_waiting(client);
     if (client->origin) {
         crowd_move(client);
-        listener_client_weigh(client);
+        listener_memory_weigh(client);
     }
     if (client->loop->limits[stage])
         deadline_set(&client->deadline, client->loop->limits[stage]);
@@ -80,6 +77,15 @@ void listener_client_close(struct listener_client *client)
 
 /* ---- the answer ---- */
 
+static enum memory_room count(struct listener_client *client, size_t *counted, size_t len)
+{
+    struct listener_client *other;
+    enum memory_room room;
+    while ((room = listener_memory_count(client, counted, len, &other)) == MEMORY_AFTER_OTHER)
+        listener_client_give_way(other);
+    return room;
+}
+
 static void replied(struct listener_client *client)
 {
     struct exchange *exchange = client->exchange;
@@ -105,15 +111,14 @@ static void reply(struct listener_client *client)
 {
     struct exchange *exchange = client->exchange;
     listener_client_enter(client, LISTENER_CLIENT_REPLY);
-    memcpy((char *)exchange->reply_head.data + exchange->date_at, listener_loop_date(client->loop),
-           LISTENER_DATE_LEN);
+    exchange_write_date(exchange);
     switch (connection_write(client->connection, exchange->reply_head, exchange->reply_body)) {
     case CONNECTION_WRITTEN:
         replied(client);
         break;
     case CONNECTION_WRITE_PENDING:
         if (!exchange->cut_short &&
-            listener_client_count_call(client, exchange_held(exchange)) != MEMORY_ROOM)
+            count(client, &exchange->counted_len, exchange_held(exchange)) != MEMORY_ROOM)
             listener_client_close(client);
         break;
     case CONNECTION_WRITE_FAILED:
@@ -231,14 +236,14 @@ static size_t head_bytes(struct listener_client *client, struct bytes piece)
 /* So many bytes of body come to be held. False: none of them is to be looked at now. */
 static bool has_room(struct listener_client *client, size_t len)
 {
-    switch (listener_client_count_call(client, len)) {
+    switch (count(client, &client->exchange->counted_len, len)) {
     case MEMORY_ROOM:
         return true;
     case MEMORY_NO_ROOM:
         refuse(client, 503);
         return false;
-    case MEMORY_WAIT:
-        break;
+    default:
+        break; /* it waits */
     }
     client->waits = true;
     client->waits_left--;
@@ -292,7 +297,7 @@ static void hold(struct listener_client *client, struct bytes piece)
     client->held = memory_grow(client->held, client->held_len + piece.len);
     memcpy(client->held + client->held_len, piece.data, piece.len);
     client->held_len += piece.len;
-    if (!client->waits && !listener_client_count_held(client))
+    if (!client->waits && count(client, &client->held_counted, client->held_len) != MEMORY_ROOM)
         listener_client_close(client);
 }
 

@@ -1,5 +1,5 @@
+#include "listener_tls.h"
 #include "identity.h"
-#include "listener_parts.h"
 #include "pem.h"
 #include <stdlib.h>
 

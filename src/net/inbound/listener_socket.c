@@ -1,4 +1,4 @@
-#include "listener_parts.h"
+#include "listener_socket.h"
 #include "resolver.h"
 #include <arpa/inet.h>
 #include <ctype.h>

@@ -1,13 +1,15 @@
+#include "listener_loop.h"
 #include "budget.h"
-#include "instant.h"
-#include "listener_parts.h"
+#include "crowd.h"
+#include "exchange.h"
+#include "listener_client.h"
+#include "listener_inbox.h"
+#include "listener_memory.h"
 #include "memory.h"
 #include <assert.h>
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,16 +20,6 @@ enum {
     CLIENT_PERCENT = 25,          /* of a loop's time, for the TLS handshakes of one client address */
     DOOR_COMPLAINT_MS = 60 * 1000 /* clients must not fill the log */
 };
-
-const char *listener_loop_date(struct listener_loop *loop)
-{
-    int64_t now_s = clock_wall_ms(&loop->listener->config.clock) / 1000;
-    if (now_s != loop->date_s) {
-        loop->date_s = now_s;
-        instant_format_http(now_s * 1000, loop->date);
-    }
-    return loop->date;
-}
 
 /* ---- the door ---- */
 
@@ -40,20 +32,6 @@ static struct listener_loop *least_visited(struct listener *listener)
             atomic_load_explicit(&least->clients, memory_order_relaxed))
             least = &listener->loops[i];
     return least;
-}
-
-/* Unlocks; and tells the loop, unless it has been told. Behind the lock, which is what it wants first: it may
- * run on this CPU at once. */
-static void unlock_and_wake(struct listener_loop *loop)
-{
-    bool tell = !loop->woken;
-    loop->woken = true;
-    loop->telling += tell;
-    pthread_mutex_unlock(&loop->lock);
-    if (tell) {
-        eventfd_write(loop->wake_fd, 1);
-        loop->telling--;
-    }
 }
 
 /* Another loop has more than its share until it has looked: what it is to give up first is still open. */
@@ -70,13 +48,7 @@ static void usher(struct listener_loop *door, int fd, const struct sockaddr_stor
         listener_client_welcome(loop, fd, (const struct sockaddr *)address);
         return;
     }
-    struct arrival *arrival = memory_alloc(sizeof *arrival);
-    arrival->fd = fd;
-    arrival->address = *address;
-    pthread_mutex_lock(&loop->lock);
-    arrival->next = loop->arrivals;
-    loop->arrivals = arrival;
-    unlock_and_wake(loop);
+    listener_inbox_arrived(loop, fd, address);
 }
 
 static void on_door(uv_poll_t *door, int status, int events);
@@ -134,60 +106,19 @@ static void door_close(struct listener_loop *loop)
     loop->listener->fd = -1;
 }
 
-/* ---- what other threads leave ---- */
+/* ---- what other threads have left ---- */
 
-void listener_loop_answered(struct listener_loop *loop, struct exchange *exchange)
+/* For another loop: takes so many bytes from the budget. 0: nobody here is to give way for that. */
+static size_t make_room(struct listener_loop *loop, size_t more, size_t weight)
 {
-    pthread_mutex_lock(&loop->lock);
-    exchange->next = NULL;
-    *loop->answered_end = exchange;
-    loop->answered_end = &exchange->next;
-    unlock_and_wake(loop);
-}
-
-void listener_loop_quiesce(struct listener_loop *loop)
-{
-    pthread_mutex_lock(&loop->lock);
-    loop->quiesce = true;
-    unlock_and_wake(loop);
-}
-
-void listener_loop_secure(struct listener_loop *loop, struct tls *tls)
-{
-    pthread_mutex_lock(&loop->lock);
-    struct tls *former = loop->next_tls;
-    loop->next_tls = tls_hold(tls);
-    unlock_and_wake(loop);
-    tls_free(former);
-}
-
-/* One asks at a time; the others try again when that has been answered. */
-void listener_loop_ask_room(struct listener_loop *loop, size_t more, size_t weight)
-{
-    struct listener *listener = loop->listener;
-    for (int i = 0; i < listener->loop_count; i++) {
-        struct listener_loop *other = &listener->loops[i];
-        if (other == loop)
-            continue;
-        pthread_mutex_lock(&other->lock);
-        if (other->room_asked) {
-            other->room_asked_again = true;
-        } else {
-            other->room_asked = true;
-            other->room_more = more;
-            other->room_weight = weight;
-            other->room_for = loop;
-        }
-        unlock_and_wake(other);
+    struct budget *budget = loop->listener->config.budget;
+    while (!budget_take(budget, BUDGET_IN, more)) {
+        struct listener_client *heaviest = crowd_heaviest(loop);
+        if (!heaviest || crowd_weight(heaviest->origin) < weight)
+            return 0;
+        listener_client_give_way(heaviest);
     }
-}
-
-static void give_room(struct listener_loop *loop, size_t given)
-{
-    pthread_mutex_lock(&loop->lock);
-    loop->room_given += given;
-    loop->room_made = true;
-    unlock_and_wake(loop);
+    return more;
 }
 
 static void use_room(struct listener_loop *loop, size_t given)
@@ -215,47 +146,30 @@ static void close_all(struct listener_loop *loop)
 static void on_wake(uv_poll_t *wake, int status, int events)
 {
     struct listener_loop *loop = wake->data;
-    eventfd_t ignored;
-    eventfd_read(loop->wake_fd, &ignored);
-    pthread_mutex_lock(&loop->lock);
-    struct exchange *answered = loop->answered;
-    struct arrival *arrivals = loop->arrivals;
-    loop->answered = NULL;
-    loop->answered_end = &loop->answered;
-    loop->arrivals = NULL;
-    struct tls *tls = loop->next_tls;
-    loop->next_tls = NULL;
-    bool quiesce = loop->quiesce, stop = loop->stop, room_made = loop->room_made;
-    struct listener_loop *asking = loop->room_asked ? loop->room_for : NULL;
-    bool asked_again = loop->room_asked_again;
-    size_t more = loop->room_more, weight = loop->room_weight, given = loop->room_given;
-    loop->room_asked = loop->room_asked_again = false;
-    loop->room_given = 0;
-    loop->woken = loop->room_made = false;
-    pthread_mutex_unlock(&loop->lock);
+    struct listener_inbox inbox = listener_inbox_take(loop);
 
-    if (tls) {
+    if (inbox.next_tls) {
         tls_free(loop->world.tls);
-        loop->world.tls = tls;
+        loop->world.tls = inbox.next_tls;
     }
-    for (struct exchange *next; answered; answered = next) {
-        next = answered->next;
-        listener_client_answered(answered->client);
+    for (struct exchange *next; inbox.answered; inbox.answered = next) {
+        next = inbox.answered->next;
+        listener_client_answered(inbox.answered->client);
     }
-    for (struct arrival *next; arrivals; arrivals = next) {
-        next = arrivals->next;
-        listener_client_welcome(loop, arrivals->fd, (const struct sockaddr *)&arrivals->address);
-        free(arrivals);
+    for (struct arrival *next; inbox.arrivals; inbox.arrivals = next) {
+        next = inbox.arrivals->next;
+        listener_client_welcome(loop, inbox.arrivals->fd, (const struct sockaddr *)&inbox.arrivals->address);
+        free(inbox.arrivals);
     }
-    if (asking)
-        give_room(asking, listener_make_room(loop, more, weight));
-    for (int i = 0; asked_again && i < loop->listener->loop_count; i++)
-        give_room(&loop->listener->loops[i], 0);
-    if (room_made)
-        use_room(loop, given);
-    if (quiesce || stop)
+    if (inbox.room_asked)
+        listener_inbox_give_room(inbox.room_for, make_room(loop, inbox.room_more, inbox.room_weight));
+    for (int i = 0; inbox.room_asked_again && i < loop->listener->loop_count; i++)
+        listener_inbox_give_room(&loop->listener->loops[i], 0);
+    if (inbox.room_made)
+        use_room(loop, inbox.room_given);
+    if (inbox.quiesce || inbox.stop)
         door_close(loop);
-    if (stop)
+    if (inbox.stop)
         close_all(loop);
 }
 
@@ -267,7 +181,7 @@ static void on_sweep(uv_prepare_t *sweep)
     while (loop->gone) {
         struct listener_client *client = loop->gone;
         loop->gone = client->next_gone;
-        listener_client_forget_held(client);
+        listener_memory_forget_held(client);
         free(client);
     }
 }
@@ -338,18 +252,12 @@ bool listener_loop_start(struct listener_loop *loop, struct listener *listener, 
 {
     loop->listener = listener;
     loop->clients_max = (listener->config.connections_max + listener->loop_count - 1) / listener->loop_count;
-    loop->answered_end = &loop->answered;
     LIST_INIT(&loop->present);
     LIST_INIT(&loop->waiting);
     crowd_init(&loop->crowd, loop->clients_max);
-    pthread_mutex_init(&loop->lock, NULL);
-    loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    loop->made = loop->wake_fd >= 0 && uv_loop_init(&loop->loop) == 0;
-    if (!loop->made) {
-        if (loop->wake_fd >= 0)
-            close(loop->wake_fd);
+    loop->made = listener_inbox_init(loop) && uv_loop_init(&loop->loop) == 0;
+    if (!loop->made)
         return false;
-    }
     set_world(loop, tls);
     set_limits(loop, &listener->config);
     uv_poll_init(&loop->loop, &loop->wake, loop->wake_fd);
@@ -372,9 +280,7 @@ void listener_loop_stop(struct listener_loop *loop)
 {
     if (!loop->made)
         return;
-    pthread_mutex_lock(&loop->lock);
-    loop->stop = true;
-    unlock_and_wake(loop);
+    listener_inbox_stop(loop);
     if (loop->started)
         pthread_join(loop->thread, NULL);
     else
@@ -383,27 +289,13 @@ void listener_loop_stop(struct listener_loop *loop)
 
 void listener_loop_fini(struct listener_loop *loop)
 {
-    if (!loop->made)
-        return;
-    int failed = uv_loop_close(&loop->loop);
-    assert(!failed && !loop->answered && loop->world.open == 0);
-    while (loop->telling > 0) /* a thread has told this loop, which had seen it already, and is still at it */
-        sched_yield();
-    close(loop->wake_fd);
-    while (loop->arrivals) { /* they came while it stopped */
-        struct arrival *arrival = loop->arrivals;
-        loop->arrivals = arrival->next;
-        close(arrival->fd);
-        free(arrival);
-    }
-    if (loop->room_given > 0)
-        budget_give(loop->listener->config.budget, BUDGET_IN, loop->room_given);
+    int failed = loop->made ? uv_loop_close(&loop->loop) : 0;
+    assert(!failed && loop->world.open == 0);
+    listener_inbox_fini(loop);
     exchange_forget_free(loop);
     crowd_fini(&loop->crowd);
-    tls_free(loop->next_tls);
     tls_free(loop->world.tls);
     free(loop->world.read_buffer);
     free(loop->world.plain_buffer);
     free(loop->world.shares);
-    pthread_mutex_destroy(&loop->lock);
 }

@@ -1,0 +1,23 @@
+/*
+ * listener_inbox: what other threads leave for a loop, and how it is woken for that. The loop's own thread
+ * takes it. Any thread may call the others.
+ */
+#pragma once
+#include "listener_parts.h"
+
+/* False: there is no descriptor left; fini all the same. */
+bool listener_inbox_init(struct listener_loop *loop);
+void listener_inbox_fini(struct listener_loop *loop); /* what is in it goes */
+struct listener_inbox listener_inbox_take(struct listener_loop *loop);
+
+void listener_inbox_answered(struct listener_loop *loop, struct exchange *exchange);
+void listener_inbox_arrived(struct listener_loop *loop, int fd, const struct sockaddr_storage *address);
+void listener_inbox_quiesce(struct listener_loop *loop);
+void listener_inbox_stop(struct listener_loop *loop);
+/* For the connections that come from now on. Holds it. */
+void listener_inbox_secure(struct listener_loop *loop, struct tls *tls);
+/* Other loops make room for so many bytes, if they have an origin that holds at least `weight`; then those
+ * who wait on this one go on. */
+void listener_inbox_ask_room(struct listener_loop *loop, size_t more, size_t weight);
+/* So many bytes of the budget, which are this loop's now. */
+void listener_inbox_give_room(struct listener_loop *loop, size_t given);

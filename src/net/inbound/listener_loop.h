@@ -1,0 +1,14 @@
+/*
+ * listener_loop: one thread of a listener: its clients, and, in the first one, the door (accept).
+ */
+#pragma once
+#include "listener_parts.h"
+
+/* Starts the thread, and holds `tls` (NULL: plain HTTP); false: it cannot, and is to be stopped all the same.
+ */
+bool listener_loop_start(struct listener_loop *loop, struct listener *listener, struct tls *tls,
+                         bool with_door);
+/* Closes every connection and ends the thread. The one with the door first. */
+void listener_loop_stop(struct listener_loop *loop);
+/* When all have been stopped: until then one may wake another. */
+void listener_loop_fini(struct listener_loop *loop);

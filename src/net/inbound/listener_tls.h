@@ -1,0 +1,8 @@
+/*
+ * listener_tls: our side of TLS, from its files.
+ */
+#pragma once
+#include "listener_parts.h"
+
+/* *tls is NULL without TLS. False: the log says which file, and what is wrong with it. */
+bool listener_tls_open(const struct listener_config *config, struct tls **tls);
