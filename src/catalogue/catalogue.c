@@ -308,6 +308,14 @@ struct json_object *catalogue_example(const struct catalogue *catalogue, const s
     return example_with(catalogue, type, NULL);
 }
 
+void catalogue_put_example(struct text *out, const struct catalogue *catalogue,
+                           const struct catalogue_type *type)
+{
+    struct json_object *example = catalogue_example(catalogue, type);
+    json_put(out, example);
+    json_object_put(example);
+}
+
 const char *catalogue_step_name(struct json_object *step)
 {
     const char *name = json_object_is_type(step, json_type_string) ? json_object_get_string(step)

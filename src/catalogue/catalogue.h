@@ -7,7 +7,7 @@
  * everywhere (mission rows 13 and 25). Read-only once it is complete: any number of threads.
  */
 #pragma once
-#include "bytes.h"
+#include "text.h"
 
 struct json_object;
 struct catalogue;
@@ -72,6 +72,9 @@ const struct catalogue_type *catalogue_nearest(const struct catalogue *catalogue
  * (json_object_put).
  */
 struct json_object *catalogue_example(const struct catalogue *catalogue, const struct catalogue_type *type);
+/* The same, appended as compact JSON. */
+void catalogue_put_example(struct text *out, const struct catalogue *catalogue,
+                           const struct catalogue_type *type);
 
 /*
  * One step of a scenario: the name of a type, or {"event_type", "attributes"} where the resource looks

@@ -271,8 +271,6 @@ static void put_paths(struct text *out, const struct openapi *openapi)
 
 static void put_webhook(struct text *out, const struct openapi *openapi, const struct catalogue_type *type)
 {
-    struct json_object *example = catalogue_example(openapi->catalogue, type);
-
     text_printf(out, "\"%s\":{\"post\":{\"operationId\":\"push_%s\",\"tags\":[\"%s\"],\"security\":[],",
                 type->name, type->name, type->section);
     put_text(out, "summary", type->en);
@@ -289,11 +287,10 @@ static void put_webhook(struct text *out, const struct openapi *openapi, const s
         "{\"$ref\":\"%sPush\"},{\"properties\":{\"data\":{\"properties\":{\"attributes\":"
         "{\"properties\":{\"event_type\":{\"const\":\"%s\"}}}}}}}]},\"example\":",
         schemas_at, type->name);
-    json_put(out, example);
+    catalogue_put_example(out, openapi->catalogue, type);
     text_puts(out,
               "}}},\"responses\":{\"200\":{\"description\":\"You have it.\"},\"default\":{\"description\":"
               "\"Anything else: it is sent again, with an exponential backoff, for a few days.\"}}}}");
-    json_object_put(example);
 }
 
 static void put_webhooks(struct text *out, const struct openapi *openapi)

@@ -1,21 +1,8 @@
 #include "model.h"
 
-const char *delivery_state_name(enum delivery_state state)
-{
-    switch (state) {
-    case DELIVERY_PENDING:
-        return "pending";
-    case DELIVERY_DELIVERED:
-        return "delivered";
-    case DELIVERY_GIVEN_UP:
-        return "given_up";
-    case DELIVERY_CANCELLED:
-        return "cancelled";
-    case DELIVERY_SKIPPED:
-        break;
-    }
-    return "skipped";
-}
+const char *const delivery_state_names[] = {
+    [DELIVERY_PENDING] = "pending",     [DELIVERY_DELIVERED] = "delivered", [DELIVERY_GIVEN_UP] = "given_up",
+    [DELIVERY_CANCELLED] = "cancelled", [DELIVERY_SKIPPED] = "skipped",     NULL};
 
 static bool is_type_byte(char c)
 {

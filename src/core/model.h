@@ -75,8 +75,7 @@ enum delivery_state {
     DELIVERY_SKIPPED /* to nobody: there was no URL when the event came */
 };
 enum { DELIVERY_STATES = DELIVERY_SKIPPED + 1 };
-const char *delivery_state_name(
-    enum delivery_state state); /* "pending", "delivered", "given_up", "cancelled", "skipped" */
+extern const char *const delivery_state_names[]; /* NULL ends */
 
 /*
  * A delivery's id: a number that counts up in one database, and below it a mark that each start of a server

@@ -45,10 +45,10 @@ static void ids(void **state)
 
 static void state_names(void **state)
 {
-    assert_string_equal(delivery_state_name(DELIVERY_PENDING), "pending");
-    assert_string_equal(delivery_state_name(DELIVERY_DELIVERED), "delivered");
-    assert_string_equal(delivery_state_name(DELIVERY_GIVEN_UP), "given_up");
-    assert_string_equal(delivery_state_name(DELIVERY_CANCELLED), "cancelled");
+    assert_string_equal(delivery_state_names[DELIVERY_PENDING], "pending");
+    assert_string_equal(delivery_state_names[DELIVERY_DELIVERED], "delivered");
+    assert_string_equal(delivery_state_names[DELIVERY_GIVEN_UP], "given_up");
+    assert_string_equal(delivery_state_names[DELIVERY_CANCELLED], "cancelled");
 }
 
 int main(void)

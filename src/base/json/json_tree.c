@@ -158,22 +158,6 @@ struct json_value *json_add_object(struct arena *arena, struct json_value *objec
     return json_set_member(arena, object, &made) ? json_member(object, name) : NULL;
 }
 
-void json_keep_members(struct json_value *object, bool (*keep)(void *ctx, struct bytes name), void *ctx)
-{
-    struct json_value **place = &object->first;
-    object->last = NULL;
-    while (*place) {
-        struct json_value *member = *place;
-        if (keep(ctx, member->name)) {
-            object->last = member;
-            place = &member->next;
-        } else {
-            *place = member->next;
-            object->count--;
-        }
-    }
-}
-
 /* ---- writing ---- */
 
 static void put_string(struct text *out, struct bytes text, bool plain)
@@ -194,11 +178,10 @@ static void put_members(struct text *out, const struct json_value *value)
     for (const struct json_value *member = value->first; member; member = member->next) {
         if (member != value->first)
             text_putc(out, ',');
-        if (object) {
-            put_string(out, member->name, member->name_plain);
-            text_putc(out, ':');
-        }
-        json_tree_put(out, member);
+        if (object)
+            json_tree_put_member(out, member);
+        else
+            json_tree_put(out, member);
     }
     text_putc(out, object ? '}' : ']');
 }
@@ -227,4 +210,11 @@ void json_tree_put(struct text *out, const struct json_value *value)
         put_members(out, value);
         break;
     }
+}
+
+void json_tree_put_member(struct text *out, const struct json_value *member)
+{
+    put_string(out, member->name, member->name_plain);
+    text_putc(out, ':');
+    json_tree_put(out, member);
 }

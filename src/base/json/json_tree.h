@@ -51,8 +51,8 @@ void json_become_string(struct json_value *value, struct bytes text);
 bool json_set_member(struct arena *arena, struct json_value *object, const struct json_value *member);
 /* An empty object of that name. NULL: the arena is used up. */
 struct json_value *json_add_object(struct arena *arena, struct json_value *object, const char *name);
-/* Members for which `keep` is false leave. */
-void json_keep_members(struct json_value *object, bool (*keep)(void *ctx, struct bytes name), void *ctx);
 
 /* Compact, slashes not escaped, numbers as read. */
 void json_tree_put(struct text *out, const struct json_value *value);
+/* The same behind its name: `"name":value`. */
+void json_tree_put_member(struct text *out, const struct json_value *member);

@@ -148,11 +148,6 @@ static void test_integers(void **state)
     assert_false(json_integer(NULL, &(int64_t){0}));
 }
 
-static bool is_wanted(void *ctx, struct bytes name)
-{
-    return memchr(ctx, name.data[0], strlen(ctx)) != NULL;
-}
-
 static void test_changes(void **state)
 {
     struct reading reading, more;
@@ -168,15 +163,6 @@ static void test_changes(void **state)
     assert_true(json_set_member(&reading.arena, part, json_member(reading.root, "a")));
     json_become_string(json_member(reading.root, "c"), bytes_of("\"3\""));
     written_as(&reading, "{\"a\":1,\"b\":{\"x\":[1]},\"c\":\"\\\"3\\\"\",\"d\":\"new\",\"e\\\"\":{\"a\":1}}");
-
-    json_keep_members(reading.root, is_wanted, (void *)"bd");
-    written_as(&reading, "{\"b\":{\"x\":[1]},\"d\":\"new\"}");
-    assert_true(json_set_member(&reading.arena, reading.root, part)); /* the end is known again */
-    written_as(&reading, "{\"b\":{\"x\":[1]},\"d\":\"new\",\"e\\\"\":{\"a\":1}}");
-    json_keep_members(reading.root, is_wanted, (void *)"");
-    written_as(&reading, "{}");
-    assert_true(json_set_member(&reading.arena, reading.root, part));
-    written_as(&reading, "{\"e\\\"\":{\"a\":1}}");
     forget(&more);
     forget(&reading);
 }

@@ -51,6 +51,14 @@ const char *call_pointer(struct call *call, const char *base, struct bytes name)
     return bytes_are_utf8(text_bytes(&pointer)) && pointer.data ? pointer.data : base;
 }
 
+void *call_state(struct call *call, size_t size)
+{
+    call->state = arena_zero(&call->request->arena, size);
+    if (!call->state)
+        call_too_large(call);
+    return call->state;
+}
+
 /* ---- failing ---- */
 
 bool call_fail(struct call *call, enum api_error error, enum source_kind kind, const char *source,

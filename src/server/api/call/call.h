@@ -96,7 +96,9 @@ struct call {
     struct queue_job write; /* fill write.op, then call_write */
     struct readers_job read;
     call_step *then;
-    void *state; /* the handler's own, on the request's arena */
+    void *state;            /* the handler's own, on the request's arena */
+    struct edit *edit;      /* of a row that is being changed */
+    const char *shown_once; /* the text of a key or secret that this answer alone shows; NULL: none */
 };
 
 /* ---- failing; all return false ---- */
@@ -133,6 +135,9 @@ static inline bool call_is_masters(const struct call *call)
 const char *call_printf(struct call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A JSON pointer's next member: `base`/`name` with ~ and / escaped and a long name cut. */
 const char *call_pointer(struct call *call, const char *base, struct bytes name);
+
+/* The handler's own state, all zero. NULL after call_fail. */
+void *call_state(struct call *call, size_t size);
 
 /* ---- the store ---- */
 

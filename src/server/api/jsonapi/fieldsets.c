@@ -1,21 +1,20 @@
-/* Sparse fieldsets: what fields[TYPE] leaves of a resource object that has been written. */
+/* Sparse fieldsets: which fields of a resource a request asks for. */
 #include "jsonapi.h"
-#include <assert.h>
 
-static const struct query_fieldset *find(const struct query *query, const struct json_value *resource)
+const struct bytes *fieldset_find(const struct call *call, struct bytes type)
 {
-    struct bytes type;
-    if (!json_member_text(resource, "type", &type))
-        return NULL;
+    const struct query *query = &call->query;
     for (int i = 0; i < query->fieldset_count; i++)
         if (bytes_equal(query->fieldsets[i].type, type))
-            return &query->fieldsets[i];
+            return &query->fieldsets[i].names;
     return NULL;
 }
 
-static bool names_have(void *ctx, struct bytes name)
+bool fieldset_has(const struct bytes *fieldset, struct bytes name)
 {
-    struct bytes names = *(const struct bytes *)ctx;
+    if (!fieldset)
+        return true;
+    struct bytes names = *fieldset;
     while (names.len) {
         const char *comma = memchr(names.data, ',', names.len);
         size_t len = comma ? (size_t)(comma - names.data) : names.len, skip = comma ? len + 1 : len;
@@ -26,62 +25,39 @@ static bool names_have(void *ctx, struct bytes name)
     return false;
 }
 
-static bool is_no_member(void *ctx, struct bytes name)
+/* The members of attributes or relationships that are asked for; without any, nothing of it at all. */
+static bool put_fields(struct text *out, const struct json_value *part, const struct bytes *names,
+                       const char *separator)
 {
-    return !bytes_equal_text(name, ctx);
-}
-
-/* Attributes and relationships share one space of names (JSON:API section 7.2.2). */
-static void keep_members(struct json_value *resource, const char *part, struct bytes names)
-{
-    struct json_value *members = json_member_of_kind(resource, part, JSON_OBJECT);
-    if (!members)
-        return;
-    json_keep_members(members, names_have, &names);
-    if (members->count == 0)
-        json_keep_members(resource, is_no_member, (void *)part);
-}
-
-static void trim_one(const struct query *query, struct json_value *resource)
-{
-    const struct query_fieldset *fieldset = find(query, resource);
-    if (!fieldset)
-        return;
-    keep_members(resource, "attributes", fieldset->names);
-    keep_members(resource, "relationships", fieldset->names);
-}
-
-/* What stands behind `begin` is copied, read, trimmed, and written again. */
-static void trim_written(const struct query *query, struct text *out, size_t begin, bool list)
-{
-    struct json_reading reading;
-    struct arena memory;
-    arena_init(&memory, CALL_SCRATCH_LEN_MAX);
-    struct bytes copy = arena_copy(&memory, bytes_make(out->data + begin, out->len - begin));
-    struct json_value *written =
-        copy.data ? json_tree_read(&memory, (char *)copy.data, copy.len, false, &reading) : NULL;
-    if (written) { /* or it has nearly as many members as a request may have: rather all of it than none */
-        for (struct json_value *one = list ? written->first : NULL; one; one = one->next)
-            trim_one(query, one);
-        if (!list)
-            trim_one(query, written);
-        out->len = begin;
-        json_tree_put(out, written);
+    const char *opening = "{";
+    for (const struct json_value *field = part->first; field; field = field->next) {
+        if (!fieldset_has(names, field->name))
+            continue;
+        if (*opening == '{')
+            text_printf(out, "%s\"%.*s\":", separator, BYTES_ARG(part->name));
+        text_puts(out, opening);
+        json_tree_put_member(out, field);
+        opening = ",";
     }
-    out->len -= list; /* its bracket */
-    arena_fini(&memory);
+    text_puts(out, *opening == ',' ? "}" : "");
+    return *opening == ',';
 }
 
-/* Over the text of what was just written, so that who writes a resource need not know of fieldsets. */
-void jsonapi_trim(struct call *call, struct text *out, size_t begin, bool list)
+void fieldset_put(struct text *out, const struct call *call, const struct json_value *resource)
 {
-    if (!call->query.fieldset_count || out->len == begin)
-        return;
-    if (list) {
-        begin--;
-        assert(out->data[begin] == '[');
-        text_putc(out, ']');
+    struct bytes type = {0};
+    json_member_text(resource, "type", &type);
+    const struct bytes *names = fieldset_find(call, type);
+    const char *separator = "{";
+    for (const struct json_value *member = resource->first; member; member = member->next) {
+        bool is_part =
+            bytes_equal_text(member->name, "attributes") || bytes_equal_text(member->name, "relationships");
+        if (names && is_part && json_is(member, JSON_OBJECT)) {
+            separator = put_fields(out, member, names, separator) ? "," : separator;
+            continue;
+        }
+        text_puts(out, separator);
+        json_tree_put_member(out, member);
+        separator = ",";
     }
-    if (!out->overflow)
-        trim_written(&call->query, out, begin, list);
 }

@@ -75,21 +75,20 @@ void jsonapi_end(struct text *out, struct call *call, struct bytes meta_members)
     text_puts(out, call->warning_count ? "]}}" : "}}");
 }
 
-void jsonapi_put_text(struct text *out, const char *name, struct bytes value)
+void jsonapi_put_text(struct text *out, struct bytes value)
 {
-    text_printf(out, "\"%s\":", name);
     if (value.len)
         text_put_json(out, value);
     else
         text_puts(out, "null");
 }
 
-void jsonapi_put_instant(struct text *out, const char *name, int64_t wall_ms)
+void jsonapi_put_instant(struct text *out, int64_t wall_ms)
 {
     char date[INSTANT_LEN];
     if (wall_ms)
         instant_format(wall_ms, date);
-    jsonapi_put_text(out, name, bytes_make(date, wall_ms ? INSTANT_LEN : 0));
+    jsonapi_put_text(out, bytes_make(date, wall_ms ? INSTANT_LEN : 0));
 }
 
 bool jsonapi_answer(struct call *call, int status, const struct text *out)

@@ -23,24 +23,13 @@ bool jsonapi_read_line(struct call *call, struct arena *arena, struct bytes text
 /* Content-Encoding is refused: 415. */
 bool jsonapi_check_encoding(struct call *call);
 
-/* One attribute of a resource: how its value is read into `target`, NULL for one that only the server writes.
- */
-struct jsonapi_attribute {
-    const char *name, *pointer;
-    bool (*read)(struct call *call, void *target, struct json_value *value, const char *pointer);
-};
-#define JSONAPI_ATTRIBUTE(name, read)                                                                        \
-    {                                                                                                        \
-        name, "/data/attributes/" name, read                                                                 \
-    }
-/* Reads every attribute with its row: 422 for one without a row, 403 for a read-only one. */
-bool jsonapi_read_attributes(struct call *call, const struct request_document *document,
-                             const struct jsonapi_attribute *rows, int row_count, void *target);
+/* How much of a name that somebody sent is repeated in an answer. */
+int jsonapi_shown_len(struct bytes name);
 
 /* The value of `value` as text of at most len_max bytes without control bytes; null gives len 0. 422. */
-bool jsonapi_read_text(struct call *call, struct json_value *value, const char *pointer, size_t len_max,
+bool jsonapi_read_text(struct call *call, const struct json_value *value, const char *pointer, size_t len_max,
                        struct bytes *text);
-bool jsonapi_read_bool(struct call *call, struct json_value *value, const char *pointer, bool *flag);
+bool jsonapi_read_bool(struct call *call, const struct json_value *value, const char *pointer, bool *flag);
 
 /* An id as a string or as an integer, as text. False: neither (nothing is recorded). */
 bool jsonapi_id(const struct json_value *value, struct bytes *id);
@@ -48,6 +37,10 @@ bool jsonapi_id(const struct json_value *value, struct bytes *id);
 bool jsonapi_check_id(struct call *call, const struct request_document *document, int64_t id);
 /* A new resource's id is ours to choose: 403. */
 bool jsonapi_refuse_id(struct call *call, const struct request_document *document);
+
+/* 422 with this detail when the request has any. */
+bool jsonapi_refuse_relationships(struct call *call, const struct request_document *document,
+                                  const char *detail);
 
 /* A resource identifier: `type` and `id`, else 422. An integer id is replaced by its text in place. */
 bool jsonapi_read_linkage(struct call *call, struct json_value *linkage, const char *pointer,
@@ -80,15 +73,16 @@ void jsonapi_begin(struct text *out, struct arena *arena);
 void jsonapi_put_self(struct text *out, const char *path, int64_t id);
 /* `,"meta":{...}}`: members (already JSON, may be empty) and the call's warnings. */
 void jsonapi_end(struct text *out, struct call *call, struct bytes meta_members);
-/* What fields[TYPE] leaves of the resource object written to `out` from `begin` on; with `list`, of any
- * number of them with commas between, behind a bracket. */
-void jsonapi_trim(struct call *call, struct text *out, size_t begin, bool list);
-/* `"name":"text"` or null when it is empty; `"name":"date"` or null when it is 0. No comma. */
-void jsonapi_put_text(struct text *out, const char *name, struct bytes value);
-void jsonapi_put_instant(struct text *out, const char *name, int64_t wall_ms);
-static inline const char *jsonapi_flag(bool flag)
-{
-    return flag ? "true" : "false";
-}
+/* A JSON string, null when it is empty; a date, null when it is 0. */
+void jsonapi_put_text(struct text *out, struct bytes value);
+void jsonapi_put_instant(struct text *out, int64_t wall_ms);
 /* Answers with what was written, or 413 when it did not fit. */
 bool jsonapi_answer(struct call *call, int status, const struct text *out);
+
+/* ---- sparse fieldsets ---- */
+
+/* The names after fields[TYPE]; NULL: it was not asked for, and all fields are shown. */
+const struct bytes *fieldset_find(const struct call *call, struct bytes type);
+bool fieldset_has(const struct bytes *names, struct bytes name); /* NULL has all */
+/* Appends a resource object that was stored, without its last brace. Its members are those of the tree. */
+void fieldset_put(struct text *out, const struct call *call, const struct json_value *resource);

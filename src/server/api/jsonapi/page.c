@@ -1,6 +1,5 @@
 #include "page.h"
 #include "cursor.h"
-#include "jsonapi.h"
 
 /* ---- reading what page is wanted ---- */
 
@@ -198,4 +197,30 @@ void page_saw(struct call *call, struct page_rows *rows, int64_t id)
     if (!rows->first.len)
         rows->first = text;
     rows->last = text;
+}
+
+void page_put_rows(struct text *out, struct call *call, const struct page *page, const struct shape *shape,
+                   const void *rows, struct page_rows *seen)
+{
+    const struct store_answer *answer = &call->read.answer;
+    *seen = page_rows_of(call, answer);
+    text_puts(out, ",\"data\":[");
+    for (int i = 0; i < answer->count; i++) {
+        const char *row = (const char *)rows + (size_t)page_row(page, answer, i) * shape->size;
+        text_puts(out, i ? "," : "");
+        shape_put(out, call, shape, row);
+        page_saw(call, seen, *(const int64_t *)(const void *)(row + shape->place));
+    }
+    text_putc(out, ']');
+}
+
+bool page_answer(struct call *call, const char *path, const struct page *page, const struct shape *shape,
+                 const void *rows)
+{
+    struct page_rows seen;
+    struct text out;
+    jsonapi_begin(&out, &call->scratch);
+    page_put_rows(&out, call, page, shape, rows, &seen);
+    page_put_end(&out, call, path, page, &seen);
+    return jsonapi_answer(call, 200, &out);
 }

@@ -3,7 +3,7 @@
  * poller misses nothing and sees nothing twice while rows come and go.
  */
 #pragma once
-#include "call.h"
+#include "shape.h"
 
 enum { PAGE_SIZE_DEFAULT = 20, PAGE_SIZE_MAX = 100 };
 
@@ -33,6 +33,12 @@ struct page_rows {
 /* From the answer of the store. */
 struct page_rows page_rows_of(struct call *call, const struct store_answer *answer);
 void page_saw(struct call *call, struct page_rows *rows, int64_t id);
+/* `,"data":[...]`: the rows that were read, which are as many structs of the shape. */
+void page_put_rows(struct text *out, struct call *call, const struct page *page, const struct shape *shape,
+                   const void *rows, struct page_rows *seen);
+/* Answers with such a page, and nothing else. */
+bool page_answer(struct call *call, const char *path, const struct page *page, const struct shape *shape,
+                 const void *rows);
 /* The links self, first, prev and next, and meta.cursor: the text between the data and the end. */
 void page_put_end(struct text *out, struct call *call, const char *path, const struct page *page,
                   const struct page_rows *rows);

@@ -115,7 +115,7 @@ static bool is_one_of(struct bytes name, const char *const *names)
     return false;
 }
 
-static int shown_len(struct bytes name)
+int jsonapi_shown_len(struct bytes name)
 {
     return name.len < NAME_SHOWN_MAX ? (int)name.len : NAME_SHOWN_MAX;
 }
@@ -126,7 +126,7 @@ static void warn_unknown(struct call *call, const struct json_value *object, con
     for (const struct json_value *member = object->first; member; member = member->next)
         if (!is_one_of(member->name, known) && !bytes_starts(member->name, "@"))
             call_warn(call, "member_unknown", 0, 0, "%s has a member \"%.*s\", which was ignored", where,
-                      shown_len(member->name), member->name.data);
+                      jsonapi_shown_len(member->name), member->name.data);
 }
 
 static bool check_root(struct call *call, struct json_value *root, struct request_document *document)
@@ -207,38 +207,7 @@ bool jsonapi_read_line(struct call *call, struct arena *arena, struct bytes text
            read_document(call, root, type, document);
 }
 
-/* ---- attributes ---- */
-
-static const struct jsonapi_attribute *find_row(const struct jsonapi_attribute *rows, int row_count,
-                                                struct bytes name)
-{
-    for (int i = 0; i < row_count; i++)
-        if (bytes_equal_text(name, rows[i].name))
-            return &rows[i];
-    return NULL;
-}
-
-bool jsonapi_read_attributes(struct call *call, const struct request_document *document,
-                             const struct jsonapi_attribute *rows, int row_count, void *target)
-{
-    if (!document->attributes)
-        return true;
-    for (struct json_value *value = document->attributes->first; value; value = value->next) {
-        const struct jsonapi_attribute *row = find_row(rows, row_count, value->name);
-        if (row && row->read) {
-            if (!row->read(call, target, value, row->pointer))
-                return false;
-            continue;
-        }
-        const char *pointer = call_pointer(call, "/data/attributes", value->name);
-        if (row)
-            return call_fail(call, API_ATTRIBUTE_READ_ONLY, SOURCE_POINTER, pointer,
-                             "%s is written by the server only.", row->name);
-        return call_fail(call, API_ATTRIBUTE_UNKNOWN, SOURCE_POINTER, pointer,
-                         "There is no attribute \"%.*s\" here.", shown_len(value->name), value->name.data);
-    }
-    return true;
-}
+/* ---- values ---- */
 
 static bool has_control_bytes(struct bytes text)
 {
@@ -248,7 +217,7 @@ static bool has_control_bytes(struct bytes text)
     return false;
 }
 
-bool jsonapi_read_text(struct call *call, struct json_value *value, const char *pointer, size_t len_max,
+bool jsonapi_read_text(struct call *call, const struct json_value *value, const char *pointer, size_t len_max,
                        struct bytes *text)
 {
     *text = (struct bytes){0};
@@ -262,7 +231,7 @@ bool jsonapi_read_text(struct call *call, struct json_value *value, const char *
                      "This must be a text of at most %zu bytes without control bytes, or null.", len_max);
 }
 
-bool jsonapi_read_bool(struct call *call, struct json_value *value, const char *pointer, bool *flag)
+bool jsonapi_read_bool(struct call *call, const struct json_value *value, const char *pointer, bool *flag)
 {
     *flag = json_is(value, JSON_TRUE);
     return *flag || json_is(value, JSON_FALSE) ||
@@ -298,6 +267,13 @@ bool jsonapi_refuse_id(struct call *call, const struct request_document *documen
         return true;
     return call_fail(call, API_ID_NOT_ACCEPTED, SOURCE_POINTER, "/data/id",
                      "The server chooses the id of a new resource: leave it out.");
+}
+
+bool jsonapi_refuse_relationships(struct call *call, const struct request_document *document,
+                                  const char *detail)
+{
+    return !document->relationships || !document->relationships->count ||
+           call_fail(call, API_RELATIONSHIP_UNKNOWN, SOURCE_POINTER, "/data/relationships", "%s", detail);
 }
 
 bool jsonapi_read_linkage(struct call *call, struct json_value *linkage, const char *pointer,

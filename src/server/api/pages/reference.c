@@ -3,7 +3,6 @@
 #include "catalogue.h"
 #include "docs.h"
 #include "errors.h"
-#include "json.h"
 #include "memory.h"
 #include "openapi.h"
 #include "route.h"
@@ -122,33 +121,22 @@ static struct bytes make_docs(const struct catalogue *catalogue, const char *mod
     return keep(&out);
 }
 
-static void put_member(struct text *out, const char *name, const char *value)
+/* NULL: none. */
+static struct bytes copy(struct reference *reference, const char *text)
 {
-    text_printf(out, "\"%s\":", name);
-    if (value)
-        text_put_json(out, bytes_of(value));
-    else
-        text_puts(out, "null");
-    text_putc(out, ',');
+    struct bytes copied = text ? arena_copy(&reference->arena, bytes_of(text)) : (struct bytes){0};
+    assert(copied.data || !text);
+    return copied;
 }
 
-static void put_type(struct text *out, const struct catalogue *catalogue, const struct catalogue_type *type)
+static struct bytes copy_example(struct reference *reference, const struct catalogue *catalogue,
+                                 const struct catalogue_type *type)
 {
-    struct json_object *example = catalogue_example(catalogue, type);
-
-    text_printf(out, "{\"type\":\"event_types\",\"id\":\"%s\",\"attributes\":{", type->name);
-    put_member(out, "section", type->section);
-    put_member(out, "resource", type->resource);
-    put_member(out, "status", catalogue_status_name(type->status));
-    put_member(out, "state", type->state);
-    text_printf(out, "\"final\":%s,", type->final ? "true" : "false");
-    put_member(out, "en", type->en);
-    put_member(out, "es", type->es);
-    put_member(out, "note", type->note);
-    text_puts(out, "\"example\":");
-    json_put(out, example);
-    text_printf(out, "},\"links\":{\"self\":\"/api/event_types/%s\"}}", type->name);
-    json_object_put(example);
+    struct text out;
+    text_init(&out, &reference->arena, DOCUMENT_LEN_MAX);
+    catalogue_put_example(&out, catalogue, type);
+    assert(!out.overflow);
+    return text_bytes(&out);
 }
 
 static void make_types(struct reference *reference, const struct catalogue *catalogue)
@@ -157,17 +145,16 @@ static void make_types(struct reference *reference, const struct catalogue *cata
     reference->types = memory_zero((size_t)reference->type_count, sizeof *reference->types);
     for (int i = 0; i < reference->type_count; i++) {
         const struct catalogue_type *type = catalogue_at(catalogue, i);
-        struct reference_type *row = &reference->types[i];
-        struct text out;
-        text_init(&out, &reference->arena, DOCUMENT_LEN_MAX);
-        put_type(&out, catalogue, type);
-        assert(!out.overflow);
-        row->resource_object = text_bytes(&out);
-        row->name = arena_copy(&reference->arena, bytes_of(type->name));
-        row->section = arena_copy(&reference->arena, bytes_of(type->section));
-        row->resource = arena_copy(&reference->arena, bytes_of(type->resource));
-        row->status = bytes_of(catalogue_status_name(type->status));
-        assert(row->name.data && row->section.data && row->resource.data);
+        reference->types[i] = (struct reference_type){.name = copy(reference, type->name),
+                                                      .section = copy(reference, type->section),
+                                                      .resource = copy(reference, type->resource),
+                                                      .status = bytes_of(catalogue_status_name(type->status)),
+                                                      .state = copy(reference, type->state),
+                                                      .final = type->final,
+                                                      .en = copy(reference, type->en),
+                                                      .es = copy(reference, type->es),
+                                                      .note = copy(reference, type->note),
+                                                      .example = copy_example(reference, catalogue, type)};
     }
 }
 

@@ -9,8 +9,10 @@
 struct reference;
 
 struct reference_type {
-    struct bytes name, section, status, resource;
-    struct bytes resource_object; /* JSON:API, whole */
+    struct bytes name, section, resource, status, state; /* len 0: none */
+    bool final;
+    struct bytes en, es, note;
+    struct bytes example; /* JSON */
 };
 
 /* `own_types`: the text of a platform's own file, as catalogue_add has taken it; empty: none. Both must

@@ -1,30 +1,48 @@
 /* /api/api_keys: a user's keys. A key's text is in its 201 and nowhere else; its digest is in no answer. */
 #include "admission.h"
-#include "jsonapi.h"
 #include "page.h"
 #include "resources.h"
 #include <stdio.h>
 
 enum { LABEL_LEN_MAX = 128, KEY_RANDOM_LEN = 24, KEY_TEXT_LEN = 2 * KEY_RANDOM_LEN };
 
-struct key_list {
-    struct page page;
-    int64_t user_id, key_id;
-};
+/* ---- what a key looks like ---- */
 
-/* What a request says of a key. */
-struct key_edit {
-    struct key_list at; /* first: show_one looks at it */
-    unsigned changes;   /* bits of enum store_key_change */
-    struct bytes label;
-    struct text allow_from;
-    int64_t rate_per_s;
-    const char *token;
-};
-
-static void put_allow_from(struct text *out, struct bytes list)
+static bool read_network(struct call *call, struct text *allow_from, const struct json_value *value)
 {
-    text_puts(out, "\"allow_from\":[");
+    struct network network;
+    if (!json_is(value, JSON_STRING) || !network_parse(value->text, &network) || network.port ||
+        !network_is_exact(&network))
+        return call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, "",
+                         "A network is a text as \"192.0.2.7\", \"192.0.2.0/24\" or \"2001:db8::/32\", with "
+                         "nothing behind its prefix.");
+    if (allow_from->len)
+        text_putc(allow_from, ' ');
+    text_put(allow_from, value->text);
+    return true;
+}
+
+static bool read_allow_from(struct call *call, const struct field *field, struct json_value *value,
+                            void *place)
+{
+    struct text allow_from;
+    text_init(&allow_from, &call->request->arena, MODEL_ALLOW_FROM_LEN_MAX);
+    if (!json_is(value, JSON_NULL) && (!json_is(value, JSON_ARRAY) || value->count > KEYRING_NETWORKS_MAX))
+        return call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, field->pointer,
+                         "allow_from is a list of at most %d networks; empty or null allows every address.",
+                         KEYRING_NETWORKS_MAX);
+    int i = 0;
+    for (const struct json_value *one = value->first; one; one = one->next, i++)
+        if (!read_network(call, &allow_from, one))
+            return call_within(call, field->pointer, bytes_of(call_printf(call, "%d", i)));
+    *(struct bytes *)place = text_bytes(&allow_from);
+    return !allow_from.overflow || call_too_large(call);
+}
+
+static void put_allow_from(struct text *out, const void *row)
+{
+    struct bytes list = ((const struct api_key *)row)->allow_from;
+    text_putc(out, '[');
     for (const char *comma = ""; list.len; comma = ",") {
         const char *space = memchr(list.data, ' ', list.len);
         size_t len = space ? (size_t)(space - list.data) : list.len;
@@ -33,128 +51,124 @@ static void put_allow_from(struct text *out, struct bytes list)
         text_put_json(out, bytes_make(list.data, len));
         list = bytes_make(list.data + skip, list.len - skip);
     }
-    text_puts(out, "],\"rate_per_s\":");
+    text_putc(out, ']');
 }
 
-static void put_rate(struct text *out, int64_t rate_per_s)
+static bool read_rate(struct call *call, const struct field *field, struct json_value *value, void *place)
 {
+    int64_t *rate_per_s = place;
+    if (!call_is_masters(call))
+        return call_fail(call, API_FORBIDDEN, SOURCE_POINTER, field->pointer,
+                         "Only a Master sets how many requests a second a key may make.");
+    *rate_per_s = 0;
+    if (json_is(value, JSON_NULL))
+        return true;
+    bool number = json_integer(value, rate_per_s);
+    if (json_is(value, JSON_STRING) && bytes_equal_text(value->text, "unlimited"))
+        *rate_per_s = -1;
+    return (number ? *rate_per_s >= 1 && *rate_per_s <= RATE_PER_S_MAX : *rate_per_s < 0) ||
+           call_fail(
+               call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, field->pointer,
+               "rate_per_s is a number from 1 to %d, \"unlimited\", or null for the server's own limit.",
+               RATE_PER_S_MAX);
+}
+
+static void put_rate(struct text *out, const void *row)
+{
+    int64_t rate_per_s = ((const struct api_key *)row)->rate_per_s;
     if (rate_per_s > 0)
-        text_printf(out, "%lld,", (long long)rate_per_s);
+        text_put_int64(out, rate_per_s);
     else
-        text_puts(out, rate_per_s < 0 ? "\"unlimited\"," : "null,");
+        text_puts(out, rate_per_s < 0 ? "\"unlimited\"" : "null");
 }
 
-static void put_key(struct text *out, const struct api_key *key, const char *token)
-{
-    text_printf(out, "{\"type\":\"api_keys\",\"id\":\"%lld\",\"attributes\":{", (long long)key->id);
-    jsonapi_put_text(out, "label", key->label);
-    text_putc(out, ',');
-    put_allow_from(out, key->allow_from);
-    put_rate(out, key->rate_per_s);
-    jsonapi_put_instant(out, "created_at", key->created_at_ms);
-    text_putc(out, ',');
-    jsonapi_put_instant(out, "revoked_at", key->revoked_at_ms);
-    if (token)
-        text_printf(out, ",\"token\":\"%s\"", token);
-    text_printf(out,
-                "},\"relationships\":{\"user\":{\"data\":{\"type\":\"users\",\"id\":\"%lld\"}}},"
-                "\"links\":{\"self\":\"/api/api_keys/%lld\"}}",
-                (long long)key->user_id, (long long)key->id);
-}
+/* The rows that may be written come first, in the order of enum store_key_change. */
+static const struct field fields[] = {
+    {FIELD("label", FIELD_TEXT, FIELD_ALWAYS | FIELD_NULLABLE, struct api_key, label),
+     .len_max = LABEL_LEN_MAX},
+    {FIELD("allow_from", FIELD_JSON, FIELD_ALWAYS, struct api_key, allow_from), .read = read_allow_from,
+     .put = put_allow_from},
+    {FIELD("rate_per_s", FIELD_JSON, FIELD_ALWAYS | FIELD_NULLABLE, struct api_key, rate_per_s),
+     .read = read_rate, .put = put_rate},
+    {FIELD("created_at", FIELD_INSTANT, 0, struct api_key, created_at_ms)},
+    {FIELD("revoked_at", FIELD_INSTANT, FIELD_NULLABLE, struct api_key, revoked_at_ms)},
+    {FIELD_NO_MEMBER("token", FIELD_SHOWN_ONCE, 0)},
+    {FIELD("user", FIELD_TO_ONE, 0, struct api_key, user_id), .related = "users"}};
+const struct shape api_keys_shape = {SHAPE("api_keys", struct api_key, fields), .self = "/api/api_keys/:id"};
+_Static_assert(STORE_KEY_LABEL == 1 && STORE_KEY_ALLOW_FROM == 2 && STORE_KEY_RATE == 4,
+               "a bit for each row");
 
-static bool answer_key(struct call *call, int status, const struct api_key *key, const char *token)
+/* What a request says of a key, and which key. */
+struct key_edit {
+    struct page page;
+    int64_t user_id, key_id;
+    struct api_key key;
+    unsigned given;
+    const char *token;
+};
+
+static bool answer_key(struct call *call, int status, const struct api_key *key)
 {
-    struct text out;
-    jsonapi_begin(&out, &call->scratch);
-    jsonapi_put_self(&out, "/api/api_keys/", key->id);
-    text_puts(&out, ",\"data\":");
-    size_t begin = out.len;
-    put_key(&out, key, token);
-    jsonapi_trim(call, &out, begin, false);
     int64_t pace = admission_pace(call, key->rate_per_s);
-    const char *meta =
-        pace ? call_printf(call, "\"rate_per_s\":%lld", (long long)pace) : "\"rate_per_s\":\"unlimited\"";
-    jsonapi_end(&out, call, bytes_of(meta));
-    return jsonapi_answer(call, status, &out);
-}
-
-static struct key_list *new_list(struct call *call)
-{
-    struct key_list *list = arena_zero(&call->request->arena, sizeof *list);
-    call->state = list;
-    if (!list)
-        call_too_large(call);
-    return list;
+    return shape_answer(call, status, &api_keys_shape, key,
+                        bytes_of(pace ? call_printf(call, "\"rate_per_s\":%lld", (long long)pace)
+                                      : "\"rate_per_s\":\"unlimited\""));
 }
 
 /* ---- reading ---- */
 
 static bool show_list(struct call *call)
 {
-    struct key_list *list = call->state;
-    const struct store_answer *answer = &call->read.answer;
-    struct page_rows rows = {.more = answer->more};
-    struct text out;
-    jsonapi_begin(&out, &call->scratch);
-    text_puts(&out, ",\"data\":[");
-    for (int i = 0; i < answer->count; i++) {
-        const struct api_key *key = &answer->keys[page_row(&list->page, answer, i)];
-        text_puts(&out, i ? "," : "");
-        size_t begin = out.len;
-        put_key(&out, key, NULL);
-        jsonapi_trim(call, &out, begin, false);
-        page_saw(call, &rows, key->id);
-    }
-    text_putc(&out, ']');
-    page_put_end(&out, call, "/api/api_keys", &list->page, &rows);
-    return jsonapi_answer(call, 200, &out);
+    const struct key_edit *edit = call->state;
+    return page_answer(call, "/api/api_keys", &edit->page, &api_keys_shape, call->read.answer.keys);
 }
 
 bool api_keys_list(struct call *call)
 {
-    struct key_list *list = new_list(call);
-    if (!list || !page_read(call, "api_keys", &list->page) || !jsonapi_read_owner(call, &list->user_id))
+    struct key_edit *edit = call_state(call, sizeof *edit);
+    if (!edit || !page_read(call, "api_keys", &edit->page) || !jsonapi_read_owner(call, &edit->user_id))
         return false;
-    struct store_query query = {.kind = STORE_LIST_KEYS, .id = list->user_id};
-    page_query(&list->page, &query);
+    struct store_query query = {.kind = STORE_LIST_KEYS, .id = edit->user_id};
+    page_query(&edit->page, &query);
     return call_query(call, &query, false, show_list);
 }
 
 /* The path's key and whose it is; 404 unless the caller may see that user. */
-static bool path_key(struct call *call, struct key_list *list)
+static struct key_edit *path_key(struct call *call)
 {
-    if (!jsonapi_path_id(call, "API key", &list->key_id))
-        return false;
-    list->user_id = keyring_key_user(call->api->keyring, list->key_id);
-    return keyring_may_see(call->api->keyring, &call->caller, list->user_id) ||
-           call_not_found(call, "API key");
+    struct key_edit *edit = call_state(call, sizeof *edit);
+    if (!edit || !jsonapi_path_id(call, "API key", &edit->key_id))
+        return NULL;
+    edit->user_id = keyring_key_user(call->api->keyring, edit->key_id);
+    if (keyring_may_see(call->api->keyring, &call->caller, edit->user_id))
+        return edit;
+    call_not_found(call, "API key");
+    return NULL;
 }
 
 static bool show_one(struct call *call)
 {
-    const struct key_list *list = call->state;
+    const struct key_edit *edit = call->state;
     const struct store_answer *answer = &call->read.answer;
     for (int i = 0; i < answer->count; i++)
-        if (answer->keys[i].id == list->key_id)
-            return answer_key(call, 200, &answer->keys[i], NULL);
+        if (answer->keys[i].id == edit->key_id)
+            return answer_key(call, 200, &answer->keys[i]);
     return call_not_found(call, "API key");
 }
 
-/* call->state begins with the key's struct key_list. */
-static bool query_key(struct call *call, call_step *then)
+static bool show_key(struct call *call)
 {
-    const struct key_list *list = call->state;
+    const struct key_edit *edit = call->state;
     return call_query(
         call,
         &(struct store_query){
-            .kind = STORE_LIST_KEYS, .id = list->user_id, .after_id = list->key_id - 1, .limit = 1},
-        false, then);
+            .kind = STORE_LIST_KEYS, .id = edit->user_id, .after_id = edit->key_id - 1, .limit = 1},
+        false, show_one);
 }
 
 bool api_keys_show(struct call *call)
 {
-    struct key_list *list = new_list(call);
-    return list && path_key(call, list) && query_key(call, show_one);
+    return path_key(call) && show_key(call);
 }
 
 /* ---- a new key ---- */
@@ -177,89 +191,6 @@ const char *api_key_prepare(struct call *call, int64_t user_id, struct bytes lab
     return !call->caller.restricted || call->write.op.key.allow_from.data ? token : NULL;
 }
 
-static bool read_label(struct call *call, void *target, struct json_value *value, const char *pointer)
-{
-    struct key_edit *edit = target;
-    edit->changes |= STORE_KEY_LABEL;
-    return jsonapi_read_text(call, value, pointer, LABEL_LEN_MAX, &edit->label);
-}
-
-static bool read_network(struct call *call, struct key_edit *edit, const struct json_value *value)
-{
-    struct network network;
-    if (!json_is(value, JSON_STRING) || !network_parse(value->text, &network) || network.port ||
-        !network_is_exact(&network))
-        return call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, "",
-                         "A network is a text as \"192.0.2.7\", \"192.0.2.0/24\" or \"2001:db8::/32\", with "
-                         "nothing behind its prefix.");
-    if (edit->allow_from.len)
-        text_putc(&edit->allow_from, ' ');
-    text_put(&edit->allow_from, value->text);
-    return true;
-}
-
-static bool read_allow_from(struct call *call, void *target, struct json_value *value, const char *pointer)
-{
-    struct key_edit *edit = target;
-    edit->changes |= STORE_KEY_ALLOW_FROM;
-    text_init(&edit->allow_from, &call->request->arena, MODEL_ALLOW_FROM_LEN_MAX);
-    if (json_is(value, JSON_NULL))
-        return true;
-    if (!json_is(value, JSON_ARRAY) || value->count > KEYRING_NETWORKS_MAX)
-        return call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, pointer,
-                         "allow_from is a list of at most %d networks; empty or null allows every address.",
-                         KEYRING_NETWORKS_MAX);
-    int i = 0;
-    for (const struct json_value *one = value->first; one; one = one->next, i++)
-        if (!read_network(call, edit, one))
-            return call_within(call, pointer, bytes_of(call_printf(call, "%d", i)));
-    return !edit->allow_from.overflow || call_too_large(call);
-}
-
-static bool read_rate(struct call *call, void *target, struct json_value *value, const char *pointer)
-{
-    struct key_edit *edit = target;
-    edit->changes |= STORE_KEY_RATE;
-    if (!call_is_masters(call))
-        return call_fail(call, API_FORBIDDEN, SOURCE_POINTER, pointer,
-                         "Only a Master sets how many requests a second a key may make.");
-    if (json_is(value, JSON_NULL))
-        return true;
-    bool number = json_integer(value, &edit->rate_per_s);
-    if (json_is(value, JSON_STRING) && bytes_equal_text(value->text, "unlimited"))
-        edit->rate_per_s = -1;
-    return (number ? edit->rate_per_s >= 1 && edit->rate_per_s <= RATE_PER_S_MAX : edit->rate_per_s < 0) ||
-           call_fail(
-               call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, pointer,
-               "rate_per_s is a number from 1 to %d, \"unlimited\", or null for the server's own limit.",
-               RATE_PER_S_MAX);
-}
-
-static const struct jsonapi_attribute key_attributes[] = {
-    JSONAPI_ATTRIBUTE("label", read_label),     JSONAPI_ATTRIBUTE("allow_from", read_allow_from),
-    JSONAPI_ATTRIBUTE("rate_per_s", read_rate), JSONAPI_ATTRIBUTE("token", NULL),
-    JSONAPI_ATTRIBUTE("created_at", NULL),      JSONAPI_ATTRIBUTE("revoked_at", NULL)};
-enum { KEY_ATTRIBUTE_COUNT = sizeof key_attributes / sizeof *key_attributes };
-
-static struct key_edit *new_edit(struct call *call)
-{
-    struct key_edit *edit = arena_zero(&call->request->arena, sizeof *edit);
-    call->state = edit;
-    if (!edit)
-        call_too_large(call);
-    return edit;
-}
-
-static void apply(struct api_key *key, const struct key_edit *edit)
-{
-    if (edit->changes & STORE_KEY_LABEL)
-        key->label = edit->label;
-    if (edit->changes & STORE_KEY_ALLOW_FROM)
-        key->allow_from = text_bytes(&edit->allow_from);
-    if (edit->changes & STORE_KEY_RATE)
-        key->rate_per_s = edit->rate_per_s;
-}
-
 static const char allow_from_pointer[] = "/data/attributes/allow_from";
 
 static bool is_within(const struct network *network, const struct network *outer, int outer_count)
@@ -274,13 +205,13 @@ static bool is_within(const struct network *network, const struct network *outer
 static bool check_reach(struct call *call, const struct key_edit *edit)
 {
     struct network own[KEYRING_NETWORKS_MAX], wanted[KEYRING_NETWORKS_MAX];
-    if (!(edit->changes & STORE_KEY_ALLOW_FROM) || !call->caller.restricted)
+    if (!(edit->given & STORE_KEY_ALLOW_FROM) || !call->caller.restricted)
         return true;
     struct bytes text = keyring_allow_from(call->api->keyring, &call->caller, &call->request->arena);
     if (!text.data)
         return call_too_large(call);
     int own_count = keyring_read_networks(text, own);
-    int count = keyring_read_networks(text_bytes(&edit->allow_from), wanted);
+    int count = keyring_read_networks(edit->key.allow_from, wanted);
     bool within = count > 0 || own_count == 0;
     for (int i = 0; i < count; i++)
         within = within && (own_count == 0 || is_within(&wanted[i], own, own_count));
@@ -323,21 +254,21 @@ static bool created(struct call *call)
     call_header(call, "Location", bytes_of(call_printf(call, "/api/api_keys/%lld", (long long)key.id)));
     call_header(call, "Cache-Control", bytes_of("no-store"));
     warn_if_slower(call, &key);
-    return answer_key(call, 201, &key, edit->token);
+    call->shown_once = edit->token;
+    return answer_key(call, 201, &key);
 }
 
 bool api_keys_create(struct call *call)
 {
     struct request_document document;
-    struct key_edit *edit = new_edit(call);
+    struct key_edit *edit = call_state(call, sizeof *edit);
     int64_t user_id = call->caller.user_id;
-    if (!edit || !jsonapi_read(call, "api_keys", &document) || !jsonapi_refuse_id(call, &document))
-        return false;
-    if (!jsonapi_read_attributes(call, &document, key_attributes, KEY_ATTRIBUTE_COUNT, edit) ||
+    if (!edit || !jsonapi_read(call, "api_keys", &document) || !jsonapi_refuse_id(call, &document) ||
+        !shape_read(call, &api_keys_shape, &document, FIELD_ON_CREATE, &edit->key, &edit->given) ||
         !jsonapi_read_user(call, &document, &user_id) || !check_reach(call, edit))
         return false;
-    edit->token = api_key_prepare(call, user_id, edit->label);
-    apply(&call->write.op.key, edit);
+    edit->token = api_key_prepare(call, user_id, edit->key.label);
+    shape_apply(&api_keys_shape, edit->given, &edit->key, &call->write.op.key);
     call->write.op.keys_max = call->api->config.config->keys_max;
     return edit->token ? call_write(call, created) : call_too_large(call);
 }
@@ -350,16 +281,16 @@ static bool updated(struct call *call)
     if (op->result != STORE_DONE)
         return call_not_found(call, "API key");
     keyring_change_key(call->api->keyring, &op->key, op->key_changes);
-    return query_key(call, show_one);
+    return show_key(call);
 }
 
 /* Whoever shuts the door behind the key in hand could not open it again. */
 static bool locks_out(const struct call *call, const struct key_edit *edit)
 {
     struct network networks[KEYRING_NETWORKS_MAX], peer;
-    if (edit->at.key_id != call->caller.key_id || !(edit->changes & STORE_KEY_ALLOW_FROM))
+    if (edit->key_id != call->caller.key_id || !(edit->given & STORE_KEY_ALLOW_FROM))
         return false;
-    int count = keyring_read_networks(text_bytes(&edit->allow_from), networks);
+    int count = keyring_read_networks(edit->key.allow_from, networks);
     bool known = network_parse_address(bytes_of(call->request->peer), &peer);
     for (int i = 0; i < count; i++)
         if (known && network_holds(&networks[i], peer.ipv6, peer.address))
@@ -372,24 +303,21 @@ static bool locks_out(const struct call *call, const struct key_edit *edit)
 bool api_keys_update(struct call *call)
 {
     struct request_document document;
-    struct key_edit *edit = new_edit(call);
-    if (!edit || !path_key(call, &edit->at) || !jsonapi_read(call, "api_keys", &document) ||
-        !jsonapi_check_id(call, &document, edit->at.key_id))
-        return false;
-    if (document.relationships && document.relationships->count)
-        return call_fail(call, API_RELATIONSHIP_UNKNOWN, SOURCE_POINTER, "/data/relationships",
-                         "A key stays its user's.");
-    if (!jsonapi_read_attributes(call, &document, key_attributes, KEY_ATTRIBUTE_COUNT, edit) ||
+    struct key_edit *edit = path_key(call);
+    if (!edit || !jsonapi_read(call, "api_keys", &document) ||
+        !jsonapi_check_id(call, &document, edit->key_id) ||
+        !jsonapi_refuse_relationships(call, &document, "A key stays its user's.") ||
+        !shape_read(call, &api_keys_shape, &document, FIELD_ON_UPDATE, &edit->key, &edit->given) ||
         !check_reach(call, edit))
         return false;
     if (locks_out(call, edit))
         return call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, allow_from_pointer,
                          "Your own address, %s, would be shut out with the very key of this request.",
                          call->request->peer);
-    call->write.op = (struct store_op){.kind = STORE_KEY_UPDATE,
-                                       .key = {.id = edit->at.key_id, .user_id = edit->at.user_id},
-                                       .key_changes = edit->changes};
-    apply(&call->write.op.key, edit);
+    edit->key.id = edit->key_id;
+    edit->key.user_id = edit->user_id;
+    call->write.op =
+        (struct store_op){.kind = STORE_KEY_UPDATE, .key = edit->key, .key_changes = edit->given};
     return call_write(call, updated);
 }
 
@@ -409,12 +337,12 @@ static bool revoked(struct call *call)
 
 bool api_keys_delete(struct call *call)
 {
-    struct key_list list;
-    if (!path_key(call, &list))
+    const struct key_edit *edit = path_key(call);
+    if (!edit)
         return false;
     call->write.op = (struct store_op){.kind = STORE_KEY_REVOKE,
-                                       .key = {.id = list.key_id,
-                                               .user_id = list.user_id,
+                                       .key = {.id = edit->key_id,
+                                               .user_id = edit->user_id,
                                                .revoked_at_ms = clock_wall_ms(&call->api->config.clock)}};
     return call_write(call, revoked);
 }

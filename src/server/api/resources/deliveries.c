@@ -1,126 +1,22 @@
 /* /api/deliveries, its attempts, and /api/events/ID/deliveries: what became of an event, attempt by attempt.
  */
 #include "event_document.h"
-#include "jsonapi.h"
 #include "page.h"
 #include "resources.h"
 
 enum { ATTEMPTS_MAX = 100 /* that a delivery is shown with: the last ones */ };
 
-static const char hex_digits[] = "0123456789abcdef";
-
-/* What a receiver answered is a stranger's bytes: as text where it is text, else in hex. */
-static void put_response(struct text *out, struct bytes response)
-{
-    if (bytes_are_utf8(response)) {
-        text_puts(out, ",\"response\":");
-        text_put_json(out, response);
-        return;
-    }
-    text_puts(out, ",\"response_hex\":\"");
-    for (size_t i = 0; i < response.len; i++) {
-        unsigned char c = (unsigned char)response.data[i];
-        text_putc(out, hex_digits[c >> 4]);
-        text_putc(out, hex_digits[c & 15]);
-    }
-    text_putc(out, '"');
-}
-
-static void put_attempt(struct text *out, const struct attempt *attempt)
-{
-    text_printf(out, "{\"attempt\":%d,\"lease\":%lld,", attempt->attempt, (long long)attempt->lease);
-    jsonapi_put_instant(out, "started_at", attempt->started_at_ms);
-    text_printf(out, ",\"duration_ms\":%d,\"status\":", attempt->duration_ms);
-    if (attempt->status)
-        text_printf(out, "%d", attempt->status);
-    else
-        text_puts(out, "null");
-    text_printf(out, ",\"reason\":\"%s\",\"detail\":", failure_name(attempt->failure));
-    text_put_json(out, attempt->detail.len ? attempt->detail : bytes_of(failure_sentence(attempt->failure)));
-    text_printf(out, ",\"counted\":%s,\"body_incomplete\":%s,\"reused_connection\":%s,\"mixed_answer\":%s,",
-                jsonapi_flag(attempt->counted), jsonapi_flag(attempt->body_incomplete),
-                jsonapi_flag(attempt->reused_connection), jsonapi_flag(attempt->mixed_answer));
-    text_printf(out, "\"request_unread\":%s,", jsonapi_flag(attempt->request_unread));
-    jsonapi_put_text(out, "address", attempt->address);
-    put_response(out, attempt->response);
-    text_putc(out, '}');
-}
-
-/* How the attempts are shown: they are an attribute, or, if they are to be included, a relationship; a
- * resource has but one of a name. */
-enum attempts_shown { ATTEMPTS_NOT, ATTEMPTS_ATTRIBUTE, ATTEMPTS_RELATED };
-
-static void put_attempt_id(struct text *out, const struct attempt *attempt)
-{
-    text_printf(out, "\"type\":\"attempts\",\"id\":\"%lld-%lld\"", (long long)attempt->delivery_id,
-                (long long)attempt->lease);
-}
-
-static void put_attempt_resource(struct text *out, const struct attempt *attempt)
-{
-    text_putc(out, '{');
-    put_attempt_id(out, attempt);
-    text_puts(out, ",\"attributes\":");
-    put_attempt(out, attempt);
-    text_putc(out, '}');
-}
-
-static void put_attempts_related(struct text *out, const struct store_answer *attempts)
-{
-    text_puts(out, ",\"attempts\":{\"data\":[");
-    for (int i = 0; i < attempts->count; i++) {
-        text_puts(out, i ? ",{" : "{");
-        put_attempt_id(out, &attempts->attempts[i]);
-        text_putc(out, '}');
-    }
-    text_puts(out, "]}");
-}
-
-static void put_delivery(struct text *out, const struct delivery *delivery,
-                         const struct store_answer *attempts, enum attempts_shown shown)
-{
-    text_printf(out, "{\"type\":\"deliveries\",\"id\":\"%lld\",\"attributes\":{\"state\":\"%s\",",
-                (long long)delivery->id, delivery_state_name(delivery->state));
-    text_printf(out, "\"resending\":%s,\"in_flight\":%s,\"attempt_count\":%d,\"next_attempt_in_ms\":",
-                jsonapi_flag(delivery->resending), jsonapi_flag(delivery->leased), delivery->attempt);
-    if (delivery->next_in_ms >= 0)
-        text_printf(out, "%lld,", (long long)delivery->next_in_ms);
-    else
-        text_puts(out, "null,");
-    jsonapi_put_text(out, "last_reason", delivery->last_reason);
-    text_puts(out, ",\"last_status\":");
-    if (delivery->last_status)
-        text_printf(out, "%d,", delivery->last_status);
-    else
-        text_puts(out, "null,");
-    jsonapi_put_instant(out, "created_at", delivery->created_at_ms);
-    text_putc(out, ',');
-    jsonapi_put_instant(out, "first_attempt_at", delivery->first_attempt_at_ms);
-    text_putc(out, ',');
-    jsonapi_put_instant(out, "finished_at", delivery->finished_at_ms);
-    if (shown == ATTEMPTS_ATTRIBUTE) {
-        text_puts(out, ",\"attempts\":[");
-        for (int i = 0; i < attempts->count; i++) {
-            text_puts(out, i ? "," : "");
-            put_attempt(out, &attempts->attempts[i]);
-        }
-        text_printf(out, "],\"earlier_attempts\":%s", jsonapi_flag(attempts->more));
-    }
-    text_printf(out,
-                "},\"relationships\":{\"event\":{\"data\":{\"type\":\"events\",\"id\":\"%lld\"}},"
-                "\"user\":{\"data\":{\"type\":\"users\",\"id\":\"%lld\"}}",
-                (long long)delivery->event_id, (long long)delivery->user_id);
-    if (shown == ATTEMPTS_RELATED)
-        put_attempts_related(out, attempts);
-    text_printf(out, "},\"links\":{\"self\":\"/api/deliveries/%lld\",\"related\":", (long long)delivery->id);
-    text_printf(out, "\"/api/deliveries/%lld/attempts\"}}", (long long)delivery->id);
-}
-
-/* ---- what goes with them ---- */
-
 enum { INCLUDE_EVENT = 1, INCLUDE_EVENT_RESOURCE = 2, INCLUDE_ATTEMPTS = 4 };
 static const char *const list_includes[] = {"event", "event.resource", NULL};
 static const char *const includes[] = {"event", "event.resource", "attempts", NULL};
+
+/* A delivery, and in its own page its attempts. */
+struct delivery_row {
+    struct delivery delivery;
+    bool related; /* they are a relationship, because they are included, and no attribute: a name is one field
+                   */
+    const struct store_answer *attempts; /* NULL: not in a list */
+};
 
 struct wanted {
     struct page page;
@@ -131,12 +27,153 @@ struct wanted {
     struct store_answer attempts;
 };
 
+/* ---- what an attempt looks like ---- */
+
+static void put_attempt_id(struct text *out, const void *row)
+{
+    const struct attempt *attempt = row;
+    text_printf(out, "%lld-%lld", (long long)attempt->delivery_id, (long long)attempt->lease);
+}
+
+static void put_reason(struct text *out, const void *row)
+{
+    text_printf(out, "\"%s\"", failure_name(((const struct attempt *)row)->failure));
+}
+
+static void put_detail(struct text *out, const void *row)
+{
+    const struct attempt *attempt = row;
+    text_put_json(out, attempt->detail.len ? attempt->detail : bytes_of(failure_sentence(attempt->failure)));
+}
+
+/* What a receiver answered is a stranger's bytes: as text where it is text, else in hex. */
+static bool is_text(const struct call *call, const void *row)
+{
+    return bytes_are_utf8(((const struct attempt *)row)->response);
+}
+
+static bool is_not_text(const struct call *call, const void *row)
+{
+    return !is_text(call, row);
+}
+
+static void put_response(struct text *out, const void *row)
+{
+    text_put_json(out, ((const struct attempt *)row)->response);
+}
+
+static void put_response_hex(struct text *out, const void *row)
+{
+    static const char digits[] = "0123456789abcdef";
+    struct bytes response = ((const struct attempt *)row)->response;
+    text_putc(out, '"');
+    for (size_t i = 0; i < response.len; i++) {
+        unsigned char c = (unsigned char)response.data[i];
+        text_putc(out, digits[c >> 4]);
+        text_putc(out, digits[c & 15]);
+    }
+    text_putc(out, '"');
+}
+
+#define ROW(name, kind, flags, member) FIELD(name, kind, flags, struct attempt, member)
+static const struct field attempt_fields[] = {
+    {ROW("attempt", FIELD_INTEGER, 0, attempt)},
+    {ROW("lease", FIELD_INTEGER, 0, lease)},
+    {ROW("started_at", FIELD_INSTANT, 0, started_at_ms)},
+    {ROW("duration_ms", FIELD_INTEGER, 0, duration_ms)},
+    {ROW("status", FIELD_INTEGER, FIELD_NULLABLE, status)},
+    {ROW("reason", FIELD_TEXT, 0, failure), .put = put_reason},
+    {ROW("detail", FIELD_TEXT, 0, detail), .put = put_detail},
+    {ROW("counted", FIELD_FLAG, 0, counted)},
+    {ROW("body_incomplete", FIELD_FLAG, 0, body_incomplete)},
+    {ROW("reused_connection", FIELD_FLAG, 0, reused_connection)},
+    {ROW("mixed_answer", FIELD_FLAG, 0, mixed_answer)},
+    {ROW("request_unread", FIELD_FLAG, 0, request_unread)},
+    {ROW("address", FIELD_TEXT, FIELD_NULLABLE, address)},
+    {ROW("response", FIELD_TEXT, 0, response), .put = put_response, .is_shown = is_text},
+    {ROW("response_hex", FIELD_TEXT, 0, response), .put = put_response_hex, .is_shown = is_not_text}};
+#undef ROW
+const struct shape attempts_shape = {SHAPE("attempts", struct attempt, attempt_fields),
+                                     .place = offsetof(struct attempt, lease), .put_id = put_attempt_id};
+
+/* ---- what a delivery looks like ---- */
+
+static void put_next_in(struct text *out, const void *row)
+{
+    int64_t next_in_ms = ((const struct delivery *)row)->next_in_ms;
+    if (next_in_ms >= 0)
+        text_put_int64(out, next_in_ms);
+    else
+        text_puts(out, "null");
+}
+
+static bool has_attempts(const struct call *call, const void *row)
+{
+    const struct delivery_row *delivery = row;
+    return delivery->attempts && !delivery->related;
+}
+
+static bool has_related(const struct call *call, const void *row)
+{
+    const struct delivery_row *delivery = row;
+    return delivery->attempts && delivery->related;
+}
+
+static void put_attempts(struct text *out, const void *row)
+{
+    const struct store_answer *attempts = ((const struct delivery_row *)row)->attempts;
+    for (int i = 0; i < attempts->count; i++) {
+        text_putc(out, i ? ',' : '[');
+        shape_put_attributes(out, NULL, &attempts_shape, &attempts->attempts[i]);
+    }
+    text_puts(out, attempts->count ? "]" : "[]");
+}
+
+static void put_earlier(struct text *out, const void *row)
+{
+    text_puts(out, ((const struct delivery_row *)row)->attempts->more ? "true" : "false");
+}
+
+static void put_related(struct text *out, const void *row)
+{
+    const struct store_answer *attempts = ((const struct delivery_row *)row)->attempts;
+    text_puts(out, "{\"data\":[");
+    for (int i = 0; i < attempts->count; i++) {
+        text_puts(out, i ? ",{\"type\":\"attempts\",\"id\":\"" : "{\"type\":\"attempts\",\"id\":\"");
+        put_attempt_id(out, &attempts->attempts[i]);
+        text_puts(out, "\"}");
+    }
+    text_puts(out, "]}");
+}
+
+#define ROW(name, kind, flags, member) FIELD(name, kind, flags, struct delivery, member)
+static const struct field delivery_fields[] = {
+    {ROW("state", FIELD_CHOICE, 0, state), .choices = delivery_state_names},
+    {ROW("resending", FIELD_FLAG, 0, resending)},
+    {ROW("in_flight", FIELD_FLAG, 0, leased)},
+    {ROW("attempt_count", FIELD_INTEGER, 0, attempt)},
+    {ROW("next_attempt_in_ms", FIELD_INTEGER, FIELD_NULLABLE, next_in_ms), .put = put_next_in},
+    {ROW("last_reason", FIELD_TEXT, FIELD_NULLABLE, last_reason)},
+    {ROW("last_status", FIELD_INTEGER, FIELD_NULLABLE, last_status)},
+    {ROW("created_at", FIELD_INSTANT, 0, created_at_ms)},
+    {ROW("first_attempt_at", FIELD_INSTANT, FIELD_NULLABLE, first_attempt_at_ms)},
+    {ROW("finished_at", FIELD_INSTANT, FIELD_NULLABLE, finished_at_ms)},
+    {FIELD_NO_MEMBER("attempts", FIELD_JSON, 0), .put = put_attempts, .is_shown = has_attempts},
+    {FIELD_NO_MEMBER("earlier_attempts", FIELD_FLAG, 0), .put = put_earlier, .is_shown = has_attempts},
+    {ROW("event", FIELD_TO_ONE, 0, event_id), .related = "events"},
+    {ROW("user", FIELD_TO_ONE, 0, user_id), .related = "users"},
+    {FIELD_NO_MEMBER("attempts", FIELD_RELATIONSHIP, 0), .related = "attempts", .put = put_related,
+     .is_shown = has_related}};
+#undef ROW
+const struct shape deliveries_shape = {SHAPE("deliveries", struct delivery_row, delivery_fields),
+                                       .self = "/api/deliveries/:id",
+                                       .related = "/api/deliveries/:id/attempts"};
+
+/* ---- what goes with them ---- */
+
 static struct wanted *read_wanted(struct call *call, const char *const *names)
 {
-    struct wanted *wanted = arena_zero(&call->request->arena, sizeof *wanted);
-    call->state = wanted;
-    if (!wanted)
-        call_too_large(call);
+    struct wanted *wanted = call_state(call, sizeof *wanted);
     return wanted && jsonapi_read_include(call, names, &wanted->include) ? wanted : NULL;
 }
 
@@ -152,21 +189,17 @@ static void put_included(struct text *out, struct call *call, const struct wante
     if (!wanted->include)
         return;
     text_puts(out, ",\"included\":[");
-    size_t begin = out->len;
     if (wants_event(wanted) && wanted->event.id) {
-        event_document_put(out, &wanted->event);
+        event_document_put(out, call, &wanted->event);
         separator = ",";
-        if (wanted->include & INCLUDE_EVENT_RESOURCE && event_document_has_included(&wanted->event)) {
-            text_putc(out, ',');
-            event_document_put_included(out, &wanted->event);
-        }
+        if (wanted->include & INCLUDE_EVENT_RESOURCE)
+            event_document_put_included(out, call, &wanted->event, separator);
     }
     for (int i = 0; wanted->include & INCLUDE_ATTEMPTS && i < wanted->attempts.count; i++) {
         text_puts(out, separator);
-        put_attempt_resource(out, &wanted->attempts.attempts[i]);
+        shape_put(out, call, &attempts_shape, &wanted->attempts.attempts[i]);
         separator = ",";
     }
-    jsonapi_trim(call, out, begin, true);
     text_putc(out, ']');
 }
 
@@ -176,22 +209,18 @@ static bool show_list(struct call *call)
 {
     const struct wanted *wanted = call->state;
     const struct store_answer *answer = &call->read.answer;
-    struct page_rows rows = {.more = answer->more};
+    struct delivery_row *rows = arena_zero(&call->scratch, (size_t)answer->count * sizeof *rows + 1);
+    struct page_rows seen;
     struct text out;
+    if (!rows)
+        return call_too_large(call);
+    for (int i = 0; i < answer->count; i++)
+        rows[i].delivery = answer->deliveries[i];
     jsonapi_begin(&out, &call->scratch);
-    text_puts(&out, ",\"data\":[");
-    for (int i = 0; i < answer->count; i++) {
-        const struct delivery *delivery = &answer->deliveries[page_row(&wanted->page, answer, i)];
-        text_puts(&out, i ? "," : "");
-        size_t begin = out.len;
-        put_delivery(&out, delivery, NULL, ATTEMPTS_NOT);
-        jsonapi_trim(call, &out, begin, false);
-        page_saw(call, &rows, delivery->id);
-    }
-    text_putc(&out, ']');
+    page_put_rows(&out, call, &wanted->page, &deliveries_shape, rows, &seen);
     put_included(&out, call, wanted);
     const char *path = call_printf(call, "/api/events/%lld/deliveries", (long long)wanted->event_id);
-    page_put_end(&out, call, path, &wanted->page, &rows);
+    page_put_end(&out, call, path, &wanted->page, &seen);
     return jsonapi_answer(call, 200, &out);
 }
 
@@ -231,14 +260,9 @@ bool event_deliveries_list(struct call *call)
 static bool show_one(struct call *call)
 {
     const struct wanted *wanted = call->state;
-    bool related = wanted->include & INCLUDE_ATTEMPTS;
+    const struct delivery_row row = {wanted->delivery, wanted->include & INCLUDE_ATTEMPTS, &wanted->attempts};
     struct text out;
-    jsonapi_begin(&out, &call->scratch);
-    jsonapi_put_self(&out, "/api/deliveries/", wanted->delivery.id);
-    text_puts(&out, ",\"data\":");
-    size_t begin = out.len;
-    put_delivery(&out, &wanted->delivery, &wanted->attempts, related ? ATTEMPTS_RELATED : ATTEMPTS_ATTRIBUTE);
-    jsonapi_trim(call, &out, begin, false);
+    shape_begin_document(&out, call, &deliveries_shape, &row);
     put_included(&out, call, wanted);
     jsonapi_end(&out, call, (struct bytes){0});
     return jsonapi_answer(call, 200, &out);
@@ -306,23 +330,8 @@ bool deliveries_show(struct call *call)
 static bool show_attempts(struct call *call)
 {
     const struct wanted *wanted = call->state;
-    const struct store_answer *answer = &call->read.answer;
-    struct page_rows rows = page_rows_of(call, answer);
-    struct text out;
-    jsonapi_begin(&out, &call->scratch);
-    text_puts(&out, ",\"data\":[");
-    for (int i = 0; i < answer->count; i++) {
-        const struct attempt *attempt = &answer->attempts[page_row(&wanted->page, answer, i)];
-        text_puts(&out, i ? "," : "");
-        size_t begin = out.len;
-        put_attempt_resource(&out, attempt);
-        jsonapi_trim(call, &out, begin, false);
-        page_saw(call, &rows, attempt->lease);
-    }
-    text_putc(&out, ']');
     const char *path = call_printf(call, "/api/deliveries/%lld/attempts", (long long)wanted->delivery.id);
-    page_put_end(&out, call, path, &wanted->page, &rows);
-    return jsonapi_answer(call, 200, &out);
+    return page_answer(call, path, &wanted->page, &attempts_shape, call->read.answer.attempts);
 }
 
 static bool list_attempts(struct call *call)
@@ -338,11 +347,8 @@ static bool list_attempts(struct call *call)
 
 bool delivery_attempts_list(struct call *call)
 {
-    struct wanted *wanted = arena_zero(&call->request->arena, sizeof *wanted);
-    if (!wanted)
-        return call_too_large(call);
-    call->state = wanted;
-    if (!jsonapi_path_id(call, "delivery", &wanted->delivery.id))
+    struct wanted *wanted = call_state(call, sizeof *wanted);
+    if (!wanted || !jsonapi_path_id(call, "delivery", &wanted->delivery.id))
         return false;
     const char *name = call_printf(call, "attempts of %lld", (long long)wanted->delivery.id);
     return page_read(call, name, &wanted->page) &&

@@ -44,7 +44,7 @@ static bool make_answer(struct call *call, const struct event *event, const stru
     if (draft)
         event_document_put_rendered(&out, event, event_draft_included_len(draft));
     else
-        event_document_put(&out, event);
+        event_document_put(&out, call, event);
     jsonapi_end(&out, call, (struct bytes){0});
     new->answer = text_bytes(&out);
     struct text location;

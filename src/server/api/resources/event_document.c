@@ -6,6 +6,20 @@
 static const char data_begins[] = "{\"data\":";
 static const char included_begins[] = ",\"included\":[";
 
+/* Behind the members of data: what the API adds. */
+static void put_end(struct text *out, const struct event *event)
+{
+    char received[INSTANT_LEN];
+    instant_format(event->received_at_ms, received);
+    text_puts(out, ",\"links\":{\"self\":\"/api/events/");
+    text_put_int64(out, event->id);
+    text_puts(out, "\"},\"meta\":{\"user\":\"");
+    text_put_int64(out, event->owner_id);
+    text_puts(out, "\",\"received_at\":\"");
+    text_put(out, bytes_make(received, sizeof received));
+    text_puts(out, "\"}}");
+}
+
 /* `end` is where data's own brace stands. */
 static void put_data(struct text *out, const struct event *event, size_t end)
 {
@@ -25,15 +39,31 @@ static void put_data(struct text *out, const struct event *event, size_t end)
         text_puts(out, "null");
         text_put(out, bytes_make(document.data + behind_stamp + 1, end - behind_stamp - 1));
     }
-    char received[INSTANT_LEN];
-    instant_format(event->received_at_ms, received);
-    text_puts(out, ",\"links\":{\"self\":\"/api/events/");
-    text_put_int64(out, event->id);
-    text_puts(out, "\"},\"meta\":{\"user\":\"");
-    text_put_int64(out, event->owner_id);
-    text_puts(out, "\",\"received_at\":\"");
-    text_put(out, bytes_make(received, sizeof received));
-    text_puts(out, "\"}}");
+    put_end(out, event);
+}
+
+/* Some fields of it, read from the document. False: that takes too much memory. */
+static bool put_some(struct text *out, const struct call *call, const struct event *event)
+{
+    struct json_reading reading;
+    struct arena tree;
+    char date[INSTANT_LEN];
+    arena_init(&tree, CALL_SCRATCH_LEN_MAX);
+    /* Strict reading changes nothing. */
+    const struct json_value *root =
+        json_tree_read(&tree, (char *)event->document.data, event->document.len, false, &reading);
+    const struct json_value *data = json_member(root, "data");
+    struct json_value *sent_at = json_member(json_member(data, "attributes"), "sent_at");
+    if (sent_at) {
+        instant_format(event->sent_at_ms, date);
+        json_become_string(sent_at, bytes_make(date, sizeof date));
+        if (!event->sent_at_ms)
+            sent_at->kind = JSON_NULL;
+        fieldset_put(out, call, data);
+        put_end(out, event);
+    }
+    arena_fini(&tree);
+    return sent_at != NULL;
 }
 
 bool event_document_is_sound(const struct event *event)
@@ -46,10 +76,11 @@ bool event_document_is_sound(const struct event *event)
            json_check((char *)document.data, document.len, false, &reading) == JSON_OK;
 }
 
-void event_document_put(struct text *out, const struct event *event)
+void event_document_put(struct text *out, const struct call *call, const struct event *event)
 {
     if (event_document_is_sound(event)) {
-        put_data(out, event, body_data_end(event->document) - 1);
+        if (!fieldset_find(call, bytes_of("events")) || !put_some(out, call, event))
+            put_data(out, event, body_data_end(event->document) - 1);
         return;
     }
     text_puts(out, "{\"type\":\"events\",\"id\":\"");
@@ -79,22 +110,32 @@ static struct bytes find_included(const struct event *event)
     return bytes_make(rest.data + begin, rest.len - begin - 2); /* without ]} */
 }
 
-void event_document_put_included(struct text *out, const struct event *event)
-{
-    text_put(out, find_included(event));
-}
-
-bool event_document_has_included(const struct event *event)
-{
-    return find_included(event).len > 0;
-}
-
-struct json_object *event_document_read_included(const struct event *event)
+struct json_value *event_document_read_included(const struct event *event, struct arena *arena)
 {
     struct json_reading reading;
     struct bytes included = find_included(event);
-    if (!included.data)
-        return NULL;
     /* With its brackets. Strict reading changes nothing. */
-    return json_read((char *)included.data - 1, included.len + 2, false, &reading);
+    return included.len ? json_tree_read(arena, (char *)included.data - 1, included.len + 2, false, &reading)
+                        : NULL;
+}
+
+void event_document_put_included(struct text *out, const struct call *call, const struct event *event,
+                                 const char *separator)
+{
+    struct arena tree;
+    arena_init(&tree, CALL_SCRATCH_LEN_MAX);
+    const struct json_value *included =
+        call->query.fieldset_count ? event_document_read_included(event, &tree) : NULL;
+    if (!included) { /* all of it, also when some of it would take too much memory */
+        struct bytes whole = find_included(event);
+        text_puts(out, whole.len ? separator : "");
+        text_put(out, whole);
+    }
+    for (const struct json_value *one = included ? included->first : NULL; one; one = one->next) {
+        text_puts(out, separator);
+        fieldset_put(out, call, one);
+        text_putc(out, '}');
+        separator = ",";
+    }
+    arena_fini(&tree);
 }

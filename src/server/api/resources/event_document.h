@@ -6,19 +6,17 @@
  * the snapshot in `included` is left out unless asked for.
  */
 #pragma once
-#include "json.h"
-#include "model.h"
-#include "text.h"
+#include "jsonapi.h"
 
 /* Read from the disk, so it may be anything. One that is not sound is shown with its id and no more. */
 bool event_document_is_sound(const struct event *event);
-/* Appends the resource object. */
-void event_document_put(struct text *out, const struct event *event);
+/* Appends the resource object, with the fields that are asked for. */
+void event_document_put(struct text *out, const struct call *call, const struct event *event);
 /* The same of one that body_render has just made, with so much of `included`: nothing has to be looked for.
  */
 void event_document_put_rendered(struct text *out, const struct event *event, size_t included_len);
-/* Appends the elements of `included`, without brackets; often none. */
-void event_document_put_included(struct text *out, const struct event *event);
-bool event_document_has_included(const struct event *event);
-/* The same as JSON, the caller's to put. NULL: there are none. */
-struct json_object *event_document_read_included(const struct event *event);
+/* The elements of `included` as a tree on the arena; NULL: there are none. */
+struct json_value *event_document_read_included(const struct event *event, struct arena *arena);
+/* Appends them, with the fields that are asked for, `separator` before the first. */
+void event_document_put_included(struct text *out, const struct call *call, const struct event *event,
+                                 const char *separator);

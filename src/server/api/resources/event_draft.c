@@ -2,29 +2,30 @@
 #include "event_draft.h"
 #include "body.h"
 #include "instant.h"
+#include "resources.h"
 
 enum { SNAPSHOTS_FEW = 16 };
 
 /* ---- attributes ---- */
 
-static bool read_event_type(struct call *call, void *target, struct json_value *value, const char *pointer)
+static bool read_event_type(struct call *call, const struct field *field, struct json_value *value,
+                            void *place)
 {
-    struct event_draft *draft = target;
+    struct bytes *event_type = place;
     if (json_is(value, JSON_STRING))
-        draft->event_type = value->text;
-    return model_type_valid(draft->event_type) ||
-           call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, pointer,
+        *event_type = value->text;
+    return model_type_valid(*event_type) ||
+           call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, field->pointer,
                      "event_type is a text of 1 to %d letters, digits, '_', '.' or '-'.", MODEL_TYPE_LEN_MAX);
 }
 
-static bool read_created_at(struct call *call, void *target, struct json_value *value, const char *pointer)
+static bool read_created_at(struct call *call, const struct field *field, struct json_value *value,
+                            void *place)
 {
-    struct event_draft *draft = target;
     bool text = json_is(value, JSON_STRING);
-    draft->created_at_given = text && instant_parse(value->text, &draft->created_at_ms);
-    return draft->created_at_given ||
+    return (text && instant_parse(value->text, place)) ||
            call_fail(
-               call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, pointer,
+               call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, field->pointer,
                "created_at is a date with a zone as in RFC 3339, for example 2000-01-01T00:00:00.000Z.%s",
                text && memmem(value->text.data, value->text.len, ":60", 3)
                    ? " Second 60 is a leap second: there is one at most at 23:59:60 UTC on the last day of "
@@ -32,16 +33,24 @@ static bool read_created_at(struct call *call, void *target, struct json_value *
                    : "");
 }
 
-static bool ignore_sent_at(struct call *call, void *target, struct json_value *value, const char *pointer)
+static bool ignore_sent_at(struct call *call, const struct field *field, struct json_value *value,
+                           void *place)
 {
     call_warn(call, "attribute_ignored", 0, 0,
               "sent_at was ignored: it is stamped when the event is first sent");
     return true;
 }
 
-static const struct jsonapi_attribute event_attributes[] = {JSONAPI_ATTRIBUTE("event_type", read_event_type),
-                                                            JSONAPI_ATTRIBUTE("created_at", read_created_at),
-                                                            JSONAPI_ATTRIBUTE("sent_at", ignore_sent_at)};
+enum { ROW_EVENT_TYPE, ROW_CREATED_AT, ROW_SENT_AT };
+static const struct field fields[] = {
+    [ROW_EVENT_TYPE] = {FIELD("event_type", FIELD_TEXT, FIELD_ON_CREATE, struct event_draft, event_type),
+                        .len_max = MODEL_TYPE_LEN_MAX, .read = read_event_type},
+    [ROW_CREATED_AT] = {FIELD("created_at", FIELD_INSTANT, FIELD_ON_CREATE, struct event_draft,
+                              created_at_ms),
+                        .read = read_created_at},
+    [ROW_SENT_AT] = {FIELD_NO_MEMBER("sent_at", FIELD_INSTANT, FIELD_ON_CREATE | FIELD_NULLABLE),
+                     .read = ignore_sent_at}};
+const struct shape events_shape = {SHAPE("events", struct event_draft, fields), .self = "/api/events/:id"};
 
 static bool read_attributes(struct call *call, const struct request_document *document,
                             struct event_draft *draft)
@@ -49,9 +58,10 @@ static bool read_attributes(struct call *call, const struct request_document *do
     if (json_member(document->data, "id"))
         call_warn(call, "id_ignored", 0, 0,
                   "the event's id was ignored: the server gives each event its own");
-    if (!jsonapi_read_attributes(call, document, event_attributes,
-                                 sizeof event_attributes / sizeof *event_attributes, draft))
+    unsigned given;
+    if (!shape_read(call, &events_shape, document, FIELD_ON_CREATE, draft, &given))
         return false;
+    draft->created_at_given = given & 1u << ROW_CREATED_AT;
     return draft->event_type.len || call_fail(call, API_ATTRIBUTE_MISSING, SOURCE_POINTER,
                                               document->attributes_at, "An event needs an event_type.");
 }

@@ -1,9 +1,26 @@
 /* /api/event_types, /openapi.json and /docs: what there is to receive, and how to ask. Needs no key. */
 #include "catalogue.h"
-#include "jsonapi.h"
 #include "page.h"
 #include "reference.h"
 #include "resources.h"
+
+static void put_example(struct text *out, const void *row)
+{
+    text_put(out, ((const struct reference_type *)row)->example);
+}
+
+#define ROW(name, kind, flags, member) FIELD(name, kind, flags, struct reference_type, member)
+static const struct field fields[] = {{ROW("section", FIELD_TEXT, 0, section)},
+                                      {ROW("resource", FIELD_TEXT, FIELD_NULLABLE, resource)},
+                                      {ROW("status", FIELD_TEXT, 0, status)},
+                                      {ROW("state", FIELD_TEXT, FIELD_NULLABLE, state)},
+                                      {ROW("final", FIELD_FLAG, 0, final)},
+                                      {ROW("en", FIELD_TEXT, FIELD_NULLABLE, en)},
+                                      {ROW("es", FIELD_TEXT, FIELD_NULLABLE, es)},
+                                      {ROW("note", FIELD_TEXT, FIELD_NULLABLE, note)},
+                                      {ROW("example", FIELD_JSON, 0, example), .put = put_example}};
+const struct shape event_types_shape = {SHAPE("event_types", struct reference_type, fields),
+                                        .self = "/api/event_types/:id", .put_id = shape_put_text_id};
 
 static bool is_listed(const struct query *query, const struct reference_type *type)
 {
@@ -17,7 +34,7 @@ bool event_types_list(struct call *call)
     const struct reference_type *types = reference_types(call->api->reference, &count);
     enum catalogue_status status;
     struct page page = {0};
-    bool first = true;
+    const char *separator = "";
     struct text out;
 
     if (query_has(&call->query, QUERY_STATUS) &&
@@ -27,14 +44,11 @@ bool event_types_list(struct call *call)
     jsonapi_begin(&out, &call->scratch);
     text_puts(&out, ",\"data\":[");
     for (int i = 0; i < count; i++) {
-        const struct reference_type *type = &types[i];
-        if (!is_listed(&call->query, type))
+        if (!is_listed(&call->query, &types[i]))
             continue;
-        text_puts(&out, first ? "" : ",");
-        size_t begin = out.len;
-        text_put(&out, type->resource_object);
-        jsonapi_trim(call, &out, begin, false);
-        first = false;
+        text_puts(&out, separator);
+        shape_put(&out, call, &event_types_shape, &types[i]);
+        separator = ",";
     }
     text_putc(&out, ']');
     page_put_end(&out, call, "/api/event_types", &page, &(struct page_rows){0}); /* all of them, always */
@@ -45,20 +59,10 @@ bool event_types_show(struct call *call)
 {
     int count;
     const struct reference_type *types = reference_types(call->api->reference, &count);
-    struct text out;
 
-    for (int i = 0; i < count; i++) {
-        const struct reference_type *type = &types[i];
-        if (!bytes_equal(type->name, call->id_text))
-            continue;
-        jsonapi_begin(&out, &call->scratch);
-        text_printf(&out, ",\"links\":{\"self\":\"/api/event_types/%.*s\"},\"data\":", BYTES_ARG(type->name));
-        size_t begin = out.len;
-        text_put(&out, type->resource_object);
-        jsonapi_trim(call, &out, begin, false);
-        jsonapi_end(&out, call, (struct bytes){0});
-        return jsonapi_answer(call, 200, &out);
-    }
+    for (int i = 0; i < count; i++)
+        if (bytes_equal(types[i].name, call->id_text))
+            return shape_answer(call, 200, &event_types_shape, &types[i], (struct bytes){0});
     return call_not_found(call, "event type in the catalogue (it may be sent all the same)");
 }
 

@@ -1,6 +1,7 @@
 /* GET /api/events and /api/events/ID. */
+#include "digest.h"
 #include "event_document.h"
-#include "jsonapi.h"
+#include "idmap.h"
 #include "page.h"
 #include "resources.h"
 
@@ -13,26 +14,42 @@ struct listing {
     unsigned include;
 };
 
-/* The snapshots of one event, but for those that were `seen` in another. */
-static void put_unseen(struct text *out, struct call *call, const struct event *event,
-                       struct json_object *seen)
+/* Was this one seen before? A digest finds it, so that nobody can choose names that take long. */
+static bool saw(struct call *call, struct idmap *seen, struct bytes type, struct bytes id)
 {
-    struct json_object *included = event_document_read_included(event);
-    for (size_t i = 0; included && i < json_object_array_length(included); i++) {
-        struct json_object *resource = json_object_array_get_idx(included, i);
+    unsigned char digest[DIGEST_LEN];
+    int64_t place;
+    const char *name = arena_printf(&call->scratch, "%.*s %.*s", BYTES_ARG(type), BYTES_ARG(id));
+    if (!name)
+        return true;
+    digest_sha256(bytes_of(name), digest);
+    memcpy(&place, digest, sizeof place);
+    place = (place & INT64_MAX) | 1;
+    const char *known = idmap_get(seen, place);
+    if (known)
+        return strcmp(known, name) == 0;
+    idmap_put(seen, place, (void *)name);
+    return false;
+}
+
+/* The snapshots of one event, but for those that were `seen` in another. */
+static void put_unseen(struct text *out, struct call *call, const struct event *event, struct idmap *seen)
+{
+    struct arena tree;
+    arena_init(&tree, CALL_SCRATCH_LEN_MAX);
+    const struct json_value *included = event_document_read_included(event, &tree);
+    for (const struct json_value *one = included ? included->first : NULL; one; one = one->next) {
         struct bytes type = {0}, id = {0};
-        json_get_text(resource, "type", &type);
-        json_get_text(resource, "id", &id);
-        const char *name = arena_printf(&call->scratch, "%.*s %.*s", BYTES_ARG(type), BYTES_ARG(id));
-        if (!name || json_object_object_get_ex(seen, name, NULL))
+        bool is_first = seen->count == 0;
+        json_member_text(one, "type", &type);
+        json_member_text(one, "id", &id);
+        if (saw(call, seen, type, id))
             continue;
-        text_puts(out, json_object_object_length(seen) ? "," : "");
-        json_object_object_add(seen, name, NULL);
-        size_t begin = out->len;
-        json_put(out, resource);
-        jsonapi_trim(call, out, begin, false);
+        text_puts(out, is_first ? "" : ",");
+        fieldset_put(out, call, one);
+        text_putc(out, '}');
     }
-    json_object_put(included);
+    arena_fini(&tree);
 }
 
 /* A document has each resource once (JSON:API section 7.4), so it is the latest snapshot on the page. */
@@ -40,14 +57,14 @@ static void put_included(struct text *out, struct call *call, int shown)
 {
     const struct page *page = &((struct listing *)call->state)->page;
     const struct store_answer *answer = &call->read.answer;
-    struct json_object *seen = json_object_new_object();
+    struct idmap seen = {0};
     text_puts(out, ",\"included\":[");
     for (int i = 0; i < shown; i++) {
         int latest_first = page->descending ? i : shown - 1 - i;
-        put_unseen(out, call, &answer->events[page_row(page, answer, latest_first)], seen);
+        put_unseen(out, call, &answer->events[page_row(page, answer, latest_first)], &seen);
     }
     text_putc(out, ']');
-    json_object_put(seen);
+    idmap_fini(&seen);
 }
 
 static bool put_list(struct call *call)
@@ -62,9 +79,7 @@ static bool put_list(struct call *call)
     for (; i < answer->count && !rows.cut; i++) {
         const struct event *event = &answer->events[page_row(&listing->page, answer, i)];
         text_puts(&out, i ? "," : "");
-        size_t begin = out.len;
-        event_document_put(&out, event);
-        jsonapi_trim(call, &out, begin, false);
+        event_document_put(&out, call, event);
         page_saw(call, &rows, event->id);
         /* A short page: the next one goes on here. */
         rows.cut = out.len > CALL_ANSWER_LEN_MAX / 2 && i + 1 < answer->count;
@@ -108,10 +123,9 @@ static bool read_text_filters(struct call *call, struct store_query *query)
 
 bool events_list(struct call *call)
 {
-    struct listing *listing = arena_zero(&call->request->arena, sizeof *listing);
+    struct listing *listing = call_state(call, sizeof *listing);
     if (!listing)
-        return call_too_large(call);
-    call->state = listing;
+        return false;
     struct store_query *query = &listing->query;
     query->kind = STORE_LIST_EVENTS;
     query->with_document = true;
@@ -136,14 +150,10 @@ static bool put_one(struct call *call)
     jsonapi_begin(&out, &call->scratch);
     jsonapi_put_self(&out, "/api/events/", event->id);
     text_puts(&out, ",\"data\":");
-    size_t begin = out.len;
-    event_document_put(&out, event);
-    jsonapi_trim(call, &out, begin, false);
+    event_document_put(&out, call, event);
     if (wanted->include & INCLUDE_RESOURCE) {
         text_puts(&out, ",\"included\":[");
-        begin = out.len;
-        event_document_put_included(&out, event);
-        jsonapi_trim(call, &out, begin, true);
+        event_document_put_included(&out, call, event, "");
         text_putc(&out, ']');
     }
     jsonapi_end(&out, call, (struct bytes){0});
@@ -153,11 +163,9 @@ static bool put_one(struct call *call)
 bool events_show(struct call *call)
 {
     int64_t id;
-    struct listing *wanted = arena_zero(&call->request->arena, sizeof *wanted);
-    if (!wanted)
-        return call_too_large(call);
-    call->state = wanted;
-    if (!jsonapi_read_include(call, event_includes, &wanted->include) || !jsonapi_path_id(call, "event", &id))
+    struct listing *wanted = call_state(call, sizeof *wanted);
+    if (!wanted || !jsonapi_read_include(call, event_includes, &wanted->include) ||
+        !jsonapi_path_id(call, "event", &id))
         return false;
     return call_query(
         call, &(struct store_query){.kind = STORE_GET_EVENT, .id = id, .with_document = true, .limit = 1},

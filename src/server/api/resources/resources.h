@@ -2,7 +2,11 @@
  * resources: the handlers of every route, one file a resource. What a handler is: call.h.
  */
 #pragma once
-#include "call.h"
+#include "shape.h"
+
+/* What they look like. (Snapshots look as the platform likes.) */
+extern const struct shape users_shape, api_keys_shape, signing_secrets_shape, tls_identities_shape,
+    deliveries_shape, attempts_shape, events_shape, event_types_shape;
 
 /* users.c */
 bool users_list(struct call *call);
@@ -12,10 +16,8 @@ bool users_update(struct call *call);
 /* The user of the path, `me` included, that the caller may see; false: 404. */
 bool users_path_id(struct call *call, int64_t *id);
 const char *users_etag(struct call *call, const struct user *user);
-/* Is this ETag in the list of an If-Match header, or of If-None-Match, where W/ makes no difference? `*` is
- * any. */
-bool users_etag_listed(struct bytes list, const char *tag);
-bool users_etag_known(struct bytes list, const char *tag);
+/* Reads the user's row. */
+bool users_query(struct call *call, int64_t id, call_step *then);
 
 /* tls_identities.c */
 bool tls_identities_show(struct call *call);

@@ -3,29 +3,23 @@
  * current; a Master may put, change and remove one. Where a type has the name of a route ("users"), the route
  * keeps it, and the snapshots are at /api/resources/TYPE, as those of all types are.
  */
-#include "jsonapi.h"
+#include "edit.h"
 #include "page.h"
 #include "reference.h"
 #include "resources.h"
 #include "route.h"
-#include <assert.h>
 
 struct snapshot {
     struct page page;
     int64_t owner_id;
     struct bytes type, id;
-    struct bytes if_match;         /* data NULL: none */
     const struct json_value *data; /* of the change */
-    int tries;
 };
 
 /* The path's type and id, and whose: the caller's, or with filter[user] a Master's user's. */
 static struct snapshot *read_path(struct call *call, bool list)
 {
-    struct snapshot *snapshot = arena_zero(&call->request->arena, sizeof *snapshot);
-    call->state = snapshot;
-    if (!snapshot)
-        call_too_large(call);
+    struct snapshot *snapshot = call_state(call, sizeof *snapshot);
     if (!snapshot || !jsonapi_read_owner(call, &snapshot->owner_id))
         return NULL;
     snapshot->type = call->type_text;
@@ -55,7 +49,6 @@ static void put_resource(struct text *out, struct call *call, const struct resou
 {
     struct json_reading reading;
     struct arena tree;
-    size_t begin = out->len;
     arena_init(&tree, CALL_SCRATCH_LEN_MAX);
     /* Strict reading changes nothing. */
     const struct json_value *json =
@@ -66,19 +59,18 @@ static void put_resource(struct text *out, struct call *call, const struct resou
         text_puts(out, ",\"id\":");
         text_put_json(out, resource->id);
         text_puts(out, ",\"meta\":{\"damaged\":\"The stored snapshot is damaged and cannot be shown; "
-                       "`posthorn check` finds all such.\"}}");
-        arena_fini(&tree);
-        return;
+                       "`posthorn check` finds all such.\"}");
+    } else if (fieldset_find(call, resource->type)) {
+        fieldset_put(out, call, json);
+    } else {
+        text_put(out, bytes_make(resource->json.data, resource->json.len - 1));
     }
-    text_put(out, resource->json);
     if (json && !json_member(json, "links")) {
-        out->len -= 1; /* the brace */
         text_putc(out, ',');
         put_link(out, call, resource);
-        text_putc(out, '}');
     }
+    text_putc(out, '}');
     arena_fini(&tree);
-    jsonapi_trim(call, out, begin, false);
 }
 
 static const char *etag_of(struct call *call, const struct resource *resource)
@@ -100,40 +92,37 @@ static bool answer_one(struct call *call, int status, const struct resource *res
         text_printf(&meta, "\"%lld\",", (long long)resource->event_id);
     else
         text_puts(&meta, "null,");
-    jsonapi_put_instant(&meta, "updated_at", resource->updated_at_ms);
+    text_puts(&meta, "\"updated_at\":");
+    jsonapi_put_instant(&meta, resource->updated_at_ms);
     jsonapi_end(&out, call, text_bytes(&meta));
-    call_header(call, "ETag", bytes_of(etag_of(call, resource)));
     return jsonapi_answer(call, status, &out);
 }
 
-static bool show_read(struct call *call)
+static struct store_query query_of(const struct snapshot *snapshot)
+{
+    return (struct store_query){.kind = STORE_GET_RESOURCE,
+                                .owner_id = snapshot->owner_id,
+                                .resource_type = snapshot->type,
+                                .resource_id = snapshot->id,
+                                .limit = 1};
+}
+
+static bool show(struct call *call)
 {
     const struct store_answer *answer = &call->read.answer;
     if (answer->count == 0)
         return call_not_found(call, "resource");
-    struct bytes known = listener_header(call->request, "If-None-Match", NULL);
-    if (known.data && users_etag_known(known, etag_of(call, &answer->resources[0]))) {
-        call_header(call, "ETag", bytes_of(etag_of(call, &answer->resources[0])));
-        return call_answer(call, 304, (struct bytes){0});
-    }
-    return answer_one(call, 200, &answer->resources[0]);
-}
-
-static bool query_one(struct call *call, bool keep, call_step *then)
-{
-    const struct snapshot *snapshot = call->state;
-    return call_query(call,
-                      &(struct store_query){.kind = STORE_GET_RESOURCE,
-                                            .owner_id = snapshot->owner_id,
-                                            .resource_type = snapshot->type,
-                                            .resource_id = snapshot->id,
-                                            .limit = 1},
-                      keep, then);
+    return edit_answered_304(call, etag_of(call, &answer->resources[0])) ||
+           answer_one(call, 200, &answer->resources[0]);
 }
 
 bool snapshots_show(struct call *call)
 {
-    return read_path(call, false) && query_one(call, false, show_read);
+    const struct snapshot *snapshot = read_path(call, false);
+    if (!snapshot)
+        return false;
+    struct store_query query = query_of(snapshot);
+    return call_query(call, &query, false, show);
 }
 
 /* An empty list of a type that nobody has heard of is rather a mistyped path. */
@@ -205,7 +194,6 @@ static bool read_change(struct call *call, struct snapshot *snapshot, struct req
     if (value && (!jsonapi_id(value, &id) || !bytes_equal(id, snapshot->id)))
         return call_fail(call, API_ID_CONFLICT, SOURCE_POINTER, "/data/id",
                          "The id is not that of the path. It may also be left out.");
-    snapshot->if_match = listener_header(call->request, "If-Match", NULL);
     return jsonapi_check_relationships(call, document) &&
            jsonapi_read_user(call, document, &snapshot->owner_id);
 }
@@ -254,64 +242,48 @@ static bool submit(struct call *call, struct bytes json, int64_t if_version, cal
     return submitted;
 }
 
-static bool start(struct call *call, call_step *then)
+static bool start(struct call *call, call_step *change, call_step *done)
 {
-    struct snapshot *snapshot = call->state;
-    if (snapshot->tries++ == CALL_EDIT_TRIES_MAX)
-        return call_fail(call, API_EDIT_CONFLICT, SOURCE_NONE, NULL,
-                         "Others changed this resource again and again meanwhile.");
-    return query_one(call, true, then);
+    return edit_start(
+        call,
+        &(struct edit){.what = "resource", .query = query_of(call->state), .change = change, .done = done});
 }
 
-/* What was read, if it is what If-Match wants, which no absent one is. *resource NULL: there is none. */
-static bool check_read(struct call *call, const struct resource **resource)
+/* What was read, if it is what If-Match wants; NULL after call_fail. */
+static const struct resource *read_matching(struct call *call)
 {
-    const struct snapshot *snapshot = call->state;
-    *resource = call->read.answer.count ? &call->read.answer.resources[0] : NULL;
-    if (!snapshot->if_match.data ||
-        (*resource && users_etag_listed(snapshot->if_match, etag_of(call, *resource))))
-        return true;
-    return call_fail(call, API_VERSION_CONFLICT, SOURCE_HEADER, "If-Match",
-                     "The resource has changed since that ETag was given. Read it again.");
+    const struct resource *resource = call->read.answer.count ? &call->read.answer.resources[0] : NULL;
+    if (!edit_matches(call, resource ? etag_of(call, resource) : NULL))
+        return NULL;
+    if (!resource)
+        call_not_found(call, "resource");
+    return resource;
 }
 
-static bool put_read(struct call *call);
-static bool update_read(struct call *call);
-
-static bool answer_put(struct call *call, call_step *again)
+static bool written(struct call *call)
 {
     const struct store_op *op = &call->write.op;
-    if (op->result == STORE_CONFLICT) /* somebody was faster: look again */
-        return start(call, again);
     if (op->result == STORE_QUOTA)
         return call_fail_quota(call, op->resource.resource.owner_id, &op->reached);
     if (op->result != STORE_DONE)
         return call_not_found(call, "user");
     const struct resource *resource = &op->resource.resource;
     if (op->count) {
-        const char *path = path_of(call, resource->type);
         struct text location;
         text_init(&location, &call->request->arena, 1024);
-        text_printf(&location, "%s/", path);
+        text_printf(&location, "%s/", path_of(call, resource->type));
         query_put_encoded(&location, resource->id);
         call_header(call, "Location", text_bytes(&location));
     }
+    call_header(call, "ETag", bytes_of(etag_of(call, resource)));
     return answer_one(call, op->count ? 201 : 200, resource);
 }
 
-static bool put_written(struct call *call)
+static bool replace(struct call *call)
 {
-    return answer_put(call, put_read);
-}
-
-static bool put_read(struct call *call)
-{
-    const struct resource *resource;
-    if (!check_read(call, &resource))
-        return false;
-    assert(resource); /* no absent one is what an If-Match wants */
+    const struct resource *resource = read_matching(call);
     const struct snapshot *snapshot = call->state;
-    return submit(call, render(call, snapshot->data), resource->version, put_written);
+    return resource && submit(call, render(call, snapshot->data), resource->version, edit_written);
 }
 
 bool snapshots_put(struct call *call)
@@ -320,9 +292,9 @@ bool snapshots_put(struct call *call)
     struct snapshot *snapshot = check_master(call) ? read_path(call, false) : NULL;
     if (!snapshot || !read_change(call, snapshot, &document))
         return false;
-    if (snapshot->if_match.data)
-        return start(call, put_read);
-    return submit(call, render(call, document.data), -1, put_written);
+    if (listener_header(call->request, "If-Match", NULL).data)
+        return start(call, replace, written);
+    return submit(call, render(call, document.data), -1, written);
 }
 
 /* Members that are given replace those of the same name; others stay. */
@@ -341,19 +313,12 @@ static bool merge(struct arena *arena, struct json_value *resource, const struct
     return done;
 }
 
-static bool update_written(struct call *call)
-{
-    return answer_put(call, update_read);
-}
-
-static bool update_read(struct call *call)
+static bool update(struct call *call)
 {
     struct json_reading reading;
-    const struct resource *resource;
-    if (!check_read(call, &resource))
-        return false;
+    const struct resource *resource = read_matching(call);
     if (!resource)
-        return call_not_found(call, "resource");
+        return false;
     const struct json_value *change = ((struct snapshot *)call->state)->data;
     struct arena *arena = &call->scratch;
     struct json_value *merged =
@@ -361,45 +326,36 @@ static bool update_read(struct call *call)
     if (!merged || !merge(arena, merged, change, "attributes") ||
         !merge(arena, merged, change, "relationships"))
         return call_too_large(call);
-    return submit(call, render(call, merged), resource->version, update_written);
+    return submit(call, render(call, merged), resource->version, edit_written);
 }
 
 bool snapshots_update(struct call *call)
 {
     struct request_document document;
     struct snapshot *snapshot = check_master(call) ? read_path(call, false) : NULL;
-    return snapshot && read_change(call, snapshot, &document) && start(call, update_read);
+    return snapshot && read_change(call, snapshot, &document) && start(call, update, written);
 }
 
-static bool delete_read(struct call *call);
-
-static bool deleted(struct call *call)
-{
-    if (call->write.op.result == STORE_CONFLICT)
-        return start(call, delete_read);
-    return call->write.op.result == STORE_DONE ? call_answer(call, 204, (struct bytes){0})
-                                               : call_not_found(call, "resource");
-}
-
-static bool delete_read(struct call *call)
+static bool remove_it(struct call *call)
 {
     const struct snapshot *snapshot = call->state;
-    const struct resource *resource;
-    if (!check_read(call, &resource))
-        return false;
+    const struct resource *resource = read_matching(call);
     if (!resource)
-        return call_not_found(call, "resource");
+        return false;
     call->write.op = (struct store_op){
         .kind = STORE_RESOURCE_DELETE,
         .resource = {.resource = {.owner_id = snapshot->owner_id, .type = snapshot->type, .id = snapshot->id},
                      .if_version = resource->version}};
-    return call_write(call, deleted);
+    return edit_write(call);
+}
+
+static bool removed(struct call *call)
+{
+    return call->write.op.result == STORE_DONE ? call_answer(call, 204, (struct bytes){0})
+                                               : call_not_found(call, "resource");
 }
 
 bool snapshots_delete(struct call *call)
 {
-    struct snapshot *snapshot = check_master(call) ? read_path(call, false) : NULL;
-    if (snapshot)
-        snapshot->if_match = listener_header(call->request, "If-Match", NULL);
-    return snapshot && start(call, delete_read);
+    return check_master(call) && read_path(call, false) && start(call, remove_it, removed);
 }

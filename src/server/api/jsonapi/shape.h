@@ -1,0 +1,88 @@
+/*
+ * shape: what the resources of one type look like. A table for each type has a row for each field; the table
+ * reads a request into a struct, writes a struct as a resource object, and leaves out what fields[TYPE] does
+ * not name. (A field is an attribute or a relationship: JSON:API 1.1 section 7.2.2.)
+ *
+ * A row also says what a description of the API needs: the kind, whether it may be null, who may write it and
+ * when, its maximum and its values. The words about it are found by the type and the name.
+ */
+#pragma once
+#include "jsonapi.h"
+#include <stddef.h>
+
+enum field_kind {
+    FIELD_TEXT,        /* struct bytes; len 0: null */
+    FIELD_CHARS,       /* an array of char; "": null */
+    FIELD_FLAG,        /* bool */
+    FIELD_CHOICE,      /* bool or an enum from 0 on: the place of its text in `choices` */
+    FIELD_INTEGER,     /* int, int32_t or int64_t; with FIELD_NULLABLE 0 is null */
+    FIELD_INSTANT,     /* int64_t, wall clock; 0: null */
+    FIELD_JSON,        /* as `put` writes it */
+    FIELD_SHOWN_ONCE,  /* a secret: call->shown_once, and left out where that is NULL */
+    FIELD_TO_ONE,      /* a relationship: int64_t, the id of a resource of the type `related`; 0: null */
+    FIELD_RELATIONSHIP /* any other, as `put` writes it */
+};
+
+enum field_flags {
+    FIELD_ON_CREATE = 1, /* a request may give it, else it is read-only */
+    FIELD_ON_UPDATE = 2,
+    FIELD_ALWAYS = FIELD_ON_CREATE | FIELD_ON_UPDATE,
+    FIELD_NULLABLE = 4,
+    FIELD_WRITE_ONLY = 8 /* in no answer */
+};
+
+struct field {
+    const char *name, *pointer;
+    enum field_kind kind;
+    unsigned flags;
+    size_t offset, size; /* in the struct */
+    size_t len_max;      /* of a text in a request, bytes */
+    const char *const *choices;
+    const char *rule;    /* what is told of a value that is none of its choices */
+    const char *related; /* the type at the other end */
+    /* In the place of its kind's own; `place` is where the value goes. False after call_fail. */
+    bool (*read)(struct call *call, const struct field *field, struct json_value *value, void *place);
+    void (*put)(struct text *out, const void *row);
+    bool (*is_shown)(const struct call *call, const void *row); /* NULL: always */
+};
+#define FIELD_NO_MEMBER(field_name, field_kind, field_flags)                                                 \
+    .name = (field_name), .pointer = "/data/attributes/" field_name, .kind = (field_kind),                   \
+    .flags = (field_flags)
+/* The row of a member of a struct; more columns may follow by name. */
+#define FIELD(field_name, field_kind, field_flags, type, member)                                             \
+    FIELD_NO_MEMBER(field_name, field_kind, field_flags), .offset = offsetof(type, member),                  \
+                                                          .size = sizeof(((type *)0)->member)
+
+struct shape {
+    const char *type;
+    const char *self, *related; /* links, with :id where the id goes; NULL: it has none */
+    size_t size;                /* of the struct */
+    size_t place;               /* of the int64_t in it that its lists are in the order of */
+    void (*put_id)(struct text *out, const void *row); /* NULL: the struct begins with an int64_t, the id */
+    int field_count;
+    const struct field *fields;
+};
+/* The columns that every shape has. */
+#define SHAPE(type_name, row_type, table)                                                                    \
+    .type = (type_name), .size = sizeof(row_type), .field_count = sizeof(table) / sizeof *(table),           \
+    .fields = (table)
+/* For put_id, when the struct begins with struct bytes, the id. */
+void shape_put_text_id(struct text *out, const void *row);
+
+/* Reads every attribute that the request has: 422 for one without a row, 403 for one that may not be written
+ * then (FIELD_ON_CREATE or FIELD_ON_UPDATE). *given gets a bit for each row that was read. */
+bool shape_read(struct call *call, const struct shape *shape, const struct request_document *document,
+                unsigned when, void *row, unsigned *given);
+/* Copies the given fields. */
+void shape_apply(const struct shape *shape, unsigned given, const void *from, void *to);
+
+/* Appends the resource object. */
+void shape_put(struct text *out, const struct call *call, const struct shape *shape, const void *row);
+/* Appends its attributes as an object, whole. */
+void shape_put_attributes(struct text *out, const struct call *call, const struct shape *shape,
+                          const void *row);
+/* A document with one resource, but for its end. */
+void shape_begin_document(struct text *out, struct call *call, const struct shape *shape, const void *row);
+/* Answers with one; meta as in jsonapi_end. */
+bool shape_answer(struct call *call, int status, const struct shape *shape, const void *row,
+                  struct bytes meta);
