@@ -143,14 +143,25 @@ enum posthorn_result posthorn_parse(const char *body, size_t len, struct posthor
     problem_is(problem, POSTHORN_OK, 0, "");
     if (len > POSTHORN_DOCUMENT_LEN_MAX)
         return problem_is(problem, POSTHORN_TOO_LARGE, 0, "the body is larger than 2 MiB");
+    char *copy = malloc(len + 1);
+    if (!copy)
+        return POSTHORN_NO_MEMORY;
+    if (len > 0)
+        memcpy(copy, body, len);
+    return ph_event_take(copy, len, out, problem);
+}
 
+enum posthorn_result ph_event_take(char *body, size_t len, struct posthorn_event **out,
+                                   struct posthorn_problem *problem)
+{
     struct posthorn_event *event = calloc(1, sizeof *event);
-    if (!event || !(event->body = malloc(len + 1))) {
-        free(event);
+
+    *out = NULL;
+    if (!event) {
+        free(body);
         return POSTHORN_NO_MEMORY;
     }
-    if (len > 0)
-        memcpy(event->body, body, len);
+    event->body = body;
     event->body[len] = '\0';
     event->body_len = len;
 

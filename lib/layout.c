@@ -25,7 +25,8 @@ static bool put(struct scan *scan, const void *data, size_t len)
     struct ph_layout *out = scan->out;
 
     if (out->cap - out->len <= len) {
-        size_t cap = (out->cap + len) * 2 + 256;
+        /* The first time room for what is still to be read: indenting adds little to a long text. */
+        size_t cap = out->cap + out->cap / 8 + len + (size_t)(scan->end - scan->at) + 256;
         char *grown = realloc(out->data, cap);
         if (!grown) {
             scan->result = POSTHORN_NO_MEMORY;

@@ -8,7 +8,10 @@
 #pragma once
 #include "posthorn.h"
 
-enum { PH_MEMBERS_MAX = 10000 }; /* bounds what indenting can add */
+enum {
+    PH_MEMBERS_MAX = 10000, /* bounds what indenting can add: a line before each, and one before its end */
+    PH_LAYOUT_LEN_MAX = POSTHORN_DOCUMENT_LEN_MAX + (PH_MEMBERS_MAX + 1) * 2 * (2 + 2 * POSTHORN_DEPTH_MAX)
+};
 
 struct ph_layout {
     char *data; /* with a line feed and a NUL at the end (the NUL is not counted) */

@@ -6,6 +6,7 @@
  * removed it while we waited to open: then it starts over.
  */
 #include "event.h"
+#include "layout.h"
 #include "store_parts.h"
 
 #include <errno.h>
@@ -187,7 +188,7 @@ static char *read_whole(int fd, size_t *len)
     struct stat status;
 
     *len = 0;
-    if (fstat(fd, &status) != 0 || status.st_size > POSTHORN_DOCUMENT_LEN_MAX)
+    if (fstat(fd, &status) != 0 || status.st_size > PH_LAYOUT_LEN_MAX)
         return NULL;
     char *content = malloc((size_t)status.st_size + 1);
     for (ssize_t got; content && *len < (size_t)status.st_size; *len += (size_t)got)
@@ -207,8 +208,7 @@ static struct posthorn_event *read_marker(const struct posthorn_store *store, co
         return NULL;
     char *content = read_whole(fd, &len);
     if (content)
-        posthorn_parse(content, len, &event, NULL);
-    free(content);
+        ph_event_take(content, len, &event, NULL);
     close(fd);
     return event;
 }

@@ -75,7 +75,7 @@ test('8.15: an operator who looks at a receiver\'s delivery is told so, and a re
     assert.equal(attributes.you_are, 'operator');
 });
 
-test('8.15: a backslash or a quote that came is told from one that stands for a byte, wherever it is shown', async (t) => {
+test('8.15: a backslash that came is told from one that stands for a byte, wherever it is shown', async (t) => {
     const server = await serve(t);
     const { url } = await receiver(t, () => answer(500, '\\x1b\x1b"'));
     const user = await makeUser(server, 'A\\x1b');

@@ -1,9 +1,10 @@
-/* The two phases of an event, against a real folder; fsync is watched (--wrap), and processes are killed in
- * the middle. */
+/* The two phases of an event, against a real folder; fsync and the library's memory are watched (--wrap), and
+ * processes are killed in the middle. */
 #include "posthorn.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -52,6 +53,48 @@ int __wrap_fsync(int fd)
 {
     struct stat status;
     return fstat(fd, &status) == 0 && step(S_ISDIR(status.st_mode) ? 'd' : 'f') ? __real_fsync(fd) : -1;
+}
+
+/* What the library holds; json-c has its tree from elsewhere. */
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+void __real_free(void *old);
+void __wrap_free(void *old);
+
+static _Atomic long held, held_max;
+
+static void *hold(void *got)
+{
+    held += (long)malloc_usable_size(got);
+    if (held > held_max)
+        held_max = held;
+    return got;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return hold(__real_malloc(size));
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return hold(__real_calloc(count, size));
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+    held -= (long)malloc_usable_size(old);
+    return hold(__real_realloc(old, size));
+}
+
+void __wrap_free(void *old)
+{
+    held -= (long)malloc_usable_size(old);
+    __real_free(old);
 }
 
 /* ---- a folder and a handler for each test -------------------------------------------------------------- */
@@ -446,6 +489,37 @@ static void what_nobody_handles_any_more_is_stored(void **state)
     posthorn_dispatcher_free(none);
 }
 
+/* Of the largest body, whose file is larger: twice its length, itself and what is stored, and not more. */
+static void test_8_21_a_body_is_held_twice(void **state)
+{
+    static char body[POSTHORN_DOCUMENT_LEN_MAX];
+    static const char head[] =
+        "{\"data\":{\"type\":\"events\",\"id\":\"8\",\"attributes\":{\"event_type\":\"a\","
+        "\"note\":\"",
+                      tail[] = "\"}}}";
+    const long twice = 2 * (long)sizeof body + (64 << 10);
+    struct place *place = *state;
+    struct posthorn_event *event;
+    int resumed = 0;
+
+    memset(body, 'x', sizeof body);
+    memcpy(body, head, sizeof head - 1);
+    memcpy(body + sizeof body - (sizeof tail - 1), tail, sizeof tail - 1);
+    long before = held_max = held;
+    assert_int_equal(posthorn_parse(body, sizeof body, &event, NULL), POSTHORN_OK);
+    assert_in_range(held_max - before, sizeof body, twice);
+    crash(place, event);
+    posthorn_event_free(event);
+    assert_int_equal(held, before);
+
+    restart(place);
+    before = held_max = held;
+    assert_int_equal(posthorn_resume(place->dispatcher, place->store, on_resumed, &resumed), POSTHORN_OK);
+    assert_int_equal(resumed, 1);
+    assert_in_range(held_max - before, sizeof body, twice);
+    assert_true(there(place, "8_a.json"));
+}
+
 #define ON_A_FOLDER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -463,6 +537,7 @@ int main(void)
         ON_A_FOLDER(what_was_in_work_is_resumed),
         ON_A_FOLDER(a_resumed_one_that_fails_is_left_to_the_sender),
         ON_A_FOLDER(what_nobody_handles_any_more_is_stored),
+        ON_A_FOLDER(test_8_21_a_body_is_held_twice),
     };
     return cmocka_run_group_tests_name("lib/work", tests, NULL, NULL);
 }

@@ -257,8 +257,6 @@ static void say_tls_failure(struct doctor *doctor, enum failure failure,
     if (failure == FAILURE_TLS_PROTOCOL && certificate->alert == SSL_AD_NO_APPLICATION_PROTOCOL) {
         say(doctor, RESULT_FAILED, "tls", "your server speaks HTTP/2 only, and webhooks are sent in HTTP/1.1",
             "Let it offer http/1.1 in ALPN, too, or put a proxy in front of it.");
-    } else if (failure == FAILURE_TLS_UNTRUSTED && certificate->refused == X509_V_ERR_INVALID_PURPOSE) {
-        say_found(doctor, "tls", failure, "the certificate, or one that it leads to, is not for servers");
     } else if (certificate->why[0] && strncmp(certificate->why, "TLS failed: ", 12) != 0) {
         say_found(doctor, "tls", failure, certificate->why);
     } else if (failure == FAILURE_TLS_PROTOCOL && certificate->alert) {

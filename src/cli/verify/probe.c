@@ -254,8 +254,6 @@ static int on_verify(int accepted, X509_STORE_CTX *context)
 
     if (leaf)
         read_certificate(probe->certificate, leaf);
-    if (!accepted)
-        probe->certificate->refused = X509_STORE_CTX_get_error(context);
     return accepted;
 }
 

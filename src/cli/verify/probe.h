@@ -31,7 +31,6 @@ struct probe_certificate {
     int64_t not_after_ms;
     char version[16];                /* "TLSv1.3"; "": the handshake did not come so far */
     bool client_asked;               /* it wants to know who we are */
-    int refused;                     /* X509_V_... for which it was not accepted; 0: it was */
     char why[ANSWER_DETAIL_LEN_MAX]; /* why it failed, more than the failure says; "": nothing */
     int alert; /* what the receiver ended the handshake with (RFC 8446 section 6); 0: none */
 };
