@@ -27,7 +27,8 @@ struct cipher_write {
     char data[];
 };
 
-enum failure connection_dial_failure(int error)
+/* Why a connect failed; `error` is a negative errno. */
+static enum failure dial_failure(int error)
 {
     switch (error) {
     case UV_ECONNREFUSED:
@@ -51,7 +52,8 @@ enum failure connection_dial_failure(int error)
     }
 }
 
-enum failure connection_io_failure(int error)
+/* Why an established connection did. */
+static enum failure io_failure(int error)
 {
     switch (error) {
     case UV_EOF:
@@ -69,9 +71,9 @@ enum failure connection_io_failure(int error)
 
 /* What the kernel says before a packet has left: that is no word of the receiver's network. A route that is
  * unreachable, prohibited or a black hole, a firewall of ours, a family that this machine lacks. */
-enum failure connection_dial_failure_at_once(int error)
+static enum failure dial_failure_at_once(int error)
 {
-    enum failure failure = connection_dial_failure(error);
+    enum failure failure = dial_failure(error);
     return failure == FAILURE_UNREACHABLE ? FAILURE_LOCAL_OUTAGE : failure;
 }
 
@@ -266,7 +268,7 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
         connection_pause(c);
         deadline_set(&c->deadline, c->world->handshake_wait);
     } else if (len < 0) {
-        enum failure failure = connection_io_failure(len == UV_EOF ? end_of(c) : (int)len);
+        enum failure failure = io_failure(len == UV_EOF ? end_of(c) : (int)len);
         uv_read_stop(stream);
         if (was_securing)
             c->handler->secured(c, failure);
@@ -314,7 +316,7 @@ static enum failure quiet_tls(struct connection *c, uv_os_fd_t fd)
         }
         ssize_t len = recv(fd, cipher, sizeof cipher, MSG_DONTWAIT);
         if (len < 0)
-            return errno == EAGAIN || errno == EINTR ? FAILURE_NONE : connection_io_failure(-errno);
+            return errno == EAGAIN || errno == EINTR ? FAILURE_NONE : io_failure(-errno);
         if (len == 0)
             return FAILURE_CLOSED_EARLY;
         c->tls.in = bytes_make(cipher, (size_t)len);
@@ -332,7 +334,7 @@ enum failure connection_quiet(struct connection *c)
         return quiet_tls(c, fd);
     ssize_t len = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     if (len < 0)
-        return errno == EAGAIN || errno == EINTR ? FAILURE_NONE : connection_io_failure(-errno);
+        return errno == EAGAIN || errno == EINTR ? FAILURE_NONE : io_failure(-errno);
     return len == 0 ? FAILURE_CLOSED_EARLY : FAILURE_EARLY_RESPONSE;
 }
 
@@ -500,7 +502,6 @@ static enum connection_written encrypt_some(struct connection *c)
 enum connection_written connection_write(struct connection *c, struct bytes head, struct bytes body)
 {
     assert((c->state == CONNECTION_OPEN || !c->peer.https) && !c->write_pending);
-    c->uses++;
     c->heard_len = 0;
     c->tls.handshake_messages = 0;
     if (!c->peer.https)
@@ -558,7 +559,7 @@ static void on_connected(uv_connect_t *req, int status)
         return;
     deadline_lift(&c->deadline);
     if (status != 0) {
-        c->handler->connected(c, connection_dial_failure(status));
+        c->handler->connected(c, dial_failure(status));
         return;
     }
     connection_state_move(&c->state, c->peer.https ? CONNECTION_CONNECTED : CONNECTION_OPEN);
@@ -585,7 +586,7 @@ struct connection *connection_dial(struct connection_world *world, const struct 
     int error = uv_tcp_init_ex(world->loop, &c->tcp, address->sa_family);
     if (error) {
         free(c);
-        *failure = connection_dial_failure_at_once(error);
+        *failure = dial_failure_at_once(error);
         return NULL;
     }
     world->open++;
@@ -606,7 +607,7 @@ struct connection *connection_dial(struct connection_world *world, const struct 
         error = uv_read_start((uv_stream_t *)&c->tcp, give_read_buffer, on_read);
     if (error) {
         connection_close(c);
-        *failure = connection_dial_failure_at_once(error);
+        *failure = dial_failure_at_once(error);
         return NULL;
     }
     deadline_set(&c->deadline, world->connect_limit);

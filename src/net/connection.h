@@ -67,7 +67,6 @@ struct connection {
     void *owner;
     enum connection_state state;
     bool inbound, write_pending, write_broken;
-    int64_t uses;                 /* requests written to it */
     int64_t opened_ms, retire_ms; /* the loop's clock. The second is the dialer's owner's: kept no longer */
     struct deadline deadline;
     struct bytes unencrypted[2]; /* TLS: what is still to be written */
@@ -132,9 +131,3 @@ void connection_close(struct connection *connection);
 
 /* "192.0.2.1:443", "[2001:db8::1]:443". */
 void connection_print_address(const struct sockaddr *address, char out[CONNECTION_ADDRESS_LEN_MAX]);
-
-/* Why a connect failed, and why an established connection did; `error` is a negative errno. A connect that
- * fails at once has sent nothing. */
-enum failure connection_dial_failure(int error);
-enum failure connection_dial_failure_at_once(int error);
-enum failure connection_io_failure(int error);

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH_LEN_MAX = 4096, KEY_WORDS_LEN = 9 };
+enum { PATH_LEN_MAX = 4096 };
 
 void server_key_path(const struct config *config, char path[4096])
 {

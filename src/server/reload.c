@@ -9,7 +9,7 @@
 
 enum { SETTINGS_ARENA_MAX = 2 << 20, NAMES_LEN_MAX = 1024 };
 
-enum part { PART_LOG, PART_LISTENER, PART_SENDER, PART_COUNT };
+enum part { PART_LOG, PART_LISTENER, PART_SENDER };
 
 /* What may change while the server runs. The settings of a part are taken over together. */
 static const struct {

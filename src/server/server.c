@@ -47,7 +47,7 @@ struct server {
     struct purge *purge;
     struct bytes own_types;                       /* of DATA/catalogue.json */
     struct listener *listener, *metrics_listener; /* the second one may be NULL */
-    char address[96], metrics_address[96];
+    char address[96];
 };
 
 /* ---- what the parts tell each other ---- */
@@ -280,10 +280,8 @@ static enum server_error open_metrics_listener(struct server *server, char error
                  listener_error_sentence(error));
         return SERVER_LISTEN;
     }
-    snprintf(server->metrics_address, sizeof server->metrics_address, "http://%s",
-             listener_local(server->metrics_listener));
-    log_write(server->options.log, LOG_LEVEL_INFO, "server", "metrics at %s/metrics",
-              server->metrics_address);
+    log_write(server->options.log, LOG_LEVEL_INFO, "server", "metrics at http://%s/metrics",
+              listener_local(server->metrics_listener));
     return SERVER_OK;
 }
 
@@ -368,11 +366,6 @@ const char *server_address(const struct server *server)
 const char *server_scope(const struct server *server)
 {
     return listener_scope(server->listener);
-}
-
-const char *server_metrics_address(const struct server *server)
-{
-    return server->metrics_listener ? server->metrics_address : NULL;
 }
 
 bool server_secure_again(struct server *server, const struct config *config)

@@ -52,8 +52,6 @@ enum server_error server_open(const struct server_options *options, struct serve
 const char *server_address(const struct server *server);
 /* listener_scope of the API's listener. */
 const char *server_scope(const struct server *server);
-/* Of metrics-listen; NULL: there is none. */
-const char *server_metrics_address(const struct server *server);
 /* Reads tls-cert, tls-key and tls-client-ca, or ca-file, again, as `config` names them: for connections that
  * are made from now on. False: the former stay, and the log says which file, and why. On the thread that
  * drains. */

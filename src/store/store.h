@@ -325,7 +325,6 @@ struct store_backend {
     /* STORE_OK with count 0: not found. `reader` is below config.readers; one thread a reader. */
     enum store_status (*read)(struct store *store, int reader, const struct store_query *query,
                               struct arena *arena, struct store_answer *answer);
-    int (*wait_fd)(struct store *store); /* readable when other nodes have left work; -1: there are none */
     void (*close)(struct store *store);
 };
 

@@ -8,12 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-    CITED_MAX = 5,
-    LINE_LEN_MAX = 16 << 10,
-    MEMORY_MAX = 4 * LINE_LEN_MAX,
-    ANSWER_HEX_MAX = 2 * WORDS_ANSWER_MAX
-};
+enum { CITED_MAX = 5, LINE_LEN_MAX = 16 << 10, MEMORY_MAX = 4 * LINE_LEN_MAX };
 
 static struct bytes text_of(struct json_object *object, const char *name)
 {

@@ -137,8 +137,7 @@ static bool has_active_key(const struct why *why, const char *user_id, bool *act
 }
 
 /* What the recipient's settings have to do with it. A Regular cannot look at a Master's. */
-static bool look_at_user(struct why *why, struct json_object *delivery, struct verdict *verdict,
-                         struct evidence *evidence)
+static bool look_at_user(struct why *why, struct verdict *verdict, struct evidence *evidence)
 {
     const char *user_id = evidence->user_id.data;
     struct json_object *user;
@@ -279,7 +278,7 @@ static bool say_one(struct why *why, struct json_object *delivery)
     read_account(delivery, &verdict);
     evidence.is_caller = bytes_equal(evidence.user_id, text_of(why->me, "id"));
     evidence.for_operator = remedy_is_for_operator(words_failure(verdict.last.reason));
-    if (!look_at_user(why, delivery, &verdict, &evidence))
+    if (!look_at_user(why, &verdict, &evidence))
         return false;
     arena_init(&arena, MEMORY_MAX);
     text_init(&sentences, &arena, SENTENCES_LEN_MAX);

@@ -58,7 +58,6 @@ struct response {
 
     int64_t left; /* of the sized body */
     struct chunked chunked;
-    bool body_incomplete;
     size_t read_left, body_len, raw_len;
     /* From here on nothing is cleared: the lengths say what counts, and untouched pages cost nothing. */
     char name[NAME_KEPT_MAX]; /* lower case */
@@ -126,7 +125,6 @@ static void stop(struct response *r)
 {
     assert(r->stage == RESPONSE_BODY);
     r->stage = RESPONSE_STOPPED;
-    r->body_incomplete = true;
 }
 
 /* ---- the head ---- */
@@ -614,11 +612,6 @@ struct bytes response_location(const struct response *r)
 bool response_keep_alive(const struct response *r)
 {
     return r->stage == RESPONSE_DONE && !r->close && !r->http10;
-}
-
-bool response_body_incomplete(const struct response *r)
-{
-    return r->body_incomplete;
 }
 
 struct bytes response_body(const struct response *r)

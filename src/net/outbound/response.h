@@ -52,7 +52,6 @@ int64_t response_retry_after_ms(const struct response *response, int64_t wall_ms
 /* Where a redirect leads, as it was said, its first 256 bytes; len 0: it does not say. */
 struct bytes response_location(const struct response *response);
 bool response_keep_alive(const struct response *response); /* the connection may be used again after DONE */
-bool response_body_incomplete(const struct response *response);
 /* The first 16 KiB, raw; chunk framing removed. */
 struct bytes response_body(const struct response *response);
 /* For a person to see: the body; or, if there is none that can be told from the rest, the first 1 KiB of what

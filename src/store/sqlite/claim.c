@@ -185,8 +185,7 @@ static bool row_is_sound(const struct store *store, const struct roster_entry *e
            body_has_stamp(document, sqlite3_column_int64(due, 7));
 }
 
-static enum store_status claim_write(struct store *store, struct roster_entry *endpoint,
-                                     struct store_work *box)
+static enum store_status claim_write(struct store *store, struct store_work *box)
 {
     sqlite3_stmt *claim = store->sql[SQL_DELIVERY_CLAIM];
     sqlite3_bind_int64(claim, 1, box->delivery_id);
@@ -245,7 +244,7 @@ static enum store_status claim_some(struct store *store, struct store_batch *bat
         status = sqlite_damaged(store, endpoint, damaged.ids[i],
                                 (struct ledger_row){.state = damaged.states[i], .under_way = true});
     for (int i = first; i < batch->filled_count && status == STORE_OK; i++) {
-        status = claim_write(store, endpoint, batch->boxes[i]);
+        status = claim_write(store, batch->boxes[i]);
         roster_leased(&store->roster, endpoint);
         store->changed = true;
         store->plain = false;

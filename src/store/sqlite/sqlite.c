@@ -658,14 +658,5 @@ static enum store_status sqlite_open(const struct store_config *config, struct s
     return STORE_OK;
 }
 
-static int sqlite_wait_fd(struct store *store)
-{
-    return -1;
-}
-
-const struct store_backend store_sqlite = {.name = "sqlite",
-                                           .open = sqlite_open,
-                                           .write = sqlite_write,
-                                           .read = sqlite_read,
-                                           .wait_fd = sqlite_wait_fd,
-                                           .close = sqlite_end};
+const struct store_backend store_sqlite = {
+    .name = "sqlite", .open = sqlite_open, .write = sqlite_write, .read = sqlite_read, .close = sqlite_end};

@@ -266,12 +266,6 @@ static enum store_status model_read_one(struct store *store, int reader, const s
     return status;
 }
 
-static int model_wait_fd(struct store *store)
-{
-    (void)store;
-    return -1;
-}
-
 static void model_close(struct store *store)
 {
     store->disk->opened = NULL;
@@ -286,6 +280,5 @@ const struct store_backend store_model = {
     .open = model_open,
     .write = model_write,
     .read = model_read_one,
-    .wait_fd = model_wait_fd,
     .close = model_close,
 };
