@@ -164,20 +164,19 @@ static void due_goes_on(struct store *store, struct roster_entry *endpoint, cons
 }
 
 /* The index says that it waits, and so does the row; or what has been sent would be sent again. */
-static bool row_waits(const struct store *store, const struct roster_entry *endpoint, sqlite3_stmt *due)
+static bool row_waits(const struct roster_entry *endpoint, sqlite3_stmt *due)
 {
     int64_t state = sqlite3_column_int64(due, 10);
     return sqlite3_column_type(due, 12) == SQLITE_INTEGER && sqlite3_column_int64(due, 12) == endpoint->id &&
            sqlite3_column_type(due, 10) == SQLITE_INTEGER &&
-           (state == DELIVERY_PENDING || state == DELIVERY_DELIVERED) &&
-           !leases_get(&store->leases, sqlite3_column_int64(due, 0));
+           (state == DELIVERY_PENDING || state == DELIVERY_DELIVERED);
 }
 
 /* A row of DUE_GET: from the disk, so it may be anything. What is sent needs its event and the stamp in it.
  */
-static bool row_is_sound(const struct store *store, const struct roster_entry *endpoint, sqlite3_stmt *due)
+static bool row_is_sound(const struct roster_entry *endpoint, sqlite3_stmt *due)
 {
-    if (!row_waits(store, endpoint, due))
+    if (!row_waits(endpoint, due))
         return false;
     bool has_event = sqlite3_column_type(due, 5) == SQLITE_INTEGER && sqlite3_column_int64(due, 5) > 0;
     struct bytes document = sqlite_text(due, 8);
@@ -207,6 +206,18 @@ enum store_status sqlite_sent(struct store *store, struct store_work *box)
     return sqlite_run(store, SQL_EVENT_SENT);
 }
 
+/* The row waits, so a lease that memory has of it is over: the table is right, and memory is a view of it.
+ * The new lease fences the old one. False: the lease began in this very batch. */
+static bool drop_old_lease(struct store *store, int64_t delivery_id)
+{
+    struct lease *lease = leases_get(&store->leases, delivery_id);
+    if (lease && (lease->begun || lease->taken))
+        return false;
+    if (lease)
+        sqlite_unlease(store, lease);
+    return sqlite_tail_forget(store, delivery_id);
+}
+
 /* Up to `max` deliveries of one endpoint. Of damaged rows, it takes out as many as it finds before. */
 static enum store_status claim_some(struct store *store, struct store_batch *batch,
                                     struct roster_entry *endpoint, int max)
@@ -224,10 +235,12 @@ static enum store_status claim_some(struct store *store, struct store_batch *bat
     enum store_status status = STORE_OK;
     while (room && status == STORE_OK && batch->filled_count - first < max &&
            sqlite3_step(due) == SQLITE_ROW) {
-        if (!row_is_sound(store, endpoint, due)) {
+        if (!row_is_sound(endpoint, due)) {
             damaged_add(&damaged, due);
             continue;
         }
+        if (!drop_old_lease(store, sqlite3_column_int64(due, 0)))
+            continue;
         struct store_work *box = batch->boxes[batch->filled_count];
         room = claim_row(store, endpoint, box);
         batch->filled_count += room;

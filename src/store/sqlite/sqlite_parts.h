@@ -292,6 +292,9 @@ void sqlite_tail_put(struct store *store, const struct event *event, int64_t del
 /* Up to `max` of its tail, which waits first. */
 enum store_status sqlite_tail_claim(struct store *store, struct store_batch *batch,
                                     struct roster_entry *endpoint, int max);
+/* If this delivery waits in memory, it does so no more: its row is known to wait. False: it does since this
+ * batch. */
+bool sqlite_tail_forget(struct store *store, int64_t delivery_id);
 /* If this delivery waits in memory, it waits in the table instead. */
 enum store_status sqlite_tail_leave(struct store *store, int64_t delivery_id);
 /* At the end of a batch: tails that are not to be served soon go into the table. */

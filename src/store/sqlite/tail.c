@@ -51,20 +51,34 @@ enum store_status sqlite_tail_claim(struct store *store, struct store_batch *bat
     return status;
 }
 
-static enum store_status leave(struct store *store, struct lease *lease)
+static void forget(struct store *store, struct lease *lease)
 {
-    sqlite3_stmt *waits = store->sql[SQL_DELIVERY_WAITS];
-    struct roster_entry *endpoint = lease->endpoint;
-    sqlite3_bind_int64(waits, 1, lease->delivery_id);
-    sqlite3_bind_int64(waits, 2, lease->begun_at_ms);
     store->counts.born_out--;
     store->changed = true;
     store->plain = false;
     leases_end(&store->leases, lease);
-    roster_bytes(&store->roster, endpoint, 0, lease->len);
-    roster_waits(&store->roster, endpoint, lease->begun_at_ms);
-    roster_tailed(&store->roster, endpoint);
+    roster_bytes(&store->roster, lease->endpoint, 0, lease->len);
+    roster_tailed(&store->roster, lease->endpoint);
+}
+
+static enum store_status leave(struct store *store, struct lease *lease)
+{
+    sqlite3_stmt *waits = store->sql[SQL_DELIVERY_WAITS];
+    sqlite3_bind_int64(waits, 1, lease->delivery_id);
+    sqlite3_bind_int64(waits, 2, lease->begun_at_ms);
+    roster_waits(&store->roster, lease->endpoint, lease->begun_at_ms);
+    forget(store, lease);
     return sqlite_run(store, SQL_DELIVERY_WAITS);
+}
+
+bool sqlite_tail_forget(struct store *store, int64_t delivery_id)
+{
+    struct lease *lease = leases_get_waiting(&store->leases, delivery_id);
+    if (lease && lease->begun)
+        return false;
+    if (lease)
+        forget(store, lease);
+    return true;
 }
 
 enum store_status sqlite_tail_leave(struct store *store, int64_t delivery_id)

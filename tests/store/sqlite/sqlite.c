@@ -29,6 +29,39 @@ static void files_are_private(void **state)
     }
 }
 
+/* Memory is a view of the table. Where they differ, the table is right, and nothing is damaged: another node
+ * may have ended the lease. */
+static void the_table_is_right_about_leases(void **state)
+{
+    struct fixture *f = *state;
+    int64_t user = fixture_user(f, "https://a.example/");
+    fixture_prove(f, user);
+    struct store_op ops[2] = {fixture_event_op(f, user), fixture_event_op(f, user)};
+    fixture_write(f, ops, 1, 1);
+    assert_int_equal(f->filled, 1);
+    struct store_op late = fixture_outcome_op(f, &f->boxes[0], DECISION_DELIVERED, 0);
+    int64_t id = f->boxes[0].delivery_id;
+    assert_int_equal(sqlite3_exec(f->store->db,
+                                  "UPDATE deliveries SET queue = endpoint_id, due_at = 1 WHERE state = 0",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    struct store_op again = fixture_update_op(f, user);
+    again.user.user.paused = true; /* the next one waits in the table, and is asked for there */
+    fixture_do(f, again, STORE_DONE);
+    fixture_write(f, &ops[1], 1, 0);
+    again.user.user.paused = false;
+    fixture_do(f, again, STORE_DONE);
+    fixture_claim(f, 3, 2);
+    assert_int_equal(f->boxes[0].delivery_id, id);
+    assert_int_equal(f->boxes[0].lease, 2);
+    fixture_do(f, late, STORE_FENCED);
+    for (int i = 0; i < 2; i++)
+        fixture_do(f, fixture_outcome_op(f, &f->boxes[i], DECISION_DELIVERED, 0), STORE_DONE);
+    struct store_stats *stats = fixture_read(f, (struct store_query){.kind = STORE_GET_STATS}).stats;
+    assert_int_equal(stats->deliveries_delivered, 3);
+    assert_int_equal(stats->deliveries_pending + stats->deliveries_given_up, 0);
+}
+
 static void lock_ends_with_its_process(void **state)
 {
     struct fixture *f = *state;
@@ -636,6 +669,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_backlog_is_counted_behind_the_start, fixture_sqlite_up,
                                         fixture_sqlite_down),
         cmocka_unit_test_setup_teardown(the_file_does_not_grow_under_retention, fixture_sqlite_up,
+                                        fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(the_table_is_right_about_leases, fixture_sqlite_up,
                                         fixture_sqlite_down),
         cmocka_unit_test_setup_teardown(a_reader_that_stays_is_told, fixture_sqlite_up, fixture_sqlite_down),
     };
