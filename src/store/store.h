@@ -76,6 +76,7 @@
 #include "log.h"
 #include "payload.h"
 #include "quota.h"
+#include "routing.h"
 
 enum store_status {
     STORE_OK,

@@ -213,17 +213,54 @@ static void try_change(struct rules *r)
 
 /* ---- events and claims ---- */
 
+static void same_snapshot(const struct rules *r, const struct store_op *op)
+{
+    const struct event *event = &op->event.event;
+    bool carried = routing_own_snapshot(event, op->event.included, op->event.included_count) != NULL;
+    bool latest = false, any = false;
+    for (int i = 0; i < disk_of(r)->resource_count; i++) {
+        const struct resource *resource = &disk_of(r)->resources[i];
+        if (resource->owner_id != event->owner_id || !bytes_equal(resource->id, event->resource_id))
+            continue;
+        any = true;
+        latest = resource->event_id == op->id;
+    }
+    assert_true(op->event.destroyed ? !any : latest == carried);
+}
+
 static void try_event(struct rules *r)
 {
     struct store_op op = fixture_event_op(&r->model, r->users[draw(r, USERS)]);
-    int first = disk_of(r)->delivery_count;
-    fixture_do(&r->model, op, STORE_DONE);
-    for (int i = first; i < disk_of(r)->delivery_count; i++) {
-        const struct model_delivery *delivery = &disk_of(r)->deliveries[i];
-        struct ledger_row row = ledger_accepted(model_due_now_ms(r->model.store));
-        if (delivery->state != DELIVERY_SKIPPED)
-            same_row(delivery, &row);
+    struct resource included[2];
+    op.event.owner_only = draw(r, 4) == 0;
+    op.event.destroyed = draw(r, 4) == 0;
+    op.event.included = included;
+    op.event.included_count = (int)draw(r, 3);
+    for (int i = 0; i < 2; i++)
+        included[i] = (struct resource){
+            .type = bytes_of("payments"), .id = bytes_of(draw(r, 2) ? "7" : "8"), .json = bytes_of("{}")};
+    int at = disk_of(r)->delivery_count;
+    op.id = fixture_do(&r->model, op, STORE_DONE);
+    const struct user *owner = &model_find_user(disk_of(r), op.event.event.owner_id)->user;
+    const struct routing_event event = {owner->id, owner->master_id, op.event.owner_only};
+    const struct ledger_row row = ledger_accepted(model_due_now_ms(r->model.store));
+    int sent = 0;
+    for (int i = 0; i < 2 * USERS; i++) { /* the owner's first */
+        const struct user *user = &model_find_user(disk_of(r), r->users[i % USERS])->user;
+        struct routing_endpoint to = {user->id, user->webhook_url.len > 0, user->receives_users_events};
+        if ((i < USERS) != (user == owner) || routing_judge(&event, &to) != ROUTING_SENT)
+            continue;
+        assert_true(at < disk_of(r)->delivery_count);
+        assert_int_equal(disk_of(r)->deliveries[at].user_id, user->id);
+        same_row(&disk_of(r)->deliveries[at++], &row);
+        sent++;
     }
+    if (sent == 0) {
+        assert_int_equal(disk_of(r)->deliveries[at].user_id, owner->id);
+        assert_int_equal(disk_of(r)->deliveries[at++].state, DELIVERY_SKIPPED);
+    }
+    assert_int_equal(at, disk_of(r)->delivery_count);
+    same_snapshot(r, &op);
 }
 
 static void try_claim(struct rules *r)

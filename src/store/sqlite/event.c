@@ -42,30 +42,37 @@ static bool recipients_payload(struct store *store, const struct event *event, s
     return recipients->payload != NULL;
 }
 
+/* `endpoint` NULL: there is no such user. */
+static void recipients_add(struct store *store, const struct store_op *op, const struct roster_entry *owner,
+                           struct roster_entry *endpoint, int boxes, struct recipients *recipients)
+{
+    size_t len = op->event.event.document.len;
+    struct routing_event event = {owner->id, owner->master_id, op->event.owner_only};
+    if (!endpoint ||
+        routing_judge(&event, &(struct routing_endpoint){endpoint->id, endpoint->url != NULL,
+                                                         endpoint->receives_users_events}) != ROUTING_SENT)
+        return;
+    bool leased = recipients->leased_count < boxes && roster_can_lease(&store->roster, endpoint) &&
+                  payload_fits(store->config.budget, endpoint->counts.bytes, len) &&
+                  recipients_payload(store, &op->event.event, recipients);
+    recipients->endpoints[recipients->count] = endpoint;
+    recipients->leased[recipients->count++] = leased;
+    recipients->leased_count += leased;
+}
+
 static void recipients_choose(struct store *store, const struct store_op *op, struct roster_entry *owner,
                               int boxes, struct recipients *recipients)
 {
     const struct event *event = &op->event.event;
-    struct roster_entry *candidates[RECIPIENTS_MAX] = {owner, NULL};
-    struct roster_entry *master = owner->master_id ? roster_get(&store->roster, owner->master_id) : NULL;
-    if (master && master != owner && !op->event.owner_only && master->receives_users_events)
-        candidates[1] = master;
     *recipients = (struct recipients){0};
-    for (int i = 0; i < RECIPIENTS_MAX; i++) {
-        if (!candidates[i] || !candidates[i]->url)
-            continue;
-        bool leased = recipients->leased_count < boxes && roster_can_lease(&store->roster, candidates[i]) &&
-                      payload_fits(store->config.budget, candidates[i]->counts.bytes, event->document.len) &&
-                      recipients_payload(store, event, recipients);
-        recipients->endpoints[recipients->count] = candidates[i];
-        recipients->leased[recipients->count++] = leased;
-        recipients->leased_count += leased;
-    }
+    recipients_add(store, op, owner, owner, boxes, recipients);
+    if (owner->master_id && owner->master_id != owner->id)
+        recipients_add(store, op, owner, roster_get(&store->roster, owner->master_id), boxes, recipients);
     recipients->tailed = recipients->count == 1 && recipients->leased_count == 0 &&
                          sqlite_tail_takes(store, recipients->endpoints[0], event->document.len) &&
                          recipients_payload(store, event, recipients);
     if (recipients->count == 0)
-        *recipients = (struct recipients){.endpoints = {candidates[0]}, .count = 1, .skipped = true};
+        *recipients = (struct recipients){.endpoints = {owner}, .count = 1, .skipped = true};
 }
 
 static void bind_key(sqlite3_stmt *insert, const struct store_op *op)

@@ -69,17 +69,9 @@ enum store_status sqlite_resource_drop(struct store *store, int64_t owner_id, st
 
 /* ---- what events carry ---- */
 
-static bool is_own(const struct event *event, const struct resource *resource)
-{
-    return bytes_equal(resource->type, event->resource_type) && bytes_equal(resource->id, event->resource_id);
-}
-
 const struct resource *sqlite_resource_own(const struct store_op *op)
 {
-    for (int i = 0; i < op->event.included_count; i++)
-        if (is_own(&op->event.event, &op->event.included[i]))
-            return &op->event.included[i];
-    return NULL;
+    return routing_own_snapshot(&op->event.event, op->event.included, op->event.included_count);
 }
 
 /* Named in the table, as it stands in its event; or gone from there. */

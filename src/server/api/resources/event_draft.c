@@ -93,7 +93,8 @@ static bool read_relationships(struct call *call, const struct request_document 
 {
     if (!jsonapi_read_user(call, document, &draft->owner_id))
         return false;
-    draft->name_owner = call->caller.master_id || draft->owner_id != call->caller.user_id;
+    draft->terms =
+        routing_terms(call_is_masters(call), call->caller.user_id, call->caller.master_id, draft->owner_id);
     if (!document->relationships)
         return true;
     for (struct json_value *one = document->relationships->first; one; one = one->next) {
@@ -227,15 +228,6 @@ static void place_snapshots(const struct event_draft *draft, struct store_op *op
     op->event.destroyed = draft->resource_type.len && is_destroyed(draft->event_type);
 }
 
-/* Of a Regular who may post at all: it says nothing to the Master, and nothing about resources. */
-static void keep_to_owner(struct store_op *op)
-{
-    op->event.owner_only = true;
-    op->event.included = NULL;
-    op->event.included_count = 0;
-    op->event.destroyed = false;
-}
-
 bool event_draft_render(struct call *call, struct arena *arena, const struct event_draft *draft, int64_t id,
                         int64_t now_ms, struct store_op *op)
 {
@@ -246,7 +238,7 @@ bool event_draft_render(struct call *call, struct arena *arena, const struct eve
                                .created_at_ms = draft->created_at_given ? draft->created_at_ms : now_ms,
                                .resource_type = draft->resource_type,
                                .resource_id = draft->resource_id,
-                               .user_id = draft->name_owner ? draft->owner_id : 0,
+                               .user_id = draft->terms.names_owner ? draft->owner_id : 0,
                                .relationships = text_bytes(&draft->relationships)};
     *event = (struct event){.id = id,
                             .owner_id = draft->owner_id,
@@ -262,9 +254,9 @@ bool event_draft_render(struct call *call, struct arena *arena, const struct eve
     char *document = draft->included.data + draft->front - head.len;
     memcpy(document, head.data, head.len);
     event->document = bytes_make(document, head.len + draft->included.len - draft->front);
-    place_snapshots(draft, op);
-    if (!call_is_masters(call))
-        keep_to_owner(op);
+    op->event.owner_only = draft->terms.owner_only;
+    if (draft->terms.changes_resources)
+        place_snapshots(draft, op);
     return true;
 }
 

@@ -9,8 +9,8 @@ struct event_draft {
     struct bytes event_type, resource_type, resource_id;
     int64_t created_at_ms;
     bool created_at_given;
-    int64_t owner_id;           /* set it first: to the caller */
-    bool name_owner;            /* the owner has a Master, who may get a copy */
+    int64_t owner_id; /* set it first: to the caller */
+    struct routing_terms terms;
     struct text relationships;  /* init them first; JSON, as body_render takes it */
     struct text included;       /* its document but for the head, for which there is room in front */
     size_t front;               /* that room */
