@@ -108,7 +108,8 @@ const char *remedy_for(enum failure failure)
 
 static bool says(const struct words_outcome *outcome, const char *words)
 {
-    return memmem(outcome->detail.data, outcome->detail.len, words, strlen(words)) != NULL;
+    return outcome->detail.len > 0 &&
+           memmem(outcome->detail.data, outcome->detail.len, words, strlen(words)) != NULL;
 }
 
 const char *remedy_of(const struct words_outcome *outcome)
