@@ -152,7 +152,7 @@ static void test_answers_that_are_not_read(void **state)
     int fds[8], closed = 0;
     for (int i = 0; i < 8; i++) {
         fds[i] = dial_from(scene->application, "127.0.0.2");
-        put_text(fds[i], "GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
+        put_text(fds[i], "GET /large HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     }
     wait_for_handled(scene->application, 8);
     wait_for_used(scene, 2 * LARGE_LEN);
