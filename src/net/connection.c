@@ -215,6 +215,23 @@ static void read_tls(struct connection *c)
     }
 }
 
+static enum connection_written encrypt_some(struct connection *c);
+
+/* What waited for the kernel, or for the rest of what TLS was reading. */
+static void write_on(struct connection *c)
+{
+    if (c->tcp.write_queue_size > 0 || !c->write_pending)
+        return;
+    enum connection_written written = encrypt_some(c);
+    if (written == CONNECTION_WRITE_PENDING)
+        return;
+    c->write_pending = false;
+    if (written == CONNECTION_WRITTEN)
+        c->handler->written(c);
+    else
+        c->handler->write_failed(c);
+}
+
 static void shake_hands(struct connection *c)
 {
     enum failure failure = FAILURE_NONE;
@@ -295,6 +312,8 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
         c->heard = (struct bytes){0};
         if (c->state == CONNECTION_OPEN && (c->inbound || !was_securing))
             read_tls(c);
+        if (c->state == CONNECTION_OPEN)
+            write_on(c);
     }
 }
 
@@ -407,8 +426,6 @@ static enum connection_written write_plain(struct connection *c, struct bytes he
     return CONNECTION_WRITE_PENDING;
 }
 
-static enum connection_written encrypt_some(struct connection *c);
-
 static void on_cipher_written(uv_write_t *req, int status)
 {
     struct connection *c = req->handle->data;
@@ -418,16 +435,7 @@ static void on_cipher_written(uv_write_t *req, int status)
         return;
     if (status != 0)
         c->write_broken = true;
-    if (c->tcp.write_queue_size > 0 || !c->write_pending)
-        return;
-    enum connection_written written = encrypt_some(c);
-    if (written == CONNECTION_WRITE_PENDING)
-        return;
-    c->write_pending = false;
-    if (written == CONNECTION_WRITTEN)
-        c->handler->written(c);
-    else
-        c->handler->write_failed(c);
+    write_on(c);
 }
 
 /* What TLS wants sent: takes everything, or the connection is lost. */
@@ -461,27 +469,33 @@ static bool write_cipher(void *ctx, struct bytes piece)
 
 /* The next record: one view as it is, or both gathered when the head leaves room. Not in the world's buffer:
  * what was read there may not have been looked at to its end. */
-static struct bytes next_record(struct connection *c, char gathered[TLS_RECORD_LEN_MAX])
+static struct bytes next_record(const struct connection *c, char gathered[TLS_RECORD_LEN_MAX])
 {
-    struct bytes *head = &c->unencrypted[0], *body = &c->unencrypted[1];
-    struct bytes record;
+    struct bytes head = c->unencrypted[0], body = c->unencrypted[1];
 
-    if (head->len > 0 && head->len < TLS_RECORD_LEN_MAX) {
-        size_t room = TLS_RECORD_LEN_MAX - head->len, part = body->len < room ? body->len : room;
-        memcpy(gathered, head->data, head->len);
+    if (head.len > 0 && head.len < TLS_RECORD_LEN_MAX) {
+        size_t room = TLS_RECORD_LEN_MAX - head.len, part = body.len < room ? body.len : room;
+        memcpy(gathered, head.data, head.len);
         if (part > 0)
-            memcpy(gathered + head->len, body->data, part);
-        record = bytes_make(gathered, head->len + part);
-        *head = (struct bytes){0};
-        *body = bytes_make(body->data + part, body->len - part);
-        return record;
+            memcpy(gathered + head.len, body.data, part);
+        return bytes_make(gathered, head.len + part);
     }
-    struct bytes *from = head->len > 0 ? head : body;
-    record = bytes_make(from->data, from->len < TLS_RECORD_LEN_MAX ? from->len : TLS_RECORD_LEN_MAX);
-    *from = bytes_make(from->data + record.len, from->len - record.len);
-    return record;
+    struct bytes from = head.len > 0 ? head : body;
+    return bytes_make(from.data, from.len < TLS_RECORD_LEN_MAX ? from.len : TLS_RECORD_LEN_MAX);
 }
 
+static void take_unencrypted(struct connection *c, size_t len)
+{
+    for (int i = 0; i < 2; i++) {
+        struct bytes *from = &c->unencrypted[i];
+        size_t part = len < from->len ? len : from->len;
+        *from = bytes_make(from->data + part, from->len - part);
+        len -= part;
+    }
+}
+
+/* TLS writes nothing while it has read a message of the other side's in part (a session ticket that is longer
+ * than a record): the rest has to come first. */
 static enum connection_written encrypt_some(struct connection *c)
 {
     char gathered[TLS_RECORD_LEN_MAX];
@@ -491,8 +505,13 @@ static enum connection_written encrypt_some(struct connection *c)
             return CONNECTION_WRITE_FAILED;
         if (c->tcp.write_queue_size > 0)
             return CONNECTION_WRITE_PENDING;
-        if (tls_write(&c->tls, next_record(c, gathered)) != TLS_DONE)
+        struct bytes record = next_record(c, gathered);
+        enum tls_status status = tls_write(&c->tls, record);
+        if (status == TLS_WANTS_INPUT)
+            return CONNECTION_WRITE_PENDING;
+        if (status != TLS_DONE)
             return broken(c);
+        take_unencrypted(c, record.len);
     }
     if (c->write_broken)
         return CONNECTION_WRITE_FAILED;

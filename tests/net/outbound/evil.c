@@ -28,6 +28,7 @@ struct evil {
     int listener, fd, port;
     SSL_CTX *tls;
     SSL *ssl;
+    int records;    /* since a piece began */
     const char *at; /* in the script */
     struct evil_record record;
 };
@@ -353,10 +354,8 @@ static void do_messages(struct evil *e, long count, int (*begin)(SSL *ssl))
                 return;
 }
 
-static bool do_until(struct evil *e)
+static bool wait_for_goes(struct evil *e, long count)
 {
-    long count;
-    must(number(e, &count), "until N");
     pthread_mutex_lock(&e->mutex);
     while (e->goes < count && !e->stopping)
         pthread_cond_wait(&e->changed, &e->mutex);
@@ -365,12 +364,38 @@ static bool do_until(struct evil *e)
     return go;
 }
 
+static bool do_until(struct evil *e)
+{
+    long count;
+    must(number(e, &count), "until N");
+    return wait_for_goes(e, count);
+}
+
 static void do_mark(struct evil *e)
 {
     pthread_mutex_lock(&e->mutex);
     e->marks++;
     pthread_cond_broadcast(&e->changed);
     pthread_mutex_unlock(&e->mutex);
+}
+
+/* OpenSSL's, before it writes a record. */
+static void on_record(int writes, int version, int kind, const void *data, size_t len, SSL *ssl, void *arg)
+{
+    struct evil *e = arg;
+    if (!writes || kind != SSL3_RT_HEADER || ++e->records != 2)
+        return;
+    do_mark(e);
+    wait_for_goes(e, 1);
+}
+
+static void do_piece(struct evil *e)
+{
+    e->records = 0;
+    SSL_set_msg_callback(e->ssl, on_record);
+    SSL_set_msg_callback_arg(e->ssl, e);
+    do_messages(e, 1, SSL_new_session_ticket);
+    SSL_set_msg_callback(e->ssl, NULL);
 }
 
 /* False: give up. */
@@ -393,6 +418,8 @@ static bool statement(struct evil *e)
         do_request(e);
     else if (word(e, "read") && number(e, &count))
         do_read(e, count);
+    else if (word(e, "piece"))
+        do_piece(e);
     else if (word(e, "tickets") && number(e, &count))
         do_messages(e, count, SSL_new_session_ticket);
     else if (word(e, "wishes") && number(e, &count))

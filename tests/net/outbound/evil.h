@@ -1,3 +1,4 @@
+/* clang-format off */
 /*
  * evil: a receiver that misbehaves as a script tells it. It listens on a port of 127.0.0.1 and plays one
  * connection after the other on a thread of its own.
@@ -9,13 +10,19 @@
  *   read N            read N bytes
  *   send "TEXT"       with the escapes \r \n \t \" \\ \0 \xNN; adding `N times`, `forever` or `every N ms`
  *                     (one byte at a time) after it. A peer that goes away ends it
- *   early "TEXT"      TLS 1.3: send inside the handshake, before the other side's Finished (instead of
- * accept) tickets N         TLS 1.3: send so many session tickets; a peer that goes away ends it wishes N the
- * same with key updates (TLS 1.3) or wishes to renegotiate (TLS 1.2) goodbye           TLS: close_notify fin
- * close our side; still reads close, rst        close the connection, in order or by reset await read and
- * throw away until the other side closes silence           do nothing more until evil_close mark count up
- * what evil_marks gives: "this has happened" until N           wait until evil_go has been called N times
+ *   early "TEXT"      TLS 1.3: send inside the handshake, before the other side's Finished (no accept)
+ *   tickets N         TLS 1.3: send so many session tickets; a peer that goes away ends it
+ *   piece             the same with one ticket, longer than a record; after its first record: mark; until 1
+ *   wishes N          the same with key updates (TLS 1.3) or wishes to renegotiate (TLS 1.2)
+ *   goodbye           TLS: close_notify
+ *   fin               close our side; still reads
+ *   close, rst        close the connection, in order or by reset
+ *   await             read and throw away until the other side closes
+ *   silence           do nothing more until evil_close
+ *   mark              count up what evil_marks gives: "this has happened"
+ *   until N           wait until evil_go has been called N times
  */
+/* clang-format on */
 #pragma once
 #include "evil_certificates.h"
 

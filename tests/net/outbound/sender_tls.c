@@ -329,6 +329,36 @@ static void test_large_tickets_are_not_kept(void **state)
     }
 }
 
+/* A ticket that is longer than a record comes in pieces, and TLS writes nothing between them: the request
+ * waits for the rest. */
+static void test_a_request_waits_for_the_rest_of_a_ticket(void **state)
+{
+    struct evil_config config = {
+        .script = "accept; request; send \"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok\"; piece; "
+                  "request; send \"" OK_ANSWER "\"; await",
+        .tls = true,
+        .ticket_len = 60000,
+        .certificates = certificates_of(state)};
+    struct evil *evil = evil_open(&config);
+    struct evil_record record;
+    struct scene scene;
+    char url[64];
+    scene_for(&scene, state, NULL);
+    scene_attempt(&scene, scene_url(url, sizeof url, true, "127.0.0.1", evil_port(evil)));
+    assert_true(evil_wait(evil, 1, 20 * 1000));
+    scene_begin(&scene, url);
+    for (int i = 0; i < 20; i++)
+        scene_turn(&scene);
+    assert_int_equal(scene.results, 1);
+    evil_go(evil);
+    scene_finish(&scene);
+    assert_int_equal(scene.result.failure, FAILURE_NONE);
+    assert_int_equal(scene.result.status, 200);
+    scene_fini(&scene);
+    evil_close(evil, &record);
+    assert_int_equal(record.connections, 1);
+}
+
 /* A kind of RSA key that may sign nothing but PSS. */
 static void test_keys_for_pss_alone(void **state)
 {
@@ -542,6 +572,7 @@ int main(void)
         cmocka_unit_test(test_certificates_longer_than_the_limit),
         cmocka_unit_test(test_tickets_without_end),
         cmocka_unit_test(test_large_tickets_are_not_kept),
+        cmocka_unit_test(test_a_request_waits_for_the_rest_of_a_ticket),
         cmocka_unit_test(test_keys_for_pss_alone),
         cmocka_unit_test(test_resumption),
         cmocka_unit_test(test_session_is_bound_to_its_name),
