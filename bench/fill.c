@@ -6,7 +6,6 @@
  */
 #include "bench.h"
 #include "body.h"
-#include "ids.h"
 #include "store.h"
 #include <string.h>
 #include <unistd.h>
@@ -15,7 +14,6 @@ enum { BATCH = 1000 };
 
 struct fill {
     struct store *store;
-    struct ids ids;
     struct clock clock;
     int64_t user_id;
     struct bytes included;
@@ -27,8 +25,7 @@ struct fill {
 static void one_event(struct fill *fill, int i)
 {
     struct event *event = &fill->ops[i].event.event;
-    struct body_parts parts = {.id = ids_next(&fill->ids, clock_wall_ms(&fill->clock)),
-                               .event_type = bytes_of("user_enabled"),
+    struct body_parts parts = {.event_type = bytes_of("user_enabled"),
                                .created_at_ms = clock_wall_ms(&fill->clock),
                                .resource_type = bytes_of("users"),
                                .resource_id = bytes_of("7"),
@@ -38,8 +35,7 @@ static void one_event(struct fill *fill, int i)
     text_init(&document, &fill->arena, MODEL_BODY_LEN_MAX);
     body_render(&document, &parts, &stamp_offset);
     fill->ops[i].kind = STORE_EVENT;
-    *event = (struct event){.id = parts.id,
-                            .owner_id = fill->user_id,
+    *event = (struct event){.owner_id = fill->user_id,
                             .event_type = parts.event_type,
                             .resource_type = parts.resource_type,
                             .resource_id = parts.resource_id,

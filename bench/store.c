@@ -74,8 +74,7 @@ static void make_document(struct bench *bench)
              "{\"type\":\"payments\",\"id\":\"7\",\"attributes\":{\"note\":\"%0*d\"}}", BODY_LEN - 64, 0);
     arena_init(&arena, 1 << 16);
     text_init(&text, &arena, 1 << 15);
-    struct body_parts parts = {.id = (int64_t)1 << 60,
-                               .event_type = bytes_of("payment_updated"),
+    struct body_parts parts = {.event_type = bytes_of("payment_updated"),
                                .resource_type = bytes_of("payments"),
                                .resource_id = bytes_of("7"),
                                .included = bytes_of(included)};
@@ -107,8 +106,7 @@ static void put_event(struct bench *bench, struct store_op *op)
 {
     int64_t id = bench->id++;
     *op = (struct store_op){.kind = STORE_EVENT,
-                            .event.event = {.id = ((int64_t)1 << 60) + id,
-                                            .owner_id = MODEL_USER_ID_FIRST + id % bench->users,
+                            .event.event = {.owner_id = MODEL_USER_ID_FIRST + id % bench->users,
                                             .event_type = bytes_of("payment_updated"),
                                             .resource_type = bytes_of("payments"),
                                             .resource_id = bytes_of("7"),

@@ -16,6 +16,7 @@ enum {
     MODEL_SIGNING_LEN_MAX = 16 << 10,
     MODEL_IDENTITY_LEN_MAX = 128 << 10,
     MODEL_ALLOW_FROM_LEN_MAX = 4096,
+    MODEL_ENDPOINTS_MAX = 100, /* that an event goes to, beside its owner's and the Master's */
     MODEL_RESPONSE_KEPT_LEN = 1024,
     MODEL_DETAIL_LEN_MAX = 240,
     MODEL_USER_ID_FIRST = 5 /* so that the guide's own curl works as printed (mission row 43) */
@@ -80,10 +81,10 @@ extern const char *const delivery_state_names[]; /* NULL ends */
 /*
  * A delivery's id: a number that counts up in one database, and below it a mark that each start of a server
  * draws anew. So an id never comes back: after a restore, the numbers do, but not the marks (once in 16
- * million times). The deliveries of one event have the same mark and numbers in a row.
+ * million times). It says nothing of the event: another delivery of that may be added at any time.
  */
 enum { MODEL_MARK_BITS = 24, MODEL_MARK_MAX = (1 << MODEL_MARK_BITS) - 1 };
-#define MODEL_DELIVERY_STEP ((int64_t)1 << MODEL_MARK_BITS) /* from one delivery of an event to the next */
+#define MODEL_DELIVERY_STEP ((int64_t)1 << MODEL_MARK_BITS) /* from one to the next of the same start */
 /* The first id behind `last`, which may have another mark. */
 static inline int64_t model_delivery_next(int64_t last, int mark)
 {

@@ -1,10 +1,12 @@
 #include "body.h"
+#include "ids.h"
 #include "instant.h"
 #include <assert.h>
 
 enum { HEAD_FIXED_LEN_MAX = 320 }; /* its own texts, ids and dates: 267 */
 
 static const char placeholder[INSTANT_LEN + 1] = "------------------------";
+static const char id_placeholder[IDS_DIGITS + 1] = "0000000000000000000";
 
 static void put_instant(struct text *out, int64_t wall_ms)
 {
@@ -45,11 +47,21 @@ size_t body_head_len_max(const struct body_parts *parts)
            ESCAPED_LEN_MAX * (parts->event_type.len + parts->resource_type.len + parts->resource_id.len);
 }
 
+size_t body_put_id(struct text *out, int64_t id)
+{
+    size_t at = out->len;
+    assert(id >= 0);
+    if (id)
+        text_put_int64(out, id);
+    else
+        text_puts(out, id_placeholder);
+    return at;
+}
+
 void body_render_head(struct text *out, const struct body_parts *parts, uint32_t *stamp_offset)
 {
-    assert(parts->id > 0);
-    text_puts(out, "{\"data\":{\"type\":\"events\",\"id\":\"");
-    text_put_int64(out, parts->id);
+    text_puts(out, BODY_BEGINS);
+    body_put_id(out, parts->id);
     text_puts(out, "\",\"attributes\":{\"event_type\":");
     text_put_json(out, parts->event_type);
     text_puts(out, ",\"created_at\":");
@@ -105,4 +117,11 @@ void body_stamp(char *document, size_t len, uint32_t stamp_offset, int64_t sent_
     assert(stamp_offset > 0 && stamp_offset + (size_t)INSTANT_LEN < len);
     assert(document[stamp_offset - 1] == '"' && document[stamp_offset + INSTANT_LEN] == '"');
     instant_format(sent_at_ms, document + stamp_offset);
+}
+
+void body_stamp_id(char *document, size_t len, int64_t id)
+{
+    assert(len > BODY_ID_AT + IDS_DIGITS);
+    assert(document[BODY_ID_AT - 1] == '"' && document[BODY_ID_AT + IDS_DIGITS] == '"');
+    ids_put(id, document + BODY_ID_AT);
 }

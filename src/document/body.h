@@ -1,8 +1,8 @@
 /*
  * body: the pushed document, the guide's JSON:API compound document (webhooks-guide lines 29 to 66). Pure.
  *
- * Rendered once, when the event is accepted, with a placeholder of 24 bytes where sent_at will stand;
- * the bytes are then frozen, and stamping them is the only change ever made (promise P5).
+ * Rendered once, when the event comes in, with places of their own length for the id, which the store gives
+ * as it accepts the event, and for sent_at. Stamping those two are the only changes ever made (promise P5).
  *
  *   {"data":{"type":"events","id":"8","attributes":{"event_type":..,"created_at":..,"sent_at":".."},
  *    "relationships":{"resource":{"data":{"type":..,"id":..}},"user":..,...}},"included":[..]}
@@ -11,8 +11,12 @@
 #include "bytes.h"
 #include "text.h"
 
+/* How each begins; the id is next. */
+#define BODY_BEGINS "{\"data\":{\"type\":\"events\",\"id\":\""
+enum { BODY_ID_AT = sizeof BODY_BEGINS - 1 };
+
 struct body_parts {
-    int64_t id;
+    int64_t id; /* 0: not known yet, its place is left for body_stamp_id */
     struct bytes event_type;
     int64_t created_at_ms;
     struct bytes resource_type, resource_id; /* both empty: no resource relationship */
@@ -26,6 +30,8 @@ struct body_parts {
 size_t body_head_len_max(const struct body_parts *parts);
 void body_render_head(struct text *out, const struct body_parts *parts, uint32_t *stamp_offset);
 #define BODY_TAIL "]}"
+/* Appends an id; if it is 0, a place for ids_put. Where it stands, counted from the start of `out`. */
+size_t body_put_id(struct text *out, int64_t id);
 /* Appends the document; *stamp_offset is where the 24 bytes of sent_at begin, counted from the start of
  * `out`. */
 void body_render(struct text *out, const struct body_parts *parts, uint32_t *stamp_offset);
@@ -35,3 +41,5 @@ bool body_has_stamp(struct bytes document, int64_t stamp_offset);
 size_t body_data_end(struct bytes document);
 /* Writes the 24 bytes. The document must have come from body_render (asserted: quotes around the stamp). */
 void body_stamp(char *document, size_t len, uint32_t stamp_offset, int64_t sent_at_ms);
+/* Writes the id into the place that body_render has left for it (asserted: quotes around it). */
+void body_stamp_id(char *document, size_t len, int64_t id);

@@ -1,8 +1,12 @@
 #include "ids.h"
+#include "bytes.h"
 #include <assert.h>
 #include <stdbool.h>
 
 enum { TIME_SHIFT = 21, NODE_SHIFT = 6, SEQUENCE_MAX = (1 << NODE_SHIFT) - 1 };
+
+/* The ids of this millisecond are the first of 19 digits. */
+#define TIME_MS_MIN ((int64_t)476837158204)
 
 static int64_t first_of(int64_t time_ms, int node)
 {
@@ -12,7 +16,7 @@ static int64_t first_of(int64_t time_ms, int node)
 int64_t ids_next(struct ids *ids, int64_t wall_ms)
 {
     assert(ids->node >= 0 && ids->node <= IDS_NODE_MAX && ids->last >= 0);
-    int64_t id = first_of(wall_ms > 0 ? wall_ms : 0, ids->node);
+    int64_t id = first_of(wall_ms > TIME_MS_MIN ? wall_ms : TIME_MS_MIN, ids->node);
     if (id <= ids->last) {
         /* The clock stands still or went back: go on in the last millisecond, or in the one after it when its
          * sequence is used up or the floor is another node's. */
@@ -35,4 +39,12 @@ void ids_floor(struct ids *ids, int64_t id)
 int64_t ids_time_ms(int64_t id)
 {
     return id >> TIME_SHIFT;
+}
+
+void ids_put(int64_t id, char out[IDS_DIGITS])
+{
+    char digits[BYTES_INT64_LEN_MAX];
+    struct bytes text = bytes_from_int64(id, digits);
+    assert(text.len == IDS_DIGITS);
+    memcpy(out, text.data, IDS_DIGITS);
 }

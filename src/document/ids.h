@@ -7,11 +7,14 @@
  * number anew, so that ids do not repeat even where the floor does not know of others: a restored backup or a
  * second copy of the data folder, under a clock that was set back (mission row 10). Two starts that give out
  * ids of the same milliseconds have the same number once in 32,768 times.
+ *
+ * Each has 19 digits, so that a document can be rendered before its id is known: ids are those of 1985 or
+ * later, whatever the clock says, and end in 2109.
  */
 #pragma once
 #include <stdint.h>
 
-enum { IDS_NODE_MAX = 32767 };
+enum { IDS_NODE_MAX = 32767, IDS_DIGITS = 19 };
 
 struct ids {
     int64_t last;
@@ -21,3 +24,5 @@ struct ids {
 int64_t ids_next(struct ids *ids, int64_t wall_ms);
 void ids_floor(struct ids *ids, int64_t id); /* never issue anything up to this */
 int64_t ids_time_ms(int64_t id);
+/* Writes the 19 digits of an id that came from here. */
+void ids_put(int64_t id, char out[IDS_DIGITS]);

@@ -65,7 +65,7 @@ static const struct {
     {"events", "the event's deliveries are not there",
      "delivery_count < 0 OR delivery_count <> (SELECT count(*)"
      " FROM deliveries d WHERE d.id >= events.delivery_first"
-     " AND d.id < (events.delivery_first >> 24) + events.delivery_count << 24)"},
+     " AND d.id < (events.delivery_first >> 24) + events.delivery_count << 24 AND d.event_id = events.id)"},
     {"deliveries", "the delivery's state, lease or attempts are damaged",
      "id <= 0 OR state NOT IN (0, 1, 2, 3, 4) OR min(lease, attempt, lost, earlier) < 0"
      " OR max(lease, attempt, lost, earlier) > 0xffffff"
@@ -77,6 +77,9 @@ static const struct {
      "NOT EXISTS (SELECT 1 FROM events e"
      " WHERE e.id = deliveries.event_id) OR NOT EXISTS (SELECT 1 FROM users u WHERE u.id = "
      "deliveries.endpoint_id)"},
+    {"added", "the event has no such delivery",
+     "NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = added.delivery_id AND d.event_id = added.event_id)",
+     "event_id || ' ' || delivery_id"},
     {"attempts", "the attempt's numbers are damaged, or its delivery is missing",
      "min(attempt, duration_ms, flags) < 0 OR max(attempt, duration_ms, flags) > 0x7fffffff"
      " OR status NOT BETWEEN 0 AND 999 OR NOT EXISTS (SELECT 1 FROM deliveries d"
@@ -86,7 +89,6 @@ static const struct {
     {"idempotency_entries", "these Idempotency-Keys are of no run, or cut",
      "length(entries) % 16 <> 0 OR NOT EXISTS (SELECT 1 FROM idempotency_runs r WHERE r.id ="
      " idempotency_entries.id >> 32)"},
-    {"idempotency_late", "the event is none", "event_id <= 0"},
     {"resources", "the resource's version is none, or its owner is missing",
      "version <= 0 OR NOT EXISTS (SELECT 1 FROM users u WHERE u.id = resources.owner_id)",
      "type || ' ' || id"},
@@ -262,8 +264,7 @@ static void check_keys(sqlite3 *db, int *count)
     sqlite3_stmt *events = prepare(db,
                                    "SELECT e.id, e.requester_id, e.idempotency_key FROM events e, state s"
                                    " WHERE e.id <= s.idempotency_to AND e.received_at >= s.idempotency_before"
-                                   " AND length(e.idempotency_key) BETWEEN 1 AND 256"
-                                   " AND e.id NOT IN (SELECT event_id FROM idempotency_late)",
+                                   " AND length(e.idempotency_key) BETWEEN 1 AND 256",
                                    count);
     while (sqlite3_step(events) == SQLITE_ROW) {
         struct bytes key =

@@ -1,5 +1,6 @@
 #include "catalogue.h"
 #include "digest.h"
+#include "ids.h"
 #include "server_parts.h"
 #include "signing.h"
 #include <assert.h>
@@ -26,6 +27,7 @@ enum server_error server_store_open(const struct server_options *options, struct
                                         .clock = options->clock,
                                         .pace = config_pace(config),
                                         .lease_ms = config->lease_ms,
+                                        .id_node = (int)server_random(IDS_NODE_MAX),
                                         .mark = (int)server_random(MODEL_MARK_MAX),
                                         .readers = (int)config->reader_threads,
                                         .disk_reserve_bytes = config->disk_reserve_bytes,
@@ -96,36 +98,35 @@ static enum server_error make_first(const struct server_options *options, struct
                                     char error_text[256])
 {
     int64_t now_ms = clock_wall_ms(&options->clock);
+    struct api_key key = {.label = bytes_of("made by posthorn init"),
+                          .rate_per_s = -1, /* the producer's */
+                          .created_at_ms = now_ms};
     struct store_op user = {.kind = STORE_USER_CREATE,
                             .user = {.user = {.role = USER_MASTER,
                                               .name = bytes_of("Master"),
                                               .created_at_ms = now_ms,
                                               .updated_at_ms = now_ms},
-                                     .if_version = -1}};
-    struct store_op key = {.kind = STORE_KEY_CREATE,
-                           .key = {.user_id = MODEL_USER_ID_FIRST,
-                                   .label = bytes_of("made by posthorn init"),
-                                   .rate_per_s = -1, /* the producer's */
-                                   .created_at_ms = now_ms}};
+                                     .if_version = -1,
+                                     .first_key = &key}};
     struct store_op fingerprint = {.kind = STORE_FINGERPRINT};
     memcpy(fingerprint.fingerprint, vault_fingerprint(vault), STORE_FINGERPRINT_LEN);
     digest_random_hex(first->api_key, KEY_RANDOM_LEN);
-    digest_sha256_hex(bytes_of(first->api_key), key.key.digest);
+    digest_sha256_hex(bytes_of(first->api_key), key.digest);
     first->user_id = MODEL_USER_ID_FIRST;
     signing_default(vault, first->user_id, now_ms, first->signing_secret);
     if (options->tell_first && !options->tell_first(options->ctx, first)) {
         snprintf(error_text, 256, "the first API key cannot be shown, so nothing was set up");
         return SERVER_FAILED;
     }
-    struct store_op *ops[] = {&user, &key, &fingerprint};
-    struct store_batch batch = {.ops = ops, .op_count = 3};
+    struct store_op *ops[] = {&user, &fingerprint};
+    struct store_batch batch = {.ops = ops, .op_count = 2};
     enum store_status status = store_sqlite.write(store, &batch);
     if (status != STORE_OK) {
         snprintf(error_text, 256, "the first user cannot be written, so no key was made: %.130s",
                  store_status_sentence(status));
         return SERVER_DATA;
     }
-    assert(user.result == STORE_DONE && user.id == MODEL_USER_ID_FIRST && key.result == STORE_DONE);
+    assert(user.result == STORE_DONE && user.id == MODEL_USER_ID_FIRST);
     first->created = true;
     return SERVER_OK;
 }

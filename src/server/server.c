@@ -3,7 +3,6 @@
 #include "budget.h"
 #include "digest.h"
 #include "engine.h"
-#include "ids.h"
 #include "listener.h"
 #include "memory.h"
 #include "purge.h"
@@ -112,20 +111,6 @@ static enum server_error open_vault(struct server *server, char error_text[256])
     return error;
 }
 
-static bool read_id_floor(struct server *server, int64_t *id_floor)
-{
-    struct arena arena;
-    arena_init(&arena, (size_t)64 * 1024);
-    struct store_query query = {.kind = STORE_GET_STATS};
-    struct store_answer answer = {0};
-    /* As reader 0: its thread has not started yet. */
-    bool read = store_sqlite.read(server->store, 0, &query, &arena, &answer) == STORE_OK && answer.count == 1;
-    if (read)
-        *id_floor = answer.stats->id_max;
-    arena_fini(&arena);
-    return read;
-}
-
 static enum server_error open_queue(struct server *server, char error_text[256])
 {
     const struct config *config = server->options.config;
@@ -206,8 +191,7 @@ static enum server_error open_engine(struct server *server, const struct guard *
     return server->engine ? SERVER_OK : failed(error_text, "deliveries cannot start");
 }
 
-static enum server_error open_api(struct server *server, const struct guard *guard, int64_t id_floor,
-                                  char error_text[256])
+static enum server_error open_api(struct server *server, const struct guard *guard, char error_text[256])
 {
     struct api_config api = {.config = server->options.config,
                              .guard = *guard,
@@ -216,8 +200,6 @@ static enum server_error open_api(struct server *server, const struct guard *gua
                              .vault = server->vault,
                              .clock = server->options.clock,
                              .log = server->options.log,
-                             .id_node = (int)server_random(IDS_NODE_MAX),
-                             .id_floor = id_floor,
                              .own_types = server->own_types,
                              .engine_stats = on_engine_stats,
                              .ctx = server};
@@ -336,13 +318,10 @@ enum server_error server_open(const struct server_options *options, struct serve
         error = server_store_open(options, &server->budget, &server->store, error_text);
     if (error == SERVER_OK)
         error = open_vault(server, error_text);
-    int64_t id_floor = 0;
-    if (error == SERVER_OK && !read_id_floor(server, &id_floor))
-        error = failed(error_text, "the store cannot be read");
     if (error == SERVER_OK)
         error = open_queue(server, error_text);
     if (error == SERVER_OK)
-        error = open_api(server, &guard, id_floor, error_text);
+        error = open_api(server, &guard, error_text);
     if (error == SERVER_OK)
         error = open_engine(server, &guard, error_text);
     if (error == SERVER_OK)

@@ -1,4 +1,5 @@
 #include "store.h"
+#include "body.h"
 
 void store_work_clear(struct store_work *box)
 {
@@ -7,6 +8,14 @@ void store_work_clear(struct store_work *box)
     box->document = NULL;
     box->document_len = 0;
     arena_reset(&box->memory);
+}
+
+/* The document is the op's own, and is handed over to be stamped. */
+void store_event_named(struct store_op *op, int64_t id)
+{
+    const struct bytes document = op->event.event.document;
+    op->id = op->event.event.id = id;
+    body_stamp_id((char *)document.data, document.len, id);
 }
 
 const char *store_status_sentence(enum store_status status)

@@ -3,7 +3,7 @@
  *
  * Synchronous; one thread writes, any reader thread reads. Durations cross this line, instants of the due
  * clock do not ("due again in 90 s"): each backend has its own clock, so that skewed nodes cannot
- * double-lease. Every write is repeatable: an event by its id or idempotency key, an outcome by delivery
+ * double-lease. Every write is repeatable: an event by its op or idempotency key, an outcome by delivery
  * and lease; so a commit whose fate is unknown is simply done again.
  *
  * Two clocks of a backend, both unaffected by jumps of the wall clock while it runs:
@@ -18,8 +18,8 @@
  *
  * What every backend does alike:
  *   recipients     the owner's endpoint, then its Master's if that one receives_users_events and the event
- *                  is not owner_only; a user without a webhook_url is no recipient. One endpoint a user, with
- *                  the user's id
+ *                  is not owner_only, then those of `also`; each once, and a user without a webhook_url is no
+ *                  recipient. One endpoint a user, with the user's id. One delivery for each recipient
  *   skipped        an event without recipients has one delivery, its owner's, that ended as SKIPPED when the
  *                  event was received. RESEND of that is CONFLICT while the owner has no URL; then it is a
  *                  delivery as any other
@@ -41,33 +41,40 @@
  *   cancel         ends a resend beside a delivered one, which stays delivered; any other is cancelled
  *   damaged        an event that cannot be sent, found by a claim: its deliveries are given up
  *   revoked        of a user's revoked keys the STORE_REVOKED_KEPT with the largest ids are kept
- *   repeated       an EVENT whose id exists, without an idempotency key: DONE again, with that id
+ *   event ids      given by the store as it accepts an event, in the order of the commits: whoever has read
+ *                  up to an id finds all that comes later above it. The document is stamped with its id. The
+ *                  versions of RESOURCE_PUT are of the same kind and in the same order
+ *   repeated       an EVENT op that has an id was written before, and its fate is unknown. If that event is
+ *                  there: DONE again, with that id. Else it gets another, for later ones may have been seen
  *   delivery ids   follow from each other by model_delivery_next
  *   not there      the user or delivery an op is about, the Master of a USER_CREATE: NOT_FOUND
- *   taken          USER_CREATE with an id, KEY_CREATE with a digest that exists: CONFLICT. So is KEY_REVOKE
- *                  of a key that is revoked already
+ *   taken          USER_CREATE with an id, a key with a digest that exists: CONFLICT. So is KEY_REVOKE of a
+ *                  key that is revoked already
  *   never changed  USER_UPDATE writes the whole user but id, role, master_id and created_at_ms
  *   resources      an EVENT's `included` are the latest snapshots of its owner's resources from then on;
- *                  `destroyed` removes the one that the event is about. The last
- *                  write wins. An event that is not accepted, or was before, changes none
+ *                  `destroyed` removes the one that the event is about. The last write wins. An event that is
+ *                  not accepted, or was before, changes none
  *   purge          an event goes once it was received, and its last delivery ended, before the time given;
  *                  all that hangs on it goes along. A snapshot that stands in it does so if it is older than
  *                  resources_before_ms says; else it stays, and goes later unless a Master has put it.
  *                  stored_bytes may fall a little later, at the latest when there is no `more`
  *   forgotten      an idempotency key goes with its event. From a PURGE on, those of events received before
  *                  idempotency_before_ms (0: before_ms) are forgotten, also if their event is still there;
- * after a crash perhaps from the next one on usage          of each user: bytes stored, resources, deliveries
- * waiting (quota.h). Exact within the batch and after a restart, and cheap: it is counted at open only quota
- * an EVENT is refused that would take its owner beyond one of config.quotas: with a delivery to the owner's
- * endpoint, if it has a URL; with the bytes of its document and of the snapshots in it but its own; with the
- * snapshots of resources that are not there, its own not if it is destroyed. A RESOURCE_PUT is refused for
- * what it would add. Nothing else is, and nobody's event for a Master's copy of it. An event known already
- * comes first, and so does NO_SPACE. `reached` says what was reached times          written by the store:
- * sent_at (wall clock), finished_at. first_attempt_at is the started_at_ms of the first attempt that was
- * started. version starts at 1 reopened       pace starts afresh but for who has ever answered, with few at
- * once where deliveries wait; a backend of one process releases the leases of the former one documents come
- * out of a read as they were accepted, and out of a claim stamped refused        an op that is neither DONE
- * nor REPLAYED leaves id and count 0
+ *                  after a crash perhaps from the next one on
+ *   usage          of each user: bytes stored, resources, deliveries waiting (quota.h). Exact within the
+ *                  batch and after a restart, and cheap: it is counted at open only
+ *   quota          an EVENT is refused that would take its owner beyond one of config.quotas: with a delivery
+ *                  to the owner's endpoint, if it has a URL; with the bytes of its document and of the
+ *                  snapshots in it but its own; with the snapshots of resources that are not there, its own
+ *                  not if it is destroyed. A RESOURCE_PUT is refused for what it would add. Nothing else is,
+ *                  and nobody's event for a copy to others. An event known already comes first, and so does
+ *                  NO_SPACE. `reached` says what was reached
+ *   times          written by the store: sent_at (wall clock), finished_at. first_attempt_at is the
+ *                  started_at_ms of the first attempt that was started. version starts at 1
+ *   reopened       pace starts afresh but for who has ever answered, with few at once where deliveries wait;
+ *                  a backend of one process releases the leases of the former one
+ *   documents      come out of a read as they were accepted, and out of a claim stamped
+ *   refused        an op that is neither DONE nor REPLAYED leaves id and count 0
  */
 #pragma once
 #include "arena.h"
@@ -100,7 +107,7 @@ enum { STORE_FINGERPRINT_LEN = 32 };
 enum store_op_kind {
     STORE_EVENT,       /* accept an event with its deliveries and its idempotency key */
     STORE_OUTCOME,     /* record the end of an attempt, fenced by the lease */
-    STORE_USER_CREATE, /* id 0: the next one, the first is 5 */
+    STORE_USER_CREATE, /* with its first key, or not at all. id 0: the next one, the first is 5 */
     STORE_USER_UPDATE,
     STORE_KEY_CREATE,
     STORE_KEY_UPDATE, /* those of `key_changes` of an active key; the others stay as they are by then */
@@ -149,24 +156,28 @@ struct store_op {
     struct quota_reached reached; /* out: EVENT, RESOURCE_PUT: why QUOTA */
     union {
         struct {
-            struct event event;           /* all fields but sent_at_ms */
+            struct event event; /* all fields but sent_at_ms and id, which is written here, and into the
+                                   document (store_event_named). id: 0 at first */
             struct bytes idempotency_key; /* len 0: none; scoped to requester_id */
             int64_t requester_id;
             unsigned char request_digest[32];
             const struct resource *included; /* views into event.document; type, id and json count */
             int included_count;
             bool destroyed;
-            bool owner_only; /* no copy for the owner's Master */
+            bool owner_only;     /* no copy for the owner's Master */
+            const int64_t *also; /* further endpoints that it goes to */
+            int also_count;      /* at most MODEL_ENDPOINTS_MAX */
             int64_t skipped; /* out: its delivery, if that is skipped; also of one that is REPLAYED. 0: it is
                                 not */
         } event;
         struct ledger_outcome outcome;
         struct {
             struct user user;
-            int64_t if_version; /* -1: whatever it is */
+            int64_t if_version;        /* -1: whatever it is */
+            struct api_key *first_key; /* CREATE: its id and user_id are written. NULL: none */
         } user;
         struct {
-            struct resource resource; /* PUT: all but event_id, version being a new id as events have; DELETE:
+            struct resource resource; /* PUT: all but event_id and version, which is written here; DELETE:
                                          owner_id, type, id */
             int64_t if_version;       /* -1: whatever it is; 0: only if there is none */
         } resource;
@@ -235,6 +246,9 @@ struct store_batch {
                          */
 };
 
+/* For backends: an EVENT has this id, and so has its document, whose place for it is written. */
+void store_event_named(struct store_op *op, int64_t id);
+
 /* ---- reading ---- */
 
 enum store_query_kind {
@@ -256,8 +270,10 @@ struct store_query {
     enum store_query_kind kind;
     int64_t
         id; /* GET_*: its id. LIST_DELIVERIES: the event. LIST_ATTEMPTS: the delivery. LIST_KEYS: the user */
-    int64_t owner_id;  /* events and deliveries: only this user's; 0: everybody's */
-    int64_t master_id; /* users: only itself and those it created; 0: everybody */
+    int64_t owner_id; /* events: only this user's; 0: everybody's */
+    /* Users: only this one and those it created. Deliveries, and those that `undelivered` looks at: only
+     * theirs. 0: everybody. */
+    int64_t master_id;
     struct bytes event_type, resource_type, resource_id; /* LIST_EVENTS filters, literal; empty: any */
     bool undelivered; /* LIST_EVENTS: only those with a delivery that is pending, given up or skipped */
     bool descending;
@@ -275,7 +291,6 @@ struct store_stats {
     /* When the event was received whose delivery has waited longest, wall clock; 0: nothing waits. Those
      * under the first lease of their life may be left out, and it may be late: it is looked up at times. */
     int64_t oldest_waiting_at_ms;
-    int64_t id_max;
     unsigned char fingerprint[STORE_FINGERPRINT_LEN];
     bool has_fingerprint; /* false: none was ever set */
 };
@@ -303,7 +318,8 @@ struct store_config {
     struct clock clock;
     struct pace_config pace;
     int64_t lease_ms;
-    int mark;                   /* of the ids of new deliveries (model.h): drawn anew for each start */
+    int id_node;                /* of the ids of new events (ids.h), and */
+    int mark;                   /* of those of new deliveries (model.h): drawn anew for each start */
     int readers;                /* reader threads that will call store_read, numbered from 0 */
     int64_t disk_reserve_bytes; /* EVENT answers NO_SPACE with less free space, beside what the log needs */
     struct user_usage quotas;   /* of each user; 0: no limit */

@@ -151,6 +151,24 @@ static void an_append_counts_from_the_start_of_out(void **state)
     arena_fini(&f.arena);
 }
 
+/* The store gives it later: the same bytes as if it had been known. */
+static void an_id_finds_its_place(void **state)
+{
+    struct fixture known, later;
+    struct body_parts parts = whole;
+    parts.id = 3700000000000000001;
+    render(&known, &parts);
+    parts.id = 0;
+    render(&later, &parts);
+    assert_int_equal(known.out.len, later.out.len);
+    assert_int_equal(known.stamp_offset, later.stamp_offset);
+    assert_true(body_has_stamp(text_bytes(&later.out), later.stamp_offset));
+    body_stamp_id(later.out.data, later.out.len, 3700000000000000001);
+    assert_memory_equal(known.out.data, later.out.data, known.out.len);
+    arena_fini(&known.arena);
+    arena_fini(&later.arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +178,7 @@ int main(void)
         cmocka_unit_test(hostile_names_stay_inside_their_quotes),
         cmocka_unit_test(the_stamp_is_the_only_change),
         cmocka_unit_test(an_append_counts_from_the_start_of_out),
+        cmocka_unit_test(an_id_finds_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

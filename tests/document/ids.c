@@ -36,6 +36,8 @@ static void never_back_with_the_clock(void **state)
 {
     struct ids ids = {.node = 1};
     int64_t last = ids_next(&ids, 1700000000000);
+    assert_int_equal(ids_next(&(struct ids){0}, -5), (int64_t)476837158204 << 21); /* of 19 digits */
+    assert_true((int64_t)476837158204 << 21 >= 1000000000000000000);
     static const int64_t jumps[] = {1699999999999, 0, -5, 1700000000000, 1600000000000, 1700000000001};
     for (size_t i = 0; i < sizeof jumps / sizeof *jumps; i++) {
         int64_t id = ids_next(&ids, jumps[i]);

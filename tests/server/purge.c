@@ -52,13 +52,12 @@ static void submit(struct rig *rig, struct queue_job *job)
         usleep(100);
 }
 
-static void add_event(struct rig *rig, int64_t id, int64_t received_at_ms)
+static void add_event(struct rig *rig, int64_t received_at_ms)
 {
     struct arena arena;
     struct text document;
     struct queue_job job = {.op = {.kind = STORE_EVENT,
-                                   .event = {.event = {.id = id,
-                                                       .owner_id = MODEL_USER_ID_FIRST,
+                                   .event = {.event = {.owner_id = MODEL_USER_ID_FIRST,
                                                        .event_type = bytes_of("user_enabled"),
                                                        .created_at_ms = received_at_ms,
                                                        .received_at_ms = received_at_ms},
@@ -66,8 +65,7 @@ static void add_event(struct rig *rig, int64_t id, int64_t received_at_ms)
     arena_init(&arena, 64 * 1024);
     text_init(&document, &arena, 32 * 1024);
     body_render(&document,
-                &(struct body_parts){
-                    .id = id, .event_type = bytes_of("user_enabled"), .created_at_ms = received_at_ms},
+                &(struct body_parts){.event_type = bytes_of("user_enabled"), .created_at_ms = received_at_ms},
                 &job.op.event.event.stamp_offset);
     job.op.event.event.document = text_bytes(&document);
     submit(rig, &job);
@@ -129,9 +127,9 @@ static void test_old_goes_young_stays(void **state)
     struct clock clock = clock_system();
     int64_t now_ms = clock_wall_ms(&clock);
     for (int i = 0; i < OLD; i++)
-        add_event(rig, 100 + i, now_ms - 3 * (int64_t)DAY_MS);
+        add_event(rig, now_ms - 3 * (int64_t)DAY_MS);
     for (int i = 0; i < YOUNG; i++)
-        add_event(rig, 200 + i, now_ms - DAY_MS);
+        add_event(rig, now_ms - DAY_MS);
     assert_int_equal(events_left(rig), OLD + YOUNG);
     struct purge *purge = purge_open(&(struct purge_config){.queue = rig->queue,
                                                             .clock = clock,

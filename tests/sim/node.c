@@ -16,14 +16,12 @@ static bool anyone_alive(const struct sim *sim)
     return false;
 }
 
-static int64_t largest_id(struct sim *sim)
+static bool store_answers(struct sim *sim)
 {
     struct store_query query = {.kind = STORE_GET_STATS};
     struct store_answer answer;
     arena_reset(&sim->oracle.arena);
-    if (sim->backend->read(sim->store, 0, &query, &sim->oracle.arena, &answer) != STORE_OK)
-        return -1;
-    return answer.stats->id_max;
+    return sim->backend->read(sim->store, 0, &query, &sim->oracle.arena, &answer) == STORE_OK;
 }
 
 static void node_restart_soon(struct sim *sim, const struct node *node)
@@ -38,8 +36,7 @@ void node_start(struct sim *sim, struct node *node)
         return;
     if (!sim->store)
         disk_open(sim);
-    int64_t floor = largest_id(sim);
-    if (floor < 0) { /* no store, no start: again in a moment */
+    if (!store_answers(sim)) { /* no store, no start: again in a moment */
         if (!anyone_alive(sim))
             disk_close(sim);
         node_restart_soon(sim, node);
@@ -48,8 +45,6 @@ void node_start(struct sim *sim, struct node *node)
     node->alive = true;
     node->life++;
     node->draining = node->withdrawn = node->writing = false;
-    node->ids = (struct ids){.node = node->number};
-    ids_floor(&node->ids, floor);
     node->pump_at_ms = node->queue_at_ms = INT64_MAX;
     node->next_due_ms = sim->now_ms;
     node->standing_count = node->job_count = node->writing_count = 0;
@@ -62,7 +57,7 @@ void node_start(struct sim *sim, struct node *node)
         arena_init(&node->boxes[i].memory, 64 * 1024);
         node->attempt[i] = -1;
     }
-    sim_trace(sim, node->number, "start", "life", node->life, "id_floor", floor, NULL, 0);
+    sim_trace(sim, node->number, "start", "life", node->life, NULL, 0, NULL, 0);
     node_pump(sim, node);
 }
 
@@ -151,8 +146,7 @@ static void render(struct sim *sim, const struct post *post, struct job *job)
     struct arena arena;
     struct text text;
     int64_t wall = sim_wall_ms(sim);
-    *event = (struct event){.id = event->id,
-                            .owner_id = post->owner_id,
+    *event = (struct event){.owner_id = post->owner_id,
                             .event_type = bytes_of("payment_finished"),
                             .resource_type = bytes_of("payments"),
                             .resource_id = bytes_of("1"),
@@ -161,8 +155,7 @@ static void render(struct sim *sim, const struct post *post, struct job *job)
     arena_init(&arena, 16 * 1024);
     text_init(&text, &arena, DOCUMENT_LEN_MAX);
     body_render(&text,
-                &(struct body_parts){.id = event->id,
-                                     .event_type = event->event_type,
+                &(struct body_parts){.event_type = event->event_type,
                                      .created_at_ms = wall,
                                      .resource_type = event->resource_type,
                                      .resource_id = event->resource_id},
@@ -181,18 +174,12 @@ bool node_post(struct sim *sim, struct node *node, int number)
         return false;
     struct job *job = &node->jobs[node->job_count++];
     *job = (struct job){.kind = JOB_EVENT, .post = number, .op = {.kind = STORE_EVENT}};
-    job->op.event.event.id = ids_next(&node->ids, sim_wall_ms(sim));
     job->op.event.requester_id = post->owner_id;
     memcpy(job->op.event.request_digest, &number, sizeof number);
     if (post->has_key)
         snprintf(job->key, sizeof job->key, "key-%d", number);
     render(sim, post, job);
-    sim_trace(sim, node->number, "post", "post", number, "event", job->op.event.event.id, "owner",
-              post->owner_id);
-#ifdef PLANT_201_BEFORE_COMMIT
-    answer_post(sim, node, number, job->op.event.event.id);
-    job->post = -1;
-#endif
+    sim_trace(sim, node->number, "post", "post", number, "owner", post->owner_id, NULL, 0);
     node_queue(sim, node);
     return true;
 }
@@ -421,6 +408,12 @@ static bool job_done(struct sim *sim, struct node *node, struct job *job)
         node_feed(sim, node, (struct input){.kind = INPUT_RECORDED, .slot = job->slot, .recorded = result});
         return false;
     }
+#ifdef PLANT_201_BEFORE_COMMIT
+    if (job->op.event.event.id && job->post >= 0) { /* it has its id; whether that is durable is not asked */
+        answer_post(sim, node, job->post, job->op.event.event.id);
+        return false;
+    }
+#endif
     if (node->batch_status == STORE_DOWN && job->tries++ < 2)
         return true; /* its fate is unknown: the same event once more */
     bool accepted = written && (job->op.result == STORE_DONE || job->op.result == STORE_REPLAYED);

@@ -236,9 +236,22 @@ static void check_claim(struct sim *sim, const struct store_work *box)
     delivery->store_life = sim->store_life;
 }
 
+/* Somebody reads on after each commit, behind the last event seen. */
+static void poll_events(struct sim *sim)
+{
+    struct store_answer answer;
+    struct store_query query = {.kind = STORE_LIST_EVENTS, .after_id = sim->oracle.polled_to};
+    if (!ask(sim, query, &answer) || answer.count == 0)
+        return;
+    sim->oracle.polled += answer.count;
+    sim->oracle.polled_to = answer.events[answer.count - 1].id;
+}
+
 void oracle_after_write(struct sim *sim, const struct store_batch *batch, enum store_status status,
                         bool committed)
 {
+    if (committed)
+        poll_events(sim);
     for (int i = 0; i < batch->op_count && committed; i++)
         if (batch->ops[i]->kind == STORE_OUTCOME)
             check_outcome(sim, batch->ops[i], &sim->oracle.before[i], status == STORE_OK);
@@ -390,11 +403,15 @@ void oracle_at_end(struct sim *sim)
         if (sim->posts[i].event_id)
             check_ended(sim, sim->posts[i].event_id);
     check_recorded(sim);
+    poll_events(sim);
     /* And those that were made durable without the producer ever hearing of it. */
     if (!ask(sim, (struct store_query){.kind = STORE_LIST_EVENTS, .limit = 10000}, &answer))
         return;
     count = answer.count;
     sim->totals.events += count;
+    if (sim->oracle.polled != count)
+        sim_fail(sim, "ids", "who pages by id has seen %lld of %lld events", (long long)sim->oracle.polled,
+                 (long long)count);
     ids = memory_alloc((size_t)(count + 1) * sizeof *ids);
     for (int i = 0; i < count; i++)
         ids[i] = answer.events[i].id;

@@ -9,7 +9,6 @@
  */
 #pragma once
 #include "dispatch.h"
-#include "ids.h"
 #include "model_store.h"
 
 enum {
@@ -134,7 +133,6 @@ struct node {
     bool alive, draining, withdrawn, writing;
     void *memory;
     struct dispatch *dispatch;
-    struct ids ids;
     int64_t pump_at_ms, queue_at_ms; /* for which a step is scheduled; INT64_MAX: none */
     int64_t next_due_ms;             /* when the store may have something for our boxes */
     bool network_down;
@@ -173,6 +171,7 @@ struct oracle {
     struct oracle_event *events;
     struct oracle_delivery *deliveries;
     int event_count, event_cap, delivery_count, delivery_cap;
+    int64_t polled_to, polled;        /* by somebody who pages by id: up to where, and how many events */
     struct delivery before[JOBS_MAX]; /* of each outcome in the batch being written */
     struct arena arena;
 };

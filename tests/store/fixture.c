@@ -23,8 +23,7 @@ static void open_store(struct fixture *fixture)
 
 void fixture_open(struct fixture *fixture, const struct store_backend *backend)
 {
-    *fixture =
-        (struct fixture){.backend = backend, .wall_ms = 1700000000000, .mono_ms = 5000, .event_id = 1000};
+    *fixture = (struct fixture){.backend = backend, .wall_ms = 1700000000000, .mono_ms = 5000};
     /* What a commit must survive is other tests' business; here a disk would only cost time. */
     const char *parent = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
     snprintf(fixture->folder, sizeof fixture->folder, "%s/posthorn-store-XXXXXX", parent);
@@ -34,6 +33,7 @@ void fixture_open(struct fixture *fixture, const struct store_backend *backend)
                                             .clock = {fixture_wall, fixture_mono, fixture},
                                             .pace = pace_default(),
                                             .lease_ms = 60000,
+                                            .id_node = FIXTURE_NODE,
                                             .mark = FIXTURE_MARK,
                                             .readers = 2};
     fixture->config.pace.failing_per_s = RATE_PER_S_MAX; /* or who is first matters */
@@ -114,6 +114,12 @@ int64_t fixture_do(struct fixture *fixture, struct store_op op, enum store_resul
     return op.id;
 }
 
+void fixture_accept(struct fixture *fixture, struct store_op *op)
+{
+    fixture_write(fixture, op, 1, 0);
+    assert_int_equal(op->result, STORE_DONE);
+}
+
 void fixture_claim(struct fixture *fixture, int boxes, int filled)
 {
     fixture_write(fixture, NULL, 0, boxes);
@@ -169,16 +175,15 @@ struct store_op fixture_event_op(struct fixture *fixture, int64_t owner_id)
 {
     struct text text;
     uint32_t stamp_offset;
-    struct body_parts parts = {.id = ++fixture->event_id,
-                               .event_type = bytes_of("payment_updated"),
+    struct body_parts parts = {.event_type = bytes_of("payment_updated"),
                                .created_at_ms = 946684800000,
                                .resource_type = bytes_of("payments"),
                                .resource_id = bytes_of("7")};
     text_init(&text, &fixture->arena, 1 << 20);
     body_render(&text, &parts, &stamp_offset);
+    fixture->event_number++;
     return (struct store_op){.kind = STORE_EVENT,
-                             .event = {.event = {.id = parts.id,
-                                                 .owner_id = owner_id,
+                             .event = {.event = {.owner_id = owner_id,
                                                  .event_type = parts.event_type,
                                                  .resource_type = parts.resource_type,
                                                  .resource_id = parts.resource_id,
@@ -194,6 +199,7 @@ struct store_op fixture_keyed_op(struct fixture *fixture, int64_t owner_id, int6
     struct store_op op = fixture_event_op(fixture, owner_id);
     op.event.idempotency_key = bytes_of(arena_printf(&fixture->arena, "key %lld", (long long)number));
     op.event.requester_id = owner_id;
+    op.event.event.created_at_ms = number;
     return op;
 }
 
@@ -201,6 +207,11 @@ void fixture_replayed(struct fixture *fixture, int64_t owner_id, int64_t number,
 {
     int64_t id = fixture_do(fixture, fixture_keyed_op(fixture, owner_id, number), STORE_REPLAYED);
     assert_int_equal(id, event_id);
+}
+
+void fixture_event_replayed(struct fixture *fixture, int64_t owner_id, int64_t event_id)
+{
+    fixture_replayed(fixture, owner_id, fixture_event(fixture, event_id).created_at_ms, event_id);
 }
 
 struct store_op fixture_outcome_op(const struct fixture *fixture, const struct store_work *box,

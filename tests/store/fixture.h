@@ -10,7 +10,7 @@
 #include "store.h"
 #include <cmocka.h>
 
-enum { FIXTURE_MARK = 77, FIXTURE_BOXES = 256 };
+enum { FIXTURE_NODE = 7, FIXTURE_MARK = 77, FIXTURE_BOXES = 256 };
 
 struct model_disk;
 
@@ -22,10 +22,10 @@ struct fixture {
     struct store_config config;
     struct store *store;
     struct store_work boxes[FIXTURE_BOXES], *box_list[FIXTURE_BOXES];
-    int filled;             /* boxes, by the last write */
-    int64_t next_due_in_ms; /* of the last write */
-    struct arena arena;     /* documents and answers; never reset */
-    int64_t event_id, key_number;
+    int filled;                       /* boxes, by the last write */
+    int64_t next_due_in_ms;           /* of the last write */
+    struct arena arena;               /* documents and answers; never reset */
+    int64_t event_number, key_number; /* of those that were made here */
 };
 
 void fixture_open(struct fixture *fixture, const struct store_backend *backend);
@@ -38,6 +38,8 @@ void fixture_no_space(struct fixture *fixture, bool no_space);
 void fixture_write(struct fixture *fixture, struct store_op *ops, int count, int boxes);
 /* One op without boxes; asserts its result. Returns its id. */
 int64_t fixture_do(struct fixture *fixture, struct store_op op, enum store_result result);
+/* An EVENT without boxes, which is accepted; the op is as the store leaves it. */
+void fixture_accept(struct fixture *fixture, struct store_op *op);
 /* A claim alone; asserts how many boxes are filled. */
 void fixture_claim(struct fixture *fixture, int boxes, int filled);
 struct store_answer fixture_read(struct fixture *fixture, struct store_query query);
@@ -49,10 +51,12 @@ int64_t fixture_user(struct fixture *fixture, const char *url);
 struct store_op fixture_key_op(struct fixture *fixture, int64_t user_id);
 /* The next event of this owner. */
 struct store_op fixture_event_op(struct fixture *fixture, int64_t owner_id);
-/* Likewise, with an idempotency key made of this number. */
+/* Likewise, with an idempotency key made of this number, which is also its created_at_ms. */
 struct store_op fixture_keyed_op(struct fixture *fixture, int64_t owner_id, int64_t number);
 /* The same request again is answered by the event that came with the key of this number. */
 void fixture_replayed(struct fixture *fixture, int64_t owner_id, int64_t number, int64_t event_id);
+/* Of an event of fixture_keyed_op. */
+void fixture_event_replayed(struct fixture *fixture, int64_t owner_id, int64_t event_id);
 /* An outcome for a filled box. Delivered is answered by 200, the others by 500. */
 struct store_op fixture_outcome_op(const struct fixture *fixture, const struct store_work *box,
                                    enum decision_kind kind, int64_t delay_ms);

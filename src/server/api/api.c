@@ -418,14 +418,7 @@ static bool load_keyring(struct api *api)
 struct api *api_open(const struct api_config *config)
 {
     struct api *api = memory_zero(1, sizeof *api);
-    pthread_mutexattr_t adaptive; /* held for a microsecond or two: spinning is cheaper than sleeping */
     api->config = *config;
-    pthread_mutexattr_init(&adaptive);
-    pthread_mutexattr_settype(&adaptive, PTHREAD_MUTEX_ADAPTIVE_NP);
-    pthread_mutex_init(&api->event_lock, &adaptive);
-    pthread_mutexattr_destroy(&adaptive);
-    api->ids.node = config->id_node;
-    ids_floor(&api->ids, config->id_floor);
     admission_init(&api->admission);
     api->keyring = keyring_open();
     api->reference = reference_open(config->own_types, config->config->mode);
@@ -455,6 +448,5 @@ void api_close(struct api *api)
     throttle_close(api->throttle);
     keyring_close(api->keyring);
     reference_close(api->reference);
-    pthread_mutex_destroy(&api->event_lock);
     free(api);
 }

@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <sys/statvfs.h>
 
-enum { RECIPIENTS_MAX = 2, DISK_ASK_MS = 100 };
+enum { RECIPIENTS_MAX = 2 + MODEL_ENDPOINTS_MAX, DISK_ASK_MS = 100 };
 
 struct recipients {
     struct roster_entry *endpoints[RECIPIENTS_MAX];
@@ -42,19 +42,32 @@ static bool recipients_payload(struct store *store, const struct event *event, s
     return recipients->payload != NULL;
 }
 
-/* `endpoint` NULL: there is no such user. */
-static void recipients_add(struct store *store, const struct store_op *op, const struct roster_entry *owner,
-                           struct roster_entry *endpoint, int boxes, struct recipients *recipients)
+/* By the rules of core; NULL: there is no such user. */
+static bool is_routed(const struct store_op *op, const struct roster_entry *owner,
+                      const struct roster_entry *endpoint)
 {
-    size_t len = op->event.event.document.len;
     struct routing_event event = {owner->id, owner->master_id, op->event.owner_only};
-    if (!endpoint ||
-        routing_judge(&event, &(struct routing_endpoint){endpoint->id, endpoint->url != NULL,
-                                                         endpoint->receives_users_events}) != ROUTING_SENT)
+    return endpoint &&
+           routing_judge(&event, &(struct routing_endpoint){endpoint->id, endpoint->url != NULL,
+                                                            endpoint->receives_users_events}) == ROUTING_SENT;
+}
+
+static bool recipients_have(const struct recipients *recipients, const struct roster_entry *endpoint)
+{
+    for (int i = 0; i < recipients->count; i++)
+        if (recipients->endpoints[i] == endpoint)
+            return true;
+    return false;
+}
+
+static void recipients_add(struct store *store, const struct event *event, struct roster_entry *endpoint,
+                           int boxes, struct recipients *recipients)
+{
+    if (recipients_have(recipients, endpoint))
         return;
     bool leased = recipients->leased_count < boxes && roster_can_lease(&store->roster, endpoint) &&
-                  payload_fits(store->config.budget, endpoint->counts.bytes, len) &&
-                  recipients_payload(store, &op->event.event, recipients);
+                  payload_fits(store->config.budget, endpoint->counts.bytes, event->document.len) &&
+                  recipients_payload(store, event, recipients);
     recipients->endpoints[recipients->count] = endpoint;
     recipients->leased[recipients->count++] = leased;
     recipients->leased_count += leased;
@@ -64,15 +77,27 @@ static void recipients_choose(struct store *store, const struct store_op *op, st
                               int boxes, struct recipients *recipients)
 {
     const struct event *event = &op->event.event;
-    *recipients = (struct recipients){0};
-    recipients_add(store, op, owner, owner, boxes, recipients);
-    if (owner->master_id && owner->master_id != owner->id)
-        recipients_add(store, op, owner, roster_get(&store->roster, owner->master_id), boxes, recipients);
+    struct roster_entry *master = owner->master_id ? roster_get(&store->roster, owner->master_id) : NULL;
+    assert(op->event.also_count <= MODEL_ENDPOINTS_MAX);
+    recipients->count = recipients->leased_count = 0;
+    recipients->payload = NULL;
+    if (is_routed(op, owner, owner))
+        recipients_add(store, event, owner, boxes, recipients);
+    if (is_routed(op, owner, master))
+        recipients_add(store, event, master, boxes, recipients);
+    for (int i = 0; i < op->event.also_count; i++) {
+        struct roster_entry *endpoint = roster_get(&store->roster, op->event.also[i]);
+        if (endpoint && endpoint->url)
+            recipients_add(store, event, endpoint, boxes, recipients);
+    }
     recipients->tailed = recipients->count == 1 && recipients->leased_count == 0 &&
                          sqlite_tail_takes(store, recipients->endpoints[0], event->document.len) &&
                          recipients_payload(store, event, recipients);
-    if (recipients->count == 0)
-        *recipients = (struct recipients){.endpoints = {owner}, .count = 1, .skipped = true};
+    recipients->skipped = recipients->count == 0;
+    if (recipients->skipped) {
+        recipients->endpoints[0] = owner;
+        recipients->count = 1;
+    }
 }
 
 static void bind_key(sqlite3_stmt *insert, const struct store_op *op)
@@ -88,9 +113,8 @@ static void bind_key(sqlite3_stmt *insert, const struct store_op *op)
     sqlite3_bind_blob(insert, 17, op->event.request_digest, sizeof op->event.request_digest, SQLITE_STATIC);
 }
 
-/* *known: the id is in the table already. */
 static enum store_status event_insert(struct store *store, const struct store_op *op,
-                                      const struct recipients *recipients, bool *known)
+                                      const struct recipients *recipients)
 {
     const struct event *event = &op->event.event;
     const struct resource *own = sqlite_resource_own(op);
@@ -112,10 +136,7 @@ static enum store_status event_insert(struct store *store, const struct store_op
     sqlite3_bind_int64(insert, 13, own ? own->json.data - event->document.data : 0);
     sqlite3_bind_int64(insert, 14, op->event.destroyed ? -1 : own ? (int64_t)own->json.len : 0);
     bind_key(insert, op);
-    sqlite3_step(insert);
-    int rc = sqlite3_reset(insert);
-    *known = rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_ROWID;
-    return rc == SQLITE_OK || *known ? STORE_OK : sqlite_fault(store, rc);
+    return sqlite_run(store, SQL_EVENT_INSERT);
 }
 
 static enum store_status delivery_insert(struct store *store, struct store_batch *batch,
@@ -209,20 +230,14 @@ static enum store_status event_follow(struct store *store, struct store_batch *b
     store->changed = true;
     store->counts.events++;
     store->counts.idempotency_ahead++;
-    bool late = event->id <= store->counts.event_id_max;
-    if (late)
-        store->plain = false;
-    else
-        store->counts.event_id_max = event->id;
-    enum store_status status = sqlite_purge_later(store, event->id, event->received_at_ms);
+    enum store_status status = STORE_OK;
     enum snapshot snapshot = op->event.destroyed       ? SNAPSHOT_DESTROYED
                              : sqlite_resource_own(op) ? SNAPSHOT_CARRIED
                                                        : SNAPSHOT_NONE;
     roster_use(&store->roster, owner, (struct user_usage){.stored_bytes = (int64_t)event->document.len});
-    if (status == STORE_OK)
-        status = sqlite_ahead_add(store, event, snapshot);
-    if (status == STORE_OK && (op->event.included_count > 0 || op->event.destroyed))
-        status = sqlite_resources_take(store, op, late);
+    sqlite_ahead_add(store, event, snapshot);
+    if (op->event.included_count > 0)
+        status = sqlite_resources_take(store, op);
     if (status == STORE_OK)
         status = recipients->skipped ? delivery_skip(store, op, owner->id)
                                      : deliveries_insert(store, batch, event, recipients);
@@ -230,20 +245,32 @@ static enum store_status event_follow(struct store *store, struct store_batch *b
     return status;
 }
 
+/* By its key; or by the id that it was given when its fate became unknown. */
+static enum store_status find_known(struct store *store, struct store_op *op, uint64_t *hash, bool *known)
+{
+    enum store_status status = STORE_OK;
+    if (op->event.idempotency_key.len > 0)
+        status = sqlite_idempotency_find(store, op, hash, known);
+    if (status == STORE_OK && !*known && op->event.event.id) {
+        sqlite3_bind_int64(store->sql[SQL_EVENT_KNOWN], 1, op->event.event.id);
+        status = sqlite_row(store, SQL_EVENT_KNOWN, known);
+        if (*known) {
+            sqlite3_reset(store->sql[SQL_EVENT_KNOWN]);
+            op->id = op->event.event.id;
+        }
+    }
+    return status == STORE_OK && op->id ? find_skipped(store, op) : status;
+}
+
 enum store_status sqlite_event(struct store *store, struct store_batch *batch, struct store_op *op)
 {
     const struct event *event = &op->event.event;
-    assert(event->id > 0);
-    bool known = false, keyed = op->event.idempotency_key.len > 0;
+    bool known = false;
     uint64_t hash = 0;
     op->event.skipped = 0;
-    if (keyed) {
-        enum store_status status = sqlite_idempotency_find(store, op, &hash, &known);
-        if (status == STORE_OK && op->result == STORE_REPLAYED)
-            status = find_skipped(store, op);
-        if (status != STORE_OK || known)
-            return status;
-    }
+    enum store_status status = find_known(store, op, &hash, &known);
+    if (status != STORE_OK || known)
+        return status;
     struct roster_entry *owner = roster_get(&store->roster, event->owner_id);
     if (!owner) {
         op->result = STORE_NOT_FOUND;
@@ -253,18 +280,18 @@ enum store_status sqlite_event(struct store *store, struct store_batch *batch, s
         op->result = STORE_NO_SPACE;
         return STORE_OK;
     }
-    enum store_status status = sqlite_usage_weigh(store, op, owner);
+    status = sqlite_usage_weigh(store, op, owner);
     if (status != STORE_OK || op->result != STORE_DONE)
         return status;
     struct recipients recipients;
     recipients_choose(store, op, owner, batch->box_count - batch->filled_count - store->boxes_kept,
                       &recipients);
-    op->id = event->id;
-    status = event_insert(store, op, &recipients, &known);
+    store_event_named(op, sqlite_next_id(store));
+    status = event_insert(store, op, &recipients);
     if (status == STORE_OK)
-        status = known ? find_skipped(store, op) : event_follow(store, batch, op, owner, &recipients);
-    if (status == STORE_OK && keyed && !known)
-        status = sqlite_idempotency_add(store, event, hash);
+        status = event_follow(store, batch, op, owner, &recipients);
+    if (status == STORE_OK && op->event.idempotency_key.len > 0)
+        sqlite_idempotency_add(store, event, hash);
     payload_drop(recipients.payload);
     return status;
 }

@@ -130,14 +130,11 @@ static void add(struct store *store, uint64_t hash, int64_t event_id, int64_t re
         idempotency->received_last_ms = received_at_ms;
 }
 
-enum store_status sqlite_idempotency_add(struct store *store, const struct event *event, uint64_t hash)
+void sqlite_idempotency_add(struct store *store, const struct event *event, uint64_t hash)
 {
+    assert(event->id > store->counts.idempotency_to); /* at open it is found behind that one */
     add(store, hash, event->id, event->received_at_ms);
     store->idempotency.credit++;
-    if (event->id > store->counts.idempotency_to)
-        return STORE_OK; /* at open it is found behind that one */
-    sqlite3_bind_int64(store->sql[SQL_IDEMPOTENCY_LATE_INSERT], 1, event->id);
-    return sqlite_run(store, SQL_IDEMPOTENCY_LATE_INSERT);
 }
 
 /* ---- the work behind it ---- */
@@ -150,8 +147,6 @@ static enum store_status flush(struct store *store, int64_t to)
     if (store->counts.idempotency_count == 0)
         return STORE_OK;
     enum store_status status = sqlite_runs_write(store);
-    if (status == STORE_OK)
-        status = sqlite_run(store, SQL_IDEMPOTENCY_LATE_CLEAR);
     store->counts.idempotency_count = 0;
     store->plain = false; /* the row of `state` says up to where */
     store->idempotency.credit += FLUSH_CREDIT;
@@ -204,7 +199,7 @@ static enum store_status start_anew(struct store *store)
     return sqlite_runs_clear(store);
 }
 
-/* A row of AHEAD or LATE_GET: id, requester_id, idempotency_key, received_at. */
+/* A row of AHEAD: id, requester_id, idempotency_key, received_at. */
 static void load_key(struct store *store, sqlite3_stmt *row)
 {
     struct bytes key = sqlite_text(row, 2);
@@ -243,12 +238,5 @@ enum store_status sqlite_idempotency_load(struct store *store)
     enum store_status status = sqlite_runs_load(store, &sound);
     if (status == STORE_OK && !sound)
         status = start_anew(store);
-    sqlite3_stmt *late = store->sql[SQL_IDEMPOTENCY_LATE_GET];
-    sqlite3_bind_int64(late, 1, store->counts.idempotency_to);
-    while (status == STORE_OK && sqlite3_step(late) == SQLITE_ROW)
-        load_key(store, late);
-    int rc = sqlite3_reset(late);
-    if (status == STORE_OK && rc != SQLITE_OK)
-        status = sqlite_fault(store, rc);
     return status == STORE_OK ? load_ahead(store) : status;
 }

@@ -33,34 +33,15 @@ static void add(struct store *store, const struct ahead_entry *entry)
     assert(added->type.data && added->id.data);
 }
 
-enum store_status sqlite_ahead_add(struct store *store, const struct event *event, enum snapshot snapshot)
+void sqlite_ahead_add(struct store *store, const struct event *event, enum snapshot snapshot)
 {
-    if (event->id > store->counts.followed_to) {
-        add(store, &(struct ahead_entry){.owner_id = event->owner_id,
-                                         .event_id = event->id,
-                                         .bytes = (int64_t)event->document.len,
-                                         .snapshot = snapshot,
-                                         .type = event->resource_type,
-                                         .id = event->resource_id});
-        return STORE_OK;
-    }
-    sqlite3_bind_int64(store->sql[SQL_OWNED_INSERT], 1, event->owner_id);
-    sqlite3_bind_int64(store->sql[SQL_OWNED_INSERT], 2, event->id);
-    sqlite3_bind_int64(store->sql[SQL_OWNED_INSERT], 3, (int64_t)event->document.len);
-    enum store_status status = sqlite_run(store, SQL_OWNED_INSERT);
-    struct user_usage more = {.stored_bytes = (int64_t)event->document.len};
-    return status == STORE_OK ? sqlite_usage_save(store, event->owner_id, more) : status;
-}
-
-bool sqlite_ahead_overtaken(const struct store *store, const struct event *event)
-{
-    for (int i = store->counts.ahead_first; i < store->counts.ahead_count; i++) {
-        const struct ahead_entry *entry = &store->ahead.entries[i];
-        if (entry->snapshot && entry->event_id > event->id && entry->owner_id == event->owner_id &&
-            bytes_equal(entry->type, event->resource_type) && bytes_equal(entry->id, event->resource_id))
-            return true;
-    }
-    return event->id <= store->counts.followed_to;
+    assert(event->id > store->counts.followed_to);
+    add(store, &(struct ahead_entry){.owner_id = event->owner_id,
+                                     .event_id = event->id,
+                                     .bytes = (int64_t)event->document.len,
+                                     .snapshot = snapshot,
+                                     .type = event->resource_type,
+                                     .id = event->resource_id});
 }
 
 /* ---- the orders of the tables ---- */

@@ -18,20 +18,28 @@ enum { PURGE_ROWS_MAX = 1000, STATES = DELIVERY_SKIPPED + 1 };
 
 /* What an event's deliveries say. */
 struct ended {
-    bool waits;     /* one of them does, or is under way */
-    int64_t at_ms;  /* when the last one ended; 0: there are none */
-    int64_t end_id; /* behind them */
+    bool waits;      /* one of them does, or is under way */
+    int64_t at_ms;   /* when the last one ended; 0: there are none */
+    int ranges_from; /* of the slice: theirs are the last */
     int64_t counts[STATES];
+};
+
+/* Deliveries with these numbers in their ids (model.h), whatever their marks; and their attempts. */
+struct range {
+    int64_t first, end;
 };
 
 /* What one PURGE looks at. */
 struct slice {
     struct purged {
-        int64_t id, delivery_first, delivery_end, owner_id;
+        int64_t id, owner_id;
         bool run_on; /* no other event is between the one before and this one */
         bool has_snapshot;
     } * events;
     int count, max;
+    struct range *ranges; /* of their deliveries */
+    int range_count, range_cap;
+    bool any_added;         /* some event has deliveries that were added */
     int64_t counts[STATES]; /* of their deliveries */
 };
 
@@ -39,17 +47,53 @@ struct slice {
 
 /* A row of the scans: id, received_at, delivery_first, delivery_count, owner_id, snapshot_len. */
 enum { COLUMN_ID, COLUMN_RECEIVED, COLUMN_FIRST, COLUMN_COUNT, COLUMN_OWNER, COLUMN_SNAPSHOT };
-/* A row of PURGE_ENDED: id, event_id, state, queue IS NOT NULL, finished_at. */
+/* A row of PURGE_ENDED and PURGE_ADDED: id, event_id, state, queue IS NOT NULL, finished_at. */
 enum { ENDED_ID, ENDED_EVENT, ENDED_STATE, ENDED_QUEUED, ENDED_AT };
+
+/* A delivery of the event that is looked at. */
+static void ended_add(struct slice *slice, struct ended *ended, sqlite3_stmt *row)
+{
+    bool has_state = sqlite3_column_type(row, ENDED_STATE) == SQLITE_INTEGER;
+    int64_t state = has_state ? sqlite3_column_int64(row, ENDED_STATE) : -1;
+    int64_t at_ms = sqlite3_column_int64(row, ENDED_AT);
+    ended->waits = ended->waits || state == DELIVERY_PENDING || sqlite3_column_int(row, ENDED_QUEUED);
+    ended->at_ms = at_ms > ended->at_ms ? at_ms : ended->at_ms;
+    if (state >= 0 && state < STATES)
+        ended->counts[state]++;
+    int64_t first = sqlite3_column_int64(row, ENDED_ID) & -MODEL_DELIVERY_STEP; /* any number, if damaged */
+    int64_t end = model_delivery_end(first);
+    if (slice->range_count > ended->ranges_from && slice->ranges[slice->range_count - 1].end == first) {
+        slice->ranges[slice->range_count - 1].end = end;
+        return;
+    }
+    if (slice->range_count == slice->range_cap) {
+        slice->range_cap = slice->range_cap ? 2 * slice->range_cap : 64;
+        slice->ranges = memory_grow(slice->ranges, (size_t)slice->range_cap * sizeof *slice->ranges);
+    }
+    slice->ranges[slice->range_count++] = (struct range){first, end};
+}
+
+static enum store_status added_of(struct store *store, sqlite3_stmt *event, struct slice *slice,
+                                  struct ended *ended)
+{
+    sqlite3_stmt *row = store->sql[SQL_PURGE_ADDED];
+    sqlite3_bind_int64(row, 1, sqlite3_column_int64(event, COLUMN_ID));
+    while (sqlite3_step(row) == SQLITE_ROW)
+        if (sqlite3_column_int64(row, ENDED_EVENT) == sqlite3_column_int64(event, COLUMN_ID))
+            ended_add(slice, ended, row); /* else another's: damaged */
+    int rc = sqlite3_reset(row);
+    return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+}
 
 /* The deliveries of this event. They are in the order of their events, nearly all of them: so the statement
  * goes on from event to event, and is only asked anew where it does not stand at the first of them. Who is
  * done resets it. */
-static enum store_status ended_of(struct store *store, sqlite3_stmt *event, struct ended *ended)
+static enum store_status ended_of(struct store *store, sqlite3_stmt *event, struct slice *slice,
+                                  struct ended *ended)
 {
     sqlite3_stmt *row = store->sql[SQL_PURGE_ENDED];
     int64_t first = sqlite3_column_int64(event, COLUMN_FIRST);
-    *ended = (struct ended){.end_id = first};
+    *ended = (struct ended){.ranges_from = slice->range_count};
     bool there = sqlite3_stmt_busy(row) && sqlite3_column_int64(row, ENDED_ID) == first;
     if (!there) {
         int rc = sqlite3_reset(row);
@@ -61,22 +105,27 @@ static enum store_status ended_of(struct store *store, sqlite3_stmt *event, stru
     for (int64_t left = sqlite3_column_int64(event, COLUMN_COUNT); there && left > 0; left--) {
         if (sqlite3_column_int64(row, ENDED_EVENT) != sqlite3_column_int64(event, COLUMN_ID))
             break; /* another's: one of the numbers is damaged */
-        bool has_state = sqlite3_column_type(row, ENDED_STATE) == SQLITE_INTEGER;
-        int64_t state = has_state ? sqlite3_column_int64(row, ENDED_STATE) : -1;
-        int64_t at_ms = sqlite3_column_int64(row, ENDED_AT);
-        ended->waits = ended->waits || state == DELIVERY_PENDING || sqlite3_column_int(row, ENDED_QUEUED);
-        ended->at_ms = at_ms > ended->at_ms ? at_ms : ended->at_ms;
-        if (state >= 0 && state < STATES)
-            ended->counts[state]++;
-        ended->end_id = model_delivery_end(sqlite3_column_int64(row, ENDED_ID));
+        ended_add(slice, ended, row);
         there = sqlite3_step(row) == SQLITE_ROW;
     }
-    return STORE_OK;
+    return slice->any_added ? added_of(store, event, slice, ended) : STORE_OK;
 }
 
 static bool may_go(const struct ended *ended, int64_t before_ms)
 {
     return !ended->waits && ended->at_ms < before_ms;
+}
+
+/* The event that was looked at stays. */
+static void slice_leave(struct slice *slice, const struct ended *ended)
+{
+    slice->range_count = ended->ranges_from;
+}
+
+static void slice_begin(struct slice *slice)
+{
+    slice->count = slice->range_count = 0;
+    memset(slice->counts, 0, sizeof slice->counts);
 }
 
 static void slice_add(struct slice *slice, sqlite3_stmt *row, const struct ended *ended, bool run_on)
@@ -85,8 +134,6 @@ static void slice_add(struct slice *slice, sqlite3_stmt *row, const struct ended
         slice->counts[state] += ended->counts[state];
     slice->events[slice->count++] =
         (struct purged){.id = sqlite3_column_int64(row, COLUMN_ID),
-                        .delivery_first = sqlite3_column_int64(row, COLUMN_FIRST),
-                        .delivery_end = ended->end_id,
                         .owner_id = sqlite3_column_int64(row, COLUMN_OWNER),
                         .run_on = run_on && slice->count > 1,
                         .has_snapshot = sqlite3_column_int64(row, COLUMN_SNAPSHOT) > 0};
@@ -132,14 +179,16 @@ static enum store_status scan(struct store *store, struct store_op *op, struct s
     for (; status == STORE_OK && sqlite3_step(scan) == SQLITE_ROW; seen++) {
         if (sqlite3_column_int64(scan, COLUMN_RECEIVED) >= op->purge.before_ms)
             break;
-        struct ended ended = {0};
+        struct ended ended = {.ranges_from = slice->range_count};
         status = advance(store, scan, &store->counts.purged_to);
         if (status == STORE_OK)
-            status = ended_of(store, scan, &ended);
+            status = ended_of(store, scan, slice, &ended);
         bool goes = status == STORE_OK && may_go(&ended, op->purge.before_ms);
         if (goes)
             slice_add(slice, scan, &ended, run_on);
-        else if (status == STORE_OK && !ended.waits)
+        else
+            slice_leave(slice, &ended);
+        if (status == STORE_OK && !goes && !ended.waits)
             status = sqlite_purge_later(store, store->counts.purged_to, ended.at_ms);
         run_on = goes;
     }
@@ -171,9 +220,11 @@ static enum store_status scan_late(struct store *store, struct store_op *op, str
             twice = twice || slice->events[j].id == rows[2 * i + 1];
         if (found) {
             struct ended ended;
-            status = ended_of(store, get, &ended);
+            status = ended_of(store, get, slice, &ended);
             if (status == STORE_OK && !twice && may_go(&ended, op->purge.before_ms))
                 slice_add(slice, get, &ended, false);
+            else
+                slice_leave(slice, &ended);
             enum store_status end = scanned(store, get);
             status = status == STORE_OK ? end : status;
         }
@@ -206,40 +257,36 @@ static enum store_status purge_deliveries(struct store *store, int64_t first, in
 
 static int by_first(const void *a, const void *b)
 {
-    int64_t left = ((const struct purged *)a)->delivery_first,
-            right = ((const struct purged *)b)->delivery_first;
+    int64_t left = ((const struct range *)a)->first, right = ((const struct range *)b)->first;
     return (left > right) - (left < right);
 }
 
-static bool in_a_row(int64_t end, int64_t first)
-{
-    return first >= end && (uint64_t)first - (uint64_t)end < (uint64_t)MODEL_DELIVERY_STEP;
-}
-
-/* In ranges as long as they are. Reorders the slice. */
+/* In ranges as long as they are. */
 static enum store_status purge_all_deliveries(struct store *store, struct slice *slice,
                                               enum store_status (*purge)(struct store *, int64_t, int64_t))
 {
     enum store_status status = STORE_OK;
-    struct purged *events = slice->events;
-    qsort(events, (size_t)slice->count, sizeof *events, by_first);
-    for (int i = 0, next; i < slice->count && status == STORE_OK; i = next) {
-        int64_t end = events[i].delivery_end;
-        for (next = i + 1; next < slice->count && in_a_row(end, events[next].delivery_first); next++)
-            end = events[next].delivery_end;
-        if (end > events[i].delivery_first)
-            status = purge(store, events[i].delivery_first, end);
+    struct range *ranges = slice->ranges;
+    if (slice->range_count > 0) /* qsort wants no NULL, not even for nothing */
+        qsort(ranges, (size_t)slice->range_count, sizeof *ranges, by_first);
+    for (int i = 0, next; i < slice->range_count && status == STORE_OK; i = next) {
+        int64_t end = ranges[i].end;
+        for (next = i + 1; next < slice->range_count && ranges[next].first == end; next++)
+            end = ranges[next].end;
+        status = purge(store, ranges[i].first, end);
     }
     return status;
 }
 
 /* Events next to each other, and what hangs on them alone. */
-static enum store_status purge_run(struct store *store, const struct store_op *op, const struct purged *first,
-                                   const struct purged *last, bool has_snapshot)
+static enum store_status purge_run(struct store *store, const struct store_op *op, const struct slice *slice,
+                                   const struct purged *first, const struct purged *last, bool has_snapshot)
 {
     enum store_status status = STORE_OK;
     if (has_snapshot)
         status = sqlite_resource_keep(store, first->id, last->id, op->purge.resources_before_ms);
+    if (status == STORE_OK && slice->any_added)
+        status = run_range(store, SQL_PURGE_ADDED_DONE, first->id, last->id);
     return status == STORE_OK ? run_range(store, SQL_PURGE_EVENTS, first->id, last->id) : status;
 }
 
@@ -254,7 +301,7 @@ static enum store_status purge_slice(struct store *store, struct store_op *op, s
         bool has_snapshot = events[i].has_snapshot;
         for (next = i + 1; next < slice->count && events[next].run_on; next++)
             has_snapshot = has_snapshot || events[next].has_snapshot;
-        status = purge_run(store, op, &events[i], &events[next - 1], has_snapshot);
+        status = purge_run(store, op, slice, &events[i], &events[next - 1], has_snapshot);
     }
     for (int i = 0; i < slice->count && status == STORE_OK; i++)
         status = sqlite_sweep_dead(store, events[i].owner_id, events[i].id);
@@ -284,18 +331,20 @@ static enum store_status purge_attempts_alone(struct store *store, struct store_
         *to = store->counts.purged_to;
     enum store_status status = STORE_OK;
     int seen = 0;
-    *slice = (struct slice){.events = slice->events, .max = slice->max};
+    slice_begin(slice);
     sqlite3_bind_int64(scan, 1, *to);
     sqlite3_bind_int(scan, 2, slice->max);
     for (; status == STORE_OK && sqlite3_step(scan) == SQLITE_ROW; seen++) {
-        struct ended ended = {0};
+        struct ended ended = {.ranges_from = slice->range_count};
         if (sqlite3_column_int64(scan, COLUMN_RECEIVED) >= before_ms)
             break;
         status = advance(store, scan, to);
         if (status == STORE_OK)
-            status = ended_of(store, scan, &ended);
+            status = ended_of(store, scan, slice, &ended);
         if (status == STORE_OK && may_go(&ended, before_ms))
             slice_add(slice, scan, &ended, false);
+        else
+            slice_leave(slice, &ended);
     }
     enum store_status end = scanned(store, scan);
     if (status != STORE_OK || end != STORE_OK)
@@ -333,10 +382,14 @@ enum store_status sqlite_purge(struct store *store, struct store_op *op)
     if (slice.max <= 0)
         return STORE_OK;
     slice.events = memory_zero((size_t)slice.max, sizeof *slice.events);
-    enum store_status status = scan_late(store, op, &slice);
+    enum store_status status = sqlite_row(store, SQL_PURGE_ANY_ADDED, &slice.any_added);
+    if (slice.any_added)
+        sqlite3_reset(store->sql[SQL_PURGE_ANY_ADDED]);
+    if (status == STORE_OK)
+        status = scan_late(store, op, &slice);
     if (status == STORE_OK)
         status = purge_slice(store, op, &slice);
-    slice = (struct slice){.events = slice.events, .max = slice.max};
+    slice_begin(&slice);
     if (status == STORE_OK)
         status = scan(store, op, &slice);
     if (status == STORE_OK)
@@ -350,5 +403,6 @@ enum store_status sqlite_purge(struct store *store, struct store_op *op)
     if (status == STORE_OK && store->changed)
         status = save(store);
     free(slice.events);
+    free(slice.ranges);
     return status;
 }

@@ -28,7 +28,8 @@ struct sqlite_reader {
 };
 
 /* The same numbers everywhere: ?1 id, ?2 whose, ?3 cursor, ?4 rows, ?5 to ?7 filters, ?8 undelivered,
- * ?9 with document, ?10 due clock, ?11 cursor that is text. ~ is the cursor's comparison, @ the order.
+ * ?9 with document, ?10 due clock, ?11 cursor that is text, ?12 who sees it. ~ is the cursor's comparison, @
+ * the order.
  *
  * SQLite walks from one bound of an id. Where there are two on the same side (the cursor and the event's own
  * deliveries, say), both are in one expression: given two terms it takes the first, and reads the table up
@@ -42,14 +43,22 @@ struct sqlite_reader {
 #define EVENT_COLUMNS                                                                                        \
     "SELECT e.id, e.owner_id, e.event_type, e.resource_type, e.resource_id, e.created_at, e.received_at,"    \
     " max(e.sent_at, 0), e.stamp_offset, CASE WHEN ?9 THEN e.document END"
-/* Behind an event's deliveries: the next one may have a lower mark than theirs (model.h). */
-#define DELIVERIES_END "((e.delivery_first >> 24) + e.delivery_count << 24)"
+/* An event's deliveries are those that were made with it, and those that were added (schema.c). Behind the
+ * former, the next one may have a lower mark than theirs (model.h). */
+#define MADE_WITH_EVENT                                                                                      \
+    "d.id >= e.delivery_first AND d.id < ((e.delivery_first >> 24) + e.delivery_count << 24) AND "           \
+    "d.event_id = e.id"
+#define DELIVERY_SEEN                                                                                        \
+    "(?12 = 0 OR d.endpoint_id = ?12"                                                                        \
+    " OR EXISTS (SELECT 1 FROM users u WHERE u.id = d.endpoint_id AND u.master_id = ?12))"
+#define UNDELIVERED "d.state IN (0, 2, 4) AND " DELIVERY_SEEN
 /* Looked at row by row, as most may not match. */
 #define EVENT_MATCHES                                                                                        \
     "SELECT e.id, (?5 = '' OR e.event_type = ?5) AND (?6 = '' OR e.resource_type = ?6)"                      \
     " AND (?7 = '' OR e.resource_id = ?7)"                                                                   \
-    " AND (NOT ?8 OR EXISTS (SELECT 1 FROM deliveries d WHERE d.id >= e.delivery_first"                      \
-    " AND d.id < " DELIVERIES_END " AND d.state IN (0, 2, 4)))"
+    " AND (NOT ?8 OR EXISTS (SELECT 1 FROM deliveries d WHERE " MADE_WITH_EVENT " AND " UNDELIVERED ")"      \
+    " OR EXISTS (SELECT 1 FROM added a CROSS JOIN deliveries d ON d.id = a.delivery_id"                      \
+    " WHERE a.event_id = e.id AND d.event_id = e.id AND " UNDELIVERED "))"
 /* A resource's row, or the events behind those that have theirs (schema.c); the latest counts. */
 #define RESOURCE_COLUMNS                                                                                     \
     "SELECT ?2, ?6, k.id, k.version, ifnull(e.id, 0), ifnull(e.received_at, k.updated_at),"                  \
@@ -70,13 +79,16 @@ struct sqlite_reader {
     " CASE WHEN " DELIVERY_IN_TAIL " THEN 0 ELSE d.lease END, d.last_reason, d.last_status, e.received_at,"  \
     " d.first_attempt_at, d.finished_at, d.queue IS NOT NULL"
 #define DELIVERIES_OF(low, high)                                                                             \
-    DELIVERY_COLUMNS " FROM events e CROSS JOIN deliveries d ON d.id >= " low " AND d.id < " high            \
-                     " WHERE e.id = ?1 AND (?2 = 0 OR d.endpoint_id = ?2) ORDER BY d.id @ LIMIT ?4"
+    DELIVERY_COLUMNS " FROM (SELECT m.id FROM events v CROSS JOIN deliveries m ON m.id >= " low              \
+                     " AND m.id < " high " WHERE v.id = ?1 UNION ALL SELECT delivery_id FROM added"          \
+                     " WHERE event_id = ?1 AND delivery_id ~ ?3 ORDER BY 1 @ LIMIT -1) o"                    \
+                     " CROSS JOIN deliveries d ON d.id = o.id CROSS JOIN events e ON e.id = d.event_id"      \
+                     " WHERE e.id = ?1 AND " DELIVERY_SEEN " LIMIT ?4"
+#define DELIVERIES_END "((v.delivery_first >> 24) + v.delivery_count << 24)"
 #define ATTEMPTS_OF(low, high)                                                                               \
     "SELECT ?1, id & 0xffffff, attempt, started_at, duration_ms, status, failure, flags, address,"           \
     " detail, response FROM attempts WHERE id > " low " AND id < " high                                      \
-    " AND EXISTS (SELECT 1 FROM deliveries WHERE id = ?1 AND (?2 = 0 OR endpoint_id = ?2)) ORDER BY id @ "   \
-    "LIMIT ?4"
+    " AND EXISTS (SELECT 1 FROM deliveries WHERE id = ?1) ORDER BY id @ LIMIT ?4"
 
 /* By variant; NULL: made of another (query_text). */
 static const char *const query_texts[QUERY_COUNT][SQLITE_VARIANTS] = {
@@ -105,11 +117,11 @@ static const char *const query_texts[QUERY_COUNT][SQLITE_VARIANTS] = {
                            " AND id > (SELECT followed_to FROM state) ORDER BY 1 @ LIMIT -1) o"
                            " CROSS JOIN events e ON e.id = o.id"},
     [STORE_LIST_DELIVERIES] =
-        {DELIVERIES_OF("max(e.delivery_first, ?3 + 1)", DELIVERIES_END), [DESCENDING] = DELIVERIES_OF(
-                                                                             "e.delivery_first",
+        {DELIVERIES_OF("max(v.delivery_first, ?3 + 1)", DELIVERIES_END), [DESCENDING] = DELIVERIES_OF(
+                                                                             "v.delivery_first",
                                                                              "min(?3, " DELIVERIES_END ")")},
     [STORE_GET_DELIVERY] = {DELIVERY_COLUMNS " FROM deliveries d JOIN events e ON e.id = d.event_id"
-                                             " WHERE d.id = ?1 AND (?2 = 0 OR d.endpoint_id = ?2)"},
+                                             " WHERE d.id = ?1 AND " DELIVERY_SEEN},
     [STORE_LIST_ATTEMPTS] = {ATTEMPTS_OF("(?1 >> 24 << 24) + ?3", "(?1 >> 24) + 1 << 24"),
                              [DESCENDING] =
                                  ATTEMPTS_OF("?1 >> 24 << 24", "(?1 >> 24 << 24) + min(?3, 1 << 24)")},
@@ -275,7 +287,6 @@ static bool take_stats(sqlite3_stmt *row, struct store_stats *stats)
                                   .deliveries_pending = number(row, 1),
                                   .deliveries_delivered = number(row, 2),
                                   .deliveries_given_up = number(row, 3),
-                                  .id_max = number(row, 4),
                                   .endpoints = number(row, 5),
                                   .deliveries_cancelled = number(row, 6)};
     struct bytes fingerprint = sqlite_text(row, 7);
@@ -400,6 +411,7 @@ static void bind(const struct store *store, sqlite3_stmt *statement, const struc
     sqlite3_bind_int(statement, 8, query->undelivered);
     sqlite3_bind_int(statement, 9, query->with_document);
     sqlite3_bind_int64(statement, 10, sqlite_now(store).due_ms);
+    sqlite3_bind_int64(statement, 12, query->master_id);
     bool from_end = query->descending && query->after_resource_id.len == 0;
     sqlite_bind_text(statement, 11,
                      from_end ? bytes_of("\xff") : query->after_resource_id); /* above all UTF-8 */
@@ -487,7 +499,6 @@ static void take_published(struct store *store, struct store_stats *stats)
     stats->deliveries_given_up = counts->states[DELIVERY_GIVEN_UP];
     stats->deliveries_cancelled = counts->states[DELIVERY_CANCELLED];
     stats->deliveries_skipped = counts->states[DELIVERY_SKIPPED];
-    stats->id_max = counts->event_id_max;
     stats->endpoints_failing = counts->failing;
     stats->log_bytes = counts->log_frames * STORE_PAGE_BYTES;
     stats->oldest_waiting_at_ms = store->oldest_at_ms;

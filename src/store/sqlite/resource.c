@@ -12,8 +12,9 @@ static void bind_name(sqlite3_stmt *statement, int64_t owner_id, struct bytes ty
     sqlite_bind_text(statement, 3, id);
 }
 
-/* As it is, for it stands in no event as its own. `op`: that of a Master, to be weighed; else NULL. */
-static enum store_status put(struct store *store, const struct resource *resource, struct store_op *op)
+/* As it is, for it stands in no event as its own. `op`: that of a Master, to be weighed and given a version;
+ * else NULL. */
+static enum store_status put(struct store *store, struct resource *resource, struct store_op *op)
 {
     sqlite3_stmt *size = store->sql[SQL_RESOURCE_SIZE], *put = store->sql[SQL_RESOURCE_PUT];
     bool found = false;
@@ -33,6 +34,8 @@ static enum store_status put(struct store *store, const struct resource *resourc
         op->result = STORE_QUOTA;
         return STORE_OK;
     }
+    if (op)
+        resource->version = sqlite_next_id(store);
     bind_name(put, resource->owner_id, resource->type, resource->id);
     sqlite3_bind_int64(put, 4, resource->version);
     sqlite_bind_time(put, 5, resource->updated_at_ms);
@@ -74,35 +77,13 @@ const struct resource *sqlite_resource_own(const struct store_op *op)
     return routing_own_snapshot(&op->event.event, op->event.included, op->event.included_count);
 }
 
-/* Named in the table, as it stands in its event; or gone from there. */
-static enum store_status put_own(struct store *store, const struct event *event, bool destroyed)
-{
-    if (destroyed)
-        return sqlite_resource_drop(store, event->owner_id, event->resource_type, event->resource_id);
-    sqlite3_stmt *put = store->sql[SQL_RESOURCE_NAME];
-    bool named = false;
-    bind_name(put, event->owner_id, event->resource_type, event->resource_id);
-    sqlite3_bind_int64(put, 4, event->id);
-    enum store_status status = sqlite_row(store, SQL_RESOURCE_NAME, &named);
-    if (status != STORE_OK)
-        return status;
-    struct user_usage change = {.stored_bytes = sqlite3_column_int64(put, 1),
-                                .resources = sqlite3_column_type(put, 1) == SQLITE_NULL};
-    sqlite3_reset(put);
-    return sqlite_usage_change(store, event->owner_id, change);
-}
-
-enum store_status sqlite_resources_take(struct store *store, const struct store_op *op, bool late)
+enum store_status sqlite_resources_take(struct store *store, const struct store_op *op)
 {
     const struct event *event = &op->event.event;
     const struct resource *own = sqlite_resource_own(op);
-    bool others = op->event.included_count > (own ? 1 : 0);
-    bool at_once = late && (own || op->event.destroyed) && sqlite_ahead_overtaken(store, event);
     enum store_status status = STORE_OK;
-    if (others || at_once)
+    if (op->event.included_count > (own ? 1 : 0))
         status = sqlite_write_late_rows(store);
-    if (status == STORE_OK && at_once)
-        status = put_own(store, event, op->event.destroyed);
     for (int i = 0; i < op->event.included_count && status == STORE_OK; i++) {
         struct resource resource = op->event.included[i];
         resource.owner_id = event->owner_id;
@@ -170,7 +151,7 @@ static enum store_status look(struct store *store, struct store_op *op, int64_t 
 
 enum store_status sqlite_resource_put(struct store *store, struct store_op *op)
 {
-    const struct resource *resource = &op->resource.resource;
+    struct resource *resource = &op->resource.resource;
     int64_t version = 0;
     if (!roster_get(&store->roster, resource->owner_id)) {
         op->result = STORE_NOT_FOUND;
@@ -182,9 +163,7 @@ enum store_status sqlite_resource_put(struct store *store, struct store_op *op)
     status = put(store, resource, op);
     if (status != STORE_OK || op->result != STORE_DONE)
         return status;
-    if (resource->version > store->counts.event_id_max)
-        store->counts.event_id_max = store->counts.followed_to = resource->version;
-    op->id = resource->version;
+    store->counts.followed_to = op->id = resource->version;
     op->count = version == 0;
     return STORE_OK;
 }

@@ -26,8 +26,8 @@ static const char *const migrations[] = {
     /* Up to these events all have been looked at: what could go has gone (purge.c). */
     "  purged_to INTEGER NOT NULL DEFAULT 0,"
     "  attempts_to INTEGER NOT NULL DEFAULT 0,"
-    /* Up to this event all Idempotency-Keys are in idempotency_runs, but those of idempotency_late. Those of
-     * events received before are forgotten. */
+    /* Up to this event all Idempotency-Keys are in idempotency_runs. Those of events received before are
+     * forgotten. */
     "  idempotency_to INTEGER NOT NULL DEFAULT 0, idempotency_before INTEGER NOT NULL DEFAULT 0,"
     "  ids_from INTEGER NOT NULL DEFAULT 0," /* users and keys that are made have ids above it (snapshot.c) */
     "  fingerprint BLOB);"                   /* of the key file; NULL: not known yet */
@@ -58,8 +58,9 @@ static const char *const migrations[] = {
     "  created_at INTEGER, revoked_at INTEGER);"
     "CREATE INDEX api_keys_user ON api_keys (user_id);"
 
-    /* The deliveries of an event have ids in a row (MODEL_DELIVERY_STEP), so they need no index by event.
-     * `document` is last, so that reading the rest of a row does not read through it. */
+    /* Found by event: the deliveries that were made with it have ids in a row (delivery_first,
+     * delivery_count; MODEL_DELIVERY_STEP), so that nearly all need no index; those that were added later are
+     * named in `added`. `document` is last, so that reading the rest of a row does not read through it. */
     "CREATE TABLE events ("
     "  id INTEGER PRIMARY KEY,"
     "  owner_id INTEGER NOT NULL,"
@@ -104,6 +105,12 @@ static const char *const migrations[] = {
                        have to be split for it */
     "CREATE INDEX deliveries_queue ON deliveries (queue, due_at) WHERE queue IS NOT NULL;"
 
+    /* Deliveries that an event has got since it was accepted. Not an index of all by event: that would be a
+     * page more for each batch. */
+    "CREATE TABLE added ("
+    "  event_id INTEGER NOT NULL, delivery_id INTEGER NOT NULL,"
+    "  PRIMARY KEY (event_id, delivery_id)) WITHOUT ROWID;"
+
     /* id: delivery_id with the lease in place of its mark (model.h). In order for each delivery, and new ones
        are put to the end. */
     "CREATE TABLE attempts ("
@@ -135,9 +142,7 @@ static const char *const migrations[] = {
     "  id INTEGER PRIMARY KEY, level INTEGER NOT NULL, bits INTEGER NOT NULL, built INTEGER NOT NULL,"
     "  keys INTEGER NOT NULL, received_last INTEGER NOT NULL, into_run INTEGER NOT NULL);"
     /* id: the run's, shifted by 32, and the bucket. entries: 16 bytes each, hash and event. */
-    "CREATE TABLE idempotency_entries (id INTEGER PRIMARY KEY, entries BLOB NOT NULL);"
-    /* Events that came when those with higher ids were in runs. */
-    "CREATE TABLE idempotency_late (event_id INTEGER PRIMARY KEY);",
+    "CREATE TABLE idempotency_entries (id INTEGER PRIMARY KEY, entries BLOB NOT NULL);",
 };
 
 enum { SCHEMA_VERSION = sizeof migrations / sizeof *migrations };

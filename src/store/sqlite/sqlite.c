@@ -151,6 +151,11 @@ struct moment sqlite_now(const struct store *store)
 
 /* ---- a batch ---- */
 
+int64_t sqlite_next_id(struct store *store)
+{
+    return store->counts.event_id_max = ids_next(&store->ids, store->now.wall_ms);
+}
+
 static enum store_status look(struct store *store, struct store_op *op)
 {
     enum store_status status = STORE_OK;
@@ -535,6 +540,8 @@ static enum store_status state_catch_up(struct store *store)
     if (deliveries[3] > counts->delivery_id_max)
         counts->delivery_id_max = deliveries[3];
     counts->born_out = 0; /* take_over makes them wait */
+    store->ids.node = store->config.id_node;
+    ids_floor(&store->ids, counts->event_id_max);
     return STORE_OK;
 }
 

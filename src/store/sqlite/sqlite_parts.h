@@ -17,6 +17,7 @@
  */
 #pragma once
 #include "idempotency.h"
+#include "ids.h"
 #include "leases.h"
 #include "log_vfs.h"
 #include "roster.h"
@@ -108,13 +109,13 @@ struct store {
 
     struct roster roster;
     struct leases leases;
+    struct ids ids; /* of events. What a batch took stays taken when it is undone: its ops have it */
     struct sqlite_counts counts, counts_before;
     struct ahead ahead;
     struct idempotency idempotency;
     bool users_changed; /* by this batch: to be loaded anew if it is undone */
     bool changed;       /* this batch wrote something */
-    bool plain; /* this batch did nothing but accept events in the order of their ids, and record that born
-                   leases ended as delivered */
+    bool plain; /* this batch did nothing but accept events, and record that born leases ended as delivered */
     int64_t saved_ms, saved_events; /* of the row of `state`: mono, events */
     pthread_mutex_t published_lock;
     struct sqlite_counts published;        /* for readers: as of the last commit */
@@ -169,6 +170,9 @@ enum store_status sqlite_refuse(struct store *store, const char *format, ...)
 int sqlite_connect(const char *path, struct log_vfs *log_vfs, sqlite3 **db);
 enum store_status sqlite_migrate(struct store *store);
 
+/* For an event that is accepted, or what is put: above all that were given. */
+int64_t sqlite_next_id(struct store *store);
+
 /* The ops. Their result is in the op; the status is about the batch. */
 enum store_status sqlite_event(struct store *store, struct store_batch *batch, struct store_op *op);
 enum store_status sqlite_outcome(struct store *store, struct store_op *op);
@@ -183,7 +187,7 @@ enum store_status sqlite_damaged(struct store *store, struct roster_entry *endpo
 enum store_status sqlite_cancel(struct store *store, struct store_op *op);
 enum store_status sqlite_purge(struct store *store, struct store_op *op);
 enum store_status sqlite_purge_load(struct store *store);
-/* A delivery has ended, or an event is older than others: if the purge has passed it by, it comes back. */
+/* A delivery has ended: if the purge has passed its event by, that comes back. */
 enum store_status sqlite_purge_later(struct store *store, int64_t event_id, int64_t ended_at_ms);
 /* The event is gone, its row of `owned` may go. */
 enum store_status sqlite_sweep_dead(struct store *store, int64_t owner_id, int64_t event_id);
@@ -202,19 +206,15 @@ enum store_status sqlite_resource_delete(struct store *store, struct store_op *o
 
 /* The rows that follow their events, all that are not there yet. */
 enum store_status sqlite_write_late_rows(struct store *store);
-/* An event that was inserted. If those with higher ids have their rows already, it gets its place in `owned`
- * at once. */
-enum store_status sqlite_ahead_add(struct store *store, const struct event *event, enum snapshot snapshot);
-/* An event with a higher id and the same resource has been written before: readers, who go by the id among
- * the events that are ahead, would take that for the latest. */
-bool sqlite_ahead_overtaken(const struct store *store, const struct event *event);
+/* An event that was inserted. */
+void sqlite_ahead_add(struct store *store, const struct event *event, enum snapshot snapshot);
 /* At open: from what the events say. */
 enum store_status sqlite_ahead_load(struct store *store);
 void sqlite_ahead_committed(struct store *store);
 void sqlite_ahead_fini(struct store *store);
 
-/* The snapshots of an EVENT that was accepted; `late`: it is not the one with the highest id. */
-enum store_status sqlite_resources_take(struct store *store, const struct store_op *op, bool late);
+/* The snapshots of an EVENT that was accepted. */
+enum store_status sqlite_resources_take(struct store *store, const struct store_op *op);
 /* A resource's row, with the bytes of the snapshot in it. */
 enum store_status sqlite_resource_remove(struct store *store, int64_t owner_id, struct bytes type,
                                          struct bytes id, int64_t *bytes, bool *found);
@@ -230,7 +230,7 @@ const struct resource *sqlite_resource_own(const struct store_op *op);
 enum store_status sqlite_idempotency_find(struct store *store, struct store_op *op, uint64_t *hash,
                                           bool *known);
 /* An event that was inserted with its key. */
-enum store_status sqlite_idempotency_add(struct store *store, const struct event *event, uint64_t hash);
+void sqlite_idempotency_add(struct store *store, const struct event *event, uint64_t hash);
 /* At the end of a batch: what has become due. */
 enum store_status sqlite_idempotency_work(struct store *store);
 /* Of a PURGE. */

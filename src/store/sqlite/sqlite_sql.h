@@ -64,11 +64,6 @@ enum { SQL_MANY = 16 };
                          " WHERE id = ?1")                                                                   \
     X(IDEMPOTENCY_AHEAD, "SELECT id, requester_id, idempotency_key, received_at FROM events"                 \
                          " WHERE id > ?1 AND id >> 62 = 0 ORDER BY id")                                      \
-    X(IDEMPOTENCY_LATE_GET,                                                                                  \
-      "SELECT e.id, e.requester_id, e.idempotency_key, e.received_at FROM idempotency_late l"                \
-      " CROSS JOIN events e ON e.id = l.event_id WHERE l.event_id <= ?1")                                    \
-    X(IDEMPOTENCY_LATE_INSERT, "INSERT OR IGNORE INTO idempotency_late VALUES (?1)")                         \
-    X(IDEMPOTENCY_LATE_CLEAR, "DELETE FROM idempotency_late")                                                \
     X(IDEMPOTENCY_RUN_LOAD, "SELECT id, level, bits, built, keys, received_last, into_run"                   \
                             " FROM idempotency_runs ORDER BY id")                                            \
     X(IDEMPOTENCY_RUN_INSERT, "INSERT INTO idempotency_runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")            \
@@ -145,6 +140,7 @@ enum { SQL_MANY = 16 };
     X(USER_ANSWERED, "UPDATE users SET answered = 1 WHERE id = ?1")                                          \
     X(KEY_INSERT, "INSERT INTO api_keys (id, user_id, digest, label, created_at, allow_from, rate_per_s)"    \
                   " VALUES (coalesce(?1, " SQL_ID_ABOVE("?8", "api_keys") "), ?2, ?3, ?4, ?5, ?6, ?7)")      \
+    X(KEY_KNOWN, "SELECT 1 FROM api_keys WHERE digest = ?1")                                                 \
     X(KEY_COUNT, "SELECT count(*) FROM api_keys WHERE user_id = ?1 AND revoked_at IS NULL")                  \
     X(KEY_FORGET, "DELETE FROM api_keys WHERE id IN (SELECT id FROM api_keys WHERE user_id = ?1"             \
                   " AND revoked_at IS NOT NULL ORDER BY id DESC LIMIT -1 OFFSET ?2)")                        \
@@ -189,6 +185,10 @@ enum { SQL_MANY = 16 };
     X(PURGE_GET, SQL_PURGE_COLUMNS " WHERE id = ?1")                                                         \
     X(PURGE_ENDED, "SELECT id, event_id, state, queue IS NOT NULL, finished_at FROM deliveries"              \
                    " WHERE id >= ?1 ORDER BY id")                                                            \
+    X(PURGE_ADDED, "SELECT d.id, d.event_id, d.state, d.queue IS NOT NULL, d.finished_at FROM added a"       \
+                   " CROSS JOIN deliveries d ON d.id = a.delivery_id WHERE a.event_id = ?1")                 \
+    X(PURGE_ANY_ADDED, "SELECT 1 FROM added WHERE event_id > 0 LIMIT 1")                                     \
+    X(PURGE_ADDED_DONE, "DELETE FROM added WHERE event_id BETWEEN ?1 AND ?2")                                \
     X(PURGE_LATER, "INSERT OR IGNORE INTO ended_late VALUES (?1, ?2)")                                       \
     X(PURGE_LATE, "SELECT ended_at, event_id FROM ended_late WHERE ended_at < ?1"                            \
                   " ORDER BY ended_at, event_id LIMIT ?2")                                                   \

@@ -57,19 +57,6 @@ static enum store_status count_new(struct store *store, const struct store_op *o
     return status;
 }
 
-/* One that is there already is answered as such, not refused. */
-static enum store_status refuse(struct store *store, struct store_op *op)
-{
-    bool known = false;
-    sqlite3_bind_int64(store->sql[SQL_EVENT_KNOWN], 1, op->event.event.id);
-    enum store_status status = sqlite_row(store, SQL_EVENT_KNOWN, &known);
-    if (known)
-        sqlite3_reset(store->sql[SQL_EVENT_KNOWN]);
-    else
-        op->result = STORE_QUOTA;
-    return status;
-}
-
 enum store_status sqlite_usage_weigh(struct store *store, struct store_op *op, struct roster_entry *owner)
 {
     const struct user_usage *limits = &store->config.quotas;
@@ -92,7 +79,9 @@ enum store_status sqlite_usage_weigh(struct store *store, struct store_op *op, s
         used = owner->counts.usage;
     }
     op->reached = quota_beyond(&used, &more, limits);
-    return status == STORE_OK && op->reached.quota ? refuse(store, op) : status;
+    if (op->reached.quota)
+        op->result = STORE_QUOTA;
+    return status;
 }
 
 /* ---- what waits ---- */

@@ -125,12 +125,63 @@ static int64_t user_ids_from(const struct store *store)
     return store->ids_from >= MODEL_USER_ID_FIRST ? store->ids_from : MODEL_USER_ID_FIRST - 1;
 }
 
+/* *taken: a key of this digest is there. */
+static enum store_status key_insert(struct store *store, const struct api_key *key, int64_t user_id,
+                                    bool *taken)
+{
+    sqlite3_stmt *insert = store->sql[SQL_KEY_INSERT];
+    sqlite_bind_time(insert, 1, key->id);
+    sqlite3_bind_int64(insert, 2, user_id);
+    sqlite3_bind_text(insert, 3, key->digest, -1, SQLITE_STATIC);
+    sqlite_bind_text(insert, 4, key->label);
+    sqlite_bind_time(insert, 5, key->created_at_ms);
+    sqlite_bind_text(insert, 6, key->allow_from);
+    sqlite3_bind_int64(insert, 7, key->rate_per_s);
+    sqlite3_bind_int64(insert, 8, store->ids_from);
+    sqlite3_step(insert);
+    int rc = sqlite3_reset(insert);
+    *taken = (rc & 0xff) == SQLITE_CONSTRAINT;
+    return rc == SQLITE_OK || *taken ? STORE_OK : sqlite_fault(store, rc);
+}
+
+/* Asked first, for a user whose key cannot be made is not made either. */
+static enum store_status first_key_taken(struct store *store, const struct store_op *op, bool *taken)
+{
+    if (!op->user.first_key)
+        return STORE_OK;
+    sqlite3_bind_text(store->sql[SQL_KEY_KNOWN], 1, op->user.first_key->digest, -1, SQLITE_STATIC);
+    enum store_status status = sqlite_row(store, SQL_KEY_KNOWN, taken);
+    if (*taken)
+        sqlite3_reset(store->sql[SQL_KEY_KNOWN]);
+    return status;
+}
+
+static enum store_status first_key_insert(struct store *store, struct store_op *op)
+{
+    struct api_key *key = op->user.first_key;
+    bool taken = false;
+    if (!key)
+        return STORE_OK;
+    enum store_status status = key_insert(store, key, op->id, &taken);
+    if (taken) /* its digest is not: the table is damaged */
+        return sqlite_fault(store, SQLITE_CONSTRAINT);
+    key->user_id = op->id;
+    key->id = sqlite3_last_insert_rowid(store->db);
+    return status;
+}
+
 enum store_status sqlite_user_create(struct store *store, struct store_op *op)
 {
     const struct user *user = &op->user.user;
+    bool taken = false;
     if (user->master_id && !roster_get(&store->roster, user->master_id)) {
         op->result = STORE_NOT_FOUND;
         return STORE_OK;
+    }
+    enum store_status status = first_key_taken(store, op, &taken);
+    if (status != STORE_OK || taken) {
+        op->result = taken ? STORE_CONFLICT : op->result;
+        return status;
     }
     sqlite3_stmt *insert = store->sql[SQL_USER_INSERT];
     sqlite_bind_time(insert, 1, user->id); /* 0 is NULL is the next one */
@@ -158,7 +209,8 @@ enum store_status sqlite_user_create(struct store *store, struct store_op *op)
         return sqlite_fault(store, rc);
     op->id = sqlite3_last_insert_rowid(store->db);
     store->counts.endpoints += user->webhook_url.len > 0;
-    return user_changed(store, op->id);
+    status = first_key_insert(store, op);
+    return status == STORE_OK ? user_changed(store, op->id) : status;
 }
 
 enum store_status sqlite_user_update(struct store *store, struct store_op *op)
@@ -248,23 +300,12 @@ enum store_status sqlite_key_create(struct store *store, struct store_op *op)
         op->result = full ? STORE_QUOTA : op->result;
         return status;
     }
-    sqlite3_stmt *insert = store->sql[SQL_KEY_INSERT];
-    sqlite_bind_time(insert, 1, key->id);
-    sqlite3_bind_int64(insert, 2, key->user_id);
-    sqlite3_bind_text(insert, 3, key->digest, -1, SQLITE_STATIC);
-    sqlite_bind_text(insert, 4, key->label);
-    sqlite_bind_time(insert, 5, key->created_at_ms);
-    sqlite_bind_text(insert, 6, key->allow_from);
-    sqlite3_bind_int64(insert, 7, key->rate_per_s);
-    sqlite3_bind_int64(insert, 8, store->ids_from);
-    sqlite3_step(insert);
-    int rc = sqlite3_reset(insert);
-    if ((rc & 0xff) == SQLITE_CONSTRAINT) {
-        op->result = STORE_CONFLICT;
-        return STORE_OK;
+    bool taken = false;
+    status = key_insert(store, key, key->user_id, &taken);
+    if (status != STORE_OK || taken) {
+        op->result = taken ? STORE_CONFLICT : op->result;
+        return status;
     }
-    if (rc != SQLITE_OK)
-        return sqlite_fault(store, rc);
     op->id = sqlite3_last_insert_rowid(store->db);
     return user_changed(store, key->user_id);
 }

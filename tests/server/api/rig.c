@@ -174,8 +174,7 @@ static void open_api(struct rig *rig)
                                 .vault = rig->vault,
                                 .queue = rig->queue,
                                 .readers = rig->readers,
-                                .clock = {rig_wall_ms, rig_mono_ms, NULL},
-                                .id_floor = rig->floor};
+                                .clock = {rig_wall_ms, rig_mono_ms, NULL}};
     guard_init(&config.guard);
     rig->api = api_open(&config);
     assert_non_null(rig->api);

@@ -15,8 +15,7 @@ struct rig {
     struct api *api;
     struct vault *vault;
     const struct store_backend *backend; /* store_sqlite, with `fault` in front of its writes */
-    int64_t floor;
-    _Atomic(struct store_work *) work; /* the box that came back last */
+    _Atomic(struct store_work *) work;   /* the box that came back last */
 };
 
 enum { RIG_USERS = 5, RIG_HEADERS_MAX = 8 };

@@ -41,7 +41,6 @@ static struct store_op put_of(struct fixture *f, int64_t user, const char *id, c
                                                        .type = bytes_of("payments"),
                                                        .id = bytes_of(id),
                                                        .json = bytes_of(json),
-                                                       .version = ++f->event_id,
                                                        .updated_at_ms = f->wall_ms},
                                           .if_version = -1}};
 }

@@ -3,11 +3,6 @@
 #include "contract.h"
 #include <stdio.h>
 
-static int64_t version_next(struct fixture *f)
-{
-    return ++f->event_id;
-}
-
 /* An event about payments/ID whose snapshot says `state`; others: further snapshots in it. */
 static struct store_op event_op(struct fixture *f, int64_t owner_id, const char *id, const char *state,
                                 int others)
@@ -23,8 +18,7 @@ static struct store_op event_op(struct fixture *f, int64_t owner_id, const char 
                     i ? "," : "", i ? "quotes" : "payments", id, state);
         ends[i] = included.len;
     }
-    struct body_parts parts = {.id = op.event.event.id,
-                               .event_type = op.event.event.event_type,
+    struct body_parts parts = {.event_type = op.event.event.event_type,
                                .resource_type = bytes_of("payments"),
                                .resource_id = bytes_of(id),
                                .included = text_bytes(&included)};
@@ -59,7 +53,6 @@ static struct store_op put_op(struct fixture *f, int64_t owner_id, const char *i
                                                        .type = bytes_of("payments"),
                                                        .id = bytes_of(id),
                                                        .json = bytes_of(json),
-                                                       .version = version_next(f),
                                                        .updated_at_ms = f->wall_ms},
                                           .if_version = -1}};
 }
@@ -112,7 +105,8 @@ static void latest_counts(struct fixture *f)
     /* Without a snapshot, an event changes none; nor does one that was before, or is refused. */
     struct store_op op = event_op(f, user, "1", "x", 0), again = op;
     op.event.included_count = 0;
-    fixture_do(f, op, STORE_DONE);
+    fixture_accept(f, &op);
+    again.event.event.id = op.id;
     fixture_do(f, again, STORE_DONE);
     op = event_op(f, 999, "1", "x", 0);
     fixture_do(f, op, STORE_NOT_FOUND);
@@ -174,7 +168,7 @@ static void many_at_once(struct fixture *f)
     }
 }
 
-/* An id below others is written later all the same. */
+/* Whichever was made first. */
 static void last_write_wins(struct fixture *f)
 {
     int64_t user = fixture_user(f, NULL);
@@ -220,9 +214,8 @@ static void put(struct fixture *f)
     fixture_write(f, &op, 1, 0);
     assert_int_equal(op.count, 1); /* new again */
     fixture_do(f, put_op(f, 999, "1", "{}"), STORE_NOT_FOUND);
-    /* Its version was an id that events may have. */
-    assert_int_equal(fixture_read(f, (struct store_query){.kind = STORE_GET_STATS}).stats->id_max,
-                     op.resource.resource.version);
+    assert_int_equal(op.id, op.resource.resource.version);
+    assert_true(fixture_do(f, event_op(f, user, "2", "x", 0), STORE_DONE) > op.id);
 }
 
 static void put_wants_its_version(struct fixture *f)
@@ -233,13 +226,11 @@ static void put_wants_its_version(struct fixture *f)
     fixture_do(f, op, STORE_CONFLICT);
     op.resource.if_version = 0;
     int64_t version = fixture_do(f, op, STORE_DONE);
-    op.resource.resource.version = version_next(f);
     fixture_do(f, op, STORE_CONFLICT);
     op.resource.if_version = version;
-    fixture_do(f, op, STORE_DONE);
+    int64_t second = fixture_do(f, op, STORE_DONE);
     int64_t carried = fixture_do(f, event_op(f, user, "1", "paid", 0), STORE_DONE);
-    op.resource.if_version = op.resource.resource.version;
-    op.resource.resource.version = version_next(f);
+    op.resource.if_version = second;
     fixture_do(f, op, STORE_CONFLICT);
     has_state(f, user, "payments", "1", "paid");
     op.resource.if_version = carried;

@@ -13,6 +13,31 @@ static void first_user_is_5(struct fixture *f)
     assert_int_equal(fixture_user(f, NULL), 42);
 }
 
+/* Both or neither. */
+static void a_user_with_its_first_key(struct fixture *f)
+{
+    struct api_key key = fixture_key_op(f, 0).key;
+    struct store_op op = {.kind = STORE_USER_CREATE,
+                          .user = {.user = {.name = bytes_of("x")}, .first_key = &key}};
+    int64_t user = fixture_do(f, op, STORE_DONE);
+    assert_int_equal(key.user_id, user);
+    struct store_query list = {.kind = STORE_LIST_KEYS, .id = user, .limit = 10};
+    for (int round = 0; round < 2; round++) {
+        struct store_answer answer = fixture_read(f, list);
+        assert_int_equal(answer.count, 1);
+        assert_int_equal(answer.keys[0].id, key.id);
+        assert_string_equal(answer.keys[0].digest, key.digest);
+        assert_int_equal(fixture_do(f, op, STORE_CONFLICT), 0); /* the digest is there */
+        assert_int_equal(fixture_read(f, (struct store_query){.kind = STORE_LIST_USERS, .limit = 9}).count,
+                         1);
+        fixture_reopen(f);
+    }
+    struct api_key second = fixture_key_op(f, 0).key;
+    op.user.first_key = &second;
+    assert_int_equal(fixture_do(f, op, STORE_DONE), user + 1);
+    assert_true(second.id > key.id);
+}
+
 static void user_round_trip(struct fixture *f)
 {
     struct store_op op = {.kind = STORE_USER_CREATE,
@@ -263,6 +288,7 @@ static void gone_pauses_who_asked_for_it(struct fixture *f)
 }
 
 const struct contract_test contract_users[] = {
+    {"a user and its first key are made together", a_user_with_its_first_key},
     {"410 pauses who asked for it", gone_pauses_who_asked_for_it},
     {"the first user has id 5", first_user_is_5},
     {"a user comes back as written", user_round_trip},

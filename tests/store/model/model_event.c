@@ -27,6 +27,10 @@ static int model_deliver_to(struct store *store, struct store_batch *batch, cons
     int64_t now = model_due_now_ms(store);
     if (!user || user->user.webhook_url.len == 0)
         return 0;
+    for (int i = 0; i < store->disk->delivery_count; i++)
+        if (store->disk->deliveries[i].event_id == event->id &&
+            store->disk->deliveries[i].user_id == user->user.id)
+            return 0; /* it has one */
     bool born_leased = batch->filled_count < batch->box_count &&
                        !model_first_due(store->disk, user->user.id, now) && model_may_take(store, user, now);
     int index = model_delivery_add(store->disk, event, user->user.id, now);
@@ -68,7 +72,7 @@ static bool model_event_known(struct model_disk *disk, struct store_op *op)
         op->event.skipped = model_skipped(disk, op->id);
         return true;
     }
-    struct model_event *same = model_find_event(disk, op->event.event.id);
+    struct model_event *same = op->event.event.id ? model_find_event(disk, op->event.event.id) : NULL;
     if (same) {
         op->id = same->event.id;
         op->count = same->delivery_count;
@@ -87,8 +91,6 @@ static void model_event_insert(struct model_disk *disk, const struct store_op *o
     event->resource_id = model_copy(event->resource_id);
     event->document = model_copy(event->document);
     event->sent_at_ms = 0;
-    if (event->id > disk->last_event_id)
-        disk->last_event_id = event->id;
     if (op->event.idempotency_key.len == 0)
         return;
     disk->idempotency = model_room(disk->idempotency, disk->idempotency_count, &disk->idempotency_cap,
@@ -111,17 +113,29 @@ void model_event(struct store *store, struct store_batch *batch, struct store_op
     }
     if (model_event_beyond(store, op, owner->user.webhook_url.len > 0))
         return;
+#ifdef PLANT_ID_KEPT
+    if (op->event.event.id ==
+        0) /* or it is written as what it was to be, though later ones may have been seen */
+#endif
+        store_event_named(op, model_next_id(store));
     model_event_insert(disk, op);
     model_resources_take(disk, op);
     struct model_user *master = model_find_user(disk, owner->user.master_id);
     int count = model_deliver_to(store, batch, &op->event.event, owner);
     if (master && master->user.receives_users_events && !op->event.owner_only)
         count += model_deliver_to(store, batch, &op->event.event, master);
+    for (int i = 0; i < op->event.also_count; i++)
+        count += model_deliver_to(store, batch, &op->event.event, model_find_user(disk, op->event.also[i]));
     if (count == 0)
         op->event.skipped = model_skip(disk, &op->event.event);
     disk->events[disk->event_count - 1].delivery_count = count;
     op->id = op->event.event.id;
     op->count = count;
+}
+
+int64_t model_next_id(struct store *store)
+{
+    return store->disk->last_event_id = ids_next(&store->ids, clock_wall_ms(&store->config.clock));
 }
 
 /* ---- outcomes ---- */

@@ -105,10 +105,22 @@ static int64_t model_event_id(const struct model_disk *disk, int row)
     return disk->events[row].event.id;
 }
 
-static bool model_undelivered(const struct model_disk *disk, int64_t event_id)
+static bool model_sees(const struct model_disk *disk, const struct store_query *query, int64_t user_id)
+{
+    if (query->master_id == 0 || query->master_id == user_id)
+        return true;
+    for (int i = 0; i < disk->user_count; i++)
+        if (disk->users[i].user.id == user_id)
+            return disk->users[i].user.master_id == query->master_id;
+    return false;
+}
+
+static bool model_undelivered(const struct model_disk *disk, const struct store_query *query,
+                              int64_t event_id)
 {
     for (int i = 0; i < disk->delivery_count; i++)
         if (disk->deliveries[i].event_id == event_id &&
+            model_sees(disk, query, disk->deliveries[i].user_id) &&
             (disk->deliveries[i].state == DELIVERY_PENDING ||
              disk->deliveries[i].state == DELIVERY_GIVEN_UP || disk->deliveries[i].state == DELIVERY_SKIPPED))
             return true;
@@ -125,7 +137,7 @@ static bool model_event_matches(const struct store *store, const struct store_qu
     return (!query->event_type.len || bytes_equal(query->event_type, event->event_type)) &&
            (!query->resource_type.len || bytes_equal(query->resource_type, event->resource_type)) &&
            (!query->resource_id.len || bytes_equal(query->resource_id, event->resource_id)) &&
-           (!query->undelivered || model_undelivered(store->disk, event->id));
+           (!query->undelivered || model_undelivered(store->disk, query, event->id));
 }
 
 static void model_read_events(const struct store *store, const struct store_query *query,
@@ -152,7 +164,7 @@ static int64_t model_delivery_id(const struct model_disk *disk, int row)
 static bool model_delivery_matches(const struct store *store, const struct store_query *query, int row)
 {
     const struct model_delivery *delivery = &store->disk->deliveries[row];
-    if (query->owner_id && delivery->user_id != query->owner_id)
+    if (!model_sees(store->disk, query, delivery->user_id))
         return false;
     return query->id == (query->kind == STORE_GET_DELIVERY ? delivery->id : delivery->event_id);
 }
@@ -259,7 +271,6 @@ static void model_read_stats(const struct store *store, struct arena *arena, str
     stats->has_fingerprint = disk->has_fingerprint;
     memcpy(stats->fingerprint, disk->fingerprint, sizeof stats->fingerprint);
     stats->events = disk->event_count;
-    stats->id_max = disk->last_event_id;
     for (int i = 0; i < disk->user_count; i++) {
         stats->endpoints += disk->users[i].user.webhook_url.len > 0;
         stats->endpoints_failing += disk->users[i].user.webhook_url.len > 0 && disk->users[i].pace.failing;

@@ -126,11 +126,9 @@ void model_resource_put(struct store *store, struct store_op *op)
                               .resources = !found};
     if (model_beyond(store, op, resource.owner_id, more))
         return;
-    op->id = resource.version;
+    op->id = op->resource.resource.version = resource.version = model_next_id(store);
     op->count = !found;
     resource.event_id = MODEL_PUT;
-    if (resource.version > disk->last_event_id)
-        disk->last_event_id = resource.version;
     model_resource_set(disk, &resource);
 }
 

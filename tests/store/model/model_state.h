@@ -1,5 +1,6 @@
 /* model_state: what model_store.c writes and model_read.c reads. */
 #pragma once
+#include "ids.h"
 #include "model_store.h"
 #include <pthread.h>
 
@@ -69,8 +70,12 @@ struct store {
     int64_t served_last;                                /* endpoint */
     struct pace_budget failing;
     struct pace_outage outage;
+    struct ids ids;
     pthread_mutex_t lock;
 };
+
+/* The next id of an event or of what is put. */
+int64_t model_next_id(struct store *store);
 
 struct model_user *model_find_user(struct model_disk *disk, int64_t id);
 struct model_event *model_find_event(struct model_disk *disk, int64_t id);

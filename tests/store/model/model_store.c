@@ -152,6 +152,10 @@ static enum store_status model_write_locked(struct store *store, struct store_ba
     disk->fault = MODEL_FAULT_NONE;
     batch->filled_count = 0;
     batch->next_due_in_ms = -1;
+    for (int i = 0; i < batch->op_count && fault == MODEL_FAULT_LOST; i++)
+        if (batch->ops[i]->kind == STORE_EVENT && !model_find_event(disk, batch->ops[i]->event.event.id))
+            /* that far it came */
+            store_event_named(batch->ops[i], ids_next(&store->ids, clock_wall_ms(&store->config.clock)));
     if (disk->down || fault == MODEL_FAULT_LOST)
         return STORE_DOWN;
     if (fault == MODEL_FAULT_FULL || fault == MODEL_FAULT_BROKEN)
@@ -239,6 +243,8 @@ static enum store_status model_open(const struct store_config *config, struct st
     store->disk = disk;
     store->disk_own = !config->path;
     store->config = *config;
+    store->ids.node = config->id_node;
+    ids_floor(&store->ids, disk->last_event_id);
     store->due_base_ms = wall > disk->due_ms ? wall : disk->due_ms;
     store->service_base_ms = disk->service_ms;
     store->mono_base_ms = store->down_since_ms = clock_mono_ms(&config->clock);

@@ -12,6 +12,27 @@ void model_user_drop(const struct user *user)
     model_drop(user->identity);
 }
 
+static bool model_digest_taken(const struct model_disk *disk, const struct api_key *key)
+{
+    for (int i = 0; i < disk->key_count; i++)
+        if (memcmp(disk->keys[i].digest, key->digest, sizeof key->digest) == 0)
+            return true;
+    return false;
+}
+
+static int64_t model_key_add(struct model_disk *disk, const struct api_key *from, int64_t user_id)
+{
+    disk->keys = model_room(disk->keys, disk->key_count, &disk->key_cap, sizeof *disk->keys);
+    struct api_key *key = &disk->keys[disk->key_count++];
+    *key = *from;
+    key->id = ++disk->last_key_id;
+    key->user_id = user_id;
+    key->label = model_copy(from->label);
+    key->allow_from = model_copy(from->allow_from);
+    key->revoked_at_ms = 0;
+    return key->id;
+}
+
 void model_user_create(struct model_disk *disk, struct store_op *op)
 {
     const struct user *from = &op->user.user;
@@ -19,7 +40,8 @@ void model_user_create(struct model_disk *disk, struct store_op *op)
         op->result = STORE_NOT_FOUND;
         return;
     }
-    if (from->id && model_find_user(disk, from->id)) {
+    bool key_taken = op->user.first_key && model_digest_taken(disk, op->user.first_key);
+    if (key_taken || (from->id && model_find_user(disk, from->id))) {
         op->result = STORE_CONFLICT;
         return;
     }
@@ -37,6 +59,10 @@ void model_user_create(struct model_disk *disk, struct store_op *op)
     user->user.identity = model_copy(from->identity);
     user->user.version = 1;
     op->id = user->user.id;
+    if (!op->user.first_key)
+        return;
+    op->user.first_key->id = model_key_add(disk, op->user.first_key, op->id);
+    op->user.first_key->user_id = op->id;
 }
 
 /* All settings at once; who it is (id, role, master, created_at) stays. */
@@ -76,11 +102,10 @@ void model_key_create(struct model_disk *disk, struct store_op *op)
         op->result = STORE_NOT_FOUND;
         return;
     }
-    for (int i = 0; i < disk->key_count; i++)
-        if (memcmp(disk->keys[i].digest, op->key.digest, sizeof op->key.digest) == 0)
-            op->result = STORE_CONFLICT;
-    if (op->result == STORE_CONFLICT)
+    if (model_digest_taken(disk, &op->key)) {
+        op->result = STORE_CONFLICT;
         return;
+    }
     int active = 0;
     for (int i = 0; i < disk->key_count; i++)
         active += disk->keys[i].user_id == op->key.user_id && !disk->keys[i].revoked_at_ms;
@@ -88,14 +113,7 @@ void model_key_create(struct model_disk *disk, struct store_op *op)
         op->result = STORE_QUOTA;
         return;
     }
-    disk->keys = model_room(disk->keys, disk->key_count, &disk->key_cap, sizeof *disk->keys);
-    struct api_key *key = &disk->keys[disk->key_count++];
-    *key = op->key;
-    key->id = ++disk->last_key_id;
-    key->label = model_copy(op->key.label);
-    key->allow_from = model_copy(op->key.allow_from);
-    key->revoked_at_ms = 0;
-    op->id = key->id;
+    op->id = model_key_add(disk, &op->key, op->key.user_id);
 }
 
 static void model_replace(struct bytes *owned, struct bytes by)

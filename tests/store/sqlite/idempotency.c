@@ -26,7 +26,7 @@ static void damage(struct fixture *f, const char *sql)
     assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
 }
 
-/* Events with the keys first, first + 1, ... in batches; key n comes with event `base` + n. */
+/* Events with the keys first, first + 1, ... in batches. */
 static void post(struct fixture *f, int64_t user, int first, int count)
 {
     struct store_op ops[BATCH];
@@ -41,11 +41,10 @@ static void post(struct fixture *f, int64_t user, int first, int count)
     }
 }
 
-/* All of them again: each is answered by its event; `id` is the first's. */
-static void all_replayed(struct fixture *f, int64_t user, int first, int count, int64_t id)
+/* All of them again: each is answered by its event. */
+static void all_replayed(struct fixture *f, int64_t user, int first, int count)
 {
     struct store_op ops[BATCH];
-    int64_t event_id = f->event_id;
     for (int done = 0, n; done < count; done += n) {
         n = count - done < BATCH ? count - done : BATCH;
         for (int i = 0; i < n; i++)
@@ -53,11 +52,10 @@ static void all_replayed(struct fixture *f, int64_t user, int first, int count, 
         fixture_write(f, ops, n, 0);
         for (int i = 0; i < n; i++) {
             assert_int_equal(ops[i].result, STORE_REPLAYED);
-            assert_int_equal(ops[i].id, id + done + i);
+            assert_int_equal(fixture_event(f, ops[i].id).created_at_ms, first + done + i);
         }
         arena_reset(&f->arena);
     }
-    f->event_id = event_id;
 }
 
 static int purge_all(struct fixture *f, int64_t before_ms)
@@ -123,11 +121,11 @@ static void filter_misses_none(void **state)
 static void known_after_each_restart(void **state)
 {
     struct fixture *f = *state;
-    int64_t user = begin(f, 7), id = f->event_id + 1;
+    int64_t user = begin(f, 7);
     for (int i = 0; i < 60; i++) {
         post(f, user, 5 * i, 5);
         fixture_reopen(f);
-        all_replayed(f, user, 0, 5 * (i + 1), id);
+        all_replayed(f, user, 0, 5 * (i + 1));
     }
     assert_true(fixture_ask(f, "SELECT count(*) FROM idempotency_runs") > 0);
 }
@@ -136,15 +134,15 @@ static void known_through_merges(void **state)
 {
     enum { EVENTS = 2600 };
     struct fixture *f = *state;
-    int64_t user = begin(f, 3), id = f->event_id + 1;
+    int64_t user = begin(f, 3);
     for (int i = 0; i < EVENTS / 10; i++) {
         post(f, user, 10 * i, 10);
         if (i % 40 == 0)
-            all_replayed(f, user, 0, 10 * (i + 1), id);
+            all_replayed(f, user, 0, 10 * (i + 1));
         if (i % 90 == 0)
             fixture_reopen(f);
     }
-    all_replayed(f, user, 0, EVENTS, id);
+    all_replayed(f, user, 0, EVENTS);
     assert_true(fixture_ask(f, "SELECT max(level) FROM idempotency_runs") >= 2);
     assert_in_range(fixture_ask(f, "SELECT count(*) FROM idempotency_runs"), 1, 60);
     assert_in_range(fixture_ask(f, "SELECT sum(length(entries)) / 16 FROM idempotency_entries"), EVENTS - 10,
@@ -158,19 +156,19 @@ static void merge_goes_on_after_a_restart(void **state)
         "SELECT count(*) FROM idempotency_runs WHERE into_run = 0 AND built < 1 << bits";
     enum { EVENTS = 6000, LOT = 50 };
     struct fixture *f = *state;
-    int64_t user = begin(f, 200), id = f->event_id + 1, found_growing = 0;
+    int64_t user = begin(f, 200), found_growing = 0;
     for (int i = 0; i < EVENTS / LOT; i++) {
         post(f, user, LOT * i, LOT);
         if (fixture_ask(f, growing) == 0)
             continue;
         found_growing++;
         fixture_reopen(f);
-        all_replayed(f, user, 0, LOT * (i + 1), id);
+        all_replayed(f, user, 0, LOT * (i + 1));
     }
     assert_true(found_growing > 1);
     assert_true(
         fixture_ask(f, "SELECT count(*) FROM idempotency_runs WHERE level = 1 AND built = 1 << bits") > 0);
-    all_replayed(f, user, 0, EVENTS, id);
+    all_replayed(f, user, 0, EVENTS);
 }
 
 /* The key's hash leads to that event, too. */
@@ -203,48 +201,27 @@ static void same_hash(void **state)
     }
 }
 
-/* Its id is below those that are in runs by now. */
-static void late_event(void **state)
-{
-    struct fixture *f = *state;
-    int64_t user = begin(f, 20), id = ++f->event_id;
-    post(f, user, 10, 30);
-    assert_true(f->store->counts.idempotency_to > id);
-    struct store_op late = fixture_keyed_op(f, user, 1);
-    late.event.event.id = id;
-    fixture_do(f, late, STORE_DONE);
-    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM idempotency_late"), 1);
-    for (int i = 0; i < 3; i++) {
-        fixture_replayed(f, user, 1, id);
-        fixture_reopen(f);
-    }
-    post(f, user, 100, 60);
-    fixture_reopen(f);
-    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM idempotency_late"), 0);
-    fixture_replayed(f, user, 1, id);
-}
-
 /* ---- forgetting ---- */
 
 static void runs_go_when_all_is_forgotten(void **state)
 {
     enum { EVENTS = 300 };
     struct fixture *f = *state;
-    int64_t user = begin(f, 50), id = f->event_id + 1, first_ms = f->wall_ms;
+    int64_t user = begin(f, 50), first_ms = f->wall_ms;
     post(f, user, 0, EVENTS);
     fixture_advance(f, HOUR_MS);
     post(f, user, EVENTS, EVENTS);
     int64_t runs = fixture_ask(f, "SELECT count(*) FROM idempotency_runs");
     purge_all(f, first_ms); /* not before that very moment */
-    all_replayed(f, user, 0, 2 * EVENTS, id);
+    all_replayed(f, user, 0, 2 * EVENTS);
     assert_int_equal(fixture_ask(f, "SELECT count(*) FROM idempotency_runs"), runs);
 
     purge_all(f, first_ms + 1);
     assert_in_range(fixture_ask(f, "SELECT count(*) FROM idempotency_runs"), 1, runs - 1);
     assert_in_range(fixture_ask(f, "SELECT sum(length(entries)) / 16 FROM idempotency_entries"), 1, EVENTS);
-    all_replayed(f, user, EVENTS, EVENTS, id + EVENTS);
+    all_replayed(f, user, EVENTS, EVENTS);
     fixture_reopen(f);
-    all_replayed(f, user, EVENTS, EVENTS, id + EVENTS);
+    all_replayed(f, user, EVENTS, EVENTS);
     post(f, user, 0, EVENTS); /* as if they had never been */
     assert_int_equal(fixture_read(f, (struct store_query){.kind = STORE_GET_STATS}).stats->events,
                      3 * EVENTS);
@@ -267,9 +244,8 @@ static void clock_was_ahead(void **state)
     assert_int_equal(fixture_ask(f, "SELECT count(*) FROM idempotency_runs"), 0);
     f->wall_ms -= 1000LL * HOUR_MS;
     purge_all(f, f->wall_ms - HOUR_MS);
-    int64_t id = f->event_id + 1;
     post(f, user, 100, 25);
-    all_replayed(f, user, 100, 25, id);
+    all_replayed(f, user, 100, 25);
 }
 
 /* A run that is merged goes with the last key of all. */
@@ -277,16 +253,16 @@ static void merged_run_stays(void **state)
 {
     enum { OLD = 300, YOUNG = 20 };
     struct fixture *f = *state;
-    int64_t user = begin(f, 20), id = f->event_id + 1, first_ms = f->wall_ms;
+    int64_t user = begin(f, 20), first_ms = f->wall_ms;
     for (int i = 0; i < OLD; i += 20)
         post(f, user, i, 20);
     fixture_advance(f, HOUR_MS);
     post(f, user, OLD, YOUNG);
     assert_int_equal(fixture_ask(f, "SELECT max(level) FROM idempotency_runs"), 1);
     purge_all(f, first_ms + 1);
-    all_replayed(f, user, OLD, YOUNG, id + OLD);
+    all_replayed(f, user, OLD, YOUNG);
     fixture_reopen(f);
-    all_replayed(f, user, OLD, YOUNG, id + OLD);
+    all_replayed(f, user, OLD, YOUNG);
     post(f, user, 0, OLD);
 }
 
@@ -297,8 +273,8 @@ static void used_again(void **state)
     int64_t user = begin(f, 10);
     for (int i = 0; i < 40; i++) {
         struct store_op op = fixture_keyed_op(f, user, 1);
-        fixture_do(f, op, STORE_DONE);
-        assert_int_equal(fixture_do(f, op, STORE_REPLAYED), op.event.event.id);
+        int64_t id = fixture_do(f, op, STORE_DONE);
+        assert_int_equal(fixture_do(f, op, STORE_REPLAYED), id);
         fixture_advance(f, HOUR_MS);
         purge_all(f, f->wall_ms - HOUR_MS / 2);
     }
@@ -310,7 +286,7 @@ static void filters_are_bounded(void **state)
 {
     enum { EVENTS = 700 };
     struct fixture *f = *state;
-    int64_t user = begin(f, 50), id = f->event_id + 1;
+    int64_t user = begin(f, 50);
     const struct idempotency *idempotency = &f->store->idempotency;
     f->store->idempotency.filters_size_max = 4 * idempotency_filter_size(50);
     post(f, user, 0, EVENTS);
@@ -319,7 +295,7 @@ static void filters_are_bounded(void **state)
         with += idempotency->runs[i].filter != NULL;
     assert_in_range(with, 1, 4);
     assert_true(idempotency->run_count > with);
-    all_replayed(f, user, 0, EVENTS, id);
+    all_replayed(f, user, 0, EVENTS);
     post(f, user, EVENTS, 10);
 }
 
@@ -347,13 +323,13 @@ static void made_again(void **state)
     };
     enum { EVENTS = 400 };
     struct fixture *f = *state;
-    int64_t user = begin(f, 150), id = f->event_id + 1; /* more than a bucket */
+    int64_t user = begin(f, 150); /* more than a bucket */
     post(f, user, 0, EVENTS);
     for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
         damage(f, damages[i]);
-        all_replayed(f, user, 0, EVENTS, id);
+        all_replayed(f, user, 0, EVENTS);
         fixture_reopen(f);
-        all_replayed(f, user, 0, EVENTS, id);
+        all_replayed(f, user, 0, EVENTS);
     }
 }
 
@@ -367,7 +343,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(merge_goes_on_after_a_restart, fixture_sqlite_up,
                                         fixture_sqlite_down),
         cmocka_unit_test_setup_teardown(same_hash, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(late_event, fixture_sqlite_up, fixture_sqlite_down),
         cmocka_unit_test_setup_teardown(runs_go_when_all_is_forgotten, fixture_sqlite_up,
                                         fixture_sqlite_down),
         cmocka_unit_test_setup_teardown(clock_was_ahead, fixture_sqlite_up, fixture_sqlite_down),

@@ -26,7 +26,7 @@ static void work(struct fixture *f, int64_t user, int batches, struct kept *kept
         for (int j = 0; j < outcomes; j++)
             ops[j] = fixture_outcome_op(f, &f->boxes[j], DECISION_DELIVERED, 0);
         for (int j = 0; j < PER_BATCH; j++)
-            ops[outcomes + j] = fixture_keyed_op(f, user, f->event_id + 1);
+            ops[outcomes + j] = fixture_keyed_op(f, user, f->event_number + 1);
         fixture_write(f, ops, outcomes + PER_BATCH, PER_BATCH);
         for (int j = 0; j < outcomes; j++)
             kept->delivered[kept->delivered_count++] = ops[j].outcome.delivery_id;
@@ -50,7 +50,7 @@ static int lost(struct fixture *f, const char *path, int64_t user, const struct 
         int there = fixture_read(f, get).count;
         missing += there != 1;
         if (there == 1)
-            fixture_replayed(f, user, kept->events[i], kept->events[i]);
+            fixture_event_replayed(f, user, kept->events[i]);
     }
     for (int i = 0; i < kept->delivered_count; i++) {
         struct store_query get = {.kind = STORE_GET_DELIVERY, .id = kept->delivered[i]};

@@ -194,7 +194,7 @@ static void claim_in_order(struct fixture *f, int count, int64_t first)
 static void a_tail_waits_in_memory(void **state)
 {
     struct fixture *f = *state;
-    int64_t user = tail_of(f), first = f->event_id - TAIL + 1;
+    int64_t user = tail_of(f), first = f->store->counts.event_id_max - TAIL + 1;
     assert_int_equal(queued(f), 0);
     claim_in_order(f, 2, first);
     assert_int_equal(fixture_ask(f, "SELECT count(*) FROM deliveries WHERE queue = 0"), 0);
@@ -213,7 +213,7 @@ static void a_tail_outlives_its_process(void **state)
 {
     struct fixture *f = *state;
     tail_of(f);
-    int64_t first = f->event_id - TAIL + 1;
+    int64_t first = f->store->counts.event_id_max - TAIL + 1;
     fixture_claim(f, 1, 1);
     fixture_reopen(f);
     assert_int_equal(queued(f), TAIL);
@@ -228,7 +228,7 @@ static void a_tail_outlives_its_process(void **state)
 static void a_tail_of_one_that_is_paused(void **state)
 {
     struct fixture *f = *state;
-    int64_t user = tail_of(f), first = f->event_id - TAIL + 1;
+    int64_t user = tail_of(f), first = f->store->counts.event_id_max - TAIL + 1;
     struct store_op pause = fixture_update_op(f, user);
     pause.user.user.paused = true;
     fixture_do(f, pause, STORE_DONE);
@@ -246,7 +246,8 @@ static void one_of_a_tail(void **state)
 {
     struct fixture *f = *state;
     tail_of(f);
-    int64_t last = fixture_ask(f, "SELECT max(id) FROM deliveries"), first = f->event_id - TAIL + 1;
+    int64_t last = fixture_ask(f, "SELECT max(id) FROM deliveries"),
+            first = f->store->counts.event_id_max - TAIL + 1;
     fixture_do(f, (struct store_op){.kind = STORE_CANCEL, .delivery.delivery_id = last}, STORE_DONE);
     last -= MODEL_DELIVERY_STEP;
     fixture_do(f, (struct store_op){.kind = STORE_RESEND, .delivery.delivery_id = last}, STORE_DONE);
@@ -511,7 +512,7 @@ static void accept_and_deliver(struct fixture *f, int64_t user, int count)
     for (int i = 0; i < count; i++) {
         ops[i] = fixture_event_op(f, user);
         struct event *event = &ops[i].event.event;
-        snprintf(keys[i], sizeof keys[i], "key %lld", (long long)event->id);
+        snprintf(keys[i], sizeof keys[i], "key %lld", (long long)f->event_number);
         snprintf(ids[i], sizeof ids[i], "%d", i % 50);
         event->resource_id = bytes_of(ids[i]);
         own[i] = (struct resource){.type = event->resource_type,
@@ -636,6 +637,57 @@ static void a_reader_that_stays_is_told(void **state)
     fclose(lines);
 }
 
+/* As a replay will: a delivery of an event that came long ago, for another endpoint. */
+static void a_delivery_is_added_later(void **state)
+{
+    enum { EVENTS = 3 };
+    struct fixture *f = *state;
+    int64_t user = fixture_user(f, "https://example.com/"), late = fixture_user(f, "https://late.example/");
+    struct store_op ops[EVENTS];
+    for (int i = 0; i < EVENTS; i++)
+        ops[i] = fixture_event_op(f, user);
+    fixture_write(f, ops, EVENTS, EVENTS);
+    for (int i = 0; i < EVENTS; i++)
+        fixture_do(f, fixture_outcome_op(f, &f->boxes[i], DECISION_DELIVERED, 0), STORE_DONE);
+    f->backend->close(f->store);
+    char sql[512];
+    snprintf(sql, sizeof sql,
+             "INSERT INTO deliveries (id, event_id, endpoint_id, queue, due_at, lease, lost)"
+             " SELECT max(id) + (1 << 24), %lld, %lld, %lld, 0, 0, 0 FROM deliveries;"
+             "INSERT INTO added SELECT %lld, max(id) FROM deliveries",
+             (long long)ops[1].id, (long long)late, (long long)late, (long long)ops[1].id);
+    fixture_say(f, sql);
+    assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
+
+    struct store_query list = {.kind = STORE_LIST_DELIVERIES, .id = ops[1].id, .limit = 9};
+    struct store_query undelivered = {.kind = STORE_LIST_EVENTS, .undelivered = true, .limit = 9};
+    for (int descending = 0; descending < 2; descending++) {
+        list.descending = descending;
+        struct store_answer answer = fixture_read(f, list);
+        assert_int_equal(answer.count, 2);
+        assert_int_equal(answer.deliveries[!descending].user_id, late);
+        assert_int_equal(answer.deliveries[descending].user_id, user);
+    }
+    assert_int_equal(fixture_read(f, undelivered).count, 1);
+    assert_int_equal(fixture_read(f, undelivered).events[0].id, ops[1].id);
+    fixture_advance(f, 60000);
+    struct store_op purge = {.kind = STORE_PURGE, .purge = {.before_ms = f->wall_ms, .rows_max = 100}};
+    fixture_do(f, purge, STORE_DONE); /* but for the event that waits */
+    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM events"), 1);
+    fixture_claim(f, 1, 1);
+    assert_int_equal(f->boxes[0].event_id, ops[1].id);
+    assert_int_equal(f->boxes[0].user_id, late);
+    fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_DELIVERED, 0), STORE_DONE);
+    assert_int_equal(fixture_read(f, undelivered).count, 0);
+    fixture_advance(f, 60000);
+    purge.purge.before_ms = f->wall_ms;
+    fixture_do(f, purge, STORE_DONE);
+    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM events"), 0);
+    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM deliveries"), 0);
+    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM attempts"), 0);
+    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM added"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -673,6 +725,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_table_is_right_about_leases, fixture_sqlite_up,
                                         fixture_sqlite_down),
         cmocka_unit_test_setup_teardown(a_reader_that_stays_is_told, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(a_delivery_is_added_later, fixture_sqlite_up, fixture_sqlite_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

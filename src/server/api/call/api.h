@@ -8,7 +8,6 @@
 #pragma once
 #include "config.h"
 #include "engine.h"
-#include "ids.h"
 #include "listener.h"
 #include "queue.h"
 #include "readers.h"
@@ -24,8 +23,6 @@ struct api_config {
     const struct vault *vault; /* must outlive the api */
     struct clock clock;
     struct log *log;
-    int id_node;            /* of new ids (ids.h) */
-    int64_t id_floor;       /* largest id in the store */
     struct bytes own_types; /* a platform's own (api/reference.h); must outlive the api */
     /* For /metrics and /health. */
     void (*engine_stats)(void *ctx, struct engine_stats *stats);

@@ -18,7 +18,6 @@
 #include "negotiation.h"
 #include "query.h"
 #include "throttle.h"
-#include <pthread.h>
 #include <stdatomic.h>
 
 enum {
@@ -45,8 +44,6 @@ struct api {
     struct reference *reference;
     struct throttle *throttle;
     struct admission admission;
-    pthread_mutex_t event_lock; /* ids are given and submitted in one order: pollers page by id */
-    struct ids ids;
     atomic_int in_hand;    /* requests not answered yet */
     atomic_int store_told; /* the last write's store_status, for /health */
     atomic_llong events_accepted, events_replayed, guesses;

@@ -174,21 +174,17 @@ bool api_keys_show(struct call *call)
 /* ---- a new key ---- */
 
 /* A key that is bound to networks makes no key for elsewhere. */
-const char *api_key_prepare(struct call *call, int64_t user_id, struct bytes label)
+const char *api_key_prepare(struct call *call, struct bytes label, struct api_key *key)
 {
     char *token = arena_alloc(&call->request->arena, KEY_TEXT_LEN + 1);
     if (!token)
         return NULL;
     digest_random_hex(token, KEY_RANDOM_LEN);
-    call->write.op = (struct store_op){.kind = STORE_KEY_CREATE,
-                                       .key = {.user_id = user_id,
-                                               .label = label,
-                                               .created_at_ms = clock_wall_ms(&call->api->config.clock)}};
-    digest_sha256_hex(bytes_of(token), call->write.op.key.digest);
+    *key = (struct api_key){.label = label, .created_at_ms = clock_wall_ms(&call->api->config.clock)};
+    digest_sha256_hex(bytes_of(token), key->digest);
     if (call->caller.restricted)
-        call->write.op.key.allow_from =
-            keyring_allow_from(call->api->keyring, &call->caller, &call->request->arena);
-    return !call->caller.restricted || call->write.op.key.allow_from.data ? token : NULL;
+        key->allow_from = keyring_allow_from(call->api->keyring, &call->caller, &call->request->arena);
+    return !call->caller.restricted || key->allow_from.data ? token : NULL;
 }
 
 static const char allow_from_pointer[] = "/data/attributes/allow_from";
@@ -267,7 +263,9 @@ bool api_keys_create(struct call *call)
         !shape_read(call, &api_keys_shape, &document, FIELD_ON_CREATE, &edit->key, &edit->given) ||
         !jsonapi_read_user(call, &document, &user_id) || !check_reach(call, edit))
         return false;
-    edit->token = api_key_prepare(call, user_id, edit->key.label);
+    call->write.op = (struct store_op){.kind = STORE_KEY_CREATE};
+    edit->token = api_key_prepare(call, edit->key.label, &call->write.op.key);
+    call->write.op.key.user_id = user_id;
     shape_apply(&api_keys_shape, edit->given, &edit->key, &call->write.op.key);
     call->write.op.keys_max = call->api->config.config->keys_max;
     return edit->token ? call_write(call, created) : call_too_large(call);

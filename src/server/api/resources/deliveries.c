@@ -230,7 +230,10 @@ static bool list_event_deliveries(struct call *call)
     const struct store_answer *answer = &call->read.answer;
     if (answer->count == 0 || !keyring_may_see(call->api->keyring, &call->caller, answer->events[0].owner_id))
         return call_not_found(call, "event");
-    struct store_query query = {.kind = STORE_LIST_DELIVERIES, .id = wanted->event_id};
+    /* Those that have a page for the caller (visible_delivery): who sees an event may not see its Master's.
+     */
+    struct store_query query = {
+        .kind = STORE_LIST_DELIVERIES, .id = wanted->event_id, .master_id = call->caller.user_id};
     page_query(&wanted->page, &query);
     if (wants_event(wanted))
         wanted->event = answer->events[0];

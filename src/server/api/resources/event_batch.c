@@ -5,8 +5,10 @@
  * one transaction, one fsync; and nothing is answered before the last of them is durable. The answer's status
  * is 201 when every line has become an event, 207 otherwise: each line's own status is in its meta.
  */
+#include "body.h"
 #include "digest.h"
 #include "event_draft.h"
+#include "ids.h"
 #include "resources.h"
 
 enum {
@@ -26,6 +28,7 @@ struct batch_line {
     bool sent;  /* to the queue */
     enum store_status status;
     struct bytes tail;   /* of its answer, from "meta" on */
+    size_t id_places[2]; /* of the batch's answer */
     struct bytes errors; /* its answer, when there is no event */
 };
 
@@ -35,9 +38,9 @@ struct batch {
     struct batch_line *lines;
     struct queue_job *first_job, **jobs_end; /* of the lines that are right */
     int line_count, job_count;
-    struct arena tree; /* of the line that is read */
-    int waiting;       /* for the writer's word; only the writer counts it down */
-    struct text answer;
+    struct arena tree;  /* of the line that is read */
+    int waiting;        /* for the writer's word; only the writer counts it down */
+    struct text answer; /* made before the write, but for the ids */
 };
 
 /* ---- what a line is answered ---- */
@@ -49,12 +52,13 @@ static void put_meta(struct text *out, struct call *call, int line, int status)
     jsonapi_end(out, call, bytes_of(meta));
 }
 
-static void put_created(struct text *out, int64_t id, struct bytes tail)
+static void put_created(struct text *out, struct batch_line *line, int64_t id, struct bytes tail)
 {
-    text_printf(out,
-                "{\"jsonapi\":{\"version\":\"1.1\"},\"data\":{\"type\":\"events\",\"id\":\"%lld\"},"
-                "\"links\":{\"self\":\"/api/events/%lld\"}",
-                (long long)id, (long long)id);
+    text_puts(out, "{\"jsonapi\":{\"version\":\"1.1\"},\"data\":{\"type\":\"events\",\"id\":\"");
+    line->id_places[0] = body_put_id(out, id);
+    text_puts(out, "\"},\"links\":{\"self\":\"/api/events/");
+    line->id_places[1] = body_put_id(out, id);
+    text_puts(out, "\"}");
     text_put(out, tail);
     text_putc(out, '\n');
 }
@@ -296,17 +300,20 @@ static bool finish(struct call *call)
         as_expected =
             as_expected && line->sent && line->job.op.result == STORE_DONE && line->job.op.event.skipped == 0;
     }
-    if (as_expected) /* the answer made before the write holds */
+    if (as_expected) { /* the answer made before the write holds */
+        for (int i = 0; i < 2 * batch->line_count; i++)
+            ids_put(batch->lines[i / 2].job.op.id, batch->answer.data + batch->lines[i / 2].id_places[i % 2]);
         return answer_lines(call, true);
+    }
     if (retry_after_s > 0) /* for the lines that have no room now */
         call_header(call, "Retry-After", bytes_of(call_printf(call, "%d", retry_after_s)));
     bool all_created = true;
     text_init(&batch->answer, &call->scratch, CALL_ANSWER_LEN_MAX);
     for (int i = 0; i < batch->line_count; i++) {
-        const struct batch_line *line = &batch->lines[i];
+        struct batch_line *line = &batch->lines[i];
         all_created = all_created && line->sent;
         if (line->sent)
-            put_created(&batch->answer, line->job.op.id, tail_of(call, line));
+            put_created(&batch->answer, line, line->job.op.id, tail_of(call, line));
         else
             text_put(&batch->answer, line->errors);
     }
@@ -325,30 +332,22 @@ static void line_written(struct queue_job *job, enum store_status status)
         call_answer_failure(batch->call);
 }
 
-/* Under the lock, as a single event is, and for the same reason. */
 static bool submit(struct call *call, struct batch *batch)
 {
-    struct api *api = call->api;
-    int64_t now_ms = clock_wall_ms(&api->config.clock);
     bool ready = true;
     text_init(&batch->answer, &call->request->arena, CALL_ANSWER_LEN_MAX);
     batch->waiting = batch->job_count;
-    pthread_mutex_lock(&api->event_lock);
     for (int i = 0; i < batch->line_count && ready; i++) {
         struct batch_line *line = &batch->lines[i];
         if (!line->sent)
             continue;
-        int64_t id = ids_next(&api->ids, now_ms);
         line->job.op.kind = STORE_EVENT;
         line->job.done = line_written;
-        ready = event_draft_render(call, &call->scratch, &line->draft, id, now_ms, &line->job.op);
-        put_created(&batch->answer, id, line->tail);
+        ready = event_draft_render(call, &call->scratch, &line->draft, &line->job.op);
+        put_created(&batch->answer, line, 0, line->tail);
     }
     ready = ready && (!batch->answer.overflow || call_too_large(call)); /* while nothing is written yet */
-    bool submitted =
-        ready && (queue_submit_many(api->config.queue, batch->first_job) || call_fail_busy(call));
-    pthread_mutex_unlock(&api->event_lock);
-    return submitted;
+    return ready && (queue_submit_many(call->api->config.queue, batch->first_job) || call_fail_busy(call));
 }
 
 bool events_create_batch(struct call *call)

@@ -1,15 +1,20 @@
 /* POST /api/events: from the request to one write, and the 201 from its completion. */
+#include "body.h"
 #include "digest.h"
 #include "event_document.h"
 #include "event_draft.h"
+#include "ids.h"
 #include "resources.h"
 
 enum { SMALL_LEN_MAX = 64 << 10, LOCATION_LEN_MAX = 64 };
+#define EVENTS_PATH "/api/events/"
 
 struct new_event {
     struct event_draft draft;
-    struct bytes location;
-    struct bytes answer; /* the 201, made before the write so that the writer only sends it */
+    struct text location;
+    struct text
+        answer; /* the 201, made before the write so that the writer only puts in the id and sends it */
+    size_t id_places[1 + EVENT_DOCUMENT_IDS]; /* of the answer */
 };
 
 /* ---- the write ---- */
@@ -31,28 +36,26 @@ static bool read_idempotency_key(struct call *call)
     return op->event.idempotency_key.data || call_too_large(call);
 }
 
-/* The 201 and its Location, from the event as it will be stored: no read is needed. draft NULL: as it was
- * stored before. */
+/* The 201 and its Location, from the event as it will be stored but for its id: no read is needed. draft
+ * NULL: as it was stored before. */
 static bool make_answer(struct call *call, const struct event *event, const struct event_draft *draft,
                         struct arena *arena)
 {
     struct new_event *new = call->state;
-    struct text out;
-    jsonapi_begin(&out, arena);
-    jsonapi_put_self(&out, "/api/events/", event->id);
-    text_puts(&out, ",\"data\":");
+    struct text *out = &new->answer;
+    jsonapi_begin(out, arena);
+    text_puts(out, ",\"links\":{\"self\":\"" EVENTS_PATH);
+    new->id_places[0] = body_put_id(out, event->id);
+    text_puts(out, "\"},\"data\":");
     if (draft)
-        event_document_put_rendered(&out, event, event_draft_included_len(draft));
+        event_document_put_rendered(out, event, event_draft_included_len(draft), new->id_places + 1);
     else
-        event_document_put(&out, call, event);
-    jsonapi_end(&out, call, (struct bytes){0});
-    new->answer = text_bytes(&out);
-    struct text location;
-    text_init(&location, &call->request->arena, LOCATION_LEN_MAX);
-    text_puts(&location, "/api/events/");
-    text_put_int64(&location, event->id);
-    new->location = text_bytes(&location);
-    return !(location.overflow || out.overflow) || call_too_large(call);
+        event_document_put(out, call, event);
+    jsonapi_end(out, call, (struct bytes){0});
+    text_init(&new->location, &call->request->arena, LOCATION_LEN_MAX);
+    text_puts(&new->location, EVENTS_PATH);
+    body_put_id(&new->location, event->id);
+    return !(new->location.overflow || out->overflow) || call_too_large(call);
 }
 
 /* The answer with more in its meta, as only the write has told. Without room it stays as it is, which is
@@ -66,7 +69,16 @@ static void say_skipped(struct call *call, struct new_event *new)
     text_put(&out, bytes_make(new->answer.data, new->answer.len - end));
     text_printf(&out, "%s%s}}", call->warning_count ? "," : ",\"meta\":{", meta);
     if (!out.overflow)
-        new->answer = text_bytes(&out);
+        new->answer = out;
+}
+
+static void put_in_id(struct new_event *new, int64_t id)
+{
+    char digits[IDS_DIGITS];
+    ids_put(id, digits);
+    for (size_t i = 0; i < sizeof new->id_places / sizeof *new->id_places; i++)
+        memcpy(new->answer.data + new->id_places[i], digits, sizeof digits);
+    memcpy(new->location.data + strlen(EVENTS_PATH), digits, sizeof digits);
 }
 
 static bool send_created(struct call *call)
@@ -74,8 +86,8 @@ static bool send_created(struct call *call)
     struct new_event *new = call->state;
     if (call->write.op.event.skipped)
         say_skipped(call, new);
-    call_header(call, "Location", new->location);
-    return call_answer(call, 201, new->answer);
+    call_header(call, "Location", text_bytes(&new->location));
+    return call_answer(call, 201, text_bytes(&new->answer));
 }
 
 /* An Idempotency-Key seen before: the first answer again, from what was stored then. */
@@ -94,6 +106,7 @@ static bool written(struct call *call)
     switch (op->result) {
     case STORE_DONE:
         atomic_fetch_add_explicit(&call->api->events_accepted, 1, memory_order_relaxed);
+        put_in_id(call->state, op->id);
         return send_created(call);
     case STORE_REPLAYED:
         atomic_fetch_add_explicit(&call->api->events_replayed, 1, memory_order_relaxed);
@@ -111,21 +124,12 @@ static bool written(struct call *call)
     }
 }
 
-/* Holds the lock over id, rendering and submission, so that ids are committed in the order of their size and
- * a poller that pages by id misses nothing. */
 static bool submit(struct call *call, struct new_event *new)
 {
-    struct api *api = call->api;
-    struct event *event = &call->write.op.event.event;
-    int64_t now_ms = clock_wall_ms(&api->config.clock);
     /* The request's arena is for ordinary events: it is kept from one request to the next. */
     struct arena *arena = new->draft.front > SMALL_LEN_MAX ? &call->scratch : &call->request->arena;
-    pthread_mutex_lock(&api->event_lock);
-    bool submitted =
-        event_draft_render(call, arena, &new->draft, ids_next(&api->ids, now_ms), now_ms, &call->write.op) &&
-        make_answer(call, event, &new->draft, arena) && call_write(call, written);
-    pthread_mutex_unlock(&api->event_lock);
-    return submitted;
+    return event_draft_render(call, arena, &new->draft, &call->write.op) &&
+           make_answer(call, &call->write.op.event.event, &new->draft, arena) && call_write(call, written);
 }
 
 /* An event is pushed with genuine signatures: whoever could post one could forge what the platform says. */

@@ -6,28 +6,31 @@
 static const char data_begins[] = "{\"data\":";
 static const char included_begins[] = ",\"included\":[";
 
-/* Behind the members of data: what the API adds. */
-static void put_end(struct text *out, const struct event *event)
+/* Behind the members of data: what the API adds. Returns where the id stands. */
+static size_t put_end(struct text *out, const struct event *event)
 {
     char received[INSTANT_LEN];
     instant_format(event->received_at_ms, received);
     text_puts(out, ",\"links\":{\"self\":\"/api/events/");
-    text_put_int64(out, event->id);
+    size_t id_place = body_put_id(out, event->id);
     text_puts(out, "\"},\"meta\":{\"user\":\"");
     text_put_int64(out, event->owner_id);
     text_puts(out, "\",\"received_at\":\"");
     text_put(out, bytes_make(received, sizeof received));
     text_puts(out, "\"}}");
+    return id_place;
 }
 
 /* `end` is where data's own brace stands. */
-static void put_data(struct text *out, const struct event *event, size_t end)
+static void put_data(struct text *out, const struct event *event, size_t end,
+                     size_t id_places[EVENT_DOCUMENT_IDS])
 {
     struct bytes document = event->document;
     size_t begin = sizeof data_begins - 1;
     size_t stamp = event->stamp_offset, behind_stamp = stamp + INSTANT_LEN;
     assert(stamp > begin && behind_stamp < end);
     assert(document.data[stamp - 1] == '"' && document.data[behind_stamp] == '"');
+    id_places[0] = out->len + BODY_ID_AT - begin;
     if (event->sent_at_ms) {
         char date[INSTANT_LEN];
         instant_format(event->sent_at_ms, date);
@@ -39,7 +42,7 @@ static void put_data(struct text *out, const struct event *event, size_t end)
         text_puts(out, "null");
         text_put(out, bytes_make(document.data + behind_stamp + 1, end - behind_stamp - 1));
     }
-    put_end(out, event);
+    id_places[1] = put_end(out, event);
 }
 
 /* Some fields of it, read from the document. False: that takes too much memory. */
@@ -78,9 +81,10 @@ bool event_document_is_sound(const struct event *event)
 
 void event_document_put(struct text *out, const struct call *call, const struct event *event)
 {
+    size_t id_places[EVENT_DOCUMENT_IDS];
     if (event_document_is_sound(event)) {
         if (!fieldset_find(call, bytes_of("events")) || !put_some(out, call, event))
-            put_data(out, event, body_data_end(event->document) - 1);
+            put_data(out, event, body_data_end(event->document) - 1, id_places);
         return;
     }
     text_puts(out, "{\"type\":\"events\",\"id\":\"");
@@ -89,13 +93,14 @@ void event_document_put(struct text *out, const struct call *call, const struct 
                    "`posthorn check` finds all such.\"}}");
 }
 
-void event_document_put_rendered(struct text *out, const struct event *event, size_t included_len)
+void event_document_put_rendered(struct text *out, const struct event *event, size_t included_len,
+                                 size_t id_places[EVENT_DOCUMENT_IDS])
 {
     size_t behind = sizeof included_begins - 1 + included_len + (sizeof "]}" - 1);
     assert(event->document.len > behind + 1);
     size_t end = event->document.len - behind - 1;
     assert(bytes_starts(bytes_make(event->document.data + end, behind), "},\"included\":["));
-    put_data(out, event, end);
+    put_data(out, event, end, id_places);
 }
 
 /* The elements of `included`, without brackets; data NULL: there is none. */

@@ -12,9 +12,11 @@
 bool event_document_is_sound(const struct event *event);
 /* Appends the resource object, with the fields that are asked for. */
 void event_document_put(struct text *out, const struct call *call, const struct event *event);
+enum { EVENT_DOCUMENT_IDS = 2 };
 /* The same of one that body_render has just made, with so much of `included`: nothing has to be looked for.
- */
-void event_document_put_rendered(struct text *out, const struct event *event, size_t included_len);
+ * Its id is not known yet, and goes into these places of `out` (ids.h). */
+void event_document_put_rendered(struct text *out, const struct event *event, size_t included_len,
+                                 size_t id_places[EVENT_DOCUMENT_IDS]);
 /* The elements of `included` as a tree on the arena; NULL: there are none. */
 struct json_value *event_document_read_included(const struct event *event, struct arena *arena);
 /* Appends them, with the fields that are asked for, `separator` before the first. */

@@ -228,20 +228,19 @@ static void place_snapshots(const struct event_draft *draft, struct store_op *op
     op->event.destroyed = draft->resource_type.len && is_destroyed(draft->event_type);
 }
 
-bool event_draft_render(struct call *call, struct arena *arena, const struct event_draft *draft, int64_t id,
-                        int64_t now_ms, struct store_op *op)
+bool event_draft_render(struct call *call, struct arena *arena, const struct event_draft *draft,
+                        struct store_op *op)
 {
+    int64_t now_ms = clock_wall_ms(&call->api->config.clock);
     struct event *event = &op->event.event;
     struct text head;
-    struct body_parts parts = {.id = id,
-                               .event_type = draft->event_type,
+    struct body_parts parts = {.event_type = draft->event_type,
                                .created_at_ms = draft->created_at_given ? draft->created_at_ms : now_ms,
                                .resource_type = draft->resource_type,
                                .resource_id = draft->resource_id,
                                .user_id = draft->terms.names_owner ? draft->owner_id : 0,
                                .relationships = text_bytes(&draft->relationships)};
-    *event = (struct event){.id = id,
-                            .owner_id = draft->owner_id,
+    *event = (struct event){.owner_id = draft->owner_id,
                             .event_type = draft->event_type,
                             .resource_type = draft->resource_type,
                             .resource_id = draft->resource_id,

@@ -1,5 +1,5 @@
 /*
- * event_draft: an event on its way in, read from one request document and not yet given its id. POST
+ * event_draft: an event on its way in, read from one request document; the store will give it its id. POST
  * /api/events makes one of its body, a batch one of each line.
  */
 #pragma once
@@ -24,10 +24,10 @@ bool event_draft_read(struct call *call, const struct request_document *document
 bool event_draft_keep(struct call *call, struct arena *arena, struct event_draft *draft);
 /* Of what is between the brackets of `included`. */
 size_t event_draft_included_len(const struct event_draft *draft);
-/* The op's event, its frozen document, and the snapshots in there. The arena is for a while. Hold
- * api->event_lock from the id to the submission. */
-bool event_draft_render(struct call *call, struct arena *arena, const struct event_draft *draft, int64_t id,
-                        int64_t now_ms, struct store_op *op);
+/* The op's event, its document, which but for its id is frozen, and the snapshots in there. The arena is for
+ * a while. */
+bool event_draft_render(struct call *call, struct arena *arena, const struct event_draft *draft,
+                        struct store_op *op);
 /* Members of the answer's meta when the written event goes to nobody (op->event.skipped): that, why, and how
  * it is sent later. */
 const char *event_draft_skipped(struct call *call, const struct store_op *op);

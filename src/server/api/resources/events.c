@@ -129,6 +129,7 @@ bool events_list(struct call *call)
     struct store_query *query = &listing->query;
     query->kind = STORE_LIST_EVENTS;
     query->with_document = true;
+    query->master_id = call->caller.user_id;
     if (!page_read(call, "events", &listing->page) ||
         !jsonapi_read_include(call, event_includes, &listing->include) ||
         !jsonapi_read_owner(call, &query->owner_id))

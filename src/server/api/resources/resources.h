@@ -30,8 +30,8 @@ bool api_keys_create(struct call *call);
 bool api_keys_show(struct call *call);
 bool api_keys_update(struct call *call);
 bool api_keys_delete(struct call *call);
-/* A new key for write.op of kind STORE_KEY_CREATE; returns its text, which is shown once. */
-const char *api_key_prepare(struct call *call, int64_t user_id, struct bytes label);
+/* A new key, to be written; returns its text, which is shown once. NULL: the memory is used up. */
+const char *api_key_prepare(struct call *call, struct bytes label, struct api_key *key);
 
 /* signing_secrets.c */
 bool signing_secrets_list(struct call *call);

@@ -220,26 +220,20 @@ static struct bytes render(struct call *call, const struct json_value *resource)
     return out.overflow ? (struct bytes){0} : text_bytes(&out);
 }
 
-/* A change gets an id as events do, in the same order. */
 static bool submit(struct call *call, struct bytes json, int64_t if_version, call_step *then)
 {
     const struct snapshot *snapshot = call->state;
-    struct api *api = call->api;
-    int64_t now_ms = clock_wall_ms(&api->config.clock);
     if (!json.data || json.len > MODEL_BODY_LEN_MAX)
         return call_too_large(call);
-    pthread_mutex_lock(&api->event_lock);
-    call->write.op = (struct store_op){.kind = STORE_RESOURCE_PUT,
-                                       .resource = {.resource = {.owner_id = snapshot->owner_id,
-                                                                 .type = snapshot->type,
-                                                                 .id = snapshot->id,
-                                                                 .json = json,
-                                                                 .version = ids_next(&api->ids, now_ms),
-                                                                 .updated_at_ms = now_ms},
-                                                    .if_version = if_version}};
-    bool submitted = call_write(call, then);
-    pthread_mutex_unlock(&api->event_lock);
-    return submitted;
+    call->write.op =
+        (struct store_op){.kind = STORE_RESOURCE_PUT,
+                          .resource = {.resource = {.owner_id = snapshot->owner_id,
+                                                    .type = snapshot->type,
+                                                    .id = snapshot->id,
+                                                    .json = json,
+                                                    .updated_at_ms = clock_wall_ms(&call->api->config.clock)},
+                                       .if_version = if_version}};
+    return call_write(call, then);
 }
 
 static bool start(struct call *call, call_step *change, call_step *done)

@@ -125,7 +125,8 @@ struct user_edit {
     struct user user; /* the fields that are given */
     unsigned given;
     bool was_paused;
-    const char *token; /* a new user's first key */
+    const char *token;  /* a new user's first key, */
+    struct api_key key; /* as it is written */
 };
 
 static bool change(struct call *call, struct user *user)
@@ -163,47 +164,25 @@ bool users_update(struct call *call)
 
 /* ---- a new user, and its first key ---- */
 
-static bool answer_created(struct call *call, const char *token)
-{
-    struct user_edit *edit = call->state;
-    call_header(call, "Location", bytes_of(call_printf(call, "/api/users/%lld", (long long)edit->user.id)));
-    call_header(call, "Cache-Control", bytes_of("no-store"));
-    char secret[POSTHORN_SECRET_LEN_MAX];
-    signing_default(call->api->config.vault, edit->user.id, edit->user.created_at_ms, secret);
-    const char *meta = call_printf(call, "%s%s%s\"signing_secret\":\"%s\"", token ? "\"api_key\":\"" : "",
-                                   token ? token : "", token ? "\"," : "", secret);
-    return answer_user(call, 201, &edit->user, bytes_of(meta));
-}
-
-static bool key_created(struct call *call)
-{
-    struct user_edit *edit = call->state;
-    const struct api_key *key = &call->write.op.key;
-    if (call->write.op.result != STORE_DONE)
-        return answer_created(call, NULL);
-    struct api_key made = *key;
-    made.id = call->write.op.id;
-    keyring_put_key(call->api->keyring, &made);
-    return answer_created(call, edit->token);
-}
-
 static bool user_created(struct call *call)
 {
     struct user_edit *edit = call->state;
+    if (call->write.op.result != STORE_DONE)
+        return call_not_found(call, "user");
     edit->user.id = call->write.op.id;
     edit->user.version = 1;
     keyring_put_user(call->api->keyring, edit->user.id, edit->user.role, edit->user.master_id);
-    edit->token = api_key_prepare(call, edit->user.id, bytes_of("first"));
+    keyring_put_key(call->api->keyring, &edit->key);
     if (call->caller.restricted)
         call_warn(call, "allow_from_inherited", 0, 0,
                   "the new user's API key may be used from the networks of your own key only: a key without "
                   "allow_from can change that");
-    if (edit->token && call_write(call, key_created))
-        return true;
-    call_warn(call, "api_key_missing", 0, 0,
-              "the server was too busy to make an API key: make one with "
-              "POST /api/api_keys");
-    return answer_created(call, NULL);
+    call_header(call, "Location", bytes_of(call_printf(call, "/api/users/%lld", (long long)edit->user.id)));
+    call_header(call, "Cache-Control", bytes_of("no-store"));
+    char secret[POSTHORN_SECRET_LEN_MAX];
+    signing_default(call->api->config.vault, edit->user.id, edit->user.created_at_ms, secret);
+    const char *meta = call_printf(call, "\"api_key\":\"%s\",\"signing_secret\":\"%s\"", edit->token, secret);
+    return answer_user(call, 201, &edit->user, bytes_of(meta));
 }
 
 bool users_create(struct call *call)
@@ -221,7 +200,10 @@ bool users_create(struct call *call)
         return false;
     edit->user.master_id = call->caller.user_id;
     edit->user.created_at_ms = edit->user.updated_at_ms = clock_wall_ms(&call->api->config.clock);
-    call->write.op =
-        (struct store_op){.kind = STORE_USER_CREATE, .user = {.user = edit->user, .if_version = -1}};
+    edit->token = api_key_prepare(call, bytes_of("first"), &edit->key);
+    if (!edit->token)
+        return call_too_large(call);
+    call->write.op = (struct store_op){
+        .kind = STORE_USER_CREATE, .user = {.user = edit->user, .if_version = -1, .first_key = &edit->key}};
     return call_write(call, user_created);
 }

@@ -156,6 +156,56 @@ static void test_undelivered(void **state)
     reply_free(&reply);
 }
 
+static int count_of(const char *target, enum rig_user as)
+{
+    struct reply reply = ask("GET", target, as, NULL);
+    assert_int_equal(reply.status, 200);
+    int count = (int)json_object_array_length(reply_get(&reply, "/data"));
+    reply_free(&reply);
+    return count;
+}
+
+/* 10: what is listed has a page: who sees an event does not see its Master's delivery, with its address and
+ * why it failed. */
+static void test_a_masters_copy_is_the_masters(void **state)
+{
+    char target[128], event[256];
+    struct reply reply = ask("PATCH", "/api/users/me", RIG_MASTER,
+                             "{\"data\":{\"type\":\"users\",\"attributes\":{\"receives_users_events\":true,"
+                             "\"webhook_url\":\"https://master.example.com/\"}}}");
+    assert_int_equal(reply.status, 200);
+    reply_free(&reply);
+    snprintf(event, sizeof event,
+             "{\"data\":{\"type\":\"events\",\"attributes\":{\"event_type\":\"copied\"},\"relationships\":"
+             "{\"user\":{\"data\":{\"type\":\"users\",\"id\":\"%lld\"}}}}}",
+             (long long)rig_id(RIG_REGULAR));
+    reply = ask("POST", "/api/events", RIG_MASTER, event);
+    assert_int_equal(reply.status, 201);
+    snprintf(target, sizeof target, "%s/deliveries", reply_text(&reply, "/data/links/self"));
+    reply_free(&reply);
+    assert_int_equal(count_of(target, RIG_MASTER), 2);
+    for (enum rig_user as = RIG_MASTER; as <= RIG_REGULAR; as++) {
+        reply = ask("GET", target, as, NULL);
+        int count = (int)json_object_array_length(reply_get(&reply, "/data"));
+        assert_int_equal(count, as == RIG_MASTER ? 2 : 1);
+        for (int i = 0; i < count; i++) {
+            char self[64];
+            snprintf(self, sizeof self, "/data/%d/links/self", i);
+            struct reply page = ask("GET", reply_text(&reply, self), as, NULL);
+            assert_int_equal(page.status, 200);
+            snprintf(delivery_self, sizeof delivery_self, "%s", reply_text(&reply, self));
+            reply_free(&page);
+            if (i == 0) /* the Regular's own; the Master's goes on waiting */
+                assert_int_equal(post_to(as == RIG_MASTER ? "cancel" : "resend", as, NULL), 200);
+        }
+        reply_free(&reply);
+    }
+    const char *undelivered = "/api/events?filter[undelivered]=true&filter[event_type]=copied";
+    assert_int_equal(count_of(undelivered, RIG_REGULAR), 1);
+    assert_int_equal(post_to("cancel", RIG_REGULAR, NULL), 200);
+    assert_int_equal(count_of(undelivered, RIG_REGULAR), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +213,7 @@ int main(void)
         cmocka_unit_test(test_attempts),
         cmocka_unit_test(test_undelivered),
         cmocka_unit_test(test_replay_after_sending),
+        cmocka_unit_test(test_a_masters_copy_is_the_masters),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
