@@ -1,6 +1,5 @@
 /*
- * json_builder: what the scanner (json_check.c) tells the tree (json_tree.c) while it goes. Nobody else
- * includes this.
+ * json_builder: a tree (json_tree.h) that grows while the scanner (json_scan.c) goes through the text.
  */
 #pragma once
 #include "json_tree.h"
@@ -19,7 +18,3 @@ void json_builder_name(struct json_builder *builder, struct bytes name, bool pla
 void json_builder_value(struct json_builder *builder, enum json_kind kind, struct bytes text, bool plain);
 void json_builder_open(struct json_builder *builder, enum json_kind kind);
 void json_builder_close(struct json_builder *builder);
-
-/* json_check, and the tree on the way; builder NULL: no tree. */
-enum json_error json_scan(char *text, size_t len, bool lenient, struct json_reading *reading,
-                          struct json_builder *builder);

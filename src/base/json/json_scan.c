@@ -1,8 +1,4 @@
-/*
- * The scanner behind json_check and json_tree_read: one pass, one state, a stack of 64 containers; no
- * recursion. json-c never sees what has not passed here.
- */
-#include "json_builder.h"
+#include "json_scan.h"
 #include "json_escape.h"
 #include "memory.h"
 #include <assert.h>
