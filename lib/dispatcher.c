@@ -1,6 +1,5 @@
-#include "posthorn.h"
+#include "store_parts.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,25 +140,10 @@ enum posthorn_result posthorn_dispatch(const struct posthorn_dispatcher *dispatc
     return entry ? entry->handler(entry->ctx, event) : POSTHORN_OK;
 }
 
-enum posthorn_result posthorn_handle(const struct posthorn_dispatcher *dispatcher,
-                                     struct posthorn_store *store, const struct posthorn_event *event,
-                                     char name[POSTHORN_NAME_LEN_MAX + 1])
+posthorn_handler *ph_dispatcher_find(const struct posthorn_dispatcher *dispatcher,
+                                     const struct posthorn_event *event, void **ctx)
 {
-    struct posthorn_work *work;
     const struct entry *entry = handler_of(dispatcher, event);
-
-    if (!entry)
-        return posthorn_store_put(store, event, name);
-    enum posthorn_result result = posthorn_work_begin(store, event, &work);
-    if (result == POSTHORN_DUPLICATE || result == POSTHORN_CONFLICT)
-        return posthorn_store_put(store, event, name); /* says which, and keeps what is to be kept */
-    if (result != POSTHORN_OK)
-        return result;
-    result = entry->handler(entry->ctx, event);
-    if (result == POSTHORN_OK)
-        return posthorn_work_done(work, name);
-    int error = errno; /* the handler's, for its caller */
-    posthorn_work_fail(work);
-    errno = error;
-    return result;
+    *ctx = entry ? entry->ctx : NULL;
+    return entry ? entry->handler : NULL;
 }

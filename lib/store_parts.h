@@ -1,5 +1,6 @@
 /*
- * store_parts: what store.c, one file an event, and work.c, the events in work, have in common. Internal.
+ * store_parts: what store.c, one file an event, work.c, the events in work, and dispatcher.c have in common.
+ * Internal.
  */
 #pragma once
 #include "posthorn.h"
@@ -35,4 +36,7 @@ enum posthorn_result ph_store_look(struct posthorn_store *store, struct ph_put *
 enum posthorn_result ph_store_settle(struct posthorn_store *store, struct ph_put *put, const char *temporary);
 /* NULL: errno says why. */
 DIR *ph_store_list(const struct posthorn_store *store);
+/* Who wants the event, and with what; NULL: nobody. */
+posthorn_handler *ph_dispatcher_find(const struct posthorn_dispatcher *dispatcher,
+                                     const struct posthorn_event *event, void **ctx);
 bool ph_write_all(int fd, struct posthorn_text content);

@@ -173,6 +173,33 @@ void posthorn_work_fail(struct posthorn_work *work)
     free(work);
 }
 
+/* ---- with a dispatcher -----------------------------------------------------------------------------------
+ */
+
+enum posthorn_result posthorn_handle(const struct posthorn_dispatcher *dispatcher,
+                                     struct posthorn_store *store, const struct posthorn_event *event,
+                                     char name[POSTHORN_NAME_LEN_MAX + 1])
+{
+    struct posthorn_work *work;
+    void *handler_ctx;
+    posthorn_handler *handler = ph_dispatcher_find(dispatcher, event, &handler_ctx);
+
+    if (!handler)
+        return posthorn_store_put(store, event, name);
+    enum posthorn_result result = posthorn_work_begin(store, event, &work);
+    if (result == POSTHORN_DUPLICATE || result == POSTHORN_CONFLICT)
+        return posthorn_store_put(store, event, name); /* says which, and keeps what is to be kept */
+    if (result != POSTHORN_OK)
+        return result;
+    result = handler(handler_ctx, event);
+    if (result == POSTHORN_OK)
+        return posthorn_work_done(work, name);
+    int error = errno; /* the handler's, for its caller */
+    posthorn_work_fail(work);
+    errno = error;
+    return result;
+}
+
 /* ---- after a crash ------------------------------------------------------------------------------------- */
 
 static bool is_marker(const char *name)

@@ -130,6 +130,14 @@ static BIO_METHOD *wire_method(void)
 
 /* ---- messages of the handshake ---- */
 
+/* Where `why` is to be written: TRUST_WHY_LEN_MAX bytes, the stream's. */
+static char *why_of(struct tls_stream *stream)
+{
+    if (!stream->why)
+        stream->why = memory_zero(1, TRUST_WHY_LEN_MAX);
+    return stream->why;
+}
+
 /* OpenSSL decodes each certificate with its key before anybody is asked. So one of a kind that is not taken
  * is made unreadable first: the message is OpenSSL's own buffer, and has been read to its end. */
 static void look_at_certificates(struct tls_stream *stream, const unsigned char *message, size_t len,
@@ -143,7 +151,7 @@ static void look_at_certificates(struct tls_stream *stream, const unsigned char 
     memset((unsigned char *)message + HEADER_LEN, 0xff, body.len);
     stream->key_refused = kind == TRUST_KIND_REFUSED;
     if (stream->key_refused)
-        snprintf(tls_why(stream), TRUST_WHY_LEN_MAX,
+        snprintf(why_of(stream), TRUST_WHY_LEN_MAX,
                  "a key of the certificate chain is of a kind that is not taken: RSA, EC on P-256, P-384 or "
                  "P-521 (named, not spelled out), and Ed25519 are");
 }
@@ -157,6 +165,25 @@ static void on_message(int sent, int version, int kind, const void *message, siz
         stream->handshake_messages++;
     else if (*(const unsigned char *)message == SSL3_MT_CERTIFICATE)
         look_at_certificates(stream, message, len, version == TLS1_3_VERSION);
+}
+
+/* The name or address that the certificate must bear; a client's bears any. */
+static const char *expected_name(const struct tls_stream *stream)
+{
+    enum url_host_kind kind;
+    const char *name = stream->identity ? identity_server_name(stream->identity, &kind) : "";
+    return *name || !stream->peer ? name : stream->peer->host;
+}
+
+static int on_verify(X509_STORE_CTX *store, void *ctx)
+{
+    struct tls_stream *stream =
+        SSL_get_app_data(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+    char why[TRUST_WHY_LEN_MAX];
+    int good = trust_verify(store, expected_name(stream), why, &stream->key_refused);
+    if (good != 1)
+        memcpy(why_of(stream), why, sizeof why);
+    return good;
 }
 
 /* ---- the context ---- */
@@ -175,7 +202,7 @@ static int on_certificate_asked(SSL *ssl, void *ctx)
 static bool bound_cost(SSL_CTX *context)
 {
     SSL_CTX_set_msg_callback(context, on_message);
-    SSL_CTX_set_cert_verify_callback(context, trust_verify, NULL);
+    SSL_CTX_set_cert_verify_callback(context, on_verify, NULL);
     SSL_CTX_set_verify_depth(context, CHAIN_DEPTH_MAX);
     SSL_CTX_set_max_cert_list(context, CERTIFICATES_LEN_MAX);
     return SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!aNULL:!eNULL:!PSK") ==
@@ -374,13 +401,6 @@ static enum failure failure_of_queue(const struct tls_stream *stream)
     }
 }
 
-char *tls_why(struct tls_stream *stream)
-{
-    if (!stream->why)
-        stream->why = memory_zero(1, TRUST_WHY_LEN_MAX);
-    return stream->why;
-}
-
 /* Those for which OpenSSL's words say too little. */
 static const char *sentence_of(int reason)
 {
@@ -411,11 +431,11 @@ static void explain_queue(struct tls_stream *stream)
     if (stream->why || stream->tls->own || !reason)
         return;
     if (stream->failure == FAILURE_TLS_CLIENT_REFUSED)
-        snprintf(tls_why(stream), TRUST_WHY_LEN_MAX, "%s (%s)", failure_sentence(stream->failure), reason);
+        snprintf(why_of(stream), TRUST_WHY_LEN_MAX, "%s (%s)", failure_sentence(stream->failure), reason);
     else if (stream->failure == FAILURE_TLS_PROTOCOL && sentence)
-        snprintf(tls_why(stream), TRUST_WHY_LEN_MAX, "%s", sentence);
+        snprintf(why_of(stream), TRUST_WHY_LEN_MAX, "%s", sentence);
     else if (stream->failure != FAILURE_TLS_CLIENT_CERT && stream->failure != FAILURE_TLS_WEAK)
-        snprintf(tls_why(stream), TRUST_WHY_LEN_MAX, "TLS failed: %s", reason);
+        snprintf(why_of(stream), TRUST_WHY_LEN_MAX, "TLS failed: %s", reason);
 }
 
 static enum tls_status status_of(struct tls_stream *stream, int result)
@@ -434,7 +454,7 @@ static enum tls_status status_of(struct tls_stream *stream, int result)
         stream->failure = FAILURE_RESET;
         if (stream->handshake_messages > LATE_MESSAGES_MAX) {
             stream->failure = FAILURE_TLS_PROTOCOL;
-            snprintf(tls_why(stream), TRUST_WHY_LEN_MAX,
+            snprintf(why_of(stream), TRUST_WHY_LEN_MAX,
                      "your server sent more than %d session tickets, key updates or wishes to renegotiate "
                      "for one request",
                      LATE_MESSAGES_MAX);
@@ -444,13 +464,6 @@ static enum tls_status status_of(struct tls_stream *stream, int result)
 }
 
 /* ---- the stream ---- */
-
-const char *tls_expected_name(const struct tls_stream *stream)
-{
-    enum url_host_kind kind;
-    const char *name = stream->identity ? identity_server_name(stream->identity, &kind) : "";
-    return *name ? name : stream->peer->host;
-}
 
 /* The name or address the certificate must bear. Only names are sent along (RFC 6066 section 3). */
 static void expect_peer(SSL *ssl, const struct peer *peer, const struct identity *identity)

@@ -69,9 +69,5 @@ bool tls_resumed(const struct tls_stream *stream);
 enum tls_status tls_read(struct tls_stream *stream, char *buffer, size_t buffer_len, struct bytes *piece);
 /* One record, at most TLS_RECORD_LEN_MAX bytes. */
 enum tls_status tls_write(struct tls_stream *stream, struct bytes piece);
-/* Where `why` is to be written: TRUST_WHY_LEN_MAX bytes, the stream's. */
-char *tls_why(struct tls_stream *stream);
-/* The name or address that the certificate must bear. */
-const char *tls_expected_name(const struct tls_stream *stream);
 /* Says goodbye if `politely`; frees. Harmless on a zeroed stream. */
 void tls_end(struct tls_stream *stream, bool politely);

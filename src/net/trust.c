@@ -1,5 +1,4 @@
 #include "trust.h"
-#include "tls.h"
 #include <openssl/core_names.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
@@ -230,10 +229,10 @@ static void explain_issuer(char *why, X509_STORE_CTX *store, X509 *at)
                  name);
 }
 
-static void explain(struct tls_stream *stream, X509_STORE_CTX *store)
+static void explain(X509_STORE_CTX *store, const char *expected, char why[TRUST_WHY_LEN_MAX])
 {
     X509 *at = X509_STORE_CTX_get_current_cert(store), *own = X509_STORE_CTX_get0_cert(store);
-    char name[NAME_SHOWN_MAX], date[DATE_LEN], *why = tls_why(stream);
+    char name[NAME_SHOWN_MAX], date[DATE_LEN];
     int error = X509_STORE_CTX_get_error(store);
     if (!at)
         at = own;
@@ -264,8 +263,8 @@ static void explain(struct tls_stream *stream, X509_STORE_CTX *store)
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
         print_subjects(own, name);
-        snprintf(why, TRUST_WHY_LEN_MAX, "the certificate is not for %.80s but for %s",
-                 tls_expected_name(stream), name[0] ? name : "nobody in particular");
+        snprintf(why, TRUST_WHY_LEN_MAX, "the certificate is not for %.80s but for %s", expected,
+                 name[0] ? name : "nobody in particular");
         break;
     case X509_V_ERR_INVALID_PURPOSE:
         snprintf(why, TRUST_WHY_LEN_MAX,
@@ -279,25 +278,23 @@ static void explain(struct tls_stream *stream, X509_STORE_CTX *store)
     }
 }
 
-int trust_verify(X509_STORE_CTX *store, void *ctx)
+int trust_verify(X509_STORE_CTX *store, const char *expected, char why[TRUST_WHY_LEN_MAX], bool *key_refused)
 {
-    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-    struct tls_stream *stream = SSL_get_app_data(ssl);
     X509 *large = unbounded(store);
     if (large) {
         char name[NAME_SHOWN_MAX];
         print_name(X509_get_subject_name(large), name);
-        snprintf(tls_why(stream), TRUST_WHY_LEN_MAX,
+        snprintf(why, TRUST_WHY_LEN_MAX,
                  "a key of the certificate chain is too large or of a kind that is not taken (%d bits; RSA "
                  "has at most %d, EC is P-256, P-384 or P-521): %s",
                  X509_get0_pubkey(large) ? EVP_PKEY_get_bits(X509_get0_pubkey(large)) : 0, TRUST_RSA_BITS_MAX,
                  name);
-        stream->key_refused = true;
+        *key_refused = true;
         X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
         return 0;
     }
     int good = X509_verify_cert(store);
     if (good != 1)
-        explain(stream, store);
+        explain(store, expected, why);
     return good;
 }

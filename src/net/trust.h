@@ -24,6 +24,6 @@ enum trust_kind trust_kind_of_message(struct bytes message, bool tls13);
 /* Of a certificate, or our own private key, all of whose parts are looked at. */
 bool trust_takes_key(const EVP_PKEY *key);
 
-/* The verification of a peer's certificate: for SSL_CTX_set_cert_verify_callback, with the SSL's application
- * data a struct tls_stream. Writes the stream's `why`, and its `failure` if it is the key. */
-int trust_verify(X509_STORE_CTX *store, void *ctx);
+/* The verification of a peer's certificate, which is to bear the name `expected`: 1, or OpenSSL's other
+ * answers, with `why` and whether it is a key that is not taken. */
+int trust_verify(X509_STORE_CTX *store, const char *expected, char why[TRUST_WHY_LEN_MAX], bool *key_refused);

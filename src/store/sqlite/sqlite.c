@@ -1,3 +1,4 @@
+/* The backend: a batch in its transaction, and the store's open and close. */
 #include "memory.h"
 #include "sqlite_parts.h"
 #include <assert.h>
@@ -11,143 +12,6 @@ enum { CHECKPOINT_FRAMES = 8192, CHECKPOINT_FRAMES_LOW = 128, HELD_FRAMES = 8 * 
  * has to look through these events. A batch may add to them before it is asked. */
 enum { STATE_LATE_MS = 1000, STATE_LATE_EVENTS = 1024 };
 enum { EVENTS_AHEAD_MAX = 1024, AHEAD_NAMES_LEN_MAX = 64 << 20 };
-
-enum { FAULT_QUIET_MS = 10 * 1000 };
-
-#define SQL_TEXT(symbol, text) text,
-static const char *const sql_texts[SQL_COUNT] = {SQL_LIST(SQL_TEXT)};
-#undef SQL_TEXT
-
-/* ---- statements ---- */
-
-static enum store_status meaning_of(int rc)
-{
-    switch (rc) {
-    case SQLITE_IOERR_SHMSIZE: /* no room for the log's index, which is no data */
-        return STORE_FULL;
-    case SQLITE_IOERR_READ: /* a sector that cannot be read, or is not there: nothing was written */
-    case SQLITE_IOERR_SHORT_READ:
-    case SQLITE_IOERR_DATA:
-    case SQLITE_IOERR_CORRUPTFS:
-        return STORE_DAMAGED;
-    default:
-        break;
-    }
-    switch (rc & 0xff) {
-    case SQLITE_FULL:
-        return STORE_FULL;
-    case SQLITE_BUSY: /* somebody's sqlite3 shell holds the write lock */
-        return STORE_DOWN;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-    case SQLITE_CONSTRAINT: /* no server writes what breaks one: something else stands in the tables */
-    case SQLITE_MISMATCH:
-    case SQLITE_TOOBIG:
-    case SQLITE_ERROR: /* our statements fit our tables: what the file says of them is damaged */
-    case SQLITE_SCHEMA:
-        return STORE_DAMAGED;
-    case SQLITE_CANTOPEN: /* no business of the disk: whose file it is, and who we are */
-    case SQLITE_PERM:
-    case SQLITE_AUTH:
-    case SQLITE_READONLY:
-        return STORE_REFUSED;
-    default:
-        return STORE_BROKEN;
-    }
-}
-
-/* A damaged page may be met by each request: a line in a while says so. */
-static void tell_fault(struct store *store, const char *sentence, int rc, bool at_once)
-{
-    int64_t now_ms = clock_mono_ms(&store->config.clock);
-    pthread_mutex_lock(&store->published_lock);
-    bool due = at_once || store->fault_told_ms == 0 || now_ms - store->fault_told_ms >= FAULT_QUIET_MS;
-    int untold = store->faults_untold;
-    store->faults_untold = due ? 0 : untold + 1;
-    store->fault_told_ms = due ? now_ms : store->fault_told_ms;
-    pthread_mutex_unlock(&store->published_lock);
-    if (due)
-        log_write(store->config.log, LOG_LEVEL_ERROR, "store", "sqlite: %s code=%d left_out=%d path=%s",
-                  sentence, rc, untold, store->path);
-    if ((rc & 0xff) == SQLITE_NOMEM)
-        memory_exhausted();
-}
-
-enum store_status sqlite_fault(struct store *store, int rc)
-{
-    assert(rc != SQLITE_OK && rc != SQLITE_ROW && rc != SQLITE_DONE);
-    assert(rc != SQLITE_MISUSE && rc != SQLITE_RANGE);
-    bool latest = store->db && sqlite3_extended_errcode(store->db) == rc;
-    const char *sentence = latest ? sqlite3_errmsg(store->db) : sqlite3_errstr(rc);
-    enum store_status status = meaning_of(rc);
-    bool passes = status == STORE_FULL || status == STORE_DOWN;
-    tell_fault(store, sentence, rc, !passes);
-    if (status == STORE_REFUSED)
-        sqlite_refuse(store, "SQLite may not use the database or its log (%s)", sentence);
-    if (!passes)
-        store->broken_by = status;
-    return status;
-}
-
-enum store_status sqlite_fault_of_reader(struct store *store, sqlite3 *db, int rc)
-{
-    tell_fault(store, sqlite3_errmsg(db), rc, false);
-    enum store_status status = meaning_of(rc);
-    return status == STORE_REFUSED ? STORE_DOWN : status;
-}
-
-enum store_status sqlite_run(struct store *store, enum sql sql)
-{
-    sqlite3_step(store->sql[sql]);
-    int rc = sqlite3_reset(store->sql[sql]);
-    return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
-}
-
-enum store_status sqlite_row(struct store *store, enum sql sql, bool *found)
-{
-    int rc = sqlite3_step(store->sql[sql]);
-    *found = rc == SQLITE_ROW;
-    if (*found)
-        return STORE_OK;
-    rc = sqlite3_reset(store->sql[sql]);
-    return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
-}
-
-void sqlite_bind_text(sqlite3_stmt *statement, int at, struct bytes text)
-{
-    sqlite3_bind_text(statement, at, text.len ? text.data : "", (int)text.len, SQLITE_STATIC);
-}
-
-void sqlite_bind_blob(sqlite3_stmt *statement, int at, struct bytes blob)
-{
-    sqlite3_bind_blob(statement, at, blob.len ? blob.data : "", (int)blob.len, SQLITE_STATIC);
-}
-
-void sqlite_bind_time(sqlite3_stmt *statement, int at, int64_t at_ms)
-{
-    if (at_ms)
-        sqlite3_bind_int64(statement, at, at_ms);
-    else
-        sqlite3_bind_null(statement, at);
-}
-
-struct bytes sqlite_text(sqlite3_stmt *statement, int column)
-{
-    const void *data = sqlite3_column_blob(statement, column);
-    return bytes_make(data, data ? (size_t)sqlite3_column_bytes(statement, column) : 0);
-}
-
-/* ---- clocks ---- */
-
-struct moment sqlite_now(const struct store *store)
-{
-    int64_t mono_ms = clock_mono_ms(&store->config.clock);
-    int64_t up_ms = mono_ms - store->mono_at_open_ms;
-    return (struct moment){.wall_ms = clock_wall_ms(&store->config.clock),
-                           .mono_ms = mono_ms,
-                           .due_ms = store->due_at_open_ms + up_ms,
-                           .service_ms = store->service_at_open_ms + up_ms};
-}
 
 /* ---- a batch ---- */
 
@@ -421,17 +285,6 @@ static enum store_status sqlite_write(struct store *store, struct store_batch *b
 
 /* ---- open and close ---- */
 
-static enum store_status prepare_all(struct store *store)
-{
-    for (int i = 0; i < SQL_COUNT; i++) {
-        int rc =
-            sqlite3_prepare_v3(store->db, sql_texts[i], -1, SQLITE_PREPARE_PERSISTENT, &store->sql[i], NULL);
-        if (rc != SQLITE_OK)
-            return sqlite_fault(store, rc);
-    }
-    return STORE_OK;
-}
-
 /* Of a row that may be damaged: the year 5138 at most. */
 enum { TIME_DAYS_MAX = 1157407 };
 #define TIME_MS_MAX ((int64_t)TIME_DAYS_MAX * 86400000)
@@ -602,7 +455,7 @@ static enum store_status set_up(struct store *store)
     if (status == STORE_OK)
         status = sqlite_migrate(store);
     if (status == STORE_OK)
-        status = prepare_all(store);
+        status = sqlite_prepare(store);
     if (status == STORE_OK)
         status = state_load(store);
     if (status != STORE_OK)

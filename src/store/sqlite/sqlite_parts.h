@@ -1,19 +1,24 @@
 /*
- * sqlite_parts: what the files of the SQLite backend share.
+ * sqlite_parts: what the files of the SQLite backend share. Nobody else includes this.
  *
- *   sqlite.c          open, close, and the transaction around a batch
- *   files.c    the files: their lock, who may read them
- *   schema.c   the tables, and how they came to be
- *   sqlite_sql.h      the statements
- *   event.c    EVENT                        claim.c    claims, leases that ran out
- *   outcome.c  OUTCOME, RESEND, CANCEL      user.c     users and keys
- *   resource.c RESOURCE_PUT, RESOURCE_DELETE, and the snapshots that events carry
+ *   statement.c   statements and columns, result codes, clocks: below all others
+ *   sqlite_sql.h  the texts of the statements
+ *   files.c       the files: their lock, who may read them
+ *   schema.c      the tables, and how they came to be
+ *   log_vfs.c     the VFS below the connection that writes
+ *   event.c       EVENT
+ *   outcome.c     OUTCOME, RESEND, CANCEL
+ *   user.c        users and keys
+ *   resource.c    RESOURCE_PUT, RESOURCE_DELETE, and the snapshots that events carry
+ *   purge.c       PURGE
+ *   sweep.c       what is spread, and goes later
+ *   claim.c       claims, leases that ran out
+ *   tail.c        deliveries that wait in memory for an endpoint that is quick
  *   late_rows.c   rows that are written for many events at once
- *   purge.c    PURGE                        read.c     queries
- *   sweep.c    what is spread, and goes later
- *   usage.c    what each user has stored and waiting
- *   key_lookup.c  Idempotency-Keys       key_runs.c     where the older ones are
- *   log_vfs.c          the VFS below the connection that writes
+ *   usage.c       what each user has stored and waiting
+ *   key_lookup.c  Idempotency-Keys; idempotency.c: those in memory; key_runs.c: where the older ones are
+ *   read.c        queries
+ *   sqlite.c      open, close, and the transaction around a batch: above all others
  */
 #pragma once
 #include "idempotency.h"
@@ -140,7 +145,11 @@ struct store {
     int faults_untold;     /* since then */
 };
 
+/* ---- statement.c ---- */
+
 struct moment sqlite_now(const struct store *store);
+/* All statements of the one that writes. */
+enum store_status sqlite_prepare(struct store *store);
 
 /* What an SQLite result code means for the batch; logs it. Never for SQLITE_OK, _ROW or _DONE. */
 enum store_status sqlite_fault(struct store *store, int rc);
@@ -157,7 +166,8 @@ void sqlite_bind_blob(sqlite3_stmt *statement, int at, struct bytes blob); /* le
 void sqlite_bind_time(sqlite3_stmt *statement, int at, int64_t at_ms);
 struct bytes sqlite_text(sqlite3_stmt *statement, int column); /* good until the next step */
 
-/* files.c */
+/* ---- files.c ---- */
+
 /* Locks the folder and the database, which is made if it is not there. OK, LOCKED or REFUSED. */
 enum store_status sqlite_files_open(struct store *store);
 void sqlite_files_close(struct store *store); /* after SQLite's connections */
@@ -165,7 +175,8 @@ void sqlite_files_close(struct store *store); /* after SQLite's connections */
 enum store_status sqlite_refuse(struct store *store, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* schema.c */
+/* ---- schema.c ---- */
+
 /* The one that writes, through `log_vfs`; or with NULL one that reads. SQLite's result code. */
 int sqlite_connect(const char *path, struct log_vfs *log_vfs, sqlite3 **db);
 enum store_status sqlite_migrate(struct store *store);
@@ -284,7 +295,8 @@ void sqlite_fill(const struct store *store, struct store_work *box, const struct
 /* sent_at, if it is not written yet: before the box can be sent. */
 enum store_status sqlite_sent(struct store *store, struct store_work *box);
 
-/* tail.c */
+/* ---- tail.c ---- */
+
 /* May the delivery of a new event wait in memory? */
 bool sqlite_tail_takes(const struct store *store, const struct roster_entry *endpoint, size_t len);
 void sqlite_tail_put(struct store *store, const struct event *event, int64_t delivery_id,
