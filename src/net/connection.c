@@ -1,5 +1,6 @@
 #include "connection.h"
 #include "clock.h"
+#include "handshake_turn.h"
 #include "memory.h"
 #include "owner.h"
 #include <arpa/inet.h>
@@ -86,69 +87,12 @@ static void on_closed(uv_handle_t *handle)
     free(c);
 }
 
-static int64_t now_us(const struct connection *c)
-{
-    return (int64_t)uv_now(c->world->loop) * 1000;
-}
-
-/* A listener ends one that hangs; a sender leaves the choice to its shares. */
-static bool has_room(struct connection_world *world, const struct connection *c)
-{
-    if (world->handshakes_max == 0)
-        return true;
-    if (world->shares && !world->crowded)
-        return shares_has_room(world->shares, c->peer.pool_key, now_us(c), world->handshakes,
-                               world->handshakes_max);
-    if (world->handshakes >= world->handshakes_max && world->crowded)
-        world->crowded(world->ctx);
-    return world->handshakes < world->handshakes_max;
-}
-
-/* May its handshake begin? Then it is among those under way, until settle. */
-static bool enlist(struct connection *c)
-{
-    struct connection_world *world = c->world;
-    c->crowded = !has_room(world, c);
-    if (c->crowded)
-        return false;
-    if (world->shares)
-        shares_see(world->shares, now_us(c), (int64_t)uv_metrics_idle_time(world->loop) / 1000);
-    if (world->shares && !handshake_shares_take(world->shares, c->peer.pool_key, now_us(c)))
-        return false;
-    world->handshakes++;
-    return c->shaking = true;
-}
-
-/* What it has cost so far. */
-static void charge(struct connection *c)
-{
-    struct handshake_shares *shares = c->world->shares;
-    if (shares && c->charged)
-        handshake_shares_took_more(shares, c->peer.pool_key, now_us(c), c->handshake_us - c->charged_us);
-    else if (shares)
-        handshake_shares_took(shares, c->peer.pool_key, now_us(c), c->handshake_us);
-    c->charged = true;
-    c->charged_us = c->handshake_us;
-}
-
-/* It is over, or given up: what it has cost is charged all the same. */
-static void settle(struct connection *c)
-{
-    if (!c->shaking)
-        return;
-    c->shaking = false;
-    c->world->handshakes--;
-    charge(c);
-    if (c->world->shares)
-        shares_end(c->world->shares, c->peer.pool_key, now_us(c), c->state == CONNECTION_OPEN);
-}
-
 void connection_close(struct connection *c)
 {
     bool healthy = c->state == CONNECTION_OPEN && !c->write_broken && !c->write_pending;
 
     deadline_lift(&c->deadline);
-    settle(c);
+    handshake_turn_end(c);
     connection_state_move(&c->state, CONNECTION_CLOSED);
     tls_end(&c->tls, healthy);
     c->handler = NULL;
@@ -172,7 +116,7 @@ static bool may_read(struct connection *c)
 {
     if (!c->inbound || c->state != CONNECTION_SECURING || c->tls.ssl)
         return true;
-    if (!enlist(c))
+    if (!handshake_turn_take(c))
         return false;
     tls_accept(&c->tls, c->world->tls, write_cipher, c);
     return true;
@@ -243,7 +187,7 @@ static void shake_hands(struct connection *c)
     case TLS_WANTS_INPUT:
         if (c->inbound) /* our signature, which is most of it, has been made, and the client may stay silent
                          */
-            charge(c);
+            handshake_turn_charge(c);
         return;
     case TLS_DONE:
         connection_state_move(&c->state, CONNECTION_OPEN);
@@ -257,7 +201,7 @@ static void shake_hands(struct connection *c)
     default:
         failure = c->tls.failure;
     }
-    settle(c);
+    handshake_turn_end(c);
     c->handler->secured(c, failure);
 }
 
@@ -637,7 +581,7 @@ struct connection *connection_dial(struct connection_world *world, const struct 
 /* What comes before it begins waits in the kernel. */
 static void begin_handshake(struct connection *c)
 {
-    if (!enlist(c)) {
+    if (!handshake_turn_take(c)) {
         connection_pause(c);
         deadline_set(&c->deadline, c->world->handshake_wait);
         return;
