@@ -1,3 +1,6 @@
+/*
+ * Which handler wants an event: by its type, else by the longest prefix of it, else the one for all others.
+ */
 #include "store_parts.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* The results, from their list in posthorn.h: names, sentences, and what to answer over HTTP. */
 #include "posthorn.h"
 
 static const struct {

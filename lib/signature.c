@@ -1,3 +1,4 @@
+/* WEBHOOK-AUTH: the digest of a key, and whether one of the header's values is that of a key of ours. */
 #include "posthorn.h"
 
 #include <openssl/crypto.h>

@@ -1,3 +1,4 @@
+/* The store of a server: opened, and with its first user, key and secret when it is new (server_parts.h). */
 #include "catalogue.h"
 #include "digest.h"
 #include "ids.h"

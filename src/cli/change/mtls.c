@@ -1,3 +1,4 @@
+/* posthorn mtls: the TLS identity with which an endpoint is reached. */
 #include "client.h"
 #include "command.h"
 #include "json.h"

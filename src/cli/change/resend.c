@@ -1,3 +1,4 @@
+/* posthorn resend: a delivery, or all of an event, once more. */
 #include "client.h"
 #include "command.h"
 #include "json.h"

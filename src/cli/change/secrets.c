@@ -1,3 +1,4 @@
+/* posthorn secrets: the signing secrets of a user. */
 #include "client.h"
 #include "command.h"
 #include "json.h"

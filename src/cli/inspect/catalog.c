@@ -1,3 +1,4 @@
+/* posthorn catalog: the event types, with an example of each. */
 #include "catalogue.h"
 #include "catalogue_option.h"
 #include "command.h"

@@ -1,3 +1,4 @@
+/* posthorn deliveries: those of an event, and one with its attempts. */
 #include "client.h"
 #include "command.h"
 #include "evidence.h"

@@ -1,3 +1,4 @@
+/* posthorn events: lists and shows them; events_post.c posts them. */
 #include "client.h"
 #include "command.h"
 #include "events_post.h"

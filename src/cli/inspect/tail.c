@@ -1,3 +1,4 @@
+/* posthorn tail: what becomes of deliveries, as it happens. */
 #include "client.h"
 #include "clock.h"
 #include "command.h"

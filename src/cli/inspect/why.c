@@ -1,3 +1,4 @@
+/* posthorn why: what became of an event or a delivery, in sentences (verdict.h), and the record behind it. */
 #include "client.h"
 #include "command.h"
 #include "evidence.h"

@@ -1,3 +1,4 @@
+/* posthorn receive: its options, limits and signals; receiver.h is the receiver. */
 #include "budget.h"
 #include "command.h"
 #include "descriptors.h"
@@ -65,13 +66,21 @@ static void ready(const struct receiver_config *config, const struct listener *l
     arena_fini(&arena);
 }
 
+static sigset_t ending_signals(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    return signals;
+}
+
 /* Signals are blocked before any thread starts, so that only sigwait sees them. */
 static int listen_until_signal(const struct receiver_config *config, const char *address,
                                struct budget *budget)
 {
     struct receiver *receiver = receiver_open(config);
     struct listener *listener = NULL;
-    sigset_t signals;
     int got;
 
     if (!receiver)
@@ -99,9 +108,7 @@ static int listen_until_signal(const struct receiver_config *config, const char 
     }
     ready(config, listener);
     receiver_resume(receiver);
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
+    sigset_t signals = ending_signals();
     sigwait(&signals, &got);
     listener_quiesce(listener);
     receiver_flush(receiver);
@@ -128,7 +135,6 @@ int receive_main(int argc, char **argv)
                                      .handler_limit_ms = HANDLER_LIMIT_MS_DEFAULT};
     const char *address = "127.0.0.1:3000";
     int64_t memory_mib = MEMORY_MIB_DEFAULT;
-    sigset_t signals;
     int operands;
     const struct option_row rows[] = {
         {"listen", OPTION_TEXT, &address, "HOST:PORT", "where to listen [127.0.0.1:3000]; port 0: any"},
@@ -174,9 +180,7 @@ int receive_main(int argc, char **argv)
         return options_wrong(&usage, "--for says how often --status is answered: give --status too");
     if (secret_flaw_check(&usage, &config.secrets) != EXIT_DONE)
         return EXIT_USAGE;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
+    sigset_t signals = ending_signals();
     sigprocmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN); /* nobody reading our lines is no reason to refuse events */
     char *folder = without_slash(config.folder);

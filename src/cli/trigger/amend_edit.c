@@ -1,3 +1,4 @@
+/* posthorn trigger --edit: an example in the user's editor. */
 #include "amend.h"
 #include "json.h"
 #include "text.h"

@@ -1,3 +1,4 @@
+/* What came of all that posthorn trigger sent, counted while it goes on. */
 #include "trigger.h"
 
 #include "command.h"

@@ -1,3 +1,4 @@
+/* posthorn trigger to a server: events are posted to its API, and their deliveries are awaited. */
 #include "trigger.h"
 
 #include "command.h"

@@ -1,3 +1,4 @@
+/* posthorn trigger --to: examples are pushed to a URL, without a server. */
 #include "trigger.h"
 
 #include "command.h"

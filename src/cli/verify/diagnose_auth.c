@@ -1,3 +1,4 @@
+/* What may be wrong with a push's WEBHOOK-AUTH. */
 #include "diagnose.h"
 #include "digest.h"
 #include "posthorn.h"

@@ -1,3 +1,4 @@
+/* What may be wrong with a push's webhook-signature, and what was probably done to its body. */
 #include "arena.h"
 #include "diagnose.h"
 #include "json.h"

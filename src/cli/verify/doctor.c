@@ -1,3 +1,4 @@
+/* posthorn doctor: whether a webhook URL can be set, reached, and answers as it should. */
 #include "client.h"
 #include "clock.h"
 #include "command.h"

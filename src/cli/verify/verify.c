@@ -1,3 +1,4 @@
+/* posthorn verify: whether a push that was kept is one of yours. */
 #include "clock.h"
 #include "command.h"
 #include "diagnose.h"

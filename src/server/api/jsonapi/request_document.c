@@ -1,3 +1,4 @@
+/* The document of a request: its body as JSON, and what JSON:API wants of it (jsonapi.h). */
 #include "jsonapi.h"
 #include <assert.h>
 
