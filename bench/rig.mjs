@@ -256,7 +256,9 @@ export async function serve({ data, key, binary }, args = [], { counted = false,
 
 /** The numbers of /metrics. */
 export async function metrics(server) {
-    const response = await fetch(`${server.url}/metrics`, { headers: { Authorization: server.key } });
+    const ask = () => fetch(`${server.url}/metrics`, { headers: { Authorization: server.key } });
+    let response = await ask();
+    for (; response.status === 429; response = await ask()) await sleep(20); /* it has a pace, whoever asks */
     const lines = (await response.text()).split('\n').filter((line) => line && !line.startsWith('#'));
     return Object.fromEntries(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ')))]));
 }
