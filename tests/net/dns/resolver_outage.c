@@ -110,6 +110,22 @@ static enum failure look_up(struct act *act, const char *host)
     return await(act, 0);
 }
 
+/* The stub is a thread: on a busy machine it may answer when the limit, or even the probe's, has passed. Then
+ * once more. */
+static void expect_good(struct act *act)
+{
+    while (look_up(act, GOOD) != FAILURE_NONE)
+        ;
+}
+
+static void expect_dead(struct act *act)
+{
+    enum failure failure;
+    while ((failure = look_up(act, DEAD)) == FAILURE_LOCAL_OUTAGE)
+        ;
+    assert_int_equal(failure, FAILURE_DNS_TIMEOUT);
+}
+
 static void await_probe(struct act *act)
 {
     while (stub_dns_probes(act->dns) == 0)
@@ -188,8 +204,8 @@ static void test_comes_back(void **state)
     assert_int_equal(look_up(&act, GOOD), FAILURE_LOCAL_OUTAGE);
     assert_int_equal(look_up(&act, GOOD), FAILURE_LOCAL_OUTAGE);
     stub_dns_mute(act.dns, false);
-    assert_int_equal(look_up(&act, GOOD), FAILURE_NONE);
-    assert_int_equal(look_up(&act, DEAD), FAILURE_DNS_TIMEOUT);
+    expect_good(&act);
+    expect_dead(&act);
     stub_dns_mute(act.dns, true);
     assert_int_equal(look_up(&act, DEAD), FAILURE_LOCAL_OUTAGE);
     act_close(&act);
@@ -206,10 +222,10 @@ static void test_ends_meanwhile(void **state)
         ask(&act, 1, DEAD);
         uv_sleep(2); /* the clock has gone on */
         stub_dns_mute(act.dns, false);
-        while (other && look_up(&act, GOOD) != FAILURE_NONE)
-            ; /* the stub is a thread: on a busy machine it may answer when the limit has passed */
+        if (other)
+            expect_good(&act);
         assert_int_equal(await(&act, 1), FAILURE_LOCAL_OUTAGE);
-        assert_int_equal(look_up(&act, DEAD), FAILURE_DNS_TIMEOUT);
+        expect_dead(&act);
         act_close(&act);
     }
 }
