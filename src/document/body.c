@@ -5,6 +5,10 @@
 
 enum { HEAD_FIXED_LEN_MAX = 320 }; /* its own texts, ids and dates: 267 */
 
+static const char data_begins[] = "{\"data\":";
+static const char included_begins[] = ",\"included\":[";
+static const char tail[] = "]}";
+
 static const char placeholder[INSTANT_LEN + 1] = "------------------------";
 static const char id_placeholder[IDS_DIGITS + 1] = "0000000000000000000";
 
@@ -40,7 +44,7 @@ static void put_relationships(struct text *out, const struct body_parts *parts)
     text_put(out, parts->relationships);
 }
 
-size_t body_head_len_max(const struct body_parts *parts)
+static size_t head_len_max(const struct body_parts *parts)
 {
     enum { ESCAPED_LEN_MAX = 6 };
     return HEAD_FIXED_LEN_MAX + parts->relationships.len +
@@ -58,7 +62,7 @@ size_t body_put_id(struct text *out, int64_t id)
     return at;
 }
 
-void body_render_head(struct text *out, const struct body_parts *parts, uint32_t *stamp_offset)
+static void put_head(struct text *out, const struct body_parts *parts, uint32_t *stamp_offset)
 {
     text_puts(out, BODY_BEGINS);
     body_put_id(out, parts->id);
@@ -71,14 +75,46 @@ void body_render_head(struct text *out, const struct body_parts *parts, uint32_t
     text_puts(out, placeholder);
     text_puts(out, "\"},\"relationships\":{");
     put_relationships(out, parts);
-    text_puts(out, "}},\"included\":[");
+    text_puts(out, "}}");
+    text_puts(out, included_begins);
 }
 
 void body_render(struct text *out, const struct body_parts *parts, uint32_t *stamp_offset)
 {
-    body_render_head(out, parts, stamp_offset);
+    put_head(out, parts, stamp_offset);
     text_put(out, parts->included);
-    text_puts(out, BODY_TAIL);
+    body_put_tail(out);
+}
+
+size_t body_leave_head(struct text *out, const struct body_parts *parts)
+{
+    size_t room = head_len_max(parts);
+    out->len_max += room - parts->relationships.len + sizeof tail;
+    text_leave_front(out, room);
+    return room;
+}
+
+void body_put_tail(struct text *out)
+{
+    text_puts(out, tail);
+}
+
+struct bytes body_included(const struct text *out, size_t room)
+{
+    return bytes_make(out->data + room, out->len - room - (sizeof tail - 1));
+}
+
+struct bytes body_put_head(const struct text *out, size_t room, const struct body_parts *parts,
+                           struct arena *arena, uint32_t *stamp_offset)
+{
+    struct text head;
+    text_init(&head, arena, room);
+    put_head(&head, parts, stamp_offset);
+    if (head.overflow)
+        return (struct bytes){0};
+    char *document = out->data + room - head.len;
+    memcpy(document, head.data, head.len);
+    return bytes_make(document, head.len + out->len - room);
 }
 
 bool body_has_stamp(struct bytes document, int64_t stamp_offset)
@@ -96,11 +132,11 @@ static size_t skip_string(struct bytes json, size_t at)
     return at < json.len ? at + 1 : 0;
 }
 
-size_t body_data_end(struct bytes document)
+/* Behind the object `data`. 0: it has no end. */
+static size_t find_data_end(struct bytes document)
 {
-    static const char begins[] = "{\"data\":{";
-    size_t at = sizeof begins - 1;
-    if (!bytes_starts(document, begins))
+    size_t at = sizeof data_begins; /* behind its brace */
+    if (!bytes_starts(document, data_begins) || at > document.len || document.data[at - 1] != '{')
         return 0;
     for (int depth = 1; depth > 0 && at > 0;) {
         if (at >= document.len)
@@ -110,6 +146,52 @@ size_t body_data_end(struct bytes document)
         at = c == '"' ? skip_string(document, at) : at + 1;
     }
     return at;
+}
+
+static void view_data(struct bytes document, size_t stamp_offset, size_t end, struct body_view *view)
+{
+    size_t begin = sizeof data_begins - 1;
+    *view = (struct body_view){.data = bytes_make(document.data + begin, end - begin),
+                               .stamp = stamp_offset - begin};
+}
+
+bool body_read(struct bytes document, int64_t stamp_offset, struct body_view *view)
+{
+    size_t end = find_data_end(document), begin = sizeof included_begins - 1;
+    if (!end || !body_has_stamp(document, stamp_offset) || (size_t)stamp_offset <= sizeof data_begins ||
+        (size_t)stamp_offset + INSTANT_LEN >= end)
+        return false;
+    view_data(document, (size_t)stamp_offset, end, view);
+    struct bytes rest = bytes_make(document.data + end, document.len - end);
+    if (bytes_starts(rest, included_begins) && rest.len >= begin + (sizeof tail - 1))
+        view->included = bytes_make(rest.data + begin, rest.len - begin - (sizeof tail - 1));
+    return true;
+}
+
+void body_read_made(struct bytes document, uint32_t stamp_offset, size_t included_len, struct body_view *view)
+{
+    size_t behind = sizeof included_begins - 1 + included_len + (sizeof tail - 1);
+    assert(document.len > behind);
+    size_t end = document.len - behind;
+    assert(document.data[end - 1] == '}');
+    assert(bytes_starts(bytes_make(document.data + end, behind), included_begins));
+    assert(body_has_stamp(document, stamp_offset));
+    view_data(document, stamp_offset, end, view);
+    view->included = bytes_make(document.data + end + sizeof included_begins - 1, included_len);
+}
+
+size_t body_put_data(struct text *out, const struct body_view *view, int64_t sent_at_ms)
+{
+    const char *data = view->data.data;
+    size_t behind = view->stamp + INSTANT_LEN, end = view->data.len - 1;
+    size_t id_at = out->len + BODY_ID_AT - (sizeof data_begins - 1);
+    text_put(out, bytes_make(data, view->stamp - 1));
+    if (sent_at_ms)
+        put_instant(out, sent_at_ms);
+    else
+        text_puts(out, "null");
+    text_put(out, bytes_make(data + behind + 1, end - behind - 1));
+    return id_at;
 }
 
 void body_stamp(char *document, size_t len, uint32_t stamp_offset, int64_t sent_at_ms)

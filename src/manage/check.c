@@ -197,9 +197,10 @@ static void check_columns(sqlite3 *db, int *count, const char *table, const char
 static bool document_is_sound(sqlite3_stmt *row)
 {
     struct json_reading reading;
+    struct body_view view;
     const char *data = sqlite3_column_blob(row, 1);
     struct bytes document = bytes_make(data, data ? (size_t)sqlite3_column_bytes(row, 1) : 0);
-    return body_data_end(document) > 0 && body_has_stamp(document, sqlite3_column_int64(row, 2)) &&
+    return body_read(document, sqlite3_column_int64(row, 2), &view) &&
            json_check((char *)document.data, document.len, false, &reading) == JSON_OK;
 }
 

@@ -74,7 +74,90 @@ static void the_head_fits(void **state)
     parts.event_type = parts.resource_type = parts.resource_id = bytes_make(control, sizeof control);
     parts.included = (struct bytes){0};
     render(&f, &parts);
-    assert_true(f.out.len - strlen(BODY_TAIL) <= body_head_len_max(&parts));
+    struct text other;
+    text_init(&other, &f.arena, parts.relationships.len);
+    assert_true(f.out.len - strlen("]}") <= body_leave_head(&other, &parts));
+    arena_fini(&f.arena);
+}
+
+/* What is included first, the head last: the same bytes, where the elements have been all the time. */
+static void made_from_its_end(void **state)
+{
+    struct fixture f;
+    struct body_parts head = whole;
+    struct text out;
+    uint32_t stamp_offset;
+    render(&f, &whole);
+    head.included = (struct bytes){0};
+    text_init(&out, &f.arena, whole.relationships.len + whole.included.len);
+    size_t room = body_leave_head(&out, &head);
+    text_put(&out, whole.included);
+    body_put_tail(&out);
+    assert_false(out.overflow);
+    struct bytes included = body_included(&out, room);
+    assert_true(bytes_equal(included, whole.included));
+    struct bytes document = body_put_head(&out, room, &head, &f.arena, &stamp_offset);
+    assert_true(bytes_equal(document, text_bytes(&f.out)));
+    assert_int_equal(stamp_offset, f.stamp_offset);
+    assert_ptr_equal(body_included(&out, room).data, included.data);
+
+    struct arena small;
+    arena_init(&small, 16);
+    assert_null(body_put_head(&out, room, &head, &small, &stamp_offset).data);
+    arena_fini(&small);
+    arena_fini(&f.arena);
+}
+
+/* ---- read ---- */
+
+static void expect_data(struct fixture *f, const struct body_view *view, int64_t sent_at_ms, const char *date)
+{
+    struct text shown, expected;
+    size_t begin = strlen("{\"data\":"), behind = f->stamp_offset + 24 + strlen("\"");
+    size_t end = (size_t)((char *)memmem(f->out.data, f->out.len, "}},\"included\"", 13) + 1 - f->out.data);
+    text_init(&shown, &f->arena, 4096);
+    text_init(&expected, &f->arena, 4096);
+    body_put_data(&shown, view, sent_at_ms);
+    text_put(&expected, bytes_make(f->out.data + begin, f->stamp_offset - 1 - begin));
+    text_puts(&expected, date);
+    text_put(&expected, bytes_make(f->out.data + behind, end - behind));
+    assert_string_equal(shown.data, expected.data);
+}
+
+static void read_back(void **state)
+{
+    struct fixture f;
+    struct body_view view, made;
+    render(&f, &whole);
+    assert_true(body_read(text_bytes(&f.out), f.stamp_offset, &view));
+    assert_true(bytes_equal(view.included, whole.included));
+    assert_true(bytes_starts(view.data, "{\"type\":\"events\""));
+    expect_data(&f, &view, 0, "null");
+    expect_data(&f, &view, 1700000000000, "\"2023-11-14T22:13:20.000Z\"");
+    body_read_made(text_bytes(&f.out), f.stamp_offset, whole.included.len, &made);
+    assert_memory_equal(&made, &view, sizeof view);
+    arena_fini(&f.arena);
+}
+
+/* Cut anywhere, or with a stamp that is not there. */
+static void damaged_is_not_read(void **state)
+{
+    struct fixture f;
+    struct body_view view;
+    render(&f, &whole);
+    size_t data_end = (size_t)((char *)memmem(f.out.data, f.out.len, ",\"included\"", 11) - f.out.data);
+    for (size_t len = 0; len < f.out.len; len++) {
+        char *cut = malloc(len + 1); /* so that a sanitizer sees who reads far behind it */
+        memcpy(cut, f.out.data, len);
+        assert_int_equal(body_read(bytes_make(cut, len), f.stamp_offset, &view), len >= data_end);
+        assert_true(len < data_end || view.included.len <= whole.included.len);
+        free(cut);
+    }
+    static const int64_t stamps[] = {INT64_MIN, -1, 0, 1, 8, 9, INT64_MAX};
+    for (size_t i = 0; i < sizeof stamps / sizeof *stamps; i++)
+        assert_false(body_read(text_bytes(&f.out), stamps[i], &view));
+    assert_false(body_read(text_bytes(&f.out), f.stamp_offset + 1, &view));
+    assert_false(body_read(bytes_of("[]"), f.stamp_offset, &view));
     arena_fini(&f.arena);
 }
 
@@ -174,6 +257,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_guide_s_document),
         cmocka_unit_test(the_head_fits),
+        cmocka_unit_test(made_from_its_end),
+        cmocka_unit_test(read_back),
+        cmocka_unit_test(damaged_is_not_read),
         cmocka_unit_test(parts_that_are_missing),
         cmocka_unit_test(hostile_names_stay_inside_their_quotes),
         cmocka_unit_test(the_stamp_is_the_only_change),

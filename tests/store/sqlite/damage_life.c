@@ -453,11 +453,12 @@ static bool purge_all(struct run *run)
 static void sound_is_served(struct run *run)
 {
     const struct base *base = run->base;
+    struct body_view view;
     struct store_answer answer = ask(run, (struct store_query){.kind = STORE_GET_EVENT,
                                                                .id = base->sound_event,
                                                                .owner_id = base->sound,
                                                                .with_document = true});
-    if (answer.count != 1 || body_data_end(answer.events[0].document) <= 0)
+    if (answer.count != 1 || !body_read(answer.events[0].document, answer.events[0].stamp_offset, &view))
         life_wrong("the sound user's event is not there", answer.count);
     answer = ask(run, (struct store_query){.kind = STORE_LIST_EVENTS, .owner_id = base->sound});
     if (answer.count != 3)

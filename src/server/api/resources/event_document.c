@@ -1,10 +1,6 @@
 #include "event_document.h"
 #include "body.h"
 #include "instant.h"
-#include <assert.h>
-
-static const char data_begins[] = "{\"data\":";
-static const char included_begins[] = ",\"included\":[";
 
 /* Behind the members of data: what the API adds. Returns where the id stands. */
 static size_t put_end(struct text *out, const struct event *event)
@@ -21,70 +17,50 @@ static size_t put_end(struct text *out, const struct event *event)
     return id_place;
 }
 
-/* `end` is where data's own brace stands. */
-static void put_data(struct text *out, const struct event *event, size_t end,
-                     size_t id_places[EVENT_DOCUMENT_IDS])
-{
-    struct bytes document = event->document;
-    size_t begin = sizeof data_begins - 1;
-    size_t stamp = event->stamp_offset, behind_stamp = stamp + INSTANT_LEN;
-    assert(stamp > begin && behind_stamp < end);
-    assert(document.data[stamp - 1] == '"' && document.data[behind_stamp] == '"');
-    id_places[0] = out->len + BODY_ID_AT - begin;
-    if (event->sent_at_ms) {
-        char date[INSTANT_LEN];
-        instant_format(event->sent_at_ms, date);
-        text_put(out, bytes_make(document.data + begin, stamp - begin));
-        text_put(out, bytes_make(date, sizeof date));
-        text_put(out, bytes_make(document.data + behind_stamp, end - behind_stamp));
-    } else {
-        text_put(out, bytes_make(document.data + begin, stamp - 1 - begin));
-        text_puts(out, "null");
-        text_put(out, bytes_make(document.data + behind_stamp + 1, end - behind_stamp - 1));
-    }
-    id_places[1] = put_end(out, event);
-}
-
-/* Some fields of it, read from the document. False: that takes too much memory. */
-static bool put_some(struct text *out, const struct call *call, const struct event *event)
+/* Some fields of it, read from the whole. False: that takes too much memory. */
+static bool put_some(struct text *out, const struct call *call, const struct event *event,
+                     const struct body_view *view)
 {
     struct json_reading reading;
     struct arena tree;
-    char date[INSTANT_LEN];
+    struct text whole;
     arena_init(&tree, CALL_SCRATCH_LEN_MAX);
+    text_init(&whole, &tree, CALL_SCRATCH_LEN_MAX);
+    body_put_data(&whole, view, event->sent_at_ms);
+    text_putc(&whole, '}');
     /* Strict reading changes nothing. */
-    const struct json_value *root =
-        json_tree_read(&tree, (char *)event->document.data, event->document.len, false, &reading);
-    const struct json_value *data = json_member(root, "data");
-    struct json_value *sent_at = json_member(json_member(data, "attributes"), "sent_at");
-    if (sent_at) {
-        instant_format(event->sent_at_ms, date);
-        json_become_string(sent_at, bytes_make(date, sizeof date));
-        if (!event->sent_at_ms)
-            sent_at->kind = JSON_NULL;
+    const struct json_value *data =
+        whole.overflow ? NULL : json_tree_read(&tree, whole.data, whole.len, false, &reading);
+    if (data) {
         fieldset_put(out, call, data);
         put_end(out, event);
     }
     arena_fini(&tree);
-    return sent_at != NULL;
+    return data != NULL;
 }
 
-bool event_document_is_sound(const struct event *event)
+/* Read from the disk, so it may be anything. False: it is damaged. */
+static bool read_stored(const struct event *event, struct body_view *view)
 {
     struct json_reading reading;
-    struct bytes document = event->document;
-    size_t end = body_data_end(document);
-    return end > 0 && body_has_stamp(document, event->stamp_offset) &&
-           event->stamp_offset + (size_t)INSTANT_LEN < end &&
-           json_check((char *)document.data, document.len, false, &reading) == JSON_OK;
+    return body_read(event->document, event->stamp_offset, view) &&
+           json_check((char *)event->document.data, event->document.len, false, &reading) == JSON_OK;
+}
+
+static void put_whole(struct text *out, const struct event *event, const struct body_view *view,
+                      size_t id_places[EVENT_DOCUMENT_IDS])
+{
+    id_places[0] = body_put_data(out, view, event->sent_at_ms);
+    id_places[1] = put_end(out, event);
 }
 
 void event_document_put(struct text *out, const struct call *call, const struct event *event)
 {
     size_t id_places[EVENT_DOCUMENT_IDS];
-    if (event_document_is_sound(event)) {
-        if (!fieldset_find(call, bytes_of("events")) || !put_some(out, call, event))
-            put_data(out, event, body_data_end(event->document) - 1, id_places);
+    struct body_view view;
+    if (read_stored(event, &view)) {
+        if (!fieldset_find(call, bytes_of("events")) || !put_some(out, call, event, &view))
+            put_whole(out, event, &view, id_places);
         return;
     }
     text_puts(out, "{\"type\":\"events\",\"id\":\"");
@@ -96,23 +72,15 @@ void event_document_put(struct text *out, const struct call *call, const struct 
 void event_document_put_rendered(struct text *out, const struct event *event, size_t included_len,
                                  size_t id_places[EVENT_DOCUMENT_IDS])
 {
-    size_t behind = sizeof included_begins - 1 + included_len + (sizeof "]}" - 1);
-    assert(event->document.len > behind + 1);
-    size_t end = event->document.len - behind - 1;
-    assert(bytes_starts(bytes_make(event->document.data + end, behind), "},\"included\":["));
-    put_data(out, event, end, id_places);
+    struct body_view view;
+    body_read_made(event->document, event->stamp_offset, included_len, &view);
+    put_whole(out, event, &view, id_places);
 }
 
-/* The elements of `included`, without brackets; data NULL: there is none. */
 static struct bytes find_included(const struct event *event)
 {
-    if (!event_document_is_sound(event))
-        return (struct bytes){0};
-    size_t end = body_data_end(event->document), begin = sizeof included_begins - 1;
-    struct bytes rest = bytes_make(event->document.data + end, event->document.len - end);
-    if (!bytes_starts(rest, included_begins) || rest.len < begin + 2)
-        return (struct bytes){0};
-    return bytes_make(rest.data + begin, rest.len - begin - 2); /* without ]} */
+    struct body_view view;
+    return read_stored(event, &view) ? view.included : (struct bytes){0};
 }
 
 struct json_value *event_document_read_included(const struct event *event, struct arena *arena)

@@ -8,9 +8,8 @@
 #pragma once
 #include "jsonapi.h"
 
-/* Read from the disk, so it may be anything. One that is not sound is shown with its id and no more. */
-bool event_document_is_sound(const struct event *event);
-/* Appends the resource object, with the fields that are asked for. */
+/* Appends the resource object, with the fields that are asked for. One that is damaged is shown with its id
+ * and no more. */
 void event_document_put(struct text *out, const struct call *call, const struct event *event);
 enum { EVENT_DOCUMENT_IDS = 2 };
 /* The same of one that body_render has just made, with so much of `included`: nothing has to be looked for.

@@ -135,13 +135,11 @@ static bool read_included(struct call *call, const struct request_document *docu
                           struct event_draft *draft)
 {
     struct json_value *included = json_member(document->root, "included");
-    draft->front =
-        body_head_len_max(&(struct body_parts){.event_type = draft->event_type,
-                                               .resource_type = draft->resource_type,
-                                               .resource_id = draft->resource_id,
-                                               .relationships = text_bytes(&draft->relationships)});
-    draft->included.len_max += draft->front - draft->relationships.len + sizeof BODY_TAIL;
-    text_leave_front(&draft->included, draft->front);
+    draft->front = body_leave_head(&draft->included,
+                                   &(struct body_parts){.event_type = draft->event_type,
+                                                        .resource_type = draft->resource_type,
+                                                        .resource_id = draft->resource_id,
+                                                        .relationships = text_bytes(&draft->relationships)});
     if (!included)
         return true;
     if (!json_is(included, JSON_ARRAY))
@@ -173,7 +171,7 @@ bool event_draft_read(struct call *call, const struct request_document *document
     if (!read_attributes(call, document, draft) || !read_relationships(call, document, draft) ||
         !read_included(call, document, draft))
         return false;
-    text_puts(&draft->included, BODY_TAIL);
+    body_put_tail(&draft->included);
     return !(draft->relationships.overflow || draft->included.overflow) || call_too_large(call);
 }
 
@@ -206,7 +204,7 @@ bool event_draft_keep(struct call *call, struct arena *arena, struct event_draft
 
 size_t event_draft_included_len(const struct event_draft *draft)
 {
-    return draft->included.len - draft->front - (sizeof BODY_TAIL - 1);
+    return body_included(&draft->included, draft->front).len;
 }
 
 static bool is_destroyed(struct bytes event_type)
@@ -218,7 +216,7 @@ static bool is_destroyed(struct bytes event_type)
 
 static void place_snapshots(const struct event_draft *draft, struct store_op *op)
 {
-    const char *at = draft->included.data + draft->front;
+    const char *at = body_included(&draft->included, draft->front).data;
     for (int i = 0; i < draft->snapshot_count; i++) {
         draft->snapshots[i].json.data = at;
         at += draft->snapshots[i].json.len + (sizeof "," - 1);
@@ -233,7 +231,6 @@ bool event_draft_render(struct call *call, struct arena *arena, const struct eve
 {
     int64_t now_ms = clock_wall_ms(&call->api->config.clock);
     struct event *event = &op->event.event;
-    struct text head;
     struct body_parts parts = {.event_type = draft->event_type,
                                .created_at_ms = draft->created_at_given ? draft->created_at_ms : now_ms,
                                .resource_type = draft->resource_type,
@@ -246,13 +243,9 @@ bool event_draft_render(struct call *call, struct arena *arena, const struct eve
                             .resource_id = draft->resource_id,
                             .created_at_ms = parts.created_at_ms,
                             .received_at_ms = now_ms};
-    text_init(&head, arena, draft->front);
-    body_render_head(&head, &parts, &event->stamp_offset);
-    if (head.overflow)
+    event->document = body_put_head(&draft->included, draft->front, &parts, arena, &event->stamp_offset);
+    if (!event->document.data)
         return call_too_large(call);
-    char *document = draft->included.data + draft->front - head.len;
-    memcpy(document, head.data, head.len);
-    event->document = bytes_make(document, head.len + draft->included.len - draft->front);
     op->event.owner_only = draft->terms.owner_only;
     if (draft->terms.changes_resources)
         place_snapshots(draft, op);
