@@ -87,8 +87,7 @@ test('a file is a chapter, a function a screen', () => {
 const circles = [
   'admission call', // what is refused is told as any failure of a call, and what is told says what is left
   'event_types reference route snapshots', // the reference describes the table of routes, whose handlers show it
-  'claim outcome tail', // a claim that finds a damaged delivery ends it; an outcome frees the lease that a claim took
-  'late_rows resource usage' // usage is weighed against rows that are late, and those change it
+  'claim outcome tail' // sqlite_parts.h says why
 ]
 
 test('no files call each other in a circle that is not known', () => {

@@ -164,6 +164,21 @@ static enum store_status write_owned(struct store *store, struct ahead_entry *co
     return status;
 }
 
+enum store_status sqlite_resource_remove(struct store *store, int64_t owner_id, struct bytes type,
+                                         struct bytes id, int64_t *bytes, bool *found)
+{
+    sqlite3_stmt *remove = store->sql[SQL_RESOURCE_DELETE];
+    sqlite3_bind_int64(remove, 1, owner_id);
+    sqlite_bind_text(remove, 2, type);
+    sqlite_bind_text(remove, 3, id);
+    enum store_status status = sqlite_row(store, SQL_RESOURCE_DELETE, found);
+    if (status == STORE_OK && *found) {
+        *bytes = sqlite3_column_int64(remove, 0);
+        sqlite3_reset(remove);
+    }
+    return status;
+}
+
 static enum store_status write_destroyed(struct store *store, const struct ahead_entry *entry,
                                          struct usages *usages)
 {

@@ -46,19 +46,6 @@ static enum store_status put(struct store *store, struct resource *resource, str
     return status == STORE_OK ? sqlite_usage_change(store, resource->owner_id, change) : status;
 }
 
-enum store_status sqlite_resource_remove(struct store *store, int64_t owner_id, struct bytes type,
-                                         struct bytes id, int64_t *bytes, bool *found)
-{
-    sqlite3_stmt *remove = store->sql[SQL_RESOURCE_DELETE];
-    bind_name(remove, owner_id, type, id);
-    enum store_status status = sqlite_row(store, SQL_RESOURCE_DELETE, found);
-    if (status == STORE_OK && *found) {
-        *bytes = sqlite3_column_int64(remove, 0);
-        sqlite3_reset(remove);
-    }
-    return status;
-}
-
 enum store_status sqlite_resource_drop(struct store *store, int64_t owner_id, struct bytes type,
                                        struct bytes id)
 {

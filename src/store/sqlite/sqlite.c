@@ -15,11 +15,6 @@ enum { EVENTS_AHEAD_MAX = 1024, AHEAD_NAMES_LEN_MAX = 64 << 20 };
 
 /* ---- a batch ---- */
 
-int64_t sqlite_next_id(struct store *store)
-{
-    return store->counts.event_id_max = ids_next(&store->ids, store->now.wall_ms);
-}
-
 static enum store_status look(struct store *store, struct store_op *op)
 {
     enum store_status status = STORE_OK;

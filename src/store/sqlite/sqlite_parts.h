@@ -1,12 +1,13 @@
 /*
- * sqlite_parts: what the files of the SQLite backend share. Nobody else includes this.
+ * sqlite_parts: what the files of the SQLite backend share. Beside them, only tests of its inside include it.
  *
- *   statement.c   statements and columns, result codes, clocks: below all others
+ *   statement.c   statements and columns, result codes, clocks, ids: below all others
  *   sqlite_sql.h  the texts of the statements
  *   files.c       the files: their lock, who may read them
  *   schema.c      the tables, and how they came to be
  *   log_vfs.c     the VFS below the connection that writes
  *   event.c       EVENT
+ *   event_quota.c what an EVENT would add to its owner's usage
  *   outcome.c     OUTCOME, RESEND, CANCEL
  *   user.c        users and keys
  *   resource.c    RESOURCE_PUT, RESOURCE_DELETE, and the snapshots that events carry
@@ -19,6 +20,10 @@
  *   key_lookup.c  Idempotency-Keys; idempotency.c: those in memory; key_runs.c: where the older ones are
  *   read.c        queries
  *   sqlite.c      open, close, and the transaction around a batch: above all others
+ *
+ * claim.c, outcome.c and tail.c call each other: a claim that finds a damaged delivery ends it, an outcome
+ * frees the lease that a claim took, and what waits in memory is claimed, or put back, as what waits in the
+ * table.
  */
 #pragma once
 #include "idempotency.h"
@@ -148,6 +153,8 @@ struct store {
 /* ---- statement.c ---- */
 
 struct moment sqlite_now(const struct store *store);
+/* For an event that is accepted, or what is put: above all that were given. */
+int64_t sqlite_next_id(struct store *store);
 /* All statements of the one that writes. */
 enum store_status sqlite_prepare(struct store *store);
 
@@ -180,9 +187,6 @@ enum store_status sqlite_refuse(struct store *store, const char *format, ...)
 /* The one that writes, through `log_vfs`; or with NULL one that reads. SQLite's result code. */
 int sqlite_connect(const char *path, struct log_vfs *log_vfs, sqlite3 **db);
 enum store_status sqlite_migrate(struct store *store);
-
-/* For an event that is accepted, or what is put: above all that were given. */
-int64_t sqlite_next_id(struct store *store);
 
 /* The ops. Their result is in the op; the status is about the batch. */
 enum store_status sqlite_event(struct store *store, struct store_batch *batch, struct store_op *op);
@@ -226,7 +230,7 @@ void sqlite_ahead_fini(struct store *store);
 
 /* The snapshots of an EVENT that was accepted. */
 enum store_status sqlite_resources_take(struct store *store, const struct store_op *op);
-/* A resource's row, with the bytes of the snapshot in it. */
+/* A resource's row, with the bytes of the snapshot in it. (late_rows.c) */
 enum store_status sqlite_resource_remove(struct store *store, int64_t owner_id, struct bytes type,
                                          struct bytes id, int64_t *bytes, bool *found);
 enum store_status sqlite_resource_drop(struct store *store, int64_t owner_id, struct bytes type,

@@ -142,7 +142,7 @@ struct bytes sqlite_text(sqlite3_stmt *statement, int column)
     return bytes_make(data, data ? (size_t)sqlite3_column_bytes(statement, column) : 0);
 }
 
-/* ---- clocks ---- */
+/* ---- clocks and ids ---- */
 
 struct moment sqlite_now(const struct store *store)
 {
@@ -152,4 +152,9 @@ struct moment sqlite_now(const struct store *store)
                            .mono_ms = mono_ms,
                            .due_ms = store->due_at_open_ms + up_ms,
                            .service_ms = store->service_at_open_ms + up_ms};
+}
+
+int64_t sqlite_next_id(struct store *store)
+{
+    return store->counts.event_id_max = ids_next(&store->ids, store->now.wall_ms);
 }

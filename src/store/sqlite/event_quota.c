@@ -1,0 +1,54 @@
+/* What an EVENT would add to its owner's usage (usage.c), against the quotas. */
+#include "sqlite_parts.h"
+
+/* How many of its snapshots are of resources that are not there: in the table, which must have them all. */
+static enum store_status count_new(struct store *store, const struct store_op *op, int64_t *count)
+{
+    const struct event *event = &op->event.event;
+    const struct resource *own = sqlite_resource_own(op);
+    sqlite3_stmt *look = store->sql[SQL_RESOURCE_SIZE];
+    enum store_status status = sqlite_write_late_rows(store);
+    store->changed = true;
+    *count = 0;
+    for (int i = 0; i < op->event.included_count && status == STORE_OK; i++) {
+        const struct resource *resource = &op->event.included[i];
+        bool found = false;
+        if (resource == own && op->event.destroyed)
+            continue;
+        sqlite3_bind_int64(look, 1, event->owner_id);
+        sqlite_bind_text(look, 2, resource->type);
+        sqlite_bind_text(look, 3, resource->id);
+        status = sqlite_row(store, SQL_RESOURCE_SIZE, &found);
+        if (found)
+            sqlite3_reset(look);
+        *count += !found;
+    }
+    return status;
+}
+
+enum store_status sqlite_usage_weigh(struct store *store, struct store_op *op, struct roster_entry *owner)
+{
+    const struct user_usage *limits = &store->config.quotas;
+    const struct resource *own = sqlite_resource_own(op);
+    struct user_usage more = {.stored_bytes = (int64_t)op->event.event.document.len,
+                              .pending = owner->url != NULL};
+    enum store_status status = STORE_OK;
+    /* While it is being counted. With fewer in all, resends apart, nobody has as many. */
+    if (limits->pending > 0 && store->counts.states[DELIVERY_PENDING] >= limits->pending)
+        status = sqlite_count_endpoint(store, owner);
+    if (status != STORE_OK)
+        return status;
+    struct user_usage used = owner->counts.usage;
+    for (int i = 0; i < op->event.included_count; i++)
+        more.stored_bytes += &op->event.included[i] == own ? 0 : (int64_t)op->event.included[i].json.len;
+    /* The table is looked at only where those that are ahead of it could matter. */
+    int64_t ahead = store->counts.ahead_count - store->counts.ahead_first;
+    if (limits->resources > 0 && used.resources + ahead + op->event.included_count > limits->resources) {
+        status = count_new(store, op, &more.resources);
+        used = owner->counts.usage;
+    }
+    op->reached = quota_beyond(&used, &more, limits);
+    if (op->reached.quota)
+        op->result = STORE_QUOTA;
+    return status;
+}
