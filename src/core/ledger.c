@@ -1,6 +1,6 @@
 #include "ledger.h"
 
-enum { COUNT_MAX = 1 << 30 };
+enum { COUNT_MAX = 1 << 29 }; /* two of them, and what is counted on from there, are an int32_t */
 static const int64_t NUMBER_MAX = (int64_t)1 << 53;
 
 static int32_t bounded_count(int32_t count)
