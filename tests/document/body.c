@@ -159,6 +159,14 @@ static void damaged_is_not_read(void **state)
     assert_false(body_read(text_bytes(&f.out), f.stamp_offset + 1, &view));
     assert_false(body_read(bytes_of("[]"), f.stamp_offset, &view));
     arena_fini(&f.arena);
+
+    struct body_parts dated = whole; /* in what is included, something stands as the stamp does */
+    dated.included = bytes_of("{\"at\":\"2023-11-14T22:13:20.000Z\"}");
+    render(&f, &dated);
+    int64_t other = (char *)memmem(f.out.data, f.out.len, "2023", 4) - f.out.data;
+    assert_true(body_has_stamp(text_bytes(&f.out), other));
+    assert_false(body_read(text_bytes(&f.out), other, &view));
+    arena_fini(&f.arena);
 }
 
 static void parts_that_are_missing(void **state)
