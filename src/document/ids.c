@@ -3,10 +3,10 @@
 #include <assert.h>
 #include <stdbool.h>
 
-enum { TIME_SHIFT = 21, NODE_SHIFT = 6, SEQUENCE_MAX = (1 << NODE_SHIFT) - 1 };
+enum { TIME_SHIFT = 20, NODE_SHIFT = 6, SEQUENCE_MAX = (1 << NODE_SHIFT) - 1 };
 
 /* The ids of this millisecond are the first of 19 digits. */
-#define TIME_MS_MIN ((int64_t)476837158204)
+#define TIME_MS_MIN ((int64_t)953674316407)
 
 static int64_t first_of(int64_t time_ms, int node)
 {

@@ -36,8 +36,8 @@ static void never_back_with_the_clock(void **state)
 {
     struct ids ids = {.node = 1};
     int64_t last = ids_next(&ids, 1700000000000);
-    assert_int_equal(ids_next(&(struct ids){0}, -5), (int64_t)476837158204 << 21); /* of 19 digits */
-    assert_true((int64_t)476837158204 << 21 >= 1000000000000000000);
+    assert_int_equal(ids_next(&(struct ids){0}, -5), (int64_t)953674316407 << 20); /* of 19 digits */
+    assert_true((int64_t)953674316407 << 20 >= 1000000000000000000);
     static const int64_t jumps[] = {1699999999999, 0, -5, 1700000000000, 1600000000000, 1700000000001};
     for (size_t i = 0; i < sizeof jumps / sizeof *jumps; i++) {
         int64_t id = ids_next(&ids, jumps[i]);
@@ -63,8 +63,8 @@ static void above_the_floor_of_another_node(void **state)
 static void two_starts_from_one_floor(void **state)
 {
     struct ids one = {.node = 4711}, two = {.node = 4712};
-    ids_floor(&one, (int64_t)1700000000000 << 21);
-    ids_floor(&two, (int64_t)1700000000000 << 21);
+    ids_floor(&one, (int64_t)1700000000000 << 20);
+    ids_floor(&two, (int64_t)1700000000000 << 20);
     int64_t ids[2][3000];
     for (int i = 0; i < 3000; i++) {
         ids[0][i] = ids_next(&one, 1600000000000);
