@@ -191,15 +191,18 @@ export function addUsers(place, url, howMany) {
     const sql = (text) => execFileSync('sqlite3', [join(place.data, 'posthorn.db'), text], { encoding: 'utf8' }).trim();
     const first = Number(sql('SELECT max(id) FROM users')) + 1;
     const copies = (table, where, own) => {
-        const columns = sql(`SELECT name FROM pragma_table_info('${table}')`).split('\n');
+        const columns = sql(`SELECT name FROM pragma_table_info('${table}')`).split('\n').filter(Boolean);
+        if (!columns.length)
+            return ''; // an older program has its endpoints in `users`
         return `INSERT INTO ${table} (${columns.join(', ')})
                 WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ${howMany})
                 SELECT ${columns.map((column) => own[column] ?? `one.${column}`).join(', ')}
                 FROM n, (SELECT * FROM ${table} WHERE ${where} = ${FIRST_USER} LIMIT 1) AS one;`;
     };
+    const target = `replace(replace('${url}', '#', ${first} + n.i), '@', 1 + n.i % ${SINK_HOSTS})`;
     sql(`BEGIN;
-         ${copies('users', 'id', { id: `${first} + n.i`, role: '0', master_id: String(FIRST_USER),
-                                   webhook_url: `replace(replace('${url}', '#', ${first} + n.i), '@', 1 + n.i % ${SINK_HOSTS})` })}
+         ${copies('users', 'id', { id: `${first} + n.i`, role: '0', master_id: String(FIRST_USER), webhook_url: target })}
+         ${copies('endpoints', 'id', { id: `${first} + n.i`, owner_id: `${first} + n.i`, url: target })}
          ${copies('api_keys', 'user_id', { id: `${first} + n.i`, user_id: `${first} + n.i`, digest: 'lower(hex(randomblob(32)))' })}
          COMMIT`);
     return Array.from({ length: howMany }, (_, i) => first + i);

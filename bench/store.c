@@ -53,11 +53,11 @@ static void write_batch(struct bench *bench, int ops, int boxes)
 static void make_users(struct bench *bench)
 {
     for (int i = 0; i < bench->users; i++) {
-        bench->ops[0] =
-            (struct store_op){.kind = STORE_USER_CREATE,
-                              .user.user = {.id = MODEL_USER_ID_FIRST + i,
-                                            .name = bytes_of("bench"),
-                                            .webhook_url = bytes_of("http://127.0.0.1:3000/webhooks/bench")}};
+        bench->ops[0] = (struct store_op){
+            .kind = STORE_USER_CREATE,
+            .user.user = {.id = MODEL_USER_ID_FIRST + i,
+                          .name = bytes_of("bench"),
+                          .endpoint.url = bytes_of("http://127.0.0.1:3000/webhooks/bench")}};
         bench->ops[1] =
             (struct store_op){.kind = STORE_KEY_CREATE, .key = {.user_id = MODEL_USER_ID_FIRST + i}};
         snprintf(bench->ops[1].key.digest, sizeof bench->ops[1].key.digest, "%064d", i);

@@ -78,11 +78,11 @@ struct ledger_record ledger_record(struct ledger_row *row, const struct ledger_o
     return (struct ledger_record){false, started ? line : LEDGER_NO_LINE};
 }
 
-enum ledger_resent ledger_resend(struct ledger_row *row, bool has_url, int64_t now_ms)
+enum ledger_resent ledger_resend(struct ledger_row *row, bool has_url, bool removed, int64_t now_ms)
 {
     if (row->under_way && row->lost > 0 && row->due_at_ms > now_ms)
         return LEDGER_IS_OUT;
-    if (row->state == DELIVERY_SKIPPED && !has_url)
+    if ((removed && !row->under_way) || (row->state == DELIVERY_SKIPPED && !has_url))
         return LEDGER_REFUSED;
     row->due_at_ms = now_ms;
     if (row->under_way)

@@ -66,12 +66,12 @@ struct ledger_record ledger_record(struct ledger_row *row, const struct ledger_o
                                    const struct moment *now);
 
 enum ledger_resent {
-    LEDGER_REFUSED,   /* it was skipped, and there is still no URL */
+    LEDGER_REFUSED,   /* it was skipped, and there is still no URL; or its endpoint is removed */
     LEDGER_IS_OUT,    /* nothing to do: it is on its way */
     LEDGER_HURRIED,   /* it waited, and is due now */
     LEDGER_SENT_AGAIN /* it had ended, and begins anew */
 };
-enum ledger_resent ledger_resend(struct ledger_row *row, bool has_url, int64_t now_ms);
+enum ledger_resent ledger_resend(struct ledger_row *row, bool has_url, bool removed, int64_t now_ms);
 /* False: it has ended already. */
 bool ledger_cancel(struct ledger_row *row);
 /* It cannot be sent any more: what is stored of it is damaged. */

@@ -16,7 +16,7 @@ enum {
     MODEL_SIGNING_LEN_MAX = 16 << 10,
     MODEL_IDENTITY_LEN_MAX = 128 << 10,
     MODEL_ALLOW_FROM_LEN_MAX = 4096,
-    MODEL_ENDPOINTS_MAX = 100, /* that an event goes to, beside its owner's and the Master's */
+    MODEL_ENDPOINTS_MAX = 100, /* of a user, the default one included */
     MODEL_RESPONSE_KEPT_LEN = 1024,
     MODEL_DETAIL_LEN_MAX = 240,
     MODEL_USER_ID_FIRST = 5 /* so that the guide's own curl works as printed (mission row 43) */
@@ -24,20 +24,28 @@ enum {
 
 enum user_role { USER_REGULAR, USER_MASTER };
 
-struct user {
-    int64_t id;
-    enum user_role role;
-    int64_t master_id; /* who created it; 0 for the first Master */
-    struct bytes name, email;
-    struct bytes webhook_url;   /* len 0: none */
-    bool receives_users_events; /* a Master whose URL also gets its users' events (mission row 5) */
-    bool success_2xx;           /* default false: only 200 acknowledges (row 26) */
+/* Where events are pushed to, and how. */
+struct endpoint {
+    int64_t id, owner_id; /* the owner is a user */
+    struct bytes url;     /* len 0: none */
+    bool success_2xx;     /* default false: only 200 acknowledges (row 26) */
     bool disable_on_410;
     bool paused;
     /* Sealed (vault.h): kept and handed on, understood by the server alone, shown by nobody. len 0: none */
     struct bytes signing;  /* the secrets of the second signature */
     struct bytes identity; /* the TLS identity: certificate, key, CA, pinned name */
-    int64_t version;       /* counts changes, for ETag and If-Match */
+    int64_t version;       /* counts changes */
+    int64_t created_at_ms, updated_at_ms;
+};
+
+struct user {
+    int64_t id;
+    enum user_role role;
+    int64_t master_id; /* who created it; 0 for the first Master */
+    struct bytes name, email;
+    bool receives_users_events; /* a Master whose endpoints also get its users' events (mission row 5) */
+    struct endpoint endpoint;   /* the default one: it has the user's id, and is there as long as the user */
+    int64_t version;            /* counts changes, those of that endpoint included, for ETag and If-Match */
     int64_t created_at_ms, updated_at_ms;
 };
 

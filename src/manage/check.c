@@ -45,12 +45,16 @@ static const struct {
     {"state", "the fingerprint of the key file is none",
      "fingerprint IS NOT NULL AND length(fingerprint) <> 32"},
     {"users", "the user has an id, role or flag that is none",
-     "id <= 0 OR role NOT IN (0, 1) OR paused NOT IN (0, 1)"
-     " OR success_2xx NOT IN (0, 1) OR disable_on_410 NOT IN (0, 1) OR receives_users_events NOT IN (0, 1)"
-     " OR answered NOT IN (0, 1) OR version <= 0"},
+     "id <= 0 OR role NOT IN (0, 1) OR receives_users_events NOT IN (0, 1) OR version <= 0"},
     {"users", "the user's Master is missing",
      "master_id <> 0 AND NOT EXISTS (SELECT 1 FROM users m WHERE m.id = users.master_id)"},
-    {"users", "the webhook_url is no URL", "webhook_url IS NOT NULL AND webhook_url NOT LIKE 'http%://_%'"},
+    {"users", "the user's default endpoint is missing",
+     "NOT EXISTS (SELECT 1 FROM endpoints e WHERE e.id = users.id AND e.owner_id = users.id)"},
+    {"endpoints", "the endpoint has an id or flag that is none, or its owner is missing",
+     "id <= 0 OR paused NOT IN (0, 1) OR success_2xx NOT IN (0, 1) OR disable_on_410 NOT IN (0, 1)"
+     " OR answered NOT IN (0, 1) OR version <= 0"
+     " OR NOT EXISTS (SELECT 1 FROM users u WHERE u.id = endpoints.owner_id)"},
+    {"endpoints", "the URL is none", "url IS NOT NULL AND url NOT LIKE 'http%://_%'"},
     {"api_keys", "the key's digest or pace is none, or its user is missing",
      "id <= 0 OR length(digest) <> 64 OR digest GLOB '*[^0-9a-f]*' OR rate_per_s < -1"
      " OR NOT EXISTS (SELECT 1 FROM users u WHERE u.id = api_keys.user_id)"},
@@ -75,8 +79,8 @@ static const struct {
      "state = 0 AND queue IS NULL AND id < (SELECT born_from FROM state)"},
     {"deliveries", "the delivery's event or endpoint is missing",
      "NOT EXISTS (SELECT 1 FROM events e"
-     " WHERE e.id = deliveries.event_id) OR NOT EXISTS (SELECT 1 FROM users u WHERE u.id = "
-     "deliveries.endpoint_id)"},
+     " WHERE e.id = deliveries.event_id) OR NOT EXISTS (SELECT 1 FROM endpoints n"
+     " WHERE n.id = deliveries.endpoint_id)"},
     {"added", "the event has no such delivery",
      "NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = added.delivery_id AND d.event_id = added.event_id)",
      "event_id || ' ' || delivery_id"},
@@ -301,7 +305,7 @@ static void check_sums(sqlite3 *db, int *count)
         " total(d.state = 2) AS given_up, total(d.state = 3) AS cancelled, total(d.state = 4) AS skipped,"
         " total(d.state = 0 AND d.queue IS NULL AND d.id >= s.born_from) AS still_out"
         " FROM deliveries d, state s WHERE d.id <= s.delivery_id_max),"
-        " u AS (SELECT count(webhook_url) AS endpoints FROM users)"
+        " u AS (SELECT count(url) AS endpoints FROM endpoints)"
         " SELECT 1 FROM state s, e, d, u WHERE s.events <> e.events OR s.endpoints <> u.endpoints"
         " OR s.pending - s.born_out <> d.pending - d.still_out"
         " OR s.delivered + s.born_out <> d.delivered + d.still_out"
@@ -319,7 +323,7 @@ static struct bytes blob(sqlite3_stmt *row, int column)
 
 static void check_sealed(const struct vault *vault, sqlite3 *db, int *count)
 {
-    static const char sql[] = "SELECT id, created_at, signing, identity FROM users"
+    static const char sql[] = "SELECT id, created_at, signing, identity FROM endpoints"
                               " WHERE length(signing) > 0 OR length(identity) > 0";
     sqlite3_stmt *row = NULL;
     int rc = sqlite3_prepare_v2(db, sql, -1, &row, NULL);
@@ -331,11 +335,11 @@ static void check_sealed(const struct vault *vault, sqlite3 *db, int *count)
         struct arena arena;
         arena_init(&arena, 2 * MODEL_IDENTITY_LEN_MAX);
         if (signing_open(vault, id, sqlite3_column_int64(row, 1), sealed, &signing) != VAULT_OK)
-            found(count, "users", (const char *)sqlite3_column_text(row, 0),
+            found(count, "endpoints", (const char *)sqlite3_column_text(row, 0),
                   "the signing secrets do not open with this key file: pushes go out without "
                   "webhook-signature");
         if (identity.len > 0 && identities_unseal(vault, id, identity, &arena, &source) != VAULT_OK)
-            found(count, "users", (const char *)sqlite3_column_text(row, 0),
+            found(count, "endpoints", (const char *)sqlite3_column_text(row, 0),
                   "the TLS identity does not open with this key file: nothing is sent");
         else if (identity.len > 0)
             identities_wipe(&source);

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { USERS_PAGE = 200, PAGE_ARENA_MAX = 64 << 20, SCRATCH_MAX = 1 << 20 };
+enum { ENDPOINTS_PAGE = 200, PAGE_ARENA_MAX = 64 << 20, SCRATCH_MAX = 1 << 20 };
 
 static const char details[] =
     "For when the key file is lost. Takes the key file that is there, or makes a new one (what is no key is\n"
@@ -35,27 +35,30 @@ static bool opens(const struct vault *vault, const char *what, int64_t user_id, 
 }
 
 /* False: the store failed. */
-static bool reset_user(struct store *store, const struct vault *vault, const struct user *user,
-                       struct reset_counts *counts)
+static bool reset_endpoint(struct store *store, const struct vault *vault, const struct endpoint *endpoint,
+                           struct reset_counts *counts)
 {
-    struct store_op op = {.kind = STORE_USER_UPDATE, .user = {.user = *user, .if_version = -1}};
+    struct store_op op = {.kind = STORE_ENDPOINT_UPDATE,
+                          .endpoint = {.endpoint = *endpoint, .if_version = -1}};
     struct store_op *ops[] = {&op};
     struct store_batch batch = {.ops = ops, .op_count = 1};
-    bool signing = user->signing.len > 0 && !opens(vault, SIGNING_CONTEXT, user->id, user->signing);
-    bool identity = user->identity.len > 0 && !opens(vault, IDENTITY_CONTEXT, user->id, user->identity);
-    counts->users++;
+    bool signing =
+        endpoint->signing.len > 0 && !opens(vault, SIGNING_CONTEXT, endpoint->id, endpoint->signing);
+    bool identity =
+        endpoint->identity.len > 0 && !opens(vault, IDENTITY_CONTEXT, endpoint->id, endpoint->identity);
+    counts->users += endpoint->id == endpoint->owner_id; /* each has one default endpoint */
     counts->secrets += signing;
     counts->identities += identity;
     if (signing)
-        op.user.user.signing = (struct bytes){0};
+        op.endpoint.endpoint.signing = (struct bytes){0};
     if (identity)
-        op.user.user.identity = (struct bytes){0};
+        op.endpoint.endpoint.identity = (struct bytes){0};
     return (!signing && !identity) || store_sqlite.write(store, &batch) == STORE_OK;
 }
 
-static bool reset_users(struct store *store, const struct vault *vault, struct reset_counts *counts)
+static bool reset_endpoints(struct store *store, const struct vault *vault, struct reset_counts *counts)
 {
-    struct store_query query = {.kind = STORE_LIST_USERS, .limit = USERS_PAGE};
+    struct store_query query = {.kind = STORE_LIST_ENDPOINTS, .limit = ENDPOINTS_PAGE};
     struct store_answer answer;
     struct arena arena;
     bool done = true;
@@ -64,8 +67,8 @@ static bool reset_users(struct store *store, const struct vault *vault, struct r
         arena_reset(&arena);
         done = store_sqlite.read(store, 0, &query, &arena, &answer) == STORE_OK;
         for (int i = 0; done && i < answer.count; i++) {
-            query.after_id = answer.users[i].id;
-            done = reset_user(store, vault, &answer.users[i], counts);
+            query.after_id = answer.endpoints[i].id;
+            done = reset_endpoint(store, vault, &answer.endpoints[i], counts);
         }
     } while (done && answer.more && answer.count);
     arena_fini(&arena);
@@ -96,8 +99,8 @@ static int reset(struct manage *manage, struct store *store)
                              error == VAULT_UNREADABLE ? strerror(errno) : "");
     /* The fingerprint last: cut short before it, this is done again. */
     enum server_error written = SERVER_DATA;
-    snprintf(error_text, sizeof error_text, "the users cannot be written");
-    if (reset_users(store, vault, &counts))
+    snprintf(error_text, sizeof error_text, "the endpoints cannot be written");
+    if (reset_endpoints(store, vault, &counts))
         written = server_fingerprint_write(store, vault, error_text);
     vault_close(vault);
     if (written != SERVER_OK)

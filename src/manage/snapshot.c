@@ -173,6 +173,7 @@ bool snapshot_renew_ids(const char *path, char text[SNAPSHOT_TEXT_LEN])
         "UPDATE state SET ids_from = (1 << 32) + (random() & 0xffffffff) + max(ids_from,"
         " ifnull((SELECT max(id) FROM users), 0), ifnull((SELECT max(id) FROM api_keys), 0));"
         "UPDATE users SET version = version + (1 << 32) + (random() & 0xffffffff);"
+        "UPDATE endpoints SET version = version + (1 << 32) + (random() & 0xffffffff);"
         "COMMIT;";
     sqlite3 *db = NULL;
     int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);

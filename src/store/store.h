@@ -17,16 +17,16 @@
  * record.
  *
  * What every backend does alike:
- *   recipients     the owner's endpoint, then its Master's if that one receives_users_events and the event
- *                  is not owner_only, then those of `also`; each once, and a user without a webhook_url is no
- *                  recipient. One endpoint a user, with the user's id. One delivery for each recipient
+ *   recipients     the owner's endpoints, then its Master's if that one receives_users_events and the event
+ *                  is not owner_only: of each the default one first, then the others by id. Those without a
+ *                  URL are none. One delivery for each
  *   skipped        an event without recipients has one delivery, its owner's, that ended as SKIPPED when the
- *                  event was received. RESEND of that is CONFLICT while the owner has no URL; then it is a
- *                  delivery as any other
- *   held           a delivery waits, unclaimed, while its endpoint has no URL, its user is paused or has no
+ *                  event was received, to its default endpoint. RESEND of that is CONFLICT while that one has
+ *                  no URL; then it is a delivery as any other
+ *   held           a delivery waits, unclaimed, while its endpoint has no URL or is paused, its owner has no
  *                  active key, or its pace holds it (pace.h), which counts RETRY and GIVE_UP without
- *                  `answered` as failures; a new URL starts it afresh. The outcome GONE pauses a user
- *                  with disable_on_410
+ *                  `answered` as failures; a new URL starts it afresh. The outcome GONE pauses an
+ *                  endpoint with disable_on_410
  *   born leased    an EVENT takes a box at once if its endpoint may have one more lease and has nothing due
  *                  waiting; a backend may keep some of the boxes for others that wait
  *   age            0 until an attempt has counted; from then on the service time since that attempt began
@@ -51,6 +51,11 @@
  *   taken          USER_CREATE with an id, a key with a digest that exists: CONFLICT. So is KEY_REVOKE of a
  *                  key that is revoked already
  *   never changed  USER_UPDATE writes the whole user but id, role, master_id and created_at_ms
+ *   a user and     its default endpoint are one: made, read and changed together, with the user's id, times
+ *   its endpoint   and count of versions, which ENDPOINT_UPDATE and a pause by GONE raise as well
+ *   an endpoint    that is not a default one can be removed. It is not read any more, no event goes to it,
+ * and is removed     what waits for it is cancelled: some at once, the rest by each PURGE to come, which also
+ *                  takes what a lease leaves waiting. Its deliveries stay its owner's; none is sent again
  *   resources      an EVENT's `included` are the latest snapshots of its owner's resources from then on;
  *                  `destroyed` removes the one that the event is about. The last write wins. An event that is
  *                  not accepted, or was before, changes none
@@ -64,7 +69,7 @@
  *   usage          of each user: bytes stored, resources, deliveries waiting (quota.h). Exact within the
  *                  batch and after a restart, and cheap: it is counted at open only
  *   quota          an EVENT is refused that would take its owner beyond one of config.quotas: with a delivery
- *                  to the owner's endpoint, if it has a URL; with the bytes of its document and of the
+ *                  to each of the owner's endpoints that has a URL; with the bytes of its document and of the
  *                  snapshots in it but its own; with the snapshots of resources that are not there, its own
  *                  not if it is destroyed. A RESOURCE_PUT is refused for what it would add. Nothing else is,
  *                  and nobody's event for a copy to others. An event known already comes first, and so does
@@ -109,6 +114,9 @@ enum store_op_kind {
     STORE_OUTCOME,     /* record the end of an attempt, fenced by the lease */
     STORE_USER_CREATE, /* with its first key, or not at all. id 0: the next one, the first is 5 */
     STORE_USER_UPDATE,
+    STORE_ENDPOINT_CREATE, /* a further one; its id is of the kind that events have, and in their order */
+    STORE_ENDPOINT_UPDATE, /* the whole of it, but id, owner_id and created_at_ms */
+    STORE_ENDPOINT_REMOVE, /* a further one */
     STORE_KEY_CREATE,
     STORE_KEY_UPDATE, /* those of `key_changes` of an active key; the others stay as they are by then */
     STORE_KEY_REVOKE,
@@ -125,11 +133,13 @@ enum store_op_kind {
 enum store_result {
     STORE_DONE,
     STORE_REPLAYED,  /* EVENT: same idempotency key and same request: the earlier event, its id in `id` */
-    STORE_CONFLICT,  /* EVENT: same key, other request. USER_UPDATE, RESOURCE_*: version differs. KEY_REVOKE:
-                        it  is the user's last. CANCEL: state. RESEND: skipped, and still without a URL */
-    STORE_NOT_FOUND, /* no such user, key, delivery, resource */
+    STORE_CONFLICT,  /* EVENT: same key, other request. *_UPDATE, RESOURCE_*: version differs. KEY_REVOKE:
+                        it  is the user's last. CANCEL: state. RESEND: to an endpoint that
+                        was removed, or skipped and still without a URL. ENDPOINT_REMOVE: a default one */
+    STORE_NOT_FOUND, /* no such user, endpoint, key, delivery, resource */
     STORE_FENCED,    /* OUTCOME: another lease has it, or it has ended: in the history alone; not an error */
-    STORE_QUOTA,     /* KEY_CREATE: the user has keys_max active keys. EVENT, RESOURCE_PUT: see above */
+    STORE_QUOTA,     /* KEY_CREATE: the user has keys_max active keys. ENDPOINT_CREATE: it has
+                        MODEL_ENDPOINTS_MAX. EVENT, RESOURCE_PUT: see above */
     STORE_NO_SPACE   /* EVENT: the disk reserve is reached; outcomes are still recorded */
 };
 
@@ -164,9 +174,7 @@ struct store_op {
             const struct resource *included; /* views into event.document; type, id and json count */
             int included_count;
             bool destroyed;
-            bool owner_only;     /* no copy for the owner's Master */
-            const int64_t *also; /* further endpoints that it goes to */
-            int also_count;      /* at most MODEL_ENDPOINTS_MAX */
+            bool owner_only; /* no copy for the owner's Master */
             int64_t skipped; /* out: its delivery, if that is skipped; also of one that is REPLAYED. 0: it is
                                 not */
         } event;
@@ -176,6 +184,11 @@ struct store_op {
             int64_t if_version;        /* -1: whatever it is */
             struct api_key *first_key; /* CREATE: its id and user_id are written. NULL: none */
         } user;
+        struct {
+            struct endpoint endpoint; /* CREATE, UPDATE: all; REMOVE: id and owner_id. Of a user's that is not
+                                         owner_id: NOT_FOUND */
+            int64_t if_version;       /* UPDATE, REMOVE: -1: whatever it is */
+        } endpoint;
         struct {
             struct resource resource; /* PUT: all but event_id and version, which is written here; DELETE:
                                          owner_id, type, id */
@@ -224,8 +237,8 @@ struct store_work {
     char auth_digest[65]; /* of the owner's oldest active key */
     bool success_2xx;
     bool quick;                     /* the endpoint was PACE_QUICK when it was leased */
-    struct bytes signing, identity; /* the endpoint's, still sealed; good for user_version */
-    int64_t user_version, user_created_at_ms;
+    struct bytes signing, identity; /* the endpoint's, still sealed; good for endpoint_version */
+    int64_t endpoint_version, endpoint_created_at_ms;
     struct payload *payload; /* NULL: let go of */
     const char *document;    /* stamped; document_len bytes of the payload */
     size_t document_len;
@@ -254,6 +267,8 @@ void store_event_named(struct store_op *op, int64_t id);
 enum store_query_kind {
     STORE_GET_USER,
     STORE_LIST_USERS,
+    STORE_GET_ENDPOINT,
+    STORE_LIST_ENDPOINTS,
     STORE_GET_KEYRING /* the active keys of all users */,
     STORE_LIST_KEYS,
     STORE_GET_EVENT,
@@ -270,7 +285,7 @@ struct store_query {
     enum store_query_kind kind;
     int64_t
         id; /* GET_*: its id. LIST_DELIVERIES: the event. LIST_ATTEMPTS: the delivery. LIST_KEYS: the user */
-    int64_t owner_id; /* events: only this user's; 0: everybody's */
+    int64_t owner_id; /* events, endpoints: only this user's; 0: everybody's */
     /* Users: only this one and those it created. Deliveries, and those that `undelivered` looks at: only
      * theirs. 0: everybody. */
     int64_t master_id;
@@ -285,7 +300,7 @@ struct store_query {
 
 struct store_stats {
     int64_t events, deliveries_pending, deliveries_delivered, deliveries_given_up;
-    int64_t deliveries_cancelled, deliveries_skipped, endpoints; /* users with a webhook_url */
+    int64_t deliveries_cancelled, deliveries_skipped, endpoints; /* those with a URL */
     int64_t endpoints_failing;
     int64_t log_bytes; /* of the write-ahead log that are in use */
     /* When the event was received whose delivery has waited longest, wall clock; 0: nothing waits. Those
@@ -298,6 +313,7 @@ struct store_stats {
 /* Arrays on the caller's arena; exactly one is set, by the query's kind. */
 struct store_answer {
     struct user *users;
+    struct endpoint *endpoints;
     struct api_key *keys;
     struct event *events;
     struct delivery *deliveries;

@@ -180,7 +180,7 @@ static void a_delivery_is_resent(void **state)
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct ledger_row row = table[i].row, want = row;
-        assert_int_equal(ledger_resend(&row, table[i].has_url, now.due_ms), table[i].resent);
+        assert_int_equal(ledger_resend(&row, table[i].has_url, false, now.due_ms), table[i].resent);
         bool due = table[i].resent == LEDGER_HURRIED || table[i].resent == LEDGER_SENT_AGAIN;
         want.state = table[i].state;
         want.attempt = table[i].attempt;
@@ -190,6 +190,13 @@ static void a_delivery_is_resent(void **state)
         want.due_at_ms = due ? now.due_ms : row.due_at_ms;
         same_row(row, want);
     }
+    /* Of an endpoint that was removed: what waits is to be cancelled, and what has ended stays so. */
+    struct ledger_row row = waits;
+    assert_int_equal(ledger_resend(&row, false, true, now.due_ms), LEDGER_HURRIED);
+    row = with_state(DELIVERY_GIVEN_UP, false);
+    struct ledger_row ended = row;
+    assert_int_equal(ledger_resend(&row, false, true, now.due_ms), LEDGER_REFUSED);
+    same_row(row, ended);
 }
 
 static void what_is_under_way_ends_once(void **state)
@@ -240,7 +247,7 @@ static void any_number_of_a_disk_is_bounded(void **state)
         assert_false(ledger_record(&row, &outcome, &now).fenced);
         assert_true(ledger_age_ms(&row, &now) >= 0);
         ledger_cancel(&row);
-        ledger_resend(&row, true, now.due_ms);
+        ledger_resend(&row, true, false, now.due_ms);
     }
 }
 

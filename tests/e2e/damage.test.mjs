@@ -35,7 +35,7 @@ test('8.12: damaged documents, stamps, names, times and numbers: the rest is ser
         + `UPDATE events SET document = x'', event_type = x'ff00fe', received_at = 9223372036854775807 WHERE id = ${ids[2]};`
         + `UPDATE deliveries SET state = 77, attempt = -5, lease = -1, last_reason = 'nobody knows' WHERE event_id = ${ids[3]};`
         + `UPDATE attempts SET failure = 'nobody knows', flags = -1, started_at = -9223372036854775807, status = 99999999999;`
-        + `UPDATE users SET name = x'ff', role = 7, identity = x'00' WHERE id = 99;`
+        + `UPDATE users SET name = x'ff', role = 7 WHERE id = 99; UPDATE endpoints SET identity = x'00' WHERE id = 99;`
         + `UPDATE events SET stamp_offset = -1 WHERE id = ${ids[5]}; DELETE FROM events WHERE id = ${ids[6]};`
         + 'UPDATE deliveries SET due_at = 0 WHERE queue IS NOT NULL;'
         + "UPDATE state SET due_clock_ms = 9223372036854775807, event_id_max = 3, delivery_id_max = 9;");
@@ -108,7 +108,7 @@ test('8.12: rows that wait and cannot be had: the others are delivered, and the 
         + `UPDATE deliveries SET lease = 'x' ${one(3)}; UPDATE deliveries SET state = 99 ${one(4)};`
         + `UPDATE deliveries SET event_id = 'x' ${one(5)}; UPDATE deliveries SET state = 2 ${one(6)};`
         + `UPDATE deliveries SET due_at = x'00', attempt = 'x', lost = 'x', aged_from = -9223372036854775808 ${one(7)};`
-        + `UPDATE users SET webhook_url = randomblob(1048576) WHERE id = ${made.json.data.id};`
+        + `UPDATE endpoints SET url = randomblob(1048576) WHERE id = ${made.json.data.id};`
         + "INSERT INTO owned VALUES ('x', 1, 1); UPDATE state SET followed_to = 0;");
     const found = await posthorn('check', install.data);
     assert.equal(found.code, 1);
@@ -134,7 +134,9 @@ test('8.12: keys, URLs, sealed blobs, resources and counters that nobody wrote: 
     const { install, ids } = await filled(t);
     const data = install.data;
     assert.equal((await posthorn('check', data)).code, 0);
-    sql(data, "INSERT INTO users SELECT 70, 0, master_id, x'ff00fe', x'80', x'ff3a', 0, 0, 0, 0, x'ff', x'01', 0, 1, 'when', -1 FROM users LIMIT 1;"
+    sql(data, "INSERT INTO users SELECT 70, 0, master_id, x'ff00fe', x'80', 0, 1, 'when', -1 FROM users LIMIT 1;"
+        + "INSERT INTO endpoints VALUES (70, 70, x'ff3a', 0, 0, 0, x'ff', x'01', 0, 1, 'when', -1, NULL);"
+        + "INSERT INTO endpoints VALUES (71, 4711, NULL, 0, 0, 0, x'', x'', 0, 1, NULL, NULL, NULL);"
         + "INSERT INTO api_keys VALUES (9970, 70, 'nobody''s digest', x'ff', 'no network', 1 << 60, -1, NULL);"
         + "INSERT INTO resources VALUES (70, 'payments', 'bad', 'one', 'when', x'7b22ff', NULL);"
         + "INSERT INTO usage VALUES (70, 'much', 'many'); INSERT INTO owned VALUES (70, -3, 'much');"
@@ -143,7 +145,7 @@ test('8.12: keys, URLs, sealed blobs, resources and counters that nobody wrote: 
         + `UPDATE events SET snapshot_at = 1 << 40, snapshot_len = 1 << 40 WHERE id = ${ids[0]};`);
     const found = await posthorn('check', data);
     assert.equal(found.code, 1);
-    for (const row of ['users 70', 'api_keys 9970', 'resources payments bad', 'usage 70', 'owned 70 -3', 'ended_late which', 'idempotency_entries 7', 'idempotency_runs 9',
+    for (const row of ['users 70', 'endpoints 70', 'endpoints 71', 'api_keys 9970', 'resources payments bad', 'usage 70', 'owned 70 -3', 'ended_late which', 'idempotency_entries 7', 'idempotency_runs 9',
         `events ${ids[0]}`, `events ${ids[1]}`])
         assert.ok(found.stdout.includes(`${row}: `), `${row} in ${found.stdout}`);
     assert.ok(found.stdout.includes(`events ${ids[1]}: its Idempotency-Key is not found`), found.stdout);
@@ -189,8 +191,10 @@ test('8.12: check names every column that holds what its type does not, and ever
         ['UPDATE idempotency_entries SET id = 2 << 32', /idempotency_entries \d+: .*of no run/],
         ["UPDATE events SET idempotency_key = x''", /events \d+: the event's Idempotency-Key is none/],
         [`UPDATE deliveries SET queue = NULL WHERE event_id = ${ids[6]}`, /deliveries \d+: .*it would never be sent/],
-        ["UPDATE users SET signing = x'01' || zeroblob(80)", /users 5: the signing secrets do not open with this key file/],
-        ["UPDATE users SET identity = x'01' || zeroblob(80)", /users 5: the TLS identity does not open with this key file/],
+        ["DELETE FROM endpoints", /users 5: the user's default endpoint is missing/],
+        ["UPDATE endpoints SET owner_id = 4711", /endpoints 5: .*its owner is missing/],
+        ["UPDATE endpoints SET signing = x'01' || zeroblob(80)", /endpoints 5: the signing secrets do not open with this key file/],
+        ["UPDATE endpoints SET identity = x'01' || zeroblob(80)", /endpoints 5: the TLS identity does not open with this key file/],
         ['INSERT INTO usage VALUES (5, 1, 0)', /usage 5: .*not the sum of its rows/],
         ['INSERT INTO usage VALUES (5, 0, 1)', /usage 5: .*not the sum of its rows/],
         [`INSERT INTO owned VALUES (5, ${ids[0]}, 700)`, /usage 5: .*not the sum of its rows/],

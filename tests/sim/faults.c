@@ -136,7 +136,7 @@ void faults_heal(struct sim *sim)
     faults_mend(sim, FAULT_STORE_DOWN, 0);
     faults_mend(sim, FAULT_DISK_FULL, 0);
     faults_mend(sim, FAULT_DISK_RESERVE, 0);
-    for (int i = 0; i < sim->user_count; i++)
+    for (int i = 0; i < sim->receiver_count; i++)
         sim->receivers[i].character = sim->receivers[i].healed;
     for (int i = 0; i < sim->node_count; i++) {
         faults_mend(sim, FAULT_LOCAL_OUTAGE, i);

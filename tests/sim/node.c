@@ -195,7 +195,7 @@ static int attempt_begin(struct sim *sim, struct node *node, const struct effect
     const struct store_work *box = &node->boxes[effect->slot];
     sim->attempts[sim->attempt_count] = (struct sim_attempt){
         .node = node->number,
-        .user = world_user(sim, box->endpoint_id),
+        .receiver = world_receiver(sim, box->endpoint_id),
         .life = node->life,
         .slot = effect->slot,
         .delivery_id = effect->work.delivery_id,

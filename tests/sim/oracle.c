@@ -103,8 +103,7 @@ void oracle_accepted(struct sim *sim, int number, int64_t event_id)
         sim_fail(sim, "P1", "201 for event %lld, which is not in the store", (long long)event_id);
         return;
     }
-    int expected =
-        world_has_url(sim, post->owner_id) + (sim->master_receives && post->owner_id != MODEL_USER_ID_FIRST);
+    int expected = world_recipients(sim, post->owner_id);
     if (expected == 0)
         expected = 1; /* skipped */
     if (ask(sim, (struct store_query){.kind = STORE_LIST_DELIVERIES, .id = event_id, .limit = 10}, &answer) &&
@@ -327,7 +326,7 @@ bool oracle_all_ended(struct sim *sim, bool bad_too)
         struct delivery delivery;
         if (!ask_delivery(sim, sim->oracle.deliveries[i].id, &delivery))
             return false;
-        enum character healed = sim->receivers[world_user(sim, delivery.user_id)].healed;
+        enum character healed = sim->receivers[world_receiver(sim, delivery.endpoint_id)].healed;
         if (delivery.state == DELIVERY_PENDING && (healed == RECEIVER_OK || healed == RECEIVER_SLOW))
             return false;
     }
@@ -367,18 +366,20 @@ static void check_recorded(struct sim *sim)
 /* It went to nobody: only where there was nobody. */
 static void check_skipped(struct sim *sim, const struct delivery *delivery, int count)
 {
-    if (count != 1 || world_has_url(sim, delivery->user_id) || delivery->next_in_ms != -1 ||
-        delivery->lease != 0)
+    if (count != 1 || world_has_url(sim, world_receiver(sim, delivery->endpoint_id)) ||
+        delivery->next_in_ms != -1 || delivery->lease != 0)
         sim_fail(sim, "P1", "delivery %lld was skipped, though it has a receiver", (long long)delivery->id);
 }
 
-static void check_ended(struct sim *sim, int64_t event_id)
+static void check_ended(struct sim *sim, int64_t event_id, int64_t owner_id)
 {
+    int recipients = world_recipients(sim, owner_id);
     struct store_answer answer;
     if (!ask(sim, (struct store_query){.kind = STORE_LIST_DELIVERIES, .id = event_id, .limit = 10}, &answer))
         return;
-    if (answer.count == 0)
-        sim_fail(sim, "P1", "event %lld or its deliveries are lost", (long long)event_id);
+    if (answer.count != (recipients ? recipients : 1))
+        sim_fail(sim, "P1", "event %lld or some of its deliveries are lost, or there are too many",
+                 (long long)event_id);
     for (int i = 0; i < answer.count; i++) {
         const struct delivery *delivery = &answer.deliveries[i];
         if (delivery->state == DELIVERY_SKIPPED) {
@@ -396,12 +397,12 @@ static void check_ended(struct sim *sim, int64_t event_id)
 void oracle_at_end(struct sim *sim)
 {
     struct store_answer answer;
-    int64_t *ids, count;
+    int64_t count;
     for (int i = 0; i < sim->oracle.delivery_count; i++)
         check_duplicates(sim, &sim->oracle.deliveries[i]);
     for (int i = 0; i < sim->post_count; i++)
         if (sim->posts[i].event_id)
-            check_ended(sim, sim->posts[i].event_id);
+            check_ended(sim, sim->posts[i].event_id, sim->posts[i].owner_id);
     check_recorded(sim);
     poll_events(sim);
     /* And those that were made durable without the producer ever hearing of it. */
@@ -412,10 +413,9 @@ void oracle_at_end(struct sim *sim)
     if (sim->oracle.polled != count)
         sim_fail(sim, "ids", "who pages by id has seen %lld of %lld events", (long long)sim->oracle.polled,
                  (long long)count);
-    ids = memory_alloc((size_t)(count + 1) * sizeof *ids);
+    struct event *events = memory_alloc((size_t)(count + 1) * sizeof *events);
+    memcpy(events, answer.events, (size_t)count * sizeof *events);
     for (int i = 0; i < count; i++)
-        ids[i] = answer.events[i].id;
-    for (int i = 0; i < count; i++)
-        check_ended(sim, ids[i]);
-    free(ids);
+        check_ended(sim, events[i].id, events[i].owner_id);
+    free(events);
 }

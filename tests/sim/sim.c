@@ -4,8 +4,9 @@
  *
  * One thread, one virtual clock, one agenda of steps. What runs is the product's dispatch.c, policy.c, body.c
  * and ids.c; around it stand a store in memory (tests/store/model/model_store.c), a node's shell with its
- * queue, and a network with receivers. A seed decides all of it: how many nodes, slots and users, who answers
- * how, which faults strike how often. After the chaos everything is healed, and what was accepted must end.
+ * queue, and a network with receivers. A seed decides all of it: how many nodes, slots, users and endpoints,
+ * who answers how, which faults strike how often. After the chaos everything is healed, and what was accepted
+ * must end.
  *
  * Reading a failing seed
  *
@@ -17,7 +18,7 @@
  *       8.214s n0 write      ops 2  filled 1  status 1        status * 10 + whether it was committed:
  *       8.215s n0 201        post 3  event 1782...  lost 0    1 OK; 20 DOWN; 21 DOWN, though committed
  *       8.215s n0 send       delivery 3  lease 1  attempt 0
- *       8.240s -- received   delivery 3  lease 1  user 1      -- is the world, not a node
+ *       8.240s -- received   delivery 3  lease 1  receiver 1  -- is the world, not a node
  *       8.260s n0 result     delivery 3  failure 4  status 0  numbers as in failure.h
  *       8.260s n0 decided    delivery 3  decision 1  delay_ms 9431
  *
@@ -240,7 +241,7 @@ static void sim_step(struct sim *sim, const struct step *step)
 static int64_t refusals_ms(const struct sim *sim)
 {
     int64_t ms = 0;
-    for (int i = 0; i < sim->user_count; i++)
+    for (int i = 0; i < sim->receiver_count; i++)
         if (sim->receivers[i].healed == RECEIVER_429)
             ms += sim->post_count * sim->dispatch_config.policy.retry_after_ms_max;
     return ms;

@@ -14,7 +14,7 @@
 enum {
     NODES_MAX = 3,
     SLOTS_MAX = 8,
-    USERS_MAX = 5,
+    RECEIVERS_MAX = 5,
     POSTS_MAX = 40,
     JOBS_MAX = 64,
     DOCUMENT_LEN_MAX = 512,
@@ -91,8 +91,10 @@ enum character {
     CHARACTER_COUNT
 };
 
+/* Behind an endpoint: a user's default one, or a further one. */
 struct receiver {
-    int64_t user_id;
+    int64_t user_id, endpoint_id;
+    bool further;
     enum character character, healed; /* healed: how it is after STEP_HEAL */
 };
 
@@ -103,7 +105,7 @@ struct post {
 
 /* One attempt as the oracle saw it; index is its name. */
 struct sim_attempt {
-    int node, user;
+    int node, receiver;
     uint32_t life, slot;
     int64_t delivery_id, event_id, lease, started_ms, duration_ms;
     uint64_t body_hash;
@@ -200,9 +202,9 @@ struct sim {
     int64_t lease_ms, commit_ms_max, network_ms_max;
     int batch_max;
     struct pace_config pace;
-    int node_count, user_count, post_count;
+    int node_count, receiver_count, post_count;
     struct node nodes[NODES_MAX];
-    struct receiver receivers[USERS_MAX];
+    struct receiver receivers[RECEIVERS_MAX];
     bool master_receives;
     struct post posts[POSTS_MAX];
     struct sim_attempt *attempts;
@@ -271,9 +273,10 @@ void world_draw(struct sim *sim);
 void world_populate(struct sim *sim); /* users, keys; schedules the posts */
 void world_post(struct sim *sim, int post);
 void world_answered(struct sim *sim, int post, int64_t event_id);
-/* Has this user a webhook_url? */
-bool world_has_url(const struct sim *sim, int64_t user_id);
-int world_user(const struct sim *sim, int64_t user_id); /* index */
+/* Has the endpoint of this receiver a URL? */
+bool world_has_url(const struct sim *sim, int receiver);
+int world_receiver(const struct sim *sim, int64_t endpoint_id); /* index */
+int world_recipients(const struct sim *sim, int64_t owner_id);  /* of an event */
 void world_send(struct sim *sim, int attempt);
 void world_receive(struct sim *sim, int attempt);
 

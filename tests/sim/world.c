@@ -5,15 +5,26 @@ enum { FLAPPING_PERIOD_MS = 7 * 60 * 1000 };
 
 /* ---- drawing a world from the seed ---- */
 
+/* In every third seed each second one is a further endpoint of the user before it. */
+static void draw_owners(struct sim *sim)
+{
+    int64_t users = 0;
+    for (int i = 0; i < sim->receiver_count; i++) {
+        struct receiver *receiver = &sim->receivers[i];
+        receiver->further = sim->seed % 3 == 0 && i % 2 == 1;
+        receiver->user_id = receiver->further ? sim->receivers[i - 1].user_id : MODEL_USER_ID_FIRST + users++;
+        receiver->endpoint_id = receiver->further ? 0 : receiver->user_id;
+    }
+}
+
 static void draw_receivers(struct sim *sim)
 {
-    sim->user_count = (int)sim_between(sim, 1, USERS_MAX);
+    sim->receiver_count = (int)sim_between(sim, 1, RECEIVERS_MAX);
     sim->master_receives = sim_chance(sim, 300);
-    for (int i = 0; i < sim->user_count; i++) {
+    for (int i = 0; i < sim->receiver_count; i++) {
         struct receiver *receiver = &sim->receivers[i];
         bool fine = sim_chance(sim, 400);
         *receiver = (struct receiver){
-            .user_id = MODEL_USER_ID_FIRST + i,
             .character = fine ? RECEIVER_OK : (enum character)sim_pick(sim, CHARACTER_COUNT),
             .healed = sim_chance(sim, 600) ? RECEIVER_OK : RECEIVER_SLOW,
         };
@@ -22,6 +33,7 @@ static void draw_receivers(struct sim *sim)
             receiver->character = receiver->healed = bad[sim_pick(sim, 4)];
         }
     }
+    draw_owners(sim);
 }
 
 static void draw_pace(struct sim *sim)
@@ -56,7 +68,7 @@ void world_draw(struct sim *sim)
     faults_draw(sim);
     sim->post_count = (int)sim_between_log(sim, 1, POSTS_MAX);
     for (int i = 0; i < sim->post_count; i++)
-        sim->posts[i] = (struct post){.owner_id = sim->receivers[sim_pick(sim, sim->user_count)].user_id,
+        sim->posts[i] = (struct post){.owner_id = sim->receivers[sim_pick(sim, sim->receiver_count)].user_id,
                                       .has_key = sim_chance(sim, 700)};
 }
 
@@ -69,39 +81,65 @@ static void write_one(struct sim *sim, struct store_op *op)
 }
 
 /* In every fourth seed the last one has none, so that some events go to nobody, or to the Master alone. */
-bool world_has_url(const struct sim *sim, int64_t user_id)
+bool world_has_url(const struct sim *sim, int receiver)
 {
-    return sim->seed % 4 != 0 || sim->user_count == 1 ||
-           user_id != sim->receivers[sim->user_count - 1].user_id;
+    return sim->seed % 4 != 0 || sim->receiver_count == 1 || receiver != sim->receiver_count - 1;
+}
+
+int world_recipients(const struct sim *sim, int64_t owner_id)
+{
+    int count = 0;
+    for (int i = 0; i < sim->receiver_count; i++)
+        count += world_has_url(sim, i) &&
+                 (sim->receivers[i].user_id == owner_id ||
+                  (sim->receivers[i].user_id == MODEL_USER_ID_FIRST && sim->master_receives));
+    return count;
+}
+
+static void make_user(struct sim *sim, int number, struct bytes url)
+{
+    bool master = number == 0;
+    struct store_op user = {.kind = STORE_USER_CREATE}, key = {.kind = STORE_KEY_CREATE};
+    user.user.user = (struct user){.role = master ? USER_MASTER : USER_REGULAR,
+                                   .master_id = master ? 0 : MODEL_USER_ID_FIRST,
+                                   .endpoint.url = url,
+                                   .receives_users_events = master && sim->master_receives};
+    write_one(sim, &user);
+    assert(user.id == sim->receivers[number].user_id);
+    key.key.user_id = user.id;
+    memset(key.key.digest, 'a' + number, sizeof key.key.digest - 1);
+    write_one(sim, &key);
+}
+
+static void make_endpoint(struct sim *sim, struct receiver *receiver, struct bytes url)
+{
+    struct store_op op = {.kind = STORE_ENDPOINT_CREATE};
+    op.endpoint.endpoint = (struct endpoint){.owner_id = receiver->user_id, .url = url};
+    write_one(sim, &op);
+    receiver->endpoint_id = op.id;
 }
 
 /* A Master, and users it made. Needs a node that runs, as that has opened the store. */
 void world_populate(struct sim *sim)
 {
-    for (int i = 0; i < sim->user_count; i++) {
-        struct store_op user = {.kind = STORE_USER_CREATE};
-        user.user.user = (struct user){.role = i == 0 ? USER_MASTER : USER_REGULAR,
-                                       .master_id = i == 0 ? 0 : MODEL_USER_ID_FIRST,
-                                       .webhook_url = bytes_of(world_has_url(sim, sim->receivers[i].user_id)
-                                                                   ? "https://receiver.example/hook"
-                                                                   : ""),
-                                       .receives_users_events = i == 0 && sim->master_receives};
-        write_one(sim, &user);
-        assert(user.id == sim->receivers[i].user_id);
-        struct store_op key = {.kind = STORE_KEY_CREATE};
-        key.key.user_id = user.id;
-        memset(key.key.digest, 'a' + i, sizeof key.key.digest - 1);
-        write_one(sim, &key);
+    for (int i = 0; i < sim->receiver_count; i++) {
+        struct bytes url = bytes_of(world_has_url(sim, i) ? "https://receiver.example/hook" : "");
+        if (sim->receivers[i].further)
+            make_endpoint(sim, &sim->receivers[i], url);
+        else
+            make_user(sim, i, url);
     }
     int64_t over_ms = sim_between_log(sim, 1, sim->faults.chaos_ms);
     for (int i = 0; i < sim->post_count; i++)
         sim_at(sim, sim_between(sim, 1, over_ms), (struct step){.kind = STEP_POST, .a = i});
 }
 
-int world_user(const struct sim *sim, int64_t user_id)
+int world_receiver(const struct sim *sim, int64_t endpoint_id)
 {
-    int index = (int)(user_id - MODEL_USER_ID_FIRST);
-    assert(index >= 0 && index < sim->user_count);
+    int index = 0;
+    while (index < sim->receiver_count && sim->receivers[index].endpoint_id != endpoint_id)
+        index++;
+    assert(index < sim->receiver_count);
     return index;
 }
 
@@ -158,7 +196,7 @@ void world_send(struct sim *sim, int attempt)
     int64_t at = sim->now_ms + sim_between(sim, 1, sim->network_ms_max);
     if (sim->nodes[sent->node].network_down)
         result_at(sim, attempt, at, failed(FAILURE_LOCAL_OUTAGE));
-    else if (sim->receivers[sent->user].character == RECEIVER_DEAD)
+    else if (sim->receivers[sent->receiver].character == RECEIVER_DEAD)
         result_at(sim, attempt, at, failed(FAILURE_CONNECT_REFUSED));
     else
         sim_at(sim, at, (struct step){.kind = STEP_RECEIVE, .a = attempt});
@@ -171,8 +209,9 @@ void world_receive(struct sim *sim, int attempt)
     struct outcome answer = {.failure = FAILURE_NONE, .status = 200, .retry_after_ms = -1};
     int64_t think = sim_between(sim, 0, 50);
     sent->received = true;
-    sim_trace(sim, -1, "received", "delivery", sent->delivery_id, "lease", sent->lease, "user", sent->user);
-    switch (sim->receivers[sent->user].character) {
+    sim_trace(sim, -1, "received", "delivery", sent->delivery_id, "lease", sent->lease, "receiver",
+              sent->receiver);
+    switch (sim->receivers[sent->receiver].character) {
     case RECEIVER_SLOW:
         think = sim_between_log(sim, SECOND, 29 * SECOND);
         break;

@@ -11,13 +11,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { USERS_MAX = 6, STEPS = 150, SEEDS = 12, OPS_MAX = 6, POOL_MAX = 4000, EVENTS_MAX = 2000 };
+enum {
+    USERS_MAX = 6,
+    ENDPOINTS_MAX = 16,
+    STEPS = 150,
+    SEEDS = 12,
+    OPS_MAX = 6,
+    POOL_MAX = 4000,
+    EVENTS_MAX = 2000
+};
 
 struct twin {
     struct fixture model, sqlite;
     uint64_t random;
     int64_t users[USERS_MAX];
     int user_count;
+    int64_t endpoints[ENDPOINTS_MAX]; /* further ones, and some that were removed */
+    int endpoint_count;
     struct store_work pool[POOL_MAX]; /* boxes that were filled and not yet recorded; views are not used */
     int pool_count;
     struct store_op done[32]; /* earlier outcomes, to be repeated */
@@ -38,6 +48,13 @@ static uint64_t draw(struct twin *t, uint64_t below)
 static int64_t some_user(struct twin *t)
 {
     return draw(t, 12) == 0 ? 999 : t->users[draw(t, (uint64_t)t->user_count)];
+}
+
+/* A further endpoint, or a user's default one. */
+static int64_t some_endpoint(struct twin *t)
+{
+    return t->endpoint_count > 0 && draw(t, 3) ? t->endpoints[draw(t, (uint64_t)t->endpoint_count)]
+                                               : some_user(t);
 }
 
 /* ---- random ops ---- */
@@ -81,10 +98,6 @@ static struct store_op some_event(struct twin *t)
     op.event.request_digest[0] = (unsigned char)draw(t, 2);
     some_snapshots(t, &op);
     op.event.owner_only = draw(t, 8) == 0;
-    if (draw(t, 8) == 0) { /* to some more, or the same once more */
-        op.event.also = t->users;
-        op.event.also_count = (int)draw(t, USERS_MAX + 1);
-    }
     if (draw(t, 10) == 0) /* an earlier write of it came to nothing */
         op.event.event.id = 1000000000000000000 + (int64_t)draw(t, 40);
     return op;
@@ -117,26 +130,26 @@ static struct store_op some_update(struct twin *t)
     struct user *user = &op.user.user;
     switch (draw(t, 7)) {
     case 5:
-        user->signing = bytes_of(draw(t, 2) ? "signing" : "");
+        user->endpoint.signing = bytes_of(draw(t, 2) ? "signing" : "");
         break;
     case 6:
-        user->identity = bytes_of(draw(t, 2) ? "identity" : "");
+        user->endpoint.identity = bytes_of(draw(t, 2) ? "identity" : "");
         break;
     case 0:
-        user->webhook_url = (struct bytes){0};
+        user->endpoint.url = (struct bytes){0};
         break;
     case 1:
-        user->webhook_url =
+        user->endpoint.url =
             bytes_of(arena_printf(&t->model.arena, "https://example.com/%d", (int)draw(t, 3)));
         break;
     case 2:
-        user->paused = !user->paused;
+        user->endpoint.paused = !user->endpoint.paused;
         break;
     case 3:
         user->receives_users_events = !user->receives_users_events;
         break;
     default:
-        user->success_2xx = !user->success_2xx;
+        user->endpoint.success_2xx = !user->endpoint.success_2xx;
     }
     op.user.if_version = draw(t, 3) == 0 ? (int64_t)draw(t, 6) : -1;
     return op;
@@ -154,8 +167,42 @@ static struct store_op some_resource(struct twin *t)
                                           .if_version = draw(t, 3) ? -1 : (int64_t)draw(t, 2)}};
 }
 
+/* Made, changed or removed; at times of a user that is not its owner, or that is none. */
+static struct store_op some_endpoint_op(struct twin *t)
+{
+    struct store_op op = {.kind = STORE_ENDPOINT_CREATE, .endpoint.if_version = -1};
+    struct endpoint *endpoint = &op.endpoint.endpoint;
+    struct store_query get = {.kind = STORE_GET_ENDPOINT, .id = some_endpoint(t)};
+    struct store_answer there = fixture_read(&t->model, get);
+    if (there.count == 1)
+        *endpoint = there.endpoints[0];
+    else
+        endpoint->id = get.id;
+    switch (draw(t, 8)) {
+    case 0:
+        op.kind = STORE_ENDPOINT_REMOVE;
+        return op;
+    case 1:
+    case 2:
+        *endpoint = (struct endpoint){.owner_id = some_user(t)};
+        break;
+    default:
+        op.kind = STORE_ENDPOINT_UPDATE;
+        op.endpoint.if_version = draw(t, 3) ? -1 : (int64_t)draw(t, 4);
+    }
+    endpoint->url = bytes_of(
+        draw(t, 8) ? arena_printf(&t->model.arena, "https://more.example/%d", (int)draw(t, 3)) : NULL);
+    endpoint->paused = draw(t, 6) == 0;
+    endpoint->success_2xx = draw(t, 2);
+    endpoint->signing = bytes_of(draw(t, 2) ? "its signing" : "");
+    endpoint->updated_at_ms = t->model.wall_ms;
+    return op;
+}
+
 static struct store_op some_op(struct twin *t)
 {
+    if (draw(t, 25) == 0)
+        return some_endpoint_op(t);
     if (draw(t, 12) == 0)
         return some_resource(t);
     uint64_t kind = draw(t, 100);
@@ -232,12 +279,27 @@ static void same_boxes(struct twin *t)
         same_bytes(a->url, b->url);
         same_bytes(a->signing, b->signing);
         same_bytes(a->identity, b->identity);
-        assert_int_equal(a->user_version, b->user_version);
-        assert_int_equal(a->user_created_at_ms, b->user_created_at_ms);
+        assert_int_equal(a->endpoint_version, b->endpoint_version);
+        assert_int_equal(a->endpoint_created_at_ms, b->endpoint_created_at_ms);
         same_bytes(bytes_make(a->document, a->document_len), bytes_make(b->document, b->document_len));
         assert_true(t->pool_count < POOL_MAX);
         t->pool[t->pool_count++] = *a;
     }
+}
+
+static void same_endpoints(const struct endpoint *a, const struct endpoint *b)
+{
+    assert_int_equal(a->id, b->id);
+    assert_int_equal(a->owner_id, b->owner_id);
+    same_bytes(a->url, b->url);
+    assert_int_equal(a->success_2xx, b->success_2xx);
+    assert_int_equal(a->disable_on_410, b->disable_on_410);
+    assert_int_equal(a->paused, b->paused);
+    same_bytes(a->signing, b->signing);
+    same_bytes(a->identity, b->identity);
+    assert_int_equal(a->version, b->version);
+    assert_int_equal(a->created_at_ms, b->created_at_ms);
+    assert_int_equal(a->updated_at_ms, b->updated_at_ms);
 }
 
 static void same_users(const struct user *a, const struct user *b)
@@ -246,12 +308,10 @@ static void same_users(const struct user *a, const struct user *b)
     assert_int_equal(a->role, b->role);
     assert_int_equal(a->master_id, b->master_id);
     same_bytes(a->name, b->name);
-    same_bytes(a->webhook_url, b->webhook_url);
     assert_int_equal(a->receives_users_events, b->receives_users_events);
-    assert_int_equal(a->success_2xx, b->success_2xx);
-    assert_int_equal(a->paused, b->paused);
     assert_int_equal(a->version, b->version);
     assert_int_equal(a->updated_at_ms, b->updated_at_ms);
+    same_endpoints(&a->endpoint, &b->endpoint);
 }
 
 static void same_events(const struct event *a, const struct event *b)
@@ -268,6 +328,7 @@ static void same_deliveries(const struct delivery *a, const struct delivery *b)
 {
     assert_int_equal(a->id, b->id);
     assert_int_equal(a->event_id, b->event_id);
+    assert_int_equal(a->endpoint_id, b->endpoint_id);
     assert_int_equal(a->user_id, b->user_id);
     assert_int_equal(a->state, b->state);
     assert_int_equal(a->leased, b->leased);
@@ -315,6 +376,8 @@ static void same_answers(struct twin *t, struct store_query query)
     for (int i = 0; i < a.count; i++) {
         if (a.users)
             same_users(&a.users[i], &b.users[i]);
+        if (a.endpoints)
+            same_endpoints(&a.endpoints[i], &b.endpoints[i]);
         if (a.keys)
             assert_string_equal(a.keys[i].digest, b.keys[i].digest);
         if (a.events)
@@ -356,6 +419,11 @@ static void read_some(struct twin *t)
     same_answers(t, (struct store_query){
                         .kind = STORE_LIST_ATTEMPTS, .id = delivery, .limit = 2, .descending = draw(t, 2)});
     same_answers(t, (struct store_query){.kind = STORE_LIST_USERS, .limit = 10, .master_id = some_user(t)});
+    same_answers(t, (struct store_query){.kind = STORE_LIST_ENDPOINTS,
+                                         .limit = 1 + (int)draw(t, 20),
+                                         .owner_id = draw(t, 2) ? 0 : some_user(t),
+                                         .descending = draw(t, 2)});
+    same_answers(t, (struct store_query){.kind = STORE_GET_ENDPOINT, .id = some_endpoint(t)});
     same_answers(t, (struct store_query){.kind = STORE_GET_KEYRING, .limit = 1000});
     struct store_query resources = {.owner_id = some_user(t),
                                     .resource_type = bytes_of(draw(t, 2) ? "quotes" : "payments"),
@@ -383,6 +451,10 @@ static void write_both(struct twin *t, struct store_op *ops, int count, int boxe
         assert_int_equal(ops[i].id, twins[i].id);
         if (ops[i].kind == STORE_PURGE)
             assert_int_equal(ops[i].count, twins[i].count);
+        if (ops[i].kind == STORE_ENDPOINT_CREATE && ops[i].id) {
+            bool full = t->endpoint_count == ENDPOINTS_MAX;
+            t->endpoints[full ? (int)draw(t, ENDPOINTS_MAX) : t->endpoint_count++] = ops[i].id;
+        }
         if (ops[i].kind != STORE_EVENT)
             continue;
         assert_int_equal(ops[i].event.skipped, twins[i].event.skipped);
@@ -408,9 +480,11 @@ static void restart(struct twin *t)
     fixture_reopen(&t->model);
     fixture_reopen(&t->sqlite);
     t->renewals++;
-    for (int i = 0; i < t->user_count; i++) {
-        struct store_op op = fixture_update_op(&t->model, t->users[i]);
-        op.user.user.webhook_url =
+    struct store_query all = {.kind = STORE_LIST_ENDPOINTS, .limit = 1000};
+    struct store_answer endpoints = fixture_read(&t->model, all);
+    for (int i = 0; i < endpoints.count; i++) {
+        struct store_op op = fixture_endpoint_op(&t->model, endpoints.endpoints[i].id);
+        op.endpoint.endpoint.url =
             bytes_of(arena_printf(&t->model.arena, "https://example.com/restart/%d", t->renewals));
         write_both(t, &op, 1, 0);
     }
@@ -434,17 +508,17 @@ static void count_again(struct twin *t)
     assert_int_equal(sqlite3_open(t->sqlite.path, &db), SQLITE_OK);
     for (int i = 0; i < t->user_count; i++) {
         int64_t id = t->users[i];
-        const struct user_usage *usage = &roster_get(&t->sqlite.store->roster, id)->counts.usage;
+        const struct user_usage usage = roster_usage(roster_owner(&t->sqlite.store->roster, id));
         assert_int_equal(
-            usage->stored_bytes,
+            usage.stored_bytes,
             ask(db, "SELECT ifnull(sum(length(document)), 0) FROM events WHERE owner_id = ?", id) +
                 ask(db, "SELECT ifnull(sum(length(json)), 0) FROM resources WHERE owner_id = ?", id));
-        assert_int_equal(usage->resources, ask(db, "SELECT count(*) FROM resources WHERE owner_id = ?", id));
-        assert_int_equal(
-            usage->pending,
-            ask(db,
-                "SELECT count(*) FROM deliveries WHERE (state = 0 OR queue IS NOT NULL) AND endpoint_id = ?",
-                id));
+        assert_int_equal(usage.resources, ask(db, "SELECT count(*) FROM resources WHERE owner_id = ?", id));
+        assert_int_equal(usage.pending,
+                         ask(db,
+                             "SELECT count(*) FROM deliveries WHERE (state = 0 OR queue IS NOT NULL)"
+                             " AND endpoint_id IN (SELECT id FROM endpoints WHERE owner_id = ?)",
+                             id));
     }
     sqlite3_close(db);
 }
@@ -452,15 +526,16 @@ static void count_again(struct twin *t)
 /* Both say the same of each endpoint. */
 static void look_at_endpoints(struct twin *t)
 {
-    struct store_figures figures[2][USERS_MAX] = {{{0}}};
+    struct store_figures figures[2][USERS_MAX + ENDPOINTS_MAX] = {{{0}}};
     struct fixture *fixtures[] = {&t->model, &t->sqlite};
+    int count = t->user_count + t->endpoint_count;
     for (int of = 0; of < 2; of++) {
-        struct store_op op = {.kind = STORE_LOOK, .look = {.figures = figures[of], .count = t->user_count}};
-        for (int i = 0; i < t->user_count; i++)
-            figures[of][i].id = t->users[i];
+        struct store_op op = {.kind = STORE_LOOK, .look = {.figures = figures[of], .count = count}};
+        for (int i = 0; i < count; i++)
+            figures[of][i].id = i < t->user_count ? t->users[i] : t->endpoints[i - t->user_count];
         fixture_do(fixtures[of], op, STORE_DONE);
     }
-    for (int i = 0; i < t->user_count; i++) {
+    for (int i = 0; i < count; i++) {
         const struct store_figures *a = &figures[0][i], *b = &figures[1][i];
         assert_int_equal(a->found, b->found);
         assert_int_equal(a->failing, b->failing);
@@ -506,7 +581,7 @@ static void begin(struct twin *t, uint64_t seed)
                               .user.user = {.name = bytes_of("x"),
                                             .master_id = t->user_count > 3 ? t->users[0] : 0,
                                             .receives_users_events = t->user_count == 0,
-                                            .webhook_url = bytes_of("https://example.com/")}};
+                                            .endpoint.url = bytes_of("https://example.com/")}};
         write_both(t, &op, 1, 0);
         t->users[t->user_count] = op.id;
         op = fixture_key_op(&t->model, op.id);

@@ -163,12 +163,31 @@ int64_t fixture_user(struct fixture *fixture, const char *url)
     struct store_op op = {.kind = STORE_USER_CREATE,
                           .user.user = {.name = bytes_of("Ana"),
                                         .email = bytes_of("ana@example.com"),
-                                        .webhook_url = bytes_of(url),
+                                        .endpoint.url = bytes_of(url),
                                         .created_at_ms = fixture->wall_ms,
                                         .updated_at_ms = fixture->wall_ms}};
     int64_t id = fixture_do(fixture, op, STORE_DONE);
     fixture_do(fixture, fixture_key_op(fixture, id), STORE_DONE);
     return id;
+}
+
+int64_t fixture_endpoint(struct fixture *fixture, int64_t owner_id, const char *url)
+{
+    struct store_op op = {.kind = STORE_ENDPOINT_CREATE,
+                          .endpoint.endpoint = {.owner_id = owner_id,
+                                                .url = bytes_of(url),
+                                                .created_at_ms = fixture->wall_ms,
+                                                .updated_at_ms = fixture->wall_ms}};
+    return fixture_do(fixture, op, STORE_DONE);
+}
+
+struct store_op fixture_endpoint_op(struct fixture *fixture, int64_t id)
+{
+    struct store_answer answer =
+        fixture_read(fixture, (struct store_query){.kind = STORE_GET_ENDPOINT, .id = id});
+    assert_int_equal(answer.count, 1);
+    return (struct store_op){.kind = STORE_ENDPOINT_UPDATE,
+                             .endpoint = {.endpoint = answer.endpoints[0], .if_version = -1}};
 }
 
 struct store_op fixture_event_op(struct fixture *fixture, int64_t owner_id)

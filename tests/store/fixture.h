@@ -48,6 +48,10 @@ struct event fixture_event(struct fixture *fixture, int64_t id);
 
 /* A user with a key; url NULL: none. */
 int64_t fixture_user(struct fixture *fixture, const char *url);
+/* A further endpoint of that user. */
+int64_t fixture_endpoint(struct fixture *fixture, int64_t owner_id, const char *url);
+/* An endpoint as it is, to be changed and written back. */
+struct store_op fixture_endpoint_op(struct fixture *fixture, int64_t id);
 struct store_op fixture_key_op(struct fixture *fixture, int64_t user_id);
 /* The next event of this owner. */
 struct store_op fixture_event_op(struct fixture *fixture, int64_t owner_id);

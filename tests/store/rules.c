@@ -12,7 +12,7 @@ enum { SEEDS = 60, STEPS = 250, USERS = 3 };
 struct rules {
     struct fixture model;
     uint64_t random;
-    int64_t users[USERS];
+    int64_t users[USERS], further[USERS]; /* an endpoint more of each */
 };
 
 static int64_t draw(struct rules *r, int64_t below)
@@ -124,13 +124,14 @@ static void same_pace(const struct pace *a, const struct pace *b)
 }
 
 /* Of those that were missed before: they are due now, or they are still missed. */
-static void missed_are_due(struct rules *r, const struct model_user *before, const struct model_user *user,
-                           const struct ledger_pace *made, int64_t delivery_id)
+static void missed_are_due(struct rules *r, const struct model_endpoint *before,
+                           const struct model_endpoint *endpoint, const struct ledger_pace *made,
+                           int64_t delivery_id)
 {
     int added = made->missed != PACE_BY_BACKOFF && before->missed_count < PACE_MISSED_MAX;
-    assert_int_equal(user->missed_count, made->answered ? 0 : before->missed_count + added);
+    assert_int_equal(endpoint->missed_count, made->answered ? 0 : before->missed_count + added);
     if (added)
-        assert_int_equal(user->missed[user->missed_count - 1],
+        assert_int_equal(endpoint->missed[endpoint->missed_count - 1],
                          made->missed == PACE_ON_ANSWER ? delivery_id : -delivery_id);
     for (int i = 0; i < before->missed_count && made->answered; i++) {
         int64_t id = before->missed[i] > 0 ? before->missed[i] : -before->missed[i];
@@ -145,12 +146,13 @@ static void missed_are_due(struct rules *r, const struct model_user *before, con
 static void try_outcome(struct rules *r)
 {
     struct model_delivery *delivery = some_delivery(r);
-    struct model_user *user = model_find_user(disk_of(r), delivery->user_id), user_before = *user;
+    struct model_endpoint *endpoint = model_find_endpoint(disk_of(r), delivery->endpoint_id);
+    struct model_endpoint endpoint_before = *endpoint;
     struct store *store = r->model.store;
     struct moment now = now_of(r);
     struct ledger_row row = row_of(delivery);
     struct ledger_outcome outcome = some_outcome(r, delivery);
-    struct pace pace = user->pace;
+    struct pace pace = endpoint->pace;
     struct pace_outage outage = store->outage;
     bool news = false;
     int before = lines(r, delivery, outcome.lease, &news, outcome.attempt.failure);
@@ -165,16 +167,16 @@ static void try_outcome(struct rules *r)
     assert_int_equal(lines(r, delivery, outcome.lease, &news, outcome.attempt.failure), before + line);
     struct ledger_pace paced = {0};
     if (!made.fenced)
-        paced = ledger_pace(&pace, &outage, &store->config.pace, &outcome, &row, user->user.id, began_ms,
-                            now.due_ms);
-    same_pace(&pace, &user->pace);
+        paced = ledger_pace(&pace, &outage, &store->config.pace, &outcome, &row, endpoint->endpoint.id,
+                            began_ms, now.due_ms);
+    same_pace(&pace, &endpoint->pace);
     assert_int_equal(outage.on, store->outage.on);
     if (outage.on)
         assert_int_equal(outage.from_ms, store->outage.from_ms);
     if (!made.fenced)
-        missed_are_due(r, &user_before, user, &paced, delivery->id);
-    bool pauses = paced.gone && user_before.user.disable_on_410 && !user_before.user.paused;
-    assert_int_equal(user->user.paused, user_before.user.paused || pauses);
+        missed_are_due(r, &endpoint_before, endpoint, &paced, delivery->id);
+    bool pauses = paced.gone && endpoint_before.endpoint.disable_on_410 && !endpoint_before.endpoint.paused;
+    assert_int_equal(endpoint->endpoint.paused, endpoint_before.endpoint.paused || pauses);
 }
 
 /* ---- people ---- */
@@ -182,10 +184,10 @@ static void try_outcome(struct rules *r)
 static void try_resend(struct rules *r)
 {
     struct model_delivery *delivery = some_delivery(r);
-    const struct model_user *user = model_find_user(disk_of(r), delivery->user_id);
+    const struct model_endpoint *endpoint = model_find_endpoint(disk_of(r), delivery->endpoint_id);
     struct ledger_row row = row_of(delivery);
-    enum ledger_resent resent =
-        ledger_resend(&row, user->user.webhook_url.len > 0, model_due_now_ms(r->model.store));
+    enum ledger_resent resent = ledger_resend(&row, endpoint->endpoint.url.len > 0, endpoint->removed,
+                                              model_due_now_ms(r->model.store));
     struct store_op op = {.kind = STORE_RESEND, .delivery = {.delivery_id = delivery->id}};
     fixture_do(&r->model, op, resent == LEDGER_REFUSED ? STORE_CONFLICT : STORE_DONE);
     same_row(delivery, &row);
@@ -201,14 +203,32 @@ static void try_cancel(struct rules *r)
     same_row(delivery, &row);
 }
 
+static struct endpoint some_settings(struct rules *r, struct endpoint endpoint)
+{
+    endpoint.url = bytes_of(draw(r, 4) ? "https://a.example/" : "");
+    endpoint.disable_on_410 = draw(r, 2);
+    endpoint.paused = draw(r, 5) == 0;
+    return endpoint;
+}
+
 static void try_change(struct rules *r)
 {
     struct store_op op = fixture_update_op(&r->model, r->users[draw(r, USERS)]);
-    op.user.user.webhook_url = bytes_of(draw(r, 4) ? "https://a.example/" : "");
+    op.user.user.endpoint = some_settings(r, op.user.user.endpoint);
     op.user.user.receives_users_events = draw(r, 2);
-    op.user.user.disable_on_410 = draw(r, 2);
-    op.user.user.paused = draw(r, 5) == 0;
     fixture_do(&r->model, op, STORE_DONE);
+}
+
+/* The further one; now and then it goes, and another takes its place. */
+static void try_endpoint(struct rules *r)
+{
+    int at = (int)draw(r, USERS);
+    struct store_op op = fixture_endpoint_op(&r->model, r->further[at]);
+    op.endpoint.endpoint = some_settings(r, op.endpoint.endpoint);
+    op.kind = draw(r, 3) ? STORE_ENDPOINT_UPDATE : STORE_ENDPOINT_REMOVE;
+    fixture_do(&r->model, op, STORE_DONE);
+    if (op.kind == STORE_ENDPOINT_REMOVE)
+        r->further[at] = fixture_endpoint(&r->model, r->users[at], "https://b.example/");
 }
 
 /* ---- events and claims ---- */
@@ -241,16 +261,19 @@ static void try_event(struct rules *r)
             .type = bytes_of("payments"), .id = bytes_of(draw(r, 2) ? "7" : "8"), .json = bytes_of("{}")};
     int at = disk_of(r)->delivery_count;
     op.id = fixture_do(&r->model, op, STORE_DONE);
-    const struct user *owner = &model_find_user(disk_of(r), op.event.event.owner_id)->user;
+    const struct user *owner = model_find_user(disk_of(r), op.event.event.owner_id);
     const struct routing_event event = {owner->id, owner->master_id, op.event.owner_only};
     const struct ledger_row row = ledger_accepted(model_due_now_ms(r->model.store));
     int sent = 0;
-    for (int i = 0; i < 2 * USERS; i++) { /* the owner's first */
-        const struct user *user = &model_find_user(disk_of(r), r->users[i % USERS])->user;
-        struct routing_endpoint to = {user->id, user->webhook_url.len > 0, user->receives_users_events};
-        if ((i < USERS) != (user == owner) || routing_judge(&event, &to) != ROUTING_SENT)
+    const int count = disk_of(r)->endpoint_count;
+    for (int i = 0; i < 2 * count; i++) { /* the owner's first */
+        const struct endpoint *endpoint = &disk_of(r)->endpoints[i % count].endpoint;
+        const struct user *user = model_find_user(disk_of(r), endpoint->owner_id);
+        struct routing_endpoint to = {user->id, endpoint->url.len > 0, user->receives_users_events};
+        if ((i < count) != (user == owner) || routing_judge(&event, &to) != ROUTING_SENT)
             continue;
         assert_true(at < disk_of(r)->delivery_count);
+        assert_int_equal(disk_of(r)->deliveries[at].endpoint_id, endpoint->id);
         assert_int_equal(disk_of(r)->deliveries[at].user_id, user->id);
         same_row(&disk_of(r)->deliveries[at++], &row);
         sent++;
@@ -265,7 +288,7 @@ static void try_event(struct rules *r)
 
 static void try_claim(struct rules *r)
 {
-    enum { ROWS_MAX = STEPS * USERS };
+    enum { ROWS_MAX = 2 * STEPS * USERS };
     struct ledger_row rows[ROWS_MAX];
     const struct model_disk *disk = disk_of(r);
     struct moment now = now_of(r);
@@ -288,7 +311,7 @@ static void try_life(struct rules *r)
 {
     static void (*const steps[])(struct rules * r) = {try_event,   try_event,   try_claim,   try_claim,
                                                       try_outcome, try_outcome, try_outcome, try_resend,
-                                                      try_cancel,  try_change};
+                                                      try_cancel,  try_change,  try_endpoint};
     static const int64_t pauses_ms[] = {0, 0, 1, 40, 700, 6000, 61000};
     try_event(r);
     for (int i = 0; i < STEPS; i++) {
@@ -310,9 +333,10 @@ static void core_and_model_take_the_same_steps(void **state)
                                   .user.user = {.name = bytes_of("Ana"),
                                                 .role = i ? USER_REGULAR : USER_MASTER,
                                                 .master_id = i ? r->users[0] : 0,
-                                                .webhook_url = bytes_of("https://a.example/")}};
+                                                .endpoint.url = bytes_of("https://a.example/")}};
             r->users[i] = fixture_do(&r->model, op, STORE_DONE);
             fixture_do(&r->model, fixture_key_op(&r->model, r->users[i]), STORE_DONE);
+            r->further[i] = fixture_endpoint(&r->model, r->users[i], "https://b.example/");
         }
         print_message("seed %d\n", (int)seed);
         try_life(r);

@@ -53,7 +53,7 @@ static void prepare_signers(struct endpoint_cache *cache, const struct store_wor
 {
     struct signing signing;
     enum vault_error error =
-        signing_open(cache->vault, work->user_id, work->user_created_at_ms, work->signing, &signing);
+        signing_open(cache->vault, work->user_id, work->endpoint_created_at_ms, work->signing, &signing);
     if (error != VAULT_OK)
         log_write(cache->log, LOG_LEVEL_ERROR, "endpoints",
                   "user=%lld pushes go out without webhook-signature: %s", (long long)work->user_id,
@@ -105,7 +105,7 @@ static struct cached_endpoint *prepare(struct endpoint_cache *cache, const struc
 {
     struct cached_endpoint *entry = memory_zero(1, sizeof *entry + work->url.len);
     entry->endpoint_id = work->endpoint_id;
-    entry->user_version = work->user_version;
+    entry->endpoint_version = work->endpoint_version;
     entry->text_len = work->url.len;
     if (work->url.len > 0)
         memcpy(entry->text, work->url.data, work->url.len);
@@ -119,7 +119,7 @@ static struct cached_endpoint *prepare(struct endpoint_cache *cache, const struc
 
 static bool fits(const struct cached_endpoint *entry, const struct store_work *work)
 {
-    return entry->endpoint_id == work->endpoint_id && entry->user_version == work->user_version &&
+    return entry->endpoint_id == work->endpoint_id && entry->endpoint_version == work->endpoint_version &&
            entry->has_identity == (work->identity.len > 0) &&
            bytes_equal(work->url, bytes_make(entry->text, entry->text_len));
 }

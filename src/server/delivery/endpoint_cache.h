@@ -25,7 +25,7 @@ enum {
 struct endpoint_cache;
 
 struct cached_endpoint {
-    int64_t endpoint_id, user_version;
+    int64_t endpoint_id, endpoint_version;
     int64_t judged; /* by which state of the guard */
     bool parsed, allowed, has_identity;
     struct url url;

@@ -26,18 +26,19 @@ void sqlite_fill(const struct store *store, struct store_work *box, const struct
     assert(url.data); /* a box has room for the largest of each */
     box->signing = box_copy(box, endpoint->signing);
     box->identity = box_copy(box, endpoint->identity);
-    box->user_version = endpoint->version;
-    box->user_created_at_ms = endpoint->created_at_ms;
+    box->endpoint_version = endpoint->version;
+    box->endpoint_created_at_ms = endpoint->created_at_ms;
     box->filled = true;
     box->delivery_id = lease->delivery_id;
     box->event_id = lease->event_id;
-    box->endpoint_id = box->user_id = endpoint->id;
+    box->endpoint_id = endpoint->id;
+    box->user_id = endpoint->owner->id;
     box->lease = lease->row.lease;
     box->attempt = lease->row.attempt;
     box->lost = lease->row.lost - 1; /* but for this one */
     box->age_ms = ledger_age_ms(&lease->row, &store->now);
     box->url = url;
-    memcpy(box->auth_digest, endpoint->auth_digest, sizeof box->auth_digest);
+    memcpy(box->auth_digest, endpoint->owner->auth_digest, sizeof box->auth_digest);
     box->success_2xx = endpoint->success_2xx;
     box->quick = roster_is_quick(&store->roster, endpoint);
     box->payload = payload_hold(payload);
@@ -286,8 +287,9 @@ static enum store_status claim_turn(struct store *store, struct store_batch *bat
     if (status != STORE_OK || !stands)
         return status;
     log_write(store->config.log, LOG_LEVEL_ERROR, "store",
-              "deliveries are said to be due, and cannot be had: run `posthorn check`: user=%lld",
-              (long long)endpoint->id);
+              "deliveries are said to be due, and cannot be had: run `posthorn check`: user=%lld "
+              "endpoint=%lld",
+              (long long)endpoint->owner->id, (long long)endpoint->id);
     roster_rests(&store->roster, endpoint);
     return STORE_OK;
 }

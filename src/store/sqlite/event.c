@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <sys/statvfs.h>
 
-enum { RECIPIENTS_MAX = 2 + MODEL_ENDPOINTS_MAX, DISK_ASK_MS = 100 };
+enum { RECIPIENTS_MAX = 2 * MODEL_ENDPOINTS_MAX, DISK_ASK_MS = 100 };
 
 struct recipients {
     struct roster_entry *endpoints[RECIPIENTS_MAX];
@@ -42,60 +42,44 @@ static bool recipients_payload(struct store *store, const struct event *event, s
     return recipients->payload != NULL;
 }
 
-/* By the rules of core; NULL: there is no such user. */
-static bool is_routed(const struct store_op *op, const struct roster_entry *owner,
-                      const struct roster_entry *endpoint)
+/* To those of the user's endpoints that the rules of core name. */
+static void recipients_add(struct store *store, const struct store_op *op, const struct roster_owner *owner,
+                           const struct roster_owner *user, int boxes, struct recipients *recipients)
 {
-    struct routing_event event = {owner->id, owner->master_id, op->event.owner_only};
-    return endpoint &&
-           routing_judge(&event, &(struct routing_endpoint){endpoint->id, endpoint->url != NULL,
-                                                            endpoint->receives_users_events}) == ROUTING_SENT;
+    const struct routing_event event = {owner->id, owner->master_id, op->event.owner_only};
+    size_t len = op->event.event.document.len;
+    struct roster_entry *endpoint;
+    TAILQ_FOREACH(endpoint, &user->endpoints, sibling)
+    {
+        struct routing_endpoint to = {user->id, endpoint->url != NULL, user->receives_users_events};
+        if (routing_judge(&event, &to) != ROUTING_SENT)
+            continue;
+        bool leased = recipients->leased_count < boxes && roster_can_lease(&store->roster, endpoint) &&
+                      payload_fits(store->config.budget, endpoint->counts.bytes, len) &&
+                      recipients_payload(store, &op->event.event, recipients);
+        assert(recipients->count < RECIPIENTS_MAX);
+        recipients->endpoints[recipients->count] = endpoint;
+        recipients->leased[recipients->count++] = leased;
+        recipients->leased_count += leased;
+    }
 }
 
-static bool recipients_have(const struct recipients *recipients, const struct roster_entry *endpoint)
-{
-    for (int i = 0; i < recipients->count; i++)
-        if (recipients->endpoints[i] == endpoint)
-            return true;
-    return false;
-}
-
-static void recipients_add(struct store *store, const struct event *event, struct roster_entry *endpoint,
-                           int boxes, struct recipients *recipients)
-{
-    if (recipients_have(recipients, endpoint))
-        return;
-    bool leased = recipients->leased_count < boxes && roster_can_lease(&store->roster, endpoint) &&
-                  payload_fits(store->config.budget, endpoint->counts.bytes, event->document.len) &&
-                  recipients_payload(store, event, recipients);
-    recipients->endpoints[recipients->count] = endpoint;
-    recipients->leased[recipients->count++] = leased;
-    recipients->leased_count += leased;
-}
-
-static void recipients_choose(struct store *store, const struct store_op *op, struct roster_entry *owner,
+static void recipients_choose(struct store *store, const struct store_op *op, struct roster_owner *owner,
                               int boxes, struct recipients *recipients)
 {
     const struct event *event = &op->event.event;
-    struct roster_entry *master = owner->master_id ? roster_get(&store->roster, owner->master_id) : NULL;
-    assert(op->event.also_count <= MODEL_ENDPOINTS_MAX);
+    struct roster_owner *master = owner->master_id ? roster_owner(&store->roster, owner->master_id) : NULL;
     recipients->count = recipients->leased_count = 0;
     recipients->payload = NULL;
-    if (is_routed(op, owner, owner))
-        recipients_add(store, event, owner, boxes, recipients);
-    if (is_routed(op, owner, master))
-        recipients_add(store, event, master, boxes, recipients);
-    for (int i = 0; i < op->event.also_count; i++) {
-        struct roster_entry *endpoint = roster_get(&store->roster, op->event.also[i]);
-        if (endpoint && endpoint->url)
-            recipients_add(store, event, endpoint, boxes, recipients);
-    }
+    recipients_add(store, op, owner, owner, boxes, recipients);
+    if (master && master != owner)
+        recipients_add(store, op, owner, master, boxes, recipients);
     recipients->tailed = recipients->count == 1 && recipients->leased_count == 0 &&
                          sqlite_tail_takes(store, recipients->endpoints[0], event->document.len) &&
                          recipients_payload(store, event, recipients);
     recipients->skipped = recipients->count == 0;
     if (recipients->skipped) {
-        recipients->endpoints[0] = owner;
+        recipients->endpoints[0] = TAILQ_FIRST(&owner->endpoints);
         recipients->count = 1;
     }
 }
@@ -224,7 +208,7 @@ static enum store_status deliveries_insert(struct store *store, struct store_bat
 
 /* All that an event brings along, once it is in the table. */
 static enum store_status event_follow(struct store *store, struct store_batch *batch, struct store_op *op,
-                                      struct roster_entry *owner, const struct recipients *recipients)
+                                      struct roster_owner *owner, const struct recipients *recipients)
 {
     const struct event *event = &op->event.event;
     store->changed = true;
@@ -234,7 +218,7 @@ static enum store_status event_follow(struct store *store, struct store_batch *b
     enum snapshot snapshot = op->event.destroyed       ? SNAPSHOT_DESTROYED
                              : sqlite_resource_own(op) ? SNAPSHOT_CARRIED
                                                        : SNAPSHOT_NONE;
-    roster_use(&store->roster, owner, (struct user_usage){.stored_bytes = (int64_t)event->document.len});
+    roster_use(&store->roster, owner, (int64_t)event->document.len, 0);
     sqlite_ahead_add(store, event, snapshot);
     if (op->event.included_count > 0)
         status = sqlite_resources_take(store, op);
@@ -271,7 +255,7 @@ enum store_status sqlite_event(struct store *store, struct store_batch *batch, s
     enum store_status status = find_known(store, op, &hash, &known);
     if (status != STORE_OK || known)
         return status;
-    struct roster_entry *owner = roster_get(&store->roster, event->owner_id);
+    struct roster_owner *owner = roster_owner(&store->roster, event->owner_id);
     if (!owner) {
         op->result = STORE_NOT_FOUND;
         return STORE_OK;

@@ -26,26 +26,31 @@ static enum store_status count_new(struct store *store, const struct store_op *o
     return status;
 }
 
-enum store_status sqlite_usage_weigh(struct store *store, struct store_op *op, struct roster_entry *owner)
+enum store_status sqlite_usage_weigh(struct store *store, struct store_op *op, struct roster_owner *owner)
 {
     const struct user_usage *limits = &store->config.quotas;
     const struct resource *own = sqlite_resource_own(op);
-    struct user_usage more = {.stored_bytes = (int64_t)op->event.event.document.len,
-                              .pending = owner->url != NULL};
+    struct user_usage more = {.stored_bytes = (int64_t)op->event.event.document.len};
     enum store_status status = STORE_OK;
     /* While it is being counted. With fewer in all, resends apart, nobody has as many. */
-    if (limits->pending > 0 && store->counts.states[DELIVERY_PENDING] >= limits->pending)
-        status = sqlite_count_endpoint(store, owner);
+    bool count = limits->pending > 0 && store->counts.states[DELIVERY_PENDING] >= limits->pending;
+    struct roster_entry *endpoint;
+    TAILQ_FOREACH(endpoint, &owner->endpoints, sibling)
+    {
+        more.pending += endpoint->url != NULL;
+        if (count && status == STORE_OK)
+            status = sqlite_count_endpoint(store, endpoint);
+    }
     if (status != STORE_OK)
         return status;
-    struct user_usage used = owner->counts.usage;
+    struct user_usage used = roster_usage(owner);
     for (int i = 0; i < op->event.included_count; i++)
         more.stored_bytes += &op->event.included[i] == own ? 0 : (int64_t)op->event.included[i].json.len;
     /* The table is looked at only where those that are ahead of it could matter. */
     int64_t ahead = store->counts.ahead_count - store->counts.ahead_first;
     if (limits->resources > 0 && used.resources + ahead + op->event.included_count > limits->resources) {
         status = count_new(store, op, &more.resources);
-        used = owner->counts.usage;
+        used = roster_usage(owner);
     }
     op->reached = quota_beyond(&used, &more, limits);
     if (op->reached.quota)

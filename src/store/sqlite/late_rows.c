@@ -139,9 +139,9 @@ static enum store_status run_named(struct store *store, enum sql sql, struct usa
         struct user_usage *usage = usage_of(usages, sqlite3_column_int64(rows, 0));
         usage->stored_bytes += change.stored_bytes;
         usage->resources += change.resources;
-        struct roster_entry *owner = roster_get(&store->roster, sqlite3_column_int64(rows, 0));
+        struct roster_owner *owner = roster_owner(&store->roster, sqlite3_column_int64(rows, 0));
         if (owner)
-            roster_use(&store->roster, owner, change);
+            roster_use(&store->roster, owner, change.stored_bytes, change.resources);
     }
     int rc = sqlite3_reset(rows);
     return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
@@ -192,9 +192,9 @@ static enum store_status write_destroyed(struct store *store, const struct ahead
     struct user_usage *usage = usage_of(usages, entry->owner_id);
     usage->stored_bytes += change.stored_bytes;
     usage->resources += change.resources;
-    struct roster_entry *owner = roster_get(&store->roster, entry->owner_id);
+    struct roster_owner *owner = roster_owner(&store->roster, entry->owner_id);
     if (owner)
-        roster_use(&store->roster, owner, change);
+        roster_use(&store->roster, owner, change.stored_bytes, change.resources);
     return STORE_OK;
 }
 

@@ -181,7 +181,7 @@ void sqlite_count(struct store *store, struct roster_entry *endpoint, const stru
         store->counts.states[before->state]--;
     }
     if (more)
-        roster_use(&store->roster, endpoint, (struct user_usage){.pending = more});
+        roster_pending(&store->roster, endpoint, more);
 }
 
 /* The same for what is in memory, and the endpoint's pace. */
@@ -202,11 +202,11 @@ static enum store_status account(struct store *store, struct store_op *op, const
     if (status == STORE_OK && made.answered)
         status = missed_again(store, endpoint, made.recovered);
     if (status == STORE_OK && made.first_answer) {
-        sqlite3_bind_int64(store->sql[SQL_USER_ANSWERED], 1, endpoint->id);
-        status = sqlite_run(store, SQL_USER_ANSWERED);
+        sqlite3_bind_int64(store->sql[SQL_ENDPOINT_ANSWERED], 1, endpoint->id);
+        status = sqlite_run(store, SQL_ENDPOINT_ANSWERED);
     }
     if (status == STORE_OK && made.gone)
-        status = sqlite_user_gone(store, endpoint->id, &op->count);
+        status = sqlite_endpoint_gone(store, endpoint, &op->count);
     return status;
 }
 
@@ -281,7 +281,7 @@ static enum store_status find_for(struct store *store, struct store_op *op, stru
     enum store_status status = find(store, op->delivery.delivery_id, found, yes);
     if (status != STORE_OK)
         return status;
-    if (*yes && op->delivery.user_id && found->endpoint->id != op->delivery.user_id)
+    if (*yes && op->delivery.user_id && found->endpoint->owner->id != op->delivery.user_id)
         *yes = false;
     if (!*yes)
         op->result = STORE_NOT_FOUND;
@@ -296,7 +296,8 @@ enum store_status sqlite_resend(struct store *store, struct store_op *op)
     if (status != STORE_OK || !exists)
         return status;
     struct ledger_row before = found.row;
-    enum ledger_resent resent = ledger_resend(&found.row, found.endpoint->url != NULL, store->now.due_ms);
+    enum ledger_resent resent =
+        ledger_resend(&found.row, found.endpoint->url != NULL, found.endpoint->removed, store->now.due_ms);
     if (resent == LEDGER_REFUSED) {
         op->result = STORE_CONFLICT;
         return STORE_OK;

@@ -34,10 +34,14 @@ struct sqlite_reader {
  * SQLite walks from one bound of an id. Where there are two on the same side (the cursor and the event's own
  * deliveries, say), both are in one expression: given two terms it takes the first, and reads the table up
  * to the second. */
+#define ENDPOINT_SETTINGS                                                                                    \
+    " e.url, e.success_2xx, e.disable_on_410, e.paused, e.version, e.created_at, e.updated_at, e.signing,"   \
+    " e.identity"
+#define ENDPOINT_COLUMNS "SELECT e.id, e.owner_id," ENDPOINT_SETTINGS " FROM endpoints e WHERE"
 #define USER_COLUMNS                                                                                         \
-    "SELECT u.id, u.role, u.master_id, u.name, u.email, u.webhook_url, u.receives_users_events,"             \
-    " u.success_2xx, u.disable_on_410, u.paused, u.version, u.created_at, u.updated_at, u.signing,"          \
-    " u.identity FROM "
+    "SELECT u.id, u.role, u.master_id, u.name, u.email, u.receives_users_events, u.version, u.created_at,"   \
+    " u.updated_at, u.id, u.id," ENDPOINT_SETTINGS " FROM "
+#define USERS_AND_ENDPOINTS "users u LEFT JOIN endpoints e ON e.id = u.id"
 #define KEY_COLUMNS                                                                                          \
     "SELECT id, user_id, digest, label, created_at, revoked_at, allow_from, rate_per_s FROM api_keys"
 #define EVENT_COLUMNS                                                                                        \
@@ -50,7 +54,8 @@ struct sqlite_reader {
     "d.event_id = e.id"
 #define DELIVERY_SEEN                                                                                        \
     "(?12 = 0 OR d.endpoint_id = ?12"                                                                        \
-    " OR EXISTS (SELECT 1 FROM users u WHERE u.id = d.endpoint_id AND u.master_id = ?12))"
+    " OR EXISTS (SELECT 1 FROM endpoints n JOIN users u ON u.id = n.owner_id"                                \
+    " WHERE n.id = d.endpoint_id AND (u.id = ?12 OR u.master_id = ?12)))"
 #define UNDELIVERED "d.state IN (0, 2, 4) AND " DELIVERY_SEEN
 /* Looked at row by row, as most may not match. */
 #define EVENT_MATCHES                                                                                        \
@@ -77,7 +82,8 @@ struct sqlite_reader {
     " ifnull(d.queue, 0) = 0 AND d.due_at > ?10 AND NOT " DELIVERY_IN_TAIL ","                               \
     " CASE WHEN " DELIVERY_IN_TAIL " THEN 0 ELSE d.due_at - ?10 END, d.attempt + d.earlier,"                 \
     " CASE WHEN " DELIVERY_IN_TAIL " THEN 0 ELSE d.lease END, d.last_reason, d.last_status, e.received_at,"  \
-    " d.first_attempt_at, d.finished_at, d.queue IS NOT NULL"
+    " d.first_attempt_at, d.finished_at, d.queue IS NOT NULL,"                                               \
+    " ifnull((SELECT n.owner_id FROM endpoints n WHERE n.id = d.endpoint_id), 0)"
 #define DELIVERIES_OF(low, high)                                                                             \
     DELIVERY_COLUMNS " FROM (SELECT m.id FROM events v CROSS JOIN deliveries m ON m.id >= " low              \
                      " AND m.id < " high " WHERE v.id = ?1 UNION ALL SELECT delivery_id FROM added"          \
@@ -92,13 +98,22 @@ struct sqlite_reader {
 
 /* By variant; NULL: made of another (query_text). */
 static const char *const query_texts[QUERY_COUNT][SQLITE_VARIANTS] = {
-    [STORE_GET_USER] = {USER_COLUMNS "users u WHERE (?2 = 0 OR id = ?2 OR master_id = ?2) AND id = ?1"},
-    [STORE_LIST_USERS] = {USER_COLUMNS "users u WHERE id ~ ?3 ORDER BY id @ LIMIT ?4",
+    [STORE_GET_USER] = {USER_COLUMNS USERS_AND_ENDPOINTS
+                        " WHERE (?2 = 0 OR u.id = ?2 OR u.master_id = ?2) AND u.id = ?1"},
+    [STORE_LIST_USERS] = {USER_COLUMNS USERS_AND_ENDPOINTS " WHERE u.id ~ ?3 ORDER BY u.id @ LIMIT ?4",
                           [SCOPED] =
                               USER_COLUMNS "(SELECT id FROM users WHERE id = ?2 AND id ~ ?3 UNION ALL"
                                            " SELECT id FROM users WHERE master_id = ?2 AND id ~ ?3"
                                            " ORDER BY 1 @ LIMIT -1) o CROSS JOIN users u ON u.id = o.id"
+                                           " LEFT JOIN endpoints e ON e.id = u.id"
                                            " LIMIT ?4"},
+    [STORE_GET_ENDPOINT] = {ENDPOINT_COLUMNS " e.id = ?1 AND (?2 = 0 OR e.owner_id = ?2)"
+                                             " AND e.removed_after IS NULL"},
+    [STORE_LIST_ENDPOINTS] = {ENDPOINT_COLUMNS " e.id ~ ?3 AND e.removed_after IS NULL"
+                                               " ORDER BY e.id @ LIMIT ?4",
+                              [SCOPED] = ENDPOINT_COLUMNS
+                              " e.owner_id = ?2 AND e.id ~ ?3 AND e.removed_after IS NULL"
+                              " ORDER BY e.id @ LIMIT ?4"},
     [STORE_GET_KEYRING] = {KEY_COLUMNS " WHERE revoked_at IS NULL AND id > ?3 ORDER BY id LIMIT ?4"},
     [STORE_LIST_KEYS] = {KEY_COLUMNS " WHERE user_id = ?1 AND id ~ ?3 ORDER BY id @ LIMIT ?4"},
     [STORE_GET_EVENT] = {EVENT_COLUMNS " FROM events e WHERE e.id = ?1 AND (?2 = 0 OR e.owner_id = ?2)"},
@@ -172,21 +187,32 @@ static int64_t within(int64_t value, int64_t min, int64_t max)
     return value < min ? min : value > max ? max : value;
 }
 
+static bool take_endpoint(sqlite3_stmt *row, int at, struct arena *arena, struct endpoint *endpoint)
+{
+    *endpoint = (struct endpoint){.id = number(row, at),
+                                  .owner_id = number(row, at + 1),
+                                  .success_2xx = number(row, at + 3),
+                                  .disable_on_410 = number(row, at + 4),
+                                  .paused = number(row, at + 5),
+                                  .version = number(row, at + 6),
+                                  .created_at_ms = number(row, at + 7),
+                                  .updated_at_ms = number(row, at + 8)};
+    return copy_words(arena, row, at + 2, &endpoint->url) &&
+           copy_text(arena, row, at + 9, &endpoint->signing) &&
+           copy_text(arena, row, at + 10, &endpoint->identity);
+}
+
 static bool take_user(sqlite3_stmt *row, struct arena *arena, struct user *user)
 {
     *user = (struct user){.id = number(row, 0),
                           .role = number(row, 1) == USER_MASTER ? USER_MASTER : USER_REGULAR,
                           .master_id = number(row, 2),
-                          .receives_users_events = number(row, 6),
-                          .success_2xx = number(row, 7),
-                          .disable_on_410 = number(row, 8),
-                          .paused = number(row, 9),
-                          .version = number(row, 10),
-                          .created_at_ms = number(row, 11),
-                          .updated_at_ms = number(row, 12)};
+                          .receives_users_events = number(row, 5),
+                          .version = number(row, 6),
+                          .created_at_ms = number(row, 7),
+                          .updated_at_ms = number(row, 8)};
     return copy_words(arena, row, 3, &user->name) && copy_words(arena, row, 4, &user->email) &&
-           copy_words(arena, row, 5, &user->webhook_url) && copy_text(arena, row, 13, &user->signing) &&
-           copy_text(arena, row, 14, &user->identity);
+           take_endpoint(row, 9, arena, &user->endpoint);
 }
 
 static bool take_key(sqlite3_stmt *row, struct arena *arena, struct api_key *key)
@@ -220,7 +246,7 @@ static bool take_delivery(sqlite3_stmt *row, struct arena *arena, struct deliver
         .id = number(row, 0),
         .event_id = number(row, 1),
         .endpoint_id = number(row, 2),
-        .user_id = number(row, 2),
+        .user_id = number(row, 14),
         .state = (enum delivery_state)within(number(row, 3), DELIVERY_PENDING, DELIVERY_SKIPPED),
         .resending = number(row, 3) == DELIVERY_DELIVERED && number(row, 13),
         .attempt = (int32_t)within(number(row, 6), 0, INT32_MAX),
@@ -304,6 +330,10 @@ static size_t row_size(enum store_query_kind kind, struct store_answer *answer, 
     case STORE_LIST_USERS:
         *rows = (void **)&answer->users;
         return sizeof *answer->users;
+    case STORE_GET_ENDPOINT:
+    case STORE_LIST_ENDPOINTS:
+        *rows = (void **)&answer->endpoints;
+        return sizeof *answer->endpoints;
     case STORE_GET_KEYRING:
     case STORE_LIST_KEYS:
         *rows = (void **)&answer->keys;
@@ -336,6 +366,9 @@ static bool take_row(sqlite3_stmt *row, struct arena *arena, enum store_query_ki
     case STORE_GET_USER:
     case STORE_LIST_USERS:
         return take_user(row, arena, out);
+    case STORE_GET_ENDPOINT:
+    case STORE_LIST_ENDPOINTS:
+        return take_endpoint(row, 0, arena, out);
     case STORE_GET_KEYRING:
     case STORE_LIST_KEYS:
         return take_key(row, arena, out);

@@ -27,9 +27,10 @@ static enum store_status put(struct store *store, struct resource *resource, str
         change.stored_bytes -= sqlite3_column_int64(size, 0);
         sqlite3_reset(size);
     }
-    if (op)
-        op->reached = quota_beyond(&roster_get(&store->roster, resource->owner_id)->counts.usage, &change,
-                                   &store->config.quotas);
+    if (op) {
+        struct user_usage used = roster_usage(roster_owner(&store->roster, resource->owner_id));
+        op->reached = quota_beyond(&used, &change, &store->config.quotas);
+    }
     if (op && op->reached.quota) {
         op->result = STORE_QUOTA;
         return STORE_OK;
@@ -140,7 +141,7 @@ enum store_status sqlite_resource_put(struct store *store, struct store_op *op)
 {
     struct resource *resource = &op->resource.resource;
     int64_t version = 0;
-    if (!roster_get(&store->roster, resource->owner_id)) {
+    if (!roster_owner(&store->roster, resource->owner_id)) {
         op->result = STORE_NOT_FOUND;
         return STORE_OK;
     }

@@ -20,7 +20,7 @@ static const char *const migrations[] = {
     "  events INTEGER NOT NULL, pending INTEGER NOT NULL,"
     "  delivered INTEGER NOT NULL, given_up INTEGER NOT NULL, cancelled INTEGER NOT NULL,"
     "  skipped INTEGER NOT NULL,"
-    "  endpoints INTEGER NOT NULL,"   /* users with a webhook_url */
+    "  endpoints INTEGER NOT NULL,"   /* those with a URL */
     "  followed_to INTEGER NOT NULL," /* an event's id: see `owned` */
     "  born_out INTEGER NOT NULL,"
     /* Up to these events all have been looked at: what could go has gone (purge.c). */
@@ -38,16 +38,28 @@ static const char *const migrations[] = {
     "  role INTEGER NOT NULL,"
     "  master_id INTEGER NOT NULL," /* 0: none */
     "  name TEXT NOT NULL, email TEXT NOT NULL,"
-    "  webhook_url TEXT," /* a user with one is an endpoint */
     "  receives_users_events INTEGER NOT NULL,"
+    "  version INTEGER NOT NULL,"
+    "  created_at INTEGER, updated_at INTEGER);"
+    "CREATE INDEX users_master ON users (master_id);"
+
+    /* Each user has one with the user's id, the default one, and may have more. */
+    "CREATE TABLE endpoints ("
+    "  id INTEGER PRIMARY KEY,"
+    "  owner_id INTEGER NOT NULL,"
+    "  url TEXT,"
     "  success_2xx INTEGER NOT NULL,"
     "  disable_on_410 INTEGER NOT NULL,"
     "  paused INTEGER NOT NULL,"
     "  signing BLOB NOT NULL, identity BLOB NOT NULL," /* sealed */
     "  answered INTEGER NOT NULL DEFAULT 0,"           /* that URL has acknowledged something once */
     "  version INTEGER NOT NULL,"
-    "  created_at INTEGER, updated_at INTEGER);"
-    "CREATE INDEX users_master ON users (master_id);"
+    "  created_at INTEGER, updated_at INTEGER,"
+    /* Of one that was removed: the last event that can have gone to it. Its row stays as long as that event,
+     * for deliveries name their owner by it. */
+    "  removed_after INTEGER);"
+    "CREATE INDEX endpoints_owner ON endpoints (owner_id);"
+    "CREATE INDEX endpoints_removed ON endpoints (removed_after) WHERE removed_after IS NOT NULL;"
 
     "CREATE TABLE api_keys ("
     "  id INTEGER PRIMARY KEY,"

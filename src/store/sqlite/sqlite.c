@@ -28,8 +28,7 @@ static enum store_status look(struct store *store, struct store_op *op)
         const struct roster_counts *counts = &endpoint->counts;
         figures->failing = counts->pace.failing;
         figures->in_hand = counts->leased;
-        figures->waiting =
-            counts->usage.pending > counts->leased ? counts->usage.pending - counts->leased : 0;
+        figures->waiting = counts->pending > counts->leased ? counts->pending - counts->leased : 0;
         figures->window = pace_window(&counts->pace, &store->config.pace);
         figures->delivered = counts->delivered;
     }
@@ -52,6 +51,12 @@ static enum store_status write_op(struct store *store, struct store_batch *batch
         return sqlite_user_create(store, op);
     case STORE_USER_UPDATE:
         return sqlite_user_update(store, op);
+    case STORE_ENDPOINT_CREATE:
+        return sqlite_endpoint_create(store, op);
+    case STORE_ENDPOINT_UPDATE:
+        return sqlite_endpoint_update(store, op);
+    case STORE_ENDPOINT_REMOVE:
+        return sqlite_endpoint_remove(store, op);
     case STORE_KEY_CREATE:
         return sqlite_key_create(store, op);
     case STORE_KEY_UPDATE:

@@ -10,6 +10,7 @@
  *   event_quota.c what an EVENT would add to its owner's usage
  *   outcome.c     OUTCOME, RESEND, CANCEL
  *   user.c        users and keys
+ *   endpoint.c    endpoints, and the roster of them; endpoint_remove.c: what is left of those that were removed
  *   resource.c    RESOURCE_PUT, RESOURCE_DELETE, and the snapshots that events carry
  *   purge.c       PURGE
  *   sweep.c       what is spread, and goes later
@@ -47,7 +48,7 @@ enum snapshot { SNAPSHOT_NONE, SNAPSHOT_CARRIED, SNAPSHOT_DESTROYED };
 struct sqlite_counts {
     int64_t delivery_id_max, event_id_max, events;
     int64_t states[DELIVERY_STATES]; /* deliveries by enum delivery_state */
-    int64_t endpoints;               /* users with a webhook_url */
+    int64_t endpoints;               /* those with a URL */
     int64_t born_out;                /* deliveries out under the lease they were born with */
     int64_t followed_to;             /* up to this event the rows that follow are all there (late_rows.c) */
     int ahead_first, ahead_count;    /* the events behind it: entries of struct ahead */
@@ -210,8 +211,24 @@ enum store_status sqlite_sweep_dead(struct store *store, int64_t owner_id, int64
 enum store_status sqlite_sweep(struct store *store, struct store_op *op);
 enum store_status sqlite_user_create(struct store *store, struct store_op *op);
 enum store_status sqlite_user_update(struct store *store, struct store_op *op);
+/* A user's default endpoint, or a further one: a row from the settings. */
+enum store_status sqlite_endpoint_insert(struct store *store, const struct endpoint *endpoint);
+/* *found: there was a row to change. */
+enum store_status sqlite_endpoint_set(struct store *store, const struct endpoint *endpoint, bool *found);
 /* The endpoint answered 410: it is paused if it is to be; *paused says whether it was. */
-enum store_status sqlite_user_gone(struct store *store, int64_t id, int64_t *paused);
+enum store_status sqlite_endpoint_gone(struct store *store, const struct roster_entry *endpoint,
+                                       int64_t *paused);
+/* The one that an op names. *found: it is there, its owner's, and of the version that was asked for; else
+ * op->result says why not. */
+enum store_status sqlite_endpoint_find(struct store *store, struct store_op *op, bool *found);
+enum store_status sqlite_endpoint_create(struct store *store, struct store_op *op);
+enum store_status sqlite_endpoint_update(struct store *store, struct store_op *op);
+enum store_status sqlite_endpoint_remove(struct store *store, struct store_op *op);
+/* Of a PURGE: what waits for endpoints that were removed is cancelled; *more: there is more of it. Those of
+ * whose events none is left are forgotten. */
+enum store_status sqlite_removed_purge(struct store *store, bool *more);
+/* What a user has in the tables has changed: its entries in the roster follow. */
+enum store_status sqlite_user_changed(struct store *store, int64_t user_id);
 enum store_status sqlite_fingerprint(struct store *store, struct store_op *op);
 enum store_status sqlite_key_create(struct store *store, struct store_op *op);
 enum store_status sqlite_key_update(struct store *store, struct store_op *op);
@@ -271,8 +288,8 @@ void sqlite_runs_committed(struct store *store);
 void sqlite_runs_undo(struct store *store);
 void sqlite_runs_fini(struct store *store);
 
-/* The roster from the tables: one user, or with id 0 all of them. */
-enum store_status sqlite_roster_load(struct store *store, int64_t id);
+/* The roster from the tables: one user with its endpoints, or with id 0 all of them. */
+enum store_status sqlite_roster_load(struct store *store, int64_t user_id);
 /* The endpoint's first waiting delivery, asked afresh. */
 enum store_status sqlite_roster_due(struct store *store, struct roster_entry *endpoint);
 
@@ -281,7 +298,7 @@ enum store_status sqlite_usage_save(struct store *store, int64_t user_id, struct
 /* In the table and in the roster. */
 enum store_status sqlite_usage_change(struct store *store, int64_t user_id, struct user_usage change);
 /* Would the EVENT take its owner beyond a quota? Then op->result and op->reached say so. */
-enum store_status sqlite_usage_weigh(struct store *store, struct store_op *op, struct roster_entry *owner);
+enum store_status sqlite_usage_weigh(struct store *store, struct store_op *op, struct roster_owner *owner);
 /* The roster's, at open: of the table, and what waits, as far as that is quick. */
 enum store_status sqlite_usage_load(struct store *store);
 /* Between batches: some more of what waited at open. */
@@ -313,6 +330,8 @@ enum store_status sqlite_tail_claim(struct store *store, struct store_batch *bat
 bool sqlite_tail_forget(struct store *store, int64_t delivery_id);
 /* If this delivery waits in memory, it waits in the table instead. */
 enum store_status sqlite_tail_leave(struct store *store, int64_t delivery_id);
+/* What waits in memory for this endpoint waits in the table. */
+enum store_status sqlite_tail_settle(struct store *store, struct roster_entry *endpoint);
 /* At the end of a batch: tails that are not to be served soon go into the table. */
 enum store_status sqlite_tails_settle(struct store *store);
 /* A lease has ended: its endpoint may have another. */

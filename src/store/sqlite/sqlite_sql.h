@@ -19,10 +19,16 @@ enum { SQL_MANY = 16 };
 #define SQL_PURGE_COLUMNS                                                                                    \
     "SELECT id, received_at, delivery_first, delivery_count, owner_id, snapshot_len FROM events"
 
+/* A user and an endpoint of it. A user whose default endpoint is missing, as only a damaged table has it, has
+ * one without a URL. */
 #define SQL_ROSTER_COLUMNS                                                                                   \
-    "SELECT u.id, u.master_id, u.webhook_url, u.success_2xx, u.paused, u.receives_users_events, u.answered," \
-    " u.version, u.signing, u.identity, (SELECT k.digest FROM api_keys k WHERE k.user_id = u.id"             \
-    " AND k.revoked_at IS NULL ORDER BY k.id LIMIT 1), u.created_at FROM users u"
+    "SELECT coalesce(e.id, u.id), u.id, u.master_id, u.receives_users_events, (SELECT k.digest FROM"         \
+    " api_keys k WHERE k.user_id = u.id AND k.revoked_at IS NULL ORDER BY k.id LIMIT 1), e.url,"             \
+    " e.success_2xx, e.paused, e.answered, e.version, e.created_at, e.signing, e.identity,"                  \
+    " e.removed_after IS NOT NULL"
+#define SQL_ROSTER_DEFAULT SQL_ROSTER_COLUMNS " FROM users u LEFT JOIN endpoints e ON e.id = u.id"
+#define SQL_ROSTER_FURTHER                                                                                   \
+    SQL_ROSTER_COLUMNS " FROM endpoints e CROSS JOIN users u ON u.id = e.owner_id WHERE e.id <> e.owner_id"
 
 /* NULL, which is the highest id and 1, if that is above it anyway. */
 #define SQL_ID_ABOVE(from, table)                                                                            \
@@ -125,19 +131,29 @@ enum { SQL_MANY = 16 };
                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")                                   \
                                                                                                              \
     X(USER_INSERT,                                                                                           \
-      "INSERT INTO users (id, role, master_id, name, email, webhook_url, receives_users_events,"             \
-      " success_2xx, disable_on_410, paused, version, created_at, updated_at, signing, identity)"            \
-      " VALUES (coalesce(?1, " SQL_ID_ABOVE("?15", "users") "), ?2, ?3, ?4, ?5, ?6,"                         \
-                                                            " ?7, ?8, ?9, ?10, 1, ?11, ?12, ?13, ?14)")      \
+      "INSERT INTO users (id, role, master_id, name, email, receives_users_events, version, created_at,"     \
+      " updated_at) VALUES (coalesce(?1, " SQL_ID_ABOVE("?9", "users") "), ?2, ?3, ?4, ?5, ?6, 1, ?7, ?8)")  \
     X(USER_GET, "SELECT version FROM users WHERE id = ?1")                                                   \
-    X(USER_UPDATE,                                                                                           \
-      "UPDATE users SET answered = answered AND webhook_url IS ?4, name = ?2, email = ?3,"                   \
-      " webhook_url = ?4, receives_users_events = ?5, success_2xx = ?6, disable_on_410 = ?7,"                \
-      " paused = ?8, updated_at = ?9, signing = ?10, identity = ?11, version = ifnull(version, 0) + 1"       \
-      " WHERE id = ?1")                                                                                      \
-    X(USER_GONE, "UPDATE users SET paused = 1, version = ifnull(version, 0) + 1 WHERE id = ?1 AND "          \
-                 "disable_on_410 AND NOT paused")                                                            \
-    X(USER_ANSWERED, "UPDATE users SET answered = 1 WHERE id = ?1")                                          \
+    X(USER_UPDATE, "UPDATE users SET name = ?2, email = ?3, receives_users_events = ?4, updated_at = ?5,"    \
+                   " version = ifnull(version, 0) + 1 WHERE id = ?1")                                        \
+    X(USER_TOUCH, "UPDATE users SET version = ifnull(version, 0) + 1 WHERE id = ?1")                         \
+    X(ENDPOINT_INSERT, "INSERT INTO endpoints (id, owner_id, url, success_2xx, disable_on_410, paused,"      \
+                       " signing, identity, created_at, updated_at, version)"                                \
+                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 1)")                               \
+    X(ENDPOINT_UPDATE, "UPDATE endpoints SET answered = answered AND url IS ?3, url = ?3, success_2xx = ?4," \
+                       " disable_on_410 = ?5, paused = ?6, signing = ?7, identity = ?8, updated_at = ?10,"   \
+                       " version = ifnull(version, 0) + 1 WHERE id = ?1")                                    \
+    X(ENDPOINT_GET, "SELECT version FROM endpoints WHERE id = ?1 AND owner_id = ?2"                          \
+                    " AND removed_after IS NULL")                                                            \
+    X(ENDPOINT_REMOVE, "UPDATE endpoints SET url = NULL, signing = '', identity = '', removed_after = ?2"    \
+                       " WHERE id = ?1")                                                                     \
+    X(ENDPOINT_FORGET, "DELETE FROM endpoints WHERE removed_after < (SELECT ifnull(min(id), 1 << 62)"        \
+                       " FROM events) RETURNING id")                                                         \
+    X(REMOVED_LIST, "SELECT id FROM endpoints WHERE removed_after >= 0")                                     \
+    X(REMOVED_WAITING, "SELECT id FROM deliveries WHERE queue = ?1 LIMIT 1")                                 \
+    X(ENDPOINT_GONE, "UPDATE endpoints SET paused = 1, version = ifnull(version, 0) + 1 WHERE id = ?1"       \
+                     " AND disable_on_410 AND NOT paused")                                                   \
+    X(ENDPOINT_ANSWERED, "UPDATE endpoints SET answered = 1 WHERE id = ?1")                                  \
     X(KEY_INSERT, "INSERT INTO api_keys (id, user_id, digest, label, created_at, allow_from, rate_per_s)"    \
                   " VALUES (coalesce(?1, " SQL_ID_ABOVE("?8", "api_keys") "), ?2, ?3, ?4, ?5, ?6, ?7)")      \
     X(KEY_KNOWN, "SELECT 1 FROM api_keys WHERE digest = ?1")                                                 \
@@ -151,8 +167,10 @@ enum { SQL_MANY = 16 };
                   " allow_from = coalesce(?4, allow_from), rate_per_s = coalesce(?5, rate_per_s)"            \
                   " WHERE id = ?1 AND user_id = ?2 AND revoked_at IS NULL")                                  \
     X(KEY_REVOKE, "UPDATE api_keys SET revoked_at = ?2 WHERE id = ?1")                                       \
-    X(ROSTER_LOAD_ALL, SQL_ROSTER_COLUMNS)                                                                   \
-    X(ROSTER_LOAD_ONE, SQL_ROSTER_COLUMNS " WHERE u.id = ?1")                                                \
+    X(ROSTER_DEFAULT_ALL, SQL_ROSTER_DEFAULT)                                                                \
+    X(ROSTER_DEFAULT_OF, SQL_ROSTER_DEFAULT " WHERE u.id = ?1")                                              \
+    X(ROSTER_FURTHER_ALL, SQL_ROSTER_FURTHER)                                                                \
+    X(ROSTER_FURTHER_OF, SQL_ROSTER_FURTHER " AND e.owner_id = ?1")                                          \
                                                                                                              \
     X(AHEAD_GET,                                                                                             \
       "SELECT owner_id, id, snapshot_len, resource_type, resource_id, length(document) FROM events"          \

@@ -66,7 +66,7 @@ static enum store_status look_at_rows(struct store *store, int64_t owner_id, int
 /* Up to SWEEP_ROWS_MAX rows of one owner, behind those that were looked at before. *left: there are more. */
 static enum store_status sweep_owner(struct store *store, int64_t owner_id, bool *left)
 {
-    struct roster_entry *owner = roster_get(&store->roster, owner_id);
+    struct roster_owner *owner = roster_owner(&store->roster, owner_id);
     sqlite3_stmt *sweep = store->sql[SQL_SWEEP_RUN];
     int64_t from = owner ? owner->counts.swept_to : 0;
     struct look look = {.there = from};
@@ -90,7 +90,7 @@ static enum store_status sweep_owner(struct store *store, int64_t owner_id, bool
 
 enum store_status sqlite_sweep_dead(struct store *store, int64_t owner_id, int64_t event_id)
 {
-    struct roster_entry *owner = roster_get(&store->roster, owner_id);
+    struct roster_owner *owner = roster_owner(&store->roster, owner_id);
     store->counts.dead++;
     if (!owner)
         return STORE_OK;
@@ -132,7 +132,7 @@ static enum store_status sweep_owners(struct store *store, bool *done)
         if (*done)
             break;
         status = sweep_owner(store, owner_id, &left);
-        if (left && roster_get(&store->roster, owner_id))
+        if (left && roster_owner(&store->roster, owner_id))
             break; /* the rest of this one next time; of a user that is none, nobody knows where to go on */
         store->sweep_owner = owner_id;
     }

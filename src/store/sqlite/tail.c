@@ -87,16 +87,22 @@ enum store_status sqlite_tail_leave(struct store *store, int64_t delivery_id)
     return lease ? leave(store, lease) : STORE_OK;
 }
 
+enum store_status sqlite_tail_settle(struct store *store, struct roster_entry *endpoint)
+{
+    enum store_status status = STORE_OK;
+    for (struct lease *lease; status == STORE_OK && (lease = TAILQ_FIRST(&endpoint->tail.list));)
+        status = leave(store, lease);
+    return status;
+}
+
 enum store_status sqlite_tails_settle(struct store *store)
 {
     enum store_status status = STORE_OK;
     struct roster_entry *endpoint;
     LIST_FOREACH(endpoint, &store->roster.tailed, tailed)
     {
-        bool stays = roster_tails(&store->roster, endpoint);
-        for (struct lease *lease;
-             !stays && status == STORE_OK && (lease = TAILQ_FIRST(&endpoint->tail.list));)
-            status = leave(store, lease);
+        if (status == STORE_OK && !roster_tails(&store->roster, endpoint))
+            status = sqlite_tail_settle(store, endpoint);
     }
     return status;
 }

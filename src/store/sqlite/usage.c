@@ -26,9 +26,9 @@ enum store_status sqlite_usage_save(struct store *store, int64_t user_id, struct
 
 enum store_status sqlite_usage_change(struct store *store, int64_t user_id, struct user_usage change)
 {
-    struct roster_entry *endpoint = roster_get(&store->roster, user_id);
-    if (endpoint)
-        roster_use(&store->roster, endpoint, change);
+    struct roster_owner *owner = roster_owner(&store->roster, user_id);
+    if (owner)
+        roster_use(&store->roster, owner, change.stored_bytes, change.resources);
     return sqlite_usage_save(store, user_id, change);
 }
 
@@ -120,11 +120,9 @@ enum store_status sqlite_usage_load(struct store *store)
 {
     sqlite3_stmt *rows = store->sql[SQL_USAGE_LOAD];
     while (sqlite3_step(rows) == SQLITE_ROW) {
-        struct roster_entry *endpoint = roster_get(&store->roster, sqlite3_column_int64(rows, 0));
-        if (endpoint)
-            roster_use(&store->roster, endpoint,
-                       (struct user_usage){.stored_bytes = sqlite3_column_int64(rows, 1),
-                                           .resources = sqlite3_column_int64(rows, 2)});
+        struct roster_owner *owner = roster_owner(&store->roster, sqlite3_column_int64(rows, 0));
+        if (owner)
+            roster_use(&store->roster, owner, sqlite3_column_int64(rows, 1), sqlite3_column_int64(rows, 2));
     }
     int rc = sqlite3_reset(rows);
     return rc == SQLITE_OK ? count_begin(store) : sqlite_fault(store, rc);

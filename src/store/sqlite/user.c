@@ -1,124 +1,7 @@
 /*
- * Users and keys. Every user has an entry in the roster, with a URL or without.
+ * Users and keys. A user is written together with its default endpoint.
  */
-#include "memory.h"
 #include "sqlite_parts.h"
-#include <stdio.h>
-#include <stdlib.h>
-
-/* ---- the roster ---- */
-
-enum store_status sqlite_roster_due(struct store *store, struct roster_entry *endpoint)
-{
-    sqlite3_stmt *next = store->sql[SQL_DUE_NEXT];
-    sqlite3_bind_int64(next, 1, endpoint->id);
-    bool found = false;
-    enum store_status status = sqlite_row(store, SQL_DUE_NEXT, &found);
-    if (status != STORE_OK)
-        return status;
-    bool waits = found && sqlite3_column_type(next, 0) != SQLITE_NULL;
-    roster_waits_first(&store->roster, endpoint, waits ? sqlite3_column_int64(next, 0) : ROSTER_NEVER);
-    sqlite3_reset(next);
-    return STORE_OK;
-}
-
-static void replace(struct bytes *owned, struct bytes by)
-{
-    free((void *)owned->data);
-    char *copy = by.len ? memory_alloc(by.len) : NULL;
-    if (copy)
-        memcpy(copy, by.data, by.len);
-    *owned = bytes_make(copy, by.len);
-}
-
-/* A box has room for so much; more was never accepted. */
-enum { URL_TEXT_LEN_MAX = 2048 };
-static struct bytes kept(sqlite3_stmt *row, int column, size_t len_max)
-{
-    struct bytes sealed = sqlite_text(row, column);
-    return sealed.len <= len_max ? sealed : (struct bytes){0};
-}
-
-static void roster_take(struct store *store, sqlite3_stmt *row)
-{
-    int64_t id = sqlite3_column_int64(row, 0);
-    if (id <= 0) {
-        log_write(store->config.log, LOG_LEVEL_ERROR, "store", "a user is damaged and left out id=%lld",
-                  (long long)id);
-        return;
-    }
-    struct roster_entry *endpoint = roster_get(&store->roster, id);
-    bool is_new = !endpoint;
-    if (is_new)
-        endpoint = roster_add(&store->roster, id);
-    endpoint->seen = true;
-    endpoint->master_id = sqlite3_column_int64(row, 1);
-    const char *url = (const char *)sqlite3_column_text(row, 2);
-    bool url_changed = !is_new && url && (!endpoint->url || strcmp(url, endpoint->url) != 0);
-    free(endpoint->url);
-    endpoint->url = url && strlen(url) <= URL_TEXT_LEN_MAX ? memory_copy_text(url) : NULL;
-    endpoint->success_2xx = sqlite3_column_int(row, 3);
-    endpoint->paused = sqlite3_column_int(row, 4);
-    endpoint->receives_users_events = sqlite3_column_int(row, 5);
-    endpoint->version = sqlite3_column_int64(row, 7);
-    endpoint->created_at_ms = sqlite3_column_int64(row, 11);
-    replace(&endpoint->signing, kept(row, 8, MODEL_SIGNING_LEN_MAX));
-    replace(&endpoint->identity, kept(row, 9, MODEL_IDENTITY_LEN_MAX));
-    const char *digest = (const char *)sqlite3_column_text(row, 10);
-    snprintf(endpoint->auth_digest, sizeof endpoint->auth_digest, "%s", digest ? digest : "");
-    if (is_new && sqlite3_column_int(row, 6))
-        roster_proven(&store->roster, endpoint);
-    else if (url_changed)
-        roster_renew(&store->roster, endpoint);
-    roster_changed(&store->roster, endpoint);
-}
-
-static void roster_sweep(struct store *store)
-{
-    size_t at = 0;
-    struct roster_entry *endpoint = idmap_each(&store->roster.endpoints, &at);
-    while (endpoint) {
-        struct roster_entry *next = idmap_each(&store->roster.endpoints, &at);
-        if (!endpoint->seen)
-            roster_drop(&store->roster, endpoint);
-        else
-            endpoint->seen = false;
-        endpoint = next;
-    }
-}
-
-enum store_status sqlite_roster_load(struct store *store, int64_t id)
-{
-    sqlite3_stmt *load = store->sql[id ? SQL_ROSTER_LOAD_ONE : SQL_ROSTER_LOAD_ALL];
-    if (id)
-        sqlite3_bind_int64(load, 1, id);
-    while (sqlite3_step(load) == SQLITE_ROW)
-        roster_take(store, load);
-    int rc = sqlite3_reset(load);
-    if (rc != SQLITE_OK)
-        return sqlite_fault(store, rc);
-    if (id == 0)
-        roster_sweep(store);
-    else if (roster_get(&store->roster, id))
-        roster_get(&store->roster, id)->seen = false;
-    return STORE_OK;
-}
-
-static enum store_status user_changed(struct store *store, int64_t id)
-{
-    store->users_changed = store->changed = true;
-    return sqlite_roster_load(store, id);
-}
-
-/* ---- users ---- */
-
-static void bind_url(sqlite3_stmt *statement, int at, struct bytes url)
-{
-    if (url.len > 0)
-        sqlite_bind_text(statement, at, url);
-    else
-        sqlite3_bind_null(statement, at);
-}
 
 static int64_t user_ids_from(const struct store *store)
 {
@@ -170,11 +53,40 @@ static enum store_status first_key_insert(struct store *store, struct store_op *
     return status;
 }
 
+/* They are one: its times are the user's. */
+static struct endpoint default_endpoint(const struct user *user, int64_t id)
+{
+    struct endpoint endpoint = user->endpoint;
+    endpoint.id = endpoint.owner_id = id;
+    endpoint.created_at_ms = user->created_at_ms;
+    endpoint.updated_at_ms = user->updated_at_ms;
+    return endpoint;
+}
+
+static enum store_status user_insert(struct store *store, struct store_op *op)
+{
+    const struct user *user = &op->user.user;
+    sqlite3_stmt *insert = store->sql[SQL_USER_INSERT];
+    sqlite_bind_time(insert, 1, user->id); /* 0 is NULL is the next one */
+    sqlite3_bind_int(insert, 2, (int)user->role);
+    sqlite3_bind_int64(insert, 3, user->master_id);
+    sqlite_bind_text(insert, 4, user->name);
+    sqlite_bind_text(insert, 5, user->email);
+    sqlite3_bind_int(insert, 6, user->receives_users_events);
+    sqlite_bind_time(insert, 7, user->created_at_ms);
+    sqlite_bind_time(insert, 8, user->updated_at_ms);
+    sqlite3_bind_int64(insert, 9, user_ids_from(store));
+    enum store_status status = sqlite_run(store, SQL_USER_INSERT);
+    op->id = status == STORE_OK ? sqlite3_last_insert_rowid(store->db) : 0;
+    struct endpoint endpoint = default_endpoint(user, op->id);
+    return status == STORE_OK ? sqlite_endpoint_insert(store, &endpoint) : status;
+}
+
 enum store_status sqlite_user_create(struct store *store, struct store_op *op)
 {
     const struct user *user = &op->user.user;
     bool taken = false;
-    if (user->master_id && !roster_get(&store->roster, user->master_id)) {
+    if (user->master_id && !roster_owner(&store->roster, user->master_id)) {
         op->result = STORE_NOT_FOUND;
         return STORE_OK;
     }
@@ -183,34 +95,14 @@ enum store_status sqlite_user_create(struct store *store, struct store_op *op)
         op->result = taken ? STORE_CONFLICT : op->result;
         return status;
     }
-    sqlite3_stmt *insert = store->sql[SQL_USER_INSERT];
-    sqlite_bind_time(insert, 1, user->id); /* 0 is NULL is the next one */
-    sqlite3_bind_int(insert, 2, (int)user->role);
-    sqlite3_bind_int64(insert, 3, user->master_id);
-    sqlite_bind_text(insert, 4, user->name);
-    sqlite_bind_text(insert, 5, user->email);
-    bind_url(insert, 6, user->webhook_url);
-    sqlite3_bind_int(insert, 7, user->receives_users_events);
-    sqlite3_bind_int(insert, 8, user->success_2xx);
-    sqlite3_bind_int(insert, 9, user->disable_on_410);
-    sqlite3_bind_int(insert, 10, user->paused);
-    sqlite_bind_time(insert, 11, user->created_at_ms);
-    sqlite_bind_time(insert, 12, user->updated_at_ms);
-    sqlite_bind_blob(insert, 13, user->signing);
-    sqlite_bind_blob(insert, 14, user->identity);
-    sqlite3_bind_int64(insert, 15, user_ids_from(store));
-    sqlite3_step(insert);
-    int rc = sqlite3_reset(insert);
-    if ((rc & 0xff) == SQLITE_CONSTRAINT) {
+    if (user->id && roster_get(&store->roster, user->id)) { /* a user's, or a further endpoint's */
         op->result = STORE_CONFLICT;
         return STORE_OK;
     }
-    if (rc != SQLITE_OK)
-        return sqlite_fault(store, rc);
-    op->id = sqlite3_last_insert_rowid(store->db);
-    store->counts.endpoints += user->webhook_url.len > 0;
-    status = first_key_insert(store, op);
-    return status == STORE_OK ? user_changed(store, op->id) : status;
+    status = user_insert(store, op);
+    if (status == STORE_OK)
+        status = first_key_insert(store, op);
+    return status == STORE_OK ? sqlite_user_changed(store, op->id) : status;
 }
 
 enum store_status sqlite_user_update(struct store *store, struct store_op *op)
@@ -232,31 +124,20 @@ enum store_status sqlite_user_update(struct store *store, struct store_op *op)
         op->result = STORE_CONFLICT;
         return STORE_OK;
     }
+    op->id = user->id;
     sqlite3_stmt *update = store->sql[SQL_USER_UPDATE];
     sqlite3_bind_int64(update, 1, user->id);
     sqlite_bind_text(update, 2, user->name);
     sqlite_bind_text(update, 3, user->email);
-    bind_url(update, 4, user->webhook_url);
-    sqlite3_bind_int(update, 5, user->receives_users_events);
-    sqlite3_bind_int(update, 6, user->success_2xx);
-    sqlite3_bind_int(update, 7, user->disable_on_410);
-    sqlite3_bind_int(update, 8, user->paused);
-    sqlite_bind_time(update, 9, user->updated_at_ms);
-    sqlite_bind_blob(update, 10, user->signing);
-    sqlite_bind_blob(update, 11, user->identity);
+    sqlite3_bind_int(update, 4, user->receives_users_events);
+    sqlite_bind_time(update, 5, user->updated_at_ms);
     status = sqlite_run(store, SQL_USER_UPDATE);
-    store->counts.endpoints +=
-        (user->webhook_url.len > 0) - (roster_get(&store->roster, user->id)->url != NULL);
-    op->id = user->id;
-    return status == STORE_OK ? user_changed(store, user->id) : status;
-}
-
-enum store_status sqlite_user_gone(struct store *store, int64_t id, int64_t *paused)
-{
-    sqlite3_bind_int64(store->sql[SQL_USER_GONE], 1, id);
-    enum store_status status = sqlite_run(store, SQL_USER_GONE);
-    *paused = status == STORE_OK && sqlite3_changes(store->db) > 0;
-    return *paused ? user_changed(store, id) : status;
+    struct endpoint endpoint = default_endpoint(user, user->id);
+    if (status == STORE_OK)
+        status = sqlite_endpoint_set(store, &endpoint, &found);
+    if (status == STORE_OK && !found) /* the table was damaged */
+        status = sqlite_endpoint_insert(store, &endpoint);
+    return status == STORE_OK ? sqlite_user_changed(store, user->id) : status;
 }
 
 /* ---- the key file ---- */
@@ -290,7 +171,7 @@ static enum store_status keys_full(struct store *store, const struct store_op *o
 enum store_status sqlite_key_create(struct store *store, struct store_op *op)
 {
     const struct api_key *key = &op->key;
-    if (!roster_get(&store->roster, key->user_id)) {
+    if (!roster_owner(&store->roster, key->user_id)) {
         op->result = STORE_NOT_FOUND;
         return STORE_OK;
     }
@@ -307,7 +188,7 @@ enum store_status sqlite_key_create(struct store *store, struct store_op *op)
         return status;
     }
     op->id = sqlite3_last_insert_rowid(store->db);
-    return user_changed(store, key->user_id);
+    return sqlite_user_changed(store, key->user_id);
 }
 
 /* What is not changed is bound as NULL, and stays. What signs and who is in the roster stay as they are. */
@@ -363,5 +244,5 @@ enum store_status sqlite_key_revoke(struct store *store, struct store_op *op)
     sqlite3_bind_int(store->sql[SQL_KEY_FORGET], 2, STORE_REVOKED_KEPT);
     if (status == STORE_OK)
         status = sqlite_run(store, SQL_KEY_FORGET);
-    return status == STORE_OK ? user_changed(store, op->key.user_id) : status;
+    return status == STORE_OK ? sqlite_user_changed(store, op->key.user_id) : status;
 }

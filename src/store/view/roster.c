@@ -13,11 +13,15 @@ void roster_init(struct roster *roster, const struct pace_config *config)
 {
     *roster = (struct roster){.config = *config};
     LIST_INIT(&roster->touched);
+    LIST_INIT(&roster->touched_owners);
     LIST_INIT(&roster->tailed);
 }
 
 static void endpoint_free(struct roster_entry *endpoint)
 {
+    TAILQ_REMOVE(&endpoint->owner->endpoints, endpoint, sibling);
+    if (TAILQ_EMPTY(&endpoint->owner->endpoints))
+        free(endpoint->owner);
     free(endpoint->url);
     free((void *)endpoint->signing.data);
     free((void *)endpoint->identity.data);
@@ -99,7 +103,7 @@ static struct roster_entry *heap_first(const struct roster_heap *heap)
 
 static bool is_open(const struct roster_entry *endpoint)
 {
-    return endpoint->url && endpoint->auth_digest[0] && !endpoint->paused;
+    return endpoint->url && endpoint->owner->auth_digest[0] && !endpoint->paused;
 }
 
 struct lease *roster_tail_first(const struct roster_entry *endpoint)
@@ -186,6 +190,15 @@ static void touch(struct roster *roster, struct roster_entry *endpoint)
     LIST_INSERT_HEAD(&roster->touched, endpoint, touched);
 }
 
+static void touch_owner(struct roster *roster, struct roster_owner *owner)
+{
+    if (owner->touched_in == roster->batch)
+        return;
+    owner->touched_in = roster->batch;
+    owner->counts_before = owner->counts;
+    LIST_INSERT_HEAD(&roster->touched_owners, owner, touched);
+}
+
 static void count_leased(struct roster *roster, struct roster_entry *endpoint, int change)
 {
     endpoint->counts.leased += change;
@@ -209,6 +222,7 @@ void roster_begin(struct roster *roster, int64_t now_ms)
     roster->failing_before = roster->failing;
     roster->outage_before = roster->outage;
     LIST_INIT(&roster->touched);
+    LIST_INIT(&roster->touched_owners);
     for (struct roster_entry *with, *next = LIST_FIRST(&roster->tailed); (with = next);) {
         next = LIST_NEXT(with, tailed);
         if (with->tail.count == 0)
@@ -228,7 +242,14 @@ void roster_undo(struct roster *roster)
         endpoint->touched_in = 0;
         place(roster, endpoint);
     }
+    struct roster_owner *owner;
+    LIST_FOREACH(owner, &roster->touched_owners, touched)
+    {
+        owner->counts = owner->counts_before;
+        owner->touched_in = 0;
+    }
     LIST_INIT(&roster->touched);
+    LIST_INIT(&roster->touched_owners);
     roster->failing = roster->failing_before;
     roster->outage = roster->outage_before;
 }
@@ -240,10 +261,26 @@ struct roster_entry *roster_get(const struct roster *roster, int64_t id)
     return idmap_get(&roster->endpoints, id);
 }
 
-struct roster_entry *roster_add(struct roster *roster, int64_t id)
+struct roster_owner *roster_owner(const struct roster *roster, int64_t user_id)
+{
+    struct roster_entry *endpoint = roster_get(roster, user_id);
+    return endpoint && endpoint->owner->id == user_id ? endpoint->owner : NULL;
+}
+
+static struct roster_owner *owner_make(int64_t id)
+{
+    struct roster_owner *owner = memory_zero(1, sizeof *owner);
+    owner->id = id;
+    TAILQ_INIT(&owner->endpoints);
+    return owner;
+}
+
+struct roster_entry *roster_add(struct roster *roster, int64_t id, struct roster_owner *owner)
 {
     struct roster_entry *endpoint = memory_zero(1, sizeof *endpoint);
     endpoint->id = id;
+    endpoint->owner = owner ? owner : owner_make(id);
+    TAILQ_INSERT_TAIL(&endpoint->owner->endpoints, endpoint, sibling);
     endpoint->counts.due_at_ms = ROSTER_NEVER;
     endpoint->place = PLACE_NONE;
     TAILQ_INIT(&endpoint->out);
@@ -263,6 +300,9 @@ void roster_drop(struct roster *roster, struct roster_entry *endpoint)
     roster->starved_count -= endpoint->starved;
     roster->failing_count -= endpoint->counted_failing;
     idmap_remove(&roster->endpoints, endpoint->id);
+    bool last = TAILQ_NEXT(TAILQ_FIRST(&endpoint->owner->endpoints), sibling) == NULL;
+    if (last && endpoint->owner->touched_in == roster->batch)
+        LIST_REMOVE(endpoint->owner, touched);
     endpoint_free(endpoint);
 }
 
@@ -380,33 +420,49 @@ void roster_past(struct roster *roster, struct roster_entry *endpoint, struct ro
     endpoint->counts.past = past;
 }
 
-void roster_use(struct roster *roster, struct roster_entry *endpoint, struct user_usage change)
+void roster_use(struct roster *roster, struct roster_owner *owner, int64_t stored_bytes, int64_t resources)
+{
+    touch_owner(roster, owner);
+    owner->counts.stored_bytes += stored_bytes;
+    owner->counts.resources += resources;
+}
+
+void roster_pending(struct roster *roster, struct roster_entry *endpoint, int64_t more)
 {
     touch(roster, endpoint);
-    struct user_usage *usage = &endpoint->counts.usage;
-    usage->stored_bytes += change.stored_bytes;
-    usage->resources += change.resources;
-    usage->pending += change.pending;
+    endpoint->counts.pending += more;
+}
+
+struct user_usage roster_usage(const struct roster_owner *owner)
+{
+    struct user_usage usage = {.stored_bytes = owner->counts.stored_bytes,
+                               .resources = owner->counts.resources};
+    const struct roster_entry *endpoint;
+    TAILQ_FOREACH(endpoint, &owner->endpoints, sibling)
+    {
+        usage.pending += endpoint->counts.pending;
+    }
+    return usage;
 }
 
 void roster_counted(struct roster_entry *endpoint, int64_t pending)
 {
     endpoint->counted = true;
-    endpoint->counts.usage.pending += pending;
-    endpoint->counts_before.usage.pending += pending;
+    endpoint->counts.pending += pending;
+    endpoint->counts_before.pending += pending;
 }
 
-int roster_dead(struct roster *roster, struct roster_entry *endpoint)
+int roster_dead(struct roster *roster, struct roster_owner *owner)
 {
-    touch(roster, endpoint);
-    return ++endpoint->counts.dead;
+    touch_owner(roster, owner);
+    return ++owner->counts.dead;
 }
 
-void roster_swept(struct roster *roster, struct roster_entry *endpoint, int64_t to)
+void roster_swept(struct roster *roster, struct roster_owner *owner, int64_t to)
 {
-    touch(roster, endpoint);
-    endpoint->counts.swept_to = to;
-    endpoint->counts.dead = 0;
+    touch_owner(roster, owner);
+    owner->counts.swept_to = to;
+    owner->counts.dead = 0;
 }
 
 bool roster_tails(const struct roster *roster, const struct roster_entry *endpoint)

@@ -1,5 +1,5 @@
 /*
- * roster: every user's endpoint in memory, and whose turn it is to be claimed.
+ * roster: every endpoint in memory, with its owner, and whose turn it is to be claimed.
  *
  * It is what makes a claim cost O(endpoints with due work + rows claimed). An endpoint that may be claimed
  * stands in one of three queues by its health (pace.h), the one with the fewest leases first. Three of four
@@ -38,10 +38,9 @@ struct roster_counts {
     size_t bytes;            /* of their documents */
     int missed;              /* how many of endpoint.missed count */
     struct pace pace;
-    struct user_usage usage;
+    int64_t pending;   /* deliveries to it that have not ended. Below 0 where more has ended since the store
+                          was opened than has been counted of what waited then, or than damaged rows said */
     int64_t delivered; /* attempts that were acknowledged */
-    int64_t swept_to;  /* sweep.c: up to this event the rows of `owned` are all of events that are there */
-    int dead;          /* rows behind it whose event is gone, as far as is known */
 };
 
 enum roster_place {
@@ -53,13 +52,34 @@ enum roster_place {
     PLACE_NONE = PLACE_COUNT
 };
 
-struct roster_entry {
+TAILQ_HEAD(roster_siblings, roster_entry);
+
+/* A user, as the store needs to know it. */
+struct roster_owner {
     int64_t id, master_id;
-    char *url;            /* NULL: none */
-    char auth_digest[65]; /* of the user's oldest active key; "": none */
-    bool success_2xx, paused, receives_users_events;
-    struct bytes signing, identity; /* its own; sealed */
-    int64_t version, created_at_ms; /* of its user */
+    char auth_digest[65]; /* of its oldest active key; "": none */
+    bool receives_users_events;
+    struct roster_siblings endpoints; /* the default one, which has the user's id, first; then by id */
+    struct roster_owned {
+        int64_t stored_bytes, resources; /* see struct user_usage */
+        int64_t swept_to; /* sweep.c: up to this event the rows of `owned` are all of events that are there */
+        int dead;         /* rows behind it whose event is gone, as far as is known */
+    } counts, counts_before;
+    uint64_t touched_in; /* as below */
+    LIST_ENTRY(roster_owner) touched;
+};
+
+LIST_HEAD(roster_owner_list, roster_owner);
+
+struct roster_entry {
+    int64_t id;
+    struct roster_owner *owner;
+    TAILQ_ENTRY(roster_entry) sibling; /* of the same owner */
+    char *url;                         /* NULL: none */
+    bool success_2xx, paused;
+    bool removed;                   /* its deliveries are there still */
+    struct bytes signing, identity; /* sealed */
+    int64_t version, created_at_ms;
 
     struct roster_counts counts; /* changed through the functions below only */
     struct roster_counts counts_before;
@@ -80,7 +100,7 @@ struct roster_entry {
     bool counted_failing;
     bool starved; /* due, and every lease it may have is out */
     bool seen;    /* by the load under way */
-    bool counted; /* its usage has what waited when the store was opened */
+    bool counted; /* what waited when the store was opened is in its counts */
 };
 
 LIST_HEAD(roster_list, roster_entry);
@@ -93,7 +113,7 @@ struct roster_heap {
 
 struct roster {
     struct pace_config config;
-    struct idmap endpoints; /* one a user, with the user's id */
+    struct idmap endpoints;
     struct roster_heap heaps[PLACE_COUNT];
     int64_t turn;       /* the last one taken */
     int leased;         /* of all endpoints */
@@ -103,6 +123,7 @@ struct roster {
     int failing_count;
     int starved_count; /* endpoints to which an outcome would free a lease */
     struct roster_list touched;
+    struct roster_owner_list touched_owners;
     struct roster_list tailed; /* all that have a tail, and some that had one */
     uint64_t batch;
     int64_t now_ms;
@@ -117,9 +138,13 @@ void roster_begin(struct roster *roster, int64_t now_ms);
 void roster_undo(struct roster *roster);
 
 struct roster_entry *roster_get(const struct roster *roster, int64_t id);
-struct roster_entry *roster_add(struct roster *roster, int64_t id);
+/* NULL: there is no such user. */
+struct roster_owner *roster_owner(const struct roster *roster, int64_t user_id);
+/* `owner` NULL: the default endpoint of a user who is new here. */
+struct roster_entry *roster_add(struct roster *roster, int64_t id, struct roster_owner *owner);
+/* The owner goes with its last endpoint. */
 void roster_drop(struct roster *roster, struct roster_entry *endpoint);
-/* After a change of url, auth_digest or paused. */
+/* After a change of url or paused, or of its owner's auth_digest. */
 void roster_changed(struct roster *roster, struct roster_entry *endpoint);
 /* Pace as if it had never been tried. */
 void roster_renew(struct roster *roster, struct roster_entry *endpoint);
@@ -142,15 +167,16 @@ void roster_wants_memory(struct roster *roster, struct roster_entry *endpoint, s
 /* It is due and nothing of it can be claimed: not its turn for a time, or it would always be. */
 void roster_rests(struct roster *roster, struct roster_entry *endpoint);
 void roster_past(struct roster *roster, struct roster_entry *endpoint, struct roster_past past);
-/* Its user's usage grows by so much; negative: it shrinks. What is pending is below 0 where more has ended
- * since the store was opened than has been counted of what waited then, or than rows that are damaged said.
- */
-void roster_use(struct roster *roster, struct roster_entry *endpoint, struct user_usage change);
+/* The owner's usage grows by so much; negative: it shrinks. */
+void roster_use(struct roster *roster, struct roster_owner *owner, int64_t stored_bytes, int64_t resources);
+/* More deliveries to it that have not ended, or fewer. */
+void roster_pending(struct roster *roster, struct roster_entry *endpoint, int64_t more);
+struct user_usage roster_usage(const struct roster_owner *owner);
 /* So many waited when the store was opened. That stays, whether the batch is undone or not. */
 void roster_counted(struct roster_entry *endpoint, int64_t pending);
-/* One more row of its user is dead; how many there are. And up to this event there is none any more. */
-int roster_dead(struct roster *roster, struct roster_entry *endpoint);
-void roster_swept(struct roster *roster, struct roster_entry *endpoint, int64_t to);
+/* One more row of its events is dead; how many there are. And up to this event there is none any more. */
+int roster_dead(struct roster *roster, struct roster_owner *owner);
+void roster_swept(struct roster *roster, struct roster_owner *owner, int64_t to);
 /* May what is accepted for it wait in memory? It is soon to be served: quick, open, and not held for long. */
 bool roster_tails(const struct roster *roster, const struct roster_entry *endpoint);
 /* Its tail has grown or shrunk. */

@@ -339,7 +339,7 @@ static void make_users(int count)
             jobs[i] =
                 (struct queue_job){.op = {.kind = STORE_USER_CREATE,
                                           .user = {.user = {.master_id = rig_id(RIG_MASTER),
-                                                            .webhook_url = bytes_of("https://example.com/"),
+                                                            .endpoint.url = bytes_of("https://example.com/"),
                                                             .created_at_ms = 1,
                                                             .updated_at_ms = 1}}},
                                    .done = user_made,

@@ -74,7 +74,7 @@ static int teardown(void **state)
 static enum failure find(struct rig *rig, struct store_work work, const struct cached_endpoint **endpoint)
 {
     work.user_id = work.endpoint_id;
-    work.user_created_at_ms = NOW_MS;
+    work.endpoint_created_at_ms = NOW_MS;
     if (!work.url.len)
         work.url = bytes_of("https://a.example.com/");
     return endpoint_cache_find(rig->cache, &rig->guard, &work, endpoint);
@@ -184,7 +184,7 @@ static void pushes_are_signed_by_every_active_secret(void **state)
     struct push_headers headers;
     struct signing signing;
     struct store_work work = {
-        .endpoint_id = 5, .user_version = 1, .document = document, .document_len = sizeof document - 1};
+        .endpoint_id = 5, .endpoint_version = 1, .document = document, .document_len = sizeof document - 1};
     assert_int_equal(signing_open(rig->vault, 5, NOW_MS, (struct bytes){0}, &signing), VAULT_OK);
     struct bytes value = signatures(rig, &work, NOW_MS, &headers);
     assert_true(fits(value, signing.secrets[0].secret, &work, "1700000"));
@@ -192,7 +192,7 @@ static void pushes_are_signed_by_every_active_secret(void **state)
     assert_non_null(signing_add(&signing, true, NOW_MS, DAY_MS));
     assert_non_null(signing_add(&signing, false, NOW_MS, DAY_MS));
     work.signing = signing_seal(rig->vault, 5, &signing, &rig->arena);
-    work.user_version = 2;
+    work.endpoint_version = 2;
     value = signatures(rig, &work, NOW_MS, &headers);
     assert_true(fits(value, signing.secrets[0].secret, &work, "1700000"));
     assert_true(fits(value, signing.secrets[1].public_key, &work, "1700000"));
@@ -210,7 +210,7 @@ static void pushes_are_signed_by_every_active_secret(void **state)
     assert_true(fits(signatures(rig, &work, NOW_MS, &headers), signing.secrets[2].secret, &work, "1700000"));
 
     work.signing = bytes_of("not sealed by anybody at all, just some text");
-    work.user_version = 3;
+    work.endpoint_version = 3;
     assert_int_equal(signatures(rig, &work, NOW_MS, &headers).len, 0);
 }
 
@@ -225,7 +225,7 @@ static struct bytes seal(struct rig *rig, int64_t user_id, const char *server_na
 
 static struct store_work work_for(int64_t endpoint_id, int64_t version, struct bytes sealed)
 {
-    return (struct store_work){.endpoint_id = endpoint_id, .user_version = version, .identity = sealed};
+    return (struct store_work){.endpoint_id = endpoint_id, .endpoint_version = version, .identity = sealed};
 }
 
 static struct identity *identity_for(struct rig *rig, struct store_work work)

@@ -93,7 +93,7 @@ static void held_while_paused(struct fixture *f)
     int64_t user = fixture_user(f, "https://old.example/");
     put_events(f, user, 2);
     struct store_op pause = fixture_update_op(f, user), resume = pause;
-    pause.user.user.paused = true;
+    pause.user.user.endpoint.paused = true;
     fixture_do(f, pause, STORE_DONE);
     assert_int_equal(f->next_due_in_ms, -1);
     fixture_claim(f, 4, 0);
@@ -109,14 +109,14 @@ static void held_while_paused(struct fixture *f)
     struct store_op gone = fixture_update_op(f, user), back = gone;
     for (int i = 0; i < 3; i++)
         fixture_do(f, fixture_outcome_op(f, &f->boxes[i], DECISION_RETRY, 0), STORE_DONE);
-    gone.user.user.webhook_url = (struct bytes){0};
+    gone.user.user.endpoint.url = (struct bytes){0};
     fixture_do(f, gone, STORE_DONE);
     fixture_advance(f, 100000);
     fixture_claim(f, 8, 0);
     event = fixture_event_op(f, user);
     fixture_write(f, &event, 1, 4);
     assert_int_equal(event.count, 0); /* no longer a recipient */
-    back.user.user.webhook_url = bytes_of("https://new.example/");
+    back.user.user.endpoint.url = bytes_of("https://new.example/");
     fixture_do(f, back, STORE_DONE);
     fixture_claim(f, 8, 3);
     for (int i = 0; i < 3; i++)
@@ -126,7 +126,7 @@ static void held_while_paused(struct fixture *f)
 static void held_without_key(struct fixture *f)
 {
     struct store_op op = {.kind = STORE_USER_CREATE,
-                          .user.user = {.webhook_url = bytes_of("https://example.com/")}};
+                          .user.user = {.endpoint.url = bytes_of("https://example.com/")}};
     int64_t user = fixture_do(f, op, STORE_DONE);
     struct store_op event = fixture_event_op(f, user);
     fixture_write(f, &event, 1, 4);
@@ -188,7 +188,7 @@ static void new_url_starts_afresh(struct fixture *f)
     end_all(f, 0, 5, DECISION_RETRY, 0);
     fixture_claim(f, 20, 0); /* held */
     struct store_op move = fixture_update_op(f, user);
-    move.user.user.webhook_url = bytes_of("https://new.example/");
+    move.user.user.endpoint.url = bytes_of("https://new.example/");
     fixture_do(f, move, STORE_DONE);
     fixture_claim(f, 20, 20);
 }

@@ -87,7 +87,7 @@ static void to_nobody(struct fixture *f)
     struct store_op update = {.kind = STORE_USER_UPDATE, .user = {.if_version = -1}};
     update.user.user =
         *fixture_read(f, (struct store_query){.kind = STORE_GET_USER, .id = id, .limit = 1}).users;
-    update.user.user.webhook_url = bytes_of("https://example.com/");
+    update.user.user.endpoint.url = bytes_of("https://example.com/");
     fixture_do(f, update, STORE_DONE);
     fixture_claim(f, 4, 0); /* a URL alone sends nothing of the past */
     fixture_do(f, resend, STORE_DONE);
@@ -109,7 +109,7 @@ static void to_the_master_alone(struct fixture *f)
     struct store_op user = {.kind = STORE_USER_CREATE,
                             .user.user = {.role = USER_MASTER,
                                           .name = bytes_of("x"),
-                                          .webhook_url = bytes_of("https://example.com/"),
+                                          .endpoint.url = bytes_of("https://example.com/"),
                                           .receives_users_events = true}};
     int64_t master = fixture_do(f, user, STORE_DONE);
     fixture_do(f, fixture_key_op(f, master), STORE_DONE);
@@ -145,7 +145,7 @@ static void born_leased(struct fixture *f)
     assert_int_equal(strlen(box->auth_digest), 64);
     assert_int_equal(box->signing.len, 0);
     assert_int_equal(box->identity.len, 0);
-    assert_int_equal(box->user_version, 1);
+    assert_int_equal(box->endpoint_version, 1);
     struct event event = fixture_event(f, op.id);
     assert_int_equal(event.sent_at_ms, f->wall_ms);
     assert_stamped(box, &event);
@@ -155,44 +155,6 @@ static void born_leased(struct fixture *f)
     assert_int_equal(delivery.lease, 1);
     assert_int_equal(delivery.next_in_ms, -1);
     assert_int_equal(delivery.created_at_ms, f->wall_ms);
-}
-
-/* One delivery each, whoever is named again, is unknown or has no URL; half are born leased. */
-static void to_a_hundred_endpoints(struct fixture *f)
-{
-    enum { OTHERS = MODEL_ENDPOINTS_MAX - 2, ALL = OTHERS + 1 };
-    int64_t owner = fixture_user(f, "https://owner.example/"), also[MODEL_ENDPOINTS_MAX];
-    for (int i = 0; i < OTHERS; i++)
-        also[i] = fixture_user(f, "https://example.com/");
-    also[OTHERS] = also[0];
-    also[OTHERS + 1] = owner;
-    struct store_op op = fixture_event_op(f, owner);
-    op.event.also = also;
-    op.event.also_count = MODEL_ENDPOINTS_MAX;
-    fixture_write(f, &op, 1, ALL / 2);
-    assert_int_equal(op.result, STORE_DONE);
-    assert_int_equal(op.count, ALL);
-    assert_int_equal(f->filled, ALL / 2);
-    for (int i = 1; i < f->filled && f->backend == &store_sqlite; i++)
-        assert_ptr_equal(f->boxes[i].payload, f->boxes[0].payload);
-    struct store_query list = {.kind = STORE_LIST_DELIVERIES, .id = op.id, .limit = ALL};
-    struct store_answer answer = fixture_read(f, list);
-    assert_int_equal(answer.count, ALL);
-    for (int i = 0; i < ALL; i++)
-        assert_int_equal(answer.deliveries[i].user_id, i ? also[i - 1] : owner);
-    list.descending = true;
-    list.after_id = answer.deliveries[2].id;
-    assert_int_equal(fixture_read(f, list).count, 2);
-    fixture_claim(f, ALL, ALL - ALL / 2);
-
-    also[0] = 999;
-    also[1] = fixture_user(f, NULL);
-    op = fixture_event_op(f, fixture_user(f, NULL));
-    op.event.also = also;
-    op.event.also_count = 2;
-    fixture_write(f, &op, 1, 1);
-    assert_int_equal(op.count, 0);
-    assert_int_equal(skipped_delivery(f, &op).user_id, op.event.event.owner_id);
 }
 
 /* Without a box at hand the delivery waits, and its claim stamps sent_at: once. */
@@ -225,7 +187,7 @@ static void master_gets_a_copy(struct fixture *f)
     int64_t master = fixture_user(f, "https://master.example/");
     struct store_op op = {
         .kind = STORE_USER_CREATE,
-        .user.user = {.master_id = master, .webhook_url = bytes_of("https://user.example/")}};
+        .user.user = {.master_id = master, .endpoint.url = bytes_of("https://user.example/")}};
     int64_t user = fixture_do(f, op, STORE_DONE);
     fixture_do(f, fixture_key_op(f, user), STORE_DONE);
     struct store_op event = fixture_event_op(f, user);
@@ -640,7 +602,6 @@ const struct contract_test contract_events[] = {
     {"a delivery is born leased while boxes are there", born_leased},
     {"a delivery that waited is stamped by its first claim, once", claimed_later},
     {"a Master gets his users' events if he wants them", master_gets_a_copy},
-    {"an event to a hundred endpoints", to_a_hundred_endpoints},
     {"an idempotency key replays or conflicts", idempotency},
     {"delivered", delivered},
     {"retried when due, until given up", retried_until_given_up},

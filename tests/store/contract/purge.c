@@ -30,7 +30,7 @@ static struct store_op before(int64_t before_ms)
 static void pause_user(struct fixture *f, int64_t user, bool paused)
 {
     struct store_op op = fixture_update_op(f, user);
-    op.user.user.paused = paused;
+    op.user.user.endpoint.paused = paused;
     fixture_do(f, op, STORE_DONE);
 }
 

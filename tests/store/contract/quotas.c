@@ -195,7 +195,7 @@ static void figures(struct fixture *f)
     }
     assert_int_equal(stats_of(f)->endpoints_failing, 1);
     struct store_op update = fixture_update_op(f, user);
-    update.user.user.webhook_url = bytes_of("https://example.com/new");
+    update.user.user.endpoint.url = bytes_of("https://example.com/new");
     fixture_do(f, update, STORE_DONE);
     assert_int_equal(stats_of(f)->endpoints_failing, 0);
     assert_int_equal(stats_of(f)->oldest_waiting_at_ms, received_at_ms);

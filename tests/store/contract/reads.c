@@ -161,7 +161,7 @@ static void deliveries_of_an_event(struct fixture *f)
     fixture_do(f, wants, STORE_DONE);
     struct store_op op = {
         .kind = STORE_USER_CREATE,
-        .user.user = {.master_id = master, .webhook_url = bytes_of("https://user.example/")}};
+        .user.user = {.master_id = master, .endpoint.url = bytes_of("https://user.example/")}};
     int64_t user = fixture_do(f, op, STORE_DONE);
     fixture_do(f, fixture_event_op(f, user), STORE_DONE);
     int64_t event = fixture_do(f, fixture_event_op(f, user), STORE_DONE);
@@ -222,7 +222,7 @@ static void figures(struct fixture *f)
         fixture_reopen(f);
     }
     struct store_op update = fixture_update_op(f, user);
-    update.user.user.webhook_url = bytes_of("");
+    update.user.user.endpoint.url = bytes_of("");
     fixture_do(f, update, STORE_DONE);
     cancel.kind = STORE_RESEND;
     fixture_do(f, cancel, STORE_DONE);

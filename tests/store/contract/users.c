@@ -44,13 +44,13 @@ static void user_round_trip(struct fixture *f)
                           .user.user = {.role = USER_MASTER,
                                         .name = bytes_of("Águeda"),
                                         .email = bytes_of("a@example.com"),
-                                        .webhook_url = bytes_of("https://example.com/h"),
+                                        .endpoint.url = bytes_of("https://example.com/h"),
                                         .receives_users_events = true,
-                                        .success_2xx = true,
-                                        .disable_on_410 = true,
-                                        .paused = true,
-                                        .signing = bytes_make("\1se\0aled", 8),
-                                        .identity = bytes_make("\2id\0entity", 10),
+                                        .endpoint.success_2xx = true,
+                                        .endpoint.disable_on_410 = true,
+                                        .endpoint.paused = true,
+                                        .endpoint.signing = bytes_make("\1se\0aled", 8),
+                                        .endpoint.identity = bytes_make("\2id\0entity", 10),
                                         .created_at_ms = 11,
                                         .updated_at_ms = 12}};
     int64_t id = fixture_do(f, op, STORE_DONE);
@@ -59,10 +59,11 @@ static void user_round_trip(struct fixture *f)
     assert_int_equal(user.role, USER_MASTER);
     assert_true(bytes_equal_text(user.name, "Águeda"));
     assert_true(bytes_equal_text(user.email, "a@example.com"));
-    assert_true(bytes_equal_text(user.webhook_url, "https://example.com/h"));
-    assert_true(user.receives_users_events && user.success_2xx && user.disable_on_410 && user.paused);
-    assert_true(bytes_equal(user.signing, bytes_make("\1se\0aled", 8)));
-    assert_true(bytes_equal(user.identity, bytes_make("\2id\0entity", 10)));
+    assert_true(bytes_equal_text(user.endpoint.url, "https://example.com/h"));
+    assert_true(user.receives_users_events && user.endpoint.success_2xx && user.endpoint.disable_on_410 &&
+                user.endpoint.paused);
+    assert_true(bytes_equal(user.endpoint.signing, bytes_make("\1se\0aled", 8)));
+    assert_true(bytes_equal(user.endpoint.identity, bytes_make("\2id\0entity", 10)));
     assert_int_equal(user.version, 1);
     assert_int_equal(user.created_at_ms, 11);
     assert_int_equal(user.updated_at_ms, 12);
@@ -74,8 +75,8 @@ static void sealed_secrets_reach_the_box(struct fixture *f)
     int64_t user = fixture_user(f, "https://example.com/");
     for (int round = 0; round < 2; round++) {
         struct store_op update = fixture_update_op(f, user);
-        update.user.user.signing = bytes_of(round ? "" : "sealed signing");
-        update.user.user.identity = bytes_of(round ? "another identity" : "sealed identity");
+        update.user.user.endpoint.signing = bytes_of(round ? "" : "sealed signing");
+        update.user.user.endpoint.identity = bytes_of(round ? "another identity" : "sealed identity");
         fixture_do(f, update, STORE_DONE);
         for (int claimed = 0; claimed < 2; claimed++) {
             struct store_op event = fixture_event_op(f, user);
@@ -86,9 +87,9 @@ static void sealed_secrets_reach_the_box(struct fixture *f)
                 fixture_claim(f, 1, 1);
             assert_int_equal(f->filled, 1);
             const struct store_work *box = &f->boxes[0];
-            assert_true(bytes_equal(box->signing, update.user.user.signing));
-            assert_true(bytes_equal(box->identity, update.user.user.identity));
-            assert_int_equal(box->user_version, 2 + round);
+            assert_true(bytes_equal(box->signing, update.user.user.endpoint.signing));
+            assert_true(bytes_equal(box->identity, update.user.user.endpoint.identity));
+            assert_int_equal(box->endpoint_version, 2 + round);
             fixture_do(f, fixture_outcome_op(f, box, DECISION_DELIVERED, 0), STORE_DONE);
         }
     }
@@ -270,7 +271,7 @@ static void gone_pauses_who_asked_for_it(struct fixture *f)
     for (int asked = 1; asked >= 0; asked--) {
         int64_t user = fixture_user(f, "https://example.com/");
         struct store_op update = fixture_update_op(f, user), event = fixture_event_op(f, user);
-        update.user.user.disable_on_410 = asked;
+        update.user.user.endpoint.disable_on_410 = asked;
         fixture_do(f, update, STORE_DONE);
         int64_t version = fixture_update_op(f, user).user.user.version;
         fixture_write(f, &event, 1, 1);
@@ -280,7 +281,7 @@ static void gone_pauses_who_asked_for_it(struct fixture *f)
         fixture_do(f, gone, STORE_DONE);
         fixture_reopen(f);
         struct user now = fixture_update_op(f, user).user.user;
-        assert_int_equal(now.paused, asked);
+        assert_int_equal(now.endpoint.paused, asked);
         assert_int_equal(now.version, version + asked);
         fixture_advance(f, 5000);
         fixture_claim(f, 1, !asked);

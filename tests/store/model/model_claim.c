@@ -19,52 +19,56 @@ static const struct api_key *model_oldest_key(const struct model_disk *disk, int
 }
 
 /* Whatever is set, not what was measured: a URL, a key to sign with, not paused. */
-static bool model_open_to_work(const struct model_disk *disk, const struct model_user *user)
+static bool model_open_to_work(const struct model_disk *disk, const struct model_endpoint *endpoint)
 {
-    return user->user.webhook_url.len > 0 && !user->user.paused && model_oldest_key(disk, user->user.id);
+    return endpoint->endpoint.url.len > 0 && !endpoint->endpoint.paused &&
+           model_oldest_key(disk, endpoint->endpoint.owner_id);
 }
 
-/* user_id 0: of all. */
-static int model_leased(const struct model_disk *disk, int64_t user_id, int64_t now)
+/* endpoint_id 0: of all. */
+static int model_leased(const struct model_disk *disk, int64_t endpoint_id, int64_t now)
 {
     int leased = 0;
     for (int i = 0; i < disk->delivery_count; i++)
-        leased += (!user_id || disk->deliveries[i].user_id == user_id) &&
+        leased += (!endpoint_id || disk->deliveries[i].endpoint_id == endpoint_id) &&
                   model_lease_alive(&disk->deliveries[i], now);
     return leased;
 }
 
-static enum pace_health model_standing(const struct store *store, const struct model_user *user, int64_t now)
+static enum pace_health model_standing(const struct store *store, const struct model_endpoint *endpoint,
+                                       int64_t now)
 {
     const struct model_disk *disk = store->disk;
     int64_t oldest_ms = 0;
     for (int i = 0; i < disk->delivery_count; i++) {
         const struct model_delivery *delivery = &disk->deliveries[i];
         int64_t age_ms = now - (delivery->due_ms - store->config.lease_ms);
-        if (delivery->user_id == user->user.id && model_lease_alive(delivery, now) && age_ms > oldest_ms)
+        if (delivery->endpoint_id == endpoint->endpoint.id && model_lease_alive(delivery, now) &&
+            age_ms > oldest_ms)
             oldest_ms = age_ms;
     }
-    return pace_health(&user->pace, oldest_ms, now);
+    return pace_health(&endpoint->pace, oldest_ms, now);
 }
 
-bool model_may_take(const struct store *store, const struct model_user *user, int64_t now)
+bool model_may_take(const struct store *store, const struct model_endpoint *endpoint, int64_t now)
 {
     const struct pace_config *pace = &store->config.pace;
-    enum pace_health health = model_standing(store, user, now);
-    int leased = model_leased(store->disk, user->user.id, now);
-    return model_open_to_work(store->disk, user) && pace_outage_from_ms(&user->pace, &store->outage) <= now &&
-           pace_more(&user->pace, pace, leased, now) > 0 &&
+    enum pace_health health = model_standing(store, endpoint, now);
+    int leased = model_leased(store->disk, endpoint->endpoint.id, now);
+    return model_open_to_work(store->disk, endpoint) &&
+           pace_outage_from_ms(&endpoint->pace, &store->outage) <= now &&
+           pace_more(&endpoint->pace, pace, leased, now) > 0 &&
            leased < pace_share(pace->slots, model_leased(store->disk, 0, now), health) &&
            (health != PACE_FAILING || pace_budget_left(&store->failing, pace, now) > 0);
 }
 
 /* Its first due delivery by (due, id); NULL: nothing is due. */
-struct model_delivery *model_first_due(struct model_disk *disk, int64_t user_id, int64_t now)
+struct model_delivery *model_first_due(struct model_disk *disk, int64_t endpoint_id, int64_t now)
 {
     struct model_delivery *first = NULL;
     for (int i = 0; i < disk->delivery_count; i++) {
         struct model_delivery *delivery = &disk->deliveries[i];
-        if (delivery->user_id == user_id && model_under_way(delivery) && delivery->due_ms <= now &&
+        if (delivery->endpoint_id == endpoint_id && model_under_way(delivery) && delivery->due_ms <= now &&
             (!first || delivery->due_ms < first->due_ms))
             first = delivery;
     }
@@ -79,13 +83,14 @@ static struct bytes model_box_copy(struct store_work *box, struct bytes source)
 static void model_fill(struct store *store, struct store_work *box, const struct model_delivery *delivery)
 {
     const struct model_event *event = model_find_event(store->disk, delivery->event_id);
-    const struct model_user *user = model_find_user(store->disk, delivery->user_id);
+    const struct model_endpoint *endpoint = model_find_endpoint(store->disk, delivery->endpoint_id);
     const struct api_key *key = model_oldest_key(store->disk, delivery->user_id);
     store_work_clear(box);
     box->filled = true;
     box->delivery_id = delivery->id;
     box->event_id = delivery->event_id;
-    box->endpoint_id = box->user_id = delivery->user_id;
+    box->endpoint_id = delivery->endpoint_id;
+    box->user_id = delivery->user_id;
     box->lease = delivery->lease;
     box->attempt = delivery->attempt;
     box->lost = delivery->lost;
@@ -93,16 +98,16 @@ static void model_fill(struct store *store, struct store_work *box, const struct
     if (box->age_ms < 0)
         box->age_ms = 0;
     box->sent_at_ms = event->event.sent_at_ms;
-    box->url = arena_copy(&box->memory, user->user.webhook_url);
+    box->url = arena_copy(&box->memory, endpoint->endpoint.url);
     memset(box->auth_digest, 0, sizeof box->auth_digest);
     if (key)
         memcpy(box->auth_digest, key->digest, sizeof key->digest);
-    box->success_2xx = user->user.success_2xx;
-    box->quick = model_standing(store, user, model_due_now_ms(store)) == PACE_QUICK;
-    box->signing = model_box_copy(box, user->user.signing);
-    box->identity = model_box_copy(box, user->user.identity);
-    box->user_version = user->user.version;
-    box->user_created_at_ms = user->user.created_at_ms;
+    box->success_2xx = endpoint->endpoint.success_2xx;
+    box->quick = model_standing(store, endpoint, model_due_now_ms(store)) == PACE_QUICK;
+    box->signing = model_box_copy(box, endpoint->endpoint.signing);
+    box->identity = model_box_copy(box, endpoint->endpoint.identity);
+    box->endpoint_version = endpoint->endpoint.version;
+    box->endpoint_created_at_ms = endpoint->endpoint.created_at_ms;
     box->payload = payload_make(NULL, event->event.document.len);
     assert(box->url.data);
     memcpy(box->payload->data, event->event.document.data, event->event.document.len);
@@ -114,11 +119,11 @@ static void model_fill(struct store *store, struct store_work *box, const struct
 void model_lease(struct store *store, struct store_batch *batch, struct model_delivery *delivery)
 {
     struct model_event *event = model_find_event(store->disk, delivery->event_id);
-    struct model_user *user = model_find_user(store->disk, delivery->user_id);
+    struct model_endpoint *endpoint = model_find_endpoint(store->disk, delivery->endpoint_id);
     int64_t wall = clock_wall_ms(&store->config.clock), now = model_due_now_ms(store);
-    if (user->pace.failing)
+    if (endpoint->pace.failing)
         pace_budget_spend(&store->failing, &store->config.pace, now);
-    pace_outage_begun(&user->pace, &store->outage, &store->config.pace, now);
+    pace_outage_begun(&endpoint->pace, &store->outage, &store->config.pace, now);
     if (delivery->leased)
         delivery->lost++;
     delivery->leased = true;
@@ -128,7 +133,8 @@ void model_lease(struct store *store, struct store_batch *batch, struct model_de
         (int32_t)delivery->lease - 1; /* one number for both: every lost lease costs an attempt */
 #endif
     delivery->due_ms = now + store->config.lease_ms;
-    pace_begun(&user->pace, &store->config.pace, model_leased(store->disk, user->user.id, now), now);
+    pace_begun(&endpoint->pace, &store->config.pace, model_leased(store->disk, endpoint->endpoint.id, now),
+               now);
     if (event->event.sent_at_ms == 0)
         event->event.sent_at_ms = wall;
 #ifdef PLANT_RESTAMP
@@ -139,17 +145,19 @@ void model_lease(struct store *store, struct store_batch *batch, struct model_de
 
 /* The endpoint behind the one served last, in circular order of ids, that has something due and may take it.
  */
-static struct model_user *model_next_endpoint(struct store *store, int64_t now)
+static struct model_endpoint *model_next_endpoint(struct store *store, int64_t now)
 {
-    struct model_user *after = NULL, *first = NULL;
-    for (int i = 0; i < store->disk->user_count; i++) {
-        struct model_user *user = &store->disk->users[i];
-        if (!model_first_due(store->disk, user->user.id, now) || !model_may_take(store, user, now))
+    struct model_endpoint *after = NULL, *first = NULL;
+    for (int i = 0; i < store->disk->endpoint_count; i++) {
+        struct model_endpoint *endpoint = &store->disk->endpoints[i];
+        if (!model_first_due(store->disk, endpoint->endpoint.id, now) ||
+            !model_may_take(store, endpoint, now))
             continue;
-        if (!first || user->user.id < first->user.id)
-            first = user;
-        if (user->user.id > store->served_last && (!after || user->user.id < after->user.id))
-            after = user;
+        if (!first || endpoint->endpoint.id < first->endpoint.id)
+            first = endpoint;
+        if (endpoint->endpoint.id > store->served_last &&
+            (!after || endpoint->endpoint.id < after->endpoint.id))
+            after = endpoint;
     }
     return after ? after : first;
 }
@@ -157,16 +165,16 @@ static struct model_user *model_next_endpoint(struct store *store, int64_t now)
 void model_claim(struct store *store, struct store_batch *batch)
 {
     int64_t now = model_due_now_ms(store);
-    struct model_user *user = model_next_endpoint(store, now);
-    while (user && batch->filled_count < batch->box_count) {
-        store->served_last = user->user.id;
-        model_lease(store, batch, model_first_due(store->disk, user->user.id, now));
-        user = model_next_endpoint(store, now);
+    struct model_endpoint *endpoint = model_next_endpoint(store, now);
+    while (endpoint && batch->filled_count < batch->box_count) {
+        store->served_last = endpoint->endpoint.id;
+        model_lease(store, batch, model_first_due(store->disk, endpoint->endpoint.id, now));
+        endpoint = model_next_endpoint(store, now);
     }
-    batch->next_due_in_ms = user ? 0 : -1;
-    for (int i = 0; i < store->disk->delivery_count && !user; i++) {
+    batch->next_due_in_ms = endpoint ? 0 : -1;
+    for (int i = 0; i < store->disk->delivery_count && !endpoint; i++) {
         const struct model_delivery *delivery = &store->disk->deliveries[i];
-        const struct model_user *to = model_find_user(store->disk, delivery->user_id);
+        const struct model_endpoint *to = model_find_endpoint(store->disk, delivery->endpoint_id);
         if (!model_under_way(delivery) || !model_open_to_work(store->disk, to))
             continue;
         /* Whatever else holds it back is a live lease, whose own end is in this minimum; or the budget. */
@@ -185,17 +193,18 @@ void model_look(struct store *store, struct store_op *op)
     const struct model_disk *disk = store->disk;
     for (int i = 0; i < op->look.count; i++) {
         struct store_figures *figures = &op->look.figures[i];
-        struct model_user *user = model_find_user(store->disk, figures->id);
-        *figures = (struct store_figures){.id = figures->id, .found = user && user->user.webhook_url.len > 0};
+        struct model_endpoint *endpoint = model_find_endpoint(store->disk, figures->id);
+        *figures =
+            (struct store_figures){.id = figures->id, .found = endpoint && endpoint->endpoint.url.len > 0};
         if (!figures->found)
             continue;
-        figures->failing = user->pace.failing;
-        figures->window = pace_window(&user->pace, &store->config.pace);
-        figures->delivered = user->delivered;
+        figures->failing = endpoint->pace.failing;
+        figures->window = pace_window(&endpoint->pace, &store->config.pace);
+        figures->delivered = endpoint->delivered;
         figures->in_hand = model_leased(disk, figures->id, model_due_now_ms(store));
         for (int at = 0; at < disk->delivery_count; at++)
             figures->waiting +=
-                disk->deliveries[at].user_id == figures->id && model_under_way(&disk->deliveries[at]);
+                disk->deliveries[at].endpoint_id == figures->id && model_under_way(&disk->deliveries[at]);
         figures->waiting -= figures->in_hand;
     }
 }

@@ -5,44 +5,57 @@
 
 /* ---- events ---- */
 
-static int model_delivery_add(struct model_disk *disk, const struct event *event, int64_t user_id,
-                              int64_t now)
+static int model_delivery_add(struct model_disk *disk, const struct event *event,
+                              const struct endpoint *endpoint, int64_t now)
 {
     disk->deliveries =
         model_room(disk->deliveries, disk->delivery_count, &disk->delivery_cap, sizeof *disk->deliveries);
     disk->deliveries[disk->delivery_count] = (struct model_delivery){
         .id = disk->last_delivery_id = model_delivery_next(disk->last_delivery_id, disk->opened->config.mark),
         .event_id = event->id,
-        .user_id = user_id,
+        .endpoint_id = endpoint->id,
+        .user_id = endpoint->owner_id,
         .due_ms = now,
         .created_at_ms = event->received_at_ms,
     };
     return disk->delivery_count++;
 }
 
-/* One delivery for whoever gets this user's events; leased at once if it is nobody's turn before it. */
-static int model_deliver_to(struct store *store, struct store_batch *batch, const struct event *event,
-                            struct model_user *user)
+/* One delivery for an endpoint; leased at once if it is nobody's turn before it. */
+static void model_deliver_to(struct store *store, struct store_batch *batch, const struct event *event,
+                             struct model_endpoint *endpoint)
 {
     int64_t now = model_due_now_ms(store);
-    if (!user || user->user.webhook_url.len == 0)
-        return 0;
-    for (int i = 0; i < store->disk->delivery_count; i++)
-        if (store->disk->deliveries[i].event_id == event->id &&
-            store->disk->deliveries[i].user_id == user->user.id)
-            return 0; /* it has one */
     bool born_leased = batch->filled_count < batch->box_count &&
-                       !model_first_due(store->disk, user->user.id, now) && model_may_take(store, user, now);
-    int index = model_delivery_add(store->disk, event, user->user.id, now);
+                       !model_first_due(store->disk, endpoint->endpoint.id, now) &&
+                       model_may_take(store, endpoint, now);
+    int index = model_delivery_add(store->disk, event, &endpoint->endpoint, now);
     if (born_leased)
         model_lease(store, batch, &store->disk->deliveries[index]);
-    return 1;
+}
+
+/* One for each of the user's endpoints that has a URL. They are in the order in which they were made. */
+static int model_deliver_all(struct store *store, struct store_batch *batch, const struct event *event,
+                             int64_t user_id)
+{
+    int count = 0;
+    for (int i = 0; i < store->disk->endpoint_count; i++) {
+        struct model_endpoint *endpoint = &store->disk->endpoints[i];
+        if (endpoint->endpoint.owner_id != user_id || endpoint->endpoint.url.len == 0)
+            continue;
+        model_deliver_to(store, batch, event, endpoint);
+        count++;
+#ifdef PLANT_DEFAULT_ENDPOINT_ONLY
+        break; /* as if a user were its endpoint */
+#endif
+    }
+    return count;
 }
 
 /* Of an event that has no recipients: one that has ended. */
 static int64_t model_skip(struct model_disk *disk, const struct event *event)
 {
-    int index = model_delivery_add(disk, event, event->owner_id, 0);
+    int index = model_delivery_add(disk, event, &model_find_endpoint(disk, event->owner_id)->endpoint, 0);
     struct model_delivery *delivery = &disk->deliveries[index];
     delivery->state = DELIVERY_SKIPPED;
     delivery->finished_at_ms = event->received_at_ms;
@@ -103,7 +116,7 @@ static void model_event_insert(struct model_disk *disk, const struct store_op *o
 void model_event(struct store *store, struct store_batch *batch, struct store_op *op)
 {
     struct model_disk *disk = store->disk;
-    struct model_user *owner = model_find_user(disk, op->event.event.owner_id);
+    struct user *owner = model_find_user(disk, op->event.event.owner_id);
     op->event.skipped = 0;
     if (model_event_known(disk, op))
         return;
@@ -111,7 +124,7 @@ void model_event(struct store *store, struct store_batch *batch, struct store_op
         op->result = owner ? STORE_NO_SPACE : STORE_NOT_FOUND;
         return;
     }
-    if (model_event_beyond(store, op, owner->user.webhook_url.len > 0))
+    if (model_event_beyond(store, op))
         return;
 #ifdef PLANT_ID_KEPT
     if (op->event.event.id ==
@@ -120,12 +133,10 @@ void model_event(struct store *store, struct store_batch *batch, struct store_op
         store_event_named(op, model_next_id(store));
     model_event_insert(disk, op);
     model_resources_take(disk, op);
-    struct model_user *master = model_find_user(disk, owner->user.master_id);
-    int count = model_deliver_to(store, batch, &op->event.event, owner);
-    if (master && master->user.receives_users_events && !op->event.owner_only)
-        count += model_deliver_to(store, batch, &op->event.event, master);
-    for (int i = 0; i < op->event.also_count; i++)
-        count += model_deliver_to(store, batch, &op->event.event, model_find_user(disk, op->event.also[i]));
+    struct user *master = model_find_user(disk, owner->master_id);
+    int count = model_deliver_all(store, batch, &op->event.event, owner->id);
+    if (master && master != owner && master->receives_users_events && !op->event.owner_only)
+        count += model_deliver_all(store, batch, &op->event.event, master->id);
     if (count == 0)
         op->event.skipped = model_skip(disk, &op->event.event);
     disk->events[disk->event_count - 1].delivery_count = count;
@@ -202,7 +213,7 @@ static void model_fenced(struct model_disk *disk, const struct store_op *op,
         line->response.len = MODEL_RESPONSE_KEPT_LEN;
 }
 
-static void model_end(struct store *store, struct model_delivery *delivery, enum delivery_state state)
+void model_end(struct store *store, struct model_delivery *delivery, enum delivery_state state)
 {
     delivery->leased = false;
     delivery->lost = 0;
@@ -223,7 +234,7 @@ static void model_failed(struct store *store, struct model_delivery *delivery, c
 static void model_attempted(struct store *store, const struct model_delivery *delivery,
                             const struct store_op *op)
 {
-    struct model_user *user = model_find_user(store->disk, delivery->user_id);
+    struct model_endpoint *endpoint = model_find_endpoint(store->disk, delivery->endpoint_id);
     int64_t now = model_due_now_ms(store);
     store->outage.on = false;
     struct pace_end end = {.now_ms = now,
@@ -234,14 +245,14 @@ static void model_attempted(struct store *store, const struct model_delivery *de
                            .refused = op->outcome.decision.refused,
                            .retry_after_ms = op->outcome.decision.hold_ms,
                            .given_up = op->outcome.decision.kind == DECISION_GIVE_UP,
-                           .endpoint_id = user->user.id};
-    user->delivered += end.answered;
-    enum pace_change change = pace_ended(&user->pace, &store->config.pace, &end);
-    enum pace_again again = pace_again(&user->pace, &end, delivery->attempt + 1);
-    if (again != PACE_BY_BACKOFF && user->missed_count < PACE_MISSED_MAX)
-        user->missed[user->missed_count++] = again == PACE_ON_ANSWER ? delivery->id : -delivery->id;
-    while (end.answered && user->missed_count > 0) {
-        int64_t id = user->missed[--user->missed_count];
+                           .endpoint_id = endpoint->endpoint.id};
+    endpoint->delivered += end.answered;
+    enum pace_change change = pace_ended(&endpoint->pace, &store->config.pace, &end);
+    enum pace_again again = pace_again(&endpoint->pace, &end, delivery->attempt + 1);
+    if (again != PACE_BY_BACKOFF && endpoint->missed_count < PACE_MISSED_MAX)
+        endpoint->missed[endpoint->missed_count++] = again == PACE_ON_ANSWER ? delivery->id : -delivery->id;
+    while (end.answered && endpoint->missed_count > 0) {
+        int64_t id = endpoint->missed[--endpoint->missed_count];
         struct model_delivery *missed = model_find_delivery(store->disk, id > 0 ? id : -id);
         bool waits = missed && model_under_way(missed) && !(missed->leased && missed->due_ms > now) &&
                      missed != delivery;
@@ -268,7 +279,7 @@ void model_outcome(struct store *store, struct store_op *op)
     if (op->outcome.answered || decision->kind != DECISION_RELEASE)
         model_attempted(store, delivery, op);
     else if (decision_is_outage(decision))
-        pace_released(&model_find_user(store->disk, delivery->user_id)->pace, &store->outage,
+        pace_released(&model_find_endpoint(store->disk, delivery->endpoint_id)->pace, &store->outage,
                       &store->config.pace, model_due_now_ms(store));
     model_history(store->disk, &op->outcome.attempt, decision, delivery->earlier);
     if (delivery->first_attempt_at_ms == 0)
@@ -294,10 +305,10 @@ void model_outcome(struct store *store, struct store_op *op)
         delivery->age_start_ms += decision->delay_ms + op->outcome.attempt.duration_ms;
         break;
     }
-    struct model_user *gone = model_find_user(store->disk, delivery->user_id);
-    if (decision->reason == FAILURE_GONE && gone->user.disable_on_410 && !gone->user.paused) {
-        gone->user.paused = true;
-        gone->user.version++;
+    struct model_endpoint *gone = model_find_endpoint(store->disk, delivery->endpoint_id);
+    if (decision->reason == FAILURE_GONE && gone->endpoint.disable_on_410 && !gone->endpoint.paused) {
+        gone->endpoint.paused = true;
+        model_endpoint_changed(store->disk, gone);
         op->count = 1;
     }
     op->id = delivery->id;
@@ -311,8 +322,9 @@ void model_resend_or_cancel(struct store *store, struct store_op *op)
         return;
     }
     bool under_way = model_under_way(delivery);
-    bool nowhere = delivery->state == DELIVERY_SKIPPED &&
-                   model_find_user(store->disk, delivery->user_id)->user.webhook_url.len == 0;
+    const struct model_endpoint *endpoint = model_find_endpoint(store->disk, delivery->endpoint_id);
+    bool nowhere =
+        endpoint->removed || (delivery->state == DELIVERY_SKIPPED && endpoint->endpoint.url.len == 0);
     if (!under_way && (op->kind == STORE_CANCEL || nowhere)) {
         op->result = STORE_CONFLICT;
         return;
@@ -327,7 +339,7 @@ void model_resend_or_cancel(struct store *store, struct store_op *op)
         if (delivery->leased && delivery->due_ms > now)
             return;
         delivery->due_ms = now;
-        pace_hurry(&model_find_user(store->disk, delivery->user_id)->pace);
+        pace_hurry(&model_find_endpoint(store->disk, delivery->endpoint_id)->pace);
         return;
     }
     delivery->resending = delivery->state == DELIVERY_DELIVERED;
@@ -338,5 +350,5 @@ void model_resend_or_cancel(struct store *store, struct store_op *op)
     delivery->earlier += delivery->attempt;
     delivery->attempt = delivery->lost = 0;
     delivery->due_ms = now;
-    pace_hurry(&model_find_user(store->disk, delivery->user_id)->pace);
+    pace_hurry(&model_find_endpoint(store->disk, delivery->endpoint_id)->pace);
 }

@@ -62,8 +62,9 @@ void model_event_drop(struct model_disk *disk, int at)
     disk->event_count--;
 }
 
-void model_purge(struct model_disk *disk, struct store_op *op)
+void model_purge(struct store *store, struct store_op *op)
 {
+    struct model_disk *disk = store->disk;
     int64_t before_ms =
         op->purge.idempotency_before_ms ? op->purge.idempotency_before_ms : op->purge.before_ms;
     if (before_ms > disk->keys_before_ms)
@@ -82,5 +83,6 @@ void model_purge(struct model_disk *disk, struct store_op *op)
         op->count++;
     }
     op->purge.more = op->count == op->purge.rows_max;
+    model_cancel_removed(store);
     model_resources_purge(disk, op->purge.resources_before_ms);
 }

@@ -51,14 +51,22 @@ static struct model_page model_page(const struct store *store, const struct stor
 
 static int64_t model_user_id(const struct model_disk *disk, int row)
 {
-    return disk->users[row].user.id;
+    return disk->users[row].id;
 }
 
 static bool model_user_matches(const struct store *store, const struct store_query *query, int row)
 {
-    const struct user *user = &store->disk->users[row].user;
+    const struct user *user = &store->disk->users[row];
     bool seen = query->master_id == 0 || user->id == query->master_id || user->master_id == query->master_id;
     return seen && (query->kind == STORE_LIST_USERS || user->id == query->id);
+}
+
+static struct endpoint model_endpoint_out(struct arena *arena, struct endpoint endpoint)
+{
+    endpoint.url = model_out(arena, endpoint.url);
+    endpoint.signing = model_out(arena, endpoint.signing);
+    endpoint.identity = model_out(arena, endpoint.identity);
+    return endpoint;
 }
 
 static void model_read_users(const struct store *store, const struct model_page *page, struct arena *arena,
@@ -67,13 +75,31 @@ static void model_read_users(const struct store *store, const struct model_page 
     answer->users = arena_zero(arena, ((size_t)page->count + 1) * sizeof *answer->users);
     for (int i = 0; i < page->count; i++) {
         struct user *user = &answer->users[i];
-        *user = store->disk->users[page->rows[i]].user;
+        *user = store->disk->users[page->rows[i]];
         user->name = model_out(arena, user->name);
         user->email = model_out(arena, user->email);
-        user->webhook_url = model_out(arena, user->webhook_url);
-        user->signing = model_out(arena, user->signing);
-        user->identity = model_out(arena, user->identity);
+        user->endpoint = model_endpoint_out(arena, model_find_endpoint(store->disk, user->id)->endpoint);
     }
+}
+
+static int64_t model_endpoint_id(const struct model_disk *disk, int row)
+{
+    return disk->endpoints[row].endpoint.id;
+}
+
+static bool model_endpoint_matches(const struct store *store, const struct store_query *query, int row)
+{
+    const struct model_endpoint *endpoint = &store->disk->endpoints[row];
+    return !endpoint->removed && (!query->owner_id || query->owner_id == endpoint->endpoint.owner_id) &&
+           (query->kind == STORE_LIST_ENDPOINTS || query->id == endpoint->endpoint.id);
+}
+
+static void model_read_endpoints(const struct store *store, const struct model_page *page,
+                                 struct arena *arena, struct store_answer *answer)
+{
+    answer->endpoints = arena_zero(arena, ((size_t)page->count + 1) * sizeof *answer->endpoints);
+    for (int i = 0; i < page->count; i++)
+        answer->endpoints[i] = model_endpoint_out(arena, store->disk->endpoints[page->rows[i]].endpoint);
 }
 
 static int64_t model_key_id(const struct model_disk *disk, int row)
@@ -110,8 +136,8 @@ static bool model_sees(const struct model_disk *disk, const struct store_query *
     if (query->master_id == 0 || query->master_id == user_id)
         return true;
     for (int i = 0; i < disk->user_count; i++)
-        if (disk->users[i].user.id == user_id)
-            return disk->users[i].user.master_id == query->master_id;
+        if (disk->users[i].id == user_id)
+            return disk->users[i].master_id == query->master_id;
     return false;
 }
 
@@ -182,7 +208,7 @@ static void model_read_deliveries(const struct store *store, const struct model_
         answer->deliveries[i] = (struct delivery){
             .id = from->id,
             .event_id = from->event_id,
-            .endpoint_id = from->user_id,
+            .endpoint_id = from->endpoint_id,
             .user_id = from->user_id,
             .state = from->state,
             .leased = leased,
@@ -271,9 +297,10 @@ static void model_read_stats(const struct store *store, struct arena *arena, str
     stats->has_fingerprint = disk->has_fingerprint;
     memcpy(stats->fingerprint, disk->fingerprint, sizeof stats->fingerprint);
     stats->events = disk->event_count;
-    for (int i = 0; i < disk->user_count; i++) {
-        stats->endpoints += disk->users[i].user.webhook_url.len > 0;
-        stats->endpoints_failing += disk->users[i].user.webhook_url.len > 0 && disk->users[i].pace.failing;
+    for (int i = 0; i < disk->endpoint_count; i++) {
+        const struct model_endpoint *endpoint = &disk->endpoints[i];
+        stats->endpoints += endpoint->endpoint.url.len > 0;
+        stats->endpoints_failing += endpoint->endpoint.url.len > 0 && endpoint->pace.failing;
     }
     for (int i = 0; i < disk->delivery_count; i++) {
         const struct model_delivery *delivery = &disk->deliveries[i];
@@ -304,6 +331,12 @@ enum store_status model_read(struct store *store, const struct store_query *quer
     case STORE_LIST_USERS:
         page = model_page(store, &all, arena, disk->user_count, model_user_matches, model_user_id);
         model_read_users(store, &page, arena, answer);
+        break;
+    case STORE_GET_ENDPOINT:
+    case STORE_LIST_ENDPOINTS:
+        page =
+            model_page(store, &all, arena, disk->endpoint_count, model_endpoint_matches, model_endpoint_id);
+        model_read_endpoints(store, &page, arena, answer);
         break;
     case STORE_GET_KEYRING:
     case STORE_LIST_KEYS:

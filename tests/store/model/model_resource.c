@@ -94,10 +94,14 @@ static bool model_beyond(struct store *store, struct store_op *op, int64_t user_
     return op->reached.quota;
 }
 
-bool model_event_beyond(struct store *store, struct store_op *op, bool has_url)
+bool model_event_beyond(struct store *store, struct store_op *op)
 {
     const struct event *event = &op->event.event;
-    struct user_usage more = {.stored_bytes = (int64_t)event->document.len, .pending = has_url};
+    struct user_usage more = {.stored_bytes = (int64_t)event->document.len};
+    for (int i = 0; i < store->disk->endpoint_count; i++) {
+        const struct endpoint *endpoint = &store->disk->endpoints[i].endpoint;
+        more.pending += endpoint->owner_id == event->owner_id && endpoint->url.len > 0;
+    }
     bool own_seen = false;
     for (int i = 0; i < op->event.included_count; i++) {
         const struct resource *one = &op->event.included[i];

@@ -4,9 +4,10 @@
 #include "model_store.h"
 #include <pthread.h>
 
-struct model_user {
-    struct user user;
-    struct pace pace;                /* of its endpoint */
+struct model_endpoint {
+    struct endpoint endpoint;
+    bool removed;
+    struct pace pace;
     int64_t delivered;               /* since the store was opened */
     int64_t missed[PACE_MISSED_MAX]; /* as roster.h has it */
     int missed_count;
@@ -18,7 +19,8 @@ struct model_event {
 };
 
 struct model_delivery {
-    int64_t id, event_id, user_id;
+    int64_t id, event_id, endpoint_id;
+    int64_t user_id; /* the owner of that endpoint */
     enum delivery_state state;
     bool resending;  /* delivered, and sent beside that */
     int32_t earlier; /* attempts that counted before it was resent */
@@ -43,7 +45,8 @@ enum { MODEL_PUT = -1 };
 
 struct model_disk {
     char path[16];
-    struct model_user *users;
+    struct user *users; /* but their endpoints: */
+    struct model_endpoint *endpoints;
     struct api_key *keys;
     struct model_event *events; /* in order of arrival */
     struct model_delivery *deliveries;
@@ -51,8 +54,9 @@ struct model_disk {
     struct resource *resources; /* in no order */
     struct model_key *idempotency;
     int64_t keys_before_ms; /* those of events received before are forgotten */
-    int user_count, key_count, event_count, delivery_count, attempt_count, idempotency_count, resource_count;
-    int user_cap, key_cap, event_cap, delivery_cap, attempt_cap, idempotency_cap, resource_cap;
+    int user_count, endpoint_count, key_count, event_count, delivery_count, attempt_count, idempotency_count,
+        resource_count;
+    int user_cap, endpoint_cap, key_cap, event_cap, delivery_cap, attempt_cap, idempotency_cap, resource_cap;
     int64_t last_user_id, last_key_id, last_delivery_id, last_event_id;
     int64_t due_ms, service_ms; /* as of the last write */
     enum model_fault fault;
@@ -77,7 +81,8 @@ struct store {
 /* The next id of an event or of what is put. */
 int64_t model_next_id(struct store *store);
 
-struct model_user *model_find_user(struct model_disk *disk, int64_t id);
+struct user *model_find_user(struct model_disk *disk, int64_t id);
+struct model_endpoint *model_find_endpoint(struct model_disk *disk, int64_t id);
 struct model_event *model_find_event(struct model_disk *disk, int64_t id);
 struct bytes model_copy(struct bytes source);
 void model_drop(struct bytes owned);
@@ -90,8 +95,8 @@ struct model_delivery *model_find_delivery(struct model_disk *disk, int64_t id);
 /* The clock that ages are counted on: service time, but for a planted bug. */
 int64_t model_age_clock_ms(const struct store *store);
 /* Pace, live leases, its share of them: may this endpoint have one more? */
-bool model_may_take(const struct store *store, const struct model_user *user, int64_t now);
-struct model_delivery *model_first_due(struct model_disk *disk, int64_t user_id, int64_t now);
+bool model_may_take(const struct store *store, const struct model_endpoint *endpoint, int64_t now);
+struct model_delivery *model_first_due(struct model_disk *disk, int64_t endpoint_id, int64_t now);
 /* Leases it into the next box of the batch. */
 void model_lease(struct store *store, struct store_batch *batch, struct model_delivery *delivery);
 /* How endpoints are doing. */
@@ -100,7 +105,7 @@ void model_claim(struct store *store, struct store_batch *batch);
 
 void model_resources_take(struct model_disk *disk, const struct store_op *op);
 /* Quotas: op->result and op->reached say so. */
-bool model_event_beyond(struct store *store, struct store_op *op, bool has_url);
+bool model_event_beyond(struct store *store, struct store_op *op);
 void model_resource_put(struct store *store, struct store_op *op);
 void model_resource_delete(struct model_disk *disk, struct store_op *op);
 /* What no event has any more and no Master has put. */
@@ -119,6 +124,18 @@ void model_key_revoke(struct store *store, struct store_op *op);
 void model_key_update(struct model_disk *disk, struct store_op *op);
 void model_user_create(struct model_disk *disk, struct store_op *op);
 void model_user_update(struct model_disk *disk, struct store_op *op);
-void model_purge(struct model_disk *disk, struct store_op *op);
+void model_purge(struct store *store, struct store_op *op);
+void model_endpoint_create(struct store *store, struct store_op *op);
+void model_endpoint_change(struct store *store, struct store_op *op);
 void model_event_drop(struct model_disk *disk, int at);
 void model_user_drop(const struct user *user);
+
+void model_end(struct store *store, struct model_delivery *delivery, enum delivery_state state);
+void model_endpoint_add(struct model_disk *disk, int64_t id, int64_t owner_id, const struct endpoint *from);
+void model_endpoint_set(struct model_disk *disk, struct model_endpoint *endpoint,
+                        const struct endpoint *from);
+/* It has changed in whatever way: its version, and its user's if it is the default one. */
+void model_endpoint_changed(struct model_disk *disk, struct model_endpoint *endpoint);
+void model_endpoint_drop(const struct endpoint *endpoint);
+/* What waits for endpoints that were removed. */
+void model_cancel_removed(struct store *store);

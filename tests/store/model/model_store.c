@@ -29,11 +29,19 @@ void model_drop(struct bytes owned)
     free((void *)owned.data);
 }
 
-struct model_user *model_find_user(struct model_disk *disk, int64_t id)
+struct user *model_find_user(struct model_disk *disk, int64_t id)
 {
     for (int i = 0; i < disk->user_count; i++)
-        if (disk->users[i].user.id == id)
+        if (disk->users[i].id == id)
             return &disk->users[i];
+    return NULL;
+}
+
+struct model_endpoint *model_find_endpoint(struct model_disk *disk, int64_t id)
+{
+    for (int i = 0; i < disk->endpoint_count; i++)
+        if (disk->endpoints[i].endpoint.id == id)
+            return &disk->endpoints[i];
     return NULL;
 }
 
@@ -111,6 +119,13 @@ static void model_do(struct store *store, struct store_batch *batch, struct stor
     case STORE_USER_UPDATE:
         model_user_update(store->disk, op);
         break;
+    case STORE_ENDPOINT_CREATE:
+        model_endpoint_create(store, op);
+        break;
+    case STORE_ENDPOINT_UPDATE:
+    case STORE_ENDPOINT_REMOVE:
+        model_endpoint_change(store, op);
+        break;
     case STORE_KEY_CREATE:
         model_key_create(store->disk, op);
         break;
@@ -138,7 +153,7 @@ static void model_do(struct store *store, struct store_batch *batch, struct stor
         model_look(store, op);
         break;
     case STORE_PURGE:
-        model_purge(store->disk, op);
+        model_purge(store, op);
         break;
     case STORE_OP_COUNT:
         assert(!"an op");
@@ -218,13 +233,16 @@ void model_disk_free(struct model_disk *disk)
     while (disk->event_count > 0)
         model_event_drop(disk, disk->event_count - 1);
     for (int i = 0; i < disk->user_count; i++)
-        model_user_drop(&disk->users[i].user);
+        model_user_drop(&disk->users[i]);
+    for (int i = 0; i < disk->endpoint_count; i++)
+        model_endpoint_drop(&disk->endpoints[i].endpoint);
     for (int i = 0; i < disk->key_count; i++) {
         model_drop(disk->keys[i].label);
         model_drop(disk->keys[i].allow_from);
     }
     model_resources_free(disk);
     free(disk->users);
+    free(disk->endpoints);
     free(disk->keys);
     free(disk->events);
     free(disk->deliveries);
@@ -249,14 +267,15 @@ static enum store_status model_open(const struct store_config *config, struct st
     store->service_base_ms = disk->service_ms;
     store->mono_base_ms = store->down_since_ms = clock_mono_ms(&config->clock);
     pthread_mutex_init(&store->lock, NULL);
-    for (int i = 0; i < disk->user_count; i++) {
-        disk->users[i].pace = (struct pace){.ever_answered = disk->users[i].pace.ever_answered};
-        disk->users[i].missed_count = 0;
-        disk->users[i].delivered = 0;
+    for (int i = 0; i < disk->endpoint_count; i++) {
+        struct model_endpoint *endpoint = &disk->endpoints[i];
+        endpoint->pace = (struct pace){.ever_answered = endpoint->pace.ever_answered};
+        endpoint->missed_count = 0;
+        endpoint->delivered = 0;
     }
     for (int i = 0; i < disk->delivery_count; i++)
         if (model_under_way(&disk->deliveries[i]))
-            pace_resumed(&model_find_user(disk, disk->deliveries[i].user_id)->pace);
+            pace_resumed(&model_find_endpoint(disk, disk->deliveries[i].endpoint_id)->pace);
     disk->opened = store;
     *opened = store;
     return STORE_OK;

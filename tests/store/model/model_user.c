@@ -7,9 +7,6 @@ void model_user_drop(const struct user *user)
 {
     model_drop(user->name);
     model_drop(user->email);
-    model_drop(user->webhook_url);
-    model_drop(user->signing);
-    model_drop(user->identity);
 }
 
 static bool model_digest_taken(const struct model_disk *disk, const struct api_key *key)
@@ -41,24 +38,27 @@ void model_user_create(struct model_disk *disk, struct store_op *op)
         return;
     }
     bool key_taken = op->user.first_key && model_digest_taken(disk, op->user.first_key);
-    if (key_taken || (from->id && model_find_user(disk, from->id))) {
+    bool id_taken = from->id && (model_find_user(disk, from->id) || model_find_endpoint(disk, from->id));
+    if (key_taken || id_taken) {
         op->result = STORE_CONFLICT;
         return;
     }
     disk->users = model_room(disk->users, disk->user_count, &disk->user_cap, sizeof *disk->users);
-    struct model_user *user = &disk->users[disk->user_count++];
-    *user = (struct model_user){.user = *from};
-    if (user->user.id == 0)
-        user->user.id = disk->last_user_id ? disk->last_user_id + 1 : MODEL_USER_ID_FIRST;
-    if (user->user.id > disk->last_user_id)
-        disk->last_user_id = user->user.id;
-    user->user.name = model_copy(from->name);
-    user->user.email = model_copy(from->email);
-    user->user.webhook_url = model_copy(from->webhook_url);
-    user->user.signing = model_copy(from->signing);
-    user->user.identity = model_copy(from->identity);
-    user->user.version = 1;
-    op->id = user->user.id;
+    struct user *user = &disk->users[disk->user_count++];
+    *user = *from;
+    if (user->id == 0)
+        user->id = disk->last_user_id ? disk->last_user_id + 1 : MODEL_USER_ID_FIRST;
+    if (user->id > disk->last_user_id)
+        disk->last_user_id = user->id;
+    user->name = model_copy(from->name);
+    user->email = model_copy(from->email);
+    user->endpoint = (struct endpoint){0};
+    user->version = 1;
+    struct endpoint endpoint = from->endpoint;
+    endpoint.created_at_ms = from->created_at_ms;
+    endpoint.updated_at_ms = from->updated_at_ms;
+    model_endpoint_add(disk, user->id, user->id, &endpoint);
+    op->id = user->id;
     if (!op->user.first_key)
         return;
     op->user.first_key->id = model_key_add(disk, op->user.first_key, op->id);
@@ -69,30 +69,28 @@ void model_user_create(struct model_disk *disk, struct store_op *op)
 void model_user_update(struct model_disk *disk, struct store_op *op)
 {
     const struct user *from = &op->user.user;
-    struct model_user *user = model_find_user(disk, from->id);
+    struct user *user = model_find_user(disk, from->id);
     if (!user) {
         op->result = STORE_NOT_FOUND;
         return;
     }
-    if (op->user.if_version != -1 && op->user.if_version != user->user.version) {
+    if (op->user.if_version != -1 && op->user.if_version != user->version) {
         op->result = STORE_CONFLICT;
         return;
     }
-    if (!bytes_equal(user->user.webhook_url, from->webhook_url)) {
-        pace_renew(&user->pace);
-    }
-    struct user old = user->user;
-    user->user = *from;
-    user->user.role = old.role;
-    user->user.master_id = old.master_id;
-    user->user.created_at_ms = old.created_at_ms;
-    user->user.version = old.version + 1;
-    user->user.name = model_copy(from->name);
-    user->user.email = model_copy(from->email);
-    user->user.webhook_url = model_copy(from->webhook_url);
-    user->user.signing = model_copy(from->signing);
-    user->user.identity = model_copy(from->identity);
+    struct user old = *user;
+    *user = *from;
+    user->role = old.role;
+    user->master_id = old.master_id;
+    user->created_at_ms = old.created_at_ms;
+    user->version = old.version;
+    user->name = model_copy(from->name);
+    user->email = model_copy(from->email);
+    user->endpoint = (struct endpoint){0};
     model_user_drop(&old);
+    struct endpoint endpoint = from->endpoint;
+    endpoint.updated_at_ms = from->updated_at_ms;
+    model_endpoint_set(disk, model_find_endpoint(disk, from->id), &endpoint);
     op->id = from->id;
 }
 

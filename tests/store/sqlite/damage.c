@@ -27,6 +27,7 @@ static char *rows_of(const struct base *base, const char *table)
     static const struct {
         const char *table, *where;
     } places[] = {{"users", "id = ?"},
+                  {"endpoints", "owner_id = ?"},
                   {"api_keys", "user_id = ?"},
                   {"events", "owner_id = ?"},
                   {"owned", "owner_id = ?"},

@@ -72,11 +72,11 @@ static int64_t user_of(struct fixture *f, int64_t master_id, int64_t number)
                                         .master_id = master_id,
                                         .name = bytes_of("Ana"),
                                         .email = bytes_of("ana@example.com"),
-                                        .webhook_url = bytes_of("https://example.com/hook"),
+                                        .endpoint.url = bytes_of("https://example.com/hook"),
                                         .receives_users_events = !master_id,
-                                        .disable_on_410 = number == 1,
-                                        .signing = bytes_of("sealed, as far as the store knows"),
-                                        .identity = bytes_of("sealed, too"),
+                                        .endpoint.disable_on_410 = number == 1,
+                                        .endpoint.signing = bytes_of("sealed, as far as the store knows"),
+                                        .endpoint.identity = bytes_of("sealed, too"),
                                         .created_at_ms = f->wall_ms,
                                         .updated_at_ms = f->wall_ms}};
     int64_t id = fixture_do(f, op, STORE_DONE);
@@ -392,7 +392,7 @@ static bool change_users(struct run *run)
         update.user.user = answer.users[0];
         if (!write_op(run, update))
             return false;
-        update.user.user.webhook_url = bytes_of("https://example.org/");
+        update.user.user.endpoint.url = bytes_of("https://example.org/");
         if (!write_op(run, update))
             return false;
     }

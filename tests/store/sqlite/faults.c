@@ -79,7 +79,7 @@ static void step(struct pair *p, int number)
     write_pair(p, ops, count, number % 3 == 1 ? 1 : BOXES, true);
     if (number == 5 && !p->broken) { /* a change of users is undone too, and perhaps not done again */
         struct store_op move = fixture_update_op(&p->model, p->user);
-        move.user.user.webhook_url = bytes_of("https://new.example/");
+        move.user.user.endpoint.url = bytes_of("https://new.example/");
         struct store_op both[2] = {move, fixture_key_op(&p->model, p->user)};
         p->model.filled = 0;
         write_pair(p, both, 2, BOXES, false);

@@ -134,7 +134,7 @@ static void a_document_is_held_once(void **state)
     struct store_op create = {.kind = STORE_USER_CREATE,
                               .user.user = {.name = bytes_of("Bo"),
                                             .master_id = master,
-                                            .webhook_url = bytes_of("https://owner.example.com/")}};
+                                            .endpoint.url = bytes_of("https://owner.example.com/")}};
     int64_t owner = fixture_do(f, create, STORE_DONE);
     fixture_do(f, fixture_key_op(f, owner), STORE_DONE);
 

@@ -22,7 +22,8 @@ static const struct {
     {SQL_PURGE_SAVE, "the table has one row"},
     {SQL_USAGE_LOAD, "at open"},
     {SQL_IDEMPOTENCY_RUN_LOAD, "at open, some dozens"},
-    {SQL_ROSTER_LOAD_ALL, "at open, and when a batch that changed users is undone"},
+    {SQL_ROSTER_DEFAULT_ALL, "at open, and when a batch that changed users is undone"},
+    {SQL_ROSTER_FURTHER_ALL, "the same"},
 };
 static const struct {
     enum store_query_kind kind;

@@ -46,10 +46,10 @@ static void the_table_is_right_about_leases(void **state)
                                   NULL, NULL, NULL),
                      SQLITE_OK);
     struct store_op again = fixture_update_op(f, user);
-    again.user.user.paused = true; /* the next one waits in the table, and is asked for there */
+    again.user.user.endpoint.paused = true; /* the next one waits in the table, and is asked for there */
     fixture_do(f, again, STORE_DONE);
     fixture_write(f, &ops[1], 1, 0);
-    again.user.user.paused = false;
+    again.user.user.endpoint.paused = false;
     fixture_do(f, again, STORE_DONE);
     fixture_claim(f, 3, 2);
     assert_int_equal(f->boxes[0].delivery_id, id);
@@ -230,13 +230,13 @@ static void a_tail_of_one_that_is_paused(void **state)
     struct fixture *f = *state;
     int64_t user = tail_of(f), first = f->store->counts.event_id_max - TAIL + 1;
     struct store_op pause = fixture_update_op(f, user);
-    pause.user.user.paused = true;
+    pause.user.user.endpoint.paused = true;
     fixture_do(f, pause, STORE_DONE);
     assert_int_equal(queued(f), TAIL);
     assert_int_equal(fixture_ask(f, "SELECT sum(lease) + sum(lost) FROM deliveries WHERE queue > 0"), 0);
     fixture_claim(f, 1, 0);
     struct store_op go = fixture_update_op(f, user);
-    go.user.user.paused = false;
+    go.user.user.endpoint.paused = false;
     fixture_do(f, go, STORE_DONE);
     claim_in_order(f, TAIL, first);
 }

@@ -97,7 +97,7 @@ static bool open_read(struct call *call)
     if (call->read.answer.count == 0)
         return call_not_found(call, "user");
     const struct user *user = &call->read.answer.users[0];
-    return signing_open(call->api->config.vault, edit->user_id, user->created_at_ms, user->signing,
+    return signing_open(call->api->config.vault, edit->user_id, user->created_at_ms, user->endpoint.signing,
                         &edit->signing) == VAULT_OK ||
            call_fail(call, API_SECRETS_SEALED, SOURCE_NONE, NULL,
                      "The user's signing secrets were sealed with another key file than the server has now.");
@@ -188,9 +188,9 @@ bool signing_secrets_reveal(struct call *call)
 static bool seal(struct call *call, struct user *user)
 {
     const struct secret_edit *edit = call->state;
-    user->signing =
+    user->endpoint.signing =
         signing_seal(call->api->config.vault, edit->user_id, &edit->signing, &call->request->arena);
-    return user->signing.data || call_too_large(call);
+    return user->endpoint.signing.data || call_too_large(call);
 }
 
 static bool add(struct call *call, struct user *user)

@@ -90,10 +90,10 @@ static bool show(struct call *call)
     if (call->read.answer.count == 0)
         return call_not_found(call, "user");
     const struct user *user = &call->read.answer.users[0];
-    if (!user->identity.len)
+    if (!user->endpoint.identity.len)
         return call_not_found(call, "TLS identity");
     return edit_answered_304(call, users_etag(call, user)) ||
-           (open_stored(call, &edit->row, user->identity) &&
+           (open_stored(call, &edit->row, user->endpoint.identity) &&
             shape_answer(call, 200, &tls_identities_shape, &edit->row, (struct bytes){0}));
 }
 
@@ -171,8 +171,8 @@ static bool put(struct call *call, struct user *user)
     struct identity_edit *edit = call->state;
     if (!edit_matches(call, users_etag(call, user)))
         return false;
-    edit->created = !user->identity.len;
-    user->identity = edit->sealed;
+    edit->created = !user->endpoint.identity.len;
+    user->endpoint.identity = edit->sealed;
     return true;
 }
 
@@ -180,7 +180,7 @@ static bool was_put(struct call *call)
 {
     const struct identity_edit *edit = call->state;
     const struct user *user = &call->write.op.user.user;
-    if (bytes_starts(user->webhook_url, "http:") || bytes_starts(user->webhook_url, "HTTP:"))
+    if (bytes_starts(user->endpoint.url, "http:") || bytes_starts(user->endpoint.url, "HTTP:"))
         call_warn(call, "webhook_url_plain", 0, 0,
                   "The user's webhook_url is plain http: a TLS identity does nothing there.");
     if (edit->created)
@@ -204,7 +204,7 @@ bool tls_identities_put(struct call *call)
 
 static bool remove_it(struct call *call, struct user *user)
 {
-    return user->identity.len ? put(call, user) : call_not_found(call, "TLS identity");
+    return user->endpoint.identity.len ? put(call, user) : call_not_found(call, "TLS identity");
 }
 
 static bool removed(struct call *call)

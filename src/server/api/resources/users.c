@@ -47,13 +47,13 @@ static const struct field fields[] = {
      .read = read_email},
     {FIELD("role", FIELD_CHOICE, FIELD_ON_CREATE, struct user, role), .len_max = 16, .choices = roles,
      .rule = "role is \"regular\" or \"master\"."},
-    {FIELD("webhook_url", FIELD_TEXT, FIELD_ALWAYS | FIELD_NULLABLE, struct user, webhook_url),
+    {FIELD("webhook_url", FIELD_TEXT, FIELD_ALWAYS | FIELD_NULLABLE, struct user, endpoint.url),
      .len_max = URL_LEN_MAX, .read = read_webhook_url},
-    {FIELD("success", FIELD_CHOICE, FIELD_ALWAYS, struct user, success_2xx), .len_max = 8,
+    {FIELD("success", FIELD_CHOICE, FIELD_ALWAYS, struct user, endpoint.success_2xx), .len_max = 8,
      .choices = successes, .rule = "success is \"200\", or \"2xx\" when every such status acknowledges."},
     {FIELD("receives_users_events", FIELD_FLAG, FIELD_ALWAYS, struct user, receives_users_events)},
-    {FIELD("disable_on_410", FIELD_FLAG, FIELD_ALWAYS, struct user, disable_on_410)},
-    {FIELD("paused", FIELD_FLAG, FIELD_ALWAYS, struct user, paused)},
+    {FIELD("disable_on_410", FIELD_FLAG, FIELD_ALWAYS, struct user, endpoint.disable_on_410)},
+    {FIELD("paused", FIELD_FLAG, FIELD_ALWAYS, struct user, endpoint.paused)},
     {FIELD("created_at", FIELD_INSTANT, 0, struct user, created_at_ms)},
     {FIELD("updated_at", FIELD_INSTANT, 0, struct user, updated_at_ms)},
     {FIELD("master", FIELD_TO_ONE, FIELD_NULLABLE, struct user, master_id), .related = "users"}};
@@ -134,7 +134,7 @@ static bool change(struct call *call, struct user *user)
     struct user_edit *edit = call->state;
     if (!edit_matches(call, users_etag(call, user)))
         return false;
-    edit->was_paused = user->paused;
+    edit->was_paused = user->endpoint.paused;
     shape_apply(&users_shape, edit->given, &edit->user, user);
     return true;
 }
@@ -143,9 +143,9 @@ static bool changed(struct call *call)
 {
     const struct user_edit *edit = call->state;
     const struct user *user = &call->write.op.user.user;
-    if (user->paused != edit->was_paused)
+    if (user->endpoint.paused != edit->was_paused)
         log_write(call->api->config.log, LOG_LEVEL_INFO, "delivery", "endpoint is %s: user=%lld by_user=%lld",
-                  user->paused ? "paused" : "no longer paused", (long long)user->id,
+                  user->endpoint.paused ? "paused" : "no longer paused", (long long)user->id,
                   (long long)call->caller.key_user_id);
     return answer_user(call, 200, user, (struct bytes){0});
 }

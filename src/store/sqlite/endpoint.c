@@ -1,0 +1,257 @@
+/*
+ * Endpoints: the roster of them, and their rows. Every user has a default one in the roster, with a URL or
+ * without.
+ */
+#include "memory.h"
+#include "sqlite_parts.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- the roster ---- */
+
+enum store_status sqlite_roster_due(struct store *store, struct roster_entry *endpoint)
+{
+    sqlite3_stmt *next = store->sql[SQL_DUE_NEXT];
+    sqlite3_bind_int64(next, 1, endpoint->id);
+    bool found = false;
+    enum store_status status = sqlite_row(store, SQL_DUE_NEXT, &found);
+    if (status != STORE_OK)
+        return status;
+    bool waits = found && sqlite3_column_type(next, 0) != SQLITE_NULL;
+    roster_waits_first(&store->roster, endpoint, waits ? sqlite3_column_int64(next, 0) : ROSTER_NEVER);
+    sqlite3_reset(next);
+    return STORE_OK;
+}
+
+static void replace(struct bytes *owned, struct bytes by)
+{
+    free((void *)owned->data);
+    char *copy = by.len ? memory_alloc(by.len) : NULL;
+    if (copy)
+        memcpy(copy, by.data, by.len);
+    *owned = bytes_make(copy, by.len);
+}
+
+/* A box has room for so much; more was never accepted. */
+enum { URL_TEXT_LEN_MAX = 2048 };
+static struct bytes kept(sqlite3_stmt *row, int column, size_t len_max)
+{
+    struct bytes sealed = sqlite_text(row, column);
+    return sealed.len <= len_max ? sealed : (struct bytes){0};
+}
+
+/* NULL: the row is damaged. */
+static struct roster_entry *roster_find_or_add(struct store *store, int64_t id, int64_t owner_id,
+                                               bool *is_new)
+{
+    struct roster_entry *endpoint = roster_get(&store->roster, id);
+    struct roster_owner *owner = roster_owner(&store->roster, owner_id);
+    bool sound =
+        id > 0 && owner_id > 0 && (owner || id == owner_id) && (!endpoint || endpoint->owner->id == owner_id);
+    *is_new = sound && !endpoint;
+    if (!sound)
+        log_write(store->config.log, LOG_LEVEL_ERROR, "store",
+                  "an endpoint is damaged and left out user=%lld endpoint=%lld", (long long)owner_id,
+                  (long long)id);
+    return *is_new ? roster_add(&store->roster, id, owner) : sound ? endpoint : NULL;
+}
+
+static void roster_take_owner(struct roster_owner *owner, sqlite3_stmt *row)
+{
+    owner->master_id = sqlite3_column_int64(row, 2);
+    owner->receives_users_events = sqlite3_column_int(row, 3);
+    const char *digest = (const char *)sqlite3_column_text(row, 4);
+    snprintf(owner->auth_digest, sizeof owner->auth_digest, "%s", digest ? digest : "");
+}
+
+static void roster_take(struct store *store, sqlite3_stmt *row)
+{
+    bool is_new = false;
+    struct roster_entry *endpoint =
+        roster_find_or_add(store, sqlite3_column_int64(row, 0), sqlite3_column_int64(row, 1), &is_new);
+    if (!endpoint)
+        return;
+    endpoint->seen = true;
+    roster_take_owner(endpoint->owner, row);
+    const char *url = (const char *)sqlite3_column_text(row, 5);
+    bool url_changed = !is_new && url && (!endpoint->url || strcmp(url, endpoint->url) != 0);
+    free(endpoint->url);
+    endpoint->url = url && strlen(url) <= URL_TEXT_LEN_MAX ? memory_copy_text(url) : NULL;
+    endpoint->success_2xx = sqlite3_column_int(row, 6);
+    endpoint->paused = sqlite3_column_int(row, 7);
+    endpoint->version = sqlite3_column_int64(row, 9);
+    endpoint->created_at_ms = sqlite3_column_int64(row, 10);
+    replace(&endpoint->signing, kept(row, 11, MODEL_SIGNING_LEN_MAX));
+    replace(&endpoint->identity, kept(row, 12, MODEL_IDENTITY_LEN_MAX));
+    endpoint->removed = sqlite3_column_int(row, 13);
+    if (is_new && sqlite3_column_int(row, 8))
+        roster_proven(&store->roster, endpoint);
+    else if (url_changed)
+        roster_renew(&store->roster, endpoint);
+    roster_changed(&store->roster, endpoint);
+}
+
+static void roster_sweep(struct store *store)
+{
+    size_t at = 0;
+    struct roster_entry *endpoint = idmap_each(&store->roster.endpoints, &at);
+    while (endpoint) {
+        struct roster_entry *next = idmap_each(&store->roster.endpoints, &at);
+        if (!endpoint->seen)
+            roster_drop(&store->roster, endpoint);
+        else
+            endpoint->seen = false;
+        endpoint = next;
+    }
+}
+
+static enum store_status roster_load(struct store *store, enum sql sql, int64_t user_id)
+{
+    sqlite3_stmt *load = store->sql[sql];
+    if (user_id)
+        sqlite3_bind_int64(load, 1, user_id);
+    while (sqlite3_step(load) == SQLITE_ROW)
+        roster_take(store, load);
+    int rc = sqlite3_reset(load);
+    return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+}
+
+/* Default endpoints first: the others find their owners by them. */
+enum store_status sqlite_roster_load(struct store *store, int64_t user_id)
+{
+    enum store_status status =
+        roster_load(store, user_id ? SQL_ROSTER_DEFAULT_OF : SQL_ROSTER_DEFAULT_ALL, user_id);
+    if (status == STORE_OK)
+        status = roster_load(store, user_id ? SQL_ROSTER_FURTHER_OF : SQL_ROSTER_FURTHER_ALL, user_id);
+    if (status != STORE_OK)
+        return status;
+    if (user_id == 0) {
+        roster_sweep(store);
+        return STORE_OK;
+    }
+    struct roster_owner *owner = roster_owner(&store->roster, user_id);
+    struct roster_entry *endpoint;
+    if (owner)
+        TAILQ_FOREACH(endpoint, &owner->endpoints, sibling)
+        {
+            endpoint->seen = false;
+        }
+    return STORE_OK;
+}
+
+enum store_status sqlite_user_changed(struct store *store, int64_t user_id)
+{
+    store->users_changed = store->changed = true;
+    return sqlite_roster_load(store, user_id);
+}
+
+/* ---- the table ---- */
+
+static void bind_settings(sqlite3_stmt *statement, const struct endpoint *endpoint)
+{
+    sqlite3_bind_int64(statement, 1, endpoint->id);
+    if (endpoint->url.len > 0)
+        sqlite_bind_text(statement, 3, endpoint->url);
+    else
+        sqlite3_bind_null(statement, 3);
+    sqlite3_bind_int(statement, 4, endpoint->success_2xx);
+    sqlite3_bind_int(statement, 5, endpoint->disable_on_410);
+    sqlite3_bind_int(statement, 6, endpoint->paused);
+    sqlite_bind_blob(statement, 7, endpoint->signing);
+    sqlite_bind_blob(statement, 8, endpoint->identity);
+    sqlite_bind_time(statement, 10, endpoint->updated_at_ms);
+}
+
+enum store_status sqlite_endpoint_insert(struct store *store, const struct endpoint *endpoint)
+{
+    sqlite3_stmt *insert = store->sql[SQL_ENDPOINT_INSERT];
+    bind_settings(insert, endpoint);
+    sqlite3_bind_int64(insert, 2, endpoint->owner_id);
+    sqlite_bind_time(insert, 9, endpoint->created_at_ms);
+    store->counts.endpoints += endpoint->url.len > 0;
+    return sqlite_run(store, SQL_ENDPOINT_INSERT);
+}
+
+enum store_status sqlite_endpoint_set(struct store *store, const struct endpoint *endpoint, bool *found)
+{
+    const struct roster_entry *entry = roster_get(&store->roster, endpoint->id);
+    bind_settings(store->sql[SQL_ENDPOINT_UPDATE], endpoint);
+    enum store_status status = sqlite_run(store, SQL_ENDPOINT_UPDATE);
+    *found = status == STORE_OK && sqlite3_changes(store->db) > 0;
+    if (*found)
+        store->counts.endpoints += (endpoint->url.len > 0) - (entry && entry->url != NULL);
+    return status;
+}
+
+/* The default endpoint is part of its user, and a change of it one of the user's. */
+static enum store_status changed(struct store *store, int64_t id, int64_t owner_id)
+{
+    enum store_status status = STORE_OK;
+    sqlite3_bind_int64(store->sql[SQL_USER_TOUCH], 1, owner_id);
+    if (id == owner_id)
+        status = sqlite_run(store, SQL_USER_TOUCH);
+    return status == STORE_OK ? sqlite_user_changed(store, owner_id) : status;
+}
+
+enum store_status sqlite_endpoint_gone(struct store *store, const struct roster_entry *endpoint,
+                                       int64_t *paused)
+{
+    sqlite3_bind_int64(store->sql[SQL_ENDPOINT_GONE], 1, endpoint->id);
+    enum store_status status = sqlite_run(store, SQL_ENDPOINT_GONE);
+    *paused = status == STORE_OK && sqlite3_changes(store->db) > 0;
+    return *paused ? changed(store, endpoint->id, endpoint->owner->id) : status;
+}
+
+/* ---- further ones ---- */
+
+static int endpoints_of(const struct roster_owner *owner)
+{
+    int count = 0;
+    const struct roster_entry *endpoint;
+    TAILQ_FOREACH(endpoint, &owner->endpoints, sibling)
+    {
+        count += !endpoint->removed;
+    }
+    return count;
+}
+
+enum store_status sqlite_endpoint_create(struct store *store, struct store_op *op)
+{
+    struct endpoint endpoint = op->endpoint.endpoint;
+    struct roster_owner *owner = roster_owner(&store->roster, endpoint.owner_id);
+    if (!owner || endpoints_of(owner) >= MODEL_ENDPOINTS_MAX) {
+        op->result = owner ? STORE_QUOTA : STORE_NOT_FOUND;
+        return STORE_OK;
+    }
+    endpoint.id = op->id = sqlite_next_id(store);
+    enum store_status status = sqlite_endpoint_insert(store, &endpoint);
+    return status == STORE_OK ? sqlite_user_changed(store, owner->id) : status;
+}
+
+enum store_status sqlite_endpoint_find(struct store *store, struct store_op *op, bool *found)
+{
+    sqlite3_stmt *get = store->sql[SQL_ENDPOINT_GET];
+    sqlite3_bind_int64(get, 1, op->endpoint.endpoint.id);
+    sqlite3_bind_int64(get, 2, op->endpoint.endpoint.owner_id);
+    enum store_status status = sqlite_row(store, SQL_ENDPOINT_GET, found);
+    if (!*found) {
+        op->result = STORE_NOT_FOUND;
+        return status;
+    }
+    int64_t version = sqlite3_column_int64(get, 0);
+    sqlite3_reset(get);
+    *found = op->endpoint.if_version == -1 || op->endpoint.if_version == version;
+    op->result = *found ? STORE_DONE : STORE_CONFLICT;
+    op->id = *found ? op->endpoint.endpoint.id : 0;
+    return status;
+}
+
+enum store_status sqlite_endpoint_update(struct store *store, struct store_op *op)
+{
+    bool found = false;
+    enum store_status status = sqlite_endpoint_find(store, op, &found);
+    if (status != STORE_OK || !found)
+        return status;
+    status = sqlite_endpoint_set(store, &op->endpoint.endpoint, &found);
+    return status == STORE_OK ? changed(store, op->id, op->endpoint.endpoint.owner_id) : status;
+}

@@ -1,0 +1,103 @@
+/* The model's endpoints. */
+#include "model_state.h"
+#include <assert.h>
+#include <stdlib.h>
+
+/* The default endpoint is part of its user. */
+void model_endpoint_changed(struct model_disk *disk, struct model_endpoint *endpoint)
+{
+    endpoint->endpoint.version++;
+    if (endpoint->endpoint.id == endpoint->endpoint.owner_id)
+        model_find_user(disk, endpoint->endpoint.id)->version++;
+}
+
+void model_endpoint_drop(const struct endpoint *endpoint)
+{
+    model_drop(endpoint->url);
+    model_drop(endpoint->signing);
+    model_drop(endpoint->identity);
+}
+
+static struct endpoint model_endpoint_copy(struct endpoint endpoint)
+{
+    endpoint.url = model_copy(endpoint.url);
+    endpoint.signing = model_copy(endpoint.signing);
+    endpoint.identity = model_copy(endpoint.identity);
+    return endpoint;
+}
+
+void model_endpoint_add(struct model_disk *disk, int64_t id, int64_t owner_id, const struct endpoint *from)
+{
+    disk->endpoints =
+        model_room(disk->endpoints, disk->endpoint_count, &disk->endpoint_cap, sizeof *disk->endpoints);
+    struct model_endpoint *added = &disk->endpoints[disk->endpoint_count++];
+    *added = (struct model_endpoint){.endpoint = model_endpoint_copy(*from)};
+    added->endpoint.id = id;
+    added->endpoint.owner_id = owner_id;
+    added->endpoint.version = 1;
+}
+
+/* All settings at once; which one it is, whose, and since when, stays. */
+void model_endpoint_set(struct model_disk *disk, struct model_endpoint *endpoint, const struct endpoint *from)
+{
+    if (!bytes_equal(endpoint->endpoint.url, from->url))
+        pace_renew(&endpoint->pace);
+    struct endpoint old = endpoint->endpoint;
+    endpoint->endpoint = model_endpoint_copy(*from);
+    endpoint->endpoint.id = old.id;
+    endpoint->endpoint.owner_id = old.owner_id;
+    endpoint->endpoint.created_at_ms = old.created_at_ms;
+    endpoint->endpoint.version = old.version;
+    model_endpoint_changed(disk, endpoint);
+    model_endpoint_drop(&old);
+}
+
+void model_endpoint_create(struct store *store, struct store_op *op)
+{
+    struct model_disk *disk = store->disk;
+    const struct endpoint *from = &op->endpoint.endpoint;
+    int count = 0;
+    for (int i = 0; i < disk->endpoint_count; i++)
+        count += disk->endpoints[i].endpoint.owner_id == from->owner_id && !disk->endpoints[i].removed;
+    if (count == 0 || count >= MODEL_ENDPOINTS_MAX) {
+        op->result = count == 0 ? STORE_NOT_FOUND : STORE_QUOTA;
+        return;
+    }
+    op->id = model_next_id(store);
+    model_endpoint_add(disk, op->id, from->owner_id, from);
+}
+
+void model_cancel_removed(struct store *store)
+{
+    int64_t now = model_due_now_ms(store);
+    for (int i = 0; i < store->disk->delivery_count; i++) {
+        struct model_delivery *delivery = &store->disk->deliveries[i];
+        bool waits = model_under_way(delivery) && !(delivery->leased && delivery->due_ms > now);
+        if (waits && model_find_endpoint(store->disk, delivery->endpoint_id)->removed)
+            model_end(store, delivery, DELIVERY_CANCELLED);
+    }
+}
+
+void model_endpoint_change(struct store *store, struct store_op *op)
+{
+    struct model_endpoint *endpoint = model_find_endpoint(store->disk, op->endpoint.endpoint.id);
+    if (!endpoint || endpoint->removed || endpoint->endpoint.owner_id != op->endpoint.endpoint.owner_id) {
+        op->result = STORE_NOT_FOUND;
+        return;
+    }
+    bool other = op->endpoint.if_version != -1 && op->endpoint.if_version != endpoint->endpoint.version;
+    bool removes = op->kind == STORE_ENDPOINT_REMOVE;
+    if (other || (removes && endpoint->endpoint.id == endpoint->endpoint.owner_id)) {
+        op->result = STORE_CONFLICT;
+        return;
+    }
+    op->id = endpoint->endpoint.id;
+    if (!removes) {
+        model_endpoint_set(store->disk, endpoint, &op->endpoint.endpoint);
+        return;
+    }
+    model_endpoint_drop(&endpoint->endpoint);
+    endpoint->endpoint.url = endpoint->endpoint.signing = endpoint->endpoint.identity = (struct bytes){0};
+    endpoint->removed = true;
+    model_cancel_removed(store);
+}
