@@ -397,8 +397,6 @@ enum store_status sqlite_purge(struct store *store, struct store_op *op)
     if (status == STORE_OK && op->purge.attempts_before_ms > op->purge.before_ms)
         status = purge_attempts_alone(store, op, &slice);
     if (status == STORE_OK)
-        status = sqlite_removed_purge(store, &op->purge.more);
-    if (status == STORE_OK)
         status = sqlite_sweep(store, op);
     if (status == STORE_OK)
         status = sqlite_idempotency_forget(store, op);

@@ -73,8 +73,10 @@ static enum store_status write_op(struct store *store, struct store_batch *batch
         return sqlite_resource_delete(store, op);
     case STORE_FINGERPRINT:
         return sqlite_fingerprint(store, op);
-    case STORE_PURGE:
-        return sqlite_purge(store, op);
+    case STORE_PURGE: {
+        enum store_status status = sqlite_purge(store, op);
+        return status == STORE_OK ? sqlite_removed_purge(store, &op->purge.more) : status;
+    }
     case STORE_LOOK:
         return look(store, op);
     case STORE_OP_COUNT:

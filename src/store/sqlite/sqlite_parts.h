@@ -10,9 +10,8 @@
  *   event_quota.c what an EVENT would add to its owner's usage
  *   outcome.c     OUTCOME, RESEND, CANCEL
  *   user.c        users and keys
- *   endpoint.c    endpoints, and the roster of them; endpoint_remove.c: what is left of those that were removed
- *   resource.c    RESOURCE_PUT, RESOURCE_DELETE, and the snapshots that events carry
- *   purge.c       PURGE
+ *   endpoint.c    endpoints, and the roster of them; endpoint_remove.c: what is left of those that were
+ * removed resource.c    RESOURCE_PUT, RESOURCE_DELETE, and the snapshots that events carry purge.c PURGE
  *   sweep.c       what is spread, and goes later
  *   claim.c       claims, leases that ran out
  *   tail.c        deliveries that wait in memory for an endpoint that is quick

@@ -50,7 +50,7 @@ enum store_status sqlite_count_endpoint(struct store *store, struct roster_entry
     sqlite3_bind_int64(one, 1, endpoint->id);
     int64_t waiting = sqlite3_step(one) == SQLITE_ROW ? sqlite3_column_int64(one, 0) : 0;
     int rc = sqlite3_reset(one);
-    roster_counted(endpoint, waiting);
+    roster_counted(&store->roster, endpoint, waiting);
     return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
 }
 
@@ -60,7 +60,7 @@ static void count_add(struct store *store)
     struct counting *counting = &store->counting;
     struct roster_entry *endpoint = roster_get(&store->roster, counting->endpoint_id);
     if (endpoint && !endpoint->counted)
-        roster_counted(endpoint, counting->waiting);
+        roster_counted(&store->roster, endpoint, counting->waiting);
     counting->waiting = 0;
 }
 

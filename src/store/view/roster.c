@@ -12,8 +12,6 @@ enum { TAIL_HELD_MS_MAX = 250 };
 void roster_init(struct roster *roster, const struct pace_config *config)
 {
     *roster = (struct roster){.config = *config};
-    LIST_INIT(&roster->touched);
-    LIST_INIT(&roster->touched_owners);
     LIST_INIT(&roster->tailed);
 }
 
@@ -35,6 +33,8 @@ void roster_fini(struct roster *roster)
     for (struct roster_entry *endpoint; (endpoint = idmap_each(&roster->endpoints, &at));)
         endpoint_free(endpoint);
     idmap_fini(&roster->endpoints);
+    free(roster->before);
+    free(roster->owners_before);
     for (int place = 0; place < PLACE_COUNT; place++)
         free(roster->heaps[place].items);
 }
@@ -186,8 +186,11 @@ static void touch(struct roster *roster, struct roster_entry *endpoint)
     if (endpoint->touched_in == roster->batch)
         return;
     endpoint->touched_in = roster->batch;
-    endpoint->counts_before = endpoint->counts;
-    LIST_INSERT_HEAD(&roster->touched, endpoint, touched);
+    if (roster->before_count == roster->before_cap) {
+        roster->before_cap = roster->before_cap ? 2 * roster->before_cap : 64;
+        roster->before = memory_grow(roster->before, (size_t)roster->before_cap * sizeof *roster->before);
+    }
+    roster->before[roster->before_count++] = (struct roster_before){endpoint, endpoint->counts};
 }
 
 static void touch_owner(struct roster *roster, struct roster_owner *owner)
@@ -195,8 +198,21 @@ static void touch_owner(struct roster *roster, struct roster_owner *owner)
     if (owner->touched_in == roster->batch)
         return;
     owner->touched_in = roster->batch;
-    owner->counts_before = owner->counts;
-    LIST_INSERT_HEAD(&roster->touched_owners, owner, touched);
+    if (roster->owners_before_count == roster->owners_before_cap) {
+        roster->owners_before_cap = roster->owners_before_cap ? 2 * roster->owners_before_cap : 64;
+        roster->owners_before = memory_grow(roster->owners_before, (size_t)roster->owners_before_cap *
+                                                                       sizeof *roster->owners_before);
+    }
+    roster->owners_before[roster->owners_before_count++] = (struct roster_owner_before){owner, owner->counts};
+}
+
+/* What this batch has noted of it; NULL: nothing. */
+static struct roster_before *before_of(struct roster *roster, const struct roster_entry *endpoint)
+{
+    for (int i = 0; endpoint->touched_in == roster->batch && i < roster->before_count; i++)
+        if (roster->before[i].endpoint == endpoint)
+            return &roster->before[i];
+    return NULL;
 }
 
 static void count_leased(struct roster *roster, struct roster_entry *endpoint, int change)
@@ -221,8 +237,7 @@ void roster_begin(struct roster *roster, int64_t now_ms)
     roster->now_ms = now_ms;
     roster->failing_before = roster->failing;
     roster->outage_before = roster->outage;
-    LIST_INIT(&roster->touched);
-    LIST_INIT(&roster->touched_owners);
+    roster->before_count = roster->owners_before_count = 0;
     for (struct roster_entry *with, *next = LIST_FIRST(&roster->tailed); (with = next);) {
         next = LIST_NEXT(with, tailed);
         if (with->tail.count == 0)
@@ -234,22 +249,23 @@ void roster_begin(struct roster *roster, int64_t now_ms)
 
 void roster_undo(struct roster *roster)
 {
-    struct roster_entry *endpoint;
-    LIST_FOREACH(endpoint, &roster->touched, touched)
-    {
-        count_leased(roster, endpoint, endpoint->counts_before.leased - endpoint->counts.leased);
-        endpoint->counts = endpoint->counts_before;
+    for (int i = 0; i < roster->before_count; i++) {
+        struct roster_entry *endpoint = roster->before[i].endpoint;
+        if (!endpoint)
+            continue;
+        count_leased(roster, endpoint, roster->before[i].counts.leased - endpoint->counts.leased);
+        endpoint->counts = roster->before[i].counts;
         endpoint->touched_in = 0;
         place(roster, endpoint);
     }
-    struct roster_owner *owner;
-    LIST_FOREACH(owner, &roster->touched_owners, touched)
-    {
-        owner->counts = owner->counts_before;
+    for (int i = 0; i < roster->owners_before_count; i++) {
+        struct roster_owner *owner = roster->owners_before[i].owner;
+        if (!owner)
+            continue;
+        owner->counts = roster->owners_before[i].counts;
         owner->touched_in = 0;
     }
-    LIST_INIT(&roster->touched);
-    LIST_INIT(&roster->touched_owners);
+    roster->before_count = roster->owners_before_count = 0;
     roster->failing = roster->failing_before;
     roster->outage = roster->outage_before;
 }
@@ -267,10 +283,12 @@ struct roster_owner *roster_owner(const struct roster *roster, int64_t user_id)
     return endpoint && endpoint->owner->id == user_id ? endpoint->owner : NULL;
 }
 
-static struct roster_owner *owner_make(int64_t id)
+/* One that is made in a batch goes if that is undone: nothing is noted of it. */
+static struct roster_owner *owner_make(const struct roster *roster, int64_t id)
 {
     struct roster_owner *owner = memory_zero(1, sizeof *owner);
     owner->id = id;
+    owner->touched_in = roster->batch;
     TAILQ_INIT(&owner->endpoints);
     return owner;
 }
@@ -279,7 +297,8 @@ struct roster_entry *roster_add(struct roster *roster, int64_t id, struct roster
 {
     struct roster_entry *endpoint = memory_zero(1, sizeof *endpoint);
     endpoint->id = id;
-    endpoint->owner = owner ? owner : owner_make(id);
+    endpoint->touched_in = roster->batch;
+    endpoint->owner = owner ? owner : owner_make(roster, id);
     TAILQ_INSERT_TAIL(&endpoint->owner->endpoints, endpoint, sibling);
     endpoint->counts.due_at_ms = ROSTER_NEVER;
     endpoint->place = PLACE_NONE;
@@ -291,8 +310,9 @@ struct roster_entry *roster_add(struct roster *roster, int64_t id, struct roster
 
 void roster_drop(struct roster *roster, struct roster_entry *endpoint)
 {
-    if (endpoint->touched_in == roster->batch)
-        LIST_REMOVE(endpoint, touched);
+    struct roster_before *before = before_of(roster, endpoint);
+    if (before)
+        before->endpoint = NULL;
     count_leased(roster, endpoint, -endpoint->counts.leased);
     tail_forget(endpoint);
     if (endpoint->place != PLACE_NONE)
@@ -301,8 +321,9 @@ void roster_drop(struct roster *roster, struct roster_entry *endpoint)
     roster->failing_count -= endpoint->counted_failing;
     idmap_remove(&roster->endpoints, endpoint->id);
     bool last = TAILQ_NEXT(TAILQ_FIRST(&endpoint->owner->endpoints), sibling) == NULL;
-    if (last && endpoint->owner->touched_in == roster->batch)
-        LIST_REMOVE(endpoint->owner, touched);
+    for (int i = 0; last && i < roster->owners_before_count; i++)
+        if (roster->owners_before[i].owner == endpoint->owner)
+            roster->owners_before[i].owner = NULL;
     endpoint_free(endpoint);
 }
 
@@ -445,11 +466,13 @@ struct user_usage roster_usage(const struct roster_owner *owner)
     return usage;
 }
 
-void roster_counted(struct roster_entry *endpoint, int64_t pending)
+void roster_counted(struct roster *roster, struct roster_entry *endpoint, int64_t pending)
 {
+    struct roster_before *before = before_of(roster, endpoint);
     endpoint->counted = true;
     endpoint->counts.pending += pending;
-    endpoint->counts_before.pending += pending;
+    if (before)
+        before->counts.pending += pending;
 }
 
 int roster_dead(struct roster *roster, struct roster_owner *owner)

@@ -64,12 +64,9 @@ struct roster_owner {
         int64_t stored_bytes, resources; /* see struct user_usage */
         int64_t swept_to; /* sweep.c: up to this event the rows of `owned` are all of events that are there */
         int dead;         /* rows behind it whose event is gone, as far as is known */
-    } counts, counts_before;
+    } counts;
     uint64_t touched_in; /* as below */
-    LIST_ENTRY(roster_owner) touched;
 };
-
-LIST_HEAD(roster_owner_list, roster_owner);
 
 struct roster_entry {
     int64_t id;
@@ -82,11 +79,9 @@ struct roster_entry {
     int64_t version, created_at_ms;
 
     struct roster_counts counts; /* changed through the functions below only */
-    struct roster_counts counts_before;
-    uint64_t touched_in; /* the batch in which counts_before was taken */
-    LIST_ENTRY(roster_entry) touched;
-    struct endpoint_leases out; /* its leases, oldest first */
-    struct lease_tail tail;     /* what was just accepted and waits in memory (tail.c) */
+    uint64_t touched_in;         /* the batch that has noted how they were, or in which it was made */
+    struct endpoint_leases out;  /* its leases, oldest first */
+    struct lease_tail tail;      /* what was just accepted and waits in memory (tail.c) */
     LIST_ENTRY(roster_entry) tailed;
     bool is_tailed;
 
@@ -111,6 +106,16 @@ struct roster_heap {
     int count, cap;
 };
 
+/* How one was before this batch. Kept here, so that an idle endpoint is small. NULL: it was dropped. */
+struct roster_before {
+    struct roster_entry *endpoint;
+    struct roster_counts counts;
+};
+struct roster_owner_before {
+    struct roster_owner *owner;
+    struct roster_owned counts;
+};
+
 struct roster {
     struct pace_config config;
     struct idmap endpoints;
@@ -121,9 +126,11 @@ struct roster {
     struct pace_budget failing, failing_before;
     struct pace_outage outage, outage_before;
     int failing_count;
-    int starved_count; /* endpoints to which an outcome would free a lease */
-    struct roster_list touched;
-    struct roster_owner_list touched_owners;
+    int starved_count;            /* endpoints to which an outcome would free a lease */
+    struct roster_before *before; /* what the batch has changed, as it was */
+    int before_count, before_cap;
+    struct roster_owner_before *owners_before;
+    int owners_before_count, owners_before_cap;
     struct roster_list tailed; /* all that have a tail, and some that had one */
     uint64_t batch;
     int64_t now_ms;
@@ -173,7 +180,7 @@ void roster_use(struct roster *roster, struct roster_owner *owner, int64_t store
 void roster_pending(struct roster *roster, struct roster_entry *endpoint, int64_t more);
 struct user_usage roster_usage(const struct roster_owner *owner);
 /* So many waited when the store was opened. That stays, whether the batch is undone or not. */
-void roster_counted(struct roster_entry *endpoint, int64_t pending);
+void roster_counted(struct roster *roster, struct roster_entry *endpoint, int64_t pending);
 /* One more row of its events is dead; how many there are. And up to this event there is none any more. */
 int roster_dead(struct roster *roster, struct roster_owner *owner);
 void roster_swept(struct roster *roster, struct roster_owner *owner, int64_t to);
