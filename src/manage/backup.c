@@ -97,7 +97,7 @@ static int settle(const struct manage *manage, const char *partial, const char *
 static int back_up(struct manage *manage)
 {
     char folder[MANAGE_PATH_LEN - 16], partial[MANAGE_PATH_LEN];
-    struct snapshot_facts facts;
+    struct snapshot_facts facts = {0};
     snprintf(folder, sizeof folder, "%s", manage->operand);
     for (size_t len = strlen(folder); len > 1 && folder[len - 1] == '/';)
         folder[--len] = '\0';

@@ -333,7 +333,7 @@ static void check_sealed(const struct vault *vault, sqlite3 *db, int *count)
         struct signing signing;
         struct identity_source source;
         struct arena arena;
-        arena_init(&arena, 2 * MODEL_IDENTITY_LEN_MAX);
+        arena_init(&arena, (size_t)2 * MODEL_IDENTITY_LEN_MAX);
         if (signing_open(vault, id, sqlite3_column_int64(row, 1), sealed, &signing) != VAULT_OK)
             found(count, "endpoints", (const char *)sqlite3_column_text(row, 0),
                   "the signing secrets do not open with this key file: pushes go out without "

@@ -204,7 +204,7 @@ static void print_subjects(X509 *certificate, char out[NAME_SHOWN_MAX])
         len += (size_t)snprintf(out + len, NAME_SHOWN_MAX - len, "%s", shown ? ", " : "");
         for (int k = 0; k < ASN1_STRING_length(text); k++) {
             unsigned char c = ASN1_STRING_get0_data(text)[k];
-            out[len++] = c > 0x20 && c < 0x7f ? (char)c : '?';
+            out[len++] = (char)(c > 0x20 && c < 0x7f ? c : '?');
         }
         out[len] = '\0';
         shown++;

@@ -173,7 +173,7 @@ struct listener_client *crowd_slowest(struct crowd *crowd, struct listener_loop 
     for (int stage = 0; stage < LISTENER_CLIENT_GONE; stage++) {
         struct listener_client *other = loop->limits[stage] ? oldest_in(crowd, loop->limits[stage]) : NULL;
         int its = other ? rank(other, now_ms) : CROWD_STAYS;
-        if (its < best || (slowest && its == best && other->since_ms <= slowest->since_ms)) {
+        if (other && (its < best || (slowest && its == best && other->since_ms <= slowest->since_ms))) {
             best = its;
             slowest = other;
         }

@@ -21,9 +21,10 @@ static enum store_status look(struct store *store, struct store_op *op)
     for (int i = 0; i < op->look.count && status == STORE_OK; i++) {
         struct store_figures *figures = &op->look.figures[i];
         struct roster_entry *endpoint = roster_get(&store->roster, figures->id);
-        *figures = (struct store_figures){.id = figures->id, .found = endpoint && endpoint->url};
-        if (!figures->found)
+        *figures = (struct store_figures){.id = figures->id};
+        if (!endpoint || !endpoint->url)
             continue;
+        figures->found = true;
         status = sqlite_count_endpoint(store, endpoint);
         const struct roster_counts *counts = &endpoint->counts;
         figures->failing = counts->pace.failing;

@@ -138,11 +138,11 @@ struct store {
     int log_frames, log_moved, log_tried;
     int log_tries_each, log_held_told; /* frames between two tries; with so many left it is told */
     bool log_held;                     /* it has been told */
-    int64_t disk_asked_ms;             /* mono */
     bool disk_low;
+    bool sweeping, swept_once;        /* sweep.c */
+    int64_t disk_asked_ms;            /* mono */
     int64_t ids_from;                 /* users and keys that are made have ids above it */
     int64_t born_from;                /* at open: a former process's born leases are not before it */
-    bool sweeping, swept_once;        /* sweep.c */
     int64_t sweep_owner;              /* the sweep goes on behind this owner, */
     struct sweep_name sweep_resource; /* and this resource */
     enum store_status broken_by;      /* why nothing is written any more; OK: it is */
