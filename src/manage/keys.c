@@ -25,7 +25,7 @@ static const struct user *find_user(struct store *store, int64_t id, struct aren
     struct store_query query = {.kind = id ? STORE_GET_USER : STORE_LIST_USERS, .id = id, .limit = 100};
     struct store_answer answer;
     do {
-        if (store_sqlite.read(store, 0, &query, arena, &answer) != STORE_OK)
+        if (store_read(store, 0, &query, arena, &answer) != STORE_OK)
             return NULL;
         for (int i = 0; i < answer.count; i++)
             if (id || answer.users[i].role == USER_MASTER)
@@ -66,7 +66,7 @@ static int make_key(struct manage *manage, struct store *store, const struct wan
     digest_sha256_hex(bytes_of(token), op.key.digest);
     if (!tell(manage, user, token))
         return MANAGE_FAILED;
-    enum store_status status = store_sqlite.write(store, &batch);
+    enum store_status status = store_write(store, &batch);
     if (status == STORE_OK && op.result == STORE_DONE)
         return MANAGE_DONE;
     return manage_failed(manage, "the key above was not made: %s", store_status_sentence(status));
@@ -114,7 +114,7 @@ static int keys_new(int argc, char **argv)
         code = manage_open_store(&manage, &store);
     if (code == MANAGE_DONE) {
         code = make_key(&manage, store, &wanted);
-        store_sqlite.close(store);
+        store_close(store);
     }
     manage_end(&manage);
     return code;

@@ -53,7 +53,7 @@ static bool reset_endpoint(struct store *store, const struct vault *vault, const
         op.endpoint.endpoint.signing = (struct bytes){0};
     if (identity)
         op.endpoint.endpoint.identity = (struct bytes){0};
-    return (!signing && !identity) || store_sqlite.write(store, &batch) == STORE_OK;
+    return (!signing && !identity) || store_write(store, &batch) == STORE_OK;
 }
 
 static bool reset_endpoints(struct store *store, const struct vault *vault, struct reset_counts *counts)
@@ -65,7 +65,7 @@ static bool reset_endpoints(struct store *store, const struct vault *vault, stru
     arena_init(&arena, PAGE_ARENA_MAX);
     do {
         arena_reset(&arena);
-        done = store_sqlite.read(store, 0, &query, &arena, &answer) == STORE_OK;
+        done = store_read(store, 0, &query, &arena, &answer) == STORE_OK;
         for (int i = 0; done && i < answer.count; i++) {
             query.after_id = answer.endpoints[i].id;
             done = reset_endpoint(store, vault, &answer.endpoints[i], counts);
@@ -131,7 +131,7 @@ int secrets_reset_main(int argc, char **argv)
     code = manage_open_store(&manage, &store);
     if (code == MANAGE_DONE) {
         code = reset(&manage, store);
-        store_sqlite.close(store);
+        store_close(store);
     }
     manage_end(&manage);
     return code;

@@ -39,7 +39,9 @@ enum server_error server_store_open(const struct server_options *options, struct
                                         .log = options->log};
     char refusal[STORE_REFUSAL_LEN] = "";
     store_config.refusal = refusal;
-    enum store_status status = store_sqlite.open(&store_config, store);
+    /* The one place that names a backend: a folder is SQLite's. */
+    const struct store_backend *backend = &store_sqlite;
+    enum store_status status = backend->open(&store_config, store);
     switch (status) {
     case STORE_OK:
         return SERVER_OK;
@@ -121,7 +123,7 @@ static enum server_error make_first(const struct server_options *options, struct
     }
     struct store_op *ops[] = {&user, &fingerprint};
     struct store_batch batch = {.ops = ops, .op_count = 2};
-    enum store_status status = store_sqlite.write(store, &batch);
+    enum store_status status = store_write(store, &batch);
     if (status != STORE_OK) {
         snprintf(error_text, 256, "the first user cannot be written, so no key was made: %.130s",
                  store_status_sentence(status));
@@ -152,6 +154,6 @@ enum server_error server_init_data(const struct server_options *options, struct 
     if (error == SERVER_OK && key.is_new)
         error = server_key_keep(options, &key, error_text);
     vault_close(key.vault);
-    store_sqlite.close(store);
+    store_close(store);
     return error;
 }

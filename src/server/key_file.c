@@ -92,10 +92,10 @@ static enum server_error read_known(struct store *store, struct store_stats *sta
     arena_init(&arena, (size_t)256 * 1024);
     struct store_query users = {.kind = STORE_LIST_USERS, .limit = 1}, query = {.kind = STORE_GET_STATS};
     struct store_answer answer = {0};
-    enum store_status status = store_sqlite.read(store, 0, &users, &arena, &answer);
+    enum store_status status = store_read(store, 0, &users, &arena, &answer);
     *has_users = answer.count > 0;
     if (status == STORE_OK)
-        status = store_sqlite.read(store, 0, &query, &arena, &answer);
+        status = store_read(store, 0, &query, &arena, &answer);
     if (status == STORE_OK && answer.count == 1)
         *stats = *answer.stats;
     arena_fini(&arena);
@@ -112,7 +112,7 @@ enum server_error server_fingerprint_write(struct store *store, const struct vau
     struct store_op *ops[] = {&op};
     struct store_batch batch = {.ops = ops, .op_count = 1};
     memcpy(op.fingerprint, vault_fingerprint(vault), STORE_FINGERPRINT_LEN);
-    enum store_status status = store_sqlite.write(store, &batch);
+    enum store_status status = store_write(store, &batch);
     if (status == STORE_OK)
         return SERVER_OK;
     snprintf(error_text, 256, "the key's fingerprint cannot be written: %.150s",

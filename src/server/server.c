@@ -114,7 +114,7 @@ static enum server_error open_vault(struct server *server, char error_text[256])
 static enum server_error open_queue(struct server *server, char error_text[256])
 {
     const struct config *config = server->options.config;
-    struct queue_config queue = {.backend = &store_sqlite,
+    struct queue_config queue = {.backend = store_backend(server->store),
                                  .store = server->store,
                                  .clock = server->options.clock,
                                  .batch_max = BATCH_MAX,
@@ -124,8 +124,8 @@ static enum server_error open_queue(struct server *server, char error_text[256])
                                  .ctx = server,
                                  .log = server->options.log};
     server->queue = queue_open(&queue);
-    server->readers =
-        readers_open(&store_sqlite, server->store, (int)config->reader_threads, READS_WAITING_MAX);
+    server->readers = readers_open(store_backend(server->store), server->store, (int)config->reader_threads,
+                                   READS_WAITING_MAX);
     return server->queue && server->readers ? SERVER_OK : failed(error_text, "the store's threads");
 }
 
@@ -438,7 +438,7 @@ void server_close(struct server *server)
         queue_close(server->queue);
     engine_free(server->engine);
     if (server->store)
-        store_sqlite.close(server->store);
+        store_close(server->store);
     vault_close(server->vault);
     pthread_mutex_destroy(&server->engine_lock);
     free((void *)server->own_types.data);

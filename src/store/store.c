@@ -40,3 +40,19 @@ const char *store_status_sentence(enum store_status status)
     }
     return "unknown";
 }
+
+enum store_status store_write(struct store *store, struct store_batch *batch)
+{
+    return store_backend(store)->write(store, batch);
+}
+
+enum store_status store_read(struct store *store, int reader, const struct store_query *query,
+                             struct arena *arena, struct store_answer *answer)
+{
+    return store_backend(store)->read(store, reader, query, arena, answer);
+}
+
+void store_close(struct store *store)
+{
+    store_backend(store)->close(store);
+}

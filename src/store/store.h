@@ -361,4 +361,16 @@ struct store_backend {
     void (*close)(struct store *store);
 };
 
+/* Every backend's struct store begins with a pointer to its backend. So whoever has a store need not know
+ * which it is; who opens one does (server_store_open). */
+static inline const struct store_backend *store_backend(const struct store *store)
+{
+    return *(const struct store_backend *const *)(const void *)store;
+}
+
+enum store_status store_write(struct store *store, struct store_batch *batch);
+enum store_status store_read(struct store *store, int reader, const struct store_query *query,
+                             struct arena *arena, struct store_answer *answer);
+void store_close(struct store *store);
+
 extern const struct store_backend store_sqlite;

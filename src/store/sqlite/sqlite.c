@@ -501,6 +501,7 @@ static enum store_status sqlite_open(const struct store_config *config, struct s
 {
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     struct store *store = memory_zero(1, sizeof *store);
+    store->backend = &store_sqlite;
     store->config = *config;
     store->path = memory_copy_text(config->path);
     store->folder_fd = store->file_fd = -1;

@@ -105,6 +105,7 @@ struct counting {
 };
 
 struct store {
+    const struct store_backend *backend; /* first: store_backend */
     struct store_config config;
     char *path;
     sqlite3 *db;

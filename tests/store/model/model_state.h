@@ -66,6 +66,7 @@ struct model_disk {
 };
 
 struct store {
+    const struct store_backend *backend; /* first: store_backend */
     struct model_disk *disk;
     bool disk_own;
     struct store_config config;

@@ -258,6 +258,7 @@ static enum store_status model_open(const struct store_config *config, struct st
         return STORE_LOCKED;
     struct store *store = memory_zero(1, sizeof *store);
     int64_t wall = clock_wall_ms(&config->clock);
+    store->backend = &store_model;
     store->disk = disk;
     store->disk_own = !config->path;
     store->config = *config;
