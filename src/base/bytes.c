@@ -42,6 +42,15 @@ bool bytes_equal_secret(struct bytes a, struct bytes b)
     return difference == 0;
 }
 
+struct bytes bytes_cut(struct bytes *rest, char separator)
+{
+    const char *end = rest->len ? memchr(rest->data, separator, rest->len) : NULL;
+    size_t len = end ? (size_t)(end - rest->data) : rest->len, skip = end ? len + 1 : len;
+    struct bytes part = bytes_make(rest->data, len);
+    *rest = bytes_make(rest->data + skip, rest->len - skip);
+    return part;
+}
+
 struct bytes bytes_trim(struct bytes a)
 {
     while (a.len && (a.data[0] == ' ' || a.data[0] == '\t')) {

@@ -31,6 +31,8 @@ bool bytes_equal_nocase(struct bytes a, const char *text); /* ASCII only */
 bool bytes_starts(struct bytes a, const char *prefix);
 /* For secrets: time depends on the lengths alone. */
 bool bytes_equal_secret(struct bytes a, struct bytes b);
+/* The part of `rest` before the first separator, or all of it; `rest` becomes what is behind. */
+struct bytes bytes_cut(struct bytes *rest, char separator);
 struct bytes bytes_trim(struct bytes a); /* spaces and tabs on both ends */
 
 /* Strict decimal: digits only, no sign, no leading zero but "0", no overflow. */

@@ -33,13 +33,8 @@ bool grammar_is_value(struct bytes text)
 
 bool grammar_list_has(struct bytes list, const char *token)
 {
-    while (list.len > 0) {
-        const char *comma = memchr(list.data, ',', list.len);
-        size_t len = comma ? (size_t)(comma - list.data) : list.len;
-        if (bytes_equal_nocase(bytes_trim(bytes_make(list.data, len)), token))
+    while (list.len > 0)
+        if (bytes_equal_nocase(bytes_trim(bytes_cut(&list, ',')), token))
             return true;
-        len += comma != NULL;
-        list = bytes_make(list.data + len, list.len - len);
-    }
     return false;
 }

@@ -1,8 +1,7 @@
 #include "api.h"
-#include "call.h"
+#include "admission.h"
 #include "memory.h"
 #include "reference.h"
-#include "route.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <time.h>
@@ -28,134 +27,6 @@ static bool fail_route(struct call *call, enum route_error error)
         call_fail(call, API_NOT_FOUND, SOURCE_NONE, NULL, "There is nothing at this path.");
     call->failure.close = true;
     return false;
-}
-
-static bool fail_auth(struct call *call, enum keyring_verdict verdict)
-{
-    if (verdict == KEYRING_FORBIDDEN)
-        return call_fail(call, API_FORBIDDEN, SOURCE_HEADER, "Authorization",
-                         "Only a Master's key can act as another user.");
-    if (verdict == KEYRING_NO_USER)
-        return call_fail(call, API_FORBIDDEN, SOURCE_HEADER, "Authorization",
-                         "The user after \"user=\" is none of this Master's.");
-    return call_fail(call, API_AUTH_INVALID, SOURCE_HEADER, "Authorization",
-                     "The API key is unknown or revoked. Send the key itself, or \"Bearer\" and the key.");
-}
-
-/* A wrong key: answered now, later, or with 429. True: the throttle has it. */
-static bool slow_guess(struct call *call)
-{
-    atomic_fetch_add_explicit(&call->api->guesses, 1, memory_order_relaxed);
-    switch (throttle_guess(call->api->throttle, call->request->peer, call)) {
-    case THROTTLE_HELD:
-        return true;
-    case THROTTLE_REFUSE:
-        call_fail(call, API_GUESSES, SOURCE_HEADER, "Authorization", "Wait before you try another key.");
-        call->failure.retry_after_s = THROTTLE_DELAY_MS / 1000;
-        return false;
-    default:
-        return false;
-    }
-}
-
-static bool check_accept(struct call *call)
-{
-    struct bytes accept = listener_header(call->request, "Accept", NULL);
-    enum media media = negotiation_answers(accept);
-    call->media = media == MEDIA_NONE ? MEDIA_JSON_API : media;
-    if (media == MEDIA_NONE && negotiation_accepts_lines(accept) &&
-        negotiation_reads_lines(listener_header(call->request, "Content-Type", NULL)))
-        media =
-            MEDIA_JSON_API; /* lines for lines; an error of the whole request is a document all the same */
-    return media != MEDIA_NONE || call_fail(call, API_NOT_ACCEPTABLE, SOURCE_HEADER, "Accept",
-                                            "Accept is '%.*s'. Answers are application/vnd.api+json without "
-                                            "parameters, or application/json: name one, or */*.",
-                                            accept.len > 80 ? 80 : (int)accept.len, accept.data);
-}
-
-static bool check_query(struct call *call, unsigned allowed)
-{
-    struct bytes name;
-    enum query_error error =
-        query_parse(&call->request->arena, call->request->query, allowed, &call->query, &name);
-    if (error == QUERY_OK)
-        return true;
-    if (error == QUERY_MALFORMED)
-        return call_fail(call, API_QUERY_INVALID, SOURCE_NONE, NULL,
-                         "The query string has a malformed escape, a NUL, or is not UTF-8.");
-    const char *parameter = call_printf(call, "%.*s", (int)(name.len > 64 ? 64 : name.len), name.data);
-    return call_fail(call, error == QUERY_UNKNOWN ? API_PARAMETER_UNKNOWN : API_PARAMETER_REPEATED,
-                     SOURCE_PARAMETER, parameter,
-                     error == QUERY_UNKNOWN ? "This parameter is not known here."
-                                            : "This parameter can be given once.");
-}
-
-static bool fail_guess(struct call *call, bool *held)
-{
-    *held = slow_guess(call);
-    return false;
-}
-
-/* Who asks: the key, where it is used, and its pace. Whatever tells a key that is valid from one that is not
- * is slowed. */
-static bool authenticate(struct call *call, bool *held)
-{
-    int count = 0;
-    struct bytes authorization = listener_header(call->request, "Authorization", &count);
-    if (count > 1)
-        return call_fail(call, API_HEADER_INVALID, SOURCE_HEADER, "Authorization",
-                         "There are two Authorization headers.");
-    if (!bytes_trim(authorization).len)
-        return call_fail(call, API_AUTH_MISSING, SOURCE_HEADER, "Authorization",
-                         "Send your API key in the Authorization header.");
-    enum keyring_verdict verdict = keyring_authenticate(call->api->keyring, authorization, &call->caller);
-    if (verdict == KEYRING_UNKNOWN || verdict == KEYRING_MALFORMED) {
-        fail_auth(call, verdict);
-        return fail_guess(call, held);
-    }
-    if (!admission_check_address(call))
-        return fail_guess(call, held);
-    return admission_spend(call) && (verdict == KEYRING_OK || fail_auth(call, verdict));
-}
-
-static bool check_metrics_key(struct call *call, bool *held)
-{
-    const char *key = call->api->config.config->metrics_key;
-    struct bytes given = bytes_trim(listener_header(call->request, "Authorization", NULL));
-    if (!key)
-        return true;
-    if (!given.len)
-        return call_fail(call, API_AUTH_MISSING, SOURCE_HEADER, "Authorization",
-                         "Send the metrics-key of this server in the Authorization header.");
-    if (given.len > 7 && bytes_equal_nocase(bytes_make(given.data, 7), "bearer "))
-        given = bytes_trim(bytes_make(given.data + 7, given.len - 7));
-    if (bytes_equal_secret(given, bytes_of(key)))
-        return true;
-    call_fail(call, API_AUTH_INVALID, SOURCE_HEADER, "Authorization",
-              "This is not the metrics-key of this server.");
-    return fail_guess(call, held);
-}
-
-static bool enter_public(struct call *call, const struct route_method *method, bool *held)
-{
-    enum media media = negotiation_answers(listener_header(call->request, "Accept", NULL));
-    call->media = media == MEDIA_NONE ? MEDIA_JSON : media;
-    return (method->access == ROUTE_HEALTH || admission_spend_public(call)) &&
-           (method->access != ROUTE_METRICS || check_metrics_key(call, held)) &&
-           admission_check_version(call) && check_query(call, method->query);
-}
-
-/* Everything between the path and the handler. False: call->failure; *held: the throttle answers. */
-static bool enter(struct call *call, const struct route_method *method, bool *held)
-{
-    if (method->access < ROUTE_USER)
-        return enter_public(call, method, held);
-    check_accept(call); /* an error before 406 is told in the type the client wants, too */
-    if (!authenticate(call, held))
-        return false;
-    if (method->access == ROUTE_MASTER && call->caller.role != USER_MASTER)
-        return call_fail(call, API_FORBIDDEN, SOURCE_HEADER, "Authorization", "This is a Master's to do.");
-    return admission_check_version(call) && check_accept(call) && check_query(call, method->query);
 }
 
 static bool answer_options(struct call *call, const struct route *route)
@@ -200,7 +71,7 @@ static bool serve(struct call *call)
         call->failure.close = true;
         return false;
     }
-    if (!enter(call, method, &held))
+    if (!admission_enter(call, method, &held))
         return held;
     return method->handle(call);
 }
@@ -214,7 +85,7 @@ static void handle(struct api *api, struct listener_request *request, bool at_me
     call->request = request;
     call->at_metrics = at_metrics;
     call->media = MEDIA_JSON_API;
-    call->request_id = admission_id(&api->admission, request);
+    call->request_id = request_id(&api->request_ids, request);
     arena_init(&call->scratch, CALL_SCRATCH_LEN_MAX);
     if (!serve(call))
         call_answer_failure(call);
@@ -303,7 +174,7 @@ void api_on_refused(void *ctx, struct listener_request *request, int status, str
     struct api *api = ctx;
     struct failure_report failure = {.error = api_error_of_status(status)};
     struct listener_header *headers = arena_zero(&request->arena, REFUSAL_HEADERS_MAX * sizeof *headers);
-    struct bytes id = admission_id(&api->admission, request);
+    struct bytes id = request_id(&api->request_ids, request);
     struct text out;
     if ((size_t)failure.error < sizeof details / sizeof *details)
         failure.detail = details[failure.error];
@@ -419,7 +290,7 @@ struct api *api_open(const struct api_config *config)
 {
     struct api *api = memory_zero(1, sizeof *api);
     api->config = *config;
-    admission_init(&api->admission);
+    request_ids_init(&api->request_ids);
     api->keyring = keyring_open();
     api->reference = reference_open(config->own_types, config->config->mode);
     api->throttle = throttle_open(config->clock, release_held);

@@ -198,14 +198,10 @@ int keyring_read_networks(struct bytes allow_from, struct network networks[KEYRI
 {
     int count = 0;
     while (allow_from.len) {
-        const char *space = memchr(allow_from.data, ' ', allow_from.len);
-        size_t len = space ? (size_t)(space - allow_from.data) : allow_from.len;
         struct network *network = &networks[count];
-        if (count++ == KEYRING_NETWORKS_MAX || !network_parse(bytes_make(allow_from.data, len), network) ||
+        if (count++ == KEYRING_NETWORKS_MAX || !network_parse(bytes_cut(&allow_from, ' '), network) ||
             network->port || !network_is_exact(network))
             return -1;
-        size_t skip = space ? len + 1 : len;
-        allow_from = bytes_make(allow_from.data + skip, allow_from.len - skip);
     }
     return count;
 }

@@ -1,54 +1,4 @@
 #include "admission.h"
-#include "call.h"
-#include "digest.h"
-
-enum { PREFIX_RANDOM_LEN = ADMISSION_OWN_ID_LEN / 4 };
-
-/* ---- the request's id ---- */
-
-void admission_init(struct admission *admission)
-{
-    digest_random_hex(admission->prefix, PREFIX_RANDOM_LEN);
-    atomic_init(&admission->count, 0);
-}
-
-static bool is_safe(struct bytes id)
-{
-    static const char marks[] = "._~:/+=@-";
-    for (size_t i = 0; i < id.len; i++) {
-        char c = id.data[i];
-        bool word = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-        if (!word && (!c || !strchr(marks, c)))
-            return false;
-    }
-    return id.len > 0 && id.len <= ADMISSION_ID_LEN_MAX;
-}
-
-/* By hand, because every request pays for it. */
-static struct bytes make_id(struct admission *admission, struct arena *arena)
-{
-    static const char digits[] = "0123456789abcdef";
-    unsigned long long count = atomic_fetch_add_explicit(&admission->count, 1, memory_order_relaxed) + 1;
-    char *id = arena_alloc(arena, ADMISSION_OWN_ID_LEN + 2);
-    if (!id)
-        return bytes_of("-");
-    size_t len = sizeof admission->prefix - 1;
-    memcpy(id, admission->prefix, len);
-    id[len++] = '-';
-    int shift = 60;
-    while (shift > 0 && count >> shift == 0)
-        shift -= 4;
-    for (; shift >= 0; shift -= 4)
-        id[len++] = digits[count >> shift & 15];
-    return bytes_make(id, len);
-}
-
-struct bytes admission_id(struct admission *admission, struct listener_request *request)
-{
-    int count = 0;
-    struct bytes given = listener_header(request, "X-Request-Id", &count);
-    return count == 1 && is_safe(given) ? given : make_id(admission, &request->arena);
-}
 
 /* ---- the version ---- */
 
@@ -67,7 +17,7 @@ static bool is_version(struct bytes text)
     return true;
 }
 
-bool admission_check_version(struct call *call)
+static bool check_version(struct call *call)
 {
     int count = 0;
     struct bytes given = listener_header(call->request, "Version", &count);
@@ -99,7 +49,7 @@ static bool rate_of(const struct call *call, struct rate *rate)
     return rate->per_s > 0;
 }
 
-bool admission_spend(struct call *call)
+static bool spend(struct call *call)
 {
     struct rate rate;
     if (!rate_of(call, &rate))
@@ -120,7 +70,7 @@ bool admission_spend(struct call *call)
     return false;
 }
 
-bool admission_spend_public(struct call *call)
+static bool spend_public(struct call *call)
 {
     int64_t per_s = call->api->config.config->public_rate;
     if (per_s == 0)
@@ -135,7 +85,7 @@ bool admission_spend_public(struct call *call)
     return false;
 }
 
-bool admission_check_address(struct call *call)
+static bool check_address(struct call *call)
 {
     return !call->caller.restricted ||
            keyring_admits(call->api->keyring, &call->caller, call->request->peer) ||
@@ -143,30 +93,131 @@ bool admission_check_address(struct call *call)
                      "This key has a list of networks it may be used from, and your address is not on it.");
 }
 
-/* ---- the answer ---- */
+/* ---- whose key it is ---- */
 
-static void put(struct listener_header *header, const char *name, struct bytes value)
+static bool fail_auth(struct call *call, enum keyring_verdict verdict)
 {
-    *header = (struct listener_header){bytes_of(name), value};
+    if (verdict == KEYRING_FORBIDDEN)
+        return call_fail(call, API_FORBIDDEN, SOURCE_HEADER, "Authorization",
+                         "Only a Master's key can act as another user.");
+    if (verdict == KEYRING_NO_USER)
+        return call_fail(call, API_FORBIDDEN, SOURCE_HEADER, "Authorization",
+                         "The user after \"user=\" is none of this Master's.");
+    return call_fail(call, API_AUTH_INVALID, SOURCE_HEADER, "Authorization",
+                     "The API key is unknown or revoked. Send the key itself, or \"Bearer\" and the key.");
 }
 
-static void put_number(const struct call *call, struct listener_header *header, const char *name,
-                       int64_t value)
+/* A wrong key: answered now, later, or with 429. True: the throttle has it. */
+static bool slow_guess(struct call *call)
 {
-    char digits[BYTES_INT64_LEN_MAX];
-    struct bytes text = arena_copy(&call->request->arena, bytes_from_int64(value, digits));
-    put(header, name, text.data ? text : bytes_of("0"));
+    atomic_fetch_add_explicit(&call->api->guesses, 1, memory_order_relaxed);
+    switch (throttle_guess(call->api->throttle, call->request->peer, call)) {
+    case THROTTLE_HELD:
+        return true;
+    case THROTTLE_REFUSE:
+        call_fail(call, API_GUESSES, SOURCE_HEADER, "Authorization", "Wait before you try another key.");
+        call->failure.retry_after_s = THROTTLE_DELAY_MS / 1000;
+        return false;
+    default:
+        return false;
+    }
 }
 
-int admission_headers(const struct call *call, struct listener_header headers[ADMISSION_HEADERS_MAX])
+static bool check_accept(struct call *call)
 {
-    put(&headers[0], "X-Request-Id", call->request_id);
-    put(&headers[1], "Version", bytes_of(API_VERSION));
-    put(&headers[2], "Posthorn-Mode", bytes_of(call->api->config.config->mode));
-    if (!call->rate_limit)
-        return 3;
-    put_number(call, &headers[3], "RateLimit-Limit", call->rate_limit);
-    put_number(call, &headers[4], "RateLimit-Remaining", call->rate.remaining);
-    put_number(call, &headers[5], "RateLimit-Reset", (call->rate.full_again_ms + 999) / 1000);
-    return 6;
+    struct bytes accept = listener_header(call->request, "Accept", NULL);
+    enum media media = negotiation_answers(accept);
+    call->media = media == MEDIA_NONE ? MEDIA_JSON_API : media;
+    if (media == MEDIA_NONE && negotiation_accepts_lines(accept) &&
+        negotiation_reads_lines(listener_header(call->request, "Content-Type", NULL)))
+        media =
+            MEDIA_JSON_API; /* lines for lines; an error of the whole request is a document all the same */
+    return media != MEDIA_NONE || call_fail(call, API_NOT_ACCEPTABLE, SOURCE_HEADER, "Accept",
+                                            "Accept is '%.*s'. Answers are application/vnd.api+json without "
+                                            "parameters, or application/json: name one, or */*.",
+                                            accept.len > 80 ? 80 : (int)accept.len, accept.data);
+}
+
+static bool check_query(struct call *call, unsigned allowed)
+{
+    struct bytes name;
+    enum query_error error =
+        query_parse(&call->request->arena, call->request->query, allowed, &call->query, &name);
+    if (error == QUERY_OK)
+        return true;
+    if (error == QUERY_MALFORMED)
+        return call_fail(call, API_QUERY_INVALID, SOURCE_NONE, NULL,
+                         "The query string has a malformed escape, a NUL, or is not UTF-8.");
+    const char *parameter = call_printf(call, "%.*s", (int)(name.len > 64 ? 64 : name.len), name.data);
+    return call_fail(call, error == QUERY_UNKNOWN ? API_PARAMETER_UNKNOWN : API_PARAMETER_REPEATED,
+                     SOURCE_PARAMETER, parameter,
+                     error == QUERY_UNKNOWN ? "This parameter is not known here."
+                                            : "This parameter can be given once.");
+}
+
+static bool fail_guess(struct call *call, bool *held)
+{
+    *held = slow_guess(call);
+    return false;
+}
+
+/* Who asks: the key, where it is used, and its pace. Whatever tells a key that is valid from one that is not
+ * is slowed. */
+static bool authenticate(struct call *call, bool *held)
+{
+    int count = 0;
+    struct bytes authorization = listener_header(call->request, "Authorization", &count);
+    if (count > 1)
+        return call_fail(call, API_HEADER_INVALID, SOURCE_HEADER, "Authorization",
+                         "There are two Authorization headers.");
+    if (!bytes_trim(authorization).len)
+        return call_fail(call, API_AUTH_MISSING, SOURCE_HEADER, "Authorization",
+                         "Send your API key in the Authorization header.");
+    enum keyring_verdict verdict = keyring_authenticate(call->api->keyring, authorization, &call->caller);
+    if (verdict == KEYRING_UNKNOWN || verdict == KEYRING_MALFORMED) {
+        fail_auth(call, verdict);
+        return fail_guess(call, held);
+    }
+    if (!check_address(call))
+        return fail_guess(call, held);
+    return spend(call) && (verdict == KEYRING_OK || fail_auth(call, verdict));
+}
+
+static bool check_metrics_key(struct call *call, bool *held)
+{
+    const char *key = call->api->config.config->metrics_key;
+    struct bytes given = bytes_trim(listener_header(call->request, "Authorization", NULL));
+    if (!key)
+        return true;
+    if (!given.len)
+        return call_fail(call, API_AUTH_MISSING, SOURCE_HEADER, "Authorization",
+                         "Send the metrics-key of this server in the Authorization header.");
+    if (given.len > 7 && bytes_equal_nocase(bytes_make(given.data, 7), "bearer "))
+        given = bytes_trim(bytes_make(given.data + 7, given.len - 7));
+    if (bytes_equal_secret(given, bytes_of(key)))
+        return true;
+    call_fail(call, API_AUTH_INVALID, SOURCE_HEADER, "Authorization",
+              "This is not the metrics-key of this server.");
+    return fail_guess(call, held);
+}
+
+static bool enter_public(struct call *call, const struct route_method *method, bool *held)
+{
+    enum media media = negotiation_answers(listener_header(call->request, "Accept", NULL));
+    call->media = media == MEDIA_NONE ? MEDIA_JSON : media;
+    return (method->access == ROUTE_HEALTH || spend_public(call)) &&
+           (method->access != ROUTE_METRICS || check_metrics_key(call, held)) && check_version(call) &&
+           check_query(call, method->query);
+}
+
+bool admission_enter(struct call *call, const struct route_method *method, bool *held)
+{
+    if (method->access < ROUTE_USER)
+        return enter_public(call, method, held);
+    check_accept(call); /* an error before 406 is told in the type the client wants, too */
+    if (!authenticate(call, held))
+        return false;
+    if (method->access == ROUTE_MASTER && call->caller.role != USER_MASTER)
+        return call_fail(call, API_FORBIDDEN, SOURCE_HEADER, "Authorization", "This is a Master's to do.");
+    return check_version(call) && check_accept(call) && check_query(call, method->query);
 }

@@ -225,7 +225,7 @@ bool call_query(struct call *call, const struct store_query *query, bool keep, c
 
 void call_header(struct call *call, const char *name, struct bytes value)
 {
-    assert(call->header_count < CALL_HEADERS_MAX - ADMISSION_HEADERS_MAX);
+    assert(call->header_count < CALL_HEADERS_MAX - CALL_COMMON_HEADERS_MAX);
     call->headers[call->header_count++] = (struct listener_header){bytes_of(name), value};
 }
 
@@ -263,13 +263,41 @@ static void log_answer(const struct call *call, int status)
                   status, left_out);
 }
 
+static void put_header(struct listener_header *header, const char *name, struct bytes value)
+{
+    *header = (struct listener_header){bytes_of(name), value};
+}
+
+static void put_number(const struct call *call, struct listener_header *header, const char *name,
+                       int64_t value)
+{
+    char digits[BYTES_INT64_LEN_MAX];
+    struct bytes text = arena_copy(&call->request->arena, bytes_from_int64(value, digits));
+    put_header(header, name, text.data ? text : bytes_of("0"));
+}
+
+/* Those of every answer; returns how many. */
+static int put_common_headers(const struct call *call,
+                              struct listener_header headers[CALL_COMMON_HEADERS_MAX])
+{
+    put_header(&headers[0], "X-Request-Id", call->request_id);
+    put_header(&headers[1], "Version", bytes_of(API_VERSION));
+    put_header(&headers[2], "Posthorn-Mode", bytes_of(call->api->config.config->mode));
+    if (!call->rate_limit)
+        return 3;
+    put_number(call, &headers[3], "RateLimit-Limit", call->rate_limit);
+    put_number(call, &headers[4], "RateLimit-Remaining", call->rate.remaining);
+    put_number(call, &headers[5], "RateLimit-Reset", (call->rate.full_again_ms + 999) / 1000);
+    return 6;
+}
+
 static bool send_reply(struct call *call, struct listener_reply reply)
 {
     struct api *api = call->api;
     struct listener_request *request = call->request;
     struct arena scratch = call->scratch; /* may hold the body: freed after it is copied */
     assert(reply.status >= 100 && reply.status < 600);
-    call->header_count += admission_headers(call, call->headers + call->header_count);
+    call->header_count += put_common_headers(call, call->headers + call->header_count);
     log_answer(call, reply.status);
     reply.headers = call->headers;
     reply.header_count = call->header_count;

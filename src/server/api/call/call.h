@@ -10,18 +10,21 @@
  * return), until the answer is handed to the listener.
  */
 #pragma once
-#include "admission.h"
 #include "api.h"
 #include "errors.h"
 #include "json_tree.h"
 #include "keyring.h"
 #include "negotiation.h"
 #include "query.h"
+#include "request_id.h"
 #include "throttle.h"
 #include <stdatomic.h>
 
+#define API_VERSION "1.0.0" /* the only one so far, so the oldest, too */
+
 enum {
-    CALL_HEADERS_MAX = 8 + ADMISSION_HEADERS_MAX,
+    CALL_COMMON_HEADERS_MAX = 6, /* see below, at "answering" */
+    CALL_HEADERS_MAX = 8 + CALL_COMMON_HEADERS_MAX,
     CALL_WARNINGS_MAX = 20,
     CALL_ANSWER_LEN_MAX = 4 << 20,   /* a page is cut short rather than longer */
     CALL_ROWS_LEN_MAX = 8 << 20,     /* a query's rows: it stops early when they do not fit */
@@ -43,7 +46,7 @@ struct api {
     struct keyring *keyring;
     struct reference *reference;
     struct throttle *throttle;
-    struct admission admission;
+    struct request_ids request_ids;
     atomic_int in_hand;    /* requests not answered yet */
     atomic_int store_told; /* the last write's store_status, for /health */
     atomic_llong events_accepted, events_replayed, guesses;
@@ -144,7 +147,11 @@ void call_note_store(struct call *call, enum store_status status);
 /* call->read.answer holds the rows; rows of earlier queries are gone unless `keep`. */
 bool call_query(struct call *call, const struct store_query *query, bool keep, call_step *then);
 
-/* ---- answering: once, and the call is gone ---- */
+/*
+ * ---- answering: once, and the call is gone ----
+ * Every answer has X-Request-Id; Version, the one that was served; Posthorn-Mode, sandbox or production; and
+ * for a key that has a pace RateLimit-Limit, -Remaining and -Reset (seconds until the bucket is full).
+ */
 
 /* `value` must live on the request's arena, or be a literal. */
 void call_header(struct call *call, const char *name, struct bytes value);

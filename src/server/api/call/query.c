@@ -115,12 +115,8 @@ enum query_error query_parse(struct arena *arena, struct bytes text, unsigned al
     query->fieldset_count = 0;
     *name = bytes_of("");
     while (text.len) {
-        const char *ampersand = memchr(text.data, '&', text.len);
-        size_t len = ampersand ? (size_t)(ampersand - text.data) : text.len;
-        size_t skip = ampersand ? len + 1 : len;
-        struct bytes item = bytes_make(text.data, len);
-        text = bytes_make(text.data + skip, text.len - skip);
-        enum query_error error = len ? read_one(arena, item, allowed, query, name) : QUERY_OK;
+        struct bytes item = bytes_cut(&text, '&');
+        enum query_error error = item.len ? read_one(arena, item, allowed, query, name) : QUERY_OK;
         if (error != QUERY_OK)
             return error;
     }

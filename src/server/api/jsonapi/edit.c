@@ -9,14 +9,11 @@ static bool is_listed(struct bytes list, const char *etag, bool weak)
     if (bytes_equal_text(list, "*"))
         return true;
     while (list.len) {
-        const char *comma = memchr(list.data, ',', list.len);
-        size_t len = comma ? (size_t)(comma - list.data) : list.len, skip = comma ? len + 1 : len;
-        struct bytes one = bytes_trim(bytes_make(list.data, len));
+        struct bytes one = bytes_trim(bytes_cut(&list, ','));
         if (weak && bytes_starts(one, "W/"))
             one = bytes_make(one.data + 2, one.len - 2);
         if (bytes_equal_text(one, etag))
             return true;
-        list = bytes_make(list.data + skip, list.len - skip);
     }
     return false;
 }

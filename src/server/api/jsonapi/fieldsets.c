@@ -15,13 +15,9 @@ bool fieldset_has(const struct bytes *fieldset, struct bytes name)
     if (!fieldset)
         return true;
     struct bytes names = *fieldset;
-    while (names.len) {
-        const char *comma = memchr(names.data, ',', names.len);
-        size_t len = comma ? (size_t)(comma - names.data) : names.len, skip = comma ? len + 1 : len;
-        if (bytes_equal(bytes_trim(bytes_make(names.data, len)), name))
+    while (names.len)
+        if (bytes_equal(bytes_trim(bytes_cut(&names, ',')), name))
             return true;
-        names = bytes_make(names.data + skip, names.len - skip);
-    }
     return false;
 }
 

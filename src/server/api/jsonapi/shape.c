@@ -114,7 +114,7 @@ static void put_value(struct text *out, const struct call *call, const struct fi
 {
     const void *place = (const char *)row + field->offset;
     if (field->put) {
-        field->put(out, row);
+        field->put(out, call, row);
         return;
     }
     switch (field->kind) {

@@ -42,7 +42,7 @@ struct field {
     const char *related; /* the type at the other end */
     /* In the place of its kind's own; `place` is where the value goes. False after call_fail. */
     bool (*read)(struct call *call, const struct field *field, struct json_value *value, void *place);
-    void (*put)(struct text *out, const void *row);
+    void (*put)(struct text *out, const struct call *call, const void *row);
     bool (*is_shown)(const struct call *call, const void *row); /* NULL: always */
 };
 #define FIELD_NO_MEMBER(field_name, field_kind, field_flags)                                                 \

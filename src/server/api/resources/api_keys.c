@@ -39,17 +39,13 @@ static bool read_allow_from(struct call *call, const struct field *field, struct
     return !allow_from.overflow || call_too_large(call);
 }
 
-static void put_allow_from(struct text *out, const void *row)
+static void put_allow_from(struct text *out, const struct call *call, const void *row)
 {
     struct bytes list = ((const struct api_key *)row)->allow_from;
     text_putc(out, '[');
     for (const char *comma = ""; list.len; comma = ",") {
-        const char *space = memchr(list.data, ' ', list.len);
-        size_t len = space ? (size_t)(space - list.data) : list.len;
-        size_t skip = space ? len + 1 : len;
         text_puts(out, comma);
-        text_put_json(out, bytes_make(list.data, len));
-        list = bytes_make(list.data + skip, list.len - skip);
+        text_put_json(out, bytes_cut(&list, ' '));
     }
     text_putc(out, ']');
 }
@@ -73,7 +69,7 @@ static bool read_rate(struct call *call, const struct field *field, struct json_
                RATE_PER_S_MAX);
 }
 
-static void put_rate(struct text *out, const void *row)
+static void put_rate(struct text *out, const struct call *call, const void *row)
 {
     int64_t rate_per_s = ((const struct api_key *)row)->rate_per_s;
     if (rate_per_s > 0)

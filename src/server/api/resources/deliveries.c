@@ -10,20 +10,12 @@ enum { INCLUDE_EVENT = 1, INCLUDE_EVENT_RESOURCE = 2, INCLUDE_ATTEMPTS = 4 };
 static const char *const list_includes[] = {"event", "event.resource", NULL};
 static const char *const includes[] = {"event", "event.resource", "attempts", NULL};
 
-/* A delivery, and in its own page its attempts. */
-struct delivery_row {
-    struct delivery delivery;
-    bool related; /* they are a relationship, because they are included, and no attribute: a name is one field
-                   */
-    const struct store_answer *attempts; /* NULL: not in a list */
-};
-
 struct wanted {
     struct page page;
     unsigned include;
     int64_t event_id;
-    struct event event; /* id 0: not read */
-    struct delivery delivery;
+    struct event event;       /* id 0: not read */
+    struct delivery delivery; /* id 0: it is a list of them */
     struct store_answer attempts;
 };
 
@@ -35,12 +27,12 @@ static void put_attempt_id(struct text *out, const void *row)
     text_printf(out, "%lld-%lld", (long long)attempt->delivery_id, (long long)attempt->lease);
 }
 
-static void put_reason(struct text *out, const void *row)
+static void put_reason(struct text *out, const struct call *call, const void *row)
 {
     text_printf(out, "\"%s\"", failure_name(((const struct attempt *)row)->failure));
 }
 
-static void put_detail(struct text *out, const void *row)
+static void put_detail(struct text *out, const struct call *call, const void *row)
 {
     const struct attempt *attempt = row;
     text_put_json(out, attempt->detail.len ? attempt->detail : bytes_of(failure_sentence(attempt->failure)));
@@ -57,12 +49,12 @@ static bool is_not_text(const struct call *call, const void *row)
     return !is_text(call, row);
 }
 
-static void put_response(struct text *out, const void *row)
+static void put_response(struct text *out, const struct call *call, const void *row)
 {
     text_put_json(out, ((const struct attempt *)row)->response);
 }
 
-static void put_response_hex(struct text *out, const void *row)
+static void put_response_hex(struct text *out, const struct call *call, const void *row)
 {
     static const char digits[] = "0123456789abcdef";
     struct bytes response = ((const struct attempt *)row)->response;
@@ -98,7 +90,7 @@ const struct shape attempts_shape = {SHAPE("attempts", struct attempt, attempt_f
 
 /* ---- what a delivery looks like ---- */
 
-static void put_next_in(struct text *out, const void *row)
+static void put_next_in(struct text *out, const struct call *call, const void *row)
 {
     int64_t next_in_ms = ((const struct delivery *)row)->next_in_ms;
     if (next_in_ms >= 0)
@@ -107,36 +99,39 @@ static void put_next_in(struct text *out, const void *row)
         text_puts(out, "null");
 }
 
+/* On its own page a delivery has its attempts: as an attribute, or, if they are included, as a relationship.
+ */
 static bool has_attempts(const struct call *call, const void *row)
 {
-    const struct delivery_row *delivery = row;
-    return delivery->attempts && !delivery->related;
+    const struct wanted *wanted = call->state;
+    return wanted->delivery.id && !(wanted->include & INCLUDE_ATTEMPTS);
 }
 
 static bool has_related(const struct call *call, const void *row)
 {
-    const struct delivery_row *delivery = row;
-    return delivery->attempts && delivery->related;
+    const struct wanted *wanted = call->state;
+    return wanted->include & INCLUDE_ATTEMPTS;
 }
 
-static void put_attempts(struct text *out, const void *row)
+static void put_attempts(struct text *out, const struct call *call, const void *row)
 {
-    const struct store_answer *attempts = ((const struct delivery_row *)row)->attempts;
+    const struct store_answer *attempts = &((const struct wanted *)call->state)->attempts;
+    text_putc(out, '[');
     for (int i = 0; i < attempts->count; i++) {
-        text_putc(out, i ? ',' : '[');
-        shape_put_attributes(out, NULL, &attempts_shape, &attempts->attempts[i]);
+        text_puts(out, i ? "," : "");
+        shape_put_attributes(out, call, &attempts_shape, &attempts->attempts[i]);
     }
-    text_puts(out, attempts->count ? "]" : "[]");
+    text_putc(out, ']');
 }
 
-static void put_earlier(struct text *out, const void *row)
+static void put_earlier(struct text *out, const struct call *call, const void *row)
 {
-    text_puts(out, ((const struct delivery_row *)row)->attempts->more ? "true" : "false");
+    text_puts(out, ((const struct wanted *)call->state)->attempts.more ? "true" : "false");
 }
 
-static void put_related(struct text *out, const void *row)
+static void put_related(struct text *out, const struct call *call, const void *row)
 {
-    const struct store_answer *attempts = ((const struct delivery_row *)row)->attempts;
+    const struct store_answer *attempts = &((const struct wanted *)call->state)->attempts;
     text_puts(out, "{\"data\":[");
     for (int i = 0; i < attempts->count; i++) {
         text_puts(out, i ? ",{\"type\":\"attempts\",\"id\":\"" : "{\"type\":\"attempts\",\"id\":\"");
@@ -165,7 +160,7 @@ static const struct field delivery_fields[] = {
     {FIELD_NO_MEMBER("attempts", FIELD_RELATIONSHIP, 0), .related = "attempts", .put = put_related,
      .is_shown = has_related}};
 #undef ROW
-const struct shape deliveries_shape = {SHAPE("deliveries", struct delivery_row, delivery_fields),
+const struct shape deliveries_shape = {SHAPE("deliveries", struct delivery, delivery_fields),
                                        .self = "/api/deliveries/:id",
                                        .related = "/api/deliveries/:id/attempts"};
 
@@ -208,16 +203,10 @@ static void put_included(struct text *out, struct call *call, const struct wante
 static bool show_list(struct call *call)
 {
     const struct wanted *wanted = call->state;
-    const struct store_answer *answer = &call->read.answer;
-    struct delivery_row *rows = arena_zero(&call->scratch, (size_t)answer->count * sizeof *rows + 1);
     struct page_rows seen;
     struct text out;
-    if (!rows)
-        return call_too_large(call);
-    for (int i = 0; i < answer->count; i++)
-        rows[i].delivery = answer->deliveries[i];
     jsonapi_begin(&out, &call->scratch);
-    page_put_rows(&out, call, &wanted->page, &deliveries_shape, rows, &seen);
+    page_put_rows(&out, call, &wanted->page, &deliveries_shape, call->read.answer.deliveries, &seen);
     put_included(&out, call, wanted);
     const char *path = call_printf(call, "/api/events/%lld/deliveries", (long long)wanted->event_id);
     page_put_end(&out, call, path, &wanted->page, &seen);
@@ -263,9 +252,8 @@ bool event_deliveries_list(struct call *call)
 static bool show_one(struct call *call)
 {
     const struct wanted *wanted = call->state;
-    const struct delivery_row row = {wanted->delivery, wanted->include & INCLUDE_ATTEMPTS, &wanted->attempts};
     struct text out;
-    shape_begin_document(&out, call, &deliveries_shape, &row);
+    shape_begin_document(&out, call, &deliveries_shape, &wanted->delivery);
     put_included(&out, call, wanted);
     jsonapi_end(&out, call, (struct bytes){0});
     return jsonapi_answer(call, 200, &out);

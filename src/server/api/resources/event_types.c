@@ -4,7 +4,7 @@
 #include "reference.h"
 #include "resources.h"
 
-static void put_example(struct text *out, const void *row)
+static void put_example(struct text *out, const struct call *call, const void *row)
 {
     text_put(out, ((const struct reference_type *)row)->example);
 }
