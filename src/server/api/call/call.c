@@ -221,6 +221,12 @@ bool call_query(struct call *call, const struct store_query *query, bool keep, c
     return readers_submit(call->api->config.readers, &call->read) || call_fail_busy(call);
 }
 
+bool call_get(struct call *call, enum store_query_kind kind, int64_t id, bool keep, call_step *then)
+{
+    return call_query(call, &(struct store_query){.kind = kind, .id = id, .with_document = true, .limit = 1},
+                      keep, then);
+}
+
 /* ---- answering ---- */
 
 void call_header(struct call *call, const char *name, struct bytes value)

@@ -144,6 +144,8 @@ void *call_state(struct call *call, size_t size);
 bool call_write(struct call *call, call_step *then);
 /* What a write was told, for /health. Whoever does not go through call_write says it. */
 void call_note_store(struct call *call, enum store_status status);
+/* The row with this id, of a GET_USER, GET_EVENT with its document, or GET_DELIVERY. */
+bool call_get(struct call *call, enum store_query_kind kind, int64_t id, bool keep, call_step *then);
 /* call->read.answer holds the rows; rows of earlier queries are gone unless `keep`. */
 bool call_query(struct call *call, const struct store_query *query, bool keep, call_step *then);
 

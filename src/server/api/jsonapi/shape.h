@@ -53,6 +53,8 @@ struct field {
     FIELD_NO_MEMBER(field_name, field_kind, field_flags), .offset = offsetof(type, member),                  \
                                                           .size = sizeof(((type *)0)->member)
 
+enum { SHAPE_FIELDS_MAX = 32 /* a bit for each */ };
+
 struct shape {
     const char *type;
     const char *self, *related; /* links, with :id where the id goes; NULL: it has none */

@@ -306,8 +306,7 @@ static bool read_attempts(struct call *call)
 
 static bool show_delivery(struct call *call, int64_t id)
 {
-    return call_query(call, &(struct store_query){.kind = STORE_GET_DELIVERY, .id = id, .limit = 1}, false,
-                      read_attempts);
+    return call_get(call, STORE_GET_DELIVERY, id, false, read_attempts);
 }
 
 bool deliveries_show(struct call *call)
@@ -343,9 +342,7 @@ bool delivery_attempts_list(struct call *call)
         return false;
     const char *name = call_printf(call, "attempts of %lld", (long long)wanted->delivery.id);
     return page_read(call, name, &wanted->page) &&
-           call_query(
-               call, &(struct store_query){.kind = STORE_GET_DELIVERY, .id = wanted->delivery.id, .limit = 1},
-               true, list_attempts);
+           call_get(call, STORE_GET_DELIVERY, wanted->delivery.id, true, list_attempts);
 }
 
 /* ---- resend, cancel ---- */
@@ -382,8 +379,7 @@ static bool change(struct call *call, enum store_op_kind kind)
     if (!read_wanted(call, includes) || !jsonapi_path_id(call, "delivery", &id))
         return false;
     call->write.op = (struct store_op){.kind = kind};
-    return call_query(call, &(struct store_query){.kind = STORE_GET_DELIVERY, .id = id, .limit = 1}, false,
-                      change_visible);
+    return call_get(call, STORE_GET_DELIVERY, id, false, change_visible);
 }
 
 bool deliveries_resend(struct call *call)

@@ -110,10 +110,7 @@ static bool written(struct call *call)
         return send_created(call);
     case STORE_REPLAYED:
         atomic_fetch_add_explicit(&call->api->events_replayed, 1, memory_order_relaxed);
-        return call_query(
-            call,
-            &(struct store_query){.kind = STORE_GET_EVENT, .id = op->id, .with_document = true, .limit = 1},
-            false, replay);
+        return call_get(call, STORE_GET_EVENT, op->id, false, replay);
     case STORE_CONFLICT:
         return call_fail(call, API_IDEMPOTENCY_CONFLICT, SOURCE_HEADER, "Idempotency-Key",
                          "This key came with another request before. Use a new key for a new request.");

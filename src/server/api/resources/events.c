@@ -165,10 +165,6 @@ bool events_show(struct call *call)
 {
     int64_t id;
     struct listing *wanted = call_state(call, sizeof *wanted);
-    if (!wanted || !jsonapi_read_include(call, event_includes, &wanted->include) ||
-        !jsonapi_path_id(call, "event", &id))
-        return false;
-    return call_query(
-        call, &(struct store_query){.kind = STORE_GET_EVENT, .id = id, .with_document = true, .limit = 1},
-        false, put_one);
+    return wanted && jsonapi_read_include(call, event_includes, &wanted->include) &&
+           jsonapi_path_id(call, "event", &id) && call_get(call, STORE_GET_EVENT, id, false, put_one);
 }

@@ -16,8 +16,6 @@ bool users_update(struct call *call);
 /* The user of the path, `me` included, that the caller may see; false: 404. */
 bool users_path_id(struct call *call, int64_t *id);
 const char *users_etag(struct call *call, const struct user *user);
-/* Reads the user's row. */
-bool users_query(struct call *call, int64_t id, call_step *then);
 
 /* tls_identities.c */
 bool tls_identities_show(struct call *call);

@@ -125,7 +125,8 @@ static bool show_list(struct call *call)
 bool signing_secrets_list(struct call *call)
 {
     struct secret_edit *edit = new_edit(call);
-    return edit && jsonapi_read_owner(call, &edit->user_id) && users_query(call, edit->user_id, show_list);
+    return edit && jsonapi_read_owner(call, &edit->user_id) &&
+           call_get(call, STORE_GET_USER, edit->user_id, false, show_list);
 }
 
 /* The path's secret, of the user that was read; NULL after call_fail. */
@@ -150,7 +151,7 @@ static bool show_one(struct call *call)
 bool signing_secrets_show(struct call *call)
 {
     const struct secret_edit *edit = new_edit(call);
-    return edit && users_query(call, edit->user_id, show_one);
+    return edit && call_get(call, STORE_GET_USER, edit->user_id, false, show_one);
 }
 
 static bool reveal_one(struct call *call)
@@ -180,7 +181,7 @@ bool signing_secrets_reveal(struct call *call)
     if (edit && call->caller.key_user_id != call->caller.user_id)
         return call_fail(call, API_FORBIDDEN, SOURCE_NONE, NULL,
                          "A signing secret is revealed to a key of the user that it belongs to.");
-    return edit && users_query(call, edit->user_id, reveal_one);
+    return edit && call_get(call, STORE_GET_USER, edit->user_id, false, reveal_one);
 }
 
 /* ---- changing ---- */

@@ -100,7 +100,7 @@ static bool show(struct call *call)
 bool tls_identities_show(struct call *call)
 {
     const struct identity_edit *edit = new_edit(call);
-    return edit && users_query(call, edit->row.user_id, show);
+    return edit && call_get(call, STORE_GET_USER, edit->row.user_id, false, show);
 }
 
 /* ---- reading what is put ---- */

@@ -84,11 +84,6 @@ bool users_path_id(struct call *call, int64_t *id)
     return keyring_may_see(call->api->keyring, &call->caller, *id) || call_not_found(call, "user");
 }
 
-bool users_query(struct call *call, int64_t id, call_step *then)
-{
-    return call_query(call, &(struct store_query){.kind = STORE_GET_USER, .id = id, .limit = 1}, false, then);
-}
-
 static bool show(struct call *call)
 {
     if (call->read.answer.count == 0)
@@ -101,7 +96,7 @@ static bool show(struct call *call)
 bool users_show(struct call *call)
 {
     int64_t id;
-    return users_path_id(call, &id) && users_query(call, id, show);
+    return users_path_id(call, &id) && call_get(call, STORE_GET_USER, id, false, show);
 }
 
 static bool show_list(struct call *call)
