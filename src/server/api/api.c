@@ -3,6 +3,7 @@
 #include "memory.h"
 #include "reference.h"
 #include <assert.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -204,68 +205,35 @@ void api_on_refused(void *ctx, struct listener_request *request, int status, str
 
 /* ---- opening: the keyring from the store ---- */
 
-struct load {
-    pthread_mutex_t lock;
-    pthread_cond_t done;
-    bool is_done;
-};
-
 static void load_done(struct readers_job *job)
 {
-    struct load *load = job->ctx;
-    pthread_mutex_lock(&load->lock);
-    load->is_done = true;
-    pthread_cond_signal(&load->done);
-    pthread_mutex_unlock(&load->lock);
+    sem_post(job->ctx);
 }
 
-/* Waits: nothing else is under way while the API opens. */
-static bool run_query(struct api *api, struct load *load, struct readers_job *job)
+/* All users, or all keys, page by page. Waits: nothing else is under way while the API opens. */
+static bool load(struct api *api, struct readers_job *job, enum store_query_kind kind)
 {
-    load->is_done = false;
-    job->done = load_done;
-    job->ctx = load;
-    arena_reset(job->arena);
-    if (!readers_submit(api->config.readers, job))
-        return false;
-    pthread_mutex_lock(&load->lock);
-    while (!load->is_done)
-        pthread_cond_wait(&load->done, &load->lock);
-    pthread_mutex_unlock(&load->lock);
-    if (job->status == STORE_OK)
-        return true;
-    log_write(api->config.log, LOG_LEVEL_ERROR, "api", "cannot read users and keys: %s",
-              store_status_sentence(job->status));
-    return false;
-}
-
-static bool load_users(struct api *api, struct load *load, struct readers_job *job)
-{
-    job->query = (struct store_query){.kind = STORE_LIST_USERS, .limit = LOAD_PAGE};
+    job->query = (struct store_query){.kind = kind, .limit = LOAD_PAGE};
     do {
-        if (!run_query(api, load, job))
+        arena_reset(job->arena);
+        if (!readers_submit(api->config.readers, job))
             return false;
-        for (int i = 0; i < job->answer.count; i++) {
-            const struct user *user = &job->answer.users[i];
-            keyring_put_user(api->keyring, user->id, user->role, user->master_id);
-            job->query.after_id = user->id;
+        while (sem_wait(job->ctx) != 0) /* a signal came */
+            continue;
+        if (job->status != STORE_OK) {
+            log_write(api->config.log, LOG_LEVEL_ERROR, "api", "cannot read users and keys: %s",
+                      store_status_sentence(job->status));
+            return false;
         }
-    } while (job->answer.more && job->answer.count);
-    return true;
-}
-
-static bool load_keys(struct api *api, struct load *load, struct readers_job *job)
-{
-    job->query = (struct store_query){.kind = STORE_GET_KEYRING, .limit = LOAD_PAGE};
-    do {
-        if (!run_query(api, load, job))
-            return false;
         for (int i = 0; i < job->answer.count; i++) {
-            const struct api_key *key = &job->answer.keys[i];
-            if (!keyring_put_key(api->keyring, key))
+            const struct user *user = kind == STORE_LIST_USERS ? &job->answer.users[i] : NULL;
+            const struct api_key *key = user ? NULL : &job->answer.keys[i];
+            if (user)
+                keyring_put_user(api->keyring, user->id, user->role, user->master_id);
+            else if (!keyring_put_key(api->keyring, key))
                 log_write(api->config.log, LOG_LEVEL_ERROR, "api", "API key %lld is damaged and left out",
                           (long long)key->id);
-            job->query.after_id = key->id;
+            job->query.after_id = user ? user->id : key->id;
         }
     } while (job->answer.more && job->answer.count);
     return true;
@@ -273,16 +241,14 @@ static bool load_keys(struct api *api, struct load *load, struct readers_job *jo
 
 static bool load_keyring(struct api *api)
 {
-    struct load load = {.is_done = false};
+    sem_t done;
     struct arena arena;
-    struct readers_job job = {.arena = &arena};
-    pthread_mutex_init(&load.lock, NULL);
-    pthread_cond_init(&load.done, NULL);
+    struct readers_job job = {.arena = &arena, .done = load_done, .ctx = &done};
+    sem_init(&done, 0, 0);
     arena_init(&arena, LOAD_LEN_MAX);
-    bool loaded = load_users(api, &load, &job) && load_keys(api, &load, &job);
+    bool loaded = load(api, &job, STORE_LIST_USERS) && load(api, &job, STORE_GET_KEYRING);
     arena_fini(&arena);
-    pthread_cond_destroy(&load.done);
-    pthread_mutex_destroy(&load.lock);
+    sem_destroy(&done);
     return loaded;
 }
 

@@ -76,7 +76,8 @@ bool page_read(struct call *call, const char *list, struct page *page)
     return read_cursor(call, page, after ? QUERY_PAGE_AFTER : QUERY_PAGE_BEFORE);
 }
 
-void page_query(const struct page *page, struct store_query *query)
+bool page_query(struct call *call, const struct page *page, struct store_query *query, bool keep,
+                call_step *then)
 {
     query->descending = page->descending != page->before;
     query->limit = page->size;
@@ -84,6 +85,7 @@ void page_query(const struct page *page, struct store_query *query)
         query->after_resource_id = page->cursor;
     else if (!bytes_to_int64(page->cursor, &query->after_id))
         query->after_id = 0;
+    return call_query(call, query, keep, then);
 }
 
 int page_row(const struct page *page, const struct store_answer *answer, int number)

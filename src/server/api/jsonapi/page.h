@@ -18,8 +18,9 @@ struct page {
 /* page[size], page[after], page[before] and sort=id|-id. `list` is the list's name, for the cursors' scope.
  */
 bool page_read(struct call *call, const char *list, struct page *page);
-/* The query's order, start and limit; its kind is set. */
-void page_query(const struct page *page, struct store_query *query);
+/* Reads the page: a call_query, of which all is set but order, start and limit. */
+bool page_query(struct call *call, const struct page *page, struct store_query *query, bool keep,
+                call_step *then);
 /* The row of the answer that is shown as the number-th, from 0: a page before some place is read backwards.
  */
 int page_row(const struct page *page, const struct store_answer *answer, int number);

@@ -36,7 +36,7 @@ static bool read_choice(struct call *call, const struct field *field, const stru
         set_number(field, place, i);
         return true;
     }
-    return call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, field->pointer, "%s", field->rule);
+    return field_fail(call, field, "%s", field->rule);
 }
 
 static bool read_field(struct call *call, const struct field *field, struct json_value *value, void *place)

@@ -53,6 +53,10 @@ struct field {
     FIELD_NO_MEMBER(field_name, field_kind, field_flags), .offset = offsetof(type, member),                  \
                                                           .size = sizeof(((type *)0)->member)
 
+/* 422 at the field, with this detail. */
+#define field_fail(call, field, ...)                                                                         \
+    call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, (field)->pointer, __VA_ARGS__)
+
 enum { SHAPE_FIELDS_MAX = 32 /* a bit for each */ };
 
 struct shape {

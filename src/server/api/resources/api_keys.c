@@ -28,9 +28,9 @@ static bool read_allow_from(struct call *call, const struct field *field, struct
     struct text allow_from;
     text_init(&allow_from, &call->request->arena, MODEL_ALLOW_FROM_LEN_MAX);
     if (!json_is(value, JSON_NULL) && (!json_is(value, JSON_ARRAY) || value->count > KEYRING_NETWORKS_MAX))
-        return call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, field->pointer,
-                         "allow_from is a list of at most %d networks; empty or null allows every address.",
-                         KEYRING_NETWORKS_MAX);
+        return field_fail(call, field,
+                          "allow_from is a list of at most %d networks; empty or null allows every address.",
+                          KEYRING_NETWORKS_MAX);
     int i = 0;
     for (const struct json_value *one = value->first; one; one = one->next, i++)
         if (!read_network(call, &allow_from, one))
@@ -63,8 +63,8 @@ static bool read_rate(struct call *call, const struct field *field, struct json_
     if (json_is(value, JSON_STRING) && bytes_equal_text(value->text, "unlimited"))
         *rate_per_s = -1;
     return (number ? *rate_per_s >= 1 && *rate_per_s <= RATE_PER_S_MAX : *rate_per_s < 0) ||
-           call_fail(
-               call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, field->pointer,
+           field_fail(
+               call, field,
                "rate_per_s is a number from 1 to %d, \"unlimited\", or null for the server's own limit.",
                RATE_PER_S_MAX);
 }
@@ -96,7 +96,6 @@ _Static_assert(STORE_KEY_LABEL == 1 && STORE_KEY_ALLOW_FROM == 2 && STORE_KEY_RA
 
 /* What a request says of a key, and which key. */
 struct key_edit {
-    struct page page;
     int64_t user_id, key_id;
     struct api_key key;
     unsigned given;
@@ -115,18 +114,15 @@ static bool answer_key(struct call *call, int status, const struct api_key *key)
 
 static bool show_list(struct call *call)
 {
-    const struct key_edit *edit = call->state;
-    return page_answer(call, "/api/api_keys", &edit->page, &api_keys_shape, call->read.answer.keys);
+    return page_answer(call, "/api/api_keys", call->state, &api_keys_shape, call->read.answer.keys);
 }
 
 bool api_keys_list(struct call *call)
 {
-    struct key_edit *edit = call_state(call, sizeof *edit);
-    if (!edit || !page_read(call, "api_keys", &edit->page) || !jsonapi_read_owner(call, &edit->user_id))
-        return false;
-    struct store_query query = {.kind = STORE_LIST_KEYS, .id = edit->user_id};
-    page_query(&edit->page, &query);
-    return call_query(call, &query, false, show_list);
+    struct page *page = call_state(call, sizeof *page);
+    struct store_query query = {.kind = STORE_LIST_KEYS};
+    return page && page_read(call, "api_keys", page) && jsonapi_read_owner(call, &query.id) &&
+           page_query(call, page, &query, false, show_list);
 }
 
 /* The path's key and whose it is; 404 unless the caller may see that user. */

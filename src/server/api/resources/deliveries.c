@@ -223,10 +223,9 @@ static bool list_event_deliveries(struct call *call)
      */
     struct store_query query = {
         .kind = STORE_LIST_DELIVERIES, .id = wanted->event_id, .master_id = call->caller.user_id};
-    page_query(&wanted->page, &query);
     if (wants_event(wanted))
         wanted->event = answer->events[0];
-    return call_query(call, &query, wants_event(wanted), show_list);
+    return page_query(call, &wanted->page, &query, wants_event(wanted), show_list);
 }
 
 static bool query_event(struct call *call, int64_t id, bool with_document, call_step *then)
@@ -331,8 +330,7 @@ static bool list_attempts(struct call *call)
     if (!delivery)
         return false;
     struct store_query query = {.kind = STORE_LIST_ATTEMPTS, .id = delivery->id};
-    page_query(&wanted->page, &query);
-    return call_query(call, &query, false, show_attempts);
+    return page_query(call, &wanted->page, &query, false, show_attempts);
 }
 
 bool delivery_attempts_list(struct call *call)

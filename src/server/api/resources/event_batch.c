@@ -352,10 +352,9 @@ static bool submit(struct call *call, struct batch *batch)
 
 bool events_create_batch(struct call *call)
 {
-    struct batch *batch = arena_zero(&call->request->arena, sizeof *batch);
+    struct batch *batch = call_state(call, sizeof *batch);
     if (!batch)
-        return call_too_large(call);
-    call->state = batch;
+        return false;
     batch->call = call;
     if (!check_headers(call, batch) || !make_room(call, batch))
         return false;

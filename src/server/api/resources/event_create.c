@@ -145,10 +145,9 @@ bool events_create(struct call *call)
     if (negotiation_reads_lines(listener_header(call->request, "Content-Type", NULL)))
         return events_create_batch(call);
     struct request_document document;
-    struct new_event *new = arena_zero(&call->request->arena, sizeof *new);
+    struct new_event *new = call_state(call, sizeof *new);
     if (!new)
-        return call_too_large(call);
-    call->state = new;
+        return false;
     call->write.op.kind = STORE_EVENT;
     call->write.op.event.requester_id = call->caller.user_id;
     new->draft.owner_id = call->caller.user_id;

@@ -15,8 +15,8 @@ static bool read_event_type(struct call *call, const struct field *field, struct
     if (json_is(value, JSON_STRING))
         *event_type = value->text;
     return model_type_valid(*event_type) ||
-           call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, field->pointer,
-                     "event_type is a text of 1 to %d letters, digits, '_', '.' or '-'.", MODEL_TYPE_LEN_MAX);
+           field_fail(call, field, "event_type is a text of 1 to %d letters, digits, '_', '.' or '-'.",
+                      MODEL_TYPE_LEN_MAX);
 }
 
 static bool read_created_at(struct call *call, const struct field *field, struct json_value *value,
@@ -24,8 +24,8 @@ static bool read_created_at(struct call *call, const struct field *field, struct
 {
     bool text = json_is(value, JSON_STRING);
     return (text && instant_parse(value->text, place)) ||
-           call_fail(
-               call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, field->pointer,
+           field_fail(
+               call, field,
                "created_at is a date with a zone as in RFC 3339, for example 2000-01-01T00:00:00.000Z.%s",
                text && memmem(value->text.data, value->text.len, ":60", 3)
                    ? " Second 60 is a leap second: there is one at most at 23:59:60 UTC on the last day of "

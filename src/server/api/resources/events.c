@@ -134,10 +134,8 @@ bool events_list(struct call *call)
         !jsonapi_read_include(call, event_includes, &listing->include) ||
         !jsonapi_read_owner(call, &query->owner_id))
         return false;
-    if (!read_undelivered(call, query) || !read_text_filters(call, query))
-        return false;
-    page_query(&listing->page, query);
-    return call_query(call, query, false, put_list);
+    return read_undelivered(call, query) && read_text_filters(call, query) &&
+           page_query(call, &listing->page, query, false, put_list);
 }
 
 static bool put_one(struct call *call)

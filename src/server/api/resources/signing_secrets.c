@@ -23,9 +23,9 @@ static bool read_overlap(struct call *call, const struct field *field, struct js
 {
     int64_t *overlap_s = place;
     return (json_integer(value, overlap_s) && *overlap_s >= 0 && *overlap_s <= OVERLAP_S_MAX) ||
-           call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, field->pointer,
-                     "overlap_s is how many seconds the secrets before this one go on signing, 0 to %d.",
-                     OVERLAP_S_MAX);
+           field_fail(call, field,
+                      "overlap_s is how many seconds the secrets before this one go on signing, 0 to %d.",
+                      OVERLAP_S_MAX);
 }
 
 static const char *const algorithms[] = {"v1", "v1a", NULL};

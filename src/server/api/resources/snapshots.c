@@ -171,8 +171,7 @@ bool snapshots_list(struct call *call)
         return false;
     struct store_query query = {
         .kind = STORE_LIST_RESOURCES, .owner_id = snapshot->owner_id, .resource_type = snapshot->type};
-    page_query(&snapshot->page, &query);
-    return call_query(call, &query, false, show_list);
+    return page_query(call, &snapshot->page, &query, false, show_list);
 }
 
 /* ---- what a Master does ---- */

@@ -23,12 +23,10 @@ static bool read_pem(struct call *call, const struct field *field, struct json_v
     if (json_is(value, JSON_NULL))
         return true;
     if (!json_is(value, JSON_STRING))
-        return call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, field->pointer,
-                         "This must be PEM in a string, or null.");
+        return field_fail(call, field, "This must be PEM in a string, or null.");
     *text = value->text;
     return text->len <= field->len_max ||
-           call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, field->pointer,
-                     "This has at most %zu bytes.", field->len_max);
+           field_fail(call, field, "This has at most %zu bytes.", field->len_max);
 }
 
 #define ROW(name, kind, flags, member) FIELD(name, kind, flags, struct identity_row, member)

@@ -11,8 +11,7 @@ static bool read_email(struct call *call, const struct field *field, struct json
     struct bytes *email = place;
     return jsonapi_read_text(call, value, field->pointer, field->len_max, email) &&
            (!email->len || memchr(email->data, '@', email->len) ||
-            call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, field->pointer,
-                      "This is no e-mail address."));
+            field_fail(call, field, "This is no e-mail address."));
 }
 
 /* The parser's and the guard's codes; what the name resolves to is judged when it is dialled. */
@@ -25,8 +24,7 @@ static bool read_webhook_url(struct call *call, const struct field *field, struc
     if (json_is(value, JSON_NULL))
         return true;
     if (!json_is(value, JSON_STRING))
-        return call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, field->pointer,
-                         "This must be a URL, or null.");
+        return field_fail(call, field, "This must be a URL, or null.");
     *text = value->text;
     enum url_error error = url_parse(*text, &url);
     if (error != URL_OK)
@@ -108,10 +106,7 @@ bool users_list(struct call *call)
 {
     struct page *page = call_state(call, sizeof *page);
     struct store_query query = {.kind = STORE_LIST_USERS, .master_id = call->caller.user_id};
-    if (!page || !page_read(call, "users", page))
-        return false;
-    page_query(page, &query);
-    return call_query(call, &query, false, show_list);
+    return page && page_read(call, "users", page) && page_query(call, page, &query, false, show_list);
 }
 
 /* ---- changing ---- */
