@@ -29,17 +29,17 @@ static int version_main(int argc, char **argv)
 
 static const struct command own_commands[] = {
     {"serve", "accept events and deliver them", serve_main},
-    {"init", "set up a data folder: the first user and its key", init_main},
-    {"backup", "a copy of a data folder, while a server runs on it", backup_main},
-    {"compact", "give the free space in the database back", compact_main},
-    {"restore", "put a backup back", restore_main},
-    {"check", "find what is damaged in a data folder", check_main},
-    {"keys", "a new API key, made on the machine itself", keys_main},
+    {"init", "create a data folder, the first user and its API key", init_main},
+    {"backup", "copy a data folder, while a server uses it", backup_main},
+    {"compact", "shrink the database file", compact_main},
+    {"restore", "restore a backup", restore_main},
+    {"check", "find damaged rows and pages in a data folder", check_main},
+    {"keys", "create an API key without a server", keys_main},
 };
 static int completions_main(int argc, char **argv);
 static const struct command last_commands[] = {
-    {"completions", "what a shell completes: for bash, zsh or fish", completions_main},
-    {"version", "which posthorn this is", version_main},
+    {"completions", "print shell completions for bash, zsh or fish", completions_main},
+    {"version", "print the version", version_main},
 };
 
 /* Every command, in the order of --help; returns how many. */
@@ -59,9 +59,9 @@ static int list_commands(const struct command *commands[COMMANDS_MAX])
 static int completions_main(int argc, char **argv)
 {
     static const char details[] =
-        "Prints the script with which a shell completes commands, options and event types.\n"
-        "bash: put `source <(posthorn completions bash)` into ~/.bashrc; zsh alike; fish:\n"
-        "posthorn completions fish > ~/.config/fish/completions/posthorn.fish";
+        "Prints a script that completes commands, options and event types.\n"
+        "bash: add `source <(posthorn completions bash)` to ~/.bashrc; zsh: the same with zsh, in ~/.zshrc;\n"
+        "fish: posthorn completions fish > ~/.config/fish/completions/posthorn.fish";
     const struct usage usage = {"completions", "completions bash|zsh|fish", details, NULL, 0, 1, 1};
     const struct command *commands[COMMANDS_MAX];
     int count;
@@ -80,7 +80,9 @@ static void print_usage(FILE *out)
     fputs("usage: posthorn COMMAND [options]\n\n", out);
     for (int i = 0; i < count; i++)
         fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
-    fputs("\n`posthorn COMMAND --help` says more; so do posthorn(1) and posthorn.conf(5).\n", out);
+    fputs("\n"
+          "For more, see `posthorn COMMAND --help`, posthorn(1) and posthorn.conf(5).\n",
+          out);
 }
 
 static const struct command *find_command(const char *name)

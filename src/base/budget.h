@@ -2,12 +2,12 @@
  * budget: how many bytes of bodies may be in memory at once, requests coming in and documents going out
  * together (setting memory-max). Any thread.
  *
- * Whoever is about to hold a body takes its bytes first, and gives back the same number when the memory is
- * free again. Neither side can use up all of it: each may hold three quarters at most, so that requests do
- * not stop deliveries, nor hanging receivers the API.
+ * The holder of a body takes its bytes first, and gives the same number back when it frees the memory. Each
+ * side may hold three quarters at most, so requests cannot stop deliveries, and hanging receivers cannot stop
+ * the API.
  *
- * One holder among many (an endpoint, a client) is held to a share of what is free at the moment: its
- * fraction shrinks as the memory fills, and grows back by itself.
+ * One holder (an endpoint, a client) may have a share of the free bytes. The share shrinks as the memory
+ * fills, and grows again by itself.
  */
 #pragma once
 #include <stdatomic.h>
@@ -23,12 +23,12 @@ struct budget {
 };
 
 void budget_init(struct budget *budget, size_t bytes_max);
-/* False: there is no room for so many now; nothing was taken. */
+/* False: there are not enough free bytes; nothing was taken. */
 bool budget_take(struct budget *budget, enum budget_side side, size_t bytes);
 void budget_give(struct budget *budget, enum budget_side side, size_t bytes);
 size_t budget_used(const struct budget *budget, enum budget_side side);
-/* What this side may still take. */
+/* The bytes that this side may still take. */
 size_t budget_free(const struct budget *budget, enum budget_side side);
-/* May one holder that has `held` bytes take so many more? If all it has then is a small part of what is free:
- * alone it comes to a fifth of the budget. One that holds nothing may always ask for one body. */
+/* May a holder of `held` bytes take so many more? Yes, if its total is then a small part of the free bytes: a
+ * single holder gets a fifth of the budget. A holder of nothing may always ask for one body. */
 bool budget_fair(const struct budget *budget, enum budget_side side, size_t held, size_t bytes);

@@ -1,6 +1,6 @@
 /*
- * bytes: a view of somebody else's memory. Never owns, never NUL-terminated
- * unless it says so. A view is valid as long as what it looks at.
+ * bytes: a view of memory that it does not own. It is not NUL-terminated unless stated. A view is valid as
+ * long as that memory.
  */
 #pragma once
 #include <stdbool.h>
@@ -29,7 +29,7 @@ bool bytes_equal(struct bytes a, struct bytes b);
 bool bytes_equal_text(struct bytes a, const char *text);
 bool bytes_equal_nocase(struct bytes a, const char *text); /* ASCII only */
 bool bytes_starts(struct bytes a, const char *prefix);
-/* For secrets: time depends on the lengths alone. */
+/* For secrets: the time depends only on the lengths. */
 bool bytes_equal_secret(struct bytes a, struct bytes b);
 /* The part of `rest` before the first separator, or all of it; `rest` becomes what is behind. */
 struct bytes bytes_cut(struct bytes *rest, char separator);
@@ -37,7 +37,7 @@ struct bytes bytes_trim(struct bytes a); /* spaces and tabs on both ends */
 
 /* Strict decimal: digits only, no sign, no leading zero but "0", no overflow. */
 bool bytes_to_int64(struct bytes a, int64_t *value);
-/* The same way back, without a NUL: a view of `out`. Far cheaper than printf, and negative numbers have a
+/* Writes a number without a NUL and returns a view of `out`. Far cheaper than printf. Negative numbers have a
  * sign. */
 enum { BYTES_INT64_LEN_MAX = 20 };
 struct bytes bytes_from_int64(int64_t value, char out[BYTES_INT64_LEN_MAX]);

@@ -1,7 +1,7 @@
 /*
  * clock: the only file that reads clocks.
  *
- * Handed down as a value, so that a test or the simulator can stand in.
+ * It is passed as a value, so that a test or the simulator can replace it.
  *   wall_ms  milliseconds since 1970 in UTC. For records only; it may jump.
  *   mono_ms  milliseconds that never go back. For every timer and duration.
  */
@@ -30,9 +30,9 @@ static inline int64_t clock_mono_ms(const struct clock *clock)
 void clock_cpu_us(int64_t *user_us, int64_t *system_us);
 /* The same of the calling thread, user and system together. */
 int64_t clock_thread_cpu_us(void);
-/* Of another thread, which has not been joined. */
+/* CPU time of another thread, which has not been joined. */
 int64_t clock_cpu_of_us(pthread_t thread);
-/* So many milliseconds from now on CLOCK_MONOTONIC, as pthread_cond_timedwait wants it. */
+/* The time this many milliseconds from now on CLOCK_MONOTONIC, for pthread_cond_timedwait. */
 struct timespec clock_deadline(int64_t ms);
-/* Sleeps about so long; a signal may end it early. */
+/* Sleeps about this long; a signal may end it early. */
 void clock_pause_us(int64_t us);

@@ -7,15 +7,15 @@
 enum { DIGEST_LEN = 32, DIGEST_HEX_LEN = 64 };
 
 void digest_sha256(struct bytes data, unsigned char out[DIGEST_LEN]);
-/* The same for who does it with every request: to look the algorithm up each time costs more than a short
- * text. Any thread. */
+/* The same, for callers that do it with every request: looking up the algorithm costs more than a short text.
+ * Any thread. */
 struct digest;
 struct digest *digest_open(void);
 void digest_close(struct digest *digest);
 void digest_sha256_by(const struct digest *digest, struct bytes data, unsigned char out[DIGEST_LEN]);
-/* 64 lower-case hex digits and a NUL: what WEBHOOK-AUTH carries (mission row 32). */
+/* 64 lower-case hex digits and a NUL: the value of WEBHOOK-AUTH (mission row 32). */
 void digest_sha256_hex(struct bytes data, char out[DIGEST_HEX_LEN + 1]);
-/* Fills from the system's generator; ends the process if there is none. */
+/* Fills `out` from the system's generator; ends the process if there is none. */
 void digest_random(void *out, size_t len);
 /* len bytes of randomness as 2*len hex digits and a NUL. */
 void digest_random_hex(char *out, size_t len);

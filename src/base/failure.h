@@ -1,12 +1,12 @@
 /*
  * failure: every way an attempt can end that is not an answer, from one list.
  *
- * The class keeps different things apart everywhere (design, section 6):
- *   RECEIVER  the other side's failure: uses up an attempt
+ * The class separates different causes:
+ *   RECEIVER  the receiver failed: uses up an attempt
  *   OURS      no network, no file descriptor, no resolver: uses up nothing, window is extended
- *   POLICY    the guard or a setting forbade it: retried, so that a mended record heals
- *   CROSSED   the close of an idle connection and our request crossed: nobody's failure, uses up nothing, and
- *             the request is sent again at once, as an attempt of its own
+ *   POLICY    the guard or a setting blocked it: retried, so that a corrected DNS record heals it
+ *   CROSSED   the close of an idle connection and our request crossed: nobody's failure. It uses up nothing,
+ *             and a new attempt sends the request again at once
  * The sentences name the limits of sender_limits_default() (tests/net/answer_detail.c).
  * Names are stable: they are stored, shown in the API and documented in posthorn-delivery(7).
  */
@@ -49,7 +49,7 @@ enum failure_class {
     X(TLS_UNTRUSTED, "tls_untrusted", RECEIVER, "the certificate does not lead to a trusted authority")      \
     X(TLS_WEAK, "tls_weak", RECEIVER, "your server offers nothing better than TLS 1.1")                      \
     X(TLS_KEY, "tls_key", RECEIVER,                                                                          \
-      "a key of the certificate chain is too large, or of a kind that is not taken")                         \
+      "a key of the certificate chain is too large or of a kind that is not supported")                      \
     X(TLS_CLIENT_CERT, "tls_client_cert", RECEIVER,                                                          \
       "your server demands a client certificate it did not get")                                             \
     X(TLS_CLIENT_REFUSED, "tls_client_refused", RECEIVER,                                                    \
@@ -61,13 +61,13 @@ enum failure_class {
     X(DNS_FAILURE, "dns_failure", RECEIVER, "the host name's servers answered with an error")                \
     X(DNS_TIMEOUT, "dns_timeout", RECEIVER,                                                                  \
       "the host name could not be resolved within the time limit of 5 s")                                    \
-    X(BLOCKED_ADDRESS, "blocked_address", POLICY, "the host resolves to an address that may not be dialled") \
+    X(BLOCKED_ADDRESS, "blocked_address", POLICY, "the host resolves to an address that is not allowed")     \
     X(BLOCKED_URL, "blocked_url", POLICY, "the URL is not allowed by this server's settings")                \
     X(LOCAL_OUTAGE, "local_outage", OURS, "posthorn itself had no network or no resolver that answers")      \
     X(LOCAL_LIMIT, "local_limit", OURS, "posthorn itself was out of file descriptors or ports")              \
     X(DAMAGED, "damaged", OURS,                                                                              \
-      "posthorn's own copy of this event is damaged: `posthorn check` finds all such")                       \
-    X(SEALED, "sealed", OURS, "posthorn's key file does not open this receiver's TLS identity")              \
+      "posthorn's own copy of this event is damaged: `posthorn check` lists the damage")                     \
+    X(SEALED, "sealed", OURS, "posthorn's key file does not decrypt this receiver's TLS identity")           \
     X(SHUTDOWN, "shutdown", OURS, "posthorn was stopping")                                                   \
     X(LEASE_LOST, "lease_lost", OURS, "posthorn stopped several times while it was sending this")
 

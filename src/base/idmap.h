@@ -1,5 +1,5 @@
 /*
- * idmap: from a positive 64-bit id to a pointer. Open addressing; the pointers stay their owner's.
+ * idmap: maps positive 64-bit ids to pointers. Open addressing. The map does not own the pointers.
  */
 #pragma once
 #include <stddef.h>
@@ -7,12 +7,12 @@
 
 struct idmap {
     struct idmap_slot *slots;
-    size_t cap, count, gone; /* gone: slots of removed ids, reused when the map is laid out anew */
+    size_t cap, count, gone; /* gone: slots of removed ids, reused when the map is rebuilt */
 };
 
 void idmap_fini(struct idmap *map);
 void *idmap_get(const struct idmap *map, int64_t id); /* NULL: none */
 void idmap_put(struct idmap *map, int64_t id, void *value);
-void *idmap_remove(struct idmap *map, int64_t id); /* what was there; NULL: nothing */
-/* Every value once, in no order: start with *at = 0, NULL ends. No put or remove in between. */
+void *idmap_remove(struct idmap *map, int64_t id); /* returns the former pointer; NULL: none */
+/* Returns every value once, in no order: start with *at = 0; NULL is the end. No put or remove meanwhile. */
 void *idmap_each(const struct idmap *map, size_t *at);

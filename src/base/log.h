@@ -1,9 +1,9 @@
 /*
- * log: one line an occurrence, `time level module: message key=value ...`, or one JSON object a
- * line. It never blocks and never ends the process: when the pipe is full or closed, lines are
- * dropped and counted, and the next line that fits says how many. Secrets do not come here.
+ * log: one line for each occurrence, `time level module: message key=value ...`, or one JSON object a line.
+ * It never blocks and never ends the process: if the pipe is full or closed, lines are dropped, and the next
+ * line that fits says how many. Never log a secret.
  *
- * Handed down by pointer; thread-safe. A NULL log is silent, for tests.
+ * Passed by pointer; thread-safe. A NULL log is silent, for tests.
  */
 #pragma once
 #include "clock.h"
@@ -20,5 +20,5 @@ void log_set_level(struct log *log, enum log_level level_max);
 void log_close(struct log *log);
 void log_write(struct log *log, enum log_level level, const char *module, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-/* "error", "warn", "info", "debug"; false if it is none of them. */
+/* "error", "warn", "info", "debug"; false: any other text. */
 bool log_level_parse(const char *name, enum log_level *level);

@@ -1,5 +1,5 @@
 /*
- * owner: from a part to the whole it is embedded in.
+ * owner: gets from an embedded member to the struct that contains it.
  */
 #pragma once
 #include <stddef.h>

@@ -3,5 +3,5 @@
  */
 #pragma once
 
-/* The candidate nearest to `word`, if it is near enough to be worth saying; else NULL. */
+/* The candidate nearest to `word`, if it is near enough to suggest; else NULL. */
 const char *suggest_nearest(const char *word, const char *const *candidates, int count);

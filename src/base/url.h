@@ -1,11 +1,11 @@
 /*
- * url: the one strict URL parser; nowhere is there a second. Pure.
+ * url: the only URL parser, a strict one. Pure.
  *
- * Rejects, never normalises: at most 2,048 bytes, only
+ * It rejects and never normalises: at most 2,048 bytes, only
  * 0x21 to 0x7E, no backslash, no fragment, no userinfo, no % in the host, no zone id, no trailing
  * dot; schemes http and https (case-insensitive); a host whose last label is numeric or 0x... must
  * be a canonical dotted quad; IPv6 in brackets; port 1 to 65535 without leading zeros.
- * Which of the well-formed URLs may be dialled is guard's business.
+ * The guard decides which well-formed URLs are allowed.
  */
 #pragma once
 #include "bytes.h"
@@ -39,9 +39,9 @@ struct url {
     struct bytes authority; /* host[:port] as written, for the Host header. A view of the input */
 };
 
-/* On an error `url` is not to be used. */
+/* After an error, do not use `url`. */
 enum url_error url_parse(struct bytes text, struct url *url);
-/* The parts, for whoever reads an address or a port elsewhere: canonical forms only, no brackets, no zone. */
+/* The parsers of the parts, for addresses and ports elsewhere: canonical forms only, no brackets, no zone. */
 bool url_parse_ipv4(struct bytes text, struct in_addr *address);
 bool url_parse_ipv6(struct bytes text, struct in6_addr *address);
 bool url_parse_port(struct bytes text, uint16_t *port);

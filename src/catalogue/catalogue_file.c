@@ -145,7 +145,7 @@ static bool check_members(struct addition *addition, struct json_object *object,
         while (row->name && strcmp(row->name, name) != 0)
             row++;
         if (!row->name)
-            return wrong(addition, pointer, name, "nobody knows a member \"%.60s\" here", name);
+            return wrong(addition, pointer, name, "unknown member \"%.60s\"", name);
         if (!is_kind(value, row->kind))
             return wrong(addition, pointer, name, "\"%s\" must be %s", name, kind_sentence(row->kind));
     }
@@ -192,7 +192,7 @@ static bool check_relationships(struct addition *addition, struct json_object *r
         size_t count = json_object_is_type(data, json_type_array) ? json_object_array_length(data) : 0;
         if (!json_object_is_type(relationship, json_type_object) ||
             !json_object_object_get_ex(relationship, "data", NULL))
-            return wrong(addition, pointer, name, "a relationship is an object with \"data\"");
+            return wrong(addition, pointer, name, "a relationship must be an object with \"data\"");
         below(place, pointer, "/%s/data", name);
         if (data && !json_object_is_type(data, json_type_array) &&
             !check_members(addition, data, place, identifier))
@@ -279,7 +279,7 @@ static bool check_type(struct addition *addition, struct json_object *entry, con
     if (!check_members(addition, entry, pointer, rows))
         return false;
     if (json_get(entry, "status") && !catalogue_status_parse(bytes_of(text_of(entry, "status")), &status))
-        return wrong(addition, pointer, "status", "status is documented, stated or inferred");
+        return wrong(addition, pointer, "status", "status must be documented, stated or inferred");
     struct json_object *resource = find_resource(addition, text_of(entry, "resource"));
     if (json_get(entry, "state") && !json_get(resource, "state_attribute"))
         return wrong(addition, pointer, "state", "the resource \"%.60s\" has no state_attribute",
@@ -306,7 +306,8 @@ static bool check_types(struct addition *addition)
         for (size_t k = 0; k < i; k++)
             if (strcmp(text_of(json_object_array_get_idx(addition->event_types, k), "name"),
                        text_of(entry, "name")) == 0)
-                return wrong(addition, pointer, "name", "\"%.128s\" is here twice", text_of(entry, "name"));
+                return wrong(addition, pointer, "name", "\"%.128s\" is defined twice",
+                             text_of(entry, "name"));
     }
     return true;
 }

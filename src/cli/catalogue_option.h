@@ -7,8 +7,8 @@ struct catalogue;
 
 #define CATALOGUE_OPTION_ROW(file)                                                                           \
     {                                                                                                        \
-        "catalogue", OPTION_TEXT, &(file), "FILE", "a platform's own types, too: DATA/catalogue.json",       \
-            "POSTHORN_CATALOGUE"                                                                             \
+        "catalogue", OPTION_TEXT, &(file), "FILE",                                                           \
+            "a platform's own event types, such as DATA/catalogue.json", "POSTHORN_CATALOGUE"                \
     }
 
 /* `file` NULL: ours alone. NULL: stderr says what is wrong with the file, `code` is what to leave with. */

@@ -17,12 +17,12 @@ struct client_options {
 extern const char client_server_default[]; /* "http://127.0.0.1:8080" */
 /* clang-format off */
 #define CLIENT_OPTION_ROWS(o)                                                                               \
-    {"server", OPTION_TEXT, &(o).server, "URL", "the server [http://127.0.0.1:8080]", "POSTHORN_SERVER"},   \
+    {"server", OPTION_TEXT, &(o).server, "URL", "server [http://127.0.0.1:8080]", "POSTHORN_SERVER"},   \
     {"key", OPTION_TEXT, &(o).key, "KEY", "your API key", "POSTHORN_KEY"},                                  \
-    {"server-ca", OPTION_TEXT, &(o).server_ca, "FILE", "who may vouch for the server", "POSTHORN_SERVER_CA"}, \
-    {"client-cert", OPTION_TEXT, &(o).client_cert, "FILE", "a certificate to show to the server",           \
+    {"server-ca", OPTION_TEXT, &(o).server_ca, "FILE", "certificate authority of the server", "POSTHORN_SERVER_CA"}, \
+    {"client-cert", OPTION_TEXT, &(o).client_cert, "FILE", "client certificate for the server",           \
      "POSTHORN_CLIENT_CERT"},                                                                               \
-    {"client-key", OPTION_TEXT, &(o).client_key, "FILE", "its private key", "POSTHORN_CLIENT_KEY"}
+    {"client-key", OPTION_TEXT, &(o).client_key, "FILE", "private key of --client-cert", "POSTHORN_CLIENT_KEY"}
 /* clang-format on */
 
 struct client;

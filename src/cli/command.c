@@ -1,19 +1,19 @@
 #include "command.h"
 
 const struct command cli_commands[] = {
-    {"receive", "a web-callbacks handler: each event in a file", receive_main},
+    {"receive", "receive events: store each in a file", receive_main},
     {"trigger", "send an example event", trigger_main},
-    {"verify", "is this push genuine, and if not, which part is wrong", verify_main},
-    {"events", "the events a server has accepted", events_main},
-    {"deliveries", "what became of an event, attempt by attempt", deliveries_main},
-    {"resend", "send a delivery, or all of an event, once more", resend_main},
-    {"why", "what became of an event, in plain sentences", why_main},
-    {"tail", "new events and outcomes, live", tail_main},
-    {"doctor", "does this URL work as a receiver, and if not, why", doctor_main},
-    {"catalog", "the event types, and an example of each", catalog_main},
-    {"ips", "the addresses that deliveries come from", ips_main},
-    {"secrets", "the secrets that your events are signed with", secrets_main},
-    {"mtls", "the TLS identity that is shown to a webhook_url", mtls_main},
-    {"postman", "a Postman collection of them, and of the API", postman_main},
+    {"verify", "check whether a push is genuine, and find the part that is wrong", verify_main},
+    {"events", "list, show or post events", events_main},
+    {"deliveries", "list the deliveries of an event, with every attempt", deliveries_main},
+    {"resend", "send a delivery, or all deliveries of an event, again", resend_main},
+    {"why", "explain in plain sentences what became of an event", why_main},
+    {"tail", "print new events and outcomes as they come", tail_main},
+    {"doctor", "check step by step whether a URL works as a receiver", doctor_main},
+    {"catalog", "list the event types, with an example of each", catalog_main},
+    {"ips", "print the addresses that deliveries come from", ips_main},
+    {"secrets", "list, create, rotate or remove your signing secrets", secrets_main},
+    {"mtls", "set, show or remove the TLS identity for your webhook URL", mtls_main},
+    {"postman", "print a Postman collection of event types and API", postman_main},
 };
 const int cli_command_count = sizeof cli_commands / sizeof *cli_commands;

@@ -19,7 +19,7 @@ int options_wrong(const struct usage *usage, const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     fprintf(stderr, "posthorn %s: %s\n", usage->command, text);
-    fprintf(stderr, "`posthorn %s --help` lists what there is.\n", usage->command);
+    fprintf(stderr, "Try `posthorn %s --help`.\n", usage->command);
     return EXIT_USAGE;
 }
 
@@ -170,9 +170,9 @@ enum options_outcome options_read(const struct usage *usage, int argc, char **ar
     *operand_count = argc - optind;
     if (*operand_count < usage->operands_min || *operand_count > usage->operands_max) {
         if (*operand_count > usage->operands_max)
-            options_wrong(usage, "'%.80s' is too much", argv[optind + usage->operands_max]);
+            options_wrong(usage, "unexpected argument '%.80s'", argv[optind + usage->operands_max]);
         else
-            options_wrong(usage, "something is missing");
+            options_wrong(usage, "an argument is missing");
         return OPTIONS_WRONG;
     }
     return OPTIONS_GO;

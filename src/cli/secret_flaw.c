@@ -27,11 +27,10 @@ int secret_flaw_say(const struct usage *usage, const char *secret, bool signing)
     if (is_wrapped(text))
         return options_wrong(usage, "the secret has white space or quotes around it: give %s alone", wanted);
     if (bytes_starts(text, "v1,wh") || bytes_starts(text, "v1a,wh"))
-        return options_wrong(
-            usage,
-            "the secret begins with `v1,` or `v1a,`, as some platforms write it: give what stands "
-            "behind the comma, %s",
-            wanted);
+        return options_wrong(usage,
+                             "the secret begins with `v1,` or `v1a,`, as some platforms write it: give the "
+                             "part after the comma, %s",
+                             wanted);
     if (bytes_starts(text, "v1,") || bytes_starts(text, "v1a,"))
         return options_wrong(
             usage, "this is a signature, the value of a webhook-signature header: give the secret, %s",
@@ -47,11 +46,11 @@ int secret_flaw_say(const struct usage *usage, const char *secret, bool signing)
                              wanted);
     if (bytes_starts(text, "whsec_"))
         return options_wrong(usage,
-                             "what stands behind whsec_ is not the base64 of 24 to 64 bytes: is it whole?");
+                             "the part after whsec_ is not the base64 of 24 to 64 bytes: is it complete?");
     if (bytes_starts(text, "whsk_") || bytes_starts(text, "whpk_"))
         return options_wrong(
-            usage, "what stands behind %.5s is not the base64 of an Ed25519 key: is it whole?", secret);
-    return options_wrong(usage, "the secret has no prefix that says what it is: it is written %s", wanted);
+            usage, "the part after %.5s is not the base64 of an Ed25519 key: is it complete?", secret);
+    return options_wrong(usage, "the secret has no prefix: it is written %s", wanted);
 }
 
 int secret_flaw_check(const struct usage *usage, const struct option_list *secrets)

@@ -287,10 +287,10 @@ const char *guard_verdict_code(enum guard_verdict verdict)
 static const char *port_sentence(uint16_t port, char out[GUARD_SENTENCE_LEN])
 {
     const char *service = service_on_port(port);
-    int len = service ? snprintf(out, GUARD_SENTENCE_LEN, "port %d is that of %s", port, service)
-                      : snprintf(out, GUARD_SENTENCE_LEN, "of the ports below 1024 only 80 and 443 are open");
+    int len = service ? snprintf(out, GUARD_SENTENCE_LEN, "port %d belongs to %s", port, service)
+                      : snprintf(out, GUARD_SENTENCE_LEN, "below 1024, only ports 80 and 443 are allowed");
     snprintf(out + len, GUARD_SENTENCE_LEN - (size_t)len,
-             "; use 443, 80 or another one from 1024 upwards, or let this server's operator open it with "
+             "; use 443, 80 or a port from 1024 up, or ask this server's operator to allow it with "
              "allow-port = %d",
              port);
     return out;
@@ -305,13 +305,13 @@ const char *guard_sentence(enum guard_verdict verdict, const struct url *url, ch
         return "this server sends to https only";
     case GUARD_HOST:
         snprintf(out, GUARD_SENTENCE_LEN,
-                 "the host name '%.64s' is local by convention; use a public name, or let this server's "
-                 "operator list it with allow-host",
+                 "the host name '%.64s' is local by convention; use a public name, or ask this server's "
+                 "operator to allow it with allow-host",
                  url->host);
         return out;
     case GUARD_ADDRESS:
-        return "the address is not on the public internet, and this server's operator has not listed it "
-               "with allow-target";
+        return "the address is not on the public internet; use a public address, or ask this server's "
+               "operator to allow it with allow-target";
     case GUARD_PORT:
         return port_sentence(url->port, out);
     }

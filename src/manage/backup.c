@@ -15,16 +15,13 @@
 enum { NICE = 10 };
 
 static const char details[] =
-    "Makes the folder DIR with a backup of the data folder, also while a server runs on it:\n"
-    "\n"
+    "Writes a backup of the data folder to the folder DIR. The server may run. DIR then has:\n\n"
     "  posthorn.db     the database, as it was at one moment\n"
-    "  posthorn.key    the key file, without which the database's secrets cannot be opened\n"
-    "  catalogue.json  your own event types, if there are any\n"
-    "\n"
-    "DIR must not be there, or be empty. It appears once the copy has been read back and found sound, so a\n"
-    "DIR that is there is whole. Whoever has it can sign as this server: keep it as safe as the data "
-    "folder.\n"
-    "Settings and TLS files are not in it. `posthorn restore DIR` puts it back.";
+    "  posthorn.key    the key file, which decrypts the secrets in the database\n"
+    "  catalogue.json  your own event types, if there are any\n\n"
+    "DIR must not exist, or be empty. It appears only after the copy has been read back and checked, so a\n"
+    "DIR that exists is complete. It holds all secrets of this server: keep it as safe as the data folder.\n"
+    "Settings and TLS files are not included. `posthorn restore DIR` restores it.";
 
 static const char *const names[] = {"posthorn.db", "posthorn.db-journal", "posthorn.key", "catalogue.json"};
 
@@ -57,7 +54,8 @@ static int copy_key(const struct manage *manage, const char *folder, const struc
                  memcmp(vault_fingerprint(vault), facts->fingerprint, sizeof facts->fingerprint) == 0);
     vault_close(vault);
     if (!ours)
-        manage_failed(manage, "the key file %s is not this database's: is the setting key-file right?", from);
+        manage_failed(
+            manage, "the key file %s does not belong to this database: is the setting key-file right?", from);
     return ours ? MANAGE_DONE : MANAGE_MISMATCH;
 }
 
@@ -103,7 +101,7 @@ static int back_up(struct manage *manage)
         folder[--len] = '\0';
     snprintf(partial, sizeof partial, "%s.partial", folder);
     if (files_exists(folder) && rmdir(folder) != 0)
-        return manage_failed(manage, "%s is there already and not empty: name a new folder", folder);
+        return manage_failed(manage, "%s exists and is not empty: name a new folder", folder);
     remove_partial(partial);
     if (mkdir(partial, 0700) != 0)
         return manage_failed(manage, "%s cannot be made: %s", partial, strerror(errno));
@@ -119,7 +117,7 @@ static int back_up(struct manage *manage)
                (long long)facts.events, (long long)facts.users, (long long)facts.deliveries_pending,
                (long long)facts.bytes);
     else
-        printf("%s: %lld events, %lld users, %lld deliveries that wait; read back and sound\n", folder,
+        printf("%s: %lld events, %lld users, %lld waiting deliveries; read back and checked\n", folder,
                (long long)facts.events, (long long)facts.users, (long long)facts.deliveries_pending);
     return manage_flush(manage) ? MANAGE_DONE : MANAGE_FAILED;
 }

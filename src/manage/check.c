@@ -22,14 +22,13 @@ enum { SHOWN_MAX = 100, WHAT_LEN = 96 };
 static const int64_t year_0_ms = -62167219200000, year_10000_ms = 253402300800000;
 
 static const char details[] =
-    "Reads the whole database, also while a server runs on it, and names every row that is damaged: pages "
-    "and\n"
-    "indexes, documents and where sent_at stands in them, states, numbers, texts, ids that lead nowhere,\n"
-    "sums that are not those of their rows, and secrets that the key file does not open.\n"
-    "It changes nothing. A server goes on beside damaged rows: it shows them as such and gives their "
-    "deliveries up.\n"
-    "Where pages are damaged, a server that meets one as it writes accepts and sends nothing more, and is "
-    "still read:\nrestore a backup. exit status 1: something is damaged.";
+    "Reads the whole database and names all damage: pages and indexes, documents and the place of sent_at "
+    "in\n"
+    "them, states, numbers, texts, ids without a row, wrong sums, and secrets that the key file does not\n"
+    "decrypt. The server may run. Nothing is changed.\n"
+    "A server tolerates damaged rows: it marks them as damaged and gives up their deliveries. If it meets a\n"
+    "damaged page while writing, it stops accepting and sending, and still answers reads: restore a backup.\n"
+    "exit status 1: something is damaged.";
 
 /* Each finds the rows of a table that no server has written so: what a column may hold by its type, a column
  * at a time, is not here, but in odd_column. */

@@ -18,15 +18,12 @@
 enum { APPLICATION_ID = 0x70686f72, MIB = 1 << 20 };
 
 static const char details[] =
-    "Writes the database anew without its free pages, so that the file is as large as what is in it. A "
-    "server\n"
-    "uses free pages again by itself: this is worth it after much has been removed, once.\n"
-    "\n"
-    "No server may run on the folder (else exit code 3). It needs free space for twice what is kept: it "
-    "says\n"
-    "how much when there is too little, and changes nothing then. If it is interrupted, the database is as "
-    "it\n"
-    "was.";
+    "Rewrites the database without its free pages, so that the file shrinks. A server reuses free pages by\n"
+    "itself: run this once after many events have been removed.\n\n"
+    "The server must be stopped (otherwise exit code 3). The disk needs free space for twice the size of "
+    "the\n"
+    "remaining data. If there is too little, it prints the size it needs and changes nothing. If it is\n"
+    "interrupted, the database stays as it was.";
 
 struct compact {
     struct manage *manage;
@@ -69,7 +66,7 @@ static bool open_database(struct compact *compact)
         !number(compact, "PRAGMA freelist_count", &compact->free_pages))
         return false;
     if (application != APPLICATION_ID)
-        manage_failed(compact->manage, "%s is not posthorn's", compact->path);
+        manage_failed(compact->manage, "%s is not a posthorn database", compact->path);
     return application == APPLICATION_ID;
 }
 

@@ -10,9 +10,8 @@
 enum { KEY_RANDOM_LEN = 32, LABEL_LEN_MAX = 256 };
 
 static const char details[] =
-    "Makes an API key and prints it once. The server on DIR must be stopped: it would not know the key.\n"
-    "This is the way back when the last key of a Master is lost. Where a Master's key is at hand, use\n"
-    "POST /api/api_keys instead.";
+    "Creates an API key and prints it once. The server must be stopped. Use this when the last key of a\n"
+    "Master is lost. If you have a Master's key, use POST /api/api_keys instead.";
 
 struct wanted {
     const char *user, *label, *rate;
@@ -76,7 +75,7 @@ static bool read_wanted(struct manage *manage, struct wanted *wanted, int *code)
 {
     *code = MANAGE_USAGE;
     if (wanted->user && (!bytes_to_int64(bytes_of(wanted->user), &wanted->user_id) || wanted->user_id <= 0)) {
-        manage_failed(manage, "--user is a user's id, not '%.40s'", wanted->user);
+        manage_failed(manage, "--user must be a user's id, not '%.40s'", wanted->user);
         return false;
     }
     bool unlimited = wanted->rate && strcmp(wanted->rate, "unlimited") == 0;
@@ -84,12 +83,12 @@ static bool read_wanted(struct manage *manage, struct wanted *wanted, int *code)
         wanted->rate_per_s = -1;
     else if (wanted->rate && (!bytes_to_int64(bytes_of(wanted->rate), &wanted->rate_per_s) ||
                               wanted->rate_per_s < 1 || wanted->rate_per_s > RATE_PER_S_MAX)) {
-        manage_failed(manage, "--rate is `unlimited` or a number from 1 to %d, not '%.40s'", RATE_PER_S_MAX,
-                      wanted->rate);
+        manage_failed(manage, "--rate must be `unlimited` or a number from 1 to %d, not '%.40s'",
+                      RATE_PER_S_MAX, wanted->rate);
         return false;
     }
     if (strlen(wanted->label) > LABEL_LEN_MAX || !bytes_are_utf8(bytes_of(wanted->label))) {
-        manage_failed(manage, "--label is a text of at most %d bytes", LABEL_LEN_MAX);
+        manage_failed(manage, "--label must be a text of at most %d bytes", LABEL_LEN_MAX);
         return false;
     }
     return true;
@@ -102,9 +101,10 @@ static int keys_new(int argc, char **argv)
         .command = "keys new",
         .synopsis = "keys new --data DIR [--user ID] [--rate N|unlimited] [--label TEXT]",
         .details = details,
-        .options = {{"user", "ID", "whose key [the first Master's]", &wanted.user},
-                    {"rate", "N", "requests a second, or `unlimited` [a Master's: unlimited]", &wanted.rate},
-                    {"label", "TEXT", "what the lists show", &wanted.label}}};
+        .options = {
+            {"user", "ID", "user of the key [the first Master]", &wanted.user},
+            {"rate", "N", "requests a second, or `unlimited` [for a Master: unlimited]", &wanted.rate},
+            {"label", "TEXT", "label in lists of keys", &wanted.label}}};
     struct manage manage;
     struct store *store;
     int code;
@@ -126,9 +126,8 @@ int keys_main(int argc, char **argv)
         return keys_new(argc - 1, argv + 1);
     if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
         return keys_new(argc, argv);
-    fputs(
-        "posthorn keys: write `posthorn keys new --data DIR`; keys are listed and revoked at /api/api_keys\n"
-        "`posthorn keys --help` lists what there is.\n",
-        stderr);
+    fputs("posthorn keys: write `posthorn keys new --data DIR`; list and revoke keys at /api/api_keys\n"
+          "Try `posthorn keys --help`.\n",
+          stderr);
     return MANAGE_USAGE;
 }

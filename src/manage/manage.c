@@ -54,8 +54,10 @@ static int wrong_usage(const struct manage *manage, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    fprintf(stderr, "posthorn %s: %s\n`posthorn %s --help` lists what there is.\n", manage->usage->command,
-            text, manage->usage->command);
+    fprintf(stderr,
+            "posthorn %s: %s\n"
+            "Try `posthorn %s --help`.\n",
+            manage->usage->command, text, manage->usage->command);
     return MANAGE_USAGE;
 }
 
@@ -70,10 +72,10 @@ static void print_help(const struct manage_usage *usage)
     printf("usage: posthorn %s\n\n%s\n\n", usage->synopsis, usage->details);
     for (const struct manage_option *option = usage->options; option->name; option++)
         print_option(option->name, option->argument, option->help);
-    print_option("data", "DIR", "the data folder of the server (or POSTHORN_DATA)");
-    print_option("key-file", "FILE", "if the server has this setting");
+    print_option("data", "DIR", "data folder of the server (or POSTHORN_DATA)");
+    print_option("key-file", "FILE", "key file, if the server has this setting");
     print_option("config", "FILE", "settings, as for `posthorn serve` (or POSTHORN_CONFIG)");
-    print_option("json", NULL, "the result as a JSON object");
+    print_option("json", NULL, "print the result as a JSON object");
     print_option("help", NULL, "this text");
     puts("\nexit status: 0 done, 1 failed, 2 wrong usage, 3 a server is running on DIR,\n"
          "6 the key file and the database do not belong together");
@@ -129,7 +131,7 @@ static int read_arguments(struct manage *manage, int argc, char **argv)
     if (usage->operand_is_data && manage->operand)
         manage->config.data = manage->operand;
     if (!manage->config.data)
-        return wrong_usage(manage, "--data DIR is missing: the data folder of the server");
+        return wrong_usage(manage, "--data DIR is missing: name the data folder of the server");
     return MANAGE_DONE;
 }
 
@@ -176,7 +178,7 @@ int manage_open_store(struct manage *manage, struct store **store)
     if (stat(path, &about) != 0)
         return manage_failed(manage, "%s: %s", path, strerror(errno));
     if (about.st_size == 0)
-        return manage_failed(manage, "%s is empty: there is no server's data here", path);
+        return manage_failed(manage, "%s is empty: it is not a data folder", path);
     enum server_error error = server_store_open(&manage->options, NULL, store, error_text);
     return error == SERVER_OK ? MANAGE_DONE : manage_refused(manage, error, error_text);
 }

@@ -17,14 +17,12 @@
 #define STAGED ".restored"
 
 static const char details[] =
-    "Puts the backup DIR, made by `posthorn backup`, into the data folder. The server must be stopped. The\n"
-    "backup is read through first. A data folder that has data is only replaced with --replace; what was in "
-    "it is\n"
-    "kept in its folder before-restore-TIME.\n"
-    "\n"
-    "What was accepted, delivered or set after the backup was made is forgotten; deliveries that waited then "
-    "are\n"
-    "tried again. No id is given out twice: users and keys made from now on have large numbers.";
+    "Restores the backup DIR of `posthorn backup` into the data folder. The server must be stopped. It "
+    "checks\n"
+    "the backup first. If the data folder has data, --replace is needed; the former data is kept in its\n"
+    "folder before-restore-TIME.\n\n"
+    "All changes after the backup are lost: events, outcomes, users, keys. Deliveries that waited at the\n"
+    "time of the backup are tried again. No id is used twice: new users and keys get large ids.";
 
 /* What a data folder has of its own; the key file may be elsewhere. */
 static const char *const names[] = {"posthorn.db",  "posthorn.db-wal",  "posthorn.db-shm",
@@ -165,8 +163,7 @@ static bool may_replace(const struct restore *restore, bool replace)
     files_join(path, restore->data, "posthorn.db");
     if (!files_exists(path) && !files_exists(restore->key_path))
         return true;
-    manage_failed(restore->manage,
-                  "%s has data: --replace keeps it in a folder before-restore-TIME and goes on",
+    manage_failed(restore->manage, "%s has data: --replace moves it to a folder before-restore-TIME",
                   restore->data);
     return false;
 }
@@ -202,9 +199,9 @@ static int put_back(struct manage *manage, bool replace)
                (long long)restore.facts.events, (long long)restore.facts.users,
                (long long)restore.facts.deliveries_pending);
     else
-        printf("%s: %lld events, %lld users, %lld deliveries that wait%s%s\n", restore.data,
+        printf("%s: %lld events, %lld users, %lld waiting deliveries%s%s\n", restore.data,
                (long long)restore.facts.events, (long long)restore.facts.users,
-               (long long)restore.facts.deliveries_pending, restore.kept[0] ? "; what was there is in " : "",
+               (long long)restore.facts.deliveries_pending, restore.kept[0] ? "; the former data is in " : "",
                restore.kept);
     return manage_flush(manage) ? MANAGE_DONE : MANAGE_FAILED;
 }
@@ -212,12 +209,11 @@ static int put_back(struct manage *manage, bool replace)
 int restore_main(int argc, char **argv)
 {
     const char *replace = NULL;
-    const struct manage_usage usage = {
-        .command = "restore",
-        .synopsis = "restore DIR --data DATA [--replace] [--key-file FILE]",
-        .details = details,
-        .operand = "DIR",
-        .options = {{"replace", NULL, "put aside the data that is there", &replace}}};
+    const struct manage_usage usage = {.command = "restore",
+                                       .synopsis = "restore DIR --data DATA [--replace] [--key-file FILE]",
+                                       .details = details,
+                                       .operand = "DIR",
+                                       .options = {{"replace", NULL, "move existing data aside", &replace}}};
     struct manage manage;
     int code;
     if (!manage_begin(&manage, &usage, argc, argv, &code))

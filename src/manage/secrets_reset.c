@@ -12,11 +12,11 @@
 enum { ENDPOINTS_PAGE = 200, PAGE_ARENA_MAX = 64 << 20, SCRATCH_MAX = 1 << 20 };
 
 static const char details[] =
-    "For when the key file is lost. Takes the key file that is there, or makes a new one (what is no key is\n"
-    "kept as FILE.unusable), and binds the database to it. Every user's signing secret changes, so each "
-    "receiver that verifies signatures needs\n"
-    "its new one; TLS identities are lost and must be set again. Events and deliveries stay.\n"
-    "The server on DIR must be stopped. If you have a backup of the key file, put that back instead.";
+    "Use this when the key file is lost. If you have a backup of the key file, restore that instead. It\n"
+    "uses the present key file, or creates one, and binds the database to it. A file that holds no key is\n"
+    "kept as FILE.unusable. Every user's signing secret changes: each receiver that verifies signatures\n"
+    "needs its new one. TLS identities are lost and must be set again. Events and deliveries stay. The\n"
+    "server must be stopped.";
 
 struct reset_counts {
     int users, secrets, identities;
@@ -109,12 +109,12 @@ static int reset(struct manage *manage, struct store *store)
         printf("{\"key_file\":\"%s\",\"users\":%d,\"secrets_dropped\":%d,\"identities_dropped\":%d}\n",
                made ? "made" : "kept", counts.users, counts.secrets, counts.identities);
     else
-        printf("The database now belongs to %s%s.\n"
-               "The signing secret of each of the %d users has changed; %d that were set or rotated are "
-               "dropped.\n"
-               "TLS identities dropped: %d.\n"
-               "`posthorn secrets` shows and replaces them, once the server runs.\n",
-               path, made ? ", which is new" : "", counts.users, counts.secrets, counts.identities);
+        printf(
+            "The database now belongs to %s%s.\n"
+            "The signing secrets of all %d users have changed; %d that were created or rotated are removed.\n"
+            "TLS identities removed: %d.\n"
+            "Use `posthorn secrets` to show and replace secrets when the server runs.\n",
+            path, made ? ", which is new" : "", counts.users, counts.secrets, counts.identities);
     return manage_flush(manage) ? MANAGE_DONE : MANAGE_FAILED;
 }
 

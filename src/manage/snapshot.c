@@ -244,7 +244,7 @@ bool snapshot_verify(const char *path, struct snapshot_facts *facts, char text[S
         settle(db);
         int64_t application = number(db, "PRAGMA application_id");
         sound = application == APPLICATION_ID ? is_sound(db, path, text)
-                                              : fail(text, path, "this is no database of posthorn's");
+                                              : fail(text, path, "this is not a posthorn database");
     }
     if (sound) {
         facts->bytes = about.st_size;

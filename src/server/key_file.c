@@ -65,10 +65,11 @@ static bool may_begin_with_key(const struct server_options *options)
 static enum server_error no_database(const struct config *config, const char *key, char error_text[256])
 {
     return mismatch(error_text,
-                    "the key %.70s is here, but %.50s/posthorn.db is missing or empty: put it back, or "
+                    "the key %.70s exists, but %.50s/posthorn.db is missing or empty: put it back, or "
                     "`posthorn restore` a backup; %s",
                     key, config->data,
-                    config->key_file ? "`posthorn init` begins anew" : "to begin anew, move the key away");
+                    config->key_file ? "`posthorn init` starts from nothing"
+                                     : "to start from nothing, move the key away");
 }
 
 enum server_error server_key_expected(const struct server_options *options, char error_text[256])
@@ -163,17 +164,15 @@ static enum server_error open_known(const struct server_options *options, struct
     if (error == VAULT_ABSENT && known->has_fingerprint && finish(options->config, known, path))
         error = vault_open(path, &key->vault);
     if (error == VAULT_ABSENT)
-        return mismatch(
-            error_text,
-            "the key file %.90s is missing: put it back from your backup, or go on with new signing "
-            "secrets: `posthorn secrets reset`",
-            path);
+        return mismatch(error_text,
+                        "the key file %.90s is missing: put it back from your backup, or create new signing "
+                        "secrets with `posthorn secrets reset`",
+                        path);
     if (error == VAULT_MALFORMED)
-        return mismatch(
-            error_text,
-            "the key file %.90s does not hold a key of 64 hex digits: put it back from your backup, "
-            "or go on with new signing secrets: `posthorn secrets reset`",
-            path);
+        return mismatch(error_text,
+                        "the key file %.90s does not hold a key of 64 hex digits: put it back from your "
+                        "backup, or create new signing secrets with `posthorn secrets reset`",
+                        path);
     if (error != VAULT_OK)
         return failed(error, path, error_text);
     if (!known->has_fingerprint)
@@ -181,8 +180,8 @@ static enum server_error open_known(const struct server_options *options, struct
     if (fits(known, key->vault))
         return SERVER_OK;
     return mismatch(error_text,
-                    "the key file %.80s is not this database's: put that one back from your backup, or go on "
-                    "with new signing secrets: `posthorn secrets reset`",
+                    "the key file %.80s does not belong to this database: put the right one back from your "
+                    "backup, or create new signing secrets with `posthorn secrets reset`",
                     path);
 }
 
@@ -217,7 +216,7 @@ enum server_error server_key_open(const struct server_options *options, struct s
         error = open_known(options, store, &known, key, error_text);
     if (error == SERVER_OK && vault_was_exposed(key->vault))
         log_write(options->log, LOG_LEVEL_WARN, "server",
-                  "others could read the key file: whoever did can sign as this server");
+                  "others could read the key file, and anyone who did can sign as this server");
     return error;
 }
 
@@ -229,7 +228,7 @@ enum server_error server_key_keep(const struct server_options *options, const st
     staged_path(options->config, staged);
     if (!key->is_staged || move(staged, path))
         return SERVER_OK;
-    snprintf(error_text, 256, "key-file %.120s cannot be put in its place: %s; start again to go on", path,
+    snprintf(error_text, 256, "key-file %.120s cannot be put in its place: %s; start again to continue", path,
              strerror(errno));
     return SERVER_DATA;
 }

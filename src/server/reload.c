@@ -180,8 +180,7 @@ void reload_run(struct reload *reload, struct server *server, struct log *log)
         reload_listener(reload, server, &next, log);
         reload_sender(reload, server, &next, log);
     } else
-        log_write(log, LOG_LEVEL_ERROR, "reload", "nothing is taken over, and the former settings stay: %s",
-                  error.text);
+        log_write(log, LOG_LEVEL_ERROR, "reload", "the settings stay as they were: %s", error.text);
     log_write(log, LOG_LEVEL_INFO, "reload", "done");
     arena_fini(&arena);
 }

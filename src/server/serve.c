@@ -44,27 +44,28 @@ struct invocation {
 static void print_serve_help(void)
 {
     puts("usage: posthorn serve --data DIR [options]\n\n"
-         "Accepts events over HTTP, makes them durable, and posts each one to its owner's webhook URL until\n"
-         "that answers 200. An empty DIR is set up first, as `posthorn init` does.\n");
-    puts("  --config FILE                     settings, one `name = value` a line (or POSTHORN_CONFIG)\n"
-         "  --json                            the ready line as a JSON object");
+         "Accepts events over HTTP, stores them, and posts each one to its owner's webhook URL until that "
+         "answers\n"
+         "200. If DIR is empty, it is set up first, as `posthorn init` does.\n");
+    puts("  --config FILE                     settings file, one `name = value` a line (or POSTHORN_CONFIG)\n"
+         "  --json                            print the ready line as a JSON object");
     config_print_help(stdout);
     puts("  --help                            this text\n\n"
          "Each setting is also NAME = VALUE in the file and POSTHORN_NAME in the environment; see\n"
          "posthorn.conf(5).\n\n"
-         "SIGTERM lets attempts under way end, a second one ends them at once. SIGHUP reads certificates,\n"
-         "authorities and log-level again.\n"
-         "exit status: 0 done, 1 failed, 2 wrong usage, 3 another server has DIR, 5 the store is broken,\n"
+         "SIGTERM waits for attempts in progress to end; a second SIGTERM ends them at once. SIGHUP reads\n"
+         "certificates, authorities and log-level again.\n"
+         "exit status: 0 done, 1 failed, 2 wrong usage, 3 another server uses DIR, 5 the store is broken,\n"
          "6 the key file and the database do not belong together");
 }
 
 static void print_init_help(void)
 {
     puts("usage: posthorn init --data DIR [--json]\n\n"
-         "Makes the folder, the first Master user (id 5) and its API key, which is shown once.\n\n"
-         "  --data DIR      the folder; made if it is not there (or POSTHORN_DATA)\n"
+         "Creates the data folder, the first Master user (id 5) and its API key, which is shown once.\n\n"
+         "  --data DIR      data folder; created if it does not exist (or POSTHORN_DATA)\n"
          "  --config FILE   settings, as for `posthorn serve` (or POSTHORN_CONFIG)\n"
-         "  --json          {\"user_id\":\"5\",\"api_key\":\"...\",\"signing_secret\":\"whsec_...\"}\n"
+         "  --json          print {\"user_id\":\"5\",\"api_key\":\"...\",\"signing_secret\":\"whsec_...\"}\n"
          "  --help          this text\n\n"
          "exit status: 0 done, 1 failed, 2 wrong usage, 3 a server is running on DIR, 6 a key without its "
          "database");
@@ -91,7 +92,10 @@ static bool help_wanted(const char *command, int argc, char **argv)
 
 static int wrong_usage(const char *command, const char *what)
 {
-    fprintf(stderr, "posthorn %s: %s\n`posthorn %s --help` lists what there is.\n", command, what, command);
+    fprintf(stderr,
+            "posthorn %s: %s\n"
+            "Try `posthorn %s --help`.\n",
+            command, what, command);
     return EXIT_WRONG_USAGE;
 }
 
@@ -107,7 +111,7 @@ static int read_settings(struct invocation *invocation, int argc, char **argv)
     if (!config_load(&invocation->config, &invocation->arena, argc, argv, environ, file, &error))
         return wrong_usage(invocation->command, error.text);
     if (!invocation->config.data)
-        return wrong_usage(invocation->command, "--data DIR is missing: the folder that holds everything");
+        return wrong_usage(invocation->command, "--data DIR is missing: name the data folder");
     invocation->reload = reload_open(argc, argv, file, &invocation->config);
     return EXIT_DONE;
 }
@@ -229,7 +233,7 @@ static int init_in(struct invocation *invocation)
         return server_failed(invocation, error, error_text);
     if (!first.created) {
         fprintf(stderr,
-                "posthorn init: %s has been set up before; its key is not kept and cannot be shown again\n",
+                "posthorn init: %s is already set up; its key is not stored and cannot be shown again\n",
                 config->data);
         return EXIT_FAILED;
     }
@@ -351,7 +355,7 @@ static void run_until_signal(struct server *server, const struct server_options 
 {
     struct ending ending = {.lock = PTHREAD_MUTEX_INITIALIZER, .server = server, .signals = ending_signals()};
     int number = wait_for_end(server, options, reload);
-    log_write(options->log, LOG_LEVEL_INFO, "serve", "%s: attempts under way may end within %lld ms",
+    log_write(options->log, LOG_LEVEL_INFO, "serve", "%s: waiting at most %lld ms for attempts in progress",
               number == SIGTERM ? "SIGTERM" : "SIGINT", (long long)options->config->drain_ms);
     pthread_t watch;
     bool watched = pthread_create(&watch, NULL, ending_watch, &ending) == 0;
@@ -419,8 +423,8 @@ static void share_descriptors(struct config *config, struct log *log)
     config->slots = shares.deliveries;
     bound_idle(config, shares.limit - own);
     log_write(log, plenty ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "serve",
-              "connections-max %lld and slots %lld need %lld file descriptors and the limit is %lld: it goes "
-              "on with %lld and %lld. Raise the limit (ulimit -n, LimitNOFILE=) or lower the settings",
+              "connections-max %lld and slots %lld need %lld file descriptors, but the limit is %lld: they "
+              "are lowered to %lld and %lld. Raise the limit (ulimit -n, LimitNOFILE=) or lower the settings",
               (long long)connections_max, (long long)slots, (long long)shares.needed, (long long)shares.limit,
               (long long)config->connections_max, (long long)config->slots);
 }
@@ -430,17 +434,17 @@ static void warn_loudly(const struct config *config)
     if (config->dev)
         fputs(
             "posthorn: --dev: webhook URLs may be plain http and point to this machine (127.0.0.0/8, ::1).\n"
-            "posthorn: --dev: whoever has an API key can make this server call its neighbours.\n"
-            "posthorn: --dev: never run it like this where others can reach it.\n",
+            "posthorn: --dev: every API key can make this server call programs on this machine.\n"
+            "posthorn: --dev: do not use it where others can reach this server.\n",
             stderr);
     if (config->time_scale > 1)
         fprintf(stderr,
-                "posthorn: --time-scale: retries run %lld times as fast, and give up as much sooner.\n",
+                "posthorn: --time-scale: retries run %lld times as fast and give up that much sooner.\n",
                 (long long)config->time_scale);
     if (config->allow_http && !config->dev)
-        fputs("posthorn: allow-http: WEBHOOK-AUTH travels in the clear to http:// webhook URLs.\n", stderr);
+        fputs("posthorn: allow-http: WEBHOOK-AUTH travels unencrypted to http:// webhook URLs.\n", stderr);
     for (int i = 0; i < config->allow_target.count; i++)
-        fprintf(stderr, "posthorn: allow-target: the guard lets deliveries through to %s.\n",
+        fprintf(stderr, "posthorn: allow-target: deliveries to %s are allowed.\n",
                 config->allow_target.items[i]);
     for (int i = 0; i < config->allow_host.count; i++)
         fprintf(stderr, "posthorn: allow-host: webhook URLs may have the host name %s%s.\n",
@@ -453,7 +457,7 @@ static void warn_loudly(const struct config *config)
 static void on_broken(void *ctx)
 {
     /* At once: nothing may be acknowledged any more, and an fsync that failed is never tried again. */
-    static const char line[] = "posthorn: the store is broken; stopping, nothing more is acknowledged\n";
+    static const char line[] = "posthorn: the store is broken; stopping. Nothing more is acknowledged.\n";
     ssize_t written = write(STDERR_FILENO, line, sizeof line - 1);
     (void)written;
     _exit(EXIT_BROKEN);

@@ -75,7 +75,7 @@ static void on_broken(void *ctx, enum store_status status)
     struct server *server = ctx;
     bool readable = status != STORE_BROKEN;
     log_write(server->options.log, LOG_LEVEL_ERROR, "server", "%s: %s",
-              readable ? "nothing is written or delivered any more, and what can be read is still served"
+              readable ? "nothing is written or delivered any more; reads are still answered"
                        : "the store is broken",
               store_status_sentence(status));
     if (readable) {

@@ -22,7 +22,7 @@ const char *store_status_sentence(enum store_status status)
 {
     switch (status) {
     case STORE_OK:
-        return "the store is well";
+        return "no error";
     case STORE_FULL:
         return "the disk is full: nothing was written";
     case STORE_DOWN:

@@ -98,7 +98,7 @@ static void what_is_wrong_is_named_with_its_place(void **state)
         {"", 1, 1, "empty"},
         {"{\"event_types\":\n  [}", 2, 4, ""},
         {"[]", 1, 1, "must be an object"},
-        {"{\n \"event_typs\": []}", 2, 16, "nobody knows a member \"event_typs\""},
+        {"{\n \"event_typs\": []}", 2, 16, "unknown member \"event_typs\""},
         {"{\"event_types\":{}}", 1, 16, "must be an array"},
         {"{\"event_types\":[1]}", 1, 17, "must be an object"},
         {"{\"event_types\":[\n{\"name\":\"a\"}]}", 2, 1, "\"section\" is missing"},
@@ -108,7 +108,8 @@ static void what_is_wrong_is_named_with_its_place(void **state)
         {"{\"event_types\":[{" TYPE ",\"name\":\"a\",\n\"status\":\"done\"}]}", 2, 10,
          "documented, stated or"},
         {"{\"event_types\":[{" TYPE ",\"name\":\"a\",\n\"final\":1}]}", 2, 9, "true or false"},
-        {"{\"event_types\":[{" TYPE ",\"name\":\"a\"},\n{" TYPE ",\n\"name\":\"a\"}]}", 3, 8, "here twice"},
+        {"{\"event_types\":[{" TYPE ",\"name\":\"a\"},\n{" TYPE ",\n\"name\":\"a\"}]}", 3, 8,
+         "defined twice"},
         {"{\"event_types\":[{\"name\":\"a\",\"section\":\"s\",\"resource\":\"x\",\"en\":\"E.\",\n\"state\":"
          "\"s\"}]}",
          2, 9, "no state_attribute"},

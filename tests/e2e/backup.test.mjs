@@ -26,7 +26,7 @@ test('8.7: the key file of another install is refused', async (t) => {
     cpSync(join(two.data, 'posthorn.key'), join(one.data, 'posthorn.key'));
     const { code, stderr } = await start(one.data);
     assert.equal(code, 6, stderr);
-    assert.match(stderr, /not this database's/);
+    assert.match(stderr, /does not belong to this database/);
 });
 
 for (const [what, text] of [['empty', ''], ['cut short', 'abc'], ['longer', 'ab'.repeat(33)], ['no key', 'x'.repeat(64)]])
@@ -80,7 +80,7 @@ test('8.7: a log without its database is refused, and kept', async (t) => {
     assert.ok(size > 0);
     const { code, stderr } = await start(server.data);
     assert.equal(code, 1, stderr);
-    assert.match(stderr, /its log \(-wal\) is here/);
+    assert.match(stderr, /its log \(-wal\) exists/);
     assert.equal(statSync(join(server.data, 'posthorn.db-wal')).size, size);
 });
 

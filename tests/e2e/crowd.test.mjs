@@ -51,7 +51,7 @@ test('8.25: 256 descriptors, and clients that want them all: deliveries go on, a
     const server = await limited(t, 256, ['serve', '--data', data, '--listen', '127.0.0.1:0', '--dev', '--rate-limit', '0'],
         /ready: (http\S+)/);
     Object.assign(server, { user_id, api_key });
-    assert.match(server.output, /connections-max 10000 and slots \d+ need \d+ file descriptors and the limit is 256/);
+    assert.match(server.output, /connections-max 10000 and slots \d+ need \d+ file descriptors, but the limit is 256/);
     const there = await receiver(t);
     await setUrl(server, there.url);
     await crowd(t, server.url, CROWD, '127.0.0.2');

@@ -19,7 +19,7 @@ test('8.27: events show and list, why, deliveries and tail escape what an event 
     await setUrl(server, url, { id: user.user_id, key: user.api_key });
     const at = ['--server', server.url, '--key', server.api_key];
     const tails = [[], ['--json']].map((more) => launch(t, ['tail', '--every', '1', '--server', server.url, '--key', user.api_key, ...more]));
-    for (const tail of tails) await eventually('it follows', () => /following/.test(tail.stderr));
+    for (const tail of tails) await eventually('it follows', () => /printing new events/.test(tail.stderr));
     const event = await post(server, { user: user.user_id, resource: { type: 'users', id: '7\u202e' }, attributes: { name: NASTY } });
     await eventually('an attempt', async () => (await delivery(server, event)).attributes.attempt_count > 0);
     const { id } = await delivery(server, event);

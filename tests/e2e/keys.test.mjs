@@ -177,7 +177,7 @@ test('8.13: a new key says its pace, warns when it is slower, and is unlimited i
     assert.equal(slower.json.meta.rate_per_s, 7);
     assert.equal(slower.json.data.attributes.rate_per_s, null);
     assert.deepEqual(warnings(slower), ['slower_key']);
-    assert.match(slower.json.meta.warnings[0].detail, /7 requests a second together .* has no limit\. A Master gives it/);
+    assert.match(slower.json.meta.warnings[0].detail, /7 requests a second together .* has no limit\. A Master can change this/);
     const shown = await api(server, 'GET', `/api/api_keys/${slower.json.data.id}`);
     assert.equal(shown.json.meta.rate_per_s, 7);
 
@@ -191,7 +191,7 @@ test('8.13: a new key says its pace, warns when it is slower, and is unlimited i
     // By a key with a pace of its own; and with one that is as quick.
     const fifty = (await makeKey(server, { rate_per_s: 50 })).json.data.attributes.token;
     const half = await makeKey(server, { rate_per_s: 25 }, { key: fifty });
-    assert.match(half.json.meta.warnings[0].detail, /25 requests a second, and the key that made it may make 50\./);
+    assert.match(half.json.meta.warnings[0].detail, /25 requests a second; the key that made it may make 50\./);
     assert.deepEqual(warnings(await makeKey(server, { rate_per_s: 50 }, { key: fifty })), []);
     assert.deepEqual(warnings(await makeKey(server, { rate_per_s: 'unlimited' }, { key: fifty })), []);
     // A Regular's keys share one pace: a second one is as quick as the first.

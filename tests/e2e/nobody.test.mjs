@@ -41,7 +41,7 @@ test('8.10: the 201 says that an event goes to nobody; it is sent once there is 
     const early = await api(server, 'POST', `/api/deliveries/${id}/resend`);
     assert.equal(early.status, 409);
     assert.equal(early.json.errors[0].code, 'delivery_state');
-    assert.match(early.json.errors[0].detail, new RegExp(`no webhook_url: set that of user ${server.user_id} first`));
+    assert.match(early.json.errors[0].detail, new RegExp(`no webhook_url. Set the webhook_url of user ${server.user_id}`));
     assert.equal((await api(server, 'POST', `/api/deliveries/${id}/cancel`)).status, 409);
 
     const there = await receiver(t);

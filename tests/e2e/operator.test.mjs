@@ -43,22 +43,22 @@ test('8.18: Home Assistant\'s port is open; a refused port names its service, an
     assert.equal((await put(server, 'https://home.example.com:9200/')).status, 200);
     const { status, json } = await put(server, 'https://home.example.com:5432/');
     assert.equal(status, 422);
-    assert.match(json.errors[0].detail, /port 5432 is that of PostgreSQL.*allow-port = 5432/);
+    assert.match(json.errors[0].detail, /port 5432 belongs to PostgreSQL.*allow-port = 5432/);
     const { code, stdout } = await posthorn('doctor', 'https://192.0.2.1:6379/', '--allow-target', '192.0.2.0/24');
     assert.equal(code, 1);
-    assert.match(stdout, /url_port: port 6379 is that of Redis/);
+    assert.match(stdout, /url_port: port 6379 belongs to Redis/);
 });
 
 test('8.20: a secret that cannot be one is called what it is, and never shown', async (t) => {
     const key = 'MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
     const rows = [
-        [`v1,whsec_${key}`, /begins with `v1,`.*give what stands behind the comma/],
+        [`v1,whsec_${key}`, /begins with `v1,`.*give the part after the comma/],
         [`v1,${key}`, /this is a signature/],
         [` whsec_${key}`, /white space or quotes around it/],
         [`whsk_${key}`, /is a private key/],
         ['0'.repeat(64), /looks like an API key, which is for --api-key/],
-        ['whsec_x', /is it whole/],
-        [key, /no prefix that says what it is/],
+        ['whsec_x', /is it complete/],
+        [key, /has no prefix/],
     ];
     for (const command of [['verify', '/dev/null'], ['receive', '--listen', '127.0.0.1:0', '--dir', folder(t)]])
         for (const [secret, said] of rows) {

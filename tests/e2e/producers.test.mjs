@@ -29,11 +29,11 @@ test("8.11: a Regular's key posts no event, whole or in a batch, for itself or f
         await api(server, 'POST', '/api/events', lines(eventBody({ resource }), eventBody({ resource })), ndjson),
     ]) {
         assert.equal(answer.status, 403, answer.text);
-        assert.match(answer.json.errors[0].detail, /Only a Master's key posts events.*regular-events/);
+        assert.match(answer.json.errors[0].detail, /Only a Master's key may post events.*regular-events/);
     }
     const cli = await posthorn('trigger', 'user_enabled', '--server', server.url, '--key', key);
     assert.equal(cli.code, 1);
-    assert.match(cli.stderr, /Only a Master's key posts events/);
+    assert.match(cli.stderr, /Only a Master's key may post events/);
     assert.equal((await api(server, 'GET', '/api/events', undefined, { key })).json.data.length, 0);
     assert.equal((await api(server, 'GET', '/api/payments/1', undefined, { key })).status, 404);
 

@@ -24,7 +24,7 @@ test('8.24: deliveries that wait have a quota for each user; what ends makes roo
     const ids = [];
     for (let i = 0; i < 3; i++) ids.push(await post(server));
     const beyond = await send(server);
-    refused(beyond, 'too_many_waiting', server.user_id, 'has 3 deliveries', 'may have 3', 'user-waiting-max');
+    refused(beyond, 'too_many_waiting', server.user_id, 'has 3 unfinished deliveries', 'may have 3', 'user-waiting-max');
     await post(server, { user: other.user_id }); // a Master's event counts for the owner it is about
     const first = await delivery(server, ids[0]);
     assert.equal((await api(server, 'POST', `/api/deliveries/${first.id}/resend`)).status, 200);

@@ -90,7 +90,7 @@ test('posthorn resend: by the id of an event or of a delivery', async (t) => {
     });
     const at = ['--server', server.url, '--key', server.api_key];
     const sent = await posthorn('resend', id, ...at);
-    assert.deepEqual([sent.code, sent.stdout], [0, `delivery ${deliveryId} is to be sent now; \`posthorn why ${deliveryId}\` says what becomes of it\n`]);
+    assert.deepEqual([sent.code, sent.stdout], [0, `delivery ${deliveryId} will be sent now; see \`posthorn why ${deliveryId}\`\n`]);
     await there.arrived(2);
     await eventually('it is told', async () => (await delivery(server, id)).attributes.attempt_count === 2);
     const again = await posthorn('resend', deliveryId, '--json', ...at);

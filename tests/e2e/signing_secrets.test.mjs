@@ -28,9 +28,9 @@ test('8.32: `secrets rotate` makes a secret that signs at once beside the first,
     const first = (await secrets(server, 'reveal')).stdout.trim();
     const rotated = await secrets(server, 'rotate', '--overlap', '3600');
     assert.match(rotated.stdout, /^whsec_\S+\n$/);
-    assert.match(rotated.stderr, /default signs on until 2\S+Z/);
+    assert.match(rotated.stderr, /default signs until 2\S+Z/);
     const again = await secrets(server, 'reveal');
-    assert.deepEqual([again.stdout.trim(), /default signs on until 2\S+Z/.test(again.stderr)], [first, true]);
+    assert.deepEqual([again.stdout.trim(), /default signs until 2\S+Z/.test(again.stderr)], [first, true]);
     const hook = await receiver(t);
     await setUrl(server, hook.url);
     await post(server);
@@ -48,7 +48,7 @@ test('8.32: `secrets rotate` makes a secret that signs at once beside the first,
     assert.equal((await secrets(server, 'remove', 'default')).code, 0);
     const gone = await secrets(server, 'reveal');
     assert.deepEqual([gone.code, gone.stdout], [1, '']);
-    assert.match(gone.stderr, /no longer there; `posthorn secrets rotate`/);
+    assert.match(gone.stderr, /has been removed; `posthorn secrets rotate`/);
 });
 
 test('8.32: a secret is revealed to a key of its own user alone, and only the first one', async (t) => {

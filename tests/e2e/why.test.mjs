@@ -31,7 +31,7 @@ test("8.15: what the receiver said is in why and in deliveries show, escaped, wi
 
     const { id } = await delivery(server, event);
     const shown = await ask(server, null, 'deliveries', 'show', id);
-    assert.match(shown, /What was answered, by attempt:\n {2}1 +"\{"error":"invalid signature \\xe2/);
+    assert.match(shown, /Answers, by attempt:\n {2}1 +"\{"error":"invalid signature \\xe2/);
     assert.doesNotMatch(shown, /[\u202e\x1b]/);
 
     const { attributes } = JSON.parse(await ask(server, null, 'why', event, '--json')).deliveries[0];

@@ -351,10 +351,10 @@ static void test_8_18_ports_that_the_operator_opens(void **state)
         "https://example.com:1880/");
     ALL(&guard, "url_port", "https://example.com:6379/", "https://example.com:81/");
     assert_int_equal(url_parse(bytes_of("https://example.com:6379/"), &url), URL_OK);
-    assert_non_null(strstr(guard_sentence(GUARD_PORT, &url, out), "port 6379 is that of Redis; use 443"));
+    assert_non_null(strstr(guard_sentence(GUARD_PORT, &url, out), "port 6379 belongs to Redis; use 443"));
     assert_non_null(strstr(out, "allow-port = 6379"));
     assert_int_equal(url_parse(bytes_of("https://example.com:81/"), &url), URL_OK);
-    assert_non_null(strstr(guard_sentence(GUARD_PORT, &url, out), "below 1024 only 80 and 443"));
+    assert_non_null(strstr(guard_sentence(GUARD_PORT, &url, out), "below 1024, only ports 80 and 443"));
     assert_true(guard_add_port(&guard, bytes_of("6379")));
     assert_true(guard_add_port(&guard, bytes_of("81")));
     ALL(&guard, "allowed", "https://example.com:6379/", "https://example.com:81/", "https://1.1.1.1:81/");

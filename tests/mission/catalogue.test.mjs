@@ -228,7 +228,7 @@ test('row 21: what is wrong in that file is named with line and column, and the 
     for (const [text, line, column, words] of [
         [OWN.replace('"section": "shop", ', ''), 5, 9, /"section" is missing/],
         [OWN.replace('["cart_left",', '["cart_lost",'), 9, 86, /no type "cart_lost"/],
-        [OWN.replace('"es":', '"ес":'), 6, 47, /nobody knows a member/],
+        [OWN.replace('"es":', '"ес":'), 6, 47, /unknown member/],
         ['{"event_types": [}', 1, 18, /./],
     ]) {
         writeFileSync(own, text);

@@ -99,7 +99,7 @@ test('guard: exceptions are a list of networks and ports, and never "off"', asyn
     const there = await receiver(t);
     const server = await production(t, ['--allow-http', '--allow-target', `127.0.0.1/32:${there.port}`]);
     assert.match(server.stderr, new RegExp(`allow-target: .*127\\.0\\.0\\.1/32:${there.port}`));
-    assert.match(server.stderr, /allow-http: .*in the clear/);
+    assert.match(server.stderr, /allow-http: .*unencrypted/);
     const { status, json } = await patch(server, `http://127.0.0.1:${there.port + 1}/`);
     assert.deepEqual([status, json.errors?.[0].code], [422, 'url_address']);
     await setUrl(server, `${there.url}/`);
@@ -128,7 +128,7 @@ test('guard: --dev says so on every start, and only --dev; never with mode produ
     assert.ok(loud(first).length >= 3, first.stderr);
     assert.match(first.stderr, /plain http/);
     assert.match(first.stderr, /127\.0\.0\.0\/8/);
-    assert.match(first.stderr, /neighbours/);
+    assert.match(first.stderr, /programs on this machine/);
     assert.match(first.stdout, /dev/, 'on the ready line, too');
     await first.end();
     const again = await serve(t, { install: first });

@@ -85,10 +85,10 @@ test('row 37: --set changes any place, as JSON or as text, and the text of numbe
 test('row 37: what --set cannot do is wrong usage that says so, and nothing is sent', async (t) => {
     const there = await receiver(t);
     for (const [set, why] of [
-        ['included', /PATH=VALUE/], ['=x', /PATH=VALUE/], ['includd.state=x', /no place 'includd\.state'/],
-        ['resource.name=x', /no place/], ['created_at=yesterday', /created_at must be a date/],
+        ['included', /PATH=VALUE/], ['=x', /PATH=VALUE/], ['includd.state=x', /no field 'includd\.state'/],
+        ['resource.name=x', /no field/], ['created_at=yesterday', /created_at must be a date/],
         ['event_type=a b', /event_type must be/], ['id=x', /data\.id must be/], ['/data/attributes/x=1', /data\.attributes\.x/],
-        ['/data/type=users', /data\.type/], ['/included/0/id=5', /every element of included/], ['included..x=1', /no place/],
+        ['/data/type=users', /data\.type/], ['/included/0/id=5', /every element of included/], ['included..x=1', /no field/],
         ['/included=7', /included must be a list/], ['relationships.resource=[]', /relationships\.resource/],
     ]) {
         const { code, stderr } = await posthorn('trigger', 'user_enabled', '--set', set, '--to', there.url);

@@ -73,17 +73,17 @@ test('row 32: verify: what is wrong with WEBHOOK-AUTH', async (t) => {
     const push = await keep(t);
     const digest = header(push, 'WEBHOOK-AUTH');
     const cases = {
-        key_newline: [setHeader(push, 'WEBHOOK-AUTH', sha256(`${KEY}\n`)), /line feed behind it: `echo` adds one/],
+        key_newline: [setHeader(push, 'WEBHOOK-AUTH', sha256(`${KEY}\n`)), /and a line feed: `echo` adds one/],
         upper_case: [setHeader(push, 'WEBHOOK-AUTH', digest.toUpperCase()), /upper case/],
         other_key: [setHeader(push, 'WEBHOOK-AUTH', sha256('another')), /another user's/],
         key_itself: [setHeader(push, 'WEBHOOK-AUTH', KEY), /the API key itself/],
         missing: [setHeader(push, 'WEBHOOK-AUTH', null), /there is no WEBHOOK-AUTH/],
         doubled: [{ ...push, head: `${push.head}\r\nwebhook-auth: ${digest}` }, /there are 2/],
         wrong_name: [{ ...push, head: push.head.replace('WEBHOOK-AUTH', 'Webhook_Auth') }, /called 'Webhook_Auth'/],
-        decorated: [setHeader(push, 'WEBHOOK-AUTH', `sha256="${digest}"`), /not alone/],
+        decorated: [setHeader(push, 'WEBHOOK-AUTH', `sha256="${digest}"`), /more than its 64 digits/],
         base64: [setHeader(push, 'WEBHOOK-AUTH', Buffer.from(digest, 'hex').toString('base64')), /base64/],
         digested_twice: [setHeader(push, 'WEBHOOK-AUTH', sha256(digest)), /digest of the digest/],
-        not_a_digest: [setHeader(push, 'WEBHOOK-AUTH', digest.slice(1)), /this has 63/],
+        not_a_digest: [setHeader(push, 'WEBHOOK-AUTH', digest.slice(1)), /this value has 63/],
     };
     for (const [reason, [changed, words]] of Object.entries(cases)) {
         const { code, reasons, text } = await verify(t, changed);
@@ -95,7 +95,7 @@ test('row 32: verify: what is wrong with WEBHOOK-AUTH', async (t) => {
     assert.equal(elsewhere.reasons['WEBHOOK-AUTH'], 'wrong_name');
     const given = await verify(t, push, ['--api-key', `${KEY}\n`]);
     assert.equal(given.reasons['WEBHOOK-AUTH'], 'key_newline');
-    assert.match(given.text, /the key you gave here has a line feed/);
+    assert.match(given.text, /the key you gave here ends in a line feed/);
 });
 
 test('row 33: verify: a body that was changed on its way, and how', async (t) => {

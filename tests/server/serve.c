@@ -177,7 +177,7 @@ static void test_init(void **state)
     assert_int_equal(strlen(key), 64);
     assert_int_equal(execute(*state, &run, "init --data DATA"), 1);
     assert_string_equal(run.out_text, "");
-    assert_non_null(strstr(run.err_text, "has been set up before"));
+    assert_non_null(strstr(run.err_text, "is already set up"));
 }
 
 /* The guide's call, to the byte, but for host and key. */
@@ -235,7 +235,7 @@ static void test_serve(void **state)
     assert_null(strstr(run.out_text, "api_key"));
     assert_int_equal(strncmp(run.out_text, "{\"ready\":\"http://127.0.0.1:", 26), 0);
     assert_ptr_equal(strchr(run.out_text, '\n'), run.out_text + strlen(run.out_text) - 1); /* one line */
-    assert_non_null(strstr(run.err_text, "--dev: never"));
+    assert_non_null(strstr(run.err_text, "--dev: do not use"));
 }
 
 static void test_systemd(void **state)

@@ -1,11 +1,11 @@
 /*
- * json: strict reading of JSON texts, with the position and likely fix of what is wrong.
+ * json: strict reading of JSON texts, with the position and likely fix of an error.
  *
  * json_check scans the whole text once: UTF-8 without BOM, lone surrogates, duplicate members,
  * depth, number syntax, trailing bytes. With `lenient`, comments and trailing commas (nothing
- * else, mission row 41) are overwritten with spaces in place and reported as warnings. What it
- * passes is then parsed by json-c with its strict flag; so json-c never sees what it would
- * guess at. Integers beyond 64 bits are refused, because json-c saturates them silently.
+ * else, mission row 41) are overwritten with spaces in place and reported as warnings. json-c then
+ * parses the checked text with its strict flag, so it never has to guess. Integers beyond 64 bits
+ * are refused, because json-c saturates them silently.
  * Decimals keep their text.
  */
 #pragma once
@@ -43,7 +43,7 @@ enum { JSON_WARNINGS_MAX = 16 };
 struct json_reading {
     struct json_problem problem;
     struct json_warning warnings[JSON_WARNINGS_MAX];
-    int warning_count; /* may be larger than the array: then the rest is only counted */
+    int warning_count; /* may be larger than the array; the rest is only counted */
 };
 
 /* `text` is modified only when lenient. On success the caller owns the object (json_object_put).
@@ -53,7 +53,7 @@ struct json_object *json_read(char *text, size_t len, bool lenient, struct json_
 enum json_error json_check(char *text, size_t len, bool lenient, struct json_reading *reading);
 const char *json_error_code(enum json_error error); /* "json_syntax", ... */
 
-/* Members, without surprises: NULL when absent or of another type. */
+/* Members: NULL if absent or of another type. */
 struct json_object *json_get(struct json_object *object, const char *name);
 struct json_object *json_get_object(struct json_object *object, const char *name);
 struct json_object *json_get_array(struct json_object *object, const char *name);

@@ -15,7 +15,7 @@ struct json_value *json_tree_read(struct arena *arena, char *text, size_t len, b
     if (!builder.full)
         return builder.root;
     reading->problem =
-        (struct json_problem){JSON_MEMBERS, 1, 1, "the text needs more memory than one may use"};
+        (struct json_problem){JSON_MEMBERS, 1, 1, "the text needs more memory than one request may use"};
     return NULL;
 }
 

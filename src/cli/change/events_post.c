@@ -222,7 +222,7 @@ static bool flush_batch(struct post *post)
     bool done = post->count == 0 || send_batch(post, 0, post->count);
     if (!done)
         fprintf(stderr,
-                "posthorn events: stopped at %s:%lld; nothing from there on is known to be accepted\n",
+                "posthorn events: stopped at %s:%lld; the events from there on may not have been accepted\n",
                 post->name, (long long)post->lines[0].number);
     post->count = 0;
     post->batch_len = 0;
@@ -246,7 +246,7 @@ static bool add_line(struct post *post, struct bytes line)
 {
     if (line.len >= DOCUMENT_LEN_MAX) {
         progress_clear(&post->progress);
-        fprintf(stderr, "%s:%lld: longer than an event may be\n", post->name, (long long)post->line_number);
+        fprintf(stderr, "%s:%lld: the event is too long\n", post->name, (long long)post->line_number);
         post->refused++;
         return true;
     }

@@ -11,10 +11,13 @@
 enum { PATH_LEN_MAX = 4096, FILE_LEN_MAX = 128 * 1024, BODY_LEN_MAX = 1 << 20, MEMORY_LEN_MAX = 4 << 20 };
 
 static const char details[] =
-    "Mutual TLS (2 way SSL) to a webhook_url: `set` the client certificate that is shown there, with its\n"
-    "private key; the authorities that may vouch for the receiver instead of the public ones; and the name\n"
-    "its certificate must bear instead of the URL's host. Each may be left out. What is set replaces what\n"
-    "was. The key is sealed at rest and cannot be read again. Files are PEM; - is standard input.";
+    "Mutual TLS (2 way SSL) for a webhook_url. `set` replaces the whole TLS identity: the client "
+    "certificate\n"
+    "with its private key, the authorities to trust for the receiver instead of the public ones, and the "
+    "name\n"
+    "expected in the receiver's certificate instead of the URL's host. Each part is optional. The private "
+    "key\n"
+    "is stored encrypted and cannot be read again. Files are PEM; - is standard input.";
 
 struct mtls {
     const char *cert, *private_key, *ca, *server_name, *user;
@@ -156,7 +159,7 @@ static bool remove_identity(struct mtls *mtls)
 
 static int wrong_operand(const struct mtls *mtls)
 {
-    return options_wrong(mtls->usage, "it is `mtls set`, `mtls show` or `mtls remove`");
+    return options_wrong(mtls->usage, "write `mtls set`, `mtls show` or `mtls remove`");
 }
 
 static int check(const struct mtls *mtls, bool setting)
@@ -179,13 +182,16 @@ int mtls_main(int argc, char **argv)
     struct client_options server = {0};
     int count;
     const struct option_row rows[] = {
-        {"cert", OPTION_TEXT, &mtls.cert, "FILE", "our certificate, then what leads to its authority"},
-        {"private-key", OPTION_TEXT, &mtls.private_key, "FILE", "its private key, not encrypted"},
-        {"ca", OPTION_TEXT, &mtls.ca, "FILE", "who may vouch for the receiver"},
-        {"server-name", OPTION_TEXT, &mtls.server_name, "NAME", "what its certificate must bear"},
-        {"user", OPTION_TEXT, &mtls.user, "ID", "whose it is, for a Master [yours]"},
+        {"cert", OPTION_TEXT, &mtls.cert, "FILE",
+         "client certificate, followed by its intermediate certificates"},
+        {"private-key", OPTION_TEXT, &mtls.private_key, "FILE",
+         "private key of the certificate, not encrypted"},
+        {"ca", OPTION_TEXT, &mtls.ca, "FILE", "authorities to trust for the receiver"},
+        {"server-name", OPTION_TEXT, &mtls.server_name, "NAME",
+         "name expected in the receiver's certificate"},
+        {"user", OPTION_TEXT, &mtls.user, "ID", "for a Master: the user [yourself]"},
         CLIENT_OPTION_ROWS(server),
-        {"json", OPTION_FLAG, &mtls.json, NULL, "the server's document"},
+        {"json", OPTION_FLAG, &mtls.json, NULL, "print the server's JSON document"},
     };
     const struct usage usage = {"mtls",
                                 "mtls set [--cert FILE --private-key FILE] [--ca FILE] [--server-name NAME]\n"

@@ -9,9 +9,10 @@
 enum { PATH_LEN_MAX = 4096, DELIVERIES_MAX = 100000 };
 
 static const char details[] =
-    "Sends a delivery once more, now: one that was given up, cancelled or skipped, one that waits for\n"
-    "its next try, and one that was delivered. ID is a delivery's, or an event's: then all of its\n"
-    "deliveries. It is the same event with the same id; what was delivered stays delivered.";
+    "Sends a delivery again, now, whatever its state: given up, cancelled, skipped, waiting or delivered. "
+    "ID\n"
+    "is the id of a delivery, or of an event: then all its deliveries are sent. The event keeps its id. A\n"
+    "delivered delivery stays delivered.";
 
 struct resend {
     struct client *client;
@@ -32,7 +33,7 @@ static bool send_one(struct resend *resend, const char *id)
     if (resend->json)
         show_json(answer.json);
     else
-        printf("delivery %s is to be sent now; `posthorn why %s` says what becomes of it\n", id, id);
+        printf("delivery %s will be sent now; see `posthorn why %s`\n", id, id);
     return true;
 }
 
@@ -75,7 +76,7 @@ int resend_main(int argc, char **argv)
     int count;
     const struct option_row rows[] = {
         CLIENT_OPTION_ROWS(server),
-        {"json", OPTION_FLAG, &job.json, NULL, "the server's document, one a delivery"},
+        {"json", OPTION_FLAG, &job.json, NULL, "print the server's JSON document for each delivery"},
     };
     const struct usage usage = {"resend", "resend ID", details, rows, sizeof rows / sizeof *rows, 1, 1};
 

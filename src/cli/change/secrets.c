@@ -15,17 +15,14 @@ enum {
 };
 
 static const char details[] =
-    "Your signing secrets: receivers check the header webhook-signature with them (Standard Webhooks).\n"
-    "You have one from the start, with the ID `default`.\n"
-    "\n"
-    "  list       shows them, without their text\n"
-    "  reveal     shows the text of the first one, `default`\n"
-    "  create     makes another one and shows its text, this once; those of its kind expire after the "
-    "overlap\n"
-    "  rotate     makes a new one for each kind that signs now, and shows them, this once\n"
-    "  remove ID  ends one at once; the last one stays\n"
-    "\n"
-    "`posthorn secrets reset --help` is for a server whose key file is lost.";
+    "Your signing secrets. Receivers check the header webhook-signature with them (Standard Webhooks). You\n"
+    "have one from the start, with the id `default`.\n\n"
+    "  list       lists the secrets without their text\n"
+    "  reveal     prints the text of the first secret, `default`\n"
+    "  create     creates a secret and prints it once; older secrets of its kind expire after the overlap\n"
+    "  rotate     creates a new secret for each kind in use, and prints them once\n"
+    "  remove ID  removes a secret at once; the last one cannot be removed\n\n"
+    "If the key file of a server is lost, see `posthorn secrets reset --help`.";
 
 struct secrets {
     const struct usage *usage;
@@ -94,7 +91,7 @@ static void say_its_end(struct json_object *secret)
     struct bytes id = {"", 0}, until = attribute(secret, "expires_at");
     if (until.len > 0 && json_get_text(secret, "id", &id))
         fprintf(stderr, "posthorn secrets: %.*s %s %.*s\n", BYTES_ARG(id),
-                is_active(secret) ? "signs on until" : "signs no more since", BYTES_ARG(until));
+                is_active(secret) ? "signs until" : "expired at", BYTES_ARG(until));
 }
 
 static bool reveal(const struct secrets *secrets)
@@ -107,8 +104,8 @@ static bool reveal(const struct secrets *secrets)
     if (!client_call(secrets->client, "POST", path, NULL, &answer))
         return false;
     if (answer.status == 404 && !secrets->operand)
-        fprintf(stderr, "posthorn secrets: your first signing secret is no longer there; `posthorn secrets "
-                        "rotate` makes one whose text is shown\n");
+        fprintf(stderr, "posthorn secrets: your first signing secret has been removed; `posthorn secrets "
+                        "rotate` creates a new one and prints it\n");
     else if (client_check(secrets->client, 200, &answer))
         print_secret(secrets, &answer);
     if (answer.status == 200 && !secrets->json)
@@ -226,11 +223,11 @@ int secrets_main(int argc, char **argv)
     int count;
     const struct option_row rows[] = {
         {"algorithm", OPTION_TEXT, &secrets.algorithm, "v1|v1a", "HMAC-SHA256 or Ed25519 [v1]"},
-        {"overlap", OPTION_NUMBER, &secrets.overlap_s, "SECONDS", "those before sign on for so long [86400]",
-         NULL, 0, OVERLAP_S_MAX},
-        {"user", OPTION_TEXT, &secrets.user, "ID", "list, create, rotate: whose, for a Master [yours]"},
+        {"overlap", OPTION_NUMBER, &secrets.overlap_s, "SECONDS",
+         "older secrets keep signing for this long [86400]", NULL, 0, OVERLAP_S_MAX},
+        {"user", OPTION_TEXT, &secrets.user, "ID", "list, create, rotate; for a Master: the user [yourself]"},
         CLIENT_OPTION_ROWS(server),
-        {"json", OPTION_FLAG, &secrets.json, NULL, "the server's document"},
+        {"json", OPTION_FLAG, &secrets.json, NULL, "print the server's JSON document"},
     };
     const struct usage usage = {"secrets",
                                 "secrets list\n"
@@ -250,15 +247,15 @@ int secrets_main(int argc, char **argv)
     secrets.usage = &usage;
     const struct verb *verb = find_verb(argv[argc - count], count - 1);
     if (!verb)
-        return options_wrong(&usage, "it is `secrets list`, `reveal`, `create`, `rotate` or `remove ID`");
+        return options_wrong(&usage, "write `secrets list`, `reveal`, `create`, `rotate` or `remove ID`");
     secrets.operand = count == 2 ? argv[argc - 1] : NULL;
     if (secrets.algorithm && strcmp(secrets.algorithm, "v1") != 0 && strcmp(secrets.algorithm, "v1a") != 0)
-        return options_wrong(&usage, "--algorithm is v1 (HMAC-SHA256) or v1a (Ed25519), not '%.40s'",
+        return options_wrong(&usage, "--algorithm must be v1 (HMAC-SHA256) or v1a (Ed25519), not '%.40s'",
                              secrets.algorithm);
     if (secrets.user && !bytes_are_utf8(bytes_of(secrets.user)))
         return options_wrong(&usage, "--user takes a user's id");
     if (secrets.user && (verb->run == reveal || verb->run == remove_one))
-        return options_wrong(&usage, "`secrets %s` is for your own secrets: use a key of that user",
+        return options_wrong(&usage, "`secrets %s` works for your own secrets only: use a key of that user",
                              verb->name);
     int code = client_open(&usage, &server, &secrets.client);
     if (code != EXIT_DONE)

@@ -10,9 +10,9 @@
 #include <stdio.h>
 
 static const char details[] =
-    "The event types of the platform: what each means, in English and Spanish, and a complete\n"
-    "example. `documented` types have a published name, `stated` ones are promised by the guide,\n"
-    "`inferred` ones follow from the states of their resource.";
+    "Lists the platform's event types. `show` prints the meaning in English and Spanish and a complete\n"
+    "example. A `documented` type has a published name. A `stated` type is mentioned by the guide without a\n"
+    "name. An `inferred` type follows from the states of its resource.";
 
 struct catalog {
     const char *section;
@@ -119,7 +119,7 @@ static int run(const struct catalog *catalog, char **operands, int count)
         return list_scenarios(catalog);
     if (count == 2 && strcmp(operands[0], "show") == 0)
         return show_type(catalog, operands[1]);
-    return options_wrong(catalog->usage, "it is `catalog`, `catalog show TYPE` or `catalog scenarios`");
+    return options_wrong(catalog->usage, "write `catalog`, `catalog show TYPE` or `catalog scenarios`");
 }
 
 int catalog_main(int argc, char **argv)
@@ -130,7 +130,7 @@ int catalog_main(int argc, char **argv)
     const struct option_row rows[] = {
         {"section", OPTION_TEXT, &catalog.section, "NAME", "only this section's types"},
         CATALOGUE_OPTION_ROW(file),
-        {"json", OPTION_FLAG, &catalog.json, NULL, "JSON, with the examples"},
+        {"json", OPTION_FLAG, &catalog.json, NULL, "print JSON, with the examples"},
     };
     const struct usage usage = {"catalog",
                                 "catalog [--section NAME] [--catalogue FILE]\n"

@@ -11,7 +11,7 @@
 enum { PATH_LEN_MAX = 4096, DELIVERIES_MAX = 100000 };
 
 static const char details[] =
-    "What became of an event: `list` its deliveries, `show` one of them with every attempt.";
+    "`list` prints the deliveries of an event. `show` prints one delivery with every attempt.";
 
 static const struct show_column delivery_columns[] = {{"ID", "id", 19},
                                                       {"STATE", "attributes.state", 9},
@@ -70,7 +70,7 @@ int deliveries_main(int argc, char **argv)
     int count;
     const struct option_row rows[] = {
         CLIENT_OPTION_ROWS(server),
-        {"json", OPTION_FLAG, &json, NULL, "the server's document"},
+        {"json", OPTION_FLAG, &json, NULL, "print the server's JSON document"},
     };
     const struct usage usage = {"deliveries",
                                 "deliveries list EVENT_ID\n"
@@ -87,7 +87,7 @@ int deliveries_main(int argc, char **argv)
     char **operands = argv + argc - count;
     bool listing = strcmp(operands[0], "list") == 0;
     if (!listing && strcmp(operands[0], "show") != 0)
-        return options_wrong(&usage, "it is `deliveries list EVENT_ID` or `deliveries show ID`");
+        return options_wrong(&usage, "write `deliveries list EVENT_ID` or `deliveries show ID`");
     int code = client_open(&usage, &server, &client);
     if (code != EXIT_DONE)
         return code;

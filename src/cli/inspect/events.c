@@ -10,9 +10,8 @@
 enum { PATH_LEN_MAX = 4096, PATH_MEMORY_MAX = 4 * PATH_LEN_MAX, LIMIT_MAX = 100 };
 
 static const char details[] =
-    "The events that the server has accepted for you: `list` shows the newest, `show` one of them\n"
-    "with its snapshot, `post` sends some from a file or - for standard input: one event as a JSON\n"
-    "document, or many, a line each.";
+    "`list` prints your newest events, `show` one event with its snapshot. `post` sends events from a file,\n"
+    "or from standard input (-): one JSON document, or many events, one a line.";
 
 struct events {
     struct client_options server;
@@ -73,10 +72,9 @@ int events_main(int argc, char **argv)
     const struct option_row rows[] = {
         CLIENT_OPTION_ROWS(events.server),
         {"type", OPTION_TEXT, &events.type, "TYPE", "list: only this event_type"},
-        {"undelivered", OPTION_FLAG, &events.undelivered, NULL,
-         "list: only those not delivered, for whatever reason"},
-        {"limit", OPTION_NUMBER, &events.limit, "N", "list: so many [20]", NULL, 1, LIMIT_MAX},
-        {"json", OPTION_FLAG, &events.json, NULL, "the server's document"},
+        {"undelivered", OPTION_FLAG, &events.undelivered, NULL, "list: only events that are not delivered"},
+        {"limit", OPTION_NUMBER, &events.limit, "N", "list: number of events [20]", NULL, 1, LIMIT_MAX},
+        {"json", OPTION_FLAG, &events.json, NULL, "print the server's JSON document"},
     };
     const struct usage usage = {"events",
                                 "events list [--type TYPE] [--undelivered] [--limit N]\n"
@@ -95,7 +93,7 @@ int events_main(int argc, char **argv)
     bool listing = count == 1 && strcmp(operands[0], "list") == 0;
     bool posting = count == 2 && strcmp(operands[0], "post") == 0;
     if (!listing && !posting && !(count == 2 && strcmp(operands[0], "show") == 0))
-        return options_wrong(&usage, "it is `events list`, `events show ID` or `events post FILE`");
+        return options_wrong(&usage, "write `events list`, `events show ID` or `events post FILE`");
     int code = client_open(&usage, &events.server, &client);
     if (code != EXIT_DONE)
         return code;

@@ -176,14 +176,14 @@ static void put_shell_word(struct text *out, struct bytes word)
 
 static void print_receiver(const struct evidence *evidence)
 {
-    const char *advised = evidence->for_operator ? "the advice is for the operator of this posthorn" : NULL;
+    const char *advised = evidence->for_operator ? "the advice is for the operator of this server" : NULL;
     struct line line;
 
     line_begin(&line, "receiver");
     text_printf(&line.text, "user %.*s", BYTES_ARG(evidence->user_id));
     if (evidence->is_caller) {
         text_printf(&line.text, ", you; %s",
-                    advised ? advised : "the advice is for you, whoever runs that URL");
+                    advised ? advised : "the advice is for you, the operator of that URL");
     } else {
         if (evidence->user_name.len > 0) {
             text_puts(&line.text, " (");
@@ -240,10 +240,12 @@ void evidence_print_answers(struct json_object *attributes)
             continue;
         }
         if (!any)
-            printf("\nWhat was answered, by attempt:\n");
+            printf("\n"
+                   "Answers, by attempt:\n");
         any = true;
         line_end(&line);
     }
     if (json_object_get_boolean(json_get(attributes, "earlier_attempts")))
-        printf("\nThere were earlier attempts: GET /api/deliveries/ID/attempts has them all.\n");
+        printf("\n"
+               "There were earlier attempts: GET /api/deliveries/ID/attempts lists all of them.\n");
 }

@@ -10,8 +10,8 @@
 enum { ADDRESSES_MAX = 64, ADDRESS_LEN_MAX = 46 };
 
 static const char details[] =
-    "The source addresses that a server's deliveries come from, for a receiver's allow-list. They are\n"
-    "the server's setting source-address; where it is not set, the addresses may change at any time.";
+    "Prints the source addresses of a server's deliveries, for a receiver's allow-list. They are the\n"
+    "server's setting source-address. Without that setting the addresses may change at any time.";
 
 struct addresses {
     struct {
@@ -94,7 +94,7 @@ static bool read_addresses(struct json_object *meta, struct addresses *addresses
         const char *text = json_object_is_type(item, json_type_string) ? json_object_get_string(item) : "";
         struct network network;
         if (i == ADDRESSES_MAX || !network_parse_address(bytes_of(text), &network)) {
-            fprintf(stderr, "posthorn ips: the server's list is not one of addresses\n");
+            fprintf(stderr, "posthorn ips: the server's answer is not a list of addresses\n");
             return false;
         }
         snprintf(addresses->list[i].text, ADDRESS_LEN_MAX, "%s", text);
@@ -153,7 +153,7 @@ int ips_main(int argc, char **argv)
     if (outcome != OPTIONS_GO)
         return outcome == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
     if (!is_format(format))
-        return options_wrong(&usage, "--format is plain, nftables, nginx, caddy, ufw or json, not '%s'",
+        return options_wrong(&usage, "--format must be plain, nftables, nginx, caddy, ufw or json, not '%s'",
                              format);
     int code = client_open_keyless(&usage, &server, &client);
     if (code != EXIT_DONE)

@@ -19,9 +19,11 @@ int postman_main(int argc, char **argv)
     const char *file = NULL;
     int count, code;
     const struct option_row rows[] = {
-        {"environment", OPTION_FLAG, &environment, NULL, "the environment instead of the collection"},
-        {"webhook-url", OPTION_TEXT, &values.webhook_url, "URL", "webhook_url [http://127.0.0.1:3000/]"},
-        {"domain", OPTION_TEXT, &values.domain, "URL", "the API's server [http://127.0.0.1:8080]"},
+        {"environment", OPTION_FLAG, &environment, NULL, "print the environment instead of the collection"},
+        {"webhook-url", OPTION_TEXT, &values.webhook_url, "URL",
+         "value of webhook_url [http://127.0.0.1:3000/]"},
+        {"domain", OPTION_TEXT, &values.domain, "URL",
+         "value of domain, the API's server [http://127.0.0.1:8080]"},
         CATALOGUE_OPTION_ROW(file),
     };
     const struct usage usage = {"postman",

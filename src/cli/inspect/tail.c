@@ -34,9 +34,8 @@ enum {
 };
 
 static const char details[] =
-    "Prints your new events as they come, and each end of an attempt to deliver them: a line each, from\n"
-    "now on, until you end it (Ctrl-C). It asks the server again and again, with few requests: what\n"
-    "became of an event can be seconds late when there are many.";
+    "Prints your new events and the outcome of each attempt, one a line, from now on until Ctrl-C. It polls\n"
+    "the server with few requests, so an outcome may be shown seconds late when there are many events.";
 
 /* An event whose deliveries have not all ended. */
 struct watched {
@@ -201,10 +200,10 @@ static void print_outcome(const struct tail *tail, const struct watched *event, 
 static void watch(struct tail *tail, struct json_object *event)
 {
     if (tail->watched_count == WATCHED_MAX) {
-        fprintf(stderr,
-                "posthorn tail: too many events at once; what becomes of %s is not shown "
-                "(`posthorn why` knows)\n",
-                tail->watched[0].id);
+        fprintf(
+            stderr,
+            "posthorn tail: too many events at once; the outcome of %s is not shown (see `posthorn why`)\n",
+            tail->watched[0].id);
         memmove(tail->watched, tail->watched + 1, (WATCHED_MAX - 1) * sizeof *tail->watched);
         tail->watched_count--;
     }
@@ -379,7 +378,7 @@ static void follow(struct tail *tail)
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGTERM);
     sigprocmask(SIG_BLOCK, &ends, NULL);
-    fprintf(stderr, "posthorn tail: %s: following what comes from now on; Ctrl-C ends it\n",
+    fprintf(stderr, "posthorn tail: %s: printing new events from now on; press Ctrl-C to stop\n",
             client_place(tail->client));
     for (bool on = true; on;) {
         bool answered = read_new(tail) && look_around(tail);
@@ -396,9 +395,9 @@ int tail_main(int argc, char **argv)
     int count;
     const struct option_row rows[] = {
         CLIENT_OPTION_ROWS(server),
-        {"every", OPTION_SECONDS, &tail.every_ms, "SECONDS", "ask so often [1]", NULL, EVERY_MS_MIN,
+        {"every", OPTION_SECONDS, &tail.every_ms, "SECONDS", "time between polls [1]", NULL, EVERY_MS_MIN,
          EVERY_MS_MAX},
-        {"json", OPTION_FLAG, &tail.json, NULL, "a JSON object a line"},
+        {"json", OPTION_FLAG, &tail.json, NULL, "print one JSON object a line"},
     };
     const struct usage usage = {
         "tail", "tail [--every SECONDS]", details, rows, sizeof rows / sizeof *rows, 0, 0};

@@ -20,9 +20,9 @@ enum {
 };
 
 static const char details[] =
-    "Says in plain sentences what became of an event, or of one delivery: how often it was tried, what\n"
-    "your server said last, when the next try is, or why there is none; and what to do about it. Then the\n"
-    "record: the URL, the last tries, how the last answer began (1 KiB, escaped), whose server it is.";
+    "Explains in plain sentences what became of an event or a delivery: the number of tries, the last\n"
+    "answer, the time of the next try or the reason why there is none, and what to do. The record follows:\n"
+    "the URL, the last tries, the start of the last answer (1 KiB, escaped), and whose server it is.";
 
 struct why {
     struct client *client;
@@ -115,7 +115,7 @@ static bool gather(struct why *why, const char *id)
         json_object_array_add(why->deliveries, delivery);
         return true;
     }
-    fprintf(stderr, "posthorn why: you have no event and no delivery %.40s; `posthorn events list` has ids\n",
+    fprintf(stderr, "posthorn why: you have no event or delivery %.40s; `posthorn events list` prints ids\n",
             id);
     return false;
 }
@@ -330,7 +330,8 @@ int why_main(int argc, char **argv)
     int count;
     const struct option_row rows[] = {
         CLIENT_OPTION_ROWS(server),
-        {"json", OPTION_FLAG, &why.json, NULL, "the server's documents, each delivery with its `why`"},
+        {"json", OPTION_FLAG, &why.json, NULL,
+         "print the server's JSON documents, each delivery with its `why`"},
     };
     const struct usage usage = {"why", "why ID", details, rows, sizeof rows / sizeof *rows, 1, 1};
 

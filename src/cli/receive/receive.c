@@ -30,18 +30,16 @@ enum {
 };
 
 static const char details[] =
-    "Listens as a web-callbacks handler: each event goes into a file of its own, ID_TYPE.json, and\n"
-    "is answered with 200 once it is safely on disk. A line is printed for each. Every event_type\n"
-    "is accepted; an event that comes again is recognised and stored once. With --api-key, what\n"
-    "does not carry the SHA-256 of the key as WEBHOOK-AUTH gets 401 before its body is read.\n"
-    "--status and --delay make it misbehave, to see a sender retry.\n"
-    "\n"
-    "With --handlers, each event is given to a program of that folder before it is stored: to the one\n"
-    "with the name of its event_type, or else to `default`, or else to none. The program finds the\n"
-    "event on its standard input and POSTHORN_EVENT_ID, POSTHORN_EVENT_TYPE, POSTHORN_CREATED_AT,\n"
-    "POSTHORN_SENT_AT, POSTHORN_RESOURCE_TYPE and POSTHORN_RESOURCE_ID in its environment. Exit code 0:\n"
-    "the event is stored, and answered with 200. Anything else: 500, and the sender comes again. What\n"
-    "was in work when a receiver was killed is handled again at the next start.";
+    "Receives events. It stores each event in a file ID_TYPE.json, syncs the file to disk, answers 200\n"
+    "and prints a line. It accepts every event type, and stores an event that comes again only once. With\n"
+    "--api-key, a request whose WEBHOOK-AUTH is not the SHA-256 of the key gets 401 before its body is\n"
+    "read. --status and --delay simulate a faulty receiver, to see the sender retry.\n\n"
+    "With --handlers, it runs a program from that folder before it stores an event: the program with the\n"
+    "name of the event type, or `default`, or none. The program reads the event from standard input. Its\n"
+    "environment has POSTHORN_EVENT_ID, POSTHORN_EVENT_TYPE, POSTHORN_CREATED_AT, POSTHORN_SENT_AT,\n"
+    "POSTHORN_RESOURCE_TYPE and POSTHORN_RESOURCE_ID. Exit code 0: the event is stored and answered with\n"
+    "200. Any other: the answer is 500, and the sender retries. If the receiver is killed, the next start\n"
+    "handles the events that were in progress.";
 
 static void ready(const struct receiver_config *config, const struct listener *listener)
 {
@@ -137,25 +135,26 @@ int receive_main(int argc, char **argv)
     int64_t memory_mib = MEMORY_MIB_DEFAULT;
     int operands;
     const struct option_row rows[] = {
-        {"listen", OPTION_TEXT, &address, "HOST:PORT", "where to listen [127.0.0.1:3000]; port 0: any"},
-        {"dir", OPTION_TEXT, &config.folder, "FOLDER", "where the files go [examples]"},
-        {"api-key", OPTION_LIST, &config.keys, "KEY", "check WEBHOOK-AUTH; again for a second key",
+        {"listen", OPTION_TEXT, &address, "HOST:PORT",
+         "listen address [127.0.0.1:3000]; port 0: any free port"},
+        {"dir", OPTION_TEXT, &config.folder, "FOLDER", "folder for the event files [examples]"},
+        {"api-key", OPTION_LIST, &config.keys, "KEY", "to check WEBHOOK-AUTH; may be repeated",
          "POSTHORN_API_KEY"},
         {"secret", OPTION_LIST, &config.secrets, "SECRET",
-         "check webhook-signature: whsec_ or whpk_; again for a second", "POSTHORN_SECRET"},
-        {"handlers", OPTION_TEXT, &config.handlers, "FOLDER", "a program for each event_type"},
-        {"at-once", OPTION_NUMBER, &config.handlers_max, "N", "so many of them at one time [8]", NULL, 1,
+         "to check webhook-signature (whsec_, whpk_); may be repeated", "POSTHORN_SECRET"},
+        {"handlers", OPTION_TEXT, &config.handlers, "FOLDER", "folder with a program for each event type"},
+        {"at-once", OPTION_NUMBER, &config.handlers_max, "N", "run at most N programs at once [8]", NULL, 1,
          HANDLERS_MAX},
         {"time-limit", OPTION_SECONDS, &config.handler_limit_ms, "SECONDS",
-         "then one is killed [10]; senders wait 15 s", NULL, 1, DELAY_MS_MAX},
-        {"memory-max", OPTION_NUMBER, &memory_mib, "MIB", "memory for events at once [64]; beyond, 503", NULL,
-         8, MEMORY_MIB_MAX},
-        {"status", OPTION_NUMBER, &config.fault_status, "N", "answer N instead, and store nothing", NULL, 200,
-         599},
-        {"for", OPTION_NUMBER, &config.fault_count, "K", "do so for the first K requests only", NULL, 0,
-         INT32_MAX},
-        {"delay", OPTION_SECONDS, &config.delay_ms, "SECONDS", "answer so much later", NULL, 0, DELAY_MS_MAX},
-        {"json", OPTION_FLAG, &config.json, NULL, "a JSON object a line"},
+         "kill a program after this long [10]; senders wait 15 s", NULL, 1, DELAY_MS_MAX},
+        {"memory-max", OPTION_NUMBER, &memory_mib, "MIB", "memory for events [64]; beyond that, 503", NULL, 8,
+         MEMORY_MIB_MAX},
+        {"status", OPTION_NUMBER, &config.fault_status, "N", "answer N and store nothing", NULL, 200, 599},
+        {"for", OPTION_NUMBER, &config.fault_count, "K", "apply --status to the first K requests only", NULL,
+         0, INT32_MAX},
+        {"delay", OPTION_SECONDS, &config.delay_ms, "SECONDS", "wait this long before each answer", NULL, 0,
+         DELAY_MS_MAX},
+        {"json", OPTION_FLAG, &config.json, NULL, "print one JSON object a line"},
     };
     const struct usage usage = {
         "receive",
@@ -177,7 +176,7 @@ int receive_main(int argc, char **argv)
         break;
     }
     if (config.fault_count >= 0 && config.fault_status == 0)
-        return options_wrong(&usage, "--for says how often --status is answered: give --status too");
+        return options_wrong(&usage, "--for needs --status: it limits how often --status is answered");
     if (secret_flaw_check(&usage, &config.secrets) != EXIT_DONE)
         return EXIT_USAGE;
     sigset_t signals = ending_signals();

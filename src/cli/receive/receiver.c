@@ -190,11 +190,11 @@ void receiver_on_refused(void *ctx, struct listener_request *request, int status
         listener_say_late(request, late);
         report.detail = late;
     } else if (status == 414 || status == 431) {
-        report.detail = "the request line or the headers are larger than a handler takes";
+        report.detail = "the request line or the headers are too large";
     } else if (status == 501) {
-        report.detail = "its Transfer-Encoding is none that a handler takes: chunked, or Content-Length";
+        report.detail = "its Transfer-Encoding is not supported: use chunked or Content-Length";
     } else if (status == 503) {
-        report.detail = "too many connections or bodies at once: the sender comes again";
+        report.detail = "too many connections or bodies at once: the sender retries";
     }
     fill_reply(reply, status, bytes_of("{\"status\":\"failure\"}"));
     if (status == 405) {
@@ -321,7 +321,7 @@ static void resume(const struct receiver *receiver)
         return;
     posthorn_otherwise(dispatcher, on_event, &attempt);
     if (posthorn_resume(dispatcher, receiver->store, on_resumed, &attempt) != POSTHORN_OK)
-        fprintf(stderr, "posthorn receive: what was in work could not be looked for: %s\n",
+        fprintf(stderr, "posthorn receive: events in progress at the last stop cannot be listed: %s\n",
                 strerrordesc_np(errno));
     posthorn_dispatcher_free(dispatcher);
 }
@@ -337,7 +337,7 @@ static void do_job(void *ctx, int worker, void *item, bool dropped)
             resume(receiver);
         free(job);
     } else if (dropped) {
-        refuse(receiver, request, NULL, 503, "busy", "the receiver is ending");
+        refuse(receiver, request, NULL, 503, "busy", "the receiver is stopping");
     } else {
         handle_again(receiver, request);
     }
@@ -353,7 +353,7 @@ static void hand_over(struct receiver *receiver, struct listener_request *reques
         *job = (struct job){request};
     if (job && workers_give(receiver->workers, job))
         return;
-    refuse(receiver, request, event, 503, "busy", "all handlers are at work, and too many events wait");
+    refuse(receiver, request, event, 503, "busy", "all handlers are busy, and too many events wait");
 }
 
 void receiver_resume(struct receiver *receiver)
@@ -399,7 +399,7 @@ void receiver_handle(void *ctx, struct listener_request *request)
     if (result != POSTHORN_OK) {
         refuse(receiver, request, NULL, posthorn_http_status(result), posthorn_result_name(result), detail);
     } else if (!tree_budget_take(receiver->tree_budget, weight, false)) {
-        refuse(receiver, request, NULL, 503, "busy", "too many large events at once; the sender comes again");
+        refuse(receiver, request, NULL, 503, "busy", "too many large events at once; the sender retries");
     } else {
         handle_parsed(receiver, request);
         tree_budget_give(receiver->tree_budget, weight);
@@ -423,7 +423,7 @@ static bool open_parts(struct receiver *receiver)
                                                                        answer_delayed, receiver))) ||
         (config->handlers && !(receiver->workers = workers_open("ph-handler", (int)config->handlers_max,
                                                                 WAITING_MAX, do_job, receiver)))) {
-        fprintf(stderr, "posthorn receive: the system gives no thread\n");
+        fprintf(stderr, "posthorn receive: a thread cannot be started\n");
         return false;
     }
     return true;

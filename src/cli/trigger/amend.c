@@ -159,7 +159,7 @@ bool amend_set(struct json_object *document, const char *assignment, char detail
     bool known;
 
     if (!equals || len == 0 || len >= sizeof path || strlen(equals) > VALUE_LEN_MAX) {
-        snprintf(detail, AMEND_DETAIL_LEN, "it is PATH=VALUE, for example included.state=settled");
+        snprintf(detail, AMEND_DETAIL_LEN, "write PATH=VALUE, for example included.state=settled");
         return false;
     }
     memcpy(path, assignment, len);
@@ -167,8 +167,8 @@ bool amend_set(struct json_object *document, const char *assignment, char detail
     if (set_text(document, path, equals + 1, &known) || (!known && set_value(document, path, equals + 1)))
         return true;
     snprintf(detail, AMEND_DETAIL_LEN,
-             "there is no place '%.80s'; there are included.NAME, resource.id, resource.type,"
-             " relationships.NAME, event_type, created_at, id, and /JSON/POINTER",
+             "there is no field '%.80s'; the fields are included.NAME, resource.id, resource.type, "
+             "relationships.NAME, event_type, created_at, id, and /JSON/POINTER",
              path);
     return false;
 }
@@ -215,8 +215,8 @@ static bool check_attributes(struct json_object *attributes, char detail[AMEND_D
         if (strcmp(name, "event_type") != 0 && strcmp(name, "created_at") != 0 &&
             strcmp(name, "sent_at") != 0) {
             snprintf(detail, AMEND_DETAIL_LEN,
-                     "data.attributes.%.60s: an event has event_type and created_at;"
-                     " what is about the resource stands in included",
+                     "data.attributes.%.60s: an event has only event_type and created_at; attributes of the "
+                     "resource belong in included",
                      name);
             return false;
         }
@@ -266,7 +266,7 @@ bool amend_check(struct json_object *document, char detail[AMEND_DETAIL_LEN])
         return wrong(detail, "included must be a list");
     for (size_t i = 0; included && i < json_object_array_length(included); i++)
         if (!is_identified(json_object_array_get_idx(included, i)))
-            return wrong(detail, "every element of included must have a type and an id, as texts");
+            return wrong(detail, "every element of included must have a type and an id, both strings");
     return check_attributes(json_get_object(data, "attributes"), detail) &&
            check_relationships(json_get_object(data, "relationships"), detail);
 }

@@ -8,7 +8,7 @@ static bool add(struct examples *examples, const struct usage *usage, struct jso
 {
     if (examples->count == EXAMPLES_EVENTS_MAX) {
         json_object_put(document);
-        options_wrong(usage, "that is more than %d events at once", EXAMPLES_EVENTS_MAX);
+        options_wrong(usage, "more than %d events at once", EXAMPLES_EVENTS_MAX);
         return false;
     }
     struct json_object *data = json_get_object(document, "data");

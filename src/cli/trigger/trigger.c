@@ -8,14 +8,13 @@
 enum { TIMES_MAX = 10 * 1000 * 1000 };
 
 static const char details[] =
-    "Sends the catalogue's example of an event_type (`posthorn catalog` lists them). By default it\n"
-    "goes through the server's API: accepted, made durable, delivered to your webhook_url. With --to\n"
-    "it plays the server against that URL itself: same headers, same WEBHOOK-AUTH, same document,\n"
-    "one attempt, and the outcome is printed.\n"
-    "\n"
-    "--set changes a place of the event: included.state=settled (an attribute of the snapshot),\n"
-    "resource.id=77, relationships.failures=[], created_at=..., or any place as a JSON pointer,\n"
-    "/included/0/attributes/state=settled. A value is JSON if it can be read as JSON, else text.";
+    "Sends the catalogue's example of an event type (`posthorn catalog` lists them). By default it posts\n"
+    "the event to the server's API, and the server delivers it to your webhook_url. With --to it pushes the\n"
+    "event straight to that URL as the server would: same headers, same WEBHOOK-AUTH, same document. It\n"
+    "makes one attempt and prints the outcome.\n\n"
+    "--set changes a field of the event: included.state=settled (an attribute of the snapshot),\n"
+    "resource.id=77, relationships.failures=[], created_at=..., or any field as a JSON pointer,\n"
+    "/included/0/attributes/state=settled. A value that is valid JSON is taken as JSON, any other as text.";
 
 struct request {
     struct trigger trigger;
@@ -74,7 +73,7 @@ static int choose_and_run(struct request *request)
             options_wrong(trigger->usage,
                           "--out-of-order needs two events or more: a scenario, or several types");
         else if (!trigger->to && trigger->secrets.count > 0)
-            options_wrong(trigger->usage, "--secret goes with --to: a server has its own secrets");
+            options_wrong(trigger->usage, "--secret needs --to: a server uses its own secrets");
         else
             code = run(request);
     }
@@ -89,23 +88,23 @@ int trigger_main(int argc, char **argv)
     struct trigger *trigger = &request.trigger;
     const struct option_row rows[] = {
         {"to", OPTION_TEXT, &trigger->to, "URL", "push to this URL, without a server"},
-        {"api-key", OPTION_TEXT, &trigger->api_key, "KEY", "with --to: the key for WEBHOOK-AUTH",
+        {"api-key", OPTION_TEXT, &trigger->api_key, "KEY", "with --to: API key for WEBHOOK-AUTH",
          "POSTHORN_API_KEY"},
         {"secret", OPTION_LIST, &trigger->secrets, "SECRET",
-         "with --to: sign with it (whsec_, whsk_); again for a second"},
+         "with --to: signing secret (whsec_, whsk_); may be repeated"},
         {"all", OPTION_FLAG, &request.choice.all, NULL, "every documented type, in the catalogue's order"},
-        {"every", OPTION_FLAG, &request.choice.every, NULL, "every type there is, the inferred ones too"},
+        {"every", OPTION_FLAG, &request.choice.every, NULL, "every type, the inferred ones too"},
         {"scenario", OPTION_TEXT, &request.choice.scenario, "NAME",
-         "a whole examples (`posthorn catalog scenarios`)"},
-        {"set", OPTION_LIST, &request.sets, "PATH=VALUE", "change a place of the event; may be repeated"},
+         "a sequence of events (`posthorn catalog scenarios` lists them)"},
+        {"set", OPTION_LIST, &request.sets, "PATH=VALUE", "change a field of the event; may be repeated"},
         {"edit", OPTION_FLAG, &request.edit, NULL, "change the event in $EDITOR"},
-        {"times", OPTION_NUMBER, &trigger->times, "N", "all of it so many times", NULL, 1, TIMES_MAX},
-        {"duplicate", OPTION_FLAG, &trigger->duplicate, NULL, "each event twice, with the same id"},
-        {"out-of-order", OPTION_FLAG, &trigger->out_of_order, NULL, "the last one first"},
-        {"dry-run", OPTION_FLAG, &request.dry_run, NULL, "send nothing; print the curl that would"},
+        {"times", OPTION_NUMBER, &trigger->times, "N", "send all of it N times", NULL, 1, TIMES_MAX},
+        {"duplicate", OPTION_FLAG, &trigger->duplicate, NULL, "send each event twice with the same id"},
+        {"out-of-order", OPTION_FLAG, &trigger->out_of_order, NULL, "send the last event first"},
+        {"dry-run", OPTION_FLAG, &request.dry_run, NULL, "send nothing; print the curl command"},
         CLIENT_OPTION_ROWS(trigger->server),
         CATALOGUE_OPTION_ROW(request.own_types),
-        {"json", OPTION_FLAG, &trigger->json, NULL, "a JSON object a line"},
+        {"json", OPTION_FLAG, &trigger->json, NULL, "print one JSON object a line"},
     };
     const struct usage usage = {
         "trigger",

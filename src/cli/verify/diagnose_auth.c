@@ -148,7 +148,7 @@ static void diagnose_missing(const struct saved_push *push, const struct option_
         if (!named_alike(header->name) && !is_digest(lower(bare(header->value), digits), keys))
             continue;
         finding_set(finding, "wrong_name",
-                    "the header is called '%.*s'; it has to be WEBHOOK-AUTH (some proxies rename headers)",
+                    "the header is called '%.*s'; it must be WEBHOOK-AUTH (some proxies rename headers)",
                     header->name.len > 80 ? 80 : (int)header->name.len, header->name.data);
         return;
     }
@@ -162,18 +162,17 @@ static void diagnose_value(struct bytes value, const struct option_list *keys, s
     if (value.len == DIGEST_HEX_LEN && is_digest(lower(value, digits), keys))
         finding_set(finding, "upper_case", "the digest is right but in upper case; it is sent in lower case");
     else if (is_digest(lower(bare(value), digits), keys))
-        finding_set(finding, "decorated",
-                    "the digest is right, but it is not alone: the value is its 64 digits and nothing else");
+        finding_set(finding, "decorated", "the digest is right, but the value has more than its 64 digits");
     else if (is_key(value, keys))
-        finding_set(finding, "key_itself",
-                    "it is the API key itself; it has to be the key's SHA-256 in hex. Treat the key as lost");
+        finding_set(
+            finding, "key_itself",
+            "it is the API key itself; it must be the key's SHA-256 in hex. Treat the key as compromised");
     else if (with_line_end(value, keys))
         finding_set(finding, "key_newline",
-                    "it is the digest of your key with a line feed behind it: `echo` adds one, `printf %%s` "
-                    "does not");
+                    "it is the digest of your key and a line feed: `echo` adds one, `printf %%s` does not");
     else if (without_line_end(value, keys))
         finding_set(finding, "key_newline",
-                    "the key you gave here has a line feed behind it; without that the digest is right");
+                    "the key you gave here ends in a line feed; without it the digest is right");
     else if (digested_twice(value, keys))
         finding_set(finding, "digested_twice", "it is the digest of the digest of your key");
     else if (is_base64(value, keys))
@@ -184,7 +183,8 @@ static void diagnose_value(struct bytes value, const struct option_list *keys, s
                     " production?), or one that was replaced");
     else
         finding_set(finding, "not_a_digest",
-                    "it is not a SHA-256 in hex: that has 64 digits, this has %zu characters", value.len);
+                    "it is not a SHA-256 in hex: that has 64 digits, this value has %zu characters",
+                    value.len);
 }
 
 void diagnose_auth(const struct saved_push *push, const struct option_list *keys, struct finding *finding)
@@ -196,7 +196,7 @@ void diagnose_auth(const struct saved_push *push, const struct option_list *keys
     if (count == 0)
         diagnose_missing(push, keys, finding);
     else if (count > 1)
-        finding_set(finding, "doubled", "there are %d WEBHOOK-AUTH headers; there has to be one", count);
+        finding_set(finding, "doubled", "there are %d WEBHOOK-AUTH headers; there must be one", count);
     else if (is_digest(value, keys))
         finding_set(finding, "ok", "the digest of your key");
     else

@@ -93,18 +93,17 @@ static bool guess_line_ends(const struct signed_push *push, struct arena *arena,
     struct bytes stripped = without_space(push->body);
 
     if (stripped.len < push->body.len && fits_body(push, stripped))
-        finding_set(
-            finding, "body_newline",
-            "the body has a line feed (or other white space) at its end that was not signed: an editor, or"
-            " a tool that writes lines?");
+        finding_set(finding, "body_newline",
+                    "the body ends in a line feed (or other white space) that was not signed: did an editor "
+                    "or a tool add it?");
     else if (fits_body(push, with_ending(arena, stripped, "\n")) ||
              fits_body(push, with_ending(arena, stripped, "\r\n")))
         finding_set(finding, "body_newline",
-                    "the body has lost the line feed at its end: a tool that reads lines?");
+                    "the body has lost its last line feed: did a tool that reads lines remove it?");
     else if (fits_body(push, replaced(arena, push->body, "\r\n", "\n")) ||
              fits_body(push, replaced(arena, push->body, "\n", "\r\n")))
         finding_set(finding, "body_line_ends",
-                    "the body's line ends were changed between LF and CR LF on its way");
+                    "the body's line ends were changed between LF and CR LF on the way");
     else if (bytes_starts(push->body, "\xEF\xBB\xBF") &&
              fits_body(push, bytes_make(push->body.data + 3, push->body.len - 3)))
         finding_set(finding, "body_bom", "the body was given a byte order mark");
@@ -130,11 +129,10 @@ static bool guess_spelling(const struct signed_push *push, struct finding *findi
         json_spellings_put(&text, body, way);
         found = !text.overflow && fits_body(push, text_bytes(&text));
         if (found)
-            finding_set(
-                finding, "body_reserialised",
-                "the body was parsed and written again on its way: what was signed is the same data as %s."
-                " Verify the bytes as they arrive, before anything parses them",
-                json_spellings_name(way));
+            finding_set(finding, "body_reserialised",
+                        "the body was parsed and written again on the way: the same data was signed as %s. "
+                        "Verify the bytes as they arrive, before anything parses them",
+                        json_spellings_name(way));
     }
     arena_fini(&arena);
     return found;
@@ -153,7 +151,8 @@ static bool guess_id(const struct signed_push *push, struct finding *finding)
     struct signed_push guess = *push;
     guess.id = bytes_make(id.data, id.len);
     if (!bytes_equal(guess.id, push->id) && fits(&guess)) {
-        finding_set(finding, "wrong_id", "webhook-id is not what was signed: that was the event's id, %.*s",
+        finding_set(finding, "wrong_id",
+                    "webhook-id is not the id that was signed, which is the event's id, %.*s",
                     (int)(id.len > 64 ? 64 : id.len), id.data);
         found = true;
     } else if (!bytes_equal(guess.id, push->id)) {
@@ -174,12 +173,12 @@ static bool guess_version(const struct signed_push *push, struct arena *arena, s
 
     guess.signatures = bytes_of(prefixed ? prefixed : "");
     if (fits(&guess)) {
-        finding_set(finding, "no_version", "webhook-signature lacks its version: it begins with `v1,`");
+        finding_set(finding, "no_version", "webhook-signature has no version: it must begin with `v1,`");
         return true;
     }
     guess.signatures = replaced(arena, push->signatures, "v1=", "v1,");
     if (fits(&guess)) {
-        finding_set(finding, "no_version", "webhook-signature says `v1=`; it is `v1,`");
+        finding_set(finding, "no_version", "webhook-signature has `v1=`; it must be `v1,`");
         return true;
     }
     return false;
@@ -211,9 +210,9 @@ static bool guess_undecoded(const struct signed_push *push, struct finding *find
             guess.secrets[0] = (struct posthorn_text){secret, strlen(secret)};
             guess.secret_count = 1;
             if (fits(&guess)) {
-                finding_set(finding, "secret_undecoded",
-                            "it was signed with the secret's text; the key is what the base64 behind whsec_"
-                            " stands for");
+                finding_set(
+                    finding, "secret_undecoded",
+                    "it was signed with the text of the secret; the key is the decoded base64 after whsec_");
                 return true;
             }
         }
@@ -232,8 +231,7 @@ static bool guess_kind(const struct signed_push *push, struct finding *finding)
     bool v1 = has_version(push->signatures, "v1,"), v1a = has_version(push->signatures, "v1a,");
     if ((v1 && hmac) || (v1a && ed25519))
         return false;
-    finding_set(finding, "other_kind",
-                "the push has %s; that is verified with a %s secret, and you gave a %s one",
+    finding_set(finding, "other_kind", "the push has %s, which needs a %s secret; you gave a %s one",
                 v1 && v1a ? "v1 and v1a signatures"
                 : v1      ? "a v1 signature"
                 : v1a     ? "a v1a signature"
@@ -270,7 +268,7 @@ static void diagnose_time(const struct signed_push *push, int64_t at_s, int64_t 
     }
     off_s = stamp_s > at_s ? stamp_s - at_s : at_s - stamp_s;
     if (off_s <= tolerance_s) {
-        finding_set(finding, "ok", "it fits the body and the secret, and the clock");
+        finding_set(finding, "ok", "it matches the body, the secret and the clock");
         return;
     }
     if (stamp_s > 100 * at_s) {
@@ -293,10 +291,9 @@ static void diagnose_wrong(const struct signed_push *push, struct finding *findi
     if (!guess_line_ends(push, &arena, finding) && !guess_spelling(push, finding) &&
         !guess_version(push, &arena, finding) && !guess_undecoded(push, finding) &&
         !guess_kind(push, finding) && !guess_id(push, finding))
-        finding_set(
-            finding, "signature_wrong",
-            "it fits neither the body nor any usual change of it: the secret is another one (another user's,"
-            " or one that was replaced), or the body's content was changed");
+        finding_set(finding, "signature_wrong",
+                    "it does not match the body or any usual change of it: the secret is a different one "
+                    "(another user's, or one that was replaced), or the content of the body was changed");
     arena_fini(&arena);
 }
 
@@ -310,7 +307,7 @@ static bool take_header(const struct saved_push *push, const char *name, struct 
     if (count == 1 && value->len > 0)
         return true;
     if (count > 1) {
-        finding_set(finding, "doubled", "there are %d %s headers; there has to be one", count, name);
+        finding_set(finding, "doubled", "there are %d %s headers; there must be one", count, name);
         return false;
     }
     const char *tail = strchr(name, '-') + 1;
@@ -320,7 +317,7 @@ static bool take_header(const struct saved_push *push, const char *name, struct 
         if (found.len < tail_len || found.len > 80 || bytes_equal_nocase(found, "x-request-id") ||
             !bytes_equal_nocase(bytes_make(found.data + found.len - tail_len, tail_len), tail))
             continue;
-        finding_set(finding, "wrong_name", "the header is called '%.*s'; it has to be %s", BYTES_ARG(found),
+        finding_set(finding, "wrong_name", "the header is called '%.*s'; it must be %s", BYTES_ARG(found),
                     name);
         return false;
     }

@@ -29,11 +29,11 @@ enum {
 };
 
 static const char details[] =
-    "Looks at a receiver step by step, as the server would: is the URL allowed, what does its name resolve\n"
-    "to, does it take the connection, is its certificate good. Each step is a line, with what to do when\n"
-    "it fails. Nothing is sent, unless --ping: then one whole event of type ping, as a push, because\n"
-    "handlers may not survive anything less. The server need not run; give the options that it has. If it\n"
-    "does, --server and --key take from it what the ping is signed with.";
+    "Checks a receiver step by step, as the server would: is the URL allowed, what does the name resolve\n"
+    "to, does the receiver accept the connection, is its certificate valid? It prints a line for each step,\n"
+    "with advice if the step fails. It sends nothing. With --ping it sends one whole event of type ping,\n"
+    "because some handlers fail on anything less. No server needs to run; give the options that your server\n"
+    "has. With --server and --key, the ping is signed with the secret of that user on that server.";
 
 /* A whole event: there are handlers that end on a request they cannot parse (mission row 34). */
 static const char ping_document[] =
@@ -187,7 +187,7 @@ static bool resolve(struct doctor *doctor)
     }
     doctor->addresses.count = allowed;
     if (allowed == 0)
-        say(doctor, RESULT_FAILED, "resolve", "no address is left that may be dialled", "");
+        say(doctor, RESULT_FAILED, "resolve", "no allowed address is left", "");
     else if (doctor->url.host_kind == URL_HOST_NAME)
         say(doctor, RESULT_OK, "resolve", found, "");
     return allowed > 0;
@@ -467,19 +467,19 @@ int doctor_main(int argc, char **argv)
     struct allowed allowed = {0};
     int count;
     const struct option_row rows[] = {
-        {"ping", OPTION_FLAG, &doctor.ping, NULL, "send one whole event of type ping"},
-        {"api-key", OPTION_TEXT, &doctor.api_key, "KEY", "with --ping: the key for WEBHOOK-AUTH",
+        {"ping", OPTION_FLAG, &doctor.ping, NULL, "send one event of type ping"},
+        {"api-key", OPTION_TEXT, &doctor.api_key, "KEY", "with --ping: API key for WEBHOOK-AUTH",
          "POSTHORN_API_KEY"},
-        {"secret", OPTION_LIST, &doctor.secrets, "SECRET", "with --ping: sign with it (whsec_, whsk_)"},
-        {"dev", OPTION_FLAG, &allowed.dev, NULL, "as the server's: http, and this machine"},
-        {"allow-http", OPTION_FLAG, &allowed.http, NULL, "as the server's"},
-        {"allow-target", OPTION_LIST, &allowed.targets, "CIDR[:PORT]", "as the server's; may be repeated"},
-        {"allow-host", OPTION_LIST, &allowed.hosts, "NAME|.SUFFIX", "as the server's; may be repeated"},
-        {"allow-port", OPTION_LIST, &allowed.ports, "PORT", "as the server's; may be repeated"},
-        {"ca-file", OPTION_TEXT, &doctor.ca_file, "FILE", "as the server's"},
-        {"dns-servers", OPTION_TEXT, &doctor.dns_servers, "ADDRESS[:PORT],...", "as the server's"},
+        {"secret", OPTION_LIST, &doctor.secrets, "SECRET", "with --ping: signing secret (whsec_, whsk_)"},
+        {"dev", OPTION_FLAG, &allowed.dev, NULL, "as for `serve`: allow http and this machine"},
+        {"allow-http", OPTION_FLAG, &allowed.http, NULL, "as for `serve`"},
+        {"allow-target", OPTION_LIST, &allowed.targets, "CIDR[:PORT]", "as for `serve`; may be repeated"},
+        {"allow-host", OPTION_LIST, &allowed.hosts, "NAME|.SUFFIX", "as for `serve`; may be repeated"},
+        {"allow-port", OPTION_LIST, &allowed.ports, "PORT", "as for `serve`; may be repeated"},
+        {"ca-file", OPTION_TEXT, &doctor.ca_file, "FILE", "as for `serve`"},
+        {"dns-servers", OPTION_TEXT, &doctor.dns_servers, "ADDRESS[:PORT],...", "as for `serve`"},
         CLIENT_OPTION_ROWS(doctor.server),
-        {"json", OPTION_FLAG, &doctor.json, NULL, "a JSON object a step"},
+        {"json", OPTION_FLAG, &doctor.json, NULL, "print one JSON object a step"},
     };
     const struct usage usage = {"doctor",
                                 "doctor URL [--dev] [--allow-http] [--allow-target CIDR]\n"

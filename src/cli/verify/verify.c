@@ -21,12 +21,12 @@ enum {
 };
 
 static const char details[] =
-    "Says whether a push that was kept is one of yours, and if not, which part is wrong and what was\n"
-    "probably done to it: a line feed in the key, a body that was parsed and written again, a clock\n"
-    "that is off, another user's key, a header that was renamed or doubled.\n"
-    "\n"
-    "FILE is the push as it came: header lines, an empty line, the body (- for stdin). Without it,\n"
-    "headers come from --header and the body from --body, or from stdin.";
+    "Checks whether a push that you kept is genuine. If it is not, it names the wrong part and the likely\n"
+    "cause: a line feed in the key, a body that was parsed and written again, a wrong clock, another user's\n"
+    "key, a header that was renamed or doubled.\n\n"
+    "FILE is the push as it arrived: header lines, an empty line, the body (- for stdin). Without FILE, "
+    "give\n"
+    "the headers with --header, and the body with --body or on stdin.";
 
 struct verify {
     const struct usage *usage;
@@ -141,16 +141,14 @@ static int run(struct verify *verify, const char *file)
     struct arena arena;
 
     if (verify->keys.count + verify->secrets.count == 0)
-        return options_wrong(verify->usage,
-                             "give --api-key or --secret, or both: what is it to be verified with?");
+        return options_wrong(verify->usage, "give --api-key, --secret or both to verify the push with");
     if (secret_flaw_check(verify->usage, &verify->secrets) != EXIT_DONE)
         return EXIT_USAGE;
     if (!read_at(verify))
         return options_wrong(verify->usage,
                              "--at takes seconds since 1970, or a date like 2000-01-01T00:00:00Z");
     if (file && (verify->headers.count > 0 || verify->body))
-        return options_wrong(verify->usage,
-                             "FILE has headers and body; --header and --body are instead of it");
+        return options_wrong(verify->usage, "give FILE, or --header and --body, not both");
     arena_init(&arena, MEMORY_LEN_MAX);
     int code = read_push(verify, &arena, file, &push) ? judge(verify, &push) : EXIT_FAILED;
     arena_fini(&arena);
@@ -162,16 +160,17 @@ int verify_main(int argc, char **argv)
     struct verify verify = {.tolerance_s = POSTHORN_TOLERANCE_S};
     int count;
     const struct option_row rows[] = {
-        {"api-key", OPTION_LIST, &verify.keys, "KEY", "check WEBHOOK-AUTH; again for a second key",
+        {"api-key", OPTION_LIST, &verify.keys, "KEY", "to check WEBHOOK-AUTH; may be repeated",
          "POSTHORN_API_KEY"},
         {"secret", OPTION_LIST, &verify.secrets, "SECRET",
-         "check webhook-signature: whsec_ or whpk_; again for a second", "POSTHORN_SECRET"},
-        {"header", OPTION_LIST, &verify.headers, "LINE", "a header of the push: 'webhook-id: 8'; one each"},
-        {"body", OPTION_TEXT, &verify.body, "FILE", "its body, byte for byte [stdin]"},
-        {"at", OPTION_TEXT, &verify.at, "TIME", "when it arrived: a date, or seconds since 1970 [now]"},
-        {"tolerance", OPTION_NUMBER, &verify.tolerance_s, "SECONDS", "how far the clocks may differ [300]",
+         "to check webhook-signature (whsec_, whpk_); may be repeated", "POSTHORN_SECRET"},
+        {"header", OPTION_LIST, &verify.headers, "LINE",
+         "a header of the push, such as 'webhook-id: 8'; may be repeated"},
+        {"body", OPTION_TEXT, &verify.body, "FILE", "body of the push, byte for byte [stdin]"},
+        {"at", OPTION_TEXT, &verify.at, "TIME", "time of arrival: a date, or seconds since 1970 [now]"},
+        {"tolerance", OPTION_NUMBER, &verify.tolerance_s, "SECONDS", "allowed difference of the clocks [300]",
          NULL, 0, TOLERANCE_S_MAX},
-        {"json", OPTION_FLAG, &verify.json, NULL, "JSON, with a reason for programs"},
+        {"json", OPTION_FLAG, &verify.json, NULL, "print JSON, with a reason for programs"},
     };
     const struct usage usage = {"verify",
                                 "verify FILE [--api-key KEY] [--secret SECRET] [--at TIME]\n"

@@ -25,7 +25,7 @@ static bool fail_route(struct call *call, enum route_error error)
         call_fail(call, API_PATH_INVALID, SOURCE_NONE, NULL,
                   "The path has a malformed escape, a NUL, or is not UTF-8.");
     else
-        call_fail(call, API_NOT_FOUND, SOURCE_NONE, NULL, "There is nothing at this path.");
+        call_fail(call, API_NOT_FOUND, SOURCE_NONE, NULL, "This path does not exist.");
     call->failure.close = true;
     return false;
 }
@@ -163,14 +163,13 @@ void api_on_refused(void *ctx, struct listener_request *request, int status, str
 {
     static const char *const details[] = {
         [API_AUTH_INVALID] = "The API key is missing, unknown or revoked.",
-        [API_CLIENT_CERTIFICATE] = "Connect with a certificate, for clients, from the authorities "
-                                   "that this server trusts.",
-        [API_BODY_TOO_LARGE] = "A body has at most 1 MiB.",
-        [API_TARGET_TOO_LONG] = "A request line has at most 8 KiB.",
-        [API_HEADERS_TOO_LARGE] = "Headers have at most 32 KiB and 100 fields.",
-        [API_BUSY] =
-            "There is no room in memory for the body now (setting memory-max), or the server is ending. "
-            "Nothing was written.",
+        [API_CLIENT_CERTIFICATE] =
+            "Connect with a client certificate from an authority that this server trusts.",
+        [API_BODY_TOO_LARGE] = "A body may have at most 1 MiB.",
+        [API_TARGET_TOO_LONG] = "A request line may have at most 8 KiB.",
+        [API_HEADERS_TOO_LARGE] = "Headers may have at most 32 KiB and 100 fields.",
+        [API_BUSY] = "There is no memory for the body now (setting memory-max), or the server is stopping. "
+                     "Nothing was written. Retry.",
         [API_INTERNAL] = "The server failed."};
     struct api *api = ctx;
     struct failure_report failure = {.error = api_error_of_status(status)};
@@ -231,7 +230,7 @@ static bool load(struct api *api, struct readers_job *job, enum store_query_kind
             if (user)
                 keyring_put_user(api->keyring, user->id, user->role, user->master_id);
             else if (!keyring_put_key(api->keyring, key))
-                log_write(api->config.log, LOG_LEVEL_ERROR, "api", "API key %lld is damaged and left out",
+                log_write(api->config.log, LOG_LEVEL_ERROR, "api", "API key %lld is damaged and skipped",
                           (long long)key->id);
             job->query.after_id = user ? user->id : key->id;
         }

@@ -44,7 +44,7 @@ const char *vault_error_sentence(enum vault_error error)
     case VAULT_EXPOSED:
         return "the key file is readable by everybody: chmod 600 it";
     case VAULT_SEALED:
-        return "a secret in the database was sealed with another key file";
+        return "a secret in the database was encrypted with another key file";
     }
     return "unknown";
 }

@@ -94,10 +94,11 @@ static void prepare_identity(struct endpoint_cache *cache, const struct store_wo
         identities_wipe(&source);
     }
     if (!entry->identity)
-        log_write(cache->log, LOG_LEVEL_ERROR, "endpoints",
-                  "nothing is sent to this receiver: its TLS identity does not open user=%lld why=\"%s\"",
-                  (long long)work->endpoint_id,
-                  error == VAULT_OK ? identity_error_sentence(why) : vault_error_sentence(error));
+        log_write(
+            cache->log, LOG_LEVEL_ERROR, "endpoints",
+            "nothing is sent to this receiver: its TLS identity cannot be decrypted user=%lld why=\"%s\"",
+            (long long)work->endpoint_id,
+            error == VAULT_OK ? identity_error_sentence(why) : vault_error_sentence(error));
 }
 
 /* Once a version: a log line for each attempt would drown the first. */

@@ -24,125 +24,132 @@ enum { FILE_LEN_MAX = 256 * 1024, NAME_LEN_MAX = 40, PIPE_WAIT_MS = 5000 };
 /* clang-format off */
 const struct config_setting config_settings[] = {
     {"data", CONFIG_TEXT, AT(data), "", "DIR",
-     "the folder that holds everything: posthorn.db; made if it is not there", 0, 0},
+     "folder for all data; created if it does not exist", 0, 0},
     {"listen", CONFIG_TEXT, AT(listen), "127.0.0.1:8080", "ADDRESS:PORT",
-     "where the API listens; `:8080` is every interface, `[::]:8080` IPv6 alone, port 0 any free one", 0, 0},
+     "address of the API; `:8080` is every interface, `[::]:8080` IPv6 only, port 0 any free port", 0, 0},
     {"mode", CONFIG_TEXT, AT(mode), "sandbox", "MODE",
-     "`sandbox` or `production`: shown wherever posthorn shows itself", 0, 0},
+     "`sandbox` or `production`; every answer, log and table shows it", 0, 0},
     {"dev", CONFIG_BOOL, AT(dev), "false", NULL,
-     "for your own machine: allow http and loopback as webhook targets, loudly", 0, 0},
+     "for your own machine: allow http and loopback as webhook targets, with a warning at every start", 0, 0},
     {"allow-http", CONFIG_BOOL, AT(allow_http), "false", NULL,
-     "allow http:// webhook targets; the digest of the API key then travels in the clear", 0, 0},
+     "allow http:// webhook URLs; WEBHOOK-AUTH then travels unencrypted", 0, 0},
     {"allow-target", CONFIG_LIST, AT(allow_target), "", "CIDR[:PORT]",
-     "an address or network that may be dialled although the guard denies it; may be given several times", 0, 0},
+     "allow deliveries to this address or network although it is private or special-purpose; may be repeated", 0, 0},
     {"allow-host", CONFIG_LIST, AT(allow_host), "", "NAME|.SUFFIX",
-     "a host name that webhook URLs may have although it is local by convention, as n8n or .svc.cluster.local; its addresses are "
-     "judged as always (see allow-target)", 0, 0},
+     "allow webhook URLs with this local host name, such as n8n or .svc.cluster.local; its addresses are still checked "
+     "(see allow-target)", 0, 0},
     {"allow-port", CONFIG_LIST, AT(allow_port), "", "PORT",
-     "a port that webhook URLs may have although it is below 1024 or a known service's", 0, 0},
+     "allow webhook URLs with this port although it is below 1024 or belongs to a known service", 0, 0},
     {"source-address", CONFIG_LIST, AT(source_address), "", "ADDRESS",
-     "an address of this machine that deliveries come from, in turn if there are several; a family without one is then not used. "
-     "Published at /api/meta and by `posthorn ips`", 0, 0},
+     "send from this local address; repeat to rotate. An address family without one is not used. Published at "
+     "/api/meta and by `posthorn ips`", 0, 0},
     {"time-scale", CONFIG_INT, AT(time_scale), "1", "N",
-     "with --dev: retries run N times as fast, to watch 72 hours in minutes", 1, 1000000},
+     "with --dev: run retries N times as fast, to watch 72 hours in minutes", 1, 1000000},
     {"regular-events", CONFIG_BOOL, AT(regular_events), "false", NULL,
-     "for tests: each user may post events with its own key, to its own webhook URL alone and without changing a resource. Otherwise only a "
-     "Master's key posts events", 0, 0},
+     "for tests: let a Regular user post events with its own key. They go only to its own webhook URL and change no "
+     "resource. Otherwise only a Master's key may post events", 0, 0},
     {"strict-json", CONFIG_BOOL, AT(strict_json), "false", NULL,
-     "refuse comments and trailing commas in request bodies instead of warning", 0, 0},
+     "refuse comments and trailing commas in request bodies; otherwise they give a warning", 0, 0},
     {"http-threads", CONFIG_INT, AT(http_threads), "2", "N",
      "threads that serve the API", 1, 64},
     {"reader-threads", CONFIG_INT, AT(reader_threads), "2", "N",
-     "threads that answer lists and look-ups", 1, 64},
+     "threads that read lists and single rows", 1, 64},
     {"body-max", CONFIG_SIZE, AT(body_bytes_max), "1MiB", "SIZE",
-     "the largest request body; 413 beyond", 1024, MIB},
+     "largest request body; a larger one gets 413", 1024, MIB},
     {"memory-max", CONFIG_SIZE, AT(memory_max), "256MiB", "SIZE",
-     "bodies in memory at once, of requests, unread answers and deliveries together; beyond, deliveries wait, the client address that holds most loses its slowest: 503. TLS handshakes come on top", 16 * MIB,
+     "memory for the bodies of requests, unread answers and deliveries together. When it is full, deliveries wait, and "
+     "the client address that holds the most gets 503. TLS handshakes are not counted", 16 * MIB,
      (int64_t)1024 * 1024 * MIB},
     {"connections-max", CONFIG_INT, AT(connections_max), "10000", "N",
-     "open API connections; beyond, the client address with the most of them loses its slowest. Fewer if the limit of file descriptors leaves no "
-     "room", 1, 1000000},
+     "open API connections; beyond that, the client address with the most of them loses its slowest one. Lowered if "
+     "the limit of file descriptors is too small", 1, 1000000},
     {"idle-seconds", CONFIG_INT, AT(idle_s), "75", "N",
-     "a silent API connection is closed after so many seconds; longer than the 60 after which load balancers close theirs", 1, 3600},
+     "close an API connection that was silent for this long; keep it above the idle limit of your load balancer, often "
+     "60", 1, 3600},
     {"rate-limit", CONFIG_INT, AT(rate_limit), "5", "N",
-     "requests a second that a user may make with all its API keys; beyond, 429 with Retry-After. 0: no limit. Keys may have their own, "
-     "and the first of all has none", 0, RATE_PER_S_MAX},
+     "requests a second that a user may make with all its API keys; beyond that, 429 with Retry-After. 0: no limit. A "
+     "key may have its own limit; the first key has none", 0, RATE_PER_S_MAX},
     {"rate-burst", CONFIG_INT, AT(rate_burst), "5", "N",
-     "requests that may come at once before rate-limit slows them down", 1, RATE_PER_S_MAX},
+     "requests that may come at once before rate-limit applies", 1, RATE_PER_S_MAX},
     {"keys-max", CONFIG_INT, AT(keys_max), "50", "N",
-     "active API keys that a user may have; beyond, 409", 1, 1000000},
+     "active API keys a user may have; beyond that, 409", 1, 1000000},
     {"users-max", CONFIG_INT, AT(users_max), "1000000", "N",
-     "users that a Master may have; beyond, 409", 1, 1000000000},
+     "users a Master may have; beyond that, 409", 1, 1000000000},
     {"user-bytes-max", CONFIG_SIZE, AT(user_bytes_max), "100GiB", "SIZE",
-     "bytes of events and snapshots that a user may have stored here; beyond, what would add to them gets 507. 0: no limit", 0,
+     "bytes of events and snapshots a user may store; beyond that, 507. 0: no limit", 0,
      (int64_t)1024 * 1024 * 1024 * MIB},
     {"user-resources-max", CONFIG_INT, AT(user_resources_max), "100000000", "N",
-     "resources of which a user may have snapshots here; beyond, an event or a PUT with a new one gets 507. 0: no limit", 0, INT64_MAX / 2},
+     "resources a user may have snapshots of; beyond that, a new one gets 507. 0: no limit", 0, INT64_MAX / 2},
     {"user-waiting-max", CONFIG_INT, AT(user_waiting_max), "10000000", "N",
-     "deliveries of a user that may wait or be under way; beyond, its events get 429 with Retry-After. 0: no limit", 0, INT64_MAX / 2},
+     "unfinished deliveries a user may have; beyond that, its events get 429 with Retry-After. 0: no limit", 0, INT64_MAX / 2},
     {"public-rate", CONFIG_INT, AT(public_rate), "50", "N",
-     "requests a second of one client address for what needs no API key, but for /health; twice as many at once; beyond, 429 with Retry-After. "
-     "0: no limit", 0, RATE_PER_S_MAX},
+     "requests a second from one client address to paths that need no API key, except /health; twice as many may come "
+     "at once; beyond that, 429 with Retry-After. 0: no limit", 0, RATE_PER_S_MAX},
     {"metrics-listen", CONFIG_TEXT, AT(metrics_listen), "", "ADDRESS:PORT",
-     "where /metrics listens, in plain HTTP, instead of beside the API; /health is there, too", 0, 0},
+     "serve /metrics at this address, in plain HTTP, instead of beside the API; /health is served there too", 0, 0},
     {"metrics-key", CONFIG_TEXT, AT(metrics_key), "", "KEY",
-     "what /metrics wants in the Authorization header, with or without `Bearer`; keep it in the file or the environment, as options are seen "
-     "by others", 0, 0},
+     "key that /metrics requires in the Authorization header, with or without `Bearer`. Set it in the file or the "
+     "environment: other users of the machine can see options", 0, 0},
     {"slots", CONFIG_INT, AT(slots), "16384", "N",
-     "deliveries in hand at once; fewer if the limit of file descriptors leaves no room for so many connections", 1, 65535},
+     "deliveries in progress at once; lowered if the limit of file descriptors is too small", 1, 65535},
     {"endpoint-connections", CONFIG_INT, AT(endpoint_connections_max), "1024", "N",
-     "attempts under way to one endpoint at most; how many it gets follows from how it answers", 1, 65535},
+     "attempts in progress at once to one endpoint; the actual number depends on how the endpoint answers", 1, 65535},
     {"failing-rate", CONFIG_INT, AT(failing_rate), "200", "N",
-     "attempts a second to all endpoints together that fail", 1, RATE_PER_S_MAX},
+     "attempts a second to all failing endpoints together", 1, RATE_PER_S_MAX},
     {"idle-connections-max", CONFIG_INT, AT(idle_connections_max), "131072", "N",
-     "connections to receivers that are kept for their next event, one over TLS counted as 16; fewer if the limit of file descriptors "
-     "leaves no room", 1, 4000000},
+     "idle connections to receivers that are kept for the next event; one over TLS counts as 16. Lowered if the limit "
+     "of file descriptors is too small", 1, 4000000},
     {"connection-age", CONFIG_DURATION, AT(connection_age_ms), "60s", "TIME",
-     "a kept-alive connection to a receiver is used for so long, or for the TTL of its name if that is longer (at most 5 m), so that "
-     "a moved address is seen", 100, DAY},
+     "use a kept-alive connection to a receiver for this long, or for the TTL of its name if that is longer (at most "
+     "5m), so that a changed address is noticed", 100, DAY},
     {"queue-max", CONFIG_INT, AT(queue_max), "8192", "N",
-     "writes that may wait for the disk; beyond, 503 with Retry-After", 16, 1000000},
+     "writes that may wait for the disk; beyond that, 503 with Retry-After", 16, 1000000},
     {"backoff-base", CONFIG_DURATION, AT(backoff_base_ms), "10s", "TIME",
      "delay after the first failed attempt", 1, DAY},
     {"backoff-factor", CONFIG_INT, AT(backoff_factor), "3", "N",
-     "each further delay is so many times the last", 1, 100},
+     "each further delay is this many times the one before", 1, 100},
     {"backoff-cap", CONFIG_DURATION, AT(backoff_cap_ms), "12h", "TIME",
-     "no delay is longer", 1, 30 * DAY},
+     "longest delay", 1, 30 * DAY},
     {"backoff-jitter", CONFIG_INT, AT(backoff_jitter_percent), "10", "PERCENT",
-     "each delay is spread evenly over so many percent more or less", 0, 50},
+     "vary each delay at random by up to this percentage, up or down", 0, 50},
     {"window", CONFIG_DURATION, AT(window_ms), "3d", "TIME",
-     "an attempt that fails so long after the first is the last", 1, 365 * DAY},
+     "an attempt that fails this long after the first one is the last", 1, 365 * DAY},
     {"lease", CONFIG_DURATION, AT(lease_ms), "2m", "TIME",
-     "a delivery in hand is taken over by others after so long without a result", 60 * SECOND, DAY},
+     "a delivery in progress without a result for this long is claimed again", 60 * SECOND, DAY},
     {"drain", CONFIG_DURATION, AT(drain_ms), "30s", "TIME",
-     "on SIGTERM, attempts under way may take so long to end", 0, HOUR},
+     "on SIGTERM, wait this long for attempts in progress to end", 0, HOUR},
     {"disk-reserve", CONFIG_SIZE, AT(disk_reserve_bytes), "64MiB", "SIZE",
-     "with less free space than this, beside what the log still needs, new events get 507, so that outcomes can still be recorded", 0, (int64_t)1024 * 1024 * 1024 * MIB},
+     "free disk space to keep, beside the space that the log still needs: with less, new events get 507, so that "
+     "outcomes can still be recorded", 0, (int64_t)1024 * 1024 * 1024 * MIB},
     {"retention", CONFIG_DURATION, AT(retention_ms), "30d", "TIME",
-     "an event is kept so long after it was received and its last delivery has ended; 0 keeps all", 0, 36500 * DAY},
+     "keep an event this long after it was received and its last delivery has ended; 0: for ever", 0, 36500 * DAY},
     {"retention-attempts", CONFIG_DURATION, AT(retention_attempts_ms), "30d", "TIME",
-     "the history of a delivery that has ended is kept so long, at most as long as its event; 0 keeps it with its event", 0, 36500 * DAY},
+     "keep the attempts of a delivery this long after it has ended, at most as long as its event; 0: as long as its "
+     "event", 0, 36500 * DAY},
     {"retention-idempotency", CONFIG_DURATION, AT(retention_idempotency_ms), "30d", "TIME",
-     "an Idempotency-Key is remembered so long after its event came, at most as long as the event; 0: as long as retention", 0, 36500 * DAY},
+     "remember an Idempotency-Key this long after its event was received, at most as long as the event; 0: as long as "
+     "the event", 0, 36500 * DAY},
     {"retention-resources", CONFIG_DURATION, AT(retention_resources_ms), "30d", "TIME",
-     "the latest snapshot of a resource is kept so long, at least as long as its event; one that a Master has put stays. 0 keeps all", 0, 36500 * DAY},
+     "keep the latest snapshot of a resource this long, at least as long as its event; a snapshot that a Master has "
+     "put is kept. 0: for ever", 0, 36500 * DAY},
     {"key-file", CONFIG_TEXT, AT(key_file), "", "FILE",
-     "the key that seals signing secrets and private keys in the database, made if it is not there; "
-     "default posthorn.key in the data folder", 0, 0},
+     "key that encrypts the signing secrets and private keys in the database; created if it does not exist; default "
+     "posthorn.key in the data folder", 0, 0},
     {"ca-file", CONFIG_TEXT, AT(ca_file), "", "FILE",
-     "certificate authorities to trust for webhook targets instead of the system's; SIGHUP reads it again", 0, 0},
+     "certificate authorities to trust for webhook URLs instead of the system's; SIGHUP reads it again", 0, 0},
     {"dns-servers", CONFIG_TEXT, AT(dns_servers), "", "ADDRESS[:PORT],...",
-     "name servers to ask instead of the system's", 0, 0},
+     "name servers to use instead of the system's", 0, 0},
     {"tls-cert", CONFIG_TEXT, AT(tls_cert), "", "FILE",
-     "serve the API over TLS with this certificate chain; SIGHUP reads it again, with tls-key and tls-client-ca, for new connections", 0, 0},
+     "serve the API over TLS with this certificate chain; SIGHUP reads it again, with tls-key and tls-client-ca, for "
+     "new connections", 0, 0},
     {"tls-key", CONFIG_TEXT, AT(tls_key), "", "FILE",
-     "its private key", 0, 0},
+     "private key of tls-cert", 0, 0},
     {"tls-client-ca", CONFIG_TEXT, AT(tls_client_ca), "", "FILE",
-     "demand a client certificate from one of these authorities", 0, 0},
+     "require a client certificate from one of these authorities", 0, 0},
     {"log-level", CONFIG_TEXT, AT(log_level), "info", "LEVEL",
-     "`error`, `warn`, `info` or `debug`; the log goes to stderr. SIGHUP changes it, too", 0, 0},
+     "`error`, `warn`, `info` or `debug`; the log goes to stderr. SIGHUP changes it too", 0, 0},
     {"log-json", CONFIG_BOOL, AT(log_json), "false", NULL,
-     "one JSON object a log line", 0, 0},
+     "write each log line as a JSON object", 0, 0},
 };
 /* clang-format on */
 enum { SETTING_COUNT = sizeof config_settings / sizeof *config_settings };
@@ -510,9 +517,10 @@ static bool check(struct loading *loading)
     enum log_level level;
     snprintf(loading->place, sizeof loading->place, "settings");
     if (!is_one_of(config->mode, modes))
-        return fail(loading, "mode is sandbox or production, not '%.40s'", config->mode ? config->mode : "");
+        return fail(loading, "mode must be sandbox or production, not '%.40s'",
+                    config->mode ? config->mode : "");
     if (!config->log_level || !log_level_parse(config->log_level, &level))
-        return fail(loading, "log-level is error, warn, info or debug, not '%.40s'",
+        return fail(loading, "log-level must be error, warn, info or debug, not '%.40s'",
                     config->log_level ? config->log_level : "");
     if (!config->listen)
         return fail(loading, "listen is empty; write host:port, for example 127.0.0.1:8080");

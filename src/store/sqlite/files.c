@@ -76,13 +76,13 @@ static enum store_status open_file(struct store *store)
 {
     struct stat about;
     if (log_is_orphaned(store->path))
-        return sqlite_refuse(store, "the database is missing or empty, but its log (-wal) is here: put the "
+        return sqlite_refuse(store, "the database is missing or empty, but its log (-wal) exists: put the "
                                     "database back, or restore a backup");
     if (!is_file_or_none(store, "-wal") || !is_file_or_none(store, "-shm"))
         return sqlite_refuse(store, "the database's log (-wal) or its index (-shm) is not a regular file");
     store->file_fd = open(store->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (store->file_fd < 0 && errno == ELOOP)
-        return sqlite_refuse(store, "the database is a symbolic link: name the folder that it points into");
+        return sqlite_refuse(store, "the database is a symbolic link: use the folder that it points into");
     if (store->file_fd < 0)
         return sqlite_refuse(store, "the database cannot be opened: %s", strerror(errno));
     if (fstat(store->file_fd, &about) != 0 || !S_ISREG(about.st_mode))

@@ -196,12 +196,11 @@ static enum store_status checkpoint(struct store *store)
         store->log_moved = moved;
     if (!store->log_held && store->log_frames - store->log_moved >= store->log_held_told) {
         store->log_held = true;
-        log_write(
-            store->config.log, LOG_LEVEL_WARN, "store",
-            "the log of the database has grown to %lld MiB and goes on growing: some program has been "
-            "reading the database all the time, a `posthorn backup` that is stopped, or an sqlite3 shell "
-            "in a transaction. End it path=%s",
-            (long long)store->log_frames * STORE_PAGE_BYTES >> 20, store->path);
+        log_write(store->config.log, LOG_LEVEL_WARN, "store",
+                  "the log of the database has grown to %lld MiB and keeps growing: a program keeps a read "
+                  "transaction open, such as a stopped `posthorn backup` or an sqlite3 shell. End that "
+                  "program path=%s",
+                  (long long)store->log_frames * STORE_PAGE_BYTES >> 20, store->path);
     }
     if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY)
         return STORE_OK;

@@ -186,7 +186,7 @@ static void test_8_20_media_types_in_words(void **state)
         {"application/x-ndjson; charset=utf-16", "Leave 'charset=utf-16' out"},
         {"application/x-www-form-urlencoded", "add -H 'Content-Type: application/json'"},
         {"text/plain", "The Content-Type is 'text/plain'. Send application/json"},
-        {"text/plain", "or application/x-ndjson for an event a line"},
+        {"text/plain", "or application/x-ndjson for one event a line"},
         {"application/json, application/json",
          "'application/json, application/json'. Send application/json or"},
         {"", "There is no Content-Type"},

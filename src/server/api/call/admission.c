@@ -25,10 +25,10 @@ static bool check_version(struct call *call)
         return true;
     if (count > 1 || !is_version(given))
         return call_fail(call, API_HEADER_INVALID, SOURCE_HEADER, "Version",
-                         "Version is one version as x.y.z, for example " API_VERSION
-                         "; without it the oldest one served answers.");
+                         "Version must be one version in the form x.y.z, for example " API_VERSION
+                         ". Without this header, the oldest supported version answers.");
     return call_fail(call, API_VERSION_UNKNOWN, SOURCE_HEADER, "Version",
-                     "This server answers as version " API_VERSION ".");
+                     "This server supports version " API_VERSION ".");
 }
 
 /* ---- who comes from where, and how often ---- */
@@ -90,7 +90,8 @@ static bool check_address(struct call *call)
     return !call->caller.restricted ||
            keyring_admits(call->api->keyring, &call->caller, call->request->peer) ||
            call_fail(call, API_ADDRESS, SOURCE_HEADER, "Authorization",
-                     "This key has a list of networks it may be used from, and your address is not on it.");
+                     "This key may be used only from the networks in its allow_from, and your address is not "
+                     "in one of them.");
 }
 
 /* ---- whose key it is ---- */
@@ -102,7 +103,7 @@ static bool fail_auth(struct call *call, enum keyring_verdict verdict)
                          "Only a Master's key can act as another user.");
     if (verdict == KEYRING_NO_USER)
         return call_fail(call, API_FORBIDDEN, SOURCE_HEADER, "Authorization",
-                         "The user after \"user=\" is none of this Master's.");
+                         "The user after \"user=\" does not belong to this Master.");
     return call_fail(call, API_AUTH_INVALID, SOURCE_HEADER, "Authorization",
                      "The API key is unknown or revoked. Send the key itself, or \"Bearer\" and the key.");
 }
@@ -218,6 +219,6 @@ bool admission_enter(struct call *call, const struct route_method *method, bool 
     if (!authenticate(call, held))
         return false;
     if (method->access == ROUTE_MASTER && call->caller.role != USER_MASTER)
-        return call_fail(call, API_FORBIDDEN, SOURCE_HEADER, "Authorization", "This is a Master's to do.");
+        return call_fail(call, API_FORBIDDEN, SOURCE_HEADER, "Authorization", "Only a Master may do this.");
     return check_version(call) && check_accept(call) && check_query(call, method->query);
 }

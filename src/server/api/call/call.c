@@ -98,7 +98,7 @@ bool call_not_found(struct call *call, const char *what)
 bool call_too_large(struct call *call)
 {
     return call_fail(call, API_BODY_TOO_LARGE, SOURCE_POINTER, "",
-                     "The request needs more memory than one may use.");
+                     "The request needs more memory than one request may use.");
 }
 
 void call_warn(struct call *call, const char *code, int line, int column, const char *format, ...)
@@ -120,8 +120,8 @@ void call_warn(struct call *call, const char *code, int line, int column, const 
 static bool fail_damaged(struct call *call, const char *doing)
 {
     call_fail(call, API_STORE_DAMAGED, SOURCE_NONE, NULL,
-              "%s For who runs this server: `posthorn check DATA` names the damage, docs/backup.md says what "
-              "to do.",
+              "%s The operator of this server can find the damage with `posthorn check DATA`; docs/backup.md "
+              "says what to do.",
               doing);
     call->failure.retry_after_s = RETRY_DAMAGED_S;
     return false;
@@ -130,19 +130,19 @@ static bool fail_damaged(struct call *call, const char *doing)
 bool call_fail_store(struct call *call, enum store_status status)
 {
     if (status == STORE_DAMAGED)
-        return fail_damaged(call, "Nothing was written, and nothing is until the database is mended or a "
-                                  "backup of it restored, and the server started again.");
+        return fail_damaged(call, "Nothing was written. The server writes nothing until its operator repairs "
+                                  "the database or restores a backup, and starts it again.");
     if (status == STORE_FULL)
         call_fail(call, API_STORE_FULL, SOURCE_NONE, NULL, "Nothing was written. Try again later.");
     else
-        call_fail(call, API_STORE_DOWN, SOURCE_NONE, NULL, "Nothing was promised. Try again later.");
+        call_fail(call, API_STORE_DOWN, SOURCE_NONE, NULL, "Nothing was accepted. Try again later.");
     call->failure.retry_after_s = status == STORE_FULL ? RETRY_FULL_S : RETRY_DOWN_S;
     return false;
 }
 
 bool call_fail_busy(struct call *call)
 {
-    call_fail(call, API_BUSY, SOURCE_NONE, NULL, "Too much is waiting to be done. Nothing was written.");
+    call_fail(call, API_BUSY, SOURCE_NONE, NULL, "The write queue is full; nothing was written. Retry.");
     call->failure.retry_after_s = RETRY_BUSY_S;
     return false;
 }
@@ -150,23 +150,20 @@ bool call_fail_busy(struct call *call)
 bool call_fail_quota(struct call *call, int64_t user_id, const struct quota_reached *reached)
 {
     if (reached->quota == QUOTA_WAITING) {
-        call_fail(
-            call, API_TOO_MANY_WAITING, SOURCE_NONE, NULL,
-            "User %lld has %lld deliveries that have not ended, and may have %lld (setting "
-            "user-waiting-max). Nothing was written. There is room again as they are delivered, given up "
-            "or cancelled.",
-            (long long)user_id, (long long)reached->used, (long long)reached->limit);
+        call_fail(call, API_TOO_MANY_WAITING, SOURCE_NONE, NULL,
+                  "User %lld has %lld unfinished deliveries, and may have %lld (setting user-waiting-max). "
+                  "Nothing was written. Retry when some of them are delivered, given up or cancelled.",
+                  (long long)user_id, (long long)reached->used, (long long)reached->limit);
         call->failure.retry_after_s = RETRY_WAITING_S;
         return false;
     }
     bool bytes = reached->quota == QUOTA_STORED_BYTES;
-    return call_fail(
-        call, API_QUOTA_REACHED, SOURCE_NONE, NULL,
-        "User %lld has %lld %s stored, and may have %lld (setting %s). This would be more. Nothing "
-        "was written. There is room again as retention removes what is old%s.",
-        (long long)user_id, (long long)reached->used, bytes ? "bytes" : "resources",
-        (long long)reached->limit, bytes ? "user-bytes-max" : "user-resources-max",
-        bytes ? "" : ", or when resources are deleted");
+    return call_fail(call, API_QUOTA_REACHED, SOURCE_NONE, NULL,
+                     "User %lld has %lld %s stored, and may have %lld (setting %s). This request would "
+                     "exceed that. Nothing was written. Retry when retention has removed old events%s.",
+                     (long long)user_id, (long long)reached->used, bytes ? "bytes" : "resources",
+                     (long long)reached->limit, bytes ? "user-bytes-max" : "user-resources-max",
+                     bytes ? "" : " or when resources are deleted");
 }
 
 void call_note_store(struct call *call, enum store_status status)
@@ -197,7 +194,7 @@ bool call_write(struct call *call, call_step *then)
 static bool fail_read(struct call *call, enum store_status status)
 {
     return status == STORE_DAMAGED
-               ? fail_damaged(call, "A part of the database that this needs cannot be read.")
+               ? fail_damaged(call, "A damaged part of the database is needed for this and cannot be read.")
                : call_fail_store(call, status);
 }
 

@@ -10,9 +10,9 @@
     X(PATH_INVALID, 400, "path_invalid", "The path is malformed")                                            \
     X(QUERY_INVALID, 400, "query_invalid", "The query string is malformed")                                  \
     X(PARAMETER_UNKNOWN, 400, "parameter_unknown", "Unknown query parameter")                                \
-    X(PARAMETER_REPEATED, 400, "parameter_repeated", "A query parameter is given twice")                     \
+    X(PARAMETER_REPEATED, 400, "parameter_repeated", "A query parameter was given twice")                    \
     X(PARAMETER_INVALID, 400, "parameter_invalid", "Invalid query parameter")                                \
-    X(CURSOR_INVALID, 400, "cursor_invalid", "The cursor is not one of this list")                           \
+    X(CURSOR_INVALID, 400, "cursor_invalid", "The cursor does not belong to this list")                      \
     X(HEADER_INVALID, 400, "header_invalid", "Invalid header")                                               \
     X(VERSION_UNKNOWN, 400, "version_unknown", "Unknown version of the API")                                 \
     X(REQUEST_INVALID, 400, "request_invalid", "The request is malformed")                                   \
@@ -31,17 +31,17 @@
     X(NOT_ACCEPTABLE, 406, "not_acceptable", "No acceptable media type")                                     \
     X(REQUEST_TIMEOUT, 408, "request_timeout", "The request took too long")                                  \
     X(TYPE_CONFLICT, 409, "type_conflict", "Wrong resource type")                                            \
-    X(ID_CONFLICT, 409, "id_conflict", "The id is not that of this resource")                                \
+    X(ID_CONFLICT, 409, "id_conflict", "The id does not match this resource")                                \
     X(IDEMPOTENCY_CONFLICT, 409, "idempotency_conflict", "The Idempotency-Key was used for another request") \
     X(LAST_KEY, 409, "last_key", "A user's last API key cannot be deleted")                                  \
     X(LAST_SECRET, 409, "last_secret", "A user's last signing secret cannot be deleted")                     \
-    X(TOO_MANY_KEYS, 409, "too_many_keys", "There are too many API keys")                                    \
-    X(TOO_MANY_USERS, 409, "too_many_users", "There are too many users")                                     \
-    X(TOO_MANY_SECRETS, 409, "too_many_secrets", "There are too many signing secrets")                       \
+    X(TOO_MANY_KEYS, 409, "too_many_keys", "The user has too many API keys")                                 \
+    X(TOO_MANY_USERS, 409, "too_many_users", "The Master has too many users")                                \
+    X(TOO_MANY_SECRETS, 409, "too_many_secrets", "The user has too many signing secrets")                    \
     X(SECRET_SHOWN_ONCE, 403, "secret_shown_once", "This secret was shown once and cannot be revealed")      \
     X(SECRETS_SEALED, 500, "secrets_sealed", "The stored secrets cannot be opened")                          \
     X(DELIVERY_STATE, 409, "delivery_state", "The delivery's state does not allow this")                     \
-    X(EDIT_CONFLICT, 409, "edit_conflict", "The resource is being changed by others")                        \
+    X(EDIT_CONFLICT, 409, "edit_conflict", "Other requests are changing the resource")                       \
     X(VERSION_CONFLICT, 412, "version_conflict", "The resource has changed since")                           \
     X(BODY_TOO_LARGE, 413, "body_too_large", "The body is too large")                                        \
     X(TARGET_TOO_LONG, 414, "target_too_long", "The request line is too long")                               \
@@ -55,7 +55,7 @@
     X(URL, 422, "url_syntax", "The URL cannot be used as a webhook_url")                                     \
     X(GUESSES, 429, "too_many_guesses", "Too many invalid API keys from this address")                       \
     X(RATE, 429, "rate_limited", "Too many requests")                                                        \
-    X(TOO_MANY_WAITING, 429, "too_many_waiting", "Too many deliveries of the user wait")                     \
+    X(TOO_MANY_WAITING, 429, "too_many_waiting", "The user has too many waiting deliveries")                 \
     X(HEADERS_TOO_LARGE, 431, "headers_too_large", "The headers are too large")                              \
     X(INTERNAL, 500, "internal", "The server failed")                                                        \
     X(NOT_IMPLEMENTED, 501, "not_implemented", "Not implemented")                                            \

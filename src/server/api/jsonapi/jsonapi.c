@@ -11,10 +11,10 @@ bool jsonapi_read_owner(struct call *call, int64_t *owner_id)
     int64_t user_id;
     if (!bytes_to_int64(call->query.values[QUERY_USER], &user_id) || user_id == 0)
         return call_fail(call, API_PARAMETER_INVALID, SOURCE_PARAMETER, "filter[user]",
-                         "filter[user] is the id of a user.");
+                         "filter[user] must be the id of a user.");
     if (call->caller.role != USER_MASTER && user_id != call->caller.user_id)
         return call_fail(call, API_FORBIDDEN, SOURCE_PARAMETER, "filter[user]",
-                         "Only a Master sees what is another user's.");
+                         "Only a Master may read another user's data.");
     *owner_id = user_id;
     return keyring_may_see(call->api->keyring, &call->caller, user_id) || call_not_found(call, "user");
 }

@@ -9,7 +9,7 @@ static bool read_size(struct call *call, struct page *page)
     if (query_has(&call->query, QUERY_PAGE_SIZE) &&
         (!bytes_to_int64(call->query.values[QUERY_PAGE_SIZE], &size) || size < 1 || size > PAGE_SIZE_MAX))
         return call_fail(call, API_PARAMETER_INVALID, SOURCE_PARAMETER, "page[size]",
-                         "page[size] is a number from 1 to %d.", PAGE_SIZE_MAX);
+                         "page[size] must be a number from 1 to %d.", PAGE_SIZE_MAX);
     page->size = (int)size;
     return true;
 }
@@ -56,8 +56,7 @@ static bool read_cursor(struct call *call, struct page *page, enum query_paramet
     }
     return call_fail(
         call, API_CURSOR_INVALID, SOURCE_PARAMETER, query_name(parameter),
-        "Take %s as it stands in the links of a page or in meta.cursor, with the same filters and "
-        "order.",
+        "Copy %s unchanged from the links of a page or from meta.cursor, and keep the filters and the order.",
         query_name(parameter));
 }
 
@@ -70,7 +69,7 @@ bool page_read(struct call *call, const char *list, struct page *page)
         return false;
     if (after && page->before)
         return call_fail(call, API_PARAMETER_INVALID, SOURCE_PARAMETER, "page[before]",
-                         "A page is after a place or before it, not both.");
+                         "Give page[after] or page[before], not both.");
     if (!after && !page->before)
         return true;
     return read_cursor(call, page, after ? QUERY_PAGE_AFTER : QUERY_PAGE_BEFORE);

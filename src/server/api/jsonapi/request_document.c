@@ -17,8 +17,8 @@ static void warn_lenient(struct call *call, const struct json_reading *reading)
         const struct json_warning *warning = &reading->warnings[i];
         int line = call->line ? call->line : warning->line;
         call_warn(call, warning_code(warning->kind), line, warning->column,
-                  "line %d, column %d: %s, which strict JSON does not have, was ignored", line,
-                  warning->column, warning->kind == JSON_WARNING_COMMENT ? "a comment" : "a trailing comma");
+                  "line %d, column %d: %s was ignored; strict JSON does not allow it", line, warning->column,
+                  warning->kind == JSON_WARNING_COMMENT ? "a comment" : "a trailing comma");
     }
 }
 
@@ -61,9 +61,10 @@ bool jsonapi_check_encoding(struct call *call)
 {
     struct bytes encoding = listener_header(call->request, "Content-Encoding", NULL);
     return !encoding.data ||
-           call_fail(call, API_MEDIA_TYPE, SOURCE_HEADER, "Content-Encoding",
-                     "Bodies are read as they are: send this one without Content-Encoding, not in '%.*s'.",
-                     BYTES_ARG(shortened(encoding)));
+           call_fail(
+               call, API_MEDIA_TYPE, SOURCE_HEADER, "Content-Encoding",
+               "Compressed bodies are not supported: send this one without Content-Encoding, not in '%.*s'.",
+               BYTES_ARG(shortened(encoding)));
 }
 
 /* Says what was sent, and what in it is to be changed: never a text that the sender has followed already. */
@@ -84,13 +85,12 @@ static bool refuse_content_type(struct call *call, struct bytes type, int count)
     if (bytes_equal_nocase(type, "application/x-www-form-urlencoded"))
         return call_fail(
             call, API_MEDIA_TYPE, SOURCE_HEADER, "Content-Type",
-            "The Content-Type is '%.*s', which curl sends unless told otherwise: add -H 'Content-Type: "
-            "application/json'.",
+            "The Content-Type is '%.*s', the default of curl: add -H 'Content-Type: application/json'.",
             BYTES_ARG(type));
     return call_fail(call, API_MEDIA_TYPE, SOURCE_HEADER, "Content-Type",
                      "The Content-Type is '%.*s'. Send application/json or application/vnd.api+json%s.",
                      BYTES_ARG(shortened(type)),
-                     lines ? ", or application/x-ndjson for an event a line" : "");
+                     lines ? ", or application/x-ndjson for one event a line" : "");
 }
 
 static bool check_content_type(struct call *call)
@@ -139,7 +139,7 @@ static bool check_root(struct call *call, struct json_value *root, struct reques
     document->data = json_member_of_kind(root, "data", JSON_OBJECT);
     if (json_member(root, "errors") && json_member(root, "data"))
         return call_fail(call, API_DOCUMENT_INVALID, SOURCE_POINTER, "/errors",
-                         "A document has data or errors, not both.");
+                         "A document may have data or errors, not both.");
     if (document->data) {
         warn_unknown(call, root, known, "the document");
         return true;
@@ -155,9 +155,9 @@ static bool check_type(struct call *call, const struct request_document *documen
     struct bytes given;
     if (!json_member(document->data, "type"))
         return call_fail(call, API_DOCUMENT_INVALID, SOURCE_POINTER, "/data",
-                         "The resource has no type; here it is \"%s\".", type);
+                         "The resource has no type. It must be \"%s\".", type);
     if (!json_member_text(document->data, "type", &given) || !bytes_equal_text(given, type))
-        return call_fail(call, API_TYPE_CONFLICT, SOURCE_POINTER, "/data/type", "The type here is \"%s\".",
+        return call_fail(call, API_TYPE_CONFLICT, SOURCE_POINTER, "/data/type", "The type must be \"%s\".",
                          type);
     return true;
 }
@@ -283,7 +283,7 @@ bool jsonapi_read_linkage(struct call *call, struct json_value *linkage, const c
     struct json_value *value = json_member(linkage, "id");
     if (!json_is(linkage, JSON_OBJECT))
         return call_fail(call, API_RELATIONSHIP_INVALID, SOURCE_POINTER, pointer,
-                         "A resource is named by an object with type and id.");
+                         "A resource identifier must be an object with type and id.");
     if (!json_member_text(linkage, "type", type) || !model_type_valid(*type))
         return call_fail(call, API_RELATIONSHIP_INVALID, SOURCE_POINTER, pointer,
                          "A resource needs a type of 1 to %d letters, digits, '_', '.' or '-'.",
@@ -314,7 +314,7 @@ bool jsonapi_check_relationship(struct call *call, struct json_value *relationsh
 {
     if (!json_is(relationship, JSON_OBJECT))
         return call_fail(call, API_RELATIONSHIP_INVALID, SOURCE_POINTER, "",
-                         "A relationship is an object with data, links or meta.");
+                         "A relationship must be an object with data, links or meta.");
     struct json_value *linkage = json_member(relationship, "data");
     return !linkage || check_linkage(call, linkage) || call_within(call, "", bytes_of("data"));
 }
@@ -344,7 +344,7 @@ bool jsonapi_read_user(struct call *call, const struct request_document *documen
         return false;
     if (!bytes_equal_text(type, "users"))
         return call_fail(call, API_RELATIONSHIP_INVALID, SOURCE_POINTER, "/data/relationships/user/data/type",
-                         "The type here is \"users\".");
+                         "The type must be \"users\".");
     bool number = bytes_to_int64(id, &named);
     if (number && named == call->caller.user_id) {
         *user_id = named;
@@ -352,7 +352,7 @@ bool jsonapi_read_user(struct call *call, const struct request_document *documen
     }
     if (call->caller.role != USER_MASTER)
         return call_fail(call, API_FORBIDDEN, SOURCE_POINTER, "/data/relationships/user/data/id",
-                         "Only a Master acts for other users.");
+                         "Only a Master may act for other users.");
     if (!number || !keyring_may_see(call->api->keyring, &call->caller, named))
         return call_fail(call, API_NOT_FOUND, SOURCE_POINTER, "/data/relationships/user/data/id",
                          "There is no such user.");

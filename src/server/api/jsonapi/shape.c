@@ -68,9 +68,9 @@ bool shape_read(struct call *call, const struct shape *shape, const struct reque
         const char *pointer = call_pointer(call, "/data/attributes", value->name);
         if (i >= 0)
             return call_fail(call, API_ATTRIBUTE_READ_ONLY, SOURCE_POINTER, pointer,
-                             "%s is written by the server only.", field->name);
+                             "Only the server writes %s.", field->name);
         return call_fail(call, API_ATTRIBUTE_UNKNOWN, SOURCE_POINTER, pointer,
-                         "There is no attribute \"%.*s\" here.", jsonapi_shown_len(value->name),
+                         "This resource has no attribute \"%.*s\".", jsonapi_shown_len(value->name),
                          value->name.data);
     }
     return true;

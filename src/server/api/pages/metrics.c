@@ -23,7 +23,8 @@ static void put_api(struct text *out, struct api *api)
 {
     put(out, "events_accepted_total", "counter", "Events accepted since the start.",
         atomic_load(&api->events_accepted));
-    put(out, "events_replayed_total", "counter", "Requests answered again by their Idempotency-Key.",
+    put(out, "events_replayed_total", "counter",
+        "Requests that repeated an Idempotency-Key and got the first answer again.",
         atomic_load(&api->events_replayed));
     put(out, "guesses_total", "counter", "Requests with an invalid API key.", atomic_load(&api->guesses));
     put(out, "requests_in_hand", "gauge", "Requests not answered yet.", atomic_load(&api->in_hand));
@@ -43,20 +44,21 @@ static void put_engine(struct text *out, struct api *api)
     put(out, "delivered_total", "counter", "Deliveries acknowledged since the start.", engine.delivered);
     put(out, "retried_total", "counter", "Attempts that will be made again.", engine.retried);
     put(out, "given_up_total", "counter", "Deliveries given up since the start.", engine.given_up);
-    put(out, "released_total", "counter", "Attempts that did not count.", engine.released);
+    put(out, "released_total", "counter", "Attempts that were not counted as failures.", engine.released);
     put_seconds(out, "engine_cpu_seconds_total", "CPU time of the sending thread.", engine.cpu_us);
 }
 
 static void put_store(struct text *out, const struct store_stats *stats, int64_t now_ms)
 {
     int64_t oldest_ms = stats->oldest_waiting_at_ms, age_ms = oldest_ms ? now_ms - oldest_ms : 0;
-    put(out, "endpoints_failing", "gauge", "Endpoints that fail, each tried once at a time.",
+    put(out, "endpoints_failing", "gauge", "Failing endpoints; each is tried with one delivery at a time.",
         stats->endpoints_failing);
     put(out, "oldest_waiting_seconds", "gauge",
-        "Age of the event whose delivery has waited longest; 0: nothing waits.",
+        "Age of the event whose delivery has waited longest; 0: no delivery waits.",
         age_ms > 0 ? age_ms / 1000 : 0);
     put(out, "log_bytes", "gauge",
-        "Write-ahead log of the database: grows without end while a program goes on reading the database.",
+        "Size of the database's write-ahead log. It grows while another program keeps a read transaction "
+        "open.",
         stats->log_bytes);
     put(out, "events", "gauge", "Events in the store.", stats->events);
     put(out, "endpoints", "gauge", "Endpoints in the store.", stats->endpoints);
@@ -102,10 +104,10 @@ static int64_t delivered_of(const struct store_figures *figures)
 }
 
 static const struct endpoint_series series[] = {
-    {"waiting", "gauge", "Deliveries to this endpoint that wait.", waiting_of},
-    {"in_hand", "gauge", "Deliveries to this endpoint that are in hand.", in_hand_of},
-    {"failing", "gauge", "1: this endpoint fails, and is tried once at a time.", failing_of},
-    {"window", "gauge", "Deliveries that this endpoint may have in hand for its own sake.", window_of},
+    {"waiting", "gauge", "Deliveries that wait for this endpoint.", waiting_of},
+    {"in_hand", "gauge", "Deliveries to this endpoint in progress.", in_hand_of},
+    {"failing", "gauge", "1: this endpoint is failing and is tried with one delivery at a time.", failing_of},
+    {"window", "gauge", "Deliveries to this endpoint that may be in progress at once.", window_of},
     {"delivered_total", "counter", "Attempts that this endpoint acknowledged since the start.",
      delivered_of}};
 
@@ -137,11 +139,11 @@ static bool put_all(struct call *call)
     put_engine(&out, api);
     queue_stats(api->config.queue, &queue);
     put(&out, "store_stopped", "gauge",
-        "1: the database is damaged, and nothing is written or delivered until it is mended.",
+        "1: the database is damaged; nothing is written or delivered until it is repaired.",
         queue.broken_by != STORE_OK);
     put(&out, "queue_waiting", "gauge", "Writes waiting for the next transaction.", queue.waiting);
     put(&out, "queue_jobs_total", "counter", "Writes done.", queue.jobs);
-    put(&out, "queue_batches_total", "counter", "Transactions they took.", queue.batches);
+    put(&out, "queue_batches_total", "counter", "Transactions of these writes.", queue.batches);
     put_seconds(&out, "queue_cpu_seconds_total", "CPU time of the writer thread.", queue.cpu_us);
     clock_cpu_us(&user_us, &system_us);
     put_seconds(&out, "cpu_user_seconds_total", "CPU time in user mode.", user_us);
@@ -193,10 +195,9 @@ static bool read_endpoints(struct call *call, struct store_op *look)
         size_t len = comma ? (size_t)(comma - list.data) : list.len;
         int64_t id;
         if (look->look.count == ENDPOINTS_MAX || !bytes_to_int64(bytes_make(list.data, len), &id) || id <= 0)
-            return call_fail(
-                call, API_PARAMETER_INVALID, SOURCE_PARAMETER, name,
-                "endpoint is the ids of users, %d at most: endpoint=5&endpoint=7, or endpoint=5,7.",
-                ENDPOINTS_MAX);
+            return call_fail(call, API_PARAMETER_INVALID, SOURCE_PARAMETER, name,
+                             "endpoint takes at most %d user ids: endpoint=5&endpoint=7, or endpoint=5,7.",
+                             ENDPOINTS_MAX);
         bool known = false;
         for (int i = 0; i < look->look.count; i++)
             known = known || look->look.figures[i].id == id;
@@ -214,10 +215,9 @@ bool metrics_show(struct call *call)
     if (!query_has(&call->query, QUERY_ENDPOINT))
         return show(call);
     if (!config->metrics_key && !config->metrics_listen)
-        return call_fail(
-            call, API_FORBIDDEN, SOURCE_PARAMETER, query_name(QUERY_ENDPOINT),
-            "Figures of single endpoints are given only where /metrics has a key or an address of "
-            "its own: set metrics-key or metrics-listen.");
+        return call_fail(call, API_FORBIDDEN, SOURCE_PARAMETER, query_name(QUERY_ENDPOINT),
+                         "Figures of single endpoints need a metrics-key or a metrics-listen address of its "
+                         "own. Set one of them.");
     if (!read_endpoints(call, &call->write.op))
         return false;
     call->write.done = look_done;

@@ -14,8 +14,8 @@ static bool read_network(struct call *call, struct text *allow_from, const struc
     if (!json_is(value, JSON_STRING) || !network_parse(value->text, &network) || network.port ||
         !network_is_exact(&network))
         return call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, "",
-                         "A network is a text as \"192.0.2.7\", \"192.0.2.0/24\" or \"2001:db8::/32\", with "
-                         "nothing behind its prefix.");
+                         "A network must be a text such as \"192.0.2.7\", \"192.0.2.0/24\" or "
+                         "\"2001:db8::/32\", with no bits set after its prefix.");
     if (allow_from->len)
         text_putc(allow_from, ' ');
     text_put(allow_from, value->text);
@@ -28,9 +28,10 @@ static bool read_allow_from(struct call *call, const struct field *field, struct
     struct text allow_from;
     text_init(&allow_from, &call->request->arena, MODEL_ALLOW_FROM_LEN_MAX);
     if (!json_is(value, JSON_NULL) && (!json_is(value, JSON_ARRAY) || value->count > KEYRING_NETWORKS_MAX))
-        return field_fail(call, field,
-                          "allow_from is a list of at most %d networks; empty or null allows every address.",
-                          KEYRING_NETWORKS_MAX);
+        return field_fail(
+            call, field,
+            "allow_from must be a list of at most %d networks; empty or null allows every address.",
+            KEYRING_NETWORKS_MAX);
     int i = 0;
     for (const struct json_value *one = value->first; one; one = one->next, i++)
         if (!read_network(call, &allow_from, one))
@@ -55,7 +56,7 @@ static bool read_rate(struct call *call, const struct field *field, struct json_
     int64_t *rate_per_s = place;
     if (!call_is_masters(call))
         return call_fail(call, API_FORBIDDEN, SOURCE_POINTER, field->pointer,
-                         "Only a Master sets how many requests a second a key may make.");
+                         "Only a Master may set how many requests a second a key may make.");
     *rate_per_s = 0;
     if (json_is(value, JSON_NULL))
         return true;
@@ -65,7 +66,7 @@ static bool read_rate(struct call *call, const struct field *field, struct json_
     return (number ? *rate_per_s >= 1 && *rate_per_s <= RATE_PER_S_MAX : *rate_per_s < 0) ||
            field_fail(
                call, field,
-               "rate_per_s is a number from 1 to %d, \"unlimited\", or null for the server's own limit.",
+               "rate_per_s must be a number from 1 to %d, \"unlimited\", or null for the server's default.",
                RATE_PER_S_MAX);
 }
 
@@ -203,10 +204,11 @@ static bool check_reach(struct call *call, const struct key_edit *edit)
     bool within = count > 0 || own_count == 0;
     for (int i = 0; i < count; i++)
         within = within && (own_count == 0 || is_within(&wanted[i], own, own_count));
-    return within || call_fail(call, API_FORBIDDEN, SOURCE_POINTER, allow_from_pointer,
-                               "Your key may be used from %.*s only. It cannot make or change a key so that "
-                               "it may be used from elsewhere.",
-                               BYTES_ARG(text));
+    return within ||
+           call_fail(
+               call, API_FORBIDDEN, SOURCE_POINTER, allow_from_pointer,
+               "Your key may be used from %.*s only. It cannot give another key more networks than that.",
+               BYTES_ARG(text));
 }
 
 /* Whoever replaces a producer's key with it learns of it now, and not from a 429. */
@@ -219,11 +221,11 @@ static void warn_if_slower(struct call *call, const struct api_key *key)
     if (own > 0)
         snprintf(yours, sizeof yours, "may make %lld", (long long)own);
     call_warn(call, "slower_key", 0, 0,
-              "The new key may make %lld requests a second%s, and the key that made it %s. %s",
-              (long long)pace, key->rate_per_s ? "" : " together with the other keys of its user", yours,
-              call_is_masters(call) ? "A Master gives it another pace with \"rate_per_s\", a number or "
-                                      "\"unlimited\", in this call or a PATCH."
-                                    : "Its Master can give it another one.");
+              "The new key may make %lld requests a second%s; the key that made it %s. %s", (long long)pace,
+              key->rate_per_s ? "" : " together with the other keys of its user", yours,
+              call_is_masters(call) ? "A Master can change this with \"rate_per_s\", a number or "
+                                      "\"unlimited\", in this call or in a PATCH."
+                                    : "Its Master can change this.");
 }
 
 static bool created(struct call *call)
@@ -296,13 +298,14 @@ bool api_keys_update(struct call *call)
     struct key_edit *edit = path_key(call);
     if (!edit || !jsonapi_read(call, "api_keys", &document) ||
         !jsonapi_check_id(call, &document, edit->key_id) ||
-        !jsonapi_refuse_relationships(call, &document, "A key stays its user's.") ||
+        !jsonapi_refuse_relationships(call, &document, "A key cannot move to another user.") ||
         !shape_read(call, &api_keys_shape, &document, FIELD_ON_UPDATE, &edit->key, &edit->given) ||
         !check_reach(call, edit))
         return false;
     if (locks_out(call, edit))
         return call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, allow_from_pointer,
-                         "Your own address, %s, would be shut out with the very key of this request.",
+                         "Your own address, %s, is not in this list, and you are using this key. The change "
+                         "would lock you out.",
                          call->request->peer);
     edit->key.id = edit->key_id;
     edit->key.user_id = edit->user_id;
@@ -318,7 +321,7 @@ static bool revoked(struct call *call)
     const struct store_op *op = &call->write.op;
     if (op->result == STORE_CONFLICT)
         return call_fail(call, API_LAST_KEY, SOURCE_NONE, NULL,
-                         "This is the user's last key. Make another one first.");
+                         "This is the user's last key. Create another one first.");
     if (op->result != STORE_DONE)
         return call_not_found(call, "API key");
     keyring_drop_key(call->api->keyring, op->key.id);

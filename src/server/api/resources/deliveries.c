@@ -350,12 +350,12 @@ static bool changed(struct call *call)
     const struct store_op *op = &call->write.op;
     if (op->result == STORE_CONFLICT && op->kind == STORE_RESEND)
         return call_fail(call, API_DELIVERY_STATE, SOURCE_NONE, NULL,
-                         "The delivery was skipped, and there is still no webhook_url: set that of user %lld "
-                         "first, then send it.",
+                         "The delivery was skipped, and there is still no webhook_url. Set the webhook_url "
+                         "of user %lld, then resend it.",
                          (long long)op->delivery.user_id);
     if (op->result == STORE_CONFLICT)
         return call_fail(call, API_DELIVERY_STATE, SOURCE_NONE, NULL,
-                         "Only a delivery that is to be sent can be cancelled.");
+                         "Only a pending delivery can be cancelled.");
     if (op->result != STORE_DONE)
         return call_not_found(call, "delivery");
     return show_delivery(call, op->delivery.delivery_id);

@@ -84,7 +84,7 @@ static void keep_errors(struct call *call, struct batch_line *line, struct arena
 static bool fail_key(struct call *call, const char *pointer)
 {
     return call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, pointer,
-                     "An idempotency key is a text of 1 to %d bytes.", MODEL_KEY_LEN_MAX);
+                     "An idempotency key must be a text of 1 to %d bytes.", MODEL_KEY_LEN_MAX);
 }
 
 /* meta.idempotency_key, or else the request's with the line's number behind it. */
@@ -192,8 +192,8 @@ static bool check_headers(struct call *call, struct batch *batch)
     batch->key = listener_header(call->request, "Idempotency-Key", &count);
     if (count > 1 || (count && (!batch->key.len || batch->key.len > MODEL_KEY_LEN_MAX - KEY_SUFFIX_LEN_MAX)))
         return call_fail(call, API_HEADER_INVALID, SOURCE_HEADER, "Idempotency-Key",
-                         "With a batch Idempotency-Key is one text of 1 to %d bytes; each line's key is this "
-                         "one, a slash, and its number.",
+                         "For a batch, Idempotency-Key must be one text of 1 to %d bytes. The key of each "
+                         "line is this text, a slash and the line number.",
                          MODEL_KEY_LEN_MAX - KEY_SUFFIX_LEN_MAX);
     return true;
 }
@@ -209,10 +209,10 @@ static bool make_room(struct call *call, struct batch *batch)
 {
     int count = count_lines(call);
     if (count == 0)
-        return call_fail(call, API_DOCUMENT_INVALID, SOURCE_POINTER, "", "The batch has no line.");
+        return call_fail(call, API_DOCUMENT_INVALID, SOURCE_POINTER, "", "The batch is empty.");
     if (count > lines_max(call))
         return call_fail(call, API_BODY_TOO_LARGE, SOURCE_POINTER, "",
-                         "A batch has at most %d lines; this one has %d.", lines_max(call), count);
+                         "A batch may have at most %d lines; this one has %d.", lines_max(call), count);
     batch->lines = arena_zero(&call->request->arena, (size_t)count * sizeof *batch->lines);
     batch->jobs_end = &batch->first_job;
     return batch->lines || call_too_large(call);
@@ -251,7 +251,7 @@ static bool line_became_event(struct call *call, const struct batch_line *line)
         return call_fail(call, API_IDEMPOTENCY_CONFLICT,
                          line->batch->key.len ? SOURCE_HEADER : SOURCE_POINTER,
                          line->batch->key.len ? "Idempotency-Key" : "/meta/idempotency_key",
-                         "This key came with another event before. Use a new key for a new event.");
+                         "This key was used for another event. Use a new key for each event.");
     case STORE_QUOTA:
         return call_fail_quota(call, line->job.op.event.event.owner_id, &line->job.op.reached);
     default:

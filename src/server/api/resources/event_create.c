@@ -28,7 +28,7 @@ static bool read_idempotency_key(struct call *call)
         return true;
     if (count > 1 || key.len == 0 || key.len > MODEL_KEY_LEN_MAX)
         return call_fail(call, API_HEADER_INVALID, SOURCE_HEADER, "Idempotency-Key",
-                         "Idempotency-Key is one text of 1 to %d bytes.", MODEL_KEY_LEN_MAX);
+                         "Idempotency-Key must be one text of 1 to %d bytes.", MODEL_KEY_LEN_MAX);
     /* The body says whose event it is, or else it is the requester's, and keys are the requester's own: so
      * the body alone tells one request from another. */
     digest_sha256(bytes_make(call->request->body, call->request->body_len), op->event.request_digest);
@@ -113,7 +113,7 @@ static bool written(struct call *call)
         return call_get(call, STORE_GET_EVENT, op->id, false, replay);
     case STORE_CONFLICT:
         return call_fail(call, API_IDEMPOTENCY_CONFLICT, SOURCE_HEADER, "Idempotency-Key",
-                         "This key came with another request before. Use a new key for a new request.");
+                         "This key was used for another request. Use a new key for each request.");
     case STORE_QUOTA:
         return call_fail_quota(call, op->event.event.owner_id, &op->reached);
     default:
@@ -134,8 +134,8 @@ static bool check_producer(struct call *call)
 {
     return call_is_masters(call) || call->api->config.config->regular_events ||
            call_fail(call, API_FORBIDDEN, SOURCE_HEADER, "Authorization",
-                     "Only a Master's key posts events. On an installation for tests the setting "
-                     "regular-events lets each user post events to itself.");
+                     "Only a Master's key may post events. For tests, the setting regular-events lets each "
+                     "user post events to itself.");
 }
 
 bool events_create(struct call *call)

@@ -15,7 +15,7 @@ static bool read_event_type(struct call *call, const struct field *field, struct
     if (json_is(value, JSON_STRING))
         *event_type = value->text;
     return model_type_valid(*event_type) ||
-           field_fail(call, field, "event_type is a text of 1 to %d letters, digits, '_', '.' or '-'.",
+           field_fail(call, field, "event_type must be a text of 1 to %d letters, digits, '_', '.' or '-'.",
                       MODEL_TYPE_LEN_MAX);
 }
 
@@ -24,20 +24,20 @@ static bool read_created_at(struct call *call, const struct field *field, struct
 {
     bool text = json_is(value, JSON_STRING);
     return (text && instant_parse(value->text, place)) ||
-           field_fail(
-               call, field,
-               "created_at is a date with a zone as in RFC 3339, for example 2000-01-01T00:00:00.000Z.%s",
-               text && memmem(value->text.data, value->text.len, ":60", 3)
-                   ? " Second 60 is a leap second: there is one at most at 23:59:60 UTC on the last day of "
-                     "a month."
-                   : "");
+           field_fail(call, field,
+                      "created_at must be a date with a time zone as in RFC 3339, for example "
+                      "2000-01-01T00:00:00.000Z.%s",
+                      text && memmem(value->text.data, value->text.len, ":60", 3)
+                          ? " Second 60 is a leap second, and only exists at 23:59:60 UTC on the last day of "
+                            "a month."
+                          : "");
 }
 
 static bool ignore_sent_at(struct call *call, const struct field *field, struct json_value *value,
                            void *place)
 {
     call_warn(call, "attribute_ignored", 0, 0,
-              "sent_at was ignored: it is stamped when the event is first sent");
+              "sent_at was ignored: the server sets it when it first sends the event");
     return true;
 }
 
@@ -56,8 +56,7 @@ static bool read_attributes(struct call *call, const struct request_document *do
                             struct event_draft *draft)
 {
     if (json_member(document->data, "id"))
-        call_warn(call, "id_ignored", 0, 0,
-                  "the event's id was ignored: the server gives each event its own");
+        call_warn(call, "id_ignored", 0, 0, "the event's id was ignored: the server chooses ids");
     unsigned given;
     if (!shape_read(call, &events_shape, document, FIELD_ON_CREATE, draft, &given))
         return false;

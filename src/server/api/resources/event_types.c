@@ -40,7 +40,7 @@ bool event_types_list(struct call *call)
     if (query_has(&call->query, QUERY_STATUS) &&
         !catalogue_status_parse(call->query.values[QUERY_STATUS], &status))
         return call_fail(call, API_PARAMETER_INVALID, SOURCE_PARAMETER, "filter[status]",
-                         "filter[status] is documented, stated or inferred.");
+                         "filter[status] must be documented, stated or inferred.");
     jsonapi_begin(&out, &call->scratch);
     text_puts(&out, ",\"data\":[");
     for (int i = 0; i < count; i++) {
@@ -63,7 +63,8 @@ bool event_types_show(struct call *call)
     for (int i = 0; i < count; i++)
         if (bytes_equal(types[i].name, call->id_text))
             return shape_answer(call, 200, &event_types_shape, &types[i], (struct bytes){0});
-    return call_not_found(call, "event type in the catalogue (it may be sent all the same)");
+    return call_not_found(call,
+                          "event type in the catalogue (events of this type are accepted all the same)");
 }
 
 bool openapi_show(struct call *call)

@@ -98,7 +98,7 @@ static bool read_undelivered(struct call *call, struct store_query *query)
     return !query_has(&call->query, QUERY_UNDELIVERED) || query->undelivered ||
            bytes_equal_text(value, "false") ||
            call_fail(call, API_PARAMETER_INVALID, SOURCE_PARAMETER, "filter[undelivered]",
-                     "filter[undelivered] is true or false.");
+                     "filter[undelivered] must be true or false.");
 }
 
 /* A filter that is given but empty matches nothing; the store takes an empty one for "any". */

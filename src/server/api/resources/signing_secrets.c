@@ -23,16 +23,17 @@ static bool read_overlap(struct call *call, const struct field *field, struct js
 {
     int64_t *overlap_s = place;
     return (json_integer(value, overlap_s) && *overlap_s >= 0 && *overlap_s <= OVERLAP_S_MAX) ||
-           field_fail(call, field,
-                      "overlap_s is how many seconds the secrets before this one go on signing, 0 to %d.",
-                      OVERLAP_S_MAX);
+           field_fail(
+               call, field,
+               "overlap_s must be a number from 0 to %d: the seconds for which older secrets keep signing.",
+               OVERLAP_S_MAX);
 }
 
 static const char *const algorithms[] = {"v1", "v1a", NULL};
 
 static const struct field fields[] = {
     {FIELD("algorithm", FIELD_CHOICE, FIELD_ON_CREATE, struct secret_row, ed25519), .len_max = 8,
-     .choices = algorithms, .rule = "algorithm is \"v1\" (HMAC-SHA256) or \"v1a\" (Ed25519)."},
+     .choices = algorithms, .rule = "algorithm must be \"v1\" (HMAC-SHA256) or \"v1a\" (Ed25519)."},
     {FIELD("overlap_s", FIELD_INTEGER, FIELD_ON_CREATE | FIELD_WRITE_ONLY, struct secret_row, overlap_s),
      .read = read_overlap},
     {FIELD("active", FIELD_FLAG, 0, struct secret_row, active)},
@@ -99,8 +100,9 @@ static bool open_read(struct call *call)
     const struct user *user = &call->read.answer.users[0];
     return signing_open(call->api->config.vault, edit->user_id, user->created_at_ms, user->endpoint.signing,
                         &edit->signing) == VAULT_OK ||
-           call_fail(call, API_SECRETS_SEALED, SOURCE_NONE, NULL,
-                     "The user's signing secrets were sealed with another key file than the server has now.");
+           call_fail(
+               call, API_SECRETS_SEALED, SOURCE_NONE, NULL,
+               "The server now has another key file than the one that encrypted the user's signing secrets.");
 }
 
 static bool show_list(struct call *call)
@@ -163,8 +165,8 @@ static bool reveal_one(struct call *call)
     if (!bytes_equal_text(edit->id, SIGNING_DEFAULT_ID)) {
         signing_wipe(&edit->signing);
         return call_fail(call, API_SECRET_SHOWN_ONCE, SOURCE_NONE, NULL,
-                         "Only a user's first secret, `default`, can be revealed. Make another one with POST "
-                         "/api/signing_secrets; it is shown in the answer.");
+                         "Only a user's first secret, `default`, can be revealed. Create another one with "
+                         "POST /api/signing_secrets; the answer shows it.");
     }
     log_write(call->api->config.log, LOG_LEVEL_INFO, "api",
               "user %lld: API key %lld was shown the first "
@@ -180,7 +182,7 @@ bool signing_secrets_reveal(struct call *call)
     const struct secret_edit *edit = new_edit(call);
     if (edit && call->caller.key_user_id != call->caller.user_id)
         return call_fail(call, API_FORBIDDEN, SOURCE_NONE, NULL,
-                         "A signing secret is revealed to a key of the user that it belongs to.");
+                         "A signing secret is revealed only to its own user's API key.");
     return edit && call_get(call, STORE_GET_USER, edit->user_id, false, reveal_one);
 }
 
@@ -203,7 +205,7 @@ static bool add(struct call *call, struct user *user)
                               edit->new.overlap_s * 1000);
     return edit->added ? seal(call, user)
                        : call_fail(call, API_TOO_MANY_SECRETS, SOURCE_NONE, NULL,
-                                   "There are %d signing secrets that have not expired. Remove one first.",
+                                   "The user has %d signing secrets that have not expired. Remove one first.",
                                    SIGNING_SECRETS_MAX);
 }
 
@@ -233,7 +235,7 @@ static bool remove_one(struct call *call, struct user *user)
         return false;
     if (signing_active(secret, now_ms) && signing_active_count(&edit->signing, now_ms) == 1)
         return call_fail(call, API_LAST_SECRET, SOURCE_NONE, NULL,
-                         "This is the user's last signing secret. Make another one first.");
+                         "This is the user's last signing secret. Create another one first.");
     signing_remove(&edit->signing, (int)(secret - edit->signing.secrets));
     return seal(call, user);
 }

@@ -179,7 +179,7 @@ bool snapshots_list(struct call *call)
 static bool check_master(struct call *call)
 {
     return call_is_masters(call) || call_fail(call, API_FORBIDDEN, SOURCE_HEADER, "Authorization",
-                                              "Resources are a Master's to change; events change them, too.");
+                                              "Only a Master may change resources. Events change them too.");
 }
 
 /* The body is about the path's resource; its `user` relationship, if it has one, says whose that is. */
@@ -192,7 +192,7 @@ static bool read_change(struct call *call, struct snapshot *snapshot, struct req
     const struct json_value *value = json_member(document->data, "id");
     if (value && (!jsonapi_id(value, &id) || !bytes_equal(id, snapshot->id)))
         return call_fail(call, API_ID_CONFLICT, SOURCE_POINTER, "/data/id",
-                         "The id is not that of the path. It may also be left out.");
+                         "The id must be the one in the path. It may also be left out.");
     return jsonapi_check_relationships(call, document) &&
            jsonapi_read_user(call, document, &snapshot->owner_id);
 }

@@ -26,7 +26,7 @@ static bool read_pem(struct call *call, const struct field *field, struct json_v
         return field_fail(call, field, "This must be PEM in a string, or null.");
     *text = value->text;
     return text->len <= field->len_max ||
-           field_fail(call, field, "This has at most %zu bytes.", field->len_max);
+           field_fail(call, field, "This may have at most %zu bytes.", field->len_max);
 }
 
 #define ROW(name, kind, flags, member) FIELD(name, kind, flags, struct identity_row, member)
@@ -70,13 +70,13 @@ static bool open_stored(struct call *call, struct identity_row *row, struct byte
     if (identities_unseal(call->api->config.vault, row->user_id, sealed, &call->request->arena,
                           &row->source) != VAULT_OK)
         return call_fail(call, API_SECRETS_SEALED, SOURCE_NONE, NULL,
-                         "The user's TLS identity was sealed with another key file than the server has now. "
-                         "Put it again, or delete it.");
+                         "The server now has another key file than the one that encrypted the user's TLS "
+                         "identity. Put it again, or delete it.");
     struct identity *identity = identity_open(&row->source, &why);
     identities_wipe(&row->source);
     if (!identity)
         return call_fail(call, API_SECRETS_SEALED, SOURCE_NONE, NULL,
-                         "The user's TLS identity does not open any more. Put it again, or delete it.");
+                         "The user's TLS identity cannot be decrypted any more. Put it again, or delete it.");
     identity_describe(identity, &row->description);
     identity_close(identity);
     return true;
@@ -180,7 +180,7 @@ static bool was_put(struct call *call)
     const struct user *user = &call->write.op.user.user;
     if (bytes_starts(user->endpoint.url, "http:") || bytes_starts(user->endpoint.url, "HTTP:"))
         call_warn(call, "webhook_url_plain", 0, 0,
-                  "The user's webhook_url is plain http: a TLS identity does nothing there.");
+                  "The user's webhook_url is plain http: a TLS identity has no effect there.");
     if (edit->created)
         call_header(call, "Location",
                     bytes_of(call_printf(call, "/api/users/%lld/tls", (long long)user->id)));
@@ -195,7 +195,8 @@ bool tls_identities_put(struct call *call)
     struct identity_edit *edit = new_edit(call);
     return edit && jsonapi_read(call, "tls_identities", &document) &&
            jsonapi_check_id(call, &document, edit->row.user_id) &&
-           jsonapi_refuse_relationships(call, &document, "Whose TLS identity it is, is in the path.") &&
+           jsonapi_refuse_relationships(call, &document,
+                                        "The user of a TLS identity is the one in the path.") &&
            shape_read(call, &tls_identities_shape, &document, FIELD_ON_UPDATE, &edit->row, &edit->given) &&
            understand(call, &document, edit) && edit_user(call, edit->row.user_id, put, was_put);
 }

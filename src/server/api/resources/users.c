@@ -11,7 +11,7 @@ static bool read_email(struct call *call, const struct field *field, struct json
     struct bytes *email = place;
     return jsonapi_read_text(call, value, field->pointer, field->len_max, email) &&
            (!email->len || memchr(email->data, '@', email->len) ||
-            field_fail(call, field, "This is no e-mail address."));
+            field_fail(call, field, "This is not an e-mail address."));
 }
 
 /* The parser's and the guard's codes; what the name resolves to is judged when it is dialled. */
@@ -44,11 +44,11 @@ static const struct field fields[] = {
     {FIELD("email", FIELD_TEXT, FIELD_ALWAYS | FIELD_NULLABLE, struct user, email), .len_max = 254,
      .read = read_email},
     {FIELD("role", FIELD_CHOICE, FIELD_ON_CREATE, struct user, role), .len_max = 16, .choices = roles,
-     .rule = "role is \"regular\" or \"master\"."},
+     .rule = "role must be \"regular\" or \"master\"."},
     {FIELD("webhook_url", FIELD_TEXT, FIELD_ALWAYS | FIELD_NULLABLE, struct user, endpoint.url),
      .len_max = URL_LEN_MAX, .read = read_webhook_url},
     {FIELD("success", FIELD_CHOICE, FIELD_ALWAYS, struct user, endpoint.success_2xx), .len_max = 8,
-     .choices = successes, .rule = "success is \"200\", or \"2xx\" when every such status acknowledges."},
+     .choices = successes, .rule = "success must be \"200\", or \"2xx\" to accept every 2xx status."},
     {FIELD("receives_users_events", FIELD_FLAG, FIELD_ALWAYS, struct user, receives_users_events)},
     {FIELD("disable_on_410", FIELD_FLAG, FIELD_ALWAYS, struct user, endpoint.disable_on_410)},
     {FIELD("paused", FIELD_FLAG, FIELD_ALWAYS, struct user, endpoint.paused)},
@@ -165,8 +165,8 @@ static bool user_created(struct call *call)
     keyring_put_key(call->api->keyring, &edit->key);
     if (call->caller.restricted)
         call_warn(call, "allow_from_inherited", 0, 0,
-                  "the new user's API key may be used from the networks of your own key only: a key without "
-                  "allow_from can change that");
+                  "the new user's API key has the allow_from of your own key; a key without allow_from can "
+                  "change that");
     call_header(call, "Location", bytes_of(call_printf(call, "/api/users/%lld", (long long)edit->user.id)));
     call_header(call, "Cache-Control", bytes_of("no-store"));
     char secret[POSTHORN_SECRET_LEN_MAX];
@@ -182,10 +182,11 @@ bool users_create(struct call *call)
     int64_t users_max = call->api->config.config->users_max;
     if (users_max > 0 && keyring_user_count(call->api->keyring, call->caller.user_id) >= users_max)
         return call_fail(call, API_TOO_MANY_USERS, SOURCE_NONE, NULL,
-                         "This Master has %lld users, and may have no more (setting users-max).",
+                         "This Master has %lld users, which is the limit (setting users-max).",
                          (long long)users_max);
     if (!edit || !jsonapi_read(call, "users", &document) || !jsonapi_refuse_id(call, &document) ||
-        !jsonapi_refuse_relationships(call, &document, "A new user's Master is who creates it.") ||
+        !jsonapi_refuse_relationships(call, &document,
+                                      "The Master of a new user is the one that creates it.") ||
         !shape_read(call, &users_shape, &document, FIELD_ON_CREATE, &edit->user, &edit->given))
         return false;
     edit->user.master_id = call->caller.user_id;
