@@ -144,12 +144,14 @@ static void damaged_add(struct damaged *damaged, sqlite3_stmt *due)
     damaged->last = (struct roster_past){sqlite3_column_int64(due, 13), sqlite3_column_int64(due, 0)};
 }
 
+/* No further than what waits in memory, which goes first then. */
 static void due_bind(const struct store *store, const struct roster_entry *endpoint)
 {
+    const struct lease *tail = TAILQ_FIRST(&endpoint->tail.list);
     sqlite3_stmt *due = store->sql[SQL_DUE_GET];
     struct roster_past past = endpoint->counts.past;
     sqlite3_bind_int64(due, 1, endpoint->id);
-    sqlite3_bind_int64(due, 2, store->now.due_ms);
+    sqlite3_bind_int64(due, 2, tail ? tail->begun_at_ms : store->now.due_ms);
     sqlite3_bind_int(due, 3, CLAIMS_MAX);
     sqlite3_bind_int64(due, 4, past.delivery_id ? past.due_at_ms : INT64_MIN);
     sqlite3_bind_int64(due, 5, past.delivery_id);

@@ -38,6 +38,8 @@ static enum store_status find(struct store *store, int64_t delivery_id, struct f
                 .lost = sqlite3_column_int(get, 6),
                 .earlier = sqlite3_column_int(get, 8),
                 .due_at_ms = sqlite3_column_int64(get, 9)}};
+    if (found->out) /* the row does not know it of one that waited in memory first */
+        found->row.due_at_ms = found->out->ends_at_ms;
     ledger_bound(&found->row);
     *exists = found->endpoint != NULL; /* of a damaged row: there is nobody to send it to */
     sqlite3_reset(get);
@@ -250,6 +252,14 @@ static enum store_status write_line(struct store *store, const struct store_op *
     return status;
 }
 
+/* It has ended. What was delivered before ended then, however its resend did: the event may be overdue. */
+static enum store_status purge_after(struct store *store, const struct found *found,
+                                     const struct ledger_row *before)
+{
+    int64_t ended_at_ms = before->state == DELIVERY_DELIVERED ? 0 : store->now.wall_ms;
+    return sqlite_purge_later(store, found->event_id, ended_at_ms);
+}
+
 enum store_status sqlite_outcome(struct store *store, struct store_op *op)
 {
     struct found found;
@@ -271,7 +281,7 @@ enum store_status sqlite_outcome(struct store *store, struct store_op *op)
     if (status == STORE_OK)
         status = write_line(store, op, &found, made.line);
     if (status == STORE_OK && !found.row.under_way)
-        status = sqlite_purge_later(store, found.event_id, store->now.wall_ms);
+        status = purge_after(store, &found, &before);
     return status == STORE_OK ? account(store, op, &found, &before) : status;
 }
 
@@ -327,7 +337,7 @@ enum store_status sqlite_cancel(struct store *store, struct store_op *op)
     sqlite_count(store, found.endpoint, &before, &found.row);
     status = save(store, op->id, &found);
     if (status == STORE_OK)
-        status = sqlite_purge_later(store, found.event_id, store->now.wall_ms);
+        status = purge_after(store, &found, &before);
     if (status == STORE_OK && !found.out)
         return sqlite_roster_due(store, found.endpoint);
     if (status == STORE_OK)

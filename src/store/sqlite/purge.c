@@ -221,10 +221,13 @@ static enum store_status scan_late(struct store *store, struct store_op *op, str
         if (found) {
             struct ended ended;
             status = ended_of(store, get, slice, &ended);
-            if (status == STORE_OK && !twice && may_go(&ended, op->purge.before_ms))
+            bool goes = status == STORE_OK && may_go(&ended, op->purge.before_ms);
+            if (goes && !twice)
                 slice_add(slice, get, &ended, false);
             else
                 slice_leave(slice, &ended);
+            if (status == STORE_OK && !goes && !ended.waits)
+                status = sqlite_purge_later(store, rows[2 * i + 1], ended.at_ms);
             enum store_status end = scanned(store, get);
             status = status == STORE_OK ? end : status;
         }

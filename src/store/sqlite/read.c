@@ -74,12 +74,13 @@ struct sqlite_reader {
 #define RESOURCE_BEHIND                                                                                      \
     " FROM events WHERE owner_id = ?2 AND id > (SELECT followed_to FROM state)"                              \
     " AND snapshot_len <> 0 AND resource_type = ?6"
-/* One that waits in memory (tail.c) is in no queue, as if it were out, but its event is not sent yet.
- */
+/* One that waits in memory (tail.c) is in no queue, as if it were out, but its event is not sent yet. Once it
+ * is out, its row still has the end of a lease that would have begun when it was accepted: so of what is in
+ * no queue the writer alone knows the end, and takes it back into the queue then. */
 #define DELIVERY_IN_TAIL "(d.queue IS NULL AND d.state = 0 AND e.sent_at < 0)"
 #define DELIVERY_COLUMNS                                                                                     \
     "SELECT d.id, d.event_id, d.endpoint_id, d.state,"                                                       \
-    " ifnull(d.queue, 0) = 0 AND d.due_at > ?10 AND NOT " DELIVERY_IN_TAIL ","                               \
+    " (d.queue = 0 AND d.due_at > ?10) OR (d.queue IS NULL AND NOT " DELIVERY_IN_TAIL "),"                   \
     " CASE WHEN " DELIVERY_IN_TAIL " THEN 0 ELSE d.due_at - ?10 END, d.attempt + d.earlier,"                 \
     " CASE WHEN " DELIVERY_IN_TAIL " THEN 0 ELSE d.lease END, d.last_reason, d.last_status, e.received_at,"  \
     " d.first_attempt_at, d.finished_at, d.queue IS NOT NULL,"                                               \

@@ -103,7 +103,8 @@ enum { SQL_MANY = 16 };
       "UPDATE deliveries SET due_at = ?1 WHERE id = ?2 AND queue > 0 AND typeof(due_at) <> 'integer'")       \
     X(DELIVERY_UNCLAIM_BORN,                                                                                 \
       "UPDATE deliveries SET queue = endpoint_id, due_at = min(due_at, ?1),"                                 \
-      " lost = lost * ifnull((SELECT sent_at > 0 FROM events e WHERE e.id = event_id), 1)"                   \
+      " (lease, lost) = (SELECT lease * ifnull(max(e.sent_at > 0), 1), lost * ifnull(max(e.sent_at > 0), 1)" \
+      " FROM events e WHERE e.id = event_id)"                                                                \
       " WHERE id >= ?2 AND state = 0 AND queue IS NULL")                                                     \
                                                                                                              \
     X(DELIVERY_WAITS, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2, lease = 0, lost = 0"          \

@@ -36,6 +36,25 @@ static void lease_runs_out(struct fixture *f)
     assert_int_equal(f->boxes[0].lost, 0); /* a record resets it */
 }
 
+/* The lease counts from the claim, however long the delivery waited before, where it is shown and for a
+ * resend as well. */
+static void lease_after_a_wait(struct fixture *f)
+{
+    int64_t user = fixture_user(f, "https://example.com/");
+    fixture_prove(f, user);
+    put_events(f, user, 1);
+    fixture_advance(f, 2000);
+    fixture_claim(f, 1, 1);
+    int64_t id = f->boxes[0].delivery_id;
+    fixture_advance(f, f->config.lease_ms - 1);
+    assert_true(fixture_delivery(f, id).leased);
+    fixture_do(f, (struct store_op){.kind = STORE_RESEND, .delivery.delivery_id = id}, STORE_DONE);
+    fixture_claim(f, 1, 0);
+    fixture_advance(f, 1);
+    fixture_claim(f, 1, 1);
+    assert_int_equal(f->boxes[0].lost, 1);
+}
+
 /* Age is the time of service since the first attempt that counted; our own faults use up none of it. */
 static void age(struct fixture *f)
 {
@@ -501,6 +520,7 @@ static void our_outage(struct fixture *f)
 
 const struct contract_test contract_claims[] = {
     {"a lease that runs out is due again", lease_runs_out},
+    {"a lease counts from its claim", lease_after_a_wait},
     {"age is time of service since the first attempt", age},
     {"jumps of the wall clock move nothing", wall_clock_jumps},
     {"paused or without URL: held, not lost", held_while_paused},

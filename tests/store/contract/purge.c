@@ -145,6 +145,34 @@ static void comes_back(struct fixture *f)
     assert_int_equal(events_left(f), 0);
 }
 
+static void resent(struct fixture *f, const struct store_work *box)
+{
+    fixture_do(f, fixture_outcome_op(f, box, DECISION_DELIVERED, 0), STORE_DONE);
+    struct store_op op = {.kind = STORE_RESEND, .delivery.delivery_id = box->delivery_id};
+    fixture_do(f, op, STORE_DONE);
+}
+
+/* What was delivered ended then, however and whenever a resend of it ends. */
+static void a_resend_keeps_nothing(struct fixture *f)
+{
+    int64_t user = fixture_user(f, "https://example.com/");
+    for (int i = 0; i < 2; i++)
+        fixture_do(f, fixture_event_op(f, user), STORE_DONE);
+    fixture_claim(f, 2, 2);
+    int64_t ids[] = {f->boxes[0].delivery_id, f->boxes[1].delivery_id};
+    resent(f, &f->boxes[0]);
+    fixture_advance(f, HOUR_MS);
+    resent(f, &f->boxes[1]);
+    purge_all(f, before(f->wall_ms)); /* passed over: both wait */
+    for (int i = 0; i < 2; i++)
+        fixture_do(f, (struct store_op){.kind = STORE_CANCEL, .delivery.delivery_id = ids[i]}, STORE_DONE);
+    purge_all(f, before(f->wall_ms));
+    assert_int_equal(events_left(f), 1); /* the other was delivered just now */
+    fixture_advance(f, 1);
+    purge_all(f, before(f->wall_ms));
+    assert_int_equal(events_left(f), 0);
+}
+
 static int attempts_of(struct fixture *f, int64_t delivery_id)
 {
     return fixture_read(f, (struct store_query){.kind = STORE_LIST_ATTEMPTS, .id = delivery_id, .limit = 9})
@@ -258,6 +286,7 @@ const struct contract_test contract_purge[] = {
     {"8.8: a restart whose mark is lower than the last one's", a_restart_with_a_lower_mark},
     {"8.22: an event goes so long after it has ended", ended_late},
     {"8.22: what a purge has passed over comes back", comes_back},
+    {"8.22: a resend of what was delivered does not keep it", a_resend_keeps_nothing},
     {"8.22: attempts and idempotency keys go earlier", parts_go_earlier},
     {"idempotency keys are forgotten by time", keys_are_forgotten},
     {"8.22: snapshots go with their events, or later", resources_go},

@@ -40,7 +40,7 @@ void model_endpoint_add(struct model_disk *disk, int64_t id, int64_t owner_id, c
 /* All settings at once; which one it is, whose, and since when, stays. */
 void model_endpoint_set(struct model_disk *disk, struct model_endpoint *endpoint, const struct endpoint *from)
 {
-    if (!bytes_equal(endpoint->endpoint.url, from->url))
+    if (from->url.len > 0 && !bytes_equal(endpoint->endpoint.url, from->url)) /* a new one, not none */
         pace_renew(&endpoint->pace);
     struct endpoint old = endpoint->endpoint;
     endpoint->endpoint = model_endpoint_copy(*from);
@@ -67,13 +67,14 @@ void model_endpoint_create(struct store *store, struct store_op *op)
     model_endpoint_add(disk, op->id, from->owner_id, from);
 }
 
-void model_cancel_removed(struct store *store)
+void model_cancel_removed(struct store *store, int64_t endpoint_id)
 {
     int64_t now = model_due_now_ms(store);
     for (int i = 0; i < store->disk->delivery_count; i++) {
         struct model_delivery *delivery = &store->disk->deliveries[i];
         bool waits = model_under_way(delivery) && !(delivery->leased && delivery->due_ms > now);
-        if (waits && model_find_endpoint(store->disk, delivery->endpoint_id)->removed)
+        bool asked = !endpoint_id || delivery->endpoint_id == endpoint_id;
+        if (asked && waits && model_find_endpoint(store->disk, delivery->endpoint_id)->removed)
             model_end(store, delivery, DELIVERY_CANCELLED);
     }
 }
@@ -99,5 +100,5 @@ void model_endpoint_change(struct store *store, struct store_op *op)
     model_endpoint_drop(&endpoint->endpoint);
     endpoint->endpoint.url = endpoint->endpoint.signing = endpoint->endpoint.identity = (struct bytes){0};
     endpoint->removed = true;
-    model_cancel_removed(store);
+    model_cancel_removed(store, endpoint->endpoint.id);
 }

@@ -138,5 +138,5 @@ void model_endpoint_set(struct model_disk *disk, struct model_endpoint *endpoint
 /* It has changed in whatever way: its version, and its user's if it is the default one. */
 void model_endpoint_changed(struct model_disk *disk, struct model_endpoint *endpoint);
 void model_endpoint_drop(const struct endpoint *endpoint);
-/* What waits for endpoints that were removed. */
-void model_cancel_removed(struct store *store);
+/* What waits for an endpoint that was removed; 0: for any of them. */
+void model_cancel_removed(struct store *store, int64_t endpoint_id);

@@ -184,6 +184,7 @@ static void claim_in_order(struct fixture *f, int count, int64_t first)
     fixture_claim(f, count, count);
     for (int i = 0; i < count; i++) {
         assert_int_equal(f->boxes[i].event_id, first + i);
+        assert_int_equal(f->boxes[i].lease, 1);
         assert_int_equal(f->boxes[i].lost, 0);
         assert_int_equal(fixture_event(f, first + i).sent_at_ms, f->boxes[i].sent_at_ms);
     }
