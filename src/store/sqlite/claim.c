@@ -129,7 +129,7 @@ static bool claim_row(struct store *store, struct roster_entry *endpoint, struct
 
 /* What a batch has found damaged; those beyond are found by the next one. */
 struct damaged {
-    int64_t ids[CLAIMS_MAX];
+    int64_t ids[CLAIMS_MAX], events[CLAIMS_MAX];
     enum delivery_state states[CLAIMS_MAX];
     int count;
     struct roster_past last;
@@ -140,6 +140,7 @@ static void damaged_add(struct damaged *damaged, sqlite3_stmt *due)
     if (damaged->count == CLAIMS_MAX)
         return;
     damaged->states[damaged->count] = (enum delivery_state)sqlite3_column_int(due, 10);
+    damaged->events[damaged->count] = sqlite3_column_int64(due, 5);
     damaged->ids[damaged->count++] = sqlite3_column_int64(due, 0);
     damaged->last = (struct roster_past){sqlite3_column_int64(due, 13), sqlite3_column_int64(due, 0)};
 }
@@ -257,7 +258,7 @@ static enum store_status claim_some(struct store *store, struct store_batch *bat
     if (rc != SQLITE_OK)
         return sqlite_fault(store, rc);
     for (int i = 0; i < damaged.count && status == STORE_OK; i++)
-        status = sqlite_damaged(store, endpoint, damaged.ids[i],
+        status = sqlite_damaged(store, endpoint, damaged.ids[i], damaged.events[i],
                                 (struct ledger_row){.state = damaged.states[i], .under_way = true});
     for (int i = first; i < batch->filled_count && status == STORE_OK; i++) {
         status = claim_write(store, batch->boxes[i]);

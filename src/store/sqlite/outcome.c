@@ -346,7 +346,7 @@ enum store_status sqlite_cancel(struct store *store, struct store_op *op)
 }
 
 enum store_status sqlite_damaged(struct store *store, struct roster_entry *endpoint, int64_t id,
-                                 struct ledger_row row)
+                                 int64_t event_id, struct ledger_row row)
 {
     ledger_bound(&row);
     struct ledger_row before = row;
@@ -365,5 +365,5 @@ enum store_status sqlite_damaged(struct store *store, struct roster_entry *endpo
     store->changed = true;
     store->plain = false;
     sqlite_count(store, endpoint, &before, &row);
-    return STORE_OK;
+    return event_id > 0 ? sqlite_purge_later(store, event_id, store->now.wall_ms) : STORE_OK;
 }

@@ -197,9 +197,9 @@ enum store_status sqlite_resend(struct store *store, struct store_op *op);
 void sqlite_count(struct store *store, struct roster_entry *endpoint, const struct ledger_row *before,
                   const struct ledger_row *after);
 /* A delivery that cannot be sent any more, found when it was to be claimed. If its row does not wait for this
- * endpoint, it stays as it is. */
+ * endpoint, it stays as it is. event_id 0: that is gone. */
 enum store_status sqlite_damaged(struct store *store, struct roster_entry *endpoint, int64_t id,
-                                 struct ledger_row row);
+                                 int64_t event_id, struct ledger_row row);
 enum store_status sqlite_cancel(struct store *store, struct store_op *op);
 enum store_status sqlite_purge(struct store *store, struct store_op *op);
 enum store_status sqlite_purge_load(struct store *store);

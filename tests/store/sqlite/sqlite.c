@@ -330,6 +330,22 @@ static void damaged_rows_do_not_hold_up_claims(void **state)
     }
 }
 
+/* A purge has passed it over, for it waited; then a claim gives it up. */
+static void damaged_events_are_purged(void **state)
+{
+    struct fixture *f = *state;
+    fixture_do(f, fixture_event_op(f, fixture_user(f, "https://example.com/")), STORE_DONE);
+    struct store_op purge = {.kind = STORE_PURGE, .purge.rows_max = 100};
+    for (int left = 1; left >= 0; left--) {
+        fixture_advance(f, 1000);
+        purge.purge.before_ms = f->wall_ms;
+        fixture_do(f, purge, STORE_DONE);
+        assert_int_equal(fixture_ask(f, "SELECT count(*) FROM events"), left);
+        fixture_say(f, "UPDATE events SET stamp_offset = 'x'");
+        fixture_claim(f, 1, 0);
+    }
+}
+
 /* 8.12: numbers that are none. What can be sent is sent; of a time that is none, it is now. */
 static void damaged_numbers_are_claimed(void **state)
 {
@@ -700,6 +716,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(migrations_are_whole, fixture_sqlite_up, fixture_sqlite_down),
         cmocka_unit_test_setup_teardown(damaged_file, fixture_sqlite_up, fixture_sqlite_down),
         cmocka_unit_test_setup_teardown(leases_of_a_former_process, fixture_sqlite_up, fixture_sqlite_down),
+        cmocka_unit_test_setup_teardown(damaged_events_are_purged, fixture_sqlite_up, fixture_sqlite_down),
         cmocka_unit_test_setup_teardown(a_tail_waits_in_memory, fixture_sqlite_up, fixture_sqlite_down),
         cmocka_unit_test_setup_teardown(a_tail_outlives_its_process, fixture_sqlite_up, fixture_sqlite_down),
         cmocka_unit_test_setup_teardown(a_tail_of_one_that_is_paused, fixture_sqlite_up, fixture_sqlite_down),
