@@ -298,7 +298,7 @@ static int64_t sane_time(int64_t ms)
 
 /* Of a row that may be damaged: numbers that no server wrote are 0, and state_catch_up counts all. What the
  * tables say is more than that, and is taken there, once what is new by then is counted. */
-static void mend_tally(struct sqlite_counts *counts)
+static void mend_counts(struct sqlite_counts *counts)
 {
     bool deliveries_are_sane = counts->delivery_id_max >= 0 && counts->delivery_id_max >> 61 == 0;
     bool events_are_sane = counts->event_id_max >= 0 && counts->event_id_max >> 62 == 0;
@@ -346,7 +346,7 @@ static enum store_status state_load(struct store *store)
                                    .idempotency_to = sqlite3_column_int64(load, 15)};
         int64_t before_ms = sqlite3_column_int64(load, 16); /* later than now: nothing is forgotten */
         store->counts.idempotency_before_ms = before_ms <= wall_ms ? before_ms : 0;
-        mend_tally(&store->counts);
+        mend_counts(&store->counts);
         int64_t ids_from = sqlite3_column_int64(load, 14);
         store->ids_from = ids_from > 0 && ids_from >> 61 == 0 ? ids_from : 0;
     }
