@@ -1,85 +1,104 @@
 /*
- * store: the contract of what keeps posthorn's state. One suite (tests/store) runs on every backend.
+ * store: the contract of the database. Every backend passes the same tests (tests/store/contract).
  *
- * Synchronous; one thread writes, any reader thread reads. Durations cross this line, instants of the due
- * clock do not ("due again in 90 s"): each backend has its own clock, so that skewed nodes cannot
- * double-lease. Every write is repeatable: an event by its op or idempotency key, an outcome by delivery
- * and lease; so a commit whose fate is unknown is simply done again.
+ * A call returns when it is done. One thread writes; config.readers threads read. Every write may be
+ * repeated: an event is known by its op or its idempotency key, an outcome by its delivery and lease. So a
+ * commit whose fate is unknown is done again.
  *
- * Two clocks of a backend, both unaffected by jumps of the wall clock while it runs:
- *   due clock      when deliveries are due and leases run out; on restart it goes on from the later of the
- *                  wall clock and its own last value
- *   service clock  the time during which posthorn was up; a delivery's age is counted on it, so our own
- *                  outages use up nothing of the window (promise P3)
+ * CLOCKS. A backend has two. Jumps of the wall clock do not affect them while it runs.
+ *   due clock      says when deliveries are due and when leases expire. After a restart it continues from
+ *                  the later of the wall clock and its own last value
+ *   service clock  counts the time during which posthorn was up. The age of a delivery is measured on it,
+ *                  so our outages use up none of the receiver's 72 hours (promise P3)
+ * Callers pass durations ("due again in 90 s"), never instants of the due clock. So nodes with different
+ * clocks cannot lease a delivery twice.
  *
- * A claimed delivery has due = now + lease_ms; so a lease that ran out is simply due again. `lease` rises
- * with every claim and is the fence; `attempt` is the backoff step; `lost` counts leases that ended without a
- * record.
+ * LEASES. A claim adds 1 to the delivery's `lease`, which is the fence, and makes the delivery due again
+ * after lease_ms. So an expired lease needs no handling. `attempt` is the step of the backoff. `lost`
+ * counts the leases that ended without a record.
  *
- * What every backend does alike:
- *   recipients     the owner's endpoints, then its Master's if that one receives_users_events and the event
- *                  is not owner_only: of each the default one first, then the others by id. Those without a
- *                  URL are none. One delivery for each
- *   skipped        an event without recipients has one delivery, its owner's, that ended as SKIPPED when the
- *                  event was received, to its default endpoint. RESEND of that is CONFLICT while that one has
- *                  no URL; then it is a delivery as any other
- *   held           a delivery waits, unclaimed, while its endpoint has no URL or is paused, its owner has no
- *                  active key, or its pace holds it (pace.h), which counts RETRY and GIVE_UP without
- *                  `answered` as failures; a new URL starts it afresh. The outcome GONE pauses an
- *                  endpoint with disable_on_410
- *   born leased    an EVENT takes a box at once if its endpoint may have one more lease and has nothing due
- *                  waiting; a backend may keep some of the boxes for others that wait
- *   age            0 until an attempt has counted; from then on the service time since that attempt began
- *                  (its record less its duration). RELEASE takes its delay and duration out of it
- *   outcome        DELIVERED, RETRY and GIVE_UP count an attempt, RELEASE does not; all reset `lost`. A
- *                  lease that ran out may still be recorded as long as nobody has claimed the delivery since.
- *                  A history line is kept if attempt.started_at_ms is not 0: something was started
- *   resend         of one that has ended: step, lost and age start again; lease, history and the count of
- *                  attempts go on. A delivered one stays delivered, with its finished_at, and is sent beside
- *                  that (`resending`); however that ends, it was delivered. Of one that waits or is out: due
- *                  now
- *   cancel         ends a resend beside a delivered one, which stays delivered; any other is cancelled
- *   damaged        an event that cannot be sent, found by a claim: its deliveries are given up
- *   revoked        of a user's revoked keys the STORE_REVOKED_KEPT with the largest ids are kept
- *   event ids      given by the store as it accepts an event, in the order of the commits: whoever has read
- *                  up to an id finds all that comes later above it. The document is stamped with its id. The
- *                  versions of RESOURCE_PUT are of the same kind and in the same order
- *   repeated       an EVENT op that has an id was written before, and its fate is unknown. If that event is
- *                  there: DONE again, with that id. Else it gets another, for later ones may have been seen
- *   delivery ids   follow from each other by model_delivery_next
- *   not there      the user or delivery an op is about, the Master of a USER_CREATE: NOT_FOUND
- *   taken          USER_CREATE with an id, a key with a digest that exists: CONFLICT. So is KEY_REVOKE of a
- *                  key that is revoked already
- *   never changed  USER_UPDATE writes the whole user but id, role, master_id and created_at_ms
- *   a user and     its default endpoint are one: made, read and changed together, with the user's id, times
- *   its endpoint   and count of versions, which ENDPOINT_UPDATE and a pause by GONE raise as well
- *   an endpoint    that is not a default one can be removed. It is not read any more, no event goes to it,
- * and is removed     what waits for it is cancelled: some at once, the rest by each PURGE to come, which also
- *                  takes what a lease leaves waiting. Its deliveries stay its owner's; none is sent again
- *   resources      an EVENT's `included` are the latest snapshots of its owner's resources from then on;
- *                  `destroyed` removes the one that the event is about. The last write wins. An event that is
- *                  not accepted, or was before, changes none
- *   purge          an event goes once it was received, and its last delivery ended, before the time given;
- *                  all that hangs on it goes along. A snapshot that stands in it does so if it is older than
- *                  resources_before_ms says; else it stays, and goes later unless a Master has put it.
- *                  stored_bytes may fall a little later, at the latest when there is no `more`
- *   forgotten      an idempotency key goes with its event. From a PURGE on, those of events received before
- *                  idempotency_before_ms (0: before_ms) are forgotten, also if their event is still there;
- *                  after a crash perhaps from the next one on
- *   usage          of each user: bytes stored, resources, deliveries waiting (quota.h). Exact within the
- *                  batch and after a restart, and cheap: it is counted at open only
- *   quota          an EVENT is refused that would take its owner beyond one of config.quotas: with a delivery
- *                  to each of the owner's endpoints that has a URL; with the bytes of its document and of the
- *                  snapshots in it but its own; with the snapshots of resources that are not there, its own
- *                  not if it is destroyed. A RESOURCE_PUT is refused for what it would add. Nothing else is,
- *                  and nobody's event for a copy to others. An event known already comes first, and so does
- *                  NO_SPACE. `reached` says what was reached
- *   times          written by the store: sent_at (wall clock), finished_at. first_attempt_at is the
- *                  started_at_ms of the first attempt that was started. version starts at 1
- *   reopened       pace starts afresh but for who has ever answered, with few at once where deliveries wait;
- *                  a backend of one process releases the leases of the former one
- *   documents      come out of a read as they were accepted, and out of a claim stamped
- *   refused        an op that is neither DONE nor REPLAYED leaves id and count 0
+ * RULES that every backend follows.
+ *
+ * Events:
+ *   ids            The store gives an event its id when it accepts it. Ids rise in the order of the
+ *                  commits: a client that has read up to an id finds all later events above it. The store
+ *                  stamps the document with the id. Versions of RESOURCE_PUT come from the same series
+ *   repetition     An EVENT op that has an id already was written before, and its fate is unknown. If the
+ *                  event is there, the result is DONE with that id. If not, the event gets a new id,
+ *                  because later events may have been read by then
+ *   recipients     The endpoints of the owner. Then those of its Master, if the Master
+ *                  receives_users_events and the event is not owner_only. A user's default endpoint is
+ *                  first, the others follow by id. An endpoint without a URL is no recipient. Each
+ *                  recipient has one delivery
+ *   skipped        An event without recipients has one delivery, to the owner's default endpoint, that
+ *                  ended as SKIPPED at once. RESEND of it is CONFLICT while that endpoint has no URL
+ *   included       The latest snapshots of the owner's resources from now on. `destroyed` removes the
+ *                  snapshot of the event's own resource. The last write wins. A refused or replayed event
+ *                  changes none
+ *   documents      A read returns them as they were accepted, a claim returns them stamped
+ *
+ * Deliveries:
+ *   ids            come from model_delivery_next
+ *   held           A delivery is not claimed while its endpoint has no URL or is paused, while its owner
+ *                  has no active key, or while the endpoint's pace holds it (pace.h). RETRY and GIVE_UP
+ *                  without `answered` are failures for the pace. A new URL starts the pace afresh
+ *   born leased    An EVENT gets a box at once if its endpoint may have one more lease and no other
+ *                  delivery to it is due. A backend may keep boxes for other deliveries that wait
+ *   age            0 until an attempt has counted; then the service time since that attempt began (its
+ *                  record less its duration). RELEASE subtracts its delay and duration
+ *   outcome        DELIVERED, RETRY and GIVE_UP count an attempt; RELEASE does not. All set `lost` to 0.
+ *                  The outcome of an expired lease is recorded if no one has claimed the delivery since.
+ *                  The attempt is kept in the history if its started_at_ms is not 0. GONE pauses an
+ *                  endpoint that has disable_on_410
+ *   resend         A delivery that has ended starts again: step, lost and age are 0; lease, history and the
+ *                  count of attempts continue. One that was delivered stays delivered, with its
+ *                  finished_at, and is sent once more (`resending`). One that waits or is leased becomes
+ *                  due now
+ *   cancel         ends the resend of a delivered one, which stays delivered. Any other one becomes
+ *                  cancelled
+ *   damaged        A claim that finds an event which cannot be sent gives up its deliveries
+ *
+ * Users, endpoints and keys:
+ *   default        A user and its default endpoint are one: they are created, read and changed together,
+ *                  and have one id, one pair of times and one version. ENDPOINT_UPDATE and GONE raise that
+ *                  version too
+ *   fixed fields   USER_UPDATE writes all of a user except id, role, master_id and created_at_ms
+ *   removal        An endpoint that is not a default one can be removed. Reads no longer find it and no
+ *                  event goes to it. Its waiting deliveries are cancelled: some at once, the others by
+ *                  later PURGEs, as are those that a lease leaves waiting. The owner still sees its
+ *                  deliveries
+ *   not found      The user or delivery of an op, or the Master of a USER_CREATE, does not exist: NOT_FOUND
+ *   taken          USER_CREATE with a used id, a key with a used digest, KEY_REVOKE of a revoked key:
+ *                  CONFLICT
+ *   revoked keys   The STORE_REVOKED_KEPT ones with the largest ids are kept for each user
+ *
+ * Quotas and usage:
+ *   usage          A user's stored bytes, resources and waiting deliveries (quota.h). It is exact after
+ *                  each batch and each restart, and is counted only at open
+ *   quota          An EVENT is refused if it would take its owner beyond one of config.quotas. It counts a
+ *                  delivery for each of the owner's endpoints with a URL, the bytes of the document and of
+ *                  its other resources' snapshots, and the snapshots of new resources (not its own if that
+ *                  is destroyed). A RESOURCE_PUT is refused for what it adds. No other op is refused, and
+ *                  copies for a Master count for nobody. REPLAYED and NO_SPACE are decided first. `reached`
+ *                  names the quota
+ *
+ * Purge:
+ *   events         An event is removed when it was received, and its last delivery ended, before a given
+ *                  time. All that belongs to it is removed too. Its latest snapshot of a resource is
+ *                  removed if it is older than resources_before_ms. Otherwise the snapshot stays, and is
+ *                  removed later unless a Master has put it. stored_bytes may fall later, at the latest
+ *                  when `more` is false
+ *   keys           An idempotency key is removed with its event. A PURGE also forgets the keys of events
+ *                  that were received before idempotency_before_ms (0: before_ms). After a crash they may
+ *                  return until the next PURGE
+ *
+ * Times and results:
+ *   times          The store writes sent_at (wall clock) and finished_at. first_attempt_at is the
+ *                  started_at_ms of the first attempt that was started. Versions start at 1
+ *   reopening      Paces start afresh, except that the store still knows which endpoints have ever
+ *                  answered. An endpoint with waiting deliveries starts with few at once. A backend that is
+ *                  one process releases the leases of the last process
+ *   refusals       An op that is neither DONE nor REPLAYED has id 0 and count 0
  */
 #pragma once
 #include "arena.h"
@@ -92,15 +111,14 @@
 
 enum store_status {
     STORE_OK,
-    STORE_FULL,    /* no space: nothing of the batch was written; later it may be */
-    STORE_DOWN,    /* cannot be reached now (PostgreSQL); the fate of a commit may be unknown: do it again */
-    STORE_BROKEN,  /* fsync or write error: stop acknowledging and exit; never retry an fsync */
-    STORE_DAMAGED, /* a part of the file cannot be read, or is not what was written there. From a write: this
-                      store writes nothing any more until it is opened again, and goes on reading. From a
-                      read: this answer cannot be had, others may */
-    STORE_REFUSED, /* the file may not be opened, or is none of ours; config.refusal says why (open only) */
-    STORE_LOCKED,  /* another server has this file (open only; exit code 3) */
-    STORE_NEWER    /* the schema is newer than this program (open only) */
+    STORE_FULL,    /* no space: nothing of the batch was written; a later try may succeed */
+    STORE_DOWN,    /* not reachable now (PostgreSQL). The fate of a commit may be unknown: repeat it */
+    STORE_BROKEN,  /* fsync or write failed: stop acknowledging and exit; never retry an fsync */
+    STORE_DAMAGED, /* a part of the file is unreadable or wrong. After a write: this store writes nothing more
+                      until it is opened again, but still reads. After a read: other reads may succeed */
+    STORE_REFUSED, /* open only: no permission, or not our file; config.refusal has the reason */
+    STORE_LOCKED,  /* open only: another server has this file open (exit code 3) */
+    STORE_NEWER    /* open only: the schema is newer than this program */
 };
 enum { STORE_REFUSAL_LEN = 200 };
 const char *store_status_sentence(enum store_status status);
@@ -110,141 +128,139 @@ const char *store_status_sentence(enum store_status status);
 enum { STORE_FINGERPRINT_LEN = 32 };
 
 enum store_op_kind {
-    STORE_EVENT,       /* accept an event with its deliveries and its idempotency key */
-    STORE_OUTCOME,     /* record the end of an attempt, fenced by the lease */
-    STORE_USER_CREATE, /* with its first key, or not at all. id 0: the next one, the first is 5 */
+    STORE_EVENT,       /* accepts an event with its deliveries and its idempotency key */
+    STORE_OUTCOME,     /* records the end of an attempt, fenced by the lease */
+    STORE_USER_CREATE, /* with its first key, both or neither. id 0: the next free one; the first is 5 */
     STORE_USER_UPDATE,
-    STORE_ENDPOINT_CREATE, /* a further one; its id is of the kind that events have, and in their order */
-    STORE_ENDPOINT_UPDATE, /* the whole of it, but id, owner_id and created_at_ms */
-    STORE_ENDPOINT_REMOVE, /* a further one */
+    STORE_ENDPOINT_CREATE, /* an additional one. Its id comes from the series of event ids */
+    STORE_ENDPOINT_UPDATE, /* all of it except id, owner_id and created_at_ms */
+    STORE_ENDPOINT_REMOVE,
     STORE_KEY_CREATE,
-    STORE_KEY_UPDATE, /* those of `key_changes` of an active key; the others stay as they are by then */
+    STORE_KEY_UPDATE, /* the fields in `key_changes` of an active key */
     STORE_KEY_REVOKE,
-    STORE_RESEND,          /* one that has ended is sent again; one that waits is due now */
-    STORE_CANCEL,          /* a delivery that is to be sent is not */
-    STORE_RESOURCE_PUT,    /* the latest snapshot, whatever events have said */
+    STORE_RESEND,
+    STORE_CANCEL,
+    STORE_RESOURCE_PUT,    /* sets the latest snapshot */
     STORE_RESOURCE_DELETE, /* by owner, type and id */
-    STORE_FINGERPRINT,     /* which key file the sealed blobs are from; kept, and told by GET_STATS */
-    STORE_PURGE,           /* remove some of what has ended before a time */
-    STORE_LOOK,            /* how endpoints are doing; changes nothing */
+    STORE_FINGERPRINT,     /* stores the fingerprint of the key file that sealed the secrets; see GET_STATS */
+    STORE_PURGE,           /* removes some of the old rows */
+    STORE_LOOK,            /* reads the figures of endpoints; changes nothing */
     STORE_OP_COUNT
 };
 
 enum store_result {
     STORE_DONE,
-    STORE_REPLAYED,  /* EVENT: same idempotency key and same request: the earlier event, its id in `id` */
-    STORE_CONFLICT,  /* EVENT: same key, other request. *_UPDATE, RESOURCE_*: version differs. KEY_REVOKE:
-                        it  is the user's last. CANCEL: state. RESEND: to an endpoint that
-                        was removed, or skipped and still without a URL. ENDPOINT_REMOVE: a default one */
+    STORE_REPLAYED,  /* EVENT: same idempotency key, same request. `id` is the earlier event's */
+    STORE_CONFLICT,  /* EVENT: same key, other request. *_UPDATE, RESOURCE_*: the version differs. KEY_REVOKE:
+                        it is the user's last key. CANCEL: it has ended. RESEND: the endpoint was removed, or
+                        the delivery was skipped and there is still no URL. ENDPOINT_REMOVE: a default one */
     STORE_NOT_FOUND, /* no such user, endpoint, key, delivery, resource */
-    STORE_FENCED,    /* OUTCOME: another lease has it, or it has ended: in the history alone; not an error */
-    STORE_QUOTA,     /* KEY_CREATE: the user has keys_max active keys. ENDPOINT_CREATE: it has
+    STORE_FENCED,    /* OUTCOME: another lease has the delivery, or it has ended. Only the history is written;
+                        not an error */
+    STORE_QUOTA,     /* KEY_CREATE: the user has keys_max active keys. ENDPOINT_CREATE: the user has
                         MODEL_ENDPOINTS_MAX. EVENT, RESOURCE_PUT: see above */
     STORE_NO_SPACE   /* EVENT: the disk reserve is reached; outcomes are still recorded */
 };
 
 enum { STORE_REVOKED_KEPT = 50 };
 
-/* What a KEY_UPDATE changes of a key. */
+/* The fields that a KEY_UPDATE changes. */
 enum store_key_change { STORE_KEY_LABEL = 1, STORE_KEY_ALLOW_FROM = 2, STORE_KEY_RATE = 4 };
 
-/* An endpoint by now. Its pace and what it delivered are those since the store was opened. */
+/* An endpoint's figures now. `failing`, `window` and `delivered` begin at the open of the store. */
 struct store_figures {
     int64_t id;
     bool found, failing;
-    int64_t waiting, in_hand; /* deliveries that have not ended, without a lease and with one */
-    int64_t window;           /* how many it may have in hand for its own sake */
-    int64_t delivered;        /* attempts that were acknowledged */
+    int64_t waiting, in_hand; /* deliveries that have not ended: without a lease, with one */
+    int64_t window;           /* leases that its own pace allows at once */
+    int64_t delivered;        /* acknowledged attempts */
 };
 
 struct store_op {
     enum store_op_kind kind;
     enum store_result result;     /* out */
-    int64_t id;                   /* out: id of what was created, replayed or changed */
+    int64_t id;                   /* out: of the row that was created, replayed or changed */
     int64_t count;                /* out: recipients (EVENT), rows removed (PURGE),
-                                     rows that are new (RESOURCE_PUT), users paused (OUTCOME: 0 or 1) */
-    struct quota_reached reached; /* out: EVENT, RESOURCE_PUT: why QUOTA */
+                                     new rows (RESOURCE_PUT), paused endpoints (OUTCOME: 0 or 1) */
+    struct quota_reached reached; /* out: EVENT, RESOURCE_PUT: the quota of STORE_QUOTA */
     union {
         struct {
-            struct event event; /* all fields but sent_at_ms and id, which is written here, and into the
-                                   document (store_event_named). id: 0 at first */
-            struct bytes idempotency_key; /* len 0: none; scoped to requester_id */
+            struct event event; /* sent_at_ms is not read. id: 0 at first; out: the event's, which is also
+                                   written into the document (store_event_named) */
+            struct bytes idempotency_key; /* len 0: none. It belongs to requester_id */
             int64_t requester_id;
             unsigned char request_digest[32];
-            const struct resource *included; /* views into event.document; type, id and json count */
+            const struct resource *included; /* views into event.document; only type, id and json are read */
             int included_count;
             bool destroyed;
             bool owner_only; /* no copy for the owner's Master */
-            int64_t skipped; /* out: its delivery, if that is skipped; also of one that is REPLAYED. 0: it is
-                                not */
+            int64_t skipped; /* out: the id of its skipped delivery, also if REPLAYED. 0: none */
         } event;
         struct ledger_outcome outcome;
         struct {
             struct user user;
-            int64_t if_version;        /* -1: whatever it is */
-            struct api_key *first_key; /* CREATE: its id and user_id are written. NULL: none */
+            int64_t if_version;        /* UPDATE: -1: any */
+            struct api_key *first_key; /* CREATE: out: its id and user_id. NULL: none */
         } user;
         struct {
-            struct endpoint endpoint; /* CREATE, UPDATE: all; REMOVE: id and owner_id. Of a user's that is not
-                                         owner_id: NOT_FOUND */
-            int64_t if_version;       /* UPDATE, REMOVE: -1: whatever it is */
+            struct endpoint endpoint; /* CREATE, UPDATE: all; REMOVE: id and owner_id. If owner_id is not its
+                                         owner: NOT_FOUND */
+            int64_t if_version;       /* UPDATE, REMOVE: -1: any */
         } endpoint;
         struct {
-            struct resource resource; /* PUT: all but event_id and version, which is written here; DELETE:
-                                         owner_id, type, id */
-            int64_t if_version;       /* -1: whatever it is; 0: only if there is none */
+            struct resource resource; /* PUT: all but event_id; out: version. DELETE: owner_id, type, id */
+            int64_t if_version;       /* -1: any; 0: only if there is none */
         } resource;
         struct {
-            struct api_key
-                key; /* CREATE: all; UPDATE: what changes, id and user_id; REVOKE: id and user_id */
+            struct api_key key;   /* CREATE: all; UPDATE: id, user_id and changes; REVOKE: id, user_id */
             unsigned key_changes; /* UPDATE: bits of enum store_key_change */
-            int64_t keys_max;     /* CREATE: active ones that the user may have then; 0: any number */
+            int64_t keys_max;     /* CREATE: active keys of the user, with this one; 0: any number */
         };
         struct {
             int64_t delivery_id, user_id;
-        } delivery; /* RESEND, CANCEL; user_id 0: anybody's */
+        } delivery; /* RESEND, CANCEL; user_id 0: any user's */
         unsigned char fingerprint[STORE_FINGERPRINT_LEN];
         struct {
-            struct store_figures *figures; /* their ids, in; all else, out */
+            struct store_figures *figures; /* in: ids; out: all other fields */
             int count;
         } look;
         struct {
-            int64_t before_ms; /* received and ended before */
-            /* What goes earlier than its event: attempts of what has ended before, 0: with their events;
-             * idempotency keys, see above. resources: snapshots of events from before; 0: they stay. */
-            int64_t attempts_before_ms, idempotency_before_ms, resources_before_ms;
-            int rows_max; /* events to look at */
-            bool more;    /* out: there is more to do */
+            int64_t before_ms;          /* events received and ended before this go */
+            int64_t attempts_before_ms; /* attempts of deliveries that ended before; 0: with their events */
+            int64_t idempotency_before_ms; /* 0: before_ms */
+            int64_t resources_before_ms;   /* snapshots of events received before; 0: they stay */
+            int rows_max;                  /* events to look at */
+            bool more;                     /* out: there is more to do */
         } purge;
     };
 };
 
 /*
- * A box for one piece of work: what an attempt needs, self-contained. Empty boxes are the standing claim:
- * whoever has slots free gives boxes with the batch; the store fills some and leaves the others.
- * `memory` belongs to the box, is reset when it is filled, and keeps url and what is sealed alive until the
- * next time. The box holds the payload, which others may hold too; store_work_clear lets go of it.
+ * A box holds everything that one attempt needs. Empty boxes are the standing claim: a caller with free slots
+ * gives boxes with the batch, and the store fills some of them.
+ * url, signing and identity are in `memory`, which belongs to the box and is reset when the box is filled
+ * again. The box holds a reference to the payload; store_work_clear releases it.
  */
 struct store_work {
     struct arena memory;
-    uint32_t slot; /* the owner's number for this box; the store leaves it alone */
+    uint32_t slot; /* the caller's number for this box; the store does not change it */
     bool filled;
     int64_t delivery_id, event_id, endpoint_id, user_id, lease;
     int32_t attempt, lost;
     int64_t age_ms;
-    int64_t sent_at_ms; /* durable by now */
+    int64_t sent_at_ms; /* already durable */
     struct bytes url;
     char auth_digest[65]; /* of the owner's oldest active key */
     bool success_2xx;
-    bool quick;                     /* the endpoint was PACE_QUICK when it was leased */
-    struct bytes signing, identity; /* the endpoint's, still sealed; good for endpoint_version */
+    bool quick;                     /* the endpoint was PACE_QUICK when the lease began */
+    struct bytes signing, identity; /* the endpoint's at endpoint_version, still sealed */
     int64_t endpoint_version, endpoint_created_at_ms;
-    struct payload *payload; /* NULL: let go of */
+    struct payload *payload; /* NULL: released */
     const char *document;    /* stamped; document_len bytes of the payload */
     size_t document_len;
 };
 
-/* Gives back what a box holds, as soon as nobody looks at it any more. An empty one: nothing. */
+/* Releases what a box holds. Nothing may use it afterwards. An empty box: does nothing. */
 void store_work_clear(struct store_work *box);
 
 struct store_batch {
@@ -252,14 +268,13 @@ struct store_batch {
     int op_count;
     struct store_work **boxes; /* empty ones; filled from the front */
     int box_count, filled_count;
-    int64_t
-        next_due_in_ms; /* out: when something more could be claimed; -1: nothing waits. 0 only if a box
-                           would help now, or after a start with a large backlog, which is being counted */
-    bool leases_scarce; /* out: an endpoint has work that is due and no lease for it; an outcome may free one
-                         */
+    /* out: time until more could be claimed; -1: nothing waits. 0 only if a box would help now, or while a
+     * large backlog is counted after a start. */
+    int64_t next_due_in_ms;
+    bool leases_scarce; /* out: an endpoint has due work but no free lease; an outcome may free one */
 };
 
-/* For backends: an EVENT has this id, and so has its document, whose place for it is written. */
+/* For backends: gives an EVENT op its id, and writes it into the event's document. */
 void store_event_named(struct store_op *op, int64_t id);
 
 /* ---- reading ---- */
@@ -269,7 +284,7 @@ enum store_query_kind {
     STORE_LIST_USERS,
     STORE_GET_ENDPOINT,
     STORE_LIST_ENDPOINTS,
-    STORE_GET_KEYRING /* the active keys of all users */,
+    STORE_GET_KEYRING, /* the active keys of all users */
     STORE_LIST_KEYS,
     STORE_GET_EVENT,
     STORE_LIST_EVENTS,
@@ -283,34 +298,34 @@ enum store_query_kind {
 
 struct store_query {
     enum store_query_kind kind;
-    int64_t
-        id; /* GET_*: its id. LIST_DELIVERIES: the event. LIST_ATTEMPTS: the delivery. LIST_KEYS: the user */
-    int64_t owner_id; /* events, endpoints: only this user's; 0: everybody's */
-    /* Users: only this one and those it created. Deliveries, and those that `undelivered` looks at: only
-     * theirs. 0: everybody. */
+    /* GET_*: its id. LIST_DELIVERIES: the event. LIST_ATTEMPTS: the delivery. LIST_KEYS: the user. */
+    int64_t id;
+    int64_t owner_id; /* events, endpoints: only this user's; 0: all users' */
+    /* Users: only this one and those that it created. Deliveries, also those for `undelivered`: only these
+     * users'. 0: all users. */
     int64_t master_id;
     struct bytes event_type, resource_type, resource_id; /* LIST_EVENTS filters, literal; empty: any */
     bool undelivered; /* LIST_EVENTS: only those with a delivery that is pending, given up or skipped */
     bool descending;
-    int64_t after_id;               /* cursor: exclusive; 0: from the start */
-    struct bytes after_resource_id; /* the same of LIST_RESOURCES */
+    int64_t after_id;               /* the cursor, exclusive; 0: from the start */
+    struct bytes after_resource_id; /* the cursor of LIST_RESOURCES */
     int limit;                      /* rows at most */
-    bool with_document;             /* events */
+    bool with_document;             /* events: read the document too */
 };
 
 struct store_stats {
     int64_t events, deliveries_pending, deliveries_delivered, deliveries_given_up;
     int64_t deliveries_cancelled, deliveries_skipped, endpoints; /* those with a URL */
     int64_t endpoints_failing;
-    int64_t log_bytes; /* of the write-ahead log that are in use */
-    /* When the event was received whose delivery has waited longest, wall clock; 0: nothing waits. Those
-     * under the first lease of their life may be left out, and it may be late: it is looked up at times. */
+    int64_t log_bytes; /* used bytes of the write-ahead log */
+    /* The receipt of the event whose delivery has waited longest, wall clock; 0: nothing waits. It is looked
+     * up now and then, and may leave out deliveries under their first lease. */
     int64_t oldest_waiting_at_ms;
     unsigned char fingerprint[STORE_FINGERPRINT_LEN];
-    bool has_fingerprint; /* false: none was ever set */
+    bool has_fingerprint; /* false: none was ever stored */
 };
 
-/* Arrays on the caller's arena; exactly one is set, by the query's kind. */
+/* The arrays are on the caller's arena. The query's kind says which one is set. */
 struct store_answer {
     struct user *users;
     struct endpoint *endpoints;
@@ -321,9 +336,9 @@ struct store_answer {
     struct resource *resources;
     struct store_stats *stats;
     int count;
-    bool more; /* a page follows */
-    /* LIST_EVENTS with a limit, few matches among many events: the page ends early, having looked at all up
-     * to this id; the next one goes on behind it. 0: the page is full, or it was the last. */
+    bool more; /* there is another page */
+    /* LIST_EVENTS with a filter: the page ended early, after scan_rows_max events. It has looked at all
+     * events up to this id; the next page starts behind it. 0: the page is full, or the last. */
     int64_t scanned_to;
 };
 
@@ -334,18 +349,18 @@ struct store_config {
     struct clock clock;
     struct pace_config pace;
     int64_t lease_ms;
-    int id_node;                /* of the ids of new events (ids.h), and */
-    int mark;                   /* of those of new deliveries (model.h): drawn anew for each start */
-    int readers;                /* reader threads that will call store_read, numbered from 0 */
-    int64_t disk_reserve_bytes; /* EVENT answers NO_SPACE with less free space, beside what the log needs */
-    struct user_usage quotas;   /* of each user; 0: no limit */
+    int id_node;                /* part of the ids of new events (ids.h) */
+    int mark;                   /* part of the ids of new deliveries (model.h): random for each start */
+    int readers;                /* threads that call store_read, numbered from 0 */
+    int64_t disk_reserve_bytes; /* with less free space, besides that for the log, EVENT is NO_SPACE */
+    struct user_usage quotas;   /* for each user; 0: no limit */
     int scan_rows_max;          /* events that a page of LIST_EVENTS looks at; 0: 2,048 */
-    int keys_ahead_max;         /* events whose idempotency keys are found by memory alone; 0: 16,384 */
-    struct budget *budget; /* what payloads take their bytes from; work beyond it, or beyond its endpoint's
-                              share of it, waits. NULL: no limit */
+    int keys_ahead_max;         /* events whose idempotency keys are found in memory; 0: 16,384 */
+    /* Payloads take their bytes from here. A delivery beyond it, or beyond its endpoint's share, waits. NULL:
+     * no limit. */
+    struct budget *budget;
     struct log *log;
-    char *refusal; /* STORE_REFUSAL_LEN bytes for the reason of an open that is REFUSED; NULL: the log alone
-                      has it */
+    char *refusal; /* NULL, or room for STORE_REFUSAL_LEN bytes: why an open is REFUSED. The log has it too */
 };
 
 struct store;
@@ -353,16 +368,15 @@ struct store;
 struct store_backend {
     const char *name;
     enum store_status (*open)(const struct store_config *config, struct store **store); /* migrates */
-    /* One transaction, one fsync: the ops in order, then the claim. Only STORE_OK means written. */
+    /* One transaction with one fsync: the ops in order, then the claim. Only STORE_OK means written. */
     enum store_status (*write)(struct store *store, struct store_batch *batch);
-    /* STORE_OK with count 0: not found. `reader` is below config.readers; one thread a reader. */
+    /* STORE_OK with count 0: not found. `reader` < config.readers; each has one thread. */
     enum store_status (*read)(struct store *store, int reader, const struct store_query *query,
                               struct arena *arena, struct store_answer *answer);
     void (*close)(struct store *store);
 };
 
-/* Every backend's struct store begins with a pointer to its backend. So whoever has a store need not know
- * which it is; who opens one does (server_store_open). */
+/* A struct store begins with a pointer to its backend. So only the opener names one (server_store_open). */
 static inline const struct store_backend *store_backend(const struct store *store)
 {
     return *(const struct store_backend *const *)(const void *)store;
