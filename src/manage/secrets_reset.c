@@ -22,13 +22,13 @@ struct reset_counts {
     int users, secrets, identities;
 };
 
-static bool opens(const struct vault *vault, const char *what, int64_t user_id, struct bytes sealed)
+static bool opens(const struct vault *vault, const char *what, int64_t endpoint_id, struct bytes sealed)
 {
     char context[64];
     struct arena arena;
     struct bytes plain;
     arena_init(&arena, SCRATCH_MAX);
-    snprintf(context, sizeof context, "%s/%lld", what, (long long)user_id);
+    snprintf(context, sizeof context, "%s/%lld", what, (long long)endpoint_id);
     bool opened = vault_unseal(vault, bytes_of(context), sealed, &arena, &plain) == VAULT_OK;
     arena_fini(&arena);
     return opened;

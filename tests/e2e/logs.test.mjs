@@ -13,11 +13,11 @@ test('8.14: an endpoint that starts failing, recovers, and an event that is give
     const { url } = await receiver(t, () => answer(status));
     await setUrl(server, url);
     const event = await post(server);
-    await logged(server, new RegExp(`info delivery: endpoint starts failing: user=5 reason=unexpected_status status=500 event=${event} delivery=\\d+`));
-    await logged(server, new RegExp(`info delivery: event given up: user=5 event=${event} delivery=\\d+ attempts=\\d+ reason=unexpected_status status=500`));
+    await logged(server, new RegExp(`info delivery: endpoint starts failing: user=5 endpoint=5 reason=unexpected_status status=500 event=${event} delivery=\\d+`));
+    await logged(server, new RegExp(`info delivery: event given up: user=5 endpoint=5 event=${event} delivery=\\d+ attempts=\\d+ reason=unexpected_status status=500`));
     status = 200;
     await post(server);
-    await logged(server, /info delivery: endpoint recovers: user=5 failed_attempts=[1-9]\d* failed_for_ms=\d+/);
+    await logged(server, /info delivery: endpoint recovers: user=5 endpoint=5 failed_attempts=[1-9]\d* failed_for_ms=\d+/);
 });
 
 test('8.14: an endpoint that is paused is in the log: by 410, and by hand', async (t) => {
@@ -26,11 +26,11 @@ test('8.14: an endpoint that is paused is in the log: by 410, and by hand', asyn
     const { url } = await receiver(t, () => answer(410));
     await change(server, { webhook_url: url, disable_on_410: true }, { id: user.user_id });
     const event = await post(server, { user: user.user_id });
-    await logged(server, new RegExp(`info delivery: endpoint is paused: user=${user.user_id} status=410 event=${event} .*disable_on_410`));
+    await logged(server, new RegExp(`info delivery: endpoint is paused: user=${user.user_id} endpoint=${user.user_id} status=410 event=${event} .*disable_on_410`));
     await change(server, { paused: false }, { id: user.user_id, key: user.api_key });
-    await logged(server, new RegExp(`info delivery: endpoint is no longer paused: user=${user.user_id} by_user=${user.user_id}`));
+    await logged(server, new RegExp(`info delivery: endpoint is no longer paused: user=${user.user_id} endpoint=${user.user_id} by_user=${user.user_id}`));
     await change(server, { paused: true }, { id: user.user_id });
-    await logged(server, new RegExp(`info delivery: endpoint is paused: user=${user.user_id} by_user=5`));
+    await logged(server, new RegExp(`info delivery: endpoint is paused: user=${user.user_id} endpoint=${user.user_id} by_user=5`));
 });
 
 test('8.14: at debug each attempt is in the log, and never a secret', async (t) => {

@@ -52,7 +52,7 @@ for (const [index, [name, form]] of Object.entries(forms).entries())
             assert.ok(attempts.every(({ reason, counted }) => reason === 'local_outage' && !counted));
             assert.deepEqual([attempt_count, state], [0, 'pending']);
         }
-        assert.match(server.stderr, /warn delivery: endpoint is held up by a fault of posthorn's own machine: user=5 reason=local_outage/);
+        assert.match(server.stderr, /warn delivery: endpoint is held up by a fault of posthorn's own machine: user=5 endpoint=5 reason=local_outage/);
         form.end(address);
         sh(`ip addr add ${address}/32 dev lo`);
         const there = net.createServer((socket) => {

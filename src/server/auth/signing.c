@@ -6,35 +6,35 @@
 
 enum { CONTEXT_LEN_MAX = 60, LINES_LEN_MAX = SIGNING_SEALED_LEN_MAX - 64 };
 
-static struct bytes context(int64_t user_id, char out[CONTEXT_LEN_MAX])
+static struct bytes context(int64_t endpoint_id, char out[CONTEXT_LEN_MAX])
 {
-    int len = snprintf(out, CONTEXT_LEN_MAX, SIGNING_CONTEXT "/%lld", (long long)user_id);
+    int len = snprintf(out, CONTEXT_LEN_MAX, SIGNING_CONTEXT "/%lld", (long long)endpoint_id);
     return bytes_make(out, (size_t)len);
 }
 
-void signing_default(const struct vault *vault, int64_t user_id, int64_t created_at_ms,
+void signing_default(const struct vault *vault, int64_t endpoint_id, int64_t created_at_ms,
                      char secret[POSTHORN_SECRET_LEN_MAX])
 {
     char of[CONTEXT_LEN_MAX];
     unsigned char key[32];
-    int len =
-        snprintf(of, sizeof of, SIGNING_CONTEXT "/%lld/%lld", (long long)user_id, (long long)created_at_ms);
+    int len = snprintf(of, sizeof of, SIGNING_CONTEXT "/%lld/%lld", (long long)endpoint_id,
+                       (long long)created_at_ms);
     vault_derive(vault, bytes_make(of, (size_t)len), key);
     enum posthorn_result result = posthorn_secret_spell(key, sizeof key, secret);
     assert(result == POSTHORN_OK);
     OPENSSL_cleanse(key, sizeof key);
 }
 
-static void add_default(const struct vault *vault, int64_t user_id, int64_t created_at_ms,
+static void add_default(const struct vault *vault, int64_t endpoint_id, int64_t created_at_ms,
                         struct signing *signing)
 {
     struct signing_secret *secret = &signing->secrets[signing->count++];
     *secret = (struct signing_secret){.id = SIGNING_DEFAULT_ID};
-    signing_default(vault, user_id, created_at_ms, secret->secret);
+    signing_default(vault, endpoint_id, created_at_ms, secret->secret);
 }
 
 /* One secret a line: id, created, expires, public key or "-", secret or "-" for the one that is derived. */
-static bool read_line(const struct vault *vault, int64_t user_id, int64_t created_at_ms, const char *line,
+static bool read_line(const struct vault *vault, int64_t endpoint_id, int64_t created_at_ms, const char *line,
                       struct signing *signing)
 {
     char id[SIGNING_ID_LEN + 1], public_key[POSTHORN_SECRET_LEN_MAX], secret[POSTHORN_SECRET_LEN_MAX];
@@ -44,7 +44,7 @@ static bool read_line(const struct vault *vault, int64_t user_id, int64_t create
         return false;
     struct signing_secret *to = &signing->secrets[signing->count];
     if (strcmp(id, SIGNING_DEFAULT_ID) == 0) {
-        add_default(vault, user_id, created_at_ms, signing);
+        add_default(vault, endpoint_id, created_at_ms, signing);
     } else {
         *to = (struct signing_secret){.ed25519 = strcmp(public_key, "-") != 0};
         memcpy(to->id, id, sizeof id);
@@ -59,7 +59,7 @@ static bool read_line(const struct vault *vault, int64_t user_id, int64_t create
     return true;
 }
 
-enum vault_error signing_open(const struct vault *vault, int64_t user_id, int64_t created_at_ms,
+enum vault_error signing_open(const struct vault *vault, int64_t endpoint_id, int64_t created_at_ms,
                               struct bytes sealed, struct signing *signing)
 {
     char of[CONTEXT_LEN_MAX];
@@ -68,13 +68,13 @@ enum vault_error signing_open(const struct vault *vault, int64_t user_id, int64_
 
     signing->count = 0;
     if (sealed.len == 0) {
-        add_default(vault, user_id, created_at_ms, signing);
+        add_default(vault, endpoint_id, created_at_ms, signing);
         return VAULT_OK;
     }
     arena_init(&arena, SIGNING_SEALED_LEN_MAX);
-    enum vault_error error = vault_unseal(vault, context(user_id, of), sealed, &arena, &plain);
+    enum vault_error error = vault_unseal(vault, context(endpoint_id, of), sealed, &arena, &plain);
     for (const char *line = plain.data; error == VAULT_OK && line < plain.data + plain.len;) {
-        if (!read_line(vault, user_id, created_at_ms, line, signing))
+        if (!read_line(vault, endpoint_id, created_at_ms, line, signing))
             error = VAULT_SEALED;
         const char *end = strchr(line, '\n');
         line = end ? end + 1 : plain.data + plain.len;
@@ -85,7 +85,7 @@ enum vault_error signing_open(const struct vault *vault, int64_t user_id, int64_
     return error;
 }
 
-struct bytes signing_seal(const struct vault *vault, int64_t user_id, const struct signing *signing,
+struct bytes signing_seal(const struct vault *vault, int64_t endpoint_id, const struct signing *signing,
                           struct arena *arena)
 {
     char of[CONTEXT_LEN_MAX], lines[LINES_LEN_MAX];
@@ -98,7 +98,7 @@ struct bytes signing_seal(const struct vault *vault, int64_t user_id, const stru
                         strcmp(secret->id, SIGNING_DEFAULT_ID) == 0 ? "-" : secret->secret);
         assert(len < LINES_LEN_MAX);
     }
-    struct bytes sealed = vault_seal(vault, context(user_id, of), bytes_make(lines, (size_t)len), arena);
+    struct bytes sealed = vault_seal(vault, context(endpoint_id, of), bytes_make(lines, (size_t)len), arena);
     OPENSSL_cleanse(lines, sizeof lines);
     return sealed;
 }

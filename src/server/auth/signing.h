@@ -1,14 +1,14 @@
 /*
- * signing: a user's secrets for the second signature (Standard Webhooks 1.0), which of them sign now, and how
- * one is replaced without a gap.
+ * signing: an endpoint's secrets for the second signature (Standard Webhooks 1.0), which of them sign now,
+ * and how one is replaced without a gap.
  *
- * A user without stored secrets has one all the same, `default`: HMAC, derived from the key file, so that
- * every push is signed from the first on and nothing needs to be written for it. It is derived from the
- * user's id and from when the user was made: if an older copy of the database is put back, an id may be given
- * to somebody else, who must not get the secret that another knows. A new secret makes those of its kind
- * expire after an overlap, during which both sign.
+ * An endpoint without stored secrets has one all the same, `default`: HMAC, derived from the key file, so
+ * that every push is signed from the first on and nothing needs to be written for it. It is derived from the
+ * endpoint's id and from when it was made: if an older copy of the database is put back, an id may be given
+ * to another user, who must not get the secret that the former one knows. A new secret makes those of its
+ * kind expire after an overlap, during which both sign.
  *
- * At rest the list is sealed by the vault, bound to the user; see struct user.signing.
+ * At rest the list is sealed by the vault, bound to the endpoint; see struct endpoint.signing.
  */
 #pragma once
 #include "posthorn.h"
@@ -33,13 +33,13 @@ struct signing {
     int count;
 };
 
-/* The default secret's text: what a new user is told. */
-void signing_default(const struct vault *vault, int64_t user_id, int64_t created_at_ms,
+/* The default secret's text: a new user is told that of its default endpoint. */
+void signing_default(const struct vault *vault, int64_t endpoint_id, int64_t created_at_ms,
                      char secret[POSTHORN_SECRET_LEN_MAX]);
 /* What the sealed bytes hold; none: the default. OK or SEALED (another key file, or damaged). */
-enum vault_error signing_open(const struct vault *vault, int64_t user_id, int64_t created_at_ms,
+enum vault_error signing_open(const struct vault *vault, int64_t endpoint_id, int64_t created_at_ms,
                               struct bytes sealed, struct signing *signing);
-struct bytes signing_seal(const struct vault *vault, int64_t user_id, const struct signing *signing,
+struct bytes signing_seal(const struct vault *vault, int64_t endpoint_id, const struct signing *signing,
                           struct arena *arena);
 void signing_wipe(struct signing *signing);
 

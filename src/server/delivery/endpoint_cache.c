@@ -53,11 +53,11 @@ static void prepare_signers(struct endpoint_cache *cache, const struct store_wor
 {
     struct signing signing;
     enum vault_error error =
-        signing_open(cache->vault, work->user_id, work->endpoint_created_at_ms, work->signing, &signing);
+        signing_open(cache->vault, work->endpoint_id, work->endpoint_created_at_ms, work->signing, &signing);
     if (error != VAULT_OK)
         log_write(cache->log, LOG_LEVEL_ERROR, "endpoints",
-                  "user=%lld pushes go out without webhook-signature: %s", (long long)work->user_id,
-                  vault_error_sentence(error));
+                  "pushes go out without webhook-signature user=%lld endpoint=%lld why=\"%s\"",
+                  (long long)work->user_id, (long long)work->endpoint_id, vault_error_sentence(error));
     for (int i = 0; error == VAULT_OK && i < signing.count; i++) {
         struct posthorn_signer *signer;
         struct posthorn_text secret = {signing.secrets[i].secret, strlen(signing.secrets[i].secret)};
@@ -94,11 +94,11 @@ static void prepare_identity(struct endpoint_cache *cache, const struct store_wo
         identities_wipe(&source);
     }
     if (!entry->identity)
-        log_write(
-            cache->log, LOG_LEVEL_ERROR, "endpoints",
-            "nothing is sent to this receiver: its TLS identity cannot be decrypted user=%lld why=\"%s\"",
-            (long long)work->endpoint_id,
-            error == VAULT_OK ? identity_error_sentence(why) : vault_error_sentence(error));
+        log_write(cache->log, LOG_LEVEL_ERROR, "endpoints",
+                  "nothing is sent to this receiver: its TLS identity cannot be decrypted user=%lld "
+                  "endpoint=%lld why=\"%s\"",
+                  (long long)work->user_id, (long long)work->endpoint_id,
+                  error == VAULT_OK ? identity_error_sentence(why) : vault_error_sentence(error));
 }
 
 /* Once a version: a log line for each attempt would drown the first. */

@@ -15,7 +15,7 @@ enum {
 
 /* One that fails, or did a moment ago. */
 struct logged_endpoint {
-    int64_t user_id;
+    int64_t endpoint_id, user_id;
     bool failing, held;                /* held: by a fault of ours */
     int64_t since_ms, seen_ms;         /* it fails since; its last attempt */
     int64_t quiet_ms;                  /* no line about failing or recovering before that */
@@ -84,25 +84,28 @@ static void debug_attempt(const struct endpoint_log *endpoints, const struct end
                                         [DECISION_RETRY] = "retry",
                                         [DECISION_GIVE_UP] = "given_up",
                                         [DECISION_RELEASE] = "released"};
-    log_write(endpoints->log, LOG_LEVEL_DEBUG, "delivery",
-              "attempt: user=%lld event=%lld delivery=%lld attempt=%d outcome=%s reason=%s status=%d ms=%lld "
-              "next_ms=%lld",
-              (long long)end->user_id, (long long)end->event_id, (long long)end->delivery_id, end->attempt,
-              names[end->decision.kind], failure_name(end->decision.reason), end->status,
-              (long long)end->duration_ms, (long long)end->decision.delay_ms);
+    log_write(
+        endpoints->log, LOG_LEVEL_DEBUG, "delivery",
+        "attempt: user=%lld endpoint=%lld event=%lld delivery=%lld attempt=%d outcome=%s reason=%s status=%d "
+        "ms=%lld next_ms=%lld",
+        (long long)end->user_id, (long long)end->endpoint_id, (long long)end->event_id,
+        (long long)end->delivery_id, end->attempt, names[end->decision.kind],
+        failure_name(end->decision.reason), end->status, (long long)end->duration_ms,
+        (long long)end->decision.delay_ms);
 }
 
 /* ---- failing and recovering ---- */
 
 /* NULL: there is no room to tell it apart. */
-static struct logged_endpoint *find_or_add(struct endpoint_log *endpoints, int64_t user_id)
+static struct logged_endpoint *find_or_add(struct endpoint_log *endpoints, const struct endpoint_end *end)
 {
-    struct logged_endpoint *endpoint = idmap_get(&endpoints->endpoints, user_id);
+    struct logged_endpoint *endpoint = idmap_get(&endpoints->endpoints, end->endpoint_id);
     if (endpoint || endpoints->endpoints.count >= ENDPOINTS_MAX)
         return endpoint;
     endpoint = memory_zero(1, sizeof *endpoint);
-    endpoint->user_id = user_id;
-    idmap_put(&endpoints->endpoints, user_id, endpoint);
+    endpoint->endpoint_id = end->endpoint_id;
+    endpoint->user_id = end->user_id;
+    idmap_put(&endpoints->endpoints, end->endpoint_id, endpoint);
     return endpoint;
 }
 
@@ -123,11 +126,11 @@ static void starts_failing(struct endpoint_log *endpoints, int64_t now_ms, struc
     if (!take_line(endpoints, now_ms))
         return;
     log_write(endpoints->log, endpoint->held ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "delivery",
-              "%s: user=%lld reason=%s status=%d event=%lld delivery=%lld unlogged_turns=%lld",
+              "%s: user=%lld endpoint=%lld reason=%s status=%d event=%lld delivery=%lld unlogged_turns=%lld",
               endpoint->held ? "endpoint is held up by a fault of posthorn's own machine"
                              : "endpoint starts failing",
-              (long long)end->user_id, failure_name(end->decision.reason), end->status,
-              (long long)end->event_id, (long long)end->delivery_id, (long long)endpoint->turns);
+              (long long)end->user_id, (long long)end->endpoint_id, failure_name(end->decision.reason),
+              end->status, (long long)end->event_id, (long long)end->delivery_id, (long long)endpoint->turns);
     endpoint->turns = 0;
 }
 
@@ -142,8 +145,9 @@ static void recovers(struct endpoint_log *endpoints, int64_t now_ms, struct logg
     if (!take_line(endpoints, now_ms))
         return;
     log_write(endpoints->log, LOG_LEVEL_INFO, "delivery",
-              "endpoint recovers: user=%lld failed_attempts=%lld failed_for_ms=%lld unlogged_turns=%lld",
-              (long long)endpoint->user_id, (long long)endpoint->failed,
+              "endpoint recovers: user=%lld endpoint=%lld failed_attempts=%lld failed_for_ms=%lld "
+              "unlogged_turns=%lld",
+              (long long)endpoint->user_id, (long long)endpoint->endpoint_id, (long long)endpoint->failed,
               (long long)(now_ms - endpoint->since_ms), (long long)endpoint->turns);
     endpoint->turns = 0;
 }
@@ -159,11 +163,12 @@ static void given_up(struct endpoint_log *endpoints, int64_t now_ms, struct logg
         endpoint->given_up_quiet_ms = now_ms + QUIET_MS;
     if (!take_line(endpoints, now_ms))
         return;
-    log_write(
-        endpoints->log, LOG_LEVEL_INFO, "delivery",
-        "event given up: user=%lld event=%lld delivery=%lld attempts=%d reason=%s status=%d unlogged=%lld",
-        (long long)end->user_id, (long long)end->event_id, (long long)end->delivery_id, end->attempt,
-        failure_name(end->decision.reason), end->status, (long long)(endpoint ? endpoint->given_up : 0));
+    log_write(endpoints->log, LOG_LEVEL_INFO, "delivery",
+              "event given up: user=%lld endpoint=%lld event=%lld delivery=%lld attempts=%d reason=%s "
+              "status=%d unlogged=%lld",
+              (long long)end->user_id, (long long)end->endpoint_id, (long long)end->event_id,
+              (long long)end->delivery_id, end->attempt, failure_name(end->decision.reason), end->status,
+              (long long)(endpoint ? endpoint->given_up : 0));
     if (endpoint)
         endpoint->given_up = 0;
 }
@@ -176,15 +181,16 @@ static void catch_up(struct endpoint_log *endpoints, int64_t now_ms, struct logg
     if ((!turned && !gave_up) || !take_line(endpoints, now_ms))
         return;
     log_write(endpoints->log, LOG_LEVEL_INFO, "delivery",
-              "endpoint, what was not logged: user=%lld failing=%s turns=%lld given_up=%lld",
-              (long long)endpoint->user_id, endpoint->failing ? "true" : "false", (long long)endpoint->turns,
+              "endpoint, what was not logged: user=%lld endpoint=%lld failing=%s turns=%lld given_up=%lld",
+              (long long)endpoint->user_id, (long long)endpoint->endpoint_id,
+              endpoint->failing ? "true" : "false", (long long)endpoint->turns,
               (long long)endpoint->given_up);
     endpoint->turns = endpoint->given_up = 0;
 }
 
 static void failed(struct endpoint_log *endpoints, int64_t now_ms, const struct endpoint_end *end)
 {
-    struct logged_endpoint *endpoint = find_or_add(endpoints, end->user_id);
+    struct logged_endpoint *endpoint = find_or_add(endpoints, end);
     if (endpoint && (!endpoint->failing || endpoint->held != decision_is_outage(&end->decision)))
         starts_failing(endpoints, now_ms, endpoint, end);
     else if (endpoint && endpoint->turns > 0) /* the last line may have said that it is well */
@@ -198,10 +204,11 @@ static void failed(struct endpoint_log *endpoints, int64_t now_ms, const struct 
     if (end->decision.kind == DECISION_GIVE_UP)
         given_up(endpoints, now_ms, endpoint, end);
     if (end->paused && take_line(endpoints, now_ms))
-        log_write(endpoints->log, LOG_LEVEL_INFO, "delivery",
-                  "endpoint is paused: user=%lld status=%d event=%lld delivery=%lld (disable_on_410)",
-                  (long long)end->user_id, end->status, (long long)end->event_id,
-                  (long long)end->delivery_id);
+        log_write(
+            endpoints->log, LOG_LEVEL_INFO, "delivery",
+            "endpoint is paused: user=%lld endpoint=%lld status=%d event=%lld delivery=%lld (disable_on_410)",
+            (long long)end->user_id, (long long)end->endpoint_id, end->status, (long long)end->event_id,
+            (long long)end->delivery_id);
 }
 
 void endpoint_log_ended(struct endpoint_log *endpoints, int64_t now_ms, const struct endpoint_end *end)
@@ -212,7 +219,7 @@ void endpoint_log_ended(struct endpoint_log *endpoints, int64_t now_ms, const st
         decision_is_outage(&end->decision)) {
         failed(endpoints, now_ms, end);
     } else if (end->decision.kind == DECISION_DELIVERED && endpoints->endpoints.count > 0) {
-        struct logged_endpoint *endpoint = idmap_get(&endpoints->endpoints, end->user_id);
+        struct logged_endpoint *endpoint = idmap_get(&endpoints->endpoints, end->endpoint_id);
         if (endpoint && endpoint->failing)
             recovers(endpoints, now_ms, endpoint);
     }
@@ -236,7 +243,7 @@ void endpoint_log_tick(struct endpoint_log *endpoints, int64_t now_ms)
     }
     while (idle) {
         struct logged_endpoint *next = idle->next_idle;
-        free(idmap_remove(&endpoints->endpoints, idle->user_id));
+        free(idmap_remove(&endpoints->endpoints, idle->endpoint_id));
         idle = next;
     }
     if (endpoints->left_out > 0)

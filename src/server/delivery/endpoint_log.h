@@ -14,12 +14,12 @@
 struct endpoint_log;
 
 struct endpoint_end {
-    int64_t user_id, event_id, delivery_id;
+    int64_t user_id, endpoint_id, event_id, delivery_id;
     struct decision decision;
     int attempt; /* which one that counted it was */
     int status;
     int64_t duration_ms;
-    bool paused; /* the user has been paused for this answer */
+    bool paused; /* the endpoint was paused for this answer */
 };
 
 struct endpoint_log *endpoint_log_open(struct log *log);

@@ -184,6 +184,7 @@ static void engine_log_end(struct engine *engine, int64_t now_ms, const struct e
     const struct store_op *op = &slot->record.op;
     endpoint_log_ended(engine->endpoint_log, now_ms,
                        &(struct endpoint_end){.user_id = slot->box.user_id,
+                                              .endpoint_id = slot->box.endpoint_id,
                                               .event_id = slot->box.event_id,
                                               .delivery_id = op->outcome.delivery_id,
                                               .decision = op->outcome.decision,

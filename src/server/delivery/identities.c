@@ -5,9 +5,9 @@
 /* What is sealed is a version byte, then each part with its length before it. */
 enum { PARTS = 4, LENGTH_LEN = 4, VERSION = 1 };
 
-static struct bytes context_of(int64_t user_id, char out[40])
+static struct bytes context_of(int64_t endpoint_id, char out[40])
 {
-    int len = snprintf(out, 40, IDENTITY_CONTEXT "/%lld", (long long)user_id);
+    int len = snprintf(out, 40, IDENTITY_CONTEXT "/%lld", (long long)endpoint_id);
     return bytes_make(out, (size_t)len);
 }
 
@@ -19,8 +19,8 @@ static void list_parts(struct identity_source *source, struct bytes *parts[PARTS
     parts[3] = &source->server_name;
 }
 
-struct bytes identities_seal(const struct vault *vault, int64_t user_id, const struct identity_source *source,
-                             struct arena *arena)
+struct bytes identities_seal(const struct vault *vault, int64_t endpoint_id,
+                             const struct identity_source *source, struct arena *arena)
 {
     struct identity_source copy = *source;
     struct bytes *parts[PARTS];
@@ -40,7 +40,7 @@ struct bytes identities_seal(const struct vault *vault, int64_t user_id, const s
             memcpy(at, parts[i]->data, parts[i]->len);
         at += parts[i]->len;
     }
-    struct bytes sealed = vault_seal(vault, context_of(user_id, context), bytes_make(plain, len), arena);
+    struct bytes sealed = vault_seal(vault, context_of(endpoint_id, context), bytes_make(plain, len), arena);
     OPENSSL_cleanse(plain, len);
     return sealed;
 }
@@ -59,12 +59,12 @@ static bool take_part(struct bytes *rest, struct bytes *part)
     return true;
 }
 
-enum vault_error identities_unseal(const struct vault *vault, int64_t user_id, struct bytes sealed,
+enum vault_error identities_unseal(const struct vault *vault, int64_t endpoint_id, struct bytes sealed,
                                    struct arena *arena, struct identity_source *source)
 {
     struct bytes plain, *parts[PARTS];
     char context[40];
-    enum vault_error error = vault_unseal(vault, context_of(user_id, context), sealed, arena, &plain);
+    enum vault_error error = vault_unseal(vault, context_of(endpoint_id, context), sealed, arena, &plain);
     if (error != VAULT_OK)
         return error;
     struct bytes rest = bytes_make(plain.data + 1, plain.len - (plain.len > 0));

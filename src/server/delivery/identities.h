@@ -1,6 +1,6 @@
 /*
- * identities: the TLS identities of users at rest. They are sealed by the vault, bound to the user; see
- * struct user.identity. Any thread.
+ * identities: the TLS identities of endpoints at rest. They are sealed by the vault, bound to the endpoint;
+ * see struct endpoint.identity. Any thread.
  */
 #pragma once
 #include "identity.h"
@@ -10,9 +10,9 @@
 #define IDENTITY_CONTEXT "identity" /* of what is sealed, before "/ID" */
 
 /* data NULL: too large for the arena. */
-struct bytes identities_seal(const struct vault *vault, int64_t user_id, const struct identity_source *source,
-                             struct arena *arena);
+struct bytes identities_seal(const struct vault *vault, int64_t endpoint_id,
+                             const struct identity_source *source, struct arena *arena);
 /* OK or SEALED; on OK the parts are on the arena, and the caller wipes them. */
-enum vault_error identities_unseal(const struct vault *vault, int64_t user_id, struct bytes sealed,
+enum vault_error identities_unseal(const struct vault *vault, int64_t endpoint_id, struct bytes sealed,
                                    struct arena *arena, struct identity_source *source);
 void identities_wipe(struct identity_source *source); /* the private key */

@@ -1,7 +1,6 @@
 /* What a cache must never do: answer with what was true before. */
 #include "endpoint_cache.h"
-#include "evil_certificates.h"
-#include "identities.h"
+#include "delivery_rig.h"
 #include "push_signer.h"
 
 #include <setjmp.h>
@@ -9,57 +8,37 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-enum { DAY_MS = 86400000, NOW_MS = 1700000000 };
+/* OWNER: of every endpoint here, which are further ones: no endpoint has its owner's id. */
+enum { DAY_MS = 86400000, NOW_MS = 1700000000, OWNER = 4 };
 
 struct rig {
-    char folder[64], path[96];
-    struct arena arena;
-    struct vault *vault;
-    struct evil_certificates made;
-    char *certificate, *key, *ca;
+    struct delivery_rig made;
     struct guard guard;
     struct endpoint_cache *cache;
 };
 
 static int setup_group(void **state)
 {
-    struct rig *rig = calloc(1, sizeof *rig);
-    snprintf(rig->folder, sizeof rig->folder, "/tmp/posthorn-endpoints-XXXXXX");
-    assert_non_null(mkdtemp(rig->folder));
-    snprintf(rig->path, sizeof rig->path, "%s/key", rig->folder);
-    arena_init(&rig->arena, 32 << 20);
-    assert_int_equal(vault_make(rig->path, &rig->vault), VAULT_OK);
-    evil_certificates_make(&rig->made);
-    rig->certificate = pem_of_certificate(rig->made.list[CERTIFICATE_GOOD]);
-    rig->key = pem_of_key(rig->made.key);
-    rig->ca = pem_of_certificate(rig->made.ca);
-    *state = rig;
+    static struct rig rig;
+    delivery_rig_open(&rig.made);
+    *state = &rig;
     return 0;
 }
 
 static int teardown_group(void **state)
 {
     struct rig *rig = *state;
-    free(rig->certificate);
-    free(rig->key);
-    free(rig->ca);
-    evil_certificates_free(&rig->made);
-    vault_close(rig->vault);
-    arena_fini(&rig->arena);
-    unlink(rig->path);
-    assert_int_equal(rmdir(rig->folder), 0);
-    free(rig);
+    delivery_rig_close(&rig->made);
     return 0;
 }
 
 static int setup(void **state)
 {
     struct rig *rig = *state;
-    rig->cache = endpoint_cache_open(rig->vault, NULL);
+    rig->cache = endpoint_cache_open(rig->made.vault, NULL);
     guard_init(&rig->guard);
     return 0;
 }
@@ -73,7 +52,7 @@ static int teardown(void **state)
 
 static enum failure find(struct rig *rig, struct store_work work, const struct cached_endpoint **endpoint)
 {
-    work.user_id = work.endpoint_id;
+    work.user_id = OWNER;
     work.endpoint_created_at_ms = NOW_MS;
     if (!work.url.len)
         work.url = bytes_of("https://a.example.com/");
@@ -185,13 +164,13 @@ static void pushes_are_signed_by_every_active_secret(void **state)
     struct signing signing;
     struct store_work work = {
         .endpoint_id = 5, .endpoint_version = 1, .document = document, .document_len = sizeof document - 1};
-    assert_int_equal(signing_open(rig->vault, 5, NOW_MS, (struct bytes){0}, &signing), VAULT_OK);
+    assert_int_equal(signing_open(rig->made.vault, 5, NOW_MS, (struct bytes){0}, &signing), VAULT_OK);
     struct bytes value = signatures(rig, &work, NOW_MS, &headers);
     assert_true(fits(value, signing.secrets[0].secret, &work, "1700000"));
 
     assert_non_null(signing_add(&signing, true, NOW_MS, DAY_MS));
     assert_non_null(signing_add(&signing, false, NOW_MS, DAY_MS));
-    work.signing = signing_seal(rig->vault, 5, &signing, &rig->arena);
+    work.signing = signing_seal(rig->made.vault, 5, &signing, &rig->made.arena);
     work.endpoint_version = 2;
     value = signatures(rig, &work, NOW_MS, &headers);
     assert_true(fits(value, signing.secrets[0].secret, &work, "1700000"));
@@ -215,13 +194,6 @@ static void pushes_are_signed_by_every_active_secret(void **state)
 }
 
 /* ---- the TLS identity ---- */
-
-static struct bytes seal(struct rig *rig, int64_t user_id, const char *server_name)
-{
-    struct identity_source source = {bytes_of(rig->certificate), bytes_of(rig->key), bytes_of(rig->ca),
-                                     bytes_of(server_name)};
-    return identities_seal(rig->vault, user_id, &source, &rig->arena);
-}
 
 static struct store_work work_for(int64_t endpoint_id, int64_t version, struct bytes sealed)
 {
@@ -252,8 +224,9 @@ static void each_endpoint_has_its_own_in_its_newest_version(void **state)
 {
     enum { FAR = ENDPOINT_PLACES };
     struct rig *rig = *state;
-    struct bytes a = seal(rig, 5, "a"), b = seal(rig, 6, "b"), c = seal(rig, 5, "c"),
-                 far = seal(rig, 5 + FAR, "far");
+    struct bytes a = delivery_rig_seal(&rig->made, 5, "a"), b = delivery_rig_seal(&rig->made, 6, "b"),
+                 c = delivery_rig_seal(&rig->made, 5, "c"),
+                 far = delivery_rig_seal(&rig->made, 5 + FAR, "far");
     expect(rig, work_for(5, 1, none), "nobody");
     expect(rig, work_for(5, 2, a), "a");
     expect(rig, work_for(6, 2, b), "b");
@@ -270,7 +243,7 @@ static void each_endpoint_has_its_own_in_its_newest_version(void **state)
 static void it_is_opened_once_a_version(void **state)
 {
     struct rig *rig = *state;
-    struct bytes sealed = seal(rig, 5, "a");
+    struct bytes sealed = delivery_rig_seal(&rig->made, 5, "a");
     struct identity *first = identity_hold(identity_for(rig, work_for(5, 2, sealed)));
     assert_ptr_equal(identity_for(rig, work_for(5, 2, sealed)), first);
     endpoint_cache_judge_again(rig->cache);
@@ -288,27 +261,27 @@ static void what_does_not_open_is_not_nobody(void **state)
 {
     struct rig *rig = *state;
     const struct cached_endpoint *endpoint;
-    struct bytes foreign = seal(rig, 6, "a"), garbage = bytes_of("garbage");
+    struct bytes foreign = delivery_rig_seal(&rig->made, 6, "a"), garbage = bytes_of("garbage");
     for (int i = 0; i < 2; i++) {
         assert_int_equal(find(rig, work_for(5, 2, foreign), &endpoint), FAILURE_SEALED);
         assert_int_equal(find(rig, work_for(5, 3, garbage), &endpoint), FAILURE_SEALED);
     }
     struct identity_source empty = {.ca = {NULL, 0}}; /* opens, but is none */
-    struct bytes sealed = identities_seal(rig->vault, 5, &empty, &rig->arena);
+    struct bytes sealed = identities_seal(rig->made.vault, 5, &empty, &rig->made.arena);
     assert_int_equal(find(rig, work_for(5, 4, sealed), &endpoint), FAILURE_SEALED);
-    expect(rig, work_for(5, 5, seal(rig, 5, "a")), "a");
+    expect(rig, work_for(5, 5, delivery_rig_seal(&rig->made, 5, "a")), "a");
 }
 
 /* One more than may be open ends another's, whose next push opens it again. */
 static void so_many_identities_are_open(void **state)
 {
     struct rig *rig = *state;
-    struct identity_source source = {.ca = bytes_of(rig->ca), .server_name = bytes_of("a")};
+    struct identity_source source = {.ca = bytes_of(rig->made.ca), .server_name = bytes_of("a")};
     struct identity *held[ENDPOINT_IDENTITIES_MAX + 1];
     struct bytes sealed[ENDPOINT_IDENTITIES_MAX + 1];
     int again = 0;
     for (int i = 0; i <= ENDPOINT_IDENTITIES_MAX; i++) {
-        sealed[i] = identities_seal(rig->vault, 5 + 3 * i, &source, &rig->arena);
+        sealed[i] = identities_seal(rig->made.vault, 5 + 3 * i, &source, &rig->made.arena);
         held[i] = identity_hold(identity_for(rig, work_for(5 + 3 * i, 1, sealed[i])));
     }
     for (int i = ENDPOINT_IDENTITIES_MAX; i > 0; i--)

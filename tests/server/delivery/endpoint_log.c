@@ -12,7 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SAID_LEN = 1 << 20 };
+/* OWNER: of every endpoint here; 5 is its default one. */
+enum { SAID_LEN = 1 << 20, OWNER = 5 };
 
 static struct {
     int64_t now_ms;
@@ -54,10 +55,12 @@ static int count(const char *text, const char *part)
     return found;
 }
 
-static void end_with(int64_t user_id, enum decision_kind kind, enum failure reason, int status, bool paused)
+static void end_with(int64_t endpoint_id, enum decision_kind kind, enum failure reason, int status,
+                     bool paused)
 {
     endpoint_log_ended(rig.endpoints, rig.now_ms,
-                       &(struct endpoint_end){.user_id = user_id,
+                       &(struct endpoint_end){.user_id = OWNER,
+                                              .endpoint_id = endpoint_id,
                                               .event_id = 8,
                                               .delivery_id = 9,
                                               .decision = {.kind = kind, .reason = reason, .delay_ms = 10000},
@@ -67,14 +70,14 @@ static void end_with(int64_t user_id, enum decision_kind kind, enum failure reas
                                               .paused = paused});
 }
 
-static void refuse(int64_t user_id)
+static void refuse(int64_t endpoint_id)
 {
-    end_with(user_id, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, 500, false);
+    end_with(endpoint_id, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, 500, false);
 }
 
-static void deliver(int64_t user_id)
+static void deliver(int64_t endpoint_id)
 {
-    end_with(user_id, DECISION_DELIVERED, FAILURE_NONE, 200, false);
+    end_with(endpoint_id, DECISION_DELIVERED, FAILURE_NONE, 200, false);
 }
 
 static void test_8_14_turns(void **state)
@@ -83,15 +86,17 @@ static void test_8_14_turns(void **state)
     deliver(5);
     assert_string_equal(said(), "");
     refuse(5);
-    assert_non_null(
-        strstr(said(), "info delivery: endpoint starts failing: user=5 reason=unexpected_status status=500 "
-                       "event=8 delivery=9"));
+    assert_non_null(strstr(
+        said(),
+        "info delivery: endpoint starts failing: user=5 endpoint=5 reason=unexpected_status status=500 "
+        "event=8 delivery=9"));
     rig.now_ms += 60000;
     refuse(5);
     refuse(5);
     assert_string_equal(said(), "");
     deliver(5);
-    assert_non_null(strstr(said(), "endpoint recovers: user=5 failed_attempts=3 failed_for_ms=60000"));
+    assert_non_null(
+        strstr(said(), "endpoint recovers: user=5 endpoint=5 failed_attempts=3 failed_for_ms=60000"));
     deliver(5);
     end_with(5, DECISION_RELEASE, FAILURE_SHUTDOWN, 0, false);
     assert_string_equal(said(), "");
@@ -102,17 +107,17 @@ static void test_8_14_pauses_and_give_ups(void **state)
 {
     begin(LOG_LEVEL_INFO);
     end_with(5, DECISION_RETRY, FAILURE_GONE, 410, true);
-    assert_non_null(
-        strstr(said(), "endpoint is paused: user=5 status=410 event=8 delivery=9 (disable_on_410)"));
+    assert_non_null(strstr(
+        said(), "endpoint is paused: user=5 endpoint=5 status=410 event=8 delivery=9 (disable_on_410)"));
     end_with(5, DECISION_GIVE_UP, FAILURE_CONNECT_REFUSED, 0, false);
-    assert_non_null(
-        strstr(said(), "event given up: user=5 event=8 delivery=9 attempts=3 reason=connect_refused"));
+    assert_non_null(strstr(
+        said(), "event given up: user=5 endpoint=5 event=8 delivery=9 attempts=3 reason=connect_refused"));
     for (int i = 0; i < 1000; i++)
         end_with(5, DECISION_GIVE_UP, FAILURE_CONNECT_REFUSED, 0, false);
     assert_string_equal(said(), "");
     rig.now_ms += 60000;
     endpoint_log_tick(rig.endpoints, rig.now_ms);
-    assert_non_null(strstr(said(), "user=5 failing=true turns=0 given_up=1000"));
+    assert_non_null(strstr(said(), "user=5 endpoint=5 failing=true turns=0 given_up=1000"));
     finish();
 }
 
@@ -123,7 +128,8 @@ static void test_8_14_each_attempt_at_debug(void **state)
     deliver(5);
     end_with(5, DECISION_RELEASE, FAILURE_SHUTDOWN, 0, false);
     const char *text = said();
-    assert_int_equal(count(text, "debug delivery: attempt: user=5 event=8 delivery=9 attempt=3 outcome="), 3);
+    assert_int_equal(
+        count(text, "debug delivery: attempt: user=5 endpoint=5 event=8 delivery=9 attempt=3 outcome="), 3);
     assert_non_null(strstr(text, "outcome=retry reason=unexpected_status status=500 ms=12 next_ms=10000"));
     assert_non_null(strstr(text, "outcome=delivered reason=none status=200"));
     assert_non_null(strstr(text, "outcome=released reason=shutdown"));
@@ -136,17 +142,19 @@ static void test_8_14_held_up_by_us(void **state)
     begin(LOG_LEVEL_INFO);
     end_with(5, DECISION_RELEASE, FAILURE_LOCAL_OUTAGE, 0, false);
     assert_non_null(strstr(said(), "warn delivery: endpoint is held up by a fault of posthorn's own machine: "
-                                   "user=5 reason=local_outage status=0"));
+                                   "user=5 endpoint=5 reason=local_outage status=0"));
     rig.now_ms += 60000;
     end_with(5, DECISION_RELEASE, FAILURE_LOCAL_OUTAGE, 0, false);
     assert_string_equal(said(), "");
     refuse(5);
-    assert_non_null(strstr(said(), "info delivery: endpoint starts failing: user=5"));
+    assert_non_null(strstr(said(), "info delivery: endpoint starts failing: user=5 endpoint=5"));
     rig.now_ms += 60000;
     end_with(5, DECISION_RELEASE, FAILURE_SEALED, 0, false);
-    assert_non_null(strstr(said(), "held up by a fault of posthorn's own machine: user=5 reason=sealed"));
+    assert_non_null(
+        strstr(said(), "held up by a fault of posthorn's own machine: user=5 endpoint=5 reason=sealed"));
     deliver(5);
-    assert_non_null(strstr(said(), "endpoint recovers: user=5 failed_attempts=4 failed_for_ms=120000"));
+    assert_non_null(
+        strstr(said(), "endpoint recovers: user=5 endpoint=5 failed_attempts=4 failed_for_ms=120000"));
     finish();
 }
 
@@ -158,11 +166,11 @@ static void test_8_14_a_flapping_endpoint(void **state)
     for (int i = 0; i < 6000; i++, rig.now_ms += 10) { /* a minute */
         refuse(5);
         deliver(5);
-        lines += count(said(), "user=5");
+        lines += count(said(), "user=5 endpoint=5");
     }
     assert_in_range(lines, 6, 14);
-    refuse(6); /* and takes nobody's line */
-    assert_non_null(strstr(said(), "endpoint starts failing: user=6"));
+    refuse(6); /* and takes nobody's line, not even that of another endpoint of its user */
+    assert_non_null(strstr(said(), "endpoint starts failing: user=5 endpoint=6"));
     finish();
 }
 
@@ -177,7 +185,7 @@ static void test_8_14_fails_again_for_good(void **state)
     assert_string_equal(said(), "");
     rig.now_ms += 10 * 1000;
     refuse(5);
-    assert_non_null(strstr(said(), "endpoint, what was not logged: user=5 failing=true turns=1"));
+    assert_non_null(strstr(said(), "endpoint, what was not logged: user=5 endpoint=5 failing=true turns=1"));
     rig.now_ms += 10 * 1000;
     refuse(5);
     assert_string_equal(said(), "");

@@ -159,12 +159,15 @@ static void each_on_its_own(struct fixture *f)
     struct store_op asks = fixture_endpoint_op(f, second);
     asks.endpoint.endpoint.disable_on_410 = true;
     asks.endpoint.endpoint.identity = bytes_of("its own");
+    asks.endpoint.endpoint.signing = bytes_of("its secrets");
     fixture_do(f, asks, STORE_DONE);
     struct store_op event = fixture_event_op(f, user);
     fixture_write(f, &event, 1, 2);
     assert_int_equal(f->filled, 2);
     assert_int_equal(f->boxes[0].identity.len, 0);
     assert_true(bytes_equal_text(f->boxes[1].identity, "its own"));
+    assert_int_equal(f->boxes[0].signing.len, 0);
+    assert_true(bytes_equal_text(f->boxes[1].signing, "its secrets"));
     struct store_op gone = fixture_outcome_op(f, &f->boxes[1], DECISION_RETRY, 1000);
     gone.outcome.decision.reason = FAILURE_GONE;
     fixture_do(f, gone, STORE_DONE);

@@ -134,9 +134,10 @@ static bool changed(struct call *call)
     const struct user_edit *edit = call->state;
     const struct user *user = &call->write.op.user.user;
     if (user->endpoint.paused != edit->was_paused)
-        log_write(call->api->config.log, LOG_LEVEL_INFO, "delivery", "endpoint is %s: user=%lld by_user=%lld",
+        log_write(call->api->config.log, LOG_LEVEL_INFO, "delivery",
+                  "endpoint is %s: user=%lld endpoint=%lld by_user=%lld",
                   user->endpoint.paused ? "paused" : "no longer paused", (long long)user->id,
-                  (long long)call->caller.key_user_id);
+                  (long long)user->endpoint.id, (long long)call->caller.key_user_id);
     return answer_user(call, 200, user, (struct bytes){0});
 }
 
