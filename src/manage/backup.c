@@ -71,10 +71,9 @@ static int copy_catalogue(const struct manage *manage, const char *folder)
 
 static int fill(const struct manage *manage, const char *folder, struct snapshot_facts *facts)
 {
-    char from[MANAGE_PATH_LEN], to[MANAGE_PATH_LEN], text[SNAPSHOT_TEXT_LEN];
-    files_join(from, manage->config.data, "posthorn.db");
+    char to[MANAGE_PATH_LEN], text[SNAPSHOT_TEXT_LEN];
     files_join(to, folder, "posthorn.db");
-    if (!snapshot_copy(from, to, true, text) || !snapshot_verify(to, facts, text))
+    if (!snapshot_copy(manage->store.path, to, true, text) || !snapshot_verify(to, facts, text))
         return manage_failed(manage, "%s", text);
     int code = copy_key(manage, folder, facts);
     return code == MANAGE_DONE ? copy_catalogue(manage, folder) : code;

@@ -400,10 +400,9 @@ static int check_all(const struct manage *manage, sqlite3 *db)
 
 static int check(struct manage *manage)
 {
-    char path[MANAGE_PATH_LEN];
+    const char *path = manage->store.path;
     sqlite3 *db = NULL;
     struct stat about;
-    snprintf(path, sizeof path, "%s/posthorn.db", manage->config.data);
     if (stat(path, &about) != 0)
         return manage_failed(manage, "%s: %s", path, strerror(errno));
     if (!S_ISREG(about.st_mode)) /* a pipe would hold us */

@@ -28,7 +28,7 @@ static const char details[] =
 struct compact {
     struct manage *manage;
     sqlite3 *db;
-    char path[MANAGE_PATH_LEN];
+    const char *path;
     int64_t page_bytes, pages, free_pages;
 };
 
@@ -74,15 +74,15 @@ static bool has_room(struct compact *compact)
 {
     struct statvfs disk;
     int64_t needed = 2 * (compact->pages - compact->free_pages) * compact->page_bytes;
-    if (statvfs(compact->manage->config.data, &disk) != 0) {
-        manage_failed(compact->manage, "%s: %s", compact->manage->config.data, strerror(errno));
+    if (statvfs(compact->manage->store.folder, &disk) != 0) {
+        manage_failed(compact->manage, "%s: %s", compact->manage->store.folder, strerror(errno));
         return false;
     }
     int64_t room = (int64_t)disk.f_bavail * (int64_t)disk.f_frsize;
     if (room < needed)
         manage_failed(compact->manage,
                       "%s: %" PRId64 " MiB of free space are needed, and there are %" PRId64 " MiB",
-                      compact->manage->config.data, needed / MIB + 1, room / MIB);
+                      compact->manage->store.folder, needed / MIB + 1, room / MIB);
     return room >= needed;
 }
 
@@ -124,20 +124,19 @@ int compact_main(int argc, char **argv)
     int code;
     if (!manage_begin(&manage, &usage, argc, argv, &code))
         return code;
-    struct compact compact = {.manage = &manage};
-    files_join(compact.path, manage.config.data, "posthorn.db");
+    const char *folder = manage.store.folder;
+    struct compact compact = {.manage = &manage, .path = manage.store.path};
     /* The copy is made in the folder that has room for it, and that nobody else reads. */
-    setenv("SQLITE_TMPDIR", manage.config.data, 1);
+    setenv("SQLITE_TMPDIR", folder, 1);
     int lock = -1;
     if (file_bytes(compact.path) == 0)
         code = manage_failed(&manage, "%s is not there or empty", compact.path);
-    else if ((lock = files_lock_folder(manage.config.data)) >= 0)
+    else if ((lock = files_lock_folder(folder)) >= 0)
         code = compact_locked(&compact);
     else if (errno == EWOULDBLOCK)
-        code = (manage_failed(&manage, "a posthorn is running on %s; stop it first", manage.config.data),
-                MANAGE_LOCKED);
+        code = (manage_failed(&manage, "a posthorn is running on %s; stop it first", folder), MANAGE_LOCKED);
     else
-        code = manage_failed(&manage, "%s: %s", manage.config.data, strerror(errno));
+        code = manage_failed(&manage, "%s: %s", folder, strerror(errno));
     if (lock >= 0)
         close(lock);
     manage_end(&manage);

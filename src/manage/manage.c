@@ -73,6 +73,7 @@ static void print_help(const struct manage_usage *usage)
     for (const struct manage_option *option = usage->options; option->name; option++)
         print_option(option->name, option->argument, option->help);
     print_option("data", "DIR", "data folder of the server (or POSTHORN_DATA)");
+    print_option("store", "FILE", "database, if the server has this setting");
     print_option("key-file", "FILE", "key file, if the server has this setting");
     print_option("config", "FILE", "settings, as for `posthorn serve` (or POSTHORN_CONFIG)");
     print_option("json", NULL, "print the result as a JSON object");
@@ -132,6 +133,8 @@ static int read_arguments(struct manage *manage, int argc, char **argv)
         manage->config.data = manage->operand;
     if (!manage->config.data)
         return wrong_usage(manage, "--data DIR is missing: name the data folder of the server");
+    if (server_store_choose(&manage->config, &manage->store, error.text) != SERVER_OK)
+        return wrong_usage(manage, "%s", error.text);
     return MANAGE_DONE;
 }
 
@@ -172,13 +175,13 @@ void manage_end(struct manage *manage)
 
 int manage_open_store(struct manage *manage, struct store **store)
 {
-    char path[MANAGE_PATH_LEN], error_text[256];
+    const char *path = manage->store.path;
+    char error_text[256];
     struct stat about;
-    snprintf(path, sizeof path, "%s/posthorn.db", manage->config.data);
     if (stat(path, &about) != 0)
         return manage_failed(manage, "%s: %s", path, strerror(errno));
     if (about.st_size == 0)
-        return manage_failed(manage, "%s is empty: it is not a data folder", path);
+        return manage_failed(manage, "%s is empty: it is not a database", path);
     enum server_error error = server_store_open(&manage->options, NULL, store, error_text);
     return error == SERVER_OK ? MANAGE_DONE : manage_refused(manage, error, error_text);
 }

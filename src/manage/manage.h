@@ -36,6 +36,7 @@ struct manage {
     const char *operand;
     struct arena arena;
     struct config config;
+    struct store_choice store; /* the database of these settings */
     struct log *log;
     struct server_options options;
 };

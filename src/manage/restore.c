@@ -20,20 +20,22 @@ static const char details[] =
     "Restores the backup DIR of `posthorn backup` into the data folder. The server must be stopped. It "
     "checks\n"
     "the backup first. If the data folder has data, --replace is needed; the former data is kept in its\n"
-    "folder before-restore-TIME.\n\n"
+    "folder before-restore-TIME, beside the database.\n\n"
     "All changes after the backup are lost: events, outcomes, users, keys. Deliveries that waited at the\n"
     "time of the backup are tried again. No id is used twice: new users and keys get large ids.";
 
-/* What a data folder has of its own; the key file may be elsewhere. */
-static const char *const names[] = {"posthorn.db",  "posthorn.db-wal",  "posthorn.db-shm",
-                                    "posthorn.key", "posthorn.key.new", "catalogue.json"};
-enum { NAME_COUNT = sizeof names / sizeof *names };
+/* What a data folder has of its own; the database and the key file may be elsewhere. */
+static const char *const names[] = {"posthorn.key", "posthorn.key.new", "catalogue.json"};
+/* A database is so many files. */
+static const char *const endings[] = {"-wal", "-shm", ""};
+enum { NAME_COUNT = sizeof names / sizeof *names, ENDING_COUNT = sizeof endings / sizeof *endings };
 
 struct restore {
     struct manage *manage;
     const char *data;
-    char key_path[MANAGE_PATH_LEN]; /* where the key file goes */
-    char kept[MANAGE_PATH_LEN];     /* the folder with what was there */
+    char key_path[MANAGE_PATH_LEN];  /* where the key file goes */
+    char kept[MANAGE_PATH_LEN + 64]; /* the folder with what was there, beside the database, */
+    bool has_kept;                   /* if there is any */
     struct snapshot_facts facts;
 };
 
@@ -70,12 +72,10 @@ static int verify(struct restore *restore)
 
 static bool stage(const struct restore *restore)
 {
-    char from[MANAGE_PATH_LEN], to[MANAGE_PATH_LEN + sizeof STAGED], text[SNAPSHOT_TEXT_LEN];
+    char from[MANAGE_PATH_LEN], to[MANAGE_PATH_LEN + sizeof STAGED "-wal"], text[SNAPSHOT_TEXT_LEN];
     files_join(from, restore->manage->operand, "posthorn.db");
-    static const char *const left[] = {"posthorn.db" STAGED "-wal", "posthorn.db" STAGED "-shm",
-                                       "posthorn.db" STAGED};
-    for (int i = 0; i < 3; i++) { /* the log of another copy would be read as this one's */
-        files_join(to, restore->data, left[i]);
+    for (int i = 0; i < ENDING_COUNT; i++) { /* the log of another copy would be read as this one's */
+        snprintf(to, sizeof to, "%s" STAGED "%s", restore->manage->store.path, endings[i]);
         unlink(to);
     }
     if (!snapshot_copy(from, to, false, text) || !snapshot_renew_ids(to, text)) {
@@ -103,34 +103,40 @@ static bool set_mark(const struct restore *restore)
     return true;
 }
 
-/* What is there moves to a folder of its own. */
+/* Moves one file to the folder for what was there; one that `stays` is copied. */
+static bool put_one_aside(struct restore *restore, const char *from, const char *name, bool stays)
+{
+    char to[2 * MANAGE_PATH_LEN];
+    if (!files_exists(from))
+        return true;
+    if (!restore->has_kept && mkdir(restore->kept, 0700) != 0)
+        return fail(restore, restore->kept);
+    restore->has_kept = true;
+    snprintf(to, sizeof to, "%s/%s", restore->kept, name);
+    if (!stays && rename(from, to) == 0)
+        return true;
+    if (!stays && errno != EXDEV) /* a key or a catalogue may be on another file system than the database */
+        return fail(restore, from);
+    unlink(to);
+    return (files_copy(from, to) && (stays || unlink(from) == 0)) || fail(restore, from);
+}
+
 static bool put_aside(struct restore *restore)
 {
-    char from[MANAGE_PATH_LEN], to[2 * MANAGE_PATH_LEN];
-    bool made = false;
+    char from[MANAGE_PATH_LEN + sizeof "-wal"], name[sizeof "posthorn.db-wal"];
+    for (int i = 0; i < ENDING_COUNT; i++) {
+        snprintf(from, sizeof from, "%s%s", restore->manage->store.path, endings[i]);
+        snprintf(name, sizeof name, "posthorn.db%s", endings[i]);
+        if (!put_one_aside(restore, from, name, false))
+            return false;
+    }
     for (int i = 0; i < NAME_COUNT; i++) {
         files_join(from, restore->data, names[i]);
-        if (!files_exists(from))
-            continue;
-        if (!made && mkdir(restore->kept, 0700) != 0)
-            return fail(restore, restore->kept);
-        made = true;
-        snprintf(to, sizeof to, "%s/%s", restore->kept, names[i]);
-        if (rename(from, to) != 0)
-            return fail(restore, from);
+        if (!put_one_aside(restore, from, names[i], false))
+            return false;
     }
-    if (restore->manage->config.key_file && files_exists(restore->key_path)) {
-        if (!made && mkdir(restore->kept, 0700) != 0)
-            return fail(restore, restore->kept);
-        made = true;
-        snprintf(to, sizeof to, "%s/posthorn.key", restore->kept);
-        unlink(to);
-        if (!files_copy(restore->key_path, to)) /* it may be on another file system */
-            return fail(restore, restore->key_path);
-    }
-    if (!made)
-        restore->kept[0] = '\0';
-    return true;
+    return !restore->manage->config.key_file ||
+           put_one_aside(restore, restore->key_path, "posthorn.key", true);
 }
 
 static bool put_in_place(const struct restore *restore)
@@ -143,10 +149,11 @@ static bool put_in_place(const struct restore *restore)
     files_join(to, restore->data, "catalogue.json");
     if (files_exists(from) && rename(from, to) != 0)
         return fail(restore, to);
-    files_join(from, restore->data, "posthorn.db" STAGED);
-    files_join(to, restore->data, "posthorn.db");
-    if (rename(from, to) != 0 || !files_sync_folder(restore->data))
-        return fail(restore, to);
+    const struct store_choice *store = &restore->manage->store;
+    snprintf(from, sizeof from, "%s" STAGED, store->path);
+    if (rename(from, store->path) != 0 || !files_sync_folder(store->folder) ||
+        !files_sync_folder(restore->data))
+        return fail(restore, store->path);
     files_join(to, restore->data, SERVER_RESTORE_MARK);
     return (unlink(to) == 0 && files_sync_folder(restore->data)) || fail(restore, to);
 }
@@ -160,11 +167,11 @@ static bool may_replace(const struct restore *restore, bool replace)
     files_join(path, restore->data, SERVER_RESTORE_MARK);
     if (replace || files_exists(path)) /* the mark: a restore that was cut short goes on */
         return true;
-    files_join(path, restore->data, "posthorn.db");
-    if (!files_exists(path) && !files_exists(restore->key_path))
+    const char *database = restore->manage->store.path;
+    if (!files_exists(database) && !files_exists(restore->key_path))
         return true;
     manage_failed(restore->manage, "%s has data: --replace moves it to a folder before-restore-TIME",
-                  restore->data);
+                  restore->manage->config.store ? database : restore->data);
     return false;
 }
 
@@ -175,7 +182,7 @@ static int put_back(struct manage *manage, bool replace)
     time_t now = (time_t)(clock_wall_ms(&manage->options.clock) / 1000);
     struct tm parts;
     strftime(time_text, sizeof time_text, "%Y%m%dT%H%M%SZ", gmtime_r(&now, &parts));
-    snprintf(restore.kept, sizeof restore.kept, "%s/before-restore-%s-%d", restore.data, time_text,
+    snprintf(restore.kept, sizeof restore.kept, "%s/before-restore-%s-%d", manage->store.folder, time_text,
              (int)getpid());
     server_key_path(&manage->config, restore.key_path);
     int verdict = verify(&restore);
@@ -183,9 +190,9 @@ static int put_back(struct manage *manage, bool replace)
         return verdict;
     if (mkdir(restore.data, 0700) != 0 && errno != EEXIST)
         return manage_failed(manage, "%s cannot be made: %s", restore.data, strerror(errno));
-    int lock = files_lock_folder(restore.data);
+    int lock = files_lock_folder(manage->store.folder);
     if (lock < 0 && errno == EWOULDBLOCK) {
-        manage_failed(manage, "another posthorn is running on %s; stop it first", restore.data);
+        manage_failed(manage, "another posthorn is running on %s; stop it first", manage->store.folder);
         return MANAGE_LOCKED;
     }
     bool done = may_replace(&restore, replace) && stage(&restore) && set_mark(&restore) &&
@@ -201,8 +208,8 @@ static int put_back(struct manage *manage, bool replace)
     else
         printf("%s: %lld events, %lld users, %lld waiting deliveries%s%s\n", restore.data,
                (long long)restore.facts.events, (long long)restore.facts.users,
-               (long long)restore.facts.deliveries_pending, restore.kept[0] ? "; the former data is in " : "",
-               restore.kept);
+               (long long)restore.facts.deliveries_pending,
+               restore.has_kept ? "; the former data is in " : "", restore.has_kept ? restore.kept : "");
     return manage_flush(manage) ? MANAGE_DONE : MANAGE_FAILED;
 }
 

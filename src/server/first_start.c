@@ -1,7 +1,6 @@
-/* The store of a server: opened, and with its first user, key and secret when it is new (server_parts.h). */
+/* The first start of a server: the data folder, the first user, its key and its secret (server_parts.h). */
 #include "catalogue.h"
 #include "digest.h"
-#include "ids.h"
 #include "server_parts.h"
 #include "signing.h"
 #include <assert.h>
@@ -10,52 +9,6 @@
 #include <sys/stat.h>
 
 enum { KEY_RANDOM_LEN = 32 };
-
-uint32_t server_random(uint32_t max)
-{
-    uint32_t number;
-    digest_random(&number, sizeof number);
-    return number & max;
-}
-
-enum server_error server_store_open(const struct server_options *options, struct budget *budget,
-                                    struct store **store, char error_text[256])
-{
-    const struct config *config = options->config;
-    char path[4096];
-    snprintf(path, sizeof path, "%s/posthorn.db", config->data);
-    struct store_config store_config = {.path = path,
-                                        .clock = options->clock,
-                                        .pace = config_pace(config),
-                                        .lease_ms = config->lease_ms,
-                                        .id_node = (int)server_random(IDS_NODE_MAX),
-                                        .mark = (int)server_random(MODEL_MARK_MAX),
-                                        .readers = (int)config->reader_threads,
-                                        .disk_reserve_bytes = config->disk_reserve_bytes,
-                                        .quotas = {.stored_bytes = config->user_bytes_max,
-                                                   .resources = config->user_resources_max,
-                                                   .pending = config->user_waiting_max},
-                                        .budget = budget,
-                                        .log = options->log};
-    char refusal[STORE_REFUSAL_LEN] = "";
-    store_config.refusal = refusal;
-    /* The one place that names a backend: a folder is SQLite's. */
-    const struct store_backend *backend = &store_sqlite;
-    enum store_status status = backend->open(&store_config, store);
-    switch (status) {
-    case STORE_OK:
-        return SERVER_OK;
-    case STORE_LOCKED:
-        snprintf(error_text, 256, "another posthorn is running on %.160s; stop it first", config->data);
-        return SERVER_LOCKED;
-    case STORE_NEWER:
-        snprintf(error_text, 256, "%.120s was written by a newer posthorn; upgrade this one", config->data);
-        return SERVER_NEWER;
-    default:
-        snprintf(error_text, 256, "%.90s: %.160s", path, *refusal ? refusal : store_status_sentence(status));
-        return SERVER_DATA;
-    }
-}
 
 enum server_error server_own_types(const struct config *config, struct bytes *own_types, char error_text[256])
 {
@@ -138,9 +91,9 @@ enum server_error server_init_data(const struct server_options *options, struct 
                                    char error_text[256])
 {
     *first = (struct server_first){0};
-    enum server_error error = make_folder(options->config->data, error_text);
+    enum server_error error = server_key_expected(options, error_text);
     if (error == SERVER_OK)
-        error = server_key_expected(options, error_text);
+        error = make_folder(options->config->data, error_text);
     if (error != SERVER_OK)
         return error;
     struct store *store;

@@ -48,14 +48,6 @@ static enum server_error failed(enum vault_error error, const char *path, char e
     return SERVER_DATA;
 }
 
-static bool is_file(const char *folder, const char *name, bool with_content)
-{
-    char path[PATH_LEN_MAX];
-    struct stat about;
-    snprintf(path, sizeof path, "%s%s%s", folder, *name ? "/" : "", name);
-    return stat(path, &about) == 0 && (!with_content || about.st_size > 0);
-}
-
 /* `posthorn init` with a key that the operator made. */
 static bool may_begin_with_key(const struct server_options *options)
 {
@@ -64,10 +56,13 @@ static bool may_begin_with_key(const struct server_options *options)
 
 static enum server_error no_database(const struct config *config, const char *key, char error_text[256])
 {
+    struct store_choice choice;
+    if (server_store_choose(config, &choice, error_text) != SERVER_OK)
+        return SERVER_CONFIG;
     return mismatch(error_text,
-                    "the key %.70s exists, but %.50s/posthorn.db is missing or empty: put it back, or "
+                    "the key %.70s exists, but %.62s is missing or empty: put it back, or "
                     "`posthorn restore` a backup; %s",
-                    key, config->data,
+                    key, choice.path,
                     config->key_file ? "`posthorn init` starts from nothing"
                                      : "to start from nothing, move the key away");
 }
@@ -76,11 +71,17 @@ enum server_error server_key_expected(const struct server_options *options, char
 {
     const struct config *config = options->config;
     char path[PATH_LEN_MAX];
-    server_key_path(config, path);
-    if (is_file(config->data, SERVER_RESTORE_MARK, false))
+    struct store_choice choice;
+    struct stat about;
+    if (server_store_choose(config, &choice, error_text) != SERVER_OK)
+        return SERVER_CONFIG;
+    snprintf(path, sizeof path, "%s/" SERVER_RESTORE_MARK, config->data);
+    if (access(path, F_OK) == 0)
         return mismatch(error_text, "a restore into %.100s was interrupted: run `posthorn restore` again",
                         config->data);
-    if (is_file(config->data, "posthorn.db", true) || access(path, F_OK) != 0 || may_begin_with_key(options))
+    server_key_path(config, path);
+    if ((stat(choice.path, &about) == 0 && about.st_size > 0) || access(path, F_OK) != 0 ||
+        may_begin_with_key(options))
         return SERVER_OK;
     return no_database(config, path, error_text);
 }

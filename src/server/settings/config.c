@@ -25,6 +25,9 @@ enum { FILE_LEN_MAX = 256 * 1024, NAME_LEN_MAX = 40, PIPE_WAIT_MS = 5000 };
 const struct config_setting config_settings[] = {
     {"data", CONFIG_TEXT, AT(data), "", "DIR",
      "folder for all data; created if it does not exist", 0, 0},
+    {"store", CONFIG_TEXT, AT(store), "", "FILE",
+     "SQLite database, if it is not posthorn.db in the data folder; also written sqlite:FILE. Its folder must exist and "
+     "have no other server's database. This build has no PostgreSQL yet", 0, 0},
     {"listen", CONFIG_TEXT, AT(listen), "127.0.0.1:8080", "ADDRESS:PORT",
      "address of the API; `:8080` is every interface, `[::]:8080` IPv6 only, port 0 any free port", 0, 0},
     {"mode", CONFIG_TEXT, AT(mode), "sandbox", "MODE",

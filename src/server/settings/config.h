@@ -22,7 +22,9 @@ struct config_list {
 };
 
 struct config {
-    const char *data;   /* --data: the folder with posthorn.db */
+    const char *data; /* --data: the folder of the database, the key file and catalogue.json */
+    const char
+        *store; /* --store: another place of the database (server_store_choose); NULL: posthorn.db there */
     const char *listen; /* --listen 127.0.0.1:8080 */
     const char *mode;   /* --mode: "sandbox" or "production" */
     bool dev;           /* --dev: loopback and http targets, loudly */

@@ -47,7 +47,7 @@ static enum store_status lock_folder(struct store *store)
         slash[slash == folder] = '\0';
     store->folder_fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (store->folder_fd < 0)
-        return sqlite_refuse(store, "the data folder cannot be opened: %s", strerror(errno));
+        return sqlite_refuse(store, "the folder of the database cannot be opened: %s", strerror(errno));
     return take_lock(store, store->folder_fd, false); /* some file systems lock no folders */
 }
 
