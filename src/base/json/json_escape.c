@@ -31,29 +31,53 @@ static size_t put_utf8(char *out, int code)
     return len;
 }
 
-size_t json_unescape(char *out, struct bytes raw)
+/* A \u sequence at the front of `raw`, or two that are a surrogate pair. -1: it is none. */
+static int take_code(struct bytes *raw)
+{
+    const char *at = raw->data, *end = raw->data + raw->len;
+    int code = end - at >= 6 ? json_hex4(at + 2, end) : -1, len = 6;
+    if (code >= 0xd800 && code <= 0xdfff) {
+        int low = end - at >= 12 && at[6] == '\\' && at[7] == 'u' ? json_hex4(at + 8, end) : -1;
+        code = code <= 0xdbff && low >= 0xdc00 && low <= 0xdfff
+                   ? 0x10000 + (code - 0xd800) * 0x400 + (low - 0xdc00)
+                   : -1;
+        len = 12;
+    }
+    if (code >= 0)
+        *raw = bytes_make(at + len, raw->len - (size_t)len);
+    return code;
+}
+
+size_t json_unescape_next(struct bytes *raw, char out[JSON_UNESCAPED_LEN_MAX])
 {
     static const char letters[] = "bfnrt", meanings[] = "\b\f\n\r\t";
+    if (raw->data[0] == '\\' && raw->len >= 2) {
+        int code = raw->data[1] == 'u' ? take_code(raw) : -1;
+        if (code >= 0)
+            return put_utf8(out, code);
+        if (raw->data[1] != 'u') {
+            const char *letter = memchr(letters, raw->data[1], sizeof letters - 1);
+            out[0] = letter ? meanings[letter - letters] : raw->data[1];
+            *raw = bytes_make(raw->data + 2, raw->len - 2);
+            return 1;
+        }
+    }
+    out[0] = raw->data[0];
+    *raw = bytes_make(raw->data + 1, raw->len - 1);
+    return 1;
+}
+
+size_t json_unescape(char *out, struct bytes raw)
+{
     size_t len = 0;
-    const char *at = raw.data, *end = raw.data + raw.len;
-    while (at < end) {
-        if (*at != '\\') {
-            out[len++] = *at++;
-            continue;
-        }
-        const char *letter = strchr(letters, at[1]);
-        if (at[1] != 'u') {
-            out[len++] = (char)(letter ? meanings[letter - letters] : at[1]);
-            at += 2;
-            continue;
-        }
-        int code = json_hex4(at + 2, end);
-        at += 6;
-        if (code >= 0xd800 && code <= 0xdbff) {
-            code = 0x10000 + (code - 0xd800) * 0x400 + (json_hex4(at + 2, end) - 0xdc00);
-            at += 6;
-        }
-        len += put_utf8(out + len, code);
+    while (raw.len > 0) {
+        const char *slash = memchr(raw.data, '\\', raw.len);
+        size_t plain = slash ? (size_t)(slash - raw.data) : raw.len;
+        memcpy(out + len, raw.data, plain);
+        len += plain;
+        raw = bytes_make(raw.data + plain, raw.len - plain);
+        if (slash)
+            len += json_unescape_next(&raw, out + len);
     }
     return len;
 }
