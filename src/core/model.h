@@ -16,7 +16,12 @@ enum {
     MODEL_SIGNING_LEN_MAX = 16 << 10,
     MODEL_IDENTITY_LEN_MAX = 128 << 10,
     MODEL_ALLOW_FROM_LEN_MAX = 4096,
-    MODEL_ENDPOINTS_MAX = 100, /* of a user, the default one included */
+    MODEL_ENDPOINTS_MAX = 100,    /* of a user, the default one included */
+    MODEL_EVENT_TYPES_MAX = 100,  /* that an endpoint lists */
+    MODEL_CHANNELS_MAX = 10,      /* of an endpoint, and */
+    MODEL_EVENT_CHANNELS_MAX = 5, /* of an event */
+    MODEL_CHANNEL_LEN_MAX = 64,
+    MODEL_METADATA_MAX = 50, /* pairs */
     MODEL_RESPONSE_KEPT_LEN = 1024,
     MODEL_DETAIL_LEN_MAX = 240,
     MODEL_USER_ID_FIRST = 5 /* so that the guide's own curl works as printed (mission row 43) */
@@ -31,6 +36,10 @@ struct endpoint {
     bool success_2xx;     /* default false: only 200 acknowledges (row 26) */
     bool disable_on_410;
     bool paused;
+    /* Which events it wants (routing.h). Names and labels are separated by spaces. */
+    struct bytes event_types, channels; /* len 0: all; none */
+    struct bytes filter;                /* a pattern (filter.h), as JSON; len 0: none */
+    struct bytes description, metadata; /* shown, never sent; metadata: a JSON object of texts */
     /* Sealed (vault.h): kept and handed on, understood by the server alone, shown by nobody. len 0: none */
     struct bytes signing;  /* the secrets of the second signature */
     struct bytes identity; /* the TLS identity: certificate, key, CA, pinned name */
@@ -61,9 +70,11 @@ struct api_key {
 struct event {
     int64_t id, owner_id;
     struct bytes event_type, resource_type, resource_id;
+    struct bytes channels; /* labels separated by spaces; len 0: none */
     int64_t created_at_ms, received_at_ms, sent_at_ms;
     struct bytes document; /* the frozen bytes; sent_at is at stamp_offset, see body.h */
     uint32_t stamp_offset;
+    struct bytes unmatched; /* out: routing_next_unmatched; len 0: every endpoint wanted it */
 };
 
 /* The latest snapshot of what events are about: a payment, a user, a cross-border request. */

@@ -1,4 +1,5 @@
 #include "routing.h"
+#include <assert.h>
 
 struct routing_terms routing_terms(bool by_master, int64_t producer_id, int64_t producer_master_id,
                                    int64_t owner_id)
@@ -8,7 +9,48 @@ struct routing_terms routing_terms(bool by_master, int64_t producer_id, int64_t 
                                   .changes_resources = by_master};
 }
 
-enum routing_verdict routing_judge(const struct routing_event *event, const struct routing_endpoint *endpoint)
+/* ---- by its endpoints ---- */
+
+const char *const routing_verdict_names[] = {"type", "channel", "filter", NULL};
+
+bool routing_type_listed(struct bytes event_type, struct bytes event_types)
+{
+    while (event_types.len > 0) {
+        struct bytes name = bytes_cut(&event_types, ' ');
+        bool open_end = name.len > 0 && name.data[name.len - 1] == '*';
+        size_t len = name.len - open_end;
+        if ((open_end ? event_type.len >= len : event_type.len == len) &&
+            memcmp(event_type.data, name.data, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool routing_channels_meet(struct bytes of_event, struct bytes of_endpoint)
+{
+    if (of_endpoint.len == 0)
+        return true;
+    while (of_endpoint.len > 0) {
+        struct bytes label = bytes_cut(&of_endpoint, ' '), rest = of_event;
+        while (rest.len > 0)
+            if (bytes_equal(bytes_cut(&rest, ' '), label))
+                return true;
+    }
+    return false;
+}
+
+static enum routing_verdict judge_wishes(struct routing_event *event, const struct routing_wishes *wishes)
+{
+    if (wishes->event_types.len > 0 && !routing_type_listed(event->event_type, wishes->event_types))
+        return ROUTING_TYPE;
+    if (!routing_channels_meet(event->channels, wishes->channels))
+        return ROUTING_CHANNEL;
+    bool differs = wishes->filter &&
+                   filter_judge(wishes->filter, event->document, &event->steps, NULL) == FILTER_DIFFERS;
+    return differs ? ROUTING_FILTER : ROUTING_SENT;
+}
+
+enum routing_verdict routing_judge(struct routing_event *event, const struct routing_endpoint *endpoint)
 {
     bool own = endpoint->user_id == event->owner_id;
     if (!own && endpoint->user_id != event->master_id)
@@ -17,8 +59,47 @@ enum routing_verdict routing_judge(const struct routing_event *event, const stru
         return ROUTING_OWNER_ONLY;
     if (!own && !endpoint->receives_users_events)
         return ROUTING_NOT_ASKED;
-    return endpoint->has_url ? ROUTING_SENT : ROUTING_NO_URL;
+    if (!endpoint->has_url)
+        return ROUTING_NO_URL;
+    return endpoint->wishes ? judge_wishes(event, endpoint->wishes) : ROUTING_SENT;
 }
+
+bool routing_is_unmatched(enum routing_verdict verdict)
+{
+    return verdict >= ROUTING_TYPE;
+}
+
+size_t routing_put_unmatched(char *out, bool first, int64_t endpoint_id, enum routing_verdict verdict)
+{
+    const char *name = routing_verdict_names[verdict - ROUTING_TYPE];
+    char *at = out;
+    assert(routing_is_unmatched(verdict));
+    if (!first)
+        *at++ = ' ';
+    char digits[BYTES_INT64_LEN_MAX];
+    struct bytes id = bytes_from_int64(endpoint_id, digits);
+    memcpy(at, id.data, id.len);
+    at += id.len;
+    *at++ = ':';
+    memcpy(at, name, strlen(name));
+    return (size_t)(at - out) + strlen(name);
+}
+
+bool routing_next_unmatched(struct bytes *rest, int64_t *endpoint_id, enum routing_verdict *verdict)
+{
+    if (rest->len == 0)
+        return false;
+    struct bytes name = bytes_cut(rest, ' ');
+    bool sound = bytes_to_int64(bytes_cut(&name, ':'), endpoint_id);
+    for (int i = 0; sound && routing_verdict_names[i]; i++)
+        if (bytes_equal_text(name, routing_verdict_names[i])) {
+            *verdict = (enum routing_verdict)(ROUTING_TYPE + i);
+            return true;
+        }
+    return false;
+}
+
+/* ---- by its snapshots ---- */
 
 const struct resource *routing_own_snapshot(const struct event *event, const struct resource *included,
                                             int count)

@@ -4,10 +4,11 @@
  * Who accepts an event asks what follows from its producer. A store then gives each endpoint that may be
  * meant, those of the owner first, then those of the owner's Master; each that is judged ROUTING_SENT gets
  * one delivery. If none does, the event is skipped: it has one delivery, to the owner's default endpoint,
- * that has ended as DELIVERY_SKIPPED. A further setting of an endpoint that decides (event types, a filter)
- * is a field of struct routing_endpoint and a verdict.
+ * that has ended as DELIVERY_SKIPPED; unless an endpoint with a URL did not want it: then it has none, and
+ * the store keeps which did not, and why.
  */
 #pragma once
+#include "filter.h"
 #include "model.h"
 
 /* ---- by its producer ---- */
@@ -27,12 +28,25 @@ struct routing_terms routing_terms(bool by_master, int64_t producer_id, int64_t 
 struct routing_event {
     int64_t owner_id, master_id; /* master_id 0: the owner has none */
     bool owner_only;
+    struct bytes event_type;
+    struct bytes channels; /* labels separated by spaces; len 0: none */
+    struct bytes document; /* what filters are judged on */
+    int64_t steps;         /* FILTER_STEPS_MAX at first: left for its filters */
+};
+
+/* The events that an endpoint wants. */
+struct routing_wishes {
+    struct bytes event_types;    /* names separated by spaces; len 0: all. A `*` at the end of one stands for
+                                    any rest */
+    struct bytes channels;       /* labels separated by spaces; len 0: none */
+    const struct filter *filter; /* NULL: none */
 };
 
 struct routing_endpoint {
     int64_t user_id; /* whose it is */
     bool has_url;
-    bool receives_users_events; /* a Master's, of the events of its users */
+    bool receives_users_events;          /* a Master's, of the events of its users */
+    const struct routing_wishes *wishes; /* NULL: all events */
 };
 
 enum routing_verdict {
@@ -40,10 +54,26 @@ enum routing_verdict {
     ROUTING_NO_URL,
     ROUTING_NOT_ASKED,  /* a Master's that does not receive_users_events */
     ROUTING_OWNER_ONLY, /* a Master's, and the event is its owner's alone */
-    ROUTING_FOREIGN     /* neither the owner's nor its Master's */
+    ROUTING_FOREIGN,    /* neither the owner's nor its Master's */
+    ROUTING_TYPE,       /* none of its event_types */
+    ROUTING_CHANNEL,    /* it has channels, and the event has none of them, or none at all */
+    ROUTING_FILTER      /* its filter differs. One that is FILTER_UNJUDGED lets the event through */
 };
-enum routing_verdict routing_judge(const struct routing_event *event,
-                                   const struct routing_endpoint *endpoint);
+enum routing_verdict routing_judge(struct routing_event *event, const struct routing_endpoint *endpoint);
+
+/* An event with channels goes to an endpoint without; an event without does not go to an endpoint with. */
+bool routing_channels_meet(struct bytes of_event, struct bytes of_endpoint);
+bool routing_type_listed(struct bytes event_type, struct bytes event_types);
+
+/* Of the endpoints that had a URL, those whose wishes an event did not meet, as the store keeps it with the
+ * event: `ID:type ID:filter`. */
+enum { ROUTING_UNMATCHED_LEN_MAX = 2 * MODEL_ENDPOINTS_MAX * (BYTES_INT64_LEN_MAX + 10) };
+extern const char *const routing_verdict_names[]; /* "type", "channel", "filter", from ROUTING_TYPE on */
+bool routing_is_unmatched(enum routing_verdict verdict);
+/* Writes the entry behind `out`, which has room; returns its length. */
+size_t routing_put_unmatched(char *out, bool first, int64_t endpoint_id, enum routing_verdict verdict);
+/* Takes the next one from the front. False: there is none, or the rest is damaged. */
+bool routing_next_unmatched(struct bytes *rest, int64_t *endpoint_id, enum routing_verdict *verdict);
 
 /* ---- by its snapshots ---- */
 

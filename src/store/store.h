@@ -28,10 +28,12 @@
  *                  because later events may have been read by then
  *   recipients     The endpoints of the owner. Then those of its Master, if the Master
  *                  receives_users_events and the event is not owner_only. A user's default endpoint is
- *                  first, the others follow by id. An endpoint without a URL is no recipient. Each
- *                  recipient has one delivery
+ *                  first, the others follow by id. An endpoint without a URL is no recipient, nor is one
+ *                  that does not want the event (routing.h). Each recipient has one delivery
+ *   unmatched      The endpoints with a URL that did not want an event, and why, are kept with the event
  *   skipped        An event without recipients has one delivery, to the owner's default endpoint, that
- *                  ended as SKIPPED at once. RESEND of it is CONFLICT while that endpoint has no URL
+ *                  ended as SKIPPED at once. RESEND of it is CONFLICT while that endpoint has no URL. An
+ *                  event that is unmatched somewhere and has no recipients has no delivery
  *   included       The latest snapshots of the owner's resources from now on. `destroyed` removes the
  *                  snapshot of the event's own resource. The last write wins. A refused or replayed event
  *                  changes none

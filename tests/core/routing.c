@@ -29,8 +29,92 @@ static void endpoints_are_judged(void **state)
         {{OWNER, 0, false}, {MASTER, true, true}, ROUTING_FOREIGN},
         {{MASTER, 0, false}, {MASTER, true, false}, ROUTING_SENT},
     };
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        assert_int_equal(routing_judge(&table[i].event, &table[i].endpoint), table[i].verdict);
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct routing_event event = table[i].event;
+        assert_int_equal(routing_judge(&event, &table[i].endpoint), table[i].verdict);
+    }
+}
+
+static void wishes_are_judged(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *event_type, *channels, *wanted_types, *wanted_channels;
+        enum routing_verdict verdict;
+    } table[] = {
+        {"payment_updated", "", "", "", ROUTING_SENT},
+        {"payment_updated", "", "payment_updated", "", ROUTING_SENT},
+        {"payment_updated", "", "user_enabled payment_updated", "", ROUTING_SENT},
+        {"payment_updated", "", "payment", "", ROUTING_TYPE},
+        {"payment_updated", "", "payment_updated_late", "", ROUTING_TYPE},
+        {"payment_updated", "", "payment_*", "", ROUTING_SENT},
+        {"payment_updated", "", "payment_updated*", "", ROUTING_SENT},
+        {"payment_updated", "", "payment_updated_*", "", ROUTING_TYPE},
+        {"payment_updated", "", "*", "", ROUTING_SENT},
+        {"payment_updated", "eu", "", "", ROUTING_SENT},
+        {"payment_updated", "eu us", "", "asia us", ROUTING_SENT},
+        {"payment_updated", "eu", "", "us", ROUTING_CHANNEL},
+        {"payment_updated", "e", "", "eu", ROUTING_CHANNEL},
+        {"payment_updated", "", "", "eu", ROUTING_CHANNEL},
+        {"payment_updated", "", "user_*", "eu", ROUTING_TYPE},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct routing_event event = {.owner_id = OWNER,
+                                      .event_type = bytes_of(table[i].event_type),
+                                      .channels = bytes_of(table[i].channels)};
+        struct routing_wishes wishes = {bytes_of(table[i].wanted_types), bytes_of(table[i].wanted_channels),
+                                        NULL};
+        struct routing_endpoint endpoint = {OWNER, true, false, &wishes};
+        assert_int_equal(routing_judge(&event, &endpoint), table[i].verdict);
+        endpoint.has_url = false;
+        assert_int_equal(routing_judge(&event, &endpoint), ROUTING_NO_URL);
+    }
+}
+
+/* One that is too costly to judge lets the event through. */
+static void filters_are_judged(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct json_reading reading;
+    struct filter_problem problem;
+    char pattern[] = "{\"a\":[1]}";
+    arena_init(&arena, 1 << 16);
+    struct routing_wishes wishes = {
+        .filter = filter_compile(&arena, json_tree_read(&arena, pattern, sizeof pattern - 1, false, &reading),
+                                 &problem)};
+    struct routing_event event = {
+        .owner_id = OWNER, .document = bytes_of("{\"a\":1}"), .steps = FILTER_STEPS_MAX};
+    const struct routing_endpoint endpoint = {OWNER, true, false, &wishes};
+    assert_int_equal(routing_judge(&event, &endpoint), ROUTING_SENT);
+    event.document = bytes_of("{\"a\":2}");
+    assert_int_equal(routing_judge(&event, &endpoint), ROUTING_FILTER);
+    assert_true(event.steps < FILTER_STEPS_MAX);
+    event.steps = 1;
+    assert_int_equal(routing_judge(&event, &endpoint), ROUTING_SENT);
+    arena_fini(&arena);
+}
+
+static void unmatched_is_kept_as_text(void **state)
+{
+    (void)state;
+    char text[ROUTING_UNMATCHED_LEN_MAX];
+    size_t len = routing_put_unmatched(text, true, 5, ROUTING_TYPE);
+    len += routing_put_unmatched(text + len, false, INT64_MAX, ROUTING_FILTER);
+    struct bytes rest = bytes_make(text, len);
+    assert_true(bytes_equal_text(rest, "5:type 9223372036854775807:filter"));
+    int64_t id;
+    enum routing_verdict verdict;
+    assert_true(routing_next_unmatched(&rest, &id, &verdict));
+    assert_true(id == 5 && verdict == ROUTING_TYPE);
+    assert_true(routing_next_unmatched(&rest, &id, &verdict));
+    assert_true(id == INT64_MAX && verdict == ROUTING_FILTER);
+    assert_false(routing_next_unmatched(&rest, &id, &verdict));
+    static const char *const damaged[] = {"x", "5", "5:", ":type", "5:types", "-5:type", "5:filter:type"};
+    for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
+        rest = bytes_of(damaged[i]);
+        assert_false(routing_next_unmatched(&rest, &id, &verdict));
+    }
 }
 
 static void terms_follow_from_the_producer(void **state)
@@ -71,6 +155,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(endpoints_are_judged),
+        cmocka_unit_test(wishes_are_judged),
+        cmocka_unit_test(filters_are_judged),
+        cmocka_unit_test(unmatched_is_kept_as_text),
         cmocka_unit_test(terms_follow_from_the_producer),
         cmocka_unit_test(the_snapshot_of_an_event_is_its_resources),
     };

@@ -99,6 +99,7 @@ static struct store_op some_event(struct twin *t)
     op.event.request_digest[0] = (unsigned char)draw(t, 2);
     some_snapshots(t, &op);
     op.event.owner_only = draw(t, 8) == 0;
+    op.event.event.channels = fixture_channels((int)draw(t, FIXTURE_CHANNELS));
     if (draw(t, 10) == 0) /* an earlier write of it came to nothing */
         op.event.event.id = 1000000000000000000 + (int64_t)draw(t, 40);
     return op;
@@ -130,7 +131,10 @@ static struct store_op some_update(struct twin *t)
 {
     struct store_op op = fixture_update_op(&t->model, t->users[draw(t, (uint64_t)t->user_count)]);
     struct user *user = &op.user.user;
-    switch (draw(t, 7)) {
+    switch (draw(t, 8)) {
+    case 4:
+        fixture_wish(&user->endpoint, (int)draw(t, FIXTURE_WISHES));
+        break;
     case 5:
         user->endpoint.signing = bytes_of(draw(t, 2) ? "signing" : "");
         break;
@@ -195,6 +199,7 @@ static struct store_op some_endpoint_op(struct twin *t)
     endpoint->url = bytes_of(
         draw(t, 8) ? arena_printf(&t->model.arena, "https://more.example/%d", (int)draw(t, 3)) : NULL);
     endpoint->paused = draw(t, 6) == 0;
+    fixture_wish(endpoint, (int)draw(t, FIXTURE_WISHES));
     endpoint->success_2xx = draw(t, 2);
     endpoint->signing = bytes_of(draw(t, 2) ? "its signing" : "");
     endpoint->updated_at_ms = t->model.wall_ms;
@@ -299,6 +304,11 @@ static void same_endpoints(const struct endpoint *a, const struct endpoint *b)
     assert_int_equal(a->paused, b->paused);
     same_bytes(a->signing, b->signing);
     same_bytes(a->identity, b->identity);
+    same_bytes(a->event_types, b->event_types);
+    same_bytes(a->channels, b->channels);
+    same_bytes(a->filter, b->filter);
+    same_bytes(a->description, b->description);
+    same_bytes(a->metadata, b->metadata);
     assert_int_equal(a->version, b->version);
     assert_int_equal(a->created_at_ms, b->created_at_ms);
     assert_int_equal(a->updated_at_ms, b->updated_at_ms);
@@ -323,6 +333,8 @@ static void same_events(const struct event *a, const struct event *b)
     assert_int_equal(a->sent_at_ms, b->sent_at_ms);
     assert_int_equal(a->received_at_ms, b->received_at_ms);
     same_bytes(a->event_type, b->event_type);
+    same_bytes(a->channels, b->channels);
+    same_bytes(a->unmatched, b->unmatched);
     same_bytes(a->document, b->document);
 }
 

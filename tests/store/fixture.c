@@ -190,6 +190,26 @@ struct store_op fixture_endpoint_op(struct fixture *fixture, int64_t id)
                              .endpoint = {.endpoint = answer.endpoints[0], .if_version = -1}};
 }
 
+void fixture_wish(struct endpoint *endpoint, int number)
+{
+    static const char *const filters[] = {
+        "{\"data\":{\"attributes\":{\"event_type\":[{\"prefix\":\"user\"}]}}}",
+        "{\"data\":{\"relationships\":{\"resource\":{\"data\":{\"id\":[\"7\"]}}}}}"};
+    static const char *const event_types[] = {"payment_updated", "user_* payment_gone", "payment_*"};
+    static const char *const channels[] = {"eu", "us eu"};
+    endpoint->event_types = bytes_of(number < 3 ? event_types[number] : "");
+    endpoint->channels = bytes_of(number % 4 == 1 ? channels[number % 2] : "");
+    endpoint->filter = bytes_of(number == 2 || number == 5 ? filters[number == 2] : "");
+    endpoint->description = bytes_of(number == 6 ? "of a test" : "");
+    endpoint->metadata = bytes_of(number == 6 ? "{\"a\":\"b\"}" : "");
+}
+
+struct bytes fixture_channels(int number)
+{
+    static const char *const channels[FIXTURE_CHANNELS] = {"", "us", "eu", "asia eu"};
+    return bytes_of(channels[number]);
+}
+
 struct store_op fixture_event_op(struct fixture *fixture, int64_t owner_id)
 {
     struct text text;

@@ -54,6 +54,11 @@ int64_t fixture_endpoint(struct fixture *fixture, int64_t owner_id, const char *
 struct store_op fixture_endpoint_op(struct fixture *fixture, int64_t id);
 struct store_op fixture_key_op(struct fixture *fixture, int64_t user_id);
 /* The next event of this owner. */
+/* The endpoint wants all events, or only some of those of fixture_event_op; event channels to try it with. */
+void fixture_wish(struct endpoint *endpoint, int number);
+struct bytes fixture_channels(int number);
+enum { FIXTURE_WISHES = 12, FIXTURE_CHANNELS = 4 };
+
 struct store_op fixture_event_op(struct fixture *fixture, int64_t owner_id);
 /* Likewise, with an idempotency key made of this number, which is also its created_at_ms. */
 struct store_op fixture_keyed_op(struct fixture *fixture, int64_t owner_id, int64_t number);

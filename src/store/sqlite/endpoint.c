@@ -84,6 +84,10 @@ static void roster_take(struct store *store, sqlite3_stmt *row)
     replace(&endpoint->signing, kept(row, 11, MODEL_SIGNING_LEN_MAX));
     replace(&endpoint->identity, kept(row, 12, MODEL_IDENTITY_LEN_MAX));
     endpoint->removed = sqlite3_column_int(row, 13);
+    if (!wishes_set(&endpoint->wishes, sqlite_text(row, 14), sqlite_text(row, 15), sqlite_text(row, 16)))
+        log_write(store->config.log, LOG_LEVEL_ERROR, "store",
+                  "a filter is damaged and left out user=%lld endpoint=%lld", (long long)endpoint->owner->id,
+                  (long long)endpoint->id);
     if (is_new && sqlite3_column_int(row, 8))
         roster_proven(&store->roster, endpoint);
     else if (url_changed)
@@ -150,16 +154,18 @@ enum store_status sqlite_user_changed(struct store *store, int64_t user_id)
 static void bind_settings(sqlite3_stmt *statement, const struct endpoint *endpoint)
 {
     sqlite3_bind_int64(statement, 1, endpoint->id);
-    if (endpoint->url.len > 0)
-        sqlite_bind_text(statement, 3, endpoint->url);
-    else
-        sqlite3_bind_null(statement, 3);
+    sqlite_bind_optional(statement, 3, endpoint->url);
     sqlite3_bind_int(statement, 4, endpoint->success_2xx);
     sqlite3_bind_int(statement, 5, endpoint->disable_on_410);
     sqlite3_bind_int(statement, 6, endpoint->paused);
     sqlite_bind_blob(statement, 7, endpoint->signing);
     sqlite_bind_blob(statement, 8, endpoint->identity);
     sqlite_bind_time(statement, 10, endpoint->updated_at_ms);
+    sqlite_bind_optional(statement, 11, endpoint->event_types);
+    sqlite_bind_optional(statement, 12, endpoint->channels);
+    sqlite_bind_optional(statement, 13, endpoint->filter);
+    sqlite_bind_optional(statement, 14, endpoint->description);
+    sqlite_bind_optional(statement, 15, endpoint->metadata);
 }
 
 enum store_status sqlite_endpoint_insert(struct store *store, const struct endpoint *endpoint)

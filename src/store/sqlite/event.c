@@ -14,7 +14,9 @@ struct recipients {
     bool leased[RECIPIENTS_MAX];
     bool tailed; /* the only one, who is not leased, waits in memory */
     int count, leased_count;
-    bool skipped;            /* there is none: the one endpoint is the owner's, without a URL */
+    bool skipped; /* there is none: the one endpoint is the owner's, without a URL */
+    char unmatched[ROUTING_UNMATCHED_LEN_MAX]; /* those that did not want it */
+    size_t unmatched_len;
     struct payload *payload; /* for those that are leased or wait in memory; NULL: nobody does */
 };
 
@@ -43,16 +45,21 @@ static bool recipients_payload(struct store *store, const struct event *event, s
 }
 
 /* To those of the user's endpoints that the rules of core name. */
-static void recipients_add(struct store *store, const struct store_op *op, const struct roster_owner *owner,
+static void recipients_add(struct store *store, const struct store_op *op, struct routing_event *event,
                            const struct roster_owner *user, int boxes, struct recipients *recipients)
 {
-    const struct routing_event event = {owner->id, owner->master_id, op->event.owner_only};
     size_t len = op->event.event.document.len;
     struct roster_entry *endpoint;
     TAILQ_FOREACH(endpoint, &user->endpoints, sibling)
     {
-        struct routing_endpoint to = {user->id, endpoint->url != NULL, user->receives_users_events};
-        if (routing_judge(&event, &to) != ROUTING_SENT)
+        struct routing_endpoint to = {user->id, endpoint->url != NULL, user->receives_users_events,
+                                      wishes_of(endpoint->wishes)};
+        enum routing_verdict verdict = routing_judge(event, &to);
+        if (routing_is_unmatched(verdict))
+            recipients->unmatched_len +=
+                routing_put_unmatched(recipients->unmatched + recipients->unmatched_len,
+                                      recipients->unmatched_len == 0, endpoint->id, verdict);
+        if (verdict != ROUTING_SENT)
             continue;
         bool leased = recipients->leased_count < boxes && roster_can_lease(&store->roster, endpoint) &&
                       payload_fits(store->config.budget, endpoint->counts.bytes, len) &&
@@ -69,15 +76,18 @@ static void recipients_choose(struct store *store, const struct store_op *op, st
 {
     const struct event *event = &op->event.event;
     struct roster_owner *master = owner->master_id ? roster_owner(&store->roster, owner->master_id) : NULL;
+    struct routing_event routed = {owner->id,       owner->master_id, op->event.owner_only, event->event_type,
+                                   event->channels, event->document,  FILTER_STEPS_MAX};
     recipients->count = recipients->leased_count = 0;
+    recipients->unmatched_len = 0;
     recipients->payload = NULL;
-    recipients_add(store, op, owner, owner, boxes, recipients);
+    recipients_add(store, op, &routed, owner, boxes, recipients);
     if (master && master != owner)
-        recipients_add(store, op, owner, master, boxes, recipients);
+        recipients_add(store, op, &routed, master, boxes, recipients);
     recipients->tailed = recipients->count == 1 && recipients->leased_count == 0 &&
                          sqlite_tail_takes(store, recipients->endpoints[0], event->document.len) &&
                          recipients_payload(store, event, recipients);
-    recipients->skipped = recipients->count == 0;
+    recipients->skipped = recipients->count == 0 && recipients->unmatched_len == 0;
     if (recipients->skipped) {
         recipients->endpoints[0] = TAILQ_FIRST(&owner->endpoints);
         recipients->count = 1;
@@ -120,6 +130,8 @@ static enum store_status event_insert(struct store *store, const struct store_op
     sqlite3_bind_int64(insert, 13, own ? own->json.data - event->document.data : 0);
     sqlite3_bind_int64(insert, 14, op->event.destroyed ? -1 : own ? (int64_t)own->json.len : 0);
     bind_key(insert, op);
+    sqlite_bind_optional(insert, 18, event->channels);
+    sqlite_bind_optional(insert, 19, bytes_make(recipients->unmatched, recipients->unmatched_len));
     return sqlite_run(store, SQL_EVENT_INSERT);
 }
 
@@ -268,9 +280,9 @@ enum store_status sqlite_event(struct store *store, struct store_batch *batch, s
     if (status != STORE_OK || op->result != STORE_DONE)
         return status;
     struct recipients recipients;
+    store_event_named(op, sqlite_next_id(store));
     recipients_choose(store, op, owner, batch->box_count - batch->filled_count - store->boxes_kept,
                       &recipients);
-    store_event_named(op, sqlite_next_id(store));
     status = event_insert(store, op, &recipients);
     if (status == STORE_OK)
         status = event_follow(store, batch, op, owner, &recipients);

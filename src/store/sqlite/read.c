@@ -36,7 +36,7 @@ struct sqlite_reader {
  * to the second. */
 #define ENDPOINT_SETTINGS                                                                                    \
     " e.url, e.success_2xx, e.disable_on_410, e.paused, e.version, e.created_at, e.updated_at, e.signing,"   \
-    " e.identity"
+    " e.identity, e.event_types, e.channels, e.filter, e.description, e.metadata"
 #define ENDPOINT_COLUMNS "SELECT e.id, e.owner_id," ENDPOINT_SETTINGS " FROM endpoints e WHERE"
 #define USER_COLUMNS                                                                                         \
     "SELECT u.id, u.role, u.master_id, u.name, u.email, u.receives_users_events, u.version, u.created_at,"   \
@@ -46,7 +46,7 @@ struct sqlite_reader {
     "SELECT id, user_id, digest, label, created_at, revoked_at, allow_from, rate_per_s FROM api_keys"
 #define EVENT_COLUMNS                                                                                        \
     "SELECT e.id, e.owner_id, e.event_type, e.resource_type, e.resource_id, e.created_at, e.received_at,"    \
-    " max(e.sent_at, 0), e.stamp_offset, CASE WHEN ?9 THEN e.document END"
+    " max(e.sent_at, 0), e.stamp_offset, CASE WHEN ?9 THEN e.document END, e.channels, e.unmatched"
 /* An event's deliveries are those that were made with it, and those that were added (schema.c). Behind the
  * former, the next one may have a lower mark than theirs (model.h). */
 #define MADE_WITH_EVENT                                                                                      \
@@ -200,7 +200,12 @@ static bool take_endpoint(sqlite3_stmt *row, int at, struct arena *arena, struct
                                   .updated_at_ms = number(row, at + 8)};
     return copy_words(arena, row, at + 2, &endpoint->url) &&
            copy_text(arena, row, at + 9, &endpoint->signing) &&
-           copy_text(arena, row, at + 10, &endpoint->identity);
+           copy_text(arena, row, at + 10, &endpoint->identity) &&
+           copy_words(arena, row, at + 11, &endpoint->event_types) &&
+           copy_words(arena, row, at + 12, &endpoint->channels) &&
+           copy_words(arena, row, at + 13, &endpoint->filter) &&
+           copy_words(arena, row, at + 14, &endpoint->description) &&
+           copy_words(arena, row, at + 15, &endpoint->metadata);
 }
 
 static bool take_user(sqlite3_stmt *row, struct arena *arena, struct user *user)
@@ -238,7 +243,8 @@ static bool take_event(sqlite3_stmt *row, struct arena *arena, struct event *eve
                             .stamp_offset = (uint32_t)within(number(row, 8), 0, UINT32_MAX)};
     return copy_words(arena, row, 2, &event->event_type) &&
            copy_words(arena, row, 3, &event->resource_type) &&
-           copy_words(arena, row, 4, &event->resource_id) && copy_text(arena, row, 9, &event->document);
+           copy_words(arena, row, 4, &event->resource_id) && copy_text(arena, row, 9, &event->document) &&
+           copy_words(arena, row, 10, &event->channels) && copy_words(arena, row, 11, &event->unmatched);
 }
 
 static bool take_delivery(sqlite3_stmt *row, struct arena *arena, struct delivery *delivery)

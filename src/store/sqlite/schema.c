@@ -12,147 +12,150 @@ static const char *const migrations[] = {
     "PRAGMA application_id = 0x70686f72;"
     "CREATE TABLE state ("
     "  due_clock_ms INTEGER NOT NULL,"
-    "  service_clock_ms INTEGER NOT NULL,"
-    "  born_from INTEGER NOT NULL," /* no delivery before this one is out under the lease it was born with, or
+    "service_clock_ms INTEGER NOT NULL,"
+    "born_from INTEGER NOT NULL," /* no delivery before this one is out under the lease it was born with, or
                                        waits for it */
-    "  delivery_id_max INTEGER NOT NULL,"
-    "  event_id_max INTEGER NOT NULL,"
-    "  events INTEGER NOT NULL, pending INTEGER NOT NULL,"
-    "  delivered INTEGER NOT NULL, given_up INTEGER NOT NULL, cancelled INTEGER NOT NULL,"
-    "  skipped INTEGER NOT NULL,"
-    "  endpoints INTEGER NOT NULL,"   /* those with a URL */
-    "  followed_to INTEGER NOT NULL," /* an event's id: see `owned` */
-    "  born_out INTEGER NOT NULL,"
+    "delivery_id_max INTEGER NOT NULL,"
+    "event_id_max INTEGER NOT NULL,"
+    "events INTEGER NOT NULL, pending INTEGER NOT NULL,"
+    "delivered INTEGER NOT NULL, given_up INTEGER NOT NULL, cancelled INTEGER NOT NULL,"
+    "skipped INTEGER NOT NULL,"
+    "endpoints INTEGER NOT NULL,"   /* those with a URL */
+    "followed_to INTEGER NOT NULL," /* an event's id: see `owned` */
+    "born_out INTEGER NOT NULL,"
     /* Up to these events all have been looked at: what could go has gone (purge.c). */
-    "  purged_to INTEGER NOT NULL DEFAULT 0,"
-    "  attempts_to INTEGER NOT NULL DEFAULT 0,"
+    "purged_to INTEGER NOT NULL DEFAULT 0,"
+    "attempts_to INTEGER NOT NULL DEFAULT 0,"
     /* Up to this event all Idempotency-Keys are in idempotency_runs. Those of events received before are
      * forgotten. */
-    "  idempotency_to INTEGER NOT NULL DEFAULT 0, idempotency_before INTEGER NOT NULL DEFAULT 0,"
-    "  ids_from INTEGER NOT NULL DEFAULT 0," /* users and keys that are made have ids above it (snapshot.c) */
-    "  fingerprint BLOB);"                   /* of the key file; NULL: not known yet */
+    "idempotency_to INTEGER NOT NULL DEFAULT 0, idempotency_before INTEGER NOT NULL DEFAULT 0,"
+    "ids_from INTEGER NOT NULL DEFAULT 0," /* users and keys that are made have ids above it (snapshot.c) */
+    "fingerprint BLOB);"                   /* of the key file; NULL: not known yet */
     "INSERT INTO state VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL);"
 
     "CREATE TABLE users ("
-    "  id INTEGER PRIMARY KEY,"
-    "  role INTEGER NOT NULL,"
-    "  master_id INTEGER NOT NULL," /* 0: none */
-    "  name TEXT NOT NULL, email TEXT NOT NULL,"
-    "  receives_users_events INTEGER NOT NULL,"
-    "  version INTEGER NOT NULL,"
-    "  created_at INTEGER, updated_at INTEGER);"
+    "id INTEGER PRIMARY KEY,"
+    "role INTEGER NOT NULL,"
+    "master_id INTEGER NOT NULL," /* 0: none */
+    "name TEXT NOT NULL, email TEXT NOT NULL,"
+    "receives_users_events INTEGER NOT NULL,"
+    "version INTEGER NOT NULL,"
+    "created_at INTEGER, updated_at INTEGER);"
     "CREATE INDEX users_master ON users (master_id);"
 
     /* Each user has one with the user's id, the default one, and may have more. */
     "CREATE TABLE endpoints ("
-    "  id INTEGER PRIMARY KEY,"
-    "  owner_id INTEGER NOT NULL,"
-    "  url TEXT,"
-    "  success_2xx INTEGER NOT NULL,"
-    "  disable_on_410 INTEGER NOT NULL,"
-    "  paused INTEGER NOT NULL,"
-    "  signing BLOB NOT NULL, identity BLOB NOT NULL," /* sealed */
-    "  answered INTEGER NOT NULL DEFAULT 0,"           /* that URL has acknowledged something once */
-    "  version INTEGER NOT NULL,"
-    "  created_at INTEGER, updated_at INTEGER,"
+    "id INTEGER PRIMARY KEY,"
+    "owner_id INTEGER NOT NULL,"
+    "url TEXT,"
+    "success_2xx INTEGER NOT NULL,"
+    "disable_on_410 INTEGER NOT NULL,"
+    "paused INTEGER NOT NULL,"
+    "event_types TEXT, channels TEXT, filter TEXT," /* NULL: none is set; model.h */
+    "description TEXT, metadata TEXT,"
+    "signing BLOB NOT NULL, identity BLOB NOT NULL," /* sealed */
+    "answered INTEGER NOT NULL DEFAULT 0,"           /* that URL has acknowledged something once */
+    "version INTEGER NOT NULL,"
+    "created_at INTEGER, updated_at INTEGER,"
     /* Of one that was removed: the last event that can have gone to it. Its row stays as long as that event,
      * for deliveries name their owner by it. */
-    "  removed_after INTEGER);"
+    "removed_after INTEGER);"
     "CREATE INDEX endpoints_owner ON endpoints (owner_id);"
     "CREATE INDEX endpoints_removed ON endpoints (removed_after) WHERE removed_after IS NOT NULL;"
 
     "CREATE TABLE api_keys ("
-    "  id INTEGER PRIMARY KEY,"
-    "  user_id INTEGER NOT NULL,"
-    "  digest TEXT NOT NULL UNIQUE," /* the key itself is kept nowhere */
-    "  label TEXT NOT NULL,"
-    "  allow_from TEXT NOT NULL, rate_per_s INTEGER NOT NULL,"
-    "  created_at INTEGER, revoked_at INTEGER);"
+    "id INTEGER PRIMARY KEY,"
+    "user_id INTEGER NOT NULL,"
+    "digest TEXT NOT NULL UNIQUE," /* the key itself is kept nowhere */
+    "label TEXT NOT NULL,"
+    "allow_from TEXT NOT NULL, rate_per_s INTEGER NOT NULL,"
+    "created_at INTEGER, revoked_at INTEGER);"
     "CREATE INDEX api_keys_user ON api_keys (user_id);"
 
     /* Found by event: the deliveries that were made with it have ids in a row (delivery_first,
      * delivery_count; MODEL_DELIVERY_STEP), so that nearly all need no index; those that were added later are
      * named in `added`. `document` is last, so that reading the rest of a row does not read through it. */
     "CREATE TABLE events ("
-    "  id INTEGER PRIMARY KEY,"
-    "  owner_id INTEGER NOT NULL,"
-    "  received_at INTEGER, created_at INTEGER, sent_at INTEGER," /* negative: not sent yet */
-    "  delivery_first INTEGER NOT NULL, delivery_count INTEGER NOT NULL,"
-    "  stamp_offset INTEGER NOT NULL,"
-    "  event_type TEXT NOT NULL, resource_type TEXT NOT NULL, resource_id TEXT NOT NULL,"
-    "  snapshot_at INTEGER NOT NULL, snapshot_len INTEGER NOT NULL," /* of that resource, in the document; -1:
+    "id INTEGER PRIMARY KEY,"
+    "owner_id INTEGER NOT NULL,"
+    "received_at INTEGER, created_at INTEGER, sent_at INTEGER," /* negative: not sent yet */
+    "delivery_first INTEGER NOT NULL, delivery_count INTEGER NOT NULL,"
+    "stamp_offset INTEGER NOT NULL,"
+    "event_type TEXT NOT NULL, resource_type TEXT NOT NULL, resource_id TEXT NOT NULL,"
+    "snapshot_at INTEGER NOT NULL, snapshot_len INTEGER NOT NULL," /* of that resource, in the document; -1:
                                                                          it is destroyed; 0: neither */
     /* Of an event that came with an Idempotency-Key: whose it is, the key, what was asked for with it. */
-    "  requester_id INTEGER, idempotency_key BLOB, request_digest BLOB,"
-    "  document BLOB NOT NULL);"
+    "requester_id INTEGER, idempotency_key BLOB, request_digest BLOB,"
+    "channels TEXT, unmatched TEXT," /* NULL: none; routing.h */
+    "document BLOB NOT NULL);"
 
     /* The events of each user. Not an index, so that its rows may follow later than their events: up to
      * state.followed_to they are all here. Behind it, the events themselves say it. */
     "CREATE TABLE owned ("
-    "  owner_id INTEGER NOT NULL, event_id INTEGER NOT NULL,"
-    "  bytes INTEGER NOT NULL," /* of its document */
-    "  PRIMARY KEY (owner_id, event_id)) WITHOUT ROWID;"
+    "owner_id INTEGER NOT NULL, event_id INTEGER NOT NULL,"
+    "bytes INTEGER NOT NULL," /* of its document */
+    "PRIMARY KEY (owner_id, event_id)) WITHOUT ROWID;"
 
     /* What a user has stored: the sum of owned.bytes and of the lengths of resources.json, and the number of
      * its resources. It changes with those (usage.c). */
     "CREATE TABLE usage ("
-    "  user_id INTEGER PRIMARY KEY, stored_bytes INTEGER NOT NULL, resources INTEGER NOT NULL);"
+    "user_id INTEGER PRIMARY KEY, stored_bytes INTEGER NOT NULL, resources INTEGER NOT NULL);"
 
     /* queue: the endpoint it waits for; 0, claimed; NULL, ended, still out under the lease it was born with,
      * or waiting in memory for that (tail.c). With it in the index, waiting and claimed deliveries
      * never meet in one scan; and most deliveries, whose first attempt does it, are never in the index at all
      * (see state.born_from). */
     "CREATE TABLE deliveries ("
-    "  id INTEGER PRIMARY KEY,"
-    "  event_id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL,"
-    "  queue INTEGER, due_at INTEGER," /* due clock; below 0: before all others, in order of id */
-    "  state INTEGER NOT NULL DEFAULT 0,"
-    "  attempt INTEGER NOT NULL DEFAULT 0,"
-    "  lease INTEGER NOT NULL, lost INTEGER NOT NULL,"
-    "  earlier INTEGER NOT NULL DEFAULT 0," /* attempts that counted before it was resent */
-    "  aged_from INTEGER,"                  /* service clock; NULL until an attempt has counted */
-    "  first_attempt_at INTEGER, finished_at INTEGER,"
-    "  last_status INTEGER, last_reason TEXT,"
-    "  room BLOB);" /* of a row that has just been born: as long as what its end will add, or its page would
+    "id INTEGER PRIMARY KEY,"
+    "event_id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL,"
+    "queue INTEGER, due_at INTEGER," /* due clock; below 0: before all others, in order of id */
+    "state INTEGER NOT NULL DEFAULT 0,"
+    "attempt INTEGER NOT NULL DEFAULT 0,"
+    "lease INTEGER NOT NULL, lost INTEGER NOT NULL,"
+    "earlier INTEGER NOT NULL DEFAULT 0," /* attempts that counted before it was resent */
+    "aged_from INTEGER,"                  /* service clock; NULL until an attempt has counted */
+    "first_attempt_at INTEGER, finished_at INTEGER,"
+    "last_status INTEGER, last_reason TEXT,"
+    "room BLOB);" /* of a row that has just been born: as long as what its end will add, or its page would
                        have to be split for it */
     "CREATE INDEX deliveries_queue ON deliveries (queue, due_at) WHERE queue IS NOT NULL;"
 
     /* Deliveries that an event has got since it was accepted. Not an index of all by event: that would be a
      * page more for each batch. */
     "CREATE TABLE added ("
-    "  event_id INTEGER NOT NULL, delivery_id INTEGER NOT NULL,"
-    "  PRIMARY KEY (event_id, delivery_id)) WITHOUT ROWID;"
+    "event_id INTEGER NOT NULL, delivery_id INTEGER NOT NULL,"
+    "PRIMARY KEY (event_id, delivery_id)) WITHOUT ROWID;"
 
     /* id: delivery_id with the lease in place of its mark (model.h). In order for each delivery, and new ones
        are put to the end. */
     "CREATE TABLE attempts ("
-    "  id INTEGER PRIMARY KEY,"
-    "  attempt INTEGER NOT NULL,"
-    "  started_at INTEGER, duration_ms INTEGER NOT NULL,"
-    "  status INTEGER NOT NULL, failure TEXT," /* NULL: none */
-    "  flags INTEGER NOT NULL,"
-    "  address TEXT, detail TEXT, response BLOB);"
+    "id INTEGER PRIMARY KEY,"
+    "attempt INTEGER NOT NULL,"
+    "started_at INTEGER, duration_ms INTEGER NOT NULL,"
+    "status INTEGER NOT NULL, failure TEXT," /* NULL: none */
+    "flags INTEGER NOT NULL,"
+    "address TEXT, detail TEXT, response BLOB);"
 
     /* The latest snapshots. json NULL: it stands in the document of event `version` (events.snapshot_at), so
      * that it is written once; the purge of that event copies it here. These rows follow like those of
      * `owned`. */
     "CREATE TABLE resources ("
-    "  owner_id INTEGER NOT NULL, type TEXT NOT NULL, id TEXT NOT NULL,"
-    "  version INTEGER NOT NULL, updated_at INTEGER, json BLOB,"
-    "  put INTEGER," /* 1: a Master has put it, and it stays; NULL: an event's */
-    "  PRIMARY KEY (owner_id, type, id)) WITHOUT ROWID;"
+    "owner_id INTEGER NOT NULL, type TEXT NOT NULL, id TEXT NOT NULL,"
+    "version INTEGER NOT NULL, updated_at INTEGER, json BLOB,"
+    "put INTEGER," /* 1: a Master has put it, and it stays; NULL: an event's */
+    "PRIMARY KEY (owner_id, type, id)) WITHOUT ROWID;"
 
     /* Events that the purge has passed over and that have ended since, by when they did. */
     "CREATE TABLE ended_late ("
-    "  ended_at INTEGER NOT NULL, event_id INTEGER NOT NULL,"
-    "  PRIMARY KEY (ended_at, event_id)) WITHOUT ROWID;"
+    "ended_at INTEGER NOT NULL, event_id INTEGER NOT NULL,"
+    "PRIMARY KEY (ended_at, event_id)) WITHOUT ROWID;"
 
     /* Which events have an Idempotency-Key with this hash: see key_lookup.c. A run has 2 to the power
      * of `bits` buckets, of which `built` are there. into_run: it is, or was, merged into that one; -1: all
      * its keys are forgotten; 0: neither. */
     "CREATE TABLE idempotency_runs ("
-    "  id INTEGER PRIMARY KEY, level INTEGER NOT NULL, bits INTEGER NOT NULL, built INTEGER NOT NULL,"
-    "  keys INTEGER NOT NULL, received_last INTEGER NOT NULL, into_run INTEGER NOT NULL);"
+    "id INTEGER PRIMARY KEY, level INTEGER NOT NULL, bits INTEGER NOT NULL, built INTEGER NOT NULL,"
+    "keys INTEGER NOT NULL, received_last INTEGER NOT NULL, into_run INTEGER NOT NULL);"
     /* id: the run's, shifted by 32, and the bucket. entries: 16 bytes each, hash and event. */
     "CREATE TABLE idempotency_entries (id INTEGER PRIMARY KEY, entries BLOB NOT NULL);",
 };

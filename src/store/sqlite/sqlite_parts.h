@@ -168,8 +168,9 @@ enum store_status sqlite_run(struct store *store, enum sql sql);
 /* Runs a statement for its first row, if any: then *found, and the caller resets it. */
 enum store_status sqlite_row(struct store *store, enum sql sql, bool *found);
 
-void sqlite_bind_text(sqlite3_stmt *statement, int at, struct bytes text); /* len 0 is '' */
-void sqlite_bind_blob(sqlite3_stmt *statement, int at, struct bytes blob); /* len 0 is empty */
+void sqlite_bind_text(sqlite3_stmt *statement, int at, struct bytes text);     /* len 0 is '' */
+void sqlite_bind_blob(sqlite3_stmt *statement, int at, struct bytes blob);     /* len 0 is empty */
+void sqlite_bind_optional(sqlite3_stmt *statement, int at, struct bytes text); /* len 0 is NULL */
 /* 0 is NULL. */
 void sqlite_bind_time(sqlite3_stmt *statement, int at, int64_t at_ms);
 struct bytes sqlite_text(sqlite3_stmt *statement, int column); /* good until the next step */

@@ -25,7 +25,7 @@ enum { SQL_MANY = 16 };
     "SELECT coalesce(e.id, u.id), u.id, u.master_id, u.receives_users_events, (SELECT k.digest FROM"         \
     " api_keys k WHERE k.user_id = u.id AND k.revoked_at IS NULL ORDER BY k.id LIMIT 1), e.url,"             \
     " e.success_2xx, e.paused, e.answered, e.version, e.created_at, e.signing, e.identity,"                  \
-    " e.removed_after IS NOT NULL"
+    " e.removed_after IS NOT NULL, e.event_types, e.channels, e.filter"
 #define SQL_ROSTER_DEFAULT SQL_ROSTER_COLUMNS " FROM users u LEFT JOIN endpoints e ON e.id = u.id"
 #define SQL_ROSTER_FURTHER                                                                                   \
     SQL_ROSTER_COLUMNS " FROM endpoints e CROSS JOIN users u ON u.id = e.owner_id WHERE e.id <> e.owner_id"
@@ -57,10 +57,11 @@ enum { SQL_MANY = 16 };
                                                                                                              \
     X(FINGERPRINT, "UPDATE state SET fingerprint = ?1")                                                      \
                                                                                                              \
-    X(EVENT_INSERT, "INSERT INTO events (id, owner_id, received_at, created_at, sent_at, delivery_first,"    \
-                    " delivery_count, stamp_offset, event_type, resource_type, resource_id, document,"       \
-                    " snapshot_at, snapshot_len, requester_id, idempotency_key, request_digest)"             \
-                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)")  \
+    X(EVENT_INSERT,                                                                                          \
+      "INSERT INTO events (id, owner_id, received_at, created_at, sent_at, delivery_first,"                  \
+      " delivery_count, stamp_offset, event_type, resource_type, resource_id, document,"                     \
+      " snapshot_at, snapshot_len, requester_id, idempotency_key, request_digest, channels, unmatched)"      \
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)")      \
     X(EVENT_KNOWN, "SELECT 1 FROM events WHERE id = ?1")                                                     \
     X(EVENT_SENT, "UPDATE events SET sent_at = ?2 WHERE id = ?1")                                            \
     X(EVENT_SKIPPED, "SELECT d.id FROM events e JOIN deliveries d ON d.id = e.delivery_first"                \
@@ -139,14 +140,17 @@ enum { SQL_MANY = 16 };
                    " version = ifnull(version, 0) + 1 WHERE id = ?1")                                        \
     X(USER_TOUCH, "UPDATE users SET version = ifnull(version, 0) + 1 WHERE id = ?1")                         \
     X(ENDPOINT_INSERT, "INSERT INTO endpoints (id, owner_id, url, success_2xx, disable_on_410, paused,"      \
-                       " signing, identity, created_at, updated_at, version)"                                \
-                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 1)")                               \
+                       " signing, identity, created_at, updated_at, event_types, channels, filter, "         \
+                       "description, metadata, version)"                                                     \
+                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 1)")      \
     X(ENDPOINT_UPDATE, "UPDATE endpoints SET answered = answered AND url IS ?3, url = ?3, success_2xx = ?4," \
-                       " disable_on_410 = ?5, paused = ?6, signing = ?7, identity = ?8, updated_at = ?10,"   \
+                       " disable_on_410 = ?5, paused = ?6, signing = ?7, identity = ?8, updated_at = ?10, "  \
+                       "event_types = ?11, channels = ?12, filter = ?13, description = ?14, metadata = ?15," \
                        " version = ifnull(version, 0) + 1 WHERE id = ?1")                                    \
     X(ENDPOINT_GET, "SELECT version FROM endpoints WHERE id = ?1 AND owner_id = ?2"                          \
                     " AND removed_after IS NULL")                                                            \
-    X(ENDPOINT_REMOVE, "UPDATE endpoints SET url = NULL, signing = '', identity = '', removed_after = ?2"    \
+    X(ENDPOINT_REMOVE, "UPDATE endpoints SET url = NULL, signing = '', identity = '', filter = NULL, "       \
+                       "metadata = NULL, removed_after = ?2"                                                 \
                        " WHERE id = ?1")                                                                     \
     X(ENDPOINT_FORGET, "DELETE FROM endpoints WHERE removed_after < (SELECT ifnull(min(id), 1 << 62)"        \
                        " FROM events) RETURNING id")                                                         \

@@ -128,6 +128,14 @@ void sqlite_bind_blob(sqlite3_stmt *statement, int at, struct bytes blob)
     sqlite3_bind_blob(statement, at, blob.len ? blob.data : "", (int)blob.len, SQLITE_STATIC);
 }
 
+void sqlite_bind_optional(sqlite3_stmt *statement, int at, struct bytes text)
+{
+    if (text.len > 0)
+        sqlite_bind_text(statement, at, text);
+    else
+        sqlite3_bind_null(statement, at);
+}
+
 void sqlite_bind_time(sqlite3_stmt *statement, int at, int64_t at_ms)
 {
     if (at_ms)

@@ -21,6 +21,7 @@ static void endpoint_free(struct roster_entry *endpoint)
     if (TAILQ_EMPTY(&endpoint->owner->endpoints))
         free(endpoint->owner);
     free(endpoint->url);
+    wishes_free(endpoint->wishes);
     free((void *)endpoint->signing.data);
     free((void *)endpoint->identity.data);
     free(endpoint->missed);

@@ -18,6 +18,7 @@
 #include "leases.h"
 #include "pace.h"
 #include "quota.h"
+#include "wishes.h"
 #include <stdbool.h>
 #include <sys/queue.h>
 
@@ -73,6 +74,7 @@ struct roster_entry {
     struct roster_owner *owner;
     TAILQ_ENTRY(roster_entry) sibling; /* of the same owner */
     char *url;                         /* NULL: none */
+    struct wishes *wishes;             /* NULL: all events */
     bool success_2xx, paused;
     bool removed;                   /* its deliveries are there still */
     struct bytes signing, identity; /* sealed */

@@ -93,6 +93,76 @@ static void the_default_one_is_the_users(struct fixture *f)
     assert_int_equal(endpoints_of(f, user).count, 1);
 }
 
+static int64_t wishing(struct fixture *f, int64_t owner, const char *types, const char *channels,
+                       const char *filter)
+{
+    struct store_op op = fixture_endpoint_op(f, fixture_endpoint(f, owner, "https://example.com/"));
+    op.endpoint.endpoint.event_types = bytes_of(types);
+    op.endpoint.endpoint.channels = bytes_of(channels);
+    op.endpoint.endpoint.filter = bytes_of(filter);
+    return fixture_do(f, op, STORE_DONE);
+}
+
+/* Each event goes to the endpoints that want it, and says which others there were, also after a restart. */
+static void wishes_decide(struct fixture *f)
+{
+    int64_t owner = fixture_user(f, NULL), ids[4];
+    static const char filter[] = "{\"data\":{\"relationships\":{\"resource\":{\"data\":{\"id\":[\"8\"]}}}}}";
+    ids[0] = wishing(f, owner, "payment_*", "", "");
+    ids[1] = wishing(f, owner, "user_enabled", "", filter);
+    ids[2] = wishing(f, owner, "", "eu us", "");
+    ids[3] = wishing(f, owner, "payment_updated", "", filter);
+    for (int i = 0; i < 2; i++) {
+        struct store_op op = fixture_event_op(f, owner);
+        op.event.event.channels = bytes_of(i ? "us" : "");
+        fixture_write(f, &op, 1, 0);
+        assert_int_equal(op.count, i ? 2 : 1);
+        struct store_answer sent =
+            fixture_read(f, (struct store_query){.kind = STORE_LIST_DELIVERIES, .id = op.id, .limit = 9});
+        assert_int_equal(sent.count, op.count);
+        assert_int_equal(sent.deliveries[0].endpoint_id, ids[0]);
+        assert_int_equal(sent.deliveries[op.count - 1].endpoint_id, ids[i ? 2 : 0]);
+        struct event event = fixture_event(f, op.id);
+        assert_true(bytes_equal(event.channels, bytes_of(i ? "us" : "")));
+        const char *others =
+            i ? arena_printf(&f->arena, "%lld:type %lld:filter", (long long)ids[1], (long long)ids[3])
+              : arena_printf(&f->arena, "%lld:type %lld:channel %lld:filter", (long long)ids[1],
+                             (long long)ids[2], (long long)ids[3]);
+        assert_true(bytes_equal_text(event.unmatched, others));
+        fixture_reopen(f);
+    }
+    struct endpoint kept = fixture_endpoint_op(f, ids[3]).endpoint.endpoint;
+    assert_true(bytes_equal_text(kept.event_types, "payment_updated"));
+    assert_true(bytes_equal_text(kept.filter, filter));
+}
+
+/* Nobody wanted it: it has no delivery, none that was skipped, and goes in its time. */
+static void unwanted_events(struct fixture *f)
+{
+    int64_t owner = fixture_user(f, NULL);
+    int64_t endpoint = wishing(f, owner, "user_enabled", "", "");
+    struct store_op op = fixture_event_op(f, owner);
+    fixture_write(f, &op, 1, FIXTURE_BOXES);
+    assert_int_equal(op.result, STORE_DONE);
+    assert_int_equal(op.count + f->filled, 0);
+    assert_int_equal(op.event.skipped, 0);
+    struct store_query deliveries = {.kind = STORE_LIST_DELIVERIES, .id = op.id, .limit = 9};
+    assert_int_equal(fixture_read(f, deliveries).count, 0);
+    struct store_op all = fixture_endpoint_op(f, endpoint);
+    all.endpoint.endpoint.event_types = (struct bytes){0};
+    fixture_do(f, all, STORE_DONE);
+    int64_t wanted = fixture_do(f, fixture_event_op(f, owner), STORE_DONE);
+    fixture_reopen(f);
+    assert_int_equal(fixture_read(f, deliveries).count, 0);
+    deliveries.id = wanted;
+    assert_int_equal(fixture_read(f, deliveries).count, 1);
+    fixture_advance(f, 60000);
+    struct store_op purge = {.kind = STORE_PURGE, .purge = {.before_ms = f->wall_ms, .rows_max = 100}};
+    fixture_write(f, &purge, 1, 0);
+    assert_int_equal(purge.count, 1);
+    assert_int_equal(fixture_read(f, (struct store_query){.kind = STORE_GET_EVENT, .id = op.id}).count, 0);
+}
+
 /* One delivery for each that has a URL, half of them born leased; they name their endpoint and their owner.
  */
 static void to_a_hundred(struct fixture *f)
@@ -269,6 +339,8 @@ const struct contract_test contract_endpoints[] = {
     {"an endpoint comes back as written", round_trip},
     {"an endpoint's update wants its version", update_wants_its_version},
     {"the default endpoint is the user's", the_default_one_is_the_users},
+    {"an event goes to the endpoints that want it", wishes_decide},
+    {"an event that no endpoint wants", unwanted_events},
     {"an event to a hundred endpoints", to_a_hundred},
     {"a Master's endpoints get copies", copies},
     {"each endpoint is on its own", each_on_its_own},

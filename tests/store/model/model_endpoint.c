@@ -16,6 +16,11 @@ void model_endpoint_drop(const struct endpoint *endpoint)
     model_drop(endpoint->url);
     model_drop(endpoint->signing);
     model_drop(endpoint->identity);
+    model_drop(endpoint->event_types);
+    model_drop(endpoint->channels);
+    model_drop(endpoint->filter);
+    model_drop(endpoint->description);
+    model_drop(endpoint->metadata);
 }
 
 static struct endpoint model_endpoint_copy(struct endpoint endpoint)
@@ -23,6 +28,11 @@ static struct endpoint model_endpoint_copy(struct endpoint endpoint)
     endpoint.url = model_copy(endpoint.url);
     endpoint.signing = model_copy(endpoint.signing);
     endpoint.identity = model_copy(endpoint.identity);
+    endpoint.event_types = model_copy(endpoint.event_types);
+    endpoint.channels = model_copy(endpoint.channels);
+    endpoint.filter = model_copy(endpoint.filter);
+    endpoint.description = model_copy(endpoint.description);
+    endpoint.metadata = model_copy(endpoint.metadata);
     return endpoint;
 }
 
@@ -98,7 +108,10 @@ void model_endpoint_change(struct store *store, struct store_op *op)
         return;
     }
     model_endpoint_drop(&endpoint->endpoint);
-    endpoint->endpoint.url = endpoint->endpoint.signing = endpoint->endpoint.identity = (struct bytes){0};
+    endpoint->endpoint = (struct endpoint){.id = op->endpoint.endpoint.id,
+                                           .owner_id = op->endpoint.endpoint.owner_id,
+                                           .created_at_ms = endpoint->endpoint.created_at_ms,
+                                           .version = endpoint->endpoint.version};
     endpoint->removed = true;
     model_cancel_removed(store, endpoint->endpoint.id);
 }

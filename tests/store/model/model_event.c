@@ -1,6 +1,8 @@
 /* The model's events and their deliveries: accepted, tried, resent, cancelled. */
 #include "model_state.h"
+#include "plain_filter.h"
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- events ---- */
@@ -34,7 +36,62 @@ static void model_deliver_to(struct store *store, struct store_batch *batch, con
         model_lease(store, batch, &store->disk->deliveries[index]);
 }
 
-/* One for each of the user's endpoints that has a URL. They are in the order in which they were made. */
+/* " a b c " has the word "b", and what matches it if it ends in an asterisk. */
+static bool model_word_matches(struct bytes word, struct bytes pattern)
+{
+    if (pattern.len > 0 && pattern.data[pattern.len - 1] == '*')
+        return word.len + 1 >= pattern.len && strncmp(word.data, pattern.data, pattern.len - 1) == 0;
+    return bytes_equal(word, pattern);
+}
+
+static bool model_words_meet(struct bytes words, struct bytes patterns)
+{
+    for (struct bytes rest = words; rest.len > 0;) {
+        struct bytes word = bytes_cut(&rest, ' ');
+        for (struct bytes others = patterns; others.len > 0;)
+            if (model_word_matches(word, bytes_cut(&others, ' ')))
+                return true;
+    }
+    return false;
+}
+
+static bool model_filter_matches(struct bytes filter, struct bytes document)
+{
+    struct arena arena;
+    struct json_reading reading;
+    arena_init(&arena, 16 << 20);
+    struct bytes a = arena_copy(&arena, filter), b = arena_copy(&arena, document);
+    const struct json_value *pattern = json_tree_read(&arena, (char *)a.data, a.len, false, &reading);
+    const struct json_value *tree = json_tree_read(&arena, (char *)b.data, b.len, false, &reading);
+    bool matches = !tree || plain_filter(pattern, tree);
+    arena_fini(&arena);
+    return matches;
+}
+
+/* NULL: the endpoint wants the event; else why it does not. */
+static const char *model_unwanted(const struct event *event, const struct endpoint *endpoint)
+{
+    if (endpoint->event_types.len > 0 && !model_words_meet(event->event_type, endpoint->event_types))
+        return "type";
+    if (endpoint->channels.len > 0 && !model_words_meet(event->channels, endpoint->channels))
+        return "channel";
+    if (endpoint->filter.len > 0 && !model_filter_matches(endpoint->filter, event->document))
+        return "filter";
+    return NULL;
+}
+
+static void model_unmatched(struct model_disk *disk, int64_t endpoint_id, const char *why)
+{
+    struct event *event = &disk->events[disk->event_count - 1].event;
+    char text[ROUTING_UNMATCHED_LEN_MAX + 1];
+    int len = snprintf(text, sizeof text, "%.*s%s%lld:%s", BYTES_ARG(event->unmatched),
+                       event->unmatched.len ? " " : "", (long long)endpoint_id, why);
+    model_drop(event->unmatched);
+    event->unmatched = model_copy(bytes_make(text, (size_t)len));
+}
+
+/* One for each of the user's endpoints that has a URL and wants it. They are in the order in which they were
+ * made. */
 static int model_deliver_all(struct store *store, struct store_batch *batch, const struct event *event,
                              int64_t user_id)
 {
@@ -43,6 +100,11 @@ static int model_deliver_all(struct store *store, struct store_batch *batch, con
         struct model_endpoint *endpoint = &store->disk->endpoints[i];
         if (endpoint->endpoint.owner_id != user_id || endpoint->endpoint.url.len == 0)
             continue;
+        const char *unwanted = model_unwanted(event, &endpoint->endpoint);
+        if (unwanted) {
+            model_unmatched(store->disk, endpoint->endpoint.id, unwanted);
+            continue;
+        }
         model_deliver_to(store, batch, event, endpoint);
         count++;
 #ifdef PLANT_DEFAULT_ENDPOINT_ONLY
@@ -103,6 +165,8 @@ static void model_event_insert(struct model_disk *disk, const struct store_op *o
     event->resource_type = model_copy(event->resource_type);
     event->resource_id = model_copy(event->resource_id);
     event->document = model_copy(event->document);
+    event->channels = model_copy(event->channels);
+    event->unmatched = (struct bytes){0};
     event->sent_at_ms = 0;
     if (op->event.idempotency_key.len == 0)
         return;
@@ -137,7 +201,7 @@ void model_event(struct store *store, struct store_batch *batch, struct store_op
     int count = model_deliver_all(store, batch, &op->event.event, owner->id);
     if (master && master != owner && master->receives_users_events && !op->event.owner_only)
         count += model_deliver_all(store, batch, &op->event.event, master->id);
-    if (count == 0)
+    if (count == 0 && disk->events[disk->event_count - 1].event.unmatched.len == 0)
         op->event.skipped = model_skip(disk, &op->event.event);
     disk->events[disk->event_count - 1].delivery_count = count;
     op->id = op->event.event.id;

@@ -57,6 +57,8 @@ void model_event_drop(struct model_disk *disk, int at)
     model_drop(event.resource_type);
     model_drop(event.resource_id);
     model_drop(event.document);
+    model_drop(event.channels);
+    model_drop(event.unmatched);
     memmove(&disk->events[at], &disk->events[at + 1],
             (size_t)(disk->event_count - at - 1) * sizeof *disk->events);
     disk->event_count--;

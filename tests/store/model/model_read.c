@@ -66,6 +66,11 @@ static struct endpoint model_endpoint_out(struct arena *arena, struct endpoint e
     endpoint.url = model_out(arena, endpoint.url);
     endpoint.signing = model_out(arena, endpoint.signing);
     endpoint.identity = model_out(arena, endpoint.identity);
+    endpoint.event_types = model_out(arena, endpoint.event_types);
+    endpoint.channels = model_out(arena, endpoint.channels);
+    endpoint.filter = model_out(arena, endpoint.filter);
+    endpoint.description = model_out(arena, endpoint.description);
+    endpoint.metadata = model_out(arena, endpoint.metadata);
     return endpoint;
 }
 
@@ -176,6 +181,8 @@ static void model_read_events(const struct store *store, const struct store_quer
         event->event_type = model_out(arena, event->event_type);
         event->resource_type = model_out(arena, event->resource_type);
         event->resource_id = model_out(arena, event->resource_id);
+        event->channels = model_out(arena, event->channels);
+        event->unmatched = model_out(arena, event->unmatched);
         event->document = query->with_document ? model_out(arena, event->document) : (struct bytes){0};
     }
 }
