@@ -1,3 +1,4 @@
+#include "filter.h"
 #include "decimal.h"
 #include "filter_parts.h"
 #include "json_escape.h"

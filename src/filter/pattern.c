@@ -1,3 +1,4 @@
+/* Compiles a pattern (filter.h), or says which place in it is wrong. */
 #include "filter_parts.h"
 #include <assert.h>
 
