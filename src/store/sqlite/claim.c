@@ -4,55 +4,9 @@
  */
 #include "body.h"
 #include "sqlite_parts.h"
-#include <assert.h>
 
 /* A transaction: new events wait for it, and what is claimed is sent in one turn of the engine. */
 enum { CLAIMS_MAX = 256, DOCUMENT_LEN_MAX = 2 * MODEL_BODY_LEN_MAX };
-
-static struct bytes box_copy(struct store_work *box, struct bytes sealed)
-{
-    if (sealed.len == 0)
-        return (struct bytes){0};
-    struct bytes copy = arena_copy(&box->memory, sealed);
-    assert(copy.data);
-    return copy;
-}
-
-void sqlite_fill(const struct store *store, struct store_work *box, const struct roster_entry *endpoint,
-                 const struct lease *lease, struct payload *payload)
-{
-    store_work_clear(box);
-    struct bytes url = arena_copy(&box->memory, bytes_of(endpoint->url));
-    assert(url.data); /* a box has room for the largest of each */
-    box->signing = box_copy(box, endpoint->signing);
-    box->identity = box_copy(box, endpoint->identity);
-    box->endpoint_version = endpoint->version;
-    box->endpoint_created_at_ms = endpoint->created_at_ms;
-    box->filled = true;
-    box->delivery_id = lease->delivery_id;
-    box->event_id = lease->event_id;
-    box->endpoint_id = endpoint->id;
-    box->user_id = endpoint->owner->id;
-    box->lease = lease->row.lease;
-    box->attempt = lease->row.attempt;
-    box->lost = lease->row.lost - 1; /* but for this one */
-    box->age_ms = ledger_age_ms(&lease->row, &store->now);
-    box->url = url;
-    memcpy(box->auth_digest, endpoint->owner->auth_digest, sizeof box->auth_digest);
-    box->success_2xx = endpoint->success_2xx;
-    box->quick = roster_is_quick(&store->roster, endpoint);
-    box->payload = payload_hold(payload);
-    box->document = payload->data;
-    box->document_len = payload->len;
-}
-
-void sqlite_unlease(struct store *store, struct lease *lease)
-{
-    store->counts.born_out -= lease->born;
-    leases_end(&store->leases, lease);
-    roster_unleased(&store->roster, lease->endpoint);
-    roster_bytes(&store->roster, lease->endpoint, 0, lease->len);
-}
 
 enum store_status sqlite_expire(struct store *store)
 {
@@ -60,9 +14,8 @@ enum store_status sqlite_expire(struct store *store)
     struct lease *next, *lease = leases_first(&store->leases);
     for (; lease && lease->ends_at_ms <= store->now.due_ms && status == STORE_OK; lease = next) {
         next = TAILQ_NEXT(lease, order);
-        sqlite3_bind_int64(store->sql[SQL_DELIVERY_UNCLAIM], 1, lease->delivery_id);
-        sqlite3_bind_int64(store->sql[SQL_DELIVERY_UNCLAIM], 2, lease->ends_at_ms);
-        status = sqlite_run(store, SQL_DELIVERY_UNCLAIM);
+        status =
+            sqlite_run_ints(store, SQL_DELIVERY_UNCLAIM, SQLITE_INTS(lease->delivery_id, lease->ends_at_ms));
         roster_waits(&store->roster, lease->endpoint, lease->ends_at_ms);
         sqlite_unlease(store, lease);
         store->changed = true;
@@ -149,13 +102,10 @@ static void damaged_add(struct damaged *damaged, sqlite3_stmt *due)
 static void due_bind(const struct store *store, const struct roster_entry *endpoint)
 {
     const struct lease *tail = TAILQ_FIRST(&endpoint->tail.list);
-    sqlite3_stmt *due = store->sql[SQL_DUE_GET];
     struct roster_past past = endpoint->counts.past;
-    sqlite3_bind_int64(due, 1, endpoint->id);
-    sqlite3_bind_int64(due, 2, tail ? tail->begun_at_ms : store->now.due_ms);
-    sqlite3_bind_int(due, 3, CLAIMS_MAX);
-    sqlite3_bind_int64(due, 4, past.delivery_id ? past.due_at_ms : INT64_MIN);
-    sqlite3_bind_int64(due, 5, past.delivery_id);
+    sqlite_bind_ints(store->sql[SQL_DUE_GET],
+                     SQLITE_INTS(endpoint->id, tail ? tail->begun_at_ms : store->now.due_ms, CLAIMS_MAX,
+                                 past.delivery_id ? past.due_at_ms : INT64_MIN, past.delivery_id));
 }
 
 /* Entries of the index whose rows are not there stay in it. So those behind them are read the next time; once
@@ -190,24 +140,9 @@ static bool row_is_sound(const struct roster_entry *endpoint, sqlite3_stmt *due)
 
 static enum store_status claim_write(struct store *store, struct store_work *box)
 {
-    sqlite3_stmt *claim = store->sql[SQL_DELIVERY_CLAIM];
-    sqlite3_bind_int64(claim, 1, box->delivery_id);
-    sqlite3_bind_int64(claim, 2, store->now.due_ms + store->config.lease_ms);
-    sqlite3_bind_int64(claim, 3, box->lease);
-    sqlite3_bind_int(claim, 4, box->lost + 1);
-    return sqlite_run(store, SQL_DELIVERY_CLAIM);
-}
-
-/* Right after the document was read, while its pages are in the cache: SQLite reads them all once more. */
-enum store_status sqlite_sent(struct store *store, struct store_work *box)
-{
-    if (box->sent_at_ms > 0)
-        return STORE_OK;
-    box->sent_at_ms = store->now.wall_ms;
-    sqlite3_stmt *sent = store->sql[SQL_EVENT_SENT];
-    sqlite3_bind_int64(sent, 1, box->event_id);
-    sqlite3_bind_int64(sent, 2, box->sent_at_ms);
-    return sqlite_run(store, SQL_EVENT_SENT);
+    return sqlite_run_ints(
+        store, SQL_DELIVERY_CLAIM,
+        SQLITE_INTS(box->delivery_id, store->now.due_ms + store->config.lease_ms, box->lease, box->lost + 1));
 }
 
 /* The row waits, so a lease that memory has of it is over: the table is right, and memory is a view of it.
@@ -252,11 +187,9 @@ static enum store_status claim_some(struct store *store, struct store_batch *bat
             status = sqlite_sent(store, box);
     }
     size_t wants = room ? 0 : (size_t)sqlite3_column_bytes(due, 8);
-    int rc = sqlite3_reset(due);
+    status = sqlite_rows_end(store, due, status);
     if (status != STORE_OK)
         return status;
-    if (rc != SQLITE_OK)
-        return sqlite_fault(store, rc);
     for (int i = 0; i < damaged.count && status == STORE_OK; i++)
         status = sqlite_damaged(store, endpoint, damaged.ids[i], damaged.events[i],
                                 (struct ledger_row){.state = damaged.states[i], .under_way = true});
@@ -268,8 +201,7 @@ static enum store_status claim_some(struct store *store, struct store_batch *bat
     }
     if (room && batch->filled_count == first)
         due_goes_on(store, endpoint, &damaged);
-    if (status == STORE_OK)
-        status = sqlite_roster_due(store, endpoint);
+    status = status ?: sqlite_roster_due(store, endpoint);
     if (wants)
         roster_wants_memory(&store->roster, endpoint, wants);
     return status;

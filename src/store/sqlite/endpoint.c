@@ -11,16 +11,13 @@
 
 enum store_status sqlite_roster_due(struct store *store, struct roster_entry *endpoint)
 {
-    sqlite3_stmt *next = store->sql[SQL_DUE_NEXT];
-    sqlite3_bind_int64(next, 1, endpoint->id);
-    bool found = false;
-    enum store_status status = sqlite_row(store, SQL_DUE_NEXT, &found);
-    if (status != STORE_OK)
-        return status;
-    bool waits = found && sqlite3_column_type(next, 0) != SQLITE_NULL;
-    roster_waits_first(&store->roster, endpoint, waits ? sqlite3_column_int64(next, 0) : ROSTER_NEVER);
-    sqlite3_reset(next);
-    return STORE_OK;
+    int64_t due_at_ms = ROSTER_NEVER;
+    bool waits = false;
+    sqlite3_bind_int64(store->sql[SQL_DUE_NEXT], 1, endpoint->id);
+    enum store_status status = sqlite_number(store, SQL_DUE_NEXT, &due_at_ms, &waits);
+    if (status == STORE_OK)
+        roster_waits_first(&store->roster, endpoint, due_at_ms);
+    return status;
 }
 
 static void replace(struct bytes *owned, struct bytes by)
@@ -116,17 +113,15 @@ static enum store_status roster_load(struct store *store, enum sql sql, int64_t 
         sqlite3_bind_int64(load, 1, user_id);
     while (sqlite3_step(load) == SQLITE_ROW)
         roster_take(store, load);
-    int rc = sqlite3_reset(load);
-    return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+    return sqlite_rows_end(store, load, STORE_OK);
 }
 
 /* Default endpoints first: the others find their owners by them. */
 enum store_status sqlite_roster_load(struct store *store, int64_t user_id)
 {
     enum store_status status =
-        roster_load(store, user_id ? SQL_ROSTER_DEFAULT_OF : SQL_ROSTER_DEFAULT_ALL, user_id);
-    if (status == STORE_OK)
-        status = roster_load(store, user_id ? SQL_ROSTER_FURTHER_OF : SQL_ROSTER_FURTHER_ALL, user_id);
+        roster_load(store, user_id ? SQL_ROSTER_DEFAULT_OF : SQL_ROSTER_DEFAULT_ALL, user_id)
+            ?: roster_load(store, user_id ? SQL_ROSTER_FURTHER_OF : SQL_ROSTER_FURTHER_ALL, user_id);
     if (status != STORE_OK)
         return status;
     if (user_id == 0) {
@@ -193,17 +188,15 @@ enum store_status sqlite_endpoint_set(struct store *store, const struct endpoint
 static enum store_status changed(struct store *store, int64_t id, int64_t owner_id)
 {
     enum store_status status = STORE_OK;
-    sqlite3_bind_int64(store->sql[SQL_USER_TOUCH], 1, owner_id);
     if (id == owner_id)
-        status = sqlite_run(store, SQL_USER_TOUCH);
-    return status == STORE_OK ? sqlite_user_changed(store, owner_id) : status;
+        status = sqlite_run_ints(store, SQL_USER_TOUCH, SQLITE_INTS(owner_id));
+    return status ?: sqlite_user_changed(store, owner_id);
 }
 
 enum store_status sqlite_endpoint_gone(struct store *store, const struct roster_entry *endpoint,
                                        int64_t *paused)
 {
-    sqlite3_bind_int64(store->sql[SQL_ENDPOINT_GONE], 1, endpoint->id);
-    enum store_status status = sqlite_run(store, SQL_ENDPOINT_GONE);
+    enum store_status status = sqlite_run_ints(store, SQL_ENDPOINT_GONE, SQLITE_INTS(endpoint->id));
     *paused = status == STORE_OK && sqlite3_changes(store->db) > 0;
     return *paused ? changed(store, endpoint->id, endpoint->owner->id) : status;
 }
@@ -225,30 +218,24 @@ enum store_status sqlite_endpoint_create(struct store *store, struct store_op *o
 {
     struct endpoint endpoint = op->endpoint.endpoint;
     struct roster_owner *owner = roster_owner(&store->roster, endpoint.owner_id);
-    if (!owner || endpoints_of(owner) >= MODEL_ENDPOINTS_MAX) {
-        op->result = owner ? STORE_QUOTA : STORE_NOT_FOUND;
-        return STORE_OK;
-    }
+    if (!owner || endpoints_of(owner) >= MODEL_ENDPOINTS_MAX)
+        return sqlite_result(op, owner ? STORE_QUOTA : STORE_NOT_FOUND);
     endpoint.id = op->id = sqlite_next_id(store);
-    enum store_status status = sqlite_endpoint_insert(store, &endpoint);
-    return status == STORE_OK ? sqlite_user_changed(store, owner->id) : status;
+    return sqlite_endpoint_insert(store, &endpoint) ?: sqlite_user_changed(store, owner->id);
 }
 
 enum store_status sqlite_endpoint_find(struct store *store, struct store_op *op, bool *found)
 {
-    sqlite3_stmt *get = store->sql[SQL_ENDPOINT_GET];
-    sqlite3_bind_int64(get, 1, op->endpoint.endpoint.id);
-    sqlite3_bind_int64(get, 2, op->endpoint.endpoint.owner_id);
-    enum store_status status = sqlite_row(store, SQL_ENDPOINT_GET, found);
-    if (!*found) {
-        op->result = STORE_NOT_FOUND;
-        return status;
+    const struct endpoint *endpoint = &op->endpoint.endpoint;
+    int64_t version = 0;
+    sqlite_bind_ints(store->sql[SQL_ENDPOINT_GET], SQLITE_INTS(endpoint->id, endpoint->owner_id));
+    enum store_status status = sqlite_number(store, SQL_ENDPOINT_GET, &version, found);
+    op->result = *found ? STORE_CONFLICT : STORE_NOT_FOUND;
+    *found = *found && (op->endpoint.if_version == -1 || op->endpoint.if_version == version);
+    if (*found) {
+        op->result = STORE_DONE;
+        op->id = endpoint->id;
     }
-    int64_t version = sqlite3_column_int64(get, 0);
-    sqlite3_reset(get);
-    *found = op->endpoint.if_version == -1 || op->endpoint.if_version == version;
-    op->result = *found ? STORE_DONE : STORE_CONFLICT;
-    op->id = *found ? op->endpoint.endpoint.id : 0;
     return status;
 }
 
@@ -258,6 +245,6 @@ enum store_status sqlite_endpoint_update(struct store *store, struct store_op *o
     enum store_status status = sqlite_endpoint_find(store, op, &found);
     if (status != STORE_OK || !found)
         return status;
-    status = sqlite_endpoint_set(store, &op->endpoint.endpoint, &found);
-    return status == STORE_OK ? changed(store, op->id, op->endpoint.endpoint.owner_id) : status;
+    return sqlite_endpoint_set(store, &op->endpoint.endpoint, &found)
+               ?: changed(store, op->id, op->endpoint.endpoint.owner_id);
 }

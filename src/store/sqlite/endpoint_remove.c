@@ -9,17 +9,14 @@ enum { CANCELLED_MAX = 1024 };
 
 static enum store_status cancel_waiting(struct store *store, const struct roster_entry *endpoint, bool *more)
 {
-    sqlite3_stmt *waiting = store->sql[SQL_REMOVED_WAITING];
     enum store_status status = STORE_OK;
     bool found = true;
     for (int i = 0; i < CANCELLED_MAX && status == STORE_OK && found; i++) {
-        sqlite3_bind_int64(waiting, 1, endpoint->id);
-        status = sqlite_row(store, SQL_REMOVED_WAITING, &found);
+        struct store_op cancel = {.kind = STORE_CANCEL};
+        sqlite3_bind_int64(store->sql[SQL_REMOVED_WAITING], 1, endpoint->id);
+        status = sqlite_number(store, SQL_REMOVED_WAITING, &cancel.delivery.delivery_id, &found);
         if (!found)
             break;
-        struct store_op cancel = {.kind = STORE_CANCEL,
-                                  .delivery.delivery_id = sqlite3_column_int64(waiting, 0)};
-        sqlite3_reset(waiting);
         status = sqlite_cancel(store, &cancel);
         found =
             cancel.result == STORE_DONE && cancel.id != 0; /* else it is damaged, and would be found again */
@@ -36,19 +33,14 @@ enum store_status sqlite_endpoint_remove(struct store *store, struct store_op *o
         return status;
     struct roster_entry *endpoint = roster_get(&store->roster, op->id);
     if (!endpoint || endpoint->id == endpoint->owner->id) {
-        op->result = STORE_CONFLICT;
         op->id = 0;
-        return STORE_OK;
+        return sqlite_result(op, STORE_CONFLICT);
     }
     store->counts.endpoints -= endpoint->url != NULL;
-    sqlite3_bind_int64(store->sql[SQL_ENDPOINT_REMOVE], 1, op->id);
-    sqlite3_bind_int64(store->sql[SQL_ENDPOINT_REMOVE], 2, store->counts.event_id_max);
-    status = sqlite_run(store, SQL_ENDPOINT_REMOVE);
-    if (status == STORE_OK)
-        status = sqlite_user_changed(store, endpoint->owner->id);
-    if (status == STORE_OK)
-        status = sqlite_tail_settle(store, endpoint);
-    return status == STORE_OK ? cancel_waiting(store, endpoint, &more) : status;
+    return sqlite_run_ints(store, SQL_ENDPOINT_REMOVE, SQLITE_INTS(op->id, store->counts.event_id_max))
+               ?: sqlite_user_changed(store, endpoint->owner->id)
+               ?: sqlite_tail_settle(store, endpoint)
+               ?: cancel_waiting(store, endpoint, &more);
 }
 
 /* Those that were removed, of whose events none is left, are forgotten. */
@@ -61,8 +53,7 @@ static enum store_status forget(struct store *store)
         if (endpoint && endpoint->removed)
             roster_drop(&store->roster, endpoint);
     }
-    int rc = sqlite3_reset(forget);
-    return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+    return sqlite_rows_end(store, forget, STORE_OK);
 }
 
 enum store_status sqlite_removed_purge(struct store *store, bool *more)
@@ -76,8 +67,6 @@ enum store_status sqlite_removed_purge(struct store *store, bool *more)
         if (endpoint && endpoint->counts.due_at_ms != ROSTER_NEVER)
             status = cancel_waiting(store, endpoint, more);
     }
-    int rc = sqlite3_reset(list);
-    if (status != STORE_OK || rc != SQLITE_OK)
-        return status != STORE_OK ? status : sqlite_fault(store, rc);
-    return any ? forget(store) : STORE_OK;
+    status = sqlite_rows_end(store, list, status);
+    return any ? status ?: forget(store) : status;
 }

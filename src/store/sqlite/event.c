@@ -94,17 +94,14 @@ static void recipients_choose(struct store *store, const struct store_op *op, st
     }
 }
 
+enum { KEY_FIRST = 15, KEY_LAST = 17 };
 static void bind_key(sqlite3_stmt *insert, const struct store_op *op)
 {
     const struct bytes key = op->event.idempotency_key;
-    if (key.len == 0) {
-        for (int i = 15; i <= 17; i++)
-            sqlite3_bind_null(insert, i);
-        return;
-    }
-    sqlite3_bind_int64(insert, 15, op->event.requester_id);
+    sqlite3_bind_int64(insert, KEY_FIRST, op->event.requester_id);
     sqlite3_bind_blob(insert, 16, key.data, (int)key.len, SQLITE_STATIC);
-    sqlite3_bind_blob(insert, 17, op->event.request_digest, sizeof op->event.request_digest, SQLITE_STATIC);
+    sqlite3_bind_blob(insert, KEY_LAST, op->event.request_digest, sizeof op->event.request_digest,
+                      SQLITE_STATIC);
 }
 
 static enum store_status event_insert(struct store *store, const struct store_op *op,
@@ -129,10 +126,14 @@ static enum store_status event_insert(struct store *store, const struct store_op
     sqlite3_bind_blob(insert, 12, event->document.data, (int)event->document.len, SQLITE_STATIC);
     sqlite3_bind_int64(insert, 13, own ? own->json.data - event->document.data : 0);
     sqlite3_bind_int64(insert, 14, op->event.destroyed ? -1 : own ? (int64_t)own->json.len : 0);
-    bind_key(insert, op);
+    if (op->event.idempotency_key.len > 0)
+        bind_key(insert, op);
     sqlite_bind_optional(insert, 18, event->channels);
     sqlite_bind_optional(insert, 19, bytes_make(recipients->unmatched, recipients->unmatched_len));
-    return sqlite_run(store, SQL_EVENT_INSERT);
+    enum store_status status = sqlite_run(store, SQL_EVENT_INSERT);
+    for (int at = KEY_FIRST; op->event.idempotency_key.len > 0 && at <= KEY_LAST; at++)
+        sqlite3_bind_null(insert, at); /* as they are for the others */
+    return status;
 }
 
 static enum store_status delivery_insert(struct store *store, struct store_batch *batch,
@@ -147,12 +148,9 @@ static enum store_status delivery_insert(struct store *store, struct store_batch
     if (!queued)
         ledger_lease(&row, store->now.due_ms, store->config.lease_ms);
     sqlite3_stmt *insert = store->sql[SQL_DELIVERY_INSERT];
-    sqlite3_bind_int64(insert, 1, id);
-    sqlite3_bind_int64(insert, 2, event->id);
-    sqlite3_bind_int64(insert, 3, endpoint->id);
-    sqlite_bind_time(insert, 4, queued ? endpoint->id : 0);
-    sqlite3_bind_int64(insert, 5, row.due_at_ms);
-    sqlite3_bind_int(insert, 6, row.lost); /* and `lease`, which is the same yet */
+    /* `lost` and `lease` are still the same */
+    sqlite_bind_ints(insert, SQLITE_INTS(id, event->id, endpoint->id, row.due_at_ms, row.lost));
+    sqlite_bind_time(insert, 6, queued ? endpoint->id : 0);
     sqlite_count(store, endpoint, NULL, &row);
     if (leased) {
         struct lease *lease =
@@ -160,8 +158,8 @@ static enum store_status delivery_insert(struct store *store, struct store_batch
         lease->row = row;
         lease->event_id = event->id;
         lease->endpoint = endpoint;
-        store->counts.born_out++;
         lease->len = event->document.len;
+        store->counts.born_out++;
         if (recipients->count > 1)
             leases_share(&store->leases, lease, recipients->payload);
         roster_leased(&store->roster, endpoint);
@@ -185,9 +183,7 @@ static enum store_status delivery_skip(struct store *store, struct store_op *op,
     store->counts.delivery_id_max = op->event.skipped = id;
     store->counts.states[DELIVERY_SKIPPED]++;
     sqlite3_stmt *skip = store->sql[SQL_DELIVERY_SKIP];
-    sqlite3_bind_int64(skip, 1, id);
-    sqlite3_bind_int64(skip, 2, event->id);
-    sqlite3_bind_int64(skip, 3, endpoint_id);
+    sqlite_bind_ints(skip, SQLITE_INTS(id, event->id, endpoint_id));
     sqlite_bind_time(skip, 4, event->received_at_ms);
     return sqlite_run(store, SQL_DELIVERY_SKIP);
 }
@@ -197,12 +193,7 @@ static enum store_status find_skipped(struct store *store, struct store_op *op)
 {
     bool found = false;
     sqlite3_bind_int64(store->sql[SQL_EVENT_SKIPPED], 1, op->id);
-    enum store_status status = sqlite_row(store, SQL_EVENT_SKIPPED, &found);
-    if (found) {
-        op->event.skipped = sqlite3_column_int64(store->sql[SQL_EVENT_SKIPPED], 0);
-        sqlite3_reset(store->sql[SQL_EVENT_SKIPPED]);
-    }
-    return status;
+    return sqlite_number(store, SQL_EVENT_SKIPPED, &op->event.skipped, &found);
 }
 
 static enum store_status deliveries_insert(struct store *store, struct store_batch *batch,
@@ -249,11 +240,7 @@ static enum store_status find_known(struct store *store, struct store_op *op, ui
         status = sqlite_idempotency_find(store, op, hash, known);
     if (status == STORE_OK && !*known && op->event.event.id) {
         sqlite3_bind_int64(store->sql[SQL_EVENT_KNOWN], 1, op->event.event.id);
-        status = sqlite_row(store, SQL_EVENT_KNOWN, known);
-        if (*known) {
-            sqlite3_reset(store->sql[SQL_EVENT_KNOWN]);
-            op->id = op->event.event.id;
-        }
+        status = sqlite_number(store, SQL_EVENT_KNOWN, &op->id, known);
     }
     return status == STORE_OK && op->id ? find_skipped(store, op) : status;
 }
@@ -268,14 +255,8 @@ enum store_status sqlite_event(struct store *store, struct store_batch *batch, s
     if (status != STORE_OK || known)
         return status;
     struct roster_owner *owner = roster_owner(&store->roster, event->owner_id);
-    if (!owner) {
-        op->result = STORE_NOT_FOUND;
-        return STORE_OK;
-    }
-    if (disk_low(store)) {
-        op->result = STORE_NO_SPACE;
-        return STORE_OK;
-    }
+    if (!owner || disk_low(store))
+        return sqlite_result(op, owner ? STORE_NO_SPACE : STORE_NOT_FOUND);
     status = sqlite_usage_weigh(store, op, owner);
     if (status != STORE_OK || op->result != STORE_DONE)
         return status;
@@ -283,9 +264,7 @@ enum store_status sqlite_event(struct store *store, struct store_batch *batch, s
     store_event_named(op, sqlite_next_id(store));
     recipients_choose(store, op, owner, batch->box_count - batch->filled_count - store->boxes_kept,
                       &recipients);
-    status = event_insert(store, op, &recipients);
-    if (status == STORE_OK)
-        status = event_follow(store, batch, op, owner, &recipients);
+    status = event_insert(store, op, &recipients) ?: event_follow(store, batch, op, owner, &recipients);
     if (status == STORE_OK && op->event.idempotency_key.len > 0)
         sqlite_idempotency_add(store, event, hash);
     payload_drop(recipients.payload);

@@ -6,7 +6,6 @@ static enum store_status count_new(struct store *store, const struct store_op *o
 {
     const struct event *event = &op->event.event;
     const struct resource *own = sqlite_resource_own(op);
-    sqlite3_stmt *look = store->sql[SQL_RESOURCE_SIZE];
     enum store_status status = sqlite_write_late_rows(store);
     store->changed = true;
     *count = 0;
@@ -15,12 +14,8 @@ static enum store_status count_new(struct store *store, const struct store_op *o
         bool found = false;
         if (resource == own && op->event.destroyed)
             continue;
-        sqlite3_bind_int64(look, 1, event->owner_id);
-        sqlite_bind_text(look, 2, resource->type);
-        sqlite_bind_text(look, 3, resource->id);
-        status = sqlite_row(store, SQL_RESOURCE_SIZE, &found);
-        if (found)
-            sqlite3_reset(look);
+        int64_t len;
+        status = sqlite_resource_number(store, SQL_RESOURCE_SIZE, event->owner_id, resource, &len, &found);
         *count += !found;
     }
     return status;

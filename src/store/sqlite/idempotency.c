@@ -58,10 +58,7 @@ void idempotency_recent_add(struct idempotency_recent *recent, uint64_t hash, in
         recent->heads = memory_alloc(LISTS * sizeof *recent->heads);
         memset(recent->heads, -1, LISTS * sizeof *recent->heads);
     }
-    if (recent->count == recent->cap) {
-        recent->cap = recent->cap ? 2 * recent->cap : CAP_FIRST;
-        recent->links = memory_grow(recent->links, (size_t)recent->cap * sizeof *recent->links);
-    }
+    recent->links = memory_room(recent->links, recent->count, &recent->cap, sizeof *recent->links);
     int *head = head_of(recent, hash);
     recent->links[recent->count] = (struct idempotency_link){{hash, event_id}, *head};
     *head = recent->count++;

@@ -224,8 +224,7 @@ static enum store_status load_ahead(struct store *store)
         while (status == STORE_OK && worked)
             status = sqlite_runs_step(store, &worked);
     }
-    int rc = sqlite3_reset(ahead);
-    return status != STORE_OK || rc == SQLITE_OK ? status : sqlite_fault(store, rc);
+    return sqlite_rows_end(store, ahead, status);
 }
 
 enum store_status sqlite_idempotency_load(struct store *store)
@@ -238,5 +237,5 @@ enum store_status sqlite_idempotency_load(struct store *store)
     enum store_status status = sqlite_runs_load(store, &sound);
     if (status == STORE_OK && !sound)
         status = start_anew(store);
-    return status == STORE_OK ? load_ahead(store) : status;
+    return status ?: load_ahead(store);
 }

@@ -158,24 +158,14 @@ static struct idempotency_run *add_run(struct store *store, int level, int64_t k
 
 static enum store_status insert_run(struct store *store, const struct idempotency_run *run)
 {
-    sqlite3_stmt *insert = store->sql[SQL_IDEMPOTENCY_RUN_INSERT];
-    sqlite3_bind_int64(insert, 1, run->id);
-    sqlite3_bind_int(insert, 2, run->level);
-    sqlite3_bind_int(insert, 3, run->bits);
-    sqlite3_bind_int64(insert, 4, run->built);
-    sqlite3_bind_int64(insert, 5, run->keys);
-    sqlite3_bind_int64(insert, 6, run->received_last_ms);
-    sqlite3_bind_int64(insert, 7, run->into);
-    return sqlite_run(store, SQL_IDEMPOTENCY_RUN_INSERT);
+    return sqlite_run_ints(
+        store, SQL_IDEMPOTENCY_RUN_INSERT,
+        SQLITE_INTS(run->id, run->level, run->bits, run->built, run->keys, run->received_last_ms, run->into));
 }
 
 static enum store_status update_run(struct store *store, const struct idempotency_run *run)
 {
-    sqlite3_stmt *update = store->sql[SQL_IDEMPOTENCY_RUN_UPDATE];
-    sqlite3_bind_int64(update, 1, run->id);
-    sqlite3_bind_int64(update, 2, run->built);
-    sqlite3_bind_int64(update, 3, run->into);
-    return sqlite_run(store, SQL_IDEMPOTENCY_RUN_UPDATE);
+    return sqlite_run_ints(store, SQL_IDEMPOTENCY_RUN_UPDATE, SQLITE_INTS(run->id, run->built, run->into));
 }
 
 /* ---- entries ---- */
@@ -187,10 +177,7 @@ struct entries {
 
 static void entries_add(struct entries *entries, const struct idempotency_entry *entry)
 {
-    if (entries->count == entries->cap) {
-        entries->cap = entries->cap ? 2 * entries->cap : 2 * STEP_BUCKETS * BUCKET_KEYS;
-        entries->list = memory_grow(entries->list, (size_t)entries->cap * sizeof *entries->list);
-    }
+    entries->list = memory_room(entries->list, entries->count, &entries->cap, sizeof *entries->list);
     entries->list[entries->count++] = *entry;
 }
 
@@ -248,8 +235,7 @@ enum store_status sqlite_runs_row(struct store *store, const struct idempotency_
 {
     sqlite3_stmt *get = store->sql[SQL_IDEMPOTENCY_ENTRIES_GET];
     int64_t row = row_of(run, idempotency_bucket(hash, run->bits));
-    sqlite3_bind_int64(get, 1, row);
-    sqlite3_bind_int64(get, 2, row);
+    sqlite_bind_ints(get, SQLITE_INTS(row, row));
     enum store_status status = sqlite_row(store, SQL_IDEMPOTENCY_ENTRIES_GET, found);
     if (*found && !row_entries(get, stored))
         *stored = (struct bytes){0};
@@ -267,7 +253,7 @@ enum store_status sqlite_runs_write(struct store *store)
     enum store_status status = write_buckets(store, run, 1 << run->bits, &entries);
     free(entries.list);
     settle(store);
-    return status == STORE_OK ? insert_run(store, run) : status;
+    return status ?: insert_run(store, run);
 }
 
 /* ---- steps ---- */
@@ -283,9 +269,8 @@ static enum store_status remove_dead(struct store *store, bool *worked)
         if (!is_dead(store, run))
             continue;
         int64_t from = run->built > left ? run->built - left : 0;
-        sqlite3_bind_int64(store->sql[SQL_IDEMPOTENCY_ENTRIES_DELETE], 1, row_of(run, from));
-        sqlite3_bind_int64(store->sql[SQL_IDEMPOTENCY_ENTRIES_DELETE], 2, row_of(run, run->built));
-        status = sqlite_run(store, SQL_IDEMPOTENCY_ENTRIES_DELETE);
+        status = sqlite_run_ints(store, SQL_IDEMPOTENCY_ENTRIES_DELETE,
+                                 SQLITE_INTS(row_of(run, from), row_of(run, run->built)));
         left -= run->built - from;
         run->built = from;
         *worked = true;
@@ -295,8 +280,7 @@ static enum store_status remove_dead(struct store *store, bool *worked)
             status = update_run(store, run);
             continue;
         }
-        sqlite3_bind_int64(store->sql[SQL_IDEMPOTENCY_RUN_DELETE], 1, run->id);
-        status = sqlite_run(store, SQL_IDEMPOTENCY_RUN_DELETE);
+        status = sqlite_run_ints(store, SQL_IDEMPOTENCY_RUN_DELETE, SQLITE_INTS(run->id));
         drop_filter(store, run);
         idempotency->run_count--;
         memmove(run, run + 1, (size_t)(idempotency->run_count - i) * sizeof *run);
@@ -360,8 +344,8 @@ static enum store_status read_range(struct store *store, const struct idempotenc
 {
     sqlite3_stmt *get = store->sql[SQL_IDEMPOTENCY_ENTRIES_GET];
     struct bytes stored;
-    sqlite3_bind_int64(get, 1, row_of(run, idempotency_bucket(first, run->bits)));
-    sqlite3_bind_int64(get, 2, row_of(run, idempotency_bucket(last, run->bits)));
+    sqlite_bind_ints(get, SQLITE_INTS(row_of(run, idempotency_bucket(first, run->bits)),
+                                      row_of(run, idempotency_bucket(last, run->bits))));
     while (sqlite3_step(get) == SQLITE_ROW) {
         if (!row_entries(get, &stored))
             continue;
@@ -371,8 +355,7 @@ static enum store_status read_range(struct store *store, const struct idempotenc
                 entries_add(entries, &entry);
         }
     }
-    int rc = sqlite3_reset(get);
-    return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+    return sqlite_rows_end(store, get, STORE_OK);
 }
 
 /* The next buckets of a run that grows, from those that are merged into it, the oldest first. */
@@ -393,7 +376,7 @@ static enum store_status grow(struct store *store, struct idempotency_run *into)
     if (status == STORE_OK)
         status = write_buckets(store, into, count, &entries);
     free(entries.list);
-    return status == STORE_OK ? update_run(store, into) : status;
+    return status ?: update_run(store, into);
 }
 
 enum store_status sqlite_runs_step(struct store *store, bool *worked)
@@ -469,8 +452,7 @@ static enum store_status load_filter(struct store *store, struct idempotency_run
     give_filter(store, run);
     if (!run->filter)
         return STORE_OK;
-    sqlite3_bind_int64(get, 1, row_of(run, 0));
-    sqlite3_bind_int64(get, 2, row_of(run, run->built) - 1);
+    sqlite_bind_ints(get, SQLITE_INTS(row_of(run, 0), row_of(run, run->built) - 1));
     while (*sound && sqlite3_step(get) == SQLITE_ROW) {
         *sound = row_entries(get, &stored);
         keys += (int64_t)(stored.len / IDEMPOTENCY_ENTRY_LEN);
@@ -480,9 +462,8 @@ static enum store_status load_filter(struct store *store, struct idempotency_run
             idempotency_filter_add(run->filter, hash);
         }
     }
-    int rc = sqlite3_reset(get);
     *sound = *sound && (is_growing(run) ? keys <= run->keys : keys == run->keys);
-    return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+    return sqlite_rows_end(store, get, STORE_OK);
 }
 
 /* All that a run grows from is there. */
@@ -501,8 +482,7 @@ enum store_status sqlite_runs_load(struct store *store, bool *sound)
     sqlite3_stmt *load = store->sql[SQL_IDEMPOTENCY_RUN_LOAD];
     while (*sound && sqlite3_step(load) == SQLITE_ROW)
         *sound = load_run(store, load);
-    int rc = sqlite3_reset(load);
-    enum store_status status = rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+    enum store_status status = sqlite_rows_end(store, load, STORE_OK);
     for (int i = 0; i < idempotency->run_count && *sound; i++)
         *sound = !is_growing(&idempotency->runs[i]) || has_sources(store, &idempotency->runs[i]);
     settle(store);
@@ -516,6 +496,5 @@ enum store_status sqlite_runs_clear(struct store *store)
 {
     free_filters(store->idempotency.runs, store->idempotency.run_count, NULL, 0);
     store->idempotency.run_count = 0;
-    enum store_status status = sqlite_run(store, SQL_IDEMPOTENCY_RUN_CLEAR);
-    return status == STORE_OK ? sqlite_run(store, SQL_IDEMPOTENCY_ENTRIES_CLEAR) : status;
+    return sqlite_run(store, SQL_IDEMPOTENCY_RUN_CLEAR) ?: sqlite_run(store, SQL_IDEMPOTENCY_ENTRIES_CLEAR);
 }

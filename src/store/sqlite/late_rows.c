@@ -20,10 +20,8 @@ struct ahead_entry {
 static void add(struct store *store, const struct ahead_entry *entry)
 {
     struct ahead *ahead = &store->ahead;
-    if (store->counts.ahead_count == ahead->cap) {
-        ahead->cap = ahead->cap ? 2 * ahead->cap : 64;
-        ahead->entries = memory_grow(ahead->entries, (size_t)ahead->cap * sizeof *ahead->entries);
-    }
+    ahead->entries =
+        memory_room(ahead->entries, store->counts.ahead_count, &ahead->cap, sizeof *ahead->entries);
     struct ahead_entry *added = &ahead->entries[store->counts.ahead_count++];
     *added = *entry;
     if (entry->snapshot == SNAPSHOT_NONE)
@@ -128,6 +126,17 @@ static struct user_usage *usage_of(struct usages *usages, int64_t owner_id)
     return &usages->list[usages->at].change;
 }
 
+static void usage_add(struct store *store, struct usages *usages, int64_t owner_id,
+                      const struct user_usage *change)
+{
+    struct user_usage *usage = usage_of(usages, owner_id);
+    struct roster_owner *owner = roster_owner(&store->roster, owner_id);
+    usage->stored_bytes += change->stored_bytes;
+    usage->resources += change->resources;
+    if (owner)
+        roster_use(&store->roster, owner, change->stored_bytes, change->resources);
+}
+
 /* Runs a statement about resources of ascending owners. A row of its answer: the owner, and NULL for a new
  * row, else the bytes that are free, negative. */
 static enum store_status run_named(struct store *store, enum sql sql, struct usages *usages)
@@ -136,15 +145,9 @@ static enum store_status run_named(struct store *store, enum sql sql, struct usa
     while (sqlite3_step(rows) == SQLITE_ROW) {
         struct user_usage change = {.stored_bytes = sqlite3_column_int64(rows, 1),
                                     .resources = sqlite3_column_type(rows, 1) == SQLITE_NULL};
-        struct user_usage *usage = usage_of(usages, sqlite3_column_int64(rows, 0));
-        usage->stored_bytes += change.stored_bytes;
-        usage->resources += change.resources;
-        struct roster_owner *owner = roster_owner(&store->roster, sqlite3_column_int64(rows, 0));
-        if (owner)
-            roster_use(&store->roster, owner, change.stored_bytes, change.resources);
+        usage_add(store, usages, sqlite3_column_int64(rows, 0), &change);
     }
-    int rc = sqlite3_reset(rows);
-    return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+    return sqlite_rows_end(store, rows, STORE_OK);
 }
 
 /* Many at a time: a statement costs more than its row. */
@@ -171,12 +174,7 @@ enum store_status sqlite_resource_remove(struct store *store, int64_t owner_id, 
     sqlite3_bind_int64(remove, 1, owner_id);
     sqlite_bind_text(remove, 2, type);
     sqlite_bind_text(remove, 3, id);
-    enum store_status status = sqlite_row(store, SQL_RESOURCE_DELETE, found);
-    if (status == STORE_OK && *found) {
-        *bytes = sqlite3_column_int64(remove, 0);
-        sqlite3_reset(remove);
-    }
-    return status;
+    return sqlite_number(store, SQL_RESOURCE_DELETE, bytes, found);
 }
 
 static enum store_status write_destroyed(struct store *store, const struct ahead_entry *entry,
@@ -189,12 +187,7 @@ static enum store_status write_destroyed(struct store *store, const struct ahead
     if (status != STORE_OK || !found)
         return status;
     struct user_usage change = {.stored_bytes = -bytes, .resources = -1};
-    struct user_usage *usage = usage_of(usages, entry->owner_id);
-    usage->stored_bytes += change.stored_bytes;
-    usage->resources += change.resources;
-    struct roster_owner *owner = roster_owner(&store->roster, entry->owner_id);
-    if (owner)
-        roster_use(&store->roster, owner, change.stored_bytes, change.resources);
+    usage_add(store, usages, entry->owner_id, &change);
     return STORE_OK;
 }
 
@@ -276,8 +269,7 @@ enum store_status sqlite_ahead_load(struct store *store)
                                          .bytes = sqlite3_column_int64(get, 5),
                                          .type = sqlite_text(get, 3),
                                          .id = sqlite_text(get, 4)});
-    int rc = sqlite3_reset(get);
-    return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+    return sqlite_rows_end(store, get, STORE_OK);
 }
 
 void sqlite_ahead_fini(struct store *store)

@@ -61,11 +61,8 @@ static enum store_status find_leased(struct store *store, const struct store_op 
 /* The one before was the last one until now. */
 static enum store_status attempt_trim(struct store *store, const struct store_op *op)
 {
-    sqlite3_stmt *trim = store->sql[SQL_ATTEMPT_TRIM];
-    sqlite3_bind_int64(trim, 1, op->outcome.delivery_id);
-    sqlite3_bind_int64(trim, 2, op->outcome.lease);
-    sqlite3_bind_int(trim, 3, MODEL_RESPONSE_KEPT_LEN);
-    return sqlite_run(store, SQL_ATTEMPT_TRIM);
+    return sqlite_run_ints(store, SQL_ATTEMPT_TRIM,
+                           SQLITE_INTS(op->outcome.delivery_id, op->outcome.lease, MODEL_RESPONSE_KEPT_LEN));
 }
 
 /* A stretch of our own outage is one line: none if the delivery's last one says the same. */
@@ -73,8 +70,7 @@ static enum store_status outage_is_news(struct store *store, const struct store_
 {
     sqlite3_stmt *last = store->sql[SQL_ATTEMPT_LAST];
     bool found = false;
-    sqlite3_bind_int64(last, 1, op->outcome.delivery_id);
-    sqlite3_bind_int64(last, 2, op->outcome.lease);
+    sqlite_bind_ints(last, SQLITE_INTS(op->outcome.delivery_id, op->outcome.lease));
     enum store_status status = sqlite_row(store, SQL_ATTEMPT_LAST, &found);
     *news = !found || !bytes_equal_text(sqlite_text(last, 0), failure_name(op->outcome.decision.reason));
     if (found)
@@ -82,47 +78,40 @@ static enum store_status outage_is_news(struct store *store, const struct store_
     return status;
 }
 
+/* NULL: there was no failure. */
+static void bind_reason(sqlite3_stmt *statement, int at, enum failure failure)
+{
+    if (failure == FAILURE_NONE)
+        sqlite3_bind_null(statement, at);
+    else
+        sqlite3_bind_text(statement, at, failure_name(failure), -1, SQLITE_STATIC);
+}
+
 static enum store_status attempt_insert(struct store *store, const struct store_op *op,
                                         const struct attempt *attempt, int32_t earlier)
 {
     sqlite3_stmt *insert = store->sql[SQL_ATTEMPT_INSERT];
-    sqlite3_bind_int64(
-        insert, 1, op->outcome.delivery_id / MODEL_DELIVERY_STEP * MODEL_DELIVERY_STEP | op->outcome.lease);
-    sqlite3_bind_int(insert, 2, attempt->attempt + earlier);
-    sqlite_bind_time(insert, 3, attempt->started_at_ms);
-    sqlite3_bind_int(insert, 4, attempt->duration_ms);
-    sqlite3_bind_int(insert, 5, attempt->status);
-    if (attempt->failure == FAILURE_NONE)
-        sqlite3_bind_null(insert, 6);
-    else
-        sqlite3_bind_text(insert, 6, failure_name(attempt->failure), -1, SQLITE_STATIC);
-    sqlite3_bind_int(insert, 7, sqlite_attempt_flags(attempt));
+    int64_t id = op->outcome.delivery_id / MODEL_DELIVERY_STEP * MODEL_DELIVERY_STEP | op->outcome.lease;
+    sqlite_bind_ints(insert, SQLITE_INTS(id, attempt->attempt + earlier, attempt->duration_ms,
+                                         attempt->status, sqlite_attempt_flags(attempt)));
+    sqlite_bind_time(insert, 6, attempt->started_at_ms);
+    bind_reason(insert, 7, attempt->failure);
     sqlite_bind_text(insert, 8, attempt->address);
     sqlite_bind_text(insert, 9, attempt->detail);
-    sqlite3_bind_blob(insert, 10, attempt->response.len ? attempt->response.data : "",
-                      (int)attempt->response.len, SQLITE_STATIC);
+    sqlite_bind_blob(insert, 10, attempt->response);
     return sqlite_run(store, SQL_ATTEMPT_INSERT);
 }
 
 static void bind_row(const struct store *store, sqlite3_stmt *update, int64_t id, const struct found *found)
 {
     const struct ledger_row *row = &found->row;
-    bool ended = row->state != DELIVERY_PENDING;
-    sqlite3_bind_int64(update, 1, id);
-    sqlite3_bind_null(update, 2);
-    sqlite3_bind_null(update, 3);
-    if (row->under_way) {
-        sqlite3_bind_int64(update, 2, found->endpoint->id);
-        sqlite3_bind_int64(update, 3, row->due_at_ms);
-    }
-    sqlite3_bind_int(update, 4, (int)row->state);
-    sqlite3_bind_int(update, 5, row->attempt);
-    sqlite3_bind_int(update, 6, row->lost);
-    sqlite3_bind_null(update, 7);
-    if (row->under_way && row->attempt > 0)
-        sqlite3_bind_int64(update, 7, row->aged_from_ms);
-    sqlite3_bind_int(update, 8, row->earlier);
-    sqlite_bind_time(update, 9, ended ? store->now.wall_ms : 0);
+    sqlite_bind_ints(update, SQLITE_INTS(id, found->endpoint->id, row->due_at_ms, row->state, row->attempt,
+                                         row->lost, row->aged_from_ms, row->earlier));
+    for (int at = 2; !row->under_way && at <= 3; at++)
+        sqlite3_bind_null(update, at);
+    if (!row->under_way || row->attempt == 0)
+        sqlite3_bind_null(update, 7);
+    sqlite_bind_time(update, 9, row->state == DELIVERY_PENDING ? 0 : store->now.wall_ms);
 }
 
 static enum store_status save(struct store *store, int64_t id, const struct found *found)
@@ -136,10 +125,9 @@ static enum store_status save(struct store *store, int64_t id, const struct foun
 static enum store_status record_first(struct store *store, const struct store_op *op)
 {
     sqlite3_stmt *update = store->sql[SQL_DELIVERY_DELIVERED];
-    sqlite3_bind_int64(update, 1, op->outcome.delivery_id);
-    sqlite_bind_time(update, 2, op->outcome.attempt.started_at_ms);
-    sqlite3_bind_int64(update, 3, store->now.wall_ms);
-    sqlite3_bind_int(update, 4, op->outcome.attempt.status);
+    sqlite_bind_ints(update,
+                     SQLITE_INTS(op->outcome.delivery_id, store->now.wall_ms, op->outcome.attempt.status));
+    sqlite_bind_time(update, 4, op->outcome.attempt.started_at_ms);
     return sqlite_run(store, SQL_DELIVERY_DELIVERED);
 }
 
@@ -150,10 +138,7 @@ static enum store_status record(struct store *store, const struct store_op *op, 
     bind_row(store, update, op->outcome.delivery_id, found);
     sqlite_bind_time(update, 10, op->outcome.attempt.started_at_ms);
     sqlite3_bind_int(update, 11, op->outcome.attempt.status);
-    if (op->outcome.decision.reason == FAILURE_NONE)
-        sqlite3_bind_null(update, 12);
-    else
-        sqlite3_bind_text(update, 12, failure_name(op->outcome.decision.reason), -1, SQLITE_STATIC);
+    bind_reason(update, 12, op->outcome.decision.reason);
     return sqlite_run(store, SQL_DELIVERY_RECORD);
 }
 
@@ -162,13 +147,10 @@ static enum store_status missed_again(struct store *store, struct roster_entry *
 {
     enum store_status status = STORE_OK;
     bool any = false;
-    sqlite3_stmt *again = store->sql[SQL_DELIVERY_AGAIN];
     for (int64_t id; status == STORE_OK && (id = roster_again(&store->roster, endpoint, recovered));) {
         any = true;
-        sqlite3_bind_int64(again, 1, id);
-        sqlite3_bind_int64(again, 2, endpoint->id);
-        sqlite3_bind_int64(again, 3, ledger_missed_due_at(id));
-        status = sqlite_run(store, SQL_DELIVERY_AGAIN);
+        status = sqlite_run_ints(store, SQL_DELIVERY_AGAIN,
+                                 SQLITE_INTS(id, endpoint->id, ledger_missed_due_at(id)));
     }
     return status == STORE_OK && any ? sqlite_roster_due(store, endpoint) : status;
 }
@@ -201,14 +183,12 @@ static enum store_status account(struct store *store, struct store_op *op, const
     else if (found->row.under_way)
         roster_waits(&store->roster, endpoint, found->row.due_at_ms);
     struct ledger_pace made = roster_ended(&store->roster, endpoint, &op->outcome, &found->row, began_ms);
-    if (status == STORE_OK && made.answered)
-        status = missed_again(store, endpoint, made.recovered);
-    if (status == STORE_OK && made.first_answer) {
-        sqlite3_bind_int64(store->sql[SQL_ENDPOINT_ANSWERED], 1, endpoint->id);
-        status = sqlite_run(store, SQL_ENDPOINT_ANSWERED);
-    }
-    if (status == STORE_OK && made.gone)
-        status = sqlite_endpoint_gone(store, endpoint, &op->count);
+    if (made.answered)
+        status = status ?: missed_again(store, endpoint, made.recovered);
+    if (made.first_answer)
+        status = status ?: sqlite_run_ints(store, SQL_ENDPOINT_ANSWERED, SQLITE_INTS(endpoint->id));
+    if (made.gone)
+        status = status ?: sqlite_endpoint_gone(store, endpoint, &op->count);
     return status;
 }
 
@@ -218,20 +198,16 @@ static enum store_status line_if_missing(struct store *store, const struct store
 {
     struct attempt attempt = op->outcome.attempt;
     bool there = false;
-    sqlite3_stmt *get = store->sql[SQL_ATTEMPT_GET];
-    sqlite3_bind_int64(get, 1, op->outcome.delivery_id);
-    sqlite3_bind_int64(get, 2, op->outcome.lease);
-    enum store_status status = sqlite_row(store, SQL_ATTEMPT_GET, &there);
-    if (there)
-        sqlite3_reset(get);
+    int64_t one;
+    sqlite_bind_ints(store->sql[SQL_ATTEMPT_GET], SQLITE_INTS(op->outcome.delivery_id, op->outcome.lease));
+    enum store_status status = sqlite_number(store, SQL_ATTEMPT_GET, &one, &there);
     if (status != STORE_OK || there)
         return status;
     store->changed = true;
     attempt.counted = false;
     if (attempt.response.len > MODEL_RESPONSE_KEPT_LEN)
         attempt.response.len = MODEL_RESPONSE_KEPT_LEN;
-    status = attempt_trim(store, op);
-    return status == STORE_OK ? attempt_insert(store, op, &attempt, found->row.earlier) : status;
+    return attempt_trim(store, op) ?: attempt_insert(store, op, &attempt, found->row.earlier);
 }
 
 static enum store_status write_line(struct store *store, const struct store_op *op, const struct found *found,
@@ -278,11 +254,10 @@ enum store_status sqlite_outcome(struct store *store, struct store_op *op)
     bool at_once = found.out && found.out->born && op->outcome.decision.kind == DECISION_DELIVERED;
     store->plain = store->plain && at_once;
     status = at_once ? record_first(store, op) : record(store, op, &found);
-    if (status == STORE_OK)
-        status = write_line(store, op, &found, made.line);
-    if (status == STORE_OK && !found.row.under_way)
-        status = purge_after(store, &found, &before);
-    return status == STORE_OK ? account(store, op, &found, &before) : status;
+    status = status ?: write_line(store, op, &found, made.line);
+    if (!found.row.under_way)
+        status = status ?: purge_after(store, &found, &before);
+    return status ?: account(store, op, &found, &before);
 }
 
 /* NOT_FOUND when it is somebody else's: ids tell nothing about others. */
@@ -308,10 +283,8 @@ enum store_status sqlite_resend(struct store *store, struct store_op *op)
     struct ledger_row before = found.row;
     enum ledger_resent resent =
         ledger_resend(&found.row, found.endpoint->url != NULL, found.endpoint->removed, store->now.due_ms);
-    if (resent == LEDGER_REFUSED) {
-        op->result = STORE_CONFLICT;
-        return STORE_OK;
-    }
+    if (resent == LEDGER_REFUSED)
+        return sqlite_result(op, STORE_CONFLICT);
     op->id = op->delivery.delivery_id;
     if (resent == LEDGER_IS_OUT)
         return STORE_OK;
@@ -329,17 +302,13 @@ enum store_status sqlite_cancel(struct store *store, struct store_op *op)
     if (status != STORE_OK || !exists)
         return status;
     struct ledger_row before = found.row;
-    if (!ledger_cancel(&found.row)) {
-        op->result = STORE_CONFLICT;
-        return STORE_OK;
-    }
+    if (!ledger_cancel(&found.row))
+        return sqlite_result(op, STORE_CONFLICT);
     op->id = op->delivery.delivery_id;
     sqlite_count(store, found.endpoint, &before, &found.row);
-    status = save(store, op->id, &found);
-    if (status == STORE_OK)
-        status = purge_after(store, &found, &before);
-    if (status == STORE_OK && !found.out)
-        return sqlite_roster_due(store, found.endpoint);
+    status = save(store, op->id, &found) ?: purge_after(store, &found, &before);
+    if (!found.out)
+        return status ?: sqlite_roster_due(store, found.endpoint);
     if (status == STORE_OK)
         sqlite_unlease(store, found.out);
     return status;
@@ -351,12 +320,8 @@ enum store_status sqlite_damaged(struct store *store, struct roster_entry *endpo
     ledger_bound(&row);
     struct ledger_row before = row;
     ledger_give_up(&row);
-    sqlite3_stmt *damaged = store->sql[SQL_DELIVERY_DAMAGED];
-    sqlite3_bind_int64(damaged, 1, id);
-    sqlite3_bind_int64(damaged, 2, store->now.wall_ms);
-    sqlite3_bind_int64(damaged, 3, endpoint->id);
-    sqlite3_bind_int(damaged, 4, (int)row.state);
-    enum store_status status = sqlite_run(store, SQL_DELIVERY_DAMAGED);
+    enum store_status status = sqlite_run_ints(store, SQL_DELIVERY_DAMAGED,
+                                               SQLITE_INTS(id, store->now.wall_ms, endpoint->id, row.state));
     if (status != STORE_OK || sqlite3_changes(store->db) == 0)
         return status; /* it does not wait: the index says so alone */
     log_write(store->config.log, LOG_LEVEL_ERROR, "store",

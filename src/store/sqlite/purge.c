@@ -66,10 +66,7 @@ static void ended_add(struct slice *slice, struct ended *ended, sqlite3_stmt *ro
         slice->ranges[slice->range_count - 1].end = end;
         return;
     }
-    if (slice->range_count == slice->range_cap) {
-        slice->range_cap = slice->range_cap ? 2 * slice->range_cap : 64;
-        slice->ranges = memory_grow(slice->ranges, (size_t)slice->range_cap * sizeof *slice->ranges);
-    }
+    slice->ranges = memory_room(slice->ranges, slice->range_count, &slice->range_cap, sizeof *slice->ranges);
     slice->ranges[slice->range_count++] = (struct range){first, end};
 }
 
@@ -81,8 +78,7 @@ static enum store_status added_of(struct store *store, sqlite3_stmt *event, stru
     while (sqlite3_step(row) == SQLITE_ROW)
         if (sqlite3_column_int64(row, ENDED_EVENT) == sqlite3_column_int64(event, COLUMN_ID))
             ended_add(slice, ended, row); /* else another's: damaged */
-    int rc = sqlite3_reset(row);
-    return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+    return sqlite_rows_end(store, row, STORE_OK);
 }
 
 /* The deliveries of this event. They are in the order of their events, nearly all of them: so the statement
@@ -143,17 +139,13 @@ enum store_status sqlite_purge_later(struct store *store, int64_t event_id, int6
 {
     if (event_id > store->counts.purged_to)
         return STORE_OK;
-    sqlite3_bind_int64(store->sql[SQL_PURGE_LATER], 1, ended_at_ms);
-    sqlite3_bind_int64(store->sql[SQL_PURGE_LATER], 2, event_id);
-    return sqlite_run(store, SQL_PURGE_LATER);
+    return sqlite_run_ints(store, SQL_PURGE_LATER, SQLITE_INTS(ended_at_ms, event_id));
 }
 
 /* The end of a scan, and of the deliveries beside it. */
-static enum store_status scanned(struct store *store, sqlite3_stmt *scan)
+static enum store_status scanned(struct store *store, sqlite3_stmt *scan, enum store_status status)
 {
-    int rc = sqlite3_reset(scan), deliveries = sqlite3_reset(store->sql[SQL_PURGE_ENDED]);
-    rc = rc == SQLITE_OK ? deliveries : rc;
-    return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+    return sqlite_rows_end(store, store->sql[SQL_PURGE_ENDED], sqlite_rows_end(store, scan, status));
 }
 
 /* Goes on to the event of this row. Rows come in the order of their ids: a page where they do not is damaged,
@@ -172,17 +164,14 @@ static enum store_status scan(struct store *store, struct store_op *op, struct s
 {
     sqlite3_stmt *scan = store->sql[SQL_PURGE_SCAN];
     enum store_status status = STORE_OK;
-    sqlite3_bind_int64(scan, 1, store->counts.purged_to);
-    sqlite3_bind_int(scan, 2, slice->max);
+    sqlite_bind_ints(scan, SQLITE_INTS(store->counts.purged_to, slice->max));
     int seen = 0;
     bool run_on = false;
     for (; status == STORE_OK && sqlite3_step(scan) == SQLITE_ROW; seen++) {
         if (sqlite3_column_int64(scan, COLUMN_RECEIVED) >= op->purge.before_ms)
             break;
         struct ended ended = {.ranges_from = slice->range_count};
-        status = advance(store, scan, &store->counts.purged_to);
-        if (status == STORE_OK)
-            status = ended_of(store, scan, slice, &ended);
+        status = advance(store, scan, &store->counts.purged_to) ?: ended_of(store, scan, slice, &ended);
         bool goes = status == STORE_OK && may_go(&ended, op->purge.before_ms);
         if (goes)
             slice_add(slice, scan, &ended, run_on);
@@ -194,8 +183,7 @@ static enum store_status scan(struct store *store, struct store_op *op, struct s
     }
     store->changed = store->changed || seen > 0;
     op->purge.more = op->purge.more || seen == slice->max;
-    enum store_status end = scanned(store, scan);
-    return status == STORE_OK ? end : status;
+    return scanned(store, scan, status);
 }
 
 /* Events that the scan passed over and that have ended since. One that waits again comes back by itself. */
@@ -204,14 +192,12 @@ static enum store_status scan_late(struct store *store, struct store_op *op, str
     sqlite3_stmt *late = store->sql[SQL_PURGE_LATE], *get = store->sql[SQL_PURGE_GET];
     int64_t *rows = memory_alloc((size_t)slice->max * 2 * sizeof *rows);
     int count = 0, gone = 0; /* a damaged row does not go, and is no reason to look again at once */
-    sqlite3_bind_int64(late, 1, op->purge.before_ms);
-    sqlite3_bind_int(late, 2, slice->max);
+    sqlite_bind_ints(late, SQLITE_INTS(op->purge.before_ms, slice->max));
     for (; sqlite3_step(late) == SQLITE_ROW; count++) {
         rows[2 * count] = sqlite3_column_int64(late, 0);
         rows[2 * count + 1] = sqlite3_column_int64(late, 1);
     }
-    int rc = sqlite3_reset(late);
-    enum store_status status = rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+    enum store_status status = sqlite_rows_end(store, late, STORE_OK);
     for (int i = 0; i < count && status == STORE_OK; i++) {
         bool found = false, twice = false;
         sqlite3_bind_int64(get, 1, rows[2 * i + 1]);
@@ -228,13 +214,10 @@ static enum store_status scan_late(struct store *store, struct store_op *op, str
                 slice_leave(slice, &ended);
             if (status == STORE_OK && !goes && !ended.waits)
                 status = sqlite_purge_later(store, rows[2 * i + 1], ended.at_ms);
-            enum store_status end = scanned(store, get);
-            status = status == STORE_OK ? end : status;
+            status = scanned(store, get, status);
         }
-        sqlite3_bind_int64(store->sql[SQL_PURGE_LATE_DONE], 1, rows[2 * i]);
-        sqlite3_bind_int64(store->sql[SQL_PURGE_LATE_DONE], 2, rows[2 * i + 1]);
-        if (status == STORE_OK)
-            status = sqlite_run(store, SQL_PURGE_LATE_DONE);
+        sqlite_bind_ints(store->sql[SQL_PURGE_LATE_DONE], 2, &rows[2 * i]);
+        status = status ?: sqlite_run(store, SQL_PURGE_LATE_DONE);
         gone += status == STORE_OK && sqlite3_changes(store->db) > 0;
     }
     free(rows);
@@ -245,17 +228,16 @@ static enum store_status scan_late(struct store *store, struct store_op *op, str
 
 /* ---- it goes ---- */
 
-static enum store_status run_range(struct store *store, enum sql sql, int64_t from, int64_t to)
+/* Of deliveries with these ids: their attempts, or all. */
+static enum store_status purge_attempts(struct store *store, int64_t first, int64_t end)
 {
-    sqlite3_bind_int64(store->sql[sql], 1, from);
-    sqlite3_bind_int64(store->sql[sql], 2, to);
-    return sqlite_run(store, sql);
+    return sqlite_run_ints(store, SQL_PURGE_ATTEMPTS, SQLITE_INTS(first, end));
 }
 
 static enum store_status purge_deliveries(struct store *store, int64_t first, int64_t end)
 {
-    enum store_status status = run_range(store, SQL_PURGE_ATTEMPTS, first, end);
-    return status == STORE_OK ? run_range(store, SQL_PURGE_DELIVERIES, first, end) : status;
+    return purge_attempts(store, first, end)
+               ?: sqlite_run_ints(store, SQL_PURGE_DELIVERIES, SQLITE_INTS(first, end));
 }
 
 static int by_first(const void *a, const void *b)
@@ -288,9 +270,9 @@ static enum store_status purge_run(struct store *store, const struct store_op *o
     enum store_status status = STORE_OK;
     if (has_snapshot)
         status = sqlite_resource_keep(store, first->id, last->id, op->purge.resources_before_ms);
-    if (status == STORE_OK && slice->any_added)
-        status = run_range(store, SQL_PURGE_ADDED_DONE, first->id, last->id);
-    return status == STORE_OK ? run_range(store, SQL_PURGE_EVENTS, first->id, last->id) : status;
+    if (slice->any_added)
+        status = status ?: sqlite_run_ints(store, SQL_PURGE_ADDED_DONE, SQLITE_INTS(first->id, last->id));
+    return status ?: sqlite_run_ints(store, SQL_PURGE_EVENTS, SQLITE_INTS(first->id, last->id));
 }
 
 static enum store_status purge_slice(struct store *store, struct store_op *op, struct slice *slice)
@@ -308,8 +290,7 @@ static enum store_status purge_slice(struct store *store, struct store_op *op, s
     }
     for (int i = 0; i < slice->count && status == STORE_OK; i++)
         status = sqlite_sweep_dead(store, events[i].owner_id, events[i].id);
-    if (status == STORE_OK)
-        status = purge_all_deliveries(store, slice, purge_deliveries);
+    status = status ?: purge_all_deliveries(store, slice, purge_deliveries);
     for (int state = 0; state < DELIVERY_STATES; state++)
         store->counts.states[state] -= slice->counts[state];
     store->counts.events -= slice->count;
@@ -318,11 +299,6 @@ static enum store_status purge_slice(struct store *store, struct store_op *op, s
 }
 
 /* ---- what goes before its event ---- */
-
-static enum store_status purge_attempts(struct store *store, int64_t first, int64_t end)
-{
-    return run_range(store, SQL_PURGE_ATTEMPTS, first, end);
-}
 
 /* attempts_to goes on behind the events that have been looked at. Attempts of what had not ended by then stay
  * as long as their event. */
@@ -335,23 +311,20 @@ static enum store_status purge_attempts_alone(struct store *store, struct store_
     enum store_status status = STORE_OK;
     int seen = 0;
     slice_begin(slice);
-    sqlite3_bind_int64(scan, 1, *to);
-    sqlite3_bind_int(scan, 2, slice->max);
+    sqlite_bind_ints(scan, SQLITE_INTS(*to, slice->max));
     for (; status == STORE_OK && sqlite3_step(scan) == SQLITE_ROW; seen++) {
         struct ended ended = {.ranges_from = slice->range_count};
         if (sqlite3_column_int64(scan, COLUMN_RECEIVED) >= before_ms)
             break;
-        status = advance(store, scan, to);
-        if (status == STORE_OK)
-            status = ended_of(store, scan, slice, &ended);
+        status = advance(store, scan, to) ?: ended_of(store, scan, slice, &ended);
         if (status == STORE_OK && may_go(&ended, before_ms))
             slice_add(slice, scan, &ended, false);
         else
             slice_leave(slice, &ended);
     }
-    enum store_status end = scanned(store, scan);
-    if (status != STORE_OK || end != STORE_OK)
-        return status != STORE_OK ? status : end;
+    status = scanned(store, scan, status);
+    if (status != STORE_OK)
+        return status;
     store->changed = store->changed || seen > 0;
     op->purge.more = op->purge.more || seen == slice->max;
     return purge_all_deliveries(store, slice, purge_attempts);
@@ -359,10 +332,8 @@ static enum store_status purge_attempts_alone(struct store *store, struct store_
 
 static enum store_status save(struct store *store)
 {
-    sqlite3_stmt *save = store->sql[SQL_PURGE_SAVE];
-    sqlite3_bind_int64(save, 1, store->counts.purged_to);
-    sqlite3_bind_int64(save, 2, store->counts.attempts_to);
-    return sqlite_run(store, SQL_PURGE_SAVE);
+    return sqlite_run_ints(store, SQL_PURGE_SAVE,
+                           SQLITE_INTS(store->counts.purged_to, store->counts.attempts_to));
 }
 
 enum store_status sqlite_purge_load(struct store *store)
@@ -385,24 +356,14 @@ enum store_status sqlite_purge(struct store *store, struct store_op *op)
     if (slice.max <= 0)
         return STORE_OK;
     slice.events = memory_zero((size_t)slice.max, sizeof *slice.events);
-    enum store_status status = sqlite_row(store, SQL_PURGE_ANY_ADDED, &slice.any_added);
-    if (slice.any_added)
-        sqlite3_reset(store->sql[SQL_PURGE_ANY_ADDED]);
-    if (status == STORE_OK)
-        status = scan_late(store, op, &slice);
-    if (status == STORE_OK)
-        status = purge_slice(store, op, &slice);
+    int64_t one;
+    enum store_status status = sqlite_number(store, SQL_PURGE_ANY_ADDED, &one, &slice.any_added)
+                                   ?: scan_late(store, op, &slice) ?: purge_slice(store, op, &slice);
     slice_begin(&slice);
-    if (status == STORE_OK)
-        status = scan(store, op, &slice);
-    if (status == STORE_OK)
-        status = purge_slice(store, op, &slice);
-    if (status == STORE_OK && op->purge.attempts_before_ms > op->purge.before_ms)
-        status = purge_attempts_alone(store, op, &slice);
-    if (status == STORE_OK)
-        status = sqlite_sweep(store, op);
-    if (status == STORE_OK)
-        status = sqlite_idempotency_forget(store, op);
+    status = status ?: scan(store, op, &slice) ?: purge_slice(store, op, &slice);
+    if (op->purge.attempts_before_ms > op->purge.before_ms)
+        status = status ?: purge_attempts_alone(store, op, &slice);
+    status = status ?: sqlite_sweep(store, op) ?: sqlite_idempotency_forget(store, op);
     if (status == STORE_OK && store->changed)
         status = save(store);
     free(slice.events);

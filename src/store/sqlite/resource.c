@@ -12,39 +12,39 @@ static void bind_name(sqlite3_stmt *statement, int64_t owner_id, struct bytes ty
     sqlite_bind_text(statement, 3, id);
 }
 
+enum store_status sqlite_resource_number(struct store *store, enum sql sql, int64_t owner_id,
+                                         const struct resource *resource, int64_t *number, bool *found)
+{
+    bind_name(store->sql[sql], owner_id, resource->type, resource->id);
+    return sqlite_number(store, sql, number, found);
+}
+
 /* As it is, for it stands in no event as its own. `op`: that of a Master, to be weighed and given a version;
  * else NULL. */
 static enum store_status put(struct store *store, struct resource *resource, struct store_op *op)
 {
-    sqlite3_stmt *size = store->sql[SQL_RESOURCE_SIZE], *put = store->sql[SQL_RESOURCE_PUT];
+    sqlite3_stmt *put = store->sql[SQL_RESOURCE_PUT];
+    int64_t len = 0;
     bool found = false;
-    bind_name(size, resource->owner_id, resource->type, resource->id);
-    enum store_status status = sqlite_row(store, SQL_RESOURCE_SIZE, &found);
+    enum store_status status =
+        sqlite_resource_number(store, SQL_RESOURCE_SIZE, resource->owner_id, resource, &len, &found);
     if (status != STORE_OK)
         return status;
-    struct user_usage change = {.stored_bytes = (int64_t)resource->json.len, .resources = !found};
-    if (found) {
-        change.stored_bytes -= sqlite3_column_int64(size, 0);
-        sqlite3_reset(size);
-    }
+    struct user_usage change = {.stored_bytes = (int64_t)resource->json.len - len, .resources = !found};
     if (op) {
         struct user_usage used = roster_usage(roster_owner(&store->roster, resource->owner_id));
         op->reached = quota_beyond(&used, &change, &store->config.quotas);
-    }
-    if (op && op->reached.quota) {
-        op->result = STORE_QUOTA;
-        return STORE_OK;
-    }
-    if (op)
+        if (op->reached.quota)
+            return sqlite_result(op, STORE_QUOTA);
         resource->version = sqlite_next_id(store);
+    }
     bind_name(put, resource->owner_id, resource->type, resource->id);
     sqlite3_bind_int64(put, 4, resource->version);
     sqlite_bind_time(put, 5, resource->updated_at_ms);
     sqlite_bind_blob(put, 6, resource->json);
     sqlite_bind_time(put, 7, op != NULL);
     store->changed = true;
-    status = sqlite_run(store, SQL_RESOURCE_PUT);
-    return status == STORE_OK ? sqlite_usage_change(store, resource->owner_id, change) : status;
+    return sqlite_run(store, SQL_RESOURCE_PUT) ?: sqlite_usage_change(store, resource->owner_id, change);
 }
 
 enum store_status sqlite_resource_drop(struct store *store, int64_t owner_id, struct bytes type,
@@ -89,16 +89,13 @@ static enum store_status run_purge(struct store *store, enum sql sql, int64_t fi
 {
     sqlite3_stmt *rows = store->sql[sql];
     enum store_status status = STORE_OK;
-    sqlite3_bind_int64(rows, 1, first);
-    sqlite3_bind_int64(rows, 2, last);
-    sqlite3_bind_int64(rows, 3, before_ms);
+    sqlite_bind_ints(rows, SQLITE_INTS(first, last, before_ms));
     while (status == STORE_OK && sqlite3_step(rows) == SQLITE_ROW) {
         struct user_usage change = {.stored_bytes = sqlite3_column_int64(rows, 1),
                                     .resources = sqlite3_column_int64(rows, 2)};
         status = sqlite_usage_change(store, sqlite3_column_int64(rows, 0), change);
     }
-    int rc = sqlite3_reset(rows);
-    return status != STORE_OK || rc == SQLITE_OK ? status : sqlite_fault(store, rc);
+    return sqlite_rows_end(store, rows, status);
 }
 
 enum store_status sqlite_resource_keep(struct store *store, int64_t first, int64_t last, int64_t before_ms)
@@ -106,32 +103,21 @@ enum store_status sqlite_resource_keep(struct store *store, int64_t first, int64
     enum store_status status = STORE_OK;
     if (before_ms > 0)
         status = run_purge(store, SQL_RESOURCE_PURGE, first, last, before_ms);
-    return status == STORE_OK ? run_purge(store, SQL_RESOURCE_KEEP, first, last, before_ms) : status;
+    return status ?: run_purge(store, SQL_RESOURCE_KEEP, first, last, before_ms);
 }
 
 /* ---- what a Master puts ---- */
 
-/* *version 0: it is not there. */
-static enum store_status version_of(struct store *store, const struct resource *resource, int64_t *version)
-{
-    bool found = false;
-    bind_name(store->sql[SQL_RESOURCE_GET], resource->owner_id, resource->type, resource->id);
-    enum store_status status = sqlite_row(store, SQL_RESOURCE_GET, &found);
-    *version = 0;
-    if (status == STORE_OK && found) {
-        *version = sqlite3_column_int64(store->sql[SQL_RESOURCE_GET], 0);
-        sqlite3_reset(store->sql[SQL_RESOURCE_GET]);
-    }
-    return status;
-}
-
-/* The version as it is, for the op to be weighed against. */
+/* The version that the op's is compared with. 0: there is no such resource. */
 static enum store_status look(struct store *store, struct store_op *op, int64_t *version)
 {
-    enum store_status status = sqlite_write_late_rows(store);
+    const struct resource *resource = &op->resource.resource;
+    bool found = false;
     store->changed = true;
-    if (status == STORE_OK)
-        status = version_of(store, &op->resource.resource, version);
+    *version = 0;
+    enum store_status status =
+        sqlite_write_late_rows(store)
+            ?: sqlite_resource_number(store, SQL_RESOURCE_GET, resource->owner_id, resource, version, &found);
     if (op->resource.if_version != -1 && op->resource.if_version != *version)
         op->result = STORE_CONFLICT;
     return status;
@@ -141,14 +127,11 @@ enum store_status sqlite_resource_put(struct store *store, struct store_op *op)
 {
     struct resource *resource = &op->resource.resource;
     int64_t version = 0;
-    if (!roster_owner(&store->roster, resource->owner_id)) {
-        op->result = STORE_NOT_FOUND;
-        return STORE_OK;
-    }
+    if (!roster_owner(&store->roster, resource->owner_id))
+        return sqlite_result(op, STORE_NOT_FOUND);
     enum store_status status = look(store, op, &version);
-    if (status != STORE_OK || op->result != STORE_DONE)
-        return status;
-    status = put(store, resource, op);
+    if (status == STORE_OK && op->result == STORE_DONE)
+        status = put(store, resource, op);
     if (status != STORE_OK || op->result != STORE_DONE)
         return status;
     store->counts.followed_to = op->id = resource->version;
@@ -163,10 +146,8 @@ enum store_status sqlite_resource_delete(struct store *store, struct store_op *o
     enum store_status status = look(store, op, &version);
     if (status != STORE_OK || op->result != STORE_DONE)
         return status;
-    if (version == 0) {
-        op->result = STORE_NOT_FOUND;
-        return STORE_OK;
-    }
+    if (version == 0)
+        return sqlite_result(op, STORE_NOT_FOUND);
     op->id = version;
     op->count = 1;
     return sqlite_resource_drop(store, resource->owner_id, resource->type, resource->id);

@@ -74,10 +74,8 @@ static enum store_status write_op(struct store *store, struct store_batch *batch
         return sqlite_resource_delete(store, op);
     case STORE_FINGERPRINT:
         return sqlite_fingerprint(store, op);
-    case STORE_PURGE: {
-        enum store_status status = sqlite_purge(store, op);
-        return status == STORE_OK ? sqlite_removed_purge(store, &op->purge.more) : status;
-    }
+    case STORE_PURGE:
+        return sqlite_purge(store, op) ?: sqlite_removed_purge(store, &op->purge.more);
     case STORE_LOOK:
         return look(store, op);
     case STORE_OP_COUNT:
@@ -90,25 +88,15 @@ static enum store_status write_op(struct store *store, struct store_batch *batch
 static enum store_status state_save(struct store *store)
 {
     const struct sqlite_counts *counts = &store->counts;
-    sqlite3_stmt *save = store->sql[SQL_STATE_SAVE];
-    sqlite3_bind_int64(save, 1, store->now.due_ms);
-    sqlite3_bind_int64(save, 2, store->now.service_ms);
-    sqlite3_bind_int64(save, 3, counts->delivery_id_max);
-    sqlite3_bind_int64(save, 4, counts->event_id_max);
-    sqlite3_bind_int64(save, 5, counts->events);
-    sqlite3_bind_int64(save, 6, counts->states[DELIVERY_PENDING]);
-    sqlite3_bind_int64(save, 7, counts->states[DELIVERY_DELIVERED]);
-    sqlite3_bind_int64(save, 8, counts->states[DELIVERY_GIVEN_UP]);
     const struct lease *born = leases_first_born(&store->leases);
-    sqlite3_bind_int64(save, 9, born ? born->delivery_id : counts->delivery_id_max + 1);
-    sqlite3_bind_int64(save, 10, counts->followed_to);
-    sqlite3_bind_int64(save, 11, counts->states[DELIVERY_CANCELLED]);
-    sqlite3_bind_int64(save, 12, counts->endpoints);
-    sqlite3_bind_int64(save, 13, counts->born_out);
-    sqlite3_bind_int64(save, 14, counts->states[DELIVERY_SKIPPED]);
-    sqlite3_bind_int64(save, 15, counts->idempotency_to);
-    sqlite3_bind_int64(save, 16, counts->idempotency_before_ms);
-    return sqlite_run(store, SQL_STATE_SAVE);
+    return sqlite_run_ints(store, SQL_STATE_SAVE,
+                           SQLITE_INTS(store->now.due_ms, store->now.service_ms, counts->delivery_id_max,
+                                       counts->event_id_max, counts->events, counts->states[DELIVERY_PENDING],
+                                       counts->states[DELIVERY_DELIVERED], counts->states[DELIVERY_GIVEN_UP],
+                                       born ? born->delivery_id : counts->delivery_id_max + 1,
+                                       counts->followed_to, counts->states[DELIVERY_CANCELLED],
+                                       counts->endpoints, counts->born_out, counts->states[DELIVERY_SKIPPED],
+                                       counts->idempotency_to, counts->idempotency_before_ms));
 }
 
 /* Its page would be one in four of what a lone event writes. */
@@ -139,30 +127,24 @@ static void committed(struct store *store, bool saved)
 
 static enum store_status transact(struct store *store, struct store_batch *batch, bool *saved)
 {
-    enum store_status status = sqlite_run(store, SQL_BEGIN);
-    if (status == STORE_OK)
-        status = sqlite_expire(store);
+    enum store_status status = sqlite_run(store, SQL_BEGIN) ?: sqlite_expire(store);
     /* New events may not take every box while others wait: half are kept for them. */
     bool others_wait = roster_due_at(&store->roster) <= store->now.due_ms;
     store->boxes_kept = others_wait ? (batch->box_count + 1) / 2 : 0;
     for (int i = 0; i < batch->op_count && status == STORE_OK; i++)
         status = write_op(store, batch, batch->ops[i]);
-    if (status == STORE_OK)
-        status = sqlite_claim(store, batch);
-    if (status == STORE_OK)
-        status = sqlite_tails_settle(store);
+    status = status ?: sqlite_claim(store, batch) ?: sqlite_tails_settle(store);
     if (status != STORE_OK)
         return status;
     if (!store->changed)
         return sqlite_run(store, SQL_ROLLBACK);
     if (store->counts.ahead_count - store->counts.ahead_first >= EVENTS_AHEAD_MAX)
         status = sqlite_write_late_rows(store);
-    if (status == STORE_OK)
-        status = sqlite_idempotency_work(store);
+    status = status ?: sqlite_idempotency_work(store);
     *saved = state_is_late(store);
-    if (status == STORE_OK && *saved)
-        status = state_save(store);
-    return status == STORE_OK ? sqlite_run(store, SQL_COMMIT) : status;
+    if (*saved)
+        status = status ?: state_save(store);
+    return status ?: sqlite_run(store, SQL_COMMIT);
 }
 
 /* As if the batch had never been. */
@@ -246,8 +228,7 @@ static enum store_status write_batch(struct store *store, struct store_batch *ba
     if (store->log_frames - store->log_tried >= tries_each)
         before = checkpoint(store);
     store->now = sqlite_now(store);
-    if (before == STORE_OK)
-        before = sqlite_count_some(store);
+    before = before ?: sqlite_count_some(store);
     if (before != STORE_OK)
         return before;
     store->counts_before = store->counts;
@@ -373,15 +354,13 @@ static enum store_status state_catch_up(struct store *store)
 {
     struct sqlite_counts *counts = &store->counts;
     int64_t events[2] = {0}, deliveries[5] = {0}, still_out = 0;
+    bool found;
     sqlite3_bind_int64(store->sql[SQL_STATE_EVENTS], 1, counts->event_id_max);
     sqlite3_bind_int64(store->sql[SQL_STATE_DELIVERIES], 1, counts->delivery_id_max);
-    sqlite3_bind_int64(store->sql[SQL_STATE_BORN_OUT], 1, store->born_from);
-    sqlite3_bind_int64(store->sql[SQL_STATE_BORN_OUT], 2, counts->delivery_id_max);
-    enum store_status status = count_rows(store, SQL_STATE_EVENTS, events, 2);
-    if (status == STORE_OK)
-        status = count_rows(store, SQL_STATE_DELIVERIES, deliveries, 5);
-    if (status == STORE_OK)
-        status = count_rows(store, SQL_STATE_BORN_OUT, &still_out, 1);
+    sqlite_bind_ints(store->sql[SQL_STATE_BORN_OUT], SQLITE_INTS(store->born_from, counts->delivery_id_max));
+    enum store_status status = count_rows(store, SQL_STATE_EVENTS, events, 2)
+                                   ?: count_rows(store, SQL_STATE_DELIVERIES, deliveries, 5)
+                                   ?: sqlite_number(store, SQL_STATE_BORN_OUT, &still_out, &found);
     if (status != STORE_OK)
         return status;
     int64_t ended = counts->born_out - still_out;
@@ -405,34 +384,16 @@ static enum store_status take_over(struct store *store)
 {
     store->now = sqlite_now(store);
     roster_begin(&store->roster, store->now.due_ms);
-    sqlite3_bind_int64(store->sql[SQL_DELIVERY_UNCLAIM_ALL], 1, store->now.due_ms);
-    enum store_status status = sqlite_run(store, SQL_BEGIN);
-    if (status == STORE_OK)
-        status = state_catch_up(store);
-    if (status == STORE_OK)
-        status = sqlite_run(store, SQL_DELIVERY_UNCLAIM_ALL);
-    sqlite3_bind_int64(store->sql[SQL_DELIVERY_UNCLAIM_BORN], 1, store->now.due_ms);
-    sqlite3_bind_int64(store->sql[SQL_DELIVERY_UNCLAIM_BORN], 2, store->born_from);
-    if (status == STORE_OK)
-        status = sqlite_run(store, SQL_DELIVERY_UNCLAIM_BORN);
-    if (status == STORE_OK)
-        status = sqlite_purge_load(store);
-    if (status == STORE_OK)
-        status = sqlite_ahead_load(store);
-    if (status == STORE_OK)
-        status = sqlite_write_late_rows(store);
-    if (status == STORE_OK)
-        status = sqlite_idempotency_load(store);
-    if (status == STORE_OK)
-        status = state_save(store);
-    if (status == STORE_OK)
-        status = sqlite_run(store, SQL_COMMIT);
+    enum store_status status =
+        sqlite_run(store, SQL_BEGIN) ?: state_catch_up(store)
+            ?: sqlite_run_ints(store, SQL_DELIVERY_UNCLAIM_ALL, SQLITE_INTS(store->now.due_ms))
+            ?: sqlite_run_ints(store, SQL_DELIVERY_UNCLAIM_BORN,
+                               SQLITE_INTS(store->now.due_ms, store->born_from))
+            ?: sqlite_purge_load(store) ?: sqlite_ahead_load(store) ?: sqlite_write_late_rows(store)
+            ?: sqlite_idempotency_load(store) ?: state_save(store) ?: sqlite_run(store, SQL_COMMIT);
     if (status == STORE_OK)
         committed(store, true);
-    if (status == STORE_OK)
-        status = sqlite_roster_load(store, 0);
-    if (status == STORE_OK)
-        status = sqlite_usage_load(store);
+    status = status ?: sqlite_roster_load(store, 0) ?: sqlite_usage_load(store);
     size_t at = 0;
     for (struct roster_entry *endpoint;
          status == STORE_OK && (endpoint = idmap_each(&store->roster.endpoints, &at));) {
@@ -451,20 +412,12 @@ static enum store_status connect_writer(struct store *store)
 
 static enum store_status set_up(struct store *store)
 {
-    enum store_status status = sqlite_files_open(store);
-    if (status == STORE_OK)
-        status = connect_writer(store);
-    if (status == STORE_OK)
-        status = sqlite_migrate(store);
-    if (status == STORE_OK)
-        status = sqlite_prepare(store);
-    if (status == STORE_OK)
-        status = state_load(store);
+    enum store_status status = sqlite_files_open(store) ?: connect_writer(store) ?: sqlite_migrate(store)
+                                   ?: sqlite_prepare(store) ?: state_load(store);
     if (status != STORE_OK)
         return status;
     sqlite3_wal_hook(store->db, count_frames, store);
-    status = take_over(store);
-    return status == STORE_OK ? sqlite_readers_open(store) : status;
+    return take_over(store) ?: sqlite_readers_open(store);
 }
 
 static void sqlite_close_all(struct store *store)

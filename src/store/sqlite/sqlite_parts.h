@@ -1,29 +1,28 @@
 /*
- * sqlite_parts: what the files of the SQLite backend share. Beside them, only tests of its inside include it.
+ * sqlite_parts: the declarations that the files of the SQLite backend share. Besides them, only tests of the
+ * backend's internals include it. No file calls one that is below it in this list:
  *
- *   statement.c   statements and columns, result codes, clocks, ids: below all others
- *   sqlite_sql.h  the texts of the statements
- *   files.c       the files: their lock, who may read them
- *   schema.c      the tables, and how they came to be
- *   log_vfs.c     the VFS below the connection that writes
- *   event.c       EVENT
- *   event_quota.c what an EVENT would add to its owner's usage
- *   outcome.c     OUTCOME, RESEND, CANCEL
- *   user.c        users and keys
- *   endpoint.c    endpoints, and the roster of them; endpoint_remove.c: what is left of those that were
- * removed resource.c    RESOURCE_PUT, RESOURCE_DELETE, and the snapshots that events carry purge.c PURGE
- *   sweep.c       what is spread, and goes later
- *   claim.c       claims, leases that ran out
- *   tail.c        deliveries that wait in memory for an endpoint that is quick
- *   late_rows.c   rows that are written for many events at once
- *   usage.c       what each user has stored and waiting
- *   key_lookup.c  Idempotency-Keys; idempotency.c: those in memory; key_runs.c: where the older ones are
- *   read.c        queries
- *   sqlite.c      open, close, and the transaction around a batch: above all others
- *
- * claim.c, outcome.c and tail.c call each other: a claim that finds a damaged delivery ends it, an outcome
- * frees the lease that a claim took, and what waits in memory is claimed, or put back, as what waits in the
- * table.
+ *   log_vfs.c          the VFS of the connection that writes
+ *   files.c            the lock of the folder, and who may read its files
+ *   statement.c        statements and columns, result codes, clocks, ids; sqlite_sql.h has the texts
+ *   schema.c           the tables and their migrations
+ *   read.c             queries
+ *   endpoint.c         endpoints, and their entries in the roster
+ *   usage.c            the stored bytes and waiting deliveries of each user
+ *   late_rows.c        rows that are written later, for many events at once
+ *   user.c             users and keys
+ *   resource.c         RESOURCE_PUT, RESOURCE_DELETE, and the snapshots that events carry
+ *   idempotency.c      Idempotency-Keys in memory; key_runs.c: in the table; key_lookup.c: finds them
+ *   box.c              fills a box for a lease, and ends a lease
+ *   tail.c             deliveries that wait in memory for a quick endpoint
+ *   sweep.c            removes rows that are spread by owner
+ *   purge.c            PURGE
+ *   outcome.c          OUTCOME, RESEND, CANCEL
+ *   endpoint_remove.c  ENDPOINT_REMOVE, and what is left of the endpoint
+ *   claim.c            claims and expired leases
+ *   event_quota.c      what an EVENT would add to its owner's usage
+ *   event.c            EVENT
+ *   sqlite.c           open, close, and the transaction of a batch
  */
 #pragma once
 #include "idempotency.h"
@@ -163,10 +162,42 @@ enum store_status sqlite_prepare(struct store *store);
 enum store_status sqlite_fault(struct store *store, int rc);
 /* The same for a connection that only reads: it leaves the store as it is. Any thread. */
 enum store_status sqlite_fault_of_reader(struct store *store, sqlite3 *db, int rc);
-/* Runs a statement that answers no rows, and resets it. */
+/*
+ * To run a statement. STORE_OK is 0, so `a() ?: b()` does b if a has succeeded, and is the first status that
+ * is not OK.
+ */
+/* Integers for ?1, ?2, ... of a statement: SQLITE_INTS(id, now_ms). */
+#define SQLITE_INTS(...)                                                                                     \
+    (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[])                                   \
+    {                                                                                                        \
+        __VA_ARGS__                                                                                          \
+    }
+static inline void sqlite_bind_ints(sqlite3_stmt *statement, int count, const int64_t *numbers)
+{
+#pragma GCC unroll 16
+    for (int i = 0; i < count; i++)
+        sqlite3_bind_int64(statement, i + 1, numbers[i]);
+}
+/* Runs a statement that has no rows, and resets it. */
 enum store_status sqlite_run(struct store *store, enum sql sql);
-/* Runs a statement for its first row, if any: then *found, and the caller resets it. */
+static inline enum store_status sqlite_run_ints(struct store *store, enum sql sql, int count,
+                                                const int64_t *numbers)
+{
+    sqlite_bind_ints(store->sql[sql], count, numbers);
+    return sqlite_run(store, sql);
+}
+/* Runs a statement for its first row. *found: there is one, and the caller resets the statement. */
 enum store_status sqlite_row(struct store *store, enum sql sql, bool *found);
+/* Runs a statement for the integer that its first row begins with, and resets it. *found: there is one. */
+enum store_status sqlite_number(struct store *store, enum sql sql, int64_t *number, bool *found);
+/* Resets a statement after its rows. The status so far, or else that of the rows. */
+enum store_status sqlite_rows_end(struct store *store, sqlite3_stmt *rows, enum store_status status);
+/* The op ends with this result. */
+static inline enum store_status sqlite_result(struct store_op *op, enum store_result result)
+{
+    op->result = result;
+    return STORE_OK;
+}
 
 void sqlite_bind_text(sqlite3_stmt *statement, int at, struct bytes text);     /* len 0 is '' */
 void sqlite_bind_blob(sqlite3_stmt *statement, int at, struct bytes blob);     /* len 0 is empty */
@@ -248,6 +279,9 @@ void sqlite_ahead_fini(struct store *store);
 
 /* The snapshots of an EVENT that was accepted. */
 enum store_status sqlite_resources_take(struct store *store, const struct store_op *op);
+/* Runs RESOURCE_SIZE or RESOURCE_GET for this resource of that owner. */
+enum store_status sqlite_resource_number(struct store *store, enum sql sql, int64_t owner_id,
+                                         const struct resource *resource, int64_t *number, bool *found);
 /* A resource's row, with the bytes of the snapshot in it. (late_rows.c) */
 enum store_status sqlite_resource_remove(struct store *store, int64_t owner_id, struct bytes type,
                                          struct bytes id, int64_t *bytes, bool *found);

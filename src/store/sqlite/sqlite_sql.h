@@ -62,7 +62,7 @@ enum { SQL_MANY = 16 };
       " delivery_count, stamp_offset, event_type, resource_type, resource_id, document,"                     \
       " snapshot_at, snapshot_len, requester_id, idempotency_key, request_digest, channels, unmatched)"      \
       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)")      \
-    X(EVENT_KNOWN, "SELECT 1 FROM events WHERE id = ?1")                                                     \
+    X(EVENT_KNOWN, "SELECT id FROM events WHERE id = ?1")                                                    \
     X(EVENT_SENT, "UPDATE events SET sent_at = ?2 WHERE id = ?1")                                            \
     X(EVENT_SKIPPED, "SELECT d.id FROM events e JOIN deliveries d ON d.id = e.delivery_first"                \
                      " WHERE e.id = ?1 AND e.delivery_count = 1 AND d.state = 4")                            \
@@ -85,7 +85,7 @@ enum { SQL_MANY = 16 };
                                                                                                              \
     X(DELIVERY_INSERT,                                                                                       \
       "INSERT INTO deliveries (id, event_id, endpoint_id, queue, due_at, lease, lost, room)"                 \
-      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, x'0000000000000000000000000000')")                               \
+      " VALUES (?1, ?2, ?3, ?6, ?4, ?5, ?5, x'0000000000000000000000000000')")                               \
     X(DELIVERY_SKIP, "INSERT INTO deliveries (id, event_id, endpoint_id, state, lease, lost, finished_at)"   \
                      " VALUES (?1, ?2, ?3, 4, 0, 0, ?4)")                                                    \
                                                                                                              \
@@ -95,7 +95,8 @@ enum { SQL_MANY = 16 };
       " LEFT JOIN deliveries d ON d.id = w.id LEFT JOIN events e ON e.id = d.event_id"                       \
       " WHERE w.queue = ?1 AND w.due_at <= ?2 AND (w.due_at, w.id) > (?4, ?5)"                               \
       " ORDER BY w.due_at, w.id LIMIT ?3")                                                                   \
-    X(DUE_NEXT, "SELECT min(due_at) FROM deliveries WHERE queue = ?1")                                       \
+    X(DUE_NEXT,                                                                                              \
+      "SELECT due_at FROM deliveries WHERE queue = ?1 AND due_at NOT NULL ORDER BY due_at LIMIT 1")          \
     X(DELIVERY_CLAIM, "UPDATE deliveries SET queue = 0, due_at = ?2, lease = ?3, lost = ?4 WHERE id = ?1")   \
     X(DELIVERY_UNCLAIM, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2 WHERE id = ?1")              \
     X(DELIVERY_UNCLAIM_ALL, "UPDATE deliveries SET queue = endpoint_id, due_at = min(due_at, ?1)"            \
@@ -115,8 +116,8 @@ enum { SQL_MANY = 16 };
     X(DELIVERY_SAVE, SQL_DELIVERY_ROW " WHERE id = ?1")                                                      \
     X(DELIVERY_RECORD, SQL_DELIVERY_ROW ", first_attempt_at = coalesce(first_attempt_at, ?10),"              \
                                         " last_status = ?11, last_reason = ?12, room = NULL WHERE id = ?1")  \
-    X(DELIVERY_DELIVERED, "UPDATE deliveries SET state = 1, attempt = 1, lost = 0, first_attempt_at = ?2,"   \
-                          " finished_at = ?3, last_status = ?4, room = NULL WHERE id = ?1")                  \
+    X(DELIVERY_DELIVERED, "UPDATE deliveries SET state = 1, attempt = 1, lost = 0, first_attempt_at = ?4,"   \
+                          " finished_at = ?2, last_status = ?3, room = NULL WHERE id = ?1")                  \
     X(DELIVERY_DAMAGED, "UPDATE deliveries SET queue = NULL, due_at = NULL, lost = 0, state = ?4,"           \
                         " finished_at = CASE state WHEN ?4 THEN finished_at ELSE ?2 END,"                    \
                         " last_reason = 'damaged' WHERE id = ?1 AND queue = ?3")                             \
@@ -130,7 +131,7 @@ enum { SQL_MANY = 16 };
     X(ATTEMPT_GET, "SELECT 1 FROM attempts WHERE id = (?1 >> 24 << 24 | ?2)")                                \
     X(ATTEMPT_INSERT, "INSERT OR REPLACE INTO attempts (id, attempt, started_at, duration_ms, status,"       \
                       " failure, flags, address, detail, response)"                                          \
-                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")                                   \
+                      " VALUES (?1, ?2, ?6, ?3, ?4, ?7, ?5, ?8, ?9, ?10)")                                   \
                                                                                                              \
     X(USER_INSERT,                                                                                           \
       "INSERT INTO users (id, role, master_id, name, email, receives_users_events, version, created_at,"     \
@@ -165,8 +166,8 @@ enum { SQL_MANY = 16 };
     X(KEY_COUNT, "SELECT count(*) FROM api_keys WHERE user_id = ?1 AND revoked_at IS NULL")                  \
     X(KEY_FORGET, "DELETE FROM api_keys WHERE id IN (SELECT id FROM api_keys WHERE user_id = ?1"             \
                   " AND revoked_at IS NOT NULL ORDER BY id DESC LIMIT -1 OFFSET ?2)")                        \
-    X(KEY_GET, "SELECT revoked_at IS NOT NULL, (SELECT count(*) FROM api_keys o"                             \
-               " WHERE o.user_id = k.user_id AND o.revoked_at IS NULL)"                                      \
+    X(KEY_GET, "SELECT revoked_at IS NOT NULL OR (SELECT count(*) FROM api_keys o"                           \
+               " WHERE o.user_id = k.user_id AND o.revoked_at IS NULL) <= 1"                                 \
                " FROM api_keys k WHERE id = ?1 AND user_id = ?2")                                            \
     X(KEY_UPDATE, "UPDATE api_keys SET label = coalesce(?3, label),"                                         \
                   " allow_from = coalesce(?4, allow_from), rate_per_s = coalesce(?5, rate_per_s)"            \

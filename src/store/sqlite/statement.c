@@ -101,21 +101,32 @@ enum store_status sqlite_prepare(struct store *store)
     return STORE_OK;
 }
 
+enum store_status sqlite_rows_end(struct store *store, sqlite3_stmt *rows, enum store_status status)
+{
+    int rc = sqlite3_reset(rows);
+    return status != STORE_OK || rc == SQLITE_OK ? status : sqlite_fault(store, rc);
+}
+
 enum store_status sqlite_run(struct store *store, enum sql sql)
 {
     sqlite3_step(store->sql[sql]);
-    int rc = sqlite3_reset(store->sql[sql]);
-    return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+    return sqlite_rows_end(store, store->sql[sql], STORE_OK);
 }
 
 enum store_status sqlite_row(struct store *store, enum sql sql, bool *found)
 {
-    int rc = sqlite3_step(store->sql[sql]);
-    *found = rc == SQLITE_ROW;
-    if (*found)
-        return STORE_OK;
-    rc = sqlite3_reset(store->sql[sql]);
-    return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+    *found = sqlite3_step(store->sql[sql]) == SQLITE_ROW;
+    return *found ? STORE_OK : sqlite_rows_end(store, store->sql[sql], STORE_OK);
+}
+
+enum store_status sqlite_number(struct store *store, enum sql sql, int64_t *number, bool *found)
+{
+    enum store_status status = sqlite_row(store, sql, found);
+    if (*found) {
+        *number = sqlite3_column_int64(store->sql[sql], 0);
+        sqlite3_reset(store->sql[sql]);
+    }
+    return status;
 }
 
 void sqlite_bind_text(sqlite3_stmt *statement, int at, struct bytes text)

@@ -27,13 +27,10 @@ struct look {
 /* Which event is there, at `id` or behind it: what is below that is gone, whoever has it. */
 static enum store_status ask_there(struct store *store, int64_t id, int64_t *there)
 {
-    sqlite3_stmt *next = store->sql[SQL_SWEEP_THERE];
     bool found = false;
-    sqlite3_bind_int64(next, 1, id);
-    enum store_status status = sqlite_row(store, SQL_SWEEP_THERE, &found);
-    *there = found ? sqlite3_column_int64(next, 0) : INT64_MAX;
-    sqlite3_reset(next);
-    return status;
+    *there = INT64_MAX;
+    sqlite3_bind_int64(store->sql[SQL_SWEEP_THERE], 1, id);
+    return sqlite_number(store, SQL_SWEEP_THERE, there, &found);
 }
 
 static enum store_status look_at_rows(struct store *store, int64_t owner_id, int64_t from, struct look *look)
@@ -41,10 +38,7 @@ static enum store_status look_at_rows(struct store *store, int64_t owner_id, int
     sqlite3_stmt *row = store->sql[SQL_SWEEP_ROWS];
     enum store_status status = STORE_OK;
     bool run_on = false;
-    sqlite3_bind_int64(row, 1, owner_id);
-    sqlite3_bind_int64(row, 2, from);
-    sqlite3_bind_int64(row, 3, store->counts.purged_to);
-    sqlite3_bind_int(row, 4, SWEEP_ROWS_MAX);
+    sqlite_bind_ints(row, SQLITE_INTS(owner_id, from, store->counts.purged_to, SWEEP_ROWS_MAX));
     for (; status == STORE_OK && sqlite3_step(row) == SQLITE_ROW; look->rows++) {
         int64_t id = sqlite3_column_int64(row, 0);
         look->to = id;
@@ -59,26 +53,21 @@ static enum store_status look_at_rows(struct store *store, int64_t owner_id, int
         look->bytes += dead ? sqlite3_column_int64(row, 1) : 0;
         run_on = dead;
     }
-    int rc = sqlite3_reset(row);
-    return status != STORE_OK || rc == SQLITE_OK ? status : sqlite_fault(store, rc);
+    return sqlite_rows_end(store, row, status);
 }
 
 /* Up to SWEEP_ROWS_MAX rows of one owner, behind those that were looked at before. *left: there are more. */
 static enum store_status sweep_owner(struct store *store, int64_t owner_id, bool *left)
 {
     struct roster_owner *owner = roster_owner(&store->roster, owner_id);
-    sqlite3_stmt *sweep = store->sql[SQL_SWEEP_RUN];
     int64_t from = owner ? owner->counts.swept_to : 0;
     struct look look = {.there = from};
     enum store_status status = look_at_rows(store, owner_id, from, &look);
     *left =
         look.rows == SWEEP_ROWS_MAX && look.to > from; /* else it is damaged, and would be found for ever */
-    for (int i = 0; i < look.runs_count && status == STORE_OK; i++) {
-        sqlite3_bind_int64(sweep, 1, owner_id);
-        sqlite3_bind_int64(sweep, 2, look.runs[i].first);
-        sqlite3_bind_int64(sweep, 3, look.runs[i].last);
-        status = sqlite_run(store, SQL_SWEEP_RUN);
-    }
+    for (int i = 0; i < look.runs_count && status == STORE_OK; i++)
+        status = sqlite_run_ints(store, SQL_SWEEP_RUN,
+                                 SQLITE_INTS(owner_id, look.runs[i].first, look.runs[i].last));
     if (status != STORE_OK)
         return status;
     store->counts.dead -= look.rows_dead < store->counts.dead ? look.rows_dead : store->counts.dead;
@@ -96,16 +85,13 @@ enum store_status sqlite_sweep_dead(struct store *store, int64_t owner_id, int64
         return STORE_OK;
     if (event_id <=
         owner->counts.swept_to) { /* it was passed over, and the sweep does not come back for it */
-        sqlite3_stmt *one = store->sql[SQL_SWEEP_ONE];
+        int64_t bytes = 0;
         bool found = false;
-        sqlite3_bind_int64(one, 1, owner_id);
-        sqlite3_bind_int64(one, 2, event_id);
-        enum store_status status = sqlite_row(store, SQL_SWEEP_ONE, &found);
+        sqlite_bind_ints(store->sql[SQL_SWEEP_ONE], SQLITE_INTS(owner_id, event_id));
+        enum store_status status = sqlite_number(store, SQL_SWEEP_ONE, &bytes, &found);
         store->counts.dead--;
         if (status != STORE_OK || !found)
             return status;
-        int64_t bytes = sqlite3_column_int64(one, 0);
-        sqlite3_reset(one);
         return sqlite_usage_change(store, owner_id, (struct user_usage){.stored_bytes = -bytes});
     }
     bool left = false;
@@ -116,20 +102,15 @@ enum store_status sqlite_sweep_dead(struct store *store, int64_t owner_id, int64
 /* Owner by owner, in the order of the table. */
 static enum store_status sweep_owners(struct store *store, bool *done)
 {
-    sqlite3_stmt *next = store->sql[SQL_SWEEP_NEXT];
     enum store_status status = STORE_OK;
     *done = false;
     for (int i = 0; i < SWEEP_OWNERS_MAX && status == STORE_OK && !*done; i++) {
+        int64_t owner_id = 0;
         bool found = false, left = false;
-        sqlite3_bind_int64(next, 1, store->sweep_owner);
-        status = sqlite_row(store, SQL_SWEEP_NEXT, &found);
-        *done = status == STORE_OK && !found;
-        if (!found)
-            break;
-        int64_t owner_id = sqlite3_column_int64(next, 0);
-        sqlite3_reset(next);
-        *done = owner_id <= store->sweep_owner; /* the rest are damaged */
-        if (*done)
+        sqlite3_bind_int64(store->sql[SQL_SWEEP_NEXT], 1, store->sweep_owner);
+        status = sqlite_number(store, SQL_SWEEP_NEXT, &owner_id, &found);
+        *done = status == STORE_OK && (!found || owner_id <= store->sweep_owner); /* the rest are damaged */
+        if (!found || *done)
             break;
         status = sweep_owner(store, owner_id, &left);
         if (left && roster_owner(&store->roster, owner_id))
@@ -161,10 +142,9 @@ static enum store_status sweep_resources(struct store *store, int64_t before_ms)
         *at = *row;
         count += sqlite3_column_int(scan, 3) != 0;
     }
-    int rc = sqlite3_reset(scan);
     if (seen < SWEEP_ROWS_MAX / 4)
         *at = (struct sweep_name){0};
-    enum store_status status = rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+    enum store_status status = sqlite_rows_end(store, scan, STORE_OK);
     for (int i = 0; i < count && status == STORE_OK; i++)
         status = sqlite_resource_drop(store, rows[i].owner_id, bytes_of(rows[i].type), bytes_of(rows[i].id));
     store->changed = store->changed || count > 0;

@@ -63,9 +63,7 @@ static void forget(struct store *store, struct lease *lease)
 
 static enum store_status leave(struct store *store, struct lease *lease)
 {
-    sqlite3_stmt *waits = store->sql[SQL_DELIVERY_WAITS];
-    sqlite3_bind_int64(waits, 1, lease->delivery_id);
-    sqlite3_bind_int64(waits, 2, lease->begun_at_ms);
+    sqlite_bind_ints(store->sql[SQL_DELIVERY_WAITS], SQLITE_INTS(lease->delivery_id, lease->begun_at_ms));
     roster_waits(&store->roster, lease->endpoint, lease->begun_at_ms);
     forget(store, lease);
     return sqlite_run(store, SQL_DELIVERY_WAITS);

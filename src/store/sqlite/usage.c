@@ -17,11 +17,7 @@ enum store_status sqlite_usage_save(struct store *store, int64_t user_id, struct
 {
     if (change.stored_bytes == 0 && change.resources == 0)
         return STORE_OK;
-    sqlite3_stmt *add = store->sql[SQL_USAGE_ADD];
-    sqlite3_bind_int64(add, 1, user_id);
-    sqlite3_bind_int64(add, 2, change.stored_bytes);
-    sqlite3_bind_int64(add, 3, change.resources);
-    return sqlite_run(store, SQL_USAGE_ADD);
+    return sqlite_run_ints(store, SQL_USAGE_ADD, SQLITE_INTS(user_id, change.stored_bytes, change.resources));
 }
 
 enum store_status sqlite_usage_change(struct store *store, int64_t user_id, struct user_usage change)
@@ -49,9 +45,8 @@ enum store_status sqlite_count_endpoint(struct store *store, struct roster_entry
         return STORE_OK;
     sqlite3_bind_int64(one, 1, endpoint->id);
     int64_t waiting = sqlite3_step(one) == SQLITE_ROW ? sqlite3_column_int64(one, 0) : 0;
-    int rc = sqlite3_reset(one);
     roster_counted(&store->roster, endpoint, waiting);
-    return rc == SQLITE_OK ? STORE_OK : sqlite_fault(store, rc);
+    return sqlite_rows_end(store, one, STORE_OK);
 }
 
 /* All rows of an endpoint have been seen. */
@@ -71,10 +66,7 @@ static enum store_status mend_due(struct store *store, int64_t delivery_id, int6
     enum store_status status = STORE_OK;
     if (sqlite3_get_autocommit(store->db))
         status = sqlite_run(store, SQL_BEGIN);
-    sqlite3_bind_int64(store->sql[SQL_DUE_MEND], 1, store->now.due_ms);
-    sqlite3_bind_int64(store->sql[SQL_DUE_MEND], 2, delivery_id);
-    if (status == STORE_OK)
-        status = sqlite_run(store, SQL_DUE_MEND);
+    status = status ?: sqlite_run_ints(store, SQL_DUE_MEND, SQLITE_INTS(store->now.due_ms, delivery_id));
     return status == STORE_OK && endpoint ? sqlite_roster_due(store, endpoint) : status;
 }
 
@@ -124,6 +116,5 @@ enum store_status sqlite_usage_load(struct store *store)
         if (owner)
             roster_use(&store->roster, owner, sqlite3_column_int64(rows, 1), sqlite3_column_int64(rows, 2));
     }
-    int rc = sqlite3_reset(rows);
-    return rc == SQLITE_OK ? count_begin(store) : sqlite_fault(store, rc);
+    return sqlite_rows_end(store, rows, STORE_OK) ?: count_begin(store);
 }

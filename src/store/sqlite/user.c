@@ -30,13 +30,11 @@ static enum store_status key_insert(struct store *store, const struct api_key *k
 /* Asked first, for a user whose key cannot be made is not made either. */
 static enum store_status first_key_taken(struct store *store, const struct store_op *op, bool *taken)
 {
+    int64_t one;
     if (!op->user.first_key)
         return STORE_OK;
     sqlite3_bind_text(store->sql[SQL_KEY_KNOWN], 1, op->user.first_key->digest, -1, SQLITE_STATIC);
-    enum store_status status = sqlite_row(store, SQL_KEY_KNOWN, taken);
-    if (*taken)
-        sqlite3_reset(store->sql[SQL_KEY_KNOWN]);
-    return status;
+    return sqlite_number(store, SQL_KEY_KNOWN, &one, taken);
 }
 
 static enum store_status first_key_insert(struct store *store, struct store_op *op)
@@ -79,51 +77,34 @@ static enum store_status user_insert(struct store *store, struct store_op *op)
     enum store_status status = sqlite_run(store, SQL_USER_INSERT);
     op->id = status == STORE_OK ? sqlite3_last_insert_rowid(store->db) : 0;
     struct endpoint endpoint = default_endpoint(user, op->id);
-    return status == STORE_OK ? sqlite_endpoint_insert(store, &endpoint) : status;
+    return status ?: sqlite_endpoint_insert(store, &endpoint);
 }
 
 enum store_status sqlite_user_create(struct store *store, struct store_op *op)
 {
     const struct user *user = &op->user.user;
-    bool taken = false;
-    if (user->master_id && !roster_owner(&store->roster, user->master_id)) {
-        op->result = STORE_NOT_FOUND;
-        return STORE_OK;
-    }
-    enum store_status status = first_key_taken(store, op, &taken);
-    if (status != STORE_OK || taken) {
-        op->result = taken ? STORE_CONFLICT : op->result;
-        return status;
-    }
-    if (user->id && roster_get(&store->roster, user->id)) { /* a user's, or a further endpoint's */
-        op->result = STORE_CONFLICT;
-        return STORE_OK;
-    }
-    status = user_insert(store, op);
-    if (status == STORE_OK)
-        status = first_key_insert(store, op);
-    return status == STORE_OK ? sqlite_user_changed(store, op->id) : status;
+    /* The id of a user, or of a further endpoint. */
+    bool taken = user->id && roster_get(&store->roster, user->id);
+    if (user->master_id && !roster_owner(&store->roster, user->master_id))
+        return sqlite_result(op, STORE_NOT_FOUND);
+    enum store_status status = taken ? STORE_OK : first_key_taken(store, op, &taken);
+    if (taken)
+        return sqlite_result(op, STORE_CONFLICT);
+    status = status ?: user_insert(store, op) ?: first_key_insert(store, op);
+    return status ?: sqlite_user_changed(store, op->id);
 }
 
 enum store_status sqlite_user_update(struct store *store, struct store_op *op)
 {
     const struct user *user = &op->user.user;
-    sqlite3_stmt *get = store->sql[SQL_USER_GET];
-    sqlite3_bind_int64(get, 1, user->id);
+    sqlite3_bind_int64(store->sql[SQL_USER_GET], 1, user->id);
+    int64_t version = 0;
     bool found = false;
-    enum store_status status = sqlite_row(store, SQL_USER_GET, &found);
+    enum store_status status = sqlite_number(store, SQL_USER_GET, &version, &found);
     if (status != STORE_OK)
         return status;
-    if (!found) {
-        op->result = STORE_NOT_FOUND;
-        return STORE_OK;
-    }
-    int64_t version = sqlite3_column_int64(get, 0);
-    sqlite3_reset(get);
-    if (op->user.if_version != -1 && op->user.if_version != version) {
-        op->result = STORE_CONFLICT;
-        return STORE_OK;
-    }
+    if (!found || (op->user.if_version != -1 && op->user.if_version != version))
+        return sqlite_result(op, found ? STORE_CONFLICT : STORE_NOT_FOUND);
     op->id = user->id;
     sqlite3_stmt *update = store->sql[SQL_USER_UPDATE];
     sqlite3_bind_int64(update, 1, user->id);
@@ -131,13 +112,11 @@ enum store_status sqlite_user_update(struct store *store, struct store_op *op)
     sqlite_bind_text(update, 3, user->email);
     sqlite3_bind_int(update, 4, user->receives_users_events);
     sqlite_bind_time(update, 5, user->updated_at_ms);
-    status = sqlite_run(store, SQL_USER_UPDATE);
     struct endpoint endpoint = default_endpoint(user, user->id);
-    if (status == STORE_OK)
-        status = sqlite_endpoint_set(store, &endpoint, &found);
+    status = sqlite_run(store, SQL_USER_UPDATE) ?: sqlite_endpoint_set(store, &endpoint, &found);
     if (status == STORE_OK && !found) /* the table was damaged */
         status = sqlite_endpoint_insert(store, &endpoint);
-    return status == STORE_OK ? sqlite_user_changed(store, user->id) : status;
+    return status ?: sqlite_user_changed(store, user->id);
 }
 
 /* ---- the key file ---- */
@@ -154,39 +133,30 @@ enum store_status sqlite_fingerprint(struct store *store, struct store_op *op)
 /* *full: there are keys_max of them. */
 static enum store_status keys_full(struct store *store, const struct store_op *op, bool *full)
 {
+    int64_t count = 0;
+    bool found = false;
     *full = false;
     if (op->keys_max <= 0)
         return STORE_OK;
-    sqlite3_stmt *count = store->sql[SQL_KEY_COUNT];
-    sqlite3_bind_int64(count, 1, op->key.user_id);
-    bool found = false;
-    enum store_status status = sqlite_row(store, SQL_KEY_COUNT, &found);
-    if (status != STORE_OK)
-        return status;
-    *full = found && sqlite3_column_int64(count, 0) >= op->keys_max;
-    sqlite3_reset(count);
-    return STORE_OK;
+    sqlite3_bind_int64(store->sql[SQL_KEY_COUNT], 1, op->key.user_id);
+    enum store_status status = sqlite_number(store, SQL_KEY_COUNT, &count, &found);
+    *full = count >= op->keys_max;
+    return status;
 }
 
 enum store_status sqlite_key_create(struct store *store, struct store_op *op)
 {
     const struct api_key *key = &op->key;
-    if (!roster_owner(&store->roster, key->user_id)) {
-        op->result = STORE_NOT_FOUND;
-        return STORE_OK;
-    }
-    bool full;
+    if (!roster_owner(&store->roster, key->user_id))
+        return sqlite_result(op, STORE_NOT_FOUND);
+    bool full, taken = false;
     enum store_status status = keys_full(store, op, &full);
-    if (status != STORE_OK || full) {
-        op->result = full ? STORE_QUOTA : op->result;
+    if (status == STORE_OK && !full)
+        status = key_insert(store, key, key->user_id, &taken);
+    if (status != STORE_OK)
         return status;
-    }
-    bool taken = false;
-    status = key_insert(store, key, key->user_id, &taken);
-    if (status != STORE_OK || taken) {
-        op->result = taken ? STORE_CONFLICT : op->result;
-        return status;
-    }
+    if (full || taken)
+        return sqlite_result(op, full ? STORE_QUOTA : STORE_CONFLICT);
     op->id = sqlite3_last_insert_rowid(store->db);
     return sqlite_user_changed(store, key->user_id);
 }
@@ -197,8 +167,7 @@ enum store_status sqlite_key_update(struct store *store, struct store_op *op)
     const struct api_key *key = &op->key;
     sqlite3_stmt *update = store->sql[SQL_KEY_UPDATE];
     sqlite3_clear_bindings(update);
-    sqlite3_bind_int64(update, 1, key->id);
-    sqlite3_bind_int64(update, 2, key->user_id);
+    sqlite_bind_ints(update, SQLITE_INTS(key->id, key->user_id));
     if (op->key_changes & STORE_KEY_LABEL)
         sqlite_bind_text(update, 3, key->label);
     if (op->key_changes & STORE_KEY_ALLOW_FROM)
@@ -208,10 +177,8 @@ enum store_status sqlite_key_update(struct store *store, struct store_op *op)
     enum store_status status = sqlite_run(store, SQL_KEY_UPDATE);
     if (status != STORE_OK)
         return status;
-    if (sqlite3_changes(store->db) == 0) {
-        op->result = STORE_NOT_FOUND;
-        return STORE_OK;
-    }
+    if (sqlite3_changes(store->db) == 0)
+        return sqlite_result(op, STORE_NOT_FOUND);
     store->changed = true;
     op->id = key->id;
     return STORE_OK;
@@ -220,29 +187,16 @@ enum store_status sqlite_key_update(struct store *store, struct store_op *op)
 enum store_status sqlite_key_revoke(struct store *store, struct store_op *op)
 {
     sqlite3_stmt *get = store->sql[SQL_KEY_GET];
-    sqlite3_bind_int64(get, 1, op->key.id);
-    sqlite3_bind_int64(get, 2, op->key.user_id);
+    sqlite_bind_ints(get, SQLITE_INTS(op->key.id, op->key.user_id));
+    int64_t refused = 0;
     bool found = false;
-    enum store_status status = sqlite_row(store, SQL_KEY_GET, &found);
+    enum store_status status = sqlite_number(store, SQL_KEY_GET, &refused, &found);
     if (status != STORE_OK)
         return status;
-    if (!found) {
-        op->result = STORE_NOT_FOUND;
-        return STORE_OK;
-    }
-    bool refused = sqlite3_column_int(get, 0) || sqlite3_column_int64(get, 1) <= 1;
-    sqlite3_reset(get);
-    if (refused) {
-        op->result = STORE_CONFLICT;
-        return STORE_OK;
-    }
-    sqlite3_bind_int64(store->sql[SQL_KEY_REVOKE], 1, op->key.id);
-    sqlite3_bind_int64(store->sql[SQL_KEY_REVOKE], 2, store->now.wall_ms);
-    status = sqlite_run(store, SQL_KEY_REVOKE);
+    if (!found || refused)
+        return sqlite_result(op, found ? STORE_CONFLICT : STORE_NOT_FOUND);
     op->id = op->key.id;
-    sqlite3_bind_int64(store->sql[SQL_KEY_FORGET], 1, op->key.user_id);
-    sqlite3_bind_int(store->sql[SQL_KEY_FORGET], 2, STORE_REVOKED_KEPT);
-    if (status == STORE_OK)
-        status = sqlite_run(store, SQL_KEY_FORGET);
-    return status == STORE_OK ? sqlite_user_changed(store, op->key.user_id) : status;
+    return sqlite_run_ints(store, SQL_KEY_REVOKE, SQLITE_INTS(op->key.id, store->now.wall_ms))
+               ?: sqlite_run_ints(store, SQL_KEY_FORGET, SQLITE_INTS(op->key.user_id, STORE_REVOKED_KEPT))
+               ?: sqlite_user_changed(store, op->key.user_id);
 }

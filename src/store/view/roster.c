@@ -76,10 +76,7 @@ static void heap_sift(struct roster_heap *heap, int at)
 
 static void heap_add(struct roster_heap *heap, struct roster_entry *endpoint)
 {
-    if (heap->count == heap->cap) {
-        heap->cap = heap->cap ? 2 * heap->cap : 64;
-        heap->items = memory_grow(heap->items, (size_t)heap->cap * sizeof *heap->items);
-    }
+    heap->items = memory_room(heap->items, heap->count, &heap->cap, sizeof *heap->items);
     heap_set(heap, heap->count++, endpoint);
     heap_sift(heap, heap->count - 1);
 }
@@ -187,10 +184,8 @@ static void touch(struct roster *roster, struct roster_entry *endpoint)
     if (endpoint->touched_in == roster->batch)
         return;
     endpoint->touched_in = roster->batch;
-    if (roster->before_count == roster->before_cap) {
-        roster->before_cap = roster->before_cap ? 2 * roster->before_cap : 64;
-        roster->before = memory_grow(roster->before, (size_t)roster->before_cap * sizeof *roster->before);
-    }
+    roster->before =
+        memory_room(roster->before, roster->before_count, &roster->before_cap, sizeof *roster->before);
     roster->before[roster->before_count++] = (struct roster_before){endpoint, endpoint->counts};
 }
 
@@ -199,11 +194,8 @@ static void touch_owner(struct roster *roster, struct roster_owner *owner)
     if (owner->touched_in == roster->batch)
         return;
     owner->touched_in = roster->batch;
-    if (roster->owners_before_count == roster->owners_before_cap) {
-        roster->owners_before_cap = roster->owners_before_cap ? 2 * roster->owners_before_cap : 64;
-        roster->owners_before = memory_grow(roster->owners_before, (size_t)roster->owners_before_cap *
-                                                                       sizeof *roster->owners_before);
-    }
+    roster->owners_before = memory_room(roster->owners_before, roster->owners_before_count,
+                                        &roster->owners_before_cap, sizeof *roster->owners_before);
     roster->owners_before[roster->owners_before_count++] = (struct roster_owner_before){owner, owner->counts};
 }
 
@@ -523,11 +515,8 @@ static void miss(struct roster_entry *endpoint, int64_t delivery_id, enum pace_a
     struct roster_counts *counts = &endpoint->counts;
     if (again == PACE_BY_BACKOFF || counts->missed == PACE_MISSED_MAX)
         return;
-    if (counts->missed == endpoint->missed_cap) {
-        endpoint->missed_cap = endpoint->missed_cap ? 2 * endpoint->missed_cap : 8;
-        endpoint->missed =
-            memory_grow(endpoint->missed, (size_t)endpoint->missed_cap * sizeof *endpoint->missed);
-    }
+    endpoint->missed =
+        memory_room(endpoint->missed, counts->missed, &endpoint->missed_cap, sizeof *endpoint->missed);
     endpoint->missed[counts->missed++] = again == PACE_ON_ANSWER ? delivery_id : -delivery_id;
 }
 
