@@ -65,6 +65,7 @@ struct api_key {
     struct bytes allow_from; /* networks it may be used from, separated by spaces; len 0: any */
     int64_t rate_per_s;      /* 0: as the settings say; -1: no limit */
     int64_t created_at_ms, revoked_at_ms;
+    int64_t version; /* counts changes, for ETag and If-Match */
 };
 
 struct event {

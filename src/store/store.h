@@ -154,8 +154,9 @@ enum store_result {
     STORE_DONE,
     STORE_REPLAYED,  /* EVENT: same idempotency key, same request. `id` is the earlier event's */
     STORE_CONFLICT,  /* EVENT: same key, other request. *_UPDATE, RESOURCE_*: the version differs. KEY_REVOKE:
-                        it is the user's last key. CANCEL: it has ended. RESEND: the endpoint was removed, or
-                        the delivery was skipped and there is still no URL. ENDPOINT_REMOVE: a default one */
+                        the same, or it is the user's last key. CANCEL: it has ended. RESEND: the endpoint was
+                        removed, or  the delivery was skipped and there is still no URL. ENDPOINT_REMOVE: a
+                        default one */
     STORE_NOT_FOUND, /* no such user, endpoint, key, delivery, resource */
     STORE_FENCED,    /* OUTCOME: another lease has the delivery, or it has ended. Only the history is written;
                         not an error */
@@ -214,9 +215,10 @@ struct store_op {
             int64_t if_version;       /* -1: any; 0: only if there is none */
         } resource;
         struct {
-            struct api_key key;   /* CREATE: all; UPDATE: id, user_id and changes; REVOKE: id, user_id */
-            unsigned key_changes; /* UPDATE: bits of enum store_key_change */
-            int64_t keys_max;     /* CREATE: active keys of the user, with this one; 0: any number */
+            struct api_key key;     /* CREATE: all; UPDATE: id, user_id and changes; REVOKE: id, user_id */
+            unsigned key_changes;   /* UPDATE: bits of enum store_key_change */
+            int64_t key_if_version; /* UPDATE, REVOKE: 0: any */
+            int64_t keys_max;       /* CREATE: active keys of the user, with this one; 0: any number */
         };
         struct {
             int64_t delivery_id, user_id;

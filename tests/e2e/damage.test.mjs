@@ -137,7 +137,7 @@ test('8.12: keys, URLs, sealed blobs, resources and counters that nobody wrote: 
     sql(data, "INSERT INTO users SELECT 70, 0, master_id, x'ff00fe', x'80', 0, 1, 'when', -1 FROM users LIMIT 1;"
         + "INSERT INTO endpoints VALUES (70, 70, x'ff3a', 0, 0, 0, x'ff', x'01', 0, 1, 'when', -1, NULL);"
         + "INSERT INTO endpoints VALUES (71, 4711, NULL, 0, 0, 0, x'', x'', 0, 1, NULL, NULL, NULL);"
-        + "INSERT INTO api_keys VALUES (9970, 70, 'nobody''s digest', x'ff', 'no network', 1 << 60, -1, NULL);"
+        + "INSERT INTO api_keys VALUES (9970, 70, 'nobody''s digest', x'ff', 'no network', 1 << 60, -3, -1, NULL);"
         + "INSERT INTO resources VALUES (70, 'payments', 'bad', 'one', 'when', x'7b22ff', NULL);"
         + "INSERT INTO usage VALUES (70, 'much', 'many'); INSERT INTO owned VALUES (70, -3, 'much');"
         + "INSERT INTO ended_late VALUES ('when', 'which'); INSERT INTO idempotency_entries VALUES (7, x'00'); INSERT INTO idempotency_runs VALUES (9, 0, 99, 0, 0, 0, 0);"

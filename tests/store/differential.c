@@ -227,10 +227,12 @@ static struct store_op some_op(struct twin *t)
                                  .key = {.id = (int64_t)draw(t, 12),
                                          .user_id = some_user(t),
                                          .allow_from = bytes_of(draw(t, 2) ? "::1" : ""),
-                                         .rate_per_s = (int64_t)draw(t, 9) - 1}};
+                                         .rate_per_s = (int64_t)draw(t, 9) - 1},
+                                 .key_if_version = (int64_t)draw(t, 3)};
     if (kind < 89)
         return (struct store_op){.kind = STORE_KEY_REVOKE,
-                                 .key = {.id = (int64_t)draw(t, 12), .user_id = some_user(t)}};
+                                 .key = {.id = (int64_t)draw(t, 12), .user_id = some_user(t)},
+                                 .key_if_version = (int64_t)draw(t, 3)};
     if (kind < 98)
         return (struct store_op){
             .kind = kind < 94 ? STORE_RESEND : STORE_CANCEL,

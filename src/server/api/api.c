@@ -11,11 +11,9 @@ enum {
     STRANGER_BODY_LEN_MAX = 16 << 10,
     LOAD_PAGE = 1000,
     LOAD_LEN_MAX = 512 << 20, /* a page of users, each with all that is sealed of it */
-    REFUSAL_HEADERS_MAX = 5,
+    REFUSED_RETRY_S = 1,
     WAIT_NS = 2 * 1000 * 1000
 };
-
-static const char media_json_api[] = "application/vnd.api+json";
 
 /* ---- a request, from its head to its handler ---- */
 
@@ -30,10 +28,26 @@ static bool fail_route(struct call *call, enum route_error error)
     return false;
 }
 
+/* What is allowed there; where there is no route, what is allowed anywhere. */
+static const char *allowed_at(struct call *call, const struct route *route)
+{
+    const char *allow = route ? route_allow(&call->request->arena, route) : NULL;
+    return allow ? allow : "GET, HEAD, POST, PATCH, PUT, DELETE, OPTIONS";
+}
+
+static bool fail_method(struct call *call, const struct route *route)
+{
+    call->state = (void *)allowed_at(call, route);
+    call_fail(call, API_METHOD_NOT_ALLOWED, SOURCE_NONE, NULL, "Allowed here: %s.",
+              (const char *)call->state);
+    call->failure.close = true;
+    return false;
+}
+
 static bool answer_options(struct call *call, const struct route *route)
 {
-    const char *allow = route_allow(&call->request->arena, route);
-    call_header(call, "Allow", bytes_of(allow ? allow : "OPTIONS"));
+    const char *allow = allowed_at(call, route);
+    call_header(call, "Allow", bytes_of(allow));
     return call_answer(call, 204, (struct bytes){0});
 }
 
@@ -54,39 +68,44 @@ static bool serve(struct call *call)
     const struct route *route;
     struct route_variables variables;
     bool held = false;
+    if (bytes_equal_text(request->path, "*")) /* of OPTIONS alone: the listener has seen to it */
+        return admission_count(call) && answer_options(call, NULL);
     enum route_error error = route_find(&request->arena, request->path, &route, &variables);
     if (error == ROUTE_FOUND && !is_served_here(call, route))
         error = ROUTE_UNKNOWN;
     if (error != ROUTE_FOUND)
-        return fail_route(call, error);
+        return admission_count(call) && fail_route(call, error);
     call->id_text = variables.id;
     call->type_text = variables.type;
     if (bytes_equal_text(request->method, "OPTIONS"))
-        return answer_options(call, route);
+        return admission_count(call) && answer_options(call, route);
     const struct route_method *method = route_method(route, request->method);
-    if (!method) {
-        const char *allow = route_allow(&request->arena, route);
-        call->state = (void *)(allow ? allow : "OPTIONS");
-        call_fail(call, API_METHOD_NOT_ALLOWED, SOURCE_NONE, NULL, "Allowed here: %s.",
-                  (const char *)call->state);
-        call->failure.close = true;
-        return false;
-    }
+    if (!method)
+        return admission_count(call) && fail_method(call, route);
     if (!admission_enter(call, method, &held))
         return held;
     return method->handle(call);
 }
 
-static void handle(struct api *api, struct listener_request *request, bool at_metrics)
+/* NULL: the request's memory is used up. */
+static struct call *new_call(struct api *api, struct listener_request *request)
 {
     struct call *call = arena_zero(&request->arena, sizeof *call);
-    assert(call); /* the listener's arenas are larger than this */
-    atomic_fetch_add_explicit(&api->in_hand, 1, memory_order_relaxed);
+    if (!call)
+        return NULL;
     call->api = api;
     call->request = request;
-    call->at_metrics = at_metrics;
     call->media = MEDIA_JSON_API;
     call->request_id = request_id(&api->request_ids, request);
+    return call;
+}
+
+static void handle(struct api *api, struct listener_request *request, bool at_metrics)
+{
+    struct call *call = new_call(api, request);
+    assert(call); /* the listener's arenas are larger than this */
+    atomic_fetch_add_explicit(&api->in_hand, 1, memory_order_relaxed);
+    call->at_metrics = at_metrics;
     arena_init(&call->scratch, CALL_SCRATCH_LEN_MAX);
     if (!serve(call))
         call_answer_failure(call);
@@ -140,17 +159,6 @@ int api_accept_head_metrics(void *ctx, struct listener_request *request)
     return LISTENER_NO_BODY;
 }
 
-/* A 405 always says what is allowed; where there is no route, what is allowed anywhere. */
-static const char *allowed_at(struct listener_request *request)
-{
-    const struct route *route;
-    struct route_variables variables;
-    const char *allow = NULL;
-    if (route_find(&request->arena, request->path, &route, &variables) == ROUTE_FOUND)
-        allow = route_allow(&request->arena, route);
-    return allow ? allow : "GET, HEAD, POST, PATCH, PUT, DELETE, OPTIONS";
-}
-
 static const char *say_late(struct listener_request *request)
 {
     char late[LISTENER_LATE_LEN];
@@ -170,36 +178,26 @@ void api_on_refused(void *ctx, struct listener_request *request, int status, str
         [API_HEADERS_TOO_LARGE] = "Headers may have at most 32 KiB and 100 fields.",
         [API_BUSY] = "There is no memory for the body now (setting memory-max), or the server is stopping. "
                      "Nothing was written. Retry.",
-        [API_INTERNAL] = "The server failed."};
-    struct api *api = ctx;
-    struct failure_report failure = {.error = api_error_of_status(status)};
-    struct listener_header *headers = arena_zero(&request->arena, REFUSAL_HEADERS_MAX * sizeof *headers);
-    struct bytes id = request_id(&api->request_ids, request);
-    struct text out;
-    if ((size_t)failure.error < sizeof details / sizeof *details)
-        failure.detail = details[failure.error];
-    if (failure.error == API_REQUEST_TIMEOUT)
-        failure.detail = say_late(request);
-    text_init(&out, &request->arena, CALL_ANSWER_LEN_MAX);
-    failure_put(&out, &failure, id);
-    atomic_fetch_add_explicit(&api->answers[status / 100], 1, memory_order_relaxed);
+        [API_INTERNAL] = "The server failed.",
+        [API_HTTP_VERSION] = "This server speaks HTTP/1.1, and HTTP/1.0."};
+    struct call *call = new_call(ctx, request);
+    struct route_variables variables;
+    const struct route *route = NULL;
     reply->status = status;
-    reply->body = text_bytes(&out);
-    if (!headers)
+    if (!call)
         return;
-    headers[0] = (struct listener_header){bytes_of("Content-Type"), bytes_of(media_json_api)};
-    reply->headers = headers;
-    headers[1] = (struct listener_header){bytes_of("X-Request-Id"), id};
-    headers[2] = (struct listener_header){bytes_of("Version"), bytes_of(API_VERSION)};
-    reply->header_count = 3;
-    if (status == 503)
-        headers[reply->header_count++] = (struct listener_header){bytes_of("Retry-After"), bytes_of("1")};
-    if (status == 401)
-        headers[reply->header_count++] =
-            (struct listener_header){bytes_of("WWW-Authenticate"), bytes_of("Bearer realm=\"posthorn\"")};
-    if (status == 405)
-        headers[reply->header_count++] =
-            (struct listener_header){bytes_of("Allow"), bytes_of(allowed_at(request))};
+    admission_count_refused(call);
+    struct failure_report *failure = &call->failure;
+    *failure = (struct failure_report){.error = api_error_of_status(status)};
+    if ((size_t)failure->error < sizeof details / sizeof *details)
+        failure->detail = details[failure->error];
+    if (failure->error == API_REQUEST_TIMEOUT)
+        failure->detail = say_late(request);
+    failure->retry_after_s = status == 503 ? REFUSED_RETRY_S : 0;
+    if (status == 405 && route_find(&request->arena, request->path, &route, &variables) != ROUTE_FOUND)
+        route = NULL;
+    call->state = (void *)allowed_at(call, route);
+    call_refuse(call, status, reply);
 }
 
 /* ---- opening: the keyring from the store ---- */

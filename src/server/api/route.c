@@ -57,10 +57,10 @@ static const struct route routes[] = {
     {"/api/event_types", {{"GET", event_types_list, ROUTE_PUBLIC, QUERY_TYPES}}},
     {"/api/event_types/:id", {{"GET", event_types_show, ROUTE_PUBLIC, QUERY_ONE}}},
     {"/api/meta", {{"GET", meta_show, ROUTE_PUBLIC, 0}}},
-    {"/openapi.json", {{"GET", openapi_show, ROUTE_PUBLIC, 0}}},
-    {"/docs", {{"GET", docs_show, ROUTE_PUBLIC, 0}}},
+    {"/openapi.json", {{"GET", openapi_show, ROUTE_PUBLIC, 0, "application/json"}}},
+    {"/docs", {{"GET", docs_show, ROUTE_PUBLIC, 0, "text/html"}}},
     {"/health", {{"GET", health_show, ROUTE_HEALTH, 0}}},
-    {"/metrics", {{"GET", metrics_show, ROUTE_METRICS, QUERY_BIT(QUERY_ENDPOINT)}}},
+    {"/metrics", {{"GET", metrics_show, ROUTE_METRICS, QUERY_BIT(QUERY_ENDPOINT), "text/plain"}}},
     /* Whatever events are about. Behind all others, which keep their names; those have the long form only. */
     {"/api/resources/:type", {ROUTE_SNAPSHOTS}},
     {"/api/resources/:type/:id", {ROUTE_SNAPSHOT}},

@@ -43,7 +43,8 @@ struct sqlite_reader {
     " u.updated_at, u.id, u.id," ENDPOINT_SETTINGS " FROM "
 #define USERS_AND_ENDPOINTS "users u LEFT JOIN endpoints e ON e.id = u.id"
 #define KEY_COLUMNS                                                                                          \
-    "SELECT id, user_id, digest, label, created_at, revoked_at, allow_from, rate_per_s FROM api_keys"
+    "SELECT id, user_id, digest, label, created_at, revoked_at, allow_from, rate_per_s, version"             \
+    " FROM api_keys"
 #define EVENT_COLUMNS                                                                                        \
     "SELECT e.id, e.owner_id, e.event_type, e.resource_type, e.resource_id, e.created_at, e.received_at,"    \
     " max(e.sent_at, 0), e.stamp_offset, CASE WHEN ?9 THEN e.document END, e.channels, e.unmatched"
@@ -227,7 +228,8 @@ static bool take_key(sqlite3_stmt *row, struct arena *arena, struct api_key *key
                             .user_id = number(row, 1),
                             .created_at_ms = number(row, 4),
                             .revoked_at_ms = number(row, 5),
-                            .rate_per_s = within(number(row, 7), -1, RATE_PER_S_MAX)};
+                            .rate_per_s = within(number(row, 7), -1, RATE_PER_S_MAX),
+                            .version = number(row, 8)};
     const char *digest = (const char *)sqlite3_column_text(row, 2);
     snprintf(key->digest, sizeof key->digest, "%s", digest ? digest : "");
     return copy_words(arena, row, 3, &key->label) && copy_words(arena, row, 6, &key->allow_from);

@@ -6,8 +6,9 @@
 
 enum { APPLICATION_ID = 0x70686f72 /* "phor" in the file's header, for file(1) */ };
 
-static const char *const migrations[] = {
-    /* 1. `state` is one row; it may be late by what can be told from the rows of events and deliveries
+/* A text may have 4095 bytes (C99), so a migration is several. */
+static const char *const migration_1[] = {
+    /* `state` is one row; it may be late by what can be told from the rows of events and deliveries
      * (struct sqlite_counts). */
     "PRAGMA application_id = 0x70686f72;"
     "CREATE TABLE state ("
@@ -68,9 +69,9 @@ static const char *const migrations[] = {
     "user_id INTEGER NOT NULL,"
     "digest TEXT NOT NULL UNIQUE," /* the key itself is kept nowhere */
     "label TEXT NOT NULL,"
-    "allow_from TEXT NOT NULL, rate_per_s INTEGER NOT NULL,"
+    "allow_from TEXT NOT NULL, rate_per_s INTEGER NOT NULL, version INTEGER NOT NULL DEFAULT 1,"
     "created_at INTEGER, revoked_at INTEGER);"
-    "CREATE INDEX api_keys_user ON api_keys (user_id);"
+    "CREATE INDEX api_keys_user ON api_keys (user_id);",
 
     /* Found by event: the deliveries that were made with it have ids in a row (delivery_first,
      * delivery_count; MODEL_DELIVERY_STEP), so that nearly all need no index; those that were added later are
@@ -158,7 +159,9 @@ static const char *const migrations[] = {
     "keys INTEGER NOT NULL, received_last INTEGER NOT NULL, into_run INTEGER NOT NULL);"
     /* id: the run's, shifted by 32, and the bucket. entries: 16 bytes each, hash and event. */
     "CREATE TABLE idempotency_entries (id INTEGER PRIMARY KEY, entries BLOB NOT NULL);",
-};
+    NULL};
+
+static const char *const *const migrations[] = {migration_1};
 
 enum { SCHEMA_VERSION = sizeof migrations / sizeof *migrations };
 
@@ -198,8 +201,8 @@ static int migrate_one(sqlite3 *db, int from)
 {
     char *version = sqlite3_mprintf("PRAGMA user_version = %d; COMMIT;", from + 1);
     int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_exec(db, migrations[from], NULL, NULL, NULL);
+    for (const char *const *part = migrations[from]; *part && rc == SQLITE_OK; part++)
+        rc = sqlite3_exec(db, *part, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(db, version, NULL, NULL, NULL);
     if (rc != SQLITE_OK && !sqlite3_get_autocommit(db))

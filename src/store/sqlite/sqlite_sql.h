@@ -160,19 +160,21 @@ enum { SQL_MANY = 16 };
     X(ENDPOINT_GONE, "UPDATE endpoints SET paused = 1, version = ifnull(version, 0) + 1 WHERE id = ?1"       \
                      " AND disable_on_410 AND NOT paused")                                                   \
     X(ENDPOINT_ANSWERED, "UPDATE endpoints SET answered = 1 WHERE id = ?1")                                  \
-    X(KEY_INSERT, "INSERT INTO api_keys (id, user_id, digest, label, created_at, allow_from, rate_per_s)"    \
-                  " VALUES (coalesce(?1, " SQL_ID_ABOVE("?8", "api_keys") "), ?2, ?3, ?4, ?5, ?6, ?7)")      \
+    X(KEY_INSERT,                                                                                            \
+      "INSERT INTO api_keys (id, user_id, digest, label, created_at, allow_from, rate_per_s,"                \
+      " version) VALUES (coalesce(?1, " SQL_ID_ABOVE("?8", "api_keys") "), ?2, ?3, ?4, ?5, ?6, ?7, 1)")      \
     X(KEY_KNOWN, "SELECT 1 FROM api_keys WHERE digest = ?1")                                                 \
     X(KEY_COUNT, "SELECT count(*) FROM api_keys WHERE user_id = ?1 AND revoked_at IS NULL")                  \
     X(KEY_FORGET, "DELETE FROM api_keys WHERE id IN (SELECT id FROM api_keys WHERE user_id = ?1"             \
                   " AND revoked_at IS NOT NULL ORDER BY id DESC LIMIT -1 OFFSET ?2)")                        \
-    X(KEY_GET, "SELECT revoked_at IS NOT NULL OR (SELECT count(*) FROM api_keys o"                           \
-               " WHERE o.user_id = k.user_id AND o.revoked_at IS NULL) <= 1"                                 \
+    X(KEY_GET, "SELECT (revoked_at IS NOT NULL) + 2 * (?3 <> 0 AND version <> ?3) + 4 * ((SELECT count(*)"   \
+               " FROM api_keys o WHERE o.user_id = k.user_id AND o.revoked_at IS NULL) <= 1)"                \
                " FROM api_keys k WHERE id = ?1 AND user_id = ?2")                                            \
     X(KEY_UPDATE, "UPDATE api_keys SET label = coalesce(?3, label),"                                         \
-                  " allow_from = coalesce(?4, allow_from), rate_per_s = coalesce(?5, rate_per_s)"            \
+                  " allow_from = coalesce(?4, allow_from), rate_per_s = coalesce(?5, rate_per_s),"           \
+                  " version = ifnull(version, 0) + 1"                                                        \
                   " WHERE id = ?1 AND user_id = ?2 AND revoked_at IS NULL")                                  \
-    X(KEY_REVOKE, "UPDATE api_keys SET revoked_at = ?2 WHERE id = ?1")                                       \
+    X(KEY_REVOKE, "UPDATE api_keys SET revoked_at = ?2, version = ifnull(version, 0) + 1 WHERE id = ?1")     \
     X(ROSTER_DEFAULT_ALL, SQL_ROSTER_DEFAULT)                                                                \
     X(ROSTER_DEFAULT_OF, SQL_ROSTER_DEFAULT " WHERE u.id = ?1")                                              \
     X(ROSTER_FURTHER_ALL, SQL_ROSTER_FURTHER)                                                                \

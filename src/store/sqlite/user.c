@@ -161,10 +161,27 @@ enum store_status sqlite_key_create(struct store *store, struct store_op *op)
     return sqlite_user_changed(store, key->user_id);
 }
 
+/* What SQL_KEY_GET says of the op's key. */
+enum { KEY_REVOKED = 1, KEY_OTHER_VERSION = 2, KEY_LAST = 4 };
+
+static enum store_status key_state(struct store *store, const struct store_op *op, int64_t *state,
+                                   bool *found)
+{
+    sqlite_bind_ints(store->sql[SQL_KEY_GET], SQLITE_INTS(op->key.id, op->key.user_id, op->key_if_version));
+    return sqlite_number(store, SQL_KEY_GET, state, found);
+}
+
 /* What is not changed is bound as NULL, and stays. What signs and who is in the roster stay as they are. */
 enum store_status sqlite_key_update(struct store *store, struct store_op *op)
 {
     const struct api_key *key = &op->key;
+    int64_t state = 0;
+    bool found = false;
+    enum store_status status = key_state(store, op, &state, &found);
+    if (status != STORE_OK)
+        return status;
+    if (!found || state & (KEY_REVOKED | KEY_OTHER_VERSION))
+        return sqlite_result(op, found && !(state & KEY_REVOKED) ? STORE_CONFLICT : STORE_NOT_FOUND);
     sqlite3_stmt *update = store->sql[SQL_KEY_UPDATE];
     sqlite3_clear_bindings(update);
     sqlite_bind_ints(update, SQLITE_INTS(key->id, key->user_id));
@@ -174,11 +191,9 @@ enum store_status sqlite_key_update(struct store *store, struct store_op *op)
         sqlite_bind_text(update, 4, key->allow_from);
     if (op->key_changes & STORE_KEY_RATE)
         sqlite3_bind_int64(update, 5, key->rate_per_s);
-    enum store_status status = sqlite_run(store, SQL_KEY_UPDATE);
+    status = sqlite_run(store, SQL_KEY_UPDATE);
     if (status != STORE_OK)
         return status;
-    if (sqlite3_changes(store->db) == 0)
-        return sqlite_result(op, STORE_NOT_FOUND);
     store->changed = true;
     op->id = key->id;
     return STORE_OK;
@@ -186,14 +201,12 @@ enum store_status sqlite_key_update(struct store *store, struct store_op *op)
 
 enum store_status sqlite_key_revoke(struct store *store, struct store_op *op)
 {
-    sqlite3_stmt *get = store->sql[SQL_KEY_GET];
-    sqlite_bind_ints(get, SQLITE_INTS(op->key.id, op->key.user_id));
-    int64_t refused = 0;
+    int64_t state = 0;
     bool found = false;
-    enum store_status status = sqlite_number(store, SQL_KEY_GET, &refused, &found);
+    enum store_status status = key_state(store, op, &state, &found);
     if (status != STORE_OK)
         return status;
-    if (!found || refused)
+    if (!found || state)
         return sqlite_result(op, found ? STORE_CONFLICT : STORE_NOT_FOUND);
     op->id = op->key.id;
     return sqlite_run_ints(store, SQL_KEY_REVOKE, SQLITE_INTS(op->key.id, store->now.wall_ms))

@@ -181,7 +181,7 @@ static void test_guesses_are_slowed(void **state)
 
 static void test_public(void **state)
 {
-    struct ask ask = {"GET", "/health", RIG_NOBODY, NULL, NULL, {{"Accept", "text/html"}}};
+    struct ask ask = {"GET", "/health", RIG_NOBODY, NULL, NULL, {{"Accept", "text/html, */*;q=0.1"}}};
     struct reply reply = rig_ask(&rig, &ask);
     assert_int_equal(reply.status, 200);
     assert_string_equal(reply_text(&reply, "/meta/status"), "ok");
@@ -224,12 +224,92 @@ static void test_health_when_the_store_is_down(void **state)
     }
 }
 
+/* A page of one type alone is refused to whoever takes another, as JSON:API documents are. */
+static void test_public_pages_judge_accept(void **state)
+{
+    static const struct {
+        const char *target, *accept;
+        int status;
+    } rows[] = {
+        {"/api/meta", "text/html", 406},
+        {"/api/event_types", "text/html", 406},
+        {"/api/event_types/user_enabled", "application/vnd.api+json; ext=\"x\"", 406},
+        {"/health", "text/html", 406},
+        {"/api/meta", "application/json", 200},
+        {"/openapi.json", "text/html", 406},
+        {"/openapi.json", "application/vnd.api+json", 406},
+        {"/openapi.json", "text/html, application/*;q=0.5", 200},
+        {"/openapi.json", "application/json;q=0, */*", 406},
+        {"/docs", "application/json", 406},
+        {"/docs", "TEXT/HTML;level=1", 200},
+        {"/docs", "text/*", 200},
+        {"/metrics", "application/json", 406},
+        {"/metrics", "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5", 200},
+        {"/docs", "", 200}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct ask ask = {"GET", rows[i].target, RIG_NOBODY, NULL, NULL, {{"Accept", rows[i].accept}}};
+        struct reply reply = rig_ask(&rig, &ask);
+        if (reply.status != rows[i].status)
+            fail_msg("%s: %s gives %d", rows[i].target, rows[i].accept, reply.status);
+        if (reply.status == 406)
+            reply_check(&reply, &ask);
+        reply_free(&reply);
+    }
+}
+
+/* A request to nowhere counts against the address, with whatever key. */
+static void test_nowhere_counts(void **state)
+{
+    static const struct {
+        const char *method, *target;
+        int status;
+    } rows[] = {{"GET", "/nowhere", 404},
+                {"DELETE", "/api/events", 405},
+                {"OPTIONS", "/api/events", 204},
+                {"OPTIONS", "*", 204},
+                {"GET", "/api/events/%zz", 400}};
+    rig.settings.public_rate = 50;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        static const char *const keys[] = {NULL, "your_api_key", "wrong"};
+        for (int k = 0; k < 3; k++) {
+            struct ask ask = {rows[i].method, rows[i].target, RIG_NOBODY};
+            size_t len;
+            ask.headers[0][0] = keys[k] ? "Authorization" : NULL;
+            ask.headers[0][1] = keys[k];
+            ask.peer = "203.0.113.99";
+            struct reply first = rig_ask(&rig, &ask), second = rig_ask(&rig, &ask);
+            assert_int_equal(first.status, rows[i].status);
+            assert_true(reply_header_is(&first, "Posthorn-Mode", "sandbox"));
+            assert_int_equal(atoi(reply_header(&first, "RateLimit-Limit", &len)), 50);
+            assert_true(atoi(reply_header(&second, "RateLimit-Remaining", &len)) < 99);
+            reply_free(&first);
+            reply_free(&second);
+        }
+    }
+    rig.settings.public_rate = 1;
+    int refused = 0;
+    for (int i = 0; i < 5; i++) {
+        struct ask ask = {"GET", "/nowhere", RIG_NOBODY};
+        ask.peer = "203.0.113.100";
+        struct reply reply = rig_ask(&rig, &ask);
+        refused += reply.status == 429;
+        reply_free(&reply);
+    }
+    assert_true(refused > 0);
+    rig.settings.public_rate = 0;
+}
+
 static void test_options_and_head(void **state)
 {
     struct ask ask = {"OPTIONS", "/api/events/", RIG_NOBODY};
     struct reply reply = rig_ask(&rig, &ask);
     assert_int_equal(reply.status, 204);
     assert_true(reply_header_is(&reply, "Allow", "GET, HEAD, POST, OPTIONS"));
+    reply_free(&reply);
+    ask.target = "*";
+    reply = rig_ask(&rig, &ask);
+    assert_int_equal(reply.status, 204);
+    assert_true(reply_header_is(&reply, "Allow", "GET, HEAD, POST, PATCH, PUT, DELETE, OPTIONS"));
     reply_free(&reply);
     ask = (struct ask){"HEAD", "/api/users/me/", RIG_REGULAR};
     reply = rig_ask(&rig, &ask);
@@ -288,9 +368,18 @@ static void test_heads(void **state)
     }
 }
 
+static bool has_header(const struct listener_reply *answer, const char *name)
+{
+    for (int i = 0; i < answer->header_count; i++)
+        if (bytes_equal_text(answer->headers[i].name, name))
+            return true;
+    return false;
+}
+
 static void test_refusals_of_the_listener(void **state)
 {
-    static const int statuses[] = {400, 401, 404, 405, 408, 413, 414, 415, 431, 500, 501, 503};
+    static const int statuses[] = {400, 401, 404, 405, 408, 413, 414, 415, 431, 500, 501, 503, 505};
+    rig.settings.public_rate = 50;
     for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
         struct listener_request request = {.method = bytes_of("BREW"), .path = bytes_of("/api/events")};
         struct listener_reply answer = {0};
@@ -300,10 +389,19 @@ static void test_refusals_of_the_listener(void **state)
             .status = answer.status, .body = (char *)answer.body.data, .body_len = answer.body.len};
         reply.json = json_tokener_parse(reply.body);
         assert_int_equal(answer.status, statuses[i]);
+        assert_int_equal(atoi(reply_text(&reply, "/errors/0/status")), statuses[i]);
+        /* What every answer has. The pace is that of the address: a key that made a difference here could be
+         * guessed. */
+        static const char *const everywhere[] = {"X-Request-Id",        "Version",
+                                                 "Posthorn-Mode",       "RateLimit-Limit",
+                                                 "RateLimit-Remaining", "RateLimit-Reset"};
+        for (size_t k = 0; k < sizeof everywhere / sizeof *everywhere; k++)
+            assert_true(has_header(&answer, everywhere[k]));
         reply_check(&reply, &(struct ask){"BREW", "/api/events"});
         json_object_put(reply.json);
         arena_fini(&request.arena);
     }
+    rig.settings.public_rate = 0;
 }
 
 /* ---- what /metrics costs ---- */
@@ -372,6 +470,8 @@ int main(void)
         cmocka_unit_test(test_guesses_are_slowed),
         cmocka_unit_test(test_public),
         cmocka_unit_test(test_health_when_the_store_is_down),
+        cmocka_unit_test(test_public_pages_judge_accept),
+        cmocka_unit_test(test_nowhere_counts),
         cmocka_unit_test(test_options_and_head),
         cmocka_unit_test(test_media_of_answers),
         cmocka_unit_test(test_heads),

@@ -213,8 +213,19 @@ static void key_terms_change(struct fixture *f)
     fixture_do(f, update, STORE_DONE);
     list = fixture_read(f, (struct store_query){.kind = STORE_LIST_KEYS, .id = user, .limit = 10});
     assert_int_equal(list.keys[1].allow_from.len + list.keys[1].label.len, 0);
-    fixture_do(f, (struct store_op){.kind = STORE_KEY_REVOKE, .key = {.id = key, .user_id = user}},
-               STORE_DONE);
+    /* Each change raises the version, and one that wants another is refused. */
+    assert_int_equal(list.keys[0].version, 1);
+    assert_int_equal(list.keys[1].version, 4);
+    struct store_op revoke = {.kind = STORE_KEY_REVOKE, .key = {.id = key, .user_id = user}};
+    update.key_if_version = revoke.key_if_version = 3;
+    fixture_do(f, update, STORE_CONFLICT);
+    fixture_do(f, revoke, STORE_CONFLICT);
+    update.key_if_version = 4;
+    fixture_do(f, update, STORE_DONE);
+    revoke.key_if_version = 5;
+    fixture_do(f, revoke, STORE_DONE);
+    list = fixture_read(f, (struct store_query){.kind = STORE_LIST_KEYS, .id = user, .limit = 10});
+    assert_int_equal(list.keys[1].version, 6);
     fixture_do(f, update, STORE_NOT_FOUND);
 }
 

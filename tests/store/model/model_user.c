@@ -27,6 +27,7 @@ static int64_t model_key_add(struct model_disk *disk, const struct api_key *from
     key->label = model_copy(from->label);
     key->allow_from = model_copy(from->allow_from);
     key->revoked_at_ms = 0;
+    key->version = 1;
     return key->id;
 }
 
@@ -127,6 +128,11 @@ void model_key_update(struct model_disk *disk, struct store_op *op)
         struct api_key *key = &disk->keys[i];
         if (key->id != op->key.id || key->user_id != op->key.user_id || key->revoked_at_ms)
             continue;
+        if (op->key_if_version && op->key_if_version != key->version) {
+            op->result = STORE_CONFLICT;
+            return;
+        }
+        key->version++;
         if (op->key_changes & STORE_KEY_LABEL)
             model_replace(&key->label, op->key.label);
         if (op->key_changes & STORE_KEY_ALLOW_FROM)
@@ -165,11 +171,13 @@ void model_key_revoke(struct store *store, struct store_op *op)
         if (disk->keys[i].id == op->key.id)
             key = &disk->keys[i];
     }
-    if (!key || key->revoked_at_ms || active == 1) {
+    bool other = key && op->key_if_version && op->key_if_version != key->version;
+    if (!key || key->revoked_at_ms || active == 1 || other) {
         op->result = key ? STORE_CONFLICT : STORE_NOT_FOUND;
         return;
     }
     key->revoked_at_ms = clock_wall_ms(&store->config.clock);
+    key->version++;
     op->id = key->id;
     model_forget_keys(disk, op->key.user_id);
 }

@@ -70,18 +70,26 @@ static bool spend(struct call *call)
     return false;
 }
 
-static bool spend_public(struct call *call)
+/* False: too many. */
+static bool take_public(struct call *call)
 {
     int64_t per_s = call->api->config.config->public_rate;
     if (per_s == 0)
         return true;
     struct rate rate = {per_s, per_s <= RATE_PER_S_MAX / 2 ? 2 * per_s : RATE_PER_S_MAX};
-    struct rate_verdict verdict = throttle_public(call->api->throttle, call->request->peer, &rate);
-    if (verdict.allowed)
+    call->rate = throttle_public(call->api->throttle, call->request->peer, &rate);
+    call->rate_limit = per_s;
+    return call->rate.allowed;
+}
+
+static bool spend_public(struct call *call)
+{
+    if (take_public(call))
         return true;
     call_fail(call, API_RATE, SOURCE_NONE, NULL,
-              "Your address may make %lld requests a second without an API key.", (long long)per_s);
-    call->failure.retry_after_s = (int)((verdict.retry_in_ms + 999) / 1000);
+              "Your address may make %lld requests a second without an API key.",
+              (long long)call->rate_limit);
+    call->failure.retry_after_s = (int)((call->rate.retry_in_ms + 999) / 1000);
     return false;
 }
 
@@ -156,8 +164,10 @@ static bool check_query(struct call *call, unsigned allowed)
                                             : "This parameter can be given once.");
 }
 
+/* It counts against the address, but 429 comes from the throttle alone. */
 static bool fail_guess(struct call *call, bool *held)
 {
+    take_public(call);
     *held = slow_guess(call);
     return false;
 }
@@ -172,8 +182,8 @@ static bool authenticate(struct call *call, bool *held)
         return call_fail(call, API_HEADER_INVALID, SOURCE_HEADER, "Authorization",
                          "There are two Authorization headers.");
     if (!bytes_trim(authorization).len)
-        return call_fail(call, API_AUTH_MISSING, SOURCE_HEADER, "Authorization",
-                         "Send your API key in the Authorization header.");
+        return spend_public(call) && call_fail(call, API_AUTH_MISSING, SOURCE_HEADER, "Authorization",
+                                               "Send your API key in the Authorization header.");
     enum keyring_verdict verdict = keyring_authenticate(call->api->keyring, authorization, &call->caller);
     if (verdict == KEYRING_UNKNOWN || verdict == KEYRING_MALFORMED) {
         fail_auth(call, verdict);
@@ -202,20 +212,41 @@ static bool check_metrics_key(struct call *call, bool *held)
     return fail_guess(call, held);
 }
 
+static bool accepts(struct call *call, const struct route_method *method)
+{
+    struct bytes accept = listener_header(call->request, "Accept", NULL);
+    if (!method->media)
+        return check_accept(call);
+    return negotiation_accepts(accept, method->media) ||
+           call_fail(call, API_NOT_ACCEPTABLE, SOURCE_HEADER, "Accept",
+                     "Accept is '%.*s'. This page is %s: name that, or */*.",
+                     accept.len > 80 ? 80 : (int)accept.len, accept.data, method->media);
+}
+
 static bool enter_public(struct call *call, const struct route_method *method, bool *held)
 {
-    enum media media = negotiation_answers(listener_header(call->request, "Accept", NULL));
-    call->media = media == MEDIA_NONE ? MEDIA_JSON : media;
     return (method->access == ROUTE_HEALTH || spend_public(call)) &&
            (method->access != ROUTE_METRICS || check_metrics_key(call, held)) && check_version(call) &&
-           check_query(call, method->query);
+           accepts(call, method) && check_query(call, method->query);
+}
+
+bool admission_count(struct call *call)
+{
+    check_accept(call);
+    return spend_public(call);
+}
+
+void admission_count_refused(struct call *call)
+{
+    check_accept(call);
+    take_public(call);
 }
 
 bool admission_enter(struct call *call, const struct route_method *method, bool *held)
 {
+    check_accept(call); /* an error before 406 is told in the type the client wants, too */
     if (method->access < ROUTE_USER)
         return enter_public(call, method, held);
-    check_accept(call); /* an error before 406 is told in the type the client wants, too */
     if (!authenticate(call, held))
         return false;
     if (method->access == ROUTE_MASTER && call->caller.role != USER_MASTER)

@@ -9,5 +9,11 @@
 /* Everything between the path and the handler. False: call->failure, or *held: it is answered later. */
 bool admission_enter(struct call *call, const struct route_method *method, bool *held);
 
+/* What comes to no handler counts all the same: a path or method that is not served, OPTIONS. It counts
+ * against the address, and no key is looked at, for it makes no difference here. False: call->failure. */
+bool admission_count(struct call *call);
+/* The same of what the listener refuses, which is answered whatever the pace. */
+void admission_count_refused(struct call *call);
+
 /* Requests a second that a key with this rate_per_s (as in struct api_key) may make; 0: no limit. */
 int64_t admission_pace(const struct call *call, int64_t rate_per_s);

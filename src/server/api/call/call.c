@@ -1,10 +1,13 @@
 #include "call.h"
+#include "digest.h"
+#include "precondition.h"
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 enum {
     ANSWER_DETAIL_LEN_MAX = 512,
+    ETAG_DIGITS = 32,
     POINTER_NAME_LEN_MAX = 128,
     RETRY_BUSY_S = 1,
     RETRY_DOWN_S = 5,
@@ -294,17 +297,22 @@ static int put_common_headers(const struct call *call,
     return 6;
 }
 
+static void complete_reply(struct call *call, struct listener_reply *reply)
+{
+    assert(reply->status >= 100 && reply->status < 600);
+    call->header_count += put_common_headers(call, call->headers + call->header_count);
+    reply->headers = call->headers;
+    reply->header_count = call->header_count;
+    atomic_fetch_add_explicit(&call->api->answers[reply->status / 100], 1, memory_order_relaxed);
+}
+
 static bool send_reply(struct call *call, struct listener_reply reply)
 {
     struct api *api = call->api;
     struct listener_request *request = call->request;
     struct arena scratch = call->scratch; /* may hold the body: freed after it is copied */
-    assert(reply.status >= 100 && reply.status < 600);
-    call->header_count += put_common_headers(call, call->headers + call->header_count);
+    complete_reply(call, &reply);
     log_answer(call, reply.status);
-    reply.headers = call->headers;
-    reply.header_count = call->header_count;
-    atomic_fetch_add_explicit(&api->answers[reply.status / 100], 1, memory_order_relaxed);
     listener_answer(request, &reply); /* the request's arena, and with it the call, is gone */
     arena_fini(&scratch);
     atomic_fetch_sub_explicit(&api->in_hand, 1, memory_order_release);
@@ -316,10 +324,53 @@ static bool send_answer(struct call *call, int status, struct bytes body, bool c
     return send_reply(call, (struct listener_reply){.status = status, .body = body, .close = close});
 }
 
+const char *call_etag_of(struct call *call, struct bytes looks)
+{
+    char digest[DIGEST_HEX_LEN + 1];
+    digest_sha256_hex(looks, digest);
+    return call_printf(call, "\"%.*s\"", ETAG_DIGITS, digest);
+}
+
+static bool fail_precondition(struct call *call, enum precondition failed, const char *what)
+{
+    if (failed == PRECONDITION_IF_MATCH)
+        return call_fail(call, API_VERSION_CONFLICT, SOURCE_HEADER, "If-Match",
+                         "The %s has changed since that ETag was given. Read it again.", what);
+    return call_fail(call, API_VERSION_CONFLICT, SOURCE_HEADER, "If-None-Match",
+                     "The %s is there already, in the state that If-None-Match names.", what);
+}
+
+bool call_allows(struct call *call, const char *what, const char *etag)
+{
+    enum precondition verdict = precondition_judge(call->request, etag);
+    return verdict == PRECONDITION_HOLDS || fail_precondition(call, verdict, what);
+}
+
+/* Of what a 2xx shows: its ETag, and of a GET the preconditions. False after call_fail. */
+static bool judge(struct call *call, int *status, struct bytes *body)
+{
+    struct bytes method = call->request->method;
+    bool read = bytes_equal_text(method, "GET") || bytes_equal_text(method, "HEAD");
+    if (!call->etag || *status / 100 != 2)
+        return true;
+    enum precondition verdict = read ? precondition_judge(call->request, call->etag) : PRECONDITION_HOLDS;
+    if (verdict != PRECONDITION_HOLDS && verdict != PRECONDITION_NOT_MODIFIED)
+        return fail_precondition(call, verdict, "resource");
+    call_header(call, "ETag", bytes_of(call->etag));
+    if (verdict == PRECONDITION_NOT_MODIFIED) {
+        *status = 304;
+        *body = (struct bytes){0};
+    }
+    return true;
+}
+
 bool call_answer_page(struct call *call, const char *content_type, struct bytes body)
 {
+    int status = 200;
+    if (!judge(call, &status, &body))
+        return false;
     call_header(call, "Content-Type", bytes_of(content_type));
-    return send_reply(call, (struct listener_reply){.status = 200, .body = body, .body_stays = true});
+    return send_reply(call, (struct listener_reply){.status = status, .body = body, .body_stays = true});
 }
 
 bool call_answer_text(struct call *call, int status, const char *content_type, struct bytes body)
@@ -330,6 +381,8 @@ bool call_answer_text(struct call *call, int status, const char *content_type, s
 
 bool call_answer(struct call *call, int status, struct bytes body)
 {
+    if (!judge(call, &status, &body))
+        return false;
     if (body.len)
         call_header(call, "Content-Type", bytes_of(media_name(call->media)));
     call_header(call, "Vary", bytes_of("Accept"));
@@ -370,12 +423,12 @@ void failure_put(struct text *out, const struct failure_report *failure, struct 
     text_puts(out, "]}");
 }
 
-bool call_answer_failure(struct call *call)
+/* Writes the document of a failure, and sets its headers. */
+static struct bytes make_failure(struct call *call, int status, struct arena *arena)
 {
     const struct failure_report *failure = &call->failure;
-    int status = api_error_row(failure->error)->status;
     struct text out;
-    text_init(&out, &call->scratch, CALL_ANSWER_LEN_MAX);
+    text_init(&out, arena, CALL_ANSWER_LEN_MAX);
     failure_put(&out, failure, call->request_id);
     call->header_count = 0; /* headers of the answer that was not to be */
     if (failure->retry_after_s)
@@ -386,5 +439,18 @@ bool call_answer_failure(struct call *call)
         call_header(call, "Allow", bytes_of(call->state));
     call_header(call, "Content-Type", bytes_of(media_name(call->media)));
     call_header(call, "Vary", bytes_of("Accept"));
-    return send_answer(call, status, text_bytes(&out), failure->close);
+    return text_bytes(&out);
+}
+
+bool call_answer_failure(struct call *call)
+{
+    int status = api_error_row(call->failure.error)->status;
+    return send_answer(call, status, make_failure(call, status, &call->scratch), call->failure.close);
+}
+
+void call_refuse(struct call *call, int status, struct listener_reply *reply)
+{
+    reply->status = status;
+    reply->body = make_failure(call, status, &call->request->arena);
+    complete_reply(call, reply);
 }

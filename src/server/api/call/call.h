@@ -81,7 +81,7 @@ struct call {
     struct bytes request_id;
     bool at_metrics; /* it came to the address of metrics-listen */
     struct caller caller;
-    int64_t rate_limit; /* of its key, requests/s; 0: none */
+    int64_t rate_limit; /* of its key, or of its address, requests/s; 0: none */
     struct rate_verdict rate;
     enum media media;
     struct bytes id_text, type_text; /* the path's variable segments */
@@ -98,6 +98,8 @@ struct call {
     call_step *then;
     void *state;            /* the handler's own, on the request's arena */
     struct edit *edit;      /* of a row that is being changed */
+    const char *etag;       /* of the resource that the answer shows: of a 2xx its ETag, and what a GET's
+                               preconditions are about (precondition.h). NULL: it has none */
     const char *shown_once; /* the text of a key or secret that this answer alone shows; NULL: none */
 };
 
@@ -152,17 +154,27 @@ bool call_query(struct call *call, const struct store_query *query, bool keep, c
 /*
  * ---- answering: once, and the call is gone ----
  * Every answer has X-Request-Id; Version, the one that was served; Posthorn-Mode, sandbox or production; and
- * for a key that has a pace RateLimit-Limit, -Remaining and -Reset (seconds until the bucket is full).
+ * where there is a pace, of the key or else of the address, RateLimit-Limit, -Remaining and -Reset (seconds
+ * until the bucket is full).
  */
+
+/* An ETag for what has no version of its own: the digest of how it looks. */
+const char *call_etag_of(struct call *call, struct bytes looks);
+/* May the request change what has this ETag? NULL: there is nothing yet. False after call_fail: 412. */
+bool call_allows(struct call *call, const char *what, const char *etag);
 
 /* `value` must live on the request's arena, or be a literal. */
 void call_header(struct call *call, const char *name, struct bytes value);
-/* An empty body is sent without Content-Type. Always true. */
+/* An empty body is sent without Content-Type. False after call_fail, of a GET whose If-Match does not hold;
+ * all else is answered. */
 bool call_answer(struct call *call, int status, struct bytes body);
 bool call_answer_text(struct call *call, int status, const char *content_type, struct bytes body);
 /* The body is sent from where it lies, and outlives the listener. */
 bool call_answer_page(struct call *call, const char *content_type, struct bytes body);
 bool call_answer_failure(struct call *call);
+/* Fills in the answer of a request that the listener refuses, whose failure this is. It stays on the
+ * request's arena. */
+void call_refuse(struct call *call, int status, struct listener_reply *reply);
 
 /* The error object of a failure, and the whole document of one. */
 void failure_put_error(struct text *out, const struct failure_report *failure, struct bytes request_id);

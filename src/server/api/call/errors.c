@@ -36,6 +36,8 @@ enum api_error api_error_of_status(int status)
         return API_NOT_IMPLEMENTED;
     case 503:
         return API_BUSY;
+    case 505:
+        return API_HTTP_VERSION;
     default:
         return status < 500 ? API_REQUEST_INVALID : API_INTERNAL;
     }

@@ -59,6 +59,7 @@
     X(HEADERS_TOO_LARGE, 431, "headers_too_large", "The headers are too large")                              \
     X(INTERNAL, 500, "internal", "The server failed")                                                        \
     X(NOT_IMPLEMENTED, 501, "not_implemented", "Not implemented")                                            \
+    X(HTTP_VERSION, 505, "http_version", "The version of HTTP is not supported")                             \
     X(BUSY, 503, "busy", "The server is busy")                                                               \
     X(STORE_DOWN, 503, "store_down", "The store cannot be reached")                                          \
     X(STORE_DAMAGED, 503, "store_damaged", "The database is damaged")                                        \

@@ -1,4 +1,5 @@
 #include "negotiation.h"
+#include <strings.h>
 
 static const char json_api[] = "application/vnd.api+json";
 static const char plain_json[] = "application/json";
@@ -113,7 +114,7 @@ static int weight(struct bytes value)
 }
 
 /* How specific a media range is, so that the most specific one's weight counts (section 12.5.1). */
-enum match { MATCH_NOT, MATCH_ANY, MATCH_APPLICATION, MATCH_EXACT };
+enum match { MATCH_NOT, MATCH_ANY, MATCH_GROUP, MATCH_EXACT };
 
 struct preference {
     enum match match;
@@ -124,6 +125,32 @@ static void prefer(struct preference *preference, enum match match, int weight)
 {
     if (match > preference->match || (match == preference->match && weight > preference->weight))
         *preference = (struct preference){match, weight};
+}
+
+bool negotiation_accepts(struct bytes accept, const char *wanted)
+{
+    struct preference preference = {0};
+    size_t group_len = (size_t)(strchr(wanted, '/') - wanted) + 1;
+    if (!bytes_trim(accept).len)
+        return true;
+    while (accept.len) {
+        struct bytes range = cut(&accept, ',');
+        struct bytes type = cut(&range, ';');
+        int q = 1000;
+        while (range.len) {
+            struct parameter parameter = split(cut(&range, ';'));
+            if (bytes_equal_nocase(parameter.name, "q"))
+                q = weight(parameter.value);
+        }
+        if (bytes_equal_text(type, "*/*"))
+            prefer(&preference, MATCH_ANY, q);
+        else if (bytes_equal_nocase(type, wanted))
+            prefer(&preference, MATCH_EXACT, q);
+        else if (type.len == group_len + 1 && type.data[group_len] == '*' &&
+                 strncasecmp(type.data, wanted, group_len) == 0)
+            prefer(&preference, MATCH_GROUP, q);
+    }
+    return preference.weight > 0;
 }
 
 enum media negotiation_answers(struct bytes accept)
@@ -148,8 +175,8 @@ enum media negotiation_answers(struct bytes accept)
             prefer(&vnd, MATCH_ANY, q);
             prefer(&plain, MATCH_ANY, q);
         } else if (bytes_equal_nocase(type, "application/*")) {
-            prefer(&vnd, MATCH_APPLICATION, q);
-            prefer(&plain, MATCH_APPLICATION, q);
+            prefer(&vnd, MATCH_GROUP, q);
+            prefer(&plain, MATCH_GROUP, q);
         } else if (bytes_equal_nocase(type, json_api) && usable) {
             prefer(&vnd, MATCH_EXACT, q);
         } else if (bytes_equal_nocase(type, plain_json)) {

@@ -21,6 +21,8 @@ struct bytes negotiation_parameter(struct bytes content_type, bool lines);
 bool negotiation_reads_lines(struct bytes content_type);
 /* Does an Accept header name application/x-ndjson? */
 bool negotiation_accepts_lines(struct bytes accept);
+/* Does it let us answer with this type, whose parameters are not asked for? */
+bool negotiation_accepts(struct bytes accept, const char *type);
 extern const char negotiation_lines[]; /* "application/x-ndjson" */
 /* What an Accept header lets us answer with; MEDIA_NONE: nothing (406). An absent header has len 0. */
 enum media negotiation_answers(struct bytes accept);

@@ -58,6 +58,24 @@ void query_put_encoded(struct text *out, struct bytes value)
     }
 }
 
+void query_put_parameter(struct text *out, char *separator, struct bytes name, struct bytes value)
+{
+    text_putc(out, *separator);
+    query_put_encoded(out, name);
+    text_putc(out, '=');
+    query_put_encoded(out, value);
+    *separator = '&';
+}
+
+void query_put(struct text *out, const struct query *query, unsigned left_out, char *separator)
+{
+    for (int i = 0; i < QUERY_PARAMETER_COUNT; i++)
+        if (i != QUERY_FIELDS && query->given & ~left_out & QUERY_BIT(i))
+            query_put_parameter(out, separator, bytes_of(names[i]), query->values[i]);
+    for (int i = 0; i < query->fieldset_count; i++)
+        query_put_parameter(out, separator, query->fieldsets[i].name, query->fieldsets[i].names);
+}
+
 /* `fields[...]`, whatever the type: once for each. */
 static enum query_error read_fieldset(struct bytes name, struct bytes names_wanted, struct query *query)
 {
@@ -66,12 +84,14 @@ static enum query_error read_fieldset(struct bytes name, struct bytes names_want
     if (!bytes_starts(name, prefix) || name.len <= prefix_len + 1 || name.data[name.len - 1] != ']')
         return QUERY_UNKNOWN;
     struct bytes type = bytes_make(name.data + prefix_len, name.len - prefix_len - 1);
+    if (memchr(type.data, '[', type.len) || memchr(type.data, ']', type.len)) /* fields[users][x] */
+        return QUERY_UNKNOWN;
     for (int i = 0; i < query->fieldset_count; i++)
         if (bytes_equal(query->fieldsets[i].type, type))
             return QUERY_REPEATED;
     if (query->fieldset_count == QUERY_FIELDSETS_MAX)
         return QUERY_UNKNOWN;
-    query->fieldsets[query->fieldset_count++] = (struct query_fieldset){type, names_wanted};
+    query->fieldsets[query->fieldset_count++] = (struct query_fieldset){name, type, names_wanted};
     query->given |= QUERY_BIT(QUERY_FIELDS);
     return QUERY_OK;
 }

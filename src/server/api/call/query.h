@@ -33,6 +33,7 @@ enum { QUERY_FIELDSETS_MAX = 8 };
 
 /* fields[payments]=state,amount */
 struct query_fieldset {
+    struct bytes name; /* fields[payments] */
     struct bytes type, names;
 };
 
@@ -55,6 +56,10 @@ static inline bool query_has(const struct query *query, enum query_parameter par
 enum query_error query_parse(struct arena *arena, struct bytes text, unsigned allowed, struct query *query,
                              struct bytes *name);
 
+/* Writes the parameters that were given, but those of the QUERY_BITs in `left_out`, each behind *separator:
+ * '?' before the first, '&' from then on. */
+void query_put(struct text *out, const struct query *query, unsigned left_out, char *separator);
+void query_put_parameter(struct text *out, char *separator, struct bytes name, struct bytes value);
 /* Percent-encodes all but RFC 3986's unreserved characters. */
 void query_put_encoded(struct text *out, struct bytes value);
 /* Percent-decoding into the arena, RFC 3986; `plus` reads + as a space, as forms do. data == NULL: a bad

@@ -20,7 +20,8 @@ struct route_method {
     const char *name; /* GET serves HEAD, too */
     call_step *handle;
     enum route_access access;
-    unsigned query; /* QUERY_BITs of the parameters it knows */
+    unsigned query;    /* QUERY_BITs of the parameters it knows */
+    const char *media; /* of its answer; NULL: a JSON:API document */
 };
 
 struct route {

@@ -46,11 +46,18 @@ void jsonapi_begin(struct text *out, struct arena *arena)
     text_puts(out, "{\"jsonapi\":{\"version\":\"1.1\"}");
 }
 
-void jsonapi_put_self(struct text *out, const char *path, int64_t id)
+void jsonapi_put_query(struct text *out, const struct call *call)
+{
+    char separator = '?';
+    query_put(out, &call->query, 0, &separator);
+}
+
+void jsonapi_put_self(struct text *out, const struct call *call, const char *path, int64_t id)
 {
     text_puts(out, ",\"links\":{\"self\":\"");
     text_puts(out, path);
     text_put_int64(out, id);
+    jsonapi_put_query(out, call);
     text_puts(out, "\"}");
 }
 

@@ -69,8 +69,10 @@ bool jsonapi_read_owner(struct call *call, int64_t *owner_id);
 
 /* The rows' arena, for an answer that is made from what a query returned. */
 void jsonapi_begin(struct text *out, struct arena *arena);
-/* `,"links":{"self":"/api/events/7"}`, where `path` ends with a slash. */
-void jsonapi_put_self(struct text *out, const char *path, int64_t id);
+/* The request's own parameters, behind a `?`, for a document's `self`. */
+void jsonapi_put_query(struct text *out, const struct call *call);
+/* `,"links":{"self":"/api/events/7?include=resource"}`, where `path` ends with a slash. */
+void jsonapi_put_self(struct text *out, const struct call *call, const char *path, int64_t id);
 /* `,"meta":{...}}`: members (already JSON, may be empty) and the call's warnings. */
 void jsonapi_end(struct text *out, struct call *call, struct bytes meta_members);
 /* A JSON string, null when it is empty; a date, null when it is 0. */

@@ -94,32 +94,15 @@ int page_row(const struct page *page, const struct store_answer *answer, int num
 
 /* ---- its links ---- */
 
-static void put_parameter(struct text *out, char *separator, struct bytes name, struct bytes value)
-{
-    text_putc(out, *separator);
-    query_put_encoded(out, name);
-    text_putc(out, '=');
-    query_put_encoded(out, value);
-    *separator = '&';
-}
-
 /* The list with the request's own parameters, at `cursor`, if it has data, in the place of the request's. */
 static void put_link(struct text *out, struct call *call, const char *path, enum query_parameter place,
                      const char *cursor)
 {
-    const struct query *query = &call->query;
     char separator = '?';
     text_printf(out, "\"%s", path);
-    for (int i = 0; i < QUERY_PARAMETER_COUNT; i++)
-        if (i != QUERY_FIELDS && i != QUERY_PAGE_AFTER && i != QUERY_PAGE_BEFORE &&
-            query_has(query, (enum query_parameter)i))
-            put_parameter(out, &separator, bytes_of(query_name((enum query_parameter)i)), query->values[i]);
-    for (int i = 0; i < query->fieldset_count; i++) {
-        const char *name = call_printf(call, "fields[%.*s]", BYTES_ARG(query->fieldsets[i].type));
-        put_parameter(out, &separator, bytes_of(name), query->fieldsets[i].names);
-    }
+    query_put(out, &call->query, QUERY_BIT(QUERY_PAGE_AFTER) | QUERY_BIT(QUERY_PAGE_BEFORE), &separator);
     if (cursor)
-        put_parameter(out, &separator, bytes_of(query_name(place)), bytes_of(cursor));
+        query_put_parameter(out, &separator, bytes_of(query_name(place)), bytes_of(cursor));
     text_putc(out, '"');
 }
 

@@ -195,7 +195,7 @@ static void put_link(struct text *out, const char *name, const char *path, const
     const char *id = strstr(path, ":id");
     text_printf(out, "\"%s\":\"%.*s", name, (int)(id - path), path);
     put_id(out, shape, row);
-    text_printf(out, "%s\"", id + strlen(":id"));
+    text_puts(out, id + strlen(":id"));
 }
 
 void shape_put(struct text *out, const struct call *call, const struct shape *shape, const void *row)
@@ -210,10 +210,10 @@ void shape_put(struct text *out, const struct call *call, const struct shape *sh
         text_puts(out, ",\"links\":{");
         put_link(out, "self", shape->self, shape, row);
         if (shape->related) {
-            text_putc(out, ',');
+            text_puts(out, "\",");
             put_link(out, "related", shape->related, shape, row);
         }
-        text_putc(out, '}');
+        text_puts(out, "\"}");
     }
     text_putc(out, '}');
 }
@@ -229,7 +229,8 @@ void shape_begin_document(struct text *out, struct call *call, const struct shap
     jsonapi_begin(out, &call->scratch);
     text_puts(out, ",\"links\":{");
     put_link(out, "self", shape->self, shape, row);
-    text_puts(out, "},\"data\":");
+    jsonapi_put_query(out, call);
+    text_puts(out, "\"},\"data\":");
     shape_put(out, call, shape, row);
 }
 

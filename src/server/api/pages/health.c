@@ -53,5 +53,6 @@ bool meta_show(struct call *call)
         text_put_json(&out, bytes_of(sources->items[i]));
     }
     text_puts(&out, "]}}");
+    call->etag = call_etag_of(call, text_bytes(&out));
     return jsonapi_answer(call, 200, &out);
 }

@@ -1,6 +1,8 @@
 /* /api/api_keys: a user's keys. A key's text is in its 201 and nowhere else; its digest is in no answer. */
 #include "admission.h"
+#include "edit.h"
 #include "page.h"
+#include "precondition.h"
 #include "resources.h"
 #include <stdio.h>
 
@@ -103,8 +105,14 @@ struct key_edit {
     const char *token;
 };
 
+static const char *etag_of(struct call *call, const struct api_key *key)
+{
+    return call_printf(call, "\"%lld-%lld\"", (long long)key->id, (long long)key->version);
+}
+
 static bool answer_key(struct call *call, int status, const struct api_key *key)
 {
+    call->etag = etag_of(call, key);
     int64_t pace = admission_pace(call, key->rate_per_s);
     return shape_answer(call, status, &api_keys_shape, key,
                         bytes_of(pace ? call_printf(call, "\"rate_per_s\":%lld", (long long)pace)
@@ -139,24 +147,57 @@ static struct key_edit *path_key(struct call *call)
     return NULL;
 }
 
-static bool show_one(struct call *call)
+static struct store_query query_of(const struct key_edit *edit)
+{
+    return (struct store_query){
+        .kind = STORE_LIST_KEYS, .id = edit->user_id, .after_id = edit->key_id - 1, .limit = 1};
+}
+
+/* The path's key as it was read; NULL: there is none. */
+static const struct api_key *read_key(const struct call *call)
 {
     const struct key_edit *edit = call->state;
     const struct store_answer *answer = &call->read.answer;
-    for (int i = 0; i < answer->count; i++)
-        if (answer->keys[i].id == edit->key_id)
-            return answer_key(call, 200, &answer->keys[i]);
-    return call_not_found(call, "API key");
+    return answer->count && answer->keys[0].id == edit->key_id ? &answer->keys[0] : NULL;
+}
+
+static const char *read_etag(struct call *call)
+{
+    const struct api_key *key = read_key(call);
+    return key ? etag_of(call, key) : NULL;
+}
+
+static bool show_one(struct call *call)
+{
+    const struct api_key *key = read_key(call);
+    return key ? answer_key(call, 200, key) : call_not_found(call, "API key");
 }
 
 static bool show_key(struct call *call)
 {
-    const struct key_edit *edit = call->state;
-    return call_query(
-        call,
-        &(struct store_query){
-            .kind = STORE_LIST_KEYS, .id = edit->user_id, .after_id = edit->key_id - 1, .limit = 1},
-        false, show_one);
+    struct store_query query = query_of(call->state);
+    return call_query(call, &query, false, show_one);
+}
+
+static bool write_change(struct call *call)
+{
+    const struct api_key *key = read_key(call);
+    if (!key)
+        return call_not_found(call, "API key");
+    call->write.op.key_if_version = key->version;
+    return call->write.op.kind == STORE_KEY_UPDATE ? edit_write(call) : call_write(call, call->edit->done);
+}
+
+/* Writes the op that is ready. With preconditions only if they still hold as it is written. */
+static bool submit_change(struct call *call, call_step *then)
+{
+    if (!precondition_is_given(call->request))
+        return call_write(call, then);
+    return edit_start(call, &(struct edit){.what = "API key",
+                                           .query = query_of(call->state),
+                                           .etag = read_etag,
+                                           .change = write_change,
+                                           .done = then});
 }
 
 bool api_keys_show(struct call *call)
@@ -240,6 +281,7 @@ static bool created(struct call *call)
     if (call->write.op.result != STORE_DONE)
         return call_not_found(call, "user");
     key.id = call->write.op.id;
+    key.version = 1;
     keyring_put_key(call->api->keyring, &key);
     call_header(call, "Location", bytes_of(call_printf(call, "/api/api_keys/%lld", (long long)key.id)));
     call_header(call, "Cache-Control", bytes_of("no-store"));
@@ -311,17 +353,32 @@ bool api_keys_update(struct call *call)
     edit->key.user_id = edit->user_id;
     call->write.op =
         (struct store_op){.kind = STORE_KEY_UPDATE, .key = edit->key, .key_changes = edit->given};
-    return call_write(call, updated);
+    return submit_change(call, updated);
 }
 
 /* ---- revoking ---- */
 
+/* Another request was first, or it is the last key: the key as it is now says which. */
+static bool refuse_revoking(struct call *call)
+{
+    const struct api_key *key = read_key(call);
+    int64_t version = call->write.op.key_if_version;
+    if (key && !call_allows(call, "API key", etag_of(call, key)))
+        return false;
+    if (key && version && key->version != version)
+        return call_fail(call, API_EDIT_CONFLICT, SOURCE_NONE, NULL,
+                         "Another request changed this key meanwhile.");
+    return call_fail(call, API_LAST_KEY, SOURCE_NONE, NULL,
+                     "This is the user's last key. Create another one first.");
+}
+
 static bool revoked(struct call *call)
 {
     const struct store_op *op = &call->write.op;
-    if (op->result == STORE_CONFLICT)
-        return call_fail(call, API_LAST_KEY, SOURCE_NONE, NULL,
-                         "This is the user's last key. Create another one first.");
+    if (op->result == STORE_CONFLICT) {
+        struct store_query query = query_of(call->state);
+        return call_query(call, &query, false, refuse_revoking);
+    }
     if (op->result != STORE_DONE)
         return call_not_found(call, "API key");
     keyring_drop_key(call->api->keyring, op->key.id);
@@ -337,5 +394,5 @@ bool api_keys_delete(struct call *call)
                                        .key = {.id = edit->key_id,
                                                .user_id = edit->user_id,
                                                .revoked_at_ms = clock_wall_ms(&call->api->config.clock)}};
-    return call_write(call, revoked);
+    return submit_change(call, revoked);
 }

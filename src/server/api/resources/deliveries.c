@@ -2,6 +2,7 @@
  */
 #include "event_document.h"
 #include "page.h"
+#include "precondition.h"
 #include "resources.h"
 
 enum { ATTEMPTS_MAX = 100 /* that a delivery is shown with: the last ones */ };
@@ -248,10 +249,23 @@ bool event_deliveries_list(struct call *call)
 
 /* ---- one delivery ---- */
 
+/* Of all that is shown but next_attempt_in_ms, which is counted from the answer's Date. */
+static const char *etag_of(struct call *call, const struct wanted *wanted)
+{
+    const struct delivery *delivery = &wanted->delivery;
+    const struct store_answer *attempts = &wanted->attempts;
+    int64_t last = attempts->count ? attempts->attempts[attempts->count - 1].lease : 0;
+    return call_printf(call, "\"%lld-%d%d%d-%lld-%d-%lld-%d-%lld\"", (long long)delivery->id,
+                       (int)delivery->state, delivery->resending, delivery->leased,
+                       (long long)delivery->lease, (int)delivery->attempt,
+                       (long long)delivery->finished_at_ms, attempts->count, (long long)last);
+}
+
 static bool show_one(struct call *call)
 {
     const struct wanted *wanted = call->state;
     struct text out;
+    call->etag = etag_of(call, wanted);
     shape_begin_document(&out, call, &deliveries_shape, &wanted->delivery);
     put_included(&out, call, wanted);
     jsonapi_end(&out, call, (struct bytes){0});
@@ -266,7 +280,7 @@ static bool take_event(struct call *call)
     return show_one(call);
 }
 
-static bool take_attempts(struct call *call)
+static void keep_attempts(struct call *call)
 {
     struct wanted *wanted = call->state;
     struct store_answer *last = &wanted->attempts;
@@ -276,6 +290,12 @@ static bool take_attempts(struct call *call)
         last->attempts[last->count - 1 - i] = last->attempts[i];
         last->attempts[i] = earlier;
     }
+}
+
+static bool take_attempts(struct call *call)
+{
+    struct wanted *wanted = call->state;
+    keep_attempts(call);
     return wants_event(wanted) ? query_event(call, wanted->delivery.event_id, true, take_event)
                                : show_one(call);
 }
@@ -291,16 +311,19 @@ static const struct delivery *visible_delivery(struct call *call)
     return NULL;
 }
 
-static bool read_attempts(struct call *call)
+static bool query_attempts(struct call *call, const struct delivery *delivery, call_step *then)
 {
     struct wanted *wanted = call->state;
-    const struct delivery *delivery = visible_delivery(call);
-    if (!delivery)
-        return false;
     wanted->delivery = *delivery;
     struct store_query last = {
         .kind = STORE_LIST_ATTEMPTS, .id = delivery->id, .descending = true, .limit = ATTEMPTS_MAX};
-    return call_query(call, &last, true, take_attempts);
+    return call_query(call, &last, true, then);
+}
+
+static bool read_attempts(struct call *call)
+{
+    const struct delivery *delivery = visible_delivery(call);
+    return delivery && query_attempts(call, delivery, take_attempts);
 }
 
 static bool show_delivery(struct call *call, int64_t id)
@@ -361,6 +384,13 @@ static bool changed(struct call *call)
     return show_delivery(call, op->delivery.delivery_id);
 }
 
+/* A resend and a cancel are judged by the state of their delivery. */
+static bool change_judged(struct call *call)
+{
+    keep_attempts(call);
+    return call_allows(call, "delivery", etag_of(call, call->state)) && call_write(call, changed);
+}
+
 static bool change_visible(struct call *call)
 {
     const struct delivery *delivery = visible_delivery(call);
@@ -368,7 +398,8 @@ static bool change_visible(struct call *call)
         return false;
     call->write.op.delivery.delivery_id = delivery->id;
     call->write.op.delivery.user_id = delivery->user_id;
-    return call_write(call, changed);
+    return precondition_is_given(call->request) ? query_attempts(call, delivery, change_judged)
+                                                : call_write(call, changed);
 }
 
 static bool change(struct call *call, enum store_op_kind kind)

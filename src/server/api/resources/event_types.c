@@ -61,19 +61,23 @@ bool event_types_show(struct call *call)
     const struct reference_type *types = reference_types(call->api->reference, &count);
 
     for (int i = 0; i < count; i++)
-        if (bytes_equal(types[i].name, call->id_text))
+        if (bytes_equal(types[i].name, call->id_text)) {
+            call->etag = call_etag_of(call, types[i].example);
             return shape_answer(call, 200, &event_types_shape, &types[i], (struct bytes){0});
+        }
     return call_not_found(call,
                           "event type in the catalogue (events of this type are accepted all the same)");
 }
 
 bool openapi_show(struct call *call)
 {
+    call->etag = call_etag_of(call, reference_openapi(call->api->reference));
     return call_answer_page(call, "application/json", reference_openapi(call->api->reference));
 }
 
 bool docs_show(struct call *call)
 {
+    call->etag = call_etag_of(call, reference_docs(call->api->reference));
     call_header(call, "Content-Security-Policy", bytes_of("default-src 'none'; style-src 'unsafe-inline'"));
     call_header(call, "X-Content-Type-Options", bytes_of("nosniff"));
     return call_answer_page(call, "text/html; charset=utf-8", reference_docs(call->api->reference));

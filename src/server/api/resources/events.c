@@ -146,8 +146,9 @@ static bool put_one(struct call *call)
         return call_not_found(call, "event");
     const struct event *event = &answer->events[0];
     struct text out;
+    call->etag = call_printf(call, "\"%lld-%lld\"", (long long)event->id, (long long)event->sent_at_ms);
     jsonapi_begin(&out, &call->scratch);
-    jsonapi_put_self(&out, "/api/events/", event->id);
+    jsonapi_put_self(&out, call, "/api/events/", event->id);
     text_puts(&out, ",\"data\":");
     event_document_put(&out, call, event);
     if (wanted->include & INCLUDE_RESOURCE) {

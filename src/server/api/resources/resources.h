@@ -16,6 +16,8 @@ bool users_update(struct call *call);
 /* The user of the path, `me` included, that the caller may see; false: 404. */
 bool users_path_id(struct call *call, int64_t *id);
 const char *users_etag(struct call *call, const struct user *user);
+/* Of the user that was read; NULL: there is none. */
+const char *users_read_etag(struct call *call);
 
 /* tls_identities.c */
 bool tls_identities_show(struct call *call);

@@ -4,6 +4,7 @@
  * it is derived, so it can be revealed, to a key of the user that it belongs to and to nobody else.
  */
 #include "edit.h"
+#include "precondition.h"
 #include "resources.h"
 #include "signing.h"
 
@@ -79,11 +80,23 @@ static struct secret_edit *new_edit(struct call *call)
 
 /* ---- showing ---- */
 
+/* Of how it looks to everybody, whatever is shown of it now. */
+static const char *etag_of(struct call *call, const struct secret_row *row)
+{
+    struct text looks;
+    text_init(&looks, &call->request->arena, CALL_ANSWER_LEN_MAX);
+    text_printf(&looks, "%lld", (long long)row->user_id);
+    text_put(&looks, row->id);
+    shape_put_attributes(&looks, call, &signing_secrets_shape, row);
+    return call_etag_of(call, text_bytes(&looks));
+}
+
 static bool answer_one(struct call *call, int status, const struct signing_secret *secret, bool with_text)
 {
     struct secret_edit *edit = call->state;
     struct secret_row row = row_of(call, secret);
     struct text out;
+    call->etag = etag_of(call, &row);
     call->shown_once = with_text ? secret->secret : NULL;
     shape_begin_document(&out, call, &signing_secrets_shape, &row);
     jsonapi_end(&out, call, (struct bytes){0});
@@ -112,7 +125,9 @@ static bool show_list(struct call *call)
     if (!open_read(call))
         return false;
     jsonapi_begin(&out, &call->scratch);
-    text_puts(&out, ",\"links\":{\"self\":\"/api/signing_secrets\"},\"data\":[");
+    text_puts(&out, ",\"links\":{\"self\":\"/api/signing_secrets");
+    jsonapi_put_query(&out, call);
+    text_puts(&out, "\"},\"data\":[");
     for (int i = 0; i < edit->signing.count; i++) {
         struct secret_row row = row_of(call, &edit->signing.secrets[i]);
         text_puts(&out, i ? "," : "");
@@ -223,7 +238,8 @@ bool signing_secrets_create(struct call *call)
     struct secret_edit *edit = new_edit(call);
     return edit && jsonapi_read(call, "signing_secrets", &document) && jsonapi_refuse_id(call, &document) &&
            shape_read(call, &signing_secrets_shape, &document, FIELD_ON_CREATE, &edit->new, &edit->given) &&
-           jsonapi_read_user(call, &document, &edit->user_id) && edit_user(call, edit->user_id, add, added);
+           jsonapi_read_user(call, &document, &edit->user_id) &&
+           edit_user(call, edit->user_id, NULL, add, added);
 }
 
 static bool remove_one(struct call *call, struct user *user)
@@ -240,6 +256,19 @@ static bool remove_one(struct call *call, struct user *user)
     return seal(call, user);
 }
 
+static const char *read_etag(struct call *call)
+{
+    struct secret_edit *edit = call->state;
+    const struct signing_secret *secret = precondition_is_given(call->request) ? find_read(call) : NULL;
+    struct secret_row row = {0};
+    if (!secret)
+        return NULL; /* and the change says so */
+    row = row_of(call, secret);
+    const char *etag = etag_of(call, &row);
+    signing_wipe(&edit->signing);
+    return etag;
+}
+
 static bool removed(struct call *call)
 {
     struct secret_edit *edit = call->state;
@@ -250,5 +279,5 @@ static bool removed(struct call *call)
 bool signing_secrets_delete(struct call *call)
 {
     const struct secret_edit *edit = new_edit(call);
-    return edit && edit_user(call, edit->user_id, remove_one, removed);
+    return edit && edit_user(call, edit->user_id, read_etag, remove_one, removed);
 }

@@ -5,6 +5,7 @@
  */
 #include "edit.h"
 #include "page.h"
+#include "precondition.h"
 #include "reference.h"
 #include "resources.h"
 #include "route.h"
@@ -37,11 +38,18 @@ static const char *path_of(struct call *call, struct bytes type)
     return call_printf(call, route_is_named(type) ? "/api/resources/%.*s" : "/api/%.*s", BYTES_ARG(type));
 }
 
-static void put_link(struct text *out, struct call *call, const struct resource *resource)
+static void put_link(struct text *out, struct call *call, const struct resource *resource, bool with_query)
 {
     text_printf(out, "\"links\":{\"self\":\"%s/", path_of(call, resource->type));
     query_put_encoded(out, resource->id);
+    if (with_query)
+        jsonapi_put_query(out, call);
     text_puts(out, "\"}");
+}
+
+static const char *etag_of(struct call *call, const struct resource *resource)
+{
+    return call_printf(call, "\"%lld\"", (long long)resource->version);
 }
 
 /* The snapshot as it is, and where it is; a platform's own links stay. */
@@ -67,24 +75,26 @@ static void put_resource(struct text *out, struct call *call, const struct resou
     }
     if (json && !json_member(json, "links")) {
         text_putc(out, ',');
-        put_link(out, call, resource);
+        put_link(out, call, resource, false);
     }
     text_putc(out, '}');
     arena_fini(&tree);
 }
 
-static const char *etag_of(struct call *call, const struct resource *resource)
+/* Of the one that was read; NULL: there is none. */
+static const char *read_etag(struct call *call)
 {
-    return call_printf(call, "\"%lld\"", (long long)resource->version);
+    return call->read.answer.count ? etag_of(call, &call->read.answer.resources[0]) : NULL;
 }
 
 static bool answer_one(struct call *call, int status, const struct resource *resource)
 {
     struct text out, meta;
+    call->etag = etag_of(call, resource);
     jsonapi_begin(&out, &call->scratch);
     text_init(&meta, &call->request->arena, 256);
     text_putc(&out, ',');
-    put_link(&out, call, resource);
+    put_link(&out, call, resource, true);
     text_puts(&out, ",\"data\":");
     put_resource(&out, call, resource);
     text_printf(&meta, "\"user\":\"%lld\",\"event\":", (long long)resource->owner_id);
@@ -112,8 +122,7 @@ static bool show(struct call *call)
     const struct store_answer *answer = &call->read.answer;
     if (answer->count == 0)
         return call_not_found(call, "resource");
-    return edit_answered_304(call, etag_of(call, &answer->resources[0])) ||
-           answer_one(call, 200, &answer->resources[0]);
+    return answer_one(call, 200, &answer->resources[0]);
 }
 
 bool snapshots_show(struct call *call)
@@ -237,20 +246,20 @@ static bool submit(struct call *call, struct bytes json, int64_t if_version, cal
 
 static bool start(struct call *call, call_step *change, call_step *done)
 {
-    return edit_start(
-        call,
-        &(struct edit){.what = "resource", .query = query_of(call->state), .change = change, .done = done});
+    return edit_start(call, &(struct edit){.what = "resource",
+                                           .query = query_of(call->state),
+                                           .etag = read_etag,
+                                           .change = change,
+                                           .done = done});
 }
 
-/* What was read, if it is what If-Match wants; NULL after call_fail. */
-static const struct resource *read_matching(struct call *call)
+/* What was read; NULL after call_fail. */
+static const struct resource *read_resource(struct call *call)
 {
-    const struct resource *resource = call->read.answer.count ? &call->read.answer.resources[0] : NULL;
-    if (!edit_matches(call, resource ? etag_of(call, resource) : NULL))
-        return NULL;
-    if (!resource)
-        call_not_found(call, "resource");
-    return resource;
+    if (call->read.answer.count)
+        return &call->read.answer.resources[0];
+    call_not_found(call, "resource");
+    return NULL;
 }
 
 static bool written(struct call *call)
@@ -268,15 +277,15 @@ static bool written(struct call *call)
         query_put_encoded(&location, resource->id);
         call_header(call, "Location", text_bytes(&location));
     }
-    call_header(call, "ETag", bytes_of(etag_of(call, resource)));
     return answer_one(call, op->count ? 201 : 200, resource);
 }
 
 static bool replace(struct call *call)
 {
-    const struct resource *resource = read_matching(call);
+    const struct store_answer *answer = &call->read.answer;
     const struct snapshot *snapshot = call->state;
-    return resource && submit(call, render(call, snapshot->data), resource->version, edit_written);
+    int64_t if_version = answer->count ? answer->resources[0].version : 0;
+    return submit(call, render(call, snapshot->data), if_version, edit_written);
 }
 
 bool snapshots_put(struct call *call)
@@ -285,7 +294,7 @@ bool snapshots_put(struct call *call)
     struct snapshot *snapshot = check_master(call) ? read_path(call, false) : NULL;
     if (!snapshot || !read_change(call, snapshot, &document))
         return false;
-    if (listener_header(call->request, "If-Match", NULL).data)
+    if (precondition_is_given(call->request))
         return start(call, replace, written);
     return submit(call, render(call, document.data), -1, written);
 }
@@ -309,7 +318,7 @@ static bool merge(struct arena *arena, struct json_value *resource, const struct
 static bool update(struct call *call)
 {
     struct json_reading reading;
-    const struct resource *resource = read_matching(call);
+    const struct resource *resource = read_resource(call);
     if (!resource)
         return false;
     const struct json_value *change = ((struct snapshot *)call->state)->data;
@@ -332,7 +341,7 @@ bool snapshots_update(struct call *call)
 static bool remove_it(struct call *call)
 {
     const struct snapshot *snapshot = call->state;
-    const struct resource *resource = read_matching(call);
+    const struct resource *resource = read_resource(call);
     if (!resource)
         return false;
     call->write.op = (struct store_op){

@@ -82,6 +82,13 @@ static bool open_stored(struct call *call, struct identity_row *row, struct byte
     return true;
 }
 
+/* Of the user: what it has, it has with that. */
+static const char *etag_of(struct call *call)
+{
+    const struct store_answer *answer = &call->read.answer;
+    return answer->count && answer->users[0].endpoint.identity.len ? users_read_etag(call) : NULL;
+}
+
 static bool show(struct call *call)
 {
     struct identity_edit *edit = call->state;
@@ -90,9 +97,9 @@ static bool show(struct call *call)
     const struct user *user = &call->read.answer.users[0];
     if (!user->endpoint.identity.len)
         return call_not_found(call, "TLS identity");
-    return edit_answered_304(call, users_etag(call, user)) ||
-           (open_stored(call, &edit->row, user->endpoint.identity) &&
-            shape_answer(call, 200, &tls_identities_shape, &edit->row, (struct bytes){0}));
+    call->etag = etag_of(call);
+    return open_stored(call, &edit->row, user->endpoint.identity) &&
+           shape_answer(call, 200, &tls_identities_shape, &edit->row, (struct bytes){0});
 }
 
 bool tls_identities_show(struct call *call)
@@ -167,8 +174,6 @@ static bool understand(struct call *call, const struct request_document *documen
 static bool put(struct call *call, struct user *user)
 {
     struct identity_edit *edit = call->state;
-    if (!edit_matches(call, users_etag(call, user)))
-        return false;
     edit->created = !user->endpoint.identity.len;
     user->endpoint.identity = edit->sealed;
     return true;
@@ -184,7 +189,7 @@ static bool was_put(struct call *call)
     if (edit->created)
         call_header(call, "Location",
                     bytes_of(call_printf(call, "/api/users/%lld/tls", (long long)user->id)));
-    call_header(call, "ETag", bytes_of(users_etag(call, user)));
+    call->etag = users_etag(call, user);
     return shape_answer(call, edit->created ? 201 : 200, &tls_identities_shape, &edit->row,
                         (struct bytes){0});
 }
@@ -198,7 +203,7 @@ bool tls_identities_put(struct call *call)
            jsonapi_refuse_relationships(call, &document,
                                         "The user of a TLS identity is the one in the path.") &&
            shape_read(call, &tls_identities_shape, &document, FIELD_ON_UPDATE, &edit->row, &edit->given) &&
-           understand(call, &document, edit) && edit_user(call, edit->row.user_id, put, was_put);
+           understand(call, &document, edit) && edit_user(call, edit->row.user_id, etag_of, put, was_put);
 }
 
 static bool remove_it(struct call *call, struct user *user)
@@ -214,5 +219,5 @@ static bool removed(struct call *call)
 bool tls_identities_delete(struct call *call)
 {
     const struct identity_edit *edit = new_edit(call);
-    return edit && edit_user(call, edit->row.user_id, remove_it, removed);
+    return edit && edit_user(call, edit->row.user_id, etag_of, remove_it, removed);
 }

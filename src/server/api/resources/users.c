@@ -65,9 +65,14 @@ const char *users_etag(struct call *call, const struct user *user)
     return call_printf(call, "\"%lld-%lld\"", (long long)user->id, (long long)user->version);
 }
 
+const char *users_read_etag(struct call *call)
+{
+    return call->read.answer.count ? users_etag(call, &call->read.answer.users[0]) : NULL;
+}
+
 static bool answer_user(struct call *call, int status, const struct user *user, struct bytes meta)
 {
-    call_header(call, "ETag", bytes_of(users_etag(call, user)));
+    call->etag = users_etag(call, user);
     return shape_answer(call, status, &users_shape, user, meta);
 }
 
@@ -86,9 +91,7 @@ static bool show(struct call *call)
 {
     if (call->read.answer.count == 0)
         return call_not_found(call, "user");
-    const struct user *user = &call->read.answer.users[0];
-    return edit_answered_304(call, users_etag(call, user)) ||
-           shape_answer(call, 200, &users_shape, user, (struct bytes){0});
+    return answer_user(call, 200, &call->read.answer.users[0], (struct bytes){0});
 }
 
 bool users_show(struct call *call)
@@ -122,8 +125,6 @@ struct user_edit {
 static bool change(struct call *call, struct user *user)
 {
     struct user_edit *edit = call->state;
-    if (!edit_matches(call, users_etag(call, user)))
-        return false;
     edit->was_paused = user->endpoint.paused;
     shape_apply(&users_shape, edit->given, &edit->user, user);
     return true;
@@ -150,7 +151,7 @@ bool users_update(struct call *call)
            jsonapi_check_id(call, &document, id) &&
            jsonapi_refuse_relationships(call, &document, "A user's relationships cannot be changed.") &&
            shape_read(call, &users_shape, &document, FIELD_ON_UPDATE, &edit->user, &edit->given) &&
-           edit_user(call, id, change, changed);
+           edit_user(call, id, users_read_etag, change, changed);
 }
 
 /* ---- a new user, and its first key ---- */
