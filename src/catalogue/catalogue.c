@@ -4,18 +4,15 @@
 #include "memory.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-const char *catalogue_status_name(enum catalogue_status status)
-{
-    static const char *const names[] = {"documented", "stated", "inferred"};
-    return names[status];
-}
+const char *const catalogue_status_names[] = {"documented", "stated", "inferred", NULL};
 
 bool catalogue_status_parse(struct bytes name, enum catalogue_status *status)
 {
     for (int i = CATALOGUE_DOCUMENTED; i <= CATALOGUE_INFERRED; i++) {
-        if (!bytes_equal_text(name, catalogue_status_name((enum catalogue_status)i)))
+        if (!bytes_equal_text(name, catalogue_status_names[i]))
             continue;
         *status = (enum catalogue_status)i;
         return true;
@@ -37,12 +34,6 @@ static struct json_object *parse(const char *text, size_t len)
     return value;
 }
 
-static const char *text_or_null(struct json_object *entry, const char *name)
-{
-    struct bytes text;
-    return json_get_text(entry, name, &text) ? text.data : NULL;
-}
-
 static enum catalogue_status status_of(const char *name)
 {
     enum catalogue_status status = CATALOGUE_DOCUMENTED;
@@ -53,19 +44,19 @@ static enum catalogue_status status_of(const char *name)
 
 static void read_type(struct catalogue_type *type, struct json_object *entry)
 {
-    *type = (struct catalogue_type){.name = text_or_null(entry, "name"),
-                                    .section = text_or_null(entry, "section"),
-                                    .resource = text_or_null(entry, "resource"),
-                                    .state = text_or_null(entry, "state"),
+    *type = (struct catalogue_type){.name = json_text(entry, "name"),
+                                    .section = json_text(entry, "section"),
+                                    .resource = json_text(entry, "resource"),
+                                    .state = json_text(entry, "state"),
                                     .final = json_object_get_boolean(json_get(entry, "final")),
-                                    .en = text_or_null(entry, "en"),
-                                    .es = text_or_null(entry, "es"),
-                                    .note = text_or_null(entry, "note"),
+                                    .en = json_text(entry, "en"),
+                                    .es = json_text(entry, "es"),
+                                    .note = json_text(entry, "note"),
                                     .entry = entry};
     assert(type->name && type->section && type->resource && type->en);
     if (!type->es)
         type->es = type->en;
-    type->status = status_of(text_or_null(entry, "status"));
+    type->status = status_of(json_text(entry, "status"));
 }
 
 void catalogue_put_type(struct catalogue *catalogue, struct json_object *entry)
@@ -85,6 +76,46 @@ void catalogue_put_type(struct catalogue *catalogue, struct json_object *entry)
     json_object_array_add(catalogue->event_types, entry);
 }
 
+static struct json_object *copy_of(struct json_object *value)
+{
+    struct json_object *copy = NULL;
+    if (value && json_object_deep_copy(value, &copy, NULL) != 0)
+        memory_exhausted();
+    return copy;
+}
+
+/* One operation for each of its paths; that of the second path is called ...ByType. */
+static void add_operation(struct json_object *operations, struct json_object *operation)
+{
+    struct json_object *paths = json_get_array(operation, "paths");
+    const char *method = json_text(operation, "method");
+    int status = strcmp(method, "POST") == 0 ? 201 : strcmp(method, "DELETE") == 0 ? 204 : 200;
+
+    if (!json_get(operation, "status"))
+        json_object_object_add(operation, "status", json_object_new_int(status));
+    for (size_t i = 0; paths && i < json_object_array_length(paths); i++) {
+        struct json_object *one = copy_of(operation);
+        char id[64];
+        snprintf(id, sizeof id, "%s%s", json_text(operation, "id"), i ? "ByType" : "");
+        json_object_object_add(one, "path", json_object_get(json_object_array_get_idx(paths, i)));
+        json_object_object_add(one, "id", json_object_new_string(id));
+        json_object_array_add(operations, one);
+    }
+    if (!paths)
+        json_object_array_add(operations, json_object_get(operation));
+}
+
+static struct json_object *read_api(void)
+{
+    struct json_object *api = parse(catalogue_api, catalogue_api_len);
+    struct json_object *written = json_get_array(api, "operations"), *operations = json_object_new_array();
+
+    for (size_t i = 0; i < json_object_array_length(written); i++)
+        add_operation(operations, json_object_array_get_idx(written, i));
+    json_object_object_add(api, "operations", operations);
+    return api;
+}
+
 struct catalogue *catalogue_open(void)
 {
     struct catalogue *catalogue = memory_zero(1, sizeof *catalogue);
@@ -93,7 +124,7 @@ struct catalogue *catalogue_open(void)
     catalogue->resources = parse(catalogue_resources, catalogue_resources_len);
     catalogue->state_machines = parse(catalogue_state_machines, catalogue_state_machines_len);
     catalogue->scenarios = parse(catalogue_scenarios, catalogue_scenarios_len);
-    catalogue->api = parse(catalogue_api, catalogue_api_len);
+    catalogue->api = read_api();
     catalogue->count = (int)json_object_array_length(catalogue->event_types);
     catalogue->types = memory_zero((size_t)catalogue->count, sizeof *catalogue->types);
     for (int i = 0; i < catalogue->count; i++)
@@ -209,14 +240,6 @@ const struct catalogue_type *catalogue_nearest(const struct catalogue *catalogue
 
 /* ---- examples ------------------------------------------------------------------------------------------ */
 
-static struct json_object *copy_of(struct json_object *value)
-{
-    struct json_object *copy = NULL;
-    if (value && json_object_deep_copy(value, &copy, NULL) != 0)
-        memory_exhausted();
-    return copy;
-}
-
 static struct json_object *linkage(const char *type, const char *id)
 {
     struct json_object *data = json_object_new_object(), *link = json_object_new_object();
@@ -239,7 +262,7 @@ static void put_members(struct json_object *object, struct json_object *members)
 /* A platform's own type need not describe its resource; then the example is all there is. */
 static const char *resource_id(const struct catalogue *catalogue, const char *type)
 {
-    const char *id = text_or_null(json_get_object(catalogue->resources, type), "id");
+    const char *id = json_text(json_get_object(catalogue->resources, type), "id");
     return id ? id : "1";
 }
 
@@ -275,7 +298,7 @@ static struct json_object *included_of(const struct catalogue *catalogue, const 
     for (size_t i = 0; names && i < json_object_array_length(names); i++) {
         const char *name = json_object_get_string(json_object_array_get_idx(names, i));
         struct json_object *data = json_get_object(json_get_object(related, name), "data");
-        json_object_array_add(items, snapshot(catalogue, text_or_null(data, "type"), NULL, NULL));
+        json_object_array_add(items, snapshot(catalogue, json_text(data, "type"), NULL, NULL));
     }
     return items;
 }
@@ -319,7 +342,7 @@ void catalogue_put_example(struct text *out, const struct catalogue *catalogue,
 const char *catalogue_step_name(struct json_object *step)
 {
     const char *name = json_object_is_type(step, json_type_string) ? json_object_get_string(step)
-                                                                   : text_or_null(step, "event_type");
+                                                                   : json_text(step, "event_type");
     assert(name);
     return name;
 }

@@ -17,7 +17,7 @@ enum catalogue_status {
     CATALOGUE_STATED,     /* the platform promises the event; the name follows its habit */
     CATALOGUE_INFERRED    /* the resource has the state; event and name are inferred */
 };
-const char *catalogue_status_name(enum catalogue_status status);
+extern const char *const catalogue_status_names[];                             /* NULL behind the last */
 bool catalogue_status_parse(struct bytes name, enum catalogue_status *status); /* false: it is none */
 
 struct catalogue_type {
@@ -89,5 +89,6 @@ const char *catalogue_step_name(struct json_object *step); /* the type's */
 struct json_object *catalogue_resources_json(const struct catalogue *catalogue);
 struct json_object *catalogue_state_machines_json(const struct catalogue *catalogue);
 struct json_object *catalogue_scenarios_json(const struct catalogue *catalogue);
-/* What there is to say of the API's own requests, for openapi.h and postman.h. */
+/* What there is to say of the API's own requests, for OpenAPI, the page and postman.h: api.json, but each of
+ * its `operations` has one `path` and a `status`. */
 struct json_object *catalogue_api_json(const struct catalogue *catalogue);

@@ -155,11 +155,6 @@ static bool check_members(struct addition *addition, struct json_object *object,
     return true;
 }
 
-static const char *text_of(struct json_object *object, const char *name)
-{
-    return json_object_get_string(json_get(object, name));
-}
-
 /* ---- what there will be -------------------------------------------------------------------------------- */
 
 static struct json_object *find_resource(const struct addition *addition, const char *name)
@@ -171,7 +166,7 @@ static struct json_object *find_resource(const struct addition *addition, const 
 static bool is_type(const struct addition *addition, const char *name)
 {
     for (size_t i = 0; addition->event_types && i < json_object_array_length(addition->event_types); i++)
-        if (strcmp(text_of(json_object_array_get_idx(addition->event_types, i), "name"), name) == 0)
+        if (strcmp(json_text(json_object_array_get_idx(addition->event_types, i), "name"), name) == 0)
             return true;
     return catalogue_find(addition->catalogue, bytes_of(name)) != NULL;
 }
@@ -236,7 +231,7 @@ static bool check_resources(struct addition *addition)
 
 static bool check_include(struct addition *addition, struct json_object *entry, const char *pointer)
 {
-    struct json_object *resource = find_resource(addition, text_of(entry, "resource"));
+    struct json_object *resource = find_resource(addition, json_text(entry, "resource"));
     struct json_object *names = json_get_array(json_get_object(entry, "example"), "include");
     char place[POINTER_LEN_MAX];
 
@@ -248,9 +243,9 @@ static bool check_include(struct addition *addition, struct json_object *entry, 
         if (!data)
             return wrong(addition, place, NULL, "the resource has no relationship \"%.60s\" to one other",
                          name);
-        if (!find_resource(addition, text_of(data, "type")))
+        if (!find_resource(addition, json_text(data, "type")))
             return wrong(addition, place, NULL, "\"%.60s\" is not among the resources",
-                         text_of(data, "type"));
+                         json_text(data, "type"));
     }
     return true;
 }
@@ -278,12 +273,12 @@ static bool check_type(struct addition *addition, struct json_object *entry, con
 
     if (!check_members(addition, entry, pointer, rows))
         return false;
-    if (json_get(entry, "status") && !catalogue_status_parse(bytes_of(text_of(entry, "status")), &status))
+    if (json_get(entry, "status") && !catalogue_status_parse(bytes_of(json_text(entry, "status")), &status))
         return wrong(addition, pointer, "status", "status must be documented, stated or inferred");
-    struct json_object *resource = find_resource(addition, text_of(entry, "resource"));
+    struct json_object *resource = find_resource(addition, json_text(entry, "resource"));
     if (json_get(entry, "state") && !json_get(resource, "state_attribute"))
         return wrong(addition, pointer, "state", "the resource \"%.60s\" has no state_attribute",
-                     text_of(entry, "resource"));
+                     json_text(entry, "resource"));
     if (shown && !check_members(addition, shown, below(place, pointer, "/example"), example))
         return false;
     below(place, pointer, "/example/relationships");
@@ -304,10 +299,10 @@ static bool check_types(struct addition *addition)
         if (!check_type(addition, entry, pointer))
             return false;
         for (size_t k = 0; k < i; k++)
-            if (strcmp(text_of(json_object_array_get_idx(addition->event_types, k), "name"),
-                       text_of(entry, "name")) == 0)
+            if (strcmp(json_text(json_object_array_get_idx(addition->event_types, k), "name"),
+                       json_text(entry, "name")) == 0)
                 return wrong(addition, pointer, "name", "\"%.128s\" is defined twice",
-                             text_of(entry, "name"));
+                             json_text(entry, "name"));
     }
     return true;
 }
@@ -330,9 +325,9 @@ static bool check_machine(struct addition *addition, struct json_object *machine
         below(place, pointer, "/moves/%zu", i);
         if (!check_members(addition, one, place, move))
             return false;
-        if (!is_type(addition, text_of(one, "event_type")))
+        if (!is_type(addition, json_text(one, "event_type")))
             return wrong(addition, place, "event_type", "there is no type \"%.128s\"",
-                         text_of(one, "event_type"));
+                         json_text(one, "event_type"));
     }
     return true;
 }
@@ -372,7 +367,7 @@ static bool check_scenario(struct addition *addition, struct json_object *scenar
         bool plain = is_name(step);
         if (!plain && !check_members(addition, step, place, long_step))
             return false;
-        const char *name = plain ? json_object_get_string(step) : text_of(step, "event_type");
+        const char *name = plain ? json_object_get_string(step) : json_text(step, "event_type");
         if (!is_type(addition, name))
             return wrong(addition, place, plain ? NULL : "event_type", "there is no type \"%.128s\"", name);
     }
@@ -408,7 +403,7 @@ static void add_scenario(struct json_object *scenarios, struct json_object *scen
 {
     for (size_t i = 0; i < json_object_array_length(scenarios); i++) {
         struct json_object *there = json_object_array_get_idx(scenarios, i);
-        if (strcmp(text_of(there, "name"), text_of(scenario, "name")) != 0)
+        if (strcmp(json_text(there, "name"), json_text(scenario, "name")) != 0)
             continue;
         json_object_array_put_idx(scenarios, i, json_object_get(scenario));
         return;

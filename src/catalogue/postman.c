@@ -45,12 +45,6 @@ static struct json_object *array_of_one(struct json_object *value)
     return made;
 }
 
-static const char *text_of(struct json_object *from, const char *name)
-{
-    struct bytes found;
-    return json_get_text(from, name, &found) ? found.data : NULL;
-}
-
 static struct json_object *text_or_none(const char *value)
 {
     return value ? text(value) : NULL;
@@ -71,15 +65,18 @@ static struct json_object *header(const char *key, const char *value)
     return object("key", text(key), "value", text(value), NULL);
 }
 
-/* The JSON, indented: people will edit it. */
-static struct json_object *raw_body(struct json_object *document)
+/* The JSON, indented: people will edit it. `one_line`: it is a line of a batch. */
+static struct json_object *raw_body(struct json_object *document, bool one_line)
 {
     struct arena arena;
     struct text raw;
 
     arena_init(&arena, 4 * (size_t)CATALOGUE_EXAMPLES_LEN_MAX);
     text_init(&raw, &arena, CATALOGUE_EXAMPLES_LEN_MAX);
-    json_put_pretty(&raw, document);
+    if (one_line)
+        json_put(&raw, document);
+    else
+        json_put_pretty(&raw, document);
     struct json_object *body = object("mode", text("raw"), "raw", text(raw.data), "options",
                                       object("raw", object("language", text("json"), NULL), NULL), NULL);
     arena_fini(&arena);
@@ -99,7 +96,7 @@ static struct json_object *push(const struct catalogue *catalogue, const struct 
     snprintf(description, sizeof description, "%.400s\n\n%.400s%s%.200s", type->en, type->es,
              type->note ? "\n\n" : "", type->note ? type->note : "");
     struct json_object *request =
-        object("method", text("POST"), "header", headers, "body", raw_body(example), "url",
+        object("method", text("POST"), "header", headers, "body", raw_body(example, false), "url",
                object("raw", text("{{webhook_url}}"), "host", array_of_one(text("{{webhook_url}}")), NULL),
                "description", text(description), NULL);
     json_object_put(example);
@@ -154,7 +151,7 @@ static struct json_object *path_of(const char *pattern, struct json_object *vari
     while (*pattern == '/') {
         size_t len = strcspn(++pattern, "/");
         snprintf(part, sizeof part, "%.*s", (int)len, pattern);
-        const char *value = part[0] == ':' ? text_of(variables, part + 1) : part;
+        const char *value = part[0] == ':' ? json_text(variables, part + 1) : part;
         json_object_array_add(parts, text(value ? value : part));
         text_printf(raw, "/%s", value ? value : part);
         pattern += len;
@@ -188,7 +185,7 @@ static struct json_object *url_of(struct json_object *operation)
     text_init(&raw, &arena, 1 << 12);
     text_puts(&raw, "{{domain}}");
     struct json_object *path =
-        path_of(text_of(operation, "path"), json_get_object(example, "variables"), &raw);
+        path_of(json_text(operation, "path"), json_get_object(example, "variables"), &raw);
     struct json_object *query = query_of(json_get_object(example, "query"), &raw);
     struct json_object *url = object("raw", text(raw.data), "host", array_of_one(text("{{domain}}")), "path",
                                      path, "query", query, NULL);
@@ -200,7 +197,7 @@ static struct json_object *url_of(struct json_object *operation)
 static struct json_object *check_of(struct json_object *operation)
 {
     struct json_object *example = json_get_object(operation, "try"), *keep = json_get_object(example, "keep");
-    struct json_object *other = json_get(example, "or");
+    struct json_object *other = json_get(example, "or") ? json_get(example, "or") : json_get(operation, "or");
     char written[SCRIPT_LINES_MAX][256];
     const char *lines[SCRIPT_LINES_MAX];
     int count = 0, status = json_object_get_int(json_get(operation, "status"));
@@ -230,15 +227,17 @@ static struct json_object *request_of(struct json_object *operation)
 {
     struct json_object *body = json_get_object(json_get_object(operation, "try"), "body");
     struct json_object *headers = json_object_new_array();
-    const char *media = text_of(operation, "media");
+    const char *media = json_text(operation, "media");
+    bool lines = json_get(operation, "lines") != NULL;
 
     json_object_array_add(headers, header("Accept", media ? media : "application/vnd.api+json"));
     json_object_array_add(headers, header("Authorization", "{{your_api_key}}"));
     if (body)
-        json_object_array_add(headers, header("Content-Type", "application/json"));
-    return object("method", text(text_of(operation, "method")), "header", headers, "body",
-                  body ? raw_body(body) : NULL, "url", url_of(operation), "description",
-                  text_or_none(text_of(operation, "description")), NULL);
+        json_object_array_add(headers,
+                              header("Content-Type", lines ? "application/x-ndjson" : "application/json"));
+    return object("method", text(json_text(operation, "method")), "header", headers, "body",
+                  body ? raw_body(body, lines) : NULL, "url", url_of(operation), "description",
+                  text_or_none(json_text(operation, "description")), NULL);
 }
 
 static struct json_object *api_folder(const struct catalogue *catalogue)
@@ -248,7 +247,7 @@ static struct json_object *api_folder(const struct catalogue *catalogue)
 
     for (size_t i = 0; i < json_object_array_length(operations); i++) {
         struct json_object *operation = json_object_array_get_idx(operations, i);
-        json_object_array_add(items, object("name", text(text_of(operation, "summary")), "request",
+        json_object_array_add(items, object("name", text(json_text(operation, "summary")), "request",
                                             request_of(operation), "event", check_of(operation), NULL));
     }
     return object(

@@ -11,7 +11,7 @@ const kinds = {
     number: (value) => typeof value === 'number',
 };
 const known = new Set(['$ref', 'type', 'const', 'enum', 'pattern', 'required', 'properties', 'additionalProperties', 'items',
-    'oneOf', 'allOf', 'minLength', 'maxLength', 'minItems', 'minimum', 'maximum', 'default', 'description', 'examples', 'format']);
+    'oneOf', 'allOf', 'minLength', 'maxLength', 'minItems', 'minimum', 'maximum', 'maxItems', 'minProperties', 'maxProperties', 'default', 'description', 'examples', 'format']);
 
 function resolve(document, ref) {
     return ref.slice(2).split('/').reduce((at, part) => at[part.replaceAll('~1', '/')], document);
@@ -35,7 +35,7 @@ export function violations(document, schema, value, at = '') {
         for (const name of schema.required ?? []) if (!(name in value)) say(`no ${name}`);
         for (const [name, member] of Object.entries(value)) {
             const of = schema.properties?.[name] ?? schema.additionalProperties;
-            if (of) wrong.push(...violations(document, of, member, `${at}/${name}`));
+            if (of && of !== true) wrong.push(...violations(document, of, member, `${at}/${name}`));
         }
     }
     if (Array.isArray(value)) {

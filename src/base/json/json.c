@@ -64,6 +64,11 @@ bool json_get_text(struct json_object *object, const char *name, struct bytes *t
     return true;
 }
 
+const char *json_text(struct json_object *object, const char *name)
+{
+    return json_object_get_string(get_typed(object, name, json_type_string));
+}
+
 enum { COMPACT = -1 };
 
 static void put_value(struct text *out, struct json_object *object, int indent);

@@ -52,7 +52,7 @@ static int list_types(const struct catalog *catalog)
         json_object_array_add(entries, whole_entry(catalog, type));
         if (!catalog->json)
             printf("%-37s %s%-10s %-12s%s %s\n", type->name, colour_start(colours, COLOUR_FAINT),
-                   catalogue_status_name(type->status), type->section, colour_end(colours), type->en);
+                   catalogue_status_names[type->status], type->section, colour_end(colours), type->en);
     }
     bool found = json_object_array_length(entries) > 0;
     if (found && catalog->json)
@@ -81,7 +81,7 @@ static int show_type(const struct catalog *catalog, const char *name)
         printf("%s\n  %s\n  %s\n", type->name, type->en, type->es);
         if (type->note)
             printf("  %s\n", type->note);
-        printf("status    %s\nsection   %s\nresource  %s\n", catalogue_status_name(type->status),
+        printf("status    %s\nsection   %s\nresource  %s\n", catalogue_status_names[type->status],
                type->section, type->resource);
         if (type->state)
             printf("state     %s%s\n", type->state, type->final ? " (final)" : "");

@@ -29,6 +29,7 @@ enum {
 
 static const struct route routes[] = {
     {"/api/events", {{"GET", events_list, ROUTE_USER, QUERY_EVENTS}, {"POST", events_create, ROUTE_USER, 0}}},
+    {"/api/events/batch", {{"POST", events_create_lines, ROUTE_USER, 0}}},
     {"/api/events/:id", {{"GET", events_show, ROUTE_USER, QUERY_WITH}}},
     {"/api/events/:id/deliveries", {{"GET", event_deliveries_list, ROUTE_USER, QUERY_PAGE | QUERY_WITH}}},
     {"/api/deliveries/:id", {{"GET", deliveries_show, ROUTE_USER, QUERY_WITH}}},
@@ -68,6 +69,11 @@ static const struct route routes[] = {
     {"/api/:type/:id", {ROUTE_SNAPSHOT}},
 };
 enum { ROUTE_COUNT = sizeof routes / sizeof *routes };
+
+static const struct shape *const shapes[] = {&events_shape,         &deliveries_shape, &attempts_shape,
+                                             &users_shape,          &api_keys_shape,   &signing_secrets_shape,
+                                             &tls_identities_shape, &event_types_shape};
+enum { SHAPE_COUNT = sizeof shapes / sizeof *shapes };
 
 struct segments {
     struct bytes texts[SEGMENTS_MAX];
@@ -163,6 +169,11 @@ bool route_is_named(struct bytes type)
 const struct route *route_at(int index)
 {
     return index < ROUTE_COUNT ? &routes[index] : NULL;
+}
+
+const struct shape *shape_at(int index)
+{
+    return index < SHAPE_COUNT ? shapes[index] : NULL;
 }
 
 const struct route_method *route_method(const struct route *route, struct bytes method)

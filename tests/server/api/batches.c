@@ -1,4 +1,4 @@
-/* POST /api/events with application/x-ndjson: a line in, a line out. */
+/* POST /api/events/batch, or /api/events with application/x-ndjson: a line in, a line out. */
 #include "rig.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -297,20 +297,23 @@ static void test_what_is_accepted(void **state)
 {
     static const struct {
         const char *type, *accept;
-        int status;
-    } rows[] = {{"application/x-ndjson", "application/x-ndjson", 201},
-                {"application/x-ndjson", "*/*", 201},
-                {"application/x-ndjson", "application/vnd.api+json", 201},
-                {"application/x-ndjson", "text/html", 406},
-                {"application/x-ndjson; charset=UTF-8", "application/x-ndjson;q=0.5", 201},
-                {"application/x-ndjson; charset=utf-16", "*/*", 415},
-                {"application/json", "application/x-ndjson", 406}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const struct ask ask = {"POST",     "/api/events", RIG_REGULAR,
-                                EVENT("x"), rows[i].type,  {{"Accept", rows[i].accept}}};
+        int status, own_path_status; /* of /api/events/batch, which takes nothing but lines */
+    } rows[] = {{"application/x-ndjson", "application/x-ndjson", 201, 201},
+                {"application/x-ndjson", "*/*", 201, 201},
+                {"application/x-ndjson", "application/vnd.api+json", 201, 201},
+                {"application/x-ndjson", "text/html", 406, 406},
+                {"application/x-ndjson; charset=UTF-8", "application/x-ndjson;q=0.5", 201, 201},
+                {"application/x-ndjson; charset=utf-16", "*/*", 415, 415},
+                {"application/json", "application/x-ndjson", 406, 406},
+                {"application/json", "*/*", 201, 415}};
+    for (size_t i = 0; i < 2 * sizeof rows / sizeof *rows; i++) {
+        bool own = i % 2;
+        const struct ask ask = {"POST",           own ? "/api/events/batch" : "/api/events",
+                                RIG_REGULAR,      EVENT("x"),
+                                rows[i / 2].type, {{"Accept", rows[i / 2].accept}}};
         struct reply reply = rig_ask(&rig, &ask);
-        if (reply.status != rows[i].status)
-            fail_msg("%s, %s: %d", rows[i].type, rows[i].accept, reply.status);
+        if (reply.status != (own ? rows[i / 2].own_path_status : rows[i / 2].status))
+            fail_msg("%s %s, %s: %d", ask.target, rows[i / 2].type, rows[i / 2].accept, reply.status);
         reply_free(&reply);
     }
 }

@@ -39,6 +39,14 @@ static bool read_choice(struct call *call, const struct field *field, const stru
     return field_fail(call, field, "%s", field->rule);
 }
 
+static bool read_integer(struct call *call, const struct field *field, const struct json_value *value,
+                         int64_t *number)
+{
+    return (json_integer(value, number) && *number >= field->minimum && *number <= field->maximum) ||
+           field_fail(call, field, "%s must be a number from %lld to %lld%s", field->name,
+                      (long long)field->minimum, (long long)field->maximum, field->rule);
+}
+
 static bool read_field(struct call *call, const struct field *field, struct json_value *value, void *place)
 {
     if (field->read)
@@ -47,6 +55,8 @@ static bool read_field(struct call *call, const struct field *field, struct json
         return jsonapi_read_text(call, value, field->pointer, field->len_max, place);
     if (field->kind == FIELD_FLAG)
         return jsonapi_read_bool(call, value, field->pointer, place);
+    if (field->kind == FIELD_INTEGER)
+        return read_integer(call, field, value, place);
     assert(field->kind == FIELD_CHOICE);
     return read_choice(call, field, value, place);
 }
@@ -143,6 +153,7 @@ static void put_value(struct text *out, const struct call *call, const struct fi
         put_to_one(out, field->related, *(const int64_t *)place);
         break;
     case FIELD_JSON:
+    case FIELD_LIST:
     case FIELD_RELATIONSHIP:
         assert(false); /* it has a put of its own */
     }

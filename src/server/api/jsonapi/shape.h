@@ -11,13 +11,15 @@
 #include <stddef.h>
 
 enum field_kind {
-    FIELD_TEXT,        /* struct bytes; len 0: null */
-    FIELD_CHARS,       /* an array of char; "": null */
-    FIELD_FLAG,        /* bool */
-    FIELD_CHOICE,      /* bool or an enum from 0 on: the place of its text in `choices` */
-    FIELD_INTEGER,     /* int, int32_t or int64_t; with FIELD_NULLABLE 0 is null */
-    FIELD_INSTANT,     /* int64_t, wall clock; 0: null */
-    FIELD_JSON,        /* as `put` writes it */
+    FIELD_TEXT,    /* struct bytes; len 0: null */
+    FIELD_CHARS,   /* an array of char; "": null */
+    FIELD_FLAG,    /* bool */
+    FIELD_CHOICE,  /* bool or an enum from 0 on: the place of its text in `choices` */
+    FIELD_INTEGER, /* int, int32_t or int64_t; with FIELD_NULLABLE 0 is null; with `choices` it may be a word
+                    */
+    FIELD_INSTANT, /* int64_t, wall clock; 0: null */
+    FIELD_JSON,    /* as `put` writes it and `schema` describes it */
+    FIELD_LIST,    /* an array, as `put` writes it: of texts, or of what `schema` describes */
     FIELD_SHOWN_ONCE,  /* a secret: call->shown_once, and left out where that is NULL */
     FIELD_TO_ONE,      /* a relationship: int64_t, the id of a resource of the type `related`; 0: null */
     FIELD_RELATIONSHIP /* any other, as `put` writes it */
@@ -28,18 +30,24 @@ enum field_flags {
     FIELD_ON_UPDATE = 2,
     FIELD_ALWAYS = FIELD_ON_CREATE | FIELD_ON_UPDATE,
     FIELD_NULLABLE = 4,
-    FIELD_WRITE_ONLY = 8 /* in no answer */
+    FIELD_WRITE_ONLY = 8,   /* in no answer */
+    FIELD_NULL_CLEARS = 16, /* null may be written, and is never shown */
+    FIELD_REQUIRED = 32,    /* in a request that makes one */
+    FIELD_IGNORED = 64      /* a request may have it, with any value */
 };
 
 struct field {
     const char *name, *pointer;
     enum field_kind kind;
     unsigned flags;
-    size_t offset, size; /* in the struct */
-    size_t len_max;      /* of a text in a request, bytes */
+    size_t offset, size;      /* in the struct */
+    size_t len_max;           /* of a text in a request, bytes */
+    int64_t minimum, maximum; /* of a number in a request; `maximum` of a list: how many */
+    const char *pattern;      /* ECMA-262, escaped for JSON, of a text in a request; NULL: no control bytes */
+    const char *schema;       /* its name in components.schemas of openapi.json */
     const char *const *choices;
-    const char *rule;    /* what is told of a value that is none of its choices */
-    const char *related; /* the type at the other end */
+    const char *rule;    /* what is told of a value that is none of its choices, or out of its range */
+    const char *related; /* the type at the other end; NULL: any */
     /* In the place of its kind's own; `place` is where the value goes. False after call_fail. */
     bool (*read)(struct call *call, const struct field *field, struct json_value *value, void *place);
     void (*put)(struct text *out, const struct call *call, const void *row);
@@ -65,6 +73,8 @@ struct shape {
     size_t size;                /* of the struct */
     size_t place;               /* of the int64_t in it that its lists are in the order of */
     void (*put_id)(struct text *out, const void *row); /* NULL: the struct begins with an int64_t, the id */
+    const char *meta;             /* the schema of the resource's own meta; NULL: it has none */
+    bool has_other_relationships; /* than those of the table */
     int field_count;
     const struct field *fields;
 };
@@ -72,6 +82,8 @@ struct shape {
 #define SHAPE(type_name, row_type, table)                                                                    \
     .type = (type_name), .size = sizeof(row_type), .field_count = sizeof(table) / sizeof *(table),           \
     .fields = (table)
+/* The tables of all types, in order; NULL behind the last. They stand above, beside the table of routes. */
+const struct shape *shape_at(int index);
 /* For put_id, when the struct begins with struct bytes, the id. */
 void shape_put_text_id(struct text *out, const void *row);
 

@@ -2,19 +2,13 @@
 #include "arena.h"
 #include "catalogue.h"
 #include "docs.h"
-#include "errors.h"
 #include "memory.h"
 #include "openapi.h"
-#include "route.h"
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 
-enum {
-    DOCUMENT_LEN_MAX = 64 << 20, /* CATALOGUE_EXAMPLES_LEN_MAX, twice, every byte escaped */
-    OPERATIONS_MAX = 128,
-    PARAMETERS_MAX = OPERATIONS_MAX * 4
-};
+enum { DOCUMENT_LEN_MAX = 64 << 20 /* CATALOGUE_EXAMPLES_LEN_MAX, twice, every byte escaped */ };
 
 struct reference {
     pthread_mutex_t lock;
@@ -26,55 +20,6 @@ struct reference {
     struct reference_type *types;
     int type_count;
 };
-
-/* ---- the route table, as OpenAPI sees it --------------------------------------------------------------- */
-
-struct operations {
-    struct openapi_operation rows[OPERATIONS_MAX];
-    const char *parameters[PARAMETERS_MAX];
-    int count, parameter_count;
-};
-
-static void add_method(struct operations *operations, const struct route *route,
-                       const struct route_method *method)
-{
-    const char **parameters = operations->parameters + operations->parameter_count;
-    int count = 0;
-
-    assert(operations->count < OPERATIONS_MAX);
-    for (int i = 0; i < QUERY_PARAMETER_COUNT; i++) {
-        if (!(method->query & QUERY_BIT(i)))
-            continue;
-        assert(operations->parameter_count + count < PARAMETERS_MAX);
-        parameters[count++] = query_name((enum query_parameter)i);
-    }
-    operations->parameter_count += count;
-    operations->rows[operations->count++] =
-        (struct openapi_operation){.method = method->name,
-                                   .path = route->pattern,
-                                   .is_public = method->access < ROUTE_USER,
-                                   .is_masters = method->access == ROUTE_MASTER,
-                                   .parameters = parameters,
-                                   .parameter_count = count};
-}
-
-static void list_operations(struct operations *operations)
-{
-    const struct route *route;
-
-    operations->count = operations->parameter_count = 0;
-    for (int i = 0; (route = route_at(i)); i++)
-        for (int k = 0; k < ROUTE_METHODS_MAX && route->methods[k].name; k++)
-            add_method(operations, route, &route->methods[k]);
-}
-
-static void list_errors(struct openapi_error errors[API_ERROR_COUNT])
-{
-    for (int i = 0; i < API_ERROR_COUNT; i++) {
-        const struct api_error_row *row = api_error_row((enum api_error)i);
-        errors[i] = (struct openapi_error){.status = row->status, .code = row->code, .title = row->title};
-    }
-}
 
 /* ---- making ------------------------------------------------------------------------------------------- */
 
@@ -91,22 +36,12 @@ static struct bytes keep(struct text *out)
 
 static struct bytes make_openapi(const struct catalogue *catalogue)
 {
-    struct operations *operations = memory_zero(1, sizeof *operations);
-    struct openapi_error errors[API_ERROR_COUNT];
     struct arena arena;
     struct text out;
 
-    list_operations(operations);
-    list_errors(errors);
     arena_init(&arena, 2 * (size_t)DOCUMENT_LEN_MAX);
     text_init(&out, &arena, DOCUMENT_LEN_MAX);
-    openapi_put(&out, &(struct openapi){.catalogue = catalogue,
-                                        .operations = operations->rows,
-                                        .operation_count = operations->count,
-                                        .errors = errors,
-                                        .error_count = API_ERROR_COUNT,
-                                        .version = POSTHORN_VERSION});
-    free(operations);
+    openapi_put(&out, catalogue);
     return keep(&out);
 }
 
@@ -145,16 +80,17 @@ static void make_types(struct reference *reference, const struct catalogue *cata
     reference->types = memory_zero((size_t)reference->type_count, sizeof *reference->types);
     for (int i = 0; i < reference->type_count; i++) {
         const struct catalogue_type *type = catalogue_at(catalogue, i);
-        reference->types[i] = (struct reference_type){.name = copy(reference, type->name),
-                                                      .section = copy(reference, type->section),
-                                                      .resource = copy(reference, type->resource),
-                                                      .status = bytes_of(catalogue_status_name(type->status)),
-                                                      .state = copy(reference, type->state),
-                                                      .final = type->final,
-                                                      .en = copy(reference, type->en),
-                                                      .es = copy(reference, type->es),
-                                                      .note = copy(reference, type->note),
-                                                      .example = copy_example(reference, catalogue, type)};
+        reference->types[i] =
+            (struct reference_type){.name = copy(reference, type->name),
+                                    .section = copy(reference, type->section),
+                                    .resource = copy(reference, type->resource),
+                                    .status = bytes_of(catalogue_status_names[type->status]),
+                                    .state = copy(reference, type->state),
+                                    .final = type->final,
+                                    .en = copy(reference, type->en),
+                                    .es = copy(reference, type->es),
+                                    .note = copy(reference, type->note),
+                                    .example = copy_example(reference, catalogue, type)};
     }
 }
 

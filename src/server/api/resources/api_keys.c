@@ -81,18 +81,20 @@ static void put_rate(struct text *out, const struct call *call, const void *row)
         text_puts(out, rate_per_s < 0 ? "\"unlimited\"" : "null");
 }
 
+static const char *const rates[] = {"unlimited", NULL};
+
 /* The rows that may be written come first, in the order of enum store_key_change. */
 static const struct field fields[] = {
     {FIELD("label", FIELD_TEXT, FIELD_ALWAYS | FIELD_NULLABLE, struct api_key, label),
      .len_max = LABEL_LEN_MAX},
-    {FIELD("allow_from", FIELD_JSON, FIELD_ALWAYS, struct api_key, allow_from), .read = read_allow_from,
-     .put = put_allow_from},
-    {FIELD("rate_per_s", FIELD_JSON, FIELD_ALWAYS | FIELD_NULLABLE, struct api_key, rate_per_s),
-     .read = read_rate, .put = put_rate},
+    {FIELD("allow_from", FIELD_LIST, FIELD_ALWAYS | FIELD_NULL_CLEARS, struct api_key, allow_from),
+     .maximum = KEYRING_NETWORKS_MAX, .read = read_allow_from, .put = put_allow_from},
+    {FIELD("rate_per_s", FIELD_INTEGER, FIELD_ALWAYS | FIELD_NULLABLE, struct api_key, rate_per_s),
+     .minimum = 1, .maximum = RATE_PER_S_MAX, .choices = rates, .read = read_rate, .put = put_rate},
     {FIELD("created_at", FIELD_INSTANT, 0, struct api_key, created_at_ms)},
     {FIELD("revoked_at", FIELD_INSTANT, FIELD_NULLABLE, struct api_key, revoked_at_ms)},
     {FIELD_NO_MEMBER("token", FIELD_SHOWN_ONCE, 0)},
-    {FIELD("user", FIELD_TO_ONE, 0, struct api_key, user_id), .related = "users"}};
+    {FIELD("user", FIELD_TO_ONE, FIELD_ON_CREATE, struct api_key, user_id), .related = "users"}};
 const struct shape api_keys_shape = {SHAPE("api_keys", struct api_key, fields), .self = "/api/api_keys/:id"};
 _Static_assert(STORE_KEY_LABEL == 1 && STORE_KEY_ALLOW_FROM == 2 && STORE_KEY_RATE == 4,
                "a bit for each row");

@@ -1,5 +1,6 @@
 /*
- * POST /api/events with application/x-ndjson: one event a line, one answer a line, in the same order.
+ * POST /api/events/batch, and POST /api/events with application/x-ndjson: one event a line, one answer a
+ * line, in the same order.
  *
  * A line that is wrong gets its errors and stops no other. All that are right go to the queue as one group:
  * one transaction, one fsync; and nothing is answered before the last of them is durable. The answer's status

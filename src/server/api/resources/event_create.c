@@ -159,3 +159,12 @@ bool events_create(struct call *call)
         return false;
     return read_idempotency_key(call) && submit(call, new);
 }
+
+bool events_create_lines(struct call *call)
+{
+    bool lines = negotiation_reads_lines(listener_header(call->request, "Content-Type", NULL));
+    return check_producer(call) &&
+           (lines || call_fail(call, API_MEDIA_TYPE, SOURCE_HEADER, "Content-Type",
+                               "A batch is one event a line: send Content-Type: application/x-ndjson.")) &&
+           events_create_batch(call);
+}

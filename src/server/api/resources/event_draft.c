@@ -41,16 +41,23 @@ static bool ignore_sent_at(struct call *call, const struct field *field, struct 
     return true;
 }
 
-enum { ROW_EVENT_TYPE, ROW_CREATED_AT, ROW_SENT_AT };
+enum { ROW_EVENT_TYPE, ROW_CREATED_AT, ROW_SENT_AT, ROW_RESOURCE, ROW_USER };
 static const struct field fields[] = {
-    [ROW_EVENT_TYPE] = {FIELD("event_type", FIELD_TEXT, FIELD_ON_CREATE, struct event_draft, event_type),
-                        .len_max = MODEL_TYPE_LEN_MAX, .read = read_event_type},
+    [ROW_EVENT_TYPE] = {FIELD("event_type", FIELD_TEXT, FIELD_ON_CREATE | FIELD_REQUIRED, struct event_draft,
+                              event_type),
+                        .len_max = MODEL_TYPE_LEN_MAX, .pattern = "^[A-Za-z0-9_.-]+$",
+                        .read = read_event_type},
     [ROW_CREATED_AT] = {FIELD("created_at", FIELD_INSTANT, FIELD_ON_CREATE, struct event_draft,
                               created_at_ms),
                         .read = read_created_at},
-    [ROW_SENT_AT] = {FIELD_NO_MEMBER("sent_at", FIELD_INSTANT, FIELD_ON_CREATE | FIELD_NULLABLE),
-                     .read = ignore_sent_at}};
-const struct shape events_shape = {SHAPE("events", struct event_draft, fields), .self = "/api/events/:id"};
+    [ROW_SENT_AT] = {FIELD_NO_MEMBER("sent_at", FIELD_INSTANT,
+                                     FIELD_ON_CREATE | FIELD_NULLABLE | FIELD_IGNORED),
+                     .read = ignore_sent_at},
+    /* Read below; shown as they were stored. */
+    [ROW_RESOURCE] = {FIELD_NO_MEMBER("resource", FIELD_TO_ONE, FIELD_ON_CREATE | FIELD_NULLABLE)},
+    [ROW_USER] = {FIELD_NO_MEMBER("user", FIELD_TO_ONE, FIELD_ON_CREATE), .related = "users"}};
+const struct shape events_shape = {SHAPE("events", struct event_draft, fields), .self = "/api/events/:id",
+                                   .meta = "EventMeta", .has_other_relationships = true};
 
 static bool read_attributes(struct call *call, const struct request_document *document,
                             struct event_draft *draft)

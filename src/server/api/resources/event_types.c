@@ -10,15 +10,16 @@ static void put_example(struct text *out, const struct call *call, const void *r
 }
 
 #define ROW(name, kind, flags, member) FIELD(name, kind, flags, struct reference_type, member)
-static const struct field fields[] = {{ROW("section", FIELD_TEXT, 0, section)},
-                                      {ROW("resource", FIELD_TEXT, 0, resource)},
-                                      {ROW("status", FIELD_TEXT, 0, status)},
-                                      {ROW("state", FIELD_TEXT, FIELD_NULLABLE, state)},
-                                      {ROW("final", FIELD_FLAG, 0, final)},
-                                      {ROW("en", FIELD_TEXT, 0, en)},
-                                      {ROW("es", FIELD_TEXT, FIELD_NULLABLE, es)},
-                                      {ROW("note", FIELD_TEXT, FIELD_NULLABLE, note)},
-                                      {ROW("example", FIELD_JSON, 0, example), .put = put_example}};
+static const struct field fields[] = {
+    {ROW("section", FIELD_TEXT, 0, section)},
+    {ROW("resource", FIELD_TEXT, 0, resource)},
+    {ROW("status", FIELD_TEXT, 0, status), .choices = catalogue_status_names},
+    {ROW("state", FIELD_TEXT, FIELD_NULLABLE, state)},
+    {ROW("final", FIELD_FLAG, 0, final)},
+    {ROW("en", FIELD_TEXT, 0, en)},
+    {ROW("es", FIELD_TEXT, FIELD_NULLABLE, es)},
+    {ROW("note", FIELD_TEXT, FIELD_NULLABLE, note)},
+    {ROW("example", FIELD_JSON, 0, example), .schema = "Push", .put = put_example}};
 const struct shape event_types_shape = {SHAPE("event_types", struct reference_type, fields),
                                         .self = "/api/event_types/:id", .put_id = shape_put_text_id};
 

@@ -43,7 +43,8 @@ bool signing_secrets_delete(struct call *call);
 /* events.c, event_create.c, event_batch.c */
 bool events_list(struct call *call);
 bool events_create(struct call *call);
-bool events_create_batch(struct call *call);
+bool events_create_lines(struct call *call);
+bool events_create_batch(struct call *call); /* of lines; the caller may post them */
 bool events_show(struct call *call);
 
 /* deliveries.c */

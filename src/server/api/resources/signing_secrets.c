@@ -20,29 +20,19 @@ struct secret_row {
     int64_t overlap_s; /* of a new one */
 };
 
-static bool read_overlap(struct call *call, const struct field *field, struct json_value *value, void *place)
-{
-    int64_t *overlap_s = place;
-    return (json_integer(value, overlap_s) && *overlap_s >= 0 && *overlap_s <= OVERLAP_S_MAX) ||
-           field_fail(
-               call, field,
-               "overlap_s must be a number from 0 to %d: the seconds for which older secrets keep signing.",
-               OVERLAP_S_MAX);
-}
-
 static const char *const algorithms[] = {"v1", "v1a", NULL};
 
 static const struct field fields[] = {
     {FIELD("algorithm", FIELD_CHOICE, FIELD_ON_CREATE, struct secret_row, ed25519), .len_max = 8,
      .choices = algorithms, .rule = "algorithm must be \"v1\" (HMAC-SHA256) or \"v1a\" (Ed25519)."},
     {FIELD("overlap_s", FIELD_INTEGER, FIELD_ON_CREATE | FIELD_WRITE_ONLY, struct secret_row, overlap_s),
-     .read = read_overlap},
+     .maximum = OVERLAP_S_MAX, .rule = ": the seconds for which older secrets keep signing."},
     {FIELD("active", FIELD_FLAG, 0, struct secret_row, active)},
     {FIELD("public_key", FIELD_TEXT, FIELD_NULLABLE, struct secret_row, public_key)},
     {FIELD("created_at", FIELD_INSTANT, FIELD_NULLABLE, struct secret_row, created_at_ms)},
     {FIELD("expires_at", FIELD_INSTANT, FIELD_NULLABLE, struct secret_row, expires_at_ms)},
     {FIELD_NO_MEMBER("secret", FIELD_SHOWN_ONCE, 0)},
-    {FIELD("user", FIELD_TO_ONE, 0, struct secret_row, user_id), .related = "users"}};
+    {FIELD("user", FIELD_TO_ONE, FIELD_ON_CREATE, struct secret_row, user_id), .related = "users"}};
 const struct shape signing_secrets_shape = {SHAPE("signing_secrets", struct secret_row, fields),
                                             .self = "/api/signing_secrets/:id", .put_id = shape_put_text_id};
 

@@ -42,11 +42,11 @@ static const char *const successes[] = {"200", "2xx", NULL};
 static const struct field fields[] = {
     {FIELD("name", FIELD_TEXT, FIELD_ALWAYS | FIELD_NULLABLE, struct user, name), .len_max = 256},
     {FIELD("email", FIELD_TEXT, FIELD_ALWAYS | FIELD_NULLABLE, struct user, email), .len_max = 254,
-     .read = read_email},
+     .pattern = "^$|^[^\\\\x00-\\\\x1f\\\\x7f]*@[^\\\\x00-\\\\x1f\\\\x7f]*$", .read = read_email},
     {FIELD("role", FIELD_CHOICE, FIELD_ON_CREATE, struct user, role), .len_max = 16, .choices = roles,
      .rule = "role must be \"regular\" or \"master\"."},
     {FIELD("webhook_url", FIELD_TEXT, FIELD_ALWAYS | FIELD_NULLABLE, struct user, endpoint.url),
-     .len_max = URL_LEN_MAX, .read = read_webhook_url},
+     .len_max = URL_LEN_MAX, .pattern = "^[Hh][Tt][Tt][Pp][Ss]?://", .read = read_webhook_url},
     {FIELD("success", FIELD_CHOICE, FIELD_ALWAYS, struct user, endpoint.success_2xx), .len_max = 8,
      .choices = successes, .rule = "success must be \"200\", or \"2xx\" to accept every 2xx status."},
     {FIELD("receives_users_events", FIELD_FLAG, FIELD_ALWAYS, struct user, receives_users_events)},

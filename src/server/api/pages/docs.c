@@ -1,6 +1,7 @@
 #include "docs.h"
 #include "catalogue.h"
 #include "json.h"
+#include "resource_schemas.h"
 
 #define EXAMPLE_ID "8"
 
@@ -51,12 +52,6 @@ static void put_element(struct text *out, const char *tag, const char *content)
     text_printf(out, "<%s>", tag);
     put_escaped(out, bytes_of(content));
     text_printf(out, "</%.*s>", (int)strcspn(tag, " "), tag);
-}
-
-static const char *text_of(struct json_object *object, const char *name)
-{
-    struct bytes text;
-    return json_get_text(object, name, &text) ? text.data : NULL;
 }
 
 /* ---- examples ------------------------------------------------------------------------------------------ */
@@ -121,7 +116,7 @@ static void put_type(struct text *out, const struct catalogue *catalogue, const 
     put_element(out, "p", type->note);
     text_printf(out,
                 "<p class=\"faint\"><span class=\"tag\">%s</span> resource <a href=\"#resource-%s\">%s</a>",
-                catalogue_status_name(type->status), type->resource, type->resource);
+                catalogue_status_names[type->status], type->resource, type->resource);
     if (type->state)
         text_printf(out, ", now <code>%s</code>%s", type->state, type->final ? " (final)" : "");
     text_puts(out, "</p>");
@@ -171,11 +166,11 @@ static void put_moves(struct text *out, struct json_object *machine)
     text_puts(out, "<table><tr><th>from</th><th>to</th><th>event</th></tr>");
     for (size_t i = 0; i < json_object_array_length(moves); i++) {
         struct json_object *move = json_object_array_get_idx(moves, i);
-        const char *type = text_of(move, "event_type");
+        const char *type = json_text(move, "event_type");
         text_puts(out, "<tr><td>");
         put_names(out, json_get_array(move, "from"));
         text_printf(out, "</td><td><code>%s</code></td><td><a href=\"#%s\">%s</a></td></tr>",
-                    text_of(move, "to"), type, type);
+                    json_text(move, "to"), type, type);
     }
     text_puts(out, "</table>");
 }
@@ -207,7 +202,7 @@ static void put_resource(struct text *out, const struct catalogue *catalogue, co
                          struct json_object *resource)
 {
     text_printf(out, "<article id=\"resource-%s\"><h3>%s</h3>", name, name);
-    put_element(out, "p class=\"faint\"", text_of(resource, "path"));
+    put_element(out, "p class=\"faint\"", json_text(resource, "path"));
     put_moves(out, json_get_object(catalogue_state_machines_json(catalogue), name));
     put_attributes(out, resource);
     text_puts(out, "</article>\n");
@@ -244,9 +239,9 @@ static void put_scenarios(struct text *out, const struct catalogue *catalogue)
     for (size_t i = 0; i < json_object_array_length(scenarios); i++) {
         struct json_object *scenario = json_object_array_get_idx(scenarios, i);
         struct json_object *steps = json_get_array(scenario, "steps");
-        put_element(out, "h3", text_of(scenario, "name"));
-        put_element(out, "p", text_of(scenario, "en"));
-        put_element(out, "p lang=\"es\" class=\"faint\"", text_of(scenario, "es"));
+        put_element(out, "h3", json_text(scenario, "name"));
+        put_element(out, "p", json_text(scenario, "en"));
+        put_element(out, "p lang=\"es\" class=\"faint\"", json_text(scenario, "es"));
         text_puts(out, "<ol>");
         for (size_t k = 0; k < json_object_array_length(steps); k++) {
             const char *type = catalogue_step_name(json_object_array_get_idx(steps, k));
@@ -265,16 +260,55 @@ static void put_api(struct text *out, const struct catalogue *catalogue)
 
     text_puts(out, "<section id=\"api\"><h2>The API</h2><p>");
     put_escaped(out,
-                bytes_of(text_of(json_get_object(catalogue_api_json(catalogue), "info"), "description")));
+                bytes_of(json_text(json_get_object(catalogue_api_json(catalogue), "info"), "description")));
     text_puts(out, "</p><p>In full: <a href=\"/openapi.json\">/openapi.json</a>, OpenAPI 3.1.</p><table>");
     for (size_t i = 0; i < json_object_array_length(operations); i++) {
         struct json_object *operation = json_object_array_get_idx(operations, i);
-        text_printf(out, "<tr><td><code>%s</code></td><td><code>%s</code></td>", text_of(operation, "method"),
-                    text_of(operation, "path"));
-        put_element(out, "td", text_of(operation, "summary"));
+        text_printf(out, "<tr><td><code>%s</code></td><td><code>%s</code></td>",
+                    json_text(operation, "method"), json_text(operation, "path"));
+        put_element(out, "td", json_text(operation, "summary"));
         text_puts(out, "</tr>");
     }
     text_puts(out, "</table></section>\n");
+}
+
+static const char *when_written(const struct field *field)
+{
+    unsigned when = field->flags & FIELD_ALWAYS;
+    return field->flags & FIELD_IGNORED ? "read-only"
+           : when == FIELD_ALWAYS       ? "always"
+           : when == FIELD_ON_CREATE    ? "when it is made"
+           : when == FIELD_ON_UPDATE    ? "when it is changed"
+                                        : "read-only";
+}
+
+static void put_shape(struct text *out, const struct shape *shape, struct json_object *words)
+{
+    text_printf(out,
+                "<details id=\"fields-%s\"><summary>%s</summary><table><tr><th>field</th><th>type</th>"
+                "<th>may be given</th><th></th></tr>",
+                shape->type, shape->type);
+    for (int i = 0; i < shape->field_count; i++) {
+        const struct field *field = &shape->fields[i];
+        const char *about = json_text(words, field->name);
+        text_printf(out, "<tr><td><code>%s</code></td><td>", field->name);
+        resource_field_put_type(out, field);
+        text_printf(out, "</td><td>%s</td>", when_written(field));
+        put_element(out, "td", about ? about : "");
+        text_puts(out, "</tr>");
+    }
+    text_puts(out, "</table></details>");
+}
+
+static void put_shapes(struct text *out, const struct catalogue *catalogue)
+{
+    struct json_object *words = json_get_object(catalogue_api_json(catalogue), "fields");
+    const struct shape *shape;
+
+    text_puts(out, "<section id=\"fields\"><h2>What the API's resources have</h2>");
+    for (int i = 0; (shape = shape_at(i)); i++)
+        put_shape(out, shape, json_get_object(words, shape->type));
+    text_puts(out, "</section>\n");
 }
 
 static const char introduction[] =
@@ -311,11 +345,12 @@ void docs_put(struct text *out, const struct catalogue *catalogue, const char *v
     text_puts(
         out,
         "<p><a href=\"#resources\">Resources and their states</a> · <a href=\"#scenarios\">Scenarios</a> · "
-        "<a href=\"#api\">The API</a></p></nav>\n");
+        "<a href=\"#api\">The API</a> · <a href=\"#fields\">Its resources</a></p></nav>\n");
     text_puts(out, introduction);
     put_sections(out, catalogue, false);
     put_resources(out, catalogue);
     put_scenarios(out, catalogue);
     put_api(out, catalogue);
+    put_shapes(out, catalogue);
     text_puts(out, "</body></html>\n");
 }

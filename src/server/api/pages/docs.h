@@ -1,6 +1,7 @@
 /*
  * docs: the documentation as one HTML page that needs nothing else: no script, no request, light and dark.
- * Generated from the catalogue, so that it says what the rest of the program says. Pure.
+ * Generated from the catalogue and the tables of fields, so that it says what the rest of the program says.
+ * Pure.
  */
 #pragma once
 #include "text.h"
