@@ -6,11 +6,9 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* Ciphertext the kernel would not take at once. One record is pending at a time, unless the other side makes
@@ -476,25 +474,12 @@ enum connection_written connection_write(struct connection *c, struct bytes head
     return written;
 }
 
-struct connection_timing connection_timing(const struct connection *c)
-{
-    struct tcp_info info;
-    socklen_t len = sizeof info;
-    uv_os_fd_t fd;
-    if (uv_fileno((const uv_handle_t *)&c->tcp, &fd) != 0 ||
-        getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
-        return (struct connection_timing){0};
-    return (struct connection_timing){.round_trip_ms = info.tcpi_rtt / 1000,
-                                      .heard_before_ms = info.tcpi_last_ack_recv};
-}
-
-size_t connection_unsent(const struct connection *c)
+struct tcp_report connection_report(const struct connection *c)
 {
     uv_os_fd_t fd;
-    int bytes = 0;
-    if (uv_fileno((const uv_handle_t *)&c->tcp, &fd) != 0 || ioctl(fd, SIOCOUTQ, &bytes) != 0)
-        return 0;
-    return (size_t)bytes;
+    if (uv_fileno((const uv_handle_t *)&c->tcp, &fd) != 0)
+        return (struct tcp_report){0};
+    return tcp_report_of(fd);
 }
 
 /* ---- dialling ---- */

@@ -14,6 +14,7 @@
 #include "handshake_shares.h"
 #include "peer.h"
 #include "source_addresses.h"
+#include "tcp_report.h"
 #include "tls.h"
 #include <sys/socket.h>
 
@@ -115,16 +116,10 @@ enum connection_written { CONNECTION_WRITTEN, CONNECTION_WRITE_PENDING, CONNECTI
 /* The views must live until `written`, or until the connection is closed. */
 enum connection_written connection_write(struct connection *connection, struct bytes head, struct bytes body);
 
-/* What was written and the other side's kernel has not taken. */
-size_t connection_unsent(const struct connection *connection);
 /* The handshake has not begun: its endpoint's share is used up, or (`crowded`) too many are under way. */
 bool connection_waits_for_share(const struct connection *connection);
 
-struct connection_timing {
-    int64_t round_trip_ms;   /* as the kernel reckons it */
-    int64_t heard_before_ms; /* how long ago a packet came that was no reset */
-};
-struct connection_timing connection_timing(const struct connection *connection);
+struct tcp_report connection_report(const struct connection *connection);
 
 /* No handler is called any more. */
 void connection_close(struct connection *connection);

@@ -80,7 +80,7 @@ struct sender_limits sender_limits_default(void)
                                   .attempt_ms = 30000,
                                   .idle_ms = 15000,
                                   .age_ms = 60000,
-                                  .close_ms = 10};
+                                  .close_ms = 5};
 }
 
 /* ---- the end of an attempt ---- */
@@ -167,7 +167,7 @@ static bool is_unread(const struct sender_attempt *a)
 {
     size_t len = a->head_len + a->body.len;
     return a->connection && a->written && response_status(a->response) != 0 && len >= UNREAD_LEN_MIN &&
-           connection_unsent(a->connection) > len / 2;
+           connection_report(a->connection).unacknowledged_len > len / 2;
 }
 
 static void attempt_finish(struct sender_attempt *a, enum failure cause)
@@ -276,20 +276,24 @@ static void on_write_failed(struct connection *connection)
         attempt_enter(a, ATTEMPT_WAITING);
 }
 
-/* Was the kept-alive connection being closed when we wrote? Then its end comes within a round trip, and
- * before a byte of an answer. Later, the receiver may have done the work: that is for the schedule. */
+/* Was the kept-alive connection being closed when we wrote? It was if the receiver's kernel closed it before
+ * it had acknowledged any of the request. A reset shows no such thing, and a close that we read late may have
+ * been followed by an acknowledgement. Then the time tells: such an end comes within a round trip. Later, the
+ * receiver may have done the work: that is for the schedule. */
 static bool attempt_crossed(const struct sender_attempt *a, enum failure failure)
 {
     int64_t close_ms = a->sender->config.limits.close_ms;
 
     if (!a->reused || response_started(a->response) || close_ms == 0)
         return false;
-    struct connection_timing timing = connection_timing(a->connection);
-    int64_t within_ms = timing.round_trip_ms < close_ms ? timing.round_trip_ms : close_ms;
+    struct tcp_report report = connection_report(a->connection);
+    if (failure == FAILURE_CLOSED_EARLY && a->written &&
+        report.unacknowledged_len >= a->head_len + a->body.len)
+        return true;
     int64_t took_ms = clock_mono_ms(&a->sender->config.clock) - a->sent_ms;
     if (failure == FAILURE_CLOSED_EARLY) /* when it came, not when we had the time to look */
-        took_ms -= timing.heard_before_ms;
-    return took_ms <= (within_ms > close_ms / 2 ? within_ms : close_ms / 2);
+        took_ms -= report.heard_before_ms;
+    return took_ms <= report.round_trip_ms + close_ms;
 }
 
 static void on_ended(struct connection *connection, enum failure failure)

@@ -6,9 +6,10 @@
  * line and header block are complete and valid, and no byte had arrived on this connection before our first
  * request byte. Connections are kept alive per endpoint, authority and TLS identity and shared with nobody
  * else, and after an answer that is neither 2xx nor 429 closed; before one is used again, any readable byte
- * or EOF discards it. If a reused connection ends without one byte of response so soon that its close must
- * have been under way when the request was written, the attempt ends with IDLE_CLOSED: it is for the caller
- * to make another one, over a fresh connection. An attempt sends once. Redirects, cookies, encodings,
+ * or EOF discards it. If a reused connection ends without one byte of response, and its close must have been
+ * under way when the request was written (no byte of it was acknowledged, or the end came within the round
+ * trip), the attempt ends with IDLE_CLOSED: it is for the caller to make another one, over a fresh
+ * connection. An attempt sends once. Redirects, cookies, encodings,
  * proxies: never.
  *
  * Resolves once an attempt (c-ares, answers kept for their TTL), asks `allow` about every address, dials the
@@ -35,12 +36,12 @@ struct sender_limits {
         idle_ms;
     int age_ms;   /* of a connection that is used again; its name's TTL, up to SENDER_TTL_MS_MAX, if that is
                      longer */
-    int close_ms; /* how long a close may be under way: the connection's round trip, from half of this to
-                     this; 0: no close is ever taken to have been under way */
+    int close_ms; /* how much longer than the round trip a close may be under way; 0: no close is ever taken
+                     to have been under way */
     int handshakes_max; /* of TLS, under way at once: the others wait. 0: any number */
 };
 struct sender_limits
-sender_limits_default(void); /* promises.md: 5 s, 5, 10, 5, 10, 15, 5, 30, 15; 60 s; 10 ms */
+sender_limits_default(void); /* promises.md: 5 s, 5, 10, 5, 10, 15, 5, 30, 15; 60 s; 5 ms */
 enum { SENDER_TTL_MS_MAX = 5 * 60 * 1000 };
 
 struct sender_config {

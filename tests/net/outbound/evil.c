@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
@@ -71,6 +72,13 @@ static void drop_by_reset(struct evil *e)
     struct linger linger = {.l_onoff = 1};
     setsockopt(e->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
     drop(e);
+}
+
+static void do_deaf(struct evil *e)
+{
+    struct sock_filter nothing = {.code = BPF_RET | BPF_K};
+    struct sock_fprog filter = {.len = 1, .filter = &nothing};
+    must(setsockopt(e->fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0, "SO_ATTACH_FILTER");
 }
 
 /* After a TLS call: true to call again, once the socket allows. */
@@ -428,6 +436,8 @@ static bool statement(struct evil *e)
         SSL_shutdown(e->ssl);
     else if (word(e, "fin"))
         shutdown(e->fd, SHUT_WR);
+    else if (word(e, "deaf"))
+        do_deaf(e);
     else if (word(e, "close"))
         drop(e);
     else if (word(e, "rst"))

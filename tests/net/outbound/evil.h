@@ -16,6 +16,7 @@
  *   wishes N          the same with key updates (TLS 1.3) or wishes to renegotiate (TLS 1.2)
  *   goodbye           TLS: close_notify
  *   fin               close our side; still reads
+ *   deaf              our kernel takes no packet of this connection any more, and acknowledges none
  *   close, rst        close the connection, in order or by reset
  *   await             read and throw away until the other side closes
  *   silence           do nothing more until evil_close
