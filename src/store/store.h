@@ -193,6 +193,8 @@ struct store_op {
             struct bytes idempotency_key; /* len 0: none. It belongs to requester_id */
             int64_t requester_id;
             unsigned char request_digest[32];
+            struct payload *payload; /* holds the document, which may be stamped and sent from there. NULL: it
+                                        is copied */
             const struct resource *included; /* views into event.document; only type, id and json are read */
             int included_count;
             bool destroyed;

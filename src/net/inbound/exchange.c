@@ -64,8 +64,7 @@ void exchange_give(struct exchange *exchange)
     exchange->counted_len = 0;
     free(exchange->spare_head);
     free(exchange->spare_body);
-    if (exchange->body_owned)
-        free(exchange->request.body);
+    listener_forget_body(&exchange->request);
     if (loop->free_count == FREE_CALLS_MAX) {
         exchange_free(exchange);
         return;
@@ -110,13 +109,25 @@ void exchange_append_head(struct exchange *exchange, struct bytes piece)
 
 bool exchange_make_room(struct exchange *exchange, size_t len)
 {
-    char *body = arena_alloc(&exchange->request.arena, len + 1);
+    bool own = len > ARENA_KEPT_MAX;
+    char *body = own ? memory_alloc(len + 1) : arena_alloc(&exchange->request.arena, len + 1);
     if (!body)
         return false;
+    exchange->body_owned = own;
     exchange->request.body = body;
     exchange->body_cap = len;
     body[0] = '\0';
     return true;
+}
+
+void listener_forget_body(struct listener_request *request)
+{
+    struct exchange *exchange = (struct exchange *)request;
+    if (exchange->body_owned)
+        free(request->body);
+    exchange->body_owned = false;
+    request->body = exchange->no_body;
+    request->body_len = exchange->body_cap = 0;
 }
 
 size_t exchange_held(const struct exchange *exchange)

@@ -108,6 +108,9 @@ const char *listener_local(const struct listener *listener);
 /* What it listens on when that is more than one address, in words: "every interface, IPv4 and IPv6"; "": it
  * is one. */
 const char *listener_scope(const struct listener *listener);
+/* Before it is answered, by whoever needs its body no more: of a large one the memory is free for the next.
+ * It stays counted, for what was made of it. */
+void listener_forget_body(struct listener_request *request);
 /* Exactly once for each handled request; any thread. */
 void listener_answer(struct listener_request *request, const struct listener_reply *reply);
 /* Reads certificate, key and client authorities again, for the connections that come from now on; those that

@@ -29,7 +29,7 @@ struct exchange {
     struct head_facts facts;
     size_t body_cap;
     size_t counted_len; /* of the body, in the budget */
-    bool body_owned;    /* a body of unknown length is its own block, not the arena's */
+    bool body_owned;    /* a large body, or one of unknown length, is its own block, not the arena's */
     struct chunked chunked;
     char no_body[1];
 

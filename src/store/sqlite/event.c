@@ -37,10 +37,15 @@ static bool disk_low(struct store *store)
 }
 
 /* The stamped document, made for the first who needs it. False: there is no memory for it now. */
-static bool recipients_payload(struct store *store, const struct event *event, struct recipients *recipients)
+static bool recipients_payload(struct store *store, const struct store_op *op, struct recipients *recipients)
 {
-    if (!recipients->payload)
-        recipients->payload = payload_make(store->config.budget, event->document.len);
+    struct payload *own = op->event.payload;
+    if (recipients->payload)
+        return true;
+    if (!own)
+        recipients->payload = payload_make(store->config.budget, op->event.event.document.len);
+    else if (payload_count(own, store->config.budget))
+        recipients->payload = payload_hold(own);
     return recipients->payload != NULL;
 }
 
@@ -63,7 +68,7 @@ static void recipients_add(struct store *store, const struct store_op *op, struc
             continue;
         bool leased = recipients->leased_count < boxes && roster_can_lease(&store->roster, endpoint) &&
                       payload_fits(store->config.budget, endpoint->counts.bytes, len) &&
-                      recipients_payload(store, &op->event.event, recipients);
+                      recipients_payload(store, op, recipients);
         assert(recipients->count < RECIPIENTS_MAX);
         recipients->endpoints[recipients->count] = endpoint;
         recipients->leased[recipients->count++] = leased;
@@ -86,7 +91,7 @@ static void recipients_choose(struct store *store, const struct store_op *op, st
         recipients_add(store, op, &routed, master, boxes, recipients);
     recipients->tailed = recipients->count == 1 && recipients->leased_count == 0 &&
                          sqlite_tail_takes(store, recipients->endpoints[0], event->document.len) &&
-                         recipients_payload(store, event, recipients);
+                         recipients_payload(store, op, recipients);
     recipients->skipped = recipients->count == 0 && recipients->unmatched_len == 0;
     if (recipients->skipped) {
         recipients->endpoints[0] = TAILQ_FIRST(&owner->endpoints);
@@ -201,7 +206,8 @@ static enum store_status deliveries_insert(struct store *store, struct store_bat
 {
     enum store_status status = STORE_OK;
     if (recipients->payload) {
-        memcpy(recipients->payload->data, event->document.data, event->document.len);
+        if (recipients->payload->data != event->document.data)
+            memcpy(recipients->payload->data, event->document.data, event->document.len);
         body_stamp(recipients->payload->data, event->document.len, event->stamp_offset, store->now.wall_ms);
     }
     for (int i = 0; i < recipients->count && status == STORE_OK; i++)

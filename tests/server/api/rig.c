@@ -38,6 +38,13 @@ struct bytes listener_header(const struct listener_request *request, const char 
     return first;
 }
 
+/* As the listener does, so that a late look is seen. */
+void listener_forget_body(struct listener_request *request)
+{
+    memset(request->body, '?', request->body_len);
+    request->body_len = 0;
+}
+
 void listener_answer(struct listener_request *request, const struct listener_reply *reply)
 {
     struct exchange *exchange = (struct exchange *)request;

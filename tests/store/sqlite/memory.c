@@ -1,4 +1,5 @@
 /* 8.21: the memory of documents in hand: bounded in all and for each endpoint, held once, given back. */
+#include "body.h"
 #include "fixture.h"
 #include <stdlib.h>
 
@@ -153,6 +154,61 @@ static void a_document_is_held_once(void **state)
     deliver_filled(m);
 }
 
+/* As the API makes it: the writer stamps it where it lies, and it is sent from there. */
+static struct store_op made_op(struct memory *m, int64_t owner_id)
+{
+    struct store_op op = large_op(m, owner_id);
+    struct payload *payload = payload_begin(LARGE);
+    payload->data = arena_alloc(&payload->memory, LARGE);
+    payload->len = LARGE;
+    memcpy(payload->data, m->large, LARGE);
+    op.event.event.document = bytes_make(payload->data, LARGE);
+    op.event.payload = payload;
+    return op;
+}
+
+static void a_document_is_sent_from_where_it_was_made(void **state)
+{
+    struct memory *m = *state;
+    struct fixture *f = &m->fixture;
+    int64_t user = fixture_user(f, "https://receiver.example.com/");
+    struct store_op op = made_op(m, user);
+    fixture_write(f, &op, 1, 1);
+    assert_int_equal(f->filled, 1);
+    assert_ptr_equal(f->boxes[0].document, op.event.event.document.data);
+    assert_true(body_has_stamp(op.event.event.document, op.event.event.stamp_offset));
+    assert_in_range(budget_used(&m->budget, BUDGET_OUT), LARGE, LARGE + 4096);
+    static char sent[LARGE];
+    memcpy(sent, f->boxes[0].document, LARGE);
+    assert_memory_not_equal(sent + op.event.event.stamp_offset, m->large + op.event.event.stamp_offset, 1);
+    payload_drop(op.event.payload); /* answered, while it is being sent */
+    assert_memory_equal(f->boxes[0].document, sent, LARGE);
+    fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_RETRY, 1000), STORE_DONE);
+    store_work_clear(&f->boxes[0]);
+    assert_int_equal(budget_used(&m->budget, BUDGET_OUT), 0);
+    fixture_advance(f, 5000);
+    fixture_claim(f, 1, 1); /* from the table */
+    assert_memory_equal(f->boxes[0].document, sent, LARGE);
+    deliver_filled(m);
+}
+
+static void one_that_nobody_can_send_now_is_not_counted(void **state)
+{
+    struct memory *m = *state;
+    struct fixture *f = &m->fixture;
+    int64_t user = fixture_user(f, "https://receiver.example.com/");
+    assert_true(budget_take(&m->budget, BUDGET_OUT, BUDGET / 4 * 3));
+    struct store_op op = made_op(m, user);
+    fixture_write(f, &op, 1, 1);
+    assert_int_equal(f->filled, 0);
+    budget_give(&m->budget, BUDGET_OUT, BUDGET / 4 * 3);
+    assert_int_equal(budget_used(&m->budget, BUDGET_OUT), 0);
+    payload_drop(op.event.payload);
+    fixture_advance(f, 1000);
+    fixture_claim(f, 1, 1);
+    deliver_filled(m);
+}
+
 static void what_was_not_written_is_given_back(void **state)
 {
     struct memory *m = *state;
@@ -174,6 +230,8 @@ int main(void)
         TEST(an_endpoint_has_a_share),
         TEST(a_new_event_waits_if_there_is_no_memory),
         TEST(a_document_is_held_once),
+        TEST(a_document_is_sent_from_where_it_was_made),
+        TEST(one_that_nobody_can_send_now_is_not_counted),
         TEST(what_was_not_written_is_given_back),
     };
 #undef TEST

@@ -311,10 +311,12 @@ static bool send_reply(struct call *call, struct listener_reply reply)
     struct api *api = call->api;
     struct listener_request *request = call->request;
     struct arena scratch = call->scratch; /* may hold the body: freed after it is copied */
+    struct payload *document = call->document;
     complete_reply(call, &reply);
     log_answer(call, reply.status);
     listener_answer(request, &reply); /* the request's arena, and with it the call, is gone */
     arena_fini(&scratch);
+    payload_drop(document);
     atomic_fetch_sub_explicit(&api->in_hand, 1, memory_order_release);
     return true;
 }

@@ -93,7 +93,8 @@ struct call {
     struct listener_header headers[CALL_HEADERS_MAX];
     int header_count;
     struct arena scratch;
-    struct queue_job write; /* fill write.op, then call_write */
+    struct payload *document; /* of a large event, which the store may send on; NULL: none */
+    struct queue_job write;   /* fill write.op, then call_write */
     struct readers_job read;
     call_step *then;
     void *state;            /* the handler's own, on the request's arena */

@@ -121,11 +121,27 @@ static bool written(struct call *call)
     }
 }
 
+/* While it waits for the writer, a large event is in memory once: as the document that will be sent. */
+static bool render(struct call *call, struct arena *arena, struct event_draft *draft)
+{
+    struct store_op *op = &call->write.op;
+    const struct bytes *document = &op->event.event.document;
+    if (!call->document)
+        return event_draft_render(call, arena, draft, op);
+    if (!event_draft_keep(call, arena, draft) || !event_draft_render(call, arena, draft, op))
+        return false;
+    listener_forget_body(call->request);
+    call->document->data = (char *)document->data;
+    call->document->len = document->len;
+    op->event.payload = call->document;
+    return true;
+}
+
 static bool submit(struct call *call, struct new_event *new)
 {
     /* The request's arena is for ordinary events: it is kept from one request to the next. */
     struct arena *arena = new->draft.front > SMALL_LEN_MAX ? &call->scratch : &call->request->arena;
-    return event_draft_render(call, arena, &new->draft, &call->write.op) &&
+    return render(call, arena, &new->draft) &&
            make_answer(call, &call->write.op.event.event, &new->draft, arena) && call_write(call, written);
 }
 
@@ -153,8 +169,11 @@ bool events_create(struct call *call)
     new->draft.owner_id = call->caller.user_id;
     /* Rendering adds no more than the quotes around ids that came as numbers. */
     size_t len_max = call->request->body_len + call->request->body_len / 8;
+    if (call->request->body_len > SMALL_LEN_MAX)
+        call->document = payload_begin((size_t)2 * MODEL_BODY_LEN_MAX);
     text_init(&new->draft.relationships, &call->request->arena, len_max);
-    text_init(&new->draft.included, &call->request->arena, len_max);
+    text_init(&new->draft.included, call->document ? &call->document->memory : &call->request->arena,
+              len_max);
     if (!jsonapi_read(call, "events", &document) || !event_draft_read(call, &document, &new->draft))
         return false;
     return read_idempotency_key(call) && submit(call, new);
