@@ -1,4 +1,5 @@
-// 200 events to each of the real servers: all are delivered, each at its first attempt.
+// 200 events to each of the real servers, some of them large: all are delivered, each at its first attempt, and the answer is
+// read as it was meant.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { post, serve, setUrl } from '../../e2e/harness.mjs';
@@ -7,6 +8,7 @@ import { allDelivered, attempts, disagreements, ends, readRecord } from './recor
 import { install, servers, start, tls } from './servers.mjs';
 
 const EVENTS = 200, AT_ONCE = 10;
+const large = { attributes: { note: 'x'.repeat(300_000) } };
 
 if (!process.env.FAULTS_ROOM) install();
 const outside = await enter();
@@ -15,12 +17,12 @@ describe('200 events at the first attempt', { concurrency: 2, ...outside }, () =
     for (const one of servers) {
         test(one.name, async (t) => {
             const certificate = tls(t);
-            const server = await serve(t, { args: ['--ca-file', certificate.certificate] });
+            const server = await serve(t, { args: ['--ca-file', certificate.certificate, '--endpoint-connections', String(one.connections_max ?? 1024)] });
             const there = await start(t, one, { tls: certificate });
             await setUrl(server, there.url());
             const ids = [];
             await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-                for (let i = 0; i < EVENTS / AT_ONCE; i++) ids.push(await post(server));
+                for (let i = 0; i < EVENTS / AT_ONCE; i++) ids.push(await post(server, i === 5 ? large : {}));
             }));
             await allDelivered(server, ids);
             const record = await readRecord(server, ids);
@@ -28,7 +30,8 @@ describe('200 events at the first attempt', { concurrency: 2, ...outside }, () =
             t.diagnostic(`${ends(record)}; ${all.filter((attempt) => attempt.reused_connection).length} over a kept-alive connection`);
             assert.deepEqual(disagreements(record, there.arrivals()), []);
             assert.equal(there.arrivals().length, EVENTS);
-            assert.deepEqual(all.filter((attempt) => attempt.attempt !== 1 || attempt.status !== 200), []);
+            assert.deepEqual(all.filter(({ attempt, status, response, body_incomplete }) =>
+                attempt !== 1 || status !== 200 || response !== '{"status":"success"}' || body_incomplete), []);
             if (!one.closes) assert.ok(all.some((attempt) => attempt.reused_connection), 'a connection is used again');
         });
     }

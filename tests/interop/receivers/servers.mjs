@@ -22,7 +22,7 @@ const TOMCAT_PATH = [built, TOMCAT, ANNOTATIONS].join(':');
 /* What must be there, and the Debian package that has it. */
 const NEEDED = {
     gunicorn: 'gunicorn', nginx: 'nginx-light', 'php-fpm8.2': 'php8.2-fpm', apache2: 'apache2-bin', puma: 'puma', caddy: 'caddy',
-    haproxy: 'haproxy', go: 'golang-go', javac: 'default-jdk-headless', npm: 'npm', openssl: 'openssl',
+    haproxy: 'haproxy', go: 'golang-go', javac: 'default-jdk-headless', npm: 'npm', flock: 'util-linux', openssl: 'openssl',
     '/usr/lib/python3/dist-packages/uvicorn': 'python3-uvicorn', [TOMCAT]: 'libtomcat10-embed-java',
     [ANNOTATIONS]: 'libjakarta-annotation-api-java',
 };
@@ -37,14 +37,15 @@ export function install() {
     const missing = Object.keys(NEEDED).filter((what) => !isThere(what)).map((what) => NEEDED[what]);
     if (missing.length) throw new Error(`missing receivers; please run: apt-get install --no-install-recommends ${missing.join(' ')}`);
     mkdirSync(built, { recursive: true });
-    if (!existsSync(join(built, 'package-lock.json')) ||
-        readFileSync(join(built, 'package-lock.json'), 'utf8') !== readFileSync(join(here, 'package-lock.json'), 'utf8')) {
-        copyFileSync(join(here, 'package.json'), join(built, 'package.json'));
-        copyFileSync(join(here, 'package-lock.json'), join(built, 'package-lock.json'));
-        execFileSync('npm', ['ci', '--prefix', built, '--no-audit', '--no-fund', '--loglevel', 'error', '--ignore-scripts']);
-    }
-    execFileSync('go', ['build', '-o', join(built, 'receiver-go'), join(programs, 'receiver.go')], { env: { ...process.env, GOFLAGS: '-mod=mod' } });
-    execFileSync('javac', ['-cp', TOMCAT_PATH, '-d', built, join(programs, 'Receiver.java')]);
+    execFileSync('flock', ['lock', 'sh', '-ec', `
+        cmp -s ${here}package-lock.json installed || {
+            cp ${here}package.json ${here}package-lock.json .
+            npm ci --no-audit --no-fund --loglevel error --ignore-scripts
+            cp package-lock.json installed
+        }
+        [ receiver-go -nt ${programs}/receiver.go ] || go build -o receiver-go ${programs}/receiver.go
+        [ Receiver.class -nt ${programs}/Receiver.java ] || javac -cp ${TOMCAT_PATH} -d . ${programs}/Receiver.java
+    `], { cwd: built, stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
 const python = (...args) => ['/usr/bin/python3', '-B', ...args];
@@ -138,7 +139,7 @@ pm.max_children = 4
 `)],
 });
 
-/* Apache serves nothing as root. */
+/* Apache serves nothing as root. Its threads are as Debian configures them. */
 const apache = ({ dir, port, idle_ms }) => {
     const script = join(dir, 'receiver.cgi');
     copyFileSync(join(programs, 'receiver.cgi'), script);
@@ -152,6 +153,11 @@ PidFile ${dir}/apache.pid
 ErrorLog ${dir}/apache.log
 User nobody
 Group nogroup
+StartServers 2
+MinSpareThreads 25
+MaxSpareThreads 75
+ThreadsPerChild 25
+MaxRequestWorkers 150
 KeepAliveTimeout ${idle_ms}ms
 ScriptSock ${dir}/cgid.sock
 PassEnv ARRIVALS
@@ -172,7 +178,8 @@ rackup '${programs}/config.ru'
 /**
  * `parts`: the processes, in the order in which they start, and where each listens. `reload`: the signal that makes the last of them restart
  * without a moment in which nobody listens, or 'command' for its `reload`; none: it stops gracefully and is started anew.
- * `closes`: it keeps no connection.
+ * `closes`: it keeps no connection. `connections_max`: with more at once all its threads are busy, and then it closes its
+ * kept-alive connections, whatever has come on them.
  */
 export const servers = [
     { name: 'gunicorn sync', parts: (place) => [gunicorn()(place)], reload: 'SIGHUP', closes: true },
@@ -184,7 +191,7 @@ export const servers = [
     { name: 'Go net/http', parts: ({ port }) => [go(port)] },
     { name: 'Tomcat', parts: ({ dir }) => [{ argv: ['java', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-cp', TOMCAT_PATH, 'Receiver', dir] }] },
     { name: 'nginx with php-fpm', parts: (place) => [php(place), nginx(place)], reload: 'SIGHUP' },
-    { name: 'Apache with CGI', parts: (place) => [apache(place)], reload: 'SIGUSR1' },
+    { name: 'Apache with CGI', parts: (place) => [apache(place)], reload: 'SIGUSR1', connections_max: 20 },
     { name: 'puma', parts: (place) => [puma(place)], reload: 'SIGUSR2' },
     { name: 'Caddy', parts: behind(caddy), reload: 'command', https: true },
     { name: 'HAProxy', parts: behind(haproxy), reload: 'SIGUSR2', https: true },

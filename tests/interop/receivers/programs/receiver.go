@@ -1,3 +1,4 @@
+// Its answer has all that HTTP/1.1 allows: an interim answer, chunks and a trailer.
 package main
 
 import (
@@ -39,8 +40,14 @@ func main() {
 			return
 		}
 		fmt.Fprintf(notes, "%s %x\n", event.Data.ID, sha256.Sum256(body))
+		w.Header().Set("Link", "</style.css>; rel=preload")
+		w.WriteHeader(http.StatusEarlyHints)
 		w.Header().Set("Content-Type", "application/json")
-		io.WriteString(w, `{"status":"success"}`)
+		w.Header().Set("Trailer", "X-Done")
+		io.WriteString(w, `{"status":`)
+		w.(http.Flusher).Flush() // so it is chunked
+		io.WriteString(w, `"success"}`)
+		w.Header().Set("X-Done", "yes")
 	})
 	stop := make(chan os.Signal, 1)
 	stopped := make(chan struct{})
