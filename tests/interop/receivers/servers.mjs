@@ -9,23 +9,20 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { eventually, folder } from '../../e2e/harness.mjs';
+import { environment, room } from '../tools.mjs';
 
 process.env.PATH += ':/usr/sbin:/sbin:/usr/local/go/bin';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const programs = join(here, 'programs');
-const built = fileURLToPath(new URL('../../../build-interop/receivers', import.meta.url));
+const built = join(room, 'receivers');
 const TOMCAT = '/usr/share/java/tomcat10-embed-core.jar';
 const ANNOTATIONS = '/usr/share/java/jakarta-annotation-api.jar';
 const TOMCAT_PATH = [built, TOMCAT, ANNOTATIONS].join(':');
 
-/* What must be there, and the Debian package that has it. */
-const NEEDED = {
-    gunicorn: 'gunicorn', nginx: 'nginx-light', 'php-fpm8.2': 'php8.2-fpm', apache2: 'apache2-bin', puma: 'puma', caddy: 'caddy',
-    haproxy: 'haproxy', go: 'golang-go', javac: 'default-jdk-headless', npm: 'npm', flock: 'util-linux', openssl: 'openssl',
-    '/usr/lib/python3/dist-packages/uvicorn': 'python3-uvicorn', [TOMCAT]: 'libtomcat10-embed-java',
-    [ANNOTATIONS]: 'libjakarta-annotation-api-java',
-};
+/* [package, what it has: a program or a file] */
+const needed = readFileSync(new URL('../../../packages.list', import.meta.url), 'utf8').split('\n').map((line) => line.split(/\s+/))
+    .filter(([group]) => group === 'interop').map(([, name, , what]) => [name, what]).concat([['golang-go', 'go']]);
 
 function isThere(what) {
     const places = what.startsWith('/') ? [what] : process.env.PATH.split(':').map((place) => join(place, what));
@@ -34,8 +31,8 @@ function isThere(what) {
 
 /** Builds and installs what is not a Debian package. Fails if something is missing, and says which package has it. */
 export function install() {
-    const missing = Object.keys(NEEDED).filter((what) => !isThere(what)).map((what) => NEEDED[what]);
-    if (missing.length) throw new Error(`missing receivers; please run: apt-get install --no-install-recommends ${missing.join(' ')}`);
+    const missing = needed.filter(([, what]) => !isThere(what)).map(([name]) => name);
+    if (missing.length) throw new Error(`missing: ${missing.join(' ')}; tools/install-packages interop installs the Debian packages`);
     mkdirSync(built, { recursive: true });
     execFileSync('flock', ['lock', 'sh', '-ec', `
         cmp -s ${here}package-lock.json installed || {
@@ -45,7 +42,7 @@ export function install() {
         }
         [ receiver-go -nt ${programs}/receiver.go ] || go build -o receiver-go ${programs}/receiver.go
         [ Receiver.class -nt ${programs}/Receiver.java ] || javac -cp ${TOMCAT_PATH} -d . ${programs}/Receiver.java
-    `], { cwd: built, stdio: ['ignore', 'ignore', 'inherit'] });
+    `], { cwd: built, env: { ...process.env, ...environment }, stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
 const python = (...args) => ['/usr/bin/python3', '-B', ...args];
