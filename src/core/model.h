@@ -22,6 +22,9 @@ enum {
     MODEL_EVENT_CHANNELS_MAX = 5, /* of an event */
     MODEL_CHANNEL_LEN_MAX = 64,
     MODEL_METADATA_MAX = 50, /* pairs */
+    MODEL_METADATA_NAME_LEN_MAX = 64,
+    MODEL_METADATA_VALUE_LEN_MAX = 512,
+    MODEL_DESCRIPTION_LEN_MAX = 1024,
     MODEL_RESPONSE_KEPT_LEN = 1024,
     MODEL_DETAIL_LEN_MAX = 240,
     MODEL_USER_ID_FIRST = 5 /* so that the guide's own curl works as printed (mission row 43) */

@@ -69,31 +69,37 @@ bool routing_is_unmatched(enum routing_verdict verdict)
     return verdict >= ROUTING_TYPE;
 }
 
-size_t routing_put_unmatched(char *out, bool first, int64_t endpoint_id, enum routing_verdict verdict)
+static char *append(char *at, struct bytes piece)
 {
-    const char *name = routing_verdict_names[verdict - ROUTING_TYPE];
-    char *at = out;
-    assert(routing_is_unmatched(verdict));
-    if (!first)
-        *at++ = ' ';
-    char digits[BYTES_INT64_LEN_MAX];
-    struct bytes id = bytes_from_int64(endpoint_id, digits);
-    memcpy(at, id.data, id.len);
-    at += id.len;
-    *at++ = ':';
-    memcpy(at, name, strlen(name));
-    return (size_t)(at - out) + strlen(name);
+    memcpy(at, piece.data, piece.len);
+    return at + piece.len;
 }
 
-bool routing_next_unmatched(struct bytes *rest, int64_t *endpoint_id, enum routing_verdict *verdict)
+size_t routing_put_unmatched(char *out, bool first, struct routing_unmatched unmatched)
+{
+    char digits[BYTES_INT64_LEN_MAX], *at = out;
+    assert(routing_is_unmatched(unmatched.verdict));
+    if (!first)
+        *at++ = ' ';
+    at = append(at, bytes_from_int64(unmatched.endpoint_id, digits));
+    *at++ = ':';
+    at = append(at, bytes_of(routing_verdict_names[unmatched.verdict - ROUTING_TYPE]));
+    if (unmatched.is_masters)
+        at = append(at, bytes_of(":master"));
+    return (size_t)(at - out);
+}
+
+bool routing_next_unmatched(struct bytes *rest, struct routing_unmatched *unmatched)
 {
     if (rest->len == 0)
         return false;
-    struct bytes name = bytes_cut(rest, ' ');
-    bool sound = bytes_to_int64(bytes_cut(&name, ':'), endpoint_id);
-    for (int i = 0; sound && routing_verdict_names[i]; i++)
+    struct bytes whose = bytes_cut(rest, ' ');
+    bool sound = bytes_to_int64(bytes_cut(&whose, ':'), &unmatched->endpoint_id);
+    struct bytes name = bytes_cut(&whose, ':');
+    unmatched->is_masters = bytes_equal_text(whose, "master");
+    for (int i = 0; sound && (whose.len == 0 || unmatched->is_masters) && routing_verdict_names[i]; i++)
         if (bytes_equal_text(name, routing_verdict_names[i])) {
-            *verdict = (enum routing_verdict)(ROUTING_TYPE + i);
+            unmatched->verdict = (enum routing_verdict)(ROUTING_TYPE + i);
             return true;
         }
     return false;

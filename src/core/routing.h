@@ -65,15 +65,20 @@ enum routing_verdict routing_judge(struct routing_event *event, const struct rou
 bool routing_channels_meet(struct bytes of_event, struct bytes of_endpoint);
 bool routing_type_listed(struct bytes event_type, struct bytes event_types);
 
-/* Of the endpoints that had a URL, those whose wishes an event did not meet, as the store keeps it with the
- * event: `ID:type ID:filter`. */
-enum { ROUTING_UNMATCHED_LEN_MAX = 2 * MODEL_ENDPOINTS_MAX * (BYTES_INT64_LEN_MAX + 10) };
+/* Of the endpoints that had a URL, one whose wishes an event did not meet. */
+struct routing_unmatched {
+    int64_t endpoint_id;
+    enum routing_verdict verdict;
+    bool is_masters; /* of the owner's Master, whom alone it concerns */
+};
+/* They are kept with the event as text: `ID:type ID:filter ID:channel:master`. */
+enum { ROUTING_UNMATCHED_LEN_MAX = 2 * MODEL_ENDPOINTS_MAX * (BYTES_INT64_LEN_MAX + 17) };
 extern const char *const routing_verdict_names[]; /* "type", "channel", "filter", from ROUTING_TYPE on */
 bool routing_is_unmatched(enum routing_verdict verdict);
-/* Writes the entry behind `out`, which has room; returns its length. */
-size_t routing_put_unmatched(char *out, bool first, int64_t endpoint_id, enum routing_verdict verdict);
+/* Writes one behind `out`, which has room; returns its length. */
+size_t routing_put_unmatched(char *out, bool first, struct routing_unmatched unmatched);
 /* Takes the next one from the front. False: there is none, or the rest is damaged. */
-bool routing_next_unmatched(struct bytes *rest, int64_t *endpoint_id, enum routing_verdict *verdict);
+bool routing_next_unmatched(struct bytes *rest, struct routing_unmatched *unmatched);
 
 /* ---- by its snapshots ---- */
 

@@ -181,10 +181,10 @@ struct store_figures {
 
 struct store_op {
     enum store_op_kind kind;
-    enum store_result result;     /* out */
-    int64_t id;                   /* out: of the row that was created, replayed or changed */
-    int64_t count;                /* out: recipients (EVENT), rows removed (PURGE),
-                                     new rows (RESOURCE_PUT), paused endpoints (OUTCOME: 0 or 1) */
+    enum store_result result; /* out */
+    int64_t id;               /* out: of the row that was created, replayed or changed */
+    int64_t count;            /* out: recipients (EVENT; of one that is REPLAYED, too), rows removed (PURGE),
+                                 new rows (RESOURCE_PUT), paused endpoints (OUTCOME: 0 or 1) */
     struct quota_reached reached; /* out: EVENT, RESOURCE_PUT: the quota of STORE_QUOTA */
     union {
         struct {

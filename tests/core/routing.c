@@ -99,21 +99,21 @@ static void unmatched_is_kept_as_text(void **state)
 {
     (void)state;
     char text[ROUTING_UNMATCHED_LEN_MAX];
-    size_t len = routing_put_unmatched(text, true, 5, ROUTING_TYPE);
-    len += routing_put_unmatched(text + len, false, INT64_MAX, ROUTING_FILTER);
+    size_t len = routing_put_unmatched(text, true, (struct routing_unmatched){5, ROUTING_TYPE, false});
+    len +=
+        routing_put_unmatched(text + len, false, (struct routing_unmatched){INT64_MAX, ROUTING_FILTER, true});
     struct bytes rest = bytes_make(text, len);
-    assert_true(bytes_equal_text(rest, "5:type 9223372036854775807:filter"));
-    int64_t id;
-    enum routing_verdict verdict;
-    assert_true(routing_next_unmatched(&rest, &id, &verdict));
-    assert_true(id == 5 && verdict == ROUTING_TYPE);
-    assert_true(routing_next_unmatched(&rest, &id, &verdict));
-    assert_true(id == INT64_MAX && verdict == ROUTING_FILTER);
-    assert_false(routing_next_unmatched(&rest, &id, &verdict));
+    assert_true(bytes_equal_text(rest, "5:type 9223372036854775807:filter:master"));
+    struct routing_unmatched one;
+    assert_true(routing_next_unmatched(&rest, &one));
+    assert_true(one.endpoint_id == 5 && one.verdict == ROUTING_TYPE && !one.is_masters);
+    assert_true(routing_next_unmatched(&rest, &one));
+    assert_true(one.endpoint_id == INT64_MAX && one.verdict == ROUTING_FILTER && one.is_masters);
+    assert_false(routing_next_unmatched(&rest, &one));
     static const char *const damaged[] = {"x", "5", "5:", ":type", "5:types", "-5:type", "5:filter:type"};
     for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
         rest = bytes_of(damaged[i]);
-        assert_false(routing_next_unmatched(&rest, &id, &verdict));
+        assert_false(routing_next_unmatched(&rest, &one));
     }
 }
 

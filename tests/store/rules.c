@@ -263,13 +263,14 @@ static enum routing_verdict judge(struct routing_event *event, const struct endp
 }
 
 /* The next one of those that the model kept. */
-static void same_unmatched(struct bytes *rest, int64_t endpoint_id, enum routing_verdict verdict)
+static void same_unmatched(struct bytes *rest, int64_t endpoint_id, enum routing_verdict verdict,
+                           bool is_masters)
 {
-    int64_t id;
-    enum routing_verdict kept;
-    assert_true(routing_next_unmatched(rest, &id, &kept));
-    assert_int_equal(id, endpoint_id);
-    assert_int_equal(kept, verdict);
+    struct routing_unmatched kept;
+    assert_true(routing_next_unmatched(rest, &kept));
+    assert_int_equal(kept.endpoint_id, endpoint_id);
+    assert_int_equal(kept.verdict, verdict);
+    assert_int_equal(kept.is_masters, is_masters);
 }
 
 static void try_event(struct rules *r)
@@ -306,7 +307,7 @@ static void try_event(struct rules *r)
             continue;
         enum routing_verdict verdict = judge(&event, endpoint, user);
         if (routing_is_unmatched(verdict))
-            same_unmatched(&unmatched, endpoint->id, verdict);
+            same_unmatched(&unmatched, endpoint->id, verdict, user != owner);
         if (verdict != ROUTING_SENT)
             continue;
         assert_true(at < disk_of(r)->delivery_count);

@@ -39,6 +39,13 @@ static const struct route routes[] = {
     {"/api/users", {{"GET", users_list, ROUTE_MASTER, QUERY_PAGE}, {"POST", users_create, ROUTE_MASTER, 0}}},
     {"/api/users/:id",
      {{"GET", users_show, ROUTE_USER, QUERY_ONE}, {"PATCH", users_update, ROUTE_USER, QUERY_ONE}}},
+    {"/api/users/:id/endpoints", {{"GET", endpoints_list, ROUTE_USER, QUERY_PAGE}}},
+    {"/api/endpoints",
+     {{"GET", endpoints_list, ROUTE_USER, QUERY_OWNED}, {"POST", endpoints_create, ROUTE_USER, QUERY_ONE}}},
+    {"/api/endpoints/:id",
+     {{"GET", endpoints_show, ROUTE_USER, QUERY_ONE},
+      {"PATCH", endpoints_update, ROUTE_USER, QUERY_ONE},
+      {"DELETE", endpoints_delete, ROUTE_USER, 0}}},
     {"/api/users/:id/tls",
      {{"GET", tls_identities_show, ROUTE_USER, 0},
       {"PUT", tls_identities_put, ROUTE_USER, 0},
@@ -70,9 +77,9 @@ static const struct route routes[] = {
 };
 enum { ROUTE_COUNT = sizeof routes / sizeof *routes };
 
-static const struct shape *const shapes[] = {&events_shape,         &deliveries_shape, &attempts_shape,
-                                             &users_shape,          &api_keys_shape,   &signing_secrets_shape,
-                                             &tls_identities_shape, &event_types_shape};
+static const struct shape *const shapes[] = {
+    &events_shape,   &deliveries_shape,      &attempts_shape,       &users_shape,      &endpoints_shape,
+    &api_keys_shape, &signing_secrets_shape, &tls_identities_shape, &event_types_shape};
 enum { SHAPE_COUNT = sizeof shapes / sizeof *shapes };
 
 struct segments {

@@ -61,9 +61,9 @@ static void recipients_add(struct store *store, const struct store_op *op, struc
                                       wishes_of(endpoint->wishes)};
         enum routing_verdict verdict = routing_judge(event, &to);
         if (routing_is_unmatched(verdict))
-            recipients->unmatched_len +=
-                routing_put_unmatched(recipients->unmatched + recipients->unmatched_len,
-                                      recipients->unmatched_len == 0, endpoint->id, verdict);
+            recipients->unmatched_len += routing_put_unmatched(
+                recipients->unmatched + recipients->unmatched_len, recipients->unmatched_len == 0,
+                (struct routing_unmatched){endpoint->id, verdict, user->id != event->owner_id});
         if (verdict != ROUTING_SENT)
             continue;
         bool leased = recipients->leased_count < boxes && roster_can_lease(&store->roster, endpoint) &&
@@ -194,11 +194,18 @@ static enum store_status delivery_skip(struct store *store, struct store_op *op,
 }
 
 /* Of an event that was accepted before. */
-static enum store_status find_skipped(struct store *store, struct store_op *op)
+static enum store_status find_recipients(struct store *store, struct store_op *op)
 {
     bool found = false;
-    sqlite3_bind_int64(store->sql[SQL_EVENT_SKIPPED], 1, op->id);
-    return sqlite_number(store, SQL_EVENT_SKIPPED, &op->event.skipped, &found);
+    sqlite3_stmt *get = store->sql[SQL_EVENT_RECIPIENTS];
+    sqlite3_bind_int64(get, 1, op->id);
+    enum store_status status = sqlite_row(store, SQL_EVENT_RECIPIENTS, &found);
+    if (found) {
+        op->event.skipped = sqlite3_column_int64(get, 1);
+        op->count = op->event.skipped ? 0 : sqlite3_column_int64(get, 0);
+        sqlite3_reset(get);
+    }
+    return status;
 }
 
 static enum store_status deliveries_insert(struct store *store, struct store_batch *batch,
@@ -248,7 +255,7 @@ static enum store_status find_known(struct store *store, struct store_op *op, ui
         sqlite3_bind_int64(store->sql[SQL_EVENT_KNOWN], 1, op->event.event.id);
         status = sqlite_number(store, SQL_EVENT_KNOWN, &op->id, known);
     }
-    return status == STORE_OK && op->id ? find_skipped(store, op) : status;
+    return status == STORE_OK && op->id ? find_recipients(store, op) : status;
 }
 
 enum store_status sqlite_event(struct store *store, struct store_batch *batch, struct store_op *op)

@@ -64,8 +64,9 @@ enum { SQL_MANY = 16 };
       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)")      \
     X(EVENT_KNOWN, "SELECT id FROM events WHERE id = ?1")                                                    \
     X(EVENT_SENT, "UPDATE events SET sent_at = ?2 WHERE id = ?1")                                            \
-    X(EVENT_SKIPPED, "SELECT d.id FROM events e JOIN deliveries d ON d.id = e.delivery_first"                \
-                     " WHERE e.id = ?1 AND e.delivery_count = 1 AND d.state = 4")                            \
+    X(EVENT_RECIPIENTS,                                                                                      \
+      "SELECT e.delivery_count, (SELECT d.id FROM deliveries d WHERE d.id = e.delivery_first"                \
+      " AND d.state = 4 AND e.delivery_count = 1) FROM events e WHERE e.id = ?1")                            \
                                                                                                              \
     X(IDEMPOTENCY_EVENT, "SELECT requester_id, idempotency_key, request_digest, received_at FROM events"     \
                          " WHERE id = ?1")                                                                   \

@@ -80,12 +80,13 @@ static const char *model_unwanted(const struct event *event, const struct endpoi
     return NULL;
 }
 
-static void model_unmatched(struct model_disk *disk, int64_t endpoint_id, const char *why)
+static void model_unmatched(struct model_disk *disk, const struct endpoint *endpoint, const char *why)
 {
     struct event *event = &disk->events[disk->event_count - 1].event;
     char text[ROUTING_UNMATCHED_LEN_MAX + 1];
-    int len = snprintf(text, sizeof text, "%.*s%s%lld:%s", BYTES_ARG(event->unmatched),
-                       event->unmatched.len ? " " : "", (long long)endpoint_id, why);
+    int len = snprintf(text, sizeof text, "%.*s%s%lld:%s%s", BYTES_ARG(event->unmatched),
+                       event->unmatched.len ? " " : "", (long long)endpoint->id, why,
+                       endpoint->owner_id == event->owner_id ? "" : ":master");
     model_drop(event->unmatched);
     event->unmatched = model_copy(bytes_make(text, (size_t)len));
 }
@@ -102,7 +103,7 @@ static int model_deliver_all(struct store *store, struct store_batch *batch, con
             continue;
         const char *unwanted = model_unwanted(event, &endpoint->endpoint);
         if (unwanted) {
-            model_unmatched(store->disk, endpoint->endpoint.id, unwanted);
+            model_unmatched(store->disk, &endpoint->endpoint, unwanted);
             continue;
         }
         model_deliver_to(store, batch, event, endpoint);
@@ -145,6 +146,7 @@ static bool model_event_known(struct model_disk *disk, struct store_op *op)
         op->result = same_request ? STORE_REPLAYED : STORE_CONFLICT;
         op->id = same_request ? key->event_id : 0;
         op->event.skipped = model_skipped(disk, op->id);
+        op->count = op->id ? model_find_event(disk, op->id)->delivery_count : 0;
         return true;
     }
     struct model_event *same = op->event.event.id ? model_find_event(disk, op->event.event.id) : NULL;

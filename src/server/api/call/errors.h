@@ -37,6 +37,8 @@
     X(LAST_SECRET, 409, "last_secret", "A user's last signing secret cannot be deleted")                     \
     X(TOO_MANY_KEYS, 409, "too_many_keys", "The user has too many API keys")                                 \
     X(TOO_MANY_USERS, 409, "too_many_users", "The Master has too many users")                                \
+    X(TOO_MANY_ENDPOINTS, 409, "too_many_endpoints", "The user has too many endpoints")                      \
+    X(DEFAULT_ENDPOINT, 409, "default_endpoint", "A default endpoint cannot be deleted")                     \
     X(TOO_MANY_SECRETS, 409, "too_many_secrets", "The user has too many signing secrets")                    \
     X(SECRET_SHOWN_ONCE, 403, "secret_shown_once", "This secret was shown once and cannot be revealed")      \
     X(SECRETS_SEALED, 500, "secrets_sealed", "The stored secrets cannot be opened")                          \
@@ -52,6 +54,7 @@
     X(RELATIONSHIP_UNKNOWN, 422, "relationship_unknown", "Unknown relationship")                             \
     X(RELATIONSHIP_INVALID, 422, "relationship_invalid", "Invalid relationship")                             \
     X(INCLUDED_INVALID, 422, "included_invalid", "Invalid included resource")                                \
+    X(FILTER_INVALID, 422, "filter_invalid", "The filter is not a pattern")                                  \
     X(URL, 422, "url_syntax", "The URL cannot be used as a webhook_url")                                     \
     X(GUESSES, 429, "too_many_guesses", "Too many invalid API keys from this address")                       \
     X(RATE, 429, "rate_limited", "Too many requests")                                                        \

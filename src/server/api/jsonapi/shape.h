@@ -42,8 +42,9 @@ struct field {
     unsigned flags;
     size_t offset, size;      /* in the struct */
     size_t len_max;           /* of a text in a request, bytes */
-    int64_t minimum, maximum; /* of a number in a request; `maximum` of a list: how many */
-    const char *pattern;      /* ECMA-262, escaped for JSON, of a text in a request; NULL: no control bytes */
+    int64_t minimum, maximum; /* of a number in a request; of a list: how many */
+    const char *pattern;      /* ECMA-262, escaped for JSON, of a text in a request, or of those in a list;
+                                 NULL: no control bytes */
     const char *schema;       /* its name in components.schemas of openapi.json */
     const char *const *choices;
     const char *rule;    /* what is told of a value that is none of its choices, or out of its range */

@@ -61,10 +61,15 @@ static void put_choices(struct text *out, const struct field *field)
 static void put_limits(struct text *out, const struct field *field, unsigned when)
 {
     if (field->kind == FIELD_LIST) {
+        if (when && field->minimum)
+            text_printf(out, ",\"minItems\":%lld", (long long)field->minimum);
         if (when && field->maximum)
             text_printf(out, ",\"maxItems\":%lld", (long long)field->maximum);
         if (field->schema)
             text_printf(out, ",\"items\":{\"$ref\":\"" SCHEMAS "%s\"}", field->schema);
+        else if (when && field->pattern)
+            text_printf(out, ",\"uniqueItems\":true,\"items\":{\"type\":\"string\",\"pattern\":\"%s\"}",
+                        field->pattern);
         else
             text_puts(out, ",\"items\":{\"type\":\"string\"}");
     }

@@ -265,10 +265,10 @@ static struct bytes tail_of(struct call *call, const struct batch_line *line)
 {
     static const char opening[] = ",\"meta\":{";
     size_t len = strlen(opening);
-    const char *tail = NULL;
-    if (line->job.op.event.skipped)
-        tail = arena_printf(&call->scratch, "%s%s,%.*s", opening, event_draft_skipped(call, &line->job.op),
-                            (int)(line->tail.len - len), line->tail.data + len);
+    const char *meta = event_draft_goes_nowhere(call, &line->job.op), *tail = NULL;
+    if (meta)
+        tail = arena_printf(&call->scratch, "%s%s,%.*s", opening, meta, (int)(line->tail.len - len),
+                            line->tail.data + len);
     return tail ? bytes_of(tail) : line->tail;
 }
 
@@ -299,7 +299,7 @@ static bool finish(struct call *call)
         if (call->failure.retry_after_s > retry_after_s)
             retry_after_s = call->failure.retry_after_s;
         as_expected =
-            as_expected && line->sent && line->job.op.result == STORE_DONE && line->job.op.event.skipped == 0;
+            as_expected && line->sent && line->job.op.result == STORE_DONE && line->job.op.count > 0;
     }
     if (as_expected) { /* the answer made before the write holds */
         for (int i = 0; i < 2 * batch->line_count; i++)

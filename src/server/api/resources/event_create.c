@@ -60,9 +60,8 @@ static bool make_answer(struct call *call, const struct event *event, const stru
 
 /* The answer with more in its meta, as only the write has told. Without room it stays as it is, which is
  * true, too: the event is durable. */
-static void say_skipped(struct call *call, struct new_event *new)
+static void say_more(struct call *call, struct new_event *new, const char *meta)
 {
-    const char *meta = event_draft_skipped(call, &call->write.op);
     size_t end = call->warning_count ? strlen("}}") : strlen("}");
     struct text out;
     text_init(&out, &call->scratch, CALL_ANSWER_LEN_MAX);
@@ -84,8 +83,9 @@ static void put_in_id(struct new_event *new, int64_t id)
 static bool send_created(struct call *call)
 {
     struct new_event *new = call->state;
-    if (call->write.op.event.skipped)
-        say_skipped(call, new);
+    const char *meta = event_draft_goes_nowhere(call, &call->write.op);
+    if (meta)
+        say_more(call, new, meta);
     call_header(call, "Location", text_bytes(&new->location));
     return call_answer(call, 201, text_bytes(&new->answer));
 }

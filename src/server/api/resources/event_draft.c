@@ -1,6 +1,7 @@
 /* Reading one event of a request, and rendering it into what will be stored. */
 #include "event_draft.h"
 #include "body.h"
+#include "endpoint_fields.h"
 #include "instant.h"
 #include "resources.h"
 
@@ -41,7 +42,12 @@ static bool ignore_sent_at(struct call *call, const struct field *field, struct 
     return true;
 }
 
-enum { ROW_EVENT_TYPE, ROW_CREATED_AT, ROW_SENT_AT, ROW_RESOURCE, ROW_USER };
+static bool read_channels(struct call *call, const struct field *field, struct json_value *value, void *place)
+{
+    return words_read(call, field, value, channel_valid, CHANNEL_RULE, place);
+}
+
+enum { ROW_EVENT_TYPE, ROW_CREATED_AT, ROW_SENT_AT, ROW_CHANNELS, ROW_RESOURCE, ROW_USER };
 static const struct field fields[] = {
     [ROW_EVENT_TYPE] = {FIELD("event_type", FIELD_TEXT, FIELD_ON_CREATE | FIELD_REQUIRED, struct event_draft,
                               event_type),
@@ -53,6 +59,9 @@ static const struct field fields[] = {
     [ROW_SENT_AT] = {FIELD_NO_MEMBER("sent_at", FIELD_INSTANT,
                                      FIELD_ON_CREATE | FIELD_NULLABLE | FIELD_IGNORED),
                      .read = ignore_sent_at},
+    [ROW_CHANNELS] = {FIELD("channels", FIELD_LIST, FIELD_ON_CREATE | FIELD_WRITE_ONLY | FIELD_NULL_CLEARS,
+                            struct event_draft, channels),
+                      .maximum = MODEL_EVENT_CHANNELS_MAX, .pattern = CHANNEL_PATTERN, .read = read_channels},
     /* Read below; shown as they were stored. */
     [ROW_RESOURCE] = {FIELD_NO_MEMBER("resource", FIELD_TO_ONE, FIELD_ON_CREATE | FIELD_NULLABLE)},
     [ROW_USER] = {FIELD_NO_MEMBER("user", FIELD_TO_ONE, FIELD_ON_CREATE), .related = "users"}};
@@ -199,8 +208,9 @@ static bool keep_snapshot_names(struct call *call, const struct event_draft *dra
 
 bool event_draft_keep(struct call *call, struct arena *arena, struct event_draft *draft)
 {
-    struct bytes *const texts[] = {&draft->event_type, &draft->resource_type, &draft->resource_id};
-    for (int i = 0; i < 3; i++) {
+    struct bytes *const texts[] = {&draft->event_type, &draft->resource_type, &draft->resource_id,
+                                   &draft->channels};
+    for (int i = 0; i < 4; i++) {
         *texts[i] = arena_copy(arena, *texts[i]);
         if (!texts[i]->data)
             return call_too_large(call);
@@ -247,6 +257,7 @@ bool event_draft_render(struct call *call, struct arena *arena, const struct eve
                             .event_type = draft->event_type,
                             .resource_type = draft->resource_type,
                             .resource_id = draft->resource_id,
+                            .channels = draft->channels,
                             .created_at_ms = parts.created_at_ms,
                             .received_at_ms = now_ms};
     event->document = body_put_head(&draft->included, draft->front, &parts, arena, &event->stamp_offset);
@@ -258,8 +269,12 @@ bool event_draft_render(struct call *call, struct arena *arena, const struct eve
     return true;
 }
 
-const char *event_draft_skipped(struct call *call, const struct store_op *op)
+const char *event_draft_goes_nowhere(struct call *call, const struct store_op *op)
 {
+    if (op->count > 0)
+        return NULL;
+    if (!op->event.skipped)
+        return "\"deliveries\":0,\"note\":\"It goes to nobody: no endpoint wants it.\"";
     const char *members = arena_printf(
         &call->scratch,
         "\"deliveries\":0,\"skipped_delivery\":\"%lld\",\"note\":\"It goes to nobody: user %lld has no "

@@ -7,6 +7,7 @@
 
 struct event_draft {
     struct bytes event_type, resource_type, resource_id;
+    struct bytes channels; /* with a space between two */
     int64_t created_at_ms;
     bool created_at_given;
     int64_t owner_id; /* set it first: to the caller */
@@ -28,6 +29,6 @@ size_t event_draft_included_len(const struct event_draft *draft);
  * a while. */
 bool event_draft_render(struct call *call, struct arena *arena, const struct event_draft *draft,
                         struct store_op *op);
-/* Members of the answer's meta when the written event goes to nobody (op->event.skipped): that, why, and how
- * it is sent later. */
-const char *event_draft_skipped(struct call *call, const struct store_op *op);
+/* Members of the answer's meta when the written event goes to nobody: that, why, and how it is sent later.
+ * NULL: it goes to somebody. */
+const char *event_draft_goes_nowhere(struct call *call, const struct store_op *op);

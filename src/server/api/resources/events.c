@@ -1,11 +1,12 @@
 /* GET /api/events and /api/events/ID. */
 #include "digest.h"
+#include "endpoint_fields.h"
 #include "event_document.h"
 #include "idmap.h"
 #include "page.h"
 #include "resources.h"
 
-enum { INCLUDE_RESOURCE = 1 };
+enum { INCLUDE_RESOURCE = 1, ROUTING_META_LEN_MAX = 16 << 10 };
 static const char *const event_includes[] = {"resource", NULL};
 
 struct listing {
@@ -138,6 +139,36 @@ bool events_list(struct call *call)
            page_query(call, &listing->page, query, false, put_list);
 }
 
+static void put_unmatched(struct text *out, const struct call *call, struct bytes unmatched)
+{
+    struct routing_unmatched one;
+    text_puts(out, "\"unmatched\":[");
+    for (const char *comma = ""; routing_next_unmatched(&unmatched, &one);) {
+        if (one.is_masters && call->caller.role != USER_MASTER)
+            continue;
+        text_printf(out, "%s{\"endpoint\":\"%lld\",\"reason\":\"%s\"}", comma, (long long)one.endpoint_id,
+                    routing_verdict_names[one.verdict - ROUTING_TYPE]);
+        comma = ",";
+    }
+    text_putc(out, ']');
+}
+
+/* Members of meta: the event's channels, and which endpoints did not want it, where there are any. */
+static struct bytes routing_meta(struct call *call, const struct event *event)
+{
+    struct text out;
+    text_init(&out, &call->scratch, ROUTING_META_LEN_MAX);
+    if (event->channels.len) {
+        text_puts(&out, "\"channels\":");
+        words_put(&out, event->channels);
+    }
+    if (event->unmatched.len) {
+        text_puts(&out, out.len ? "," : "");
+        put_unmatched(&out, call, event->unmatched);
+    }
+    return out.overflow ? (struct bytes){0} : text_bytes(&out);
+}
+
 static bool put_one(struct call *call)
 {
     const struct listing *wanted = call->state;
@@ -156,7 +187,7 @@ static bool put_one(struct call *call)
         event_document_put_included(&out, call, event, "");
         text_putc(&out, ']');
     }
-    jsonapi_end(&out, call, (struct bytes){0});
+    jsonapi_end(&out, call, routing_meta(call, event));
     return jsonapi_answer(call, 200, &out);
 }
 

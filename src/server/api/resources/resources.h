@@ -6,7 +6,7 @@
 
 /* What they look like. (Snapshots look as the platform likes.) */
 extern const struct shape users_shape, api_keys_shape, signing_secrets_shape, tls_identities_shape,
-    deliveries_shape, attempts_shape, events_shape, event_types_shape;
+    deliveries_shape, attempts_shape, events_shape, event_types_shape, endpoints_shape;
 
 /* users.c */
 bool users_list(struct call *call);
@@ -18,6 +18,13 @@ bool users_path_id(struct call *call, int64_t *id);
 const char *users_etag(struct call *call, const struct user *user);
 /* Of the user that was read; NULL: there is none. */
 const char *users_read_etag(struct call *call);
+
+/* endpoints.c */
+bool endpoints_list(struct call *call);
+bool endpoints_create(struct call *call);
+bool endpoints_show(struct call *call);
+bool endpoints_update(struct call *call);
+bool endpoints_delete(struct call *call);
 
 /* tls_identities.c */
 bool tls_identities_show(struct call *call);

@@ -1,5 +1,6 @@
 /* /api/users: who there is, and where their events go. `me` is the caller. */
 #include "edit.h"
+#include "endpoint_fields.h"
 #include "page.h"
 #include "resources.h"
 #include "signing.h"
@@ -14,30 +15,7 @@ static bool read_email(struct call *call, const struct field *field, struct json
             field_fail(call, field, "This is not an e-mail address."));
 }
 
-/* The parser's and the guard's codes; what the name resolves to is judged when it is dialled. */
-static bool read_webhook_url(struct call *call, const struct field *field, struct json_value *value,
-                             void *place)
-{
-    struct bytes *text = place;
-    struct url url;
-    *text = (struct bytes){0};
-    if (json_is(value, JSON_NULL))
-        return true;
-    if (!json_is(value, JSON_STRING))
-        return field_fail(call, field, "This must be a URL, or null.");
-    *text = value->text;
-    enum url_error error = url_parse(*text, &url);
-    if (error != URL_OK)
-        return call_fail_code(call, API_URL, url_error_code(error), field->pointer,
-                              url_error_sentence(error));
-    enum guard_verdict verdict = guard_url(&call->api->config.guard, &url);
-    char out[GUARD_SENTENCE_LEN];
-    return verdict == GUARD_ALLOWED || call_fail_code(call, API_URL, guard_verdict_code(verdict),
-                                                      field->pointer, guard_sentence(verdict, &url, out));
-}
-
 static const char *const roles[] = {[USER_REGULAR] = "regular", [USER_MASTER] = "master", NULL};
-static const char *const successes[] = {"200", "2xx", NULL};
 
 static const struct field fields[] = {
     {FIELD("name", FIELD_TEXT, FIELD_ALWAYS | FIELD_NULLABLE, struct user, name), .len_max = 256},
@@ -46,9 +24,9 @@ static const struct field fields[] = {
     {FIELD("role", FIELD_CHOICE, FIELD_ON_CREATE, struct user, role), .len_max = 16, .choices = roles,
      .rule = "role must be \"regular\" or \"master\"."},
     {FIELD("webhook_url", FIELD_TEXT, FIELD_ALWAYS | FIELD_NULLABLE, struct user, endpoint.url),
-     .len_max = URL_LEN_MAX, .pattern = "^[Hh][Tt][Tt][Pp][Ss]?://", .read = read_webhook_url},
+     .len_max = URL_LEN_MAX, .pattern = "^[Hh][Tt][Tt][Pp][Ss]?://", .read = endpoint_read_url},
     {FIELD("success", FIELD_CHOICE, FIELD_ALWAYS, struct user, endpoint.success_2xx), .len_max = 8,
-     .choices = successes, .rule = "success must be \"200\", or \"2xx\" to accept every 2xx status."},
+     .choices = endpoint_successes, .rule = ENDPOINT_SUCCESS_RULE},
     {FIELD("receives_users_events", FIELD_FLAG, FIELD_ALWAYS, struct user, receives_users_events)},
     {FIELD("disable_on_410", FIELD_FLAG, FIELD_ALWAYS, struct user, endpoint.disable_on_410)},
     {FIELD("paused", FIELD_FLAG, FIELD_ALWAYS, struct user, endpoint.paused)},
@@ -135,10 +113,7 @@ static bool changed(struct call *call)
     const struct user_edit *edit = call->state;
     const struct user *user = &call->write.op.user.user;
     if (user->endpoint.paused != edit->was_paused)
-        log_write(call->api->config.log, LOG_LEVEL_INFO, "delivery",
-                  "endpoint is %s: user=%lld endpoint=%lld by_user=%lld",
-                  user->endpoint.paused ? "paused" : "no longer paused", (long long)user->id,
-                  (long long)user->endpoint.id, (long long)call->caller.key_user_id);
+        endpoint_log_paused(call, &user->endpoint);
     return answer_user(call, 200, user, (struct bytes){0});
 }
 

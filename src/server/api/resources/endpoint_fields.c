@@ -1,0 +1,207 @@
+#include "endpoint_fields.h"
+#include "routing.h"
+
+enum { WORDS_LEN_MAX = MODEL_EVENT_TYPES_MAX * (MODEL_TYPE_LEN_MAX + 1), METADATA_LEN_MAX = 32 << 10 };
+
+/* ---- url, success, status ---- */
+
+/* The parser's and the guard's codes; what the name resolves to is judged when it is dialled. */
+bool endpoint_read_url(struct call *call, const struct field *field, struct json_value *value, void *place)
+{
+    struct bytes *text = place;
+    struct url url;
+    *text = (struct bytes){0};
+    if (json_is(value, JSON_NULL))
+        return true;
+    if (!json_is(value, JSON_STRING))
+        return field_fail(call, field, "This must be a URL, or null.");
+    *text = value->text;
+    enum url_error error = url_parse(*text, &url);
+    if (error != URL_OK)
+        return call_fail_code(call, API_URL, url_error_code(error), field->pointer,
+                              url_error_sentence(error));
+    enum guard_verdict verdict = guard_url(&call->api->config.guard, &url);
+    char out[GUARD_SENTENCE_LEN];
+    return verdict == GUARD_ALLOWED || call_fail_code(call, API_URL, guard_verdict_code(verdict),
+                                                      field->pointer, guard_sentence(verdict, &url, out));
+}
+
+const char *const endpoint_successes[] = {"200", "2xx", NULL};
+
+void endpoint_log_paused(const struct call *call, const struct endpoint *endpoint)
+{
+    log_write(call->api->config.log, LOG_LEVEL_INFO, "delivery",
+              "endpoint is %s: user=%lld endpoint=%lld by_user=%lld",
+              endpoint->paused ? "paused" : "no longer paused", (long long)endpoint->owner_id,
+              (long long)endpoint->id, (long long)call->caller.key_user_id);
+}
+
+/* ---- lists of words ---- */
+
+static bool is_listed(struct bytes list, struct bytes word)
+{
+    while (list.len > 0)
+        if (bytes_equal(bytes_cut(&list, ' '), word))
+            return true;
+    return false;
+}
+
+/* What stands at the index is wrong. */
+static bool fail_at(struct call *call, const struct field *field, int index, const char *detail)
+{
+    (void)call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, "", "%s", detail);
+    return call_within(call, field->pointer, bytes_of(call_printf(call, "%d", index)));
+}
+
+bool words_read(struct call *call, const struct field *field, const struct json_value *value,
+                bool (*valid)(struct bytes word), const char *rule, struct bytes *words)
+{
+    struct text out;
+    int index = 0;
+    if (!json_is(value, JSON_NULL) && (!json_is(value, JSON_ARRAY) || value->count > field->maximum))
+        return field_fail(call, field, "%s must be a list of at most %d, or null.", field->name,
+                          (int)field->maximum);
+    text_init(&out, &call->request->arena, WORDS_LEN_MAX);
+    for (const struct json_value *word = value->first; word; word = word->next, index++) {
+        if (!json_is(word, JSON_STRING) || !valid(word->text))
+            return fail_at(call, field, index, rule);
+        if (is_listed(text_bytes(&out), word->text))
+            return fail_at(call, field, index, "This is in the list already.");
+        text_puts(&out, out.len ? " " : "");
+        text_put(&out, word->text);
+    }
+    *words = text_bytes(&out);
+    return !out.overflow || call_too_large(call);
+}
+
+void words_put(struct text *out, struct bytes words)
+{
+    text_putc(out, '[');
+    for (const char *comma = ""; words.len; comma = ",") {
+        text_puts(out, comma);
+        text_put_json(out, bytes_cut(&words, ' '));
+    }
+    text_putc(out, ']');
+}
+
+/* ---- event_types ---- */
+
+static bool type_pattern_valid(struct bytes name)
+{
+    bool open_end = name.len > 0 && name.data[name.len - 1] == '*';
+    return (open_end && name.len == 1) || model_type_valid(bytes_make(name.data, name.len - open_end));
+}
+
+bool endpoint_read_event_types(struct call *call, const struct field *field, struct json_value *value,
+                               void *place)
+{
+    if (json_is(value, JSON_ARRAY) && value->count == 0)
+        return field_fail(call, field,
+                          "This list is empty: no event would match. null stands for all event types.");
+    return words_read(call, field, value, type_pattern_valid,
+                      "An event type has 1 to 128 letters, digits, '_', '.' or '-'. A '*' at its end stands "
+                      "for any rest.",
+                      place);
+}
+
+void endpoint_put_event_types(struct text *out, const struct call *call, const void *row)
+{
+    struct bytes event_types = ((const struct endpoint *)row)->event_types;
+    if (event_types.len)
+        words_put(out, event_types);
+    else
+        text_puts(out, "null");
+}
+
+/* ---- channels ---- */
+
+bool channel_valid(struct bytes label)
+{
+    return label.len <= MODEL_CHANNEL_LEN_MAX && model_type_valid(label);
+}
+
+bool endpoint_read_channels(struct call *call, const struct field *field, struct json_value *value,
+                            void *place)
+{
+    return words_read(call, field, value, channel_valid, CHANNEL_RULE, place);
+}
+
+void endpoint_put_channels(struct text *out, const struct call *call, const void *row)
+{
+    words_put(out, ((const struct endpoint *)row)->channels);
+}
+
+/* ---- filter ---- */
+
+const struct filter *endpoint_compile_filter(struct call *call, const struct field *field,
+                                             const struct json_value *value)
+{
+    struct filter_problem problem;
+    const struct filter *filter = filter_compile(&call->request->arena, value, &problem);
+    if (filter)
+        return filter;
+    if (!problem.pointer)
+        (void)call_too_large(call);
+    else
+        (void)call_fail(call, API_FILTER_INVALID, SOURCE_POINTER,
+                        call_printf(call, "%s%s", field->pointer, problem.pointer), "%s", problem.detail);
+    return NULL;
+}
+
+bool endpoint_read_filter(struct call *call, const struct field *field, struct json_value *value, void *place)
+{
+    struct bytes *filter = place;
+    struct text out;
+    *filter = (struct bytes){0};
+    if (json_is(value, JSON_NULL))
+        return true;
+    text_init(&out, &call->request->arena, FILTER_LEN_MAX);
+    json_tree_put(&out, value);
+    if (out.overflow)
+        return field_fail(call, field, "A filter has at most %d bytes as compact JSON.", FILTER_LEN_MAX);
+    *filter = text_bytes(&out);
+    return endpoint_compile_filter(call, field, value) != NULL;
+}
+
+void endpoint_put_filter(struct text *out, const struct call *call, const void *row)
+{
+    struct bytes filter = ((const struct endpoint *)row)->filter;
+    text_put(out, filter.len ? filter : bytes_of("null"));
+}
+
+/* ---- metadata ---- */
+
+bool endpoint_read_metadata(struct call *call, const struct field *field, struct json_value *value,
+                            void *place)
+{
+    struct bytes *metadata = place, text;
+    struct text out;
+    *metadata = (struct bytes){0};
+    if (json_is(value, JSON_NULL) || (json_is(value, JSON_OBJECT) && value->count == 0))
+        return true;
+    if (!json_is(value, JSON_OBJECT) || value->count > MODEL_METADATA_MAX)
+        return field_fail(call, field, "metadata must be an object with at most %d members, or null.",
+                          MODEL_METADATA_MAX);
+    for (const struct json_value *pair = value->first; pair; pair = pair->next) {
+        if (pair->name.len == 0 || pair->name.len > MODEL_METADATA_NAME_LEN_MAX)
+            return field_fail(call, field, "A name in metadata has 1 to %d bytes.",
+                              MODEL_METADATA_NAME_LEN_MAX);
+        if (!json_is(pair, JSON_STRING) ||
+            !jsonapi_read_text(call, pair, "", MODEL_METADATA_VALUE_LEN_MAX, &text)) {
+            (void)call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, "",
+                            "A value in metadata is a text of at most %d bytes without control characters.",
+                            MODEL_METADATA_VALUE_LEN_MAX);
+            return call_within(call, field->pointer, pair->name);
+        }
+    }
+    text_init(&out, &call->request->arena, METADATA_LEN_MAX);
+    json_tree_put(&out, value);
+    *metadata = text_bytes(&out);
+    return !out.overflow || call_too_large(call);
+}
+
+void endpoint_put_metadata(struct text *out, const struct call *call, const void *row)
+{
+    struct bytes metadata = ((const struct endpoint *)row)->metadata;
+    text_put(out, metadata.len ? metadata : bytes_of("{}"));
+}

@@ -1,0 +1,42 @@
+/*
+ * endpoint_fields: the attributes of an endpoint, read and shown. Each pair is the `read` and `put` of a row
+ * of the table of fields (shape.h); a row is a struct endpoint.
+ */
+#pragma once
+#include "filter.h"
+#include "shape.h"
+
+/* Attributes that a user has of its default endpoint, too: rows of the table of fields. */
+bool endpoint_read_url(struct call *call, const struct field *field, struct json_value *value, void *place);
+extern const char *const endpoint_successes[];
+#define ENDPOINT_SUCCESS_RULE "success must be \"200\", or \"2xx\" to accept every 2xx status."
+/* It has been paused, or is no longer. */
+void endpoint_log_paused(const struct call *call, const struct endpoint *endpoint);
+
+#define CHANNEL_PATTERN "^[A-Za-z0-9_.-]{1,64}$"
+#define CHANNEL_RULE    "A channel has 1 to 64 letters, digits, '_', '.' or '-'."
+
+bool endpoint_read_event_types(struct call *call, const struct field *field, struct json_value *value,
+                               void *place);
+void endpoint_put_event_types(struct text *out, const struct call *call, const void *row);
+bool endpoint_read_channels(struct call *call, const struct field *field, struct json_value *value,
+                            void *place);
+void endpoint_put_channels(struct text *out, const struct call *call, const void *row);
+bool endpoint_read_filter(struct call *call, const struct field *field, struct json_value *value,
+                          void *place);
+void endpoint_put_filter(struct text *out, const struct call *call, const void *row);
+bool endpoint_read_metadata(struct call *call, const struct field *field, struct json_value *value,
+                            void *place);
+void endpoint_put_metadata(struct text *out, const struct call *call, const void *row);
+
+/* The pattern compiled, on the request's arena. NULL after call_fail, which points into the pattern. */
+const struct filter *endpoint_compile_filter(struct call *call, const struct field *field,
+                                             const struct json_value *value);
+
+/* At most field->maximum words without spaces, each valid and listed once, as the store keeps them: with a
+ * space between two. null is the empty list. */
+bool words_read(struct call *call, const struct field *field, const struct json_value *value,
+                bool (*valid)(struct bytes word), const char *rule, struct bytes *words);
+/* As an array of texts. */
+void words_put(struct text *out, struct bytes words);
+bool channel_valid(struct bytes label);

@@ -1,0 +1,227 @@
+/*
+ * /api/endpoints: where a user's events go, and which of them. A user's default endpoint has the user's id;
+ * its url is the user's webhook_url.
+ */
+#include "edit.h"
+#include "endpoint_fields.h"
+#include "page.h"
+#include "resources.h"
+#include "signing.h"
+
+/* ---- what an endpoint looks like ---- */
+
+static const char *const statuses[] = {"active", "paused", NULL};
+
+static const struct field fields[] = {
+    {FIELD("url", FIELD_TEXT, FIELD_ALWAYS | FIELD_NULLABLE, struct endpoint, url), .len_max = URL_LEN_MAX,
+     .pattern = "^[Hh][Tt][Tt][Pp][Ss]?://", .read = endpoint_read_url},
+    {FIELD("description", FIELD_TEXT, FIELD_ALWAYS | FIELD_NULLABLE, struct endpoint, description),
+     .len_max = MODEL_DESCRIPTION_LEN_MAX},
+    {FIELD("metadata", FIELD_JSON, FIELD_ALWAYS, struct endpoint, metadata), .schema = "Metadata",
+     .read = endpoint_read_metadata, .put = endpoint_put_metadata},
+    {FIELD("event_types", FIELD_LIST, FIELD_ALWAYS | FIELD_NULLABLE, struct endpoint, event_types),
+     .minimum = 1, .maximum = MODEL_EVENT_TYPES_MAX, .pattern = "^([A-Za-z0-9_.-]{1,128}[*]?|[*])$",
+     .read = endpoint_read_event_types, .put = endpoint_put_event_types},
+    {FIELD("channels", FIELD_LIST, FIELD_ALWAYS | FIELD_NULL_CLEARS, struct endpoint, channels),
+     .maximum = MODEL_CHANNELS_MAX, .pattern = CHANNEL_PATTERN, .read = endpoint_read_channels,
+     .put = endpoint_put_channels},
+    {FIELD("filter", FIELD_JSON, FIELD_ALWAYS | FIELD_NULLABLE, struct endpoint, filter), .schema = "Filter",
+     .read = endpoint_read_filter, .put = endpoint_put_filter},
+    {FIELD("status", FIELD_CHOICE, FIELD_ALWAYS, struct endpoint, paused), .len_max = 16, .choices = statuses,
+     .rule = "status must be \"active\", or \"paused\" to keep deliveries waiting."},
+    {FIELD("success", FIELD_CHOICE, FIELD_ALWAYS, struct endpoint, success_2xx), .len_max = 8,
+     .choices = endpoint_successes, .rule = ENDPOINT_SUCCESS_RULE},
+    {FIELD("disable_on_410", FIELD_FLAG, FIELD_ALWAYS, struct endpoint, disable_on_410)},
+    {FIELD("created_at", FIELD_INSTANT, 0, struct endpoint, created_at_ms)},
+    {FIELD("updated_at", FIELD_INSTANT, 0, struct endpoint, updated_at_ms)},
+    {FIELD("user", FIELD_TO_ONE, FIELD_ON_CREATE, struct endpoint, owner_id), .related = "users"}};
+const struct shape endpoints_shape = {SHAPE("endpoints", struct endpoint, fields),
+                                      .self = "/api/endpoints/:id"};
+
+/* ---- showing ---- */
+
+static const char *etag_of(struct call *call, const struct endpoint *endpoint)
+{
+    return call_printf(call, "\"%lld-%lld\"", (long long)endpoint->id, (long long)endpoint->version);
+}
+
+static bool answer_endpoint(struct call *call, int status, const struct endpoint *endpoint, struct bytes meta)
+{
+    call->etag = etag_of(call, endpoint);
+    return shape_answer(call, status, &endpoints_shape, endpoint, meta);
+}
+
+/* The endpoint that was read; NULL: there is none that the caller may see. */
+static const struct endpoint *seen(const struct call *call)
+{
+    const struct endpoint *endpoint = call->read.answer.count ? &call->read.answer.endpoints[0] : NULL;
+    bool may_see = endpoint && keyring_may_see(call->api->keyring, &call->caller, endpoint->owner_id);
+    return may_see ? endpoint : NULL;
+}
+
+/* The same; NULL after call_fail. */
+static const struct endpoint *read_one(struct call *call)
+{
+    const struct endpoint *endpoint = seen(call);
+    if (!endpoint)
+        call_not_found(call, "endpoint");
+    return endpoint;
+}
+
+static const char *read_etag(struct call *call)
+{
+    const struct endpoint *endpoint = seen(call);
+    return endpoint ? etag_of(call, endpoint) : NULL;
+}
+
+static bool show(struct call *call)
+{
+    const struct endpoint *endpoint = read_one(call);
+    return endpoint && answer_endpoint(call, 200, endpoint, (struct bytes){0});
+}
+
+bool endpoints_show(struct call *call)
+{
+    int64_t id;
+    return jsonapi_path_id(call, "endpoint", &id) && call_get(call, STORE_GET_ENDPOINT, id, false, show);
+}
+
+static bool show_list(struct call *call)
+{
+    const char *path = "/api/endpoints";
+    if (call->id_text.len)
+        path = call_printf(call, "/api/users/%.*s/endpoints", BYTES_ARG(call->id_text));
+    return page_answer(call, path, call->state, &endpoints_shape, call->read.answer.endpoints);
+}
+
+bool endpoints_list(struct call *call)
+{
+    struct page *page = call_state(call, sizeof *page);
+    struct store_query query = {.kind = STORE_LIST_ENDPOINTS};
+    bool of_user = call->id_text.len > 0; /* /api/users/ID/endpoints */
+    return page && page_read(call, "endpoints", page) &&
+           (of_user ? users_path_id(call, &query.owner_id) : jsonapi_read_owner(call, &query.owner_id)) &&
+           page_query(call, page, &query, false, show_list);
+}
+
+/* ---- a new one ---- */
+
+struct endpoint_edit {
+    struct endpoint endpoint; /* the fields that are given */
+    unsigned given;
+    bool was_paused;
+};
+
+static bool created(struct call *call)
+{
+    const struct store_op *op = &call->write.op;
+    struct endpoint endpoint = op->endpoint.endpoint;
+    char secret[POSTHORN_SECRET_LEN_MAX];
+    if (op->result == STORE_QUOTA)
+        return call_fail(call, API_TOO_MANY_ENDPOINTS, SOURCE_NONE, NULL,
+                         "The user has %d endpoints, which is the limit. Delete one first.",
+                         MODEL_ENDPOINTS_MAX);
+    if (op->result != STORE_DONE)
+        return call_not_found(call, "user");
+    endpoint.id = op->id;
+    endpoint.version = 1;
+    call_header(call, "Location", bytes_of(call_printf(call, "/api/endpoints/%lld", (long long)op->id)));
+    call_header(call, "Cache-Control", bytes_of("no-store"));
+    signing_default(call->api->config.vault, endpoint.id, endpoint.created_at_ms, secret);
+    return answer_endpoint(call, 201, &endpoint,
+                           bytes_of(call_printf(call, "\"signing_secret\":\"%s\"", secret)));
+}
+
+bool endpoints_create(struct call *call)
+{
+    struct request_document document;
+    struct endpoint_edit *edit = call_state(call, sizeof *edit);
+    int64_t owner_id = call->caller.user_id;
+    if (!edit || !jsonapi_read(call, "endpoints", &document) || !jsonapi_refuse_id(call, &document) ||
+        !shape_read(call, &endpoints_shape, &document, FIELD_ON_CREATE, &edit->endpoint, &edit->given) ||
+        !jsonapi_read_user(call, &document, &owner_id))
+        return false;
+    edit->endpoint.owner_id = owner_id;
+    edit->endpoint.created_at_ms = edit->endpoint.updated_at_ms = clock_wall_ms(&call->api->config.clock);
+    call->write.op = (struct store_op){.kind = STORE_ENDPOINT_CREATE,
+                                       .endpoint = {.endpoint = edit->endpoint, .if_version = -1}};
+    return call_write(call, created);
+}
+
+/* ---- changing ---- */
+
+static bool change(struct call *call)
+{
+    struct endpoint_edit *edit = call->state;
+    const struct endpoint *endpoint = read_one(call);
+    if (!endpoint)
+        return false;
+    call->write.op = (struct store_op){.kind = STORE_ENDPOINT_UPDATE,
+                                       .endpoint = {.endpoint = *endpoint, .if_version = endpoint->version}};
+    struct endpoint *changed = &call->write.op.endpoint.endpoint;
+    edit->was_paused = changed->paused;
+    shape_apply(&endpoints_shape, edit->given, &edit->endpoint, changed);
+    changed->updated_at_ms = clock_wall_ms(&call->api->config.clock);
+    return edit_write(call);
+}
+
+static bool changed(struct call *call)
+{
+    const struct endpoint_edit *edit = call->state;
+    struct endpoint *endpoint = &call->write.op.endpoint.endpoint;
+    if (call->write.op.result != STORE_DONE)
+        return call_not_found(call, "endpoint");
+    endpoint->version++;
+    if (endpoint->paused != edit->was_paused)
+        endpoint_log_paused(call, endpoint);
+    return answer_endpoint(call, 200, endpoint, (struct bytes){0});
+}
+
+static bool start_edit(struct call *call, int64_t id, call_step *then, call_step *done)
+{
+    return edit_start(call, &(struct edit){.what = "endpoint",
+                                           .query = {.kind = STORE_GET_ENDPOINT, .id = id, .limit = 1},
+                                           .etag = read_etag,
+                                           .change = then,
+                                           .done = done});
+}
+
+bool endpoints_update(struct call *call)
+{
+    struct request_document document;
+    int64_t id;
+    struct endpoint_edit *edit = call_state(call, sizeof *edit);
+    return edit && jsonapi_path_id(call, "endpoint", &id) && jsonapi_read(call, "endpoints", &document) &&
+           jsonapi_check_id(call, &document, id) &&
+           jsonapi_refuse_relationships(call, &document, "An endpoint cannot move to another user.") &&
+           shape_read(call, &endpoints_shape, &document, FIELD_ON_UPDATE, &edit->endpoint, &edit->given) &&
+           start_edit(call, id, change, changed);
+}
+
+/* ---- deleting ---- */
+
+static bool remove_it(struct call *call)
+{
+    const struct endpoint *endpoint = read_one(call);
+    if (!endpoint)
+        return false;
+    if (endpoint->id == endpoint->owner_id)
+        return call_fail(call, API_DEFAULT_ENDPOINT, SOURCE_NONE, NULL,
+                         "This is the user's default endpoint, which stays. Set its url to null to stop "
+                         "deliveries to it.");
+    call->write.op = (struct store_op){.kind = STORE_ENDPOINT_REMOVE,
+                                       .endpoint = {.endpoint = *endpoint, .if_version = endpoint->version}};
+    return edit_write(call);
+}
+
+static bool removed(struct call *call)
+{
+    return call->write.op.result == STORE_DONE ? call_answer(call, 204, (struct bytes){0})
+                                               : call_not_found(call, "endpoint");
+}
+
+bool endpoints_delete(struct call *call)
+{
+    int64_t id;
+    return jsonapi_path_id(call, "endpoint", &id) && start_edit(call, id, remove_it, removed);
+}
