@@ -11,7 +11,7 @@ FUZZ_SECONDS ?= 30
 
 export DESTDIR
 
-.PHONY: build demo test bench sim fuzz fmt tidy install clean help
+.PHONY: build demo test interop bench sim fuzz fmt tidy install clean help
 
 build: ## build build/posthorn
 	@tools/install-packages build
@@ -25,6 +25,10 @@ demo: build ## see it work: a server, a receiver, 14 events as files, under a mi
 test: ## every test; the last line is the sum
 	@tools/install-packages test
 	@tools/test
+
+interop: ## generators, clients and receivers of other languages; at most 12 minutes
+	@tools/install-packages interop
+	@tools/interop
 
 bench: ## throughput, latency, CPU and memory: a table, and build-bench/bench.json
 	@tools/install-packages test
@@ -53,7 +57,7 @@ install: build ## into DESTDIR and PREFIX: program, library, header, man pages, 
 	@meson install -C build --no-rebuild
 
 clean: ## remove what was built
-	@rm -rf build build-test build-asan build-tsan build-fuzz build-bench
+	@rm -rf build build-test build-asan build-tsan build-fuzz build-bench build-interop
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
