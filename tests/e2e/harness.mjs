@@ -11,13 +11,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { checkingFetch } from './jsonapi-schema.mjs';
+import { contractFetch } from './openapi-contract.mjs';
 
 export const POSTHORN =
     process.env.POSTHORN ?? fileURLToPath(new URL('../../build-test/src/posthorn', import.meta.url));
 export const WAIT_MS = 30_000;
 
-// Every answer of the API that a test sees is checked against JSON:API 1.1.
-globalThis.fetch = checkingFetch(globalThis.fetch);
+// Every answer of the API that a test sees is checked against JSON:API 1.1, and with its request against openapi.json.
+globalThis.fetch = contractFetch(checkingFetch(globalThis.fetch), POSTHORN);
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 export const sha256 = (text) => createHash('sha256').update(text).digest('hex');

@@ -44,7 +44,7 @@ struct field {
     size_t len_max;           /* of a text in a request, bytes */
     int64_t minimum, maximum; /* of a number in a request; of a list: how many */
     const char *pattern;      /* ECMA-262, escaped for JSON, of a text in a request, or of those in a list;
-                                 NULL: no control bytes */
+                                 NULL: no control bytes, or any if it has a read */
     const char *schema;       /* its name in components.schemas of openapi.json */
     const char *const *choices;
     const char *rule;    /* what is told of a value that is none of its choices, or out of its range */

@@ -327,8 +327,6 @@ static bool can_fail(const struct operation *operation, int status)
     switch (status) {
     case 401:
         return !is_public(operation) || operation->method->access == ROUTE_METRICS;
-    case 404:
-        return !is_public(operation) || strchr(operation->route->pattern, ':');
     case 405:
         return false; /* of a method that is none of these */
     case 409:

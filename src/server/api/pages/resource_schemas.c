@@ -80,9 +80,12 @@ static void put_limits(struct text *out, const struct field *field, unsigned whe
     if (field->kind == FIELD_INTEGER)
         text_printf(out, ",\"minimum\":%lld,\"maximum\":%lld", (long long)field->minimum,
                     (long long)field->maximum);
-    if (field->kind == FIELD_TEXT)
-        text_printf(out, ",\"maxLength\":%zu,\"pattern\":\"%s\"", field->len_max,
-                    field->pattern ? field->pattern : NO_CONTROL_BYTES);
+    if (field->kind != FIELD_TEXT)
+        return;
+    const char *pattern = field->pattern || field->read ? field->pattern : NO_CONTROL_BYTES;
+    text_printf(out, ",\"maxLength\":%zu", field->len_max);
+    if (pattern)
+        text_printf(out, ",\"pattern\":\"%s\"", pattern);
 }
 
 /* The members of its schema. */

@@ -7,6 +7,10 @@
 
 enum { SNAPSHOTS_FEW = 16 };
 
+/* As model_type_valid: neither "." nor "..", which are no segments of a path. (No lookahead: RE2 has none.)
+ */
+#define TYPE_PATTERN "^(\\\\.{0,2}[A-Za-z0-9_-][A-Za-z0-9_.-]*|\\\\.{3}[A-Za-z0-9_.-]*)$"
+
 /* ---- attributes ---- */
 
 static bool read_event_type(struct call *call, const struct field *field, struct json_value *value,
@@ -51,8 +55,7 @@ enum { ROW_EVENT_TYPE, ROW_CREATED_AT, ROW_SENT_AT, ROW_CHANNELS, ROW_RESOURCE, 
 static const struct field fields[] = {
     [ROW_EVENT_TYPE] = {FIELD("event_type", FIELD_TEXT, FIELD_ON_CREATE | FIELD_REQUIRED, struct event_draft,
                               event_type),
-                        .len_max = MODEL_TYPE_LEN_MAX, .pattern = "^[A-Za-z0-9_.-]+$",
-                        .read = read_event_type},
+                        .len_max = MODEL_TYPE_LEN_MAX, .pattern = TYPE_PATTERN, .read = read_event_type},
     [ROW_CREATED_AT] = {FIELD("created_at", FIELD_INSTANT, FIELD_ON_CREATE, struct event_draft,
                               created_at_ms),
                         .read = read_created_at},
