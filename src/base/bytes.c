@@ -1,10 +1,5 @@
 #include "bytes.h"
 
-static unsigned char lower(char c)
-{
-    return (unsigned char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
-}
-
 bool bytes_equal(struct bytes a, struct bytes b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
@@ -20,7 +15,7 @@ bool bytes_equal_nocase(struct bytes a, const char *text)
     if (a.len != strlen(text))
         return false;
     for (size_t i = 0; i < a.len; i++)
-        if (a.data[i] != text[i] && lower(a.data[i]) != lower(text[i]))
+        if (a.data[i] != text[i] && bytes_lower(a.data[i]) != bytes_lower(text[i]))
             return false;
     return true;
 }
@@ -68,7 +63,7 @@ bool bytes_to_int64(struct bytes a, int64_t *value)
         return false;
     int64_t sum = 0;
     for (size_t i = 0; i < a.len; i++) {
-        if (a.data[i] < '0' || a.data[i] > '9')
+        if (!bytes_is_digit(a.data[i]))
             return false;
         int digit = a.data[i] - '0';
         if (sum > (INT64_MAX - digit) / 10)

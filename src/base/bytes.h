@@ -20,6 +20,14 @@ static inline struct bytes bytes_of(const char *text)
 {
     return (struct bytes){text, text ? strlen(text) : 0};
 }
+static inline bool bytes_is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+static inline char bytes_lower(char c) /* ASCII only */
+{
+    return (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+}
 static inline struct bytes bytes_make(const void *data, size_t len)
 {
     return (struct bytes){(const char *)data, len};

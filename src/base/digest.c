@@ -58,6 +58,18 @@ void digest_sha256_hex(struct bytes data, char out[DIGEST_HEX_LEN + 1])
     put_hex(digest, sizeof digest, out);
 }
 
+bool digest_from_hex(const char *hex, unsigned char out[DIGEST_LEN])
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < DIGEST_HEX_LEN; i++) {
+        const char *digit = hex[i] ? strchr(digits, hex[i]) : NULL;
+        if (!digit)
+            return false;
+        out[i / 2] = (unsigned char)((i % 2 ? out[i / 2] << 4 : 0) | (digit - digits));
+    }
+    return true;
+}
+
 void digest_random(void *out, size_t len)
 {
     assert(len <= INT32_MAX);

@@ -194,84 +194,73 @@ static bool is_treacherous(uint32_t point)
     return low < sizeof treacherous / sizeof *treacherous && point >= treacherous[low].first;
 }
 
-/* `marked`: characters that get a backslash. */
-static void put_safe(struct text *text, struct bytes piece, const char *marked)
+static void put_unit(struct text *text, uint32_t unit)
+{
+    char out[6] = {'\\', 'u'};
+    for (int i = 0; i < 4; i++)
+        out[2 + i] = hex_digits[unit >> (12 - 4 * i) & 15];
+    text_put(text, bytes_make(out, sizeof out));
+}
+
+/* A character of these bytes that is not shown as it is; `point`: of one that is well-formed. */
+static void put_escape(struct text *text, struct bytes character, uint32_t point, bool json)
+{
+    if (json && point > 0xffff)
+        put_unit(text, 0xd800 + ((point - 0x10000) >> 10));
+    if (json) {
+        put_unit(text, point > 0xffff ? 0xdc00 + ((point - 0x10000) & 0x3ff) : point);
+        return;
+    }
+    for (size_t i = 0; i < character.len; i++) {
+        unsigned char c = (unsigned char)character.data[i];
+        char out[4] = {'\\', 'x', hex_digits[c >> 4], hex_digits[c & 15]};
+        text_put(text, bytes_make(out, sizeof out));
+    }
+}
+
+/* `marked`: characters that get a backslash. `json`: escapes are those of JSON, and line ends and tabs stay:
+ * they are its layout, as in its strings they stand escaped. */
+static void put_safe(struct text *text, struct bytes piece, const char *marked, bool json)
 {
     size_t start = 0, i = 0;
     while (i < piece.len) {
         const unsigned char *c = (const unsigned char *)piece.data + i;
-        size_t len = bytes_utf8_length(bytes_make(c, piece.len - i));
+        size_t len = bytes_utf8_length(bytes_make(c, piece.len - i)), taken = len ? len : 1;
+        uint32_t point = len ? code_point(c, len) : 0xfffd;
         bool mark = *c && strchr(marked, *c);
-        if (len && !mark && !is_treacherous(code_point(c, len))) {
-            i += len;
-            continue;
+        if (mark || !len || (is_treacherous(point) && !(json && point < 0x20))) {
+            text_put(text, bytes_make(piece.data + start, i - start));
+            if (mark)
+                text_putc(text, '\\');
+            else
+                put_escape(text, bytes_make(c, taken), point, json);
+            start = mark ? i : i + taken;
         }
-        text_put(text, bytes_make(piece.data + start, i - start));
-        start = i;
-        if (mark) {
-            text_putc(text, '\\');
-            i++;
-            continue;
-        }
-        for (size_t k = 0; k < (len ? len : 1); k++, i++) {
-            char out[4] = {'\\', 'x', hex_digits[c[k] >> 4], hex_digits[c[k] & 15]};
-            text_put(text, bytes_make(out, sizeof out));
-        }
-        start = i;
+        i += taken;
     }
     text_put(text, bytes_make(piece.data + start, piece.len - start));
 }
 
 void text_put_printable(struct text *text, struct bytes piece)
 {
-    put_safe(text, piece, "\\");
+    put_safe(text, piece, "\\", false);
 }
 
 void text_put_quoted(struct text *text, struct bytes piece)
 {
     text_putc(text, '"');
-    put_safe(text, piece, "\\");
+    put_safe(text, piece, "\\", false);
     text_putc(text, '"');
 }
 
 void text_put_escaped(struct text *text, struct bytes sentence)
 {
-    put_safe(text, sentence, "");
-}
-
-static void put_unit(struct text *text, uint32_t unit)
-{
-    char out[6] = {'\\',
-                   'u',
-                   hex_digits[unit >> 12 & 15],
-                   hex_digits[unit >> 8 & 15],
-                   hex_digits[unit >> 4 & 15],
-                   hex_digits[unit & 15]};
-    text_put(text, bytes_make(out, sizeof out));
+    put_safe(text, sentence, "", false);
 }
 
 void text_put_json_shown(struct text *text, struct bytes json)
 {
-    size_t start = 0, i = 0;
-    while (i < json.len) {
-        const unsigned char *c = (const unsigned char *)json.data + i;
-        size_t len = bytes_utf8_length(bytes_make(c, json.len - i));
-        uint32_t point = len ? code_point(c, len) : 0xfffd;
-        /* Line ends and tabs are its layout: in its strings they stand escaped. */
-        if (len && (point < 0x20 || !is_treacherous(point))) {
-            i += len;
-            continue;
-        }
-        text_put(text, bytes_make(json.data + start, i - start));
-        if (point > 0xffff) {
-            put_unit(text, 0xd800 + ((point - 0x10000) >> 10));
-            point = 0xdc00 + ((point - 0x10000) & 0x3ff);
-        }
-        put_unit(text, point);
-        i += len ? len : 1;
-        start = i;
-    }
-    text_put(text, bytes_make(json.data + start, json.len - start));
+    put_safe(text, json, "", true);
 }
 
 struct bytes text_bytes(const struct text *text)

@@ -4,16 +4,6 @@
 
 enum { LABEL_LEN_MAX = 63 };
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static char lower(char c)
-{
-    return (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
-}
-
 bool url_parse_ipv4(struct bytes text, struct in_addr *address)
 {
     unsigned char quad[4];
@@ -23,7 +13,7 @@ bool url_parse_ipv4(struct bytes text, struct in_addr *address)
             return false;
         size_t start = at;
         int value = 0;
-        while (at < text.len && is_digit(text.data[at]) && at - start < 3)
+        while (at < text.len && bytes_is_digit(text.data[at]) && at - start < 3)
             value = value * 10 + (text.data[at++] - '0');
         bool leading_zero = at - start > 1 && text.data[start] == '0';
         if (at == start || leading_zero || value > 255)
@@ -98,8 +88,8 @@ static bool is_label(struct bytes label)
         label.data[label.len - 1] == '-')
         return false;
     for (size_t i = 0; i < label.len; i++) {
-        char c = lower(label.data[i]);
-        if (!is_digit(c) && !(c >= 'a' && c <= 'z') && c != '-' && c != '_')
+        char c = bytes_lower(label.data[i]);
+        if (!bytes_is_digit(c) && !(c >= 'a' && c <= 'z') && c != '-' && c != '_')
             return false;
     }
     return true;
@@ -111,7 +101,7 @@ static bool is_numeric_label(struct bytes label)
     if (bytes_starts(label, "0x") || bytes_starts(label, "0X"))
         return true;
     for (size_t i = 0; i < label.len; i++)
-        if (!is_digit(label.data[i]))
+        if (!bytes_is_digit(label.data[i]))
             return false;
     return true;
 }
@@ -146,7 +136,7 @@ static bool read_host(struct bytes host, bool bracketed, struct url *url)
         return false;
     }
     for (size_t i = 0; i < host.len; i++)
-        url->host[i] = lower(host.data[i]);
+        url->host[i] = bytes_lower(host.data[i]);
     url->host[host.len] = '\0';
     return true;
 }

@@ -108,6 +108,11 @@ void pace_resumed(struct pace *pace)
     pace->window = WINDOW_BACK;
 }
 
+void pace_proven(struct pace *pace)
+{
+    pace->ever_answered = true;
+}
+
 /* ---- the end of an attempt ---- */
 
 static void grow(struct pace *pace, const struct pace_config *config, int64_t now_ms)

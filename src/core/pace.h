@@ -109,6 +109,8 @@ void pace_hurry(struct pace *pace);
 void pace_renew(struct pace *pace);
 /* The process begins anew, and deliveries of it wait: who knows whether it takes them? It begins with few. */
 void pace_resumed(struct pace *pace);
+/* It has answered in a former life of the process. */
+void pace_proven(struct pace *pace);
 
 /*
  * Our own outage (no network, no resolver). An endpoint that was told so by its own attempt is tried once at

@@ -20,7 +20,7 @@ int64_t ids_next(struct ids *ids, int64_t wall_ms)
     if (id <= ids->last) {
         /* The clock stands still or went back: go on in the last millisecond, or in the one after it when its
          * sequence is used up or the floor is another node's. */
-        int64_t last_ms = ids_time_ms(ids->last);
+        int64_t last_ms = ids->last >> TIME_SHIFT;
         bool ours = first_of(last_ms, ids->node) == (ids->last & ~(int64_t)SEQUENCE_MAX);
         bool room = (ids->last & SEQUENCE_MAX) < SEQUENCE_MAX;
         id = ours && room ? ids->last + 1 : first_of(last_ms + 1, ids->node);
@@ -34,11 +34,6 @@ void ids_floor(struct ids *ids, int64_t id)
 {
     if (id > ids->last)
         ids->last = id;
-}
-
-int64_t ids_time_ms(int64_t id)
-{
-    return id >> TIME_SHIFT;
 }
 
 void ids_put(int64_t id, char out[IDS_DIGITS])

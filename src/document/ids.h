@@ -23,6 +23,5 @@ struct ids {
 
 int64_t ids_next(struct ids *ids, int64_t wall_ms);
 void ids_floor(struct ids *ids, int64_t id); /* never issue anything up to this */
-int64_t ids_time_ms(int64_t id);
 /* Writes the 19 digits of an id that came from here. */
 void ids_put(int64_t id, char out[IDS_DIGITS]);

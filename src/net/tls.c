@@ -36,9 +36,8 @@ struct tls {
 
 /* ---- sessions ---- */
 
-static void session_forget(struct tls *tls, const struct peer *peer)
+static void session_forget(struct session **place)
 {
-    struct session **place = &tls->sessions[peer->hash % SESSIONS_MAX];
     if (!*place)
         return;
     SSL_SESSION_free((*place)->session);
@@ -67,14 +66,14 @@ static int session_keep(SSL *ssl, SSL_SESSION *session)
 
 static void session_resume(struct tls_stream *stream)
 {
-    const struct session *kept = stream->tls->sessions[stream->peer->hash % SESSIONS_MAX];
+    struct session **kept = &stream->tls->sessions[stream->peer->hash % SESSIONS_MAX];
 
-    if (!kept || !peer_equal(&kept->peer, stream->peer))
+    if (!*kept || !peer_equal(&(*kept)->peer, stream->peer))
         return;
-    if (!SSL_SESSION_is_resumable(kept->session))
-        session_forget(stream->tls, stream->peer);
+    if (SSL_SESSION_is_resumable((*kept)->session))
+        SSL_set_session(stream->ssl, (*kept)->session);
     else
-        SSL_set_session(stream->ssl, kept->session);
+        session_forget(kept);
 }
 
 /* ---- the wire: a BIO over stream->in and stream->write ---- */
@@ -197,10 +196,14 @@ static int on_certificate_asked(SSL *ssl, void *ctx)
     return !stream->certificate_shown || identity_show(stream->identity, ssl);
 }
 
-/* What a handshake costs us is not for the other side to choose: no key exchange whose size it would name
- * (DHE, of up to 8,192 bits), no curve or signature that is slow, and no other kind of key. */
-static bool bound_cost(SSL_CTX *context)
+/* Of a client's context and a server's. What a handshake costs us is not for the other side to choose: no key
+ * exchange whose size it would name (DHE, of up to 8,192 bits), no curve or signature that is slow, and no
+ * other kind of key. */
+static bool configure(SSL_CTX *context)
 {
+    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_msg_callback(context, on_message);
     SSL_CTX_set_cert_verify_callback(context, on_verify, NULL);
     SSL_CTX_set_verify_depth(context, CHAIN_DEPTH_MAX);
@@ -214,13 +217,10 @@ static bool bound_cost(SSL_CTX *context)
                         "RSA+SHA256:RSA+SHA384:RSA+SHA512") == 1;
 }
 
-static void configure(SSL_CTX *context)
-{
-    static const unsigned char http11[] = "\x08http/1.1";
+static const unsigned char http11[] = "\x08http/1.1"; /* as ALPN has it */
 
-    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
+static void configure_client(SSL_CTX *context)
+{
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_cert_cb(context, on_certificate_asked, NULL);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -243,12 +243,12 @@ struct tls *tls_open(const char *ca_file, struct log *log)
 
     tls->context = SSL_CTX_new(TLS_client_method());
     tls->wire = wire_method();
-    if (!tls->context || !tls->wire || !bound_cost(tls->context)) {
+    if (!tls->context || !tls->wire || !configure(tls->context)) {
         log_write(log, LOG_LEVEL_ERROR, "tls", "OpenSSL gives no context");
         tls_free(tls);
         return NULL;
     }
-    configure(tls->context);
+    configure_client(tls->context);
     const char *why = "the system's authorities cannot be read";
     char *text = ca_file ? pem_read(ca_file, &why) : NULL;
     if (text) {
@@ -278,12 +278,8 @@ void tls_free(struct tls *tls)
 {
     if (!tls || atomic_fetch_sub(&tls->holds, 1) > 1)
         return;
-    for (int i = 0; i < SESSIONS_MAX; i++) {
-        if (tls->sessions[i]) {
-            SSL_SESSION_free(tls->sessions[i]->session);
-            free(tls->sessions[i]);
-        }
-    }
+    for (int i = 0; i < SESSIONS_MAX; i++)
+        session_forget(&tls->sessions[i]);
     SSL_CTX_free(tls->context);
     BIO_meth_free(tls->wire);
     identity_close(tls->own);
@@ -309,7 +305,6 @@ static int let_in(int good, X509_STORE_CTX *store)
 static int choose_protocol(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_len,
                            const unsigned char *offered, unsigned offered_len, void *ctx)
 {
-    static const unsigned char http11[] = "\x08http/1.1";
     unsigned char *found;
     if (SSL_select_next_proto(&found, chosen_len, http11, sizeof http11 - 1, offered, offered_len) !=
         OPENSSL_NPN_NEGOTIATED)
@@ -342,11 +337,8 @@ struct tls *tls_open_server(struct identity *identity, const char *client_ca_fil
     struct tls *tls = new_tls();
     tls->context = SSL_CTX_new(TLS_server_method());
     tls->wire = wire_method();
-    if (!tls->context || !tls->wire || !bound_cost(tls->context))
+    if (!tls->context || !tls->wire || !configure(tls->context))
         memory_exhausted();
-    SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION);
-    SSL_CTX_set_options(tls->context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-    SSL_CTX_set_mode(tls->context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_session_cache_mode(tls->context, SSL_SESS_CACHE_OFF); /* tickets do without */
     SSL_CTX_set_session_id_context(tls->context, sessions, sizeof sessions - 1);
     SSL_CTX_set_alpn_select_cb(tls->context, choose_protocol, NULL);

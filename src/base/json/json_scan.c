@@ -67,11 +67,6 @@ static const struct {
     {".", "a number needs a digit before its decimal point, as in 0.5"},
 };
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static bool is_word(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$';
@@ -387,12 +382,12 @@ static enum json_error scan_number(struct scan *scan)
     char *start = scan->at, *at = start, *end = scan->end;
     bool negative = *at == '-';
     at += negative;
-    if (at == end || !is_digit(*at))
+    if (at == end || !bytes_is_digit(*at))
         return at_text(scan, "-Infinity")
                    ? unexpected(scan, "")
                    : fail(scan, JSON_SYNTAX, start, "a digit is missing after the minus sign");
     char *digits = at;
-    while (at < end && is_digit(*at))
+    while (at < end && bytes_is_digit(*at))
         at++;
     struct bytes integer = bytes_make(digits, (size_t)(at - digits));
     if (*digits == '0' && integer.len == 1 && at < end && (*at == 'x' || *at == 'X'))
@@ -403,9 +398,9 @@ static enum json_error scan_number(struct scan *scan)
     bool is_integer = true;
     if (at < end && *at == '.') {
         is_integer = false;
-        if (++at == end || !is_digit(*at))
+        if (++at == end || !bytes_is_digit(*at))
             return fail(scan, JSON_SYNTAX, at, "a digit is missing after the decimal point");
-        while (at < end && is_digit(*at))
+        while (at < end && bytes_is_digit(*at))
             at++;
     }
     if (at < end && (*at == 'e' || *at == 'E')) {
@@ -413,9 +408,9 @@ static enum json_error scan_number(struct scan *scan)
         at++;
         if (at < end && (*at == '+' || *at == '-'))
             at++;
-        if (at == end || !is_digit(*at))
+        if (at == end || !bytes_is_digit(*at))
             return fail(scan, JSON_SYNTAX, at, "a digit is missing in the exponent");
-        while (at < end && is_digit(*at))
+        while (at < end && bytes_is_digit(*at))
             at++;
     }
     if (is_integer && !scan->too_large && beyond_64_bits(integer, negative))
@@ -528,7 +523,7 @@ static enum json_error scan_value(struct scan *scan)
     enum json_error error;
     if (c == '"')
         error = scan_text(scan);
-    else if (c == '-' || is_digit(c))
+    else if (c == '-' || bytes_is_digit(c))
         error = scan_number(scan);
     else if (is_word(c))
         error = scan_literal(scan);
@@ -554,7 +549,7 @@ static enum json_error expect_name(struct scan *scan)
         return scan->expect == NAME ? close_after_comma(scan) : close_container(scan);
     if (c == ',')
         return fail(scan, JSON_SYNTAX, scan->at, "one comma too many; delete it");
-    if (is_word(c) || is_digit(c))
+    if (is_word(c) || bytes_is_digit(c))
         return fail(scan, JSON_SYNTAX, scan->at, "a member's name needs double quotes around it");
     return unexpected(scan, "a member's name in double quotes was expected");
 }
@@ -580,12 +575,12 @@ static enum json_error expect_comma(struct scan *scan)
     }
     if (c == '}' || c == ']')
         return close_container(scan);
-    if ((is_word(c) || is_digit(c) || c == '-') && scan->value_end == scan->at)
+    if ((is_word(c) || bytes_is_digit(c) || c == '-') && scan->value_end == scan->at)
         return fail(scan, JSON_SYNTAX, scan->at, "the value ends here; put it in double quotes as a whole");
     if (c == '"' && in_object)
         return fail(scan, JSON_SYNTAX, scan->value_end, "a comma is missing before \"%s\"",
                     quote(scan, scan->at, name));
-    if (c == '"' || c == '{' || c == '[' || c == '-' || is_digit(c))
+    if (c == '"' || c == '{' || c == '[' || c == '-' || bytes_is_digit(c))
         return fail(scan, JSON_SYNTAX, scan->value_end, "a comma is missing");
     return unexpected(scan, in_object ? "a comma or } was expected" : "a comma or ] was expected");
 }

@@ -34,7 +34,7 @@ static struct posthorn_text text_of(struct bytes bytes)
 
 /* ---- answers ------------------------------------------------------------------------------------------- */
 
-static const struct listener_header json_type = {{"Content-Type", 12}, {"application/json", 16}};
+static const struct header json_type = {{"Content-Type", 12}, {"application/json", 16}};
 
 static void fill_reply(struct listener_reply *reply, int status, struct bytes body)
 {
@@ -172,8 +172,8 @@ int receiver_accept_head(void *ctx, struct listener_request *request)
 void receiver_on_refused(void *ctx, struct listener_request *request, int status,
                          struct listener_reply *reply)
 {
-    static const struct listener_header not_allowed[] = {{{"Content-Type", 12}, {"application/json", 16}},
-                                                         {{"Allow", 5}, {"POST", 4}}};
+    static const struct header not_allowed[] = {{{"Content-Type", 12}, {"application/json", 16}},
+                                                {{"Allow", 5}, {"POST", 4}}};
     struct receiver *receiver = ctx;
     char detail[DETAIL_LEN], late[LISTENER_LATE_LEN];
     struct request_line report = {

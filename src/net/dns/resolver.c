@@ -428,55 +428,52 @@ static void keep_address(struct lookup *lookup, union address address, int ttl_s
         lookup->ttl_s = ttl_s;
 }
 
-static void on_answer_v4(void *arg, int status, int timeouts, unsigned char *reply, int len)
+static bool is_v6(const struct lookup *lookup)
 {
-    struct lookup *lookup = arg;
-    struct ares_addrttl found[FAMILY_MAX];
-    int count = FAMILY_MAX;
-
-    if (answer_come(lookup, status, reply, len))
-        return;
-    if (status == ARES_SUCCESS)
-        status = ares_parse_a_reply(reply, len, NULL, found, &count);
-    if (status == ARES_SUCCESS)
-        lookup->count = 0; /* of what came over UDP */
-    for (int i = 0; status == ARES_SUCCESS && i < count; i++) {
-        union address address = {.v4 = {.sin_family = AF_INET, .sin_addr = found[i].ipaddr}};
-        keep_address(lookup, address, found[i].ttl);
-    }
-    if (!asked_over_tcp(lookup, reply, len) && !asked_for_what_was_cut(lookup, status, len))
-        lookup_done(lookup, failure_of_lookup(lookup, status));
+    return lookup == &lookup->name->lookups[FAMILY_V6];
 }
 
-static void on_answer_v6(void *arg, int status, int timeouts, unsigned char *reply, int len)
+/* The addresses of the reply, in place of those that came over UDP. c-ares' status. */
+static int keep_addresses(struct lookup *lookup, const unsigned char *reply, int len)
+{
+    struct ares_addrttl v4[FAMILY_MAX];
+    struct ares_addr6ttl v6[FAMILY_MAX];
+    int count = FAMILY_MAX, status = is_v6(lookup) ? ares_parse_aaaa_reply(reply, len, NULL, v6, &count)
+                                                   : ares_parse_a_reply(reply, len, NULL, v4, &count);
+    if (status != ARES_SUCCESS)
+        return status;
+    lookup->count = 0;
+    for (int i = 0; i < count; i++) {
+        union address address = {.v4 = {.sin_family = AF_INET}};
+        if (is_v6(lookup)) {
+            address.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6};
+            memcpy(&address.v6.sin6_addr, &v6[i].ip6addr, sizeof address.v6.sin6_addr);
+        } else {
+            address.v4.sin_addr = v4[i].ipaddr;
+        }
+        keep_address(lookup, address, is_v6(lookup) ? v6[i].ttl : v4[i].ttl);
+    }
+    return status;
+}
+
+static void on_answer(void *arg, int status, int timeouts, unsigned char *reply, int len)
 {
     struct lookup *lookup = arg;
-    struct ares_addr6ttl found[FAMILY_MAX];
-    int count = FAMILY_MAX;
 
     if (answer_come(lookup, status, reply, len))
         return;
     if (status == ARES_SUCCESS)
-        status = ares_parse_aaaa_reply(reply, len, NULL, found, &count);
-    if (status == ARES_SUCCESS)
-        lookup->count = 0; /* of what came over UDP */
-    for (int i = 0; status == ARES_SUCCESS && i < count; i++) {
-        union address address = {.v6 = {.sin6_family = AF_INET6}};
-        memcpy(&address.v6.sin6_addr, &found[i].ip6addr, sizeof address.v6.sin6_addr);
-        keep_address(lookup, address, found[i].ttl);
-    }
+        status = keep_addresses(lookup, reply, len);
     if (!asked_over_tcp(lookup, reply, len) && !asked_for_what_was_cut(lookup, status, len))
         lookup_done(lookup, failure_of_lookup(lookup, status));
 }
 
 static void look_up(struct lookup *lookup, struct dns_line *line)
 {
-    struct name *name = lookup->name;
-    bool v6 = lookup == &name->lookups[FAMILY_V6];
     lookup->line = line;
     line->running++;
-    ares_query(line->channel, name->host, 1 /* IN */, v6 ? 28 /* AAAA */ : 1 /* A */,
-               v6 ? on_answer_v6 : on_answer_v4, lookup);
+    ares_query(line->channel, lookup->name->host, 1 /* IN */, is_v6(lookup) ? 28 /* AAAA */ : 1 /* A */,
+               on_answer, lookup);
 }
 
 /* ---- c-ares on the loop ---- */

@@ -218,7 +218,7 @@ static void put(struct bytes *out, struct bytes piece)
 }
 
 /* A header the application made from a stranger's bytes must not become two. */
-static bool header_is_sound(struct exchange *exchange, const struct listener_header *header)
+static bool header_is_sound(struct exchange *exchange, const struct header *header)
 {
     bool sound = grammar_is_token_text(header->name) && grammar_is_value(header->value);
     if (!sound)

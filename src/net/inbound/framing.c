@@ -96,7 +96,7 @@ struct frame {
     struct bytes host, length, coding;
 };
 
-static void frame_add(struct frame *frame, const struct listener_header *header)
+static void frame_add(struct frame *frame, const struct header *header)
 {
     switch (header->name.len) {
     case 4:
@@ -127,7 +127,7 @@ int framing_headers(const struct listener_request *request, bool http_1_0, struc
 {
     struct frame frame = {0};
     for (int i = 0; i < request->header_count; i++) {
-        const struct listener_header *header = &request->headers[i];
+        const struct header *header = &request->headers[i];
         if (!grammar_is_token_text(header->name) || !grammar_is_value(header->value))
             return 400;
         frame_add(&frame, header);

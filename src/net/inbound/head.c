@@ -65,7 +65,7 @@ static int read_field(struct bytes line, struct listener_request *request)
         return 400;
     if (request->header_count == LISTENER_HEADERS_MAX)
         return 431;
-    struct listener_header *header = &request->headers[request->header_count++];
+    struct header *header = &request->headers[request->header_count++];
     header->name = bytes_make(line.data, (size_t)(colon - line.data));
     header->value = bytes_trim(bytes_make(colon + 1, line.len - header->name.len - 1));
     return 0;
@@ -88,7 +88,7 @@ static void read_connection(const struct listener_request *request, struct head_
 {
     bool close = false, keep = false;
     for (int i = 0; i < request->header_count; i++) {
-        const struct listener_header *header = &request->headers[i];
+        const struct header *header = &request->headers[i];
         if (header->name.len == 10 && bytes_equal_nocase(header->name, "Connection")) {
             close = close || grammar_list_has(header->value, "close");
             keep = keep || grammar_list_has(header->value, "keep-alive");

@@ -10,13 +10,10 @@
 #pragma once
 #include "arena.h"
 #include "clock.h"
+#include "header.h"
 #include "log.h"
 
 struct listener;
-
-struct listener_header {
-    struct bytes name, value;
-};
 
 enum { LISTENER_HEADERS_MAX = 100 };
 
@@ -25,7 +22,7 @@ struct listener_request {
     struct bytes target; /* as on the wire, undecoded: path and query */
     struct bytes path;   /* the target's part before '?' , undecoded */
     struct bytes query;  /* behind '?', undecoded; may be empty */
-    struct listener_header headers[LISTENER_HEADERS_MAX];
+    struct header headers[LISTENER_HEADERS_MAX];
     int header_count;
     char *body; /* NUL-terminated, writable; body_len bytes */
     size_t body_len;
@@ -45,7 +42,7 @@ void listener_say_late(const struct listener_request *request, char out[LISTENER
 
 struct listener_reply {
     int status;
-    const struct listener_header *headers; /* copied */
+    const struct header *headers; /* copied */
     int header_count;
     struct bytes body; /* copied unless it lies on the request's arena, or `body_stays`: then it is sent from
                           there */

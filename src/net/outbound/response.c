@@ -129,18 +129,6 @@ static void stop(struct response *r)
 
 /* ---- the head ---- */
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static char lower(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return (char)(c + ('a' - 'A'));
-    return c;
-}
-
 static const char *status_line_flaw(int place, char c)
 {
     if (place < 8)
@@ -166,7 +154,7 @@ static void status_line_byte(struct response *r, char c)
     } else if (place == 12) { /* without a reason, many leave out the space too */
         good = c == ' ' || c == '\r';
     } else {
-        good = is_digit(c) && (place != 9 || c != '0');
+        good = bytes_is_digit(c) && (place != 9 || c != '0');
         r->status = r->status * 10 + (c - '0');
     }
     if (!good)
@@ -205,7 +193,7 @@ static enum field field_of(struct bytes name)
 static bool is_number(struct bytes text)
 {
     size_t digits = 0;
-    while (digits < text.len && is_digit(text.data[digits]))
+    while (digits < text.len && bytes_is_digit(text.data[digits]))
         digits++;
     return digits == text.len && text.len > 0;
 }
@@ -309,7 +297,7 @@ static void field_start_byte(struct response *r, char c)
         fail(r, FAILURE_HEADERS_TOO_LARGE, "it has more than 128 header lines");
     } else {
         r->field_count++;
-        r->name[0] = lower(c);
+        r->name[0] = bytes_lower(c);
         r->name_len = 1;
         r->state = STATE_FIELD_NAME;
     }
@@ -320,7 +308,7 @@ static size_t field_name_run(struct response *r, struct bytes piece)
     size_t n = 0;
     while (n < piece.len && grammar_is_token(piece.data[n])) {
         if (r->name_len < NAME_KEPT_MAX)
-            r->name[r->name_len++] = lower(piece.data[n]);
+            r->name[r->name_len++] = bytes_lower(piece.data[n]);
         n++;
     }
     if (n == piece.len)

@@ -1,4 +1,5 @@
 #include "keyring.h"
+#include "idmap.h"
 #include "memory.h"
 #include <assert.h>
 #include <pthread.h>
@@ -12,40 +13,29 @@ struct key_networks {
     struct network list[];
 };
 
-struct key_slot {
-    int64_t key_id; /* 0: free */
-    int64_t user_id;
+struct key {
+    int64_t key_id, user_id;
     int64_t rate_per_s;
     struct key_networks *networks; /* NULL: any address will do */
     struct rate_bucket bucket;     /* of a key with a pace of its own; under spend_lock */
     unsigned char digest[DIGEST_LEN];
 };
 
-/* Where a key's digest is looked up by its id. */
-struct id_slot {
-    int64_t key_id; /* 0: free */
-    unsigned char digest[DIGEST_LEN];
-};
-
-struct user_slot {
-    int64_t user_id; /* 0: free */
-    int64_t master_id;
+struct key_user {
+    int64_t user_id, master_id;
     int64_t user_count;        /* whose Master it is */
     struct rate_bucket bucket; /* of all its keys without a pace of their own; under spend_lock */
     enum user_role role;
 };
 
-/* Three open-addressed tables with linear probing; all are at most half full. A key costs about 400 bytes of
- * memory with its share of them. */
+/* The table of digests is open-addressed, with linear probing, and at most half full. */
 struct keyring {
     pthread_rwlock_t lock;
     pthread_mutex_t spend_lock;
     struct digest *digest;
-    struct key_slot *keys;
-    struct id_slot *ids; /* key_cap of them, too */
-    size_t key_cap, key_count;
-    struct user_slot *users;
-    size_t user_cap, user_count;
+    struct key **keys; /* by digest; NULL: free */
+    size_t key_cap;
+    struct idmap ids, users; /* the same keys by id; struct key_user */
 };
 
 struct keyring *keyring_open(void)
@@ -55,11 +45,15 @@ struct keyring *keyring_open(void)
     failed |= pthread_mutex_init(&keyring->spend_lock, NULL);
     assert(!failed);
     keyring->digest = digest_open();
-    keyring->key_cap = keyring->user_cap = SLOTS_MIN;
+    keyring->key_cap = SLOTS_MIN;
     keyring->keys = memory_zero(keyring->key_cap, sizeof *keyring->keys);
-    keyring->ids = memory_zero(keyring->key_cap, sizeof *keyring->ids);
-    keyring->users = memory_zero(keyring->user_cap, sizeof *keyring->users);
     return keyring;
+}
+
+static void key_free(struct key *key)
+{
+    free(key->networks);
+    free(key);
 }
 
 void keyring_close(struct keyring *keyring)
@@ -69,11 +63,15 @@ void keyring_close(struct keyring *keyring)
     digest_close(keyring->digest);
     pthread_rwlock_destroy(&keyring->lock);
     pthread_mutex_destroy(&keyring->spend_lock);
-    for (size_t i = 0; i < keyring->key_cap; i++)
-        free(keyring->keys[i].networks);
+    size_t at = 0;
+    for (struct key *key; (key = idmap_each(&keyring->ids, &at));)
+        key_free(key);
+    at = 0;
+    for (struct key_user *user; (user = idmap_each(&keyring->users, &at));)
+        free(user);
     free(keyring->keys);
-    free(keyring->ids);
-    free(keyring->users);
+    idmap_fini(&keyring->ids);
+    idmap_fini(&keyring->users);
     free(keyring);
 }
 
@@ -85,66 +83,37 @@ static size_t key_home(const unsigned char digest[DIGEST_LEN], size_t cap)
     return (size_t)hash & (cap - 1);
 }
 
-static size_t id_home(int64_t id, size_t cap)
-{
-    uint64_t hash = (uint64_t)id * UINT64_C(0x9E3779B97F4A7C15);
-    return (size_t)(hash >> 32) & (cap - 1);
-}
-
-/* The key's slot, or the free one where it belongs. */
-static struct key_slot *key_at(struct key_slot *keys, size_t cap, const unsigned char digest[DIGEST_LEN])
+/* Where the key is, or the free place where it belongs. */
+static struct key **key_place(struct key **keys, size_t cap, const unsigned char digest[DIGEST_LEN])
 {
     size_t i = key_home(digest, cap);
-    while (keys[i].key_id &&
-           !bytes_equal_secret(bytes_make(keys[i].digest, DIGEST_LEN), bytes_make(digest, DIGEST_LEN)))
+    while (keys[i] &&
+           !bytes_equal_secret(bytes_make(keys[i]->digest, DIGEST_LEN), bytes_make(digest, DIGEST_LEN)))
         i = (i + 1) & (cap - 1);
     return &keys[i];
 }
 
-static struct user_slot *user_at(struct user_slot *users, size_t cap, int64_t user_id)
+/* NULL: there is no such key. */
+static struct key *key_of(const struct keyring *keyring, const unsigned char digest[DIGEST_LEN])
 {
-    size_t i = id_home(user_id, cap);
-    while (users[i].user_id && users[i].user_id != user_id)
-        i = (i + 1) & (cap - 1);
-    return &users[i];
+    return *key_place(keyring->keys, keyring->key_cap, digest);
 }
 
-static struct id_slot *id_at(struct id_slot *ids, size_t cap, int64_t key_id)
+/* NULL: there is no such user. */
+static struct key_user *user_of(const struct keyring *keyring, int64_t user_id)
 {
-    size_t i = id_home(key_id, cap);
-    while (ids[i].key_id && ids[i].key_id != key_id)
-        i = (i + 1) & (cap - 1);
-    return &ids[i];
+    return user_id > 0 ? idmap_get(&keyring->users, user_id) : NULL;
 }
 
-static void grow_keys(struct keyring *keyring)
+static void grow(struct keyring *keyring)
 {
-    size_t cap = keyring->key_cap * 2;
-    struct key_slot *keys = memory_zero(cap, sizeof *keys);
-    struct id_slot *ids = memory_zero(cap, sizeof *ids);
-    for (size_t i = 0; i < keyring->key_cap; i++) {
-        if (keyring->keys[i].key_id)
-            *key_at(keys, cap, keyring->keys[i].digest) = keyring->keys[i];
-        if (keyring->ids[i].key_id)
-            *id_at(ids, cap, keyring->ids[i].key_id) = keyring->ids[i];
-    }
+    size_t cap = keyring->key_cap * 2, at = 0;
+    struct key **keys = memory_zero(cap, sizeof *keys);
+    for (struct key *key; (key = idmap_each(&keyring->ids, &at));)
+        *key_place(keys, cap, key->digest) = key;
     free(keyring->keys);
-    free(keyring->ids);
     keyring->keys = keys;
-    keyring->ids = ids;
     keyring->key_cap = cap;
-}
-
-static void grow_users(struct keyring *keyring)
-{
-    size_t cap = keyring->user_cap * 2;
-    struct user_slot *users = memory_zero(cap, sizeof *users);
-    for (size_t i = 0; i < keyring->user_cap; i++)
-        if (keyring->users[i].user_id)
-            *user_at(users, cap, keyring->users[i].user_id) = keyring->users[i];
-    free(keyring->users);
-    keyring->users = users;
-    keyring->user_cap = cap;
 }
 
 /* Each user once: nobody's role or Master ever changes. */
@@ -153,45 +122,26 @@ void keyring_put_user(struct keyring *keyring, int64_t user_id, enum user_role r
     if (user_id <= 0) /* a damaged row: nobody has this id */
         return;
     pthread_rwlock_wrlock(&keyring->lock);
-    if ((keyring->user_count + 1) * 2 > keyring->user_cap)
-        grow_users(keyring);
-    struct user_slot *slot = user_at(keyring->users, keyring->user_cap, user_id);
-    bool is_new = slot->user_id == 0;
-    keyring->user_count += is_new;
-    slot->user_id = user_id;
-    slot->master_id = master_id;
-    slot->role = role;
-    struct user_slot *master = user_at(keyring->users, keyring->user_cap, master_id);
-    if (is_new && master_id > 0 && master->user_id)
-        master->user_count++;
+    struct key_user *user = user_of(keyring, user_id), *master = user_of(keyring, master_id);
+    if (!user) {
+        user = memory_zero(1, sizeof *user);
+        idmap_put(&keyring->users, user_id, user);
+        if (master)
+            master->user_count++;
+    }
+    user->user_id = user_id;
+    user->master_id = master_id;
+    user->role = role;
     pthread_rwlock_unlock(&keyring->lock);
 }
 
 int64_t keyring_user_count(struct keyring *keyring, int64_t master_id)
 {
     pthread_rwlock_rdlock(&keyring->lock);
-    int64_t count = user_at(keyring->users, keyring->user_cap, master_id)->user_count;
+    const struct key_user *master = user_of(keyring, master_id);
+    int64_t count = master ? master->user_count : 0;
     pthread_rwlock_unlock(&keyring->lock);
     return count;
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool digest_from_hex(const char *hex, unsigned char digest[DIGEST_LEN])
-{
-    for (size_t i = 0; i < DIGEST_LEN; i++) {
-        int high = hex_value(hex[2 * i]);
-        int low = high < 0 ? -1 : hex_value(hex[2 * i + 1]);
-        if (low < 0)
-            return false;
-        digest[i] = (unsigned char)(high << 4 | low);
-    }
-    return hex[DIGEST_HEX_LEN] == '\0';
 }
 
 int keyring_read_networks(struct bytes allow_from, struct network networks[KEYRING_NETWORKS_MAX])
@@ -224,64 +174,47 @@ bool keyring_put_key(struct keyring *keyring, const struct api_key *key)
 {
     if (key->id <= 0 || key->user_id <= 0)
         return false;
-    struct key_slot made = {.key_id = key->id, .user_id = key->user_id, .rate_per_s = key->rate_per_s};
+    struct key made = {.key_id = key->id, .user_id = key->user_id, .rate_per_s = key->rate_per_s};
     struct network networks[KEYRING_NETWORKS_MAX];
     int count = keyring_read_networks(key->allow_from, networks);
-    if (count < 0 || !digest_from_hex(key->digest, made.digest))
+    if (count < 0 || strlen(key->digest) != DIGEST_HEX_LEN || !digest_from_hex(key->digest, made.digest))
         return false;
     made.networks = copy_networks(networks, count, key->allow_from);
     pthread_rwlock_wrlock(&keyring->lock);
-    if ((keyring->key_count + 1) * 2 > keyring->key_cap)
-        grow_keys(keyring);
-    struct key_slot *slot = key_at(keyring->keys, keyring->key_cap, made.digest);
-    keyring->key_count += slot->key_id == 0;
-    free(slot->networks);
-    made.bucket = slot->bucket; /* new terms do not fill it */
-    *slot = made;
-    struct id_slot *id = id_at(keyring->ids, keyring->key_cap, key->id);
-    id->key_id = key->id;
-    memcpy(id->digest, made.digest, DIGEST_LEN);
+    if ((keyring->ids.count + 1) * 2 > keyring->key_cap)
+        grow(keyring);
+    struct key **place = key_place(keyring->keys, keyring->key_cap, made.digest);
+    if (*place) {
+        idmap_remove(&keyring->ids, (*place)->key_id);
+        free((*place)->networks);
+        made.bucket = (*place)->bucket; /* new terms do not fill it */
+    } else {
+        *place = memory_alloc(sizeof made);
+    }
+    **place = made;
+    idmap_put(&keyring->ids, key->id, *place);
     pthread_rwlock_unlock(&keyring->lock);
     return true;
 }
 
-/* Is what stands at `i` not to move up into the gap? Its home lies between the two. */
-static bool stays(size_t i, size_t gap, size_t home, size_t mask)
-{
-    return ((i - home) & mask) < ((i - gap) & mask);
-}
-
-/* Slots behind the gap move up, so that no search ends early and no tombstones are needed. */
-static void close_key_gap(struct keyring *keyring, size_t gap)
+/* Keys behind the gap move up, so that no search ends early and no tombstones are needed: all but those whose
+ * home lies between the gap and their place. */
+static void close_gap(struct keyring *keyring, size_t gap)
 {
     size_t mask = keyring->key_cap - 1;
-    struct key_slot *keys = keyring->keys;
-    for (size_t i = (gap + 1) & mask; keys[i].key_id; i = (i + 1) & mask) {
-        if (stays(i, gap, key_home(keys[i].digest, keyring->key_cap), mask))
+    struct key **keys = keyring->keys;
+    for (size_t i = (gap + 1) & mask; keys[i]; i = (i + 1) & mask) {
+        if (((i - key_home(keys[i]->digest, keyring->key_cap)) & mask) < ((i - gap) & mask))
             continue;
         keys[gap] = keys[i];
         gap = i;
     }
-    keys[gap] = (struct key_slot){0};
+    keys[gap] = NULL;
 }
 
-static void close_id_gap(struct keyring *keyring, size_t gap)
+static struct key *key_by_id(const struct keyring *keyring, int64_t key_id)
 {
-    size_t mask = keyring->key_cap - 1;
-    struct id_slot *ids = keyring->ids;
-    for (size_t i = (gap + 1) & mask; ids[i].key_id; i = (i + 1) & mask) {
-        if (stays(i, gap, id_home(ids[i].key_id, keyring->key_cap), mask))
-            continue;
-        ids[gap] = ids[i];
-        gap = i;
-    }
-    ids[gap] = (struct id_slot){0};
-}
-
-static struct key_slot *key_by_id(struct keyring *keyring, int64_t key_id)
-{
-    const struct id_slot *id = key_id > 0 ? id_at(keyring->ids, keyring->key_cap, key_id) : NULL;
-    return id && id->key_id ? key_at(keyring->keys, keyring->key_cap, id->digest) : NULL;
+    return key_id > 0 ? idmap_get(&keyring->ids, key_id) : NULL;
 }
 
 void keyring_change_key(struct keyring *keyring, const struct api_key *key, unsigned changes)
@@ -294,7 +227,7 @@ void keyring_change_key(struct keyring *keyring, const struct api_key *key, unsi
         made = copy_networks(networks, count, key->allow_from);
     }
     pthread_rwlock_wrlock(&keyring->lock);
-    struct key_slot *slot = key_by_id(keyring, key->id);
+    struct key *slot = key_by_id(keyring, key->id);
     if (slot && changes & STORE_KEY_ALLOW_FROM) {
         struct key_networks *before = slot->networks;
         slot->networks = made;
@@ -309,12 +242,11 @@ void keyring_change_key(struct keyring *keyring, const struct api_key *key, unsi
 void keyring_drop_key(struct keyring *keyring, int64_t key_id)
 {
     pthread_rwlock_wrlock(&keyring->lock);
-    struct key_slot *slot = key_by_id(keyring, key_id);
-    if (slot) {
-        free(slot->networks);
-        close_key_gap(keyring, (size_t)(slot - keyring->keys));
-        close_id_gap(keyring, (size_t)(id_at(keyring->ids, keyring->key_cap, key_id) - keyring->ids));
-        keyring->key_count--;
+    struct key *key = key_by_id(keyring, key_id);
+    if (key) {
+        close_gap(keyring, (size_t)(key_place(keyring->keys, keyring->key_cap, key->digest) - keyring->keys));
+        idmap_remove(&keyring->ids, key_id);
+        key_free(key);
     }
     pthread_rwlock_unlock(&keyring->lock);
 }
@@ -322,8 +254,8 @@ void keyring_drop_key(struct keyring *keyring, int64_t key_id)
 int64_t keyring_key_user(struct keyring *keyring, int64_t key_id)
 {
     pthread_rwlock_rdlock(&keyring->lock);
-    const struct key_slot *slot = key_by_id(keyring, key_id);
-    int64_t user_id = slot ? slot->user_id : 0;
+    const struct key *key = key_by_id(keyring, key_id);
+    int64_t user_id = key ? key->user_id : 0;
     pthread_rwlock_unlock(&keyring->lock);
     return user_id;
 }
@@ -360,11 +292,9 @@ static bool read_credentials(struct bytes value, struct credentials *credentials
 static enum keyring_verdict find_caller(struct keyring *keyring, const unsigned char digest[DIGEST_LEN],
                                         int64_t as_user, struct caller *caller)
 {
-    const struct key_slot *key = key_at(keyring->keys, keyring->key_cap, digest);
-    if (!key->key_id)
-        return KEYRING_UNKNOWN;
-    const struct user_slot *owner = user_at(keyring->users, keyring->user_cap, key->user_id);
-    if (!owner->user_id)
+    const struct key *key = key_of(keyring, digest);
+    const struct key_user *owner = key ? user_of(keyring, key->user_id) : NULL;
+    if (!owner)
         return KEYRING_UNKNOWN;
     *caller = (struct caller){.user_id = owner->user_id,
                               .role = owner->role,
@@ -378,8 +308,8 @@ static enum keyring_verdict find_caller(struct keyring *keyring, const unsigned 
         return KEYRING_OK;
     if (owner->role != USER_MASTER)
         return KEYRING_FORBIDDEN;
-    const struct user_slot *user = user_at(keyring->users, keyring->user_cap, as_user);
-    if (!user->user_id || (user != owner && user->master_id != owner->user_id))
+    const struct key_user *user = user_of(keyring, as_user);
+    if (!user || (user != owner && user->master_id != owner->user_id))
         return KEYRING_NO_USER;
     caller->user_id = user->user_id;
     caller->role = user->role;
@@ -406,11 +336,11 @@ bool keyring_admits(struct keyring *keyring, const struct caller *caller, const 
     struct network address;
     bool known = network_parse_address(bytes_of(peer), &address), admitted = false;
     pthread_rwlock_rdlock(&keyring->lock);
-    const struct key_slot *key = key_at(keyring->keys, keyring->key_cap, caller->digest);
-    const struct key_networks *networks = key->networks;
+    const struct key *key = key_of(keyring, caller->digest);
+    const struct key_networks *networks = key ? key->networks : NULL;
     for (int i = 0; known && networks && i < networks->count; i++)
         admitted |= network_holds(&networks->list[i], address.ipv6, address.address);
-    admitted |= key->key_id && !networks; /* the list was taken away meanwhile */
+    admitted |= key && !networks; /* the list was taken away meanwhile */
     pthread_rwlock_unlock(&keyring->lock);
     return admitted;
 }
@@ -419,8 +349,8 @@ struct bytes keyring_allow_from(struct keyring *keyring, const struct caller *ca
 {
     struct bytes text = bytes_of("");
     pthread_rwlock_rdlock(&keyring->lock);
-    const struct key_slot *key = key_at(keyring->keys, keyring->key_cap, caller->digest);
-    if (key->key_id && key->networks)
+    const struct key *key = key_of(keyring, caller->digest);
+    if (key && key->networks)
         text = arena_copy(arena, key->networks->text);
     pthread_rwlock_unlock(&keyring->lock);
     return text;
@@ -431,9 +361,9 @@ struct rate_verdict keyring_spend(struct keyring *keyring, const struct caller *
 {
     struct rate_verdict verdict = {.allowed = true};
     pthread_rwlock_rdlock(&keyring->lock);
-    struct key_slot *key = key_at(keyring->keys, keyring->key_cap, caller->digest);
-    if (key->key_id) {
-        struct user_slot *user = user_at(keyring->users, keyring->user_cap, key->user_id);
+    struct key *key = key_of(keyring, caller->digest);
+    struct key_user *user = key ? user_of(keyring, key->user_id) : NULL;
+    if (user) {
         pthread_mutex_lock(&keyring->spend_lock);
         verdict = rate_take(key->rate_per_s > 0 ? &key->bucket : &user->bucket, rate, now_ms);
         pthread_mutex_unlock(&keyring->spend_lock);
@@ -444,15 +374,11 @@ struct rate_verdict keyring_spend(struct keyring *keyring, const struct caller *
 
 bool keyring_may_see(struct keyring *keyring, const struct caller *caller, int64_t user_id)
 {
-    if (user_id <= 0)
-        return false;
-    if (user_id == caller->user_id)
-        return true;
-    if (caller->role != USER_MASTER)
-        return false;
+    if (user_id <= 0 || user_id == caller->user_id || caller->role != USER_MASTER)
+        return user_id > 0 && user_id == caller->user_id;
     pthread_rwlock_rdlock(&keyring->lock);
-    const struct user_slot *user = user_at(keyring->users, keyring->user_cap, user_id);
-    bool mine = user->user_id && user->master_id == caller->user_id;
+    const struct key_user *user = user_of(keyring, user_id);
+    bool mine = user && user->master_id == caller->user_id;
     pthread_rwlock_unlock(&keyring->lock);
     return mine;
 }

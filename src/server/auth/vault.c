@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 enum {
-    KEY_LEN = 32,
-    KEY_HEX_LEN = 64,
+    KEY_LEN = DIGEST_LEN,
+    KEY_HEX_LEN = DIGEST_HEX_LEN,
     NONCE_LEN = 12,
     TAG_LEN = 16,
     VERSION = 1,
@@ -70,20 +70,10 @@ static enum vault_error key_make(const char *path)
     return VAULT_UNREADABLE;
 }
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static enum vault_error key_parse(const char *hex, ssize_t len, unsigned char key[KEY_LEN])
 {
     bool right = len == KEY_HEX_LEN || (len == KEY_HEX_LEN + 1 && hex[KEY_HEX_LEN] == '\n');
-    for (size_t i = 0; right && i < KEY_LEN; i++) {
-        int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
-        right = high >= 0 && low >= 0;
-        key[i] = (unsigned char)(high * 16 + low);
-    }
-    return right ? VAULT_OK : VAULT_MALFORMED;
+    return right && digest_from_hex(hex, key) ? VAULT_OK : VAULT_MALFORMED;
 }
 
 /* Who else may read it: taken away if that is ours to do, else told. */

@@ -80,9 +80,8 @@ static void engine_inbox_post(struct engine *engine, bool urgent)
     bool tell = urgent && !engine->inbox.awake;
     engine->inbox.awake = engine->inbox.awake || tell;
     pthread_mutex_unlock(&engine->inbox.lock);
-    if (tell) {
+    if (tell)
         eventfd_write(engine->wake_fd, 1);
-    }
 }
 
 void engine_work(struct engine *engine, struct store_work **boxes, int count)
@@ -99,12 +98,10 @@ void engine_work(struct engine *engine, struct store_work **boxes, int count)
  * in the file as it was, and is sent again when the server is started on a sound one. */
 static enum record_result engine_record_result(const struct queue_job *job, enum store_status status)
 {
-    if (status == STORE_DAMAGED || status == STORE_REFUSED) {
+    if (status == STORE_DAMAGED || status == STORE_REFUSED)
         return RECORD_FENCED;
-    }
-    if (status != STORE_OK) {
+    if (status != STORE_OK)
         return RECORD_FAILED;
-    }
     return job->op.result == STORE_DONE ? RECORD_DONE : RECORD_FENCED;
 }
 
@@ -241,9 +238,8 @@ static void engine_take_inbox(struct engine *engine, int64_t now_ms)
         uv_timer_start(&engine->drain_timer, engine_on_drain_timer, (uint64_t)drain_ms, 0);
         dispatch_feed(engine->dispatch, now_ms, &(struct input){.kind = INPUT_DRAIN});
     }
-    if (abort_now) {
+    if (abort_now)
         sender_abort(engine->sender);
-    }
 }
 
 /* The box may be full: the receiver's own words are a comfort, not a promise. */
@@ -388,16 +384,14 @@ static struct store_work *engine_empty_box(struct engine *engine, uint32_t numbe
 
 static void engine_offer(struct engine *engine, int count)
 {
-    if (count > 0) {
+    if (count > 0)
         queue_offer(engine->config.queue, engine->offers, count);
-    }
 }
 
 static void engine_publish(struct engine *engine)
 {
-    for (int state = 0; state < SLOT_STATE_COUNT; state++) {
+    for (int state = 0; state < SLOT_STATE_COUNT; state++)
         engine->stats.slots[state] = dispatch_count(engine->dispatch, (enum slot_state)state);
-    }
     sender_stats(engine->sender, &engine->stats.sender);
     pthread_mutex_lock(&engine->inbox.lock);
     engine->inbox.published = engine->stats;
@@ -422,9 +416,8 @@ static void engine_sleep(struct engine *engine, bool more)
 
 static void engine_close_handles(struct engine *engine)
 {
-    if (engine->sender) {
+    if (engine->sender)
         sender_close(engine->sender);
-    }
     uv_close((uv_handle_t *)&engine->wake, NULL);
     uv_close((uv_handle_t *)&engine->pump, NULL);
     uv_close((uv_handle_t *)&engine->awake, NULL);
@@ -462,11 +455,10 @@ static void engine_on_pump(uv_prepare_t *prepare)
     }
     engine_offer(engine, offered);
     engine_publish(engine);
-    if (engine->draining && dispatch_drained(engine->dispatch)) {
+    if (engine->draining && dispatch_drained(engine->dispatch))
         engine_close_handles(engine);
-    } else {
+    else
         engine_sleep(engine, sends == SENDS_A_TURN_MAX);
-    }
 }
 
 static void engine_on_wake(uv_poll_t *poll, int status, int events)
@@ -589,9 +581,8 @@ struct engine *engine_open(const struct engine_config *config)
 
 void engine_drain(struct engine *engine, int64_t drain_ms)
 {
-    if (!engine->thread_started || engine->joined) {
+    if (!engine->thread_started || engine->joined)
         return;
-    }
     pthread_mutex_lock(&engine->inbox.lock);
     engine->inbox.drain = true;
     engine->inbox.drain_ms = drain_ms;
@@ -629,17 +620,15 @@ void engine_abort(struct engine *engine)
 
 void engine_free(struct engine *engine)
 {
-    if (!engine) {
+    if (!engine)
         return;
-    }
     engine_drain(engine, 0);
     if (!engine->joined) { /* the thread never ran */
         engine_close_handles(engine);
         uv_run(&engine->loop, UV_RUN_DEFAULT);
     }
-    if (engine->sender) {
+    if (engine->sender)
         sender_free(engine->sender);
-    }
     tls_free(engine->inbox.tls);
     uv_loop_close(&engine->loop);
     close(engine->wake_fd);

@@ -86,9 +86,9 @@ static void roster_take(struct store *store, sqlite3_stmt *row)
                   "a filter is damaged and left out user=%lld endpoint=%lld", (long long)endpoint->owner->id,
                   (long long)endpoint->id);
     if (is_new && sqlite3_column_int(row, 8))
-        roster_proven(&store->roster, endpoint);
+        roster_pace(&store->roster, endpoint, pace_proven);
     else if (url_changed)
-        roster_renew(&store->roster, endpoint);
+        roster_pace(&store->roster, endpoint, pace_renew);
     roster_changed(&store->roster, endpoint);
 }
 

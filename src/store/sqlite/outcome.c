@@ -290,7 +290,7 @@ enum store_status sqlite_resend(struct store *store, struct store_op *op)
         return STORE_OK;
     sqlite_count(store, found.endpoint, &before, &found.row);
     roster_waits(&store->roster, found.endpoint, store->now.due_ms);
-    roster_hurry(&store->roster, found.endpoint);
+    roster_pace(&store->roster, found.endpoint, pace_hurry);
     return save(store, op->id, &found);
 }
 

@@ -209,8 +209,14 @@ static bool take_endpoint(sqlite3_stmt *row, int at, struct arena *arena, struct
            copy_words(arena, row, at + 15, &endpoint->metadata);
 }
 
-static bool take_user(sqlite3_stmt *row, struct arena *arena, struct user *user)
+static bool take_further_endpoint(sqlite3_stmt *row, struct arena *arena, void *out)
 {
+    return take_endpoint(row, 0, arena, out);
+}
+
+static bool take_user(sqlite3_stmt *row, struct arena *arena, void *out)
+{
+    struct user *user = out;
     *user = (struct user){.id = number(row, 0),
                           .role = number(row, 1) == USER_MASTER ? USER_MASTER : USER_REGULAR,
                           .master_id = number(row, 2),
@@ -222,8 +228,9 @@ static bool take_user(sqlite3_stmt *row, struct arena *arena, struct user *user)
            take_endpoint(row, 9, arena, &user->endpoint);
 }
 
-static bool take_key(sqlite3_stmt *row, struct arena *arena, struct api_key *key)
+static bool take_key(sqlite3_stmt *row, struct arena *arena, void *out)
 {
+    struct api_key *key = out;
     *key = (struct api_key){.id = number(row, 0),
                             .user_id = number(row, 1),
                             .created_at_ms = number(row, 4),
@@ -235,8 +242,9 @@ static bool take_key(sqlite3_stmt *row, struct arena *arena, struct api_key *key
     return copy_words(arena, row, 3, &key->label) && copy_words(arena, row, 6, &key->allow_from);
 }
 
-static bool take_event(sqlite3_stmt *row, struct arena *arena, struct event *event)
+static bool take_event(sqlite3_stmt *row, struct arena *arena, void *out)
 {
+    struct event *event = out;
     *event = (struct event){.id = number(row, 0),
                             .owner_id = number(row, 1),
                             .created_at_ms = number(row, 5),
@@ -249,8 +257,9 @@ static bool take_event(sqlite3_stmt *row, struct arena *arena, struct event *eve
            copy_words(arena, row, 10, &event->channels) && copy_words(arena, row, 11, &event->unmatched);
 }
 
-static bool take_delivery(sqlite3_stmt *row, struct arena *arena, struct delivery *delivery)
+static bool take_delivery(sqlite3_stmt *row, struct arena *arena, void *out)
 {
+    struct delivery *delivery = out;
     *delivery = (struct delivery){
         .id = number(row, 0),
         .event_id = number(row, 1),
@@ -286,8 +295,9 @@ static enum failure failure_kept(const char *name)
     return failure == FAILURE_COUNT ? FAILURE_DAMAGED : failure;
 }
 
-static bool take_attempt(sqlite3_stmt *row, struct arena *arena, struct attempt *attempt)
+static bool take_attempt(sqlite3_stmt *row, struct arena *arena, void *out)
 {
+    struct attempt *attempt = out;
     int flags = sqlite3_column_int(row, 7);
     const char *failure = (const char *)sqlite3_column_text(row, 6);
     *attempt = (struct attempt){.delivery_id = number(row, 0),
@@ -306,8 +316,9 @@ static bool take_attempt(sqlite3_stmt *row, struct arena *arena, struct attempt 
            copy_text(arena, row, 10, &attempt->response);
 }
 
-static bool take_resource(sqlite3_stmt *row, struct arena *arena, struct resource *resource)
+static bool take_resource(sqlite3_stmt *row, struct arena *arena, void *out)
 {
+    struct resource *resource = out;
     *resource = (struct resource){.owner_id = number(row, 0),
                                   .version = number(row, 3),
                                   .event_id = number(row, 4),
@@ -316,8 +327,9 @@ static bool take_resource(sqlite3_stmt *row, struct arena *arena, struct resourc
            copy_text(arena, row, 6, &resource->json);
 }
 
-static bool take_stats(sqlite3_stmt *row, struct store_stats *stats)
+static bool take_stats(sqlite3_stmt *row, struct arena *arena, void *out)
 {
+    struct store_stats *stats = out;
     *stats = (struct store_stats){.events = number(row, 0),
                                   .deliveries_pending = number(row, 1),
                                   .deliveries_delivered = number(row, 2),
@@ -331,72 +343,31 @@ static bool take_stats(sqlite3_stmt *row, struct store_stats *stats)
     return true;
 }
 
-/* What an answer holds of a query: where, how large, and in which array. */
-static size_t row_size(enum store_query_kind kind, struct store_answer *answer, void ***rows)
-{
-    switch (kind) {
-    case STORE_GET_USER:
-    case STORE_LIST_USERS:
-        *rows = (void **)&answer->users;
-        return sizeof *answer->users;
-    case STORE_GET_ENDPOINT:
-    case STORE_LIST_ENDPOINTS:
-        *rows = (void **)&answer->endpoints;
-        return sizeof *answer->endpoints;
-    case STORE_GET_KEYRING:
-    case STORE_LIST_KEYS:
-        *rows = (void **)&answer->keys;
-        return sizeof *answer->keys;
-    case STORE_GET_EVENT:
-    case STORE_LIST_EVENTS:
-        *rows = (void **)&answer->events;
-        return sizeof *answer->events;
-    case STORE_LIST_DELIVERIES:
-    case STORE_GET_DELIVERY:
-        *rows = (void **)&answer->deliveries;
-        return sizeof *answer->deliveries;
-    case STORE_LIST_ATTEMPTS:
-        *rows = (void **)&answer->attempts;
-        return sizeof *answer->attempts;
-    case STORE_GET_RESOURCE:
-    case STORE_LIST_RESOURCES:
-        *rows = (void **)&answer->resources;
-        return sizeof *answer->resources;
-    case STORE_GET_STATS:
-        break;
+/* The rows of an answer: in which array of it, how large, and how one is read. */
+#define ROWS(array, take)                                                                                    \
+    {                                                                                                        \
+        offsetof(struct store_answer, array), sizeof *((struct store_answer *)0)->array, take                \
     }
-    *rows = (void **)&answer->stats;
-    return sizeof *answer->stats;
-}
-
-static bool take_row(sqlite3_stmt *row, struct arena *arena, enum store_query_kind kind, void *out)
-{
-    switch (kind) {
-    case STORE_GET_USER:
-    case STORE_LIST_USERS:
-        return take_user(row, arena, out);
-    case STORE_GET_ENDPOINT:
-    case STORE_LIST_ENDPOINTS:
-        return take_endpoint(row, 0, arena, out);
-    case STORE_GET_KEYRING:
-    case STORE_LIST_KEYS:
-        return take_key(row, arena, out);
-    case STORE_GET_EVENT:
-    case STORE_LIST_EVENTS:
-        return take_event(row, arena, out);
-    case STORE_LIST_DELIVERIES:
-    case STORE_GET_DELIVERY:
-        return take_delivery(row, arena, out);
-    case STORE_LIST_ATTEMPTS:
-        return take_attempt(row, arena, out);
-    case STORE_GET_RESOURCE:
-    case STORE_LIST_RESOURCES:
-        return take_resource(row, arena, out);
-    case STORE_GET_STATS:
-        break;
-    }
-    return take_stats(row, out);
-}
+static const struct {
+    size_t array, size;
+    bool (*take)(sqlite3_stmt *row, struct arena *arena, void *out);
+} rows_of[QUERY_COUNT] = {
+    [STORE_GET_USER] = ROWS(users, take_user),
+    [STORE_LIST_USERS] = ROWS(users, take_user),
+    [STORE_GET_ENDPOINT] = ROWS(endpoints, take_further_endpoint),
+    [STORE_LIST_ENDPOINTS] = ROWS(endpoints, take_further_endpoint),
+    [STORE_GET_KEYRING] = ROWS(keys, take_key),
+    [STORE_LIST_KEYS] = ROWS(keys, take_key),
+    [STORE_GET_EVENT] = ROWS(events, take_event),
+    [STORE_LIST_EVENTS] = ROWS(events, take_event),
+    [STORE_LIST_DELIVERIES] = ROWS(deliveries, take_delivery),
+    [STORE_GET_DELIVERY] = ROWS(deliveries, take_delivery),
+    [STORE_LIST_ATTEMPTS] = ROWS(attempts, take_attempt),
+    [STORE_GET_RESOURCE] = ROWS(resources, take_resource),
+    [STORE_LIST_RESOURCES] = ROWS(resources, take_resource),
+    [STORE_GET_STATS] = ROWS(stats, take_stats),
+};
+#undef ROWS
 
 size_t sqlite_query_text(enum store_query_kind kind, int variant, char out[SQLITE_QUERY_LEN_MAX])
 {
@@ -476,13 +447,13 @@ static void *rows_grow(struct arena *arena, void *rows, size_t size, int count)
 static bool take(sqlite3_stmt *row, const struct store_query *query, struct arena *arena,
                  struct store_answer *answer)
 {
-    void **rows;
-    size_t size = row_size(query->kind, answer, &rows);
+    size_t size = rows_of[query->kind].size;
+    void **rows = (void **)((char *)answer + rows_of[query->kind].array);
     bool room = query->limit <= 0 || answer->count < query->limit;
     void *grown = room ? rows_grow(arena, *rows, size, answer->count) : NULL;
     if (grown)
         *rows = grown;
-    if (grown && take_row(row, arena, query->kind, (char *)grown + size * (size_t)answer->count))
+    if (grown && rows_of[query->kind].take(row, arena, (char *)grown + size * (size_t)answer->count))
         answer->count++;
     else
         answer->more = true;

@@ -36,6 +36,31 @@ static enum store_status look(struct store *store, struct store_op *op)
     return status;
 }
 
+static enum store_status purge(struct store *store, struct store_op *op)
+{
+    return sqlite_purge(store, op) ?: sqlite_removed_purge(store, &op->purge.more);
+}
+
+/* All but EVENT, which may fill boxes of its batch. */
+static enum store_status (*const writers[STORE_OP_COUNT])(struct store *store, struct store_op *op) = {
+    [STORE_OUTCOME] = sqlite_outcome,
+    [STORE_USER_CREATE] = sqlite_user_create,
+    [STORE_USER_UPDATE] = sqlite_user_update,
+    [STORE_ENDPOINT_CREATE] = sqlite_endpoint_create,
+    [STORE_ENDPOINT_UPDATE] = sqlite_endpoint_update,
+    [STORE_ENDPOINT_REMOVE] = sqlite_endpoint_remove,
+    [STORE_KEY_CREATE] = sqlite_key_create,
+    [STORE_KEY_UPDATE] = sqlite_key_update,
+    [STORE_KEY_REVOKE] = sqlite_key_revoke,
+    [STORE_RESEND] = sqlite_resend,
+    [STORE_CANCEL] = sqlite_cancel,
+    [STORE_RESOURCE_PUT] = sqlite_resource_put,
+    [STORE_RESOURCE_DELETE] = sqlite_resource_delete,
+    [STORE_FINGERPRINT] = sqlite_fingerprint,
+    [STORE_PURGE] = purge,
+    [STORE_LOOK] = look,
+};
+
 static enum store_status write_op(struct store *store, struct store_batch *batch, struct store_op *op)
 {
     op->result = STORE_DONE;
@@ -43,46 +68,10 @@ static enum store_status write_op(struct store *store, struct store_batch *batch
     op->reached = (struct quota_reached){0};
     if (op->kind != STORE_EVENT && op->kind != STORE_OUTCOME && op->kind != STORE_LOOK)
         store->plain = false;
-    switch (op->kind) {
-    case STORE_EVENT:
+    if (op->kind == STORE_EVENT)
         return sqlite_event(store, batch, op);
-    case STORE_OUTCOME:
-        return sqlite_outcome(store, op);
-    case STORE_USER_CREATE:
-        return sqlite_user_create(store, op);
-    case STORE_USER_UPDATE:
-        return sqlite_user_update(store, op);
-    case STORE_ENDPOINT_CREATE:
-        return sqlite_endpoint_create(store, op);
-    case STORE_ENDPOINT_UPDATE:
-        return sqlite_endpoint_update(store, op);
-    case STORE_ENDPOINT_REMOVE:
-        return sqlite_endpoint_remove(store, op);
-    case STORE_KEY_CREATE:
-        return sqlite_key_create(store, op);
-    case STORE_KEY_UPDATE:
-        return sqlite_key_update(store, op);
-    case STORE_KEY_REVOKE:
-        return sqlite_key_revoke(store, op);
-    case STORE_RESEND:
-        return sqlite_resend(store, op);
-    case STORE_CANCEL:
-        return sqlite_cancel(store, op);
-    case STORE_RESOURCE_PUT:
-        return sqlite_resource_put(store, op);
-    case STORE_RESOURCE_DELETE:
-        return sqlite_resource_delete(store, op);
-    case STORE_FINGERPRINT:
-        return sqlite_fingerprint(store, op);
-    case STORE_PURGE:
-        return sqlite_purge(store, op) ?: sqlite_removed_purge(store, &op->purge.more);
-    case STORE_LOOK:
-        return look(store, op);
-    case STORE_OP_COUNT:
-        break;
-    }
-    assert(!"an op of no kind");
-    return STORE_BROKEN;
+    assert((unsigned)op->kind < STORE_OP_COUNT && writers[op->kind]);
+    return writers[op->kind](store, op);
 }
 
 static enum store_status state_save(struct store *store)
@@ -399,7 +388,7 @@ static enum store_status take_over(struct store *store)
          status == STORE_OK && (endpoint = idmap_each(&store->roster.endpoints, &at));) {
         status = sqlite_roster_due(store, endpoint);
         if (endpoint->counts.due_at_ms != ROSTER_NEVER)
-            roster_resumed(&store->roster, endpoint);
+            roster_pace(&store->roster, endpoint, pace_resumed);
     }
     return status;
 }

@@ -325,31 +325,10 @@ void roster_changed(struct roster *roster, struct roster_entry *endpoint)
     place(roster, endpoint);
 }
 
-void roster_renew(struct roster *roster, struct roster_entry *endpoint)
+void roster_pace(struct roster *roster, struct roster_entry *endpoint, void (*change)(struct pace *pace))
 {
     touch(roster, endpoint);
-    pace_renew(&endpoint->counts.pace);
-    place(roster, endpoint);
-}
-
-void roster_hurry(struct roster *roster, struct roster_entry *endpoint)
-{
-    touch(roster, endpoint);
-    pace_hurry(&endpoint->counts.pace);
-    place(roster, endpoint);
-}
-
-void roster_resumed(struct roster *roster, struct roster_entry *endpoint)
-{
-    touch(roster, endpoint);
-    pace_resumed(&endpoint->counts.pace);
-    place(roster, endpoint);
-}
-
-void roster_proven(struct roster *roster, struct roster_entry *endpoint)
-{
-    touch(roster, endpoint);
-    endpoint->counts.pace.ever_answered = true;
+    change(&endpoint->counts.pace);
     place(roster, endpoint);
 }
 

@@ -155,14 +155,8 @@ struct roster_entry *roster_add(struct roster *roster, int64_t id, struct roster
 void roster_drop(struct roster *roster, struct roster_entry *endpoint);
 /* After a change of url or paused, or of its owner's auth_digest. */
 void roster_changed(struct roster *roster, struct roster_entry *endpoint);
-/* Pace as if it had never been tried. */
-void roster_renew(struct roster *roster, struct roster_entry *endpoint);
-/* Nothing holds it: a person wants it tried now. */
-void roster_hurry(struct roster *roster, struct roster_entry *endpoint);
-/* Deliveries of it wait from a former life of this process. */
-void roster_resumed(struct roster *roster, struct roster_entry *endpoint);
-/* It is known to have answered, in a former life of this process. */
-void roster_proven(struct roster *roster, struct roster_entry *endpoint);
+/* Its pace changes: pace_renew, pace_hurry, pace_resumed, pace_proven. */
+void roster_pace(struct roster *roster, struct roster_entry *endpoint, void (*change)(struct pace *pace));
 
 bool roster_is_quick(const struct roster *roster, const struct roster_entry *endpoint);
 /* May a new delivery be born leased? */

@@ -14,12 +14,11 @@ static void test_8_20_a_late_request_in_words(void **state)
 
     listener_say_late(&request, said);
     assert_string_equal(said, "the request's head did not come whole in time");
-    request.headers[request.header_count++] = (struct listener_header){bytes_of("Host"), bytes_of("x")};
+    request.headers[request.header_count++] = (struct header){bytes_of("Host"), bytes_of("x")};
     request.body_len = 5;
     listener_say_late(&request, said);
     assert_non_null(strstr(said, "5 bytes came, without the last chunk"));
-    request.headers[request.header_count++] =
-        (struct listener_header){bytes_of("content-length"), bytes_of("6")};
+    request.headers[request.header_count++] = (struct header){bytes_of("content-length"), bytes_of("6")};
     listener_say_late(&request, said);
     assert_non_null(strstr(said, "Content-Length says 6 bytes, and only 5 came in time: it is too large"));
 }

@@ -19,7 +19,7 @@ static void answer_text(struct application *application, struct listener_request
     char *text = arena_printf(&request->arena, "%.*s|%.*s|%.*s|%d|%zu|%s", BYTES_ARG(request->method),
                               BYTES_ARG(request->path), BYTES_ARG(request->query), request->header_count,
                               request->body_len, shown ? request->body : "...");
-    struct listener_header type = {bytes_of("Content-Type"), bytes_of("text/plain")};
+    struct header type = {bytes_of("Content-Type"), bytes_of("text/plain")};
     struct listener_reply reply = {.status = status,
                                    .headers = &type,
                                    .header_count = 1,
@@ -76,7 +76,7 @@ static void handle(void *ctx, struct listener_request *request)
 static void on_refused(void *ctx, struct listener_request *request, int status, struct listener_reply *reply)
 {
     struct application *application = ctx;
-    static const struct listener_header type = {{"X-Shape", 7}, {"ours", 4}};
+    static const struct header type = {{"X-Shape", 7}, {"ours", 4}};
     application->refused_status = status;
     atomic_fetch_add(&application->refused, 1);
     reply->headers = &type;

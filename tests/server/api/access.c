@@ -360,10 +360,10 @@ static void test_heads(void **state)
         struct listener_request request = {.method = bytes_of(rows[i].method),
                                            .path = bytes_of(rows[i].path)};
         request.headers[request.header_count++] =
-            (struct listener_header){bytes_of(rows[i].name), bytes_of(rows[i].value)};
+            (struct header){bytes_of(rows[i].name), bytes_of(rows[i].value)};
         if (rows[i].key)
             request.headers[request.header_count++] =
-                (struct listener_header){bytes_of("Authorization"), bytes_of(rows[i].key)};
+                (struct header){bytes_of("Authorization"), bytes_of(rows[i].key)};
         assert_int_equal(api_accept_head(rig.api, &request), rows[i].status);
     }
 }

@@ -284,7 +284,7 @@ void rig_close(struct rig *rig)
 
 static void add_header(struct listener_request *request, const char *name, const char *value)
 {
-    request->headers[request->header_count++] = (struct listener_header){bytes_of(name), bytes_of(value)};
+    request->headers[request->header_count++] = (struct header){bytes_of(name), bytes_of(value)};
 }
 
 /* The answer in an allocation of its own, so that what points into the request is seen by the sanitizer. */

@@ -232,7 +232,7 @@ bool call_get(struct call *call, enum store_query_kind kind, int64_t id, bool ke
 void call_header(struct call *call, const char *name, struct bytes value)
 {
     assert(call->header_count < CALL_HEADERS_MAX - CALL_COMMON_HEADERS_MAX);
-    call->headers[call->header_count++] = (struct listener_header){bytes_of(name), value};
+    call->headers[call->header_count++] = (struct header){bytes_of(name), value};
 }
 
 /* A warning of each kind once in a while: whoever can bring about an answer of 500 or more (a full quota, a
@@ -269,13 +269,12 @@ static void log_answer(const struct call *call, int status)
                   status, left_out);
 }
 
-static void put_header(struct listener_header *header, const char *name, struct bytes value)
+static void put_header(struct header *header, const char *name, struct bytes value)
 {
-    *header = (struct listener_header){bytes_of(name), value};
+    *header = (struct header){bytes_of(name), value};
 }
 
-static void put_number(const struct call *call, struct listener_header *header, const char *name,
-                       int64_t value)
+static void put_number(const struct call *call, struct header *header, const char *name, int64_t value)
 {
     char digits[BYTES_INT64_LEN_MAX];
     struct bytes text = arena_copy(&call->request->arena, bytes_from_int64(value, digits));
@@ -283,8 +282,7 @@ static void put_number(const struct call *call, struct listener_header *header, 
 }
 
 /* Those of every answer; returns how many. */
-static int put_common_headers(const struct call *call,
-                              struct listener_header headers[CALL_COMMON_HEADERS_MAX])
+static int put_common_headers(const struct call *call, struct header headers[CALL_COMMON_HEADERS_MAX])
 {
     put_header(&headers[0], "X-Request-Id", call->request_id);
     put_header(&headers[1], "Version", bytes_of(API_VERSION));

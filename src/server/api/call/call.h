@@ -90,7 +90,7 @@ struct call {
     int warning_count;
     int line; /* of a batch, from 1; 0: the body is one document */
     struct failure_report failure;
-    struct listener_header headers[CALL_HEADERS_MAX];
+    struct header headers[CALL_HEADERS_MAX];
     int header_count;
     struct arena scratch;
     struct payload *document; /* of a large event, which the store may send on; NULL: none */

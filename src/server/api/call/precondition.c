@@ -32,7 +32,7 @@ static bool has_etag(struct bytes list, const char *etag, bool weak)
 static bool is_listed(const struct listener_request *request, const char *name, const char *etag, bool weak)
 {
     for (int i = 0; i < request->header_count; i++) {
-        const struct listener_header *header = &request->headers[i];
+        const struct header *header = &request->headers[i];
         if (header->name.len == strlen(name) && bytes_equal_nocase(header->name, name) &&
             has_etag(header->value, etag, weak))
             return true;
