@@ -11,18 +11,18 @@
  *   READY     -> DECIDED    (itself)          waited too long, drain, or too many lost leases
  *   SENDING   -> DECIDED    input OUTCOME     policy has decided
  *   DECIDED   -> RECORDING  effect RECORD     the decision goes to the writer, fenced by the lease
- *   RECORDING -> FREE       input RECORDED    durable, or fenced off by a newer lease, or never to be
- * recorded RECORDING -> DECIDED    input RECORDED    the store could not (disk full): again after a moment
+ *   RECORDING -> FREE       input RECORDED    durable, or fenced by a newer lease, or it cannot be recorded
+ *   RECORDING -> DECIDED    input RECORDED    the store could not write (disk full): again after a moment
  *
- * An input for a slot in any other state is a bug of the owner's and aborts.
+ * An input for a slot in any other state is a bug of the owner, and aborts.
  *
- * READY slots of one endpoint go in order of arrival, and endpoints take turns. To begin an attempt costs
- * time, and thousands may be READY for receivers that hang: so a quick endpoint goes first with one attempt,
- * any endpoint with two more for each that was answered, and three of four turns are for these. And empty
- * boxes are offered before anything is sent, so that what comes meanwhile need not wait for one.
+ * The READY slots of an endpoint go in order of arrival, and endpoints take turns. To begin an attempt costs
+ * time, and thousands of slots may be READY for receivers that hang. So a quick endpoint goes first with one
+ * attempt, and any endpoint with two more for each answered attempt; three of four turns are for these. Empty
+ * boxes are offered before anything is sent, so that new work finds one.
  *
- * READY for ready_ms_max, or READY at a drain, is released without a delay: not counted. The age at a
- * decision is the work's age plus the attempt's duration.
+ * A slot that is READY for ready_ms_max, or at a drain, is released without a delay and does not count. The
+ * age at a decision is the age of the work plus the duration of the attempt.
  *
  * The owner feeds inputs, then drains effects until dispatch_next says false, then sleeps until
  * dispatch_wake_at. Calls are O(1) but for dispatch_check; nothing blocks or calls back.
@@ -43,15 +43,15 @@ enum slot_state {
 
 struct dispatch_config {
     struct policy policy;
-    uint32_t slots;                /* how many deliveries may be in hand at once; at most 65,535 */
-    uint32_t offered_max;          /* empty boxes that lie with the writer at once; 0: all */
+    uint32_t slots;                /* deliveries in hand at once; at most 65,535 */
+    uint32_t offered_max;          /* empty boxes that the writer has at once; 0: all */
     uint32_t endpoint_sending_max; /* attempts under way to one endpoint */
     int64_t ready_ms_max;          /* a READY slot older than this is released: its lease must not run out */
-    int64_t record_retry_ms;       /* after a store that could not */
+    int64_t record_retry_ms;       /* after a record that the store could not write */
     uint64_t seed;
 };
 
-/* What the core needs to know of a delivery in hand; the rest stays with the owner, by slot number. */
+/* The data of a delivery that the core uses. The owner keeps the rest by slot number. */
 struct dispatch_work {
     int64_t delivery_id, endpoint_id, lease;
     int32_t attempt; /* counted so far */
@@ -84,14 +84,14 @@ struct effect {
 
 struct dispatch;
 
-/* How many bytes dispatch_init wants for this configuration; aligned as malloc does. They are touched as
- * slots come into use, the lowest first: what is never used costs nothing but its addresses. */
+/* The bytes that dispatch_init needs, aligned as malloc does. Slots are used from the lowest on, so memory of
+ * slots that are never used is never touched. */
 size_t dispatch_size(const struct dispatch_config *config);
 struct dispatch *dispatch_init(void *memory, const struct dispatch_config *config);
 
 void dispatch_feed(struct dispatch *dispatch, int64_t now_ms, const struct input *input);
 bool dispatch_next(struct dispatch *dispatch, int64_t now_ms, struct effect *effect);
-/* INT64_MAX: nothing but an input will change anything. */
+/* INT64_MAX: only an input changes anything. */
 int64_t dispatch_wake_at(const struct dispatch *dispatch);
 /* Asserts every invariant: counts, lists, moves. */
 void dispatch_check(const struct dispatch *dispatch);

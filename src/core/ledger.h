@@ -1,12 +1,12 @@
 /*
- * ledger: what an outcome, or a person's word, makes of a delivery and of its endpoint's pace. Pure.
+ * ledger: how an outcome, a resend or a cancel changes a delivery and the pace of its endpoint. Pure.
  *
- * A store loads the delivery's row, asks one of these functions, and saves the row that it leaves behind. So
- * every store decides alike. tests/store/model has these rules once more, in its own words, and
- * tests/store/rules.c compares the two.
+ * A store loads the row of the delivery, calls one of these functions, and saves the changed row. So all
+ * stores decide alike. tests/store/model states these rules again, and tests/store/rules.c compares the
+ * two.
  *
- * A delivery is *under way* while it waits for a lease or is out under one. It is PENDING then, or DELIVERED:
- * one that is sent again after it was delivered stays delivered, however that ends.
+ * A delivery is *under way* while it waits for a lease or has one. Then its state is PENDING, or DELIVERED
+ * if it is sent again after it was delivered: such a delivery stays delivered, whatever the resend brings.
  */
 #pragma once
 #include "model.h"
@@ -18,77 +18,77 @@ struct moment {
     int64_t wall_ms, mono_ms, due_ms, service_ms;
 };
 
-/* What the rules need of a delivery. */
+/* The fields of a delivery that the rules use. */
 struct ledger_row {
     int64_t lease;        /* the fence: rises with every lease */
-    int64_t due_at_ms;    /* due clock: when it is due again; while it is out, when its lease runs out */
-    int64_t aged_from_ms; /* service clock; of meaning once an attempt has counted */
-    int32_t attempt;      /* that counted since it was accepted or resent: the step of the backoff */
-    int32_t earlier;      /* that counted before it was resent */
-    int32_t lost;         /* leases since the last record, with the one it is out under. 0: none is open */
+    int64_t due_at_ms;    /* due clock: when it is due; under a lease: when that expires */
+    int64_t aged_from_ms; /* service clock; valid once an attempt has counted */
+    int32_t attempt;      /* counted attempts since it was accepted or resent: the step of the backoff */
+    int32_t earlier;      /* counted attempts before it was resent */
+    int32_t lost;         /* leases since the last record, with the open one; 0: none is open */
     enum delivery_state state;
     bool under_way;
 };
 
-/* A row from a disk may hold any number: afterwards its state is one, and sums with its numbers are numbers
- * still. */
+/* For a row from a disk, which may hold any number. Afterwards the state is valid, and sums with its numbers
+ * do not overflow. */
 void ledger_bound(struct ledger_row *row);
 
 /* A new delivery, due now. */
 struct ledger_row ledger_accepted(int64_t now_ms);
-/* It goes out. */
+/* It gets a lease. */
 void ledger_lease(struct ledger_row *row, int64_t now_ms, int64_t lease_ms);
-/* How long it has been tried, without our own outages (promise P3). */
+/* The time since its first counted attempt, without our own outages (promise P3). */
 int64_t ledger_age_ms(const struct ledger_row *row, const struct moment *now);
 
-/* The end of an attempt, as its node tells it. */
+/* The end of an attempt, as a node reports it. */
 struct ledger_outcome {
     int64_t delivery_id, lease;
     struct decision decision;
-    bool answered; /* the receiver acknowledged: its pace opens */
-    /* The line for the history, views included. started_at_ms 0: nothing was tried, no line. */
+    bool answered; /* the receiver acknowledged */
+    /* The line of the history. started_at_ms 0: nothing was sent, no line. */
     struct attempt attempt;
 };
 
 enum ledger_line {
     LEDGER_NO_LINE,
     LEDGER_LINE,
-    LEDGER_LINE_IF_NEWS,   /* of an outage of ours: not if the last line gives the same reason */
-    LEDGER_LINE_IF_MISSING /* of a lease that ended before: counts for nothing; cut to
+    LEDGER_LINE_IF_NEWS,   /* our outage: only if the last line has another reason */
+    LEDGER_LINE_IF_MISSING /* of a lease that is over: not counted; its response is cut to
                               MODEL_RESPONSE_KEPT_LEN */
 };
 
 struct ledger_record {
-    bool fenced; /* another lease has it, or it has ended: the row stays as it is */
+    bool fenced; /* another lease has it, or it has ended: the row is unchanged */
     enum ledger_line line;
 };
 struct ledger_record ledger_record(struct ledger_row *row, const struct ledger_outcome *outcome,
                                    const struct moment *now);
 
 enum ledger_resent {
-    LEDGER_REFUSED,   /* it was skipped, and there is still no URL; or its endpoint is removed */
-    LEDGER_IS_OUT,    /* nothing to do: it is on its way */
-    LEDGER_HURRIED,   /* it waited, and is due now */
-    LEDGER_SENT_AGAIN /* it had ended, and begins anew */
+    LEDGER_REFUSED,   /* it was skipped and there is still no URL, or its endpoint was removed */
+    LEDGER_IS_OUT,    /* it has a lease: nothing to do */
+    LEDGER_HURRIED,   /* it waited and is due now */
+    LEDGER_SENT_AGAIN /* it had ended and starts again */
 };
 enum ledger_resent ledger_resend(struct ledger_row *row, bool has_url, bool removed, int64_t now_ms);
 /* False: it has ended already. */
 bool ledger_cancel(struct ledger_row *row);
-/* It cannot be sent any more: what is stored of it is damaged. */
+/* It can no longer be sent: its stored data is damaged. */
 void ledger_give_up(struct ledger_row *row);
 
-/* What an outcome makes of the endpoint. */
+/* The effect of an outcome on the endpoint. */
 struct ledger_pace {
-    bool first_answer;      /* ever: to be remembered across restarts */
-    bool answered;          /* what was missed (pace_again) is due again */
-    bool recovered;         /* also what waits for PACE_ON_RECOVERY */
+    bool first_answer;      /* its first ever: the store remembers it across restarts */
+    bool answered;          /* deliveries that wait for PACE_ON_ANSWER are due */
+    bool recovered;         /* also those that wait for PACE_ON_RECOVERY */
     enum pace_again missed; /* of this delivery */
-    bool gone;              /* 410: its owner is paused, if that is set */
+    bool gone;              /* 410: the endpoint is paused if it has disable_on_410 */
 };
-/* `row` is as ledger_record has left it; `began_ms`: when the lease was given, due clock. */
+/* `row`: after ledger_record. `began_ms`: the start of the lease, due clock. */
 struct ledger_pace ledger_pace(struct pace *pace, struct pace_outage *outage,
                                const struct pace_config *config, const struct ledger_outcome *outcome,
                                const struct ledger_row *row, int64_t endpoint_id, int64_t began_ms,
                                int64_t now_ms);
-/* When one that was missed is due: before all others, in order of acceptance. */
+/* The due time of a delivery that waited for its endpoint: before all others, in order of acceptance. */
 int64_t ledger_missed_due_at(int64_t delivery_id);

@@ -1,8 +1,8 @@
 /*
- * model: the nouns of posthorn as plain data. Views point into an arena of whoever filled them.
+ * model: the nouns of posthorn as plain data. Views point into the arena of the code that filled them.
  *
- * Ids are positive 64-bit integers, printed in decimal as JSON strings. 0 means none.
- * Times ending in _at_ms are wall-clock records, 0 means not yet.
+ * Ids are positive 64-bit integers, printed in decimal as JSON strings; 0: none.
+ * Names that end in _at_ms are wall-clock times; 0: not yet.
  */
 #pragma once
 #include "bytes.h"
@@ -43,7 +43,7 @@ struct endpoint {
     struct bytes event_types, channels; /* len 0: all; none */
     struct bytes filter;                /* a pattern (filter.h), as JSON; len 0: none */
     struct bytes description, metadata; /* shown, never sent; metadata: a JSON object of texts */
-    /* Sealed (vault.h): kept and handed on, understood by the server alone, shown by nobody. len 0: none */
+    /* Sealed (vault.h): only the server can open them, and nothing shows them. len 0: none. */
     struct bytes signing;  /* the secrets of the second signature */
     struct bytes identity; /* the TLS identity: certificate, key, CA, pinned name */
     int64_t version;       /* counts changes */
@@ -81,7 +81,7 @@ struct event {
     struct bytes unmatched; /* out: routing_next_unmatched; len 0: every endpoint wanted it */
 };
 
-/* The latest snapshot of what events are about: a payment, a user, a cross-border request. */
+/* The latest snapshot of a resource that events are about: a payment, a user, a cross-border request. */
 struct resource {
     int64_t owner_id;
     struct bytes type, id;
@@ -102,18 +102,19 @@ enum { DELIVERY_STATES = DELIVERY_SKIPPED + 1 };
 extern const char *const delivery_state_names[]; /* NULL ends */
 
 /*
- * A delivery's id: a number that counts up in one database, and below it a mark that each start of a server
- * draws anew. So an id never comes back: after a restore, the numbers do, but not the marks (once in 16
- * million times). It says nothing of the event: another delivery of that may be added at any time.
+ * The id of a delivery: a number that counts up in one database, followed by a mark that is random for each
+ * start of the server. So an id is never used twice, not even after a restore (but once in 16 million times).
+ * It says nothing about the event, which may get another delivery at any time.
  */
 enum { MODEL_MARK_BITS = 24, MODEL_MARK_MAX = (1 << MODEL_MARK_BITS) - 1 };
 #define MODEL_DELIVERY_STEP ((int64_t)1 << MODEL_MARK_BITS) /* from one to the next of the same start */
-/* The first id behind `last`, which may have another mark. */
+/* The next id after `last`, which may have another mark. */
 static inline int64_t model_delivery_next(int64_t last, int mark)
 {
     return ((last >> MODEL_MARK_BITS) + 1) << MODEL_MARK_BITS | mark;
 }
-/* Behind this one, and not behind the next one, whatever its mark. Of any number, as a damaged row has it. */
+/* A bound above this id and not above the next one, whatever its mark. Takes any number, also of a damaged
+ * row. */
 static inline int64_t model_delivery_end(int64_t id)
 {
     return id > INT64_MAX - MODEL_DELIVERY_STEP ? INT64_MAX
@@ -124,7 +125,7 @@ struct delivery {
     int64_t id, event_id, endpoint_id, user_id;
     enum delivery_state state;
     bool leased;              /* an attempt is under way */
-    bool resending;           /* delivered, and sent once more beside that */
+    bool resending;           /* delivered, and being sent once more */
     int32_t attempt;          /* attempts that counted; never falls */
     int64_t lease;            /* the fence: rises with every claim */
     int64_t next_in_ms;       /* until the next attempt; -1 when none is due */
@@ -133,7 +134,7 @@ struct delivery {
     int64_t created_at_ms, first_attempt_at_ms, finished_at_ms;
 };
 
-/* One line in a delivery's history. Everything a person needs to see why. */
+/* One line in the history of a delivery. */
 struct attempt {
     int64_t delivery_id, lease;
     int32_t attempt;
@@ -142,9 +143,9 @@ struct attempt {
     int status; /* 0: no answer */
     enum failure failure;
     bool counted, body_incomplete, reused_connection, mixed_answer;
-    bool request_unread;   /* answered while the receiver had not taken most of the request */
+    bool request_unread;   /* answered before the receiver had taken most of the request */
     struct bytes address;  /* "192.0.2.1:443" */
-    struct bytes detail;   /* says more than the failure's sentence: one of its own, UTF-8; len 0: none */
+    struct bytes detail;   /* a sentence that says more than the failure's, UTF-8; len 0: none */
     struct bytes response; /* the first bytes of the answer's body, raw: at most 16 KiB of a delivery's last
                               attempt, MODEL_RESPONSE_KEPT_LEN of the others. Of an answer that is not HTTP:
                               its first bytes, at most 1 KiB */

@@ -1,10 +1,10 @@
 /*
  * policy: what follows from the end of an attempt. One pure function; its test is a table.
  *
- * Mission rows 26 to 30: only 200 acknowledges; otherwise an exponential backoff (base 10 s, factor 3,
- * cap 12 h, jitter 10 %) until an attempt has failed at least 72 h after the first one; then given_up.
- * Retry-After is honoured when later than the backoff, at most 6 h; with 429 and 503 it holds the endpoint
- * too. What is our own fault uses up neither attempts nor window (promise P3).
+ * Mission rows 26 to 30. Only 200 acknowledges. Otherwise the delivery is retried with an exponential
+ * backoff (base 10 s, factor 3, cap 12 h, jitter 10 %). The first attempt that fails 72 h or more after the
+ * first one is the last. Retry-After is honoured if it is later than the backoff, at most 6 h; with 429 and
+ * 503 it holds the endpoint too. Our own faults use up neither attempts nor window (promise P3).
  */
 #pragma once
 #include "failure.h"
@@ -14,22 +14,22 @@
 struct policy {
     int64_t base_ms, cap_ms;
     int factor;
-    int jitter_percent;         /* delay is spread evenly over +- this */
+    int jitter_percent;         /* the delay is spread evenly over plus and minus this */
     int64_t window_ms;          /* an attempt that fails at this age or later is the last */
-    int64_t retry_after_ms_max; /* beyond: cut */
+    int64_t retry_after_ms_max; /* a longer one is cut to this */
     int64_t local_delay_ms;     /* after a fault of our own */
-    int lost_leases_max;        /* so many lost leases in a row cost one attempt */
+    int lost_leases_max;        /* from this number in a row on, a lost lease counts as an attempt */
 };
 
 struct policy policy_default(void);
 /* The same, `scale` times as fast (serve --time-scale); no duration falls below 1 ms. */
 struct policy policy_scaled(struct policy policy, int scale);
 
-/* How an attempt ended. failure NONE: the request was wholly written and a final status line with a
- * complete, valid header block came back under the acknowledgement rule of posthorn-delivery(7). */
+/* How an attempt ended. failure NONE: the whole request was written, and a final status line with a complete
+ * and valid header block came back (the acknowledgement rule of posthorn-delivery(7)). */
 struct outcome {
     enum failure failure;
-    int status;             /* 0 unless an answer came */
+    int status;             /* 0: no answer */
     int64_t retry_after_ms; /* -1: none or not understood */
 };
 
@@ -46,11 +46,11 @@ struct decision {
     enum failure
         reason;   /* NONE when delivered; a bare wrong status becomes GONE, REDIRECT or UNEXPECTED_STATUS */
     bool refused; /* 429 or 503: the endpoint, not this delivery, is to be tried less (pushback.h) */
-    int64_t hold_ms; /* and not at all for so long, by its Retry-After */
+    int64_t hold_ms; /* its Retry-After: the endpoint is not tried for this time */
 };
 
-/* Released because the attempt could not be made here: no network, no resolver, no descriptors or ports, a
- * sealed identity. Without a delay it was not tried at all, and that is no outage. */
+/* True: released with a delay because posthorn could not send (no network, no resolver, no descriptors or
+ * ports, a sealed identity). A release without a delay was never tried, and is no outage. */
 bool decision_is_outage(const struct decision *decision);
 
 struct decision policy_decide(const struct policy *policy, const struct outcome *outcome, bool success_2xx,
@@ -58,5 +58,5 @@ struct decision policy_decide(const struct policy *policy, const struct outcome 
                               int64_t age_ms /* since the first attempt, without our own outages */,
                               uint64_t random);
 
-/* The backoff alone: delay after the n-th counted failure, n from 1. */
+/* The backoff after the n-th counted failure; n from 1. */
 int64_t policy_backoff_ms(const struct policy *policy, int32_t attempt, uint64_t random);

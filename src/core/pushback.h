@@ -1,34 +1,34 @@
 /*
- * pushback: the rate at which an endpoint takes requests, found out from its refusals (429, 503). Pure.
+ * pushback: the rate at which an endpoint takes requests, measured by its refusals (429, 503). Pure.
  *
- * Until it refuses there is no limit. Then the rate falls to four fifths of what it was taking, comes back to
- * that within some seconds, stays near it for a while, and then asks for more and more, as TCP's CUBIC does;
- * after a minute without a refusal the limit is gone. Requests that were under way when it refused say
- * nothing new. What comes is let through in groups of some 20 ms, for a transaction each would cost too much.
+ * There is no limit until it refuses. Then the rate falls to four fifths of the last rate, returns to it
+ * within some seconds, stays near it for a while, and then rises ever faster, as in TCP CUBIC. After a
+ * minute without a refusal the limit ends. Requests that were under way at the refusal are not new
+ * refusals. Requests begin in groups of about 20 ms, because one transaction for each would cost too much.
  */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Zeroed memory is an endpoint that has never refused. Rates are in thousandths a second. */
+/* Zeroed memory: an endpoint that has never refused. Rates are in thousandths of a request a second. */
 struct pushback {
-    int64_t peak;                          /* what it took when it refused; 0: no limit */
-    int64_t cut_ms;                        /* when it refused last */
-    int64_t credit, credit_at_ms;          /* thousandths of a request that may begin, as of when */
-    int64_t from_ms;                       /* none begins before */
-    int64_t metered_from_ms, metered_last; /* what it took in the last second that is over */
-    int32_t metered;                       /* and has taken in the one that is not */
+    int64_t peak;                          /* its rate when it refused; 0: no limit */
+    int64_t cut_ms;                        /* the last refusal */
+    int64_t credit, credit_at_ms;          /* thousandths of a request that may begin, at that time */
+    int64_t from_ms;                       /* no request begins before */
+    int64_t metered_from_ms, metered_last; /* requests taken in the last full second */
+    int32_t metered;                       /* and in the current one */
 };
 
-/* One was taken, or refused; `began_ms`: when it was begun. Refused: true if that is news. */
+/* A request that began at `began_ms` was taken, or refused. Refused: true if it is a new refusal. */
 void pushback_taken(struct pushback *pushback, int64_t now_ms, int64_t began_ms);
 bool pushback_refused(struct pushback *pushback, int64_t now_ms, int64_t began_ms);
 void pushback_forget(struct pushback *pushback);
-/* One may begin now, whatever it took. */
+/* One request may begin now, whatever the rate. */
 void pushback_hurry(struct pushback *pushback);
 
-/* How many may begin now; INT32_MAX: there is no limit. */
+/* The requests that may begin now; INT32_MAX: no limit. */
 int pushback_left(const struct pushback *pushback, int64_t now_ms);
 void pushback_begun(struct pushback *pushback, int64_t now_ms);
-/* Thousandths a second; 0: no limit. */
+/* 0: no limit. */
 int64_t pushback_rate(const struct pushback *pushback, int64_t now_ms);

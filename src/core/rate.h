@@ -1,9 +1,9 @@
 /*
- * rate: how many requests a second somebody may make: a token bucket. Pure: time is an argument.
+ * rate: a token bucket, which limits requests a second. Pure: time is an argument.
  *
- * The bucket holds `burst` tokens at most and gains `per_s` of them a second; a request takes one. So a burst
- * passes at once, and in the long run `per_s` a second do. Counted in thousandths, exact at every rate:
- * a millisecond brings per_s of them.
+ * The bucket holds at most `burst` tokens and gains `per_s` of them a second. A request takes one. So a
+ * burst passes at once, and `per_s` requests a second pass in the long run. It counts in thousandths of a
+ * token, so that it is exact at every rate: each millisecond adds `per_s` thousandths.
  */
 #pragma once
 #include <stdbool.h>
@@ -18,15 +18,15 @@ struct rate {
 
 /* Zeroed memory is a full bucket. */
 struct rate_bucket {
-    int64_t spent; /* thousandths that are missing */
-    int64_t at_ms; /* as of when */
+    int64_t spent; /* missing thousandths */
+    int64_t at_ms; /* at this time */
 };
 
 struct rate_verdict {
     bool allowed;
-    int64_t remaining;     /* requests that would pass right now */
-    int64_t retry_in_ms;   /* 0 when allowed: until one would pass */
-    int64_t full_again_ms; /* until the bucket is full */
+    int64_t remaining;     /* requests that would still pass now */
+    int64_t retry_in_ms;   /* time until one would pass; 0: allowed */
+    int64_t full_again_ms; /* time until the bucket is full */
 };
 
 /* Takes a token if there is one. `now_ms` is monotonic; a smaller one than before counts as the same. */

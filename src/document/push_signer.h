@@ -1,5 +1,5 @@
 /*
- * push_signer: how a push is signed with libposthorn, for those who see that; the document does not.
+ * push_signer: signs a push with libposthorn, which src/document does not see.
  */
 #pragma once
 #include "posthorn.h"

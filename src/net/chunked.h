@@ -1,9 +1,10 @@
 /*
- * chunked: the body of a message with `Transfer-Encoding: chunked` (RFC 9112 section 7.1), taken apart.
+ * chunked: decodes a body with `Transfer-Encoding: chunked` (RFC 9112 section 7.1), of receivers and of
+ * clients.
  *
- * Pure: bytes in, content out, however they are cut into pieces. Strict: a size of 1 to 15 hex digits, CR LF
- * and nothing else at the end of a line. Extensions and trailers are skipped, but not without end: at most 8
- * KiB each, at most 128 trailers. Used for what receivers answer and for what clients send.
+ * Pure: bytes in, content out, however the bytes are cut into pieces. Strict: a size has 1 to 15 hex
+ * digits, and lines end with CR LF. Extensions and trailers are skipped: at most 8 KiB each, and at most
+ * 128 trailers.
  */
 #pragma once
 #include "bytes.h"
@@ -33,6 +34,6 @@ struct chunked {
 };
 
 void chunked_init(struct chunked *chunked);
-/* Takes one run of bytes off `piece` (not empty) and returns its length; *content is the part of it that
- * belongs to the content, often nothing. Not to be called once DONE or BROKEN. */
+/* Takes some bytes from the front of `piece` (not empty) and returns their number. *content: those of them
+ * that are content, often none. Do not call it after DONE or BROKEN. */
 size_t chunked_step(struct chunked *chunked, struct bytes piece, struct bytes *content);

@@ -132,6 +132,16 @@ static void give_read_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *bu
         *buffer = uv_buf_init(c->world->read_buffer, (unsigned)c->world->buffer_len);
 }
 
+/* No more is read: of the handshake, or of what follows. */
+static void end_reading(struct connection *c, enum failure failure)
+{
+    uv_read_stop((uv_stream_t *)&c->tcp);
+    if (c->state == CONNECTION_SECURING)
+        c->handler->secured(c, failure);
+    else
+        c->handler->ended(c, failure);
+}
+
 /* Hands on what TLS makes of the bytes received. The handler may close the connection or give it away. */
 static void read_tls(struct connection *c)
 {
@@ -145,13 +155,11 @@ static void read_tls(struct connection *c)
         case TLS_WANTS_INPUT:
             return;
         case TLS_ENDED:
-            uv_read_stop((uv_stream_t *)&c->tcp);
-            c->handler->ended(c, FAILURE_CLOSED_EARLY);
+            end_reading(c, FAILURE_CLOSED_EARLY);
             return;
         case TLS_BROKEN:
-            uv_read_stop((uv_stream_t *)&c->tcp);
             c->write_broken = true;
-            c->handler->ended(c, c->tls.failure);
+            end_reading(c, c->tls.failure);
             return;
         }
     }
@@ -227,23 +235,14 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
         connection_pause(c);
         deadline_set(&c->deadline, c->world->handshake_wait);
     } else if (len < 0) {
-        enum failure failure = io_failure(len == UV_EOF ? end_of(c) : (int)len);
-        uv_read_stop(stream);
-        if (was_securing)
-            c->handler->secured(c, failure);
-        else
-            c->handler->ended(c, failure);
+        end_reading(c, io_failure(len == UV_EOF ? end_of(c) : (int)len));
     } else if (!c->peer.https || c->state == CONNECTION_FINISHED) {
         c->handler->received(c, bytes_make(buffer->base, (size_t)len));
     } else {
         c->heard_len += (size_t)len;
         if (!c->inbound && c->heard_len > CIPHER_HEARD_MAX) {
-            uv_read_stop(stream);
             c->write_broken = true;
-            if (was_securing)
-                c->handler->secured(c, FAILURE_TLS_PROTOCOL);
-            else
-                c->handler->ended(c, FAILURE_TLS_PROTOCOL);
+            end_reading(c, FAILURE_TLS_PROTOCOL);
             return;
         }
         c->tls.in = bytes_make(buffer->base, (size_t)len);

@@ -1,17 +1,17 @@
 /*
- * connection_state: what a connection goes through, and the moves that are legal on the way.
+ * connection_state: the states of a connection, and the legal moves between them.
  */
 #pragma once
 
 enum connection_state {
     CONNECTION_DIALLING,
-    CONNECTION_CONNECTED, /* TCP stands, and TLS is to come */
-    CONNECTION_SECURING,  /* an accepted one begins here, or as OPEN */
+    CONNECTION_CONNECTED, /* TCP is connected, TLS follows */
+    CONNECTION_SECURING,  /* the first state of an accepted one, or OPEN */
     CONNECTION_OPEN,
-    CONNECTION_FINISHED, /* our side has said all; what still comes is raw bytes */
+    CONNECTION_FINISHED, /* our side is closed; received bytes are not decrypted */
     CONNECTION_CLOSED,
     CONNECTION_STATE_COUNT
 };
 
-/* The one place where a state changes; a move that the table does not have is a bug, and aborts. */
+/* The only place where a state changes. A move that is not in the table aborts. */
 void connection_state_move(enum connection_state *state, enum connection_state to);

@@ -1,5 +1,17 @@
 #include "grammar.h"
 
+int64_t grammar_number(struct bytes text)
+{
+    int64_t number = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (!bytes_is_digit(text.data[i]))
+            return -1;
+        int digit = text.data[i] - '0';
+        number = number < 0 || number > (INT64_MAX - digit) / 10 ? -2 : number * 10 + digit;
+    }
+    return text.len > 0 ? number : -1;
+}
+
 bool grammar_is_token_text(struct bytes text)
 {
     bool all = text.len > 0;

@@ -1,6 +1,6 @@
 /*
- * grammar: what the lines of an HTTP message are made of, for the messages that come and for those that are
- * answers to ours (RFC 9110 section 5.6, RFC 9112 section 2.2). Pure.
+ * grammar: the parts of HTTP lines, for requests and for responses (RFC 9110 section 5.6, RFC 9112 section
+ * 2.2). Pure.
  */
 #pragma once
 #include "bytes.h"
@@ -22,8 +22,7 @@ static inline int grammar_hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* How many bytes from here on can stand inside a line; behind them stands what ends one, for us or for
- * somebody else: CR, LF or NUL. */
+/* The number of bytes before the first CR, LF or NUL: any of these may end a line for some parser. */
 static inline size_t grammar_line_run(struct bytes piece)
 {
     size_t n = 0;
@@ -32,8 +31,11 @@ static inline size_t grammar_line_run(struct bytes piece)
     return n;
 }
 
+/* 1*DIGIT, as in Content-Length and Retry-After; zeros may lead. -1: not a number; -2: too large for 63 bits.
+ */
+int64_t grammar_number(struct bytes text);
 bool grammar_is_token_text(struct bytes text); /* 1*tchar */
-/* A field's value: no control bytes but tabs (RFC 9110 section 5.5; bytes beyond ASCII are obs-text). */
+/* A field value: no control bytes except tabs (RFC 9110 section 5.5; bytes above ASCII are obs-text). */
 bool grammar_is_value(struct bytes text);
-/* Is `token` an element of a comma-separated list? */
+/* True: `token` is an element of a comma-separated list. */
 bool grammar_list_has(struct bytes list, const char *token);

@@ -1,18 +1,18 @@
 /*
- * identity: who we are towards one receiver, and whom we take it for. Mutual TLS ("2 way SSL"), in PEM.
+ * identity: our TLS identity for one receiver, and the receiver's that we accept. Mutual TLS ("2 way SSL"),
+ * in PEM.
  *
- *   certificate  shown when the receiver asks for one: ours first, then what leads to its authority
+ *   certificate  shown if the receiver asks for one: our own first, then the chain to its authority
  *   private_key  of the first certificate; not encrypted
- *   ca           who may vouch for the receiver, instead of the sender's authorities. Whatever stands here is
- *                an anchor: a root, an intermediate authority, or the receiver's own certificate
- *   server_name  the name or address the receiver's certificate must bear, instead of the URL's host; a name
- *                is also what the receiver is told (SNI)
+ *   ca           trusted for this receiver instead of the sender's authorities: a root, an intermediate
+ *                authority, or the receiver's own certificate
+ *   server_name  the name or address that the receiver's certificate must have, instead of the URL's host; a
+ *                name is also sent to the receiver (SNI)
  *
- * Each may be missing, but not all of them, and not the key without the certificate.
+ * Each part may be missing, but not all of them; a key needs its certificate.
  *
- * One thread, of the sender that uses it or of whoever only looks. An identity is held by whoever opened it
- * and by every attempt under way with it; the last one to close it frees it. Connections that wait for their
- * next request hold none.
+ * One thread. Its opener and each attempt under way hold an identity; the last one to close it frees it.
+ * Idle connections hold none.
  */
 #pragma once
 #include "arena.h"
@@ -77,10 +77,11 @@ const char *identity_error_code(enum identity_error error);
 const char *identity_error_sentence(enum identity_error error);
 enum identity_part identity_error_part(enum identity_error error);
 
-/* NULL and *error. What has expired opens: the receiver is the judge of that; see identity_check_dates. */
+/* NULL: see *error. Expired certificates are accepted, because the receiver decides; see
+ * identity_check_dates. */
 struct identity *identity_open(const struct identity_source *source, enum identity_error *error);
-/* Does its key do what its certificate says? OK or KEY_KIND. One signature, which may take some milliseconds:
- * not for the engine's loop. */
+/* Checks that the key fits the certificate: OK or KEY_KIND. It makes a signature, which may take some
+ * milliseconds: not for the engine's loop. */
 enum identity_error identity_check_key(const struct identity *identity);
 struct identity *identity_hold(struct identity *identity);
 void identity_close(struct identity *identity); /* NULL is fine */
@@ -88,27 +89,26 @@ void identity_close(struct identity *identity); /* NULL is fine */
 /* OK, CERTIFICATE_EXPIRED, CERTIFICATE_EARLY or CA_EXPIRED. */
 enum identity_error identity_check_dates(const struct identity *identity, int64_t wall_ms);
 
-/* What may be shown of the certificate. */
+/* The public parts of the certificate. */
 struct identity_description {
     char subject[IDENTITY_SUBJECT_LEN], issuer[IDENTITY_SUBJECT_LEN]; /* RFC 2253, ASCII */
     char fingerprint[IDENTITY_FINGERPRINT_LEN];                       /* SHA-256, "AB:CD:..." */
     int64_t not_before_ms, not_after_ms;
-    bool for_servers_only; /* its extended key usage leaves clientAuth out: most receivers will refuse it */
+    bool for_servers_only; /* its extended key usage lacks clientAuth: most receivers will refuse it */
 };
 /* False: there is no certificate. */
 bool identity_describe(const struct identity *identity, struct identity_description *description);
-/* The parts as they were understood, without what stood around them: canonical PEM, on the arena. The caller
- * wipes the key. False: too large for it. */
+/* The parts as canonical PEM, on the arena. The caller wipes the key. False: too large for the arena. */
 bool identity_print(const struct identity *identity, struct arena *arena, struct identity_source *source);
 
 /* ---- for peer and tls ---- */
 
-/* Of all it is made of: equal for the same identity opened twice, different for any other. */
+/* A digest of all parts: the same for equal identities, different for all others. */
 const unsigned char *identity_digest(const struct identity *identity);
-/* Whom the certificate must be for; "" and NAME: the URL's host. */
+/* The name that the certificate must have; "" and NAME: the host of the URL. */
 const char *identity_server_name(const struct identity *identity, enum url_host_kind *kind);
-/* Its own authorities, if it has any. */
+/* Sets its own authorities, if it has any. */
 void identity_expect(const struct identity *identity, SSL *ssl);
-/* The certificate and key, if it has them. False: OpenSSL will not have them. */
+/* Sets the certificate and key, if it has them. False: OpenSSL refuses them. */
 bool identity_show(const struct identity *identity, SSL *ssl);
 bool identity_has_certificate(const struct identity *identity);

@@ -1,6 +1,6 @@
 /*
- * peer: whom a connection belongs to, and as whom we are there. Connections and TLS sessions are shared
- * within one peer and never beyond it: another endpoint, authority or identity is another peer.
+ * peer: the other end of a connection, and our identity for it. Connections and TLS sessions are shared
+ * within one peer only. Another endpoint, authority or identity is another peer.
  */
 #pragma once
 #include "identity.h"

@@ -1,8 +1,8 @@
 /*
- * pem: certificates, keys and authorities from files: at the start, and again whenever the server is told to
- * reload. So what is no regular file is refused: a pipe that nobody writes to would hold the server.
+ * pem: reads certificates, keys and authorities from files, at the start and at each reload. It refuses
+ * anything but regular files: a pipe without a writer would block the server.
  */
 #pragma once
 
-/* The file's text, for free(3); wipe it first if it is a key. NULL: *why says why. */
+/* The text of the file, for free(3). Wipe a key first. NULL: see *why. */
 char *pem_read(const char *path, const char **why);

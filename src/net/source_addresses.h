@@ -1,10 +1,9 @@
 /*
- * source_addresses: the addresses that deliveries come from, so that receivers can list them (mission row
- * 48).
+ * source_addresses: the local addresses that deliveries come from, so that receivers can list them (mission
+ * row 48).
  *
- * An empty set leaves the choice to the system. A set that is not empty is the whole truth: each connection
- * is bound to one of its addresses before it is dialled, those of the receiver's family taking turns; a
- * family without one is not used at all.
+ * If the set is empty, the system chooses. Otherwise each connection is bound to one of the addresses of
+ * the receiver's family, in turns. A family without an address is not used.
  */
 #pragma once
 #include "bytes.h"
@@ -19,13 +18,12 @@ struct source_addresses {
     unsigned turn;
 };
 
-/* A canonical IPv4 or IPv6 address. False: not understood, there already, or the set is full. */
+/* Adds a canonical IPv4 or IPv6 address. False: malformed, already in the set, or the set is full. */
 bool source_addresses_add(struct source_addresses *sources, struct bytes text);
-/* The number of the first address that is none of this machine's; -1: all are. Asks the system, by binding.
- */
+/* The index of the first address that is not on this machine; -1: all are. Asks the system by binding. */
 int source_addresses_check(const struct source_addresses *sources);
-/* May this family be dialled? */
+/* True: this family may be used. */
 bool source_addresses_cover(const struct source_addresses *sources, int family);
-/* Binds a socket that has been made and not dialled, to the next of its family that this machine has. 0, or a
+/* Binds a socket that is not connected yet to the next address of its family that this machine has. 0, or a
  * negative errno. */
 int source_addresses_bind(struct source_addresses *sources, uv_tcp_t *tcp, int family);

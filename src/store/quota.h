@@ -1,11 +1,11 @@
-/* quota: what a user has here, and how much of it a user may have: its quotas. */
+/* quota: what a user has stored and waiting, and the limits for it. */
 #pragma once
 #include <stdint.h>
 
 struct user_usage {
-    int64_t stored_bytes; /* documents of its events, until they are purged; snapshots that stand alone */
-    int64_t resources;    /* late by the events that are ahead of the table, 1,024 or so */
-    int64_t pending;      /* deliveries to its endpoint that have not ended */
+    int64_t stored_bytes; /* of the documents of its events and of snapshots that are stored apart */
+    int64_t resources;    /* without those of the last events, about 1,024, whose rows are written later */
+    int64_t pending;      /* deliveries to its endpoints that have not ended */
 };
 
 enum quota { QUOTA_NONE, QUOTA_STORED_BYTES, QUOTA_RESOURCES, QUOTA_WAITING };
@@ -15,7 +15,7 @@ struct quota_reached {
     int64_t limit, used;
 };
 
-/* Which of the limits (0: there is none) would be passed with so much more. What does not grow passes none,
- * however much of it there is. */
+/* The limit (0: none) that `used` and `more` together would exceed. A usage that does not grow exceeds none.
+ */
 struct quota_reached quota_beyond(const struct user_usage *used, const struct user_usage *more,
                                   const struct user_usage *limits);

@@ -1,9 +1,9 @@
 /*
- * dns_line: one channel of c-ares on the loop: its sockets are watched, its time-outs kept.
+ * dns_line: one channel of c-ares on the loop: watches its sockets and keeps its time-outs.
  *
- * A line over UDP asks with EDNS for answers of up to 1,232 bytes, which pass every path unfragmented; a
- * longer one comes cut (its TC bit is set). A line over TCP is for one question: c-ares lets the trouble of
- * one connection use up the tries of everything that it asks that server.
+ * A line over UDP uses EDNS for answers of up to 1,232 bytes, which pass every path unfragmented; a longer
+ * answer comes truncated (TC). A line over TCP is for one question, because in c-ares the faults of one
+ * connection use up the tries of all questions to that server.
  */
 #pragma once
 #include <ares.h>

@@ -1,12 +1,12 @@
 /*
- * resolver: names into addresses, from DNS alone (no hosts file, no search list), through c-ares.
+ * resolver: resolves names with c-ares, from DNS alone (no hosts file, no search list).
  *
- * Answers are kept for their TTL, at most an hour; questions for the same name share one look-up. A and AAAA
- * are asked together; once one has addresses, the other is waited for a moment only. `localhost` and names
- * below it are the loopback addresses without asking (RFC 6761 section 6.3).
+ * Answers are kept for their TTL, at most an hour. Questions for the same name share one look-up. A and
+ * AAAA are asked together; when one has addresses, the other is waited for only a moment. `localhost` and
+ * names below it are the loopback addresses (RFC 6761 section 6.3).
  *
- * A look-up that nobody answers in time ends in DNS_TIMEOUT, or in LOCAL_OUTAGE if it is our own servers that
- * are silent: resolver_outage.h says how that is told.
+ * A look-up without an answer ends in DNS_TIMEOUT, or in LOCAL_OUTAGE if our own servers are silent: see
+ * resolver_outage.h.
  */
 #pragma once
 #include "deadline.h"

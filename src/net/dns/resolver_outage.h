@@ -1,12 +1,13 @@
 /*
- * resolver_outage: nobody answered a question in time. Whose fault is that?
+ * resolver_outage: decides whose fault it is that a question was not answered in time.
  *
- * If our servers answered anything in the look-up's last moments, it is the name's: DNS_TIMEOUT. If not, the
- * verdict is held, and each server is asked something that it need not look for; one probe for all who wait.
- * An answer of any kind, to any question: DNS_TIMEOUT. None within RESOLVER_OUTAGE_PROBE_MS: LOCAL_OUTAGE.
+ * If our servers have answered anything in the last moments of the look-up, it is the name's: DNS_TIMEOUT.
+ * Otherwise the verdict is held, and each server is asked a question that needs no look-up; one probe for
+ * all that wait. Any answer to any question: DNS_TIMEOUT. No answer within RESOLVER_OUTAGE_PROBE_MS:
+ * LOCAL_OUTAGE.
  *
- * LOCAL_OUTAGE, too, if the look-up began within an outage that a probe had found and that has ended since.
- * (One that is shorter than a look-up, so that no probe falls into it, may pass for the name's.)
+ * It is also LOCAL_OUTAGE if the look-up began in an outage that a probe has found and that has ended
+ * since. (An outage shorter than a look-up, into which no probe falls, may count as the name's.)
  */
 #pragma once
 #include "resolver_question.h"

@@ -1,6 +1,6 @@
 /*
- * resolver_question: who waits for an answer of the resolver's, in rings. For the resolver's own parts; who
- * asks uses resolver.h.
+ * resolver_question: rings of questions that wait for an answer. Only for the parts of the resolver; others
+ * use resolver.h.
  */
 #pragma once
 #include "resolver.h"

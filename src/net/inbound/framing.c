@@ -147,17 +147,9 @@ int framing_headers(const struct listener_request *request, bool http_1_0, struc
             return 501;
         body->chunked = true;
     }
-    if (frame.lengths > 0) {
-        /* Leading zeros are legal here (1*DIGIT), signs and 0x are not. */
-        struct bytes digits = frame.length;
-        while (digits.len > 1 && digits.data[0] == '0')
-            digits = bytes_make(digits.data + 1, digits.len - 1);
-        if (!bytes_to_int64(digits, &body->length)) {
-            for (size_t i = 0; i < digits.len; i++)
-                if (digits.data[i] < '0' || digits.data[i] > '9')
-                    return 400;
-            return digits.len > 0 ? 413 : 400;
-        }
-    }
+    if (frame.lengths > 0)
+        body->length = grammar_number(frame.length);
+    if (frame.lengths > 0 && body->length < 0)
+        return body->length == -1 ? 400 : 413;
     return 0;
 }

@@ -1,13 +1,13 @@
 /*
- * listener_inbox: what other threads leave for a loop, and how it is woken for that. The loop's own thread
- * takes it. Any thread may call the others.
+ * listener_inbox: messages of other threads for a loop, and its wake-up. The loop's thread takes them; any
+ * thread may call the other functions.
  */
 #pragma once
 #include "listener_parts.h"
 
-/* False: there is no descriptor left; fini all the same. */
+/* False: no descriptor is left; call fini anyway. */
 bool listener_inbox_init(struct listener_loop *loop);
-void listener_inbox_fini(struct listener_loop *loop); /* what is in it goes */
+void listener_inbox_fini(struct listener_loop *loop); /* drops its content */
 struct listener_inbox listener_inbox_take(struct listener_loop *loop);
 
 void listener_inbox_answered(struct listener_loop *loop, struct exchange *exchange);

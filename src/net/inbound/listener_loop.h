@@ -1,5 +1,5 @@
 /*
- * listener_loop: one thread of a listener: its clients, and, in the first one, the door (accept).
+ * listener_loop: one thread of a listener with its clients. The first one also accepts connections.
  */
 #pragma once
 #include "listener_parts.h"

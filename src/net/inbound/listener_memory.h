@@ -1,8 +1,7 @@
 /*
- * listener_memory: what clients hold of our memory while they take their time: bodies that are not whole,
- * answers that are not read, requests that are sent ahead. All of it is in the budget. When that is full, a
- * newcomer wins over the slowest: the address that holds most gives up what it has held longest. So one
- * client, however many slow uploads it has, keeps nobody else's out.
+ * listener_memory: the memory that slow clients hold: incomplete bodies, unread answers, requests sent in
+ * advance. All of it is in the budget. If that is full, the address that holds most loses what it has held
+ * longest. So one client with many slow uploads does not keep those of others out.
  */
 #pragma once
 #include "listener_parts.h"

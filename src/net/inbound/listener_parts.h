@@ -1,6 +1,6 @@
 /*
- * listener_parts: what a listener consists of: its loops (a thread each), their clients, and the exchange of
- * each. The listener's own files see all of it, and nobody else includes this.
+ * listener_parts: the structs of a listener: its loops (a thread each), their clients, and the exchange of
+ * each. Only the files of the listener include it.
  */
 #pragma once
 #include "chunked.h"

@@ -1,5 +1,5 @@
 /*
- * listener_socket: the listening socket, from its text.
+ * listener_socket: opens the listening socket from its text.
  */
 #pragma once
 #include "listener_parts.h"

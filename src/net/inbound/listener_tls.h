@@ -1,5 +1,5 @@
 /*
- * listener_tls: our side of TLS, from its files.
+ * listener_tls: opens the TLS context of a listener from its files.
  */
 #pragma once
 #include "listener_parts.h"

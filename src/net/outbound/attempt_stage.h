@@ -1,5 +1,5 @@
 /*
- * attempt_stage: the way of one attempt of the sender, and the moves that are legal on it.
+ * attempt_stage: the stages of an attempt of the sender, and the legal moves between them.
  */
 #pragma once
 
@@ -11,10 +11,10 @@ enum attempt_stage {
     ATTEMPT_SECURING,
     ATTEMPT_SENDING,
     ATTEMPT_WAITING, /* for the end of the headers */
-    ATTEMPT_READING, /* the body */
-    ATTEMPT_ENDING,  /* decided before sender_start returned; the result is given from the loop */
+    ATTEMPT_READING, /* reads the body */
+    ATTEMPT_ENDING,  /* decided before sender_start returned; the loop reports the result */
     ATTEMPT_STAGE_COUNT
 };
 
-/* The one place where a stage changes; a move that the table does not have is a bug, and aborts. */
+/* The only place where a stage changes. A move that is not in the table aborts. */
 void attempt_stage_move(enum attempt_stage *stage, enum attempt_stage to);

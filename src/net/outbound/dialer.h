@@ -1,8 +1,8 @@
 /*
- * dialer: from some addresses to one TCP connection (RFC 8305 in small).
+ * dialer: makes one TCP connection to one of several addresses (a small form of RFC 8305).
  *
- * One lane for each family. The first family's addresses are tried in turn; the second family starts when the
- * first has had DIALER_SECOND_MS, or has failed. The first connection to stand wins, the other is closed.
+ * Each family has a lane, whose addresses are tried in turn. The second lane starts when the first has had
+ * DIALER_SECOND_MS, or has failed. The first connection wins; the other one is closed.
  */
 #pragma once
 #include "connection.h"
@@ -22,17 +22,17 @@ struct dialer {
     const struct peer *peer;
     struct dialer_lane lanes[2];
     struct deadline second;
-    enum failure failure;  /* the most telling so far */
+    enum failure failure;  /* the most informative so far */
     union address address; /* the last one tried */
     int64_t expires_ms;    /* the addresses do */
-    /* NONE: the connection is the caller's now. Exactly once, never before dialer_start returns. */
+    /* NONE: the caller owns the connection. Called once, after dialer_start has returned. */
     void (*done)(struct dialer *dialer, struct connection *connection, enum failure failure);
 };
 
-/* Addresses that may be dialled, in order, with their ports; the first one's family goes first.
- * `second_limit` lasts DIALER_SECOND_MS, its `passed` is dialer_second_passed. A failure other than NONE:
- * nothing was begun, and `done` will not come. */
+/* `addresses`: allowed ones with ports, in order; the family of the first one starts. `second_limit` lasts
+ * DIALER_SECOND_MS, and its `passed` is dialer_second_passed. Any failure: nothing has begun, and `done` is
+ * not called. */
 enum failure dialer_start(struct dialer *dialer, const struct addresses *addresses);
 void dialer_second_passed(struct deadline *deadline);
-/* Closes what it has begun; `done` will not come. */
+/* Closes its connections; `done` is not called. */
 void dialer_stop(struct dialer *dialer);

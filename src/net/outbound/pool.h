@@ -1,9 +1,9 @@
 /*
- * pool: connections that wait for the next request of the same peer.
+ * pool: idle connections that wait for the next request to the same peer.
  *
- * While one waits it is still read: a byte, an end or an error discards it. The oldest go when there are
- * too many, each after the idle limit, and none is used after its `retire_ms`: so that a receiver that moved
- * is found where it is now, however busy its connections are.
+ * An idle connection is still read: a byte, an end or an error discards it. The oldest are closed if there
+ * are too many, and each after the idle limit. None is used after its `retire_ms`, so that a receiver that
+ * has moved is found at its new address.
  */
 #pragma once
 #include "connection.h"
@@ -19,16 +19,16 @@ struct pool {
     struct pool_bucket *buckets;       /* by the peer's hash */
     uint32_t bucket_mask;
     int count;              /* connections */
-    int weight, weight_max; /* the same, those over TLS counted by what they take of memory */
+    int weight, weight_max; /* the same, but one over TLS counts as POOL_TLS_WEIGHT */
 };
 
 void pool_init(struct pool *pool, int weight_max, struct deadline_queue *idle_limit);
-void pool_fini(struct pool *pool); /* closes what waits */
+void pool_fini(struct pool *pool); /* closes all connections */
 void pool_idle_passed(struct deadline *deadline);
 
 void pool_put(struct pool *pool, struct connection *connection);
-/* Keeps no more than `count_max`: the oldest go. */
+/* Keeps at most `count_max`: closes the oldest. */
 void pool_fit(struct pool *pool, int count_max);
-/* The newest that is still quiet and was opened less than `age_ms_max` ago, or NULL. The caller owns it
- * (connection_own). */
+/* The newest connection that has received nothing and was opened less than `age_ms_max` ago; NULL: none. The
+ * caller owns it (connection_own). */
 struct connection *pool_take(struct pool *pool, const struct peer *peer, int64_t age_ms_max);

@@ -189,32 +189,13 @@ static enum field field_of(struct bytes name)
     }
 }
 
-/* 1*DIGIT; leading zeros are in the grammar of both fields that use it. */
-static bool is_number(struct bytes text)
-{
-    size_t digits = 0;
-    while (digits < text.len && bytes_is_digit(text.data[digits]))
-        digits++;
-    return digits == text.len && text.len > 0;
-}
-
-static bool digits_parse(struct bytes text, int64_t *value)
-{
-    *value = 0;
-    if (!is_number(text) || text.len > 18)
-        return false;
-    for (size_t i = 0; i < text.len; i++)
-        *value = *value * 10 + (text.data[i] - '0');
-    return true;
-}
-
 static void field_end(struct response *r)
 {
     if (!r->field_open)
         return;
     r->field_open = false;
     struct bytes value = bytes_trim(bytes_make(r->value, r->value_len));
-    int64_t length;
+    int64_t length = r->field == FIELD_CONTENT_LENGTH ? grammar_number(value) : 0;
 
     switch (r->field) {
     case FIELD_OTHER:
@@ -223,7 +204,7 @@ static void field_end(struct response *r)
         r->close = r->close || r->value_cut || grammar_list_has(value, "close");
         break;
     case FIELD_CONTENT_LENGTH:
-        if (r->value_cut || !digits_parse(value, &length) || (r->length_given && length != r->length))
+        if (r->value_cut || length < 0 || (r->length_given && length != r->length))
             r->framing_void = true;
         else
             r->length = length;
@@ -327,22 +308,8 @@ static size_t field_name_run(struct response *r, struct bytes piece)
     return n + 1;
 }
 
-static size_t value_run(struct response *r, struct bytes piece)
-{
-    size_t n = grammar_line_run(piece);
-    if (r->field != FIELD_OTHER)
-        value_keep(r, bytes_make(piece.data, n));
-    if (n == piece.len)
-        return n;
-    if (piece.data[n] != '\r') {
-        fail_grammar(r, flaw_of(piece.data[n]));
-        return n;
-    }
-    r->state = STATE_LINE_FEED;
-    return n + 1;
-}
-
-static size_t reason_run(struct response *r, struct bytes piece)
+/* To the CR of this line. */
+static size_t line_run(struct response *r, struct bytes piece)
 {
     size_t n = grammar_line_run(piece);
     if (n == piece.len)
@@ -352,6 +319,13 @@ static size_t reason_run(struct response *r, struct bytes piece)
     else
         r->state = STATE_LINE_FEED;
     return n + 1;
+}
+
+static size_t value_run(struct response *r, struct bytes piece)
+{
+    if (r->field != FIELD_OTHER)
+        value_keep(r, bytes_make(piece.data, grammar_line_run(piece)));
+    return line_run(r, piece);
 }
 
 static size_t value_start_run(struct response *r, struct bytes piece)
@@ -420,7 +394,7 @@ static size_t head_run(struct response *r, struct bytes piece)
 {
     switch (r->state) {
     case STATE_REASON:
-        return reason_run(r, piece);
+        return line_run(r, piece);
     case STATE_FIELD_NAME:
         return field_name_run(r, piece);
     case STATE_VALUE_START:
@@ -581,12 +555,12 @@ int response_status(const struct response *r)
 int64_t response_retry_after_ms(const struct response *r, int64_t wall_ms)
 {
     struct bytes value = bytes_make(r->retry_after, r->retry_after_len);
-    int64_t number;
+    int64_t number = grammar_number(value);
 
     if (!has_status(r) || r->retry_after_count != 1)
         return -1;
-    if (is_number(value)) /* one that is too large to be counted, too: who heeds it cuts it */
-        return digits_parse(value, &number) && number <= INT64_MAX / 1000 ? number * 1000 : INT64_MAX;
+    if (number != -1)
+        return number >= 0 && number <= INT64_MAX / 1000 ? number * 1000 : INT64_MAX;
     if (!instant_parse_http(value, &number))
         return -1;
     return number > wall_ms ? number - wall_ms : 0;

@@ -1,10 +1,9 @@
 /*
- * keyring: who may do what, in memory. Every active key's SHA-256 and every user's role and Master.
+ * keyring: all active API keys and all users, in memory: authentication, roles and rates.
  *
- * Loaded when the API opens and changed after each commit that touches a key or a user, so that a
- * request is authenticated without a read of the store. The table is looked up by digest: a key's
- * bytes are never kept, and what a guess can learn from timing is about the digest of its own guess.
- * Any thread.
+ * It is loaded when the API opens, and changed after each commit that touches a key or a user. So a request
+ * is authenticated without a read of the store. Keys are found by their SHA-256 and are never stored
+ * themselves; the timing of a guess reveals only something about the digest of that guess. Any thread.
  */
 #pragma once
 #include "digest.h"
@@ -16,13 +15,13 @@
 struct keyring;
 
 struct caller {
-    int64_t user_id; /* as whom it acts */
+    int64_t user_id; /* the user for whom it acts */
     enum user_role role;
-    int64_t master_id;   /* that user's; 0: none */
-    int64_t key_user_id; /* whose key it is: differs when a Master acts as one of its users */
+    int64_t master_id;   /* of that user; 0: none */
+    int64_t key_user_id; /* the owner of the key; another one if a Master acts as one of its users */
     int64_t key_id;
     int64_t rate_per_s; /* the key's own: as in struct api_key */
-    bool restricted;    /* the key has a list of networks: ask keyring_admits */
+    bool restricted;    /* the key has a list of networks: call keyring_admits */
     unsigned char digest[DIGEST_LEN];
 };
 
@@ -30,42 +29,41 @@ enum { KEYRING_NETWORKS_MAX = 64 }; /* of one key */
 
 enum keyring_verdict {
     KEYRING_OK,
-    KEYRING_MALFORMED, /* the header's text is not KEY, `Bearer KEY`, with `; user=ID` or without */
+    KEYRING_MALFORMED, /* the header is neither KEY nor `Bearer KEY`, each with `; user=ID` or without */
     KEYRING_UNKNOWN,   /* no such key, or revoked */
     KEYRING_FORBIDDEN, /* `user=` by a Regular */
-    KEYRING_NO_USER    /* `user=` names nobody of this Master's */
+    KEYRING_NO_USER    /* `user=` names no user of this Master */
 };
 
 struct keyring *keyring_open(void);
 void keyring_close(struct keyring *keyring);
 
 void keyring_put_user(struct keyring *keyring, int64_t user_id, enum user_role role, int64_t master_id);
-/* A new key, or new terms for one that is there. False: the digest is not 64 hex digits, or allow_from is no
- * list of networks; the key is then not taken. */
+/* Adds or replaces a key. False: the digest is not 64 hex digits, or allow_from is not a list of networks;
+ * the key is not added. */
 bool keyring_put_key(struct keyring *keyring, const struct api_key *key);
-/* New terms for a key that is there: `changes` are bits of enum store_key_change. Called in the order of the
- * commits. allow_from is known to be sound. */
+/* Changes a key; `changes` are bits of enum store_key_change. Call it in the order of the commits. allow_from
+ * must be valid. */
 void keyring_change_key(struct keyring *keyring, const struct api_key *key, unsigned changes);
-/* Reads the networks of allow_from, separated by spaces, without ports. -1: one of them is not understood,
- * has bits behind its prefix, or they are too many. */
+/* Reads the networks of allow_from, separated by spaces, without ports. Returns their number. -1: one is
+ * malformed or has bits after its prefix, or there are too many. */
 int keyring_read_networks(struct bytes allow_from, struct network networks[KEYRING_NETWORKS_MAX]);
 void keyring_drop_key(struct keyring *keyring, int64_t key_id);
 
-/* The Authorization header's value. */
+/* `authorization`: the value of the Authorization header. */
 enum keyring_verdict keyring_authenticate(struct keyring *keyring, struct bytes authorization,
                                           struct caller *caller);
-/* May the caller's key be used from this address? */
+/* True: the caller's key may be used from this address. */
 bool keyring_admits(struct keyring *keyring, const struct caller *caller, const char *peer);
-/* The networks that the caller's key may be used from, as their text; len 0: any. On the arena, NULL there
- * when that is used up. */
+/* The networks of the caller's key as text, on the arena; len 0: any. data NULL: the arena is full. */
 struct bytes keyring_allow_from(struct keyring *keyring, const struct caller *caller, struct arena *arena);
-/* Takes one request out of the bucket of the caller's key, if that has a pace of its own, or else of the one
- * that all keys of its user share. */
+/* Takes one request from the bucket of the caller's key if the key has its own rate; otherwise from the
+ * bucket that all keys of its user share. */
 struct rate_verdict keyring_spend(struct keyring *keyring, const struct caller *caller,
                                   const struct rate *rate, int64_t now_ms);
-/* Does this user exist, and is it the caller or one of the caller's own (for a Master)? */
+/* True: this user exists, and is the caller or, for a Master, one of the caller's users. */
 bool keyring_may_see(struct keyring *keyring, const struct caller *caller, int64_t user_id);
-/* How many users a Master has. */
+/* The number of users of a Master. */
 int64_t keyring_user_count(struct keyring *keyring, int64_t master_id);
 /* Whose key is this? 0: no such active key. */
 int64_t keyring_key_user(struct keyring *keyring, int64_t key_id);

@@ -1,14 +1,14 @@
 /*
- * signing: an endpoint's secrets for the second signature (Standard Webhooks 1.0), which of them sign now,
- * and how one is replaced without a gap.
+ * signing: the secrets of an endpoint for the second signature (Standard Webhooks 1.0), and their
+ * replacement without a gap.
  *
- * An endpoint without stored secrets has one all the same, `default`: HMAC, derived from the key file, so
- * that every push is signed from the first on and nothing needs to be written for it. It is derived from the
- * endpoint's id and from when it was made: if an older copy of the database is put back, an id may be given
- * to another user, who must not get the secret that the former one knows. A new secret makes those of its
- * kind expire after an overlap, during which both sign.
+ * An endpoint without stored secrets has one, `default`: HMAC, derived from the key file. So every push is
+ * signed from the first on, and nothing is written for it. It is derived from the endpoint's id and its
+ * time of creation: after a restore of an older database, an id may belong to another user, who must not
+ * get the old user's secret. A new secret lets those of its kind expire after an overlap, during which both
+ * sign.
  *
- * At rest the list is sealed by the vault, bound to the endpoint; see struct endpoint.signing.
+ * At rest the vault seals the list, bound to the endpoint; see struct endpoint.signing.
  */
 #pragma once
 #include "posthorn.h"
@@ -43,13 +43,13 @@ struct bytes signing_seal(const struct vault *vault, int64_t endpoint_id, const 
                           struct arena *arena);
 void signing_wipe(struct signing *signing);
 
-/* A new one; those of its kind without an expiry get one, overlap_ms from now. Expired ones are dropped
- * first. NULL: there are SIGNING_SECRETS_MAX that have not expired. */
+/* Adds a new secret. Those of its kind without an expiry expire in overlap_ms. Expired ones are dropped
+ * first. NULL: SIGNING_SECRETS_MAX have not expired. */
 const struct signing_secret *signing_add(struct signing *signing, bool ed25519, int64_t now_ms,
                                          int64_t overlap_ms);
-/* Its index, -1: no such id. */
+/* The index; -1: no such id. */
 int signing_find(const struct signing *signing, struct bytes id);
 void signing_remove(struct signing *signing, int index);
 bool signing_active(const struct signing_secret *secret, int64_t now_ms);
-/* How many sign now. */
+/* The number of secrets that sign now. */
 int signing_active_count(const struct signing *signing, int64_t now_ms);

@@ -1,10 +1,10 @@
 /*
- * throttle: guesses of API keys are slowed, per client address (of IPv6, per /64). So are requests that need
- * no key.
+ * throttle: slows down guesses of API keys, and requests that need no key, by client address (IPv6: by
+ * /64).
  *
- * A key that is valid is never held up: only failures come here. The first few of an address are answered at
- * once; further ones wait a second for their 401, a few at a time; what comes on top of that is refused
- * at once with 429. One thread, asleep unless somebody guesses.
+ * A valid key is never delayed; only failures come here. The first few of an address are answered at once.
+ * Later ones wait a second for their 401, a few at a time. More than that are refused at once with 429. One
+ * thread, which sleeps unless there are guesses.
  */
 #pragma once
 #include "clock.h"
@@ -28,8 +28,8 @@ enum {
 
 struct throttle *throttle_open(struct clock clock, void (*release)(void *item));
 enum throttle_verdict throttle_guess(struct throttle *throttle, const char *peer, void *item);
-/* Takes a request of this address to what needs no key out of its bucket. */
+/* Takes a request without a key from the bucket of this address. */
 struct rate_verdict throttle_public(struct throttle *throttle, const char *peer, const struct rate *rate);
-/* Releases what is held, and returns when that is done; nothing is held any more from now on. */
+/* Releases all held items, then returns. From now on nothing is held. */
 void throttle_drain(struct throttle *throttle);
 void throttle_close(struct throttle *throttle);

@@ -1,11 +1,10 @@
 /*
- * endpoint_log: what the log says of deliveries: at info when an endpoint starts failing, recovers or is
- * paused, and when an event is given up; at warn when a fault of our own holds it up; at debug each attempt.
- * Ids, reasons and numbers only: no URL, no header and nothing that a receiver said comes here, as there may
- * be a secret in them.
+ * endpoint_log: the log lines about deliveries. Info: an endpoint starts failing, recovers or is paused; an
+ * event is given up. Warn: our own outage holds an endpoint. Debug: each attempt. A line has ids, reasons
+ * and numbers, but no URL, no header and no words of the receiver, which may contain a secret.
  *
- * However many endpoints fail, the log stays readable: a few lines a second in all, one line of a kind in ten
- * seconds for an endpoint, and what was left out is counted and said. On one thread, the engine's.
+ * The log stays readable with any number of failing endpoints: a few lines a second in all, one line of a
+ * kind in ten seconds for an endpoint; left out lines are counted. Used by the engine's thread only.
  */
 #pragma once
 #include "log.h"
@@ -16,15 +15,15 @@ struct endpoint_log;
 struct endpoint_end {
     int64_t user_id, endpoint_id, event_id, delivery_id;
     struct decision decision;
-    int attempt; /* which one that counted it was */
+    int attempt; /* its number among the counted ones */
     int status;
     int64_t duration_ms;
-    bool paused; /* the endpoint was paused for this answer */
+    bool paused; /* the endpoint was paused because of this answer */
 };
 
 struct endpoint_log *endpoint_log_open(struct log *log);
 void endpoint_log_close(struct endpoint_log *endpoints);
-/* An attempt's outcome is on record. `now_ms` is monotonic. */
+/* The outcome of an attempt is recorded. `now_ms` is monotonic. */
 void endpoint_log_ended(struct endpoint_log *endpoints, int64_t now_ms, const struct endpoint_end *end);
-/* Now and then: says what was left out, and forgets who is well. */
+/* Call it now and then: logs the number of left out lines, and forgets healthy endpoints. */
 void endpoint_log_tick(struct endpoint_log *endpoints, int64_t now_ms);

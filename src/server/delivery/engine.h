@@ -1,8 +1,8 @@
 /*
- * engine: the shell that joins core, store and net. It alone knows dispatch, queue and sender together.
+ * engine: joins core, store and net. Only the engine knows dispatch, queue and sender together.
  *
- * One thread, one libuv loop. The writer's completions and filled boxes come in over an inbox and a
- * wake-up; everything else happens on the loop: feed dispatch, drain its effects, start attempts, sleep.
+ * One thread with one libuv loop. The writer's completions and filled boxes come through an inbox with a
+ * wake-up. Everything else happens on the loop: feed dispatch, carry out its effects, run attempts, sleep.
  */
 #pragma once
 #include "dispatch.h"
@@ -26,22 +26,22 @@ struct engine_config {
     struct log *log;
 };
 
-/* NULL: the log says why. */
+/* NULL: the log has the reason. */
 struct engine *engine_open(const struct engine_config *config);
-/* The queue's on_work: any thread. */
+/* The on_work of the queue. Any thread. */
 void engine_work(struct engine *engine, struct store_work **boxes, int count);
-/* No new attempts; what is under way may finish within drain_ms, then is aborted; outcomes are recorded.
- * Returns when every slot is free and the thread has ended. */
+/* Begins no new attempts. Those under way may finish within drain_ms and are then aborted; outcomes are
+ * recorded. Returns when every slot is free and the thread has ended. */
 void engine_drain(struct engine *engine, int64_t drain_ms);
-/* Reads the authorities again (NULL: the system's), for handshakes from now on; kept connections go on.
- * False: the former stay, and the log says why. Any thread. */
+/* Reads the authorities again (NULL: the system's) for new handshakes; open connections stay. False: the old
+ * ones stay, and the log has the reason. Any thread. */
 bool engine_trust_again(struct engine *engine, const char *ca_file);
-/* The store records nothing any more. Attempts under way go on to their end, no other is begun, and outcomes
- * are let go of. Any thread. */
+/* The store no longer writes. Attempts under way finish, no other begins, and outcomes are dropped. Any
+ * thread. */
 void engine_stop_sending(struct engine *engine);
-/* A second SIGTERM: ends attempts under way at once. Any thread. */
+/* For a second SIGTERM: ends the attempts under way at once. Any thread. */
 void engine_abort(struct engine *engine);
-/* After the queue is closed: the last of its completions may still be telling the loop. */
+/* Call it after the queue is closed, whose last completions may still wake the loop. */
 void engine_free(struct engine *engine);
 
 struct engine_stats {

@@ -1,11 +1,11 @@
 /*
- * idempotency: finding the event that came with an Idempotency-Key, without a row for each key. An event's
- * row has its requester, key and digest, and decides; what is here only leads to it, from a hash of requester
- * and key. It may lead to an event that has another key, or that is gone.
+ * idempotency: finds the event of an Idempotency-Key without a row for each key. The row of an event has
+ * its requester, key and digest, and decides. This index only leads from a hash of requester and key to the
+ * event. The event may have another key, or may be gone.
  *
  *   recent   the keys of the latest events, in memory
- *   filter   does a run of older keys (key_lookup.c) perhaps have this one? 12 bits a key, so one in
- *            200 of the answers is a false yes, and none a false no
+ *   filter   tells whether a run of older keys (key_lookup.c) may have this key. 12 bits a key: one in 200
+ *            answers is a false yes; there is no false no
  */
 #pragma once
 #include "bytes.h"
@@ -18,13 +18,13 @@ struct idempotency_entry {
     int64_t event_id;
 };
 
-/* Of SHA-256: whoever chooses keys cannot choose many with the same hash. */
+/* Part of a SHA-256, so that clients cannot choose many keys with the same hash. */
 uint64_t idempotency_hash(const struct digest *digest, int64_t requester_id, struct bytes key);
 
-/* Entries of a run stand in 2 to the power of `bits` buckets, by the first bits of their hashes. */
+/* The entries of a run are in 2 to the power of `bits` buckets, by the first bits of their hashes. */
 int64_t idempotency_bucket(uint64_t hash, int bits);
 
-/* As it is stored: 16 bytes, little-endian, hash and event. */
+/* The stored form: 16 bytes, little-endian, hash and event. */
 enum { IDEMPOTENCY_ENTRY_LEN = 16 };
 void idempotency_put(const struct idempotency_entry *entry, char out[IDEMPOTENCY_ENTRY_LEN]);
 struct idempotency_entry idempotency_get(const char stored[IDEMPOTENCY_ENTRY_LEN]);
@@ -35,25 +35,25 @@ struct idempotency_recent {
     struct idempotency_link {
         struct idempotency_entry entry;
         int older; /* of the same list; -1: none */
-    } * links;     /* in the order in which they came */
-    int *heads;    /* of the lists: the latest of each */
+    } * links;     /* in order of arrival */
+    int *heads;    /* the latest of each list */
     int count, cap;
 };
 
 void idempotency_recent_fini(struct idempotency_recent *recent);
 void idempotency_recent_add(struct idempotency_recent *recent, uint64_t hash, int64_t event_id);
-/* The latest with this hash, at first (`at` -1) or before `at`. -1: none. */
+/* The latest entry with this hash (`at` -1), or the next older one before `at`. -1: none. */
 int idempotency_recent_find(const struct idempotency_recent *recent, uint64_t hash, int at);
-/* The first `count` stay. */
+/* Keeps the first `count`. */
 void idempotency_recent_cut(struct idempotency_recent *recent, int count);
 
 /* ---- filter ---- */
 
 struct idempotency_filter;
 
-/* For so many keys. More make it answer yes more often. */
+/* For this number of keys; with more, false answers are more frequent. */
 struct idempotency_filter *idempotency_filter_new(int64_t keys);
 void idempotency_filter_free(struct idempotency_filter *filter);
 void idempotency_filter_add(struct idempotency_filter *filter, uint64_t hash);
 bool idempotency_filter_has(const struct idempotency_filter *filter, uint64_t hash);
-int64_t idempotency_filter_size(int64_t keys); /* bytes, of a filter for so many */
+int64_t idempotency_filter_size(int64_t keys); /* in bytes */

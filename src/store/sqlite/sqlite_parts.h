@@ -37,24 +37,24 @@
 
 enum { STORE_PAGE_BYTES = 4096 }; /* sqlite_connect */
 
-/* What an event says of its own resource. */
+/* The effect of an event on the snapshot of its own resource. */
 enum snapshot { SNAPSHOT_NONE, SNAPSHOT_CARRIED, SNAPSHOT_DESTROYED };
 
-/* Kept in the table `state`, and undone with the batch. What a batch does that is plain (see below) can be
- * told from the rows themselves, so the row of `state` is late by at most a second of it, or 1,024
- * events. */
+/* Stored in the table `state`, and undone with the batch. The effect of plain batches (see `plain`) can be
+ * computed from the rows of events and deliveries, so the row of `state` may be late by a second of them, or
+ * by 1,024 events. */
 struct sqlite_counts {
     int64_t delivery_id_max, event_id_max, events;
     int64_t states[DELIVERY_STATES]; /* deliveries by enum delivery_state */
     int64_t endpoints;               /* those with a URL */
-    int64_t born_out;                /* deliveries out under the lease they were born with */
-    int64_t followed_to;             /* up to this event the rows that follow are all there (late_rows.c) */
-    int ahead_first, ahead_count;    /* the events behind it: entries of struct ahead */
+    int64_t born_out;                /* deliveries under the lease that began with them */
+    int64_t followed_to;             /* up to this event, all late rows are written (late_rows.c) */
+    int ahead_first, ahead_count;    /* the later events: entries of struct ahead */
     int64_t purged_to, attempts_to;  /* purge.c */
     int64_t idempotency_to, idempotency_before_ms;
-    int idempotency_count, idempotency_ahead; /* keys in memory; events behind idempotency_to */
-    int64_t failing, log_frames, oldest_born; /* of those that are published */
-    int64_t dead;                             /* rows of `owned` to be swept, as far as is known; not kept */
+    int idempotency_count, idempotency_ahead; /* keys in memory; events after idempotency_to */
+    int64_t failing, log_frames, oldest_born; /* only in `published` */
+    int64_t dead;                             /* rows of `owned` known to be without event; not stored */
 };
 
 struct sweep_name {
@@ -62,24 +62,24 @@ struct sweep_name {
     char type[MODEL_TYPE_LEN_MAX + 1], id[MODEL_ID_LEN_MAX + 1];
 };
 
-/* Events whose rows are to follow. What a batch adds or takes away is in the counts; sqlite_ahead_committed
- * drops what is done with. */
+/* Events whose late rows are not written yet. The counts say which entries are valid, so that a batch can be
+ * undone; sqlite_ahead_committed drops the written ones. */
 struct ahead {
     struct ahead_entry *entries;
     int cap;
     struct arena names;
 };
 
-/* Keys of events that followed each other, as they are stored. */
+/* The keys of consecutive events, as they are stored (key_runs.c). */
 struct idempotency_run {
     int64_t id;
     int level, bits;
     int64_t built, keys, received_last_ms, into;
     bool is_read;
-    struct idempotency_filter *filter; /* NULL: each look reads a row */
+    struct idempotency_filter *filter; /* NULL: each look-up reads a row */
 };
 
-/* Runs there may be; a run's rows are behind its id, shifted. */
+/* The maximum of runs. The ids of the rows of a run begin with its id, shifted by this. */
 enum { IDEMPOTENCY_RUNS_MAX = 256, IDEMPOTENCY_RUN_SHIFT = 32 };
 
 struct idempotency {
@@ -88,19 +88,19 @@ struct idempotency {
     int64_t received_last_ms;                                                        /* of those */
     struct idempotency_run runs[IDEMPOTENCY_RUNS_MAX], before[IDEMPOTENCY_RUNS_MAX]; /* by id */
     int run_count, before_count;
-    bool touched;             /* by this batch: `before` is how they were */
-    int credit;               /* new keys, for which there is some work to do */
-    int ahead_max;            /* events whose keys are in memory; an open reads so many again */
+    bool touched;             /* changed by this batch; `before` has the state before it */
+    int credit;               /* new keys since the last step of work */
+    int ahead_max;            /* events whose keys are in memory; an open reads these again */
     int64_t filters_size_max; /* bytes of all filters */
 };
 
 struct sqlite_reader;
 
-/* What waited at open, as one read transaction sees it, counted row by row (usage.c). */
+/* Counts the deliveries that waited at open, in one read transaction (usage.c). */
 struct counting {
     sqlite3 *db; /* NULL: all is counted */
     sqlite3_stmt *rows, *one;
-    int64_t endpoint_id, waiting; /* whose rows were seen last, and how many of them */
+    int64_t endpoint_id, waiting; /* of the last row; rows of that endpoint so far */
 };
 
 struct store {
@@ -108,7 +108,7 @@ struct store {
     struct store_config config;
     char *path;
     sqlite3 *db;
-    struct log_vfs log_vfs; /* below it */
+    struct log_vfs log_vfs; /* of db */
     sqlite3_stmt *sql[SQL_COUNT];
     struct sqlite_reader *readers;
     struct counting counting;
@@ -119,53 +119,50 @@ struct store {
 
     struct roster roster;
     struct leases leases;
-    struct ids ids; /* of events. What a batch took stays taken when it is undone: its ops have it */
+    struct ids ids; /* of events. An undo does not give ids back, because the ops keep theirs */
     struct sqlite_counts counts, counts_before;
     struct ahead ahead;
     struct idempotency idempotency;
-    bool users_changed; /* by this batch: to be loaded anew if it is undone */
+    bool users_changed; /* by this batch: an undo loads the roster again */
     bool changed;       /* this batch wrote something */
-    bool plain; /* this batch did nothing but accept events, and record that born leases ended as delivered */
-    int64_t saved_ms, saved_events; /* of the row of `state`: mono, events */
+    bool plain;         /* this batch only accepted events, and recorded born leases as delivered */
+    int64_t saved_ms, saved_events; /* when the row of `state` was written: mono, events */
     pthread_mutex_t published_lock;
-    struct sqlite_counts published;        /* for readers: as of the last commit */
-    int64_t oldest_at_ms, oldest_again_ms; /* for readers, under published_lock: of what waits; looked up
-                                              again then, mono */
-    int boxes_kept;                        /* of this batch, for work that waits */
+    struct sqlite_counts published;        /* for readers: at the last commit */
+    int64_t oldest_at_ms, oldest_again_ms; /* for readers, under published_lock: the oldest waiting delivery;
+                                              the next look-up (mono) */
+    int boxes_kept;                        /* boxes of this batch for waiting work */
 
-    /* Of the write-ahead log: its frames; of them, those that are in the database; and how many it had when
-     * they were last to be moved there. */
+    /* The write-ahead log: its frames; those that a checkpoint has moved; its frames at the last checkpoint.
+     */
     int log_frames, log_moved, log_tried;
-    int log_tries_each, log_held_told; /* frames between two tries; with so many left it is told */
-    bool log_held;                     /* it has been told */
+    int log_tries_each, log_held_told; /* frames between checkpoints; frames left that the log warns about */
+    bool log_held;                     /* the log has warned */
     bool disk_low;
     bool sweeping, swept_once;        /* sweep.c */
     int64_t disk_asked_ms;            /* mono */
-    int64_t ids_from;                 /* users and keys that are made have ids above it */
-    int64_t born_from;                /* at open: a former process's born leases are not before it */
-    int64_t sweep_owner;              /* the sweep goes on behind this owner, */
+    int64_t ids_from;                 /* new users and keys have ids above it */
+    int64_t born_from;                /* at open: the born leases of the last process begin here */
+    int64_t sweep_owner;              /* the sweep continues after this owner, */
     struct sweep_name sweep_resource; /* and this resource */
-    enum store_status broken_by;      /* why nothing is written any more; OK: it is */
-    int64_t fault_told_ms; /* mono, under published_lock: the last line about a fault in the log; 0: none */
-    int faults_untold;     /* since then */
+    enum store_status broken_by;      /* the reason why nothing is written any more; OK: none */
+    int64_t fault_told_ms; /* mono, under published_lock: the last log line about a fault; 0: none */
+    int faults_untold;     /* faults since then */
 };
 
 /* ---- statement.c ---- */
 
 struct moment sqlite_now(const struct store *store);
-/* For an event that is accepted, or what is put: above all that were given. */
+/* The id of a new event, endpoint, or version of a resource: above all earlier ones. */
 int64_t sqlite_next_id(struct store *store);
-/* All statements of the one that writes. */
+/* Prepares all statements of the writer. */
 enum store_status sqlite_prepare(struct store *store);
 
-/* What an SQLite result code means for the batch; logs it. Never for SQLITE_OK, _ROW or _DONE. */
+/* The meaning of an SQLite result code for the batch; logs it. Not for SQLITE_OK, _ROW or _DONE. */
 enum store_status sqlite_fault(struct store *store, int rc);
-/* The same for a connection that only reads: it leaves the store as it is. Any thread. */
+/* The same for a reading connection; the store is not changed. Any thread. */
 enum store_status sqlite_fault_of_reader(struct store *store, sqlite3 *db, int rc);
-/*
- * To run a statement. STORE_OK is 0, so `a() ?: b()` does b if a has succeeded, and is the first status that
- * is not OK.
- */
+/* STORE_OK is 0. So `a() ?: b()` calls b only if a has succeeded, and is the first status that is not OK. */
 /* Integers for ?1, ?2, ... of a statement: SQLITE_INTS(id, now_ms). */
 #define SQLITE_INTS(...)                                                                                     \
     (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[])                                   \
@@ -202,64 +199,64 @@ static inline enum store_status sqlite_result(struct store_op *op, enum store_re
 void sqlite_bind_text(sqlite3_stmt *statement, int at, struct bytes text);     /* len 0 is '' */
 void sqlite_bind_blob(sqlite3_stmt *statement, int at, struct bytes blob);     /* len 0 is empty */
 void sqlite_bind_optional(sqlite3_stmt *statement, int at, struct bytes text); /* len 0 is NULL */
-/* 0 is NULL. */
+/* 0: NULL. */
 void sqlite_bind_time(sqlite3_stmt *statement, int at, int64_t at_ms);
-struct bytes sqlite_text(sqlite3_stmt *statement, int column); /* good until the next step */
+struct bytes sqlite_text(sqlite3_stmt *statement, int column); /* valid until the next step */
 
 /* ---- files.c ---- */
 
-/* Locks the folder and the database, which is made if it is not there. OK, LOCKED or REFUSED. */
+/* Locks the folder and the database, and creates it if it is missing. OK, LOCKED or REFUSED. */
 enum store_status sqlite_files_open(struct store *store);
 void sqlite_files_close(struct store *store); /* after SQLite's connections */
-/* Says why, in the log and to whoever opens. */
+/* Gives the reason to the log and to the opener. REFUSED. */
 enum store_status sqlite_refuse(struct store *store, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* ---- schema.c ---- */
 
-/* The one that writes, through `log_vfs`; or with NULL one that reads. SQLite's result code. */
+/* Opens the writing connection, through `log_vfs`; or with NULL a reading one. SQLite's result code. */
 int sqlite_connect(const char *path, struct log_vfs *log_vfs, sqlite3 **db);
 enum store_status sqlite_migrate(struct store *store);
 
-/* The ops. Their result is in the op; the status is about the batch. */
+/* The ops. The op has its result; the status is that of the batch. */
 enum store_status sqlite_event(struct store *store, struct store_batch *batch, struct store_op *op);
 enum store_status sqlite_outcome(struct store *store, struct store_op *op);
 enum store_status sqlite_resend(struct store *store, struct store_op *op);
-/* The counts and its owner's usage follow: NULL, it is new. */
+/* Adjusts the counts and the usage of the owner. `before` NULL: a new delivery. */
 void sqlite_count(struct store *store, struct roster_entry *endpoint, const struct ledger_row *before,
                   const struct ledger_row *after);
-/* A delivery that cannot be sent any more, found when it was to be claimed. If its row does not wait for this
- * endpoint, it stays as it is. event_id 0: that is gone. */
+/* Gives up a delivery that a claim has found damaged. Does nothing if its row does not wait for this
+ * endpoint. event_id 0: the event is gone. */
 enum store_status sqlite_damaged(struct store *store, struct roster_entry *endpoint, int64_t id,
                                  int64_t event_id, struct ledger_row row);
 enum store_status sqlite_cancel(struct store *store, struct store_op *op);
 enum store_status sqlite_purge(struct store *store, struct store_op *op);
 enum store_status sqlite_purge_load(struct store *store);
-/* A delivery has ended: if the purge has passed its event by, that comes back. */
+/* A delivery has ended. If the purge has passed over its event, it looks at the event again. */
 enum store_status sqlite_purge_later(struct store *store, int64_t event_id, int64_t ended_at_ms);
-/* The event is gone, its row of `owned` may go. */
+/* The event is removed, so its row of `owned` may be removed. */
 enum store_status sqlite_sweep_dead(struct store *store, int64_t owner_id, int64_t event_id);
 /* The end of a PURGE. */
 enum store_status sqlite_sweep(struct store *store, struct store_op *op);
 enum store_status sqlite_user_create(struct store *store, struct store_op *op);
 enum store_status sqlite_user_update(struct store *store, struct store_op *op);
-/* A user's default endpoint, or a further one: a row from the settings. */
+/* Inserts a user's default endpoint, or an additional one. */
 enum store_status sqlite_endpoint_insert(struct store *store, const struct endpoint *endpoint);
-/* *found: there was a row to change. */
+/* *found: there was a row. */
 enum store_status sqlite_endpoint_set(struct store *store, const struct endpoint *endpoint, bool *found);
-/* The endpoint answered 410: it is paused if it is to be; *paused says whether it was. */
+/* The endpoint answered 410. *paused: it had disable_on_410 and is paused now. */
 enum store_status sqlite_endpoint_gone(struct store *store, const struct roster_entry *endpoint,
                                        int64_t *paused);
-/* The one that an op names. *found: it is there, its owner's, and of the version that was asked for; else
- * op->result says why not. */
+/* Finds the endpoint of an op. *found: it exists with this owner and the expected version; otherwise see
+ * op->result. */
 enum store_status sqlite_endpoint_find(struct store *store, struct store_op *op, bool *found);
 enum store_status sqlite_endpoint_create(struct store *store, struct store_op *op);
 enum store_status sqlite_endpoint_update(struct store *store, struct store_op *op);
 enum store_status sqlite_endpoint_remove(struct store *store, struct store_op *op);
-/* Of a PURGE: what waits for endpoints that were removed is cancelled; *more: there is more of it. Those of
- * whose events none is left are forgotten. */
+/* Part of a PURGE: cancels deliveries that wait for removed endpoints (*more: there are more of them), and
+ * forgets removed endpoints without events. */
 enum store_status sqlite_removed_purge(struct store *store, bool *more);
-/* What a user has in the tables has changed: its entries in the roster follow. */
+/* A user has changed in the tables: updates its entries in the roster. */
 enum store_status sqlite_user_changed(struct store *store, int64_t user_id);
 enum store_status sqlite_fingerprint(struct store *store, struct store_op *op);
 enum store_status sqlite_key_create(struct store *store, struct store_op *op);
@@ -268,116 +265,116 @@ enum store_status sqlite_key_revoke(struct store *store, struct store_op *op);
 enum store_status sqlite_resource_put(struct store *store, struct store_op *op);
 enum store_status sqlite_resource_delete(struct store *store, struct store_op *op);
 
-/* The rows that follow their events, all that are not there yet. */
+/* Writes all late rows that are missing. */
 enum store_status sqlite_write_late_rows(struct store *store);
-/* An event that was inserted. */
+/* Notes an inserted event. */
 void sqlite_ahead_add(struct store *store, const struct event *event, enum snapshot snapshot);
-/* At open: from what the events say. */
+/* At open: from the events. */
 enum store_status sqlite_ahead_load(struct store *store);
 void sqlite_ahead_committed(struct store *store);
 void sqlite_ahead_fini(struct store *store);
 
-/* The snapshots of an EVENT that was accepted. */
+/* Stores the snapshots of an accepted EVENT. */
 enum store_status sqlite_resources_take(struct store *store, const struct store_op *op);
 /* Runs RESOURCE_SIZE or RESOURCE_GET for this resource of that owner. */
 enum store_status sqlite_resource_number(struct store *store, enum sql sql, int64_t owner_id,
                                          const struct resource *resource, int64_t *number, bool *found);
-/* A resource's row, with the bytes of the snapshot in it. (late_rows.c) */
+/* Removes the row of a resource. *bytes: of the snapshot in it. (late_rows.c) */
 enum store_status sqlite_resource_remove(struct store *store, int64_t owner_id, struct bytes type,
                                          struct bytes id, int64_t *bytes, bool *found);
 enum store_status sqlite_resource_drop(struct store *store, int64_t owner_id, struct bytes type,
                                        struct bytes id);
-/* Before these events go: the snapshots that stand in their documents go too if the event was received
- * before, and else are copied. */
+/* Before these events are removed: snapshots in their documents are removed too if the event was received
+ * before before_ms; otherwise they are copied. */
 enum store_status sqlite_resource_keep(struct store *store, int64_t first, int64_t last, int64_t before_ms);
-/* Where the snapshot of the event's own resource is in its document. NULL: it has none. */
+/* The snapshot of the event's own resource in its document. NULL: it has none. */
 const struct resource *sqlite_resource_own(const struct store_op *op);
 
-/* *known: the op's key has been seen; op->result and op->id say how it is answered. *hash is the key's. */
+/* *known: the op's key is known; op->result and op->id have the answer. *hash: of the key. */
 enum store_status sqlite_idempotency_find(struct store *store, struct store_op *op, uint64_t *hash,
                                           bool *known);
-/* An event that was inserted with its key. */
+/* Notes the key of an inserted event. */
 void sqlite_idempotency_add(struct store *store, const struct event *event, uint64_t hash);
-/* At the end of a batch: what has become due. */
+/* At the end of a batch: does the due work. */
 enum store_status sqlite_idempotency_work(struct store *store);
-/* Of a PURGE. */
+/* Part of a PURGE. */
 enum store_status sqlite_idempotency_forget(struct store *store, struct store_op *op);
 enum store_status sqlite_idempotency_load(struct store *store);
 void sqlite_idempotency_committed(struct store *store);
 void sqlite_idempotency_undo(struct store *store); /* to the counts */
 void sqlite_idempotency_fini(struct store *store);
 
-/* What is in memory becomes a run. */
+/* Writes the keys in memory as a run. */
 enum store_status sqlite_runs_write(struct store *store);
-/* The row of a run where entries with this hash are. *found: the caller resets IDEMPOTENCY_ENTRIES_GET. */
+/* The row of a run for this hash. *found: the caller resets IDEMPOTENCY_ENTRIES_GET. */
 enum store_status sqlite_runs_row(struct store *store, const struct idempotency_run *run, uint64_t hash,
                                   struct bytes *stored, bool *found);
-/* Removes or merges some. *worked: there was something to do. */
+/* Removes or merges some runs. *worked: there was work. */
 enum store_status sqlite_runs_step(struct store *store, bool *worked);
-/* Runs whose last key came before go. *dead: there are some that a step would remove. */
+/* Forgets runs whose last key came before. *dead: a step would remove some. */
 enum store_status sqlite_runs_forget(struct store *store, int64_t before_ms, bool *dead);
-/* *sound becomes false if what is stored is no index; then sqlite_runs_clear is to follow. */
+/* *sound becomes false if the stored index is damaged; then call sqlite_runs_clear. */
 enum store_status sqlite_runs_load(struct store *store, bool *sound);
 enum store_status sqlite_runs_clear(struct store *store);
 void sqlite_runs_committed(struct store *store);
 void sqlite_runs_undo(struct store *store);
 void sqlite_runs_fini(struct store *store);
 
-/* The roster from the tables: one user with its endpoints, or with id 0 all of them. */
+/* Loads a user with its endpoints into the roster; id 0: all users. */
 enum store_status sqlite_roster_load(struct store *store, int64_t user_id);
-/* The endpoint's first waiting delivery, asked afresh. */
+/* Reads the due time of the first waiting delivery of the endpoint. */
 enum store_status sqlite_roster_due(struct store *store, struct roster_entry *endpoint);
 
-/* In the table alone: it is in the roster already. */
+/* Changes the table only; the roster has the change already. */
 enum store_status sqlite_usage_save(struct store *store, int64_t user_id, struct user_usage change);
-/* In the table and in the roster. */
+/* Changes the table and the roster. */
 enum store_status sqlite_usage_change(struct store *store, int64_t user_id, struct user_usage change);
-/* Would the EVENT take its owner beyond a quota? Then op->result and op->reached say so. */
+/* Refuses the EVENT (op->result, op->reached) if it would take its owner beyond a quota. */
 enum store_status sqlite_usage_weigh(struct store *store, struct store_op *op, struct roster_owner *owner);
-/* The roster's, at open: of the table, and what waits, as far as that is quick. */
+/* At open: loads the usage from the table, and counts waiting deliveries as far as that is quick. */
 enum store_status sqlite_usage_load(struct store *store);
-/* Between batches: some more of what waited at open. */
+/* Between batches: counts some more of the deliveries that waited at open. */
 enum store_status sqlite_count_some(struct store *store);
-/* Now: what waited for this endpoint. */
+/* Counts those of this endpoint now. */
 enum store_status sqlite_count_endpoint(struct store *store, struct roster_entry *endpoint);
 void sqlite_counting_end(struct store *store);
 
-/* Leases that ran out wait again. */
+/* Deliveries with expired leases wait again. */
 enum store_status sqlite_expire(struct store *store);
 enum store_status sqlite_claim(struct store *store, struct store_batch *batch);
-/* The lease's own part; the box holds the payload from now on. */
+/* ---- box.c ---- */
+
+/* Ends a lease; its endpoint may have another one. */
+void sqlite_unlease(struct store *store, struct lease *lease);
+/* Fills a box for a lease; the box holds the payload. */
 void sqlite_fill(const struct store *store, struct store_work *box, const struct roster_entry *endpoint,
                  const struct lease *lease, struct payload *payload);
-/* sent_at, if it is not written yet: before the box can be sent. */
+/* Writes sent_at if it is missing, before the box can be sent. */
 enum store_status sqlite_sent(struct store *store, struct store_work *box);
 
 /* ---- tail.c ---- */
 
-/* May the delivery of a new event wait in memory? */
+/* True: the delivery of a new event may wait in memory. */
 bool sqlite_tail_takes(const struct store *store, const struct roster_entry *endpoint, size_t len);
 void sqlite_tail_put(struct store *store, const struct event *event, int64_t delivery_id,
                      struct ledger_row row, struct roster_entry *endpoint, struct payload *payload);
-/* Up to `max` of its tail, which waits first. */
+/* Claims up to `max` deliveries of the tail. */
 enum store_status sqlite_tail_claim(struct store *store, struct store_batch *batch,
                                     struct roster_entry *endpoint, int max);
-/* If this delivery waits in memory, it does so no more: its row is known to wait. False: it does since this
- * batch. */
+/* Forgets a delivery that waits in memory, because its row waits. False: it began to wait in this batch. */
 bool sqlite_tail_forget(struct store *store, int64_t delivery_id);
-/* If this delivery waits in memory, it waits in the table instead. */
+/* If the delivery waits in memory, moves it to the table. */
 enum store_status sqlite_tail_leave(struct store *store, int64_t delivery_id);
-/* What waits in memory for this endpoint waits in the table. */
+/* Moves all deliveries of the tail to the table. */
 enum store_status sqlite_tail_settle(struct store *store, struct roster_entry *endpoint);
-/* At the end of a batch: tails that are not to be served soon go into the table. */
+/* At the end of a batch: moves tails that will not be served soon to the table. */
 enum store_status sqlite_tails_settle(struct store *store);
-/* A lease has ended: its endpoint may have another. */
-void sqlite_unlease(struct store *store, struct lease *lease);
-
 enum store_status sqlite_read(struct store *store, int reader, const struct store_query *query,
                               struct arena *arena, struct store_answer *answer);
-/* A query's statement. Variants: bit 0 descending, bit 1 of one user. Tests look at their plans. */
+/* The text of a query. Variants: bit 0: descending; bit 1: of one user. Tests check the plans. */
 enum { SQLITE_VARIANTS = 4, SQLITE_QUERY_LEN_MAX = 2048 };
 size_t sqlite_query_text(enum store_query_kind kind, int variant, char out[SQLITE_QUERY_LEN_MAX]);
-/* How the table keeps an attempt's yes and no. */
+/* The flags of an attempt, as the table stores them. */
 int sqlite_attempt_flags(const struct attempt *attempt);
 enum store_status sqlite_readers_open(struct store *store);
 void sqlite_readers_close(struct store *store);
