@@ -8,9 +8,10 @@
  *
  * Connections are kept alive for one endpoint, authority and TLS identity, and are shared with no other.
  * After an answer that is neither 2xx nor 429, the connection is closed. Before one is reused, a readable
- * byte or EOF discards it. If a reused connection ends without a byte of an answer so early that its close
- * must have been under way already, the attempt ends with IDLE_CLOSED, and the caller makes another attempt
- * on a new connection. An attempt sends once. There are no redirects, cookies, encodings or proxies.
+ * byte or EOF discards it. If a reused connection ends without a byte of an answer, and its close must have
+ * been under way when the request was written (no byte of that was acknowledged, or the end came within the
+ * round trip), the attempt ends with IDLE_CLOSED, and the caller makes another attempt on a new connection.
+ * An attempt sends once. There are no redirects, cookies, encodings or proxies.
  *
  * Each attempt resolves the name (c-ares; answers are kept for their TTL), asks `allow` about every
  * address, and connects to the allowed ones in turn, with 250 ms between the families.
