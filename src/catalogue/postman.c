@@ -7,9 +7,6 @@
 
 enum { SCRIPT_LINES_MAX = 16 };
 
-const struct postman_values postman_values_default = {
-    .webhook_url = "http://127.0.0.1:3000/", .api_key = "your_api_key", .domain = "http://127.0.0.1:8080"};
-
 /* ---- building JSON ------------------------------------------------------------------------------------- */
 
 static struct json_object *text(const char *value)
@@ -268,7 +265,7 @@ static struct json_object *values_of(const struct postman_values *values)
 {
     struct json_object *all = json_object_new_array();
     add_value(all, "webhook_url", values->webhook_url, "default");
-    add_value(all, "your_api_key", values->api_key, "secret");
+    add_value(all, "your_api_key", "your_api_key", "secret");
     add_value(all, "domain", values->domain, "default");
     return all;
 }

@@ -9,9 +9,8 @@ struct catalogue;
 struct json_object;
 
 struct postman_values {
-    const char *webhook_url, *api_key, *domain;
+    const char *webhook_url, *domain;
 };
-extern const struct postman_values postman_values_default;
 
 /* The caller owns what they return (json_object_put). The collection works with only webhook_url set anew. */
 struct json_object *postman_collection(const struct catalogue *catalogue,

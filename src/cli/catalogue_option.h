@@ -1,15 +1,16 @@
-/* catalogue_option: the catalogue for a command, with the platform's own types when --catalogue names their
+/* catalogue_option: the catalogue for a command, with the platform's own types if --catalogue names their
  * file. */
 #pragma once
-#include "options.h"
+#include "command.h"
 
 struct catalogue;
 
-#define CATALOGUE_OPTION_ROW(file)                                                                           \
+#define CATALOGUE_OPTION(type, field)                                                                        \
     {                                                                                                        \
-        "catalogue", OPTION_TEXT, &(file), "FILE",                                                           \
-            "a platform's own event types, such as DATA/catalogue.json", "POSTHORN_CATALOGUE"                \
+        "catalogue", OPTION_TEXT, offsetof(type, field), "", "FILE",                                         \
+            "a platform's own event types, such as DATA/catalogue.json", .environment = true                 \
     }
 
-/* `file` NULL: ours alone. NULL: stderr says what is wrong with the file, `code` is what to leave with. */
-struct catalogue *catalogue_option_open(const struct usage *usage, const char *file, int *code);
+/* `file` NULL: only the built-in types. NULL: stderr says what is wrong with the file, and it was wrong
+ * usage. */
+struct catalogue *catalogue_option_open(const struct invocation *invocation, const char *file);

@@ -1,12 +1,12 @@
 #include "client.h"
 #include "clock.h"
-#include "command.h"
 #include "json.h"
 #include "memory.h"
+#include "show.h"
 #include "text.h"
 
 #include <curl/curl.h>
-#include <stdio.h>
+#include <stdarg.h>
 #include <stdlib.h>
 
 enum {
@@ -16,14 +16,28 @@ enum {
     CONNECT_MS_MAX = 10000,
     CALL_MS_MAX = 60000,
     PACE_TRIES_MAX = 5,
-    NEXT_LEN_MAX = 4096
+    PATH_LEN_MAX = 4096
 };
 
 const char client_server_default[] = "http://127.0.0.1:8080";
 
+#define AT(field) offsetof(struct client_options, field)
+static const struct option_row option_rows[] = {
+    {"server", OPTION_TEXT, AT(server), "", "URL", "server [http://127.0.0.1:8080]", .environment = true},
+    {"key", OPTION_TEXT, AT(key), "", "KEY", "your API key", .environment = true},
+    {"server-ca", OPTION_TEXT, AT(server_ca), "", "FILE", "certificate authority of the server",
+     .environment = true},
+    {"client-cert", OPTION_TEXT, AT(client_cert), "", "FILE", "client certificate for the server",
+     .environment = true},
+    {"client-key", OPTION_TEXT, AT(client_key), "", "FILE", "private key of --client-cert",
+     .environment = true},
+};
+const struct option_table client_rows = OPTION_TABLE(option_rows);
+
 struct client {
-    const char *command, *server;
-    const char *server_ca, *client_cert, *client_key; /* NULL: none */
+    const struct invocation *invocation;
+    const struct client_options *options;
+    const char *server; /* without a slash at the end */
     CURL *curl;
     struct curl_slist *headers;
     struct arena kept;   /* until the client is closed */
@@ -31,25 +45,18 @@ struct client {
     struct text received;
     struct json_object *json;
     char mode[32]; /* of the server that answered last; "": it did not say */
+    char path[PATH_LEN_MAX];
 };
 
-int client_open(const struct usage *usage, const struct client_options *options, struct client **out)
-{
-    *out = NULL;
-    return options->key ? client_open_keyless(usage, options, out)
-                        : options_wrong(usage, "an API key is needed: give --key KEY or set POSTHORN_KEY");
-}
-
-int client_open_keyless(const struct usage *usage, const struct client_options *options, struct client **out)
+static int open_client(const struct invocation *invocation, const struct client_options *options,
+                       struct client **out)
 {
     *out = NULL;
     if (options->key && strpbrk(options->key, "\r\n"))
-        return options_wrong(usage, "the API key has a line break in it");
+        return command_wrong(invocation, "the API key has a line break in it");
     struct client *client = memory_zero(1, sizeof *client);
-    client->command = usage->command;
-    client->server_ca = options->server_ca;
-    client->client_cert = options->client_cert;
-    client->client_key = options->client_key;
+    client->invocation = invocation;
+    client->options = options;
     arena_init(&client->kept, MEMORY_LEN_MAX);
     arena_init(&client->answer, ANSWER_MEMORY_MAX);
     struct bytes server = bytes_of(options->server ? options->server : client_server_default);
@@ -60,7 +67,7 @@ int client_open_keyless(const struct usage *usage, const struct client_options *
     client->curl = curl_easy_init();
     if (!client->curl || !client->server || !authorization) {
         client_close(client);
-        return options_wrong(usage, "the server's URL or the key is too long");
+        return command_wrong(invocation, "the server's URL or the key is too long");
     }
     if (options->key)
         client->headers = curl_slist_append(client->headers, authorization);
@@ -69,6 +76,34 @@ int client_open_keyless(const struct usage *usage, const struct client_options *
     client->headers = curl_slist_append(client->headers, "Expect:");
     *out = client;
     return EXIT_DONE;
+}
+
+int client_open(const struct invocation *invocation, const struct client_options *options,
+                struct client **client)
+{
+    if (options->key)
+        return open_client(invocation, options, client);
+    return command_wrong(invocation, "an API key is needed: give --key KEY or set POSTHORN_KEY");
+}
+
+static int run(const struct invocation *invocation, struct api *api, bool keyless)
+{
+    int code = (keyless ? open_client : client_open)(invocation, &api->server, &api->client);
+    if (code != EXIT_DONE)
+        return code;
+    code = invocation->verb->run(invocation, api);
+    client_close(api->client);
+    return code;
+}
+
+int api_run(const struct invocation *invocation, void *options)
+{
+    return run(invocation, options, false);
+}
+
+int api_run_keyless(const struct invocation *invocation, void *options)
+{
+    return run(invocation, options, true);
 }
 
 void client_close(struct client *client)
@@ -93,11 +128,10 @@ static size_t on_data(char *data, size_t one, size_t len, void *ctx)
 static bool no_answer(const struct client *client, CURLcode code, const char *detail)
 {
     if (code == CURLE_COULDNT_CONNECT)
-        fprintf(stderr, "posthorn %s: no server at %s: is `posthorn serve` running?\n", client->command,
-                client->server);
+        command_failed(client->invocation, "no server at %s: is `posthorn serve` running?", client->server);
     else
-        fprintf(stderr, "posthorn %s: %s: %s\n", client->command, client->server,
-                *detail ? detail : curl_easy_strerror(code));
+        command_failed(client->invocation, "%s: %s", client->server,
+                       *detail ? detail : curl_easy_strerror(code));
     return false;
 }
 
@@ -154,12 +188,12 @@ static bool perform(struct client *client, const char *method, const char *path,
     curl_easy_setopt(client->curl, CURLOPT_ERRORBUFFER, detail);
     curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, on_data);
     curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, client);
-    if (client->server_ca)
-        curl_easy_setopt(client->curl, CURLOPT_CAINFO, client->server_ca);
-    if (client->client_cert)
-        curl_easy_setopt(client->curl, CURLOPT_SSLCERT, client->client_cert);
-    if (client->client_key)
-        curl_easy_setopt(client->curl, CURLOPT_SSLKEY, client->client_key);
+    if (client->options->server_ca)
+        curl_easy_setopt(client->curl, CURLOPT_CAINFO, client->options->server_ca);
+    if (client->options->client_cert)
+        curl_easy_setopt(client->curl, CURLOPT_SSLCERT, client->options->client_cert);
+    if (client->options->client_key)
+        curl_easy_setopt(client->curl, CURLOPT_SSLKEY, client->options->client_key);
     if (body.data) {
         curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, body.data);
         curl_easy_setopt(client->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
@@ -206,28 +240,19 @@ static void print_error(const struct client *client, const struct client_answer 
 {
     struct json_object *errors = json_get_array(answer->json, "errors");
     struct json_object *first = errors ? json_object_array_get_idx(errors, 0) : NULL;
-    struct bytes title = {"", 0}, detail = {"", 0};
-    struct arena arena;
-    struct text line;
+    struct bytes title = json_string(first, "title"), detail = json_string(first, "detail");
+    struct line line;
 
-    json_get_text(first, "title", &title);
-    json_get_text(first, "detail", &detail);
-    arena_init(&arena, MEMORY_LEN_MAX);
-    text_init(&line, &arena, MEMORY_LEN_MAX / 4);
-    text_printf(&line, "posthorn %s: %s answered %d", client->command, client->server, answer->status);
-    if (title.len > 0) {
-        text_puts(&line, ": ");
-        text_put_escaped(&line, title);
-    }
-    if (detail.len > 0) {
-        text_puts(&line, ". ");
-        text_put_escaped(&line, detail);
-    }
+    struct text *text = line_begin(&line);
+    text_printf(text, "posthorn %s: %s answered %d%s", client->invocation->command->name, client->server,
+                answer->status, title.len ? ": " : "");
+    text_put_escaped(text, title);
+    text_puts(text, detail.len ? ". " : "");
+    text_put_escaped(text, detail);
     if (answer->status == 401)
-        text_printf(&line, " Is --key (or POSTHORN_KEY) a key of this %s%sserver?", client->mode,
+        text_printf(text, " Is --key (or POSTHORN_KEY) a key of this %s%sserver?", client->mode,
                     client->mode[0] ? " " : "");
-    fprintf(stderr, "%s\n", line.data);
-    arena_fini(&arena);
+    line_print(&line, stderr);
 }
 
 bool client_check(const struct client *client, int status, const struct client_answer *answer)
@@ -236,21 +261,6 @@ bool client_check(const struct client *client, int status, const struct client_a
         return true;
     print_error(client, answer);
     return false;
-}
-
-bool client_expect(struct client *client, int status, const char *method, const char *path, const char *body,
-                   struct client_answer *answer)
-{
-    return client_call(client, method, path, body, answer) && client_check(client, status, answer);
-}
-
-const char *client_escape(struct client *client, const char *text)
-{
-    char *escaped = curl_easy_escape(client->curl, text, 0);
-    struct bytes copy = escaped ? arena_copy(&client->kept, bytes_of(escaped)) : (struct bytes){0};
-
-    curl_free(escaped);
-    return copy.data ? copy.data : "";
 }
 
 bool client_call_paced(struct client *client, const char *method, const char *path, const char *body,
@@ -265,6 +275,49 @@ bool client_call_paced(struct client *client, const char *method, const char *pa
     }
 }
 
+bool client_expect(struct client *client, int status, const char *method, const char *path, const char *body,
+                   struct client_answer *answer)
+{
+    return client_call_paced(client, method, path, body, answer) && client_check(client, status, answer);
+}
+
+static void add_escaped(struct client *client, const char *text)
+{
+    size_t len = strlen(client->path);
+    char *escaped = curl_easy_escape(client->curl, text, 0);
+    snprintf(client->path + len, PATH_LEN_MAX - len, "%s", escaped ? escaped : "");
+    curl_free(escaped);
+}
+
+const char *client_path(struct client *client, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    client->path[0] = '\0';
+    for (const char *at = format; *at;) {
+        size_t len = strlen(client->path);
+        const char *mark = strstr(at, "%s");
+        snprintf(client->path + len, PATH_LEN_MAX - len, "%.*s", mark ? (int)(mark - at) : PATH_LEN_MAX, at);
+        if (!mark)
+            break;
+        add_escaped(client, va_arg(arguments, const char *));
+        at = mark + 2;
+    }
+    va_end(arguments);
+    return client->path;
+}
+
+const char *client_add_query(struct client *client, const char *name, const char *value)
+{
+    size_t len = strlen(client->path);
+    if (value) {
+        snprintf(client->path + len, PATH_LEN_MAX - len, "%c%s=", strchr(client->path, '?') ? '&' : '?',
+                 name);
+        add_escaped(client, value);
+    }
+    return client->path;
+}
+
 bool client_gather(struct client *client, size_t rows_max, struct client_answer *answer)
 {
     struct json_object *rows = json_object_new_array();
@@ -274,17 +327,30 @@ bool client_gather(struct client *client, size_t rows_max, struct client_answer 
         size_t count = list ? json_object_array_length(list) : 0;
         for (size_t i = 0; i < count && json_object_array_length(rows) < rows_max; i++)
             json_object_array_add(rows, json_object_get(json_object_array_get_idx(list, i)));
-        struct bytes next = {0};
-        more = json_object_array_length(rows) < rows_max &&
-               json_get_text(json_get_object(answer->json, "links"), "next", &next) && next.len > 0;
+        struct bytes next = json_string(json_get_object(answer->json, "links"), "next");
+        more = json_object_array_length(rows) < rows_max && next.len > 0;
         if (more) {
-            char path[NEXT_LEN_MAX];
-            snprintf(path, sizeof path, "%.*s", BYTES_ARG(next));
-            done = client_call_paced(client, "GET", path, NULL, answer) && client_check(client, 200, answer);
+            snprintf(client->path, sizeof client->path, "%.*s", BYTES_ARG(next));
+            done = client_expect(client, 200, "GET", client->path, NULL, answer);
         }
     } while (done && more);
     if (done)
         json_object_object_add(answer->json, "data", json_object_get(rows));
     json_object_put(rows);
     return done;
+}
+
+int client_show_list(struct client *client, const char *path, size_t rows_max,
+                     const struct show_column *columns)
+{
+    struct client_answer answer;
+    if (!client_expect(client, 200, "GET", path, NULL, &answer) || !client_gather(client, rows_max, &answer))
+        return EXIT_FAILED;
+    if (client->invocation->json) {
+        show_json(answer.json);
+    } else {
+        show_place(client_place(client));
+        show_table(json_get_array(answer.json, "data"), columns);
+    }
+    return EXIT_DONE;
 }

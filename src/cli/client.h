@@ -1,37 +1,41 @@
 /*
- * client: talking to a server's API, for the commands that do. An ordinary HTTP client (libcurl): it reads
- * the proxy variables, checks certificates, follows no redirects.
+ * client: asking a server's API. An ordinary HTTP client (libcurl): it reads the proxy variables, checks
+ * certificates, and follows no redirects. What fails is one line on stderr.
+ *
+ * Paths are formats in which only %s stands: each argument is %-encoded, so that an id from a command line
+ * cannot lead elsewhere.
  */
 #pragma once
 #include "bytes.h"
-#include "options.h"
+#include "command.h"
 
+struct client;
 struct json_object;
+struct show_column;
 
-/* Where the server is and who asks; every such command has these options, and the environment. The last three
- * are for a server with a private authority, or one that demands client certificates. */
+/* Where the server is, and the key. The last three are for a server with a private authority, or one that
+ * demands client certificates. */
 struct client_options {
     const char *server, *key;
     const char *server_ca, *client_cert, *client_key;
 };
+/* For a struct of options that begins with client_options. */
+extern const struct option_table client_rows;
 extern const char client_server_default[]; /* "http://127.0.0.1:8080" */
-/* clang-format off */
-#define CLIENT_OPTION_ROWS(o)                                                                               \
-    {"server", OPTION_TEXT, &(o).server, "URL", "server [http://127.0.0.1:8080]", "POSTHORN_SERVER"},   \
-    {"key", OPTION_TEXT, &(o).key, "KEY", "your API key", "POSTHORN_KEY"},                                  \
-    {"server-ca", OPTION_TEXT, &(o).server_ca, "FILE", "certificate authority of the server", "POSTHORN_SERVER_CA"}, \
-    {"client-cert", OPTION_TEXT, &(o).client_cert, "FILE", "client certificate for the server",           \
-     "POSTHORN_CLIENT_CERT"},                                                                               \
-    {"client-key", OPTION_TEXT, &(o).client_key, "FILE", "private key of --client-cert", "POSTHORN_CLIENT_KEY"}
-/* clang-format on */
 
-struct client;
+/* The struct of options of a command that asks a server begins with this. */
+struct api {
+    struct client_options server;
+    struct client *client; /* open while the verb runs */
+};
+/* For command.run: opens the client around the verb; the second also without a key. */
+int api_run(const struct invocation *invocation, void *options);
+int api_run_keyless(const struct invocation *invocation, void *options);
+#define API_COMMAND(type) .options_len = sizeof(type), .run = api_run, .shared = &client_rows
 
-/* EXIT_DONE, or EXIT_USAGE and stderr says what is missing. */
-int client_open(const struct usage *usage, const struct client_options *options, struct client **client);
-/* The same for what everybody may ask: without a key, too. */
-int client_open_keyless(const struct usage *usage, const struct client_options *options,
-                        struct client **client);
+/* EXIT_DONE, or EXIT_USAGE after saying what is missing. */
+int client_open(const struct invocation *invocation, const struct client_options *options,
+                struct client **client);
 void client_close(struct client *client);
 
 struct client_answer {
@@ -41,25 +45,32 @@ struct client_answer {
     int retry_after_s;        /* 0: the server did not say */
 };
 
+/* A path for the calls below, valid until the next client_path. */
+const char *client_path(struct client *client, const char *format, ...);
+/* Appends "&name=value" or "?name=value" to that path; value NULL: nothing. */
+const char *client_add_query(struct client *client, const char *name, const char *value);
+
 /* `path` begins with "/api/"; body NULL for none. False: no answer; stderr says what to do. */
 bool client_call(struct client *client, const char *method, const char *path, const char *body,
                  struct client_answer *answer);
+/* Waits as often as a 429 says so, a few times. */
+bool client_call_paced(struct client *client, const char *method, const char *path, const char *body,
+                       struct client_answer *answer);
+/* client_call_paced, and anything but `status` is an error: stderr then has what the server said. */
+bool client_expect(struct client *client, int status, const char *method, const char *path, const char *body,
+                   struct client_answer *answer);
+/* The last part of client_expect, when the answer is there. */
+bool client_check(const struct client *client, int status, const struct client_answer *answer);
+/* After the first page of a list: adds the rows of the pages that follow to its `data`, until there are
+ * `rows_max` or no more. A page behind a filter may have few rows, or none, and the list goes on. */
+bool client_gather(struct client *client, size_t rows_max, struct client_answer *answer);
 /* POSTs lines as application/x-ndjson. answer->text has a line for each; answer->json is for failures. */
 bool client_post_lines(struct client *client, const char *path, struct bytes lines,
                        const char *idempotency_key, struct client_answer *answer);
-/* Which server it was, for a person to see before the table: "sandbox, http://127.0.0.1:8080". On the
- * client's memory until it is closed. */
+
+/* Which server it was: "sandbox, http://127.0.0.1:8080". Valid until the client is closed. */
 const char *client_place(struct client *client);
-/* client_call, and anything but `status` is an error: stderr then has what the server said of it. */
-bool client_expect(struct client *client, int status, const char *method, const char *path, const char *body,
-                   struct client_answer *answer);
-/* client_call that waits as often as a 429 says so, a few times. */
-bool client_call_paced(struct client *client, const char *method, const char *path, const char *body,
-                       struct client_answer *answer);
-/* Behind the first page of a list: the rows of the pages that follow it are added to its `data`, until there
- * are `rows_max` or no more. A page behind a filter may have few rows, or none, and the list goes on. */
-bool client_gather(struct client *client, size_t rows_max, struct client_answer *answer);
-/* What is left of client_expect once the answer is there. */
-bool client_check(const struct client *client, int status, const struct client_answer *answer);
-/* For a path or query: %-encoded, on the client's memory until it is closed. */
-const char *client_escape(struct client *client, const char *text);
+/* A whole list on stdout, at most rows_max rows: as a table below its place, or with --json as the server's
+ * document. An exit code. */
+int client_show_list(struct client *client, const char *path, size_t rows_max,
+                     const struct show_column *columns);

@@ -73,14 +73,8 @@ static bool open_signers(struct push *push, const struct option_list *secrets)
     return true;
 }
 
-int push_open(const struct usage *usage, const char *url, const char *key, const struct option_list *secrets,
-              struct push **out)
-{
-    return push_open_trusting(usage, url, key, secrets, NULL, out);
-}
-
-int push_open_trusting(const struct usage *usage, const char *url, const char *key,
-                       const struct option_list *secrets, const char *ca_file, struct push **out)
+int push_open(const struct invocation *invocation, const char *url, const char *key,
+              const struct option_list *secrets, const char *ca_file, struct push **out)
 {
     struct push *push = memory_zero(1, sizeof *push);
     enum url_error error = url_parse(bytes_of(url), &push->url);
@@ -89,7 +83,7 @@ int push_open_trusting(const struct usage *usage, const char *url, const char *k
     *out = NULL;
     if (error != URL_OK) {
         free(push);
-        return options_wrong(usage, "--to '%.200s': %s", url, url_error_sentence(error));
+        return command_wrong(invocation, "--to '%.200s': %s", url, url_error_sentence(error));
     }
     resolve_locally(&push->url);
     if (key)
@@ -97,7 +91,7 @@ int push_open_trusting(const struct usage *usage, const char *url, const char *k
     if (!open_signers(push, secrets)) {
         int count = push->signer_count;
         push_close(push);
-        return secret_flaw_say(usage, secrets->items[count], true);
+        return secret_flaw_say(invocation, secrets->items[count], true);
     }
     push->clock = clock_system();
     digest_random(&node, sizeof node); /* two commands at once must not use the same ids */
@@ -115,9 +109,8 @@ int push_open_trusting(const struct usage *usage, const char *url, const char *k
                                                        .allow = allow_every,
                                                        .log = push->log});
     if (!push->sender) {
-        fprintf(stderr, "posthorn %s: the HTTP engine could not be started\n", usage->command);
         push_close(push);
-        return EXIT_FAILED;
+        return command_failed(invocation, "the HTTP engine could not be started");
     }
     *out = push;
     return EXIT_DONE;

@@ -5,8 +5,8 @@
  */
 #pragma once
 #include "arena.h"
+#include "command.h"
 #include "failure.h"
-#include "options.h"
 #include "push_headers.h"
 #include <stdint.h>
 
@@ -14,12 +14,10 @@ struct json_object;
 struct push;
 
 /* EXIT_DONE, or another exit code, and stderr says what is wrong with the URL, a secret or this machine.
- * `key` NULL: without WEBHOOK-AUTH. No `secrets`: without the second signature. */
-int push_open(const struct usage *usage, const char *url, const char *key, const struct option_list *secrets,
-              struct push **push);
-/* The same, with authorities of one's own for https; `ca_file` NULL: the system's. */
-int push_open_trusting(const struct usage *usage, const char *url, const char *key,
-                       const struct option_list *secrets, const char *ca_file, struct push **push);
+ * `key` NULL: without WEBHOOK-AUTH. No `secrets`: without the second signature. `ca_file` has the authorities
+ * for https; NULL: the system's. */
+int push_open(const struct invocation *invocation, const char *url, const char *key,
+              const struct option_list *secrets, const char *ca_file, struct push **push);
 void push_close(struct push *push);
 
 /* An event as it goes over the wire, as often as you like. */

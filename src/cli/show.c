@@ -3,19 +3,25 @@
 #include "terminal.h"
 #include "text.h"
 
-enum { LINE_LEN_MAX = 8 * 1024, LINE_MEMORY_MAX = 4 * LINE_LEN_MAX, DOCUMENT_LEN_MAX = 32 << 20 };
+enum { LINE_LEN_MAX = 16 * 1024, DOCUMENT_LEN_MAX = 32 << 20 };
 
-static struct json_object *descend(struct json_object *value, const char *path)
+struct text *line_begin(struct line *line)
 {
-    char name[64];
+    arena_init(&line->arena, 4 * (size_t)LINE_LEN_MAX);
+    text_init(&line->text, &line->arena, LINE_LEN_MAX);
+    return &line->text;
+}
 
-    while (value && *path) {
-        size_t len = strcspn(path, ".");
-        snprintf(name, sizeof name, "%.*s", (int)len, path);
-        value = json_get(value, name);
-        path += len + (path[len] == '.');
-    }
-    return value;
+void line_print(struct line *line, FILE *out)
+{
+    fprintf(out, "%.*s\n", (int)line->text.len, line->text.len ? line->text.data : "");
+    fflush(out);
+    line_drop(line);
+}
+
+void line_drop(struct line *line)
+{
+    arena_fini(&line->arena);
 }
 
 static void put_value(struct text *line, struct json_object *value, bool sentence)
@@ -50,31 +56,30 @@ void show_place(const char *place)
     printf("%s%s%s\n", colour_start(colours, COLOUR_FAINT), place, colour_end(colours));
 }
 
-void show_table(struct json_object *objects, const struct show_column *columns, size_t count)
+void show_table(struct json_object *objects, const struct show_column *columns)
 {
     struct colours colours = colours_for(stdout);
     size_t rows = objects ? json_object_array_length(objects) : 0;
 
     /* Row 0 holds the titles. */
     for (size_t row = 0; row <= rows; row++) {
-        struct arena arena;
-        struct text line;
+        struct line line;
+        struct text *text = line_begin(&line);
         size_t until = 0;
-        arena_init(&arena, LINE_MEMORY_MAX);
-        text_init(&line, &arena, LINE_LEN_MAX);
-        for (size_t i = 0; i < count; i++) {
-            if (i > 0)
-                pad(&line, until);
+        text_puts(text, row == 0 ? colour_start(colours, COLOUR_FAINT) : "");
+        size_t front = text->len;
+        for (const struct show_column *column = columns; column->title; column++) {
+            if (column > columns)
+                pad(text, front + until);
             if (row == 0)
-                text_puts(&line, columns[i].title);
+                text_puts(text, column->title);
             else
-                put_value(&line, descend(json_object_array_get_idx(objects, row - 1), columns[i].path),
-                          columns[i].sentence);
-            until += (size_t)columns[i].width + 1;
+                put_value(text, json_at(json_object_array_get_idx(objects, row - 1), column->path),
+                          column->sentence);
+            until += (size_t)column->width + 1;
         }
-        printf("%s%.*s%s\n", row == 0 ? colour_start(colours, COLOUR_FAINT) : "", (int)line.len, line.data,
-               row == 0 ? colour_end(colours) : "");
-        arena_fini(&arena);
+        text_puts(text, row == 0 ? colour_end(colours) : "");
+        line_print(&line, stdout);
     }
 }
 

@@ -1,19 +1,30 @@
-/* show: JSON:API documents on stdout, for people as a table and for programs as they are. */
+/* show: output for people (lines, tables) and for programs (JSON). What comes from strangers is escaped. */
 #pragma once
-#include "bytes.h"
-#include <stddef.h>
+#include "text.h"
+#include <stdio.h>
 
 struct json_object;
 
+/* A line in the making: at most 16 KiB, for one write, so that lines of several threads stay whole. */
+struct line {
+    struct arena arena;
+    struct text text;
+};
+/* The text to append to. */
+struct text *line_begin(struct line *line);
+/* With a line end. Frees the line. */
+void line_print(struct line *line, FILE *out);
+void line_drop(struct line *line);
+
 struct show_column {
-    const char *title;
-    const char *path; /* "attributes.event_type"; a linkage {type, id} is shown as type/id */
+    const char *title; /* NULL ends the list of columns */
+    const char *path;  /* "attributes.event_type"; a linkage {type, id} is shown as type/id */
     int width;
     bool sentence; /* one of the server's, in which what came from strangers is escaped already */
 };
 
 /* A line an object, under a line of titles. What comes from strangers is made printable. */
-void show_table(struct json_object *objects, const struct show_column *columns, size_t count);
+void show_table(struct json_object *objects, const struct show_column *columns);
 /* A faint line above a table: where it comes from. */
 void show_place(const char *place);
 /* Indented; what comes from strangers is escaped as JSON has it, and stays what it is for programs. */

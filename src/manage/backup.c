@@ -36,7 +36,7 @@ static void remove_partial(const char *folder)
     rmdir(folder);
 }
 
-/* MANAGE_DONE, or how it ended. */
+/* EXIT_DONE, or how it ended. */
 static int copy_key(const struct manage *manage, const char *folder, const struct snapshot_facts *facts)
 {
     char from[MANAGE_PATH_LEN], to[MANAGE_PATH_LEN];
@@ -44,8 +44,8 @@ static int copy_key(const struct manage *manage, const char *folder, const struc
     server_key_path(&manage->config, from);
     files_join(to, folder, "posthorn.key");
     if (!files_copy(from, to)) {
-        int code = errno == ENOENT ? MANAGE_MISMATCH : MANAGE_FAILED;
-        manage_failed(manage, "the key file %s cannot be copied: %s", from, strerror(errno));
+        int code = errno == ENOENT ? EXIT_MISMATCH : EXIT_FAILED;
+        command_failed(manage->invocation, "the key file %s cannot be copied: %s", from, strerror(errno));
         return code;
     }
     enum vault_error error = vault_open(to, &vault);
@@ -54,9 +54,10 @@ static int copy_key(const struct manage *manage, const char *folder, const struc
                  memcmp(vault_fingerprint(vault), facts->fingerprint, sizeof facts->fingerprint) == 0);
     vault_close(vault);
     if (!ours)
-        manage_failed(
-            manage, "the key file %s does not belong to this database: is the setting key-file right?", from);
-    return ours ? MANAGE_DONE : MANAGE_MISMATCH;
+        command_failed(manage->invocation,
+                       "the key file %s does not belong to this database: is the setting key-file right?",
+                       from);
+    return ours ? EXIT_DONE : EXIT_MISMATCH;
 }
 
 static int copy_catalogue(const struct manage *manage, const char *folder)
@@ -65,8 +66,8 @@ static int copy_catalogue(const struct manage *manage, const char *folder)
     files_join(from, manage->config.data, "catalogue.json");
     files_join(to, folder, "catalogue.json");
     if (!files_exists(from) || files_copy(from, to))
-        return MANAGE_DONE;
-    return manage_failed(manage, "%s cannot be copied: %s", from, strerror(errno));
+        return EXIT_DONE;
+    return command_failed(manage->invocation, "%s cannot be copied: %s", from, strerror(errno));
 }
 
 static int fill(const struct manage *manage, const char *folder, struct snapshot_facts *facts)
@@ -74,9 +75,9 @@ static int fill(const struct manage *manage, const char *folder, struct snapshot
     char to[MANAGE_PATH_LEN], text[SNAPSHOT_TEXT_LEN];
     files_join(to, folder, "posthorn.db");
     if (!snapshot_copy(manage->store.path, to, true, text) || !snapshot_verify(to, facts, text))
-        return manage_failed(manage, "%s", text);
+        return command_failed(manage->invocation, "%s", text);
     int code = copy_key(manage, folder, facts);
-    return code == MANAGE_DONE ? copy_catalogue(manage, folder) : code;
+    return code == EXIT_DONE ? copy_catalogue(manage, folder) : code;
 }
 
 static int settle(const struct manage *manage, const char *partial, const char *folder)
@@ -87,54 +88,53 @@ static int settle(const struct manage *manage, const char *partial, const char *
     if (slash)
         slash[slash == parent] = '\0';
     if (files_sync_folder(partial) && rename(partial, folder) == 0 && files_sync_folder(slash ? parent : "."))
-        return MANAGE_DONE;
-    return manage_failed(manage, "%s cannot be put in its place: %s", folder, strerror(errno));
+        return EXIT_DONE;
+    return command_failed(manage->invocation, "%s cannot be put in its place: %s", folder, strerror(errno));
 }
 
 static int back_up(struct manage *manage)
 {
     char folder[MANAGE_PATH_LEN - 16], partial[MANAGE_PATH_LEN];
     struct snapshot_facts facts = {0};
-    snprintf(folder, sizeof folder, "%s", manage->operand);
+    snprintf(folder, sizeof folder, "%s", manage->invocation->operands[0]);
     for (size_t len = strlen(folder); len > 1 && folder[len - 1] == '/';)
         folder[--len] = '\0';
     snprintf(partial, sizeof partial, "%s.partial", folder);
     if (files_exists(folder) && rmdir(folder) != 0)
-        return manage_failed(manage, "%s exists and is not empty: name a new folder", folder);
+        return command_failed(manage->invocation, "%s exists and is not empty: name a new folder", folder);
     remove_partial(partial);
     if (mkdir(partial, 0700) != 0)
-        return manage_failed(manage, "%s cannot be made: %s", partial, strerror(errno));
+        return command_failed(manage->invocation, "%s cannot be made: %s", partial, strerror(errno));
     int code = fill(manage, partial, &facts);
-    if (code == MANAGE_DONE)
+    if (code == EXIT_DONE)
         code = settle(manage, partial, folder);
-    if (code != MANAGE_DONE) {
+    if (code != EXIT_DONE) {
         remove_partial(partial);
         return code;
     }
-    if (manage->json)
+    if (manage->invocation->json)
         printf("{\"events\":%lld,\"users\":%lld,\"deliveries_pending\":%lld,\"bytes\":%lld}\n",
                (long long)facts.events, (long long)facts.users, (long long)facts.deliveries_pending,
                (long long)facts.bytes);
     else
         printf("%s: %lld events, %lld users, %lld waiting deliveries; read back and checked\n", folder,
                (long long)facts.events, (long long)facts.users, (long long)facts.deliveries_pending);
-    return manage_flush(manage) ? MANAGE_DONE : MANAGE_FAILED;
+    return EXIT_DONE;
 }
 
-int backup_main(int argc, char **argv)
+static int backup(const struct invocation *invocation, void *options)
 {
-    const struct manage_usage usage = {.command = "backup",
-                                       .synopsis = "backup DIR --data DATA [--key-file FILE]",
-                                       .details = details,
-                                       .operand = "DIR"};
-    struct manage manage;
-    int code;
-    if (!manage_begin(&manage, &usage, argc, argv, &code))
-        return code;
     /* Behind a server that is at work; the disk's scheduler goes by it, too. */
     if (getpriority(PRIO_PROCESS, 0) < NICE)
         (void)setpriority(PRIO_PROCESS, 0, NICE);
-    code = back_up(&manage);
-    manage_end(&manage);
-    return code;
+    return back_up(options);
 }
+
+const struct command backup_command = {
+    .name = "backup",
+    .summary = "copy a data folder, while a server uses it",
+    .details = details,
+    .verbs = {{NULL, "DIR", backup}},
+    .required = "--data DATA",
+    MANAGE_COMMAND(struct manage, manage_run),
+};

@@ -398,15 +398,16 @@ static int check_all(const struct manage *manage, sqlite3 *db)
     return count;
 }
 
-static int check(struct manage *manage)
+static int check(const struct invocation *invocation, void *options)
 {
+    struct manage *manage = options;
     const char *path = manage->store.path;
     sqlite3 *db = NULL;
     struct stat about;
     if (stat(path, &about) != 0)
-        return manage_failed(manage, "%s: %s", path, strerror(errno));
+        return command_failed(manage->invocation, "%s: %s", path, strerror(errno));
     if (!S_ISREG(about.st_mode)) /* a pipe would hold us */
-        return manage_failed(manage, "%s: it is not a regular file", path);
+        return command_failed(manage->invocation, "%s: it is not a regular file", path);
     int rc = snapshot_open(path, &db);
     int count = 0;
     bool can_be_read = rc == SQLITE_OK || (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB;
@@ -414,26 +415,18 @@ static int check(struct manage *manage)
         count = check_all(manage, db);
     sqlite3_close(db);
     if (!can_be_read) /* whose file it is, or what somebody does with it, is no damage */
-        return manage_failed(manage, "%s: %s", path, sqlite3_errstr(rc));
+        return command_failed(manage->invocation, "%s: %s", path, sqlite3_errstr(rc));
     if (count > 0)
-        return manage_failed(manage, "%s: %d damaged%s", path, count,
-                             count > SHOWN_MAX ? ", the first 100 are shown" : "");
-    puts(manage->json ? "{\"damaged\":0}" : "sound: nothing is damaged");
-    return manage_flush(manage) ? MANAGE_DONE : MANAGE_FAILED;
+        return command_failed(manage->invocation, "%s: %d damaged%s", path, count,
+                              count > SHOWN_MAX ? ", the first 100 are shown" : "");
+    puts(manage->invocation->json ? "{\"damaged\":0}" : "sound: nothing is damaged");
+    return EXIT_DONE;
 }
 
-int check_main(int argc, char **argv)
-{
-    const struct manage_usage usage = {.command = "check",
-                                       .synopsis = "check DATA",
-                                       .details = details,
-                                       .operand = "DATA",
-                                       .operand_is_data = true};
-    struct manage manage;
-    int code;
-    if (!manage_begin(&manage, &usage, argc, argv, &code))
-        return code;
-    code = check(&manage);
-    manage_end(&manage);
-    return code;
-}
+const struct command check_command = {
+    .name = "check",
+    .summary = "find damaged rows and pages in a data folder",
+    .details = details,
+    .verbs = {{NULL, "[DATA]", check}},
+    MANAGE_COMMAND(struct manage, manage_run),
+};

@@ -40,7 +40,7 @@ static bool number(struct compact *compact, const char *pragma, int64_t *out)
         *out = sqlite3_column_int64(statement, 0);
     rc = sqlite3_finalize(statement);
     if (rc != SQLITE_OK)
-        manage_failed(compact->manage, "%s: %s", compact->path, sqlite3_errmsg(compact->db));
+        command_failed(compact->manage->invocation, "%s: %s", compact->path, sqlite3_errmsg(compact->db));
     return rc == SQLITE_OK;
 }
 
@@ -48,7 +48,8 @@ static bool run(struct compact *compact, const char *sql)
 {
     if (sqlite3_exec(compact->db, sql, NULL, NULL, NULL) == SQLITE_OK)
         return true;
-    manage_failed(compact->manage, "%s: %s; nothing is lost", compact->path, sqlite3_errmsg(compact->db));
+    command_failed(compact->manage->invocation, "%s: %s; nothing is lost", compact->path,
+                   sqlite3_errmsg(compact->db));
     return false;
 }
 
@@ -57,7 +58,7 @@ static bool open_database(struct compact *compact)
     int64_t application = 0;
     int rc = sqlite3_open_v2(compact->path, &compact->db, SQLITE_OPEN_READWRITE, NULL);
     if (rc != SQLITE_OK) {
-        manage_failed(compact->manage, "%s: %s", compact->path, sqlite3_errmsg(compact->db));
+        command_failed(compact->manage->invocation, "%s: %s", compact->path, sqlite3_errmsg(compact->db));
         return false;
     }
     if (!number(compact, "PRAGMA application_id", &application) ||
@@ -66,7 +67,7 @@ static bool open_database(struct compact *compact)
         !number(compact, "PRAGMA freelist_count", &compact->free_pages))
         return false;
     if (application != APPLICATION_ID)
-        manage_failed(compact->manage, "%s is not a posthorn database", compact->path);
+        command_failed(compact->manage->invocation, "%s is not a posthorn database", compact->path);
     return application == APPLICATION_ID;
 }
 
@@ -75,14 +76,14 @@ static bool has_room(struct compact *compact)
     struct statvfs disk;
     int64_t needed = 2 * (compact->pages - compact->free_pages) * compact->page_bytes;
     if (statvfs(compact->manage->store.folder, &disk) != 0) {
-        manage_failed(compact->manage, "%s: %s", compact->manage->store.folder, strerror(errno));
+        command_failed(compact->manage->invocation, "%s: %s", compact->manage->store.folder, strerror(errno));
         return false;
     }
     int64_t room = (int64_t)disk.f_bavail * (int64_t)disk.f_frsize;
     if (room < needed)
-        manage_failed(compact->manage,
-                      "%s: %" PRId64 " MiB of free space are needed, and there are %" PRId64 " MiB",
-                      compact->manage->store.folder, needed / MIB + 1, room / MIB);
+        command_failed(compact->manage->invocation,
+                       "%s: %" PRId64 " MiB of free space are needed, and there are %" PRId64 " MiB",
+                       compact->manage->store.folder, needed / MIB + 1, room / MIB);
     return room >= needed;
 }
 
@@ -95,12 +96,12 @@ static int64_t file_bytes(const char *path)
 static int report(struct compact *compact, int64_t before)
 {
     int64_t after = file_bytes(compact->path);
-    if (compact->manage->json)
+    if (compact->manage->invocation->json)
         printf("{\"bytes_before\":%lld,\"bytes_after\":%lld}\n", (long long)before, (long long)after);
     else
         printf("%s: %.1f MiB before, %.1f MiB now\n", compact->path, (double)before / MIB,
                (double)after / MIB);
-    return manage_flush(compact->manage) ? MANAGE_DONE : MANAGE_FAILED;
+    return EXIT_DONE;
 }
 
 static int compact_locked(struct compact *compact)
@@ -113,32 +114,35 @@ static int compact_locked(struct compact *compact)
     if (done)
         done = run(compact, "PRAGMA wal_checkpoint(TRUNCATE)");
     sqlite3_close(compact->db);
-    return done ? report(compact, before) : MANAGE_FAILED;
+    return done ? report(compact, before) : EXIT_FAILED;
 }
 
-int compact_main(int argc, char **argv)
+static int compact(const struct invocation *invocation, void *options)
 {
-    const struct manage_usage usage = {
-        .command = "compact", .synopsis = "compact --data DATA", .details = details};
-    struct manage manage;
-    int code;
-    if (!manage_begin(&manage, &usage, argc, argv, &code))
-        return code;
-    const char *folder = manage.store.folder;
-    struct compact compact = {.manage = &manage, .path = manage.store.path};
+    struct manage *manage = options;
+    const char *folder = manage->store.folder;
+    struct compact compact = {.manage = manage, .path = manage->store.path};
     /* The copy is made in the folder that has room for it, and that nobody else reads. */
     setenv("SQLITE_TMPDIR", folder, 1);
-    int lock = -1;
     if (file_bytes(compact.path) == 0)
-        code = manage_failed(&manage, "%s is not there or empty", compact.path);
-    else if ((lock = files_lock_folder(folder)) >= 0)
-        code = compact_locked(&compact);
-    else if (errno == EWOULDBLOCK)
-        code = (manage_failed(&manage, "a posthorn is running on %s; stop it first", folder), MANAGE_LOCKED);
-    else
-        code = manage_failed(&manage, "%s: %s", folder, strerror(errno));
-    if (lock >= 0)
-        close(lock);
-    manage_end(&manage);
+        return command_failed(invocation, "%s is not there or empty", compact.path);
+    int lock = files_lock_folder(folder);
+    if (lock < 0 && errno == EWOULDBLOCK) {
+        command_failed(invocation, "a posthorn is running on %s; stop it first", folder);
+        return EXIT_LOCKED;
+    }
+    if (lock < 0)
+        return command_failed(invocation, "%s: %s", folder, strerror(errno));
+    int code = compact_locked(&compact);
+    close(lock);
     return code;
 }
+
+const struct command compact_command = {
+    .name = "compact",
+    .summary = "shrink the database file",
+    .details = details,
+    .verbs = {{NULL, "", compact}},
+    .required = "--data DATA",
+    MANAGE_COMMAND(struct manage, manage_run),
+};

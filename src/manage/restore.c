@@ -30,6 +30,11 @@ static const char *const names[] = {"posthorn.key", "posthorn.key.new", "catalog
 static const char *const endings[] = {"-wal", "-shm", ""};
 enum { NAME_COUNT = sizeof names / sizeof *names, ENDING_COUNT = sizeof endings / sizeof *endings };
 
+struct restore_options {
+    struct manage manage;
+    bool replace;
+};
+
 struct restore {
     struct manage *manage;
     const char *data;
@@ -41,31 +46,31 @@ struct restore {
 
 static bool fail(const struct restore *restore, const char *what)
 {
-    manage_failed(restore->manage, "%s: %s", what, strerror(errno));
+    command_failed(restore->manage->invocation, "%s: %s", what, strerror(errno));
     return false;
 }
 
 /* ---- the backup ---- */
 
-/* MANAGE_DONE, or how it ended. */
+/* EXIT_DONE, or how it ended. */
 static int verify(struct restore *restore)
 {
     char database[MANAGE_PATH_LEN], key[MANAGE_PATH_LEN], text[SNAPSHOT_TEXT_LEN];
     struct vault *vault;
-    files_join(database, restore->manage->operand, "posthorn.db");
-    files_join(key, restore->manage->operand, "posthorn.key");
+    files_join(database, restore->manage->invocation->operands[0], "posthorn.db");
+    files_join(key, restore->manage->invocation->operands[0], "posthorn.key");
     if (!snapshot_verify(database, &restore->facts, text))
-        return manage_failed(restore->manage, "%s", text);
+        return command_failed(restore->manage->invocation, "%s", text);
     enum vault_error error = vault_open(key, &vault);
     bool fits = error == VAULT_OK && (!restore->facts.has_fingerprint ||
                                       memcmp(vault_fingerprint(vault), restore->facts.fingerprint,
                                              sizeof restore->facts.fingerprint) == 0);
     vault_close(vault);
     if (error != VAULT_OK)
-        manage_failed(restore->manage, "%s: %s", key, vault_error_sentence(error));
+        command_failed(restore->manage->invocation, "%s: %s", key, vault_error_sentence(error));
     else if (!fits)
-        manage_failed(restore->manage, "%s is not the key of the database beside it", key);
-    return fits ? MANAGE_DONE : MANAGE_MISMATCH;
+        command_failed(restore->manage->invocation, "%s is not the key of the database beside it", key);
+    return fits ? EXIT_DONE : EXIT_MISMATCH;
 }
 
 /* ---- into the folder ---- */
@@ -73,21 +78,21 @@ static int verify(struct restore *restore)
 static bool stage(const struct restore *restore)
 {
     char from[MANAGE_PATH_LEN], to[MANAGE_PATH_LEN + sizeof STAGED "-wal"], text[SNAPSHOT_TEXT_LEN];
-    files_join(from, restore->manage->operand, "posthorn.db");
+    files_join(from, restore->manage->invocation->operands[0], "posthorn.db");
     for (int i = 0; i < ENDING_COUNT; i++) { /* the log of another copy would be read as this one's */
         snprintf(to, sizeof to, "%s" STAGED "%s", restore->manage->store.path, endings[i]);
         unlink(to);
     }
     if (!snapshot_copy(from, to, false, text) || !snapshot_renew_ids(to, text)) {
-        manage_failed(restore->manage, "%s", text);
+        command_failed(restore->manage->invocation, "%s", text);
         return false;
     }
-    files_join(from, restore->manage->operand, "posthorn.key");
+    files_join(from, restore->manage->invocation->operands[0], "posthorn.key");
     snprintf(to, sizeof to, "%s" STAGED, restore->key_path);
     unlink(to);
     if (!files_copy(from, to))
         return fail(restore, to);
-    files_join(from, restore->manage->operand, "catalogue.json");
+    files_join(from, restore->manage->invocation->operands[0], "catalogue.json");
     files_join(to, restore->data, "catalogue.json" STAGED);
     unlink(to);
     return !files_exists(from) || files_copy(from, to) || fail(restore, to);
@@ -170,13 +175,16 @@ static bool may_replace(const struct restore *restore, bool replace)
     const char *database = restore->manage->store.path;
     if (!files_exists(database) && !files_exists(restore->key_path))
         return true;
-    manage_failed(restore->manage, "%s has data: --replace moves it to a folder before-restore-TIME",
-                  restore->manage->config.store ? database : restore->data);
+    command_failed(restore->manage->invocation,
+                   "%s has data: --replace moves it to a folder before-restore-TIME",
+                   restore->manage->config.store ? database : restore->data);
     return false;
 }
 
-static int put_back(struct manage *manage, bool replace)
+static int put_back(const struct invocation *invocation, void *options)
 {
+    struct restore_options *given = options;
+    struct manage *manage = &given->manage;
     struct restore restore = {.manage = manage, .data = manage->config.data};
     char time_text[32];
     time_t now = (time_t)(clock_wall_ms(&manage->options.clock) / 1000);
@@ -186,22 +194,23 @@ static int put_back(struct manage *manage, bool replace)
              (int)getpid());
     server_key_path(&manage->config, restore.key_path);
     int verdict = verify(&restore);
-    if (verdict != MANAGE_DONE)
+    if (verdict != EXIT_DONE)
         return verdict;
     if (mkdir(restore.data, 0700) != 0 && errno != EEXIST)
-        return manage_failed(manage, "%s cannot be made: %s", restore.data, strerror(errno));
+        return command_failed(manage->invocation, "%s cannot be made: %s", restore.data, strerror(errno));
     int lock = files_lock_folder(manage->store.folder);
     if (lock < 0 && errno == EWOULDBLOCK) {
-        manage_failed(manage, "another posthorn is running on %s; stop it first", manage->store.folder);
-        return MANAGE_LOCKED;
+        command_failed(manage->invocation, "another posthorn is running on %s; stop it first",
+                       manage->store.folder);
+        return EXIT_LOCKED;
     }
-    bool done = may_replace(&restore, replace) && stage(&restore) && set_mark(&restore) &&
+    bool done = may_replace(&restore, given->replace) && stage(&restore) && set_mark(&restore) &&
                 put_aside(&restore) && put_in_place(&restore);
     if (lock >= 0)
         close(lock);
     if (!done)
-        return MANAGE_FAILED;
-    if (manage->json)
+        return EXIT_FAILED;
+    if (manage->invocation->json)
         printf("{\"events\":%lld,\"users\":%lld,\"deliveries_pending\":%lld}\n",
                (long long)restore.facts.events, (long long)restore.facts.users,
                (long long)restore.facts.deliveries_pending);
@@ -210,22 +219,18 @@ static int put_back(struct manage *manage, bool replace)
                (long long)restore.facts.events, (long long)restore.facts.users,
                (long long)restore.facts.deliveries_pending,
                restore.has_kept ? "; the former data is in " : "", restore.has_kept ? restore.kept : "");
-    return manage_flush(manage) ? MANAGE_DONE : MANAGE_FAILED;
+    return EXIT_DONE;
 }
 
-int restore_main(int argc, char **argv)
-{
-    const char *replace = NULL;
-    const struct manage_usage usage = {.command = "restore",
-                                       .synopsis = "restore DIR --data DATA [--replace] [--key-file FILE]",
-                                       .details = details,
-                                       .operand = "DIR",
-                                       .options = {{"replace", NULL, "move existing data aside", &replace}}};
-    struct manage manage;
-    int code;
-    if (!manage_begin(&manage, &usage, argc, argv, &code))
-        return code;
-    code = put_back(&manage, replace != NULL);
-    manage_end(&manage);
-    return code;
-}
+static const struct option_row rows[] = {{"replace", OPTION_FLAG, offsetof(struct restore_options, replace),
+                                          "", NULL, "move existing data aside"}};
+
+const struct command restore_command = {
+    .name = "restore",
+    .summary = "restore a backup",
+    .details = details,
+    .verbs = {{NULL, "DIR", put_back}},
+    .rows = OPTION_TABLE(rows),
+    .required = "--data DATA",
+    MANAGE_COMMAND(struct restore_options, manage_run),
+};

@@ -83,8 +83,10 @@ static bool set_aside(const char *path)
     return rename(path, aside) == 0;
 }
 
-static int reset(struct manage *manage, struct store *store)
+static int reset(const struct invocation *invocation, void *options)
 {
+    struct manage *manage = options;
+    struct store *store = manage->opened;
     char path[MANAGE_PATH_LEN], error_text[256];
     struct vault *vault;
     struct reset_counts counts = {0};
@@ -94,9 +96,9 @@ static int reset(struct manage *manage, struct store *store)
     if (made)
         error = vault_make(path, &vault);
     if (error != VAULT_OK)
-        return manage_failed(manage, "key-file %s: %s%s%s", path, vault_error_sentence(error),
-                             error == VAULT_UNREADABLE ? ": " : "",
-                             error == VAULT_UNREADABLE ? strerror(errno) : "");
+        return command_failed(manage->invocation, "key-file %s: %s%s%s", path, vault_error_sentence(error),
+                              error == VAULT_UNREADABLE ? ": " : "",
+                              error == VAULT_UNREADABLE ? strerror(errno) : "");
     /* The fingerprint last: cut short before it, this is done again. */
     enum server_error written = SERVER_DATA;
     snprintf(error_text, sizeof error_text, "the endpoints cannot be written");
@@ -104,8 +106,8 @@ static int reset(struct manage *manage, struct store *store)
         written = server_fingerprint_write(store, vault, error_text);
     vault_close(vault);
     if (written != SERVER_OK)
-        return manage_refused(manage, written, error_text);
-    if (manage->json)
+        return server_failed(manage->invocation, written, error_text);
+    if (manage->invocation->json)
         printf("{\"key_file\":\"%s\",\"users\":%d,\"secrets_dropped\":%d,\"identities_dropped\":%d}\n",
                made ? "made" : "kept", counts.users, counts.secrets, counts.identities);
     else
@@ -115,24 +117,14 @@ static int reset(struct manage *manage, struct store *store)
             "TLS identities removed: %d.\n"
             "Use `posthorn secrets` to show and replace secrets when the server runs.\n",
             path, made ? ", which is new" : "", counts.users, counts.secrets, counts.identities);
-    return manage_flush(manage) ? MANAGE_DONE : MANAGE_FAILED;
+    return EXIT_DONE;
 }
 
-int secrets_reset_main(int argc, char **argv)
-{
-    const struct manage_usage usage = {.command = "secrets reset",
-                                       .synopsis = "secrets reset --data DIR [--key-file FILE]",
-                                       .details = details};
-    struct manage manage;
-    struct store *store;
-    int code;
-    if (!manage_begin(&manage, &usage, argc, argv, &code))
-        return code;
-    code = manage_open_store(&manage, &store);
-    if (code == MANAGE_DONE) {
-        code = reset(&manage, store);
-        store_close(store);
-    }
-    manage_end(&manage);
-    return code;
-}
+const struct command secrets_reset_command = {
+    .name = "secrets reset",
+    .summary = "go on with another key file, when the old one is lost",
+    .details = details,
+    .verbs = {{NULL, "", reset}},
+    .required = "--data DATA",
+    MANAGE_COMMAND(struct manage, manage_run_on_store),
+};

@@ -110,3 +110,20 @@ enum server_error server_init_data(const struct server_options *options, struct 
     store_close(store);
     return error;
 }
+
+int server_failed(const struct invocation *invocation, enum server_error error, const char *text)
+{
+    command_failed(invocation, "%s", text);
+    switch (error) {
+    case SERVER_OK:
+        return EXIT_DONE;
+    case SERVER_LOCKED:
+        return EXIT_LOCKED;
+    case SERVER_CONFIG:
+        return EXIT_USAGE;
+    case SERVER_MISMATCH:
+        return EXIT_MISMATCH;
+    default:
+        return EXIT_FAILED;
+    }
+}

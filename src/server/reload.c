@@ -43,34 +43,6 @@ static bool same_text(const char *one, const char *other)
     return one && other ? strcmp(one, other) == 0 : one == other;
 }
 
-static bool same_list(const struct config_list *one, const struct config_list *other)
-{
-    bool same = one->count == other->count;
-    for (int i = 0; same && i < one->count; i++)
-        same = strcmp(one->items[i], other->items[i]) == 0;
-    return same;
-}
-
-static bool is_same(const struct config_setting *setting, const struct config *one,
-                    const struct config *other)
-{
-    const void *a = (const char *)one + setting->offset, *b = (const char *)other + setting->offset;
-    switch (setting->kind) {
-    case CONFIG_TEXT:
-        return same_text(*(const char *const *)a, *(const char *const *)b);
-    case CONFIG_LIST:
-        return same_list(a, b);
-    case CONFIG_BOOL:
-        return *(const bool *)a == *(const bool *)b;
-    case CONFIG_INT:
-    case CONFIG_DURATION:
-    case CONFIG_SIZE:
-        return *(const int64_t *)a == *(const int64_t *)b;
-    }
-    assert(!"a kind that cannot be compared");
-    return false;
-}
-
 /* Neither can a listener that speaks plain HTTP begin with TLS, nor the other way round: its clients have the
  * address. */
 static bool is_reloadable(const struct reload *reload, const struct config *next, const char *name)
@@ -87,12 +59,12 @@ static void name_the_rest(const struct reload *reload, const struct config *next
 {
     struct text names;
     text_init(&names, arena, NAMES_LEN_MAX);
-    for (int i = 0; i < config_setting_count; i++) {
-        const struct config_setting *setting = &config_settings[i];
-        if (is_same(setting, &reload->config, next) || is_reloadable(reload, next, setting->name))
+    for (int i = 0; i < config_settings.count; i++) {
+        const struct option_row *row = &config_settings.rows[i];
+        if (option_is_equal(row, &reload->config, next) || is_reloadable(reload, next, row->name))
             continue;
         text_puts(&names, names.len ? ", " : "");
-        text_puts(&names, setting->name);
+        text_puts(&names, row->name);
     }
     if (names.len)
         log_write(log, LOG_LEVEL_WARN, "reload", "changed, and needs a restart: %.*s",

@@ -3,7 +3,7 @@
 #include "descriptors.h"
 #include "memory.h"
 #include "reload.h"
-#include "server.h"
+#include "server_parts.h"
 #include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -16,14 +16,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum {
-    EXIT_DONE = 0,
-    EXIT_FAILED = 1,
-    EXIT_WRONG_USAGE = 2,
-    EXIT_LOCKED = 3,
-    EXIT_BROKEN = 5,
-    EXIT_MISMATCH = 6
-};
 /* What the program itself needs: files, wake-ups, resolvers; what a loop has beyond its share for a moment.
  */
 enum { OWN_DESCRIPTORS = 48, READER_DESCRIPTORS = 4, LOOP_DESCRIPTORS = 20, METRICS_DESCRIPTORS = 84 };
@@ -31,119 +23,36 @@ enum { PLENTY = 1024 /* descriptors for each side: fewer are worth a warning */ 
 enum { SETTINGS_ARENA_MAX = 2 << 20, SIGNAL_POLL_MS = 100 };
 enum { MMAP_THRESHOLD = 4 << 20, TRIM_THRESHOLD = 8 << 20 };
 
-/* ---- the command line of both commands ---- */
+/* ---- both commands ---- */
 
-struct invocation {
-    const char *command; /* "serve", "init" */
-    bool json;
+struct start {
+    const char *config_file; /* an option; the first member */
+    const struct invocation *invocation;
     struct arena arena;
     struct config config;
     struct reload *reload;
 };
 
-static void print_serve_help(void)
-{
-    puts("usage: posthorn serve --data DIR [options]\n\n"
-         "Accepts events over HTTP, stores them, and posts each one to its owner's webhook URL until that "
-         "answers\n"
-         "200. If DIR is empty, it is set up first, as `posthorn init` does.\n");
-    puts("  --config FILE                     settings file, one `name = value` a line (or POSTHORN_CONFIG)\n"
-         "  --json                            print the ready line as a JSON object");
-    config_print_help(stdout);
-    puts("  --help                            this text\n\n"
-         "Each setting is also NAME = VALUE in the file and POSTHORN_NAME in the environment; see\n"
-         "posthorn.conf(5).\n\n"
-         "SIGTERM waits for attempts in progress to end; a second SIGTERM ends them at once. SIGHUP reads\n"
-         "certificates, authorities and log-level again.\n"
-         "exit status: 0 done, 1 failed, 2 wrong usage, 3 another server uses DIR, 5 the store is broken,\n"
-         "6 the key file and the database do not belong together");
-}
-
-static void print_init_help(void)
-{
-    puts("usage: posthorn init --data DIR [--json]\n\n"
-         "Creates the data folder, the first Master user (id 5) and its API key, which is shown once.\n\n"
-         "  --data DIR      data folder; created if it does not exist (or POSTHORN_DATA)\n"
-         "  --config FILE   settings, as for `posthorn serve` (or POSTHORN_CONFIG)\n"
-         "  --json          print {\"user_id\":\"5\",\"api_key\":\"...\",\"signing_secret\":\"whsec_...\"}\n"
-         "  --help          this text\n\n"
-         "exit status: 0 done, 1 failed, 2 wrong usage, 3 a server is running on DIR, 6 a key without its "
-         "database");
-}
-
-/* True: help was wanted and has been printed. `--help=man` and `--help=conf` are for the build. */
-static bool help_wanted(const char *command, int argc, char **argv)
-{
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--help=man") == 0)
-            config_print_man(stdout);
-        else if (strcmp(argv[i], "--help=conf") == 0)
-            config_print_example(stdout);
-        else if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0)
-            continue;
-        else if (strcmp(command, "serve") == 0)
-            print_serve_help();
-        else
-            print_init_help();
-        return true;
-    }
-    return false;
-}
-
-static int wrong_usage(const char *command, const char *what)
-{
-    fprintf(stderr,
-            "posthorn %s: %s\n"
-            "Try `posthorn %s --help`.\n",
-            command, what, command);
-    return EXIT_WRONG_USAGE;
-}
-
 /* EXIT_DONE, or the code to leave with after saying why. */
-static int read_settings(struct invocation *invocation, int argc, char **argv)
+static int read_settings(struct start *start, const struct invocation *invocation)
 {
-    arena_init(&invocation->arena, SETTINGS_ARENA_MAX);
-    invocation->json = config_take_option(&argc, argv, "json", true) != NULL;
-    const char *file = config_take_option(&argc, argv, "config", false);
-    if (!file)
-        file = getenv("POSTHORN_CONFIG");
-    struct config_error error;
-    if (!config_load(&invocation->config, &invocation->arena, argc, argv, environ, file, &error))
-        return wrong_usage(invocation->command, error.text);
-    if (!invocation->config.data)
-        return wrong_usage(invocation->command, "--data DIR is missing: name the data folder");
-    invocation->reload = reload_open(argc, argv, file, &invocation->config);
-    return EXIT_DONE;
+    start->invocation = invocation;
+    arena_init(&start->arena, SETTINGS_ARENA_MAX);
+    int code = config_load_for(invocation, start, &start->config, &start->arena);
+    if (code == EXIT_DONE && !start->config.data)
+        code = command_wrong(invocation, "--data DIR is missing: name the data folder");
+    if (code == EXIT_DONE)
+        start->reload =
+            reload_open(invocation->setting_count, invocation->settings, start->config_file, &start->config);
+    return code;
 }
 
-static int exit_code(enum server_error error)
+static struct log *open_log(const struct start *start, struct clock clock)
 {
-    switch (error) {
-    case SERVER_OK:
-        return EXIT_DONE;
-    case SERVER_LOCKED:
-        return EXIT_LOCKED;
-    case SERVER_CONFIG:
-        return EXIT_WRONG_USAGE;
-    case SERVER_MISMATCH:
-        return EXIT_MISMATCH;
-    default:
-        return EXIT_FAILED;
-    }
-}
-
-static int server_failed(const struct invocation *invocation, enum server_error error, const char *text)
-{
-    fprintf(stderr, "posthorn %s: %s\n", invocation->command, text);
-    return exit_code(error);
-}
-
-static struct log *open_log(const struct invocation *invocation, struct clock clock)
-{
-    const struct config *config = &invocation->config;
+    const struct config *config = &start->config;
     enum log_level level = LOG_LEVEL_INFO;
     log_level_parse(config->log_level, &level);
-    if (strcmp(invocation->command, "init") == 0 && level == LOG_LEVEL_INFO)
+    if (start->invocation->command == &init_command && level == LOG_LEVEL_INFO)
         level = LOG_LEVEL_WARN; /* its output is the key and the call to make with it */
     return log_open(STDERR_FILENO, level, config->log_json, clock);
 }
@@ -171,19 +80,11 @@ static void print_call(const struct server_first *first, const char *address)
            address, first->api_key, (long long)first->user_id);
 }
 
-static int flush_stdout(const char *command)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return EXIT_DONE;
-    fprintf(stderr, "posthorn %s: standard output cannot be written: %s\n", command, strerror(errno));
-    return EXIT_FAILED;
-}
-
 /* Before the key is anybody's: one that could not be shown would be lost, and it is the only one. */
 static bool tell_first(void *ctx, const struct server_first *first)
 {
-    const struct invocation *invocation = ctx;
-    if (invocation->json)
+    const struct start *start = ctx;
+    if (start->invocation->json)
         printf("{\"user_id\":\"%lld\",\"api_key\":\"%s\",\"signing_secret\":\"%s\"}\n",
                (long long)first->user_id, first->api_key, first->signing_secret);
     else
@@ -192,7 +93,7 @@ static bool tell_first(void *ctx, const struct server_first *first)
                "signing secret: %s\n\n"
                "The key is shown this once; only its SHA-256 is kept.\n",
                (long long)first->user_id, first->api_key, first->signing_secret);
-    return flush_stdout(invocation->command) == EXIT_DONE;
+    return command_flush(start->invocation);
 }
 
 /* ---- init ---- */
@@ -215,14 +116,14 @@ static void callable_address(const struct config *config, char address[128])
              any_port ? (int)(port - rest) : 80, rest, any_port ? "PORT" : "");
 }
 
-static int init_in(struct invocation *invocation)
+static int init_in(struct start *start)
 {
-    const struct config *config = &invocation->config;
+    const struct config *config = &start->config;
     struct clock clock = clock_system();
     struct server_options options = {.config = config,
                                      .clock = clock,
-                                     .log = open_log(invocation, clock),
-                                     .ctx = invocation,
+                                     .log = open_log(start, clock),
+                                     .ctx = start,
                                      .tell_first = tell_first,
                                      .own_key = true};
     struct server_first first;
@@ -230,37 +131,47 @@ static int init_in(struct invocation *invocation)
     enum server_error error = server_init_data(&options, &first, error_text);
     log_close(options.log);
     if (error != SERVER_OK)
-        return server_failed(invocation, error, error_text);
-    if (!first.created) {
-        fprintf(stderr,
-                "posthorn init: %s is already set up; its key is not stored and cannot be shown again\n",
-                config->data);
-        return EXIT_FAILED;
-    }
-    if (!invocation->json) {
+        return server_failed(start->invocation, error, error_text);
+    if (!first.created)
+        return command_failed(start->invocation,
+                              "%s is already set up; its key is not stored and cannot be shown again",
+                              config->data);
+    if (!start->invocation->json) {
         char address[128];
         callable_address(config, address);
         print_call(&first, address);
         if (strstr(address, ":PORT"))
             puts("(PORT: `posthorn serve` takes a free port with this --listen, and prints it.)");
     }
-    return flush_stdout("init");
+    return EXIT_DONE;
 }
 
-int init_main(int argc, char **argv)
+static int init(const struct invocation *invocation, void *options)
 {
-    struct invocation invocation = {.command = "init"};
-    if (help_wanted(invocation.command, argc - 1, argv + 1))
-        return flush_stdout("init");
+    struct start *start = options;
     signal(SIGPIPE, SIG_IGN); /* that the key cannot be shown is an error to tell, not an end */
     umask(077);
-    int code = read_settings(&invocation, argc - 1, argv + 1);
+    int code = read_settings(start, invocation);
     if (code == EXIT_DONE)
-        code = init_in(&invocation);
-    reload_close(invocation.reload);
-    arena_fini(&invocation.arena);
+        code = init_in(start);
+    reload_close(start->reload);
+    arena_fini(&start->arena);
     return code;
 }
+
+const struct command init_command = {
+    .name = "init",
+    .summary = "create a data folder, the first user and its API key",
+    .details = "Creates the data folder, the first Master user (id 5) and its API key, which is shown once.",
+    .statuses = ", 3 a server is running on DIR,\n6 a key without its database",
+    .verbs = {{NULL, "", init}},
+    .options_len = sizeof(struct start),
+    .required = "--data DIR",
+    .shared = &config_file_option,
+    .settings = &config_settings,
+    .settings_shown = "data",
+    .json = JSON_OPTION("print {\"user_id\":\"5\",\"api_key\":\"...\",\"signing_secret\":\"whsec_...\"}"),
+};
 
 /* ---- signals ---- */
 
@@ -463,12 +374,12 @@ static void on_broken(void *ctx)
     _exit(EXIT_BROKEN);
 }
 
-static void print_ready(const struct invocation *invocation, const struct server *server,
+static void print_ready(const struct start *start, const struct server *server,
                         const struct server_first *first)
 {
-    const struct config *config = &invocation->config;
+    const struct config *config = &start->config;
     const char *scope = server_scope(server);
-    if (!invocation->json) {
+    if (!start->invocation->json) {
         if (first->created)
             print_call(first, server_address(server));
         printf("posthorn %s ready: %s (%s%s, data %s%s%s)\n", POSTHORN_VERSION, server_address(server),
@@ -485,7 +396,7 @@ static void print_ready(const struct invocation *invocation, const struct server
     puts("}");
 }
 
-static int serve_in(struct invocation *invocation, const struct server_options *options)
+static int serve_in(struct start *start, const struct server_options *options)
 {
     struct server_first first;
     struct server *server;
@@ -494,40 +405,58 @@ static int serve_in(struct invocation *invocation, const struct server_options *
     if (error == SERVER_OK)
         error = server_open(options, &server, error_text);
     if (error != SERVER_OK)
-        return server_failed(invocation, error, error_text);
+        return server_failed(start->invocation, error, error_text);
     log_write(options->log, LOG_LEVEL_INFO, "serve", "ready address=%s mode=%s version=%s",
-              server_address(server), invocation->config.mode, POSTHORN_VERSION);
-    print_ready(invocation, server, &first);
+              server_address(server), start->config.mode, POSTHORN_VERSION);
+    print_ready(start, server, &first);
     memset(&first, 0, sizeof first);
     fflush(stdout);
     tell_systemd("READY=1");
-    run_until_signal(server, options, invocation->reload);
+    run_until_signal(server, options, start->reload);
     return EXIT_DONE;
 }
 
-int serve_main(int argc, char **argv)
+static int serve(const struct invocation *invocation, void *options)
 {
-    struct invocation invocation = {.command = "serve"};
-    if (help_wanted(invocation.command, argc - 1, argv + 1))
-        return flush_stdout("serve");
+    struct start *start = options;
     prepare_signals();
     umask(077);
     bound_memory();
-    int code = read_settings(&invocation, argc - 1, argv + 1);
+    int code = read_settings(start, invocation);
     if (code == EXIT_DONE) {
-        warn_loudly(&invocation.config);
+        warn_loudly(&start->config);
         struct clock clock = clock_system();
-        struct server_options options = {.config = &invocation.config,
+        struct server_options opening = {.config = &start->config,
                                          .clock = clock,
-                                         .log = open_log(&invocation, clock),
+                                         .log = open_log(start, clock),
                                          .on_broken = on_broken,
-                                         .ctx = &invocation,
+                                         .ctx = start,
                                          .tell_first = tell_first};
-        share_descriptors(&invocation.config, options.log);
-        code = serve_in(&invocation, &options);
-        log_close(options.log);
+        share_descriptors(&start->config, opening.log);
+        code = serve_in(start, &opening);
+        log_close(opening.log);
     }
-    reload_close(invocation.reload);
-    arena_fini(&invocation.arena);
+    reload_close(start->reload);
+    arena_fini(&start->arena);
     return code;
 }
+
+const struct command serve_command = {
+    .name = "serve",
+    .summary = "accept events and deliver them",
+    .details =
+        "Accepts events over HTTP, stores them, and posts each one to its owner's webhook URL until that "
+        "answers\n"
+        "200. If DIR is empty, it is set up first, as `posthorn init` does.\n\n"
+        "SIGTERM waits for attempts in progress to end; a second SIGTERM ends them at once. SIGHUP reads\n"
+        "certificates, authorities and log-level again.",
+    .statuses = ", 3 another server uses DIR, 5 the store is broken,\n"
+                "6 the key file and the database do not belong together",
+    .verbs = {{NULL, "", serve}},
+    .options_len = sizeof(struct start),
+    .required = "--data DIR",
+    .shared = &config_file_option,
+    .settings = &config_settings,
+    .json = JSON_OPTION("print the ready line as a JSON object"),
+    .is_server = true,
+};

@@ -1,4 +1,5 @@
-/* serve: the commands `posthorn serve` and `posthorn init`. argv[0] is the command's name. */
+/* serve: the commands `posthorn serve` and `posthorn init`. */
 #pragma once
-int serve_main(int argc, char **argv);
-int init_main(int argc, char **argv);
+#include "command.h"
+
+extern const struct command serve_command, init_command;

@@ -3,6 +3,7 @@
  * the commands of src/manage. Nobody else includes this.
  */
 #pragma once
+#include "command.h"
 #include "server.h"
 #include "store.h"
 #include "vault.h"
@@ -28,6 +29,9 @@ enum server_error server_store_open(const struct server_options *options, struct
 /* The text of DATA/catalogue.json, checked, for free(); empty when there is no such file. */
 enum server_error server_own_types(const struct config *config, struct bytes *own_types,
                                    char error_text[256]);
+/* For a command: prints the text, and returns the exit code of the error. */
+int server_failed(const struct invocation *invocation, enum server_error error, const char *text);
+
 /* ---- the key file, while the store is open, so that no second server makes one at the same time ---- */
 
 /* In the data folder while a restore is under way. */

@@ -44,6 +44,6 @@ try src/guard/guard.c    yes url.h network.h
 try src/guard/guard.c    no  model.h policy.h body.h store.h sender.h engine.h
 try src/cli/inspect/events.c     yes json.h body.h guard.h
 try src/cli/inspect/events.c     no  policy.h dispatch.h store.h queue.h engine.h
-try src/manage/keys.c    yes store.h server_parts.h
-try src/manage/keys.c    no  client.h command.h
+try src/manage/keys.c    yes store.h server_parts.h command.h
+try src/manage/keys.c    no  client.h commands.h
 exit $failed

@@ -146,7 +146,7 @@ static const struct usage usages[] = {
     {"help srve", 2, NULL, "did you mean 'serve'?"},
     {"serve", 2, NULL, "--data DIR is missing"},
     {"init", 2, NULL, "--data DIR is missing"},
-    {"serve --data DATA --lisen x", 2, NULL, "did you mean 'listen'?"},
+    {"serve --data DATA --lisen x", 2, NULL, "there is no option --lisen; did you mean --listen?"},
     {"serve --data DATA --config /nowhere", 2, NULL, "/nowhere: cannot be read"},
     {"serve --data DATA --time-scale 5", 2, NULL, "needs --dev"},
     {"serve --data DATA --allow-target x", 2, NULL, "allow-target: 'x'"},

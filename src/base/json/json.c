@@ -69,6 +69,41 @@ const char *json_text(struct json_object *object, const char *name)
     return json_object_get_string(get_typed(object, name, json_type_string));
 }
 
+struct bytes json_string(struct json_object *object, const char *name)
+{
+    struct bytes text = {"", 0};
+    json_get_text(object, name, &text);
+    return text;
+}
+
+int64_t json_number(struct json_object *object, const char *name, int64_t otherwise)
+{
+    struct json_object *member = get_typed(object, name, json_type_int);
+    return member ? json_object_get_int64(member) : otherwise;
+}
+
+bool json_flag(struct json_object *object, const char *name)
+{
+    return json_object_get_boolean(json_get(object, name));
+}
+
+struct json_object *json_at(struct json_object *object, const char *path)
+{
+    char name[64];
+    while (object && *path) {
+        size_t len = strcspn(path, ".");
+        snprintf(name, sizeof name, "%.*s", (int)len, path);
+        object = json_get(object, name);
+        path += len + (path[len] == '.');
+    }
+    return object;
+}
+
+size_t json_length(struct json_object *array)
+{
+    return json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
+}
+
 enum { COMPACT = -1 };
 
 static void put_value(struct text *out, struct json_object *object, int indent);

@@ -63,3 +63,14 @@ const char *json_text(struct json_object *object, const char *name); /* NULL: no
 void json_put(struct text *out, struct json_object *object);
 /* Indented by two spaces. */
 void json_put_pretty(struct text *out, struct json_object *object);
+
+/* ---- for documents that are read member by member; never fails ---- */
+
+/* A string; "" with len 0 if there is none. */
+struct bytes json_string(struct json_object *object, const char *name);
+int64_t json_number(struct json_object *object, const char *name, int64_t otherwise);
+bool json_flag(struct json_object *object, const char *name);
+/* Down a path of members: "relationships.resource.data". NULL: it ends before. */
+struct json_object *json_at(struct json_object *object, const char *path);
+/* Of an array; 0 if it is none. */
+size_t json_length(struct json_object *array);

@@ -5,9 +5,7 @@
 #include "memory.h"
 #include "progress.h"
 #include "show.h"
-#include "text.h"
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -21,10 +19,10 @@ enum {
 };
 
 struct post {
+    const struct invocation *invocation;
     struct client *client;
     const char *name; /* of the input, for people */
     FILE *input;
-    bool json;
     struct progress progress;
 
     char *line; /* getline's */
@@ -50,28 +48,23 @@ static void print_refusal(struct post *post, int64_t number, struct json_object 
 {
     struct json_object *errors = json_get_array(answer, "errors");
     struct json_object *first = errors ? json_object_array_get_idx(errors, 0) : NULL;
-    struct bytes status = bytes_of("?"), detail = bytes_of("no reason was given");
-    struct arena arena;
-    struct text line;
+    struct bytes detail = json_string(first, "detail");
+    struct line line;
 
-    json_get_text(first, "status", &status);
-    json_get_text(first, "detail", &detail);
-    arena_init(&arena, 64 << 10);
-    text_init(&line, &arena, 16 << 10);
-    text_put_printable(&line, status);
-    text_puts(&line, ": ");
-    text_put_escaped(&line, detail);
     progress_clear(&post->progress);
-    fprintf(stderr, "%s:%lld: %s\n", post->name, (long long)number, line.data);
-    arena_fini(&arena);
+    text_printf(line_begin(&line), "%s:%lld: ", post->name, (long long)number);
+    text_put_printable(&line.text, json_string(first, "status"));
+    text_puts(&line.text, ": ");
+    text_put_escaped(&line.text, detail.len ? detail : bytes_of("no reason was given"));
+    line_print(&line, stderr);
 }
 
 /* An event whose user has no webhook_url is kept and not sent: the answer has a note then. */
 static void note_nobody(struct post *post, int64_t number, struct json_object *meta)
 {
-    struct bytes note;
+    struct bytes note = json_string(meta, "note");
 
-    if (!json_get_text(meta, "note", &note) || post->nobody++ > 0)
+    if (note.len == 0 || post->nobody++ > 0)
         return;
     post->nobody_line = number;
     post->note = memory_copy_text(note.data);
@@ -79,20 +72,27 @@ static void note_nobody(struct post *post, int64_t number, struct json_object *m
 
 static void say_nobody(struct post *post)
 {
-    struct arena arena;
-    struct text line;
+    struct line line;
 
     if (post->nobody == 0)
         return;
-    arena_init(&arena, 64 << 10);
-    text_init(&line, &arena, 16 << 10);
+    text_puts(line_begin(&line), "posthorn events: ");
     if (post->nobody_line > 0)
-        text_printf(&line, "%lld of them went to nobody; the first is %s:%lld: ", (long long)post->nobody,
+        text_printf(&line.text,
+                    "%lld of them went to nobody; the first is %s:%lld: ", (long long)post->nobody,
                     post->name, (long long)post->nobody_line);
-    text_put_escaped(&line, bytes_of(post->note));
-    fprintf(stderr, "posthorn events: %s\n", line.data);
-    arena_fini(&arena);
+    text_put_escaped(&line.text, bytes_of(post->note));
+    line_print(&line, stderr);
     free(post->note);
+}
+
+/* NUL-terminated, for free(). */
+static char *copy_of(struct bytes text)
+{
+    char *copy = memory_alloc(text.len + 1);
+    memcpy(copy, text.data, text.len);
+    copy[text.len] = '\0';
+    return copy;
 }
 
 enum line_fate { LINE_TAKEN, LINE_LATER, LINE_NOT_OF_THIS_BATCH };
@@ -101,14 +101,11 @@ enum line_fate { LINE_TAKEN, LINE_LATER, LINE_NOT_OF_THIS_BATCH };
 static enum line_fate take_answer(struct post *post, int64_t number, struct bytes text, bool last)
 {
     struct json_reading reading;
-    struct bytes status;
-    char *copy = memory_alloc(text.len + 1);
-
-    memcpy(copy, text.data, text.len);
-    copy[text.len] = '\0';
+    char *copy = copy_of(text);
     struct json_object *answer = json_read(copy, text.len, false, &reading);
-    struct json_object *meta = answer ? json_get_object(answer, "meta") : NULL;
-    bool understood = meta && json_get_text(meta, "status", &status);
+    struct json_object *meta = json_get_object(answer, "meta");
+    struct bytes status = json_string(meta, "status");
+    bool understood = status.len > 0;
     bool later = understood && !last && (bytes_equal_text(status, "429") || bytes_equal_text(status, "503"));
     if (understood && !later) {
         bool accepted = bytes_equal_text(status, "201");
@@ -118,7 +115,7 @@ static enum line_fate take_answer(struct post *post, int64_t number, struct byte
             note_nobody(post, number, meta);
         else
             print_refusal(post, number, answer);
-        if (post->json) {
+        if (post->invocation->json) {
             json_object_object_add(meta, "line", json_object_new_int64(number));
             show_json_line(bytes_of(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_NOSLASHESCAPE)));
         }
@@ -149,8 +146,8 @@ static int take_answers(struct post *post, int first, int count, struct bytes te
         int64_t number = post->lines[first + i].number;
         enum line_fate fate = take_answer(post, number, bytes_make(text.data, len), last);
         if (fate == LINE_NOT_OF_THIS_BATCH) {
-            fprintf(stderr, "posthorn events: the server's answer has no line for %s:%lld\n", post->name,
-                    (long long)number);
+            command_failed(post->invocation, "the server's answer has no line for %s:%lld", post->name,
+                           (long long)number);
             return -1;
         }
         if (fate == LINE_LATER)
@@ -163,8 +160,7 @@ static int take_answers(struct post *post, int first, int count, struct bytes te
 
 static void wait_s(int seconds)
 {
-    const struct timespec pause = {.tv_sec = seconds < 1 ? 1 : seconds > WAIT_S_MAX ? WAIT_S_MAX : seconds};
-    nanosleep(&pause, NULL);
+    clock_pause_us((seconds < 1 ? 1 : seconds > WAIT_S_MAX ? WAIT_S_MAX : seconds) * (int64_t)1000000);
 }
 
 /* Sends it until there is an answer that is not "later". The key makes that safe: nothing is accepted twice.
@@ -221,9 +217,9 @@ static bool flush_batch(struct post *post)
     post->lines[post->count].begin = post->batch_len;
     bool done = post->count == 0 || send_batch(post, 0, post->count);
     if (!done)
-        fprintf(stderr,
-                "posthorn events: stopped at %s:%lld; the events from there on may not have been accepted\n",
-                post->name, (long long)post->lines[0].number);
+        command_failed(post->invocation,
+                       "stopped at %s:%lld; the events from there on may not have been accepted", post->name,
+                       (long long)post->lines[0].number);
     post->count = 0;
     post->batch_len = 0;
     return done;
@@ -283,7 +279,7 @@ static bool post_lines(struct post *post, struct bytes line)
     going = going && flush_batch(post);
     progress_clear(&post->progress);
     free(post->batch);
-    if (!post->json)
+    if (!post->invocation->json)
         printf("%lld accepted, %lld refused\n", (long long)post->accepted, (long long)post->refused);
     say_nobody(post);
     return going && post->refused == 0;
@@ -295,9 +291,7 @@ static bool post_lines(struct post *post, struct bytes line)
 static bool is_whole(struct bytes line)
 {
     struct json_reading reading;
-    char *copy = memory_alloc(line.len + 1);
-    memcpy(copy, line.data, line.len);
-    copy[line.len] = '\0';
+    char *copy = copy_of(line);
     bool whole = json_check(copy, line.len, true, &reading) == JSON_OK;
     free(copy);
     return whole;
@@ -306,7 +300,6 @@ static bool is_whole(struct bytes line)
 static bool post_document(struct post *post, struct bytes first)
 {
     struct client_answer answer;
-    struct bytes id;
     char *text = memory_alloc(DOCUMENT_LEN_MAX + 2);
     size_t len = first.len < DOCUMENT_LEN_MAX ? first.len : DOCUMENT_LEN_MAX;
 
@@ -316,12 +309,12 @@ static bool post_document(struct post *post, struct bytes first)
     text[len] = '\0';
     bool fits = len <= DOCUMENT_LEN_MAX;
     if (!fits)
-        fprintf(stderr, "posthorn events: %s is one document longer than 1 MiB\n", post->name);
+        command_failed(post->invocation, "%s is one document longer than 1 MiB", post->name);
     bool done = fits && client_expect(post->client, 201, "POST", "/api/events", text, &answer);
-    if (done && post->json)
+    if (done && post->invocation->json)
         show_json(answer.json);
-    else if (done && json_get_text(json_get_object(answer.json, "data"), "id", &id))
-        printf("%.*s\n", BYTES_ARG(id));
+    else if (done)
+        printf("%s\n", json_string(json_get(answer.json, "data"), "id").data);
     if (done)
         note_nobody(post, 0, json_get_object(answer.json, "meta"));
     say_nobody(post);
@@ -340,32 +333,27 @@ static int64_t count_lines(FILE *file)
     return count;
 }
 
-bool events_post(struct client *client, const char *path, bool json)
+int events_post(const struct invocation *invocation, struct client *client)
 {
+    const char *path = invocation->operands[0];
     bool standard = strcmp(path, "-") == 0;
-    struct post post = {.client = client,
+    struct post post = {.invocation = invocation,
+                        .client = client,
                         .name = standard ? "stdin" : path,
-                        .input = standard ? stdin : fopen(path, "re"),
-                        .json = json};
-    if (!post.input) {
-        fprintf(stderr, "posthorn events: %s: %s\n", path, strerror(errno));
-        return false;
-    }
+                        .input = standard ? stdin : fopen(path, "re")};
+    if (!post.input)
+        return command_failed(invocation, "%s: %s", path, strerror(errno));
     progress_begin(&post.progress, standard ? 0 : count_lines(post.input));
     struct bytes first = next_line(&post);
     bool done = false;
     if (!first.len)
-        fprintf(stderr, "posthorn events: %s has no event\n", post.name);
-    else if (is_whole(first))
-        done = post_lines(&post, first);
+        command_failed(invocation, "%s has no event", post.name);
     else
-        done = post_document(&post, first);
-    if (ferror(post.input)) {
-        fprintf(stderr, "posthorn events: %s: %s\n", post.name, strerror(errno));
-        done = false;
-    }
+        done = is_whole(first) ? post_lines(&post, first) : post_document(&post, first);
+    if (ferror(post.input))
+        done = command_failed(invocation, "%s: %s", post.name, strerror(errno)) == EXIT_DONE;
     free(post.line);
     if (!standard)
         fclose(post.input);
-    return done;
+    return done ? EXIT_DONE : EXIT_FAILED;
 }

@@ -1,52 +1,40 @@
 /* posthorn mtls: the TLS identity with which an endpoint is reached. */
 #include "client.h"
-#include "command.h"
+#include "commands.h"
 #include "json.h"
 #include "show.h"
-#include "text.h"
-
 #include <errno.h>
-#include <stdio.h>
 
-enum { PATH_LEN_MAX = 4096, FILE_LEN_MAX = 128 * 1024, BODY_LEN_MAX = 1 << 20, MEMORY_LEN_MAX = 4 << 20 };
-
-static const char details[] =
-    "Mutual TLS (2 way SSL) for a webhook_url. `set` replaces the whole TLS identity: the client "
-    "certificate\n"
-    "with its private key, the authorities to trust for the receiver instead of the public ones, and the "
-    "name\n"
-    "expected in the receiver's certificate instead of the URL's host. Each part is optional. The private "
-    "key\n"
-    "is stored encrypted and cannot be read again. Files are PEM; - is standard input.";
+enum { FILE_LEN_MAX = 128 * 1024, BODY_LEN_MAX = 1 << 20, MEMORY_LEN_MAX = 4 << 20 };
 
 struct mtls {
+    struct api api;
     const char *cert, *private_key, *ca, *server_name, *user;
-    bool json;
-    const struct usage *usage;
-    struct client *client;
-    char path[PATH_LEN_MAX];
-    struct arena arena;
 };
 
-/* ---- set ---- */
+static const char *path_of(const struct mtls *mtls)
+{
+    return client_path(mtls->api.client, "/api/users/%s/tls", mtls->user);
+}
 
-/* False: stderr says why. `name` NULL puts nothing. */
-static bool put_file(struct mtls *mtls, struct text *body, const char *attribute, const char *name)
+/* Nothing if `name` is NULL. False: stderr says why. */
+static bool put_file(const struct invocation *invocation, struct text *body, const char *attribute,
+                     const char *name)
 {
     if (!name)
         return true;
     FILE *file = strcmp(name, "-") == 0 ? stdin : fopen(name, "re");
-    char *data = file ? arena_alloc(&mtls->arena, FILE_LEN_MAX + 1) : NULL;
+    char *data = file ? arena_alloc(body->arena, FILE_LEN_MAX + 1) : NULL;
     size_t len = data ? fread(data, 1, FILE_LEN_MAX + 1, file) : 0;
     bool failed = !file || ferror(file);
     if (failed)
-        fprintf(stderr, "posthorn mtls: %s cannot be read: %s\n", name, strerror(errno));
+        command_failed(invocation, "%s cannot be read: %s", name, strerror(errno));
     if (file && file != stdin)
         fclose(file);
     if (failed)
         return false;
     if (!data || len > FILE_LEN_MAX || !bytes_are_utf8(bytes_make(data, len))) {
-        fprintf(stderr, "posthorn mtls: %s is not PEM (openssl can convert it)\n", name);
+        command_failed(invocation, "%s is not PEM (openssl can convert it)", name);
         return false;
     }
     text_printf(body, ",\"%s\":", attribute);
@@ -54,175 +42,126 @@ static bool put_file(struct mtls *mtls, struct text *body, const char *attribute
     return true;
 }
 
-static bool make_body(struct mtls *mtls, struct text *body)
+static bool put_body(const struct invocation *invocation, struct text *body, const struct mtls *mtls)
 {
-    text_init(body, &mtls->arena, BODY_LEN_MAX);
     text_puts(body, "{\"data\":{\"type\":\"tls_identities\",\"attributes\":{\"server_name\":");
     if (mtls->server_name && bytes_are_utf8(bytes_of(mtls->server_name)))
         text_put_json(body, bytes_of(mtls->server_name));
     else
         text_puts(body, "null");
-    bool read = put_file(mtls, body, "certificate", mtls->cert) &&
-                put_file(mtls, body, "private_key", mtls->private_key) &&
-                put_file(mtls, body, "ca", mtls->ca);
+    bool read = put_file(invocation, body, "certificate", mtls->cert) &&
+                put_file(invocation, body, "private_key", mtls->private_key) &&
+                put_file(invocation, body, "ca", mtls->ca);
     text_puts(body, "}}}");
     return read && !body->overflow;
 }
 
-/* ---- show ---- */
-
-static void print_line(struct mtls *mtls, const char *title, struct json_object *attributes, const char *name)
-{
-    struct bytes value;
-    struct text line;
-    text_init(&line, &mtls->arena, BODY_LEN_MAX);
-    if (json_get_text(attributes, name, &value))
-        text_put_printable(&line, value);
-    printf("%-12s %s\n", title, line.len ? line.data : "-");
-}
-
-static int count_certificates(struct json_object *attributes, const char *name)
+static int count_certificates(struct bytes pem)
 {
     static const char begin[] = "-----BEGIN CERTIFICATE-----";
-    struct bytes pem;
     int count = 0;
-    if (!json_get_text(attributes, name, &pem))
-        return 0;
     for (const char *at = pem.data; (at = strstr(at, begin)); at += sizeof begin - 1)
         count++;
     return count;
 }
 
-static void print_warnings(struct mtls *mtls, struct json_object *document)
+static void print(const struct invocation *invocation, struct json_object *document)
 {
-    struct json_object *warnings = json_get_array(json_get_object(document, "meta"), "warnings");
-    for (size_t i = 0; warnings && i < json_object_array_length(warnings); i++) {
-        struct bytes detail;
-        struct text line;
-        text_init(&line, &mtls->arena, BODY_LEN_MAX);
-        if (json_get_text(json_object_array_get_idx(warnings, i), "detail", &detail))
-            text_put_escaped(&line, detail);
-        fprintf(stderr, "posthorn mtls: warning: %s\n", line.len ? line.data : "");
-    }
-}
+    static const struct {
+        const char *title, *attribute;
+    } rows[] = {{"subject", "subject"},       {"issuer", "issuer"},       {"fingerprint", "fingerprint"},
+                {"not before", "not_before"}, {"not after", "not_after"}, {"server name", "server_name"}};
+    struct json_object *attributes = json_at(document, "data.attributes");
+    struct json_object *warnings = json_at(document, "meta.warnings");
+    struct line line;
 
-static void print(struct mtls *mtls, struct json_object *document)
-{
-    struct json_object *attributes = json_get_object(json_get_object(document, "data"), "attributes");
-    int authorities = count_certificates(attributes, "ca");
-    print_warnings(mtls, document);
-    if (mtls->json) {
+    for (size_t i = 0; i < json_length(warnings); i++) {
+        text_printf(line_begin(&line), "posthorn mtls: warning: ");
+        text_put_escaped(&line.text, json_string(json_object_array_get_idx(warnings, i), "detail"));
+        line_print(&line, stderr);
+    }
+    if (invocation->json) {
         show_json(document);
         return;
     }
-    print_line(mtls, "subject", attributes, "subject");
-    print_line(mtls, "issuer", attributes, "issuer");
-    print_line(mtls, "fingerprint", attributes, "fingerprint");
-    print_line(mtls, "not before", attributes, "not_before");
-    print_line(mtls, "not after", attributes, "not_after");
-    print_line(mtls, "server name", attributes, "server_name");
-    printf("%-12s ", "authorities");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct bytes value = json_string(attributes, rows[i].attribute);
+        text_printf(line_begin(&line), "%-12s ", rows[i].title);
+        text_put_printable(&line.text, value.len ? value : bytes_of("-"));
+        line_print(&line, stdout);
+    }
+    int authorities = count_certificates(json_string(attributes, "ca"));
     if (authorities)
-        printf("%d of its own\n", authorities);
+        printf("authorities  %d of its own\n", authorities);
     else
-        puts("the server's");
+        puts("authorities  the server's");
 }
 
-/* ---- the command ---- */
-
-static bool set(struct mtls *mtls)
+static int set(const struct invocation *invocation, void *options)
 {
+    struct mtls *mtls = options;
     struct client_answer answer;
+    struct arena arena;
     struct text body;
-    if (!make_body(mtls, &body) || !client_call(mtls->client, "PUT", mtls->path, body.data, &answer))
-        return false;
-    if (answer.status != 201 && !client_check(mtls->client, 200, &answer))
-        return false;
-    print(mtls, answer.json);
-    return true;
-}
-
-static bool show(struct mtls *mtls)
-{
-    struct client_answer answer;
-    if (!client_expect(mtls->client, 200, "GET", mtls->path, NULL, &answer))
-        return false;
-    print(mtls, answer.json);
-    return true;
-}
-
-static bool remove_identity(struct mtls *mtls)
-{
-    struct client_answer answer;
-    return client_expect(mtls->client, 204, "DELETE", mtls->path, NULL, &answer);
-}
-
-static int wrong_operand(const struct mtls *mtls)
-{
-    return options_wrong(mtls->usage, "write `mtls set`, `mtls show` or `mtls remove`");
-}
-
-static int check(const struct mtls *mtls, bool setting)
-{
-    bool given = mtls->cert || mtls->private_key || mtls->ca || mtls->server_name;
-    if (!setting && given)
-        return options_wrong(mtls->usage, "--cert, --private-key, --ca and --server-name are for `mtls set`");
-    if (setting && !given)
-        return options_wrong(mtls->usage,
+    if (!mtls->cert && !mtls->private_key && !mtls->ca && !mtls->server_name)
+        return command_wrong(invocation,
                              "give --cert with --private-key, --ca, --server-name, or several of them");
     if (!mtls->cert != !mtls->private_key)
-        return options_wrong(mtls->usage, "--cert and --private-key go together; %s is missing",
+        return command_wrong(invocation, "--cert and --private-key go together; %s is missing",
                              mtls->cert ? "--private-key" : "--cert");
+    arena_init(&arena, MEMORY_LEN_MAX);
+    text_init(&body, &arena, BODY_LEN_MAX);
+    bool done = put_body(invocation, &body, mtls) &&
+                client_call(mtls->api.client, "PUT", path_of(mtls), body.data, &answer) &&
+                client_check(mtls->api.client, answer.status == 201 ? 201 : 200, &answer);
+    if (done)
+        print(invocation, answer.json);
+    arena_fini(&arena);
+    return done ? EXIT_DONE : EXIT_FAILED;
+}
+
+static int show(const struct invocation *invocation, void *options)
+{
+    struct mtls *mtls = options;
+    struct client_answer answer;
+    if (!client_expect(mtls->api.client, 200, "GET", path_of(mtls), NULL, &answer))
+        return EXIT_FAILED;
+    print(invocation, answer.json);
     return EXIT_DONE;
 }
 
-int mtls_main(int argc, char **argv)
+static int remove_identity(const struct invocation *invocation, void *options)
 {
-    struct mtls mtls = {.user = "me"};
-    struct client_options server = {0};
-    int count;
-    const struct option_row rows[] = {
-        {"cert", OPTION_TEXT, &mtls.cert, "FILE",
-         "client certificate, followed by its intermediate certificates"},
-        {"private-key", OPTION_TEXT, &mtls.private_key, "FILE",
-         "private key of the certificate, not encrypted"},
-        {"ca", OPTION_TEXT, &mtls.ca, "FILE", "authorities to trust for the receiver"},
-        {"server-name", OPTION_TEXT, &mtls.server_name, "NAME",
-         "name expected in the receiver's certificate"},
-        {"user", OPTION_TEXT, &mtls.user, "ID", "for a Master: the user [yourself]"},
-        CLIENT_OPTION_ROWS(server),
-        {"json", OPTION_FLAG, &mtls.json, NULL, "print the server's JSON document"},
-    };
-    const struct usage usage = {"mtls",
-                                "mtls set [--cert FILE --private-key FILE] [--ca FILE] [--server-name NAME]\n"
-                                "mtls show\n"
-                                "mtls remove",
-                                details,
-                                rows,
-                                sizeof rows / sizeof *rows,
-                                1,
-                                1};
-    static bool (*const verbs[])(struct mtls *) = {set, show, remove_identity};
-    static const char *const names[] = {"set", "show", "remove"};
-    size_t verb = 0;
-
-    enum options_outcome outcome = options_read(&usage, argc, argv, &count);
-    if (outcome != OPTIONS_GO)
-        return outcome == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
-    mtls.usage = &usage;
-    while (verb < 3 && strcmp(argv[argc - 1], names[verb]) != 0)
-        verb++;
-    if (verb == 3)
-        return wrong_operand(&mtls);
-    int code = check(&mtls, verb == 0);
-    if (code == EXIT_DONE)
-        code = client_open(&usage, &server, &mtls.client);
-    if (code != EXIT_DONE)
-        return code;
-    snprintf(mtls.path, sizeof mtls.path, "/api/users/%s/tls", client_escape(mtls.client, mtls.user));
-    arena_init(&mtls.arena, MEMORY_LEN_MAX);
-    bool done = verbs[verb](&mtls);
-    arena_fini(&mtls.arena);
-    client_close(mtls.client);
-    return done ? EXIT_DONE : EXIT_FAILED;
+    struct mtls *mtls = options;
+    struct client_answer answer;
+    return client_expect(mtls->api.client, 204, "DELETE", path_of(mtls), NULL, &answer) ? EXIT_DONE
+                                                                                        : EXIT_FAILED;
 }
+
+#define AT(field) offsetof(struct mtls, field)
+static const struct option_row rows[] = {
+    {"cert", OPTION_TEXT, AT(cert), "", "FILE",
+     "client certificate, followed by its intermediate certificates", .verbs = "set"},
+    {"private-key", OPTION_TEXT, AT(private_key), "", "FILE", "private key of the certificate, not encrypted",
+     .verbs = "set"},
+    {"ca", OPTION_TEXT, AT(ca), "", "FILE", "authorities to trust for the receiver", .verbs = "set"},
+    {"server-name", OPTION_TEXT, AT(server_name), "", "NAME", "name expected in the receiver's certificate",
+     .verbs = "set"},
+    {"user", OPTION_TEXT, AT(user), "me", "ID", "for a Master: the user"},
+};
+
+const struct command mtls_command = {
+    .name = "mtls",
+    .summary = "set, show or remove the TLS identity for your webhook URL",
+    .details =
+        "Mutual TLS (2 way SSL) for a webhook_url. `set` replaces the whole TLS identity: the client "
+        "certificate\n"
+        "with its private key, the authorities to trust for the receiver instead of the public ones, and "
+        "the\n"
+        "name expected in the receiver's certificate instead of the URL's host. Each part is optional. The\n"
+        "private key is stored encrypted and cannot be read again. Files are PEM; - is standard input.",
+    .verbs = {{"set", "", set}, {"show", "", show}, {"remove", "", remove_identity}},
+    .rows = OPTION_TABLE(rows),
+    API_COMMAND(struct mtls),
+    .json = JSON_OPTION("print the server's JSON document"),
+};

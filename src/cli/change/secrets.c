@@ -1,266 +1,192 @@
 /* posthorn secrets: the signing secrets of a user. */
 #include "client.h"
-#include "command.h"
+#include "commands.h"
 #include "json.h"
 #include "show.h"
-#include "text.h"
 
-#include <stdio.h>
-
-enum {
-    PATH_LEN_MAX = 4096,
-    BODY_LEN_MAX = 4096,
-    OVERLAP_S_DEFAULT = 24 * 3600,
-    OVERLAP_S_MAX = 30 * 24 * 3600
-};
-
-static const char details[] =
-    "Your signing secrets. Receivers check the header webhook-signature with them (Standard Webhooks). You\n"
-    "have one from the start, with the id `default`.\n\n"
-    "  list       lists the secrets without their text\n"
-    "  reveal     prints the text of the first secret, `default`\n"
-    "  create     creates a secret and prints it once; older secrets of its kind expire after the overlap\n"
-    "  rotate     creates a new secret for each kind in use, and prints them once\n"
-    "  remove ID  removes a secret at once; the last one cannot be removed\n\n"
-    "If the key file of a server is lost, see `posthorn secrets reset --help`.";
+enum { OVERLAP_S_MAX = 30 * 24 * 3600, SECRETS_MAX = 1000 };
 
 struct secrets {
-    const struct usage *usage;
-    struct client *client;
-    const char *operand; /* behind the verb; NULL: none */
+    struct api api;
     const char *algorithm, *user;
     int64_t overlap_s;
-    bool json;
 };
 
-static struct bytes attribute(struct json_object *secret, const char *name)
+static const char *list_path(const struct secrets *secrets)
 {
-    struct bytes value = {"", 0};
-    json_get_text(json_get_object(secret, "attributes"), name, &value);
-    return value;
+    client_path(secrets->api.client, "/api/signing_secrets");
+    return client_add_query(secrets->api.client, "filter[user]", secrets->user);
 }
 
-static bool fetch_list(const struct secrets *secrets, struct client_answer *answer)
-{
-    char path[PATH_LEN_MAX];
-
-    snprintf(path, sizeof path, "/api/signing_secrets%s%s", secrets->user ? "?filter[user]=" : "",
-             secrets->user ? client_escape(secrets->client, secrets->user) : "");
-    return client_expect(secrets->client, 200, "GET", path, NULL, answer);
-}
-
-static bool list(const struct secrets *secrets)
+static int list(const struct invocation *invocation, void *options)
 {
     static const struct show_column columns[] = {{"ID", "id", 16},
                                                  {"ALGORITHM", "attributes.algorithm", 9},
                                                  {"ACTIVE", "attributes.active", 6},
                                                  {"CREATED_AT", "attributes.created_at", 24},
                                                  {"EXPIRES_AT", "attributes.expires_at", 24},
-                                                 {"PUBLIC_KEY", "attributes.public_key", 0}};
-    struct client_answer answer;
-
-    if (!fetch_list(secrets, &answer))
-        return false;
-    if (secrets->json) {
-        show_json(answer.json);
-        return true;
-    }
-    show_place(client_place(secrets->client));
-    show_table(json_get_array(answer.json, "data"), columns, sizeof columns / sizeof *columns);
-    return true;
+                                                 {"PUBLIC_KEY", "attributes.public_key", 0},
+                                                 {NULL}};
+    const struct secrets *secrets = options;
+    return client_show_list(secrets->api.client, list_path(secrets), SECRETS_MAX, columns);
 }
 
 /* The text alone, so that a script can take it: KEY=$(posthorn secrets reveal). */
-static void print_secret(const struct secrets *secrets, const struct client_answer *answer)
+static void print_secret(const struct invocation *invocation, const struct client_answer *answer)
 {
-    struct json_object *secret = json_get_object(answer->json, "data");
-
-    if (secrets->json)
+    if (invocation->json)
         show_json(answer->json);
     else
-        printf("%.*s\n", BYTES_ARG(attribute(secret, "secret")));
+        printf("%s\n", json_string(json_at(answer->json, "data.attributes"), "secret").data);
 }
 
 static bool is_active(struct json_object *secret)
 {
-    return json_object_get_boolean(json_get(json_get_object(secret, "attributes"), "active"));
+    return json_flag(json_get(secret, "attributes"), "active");
 }
 
-static void say_its_end(struct json_object *secret)
+/* On stderr, so that standard output is the secrets alone. */
+static void say_its_end(const struct invocation *invocation, struct json_object *secret)
 {
-    struct bytes id = {"", 0}, until = attribute(secret, "expires_at");
-    if (until.len > 0 && json_get_text(secret, "id", &id))
-        fprintf(stderr, "posthorn secrets: %.*s %s %.*s\n", BYTES_ARG(id),
-                is_active(secret) ? "signs until" : "expired at", BYTES_ARG(until));
+    struct bytes until = json_string(json_get(secret, "attributes"), "expires_at");
+    if (until.len > 0 && !invocation->json)
+        command_note(invocation, "%s %s %s", json_string(secret, "id").data,
+                     is_active(secret) ? "signs until" : "expired at", until.data);
 }
 
-static bool reveal(const struct secrets *secrets)
+static int reveal(const struct invocation *invocation, void *options)
+{
+    struct client *client = ((struct api *)options)->client;
+    const char *id = invocation->operand_count ? invocation->operands[0] : NULL;
+    const char *path = client_path(client, "/api/signing_secrets/%s/reveal", id ? id : "default");
+    struct client_answer answer;
+
+    if (!client_call(client, "POST", path, NULL, &answer))
+        return EXIT_FAILED;
+    if (answer.status == 404 && !id)
+        return command_failed(invocation,
+                              "your first signing secret has been removed; `posthorn secrets rotate` "
+                              "creates a new one and prints it");
+    if (!client_check(client, 200, &answer))
+        return EXIT_FAILED;
+    print_secret(invocation, &answer);
+    say_its_end(invocation, json_get(answer.json, "data"));
+    return EXIT_DONE;
+}
+
+/* Creates one and prints it. */
+static bool make(const struct invocation *invocation, const struct secrets *secrets, const char *algorithm)
 {
     struct client_answer answer;
-    char path[PATH_LEN_MAX];
+    struct line line;
+    struct text *body = line_begin(&line);
 
-    snprintf(path, sizeof path, "/api/signing_secrets/%s/reveal",
-             client_escape(secrets->client, secrets->operand ? secrets->operand : "default"));
-    if (!client_call(secrets->client, "POST", path, NULL, &answer))
-        return false;
-    if (answer.status == 404 && !secrets->operand)
-        fprintf(stderr, "posthorn secrets: your first signing secret has been removed; `posthorn secrets "
-                        "rotate` creates a new one and prints it\n");
-    else if (client_check(secrets->client, 200, &answer))
-        print_secret(secrets, &answer);
-    if (answer.status == 200 && !secrets->json)
-        say_its_end(json_get_object(answer.json, "data"));
-    return answer.status == 200;
-}
-
-static bool make(const struct secrets *secrets, const char *algorithm, struct client_answer *answer)
-{
-    struct arena arena;
-    struct text body;
-
-    arena_init(&arena, 4 * (size_t)BODY_LEN_MAX);
-    text_init(&body, &arena, BODY_LEN_MAX);
-    text_printf(&body,
-                "{\"data\":{\"type\":\"signing_secrets\",\"attributes\":{\"algorithm\":\"%s\",\"overlap_s\":"
-                "%lld}",
-                algorithm, (long long)secrets->overlap_s);
+    text_printf(
+        body,
+        "{\"data\":{\"type\":\"signing_secrets\",\"attributes\":{\"algorithm\":\"%s\",\"overlap_s\":%lld}",
+        algorithm, (long long)secrets->overlap_s);
     if (secrets->user) {
-        text_puts(&body, ",\"relationships\":{\"user\":{\"data\":{\"type\":\"users\",\"id\":");
-        text_put_json(&body, bytes_of(secrets->user));
-        text_puts(&body, "}}}");
+        text_puts(body, ",\"relationships\":{\"user\":{\"data\":{\"type\":\"users\",\"id\":");
+        text_put_json(body, bytes_of(secrets->user));
+        text_puts(body, "}}}");
     }
-    text_puts(&body, "}}");
-    bool made = !body.overflow &&
-                client_expect(secrets->client, 201, "POST", "/api/signing_secrets", body.data, answer);
-    arena_fini(&arena);
+    text_puts(body, "}}");
+    bool made = client_expect(secrets->api.client, 201, "POST", "/api/signing_secrets", body->data, &answer);
+    line_drop(&line);
+    if (made)
+        print_secret(invocation, &answer);
     return made;
 }
 
-/* On stderr, so that standard output is the new secrets alone. */
-static void say_what_expires(const struct secrets *secrets)
+static bool fetch_list(const struct secrets *secrets, struct client_answer *answer)
+{
+    return client_expect(secrets->api.client, 200, "GET", list_path(secrets), NULL, answer);
+}
+
+static void say_what_expires(const struct invocation *invocation, const struct secrets *secrets)
 {
     struct client_answer answer;
 
-    if (secrets->json || !fetch_list(secrets, &answer))
+    if (invocation->json || !fetch_list(secrets, &answer))
         return;
-    struct json_object *all = json_get_array(answer.json, "data");
-    for (size_t i = 0; all && i < json_object_array_length(all); i++) {
-        struct json_object *secret = json_object_array_get_idx(all, i);
-        if (is_active(secret))
-            say_its_end(secret);
-    }
+    struct json_object *all = json_get(answer.json, "data");
+    for (size_t i = 0; i < json_length(all); i++)
+        if (is_active(json_object_array_get_idx(all, i)))
+            say_its_end(invocation, json_object_array_get_idx(all, i));
 }
 
-static bool create(const struct secrets *secrets)
+static int create(const struct invocation *invocation, void *options)
 {
-    struct client_answer answer;
+    const struct secrets *secrets = options;
 
-    if (!make(secrets, secrets->algorithm ? secrets->algorithm : "v1", &answer))
-        return false;
-    print_secret(secrets, &answer);
-    say_what_expires(secrets);
-    return true;
+    if (!make(invocation, secrets, secrets->algorithm ? secrets->algorithm : "v1"))
+        return EXIT_FAILED;
+    say_what_expires(invocation, secrets);
+    return EXIT_DONE;
 }
 
-static bool rotate(const struct secrets *secrets)
+static int rotate(const struct invocation *invocation, void *options)
 {
     static const char *const algorithms[] = {"v1", "v1a"};
+    const struct secrets *secrets = options;
     bool signs[2] = {false};
     struct client_answer answer;
 
     if (!fetch_list(secrets, &answer))
-        return false;
-    struct json_object *all = json_get_array(answer.json, "data");
-    for (size_t i = 0; all && i < json_object_array_length(all); i++) {
+        return EXIT_FAILED;
+    struct json_object *all = json_get(answer.json, "data");
+    for (size_t i = 0; i < json_length(all); i++) {
         struct json_object *secret = json_object_array_get_idx(all, i);
+        struct bytes algorithm = json_string(json_get(secret, "attributes"), "algorithm");
         for (int j = 0; j < 2; j++)
-            signs[j] |= bytes_equal_text(attribute(secret, "algorithm"), algorithms[j]) &&
-                        json_object_get_boolean(json_get(json_get_object(secret, "attributes"), "active"));
+            signs[j] |= bytes_equal_text(algorithm, algorithms[j]) && is_active(secret);
     }
     for (int j = 0; j < 2; j++) {
-        if (!signs[j] || (secrets->algorithm && strcmp(secrets->algorithm, algorithms[j]) != 0))
-            continue;
-        if (!make(secrets, algorithms[j], &answer))
-            return false;
-        print_secret(secrets, &answer);
+        bool wanted = !secrets->algorithm || strcmp(secrets->algorithm, algorithms[j]) == 0;
+        if (signs[j] && wanted && !make(invocation, secrets, algorithms[j]))
+            return EXIT_FAILED;
     }
-    say_what_expires(secrets);
-    return true;
+    say_what_expires(invocation, secrets);
+    return EXIT_DONE;
 }
 
-static bool remove_one(const struct secrets *secrets)
+static int remove_one(const struct invocation *invocation, void *options)
 {
+    struct client *client = ((struct api *)options)->client;
+    const char *path = client_path(client, "/api/signing_secrets/%s", invocation->operands[0]);
     struct client_answer answer;
-    char path[PATH_LEN_MAX];
-
-    snprintf(path, sizeof path, "/api/signing_secrets/%s", client_escape(secrets->client, secrets->operand));
-    return client_expect(secrets->client, 204, "DELETE", path, NULL, &answer);
+    return client_expect(client, 204, "DELETE", path, NULL, &answer) ? EXIT_DONE : EXIT_FAILED;
 }
 
-static const struct verb {
-    const char *name;
-    bool (*run)(const struct secrets *secrets);
-    int operands_min, operands_max;
-} verbs[] = {{"list", list, 0, 0},
-             {"reveal", reveal, 0, 1},
-             {"create", create, 0, 0},
-             {"rotate", rotate, 0, 0},
-             {"remove", remove_one, 1, 1}};
+#define AT(field) offsetof(struct secrets, field)
+static const struct option_row rows[] = {
+    {"algorithm", OPTION_CHOICE, AT(algorithm), "", "v1|v1a",
+     "HMAC-SHA256 or Ed25519; `create` makes v1 without it", .verbs = "create, rotate"},
+    {"overlap", OPTION_NUMBER, AT(overlap_s), "86400", "SECONDS", "older secrets keep signing for this long",
+     0, OVERLAP_S_MAX, .verbs = "create, rotate"},
+    {"user", OPTION_TEXT, AT(user), "", "ID", "for a Master: the user; otherwise yourself",
+     .verbs = "list, create, rotate"},
+};
 
-static const struct verb *find_verb(const char *name, int operand_count)
-{
-    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-        if (strcmp(name, verbs[i].name) == 0 && operand_count >= verbs[i].operands_min &&
-            operand_count <= verbs[i].operands_max)
-            return &verbs[i];
-    return NULL;
-}
-
-int secrets_main(int argc, char **argv)
-{
-    struct secrets secrets = {.overlap_s = OVERLAP_S_DEFAULT};
-    struct client_options server = {0};
-    int count;
-    const struct option_row rows[] = {
-        {"algorithm", OPTION_TEXT, &secrets.algorithm, "v1|v1a", "HMAC-SHA256 or Ed25519 [v1]"},
-        {"overlap", OPTION_NUMBER, &secrets.overlap_s, "SECONDS",
-         "older secrets keep signing for this long [86400]", NULL, 0, OVERLAP_S_MAX},
-        {"user", OPTION_TEXT, &secrets.user, "ID", "list, create, rotate; for a Master: the user [yourself]"},
-        CLIENT_OPTION_ROWS(server),
-        {"json", OPTION_FLAG, &secrets.json, NULL, "print the server's JSON document"},
-    };
-    const struct usage usage = {"secrets",
-                                "secrets list\n"
-                                "secrets reveal\n"
-                                "secrets create [--algorithm v1|v1a] [--overlap SECONDS]\n"
-                                "secrets rotate [--overlap SECONDS]\n"
-                                "secrets remove ID",
-                                details,
-                                rows,
-                                sizeof rows / sizeof *rows,
-                                1,
-                                2};
-
-    enum options_outcome outcome = options_read(&usage, argc, argv, &count);
-    if (outcome != OPTIONS_GO)
-        return outcome == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
-    secrets.usage = &usage;
-    const struct verb *verb = find_verb(argv[argc - count], count - 1);
-    if (!verb)
-        return options_wrong(&usage, "write `secrets list`, `reveal`, `create`, `rotate` or `remove ID`");
-    secrets.operand = count == 2 ? argv[argc - 1] : NULL;
-    if (secrets.algorithm && strcmp(secrets.algorithm, "v1") != 0 && strcmp(secrets.algorithm, "v1a") != 0)
-        return options_wrong(&usage, "--algorithm must be v1 (HMAC-SHA256) or v1a (Ed25519), not '%.40s'",
-                             secrets.algorithm);
-    if (secrets.user && !bytes_are_utf8(bytes_of(secrets.user)))
-        return options_wrong(&usage, "--user takes a user's id");
-    if (secrets.user && (verb->run == reveal || verb->run == remove_one))
-        return options_wrong(&usage, "`secrets %s` works for your own secrets only: use a key of that user",
-                             verb->name);
-    int code = client_open(&usage, &server, &secrets.client);
-    if (code != EXIT_DONE)
-        return code;
-    bool done = verb->run(&secrets);
-    client_close(secrets.client);
-    return done ? EXIT_DONE : EXIT_FAILED;
-}
+const struct command secrets_command = {
+    .name = "secrets",
+    .summary = "list, create, rotate or remove your signing secrets",
+    .details = "Your signing secrets. Receivers check the header webhook-signature with them (Standard "
+               "Webhooks). You\n"
+               "have one from the start, with the id `default`.\n\n"
+               "  list       lists the secrets without their text\n"
+               "  reveal     prints the text of the first secret, `default`\n"
+               "  create     creates a secret and prints it once; older secrets of its kind expire after the "
+               "overlap\n"
+               "  rotate     creates a new secret for each kind in use, and prints them once\n"
+               "  remove ID  removes a secret at once; the last one cannot be removed\n\n"
+               "If the key file of a server is lost, see `posthorn secrets reset --help`.",
+    .verbs = {{"list", "", list},
+              {"reveal", "[ID]", reveal},
+              {"create", "", create},
+              {"rotate", "", rotate},
+              {"remove", "ID", remove_one}},
+    .rows = OPTION_TABLE(rows),
+    API_COMMAND(struct secrets),
+    .json = JSON_OPTION("print the server's JSON document"),
+};

@@ -1,105 +1,71 @@
 /* posthorn events: lists and shows them; events_post.c posts them. */
 #include "client.h"
-#include "command.h"
+#include "commands.h"
 #include "events_post.h"
 #include "json.h"
 #include "show.h"
-#include "text.h"
-#include <stdio.h>
 
-enum { PATH_LEN_MAX = 4096, PATH_MEMORY_MAX = 4 * PATH_LEN_MAX, LIMIT_MAX = 100 };
-
-static const char details[] =
-    "`list` prints your newest events, `show` one event with its snapshot. `post` sends events from a file,\n"
-    "or from standard input (-): one JSON document, or many events, one a line.";
+enum { LIMIT_MAX = 100 };
 
 struct events {
-    struct client_options server;
+    struct api api;
     const char *type;
     int64_t limit;
-    bool undelivered, json;
+    bool undelivered;
 };
 
-static bool list(const struct events *events, struct client *client)
+static int list(const struct invocation *invocation, void *options)
 {
     static const struct show_column columns[] = {{"ID", "id", 19},
                                                  {"EVENT_TYPE", "attributes.event_type", 37},
                                                  {"CREATED_AT", "attributes.created_at", 24},
                                                  {"SENT_AT", "attributes.sent_at", 24},
-                                                 {"RESOURCE", "relationships.resource.data", 0}};
-    struct client_answer answer;
-    struct arena arena;
-    struct text path;
+                                                 {"RESOURCE", "relationships.resource.data", 0},
+                                                 {NULL}};
+    const struct events *events = options;
+    struct client *client = events->api.client;
+    char limit[24];
 
-    arena_init(&arena, PATH_MEMORY_MAX);
-    text_init(&path, &arena, PATH_LEN_MAX);
-    text_printf(&path, "/api/events?sort=-id&page[size]=%lld", (long long)events->limit);
-    if (events->type)
-        text_printf(&path, "&filter[event_type]=%s", client_escape(client, events->type));
-    if (events->undelivered)
-        text_puts(&path, "&filter[undelivered]=true");
-    bool done = client_expect(client, 200, "GET", path.data, NULL, &answer) &&
-                client_gather(client, (size_t)events->limit, &answer);
-    if (done && events->json)
-        show_json(answer.json);
-    else if (done) {
-        show_place(client_place(client));
-        show_table(json_get_array(answer.json, "data"), columns, sizeof columns / sizeof *columns);
-    }
-    arena_fini(&arena);
-    return done;
+    snprintf(limit, sizeof limit, "%lld", (long long)events->limit);
+    client_path(client, "/api/events?sort=-id&page[size]=%s", limit);
+    client_add_query(client, "filter[event_type]", events->type);
+    const char *path = client_add_query(client, "filter[undelivered]", events->undelivered ? "true" : NULL);
+    return client_show_list(client, path, (size_t)events->limit, columns);
 }
 
-static bool show(struct client *client, const char *id)
+static int show(const struct invocation *invocation, void *options)
 {
+    struct client *client = ((struct api *)options)->client;
+    const char *path = client_path(client, "/api/events/%s?include=resource", invocation->operands[0]);
     struct client_answer answer;
-    struct arena arena;
 
-    arena_init(&arena, PATH_LEN_MAX);
-    char *path = arena_printf(&arena, "/api/events/%s?include=resource", client_escape(client, id));
-    bool done = path && client_expect(client, 200, "GET", path, NULL, &answer);
-    if (done)
-        show_json(answer.json);
-    arena_fini(&arena);
-    return done;
+    if (!client_expect(client, 200, "GET", path, NULL, &answer))
+        return EXIT_FAILED;
+    show_json(answer.json);
+    return EXIT_DONE;
 }
 
-int events_main(int argc, char **argv)
+static int post(const struct invocation *invocation, void *options)
 {
-    struct events events = {.limit = 20};
-    struct client *client;
-    int count;
-    const struct option_row rows[] = {
-        CLIENT_OPTION_ROWS(events.server),
-        {"type", OPTION_TEXT, &events.type, "TYPE", "list: only this event_type"},
-        {"undelivered", OPTION_FLAG, &events.undelivered, NULL, "list: only events that are not delivered"},
-        {"limit", OPTION_NUMBER, &events.limit, "N", "list: number of events [20]", NULL, 1, LIMIT_MAX},
-        {"json", OPTION_FLAG, &events.json, NULL, "print the server's JSON document"},
-    };
-    const struct usage usage = {"events",
-                                "events list [--type TYPE] [--undelivered] [--limit N]\n"
-                                "events show ID\n"
-                                "events post FILE|-",
-                                details,
-                                rows,
-                                sizeof rows / sizeof *rows,
-                                1,
-                                2};
-
-    enum options_outcome outcome = options_read(&usage, argc, argv, &count);
-    if (outcome != OPTIONS_GO)
-        return outcome == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
-    char **operands = argv + argc - count;
-    bool listing = count == 1 && strcmp(operands[0], "list") == 0;
-    bool posting = count == 2 && strcmp(operands[0], "post") == 0;
-    if (!listing && !posting && !(count == 2 && strcmp(operands[0], "show") == 0))
-        return options_wrong(&usage, "write `events list`, `events show ID` or `events post FILE`");
-    int code = client_open(&usage, &events.server, &client);
-    if (code != EXIT_DONE)
-        return code;
-    bool done = listing   ? list(&events, client)
-                : posting ? events_post(client, operands[1], events.json)
-                          : show(client, operands[1]);
-    client_close(client);
-    return done ? EXIT_DONE : EXIT_FAILED;
+    return events_post(invocation, ((struct api *)options)->client);
 }
+
+#define AT(field) offsetof(struct events, field)
+static const struct option_row rows[] = {
+    {"type", OPTION_TEXT, AT(type), "", "TYPE", "only this event_type", .verbs = "list"},
+    {"undelivered", OPTION_FLAG, AT(undelivered), "", NULL, "only events that are not delivered",
+     .verbs = "list"},
+    {"limit", OPTION_NUMBER, AT(limit), "20", "N", "number of events", 1, LIMIT_MAX, .verbs = "list"},
+};
+
+const struct command events_command = {
+    .name = "events",
+    .summary = "list, show or post events",
+    .details = "`list` prints your newest events, `show` one event with its snapshot. `post` sends events "
+               "from a file,\n"
+               "or from standard input (-): one JSON document, or many events, one a line.",
+    .verbs = {{"list", "", list}, {"show", "ID", show}, {"post", "FILE", post}},
+    .rows = OPTION_TABLE(rows),
+    API_COMMAND(struct events),
+    .json = JSON_OPTION("print the server's JSON document"),
+};

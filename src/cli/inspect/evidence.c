@@ -3,35 +3,15 @@
 #include "instant.h"
 #include "json.h"
 #include "memory.h"
+#include "show.h"
 #include "words.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
-enum { CITED_MAX = 5, LINE_LEN_MAX = 16 << 10, MEMORY_MAX = 4 * LINE_LEN_MAX };
-
-static struct bytes text_of(struct json_object *object, const char *name)
-{
-    struct bytes text = {"", 0};
-    json_get_text(object, name, &text);
-    return text;
-}
-
-static int64_t number_of(struct json_object *object, const char *name)
-{
-    struct json_object *value = json_get(object, name);
-    return json_object_is_type(value, json_type_int) ? json_object_get_int64(value) : 0;
-}
-
-static size_t count_of(struct json_object *attempts)
-{
-    return attempts ? json_object_array_length(attempts) : 0;
-}
+enum { CITED_MAX = 5 };
 
 struct json_object *evidence_last(struct json_object *attributes)
 {
-    struct json_object *attempts = json_get_array(attributes, "attempts");
-    size_t count = count_of(attempts);
+    struct json_object *attempts = json_get(attributes, "attempts");
+    size_t count = json_length(attempts);
     return count > 0 ? json_object_array_get_idx(attempts, count - 1) : NULL;
 }
 
@@ -58,10 +38,10 @@ static struct bytes from_hex(struct bytes hex, char out[WORDS_ANSWER_MAX + 1])
 static bool put_answer(struct text *out, struct json_object *attempt, bool quoted)
 {
     char raw[WORDS_ANSWER_MAX + 1];
-    struct bytes answer = text_of(attempt, "response");
+    struct bytes answer = json_string(attempt, "response");
 
     if (answer.len == 0)
-        answer = from_hex(text_of(attempt, "response_hex"), raw);
+        answer = from_hex(json_string(attempt, "response_hex"), raw);
     if (answer.len == 0)
         return false;
     if (quoted)
@@ -74,59 +54,46 @@ static bool put_answer(struct text *out, struct json_object *attempt, bool quote
 
 char *evidence_answer(struct json_object *attempt)
 {
-    struct arena arena;
-    struct text out;
+    struct line line;
+    struct text *text = line_begin(&line);
 
-    arena_init(&arena, MEMORY_MAX);
-    text_init(&out, &arena, LINE_LEN_MAX);
-    put_answer(&out, attempt, false);
-    char *copy = memory_copy_text(out.len > 0 ? out.data : "");
-    arena_fini(&arena);
+    put_answer(text, attempt, false);
+    char *copy = memory_copy_text(text->len > 0 ? text->data : "");
+    line_drop(&line);
     return copy;
 }
 
 /* ---- lines ---- */
 
-/* A line begins with its title and is printed with line_end. */
-struct line {
-    struct arena arena;
-    struct text text;
-};
-
-static void line_begin(struct line *line, const char *title)
+/* A line that begins with its title. */
+static struct text *begin_line(struct line *line, const char *title)
 {
-    arena_init(&line->arena, MEMORY_MAX);
-    text_init(&line->text, &line->arena, LINE_LEN_MAX);
-    text_printf(&line->text, "  %-9s ", title);
-}
-
-static void line_end(struct line *line)
-{
-    printf("%.*s\n", (int)line->text.len, line->text.data);
-    arena_fini(&line->arena);
+    struct text *text = line_begin(line);
+    text_printf(text, "  %-9s ", title);
+    return text;
 }
 
 static void put_attempt(struct text *out, struct json_object *attempt)
 {
-    struct words_outcome outcome = {.reason = text_of(attempt, "reason"),
-                                    .status = number_of(attempt, "status"),
-                                    .detail = text_of(attempt, "detail")};
+    struct words_outcome outcome = {.reason = json_string(attempt, "reason"),
+                                    .status = json_number(attempt, "status", 0),
+                                    .detail = json_string(attempt, "detail")};
 
-    text_put_printable(out, text_of(attempt, "started_at"));
-    text_printf(out, ", %lld ms: ", (long long)number_of(attempt, "duration_ms"));
+    text_put_printable(out, json_string(attempt, "started_at"));
+    text_printf(out, ", %lld ms: ", (long long)json_number(attempt, "duration_ms", 0));
     words_put_outcome(out, &outcome);
-    if (attempt && !json_object_get_boolean(json_get(attempt, "counted")))
+    if (attempt && !json_flag(attempt, "counted"))
         text_puts(out, " (does not count)");
 }
 
 static void print_last_try(struct json_object *attempt)
 {
     struct clock clock = clock_system();
-    struct bytes at = text_of(attempt, "started_at"), address = text_of(attempt, "address");
+    struct bytes at = json_string(attempt, "started_at"), address = json_string(attempt, "address");
     struct line line;
     int64_t at_ms;
 
-    line_begin(&line, "last try");
+    begin_line(&line, "last try");
     text_put_printable(&line.text, at);
     if (instant_parse(at, &at_ms) && clock_wall_ms(&clock) >= at_ms) {
         text_puts(&line.text, ", ");
@@ -137,29 +104,29 @@ static void print_last_try(struct json_object *attempt)
         text_puts(&line.text, ", to ");
         text_put_printable(&line.text, address);
     }
-    line_end(&line);
+    line_print(&line, stdout);
 }
 
 static void print_tries(const struct evidence *evidence)
 {
-    struct json_object *attempts = json_get_array(evidence->attributes, "attempts");
-    size_t count = count_of(attempts), first = count > CITED_MAX ? count - CITED_MAX : 0;
-    bool earlier = first > 0 || json_object_get_boolean(json_get(evidence->attributes, "earlier_attempts"));
+    struct json_object *attempts = json_get(evidence->attributes, "attempts");
+    size_t count = json_length(attempts), first = count > CITED_MAX ? count - CITED_MAX : 0;
+    bool earlier = first > 0 || json_flag(evidence->attributes, "earlier_attempts");
     struct line line;
     char title[24];
 
     for (size_t i = first; i < count; i++) {
         struct json_object *attempt = json_object_array_get_idx(attempts, i);
-        snprintf(title, sizeof title, "try %lld", (long long)number_of(attempt, "attempt"));
-        line_begin(&line, title);
+        snprintf(title, sizeof title, "try %lld", (long long)json_number(attempt, "attempt", 0));
+        begin_line(&line, title);
         put_attempt(&line.text, attempt);
-        line_end(&line);
+        line_print(&line, stdout);
     }
     if (!earlier)
         return;
-    line_begin(&line, "earlier");
+    begin_line(&line, "earlier");
     text_printf(&line.text, "`posthorn deliveries show %.*s` has more", BYTES_ARG(evidence->delivery_id));
-    line_end(&line);
+    line_print(&line, stdout);
 }
 
 /* For a shell: a URL has no white space, but it may have quotes. */
@@ -179,7 +146,7 @@ static void print_receiver(const struct evidence *evidence)
     const char *advised = evidence->for_operator ? "the advice is for the operator of this server" : NULL;
     struct line line;
 
-    line_begin(&line, "receiver");
+    begin_line(&line, "receiver");
     text_printf(&line.text, "user %.*s", BYTES_ARG(evidence->user_id));
     if (evidence->is_caller) {
         text_printf(&line.text, ", you; %s",
@@ -193,7 +160,7 @@ static void print_receiver(const struct evidence *evidence)
         text_printf(&line.text, ", and you are the operator: \"your server\" is the receiver's; %s",
                     advised ? advised : "the advice is for the receiver");
     }
-    line_end(&line);
+    line_print(&line, stdout);
 }
 
 void evidence_print(const struct evidence *evidence)
@@ -204,48 +171,48 @@ void evidence_print(const struct evidence *evidence)
     if (!last)
         return;
     if (evidence->url.len > 0) {
-        line_begin(&line, "url");
+        begin_line(&line, "url");
         text_put_printable(&line.text, evidence->url);
-        line_end(&line);
+        line_print(&line, stdout);
     }
     print_last_try(last);
-    line_begin(&line, "it said");
+    begin_line(&line, "it said");
     if (put_answer(&line.text, last, true))
-        line_end(&line);
+        line_print(&line, stdout);
     else
-        arena_fini(&line.arena);
+        line_drop(&line);
     print_tries(evidence);
     print_receiver(evidence);
     if (evidence->url.len == 0 || evidence->for_operator)
         return;
-    line_begin(&line, "look");
-    text_printf(&line.text, "posthorn doctor %s", number_of(last, "status") > 0 ? "--ping " : "");
+    begin_line(&line, "look");
+    text_printf(&line.text, "posthorn doctor %s", json_number(last, "status", 0) > 0 ? "--ping " : "");
     put_shell_word(&line.text, evidence->url);
-    line_end(&line);
+    line_print(&line, stdout);
 }
 
 void evidence_print_answers(struct json_object *attributes)
 {
-    struct json_object *attempts = json_get_array(attributes, "attempts");
+    struct json_object *attempts = json_get(attributes, "attempts");
     bool any = false;
 
-    for (size_t i = 0; i < count_of(attempts); i++) {
+    for (size_t i = 0; i < json_length(attempts); i++) {
         struct json_object *attempt = json_object_array_get_idx(attempts, i);
         struct line line;
         char title[24];
-        snprintf(title, sizeof title, "%lld", (long long)number_of(attempt, "attempt"));
-        line_begin(&line, title);
+        snprintf(title, sizeof title, "%lld", (long long)json_number(attempt, "attempt", 0));
+        begin_line(&line, title);
         if (!put_answer(&line.text, attempt, true)) {
-            arena_fini(&line.arena);
+            line_drop(&line);
             continue;
         }
         if (!any)
             printf("\n"
                    "Answers, by attempt:\n");
         any = true;
-        line_end(&line);
+        line_print(&line, stdout);
     }
-    if (json_object_get_boolean(json_get(attributes, "earlier_attempts")))
+    if (json_flag(attributes, "earlier_attempts"))
         printf("\n"
                "There were earlier attempts: GET /api/deliveries/ID/attempts lists all of them.\n");
 }

@@ -1,17 +1,11 @@
 /* posthorn ips: the addresses that a server's deliveries come from, as a receiver's firewall wants them. */
 #include "client.h"
-#include "command.h"
+#include "commands.h"
 #include "json.h"
 #include "network.h"
 #include "show.h"
 
-#include <stdio.h>
-
 enum { ADDRESSES_MAX = 64, ADDRESS_LEN_MAX = 46 };
-
-static const char details[] =
-    "Prints the source addresses of a server's deliveries, for a receiver's allow-list. They are the\n"
-    "server's setting source-address. Without that setting the addresses may change at any time.";
 
 struct addresses {
     struct {
@@ -78,87 +72,70 @@ static void ufw(const struct addresses *addresses)
     each(addresses, "ufw allow proto tcp from ", " to any port 443");
 }
 
-static const struct {
-    const char *name;
-    void (*print)(const struct addresses *addresses);
-} formats[] = {{"plain", plain}, {"nftables", nftables}, {"nginx", nginx}, {"caddy", caddy}, {"ufw", ufw}};
-enum { FORMAT_COUNT = sizeof formats / sizeof *formats };
-
 /* What a server says goes into firewalls: it is an address, or it does not go there. */
-static bool read_addresses(struct json_object *meta, struct addresses *addresses)
+static bool read_addresses(const struct invocation *invocation, struct json_object *list,
+                           struct addresses *addresses)
 {
-    struct json_object *list = json_get_array(meta, "source_addresses");
-    size_t count = list ? json_object_array_length(list) : 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < json_length(list); i++) {
         struct json_object *item = json_object_array_get_idx(list, i);
         const char *text = json_object_is_type(item, json_type_string) ? json_object_get_string(item) : "";
         struct network network;
         if (i == ADDRESSES_MAX || !network_parse_address(bytes_of(text), &network)) {
-            fprintf(stderr, "posthorn ips: the server's answer is not a list of addresses\n");
+            command_failed(invocation, "the server's answer is not a list of addresses");
             return false;
         }
         snprintf(addresses->list[i].text, ADDRESS_LEN_MAX, "%s", text);
         addresses->list[i].ipv6 = network.ipv6;
         addresses->count++;
     }
-    if (count == 0)
-        fprintf(stderr,
-                "posthorn ips: this server has no fixed source addresses (its setting source-address)\n");
-    return count > 0;
+    if (addresses->count == 0)
+        command_failed(invocation, "this server has no fixed source addresses (its setting source-address)");
+    return addresses->count > 0;
 }
 
-static bool print_as(struct client *client, const char *format)
+struct ips {
+    struct api api;
+    const char *format;
+};
+
+static int print(const struct invocation *invocation, void *options)
 {
+    static const struct {
+        const char *name;
+        void (*print)(const struct addresses *addresses);
+    } formats[] = {
+        {"plain", plain}, {"nftables", nftables}, {"nginx", nginx}, {"caddy", caddy}, {"ufw", ufw}};
+    const struct ips *ips = options;
     struct client_answer answer;
     struct addresses addresses = {.count = 0};
-    if (!client_expect(client, 200, "GET", "/api/meta", NULL, &answer))
-        return false;
-    struct json_object *meta = json_get_object(answer.json, "meta");
-    if (!read_addresses(meta, &addresses))
-        return false;
-    if (strcmp(format, "json") == 0) {
-        show_json(json_get_array(meta, "source_addresses"));
-        return true;
-    }
-    for (int i = 0; i < FORMAT_COUNT; i++)
-        if (strcmp(format, formats[i].name) == 0)
-            formats[i].print(&addresses);
-    return true;
+
+    if (!client_expect(ips->api.client, 200, "GET", "/api/meta", NULL, &answer))
+        return EXIT_FAILED;
+    struct json_object *list = json_at(answer.json, "meta.source_addresses");
+    if (!read_addresses(invocation, list, &addresses))
+        return EXIT_FAILED;
+    if (invocation->json || strcmp(ips->format, "json") == 0)
+        show_json(list);
+    else
+        for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+            if (strcmp(ips->format, formats[i].name) == 0)
+                formats[i].print(&addresses);
+    return EXIT_DONE;
 }
 
-static bool is_format(const char *name)
-{
-    bool known = strcmp(name, "json") == 0;
-    for (int i = 0; i < FORMAT_COUNT; i++)
-        known = known || strcmp(name, formats[i].name) == 0;
-    return known;
-}
+static const struct option_row rows[] = {{"format", OPTION_CHOICE, offsetof(struct ips, format), "plain",
+                                          "plain|nftables|nginx|caddy|ufw|json", "form of the list"}};
 
-int ips_main(int argc, char **argv)
-{
-    struct client_options server = {0};
-    const char *format = "plain";
-    bool json = false;
-    struct client *client;
-    int count;
-    const struct option_row rows[] = {
-        {"format", OPTION_TEXT, &format, "FORMAT", "plain, nftables, nginx, caddy, ufw or json [plain]"},
-        CLIENT_OPTION_ROWS(server),
-        {"json", OPTION_FLAG, &json, NULL, "the same as --format json"},
-    };
-    const struct usage usage = {"ips", "ips [--format FORMAT]", details, rows, sizeof rows / sizeof *rows, 0,
-                                0};
-
-    enum options_outcome outcome = options_read(&usage, argc, argv, &count);
-    if (outcome != OPTIONS_GO)
-        return outcome == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
-    if (!is_format(format))
-        return options_wrong(&usage, "--format must be plain, nftables, nginx, caddy, ufw or json, not '%s'",
-                             format);
-    int code = client_open_keyless(&usage, &server, &client);
-    if (code != EXIT_DONE)
-        return code;
-    bool done = print_as(client, json ? "json" : format);
-    client_close(client);
-    return done ? EXIT_DONE : EXIT_FAILED;
-}
+const struct command ips_command = {
+    .name = "ips",
+    .summary = "print the addresses that deliveries come from",
+    .details =
+        "Prints the source addresses of a server's deliveries, for a receiver's allow-list. They are the\n"
+        "server's setting source-address. Without that setting the addresses may change at any time.",
+    .verbs = {{NULL, "", print}},
+    .rows = OPTION_TABLE(rows),
+    .options_len = sizeof(struct ips),
+    .run = api_run_keyless,
+    .shared = &client_rows,
+    .json = JSON_OPTION("the same as --format json"),
+};

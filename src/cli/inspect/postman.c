@@ -2,48 +2,49 @@
 #include "postman.h"
 #include "catalogue.h"
 #include "catalogue_option.h"
-#include "command.h"
+#include "commands.h"
 #include "json.h"
-#include "options.h"
 #include "show.h"
 
-static const char details[] =
-    "Prints a Postman collection (v2.1): an example push of every event type to {{webhook_url}},\n"
-    "with WEBHOOK-AUTH computed from {{your_api_key}}, and the API's requests against {{domain}}.\n"
-    "With --environment, an environment with those three variables.";
+struct options {
+    bool environment;
+    struct postman_values values;
+    const char *own_types;
+};
 
-int postman_main(int argc, char **argv)
+static int print(const struct invocation *invocation, void *given)
 {
-    struct postman_values values = postman_values_default;
-    bool environment = false;
-    const char *file = NULL;
-    int count, code;
-    const struct option_row rows[] = {
-        {"environment", OPTION_FLAG, &environment, NULL, "print the environment instead of the collection"},
-        {"webhook-url", OPTION_TEXT, &values.webhook_url, "URL",
-         "value of webhook_url [http://127.0.0.1:3000/]"},
-        {"domain", OPTION_TEXT, &values.domain, "URL",
-         "value of domain, the API's server [http://127.0.0.1:8080]"},
-        CATALOGUE_OPTION_ROW(file),
-    };
-    const struct usage usage = {"postman",
-                                "postman [--catalogue FILE] > collection.json\n"
-                                "postman --environment > environment.json",
-                                details,
-                                rows,
-                                sizeof rows / sizeof *rows,
-                                0,
-                                0};
-    enum options_outcome outcome = options_read(&usage, argc, argv, &count);
-    if (outcome != OPTIONS_GO)
-        return outcome == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
-    struct catalogue *catalogue = catalogue_option_open(&usage, file, &code);
+    const struct options *options = given;
+    struct catalogue *catalogue = catalogue_option_open(invocation, options->own_types);
     if (!catalogue)
-        return code;
-    struct json_object *document =
-        environment ? postman_environment(&values) : postman_collection(catalogue, &values);
+        return EXIT_USAGE;
+    struct json_object *document = options->environment ? postman_environment(&options->values)
+                                                        : postman_collection(catalogue, &options->values);
     show_json(document);
     json_object_put(document);
     catalogue_close(catalogue);
     return EXIT_DONE;
 }
+
+#define AT(field) offsetof(struct options, field)
+static const struct option_row rows[] = {
+    {"environment", OPTION_FLAG, AT(environment), "", NULL,
+     "print the environment instead of the collection"},
+    {"webhook-url", OPTION_TEXT, AT(values.webhook_url), "http://127.0.0.1:3000/", "URL",
+     "value of webhook_url"},
+    {"domain", OPTION_TEXT, AT(values.domain), "http://127.0.0.1:8080", "URL",
+     "value of domain, the API's server"},
+    CATALOGUE_OPTION(struct options, own_types),
+};
+
+const struct command postman_command = {
+    .name = "postman",
+    .summary = "print a Postman collection of event types and API",
+    .details =
+        "Prints a Postman collection (v2.1): an example push of every event type to {{webhook_url}},\n"
+        "with WEBHOOK-AUTH computed from {{your_api_key}}, and the API's requests against {{domain}}.\n"
+        "With --environment, an environment with those three variables.",
+    .verbs = {{NULL, "", print}},
+    .rows = OPTION_TABLE(rows),
+    .options_len = sizeof(struct options),
+};

@@ -1,7 +1,7 @@
 /* posthorn tail: what becomes of deliveries, as it happens. */
 #include "client.h"
 #include "clock.h"
-#include "command.h"
+#include "commands.h"
 #include "instant.h"
 #include "json.h"
 #include "memory.h"
@@ -10,7 +10,6 @@
 #include "words.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -28,14 +27,9 @@ enum {
     PACE_PAUSE_US = 500 * 1000, /* after a 429; some seconds in all, for a key that others use, too */
     PACE_TRIES_MAX = 20,
     PATH_LEN_MAX = 4096,
-    LINE_LEN_MAX = 4096,
     EVERY_MS_MIN = 200,
     EVERY_MS_MAX = 3600 * 1000
 };
-
-static const char details[] =
-    "Prints your new events and the outcome of each attempt, one a line, from now on until Ctrl-C. It polls\n"
-    "the server with few requests, so an outcome may be shown seconds late when there are many events.";
 
 /* An event whose deliveries have not all ended. */
 struct watched {
@@ -50,11 +44,11 @@ struct watched {
 };
 
 struct tail {
-    struct client *client;
+    struct api api;
+    int64_t every_ms;
+    bool json;
     struct clock clock;
     struct colours colours;
-    bool json;
-    int64_t every_ms;
     int64_t since_id;        /* the newest when we began */
     int64_t seen[SEEN_MAX];  /* a ring: ids can become visible a little out of their order */
     int64_t seen_count;      /* ever */
@@ -62,137 +56,120 @@ struct tail {
     int watched_count;
 };
 
-static struct bytes text_of(struct json_object *object, const char *name)
-{
-    struct bytes text = {"", 0};
-    json_get_text(object, name, &text);
-    return text;
-}
-
-static int64_t number_of(struct json_object *object, const char *name, int64_t otherwise)
-{
-    struct json_object *value = json_get(object, name);
-    return json_object_is_type(value, json_type_int) ? json_object_get_int64(value) : otherwise;
-}
-
 /* ---- lines ---- */
 
-static void print_json_line(const char now[INSTANT_LEN], const struct text *line)
-{
-    struct text whole;
-
-    text_init(&whole, line->arena, (size_t)2 * LINE_LEN_MAX);
-    text_printf(&whole, "{\"at\":\"%.*s\",%.*s}", INSTANT_LEN, now, (int)line->len, line->data);
-    show_json_line(text_bytes(&whole));
-}
-
-/* One write a line; `line` is JSON, or what stands behind the time of day. */
-static void print_line(const struct tail *tail, enum colour colour, const struct text *line)
+/* A line in the making: after the time of day, or with --json after the time. */
+static struct text *begin_line(const struct tail *tail, struct line *line, enum colour colour)
 {
     char now[INSTANT_LEN];
+    struct text *text = line_begin(line);
 
     instant_format(clock_wall_ms(&tail->clock), now);
     if (tail->json)
-        print_json_line(now, line);
+        text_printf(text, "{\"at\":\"%.*s\",", INSTANT_LEN, now);
     else
-        printf("%.8s %s%.*s%s\n", now + 11, colour_start(tail->colours, colour), (int)line->len, line->data,
-               colour_end(tail->colours));
+        text_printf(text, "%.8s %s", now + 11, colour_start(tail->colours, colour));
+    return text;
+}
+
+static void end_line(const struct tail *tail, struct line *line)
+{
+    if (tail->json) {
+        text_puts(&line->text, "}");
+        show_json_line(text_bytes(&line->text));
+        line_drop(line);
+    } else {
+        text_puts(&line->text, colour_end(tail->colours));
+        line_print(line, stdout);
+    }
     fflush(stdout);
 }
 
 static void print_event(const struct tail *tail, struct json_object *event)
 {
-    struct json_object *attributes = json_get_object(event, "attributes");
-    struct json_object *relationships = json_get_object(event, "relationships");
-    struct json_object *resource = json_get(json_get_object(relationships, "resource"), "data");
-    struct arena arena;
-    struct text line;
+    struct bytes id = json_string(event, "id"),
+                 type = json_string(json_get(event, "attributes"), "event_type");
+    struct json_object *resource = json_at(event, "relationships.resource.data");
+    struct line line;
+    struct text *text = begin_line(tail, &line, COLOUR_PLAIN);
 
-    arena_init(&arena, 4 * (size_t)LINE_LEN_MAX);
-    text_init(&line, &arena, LINE_LEN_MAX);
     if (tail->json) {
-        text_puts(&line, "\"what\":\"event\",\"event\":");
-        text_put_json(&line, text_of(event, "id"));
-        text_puts(&line, ",\"event_type\":");
-        text_put_json(&line, text_of(attributes, "event_type"));
-        text_puts(&line, ",\"resource\":");
-        json_put(&line, resource);
+        text_puts(text, "\"what\":\"event\",\"event\":");
+        text_put_json(text, id);
+        text_puts(text, ",\"event_type\":");
+        text_put_json(text, type);
+        text_puts(text, ",\"resource\":");
+        json_put(text, resource);
     } else {
-        text_puts(&line, "event      ");
-        text_put_printable(&line, text_of(event, "id"));
-        text_putc(&line, ' ');
-        text_put_printable(&line, text_of(attributes, "event_type"));
-        text_putc(&line, ' ');
-        text_put_printable(&line, text_of(resource, "type"));
-        text_putc(&line, '/');
-        text_put_printable(&line, text_of(resource, "id"));
+        const struct bytes parts[] = {bytes_of("event      "), id,
+                                      bytes_of(" "),           type,
+                                      bytes_of(" "),           json_string(resource, "type"),
+                                      bytes_of("/"),           json_string(resource, "id")};
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+            text_put_printable(text, parts[i]);
     }
-    print_line(tail, COLOUR_PLAIN, &line);
-    arena_fini(&arena);
+    end_line(tail, &line);
 }
 
-static void put_outcome_json(struct text *line, const struct watched *event, struct json_object *delivery)
+static void put_outcome_json(struct text *text, const struct watched *event, struct json_object *delivery)
 {
-    struct json_object *attributes = json_get_object(delivery, "attributes");
     static const char *const members[] = {"state", "attempt_count", "last_status", "last_reason",
                                           "next_attempt_in_ms"};
 
-    text_puts(line, "\"what\":\"delivery\",\"event\":");
-    text_put_json(line, bytes_of(event->id));
-    text_puts(line, ",\"event_type\":");
-    text_put_json(line, bytes_of(event->type));
-    text_puts(line, ",\"delivery\":");
-    text_put_json(line, text_of(delivery, "id"));
+    text_puts(text, "\"what\":\"delivery\",\"event\":");
+    text_put_json(text, bytes_of(event->id));
+    text_puts(text, ",\"event_type\":");
+    text_put_json(text, bytes_of(event->type));
+    text_puts(text, ",\"delivery\":");
+    text_put_json(text, json_string(delivery, "id"));
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
-        text_printf(line, ",\"%s\":", members[i]);
-        json_put(line, json_get(attributes, members[i]));
+        text_printf(text, ",\"%s\":", members[i]);
+        json_put(text, json_get(json_get(delivery, "attributes"), members[i]));
     }
 }
 
-static void put_outcome(struct text *line, const struct watched *event, struct json_object *attributes)
+static void put_outcome(struct text *text, const struct watched *event, struct json_object *attributes)
 {
-    struct words_outcome outcome = {.reason = text_of(attributes, "last_reason"),
-                                    .status = number_of(attributes, "last_status", 0)};
-    int64_t next_ms = number_of(attributes, "next_attempt_in_ms", -1);
-    struct bytes state = text_of(attributes, "state");
+    struct words_outcome outcome = {.reason = json_string(attributes, "last_reason"),
+                                    .status = json_number(attributes, "last_status", 0)};
+    int64_t next_ms = json_number(attributes, "next_attempt_in_ms", -1);
+    struct bytes state = json_string(attributes, "state");
     bool pending = bytes_equal_text(state, "pending");
+    size_t until = text->len + STATE_WIDTH;
 
-    text_put_printable(line, pending ? bytes_of("failed") : state);
+    text_put_printable(text, pending ? bytes_of("failed") : state);
     do
-        text_putc(line, ' ');
-    while (line->len < STATE_WIDTH);
-    text_put_printable(line, bytes_of(event->id));
-    text_putc(line, ' ');
-    text_put_printable(line, bytes_of(event->type));
+        text_putc(text, ' ');
+    while (text->len < until);
+    text_put_printable(text, bytes_of(event->id));
+    text_putc(text, ' ');
+    text_put_printable(text, bytes_of(event->type));
     if (bytes_equal_text(state, "skipped")) {
-        text_puts(line, ": no webhook_url was set");
+        text_puts(text, ": no webhook_url was set");
         return;
     }
-    text_puts(line, ", tried ");
-    words_put_times(line, number_of(attributes, "attempt_count", 0));
-    text_puts(line, ": ");
-    words_put_outcome(line, &outcome);
+    text_puts(text, ", tried ");
+    words_put_times(text, json_number(attributes, "attempt_count", 0));
+    text_puts(text, ": ");
+    words_put_outcome(text, &outcome);
     if (pending && next_ms > 0) {
-        text_puts(line, "; next try in ");
-        words_put_duration(line, next_ms);
+        text_puts(text, "; next try in ");
+        words_put_duration(text, next_ms);
     }
 }
 
 static void print_outcome(const struct tail *tail, const struct watched *event, struct json_object *delivery)
 {
-    struct json_object *attributes = json_get_object(delivery, "attributes");
-    bool delivered = bytes_equal_text(text_of(attributes, "state"), "delivered");
-    struct arena arena;
-    struct text line;
+    struct json_object *attributes = json_get(delivery, "attributes");
+    bool delivered = bytes_equal_text(json_string(attributes, "state"), "delivered");
+    struct line line;
+    struct text *text = begin_line(tail, &line, delivered ? COLOUR_GOOD : COLOUR_BAD);
 
-    arena_init(&arena, 4 * (size_t)LINE_LEN_MAX);
-    text_init(&line, &arena, LINE_LEN_MAX);
     if (tail->json)
-        put_outcome_json(&line, event, delivery);
+        put_outcome_json(text, event, delivery);
     else
-        put_outcome(&line, event, attributes);
-    print_line(tail, delivered ? COLOUR_GOOD : COLOUR_BAD, &line);
-    arena_fini(&arena);
+        put_outcome(text, event, attributes);
+    end_line(tail, &line);
 }
 
 /* ---- what becomes of an event ---- */
@@ -209,18 +186,18 @@ static void watch(struct tail *tail, struct json_object *event)
     }
     struct watched *watched = &tail->watched[tail->watched_count++];
     *watched = (struct watched){.look_at_ms = clock_mono_ms(&tail->clock)};
-    snprintf(watched->id, sizeof watched->id, "%.*s", BYTES_ARG(text_of(event, "id")));
+    snprintf(watched->id, sizeof watched->id, "%.*s", BYTES_ARG(json_string(event, "id")));
     snprintf(watched->type, sizeof watched->type, "%.*s",
-             BYTES_ARG(text_of(json_get_object(event, "attributes"), "event_type")));
+             BYTES_ARG(json_string(json_get(event, "attributes"), "event_type")));
 }
 
 /* Prints what is new of one delivery; true: nothing more will come of it. */
 static bool compare(const struct tail *tail, struct watched *event, struct json_object *delivery)
 {
     struct json_object *attributes = json_get_object(delivery, "attributes");
-    struct bytes id = text_of(delivery, "id");
-    int64_t attempt_count = number_of(attributes, "attempt_count", 0);
-    bool ended = !bytes_equal_text(text_of(attributes, "state"), "pending");
+    struct bytes id = json_string(delivery, "id");
+    int64_t attempt_count = json_number(attributes, "attempt_count", 0);
+    bool ended = !bytes_equal_text(json_string(attributes, "state"), "pending");
     int i = 0;
 
     while (i < event->recipient_count && !bytes_equal_text(id, event->recipients[i].id))
@@ -242,21 +219,20 @@ static bool compare(const struct tail *tail, struct watched *event, struct json_
 static bool look(struct tail *tail, struct watched *event, bool *ended)
 {
     struct client_answer answer;
-    char path[PATH_LEN_MAX];
+    const char *path = client_path(tail->api.client, "/api/events/%s/deliveries", event->id);
     int64_t wait_ms = LOOK_MS_MAX;
 
     *ended = true;
-    snprintf(path, sizeof path, "/api/events/%s/deliveries", event->id);
-    if (!client_call(tail->client, "GET", path, NULL, &answer) || answer.status == 429)
+    if (!client_call(tail->api.client, "GET", path, NULL, &answer) || answer.status == 429)
         return false;
     if (answer.status == 404) /* purged */
         return true;
-    if (!client_check(tail->client, 200, &answer))
+    if (!client_check(tail->api.client, 200, &answer))
         return false;
-    struct json_object *list = json_get_array(answer.json, "data");
-    for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+    struct json_object *list = json_get(answer.json, "data");
+    for (size_t i = 0; i < json_length(list); i++) {
         struct json_object *delivery = json_object_array_get_idx(list, i);
-        int64_t next_ms = number_of(json_get_object(delivery, "attributes"), "next_attempt_in_ms", 0);
+        int64_t next_ms = json_number(json_get(delivery, "attributes"), "next_attempt_in_ms", 0);
         *ended &= compare(tail, event, delivery);
         if (next_ms < wait_ms)
             wait_ms = next_ms;
@@ -313,21 +289,21 @@ static bool read_page(struct tail *tail, char path[PATH_LEN_MAX], struct json_ob
     bool all_new = true;
     int64_t id;
 
-    bool answered = client_call(tail->client, "GET", path, NULL, &answer);
+    bool answered = client_call(tail->api.client, "GET", path, NULL, &answer);
     *status = answer.status;
-    if (!answered || answer.status == 429 || !client_check(tail->client, 200, &answer))
+    if (!answered || answer.status == 429 || !client_check(tail->api.client, 200, &answer))
         return false;
-    struct json_object *list = json_get_array(answer.json, "data");
-    for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+    struct json_object *list = json_get(answer.json, "data");
+    for (size_t i = 0; i < json_length(list); i++) {
         struct json_object *event = json_object_array_get_idx(list, i);
-        if (!bytes_to_int64(text_of(event, "id"), &id) || !is_new(tail, id)) {
+        if (!bytes_to_int64(json_string(event, "id"), &id) || !is_new(tail, id)) {
             all_new = false;
             continue;
         }
         json_object_array_add(found, json_object_get(event));
         tail->seen[tail->seen_count++ % SEEN_MAX] = id;
     }
-    struct bytes next = text_of(json_get_object(answer.json, "links"), "next");
+    struct bytes next = json_string(json_get_object(answer.json, "links"), "next");
     snprintf(path, PATH_LEN_MAX, "%.*s", BYTES_ARG(all_new ? next : bytes_of("")));
     return true;
 }
@@ -361,11 +337,11 @@ static bool begin(struct tail *tail)
 {
     struct client_answer answer;
 
-    if (!client_expect(tail->client, 200, "GET", "/api/events?sort=-id&page[size]=1", NULL, &answer))
+    if (!client_expect(tail->api.client, 200, "GET", "/api/events?sort=-id&page[size]=1", NULL, &answer))
         return false;
-    struct json_object *list = json_get_array(answer.json, "data");
-    if (list && json_object_array_length(list) > 0)
-        bytes_to_int64(text_of(json_object_array_get_idx(list, 0), "id"), &tail->since_id);
+    struct json_object *list = json_get(answer.json, "data");
+    if (json_length(list) > 0)
+        bytes_to_int64(json_string(json_object_array_get_idx(list, 0), "id"), &tail->since_id);
     return true;
 }
 
@@ -379,7 +355,7 @@ static void follow(struct tail *tail)
     sigaddset(&ends, SIGTERM);
     sigprocmask(SIG_BLOCK, &ends, NULL);
     fprintf(stderr, "posthorn tail: %s: printing new events from now on; press Ctrl-C to stop\n",
-            client_place(tail->client));
+            client_place(tail->api.client));
     for (bool on = true; on;) {
         bool answered = read_new(tail) && look_around(tail);
         int64_t wait_ms = answered ? tail->every_ms : FAILED_TURNS * tail->every_ms;
@@ -388,32 +364,32 @@ static void follow(struct tail *tail)
     }
 }
 
-int tail_main(int argc, char **argv)
+static int run_tail(const struct invocation *invocation, void *options)
 {
-    struct client_options server = {0};
-    struct tail tail = {.every_ms = 1000, .clock = clock_system(), .colours = colours_for(stdout)};
-    int count;
-    const struct option_row rows[] = {
-        CLIENT_OPTION_ROWS(server),
-        {"every", OPTION_SECONDS, &tail.every_ms, "SECONDS", "time between polls [1]", NULL, EVERY_MS_MIN,
-         EVERY_MS_MAX},
-        {"json", OPTION_FLAG, &tail.json, NULL, "print one JSON object a line"},
-    };
-    const struct usage usage = {
-        "tail", "tail [--every SECONDS]", details, rows, sizeof rows / sizeof *rows, 0, 0};
-
-    enum options_outcome outcome = options_read(&usage, argc, argv, &count);
-    if (outcome != OPTIONS_GO)
-        return outcome == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
-    int code = client_open(&usage, &server, &tail.client);
-    if (code != EXIT_DONE)
-        return code;
-    bool begun = begin(&tail);
-    if (begun) {
-        tail.watched = memory_zero(WATCHED_MAX, sizeof *tail.watched);
-        follow(&tail);
-        free(tail.watched);
-    }
-    client_close(tail.client);
-    return begun ? EXIT_DONE : EXIT_FAILED;
+    struct tail *tail = options;
+    tail->json = invocation->json;
+    tail->clock = clock_system();
+    tail->colours = colours_for(stdout);
+    if (!begin(tail))
+        return EXIT_FAILED;
+    tail->watched = memory_zero(WATCHED_MAX, sizeof *tail->watched);
+    follow(tail);
+    free(tail->watched);
+    return EXIT_DONE;
 }
+
+static const struct option_row rows[] = {{"every", OPTION_SECONDS, offsetof(struct tail, every_ms), "1",
+                                          "SECONDS", "time between polls", EVERY_MS_MIN, EVERY_MS_MAX}};
+
+const struct command tail_command = {
+    .name = "tail",
+    .summary = "print new events and outcomes as they come",
+    .details =
+        "Prints your new events and the outcome of each attempt, one a line, from now on until Ctrl-C. It "
+        "polls\n"
+        "the server with few requests, so an outcome may be shown seconds late when there are many events.",
+    .verbs = {{NULL, "", run_tail}},
+    .rows = OPTION_TABLE(rows),
+    API_COMMAND(struct tail),
+    .json = JSON_OPTION("print one JSON object a line"),
+};

@@ -1,6 +1,6 @@
 /* posthorn why: what became of an event or a delivery, in sentences (verdict.h), and the record behind it. */
 #include "client.h"
-#include "command.h"
+#include "commands.h"
 #include "evidence.h"
 #include "instant.h"
 #include "json.h"
@@ -8,25 +8,13 @@
 #include "show.h"
 #include "verdict.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
-enum {
-    PATH_LEN_MAX = 4096,
-    SENTENCES_LEN_MAX = 16 << 10,
-    MEMORY_MAX = 64 << 10,
-    WHY_MEMORY_MAX = 1 << 20,
-    DELIVERIES_MAX = 100000
-};
-
-static const char details[] =
-    "Explains in plain sentences what became of an event or a delivery: the number of tries, the last\n"
-    "answer, the time of the next try or the reason why there is none, and what to do. The record follows:\n"
-    "the URL, the last tries, the start of the last answer (1 KiB, escaped), and whose server it is.";
+enum { WHY_MEMORY_MAX = 1 << 20, DELIVERIES_MAX = 100000 };
 
 struct why {
-    struct client *client;
-    bool json;
+    struct api api;
+    const struct invocation *invocation;
     struct json_object *event;      /* NULL: it is about one delivery */
     struct json_object *deliveries; /* an array; never NULL */
     struct json_object *me;         /* who asks; NULL: not known */
@@ -38,85 +26,63 @@ static struct json_object *attributes_of(struct json_object *object)
     return json_get_object(object, "attributes");
 }
 
-static int64_t number_of(struct json_object *object, const char *name, int64_t otherwise)
-{
-    struct json_object *value = json_get(object, name);
-    return json_object_is_type(value, json_type_int) ? json_object_get_int64(value) : otherwise;
-}
-
-static struct bytes text_of(struct json_object *object, const char *name)
-{
-    struct bytes text = {"", 0};
-    json_get_text(object, name, &text);
-    return text;
-}
-
 /* ---- asking ---- */
 
-/* The `data` that this path with this id in it answers with, or NULL: it is not there, or not the caller's to
- * see. False: another answer, or none; stderr says which. */
-static bool fetch(const struct why *why, struct json_object **data, const char *before, const char *id,
-                  const char *after)
+/* The `data` that a path answers with, or NULL: it is not there, or the caller may not see it. False: another
+ * answer, or none; stderr says which. */
+static bool fetch(const struct why *why, const char *path, struct json_object **data)
 {
     struct client_answer answer;
-    char path[PATH_LEN_MAX];
 
     *data = NULL;
-    snprintf(path, sizeof path, "%s%s%s", before, client_escape(why->client, id), after);
-    if (!client_call_paced(why->client, "GET", path, NULL, &answer))
+    if (!client_call_paced(why->api.client, "GET", path, NULL, &answer))
         return false;
     if (answer.status == 404 || answer.status == 403)
         return true;
-    if (!client_check(why->client, 200, &answer) ||
-        (json_get_array(answer.json, "data") && !client_gather(why->client, DELIVERIES_MAX, &answer)))
+    if (!client_check(why->api.client, 200, &answer) ||
+        (json_get_array(answer.json, "data") && !client_gather(why->api.client, DELIVERIES_MAX, &answer)))
         return false;
     *data = json_object_get(json_get(answer.json, "data"));
     return true;
 }
 
-/* Who asks, so that it can be said who "you" is. */
-static bool identify(struct why *why)
+/* Adds the delivery, with its attempts, if it is there. */
+static bool fetch_delivery(struct why *why, const char *id)
 {
-    return fetch(why, &why->me, "/api/users/", "me", "");
+    struct json_object *delivery;
+    if (!fetch(why, client_path(why->api.client, "/api/deliveries/%s", id), &delivery))
+        return false;
+    if (delivery)
+        json_object_array_add(why->deliveries, delivery);
+    return true;
 }
 
 /* The event's deliveries come without their attempts. */
-static bool fetch_each(struct why *why, struct json_object *list)
+static bool fetch_deliveries(struct why *why, const char *event_id)
 {
-    for (size_t i = 0; i < json_object_array_length(list); i++) {
-        struct json_object *one;
-        if (!fetch(why, &one, "/api/deliveries/", text_of(json_object_array_get_idx(list, i), "id").data, ""))
-            return false;
-        if (one)
-            json_object_array_add(why->deliveries, one);
-    }
-    return true;
+    struct json_object *list;
+    bool done =
+        fetch(why, client_path(why->api.client, "/api/events/%s/deliveries?page[size]=100", event_id), &list);
+    for (size_t i = 0; done && i < json_length(list); i++)
+        done = fetch_delivery(why, json_string(json_object_array_get_idx(list, i), "id").data);
+    json_object_put(list);
+    return done;
 }
 
 /* An id is an event's or a delivery's: both are asked for. */
 static bool gather(struct why *why, const char *id)
 {
-    struct json_object *delivery;
-
     why->deliveries = json_object_new_array();
-    if (!fetch(why, &why->event, "/api/events/", id, ""))
+    if (!fetch(why, client_path(why->api.client, "/api/events/%s", id), &why->event))
         return false;
-    if (why->event) {
-        struct json_object *list;
-        if (!fetch(why, &list, "/api/events/", id, "/deliveries?page[size]=100"))
-            return false;
-        bool done = !list || fetch_each(why, list);
-        json_object_put(list);
-        return done;
-    }
-    if (!fetch(why, &delivery, "/api/deliveries/", id, ""))
+    if (why->event)
+        return fetch_deliveries(why, id);
+    if (!fetch_delivery(why, id))
         return false;
-    if (delivery) {
-        json_object_array_add(why->deliveries, delivery);
+    if (json_length(why->deliveries) > 0)
         return true;
-    }
-    fprintf(stderr, "posthorn why: you have no event or delivery %.40s; `posthorn events list` prints ids\n",
-            id);
+    command_failed(why->invocation, "you have no event or delivery %.40s; `posthorn events list` prints ids",
+                   id);
     return false;
 }
 
@@ -124,15 +90,12 @@ static bool has_active_key(const struct why *why, const char *user_id, bool *act
 {
     struct json_object *keys;
 
-    *active = true; /* unless we see that it is not so */
-    if (!fetch(why, &keys, "/api/api_keys?page[size]=100&filter[user]=", user_id, ""))
+    if (!fetch(why, client_path(why->api.client, "/api/api_keys?page[size]=100&filter[user]=%s", user_id),
+               &keys))
         return false;
-    if (keys)
-        *active = false;
-    for (size_t i = 0; keys && i < json_object_array_length(keys); i++) {
-        struct json_object *key = json_object_array_get_idx(keys, i);
-        *active = *active || !json_get(attributes_of(key), "revoked_at");
-    }
+    *active = !keys; /* unless we see that it is not so */
+    for (size_t i = 0; i < json_length(keys); i++)
+        *active |= !json_get(attributes_of(json_object_array_get_idx(keys, i)), "revoked_at");
     json_object_put(keys);
     return true;
 }
@@ -146,16 +109,16 @@ static bool look_at_user(struct why *why, struct verdict *verdict, struct eviden
 
     if (evidence->is_caller)
         user = json_object_get(why->me);
-    else if (!fetch(why, &user, "/api/users/", user_id, ""))
+    else if (!fetch(why, client_path(why->api.client, "/api/users/%s", user_id), &user))
         return false;
     if (!user)
         return true;
     struct json_object *attributes = attributes_of(user);
-    evidence->url = arena_copy(&why->arena, text_of(attributes, "webhook_url"));
-    evidence->user_name = arena_copy(&why->arena, text_of(attributes, "name"));
+    evidence->url = arena_copy(&why->arena, json_string(attributes, "webhook_url"));
+    evidence->user_name = arena_copy(&why->arena, json_string(attributes, "name"));
     bool has_url = json_get(attributes, "webhook_url") != NULL;
-    bool paused = json_object_get_boolean(json_get(attributes, "paused"));
-    verdict->last.success_2xx = bytes_equal_text(text_of(attributes, "success"), "2xx");
+    bool paused = json_flag(attributes, "paused");
+    verdict->last.success_2xx = bytes_equal_text(json_string(attributes, "success"), "2xx");
     json_object_put(user);
     if (bytes_equal_text(verdict->state, "skipped") && !has_url)
         verdict->hold = VERDICT_NO_URL;
@@ -181,13 +144,12 @@ static int64_t between_ms(struct bytes from, struct bytes to)
 /* The attempts that counted and began when it had been delivered. */
 static int64_t count_since(struct json_object *attributes, struct bytes finished_at)
 {
-    struct json_object *attempts = json_get_array(attributes, "attempts");
-    size_t all = attempts ? json_object_array_length(attempts) : 0;
+    struct json_object *attempts = json_get(attributes, "attempts");
     int64_t count = 0;
-    for (size_t i = 0; i < all; i++) {
+    for (size_t i = 0; i < json_length(attempts); i++) {
         struct json_object *attempt = json_object_array_get_idx(attempts, i);
-        count += json_object_get_boolean(json_get(attempt, "counted")) &&
-                 between_ms(finished_at, text_of(attempt, "started_at")) >= 0;
+        count +=
+            json_flag(attempt, "counted") && between_ms(finished_at, json_string(attempt, "started_at")) >= 0;
     }
     return count;
 }
@@ -196,11 +158,11 @@ static int64_t count_since(struct json_object *attributes, struct bytes finished
  * that crossed it: but those have other reasons. */
 static void read_overtaken(struct json_object *last, struct verdict *verdict)
 {
-    verdict->after_all = (struct words_outcome){.reason = text_of(last, "reason"),
-                                                .status = number_of(last, "status", 0),
-                                                .detail = text_of(last, "detail")};
+    verdict->after_all = (struct words_outcome){.reason = json_string(last, "reason"),
+                                                .status = json_number(last, "status", 0),
+                                                .detail = json_string(last, "detail")};
     enum failure_class class = failure_class_of(words_failure(verdict->after_all.reason));
-    verdict->overtaken = last && !json_object_get_boolean(json_get(last, "counted")) &&
+    verdict->overtaken = last && !json_flag(last, "counted") &&
                          (verdict->after_all.status > 0 || class == FAILURE_CLASS_RECEIVER);
 }
 
@@ -208,22 +170,22 @@ static void read_account(struct json_object *delivery, struct verdict *verdict)
 {
     struct json_object *attributes = attributes_of(delivery);
 
-    *verdict = (struct verdict){.delivery_id = text_of(delivery, "id"),
-                                .state = text_of(attributes, "state"),
-                                .finished_at = text_of(attributes, "finished_at")};
-    verdict->in_flight = json_object_get_boolean(json_get(attributes, "in_flight"));
-    verdict->attempt_count = number_of(attributes, "attempt_count", 0);
-    verdict->next_ms = number_of(attributes, "next_attempt_in_ms", -1);
-    verdict->last.reason = text_of(attributes, "last_reason");
-    verdict->last.status = number_of(attributes, "last_status", 0);
+    *verdict = (struct verdict){.delivery_id = json_string(delivery, "id"),
+                                .state = json_string(attributes, "state"),
+                                .finished_at = json_string(attributes, "finished_at")};
+    verdict->in_flight = json_flag(attributes, "in_flight");
+    verdict->attempt_count = json_number(attributes, "attempt_count", 0);
+    verdict->next_ms = json_number(attributes, "next_attempt_in_ms", -1);
+    verdict->last.reason = json_string(attributes, "last_reason");
+    verdict->last.status = json_number(attributes, "last_status", 0);
     struct json_object *last = evidence_last(attributes);
-    verdict->last.detail = text_of(last, "detail");
+    verdict->last.detail = json_string(last, "detail");
     read_overtaken(last, verdict);
-    verdict->request_unread = last && json_object_get_boolean(json_get(last, "request_unread"));
-    verdict->resending = json_object_get_boolean(json_get(attributes, "resending"));
+    verdict->request_unread = json_flag(last, "request_unread");
+    verdict->resending = json_flag(attributes, "resending");
     verdict->again_count =
         bytes_equal_text(verdict->state, "delivered") ? count_since(attributes, verdict->finished_at) : 0;
-    verdict->took_ms = between_ms(text_of(attributes, "first_attempt_at"), verdict->finished_at);
+    verdict->took_ms = between_ms(json_string(attributes, "first_attempt_at"), verdict->finished_at);
 }
 
 static struct json_object *string_or_null(struct bytes text)
@@ -242,7 +204,7 @@ static void add_to_json(const struct text *sentences, const struct verdict *verd
     json_object_object_add(attributes, "why",
                            json_object_new_string_len(sentences->data, (int)sentences->len));
     json_object_object_add(attributes, "webhook_url", string_or_null(evidence->url));
-    json_object_object_add(attributes, "last_attempt_at", string_or_null(text_of(last, "started_at")));
+    json_object_object_add(attributes, "last_attempt_at", string_or_null(json_string(last, "started_at")));
     json_object_object_add(attributes, "last_answer", string_or_null(bytes_of(answer)));
     json_object_object_add(attributes, "you_are",
                            json_object_new_string(evidence->is_caller ? "receiver" : "operator"));
@@ -254,13 +216,13 @@ static void add_to_json(const struct text *sentences, const struct verdict *verd
 static void say_delivery(const struct why *why, const struct text *sentences, const struct verdict *verdict,
                          const struct evidence *evidence)
 {
-    if (why->json) {
+    if (why->invocation->json) {
         add_to_json(sentences, verdict, evidence);
         return;
     }
     if (json_object_array_length(why->deliveries) > 1)
         printf("To user %.*s: ", BYTES_ARG(evidence->user_id));
-    printf("%.*s\n", (int)sentences->len, sentences->data);
+    puts(sentences->data);
     bool smooth = bytes_equal_text(verdict->state, "delivered") && verdict->attempt_count <= 1;
     if (!smooth)
         evidence_print(evidence);
@@ -268,85 +230,79 @@ static void say_delivery(const struct why *why, const struct text *sentences, co
 
 static bool say_one(struct why *why, struct json_object *delivery)
 {
-    struct json_object *relationship = json_get_object(json_get_object(delivery, "relationships"), "user");
     struct evidence evidence = {.attributes = attributes_of(delivery),
-                                .delivery_id = text_of(delivery, "id"),
-                                .user_id = text_of(json_get_object(relationship, "data"), "id")};
+                                .delivery_id = json_string(delivery, "id"),
+                                .user_id = json_string(json_at(delivery, "relationships.user.data"), "id")};
     struct verdict verdict;
-    struct arena arena;
-    struct text sentences;
+    struct line sentences;
 
     read_account(delivery, &verdict);
-    evidence.is_caller = bytes_equal(evidence.user_id, text_of(why->me, "id"));
+    evidence.is_caller = bytes_equal(evidence.user_id, json_string(why->me, "id"));
     evidence.for_operator = remedy_is_for_operator(words_failure(verdict.last.reason));
     if (!look_at_user(why, &verdict, &evidence))
         return false;
-    arena_init(&arena, MEMORY_MAX);
-    text_init(&sentences, &arena, SENTENCES_LEN_MAX);
-    verdict_put(&sentences, &verdict);
-    say_delivery(why, &sentences, &verdict, &evidence);
-    arena_fini(&arena);
+    verdict_put(line_begin(&sentences), &verdict);
+    say_delivery(why, &sentences.text, &verdict, &evidence);
+    line_drop(&sentences);
     return true;
 }
 
 static void say_event(struct why *why)
 {
-    struct text line;
+    struct line line;
 
-    text_init(&line, &why->arena, SENTENCES_LEN_MAX);
-    text_puts(&line, "Event ");
-    text_put_printable(&line, text_of(why->event, "id"));
-    text_puts(&line, ", ");
-    text_put_printable(&line, text_of(attributes_of(why->event), "event_type"));
-    printf("%s.\n", line.data);
-    show_place(client_place(why->client));
+    text_puts(line_begin(&line), "Event ");
+    text_put_printable(&line.text, json_string(why->event, "id"));
+    text_puts(&line.text, ", ");
+    text_put_printable(&line.text, json_string(attributes_of(why->event), "event_type"));
+    text_puts(&line.text, ".");
+    line_print(&line, stdout);
+    show_place(client_place(why->api.client));
 }
 
 static bool say_all(struct why *why)
 {
     size_t count = json_object_array_length(why->deliveries);
 
-    if (why->event && !why->json)
+    if (why->event && !why->invocation->json)
         say_event(why);
     for (size_t i = 0; i < count; i++)
         if (!say_one(why, json_object_array_get_idx(why->deliveries, i)))
             return false;
-    if (why->json) {
+    if (why->invocation->json) {
         struct json_object *document = json_object_new_object();
         json_object_object_add(document, "event", json_object_get(why->event));
         json_object_object_add(document, "deliveries", json_object_get(why->deliveries));
         show_json(document);
         json_object_put(document);
     } else if (!why->event) {
-        show_place(client_place(why->client));
+        show_place(client_place(why->api.client));
     }
     return true;
 }
 
-int why_main(int argc, char **argv)
+static int explain(const struct invocation *invocation, void *options)
 {
-    struct client_options server = {0};
-    struct why why = {0};
-    int count;
-    const struct option_row rows[] = {
-        CLIENT_OPTION_ROWS(server),
-        {"json", OPTION_FLAG, &why.json, NULL,
-         "print the server's JSON documents, each delivery with its `why`"},
-    };
-    const struct usage usage = {"why", "why ID", details, rows, sizeof rows / sizeof *rows, 1, 1};
-
-    enum options_outcome outcome = options_read(&usage, argc, argv, &count);
-    if (outcome != OPTIONS_GO)
-        return outcome == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
-    int code = client_open(&usage, &server, &why.client);
-    if (code != EXIT_DONE)
-        return code;
-    arena_init(&why.arena, WHY_MEMORY_MAX);
-    bool done = gather(&why, argv[argc - 1]) && identify(&why) && say_all(&why);
-    arena_fini(&why.arena);
-    json_object_put(why.me);
-    json_object_put(why.event);
-    json_object_put(why.deliveries);
-    client_close(why.client);
+    struct why *why = options;
+    why->invocation = invocation;
+    arena_init(&why->arena, WHY_MEMORY_MAX);
+    bool done = gather(why, invocation->operands[0]) && fetch(why, "/api/users/me", &why->me) && say_all(why);
+    arena_fini(&why->arena);
+    json_object_put(why->me);
+    json_object_put(why->event);
+    json_object_put(why->deliveries);
     return done ? EXIT_DONE : EXIT_FAILED;
 }
+
+const struct command why_command = {
+    .name = "why",
+    .summary = "explain in plain sentences what became of an event",
+    .details =
+        "Explains in plain sentences what became of an event or a delivery: the number of tries, the last\n"
+        "answer, the time of the next try or the reason why there is none, and what to do. The record "
+        "follows:\n"
+        "the URL, the last tries, the start of the last answer (1 KiB, escaped), and whose server it is.",
+    .verbs = {{NULL, "ID", explain}},
+    API_COMMAND(struct why),
+    .json = JSON_OPTION("print the server's JSON documents, each delivery with its `why`"),
+};

@@ -1,26 +1,21 @@
 /* posthorn receive: its options, limits and signals; receiver.h is the receiver. */
 #include "budget.h"
-#include "command.h"
+#include "commands.h"
 #include "descriptors.h"
 #include "memory.h"
 #include "receiver.h"
 #include "secret_flaw.h"
-#include "text.h"
+#include "show.h"
 
 #include <malloc.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 enum {
-    LINE_LEN_MAX = 16 * 1024,
     DELAY_MS_MAX = 3600 * 1000,
-    HANDLERS_DEFAULT = 8,
     HANDLERS_MAX = 256,
-    HANDLER_LIMIT_MS_DEFAULT = 10 * 1000, /* within the 15 s that posthorn waits for an answer */
     THREADS = 4,
     CONNECTIONS_MAX = 1000,
-    MEMORY_MIB_DEFAULT = 64,
     MMAP_THRESHOLD = 128 * 1024,
     MEMORY_MIB_MAX = 1 << 20,
     OWN_DESCRIPTORS = 64,     /* files of events, and a few beyond the limit for a moment */
@@ -29,39 +24,27 @@ enum {
     ARENA_LEN_MAX = POSTHORN_DOCUMENT_LEN_MAX + 128 * 1024 /* head and body */
 };
 
-static const char details[] =
-    "Receives events. It stores each event in a file ID_TYPE.json, syncs the file to disk, answers 200\n"
-    "and prints a line. It accepts every event type, and stores an event that comes again only once. With\n"
-    "--api-key, a request whose WEBHOOK-AUTH is not the SHA-256 of the key gets 401 before its body is\n"
-    "read. --status and --delay simulate a faulty receiver, to see the sender retry.\n\n"
-    "With --handlers, it runs a program from that folder before it stores an event: the program with the\n"
-    "name of the event type, or `default`, or none. The program reads the event from standard input. Its\n"
-    "environment has POSTHORN_EVENT_ID, POSTHORN_EVENT_TYPE, POSTHORN_CREATED_AT, POSTHORN_SENT_AT,\n"
-    "POSTHORN_RESOURCE_TYPE and POSTHORN_RESOURCE_ID. Exit code 0: the event is stored and answered with\n"
-    "200. Any other: the answer is 500, and the sender retries. If the receiver is killed, the next start\n"
-    "handles the events that were in progress.";
+struct receive {
+    struct receiver_config config;
+    const char *listen;
+    int64_t memory_mib;
+};
 
 static void ready(const struct receiver_config *config, const struct listener *listener)
 {
-    struct arena arena;
-    struct text line;
+    const char *address = listener_local(listener), *scope = listener_scope(listener);
+    struct line line;
+    struct text *text = line_begin(&line);
 
-    arena_init(&arena, LINE_LEN_MAX);
-    text_init(&line, &arena, LINE_LEN_MAX / 2);
     if (config->json) {
-        text_printf(&line, "{\"listening\":\"http://%s\",\"dir\":", listener_local(listener));
-        text_put_json(&line, bytes_of(config->folder));
-        if (*listener_scope(listener))
-            text_printf(&line, ",\"on\":\"%s\"", listener_scope(listener));
-        text_puts(&line, "}");
+        text_printf(text, "{\"listening\":\"http://%s\",\"dir\":", address);
+        text_put_json(text, bytes_of(config->folder));
+        text_printf(text, *scope ? ",\"on\":\"%s\"}" : "%s}", scope);
     } else {
-        text_printf(&line, "receiving on http://%s into %s/", listener_local(listener), config->folder);
-        if (*listener_scope(listener))
-            text_printf(&line, " (%s)", listener_scope(listener));
+        text_printf(text, "receiving on http://%s into %s/", address, config->folder);
+        text_printf(text, *scope ? " (%s)" : "%s", scope);
     }
-    printf("%s\n", line.data);
-    fflush(stdout);
-    arena_fini(&arena);
+    line_print(&line, stdout);
 }
 
 static sigset_t ending_signals(void)
@@ -74,9 +57,10 @@ static sigset_t ending_signals(void)
 }
 
 /* Signals are blocked before any thread starts, so that only sigwait sees them. */
-static int listen_until_signal(const struct receiver_config *config, const char *address,
+static int listen_until_signal(const struct invocation *invocation, const struct receive *receive,
                                struct budget *budget)
 {
+    const struct receiver_config *config = &receive->config;
     struct receiver *receiver = receiver_open(config);
     struct listener *listener = NULL;
     int got;
@@ -86,7 +70,7 @@ static int listen_until_signal(const struct receiver_config *config, const char 
     struct descriptor_shares shares =
         descriptors_share(descriptors_limit(), OWN_DESCRIPTORS, CONNECTIONS_MAX, HANDLER_DESCRIPTORS);
     enum listener_error error =
-        listener_open(&(struct listener_config){.listen = address,
+        listener_open(&(struct listener_config){.listen = receive->listen,
                                                 .threads = THREADS,
                                                 .body_len_max = POSTHORN_DOCUMENT_LEN_MAX,
                                                 .arena_len_max = ARENA_LEN_MAX,
@@ -100,9 +84,8 @@ static int listen_until_signal(const struct receiver_config *config, const char 
                                                 .clock = clock_system()},
                       &listener);
     if (error != LISTENER_OK) {
-        fprintf(stderr, "posthorn receive: %s: %s\n", address, listener_error_sentence(error));
         receiver_close(receiver);
-        return EXIT_FAILED;
+        return command_failed(invocation, "%s: %s", receive->listen, listener_error_sentence(error));
     }
     ready(config, listener);
     receiver_resume(receiver);
@@ -125,72 +108,77 @@ static char *without_slash(const char *folder)
     return copy;
 }
 
-int receive_main(int argc, char **argv)
+static int run(const struct invocation *invocation, void *options)
 {
-    struct receiver_config config = {.folder = "examples",
-                                     .fault_count = -1,
-                                     .handlers_max = HANDLERS_DEFAULT,
-                                     .handler_limit_ms = HANDLER_LIMIT_MS_DEFAULT};
-    const char *address = "127.0.0.1:3000";
-    int64_t memory_mib = MEMORY_MIB_DEFAULT;
-    int operands;
-    const struct option_row rows[] = {
-        {"listen", OPTION_TEXT, &address, "HOST:PORT",
-         "listen address [127.0.0.1:3000]; port 0: any free port"},
-        {"dir", OPTION_TEXT, &config.folder, "FOLDER", "folder for the event files [examples]"},
-        {"api-key", OPTION_LIST, &config.keys, "KEY", "to check WEBHOOK-AUTH; may be repeated",
-         "POSTHORN_API_KEY"},
-        {"secret", OPTION_LIST, &config.secrets, "SECRET",
-         "to check webhook-signature (whsec_, whpk_); may be repeated", "POSTHORN_SECRET"},
-        {"handlers", OPTION_TEXT, &config.handlers, "FOLDER", "folder with a program for each event type"},
-        {"at-once", OPTION_NUMBER, &config.handlers_max, "N", "run at most N programs at once [8]", NULL, 1,
-         HANDLERS_MAX},
-        {"time-limit", OPTION_SECONDS, &config.handler_limit_ms, "SECONDS",
-         "kill a program after this long [10]; senders wait 15 s", NULL, 1, DELAY_MS_MAX},
-        {"memory-max", OPTION_NUMBER, &memory_mib, "MIB", "memory for events [64]; beyond that, 503", NULL, 8,
-         MEMORY_MIB_MAX},
-        {"status", OPTION_NUMBER, &config.fault_status, "N", "answer N and store nothing", NULL, 200, 599},
-        {"for", OPTION_NUMBER, &config.fault_count, "K", "apply --status to the first K requests only", NULL,
-         0, INT32_MAX},
-        {"delay", OPTION_SECONDS, &config.delay_ms, "SECONDS", "wait this long before each answer", NULL, 0,
-         DELAY_MS_MAX},
-        {"json", OPTION_FLAG, &config.json, NULL, "print one JSON object a line"},
-    };
-    const struct usage usage = {
-        "receive",
-        "receive [--listen HOST:PORT] [--dir FOLDER] [--api-key KEY] [--secret SECRET]\n"
-        "receive --handlers FOLDER [--at-once N] [--time-limit SECONDS] ...\n"
-        "receive [--status N] [--for K] [--delay SECONDS] ...",
-        details,
-        rows,
-        sizeof rows / sizeof *rows,
-        0,
-        0};
+    struct receive *receive = options;
+    struct receiver_config *config = &receive->config;
+    struct budget budget;
 
-    switch (options_read(&usage, argc, argv, &operands)) {
-    case OPTIONS_HELP:
-        return EXIT_DONE;
-    case OPTIONS_WRONG:
-        return EXIT_USAGE;
-    case OPTIONS_GO:
-        break;
-    }
-    if (config.fault_count >= 0 && config.fault_status == 0)
-        return options_wrong(&usage, "--for needs --status: it limits how often --status is answered");
-    if (secret_flaw_check(&usage, &config.secrets) != EXIT_DONE)
+    if (config->fault_count >= 0 && config->fault_status < 0)
+        return command_wrong(invocation, "--for needs --status: it limits how often --status is answered");
+    if (secret_flaw_check(invocation, &config->secrets) != EXIT_DONE)
         return EXIT_USAGE;
     sigset_t signals = ending_signals();
     sigprocmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN); /* nobody reading our lines is no reason to refuse events */
-    char *folder = without_slash(config.folder);
-    config.folder = folder;
-    struct budget budget;
+    char *folder = without_slash(config->folder);
+    config->folder = folder;
+    config->json = invocation->json;
     /* Coming in takes three quarters of a budget at most: so bodies have a half, and what is made of them the
      * other. */
-    budget_init(&budget, ((size_t)memory_mib << 20) / 3 * 2);
-    config.trees_bytes_max = (size_t)memory_mib << 19;
+    budget_init(&budget, ((size_t)receive->memory_mib << 20) / 3 * 2);
+    config->trees_bytes_max = (size_t)receive->memory_mib << 19;
     mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD); /* so that bodies go back to the system */
-    int code = listen_until_signal(&config, address, &budget);
+    int code = listen_until_signal(invocation, receive, &budget);
     free(folder);
     return code;
 }
+
+#define AT(field) offsetof(struct receive, field)
+static const struct option_row rows[] = {
+    {"listen", OPTION_TEXT, AT(listen), "127.0.0.1:3000", "HOST:PORT",
+     "listen address; port 0: any free port"},
+    {"dir", OPTION_TEXT, AT(config.folder), "examples", "FOLDER", "folder for the event files"},
+    {"api-key", OPTION_LIST, AT(config.keys), "", "KEY", "to check WEBHOOK-AUTH; may be repeated",
+     .environment = true},
+    {"secret", OPTION_LIST, AT(config.secrets), "", "SECRET",
+     "to check webhook-signature (whsec_, whpk_); may be repeated", .environment = true},
+    {"handlers", OPTION_TEXT, AT(config.handlers), "", "FOLDER", "folder with a program for each event type"},
+    {"at-once", OPTION_NUMBER, AT(config.handlers_max), "8", "N", "run at most N programs at once", 1,
+     HANDLERS_MAX},
+    {"time-limit", OPTION_SECONDS, AT(config.handler_limit_ms), "10", "SECONDS",
+     "kill a program after this long; senders wait 15 s", 1, DELAY_MS_MAX},
+    {"memory-max", OPTION_NUMBER, AT(memory_mib), "64", "MIB", "memory for events; beyond that, 503", 8,
+     MEMORY_MIB_MAX},
+    {"status", OPTION_NUMBER, AT(config.fault_status), "", "N", "answer N and store nothing", 200, 599},
+    {"for", OPTION_NUMBER, AT(config.fault_count), "", "K", "apply --status to the first K requests only", 0,
+     INT32_MAX},
+    {"delay", OPTION_SECONDS, AT(config.delay_ms), "", "SECONDS", "wait this long before each answer", 0,
+     DELAY_MS_MAX},
+};
+
+const struct command receive_command = {
+    .name = "receive",
+    .summary = "receive events: store each in a file",
+    .details =
+        "Receives events. It stores each event in a file ID_TYPE.json, syncs the file to disk, answers 200\n"
+        "and prints a line. It accepts every event type, and stores an event that comes again only once. "
+        "With\n"
+        "--api-key, a request whose WEBHOOK-AUTH is not the SHA-256 of the key gets 401 before its body is\n"
+        "read. --status and --delay simulate a faulty receiver, to see the sender retry.\n\n"
+        "With --handlers, it runs a program from that folder before it stores an event: the program with "
+        "the\n"
+        "name of the event type, or `default`, or none. The program reads the event from standard input. "
+        "Its\n"
+        "environment has POSTHORN_EVENT_ID, POSTHORN_EVENT_TYPE, POSTHORN_CREATED_AT, POSTHORN_SENT_AT,\n"
+        "POSTHORN_RESOURCE_TYPE and POSTHORN_RESOURCE_ID. Exit code 0: the event is stored and answered "
+        "with\n"
+        "200. Any other: the answer is 500, and the sender retries. If the receiver is killed, the next "
+        "start\n"
+        "handles the events that were in progress.",
+    .verbs = {{NULL, "", run}},
+    .rows = OPTION_TABLE(rows),
+    .options_len = sizeof(struct receive),
+    .json = JSON_OPTION("print one JSON object a line"),
+    .is_server = true,
+};

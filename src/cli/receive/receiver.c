@@ -211,7 +211,7 @@ static bool take_fault(struct receiver *receiver)
 {
     long long number = atomic_fetch_add(&receiver->requests, 1);
 
-    return receiver->config.fault_status != 0 &&
+    return receiver->config.fault_status >= 0 &&
            (receiver->config.fault_count < 0 || number < receiver->config.fault_count);
 }
 

@@ -3,8 +3,8 @@
  * listener with libposthorn, and prints a line for each request the moment it is decided.
  */
 #pragma once
+#include "command.h"
 #include "listener.h"
-#include "options.h"
 #include "posthorn.h"
 
 struct receiver_config {
@@ -14,7 +14,7 @@ struct receiver_config {
     const char *handlers; /* the folder of the programs; NULL: none */
     int64_t handlers_max; /* so many at once */
     int64_t handler_limit_ms;
-    int64_t fault_status; /* 0: no faults */
+    int64_t fault_status; /* -1: no faults */
     int64_t fault_count;  /* so many requests get fault_status; -1: all */
     int64_t delay_ms;
     size_t trees_bytes_max; /* of parsed events at once */

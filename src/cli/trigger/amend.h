@@ -10,7 +10,7 @@
  * VALUE is JSON if it can be read as JSON, and text otherwise.
  */
 #pragma once
-#include "options.h"
+#include "command.h"
 #include <json-c/json.h>
 
 enum { AMEND_DETAIL_LEN = 256 };
@@ -21,4 +21,4 @@ bool amend_set(struct json_object *document, const char *assignment, char detail
 bool amend_check(struct json_object *document, char detail[AMEND_DETAIL_LEN]);
 /* Gives it to $VISUAL or $EDITOR; comments and trailing commas are allowed. *document is replaced. False:
  * stderr says why, and where the text is kept. */
-bool amend_edit(const struct usage *usage, struct json_object **document);
+bool amend_edit(const struct invocation *invocation, struct json_object **document);

@@ -14,13 +14,13 @@
 
 enum { TEXT_LEN_MAX = 1 << 20, MEMORY_LEN_MAX = 4 * TEXT_LEN_MAX, PATH_LEN_MAX = 512 };
 
-static bool failed(const struct usage *usage, const char *what, const char *why)
+static bool failed(const struct invocation *invocation, const char *what, const char *why)
 {
-    fprintf(stderr, "posthorn %s: %s: %s\n", usage->command, what, why);
-    return false;
+    return command_failed(invocation, "%s: %s", what, why) == EXIT_DONE;
 }
 
-static bool write_text(const struct usage *usage, struct json_object *document, char path[PATH_LEN_MAX])
+static bool write_text(const struct invocation *invocation, struct json_object *document,
+                       char path[PATH_LEN_MAX])
 {
     const char *folder = getenv("TMPDIR");
     struct arena arena;
@@ -29,7 +29,7 @@ static bool write_text(const struct usage *usage, struct json_object *document, 
     snprintf(path, PATH_LEN_MAX, "%.480s/posthorn-XXXXXX.json", folder && *folder ? folder : "/tmp");
     int fd = mkostemps(path, 5, O_CLOEXEC);
     if (fd < 0)
-        return failed(usage, path, strerrordesc_np(errno));
+        return failed(invocation, path, strerrordesc_np(errno));
     arena_init(&arena, MEMORY_LEN_MAX);
     text_init(&text, &arena, TEXT_LEN_MAX);
     json_put_pretty(&text, document);
@@ -37,11 +37,11 @@ static bool write_text(const struct usage *usage, struct json_object *document, 
     bool written = !text.overflow && write(fd, text.data, text.len) == (ssize_t)text.len;
     close(fd);
     arena_fini(&arena);
-    return written || failed(usage, path, "it could not be written");
+    return written || failed(invocation, path, "it could not be written");
 }
 
 /* $EDITOR may be a command with arguments, so a shell reads it, as everywhere; the path is an argument. */
-static bool run_editor(const struct usage *usage, const char *path)
+static bool run_editor(const struct invocation *invocation, const char *path)
 {
     const char *editor = getenv("VISUAL");
     if (!editor || !*editor)
@@ -56,14 +56,14 @@ static bool run_editor(const struct usage *usage, const char *path)
     int error = posix_spawn(&child, "/bin/sh", NULL, NULL, (char *const *)arguments, environ);
 
     if (error)
-        return failed(usage, editor, strerrordesc_np(error));
+        return failed(invocation, editor, strerrordesc_np(error));
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
     return (WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
-           failed(usage, editor, "the editor failed; nothing is sent");
+           failed(invocation, editor, "the editor failed; nothing is sent");
 }
 
-static struct json_object *read_text(const struct usage *usage, const char *path)
+static struct json_object *read_text(const struct invocation *invocation, const char *path)
 {
     char *text = malloc(TEXT_LEN_MAX + 1);
     FILE *file = fopen(path, "re");
@@ -75,9 +75,9 @@ static struct json_object *read_text(const struct usage *usage, const char *path
         text[len] = '\0';
         document = json_read(text, len, true, &reading);
         if (!document)
-            failed(usage, path, reading.problem.detail);
+            failed(invocation, path, reading.problem.detail);
     } else {
-        failed(usage, path, strerrordesc_np(errno));
+        failed(invocation, path, strerrordesc_np(errno));
     }
     if (file)
         fclose(file);
@@ -85,19 +85,19 @@ static struct json_object *read_text(const struct usage *usage, const char *path
     return document;
 }
 
-bool amend_edit(const struct usage *usage, struct json_object **document)
+bool amend_edit(const struct invocation *invocation, struct json_object **document)
 {
     char path[PATH_LEN_MAX], detail[AMEND_DETAIL_LEN];
 
-    if (!write_text(usage, *document, path))
+    if (!write_text(invocation, *document, path))
         return false;
-    if (!run_editor(usage, path)) {
+    if (!run_editor(invocation, path)) {
         unlink(path);
         return false;
     }
-    struct json_object *edited = read_text(usage, path);
+    struct json_object *edited = read_text(invocation, path);
     if (edited && !amend_check(edited, detail))
-        failed(usage, path, detail);
+        failed(invocation, path, detail);
     else if (edited) {
         unlink(path);
         json_object_put(*document);

@@ -49,7 +49,7 @@ static bool print(const struct trigger *trigger, const struct text *line)
 
     if (line->overflow)
         return false;
-    if (!trigger->json) {
+    if (!trigger->invocation->json) {
         printf("%s", line->data);
         return true;
     }
@@ -101,7 +101,7 @@ static bool dry_push(const struct trigger *trigger, struct push *push, struct ar
 
 static void print_preface(const struct trigger *trigger)
 {
-    if (trigger->json)
+    if (trigger->invocation->json)
         return;
     if (!trigger->to || trigger->api_key)
         printf("# with your API key in POSTHORN_KEY\n");
@@ -117,9 +117,9 @@ int trigger_dry(struct trigger *trigger)
 {
     struct push *push = NULL;
     struct arena arena;
-    int code = trigger->to
-                   ? push_open(trigger->usage, trigger->to, trigger->api_key, &trigger->secrets, &push)
-                   : EXIT_DONE;
+    int code = trigger->to ? push_open(trigger->invocation, trigger->to, trigger->api_key, &trigger->secrets,
+                                       NULL, &push)
+                           : EXIT_DONE;
     bool good = true;
 
     if (code != EXIT_DONE)

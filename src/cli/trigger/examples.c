@@ -1,14 +1,14 @@
 #include "examples.h"
 #include "catalogue.h"
+#include "command.h"
 #include "json.h"
-#include "options.h"
 #include "suggest.h"
 
-static bool add(struct examples *examples, const struct usage *usage, struct json_object *document)
+static bool add(struct examples *examples, const struct invocation *invocation, struct json_object *document)
 {
     if (examples->count == EXAMPLES_EVENTS_MAX) {
         json_object_put(document);
-        options_wrong(usage, "more than %d events at once", EXAMPLES_EVENTS_MAX);
+        command_wrong(invocation, "more than %d events at once", EXAMPLES_EVENTS_MAX);
         return false;
     }
     struct json_object *data = json_get_object(document, "data");
@@ -20,22 +20,24 @@ static bool add(struct examples *examples, const struct usage *usage, struct jso
     return true;
 }
 
-static bool add_type(struct examples *examples, const struct usage *usage, const struct catalogue *catalogue,
-                     const char *name)
+static bool add_type(struct examples *examples, const struct invocation *invocation,
+                     const struct catalogue *catalogue, const char *name)
 {
     const struct catalogue_type *type = catalogue_find(catalogue, bytes_of(name));
 
     if (type)
-        return add(examples, usage, catalogue_example(catalogue, type));
+        return add(examples, invocation, catalogue_example(catalogue, type));
     type = catalogue_nearest(catalogue, bytes_of(name));
     if (type)
-        options_wrong(usage, "there is no example of '%.128s': did you mean %s?", name, type->name);
+        command_wrong(invocation, "there is no example of '%.128s': did you mean %s?", name, type->name);
     else
-        options_wrong(usage, "there is no example of '%.128s': `posthorn catalog` lists the types", name);
+        command_wrong(invocation, "there is no example of '%.128s': `posthorn catalog` lists the types",
+                      name);
     return false;
 }
 
-static void unknown_scenario(const struct usage *usage, struct json_object *scenarios, const char *wanted)
+static void unknown_scenario(const struct invocation *invocation, struct json_object *scenarios,
+                             const char *wanted)
 {
     const char *names[EXAMPLES_EVENTS_MAX];
     int count = 0;
@@ -46,13 +48,13 @@ static void unknown_scenario(const struct usage *usage, struct json_object *scen
             names[count++] = name.data;
     const char *near = suggest_nearest(wanted, names, count);
     if (near)
-        options_wrong(usage, "there is no scenario '%.128s': did you mean %s?", wanted, near);
+        command_wrong(invocation, "there is no scenario '%.128s': did you mean %s?", wanted, near);
     else
-        options_wrong(usage, "there is no scenario '%.128s': `posthorn catalog scenarios` lists them",
+        command_wrong(invocation, "there is no scenario '%.128s': `posthorn catalog scenarios` lists them",
                       wanted);
 }
 
-static bool add_scenario(struct examples *examples, const struct usage *usage,
+static bool add_scenario(struct examples *examples, const struct invocation *invocation,
                          const struct catalogue *catalogue, const char *wanted)
 {
     struct json_object *scenarios = catalogue_scenarios_json(catalogue), *steps = NULL;
@@ -64,35 +66,35 @@ static bool add_scenario(struct examples *examples, const struct usage *usage,
             steps = json_get_array(scenario, "steps");
     }
     if (!steps) {
-        unknown_scenario(usage, scenarios, wanted);
+        unknown_scenario(invocation, scenarios, wanted);
         return false;
     }
     for (size_t i = 0; i < json_object_array_length(steps); i++) {
         const struct catalogue_type *type;
         struct json_object *document = catalogue_step(catalogue, json_object_array_get_idx(steps, i), &type);
-        if (!document || !add(examples, usage, document))
+        if (!document || !add(examples, invocation, document))
             return false;
     }
     return true;
 }
 
-bool examples_choose(struct examples *examples, const struct usage *usage, const struct catalogue *catalogue,
-                     const struct examples_choice *choice)
+bool examples_choose(struct examples *examples, const struct invocation *invocation,
+                     const struct catalogue *catalogue, const struct examples_choice *choice)
 {
     if ((choice->name_count > 0) + choice->all + choice->every + (choice->scenario != NULL) != 1) {
-        options_wrong(usage, "give one or more event types, or --all, or --every, or --scenario NAME");
+        command_wrong(invocation, "give one or more event types, or --all, or --every, or --scenario NAME");
         return false;
     }
     if (choice->scenario)
-        return add_scenario(examples, usage, catalogue, choice->scenario);
+        return add_scenario(examples, invocation, catalogue, choice->scenario);
     for (int i = 0; (choice->all || choice->every) && i < catalogue_count(catalogue); i++) {
         const struct catalogue_type *type = catalogue_at(catalogue, i);
         if ((choice->every || type->status == CATALOGUE_DOCUMENTED) &&
-            !add(examples, usage, catalogue_example(catalogue, type)))
+            !add(examples, invocation, catalogue_example(catalogue, type)))
             return false;
     }
     for (int i = 0; i < choice->name_count; i++)
-        if (!add_type(examples, usage, catalogue, choice->names[i]))
+        if (!add_type(examples, invocation, catalogue, choice->names[i]))
             return false;
     return true;
 }

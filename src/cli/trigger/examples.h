@@ -7,7 +7,7 @@
 #include <json-c/json.h>
 
 struct catalogue;
-struct usage;
+struct invocation;
 
 enum { EXAMPLES_EVENTS_MAX = 64 };
 
@@ -25,8 +25,8 @@ struct examples_choice {
 };
 
 /* False: stderr says what is wrong, and what may have been meant. */
-bool examples_choose(struct examples *examples, const struct usage *usage, const struct catalogue *catalogue,
-                     const struct examples_choice *choice);
+bool examples_choose(struct examples *examples, const struct invocation *invocation,
+                     const struct catalogue *catalogue, const struct examples_choice *choice);
 void examples_free(struct examples *examples);
 /* Valid as long as the document is not changed. */
 struct bytes examples_event_type(struct json_object *document);

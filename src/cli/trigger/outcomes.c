@@ -2,11 +2,10 @@
 #include "trigger.h"
 
 #include "command.h"
-#include "text.h"
+#include "show.h"
 #include "words.h"
-#include <stdio.h>
 
-enum { FAILURES_SHOWN_MAX = 5, LINE_LEN_MAX = 16 << 10, LINE_MEMORY_MAX = 64 << 10 };
+enum { FAILURES_SHOWN_MAX = 5 };
 
 void tally_begin(struct trigger *trigger)
 {
@@ -29,41 +28,36 @@ static void count(struct trigger_outcomes *outcomes, const char *outcome)
 
 static void print_line(const struct trigger *trigger, const struct tally_entry *entry)
 {
-    struct arena arena;
-    struct text line;
+    struct line line, answer;
+    struct text *text = line_begin(&line);
 
-    arena_init(&arena, LINE_MEMORY_MAX);
-    text_init(&line, &arena, LINE_LEN_MAX);
-    if (trigger->json) {
-        text_puts(&line, "{\"event_type\":");
-        text_put_json(&line, entry->event_type);
-        text_printf(&line, ",\"id\":\"%s\",\"status\":%d,\"outcome\":\"%s\"", entry->id, entry->status,
+    if (trigger->invocation->json) {
+        text_puts(text, "{\"event_type\":");
+        text_put_json(text, entry->event_type);
+        text_printf(text, ",\"id\":\"%s\",\"status\":%d,\"outcome\":\"%s\"", entry->id, entry->status,
                     entry->outcome);
         if (entry->answer.len > 0) {
-            struct text answer;
-            text_init(&answer, &arena, LINE_LEN_MAX);
-            text_put_printable(&answer, entry->answer);
-            text_puts(&line, ",\"answer\":");
-            text_put_json(&line, text_bytes(&answer));
+            text_put_printable(line_begin(&answer), entry->answer);
+            text_puts(text, ",\"answer\":");
+            text_put_json(text, text_bytes(&answer.text));
+            line_drop(&answer);
         }
-        text_putc(&line, '}');
+        text_putc(text, '}');
     } else {
-        text_printf(&line, "%s%3d %-9s%s ",
+        text_printf(text, "%s%3d %-9s%s ",
                     colour_start(trigger->colours, entry->good ? COLOUR_GOOD : COLOUR_BAD), entry->status,
                     entry->outcome, colour_end(trigger->colours));
-        text_put_printable(&line, entry->event_type);
-        text_printf(&line, " %s%s%s", entry->id, entry->sentence ? ": " : "",
+        text_put_printable(text, entry->event_type);
+        text_printf(text, " %s%s%s", entry->id, entry->sentence ? ": " : "",
                     entry->sentence ? entry->sentence : "");
         if (entry->answer.len > 0) {
-            text_puts(&line, "\n    it said ");
-            words_put_answer(&line, entry->answer);
+            text_puts(text, "\n    it said ");
+            words_put_answer(text, entry->answer);
         }
         if (entry->remedy && *entry->remedy)
-            text_printf(&line, "\n    %s", entry->remedy);
+            text_printf(text, "\n    %s", entry->remedy);
     }
-    printf("%s\n", line.data);
-    fflush(stdout);
-    arena_fini(&arena);
+    line_print(&line, stdout);
 }
 
 void tally_add(struct trigger *trigger, const struct tally_entry *entry)
@@ -73,7 +67,8 @@ void tally_add(struct trigger *trigger, const struct tally_entry *entry)
     outcomes->sent++;
     outcomes->failed += !entry->good;
     count(outcomes, entry->outcome);
-    if (trigger->times == 1 || trigger->json || (!entry->good && outcomes->failed <= FAILURES_SHOWN_MAX)) {
+    if (trigger->times == 1 || trigger->invocation->json ||
+        (!entry->good && outcomes->failed <= FAILURES_SHOWN_MAX)) {
         progress_clear(&trigger->progress);
         print_line(trigger, entry);
     }
@@ -86,7 +81,7 @@ int tally_end(struct trigger *trigger)
     const struct trigger_outcomes *outcomes = &trigger->outcomes;
 
     progress_clear(&trigger->progress);
-    if (trigger->times > 1 && !trigger->json) {
+    if (trigger->times > 1 && !trigger->invocation->json) {
         int64_t took_ms = clock_mono_ms(&trigger->progress.clock) - outcomes->begun_ms;
         printf("%lld sent in %lld.%01lld s:", (long long)outcomes->sent, (long long)(took_ms / 1000),
                (long long)(took_ms % 1000 / 100));

@@ -6,81 +6,70 @@
 #include "json.h"
 #include "show.h"
 #include "text.h"
-#include <stdio.h>
 
 enum { BODY_LEN_MAX = 1 << 20, MEMORY_LEN_MAX = 4 * BODY_LEN_MAX, POLL_MS = 50, POLLS_MAX = 600 };
 
 /* The server gives the id and the dates; out of order, the dates have to say what the order was. */
-static void date_event(struct json_object *document, int64_t at_ms)
-{
-    char date[INSTANT_LEN];
-
-    instant_format(at_ms, date);
-    json_object_object_add(json_get_object(json_get_object(document, "data"), "attributes"), "created_at",
-                           json_object_new_string_len(date, INSTANT_LEN));
-}
-
 static void date_round(const struct trigger *trigger)
 {
     struct clock clock = clock_system();
     int64_t now_ms = clock_wall_ms(&clock);
+    char date[INSTANT_LEN];
 
-    for (int i = 0; i < trigger->examples.count; i++)
-        date_event(trigger->examples.documents[i], now_ms + i);
+    for (int i = 0; i < trigger->examples.count; i++) {
+        instant_format(now_ms + i, date);
+        json_object_object_add(json_at(trigger->examples.documents[i], "data.attributes"), "created_at",
+                               json_object_new_string_len(date, INSTANT_LEN));
+    }
 }
 
 /* ---- the same one again ----------------------------------------------------------------------------------
  */
 
-/* NULL: there is none that has ended yet. */
-static const char *ended_delivery(struct client *client, struct arena *arena, const char *event_id,
-                                  bool *good)
+/* The path that sends the event's delivery again once that has ended; "" as long as it has not. False: it
+ * never will, and stderr says why. */
+static bool find_ended(struct trigger *trigger, struct client *client, const char *event_id,
+                       const char **path)
 {
     struct client_answer answer;
-    struct bytes id, state;
 
-    *good = client_expect(client, 200, "GET", arena_printf(arena, "/api/events/%s/deliveries", event_id),
-                          NULL, &answer);
-    struct json_object *deliveries = *good ? json_get_array(answer.json, "data") : NULL;
-    struct json_object *first = deliveries ? json_object_array_get_idx(deliveries, 0) : NULL;
-    bool known = first && json_get_text(first, "id", &id) &&
-                 json_get_text(json_get_object(first, "attributes"), "state", &state);
-    if (known && bytes_equal_text(state, "skipped")) {
-        fprintf(stderr, "posthorn trigger: --duplicate: the event goes to nobody: set a webhook_url first\n");
-        *good = known = false;
-    }
-    if (known && !bytes_equal_text(state, "pending"))
-        return arena_printf(arena, "/api/deliveries/%.*s/resend", BYTES_ARG(id));
-    return NULL;
+    *path = "";
+    if (!client_expect(client, 200, "GET", client_path(client, "/api/events/%s/deliveries", event_id), NULL,
+                       &answer))
+        return false;
+    struct json_object *deliveries = json_get(answer.json, "data");
+    struct json_object *first = json_length(deliveries) ? json_object_array_get_idx(deliveries, 0) : NULL;
+    struct bytes id = json_string(first, "id"), state = json_string(json_get(first, "attributes"), "state");
+    if (bytes_equal_text(state, "skipped"))
+        return command_failed(trigger->invocation, "--duplicate: the event goes to nobody: set a webhook_url "
+                                                   "first") == EXIT_DONE;
+    if (first && !bytes_equal_text(state, "pending"))
+        *path = client_path(client, "/api/deliveries/%s/resend", id.data);
+    return true;
 }
 
 /* A delivery that has ended can be sent again: same id, same bytes. */
 static bool resend(struct trigger *trigger, struct client *client, const struct tally_entry *posted)
 {
-    const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
+    struct tally_entry again = *posted;
     struct client_answer answer;
-    const char *path = NULL;
-    struct arena arena;
-    bool good = true;
+    const char *path = "";
 
-    arena_init(&arena, MEMORY_LEN_MAX);
-    for (int i = 0; i < POLLS_MAX && good && !path; i++) {
+    for (int i = 0; i < POLLS_MAX && !*path; i++) {
         if (i > 0)
-            nanosleep(&pause, NULL);
-        path = ended_delivery(client, &arena, posted->id, &good);
+            clock_pause_us(POLL_MS * 1000);
+        if (!find_ended(trigger, client, posted->id, &path))
+            return false;
     }
-    if (good && !path)
-        fprintf(stderr, "posthorn trigger: --duplicate: event %s was not delivered within %d s\n", posted->id,
-                POLL_MS * POLLS_MAX / 1000);
-    good = path && client_expect(client, 200, "POST", path, NULL, &answer);
-    arena_fini(&arena);
-    if (good) {
-        struct tally_entry again = *posted;
-        again.status = answer.status;
-        again.outcome = "resent";
-        tally_add(trigger, &again);
-    }
-    return good;
+    if (!*path)
+        return command_failed(trigger->invocation, "--duplicate: event %s was not delivered within %d s",
+                              posted->id, POLL_MS * POLLS_MAX / 1000) == EXIT_DONE;
+    if (!client_expect(client, 200, "POST", path, NULL, &answer))
+        return false;
+    again.status = answer.status;
+    again.outcome = "resent";
+    tally_add(trigger, &again);
+    return true;
 }
 
 /* ---- posting ---------------------------------------------------------------------------------------------
@@ -88,10 +77,10 @@ static bool resend(struct trigger *trigger, struct client *client, const struct 
 
 static bool post_one(struct trigger *trigger, struct client *client, struct json_object *document)
 {
+    char id[32] = "";
     struct tally_entry entry = {
-        .event_type = examples_event_type(document), .good = true, .outcome = "accepted"};
+        .event_type = examples_event_type(document), .id = id, .good = true, .outcome = "accepted"};
     struct client_answer answer;
-    struct bytes id = {"", 0}, note;
     struct arena arena;
     struct text body;
 
@@ -100,16 +89,15 @@ static bool post_one(struct trigger *trigger, struct client *client, struct json
     json_put(&body, document);
     bool good = client_expect(client, 201, "POST", "/api/events", body.data, &answer);
     if (good) {
-        json_get_text(json_get_object(answer.json, "data"), "id", &id);
-        struct bytes kept = arena_copy(&arena, id);
-        entry.id = kept.data ? kept.data : "";
+        struct bytes note = json_string(json_get(answer.json, "meta"), "note"); /* it goes to nobody */
+        snprintf(id, sizeof id, "%s", json_string(json_get(answer.json, "data"), "id").data);
         entry.status = answer.status;
-        if (json_get_text(json_get_object(answer.json, "meta"), "note", &note)) /* it goes to nobody */
-            entry.sentence = arena_printf(&arena, "%.*s", BYTES_ARG(note));
-        if (!trigger->json && trigger->outcomes.sent == 0)
+        entry.sentence = note.len ? note.data : NULL;
+        if (!trigger->invocation->json && trigger->outcomes.sent == 0)
             show_place(client_place(client));
         tally_add(trigger, &entry);
     }
+    entry.sentence = NULL; /* a view of that answer */
     if (good && trigger->duplicate)
         good = resend(trigger, client, &entry);
     arena_fini(&arena);
@@ -119,7 +107,7 @@ static bool post_one(struct trigger *trigger, struct client *client, struct json
 int trigger_post(struct trigger *trigger)
 {
     struct client *client;
-    int code = client_open(trigger->usage, &trigger->server, &client);
+    int code = client_open(trigger->invocation, &trigger->server, &client);
     bool good = true;
 
     if (code != EXIT_DONE)

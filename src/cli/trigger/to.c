@@ -7,7 +7,6 @@
 #include "push.h"
 #include "remedy.h"
 #include "text.h"
-#include <stdio.h>
 
 enum { ROUND_LEN_MAX = 64 << 20 };
 
@@ -17,7 +16,7 @@ static bool render_round(const struct trigger *trigger, struct push *push, struc
 {
     for (int i = 0; i < trigger->examples.count; i++)
         if (!push_render(push, arena, trigger->examples.documents[i], &events[i])) {
-            fprintf(stderr, "posthorn trigger: an event is larger than 1 MiB\n");
+            command_failed(trigger->invocation, "an event is larger than 1 MiB");
             return false;
         }
     return true;
@@ -56,7 +55,7 @@ int trigger_push(struct trigger *trigger)
     struct push_event events[EXAMPLES_EVENTS_MAX];
     struct arena arena;
     struct push *push;
-    int code = push_open(trigger->usage, trigger->to, trigger->api_key, &trigger->secrets, &push);
+    int code = push_open(trigger->invocation, trigger->to, trigger->api_key, &trigger->secrets, NULL, &push);
     bool rendered = true;
 
     if (code != EXIT_DONE)

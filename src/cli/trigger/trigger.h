@@ -19,12 +19,14 @@ struct trigger_outcomes {
 };
 
 struct trigger {
-    const struct usage *usage;
-    struct client_options server;
+    struct client_options server; /* the options: first */
     const char *to, *api_key;
-    struct option_list secrets;
-    bool duplicate, out_of_order, json;
+    struct option_list secrets, sets;
+    bool all, every, edit, duplicate, out_of_order, dry_run;
+    const char *scenario, *own_types;
     int64_t times;
+
+    const struct invocation *invocation;
     struct examples examples;
     struct colours colours;
     struct trigger_outcomes outcomes;

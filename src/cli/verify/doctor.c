@@ -1,11 +1,10 @@
 /* posthorn doctor: whether a webhook URL can be set, reached, and answers as it should. */
 #include "client.h"
 #include "clock.h"
-#include "command.h"
+#include "commands.h"
 #include "failure.h"
 #include "guard.h"
 #include "json.h"
-#include "options.h"
 #include "posthorn.h"
 #include "probe.h"
 #include "push.h"
@@ -15,9 +14,7 @@
 #include "words.h"
 
 #include <arpa/inet.h>
-#include <json-c/json.h>
 #include <openssl/ssl.h>
-#include <stdio.h>
 
 enum {
     LINE_LEN_MAX = 8192,
@@ -27,13 +24,6 @@ enum {
     DAYS_FEW = 14,
     DAY_MS = 24 * 3600 * 1000
 };
-
-static const char details[] =
-    "Checks a receiver step by step, as the server would: is the URL allowed, what does the name resolve\n"
-    "to, does the receiver accept the connection, is its certificate valid? It prints a line for each step,\n"
-    "with advice if the step fails. It sends nothing. With --ping it sends one whole event of type ping,\n"
-    "because some handlers fail on anything less. No server needs to run; give the options that your server\n"
-    "has. With --server and --key, the ping is signed with the secret of that user on that server.";
 
 /* A whole event: there are handlers that end on a request they cannot parse (mission row 34). */
 static const char ping_document[] =
@@ -45,11 +35,15 @@ static const char ping_document[] =
 enum result { RESULT_OK, RESULT_NOTE, RESULT_FAILED };
 
 struct doctor {
-    const struct usage *usage;
-    bool json, ping;
-    const char *address, *api_key, *ca_file, *dns_servers;
+    struct client_options server; /* the options: first */
+    bool ping;
+    const char *api_key, *ca_file, *dns_servers;
     struct option_list secrets;
-    struct client_options server;
+    bool dev, allow_http; /* what the operator allows, as the server's settings of these names */
+    struct option_list allow_target, allow_host, allow_port;
+
+    const struct invocation *invocation;
+    const char *address;
     char own_secret[POSTHORN_SECRET_LEN_MAX]; /* as the server has it */
     struct guard guard;
     struct url url;
@@ -73,7 +67,7 @@ static void say(struct doctor *doctor, enum result result, const char *step, con
     doctor->failed |= result == RESULT_FAILED;
     text_init(&line, &doctor->arena, LINE_LEN_MAX);
     text_put_escaped(&line, bytes_of(detail));
-    if (doctor->json) {
+    if (doctor->invocation->json) {
         struct json_object *object = json_object_new_object();
         json_object_object_add(object, "step", json_object_new_string(step));
         json_object_object_add(object, "result", json_object_new_string(names[result]));
@@ -342,15 +336,14 @@ static void say_if_tls(struct doctor *doctor)
 static bool fetch_secret(struct doctor *doctor)
 {
     struct client_answer answer = {0};
-    struct bytes secret = {"", 0};
     struct client *client;
     char detail[LINE_LEN_MAX / 2];
 
-    if (client_open(doctor->usage, &doctor->server, &client) != EXIT_DONE)
+    if (client_open(doctor->invocation, &doctor->server, &client) != EXIT_DONE)
         return false;
     bool answered = client_call(client, "POST", "/api/signing_secrets/default/reveal", NULL, &answer) &&
                     answer.status == 200;
-    json_get_text(json_get_object(json_get_object(answer.json, "data"), "attributes"), "secret", &secret);
+    struct bytes secret = json_string(json_at(answer.json, "data.attributes"), "secret");
     if (answered && secret.len > 0) {
         snprintf(doctor->own_secret, sizeof doctor->own_secret, "%.*s", BYTES_ARG(secret));
         doctor->secrets.items[doctor->secrets.count++] = doctor->own_secret;
@@ -395,8 +388,8 @@ static int ping(struct doctor *doctor)
     struct push_outcome outcome;
     struct arena arena;
     struct push *push;
-    int code = push_open_trusting(doctor->usage, doctor->address, doctor->api_key, &doctor->secrets,
-                                  doctor->ca_file, &push);
+    int code = push_open(doctor->invocation, doctor->address, doctor->api_key, &doctor->secrets,
+                         doctor->ca_file, &push);
 
     arena_init(&arena, EVENT_LEN_MAX);
     if (code == EXIT_DONE) {
@@ -421,89 +414,90 @@ static int examine(struct doctor *doctor)
     probe_release(doctor->probe); /* there are servers that serve one connection at a time */
     if (doctor->ping)
         return ping(doctor);
-    if (!doctor->json)
+    if (!doctor->invocation->json)
         printf("Nothing was sent. `posthorn doctor --ping URL` sends one event of type ping.\n");
     return EXIT_DONE;
 }
-
-/* What the operator allows, as the server's settings of the same names. */
-struct allowed {
-    bool dev, http;
-    struct option_list targets, hosts, ports;
-};
 
 static bool read_list(const struct doctor *doctor, const struct option_list *list, struct guard *guard,
                       bool (*add)(struct guard *guard, struct bytes text), const char *expected)
 {
     for (int i = 0; i < list->count; i++)
         if (!add(guard, bytes_of(list->items[i]))) {
-            options_wrong(doctor->usage, "%s, not '%.80s'", expected, list->items[i]);
+            command_wrong(doctor->invocation, "%s, not '%.80s'", expected, list->items[i]);
             return false;
         }
     return true;
 }
 
-static bool read_allowed(struct doctor *doctor, const struct allowed *allowed)
+static bool read_allowed(struct doctor *doctor)
 {
     struct guard *guard = &doctor->guard;
 
     guard_init(guard);
-    guard->http_allowed = allowed->dev || allowed->http;
-    if (allowed->dev) {
+    guard->http_allowed = doctor->dev || doctor->allow_http;
+    if (doctor->dev) {
         guard_add_exception(guard, bytes_of("127.0.0.0/8"));
         guard_add_exception(guard, bytes_of("::1"));
     }
-    return read_list(doctor, &allowed->targets, guard, guard_add_exception,
+    return read_list(doctor, &doctor->allow_target, guard, guard_add_exception,
                      "--allow-target takes a network such as 10.1.0.0/16:8443") &&
-           read_list(doctor, &allowed->hosts, guard, guard_add_host,
+           read_list(doctor, &doctor->allow_host, guard, guard_add_host,
                      "--allow-host takes a host name such as n8n or .cluster.local") &&
-           read_list(doctor, &allowed->ports, guard, guard_add_port,
+           read_list(doctor, &doctor->allow_port, guard, guard_add_port,
                      "--allow-port takes a number from 1 to 65535");
 }
 
-int doctor_main(int argc, char **argv)
+static int run(const struct invocation *invocation, void *options)
 {
-    struct doctor doctor = {.colours = colours_for(stdout)};
-    struct allowed allowed = {0};
-    int count;
-    const struct option_row rows[] = {
-        {"ping", OPTION_FLAG, &doctor.ping, NULL, "send one event of type ping"},
-        {"api-key", OPTION_TEXT, &doctor.api_key, "KEY", "with --ping: API key for WEBHOOK-AUTH",
-         "POSTHORN_API_KEY"},
-        {"secret", OPTION_LIST, &doctor.secrets, "SECRET", "with --ping: signing secret (whsec_, whsk_)"},
-        {"dev", OPTION_FLAG, &allowed.dev, NULL, "as for `serve`: allow http and this machine"},
-        {"allow-http", OPTION_FLAG, &allowed.http, NULL, "as for `serve`"},
-        {"allow-target", OPTION_LIST, &allowed.targets, "CIDR[:PORT]", "as for `serve`; may be repeated"},
-        {"allow-host", OPTION_LIST, &allowed.hosts, "NAME|.SUFFIX", "as for `serve`; may be repeated"},
-        {"allow-port", OPTION_LIST, &allowed.ports, "PORT", "as for `serve`; may be repeated"},
-        {"ca-file", OPTION_TEXT, &doctor.ca_file, "FILE", "as for `serve`"},
-        {"dns-servers", OPTION_TEXT, &doctor.dns_servers, "ADDRESS[:PORT],...", "as for `serve`"},
-        CLIENT_OPTION_ROWS(doctor.server),
-        {"json", OPTION_FLAG, &doctor.json, NULL, "print one JSON object a step"},
-    };
-    const struct usage usage = {"doctor",
-                                "doctor URL [--dev] [--allow-http] [--allow-target CIDR]\n"
-                                "doctor URL --ping [--api-key KEY] [--secret SECRET]\n"
-                                "doctor URL --ping --server URL --key KEY",
-                                details,
-                                rows,
-                                sizeof rows / sizeof *rows,
-                                1,
-                                1};
+    struct doctor *doctor = options;
 
-    enum options_outcome outcome = options_read(&usage, argc, argv, &count);
-    if (outcome != OPTIONS_GO)
-        return outcome == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
-    doctor.usage = &usage;
-    doctor.address = argv[argc - 1];
-    if (!read_allowed(&doctor, &allowed))
+    doctor->invocation = invocation;
+    doctor->address = invocation->operands[0];
+    doctor->colours = colours_for(stdout);
+    if (!read_allowed(doctor))
         return EXIT_USAGE;
-    doctor.probe = probe_open(doctor.ca_file, doctor.dns_servers);
-    if (!doctor.probe)
+    doctor->probe = probe_open(doctor->ca_file, doctor->dns_servers);
+    if (!doctor->probe)
         return EXIT_FAILED;
-    arena_init(&doctor.arena, LINE_MEMORY_MAX);
-    int code = examine(&doctor);
-    arena_fini(&doctor.arena);
-    probe_close(doctor.probe);
-    return code == EXIT_DONE && doctor.failed ? EXIT_FAILED : code;
+    arena_init(&doctor->arena, LINE_MEMORY_MAX);
+    int code = examine(doctor);
+    arena_fini(&doctor->arena);
+    probe_close(doctor->probe);
+    return code == EXIT_DONE && doctor->failed ? EXIT_FAILED : code;
 }
+
+#define AT(field) offsetof(struct doctor, field)
+static const struct option_row rows[] = {
+    {"ping", OPTION_FLAG, AT(ping), "", NULL, "send one event of type ping"},
+    {"api-key", OPTION_TEXT, AT(api_key), "", "KEY", "with --ping: API key for WEBHOOK-AUTH",
+     .environment = true},
+    {"secret", OPTION_LIST, AT(secrets), "", "SECRET", "with --ping: signing secret (whsec_, whsk_)"},
+    {"dev", OPTION_FLAG, AT(dev), "", NULL, "as for `serve`: allow http and this machine"},
+    {"allow-http", OPTION_FLAG, AT(allow_http), "", NULL, "as for `serve`"},
+    {"allow-target", OPTION_WORDS, AT(allow_target), "", "CIDR[:PORT]", "as for `serve`; may be repeated"},
+    {"allow-host", OPTION_WORDS, AT(allow_host), "", "NAME|.SUFFIX", "as for `serve`; may be repeated"},
+    {"allow-port", OPTION_WORDS, AT(allow_port), "", "PORT", "as for `serve`; may be repeated"},
+    {"ca-file", OPTION_TEXT, AT(ca_file), "", "FILE", "as for `serve`"},
+    {"dns-servers", OPTION_TEXT, AT(dns_servers), "", "ADDRESS[:PORT],...", "as for `serve`"},
+};
+
+const struct command doctor_command = {
+    .name = "doctor",
+    .summary = "check step by step whether a URL works as a receiver",
+    .details =
+        "Checks a receiver step by step, as the server would: is the URL allowed, what does the name "
+        "resolve\n"
+        "to, does the receiver accept the connection, is its certificate valid? It prints a line for each "
+        "step,\n"
+        "with advice if the step fails. It sends nothing. With --ping it sends one whole event of type "
+        "ping,\n"
+        "because some handlers fail on anything less. No server needs to run; give the options that your "
+        "server\n"
+        "has. With --server and --key, the ping is signed with the secret of that user on that server.",
+    .verbs = {{NULL, "URL", run}},
+    .rows = OPTION_TABLE(rows),
+    .options_len = sizeof(struct doctor),
+    .shared = &client_rows,
+    .json = JSON_OPTION("print one JSON object a step"),
+};

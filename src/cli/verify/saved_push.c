@@ -1,10 +1,9 @@
 #include "saved_push.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
-struct bytes saved_read(const struct usage *usage, struct arena *arena, const char *path)
+struct bytes saved_read(const struct invocation *invocation, struct arena *arena, const char *path)
 {
     bool standard = strcmp(path, "-") == 0;
     FILE *file = standard ? stdin : fopen(path, "re");
@@ -18,8 +17,8 @@ struct bytes saved_read(const struct usage *usage, struct arena *arena, const ch
             content.data = NULL;
     }
     if (!content.data)
-        fprintf(stderr, "posthorn %s: %s: %s\n", usage->command, standard ? "stdin" : path,
-                content.len == SAVED_LEN_MAX ? "it is larger than 4 MiB" : strerrordesc_np(errno));
+        command_failed(invocation, "%s: %s", standard ? "stdin" : path,
+                       content.len == SAVED_LEN_MAX ? "it is larger than 4 MiB" : strerrordesc_np(errno));
     if (file && !standard)
         fclose(file);
     return content;
@@ -44,14 +43,15 @@ static bool is_request_line(struct bytes line)
     return bytes_starts(line, "POST ") && memmem(line.data, line.len, " HTTP/1.", 8);
 }
 
-bool saved_add_header(const struct usage *usage, struct bytes line, struct saved_push *push)
+bool saved_add_header(const struct invocation *invocation, struct bytes line, struct saved_push *push)
 {
     const char *colon = memchr(line.data, ':', line.len);
 
     if (!colon || colon == line.data || push->header_count == SAVED_HEADERS_MAX) {
-        fprintf(stderr, "posthorn %s: %s\n", usage->command,
-                colon ? "a header without a name, or too many of them"
-                      : "there is a line without a colon among the headers (they end with an empty line)");
+        command_failed(
+            invocation, "%s",
+            colon ? "a header without a name, or too many of them"
+                  : "there is a line without a colon among the headers (they end with an empty line)");
         return false;
     }
     size_t len = (size_t)(colon - line.data);
@@ -60,12 +60,12 @@ bool saved_add_header(const struct usage *usage, struct bytes line, struct saved
     return true;
 }
 
-bool saved_parse(const struct usage *usage, struct bytes text, struct saved_push *push)
+bool saved_parse(const struct invocation *invocation, struct bytes text, struct saved_push *push)
 {
     struct bytes rest = text, line;
 
     for (bool first = true; next_line(&rest, &line) && line.len > 0; first = false)
-        if (!(first && is_request_line(line)) && !saved_add_header(usage, line, push))
+        if (!(first && is_request_line(line)) && !saved_add_header(invocation, line, push))
             return false;
     push->body = rest;
     return true;

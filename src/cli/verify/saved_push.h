@@ -4,7 +4,7 @@
  */
 #pragma once
 #include "arena.h"
-#include "options.h"
+#include "command.h"
 
 enum { SAVED_HEADERS_MAX = 100, SAVED_LEN_MAX = 4 << 20 };
 
@@ -19,11 +19,11 @@ struct saved_push {
 };
 
 /* A whole file, or stdin for "-", on the arena; a NUL follows. data NULL: stderr says why. */
-struct bytes saved_read(const struct usage *usage, struct arena *arena, const char *path);
+struct bytes saved_read(const struct invocation *invocation, struct arena *arena, const char *path);
 /* The request as it came: an optional request line, header lines, an empty line, the body. Views of `text`.
  * False: stderr says what is wrong. */
-bool saved_parse(const struct usage *usage, struct bytes text, struct saved_push *push);
+bool saved_parse(const struct invocation *invocation, struct bytes text, struct saved_push *push);
 /* "webhook-id: 8". */
-bool saved_add_header(const struct usage *usage, struct bytes line, struct saved_push *push);
+bool saved_add_header(const struct invocation *invocation, struct bytes line, struct saved_push *push);
 /* The first value, name case-insensitive; *count says how many there are. data NULL: none. */
 struct bytes saved_header(const struct saved_push *push, const char *name, int *count);

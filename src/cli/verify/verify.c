@@ -1,39 +1,20 @@
 /* posthorn verify: whether a push that was kept is one of yours. */
 #include "clock.h"
-#include "command.h"
+#include "commands.h"
 #include "diagnose.h"
 #include "instant.h"
 #include "posthorn.h"
 #include "secret_flaw.h"
 #include "show.h"
 #include "terminal.h"
-#include "text.h"
 
-#include <stdio.h>
-
-enum {
-    MEMORY_LEN_MAX = 4 * SAVED_LEN_MAX,
-    TOLERANCE_S_MAX = 365 * 86400,
-    FINDINGS_MAX = 3,
-    ANSWER_DETAIL_LEN_MAX = 4 * FINDING_DETAIL_LEN,
-    OUTPUT_LEN_MAX = 16 << 10,
-    LINES_LEN_MAX = 64 << 10
-};
-
-static const char details[] =
-    "Checks whether a push that you kept is genuine. If it is not, it names the wrong part and the likely\n"
-    "cause: a line feed in the key, a body that was parsed and written again, a wrong clock, another user's\n"
-    "key, a header that was renamed or doubled.\n\n"
-    "FILE is the push as it arrived: header lines, an empty line, the body (- for stdin). Without FILE, "
-    "give\n"
-    "the headers with --header, and the body with --body or on stdin.";
+enum { MEMORY_LEN_MAX = 4 * SAVED_LEN_MAX, TOLERANCE_S_MAX = 365 * 86400, FINDINGS_MAX = 3 };
 
 struct verify {
-    const struct usage *usage;
+    const struct invocation *invocation;
     struct option_list headers, keys, secrets;
     const char *body, *at;
     int64_t tolerance_s, at_s;
-    bool json;
 };
 
 /* ---- what was kept ---------------------------------------------------------------------------------------
@@ -44,13 +25,13 @@ static bool read_push(const struct verify *verify, struct arena *arena, const ch
 {
     *push = (struct saved_push){.header_count = 0};
     if (file) {
-        struct bytes text = saved_read(verify->usage, arena, file);
-        return text.data && saved_parse(verify->usage, text, push);
+        struct bytes text = saved_read(verify->invocation, arena, file);
+        return text.data && saved_parse(verify->invocation, text, push);
     }
     for (int i = 0; i < verify->headers.count; i++)
-        if (!saved_add_header(verify->usage, bytes_of(verify->headers.items[i]), push))
+        if (!saved_add_header(verify->invocation, bytes_of(verify->headers.items[i]), push))
             return false;
-    push->body = saved_read(verify->usage, arena, verify->body ? verify->body : "-");
+    push->body = saved_read(verify->invocation, arena, verify->body ? verify->body : "-");
     return push->body.data != NULL;
 }
 
@@ -60,41 +41,35 @@ static bool read_push(const struct verify *verify, struct arena *arena, const ch
 static void print_plain(const struct finding *findings, int count)
 {
     struct colours colours = colours_for(stdout);
-    struct arena arena;
+    struct line line;
 
     for (int i = 0; i < count; i++) {
         const struct finding *finding = &findings[i];
-        struct text detail;
-        arena_init(&arena, LINES_LEN_MAX);
-        text_init(&detail, &arena, ANSWER_DETAIL_LEN_MAX);
-        text_put_printable(&detail, bytes_of(finding->detail));
-        printf("%-18s %s%s%s: %s\n", finding->part,
-               colour_start(colours, finding->right ? COLOUR_GOOD : COLOUR_BAD),
-               finding->right ? "right" : "wrong", colour_end(colours), detail.data);
-        arena_fini(&arena);
+        text_printf(line_begin(&line), "%-18s %s%s%s: ", finding->part,
+                    colour_start(colours, finding->right ? COLOUR_GOOD : COLOUR_BAD),
+                    finding->right ? "right" : "wrong", colour_end(colours));
+        text_put_printable(&line.text, bytes_of(finding->detail));
+        line_print(&line, stdout);
     }
 }
 
 static void print_json(const struct finding *findings, int count, bool right)
 {
-    struct arena arena;
-    struct text out;
+    struct line line, detail;
+    struct text *text = line_begin(&line);
 
-    arena_init(&arena, LINES_LEN_MAX);
-    text_init(&out, &arena, OUTPUT_LEN_MAX);
-    text_printf(&out, "{\"right\":%s,\"parts\":[", right ? "true" : "false");
+    text_printf(text, "{\"right\":%s,\"parts\":[", right ? "true" : "false");
     for (int i = 0; i < count; i++) {
-        struct text detail;
-        text_init(&detail, &arena, ANSWER_DETAIL_LEN_MAX);
-        text_put_printable(&detail, bytes_of(findings[i].detail));
-        text_printf(&out, "%s{\"part\":\"%s\",\"right\":%s,\"reason\":\"%s\",\"detail\":", i ? "," : "",
+        text_put_printable(line_begin(&detail), bytes_of(findings[i].detail));
+        text_printf(text, "%s{\"part\":\"%s\",\"right\":%s,\"reason\":\"%s\",\"detail\":", i ? "," : "",
                     findings[i].part, findings[i].right ? "true" : "false", findings[i].reason);
-        text_put_json(&out, text_bytes(&detail));
-        text_putc(&out, '}');
+        text_put_json(text, text_bytes(&detail.text));
+        text_putc(text, '}');
+        line_drop(&detail);
     }
-    text_puts(&out, "]}");
-    show_json_line(text_bytes(&out));
-    arena_fini(&arena);
+    text_puts(text, "]}");
+    show_json_line(text_bytes(text));
+    line_drop(&line);
 }
 
 static int judge(const struct verify *verify, const struct saved_push *push)
@@ -110,7 +85,7 @@ static int judge(const struct verify *verify, const struct saved_push *push)
     diagnose_body(push, &findings[count++]);
     for (int i = 0; i < count; i++)
         right = right && findings[i].right;
-    if (verify->json)
+    if (verify->invocation->json)
         print_json(findings, count, right);
     else
         print_plain(findings, count);
@@ -135,55 +110,56 @@ static bool read_at(struct verify *verify)
     return true;
 }
 
-static int run(struct verify *verify, const char *file)
+static int run(const struct invocation *invocation, void *options)
 {
+    const char *file = invocation->operand_count ? invocation->operands[0] : NULL;
+    struct verify *verify = options;
     struct saved_push push;
     struct arena arena;
 
+    verify->invocation = invocation;
     if (verify->keys.count + verify->secrets.count == 0)
-        return options_wrong(verify->usage, "give --api-key, --secret or both to verify the push with");
-    if (secret_flaw_check(verify->usage, &verify->secrets) != EXIT_DONE)
+        return command_wrong(invocation, "give --api-key, --secret or both to verify the push with");
+    if (secret_flaw_check(invocation, &verify->secrets) != EXIT_DONE)
         return EXIT_USAGE;
     if (!read_at(verify))
-        return options_wrong(verify->usage,
+        return command_wrong(invocation,
                              "--at takes seconds since 1970, or a date like 2000-01-01T00:00:00Z");
     if (file && (verify->headers.count > 0 || verify->body))
-        return options_wrong(verify->usage, "give FILE, or --header and --body, not both");
+        return command_wrong(invocation, "give FILE, or --header and --body, not both");
     arena_init(&arena, MEMORY_LEN_MAX);
     int code = read_push(verify, &arena, file, &push) ? judge(verify, &push) : EXIT_FAILED;
     arena_fini(&arena);
     return code;
 }
 
-int verify_main(int argc, char **argv)
-{
-    struct verify verify = {.tolerance_s = POSTHORN_TOLERANCE_S};
-    int count;
-    const struct option_row rows[] = {
-        {"api-key", OPTION_LIST, &verify.keys, "KEY", "to check WEBHOOK-AUTH; may be repeated",
-         "POSTHORN_API_KEY"},
-        {"secret", OPTION_LIST, &verify.secrets, "SECRET",
-         "to check webhook-signature (whsec_, whpk_); may be repeated", "POSTHORN_SECRET"},
-        {"header", OPTION_LIST, &verify.headers, "LINE",
-         "a header of the push, such as 'webhook-id: 8'; may be repeated"},
-        {"body", OPTION_TEXT, &verify.body, "FILE", "body of the push, byte for byte [stdin]"},
-        {"at", OPTION_TEXT, &verify.at, "TIME", "time of arrival: a date, or seconds since 1970 [now]"},
-        {"tolerance", OPTION_NUMBER, &verify.tolerance_s, "SECONDS", "allowed difference of the clocks [300]",
-         NULL, 0, TOLERANCE_S_MAX},
-        {"json", OPTION_FLAG, &verify.json, NULL, "print JSON, with a reason for programs"},
-    };
-    const struct usage usage = {"verify",
-                                "verify FILE [--api-key KEY] [--secret SECRET] [--at TIME]\n"
-                                "verify --header LINE... [--body FILE] [--api-key KEY] [--secret SECRET]",
-                                details,
-                                rows,
-                                sizeof rows / sizeof *rows,
-                                0,
-                                1};
+#define AT(field) offsetof(struct verify, field)
+static const struct option_row rows[] = {
+    {"api-key", OPTION_LIST, AT(keys), "", "KEY", "to check WEBHOOK-AUTH; may be repeated",
+     .environment = true},
+    {"secret", OPTION_LIST, AT(secrets), "", "SECRET",
+     "to check webhook-signature (whsec_, whpk_); may be repeated", .environment = true},
+    {"header", OPTION_LIST, AT(headers), "", "LINE",
+     "a header of the push, such as 'webhook-id: 8'; may be repeated"},
+    {"body", OPTION_TEXT, AT(body), "", "FILE", "body of the push, byte for byte [stdin]"},
+    {"at", OPTION_TEXT, AT(at), "", "TIME", "time of arrival: a date, or seconds since 1970 [now]"},
+    {"tolerance", OPTION_NUMBER, AT(tolerance_s), "300", "SECONDS", "allowed difference of the clocks", 0,
+     TOLERANCE_S_MAX},
+};
 
-    enum options_outcome outcome = options_read(&usage, argc, argv, &count);
-    if (outcome != OPTIONS_GO)
-        return outcome == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
-    verify.usage = &usage;
-    return run(&verify, count == 1 ? argv[argc - 1] : NULL);
-}
+const struct command verify_command = {
+    .name = "verify",
+    .summary = "check whether a push is genuine, and find the part that is wrong",
+    .details = "Checks whether a push that you kept is genuine. If it is not, it names the wrong part and "
+               "the likely\n"
+               "cause: a line feed in the key, a body that was parsed and written again, a wrong clock, "
+               "another user's\n"
+               "key, a header that was renamed or doubled.\n\n"
+               "FILE is the push as it arrived: header lines, an empty line, the body (- for stdin). Without "
+               "FILE, give\n"
+               "the headers with --header, and the body with --body or on stdin.",
+    .verbs = {{NULL, "[FILE]", run}},
+    .rows = OPTION_TABLE(rows),
+    .options_len = sizeof(struct verify),
+    .json = JSON_OPTION("print JSON, with a reason for programs"),
+};

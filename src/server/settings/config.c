@@ -1,7 +1,6 @@
 #include "config.h"
 #include "rate.h"
 #include "service_variables.h"
-#include "suggest.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,141 +21,145 @@ enum { FILE_LEN_MAX = 256 * 1024, NAME_LEN_MAX = 40, PIPE_WAIT_MS = 5000 };
 #define AT(field) offsetof(struct config, field)
 
 /* clang-format off */
-const struct config_setting config_settings[] = {
-    {"data", CONFIG_TEXT, AT(data), "", "DIR",
+static const struct option_row rows[] = {
+    {"data", OPTION_TEXT, AT(data), "", "DIR",
      "folder for all data; created if it does not exist", 0, 0},
-    {"store", CONFIG_TEXT, AT(store), "", "FILE",
+    {"store", OPTION_TEXT, AT(store), "", "FILE",
      "SQLite database, if it is not posthorn.db in the data folder; also written sqlite:FILE. Its folder must exist and "
      "have no other server's database. This build has no PostgreSQL yet", 0, 0},
-    {"listen", CONFIG_TEXT, AT(listen), "127.0.0.1:8080", "ADDRESS:PORT",
+    {"listen", OPTION_TEXT, AT(listen), "127.0.0.1:8080", "ADDRESS:PORT",
      "address of the API; `:8080` is every interface, `[::]:8080` IPv6 only, port 0 any free port", 0, 0},
-    {"mode", CONFIG_TEXT, AT(mode), "sandbox", "MODE",
+    {"mode", OPTION_CHOICE, AT(mode), "sandbox", "sandbox|production",
      "`sandbox` or `production`; every answer, log and table shows it", 0, 0},
-    {"dev", CONFIG_BOOL, AT(dev), "false", NULL,
+    {"dev", OPTION_FLAG, AT(dev), "false", NULL,
      "for your own machine: allow http and loopback as webhook targets, with a warning at every start", 0, 0},
-    {"allow-http", CONFIG_BOOL, AT(allow_http), "false", NULL,
+    {"allow-http", OPTION_FLAG, AT(allow_http), "false", NULL,
      "allow http:// webhook URLs; WEBHOOK-AUTH then travels unencrypted", 0, 0},
-    {"allow-target", CONFIG_LIST, AT(allow_target), "", "CIDR[:PORT]",
+    {"allow-target", OPTION_WORDS, AT(allow_target), "", "CIDR[:PORT]",
      "allow deliveries to this address or network although it is private or special-purpose; may be repeated", 0, 0},
-    {"allow-host", CONFIG_LIST, AT(allow_host), "", "NAME|.SUFFIX",
+    {"allow-host", OPTION_WORDS, AT(allow_host), "", "NAME|.SUFFIX",
      "allow webhook URLs with this local host name, such as n8n or .svc.cluster.local; its addresses are still checked "
      "(see allow-target)", 0, 0},
-    {"allow-port", CONFIG_LIST, AT(allow_port), "", "PORT",
+    {"allow-port", OPTION_WORDS, AT(allow_port), "", "PORT",
      "allow webhook URLs with this port although it is below 1024 or belongs to a known service", 0, 0},
-    {"source-address", CONFIG_LIST, AT(source_address), "", "ADDRESS",
+    {"source-address", OPTION_WORDS, AT(source_address), "", "ADDRESS",
      "send from this local address; repeat to rotate. An address family without one is not used. Published at "
      "/api/meta and by `posthorn ips`", 0, 0},
-    {"time-scale", CONFIG_INT, AT(time_scale), "1", "N",
+    {"time-scale", OPTION_NUMBER, AT(time_scale), "1", "N",
      "with --dev: run retries N times as fast, to watch 72 hours in minutes", 1, 1000000},
-    {"regular-events", CONFIG_BOOL, AT(regular_events), "false", NULL,
+    {"regular-events", OPTION_FLAG, AT(regular_events), "false", NULL,
      "for tests: let a Regular user post events with its own key. They go only to its own webhook URL and change no "
      "resource. Otherwise only a Master's key may post events", 0, 0},
-    {"strict-json", CONFIG_BOOL, AT(strict_json), "false", NULL,
+    {"strict-json", OPTION_FLAG, AT(strict_json), "false", NULL,
      "refuse comments and trailing commas in request bodies; otherwise they give a warning", 0, 0},
-    {"http-threads", CONFIG_INT, AT(http_threads), "2", "N",
+    {"http-threads", OPTION_NUMBER, AT(http_threads), "2", "N",
      "threads that serve the API", 1, 64},
-    {"reader-threads", CONFIG_INT, AT(reader_threads), "2", "N",
+    {"reader-threads", OPTION_NUMBER, AT(reader_threads), "2", "N",
      "threads that read lists and single rows", 1, 64},
-    {"body-max", CONFIG_SIZE, AT(body_bytes_max), "1MiB", "SIZE",
+    {"body-max", OPTION_SIZE, AT(body_bytes_max), "1MiB", "SIZE",
      "largest request body; a larger one gets 413", 1024, MIB},
-    {"memory-max", CONFIG_SIZE, AT(memory_max), "256MiB", "SIZE",
+    {"memory-max", OPTION_SIZE, AT(memory_max), "256MiB", "SIZE",
      "memory for the bodies of requests, unread answers and deliveries together. When it is full, deliveries wait, and "
      "the client address that holds the most gets 503. TLS handshakes are not counted", 16 * MIB,
      (int64_t)1024 * 1024 * MIB},
-    {"connections-max", CONFIG_INT, AT(connections_max), "10000", "N",
+    {"connections-max", OPTION_NUMBER, AT(connections_max), "10000", "N",
      "open API connections; beyond that, the client address with the most of them loses its slowest one. Lowered if "
      "the limit of file descriptors is too small", 1, 1000000},
-    {"idle-seconds", CONFIG_INT, AT(idle_s), "75", "N",
+    {"idle-seconds", OPTION_NUMBER, AT(idle_s), "75", "N",
      "close an API connection that was silent for this long; keep it above the idle limit of your load balancer, often "
      "60", 1, 3600},
-    {"rate-limit", CONFIG_INT, AT(rate_limit), "5", "N",
+    {"rate-limit", OPTION_NUMBER, AT(rate_limit), "5", "N",
      "requests a second that a user may make with all its API keys; beyond that, 429 with Retry-After. 0: no limit. A "
      "key may have its own limit; the first key has none", 0, RATE_PER_S_MAX},
-    {"rate-burst", CONFIG_INT, AT(rate_burst), "5", "N",
+    {"rate-burst", OPTION_NUMBER, AT(rate_burst), "5", "N",
      "requests that may come at once before rate-limit applies", 1, RATE_PER_S_MAX},
-    {"keys-max", CONFIG_INT, AT(keys_max), "50", "N",
+    {"keys-max", OPTION_NUMBER, AT(keys_max), "50", "N",
      "active API keys a user may have; beyond that, 409", 1, 1000000},
-    {"users-max", CONFIG_INT, AT(users_max), "1000000", "N",
+    {"users-max", OPTION_NUMBER, AT(users_max), "1000000", "N",
      "users a Master may have; beyond that, 409", 1, 1000000000},
-    {"user-bytes-max", CONFIG_SIZE, AT(user_bytes_max), "100GiB", "SIZE",
+    {"user-bytes-max", OPTION_SIZE, AT(user_bytes_max), "100GiB", "SIZE",
      "bytes of events and snapshots a user may store; beyond that, 507. 0: no limit", 0,
      (int64_t)1024 * 1024 * 1024 * MIB},
-    {"user-resources-max", CONFIG_INT, AT(user_resources_max), "100000000", "N",
+    {"user-resources-max", OPTION_NUMBER, AT(user_resources_max), "100000000", "N",
      "resources a user may have snapshots of; beyond that, a new one gets 507. 0: no limit", 0, INT64_MAX / 2},
-    {"user-waiting-max", CONFIG_INT, AT(user_waiting_max), "10000000", "N",
+    {"user-waiting-max", OPTION_NUMBER, AT(user_waiting_max), "10000000", "N",
      "unfinished deliveries a user may have; beyond that, its events get 429 with Retry-After. 0: no limit", 0, INT64_MAX / 2},
-    {"public-rate", CONFIG_INT, AT(public_rate), "50", "N",
+    {"public-rate", OPTION_NUMBER, AT(public_rate), "50", "N",
      "requests a second from one client address to paths that need no API key, except /health; twice as many may come "
      "at once; beyond that, 429 with Retry-After. 0: no limit", 0, RATE_PER_S_MAX},
-    {"metrics-listen", CONFIG_TEXT, AT(metrics_listen), "", "ADDRESS:PORT",
+    {"metrics-listen", OPTION_TEXT, AT(metrics_listen), "", "ADDRESS:PORT",
      "serve /metrics at this address, in plain HTTP, instead of beside the API; /health is served there too", 0, 0},
-    {"metrics-key", CONFIG_TEXT, AT(metrics_key), "", "KEY",
+    {"metrics-key", OPTION_TEXT, AT(metrics_key), "", "KEY",
      "key that /metrics requires in the Authorization header, with or without `Bearer`. Set it in the file or the "
      "environment: other users of the machine can see options", 0, 0},
-    {"slots", CONFIG_INT, AT(slots), "16384", "N",
+    {"slots", OPTION_NUMBER, AT(slots), "16384", "N",
      "deliveries in progress at once; lowered if the limit of file descriptors is too small", 1, 65535},
-    {"endpoint-connections", CONFIG_INT, AT(endpoint_connections_max), "1024", "N",
+    {"endpoint-connections", OPTION_NUMBER, AT(endpoint_connections_max), "1024", "N",
      "attempts in progress at once to one endpoint; the actual number depends on how the endpoint answers", 1, 65535},
-    {"failing-rate", CONFIG_INT, AT(failing_rate), "200", "N",
+    {"failing-rate", OPTION_NUMBER, AT(failing_rate), "200", "N",
      "attempts a second to all failing endpoints together", 1, RATE_PER_S_MAX},
-    {"idle-connections-max", CONFIG_INT, AT(idle_connections_max), "131072", "N",
+    {"idle-connections-max", OPTION_NUMBER, AT(idle_connections_max), "131072", "N",
      "idle connections to receivers that are kept for the next event; one over TLS counts as 16. Lowered if the limit "
      "of file descriptors is too small", 1, 4000000},
-    {"connection-age", CONFIG_DURATION, AT(connection_age_ms), "60s", "TIME",
+    {"connection-age", OPTION_DURATION, AT(connection_age_ms), "60s", "TIME",
      "use a kept-alive connection to a receiver for this long, or for the TTL of its name if that is longer (at most "
      "5m), so that a changed address is noticed", 100, DAY},
-    {"queue-max", CONFIG_INT, AT(queue_max), "8192", "N",
+    {"queue-max", OPTION_NUMBER, AT(queue_max), "8192", "N",
      "writes that may wait for the disk; beyond that, 503 with Retry-After", 16, 1000000},
-    {"backoff-base", CONFIG_DURATION, AT(backoff_base_ms), "10s", "TIME",
+    {"backoff-base", OPTION_DURATION, AT(backoff_base_ms), "10s", "TIME",
      "delay after the first failed attempt", 1, DAY},
-    {"backoff-factor", CONFIG_INT, AT(backoff_factor), "3", "N",
+    {"backoff-factor", OPTION_NUMBER, AT(backoff_factor), "3", "N",
      "each further delay is this many times the one before", 1, 100},
-    {"backoff-cap", CONFIG_DURATION, AT(backoff_cap_ms), "12h", "TIME",
+    {"backoff-cap", OPTION_DURATION, AT(backoff_cap_ms), "12h", "TIME",
      "longest delay", 1, 30 * DAY},
-    {"backoff-jitter", CONFIG_INT, AT(backoff_jitter_percent), "10", "PERCENT",
+    {"backoff-jitter", OPTION_NUMBER, AT(backoff_jitter_percent), "10", "PERCENT",
      "vary each delay at random by up to this percentage, up or down", 0, 50},
-    {"window", CONFIG_DURATION, AT(window_ms), "3d", "TIME",
+    {"window", OPTION_DURATION, AT(window_ms), "3d", "TIME",
      "an attempt that fails this long after the first one is the last", 1, 365 * DAY},
-    {"lease", CONFIG_DURATION, AT(lease_ms), "2m", "TIME",
+    {"lease", OPTION_DURATION, AT(lease_ms), "2m", "TIME",
      "a delivery in progress without a result for this long is claimed again", 60 * SECOND, DAY},
-    {"drain", CONFIG_DURATION, AT(drain_ms), "30s", "TIME",
+    {"drain", OPTION_DURATION, AT(drain_ms), "30s", "TIME",
      "on SIGTERM, wait this long for attempts in progress to end", 0, HOUR},
-    {"disk-reserve", CONFIG_SIZE, AT(disk_reserve_bytes), "64MiB", "SIZE",
+    {"disk-reserve", OPTION_SIZE, AT(disk_reserve_bytes), "64MiB", "SIZE",
      "free disk space to keep, beside the space that the log still needs: with less, new events get 507, so that "
      "outcomes can still be recorded", 0, (int64_t)1024 * 1024 * 1024 * MIB},
-    {"retention", CONFIG_DURATION, AT(retention_ms), "30d", "TIME",
+    {"retention", OPTION_DURATION, AT(retention_ms), "30d", "TIME",
      "keep an event this long after it was received and its last delivery has ended; 0: for ever", 0, 36500 * DAY},
-    {"retention-attempts", CONFIG_DURATION, AT(retention_attempts_ms), "30d", "TIME",
+    {"retention-attempts", OPTION_DURATION, AT(retention_attempts_ms), "30d", "TIME",
      "keep the attempts of a delivery this long after it has ended, at most as long as its event; 0: as long as its "
      "event", 0, 36500 * DAY},
-    {"retention-idempotency", CONFIG_DURATION, AT(retention_idempotency_ms), "30d", "TIME",
+    {"retention-idempotency", OPTION_DURATION, AT(retention_idempotency_ms), "30d", "TIME",
      "remember an Idempotency-Key this long after its event was received, at most as long as the event; 0: as long as "
      "the event", 0, 36500 * DAY},
-    {"retention-resources", CONFIG_DURATION, AT(retention_resources_ms), "30d", "TIME",
+    {"retention-resources", OPTION_DURATION, AT(retention_resources_ms), "30d", "TIME",
      "keep the latest snapshot of a resource this long, at least as long as its event; a snapshot that a Master has "
      "put is kept. 0: for ever", 0, 36500 * DAY},
-    {"key-file", CONFIG_TEXT, AT(key_file), "", "FILE",
+    {"key-file", OPTION_TEXT, AT(key_file), "", "FILE",
      "key that encrypts the signing secrets and private keys in the database; created if it does not exist; default "
      "posthorn.key in the data folder", 0, 0},
-    {"ca-file", CONFIG_TEXT, AT(ca_file), "", "FILE",
+    {"ca-file", OPTION_TEXT, AT(ca_file), "", "FILE",
      "certificate authorities to trust for webhook URLs instead of the system's; SIGHUP reads it again", 0, 0},
-    {"dns-servers", CONFIG_TEXT, AT(dns_servers), "", "ADDRESS[:PORT],...",
+    {"dns-servers", OPTION_TEXT, AT(dns_servers), "", "ADDRESS[:PORT],...",
      "name servers to use instead of the system's", 0, 0},
-    {"tls-cert", CONFIG_TEXT, AT(tls_cert), "", "FILE",
+    {"tls-cert", OPTION_TEXT, AT(tls_cert), "", "FILE",
      "serve the API over TLS with this certificate chain; SIGHUP reads it again, with tls-key and tls-client-ca, for "
      "new connections", 0, 0},
-    {"tls-key", CONFIG_TEXT, AT(tls_key), "", "FILE",
+    {"tls-key", OPTION_TEXT, AT(tls_key), "", "FILE",
      "private key of tls-cert", 0, 0},
-    {"tls-client-ca", CONFIG_TEXT, AT(tls_client_ca), "", "FILE",
+    {"tls-client-ca", OPTION_TEXT, AT(tls_client_ca), "", "FILE",
      "require a client certificate from one of these authorities", 0, 0},
-    {"log-level", CONFIG_TEXT, AT(log_level), "info", "LEVEL",
+    {"log-level", OPTION_CHOICE, AT(log_level), "info", "error|warn|info|debug",
      "`error`, `warn`, `info` or `debug`; the log goes to stderr. SIGHUP changes it too", 0, 0},
-    {"log-json", CONFIG_BOOL, AT(log_json), "false", NULL,
+    {"log-json", OPTION_FLAG, AT(log_json), "false", NULL,
      "write each log line as a JSON object", 0, 0},
 };
 /* clang-format on */
-enum { SETTING_COUNT = sizeof config_settings / sizeof *config_settings };
-const int config_setting_count = SETTING_COUNT;
+enum { SETTING_COUNT = sizeof rows / sizeof *rows };
+const struct option_table config_settings = OPTION_TABLE(rows);
+
+static const struct option_row file_rows[] = {
+    {"config", OPTION_TEXT, 0, "", "FILE", "settings file, one `name = value` a line", .environment = true}};
+const struct option_table config_file_option = OPTION_TABLE(file_rows);
 
 /* Who a value came from, in rising precedence. */
 enum source { SOURCE_DEFAULT, SOURCE_FILE, SOURCE_ENVIRONMENT, SOURCE_OPTION };
@@ -184,156 +187,31 @@ static bool fail(struct loading *loading, const char *format, ...)
 
 /* ---- values ---- */
 
-struct unit {
-    const char *name;
-    int64_t factor;
-};
-
-static const struct unit duration_units[] = {{"ms", 1},   {"s", SECOND}, {"m", 60 * SECOND},
-                                             {"h", HOUR}, {"d", DAY},    {NULL, 0}};
-static const struct unit size_units[] = {{"", 1},  {"B", 1}, {"KiB", KIB}, {"MiB", MIB}, {"GiB", 1024 * MIB},
-                                         {NULL, 0}};
-
-static bool parse_with_unit(const char *text, const struct unit *units, int64_t *value)
-{
-    size_t digits = strspn(text, "0123456789");
-    int64_t number;
-    if (!bytes_to_int64(bytes_make(text, digits), &number))
-        return false;
-    for (const char *unit = text + digits + strspn(text + digits, " "); units->name; units++)
-        if (strcmp(unit, units->name) == 0)
-            return !__builtin_mul_overflow(number, units->factor, value);
-    /* 0 needs no unit. */
-    *value = 0;
-    return number == 0 && text[digits] == '\0';
-}
-
-static const char *print_with_unit(int64_t value, const struct unit *units, char out[32])
-{
-    const struct unit *best = units;
-    for (const struct unit *unit = units; unit->name; unit++)
-        if (unit->factor > best->factor && value != 0 && value % unit->factor == 0)
-            best = unit;
-    snprintf(out, 32, "%lld%s", (long long)(value / best->factor), best->name);
-    return out;
-}
-
-static bool out_of_range(struct loading *loading, const struct config_setting *setting,
-                         const struct unit *units, const char *value)
-{
-    char low[32], high[32];
-    if (units) {
-        print_with_unit(setting->min, units, low);
-        print_with_unit(setting->max, units, high);
-    } else {
-        snprintf(low, sizeof low, "%lld", (long long)setting->min);
-        snprintf(high, sizeof high, "%lld", (long long)setting->max);
-    }
-    return fail(loading, "%s = %.40s is out of range: %s to %s", setting->name, value, low, high);
-}
-
-static bool set_number(struct loading *loading, const struct config_setting *setting, const char *value)
-{
-    const struct unit *units = NULL;
-    const char *form = "write a whole number";
-    int64_t number;
-    bool parsed;
-    if (setting->kind == CONFIG_DURATION) {
-        units = duration_units;
-        form = "write a time as 500ms, 10s, 5m, 12h or 3d";
-        parsed = parse_with_unit(value, units, &number);
-    } else if (setting->kind == CONFIG_SIZE) {
-        units = size_units;
-        form = "write a size as 4096, 64KiB, 64MiB or 1GiB";
-        parsed = parse_with_unit(value, units, &number);
-    } else {
-        parsed = bytes_to_int64(bytes_of(value), &number);
-    }
-    if (!parsed)
-        return fail(loading, "%s = %.40s is not understood; %s", setting->name, value, form);
-    if (number < setting->min || number > setting->max)
-        return out_of_range(loading, setting, units, value);
-    *(int64_t *)((char *)loading->config + setting->offset) = number;
-    return true;
-}
-
-static bool set_bool(struct loading *loading, const struct config_setting *setting, const char *value)
-{
-    static const char *const words[2][4] = {{"false", "no", "off", "0"}, {"true", "yes", "on", "1"}};
-    for (int truth = 0; truth < 2; truth++)
-        for (int i = 0; i < 4; i++)
-            if (strcmp(value, words[truth][i]) == 0) {
-                *(bool *)((char *)loading->config + setting->offset) = truth;
-                return true;
-            }
-    return fail(loading, "%s = %.40s is not understood; write true or false", setting->name, value);
-}
-
-static bool list_add(struct loading *loading, const struct config_setting *setting, const char *value)
-{
-    struct config_list *list = (struct config_list *)((char *)loading->config + setting->offset);
-    if (list->count == CONFIG_LIST_MAX)
-        return fail(loading, "%s is given more than %d times", setting->name, CONFIG_LIST_MAX);
-    list->items[list->count++] = value;
-    return true;
-}
-
-/* One value, or several with commas or spaces between, as the environment needs it. */
-static bool set_list(struct loading *loading, const struct config_setting *setting, const char *value,
-                     bool first)
-{
-    struct config_list *list = (struct config_list *)((char *)loading->config + setting->offset);
-    if (first)
-        list->count = 0;
-    while (*value) {
-        size_t len = strcspn(value, ", ");
-        if (len > 0 && !list_add(loading, setting, arena_copy(loading->arena, bytes_make(value, len)).data))
-            return false;
-        value += len;
-        value += strspn(value, ", ");
-    }
-    return true;
-}
-
 static bool set(struct loading *loading, int index, const char *value)
 {
-    const struct config_setting *setting = &config_settings[index];
-    bool first = loading->given_by[index] != loading->source;
+    const struct option_row *row = &rows[index];
+    char wrong[OPTION_WRONG_LEN];
+    if (loading->given_by[index] != loading->source && row->kind == OPTION_WORDS)
+        ((struct option_list *)((char *)loading->config + row->offset))->count = 0;
     loading->given_by[index] = loading->source;
-    switch (setting->kind) {
-    case CONFIG_TEXT:
-        *(const char **)((char *)loading->config + setting->offset) = *value ? value : NULL;
+    if (option_set(row, loading->config, value, loading->arena, wrong))
         return true;
-    case CONFIG_BOOL:
-        return set_bool(loading, setting, value);
-    case CONFIG_LIST:
-        return set_list(loading, setting, value, first);
-    case CONFIG_INT:
-    case CONFIG_DURATION:
-    case CONFIG_SIZE:
-        return set_number(loading, setting, value);
-    }
-    assert(!"a kind without a parser");
+    bool named = loading->source != SOURCE_FILE; /* "--slots takes", but "posthorn.conf:3: slots takes" */
+    snprintf(loading->error->text, sizeof loading->error->text, "%s%s%s %.125s", loading->place,
+             named ? "" : ": ", named ? "" : row->name, wrong);
     return false;
 }
 
 /* -1: fails with the likely name. */
 static int find(struct loading *loading, struct bytes name)
 {
-    const char *names[SETTING_COUNT];
-    char word[NAME_LEN_MAX + 1];
-    for (int i = 0; i < SETTING_COUNT; i++) {
-        if (bytes_equal_text(name, config_settings[i].name))
-            return i;
-        names[i] = config_settings[i].name;
-    }
-    snprintf(word, sizeof word, "%.*s", BYTES_ARG(name));
-    const char *near = suggest_nearest(word, names, SETTING_COUNT);
-    if (near)
-        fail(loading, "there is no setting '%s'; did you mean '%s'?", word, near);
-    else
-        fail(loading, "there is no setting '%s'", word);
-    return -1;
+    const char *near;
+    int index = option_find(&config_settings, name, &near);
+    if (index < 0)
+        fail(loading, "there is no setting '%.*s'%s%s%s",
+             name.len > NAME_LEN_MAX ? NAME_LEN_MAX : (int)name.len, name.data,
+             near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return index;
 }
 
 /* ---- sources ---- */
@@ -456,7 +334,7 @@ static bool load_options(struct loading *loading, int argc, char **argv)
 {
     loading->source = SOURCE_OPTION;
     for (int i = 0; i < argc; i++) {
-        snprintf(loading->place, sizeof loading->place, "%.60s", argv[i]);
+        snprintf(loading->place, sizeof loading->place, "%.*s", (int)strcspn(argv[i], "="), argv[i]);
         if (strncmp(argv[i], "--", 2) != 0)
             return fail(loading, "not an option; options begin with --");
         const char *equals = strchr(argv[i], '=');
@@ -465,11 +343,10 @@ static bool load_options(struct loading *loading, int argc, char **argv)
         if (index < 0)
             return false;
         const char *value = equals ? equals + 1 : NULL;
-        if (!value && config_settings[index].kind == CONFIG_BOOL)
+        if (!value && rows[index].kind == OPTION_FLAG)
             value = "true";
         if (!value && i + 1 == argc)
-            return fail(loading, "needs a value: --%s %s", config_settings[index].name,
-                        config_settings[index].argument);
+            return fail(loading, "needs a value: --%s %s", rows[index].name, rows[index].argument);
         if (!value)
             value = argv[++i];
         if (!set(loading, index, value))
@@ -478,53 +355,12 @@ static bool load_options(struct loading *loading, int argc, char **argv)
     return true;
 }
 
-const char *config_take_option(int *argc, char **argv, const char *name, bool flag)
-{
-    size_t len = strlen(name);
-    for (int i = 0; i < *argc; i++) {
-        if (strncmp(argv[i], "--", 2) != 0 || strncmp(argv[i] + 2, name, len) != 0)
-            continue;
-        const char *value = argv[i] + 2 + len;
-        int taken = 1;
-        if (*value == '=' && !flag)
-            value++;
-        else if (*value != '\0')
-            continue;
-        else if (!flag && i + 1 == *argc)
-            return NULL;
-        else if (!flag) {
-            value = argv[i + 1];
-            taken = 2;
-        }
-        memmove(argv + i, argv + i + taken, sizeof *argv * (size_t)(*argc - i - taken));
-        *argc -= taken;
-        return value;
-    }
-    return NULL;
-}
-
 /* ---- what only makes sense together ---- */
-
-static bool is_one_of(const char *text, const char *const *words)
-{
-    for (; *words; words++)
-        if (text && strcmp(text, *words) == 0)
-            return true;
-    return false;
-}
 
 static bool check(struct loading *loading)
 {
     const struct config *config = loading->config;
-    static const char *const modes[] = {"sandbox", "production", NULL};
-    enum log_level level;
     snprintf(loading->place, sizeof loading->place, "settings");
-    if (!is_one_of(config->mode, modes))
-        return fail(loading, "mode must be sandbox or production, not '%.40s'",
-                    config->mode ? config->mode : "");
-    if (!config->log_level || !log_level_parse(config->log_level, &level))
-        return fail(loading, "log-level must be error, warn, info or debug, not '%.40s'",
-                    config->log_level ? config->log_level : "");
     if (!config->listen)
         return fail(loading, "listen is empty; write host:port, for example 127.0.0.1:8080");
     if (config->dev && strcmp(config->mode, "production") == 0)
@@ -550,12 +386,19 @@ bool config_load(struct config *config, struct arena *arena, int argc, char **ar
         .config = config, .arena = arena, .error = error, .source = SOURCE_DEFAULT, .place = "default"};
     *config = (struct config){0};
     error->text[0] = '\0';
-    for (int i = 0; i < SETTING_COUNT; i++) {
-        bool sound = set(&loading, i, config_settings[i].standard);
-        assert(sound);
-    }
+    option_set_defaults(&config_settings, config, arena);
     return (!file || load_file(&loading, file)) && load_environment(&loading, environment) &&
            load_options(&loading, argc, argv) && check(&loading);
+}
+
+int config_load_for(const struct invocation *invocation, const void *options, struct config *config,
+                    struct arena *arena)
+{
+    struct config_error error;
+    const char *file = *(const char *const *)options;
+    return config_load(config, arena, invocation->setting_count, invocation->settings, environ, file, &error)
+               ? EXIT_DONE
+               : command_wrong(invocation, "%s", error.text);
 }
 
 /* ---- what the core wants to know ---- */

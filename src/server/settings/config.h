@@ -7,19 +7,12 @@
  */
 #pragma once
 #include "arena.h"
+#include "command.h"
 #include "guard.h"
 #include "log.h"
 #include "pace.h"
 #include "policy.h"
 #include "source_addresses.h"
-#include <stdio.h>
-
-enum { CONFIG_LIST_MAX = 64 };
-
-struct config_list {
-    const char *items[CONFIG_LIST_MAX];
-    int count;
-};
 
 struct config {
     const char *data; /* --data: the folder of the database, the key file and catalogue.json */
@@ -29,10 +22,10 @@ struct config {
     const char *mode;   /* --mode: "sandbox" or "production" */
     bool dev;           /* --dev: loopback and http targets, loudly */
     bool allow_http;
-    struct config_list allow_target;   /* --allow-target CIDR[:PORT] */
-    struct config_list allow_host;     /* --allow-host NAME or .SUFFIX */
-    struct config_list allow_port;     /* --allow-port PORT */
-    struct config_list source_address; /* --source-address ADDRESS */
+    struct option_list allow_target;   /* --allow-target CIDR[:PORT] */
+    struct option_list allow_host;     /* --allow-host NAME or .SUFFIX */
+    struct option_list allow_port;     /* --allow-port PORT */
+    struct option_list source_address; /* --source-address ADDRESS */
     int64_t time_scale;                /* dev only */
     bool regular_events;               /* any key posts events, to its own user */
     bool strict_json;                  /* no comments, no trailing commas */
@@ -58,43 +51,24 @@ struct config {
     bool log_json;
 };
 
-/* One row of the table; config.c holds it, help and man page are made from it. */
-enum config_kind {
-    CONFIG_TEXT,
-    CONFIG_BOOL,
-    CONFIG_INT,
-    CONFIG_DURATION /* 500ms 10s 5m 12h 3d */,
-    CONFIG_SIZE /* 64MiB */,
-    CONFIG_LIST
-};
-struct config_setting {
-    const char *name; /* "allow-target": --allow-target, POSTHORN_ALLOW_TARGET, allow-target = */
-    enum config_kind kind;
-    size_t offset;        /* into struct config */
-    const char *standard; /* default, as text */
-    const char *argument; /* "CIDR[:PORT]" for --help */
-    const char *help;
-    int64_t min, max;
-};
-extern const struct config_setting config_settings[];
-extern const int config_setting_count;
+extern const struct option_table config_settings;
+/* --config FILE, for a struct of options that begins with `const char *config_file`. */
+extern const struct option_table config_file_option;
 
 struct config_error {
     char text[256];
 };
 
-/* Takes `--name VALUE` or `--name=VALUE` (`flag`: `--name` alone, answered with "") out of argv, for the few
- * options that are the command's own: --config, --help, --json. NULL: not there, or its value is missing. */
-const char *config_take_option(int *argc, char **argv, const char *name, bool flag);
-
-/* argv without the command's name and its own options. Views stay in `arena`, argv and environment. `file`
+/* `argv` has settings only (invocation->settings). Views stay in `arena`, argv and environment. `file`
  * may be NULL. False: error->text says what and where. */
 bool config_load(struct config *config, struct arena *arena, int argc, char **argv, char **environment,
                  const char *file, struct config_error *error);
-/* --help: one line a setting. */
-void config_print_help(FILE *out);
 /* The SETTINGS section of posthorn.conf(5), as roff. */
 void config_print_man(FILE *out);
+/* The settings of a command line, with the file that `options` names first (config_file_option). EXIT_DONE,
+ * or EXIT_USAGE after saying what is wrong. */
+int config_load_for(const struct invocation *invocation, const void *options, struct config *config,
+                    struct arena *arena);
 /* An example posthorn.conf, every setting commented out at its default. */
 void config_print_example(FILE *out);
 

@@ -47,7 +47,7 @@ bool meta_show(struct call *call)
     text_put_json(&out, bytes_of(call->api->config.config->mode));
     text_printf(&out, ",\"version\":\"%s\",\"api_version\":\"" API_VERSION "\",\"source_addresses\":[",
                 POSTHORN_VERSION);
-    const struct config_list *sources = &call->api->config.config->source_address;
+    const struct option_list *sources = &call->api->config.config->source_address;
     for (int i = 0; i < sources->count; i++) {
         text_puts(&out, i ? "," : "");
         text_put_json(&out, bytes_of(sources->items[i]));
