@@ -116,7 +116,7 @@ test('8.28: SIGHUP: what cannot be read or does not fit leaves the former in for
     assert.match(lines, /error tls: ca-file \S+first\.key: holds no certificates/);
     assert.match(lines, /error reload: the former authorities stay/);
     put({ 'log-level': 'loud', 'tls-cert': at('elsewhere.pem') });
-    assert.match(await reload(server), /error reload: the settings stay as they were.*log-level must be error, warn, info or debug, not 'loud'/);
+    assert.match(await reload(server), /error reload: the settings stay as they were.*log-level takes error, warn, info or debug, not 'loud'/);
     await still();
     rmSync(at('posthorn.conf'));
     assert.match(await reload(server), /error reload: the settings stay as they were.*posthorn\.conf: cannot be read: No such file/);
