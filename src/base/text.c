@@ -246,6 +246,17 @@ void text_put_printable(struct text *text, struct bytes piece)
     put_safe(text, piece, "\\", false);
 }
 
+void text_put_shell(struct text *text, struct bytes word)
+{
+    text_putc(text, '\'');
+    for (size_t i = 0; i < word.len; i++)
+        if (word.data[i] == '\'')
+            text_puts(text, "'\\''");
+        else
+            text_putc(text, word.data[i]);
+    text_putc(text, '\'');
+}
+
 void text_put_quoted(struct text *text, struct bytes piece)
 {
     text_putc(text, '"');

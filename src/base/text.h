@@ -32,6 +32,8 @@ void text_put_json(struct text *text, struct bytes piece);
 void text_put_printable(struct text *text, struct bytes piece);
 /* The same between quotes. A quote inside stays as it is: JSON is read more often than it is told apart. */
 void text_put_quoted(struct text *text, struct bytes piece);
+/* A word for a shell, between single quotes. */
+void text_put_shell(struct text *text, struct bytes word);
 /* A sentence whose parts from outside are already escaped: its backslashes stay single. */
 void text_put_escaped(struct text *text, struct bytes sentence);
 /* The same for JSON text: such characters become \uNNNN, so its meaning stays. (Bad UTF-8 becomes U+FFFD.) */

@@ -1,9 +1,9 @@
 /* posthorn mtls: the TLS identity with which an endpoint is reached. */
 #include "client.h"
 #include "commands.h"
+#include "input.h"
 #include "json.h"
 #include "show.h"
-#include <errno.h>
 
 enum { FILE_LEN_MAX = 128 * 1024, BODY_LEN_MAX = 1 << 20, MEMORY_LEN_MAX = 4 << 20 };
 
@@ -23,22 +23,15 @@ static bool put_file(const struct invocation *invocation, struct text *body, con
 {
     if (!name)
         return true;
-    FILE *file = strcmp(name, "-") == 0 ? stdin : fopen(name, "re");
-    char *data = file ? arena_alloc(body->arena, FILE_LEN_MAX + 1) : NULL;
-    size_t len = data ? fread(data, 1, FILE_LEN_MAX + 1, file) : 0;
-    bool failed = !file || ferror(file);
-    if (failed)
-        command_failed(invocation, "%s cannot be read: %s", name, strerror(errno));
-    if (file && file != stdin)
-        fclose(file);
-    if (failed)
+    struct bytes pem = input_read(invocation, body->arena, name, FILE_LEN_MAX);
+    if (!pem.data)
         return false;
-    if (!data || len > FILE_LEN_MAX || !bytes_are_utf8(bytes_make(data, len))) {
+    if (!bytes_are_utf8(pem)) {
         command_failed(invocation, "%s is not PEM (openssl can convert it)", name);
         return false;
     }
     text_printf(body, ",\"%s\":", attribute);
-    text_put_json(body, bytes_make(data, len));
+    text_put_json(body, pem);
     return true;
 }
 

@@ -129,18 +129,6 @@ static void print_tries(const struct evidence *evidence)
     line_print(&line, stdout);
 }
 
-/* For a shell: a URL has no white space, but it may have quotes. */
-static void put_shell_word(struct text *out, struct bytes word)
-{
-    text_putc(out, '\'');
-    for (size_t i = 0; i < word.len; i++)
-        if (word.data[i] == '\'')
-            text_puts(out, "'\\''");
-        else
-            text_put_printable(out, bytes_make(word.data + i, 1));
-    text_putc(out, '\'');
-}
-
 static void print_receiver(const struct evidence *evidence)
 {
     const char *advised = evidence->for_operator ? "the advice is for the operator of this server" : NULL;
@@ -166,7 +154,7 @@ static void print_receiver(const struct evidence *evidence)
 void evidence_print(const struct evidence *evidence)
 {
     struct json_object *last = evidence_last(evidence->attributes);
-    struct line line;
+    struct line line, url;
 
     if (!last)
         return;
@@ -187,7 +175,9 @@ void evidence_print(const struct evidence *evidence)
         return;
     begin_line(&line, "look");
     text_printf(&line.text, "posthorn doctor %s", json_number(last, "status", 0) > 0 ? "--ping " : "");
-    put_shell_word(&line.text, evidence->url);
+    text_put_printable(line_begin(&url), evidence->url);
+    text_put_shell(&line.text, text_bytes(&url.text));
+    line_drop(&url);
     line_print(&line, stdout);
 }
 

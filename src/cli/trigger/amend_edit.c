@@ -1,5 +1,6 @@
 /* posthorn trigger --edit: an example in the user's editor. */
 #include "amend.h"
+#include "input.h"
 #include "json.h"
 #include "text.h"
 
@@ -65,23 +66,17 @@ static bool run_editor(const struct invocation *invocation, const char *path)
 
 static struct json_object *read_text(const struct invocation *invocation, const char *path)
 {
-    char *text = malloc(TEXT_LEN_MAX + 1);
-    FILE *file = fopen(path, "re");
     struct json_object *document = NULL;
     struct json_reading reading;
+    struct arena arena;
 
-    if (text && file) {
-        size_t len = fread(text, 1, TEXT_LEN_MAX, file);
-        text[len] = '\0';
-        document = json_read(text, len, true, &reading);
-        if (!document)
-            failed(invocation, path, reading.problem.detail);
-    } else {
-        failed(invocation, path, strerrordesc_np(errno));
-    }
-    if (file)
-        fclose(file);
-    free(text);
+    arena_init(&arena, MEMORY_LEN_MAX);
+    struct bytes text = input_read(invocation, &arena, path, TEXT_LEN_MAX);
+    if (text.data)
+        document = json_read((char *)text.data, text.len, true, &reading);
+    if (text.data && !document)
+        failed(invocation, path, reading.problem.detail);
+    arena_fini(&arena);
     return document;
 }
 

@@ -10,19 +10,6 @@
 
 enum { LINE_LEN_MAX = 4 << 20, OBJECT_LEN_MAX = 8 << 20, MEMORY_LEN_MAX = 64 << 20 };
 
-/* 'text', with what a shell would take for the end of it written around. */
-static void put_quoted(struct text *line, struct bytes text)
-{
-    text_putc(line, '\'');
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] == '\'')
-            text_puts(line, "'\\''");
-        else
-            text_putc(line, text.data[i]);
-    }
-    text_putc(line, '\'');
-}
-
 static void put_url(struct text *line, const char *server, const char *path)
 {
     struct bytes base = bytes_of(server);
@@ -31,14 +18,14 @@ static void put_url(struct text *line, const char *server, const char *path)
         base.len--;
     text_puts(line, strpbrk(server, "[]{}") ? "curl --globoff --request POST " : "curl --request POST ");
     char *url = arena_printf(line->arena, "%.*s%s", BYTES_ARG(base), path);
-    put_quoted(line, bytes_of(url ? url : server));
+    text_put_shell(line, bytes_of(url ? url : server));
     text_puts(line, " \\\n");
 }
 
 static void put_body(struct text *line, struct bytes body)
 {
     text_puts(line, "     --data-raw ");
-    put_quoted(line, body);
+    text_put_shell(line, body);
     text_putc(line, '\n');
 }
 

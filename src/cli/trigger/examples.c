@@ -81,7 +81,7 @@ static bool add_scenario(struct examples *examples, const struct invocation *inv
 bool examples_choose(struct examples *examples, const struct invocation *invocation,
                      const struct catalogue *catalogue, const struct examples_choice *choice)
 {
-    if ((choice->name_count > 0) + choice->all + choice->every + (choice->scenario != NULL) != 1) {
+    if ((invocation->operand_count > 0) + choice->all + choice->every + (choice->scenario != NULL) != 1) {
         command_wrong(invocation, "give one or more event types, or --all, or --every, or --scenario NAME");
         return false;
     }
@@ -93,8 +93,8 @@ bool examples_choose(struct examples *examples, const struct invocation *invocat
             !add(examples, invocation, catalogue_example(catalogue, type)))
             return false;
     }
-    for (int i = 0; i < choice->name_count; i++)
-        if (!add_type(examples, invocation, catalogue, choice->names[i]))
+    for (int i = 0; i < invocation->operand_count; i++)
+        if (!add_type(examples, invocation, catalogue, invocation->operands[i]))
             return false;
     return true;
 }

@@ -17,14 +17,13 @@ struct examples {
 };
 
 struct examples_choice {
-    char **names; /* of types */
-    int name_count;
-    const char *scenario;
-    bool all;   /* every documented type */
-    bool every; /* every type there is */
+    const char *scenario; /* NULL: none */
+    bool all;             /* every documented type */
+    bool every;           /* every type there is */
 };
 
-/* False: stderr says what is wrong, and what may have been meant. */
+/* The types that the operands name, or those of `choice`. False: stderr says what is wrong, and the likely
+ * name. */
 bool examples_choose(struct examples *examples, const struct invocation *invocation,
                      const struct catalogue *catalogue, const struct examples_choice *choice);
 void examples_free(struct examples *examples);

@@ -49,11 +49,6 @@ static int send(const struct invocation *invocation, struct trigger *trigger)
 static int run_trigger(const struct invocation *invocation, void *options)
 {
     struct trigger *trigger = options;
-    const struct examples_choice choice = {.names = invocation->operands,
-                                           .name_count = invocation->operand_count,
-                                           .scenario = trigger->scenario,
-                                           .all = trigger->all,
-                                           .every = trigger->every};
     struct catalogue *catalogue = catalogue_option_open(invocation, trigger->own_types);
 
     if (!catalogue)
@@ -61,7 +56,7 @@ static int run_trigger(const struct invocation *invocation, void *options)
     trigger->invocation = invocation;
     trigger->colours = colours_for(stdout);
     int code = EXIT_USAGE;
-    if (examples_choose(&trigger->examples, invocation, catalogue, &choice))
+    if (examples_choose(&trigger->examples, invocation, catalogue, &trigger->choice))
         code = send(invocation, trigger);
     examples_free(&trigger->examples);
     catalogue_close(catalogue);
@@ -75,9 +70,9 @@ static const struct option_row rows[] = {
      .environment = true},
     {"secret", OPTION_LIST, AT(secrets), "", "SECRET",
      "with --to: signing secret (whsec_, whsk_); may be repeated"},
-    {"all", OPTION_FLAG, AT(all), "", NULL, "every documented type, in the catalogue's order"},
-    {"every", OPTION_FLAG, AT(every), "", NULL, "every type, the inferred ones too"},
-    {"scenario", OPTION_TEXT, AT(scenario), "", "NAME",
+    {"all", OPTION_FLAG, AT(choice.all), "", NULL, "every documented type, in the catalogue's order"},
+    {"every", OPTION_FLAG, AT(choice.every), "", NULL, "every type, the inferred ones too"},
+    {"scenario", OPTION_TEXT, AT(choice.scenario), "", "NAME",
      "a sequence of events (`posthorn catalog scenarios` lists them)"},
     {"set", OPTION_LIST, AT(sets), "", "PATH=VALUE", "change a field of the event; may be repeated"},
     {"edit", OPTION_FLAG, AT(edit), "", NULL, "change the event in $EDITOR"},

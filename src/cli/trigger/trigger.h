@@ -22,8 +22,9 @@ struct trigger {
     struct client_options server; /* the options: first */
     const char *to, *api_key;
     struct option_list secrets, sets;
-    bool all, every, edit, duplicate, out_of_order, dry_run;
-    const char *scenario, *own_types;
+    struct examples_choice choice;
+    bool edit, duplicate, out_of_order, dry_run;
+    const char *own_types;
     int64_t times;
 
     const struct invocation *invocation;

@@ -43,61 +43,65 @@ static bool is_digest(struct bytes value, const struct option_list *keys)
     return false;
 }
 
-static bool with_line_end(struct bytes value, const struct option_list *keys)
-{
-    static const char *const endings[] = {"\n", "\r\n", " ", "\n\n"};
+/* ---- the usual slips ---- */
 
-    for (int i = 0; i < keys->count; i++)
-        for (size_t k = 0; k < sizeof endings / sizeof *endings; k++)
-            if (is_digest_of(value, keys->items[i], endings[k]))
+static bool is_key(struct bytes value, const char *key)
+{
+    return bytes_equal_secret(value, bytes_of(key));
+}
+
+static bool has_line_end(struct bytes value, const char *key)
+{
+    return is_digest_of(value, key, "\n") || is_digest_of(value, key, "\r\n") ||
+           is_digest_of(value, key, " ") || is_digest_of(value, key, "\n\n");
+}
+
+/* The other way round: the key that was given here has a line feed. */
+static bool lacks_line_end(struct bytes value, const char *key)
+{
+    char bare_key[KEY_LEN_MAX];
+    size_t len = strcspn(key, "\r\n");
+    snprintf(bare_key, sizeof bare_key, "%.*s", (int)len, key);
+    return key[len] && len < sizeof bare_key && is_digest_of(value, bare_key, "");
+}
+
+static bool is_digested_twice(struct bytes value, const char *key)
+{
+    char digest[DIGEST_HEX_LEN + 1];
+    digest_sha256_hex(bytes_of(key), digest);
+    return is_digest_of(value, digest, "");
+}
+
+static bool is_base64(struct bytes value, const char *key)
+{
+    unsigned char digest[DIGEST_LEN], base64[4 * (DIGEST_LEN + 2) / 3 + 4];
+    digest_sha256(bytes_of(key), digest);
+    EVP_EncodeBlock(base64, digest, sizeof digest);
+    return bytes_equal_secret(value, bytes_of((char *)base64));
+}
+
+static const struct {
+    bool (*is_made)(struct bytes value, const char *key);
+    const char *reason, *sentence;
+} slips[] = {
+    {is_key, "key_itself",
+     "it is the API key itself; it must be the key's SHA-256 in hex. Treat the key as compromised"},
+    {has_line_end, "key_newline",
+     "it is the digest of your key and a line feed: `echo` adds one, `printf %s` does not"},
+    {lacks_line_end, "key_newline",
+     "the key you gave here ends in a line feed; without it the digest is right"},
+    {is_digested_twice, "digested_twice", "it is the digest of the digest of your key"},
+    {is_base64, "base64", "it is the right digest, but in base64; it is sent in hex"},
+};
+
+static bool find_slip(struct bytes value, const struct option_list *keys, struct finding *finding)
+{
+    for (size_t k = 0; k < sizeof slips / sizeof *slips; k++)
+        for (int i = 0; i < keys->count; i++)
+            if (slips[k].is_made(value, keys->items[i])) {
+                finding_set(finding, slips[k].reason, "%s", slips[k].sentence);
                 return true;
-    return false;
-}
-
-/* The other way round: the key that was given here carries a line feed. */
-static bool without_line_end(struct bytes value, const struct option_list *keys)
-{
-    for (int i = 0; i < keys->count; i++) {
-        char key[KEY_LEN_MAX];
-        size_t len = strcspn(keys->items[i], "\r\n");
-        if (keys->items[i][len] && len < sizeof key) {
-            memcpy(key, keys->items[i], len);
-            key[len] = '\0';
-            if (is_digest_of(value, key, ""))
-                return true;
-        }
-    }
-    return false;
-}
-
-static bool is_key(struct bytes value, const struct option_list *keys)
-{
-    for (int i = 0; i < keys->count; i++)
-        if (bytes_equal_secret(value, bytes_of(keys->items[i])))
-            return true;
-    return false;
-}
-
-static bool digested_twice(struct bytes value, const struct option_list *keys)
-{
-    for (int i = 0; i < keys->count; i++) {
-        char digest[DIGEST_HEX_LEN + 1];
-        digest_sha256_hex(bytes_of(keys->items[i]), digest);
-        if (is_digest_of(value, digest, ""))
-            return true;
-    }
-    return false;
-}
-
-static bool is_base64(struct bytes value, const struct option_list *keys)
-{
-    for (int i = 0; i < keys->count; i++) {
-        unsigned char digest[DIGEST_LEN], base64[4 * (DIGEST_LEN + 2) / 3 + 4];
-        digest_sha256(bytes_of(keys->items[i]), digest);
-        EVP_EncodeBlock(base64, digest, sizeof digest);
-        if (bytes_equal_secret(value, bytes_of((char *)base64)))
-            return true;
-    }
+            }
     return false;
 }
 
@@ -163,20 +167,8 @@ static void diagnose_value(struct bytes value, const struct option_list *keys, s
         finding_set(finding, "upper_case", "the digest is right but in upper case; it is sent in lower case");
     else if (is_digest(lower(bare(value), digits), keys))
         finding_set(finding, "decorated", "the digest is right, but the value has more than its 64 digits");
-    else if (is_key(value, keys))
-        finding_set(
-            finding, "key_itself",
-            "it is the API key itself; it must be the key's SHA-256 in hex. Treat the key as compromised");
-    else if (with_line_end(value, keys))
-        finding_set(finding, "key_newline",
-                    "it is the digest of your key and a line feed: `echo` adds one, `printf %%s` does not");
-    else if (without_line_end(value, keys))
-        finding_set(finding, "key_newline",
-                    "the key you gave here ends in a line feed; without it the digest is right");
-    else if (digested_twice(value, keys))
-        finding_set(finding, "digested_twice", "it is the digest of the digest of your key");
-    else if (is_base64(value, keys))
-        finding_set(finding, "base64", "it is the right digest, but in base64; it is sent in hex");
+    else if (find_slip(value, keys, finding))
+        return;
     else if (value.len == DIGEST_HEX_LEN && are_hex(value))
         finding_set(finding, "other_key",
                     "it is the digest of another key: another user's, another install's (sandbox or"

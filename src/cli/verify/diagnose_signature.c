@@ -4,18 +4,12 @@
 #include "json.h"
 #include "json_spellings.h"
 #include "posthorn.h"
+#include "show.h"
+#include "words.h"
 
 #include <openssl/evp.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-enum {
-    MEMORY_LEN_MAX = 64 << 20,
-    GUESS_LEN_MAX = 4 * SAVED_LEN_MAX,
-    MINUTES_SECONDS = 120, /* from here on in minutes, and so on */
-    HOURS_SECONDS = 2 * 3600,
-    DAYS_SECONDS = 2 * 86400
-};
+enum { MEMORY_LEN_MAX = 64 << 20, GUESS_LEN_MAX = 4 * SAVED_LEN_MAX };
 
 /* What is verified; a guess is a copy with one thing changed. */
 struct signed_push {
@@ -242,24 +236,11 @@ static bool guess_kind(const struct signed_push *push, struct finding *finding)
 
 /* ---- judging ------------------------------------------------------------------------------------------- */
 
-static const char *span(int64_t seconds, char out[48])
-{
-    if (seconds < MINUTES_SECONDS)
-        snprintf(out, 48, "%lld s", (long long)seconds);
-    else if (seconds < HOURS_SECONDS)
-        snprintf(out, 48, "%lld min %lld s", (long long)seconds / 60, (long long)seconds % 60);
-    else if (seconds < DAYS_SECONDS)
-        snprintf(out, 48, "%lld h %lld min", (long long)seconds / 3600, (long long)seconds % 3600 / 60);
-    else
-        snprintf(out, 48, "%lld days", (long long)seconds / 86400);
-    return out;
-}
-
 static void diagnose_time(const struct signed_push *push, int64_t at_s, int64_t tolerance_s,
                           struct finding *finding)
 {
     int64_t stamp_s, off_s;
-    char off[48], allowed[48];
+    struct line off, allowed;
 
     if (!bytes_to_int64(push->timestamp, &stamp_s)) {
         finding_set(finding, "timestamp",
@@ -276,11 +257,15 @@ static void diagnose_time(const struct signed_push *push, int64_t at_s, int64_t 
                     "the signature is right, but webhook-timestamp is in milliseconds, not seconds");
         return;
     }
+    words_put_duration(line_begin(&off), 1000 * off_s);
+    words_put_duration(line_begin(&allowed), 1000 * tolerance_s);
     finding_set(
         finding, "clock",
         "the signature is right, but webhook-timestamp is %s %s the clock (%s are allowed): is the clock set,"
         " or was the push kept? --at TIME says when it arrived",
-        span(off_s, off), stamp_s > at_s ? "ahead of" : "behind", span(tolerance_s, allowed));
+        off.text.data, stamp_s > at_s ? "ahead of" : "behind", allowed.text.data);
+    line_drop(&off);
+    line_drop(&allowed);
 }
 
 static void diagnose_wrong(const struct signed_push *push, struct finding *finding)

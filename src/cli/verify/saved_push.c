@@ -1,28 +1,6 @@
 #include "saved_push.h"
 
-#include <errno.h>
 #include <string.h>
-
-struct bytes saved_read(const struct invocation *invocation, struct arena *arena, const char *path)
-{
-    bool standard = strcmp(path, "-") == 0;
-    FILE *file = standard ? stdin : fopen(path, "re");
-    char *text = arena_alloc(arena, SAVED_LEN_MAX + 1);
-    struct bytes content = {NULL, 0};
-
-    if (file && text) {
-        content = bytes_make(text, fread(text, 1, SAVED_LEN_MAX, file));
-        text[content.len] = '\0';
-        if (ferror(file) || !feof(file))
-            content.data = NULL;
-    }
-    if (!content.data)
-        command_failed(invocation, "%s: %s", standard ? "stdin" : path,
-                       content.len == SAVED_LEN_MAX ? "it is larger than 4 MiB" : strerrordesc_np(errno));
-    if (file && !standard)
-        fclose(file);
-    return content;
-}
 
 /* Takes a line off the front, without its CR and LF. False: there is none. */
 static bool next_line(struct bytes *rest, struct bytes *line)

@@ -18,8 +18,6 @@ struct saved_push {
     struct bytes body;
 };
 
-/* A whole file, or stdin for "-", on the arena; a NUL follows. data NULL: stderr says why. */
-struct bytes saved_read(const struct invocation *invocation, struct arena *arena, const char *path);
 /* The request as it came: an optional request line, header lines, an empty line, the body. Views of `text`.
  * False: stderr says what is wrong. */
 bool saved_parse(const struct invocation *invocation, struct bytes text, struct saved_push *push);

@@ -2,6 +2,7 @@
 #include "clock.h"
 #include "commands.h"
 #include "diagnose.h"
+#include "input.h"
 #include "instant.h"
 #include "posthorn.h"
 #include "secret_flaw.h"
@@ -25,13 +26,13 @@ static bool read_push(const struct verify *verify, struct arena *arena, const ch
 {
     *push = (struct saved_push){.header_count = 0};
     if (file) {
-        struct bytes text = saved_read(verify->invocation, arena, file);
+        struct bytes text = input_read(verify->invocation, arena, file, SAVED_LEN_MAX);
         return text.data && saved_parse(verify->invocation, text, push);
     }
     for (int i = 0; i < verify->headers.count; i++)
         if (!saved_add_header(verify->invocation, bytes_of(verify->headers.items[i]), push))
             return false;
-    push->body = saved_read(verify->invocation, arena, verify->body ? verify->body : "-");
+    push->body = input_read(verify->invocation, arena, verify->body ? verify->body : "-", SAVED_LEN_MAX);
     return push->body.data != NULL;
 }
 
