@@ -5,9 +5,9 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
-import { api, delivery, eventBody, eventually, folder, initialize, launch, post, posthorn, POSTHORN, ready, receiver, run,
-    serve, setUrl } from '../e2e/harness.mjs';
-import { answerSchema, violations } from './openapi.mjs';
+import { api, delivery, eventually, folder, initialize, launch, post, posthorn, POSTHORN, ready, receiver,
+    run, serve, setUrl } from '../e2e/harness.mjs';
+import { schemasOf } from '../e2e/openapi-contract.mjs';
 
 const KEY = 'your_api_key';
 const file = (name) => JSON.parse(readFileSync(new URL(`../../catalogue/${name}.json`, import.meta.url), 'utf8'));
@@ -245,44 +245,25 @@ test('row 21: what is wrong in that file is named with line and column, and the 
     }
 });
 
-test('row 21: the OpenAPI document is true of pushes and answers', async (t) => {
+// Of answers, every test sees that they are as the document says (openapi-contract.mjs).
+test('row 21: the OpenAPI document is true of pushes', async (t) => {
     const server = await serve(t);
     const there = await receiver(t);
     await setUrl(server, there.url);
     const document = (await api(server, 'GET', '/openapi.json')).json;
     assert.equal(document.openapi, '3.1.0');
+    const check = schemasOf(document, false);
     for (const [name, { post: { requestBody } }] of Object.entries(document.webhooks)) {
-        const { schema, example } = requestBody.content['application/json'];
-        assert.deepEqual(violations(document, schema, example), [], name);
+        const { example } = requestBody.content['application/json'];
+        const schema = `/webhooks/${name}/post/requestBody/content/application~1json/schema`;
+        assert.equal(check(schema, example), '', name);
         const other = structuredClone(example);
         other.data.attributes.event_type = 'another';
-        assert.equal(violations(document, schema, other).length, 1, 'the type is part of the schema');
+        assert.notEqual(check(schema, other), '', 'the type is part of the schema');
     }
-    const id = await post(server);
+    await post(server);
     await there.arrived(1);
-    assert.deepEqual(violations(document, { $ref: '#/components/schemas/Push' }, there.requests[0].json), []);
-    const { id: deliveryId } = await eventually('delivered', async () => {
-        const shown = await delivery(server, id);
-        return shown.attributes.state === 'delivered' && shown;
-    });
-    const asked = [
-        ['/api/users/{id}', '/api/users/me'], ['/api/users', '/api/users'], ['/api/events', '/api/events'],
-        ['/api/events/{id}', `/api/events/${id}?include=resource`],
-        ['/api/events/{id}/deliveries', `/api/events/${id}/deliveries`],
-        ['/api/deliveries/{id}', `/api/deliveries/${deliveryId}`], ['/api/api_keys', '/api/api_keys'],
-        ['/api/event_types', '/api/event_types'], ['/api/event_types/{id}', '/api/event_types/user_enabled'],
-        ['/api/meta', '/api/meta'],
-    ];
-    for (const [path, target] of asked) {
-        const { status, json } = await api(server, 'GET', target);
-        assert.equal(status, 200, target);
-        assert.deepEqual(violations(document, answerSchema(document, 'GET', path, 200), json), [], target);
-    }
-    const refused = await api(server, 'POST', '/api/events', { data: { type: 'events' } });
-    assert.equal(refused.status, 422);
-    assert.deepEqual(violations(document, answerSchema(document, 'POST', '/api/events', 422), refused.json), []);
-    const made = await api(server, 'POST', '/api/events', eventBody());
-    assert.deepEqual(violations(document, answerSchema(document, 'POST', '/api/events', 201), made.json), []);
+    assert.equal(check('/components/schemas/Push', there.requests[0].json), '');
 });
 
 test('row 21: the curl on the docs page works as it stands there', async (t) => {

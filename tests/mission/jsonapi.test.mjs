@@ -31,7 +31,8 @@ async function samePush(server, request) {
     const { data, rest } = partsOf(request.body);
     const { text, json } = await get(server, `/api/events/${id}?include=resource`);
     const links = `{"self":"/api/events/${id}"}`;
-    assert.equal(text, `{"jsonapi":{"version":"1.1"},"links":${links},"data":${data.slice(0, -1)},"links":${links},` +
+    const asked = `{"self":"/api/events/${id}?include=resource"}`;
+    assert.equal(text, `{"jsonapi":{"version":"1.1"},"links":${asked},"data":${data.slice(0, -1)},"links":${links},` +
         `"meta":${JSON.stringify(json.data.meta)}}${rest || ',"included":[]'}}`);
 }
 
