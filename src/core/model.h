@@ -58,6 +58,7 @@ struct user {
     bool receives_users_events; /* a Master whose endpoints also get its users' events (mission row 5) */
     struct endpoint endpoint;   /* the default one: it has the user's id, and is there as long as the user */
     int64_t version;            /* counts changes, those of that endpoint included, for ETag and If-Match */
+    int64_t change; /* the last change of the user, an endpoint or a key of it: STORE_LIST_CHANGED */
     int64_t created_at_ms, updated_at_ms;
 };
 

@@ -44,7 +44,7 @@ static const struct {
     {"state", "the fingerprint of the key file is none",
      "fingerprint IS NOT NULL AND length(fingerprint) <> 32"},
     {"users", "the user has an id, role or flag that is none",
-     "id <= 0 OR role NOT IN (0, 1) OR receives_users_events NOT IN (0, 1) OR version <= 0"},
+     "id <= 0 OR role NOT IN (0, 1) OR receives_users_events NOT IN (0, 1) OR version <= 0 OR change <= 0"},
     {"users", "the user's Master is missing",
      "master_id <> 0 AND NOT EXISTS (SELECT 1 FROM users m WHERE m.id = users.master_id)"},
     {"users", "the user's default endpoint is missing",

@@ -69,6 +69,11 @@
  *                  event goes to it. Its waiting deliveries are cancelled: some at once, the others by
  *                  later PURGEs, as are those that a lease leaves waiting. The owner still sees its
  *                  deliveries
+ *   changes        Every write to a user, one of its endpoints or one of its keys gives that user the next
+ *                  number, `change`. Numbers rise in the order of the commits. LIST_CHANGED lists the users
+ *                  behind a number, each once and as it is now, by their numbers. So a node that keeps
+ *                  copies reads on from the largest number that it has read. It misses nothing, whatever
+ *                  the time since, and nothing has to be purged for it
  *   not found      The user or delivery of an op, or the Master of a USER_CREATE, does not exist: NOT_FOUND
  *   taken          USER_CREATE with a used id, a key with a used digest, KEY_REVOKE of a revoked key:
  *                  CONFLICT
@@ -288,6 +293,7 @@ void store_event_named(struct store_op *op, int64_t id);
 enum store_query_kind {
     STORE_GET_USER,
     STORE_LIST_USERS,
+    STORE_LIST_CHANGED, /* users by `change`, which is also what after_id means */
     STORE_GET_ENDPOINT,
     STORE_LIST_ENDPOINTS,
     STORE_GET_KEYRING, /* the active keys of all users */

@@ -134,7 +134,7 @@ test('8.12: keys, URLs, sealed blobs, resources and counters that nobody wrote: 
     const { install, ids } = await filled(t);
     const data = install.data;
     assert.equal((await posthorn('check', data)).code, 0);
-    sql(data, "INSERT INTO users SELECT 70, 0, master_id, x'ff00fe', x'80', 0, 1, 'when', -1 FROM users LIMIT 1;"
+    sql(data, "INSERT INTO users SELECT 70, 0, master_id, x'ff00fe', x'80', 0, 1, 'when', -1, x'ff' FROM users LIMIT 1;"
         + "INSERT INTO endpoints VALUES (70, 70, x'ff3a', 0, 0, 0, x'ff', x'01', 0, 1, 'when', -1, NULL);"
         + "INSERT INTO endpoints VALUES (71, 4711, NULL, 0, 0, 0, x'', x'', 0, 1, NULL, NULL, NULL);"
         + "INSERT INTO api_keys VALUES (9970, 70, 'nobody''s digest', x'ff', 'no network', 1 << 60, -3, -1, NULL);"

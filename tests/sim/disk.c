@@ -1,4 +1,6 @@
-/* The store under the nodes: the model with its own faults, or SQLite with faults put around it. */
+/* The store under the nodes: the model with its own faults, on which each has a handle, as on a database
+ * server; or SQLite with faults put around it, which only one node can have. */
+#include "ids.h"
 #include "sim.h"
 #include <assert.h>
 #include <dirent.h>
@@ -6,14 +8,24 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static int64_t clock_wall(void *ctx)
+static int64_t world_wall(void *ctx)
 {
     return sim_wall_ms(ctx);
 }
 
-static int64_t clock_mono(void *ctx)
+static int64_t world_mono(void *ctx)
 {
     return ((struct sim *)ctx)->now_ms;
+}
+
+static int64_t node_wall(void *ctx)
+{
+    return node_wall_ms(ctx);
+}
+
+static int64_t node_mono(void *ctx)
+{
+    return ((struct node *)ctx)->sim->now_ms;
 }
 
 static void folder_drop(const char *folder)
@@ -34,6 +46,7 @@ void disk_init(struct sim *sim, bool sqlite)
     sim->backend = sqlite ? &store_sqlite : &store_model;
     if (!sqlite) {
         sim->disk = model_disk_new();
+        model_disk_share(sim->disk, (struct clock){world_wall, world_mono, sim});
         return;
     }
     /* In memory where there is such a folder: how the disk syncs is not what is tried here. */
@@ -52,26 +65,35 @@ void disk_fini(struct sim *sim)
         folder_drop(sim->folder);
 }
 
-void disk_open(struct sim *sim)
+struct store *disk_store(const struct sim *sim)
+{
+    for (int i = 0; i < sim->node_count; i++)
+        if (sim->nodes[i].store)
+            return sim->nodes[i].store;
+    return NULL;
+}
+
+void disk_open(struct sim *sim, struct node *node)
 {
     char path[sizeof sim->folder + 16];
     snprintf(path, sizeof path, "%s/posthorn.db", sim->folder);
     struct store_config config = {.path = sim->disk ? model_disk_path(sim->disk) : path,
-                                  .clock = {clock_wall, clock_mono, sim},
+                                  .clock = {node_wall, node_mono, node},
                                   .pace = sim->pace,
                                   .lease_ms = sim->lease_ms,
-                                  .mark = 9,
+                                  .id_node = (int)sim_pick(sim, IDS_NODE_MAX),
+                                  .mark = 9 + node->number,
                                   .readers = 1};
-    enum store_status status = sim->backend->open(&config, &sim->store);
+    sim->store_life += disk_store(sim) == NULL;
+    enum store_status status = sim->backend->open(&config, &node->store);
     assert(status == STORE_OK);
     (void)status;
-    sim->store_life++;
 }
 
-void disk_close(struct sim *sim)
+void disk_close(struct sim *sim, struct node *node)
 {
-    sim->backend->close(sim->store);
-    sim->store = NULL;
+    sim->backend->close(node->store);
+    node->store = NULL;
 }
 
 void disk_down(struct sim *sim, bool down)
@@ -89,26 +111,27 @@ void disk_reserve(struct sim *sim, bool reached)
 }
 
 /* As an engine over a network would be left by a lost connection: all was written, and nobody knows. */
-static enum store_status write_unknown(struct sim *sim, struct store_batch *batch)
+static enum store_status write_unknown(struct sim *sim, struct node *node, struct store_batch *batch)
 {
-    enum store_status status = sim->backend->write(sim->store, batch);
+    enum store_status status = sim->backend->write(node->store, batch);
     for (int i = 0; i < batch->filled_count; i++)
         batch->boxes[i]->filled = false;
     batch->filled_count = 0;
     return status == STORE_OK ? STORE_DOWN : status;
 }
 
-enum store_status disk_write(struct sim *sim, struct store_batch *batch, enum model_fault fault)
+enum store_status disk_write(struct sim *sim, struct node *node, struct store_batch *batch,
+                             enum model_fault fault)
 {
     static const enum store_status refusals[] = {[MODEL_FAULT_LOST] = STORE_DOWN,
                                                  [MODEL_FAULT_FULL] = STORE_FULL,
                                                  [MODEL_FAULT_BROKEN] = STORE_BROKEN};
     if (sim->disk) {
         model_disk_fault(sim->disk, fault);
-        return sim->backend->write(sim->store, batch);
+        return sim->backend->write(node->store, batch);
     }
     if (fault == MODEL_FAULT_UNKNOWN)
-        return write_unknown(sim, batch);
+        return write_unknown(sim, node, batch);
     batch->filled_count = 0;
-    return fault == MODEL_FAULT_NONE ? sim->backend->write(sim->store, batch) : refusals[fault];
+    return fault == MODEL_FAULT_NONE ? sim->backend->write(node->store, batch) : refusals[fault];
 }

@@ -10,6 +10,8 @@ static const char *const fault_names[FAULT_COUNT] = {
     [FAULT_CLOCK_FORWARD] = "clock-forward",
     [FAULT_CLOCK_BACK] = "clock-back",
     [FAULT_CLOCK_1970] = "clock-1970",
+    [FAULT_FREEZE] = "freeze",
+    [FAULT_CHANGE] = "change",
 };
 
 /* A third of the seeds know a given fault; so most meet a few at once, and some none. */
@@ -31,6 +33,7 @@ void faults_draw(struct sim *sim)
         faults->every_ms[FAULT_STORE_DOWN] = 0;
         faults->every_ms[FAULT_DISK_RESERVE] = 0;
     }
+    sim->nodes_freeze = faults->every_ms[FAULT_FREEZE] > 0;
     if (sim_chance(sim, 350))
         faults->commit_unknown_permille = (int)sim_between_log(sim, 5, 300);
     if (sim_chance(sim, 200))
@@ -61,6 +64,7 @@ void faults_schedule(struct sim *sim)
 void faults_strike(struct sim *sim, enum fault_kind kind)
 {
     struct node *node = &sim->nodes[sim_pick(sim, sim->node_count)];
+    int64_t *clock = sim_chance(sim, 500) ? &node->wall_skew_ms : &sim->wall_offset_ms;
     int64_t lasts = sim_between(sim, 1, sim->faults.lasts_ms[kind]);
     sim_trace(sim, node->number, fault_names[kind], "lasts_ms", lasts, NULL, 0, NULL, 0);
     switch (kind) {
@@ -83,13 +87,20 @@ void faults_strike(struct sim *sim, enum fault_kind kind)
         node->network_down = true;
         break;
     case FAULT_CLOCK_FORWARD:
-        sim->wall_offset_ms += 3 * DAY;
+        *clock += 3 * DAY;
         break;
     case FAULT_CLOCK_BACK:
-        sim->wall_offset_ms -= HOUR;
+        *clock -= HOUR;
         break;
     case FAULT_CLOCK_1970:
-        sim->wall_offset_ms = MINUTE - sim->now_ms;
+        *clock = MINUTE - sim->now_ms - (clock == &node->wall_skew_ms ? sim->wall_offset_ms : 0);
+        break;
+    case FAULT_FREEZE:
+        if (node->alive && !node_frozen(node))
+            node->frozen_until_ms = sim->now_ms + lasts;
+        break;
+    case FAULT_CHANGE:
+        keyring_change(sim, node);
         break;
     case FAULT_COUNT:
         break;
@@ -122,6 +133,8 @@ void faults_mend(struct sim *sim, enum fault_kind kind, int number)
     case FAULT_CLOCK_FORWARD:
     case FAULT_CLOCK_BACK:
     case FAULT_CLOCK_1970: /* a wrong clock stays wrong until the next jump */
+    case FAULT_FREEZE:     /* it goes on by itself */
+    case FAULT_CHANGE:
     case FAULT_COUNT:
         break;
     }

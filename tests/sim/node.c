@@ -5,23 +5,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* ---- life and death; the store all share is opened by the first that starts, closed when the last dies ----
- */
+/* ---- life and death ---- */
 
-static bool anyone_alive(const struct sim *sim)
+int64_t node_wall_ms(const struct node *node)
 {
-    for (int i = 0; i < sim->node_count; i++)
-        if (sim->nodes[i].alive)
-            return true;
-    return false;
+    int64_t wall = node->sim->now_ms + node->sim->wall_offset_ms + node->wall_skew_ms;
+    return wall > SECOND ? wall : SECOND;
 }
 
-static bool store_answers(struct sim *sim)
+bool node_frozen(const struct node *node)
+{
+    return node->frozen_until_ms > node->sim->now_ms;
+}
+
+static bool store_answers(struct sim *sim, struct node *node)
 {
     struct store_query query = {.kind = STORE_GET_STATS};
     struct store_answer answer;
     arena_reset(&sim->oracle.arena);
-    return sim->backend->read(sim->store, 0, &query, &sim->oracle.arena, &answer) == STORE_OK;
+    return sim->backend->read(node->store, 0, &query, &sim->oracle.arena, &answer) == STORE_OK;
 }
 
 static void node_restart_soon(struct sim *sim, const struct node *node)
@@ -34,11 +36,9 @@ void node_start(struct sim *sim, struct node *node)
 {
     if (node->alive)
         return;
-    if (!sim->store)
-        disk_open(sim);
-    if (!store_answers(sim)) { /* no store, no start: again in a moment */
-        if (!anyone_alive(sim))
-            disk_close(sim);
+    disk_open(sim, node);
+    if (!store_answers(sim, node)) { /* no store, no start: again in a moment */
+        disk_close(sim, node);
         node_restart_soon(sim, node);
         return;
     }
@@ -57,7 +57,9 @@ void node_start(struct sim *sim, struct node *node)
         arena_init(&node->boxes[i].memory, 64 * 1024);
         node->attempt[i] = -1;
     }
+    node->frozen_until_ms = 0;
     sim_trace(sim, node->number, "start", "life", node->life, NULL, 0, NULL, 0);
+    keyring_start(sim, node);
     node_pump(sim, node);
 }
 
@@ -70,8 +72,7 @@ static void node_end(struct sim *sim, struct node *node)
     }
     free(node->memory);
     node->dispatch = NULL;
-    if (!anyone_alive(sim))
-        disk_close(sim);
+    disk_close(sim, node);
 }
 
 /* kill -9: everything in memory is gone; what was sent goes on without us. */
@@ -98,7 +99,7 @@ static void node_feed(struct sim *sim, struct node *node, struct input input)
 
 void node_drain(struct sim *sim, struct node *node)
 {
-    if (!node->alive || node->draining)
+    if (!node->alive || node->draining || node_frozen(node))
         return;
     node->draining = true;
     node_feed(sim, node, (struct input){.kind = INPUT_DRAIN});
@@ -112,7 +113,7 @@ void node_drain(struct sim *sim, struct node *node)
 
 void node_kill(struct sim *sim, struct node *node)
 {
-    if (!sim->store_fails)
+    if (!sim->store_fails && !sim->nodes_freeze)
         sim_fail(sim, "drain",
                  "node %d was asked to stop and still runs after %d s, with a store that is well",
                  node->number, 3 * DRAIN_MS_MAX / 1000);
@@ -140,12 +141,12 @@ static void answer_post(struct sim *sim, struct node *node, int post, int64_t ev
            (struct step){.kind = STEP_ANSWERED, .a = post, .b = lost ? 0 : event_id});
 }
 
-static void render(struct sim *sim, const struct post *post, struct job *job)
+static void render(const struct node *node, const struct post *post, struct job *job)
 {
     struct event *event = &job->op.event.event;
     struct arena arena;
     struct text text;
-    int64_t wall = sim_wall_ms(sim);
+    int64_t wall = node_wall_ms(node);
     *event = (struct event){.owner_id = post->owner_id,
                             .event_type = bytes_of("payment_finished"),
                             .resource_type = bytes_of("payments"),
@@ -170,7 +171,7 @@ bool node_post(struct sim *sim, struct node *node, int number)
 {
     const struct post *post = &sim->posts[number];
     /* Places are kept for one outcome a slot: outcomes are never refused. */
-    if (!node->alive || node->draining || node->job_count >= JOBS_MAX - SLOTS_MAX)
+    if (!node->alive || node_frozen(node) || node->draining || node->job_count >= JOBS_MAX - SLOTS_MAX)
         return false;
     struct job *job = &node->jobs[node->job_count++];
     *job = (struct job){.kind = JOB_EVENT, .post = number, .op = {.kind = STORE_EVENT}};
@@ -178,7 +179,7 @@ bool node_post(struct sim *sim, struct node *node, int number)
     memcpy(job->op.event.request_digest, &number, sizeof number);
     if (post->has_key)
         snprintf(job->key, sizeof job->key, "key-%d", number);
-    render(sim, post, job);
+    render(node, post, job);
     sim_trace(sim, node->number, "post", "post", number, "owner", post->owner_id, NULL, 0);
     node_queue(sim, node);
     return true;
@@ -258,7 +259,7 @@ static void node_record(struct sim *sim, struct node *node, const struct effect 
                                                .failure = effect->decision.reason,
                                                .counted = counted};
     if (attempt >= 0) {
-        job->op.outcome.attempt.started_at_ms = sim_wall_ms(sim);
+        job->op.outcome.attempt.started_at_ms = node_wall_ms(node);
         job->op.outcome.attempt.duration_ms = (int32_t)sim->attempts[attempt].duration_ms;
         job->op.outcome.attempt.status = sim->attempts[attempt].outcome.status;
     }
@@ -355,17 +356,21 @@ static void batch_gather(struct sim *sim, struct node *node, struct store_op **o
                                        .box_count = node->batch_boxes_count};
 }
 
+void node_wake(struct sim *sim, struct node *node, int64_t due_ms)
+{
+    if (!node->alive || due_ms >= node->next_due_ms)
+        return;
+    node->next_due_ms = due_ms;
+    node_queue(sim, node);
+}
+
 /* Other nodes hear of a commit at once, as over PostgreSQL's NOTIFY: they may have boxes where we have none.
  */
 static void tell_others(struct sim *sim, const struct node *node, int64_t due_ms)
 {
-    for (int i = 0; i < sim->node_count; i++) {
-        struct node *other = &sim->nodes[i];
-        if (other == node || !other->alive || due_ms >= other->next_due_ms)
-            continue;
-        other->next_due_ms = due_ms;
-        node_queue(sim, other);
-    }
+    for (int i = 0; i < sim->node_count; i++)
+        if (&sim->nodes[i] != node)
+            node_wake(sim, &sim->nodes[i], due_ms);
 }
 
 void node_write(struct sim *sim, struct node *node)
@@ -380,7 +385,7 @@ void node_write(struct sim *sim, struct node *node)
     else if (sim_chance(sim, sim->faults.commit_lost_permille))
         fault = MODEL_FAULT_LOST;
     oracle_before_write(sim, &node->batch);
-    enum store_status status = disk_write(sim, &node->batch, fault);
+    enum store_status status = disk_write(sim, node, &node->batch, fault);
     bool committed = status == STORE_OK || (fault == MODEL_FAULT_UNKNOWN && !sim->store_down);
     sim->totals.unknown_commits += committed && status != STORE_OK;
     sim_trace(sim, node->number, "write", "ops", node->batch.op_count, "filled", node->batch.filled_count,

@@ -60,8 +60,9 @@ static struct sim_attempt *attempt_of(struct sim *sim, int64_t delivery_id, int6
 static bool ask(struct sim *sim, struct store_query query, struct store_answer *answer)
 {
     arena_reset(&sim->oracle.arena);
-    return sim->store && !sim->store_down &&
-           sim->backend->read(sim->store, 0, &query, &sim->oracle.arena, answer) == STORE_OK;
+    struct store *store = disk_store(sim);
+    return store && !sim->store_down &&
+           sim->backend->read(store, 0, &query, &sim->oracle.arena, answer) == STORE_OK;
 }
 
 static bool ask_delivery(struct sim *sim, int64_t id, struct delivery *delivery)
@@ -78,7 +79,8 @@ static bool ask_delivery(struct sim *sim, int64_t id, struct delivery *delivery)
  * even if the store was down meanwhile: the first one's and this one's. */
 static int64_t true_age_ms(const struct sim *sim, const struct oracle_delivery *delivery)
 {
-    int64_t under_way_ms = sim->store_was_down ? 2 * ATTEMPT_MS_MAX : 0;
+    int64_t longest_ms = ATTEMPT_MS_MAX + (sim->nodes_freeze ? FROZEN_MS_MAX : 0);
+    int64_t under_way_ms = sim->store_was_down ? 2 * longest_ms : 0;
     if (delivery->first_start_ms < 0)
         return 0;
     return sim->service_ms - delivery->first_start_ms - delivery->released_ms + under_way_ms;
@@ -235,6 +237,50 @@ static void check_claim(struct sim *sim, const struct store_work *box)
     delivery->store_life = sim->store_life;
 }
 
+/* ---- what a node knows of users, endpoints and keys ---- */
+
+static bool ask_keys(struct sim *sim, int64_t user_id, struct store_answer *answer)
+{
+    struct store_query query = {.kind = user_id ? STORE_LIST_KEYS : STORE_GET_KEYRING, .id = user_id};
+    return ask(sim, query, answer);
+}
+
+/* A claim goes by what is committed, whichever node committed it. */
+static void check_fresh(struct sim *sim, const struct store_work *box)
+{
+    struct store_answer answer;
+    if (sim->changes == 0)
+        return;
+    struct store_query get = {.kind = STORE_GET_ENDPOINT, .id = box->endpoint_id, .limit = 1};
+    if (ask(sim, get, &answer) && answer.count == 1 &&
+        (answer.endpoints[0].version != box->endpoint_version ||
+         !bytes_equal(answer.endpoints[0].url, box->url)))
+        sim_fail(sim, "fresh", "delivery %lld is claimed for a URL that endpoint %lld had before",
+                 (long long)box->delivery_id, (long long)box->endpoint_id);
+    int oldest = 0;
+    if (!ask_keys(sim, box->user_id, &answer))
+        return;
+    while (oldest < answer.count && answer.keys[oldest].revoked_at_ms)
+        oldest++;
+    if (oldest == answer.count || strcmp(answer.keys[oldest].digest, box->auth_digest) != 0)
+        sim_fail(sim, "fresh", "delivery %lld is claimed with a key of user %lld that is revoked",
+                 (long long)box->delivery_id, (long long)box->user_id);
+}
+
+void oracle_refreshed(struct sim *sim, const struct node *node)
+{
+    struct store_answer answer;
+    if (!ask_keys(sim, 0, &answer))
+        return;
+    int known = 0;
+    for (int i = 0; i < answer.count; i++)
+        for (int at = 0; at < node->key_count; at++)
+            known += strcmp(node->keys[at].digest, answer.keys[i].digest) == 0;
+    if (known != answer.count || node->key_count != answer.count)
+        sim_fail(sim, "fresh", "node %d knows %d keys, %d of the %d that are active", node->number,
+                 node->key_count, known, answer.count);
+}
+
 /* Somebody reads on after each commit, behind the last event seen. */
 static void poll_events(struct sim *sim)
 {
@@ -259,8 +305,10 @@ void oracle_after_write(struct sim *sim, const struct store_batch *batch, enum s
             check_recorded_state(sim, batch->ops[i]->outcome.delivery_id);
     if (status != STORE_OK && batch->filled_count > 0)
         sim_fail(sim, "P4", "boxes were filled by a write that did not succeed");
-    for (int i = 0; i < batch->filled_count; i++)
+    for (int i = 0; i < batch->filled_count; i++) {
         check_claim(sim, batch->boxes[i]);
+        check_fresh(sim, batch->boxes[i]);
+    }
 }
 
 /* ---- P4, P5 at a send ---- */
@@ -351,13 +399,17 @@ static void check_duplicates(struct sim *sim, const struct oracle_delivery *deli
                  received, excused);
 }
 
-/* What an attempt came to must reach the store, or hear that it is too late; only a crash excuses. */
+/* What an attempt came to must reach the store, or hear that it is too late; only a crash excuses, and for a
+ * while that its node stood still. */
 static void check_recorded(struct sim *sim)
 {
     for (int i = 0; i < sim->attempt_count; i++) {
         const struct sim_attempt *attempt = &sim->attempts[i];
+        int64_t since_ms = sim->nodes[attempt->node].frozen_until_ms;
+        if (attempt->ended_ms > since_ms)
+            since_ms = attempt->ended_ms;
         if (attempt->ended && !attempt->crashed && !attempt->recorded && !attempt->answered &&
-            attempt->ended_ms < sim->now_ms - 10 * MINUTE)
+            since_ms < sim->now_ms - 10 * MINUTE)
             sim_fail(sim, "P4", "delivery %lld lease %lld: what it came to was never recorded",
                      (long long)attempt->delivery_id, (long long)attempt->lease);
     }

@@ -4,9 +4,10 @@
  *
  * One thread, one virtual clock, one agenda of steps. What runs is the product's dispatch.c, policy.c, body.c
  * and ids.c; around it stand a store in memory (tests/store/model/model_store.c), a node's shell with its
- * queue, and a network with receivers. A seed decides all of it: how many nodes, slots, users and endpoints,
- * who answers how, which faults strike how often. After the chaos everything is healed, and what was accepted
- * must end.
+ * queue, and a network with receivers. Each node has a handle of its own on the store, as on a database
+ * server, with its own clock, its own view of endpoints, leases and pace, and its own keyring. A seed decides
+ * all of it: how many nodes, slots, users and endpoints, who answers how, which faults strike how often.
+ * After the chaos everything is healed, and what was accepted must end.
  *
  * Reading a failing seed
  *
@@ -176,6 +177,12 @@ static void sim_step_node(struct sim *sim, const struct step *step)
     struct node *node = &sim->nodes[step->node];
     if (!node->alive || node->life != step->life)
         return;
+    if (node_frozen(
+            node)) { /* all of it at once, in its order, when it goes on; a supervisor then waits anew */
+        bool patient = step->kind == STEP_DRAIN_END || step->kind == STEP_KILL;
+        sim_at(sim, node->frozen_until_ms + (patient ? 3 * DRAIN_MS_MAX : 0), *step);
+        return;
+    }
     switch (step->kind) {
     case STEP_PUMP:
         node->pump_at_ms = INT64_MAX;
@@ -190,6 +197,9 @@ static void sim_step_node(struct sim *sim, const struct step *step)
         break;
     case STEP_WRITTEN:
         node_written(sim, node);
+        break;
+    case STEP_REFRESH:
+        keyring_refresh(sim, node);
         break;
     case STEP_DRAIN_END:
         node_abort(sim, node);
@@ -264,7 +274,7 @@ static void sim_live(struct sim *sim)
             return;
         }
         struct step step = agenda_pop(sim);
-        if (sim->store && !sim->store_down)
+        if (disk_store(sim) && !sim->store_down)
             sim->service_ms += step.at_ms - sim->now_ms;
         sim->now_ms = step.at_ms;
         sim->totals.steps++;
@@ -287,10 +297,8 @@ static void sim_init(struct sim *sim, uint64_t seed, bool sqlite, bool trace)
     disk_init(sim, sqlite);
     oracle_init(sim);
     world_draw(sim);
-    for (int i = 0; i < sim->node_count; i++) {
-        sim->nodes[i].number = i;
+    for (int i = 0; i < sim->node_count; i++)
         node_start(sim, &sim->nodes[i]);
-    }
     world_populate(sim);
     faults_schedule(sim);
 }

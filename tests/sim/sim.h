@@ -1,11 +1,13 @@
 /*
  * sim: the delivery machine in a world of its own. What this folder's files share; sim.c explains the whole.
  *
- *   sim.c     seeds, the clock, the agenda of steps, the command line
- *   faults.c  how hostile this seed is, and when what goes wrong
- *   node.c    a server: dispatch, its boxes, its queue; the shell that engine.c and queue.c are in the
- * product world.c   producers that post, the network, receivers with characters oracle.c  what must hold:
- * promises P1 to P5, checked at every commit, send and answer
+ *   sim.c      seeds, the clock, the agenda of steps, the command line
+ *   faults.c   how hostile this seed is, and when what goes wrong
+ *   node.c     a server: dispatch, its boxes, its queue; the shell that engine.c and queue.c are in the
+ * product keyring.c  the keys that a node knows, kept by the feed of changes; and an operator who changes
+ * them world.c    producers that post, the network, receivers with characters disk.c     the store: a handle
+ * for each node, on one database oracle.c   what must hold: promises P1 to P5, checked at every commit, send
+ * and answer
  */
 #pragma once
 #include "dispatch.h"
@@ -19,7 +21,10 @@ enum {
     JOBS_MAX = 64,
     DOCUMENT_LEN_MAX = 512,
     ATTEMPT_MS_MAX = 30 * 1000,
-    DRAIN_MS_MAX = 30 * 1000
+    DRAIN_MS_MAX = 30 * 1000,
+    FROZEN_MS_MAX = 10 * 60 * 1000,
+    KEYS_MAX = 2 * RECEIVERS_MAX,
+    FRESH_MS_MAX = 2000 /* until a change is known to every node */
 };
 
 static const int64_t SECOND = 1000, MINUTE = 60 * 1000, HOUR = 3600 * 1000, DAY = 24 * 3600 * 1000;
@@ -37,6 +42,7 @@ enum step_kind {
     STEP_WRITTEN,   /* node: and the writer learns of it */
     STEP_RECEIVE,   /* a: attempt. The request reaches the receiver, whatever became of its sender */
     STEP_RESULT,    /* a: attempt. The sender learns how it ended */
+    STEP_REFRESH,   /* node: something was changed, here or elsewhere */
     STEP_DRAIN_END, /* node: what is still under way is aborted */
     STEP_FAULT,     /* a: fault kind */
     STEP_MEND,      /* a: fault kind, b: node. Its end */
@@ -61,9 +67,11 @@ enum fault_kind {
     FAULT_DISK_FULL,     /* all writes say FULL */
     FAULT_DISK_RESERVE,  /* events say NO_SPACE */
     FAULT_LOCAL_OUTAGE,  /* a node has no network */
-    FAULT_CLOCK_FORWARD, /* 3 days */
+    FAULT_CLOCK_FORWARD, /* 3 days; of one machine, or of all and the database's */
     FAULT_CLOCK_BACK,    /* an hour */
     FAULT_CLOCK_1970,
+    FAULT_FREEZE, /* a node stands still (SIGSTOP), and then goes on as if nothing had been */
+    FAULT_CHANGE, /* none: an operator changes a URL, or replaces a key */
     FAULT_COUNT
 };
 
@@ -129,8 +137,21 @@ struct job {
     char key[24], document[DOCUMENT_LEN_MAX];
 };
 
+/* A key that a node accepts. */
+struct node_key {
+    int64_t user_id;
+    char digest[65];
+};
+
 struct node {
     int number;
+    struct sim *sim;
+    struct store *store;     /* its own handle; NULL: it does not run */
+    int64_t wall_skew_ms;    /* its clock, beside that of the world */
+    int64_t frozen_until_ms; /* 0: it runs */
+    struct node_key keys[KEYS_MAX];
+    int key_count;
+    int64_t seen_change;
     uint32_t life; /* 0: never ran; rises with every start */
     bool alive, draining, withdrawn, writing;
     void *memory;
@@ -213,10 +234,11 @@ struct sim {
     const struct store_backend *backend;
     struct model_disk *disk; /* NULL: SQLite, in its folder */
     char folder[64];
-    struct store *store; /* NULL: no node runs */
     bool store_down, store_was_down, disk_full;
-    bool store_fails; /* in this seed, at some time */
-    uint32_t store_life;
+    bool store_fails;    /* in this seed, at some time */
+    bool nodes_freeze;   /* likewise */
+    uint32_t store_life; /* rises when a first handle is opened */
+    int64_t changes;     /* by the operator */
     struct oracle oracle;
     struct sim_totals totals;
 };
@@ -229,6 +251,7 @@ int64_t sim_between_log(struct sim *sim, int64_t low, int64_t high_max); /* each
 bool sim_chance(struct sim *sim, int permille);
 void sim_at(struct sim *sim, int64_t at_ms, struct step step);
 int64_t sim_wall_ms(const struct sim *sim);
+int64_t node_wall_ms(const struct node *node); /* as that machine has it */
 /* Into the hash, and with --trace a line; labels may be NULL. node -1: the world. */
 void sim_trace(struct sim *sim, int node, const char *what, const char *a_label, int64_t a,
                const char *b_label, int64_t b, const char *c_label, int64_t c);
@@ -247,6 +270,9 @@ void faults_heal(struct sim *sim);
 /* node.c */
 void node_start(struct sim *sim, struct node *node);
 void node_crash(struct sim *sim, struct node *node);
+bool node_frozen(const struct node *node);
+/* Something may be due since then. */
+void node_wake(struct sim *sim, struct node *node, int64_t due_ms);
 /* The end of patience with a node that drains. */
 void node_kill(struct sim *sim, struct node *node);
 void node_drain(struct sim *sim, struct node *node);
@@ -259,14 +285,23 @@ void node_queue(struct sim *sim, struct node *node);
 void node_write(struct sim *sim, struct node *node);
 void node_written(struct sim *sim, struct node *node);
 
+/* keyring.c */
+void keyring_start(struct sim *sim, struct node *node);
+void keyring_refresh(struct sim *sim, struct node *node);
+/* An operator asks this node to change something. */
+void keyring_change(struct sim *sim, struct node *node);
+
 /* disk.c */
 void disk_init(struct sim *sim, bool sqlite);
 void disk_fini(struct sim *sim);
-void disk_open(struct sim *sim);
-void disk_close(struct sim *sim);
+void disk_open(struct sim *sim, struct node *node);
+void disk_close(struct sim *sim, struct node *node);
+/* A handle that is open; NULL: no node runs. */
+struct store *disk_store(const struct sim *sim);
 void disk_down(struct sim *sim, bool down);
 void disk_reserve(struct sim *sim, bool reached);
-enum store_status disk_write(struct sim *sim, struct store_batch *batch, enum model_fault fault);
+enum store_status disk_write(struct sim *sim, struct node *node, struct store_batch *batch,
+                             enum model_fault fault);
 
 /* world.c */
 void world_draw(struct sim *sim);
@@ -287,6 +322,8 @@ void oracle_accepted(struct sim *sim, int post, int64_t event_id);
 void oracle_before_write(struct sim *sim, const struct store_batch *batch);
 void oracle_after_write(struct sim *sim, const struct store_batch *batch, enum store_status status,
                         bool committed);
+/* The node has read all changes: it knows the keys that are active, and no others. */
+void oracle_refreshed(struct sim *sim, const struct node *node);
 void oracle_send(struct sim *sim, int attempt, const struct store_work *box);
 /* Every event in the store has ended as it may; with `bad_too`, also those to receivers that stayed bad. */
 bool oracle_all_ended(struct sim *sim, bool bad_too);

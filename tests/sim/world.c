@@ -1,5 +1,6 @@
 #include "sim.h"
 #include <assert.h>
+#include <stdio.h>
 
 enum { FLAPPING_PERIOD_MS = 7 * 60 * 1000 };
 
@@ -46,7 +47,11 @@ static void draw_pace(struct sim *sim)
 
 void world_draw(struct sim *sim)
 {
-    sim->node_count = sim_chance(sim, 500) ? 1 : (int)sim_between(sim, 2, NODES_MAX);
+    /* SQLite is one process's. */
+    sim->node_count = !sim->disk || sim_chance(sim, 500) ? 1 : (int)sim_between(sim, 2, NODES_MAX);
+    for (int i = 0; i < sim->node_count; i++)
+        sim->nodes[i] =
+            (struct node){.number = i, .sim = sim, .wall_skew_ms = sim_between(sim, -5 * SECOND, 5 * SECOND)};
     sim->dispatch_config = (struct dispatch_config){
         .policy = policy_default(),
         .slots = (uint32_t)sim_between(sim, 1, SLOTS_MAX),
@@ -75,7 +80,7 @@ void world_draw(struct sim *sim)
 static void write_one(struct sim *sim, struct store_op *op)
 {
     struct store_batch batch = {.ops = &op, .op_count = 1};
-    enum store_status status = sim->backend->write(sim->store, &batch);
+    enum store_status status = sim->backend->write(disk_store(sim), &batch);
     assert(status == STORE_OK && op->result == STORE_DONE);
     (void)status;
 }
@@ -107,7 +112,7 @@ static void make_user(struct sim *sim, int number, struct bytes url)
     write_one(sim, &user);
     assert(user.id == sim->receivers[number].user_id);
     key.key.user_id = user.id;
-    memset(key.key.digest, 'a' + number, sizeof key.key.digest - 1);
+    snprintf(key.key.digest, sizeof key.key.digest, "%064d", number);
     write_one(sim, &key);
 }
 
@@ -119,7 +124,7 @@ static void make_endpoint(struct sim *sim, struct receiver *receiver, struct byt
     receiver->endpoint_id = op.id;
 }
 
-/* A Master, and users it made. Needs a node that runs, as that has opened the store. */
+/* A Master, and users it made. Needs a node that runs. */
 void world_populate(struct sim *sim)
 {
     for (int i = 0; i < sim->receiver_count; i++) {

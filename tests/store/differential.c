@@ -435,6 +435,7 @@ static void read_some(struct twin *t)
     same_answers(t, (struct store_query){
                         .kind = STORE_LIST_ATTEMPTS, .id = delivery, .limit = 2, .descending = draw(t, 2)});
     same_answers(t, (struct store_query){.kind = STORE_LIST_USERS, .limit = 10, .master_id = some_user(t)});
+    same_answers(t, (struct store_query){.kind = STORE_LIST_CHANGED, .limit = 1 + (int)draw(t, 8)});
     same_answers(t, (struct store_query){.kind = STORE_LIST_ENDPOINTS,
                                          .limit = 1 + (int)draw(t, 20),
                                          .owner_id = draw(t, 2) ? 0 : some_user(t),

@@ -147,7 +147,7 @@ static void missed_are_due(struct rules *r, const struct model_endpoint *before,
 static void try_outcome(struct rules *r)
 {
     struct model_delivery *delivery = some_delivery(r);
-    struct model_endpoint *endpoint = model_find_endpoint(disk_of(r), delivery->endpoint_id);
+    struct model_endpoint *endpoint = model_view(r->model.store, delivery->endpoint_id);
     struct model_endpoint endpoint_before = *endpoint;
     struct store *store = r->model.store;
     struct moment now = now_of(r);
@@ -185,7 +185,7 @@ static void try_outcome(struct rules *r)
 static void try_resend(struct rules *r)
 {
     struct model_delivery *delivery = some_delivery(r);
-    const struct model_endpoint *endpoint = model_find_endpoint(disk_of(r), delivery->endpoint_id);
+    const struct model_endpoint *endpoint = model_view(r->model.store, delivery->endpoint_id);
     struct ledger_row row = row_of(delivery);
     enum ledger_resent resent = ledger_resend(&row, endpoint->endpoint.url.len > 0, endpoint->removed,
                                               model_due_now_ms(r->model.store));

@@ -141,7 +141,8 @@ enum store_status sqlite_roster_load(struct store *store, int64_t user_id)
 enum store_status sqlite_user_changed(struct store *store, int64_t user_id)
 {
     store->users_changed = store->changed = true;
-    return sqlite_roster_load(store, user_id);
+    return sqlite_run_ints(store, SQL_USER_CHANGE, SQLITE_INTS(user_id))
+               ?: sqlite_roster_load(store, user_id);
 }
 
 /* ---- the table ---- */

@@ -40,7 +40,7 @@ struct sqlite_reader {
 #define ENDPOINT_COLUMNS "SELECT e.id, e.owner_id," ENDPOINT_SETTINGS " FROM endpoints e WHERE"
 #define USER_COLUMNS                                                                                         \
     "SELECT u.id, u.role, u.master_id, u.name, u.email, u.receives_users_events, u.version, u.created_at,"   \
-    " u.updated_at, u.id, u.id," ENDPOINT_SETTINGS " FROM "
+    " u.updated_at, u.change, u.id, u.id," ENDPOINT_SETTINGS " FROM "
 #define USERS_AND_ENDPOINTS "users u LEFT JOIN endpoints e ON e.id = u.id"
 #define KEY_COLUMNS                                                                                          \
     "SELECT id, user_id, digest, label, created_at, revoked_at, allow_from, rate_per_s, version"             \
@@ -109,6 +109,8 @@ static const char *const query_texts[QUERY_COUNT][SQLITE_VARIANTS] = {
                                            " ORDER BY 1 @ LIMIT -1) o CROSS JOIN users u ON u.id = o.id"
                                            " LEFT JOIN endpoints e ON e.id = u.id"
                                            " LIMIT ?4"},
+    [STORE_LIST_CHANGED] = {USER_COLUMNS USERS_AND_ENDPOINTS
+                            " WHERE u.change > ?3 ORDER BY u.change LIMIT ?4"},
     [STORE_GET_ENDPOINT] = {ENDPOINT_COLUMNS " e.id = ?1 AND (?2 = 0 OR e.owner_id = ?2)"
                                              " AND e.removed_after IS NULL"},
     [STORE_LIST_ENDPOINTS] = {ENDPOINT_COLUMNS " e.id ~ ?3 AND e.removed_after IS NULL"
@@ -223,9 +225,10 @@ static bool take_user(sqlite3_stmt *row, struct arena *arena, void *out)
                           .receives_users_events = number(row, 5),
                           .version = number(row, 6),
                           .created_at_ms = number(row, 7),
-                          .updated_at_ms = number(row, 8)};
+                          .updated_at_ms = number(row, 8),
+                          .change = number(row, 9)};
     return copy_words(arena, row, 3, &user->name) && copy_words(arena, row, 4, &user->email) &&
-           take_endpoint(row, 9, arena, &user->endpoint);
+           take_endpoint(row, 10, arena, &user->endpoint);
 }
 
 static bool take_key(sqlite3_stmt *row, struct arena *arena, void *out)
@@ -354,6 +357,7 @@ static const struct {
 } rows_of[QUERY_COUNT] = {
     [STORE_GET_USER] = ROWS(users, take_user),
     [STORE_LIST_USERS] = ROWS(users, take_user),
+    [STORE_LIST_CHANGED] = ROWS(users, take_user),
     [STORE_GET_ENDPOINT] = ROWS(endpoints, take_further_endpoint),
     [STORE_LIST_ENDPOINTS] = ROWS(endpoints, take_further_endpoint),
     [STORE_GET_KEYRING] = ROWS(keys, take_key),

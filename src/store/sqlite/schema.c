@@ -12,7 +12,7 @@ static const char *const migration_1[] = {
      * (struct sqlite_counts). */
     "PRAGMA application_id = 0x70686f72;"
     "CREATE TABLE state ("
-    "  due_clock_ms INTEGER NOT NULL,"
+    "due_clock_ms INTEGER NOT NULL,"
     "service_clock_ms INTEGER NOT NULL,"
     "born_from INTEGER NOT NULL," /* no delivery before this one is out under the lease it was born with, or
                                        waits for it */
@@ -41,8 +41,10 @@ static const char *const migration_1[] = {
     "name TEXT NOT NULL, email TEXT NOT NULL,"
     "receives_users_events INTEGER NOT NULL,"
     "version INTEGER NOT NULL,"
-    "created_at INTEGER, updated_at INTEGER);"
+    "created_at INTEGER, updated_at INTEGER,"
+    "change INTEGER NOT NULL DEFAULT 0);" /* struct user.change */
     "CREATE INDEX users_master ON users (master_id);"
+    "CREATE INDEX users_change ON users (change);"
 
     /* Each user has one with the user's id, the default one, and may have more. */
     "CREATE TABLE endpoints ("

@@ -141,6 +141,7 @@ enum { SQL_MANY = 16 };
     X(USER_UPDATE, "UPDATE users SET name = ?2, email = ?3, receives_users_events = ?4, updated_at = ?5,"    \
                    " version = ifnull(version, 0) + 1 WHERE id = ?1")                                        \
     X(USER_TOUCH, "UPDATE users SET version = ifnull(version, 0) + 1 WHERE id = ?1")                         \
+    X(USER_CHANGE, "UPDATE users SET change = (SELECT ifnull(max(change), 0) FROM users) + 1 WHERE id = ?1") \
     X(ENDPOINT_INSERT, "INSERT INTO endpoints (id, owner_id, url, success_2xx, disable_on_410, paused,"      \
                        " signing, identity, created_at, updated_at, event_types, channels, filter, "         \
                        "description, metadata, version)"                                                     \

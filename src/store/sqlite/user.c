@@ -171,7 +171,7 @@ static enum store_status key_state(struct store *store, const struct store_op *o
     return sqlite_number(store, SQL_KEY_GET, state, found);
 }
 
-/* What is not changed is bound as NULL, and stays. What signs and who is in the roster stay as they are. */
+/* What is not changed is bound as NULL, and stays. */
 enum store_status sqlite_key_update(struct store *store, struct store_op *op)
 {
     const struct api_key *key = &op->key;
@@ -194,9 +194,8 @@ enum store_status sqlite_key_update(struct store *store, struct store_op *op)
     status = sqlite_run(store, SQL_KEY_UPDATE);
     if (status != STORE_OK)
         return status;
-    store->changed = true;
     op->id = key->id;
-    return STORE_OK;
+    return sqlite_user_changed(store, key->user_id);
 }
 
 enum store_status sqlite_key_revoke(struct store *store, struct store_op *op)

@@ -299,7 +299,80 @@ static void gone_pauses_who_asked_for_it(struct fixture *f)
     }
 }
 
+/* The one user that has changed since; returns its number. */
+static int64_t changed(struct fixture *f, int64_t user_id, int64_t since)
+{
+    struct store_answer answer =
+        fixture_read(f, (struct store_query){.kind = STORE_LIST_CHANGED, .after_id = since, .limit = 10});
+    assert_int_equal(answer.count, 1);
+    assert_int_equal(answer.users[0].id, user_id);
+    assert_true(answer.users[0].change > since);
+    return answer.users[0].change;
+}
+
+/* Whatever is written of a user, of a key or of an endpoint: whoever reads on hears of it, once and as it is
+ * now. */
+static void changes_are_read_on(struct fixture *f)
+{
+    int64_t master = fixture_user(f, NULL), user = fixture_user(f, "https://example.com/");
+    struct store_query page = {.kind = STORE_LIST_CHANGED, .limit = 1};
+    assert_int_equal(fixture_read(f, page).users[0].id, master);
+    assert_true(fixture_read(f, page).more);
+    int64_t seen = changed(f, user, fixture_read(f, page).users[0].change);
+
+    struct store_op op = fixture_update_op(f, user);
+    op.user.user.name = bytes_of("another");
+    fixture_do(f, op, STORE_DONE);
+    seen = changed(f, user, seen);
+    op = fixture_endpoint_op(f, user);
+    fixture_do(f, op, STORE_DONE);
+    seen = changed(f, user, seen);
+    int64_t further = fixture_endpoint(f, user, "https://example.com/2");
+    seen = changed(f, user, seen);
+    op = fixture_endpoint_op(f, further);
+    op.endpoint.endpoint.disable_on_410 = true;
+    fixture_do(f, op, STORE_DONE);
+    seen = changed(f, user, seen);
+
+    struct store_op event = fixture_event_op(f, user);
+    fixture_write(f, &event, 1, 2);
+    assert_int_equal(f->boxes[1].endpoint_id, further);
+    fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_DELIVERED, 0), STORE_DONE);
+    page.after_id = seen;
+    assert_int_equal(fixture_read(f, page).count, 0); /* what only deliveries do is none */
+    op = fixture_outcome_op(f, &f->boxes[1], DECISION_RETRY, 1000);
+    op.outcome.decision.reason = FAILURE_GONE;
+    fixture_do(f, op, STORE_DONE);
+    seen = changed(f, user, seen); /* paused by 410 */
+    op = fixture_endpoint_op(f, further);
+    op.kind = STORE_ENDPOINT_REMOVE;
+    fixture_do(f, op, STORE_DONE);
+    seen = changed(f, user, seen);
+
+    struct store_op key = fixture_key_op(f, user);
+    key.key.id = fixture_do(f, key, STORE_DONE);
+    seen = changed(f, user, seen);
+    key.kind = STORE_KEY_UPDATE;
+    key.key_changes = STORE_KEY_RATE;
+    fixture_do(f, key, STORE_DONE);
+    seen = changed(f, user, seen);
+    key.kind = STORE_KEY_REVOKE;
+    fixture_do(f, key, STORE_DONE);
+    seen = changed(f, user, seen);
+    fixture_do(f, key, STORE_CONFLICT); /* and what was refused has changed nothing */
+    fixture_reopen(f);
+    page.after_id = seen;
+    assert_int_equal(fixture_read(f, page).count, 0);
+
+    op = fixture_update_op(f, master);
+    fixture_do(f, op, STORE_DONE);
+    changed(f, master, seen);
+    page.after_id = 0;
+    assert_int_equal(fixture_read(f, page).users[0].id, user); /* each by its last change */
+}
+
 const struct contract_test contract_users[] = {
+    {"changes are read on", changes_are_read_on},
     {"a user and its first key are made together", a_user_with_its_first_key},
     {"410 pauses who asked for it", gone_pauses_who_asked_for_it},
     {"the first user has id 5", first_user_is_5},

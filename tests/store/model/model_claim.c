@@ -5,60 +5,26 @@
 
 /* ---- pace and leases ---- */
 
-static bool model_lease_alive(const struct model_delivery *delivery, int64_t now)
-{
-    return model_under_way(delivery) && delivery->leased && delivery->due_ms > now;
-}
-
-static const struct api_key *model_oldest_key(const struct model_disk *disk, int64_t user_id)
-{
-    for (int i = 0; i < disk->key_count; i++)
-        if (disk->keys[i].user_id == user_id && disk->keys[i].revoked_at_ms == 0)
-            return &disk->keys[i];
-    return NULL;
-}
-
 /* Whatever is set, not what was measured: a URL, a key to sign with, not paused. */
-static bool model_open_to_work(const struct model_disk *disk, const struct model_endpoint *endpoint)
+static bool model_open_to_work(const struct model_endpoint *endpoint)
 {
-    return endpoint->endpoint.url.len > 0 && !endpoint->endpoint.paused &&
-           model_oldest_key(disk, endpoint->endpoint.owner_id);
-}
-
-/* endpoint_id 0: of all. */
-static int model_leased(const struct model_disk *disk, int64_t endpoint_id, int64_t now)
-{
-    int leased = 0;
-    for (int i = 0; i < disk->delivery_count; i++)
-        leased += (!endpoint_id || disk->deliveries[i].endpoint_id == endpoint_id) &&
-                  model_lease_alive(&disk->deliveries[i], now);
-    return leased;
+    return endpoint->endpoint.url.len > 0 && !endpoint->endpoint.paused && endpoint->auth_digest[0];
 }
 
 static enum pace_health model_standing(const struct store *store, const struct model_endpoint *endpoint,
                                        int64_t now)
 {
-    const struct model_disk *disk = store->disk;
-    int64_t oldest_ms = 0;
-    for (int i = 0; i < disk->delivery_count; i++) {
-        const struct model_delivery *delivery = &disk->deliveries[i];
-        int64_t age_ms = now - (delivery->due_ms - store->config.lease_ms);
-        if (delivery->endpoint_id == endpoint->endpoint.id && model_lease_alive(delivery, now) &&
-            age_ms > oldest_ms)
-            oldest_ms = age_ms;
-    }
-    return pace_health(&endpoint->pace, oldest_ms, now);
+    return pace_health(&endpoint->pace, model_view_oldest_ms(store, endpoint->endpoint.id, now), now);
 }
 
 bool model_may_take(const struct store *store, const struct model_endpoint *endpoint, int64_t now)
 {
     const struct pace_config *pace = &store->config.pace;
     enum pace_health health = model_standing(store, endpoint, now);
-    int leased = model_leased(store->disk, endpoint->endpoint.id, now);
-    return model_open_to_work(store->disk, endpoint) &&
-           pace_outage_from_ms(&endpoint->pace, &store->outage) <= now &&
+    int leased = model_view_out(store, endpoint->endpoint.id, now);
+    return model_open_to_work(endpoint) && pace_outage_from_ms(&endpoint->pace, &store->outage) <= now &&
            pace_more(&endpoint->pace, pace, leased, now) > 0 &&
-           leased < pace_share(pace->slots, model_leased(store->disk, 0, now), health) &&
+           leased < pace_share(pace->slots, model_view_out(store, 0, now), health) &&
            (health != PACE_FAILING || pace_budget_left(&store->failing, pace, now) > 0);
 }
 
@@ -83,8 +49,7 @@ static struct bytes model_box_copy(struct store_work *box, struct bytes source)
 static void model_fill(struct store *store, struct store_work *box, const struct model_delivery *delivery)
 {
     const struct model_event *event = model_find_event(store->disk, delivery->event_id);
-    const struct model_endpoint *endpoint = model_find_endpoint(store->disk, delivery->endpoint_id);
-    const struct api_key *key = model_oldest_key(store->disk, delivery->user_id);
+    const struct model_endpoint *endpoint = model_view(store, delivery->endpoint_id);
     store_work_clear(box);
     box->filled = true;
     box->delivery_id = delivery->id;
@@ -99,9 +64,7 @@ static void model_fill(struct store *store, struct store_work *box, const struct
         box->age_ms = 0;
     box->sent_at_ms = event->event.sent_at_ms;
     box->url = arena_copy(&box->memory, endpoint->endpoint.url);
-    memset(box->auth_digest, 0, sizeof box->auth_digest);
-    if (key)
-        memcpy(box->auth_digest, key->digest, sizeof key->digest);
+    memcpy(box->auth_digest, endpoint->auth_digest, sizeof box->auth_digest);
     box->success_2xx = endpoint->endpoint.success_2xx;
     box->quick = model_standing(store, endpoint, model_due_now_ms(store)) == PACE_QUICK;
     box->signing = model_box_copy(box, endpoint->endpoint.signing);
@@ -119,7 +82,7 @@ static void model_fill(struct store *store, struct store_work *box, const struct
 void model_lease(struct store *store, struct store_batch *batch, struct model_delivery *delivery)
 {
     struct model_event *event = model_find_event(store->disk, delivery->event_id);
-    struct model_endpoint *endpoint = model_find_endpoint(store->disk, delivery->endpoint_id);
+    struct model_endpoint *endpoint = model_view(store, delivery->endpoint_id);
     int64_t wall = clock_wall_ms(&store->config.clock), now = model_due_now_ms(store);
     if (endpoint->pace.failing)
         pace_budget_spend(&store->failing, &store->config.pace, now);
@@ -133,8 +96,8 @@ void model_lease(struct store *store, struct store_batch *batch, struct model_de
         (int32_t)delivery->lease - 1; /* one number for both: every lost lease costs an attempt */
 #endif
     delivery->due_ms = now + store->config.lease_ms;
-    pace_begun(&endpoint->pace, &store->config.pace, model_leased(store->disk, endpoint->endpoint.id, now),
-               now);
+    model_view_leased(store, delivery);
+    pace_begun(&endpoint->pace, &store->config.pace, model_view_out(store, endpoint->endpoint.id, now), now);
     if (event->event.sent_at_ms == 0)
         event->event.sent_at_ms = wall;
 #ifdef PLANT_RESTAMP
@@ -148,8 +111,8 @@ void model_lease(struct store *store, struct store_batch *batch, struct model_de
 static struct model_endpoint *model_next_endpoint(struct store *store, int64_t now)
 {
     struct model_endpoint *after = NULL, *first = NULL;
-    for (int i = 0; i < store->disk->endpoint_count; i++) {
-        struct model_endpoint *endpoint = &store->disk->endpoints[i];
+    for (int i = 0; i < store->endpoint_count; i++) {
+        struct model_endpoint *endpoint = &store->endpoints[i];
         if (!model_first_due(store->disk, endpoint->endpoint.id, now) ||
             !model_may_take(store, endpoint, now))
             continue;
@@ -174,8 +137,8 @@ void model_claim(struct store *store, struct store_batch *batch)
     batch->next_due_in_ms = endpoint ? 0 : -1;
     for (int i = 0; i < store->disk->delivery_count && !endpoint; i++) {
         const struct model_delivery *delivery = &store->disk->deliveries[i];
-        const struct model_endpoint *to = model_find_endpoint(store->disk, delivery->endpoint_id);
-        if (!model_under_way(delivery) || !model_open_to_work(store->disk, to))
+        const struct model_endpoint *to = model_view(store, delivery->endpoint_id);
+        if (!model_under_way(delivery) || !to || !model_open_to_work(to))
             continue;
         /* Whatever else holds it back is a live lease, whose own end is in this minimum; or the budget. */
         int64_t from = pace_from_ms(&to->pace), outage = pace_outage_from_ms(&to->pace, &store->outage);
@@ -193,7 +156,7 @@ void model_look(struct store *store, struct store_op *op)
     const struct model_disk *disk = store->disk;
     for (int i = 0; i < op->look.count; i++) {
         struct store_figures *figures = &op->look.figures[i];
-        struct model_endpoint *endpoint = model_find_endpoint(store->disk, figures->id);
+        struct model_endpoint *endpoint = model_view(store, figures->id);
         *figures =
             (struct store_figures){.id = figures->id, .found = endpoint && endpoint->endpoint.url.len > 0};
         if (!figures->found)
@@ -201,7 +164,7 @@ void model_look(struct store *store, struct store_op *op)
         figures->failing = endpoint->pace.failing;
         figures->window = pace_window(&endpoint->pace, &store->config.pace);
         figures->delivered = endpoint->delivered;
-        figures->in_hand = model_leased(disk, figures->id, model_due_now_ms(store));
+        figures->in_hand = model_view_out(store, figures->id, model_due_now_ms(store));
         for (int at = 0; at < disk->delivery_count; at++)
             figures->waiting +=
                 disk->deliveries[at].endpoint_id == figures->id && model_under_way(&disk->deliveries[at]);

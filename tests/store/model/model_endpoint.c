@@ -4,11 +4,12 @@
 #include <stdlib.h>
 
 /* The default endpoint is part of its user. */
-void model_endpoint_changed(struct model_disk *disk, struct model_endpoint *endpoint)
+void model_endpoint_changed(struct model_disk *disk, struct model_row *row)
 {
-    endpoint->endpoint.version++;
-    if (endpoint->endpoint.id == endpoint->endpoint.owner_id)
-        model_find_user(disk, endpoint->endpoint.id)->version++;
+    row->endpoint.version++;
+    if (row->endpoint.id == row->endpoint.owner_id)
+        model_find_user(disk, row->endpoint.id)->version++;
+    model_touch(disk, row->endpoint.owner_id);
 }
 
 void model_endpoint_drop(const struct endpoint *endpoint)
@@ -23,7 +24,7 @@ void model_endpoint_drop(const struct endpoint *endpoint)
     model_drop(endpoint->metadata);
 }
 
-static struct endpoint model_endpoint_copy(struct endpoint endpoint)
+struct endpoint model_endpoint_copy(struct endpoint endpoint)
 {
     endpoint.url = model_copy(endpoint.url);
     endpoint.signing = model_copy(endpoint.signing);
@@ -40,18 +41,17 @@ void model_endpoint_add(struct model_disk *disk, int64_t id, int64_t owner_id, c
 {
     disk->endpoints =
         model_room(disk->endpoints, disk->endpoint_count, &disk->endpoint_cap, sizeof *disk->endpoints);
-    struct model_endpoint *added = &disk->endpoints[disk->endpoint_count++];
-    *added = (struct model_endpoint){.endpoint = model_endpoint_copy(*from)};
+    struct model_row *added = &disk->endpoints[disk->endpoint_count++];
+    *added = (struct model_row){.endpoint = model_endpoint_copy(*from)};
     added->endpoint.id = id;
     added->endpoint.owner_id = owner_id;
     added->endpoint.version = 1;
+    model_touch(disk, owner_id);
 }
 
 /* All settings at once; which one it is, whose, and since when, stays. */
-void model_endpoint_set(struct model_disk *disk, struct model_endpoint *endpoint, const struct endpoint *from)
+void model_endpoint_set(struct model_disk *disk, struct model_row *endpoint, const struct endpoint *from)
 {
-    if (from->url.len > 0 && !bytes_equal(endpoint->endpoint.url, from->url)) /* a new one, not none */
-        pace_renew(&endpoint->pace);
     struct endpoint old = endpoint->endpoint;
     endpoint->endpoint = model_endpoint_copy(*from);
     endpoint->endpoint.id = old.id;
@@ -91,7 +91,7 @@ void model_cancel_removed(struct store *store, int64_t endpoint_id)
 
 void model_endpoint_change(struct store *store, struct store_op *op)
 {
-    struct model_endpoint *endpoint = model_find_endpoint(store->disk, op->endpoint.endpoint.id);
+    struct model_row *endpoint = model_find_endpoint(store->disk, op->endpoint.endpoint.id);
     if (!endpoint || endpoint->removed || endpoint->endpoint.owner_id != op->endpoint.endpoint.owner_id) {
         op->result = STORE_NOT_FOUND;
         return;
@@ -113,5 +113,6 @@ void model_endpoint_change(struct store *store, struct store_op *op)
                                            .created_at_ms = endpoint->endpoint.created_at_ms,
                                            .version = endpoint->endpoint.version};
     endpoint->removed = true;
+    model_touch(store->disk, endpoint->endpoint.owner_id);
     model_cancel_removed(store, endpoint->endpoint.id);
 }

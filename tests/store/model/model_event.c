@@ -7,13 +7,14 @@
 
 /* ---- events ---- */
 
-static int model_delivery_add(struct model_disk *disk, const struct event *event,
-                              const struct endpoint *endpoint, int64_t now)
+static int model_delivery_add(struct store *store, const struct event *event, const struct endpoint *endpoint,
+                              int64_t now)
 {
+    struct model_disk *disk = store->disk;
     disk->deliveries =
         model_room(disk->deliveries, disk->delivery_count, &disk->delivery_cap, sizeof *disk->deliveries);
     disk->deliveries[disk->delivery_count] = (struct model_delivery){
-        .id = disk->last_delivery_id = model_delivery_next(disk->last_delivery_id, disk->opened->config.mark),
+        .id = disk->last_delivery_id = model_delivery_next(disk->last_delivery_id, store->config.mark),
         .event_id = event->id,
         .endpoint_id = endpoint->id,
         .user_id = endpoint->owner_id,
@@ -31,7 +32,7 @@ static void model_deliver_to(struct store *store, struct store_batch *batch, con
     bool born_leased = batch->filled_count < batch->box_count &&
                        !model_first_due(store->disk, endpoint->endpoint.id, now) &&
                        model_may_take(store, endpoint, now);
-    int index = model_delivery_add(store->disk, event, &endpoint->endpoint, now);
+    int index = model_delivery_add(store, event, &endpoint->endpoint, now);
     if (born_leased)
         model_lease(store, batch, &store->disk->deliveries[index]);
 }
@@ -97,8 +98,8 @@ static int model_deliver_all(struct store *store, struct store_batch *batch, con
                              int64_t user_id)
 {
     int count = 0;
-    for (int i = 0; i < store->disk->endpoint_count; i++) {
-        struct model_endpoint *endpoint = &store->disk->endpoints[i];
+    for (int i = 0; i < store->endpoint_count; i++) {
+        struct model_endpoint *endpoint = &store->endpoints[i];
         if (endpoint->endpoint.owner_id != user_id || endpoint->endpoint.url.len == 0)
             continue;
         const char *unwanted = model_unwanted(event, &endpoint->endpoint);
@@ -116,10 +117,10 @@ static int model_deliver_all(struct store *store, struct store_batch *batch, con
 }
 
 /* Of an event that has no recipients: one that has ended. */
-static int64_t model_skip(struct model_disk *disk, const struct event *event)
+static int64_t model_skip(struct store *store, const struct event *event)
 {
-    int index = model_delivery_add(disk, event, &model_find_endpoint(disk, event->owner_id)->endpoint, 0);
-    struct model_delivery *delivery = &disk->deliveries[index];
+    int index = model_delivery_add(store, event, &model_view(store, event->owner_id)->endpoint, 0);
+    struct model_delivery *delivery = &store->disk->deliveries[index];
     delivery->state = DELIVERY_SKIPPED;
     delivery->finished_at_ms = event->received_at_ms;
     return delivery->id;
@@ -204,7 +205,7 @@ void model_event(struct store *store, struct store_batch *batch, struct store_op
     if (master && master != owner && master->receives_users_events && !op->event.owner_only)
         count += model_deliver_all(store, batch, &op->event.event, master->id);
     if (count == 0 && disk->events[disk->event_count - 1].event.unmatched.len == 0)
-        op->event.skipped = model_skip(disk, &op->event.event);
+        op->event.skipped = model_skip(store, &op->event.event);
     disk->events[disk->event_count - 1].delivery_count = count;
     op->id = op->event.event.id;
     op->count = count;
@@ -212,6 +213,9 @@ void model_event(struct store *store, struct store_batch *batch, struct store_op
 
 int64_t model_next_id(struct store *store)
 {
+#ifndef PLANT_OWN_IDS /* or it knows only of those that it gave itself */
+    ids_floor(&store->ids, store->disk->last_event_id);
+#endif
     return store->disk->last_event_id = ids_next(&store->ids, clock_wall_ms(&store->config.clock));
 }
 
@@ -300,7 +304,7 @@ static void model_failed(struct store *store, struct model_delivery *delivery, c
 static void model_attempted(struct store *store, const struct model_delivery *delivery,
                             const struct store_op *op)
 {
-    struct model_endpoint *endpoint = model_find_endpoint(store->disk, delivery->endpoint_id);
+    struct model_endpoint *endpoint = model_view(store, delivery->endpoint_id);
     int64_t now = model_due_now_ms(store);
     store->outage.on = false;
     struct pace_end end = {.now_ms = now,
@@ -314,6 +318,7 @@ static void model_attempted(struct store *store, const struct model_delivery *de
                            .endpoint_id = endpoint->endpoint.id};
     endpoint->delivered += end.answered;
     enum pace_change change = pace_ended(&endpoint->pace, &store->config.pace, &end);
+    model_find_endpoint(store->disk, delivery->endpoint_id)->ever_answered = endpoint->pace.ever_answered;
     enum pace_again again = pace_again(&endpoint->pace, &end, delivery->attempt + 1);
     if (again != PACE_BY_BACKOFF && endpoint->missed_count < PACE_MISSED_MAX)
         endpoint->missed[endpoint->missed_count++] = again == PACE_ON_ANSWER ? delivery->id : -delivery->id;
@@ -336,17 +341,21 @@ void model_outcome(struct store *store, struct store_op *op)
 #ifdef PLANT_NO_FENCE
     fenced = false;
 #endif
+#ifdef PLANT_OWN_LEASES /* as if nobody else could have claimed it since */
+    fenced = delivery && !model_view_gave(store, delivery->id, op->outcome.lease);
+#endif
     if (!delivery || fenced) {
         op->result = delivery ? STORE_FENCED : STORE_NOT_FOUND;
         if (delivery)
             model_fenced(store->disk, op, delivery);
         return;
     }
+    model_view_ended(store, delivery->id);
     if (op->outcome.answered || decision->kind != DECISION_RELEASE)
         model_attempted(store, delivery, op);
     else if (decision_is_outage(decision))
-        pace_released(&model_find_endpoint(store->disk, delivery->endpoint_id)->pace, &store->outage,
-                      &store->config.pace, model_due_now_ms(store));
+        pace_released(&model_view(store, delivery->endpoint_id)->pace, &store->outage, &store->config.pace,
+                      model_due_now_ms(store));
     model_history(store->disk, &op->outcome.attempt, decision, delivery->earlier);
     if (delivery->first_attempt_at_ms == 0)
         delivery->first_attempt_at_ms = op->outcome.attempt.started_at_ms;
@@ -371,7 +380,7 @@ void model_outcome(struct store *store, struct store_op *op)
         delivery->age_start_ms += decision->delay_ms + op->outcome.attempt.duration_ms;
         break;
     }
-    struct model_endpoint *gone = model_find_endpoint(store->disk, delivery->endpoint_id);
+    struct model_row *gone = model_find_endpoint(store->disk, delivery->endpoint_id);
     if (decision->reason == FAILURE_GONE && gone->endpoint.disable_on_410 && !gone->endpoint.paused) {
         gone->endpoint.paused = true;
         model_endpoint_changed(store->disk, gone);
@@ -388,7 +397,7 @@ void model_resend_or_cancel(struct store *store, struct store_op *op)
         return;
     }
     bool under_way = model_under_way(delivery);
-    const struct model_endpoint *endpoint = model_find_endpoint(store->disk, delivery->endpoint_id);
+    const struct model_row *endpoint = model_find_endpoint(store->disk, delivery->endpoint_id);
     bool nowhere =
         endpoint->removed || (delivery->state == DELIVERY_SKIPPED && endpoint->endpoint.url.len == 0);
     if (!under_way && (op->kind == STORE_CANCEL || nowhere)) {
@@ -405,7 +414,7 @@ void model_resend_or_cancel(struct store *store, struct store_op *op)
         if (delivery->leased && delivery->due_ms > now)
             return;
         delivery->due_ms = now;
-        pace_hurry(&model_find_endpoint(store->disk, delivery->endpoint_id)->pace);
+        pace_hurry(&model_view(store, delivery->endpoint_id)->pace);
         return;
     }
     delivery->resending = delivery->state == DELIVERY_DELIVERED;
@@ -416,5 +425,5 @@ void model_resend_or_cancel(struct store *store, struct store_op *op)
     delivery->earlier += delivery->attempt;
     delivery->attempt = delivery->lost = 0;
     delivery->due_ms = now;
-    pace_hurry(&model_find_endpoint(store->disk, delivery->endpoint_id)->pace);
+    pace_hurry(&model_view(store, delivery->endpoint_id)->pace);
 }

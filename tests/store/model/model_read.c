@@ -54,11 +54,16 @@ static int64_t model_user_id(const struct model_disk *disk, int row)
     return disk->users[row].id;
 }
 
+static int64_t model_user_change(const struct model_disk *disk, int row)
+{
+    return disk->users[row].change;
+}
+
 static bool model_user_matches(const struct store *store, const struct store_query *query, int row)
 {
     const struct user *user = &store->disk->users[row];
     bool seen = query->master_id == 0 || user->id == query->master_id || user->master_id == query->master_id;
-    return seen && (query->kind == STORE_LIST_USERS || user->id == query->id);
+    return seen && (query->kind != STORE_GET_USER || user->id == query->id);
 }
 
 static struct endpoint model_endpoint_out(struct arena *arena, struct endpoint endpoint)
@@ -94,7 +99,7 @@ static int64_t model_endpoint_id(const struct model_disk *disk, int row)
 
 static bool model_endpoint_matches(const struct store *store, const struct store_query *query, int row)
 {
-    const struct model_endpoint *endpoint = &store->disk->endpoints[row];
+    const struct model_row *endpoint = &store->disk->endpoints[row];
     return !endpoint->removed && (!query->owner_id || query->owner_id == endpoint->endpoint.owner_id) &&
            (query->kind == STORE_LIST_ENDPOINTS || query->id == endpoint->endpoint.id);
 }
@@ -305,8 +310,11 @@ static void model_read_stats(const struct store *store, struct arena *arena, str
     memcpy(stats->fingerprint, disk->fingerprint, sizeof stats->fingerprint);
     stats->events = disk->event_count;
     for (int i = 0; i < disk->endpoint_count; i++) {
-        const struct model_endpoint *endpoint = &disk->endpoints[i];
+        const struct model_row *endpoint = &disk->endpoints[i];
         stats->endpoints += endpoint->endpoint.url.len > 0;
+    }
+    for (int i = 0; i < store->endpoint_count; i++) {
+        const struct model_endpoint *endpoint = &store->endpoints[i];
         stats->endpoints_failing += endpoint->endpoint.url.len > 0 && endpoint->pace.failing;
     }
     for (int i = 0; i < disk->delivery_count; i++) {
@@ -336,7 +344,9 @@ enum store_status model_read(struct store *store, const struct store_query *quer
     switch (query->kind) {
     case STORE_GET_USER:
     case STORE_LIST_USERS:
-        page = model_page(store, &all, arena, disk->user_count, model_user_matches, model_user_id);
+    case STORE_LIST_CHANGED:
+        page = model_page(store, &all, arena, disk->user_count, model_user_matches,
+                          query->kind == STORE_LIST_CHANGED ? model_user_change : model_user_id);
         model_read_users(store, &page, arena, answer);
         break;
     case STORE_GET_ENDPOINT:

@@ -1,16 +1,30 @@
-/* model_state: what model_store.c writes and model_read.c reads. */
+/* model_state: what model_store.c writes and model_read.c reads: the disk, which handles may share, and a
+ * handle. */
 #pragma once
 #include "ids.h"
 #include "model_store.h"
 #include <pthread.h>
 
-struct model_endpoint {
+/* An endpoint on the disk. */
+struct model_row {
     struct endpoint endpoint;
+    bool removed, ever_answered;
+};
+
+/* An endpoint as a handle knows it. */
+struct model_endpoint {
+    struct endpoint endpoint; /* with copies of its own */
     bool removed;
+    char auth_digest[65]; /* "": its owner has no key */
     struct pace pace;
-    int64_t delivered;               /* since the store was opened */
+    int64_t delivered;               /* since the handle was opened */
     int64_t missed[PACE_MISSED_MAX]; /* as roster.h has it */
     int missed_count;
+};
+
+/* A lease that a handle gave, until it has recorded its end. */
+struct model_lease {
+    int64_t delivery_id, endpoint_id, lease;
 };
 
 struct model_event {
@@ -46,7 +60,7 @@ enum { MODEL_PUT = -1 };
 struct model_disk {
     char path[16];
     struct user *users; /* but their endpoints: */
-    struct model_endpoint *endpoints;
+    struct model_row *endpoints;
     struct api_key *keys;
     struct model_event *events; /* in order of arrival */
     struct model_delivery *deliveries;
@@ -57,12 +71,16 @@ struct model_disk {
     int user_count, endpoint_count, key_count, event_count, delivery_count, attempt_count, idempotency_count,
         resource_count;
     int user_cap, endpoint_cap, key_cap, event_cap, delivery_cap, attempt_cap, idempotency_cap, resource_cap;
-    int64_t last_user_id, last_key_id, last_delivery_id, last_event_id;
+    int64_t last_user_id, last_key_id, last_delivery_id, last_event_id, last_change;
     int64_t due_ms, service_ms; /* as of the last write */
     enum model_fault fault;
     bool down, no_space, has_fingerprint;
     unsigned char fingerprint[STORE_FINGERPRINT_LEN];
-    struct store *opened;
+    int handles;        /* open ones */
+    bool shared;        /* there may be several */
+    struct clock clock; /* of the handle; of the database server, if it is shared */
+    int64_t due_base_ms, service_base_ms, mono_base_ms; /* when the first handle was opened */
+    int64_t down_since_ms, down_ms;                     /* mono: time that was no service */
 };
 
 struct store {
@@ -70,9 +88,12 @@ struct store {
     struct model_disk *disk;
     bool disk_own;
     struct store_config config;
-    int64_t due_base_ms, service_base_ms, mono_base_ms; /* the clocks at open */
-    int64_t down_since_ms, down_ms;                     /* mono: time that was no service */
-    int64_t served_last;                                /* endpoint */
+    /* Its view: the endpoints and keys as of seen_change, how each endpoint does, and its leases. */
+    struct model_endpoint *endpoints;
+    struct model_lease *out;
+    int endpoint_count, endpoint_cap, out_count, out_cap;
+    int64_t seen_change;
+    int64_t served_last; /* endpoint */
     struct pace_budget failing;
     struct pace_outage outage;
     struct ids ids;
@@ -83,7 +104,9 @@ struct store {
 int64_t model_next_id(struct store *store);
 
 struct user *model_find_user(struct model_disk *disk, int64_t id);
-struct model_endpoint *model_find_endpoint(struct model_disk *disk, int64_t id);
+struct model_row *model_find_endpoint(struct model_disk *disk, int64_t id);
+/* The user, one of its keys or one of its endpoints has changed. */
+void model_touch(struct model_disk *disk, int64_t user_id);
 struct model_event *model_find_event(struct model_disk *disk, int64_t id);
 struct bytes model_copy(struct bytes source);
 void model_drop(struct bytes owned);
@@ -92,6 +115,20 @@ void *model_room(void *array, int count, int *cap, size_t size);
 /* It waits or is out. */
 bool model_under_way(const struct model_delivery *delivery);
 struct model_delivery *model_find_delivery(struct model_disk *disk, int64_t id);
+
+/* The endpoint in the handle's view. NULL: it does not know it. */
+struct model_endpoint *model_view(struct store *store, int64_t id);
+/* Reads what has changed since. */
+void model_view_refresh(struct store *store);
+void model_view_open(struct store *store);
+void model_view_close(struct store *store);
+void model_view_leased(struct store *store, const struct model_delivery *delivery);
+void model_view_ended(struct store *store, int64_t delivery_id);
+/* Did this handle give it, and no later one? */
+bool model_view_gave(const struct store *store, int64_t delivery_id, int64_t lease);
+/* Its leases that have not run out, endpoint_id 0: of all; and how long the oldest is out. */
+int model_view_out(const struct store *store, int64_t endpoint_id, int64_t now);
+int64_t model_view_oldest_ms(const struct store *store, int64_t endpoint_id, int64_t now);
 
 /* The clock that ages are counted on: service time, but for a planted bug. */
 int64_t model_age_clock_ms(const struct store *store);
@@ -133,10 +170,10 @@ void model_user_drop(const struct user *user);
 
 void model_end(struct store *store, struct model_delivery *delivery, enum delivery_state state);
 void model_endpoint_add(struct model_disk *disk, int64_t id, int64_t owner_id, const struct endpoint *from);
-void model_endpoint_set(struct model_disk *disk, struct model_endpoint *endpoint,
-                        const struct endpoint *from);
+void model_endpoint_set(struct model_disk *disk, struct model_row *row, const struct endpoint *from);
 /* It has changed in whatever way: its version, and its user's if it is the default one. */
-void model_endpoint_changed(struct model_disk *disk, struct model_endpoint *endpoint);
+void model_endpoint_changed(struct model_disk *disk, struct model_row *row);
 void model_endpoint_drop(const struct endpoint *endpoint);
+struct endpoint model_endpoint_copy(struct endpoint endpoint);
 /* What waits for an endpoint that was removed; 0: for any of them. */
 void model_cancel_removed(struct store *store, int64_t endpoint_id);

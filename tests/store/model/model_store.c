@@ -37,12 +37,17 @@ struct user *model_find_user(struct model_disk *disk, int64_t id)
     return NULL;
 }
 
-struct model_endpoint *model_find_endpoint(struct model_disk *disk, int64_t id)
+struct model_row *model_find_endpoint(struct model_disk *disk, int64_t id)
 {
     for (int i = 0; i < disk->endpoint_count; i++)
         if (disk->endpoints[i].endpoint.id == id)
             return &disk->endpoints[i];
     return NULL;
+}
+
+void model_touch(struct model_disk *disk, int64_t user_id)
+{
+    model_find_user(disk, user_id)->change = ++disk->last_change;
 }
 
 struct model_event *model_find_event(struct model_disk *disk, int64_t id)
@@ -70,14 +75,16 @@ bool model_under_way(const struct model_delivery *delivery)
 
 int64_t model_due_now_ms(const struct store *store)
 {
-    return store->due_base_ms + clock_mono_ms(&store->config.clock) - store->mono_base_ms;
+    const struct model_disk *disk = store->disk;
+    return disk->due_base_ms + clock_mono_ms(&disk->clock) - disk->mono_base_ms;
 }
 
 int64_t model_service_now_ms(const struct store *store)
 {
-    int64_t mono = clock_mono_ms(&store->config.clock);
-    int64_t down = store->down_ms + (store->disk->down ? mono - store->down_since_ms : 0);
-    return store->service_base_ms + mono - store->mono_base_ms - down;
+    const struct model_disk *disk = store->disk;
+    int64_t mono = clock_mono_ms(&disk->clock);
+    int64_t down = disk->down_ms + (disk->down ? mono - disk->down_since_ms : 0);
+    return disk->service_base_ms + mono - disk->mono_base_ms - down;
 }
 
 int64_t model_age_clock_ms(const struct store *store)
@@ -90,13 +97,13 @@ int64_t model_age_clock_ms(const struct store *store)
 }
 
 /* A store that went down or came up since the last look: its time of service stands or goes on. */
-static void model_watch_down(struct store *store, bool down)
+static void model_watch_down(struct model_disk *disk, bool down)
 {
-    int64_t mono = clock_mono_ms(&store->config.clock);
-    if (down && !store->disk->down)
-        store->down_since_ms = mono;
-    if (!down && store->disk->down)
-        store->down_ms += mono - store->down_since_ms;
+    int64_t mono = clock_mono_ms(&disk->clock);
+    if (down && !disk->down)
+        disk->down_since_ms = mono;
+    if (!down && disk->down)
+        disk->down_ms += mono - disk->down_since_ms;
 }
 
 /* ---- a batch ---- */
@@ -175,8 +182,14 @@ static enum store_status model_write_locked(struct store *store, struct store_ba
         return STORE_DOWN;
     if (fault == MODEL_FAULT_FULL || fault == MODEL_FAULT_BROKEN)
         return fault == MODEL_FAULT_FULL ? STORE_FULL : STORE_BROKEN;
-    for (int i = 0; i < batch->op_count; i++)
+#ifdef PLANT_STALE_VIEW /* it reads what is new, and of the rest knows only its own changes */
+    if (store->endpoint_count < disk->endpoint_count)
+#endif
+        model_view_refresh(store);
+    for (int i = 0; i < batch->op_count; i++) {
         model_do(store, batch, batch->ops[i]);
+        model_view_refresh(store);
+    }
     model_claim(store, batch);
     disk->due_ms = model_due_now_ms(store);
     disk->service_ms = model_service_now_ms(store);
@@ -222,14 +235,14 @@ void model_disk_no_space(struct model_disk *disk, bool no_space)
 
 void model_disk_down(struct model_disk *disk, bool down)
 {
-    if (disk->opened)
-        model_watch_down(disk->opened, down);
+    if (disk->handles > 0)
+        model_watch_down(disk, down);
     disk->down = down;
 }
 
 void model_disk_free(struct model_disk *disk)
 {
-    assert(!disk->opened);
+    assert(disk->handles == 0);
     while (disk->event_count > 0)
         model_event_drop(disk, disk->event_count - 1);
     for (int i = 0; i < disk->user_count; i++)
@@ -251,33 +264,40 @@ void model_disk_free(struct model_disk *disk)
     free(disk);
 }
 
+void model_disk_share(struct model_disk *disk, struct clock clock)
+{
+    disk->shared = true;
+    disk->clock = clock;
+}
+
+/* The clocks go on, behind what the last write saw of them. */
+static void model_disk_begin(struct model_disk *disk)
+{
+    int64_t wall = clock_wall_ms(&disk->clock);
+    disk->due_base_ms = wall > disk->due_ms ? wall : disk->due_ms;
+    disk->service_base_ms = disk->service_ms;
+    disk->mono_base_ms = disk->down_since_ms = clock_mono_ms(&disk->clock);
+    disk->down_ms = 0;
+}
+
 static enum store_status model_open(const struct store_config *config, struct store **opened)
 {
     struct model_disk *disk = config->path ? (struct model_disk *)(void *)config->path : model_disk_new();
-    if (disk->opened)
+    if (disk->handles > 0 && !disk->shared)
         return STORE_LOCKED;
     struct store *store = memory_zero(1, sizeof *store);
-    int64_t wall = clock_wall_ms(&config->clock);
     store->backend = &store_model;
     store->disk = disk;
     store->disk_own = !config->path;
     store->config = *config;
     store->ids.node = config->id_node;
     ids_floor(&store->ids, disk->last_event_id);
-    store->due_base_ms = wall > disk->due_ms ? wall : disk->due_ms;
-    store->service_base_ms = disk->service_ms;
-    store->mono_base_ms = store->down_since_ms = clock_mono_ms(&config->clock);
+    if (!disk->shared)
+        disk->clock = config->clock;
+    if (disk->handles++ == 0)
+        model_disk_begin(disk);
     pthread_mutex_init(&store->lock, NULL);
-    for (int i = 0; i < disk->endpoint_count; i++) {
-        struct model_endpoint *endpoint = &disk->endpoints[i];
-        endpoint->pace = (struct pace){.ever_answered = endpoint->pace.ever_answered};
-        endpoint->missed_count = 0;
-        endpoint->delivered = 0;
-    }
-    for (int i = 0; i < disk->delivery_count; i++)
-        if (model_under_way(&disk->deliveries[i]))
-            pace_resumed(&model_find_endpoint(disk, disk->deliveries[i].endpoint_id)->pace);
-    disk->opened = store;
+    model_view_open(store);
     *opened = store;
     return STORE_OK;
 }
@@ -294,7 +314,8 @@ static enum store_status model_read_one(struct store *store, int reader, const s
 
 static void model_close(struct store *store)
 {
-    store->disk->opened = NULL;
+    store->disk->handles--;
+    model_view_close(store);
     if (store->disk_own)
         model_disk_free(store->disk);
     pthread_mutex_destroy(&store->lock);

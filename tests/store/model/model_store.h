@@ -8,8 +8,12 @@
  *   - A lease ran out when now >= due. A repeated outcome is FENCED, as the lease has ended.
  *   - A key that is known (REPLAYED, CONFLICT) comes before an id that is known, and both before NO_SPACE.
  *   - sent_at belongs to the event and is stamped by the first claim of any of its deliveries.
- *   - Pace is durable here.
+ *   - Of pace only that an endpoint has ever answered is durable.
  *   - next_in_ms: -1 when ended or leased. `leased` is false once the lease ran out.
+ *
+ * A disk may be shared by handles, as the nodes of a database server share it. Then due and service clock are
+ * the server's; what a node measures and keeps of endpoints and leases is the handle's own view. All on one
+ * thread.
  *
  * PLANT_... are bugs on purpose, compiled in only by tests/sim to see that the simulator catches them.
  */
@@ -26,6 +30,9 @@ struct model_disk *model_disk_new(void);
 void model_disk_free(struct model_disk *disk);
 /* For store_config.path. A path of NULL opens a disk of its own, freed by close. */
 const char *model_disk_path(const struct model_disk *disk);
+
+/* From now on any number of handles may be open, on this clock of the database server. */
+void model_disk_share(struct model_disk *disk, struct clock clock);
 
 enum model_fault {
     MODEL_FAULT_NONE,

@@ -28,6 +28,7 @@ static int64_t model_key_add(struct model_disk *disk, const struct api_key *from
     key->allow_from = model_copy(from->allow_from);
     key->revoked_at_ms = 0;
     key->version = 1;
+    model_touch(disk, user_id);
     return key->id;
 }
 
@@ -85,6 +86,7 @@ void model_user_update(struct model_disk *disk, struct store_op *op)
     user->master_id = old.master_id;
     user->created_at_ms = old.created_at_ms;
     user->version = old.version;
+    user->change = old.change;
     user->name = model_copy(from->name);
     user->email = model_copy(from->email);
     user->endpoint = (struct endpoint){0};
@@ -139,6 +141,7 @@ void model_key_update(struct model_disk *disk, struct store_op *op)
             model_replace(&key->allow_from, op->key.allow_from);
         if (op->key_changes & STORE_KEY_RATE)
             key->rate_per_s = op->key.rate_per_s;
+        model_touch(disk, key->user_id);
         op->id = key->id;
         op->result = STORE_DONE;
     }
@@ -178,6 +181,9 @@ void model_key_revoke(struct store *store, struct store_op *op)
     }
     key->revoked_at_ms = clock_wall_ms(&store->config.clock);
     key->version++;
+#ifndef PLANT_UNSAID
+    model_touch(disk, op->key.user_id);
+#endif
     op->id = key->id;
     model_forget_keys(disk, op->key.user_id);
 }
