@@ -77,6 +77,8 @@ void fixture_prove(struct fixture *fixture, int64_t user_id);
 /* For tests of SQLite's backend alone: a fixture as the test's state, and the database beside it. */
 int fixture_sqlite_up(void **state);
 int fixture_sqlite_down(void **state);
+#define SQLITE_TEST(function)                                                                                \
+    cmocka_unit_test_setup_teardown(function, fixture_sqlite_up, fixture_sqlite_down)
 /* The first column of the first row. */
 int64_t fixture_ask(const struct fixture *fixture, const char *sql);
 void fixture_say(const struct fixture *fixture, const char *sql);

@@ -2,6 +2,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,4 +131,21 @@ void evil_certificates_free(struct evil_certificates *c)
     X509_free(c->strange_ca);
     EVP_PKEY_free(c->key);
     EVP_PKEY_free(c->strange_key);
+}
+
+int evil_certificates_up(void **state)
+{
+    struct evil_certificates *certificates = calloc(1, sizeof *certificates);
+    must(certificates);
+    signal(SIGPIPE, SIG_IGN);
+    evil_certificates_make(certificates);
+    *state = certificates;
+    return 0;
+}
+
+int evil_certificates_down(void **state)
+{
+    evil_certificates_free(*state);
+    free(*state);
+    return 0;
 }

@@ -26,6 +26,13 @@ struct evil_certificates {
 
 void evil_certificates_make(struct evil_certificates *certificates);
 void evil_certificates_free(struct evil_certificates *certificates);
+/* As the state of a group of tests, without SIGPIPE; and the end of that. */
+int evil_certificates_up(void **state);
+int evil_certificates_down(void **state);
+static inline const struct evil_certificates *certificates_of(void **state)
+{
+    return *state;
+}
 
 /* One more, signed by itself. The caller frees it. */
 struct certificate_plan {

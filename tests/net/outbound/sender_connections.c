@@ -5,10 +5,8 @@
 #include "pool.h"
 #include "scene.h"
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 /* after the four above */
 #include <cmocka.h>
@@ -26,11 +24,6 @@ struct act {
     char url[64];
     bool https;
 };
-
-static const struct evil_certificates *certificates_of(void **state)
-{
-    return *state;
-}
 
 static void act_begin(struct act *act, void **state, const char *script, bool https)
 {
@@ -415,22 +408,6 @@ static void test_abort(void **state)
     act_close(&act);
 }
 
-static int certificates_up(void **state)
-{
-    struct evil_certificates *certificates = calloc(1, sizeof *certificates);
-    signal(SIGPIPE, SIG_IGN);
-    evil_certificates_make(certificates);
-    *state = certificates;
-    return 0;
-}
-
-static int certificates_down(void **state)
-{
-    evil_certificates_free(*state);
-    free(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -454,5 +431,5 @@ int main(void)
         cmocka_unit_test(test_tls_takes_more_room),
         cmocka_unit_test(test_abort),
     };
-    return cmocka_run_group_tests(tests, certificates_up, certificates_down);
+    return cmocka_run_group_tests(tests, evil_certificates_up, evil_certificates_down);
 }

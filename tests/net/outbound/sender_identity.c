@@ -18,11 +18,6 @@
 #define AGAIN  "request; send \"" ANSWER "\"; "
 #define CLOSED "accept; request; send \"" LAST "\"; goodbye; await; "
 
-static const struct evil_certificates *certificates_of(void **state)
-{
-    return *state;
-}
-
 /* `certificate` negative: none. */
 static struct identity *identity_of(void **state, int certificate, X509 *ca, const char *server_name)
 {
@@ -257,22 +252,6 @@ static void test_abort_lets_go(void **state)
     act_close(&act); /* and the sanitizer sees nothing left */
 }
 
-static int certificates_up(void **state)
-{
-    struct evil_certificates *certificates = calloc(1, sizeof *certificates);
-    signal(SIGPIPE, SIG_IGN);
-    evil_certificates_make(certificates);
-    *state = certificates;
-    return 0;
-}
-
-static int certificates_down(void **state)
-{
-    evil_certificates_free(*state);
-    free(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,5 +265,5 @@ int main(void)
         cmocka_unit_test(test_an_address_is_no_identity),
         cmocka_unit_test(test_abort_lets_go),
     };
-    return cmocka_run_group_tests(tests, certificates_up, certificates_down);
+    return cmocka_run_group_tests(tests, evil_certificates_up, evil_certificates_down);
 }

@@ -136,11 +136,6 @@ static const struct hand hands[] = {
      .says = "in the TLS handshake"},
 };
 
-static const struct evil_certificates *certificates_of(void **state)
-{
-    return *state;
-}
-
 static void scene_for(struct scene *scene, void **state, const struct sender_limits *limits)
 {
     scene_init(scene);
@@ -546,22 +541,6 @@ static void test_authorities_must_be_readable(void **state)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
-static int certificates_up(void **state)
-{
-    struct evil_certificates *certificates = calloc(1, sizeof *certificates);
-    signal(SIGPIPE, SIG_IGN);
-    evil_certificates_make(certificates);
-    *state = certificates;
-    return 0;
-}
-
-static int certificates_down(void **state)
-{
-    evil_certificates_free(*state);
-    free(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -581,5 +560,5 @@ int main(void)
         cmocka_unit_test(test_large_body),
         cmocka_unit_test(test_authorities_must_be_readable),
     };
-    return cmocka_run_group_tests(tests, certificates_up, certificates_down);
+    return cmocka_run_group_tests(tests, evil_certificates_up, evil_certificates_down);
 }

@@ -5,10 +5,8 @@
 #include "scene.h"
 #include <openssl/core_names.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 /* after the four above */
 #include <cmocka.h>
 
@@ -81,27 +79,11 @@ static void test_messages_after_the_handshake(void **state)
                rows[i].failure, rows[i].failure == FAILURE_NONE ? "" : "more than 32 session tickets");
 }
 
-static int certificates_up(void **state)
-{
-    struct evil_certificates *certificates = calloc(1, sizeof *certificates);
-    signal(SIGPIPE, SIG_IGN);
-    evil_certificates_make(certificates);
-    *state = certificates;
-    return 0;
-}
-
-static int certificates_down(void **state)
-{
-    evil_certificates_free(*state);
-    free(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_curves_that_are_spelled_out),
         cmocka_unit_test(test_messages_after_the_handshake),
     };
-    return cmocka_run_group_tests(tests, certificates_up, certificates_down);
+    return cmocka_run_group_tests(tests, evil_certificates_up, evil_certificates_down);
 }

@@ -338,18 +338,16 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recent_is_cut),
         cmocka_unit_test(filter_misses_none),
-        cmocka_unit_test_setup_teardown(known_after_each_restart, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(known_through_merges, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(merge_goes_on_after_a_restart, fixture_sqlite_up,
-                                        fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(same_hash, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(runs_go_when_all_is_forgotten, fixture_sqlite_up,
-                                        fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(clock_was_ahead, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(merged_run_stays, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(used_again, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(filters_are_bounded, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(made_again, fixture_sqlite_up, fixture_sqlite_down),
+        SQLITE_TEST(known_after_each_restart),
+        SQLITE_TEST(known_through_merges),
+        SQLITE_TEST(merge_goes_on_after_a_restart),
+        SQLITE_TEST(same_hash),
+        SQLITE_TEST(runs_go_when_all_is_forgotten),
+        SQLITE_TEST(clock_was_ahead),
+        SQLITE_TEST(merged_run_stays),
+        SQLITE_TEST(used_again),
+        SQLITE_TEST(filters_are_bounded),
+        SQLITE_TEST(made_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

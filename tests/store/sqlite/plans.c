@@ -218,11 +218,8 @@ static void a_page_ends_in_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(claims_use_the_index, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(no_statement_scans, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(no_query_scans, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(pages_cost_the_same, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(a_page_ends_in_time, fixture_sqlite_up, fixture_sqlite_down),
+        SQLITE_TEST(claims_use_the_index), SQLITE_TEST(no_statement_scans),  SQLITE_TEST(no_query_scans),
+        SQLITE_TEST(pages_cost_the_same),  SQLITE_TEST(a_page_ends_in_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

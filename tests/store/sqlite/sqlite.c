@@ -159,103 +159,6 @@ static void leases_of_a_former_process(void **state)
     }
 }
 
-enum { TAIL = 6 };
-
-/* An endpoint that is quick, and no box is there: TAIL events wait in memory. */
-static int64_t tail_of(struct fixture *f)
-{
-    int64_t user = fixture_user(f, "https://example.com/");
-    fixture_prove(f, user);
-    struct store_op ops[TAIL];
-    for (int i = 0; i < TAIL; i++)
-        ops[i] = fixture_event_op(f, user);
-    fixture_write(f, ops, TAIL, 0);
-    return user;
-}
-
-static int64_t queued(const struct fixture *f)
-{
-    return fixture_ask(f, "SELECT count(*) FROM deliveries WHERE queue > 0");
-}
-
-/* The next `count` of the tail, in order of acceptance, from its `first` on. */
-static void claim_in_order(struct fixture *f, int count, int64_t first)
-{
-    fixture_claim(f, count, count);
-    for (int i = 0; i < count; i++) {
-        assert_int_equal(f->boxes[i].event_id, first + i);
-        assert_int_equal(f->boxes[i].lease, 1);
-        assert_int_equal(f->boxes[i].lost, 0);
-        assert_int_equal(fixture_event(f, first + i).sent_at_ms, f->boxes[i].sent_at_ms);
-    }
-}
-
-/* 9: what waits for an endpoint that is busy for a moment is not in the index, and a claim does not change
- * its row. */
-static void a_tail_waits_in_memory(void **state)
-{
-    struct fixture *f = *state;
-    int64_t user = tail_of(f), first = f->store->counts.event_id_max - TAIL + 1;
-    assert_int_equal(queued(f), 0);
-    claim_in_order(f, 2, first);
-    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM deliveries WHERE queue = 0"), 0);
-    struct delivery waits = fixture_delivery(f, f->boxes[1].delivery_id + MODEL_DELIVERY_STEP);
-    assert_false(waits.leased);
-    assert_int_equal(waits.lease, 0);
-    assert_int_equal(waits.next_in_ms, 0);
-    assert_true(fixture_delivery(f, f->boxes[1].delivery_id).leased);
-    struct store_op late = fixture_event_op(f, user);
-    fixture_write(f, &late, 1, 1);
-    assert_int_equal(f->boxes[0].event_id, first + 2);
-}
-
-/* 9: after a crash it waits in the table, in its order. What was never sent has lost no lease. */
-static void a_tail_outlives_its_process(void **state)
-{
-    struct fixture *f = *state;
-    tail_of(f);
-    int64_t first = f->store->counts.event_id_max - TAIL + 1;
-    fixture_claim(f, 1, 1);
-    fixture_reopen(f);
-    assert_int_equal(queued(f), TAIL);
-    fixture_claim(f, 1, 1);
-    assert_int_equal(f->boxes[0].event_id, first);
-    assert_int_equal(f->boxes[0].lease, 2);
-    assert_int_equal(f->boxes[0].lost, 1);
-    claim_in_order(f, 3, first + 1); /* four at once: it has been resumed */
-}
-
-/* 9: an endpoint that is not to be served soon holds no memory: its tail goes to the table. */
-static void a_tail_of_one_that_is_paused(void **state)
-{
-    struct fixture *f = *state;
-    int64_t user = tail_of(f), first = f->store->counts.event_id_max - TAIL + 1;
-    struct store_op pause = fixture_update_op(f, user);
-    pause.user.user.endpoint.paused = true;
-    fixture_do(f, pause, STORE_DONE);
-    assert_int_equal(queued(f), TAIL);
-    assert_int_equal(fixture_ask(f, "SELECT sum(lease) + sum(lost) FROM deliveries WHERE queue > 0"), 0);
-    fixture_claim(f, 1, 0);
-    struct store_op go = fixture_update_op(f, user);
-    go.user.user.endpoint.paused = false;
-    fixture_do(f, go, STORE_DONE);
-    claim_in_order(f, TAIL, first);
-}
-
-/* 9: a person's word about one of a tail. */
-static void one_of_a_tail(void **state)
-{
-    struct fixture *f = *state;
-    tail_of(f);
-    int64_t last = fixture_ask(f, "SELECT max(id) FROM deliveries"),
-            first = f->store->counts.event_id_max - TAIL + 1;
-    fixture_do(f, (struct store_op){.kind = STORE_CANCEL, .delivery.delivery_id = last}, STORE_DONE);
-    last -= MODEL_DELIVERY_STEP;
-    fixture_do(f, (struct store_op){.kind = STORE_RESEND, .delivery.delivery_id = last}, STORE_DONE);
-    claim_in_order(f, TAIL - 1, first);
-    fixture_claim(f, 1, 0);
-}
-
 static void somebody_holds_the_write_lock(void **state)
 {
     struct fixture *f = *state;
@@ -290,182 +193,6 @@ static void plain_batches_leave_the_state_alone(void **state)
     fixture_advance(f, 1000);
     fixture_prove(f, user);
     assert_int_equal(fixture_ask(f, "SELECT events FROM state"), events + 21);
-}
-
-/* A claim says when it wants to be asked again: never at once, if it found nothing. */
-static void claim_and_rest(struct fixture *f, int filled)
-{
-    fixture_claim(f, FIXTURE_BOXES, filled);
-    fixture_claim(f, FIXTURE_BOXES, 0);
-    assert_true(f->next_due_in_ms != 0);
-}
-
-/* 8.12: rows that a claim finds and cannot take, and the sound ones beside them. */
-static void damaged_rows_do_not_hold_up_claims(void **state)
-{
-    static const char *const damages[] = {
-        "DELETE FROM events WHERE id = (SELECT min(id) FROM events)",
-        "UPDATE events SET stamp_offset = 'x' WHERE id = (SELECT min(id) FROM events)",
-        "UPDATE deliveries SET event_id = 'x' WHERE id = (SELECT min(id) FROM deliveries)",
-        "UPDATE deliveries SET state = 99 WHERE id = (SELECT min(id) FROM deliveries)",
-        "UPDATE deliveries SET state = 2 WHERE id = (SELECT min(id) FROM deliveries)",
-        "UPDATE deliveries SET queue = 12345 WHERE id = (SELECT min(id) FROM deliveries)",
-        "UPDATE deliveries SET queue = 'x' WHERE id = (SELECT min(id) FROM deliveries)",
-    };
-    struct fixture *f = *state;
-    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
-        int64_t user = fixture_user(f, "https://example.com/");
-        struct store_op ops[3] = {fixture_event_op(f, user), fixture_event_op(f, user),
-                                  fixture_event_op(f, user)};
-        fixture_write(f, ops, 3, 0);
-        f->backend->close(f->store);
-        fixture_say(f, damages[i]);
-        assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
-        claim_and_rest(f, 2);
-        for (int box = 0; box < 2; box++)
-            fixture_do(f, fixture_outcome_op(f, &f->boxes[box], DECISION_DELIVERED, 0), STORE_DONE);
-        fixture_say(f, "UPDATE deliveries SET queue = NULL, state = 2 WHERE queue IS NOT NULL");
-        fixture_reopen(f);
-        fixture_say(f, "DELETE FROM events; DELETE FROM deliveries; DELETE FROM attempts");
-    }
-}
-
-/* A purge has passed it over, for it waited; then a claim gives it up. */
-static void damaged_events_are_purged(void **state)
-{
-    struct fixture *f = *state;
-    fixture_do(f, fixture_event_op(f, fixture_user(f, "https://example.com/")), STORE_DONE);
-    struct store_op purge = {.kind = STORE_PURGE, .purge.rows_max = 100};
-    for (int left = 1; left >= 0; left--) {
-        fixture_advance(f, 1000);
-        purge.purge.before_ms = f->wall_ms;
-        fixture_do(f, purge, STORE_DONE);
-        assert_int_equal(fixture_ask(f, "SELECT count(*) FROM events"), left);
-        fixture_say(f, "UPDATE events SET stamp_offset = 'x'");
-        fixture_claim(f, 1, 0);
-    }
-}
-
-/* 8.12: numbers that are none. What can be sent is sent; of a time that is none, it is now. */
-static void damaged_numbers_are_claimed(void **state)
-{
-    static const char *const damages[] = {
-        "UPDATE deliveries SET due_at = 'x'",
-        "UPDATE deliveries SET due_at = NULL",
-        "UPDATE deliveries SET due_at = x'00'",
-        "UPDATE deliveries SET due_at = 1.5",
-        "UPDATE deliveries SET lease = 'x', lost = 'x', attempt = 'x', aged_from = 'x'",
-        "UPDATE deliveries SET lease = 9223372036854775807, aged_from = -9223372036854775808, attempt = 1",
-    };
-    struct fixture *f = *state;
-    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
-        int64_t user = fixture_user(f, "https://example.com/");
-        struct store_op op = fixture_event_op(f, user);
-        fixture_write(f, &op, 1, 0);
-        fixture_claim(f, 1, 1);
-        fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_RETRY, 0),
-                   STORE_DONE); /* has an attempt */
-        f->backend->close(f->store);
-        fixture_say(f, damages[i]);
-        assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
-        claim_and_rest(f, 1);
-        fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_DELIVERED, 0), STORE_DONE);
-        fixture_say(f, "DELETE FROM deliveries; DELETE FROM events; DELETE FROM attempts");
-        fixture_reopen(f);
-    }
-}
-
-/* 8.12: while the server runs. The endpoint rests, and what is sound goes after that. */
-static void damage_under_way_is_no_loop(void **state)
-{
-    struct fixture *f = *state;
-    int64_t user = fixture_user(f, "https://example.com/");
-    fixture_prove(f, user);
-    struct store_op ops[2] = {fixture_event_op(f, user), fixture_event_op(f, user)};
-    fixture_write(f, ops, 1, 0);
-    fixture_reopen(f); /* what waited in memory waits in the table */
-    fixture_say(f, "UPDATE deliveries SET due_at = 'x' WHERE queue > 0");
-    claim_and_rest(f, 0);
-    fixture_write(f, &ops[1], 1, 0);
-    fixture_advance(f, 1000);
-    claim_and_rest(f, 1);
-}
-
-/* 8.12: the index of what waits has a row that has been delivered long since. It is not sent again. */
-static void an_index_that_disagrees_sends_nothing(void **state)
-{
-    struct fixture *f = *state;
-    int64_t user = fixture_user(f, "https://example.com/");
-    struct store_op ops[2] = {fixture_event_op(f, user), fixture_event_op(f, user)};
-    fixture_write(f, ops, 1, 0);
-    f->backend->close(f->store);
-    fixture_say(f, "CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE name = 'deliveries_queue';"
-                   "PRAGMA writable_schema = 1; DELETE FROM sqlite_schema WHERE name = 'deliveries_queue'");
-    fixture_say(f, "UPDATE deliveries SET state = 1, queue = NULL, due_at = NULL");
-    fixture_say(f, "PRAGMA writable_schema = 1; INSERT INTO sqlite_schema SELECT * FROM kept");
-    fixture_say(f, "DROP TABLE kept");
-    assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
-    claim_and_rest(f, 0);
-    fixture_write(f, &ops[1], 1, 0);
-    for (int i = 0; i < 3; i++) {
-        fixture_advance(f, 1000);
-        claim_and_rest(f, i == 0);
-    }
-    assert_int_equal(fixture_ask(f, "SELECT state FROM deliveries ORDER BY id LIMIT 1"), 1);
-}
-
-static void claim_in_time(struct fixture *f, int wanted)
-{
-    for (int filled = 0, i = 0; filled < wanted; i++) {
-        assert_true(i < 20);
-        fixture_advance(f, 1000);
-        fixture_write(f, NULL, 0, FIXTURE_BOXES);
-        filled += f->filled;
-    }
-}
-
-/* 8.12: more entries of the index without a row than one claim reads. What is due between and behind them
- * goes, and so does what is due before them once they were passed. */
-static void entries_without_a_row_are_passed(void **state)
-{
-    struct fixture *f = *state;
-    int64_t user = fixture_user(f, "https://example.com/");
-    fixture_prove(f, user);
-    struct store_op ops[3];
-    for (int i = 0; i < 3; i++)
-        ops[i] = fixture_event_op(f, user);
-    fixture_write(f, ops, 2, 0);
-    f->backend->close(f->store);
-    fixture_say(
-        f, "UPDATE deliveries SET due_at = 250 WHERE id = (SELECT min(id) FROM deliveries WHERE queue > 0);"
-           "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600)"
-           " INSERT INTO deliveries (id, event_id, endpoint_id, queue, due_at, lease, lost)"
-           " SELECT i, 1, 1, (SELECT max(queue) FROM deliveries), i / 2, 0, 0 FROM n;"
-           "CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE name = 'deliveries_queue';"
-           "PRAGMA writable_schema = 1; DELETE FROM sqlite_schema WHERE name = 'deliveries_queue'");
-    fixture_say(f, "DELETE FROM deliveries WHERE id <= 600");
-    fixture_say(f, "PRAGMA writable_schema = 1; INSERT INTO sqlite_schema SELECT * FROM kept");
-    fixture_say(f, "DROP TABLE kept");
-    assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
-    claim_in_time(f, 2);
-    fixture_write(f, &ops[2], 1, 0);
-    fixture_say(f, "UPDATE deliveries SET due_at = 0 WHERE queue > 0");
-    claim_in_time(f, 1);
-}
-
-/* 8.12: rows that nobody can look for again do not keep the purge going. */
-static void damaged_rows_do_not_hurry_the_purge(void **state)
-{
-    struct fixture *f = *state;
-    f->backend->close(f->store);
-    fixture_say(f, "INSERT INTO owned VALUES ('x', 1, 1), (x'00', 'x', 1);"
-                   "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)"
-                   " INSERT INTO ended_late SELECT 0.5, i FROM n");
-    assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
-    struct store_op op = {.kind = STORE_PURGE, .purge = {.before_ms = 1000, .rows_max = 10, .more = true}};
-    for (int i = 0; i < 100 && op.purge.more; i++)
-        fixture_write(f, &op, 1, 0);
-    assert_false(op.purge.more);
 }
 
 static int64_t waiting(struct fixture *f, int64_t user)
@@ -708,42 +435,21 @@ static void a_delivery_is_added_later(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(files_are_private, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(lock_ends_with_its_process, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(newer_schema_is_refused, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(somebody_elses_file_is_refused, fixture_sqlite_up,
-                                        fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(migrations_are_whole, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(damaged_file, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(leases_of_a_former_process, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(damaged_events_are_purged, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(a_tail_waits_in_memory, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(a_tail_outlives_its_process, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(a_tail_of_one_that_is_paused, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(one_of_a_tail, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(somebody_holds_the_write_lock, fixture_sqlite_up,
-                                        fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(plain_batches_leave_the_state_alone, fixture_sqlite_up,
-                                        fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(quick_ones_go_first, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(damaged_rows_do_not_hold_up_claims, fixture_sqlite_up,
-                                        fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(damaged_numbers_are_claimed, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(damage_under_way_is_no_loop, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(damaged_rows_do_not_hurry_the_purge, fixture_sqlite_up,
-                                        fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(an_index_that_disagrees_sends_nothing, fixture_sqlite_up,
-                                        fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(entries_without_a_row_are_passed, fixture_sqlite_up,
-                                        fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(a_backlog_is_counted_behind_the_start, fixture_sqlite_up,
-                                        fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(the_file_does_not_grow_under_retention, fixture_sqlite_up,
-                                        fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(the_table_is_right_about_leases, fixture_sqlite_up,
-                                        fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(a_reader_that_stays_is_told, fixture_sqlite_up, fixture_sqlite_down),
-        cmocka_unit_test_setup_teardown(a_delivery_is_added_later, fixture_sqlite_up, fixture_sqlite_down),
+        SQLITE_TEST(files_are_private),
+        SQLITE_TEST(lock_ends_with_its_process),
+        SQLITE_TEST(newer_schema_is_refused),
+        SQLITE_TEST(somebody_elses_file_is_refused),
+        SQLITE_TEST(migrations_are_whole),
+        SQLITE_TEST(damaged_file),
+        SQLITE_TEST(leases_of_a_former_process),
+        SQLITE_TEST(somebody_holds_the_write_lock),
+        SQLITE_TEST(plain_batches_leave_the_state_alone),
+        SQLITE_TEST(quick_ones_go_first),
+        SQLITE_TEST(a_backlog_is_counted_behind_the_start),
+        SQLITE_TEST(the_file_does_not_grow_under_retention),
+        SQLITE_TEST(the_table_is_right_about_leases),
+        SQLITE_TEST(a_reader_that_stays_is_told),
+        SQLITE_TEST(a_delivery_is_added_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
