@@ -53,11 +53,18 @@ bool json_member_text(const struct json_value *object, const char *name, struct 
 
 bool json_integer(const struct json_value *value, int64_t *number)
 {
-    if (!json_is(value, JSON_INTEGER))
+    if (!json_is(value, JSON_INTEGER) && !json_is(value, JSON_DECIMAL))
         return false;
     bool negative = value->text.data[0] == '-';
+    struct bytes digits = bytes_make(value->text.data + negative, value->text.len - negative);
     int64_t size;
-    if (!bytes_to_int64(bytes_make(value->text.data + negative, value->text.len - negative), &size))
+    if (json_is(value, JSON_DECIMAL)) {
+        while (digits.len && digits.data[digits.len - 1] == '0')
+            digits.len--;
+        if (!digits.len || digits.data[--digits.len] != '.')
+            return false;
+    }
+    if (!bytes_to_int64(digits, &size))
         return false;
     *number = negative ? -size : size;
     return true;

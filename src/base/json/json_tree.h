@@ -41,7 +41,8 @@ struct json_value *json_member_of_kind(const struct json_value *object, const ch
 bool json_member_text(const struct json_value *object, const char *name,
                       struct bytes *text);                         /* string only */
 bool json_is(const struct json_value *value, enum json_kind kind); /* NULL is of no kind */
-/* False: not an integer, or one that does not fit. */
+/* False: not an integer, or one that does not fit. 5.0 is one, as JSON Schema has it (validation, 6.1.1):
+ * some languages know only such numbers. */
 bool json_integer(const struct json_value *value, int64_t *number);
 
 /* The value becomes a string. `text` must live as long as the tree, and is valid UTF-8. */

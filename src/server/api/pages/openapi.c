@@ -105,9 +105,11 @@ static void put_path_parameters(struct text *out, const char *path, bool *first)
     }
 }
 
-static void put_parameter(struct text *out, const struct openapi *openapi, const char *in, const char *name)
+/* `described`: its name in catalogue/api.json. */
+static void put_parameter(struct text *out, const struct openapi *openapi, const char *in, const char *name,
+                          const char *described)
 {
-    struct json_object *words = json_get_object(json_get_object(openapi->words, "parameters"), name);
+    struct json_object *words = json_get_object(json_get_object(openapi->words, "parameters"), described);
     text_printf(out, "{\"in\":\"%s\",", in);
     put_text(out, "name", name);
     put_text(out, "description", json_text(words, "description"));
@@ -167,7 +169,8 @@ static void put_query_parameters(struct text *out, const struct openapi *openapi
         if (i == QUERY_INCLUDE)
             put_include(out, operation);
         else
-            put_parameter(out, openapi, "query", query_name((enum query_parameter)i));
+            put_parameter(out, openapi, "query", query_name((enum query_parameter)i),
+                          query_name((enum query_parameter)i));
     }
 }
 
@@ -176,6 +179,7 @@ static void put_header_parameters(struct text *out, const struct openapi *openap
 {
     bool etag = has_etag(operation), there = strchr(operation->route->pattern, ':') != NULL;
     bool get = is_method(operation, "GET"), put = is_method(operation, "PUT");
+    bool lines = is_set(operation, "lines");
     const struct {
         const char *name;
         bool is_read;
@@ -188,7 +192,9 @@ static void put_header_parameters(struct text *out, const struct openapi *openap
         if (!rows[i].is_read)
             continue;
         put_separator(out, first);
-        put_parameter(out, openapi, "header", rows[i].name);
+        put_parameter(out, openapi, "header", rows[i].name,
+                      lines && strcmp(rows[i].name, "Idempotency-Key") == 0 ? "Idempotency-Key of a batch"
+                                                                            : rows[i].name);
     }
 }
 
@@ -211,7 +217,7 @@ static void put_request(struct text *out, const struct operation *operation)
 
     if (is_set(operation, "lines"))
         text_puts(out, "\"requestBody\":{\"required\":true,\"content\":{\"application/x-ndjson\":{\"schema\":"
-                       "{\"type\":\"string\"}}}},");
+                       "{\"type\":\"string\",\"pattern\":\"\\\\S\"}}}},");
     if (!schema)
         return;
     text_puts(out, "\"requestBody\":{\"required\":true,\"content\":{\"application/json\":{\"schema\":");
