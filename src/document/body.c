@@ -34,7 +34,8 @@ static void put_relationships(struct text *out, const struct body_parts *parts)
     }
     if (parts->user_id) {
         text_puts(out, comma);
-        text_puts(out, "\"user\":{\"data\":{\"type\":\"users\",\"id\":\"");
+        text_puts(out, parts->user_apart ? "\"user\":{\"meta\":{\"account\":\""
+                                         : "\"user\":{\"data\":{\"type\":\"users\",\"id\":\"");
         text_put_int64(out, parts->user_id);
         text_puts(out, "\"}}");
         comma = ",";

@@ -21,6 +21,8 @@ struct body_parts {
     int64_t created_at_ms;
     struct bytes resource_type, resource_id; /* both empty: no resource relationship */
     int64_t user_id;                         /* the owner; 0: not in the document */
+    bool user_apart; /* a resource of the type users in the document has that id: the account is named without
+                        linkage, which would lead to the resource */
     struct bytes relationships; /* further members, already JSON: `"failures":{"data":[]}`; may be empty */
     struct bytes included;      /* already JSON, the elements without brackets; may be empty */
 };

@@ -157,7 +157,9 @@ enum store_op_kind {
 
 enum store_result {
     STORE_DONE,
-    STORE_REPLAYED,  /* EVENT: same idempotency key, same request. `id` is the earlier event's */
+    STORE_REPLAYED,  /* EVENT: same idempotency key, same request. `id` is the earlier event's. An op with a
+                        `request` that is known: `id` is that of what it made */
+    STORE_REUSED,    /* an op with a `request`: its key was used for another one */
     STORE_CONFLICT,  /* EVENT: same key, other request. *_UPDATE, RESOURCE_*: the version differs. KEY_REVOKE:
                         the same, or it is the user's last key. CANCEL: it has ended. RESEND: the endpoint was
                         removed, or  the delivery was skipped and there is still no URL. ENDPOINT_REMOVE: a
@@ -166,11 +168,23 @@ enum store_result {
     STORE_FENCED,    /* OUTCOME: another lease has the delivery, or it has ended. Only the history is written;
                         not an error */
     STORE_QUOTA,     /* KEY_CREATE: the user has keys_max active keys. ENDPOINT_CREATE: the user has
-                        MODEL_ENDPOINTS_MAX. EVENT, RESOURCE_PUT: see above */
+                        MODEL_ENDPOINTS_MAX. EVENT, RESOURCE_PUT: see above. `request->only_known`: it is not */
     STORE_NO_SPACE   /* EVENT: the disk reserve is reached; outcomes are still recorded */
 };
 
 enum { STORE_REVOKED_KEPT = 50 };
+
+/* A request with an Idempotency-Key that makes something else than an event. It is written with what it
+ * makes, so the same one makes nothing more, across a restart too; and it is forgotten as the keys of events
+ * are. */
+enum { STORE_REQUEST_KEY_LEN_MAX = 320, STORE_MADE_LEN = 64 };
+struct store_request {
+    int64_t requester_id;
+    struct bytes key; /* 1 to STORE_REQUEST_KEY_LEN_MAX bytes; of its requester, whatever it makes */
+    unsigned char digest[32];
+    bool only_known;           /* make nothing: QUOTA if it is not known */
+    char made[STORE_MADE_LEN]; /* a name that is kept with it; of one that is REPLAYED: out */
+};
 
 /* The fields that a KEY_UPDATE changes. */
 enum store_key_change { STORE_KEY_LABEL = 1, STORE_KEY_ALLOW_FROM = 2, STORE_KEY_RATE = 4 };
@@ -190,7 +204,8 @@ struct store_op {
     int64_t id;               /* out: of the row that was created, replayed or changed */
     int64_t count;            /* out: recipients (EVENT; of one that is REPLAYED, too), rows removed (PURGE),
                                  new rows (RESOURCE_PUT), paused endpoints (OUTCOME: 0 or 1) */
-    struct quota_reached reached; /* out: EVENT, RESOURCE_PUT: the quota of STORE_QUOTA */
+    struct store_request *request; /* USER_CREATE, USER_UPDATE, KEY_CREATE, ENDPOINT_CREATE; NULL: none */
+    struct quota_reached reached;  /* out: EVENT, RESOURCE_PUT: the quota of STORE_QUOTA */
     union {
         struct {
             struct event event; /* sent_at_ms is not read. id: 0 at first; out: the event's, which is also

@@ -265,8 +265,8 @@ test('bad input, Events: the same Idempotency-Key a hundred times at once is one
     const { json } = await api(server, 'GET', '/api/events?filter[event_type]=paid');
     assert.equal(json.data.length, 1);
     await hook.arrived(1);
-    assert.equal((await send('once', body.replace('Ana', 'Eve'))).status, 409);
-    assert.equal((await send('once', ` ${body}`)).status, 409);
+    assert.equal((await send('once', body.replace('Ana', 'Eve'))).status, 422);
+    assert.equal((await send('once', ` ${body}`)).status, 422);
     // Empty and too long; the longest and the oddest that may be.
     assert.equal((await send('')).status, 400);
     const long = await send('k'.repeat(257));
@@ -335,7 +335,7 @@ test('batches: sent twice with one Idempotency-Key it is one batch; limits are s
     const own = (key, type) => JSON.stringify({ ...eventBody({ type }), meta: { idempotency_key: key } });
     const mixed = parsed(await postLines(server, [own('x', 'a'), own('x', 'a'), own('x', 'b')].join('\n')));
     assert.equal(mixed[1].data.id, mixed[0].data.id);
-    assert.deepEqual([mixed[2].meta.status, mixed[2].errors[0].code], ['409', 'idempotency_conflict']);
+    assert.deepEqual([mixed[2].meta.status, mixed[2].errors[0].code], ['422', 'idempotency_conflict']);
     assert.equal((await postLines(server, lines(1001, () => ({})))).status, 413);
     assert.equal((await postLines(server, '\n\n')).status, 400);
     assert.equal((await postLines(server, lines(1), { Accept: 'application/x-ndjson' })).status, 201);

@@ -48,6 +48,11 @@ static bool answer_options(struct call *call, const struct route *route)
 {
     const char *allow = allowed_at(call, route);
     call_header(call, "Allow", bytes_of(allow));
+    if (!call->at_metrics && cors_is_preflight(call->api->config.config, call->request)) {
+        call_header(call, "Access-Control-Allow-Methods", bytes_of(allow));
+        call_header(call, "Access-Control-Allow-Headers", bytes_of(cors_request_headers));
+        call_header(call, "Access-Control-Max-Age", bytes_of(cors_max_age));
+    }
     return call_answer(call, 204, (struct bytes){0});
 }
 

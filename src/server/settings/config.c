@@ -52,6 +52,15 @@ static const struct option_row rows[] = {
      "resource. Otherwise only a Master's key may post events", 0, 0},
     {"strict-json", OPTION_FLAG, AT(strict_json), "false", NULL,
      "refuse comments and trailing commas in request bodies; otherwise they give a warning", 0, 0},
+    {"any-member-names", OPTION_FLAG, AT(any_member_names), "false", NULL,
+     "accept names that JSON:API 1.1 forbids, such as `amount.usd`, in resources, with a warning; otherwise 422", 0, 0},
+    {"own-event-ids", OPTION_FLAG, AT(own_event_ids), "false", NULL,
+     "use the `id` that an event comes with as its Idempotency-Key; otherwise it is ignored, with a warning", 0, 0},
+    {"refuse-event-ids", OPTION_FLAG, AT(refuse_event_ids), "false", NULL,
+     "refuse an event that comes with an `id`, with 403, as JSON:API has it", 0, 0},
+    {"cors-origins", OPTION_WORDS, AT(cors_origins), "", "ORIGIN",
+     "let web pages of this origin, such as https://app.example.com, use the API from a browser (CORS); repeat for more. "
+     "`*`: every origin", 0, 0},
     {"http-threads", OPTION_NUMBER, AT(http_threads), "2", "N",
      "threads that serve the API", 1, 64},
     {"reader-threads", OPTION_NUMBER, AT(reader_threads), "2", "N",
@@ -357,6 +366,35 @@ static bool load_options(struct loading *loading, int argc, char **argv)
 
 /* ---- what only makes sense together ---- */
 
+/* As browsers write an origin: https://HOST or https://HOST:PORT, or http, in small letters. */
+static bool is_origin(const char *text)
+{
+    const char *host = strstr(text, "://");
+    if (strcmp(text, "*") == 0)
+        return true;
+    if (!host || (strncmp(text, "https://", 8) != 0 && strncmp(text, "http://", 7) != 0) || !host[3])
+        return false;
+    for (const char *c = text; *c; c++)
+        if (*c <= ' ' || *c >= 0x7f || (*c >= 'A' && *c <= 'Z') ||
+            (c >= host + 3 && strchr("/?#@,\"\\*", *c)))
+            return false;
+    return true;
+}
+
+static bool check_origins(const struct config *config, struct config_error *error)
+{
+    for (int i = 0; i < config->cors_origins.count; i++)
+        if (!is_origin(config->cors_origins.items[i])) {
+            snprintf(error->text, sizeof error->text,
+                     "cors-origins: '%.60s' is no origin; write https://app.example.com, or with a port, "
+                     "without a path, "
+                     "in small letters; or * for every origin",
+                     config->cors_origins.items[i]);
+            return false;
+        }
+    return true;
+}
+
 static bool check(struct loading *loading)
 {
     const struct config *config = loading->config;
@@ -376,7 +414,8 @@ static bool check(struct loading *loading)
         return fail(loading, "backoff-cap is shorter than backoff-base");
     struct guard guard;
     struct source_addresses sources;
-    return config_guard(config, &guard, loading->error) && config_sources(config, &sources, loading->error);
+    return config_guard(config, &guard, loading->error) && config_sources(config, &sources, loading->error) &&
+           check_origins(config, loading->error);
 }
 
 bool config_load(struct config *config, struct arena *arena, int argc, char **argv, char **environment,

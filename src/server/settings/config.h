@@ -29,6 +29,10 @@ struct config {
     int64_t time_scale;                /* dev only */
     bool regular_events;               /* any key posts events, to its own user */
     bool strict_json;                  /* no comments, no trailing commas */
+    bool any_member_names;             /* that JSON:API forbids; they give a warning */
+    bool refuse_event_ids;             /* of producers */
+    bool own_event_ids;                /* they work as idempotency keys; with neither, they are ignored */
+    struct option_list cors_origins;   /* whose pages may use the API from a browser; "*": all */
     int64_t http_threads, reader_threads;
     int64_t memory_max; /* bytes of bodies in flight, in and out: budget.h */
     int64_t body_bytes_max, connections_max, idle_s;

@@ -363,7 +363,7 @@ enum store_status sqlite_purge(struct store *store, struct store_op *op)
     status = status ?: scan(store, op, &slice) ?: purge_slice(store, op, &slice);
     if (op->purge.attempts_before_ms > op->purge.before_ms)
         status = status ?: purge_attempts_alone(store, op, &slice);
-    status = status ?: sqlite_sweep(store, op) ?: sqlite_idempotency_forget(store, op);
+    status = status ?: sqlite_sweep(store, op) ?: sqlite_idempotency_forget(store, op) ?: sqlite_requests_forget(store, &op->purge.more);
     if (status == STORE_OK && store->changed)
         status = save(store);
     free(slice.events);

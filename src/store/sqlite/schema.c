@@ -160,7 +160,14 @@ static const char *const migration_1[] = {
     "id INTEGER PRIMARY KEY, level INTEGER NOT NULL, bits INTEGER NOT NULL, built INTEGER NOT NULL,"
     "keys INTEGER NOT NULL, received_last INTEGER NOT NULL, into_run INTEGER NOT NULL);"
     /* id: the run's, shifted by 32, and the bucket. entries: 16 bytes each, hash and event. */
-    "CREATE TABLE idempotency_entries (id INTEGER PRIMARY KEY, entries BLOB NOT NULL);",
+    "CREATE TABLE idempotency_entries (id INTEGER PRIMARY KEY, entries BLOB NOT NULL);"
+
+    /* Requests with an Idempotency-Key that made something else than an event (requests.c). */
+    "CREATE TABLE requests ("
+    "id INTEGER PRIMARY KEY, requester_id INTEGER NOT NULL, key BLOB NOT NULL,"
+    "digest BLOB NOT NULL,"
+    "made_id INTEGER NOT NULL, made TEXT NOT NULL, created_at INTEGER NOT NULL);"
+    "CREATE UNIQUE INDEX requests_key ON requests (requester_id, key);",
     NULL};
 
 static const char *const *const migrations[] = {migration_1};

@@ -61,17 +61,33 @@ static enum store_status (*const writers[STORE_OP_COUNT])(struct store *store, s
     [STORE_LOOK] = look,
 };
 
-static enum store_status write_op(struct store *store, struct store_batch *batch, struct store_op *op)
+static enum store_status do_op(struct store *store, struct store_batch *batch, struct store_op *op)
 {
-    op->result = STORE_DONE;
-    op->id = op->count = 0;
-    op->reached = (struct quota_reached){0};
     if (op->kind != STORE_EVENT && op->kind != STORE_OUTCOME && op->kind != STORE_LOOK)
         store->plain = false;
     if (op->kind == STORE_EVENT)
         return sqlite_event(store, batch, op);
     assert((unsigned)op->kind < STORE_OP_COUNT && writers[op->kind]);
     return writers[op->kind](store, op);
+}
+
+static enum store_status write_op(struct store *store, struct store_batch *batch, struct store_op *op)
+{
+    bool known = false;
+    op->result = STORE_DONE;
+    op->id = op->count = 0;
+    op->reached = (struct quota_reached){0};
+    if (!op->request)
+        return do_op(store, batch, op);
+    enum store_status status = sqlite_request_find(store, op, &known);
+    if (status != STORE_OK || known)
+        return status;
+    if (op->request->only_known) {
+        op->result = STORE_QUOTA;
+        return STORE_OK;
+    }
+    status = do_op(store, batch, op);
+    return status == STORE_OK && op->result == STORE_DONE ? sqlite_request_keep(store, op) : status;
 }
 
 static enum store_status state_save(struct store *store)

@@ -299,6 +299,14 @@ void sqlite_idempotency_add(struct store *store, const struct event *event, uint
 enum store_status sqlite_idempotency_work(struct store *store);
 /* Part of a PURGE. */
 enum store_status sqlite_idempotency_forget(struct store *store, struct store_op *op);
+
+/* ---- requests.c ---- */
+
+enum { SQLITE_REQUESTS_AT_ONCE = 256 };
+/* Is the op's request known? Then its result says what that means. */
+enum store_status sqlite_request_find(struct store *store, struct store_op *op, bool *known);
+enum store_status sqlite_request_keep(struct store *store, const struct store_op *op);
+enum store_status sqlite_requests_forget(struct store *store, bool *more);
 enum store_status sqlite_idempotency_load(struct store *store);
 void sqlite_idempotency_committed(struct store *store);
 void sqlite_idempotency_undo(struct store *store); /* to the counts */

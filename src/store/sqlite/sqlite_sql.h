@@ -162,6 +162,12 @@ enum { SQL_MANY = 16 };
     X(ENDPOINT_GONE, "UPDATE endpoints SET paused = 1, version = ifnull(version, 0) + 1 WHERE id = ?1"       \
                      " AND disable_on_410 AND NOT paused")                                                   \
     X(ENDPOINT_ANSWERED, "UPDATE endpoints SET answered = 1 WHERE id = ?1")                                  \
+    X(REQUEST_GET, "SELECT digest, made_id, made FROM requests WHERE requester_id = ?1 AND key = ?2"         \
+                   " AND created_at >= ?3")                                                                  \
+    X(REQUEST_PUT, "INSERT OR REPLACE INTO requests (requester_id, key, digest, made_id, made, created_at)"  \
+                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                                       \
+    X(REQUEST_FORGET,                                                                                        \
+      "DELETE FROM requests WHERE id < (SELECT min(id) FROM requests) + ?2 AND created_at < ?1")             \
     X(KEY_INSERT,                                                                                            \
       "INSERT INTO api_keys (id, user_id, digest, label, created_at, allow_from, rate_per_s,"                \
       " version) VALUES (coalesce(?1, " SQL_ID_ABOVE("?8", "api_keys") "), ?2, ?3, ?4, ?5, ?6, ?7, 1)")      \

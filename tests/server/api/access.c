@@ -299,6 +299,67 @@ static void test_nowhere_counts(void **state)
     rig.settings.public_rate = 0;
 }
 
+/* ---- browsers ---- */
+
+static struct reply from_origin(const char *method, const char *target, const char *origin, bool preflight)
+{
+    struct ask ask = {method, target, preflight ? RIG_NOBODY : RIG_REGULAR, NULL, NULL, {{"Origin", origin}}};
+    if (preflight) {
+        ask.headers[1][0] = "Access-Control-Request-Method";
+        ask.headers[1][1] = "PATCH";
+        ask.headers[2][0] = "Access-Control-Request-Headers";
+        ask.headers[2][1] = "authorization,content-type,if-match";
+    }
+    return rig_ask(&rig, &ask);
+}
+
+static void test_browsers(void **state)
+{
+    static const char origin[] = "https://app.example.com";
+    static const struct {
+        const char *setting, *origin, *allowed, *vary;
+    } rows[] = {{NULL, origin, NULL, NULL},
+                {origin, origin, origin, "Origin"},
+                {origin, "https://app.example.com:8443", NULL, "Origin"},
+                {origin, "null", NULL, "Origin"},
+                {"*", "https://elsewhere.example", "*", "Origin"}};
+    static const struct {
+        const char *method, *target;
+        int status;
+    } asked[] = {{"GET", "/api/users/me", 200}, {"GET", "/api/events/1", 404},
+                 {"GET", "/nowhere", 404},      {"POST", "/health", 405},
+                 {"GET", "/openapi.json", 200}, {"GET", "/api/events?x=1", 400}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        rig.settings.cors_origins =
+            (struct option_list){.items = {rows[i].setting}, .count = rows[i].setting != NULL};
+        for (size_t k = 0; k < sizeof asked / sizeof *asked; k++) {
+            struct reply reply = from_origin(asked[k].method, asked[k].target, rows[i].origin, false);
+            assert_int_equal(reply.status, asked[k].status);
+            assert_true(reply_header_is(&reply, "Access-Control-Allow-Origin", rows[i].allowed));
+            size_t len;
+            const char *exposed = reply_header(&reply, "Access-Control-Expose-Headers", &len);
+            assert_int_equal(exposed != NULL, rows[i].allowed != NULL);
+            assert_true(reply_header_is(&reply, "Access-Control-Allow-Credentials", NULL));
+            assert_int_equal(strstr(reply.headers, "Vary: Origin\n") != NULL, rows[i].vary != NULL);
+            reply_free(&reply);
+        }
+        struct reply reply = from_origin("OPTIONS", "/api/users/7", rows[i].origin, true);
+        assert_int_equal(reply.status, 204);
+        assert_true(reply_header_is(&reply, "Access-Control-Allow-Origin", rows[i].allowed));
+        assert_true(reply_header_is(&reply, "Access-Control-Allow-Methods",
+                                    rows[i].allowed ? "GET, HEAD, PATCH, OPTIONS" : NULL));
+        size_t len;
+        const char *headers = reply_header(&reply, "Access-Control-Allow-Headers", &len);
+        assert_int_equal(headers != NULL, rows[i].allowed != NULL);
+        static const char *const needed[] = {"Authorization", "Idempotency-Key", "If-Match",
+                                             "If-None-Match", "Content-Type",    "Version"};
+        for (size_t k = 0; headers && k < sizeof needed / sizeof *needed; k++)
+            assert_non_null(memmem(headers, len, needed[k], strlen(needed[k])));
+        reply_free(&reply);
+    }
+    rig.settings.cors_origins.count = 0;
+}
+
 static void test_options_and_head(void **state)
 {
     struct ask ask = {"OPTIONS", "/api/events/", RIG_NOBODY};
@@ -472,6 +533,7 @@ int main(void)
         cmocka_unit_test(test_health_when_the_store_is_down),
         cmocka_unit_test(test_public_pages_judge_accept),
         cmocka_unit_test(test_nowhere_counts),
+        cmocka_unit_test(test_browsers),
         cmocka_unit_test(test_options_and_head),
         cmocka_unit_test(test_media_of_answers),
         cmocka_unit_test(test_heads),

@@ -184,7 +184,7 @@ static void test_keys_of_lines(void **state)
     assert_string_equal(reply_text(&again.lines[0], "/data/id"), reply_text(&first.lines[1], "/data/id"));
     assert_string_equal(reply_text(&again.lines[2], "/data/id"), reply_text(&first.lines[0], "/data/id"));
     assert_string_not_equal(reply_text(&again.lines[1], "/data/id"), reply_text(&first.lines[2], "/data/id"));
-    assert_int_equal(again.lines[3].status, 409);
+    assert_int_equal(again.lines[3].status, 422);
     assert_string_equal(reply_text(&again.lines[3], "/errors/0/code"), "idempotency_conflict");
     assert_string_equal(reply_text(&again.lines[3], "/errors/0/source/pointer"), "/meta/idempotency_key");
     assert_int_equal(events_there(), 4);
@@ -212,7 +212,7 @@ static void test_a_key_for_the_whole_batch(void **state)
     done(&first);
     done(&again);
     again = post_with(EVENT("b"), "Idempotency-Key", "batch-1");
-    assert_int_equal(again.lines[0].status, 409);
+    assert_int_equal(again.lines[0].status, 422);
     assert_string_equal(reply_text(&again.lines[0], "/errors/0/source/header"), "Idempotency-Key");
     done(&again);
 }

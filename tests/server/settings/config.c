@@ -119,6 +119,8 @@ static const char *sample(const struct option_row *setting)
         return "warn";
     if (strcmp(setting->name, "source-address") == 0)
         return "2001:db8::1";
+    if (strcmp(setting->name, "cors-origins") == 0)
+        return "https://app.example.com:8443";
     if (strcmp(setting->name, "allow-port") == 0)
         return "6379";
     if (strcmp(setting->name, "allow-host") == 0)
@@ -275,6 +277,9 @@ static const struct wrong wrongs[] = {
     {NULL, NULL, "--source-address 10.0.0.0/8", "source-address: '10.0.0.0/8'|2001:db8::1"},
     {NULL, NULL, "--source-address localhost", "source-address: 'localhost'"},
     {NULL, NULL, "--source-address 192.0.2.1,::1,192.0.2.1", "source-address: '192.0.2.1'|twice"},
+    {NULL, NULL, "--cors-origins https://app.example.com/",
+     "cors-origins: 'https://app.example.com/'|without a path"},
+    {NULL, NULL, "--cors-origins app.example.com", "cors-origins: 'app.example.com'"},
     {NULL, NULL, "--rate-limit -1", "whole number"},
     {NULL, NULL, "--rate-burst 0", "from 1 to 1000000"},
     {NULL, NULL, "--allow-host n8n:5678", "allow-host: 'n8n:5678' is no host name|without a port"},
@@ -460,6 +465,7 @@ static void test_prints_hold_every_row(void **state)
     memcpy(strstr(example, " allow-host = NAME"), "#", 1);
     memcpy(strstr(example, " allow-port = PORT"), "#", 1);
     memcpy(strstr(example, " source-address = ADDRESS"), "#", 1);
+    memcpy(strstr(example, " cors-origins = ORIGIN"), "#", 1);
     for (char *tls; (tls = strstr(example, "\n tls-")) != NULL;)
         tls[1] = '#';
     assert_true(load(at, example, NULL, NULL));

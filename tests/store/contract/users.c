@@ -1,5 +1,6 @@
 /* Users and keys. */
 #include "contract.h"
+#include <stdio.h>
 
 static void first_user_is_5(struct fixture *f)
 {
@@ -371,8 +372,60 @@ static void changes_are_read_on(struct fixture *f)
     assert_int_equal(fixture_read(f, page).users[0].id, user); /* each by its last change */
 }
 
+/* What was made with a request is not made again, whatever became of it; another request with its key is
+ * told. */
+static void requests_make_once(struct fixture *f)
+{
+    int64_t master = fixture_user(f, NULL), other = fixture_user(f, NULL);
+    struct store_request request = {
+        .requester_id = master, .key = bytes_of("/api/users k\0y"), .digest = {1}};
+    struct store_op user = {
+        .kind = STORE_USER_CREATE, .request = &request, .user.user = {.master_id = master}};
+    snprintf(request.made, sizeof request.made, "a name");
+    request.only_known = true;
+    fixture_do(f, user, STORE_QUOTA);
+    request.only_known = false;
+    int64_t id = fixture_do(f, user, STORE_DONE);
+    for (int i = 0; i < 2; i++) {
+        request.made[0] = '\0';
+        request.only_known = i;
+        assert_int_equal(fixture_do(f, user, STORE_REPLAYED), id);
+        assert_string_equal(request.made, "a name");
+        fixture_reopen(f);
+    }
+    request.digest[31] = 1;
+    assert_int_equal(fixture_do(f, user, STORE_REUSED), 0);
+    struct store_request others = request;
+    others.requester_id = other;
+    others.only_known = false;
+    struct store_op key = fixture_key_op(f, other);
+    key.request = &others;
+    int64_t key_id = fixture_do(f, key, STORE_DONE);
+    key.keys_max = 1; /* there are that many, and this one is among them */
+    assert_int_equal(fixture_do(f, key, STORE_REPLAYED), key_id);
+    /* What was refused is not kept. */
+    others.key = bytes_of("another");
+    snprintf(key.key.digest, sizeof key.key.digest, "%064d", 77);
+    fixture_do(f, key, STORE_QUOTA);
+    key.keys_max = 0;
+    fixture_do(f, key, STORE_DONE);
+    /* And all is forgotten with the keys of events. */
+    struct store_op update = fixture_update_op(f, other);
+    struct store_request third = {.requester_id = other, .key = bytes_of("third")};
+    update.request = &third;
+    fixture_do(f, update, STORE_DONE);
+    assert_int_equal(fixture_do(f, update, STORE_REPLAYED), other);
+    struct store_op purge = {
+        .kind = STORE_PURGE,
+        .purge = {.before_ms = 1, .idempotency_before_ms = f->wall_ms + 1, .rows_max = 10}};
+    fixture_do(f, purge, STORE_DONE);
+    update.user.if_version = -1;
+    fixture_do(f, update, STORE_DONE);
+}
+
 const struct contract_test contract_users[] = {
     {"changes are read on", changes_are_read_on},
+    {"requests with a key make what they make once", requests_make_once},
     {"a user and its first key are made together", a_user_with_its_first_key},
     {"410 pauses who asked for it", gone_pauses_who_asked_for_it},
     {"the first user has id 5", first_user_is_5},

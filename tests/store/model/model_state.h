@@ -57,6 +57,13 @@ struct model_key {
 /* resources[].event_id of what a Master has put; read as 0. */
 enum { MODEL_PUT = -1 };
 
+struct model_request {
+    int64_t requester_id, made_id, at_ms;
+    struct bytes key;
+    unsigned char digest[32];
+    char made[STORE_MADE_LEN];
+};
+
 struct model_disk {
     char path[16];
     struct user *users; /* but their endpoints: */
@@ -67,6 +74,8 @@ struct model_disk {
     struct attempt *attempts;
     struct resource *resources; /* in no order */
     struct model_key *idempotency;
+    struct model_request *requests;
+    int request_count, request_cap;
     int64_t keys_before_ms; /* those of events received before are forgotten */
     int user_count, endpoint_count, key_count, event_count, delivery_count, attempt_count, idempotency_count,
         resource_count;
@@ -147,6 +156,9 @@ bool model_event_beyond(struct store *store, struct store_op *op);
 void model_resource_put(struct store *store, struct store_op *op);
 void model_resource_delete(struct model_disk *disk, struct store_op *op);
 /* What no event has any more and no Master has put. */
+/* Is the op's request known? Then its result says what that means. */
+bool model_request_known(struct model_disk *disk, struct store_op *op);
+void model_request_keep(struct store *store, const struct store_op *op);
 void model_resources_purge(struct model_disk *disk, int64_t before_ms);
 void model_resources_free(struct model_disk *disk);
 

@@ -108,11 +108,8 @@ static void model_watch_down(struct model_disk *disk, bool down)
 
 /* ---- a batch ---- */
 
-static void model_do(struct store *store, struct store_batch *batch, struct store_op *op)
+static void model_do_op(struct store *store, struct store_batch *batch, struct store_op *op)
 {
-    op->result = STORE_DONE;
-    op->id = op->count = 0;
-    op->reached = (struct quota_reached){0};
     switch (op->kind) {
     case STORE_EVENT:
         model_event(store, batch, op);
@@ -165,6 +162,22 @@ static void model_do(struct store *store, struct store_batch *batch, struct stor
     case STORE_OP_COUNT:
         assert(!"an op");
     }
+}
+
+static void model_do(struct store *store, struct store_batch *batch, struct store_op *op)
+{
+    op->result = STORE_DONE;
+    op->id = op->count = 0;
+    op->reached = (struct quota_reached){0};
+    if (model_request_known(store->disk, op))
+        return;
+    if (op->request && op->request->only_known) {
+        op->result = STORE_QUOTA;
+        return;
+    }
+    model_do_op(store, batch, op);
+    if (op->request && op->result == STORE_DONE)
+        model_request_keep(store, op);
 }
 
 static enum store_status model_write_locked(struct store *store, struct store_batch *batch)
@@ -261,6 +274,9 @@ void model_disk_free(struct model_disk *disk)
     free(disk->deliveries);
     free(disk->attempts);
     free(disk->idempotency);
+    for (int i = 0; i < disk->request_count; i++)
+        model_drop(disk->requests[i].key);
+    free(disk->requests);
     free(disk);
 }
 

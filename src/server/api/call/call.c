@@ -287,12 +287,15 @@ static int put_common_headers(const struct call *call, struct header headers[CAL
     put_header(&headers[0], "X-Request-Id", call->request_id);
     put_header(&headers[1], "Version", bytes_of(API_VERSION));
     put_header(&headers[2], "Posthorn-Mode", bytes_of(call->api->config.config->mode));
-    if (!call->rate_limit)
-        return 3;
-    put_number(call, &headers[3], "RateLimit-Limit", call->rate_limit);
-    put_number(call, &headers[4], "RateLimit-Remaining", call->rate.remaining);
-    put_number(call, &headers[5], "RateLimit-Reset", (call->rate.full_again_ms + 999) / 1000);
-    return 6;
+    int count = 3;
+    if (call->rate_limit) {
+        put_number(call, &headers[count++], "RateLimit-Limit", call->rate_limit);
+        put_number(call, &headers[count++], "RateLimit-Remaining", call->rate.remaining);
+        put_number(call, &headers[count++], "RateLimit-Reset", (call->rate.full_again_ms + 999) / 1000);
+    }
+    if (!call->at_metrics)
+        count += cors_put(call->api->config.config, call->request, headers + count);
+    return count;
 }
 
 static void complete_reply(struct call *call, struct listener_reply *reply)

@@ -11,6 +11,7 @@
  */
 #pragma once
 #include "api.h"
+#include "cors.h"
 #include "errors.h"
 #include "json_tree.h"
 #include "keyring.h"
@@ -23,7 +24,7 @@
 #define API_VERSION "1.0.0" /* the only one so far, so the oldest, too */
 
 enum {
-    CALL_COMMON_HEADERS_MAX = 6, /* see below, at "answering" */
+    CALL_COMMON_HEADERS_MAX = 6 + CORS_HEADERS_MAX, /* see below, at "answering" */
     CALL_HEADERS_MAX = 8 + CALL_COMMON_HEADERS_MAX,
     CALL_WARNINGS_MAX = 20,
     CALL_ANSWER_LEN_MAX = 4 << 20,   /* a page is cut short rather than longer */
@@ -93,8 +94,9 @@ struct call {
     struct header headers[CALL_HEADERS_MAX];
     int header_count;
     struct arena scratch;
-    struct payload *document; /* of a large event, which the store may send on; NULL: none */
-    struct queue_job write;   /* fill write.op, then call_write */
+    struct payload *document;     /* of a large event, which the store may send on; NULL: none */
+    struct queue_job write;       /* fill write.op, then call_write */
+    struct store_request *repeat; /* of a write that makes something (idempotency_key.h); NULL: no key */
     struct readers_job read;
     call_step *then;
     void *state;            /* the handler's own, on the request's arena */
@@ -156,7 +158,7 @@ bool call_query(struct call *call, const struct store_query *query, bool keep, c
  * ---- answering: once, and the call is gone ----
  * Every answer has X-Request-Id; Version, the one that was served; Posthorn-Mode, sandbox or production; and
  * where there is a pace, of the key or else of the address, RateLimit-Limit, -Remaining and -Reset (seconds
- * until the bucket is full).
+ * until the bucket is full); and what a browser asks for (cors.h).
  */
 
 /* An ETag for what has no version of its own: the digest of how it looks. */

@@ -32,7 +32,8 @@
     X(REQUEST_TIMEOUT, 408, "request_timeout", "The request took too long")                                  \
     X(TYPE_CONFLICT, 409, "type_conflict", "Wrong resource type")                                            \
     X(ID_CONFLICT, 409, "id_conflict", "The id does not match this resource")                                \
-    X(IDEMPOTENCY_CONFLICT, 409, "idempotency_conflict", "The Idempotency-Key was used for another request") \
+    X(ID_USED, 409, "id_used", "The id was used for another event")                                          \
+    X(IDEMPOTENCY_CONFLICT, 422, "idempotency_conflict", "The Idempotency-Key was used for another request") \
     X(LAST_KEY, 409, "last_key", "A user's last API key cannot be deleted")                                  \
     X(LAST_SECRET, 409, "last_secret", "A user's last signing secret cannot be deleted")                     \
     X(TOO_MANY_KEYS, 409, "too_many_keys", "The user has too many API keys")                                 \
@@ -54,6 +55,7 @@
     X(RELATIONSHIP_UNKNOWN, 422, "relationship_unknown", "Unknown relationship")                             \
     X(RELATIONSHIP_INVALID, 422, "relationship_invalid", "Invalid relationship")                             \
     X(INCLUDED_INVALID, 422, "included_invalid", "Invalid included resource")                                \
+    X(MEMBER_INVALID, 422, "member_invalid", "A member of the document is not as JSON:API has it")           \
     X(FILTER_INVALID, 422, "filter_invalid", "The filter is not a pattern")                                  \
     X(URL, 422, "url_syntax", "The URL cannot be used as a webhook_url")                                     \
     X(GUESSES, 429, "too_many_guesses", "Too many invalid API keys from this address")                       \

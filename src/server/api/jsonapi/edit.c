@@ -46,16 +46,17 @@ static bool change_user(struct call *call)
     if (!call->edit->change_user(call, &user))
         return false;
     user.updated_at_ms = clock_wall_ms(&call->api->config.clock);
-    call->write.op =
-        (struct store_op){.kind = STORE_USER_UPDATE, .user = {.user = user, .if_version = user.version}};
+    call->write.op = (struct store_op){.kind = STORE_USER_UPDATE,
+                                       .request = call->repeat,
+                                       .user = {.user = user, .if_version = user.version}};
     return edit_write(call);
 }
 
 static bool user_changed(struct call *call)
 {
-    if (call->write.op.result != STORE_DONE)
+    if (call->write.op.result == STORE_NOT_FOUND)
         return call_not_found(call, "user");
-    call->write.op.user.user.version++;
+    call->write.op.user.user.version += call->write.op.result == STORE_DONE;
     return call->edit->user_done(call);
 }
 

@@ -14,7 +14,7 @@ struct edit {
     call_step *change; /* call->read.answer has it: fill call->write.op, with if_version, and edit_write */
     call_step *done;   /* written, or the store said something else than STORE_CONFLICT */
     bool (*change_user)(struct call *call, struct user *user); /* of edit_user */
-    call_step *user_done;
+    call_step *user_done; /* the result is DONE, or one of call->repeat */
     int tries;
 };
 

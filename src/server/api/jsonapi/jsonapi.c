@@ -1,6 +1,44 @@
 #include "jsonapi.h"
 #include "instant.h"
 
+enum { NAME_SHOWN_MAX = 64 };
+
+/* ---- names and ids ---- */
+
+int jsonapi_shown_len(struct bytes name)
+{
+    return name.len < NAME_SHOWN_MAX ? (int)name.len : NAME_SHOWN_MAX;
+}
+
+bool jsonapi_id(const struct json_value *value, struct bytes *id)
+{
+    if (!json_is(value, JSON_INTEGER) && !json_is(value, JSON_STRING))
+        return false;
+    *id = bytes_equal_text(value->text, "-0") ? bytes_of("0") : value->text;
+    return true;
+}
+
+bool jsonapi_read_linkage(struct call *call, struct json_value *linkage, const char *pointer,
+                          struct bytes *type, struct bytes *id)
+{
+    struct json_value *value = json_member(linkage, "id");
+    if (!json_is(linkage, JSON_OBJECT))
+        return call_fail(call, API_RELATIONSHIP_INVALID, SOURCE_POINTER, pointer,
+                         "A resource identifier must be an object with type and id.");
+    if (!json_member_text(linkage, "type", type) || !model_type_valid(*type))
+        return call_fail(call, API_RELATIONSHIP_INVALID, SOURCE_POINTER, pointer,
+                         "A resource needs a type of 1 to %d letters, digits, '_', '.' or '-'.",
+                         MODEL_TYPE_LEN_MAX);
+    if (!jsonapi_id(value, id) || !model_id_valid(*id))
+        return call_fail(
+            call, API_RELATIONSHIP_INVALID, SOURCE_POINTER, pointer,
+            "A resource needs an id: a text of 1 to %d bytes without control bytes, or an integer.",
+            MODEL_ID_LEN_MAX);
+    if (json_is(value, JSON_INTEGER))
+        json_become_string(value, *id);
+    return true;
+}
+
 /* ---- what is asked for ---- */
 
 bool jsonapi_read_owner(struct call *call, int64_t *owner_id)

@@ -45,11 +45,6 @@ bool jsonapi_refuse_relationships(struct call *call, const struct request_docume
 /* A resource identifier: `type` and `id`, else 422. An integer id is replaced by its text in place. */
 bool jsonapi_read_linkage(struct call *call, struct json_value *linkage, const char *pointer,
                           struct bytes *type, struct bytes *id);
-/* Is it one? A failure points into the part that is checked; who asked puts the way to it in front
- * (call_within), so that what is in order costs no pointers. */
-bool jsonapi_check_relationship(struct call *call, struct json_value *relationship);
-/* All of data's. */
-bool jsonapi_check_relationships(struct call *call, const struct request_document *document);
 /* The `user` relationship: a user the caller may act for. *user_id stays as it is when there is none. Regular
  * naming another 403, a Master naming nobody of theirs 404. */
 bool jsonapi_read_user(struct call *call, const struct request_document *document, int64_t *user_id);

@@ -1,8 +1,9 @@
 /* The document of a request: its body as JSON, and what JSON:API wants of it (jsonapi.h). */
 #include "jsonapi.h"
+#include "rules.h"
 #include <assert.h>
 
-enum { NAME_SHOWN_MAX = 64, SHOWN_MAX = 80 };
+enum { SHOWN_MAX = 80 };
 
 /* ---- the body as JSON ---- */
 
@@ -116,11 +117,6 @@ static bool is_one_of(struct bytes name, const char *const *names)
     return false;
 }
 
-int jsonapi_shown_len(struct bytes name)
-{
-    return name.len < NAME_SHOWN_MAX ? (int)name.len : NAME_SHOWN_MAX;
-}
-
 static void warn_unknown(struct call *call, const struct json_value *object, const char *const *known,
                          const char *where)
 {
@@ -178,7 +174,8 @@ static bool read_document(struct call *call, struct json_value *root, const char
     static const char *const known[] = {"type",          "id",    "lid",  "attributes",
                                         "relationships", "links", "meta", NULL};
     *document = (struct request_document){0};
-    if (!check_root(call, root, document) || !check_type(call, document, type))
+    if (!check_root(call, root, document) || !check_type(call, document, type) ||
+        !rules_check_document(call, root))
         return false;
     struct json_value *data = document->data;
     if (!get_part(call, data, "attributes", "/data/attributes", &document->attributes) ||
@@ -241,14 +238,6 @@ bool jsonapi_read_bool(struct call *call, const struct json_value *value, const 
 
 /* ---- ids and linkage ---- */
 
-bool jsonapi_id(const struct json_value *value, struct bytes *id)
-{
-    if (!json_is(value, JSON_INTEGER) && !json_is(value, JSON_STRING))
-        return false;
-    *id = bytes_equal_text(value->text, "-0") ? bytes_of("0") : value->text;
-    return true;
-}
-
 bool jsonapi_check_id(struct call *call, const struct request_document *document, int64_t id)
 {
     const struct json_value *value = json_member(document->data, "id");
@@ -273,60 +262,11 @@ bool jsonapi_refuse_id(struct call *call, const struct request_document *documen
 bool jsonapi_refuse_relationships(struct call *call, const struct request_document *document,
                                   const char *detail)
 {
-    return !document->relationships || !document->relationships->count ||
+    const struct json_value *one = document->relationships ? document->relationships->first : NULL;
+    while (one && bytes_starts(one->name, "@"))
+        one = one->next;
+    return !one ||
            call_fail(call, API_RELATIONSHIP_UNKNOWN, SOURCE_POINTER, "/data/relationships", "%s", detail);
-}
-
-bool jsonapi_read_linkage(struct call *call, struct json_value *linkage, const char *pointer,
-                          struct bytes *type, struct bytes *id)
-{
-    struct json_value *value = json_member(linkage, "id");
-    if (!json_is(linkage, JSON_OBJECT))
-        return call_fail(call, API_RELATIONSHIP_INVALID, SOURCE_POINTER, pointer,
-                         "A resource identifier must be an object with type and id.");
-    if (!json_member_text(linkage, "type", type) || !model_type_valid(*type))
-        return call_fail(call, API_RELATIONSHIP_INVALID, SOURCE_POINTER, pointer,
-                         "A resource needs a type of 1 to %d letters, digits, '_', '.' or '-'.",
-                         MODEL_TYPE_LEN_MAX);
-    if (!jsonapi_id(value, id) || !model_id_valid(*id))
-        return call_fail(
-            call, API_RELATIONSHIP_INVALID, SOURCE_POINTER, pointer,
-            "A resource needs an id: a text of 1 to %d bytes without control bytes, or an integer.",
-            MODEL_ID_LEN_MAX);
-    if (json_is(value, JSON_INTEGER))
-        json_become_string(value, *id);
-    return true;
-}
-
-/* Linkage of any relationship: null, one, or a list. Only `type` and `id` of each are checked. */
-static bool check_linkage(struct call *call, struct json_value *linkage)
-{
-    struct bytes type, id;
-    if (!json_is(linkage, JSON_ARRAY))
-        return json_is(linkage, JSON_NULL) || jsonapi_read_linkage(call, linkage, "", &type, &id);
-    for (struct json_value *one = linkage->first; one; one = one->next)
-        if (!jsonapi_read_linkage(call, one, "", &type, &id))
-            return false;
-    return true;
-}
-
-bool jsonapi_check_relationship(struct call *call, struct json_value *relationship)
-{
-    if (!json_is(relationship, JSON_OBJECT))
-        return call_fail(call, API_RELATIONSHIP_INVALID, SOURCE_POINTER, "",
-                         "A relationship must be an object with data, links or meta.");
-    struct json_value *linkage = json_member(relationship, "data");
-    return !linkage || check_linkage(call, linkage) || call_within(call, "", bytes_of("data"));
-}
-
-bool jsonapi_check_relationships(struct call *call, const struct request_document *document)
-{
-    if (!document->relationships)
-        return true;
-    for (struct json_value *one = document->relationships->first; one; one = one->next)
-        if (!jsonapi_check_relationship(call, one))
-            return call_within(call, "/data/relationships", one->name);
-    return true;
 }
 
 bool jsonapi_read_user(struct call *call, const struct request_document *document, int64_t *user_id)

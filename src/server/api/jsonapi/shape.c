@@ -67,6 +67,8 @@ bool shape_read(struct call *call, const struct shape *shape, const struct reque
     struct json_value *value = document->attributes ? document->attributes->first : NULL;
     *given = 0;
     for (; value; value = value->next) {
+        if (bytes_starts(value->name, "@")) /* JSON:API 1.1 section 5.8.3: to be ignored */
+            continue;
         int i = find_attribute(shape, value->name);
         const struct field *field = &shape->fields[i < 0 ? 0 : i];
         if (i >= 0 && field->flags & when) {

@@ -1,6 +1,7 @@
 /* /api/api_keys: a user's keys. A key's text is in its 201 and nowhere else; its digest is in no answer. */
 #include "admission.h"
 #include "edit.h"
+#include "idempotency_key.h"
 #include "page.h"
 #include "precondition.h"
 #include "resources.h"
@@ -271,10 +272,34 @@ static void warn_if_slower(struct call *call, const struct api_key *key)
                                     : "Its Master can change this.");
 }
 
+/* The key as it is by now. */
+static bool replay(struct call *call)
+{
+    const struct api_key *key = read_key(call);
+    if (!key)
+        return call_not_found(call, "API key any more");
+    idempotency_key_replayed(call, "the key's text");
+    call_header(call, "Location", bytes_of(call_printf(call, "/api/api_keys/%lld", (long long)key->id)));
+    return answer_key(call, 201, key);
+}
+
+static bool query_made(struct call *call)
+{
+    struct key_edit *edit = call->state;
+    edit->key_id = call->write.op.id;
+    edit->user_id = call->write.op.key.user_id;
+    struct store_query query = query_of(edit);
+    return call_query(call, &query, false, replay);
+}
+
 static bool created(struct call *call)
 {
     struct key_edit *edit = call->state;
     struct api_key key = call->write.op.key;
+    if (!idempotency_key_fits(call))
+        return false;
+    if (call->write.op.result == STORE_REPLAYED)
+        return query_made(call);
     if (call->write.op.result == STORE_QUOTA)
         return call_fail(
             call, API_TOO_MANY_KEYS, SOURCE_NONE, NULL,
@@ -301,7 +326,9 @@ bool api_keys_create(struct call *call)
         !shape_read(call, &api_keys_shape, &document, FIELD_ON_CREATE, &edit->key, &edit->given) ||
         !jsonapi_read_user(call, &document, &user_id) || !check_reach(call, edit))
         return false;
-    call->write.op = (struct store_op){.kind = STORE_KEY_CREATE};
+    if (!idempotency_key_take(call, "/api/api_keys"))
+        return false;
+    call->write.op = (struct store_op){.kind = STORE_KEY_CREATE, .request = call->repeat};
     edit->token = api_key_prepare(call, edit->key.label, &call->write.op.key);
     call->write.op.key.user_id = user_id;
     shape_apply(&api_keys_shape, edit->given, &edit->key, &call->write.op.key);

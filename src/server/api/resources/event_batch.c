@@ -9,6 +9,7 @@
 #include "body.h"
 #include "digest.h"
 #include "event_draft.h"
+#include "idempotency_key.h"
 #include "ids.h"
 #include "resources.h"
 
@@ -95,16 +96,18 @@ static bool read_key(struct call *call, const struct request_document *document,
     const struct json_value *given = json_member(json_member(document->root, "meta"), "idempotency_key");
     if (given) {
         struct bytes key = given->text;
-        if (!json_is(given, JSON_STRING) || !key.len || key.len > MODEL_KEY_LEN_MAX)
+        if (!json_is(given, JSON_STRING) || !key.len || key.len > MODEL_KEY_LEN_MAX ||
+            (unsigned char)key.data[0] < 0x20)
             return fail_key(call, "/meta/idempotency_key");
         op->event.idempotency_key = arena_copy(&call->scratch, key);
     } else if (line->batch->key.len) {
         op->event.idempotency_key =
             bytes_of(arena_printf(&call->scratch, "%.*s/%d", BYTES_ARG(line->batch->key), line->number));
     } else {
-        return true;
+        return event_draft_take_own_id(call, &line->draft, op);
     }
-    return op->event.idempotency_key.data || call_too_large(call);
+    return op->event.idempotency_key.data ? event_draft_take_own_id(call, &line->draft, op)
+                                          : call_too_large(call);
 }
 
 static bool read_line(struct call *call, struct batch_line *line, struct bytes text)
@@ -187,16 +190,9 @@ static int count_lines(const struct call *call)
 
 static bool check_headers(struct call *call, struct batch *batch)
 {
-    int count = 0;
-    if (!jsonapi_check_encoding(call))
-        return false;
-    batch->key = listener_header(call->request, "Idempotency-Key", &count);
-    if (count > 1 || (count && (!batch->key.len || batch->key.len > MODEL_KEY_LEN_MAX - KEY_SUFFIX_LEN_MAX)))
-        return call_fail(call, API_HEADER_INVALID, SOURCE_HEADER, "Idempotency-Key",
-                         "For a batch, Idempotency-Key must be one text of 1 to %d bytes. The key of each "
-                         "line is this text, a slash and the line number.",
-                         MODEL_KEY_LEN_MAX - KEY_SUFFIX_LEN_MAX);
-    return true;
+    /* The key of each line is this text, a slash and the line number. */
+    return jsonapi_check_encoding(call) &&
+           idempotency_key_read(call, MODEL_KEY_LEN_MAX - KEY_SUFFIX_LEN_MAX, &batch->key);
 }
 
 /* No more than the queue could ever take at once. */
@@ -249,6 +245,8 @@ static bool line_became_event(struct call *call, const struct batch_line *line)
         atomic_fetch_add_explicit(&call->api->events_replayed, 1, memory_order_relaxed);
         return true;
     case STORE_CONFLICT:
+        if (event_draft_is_named_by_id(&line->job.op))
+            return event_draft_fail_id(call);
         return call_fail(call, API_IDEMPOTENCY_CONFLICT,
                          line->batch->key.len ? SOURCE_HEADER : SOURCE_POINTER,
                          line->batch->key.len ? "Idempotency-Key" : "/meta/idempotency_key",
@@ -308,16 +306,19 @@ static bool finish(struct call *call)
     }
     if (retry_after_s > 0) /* for the lines that have no room now */
         call_header(call, "Retry-After", bytes_of(call_printf(call, "%d", retry_after_s)));
-    bool all_created = true;
+    bool all_created = true, all_replayed = true;
     text_init(&batch->answer, &call->scratch, CALL_ANSWER_LEN_MAX);
     for (int i = 0; i < batch->line_count; i++) {
         struct batch_line *line = &batch->lines[i];
         all_created = all_created && line->sent;
+        all_replayed = all_replayed && line->sent && line->job.op.result == STORE_REPLAYED;
         if (line->sent)
             put_created(&batch->answer, line, line->job.op.id, tail_of(call, line));
         else
             text_put(&batch->answer, line->errors);
     }
+    if (all_replayed)
+        idempotency_key_replayed(call, NULL);
     return answer_lines(call, all_created);
 }
 

@@ -3,6 +3,7 @@
 #include "digest.h"
 #include "event_document.h"
 #include "event_draft.h"
+#include "idempotency_key.h"
 #include "ids.h"
 #include "resources.h"
 
@@ -19,21 +20,22 @@ struct new_event {
 
 /* ---- the write ---- */
 
-static bool read_idempotency_key(struct call *call)
+/* The header, or else the event's own id. */
+static bool read_idempotency_key(struct call *call, const struct event_draft *draft)
 {
     struct store_op *op = &call->write.op;
-    int count = 0;
-    struct bytes key = listener_header(call->request, "Idempotency-Key", &count);
-    if (!count)
-        return true;
-    if (count > 1 || key.len == 0 || key.len > MODEL_KEY_LEN_MAX)
-        return call_fail(call, API_HEADER_INVALID, SOURCE_HEADER, "Idempotency-Key",
-                         "Idempotency-Key must be one text of 1 to %d bytes.", MODEL_KEY_LEN_MAX);
+    struct bytes key;
+    if (!idempotency_key_read(call, MODEL_KEY_LEN_MAX, &key))
+        return false;
     /* The body says whose event it is, or else it is the requester's, and keys are the requester's own: so
      * the body alone tells one request from another. */
-    digest_sha256(bytes_make(call->request->body, call->request->body_len), op->event.request_digest);
-    op->event.idempotency_key = arena_copy(&call->request->arena, key);
-    return op->event.idempotency_key.data || call_too_large(call);
+    if (key.len || draft->own_id.len)
+        digest_sha256(bytes_make(call->request->body, call->request->body_len), op->event.request_digest);
+    if (key.len)
+        op->event.idempotency_key = arena_copy(&call->request->arena, key);
+    if (key.len && !op->event.idempotency_key.data)
+        return call_too_large(call);
+    return event_draft_take_own_id(call, draft, op);
 }
 
 /* The 201 and its Location, from the event as it will be stored but for its id: no read is needed. draft
@@ -97,6 +99,7 @@ static bool replay(struct call *call)
         return call_not_found(call, "event any more");
     struct event event = call->read.answer.events[0];
     event.sent_at_ms = 0; /* as it was when the first answer was given */
+    idempotency_key_replayed(call, NULL);
     return make_answer(call, &event, NULL, &call->scratch) && send_created(call);
 }
 
@@ -112,8 +115,10 @@ static bool written(struct call *call)
         atomic_fetch_add_explicit(&call->api->events_replayed, 1, memory_order_relaxed);
         return call_get(call, STORE_GET_EVENT, op->id, false, replay);
     case STORE_CONFLICT:
-        return call_fail(call, API_IDEMPOTENCY_CONFLICT, SOURCE_HEADER, "Idempotency-Key",
-                         "This key was used for another request. Use a new key for each request.");
+        return event_draft_is_named_by_id(op)
+                   ? event_draft_fail_id(call)
+                   : call_fail(call, API_IDEMPOTENCY_CONFLICT, SOURCE_HEADER, "Idempotency-Key",
+                               "This key was used for another request. Use a new key for each request.");
     case STORE_QUOTA:
         return call_fail_quota(call, op->event.event.owner_id, &op->reached);
     default:
@@ -176,7 +181,7 @@ bool events_create(struct call *call)
               len_max);
     if (!jsonapi_read(call, "events", &document) || !event_draft_read(call, &document, &new->draft))
         return false;
-    return read_idempotency_key(call) && submit(call, new);
+    return read_idempotency_key(call, &new->draft) && submit(call, new);
 }
 
 bool events_create_lines(struct call *call)

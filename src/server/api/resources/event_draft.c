@@ -4,6 +4,7 @@
 #include "endpoint_fields.h"
 #include "instant.h"
 #include "resources.h"
+#include "rules.h"
 
 enum { SNAPSHOTS_FEW = 16 };
 
@@ -71,13 +72,29 @@ static const struct field fields[] = {
 const struct shape events_shape = {SHAPE("events", struct event_draft, fields), .self = "/api/events/:id",
                                    .meta = "EventMeta", .has_other_relationships = true};
 
+/* A producer's own id is never dropped in silence: it names the event to its producer, so that it is accepted
+ * once, it is refused, or a warning says that it was ignored (event_draft_take_own_id). */
+static bool read_own_id(struct call *call, const struct request_document *document, struct event_draft *draft)
+{
+    const struct json_value *value = json_member(document->data, "id");
+    if (!value)
+        return true;
+    if (call->api->config.config->refuse_event_ids)
+        return jsonapi_refuse_id(call, document);
+    if (!jsonapi_id(value, &draft->own_id) || !model_id_valid(draft->own_id))
+        return call_fail(call, API_DOCUMENT_INVALID, SOURCE_POINTER, "/data/id",
+                         "An id must be a text of 1 to %d bytes without control bytes, or an integer. It may "
+                         "also be left out.",
+                         MODEL_ID_LEN_MAX);
+    return true;
+}
+
 static bool read_attributes(struct call *call, const struct request_document *document,
                             struct event_draft *draft)
 {
-    if (json_member(document->data, "id"))
-        call_warn(call, "id_ignored", 0, 0, "the event's id was ignored: the server chooses ids");
     unsigned given;
-    if (!shape_read(call, &events_shape, document, FIELD_ON_CREATE, draft, &given))
+    if (!read_own_id(call, document, draft) ||
+        !shape_read(call, &events_shape, document, FIELD_ON_CREATE, draft, &given))
         return false;
     draft->created_at_given = given & 1u << ROW_CREATED_AT;
     return draft->event_type.len || call_fail(call, API_ATTRIBUTE_MISSING, SOURCE_POINTER,
@@ -106,6 +123,23 @@ static void put_member(struct text *out, const struct json_value *value)
     json_tree_put(out, value);
 }
 
+/* The attributes of every event are in its document, whether the request names them or not. */
+static bool check_relationship(struct call *call, struct json_value *relationship)
+{
+    bool taken = bytes_equal_text(relationship->name, "id") || bytes_equal_text(relationship->name, "type");
+    for (int i = 0; i < events_shape.field_count; i++)
+        taken = taken || (events_shape.fields[i].kind < FIELD_TO_ONE &&
+                          bytes_equal_text(relationship->name, events_shape.fields[i].name));
+    if (taken)
+        return call_fail(call, API_MEMBER_INVALID, SOURCE_POINTER, "",
+                         "A relationship cannot be named id or type, or as an attribute of the event.");
+    if (!rules_check_name(call, relationship->name)) {
+        call->failure.source = "";
+        return false;
+    }
+    return rules_check_relationship(call, relationship);
+}
+
 static bool read_relationships(struct call *call, const struct request_document *document,
                                struct event_draft *draft)
 {
@@ -116,6 +150,10 @@ static bool read_relationships(struct call *call, const struct request_document 
     if (!document->relationships)
         return true;
     for (struct json_value *one = document->relationships->first; one; one = one->next) {
+        if (bytes_starts(one->name, "@"))
+            continue;
+        if (!check_relationship(call, one))
+            return call_within(call, "/data/relationships", one->name);
         if (bytes_equal_text(one->name, "user"))
             continue; /* rendered from the owner's id */
         if (bytes_equal_text(one->name, "resource")) {
@@ -123,8 +161,6 @@ static bool read_relationships(struct call *call, const struct request_document 
                 return false;
             continue;
         }
-        if (!jsonapi_check_relationship(call, one))
-            return call_within(call, "/data/relationships", one->name);
         put_member(&draft->relationships, one);
     }
     return true;
@@ -136,17 +172,7 @@ static bool check_included(struct call *call, struct json_value *resource, struc
         call->failure.error = API_INCLUDED_INVALID;
         return false;
     }
-    static const char *const objects[] = {"attributes", "relationships"};
-    for (int i = 0; i < 2; i++)
-        if (json_member(resource, objects[i]) && !json_member_of_kind(resource, objects[i], JSON_OBJECT)) {
-            call_fail(call, API_INCLUDED_INVALID, SOURCE_POINTER, "", "%s must be an object.", objects[i]);
-            return call_within(call, "", bytes_of(objects[i]));
-        }
-    struct json_value *relationships = json_member(resource, "relationships");
-    for (struct json_value *one = relationships ? relationships->first : NULL; one; one = one->next)
-        if (!jsonapi_check_relationship(call, one))
-            return call_within(call, "/relationships", one->name);
-    return true;
+    return rules_check_resource(call, resource);
 }
 
 static bool read_included(struct call *call, const struct request_document *document,
@@ -179,7 +205,7 @@ static bool read_included(struct call *call, const struct request_document *docu
         json_tree_put(&draft->included, resource);
         snapshot->json.len = draft->included.len - begin;
     }
-    return true;
+    return rules_check_linked(call, document->relationships, included);
 }
 
 /* ---- the whole ---- */
@@ -245,6 +271,19 @@ static void place_snapshots(const struct event_draft *draft, struct store_op *op
     op->event.destroyed = draft->resource_type.len && is_destroyed(draft->event_type);
 }
 
+/* Is a resource of the type `users` in the document whose id is also that of the owner's account? */
+static bool has_namesake(const struct event_draft *draft)
+{
+    char digits[BYTES_INT64_LEN_MAX];
+    struct bytes id = bytes_from_int64(draft->owner_id, digits);
+    if (bytes_equal_text(draft->resource_type, "users") && bytes_equal(draft->resource_id, id))
+        return true;
+    for (int i = 0; i < draft->snapshot_count; i++)
+        if (bytes_equal_text(draft->snapshots[i].type, "users") && bytes_equal(draft->snapshots[i].id, id))
+            return true;
+    return false;
+}
+
 bool event_draft_render(struct call *call, struct arena *arena, const struct event_draft *draft,
                         struct store_op *op)
 {
@@ -255,6 +294,7 @@ bool event_draft_render(struct call *call, struct arena *arena, const struct eve
                                .resource_type = draft->resource_type,
                                .resource_id = draft->resource_id,
                                .user_id = draft->terms.names_owner ? draft->owner_id : 0,
+                               .user_apart = draft->terms.names_owner && has_namesake(draft),
                                .relationships = text_bytes(&draft->relationships)};
     *event = (struct event){.owner_id = draft->owner_id,
                             .event_type = draft->event_type,
@@ -270,6 +310,37 @@ bool event_draft_render(struct call *call, struct arena *arena, const struct eve
     if (draft->terms.changes_resources)
         place_snapshots(draft, op);
     return true;
+}
+
+/* No key of a header or of a line begins so. */
+#define OWN_ID_MARK "\x01"
+
+bool event_draft_take_own_id(struct call *call, const struct event_draft *draft, struct store_op *op)
+{
+    if (!draft->own_id.len)
+        return true;
+    if (op->event.idempotency_key.len || !call->api->config.config->own_event_ids) {
+        call_warn(call, "id_ignored", 0, 0, "the event's id was ignored: the server chooses ids");
+        return true;
+    }
+    call_warn(call, "id_own", 0, 0,
+              "the id \"%.*s\" is taken as your own name of this event, so that it is accepted once; its id "
+              "here is another one",
+              jsonapi_shown_len(draft->own_id), draft->own_id.data);
+    const char *key = arena_printf(&call->scratch, OWN_ID_MARK "%.*s", BYTES_ARG(draft->own_id));
+    op->event.idempotency_key = bytes_of(key ? key : "");
+    return key || call_too_large(call);
+}
+
+bool event_draft_is_named_by_id(const struct store_op *op)
+{
+    return bytes_starts(op->event.idempotency_key, OWN_ID_MARK);
+}
+
+bool event_draft_fail_id(struct call *call)
+{
+    return call_fail(call, API_ID_USED, SOURCE_POINTER, "/data/id",
+                     "You have sent another event with this id. Use a new id for each event, or none.");
 }
 
 const char *event_draft_goes_nowhere(struct call *call, const struct store_op *op)

@@ -10,7 +10,8 @@ struct event_draft {
     struct bytes channels; /* with a space between two */
     int64_t created_at_ms;
     bool created_at_given;
-    int64_t owner_id; /* set it first: to the caller */
+    struct bytes own_id; /* its producer's `id`; len 0: none */
+    int64_t owner_id;    /* set it first: to the caller */
     struct routing_terms terms;
     struct text relationships;  /* init them first; JSON, as body_render takes it */
     struct text included;       /* its document but for the head, for which there is room in front */
@@ -29,6 +30,11 @@ size_t event_draft_included_len(const struct event_draft *draft);
  * a while. */
 bool event_draft_render(struct call *call, struct arena *arena, const struct event_draft *draft,
                         struct store_op *op);
+/* The event's own id, if it has one, as its idempotency key, unless the op has another: the same event again
+ * is replayed, another one conflicts. Says in a warning what became of the id. */
+bool event_draft_take_own_id(struct call *call, const struct event_draft *draft, struct store_op *op);
+bool event_draft_is_named_by_id(const struct store_op *op);
+bool event_draft_fail_id(struct call *call);
 /* Members of the answer's meta when the written event goes to nobody: that, why, and how it is sent later.
  * NULL: it goes to somebody. */
 const char *event_draft_goes_nowhere(struct call *call, const struct store_op *op);

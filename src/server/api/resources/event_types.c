@@ -70,15 +70,20 @@ bool event_types_show(struct call *call)
                           "event type in the catalogue (events of this type are accepted all the same)");
 }
 
+/* It changes with the program and its settings, at a restart. */
+static const char public_page[] = "public, max-age=300";
+
 bool openapi_show(struct call *call)
 {
     call->etag = call_etag_of(call, reference_openapi(call->api->reference));
+    call_header(call, "Cache-Control", bytes_of(public_page));
     return call_answer_page(call, "application/json", reference_openapi(call->api->reference));
 }
 
 bool docs_show(struct call *call)
 {
     call->etag = call_etag_of(call, reference_docs(call->api->reference));
+    call_header(call, "Cache-Control", bytes_of(public_page));
     call_header(call, "Content-Security-Policy", bytes_of("default-src 'none'; style-src 'unsafe-inline'"));
     call_header(call, "X-Content-Type-Options", bytes_of("nosniff"));
     return call_answer_page(call, "text/html; charset=utf-8", reference_docs(call->api->reference));

@@ -4,9 +4,11 @@
  * it is derived, so it can be revealed, to a key of the user that it belongs to and to nobody else.
  */
 #include "edit.h"
+#include "idempotency_key.h"
 #include "precondition.h"
 #include "resources.h"
 #include "signing.h"
+#include <stdio.h>
 
 enum { OVERLAP_S_DEFAULT = 24 * 3600, OVERLAP_S_MAX = 30 * 24 * 3600 };
 
@@ -201,6 +203,13 @@ static bool seal(struct call *call, struct user *user)
     return user->endpoint.signing.data || call_too_large(call);
 }
 
+static bool fail_too_many(struct call *call)
+{
+    return call_fail(call, API_TOO_MANY_SECRETS, SOURCE_NONE, NULL,
+                     "The user has %d signing secrets that have not expired. Remove one first.",
+                     SIGNING_SECRETS_MAX);
+}
+
 static bool add(struct call *call, struct user *user)
 {
     struct secret_edit *edit = call->state;
@@ -208,15 +217,39 @@ static bool add(struct call *call, struct user *user)
         return false;
     edit->added = signing_add(&edit->signing, edit->new.ed25519, clock_wall_ms(&call->api->config.clock),
                               edit->new.overlap_s * 1000);
-    return edit->added ? seal(call, user)
-                       : call_fail(call, API_TOO_MANY_SECRETS, SOURCE_NONE, NULL,
-                                   "The user has %d signing secrets that have not expired. Remove one first.",
-                                   SIGNING_SECRETS_MAX);
+    if (call->repeat) { /* the one that it made may be among those */
+        call->repeat->only_known = !edit->added;
+        snprintf(call->repeat->made, sizeof call->repeat->made, "%s", edit->added ? edit->added->id : "");
+    }
+    if (edit->added)
+        return seal(call, user);
+    return call->repeat || fail_too_many(call);
+}
+
+static bool replay(struct call *call)
+{
+    struct secret_edit *edit = call->state;
+    edit->id = bytes_of(call->repeat->made);
+    const struct signing_secret *secret = find_read(call);
+    if (!secret)
+        return false;
+    idempotency_key_replayed(call, "the secret");
+    call_header(call, "Location", bytes_of(call_printf(call, "/api/signing_secrets/%s", secret->id)));
+    return answer_one(call, 201, secret, false);
 }
 
 static bool added(struct call *call)
 {
-    const struct secret_edit *edit = call->state;
+    struct secret_edit *edit = call->state;
+    enum store_result result = call->write.op.result;
+    if (result != STORE_DONE)
+        signing_wipe(&edit->signing);
+    if (!idempotency_key_fits(call))
+        return false;
+    if (result == STORE_REPLAYED)
+        return call_get(call, STORE_GET_USER, edit->user_id, false, replay);
+    if (result == STORE_QUOTA)
+        return fail_too_many(call);
     call_header(call, "Location", bytes_of(call_printf(call, "/api/signing_secrets/%s", edit->added->id)));
     call_header(call, "Cache-Control", bytes_of("no-store"));
     return answer_one(call, 201, edit->added, true);
@@ -229,6 +262,7 @@ bool signing_secrets_create(struct call *call)
     return edit && jsonapi_read(call, "signing_secrets", &document) && jsonapi_refuse_id(call, &document) &&
            shape_read(call, &signing_secrets_shape, &document, FIELD_ON_CREATE, &edit->new, &edit->given) &&
            jsonapi_read_user(call, &document, &edit->user_id) &&
+           idempotency_key_take(call, "/api/signing_secrets") &&
            edit_user(call, edit->user_id, NULL, add, added);
 }
 

@@ -9,6 +9,7 @@
 #include "reference.h"
 #include "resources.h"
 #include "route.h"
+#include "rules.h"
 
 struct snapshot {
     struct page page;
@@ -202,8 +203,9 @@ static bool read_change(struct call *call, struct snapshot *snapshot, struct req
     if (value && (!jsonapi_id(value, &id) || !bytes_equal(id, snapshot->id)))
         return call_fail(call, API_ID_CONFLICT, SOURCE_POINTER, "/data/id",
                          "The id must be the one in the path. It may also be left out.");
-    return jsonapi_check_relationships(call, document) &&
-           jsonapi_read_user(call, document, &snapshot->owner_id);
+    if (!rules_check_resource(call, document->data))
+        return call_within(call, "", bytes_of("data"));
+    return jsonapi_read_user(call, document, &snapshot->owner_id);
 }
 
 /* The resource object as it will be kept. */
@@ -328,6 +330,10 @@ static bool update(struct call *call)
     if (!merged || !merge(arena, merged, change, "attributes") ||
         !merge(arena, merged, change, "relationships"))
         return call_too_large(call);
+    if (!rules_check_fields(call, json_member(merged, "attributes"), json_member(merged, "relationships"))) {
+        call->failure.source = "/data"; /* one of the two is in what was there before */
+        return false;
+    }
     return submit(call, render(call, merged), resource->version, edit_written);
 }
 

@@ -1,6 +1,7 @@
 /* /api/users: who there is, and where their events go. `me` is the caller. */
 #include "edit.h"
 #include "endpoint_fields.h"
+#include "idempotency_key.h"
 #include "page.h"
 #include "resources.h"
 #include "signing.h"
@@ -131,10 +132,35 @@ bool users_update(struct call *call)
 
 /* ---- a new user, and its first key ---- */
 
+static bool fail_too_many(struct call *call)
+{
+    return call_fail(call, API_TOO_MANY_USERS, SOURCE_NONE, NULL,
+                     "This Master has %lld users, which is the limit (setting users-max).",
+                     (long long)call->api->config.config->users_max);
+}
+
+/* The user as it is by now. */
+static bool replay(struct call *call)
+{
+    if (call->read.answer.count == 0)
+        return call_not_found(call, "user");
+    const struct user *user = &call->read.answer.users[0];
+    idempotency_key_replayed(call, "the user's first API key");
+    call_header(call, "Location", bytes_of(call_printf(call, "/api/users/%lld", (long long)user->id)));
+    return answer_user(call, 201, user, (struct bytes){0});
+}
+
 static bool user_created(struct call *call)
 {
     struct user_edit *edit = call->state;
-    if (call->write.op.result != STORE_DONE)
+    const struct store_op *op = &call->write.op;
+    if (!idempotency_key_fits(call))
+        return false;
+    if (op->result == STORE_REPLAYED)
+        return call_get(call, STORE_GET_USER, op->id, false, replay);
+    if (op->result == STORE_QUOTA)
+        return fail_too_many(call);
+    if (op->result != STORE_DONE)
         return call_not_found(call, "user");
     edit->user.id = call->write.op.id;
     edit->user.version = 1;
@@ -157,11 +183,12 @@ bool users_create(struct call *call)
     struct request_document document;
     struct user_edit *edit = call_state(call, sizeof *edit);
     int64_t users_max = call->api->config.config->users_max;
-    if (users_max > 0 && keyring_user_count(call->api->keyring, call->caller.user_id) >= users_max)
-        return call_fail(call, API_TOO_MANY_USERS, SOURCE_NONE, NULL,
-                         "This Master has %lld users, which is the limit (setting users-max).",
-                         (long long)users_max);
-    if (!edit || !jsonapi_read(call, "users", &document) || !jsonapi_refuse_id(call, &document) ||
+    bool full = users_max > 0 && keyring_user_count(call->api->keyring, call->caller.user_id) >= users_max;
+    if (!edit || !idempotency_key_take(call, "/api/users"))
+        return false;
+    if (full && !call->repeat)
+        return fail_too_many(call);
+    if (!jsonapi_read(call, "users", &document) || !jsonapi_refuse_id(call, &document) ||
         !jsonapi_refuse_relationships(call, &document,
                                       "The Master of a new user is the one that creates it.") ||
         !shape_read(call, &users_shape, &document, FIELD_ON_CREATE, &edit->user, &edit->given))
@@ -171,7 +198,11 @@ bool users_create(struct call *call)
     edit->token = api_key_prepare(call, bytes_of("first"), &edit->key);
     if (!edit->token)
         return call_too_large(call);
-    call->write.op = (struct store_op){
-        .kind = STORE_USER_CREATE, .user = {.user = edit->user, .if_version = -1, .first_key = &edit->key}};
+    if (call->repeat)
+        call->repeat->only_known = full; /* this one may be among them */
+    call->write.op =
+        (struct store_op){.kind = STORE_USER_CREATE,
+                          .request = call->repeat,
+                          .user = {.user = edit->user, .if_version = -1, .first_key = &edit->key}};
     return call_write(call, user_created);
 }

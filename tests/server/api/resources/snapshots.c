@@ -63,12 +63,18 @@ static void state_is(const char *target, const char *state)
 /* More than those that are kept with the request. */
 static void test_many_in_one_event(void **state)
 {
-    char included[4096] = "", target[64];
+    char included[6000] = "", lines[2000] = "", target[64];
+    for (int i = 0; i < 40; i++)
+        if (i != 20)
+            snprintf(lines + strlen(lines), sizeof lines - strlen(lines), "%s{\"type\":\"lines\",\"id\":%d}",
+                     i ? "," : "", i);
     for (int i = 0; i < 40; i++) {
         size_t len = strlen(included);
         snprintf(included + len, sizeof included - len,
-                 "%s{\"type\":\"%s\",\"id\":%d,\"attributes\":{\"state\":\"s%d\"}}", i ? "," : "",
-                 i == 20 ? "orders" : "lines", i, i);
+                 "%s{\"type\":\"%s\",\"id\":%d,\"attributes\":{\"state\":\"s%d\"}%s%s%s}", i ? "," : "",
+                 i == 20 ? "orders" : "lines", i, i,
+                 i == 20 ? ",\"relationships\":{\"lines\":{\"data\":[" : "", i == 20 ? lines : "",
+                 i == 20 ? "]}}" : "");
     }
     post("order_updated", "orders", "20", included);
     state_is("/api/orders/20", "s20");

@@ -1,0 +1,25 @@
+/*
+ * idempotency_key: the header Idempotency-Key (draft-ietf-httpapi-idempotency-key-header-07), on every POST
+ * that makes something.
+ *
+ * The same key with the same body gets the first answer again, with `Idempotency-Replayed: true`; with
+ * another body 422. A key belongs to the user that the request acts as, and to the path. It is written with
+ * what it makes, and forgotten after the setting retention-idempotency. All writes go through one queue, so a
+ * request that repeats one in flight waits for it and gets its answer; the draft's 409 for that is not
+ * needed.
+ *
+ * What is shown once is kept nowhere, so a replay does not show it.
+ */
+#pragma once
+#include "call.h"
+
+/* The header's text; len 0: there is none. "a" in quotes (a string of RFC 9651) is the same key as a without.
+ * False after call_fail. */
+bool idempotency_key_read(struct call *call, size_t len_max, struct bytes *key);
+
+/* Sets call->repeat for a write to `path` that makes what the request asks for; NULL when it has no key. */
+bool idempotency_key_take(struct call *call, const char *path);
+/* After that write. False after call_fail, when the key was used for another request. */
+bool idempotency_key_fits(struct call *call);
+/* The answer is that to an earlier request. `lost`: what it showed and is not shown again; NULL: nothing. */
+void idempotency_key_replayed(struct call *call, const char *lost);
