@@ -259,7 +259,7 @@ static void put_headers(struct text *out, const char *const *names)
 
 static void put_success_headers(struct text *out, const struct operation *operation, int status)
 {
-    const char *names[6];
+    const char *names[8];
     int count = 0;
     if (has_etag(operation) && status != 204)
         names[count++] = "ETag";
@@ -267,6 +267,8 @@ static void put_success_headers(struct text *out, const struct operation *operat
         names[count++] = "Location";
     if (status == 207)
         names[count++] = "Retry-After";
+    if (is_set(operation, "idempotent"))
+        names[count++] = "Idempotency-Replayed";
     const char *media = json_text(operation->words, "media");
     if (media && strcmp(media, "text/html") == 0) {
         names[count++] = "Content-Security-Policy";
