@@ -205,6 +205,20 @@ test('at most 100 endpoints a user; one event goes to each', async (t) => {
     await hook.arrived(100);
 });
 
+test('an Idempotency-Key makes one endpoint, and does not show its secret again', async (t) => {
+    const server = await serve(t);
+    const headers = { 'Idempotency-Key': 'one' };
+    const body = (url) => ({ data: { type: 'endpoints', attributes: { url } } });
+    const first = await api(server, 'POST', '/api/endpoints', body('https://example.com/'), { headers });
+    const again = await api(server, 'POST', '/api/endpoints', body('https://example.com/'), { headers: { 'Idempotency-Key': '"one"' } });
+    assert.deepEqual([first.status, again.status, again.json.data.id], [201, 201, first.json.data.id]);
+    assert.equal(again.headers.get('idempotency-replayed'), 'true');
+    assert.equal(again.json.meta.signing_secret, undefined);
+    const other = await api(server, 'POST', '/api/endpoints', body('https://example.org/'), { headers });
+    assert.equal(other.status, 422, other.text);
+    assert.equal((await api(server, 'GET', '/api/endpoints')).json.data.length, 2);
+});
+
 test('status: a paused endpoint collects deliveries and attempts none; active again, they go in order', async (t) => {
     const server = await serve(t);
     const hook = await receiver(t);

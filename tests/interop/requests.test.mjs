@@ -17,6 +17,8 @@ const beyond = [
     { code: 'version_conflict', why: 'only the present ETag of a resource matches' },
     { code: /^url_/, why: 'which webhook URLs are allowed depends on settings, and no pattern can say it' },
     { code: /^(identity|certificate|private_key|ca|server_name)_/, why: 'no schema says that a certificate is one, or that its key fits it' },
+    { code: 'filter_invalid', why: 'a filter has rules of its own, which are told with a pointer into it' },
+    { code: 'attribute_invalid', detail: /^A (filter|name in metadata|value in metadata) has/, why: 'a schema counts characters, not bytes, and bounds no names' },
     { code: 'attribute_invalid', detail: /^A network must be/, why: 'no schema says that a network is one' },
     { code: 'included_invalid', detail: /^A resource needs an id: a text of 1 to 128 bytes/, why: 'a schema counts characters, not bytes' },
     { code: 'json_range', why: 'no schema bounds the numbers below members that the caller names' },

@@ -31,7 +31,7 @@ describe('200 events at the first attempt', { concurrency: 2, ...outside }, () =
             assert.deepEqual(disagreements(record, there.arrivals()), []);
             assert.equal(there.arrivals().length, EVENTS);
             assert.deepEqual(all.filter(({ attempt, status, response, body_incomplete }) =>
-                attempt !== 1 || status !== 200 || response !== '{"status":"success"}' || body_incomplete), []);
+                attempt !== 1 || status !== 200 || !(one.answers ?? ['{"status":"success"}']).includes(response) || body_incomplete), []);
             if (!one.closes) assert.ok(all.some((attempt) => attempt.reused_connection), 'a connection is used again');
         });
     }

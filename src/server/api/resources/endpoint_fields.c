@@ -189,7 +189,7 @@ bool endpoint_read_metadata(struct call *call, const struct field *field, struct
         if (!json_is(pair, JSON_STRING) ||
             !jsonapi_read_text(call, pair, "", MODEL_METADATA_VALUE_LEN_MAX, &text)) {
             (void)call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, "",
-                            "A value in metadata is a text of at most %d bytes without control characters.",
+                            "A value in metadata has at most %d bytes of text, and no control characters.",
                             MODEL_METADATA_VALUE_LEN_MAX);
             return call_within(call, field->pointer, pair->name);
         }

@@ -4,6 +4,7 @@
  */
 #include "edit.h"
 #include "endpoint_fields.h"
+#include "idempotency_key.h"
 #include "page.h"
 #include "resources.h"
 #include "signing.h"
@@ -112,11 +113,31 @@ struct endpoint_edit {
     bool was_paused;
 };
 
+static void put_location(struct call *call, int64_t id)
+{
+    call_header(call, "Location", bytes_of(call_printf(call, "/api/endpoints/%lld", (long long)id)));
+}
+
+/* The endpoint as it is by now. */
+static bool replay(struct call *call)
+{
+    const struct endpoint *endpoint = seen(call);
+    if (!endpoint)
+        return call_not_found(call, "endpoint any more");
+    idempotency_key_replayed(call, "the endpoint's signing secret");
+    put_location(call, endpoint->id);
+    return answer_endpoint(call, 201, endpoint, (struct bytes){0});
+}
+
 static bool created(struct call *call)
 {
     const struct store_op *op = &call->write.op;
     struct endpoint endpoint = op->endpoint.endpoint;
     char secret[POSTHORN_SECRET_LEN_MAX];
+    if (!idempotency_key_fits(call))
+        return false;
+    if (op->result == STORE_REPLAYED)
+        return call_get(call, STORE_GET_ENDPOINT, op->id, false, replay);
     if (op->result == STORE_QUOTA)
         return call_fail(call, API_TOO_MANY_ENDPOINTS, SOURCE_NONE, NULL,
                          "The user has %d endpoints, which is the limit. Delete one first.",
@@ -125,7 +146,7 @@ static bool created(struct call *call)
         return call_not_found(call, "user");
     endpoint.id = op->id;
     endpoint.version = 1;
-    call_header(call, "Location", bytes_of(call_printf(call, "/api/endpoints/%lld", (long long)op->id)));
+    put_location(call, op->id);
     call_header(call, "Cache-Control", bytes_of("no-store"));
     signing_default(call->api->config.vault, endpoint.id, endpoint.created_at_ms, secret);
     return answer_endpoint(call, 201, &endpoint,
@@ -139,11 +160,12 @@ bool endpoints_create(struct call *call)
     int64_t owner_id = call->caller.user_id;
     if (!edit || !jsonapi_read(call, "endpoints", &document) || !jsonapi_refuse_id(call, &document) ||
         !shape_read(call, &endpoints_shape, &document, FIELD_ON_CREATE, &edit->endpoint, &edit->given) ||
-        !jsonapi_read_user(call, &document, &owner_id))
+        !jsonapi_read_user(call, &document, &owner_id) || !idempotency_key_take(call, "/api/endpoints"))
         return false;
     edit->endpoint.owner_id = owner_id;
     edit->endpoint.created_at_ms = edit->endpoint.updated_at_ms = clock_wall_ms(&call->api->config.clock);
     call->write.op = (struct store_op){.kind = STORE_ENDPOINT_CREATE,
+                                       .request = call->repeat,
                                        .endpoint = {.endpoint = edit->endpoint, .if_version = -1}};
     return call_write(call, created);
 }
