@@ -132,3 +132,43 @@ test('an operation says what can be done next, and it can', async (t) => {
         assert.equal((await api(server, 'GET', path.replace('{id}', made.json.data.id))).status, 200);
     }
 });
+
+test('openapi.json and /docs are compressed for whoever accepts gzip, with an ETag of their own', async (t) => {
+    const server = await serve(t);
+    for (const path of ['/openapi.json', '/docs']) {
+        const get = (coding, headers = {}) => api(server, 'GET', path, undefined, { key: null, headers: { 'Accept-Encoding': coding, ...headers } });
+        const plain = await get('identity');
+        const etags = new Set([plain.headers.get('etag')]);
+        for (const coding of ['gzip', 'br;q=1.0, gzip;q=0.8, *;q=0.1', '*', 'GZIP']) {
+            const small = await get(coding);
+            assert.equal(small.headers.get('content-encoding'), 'gzip', coding);
+            assert.ok(Number(small.headers.get('content-length')) < plain.text.length / 3);
+            assert.equal(small.text, plain.text);
+            assert.match(small.headers.get('vary'), /Accept-Encoding/);
+            etags.add(small.headers.get('etag'));
+        }
+        assert.equal(etags.size, 2);
+        for (const coding of ['gzip;q=0', 'br', '*;q=1, gzip;q=0', 'identity;q=0.5'])
+            assert.equal((await get(coding)).headers.get('content-encoding'), null, coding);
+        const [, zipped] = etags;
+        assert.equal((await get('gzip', { 'If-None-Match': zipped })).status, 304);
+        assert.equal((await get('identity', { 'If-None-Match': zipped })).status, 200);
+    }
+});
+
+test('a page of an origin in cors-origins may use the API, a page of another may not', async (t) => {
+    const server = await serve(t, { args: ['--cors-origins', 'https://app.example.com'] });
+    const from = (origin, method = 'GET', path = '/api/users/me') =>
+        api(server, method, path, undefined, { headers: { Origin: origin, ...(method === 'OPTIONS' && { 'Access-Control-Request-Method': 'PATCH', 'Access-Control-Request-Headers': 'authorization, if-match' }) }, key: method === 'OPTIONS' ? null : undefined });
+    const answer = await from('https://app.example.com');
+    assert.deepEqual([answer.status, answer.headers.get('access-control-allow-origin')], [200, 'https://app.example.com']);
+    assert.match(answer.headers.get('access-control-expose-headers'), /ETag/);
+    const preflight = await from('https://app.example.com', 'OPTIONS');
+    assert.equal(preflight.status, 204, preflight.text);
+    assert.match(preflight.headers.get('access-control-allow-methods'), /PATCH/);
+    assert.match(preflight.headers.get('access-control-allow-headers'), /Authorization.*If-Match/);
+    for (const path of ['/api/users/me', '/api/nowhere/at/all', '/api/events/1'])
+        assert.equal((await from('https://other.example.com', 'GET', path)).headers.get('access-control-allow-origin'), null, path);
+    const missing = await from('https://app.example.com', 'GET', '/api/events/1');
+    assert.deepEqual([missing.status, missing.headers.get('access-control-allow-origin')], [404, 'https://app.example.com']);
+});

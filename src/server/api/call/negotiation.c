@@ -127,6 +127,31 @@ static void prefer(struct preference *preference, enum match match, int weight)
         *preference = (struct preference){match, weight};
 }
 
+static int weight_of(struct bytes parameters)
+{
+    int q = 1000;
+    while (parameters.len) {
+        struct parameter parameter = split(cut(&parameters, ';'));
+        if (bytes_equal_nocase(parameter.name, "q"))
+            q = weight(parameter.value);
+    }
+    return q;
+}
+
+bool negotiation_accepts_gzip(struct bytes accept_encoding)
+{
+    struct preference preference = {0};
+    while (accept_encoding.len) {
+        struct bytes parameters = cut(&accept_encoding, ',');
+        struct bytes coding = cut(&parameters, ';');
+        if (bytes_equal_text(coding, "*"))
+            prefer(&preference, MATCH_ANY, weight_of(parameters));
+        else if (bytes_equal_nocase(coding, "gzip") || bytes_equal_nocase(coding, "x-gzip"))
+            prefer(&preference, MATCH_EXACT, weight_of(parameters));
+    }
+    return preference.weight > 0;
+}
+
 bool negotiation_accepts(struct bytes accept, const char *wanted)
 {
     struct preference preference = {0};
@@ -136,12 +161,7 @@ bool negotiation_accepts(struct bytes accept, const char *wanted)
     while (accept.len) {
         struct bytes range = cut(&accept, ',');
         struct bytes type = cut(&range, ';');
-        int q = 1000;
-        while (range.len) {
-            struct parameter parameter = split(cut(&range, ';'));
-            if (bytes_equal_nocase(parameter.name, "q"))
-                q = weight(parameter.value);
-        }
+        int q = weight_of(range);
         if (bytes_equal_text(type, "*/*"))
             prefer(&preference, MATCH_ANY, q);
         else if (bytes_equal_nocase(type, wanted))

@@ -246,6 +246,8 @@ static void put_headers(struct text *out, const char *const *names)
                                         "RateLimit-Reset",
                                         "Vary",
                                         "Cache-Control",
+                                        "Access-Control-Allow-Origin",
+                                        "Access-Control-Expose-Headers",
                                         NULL};
     const char *separator = ",\"headers\":{";
     for (int part = 0; part < 2; part++) {
@@ -269,6 +271,8 @@ static void put_success_headers(struct text *out, const struct operation *operat
         names[count++] = "Retry-After";
     if (is_set(operation, "idempotent"))
         names[count++] = "Idempotency-Replayed";
+    if (is_set(operation, "gzip"))
+        names[count++] = "Content-Encoding";
     const char *media = json_text(operation->words, "media");
     if (media && strcmp(media, "text/html") == 0) {
         names[count++] = "Content-Security-Policy";
@@ -276,6 +280,22 @@ static void put_success_headers(struct text *out, const struct operation *operat
     }
     names[count] = NULL;
     put_headers(out, names);
+}
+
+#define NOT_MODIFIED "{\"description\":\"It still has the ETag of If-None-Match.\""
+
+/* A page has more headers than a resource, also then. */
+static void put_not_modified(struct text *out, const struct operation *operation)
+{
+    if (!has_etag(operation) || !is_method(operation, "GET"))
+        return;
+    if (!is_set(operation, "gzip")) {
+        text_puts(out, "\"304\":{\"$ref\":\"#/components/responses/304\"},");
+        return;
+    }
+    text_puts(out, "\"304\":" NOT_MODIFIED);
+    put_success_headers(out, operation, 304);
+    text_puts(out, "},");
 }
 
 /* What a client can do next: its id and type are in the answer. */
@@ -375,8 +395,7 @@ static void put_responses(struct text *out, const struct openapi *openapi, const
         put_success(out, openapi, operation, 207);
     if (operation->method->access == ROUTE_HEALTH)
         put_success(out, openapi, operation, 503);
-    if (has_etag(operation) && is_method(operation, "GET"))
-        text_puts(out, "\"304\":{\"$ref\":\"#/components/responses/304\"},");
+    put_not_modified(out, operation);
     for (int i = 0; i < API_ERROR_COUNT; i++) {
         status = api_error_row((enum api_error)i)->status;
         if (opens_status(i) && can_fail(operation, status))
@@ -526,7 +545,7 @@ static void put_error_responses(struct text *out)
                                                                                  : none);
         text_putc(out, ',');
     }
-    text_puts(out, "\"304\":{\"description\":\"It still has the ETag of If-None-Match.\"");
+    text_puts(out, "\"304\":" NOT_MODIFIED);
     put_headers(out, etag);
     text_puts(out, "},\"default\":{\"description\":\"Any other error.\"");
     put_error_content(out, any);

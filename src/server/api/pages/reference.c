@@ -2,6 +2,7 @@
 #include "arena.h"
 #include "catalogue.h"
 #include "docs.h"
+#include "gzip.h"
 #include "memory.h"
 #include "openapi.h"
 #include <assert.h>
@@ -15,8 +16,8 @@ struct reference {
     bool is_made;
     struct bytes own_types;
     const char *mode;
-    struct bytes openapi, docs; /* owned */
-    struct arena arena;         /* of the types */
+    struct reference_page openapi, docs; /* owned */
+    struct arena arena;                  /* of the types */
     struct reference_type *types;
     int type_count;
 };
@@ -24,17 +25,17 @@ struct reference {
 /* ---- making ------------------------------------------------------------------------------------------- */
 
 /* What was written, in a block of its own; the arena is for the next. */
-static struct bytes keep(struct text *out)
+static struct reference_page keep(struct text *out)
 {
     assert(!out->overflow);
     char *copy = memory_alloc(out->len + 1);
     memcpy(copy, out->data, out->len + 1);
     struct bytes kept = bytes_make(copy, out->len);
     arena_fini(out->arena);
-    return kept;
+    return (struct reference_page){kept, gzip_make(kept)};
 }
 
-static struct bytes make_openapi(const struct catalogue *catalogue)
+static struct reference_page make_openapi(const struct catalogue *catalogue)
 {
     struct arena arena;
     struct text out;
@@ -45,7 +46,7 @@ static struct bytes make_openapi(const struct catalogue *catalogue)
     return keep(&out);
 }
 
-static struct bytes make_docs(const struct catalogue *catalogue, const char *mode)
+static struct reference_page make_docs(const struct catalogue *catalogue, const char *mode)
 {
     struct arena arena;
     struct text out;
@@ -105,13 +106,19 @@ struct reference *reference_open(struct bytes own_types, const char *mode)
     return reference;
 }
 
+static void page_free(const struct reference_page *page)
+{
+    free((void *)page->text.data);
+    free((void *)page->gzip.data);
+}
+
 void reference_close(struct reference *reference)
 {
     if (!reference)
         return;
     arena_fini(&reference->arena);
-    free((void *)reference->openapi.data);
-    free((void *)reference->docs.data);
+    page_free(&reference->openapi);
+    page_free(&reference->docs);
     free(reference->types);
     pthread_mutex_destroy(&reference->lock);
     free(reference);
@@ -154,14 +161,14 @@ static const struct reference *made(struct reference *reference)
     return reference;
 }
 
-struct bytes reference_openapi(struct reference *reference)
+const struct reference_page *reference_openapi(struct reference *reference)
 {
-    return made(reference)->openapi;
+    return &made(reference)->openapi;
 }
 
-struct bytes reference_docs(struct reference *reference)
+const struct reference_page *reference_docs(struct reference *reference)
 {
-    return made(reference)->docs;
+    return &made(reference)->docs;
 }
 
 const struct reference_type *reference_types(struct reference *reference, int *count)

@@ -20,6 +20,9 @@ struct reference_type {
 struct reference *reference_open(struct bytes own_types, const char *mode);
 void reference_close(struct reference *reference);
 
-struct bytes reference_openapi(struct reference *reference); /* JSON */
-struct bytes reference_docs(struct reference *reference);    /* HTML */
+struct reference_page {
+    struct bytes text, gzip;
+};
+const struct reference_page *reference_openapi(struct reference *reference); /* JSON */
+const struct reference_page *reference_docs(struct reference *reference);    /* HTML */
 const struct reference_type *reference_types(struct reference *reference, int *count);

@@ -71,20 +71,28 @@ bool event_types_show(struct call *call)
 }
 
 /* It changes with the program and its settings, at a restart. */
-static const char public_page[] = "public, max-age=300";
+/* Compressed, if the client accepts it; an ETag names one of the two forms. */
+static bool answer_public(struct call *call, const char *type, const struct reference_page *page)
+{
+    struct bytes coding = listener_header(call->request, "Accept-Encoding", NULL);
+    bool gzip = negotiation_accepts_gzip(coding);
+    struct bytes body = gzip ? page->gzip : page->text;
+    call->etag = call_etag_of(call, body);
+    call_header(call, "Cache-Control", bytes_of("public, max-age=300"));
+    call_header(call, "Vary", bytes_of("Accept-Encoding"));
+    if (gzip)
+        call_header(call, "Content-Encoding", bytes_of("gzip"));
+    return call_answer_page(call, type, body);
+}
 
 bool openapi_show(struct call *call)
 {
-    call->etag = call_etag_of(call, reference_openapi(call->api->reference));
-    call_header(call, "Cache-Control", bytes_of(public_page));
-    return call_answer_page(call, "application/json", reference_openapi(call->api->reference));
+    return answer_public(call, "application/json", reference_openapi(call->api->reference));
 }
 
 bool docs_show(struct call *call)
 {
-    call->etag = call_etag_of(call, reference_docs(call->api->reference));
-    call_header(call, "Cache-Control", bytes_of(public_page));
     call_header(call, "Content-Security-Policy", bytes_of("default-src 'none'; style-src 'unsafe-inline'"));
     call_header(call, "X-Content-Type-Options", bytes_of("nosniff"));
-    return call_answer_page(call, "text/html; charset=utf-8", reference_docs(call->api->reference));
+    return answer_public(call, "text/html; charset=utf-8", reference_docs(call->api->reference));
 }

@@ -220,8 +220,8 @@ static void a_platforms_own_types_are_everywhere(void **state)
 
     assert_true(bytes_equal_text(types[count - 1].name, "order_paid"));
     assert_true(bytes_equal_text(types[count - 1].section, "shop"));
-    assert_non_null(strstr(reference_openapi(reference).data, "\"push_order_paid\""));
-    const char *docs = reference_docs(reference).data;
+    assert_non_null(strstr(reference_openapi(reference)->text.data, "\"push_order_paid\""));
+    const char *docs = reference_docs(reference)->text.data;
     assert_non_null(strstr(docs, "id=\"order_paid\""));
     assert_non_null(strstr(docs, "id=\"resource-orders\""));
     assert_non_null(strstr(docs, "Paid &lt;b&gt;&amp;"));
