@@ -92,6 +92,8 @@ static const struct {
     {"idempotency_entries", "these Idempotency-Keys are of no run, or cut",
      "length(entries) % 16 <> 0 OR NOT EXISTS (SELECT 1 FROM idempotency_runs r WHERE r.id ="
      " idempotency_entries.id >> 32)"},
+    {"requests", "the request has no Idempotency-Key, or its numbers are damaged",
+     "length(key) = 0 OR length(digest) <> 32 OR min(requester_id, made_id) < 0"},
     {"resources", "the resource's version is none, or its owner is missing",
      "version <= 0 OR NOT EXISTS (SELECT 1 FROM users u WHERE u.id = resources.owner_id)",
      "type || ' ' || id"},

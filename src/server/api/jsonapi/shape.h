@@ -45,7 +45,7 @@ struct field {
     int64_t minimum, maximum; /* of a number in a request; of a list: how many */
     const char *pattern;      /* ECMA-262, escaped for JSON, of a text in a request, or of those in a list;
                                  NULL: no control bytes, or any if it has a read */
-    const char *schema;       /* its name in components.schemas of openapi.json */
+    const char *schema; /* its name in components.schemas of openapi.json; of a relationship: in answers */
     const char *const *choices;
     const char *rule;    /* what is told of a value that is none of its choices, or out of its range */
     const char *related; /* the type at the other end; NULL: any */

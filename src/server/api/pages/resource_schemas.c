@@ -115,7 +115,9 @@ static void put_field(struct text *out, const struct field *field, unsigned when
     const char *description = json_text(words, field->name);
     const char *separator = "";
     text_printf(out, "\"%s\":{", field->name);
-    if (is_relationship(field)) {
+    if (is_relationship(field) && field->schema && !when) {
+        text_printf(out, "\"$ref\":\"" SCHEMAS "%s\"", field->schema);
+    } else if (is_relationship(field)) {
         bool users = field->related && strcmp(field->related, "users") == 0;
         text_printf(out, "\"$ref\":\"" SCHEMAS "%s%s\"",
                     field->kind == FIELD_RELATIONSHIP ? "ToMany"

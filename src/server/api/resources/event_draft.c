@@ -68,7 +68,8 @@ static const struct field fields[] = {
                       .maximum = MODEL_EVENT_CHANNELS_MAX, .pattern = CHANNEL_PATTERN, .read = read_channels},
     /* Read below; shown as they were stored. */
     [ROW_RESOURCE] = {FIELD_NO_MEMBER("resource", FIELD_TO_ONE, FIELD_ON_CREATE | FIELD_NULLABLE)},
-    [ROW_USER] = {FIELD_NO_MEMBER("user", FIELD_TO_ONE, FIELD_ON_CREATE), .related = "users"}};
+    [ROW_USER] = {FIELD_NO_MEMBER("user", FIELD_TO_ONE, FIELD_ON_CREATE), .related = "users",
+                  .schema = "ToOwner"}};
 const struct shape events_shape = {SHAPE("events", struct event_draft, fields), .self = "/api/events/:id",
                                    .meta = "EventMeta", .has_other_relationships = true};
 
