@@ -7,7 +7,8 @@ import { realpathSync, writeFileSync } from 'node:fs';
 import net, { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import test from 'node:test';
-import { answer, api, delivery, eventually, folder, post, serve } from '../e2e/harness.mjs';
+import { answer, api, delivery, eventually, folder, post, POSTHORN, serve } from '../e2e/harness.mjs';
+import { documentOf } from '../e2e/openapi-contract.mjs';
 import { nameServer } from './names.mjs';
 import { enter, part, sh } from './room.mjs';
 
@@ -88,6 +89,7 @@ async function witness(t) {
 
 /** The rig and a server in it; `dialled()` is what that server dialled: all but this test's own calls of its API. */
 async function rig(t, names, args = []) {
+    await documentOf(POSTHORN); // by a server of its own, which is not to be seen dialled
     const dns = await nameServer(t, names), birds = await canary(t), eye = await witness(t);
     const proxy = 'http://10.0.0.88:8080';
     const server = await serve(t, {
