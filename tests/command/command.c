@@ -73,8 +73,11 @@ static const struct command test_command = {
     .settings_shown = "dev",
     .json = JSON_OPTION("print JSON"),
 };
-static const struct command reset_command = {
-    .name = "test reset", .summary = "two words", .details = "Two words.", .verbs = {{NULL, "", run}}};
+static const struct command reset_command = {.name = "test reset",
+                                             .summary = "two words",
+                                             .details = "Two words.",
+                                             .verbs = {{NULL, "", run}},
+                                             .options_len = sizeof(struct given)};
 static const struct command *const commands[] = {&test_command, &reset_command};
 
 /* Runs `posthorn LINE`, cut at spaces; a lone '' is an empty argument. Both outputs are in `out`. */

@@ -235,9 +235,11 @@ void base_make(struct base *base, int bulk)
     end_late(base);
     base->f->backend->close(base->f->store);
     assert_int_equal(sqlite3_open(base->f->path, &db), SQLITE_OK);
-    char *late = sqlite3_mprintf("INSERT OR IGNORE INTO ended_late VALUES (%lld, %lld);"
-                                 "INSERT INTO added SELECT event_id, id FROM deliveries",
-                                 base->f->wall_ms, base->events[1]);
+    char *late =
+        sqlite3_mprintf("INSERT OR IGNORE INTO ended_late VALUES (%lld, %lld);"
+                        "INSERT INTO added SELECT event_id, id FROM deliveries;"
+                        "INSERT INTO requests SELECT id, id, x'6b', zeroblob(32), id, '', %lld FROM users",
+                        base->f->wall_ms, base->events[1], base->f->wall_ms);
     run_sql(db, late);
     sqlite3_free(late);
     sqlite3_exec(db,
