@@ -165,10 +165,14 @@ static void test_clients_leave_at_random(void **state)
     }
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
-    int fd = dial(*state);
-    ask(fd, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n", &answer);
-    assert_int_equal(answer.status, 200);
-    close(fd);
+    /* The listener may not have seen yet that they left, and send away who comes as one too many. */
+    for (int tries = 0; answer.status != 200; tries++) {
+        int fd = dial(*state);
+        ask(fd, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n", &answer);
+        close(fd);
+        assert_true(answer.status == 200 || (answer.status == 0 && tries < 1000));
+        usleep(answer.status == 200 ? 0 : 10 * 1000);
+    }
 }
 
 /* ---- the end, in every stage ---- */
