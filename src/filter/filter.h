@@ -27,7 +27,7 @@ enum {
     FILTER_LEN_MAX = 4096,           /* bytes of a pattern, as JSON; the caller looks */
     FILTER_LEVELS_MAX = 8,           /* objects within objects, "$or" included */
     FILTER_MEMBERS_MAX = 512,        /* that a pattern names on one level */
-    FILTER_STEPS_MAX = 1 << 16,      /* for all filters of an event: less than a millisecond */
+    FILTER_STEPS_MAX = 1 << 16,      /* for all filters of an event: about a millisecond */
     FILTER_POINTER_LEN_MAX = 6 << 10 /* of a place in a pattern */
 };
 
