@@ -33,3 +33,16 @@ bool model_id_valid(struct bytes id)
     }
     return true;
 }
+
+struct flow_settings flow_settings_of(int64_t in_flight_max, int64_t rate_count, int64_t rate_per,
+                                      int64_t ordered)
+{
+    struct flow_settings set = {.ordered = ordered == 1};
+    if (in_flight_max > 0 && in_flight_max <= MODEL_IN_FLIGHT_MAX)
+        set.in_flight_max = (int32_t)in_flight_max;
+    if (rate_count > 0 && rate_count <= MODEL_RATE_MAX && rate_per >= 0 && rate_per <= FLOW_PER_HOUR) {
+        set.rate.count = (int32_t)rate_count;
+        set.rate.per = (enum flow_per)rate_per;
+    }
+    return set;
+}

@@ -25,10 +25,31 @@ enum {
     MODEL_METADATA_NAME_LEN_MAX = 64,
     MODEL_METADATA_VALUE_LEN_MAX = 512,
     MODEL_DESCRIPTION_LEN_MAX = 1024,
+    MODEL_IN_FLIGHT_MAX = 256,
+    MODEL_RATE_MAX = 100000,
     MODEL_RESPONSE_KEPT_LEN = 1024,
     MODEL_DETAIL_LEN_MAX = 240,
     MODEL_USER_ID_FIRST = 5 /* so that the guide's own curl works as printed (mission row 43) */
 };
+
+/* What the owner of an endpoint sets for the flow of its deliveries (flow.h). Zeroed memory: nothing. */
+enum flow_per { FLOW_PER_SECOND, FLOW_PER_MINUTE, FLOW_PER_HOUR };
+struct endpoint_rate {
+    int32_t count; /* 1 to MODEL_RATE_MAX; 0: no limit */
+    enum flow_per per;
+};
+struct flow_settings {
+    int32_t in_flight_max; /* 1 to MODEL_IN_FLIGHT_MAX; 0: as the settings say */
+    struct endpoint_rate rate;
+    bool ordered;
+};
+static inline bool flow_settings_none(const struct flow_settings *set)
+{
+    return set->in_flight_max == 0 && set->rate.count == 0 && !set->ordered;
+}
+/* From stored numbers, which may be damaged: one that is out of range is none. */
+struct flow_settings flow_settings_of(int64_t in_flight_max, int64_t rate_count, int64_t rate_per,
+                                      int64_t ordered);
 
 enum user_role { USER_REGULAR, USER_MASTER };
 
@@ -39,6 +60,7 @@ struct endpoint {
     bool success_2xx;     /* default false: only 200 acknowledges (row 26) */
     bool disable_on_410;
     bool paused;
+    struct flow_settings flow;
     /* Which events it wants (routing.h). Names and labels are separated by spaces. */
     struct bytes event_types, channels; /* len 0: all; none */
     struct bytes filter;                /* a pattern (filter.h), as JSON; len 0: none */

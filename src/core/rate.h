@@ -3,17 +3,19 @@
  *
  * The bucket holds at most `burst` tokens and gains `per_s` of them a second. A request takes one. So a
  * burst passes at once, and `per_s` requests a second pass in the long run. It counts in thousandths of a
- * token, so that it is exact at every rate: each millisecond adds `per_s` thousandths.
+ * token, so that it is exact at every rate: each millisecond adds `per_s` thousandths. With a span, all of
+ * this is per span instead of per second.
  */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { RATE_PER_S_MAX = 1000000 };
+enum { RATE_PER_S_MAX = 1000000, RATE_SPAN_MS_MAX = 3600 * 1000 };
 
 struct rate {
-    int64_t per_s; /* 1 to RATE_PER_S_MAX */
-    int64_t burst; /* 1 to RATE_PER_S_MAX */
+    int64_t per_s;   /* 1 to RATE_PER_S_MAX */
+    int64_t burst;   /* 1 to RATE_PER_S_MAX */
+    int64_t span_ms; /* 0: a second; RATE_SPAN_MS_MAX at most */
 };
 
 /* Zeroed memory is a full bucket. */

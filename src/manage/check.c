@@ -52,6 +52,8 @@ static const struct {
     {"endpoints", "the endpoint has an id or flag that is none, or its owner is missing",
      "id <= 0 OR paused NOT IN (0, 1) OR success_2xx NOT IN (0, 1) OR disable_on_410 NOT IN (0, 1)"
      " OR answered NOT IN (0, 1) OR version <= 0"
+     " OR ifnull(in_flight_max, 1) NOT BETWEEN 1 AND 256 OR ifnull(rate_count, 1) NOT BETWEEN 1 AND 100000"
+     " OR ifnull(rate_per, 0) NOT IN (0, 1, 2) OR ifnull(ordered, 0) NOT IN (0, 1)"
      " OR NOT EXISTS (SELECT 1 FROM users u WHERE u.id = endpoints.owner_id)"},
     {"endpoints", "the URL is none", "url IS NOT NULL AND url NOT LIKE 'http%://_%'"},
     {"api_keys", "the key's digest or pace is none, or its user is missing",

@@ -44,6 +44,10 @@
  *   held           A delivery is not claimed while its endpoint has no URL or is paused, while its owner
  *                  has no active key, or while the endpoint's pace holds it (pace.h). RETRY and GIVE_UP
  *                  without `answered` are failures for the pace. A new URL starts the pace afresh
+ *   limits         in_flight_max and rate of an endpoint (flow.h) hold its deliveries as its pace does, those
+ *                  of a RESEND as well. Each lease counts for the rate when it begins, whatever comes of it,
+ *                  and nothing else does: a delivery that is held uses up no attempt. The count starts
+ *                  afresh with the store and when the rate changes
  *   born leased    An EVENT gets a box at once if its endpoint may have one more lease and no other
  *                  delivery to it is due. A backend may keep boxes for other deliveries that wait
  *   age            0 until an attempt has counted; then the service time since that attempt began (its

@@ -77,7 +77,8 @@ static void refused_ones_cost_nothing(void **state)
 
 static void odd_clocks_and_limits(void **state)
 {
-    const struct rate wide = {.per_s = RATE_PER_S_MAX, .burst = RATE_PER_S_MAX}, narrow = {1, 2};
+    const struct rate wide = {.per_s = RATE_PER_S_MAX, .burst = RATE_PER_S_MAX},
+                      narrow = {.per_s = 1, .burst = 2};
     struct rate_bucket bucket = {0};
     assert_int_equal(pass(&bucket, narrow, 5000, 5), 2);
     assert_int_equal(pass(&bucket, narrow, 1000, 5), 0); /* back: nothing comes in twice */

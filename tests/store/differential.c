@@ -303,6 +303,9 @@ static void same_endpoints(const struct endpoint *a, const struct endpoint *b)
     same_bytes(a->url, b->url);
     assert_int_equal(a->success_2xx, b->success_2xx);
     assert_int_equal(a->disable_on_410, b->disable_on_410);
+    assert_int_equal(a->flow.in_flight_max, b->flow.in_flight_max);
+    assert_int_equal(a->flow.rate.count, b->flow.rate.count);
+    assert_int_equal(a->flow.rate.per, b->flow.rate.per);
     assert_int_equal(a->paused, b->paused);
     same_bytes(a->signing, b->signing);
     same_bytes(a->identity, b->identity);

@@ -54,7 +54,8 @@ int64_t fixture_endpoint(struct fixture *fixture, int64_t owner_id, const char *
 struct store_op fixture_endpoint_op(struct fixture *fixture, int64_t id);
 struct store_op fixture_key_op(struct fixture *fixture, int64_t user_id);
 /* The next event of this owner. */
-/* The endpoint wants all events, or only some of those of fixture_event_op; event channels to try it with. */
+/* The endpoint wants all events, or only some of those of fixture_event_op; some have limits; event channels
+ * to try it with. */
 void fixture_wish(struct endpoint *endpoint, int number);
 struct bytes fixture_channels(int number);
 enum { FIXTURE_WISHES = 12, FIXTURE_CHANNELS = 4 };

@@ -85,6 +85,11 @@ static void roster_take(struct store *store, sqlite3_stmt *row)
         log_write(store->config.log, LOG_LEVEL_ERROR, "store",
                   "a filter is damaged and left out user=%lld endpoint=%lld", (long long)endpoint->owner->id,
                   (long long)endpoint->id);
+    struct flow_settings flow =
+        flow_settings_of(sqlite3_column_int64(row, 17), sqlite3_column_int64(row, 18),
+                         sqlite3_column_int64(row, 19), sqlite3_column_int64(row, 20));
+    if (endpoint->flow || !flow_settings_none(&flow))
+        roster_flow(&store->roster, endpoint, &flow);
     if (is_new && sqlite3_column_int(row, 8))
         roster_pace(&store->roster, endpoint, pace_proven);
     else if (url_changed)
@@ -162,6 +167,11 @@ static void bind_settings(sqlite3_stmt *statement, const struct endpoint *endpoi
     sqlite_bind_optional(statement, 13, endpoint->filter);
     sqlite_bind_optional(statement, 14, endpoint->description);
     sqlite_bind_optional(statement, 15, endpoint->metadata);
+    const struct flow_settings *flow = &endpoint->flow;
+    sqlite_bind_time(statement, 16, flow->in_flight_max); /* 0: NULL */
+    sqlite_bind_time(statement, 17, flow->rate.count);
+    sqlite_bind_time(statement, 18, flow->rate.per);
+    sqlite_bind_time(statement, 19, flow->ordered);
 }
 
 enum store_status sqlite_endpoint_insert(struct store *store, const struct endpoint *endpoint)

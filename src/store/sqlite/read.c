@@ -36,7 +36,8 @@ struct sqlite_reader {
  * to the second. */
 #define ENDPOINT_SETTINGS                                                                                    \
     " e.url, e.success_2xx, e.disable_on_410, e.paused, e.version, e.created_at, e.updated_at, e.signing,"   \
-    " e.identity, e.event_types, e.channels, e.filter, e.description, e.metadata"
+    " e.identity, e.event_types, e.channels, e.filter, e.description, e.metadata,"                           \
+    " e.in_flight_max, e.rate_count, e.rate_per, e.ordered"
 #define ENDPOINT_COLUMNS "SELECT e.id, e.owner_id," ENDPOINT_SETTINGS " FROM endpoints e WHERE"
 #define USER_COLUMNS                                                                                         \
     "SELECT u.id, u.role, u.master_id, u.name, u.email, u.receives_users_events, u.version, u.created_at,"   \
@@ -200,7 +201,9 @@ static bool take_endpoint(sqlite3_stmt *row, int at, struct arena *arena, struct
                                   .paused = number(row, at + 5),
                                   .version = number(row, at + 6),
                                   .created_at_ms = number(row, at + 7),
-                                  .updated_at_ms = number(row, at + 8)};
+                                  .updated_at_ms = number(row, at + 8),
+                                  .flow = flow_settings_of(number(row, at + 16), number(row, at + 17),
+                                                           number(row, at + 18), number(row, at + 19))};
     return copy_words(arena, row, at + 2, &endpoint->url) &&
            copy_text(arena, row, at + 9, &endpoint->signing) &&
            copy_text(arena, row, at + 10, &endpoint->identity) &&

@@ -54,6 +54,9 @@ static const char *const migration_1[] = {
     "success_2xx INTEGER NOT NULL,"
     "disable_on_410 INTEGER NOT NULL,"
     "paused INTEGER NOT NULL,"
+    "in_flight_max INTEGER,"                /* struct flow_settings; NULL: none */
+    "rate_count INTEGER, rate_per INTEGER," /* in enum flow_per */
+    "ordered INTEGER,"
     "event_types TEXT, channels TEXT, filter TEXT," /* NULL: none is set; model.h */
     "description TEXT, metadata TEXT,"
     "signing BLOB NOT NULL, identity BLOB NOT NULL," /* sealed */

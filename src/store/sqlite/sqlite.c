@@ -30,7 +30,7 @@ static enum store_status look(struct store *store, struct store_op *op)
         figures->failing = counts->pace.failing;
         figures->in_hand = counts->leased;
         figures->waiting = counts->pending > counts->leased ? counts->pending - counts->leased : 0;
-        figures->window = pace_window(&counts->pace, &store->config.pace);
+        figures->window = roster_window(&store->roster, endpoint);
         figures->delivered = counts->delivered;
     }
     return status;

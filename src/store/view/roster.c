@@ -22,6 +22,7 @@ static void endpoint_free(struct roster_entry *endpoint)
         free(endpoint->owner);
     free(endpoint->url);
     wishes_free(endpoint->wishes);
+    free(endpoint->flow);
     free((void *)endpoint->signing.data);
     free((void *)endpoint->identity.data);
     free(endpoint->missed);
@@ -120,7 +121,16 @@ static int64_t held_until(const struct roster *roster, const struct roster_entry
 {
     int64_t from_ms = pace_from_ms(&endpoint->counts.pace);
     int64_t outage_ms = pace_outage_from_ms(&endpoint->counts.pace, &roster->outage);
-    return from_ms > outage_ms ? from_ms : outage_ms;
+    int64_t flow_ms = endpoint->flow ? flow_from_ms(endpoint->flow) : 0;
+    from_ms = from_ms > outage_ms ? from_ms : outage_ms;
+    return from_ms > flow_ms ? from_ms : flow_ms;
+}
+
+int roster_window(const struct roster *roster, const struct roster_entry *endpoint)
+{
+    int window = pace_window(&endpoint->counts.pace, &roster->config);
+    int limit = endpoint->flow ? flow_at_once(endpoint->flow) : window;
+    return window < limit ? window : limit;
 }
 
 static int64_t ready_at(const struct roster *roster, const struct roster_entry *endpoint)
@@ -150,7 +160,7 @@ static enum roster_place place_wanted(const struct roster *roster, const struct 
 {
     const struct roster_counts *counts = &endpoint->counts;
     if (!is_open(endpoint) || due_at(endpoint) == ROSTER_NEVER ||
-        counts->leased >= pace_window(&counts->pace, &roster->config))
+        counts->leased >= roster_window(roster, endpoint))
         return PLACE_NONE;
     return ready_at(roster, endpoint) > roster->now_ms ? PLACE_LATER
                                                        : (enum roster_place)health(roster, endpoint);
@@ -165,7 +175,7 @@ static void place(struct roster *roster, struct roster_entry *endpoint)
         return; /* nothing waits, and nothing did: as it is when all goes well */
     bool starved = is_open(endpoint) && !endpoint->counts.pace.failing &&
                    ready_at(roster, endpoint) <= roster->now_ms &&
-                   endpoint->counts.leased >= pace_window(&endpoint->counts.pace, &roster->config);
+                   endpoint->counts.leased >= roster_window(roster, endpoint);
     roster->starved_count += starved - endpoint->starved;
     endpoint->starved = starved;
     enum roster_place wanted = place_wanted(roster, endpoint);
@@ -186,7 +196,8 @@ static void touch(struct roster *roster, struct roster_entry *endpoint)
     endpoint->touched_in = roster->batch;
     roster->before =
         memory_room(roster->before, roster->before_count, &roster->before_cap, sizeof *roster->before);
-    roster->before[roster->before_count++] = (struct roster_before){endpoint, endpoint->counts};
+    roster->before[roster->before_count++] = (struct roster_before){
+        endpoint, endpoint->counts, endpoint->flow ? endpoint->flow->bucket : (struct rate_bucket){0}};
 }
 
 static void touch_owner(struct roster *roster, struct roster_owner *owner)
@@ -248,6 +259,8 @@ void roster_undo(struct roster *roster)
             continue;
         count_leased(roster, endpoint, roster->before[i].counts.leased - endpoint->counts.leased);
         endpoint->counts = roster->before[i].counts;
+        if (endpoint->flow)
+            endpoint->flow->bucket = roster->before[i].bucket;
         endpoint->touched_in = 0;
         place(roster, endpoint);
     }
@@ -320,6 +333,19 @@ void roster_drop(struct roster *roster, struct roster_entry *endpoint)
     endpoint_free(endpoint);
 }
 
+void roster_flow(struct roster *roster, struct roster_entry *endpoint, const struct flow_settings *set)
+{
+    if (flow_settings_none(set)) {
+        free(endpoint->flow);
+        endpoint->flow = NULL;
+    } else {
+        if (!endpoint->flow)
+            endpoint->flow = memory_zero(1, sizeof *endpoint->flow);
+        flow_set(endpoint->flow, set);
+    }
+    place(roster, endpoint);
+}
+
 void roster_changed(struct roster *roster, struct roster_entry *endpoint)
 {
     place(roster, endpoint);
@@ -351,6 +377,12 @@ int roster_leases_free(const struct roster *roster, const struct roster_entry *e
     int64_t free = pace_more(&counts->pace, &roster->config, counts->leased, roster->now_ms);
     int64_t share = pace_share(roster->config.slots, roster->leased, is) - counts->leased;
     free = share < free ? share : free;
+    if (endpoint->flow && free > 0) {
+        int more = flow_at_once(endpoint->flow) - counts->leased,
+            left = flow_left(endpoint->flow, roster->now_ms);
+        more = more < left ? more : left;
+        free = more < free ? more : free;
+    }
     if (is == PACE_FAILING && free > 0) {
         int left = failing_left(roster);
         free = left < free ? left : free;
@@ -366,6 +398,8 @@ void roster_leased(struct roster *roster, struct roster_entry *endpoint)
     pace_outage_begun(&endpoint->counts.pace, &roster->outage, &roster->config, roster->now_ms);
     count_leased(roster, endpoint, 1);
     pace_begun(&endpoint->counts.pace, &roster->config, endpoint->counts.leased, roster->now_ms);
+    if (endpoint->flow)
+        flow_begun(endpoint->flow, roster->now_ms);
     endpoint->turn = ++roster->turn;
     if (endpoint->place == PLACE_QUICK)
         roster->quick_in_a_row++;

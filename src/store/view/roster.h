@@ -14,6 +14,7 @@
  */
 #pragma once
 #include "bytes.h"
+#include "flow.h"
 #include "idmap.h"
 #include "leases.h"
 #include "pace.h"
@@ -75,6 +76,7 @@ struct roster_entry {
     TAILQ_ENTRY(roster_entry) sibling; /* of the same owner */
     char *url;                         /* NULL: none */
     struct wishes *wishes;             /* NULL: all events */
+    struct flow *flow;                 /* NULL: no limits are set */
     bool success_2xx, paused;
     bool removed;                   /* its deliveries still exist */
     struct bytes signing, identity; /* sealed */
@@ -112,6 +114,7 @@ struct roster_heap {
 struct roster_before {
     struct roster_entry *endpoint;
     struct roster_counts counts;
+    struct rate_bucket bucket; /* of its flow */
 };
 struct roster_owner_before {
     struct roster_owner *owner;
@@ -155,6 +158,10 @@ struct roster_entry *roster_add(struct roster *roster, int64_t id, struct roster
 void roster_drop(struct roster *roster, struct roster_entry *endpoint);
 /* After a change of url or paused, or of its owner's auth_digest. */
 void roster_changed(struct roster *roster, struct roster_entry *endpoint);
+/* The limits that its owner sets. An undo gives back what its rate has counted in the batch. */
+void roster_flow(struct roster *roster, struct roster_entry *endpoint, const struct flow_settings *set);
+/* The leases that it may have at once, by its own pace and those limits. */
+int roster_window(const struct roster *roster, const struct roster_entry *endpoint);
 /* Its pace changes: pace_renew, pace_hurry, pace_resumed, pace_proven. */
 void roster_pace(struct roster *roster, struct roster_entry *endpoint, void (*change)(struct pace *pace));
 

@@ -17,13 +17,46 @@ static enum pace_health model_standing(const struct store *store, const struct m
     return pace_health(&endpoint->pace, model_view_oldest_ms(store, endpoint->endpoint.id, now), now);
 }
 
+/* The rate of flow.h in another way: the leases from each earlier one on, with this one, are no more than a
+ * group and what the time since then lets through. Returns the time from which that holds for all of them. */
+static int64_t model_rate_from(const struct model_endpoint *endpoint)
+{
+    static const int64_t spans[] = {1000, 60000, 3600000};
+    const struct flow_settings *flow = &endpoint->endpoint.flow;
+    int64_t from = 0, span = spans[flow->rate.per], group = 1 + flow->rate.count * (int64_t)20 / span;
+    if (group > flow->rate.count)
+        group = flow->rate.count;
+    for (int i = 0; i < endpoint->begun_count && flow->rate.count > 0; i++) {
+        int64_t beyond = endpoint->begun_count - i + 1 - group, each = flow->rate.count - group + 1;
+        int64_t at = endpoint->begun[i] + (beyond > 0 ? (beyond * span + each - 1) / each : 0);
+        from = at > from ? at : from;
+    }
+    return from;
+}
+
+/* Of pace and rate. */
+static int64_t model_from(const struct store *store, const struct model_endpoint *endpoint)
+{
+    int64_t from = pace_from_ms(&endpoint->pace), rate = model_rate_from(endpoint);
+    int64_t outage = pace_outage_from_ms(&endpoint->pace, &store->outage);
+    from = from > outage ? from : outage;
+    return from > rate ? from : rate;
+}
+
+static int model_window(const struct store *store, const struct model_endpoint *endpoint)
+{
+    int window = pace_window(&endpoint->pace, &store->config.pace);
+    int most = endpoint->endpoint.flow.ordered ? 1 : endpoint->endpoint.flow.in_flight_max;
+    return most > 0 && most < window ? most : window;
+}
+
 bool model_may_take(const struct store *store, const struct model_endpoint *endpoint, int64_t now)
 {
     const struct pace_config *pace = &store->config.pace;
     enum pace_health health = model_standing(store, endpoint, now);
     int leased = model_view_out(store, endpoint->endpoint.id, now);
-    return model_open_to_work(endpoint) && pace_outage_from_ms(&endpoint->pace, &store->outage) <= now &&
-           pace_more(&endpoint->pace, pace, leased, now) > 0 &&
+    return model_open_to_work(endpoint) && model_from(store, endpoint) <= now &&
+           leased < model_window(store, endpoint) && pace_more(&endpoint->pace, pace, leased, now) > 0 &&
            leased < pace_share(pace->slots, model_view_out(store, 0, now), health) &&
            (health != PACE_FAILING || pace_budget_left(&store->failing, pace, now) > 0);
 }
@@ -98,6 +131,9 @@ void model_lease(struct store *store, struct store_batch *batch, struct model_de
     delivery->due_ms = now + store->config.lease_ms;
     model_view_leased(store, delivery);
     pace_begun(&endpoint->pace, &store->config.pace, model_view_out(store, endpoint->endpoint.id, now), now);
+    endpoint->begun =
+        model_room(endpoint->begun, endpoint->begun_count, &endpoint->begun_cap, sizeof *endpoint->begun);
+    endpoint->begun[endpoint->begun_count++] = now;
     if (event->event.sent_at_ms == 0)
         event->event.sent_at_ms = wall;
 #ifdef PLANT_RESTAMP
@@ -141,8 +177,7 @@ void model_claim(struct store *store, struct store_batch *batch)
         if (!model_under_way(delivery) || !to || !model_open_to_work(to))
             continue;
         /* Whatever else holds it back is a live lease, whose own end is in this minimum; or the budget. */
-        int64_t from = pace_from_ms(&to->pace), outage = pace_outage_from_ms(&to->pace, &store->outage);
-        from = from > outage ? from : outage;
+        int64_t from = model_from(store, to);
         if (to->pace.failing && from < store->failing.from_ms)
             from = store->failing.from_ms;
         int64_t in = (delivery->due_ms > from ? delivery->due_ms : from) - now;
@@ -162,7 +197,7 @@ void model_look(struct store *store, struct store_op *op)
         if (!figures->found)
             continue;
         figures->failing = endpoint->pace.failing;
-        figures->window = pace_window(&endpoint->pace, &store->config.pace);
+        figures->window = model_window(store, endpoint);
         figures->delivered = endpoint->delivered;
         figures->in_hand = model_view_out(store, figures->id, model_due_now_ms(store));
         for (int at = 0; at < disk->delivery_count; at++)

@@ -17,6 +17,8 @@ struct model_endpoint {
     bool removed;
     char auth_digest[65]; /* "": its owner has no key */
     struct pace pace;
+    int64_t *begun; /* due clock: when each of its leases began, of those that its rate may count */
+    int begun_count, begun_cap;
     int64_t delivered;               /* since the handle was opened */
     int64_t missed[PACE_MISSED_MAX]; /* as roster.h has it */
     int missed_count;

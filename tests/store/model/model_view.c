@@ -38,6 +38,9 @@ static void model_view_read(struct store *store, const struct model_row *row)
         endpoint = model_view_add(store, row);
     if (known && row->endpoint.url.len > 0 && !bytes_equal(endpoint->endpoint.url, row->endpoint.url))
         pace_renew(&endpoint->pace); /* a new one, not none */
+    const struct flow_settings *flow = &endpoint->endpoint.flow;
+    if (flow->rate.count != row->endpoint.flow.rate.count || flow->rate.per != row->endpoint.flow.rate.per)
+        endpoint->begun_count = 0;
     model_endpoint_drop(&endpoint->endpoint);
     endpoint->endpoint = model_endpoint_copy(row->endpoint);
     endpoint->removed = row->removed;
@@ -65,8 +68,10 @@ void model_view_open(struct store *store)
 
 void model_view_close(struct store *store)
 {
-    for (int i = 0; i < store->endpoint_count; i++)
+    for (int i = 0; i < store->endpoint_count; i++) {
         model_endpoint_drop(&store->endpoints[i].endpoint);
+        free(store->endpoints[i].begun);
+    }
     free(store->endpoints);
     free(store->out);
 }

@@ -44,8 +44,8 @@ int64_t admission_pace(const struct call *call, int64_t rate_per_s)
 static bool rate_of(const struct call *call, struct rate *rate)
 {
     int64_t own = call->caller.rate_per_s;
-    rate->per_s = admission_pace(call, own);
-    rate->burst = own > 0 ? own : call->api->config.config->rate_burst;
+    *rate = (struct rate){.per_s = admission_pace(call, own),
+                          .burst = own > 0 ? own : call->api->config.config->rate_burst};
     return rate->per_s > 0;
 }
 
@@ -76,7 +76,7 @@ static bool take_public(struct call *call)
     int64_t per_s = call->api->config.config->public_rate;
     if (per_s == 0)
         return true;
-    struct rate rate = {per_s, per_s <= RATE_PER_S_MAX / 2 ? 2 * per_s : RATE_PER_S_MAX};
+    struct rate rate = {.per_s = per_s, .burst = per_s <= RATE_PER_S_MAX / 2 ? 2 * per_s : RATE_PER_S_MAX};
     call->rate = throttle_public(call->api->throttle, call->request->peer, &rate);
     call->rate_limit = per_s;
     return call->rate.allowed;

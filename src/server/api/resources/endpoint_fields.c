@@ -169,6 +169,76 @@ void endpoint_put_filter(struct text *out, const struct call *call, const void *
     text_put(out, filter.len ? filter : bytes_of("null"));
 }
 
+/* ---- in_flight_max, rate ---- */
+
+bool endpoint_read_in_flight_max(struct call *call, const struct field *field, struct json_value *value,
+                                 void *place)
+{
+    int64_t number = 0;
+    if (!json_is(value, JSON_NULL) &&
+        (!json_integer(value, &number) || number < field->minimum || number > field->maximum))
+        return field_fail(call, field, "in_flight_max must be a number from %lld to %lld, or null%s",
+                          (long long)field->minimum, (long long)field->maximum, field->rule);
+    *(int32_t *)place = (int32_t)number;
+    return true;
+}
+
+static const char *const rate_pers[] = {"second", "minute", "hour", NULL};
+
+static bool rate_per_read(const struct json_value *value, enum flow_per *per)
+{
+    for (int i = 0; json_is(value, JSON_STRING) && rate_pers[i]; i++)
+        if (bytes_equal_text(value->text, rate_pers[i])) {
+            *per = (enum flow_per)i;
+            return true;
+        }
+    return false;
+}
+
+bool endpoint_read_rate(struct call *call, const struct field *field, struct json_value *value, void *place)
+{
+    struct endpoint_rate rate = {0};
+    bool has_per = false;
+    if (json_is(value, JSON_NULL)) {
+        *(struct endpoint_rate *)place = rate;
+        return true;
+    }
+    if (!json_is(value, JSON_OBJECT))
+        return field_fail(call, field,
+                          "rate must be {\"count\": number, \"per\": \"second\", \"minute\" or "
+                          "\"hour\"}, or null.");
+    for (const struct json_value *member = value->first; member; member = member->next) {
+        int64_t count = 0;
+        const char *wrong = NULL;
+        if (bytes_equal_text(member->name, "count")) {
+            if (!json_integer(member, &count) || count < 1 || count > MODEL_RATE_MAX)
+                wrong = "count must be a number from 1 to 100000.";
+            rate.count = (int32_t)count;
+        } else if (bytes_equal_text(member->name, "per")) {
+            has_per = rate_per_read(member, &rate.per);
+            if (!has_per)
+                wrong = "per must be \"second\", \"minute\" or \"hour\".";
+        } else {
+            wrong = "A rate has the members count and per.";
+        }
+        if (wrong) {
+            (void)call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, "", "%s", wrong);
+            return call_within(call, field->pointer, member->name);
+        }
+    }
+    *(struct endpoint_rate *)place = rate;
+    return (rate.count > 0 && has_per) || field_fail(call, field, "A rate needs both count and per.");
+}
+
+void endpoint_put_rate(struct text *out, const struct call *call, const void *row)
+{
+    const struct endpoint_rate *rate = &((const struct endpoint *)row)->flow.rate;
+    if (rate->count > 0)
+        text_printf(out, "{\"count\":%d,\"per\":\"%s\"}", (int)rate->count, rate_pers[rate->per]);
+    else
+        text_puts(out, "null");
+}
+
 /* ---- metadata ---- */
 
 bool endpoint_read_metadata(struct call *call, const struct field *field, struct json_value *value,

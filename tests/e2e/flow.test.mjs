@@ -1,0 +1,56 @@
+// The limits that the owner of an endpoint sets for the flow of its deliveries.
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { answer, api, delivery, eventually, post, receiver, serve } from './harness.mjs';
+
+const make = async (server, attributes) => {
+    const answer = await api(server, 'POST', '/api/endpoints', { data: { type: 'endpoints', attributes } });
+    assert.equal(answer.status, 201, answer.text);
+    return answer.json.data.id;
+};
+const patch = async (server, id, attributes) => {
+    const answer = await api(server, 'PATCH', `/api/endpoints/${id}`, { data: { type: 'endpoints', id, attributes } });
+    assert.equal(answer.status, 200, answer.text);
+    return answer.json.data.attributes;
+};
+/* A receiver that answers when it is told to; `most` is how many were under way at once. */
+const slow = async (t) => {
+    const held = [];
+    const state = { open: false, under: 0, most: 0 };
+    state.hook = await receiver(t, () => {
+        state.most = Math.max(state.most, ++state.under);
+        return new Promise((resolve) => {
+            const end = () => { state.under--; resolve(answer(200)); };
+            if (state.open) setImmediate(end);
+            else held.push(end);
+        });
+    });
+    state.release = () => { state.open = true; held.splice(0).forEach((end) => end()); };
+    return state;
+};
+
+test('in_flight_max: so many attempts are under way at once, and no more', async (t) => {
+    const server = await serve(t);
+    const state = await slow(t);
+    const id = await make(server, { url: state.hook.url, in_flight_max: 2 });
+    for (let i = 0; i < 12; i++) await post(server);
+    await eventually('two are under way', () => state.under === 2);
+    state.release();
+    await state.hook.arrived(12);
+    assert.equal(state.most, 2);
+    assert.equal((await patch(server, id, { in_flight_max: null })).in_flight_max, null);
+});
+
+test('rate: what it holds waits without an attempt, and goes when there is no rate any more', async (t) => {
+    const server = await serve(t);
+    const hook = await receiver(t);
+    const id = await make(server, { url: hook.url, rate: { count: 1, per: 'hour' } });
+    const events = [];
+    for (let i = 0; i < 4; i++) events.push(await post(server));
+    await hook.arrived(1);
+    const held = (await delivery(server, events[3])).attributes;
+    assert.deepEqual([held.state, held.attempt_count, held.in_flight], ['pending', 0, false]);
+    assert.equal(hook.requests.length, 1);
+    assert.equal((await patch(server, id, { rate: null })).rate, null);
+    await hook.arrived(4);
+});
