@@ -48,6 +48,16 @@
  *                  of a RESEND as well. Each lease counts for the rate when it begins, whatever comes of it,
  *                  and nothing else does: a delivery that is held uses up no attempt. The count starts
  *                  afresh with the store and when the rate changes
+ *   ordered        The deliveries of an ordered endpoint that are pending are its line, in the order of their
+ *                  ids. Only the first may be claimed, when it is due, and only while no delivery of the
+ *                  endpoint has a lease. So the next one goes when the one before is delivered, given up or
+ *                  cancelled: a retry, a RELEASE, a lost lease, a pause and the pace hold the line. A restart
+ *                  changes nothing. PACE_ON_ANSWER makes the first due, as it would any delivery. RESEND of a
+ *                  delivery that is pending makes it due, in its place; of one that was given up, cancelled
+ *                  or skipped, puts it back in its place, where it holds the line again. One that was
+ *                  delivered is not in the line: it holds nobody, is not held by a retry, and goes first when
+ *                  it is due. ENDPOINT_UPDATE to ordered takes in what waits; what is out then ends first.
+ *                  When it is ordered no longer, what is due of the line goes first, in order
  *   born leased    An EVENT gets a box at once if its endpoint may have one more lease and no other
  *                  delivery to it is due. A backend may keep boxes for other deliveries that wait
  *   age            0 until an attempt has counted; then the service time since that attempt began (its

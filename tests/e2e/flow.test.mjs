@@ -41,6 +41,26 @@ test('in_flight_max: so many attempts are under way at once, and no more', async
     assert.equal((await patch(server, id, { in_flight_max: null })).in_flight_max, null);
 });
 
+test('ordered: one at a time in order of acceptance, and a retry holds the line', async (t) => {
+    const server = await serve(t, { args: ['--time-scale', '100'] });
+    const seen = [];
+    let under = 0, most = 0, failures = 2;
+    const hook = await receiver(t, async (request) => {
+        most = Math.max(most, ++under);
+        await new Promise((resolve) => setImmediate(resolve));
+        under--;
+        seen.push(JSON.parse(request.body).data.id);
+        return answer(seen.length > 3 && failures-- > 0 ? 500 : 200);
+    });
+    await make(server, { url: hook.url, ordered: true });
+    const events = [];
+    for (let i = 0; i < 8; i++) events.push(await post(server));
+    await hook.arrived(10);
+    assert.equal(most, 1);
+    assert.deepEqual(seen.filter((id, at) => id !== seen[at - 1]), events);
+    assert.equal(seen.length, 10);
+});
+
 test('rate: what it holds waits without an attempt, and goes when there is no rate any more', async (t) => {
     const server = await serve(t);
     const hook = await receiver(t);

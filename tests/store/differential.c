@@ -306,6 +306,7 @@ static void same_endpoints(const struct endpoint *a, const struct endpoint *b)
     assert_int_equal(a->flow.in_flight_max, b->flow.in_flight_max);
     assert_int_equal(a->flow.rate.count, b->flow.rate.count);
     assert_int_equal(a->flow.rate.per, b->flow.rate.per);
+    assert_int_equal(a->flow.ordered, b->flow.ordered);
     assert_int_equal(a->paused, b->paused);
     same_bytes(a->signing, b->signing);
     same_bytes(a->identity, b->identity);

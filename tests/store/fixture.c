@@ -201,7 +201,8 @@ void fixture_wish(struct endpoint *endpoint, int number)
     endpoint->channels = bytes_of(number % 4 == 1 ? channels[number % 2] : "");
     endpoint->filter = bytes_of(number == 2 || number == 5 ? filters[number == 2] : "");
     endpoint->description = bytes_of(number == 6 ? "of a test" : "");
-    endpoint->flow = (struct flow_settings){.in_flight_max = number == 7   ? 1
+    endpoint->flow = (struct flow_settings){.ordered = number >= 10,
+                                            .in_flight_max = number == 7   ? 1
                                                              : number == 9 ? 3
                                                                            : 0,
                                             .rate.count = number == 8   ? 2

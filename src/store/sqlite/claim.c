@@ -14,9 +14,11 @@ enum store_status sqlite_expire(struct store *store)
     struct lease *next, *lease = leases_first(&store->leases);
     for (; lease && lease->ends_at_ms <= store->now.due_ms && status == STORE_OK; lease = next) {
         next = TAILQ_NEXT(lease, order);
-        status =
-            sqlite_run_ints(store, SQL_DELIVERY_UNCLAIM, SQLITE_INTS(lease->delivery_id, lease->ends_at_ms));
-        roster_waits(&store->roster, lease->endpoint, lease->ends_at_ms);
+        struct roster_entry *endpoint = lease->endpoint;
+        bool in_line = roster_is_ordered(endpoint) && lease->row.state == DELIVERY_PENDING;
+        int64_t due_at_ms = in_line ? ledger_missed_due_at(lease->delivery_id) : lease->ends_at_ms;
+        status = sqlite_run_ints(store, SQL_DELIVERY_UNCLAIM, SQLITE_INTS(lease->delivery_id, due_at_ms))
+                     ?: sqlite_waits(store, endpoint, due_at_ms);
         sqlite_unlease(store, lease);
         store->changed = true;
         store->plain = false;
@@ -98,11 +100,11 @@ static void damaged_add(struct damaged *damaged, sqlite3_stmt *due)
     damaged->last = (struct roster_past){sqlite3_column_int64(due, 13), sqlite3_column_int64(due, 0)};
 }
 
-/* No further than what waits in memory, which goes first then. */
-static void due_bind(const struct store *store, const struct roster_entry *endpoint)
+/* No further than what waits in memory, which goes first then. `beside`: what is not in the line. */
+static void due_bind(const struct store *store, const struct roster_entry *endpoint, bool beside)
 {
     const struct lease *tail = TAILQ_FIRST(&endpoint->tail.list);
-    struct roster_past past = endpoint->counts.past;
+    struct roster_past past = beside ? (struct roster_past){-1, INT64_MAX} : endpoint->counts.past;
     sqlite_bind_ints(store->sql[SQL_DUE_GET],
                      SQLITE_INTS(endpoint->id, tail ? tail->begun_at_ms : store->now.due_ms, CLAIMS_MAX,
                                  past.delivery_id ? past.due_at_ms : INT64_MIN, past.delivery_id));
@@ -159,7 +161,7 @@ static bool drop_old_lease(struct store *store, int64_t delivery_id)
 
 /* Up to `max` deliveries of one endpoint. Of damaged rows, it takes out as many as it finds before. */
 static enum store_status claim_some(struct store *store, struct store_batch *batch,
-                                    struct roster_entry *endpoint, int max)
+                                    struct roster_entry *endpoint, int max, bool beside)
 {
     if (endpoint->wants && !payload_fits(store->config.budget, endpoint->counts.bytes, endpoint->wants)) {
         roster_wants_memory(&store->roster, endpoint, endpoint->wants);
@@ -169,7 +171,7 @@ static enum store_status claim_some(struct store *store, struct store_batch *bat
     bool room = true;
     struct damaged damaged = {.count = 0};
     sqlite3_stmt *due = store->sql[SQL_DUE_GET];
-    due_bind(store, endpoint);
+    due_bind(store, endpoint, beside);
     int first = batch->filled_count;
     enum store_status status = STORE_OK;
     while (room && status == STORE_OK && batch->filled_count - first < max &&
@@ -178,6 +180,8 @@ static enum store_status claim_some(struct store *store, struct store_batch *bat
             damaged_add(&damaged, due);
             continue;
         }
+        if (sqlite3_column_int64(due, 14) > store->now.due_ms)
+            break; /* the first of the line waits, and all others behind it */
         if (!drop_old_lease(store, sqlite3_column_int64(due, 0)))
             continue;
         struct store_work *box = batch->boxes[batch->filled_count];
@@ -216,7 +220,11 @@ static enum store_status claim_turn(struct store *store, struct store_batch *bat
         return sqlite_tail_claim(store, batch, endpoint, max);
     int filled = batch->filled_count;
     int64_t due_at_ms = endpoint->counts.due_at_ms;
-    enum store_status status = claim_some(store, batch, endpoint, max);
+    enum store_status status = STORE_OK;
+    if (roster_is_ordered(endpoint))
+        status = claim_some(store, batch, endpoint, max, true);
+    if (status == STORE_OK && batch->filled_count == filled)
+        status = claim_some(store, batch, endpoint, max, false);
     bool stands =
         batch->filled_count == filled && endpoint->wants == 0 && endpoint->counts.due_at_ms <= due_at_ms;
     if (status != STORE_OK || !stands)

@@ -9,15 +9,57 @@
 
 /* ---- the roster ---- */
 
+/* The due time of the first by this statement, if it is earlier. */
+static enum store_status first_due(struct store *store, enum sql sql, int64_t endpoint_id, int64_t *due_at_ms)
+{
+    int64_t due_ms = ROSTER_NEVER;
+    bool waits = false;
+    sqlite3_bind_int64(store->sql[sql], 1, endpoint_id);
+    enum store_status status = sqlite_number(store, sql, &due_ms, &waits);
+    if (waits && due_ms < *due_at_ms)
+        *due_at_ms = due_ms;
+    return status;
+}
+
 enum store_status sqlite_roster_due(struct store *store, struct roster_entry *endpoint)
 {
-    int64_t due_at_ms = ROSTER_NEVER;
-    bool waits = false;
-    sqlite3_bind_int64(store->sql[SQL_DUE_NEXT], 1, endpoint->id);
-    enum store_status status = sqlite_number(store, SQL_DUE_NEXT, &due_at_ms, &waits);
+    int64_t due_at_ms = ROSTER_NEVER, id = endpoint->id;
+    enum store_status status = roster_is_ordered(endpoint)
+                                   ? first_due(store, SQL_LINE_FIRST, id, &due_at_ms)
+                                         ?: first_due(store, SQL_LINE_BESIDE, id, &due_at_ms)
+                                   : first_due(store, SQL_DUE_NEXT, id, &due_at_ms);
     if (status == STORE_OK)
         roster_waits_first(&store->roster, endpoint, due_at_ms);
     return status;
+}
+
+enum store_status sqlite_waits(struct store *store, struct roster_entry *endpoint, int64_t due_at_ms)
+{
+    if (roster_is_ordered(endpoint))
+        return sqlite_roster_due(store, endpoint);
+    roster_waits(&store->roster, endpoint, due_at_ms);
+    return STORE_OK;
+}
+
+/* ---- the line of an ordered endpoint: schema.c, deliveries.due_at and not_before ---- */
+
+enum store_status sqlite_line_join(struct store *store, const struct roster_entry *endpoint)
+{
+    return sqlite_run_ints(store, SQL_LINE_JOIN, SQLITE_INTS(endpoint->id, store->now.due_ms));
+}
+
+/* It becomes ordered, or is no longer. */
+static enum store_status line_change(struct store *store, struct roster_entry *endpoint,
+                                     const struct flow_settings *flow)
+{
+    if (!endpoint || roster_is_ordered(endpoint) == flow->ordered)
+        return STORE_OK;
+    store->users_changed = true; /* an undo loads the roster again */
+    roster_flow(&store->roster, endpoint, flow);
+    enum store_status status =
+        flow->ordered ? sqlite_line_join(store, endpoint)
+                      : sqlite_run_ints(store, SQL_LINE_LEAVE, SQLITE_INTS(endpoint->id, store->now.due_ms));
+    return status ?: sqlite_roster_due(store, endpoint);
 }
 
 static void replace(struct bytes *owned, struct bytes by)
@@ -186,13 +228,13 @@ enum store_status sqlite_endpoint_insert(struct store *store, const struct endpo
 
 enum store_status sqlite_endpoint_set(struct store *store, const struct endpoint *endpoint, bool *found)
 {
-    const struct roster_entry *entry = roster_get(&store->roster, endpoint->id);
+    struct roster_entry *entry = roster_get(&store->roster, endpoint->id);
     bind_settings(store->sql[SQL_ENDPOINT_UPDATE], endpoint);
     enum store_status status = sqlite_run(store, SQL_ENDPOINT_UPDATE);
     *found = status == STORE_OK && sqlite3_changes(store->db) > 0;
     if (*found)
         store->counts.endpoints += (endpoint->url.len > 0) - (entry && entry->url != NULL);
-    return status;
+    return *found ? line_change(store, entry, &endpoint->flow) : status;
 }
 
 /* The default endpoint is part of its user, and a change of it one of the user's. */

@@ -152,6 +152,8 @@ static enum store_status delivery_insert(struct store *store, struct store_batch
     struct ledger_row row = ledger_accepted(store->now.due_ms);
     if (!queued)
         ledger_lease(&row, store->now.due_ms, store->config.lease_ms);
+    if (queued && roster_is_ordered(endpoint))
+        row.due_at_ms = ledger_missed_due_at(id);
     sqlite3_stmt *insert = store->sql[SQL_DELIVERY_INSERT];
     /* `lost` and `lease` are still the same */
     sqlite_bind_ints(insert, SQLITE_INTS(id, event->id, endpoint->id, row.due_at_ms, row.lost));
@@ -174,10 +176,9 @@ static enum store_status delivery_insert(struct store *store, struct store_batch
         box->sent_at_ms = store->now.wall_ms;
     } else if (recipients->tailed) {
         sqlite_tail_put(store, event, id, row, endpoint, recipients->payload);
-    } else {
-        roster_waits(&store->roster, endpoint, row.due_at_ms);
     }
-    return sqlite_run(store, SQL_DELIVERY_INSERT);
+    enum store_status status = sqlite_run(store, SQL_DELIVERY_INSERT);
+    return status == STORE_OK && queued ? sqlite_waits(store, endpoint, row.due_at_ms) : status;
 }
 
 /* It ended when its event was received, so that the purge sees an event that nobody waits for. */

@@ -111,6 +111,10 @@ static void bind_row(const struct store *store, sqlite3_stmt *update, int64_t id
         sqlite3_bind_null(update, at);
     if (!row->under_way || row->attempt == 0)
         sqlite3_bind_null(update, 7);
+    bool in_line = row->under_way && row->state == DELIVERY_PENDING && roster_is_ordered(found->endpoint);
+    if (in_line)
+        sqlite3_bind_int64(update, 3, ledger_missed_due_at(id));
+    sqlite_bind_time(update, 13, in_line && row->due_at_ms > store->now.due_ms ? row->due_at_ms : 0);
     sqlite_bind_time(update, 9, row->state == DELIVERY_PENDING ? 0 : store->now.wall_ms);
 }
 
@@ -149,8 +153,9 @@ static enum store_status missed_again(struct store *store, struct roster_entry *
     bool any = false;
     for (int64_t id; status == STORE_OK && (id = roster_again(&store->roster, endpoint, recovered));) {
         any = true;
-        status = sqlite_run_ints(store, SQL_DELIVERY_AGAIN,
-                                 SQLITE_INTS(id, endpoint->id, ledger_missed_due_at(id)));
+        status = sqlite_run_ints(
+            store, SQL_DELIVERY_AGAIN,
+            SQLITE_INTS(id, endpoint->id, ledger_missed_due_at(id), roster_is_ordered(endpoint)));
     }
     return status == STORE_OK && any ? sqlite_roster_due(store, endpoint) : status;
 }
@@ -181,7 +186,7 @@ static enum store_status account(struct store *store, struct store_op *op, const
     if (!found->out) /* it waited: it may have been the first */
         status = sqlite_roster_due(store, endpoint);
     else if (found->row.under_way)
-        roster_waits(&store->roster, endpoint, found->row.due_at_ms);
+        status = sqlite_waits(store, endpoint, found->row.due_at_ms);
     struct ledger_pace made = roster_ended(&store->roster, endpoint, &op->outcome, &found->row, began_ms);
     if (made.answered)
         status = status ?: missed_again(store, endpoint, made.recovered);
@@ -289,9 +294,8 @@ enum store_status sqlite_resend(struct store *store, struct store_op *op)
     if (resent == LEDGER_IS_OUT)
         return STORE_OK;
     sqlite_count(store, found.endpoint, &before, &found.row);
-    roster_waits(&store->roster, found.endpoint, store->now.due_ms);
     roster_pace(&store->roster, found.endpoint, pace_hurry);
-    return save(store, op->id, &found);
+    return save(store, op->id, &found) ?: sqlite_waits(store, found.endpoint, store->now.due_ms);
 }
 
 enum store_status sqlite_cancel(struct store *store, struct store_op *op)

@@ -83,7 +83,8 @@ struct sqlite_reader {
 #define DELIVERY_COLUMNS                                                                                     \
     "SELECT d.id, d.event_id, d.endpoint_id, d.state,"                                                       \
     " (d.queue = 0 AND d.due_at > ?10) OR (d.queue IS NULL AND NOT " DELIVERY_IN_TAIL "),"                   \
-    " CASE WHEN " DELIVERY_IN_TAIL " THEN 0 ELSE d.due_at - ?10 END, d.attempt + d.earlier,"                 \
+    " CASE WHEN " DELIVERY_IN_TAIL                                                                           \
+    " THEN 0 ELSE max(d.due_at, ifnull(d.not_before, d.due_at)) - ?10 END, d.attempt + d.earlier,"           \
     " CASE WHEN " DELIVERY_IN_TAIL " THEN 0 ELSE d.lease END, d.last_reason, d.last_status, e.received_at,"  \
     " d.first_attempt_at, d.finished_at, d.queue IS NOT NULL,"                                               \
     " ifnull((SELECT n.owner_id FROM endpoints n WHERE n.id = d.endpoint_id), 0)"

@@ -122,6 +122,7 @@ static const char *const migration_1[] = {
     "aged_from INTEGER,"                  /* service clock; NULL until an attempt has counted */
     "first_attempt_at INTEGER, finished_at INTEGER,"
     "last_status INTEGER, last_reason TEXT,"
+    "not_before INTEGER," /* of one that waits in the line of an ordered endpoint: when it is due */
     "room BLOB);" /* of a row that has just been born: as long as what its end will add, or its page would
                        have to be split for it */
     "CREATE INDEX deliveries_queue ON deliveries (queue, due_at) WHERE queue IS NOT NULL;"

@@ -400,13 +400,16 @@ static enum store_status take_over(struct store *store)
         committed(store, true);
     status = status ?: sqlite_roster_load(store, 0) ?: sqlite_usage_load(store);
     size_t at = 0;
+    status = status ?: sqlite_run(store, SQL_BEGIN);
     for (struct roster_entry *endpoint;
          status == STORE_OK && (endpoint = idmap_each(&store->roster.endpoints, &at));) {
-        status = sqlite_roster_due(store, endpoint);
+        if (roster_is_ordered(endpoint))
+            status = sqlite_line_join(store, endpoint);
+        status = status ?: sqlite_roster_due(store, endpoint);
         if (endpoint->counts.due_at_ms != ROSTER_NEVER)
             roster_pace(&store->roster, endpoint, pace_resumed);
     }
-    return status;
+    return status ?: sqlite_run(store, SQL_COMMIT);
 }
 
 static enum store_status connect_writer(struct store *store)

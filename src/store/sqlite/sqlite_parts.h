@@ -332,6 +332,10 @@ void sqlite_runs_fini(struct store *store);
 enum store_status sqlite_roster_load(struct store *store, int64_t user_id);
 /* Reads the due time of the first waiting delivery of the endpoint. */
 enum store_status sqlite_roster_due(struct store *store, struct roster_entry *endpoint);
+/* One more delivery waits in the table; its row is written. */
+enum store_status sqlite_waits(struct store *store, struct roster_entry *endpoint, int64_t due_at_ms);
+/* At open: what waits for an ordered endpoint is in its line. */
+enum store_status sqlite_line_join(struct store *store, const struct roster_entry *endpoint);
 
 /* Changes the table only; the roster has the change already. */
 enum store_status sqlite_usage_save(struct store *store, int64_t user_id, struct user_usage change);

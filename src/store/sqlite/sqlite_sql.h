@@ -38,7 +38,7 @@ enum { SQL_MANY = 16 };
 /* A row of the ledger. finished_at goes with the state. */
 #define SQL_DELIVERY_ROW                                                                                     \
     "UPDATE deliveries SET queue = ?2, due_at = ?3, state = ?4, attempt = ?5, lost = ?6, aged_from = ?7,"    \
-    " earlier = ?8, finished_at = CASE state WHEN ?4 THEN finished_at ELSE ?9 END"
+    " earlier = ?8, finished_at = CASE state WHEN ?4 THEN finished_at ELSE ?9 END, not_before = ?13"
 
 /* DUE_GET: w is the index alone, d the row itself, which may say something else if either is damaged.
  * deliveries.queue: the endpoint it waits for; 0, claimed; NULL, ended or out since it was born. */
@@ -93,12 +93,20 @@ enum { SQL_MANY = 16 };
                                                                                                              \
     X(DUE_GET,                                                                                               \
       "SELECT w.id, d.lease, d.lost, d.attempt, d.aged_from, e.id, max(e.sent_at, 0), e.stamp_offset,"       \
-      " e.document, e.delivery_count, d.state, d.earlier, d.queue, w.due_at FROM deliveries w"               \
+      " e.document, e.delivery_count, d.state, d.earlier, d.queue, w.due_at, d.not_before FROM deliveries w" \
       " LEFT JOIN deliveries d ON d.id = w.id LEFT JOIN events e ON e.id = d.event_id"                       \
       " WHERE w.queue = ?1 AND w.due_at <= ?2 AND (w.due_at, w.id) > (?4, ?5)"                               \
       " ORDER BY w.due_at, w.id LIMIT ?3")                                                                   \
     X(DUE_NEXT,                                                                                              \
       "SELECT due_at FROM deliveries WHERE queue = ?1 AND due_at NOT NULL ORDER BY due_at LIMIT 1")          \
+    X(LINE_FIRST, "SELECT max(due_at, ifnull(not_before, due_at)) FROM deliveries WHERE queue = ?1"          \
+                  " AND due_at < 0 ORDER BY due_at LIMIT 1")                                                 \
+    X(LINE_BESIDE, "SELECT due_at FROM deliveries WHERE queue = ?1 AND due_at >= 0 ORDER BY due_at LIMIT 1") \
+    X(LINE_JOIN, "UPDATE deliveries SET not_before = CASE WHEN due_at > ?2 THEN due_at END,"                 \
+                 " due_at = (id >> 24) - (1 << 40) WHERE queue = ?1 AND due_at >= 0 AND state = 0")          \
+    X(LINE_LEAVE,                                                                                            \
+      "UPDATE deliveries SET due_at = CASE WHEN not_before > ?2 THEN not_before ELSE due_at END,"            \
+      " not_before = NULL WHERE queue = ?1 AND due_at < 0 AND not_before NOT NULL")                          \
     X(DELIVERY_CLAIM, "UPDATE deliveries SET queue = 0, due_at = ?2, lease = ?3, lost = ?4 WHERE id = ?1")   \
     X(DELIVERY_UNCLAIM, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2 WHERE id = ?1")              \
     X(DELIVERY_UNCLAIM_ALL, "UPDATE deliveries SET queue = endpoint_id, due_at = min(due_at, ?1)"            \
@@ -123,7 +131,9 @@ enum { SQL_MANY = 16 };
     X(DELIVERY_DAMAGED, "UPDATE deliveries SET queue = NULL, due_at = NULL, lost = 0, state = ?4,"           \
                         " finished_at = CASE state WHEN ?4 THEN finished_at ELSE ?2 END,"                    \
                         " last_reason = 'damaged' WHERE id = ?1 AND queue = ?3")                             \
-    X(DELIVERY_AGAIN, "UPDATE deliveries SET due_at = ?3 WHERE id = ?1 AND queue = ?2")                      \
+    X(DELIVERY_AGAIN,                                                                                        \
+      "UPDATE deliveries SET due_at = CASE WHEN ?4 AND state <> 0 THEN 0 ELSE ?3 END, not_before = NULL"     \
+      " WHERE id = ?1 AND queue = ?2")                                                                       \
     X(ATTEMPT_TRIM,                                                                                          \
       "UPDATE attempts SET response = substr(response, 1, ?3) WHERE id ="                                    \
       " (SELECT max(id) FROM attempts WHERE id >= ?1 >> 24 << 24 AND id < ?1 >> 24 << 24 | ?2)"              \

@@ -63,10 +63,12 @@ static void forget(struct store *store, struct lease *lease)
 
 static enum store_status leave(struct store *store, struct lease *lease)
 {
-    sqlite_bind_ints(store->sql[SQL_DELIVERY_WAITS], SQLITE_INTS(lease->delivery_id, lease->begun_at_ms));
-    roster_waits(&store->roster, lease->endpoint, lease->begun_at_ms);
+    struct roster_entry *endpoint = lease->endpoint;
+    int64_t due_at_ms =
+        roster_is_ordered(endpoint) ? ledger_missed_due_at(lease->delivery_id) : lease->begun_at_ms;
+    sqlite_bind_ints(store->sql[SQL_DELIVERY_WAITS], SQLITE_INTS(lease->delivery_id, due_at_ms));
     forget(store, lease);
-    return sqlite_run(store, SQL_DELIVERY_WAITS);
+    return sqlite_run(store, SQL_DELIVERY_WAITS) ?: sqlite_waits(store, endpoint, due_at_ms);
 }
 
 bool sqlite_tail_forget(struct store *store, int64_t delivery_id)

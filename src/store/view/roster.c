@@ -105,9 +105,14 @@ static bool is_open(const struct roster_entry *endpoint)
     return endpoint->url && endpoint->owner->auth_digest[0] && !endpoint->paused;
 }
 
+bool roster_is_ordered(const struct roster_entry *endpoint)
+{
+    return endpoint->flow && endpoint->flow->set.ordered;
+}
+
 struct lease *roster_tail_first(const struct roster_entry *endpoint)
 {
-    struct lease *first = TAILQ_FIRST(&endpoint->tail.list);
+    struct lease *first = roster_is_ordered(endpoint) ? NULL : TAILQ_FIRST(&endpoint->tail.list);
     return first && first->begun_at_ms <= endpoint->counts.due_at_ms ? first : NULL;
 }
 
@@ -367,6 +372,8 @@ static int failing_left(const struct roster *roster)
 
 bool roster_can_lease(struct roster *roster, const struct roster_entry *endpoint)
 {
+    if (roster_is_ordered(endpoint) && due_at(endpoint) != ROSTER_NEVER)
+        return false; /* it is not the first of the line */
     return is_open(endpoint) && due_at(endpoint) > roster->now_ms && roster_leases_free(roster, endpoint) > 0;
 }
 
@@ -496,7 +503,7 @@ void roster_swept(struct roster *roster, struct roster_owner *owner, int64_t to)
 
 bool roster_tails(const struct roster *roster, const struct roster_entry *endpoint)
 {
-    return is_open(endpoint) && roster_is_quick(roster, endpoint) &&
+    return is_open(endpoint) && !roster_is_ordered(endpoint) && roster_is_quick(roster, endpoint) &&
            held_until(roster, endpoint) <= roster->now_ms + TAIL_HELD_MS_MAX;
 }
 

@@ -160,6 +160,8 @@ void roster_drop(struct roster *roster, struct roster_entry *endpoint);
 void roster_changed(struct roster *roster, struct roster_entry *endpoint);
 /* The limits that its owner sets. An undo gives back what its rate has counted in the batch. */
 void roster_flow(struct roster *roster, struct roster_entry *endpoint, const struct flow_settings *set);
+/* Its deliveries go one after the other, in a line (store.h). */
+bool roster_is_ordered(const struct roster_entry *endpoint);
 /* The leases that it may have at once, by its own pace and those limits. */
 int roster_window(const struct roster *roster, const struct roster_entry *endpoint);
 /* Its pace changes: pace_renew, pace_hurry, pace_resumed, pace_proven. */

@@ -1,4 +1,4 @@
-/* The limits that the owner of an endpoint sets: in_flight_max and rate. */
+/* What the owner of an endpoint sets for the flow of its deliveries: in_flight_max, rate and ordered. */
 #include "contract.h"
 
 static int64_t limited(struct fixture *f, int64_t owner, struct flow_settings flow)
@@ -117,11 +117,149 @@ static void rate_in_groups(struct fixture *f)
     assert_int_equal(of, 3);
 }
 
+/* ---- ordered ---- */
+
+/* An endpoint that is ordered and has answered, of a user with no other. */
+static int64_t in_order(struct fixture *f, int64_t *owner)
+{
+    *owner = fixture_user(f, NULL);
+    int64_t id = limited(f, *owner, (struct flow_settings){.ordered = true});
+    accept(f, *owner, 1);
+    fixture_claim(f, 8, 1);
+    fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_DELIVERED, 0), STORE_DONE);
+    return id;
+}
+
+static int64_t claim_next(struct fixture *f)
+{
+    fixture_claim(f, 8, 1);
+    return f->boxes[0].delivery_id;
+}
+
+static void end_with(struct fixture *f, enum decision_kind kind, int64_t delay_ms)
+{
+    struct store_work box = f->boxes[0];
+    fixture_do(f, fixture_outcome_op(f, &box, kind, delay_ms), STORE_DONE);
+}
+
+static void do_to(struct fixture *f, enum store_op_kind kind, int64_t delivery)
+{
+    fixture_do(f, (struct store_op){.kind = kind, .delivery.delivery_id = delivery}, STORE_DONE);
+}
+
+/* The first one fails, is released, loses its lease, and holds all others; also across a restart. */
+static void line_is_held(struct fixture *f)
+{
+    int64_t owner;
+    in_order(f, &owner);
+    struct store_op first = fixture_event_op(f, owner), later = fixture_event_op(f, owner);
+    fixture_write(f, &first, 1, 8);
+    assert_int_equal(f->filled, 1); /* born leased */
+    int64_t id = f->boxes[0].delivery_id;
+    struct store_work box = f->boxes[0];
+    fixture_write(f, &later, 1, 8);
+    assert_int_equal(f->filled, 0);
+    accept(f, owner, 2);
+    fixture_do(f, fixture_outcome_op(f, &box, DECISION_RETRY, 5000), STORE_DONE);
+    assert_int_equal(fixture_delivery(f, id).next_in_ms, 5000);
+    fixture_claim(f, 8, 0);
+    assert_int_equal(f->next_due_in_ms, 5000);
+    later = fixture_event_op(f, owner);
+    fixture_write(f, &later, 1, 8);
+    assert_int_equal(f->filled, 0);
+    fixture_reopen(f);
+    fixture_claim(f, 8, 0);
+    fixture_advance(f, 5000);
+    assert_int_equal(claim_next(f), id);
+    assert_int_equal(f->boxes[0].attempt, 1);
+    end_with(f, DECISION_RELEASE, 700);
+    fixture_claim(f, 8, 0);
+    fixture_advance(f, 700);
+    assert_int_equal(claim_next(f), id);
+    fixture_advance(f, f->config.lease_ms);
+    assert_int_equal(claim_next(f), id);
+    fixture_advance(f, f->config.lease_ms); /* a store of many processes waits for its end */
+    fixture_reopen(f);
+    assert_int_equal(claim_next(f), id);
+    end_with(f, DECISION_DELIVERED, 0);
+    for (int i = 0; i < 4; i++) {
+        int64_t next = claim_next(f);
+        assert_true(next > id);
+        id = next;
+        end_with(f, i == 2 ? DECISION_GIVE_UP : DECISION_DELIVERED, 0);
+        fixture_advance(f, 120000);
+    }
+}
+
+/* A cancel opens the line. A given up delivery that is resent has its old place; one that was delivered goes
+ * beside the line, and its failure holds nobody. */
+static void line_and_people(struct fixture *f)
+{
+    int64_t owner, ids[3];
+    in_order(f, &owner);
+    accept(f, owner, 3);
+    ids[0] = claim_next(f);
+    end_with(f, DECISION_RETRY, 60000);
+    do_to(f, STORE_CANCEL, ids[0]);
+    ids[1] = claim_next(f);
+    assert_true(ids[1] > ids[0]);
+    end_with(f, DECISION_DELIVERED, 0);
+    do_to(f, STORE_RESEND, ids[0]);
+    assert_int_equal(claim_next(f), ids[0]);
+    end_with(f, DECISION_RETRY, 60000);
+    do_to(f, STORE_RESEND, ids[1]);
+    assert_int_equal(claim_next(f), ids[1]);
+    fixture_claim(f, 8, 0); /* one at a time */
+    f->boxes[0].delivery_id = ids[1];
+    end_with(f, DECISION_RETRY, 90000);
+    do_to(f, STORE_RESEND, ids[0]); /* now */
+    assert_int_equal(claim_next(f), ids[0]);
+    end_with(f, DECISION_DELIVERED, 0);
+    ids[2] = claim_next(f); /* though the resend of ids[1] waits */
+    assert_true(ids[2] > ids[1]);
+    end_with(f, DECISION_DELIVERED, 0);
+    fixture_advance(f, 90000);
+    assert_int_equal(claim_next(f), ids[1]);
+}
+
+/* What waits already falls in line; and when it is no longer ordered, many go at once. */
+static void line_begins_and_ends(struct fixture *f)
+{
+    int64_t owner, ids[3];
+    int64_t id = in_order(f, &owner);
+    struct store_op op = fixture_endpoint_op(f, id);
+    op.endpoint.endpoint.flow.ordered = false;
+    fixture_do(f, op, STORE_DONE);
+    accept(f, owner, 3);
+    fixture_claim(f, 8, 3);
+    for (int i = 0; i < 3; i++)
+        ids[i] = f->boxes[i].delivery_id;
+    struct store_work boxes[3] = {f->boxes[0], f->boxes[1], f->boxes[2]};
+    for (int i = 0; i < 3; i++) /* the first is the last that is due */
+        fixture_do(f, fixture_outcome_op(f, &boxes[i], DECISION_RETRY, 3000 - 1000 * i), STORE_DONE);
+    op.endpoint.endpoint.flow.ordered = true;
+    fixture_do(f, op, STORE_DONE);
+    fixture_advance(f, 2000);
+    fixture_claim(f, 8, 0);
+    fixture_advance(f, 1000);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(claim_next(f), ids[i]);
+        end_with(f, DECISION_DELIVERED, 0);
+    }
+    accept(f, owner, 3);
+    op.endpoint.endpoint.flow.ordered = false;
+    fixture_do(f, op, STORE_DONE);
+    fixture_claim(f, 8, 4);
+}
+
 const struct contract_test contract_flow[] = {
     {"limits are kept", kept},
     {"in_flight_max", in_flight_max},
     {"rate: what it holds uses up no attempt", rate_holds},
     {"rate: each lease counts, and nothing else", rate_counts_leases},
     {"rate: in groups", rate_in_groups},
+    {"ordered: a retry holds the line", line_is_held},
+    {"ordered: cancel and resend", line_and_people},
+    {"ordered: what waits falls in line", line_begins_and_ends},
     {0},
 };

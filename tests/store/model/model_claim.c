@@ -61,14 +61,44 @@ bool model_may_take(const struct store *store, const struct model_endpoint *endp
            (health != PACE_FAILING || pace_budget_left(&store->failing, pace, now) > 0);
 }
 
-/* Its first due delivery by (due, id); NULL: nothing is due. */
+/* The first of the line of an ordered endpoint: of what has not ended, however long it has to wait. */
+static const struct model_delivery *model_line_first(struct model_disk *disk, int64_t endpoint_id)
+{
+    const struct model_delivery *first = NULL;
+    for (int i = 0; i < disk->delivery_count; i++) {
+        const struct model_delivery *delivery = &disk->deliveries[i];
+        if (delivery->endpoint_id == endpoint_id && delivery->state == DELIVERY_PENDING &&
+            (!first || delivery->id < first->id))
+            first = delivery;
+    }
+    return first;
+}
+
+/* It is in the line, and another one is before it. */
+static bool model_stands_behind(struct model_disk *disk, const struct model_delivery *delivery)
+{
+    return model_find_endpoint(disk, delivery->endpoint_id)->endpoint.flow.ordered &&
+           delivery->state == DELIVERY_PENDING && model_line_first(disk, delivery->endpoint_id) != delivery;
+}
+
+/* Of an ordered endpoint, what is sent once more goes before the line; else by (due, id). */
+static bool model_goes_before(const struct model_row *endpoint, const struct model_delivery *a,
+                              const struct model_delivery *b)
+{
+    if (endpoint->endpoint.flow.ordered && a->resending != b->resending)
+        return a->resending;
+    return a->due_ms < b->due_ms;
+}
+
+/* Its first due delivery; NULL: nothing is due. */
 struct model_delivery *model_first_due(struct model_disk *disk, int64_t endpoint_id, int64_t now)
 {
+    const struct model_row *endpoint = model_find_endpoint(disk, endpoint_id);
     struct model_delivery *first = NULL;
     for (int i = 0; i < disk->delivery_count; i++) {
         struct model_delivery *delivery = &disk->deliveries[i];
         if (delivery->endpoint_id == endpoint_id && model_under_way(delivery) && delivery->due_ms <= now &&
-            (!first || delivery->due_ms < first->due_ms))
+            !model_stands_behind(disk, delivery) && (!first || model_goes_before(endpoint, delivery, first)))
             first = delivery;
     }
     return first;
@@ -174,7 +204,8 @@ void model_claim(struct store *store, struct store_batch *batch)
     for (int i = 0; i < store->disk->delivery_count && !endpoint; i++) {
         const struct model_delivery *delivery = &store->disk->deliveries[i];
         const struct model_endpoint *to = model_view(store, delivery->endpoint_id);
-        if (!model_under_way(delivery) || !to || !model_open_to_work(to))
+        if (!model_under_way(delivery) || !to || !model_open_to_work(to) ||
+            model_stands_behind(store->disk, delivery))
             continue;
         /* Whatever else holds it back is a live lease, whose own end is in this minimum; or the budget. */
         int64_t from = model_from(store, to);

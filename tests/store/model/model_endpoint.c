@@ -49,6 +49,18 @@ void model_endpoint_add(struct model_disk *disk, int64_t id, int64_t owner_id, c
     model_touch(disk, owner_id);
 }
 
+/* It is ordered no longer: what is due in its line goes first, in order of acceptance. */
+static void model_line_leave(struct model_disk *disk, int64_t endpoint_id)
+{
+    int64_t now = disk->due_base_ms + clock_mono_ms(&disk->clock) - disk->mono_base_ms;
+    for (int i = 0; i < disk->delivery_count; i++) {
+        struct model_delivery *delivery = &disk->deliveries[i];
+        if (delivery->endpoint_id == endpoint_id && delivery->state == DELIVERY_PENDING &&
+            delivery->due_ms <= now)
+            delivery->due_ms = (delivery->id >> MODEL_MARK_BITS) - ((int64_t)1 << 40);
+    }
+}
+
 /* All settings at once; which one it is, whose, and since when, stays. */
 void model_endpoint_set(struct model_disk *disk, struct model_row *endpoint, const struct endpoint *from)
 {
@@ -58,6 +70,8 @@ void model_endpoint_set(struct model_disk *disk, struct model_row *endpoint, con
     endpoint->endpoint.owner_id = old.owner_id;
     endpoint->endpoint.created_at_ms = old.created_at_ms;
     endpoint->endpoint.version = old.version;
+    if (old.flow.ordered && !from->flow.ordered)
+        model_line_leave(disk, old.id);
     model_endpoint_changed(disk, endpoint);
     model_endpoint_drop(&old);
 }

@@ -32,6 +32,10 @@ static void model_deliver_to(struct store *store, struct store_batch *batch, con
     bool born_leased = batch->filled_count < batch->box_count &&
                        !model_first_due(store->disk, endpoint->endpoint.id, now) &&
                        model_may_take(store, endpoint, now);
+    for (int i = 0; i < store->disk->delivery_count && endpoint->endpoint.flow.ordered; i++)
+        if (store->disk->deliveries[i].endpoint_id == endpoint->endpoint.id &&
+            model_under_way(&store->disk->deliveries[i]))
+            born_leased = false; /* it waits behind that one */
     int index = model_delivery_add(store, event, &endpoint->endpoint, now);
     if (born_leased)
         model_lease(store, batch, &store->disk->deliveries[index]);

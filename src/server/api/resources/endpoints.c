@@ -36,6 +36,7 @@ static const struct field fields[] = {
      .rule = ", which stands for the server's endpoint_connections_max."},
     {FIELD("rate", FIELD_JSON, FIELD_ALWAYS | FIELD_NULLABLE, struct endpoint, flow.rate), .schema = "Rate",
      .read = endpoint_read_rate, .put = endpoint_put_rate},
+    {FIELD("ordered", FIELD_FLAG, FIELD_ALWAYS, struct endpoint, flow.ordered)},
     {FIELD("success", FIELD_CHOICE, FIELD_ALWAYS, struct endpoint, success_2xx), .len_max = 8,
      .choices = endpoint_successes, .rule = ENDPOINT_SUCCESS_RULE},
     {FIELD("disable_on_410", FIELD_FLAG, FIELD_ALWAYS, struct endpoint, disable_on_410)},
