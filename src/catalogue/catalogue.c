@@ -22,7 +22,7 @@ bool catalogue_status_parse(struct bytes name, enum catalogue_status *status)
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
-/* The files are part of the program: that they can be read is asserted, and seen by the first test. */
+/* The files are part of the program, so a file that cannot be read is a bug. */
 static struct json_object *parse(const char *text, size_t len)
 {
     struct json_reading reading;
@@ -48,7 +48,7 @@ static void read_type(struct catalogue_type *type, struct json_object *entry)
                                     .section = json_text(entry, "section"),
                                     .resource = json_text(entry, "resource"),
                                     .state = json_text(entry, "state"),
-                                    .final = json_object_get_boolean(json_get(entry, "final")),
+                                    .final = json_flag(entry, "final"),
                                     .en = json_text(entry, "en"),
                                     .es = json_text(entry, "es"),
                                     .note = json_text(entry, "note"),
@@ -84,7 +84,7 @@ static struct json_object *copy_of(struct json_object *value)
     return copy;
 }
 
-/* One operation for each of its paths; that of the second path is called ...ByType. */
+/* Adds one operation for each path. The id of the second ends in ByType. */
 static void add_operation(struct json_object *operations, struct json_object *operation)
 {
     struct json_object *paths = json_get_array(operation, "paths");
@@ -93,7 +93,7 @@ static void add_operation(struct json_object *operations, struct json_object *op
 
     if (!json_get(operation, "status"))
         json_object_object_add(operation, "status", json_object_new_int(status));
-    for (size_t i = 0; paths && i < json_object_array_length(paths); i++) {
+    for (size_t i = 0; i < json_length(paths); i++) {
         struct json_object *one = copy_of(operation);
         char id[64];
         snprintf(id, sizeof id, "%s%s", json_text(operation, "id"), i ? "ByType" : "");
@@ -110,7 +110,7 @@ static struct json_object *read_api(void)
     struct json_object *api = parse(catalogue_api, catalogue_api_len);
     struct json_object *written = json_get_array(api, "operations"), *operations = json_object_new_array();
 
-    for (size_t i = 0; i < json_object_array_length(written); i++)
+    for (size_t i = 0; i < json_length(written); i++)
         add_operation(operations, json_object_array_get_idx(written, i));
     json_object_object_add(api, "operations", operations);
     return api;
@@ -125,7 +125,7 @@ struct catalogue *catalogue_open(void)
     catalogue->state_machines = parse(catalogue_state_machines, catalogue_state_machines_len);
     catalogue->scenarios = parse(catalogue_scenarios, catalogue_scenarios_len);
     catalogue->api = read_api();
-    catalogue->count = (int)json_object_array_length(catalogue->event_types);
+    catalogue->count = (int)json_length(catalogue->event_types);
     catalogue->types = memory_zero((size_t)catalogue->count, sizeof *catalogue->types);
     for (int i = 0; i < catalogue->count; i++)
         read_type(&catalogue->types[i], json_object_array_get_idx(catalogue->event_types, (size_t)i));
@@ -201,7 +201,8 @@ static int min3(int a, int b, int c)
     return least < c ? least : c;
 }
 
-/* Levenshtein's distance: how many letters to put in, take out or change. Both at most NAME_LEN_MAX. */
+/* Levenshtein distance: the number of letters to insert, delete or replace. Both names have at most
+ * NAME_LEN_MAX bytes. */
 static int distance(struct bytes a, struct bytes b)
 {
     int row[NAME_LEN_MAX + 1];
@@ -259,7 +260,7 @@ static void put_members(struct json_object *object, struct json_object *members)
     }
 }
 
-/* A platform's own type need not describe its resource; then the example is all there is. */
+/* A platform's own type may leave its resource undescribed. Its example then has the id 1. */
 static const char *resource_id(const struct catalogue *catalogue, const char *type)
 {
     const char *id = json_text(json_get_object(catalogue->resources, type), "id");
@@ -295,7 +296,7 @@ static struct json_object *included_of(const struct catalogue *catalogue, const 
     struct json_object *names = json_get_array(example, "include");
 
     json_object_array_add(items, item);
-    for (size_t i = 0; names && i < json_object_array_length(names); i++) {
+    for (size_t i = 0; i < json_length(names); i++) {
         const char *name = json_object_get_string(json_object_array_get_idx(names, i));
         struct json_object *data = json_get_object(json_get_object(related, name), "data");
         json_object_array_add(items, snapshot(catalogue, json_text(data, "type"), NULL, NULL));

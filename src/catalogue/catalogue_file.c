@@ -1,4 +1,5 @@
-/* A platform's own part of the catalogue: read, checked against what is there, and only then added. */
+/* Reads a platform's own catalogue file and checks it against the embedded catalogue. Nothing is added before
+ * all of it has passed; only the total size is checked afterwards. */
 #include "catalogue.h"
 #include "catalogue_parts.h"
 #include "locate.h"
@@ -19,7 +20,8 @@ struct addition {
 
 /* ---- saying what is wrong ------------------------------------------------------------------------------ */
 
-/* At the value `member` of what `pointer` names; member NULL: at that itself. Always false. */
+/* Reports a problem at the member `member` of the value at `pointer`, or, if member is NULL, at that value.
+ * Always false. */
 static bool wrong(struct addition *addition, const char *pointer, const char *member, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
@@ -37,7 +39,7 @@ static bool wrong(struct addition *addition, const char *pointer, const char *me
     return false;
 }
 
-/* A pointer below another; what is too long is cut, and the message then points further up. */
+/* Appends to a pointer. A pointer that is too long is cut, so the message points to an outer value. */
 static const char *below(char place[POINTER_LEN_MAX], const char *pointer, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -74,7 +76,7 @@ struct member {
     bool required;
 };
 
-/* What the API takes as an event_type or a resource's type. */
+/* The names that the API accepts as an event_type or as the type of a resource. */
 static bool is_name_text(const char *text)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
@@ -93,7 +95,7 @@ static bool are_names(struct json_object *value)
 {
     if (!json_object_is_type(value, json_type_array))
         return false;
-    for (size_t i = 0; i < json_object_array_length(value); i++)
+    for (size_t i = 0; i < json_length(value); i++)
         if (!is_name(json_object_array_get_idx(value, i)))
             return false;
     return true;
@@ -133,7 +135,7 @@ static const char *kind_sentence(enum member_kind kind)
     return sentences[kind];
 }
 
-/* Is it an object with these members and no others? `rows` end with a row without a name. */
+/* True: an object that has these members and no others. The last of `rows` has no name. */
 static bool check_members(struct addition *addition, struct json_object *object, const char *pointer,
                           const struct member *rows)
 {
@@ -165,7 +167,7 @@ static struct json_object *find_resource(const struct addition *addition, const 
 
 static bool is_type(const struct addition *addition, const char *name)
 {
-    for (size_t i = 0; addition->event_types && i < json_object_array_length(addition->event_types); i++)
+    for (size_t i = 0; i < json_length(addition->event_types); i++)
         if (strcmp(json_text(json_object_array_get_idx(addition->event_types, i), "name"), name) == 0)
             return true;
     return catalogue_find(addition->catalogue, bytes_of(name)) != NULL;
@@ -184,7 +186,7 @@ static bool check_relationships(struct addition *addition, struct json_object *r
     json_object_object_foreach(relationships, name, relationship)
     {
         struct json_object *data = json_get(relationship, "data");
-        size_t count = json_object_is_type(data, json_type_array) ? json_object_array_length(data) : 0;
+        size_t count = json_length(data);
         if (!json_object_is_type(relationship, json_type_object) ||
             !json_object_object_get_ex(relationship, "data", NULL))
             return wrong(addition, pointer, name, "a relationship must be an object with \"data\"");
@@ -235,7 +237,7 @@ static bool check_include(struct addition *addition, struct json_object *entry, 
     struct json_object *names = json_get_array(json_get_object(entry, "example"), "include");
     char place[POINTER_LEN_MAX];
 
-    for (size_t i = 0; names && i < json_object_array_length(names); i++) {
+    for (size_t i = 0; i < json_length(names); i++) {
         const char *name = json_object_get_string(json_object_array_get_idx(names, i));
         struct json_object *relationship = json_get_object(json_get_object(resource, "relationships"), name);
         struct json_object *data = json_get_object(relationship, "data");
@@ -288,7 +290,7 @@ static bool check_type(struct addition *addition, struct json_object *entry, con
 
 static bool check_types(struct addition *addition)
 {
-    size_t count = addition->event_types ? json_object_array_length(addition->event_types) : 0;
+    size_t count = json_length(addition->event_types);
     char pointer[POINTER_LEN_MAX];
 
     if (count > TYPES_MAX)
@@ -320,7 +322,7 @@ static bool check_machine(struct addition *addition, struct json_object *machine
     if (!check_members(addition, machine, pointer, rows))
         return false;
     struct json_object *moves = json_get_array(machine, "moves");
-    for (size_t i = 0; i < json_object_array_length(moves); i++) {
+    for (size_t i = 0; i < json_length(moves); i++) {
         struct json_object *one = json_object_array_get_idx(moves, i);
         below(place, pointer, "/moves/%zu", i);
         if (!check_members(addition, one, place, move))
@@ -361,7 +363,7 @@ static bool check_scenario(struct addition *addition, struct json_object *scenar
     if (!check_members(addition, scenario, pointer, rows))
         return false;
     struct json_object *steps = json_get_array(scenario, "steps");
-    for (size_t i = 0; i < json_object_array_length(steps); i++) {
+    for (size_t i = 0; i < json_length(steps); i++) {
         struct json_object *step = json_object_array_get_idx(steps, i);
         below(place, pointer, "/steps/%zu", i);
         bool plain = is_name(step);
@@ -376,7 +378,7 @@ static bool check_scenario(struct addition *addition, struct json_object *scenar
 
 static bool check_scenarios(struct addition *addition)
 {
-    size_t count = addition->scenarios ? json_object_array_length(addition->scenarios) : 0;
+    size_t count = json_length(addition->scenarios);
     char pointer[POINTER_LEN_MAX];
 
     for (size_t i = 0; i < count; i++) {
@@ -401,7 +403,7 @@ static void add_members(struct json_object *target, struct json_object *members)
 
 static void add_scenario(struct json_object *scenarios, struct json_object *scenario)
 {
-    for (size_t i = 0; i < json_object_array_length(scenarios); i++) {
+    for (size_t i = 0; i < json_length(scenarios); i++) {
         struct json_object *there = json_object_array_get_idx(scenarios, i);
         if (strcmp(json_text(there, "name"), json_text(scenario, "name")) != 0)
             continue;
@@ -415,13 +417,13 @@ static void add(struct catalogue *catalogue, const struct addition *addition)
 {
     add_members(catalogue->resources, addition->resources);
     add_members(catalogue->state_machines, addition->state_machines);
-    for (size_t i = 0; addition->event_types && i < json_object_array_length(addition->event_types); i++)
+    for (size_t i = 0; i < json_length(addition->event_types); i++)
         catalogue_put_type(catalogue, json_object_get(json_object_array_get_idx(addition->event_types, i)));
-    for (size_t i = 0; addition->scenarios && i < json_object_array_length(addition->scenarios); i++)
+    for (size_t i = 0; i < json_length(addition->scenarios); i++)
         add_scenario(catalogue->scenarios, json_object_array_get_idx(addition->scenarios, i));
 }
 
-/* A few large resources that many types are about multiply. */
+/* A large resource is in the example of each of its types, so the sum can be far larger than the file. */
 static bool check_size(struct addition *addition)
 {
     const struct catalogue *catalogue = addition->catalogue;
@@ -457,7 +459,7 @@ bool catalogue_add(struct catalogue *catalogue, char *text, size_t len, struct c
         if (reading.problem.error == JSON_EMPTY)
             detail = "the file is empty";
         else if (colon && bytes_starts(bytes_of(detail), "line "))
-            detail = colon + 2; /* the place is told anyway */
+            detail = colon + 2; /* line and column have members of their own */
         problem->line = reading.problem.line;
         problem->column = reading.problem.column;
         snprintf(problem->detail, sizeof problem->detail, "%s", detail);

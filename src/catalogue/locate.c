@@ -11,7 +11,7 @@ static void skip_space(struct scan *scan)
         scan->at++;
 }
 
-/* Returns what is between the quotes, escapes as they are. */
+/* Returns the bytes between the quotes. Escapes are not decoded. */
 static struct bytes skip_string(struct scan *scan)
 {
     const char *begin = ++scan->at;
@@ -43,7 +43,7 @@ static void skip_value(struct scan *scan)
     } while (depth > 0);
 }
 
-/* From the bracket to the value of that member or element. False: there is none. */
+/* Moves from the opening bracket to the value of the named member or element. False: there is none. */
 static bool enter(struct scan *scan, struct bytes name)
 {
     bool object = scan->at < scan->end && *scan->at == '{';

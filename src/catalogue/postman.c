@@ -62,7 +62,8 @@ static struct json_object *header(const char *key, const char *value)
     return object("key", text(key), "value", text(value), NULL);
 }
 
-/* The JSON, indented: people will edit it. `one_line`: it is a line of a batch. */
+/* The body of a request. It is indented, because people will edit it, or on one line, for a line of a batch.
+ */
 static struct json_object *raw_body(struct json_object *document, bool one_line)
 {
     struct arena arena;
@@ -139,7 +140,7 @@ static struct json_object *pushes(const struct catalogue *catalogue)
 
 /* ---- requests of the API ------------------------------------------------------------------------------- */
 
-/* "/api/events/:id" as Postman takes it apart, with the example's variables in place. */
+/* The segments of a path like "/api/events/:id", with the values of the example for its variables. */
 static struct json_object *path_of(const char *pattern, struct json_object *variables, struct text *raw)
 {
     struct json_object *parts = json_object_new_array();
@@ -190,7 +191,7 @@ static struct json_object *url_of(struct json_object *operation)
     return url;
 }
 
-/* What the answer must be, and what of it later requests need. */
+/* The test script: checks the status, and keeps the values that later requests need. */
 static struct json_object *check_of(struct json_object *operation)
 {
     struct json_object *example = json_get_object(operation, "try"), *keep = json_get_object(example, "keep");
@@ -242,7 +243,7 @@ static struct json_object *api_folder(const struct catalogue *catalogue)
     struct json_object *operations = json_get_array(catalogue_api_json(catalogue), "operations");
     struct json_object *items = json_object_new_array();
 
-    for (size_t i = 0; i < json_object_array_length(operations); i++) {
+    for (size_t i = 0; i < json_length(operations); i++) {
         struct json_object *operation = json_object_array_get_idx(operations, i);
         json_object_array_add(items, object("name", text(json_text(operation, "summary")), "request",
                                             request_of(operation), "event", check_of(operation), NULL));
@@ -292,7 +293,7 @@ struct json_object *postman_environment(const struct postman_values *values)
 {
     struct json_object *all = values_of(values);
 
-    for (size_t i = 0; i < json_object_array_length(all); i++)
+    for (size_t i = 0; i < json_length(all); i++)
         json_object_object_add(json_object_array_get_idx(all, i), "enabled", json_object_new_boolean(true));
     return object("id", text("1b0b7d0e-5d0c-4a35-9a57-706f7374686e"), "name", text("posthorn"), "values", all,
                   "_postman_variable_scope", text("environment"), NULL);

@@ -44,7 +44,7 @@ static void put_escaped(struct text *out, struct bytes piece)
     }
 }
 
-/* <tag>text</tag>; tag may have attributes. Nothing when there is no text. */
+/* <tag>content</tag>; `tag` may have attributes. content NULL: writes nothing. */
 static void put_element(struct text *out, const char *tag, const char *content)
 {
     if (!content)
@@ -56,7 +56,7 @@ static void put_element(struct text *out, const char *tag, const char *content)
 
 /* ---- examples ------------------------------------------------------------------------------------------ */
 
-/* Inside single quotes of a shell, as HTML. The event's id is a new one each time the command is run. */
+/* A word for a shell, between single quotes, as HTML. Each run of the command gives the event a new id. */
 static void put_quoted(struct text *out, struct bytes piece)
 {
     static const char id[] = "\"id\": \"" EXAMPLE_ID;
@@ -151,7 +151,7 @@ static void put_sections(struct text *out, const struct catalogue *catalogue, bo
 
 static void put_names(struct text *out, struct json_object *names)
 {
-    for (size_t i = 0; names && i < json_object_array_length(names); i++) {
+    for (size_t i = 0; i < json_length(names); i++) {
         text_puts(out, i ? ", " : "");
         put_element(out, "code", json_object_get_string(json_object_array_get_idx(names, i)));
     }
@@ -164,7 +164,7 @@ static void put_moves(struct text *out, struct json_object *machine)
     if (!moves)
         return;
     text_puts(out, "<table><tr><th>from</th><th>to</th><th>event</th></tr>");
-    for (size_t i = 0; i < json_object_array_length(moves); i++) {
+    for (size_t i = 0; i < json_length(moves); i++) {
         struct json_object *move = json_object_array_get_idx(moves, i);
         const char *type = json_text(move, "event_type");
         text_puts(out, "<tr><td>");
@@ -208,7 +208,7 @@ static void put_resource(struct text *out, const struct catalogue *catalogue, co
     text_puts(out, "</article>\n");
 }
 
-/* Those that are described, and those that types only name. */
+/* The resources of the catalogue, and those that only an event type names. */
 static void put_resources(struct text *out, const struct catalogue *catalogue)
 {
     struct json_object *resources = catalogue_resources_json(catalogue);
@@ -236,14 +236,14 @@ static void put_scenarios(struct text *out, const struct catalogue *catalogue)
     text_puts(out,
               "<section id=\"scenarios\"><h2>Scenarios</h2><p>Whole stories, event by event; <code>posthorn "
               "trigger --scenario NAME</code> plays them.</p>\n");
-    for (size_t i = 0; i < json_object_array_length(scenarios); i++) {
+    for (size_t i = 0; i < json_length(scenarios); i++) {
         struct json_object *scenario = json_object_array_get_idx(scenarios, i);
         struct json_object *steps = json_get_array(scenario, "steps");
         put_element(out, "h3", json_text(scenario, "name"));
         put_element(out, "p", json_text(scenario, "en"));
         put_element(out, "p lang=\"es\" class=\"faint\"", json_text(scenario, "es"));
         text_puts(out, "<ol>");
-        for (size_t k = 0; k < json_object_array_length(steps); k++) {
+        for (size_t k = 0; k < json_length(steps); k++) {
             const char *type = catalogue_step_name(json_object_array_get_idx(steps, k));
             text_printf(out, "<li><a href=\"#%s\">%s</a></li>", type, type);
         }
@@ -262,7 +262,7 @@ static void put_api(struct text *out, const struct catalogue *catalogue)
     put_escaped(out,
                 bytes_of(json_text(json_get_object(catalogue_api_json(catalogue), "info"), "description")));
     text_puts(out, "</p><p>In full: <a href=\"/openapi.json\">/openapi.json</a>, OpenAPI 3.1.</p><table>");
-    for (size_t i = 0; i < json_object_array_length(operations); i++) {
+    for (size_t i = 0; i < json_length(operations); i++) {
         struct json_object *operation = json_object_array_get_idx(operations, i);
         text_printf(out, "<tr><td><code>%s</code></td><td><code>%s</code></td>",
                     json_text(operation, "method"), json_text(operation, "path"));

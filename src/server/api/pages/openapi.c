@@ -14,7 +14,7 @@ struct openapi {
     struct json_object *words; /* catalogue/api.json */
 };
 
-/* A method of a route, and what api.json says of it. */
+/* A method of a route, and its words in api.json. */
 struct operation {
     const struct route *route;
     const struct route_method *method;
@@ -33,7 +33,7 @@ static void put_text(struct text *out, const char *name, const char *value)
     text_putc(out, ',');
 }
 
-/* Inside an object: puts the comma between, not before the first. */
+/* A comma before each member but the first. */
 static void put_separator(struct text *out, bool *first)
 {
     if (!*first)
@@ -48,7 +48,7 @@ static void put_ref(struct text *out, const char *schema)
 
 static bool is_set(const struct operation *operation, const char *name)
 {
-    return json_object_get_boolean(json_get(operation->words, name));
+    return json_flag(operation->words, name);
 }
 
 static bool is_method(const struct operation *operation, const char *method)
@@ -70,12 +70,12 @@ static bool is_public(const struct operation *operation)
     return operation->method->access < ROUTE_USER;
 }
 
-/* What api.json says of a request; a test sees that it says something of each. */
+/* The words of api.json for a request. A test checks that each request has some. */
 static struct json_object *find_words(const struct openapi *openapi, const char *method, const char *path)
 {
     struct json_object *all = json_get_array(openapi->words, "operations");
 
-    for (size_t i = 0; i < json_object_array_length(all); i++) {
+    for (size_t i = 0; i < json_length(all); i++) {
         struct json_object *words = json_object_array_get_idx(all, i);
         if (strcmp(json_text(words, "method"), method) == 0 && strcmp(json_text(words, "path"), path) == 0)
             return words;
@@ -87,7 +87,7 @@ static struct json_object *find_operation(const struct openapi *openapi, const c
 {
     struct json_object *all = json_get_array(openapi->words, "operations");
 
-    for (size_t i = 0; i < json_object_array_length(all); i++)
+    for (size_t i = 0; i < json_length(all); i++)
         if (strcmp(json_text(json_object_array_get_idx(all, i), "id"), id) == 0)
             return json_object_array_get_idx(all, i);
     return NULL;
@@ -137,7 +137,7 @@ static void put_fieldset(struct text *out, const char *type, bool *first)
                 type, type);
 }
 
-/* One for each type of ours that the answer can hold. Those of a platform's own types have no name here. */
+/* A parameter for each of our types that the answer can hold. The types of a platform are not known here. */
 static void put_fieldsets(struct text *out, const struct operation *operation, bool *first)
 {
     const char *answer = json_text(operation->words, "answer");
@@ -229,7 +229,7 @@ static void put_request(struct text *out, const struct operation *operation)
 static const char *document_name(struct json_object *words, char name[RESOURCE_NAME_LEN_MAX])
 {
     const char *base = json_text(words, "meta") ? json_text(words, "meta") : json_text(words, "answer");
-    bool list = json_object_get_boolean(json_get(words, "list"));
+    bool list = json_flag(words, "list");
     if (!base)
         return json_text(words, "document");
     snprintf(name, RESOURCE_NAME_LEN_MAX, "%s%s", base, list ? "List" : "Document");
@@ -284,7 +284,7 @@ static void put_success_headers(struct text *out, const struct operation *operat
 
 #define NOT_MODIFIED "{\"description\":\"It still has the ETag of If-None-Match.\""
 
-/* A page has more headers than a resource, also then. */
+/* The 304 of a page has more headers than that of a resource. */
 static void put_not_modified(struct text *out, const struct operation *operation)
 {
     if (!has_etag(operation) || !is_method(operation, "GET"))
@@ -298,12 +298,12 @@ static void put_not_modified(struct text *out, const struct operation *operation
     text_puts(out, "},");
 }
 
-/* What a client can do next: its id and type are in the answer. */
+/* The operations that can follow. Their parameters come from the id and type in the answer. */
 static void put_links(struct text *out, const struct openapi *openapi, const struct operation *operation)
 {
     struct json_object *next = json_get_array(operation->words, "next");
 
-    for (size_t i = 0; next && i < json_object_array_length(next); i++) {
+    for (size_t i = 0; i < json_length(next); i++) {
         const char *id = json_object_get_string(json_object_array_get_idx(next, i));
         const char *path = json_text(find_operation(openapi, id), "path");
         const char *separator = "";
@@ -504,7 +504,7 @@ static void put_tags(struct text *out, const struct openapi *openapi)
     struct json_object *tags = json_get_array(openapi->words, "tags");
 
     text_puts(out, "\"tags\":[");
-    for (size_t i = 0; i < json_object_array_length(tags); i++) {
+    for (size_t i = 0; i < json_length(tags); i++) {
         text_puts(out, i ? "," : "");
         json_put(out, json_object_array_get_idx(tags, i));
     }
@@ -579,7 +579,7 @@ static bool opens_document(const struct openapi *openapi, size_t index, const ch
 static void put_document(struct text *out, struct json_object *words, const char *name)
 {
     const char *answer = json_text(words, "answer"), *meta = json_text(words, "meta");
-    bool list = json_object_get_boolean(json_get(words, "list"));
+    bool list = json_flag(words, "list");
     text_printf(out,
                 "\"%s\":{\"type\":\"object\",\"required\":[\"jsonapi\",\"data\"],\"properties\":{\"jsonapi\":"
                 "{\"$ref\":\"" SCHEMAS "Version\"},\"links\":{\"$ref\":\"" SCHEMAS
@@ -603,7 +603,7 @@ static void put_schemas(struct text *out, const struct openapi *openapi)
 
     text_puts(out, "\"schemas\":{");
     resource_schemas_put(out, openapi->words);
-    for (size_t i = 0; i < json_object_array_length(operations); i++) {
+    for (size_t i = 0; i < json_length(operations); i++) {
         struct json_object *words = json_object_array_get_idx(operations, i);
         if (!json_text(words, "answer"))
             continue;

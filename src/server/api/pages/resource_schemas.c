@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #define SCHEMAS "#/components/schemas/"
-/* JSON has no other date than ours; a request may have any of RFC 3339. */
+/* Answers have dates of one form. A request may have any date of RFC 3339. */
 #define DATE             "\"format\":\"date-time\""
 #define OWN_DATE         DATE ",\"pattern\":\"^\\\\d{4}-\\\\d{2}-\\\\d{2}T\\\\d{2}:\\\\d{2}:\\\\d{2}\\\\.\\\\d{3}Z$\""
 #define NO_CONTROL_BYTES "^[^\\\\x00-\\\\x1f\\\\x7f]*$"
@@ -57,7 +57,7 @@ static void put_choices(struct text *out, const struct field *field)
     text_putc(out, ']');
 }
 
-/* What requests are held to. In answers there are only values that have passed. */
+/* The limits of requests. Answers have none, because their values have passed these. */
 static void put_limits(struct text *out, const struct field *field, unsigned when)
 {
     if (field->kind == FIELD_LIST) {
@@ -283,7 +283,7 @@ static void put_request(struct text *out, const struct shape *shape, const char 
 static bool is_requested(struct json_object *words, const char *name)
 {
     struct json_object *operations = json_get_array(words, "operations");
-    for (size_t i = 0; i < json_object_array_length(operations); i++) {
+    for (size_t i = 0; i < json_length(operations); i++) {
         const char *request = json_text(json_object_array_get_idx(operations, i), "request");
         if (request && strcmp(request, name) == 0)
             return true;
