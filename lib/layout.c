@@ -210,7 +210,7 @@ static bool copy_name(struct scan *scan)
     return put(scan, ": ", 2);
 }
 
-/* What stands at the beginning of every member and element. */
+/* Writes the line break, and for a member its name, in front of every value. */
 static bool begin_part(struct scan *scan)
 {
     if (++scan->parts > PH_MEMBERS_MAX) {

@@ -156,7 +156,7 @@ static bool is_event_file(const char *name)
     return name[0] != '.' && strchr(name, '_') && len > 5 && strcmp(name + len - 5, ".json") == 0;
 }
 
-/* What a crash left behind; a temporary file of a process at work is younger. */
+/* Removes the files that a crash left behind. The temporary file of a running process is younger. */
 static void remove_stale(const struct posthorn_store *store, const char *name)
 {
     struct stat status;

@@ -95,7 +95,7 @@ static void drop_marker(const struct posthorn_store *store, const char *marker, 
     errno = error;
 }
 
-/* What a crash left in it is written over. */
+/* Overwrites what a crash may have left in the marker. */
 static enum posthorn_result fill_marker(const struct posthorn_work *work)
 {
     bool filled = ftruncate(work->fd, 0) == 0 && ph_write_all(work->fd, work->put.content) &&
@@ -240,7 +240,7 @@ static struct posthorn_event *read_marker(const struct posthorn_store *store, co
     return event;
 }
 
-/* One that is not whole, or of an event that is stored: nobody needs it any more. */
+/* Removes a marker that is no longer needed: it is incomplete, or its event is stored. */
 static void sweep_marker(const struct posthorn_store *store, const char *marker)
 {
     int fd;

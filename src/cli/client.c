@@ -235,7 +235,7 @@ bool client_post_lines(struct client *client, const char *path, struct bytes lin
     return answered;
 }
 
-/* What the first error of the document says, or the status alone. */
+/* Prints the status, with title and detail of the document's first error if it has one. */
 static void print_error(const struct client *client, const struct client_answer *answer)
 {
     struct json_object *errors = json_get_array(answer->json, "errors");

@@ -188,7 +188,7 @@ static bool send_once(struct post *post, int first, int count, struct client_ans
     return send_lines(post, bytes_make(post->batch + begin, end - begin), answer);
 }
 
-/* Those of its lines that the server has no room for now come again, by themselves. */
+/* The lines that the server has no room for now are sent again in a batch of their own. */
 static bool send_batch(struct post *post, int first, int count)
 {
     struct client_answer answer;
@@ -287,7 +287,7 @@ static bool post_lines(struct post *post, struct bytes line)
 
 /* ---- one document ---- */
 
-/* Is this line a whole JSON text? Then the input is lines. */
+/* True: this line is a whole JSON text, so the input is one event a line. */
 static bool is_whole(struct bytes line)
 {
     struct json_reading reading;

@@ -22,7 +22,7 @@ static int hex_value(char c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* What is not UTF-8 comes in hexadecimal. */
+/* The server sends an answer that is not UTF-8 in hexadecimal. */
 static struct bytes from_hex(struct bytes hex, char out[WORDS_ANSWER_MAX + 1])
 {
     size_t len = 0;

@@ -15,7 +15,7 @@ struct addresses {
     int count;
 };
 
-/* One line an address. */
+/* Prints a line for each address. */
 static void each(const struct addresses *addresses, const char *before, const char *after)
 {
     for (int i = 0; i < addresses->count; i++)
@@ -72,7 +72,7 @@ static void ufw(const struct addresses *addresses)
     each(addresses, "ufw allow proto tcp from ", " to any port 443");
 }
 
-/* What a server says goes into firewalls: it is an address, or it does not go there. */
+/* The output goes into firewalls, so everything in it must be an address. */
 static bool read_addresses(const struct invocation *invocation, struct json_object *list,
                            struct addresses *addresses)
 {

@@ -100,7 +100,7 @@ static bool has_active_key(const struct why *why, const char *user_id, bool *act
     return true;
 }
 
-/* What the recipient's settings have to do with it. A Regular cannot look at a Master's. */
+/* Reads the recipient's settings that hold the delivery back. A Regular cannot read those of a Master. */
 static bool look_at_user(struct why *why, struct verdict *verdict, struct evidence *evidence)
 {
     const char *user_id = evidence->user_id.data;

@@ -206,7 +206,7 @@ void receiver_on_refused(void *ctx, struct listener_request *request, int status
 
 /* ---- one event ----------------------------------------------------------------------------------------- */
 
-/* Is this request one of those that are to fail? */
+/* True: this request is one of those that are meant to fail. */
 static bool take_fault(struct receiver *receiver)
 {
     long long number = atomic_fetch_add(&receiver->requests, 1);
@@ -215,7 +215,7 @@ static bool take_fault(struct receiver *receiver)
            (receiver->config.fault_count < 0 || number < receiver->config.fault_count);
 }
 
-/* What became of an event, with the memory that the report looks at. */
+/* The outcome of an event, with the memory that the report refers to. */
 struct intake {
     const struct receiver *receiver;
     struct handlers_run run;

@@ -96,7 +96,7 @@ static void put_plain_line(struct text *line, const struct request_line *report,
     text_putc(line, '\n');
 }
 
-/* One write a line, so that lines of several threads stay whole. */
+/* Each line is one write, so the lines of several threads do not mix. */
 void request_line_print(const struct request_line *report, const struct request_line_style *style)
 {
     struct arena arena;

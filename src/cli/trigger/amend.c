@@ -75,7 +75,7 @@ static struct json_object *resource_linkage(struct json_object *document)
     return json_get_object(json_get_object(json_get_object(data, "relationships"), "resource"), "data");
 }
 
-/* Of `included`, what the event's resource names; else the first. NULL: there is none. */
+/* The element of `included` that the event's resource names, or else the first. NULL: `included` is empty. */
 static struct json_object *snapshot(struct json_object *document)
 {
     struct json_object *included = json_get_array(document, "included"), *link = resource_linkage(document);

@@ -1,4 +1,4 @@
-/* What came of all that posthorn trigger sent, counted while it goes on. */
+/* The outcomes of the events that posthorn trigger sends, counted as it sends. */
 #include "trigger.h"
 
 #include "command.h"

@@ -1,4 +1,4 @@
-/* What may be wrong with a push's WEBHOOK-AUTH. */
+/* The possible reasons why the WEBHOOK-AUTH of a push is wrong. */
 #include "diagnose.h"
 #include "digest.h"
 #include "posthorn.h"
@@ -113,7 +113,7 @@ static bool are_hex(struct bytes value)
     return value.len > 0;
 }
 
-/* What is left of it without quotes, `sha256=`, `Bearer` and the like: its first 64 hex digits in a row. */
+/* The first 64 hex digits in a row: the value without quotes, `sha256=`, `Bearer` and the like. */
 static struct bytes bare(struct bytes value)
 {
     for (size_t i = 0; i + DIGEST_HEX_LEN <= value.len; i++)

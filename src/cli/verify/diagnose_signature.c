@@ -1,4 +1,4 @@
-/* What may be wrong with a push's webhook-signature, and what was probably done to its body. */
+/* The possible reasons why the webhook-signature of a push is wrong, such as a changed body. */
 #include "arena.h"
 #include "diagnose.h"
 #include "json.h"
@@ -11,7 +11,7 @@
 
 enum { MEMORY_LEN_MAX = 64 << 20, GUESS_LEN_MAX = 4 * SAVED_LEN_MAX };
 
-/* What is verified; a guess is a copy with one thing changed. */
+/* The input of the verification. A guess is a copy with one member changed. */
 struct signed_push {
     struct posthorn_text secrets[OPTION_LIST_MAX];
     size_t secret_count;
