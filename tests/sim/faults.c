@@ -155,4 +155,5 @@ void faults_heal(struct sim *sim)
         faults_mend(sim, FAULT_LOCAL_OUTAGE, i);
         node_start(sim, &sim->nodes[i]);
     }
+    world_resume(sim);
 }

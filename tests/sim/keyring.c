@@ -88,6 +88,8 @@ static bool change_url(struct sim *sim, struct node *node, const struct receiver
     if (!read_store(sim, node, get, &answer) || answer.endpoints[0].url.len == 0)
         return false;
     op.endpoint.endpoint = answer.endpoints[0];
+    if (sim->seed % 5 == 2 && !sim->healed)
+        op.endpoint.endpoint.paused = !op.endpoint.endpoint.paused;
     snprintf(url, sizeof url, "https://receiver.example/hook%lld", (long long)sim->changes);
     op.endpoint.endpoint.url = bytes_of(url);
     return write_change(sim, node, &op);

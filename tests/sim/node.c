@@ -390,7 +390,7 @@ void node_write(struct sim *sim, struct node *node)
     sim->totals.unknown_commits += committed && status != STORE_OK;
     sim_trace(sim, node->number, "write", "ops", node->batch.op_count, "filled", node->batch.filled_count,
               "status", status * 10 + committed);
-    oracle_after_write(sim, &node->batch, status, committed);
+    oracle_after_write(sim, node, &node->batch, status, committed);
     node->batch_status = status;
     node->batch.ops = NULL; /* they lived on the stack; the jobs keep the ops */
     if (committed) {

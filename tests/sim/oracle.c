@@ -14,6 +14,7 @@ void oracle_fini(struct sim *sim)
     arena_fini(&sim->oracle.arena);
     free(sim->oracle.events);
     free(sim->oracle.deliveries);
+    free(sim->oracle.leases);
 }
 
 /* ---- what is known ---- */
@@ -237,6 +238,44 @@ static void check_claim(struct sim *sim, const struct store_work *box)
     delivery->store_life = sim->store_life;
 }
 
+/* ---- what the owner of an endpoint has set ---- */
+
+/* Of an ordered endpoint, no delivery is claimed once a later one was: it would have had to end before. */
+static void check_order(struct sim *sim, const struct store_work *box)
+{
+    delivery_of(sim, box->delivery_id, box->event_id)->endpoint_id = box->endpoint_id;
+    if (!sim->receivers[world_receiver(sim, box->endpoint_id)].flow.ordered)
+        return;
+    for (int i = 0; i < sim->oracle.delivery_count; i++) {
+        const struct oracle_delivery *other = &sim->oracle.deliveries[i];
+        if (other->endpoint_id == box->endpoint_id && other->id > box->delivery_id)
+            sim_fail(sim, "order", "delivery %lld is claimed after delivery %lld, which came later",
+                     (long long)box->delivery_id, (long long)other->id);
+    }
+}
+
+/* Each node counts for itself, from its start on. */
+static void check_rate(struct sim *sim, const struct node *node, const struct store_work *box)
+{
+    static const int64_t spans[] = {SECOND, 60 * SECOND, 3600 * SECOND};
+    const struct flow_settings *flow = &sim->receivers[world_receiver(sim, box->endpoint_id)].flow;
+    struct oracle *oracle = &sim->oracle;
+    int count = 1;
+    if (flow->rate.count == 0)
+        return;
+    for (int i = 0; i < oracle->lease_count; i++)
+        count += oracle->leases[i].endpoint_id == box->endpoint_id &&
+                 oracle->leases[i].node == node->number && oracle->leases[i].life == node->life &&
+                 oracle->leases[i].at_ms > sim->now_ms - spans[flow->rate.per];
+    if (count > flow->rate.count)
+        sim_fail(sim, "rate", "%d attempts to endpoint %lld began in a span of %d", count,
+                 (long long)box->endpoint_id, (int)flow->rate.count);
+    oracle->leases =
+        memory_room(oracle->leases, oracle->lease_count, &oracle->lease_cap, sizeof *oracle->leases);
+    oracle->leases[oracle->lease_count++] =
+        (struct oracle_lease){box->endpoint_id, sim->now_ms, node->number, node->life};
+}
+
 /* ---- what a node knows of users, endpoints and keys ---- */
 
 static bool ask_keys(struct sim *sim, int64_t user_id, struct store_answer *answer)
@@ -292,8 +331,8 @@ static void poll_events(struct sim *sim)
     sim->oracle.polled_to = answer.events[answer.count - 1].id;
 }
 
-void oracle_after_write(struct sim *sim, const struct store_batch *batch, enum store_status status,
-                        bool committed)
+void oracle_after_write(struct sim *sim, const struct node *node, const struct store_batch *batch,
+                        enum store_status status, bool committed)
 {
     if (committed)
         poll_events(sim);
@@ -308,6 +347,8 @@ void oracle_after_write(struct sim *sim, const struct store_batch *batch, enum s
     for (int i = 0; i < batch->filled_count; i++) {
         check_claim(sim, batch->boxes[i]);
         check_fresh(sim, batch->boxes[i]);
+        check_order(sim, batch->boxes[i]);
+        check_rate(sim, node, batch->boxes[i]);
     }
 }
 

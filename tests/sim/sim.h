@@ -103,6 +103,7 @@ enum character {
 struct receiver {
     int64_t user_id, endpoint_id;
     bool further;
+    struct flow_settings flow;
     enum character character, healed; /* healed: how it is after STEP_HEAL */
 };
 
@@ -188,12 +189,21 @@ struct oracle_delivery {
     int64_t lease, granted_ms /* mono */;
     int64_t recorded_lease;
     uint32_t store_life; /* in which the lease was granted */
+    int64_t endpoint_id;
+};
+
+/* A lease that a node gave. */
+struct oracle_lease {
+    int64_t endpoint_id, at_ms;
+    int node;
+    uint32_t life;
 };
 
 struct oracle {
     struct oracle_event *events;
     struct oracle_delivery *deliveries;
-    int event_count, event_cap, delivery_count, delivery_cap;
+    struct oracle_lease *leases;
+    int event_count, event_cap, delivery_count, delivery_cap, lease_count, lease_cap;
     int64_t polled_to, polled;        /* by somebody who pages by id: up to where, and how many events */
     struct delivery before[JOBS_MAX]; /* of each outcome in the batch being written */
     struct arena arena;
@@ -308,6 +318,8 @@ void world_draw(struct sim *sim);
 void world_populate(struct sim *sim); /* users, keys; schedules the posts */
 void world_post(struct sim *sim, int post);
 void world_answered(struct sim *sim, int post, int64_t event_id);
+/* Nobody is paused any more. */
+void world_resume(struct sim *sim);
 /* Has the endpoint of this receiver a URL? */
 bool world_has_url(const struct sim *sim, int receiver);
 int world_receiver(const struct sim *sim, int64_t endpoint_id); /* index */
@@ -320,8 +332,8 @@ void oracle_init(struct sim *sim);
 void oracle_fini(struct sim *sim);
 void oracle_accepted(struct sim *sim, int post, int64_t event_id);
 void oracle_before_write(struct sim *sim, const struct store_batch *batch);
-void oracle_after_write(struct sim *sim, const struct store_batch *batch, enum store_status status,
-                        bool committed);
+void oracle_after_write(struct sim *sim, const struct node *node, const struct store_batch *batch,
+                        enum store_status status, bool committed);
 /* The node has read all changes: it knows the keys that are active, and no others. */
 void oracle_refreshed(struct sim *sim, const struct node *node);
 void oracle_send(struct sim *sim, int attempt, const struct store_work *box);

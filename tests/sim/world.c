@@ -18,6 +18,20 @@ static void draw_owners(struct sim *sim)
     }
 }
 
+/* In every fifth seed. */
+static void draw_flow(struct sim *sim)
+{
+    for (int i = 0; i < sim->receiver_count && sim->seed % 5 == 2; i++) {
+        struct flow_settings *flow = &sim->receivers[i].flow;
+        flow->ordered = sim_chance(sim, 400);
+        if (flow->ordered) /* or its line would take 72 hours for each */
+            sim->receivers[i].healed = RECEIVER_OK;
+        flow->in_flight_max = sim_chance(sim, 300) ? (int32_t)sim_between(sim, 1, 4) : 0;
+        if (sim_chance(sim, 500))
+            flow->rate = (struct endpoint_rate){(int32_t)sim_between(sim, 1, 20), FLOW_PER_MINUTE};
+    }
+}
+
 static void draw_receivers(struct sim *sim)
 {
     sim->receiver_count = (int)sim_between(sim, 1, RECEIVERS_MAX);
@@ -35,6 +49,7 @@ static void draw_receivers(struct sim *sim)
         }
     }
     draw_owners(sim);
+    draw_flow(sim);
 }
 
 static void draw_pace(struct sim *sim)
@@ -108,6 +123,7 @@ static void make_user(struct sim *sim, int number, struct bytes url)
     user.user.user = (struct user){.role = master ? USER_MASTER : USER_REGULAR,
                                    .master_id = master ? 0 : MODEL_USER_ID_FIRST,
                                    .endpoint.url = url,
+                                   .endpoint.flow = sim->receivers[number].flow,
                                    .receives_users_events = master && sim->master_receives};
     write_one(sim, &user);
     assert(user.id == sim->receivers[number].user_id);
@@ -119,7 +135,8 @@ static void make_user(struct sim *sim, int number, struct bytes url)
 static void make_endpoint(struct sim *sim, struct receiver *receiver, struct bytes url)
 {
     struct store_op op = {.kind = STORE_ENDPOINT_CREATE};
-    op.endpoint.endpoint = (struct endpoint){.owner_id = receiver->user_id, .url = url};
+    op.endpoint.endpoint =
+        (struct endpoint){.owner_id = receiver->user_id, .url = url, .flow = receiver->flow};
     write_one(sim, &op);
     receiver->endpoint_id = op.id;
 }
@@ -137,6 +154,27 @@ void world_populate(struct sim *sim)
     int64_t over_ms = sim_between_log(sim, 1, sim->faults.chaos_ms);
     for (int i = 0; i < sim->post_count; i++)
         sim_at(sim, sim_between(sim, 1, over_ms), (struct step){.kind = STEP_POST, .a = i});
+}
+
+void world_resume(struct sim *sim)
+{
+    for (int i = 0; i < sim->receiver_count; i++) {
+        struct store_query get = {
+            .kind = STORE_GET_ENDPOINT, .id = sim->receivers[i].endpoint_id, .limit = 1};
+        struct store_answer answer;
+        arena_reset(&sim->oracle.arena);
+        enum store_status status = sim->backend->read(disk_store(sim), 0, &get, &sim->oracle.arena, &answer);
+        assert(status == STORE_OK && answer.count == 1);
+        (void)status;
+        if (!answer.endpoints[0].paused)
+            continue;
+        struct store_op op = {.kind = STORE_ENDPOINT_UPDATE,
+                              .endpoint = {.endpoint = answer.endpoints[0], .if_version = -1}};
+        op.endpoint.endpoint.paused = false;
+        write_one(sim, &op);
+    }
+    for (int i = 0; i < sim->node_count; i++)
+        node_wake(sim, &sim->nodes[i], sim->now_ms);
 }
 
 int world_receiver(const struct sim *sim, int64_t endpoint_id)

@@ -50,6 +50,15 @@ static int model_window(const struct store *store, const struct model_endpoint *
     return most > 0 && most < window ? most : window;
 }
 
+#ifdef PLANT_RATE_COSTS_ATTEMPT /* what the rate holds is charged as if it had been tried */
+static void model_charge(struct store *store, const struct model_endpoint *endpoint, int64_t now)
+{
+    struct model_delivery *first = model_first_due(store->disk, endpoint->endpoint.id, now);
+    if (first && model_rate_from(endpoint) > now)
+        first->attempt++;
+}
+#endif
+
 bool model_may_take(const struct store *store, const struct model_endpoint *endpoint, int64_t now)
 {
     const struct pace_config *pace = &store->config.pace;
@@ -67,6 +76,10 @@ static const struct model_delivery *model_line_first(struct model_disk *disk, in
     const struct model_delivery *first = NULL;
     for (int i = 0; i < disk->delivery_count; i++) {
         const struct model_delivery *delivery = &disk->deliveries[i];
+#ifdef PLANT_ORDER_BROKEN_BY_RETRY
+        if (delivery->attempt > 0)
+            continue;
+#endif
         if (delivery->endpoint_id == endpoint_id && delivery->state == DELIVERY_PENDING &&
             (!first || delivery->id < first->id))
             first = delivery;
@@ -77,6 +90,10 @@ static const struct model_delivery *model_line_first(struct model_disk *disk, in
 /* It is in the line, and another one is before it. */
 static bool model_stands_behind(struct model_disk *disk, const struct model_delivery *delivery)
 {
+#ifdef PLANT_ORDER_BROKEN_BY_RETRY /* what is tried again steps out of the line */
+    if (delivery->attempt > 0)
+        return false;
+#endif
     return model_find_endpoint(disk, delivery->endpoint_id)->endpoint.flow.ordered &&
            delivery->state == DELIVERY_PENDING && model_line_first(disk, delivery->endpoint_id) != delivery;
 }
@@ -195,6 +212,10 @@ void model_claim(struct store *store, struct store_batch *batch)
 {
     int64_t now = model_due_now_ms(store);
     struct model_endpoint *endpoint = model_next_endpoint(store, now);
+#ifdef PLANT_RATE_COSTS_ATTEMPT
+    for (int i = 0; i < store->endpoint_count; i++)
+        model_charge(store, &store->endpoints[i], now);
+#endif
     while (endpoint && batch->filled_count < batch->box_count) {
         store->served_last = endpoint->endpoint.id;
         model_lease(store, batch, model_first_due(store->disk, endpoint->endpoint.id, now));

@@ -111,6 +111,10 @@ static int model_deliver_all(struct store *store, struct store_batch *batch, con
             model_unmatched(store->disk, &endpoint->endpoint, unwanted);
             continue;
         }
+#ifdef PLANT_PAUSE_DROPS
+        if (endpoint->endpoint.paused)
+            continue;
+#endif
         model_deliver_to(store, batch, event, endpoint);
         count++;
 #ifdef PLANT_DEFAULT_ENDPOINT_ONLY
@@ -321,6 +325,10 @@ static void model_attempted(struct store *store, const struct model_delivery *de
                            .given_up = op->outcome.decision.kind == DECISION_GIVE_UP,
                            .endpoint_id = endpoint->endpoint.id};
     endpoint->delivered += end.answered;
+#ifdef PLANT_RATE_OF_DELIVERED /* as if only what is acknowledged counted */
+    if (!end.answered && endpoint->begun_count > 0)
+        endpoint->begun_count--;
+#endif
     enum pace_change change = pace_ended(&endpoint->pace, &store->config.pace, &end);
     model_find_endpoint(store->disk, delivery->endpoint_id)->ever_answered = endpoint->pace.ever_answered;
     enum pace_again again = pace_again(&endpoint->pace, &end, delivery->attempt + 1);
