@@ -19,6 +19,8 @@ void ledger_bound(struct ledger_row *row)
         row->lease = 0;
     if (row->due_at_ms < -NUMBER_MAX || row->due_at_ms > NUMBER_MAX)
         row->due_at_ms = 0;
+    if (row->resumes_at_ms < 0 || row->resumes_at_ms > NUMBER_MAX)
+        row->resumes_at_ms = 0;
     if (row->aged_from_ms < -NUMBER_MAX || row->aged_from_ms > NUMBER_MAX)
         row->aged_from_ms = 0;
 }
@@ -44,6 +46,7 @@ static void end(struct ledger_row *row, enum delivery_state state)
 {
     row->under_way = false;
     row->lost = 0;
+    row->resumes_at_ms = 0;
     if (row->state != DELIVERY_DELIVERED)
         row->state = state;
 }
@@ -57,13 +60,30 @@ static enum ledger_line late_line(const struct ledger_row *row, const struct led
     return sent ? LEDGER_LINE_IF_MISSING : LEDGER_NO_LINE;
 }
 
+/* A person had it tried out of turn, and that failed: the schedule goes on as if it had not been. */
+static void resume(struct ledger_row *row)
+{
+    row->earlier = bounded_count(row->earlier + 1);
+    row->lost = 0;
+    row->due_at_ms = row->resumes_at_ms;
+    row->resumes_at_ms = 0;
+}
+
 struct ledger_record ledger_record(struct ledger_row *row, const struct ledger_outcome *outcome,
                                    const struct moment *now)
 {
     const struct decision *decision = &outcome->decision;
     if (!row->under_way || row->lost == 0 || row->lease != outcome->lease)
         return (struct ledger_record){true, late_line(row, outcome)};
+    bool started = outcome->attempt.started_at_ms != 0;
+    enum ledger_line line = !started                       ? LEDGER_NO_LINE
+                            : decision_is_outage(decision) ? LEDGER_LINE_IF_NEWS
+                                                           : LEDGER_LINE;
     bool counted = decision->kind != DECISION_RELEASE;
+    if (row->resumes_at_ms > 0 && counted && decision->kind != DECISION_DELIVERED) {
+        resume(row);
+        return (struct ledger_record){false, line};
+    }
     if (!counted)
         row->aged_from_ms += decision->delay_ms + outcome->attempt.duration_ms;
     else if (row->attempt == 0)
@@ -73,9 +93,7 @@ struct ledger_record ledger_record(struct ledger_row *row, const struct ledger_o
     row->due_at_ms = now->due_ms + decision->delay_ms;
     if (decision->kind == DECISION_DELIVERED || decision->kind == DECISION_GIVE_UP)
         end(row, decision->kind == DECISION_DELIVERED ? DELIVERY_DELIVERED : DELIVERY_GIVEN_UP);
-    bool started = outcome->attempt.started_at_ms != 0;
-    enum ledger_line line = decision_is_outage(decision) ? LEDGER_LINE_IF_NEWS : LEDGER_LINE;
-    return (struct ledger_record){false, started ? line : LEDGER_NO_LINE};
+    return (struct ledger_record){false, line};
 }
 
 enum ledger_resent ledger_resend(struct ledger_row *row, bool has_url, bool removed, int64_t now_ms)
@@ -84,6 +102,8 @@ enum ledger_resent ledger_resend(struct ledger_row *row, bool has_url, bool remo
         return LEDGER_IS_OUT;
     if ((removed && !row->under_way) || (row->state == DELIVERY_SKIPPED && !has_url))
         return LEDGER_REFUSED;
+    if (row->under_way && row->resumes_at_ms == 0 && row->lost == 0 && row->due_at_ms > now_ms)
+        row->resumes_at_ms = row->due_at_ms;
     row->due_at_ms = now_ms;
     if (row->under_way)
         return LEDGER_HURRIED;

@@ -24,8 +24,10 @@ struct ledger_row {
     int64_t due_at_ms;    /* due clock: when it is due; under a lease: when that expires */
     int64_t aged_from_ms; /* service clock; valid once an attempt has counted */
     int32_t attempt;      /* counted attempts since it was accepted or resent: the step of the backoff */
-    int32_t earlier;      /* counted attempts before it was resent */
-    int32_t lost;         /* leases since the last record, with the open one; 0: none is open */
+    int32_t earlier; /* counted attempts before it was resent, and failed ones that were tried out of turn */
+    int64_t
+        resumes_at_ms; /* due clock: it is tried out of turn, and its schedule goes on then; 0: it is not */
+    int32_t lost;      /* leases since the last record, with the open one; 0: none is open */
     enum delivery_state state;
     bool under_way;
 };
@@ -68,7 +70,7 @@ struct ledger_record ledger_record(struct ledger_row *row, const struct ledger_o
 enum ledger_resent {
     LEDGER_REFUSED,   /* it was skipped and there is still no URL, or its endpoint was removed */
     LEDGER_IS_OUT,    /* it has a lease: nothing to do */
-    LEDGER_HURRIED,   /* it waited and is due now */
+    LEDGER_HURRIED,   /* it waited and is due now. If that attempt fails, its schedule goes on as before */
     LEDGER_SENT_AGAIN /* it had ended and starts again */
 };
 enum ledger_resent ledger_resend(struct ledger_row *row, bool has_url, bool removed, int64_t now_ms);

@@ -68,8 +68,9 @@
  *                  endpoint that has disable_on_410
  *   resend         A delivery that has ended starts again: step, lost and age are 0; lease, history and the
  *                  count of attempts continue. One that was delivered stays delivered, with its
- *                  finished_at, and is sent once more (`resending`). One that waits or is leased becomes
- *                  due now
+ *                  finished_at, and is sent once more (`resending`). One that waits becomes due
+ *                  now; if that attempt fails, it counts in the history only: step, age and due time stay
+ *                  as they were, and it is never the last
  *   cancel         ends the resend of a delivered one, which stays delivered. Any other one becomes
  *                  cancelled
  *   damaged        A claim that finds an event which cannot be sent gives up its deliveries

@@ -188,6 +188,8 @@ static void a_delivery_is_resent(void **state)
         want.lost = table[i].lost;
         want.under_way = table[i].resent != LEDGER_REFUSED;
         want.due_at_ms = due ? now.due_ms : row.due_at_ms;
+        if (table[i].resent == LEDGER_HURRIED && want.lost == 0)
+            want.resumes_at_ms = waits.due_at_ms;
         same_row(row, want);
     }
     /* Of an endpoint that was removed: what waits is to be cancelled, and what has ended stays so. */

@@ -31,6 +31,7 @@ static struct ledger_row row_of(const struct model_delivery *delivery)
                                .aged_from_ms = delivery->age_start_ms,
                                .attempt = delivery->attempt,
                                .earlier = delivery->earlier,
+                               .resumes_at_ms = delivery->resumes_ms,
                                .lost = delivery->lost + delivery->leased,
                                .state = delivery->state,
                                .under_way = model_under_way(delivery)};
@@ -42,6 +43,7 @@ static void same_row(const struct model_delivery *delivery, const struct ledger_
     assert_int_equal(row->lease, model.lease);
     assert_int_equal(row->attempt, model.attempt);
     assert_int_equal(row->earlier, model.earlier);
+    assert_int_equal(row->resumes_at_ms, model.resumes_at_ms);
     assert_int_equal(row->lost, model.lost);
     assert_int_equal(row->state, model.state);
     assert_int_equal(row->under_way, model.under_way);

@@ -64,6 +64,7 @@ static bool claim_row(struct store *store, struct roster_entry *endpoint, struct
                                   .aged_from_ms = sqlite3_column_int64(row, 4),
                                   .state = (enum delivery_state)sqlite3_column_int(row, 10),
                                   .earlier = sqlite3_column_int(row, 11),
+                                  .resumes_at_ms = sqlite3_column_int64(row, 15),
                                   .under_way = true};
     ledger_bound(&delivery);
     ledger_lease(&delivery, store->now.due_ms, store->config.lease_ms);

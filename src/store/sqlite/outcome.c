@@ -37,7 +37,8 @@ static enum store_status find(struct store *store, int64_t delivery_id, struct f
                 .aged_from_ms = sqlite3_column_int64(get, 5),
                 .lost = sqlite3_column_int(get, 6),
                 .earlier = sqlite3_column_int(get, 8),
-                .due_at_ms = sqlite3_column_int64(get, 9)}};
+                .due_at_ms = sqlite3_column_int64(get, 9),
+                .resumes_at_ms = sqlite3_column_int64(get, 10)}};
     if (found->out) /* the row does not know it of one that waited in memory first */
         found->row.due_at_ms = found->out->ends_at_ms;
     ledger_bound(&found->row);
@@ -115,6 +116,7 @@ static void bind_row(const struct store *store, sqlite3_stmt *update, int64_t id
     if (in_line)
         sqlite3_bind_int64(update, 3, ledger_missed_due_at(id));
     sqlite_bind_time(update, 13, in_line && row->due_at_ms > store->now.due_ms ? row->due_at_ms : 0);
+    sqlite_bind_time(update, 14, row->resumes_at_ms);
     sqlite_bind_time(update, 9, row->state == DELIVERY_PENDING ? 0 : store->now.wall_ms);
 }
 
@@ -216,7 +218,7 @@ static enum store_status line_if_missing(struct store *store, const struct store
 }
 
 static enum store_status write_line(struct store *store, const struct store_op *op, const struct found *found,
-                                    enum ledger_line line)
+                                    int32_t earlier, enum ledger_line line)
 {
     enum store_status status = STORE_OK;
     /* A delivery that was leased 16 million times (years of our own outages) keeps its state, but no more
@@ -229,7 +231,7 @@ static enum store_status write_line(struct store *store, const struct store_op *
     if (status == STORE_OK && kept && op->outcome.lease > 1)
         status = attempt_trim(store, op);
     if (status == STORE_OK && kept)
-        status = attempt_insert(store, op, &op->outcome.attempt, found->row.earlier);
+        status = attempt_insert(store, op, &op->outcome.attempt, earlier);
     return status;
 }
 
@@ -253,13 +255,13 @@ enum store_status sqlite_outcome(struct store *store, struct store_op *op)
     struct ledger_record made = ledger_record(&found.row, &op->outcome, &store->now);
     op->result = made.fenced ? STORE_FENCED : STORE_DONE;
     if (made.fenced)
-        return write_line(store, op, &found, made.line);
+        return write_line(store, op, &found, before.earlier, made.line);
     op->id = op->outcome.delivery_id;
     store->changed = true;
     bool at_once = found.out && found.out->born && op->outcome.decision.kind == DECISION_DELIVERED;
     store->plain = store->plain && at_once;
     status = at_once ? record_first(store, op) : record(store, op, &found);
-    status = status ?: write_line(store, op, &found, made.line);
+    status = status ?: write_line(store, op, &found, before.earlier, made.line);
     if (!found.row.under_way)
         status = status ?: purge_after(store, &found, &before);
     return status ?: account(store, op, &found, &before);

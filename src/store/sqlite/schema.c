@@ -119,6 +119,7 @@ static const char *const migration_1[] = {
     "attempt INTEGER NOT NULL DEFAULT 0,"
     "lease INTEGER NOT NULL, lost INTEGER NOT NULL,"
     "earlier INTEGER NOT NULL DEFAULT 0," /* attempts that counted before it was resent */
+    "resumes_at INTEGER,"                 /* due clock; NULL: it is not tried out of turn (ledger.h) */
     "aged_from INTEGER,"                  /* service clock; NULL until an attempt has counted */
     "first_attempt_at INTEGER, finished_at INTEGER,"
     "last_status INTEGER, last_reason TEXT,"

@@ -38,7 +38,8 @@ enum { SQL_MANY = 16 };
 /* A row of the ledger. finished_at goes with the state. */
 #define SQL_DELIVERY_ROW                                                                                     \
     "UPDATE deliveries SET queue = ?2, due_at = ?3, state = ?4, attempt = ?5, lost = ?6, aged_from = ?7,"    \
-    " earlier = ?8, finished_at = CASE state WHEN ?4 THEN finished_at ELSE ?9 END, not_before = ?13"
+    " earlier = ?8, finished_at = CASE state WHEN ?4 THEN finished_at ELSE ?9 END, not_before = ?13, "       \
+    "resumes_at = ?14"
 
 /* DUE_GET: w is the index alone, d the row itself, which may say something else if either is damaged.
  * deliveries.queue: the endpoint it waits for; 0, claimed; NULL, ended or out since it was born. */
@@ -93,7 +94,8 @@ enum { SQL_MANY = 16 };
                                                                                                              \
     X(DUE_GET,                                                                                               \
       "SELECT w.id, d.lease, d.lost, d.attempt, d.aged_from, e.id, max(e.sent_at, 0), e.stamp_offset,"       \
-      " e.document, e.delivery_count, d.state, d.earlier, d.queue, w.due_at, d.not_before FROM deliveries w" \
+      " e.document, e.delivery_count, d.state, d.earlier, d.queue, w.due_at, d.not_before, d.resumes_at "    \
+      "FROM deliveries w"                                                                                    \
       " LEFT JOIN deliveries d ON d.id = w.id LEFT JOIN events e ON e.id = d.event_id"                       \
       " WHERE w.queue = ?1 AND w.due_at <= ?2 AND (w.due_at, w.id) > (?4, ?5)"                               \
       " ORDER BY w.due_at, w.id LIMIT ?3")                                                                   \
@@ -122,7 +124,8 @@ enum { SQL_MANY = 16 };
     X(DELIVERY_WAITS, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2, lease = 0, lost = 0"          \
                       " WHERE id = ?1")                                                                      \
     X(DELIVERY_GET, "SELECT d.event_id, d.endpoint_id, d.state, d.lease, d.attempt, d.aged_from,"            \
-                    " d.lost, d.queue IS NOT NULL, d.earlier, d.due_at FROM deliveries d WHERE d.id = ?1")   \
+                    " d.lost, d.queue IS NOT NULL, d.earlier, max(d.due_at, ifnull(d.not_before, "           \
+                    "d.due_at)), d.resumes_at FROM deliveries d WHERE d.id = ?1")                            \
     X(DELIVERY_SAVE, SQL_DELIVERY_ROW " WHERE id = ?1")                                                      \
     X(DELIVERY_RECORD, SQL_DELIVERY_ROW ", first_attempt_at = coalesce(first_attempt_at, ?10),"              \
                                         " last_status = ?11, last_reason = ?12, room = NULL WHERE id = ?1")  \

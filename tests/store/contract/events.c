@@ -564,6 +564,38 @@ static void a_resend_of_what_waits_is_now(struct fixture *f)
     assert_int_equal(f->boxes[0].attempt, 1); /* the next step of the same */
 }
 
+/* "A try now. If it fails, the old schedule goes on as if it had not been." (Others start it afresh, or end
+ * it.)
+ */
+static void a_resend_that_fails_harms_nothing(struct fixture *f)
+{
+    static const enum decision_kind fails[] = {DECISION_RETRY, DECISION_GIVE_UP};
+    int64_t user = fixture_user(f, "https://example.com/");
+    struct store_op op = fixture_event_op(f, user);
+    fixture_write(f, &op, 1, 1);
+    int64_t id = f->boxes[0].delivery_id;
+    struct store_op resend = {.kind = STORE_RESEND, .delivery.delivery_id = id};
+    fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_RETRY, 3600000), STORE_DONE);
+    int64_t left_ms = fixture_delivery(f, id).next_in_ms;
+    for (int i = 0; i < 2; i++) {
+        fixture_advance(f, 60000);
+        fixture_do(f, resend, STORE_DONE);
+        fixture_do(f, resend, STORE_DONE); /* once more, before it is out */
+        fixture_claim(f, 1, 1);
+        assert_int_equal(f->boxes[0].attempt, 1);
+        fixture_do(f, fixture_outcome_op(f, &f->boxes[0], fails[i], 7200000), STORE_DONE);
+        struct delivery now = fixture_delivery(f, id);
+        assert_int_equal(now.state, DELIVERY_PENDING);
+        assert_int_equal(now.attempt, 2 + i); /* of the history */
+        assert_int_equal(now.next_in_ms, left_ms - (i + 1) * 60000);
+    }
+    fixture_advance(f, left_ms);
+    fixture_claim(f, 1, 1);
+    assert_int_equal(f->boxes[0].attempt, 1);
+    fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_GIVE_UP, 0), STORE_DONE);
+    assert_int_equal(fixture_delivery(f, id).state, DELIVERY_GIVEN_UP);
+}
+
 static void purge(struct fixture *f)
 {
     int64_t user = fixture_user(f, "https://example.com/"), silent = fixture_user(f, NULL);
@@ -614,6 +646,7 @@ const struct contract_test contract_events[] = {
     {"8.29: what is overtaken is in the history", what_is_overtaken_is_in_the_history},
     {"8.9: delivered stays delivered, a resend is beside it", delivered_stays_delivered},
     {"8.9: a resend of what waits is now", a_resend_of_what_waits_is_now},
+    {"resend: one that fails harms nothing: the old schedule goes on", a_resend_that_fails_harms_nothing},
     {"purge takes old events that have ended", purge},
     {0},
 };

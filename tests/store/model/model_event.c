@@ -295,6 +295,7 @@ void model_end(struct store *store, struct model_delivery *delivery, enum delive
 {
     delivery->leased = false;
     delivery->lost = 0;
+    delivery->resumes_ms = 0;
     if (!delivery->resending) {
         delivery->state = state;
         delivery->finished_at_ms = clock_wall_ms(&store->config.clock);
@@ -307,6 +308,14 @@ static void model_failed(struct store *store, struct model_delivery *delivery, c
     if (delivery->attempt == 0)
         delivery->age_start_ms = model_age_clock_ms(store) - op->outcome.attempt.duration_ms;
     delivery->attempt++;
+}
+
+/* It was tried out of turn: the attempt counts in the history alone. */
+static void model_resumes(struct model_delivery *delivery)
+{
+    delivery->earlier++;
+    delivery->due_ms = delivery->resumes_ms;
+    delivery->resumes_ms = 0;
 }
 
 static void model_attempted(struct store *store, const struct model_delivery *delivery,
@@ -376,17 +385,20 @@ void model_outcome(struct store *store, struct store_op *op)
     delivery->due_ms = model_due_now_ms(store) + decision->delay_ms;
     delivery->last_reason = decision->reason;
     delivery->last_status = op->outcome.attempt.status;
+    bool out_of_turn = delivery->resumes_ms > 0;
     switch (decision->kind) {
     case DECISION_DELIVERED:
         delivery->attempt++;
         model_end(store, delivery, DELIVERY_DELIVERED);
         break;
     case DECISION_RETRY:
-        model_failed(store, delivery, op);
-        break;
     case DECISION_GIVE_UP:
-        model_failed(store, delivery, op);
-        model_end(store, delivery, DELIVERY_GIVEN_UP);
+        if (out_of_turn)
+            model_resumes(delivery);
+        else
+            model_failed(store, delivery, op);
+        if (!out_of_turn && decision->kind == DECISION_GIVE_UP)
+            model_end(store, delivery, DELIVERY_GIVEN_UP);
         break;
     case DECISION_RELEASE:
         delivery->age_start_ms += decision->delay_ms + op->outcome.attempt.duration_ms;
@@ -425,6 +437,8 @@ void model_resend_or_cancel(struct store *store, struct store_op *op)
     if (under_way) {
         if (delivery->leased && delivery->due_ms > now)
             return;
+        if (!delivery->leased && delivery->resumes_ms == 0 && delivery->due_ms > now)
+            delivery->resumes_ms = delivery->due_ms;
         delivery->due_ms = now;
         pace_hurry(&model_view(store, delivery->endpoint_id)->pace);
         return;

@@ -43,7 +43,8 @@ struct model_delivery {
     bool leased;     /* a lease was given and not recorded; it may have run out */
     int32_t attempt, lost;
     int64_t lease;
-    int64_t due_ms;       /* due clock; while leased, when the lease runs out */
+    int64_t due_ms;     /* due clock; while leased, when the lease runs out */
+    int64_t resumes_ms; /* due clock: when its schedule goes on, if this attempt out of turn fails; 0: none */
     int64_t age_start_ms; /* service clock; of meaning once attempt > 0 */
     enum failure last_reason;
     int last_status;
