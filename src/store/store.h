@@ -211,6 +211,7 @@ struct store_figures {
     int64_t waiting, in_hand; /* deliveries that have not ended: without a lease, with one */
     int64_t window;           /* leases that its own pace allows at once */
     int64_t delivered;        /* acknowledged attempts */
+    int64_t line_first; /* the delivery that holds the line of an ordered one; 0: none, or not ordered */
 };
 
 struct store_op {

@@ -61,6 +61,29 @@ test('ordered: one at a time in order of acceptance, and a retry holds the line'
     assert.equal(seen.length, 10);
 });
 
+test('ordered: what holds the line is shown, and a cancel opens it', async (t) => {
+    const server = await serve(t);
+    let refuses = true;
+    const hook = await receiver(t, () => answer(refuses ? 500 : 200));
+    const id = await make(server, { url: hook.url, ordered: true });
+    const line = async () => (await api(server, 'GET', `/api/endpoints/${id}`)).json.meta?.line?.held_by;
+    assert.equal(await line(), undefined);
+    const events = [await post(server), await post(server)];
+    await hook.arrived(1);
+    const first = await eventually('the first has failed', async () => {
+        const shown = await delivery(server, events[0]);
+        return shown.attributes.attempt_count === 1 && shown;
+    });
+    assert.equal(await line(), first.id);
+    assert.equal((await delivery(server, events[1])).attributes.attempt_count, 0);
+    assert.ok((await delivery(server, events[0])).attributes.next_attempt_in_ms > 0);
+    refuses = false;
+    const cancelled = await api(server, 'POST', `/api/deliveries/${first.id}/cancel`);
+    assert.ok(cancelled.status < 300, cancelled.text);
+    await eventually('the second is delivered', async () => (await delivery(server, events[1])).attributes.state === 'delivered');
+    assert.equal(await line(), undefined);
+});
+
 test('rate: what it holds waits without an attempt, and goes when there is no rate any more', async (t) => {
     const server = await serve(t);
     const hook = await receiver(t);

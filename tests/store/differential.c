@@ -564,6 +564,7 @@ static void look_at_endpoints(struct twin *t)
         assert_int_equal(a->in_hand, b->in_hand);
         assert_int_equal(a->window, b->window);
         assert_int_equal(a->delivered, b->delivered);
+        assert_int_equal(a->line_first, b->line_first);
     }
 }
 

@@ -48,6 +48,25 @@ enum store_status sqlite_line_join(struct store *store, const struct roster_entr
     return sqlite_run_ints(store, SQL_LINE_JOIN, SQLITE_INTS(endpoint->id, store->now.due_ms));
 }
 
+enum store_status sqlite_line_first(struct store *store, const struct roster_entry *endpoint, int64_t *id)
+{
+    bool found = false;
+    int64_t first = 0;
+    *id = 0;
+    if (!roster_is_ordered(endpoint))
+        return STORE_OK;
+    sqlite_bind_ints(store->sql[SQL_LINE_HELD_BY], SQLITE_INTS(endpoint->id));
+    enum store_status status = sqlite_number(store, SQL_LINE_HELD_BY, &first, &found);
+    *id = found ? first : 0;
+    const struct lease *out;
+    TAILQ_FOREACH(out, &endpoint->out, sibling)
+    {
+        if (out->row.state == DELIVERY_PENDING && (*id == 0 || out->delivery_id < *id))
+            *id = out->delivery_id;
+    }
+    return status;
+}
+
 /* It becomes ordered, or is no longer. */
 static enum store_status line_change(struct store *store, struct roster_entry *endpoint,
                                      const struct flow_settings *flow)

@@ -32,6 +32,7 @@ static enum store_status look(struct store *store, struct store_op *op)
         figures->waiting = counts->pending > counts->leased ? counts->pending - counts->leased : 0;
         figures->window = roster_window(&store->roster, endpoint);
         figures->delivered = counts->delivered;
+        status = status ?: sqlite_line_first(store, endpoint, &figures->line_first);
     }
     return status;
 }

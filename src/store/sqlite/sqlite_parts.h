@@ -334,6 +334,8 @@ enum store_status sqlite_roster_load(struct store *store, int64_t user_id);
 enum store_status sqlite_roster_due(struct store *store, struct roster_entry *endpoint);
 /* One more delivery waits in the table; its row is written. */
 enum store_status sqlite_waits(struct store *store, struct roster_entry *endpoint, int64_t due_at_ms);
+/* The delivery that holds the line of an endpoint; 0: none, or it is not ordered. */
+enum store_status sqlite_line_first(struct store *store, const struct roster_entry *endpoint, int64_t *id);
 /* At open: what waits for an ordered endpoint is in its line. */
 enum store_status sqlite_line_join(struct store *store, const struct roster_entry *endpoint);
 

@@ -103,6 +103,7 @@ enum { SQL_MANY = 16 };
       "SELECT due_at FROM deliveries WHERE queue = ?1 AND due_at NOT NULL ORDER BY due_at LIMIT 1")          \
     X(LINE_FIRST, "SELECT max(due_at, ifnull(not_before, due_at)) FROM deliveries WHERE queue = ?1"          \
                   " AND due_at < 0 ORDER BY due_at LIMIT 1")                                                 \
+    X(LINE_HELD_BY, "SELECT id FROM deliveries WHERE queue = ?1 AND due_at < 0 ORDER BY due_at LIMIT 1")     \
     X(LINE_BESIDE, "SELECT due_at FROM deliveries WHERE queue = ?1 AND due_at >= 0 ORDER BY due_at LIMIT 1") \
     X(LINE_JOIN, "UPDATE deliveries SET not_before = CASE WHEN due_at > ?2 THEN due_at END,"                 \
                  " due_at = (id >> 24) - (1 << 40) WHERE queue = ?1 AND due_at >= 0 AND state = 0")          \

@@ -147,11 +147,18 @@ static void do_to(struct fixture *f, enum store_op_kind kind, int64_t delivery)
     fixture_do(f, (struct store_op){.kind = kind, .delivery.delivery_id = delivery}, STORE_DONE);
 }
 
+static int64_t line_first(struct fixture *f, int64_t endpoint)
+{
+    struct store_figures figures = {.id = endpoint};
+    fixture_do(f, (struct store_op){.kind = STORE_LOOK, .look = {&figures, 1}}, STORE_DONE);
+    return figures.line_first;
+}
+
 /* The first one fails, is released, loses its lease, and holds all others; also across a restart. */
 static void line_is_held(struct fixture *f)
 {
-    int64_t owner;
-    in_order(f, &owner);
+    int64_t owner, endpoint = in_order(f, &owner);
+    assert_int_equal(line_first(f, endpoint), 0);
     struct store_op first = fixture_event_op(f, owner), later = fixture_event_op(f, owner);
     fixture_write(f, &first, 1, 8);
     assert_int_equal(f->filled, 1); /* born leased */
@@ -160,8 +167,10 @@ static void line_is_held(struct fixture *f)
     fixture_write(f, &later, 1, 8);
     assert_int_equal(f->filled, 0);
     accept(f, owner, 2);
+    assert_int_equal(line_first(f, endpoint), id);
     fixture_do(f, fixture_outcome_op(f, &box, DECISION_RETRY, 5000), STORE_DONE);
     assert_int_equal(fixture_delivery(f, id).next_in_ms, 5000);
+    assert_int_equal(line_first(f, endpoint), id);
     fixture_claim(f, 8, 0);
     assert_int_equal(f->next_due_in_ms, 5000);
     later = fixture_event_op(f, owner);

@@ -251,6 +251,9 @@ void model_look(struct store *store, struct store_op *op)
         figures->failing = endpoint->pace.failing;
         figures->window = model_window(store, endpoint);
         figures->delivered = endpoint->delivered;
+        const struct model_delivery *first =
+            endpoint->endpoint.flow.ordered ? model_line_first(store->disk, figures->id) : NULL;
+        figures->line_first = first ? first->id : 0;
         figures->in_hand = model_view_out(store, figures->id, model_due_now_ms(store));
         for (int at = 0; at < disk->delivery_count; at++)
             figures->waiting +=

@@ -82,10 +82,40 @@ static const char *read_etag(struct call *call)
     return endpoint ? etag_of(call, endpoint) : NULL;
 }
 
+static bool show_line(struct call *call)
+{
+    const struct endpoint *endpoint = read_one(call);
+    const struct store_op *look = &call->write.op;
+    int64_t id = look->kind == STORE_LOOK ? look->look.figures->line_first : 0;
+    struct bytes meta = {0};
+    if (id)
+        meta = bytes_of(call_printf(call, "\"line\":{\"held_by\":\"%lld\"}", (long long)id));
+    return endpoint && answer_endpoint(call, 200, endpoint, meta);
+}
+
+/* A store that writes no more takes this word from the answer, and no others. */
+static void look_done(struct queue_job *job, enum store_status status)
+{
+    struct call *call = job->ctx;
+    call_note_store(call, status);
+    if (!show_line(call))
+        call_answer_failure(call);
+}
+
+/* What holds the line of an ordered one, only the writer knows. */
 static bool show(struct call *call)
 {
     const struct endpoint *endpoint = read_one(call);
-    return endpoint && answer_endpoint(call, 200, endpoint, (struct bytes){0});
+    if (!endpoint || !endpoint->flow.ordered)
+        return endpoint && answer_endpoint(call, 200, endpoint, (struct bytes){0});
+    struct store_figures *figures = arena_zero(&call->request->arena, sizeof *figures);
+    if (!figures)
+        return call_too_large(call);
+    figures->id = endpoint->id;
+    call->write.op = (struct store_op){.kind = STORE_LOOK, .look = {figures, 1}};
+    call->write.done = look_done;
+    call->write.ctx = call;
+    return queue_submit(call->api->config.queue, &call->write) || call_fail_busy(call);
 }
 
 bool endpoints_show(struct call *call)
