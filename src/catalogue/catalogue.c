@@ -1,6 +1,7 @@
 #include "catalogue.h"
 #include "catalogue_parts.h"
 #include "embedded.h"
+#include "json_tree.h"
 #include "memory.h"
 
 #include <assert.h>
@@ -84,35 +85,65 @@ static struct json_object *copy_of(struct json_object *value)
     return copy;
 }
 
-/* Adds one operation for each path. The id of the second ends in ByType. */
-static void add_operation(struct json_object *operations, struct json_object *operation)
-{
-    struct json_object *paths = json_get_array(operation, "paths");
-    const char *method = json_text(operation, "method");
-    int status = strcmp(method, "POST") == 0 ? 201 : strcmp(method, "DELETE") == 0 ? 204 : 200;
+enum { API_MEMORY_MAX = 4 << 20 };
 
-    if (!json_get(operation, "status"))
-        json_object_object_add(operation, "status", json_object_new_int(status));
-    for (size_t i = 0; i < json_length(paths); i++) {
-        struct json_object *one = copy_of(operation);
-        char id[64];
-        snprintf(id, sizeof id, "%s%s", json_text(operation, "id"), i ? "ByType" : "");
-        json_object_object_add(one, "path", json_object_get(json_object_array_get_idx(paths, i)));
-        json_object_object_add(one, "id", json_object_new_string(id));
-        json_object_array_add(operations, one);
-    }
-    if (!paths)
-        json_object_array_add(operations, json_object_get(operation));
+static void set(struct arena *arena, struct json_value *object, const char *name, enum json_kind kind,
+                const char *text)
+{
+    struct json_value member = {.kind = kind, .name = bytes_of(name), .text = bytes_of(text)};
+    bool done = json_set_member(arena, object, &member);
+    assert(done);
 }
 
-static struct json_object *read_api(void)
+/* Of the second path, the id ends in ByType. */
+static struct json_value *operation_of_path(struct arena *arena, const struct json_value *operation,
+                                            const char *path, bool second)
 {
-    struct json_object *api = parse(catalogue_api, catalogue_api_len);
-    struct json_object *written = json_get_array(api, "operations"), *operations = json_object_new_array();
+    struct json_value *one = arena_zero(arena, sizeof *one);
+    const char *id = arena_printf(arena, "%s%s", json_member_string(operation, "id"), second ? "ByType" : "");
+    assert(one && id);
+    one->kind = JSON_OBJECT;
+    for (const struct json_value *member = operation->first; member; member = member->next) {
+        bool done = json_set_member(arena, one, member);
+        assert(done);
+    }
+    set(arena, one, "path", JSON_STRING, path);
+    set(arena, one, "id", JSON_STRING, id);
+    return one;
+}
 
-    for (size_t i = 0; i < json_length(written); i++)
-        add_operation(operations, json_object_array_get_idx(written, i));
-    json_object_object_add(api, "operations", operations);
+/* Adds one operation for each of its paths. */
+static void add_operation(struct arena *arena, struct json_value *operations, struct json_value *operation)
+{
+    const struct json_value *paths = json_member(operation, "paths");
+    const char *method = json_member_string(operation, "method");
+
+    if (!json_member(operation, "status"))
+        set(arena, operation, "status", JSON_INTEGER,
+            strcmp(method, "POST") == 0     ? "201"
+            : strcmp(method, "DELETE") == 0 ? "204"
+                                            : "200");
+    for (const struct json_value *path = json_first(paths); path; path = path->next)
+        json_append(operations, operation_of_path(arena, operation, path->text.data, path != paths->first));
+    if (!paths)
+        json_append(operations, operation);
+}
+
+static const struct json_value *read_api(struct arena *arena)
+{
+    struct json_reading reading;
+    struct json_value *api =
+        json_tree_read_copy(arena, bytes_make(catalogue_api, catalogue_api_len), &reading);
+    assert(api);
+    struct json_value *operations = json_member(api, "operations"), *next;
+    struct json_value *written = operations->first;
+
+    operations->first = operations->last = NULL;
+    operations->count = 0;
+    for (; written; written = next) {
+        next = written->next;
+        add_operation(arena, operations, written);
+    }
     return api;
 }
 
@@ -124,7 +155,8 @@ struct catalogue *catalogue_open(void)
     catalogue->resources = parse(catalogue_resources, catalogue_resources_len);
     catalogue->state_machines = parse(catalogue_state_machines, catalogue_state_machines_len);
     catalogue->scenarios = parse(catalogue_scenarios, catalogue_scenarios_len);
-    catalogue->api = read_api();
+    arena_init(&catalogue->arena, API_MEMORY_MAX);
+    catalogue->api = read_api(&catalogue->arena);
     catalogue->count = (int)json_length(catalogue->event_types);
     catalogue->types = memory_zero((size_t)catalogue->count, sizeof *catalogue->types);
     for (int i = 0; i < catalogue->count; i++)
@@ -138,7 +170,7 @@ void catalogue_close(struct catalogue *catalogue)
     json_object_put(catalogue->resources);
     json_object_put(catalogue->state_machines);
     json_object_put(catalogue->scenarios);
-    json_object_put(catalogue->api);
+    arena_fini(&catalogue->arena);
     free(catalogue->types);
     free(catalogue);
 }
@@ -188,7 +220,7 @@ struct json_object *catalogue_scenarios_json(const struct catalogue *catalogue)
     return catalogue->scenarios;
 }
 
-struct json_object *catalogue_api_json(const struct catalogue *catalogue)
+const struct json_value *catalogue_api_json(const struct catalogue *catalogue)
 {
     return catalogue->api;
 }

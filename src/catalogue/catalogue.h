@@ -10,6 +10,7 @@
 #include "text.h"
 
 struct json_object;
+struct json_value;
 struct catalogue;
 
 enum catalogue_status {
@@ -91,4 +92,4 @@ struct json_object *catalogue_state_machines_json(const struct catalogue *catalo
 struct json_object *catalogue_scenarios_json(const struct catalogue *catalogue);
 /* What there is to say of the API's own requests, for OpenAPI, the page and postman.h: api.json, but each of
  * its `operations` has one `path` and a `status`. */
-struct json_object *catalogue_api_json(const struct catalogue *catalogue);
+const struct json_value *catalogue_api_json(const struct catalogue *catalogue);

@@ -4,7 +4,9 @@
 #include "json.h"
 
 struct catalogue {
-    struct json_object *event_types, *resources, *state_machines, *scenarios, *api;
+    struct json_object *event_types, *resources, *state_machines, *scenarios;
+    const struct json_value *api;
+    struct arena arena;           /* of api */
     struct catalogue_type *types; /* one for each of event_types, in its order */
     int count;
 };

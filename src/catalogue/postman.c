@@ -1,6 +1,7 @@
 #include "postman.h"
 #include "catalogue.h"
 #include "json.h"
+#include "json_tree.h"
 #include "memory.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -62,23 +63,10 @@ static struct json_object *header(const char *key, const char *value)
     return object("key", text(key), "value", text(value), NULL);
 }
 
-/* The body of a request. It is indented, because people will edit it, or on one line, for a line of a batch.
- */
-static struct json_object *raw_body(struct json_object *document, bool one_line)
+static struct json_object *raw_body(const struct text *raw)
 {
-    struct arena arena;
-    struct text raw;
-
-    arena_init(&arena, 4 * (size_t)CATALOGUE_EXAMPLES_LEN_MAX);
-    text_init(&raw, &arena, CATALOGUE_EXAMPLES_LEN_MAX);
-    if (one_line)
-        json_put(&raw, document);
-    else
-        json_put_pretty(&raw, document);
-    struct json_object *body = object("mode", text("raw"), "raw", text(raw.data), "options",
-                                      object("raw", object("language", text("json"), NULL), NULL), NULL);
-    arena_fini(&arena);
-    return body;
+    return object("mode", text("raw"), "raw", text(raw->data), "options",
+                  object("raw", object("language", text("json"), NULL), NULL), NULL);
 }
 
 /* ---- example pushes ------------------------------------------------------------------------------------ */
@@ -88,16 +76,23 @@ static struct json_object *push(const struct catalogue *catalogue, const struct 
     struct json_object *example = catalogue_example(catalogue, type), *headers = json_object_new_array();
     char description[1024];
 
+    struct arena arena;
+    struct text raw;
+
+    arena_init(&arena, 4 * (size_t)CATALOGUE_EXAMPLES_LEN_MAX);
+    text_init(&raw, &arena, CATALOGUE_EXAMPLES_LEN_MAX);
     json_object_object_add(json_get_object(example, "data"), "id", text("{{new_event_id}}"));
+    json_put_pretty(&raw, example); /* indented, because people will edit it */
     json_object_array_add(headers, header("Content-Type", "application/json"));
     json_object_array_add(headers, header("WEBHOOK-AUTH", "{{webhook_auth}}"));
     snprintf(description, sizeof description, "%.400s\n\n%.400s%s%.200s", type->en, type->es,
              type->note ? "\n\n" : "", type->note ? type->note : "");
     struct json_object *request =
-        object("method", text("POST"), "header", headers, "body", raw_body(example, false), "url",
+        object("method", text("POST"), "header", headers, "body", raw_body(&raw), "url",
                object("raw", text("{{webhook_url}}"), "host", array_of_one(text("{{webhook_url}}")), NULL),
                "description", text(description), NULL);
     json_object_put(example);
+    arena_fini(&arena);
     return object("name", text(type->name), "request", request, NULL);
 }
 
@@ -141,7 +136,7 @@ static struct json_object *pushes(const struct catalogue *catalogue)
 /* ---- requests of the API ------------------------------------------------------------------------------- */
 
 /* The segments of a path like "/api/events/:id", with the values of the example for its variables. */
-static struct json_object *path_of(const char *pattern, struct json_object *variables, struct text *raw)
+static struct json_object *path_of(const char *pattern, const struct json_value *variables, struct text *raw)
 {
     struct json_object *parts = json_object_new_array();
     char part[128];
@@ -149,7 +144,7 @@ static struct json_object *path_of(const char *pattern, struct json_object *vari
     while (*pattern == '/') {
         size_t len = strcspn(++pattern, "/");
         snprintf(part, sizeof part, "%.*s", (int)len, pattern);
-        const char *value = part[0] == ':' ? json_text(variables, part + 1) : part;
+        const char *value = part[0] == ':' ? json_member_string(variables, part + 1) : part;
         json_object_array_add(parts, text(value ? value : part));
         text_printf(raw, "/%s", value ? value : part);
         pattern += len;
@@ -157,25 +152,22 @@ static struct json_object *path_of(const char *pattern, struct json_object *vari
     return parts;
 }
 
-static struct json_object *query_of(struct json_object *values, struct text *raw)
+static struct json_object *query_of(const struct json_value *values, struct text *raw)
 {
     struct json_object *query = json_object_new_array();
     char separator = '?';
 
-    if (values) {
-        json_object_object_foreach(values, name, value)
-        {
-            json_object_array_add(query, header(name, json_object_get_string(value)));
-            text_printf(raw, "%c%s=%s", separator, name, json_object_get_string(value));
-            separator = '&';
-        }
+    for (const struct json_value *value = json_first(values); value; value = value->next) {
+        json_object_array_add(query, header(value->name.data, value->text.data));
+        text_printf(raw, "%c%s=%s", separator, value->name.data, value->text.data);
+        separator = '&';
     }
     return query;
 }
 
-static struct json_object *url_of(struct json_object *operation)
+static struct json_object *url_of(const struct json_value *operation)
 {
-    struct json_object *example = json_get_object(operation, "try");
+    const struct json_value *example = json_member(operation, "try");
     struct arena arena;
     struct text raw;
 
@@ -183,8 +175,8 @@ static struct json_object *url_of(struct json_object *operation)
     text_init(&raw, &arena, 1 << 12);
     text_puts(&raw, "{{domain}}");
     struct json_object *path =
-        path_of(json_text(operation, "path"), json_get_object(example, "variables"), &raw);
-    struct json_object *query = query_of(json_get_object(example, "query"), &raw);
+        path_of(json_member_string(operation, "path"), json_member(example, "variables"), &raw);
+    struct json_object *query = query_of(json_member(example, "query"), &raw);
     struct json_object *url = object("raw", text(raw.data), "host", array_of_one(text("{{domain}}")), "path",
                                      path, "query", query, NULL);
     arena_fini(&arena);
@@ -192,62 +184,73 @@ static struct json_object *url_of(struct json_object *operation)
 }
 
 /* The test script: checks the status, and keeps the values that later requests need. */
-static struct json_object *check_of(struct json_object *operation)
+static struct json_object *check_of(const struct json_value *operation)
 {
-    struct json_object *example = json_get_object(operation, "try"), *keep = json_get_object(example, "keep");
-    struct json_object *other = json_get(example, "or") ? json_get(example, "or") : json_get(operation, "or");
+    const struct json_value *example = json_member(operation, "try"), *keep = json_member(example, "keep");
+    int other = (int)json_member_integer(example, "or", json_member_integer(operation, "or", 0));
     char written[SCRIPT_LINES_MAX][256];
     const char *lines[SCRIPT_LINES_MAX];
-    int count = 0, status = json_object_get_int(json_get(operation, "status"));
+    int count = 0, status = (int)json_member_integer(operation, "status", 0);
 
     if (other)
         snprintf(written[count++], sizeof *written,
                  "pm.test('%d or %d', () => pm.expect(pm.response.code).to.be.oneOf([%d, %d]));", status,
-                 json_object_get_int(other), status, json_object_get_int(other));
+                 other, status, other);
     else
         snprintf(written[count++], sizeof *written, "pm.test('%d', () => pm.response.to.have.status(%d));",
                  status, status);
-    if (keep) {
-        json_object_object_foreach(keep, name, place)
-        {
-            if (count < SCRIPT_LINES_MAX)
-                snprintf(written[count++], sizeof *written,
-                         "pm.collectionVariables.set('%s', pm.response.json().%s);", name,
-                         json_object_get_string(place));
-        }
-    }
+    for (const struct json_value *place = json_first(keep); place && count < SCRIPT_LINES_MAX;
+         place = place->next)
+        snprintf(written[count++], sizeof *written,
+                 "pm.collectionVariables.set('%s', pm.response.json().%s);", place->name.data,
+                 place->text.data);
     for (int i = 0; i < count; i++)
         lines[i] = written[i];
     return array_of_one(event("test", lines, count));
 }
 
-static struct json_object *request_of(struct json_object *operation)
+/* A line of a batch is one line. Other bodies are indented, because people will edit them. */
+static struct json_object *body_of(const struct json_value *document, bool one_line)
 {
-    struct json_object *body = json_get_object(json_get_object(operation, "try"), "body");
+    struct arena arena;
+    struct text raw;
+
+    arena_init(&arena, 1 << 16);
+    text_init(&raw, &arena, 1 << 14);
+    if (one_line)
+        json_tree_put(&raw, document);
+    else
+        json_tree_put_pretty(&raw, document);
+    struct json_object *body = raw_body(&raw);
+    arena_fini(&arena);
+    return body;
+}
+
+static struct json_object *request_of(const struct json_value *operation)
+{
+    const struct json_value *body = json_member(json_member(operation, "try"), "body");
     struct json_object *headers = json_object_new_array();
-    const char *media = json_text(operation, "media");
-    bool lines = json_get(operation, "lines") != NULL;
+    const char *media = json_member_string(operation, "media");
+    bool lines = json_member(operation, "lines") != NULL;
 
     json_object_array_add(headers, header("Accept", media ? media : "application/vnd.api+json"));
     json_object_array_add(headers, header("Authorization", "{{your_api_key}}"));
     if (body)
         json_object_array_add(headers,
                               header("Content-Type", lines ? "application/x-ndjson" : "application/json"));
-    return object("method", text(json_text(operation, "method")), "header", headers, "body",
-                  body ? raw_body(body, lines) : NULL, "url", url_of(operation), "description",
-                  text_or_none(json_text(operation, "description")), NULL);
+    return object("method", text(json_member_string(operation, "method")), "header", headers, "body",
+                  body ? body_of(body, lines) : NULL, "url", url_of(operation), "description",
+                  text_or_none(json_member_string(operation, "description")), NULL);
 }
 
 static struct json_object *api_folder(const struct catalogue *catalogue)
 {
-    struct json_object *operations = json_get_array(catalogue_api_json(catalogue), "operations");
+    const struct json_value *operations = json_member(catalogue_api_json(catalogue), "operations");
     struct json_object *items = json_object_new_array();
 
-    for (size_t i = 0; i < json_length(operations); i++) {
-        struct json_object *operation = json_object_array_get_idx(operations, i);
-        json_object_array_add(items, object("name", text(json_text(operation, "summary")), "request",
+    for (const struct json_value *operation = json_first(operations); operation; operation = operation->next)
+        json_object_array_add(items, object("name", text(json_member_string(operation, "summary")), "request",
                                             request_of(operation), "event", check_of(operation), NULL));
-    }
     return object(
         "name", text("API"), "description",
         text("The server's API at {{domain}}. In this order, the whole folder runs: what one request "

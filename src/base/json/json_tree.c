@@ -19,7 +19,39 @@ struct json_value *json_tree_read(struct arena *arena, char *text, size_t len, b
     return NULL;
 }
 
+static void end_with_nul(struct bytes text)
+{
+    if (text.data)
+        ((char *)text.data)[text.len] = '\0';
+}
+
+/* A string is followed by its quote. One with escapes is shorter than the memory it was decoded into. */
+static void end_strings(struct json_value *value)
+{
+    end_with_nul(value->name);
+    if (value->kind == JSON_STRING)
+        end_with_nul(value->text);
+    for (struct json_value *member = value->first; member; member = member->next)
+        end_strings(member);
+}
+
+struct json_value *json_tree_read_copy(struct arena *arena, struct bytes text, struct json_reading *reading)
+{
+    struct bytes copy = arena_copy(arena, text);
+    reading->problem = (struct json_problem){JSON_MEMBERS, 1, 1, "the text is too large"};
+    struct json_value *root =
+        copy.data ? json_tree_read(arena, (char *)copy.data, copy.len, false, reading) : NULL;
+    if (root)
+        end_strings(root);
+    return root;
+}
+
 /* ---- looking ---- */
+
+struct json_value *json_first(const struct json_value *value)
+{
+    return value ? value->first : NULL;
+}
 
 bool json_is(const struct json_value *value, enum json_kind kind)
 {
@@ -51,6 +83,23 @@ bool json_member_text(const struct json_value *object, const char *name, struct 
     return member != NULL;
 }
 
+const char *json_member_string(const struct json_value *object, const char *name)
+{
+    const struct json_value *member = json_member_of_kind(object, name, JSON_STRING);
+    return member ? member->text.data : NULL;
+}
+
+bool json_member_flag(const struct json_value *object, const char *name)
+{
+    return json_member_of_kind(object, name, JSON_TRUE) != NULL;
+}
+
+int64_t json_member_integer(const struct json_value *object, const char *name, int64_t otherwise)
+{
+    int64_t number;
+    return json_integer(json_member(object, name), &number) ? number : otherwise;
+}
+
 bool json_integer(const struct json_value *value, int64_t *number)
 {
     if (!json_is(value, JSON_INTEGER) && !json_is(value, JSON_DECIMAL))
@@ -79,6 +128,17 @@ void json_become_string(struct json_value *value, struct bytes text)
     value->text_plain = false;
 }
 
+void json_append(struct json_value *array, struct json_value *element)
+{
+    element->next = NULL;
+    if (array->last)
+        array->last->next = element;
+    else
+        array->first = element;
+    array->last = element;
+    array->count++;
+}
+
 bool json_set_member(struct arena *arena, struct json_value *object, const struct json_value *member)
 {
     assert(object->kind == JSON_OBJECT);
@@ -94,13 +154,7 @@ bool json_set_member(struct arena *arena, struct json_value *object, const struc
     if (!copy)
         return false;
     *copy = *member;
-    copy->next = NULL;
-    if (object->last)
-        object->last->next = copy;
-    else
-        object->first = copy;
-    object->last = copy;
-    object->count++;
+    json_append(object, copy);
     return true;
 }
 
@@ -123,22 +177,41 @@ static void put_string(struct text *out, struct bytes text, bool plain)
     text_putc(out, '"');
 }
 
-static void put_members(struct text *out, const struct json_value *value)
+enum { COMPACT = -1 };
+
+static void put_value(struct text *out, const struct json_value *value, int indent);
+
+/* A new line for a member or element, two spaces a level. Compact: nothing. */
+static void put_break(struct text *out, int indent)
+{
+    if (indent == COMPACT)
+        return;
+    text_putc(out, '\n');
+    for (int i = 0; i < indent; i++)
+        text_puts(out, "  ");
+}
+
+static void put_members(struct text *out, const struct json_value *value, int indent)
 {
     bool object = value->kind == JSON_OBJECT;
+    int inner = indent == COMPACT ? COMPACT : indent + 1;
     text_putc(out, object ? '{' : '[');
     for (const struct json_value *member = value->first; member; member = member->next) {
         if (member != value->first)
             text_putc(out, ',');
-        if (object)
-            json_tree_put_member(out, member);
-        else
-            json_tree_put(out, member);
+        put_break(out, inner);
+        if (object) {
+            put_string(out, member->name, member->name_plain);
+            text_puts(out, indent == COMPACT ? ":" : ": ");
+        }
+        put_value(out, member, inner);
     }
+    if (value->first)
+        put_break(out, indent);
     text_putc(out, object ? '}' : ']');
 }
 
-void json_tree_put(struct text *out, const struct json_value *value)
+static void put_value(struct text *out, const struct json_value *value, int indent)
 {
     switch (value->kind) {
     case JSON_NULL:
@@ -159,9 +232,19 @@ void json_tree_put(struct text *out, const struct json_value *value)
         break;
     case JSON_ARRAY:
     case JSON_OBJECT:
-        put_members(out, value);
+        put_members(out, value, indent);
         break;
     }
+}
+
+void json_tree_put(struct text *out, const struct json_value *value)
+{
+    put_value(out, value, COMPACT);
+}
+
+void json_tree_put_pretty(struct text *out, const struct json_value *value)
+{
+    put_value(out, value, 0);
 }
 
 void json_tree_put_member(struct text *out, const struct json_value *member)

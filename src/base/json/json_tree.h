@@ -33,6 +33,11 @@ struct json_value {
 struct json_value *json_tree_read(struct arena *arena, char *text, size_t len, bool lenient,
                                   struct json_reading *reading);
 
+/* A copy of `text` on the arena, as a tree. Its names and strings end with a NUL, so they can be printed. */
+struct json_value *json_tree_read_copy(struct arena *arena, struct bytes text, struct json_reading *reading);
+
+/* The first member or element. NULL: there is none, or `value` is NULL. */
+struct json_value *json_first(const struct json_value *value);
 /* NULL: absent, or `object` is not an object (NULL is allowed). A member that is null is not absent. */
 struct json_value *json_member(const struct json_value *object, const char *name);
 /* NULL: absent, or of another kind. */
@@ -45,15 +50,24 @@ bool json_is(const struct json_value *value, enum json_kind kind); /* NULL is of
  * some languages know only such numbers. */
 bool json_integer(const struct json_value *value, int64_t *number);
 
+/* Of a tree that json_tree_read_copy has read. NULL: no such string. */
+const char *json_member_string(const struct json_value *object, const char *name);
+bool json_member_flag(const struct json_value *object, const char *name); /* false: not `true` */
+int64_t json_member_integer(const struct json_value *object, const char *name, int64_t otherwise);
+
 /* The value becomes a string. `text` must live as long as the tree, and is valid UTF-8. */
 void json_become_string(struct json_value *value, struct bytes text);
 /* Puts a copy of `member` into `object` (its children are shared), in the place of a member with that name or
  * at the end. False: the arena is full. */
 bool json_set_member(struct arena *arena, struct json_value *object, const struct json_value *member);
+/* Adds `element`, which is in no other tree, at the end. */
+void json_append(struct json_value *array, struct json_value *element);
 /* Adds an empty object with that name. NULL: the arena is full. */
 struct json_value *json_add_object(struct arena *arena, struct json_value *object, const char *name);
 
 /* Compact, slashes not escaped, numbers as read. */
 void json_tree_put(struct text *out, const struct json_value *value);
+/* Indented by two spaces. */
+void json_tree_put_pretty(struct text *out, const struct json_value *value);
 /* The same after its name: `"name":value`. */
 void json_tree_put_member(struct text *out, const struct json_value *member);

@@ -214,6 +214,32 @@ static void test_limits(void **state)
     }
 }
 
+static void test_copies_end_their_strings(void **state)
+{
+    static const char given[] = "{\"a\": \"\\u0062\", \"l\": [1.50, {}, []], \"yes\": true, \"n\": 12}";
+    struct json_reading said;
+    struct arena arena;
+    struct text out;
+    arena_init(&arena, 1 << 16);
+    const struct json_value *root = json_tree_read_copy(&arena, bytes_of(given), &said);
+    assert_non_null(root);
+    assert_string_equal(root->first->name.data, "a");
+    assert_string_equal(json_member_string(root, "a"), "b");
+    assert_null(json_member_string(root, "n"));
+    assert_true(json_member_flag(root, "yes"));
+    assert_false(json_member_flag(root, "a"));
+    assert_int_equal(json_member_integer(root, "n", 7), 12);
+    assert_int_equal(json_member_integer(root, "none", 7), 7);
+    assert_null(json_first(NULL));
+    text_init(&out, &arena, 1 << 12);
+    json_tree_put_pretty(&out, root);
+    assert_string_equal(out.data, "{\n  \"a\": \"b\",\n  \"l\": [\n    1.50,\n    {},\n    []\n  ],\n"
+                                  "  \"yes\": true,\n  \"n\": 12\n}");
+    assert_null(json_tree_read_copy(&arena, bytes_of("{"), &said));
+    assert_int_equal(said.problem.error, JSON_SYNTAX);
+    arena_fini(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +249,7 @@ int main(void)
         cmocka_unit_test(test_lenient_texts),
         cmocka_unit_test(test_integers),
         cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_copies_end_their_strings),
         cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

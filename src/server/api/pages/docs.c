@@ -1,6 +1,7 @@
 #include "docs.h"
 #include "catalogue.h"
 #include "json.h"
+#include "json_tree.h"
 #include "resource_schemas.h"
 
 #define EXAMPLE_ID "8"
@@ -256,17 +257,16 @@ static void put_scenarios(struct text *out, const struct catalogue *catalogue)
 
 static void put_api(struct text *out, const struct catalogue *catalogue)
 {
-    struct json_object *operations = json_get_array(catalogue_api_json(catalogue), "operations");
+    const struct json_value *api = catalogue_api_json(catalogue);
 
     text_puts(out, "<section id=\"api\"><h2>The API</h2><p>");
-    put_escaped(out,
-                bytes_of(json_text(json_get_object(catalogue_api_json(catalogue), "info"), "description")));
+    put_escaped(out, bytes_of(json_member_string(json_member(api, "info"), "description")));
     text_puts(out, "</p><p>In full: <a href=\"/openapi.json\">/openapi.json</a>, OpenAPI 3.1.</p><table>");
-    for (size_t i = 0; i < json_length(operations); i++) {
-        struct json_object *operation = json_object_array_get_idx(operations, i);
+    for (const struct json_value *operation = json_first(json_member(api, "operations")); operation;
+         operation = operation->next) {
         text_printf(out, "<tr><td><code>%s</code></td><td><code>%s</code></td>",
-                    json_text(operation, "method"), json_text(operation, "path"));
-        put_element(out, "td", json_text(operation, "summary"));
+                    json_member_string(operation, "method"), json_member_string(operation, "path"));
+        put_element(out, "td", json_member_string(operation, "summary"));
         text_puts(out, "</tr>");
     }
     text_puts(out, "</table></section>\n");
@@ -282,7 +282,7 @@ static const char *when_written(const struct field *field)
                                         : "read-only";
 }
 
-static void put_shape(struct text *out, const struct shape *shape, struct json_object *words)
+static void put_shape(struct text *out, const struct shape *shape, const struct json_value *words)
 {
     text_printf(out,
                 "<details id=\"fields-%s\"><summary>%s</summary><table><tr><th>field</th><th>type</th>"
@@ -290,7 +290,7 @@ static void put_shape(struct text *out, const struct shape *shape, struct json_o
                 shape->type, shape->type);
     for (int i = 0; i < shape->field_count; i++) {
         const struct field *field = &shape->fields[i];
-        const char *about = json_text(words, field->name);
+        const char *about = json_member_string(words, field->name);
         text_printf(out, "<tr><td><code>%s</code></td><td>", field->name);
         resource_field_put_type(out, field);
         text_printf(out, "</td><td>%s</td>", when_written(field));
@@ -302,12 +302,12 @@ static void put_shape(struct text *out, const struct shape *shape, struct json_o
 
 static void put_shapes(struct text *out, const struct catalogue *catalogue)
 {
-    struct json_object *words = json_get_object(catalogue_api_json(catalogue), "fields");
+    const struct json_value *words = json_member(catalogue_api_json(catalogue), "fields");
     const struct shape *shape;
 
     text_puts(out, "<section id=\"fields\"><h2>What the API's resources have</h2>");
     for (int i = 0; (shape = shape_at(i)); i++)
-        put_shape(out, shape, json_get_object(words, shape->type));
+        put_shape(out, shape, json_member(words, shape->type));
     text_puts(out, "</section>\n");
 }
 

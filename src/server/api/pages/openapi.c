@@ -1,7 +1,7 @@
 #include "openapi.h"
 #include "catalogue.h"
 #include "errors.h"
-#include "json.h"
+#include "json_tree.h"
 #include "resource_schemas.h"
 #include "route.h"
 #include <stdio.h>
@@ -11,14 +11,14 @@
 
 struct openapi {
     const struct catalogue *catalogue;
-    struct json_object *words; /* catalogue/api.json */
+    const struct json_value *words; /* catalogue/api.json */
 };
 
 /* A method of a route, and its words in api.json. */
 struct operation {
     const struct route *route;
     const struct route_method *method;
-    struct json_object *words;
+    const struct json_value *words;
 };
 
 /* ---- small pieces -------------------------------------------------------------------------------------- */
@@ -48,7 +48,7 @@ static void put_ref(struct text *out, const char *schema)
 
 static bool is_set(const struct operation *operation, const char *name)
 {
-    return json_flag(operation->words, name);
+    return json_member_flag(operation->words, name);
 }
 
 static bool is_method(const struct operation *operation, const char *method)
@@ -71,25 +71,25 @@ static bool is_public(const struct operation *operation)
 }
 
 /* The words of api.json for a request. A test checks that each request has some. */
-static struct json_object *find_words(const struct openapi *openapi, const char *method, const char *path)
+static const struct json_value *find_words(const struct openapi *openapi, const char *method,
+                                           const char *path)
 {
-    struct json_object *all = json_get_array(openapi->words, "operations");
+    const struct json_value *all = json_member(openapi->words, "operations");
 
-    for (size_t i = 0; i < json_length(all); i++) {
-        struct json_object *words = json_object_array_get_idx(all, i);
-        if (strcmp(json_text(words, "method"), method) == 0 && strcmp(json_text(words, "path"), path) == 0)
+    for (const struct json_value *words = json_first(all); words; words = words->next)
+        if (strcmp(json_member_string(words, "method"), method) == 0 &&
+            strcmp(json_member_string(words, "path"), path) == 0)
             return words;
-    }
     return NULL;
 }
 
-static struct json_object *find_operation(const struct openapi *openapi, const char *id)
+static const struct json_value *find_operation(const struct openapi *openapi, const char *id)
 {
-    struct json_object *all = json_get_array(openapi->words, "operations");
+    const struct json_value *all = json_member(openapi->words, "operations");
 
-    for (size_t i = 0; i < json_length(all); i++)
-        if (strcmp(json_text(json_object_array_get_idx(all, i), "id"), id) == 0)
-            return json_object_array_get_idx(all, i);
+    for (const struct json_value *words = json_first(all); words; words = words->next)
+        if (strcmp(json_member_string(words, "id"), id) == 0)
+            return words;
     return NULL;
 }
 
@@ -109,12 +109,12 @@ static void put_path_parameters(struct text *out, const char *path, bool *first)
 static void put_parameter(struct text *out, const struct openapi *openapi, const char *in, const char *name,
                           const char *described)
 {
-    struct json_object *words = json_get_object(json_get_object(openapi->words, "parameters"), described);
+    const struct json_value *words = json_member(json_member(openapi->words, "parameters"), described);
     text_printf(out, "{\"in\":\"%s\",", in);
     put_text(out, "name", name);
-    put_text(out, "description", json_text(words, "description"));
+    put_text(out, "description", json_member_string(words, "description"));
     text_puts(out, "\"schema\":");
-    json_put(out, json_get(words, "schema"));
+    json_tree_put(out, json_member(words, "schema"));
     text_putc(out, '}');
 }
 
@@ -124,8 +124,17 @@ static void put_include(struct text *out, const struct operation *operation)
     text_puts(out, "{\"in\":\"query\",\"name\":\"include\",\"description\":\"What goes with it.\",\"style\":"
                    "\"form\",\"explode\":false,\"schema\":{\"type\":\"array\",\"items\":{\"type\":\"string\","
                    "\"enum\":");
-    json_put(out, json_get(operation->words, "include"));
+    json_tree_put(out, json_member(operation->words, "include"));
     text_puts(out, "}}}");
+}
+
+static bool includes(const struct operation *operation, const char *name)
+{
+    const struct json_value *names = json_member(operation->words, "include");
+    for (const struct json_value *one = json_first(names); one; one = one->next)
+        if (bytes_equal_text(one->text, name))
+            return true;
+    return false;
 }
 
 static void put_fieldset(struct text *out, const char *type, bool *first)
@@ -140,16 +149,14 @@ static void put_fieldset(struct text *out, const char *type, bool *first)
 /* A parameter for each of our types that the answer can hold. The types of a platform are not known here. */
 static void put_fieldsets(struct text *out, const struct operation *operation, bool *first)
 {
-    const char *answer = json_text(operation->words, "answer");
-    struct json_object *include = json_get_array(operation->words, "include");
-    const char *names = include ? json_object_to_json_string(include) : "";
+    const char *answer = json_member_string(operation->words, "answer");
     const struct shape *shape;
     char name[RESOURCE_NAME_LEN_MAX];
 
     for (int i = 0; (shape = shape_at(i)); i++) {
         resource_schema_name(shape->type, name);
-        bool event = strcmp(name, "Event") == 0 && strstr(names, "event");
-        bool attempt = strcmp(name, "Attempt") == 0 && strstr(names, "attempts");
+        bool event = strcmp(name, "Event") == 0 && includes(operation, "event");
+        bool attempt = strcmp(name, "Attempt") == 0 && includes(operation, "attempts");
         if (event || attempt || (answer && strcmp(answer, name) == 0))
             put_fieldset(out, shape->type, first);
     }
@@ -213,7 +220,7 @@ static void put_parameters(struct text *out, const struct openapi *openapi, cons
 
 static void put_request(struct text *out, const struct operation *operation)
 {
-    const char *schema = json_text(operation->words, "request");
+    const char *schema = json_member_string(operation->words, "request");
 
     if (is_set(operation, "lines"))
         text_puts(out, "\"requestBody\":{\"required\":true,\"content\":{\"application/x-ndjson\":{\"schema\":"
@@ -226,12 +233,13 @@ static void put_request(struct text *out, const struct operation *operation)
 }
 
 /* "UserDocument", "UserCreatedDocument", "UserList" */
-static const char *document_name(struct json_object *words, char name[RESOURCE_NAME_LEN_MAX])
+static const char *document_name(const struct json_value *words, char name[RESOURCE_NAME_LEN_MAX])
 {
-    const char *base = json_text(words, "meta") ? json_text(words, "meta") : json_text(words, "answer");
-    bool list = json_flag(words, "list");
+    const char *base = json_member_string(words, "meta") ? json_member_string(words, "meta")
+                                                         : json_member_string(words, "answer");
+    bool list = json_member_flag(words, "list");
     if (!base)
-        return json_text(words, "document");
+        return json_member_string(words, "document");
     snprintf(name, RESOURCE_NAME_LEN_MAX, "%s%s", base, list ? "List" : "Document");
     return name;
 }
@@ -273,7 +281,7 @@ static void put_success_headers(struct text *out, const struct operation *operat
         names[count++] = "Idempotency-Replayed";
     if (is_set(operation, "gzip"))
         names[count++] = "Content-Encoding";
-    const char *media = json_text(operation->words, "media");
+    const char *media = json_member_string(operation->words, "media");
     if (media && strcmp(media, "text/html") == 0) {
         names[count++] = "Content-Security-Policy";
         names[count++] = "X-Content-Type-Options";
@@ -301,14 +309,14 @@ static void put_not_modified(struct text *out, const struct operation *operation
 /* The operations that can follow. Their parameters come from the id and type in the answer. */
 static void put_links(struct text *out, const struct openapi *openapi, const struct operation *operation)
 {
-    struct json_object *next = json_get_array(operation->words, "next");
+    const struct json_value *next = json_member(operation->words, "next");
 
-    for (size_t i = 0; i < json_length(next); i++) {
-        const char *id = json_object_get_string(json_object_array_get_idx(next, i));
-        const char *path = json_text(find_operation(openapi, id), "path");
+    for (const struct json_value *one = json_first(next); one; one = one->next) {
+        const char *id = one->text.data;
+        const char *path = json_member_string(find_operation(openapi, id), "path");
         const char *separator = "";
-        text_printf(out, "%s\"%s\":{\"operationId\":\"%s\",\"parameters\":{", i ? "," : ",\"links\":{", id,
-                    id);
+        text_printf(out, "%s\"%s\":{\"operationId\":\"%s\",\"parameters\":{",
+                    one == next->first ? ",\"links\":{" : ",", id, id);
         for (const char *at = path; (at = strchr(at, ':')); at++) {
             int len = (int)strcspn(at + 1, "/");
             text_printf(out, "%s\"%.*s\":\"$response.body#/data/%.*s\"", separator, len, at + 1, len, at + 1);
@@ -322,7 +330,7 @@ static void put_links(struct text *out, const struct openapi *openapi, const str
 static void put_success(struct text *out, const struct openapi *openapi, const struct operation *operation,
                         int status)
 {
-    const char *media = json_text(operation->words, "media");
+    const char *media = json_member_string(operation->words, "media");
     char buffer[RESOURCE_NAME_LEN_MAX];
     const char *document = document_name(operation->words, buffer);
 
@@ -350,7 +358,7 @@ static void put_success(struct text *out, const struct openapi *openapi, const s
 static bool can_fail(const struct operation *operation, int status)
 {
     bool writes = !is_method(operation, "GET");
-    bool body = json_text(operation->words, "request") || is_set(operation, "lines");
+    bool body = json_member_string(operation->words, "request") || is_set(operation, "lines");
 
     switch (status) {
     case 401:
@@ -385,12 +393,12 @@ static bool opens_status(int index)
 
 static void put_responses(struct text *out, const struct openapi *openapi, const struct operation *operation)
 {
-    int status = json_object_get_int(json_get(operation->words, "status"));
+    int status = (int)json_member_integer(operation->words, "status", 0);
 
     text_puts(out, "\"responses\":{");
     put_success(out, openapi, operation, status);
-    if (json_get(operation->words, "or"))
-        put_success(out, openapi, operation, json_object_get_int(json_get(operation->words, "or")));
+    if (json_member(operation->words, "or"))
+        put_success(out, openapi, operation, (int)json_member_integer(operation->words, "or", 0));
     if (is_set(operation, "lines"))
         put_success(out, openapi, operation, 207);
     if (operation->method->access == ROUTE_HEALTH)
@@ -408,20 +416,21 @@ static void put_responses(struct text *out, const struct openapi *openapi, const
 
 static void put_operation(struct text *out, const struct openapi *openapi, const struct operation *operation)
 {
-    const char *description = json_text(operation->words, "description"), *name = operation->method->name;
+    const char *description = json_member_string(operation->words, "description"),
+               *name = operation->method->name;
 
     text_putc(out, '"');
     for (const char *c = name; *c; c++)
         text_putc(out, (char)(*c | 0x20));
     text_puts(out, "\":{");
-    put_text(out, "operationId", json_text(operation->words, "id"));
-    put_text(out, "summary", json_text(operation->words, "summary"));
+    put_text(out, "operationId", json_member_string(operation->words, "id"));
+    put_text(out, "summary", json_member_string(operation->words, "summary"));
     put_text(out, "description",
              description                                 ? description
              : operation->method->access == ROUTE_MASTER ? "For Masters."
                                                          : NULL);
     text_puts(out, "\"tags\":[");
-    text_put_json(out, bytes_of(json_text(operation->words, "tag")));
+    text_put_json(out, bytes_of(json_member_string(operation->words, "tag")));
     text_puts(out, is_public(operation) ? "],\"security\":[]," : "],");
     put_parameters(out, openapi, operation);
     put_request(out, operation);
@@ -473,7 +482,7 @@ static void put_webhook(struct text *out, const struct openapi *openapi, const s
     put_text(out, "x-resource", type->resource);
     put_text(out, "x-state", type->state);
     text_puts(out, "\"parameters\":");
-    json_put(out, json_get(openapi->words, "push_headers"));
+    json_tree_put(out, json_member(openapi->words, "push_headers"));
     text_printf(
         out,
         ",\"requestBody\":{\"required\":true,\"content\":{\"application/json\":{\"schema\":{\"allOf\":["
@@ -501,12 +510,12 @@ static void put_webhooks(struct text *out, const struct openapi *openapi)
 static void put_tags(struct text *out, const struct openapi *openapi)
 {
     const struct catalogue *catalogue = openapi->catalogue;
-    struct json_object *tags = json_get_array(openapi->words, "tags");
+    const struct json_value *tags = json_member(openapi->words, "tags");
 
     text_puts(out, "\"tags\":[");
-    for (size_t i = 0; i < json_length(tags); i++) {
-        text_puts(out, i ? "," : "");
-        json_put(out, json_object_array_get_idx(tags, i));
+    for (const struct json_value *tag = json_first(tags); tag; tag = tag->next) {
+        text_puts(out, tag == tags->first ? "" : ",");
+        json_tree_put(out, tag);
     }
     for (int i = 0; i < catalogue_count(catalogue); i++)
         if (catalogue_opens_section(catalogue, i))
@@ -555,20 +564,20 @@ static void put_error_responses(struct text *out)
 static void put_headers_section(struct text *out, const struct openapi *openapi)
 {
     text_puts(out, "\"headers\":");
-    json_put(out, json_get(openapi->words, "headers"));
+    json_tree_put(out, json_member(openapi->words, "headers"));
     text_putc(out, ',');
 }
 
 /* ---- schemas ------------------------------------------------------------------------------------------- */
 
 /* Is this the first operation that is answered with this document? */
-static bool opens_document(const struct openapi *openapi, size_t index, const char *name)
+static bool opens_document(const struct openapi *openapi, const struct json_value *words, const char *name)
 {
-    struct json_object *all = json_get_array(openapi->words, "operations");
+    const struct json_value *other_words = json_first(json_member(openapi->words, "operations"));
     char buffer[RESOURCE_NAME_LEN_MAX];
 
-    for (size_t i = 0; i < index; i++) {
-        const char *other = document_name(json_object_array_get_idx(all, i), buffer);
+    for (; other_words != words; other_words = other_words->next) {
+        const char *other = document_name(other_words, buffer);
         if (other && strcmp(other, name) == 0)
             return false;
     }
@@ -576,10 +585,10 @@ static bool opens_document(const struct openapi *openapi, size_t index, const ch
 }
 
 /* The document around a resource, or around a list of them. */
-static void put_document(struct text *out, struct json_object *words, const char *name)
+static void put_document(struct text *out, const struct json_value *words, const char *name)
 {
-    const char *answer = json_text(words, "answer"), *meta = json_text(words, "meta");
-    bool list = json_flag(words, "list");
+    const char *answer = json_member_string(words, "answer"), *meta = json_member_string(words, "meta");
+    bool list = json_member_flag(words, "list");
     text_printf(out,
                 "\"%s\":{\"type\":\"object\",\"required\":[\"jsonapi\",\"data\"],\"properties\":{\"jsonapi\":"
                 "{\"$ref\":\"" SCHEMAS "Version\"},\"links\":{\"$ref\":\"" SCHEMAS
@@ -588,7 +597,7 @@ static void put_document(struct text *out, struct json_object *words, const char
                 list   ? "List"
                 : meta ? meta
                        : "");
-    if (json_get(words, "include"))
+    if (json_member(words, "include"))
         text_puts(out, "\"included\":{\"type\":\"array\",\"items\":{\"$ref\":\"" SCHEMAS "Resource\"}},");
     text_puts(out, list ? "\"data\":{\"type\":\"array\",\"items\":" : "\"data\":");
     put_ref(out, answer);
@@ -597,40 +606,37 @@ static void put_document(struct text *out, struct json_object *words, const char
 
 static void put_schemas(struct text *out, const struct openapi *openapi)
 {
-    struct json_object *operations = json_get_array(openapi->words, "operations");
+    const struct json_value *operations = json_member(openapi->words, "operations");
     char buffer[RESOURCE_NAME_LEN_MAX];
     bool first = true;
 
     text_puts(out, "\"schemas\":{");
     resource_schemas_put(out, openapi->words);
-    for (size_t i = 0; i < json_length(operations); i++) {
-        struct json_object *words = json_object_array_get_idx(operations, i);
-        if (!json_text(words, "answer"))
+    for (const struct json_value *words = json_first(operations); words; words = words->next) {
+        if (!json_member_string(words, "answer"))
             continue;
         const char *name = document_name(words, buffer);
-        if (opens_document(openapi, i, name))
+        if (opens_document(openapi, words, name))
             put_document(out, words, name);
     }
-    struct json_object *others = json_get_object(openapi->words, "schemas");
-    json_object_object_foreach(others, name, schema)
-    {
+    const struct json_value *others = json_member(openapi->words, "schemas");
+    for (const struct json_value *schema = json_first(others); schema; schema = schema->next) {
         put_separator(out, &first);
-        text_printf(out, "\"%s\":", name);
-        json_put(out, schema);
+        json_tree_put_member(out, schema);
     }
     text_puts(out, "}");
 }
 
 static void put_info(struct text *out, const struct openapi *openapi)
 {
-    struct json_object *info = json_get_object(openapi->words, "info");
+    const struct json_value *info = json_member(openapi->words, "info");
 
     text_puts(out, "{\"openapi\":\"3.1.0\",\"info\":{");
-    put_text(out, "title", json_text(info, "title"));
-    put_text(out, "summary", json_text(info, "summary"));
-    put_text(out, "description", json_text(info, "description"));
+    put_text(out, "title", json_member_string(info, "title"));
+    put_text(out, "summary", json_member_string(info, "summary"));
+    put_text(out, "description", json_member_string(info, "description"));
     text_puts(out, "\"license\":");
-    json_put(out, json_get(info, "license"));
+    json_tree_put(out, json_member(info, "license"));
     text_puts(out, ",\"version\":\"" POSTHORN_VERSION "\"},\"servers\":[{\"url\":\"/\"}],"
                    "\"security\":[{\"key\":[]},{\"bearer\":[]}],");
 }

@@ -1,5 +1,5 @@
 #include "resource_schemas.h"
-#include "json.h"
+#include "json_tree.h"
 #include <ctype.h>
 #include <stdio.h>
 
@@ -110,9 +110,10 @@ static void put_value(struct text *out, const struct field *field, unsigned when
     }
 }
 
-static void put_field(struct text *out, const struct field *field, unsigned when, struct json_object *words)
+static void put_field(struct text *out, const struct field *field, unsigned when,
+                      const struct json_value *words)
 {
-    const char *description = json_text(words, field->name);
+    const char *description = json_member_string(words, field->name);
     const char *separator = "";
     text_printf(out, "\"%s\":{", field->name);
     if (is_relationship(field) && field->schema && !when) {
@@ -202,7 +203,7 @@ static void put_required(struct text *out, const struct shape *shape)
 
 /* All attributes, or all relationships, as an object. */
 static void put_fields(struct text *out, const struct shape *shape, bool relationships, unsigned when,
-                       struct json_object *words)
+                       const struct json_value *words)
 {
     const char *separator = "";
     text_puts(out, "{\"type\":\"object\",\"properties\":{");
@@ -225,7 +226,7 @@ static void put_fields(struct text *out, const struct shape *shape, bool relatio
 }
 
 static void put_shown(struct text *out, const struct shape *shape, const char *name,
-                      struct json_object *words)
+                      const struct json_value *words)
 {
     bool related = count_fields(shape, true, 0) > 0;
     text_printf(out, "\"%sTypeName\":{\"type\":\"string\",\"enum\":[\"%s\"]},\"%sAttributes\":", name,
@@ -251,7 +252,7 @@ static void put_shown(struct text *out, const struct shape *shape, const char *n
 
 /* `base` is User, and `name` that of the document: UserCreate. */
 static void put_request(struct text *out, const struct shape *shape, const char *base, const char *name,
-                        unsigned when, struct json_object *words)
+                        unsigned when, const struct json_value *words)
 {
     bool required = has_required(shape), related = count_fields(shape, true, when) > 0;
     text_printf(out, "\"%sAttributes\":", name);
@@ -280,18 +281,18 @@ static void put_request(struct text *out, const struct shape *shape, const char 
                     : "");
 }
 
-static bool is_requested(struct json_object *words, const char *name)
+static bool is_requested(const struct json_value *words, const char *name)
 {
-    struct json_object *operations = json_get_array(words, "operations");
-    for (size_t i = 0; i < json_length(operations); i++) {
-        const char *request = json_text(json_object_array_get_idx(operations, i), "request");
+    const struct json_value *operations = json_member(words, "operations");
+    for (const struct json_value *one = json_first(operations); one; one = one->next) {
+        const char *request = json_member_string(one, "request");
         if (request && strcmp(request, name) == 0)
             return true;
     }
     return false;
 }
 
-void resource_schemas_put(struct text *out, struct json_object *words)
+void resource_schemas_put(struct text *out, const struct json_value *words)
 {
     static const struct {
         unsigned when;
@@ -299,7 +300,7 @@ void resource_schemas_put(struct text *out, struct json_object *words)
     } requests[] = {{FIELD_ON_CREATE, "Create"}, {FIELD_ON_UPDATE, "Update"}};
     const struct shape *shape;
     for (int i = 0; (shape = shape_at(i)); i++) {
-        struct json_object *about = json_get_object(json_get_object(words, "fields"), shape->type);
+        const struct json_value *about = json_member(json_member(words, "fields"), shape->type);
         char name[RESOURCE_NAME_LEN_MAX], request[RESOURCE_NAME_LEN_MAX + 8];
         resource_schema_name(shape->type, name);
         put_shown(out, shape, name, about);

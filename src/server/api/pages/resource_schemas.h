@@ -9,7 +9,7 @@
 #pragma once
 #include "shape.h"
 
-struct json_object;
+struct json_value;
 
 enum { RESOURCE_NAME_LEN_MAX = 64 };
 
@@ -18,7 +18,7 @@ void resource_schema_name(const char *type, char name[RESOURCE_NAME_LEN_MAX]);
 
 /* `words`: catalogue/api.json. Of requests only those that an operation there names. Members of
  * components.schemas, a comma behind each. */
-void resource_schemas_put(struct text *out, struct json_object *words);
+void resource_schemas_put(struct text *out, const struct json_value *words);
 
 /* The type of a field in words for people: "text, at most 256 bytes, or null". */
 void resource_field_put_type(struct text *out, const struct field *field);

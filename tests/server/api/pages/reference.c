@@ -2,6 +2,7 @@
 #include "reference.h"
 #include "catalogue.h"
 #include "json.h"
+#include "json_tree.h"
 #include "rig.h"
 #include "route.h"
 #include <setjmp.h>
@@ -112,14 +113,12 @@ static void one_type_is_found_by_its_name(void **state)
 
 /* ---- words and routes ---------------------------------------------------------------------------------- */
 
-static bool has_words(struct json_object *operations, const char *method, const char *path)
+static bool has_words(const struct json_value *operations, const char *method, const char *path)
 {
-    for (size_t i = 0; i < json_object_array_length(operations); i++) {
-        struct json_object *words = json_object_array_get_idx(operations, i);
-        if (strcmp(json_object_get_string(json_get(words, "method")), method) == 0 &&
-            strcmp(json_object_get_string(json_get(words, "path")), path) == 0)
+    for (const struct json_value *words = json_first(operations); words; words = words->next)
+        if (strcmp(json_member_string(words, "method"), method) == 0 &&
+            strcmp(json_member_string(words, "path"), path) == 0)
             return true;
-    }
     return false;
 }
 
@@ -127,8 +126,8 @@ static bool has_words(struct json_object *operations, const char *method, const 
 static void every_route_has_words_and_every_word_a_route(void **state)
 {
     struct catalogue *catalogue = catalogue_open();
-    struct json_object *operations = json_get_array(catalogue_api_json(catalogue), "operations");
-    struct json_object *parameters = json_get_object(catalogue_api_json(catalogue), "parameters");
+    const struct json_value *operations = json_member(catalogue_api_json(catalogue), "operations");
+    const struct json_value *parameters = json_member(catalogue_api_json(catalogue), "parameters");
     size_t count = 0;
     const struct route *route;
 
@@ -138,11 +137,11 @@ static void every_route_has_words_and_every_word_a_route(void **state)
                 fail_msg("catalogue/api.json says nothing of %s %s", route->methods[k].name, route->pattern);
             for (int q = 0; q < QUERY_PARAMETER_COUNT; q++)
                 if (route->methods[k].query & QUERY_BIT(q) && q != QUERY_FIELDS && q != QUERY_INCLUDE &&
-                    !json_get(parameters, query_name((enum query_parameter)q)))
+                    !json_member(parameters, query_name((enum query_parameter)q)))
                     fail_msg("catalogue/api.json says nothing of %s", query_name((enum query_parameter)q));
         }
     }
-    assert_int_equal(json_object_array_length(operations), count);
+    assert_int_equal(operations->count, count);
     catalogue_close(catalogue);
 }
 

@@ -2,6 +2,7 @@
 #include "resource_schemas.h"
 #include "catalogue.h"
 #include "json.h"
+#include "json_tree.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -138,23 +139,23 @@ static void requests_are_closed_and_answers_sparse(void **state)
 /* api.json says nothing of a field that is not there. */
 static void words_are_of_fields(void **state)
 {
-    struct json_object *all = json_get_object(catalogue_api_json(catalogue), "fields");
+    const struct json_value *all = json_member(catalogue_api_json(catalogue), "fields");
     const struct shape *shape;
     int described = 0;
     for (int i = 0; (shape = shape_at(i)); i++) {
-        struct json_object *words = json_get_object(all, shape->type);
+        const struct json_value *words = json_member(all, shape->type);
         int known = 0;
         for (int k = 0; k < shape->field_count; k++) {
             bool again = false; /* a relationship and an attribute of one name */
             for (int j = 0; j < k; j++)
                 again = again || strcmp(shape->fields[j].name, shape->fields[k].name) == 0;
-            known += json_text(words, shape->fields[k].name) && !again;
+            known += json_member_string(words, shape->fields[k].name) && !again;
         }
         described += words != NULL;
-        if (words && json_object_object_length(words) != known)
+        if (words && words->count != known)
             fail_msg("api.json describes fields that %s does not have", shape->type);
     }
-    assert_int_equal(json_object_object_length(all), described);
+    assert_int_equal(all->count, described);
 }
 
 int main(void)
