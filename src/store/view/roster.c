@@ -340,6 +340,7 @@ void roster_drop(struct roster *roster, struct roster_entry *endpoint)
 
 void roster_flow(struct roster *roster, struct roster_entry *endpoint, const struct flow_settings *set)
 {
+    touch(roster, endpoint);
     if (flow_settings_none(set)) {
         free(endpoint->flow);
         endpoint->flow = NULL;

@@ -241,6 +241,45 @@ static void a_tail_is_undone(void **state)
     shim_remove();
 }
 
+static enum store_status claim_on_full(struct fixture *f, struct shim_fault *fault, struct store_op *op)
+{
+    struct store_batch batch = {.ops = &op, .op_count = 1, .boxes = f->box_list, .box_count = BOXES};
+    *fault = (struct shim_fault){.call = SHIM_WRITE, .at = 1, .code = SQLITE_FULL};
+    enum store_status status = f->backend->write(f->store, &batch);
+    fault->at = 0;
+    return status;
+}
+
+/* A lease that was not written counts for no rate, and an endpoint that did not become ordered is not. */
+static void limits_are_undone(void **state)
+{
+    struct shim_fault fault = {0};
+    struct fixture f;
+    shim_install(&fault, false);
+    fixture_open(&f, &store_sqlite);
+    int64_t user = fixture_user(&f, "https://example.com/");
+    fixture_prove(&f, user);
+    struct store_op op = fixture_endpoint_op(&f, user);
+    op.endpoint.endpoint.flow.rate = (struct endpoint_rate){1, FLOW_PER_HOUR};
+    fixture_do(&f, op, STORE_DONE);
+    for (int i = 0; i < EVENTS_EACH; i++)
+        fixture_do(&f, fixture_event_op(&f, user), STORE_DONE);
+    op.endpoint.endpoint.success_2xx = true;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(claim_on_full(&f, &fault, &op), STORE_FULL);
+    fixture_claim(&f, BOXES, 1);
+    fixture_claim(&f, BOXES, 0);
+    fixture_do(&f, fixture_outcome_op(&f, &f.boxes[0], DECISION_DELIVERED, 0), STORE_DONE);
+    op.endpoint.endpoint.flow = (struct flow_settings){.ordered = true};
+    assert_int_equal(claim_on_full(&f, &fault, &op), STORE_FULL);
+    fixture_claim(&f, BOXES, 0); /* the rate is still there */
+    op.endpoint.endpoint.flow = (struct flow_settings){0};
+    fixture_do(&f, op, STORE_DONE);
+    fixture_claim(&f, BOXES, EVENTS_EACH - 1);
+    fixture_close(&f);
+    shim_remove();
+}
+
 /* Nothing was written then, so the disk is not given up: but nothing more is, and reads go on. */
 static void read_error(void **state)
 {
@@ -274,9 +313,10 @@ static void read_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_tail_is_undone),      cmocka_unit_test(disk_full),
-        cmocka_unit_test(write_error),           cmocka_unit_test(sync_error),
-        cmocka_unit_test(checkpoint_sync_error), cmocka_unit_test(read_error),
+        cmocka_unit_test(a_tail_is_undone), cmocka_unit_test(limits_are_undone),
+        cmocka_unit_test(disk_full),        cmocka_unit_test(write_error),
+        cmocka_unit_test(sync_error),       cmocka_unit_test(checkpoint_sync_error),
+        cmocka_unit_test(read_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,7 @@ static const struct field fields[] = {
     {FIELD("in_flight_max", FIELD_INTEGER, FIELD_ALWAYS | FIELD_NULLABLE, struct endpoint,
            flow.in_flight_max),
      .minimum = 1, .maximum = MODEL_IN_FLIGHT_MAX, .read = endpoint_read_in_flight_max,
-     .rule = ", which stands for the server's endpoint_connections_max."},
+     .rule = ", which stands for the setting endpoint-connections."},
     {FIELD("rate", FIELD_JSON, FIELD_ALWAYS | FIELD_NULLABLE, struct endpoint, flow.rate), .schema = "Rate",
      .read = endpoint_read_rate, .put = endpoint_put_rate},
     {FIELD("ordered", FIELD_FLAG, FIELD_ALWAYS, struct endpoint, flow.ordered)},
