@@ -34,13 +34,15 @@ int64_t flow_from_ms(const struct flow *flow)
     struct rate rate = rate_of(&flow->set);
     struct rate_bucket look = flow->bucket;
     struct rate_verdict verdict = rate_take(&look, &rate, flow->bucket.at_ms);
-    return flow->bucket.at_ms + verdict.retry_in_ms;
+    return verdict.allowed ? 0 : flow->bucket.at_ms + verdict.full_again_ms;
 }
 
 int flow_left(const struct flow *flow, int64_t now_ms)
 {
     if (flow->set.rate.count == 0)
         return INT32_MAX;
+    if (now_ms < flow_from_ms(flow))
+        return 0;
     struct rate rate = rate_of(&flow->set);
     struct rate_bucket look = flow->bucket;
     struct rate_verdict verdict = rate_take(&look, &rate, now_ms);

@@ -4,10 +4,10 @@
  * and a delivery that they hold is not claimed: it uses up no attempt.
  *
  * rate     In any span of that length at most `count` attempts begin, spread evenly: there is no burst after
- *          a quiet time. So 100 an hour is one in 36 s. Rates above 50 a second go in groups of about 20 ms,
- *          because one transaction for each attempt would cost too much. A lease counts when it begins,
- *          whatever comes of it. The count starts afresh with the program and with a new rate.
- * ordered  One attempt at a time.
+ *          a quiet time. So 100 an hour is one in 36 s. Rates of 50 a second and more go in groups, one in
+ *          20 ms and more, because one transaction for each attempt would cost too much. A lease counts when
+ * it begins, whatever comes of it. The count starts afresh with the program and with a new rate. ordered  One
+ * attempt at a time.
  */
 #pragma once
 #include "model.h"

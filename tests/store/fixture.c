@@ -206,7 +206,7 @@ void fixture_wish(struct endpoint *endpoint, int number)
                                                              : number == 9 ? 3
                                                                            : 0,
                                             .rate.count = number == 8   ? 2
-                                                          : number == 9 ? 7
+                                                          : number == 9 ? 4000
                                                                         : 0,
                                             .rate.per = number == 8   ? FLOW_PER_SECOND
                                                         : number == 9 ? FLOW_PER_MINUTE

@@ -103,7 +103,7 @@ static void rate_counts_leases(struct fixture *f)
     fixture_claim(f, 4, 1);
 }
 
-/* 100 a second go two by two; another endpoint of the same user is not held. */
+/* 100 a second go in threes; another endpoint of the same user is not held. */
 static void rate_in_groups(struct fixture *f)
 {
     int64_t owner = fixture_user(f, "https://example.com/default");
@@ -115,6 +115,14 @@ static void rate_in_groups(struct fixture *f)
     for (int i = 0; i < f->filled; i++)
         of += f->boxes[i].endpoint_id == id;
     assert_int_equal(of, 3);
+    for (int i = 0; i < f->filled; i++)
+        if (f->boxes[i].endpoint_id == id)
+            fixture_do(f, fixture_outcome_op(f, &f->boxes[i], DECISION_DELIVERED, 0), STORE_DONE);
+    fixture_advance(f, 30); /* 98 a second beside the group */
+    fixture_claim(f, 64, 0);
+    assert_int_equal(f->next_due_in_ms, 1);
+    fixture_advance(f, 1);
+    fixture_claim(f, 64, 3);
 }
 
 /* ---- ordered ---- */

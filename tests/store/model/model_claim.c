@@ -17,21 +17,33 @@ static enum pace_health model_standing(const struct store *store, const struct m
     return pace_health(&endpoint->pace, model_view_oldest_ms(store, endpoint->endpoint.id, now), now);
 }
 
-/* The rate of flow.h in another way: the leases from each earlier one on, with this one, are no more than a
- * group and what the time since then lets through. Returns the time from which that holds for all of them. */
-static int64_t model_rate_from(const struct model_endpoint *endpoint)
+/* The time from which, by each lease and those after it, `more` are no more than a group and what the time
+ * since that lease lets through. */
+static int64_t model_rate_allows(const struct model_endpoint *endpoint, int64_t group, int64_t more)
 {
     static const int64_t spans[] = {1000, 60000, 3600000};
-    const struct flow_settings *flow = &endpoint->endpoint.flow;
-    int64_t from = 0, span = spans[flow->rate.per], group = 1 + flow->rate.count * (int64_t)20 / span;
-    if (group > flow->rate.count)
-        group = flow->rate.count;
-    for (int i = 0; i < endpoint->begun_count && flow->rate.count > 0; i++) {
-        int64_t beyond = endpoint->begun_count - i + 1 - group, each = flow->rate.count - group + 1;
-        int64_t at = endpoint->begun[i] + (beyond > 0 ? (beyond * span + each - 1) / each : 0);
+    const struct endpoint_rate *rate = &endpoint->endpoint.flow.rate;
+    int64_t from = 0, each = rate->count - group + 1;
+    for (int i = 0; i < endpoint->begun_count; i++) {
+        int64_t beyond = endpoint->begun_count - i + more - group;
+        int64_t at = endpoint->begun[i] + (beyond > 0 ? (beyond * spans[rate->per] + each - 1) / each : 0);
         from = at > from ? at : from;
     }
     return from;
+}
+
+/* The rate of flow.h in another way: once a group is used up, the next one goes when all of it may. */
+static int64_t model_rate_from(const struct model_endpoint *endpoint)
+{
+    static const int32_t in_20_ms[] = {50, 3000, 180000};
+    const struct endpoint_rate *rate = &endpoint->endpoint.flow.rate;
+    if (rate->count == 0 || endpoint->begun_count == 0)
+        return 0;
+    int64_t group = 1 + rate->count / in_20_ms[rate->per];
+    if (group > rate->count)
+        group = rate->count;
+    bool used_up = model_rate_allows(endpoint, group, 1) > endpoint->begun[endpoint->begun_count - 1];
+    return used_up ? model_rate_allows(endpoint, group, group) : 0;
 }
 
 /* Of pace and rate. */
