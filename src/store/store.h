@@ -30,6 +30,8 @@
  *                  receives_users_events and the event is not owner_only. A user's default endpoint is
  *                  first, the others follow by id. An endpoint without a URL is no recipient, nor is one
  *                  that does not want the event (routing.h). Each recipient has one delivery
+ *                  An EVENT with `only_endpoint_id` goes to this endpoint alone, whatever that wants. If the
+ *                  owner has no such endpoint, or it has no URL: NOT_FOUND
  *   unmatched      The endpoints with a URL that did not want an event, and why, are kept with the event
  *   skipped        An event without recipients has one delivery, to the owner's default endpoint, that
  *                  ended as SKIPPED at once. RESEND of it is CONFLICT while that endpoint has no URL. An
@@ -234,8 +236,9 @@ struct store_op {
             const struct resource *included; /* views into event.document; only type, id and json are read */
             int included_count;
             bool destroyed;
-            bool owner_only; /* no copy for the owner's Master */
-            int64_t skipped; /* out: the id of its skipped delivery, also if REPLAYED. 0: none */
+            int64_t only_endpoint_id; /* 0: all that want it; else see `recipients` */
+            bool owner_only;          /* no copy for the owner's Master */
+            int64_t skipped;          /* out: the id of its skipped delivery, also if REPLAYED. 0: none */
         } event;
         struct ledger_outcome outcome;
         struct {

@@ -99,6 +99,8 @@ static struct store_op some_event(struct twin *t)
     op.event.request_digest[0] = (unsigned char)draw(t, 2);
     some_snapshots(t, &op);
     op.event.owner_only = draw(t, 8) == 0;
+    if (draw(t, 12) == 0) /* a default endpoint, which may be another's or have no URL */
+        op.event.only_endpoint_id = 5 + (int64_t)draw(t, 4);
     op.event.event.channels = fixture_channels((int)draw(t, FIXTURE_CHANNELS));
     if (draw(t, 10) == 0) /* an earlier write of it came to nothing */
         op.event.event.id = 1000000000000000000 + (int64_t)draw(t, 40);

@@ -46,6 +46,7 @@ static const struct route routes[] = {
      {{"GET", endpoints_show, ROUTE_USER, QUERY_ONE},
       {"PATCH", endpoints_update, ROUTE_USER, QUERY_ONE},
       {"DELETE", endpoints_delete, ROUTE_USER, 0}}},
+    {"/api/endpoints/:id/ping", {{"POST", endpoints_ping, ROUTE_USER, 0}}},
     {"/api/users/:id/tls",
      {{"GET", tls_identities_show, ROUTE_USER, 0},
       {"PUT", tls_identities_put, ROUTE_USER, 0},

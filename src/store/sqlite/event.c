@@ -49,11 +49,31 @@ static bool recipients_payload(struct store *store, const struct store_op *op, s
     return recipients->payload != NULL;
 }
 
+static void recipients_put(struct store *store, const struct store_op *op, struct roster_entry *endpoint,
+                           int boxes, struct recipients *recipients)
+{
+    size_t len = op->event.event.document.len;
+    bool leased = recipients->leased_count < boxes && roster_can_lease(&store->roster, endpoint) &&
+                  payload_fits(store->config.budget, endpoint->counts.bytes, len) &&
+                  recipients_payload(store, op, recipients);
+    assert(recipients->count < RECIPIENTS_MAX);
+    recipients->endpoints[recipients->count] = endpoint;
+    recipients->leased[recipients->count++] = leased;
+    recipients->leased_count += leased;
+}
+
+/* The one that it is for. NULL: it cannot go there. */
+static struct roster_entry *only_recipient(const struct store *store, const struct store_op *op)
+{
+    struct roster_entry *only = roster_get(&store->roster, op->event.only_endpoint_id);
+    bool fits = only && only->owner->id == op->event.event.owner_id && only->url && !only->removed;
+    return fits ? only : NULL;
+}
+
 /* To those of the user's endpoints that the rules of core name. */
 static void recipients_add(struct store *store, const struct store_op *op, struct routing_event *event,
                            const struct roster_owner *user, int boxes, struct recipients *recipients)
 {
-    size_t len = op->event.event.document.len;
     struct roster_entry *endpoint;
     TAILQ_FOREACH(endpoint, &user->endpoints, sibling)
     {
@@ -64,15 +84,8 @@ static void recipients_add(struct store *store, const struct store_op *op, struc
             recipients->unmatched_len += routing_put_unmatched(
                 recipients->unmatched + recipients->unmatched_len, recipients->unmatched_len == 0,
                 (struct routing_unmatched){endpoint->id, verdict, user->id != event->owner_id});
-        if (verdict != ROUTING_SENT)
-            continue;
-        bool leased = recipients->leased_count < boxes && roster_can_lease(&store->roster, endpoint) &&
-                      payload_fits(store->config.budget, endpoint->counts.bytes, len) &&
-                      recipients_payload(store, op, recipients);
-        assert(recipients->count < RECIPIENTS_MAX);
-        recipients->endpoints[recipients->count] = endpoint;
-        recipients->leased[recipients->count++] = leased;
-        recipients->leased_count += leased;
+        if (verdict == ROUTING_SENT)
+            recipients_put(store, op, endpoint, boxes, recipients);
     }
 }
 
@@ -86,8 +99,11 @@ static void recipients_choose(struct store *store, const struct store_op *op, st
     recipients->count = recipients->leased_count = 0;
     recipients->unmatched_len = 0;
     recipients->payload = NULL;
-    recipients_add(store, op, &routed, owner, boxes, recipients);
-    if (master && master != owner)
+    if (op->event.only_endpoint_id)
+        recipients_put(store, op, only_recipient(store, op), boxes, recipients);
+    else
+        recipients_add(store, op, &routed, owner, boxes, recipients);
+    if (!op->event.only_endpoint_id && master && master != owner)
         recipients_add(store, op, &routed, master, boxes, recipients);
     recipients->tailed = recipients->count == 1 && recipients->leased_count == 0 &&
                          sqlite_tail_takes(store, recipients->endpoints[0], event->document.len) &&
@@ -271,6 +287,8 @@ enum store_status sqlite_event(struct store *store, struct store_batch *batch, s
     struct roster_owner *owner = roster_owner(&store->roster, event->owner_id);
     if (!owner || disk_low(store))
         return sqlite_result(op, owner ? STORE_NO_SPACE : STORE_NOT_FOUND);
+    if (op->event.only_endpoint_id && !only_recipient(store, op))
+        return sqlite_result(op, STORE_NOT_FOUND);
     status = sqlite_usage_weigh(store, op, owner);
     if (status != STORE_OK || op->result != STORE_DONE)
         return status;

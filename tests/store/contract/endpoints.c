@@ -335,6 +335,39 @@ static void forgotten(struct fixture *f)
     assert_int_equal(event.count, 0);
 }
 
+/* Whatever it wants, and though its owner has others, and a Master. */
+static void to_one_only(struct fixture *f)
+{
+    int64_t user = fixture_user(f, "https://example.com/0"), other = fixture_user(f, "https://example.com/1");
+    struct store_op make = {.kind = STORE_ENDPOINT_CREATE,
+                            .endpoint = {.endpoint = {.owner_id = user,
+                                                      .url = bytes_of("https://example.com/2"),
+                                                      .event_types = bytes_of("none_of_ours"),
+                                                      .channels = bytes_of("x")},
+                                         .if_version = -1}};
+    int64_t picky = fixture_do(f, make, STORE_DONE);
+    struct store_op ping = fixture_event_op(f, user);
+    ping.event.only_endpoint_id = picky;
+    fixture_write(f, &ping, 1, 3);
+    assert_int_equal(ping.result, STORE_DONE);
+    assert_int_equal(ping.count, 1);
+    assert_int_equal(f->filled, 1);
+    assert_int_equal(f->boxes[0].endpoint_id, picky);
+    ping = fixture_event_op(f, other);
+    ping.event.only_endpoint_id = picky; /* not its owner's */
+    fixture_do(f, ping, STORE_NOT_FOUND);
+    ping = fixture_event_op(f, user);
+    ping.event.only_endpoint_id = 999999;
+    fixture_do(f, ping, STORE_NOT_FOUND);
+    ping.event.only_endpoint_id = picky;
+    fixture_do(f, remove_op(picky, user), STORE_DONE);
+    fixture_do(f, ping, STORE_NOT_FOUND);
+    int64_t silent = fixture_user(f, NULL);
+    ping = fixture_event_op(f, silent);
+    ping.event.only_endpoint_id = silent; /* it has no URL */
+    fixture_do(f, ping, STORE_NOT_FOUND);
+}
+
 const struct contract_test contract_endpoints[] = {
     {"an endpoint comes back as written", round_trip},
     {"an endpoint's update wants its version", update_wants_its_version},
@@ -345,6 +378,7 @@ const struct contract_test contract_endpoints[] = {
     {"a Master's endpoints get copies", copies},
     {"each endpoint is on its own", each_on_its_own},
     {"the quota of what waits is the owner's", quota_is_the_owners},
+    {"an event to one endpoint only", to_one_only},
     {"an endpoint is removed", removed},
     {"an endpoint that was removed is forgotten", forgotten},
     {0},

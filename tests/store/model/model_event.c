@@ -99,14 +99,15 @@ static void model_unmatched(struct model_disk *disk, const struct endpoint *endp
 /* One for each of the user's endpoints that has a URL and wants it. They are in the order in which they were
  * made. */
 static int model_deliver_all(struct store *store, struct store_batch *batch, const struct event *event,
-                             int64_t user_id)
+                             int64_t user_id, int64_t only_id)
 {
     int count = 0;
     for (int i = 0; i < store->endpoint_count; i++) {
         struct model_endpoint *endpoint = &store->endpoints[i];
-        if (endpoint->endpoint.owner_id != user_id || endpoint->endpoint.url.len == 0)
+        if (endpoint->endpoint.owner_id != user_id || endpoint->endpoint.url.len == 0 ||
+            (only_id && endpoint->endpoint.id != only_id))
             continue;
-        const char *unwanted = model_unwanted(event, &endpoint->endpoint);
+        const char *unwanted = only_id ? NULL : model_unwanted(event, &endpoint->endpoint);
         if (unwanted) {
             model_unmatched(store->disk, &endpoint->endpoint, unwanted);
             continue;
@@ -199,6 +200,12 @@ void model_event(struct store *store, struct store_batch *batch, struct store_op
         op->result = owner ? STORE_NO_SPACE : STORE_NOT_FOUND;
         return;
     }
+    const struct model_row *only = model_find_endpoint(disk, op->event.only_endpoint_id);
+    if (op->event.only_endpoint_id && (!only || only->removed || only->endpoint.url.len == 0 ||
+                                       only->endpoint.owner_id != op->event.event.owner_id)) {
+        op->result = STORE_NOT_FOUND;
+        return;
+    }
     if (model_event_beyond(store, op))
         return;
 #ifdef PLANT_ID_KEPT
@@ -209,9 +216,10 @@ void model_event(struct store *store, struct store_batch *batch, struct store_op
     model_event_insert(disk, op);
     model_resources_take(disk, op);
     struct user *master = model_find_user(disk, owner->master_id);
-    int count = model_deliver_all(store, batch, &op->event.event, owner->id);
-    if (master && master != owner && master->receives_users_events && !op->event.owner_only)
-        count += model_deliver_all(store, batch, &op->event.event, master->id);
+    int count = model_deliver_all(store, batch, &op->event.event, owner->id, op->event.only_endpoint_id);
+    if (!op->event.only_endpoint_id && master && master != owner && master->receives_users_events &&
+        !op->event.owner_only)
+        count += model_deliver_all(store, batch, &op->event.event, master->id, 0);
     if (count == 0 && disk->events[disk->event_count - 1].event.unmatched.len == 0)
         op->event.skipped = model_skip(store, &op->event.event);
     disk->events[disk->event_count - 1].delivery_count = count;

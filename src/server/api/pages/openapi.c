@@ -371,8 +371,9 @@ static bool can_fail(const struct operation *operation, int status)
     case 412:
         return has_etag(operation);
     case 415:
-    case 422:
         return body;
+    case 422:
+        return body || is_set(operation, "idempotent"); /* a key that was used for another request */
     case 429:
         return operation->method->access != ROUTE_HEALTH;
     case 503:

@@ -26,6 +26,9 @@ bool endpoints_show(struct call *call);
 bool endpoints_update(struct call *call);
 bool endpoints_delete(struct call *call);
 
+/* endpoint_ping.c */
+bool endpoints_ping(struct call *call);
+
 /* tls_identities.c */
 bool tls_identities_show(struct call *call);
 bool tls_identities_put(struct call *call);
