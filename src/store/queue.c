@@ -219,11 +219,27 @@ static int64_t outcomes_at(const struct queue *queue, int64_t now_ms)
     return queue->expect_to_ms > now_ms ? queue->expect_to_ms : INT64_MAX;
 }
 
-/* Up to `max` of a list into the batch from `count` on; a group is not torn. How many are in it then. */
+/* The documents of a batch. With more than a backend's page cache holds, SQLite writes pages before the
+ * commit, again at the commit, and then the checksums of all that follow them in the log. */
+enum { BATCH_BYTES_MAX = 3 << 20 };
+
+static size_t bytes_of_job(const struct queue_job *job)
+{
+    return job->op.kind == STORE_EVENT          ? job->op.event.event.document.len
+           : job->op.kind == STORE_RESOURCE_PUT ? job->op.resource.resource.json.len
+                                                : 0;
+}
+
+/* Up to `max` of a list into the batch from `count` on, and at least the first group: a group is not torn.
+ * How many are in it then. */
 static int take_from(struct queue *queue, struct job_list *list, int count, int max)
 {
     int first = count;
+    size_t bytes = 0;
     for (; list->first && count + list->first->group <= max; count++) {
+        bytes += bytes_of_job(list->first);
+        if (bytes > BATCH_BYTES_MAX && count > first && queue->batch[count - 1]->group == 1)
+            break;
         queue->batch[count] = list->first;
         list->first = list->first->next;
         queue->urgent -= queue->batch[count]->op.kind != STORE_EVENT && list == &queue->waiting;

@@ -27,7 +27,7 @@ struct queue_config {
     const struct store_backend *backend;
     struct store *store;
     struct clock clock;
-    int batch_max;   /* jobs in a transaction, for example 1,024 */
+    int batch_max;   /* jobs in a transaction, for example 1,024; fewer if their documents are large */
     int waiting_max; /* jobs in the queue; outcomes may exceed it by the number of slots */
     /* Called with filled boxes, or with empty ones after a withdrawal. On the writer thread. */
     void (*on_work)(void *ctx, struct store_work **boxes, int count);

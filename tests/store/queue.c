@@ -36,6 +36,7 @@ struct bench {
     struct store store;
     struct queue *queue;
     struct queue_job jobs[JOBS_MAX];
+    size_t document_len; /* of the events that are submitted */
     struct store_work boxes[BOXES_MAX];
     struct store_work *box_list[BOXES_MAX];
     /* Under store.lock: what came back. */
@@ -162,20 +163,25 @@ static void bench_close(struct bench *bench)
     bench_free(bench);
 }
 
-static bool submit(struct bench *bench, int number, enum store_op_kind kind)
+static struct queue_job *fill(struct bench *bench, int number, enum store_op_kind kind)
 {
     struct queue_job *job = &bench->jobs[number];
     *job = (struct queue_job){.op = {.kind = kind}, .done = on_done, .ctx = bench};
     job->op.event.requester_id = number; /* to be told apart; outcomes have an id in the same place */
-    return queue_submit(bench->queue, job);
+    if (kind == STORE_EVENT)
+        job->op.event.event.document.len = bench->document_len;
+    return job;
+}
+
+static bool submit(struct bench *bench, int number, enum store_op_kind kind)
+{
+    return queue_submit(bench->queue, fill(bench, number, kind));
 }
 
 static bool submit_many(struct bench *bench, int first, int count)
 {
     for (int i = 0; i < count; i++) {
-        struct queue_job *job = &bench->jobs[first + i];
-        *job = (struct queue_job){.op = {.kind = STORE_EVENT}, .done = on_done, .ctx = bench};
-        job->op.event.requester_id = first + i;
+        struct queue_job *job = fill(bench, first + i, STORE_EVENT);
         job->next = i + 1 < count ? job + 1 : NULL;
     }
     return queue_submit_many(bench->queue, &bench->jobs[first]);
@@ -334,6 +340,26 @@ static void groups_are_taken_whole(void **state)
     gate(bench, false);
     await(bench, &bench->results_count, 11);
     assert_int_equal(bench->results_count, 11);
+    bench_close(bench);
+}
+
+/* So much that the backend's page cache holds it; a larger one goes alone, and a group stays whole. */
+static void large_documents_share_a_batch_by_bytes(void **state)
+{
+    static const size_t mib[] = {0, 1, 1, 1, 1, 5, 1};
+    static const int ops[] = {1, 3, 1, 1, 5};
+    struct bench *bench = bench_open(JOBS_MAX);
+    hold_one(bench, 0);
+    for (int i = 1; i <= 6; i++) {
+        bench->document_len = mib[i] << 20;
+        assert_true(submit(bench, i, STORE_EVENT));
+    }
+    assert_true(submit_many(bench, 7, 4)); /* 1 MiB each, as the one before it */
+    gate(bench, false);
+    await(bench, &bench->results_count, 11);
+    assert_int_equal(bench->store.writes, 5);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(bench->store.seen[i].ops, ops[i]);
     bench_close(bench);
 }
 
@@ -573,6 +599,7 @@ int main(void)
         cmocka_unit_test(outcomes_do_not_wait),
         cmocka_unit_test(groups_stay_whole),
         cmocka_unit_test(groups_are_taken_whole),
+        cmocka_unit_test(large_documents_share_a_batch_by_bytes),
         cmocka_unit_test(full_queue_refuses_but_outcomes),
         cmocka_unit_test(full_disk_still_records_outcomes),
         cmocka_unit_test(full_for_outcomes_too),
