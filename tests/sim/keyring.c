@@ -116,14 +116,29 @@ static bool replace_key(struct sim *sim, struct node *node, int64_t user_id)
     return write_change(sim, node, &op);
 }
 
+/* A person wants a delivery tried that waits for its next attempt. */
+static bool resend(struct sim *sim, struct node *node)
+{
+    struct store_op op = {.kind = STORE_RESEND};
+    if (!oracle_waiting(sim, &op.delivery.delivery_id) || !write_change(sim, node, &op))
+        return false;
+    oracle_hurried(sim, op.delivery.delivery_id);
+    return true;
+}
+
 void keyring_change(struct sim *sim, struct node *node)
 {
     const struct receiver *receiver = &sim->receivers[sim_pick(sim, sim->receiver_count)];
-    bool url = sim_chance(sim, 500);
+    bool url = sim_chance(sim, 500), again = sim_chance(sim, 400);
     if (!node->alive || node_frozen(node) || sim->store_down)
         return;
     arena_reset(&sim->oracle.arena);
     sim->changes++;
+    if (again && resend(sim, node)) {
+        for (int i = 0; i < sim->node_count; i++)
+            node_wake(sim, &sim->nodes[i], sim->now_ms);
+        return;
+    }
     if (!(url ? change_url(sim, node, receiver) : replace_key(sim, node, receiver->user_id)))
         return;
     for (int i = 0; i < sim->node_count; i++) {

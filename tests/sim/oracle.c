@@ -152,7 +152,7 @@ static void check_decision(struct sim *sim, struct oracle_delivery *delivery,
         sim_fail(sim, "P3", "delivery %lld lease %lld: decision %d for a fault of %s",
                  (long long)delivery->id, (long long)op->outcome.lease, decision->kind,
                  ours ? "ours" : "the receiver's");
-    if (decision->kind == DECISION_GIVE_UP)
+    if (decision->kind == DECISION_GIVE_UP && !delivery->hurried)
         check_given_up(sim, delivery);
 }
 
@@ -162,16 +162,22 @@ static void apply_outcome(struct sim *sim, struct oracle_delivery *delivery, str
     const struct decision *decision = &op->outcome.decision;
     check_decision(sim, delivery, attempt, op);
     delivery->recorded_lease = op->outcome.lease;
+    bool fails = decision->kind == DECISION_RETRY || decision->kind == DECISION_GIVE_UP;
+    bool harmless = delivery->hurried && fails;
     if (decision->kind != DECISION_RELEASE)
+        delivery->hurried = false;
+    if (harmless)
+        delivery->out_of_turn++;
+    else if (decision->kind != DECISION_RELEASE)
         delivery->counted++;
     else if (delivery->counted > 0)
         delivery->released_ms += decision->delay_ms;
     if (delivery->counted > 0 && delivery->first_start_ms < 0)
         delivery->first_start_ms = sim->service_ms; /* leases lost again and again stand for an attempt */
-    if (decision->kind == DECISION_DELIVERED || decision->kind == DECISION_GIVE_UP)
+    if (!harmless && (decision->kind == DECISION_DELIVERED || decision->kind == DECISION_GIVE_UP))
         delivery->state = decision->kind == DECISION_DELIVERED ? DELIVERY_DELIVERED : DELIVERY_GIVEN_UP;
     sim->totals.delivered += decision->kind == DECISION_DELIVERED;
-    sim->totals.given_up += decision->kind == DECISION_GIVE_UP;
+    sim->totals.given_up += decision->kind == DECISION_GIVE_UP && !harmless;
     if (!attempt)
         return;
     attempt->recorded = true;
@@ -209,9 +215,30 @@ static void check_recorded_state(struct sim *sim, int64_t delivery_id)
         sim_fail(sim, after.state == DELIVERY_DELIVERED ? "P2" : "P4",
                  "delivery %lld is in state %d, recorded was state %d", (long long)after.id, after.state,
                  delivery->state);
-    if (after.attempt != delivery->counted)
+    if (after.attempt != delivery->counted + delivery->out_of_turn)
         sim_fail(sim, "P3", "delivery %lld: %d attempts used up, %d counted", (long long)after.id,
-                 after.attempt, delivery->counted);
+                 after.attempt, delivery->counted + delivery->out_of_turn);
+}
+
+/* ---- a resend harms nothing ---- */
+
+bool oracle_waiting(struct sim *sim, int64_t *delivery_id)
+{
+    struct oracle *oracle = &sim->oracle;
+    int first = oracle->delivery_count ? (int)sim_pick(sim, oracle->delivery_count) : 0;
+    struct delivery found;
+    for (int i = 0; i < oracle->delivery_count; i++) {
+        *delivery_id = oracle->deliveries[(first + i) % oracle->delivery_count].id;
+        if (ask_delivery(sim, *delivery_id, &found) && found.state == DELIVERY_PENDING && !found.leased &&
+            found.next_in_ms > 0)
+            return true;
+    }
+    return false;
+}
+
+void oracle_hurried(struct sim *sim, int64_t delivery_id)
+{
+    delivery_of(sim, delivery_id, 0)->hurried = true;
 }
 
 /* ---- P3, P4 at a commit: claims ---- */

@@ -184,6 +184,8 @@ struct oracle_delivery {
     int64_t id, event_id;
     enum delivery_state state;
     int32_t counted;        /* attempts that were recorded as counted */
+    int32_t out_of_turn;    /* those beside them, that a person wanted and that failed */
+    bool hurried;           /* the next one is such */
     int64_t first_start_ms; /* service clock; -1: never sent */
     int64_t released_ms;    /* recorded delays that are our own fault */
     int64_t lease, granted_ms /* mono */;
@@ -300,6 +302,9 @@ void keyring_start(struct sim *sim, struct node *node);
 void keyring_refresh(struct sim *sim, struct node *node);
 /* An operator asks this node to change something. */
 void keyring_change(struct sim *sim, struct node *node);
+/* A delivery that waits, which a person may have tried now; false: none is at hand. And it is. */
+bool oracle_waiting(struct sim *sim, int64_t *delivery_id);
+void oracle_hurried(struct sim *sim, int64_t delivery_id);
 
 /* disk.c */
 void disk_init(struct sim *sim, bool sqlite);

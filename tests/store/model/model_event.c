@@ -394,6 +394,9 @@ void model_outcome(struct store *store, struct store_op *op)
     delivery->last_reason = decision->reason;
     delivery->last_status = op->outcome.attempt.status;
     bool out_of_turn = delivery->resumes_ms > 0;
+#ifdef PLANT_RESEND_ENDS_SCHEDULE
+    out_of_turn = false;
+#endif
     switch (decision->kind) {
     case DECISION_DELIVERED:
         delivery->attempt++;
