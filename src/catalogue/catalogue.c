@@ -24,13 +24,10 @@ bool catalogue_status_parse(struct bytes name, enum catalogue_status *status)
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
 /* The files are part of the program, so a file that cannot be read is a bug. */
-static struct json_object *parse(const char *text, size_t len)
+static struct json_value *parse(struct arena *arena, const char *text, size_t len)
 {
     struct json_reading reading;
-    char *copy = memory_alloc(len + 1);
-    memcpy(copy, text, len + 1);
-    struct json_object *value = json_read(copy, len, false, &reading);
-    free(copy);
+    struct json_value *value = json_tree_read_copy(arena, bytes_make(text, len), &reading);
     assert(value);
     return value;
 }
@@ -43,24 +40,24 @@ static enum catalogue_status status_of(const char *name)
     return status;
 }
 
-static void read_type(struct catalogue_type *type, struct json_object *entry)
+static void read_type(struct catalogue_type *type, const struct json_value *entry)
 {
-    *type = (struct catalogue_type){.name = json_text(entry, "name"),
-                                    .section = json_text(entry, "section"),
-                                    .resource = json_text(entry, "resource"),
-                                    .state = json_text(entry, "state"),
-                                    .final = json_flag(entry, "final"),
-                                    .en = json_text(entry, "en"),
-                                    .es = json_text(entry, "es"),
-                                    .note = json_text(entry, "note"),
+    *type = (struct catalogue_type){.name = json_member_string(entry, "name"),
+                                    .section = json_member_string(entry, "section"),
+                                    .resource = json_member_string(entry, "resource"),
+                                    .state = json_member_string(entry, "state"),
+                                    .final = json_member_flag(entry, "final"),
+                                    .en = json_member_string(entry, "en"),
+                                    .es = json_member_string(entry, "es"),
+                                    .note = json_member_string(entry, "note"),
                                     .entry = entry};
     assert(type->name && type->section && type->resource && type->en);
     if (!type->es)
         type->es = type->en;
-    type->status = status_of(json_text(entry, "status"));
+    type->status = status_of(json_member_string(entry, "status"));
 }
 
-void catalogue_put_type(struct catalogue *catalogue, struct json_object *entry)
+void catalogue_put_type(struct catalogue *catalogue, const struct json_value *entry)
 {
     struct catalogue_type type;
     read_type(&type, entry);
@@ -68,24 +65,14 @@ void catalogue_put_type(struct catalogue *catalogue, struct json_object *entry)
         if (strcmp(catalogue->types[i].name, type.name) != 0)
             continue;
         catalogue->types[i] = type;
-        json_object_array_put_idx(catalogue->event_types, (size_t)i, entry);
         return;
     }
     catalogue->types =
         memory_grow(catalogue->types, ((size_t)catalogue->count + 1) * sizeof *catalogue->types);
     catalogue->types[catalogue->count++] = type;
-    json_object_array_add(catalogue->event_types, entry);
 }
 
-static struct json_object *copy_of(struct json_object *value)
-{
-    struct json_object *copy = NULL;
-    if (value && json_object_deep_copy(value, &copy, NULL) != 0)
-        memory_exhausted();
-    return copy;
-}
-
-enum { API_MEMORY_MAX = 4 << 20 };
+enum { FILES_MEMORY_MAX = 16 << 20 }; /* the files, and a platform's own of 1 MiB */
 
 static void set(struct arena *arena, struct json_value *object, const char *name, enum json_kind kind,
                 const char *text)
@@ -131,10 +118,7 @@ static void add_operation(struct arena *arena, struct json_value *operations, st
 
 static const struct json_value *read_api(struct arena *arena)
 {
-    struct json_reading reading;
-    struct json_value *api =
-        json_tree_read_copy(arena, bytes_make(catalogue_api, catalogue_api_len), &reading);
-    assert(api);
+    struct json_value *api = parse(arena, catalogue_api, catalogue_api_len);
     struct json_value *operations = json_member(api, "operations"), *next;
     struct json_value *written = operations->first;
 
@@ -150,26 +134,22 @@ static const struct json_value *read_api(struct arena *arena)
 struct catalogue *catalogue_open(void)
 {
     struct catalogue *catalogue = memory_zero(1, sizeof *catalogue);
+    struct arena *arena = &catalogue->arena;
 
-    catalogue->event_types = parse(catalogue_event_types, catalogue_event_types_len);
-    catalogue->resources = parse(catalogue_resources, catalogue_resources_len);
-    catalogue->state_machines = parse(catalogue_state_machines, catalogue_state_machines_len);
-    catalogue->scenarios = parse(catalogue_scenarios, catalogue_scenarios_len);
-    arena_init(&catalogue->arena, API_MEMORY_MAX);
-    catalogue->api = read_api(&catalogue->arena);
-    catalogue->count = (int)json_length(catalogue->event_types);
-    catalogue->types = memory_zero((size_t)catalogue->count, sizeof *catalogue->types);
-    for (int i = 0; i < catalogue->count; i++)
-        read_type(&catalogue->types[i], json_object_array_get_idx(catalogue->event_types, (size_t)i));
+    arena_init(arena, FILES_MEMORY_MAX);
+    catalogue->resources = parse(arena, catalogue_resources, catalogue_resources_len);
+    catalogue->state_machines = parse(arena, catalogue_state_machines, catalogue_state_machines_len);
+    catalogue->scenarios = parse(arena, catalogue_scenarios, catalogue_scenarios_len);
+    catalogue->api = read_api(arena);
+    const struct json_value *entries = parse(arena, catalogue_event_types, catalogue_event_types_len);
+    catalogue->types = memory_zero((size_t)entries->count, sizeof *catalogue->types);
+    for (const struct json_value *entry = json_first(entries); entry; entry = entry->next)
+        read_type(&catalogue->types[catalogue->count++], entry);
     return catalogue;
 }
 
 void catalogue_close(struct catalogue *catalogue)
 {
-    json_object_put(catalogue->event_types);
-    json_object_put(catalogue->resources);
-    json_object_put(catalogue->state_machines);
-    json_object_put(catalogue->scenarios);
     arena_fini(&catalogue->arena);
     free(catalogue->types);
     free(catalogue);
@@ -205,17 +185,17 @@ const struct catalogue_type *catalogue_find(const struct catalogue *catalogue, s
     return NULL;
 }
 
-struct json_object *catalogue_resources_json(const struct catalogue *catalogue)
+const struct json_value *catalogue_resources_json(const struct catalogue *catalogue)
 {
     return catalogue->resources;
 }
 
-struct json_object *catalogue_state_machines_json(const struct catalogue *catalogue)
+const struct json_value *catalogue_state_machines_json(const struct catalogue *catalogue)
 {
     return catalogue->state_machines;
 }
 
-struct json_object *catalogue_scenarios_json(const struct catalogue *catalogue)
+const struct json_value *catalogue_scenarios_json(const struct catalogue *catalogue)
 {
     return catalogue->scenarios;
 }
@@ -273,116 +253,136 @@ const struct catalogue_type *catalogue_nearest(const struct catalogue *catalogue
 
 /* ---- examples ------------------------------------------------------------------------------------------ */
 
-static struct json_object *linkage(const char *type, const char *id)
+/* These do nothing once the arena is full. Every allocation of an example is a node, so it stays full. */
+static struct json_value *add_object(struct arena *arena, struct json_value *object, const char *name)
 {
-    struct json_object *data = json_object_new_object(), *link = json_object_new_object();
-    json_object_object_add(data, "type", json_object_new_string(type));
-    json_object_object_add(data, "id", json_object_new_string(id));
-    json_object_object_add(link, "data", data);
-    return link;
+    return object ? json_add_object(arena, object, name) : NULL;
 }
 
-static void put_members(struct json_object *object, struct json_object *members)
+static void add_string(struct arena *arena, struct json_value *object, const char *name, const char *text)
 {
-    if (!members)
-        return;
-    json_object_object_foreach(members, name, value)
-    {
-        json_object_object_add(object, name, copy_of(value));
-    }
+    struct json_value member = {.kind = JSON_STRING, .name = bytes_of(name), .text = bytes_of(text)};
+    if (object)
+        json_set_member(arena, object, &member);
+}
+
+static void add_members(struct arena *arena, struct json_value *object, const struct json_value *members)
+{
+    const struct json_value *member = json_first(members);
+    while (object && member && json_set_member(arena, object, member))
+        member = member->next;
+}
+
+static struct json_value *make_object(struct arena *arena)
+{
+    struct json_value *object = arena_zero(arena, sizeof *object);
+    if (object)
+        object->kind = JSON_OBJECT;
+    return object;
+}
+
+static void add_linkage(struct arena *arena, struct json_value *relationships, const char *type,
+                        const char *id)
+{
+    struct json_value *data = add_object(arena, add_object(arena, relationships, "resource"), "data");
+    add_string(arena, data, "type", type);
+    add_string(arena, data, "id", id);
 }
 
 /* A platform's own type may leave its resource undescribed. Its example then has the id 1. */
 static const char *resource_id(const struct catalogue *catalogue, const char *type)
 {
-    const char *id = json_text(json_get_object(catalogue->resources, type), "id");
+    const char *id = json_member_string(json_member(catalogue->resources, type), "id");
     return id ? id : "1";
 }
 
-/* {type, id, attributes, relationships} of a resource, with some attributes replaced. */
-static struct json_object *snapshot(const struct catalogue *catalogue, const char *type,
-                                    struct json_object *replaced, struct json_object *replaced_again)
+/* Adds {type, id, attributes, relationships} of a resource, with some attributes replaced. */
+static const struct json_value *add_snapshot(struct arena *arena, struct json_value *items,
+                                             const struct catalogue *catalogue, const char *type,
+                                             const struct json_value *replaced,
+                                             const struct json_value *replaced_again)
 {
-    struct json_object *resource = json_get_object(catalogue->resources, type);
-    struct json_object *item = json_object_new_object(), *attributes = json_object_new_object(),
-                       *relationships = json_object_new_object();
-
-    put_members(attributes, json_get_object(resource, "attributes"));
-    put_members(attributes, replaced);
-    put_members(attributes, replaced_again);
-    put_members(relationships, json_get_object(resource, "relationships"));
-    json_object_object_add(item, "type", json_object_new_string(type));
-    json_object_object_add(item, "id", json_object_new_string(resource_id(catalogue, type)));
-    json_object_object_add(item, "attributes", attributes);
-    json_object_object_add(item, "relationships", relationships);
+    const struct json_value *resource = json_member(catalogue->resources, type);
+    struct json_value *item = make_object(arena);
+    if (!item)
+        return NULL;
+    add_string(arena, item, "type", type);
+    add_string(arena, item, "id", resource_id(catalogue, type));
+    struct json_value *attributes = add_object(arena, item, "attributes");
+    add_members(arena, attributes, json_member(resource, "attributes"));
+    add_members(arena, attributes, replaced);
+    add_members(arena, attributes, replaced_again);
+    add_members(arena, add_object(arena, item, "relationships"), json_member(resource, "relationships"));
+    json_append(items, item);
     return item;
 }
 
-static struct json_object *included_of(const struct catalogue *catalogue, const struct catalogue_type *type,
-                                       struct json_object *example, struct json_object *replaced)
+static void add_included(struct arena *arena, struct json_value *document, const struct catalogue *catalogue,
+                         const struct catalogue_type *type, const struct json_value *replaced)
 {
-    struct json_object *items = json_object_new_array();
-    struct json_object *item =
-        snapshot(catalogue, type->resource, json_get_object(example, "attributes"), replaced);
-    struct json_object *related = json_get_object(item, "relationships");
-    struct json_object *names = json_get_array(example, "include");
+    const struct json_value *example = json_member(type->entry, "example");
+    struct json_value *items = add_object(arena, document, "included");
 
-    json_object_array_add(items, item);
-    for (size_t i = 0; i < json_length(names); i++) {
-        const char *name = json_object_get_string(json_object_array_get_idx(names, i));
-        struct json_object *data = json_get_object(json_get_object(related, name), "data");
-        json_object_array_add(items, snapshot(catalogue, json_text(data, "type"), NULL, NULL));
+    if (!items)
+        return;
+    items->kind = JSON_ARRAY;
+    const struct json_value *item =
+        add_snapshot(arena, items, catalogue, type->resource, json_member(example, "attributes"), replaced);
+    const struct json_value *related = json_member(item, "relationships");
+    const struct json_value *name = json_first(json_member(example, "include"));
+    for (; item && name; name = name->next) {
+        const struct json_value *data = json_member(json_member(related, name->text.data), "data");
+        item = add_snapshot(arena, items, catalogue, json_member_string(data, "type"), NULL, NULL);
     }
-    return items;
 }
 
-static struct json_object *example_with(const struct catalogue *catalogue, const struct catalogue_type *type,
-                                        struct json_object *replaced)
+static struct json_value *example_with(struct arena *arena, const struct catalogue *catalogue,
+                                       const struct catalogue_type *type, const struct json_value *replaced)
 {
     static const char date[] = "2000-01-01T00:00:00.000Z";
-    struct json_object *example = json_get_object(type->entry, "example");
-    struct json_object *document = json_object_new_object(), *data = json_object_new_object(),
-                       *attributes = json_object_new_object(), *relationships = json_object_new_object();
-
-    json_object_object_add(attributes, "event_type", json_object_new_string(type->name));
-    json_object_object_add(attributes, "created_at", json_object_new_string(date));
-    json_object_object_add(attributes, "sent_at", json_object_new_string(date));
-    json_object_object_add(relationships, "resource",
-                           linkage(type->resource, resource_id(catalogue, type->resource)));
-    put_members(relationships, json_get_object(example, "relationships"));
-    json_object_object_add(data, "type", json_object_new_string("events"));
-    json_object_object_add(data, "id", json_object_new_string("8"));
-    json_object_object_add(data, "attributes", attributes);
-    json_object_object_add(data, "relationships", relationships);
-    json_object_object_add(document, "data", data);
-    json_object_object_add(document, "included", included_of(catalogue, type, example, replaced));
-    return document;
+    struct json_value *document = make_object(arena);
+    struct json_value *data = add_object(arena, document, "data");
+    add_string(arena, data, "type", "events");
+    add_string(arena, data, "id", "8");
+    struct json_value *attributes = add_object(arena, data, "attributes");
+    add_string(arena, attributes, "event_type", type->name);
+    add_string(arena, attributes, "created_at", date);
+    add_string(arena, attributes, "sent_at", date);
+    struct json_value *relationships = add_object(arena, data, "relationships");
+    add_linkage(arena, relationships, type->resource, resource_id(catalogue, type->resource));
+    add_members(arena, relationships, json_member(json_member(type->entry, "example"), "relationships"));
+    if (document)
+        add_included(arena, document, catalogue, type, replaced);
+    return arena_alloc(arena, sizeof *document) ? document : NULL; /* no room for a node: some are missing */
 }
 
-struct json_object *catalogue_example(const struct catalogue *catalogue, const struct catalogue_type *type)
+struct json_value *catalogue_example(struct arena *arena, const struct catalogue *catalogue,
+                                     const struct catalogue_type *type)
 {
-    return example_with(catalogue, type, NULL);
+    return example_with(arena, catalogue, type, NULL);
 }
 
 void catalogue_put_example(struct text *out, const struct catalogue *catalogue,
                            const struct catalogue_type *type)
 {
-    struct json_object *example = catalogue_example(catalogue, type);
-    json_put(out, example);
-    json_object_put(example);
+    struct arena arena;
+    arena_init(&arena, CATALOGUE_EXAMPLE_MEMORY_MAX);
+    const struct json_value *example = catalogue_example(&arena, catalogue, type);
+    assert(example);
+    json_tree_put(out, example);
+    arena_fini(&arena);
 }
 
-const char *catalogue_step_name(struct json_object *step)
+const char *catalogue_step_name(const struct json_value *step)
 {
-    const char *name = json_object_is_type(step, json_type_string) ? json_object_get_string(step)
-                                                                   : json_text(step, "event_type");
+    const char *name = json_is(step, JSON_STRING) ? step->text.data : json_member_string(step, "event_type");
     assert(name);
     return name;
 }
 
-struct json_object *catalogue_step(const struct catalogue *catalogue, struct json_object *step,
-                                   const struct catalogue_type **type)
+struct json_value *catalogue_step(struct arena *arena, const struct catalogue *catalogue,
+                                  const struct json_value *step, const struct catalogue_type **type)
 {
     *type = catalogue_find(catalogue, bytes_of(catalogue_step_name(step)));
-    return *type ? example_with(catalogue, *type, json_get_object(step, "attributes")) : NULL;
+    return *type ? example_with(arena, catalogue, *type, json_member(step, "attributes")) : NULL;
 }

@@ -9,7 +9,6 @@
 #pragma once
 #include "text.h"
 
-struct json_object;
 struct json_value;
 struct catalogue;
 
@@ -26,8 +25,8 @@ struct catalogue_type {
     const char *state; /* what the resource has become; NULL: no change of state */
     bool final;        /* that state is the last */
     enum catalogue_status status;
-    const char *en, *es, *note; /* a sentence each; note may be NULL */
-    struct json_object *entry;  /* of event_types.json */
+    const char *en, *es, *note;     /* a sentence each; note may be NULL */
+    const struct json_value *entry; /* of event_types.json */
 };
 
 struct catalogue *catalogue_open(void);
@@ -69,10 +68,13 @@ const struct catalogue_type *catalogue_nearest(const struct catalogue *catalogue
 
 /*
  * A complete example: a whole event document as the guide prints it (id "8", dates of 2000), with the
- * resource and, where the type is about them, what it is related to in `included`. The caller owns it
- * (json_object_put).
+ * resource and, where the type is about them, what it is related to in `included`. Its
+ * own values are on the arena, the rest is the catalogue's. NULL: the arena is full.
+ * It never is if its maximum is CATALOGUE_EXAMPLE_MEMORY_MAX: catalogue_add refuses larger examples.
  */
-struct json_object *catalogue_example(const struct catalogue *catalogue, const struct catalogue_type *type);
+enum { CATALOGUE_EXAMPLE_MEMORY_MAX = 64 << 20 };
+struct json_value *catalogue_example(struct arena *arena, const struct catalogue *catalogue,
+                                     const struct catalogue_type *type);
 /* The same, appended as compact JSON. */
 void catalogue_put_example(struct text *out, const struct catalogue *catalogue,
                            const struct catalogue_type *type);
@@ -81,15 +83,15 @@ void catalogue_put_example(struct text *out, const struct catalogue *catalogue,
  * One step of a scenario: the name of a type, or {"event_type", "attributes"} where the resource looks
  * otherwise than in the type's example. The example, and its type; NULL: there is no such type.
  */
-struct json_object *catalogue_step(const struct catalogue *catalogue, struct json_object *step,
-                                   const struct catalogue_type **type);
+struct json_value *catalogue_step(struct arena *arena, const struct catalogue *catalogue,
+                                  const struct json_value *step, const struct catalogue_type **type);
 
-const char *catalogue_step_name(struct json_object *step); /* the type's */
+const char *catalogue_step_name(const struct json_value *step); /* the type's */
 
 /* The files, parsed, with what was added; they belong to the catalogue. */
-struct json_object *catalogue_resources_json(const struct catalogue *catalogue);
-struct json_object *catalogue_state_machines_json(const struct catalogue *catalogue);
-struct json_object *catalogue_scenarios_json(const struct catalogue *catalogue);
+const struct json_value *catalogue_resources_json(const struct catalogue *catalogue);
+const struct json_value *catalogue_state_machines_json(const struct catalogue *catalogue);
+const struct json_value *catalogue_scenarios_json(const struct catalogue *catalogue);
 /* What there is to say of the API's own requests, for OpenAPI, the page and postman.h: api.json, but each of
  * its `operations` has one `path` and a `status`. */
 const struct json_value *catalogue_api_json(const struct catalogue *catalogue);

@@ -4,6 +4,7 @@
 #include "catalogue_parts.h"
 #include "locate.h"
 #include "memory.h"
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,7 +14,7 @@ enum { FILE_LEN_MAX = 1 << 20, TYPES_MAX = 500, NAME_LEN_MAX = 128, POINTER_LEN_
 
 struct addition {
     const struct catalogue *catalogue;
-    struct json_object *root, *event_types, *resources, *state_machines, *scenarios;
+    struct json_value *event_types, *resources, *state_machines, *scenarios;
     struct bytes text;
     struct catalogue_problem *problem;
 };
@@ -77,43 +78,44 @@ struct member {
 };
 
 /* The names that the API accepts as an event_type or as the type of a resource. */
-static bool is_name_text(const char *text)
+static bool is_name_text(struct bytes text)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
-    size_t len = strlen(text);
-    return len && len <= NAME_LEN_MAX && strspn(text, letters) == len && strcmp(text, ".") != 0 &&
-           strcmp(text, "..") != 0;
+    for (size_t i = 0; i < text.len; i++)
+        if (!memchr(letters, text.data[i], sizeof letters - 1))
+            return false;
+    return text.len && text.len <= NAME_LEN_MAX && !bytes_equal_text(text, ".") &&
+           !bytes_equal_text(text, "..");
 }
 
-static bool is_name(struct json_object *value)
+static bool is_name(const struct json_value *value)
 {
-    return json_object_is_type(value, json_type_string) && is_name_text(json_object_get_string(value)) &&
-           strlen(json_object_get_string(value)) == (size_t)json_object_get_string_len(value);
+    return json_is(value, JSON_STRING) && is_name_text(value->text);
 }
 
-static bool are_names(struct json_object *value)
+static bool are_names(const struct json_value *value)
 {
-    if (!json_object_is_type(value, json_type_array))
+    if (!json_is(value, JSON_ARRAY))
         return false;
-    for (size_t i = 0; i < json_length(value); i++)
-        if (!is_name(json_object_array_get_idx(value, i)))
+    for (const struct json_value *one = json_first(value); one; one = one->next)
+        if (!is_name(one))
             return false;
     return true;
 }
 
-static bool is_kind(struct json_object *value, enum member_kind kind)
+static bool is_kind(const struct json_value *value, enum member_kind kind)
 {
     switch (kind) {
     case MEMBER_NAME:
         return is_name(value);
     case MEMBER_TEXT:
-        return json_object_is_type(value, json_type_string) && json_object_get_string_len(value) > 0;
+        return json_is(value, JSON_STRING) && value->text.len > 0;
     case MEMBER_FLAG:
-        return json_object_is_type(value, json_type_boolean);
+        return json_is(value, JSON_TRUE) || json_is(value, JSON_FALSE);
     case MEMBER_OBJECT:
-        return json_object_is_type(value, json_type_object);
+        return json_is(value, JSON_OBJECT);
     case MEMBER_LIST:
-        return json_object_is_type(value, json_type_array);
+        return json_is(value, JSON_ARRAY);
     case MEMBER_NAMES:
         return are_names(value);
     case MEMBER_ANY:
@@ -136,13 +138,13 @@ static const char *kind_sentence(enum member_kind kind)
 }
 
 /* True: an object that has these members and no others. The last of `rows` has no name. */
-static bool check_members(struct addition *addition, struct json_object *object, const char *pointer,
+static bool check_members(struct addition *addition, const struct json_value *object, const char *pointer,
                           const struct member *rows)
 {
-    if (!json_object_is_type(object, json_type_object))
+    if (!json_is(object, JSON_OBJECT))
         return wrong(addition, pointer, NULL, "this must be an object");
-    json_object_object_foreach(object, name, value)
-    {
+    for (const struct json_value *value = json_first(object); value; value = value->next) {
+        const char *name = value->name.data;
         const struct member *row = rows;
         while (row->name && strcmp(row->name, name) != 0)
             row++;
@@ -152,51 +154,49 @@ static bool check_members(struct addition *addition, struct json_object *object,
             return wrong(addition, pointer, name, "\"%s\" must be %s", name, kind_sentence(row->kind));
     }
     for (const struct member *row = rows; row->name; row++)
-        if (row->required && !json_get(object, row->name))
+        if (row->required && !json_member(object, row->name))
             return wrong(addition, pointer, NULL, "\"%s\" is missing", row->name);
     return true;
 }
 
 /* ---- what there will be -------------------------------------------------------------------------------- */
 
-static struct json_object *find_resource(const struct addition *addition, const char *name)
+static const struct json_value *find_resource(const struct addition *addition, const char *name)
 {
-    struct json_object *own = json_get_object(addition->resources, name);
-    return own ? own : json_get_object(catalogue_resources_json(addition->catalogue), name);
+    const struct json_value *own = json_member(addition->resources, name);
+    return own ? own : json_member(catalogue_resources_json(addition->catalogue), name);
 }
 
 static bool is_type(const struct addition *addition, const char *name)
 {
-    for (size_t i = 0; i < json_length(addition->event_types); i++)
-        if (strcmp(json_text(json_object_array_get_idx(addition->event_types, i), "name"), name) == 0)
+    for (const struct json_value *one = json_first(addition->event_types); one; one = one->next)
+        if (strcmp(json_member_string(one, "name"), name) == 0)
             return true;
     return catalogue_find(addition->catalogue, bytes_of(name)) != NULL;
 }
 
 /* ---- resources ----------------------------------------------------------------------------------------- */
 
-static bool check_relationships(struct addition *addition, struct json_object *relationships,
+static bool check_relationships(struct addition *addition, const struct json_value *relationships,
                                 const char *pointer)
 {
     static const struct member identifier[] = {{"type", MEMBER_NAME, true}, {"id", MEMBER_TEXT, true}, {0}};
     char place[POINTER_LEN_MAX];
 
-    if (!relationships)
-        return true;
-    json_object_object_foreach(relationships, name, relationship)
-    {
-        struct json_object *data = json_get(relationship, "data");
-        size_t count = json_length(data);
-        if (!json_object_is_type(relationship, json_type_object) ||
-            !json_object_object_get_ex(relationship, "data", NULL))
+    for (const struct json_value *relationship = json_first(relationships); relationship;
+         relationship = relationship->next) {
+        const char *name = relationship->name.data;
+        const struct json_value *data = json_member(relationship, "data");
+        bool list = json_is(data, JSON_ARRAY);
+        int i = 0;
+        if (!data)
             return wrong(addition, pointer, name, "a relationship must be an object with \"data\"");
         below(place, pointer, "/%s/data", name);
-        if (data && !json_object_is_type(data, json_type_array) &&
-            !check_members(addition, data, place, identifier))
+        if (!list && !json_is(data, JSON_NULL) && !check_members(addition, data, place, identifier))
             return false;
-        for (size_t i = 0; i < count; i++) {
-            below(place, pointer, "/%s/data/%zu", name, i);
-            if (!check_members(addition, json_object_array_get_idx(data, i), place, identifier))
+        for (const struct json_value *one = list ? data->first : NULL; one; one = one->next, i++) {
+            below(place, pointer, "/%s/data/%d", name, i);
+            if (!check_members(addition, one, place, identifier))
                 return false;
         }
     }
@@ -214,15 +214,14 @@ static bool check_resources(struct addition *addition)
                                          {0}};
     char pointer[POINTER_LEN_MAX], place[POINTER_LEN_MAX];
 
-    if (!addition->resources)
-        return true;
-    json_object_object_foreach(addition->resources, name, resource)
-    {
-        if (!is_name_text(name))
+    for (const struct json_value *resource = json_first(addition->resources); resource;
+         resource = resource->next) {
+        const char *name = resource->name.data;
+        if (!is_name_text(resource->name))
             return wrong(addition, "/resources", name, "a resource has %s", kind_sentence(MEMBER_NAME));
         below(pointer, "", "/resources/%s", name);
         if (!check_members(addition, resource, pointer, rows) ||
-            !check_relationships(addition, json_get_object(resource, "relationships"),
+            !check_relationships(addition, json_member(resource, "relationships"),
                                  below(place, pointer, "/relationships")))
             return false;
     }
@@ -231,28 +230,29 @@ static bool check_resources(struct addition *addition)
 
 /* ---- event types --------------------------------------------------------------------------------------- */
 
-static bool check_include(struct addition *addition, struct json_object *entry, const char *pointer)
+static bool check_include(struct addition *addition, const struct json_value *entry, const char *pointer)
 {
-    struct json_object *resource = find_resource(addition, json_text(entry, "resource"));
-    struct json_object *names = json_get_array(json_get_object(entry, "example"), "include");
+    const struct json_value *resource = find_resource(addition, json_member_string(entry, "resource"));
+    const struct json_value *names = json_member(json_member(entry, "example"), "include");
     char place[POINTER_LEN_MAX];
 
-    for (size_t i = 0; i < json_length(names); i++) {
-        const char *name = json_object_get_string(json_object_array_get_idx(names, i));
-        struct json_object *relationship = json_get_object(json_get_object(resource, "relationships"), name);
-        struct json_object *data = json_get_object(relationship, "data");
-        below(place, pointer, "/example/include/%zu", i);
+    int i = 0;
+    for (const struct json_value *one = json_first(names); one; one = one->next) {
+        const char *name = one->text.data;
+        const struct json_value *relationship = json_member(json_member(resource, "relationships"), name);
+        const struct json_value *data = json_member_of_kind(relationship, "data", JSON_OBJECT);
+        below(place, pointer, "/example/include/%d", i++);
         if (!data)
             return wrong(addition, place, NULL, "the resource has no relationship \"%.60s\" to one other",
                          name);
-        if (!find_resource(addition, json_text(data, "type")))
+        if (!find_resource(addition, json_member_string(data, "type")))
             return wrong(addition, place, NULL, "\"%.60s\" is not among the resources",
-                         json_text(data, "type"));
+                         json_member_string(data, "type"));
     }
     return true;
 }
 
-static bool check_type(struct addition *addition, struct json_object *entry, const char *pointer)
+static bool check_type(struct addition *addition, const struct json_value *entry, const char *pointer)
 {
     static const struct member rows[] = {{"name", MEMBER_NAME, true},
                                          {"status", MEMBER_TEXT, false},
@@ -271,47 +271,47 @@ static bool check_type(struct addition *addition, struct json_object *entry, con
                                             {0}};
     char place[POINTER_LEN_MAX];
     enum catalogue_status status;
-    struct json_object *shown = json_get(entry, "example");
+    const struct json_value *shown = json_member(entry, "example");
 
     if (!check_members(addition, entry, pointer, rows))
         return false;
-    if (json_get(entry, "status") && !catalogue_status_parse(bytes_of(json_text(entry, "status")), &status))
+    if (json_member(entry, "status") &&
+        !catalogue_status_parse(bytes_of(json_member_string(entry, "status")), &status))
         return wrong(addition, pointer, "status", "status must be documented, stated or inferred");
-    struct json_object *resource = find_resource(addition, json_text(entry, "resource"));
-    if (json_get(entry, "state") && !json_get(resource, "state_attribute"))
+    const struct json_value *resource = find_resource(addition, json_member_string(entry, "resource"));
+    if (json_member(entry, "state") && !json_member(resource, "state_attribute"))
         return wrong(addition, pointer, "state", "the resource \"%.60s\" has no state_attribute",
-                     json_text(entry, "resource"));
+                     json_member_string(entry, "resource"));
     if (shown && !check_members(addition, shown, below(place, pointer, "/example"), example))
         return false;
     below(place, pointer, "/example/relationships");
-    return check_relationships(addition, json_get_object(shown, "relationships"), place) &&
+    return check_relationships(addition, json_member(shown, "relationships"), place) &&
            check_include(addition, entry, pointer);
 }
 
 static bool check_types(struct addition *addition)
 {
-    size_t count = json_length(addition->event_types);
     char pointer[POINTER_LEN_MAX];
+    int i = 0;
 
-    if (count > TYPES_MAX)
+    if (addition->event_types && addition->event_types->count > TYPES_MAX)
         return wrong(addition, "/event_types", NULL, "more than %d types", TYPES_MAX);
-    for (size_t i = 0; i < count; i++) {
-        struct json_object *entry = json_object_array_get_idx(addition->event_types, i);
-        below(pointer, "", "/event_types/%zu", i);
+    for (const struct json_value *entry = json_first(addition->event_types); entry; entry = entry->next) {
+        below(pointer, "", "/event_types/%d", i++);
         if (!check_type(addition, entry, pointer))
             return false;
-        for (size_t k = 0; k < i; k++)
-            if (strcmp(json_text(json_object_array_get_idx(addition->event_types, k), "name"),
-                       json_text(entry, "name")) == 0)
+        for (const struct json_value *other = addition->event_types->first; other != entry;
+             other = other->next)
+            if (strcmp(json_member_string(other, "name"), json_member_string(entry, "name")) == 0)
                 return wrong(addition, pointer, "name", "\"%.128s\" is defined twice",
-                             json_text(entry, "name"));
+                             json_member_string(entry, "name"));
     }
     return true;
 }
 
 /* ---- state machines and scenarios ---------------------------------------------------------------------- */
 
-static bool check_machine(struct addition *addition, struct json_object *machine, const char *pointer)
+static bool check_machine(struct addition *addition, const struct json_value *machine, const char *pointer)
 {
     static const struct member rows[] = {
         {"initial", MEMBER_NAME, true}, {"final", MEMBER_NAMES, true}, {"moves", MEMBER_LIST, true}, {0}};
@@ -321,15 +321,15 @@ static bool check_machine(struct addition *addition, struct json_object *machine
 
     if (!check_members(addition, machine, pointer, rows))
         return false;
-    struct json_object *moves = json_get_array(machine, "moves");
-    for (size_t i = 0; i < json_length(moves); i++) {
-        struct json_object *one = json_object_array_get_idx(moves, i);
-        below(place, pointer, "/moves/%zu", i);
+    const struct json_value *moves = json_member(machine, "moves");
+    int i = 0;
+    for (const struct json_value *one = json_first(moves); one; one = one->next) {
+        below(place, pointer, "/moves/%d", i++);
         if (!check_members(addition, one, place, move))
             return false;
-        if (!is_type(addition, json_text(one, "event_type")))
+        if (!is_type(addition, json_member_string(one, "event_type")))
             return wrong(addition, place, "event_type", "there is no type \"%.128s\"",
-                         json_text(one, "event_type"));
+                         json_member_string(one, "event_type"));
     }
     return true;
 }
@@ -338,18 +338,16 @@ static bool check_machines(struct addition *addition)
 {
     char pointer[POINTER_LEN_MAX];
 
-    if (!addition->state_machines)
-        return true;
-    json_object_object_foreach(addition->state_machines, name, machine)
-    {
-        below(pointer, "", "/state_machines/%s", name);
+    for (const struct json_value *machine = json_first(addition->state_machines); machine;
+         machine = machine->next) {
+        below(pointer, "", "/state_machines/%s", machine->name.data);
         if (!check_machine(addition, machine, pointer))
             return false;
     }
     return true;
 }
 
-static bool check_scenario(struct addition *addition, struct json_object *scenario, const char *pointer)
+static bool check_scenario(struct addition *addition, const struct json_value *scenario, const char *pointer)
 {
     static const struct member rows[] = {{"name", MEMBER_NAME, true},
                                          {"en", MEMBER_TEXT, true},
@@ -362,14 +360,14 @@ static bool check_scenario(struct addition *addition, struct json_object *scenar
 
     if (!check_members(addition, scenario, pointer, rows))
         return false;
-    struct json_object *steps = json_get_array(scenario, "steps");
-    for (size_t i = 0; i < json_length(steps); i++) {
-        struct json_object *step = json_object_array_get_idx(steps, i);
-        below(place, pointer, "/steps/%zu", i);
+    const struct json_value *steps = json_member(scenario, "steps");
+    int i = 0;
+    for (const struct json_value *step = json_first(steps); step; step = step->next) {
+        below(place, pointer, "/steps/%d", i++);
         bool plain = is_name(step);
         if (!plain && !check_members(addition, step, place, long_step))
             return false;
-        const char *name = plain ? json_object_get_string(step) : json_text(step, "event_type");
+        const char *name = plain ? step->text.data : json_member_string(step, "event_type");
         if (!is_type(addition, name))
             return wrong(addition, place, plain ? NULL : "event_type", "there is no type \"%.128s\"", name);
     }
@@ -378,12 +376,12 @@ static bool check_scenario(struct addition *addition, struct json_object *scenar
 
 static bool check_scenarios(struct addition *addition)
 {
-    size_t count = json_length(addition->scenarios);
     char pointer[POINTER_LEN_MAX];
+    int i = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        below(pointer, "", "/scenarios/%zu", i);
-        if (!check_scenario(addition, json_object_array_get_idx(addition->scenarios, i), pointer))
+    for (const struct json_value *one = json_first(addition->scenarios); one; one = one->next) {
+        below(pointer, "", "/scenarios/%d", i++);
+        if (!check_scenario(addition, one, pointer))
             return false;
     }
     return true;
@@ -391,55 +389,66 @@ static bool check_scenarios(struct addition *addition)
 
 /* ---- adding -------------------------------------------------------------------------------------------- */
 
-static void add_members(struct json_object *target, struct json_object *members)
+static void add_members(struct arena *arena, struct json_value *target, const struct json_value *members)
 {
-    if (!members)
-        return;
-    json_object_object_foreach(members, name, value)
-    {
-        json_object_object_add(target, name, json_object_get(value));
+    for (const struct json_value *member = json_first(members); member; member = member->next) {
+        bool done = json_set_member(arena, target, member);
+        assert(done);
     }
 }
 
-static void add_scenario(struct json_object *scenarios, struct json_object *scenario)
+/* Takes the scenario; one of that name is replaced where it stands. */
+static void add_scenario(struct json_value *scenarios, struct json_value *scenario)
 {
-    for (size_t i = 0; i < json_length(scenarios); i++) {
-        struct json_object *there = json_object_array_get_idx(scenarios, i);
-        if (strcmp(json_text(there, "name"), json_text(scenario, "name")) != 0)
+    for (struct json_value *there = json_first(scenarios); there; there = there->next) {
+        if (strcmp(json_member_string(there, "name"), json_member_string(scenario, "name")) != 0)
             continue;
-        json_object_array_put_idx(scenarios, i, json_object_get(scenario));
+        scenario->next = there->next;
+        *there = *scenario;
+        if (!there->next)
+            scenarios->last = there;
         return;
     }
-    json_object_array_add(scenarios, json_object_get(scenario));
+    json_append(scenarios, scenario);
 }
 
 static void add(struct catalogue *catalogue, const struct addition *addition)
 {
-    add_members(catalogue->resources, addition->resources);
-    add_members(catalogue->state_machines, addition->state_machines);
-    for (size_t i = 0; i < json_length(addition->event_types); i++)
-        catalogue_put_type(catalogue, json_object_get(json_object_array_get_idx(addition->event_types, i)));
-    for (size_t i = 0; i < json_length(addition->scenarios); i++)
-        add_scenario(catalogue->scenarios, json_object_array_get_idx(addition->scenarios, i));
+    struct json_value *next;
+
+    add_members(&catalogue->arena, catalogue->resources, addition->resources);
+    add_members(&catalogue->arena, catalogue->state_machines, addition->state_machines);
+    for (const struct json_value *entry = json_first(addition->event_types); entry; entry = entry->next)
+        catalogue_put_type(catalogue, entry);
+    for (struct json_value *one = json_first(addition->scenarios); one; one = next) {
+        next = one->next;
+        add_scenario(catalogue->scenarios, one);
+    }
 }
 
 /* A large resource is in the example of each of its types, so the sum can be far larger than the file. */
 static bool check_size(struct addition *addition)
 {
     const struct catalogue *catalogue = addition->catalogue;
-    struct arena arena;
+    struct arena arena, example;
     struct text all;
+    bool fits = true;
 
+    arena_init(&example, CATALOGUE_EXAMPLE_MEMORY_MAX);
     arena_init(&arena, 4 * (size_t)CATALOGUE_EXAMPLES_LEN_MAX);
     text_init(&all, &arena, CATALOGUE_EXAMPLES_LEN_MAX - 1);
-    for (int i = 0; i < catalogue_count(catalogue) && !all.overflow; i++) {
-        struct json_object *example = catalogue_example(catalogue, catalogue_at(catalogue, i));
-        json_put_pretty(&all, example);
-        json_object_put(example);
+    for (int i = 0; i < catalogue_count(catalogue) && fits; i++) {
+        arena_reset(&example);
+        const struct json_value *one = catalogue_example(&example, catalogue, catalogue_at(catalogue, i));
+        fits = one != NULL;
+        if (fits)
+            json_tree_put_pretty(&all, one);
+        fits = fits && !all.overflow;
     }
     arena_fini(&arena);
-    return !all.overflow || wrong(addition, "", NULL, "the examples together have more than %d bytes",
-                                  CATALOGUE_EXAMPLES_LEN_MAX);
+    arena_fini(&example);
+    return fits || wrong(addition, "", NULL, "the examples together have more than %d bytes",
+                         CATALOGUE_EXAMPLES_LEN_MAX);
 }
 
 bool catalogue_add(struct catalogue *catalogue, char *text, size_t len, struct catalogue_problem *problem)
@@ -450,9 +459,11 @@ bool catalogue_add(struct catalogue *catalogue, char *text, size_t len, struct c
                                          {"scenarios", MEMBER_LIST, false},
                                          {0}};
     struct json_reading reading;
-    struct json_object *root = json_read(text, len, true, &reading);
-    struct addition addition = {
-        .catalogue = catalogue, .root = root, .text = bytes_make(text, len), .problem = problem};
+    /* The check blanks comments and trailing commas; the tree is then read without them. */
+    struct json_value *root = json_check(text, len, true, &reading) == JSON_OK
+                                  ? json_tree_read_copy(&catalogue->arena, bytes_make(text, len), &reading)
+                                  : NULL;
+    struct addition addition = {.catalogue = catalogue, .text = bytes_make(text, len), .problem = problem};
 
     if (!root) {
         const char *detail = reading.problem.detail, *colon = strstr(detail, ": ");
@@ -465,16 +476,15 @@ bool catalogue_add(struct catalogue *catalogue, char *text, size_t len, struct c
         snprintf(problem->detail, sizeof problem->detail, "%s", detail);
         return false;
     }
-    addition.event_types = json_get_array(root, "event_types");
-    addition.resources = json_get_object(root, "resources");
-    addition.state_machines = json_get_object(root, "state_machines");
-    addition.scenarios = json_get_array(root, "scenarios");
+    addition.event_types = json_member(root, "event_types");
+    addition.resources = json_member(root, "resources");
+    addition.state_machines = json_member(root, "state_machines");
+    addition.scenarios = json_member(root, "scenarios");
     bool right = check_members(&addition, root, "", rows) && check_resources(&addition) &&
                  check_types(&addition) && check_machines(&addition) && check_scenarios(&addition);
     if (right)
         add(catalogue, &addition);
     right = right && check_size(&addition);
-    json_object_put(root);
     return right;
 }
 

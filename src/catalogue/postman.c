@@ -73,16 +73,17 @@ static struct json_object *raw_body(const struct text *raw)
 
 static struct json_object *push(const struct catalogue *catalogue, const struct catalogue_type *type)
 {
-    struct json_object *example = catalogue_example(catalogue, type), *headers = json_object_new_array();
+    struct json_object *headers = json_object_new_array();
     char description[1024];
 
     struct arena arena;
     struct text raw;
 
-    arena_init(&arena, 4 * (size_t)CATALOGUE_EXAMPLES_LEN_MAX);
+    arena_init(&arena, CATALOGUE_EXAMPLE_MEMORY_MAX + 4 * (size_t)CATALOGUE_EXAMPLES_LEN_MAX);
     text_init(&raw, &arena, CATALOGUE_EXAMPLES_LEN_MAX);
-    json_object_object_add(json_get_object(example, "data"), "id", text("{{new_event_id}}"));
-    json_put_pretty(&raw, example); /* indented, because people will edit it */
+    struct json_value *example = catalogue_example(&arena, catalogue, type);
+    json_become_string(json_member(json_member(example, "data"), "id"), bytes_of("{{new_event_id}}"));
+    json_tree_put_pretty(&raw, example); /* indented, because people will edit it */
     json_object_array_add(headers, header("Content-Type", "application/json"));
     json_object_array_add(headers, header("WEBHOOK-AUTH", "{{webhook_auth}}"));
     snprintf(description, sizeof description, "%.400s\n\n%.400s%s%.200s", type->en, type->es,
@@ -91,7 +92,6 @@ static struct json_object *push(const struct catalogue *catalogue, const struct 
         object("method", text("POST"), "header", headers, "body", raw_body(&raw), "url",
                object("raw", text("{{webhook_url}}"), "host", array_of_one(text("{{webhook_url}}")), NULL),
                "description", text(description), NULL);
-    json_object_put(example);
     arena_fini(&arena);
     return object("name", text(type->name), "request", request, NULL);
 }

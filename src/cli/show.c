@@ -1,5 +1,6 @@
 #include "show.h"
 #include "json.h"
+#include "json_tree.h"
 #include "terminal.h"
 #include "text.h"
 
@@ -91,6 +92,18 @@ void show_json(struct json_object *value)
     arena_init(&arena, 3 * (size_t)DOCUMENT_LEN_MAX);
     text_init(&out, &arena, DOCUMENT_LEN_MAX);
     json_put_pretty(&out, value);
+    show_json_line(text_bytes(&out));
+    arena_fini(&arena);
+}
+
+void show_json_tree(const struct json_value *value)
+{
+    struct arena arena;
+    struct text out;
+
+    arena_init(&arena, 3 * (size_t)DOCUMENT_LEN_MAX);
+    text_init(&out, &arena, DOCUMENT_LEN_MAX);
+    json_tree_put_pretty(&out, value);
     show_json_line(text_bytes(&out));
     arena_fini(&arena);
 }

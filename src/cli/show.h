@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 struct json_object;
+struct json_value;
 
 /* A line in the making: at most 16 KiB, for one write, so that lines of several threads stay whole. */
 struct line {
@@ -29,5 +30,6 @@ void show_table(struct json_object *objects, const struct show_column *columns);
 void show_place(const char *place);
 /* Indented; what comes from strangers is escaped as JSON has it, and stays what it is for programs. */
 void show_json(struct json_object *value);
+void show_json_tree(const struct json_value *value);
 /* JSON that is text already, the same way, and a line end. */
 void show_json_line(struct bytes json);

@@ -1,6 +1,7 @@
 /* The data against itself: what one file says of a type must be what the others say. */
 #include "catalogue.h"
 #include "json.h"
+#include "json_tree.h"
 #include "posthorn.h"
 
 #include <setjmp.h>
@@ -9,6 +10,32 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+/* json-c is the second reader: it sees what was written. The caller frees it. */
+static struct json_object *read_back(const struct json_value *value)
+{
+    struct json_reading reading;
+    struct arena arena;
+    struct text text;
+    arena_init(&arena, 4 << 20);
+    text_init(&text, &arena, 1 << 20);
+    json_tree_put(&text, value);
+    struct json_object *object = json_read(text.data, text.len, false, &reading);
+    assert_non_null(object);
+    arena_fini(&arena);
+    return object;
+}
+
+static struct json_object *example_of(const struct catalogue *catalogue, const struct catalogue_type *type)
+{
+    struct arena arena;
+    arena_init(&arena, CATALOGUE_EXAMPLE_MEMORY_MAX);
+    struct json_object *example = read_back(catalogue_example(&arena, catalogue, type));
+    arena_fini(&arena);
+    return example;
+}
+
+static struct json_object *resources, *machines;
 
 static const char *text_of(struct json_object *object, const char *name)
 {
@@ -45,7 +72,7 @@ static void every_type_says_what_it_is(void **state)
 
     for (int i = 0; i < catalogue_count(catalogue); i++) {
         const struct catalogue_type *type = catalogue_at(catalogue, i);
-        struct json_object *resource = json_get_object(catalogue_resources_json(catalogue), type->resource);
+        struct json_object *resource = json_get_object(resources, type->resource);
         assert_true(strspn(type->name, "abcdefghijklmnopqrstuvwxyz_") == strlen(type->name));
         assert_non_null(resource);
         assert_string_not_equal(type->en, type->es);
@@ -60,7 +87,7 @@ static void every_example_is_an_event_in_the_state_it_announces(void **state)
 
     for (int i = 0; i < catalogue_count(catalogue); i++) {
         const struct catalogue_type *type = catalogue_at(catalogue, i);
-        struct json_object *example = catalogue_example(catalogue, type);
+        struct json_object *example = example_of(catalogue, type);
         const char *text = json_object_to_json_string(example);
         struct posthorn_event *event;
         assert_int_equal(posthorn_parse(text, strlen(text), &event, NULL), POSTHORN_OK);
@@ -69,13 +96,11 @@ static void every_example_is_an_event_in_the_state_it_announces(void **state)
         assert_int_equal(posthorn_event_sent_at(event).len, 24);
         struct json_object *resource = posthorn_event_resource(event);
         assert_non_null(resource);
-        struct json_object *known = json_get_object(
-            json_get_object(catalogue_resources_json(catalogue), type->resource), "attributes");
+        struct json_object *known = json_get_object(json_get_object(resources, type->resource), "attributes");
         assert_int_equal(json_object_object_length(json_get_object(resource, "attributes")),
                          json_object_object_length(known)); /* the example invents none */
         assert_non_null(json_get_object(resource, "relationships"));
-        const char *attribute =
-            text_of(json_get_object(catalogue_resources_json(catalogue), type->resource), "state_attribute");
+        const char *attribute = text_of(json_get_object(resources, type->resource), "state_attribute");
         if (type->state)
             assert_string_equal(text_of(json_get_object(resource, "attributes"), attribute), type->state);
         posthorn_event_free(event);
@@ -90,7 +115,7 @@ static void what_is_included_is_linked(void **state)
     int further = 0;
 
     for (int i = 0; i < catalogue_count(catalogue); i++) {
-        struct json_object *example = catalogue_example(catalogue, catalogue_at(catalogue, i));
+        struct json_object *example = example_of(catalogue, catalogue_at(catalogue, i));
         struct json_object *included = json_get_array(example, "included");
         struct json_object *relationships =
             json_get_object(json_object_array_get_idx(included, 0), "relationships");
@@ -117,7 +142,7 @@ static void working_outputs_have_their_failures(void **state)
 {
     const struct catalogue *catalogue = *state;
     struct json_object *example =
-        catalogue_example(catalogue, catalogue_find(catalogue, bytes_of("concierge_request_output_working")));
+        example_of(catalogue, catalogue_find(catalogue, bytes_of("concierge_request_output_working")));
     struct json_object *relationships = json_get_object(json_get_object(example, "data"), "relationships");
 
     assert_non_null(json_get_array(json_get_object(relationships, "failures"), "data"));
@@ -128,7 +153,7 @@ static void decimals_keep_their_text(void **state)
 {
     const struct catalogue *catalogue = *state;
     struct json_object *example =
-        catalogue_example(catalogue, catalogue_find(catalogue, bytes_of("concierge_request_quoted")));
+        example_of(catalogue, catalogue_find(catalogue, bytes_of("concierge_request_quoted")));
 
     assert_non_null(strstr(json_object_to_json_string_ext(example, JSON_C_TO_STRING_PLAIN), "1043.5,"));
     json_object_put(example);
@@ -138,7 +163,7 @@ static void decimals_keep_their_text(void **state)
 
 static struct json_object *move_of(const struct catalogue *catalogue, const struct catalogue_type *type)
 {
-    struct json_object *machine = json_get_object(catalogue_state_machines_json(catalogue), type->resource);
+    struct json_object *machine = json_get_object(machines, type->resource);
     struct json_object *moves = machine ? json_get_array(machine, "moves") : NULL;
 
     for (size_t i = 0; moves && i < json_object_array_length(moves); i++) {
@@ -155,8 +180,7 @@ static void states_agree_with_the_machines(void **state)
 
     for (int i = 0; i < catalogue_count(catalogue); i++) {
         const struct catalogue_type *type = catalogue_at(catalogue, i);
-        struct json_object *machine =
-            json_get_object(catalogue_state_machines_json(catalogue), type->resource);
+        struct json_object *machine = json_get_object(machines, type->resource);
         struct json_object *move = move_of(catalogue, type);
         assert_true((move != NULL) == (type->state != NULL && machine != NULL));
         if (!move)
@@ -164,7 +188,7 @@ static void states_agree_with_the_machines(void **state)
         assert_string_equal(text_of(move, "to"), type->state);
         assert_int_equal(holds(json_get_array(machine, "final"), type->state), type->final);
     }
-    json_object_object_foreach(catalogue_state_machines_json(catalogue), name, machine)
+    json_object_object_foreach(machines, name, machine)
     {
         struct json_object *moves = json_get_array(machine, "moves");
         assert_non_null(name);
@@ -190,8 +214,7 @@ static const char **state_in(struct walk *walk, const struct catalogue *catalogu
             return &walk->states[i];
     assert_true(walk->count < RESOURCES_MAX);
     walk->resources[walk->count] = resource;
-    walk->states[walk->count] =
-        text_of(json_get_object(catalogue_state_machines_json(catalogue), resource), "initial");
+    walk->states[walk->count] = text_of(json_get_object(machines, resource), "initial");
     return &walk->states[walk->count++];
 }
 
@@ -199,7 +222,7 @@ static const char **state_in(struct walk *walk, const struct catalogue *catalogu
 static const char *state_shown(const struct catalogue *catalogue, const struct catalogue_type *type,
                                struct json_object *document)
 {
-    struct json_object *resource = json_get_object(catalogue_resources_json(catalogue), type->resource);
+    struct json_object *resource = json_get_object(resources, type->resource);
     struct json_object *included = json_get_array(document, "included");
     const char *attribute = text_of(resource, "state_attribute");
     return attribute
@@ -208,14 +231,17 @@ static const char *state_shown(const struct catalogue *catalogue, const struct c
 }
 
 /* One step: a legal move to the state its snapshot shows, or none and the state as it was. */
-static void take_step(struct walk *walk, const struct catalogue *catalogue, struct json_object *step)
+static void take_step(struct walk *walk, const struct catalogue *catalogue, const struct json_value *step)
 {
     const struct catalogue_type *type;
-    struct json_object *document = catalogue_step(catalogue, step, &type);
+    struct arena arena;
+    arena_init(&arena, CATALOGUE_EXAMPLE_MEMORY_MAX);
+    struct json_object *document = read_back(catalogue_step(&arena, catalogue, step, &type));
+    arena_fini(&arena);
     assert_non_null(document);
     const char *shown = state_shown(catalogue, type, document);
     struct json_object *move = move_of(catalogue, type);
-    if (shown && json_get_object(catalogue_state_machines_json(catalogue), type->resource)) {
+    if (shown && json_get_object(machines, type->resource)) {
         const char **now = state_in(walk, catalogue, type->resource);
         bool moves = move && strcmp(shown, text_of(move, "to")) == 0;
         if (moves && !holds(json_get_array(move, "from"), *now))
@@ -230,20 +256,18 @@ static void take_step(struct walk *walk, const struct catalogue *catalogue, stru
 static void scenarios_are_legal_walks(void **state)
 {
     const struct catalogue *catalogue = *state;
-    struct json_object *scenarios = catalogue_scenarios_json(catalogue);
+    const struct json_value *scenarios = catalogue_scenarios_json(catalogue);
 
-    assert_true(json_object_array_length(scenarios) >= 5);
-    for (size_t i = 0; i < json_object_array_length(scenarios); i++) {
-        struct json_object *scenario = json_object_array_get_idx(scenarios, i);
-        struct json_object *steps = json_get_array(scenario, "steps");
+    assert_true(scenarios->count >= 5);
+    for (const struct json_value *scenario = json_first(scenarios); scenario; scenario = scenario->next) {
+        const struct json_value *steps = json_member(scenario, "steps");
         struct walk walk = {0};
-        assert_true(json_object_array_length(steps) > 1);
-        assert_string_not_equal(text_of(scenario, "en"), text_of(scenario, "es"));
-        for (size_t k = 0; k < json_object_array_length(steps); k++)
-            take_step(&walk, catalogue, json_object_array_get_idx(steps, k));
+        assert_true(steps->count > 1);
+        assert_string_not_equal(json_member_string(scenario, "en"), json_member_string(scenario, "es"));
+        for (const struct json_value *step = json_first(steps); step; step = step->next)
+            take_step(&walk, catalogue, step);
         for (int k = 0; k < walk.count; k++) { /* the story has an end */
-            struct json_object *machine =
-                json_get_object(catalogue_state_machines_json(catalogue), walk.resources[k]);
+            struct json_object *machine = json_get_object(machines, walk.resources[k]);
             struct json_object *final = json_get_array(machine, "final");
             if (json_object_array_length(final) && strcmp(walk.resources[k], "users") != 0)
                 assert_true(holds(final, walk.states[k]));
@@ -279,12 +303,17 @@ static void mistyped_names_are_guessed(void **state)
 
 static int set_up(void **state)
 {
-    *state = catalogue_open();
+    struct catalogue *catalogue = catalogue_open();
+    resources = read_back(catalogue_resources_json(catalogue));
+    machines = read_back(catalogue_state_machines_json(catalogue));
+    *state = catalogue;
     return 0;
 }
 
 static int tear_down(void **state)
 {
+    json_object_put(resources);
+    json_object_put(machines);
     catalogue_close(*state);
     return 0;
 }

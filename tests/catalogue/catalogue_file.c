@@ -2,6 +2,7 @@
 #include "catalogue.h"
 #include "embedded.h"
 #include "json.h"
+#include "json_tree.h"
 #include "text.h"
 
 #include <setjmp.h>
@@ -31,6 +32,30 @@ static const char shop[] =
     "{\"event_type\": \"order_paid\"}]}],\n"
     "}\n";
 
+/* json-c is the second reader: it sees what was written. The caller frees it. */
+static struct json_object *read_back(const struct json_value *value)
+{
+    struct json_reading reading;
+    struct arena arena;
+    struct text text;
+    arena_init(&arena, 4 << 20);
+    text_init(&text, &arena, 1 << 20);
+    json_tree_put(&text, value);
+    struct json_object *object = json_read(text.data, text.len, false, &reading);
+    assert_non_null(object);
+    arena_fini(&arena);
+    return object;
+}
+
+static struct json_object *example_of(const struct catalogue *catalogue, const struct catalogue_type *type)
+{
+    struct arena arena;
+    arena_init(&arena, CATALOGUE_EXAMPLE_MEMORY_MAX);
+    struct json_object *example = read_back(catalogue_example(&arena, catalogue, type));
+    arena_fini(&arena);
+    return example;
+}
+
 static bool add(struct catalogue *catalogue, const char *text, struct catalogue_problem *problem)
 {
     char *copy = strdup(text);
@@ -52,18 +77,45 @@ static void its_types_stand_beside_ours(void **state)
     const struct catalogue_type *type = catalogue_find(catalogue, bytes_of("order_paid"));
     assert_int_equal(type->status, CATALOGUE_DOCUMENTED);
     assert_string_equal(type->es, type->en);
-    struct json_object *example = catalogue_example(catalogue, type);
+    struct json_object *example = example_of(catalogue, type);
     text = json_object_to_json_string_ext(example, JSON_C_TO_STRING_PLAIN);
     assert_non_null(strstr(text, "\"attributes\":{\"state\":\"paid\",\"total\":9.90}"));
     assert_int_equal(json_object_array_length(json_get_array(example, "included")), 2);
     json_object_put(example);
-    example = catalogue_example(catalogue, catalogue_find(catalogue, bytes_of("cart_left")));
+    example = example_of(catalogue, catalogue_find(catalogue, bytes_of("cart_left")));
     text = json_object_to_json_string_ext(example, JSON_C_TO_STRING_PLAIN);
     assert_non_null(strstr(text, "\"included\":[{\"type\":\"carts\",\"id\":\"1\",\"attributes\":{},"));
     json_object_put(example);
     type = catalogue_find(catalogue, bytes_of("user_enabled"));
     assert_string_equal(type->en, "In our words.");
     assert_string_equal(catalogue_nearest(catalogue, bytes_of("order_payd"))->name, "order_paid");
+    catalogue_close(catalogue);
+}
+
+/* An example that would fill all memory is refused, as any that is too large. */
+static void an_example_has_a_maximum(void **state)
+{
+    struct catalogue *catalogue = catalogue_open();
+    struct catalogue_problem problem;
+    struct arena arena;
+    struct text file;
+
+    arena_init(&arena, 4 << 20);
+    text_init(&file, &arena, 1 << 20);
+    text_puts(&file,
+              "{\"resources\":{\"orders\":{\"relationships\":{\"o\":{\"data\":{\"type\":\"orders\",\"id\":"
+              "\"1\"}}},\"attributes\":{\"a\":1");
+    for (int i = 0; i < 200; i++)
+        text_printf(&file, ",\"a%d\":1", i);
+    text_puts(&file,
+              "}}},\"event_types\":[{\"name\":\"n\",\"section\":\"s\",\"resource\":\"orders\",\"en\":\"E.\","
+              "\"example\":{\"include\":[\"o\"");
+    for (int i = 0; i < 9000; i++)
+        text_puts(&file, ",\"o\"");
+    text_puts(&file, "]}}]}");
+    assert_false(catalogue_add(catalogue, file.data, file.len, &problem));
+    assert_non_null(strstr(problem.detail, "the examples together have more than"));
+    arena_fini(&arena);
     catalogue_close(catalogue);
 }
 
@@ -188,6 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(its_types_stand_beside_ours),
+        cmocka_unit_test(an_example_has_a_maximum),
         cmocka_unit_test(our_own_files_would_be_accepted),
         cmocka_unit_test(what_is_wrong_is_named_with_its_place),
         cmocka_unit_test(what_multiplies_is_bounded),

@@ -2,26 +2,35 @@
 #include "catalogue.h"
 #include "catalogue_option.h"
 #include "commands.h"
-#include "json.h"
+#include "json_tree.h"
 #include "show.h"
 #include "terminal.h"
+
+#include <assert.h>
 
 struct catalog {
     const char *own_types, *section;
     struct catalogue *catalogue;
 };
 
-/* The entry of the file, with the example written out. */
-static struct json_object *whole_entry(const struct catalog *catalog, const struct catalogue_type *type)
-{
-    struct json_object *entry = json_object_new_object();
+enum { ENTRIES_MEMORY_MAX = 2 * CATALOGUE_EXAMPLE_MEMORY_MAX };
 
-    json_object_object_foreach(type->entry, name, value)
-    {
-        if (strcmp(name, "example") != 0)
-            json_object_object_add(entry, name, json_object_get(value));
-    }
-    json_object_object_add(entry, "example", catalogue_example(catalog->catalogue, type));
+/* The entry of the file, with the example written out. */
+static struct json_value *whole_entry(struct arena *arena, const struct catalog *catalog,
+                                      const struct catalogue_type *type)
+{
+    struct json_value *entry = arena_zero(arena, sizeof *entry);
+    struct json_value *example = catalogue_example(arena, catalog->catalogue, type);
+    bool done = entry != NULL;
+
+    example->name = bytes_of("example");
+    if (entry)
+        entry->kind = JSON_OBJECT;
+    for (const struct json_value *member = json_first(type->entry); done && member; member = member->next)
+        if (!bytes_equal(member->name, example->name))
+            done = json_set_member(arena, entry, member);
+    assert(done); /* the catalogue bounds what its examples have in all */
+    json_append(entry, example);
     return entry;
 }
 
@@ -33,22 +42,24 @@ static bool is_listed(const struct catalog *catalog, const struct catalogue_type
 static int list(const struct invocation *invocation, void *options)
 {
     const struct catalog *catalog = options;
-    struct json_object *entries = json_object_new_array();
+    struct json_value entries = {.kind = JSON_ARRAY};
+    struct arena arena;
     struct colours colours = colours_for(stdout);
 
+    arena_init(&arena, ENTRIES_MEMORY_MAX);
     for (int i = 0; i < catalogue_count(catalog->catalogue); i++) {
         const struct catalogue_type *type = catalogue_at(catalog->catalogue, i);
         if (!is_listed(catalog, type))
             continue;
-        json_object_array_add(entries, whole_entry(catalog, type));
+        json_append(&entries, whole_entry(&arena, catalog, type));
         if (!invocation->json)
             printf("%-37s %s%-10s %-12s%s %s\n", type->name, colour_start(colours, COLOUR_FAINT),
                    catalogue_status_names[type->status], type->section, colour_end(colours), type->en);
     }
-    bool found = json_object_array_length(entries) > 0;
+    bool found = entries.count > 0;
     if (found && invocation->json)
-        show_json(entries);
-    json_object_put(entries);
+        show_json_tree(&entries);
+    arena_fini(&arena);
     return found ? EXIT_DONE
                  : command_wrong(invocation,
                                  "there is no section '%.80s': cross_border, users, funding, payments",
@@ -67,9 +78,11 @@ static int show(const struct invocation *invocation, void *options)
                                     type->name)
                     : command_wrong(invocation, "there is no type '%.128s'", name);
     }
-    struct json_object *entry = whole_entry(catalog, type);
+    struct arena arena;
+    arena_init(&arena, ENTRIES_MEMORY_MAX);
+    const struct json_value *entry = whole_entry(&arena, catalog, type);
     if (invocation->json) {
-        show_json(entry);
+        show_json_tree(entry);
     } else {
         printf("%s\n  %s\n  %s\n", type->name, type->en, type->es);
         if (type->note)
@@ -79,25 +92,24 @@ static int show(const struct invocation *invocation, void *options)
         if (type->state)
             printf("state     %s%s\n", type->state, type->final ? " (final)" : "");
         printf("\n");
-        show_json(json_get(entry, "example"));
+        show_json_tree(json_member(entry, "example"));
     }
-    json_object_put(entry);
+    arena_fini(&arena);
     return EXIT_DONE;
 }
 
 static int scenarios(const struct invocation *invocation, void *options)
 {
     const struct catalog *catalog = options;
-    struct json_object *all = catalogue_scenarios_json(catalog->catalogue);
+    const struct json_value *all = catalogue_scenarios_json(catalog->catalogue);
 
     if (invocation->json)
-        show_json(all);
-    for (size_t i = 0; !invocation->json && i < json_length(all); i++) {
-        struct json_object *scenario = json_object_array_get_idx(all, i);
-        struct json_object *steps = json_get(scenario, "steps");
-        printf("%-20s %s\n", json_string(scenario, "name").data, json_string(scenario, "en").data);
-        for (size_t j = 0; j < json_length(steps); j++)
-            printf("%20s %zu. %s\n", "", j + 1, catalogue_step_name(json_object_array_get_idx(steps, j)));
+        show_json_tree(all);
+    for (const struct json_value *one = invocation->json ? NULL : json_first(all); one; one = one->next) {
+        const struct json_value *step = json_first(json_member(one, "steps"));
+        printf("%-20s %s\n", json_member_string(one, "name"), json_member_string(one, "en"));
+        for (int number = 1; step; step = step->next)
+            printf("%20s %d. %s\n", "", number++, catalogue_step_name(step));
     }
     return EXIT_DONE;
 }

@@ -2,16 +2,32 @@
 #include "catalogue.h"
 #include "command.h"
 #include "json.h"
+#include "json_tree.h"
 #include "suggest.h"
 
-static bool add(struct examples *examples, const struct invocation *invocation, struct json_object *document)
+/* A document that can be amended; json-c's, as those that people edit. */
+static struct json_object *document_of(const struct json_value *example)
+{
+    struct json_reading reading;
+    struct arena arena;
+    struct text text;
+
+    arena_init(&arena, 4 * (size_t)CATALOGUE_EXAMPLES_LEN_MAX);
+    text_init(&text, &arena, CATALOGUE_EXAMPLES_LEN_MAX);
+    json_tree_put(&text, example);
+    struct json_object *document = json_read(text.data, text.len, false, &reading);
+    arena_fini(&arena);
+    return document;
+}
+
+static bool add(struct examples *examples, const struct invocation *invocation,
+                const struct json_value *example)
 {
     if (examples->count == EXAMPLES_EVENTS_MAX) {
-        json_object_put(document);
         command_wrong(invocation, "more than %d events at once", EXAMPLES_EVENTS_MAX);
         return false;
     }
-    struct json_object *data = json_get_object(document, "data");
+    struct json_object *document = document_of(example), *data = json_get_object(document, "data");
     struct json_object *attributes = json_get_object(data, "attributes");
     json_object_object_del(data, "id");
     json_object_object_del(attributes, "created_at");
@@ -20,13 +36,23 @@ static bool add(struct examples *examples, const struct invocation *invocation, 
     return true;
 }
 
+static bool add_example(struct examples *examples, const struct invocation *invocation,
+                        const struct catalogue *catalogue, const struct catalogue_type *type)
+{
+    struct arena arena;
+    arena_init(&arena, CATALOGUE_EXAMPLE_MEMORY_MAX);
+    bool added = add(examples, invocation, catalogue_example(&arena, catalogue, type));
+    arena_fini(&arena);
+    return added;
+}
+
 static bool add_type(struct examples *examples, const struct invocation *invocation,
                      const struct catalogue *catalogue, const char *name)
 {
     const struct catalogue_type *type = catalogue_find(catalogue, bytes_of(name));
 
     if (type)
-        return add(examples, invocation, catalogue_example(catalogue, type));
+        return add_example(examples, invocation, catalogue, type);
     type = catalogue_nearest(catalogue, bytes_of(name));
     if (type)
         command_wrong(invocation, "there is no example of '%.128s': did you mean %s?", name, type->name);
@@ -36,16 +62,15 @@ static bool add_type(struct examples *examples, const struct invocation *invocat
     return false;
 }
 
-static void unknown_scenario(const struct invocation *invocation, struct json_object *scenarios,
+static void unknown_scenario(const struct invocation *invocation, const struct json_value *scenarios,
                              const char *wanted)
 {
     const char *names[EXAMPLES_EVENTS_MAX];
     int count = 0;
-    struct bytes name;
+    const struct json_value *one = json_first(scenarios);
 
-    for (size_t i = 0; i < json_object_array_length(scenarios) && count < EXAMPLES_EVENTS_MAX; i++)
-        if (json_get_text(json_object_array_get_idx(scenarios, i), "name", &name))
-            names[count++] = name.data;
+    for (; one && count < EXAMPLES_EVENTS_MAX; one = one->next)
+        names[count++] = json_member_string(one, "name");
     const char *near = suggest_nearest(wanted, names, count);
     if (near)
         command_wrong(invocation, "there is no scenario '%.128s': did you mean %s?", wanted, near);
@@ -57,25 +82,25 @@ static void unknown_scenario(const struct invocation *invocation, struct json_ob
 static bool add_scenario(struct examples *examples, const struct invocation *invocation,
                          const struct catalogue *catalogue, const char *wanted)
 {
-    struct json_object *scenarios = catalogue_scenarios_json(catalogue), *steps = NULL;
-    struct bytes name;
+    const struct json_value *scenarios = catalogue_scenarios_json(catalogue), *steps = NULL;
 
-    for (size_t i = 0; i < json_object_array_length(scenarios); i++) {
-        struct json_object *scenario = json_object_array_get_idx(scenarios, i);
-        if (json_get_text(scenario, "name", &name) && bytes_equal_text(name, wanted))
-            steps = json_get_array(scenario, "steps");
-    }
+    for (const struct json_value *one = json_first(scenarios); one; one = one->next)
+        if (strcmp(json_member_string(one, "name"), wanted) == 0)
+            steps = json_member(one, "steps");
     if (!steps) {
         unknown_scenario(invocation, scenarios, wanted);
         return false;
     }
-    for (size_t i = 0; i < json_object_array_length(steps); i++) {
+    bool added = true;
+    for (const struct json_value *step = json_first(steps); added && step; step = step->next) {
         const struct catalogue_type *type;
-        struct json_object *document = catalogue_step(catalogue, json_object_array_get_idx(steps, i), &type);
-        if (!document || !add(examples, invocation, document))
-            return false;
+        struct arena arena;
+        arena_init(&arena, CATALOGUE_EXAMPLE_MEMORY_MAX);
+        const struct json_value *example = catalogue_step(&arena, catalogue, step, &type);
+        added = example && add(examples, invocation, example);
+        arena_fini(&arena);
     }
-    return true;
+    return added;
 }
 
 bool examples_choose(struct examples *examples, const struct invocation *invocation,
@@ -90,7 +115,7 @@ bool examples_choose(struct examples *examples, const struct invocation *invocat
     for (int i = 0; (choice->all || choice->every) && i < catalogue_count(catalogue); i++) {
         const struct catalogue_type *type = catalogue_at(catalogue, i);
         if ((choice->every || type->status == CATALOGUE_DOCUMENTED) &&
-            !add(examples, invocation, catalogue_example(catalogue, type)))
+            !add_example(examples, invocation, catalogue, type))
             return false;
     }
     for (int i = 0; i < invocation->operand_count; i++)

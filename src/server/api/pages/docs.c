@@ -1,6 +1,5 @@
 #include "docs.h"
 #include "catalogue.h"
-#include "json.h"
 #include "json_tree.h"
 #include "resource_schemas.h"
 
@@ -80,13 +79,13 @@ static void put_quoted(struct text *out, struct bytes piece)
 static void put_example(struct text *out, const struct catalogue *catalogue,
                         const struct catalogue_type *type)
 {
-    struct json_object *example = catalogue_example(catalogue, type);
-    struct arena arena;
+    struct arena arena, example;
     struct text json;
 
     arena_init(&arena, 4 * (size_t)CATALOGUE_EXAMPLES_LEN_MAX);
     text_init(&json, &arena, CATALOGUE_EXAMPLES_LEN_MAX);
-    json_put_pretty(&json, example);
+    arena_init(&example, CATALOGUE_EXAMPLE_MEMORY_MAX);
+    json_tree_put_pretty(&json, catalogue_example(&example, catalogue, type));
     text_puts(out, "<details><summary>What you receive</summary><pre>");
     put_escaped(out, text_bytes(&json));
     text_printf(
@@ -102,7 +101,7 @@ static void put_example(struct text *out, const struct catalogue *catalogue,
     put_quoted(out, text_bytes(&json));
     text_puts(out, "</pre></details>");
     arena_fini(&arena);
-    json_object_put(example);
+    arena_fini(&example);
 }
 
 /* ---- event types --------------------------------------------------------------------------------------- */
@@ -150,61 +149,70 @@ static void put_sections(struct text *out, const struct catalogue *catalogue, bo
 
 /* ---- resources, states, scenarios ---------------------------------------------------------------------- */
 
-static void put_names(struct text *out, struct json_object *names)
+static void put_names(struct text *out, const struct json_value *names)
 {
-    for (size_t i = 0; i < json_length(names); i++) {
-        text_puts(out, i ? ", " : "");
-        put_element(out, "code", json_object_get_string(json_object_array_get_idx(names, i)));
+    for (const struct json_value *name = json_first(names); name; name = name->next) {
+        text_puts(out, name == names->first ? "" : ", ");
+        put_element(out, "code", name->text.data);
     }
 }
 
-static void put_moves(struct text *out, struct json_object *machine)
+static void put_moves(struct text *out, const struct json_value *machine)
 {
-    struct json_object *moves = json_get_array(machine, "moves");
+    const struct json_value *moves = json_member(machine, "moves");
 
     if (!moves)
         return;
     text_puts(out, "<table><tr><th>from</th><th>to</th><th>event</th></tr>");
-    for (size_t i = 0; i < json_length(moves); i++) {
-        struct json_object *move = json_object_array_get_idx(moves, i);
-        const char *type = json_text(move, "event_type");
+    for (const struct json_value *move = moves->first; move; move = move->next) {
+        const char *type = json_member_string(move, "event_type");
         text_puts(out, "<tr><td>");
-        put_names(out, json_get_array(move, "from"));
+        put_names(out, json_member(move, "from"));
         text_printf(out, "</td><td><code>%s</code></td><td><a href=\"#%s\">%s</a></td></tr>",
-                    json_text(move, "to"), type, type);
+                    json_member_string(move, "to"), type, type);
     }
     text_puts(out, "</table>");
 }
 
-static void put_attributes(struct text *out, struct json_object *resource)
+static void put_json(struct text *out, const struct json_value *value)
 {
-    struct json_object *attributes = json_get_object(resource, "attributes");
-    struct json_object *values = json_get_object(resource, "values");
+    struct arena arena;
+    struct text json;
 
-    if (!attributes || json_object_object_length(attributes) == 0)
+    arena_init(&arena, CATALOGUE_EXAMPLE_MEMORY_MAX);
+    text_init(&json, &arena, CATALOGUE_EXAMPLES_LEN_MAX);
+    json_tree_put(&json, value);
+    put_element(out, "code", json.data);
+    arena_fini(&arena);
+}
+
+static void put_attributes(struct text *out, const struct json_value *resource)
+{
+    const struct json_value *attributes = json_member(resource, "attributes");
+    const struct json_value *values = json_member(resource, "values");
+
+    if (!attributes || attributes->count == 0)
         return;
     text_puts(out, "<details><summary>Attributes</summary><table><tr><th>name</th><th>for example</th>"
                    "<th>one of</th></tr>");
-    json_object_object_foreach(attributes, name, value)
-    {
+    for (const struct json_value *value = attributes->first; value; value = value->next) {
         text_puts(out, "<tr><td>");
-        put_element(out, "code", name);
+        put_element(out, "code", value->name.data);
         text_puts(out, "</td><td>");
-        put_element(out, "code",
-                    value ? json_object_to_json_string_ext(value, JSON_C_TO_STRING_NOSLASHESCAPE) : "null");
+        put_json(out, value);
         text_puts(out, "</td><td>");
-        put_names(out, json_get_array(values, name));
+        put_names(out, json_member(values, value->name.data));
         text_puts(out, "</td></tr>");
     }
     text_puts(out, "</table></details>");
 }
 
 static void put_resource(struct text *out, const struct catalogue *catalogue, const char *name,
-                         struct json_object *resource)
+                         const struct json_value *resource)
 {
     text_printf(out, "<article id=\"resource-%s\"><h3>%s</h3>", name, name);
-    put_element(out, "p class=\"faint\"", json_text(resource, "path"));
-    put_moves(out, json_get_object(catalogue_state_machines_json(catalogue), name));
+    put_element(out, "p class=\"faint\"", json_member_string(resource, "path"));
+    put_moves(out, json_member(catalogue_state_machines_json(catalogue), name));
     put_attributes(out, resource);
     text_puts(out, "</article>\n");
 }
@@ -212,16 +220,14 @@ static void put_resource(struct text *out, const struct catalogue *catalogue, co
 /* The resources of the catalogue, and those that only an event type names. */
 static void put_resources(struct text *out, const struct catalogue *catalogue)
 {
-    struct json_object *resources = catalogue_resources_json(catalogue);
+    const struct json_value *resources = catalogue_resources_json(catalogue);
 
     text_puts(out, "<section id=\"resources\"><h2>Resources and their states</h2>\n");
-    json_object_object_foreach(resources, name, resource)
-    {
-        put_resource(out, catalogue, name, resource);
-    }
+    for (const struct json_value *resource = json_first(resources); resource; resource = resource->next)
+        put_resource(out, catalogue, resource->name.data, resource);
     for (int i = 0; i < catalogue_count(catalogue); i++) {
         const char *named = catalogue_at(catalogue, i)->resource;
-        bool shown = json_get_object(resources, named) != NULL;
+        bool shown = json_member(resources, named) != NULL;
         for (int k = 0; k < i && !shown; k++)
             shown = strcmp(catalogue_at(catalogue, k)->resource, named) == 0;
         if (!shown)
@@ -232,20 +238,19 @@ static void put_resources(struct text *out, const struct catalogue *catalogue)
 
 static void put_scenarios(struct text *out, const struct catalogue *catalogue)
 {
-    struct json_object *scenarios = catalogue_scenarios_json(catalogue);
+    const struct json_value *scenarios = catalogue_scenarios_json(catalogue);
 
     text_puts(out,
               "<section id=\"scenarios\"><h2>Scenarios</h2><p>Whole stories, event by event; <code>posthorn "
               "trigger --scenario NAME</code> plays them.</p>\n");
-    for (size_t i = 0; i < json_length(scenarios); i++) {
-        struct json_object *scenario = json_object_array_get_idx(scenarios, i);
-        struct json_object *steps = json_get_array(scenario, "steps");
-        put_element(out, "h3", json_text(scenario, "name"));
-        put_element(out, "p", json_text(scenario, "en"));
-        put_element(out, "p lang=\"es\" class=\"faint\"", json_text(scenario, "es"));
+    for (const struct json_value *scenario = json_first(scenarios); scenario; scenario = scenario->next) {
+        const struct json_value *step = json_first(json_member(scenario, "steps"));
+        put_element(out, "h3", json_member_string(scenario, "name"));
+        put_element(out, "p", json_member_string(scenario, "en"));
+        put_element(out, "p lang=\"es\" class=\"faint\"", json_member_string(scenario, "es"));
         text_puts(out, "<ol>");
-        for (size_t k = 0; k < json_length(steps); k++) {
-            const char *type = catalogue_step_name(json_object_array_get_idx(steps, k));
+        for (; step; step = step->next) {
+            const char *type = catalogue_step_name(step);
             text_printf(out, "<li><a href=\"#%s\">%s</a></li>", type, type);
         }
         text_puts(out, "</ol>");
