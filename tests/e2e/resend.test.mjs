@@ -127,3 +127,23 @@ test('8.9: posthorn resend sends all deliveries of an event, page after page, an
     assert.equal(stdout.trim().split('\n').length, 150);
     assert.equal((await posthorn('deliveries', 'list', '7', ...at)).stdout.trim().split('\n').length, 152);
 });
+
+test('resend: one that fails harms nothing: the old schedule goes on', async (t) => {
+    const server = await serve(t);
+    const hook = await receiver(t, () => answer(500));
+    await setUrl(server, hook.url);
+    const id = await post(server);
+    const tried = (count) => eventually(`tried ${count} times`, async () => {
+        const one = await delivery(server, id);
+        return one.attributes.attempt_count === count && !one.attributes.in_flight && one;
+    });
+    let left = (await tried(1)).attributes.next_attempt_in_ms;
+    for (const count of [2, 3]) { // else the next step would be due after 30 s and 90 s
+        const resent = await api(server, 'POST', `/api/deliveries/${(await delivery(server, id)).id}/resend`);
+        assert.equal(resent.status, 200, resent.text);
+        const { state, next_attempt_in_ms } = (await tried(count)).attributes;
+        assert.equal(state, 'pending');
+        assert.ok(next_attempt_in_ms <= left, `${next_attempt_in_ms} ms, where ${left} ms were left`);
+        left = next_attempt_in_ms;
+    }
+});
