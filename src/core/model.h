@@ -7,6 +7,7 @@
 #pragma once
 #include "bytes.h"
 #include "failure.h"
+#include "push_settings.h"
 
 enum {
     MODEL_TYPE_LEN_MAX = 128, /* event_type, resource type: letters, digits, _ . - */
@@ -68,7 +69,8 @@ struct endpoint {
     /* Sealed (vault.h): only the server can open them, and nothing shows them. len 0: none. */
     struct bytes signing;  /* the secrets of the second signature */
     struct bytes identity; /* the TLS identity: certificate, key, CA, pinned name */
-    int64_t version;       /* counts changes */
+    struct push_settings push;
+    int64_t version; /* counts changes */
     int64_t created_at_ms, updated_at_ms;
 };
 

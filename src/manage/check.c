@@ -30,6 +30,9 @@ static const char details[] =
     "damaged page while writing, it stops accepting and sending, and still answers reads: restore a backup.\n"
     "exit status 1: something is damaged.";
 
+#define OR_NO_NUMBER(name, max) " OR " #name " NOT BETWEEN 0 AND " #max
+#define OR_TOO_LONG(name, max)  " OR length(" #name ") > " #max
+
 /* Each finds the rows of a table that no server has written so: what a column may hold by its type, a column
  * at a time, is not here, but in odd_column. */
 static const struct {
@@ -55,6 +58,8 @@ static const struct {
      " OR ifnull(in_flight_max, 1) NOT BETWEEN 1 AND 256 OR ifnull(rate_count, 1) NOT BETWEEN 1 AND 100000"
      " OR ifnull(rate_per, 0) NOT IN (0, 1, 2) OR ifnull(ordered, 0) NOT IN (0, 1)"
      " OR NOT EXISTS (SELECT 1 FROM users u WHERE u.id = endpoints.owner_id)"},
+    {"endpoints", "a setting of its pushes is none",
+     "0" PUSH_SETTINGS_LIST(OR_NO_NUMBER, OR_TOO_LONG, OR_TOO_LONG)},
     {"endpoints", "the URL is none", "url IS NOT NULL AND url NOT LIKE 'http%://_%'"},
     {"api_keys", "the key's digest or pace is none, or its user is missing",
      "id <= 0 OR length(digest) <> 64 OR digest GLOB '*[^0-9a-f]*' OR rate_per_s < -1"

@@ -283,8 +283,8 @@ struct store_op {
 /*
  * A box holds everything that one attempt needs. Empty boxes are the standing claim: a caller with free slots
  * gives boxes with the batch, and the store fills some of them.
- * url, signing and identity are in `memory`, which belongs to the box and is reset when the box is filled
- * again. The box holds a reference to the payload; store_work_clear releases it.
+ * url, signing, identity and push are in `memory`, which belongs to the box and is reset when the box is
+ * filled again. The box holds a reference to the payload; store_work_clear releases it.
  */
 struct store_work {
     struct arena memory;
@@ -297,8 +297,9 @@ struct store_work {
     struct bytes url;
     char auth_digest[65]; /* of the owner's oldest active key */
     bool success_2xx;
-    bool quick;                     /* the endpoint was PACE_QUICK when the lease began */
-    struct bytes signing, identity; /* the endpoint's at endpoint_version, still sealed */
+    bool quick;                       /* the endpoint was PACE_QUICK when the lease began */
+    struct bytes signing, identity;   /* the endpoint's at endpoint_version, still sealed */
+    const struct push_settings *push; /* NULL: the defaults */
     int64_t endpoint_version, endpoint_created_at_ms;
     struct payload *payload; /* NULL: released */
     const char *document;    /* stamped; document_len bytes of the payload */

@@ -204,6 +204,7 @@ static struct store_op some_endpoint_op(struct twin *t)
     fixture_wish(endpoint, (int)draw(t, FIXTURE_WISHES));
     endpoint->success_2xx = draw(t, 2);
     endpoint->signing = bytes_of(draw(t, 2) ? "its signing" : "");
+    endpoint->push = draw(t, 2) ? fixture_push_settings() : (struct push_settings){0};
     endpoint->updated_at_ms = t->model.wall_ms;
     return op;
 }
@@ -290,6 +291,7 @@ static void same_boxes(struct twin *t)
         same_bytes(a->url, b->url);
         same_bytes(a->signing, b->signing);
         same_bytes(a->identity, b->identity);
+        assert_true(push_settings_equal(push_settings_of(a->push), push_settings_of(b->push)));
         assert_int_equal(a->endpoint_version, b->endpoint_version);
         assert_int_equal(a->endpoint_created_at_ms, b->endpoint_created_at_ms);
         same_bytes(bytes_make(a->document, a->document_len), bytes_make(b->document, b->document_len));
@@ -317,6 +319,7 @@ static void same_endpoints(const struct endpoint *a, const struct endpoint *b)
     same_bytes(a->filter, b->filter);
     same_bytes(a->description, b->description);
     same_bytes(a->metadata, b->metadata);
+    assert_true(push_settings_equal(&a->push, &b->push));
     assert_int_equal(a->version, b->version);
     assert_int_equal(a->created_at_ms, b->created_at_ms);
     assert_int_equal(a->updated_at_ms, b->updated_at_ms);

@@ -190,6 +190,16 @@ struct store_op fixture_endpoint_op(struct fixture *fixture, int64_t id)
                              .endpoint = {.endpoint = answer.endpoints[0], .if_version = -1}};
 }
 
+struct push_settings fixture_push_settings(void)
+{
+    struct push_settings push;
+#define SOME_NUMBER(name, max) push.name = (max);
+#define SOME_TEXT(name, max)   push.name = bytes_of(#name);
+#define SOME_SEALED(name, max) push.name = bytes_make("\1" #name "\0\377", sizeof #name + 2);
+    PUSH_SETTINGS_LIST(SOME_NUMBER, SOME_TEXT, SOME_SEALED)
+    return push;
+}
+
 void fixture_wish(struct endpoint *endpoint, int number)
 {
     static const char *const filters[] = {

@@ -58,6 +58,8 @@ struct store_op fixture_key_op(struct fixture *fixture, int64_t user_id);
  * to try it with. */
 void fixture_wish(struct endpoint *endpoint, int number);
 struct bytes fixture_channels(int number);
+/* Each one differs from its default. */
+struct push_settings fixture_push_settings(void);
 enum { FIXTURE_WISHES = 12, FIXTURE_CHANNELS = 4 };
 
 struct store_op fixture_event_op(struct fixture *fixture, int64_t owner_id);

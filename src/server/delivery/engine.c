@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 enum {
-    BOX_LEN_MAX = MODEL_SIGNING_LEN_MAX + MODEL_IDENTITY_LEN_MAX +
+    BOX_LEN_MAX = MODEL_SIGNING_LEN_MAX + MODEL_IDENTITY_LEN_MAX + PUSH_SETTINGS_LEN_MAX +
                   64 * 1024, /* url, what is sealed, and the answer kept for the record */
     ANSWER_KEPT_MAX = 1024,  /* of an acknowledgement; a failure keeps all that was read */
     PAYLOAD_KEPT_MAX = 4096, /* a smaller one goes with the record: from the thread whose malloc it was */

@@ -13,6 +13,15 @@ static struct bytes box_copy(struct store_work *box, struct bytes sealed)
     return copy;
 }
 
+static const struct push_settings *push_copy(struct store_work *box, const struct push_settings *push)
+{
+    if (!push)
+        return NULL;
+    void *memory = arena_alloc(&box->memory, push_settings_size(push));
+    assert(memory);
+    return push_settings_copy(push, memory);
+}
+
 void sqlite_fill(const struct store *store, struct store_work *box, const struct roster_entry *endpoint,
                  const struct lease *lease, struct payload *payload)
 {
@@ -21,6 +30,7 @@ void sqlite_fill(const struct store *store, struct store_work *box, const struct
     assert(url.data); /* a box has room for the largest of each */
     box->signing = box_copy(box, endpoint->signing);
     box->identity = box_copy(box, endpoint->identity);
+    box->push = push_copy(box, endpoint->push);
     box->endpoint_version = endpoint->version;
     box->endpoint_created_at_ms = endpoint->created_at_ms;
     box->filled = true;

@@ -98,6 +98,16 @@ static struct bytes kept(sqlite3_stmt *row, int column, size_t len_max)
     return sealed.len <= len_max ? sealed : (struct bytes){0};
 }
 
+static void replace_push(struct push_settings **owned, sqlite3_stmt *row)
+{
+    struct push_settings stored = sqlite_push_of(row, SQL_ROSTER_PUSH);
+    size_t size = push_settings_size(&stored);
+    free(*owned);
+    *owned = size ? memory_alloc(size) : NULL;
+    if (size)
+        push_settings_copy(&stored, *owned);
+}
+
 /* NULL: the row is damaged. */
 static struct roster_entry *roster_find_or_add(struct store *store, int64_t id, int64_t owner_id,
                                                bool *is_new)
@@ -141,6 +151,7 @@ static void roster_take(struct store *store, sqlite3_stmt *row)
     endpoint->created_at_ms = sqlite3_column_int64(row, 10);
     replace(&endpoint->signing, kept(row, 11, MODEL_SIGNING_LEN_MAX));
     replace(&endpoint->identity, kept(row, 12, MODEL_IDENTITY_LEN_MAX));
+    replace_push(&endpoint->push, row);
     endpoint->removed = sqlite3_column_int(row, 13);
     if (!wishes_set(&endpoint->wishes, sqlite_text(row, 14), sqlite_text(row, 15), sqlite_text(row, 16)))
         log_write(store->config.log, LOG_LEVEL_ERROR, "store",
@@ -233,6 +244,7 @@ static void bind_settings(sqlite3_stmt *statement, const struct endpoint *endpoi
     sqlite_bind_time(statement, 17, flow->rate.count);
     sqlite_bind_time(statement, 18, flow->rate.per);
     sqlite_bind_time(statement, 19, flow->ordered);
+    sqlite_bind_push(statement, &endpoint->push);
 }
 
 enum store_status sqlite_endpoint_insert(struct store *store, const struct endpoint *endpoint)

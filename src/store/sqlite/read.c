@@ -37,7 +37,7 @@ struct sqlite_reader {
 #define ENDPOINT_SETTINGS                                                                                    \
     " e.url, e.success_2xx, e.disable_on_410, e.paused, e.version, e.created_at, e.updated_at, e.signing,"   \
     " e.identity, e.event_types, e.channels, e.filter, e.description, e.metadata,"                           \
-    " e.in_flight_max, e.rate_count, e.rate_per, e.ordered"
+    " e.in_flight_max, e.rate_count, e.rate_per, e.ordered" SQL_PUSH_COLUMNS
 #define ENDPOINT_COLUMNS "SELECT e.id, e.owner_id," ENDPOINT_SETTINGS " FROM endpoints e WHERE"
 #define USER_COLUMNS                                                                                         \
     "SELECT u.id, u.role, u.master_id, u.name, u.email, u.receives_users_events, u.version, u.created_at,"   \
@@ -193,6 +193,16 @@ static int64_t within(int64_t value, int64_t min, int64_t max)
     return value < min ? min : value > max ? max : value;
 }
 
+static bool take_push(sqlite3_stmt *row, int at, struct arena *arena, struct push_settings *push)
+{
+    struct push_settings stored = sqlite_push_of(row, at);
+    size_t size = push_settings_size(&stored);
+    void *memory = size ? arena_alloc(arena, size) : NULL;
+    if (memory)
+        *push = *push_settings_copy(&stored, memory);
+    return memory || size == 0;
+}
+
 static bool take_endpoint(sqlite3_stmt *row, int at, struct arena *arena, struct endpoint *endpoint)
 {
     *endpoint = (struct endpoint){.id = number(row, at),
@@ -212,7 +222,8 @@ static bool take_endpoint(sqlite3_stmt *row, int at, struct arena *arena, struct
            copy_words(arena, row, at + 12, &endpoint->channels) &&
            copy_words(arena, row, at + 13, &endpoint->filter) &&
            copy_words(arena, row, at + 14, &endpoint->description) &&
-           copy_words(arena, row, at + 15, &endpoint->metadata);
+           copy_words(arena, row, at + 15, &endpoint->metadata) &&
+           take_push(row, at + 20, arena, &endpoint->push);
 }
 
 static bool take_further_endpoint(sqlite3_stmt *row, struct arena *arena, void *out)

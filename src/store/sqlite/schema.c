@@ -59,6 +59,8 @@ static const char *const migration_1[] = {
     "ordered INTEGER,"
     "event_types TEXT, channels TEXT, filter TEXT," /* NULL: none is set; model.h */
     "description TEXT, metadata TEXT,"
+    /* push_settings.h */
+    "signatures INTEGER NOT NULL DEFAULT 0,"
     "signing BLOB NOT NULL, identity BLOB NOT NULL," /* sealed */
     "answered INTEGER NOT NULL DEFAULT 0,"           /* that URL has acknowledged something once */
     "version INTEGER NOT NULL,"

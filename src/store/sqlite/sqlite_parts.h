@@ -201,6 +201,10 @@ void sqlite_bind_blob(sqlite3_stmt *statement, int at, struct bytes blob);     /
 void sqlite_bind_optional(sqlite3_stmt *statement, int at, struct bytes text); /* len 0 is NULL */
 /* 0: NULL. */
 void sqlite_bind_time(sqlite3_stmt *statement, int at, int64_t at_ms);
+/* Settings of pushes, by the names of their columns; and those that stand in a row from `column` on, views of
+ * it. */
+void sqlite_bind_push(sqlite3_stmt *statement, const struct push_settings *push);
+struct push_settings sqlite_push_of(sqlite3_stmt *row, int column);
 struct bytes sqlite_text(sqlite3_stmt *statement, int column); /* valid until the next step */
 
 /* ---- files.c ---- */

@@ -4,6 +4,17 @@
  */
 #pragma once
 
+/* The settings of push_settings.h, as columns: behind the others of a SELECT, and as parameters with names.
+ */
+#define SQL_PUSH_COLUMN(name, max) ", e." #name
+#define SQL_PUSH_NAME(name, max)   ", " #name
+#define SQL_PUSH_VALUE(name, max)  ", :" #name
+#define SQL_PUSH_SET(name, max)    ", " #name " = :" #name
+#define SQL_PUSH_ZERO(name, max)   ", " #name " = 0"
+#define SQL_PUSH_NULL(name, max)   ", " #name " = NULL"
+#define SQL_PUSH_EACH(as)          PUSH_SETTINGS_LIST(as, as, as)
+#define SQL_PUSH_COLUMNS           SQL_PUSH_EACH(SQL_PUSH_COLUMN)
+
 /* Rows of a statement that inserts many. More than 16 brought nothing. */
 enum { SQL_MANY = 16 };
 #define SQL_FOUR_OF(row) row "," row "," row "," row
@@ -26,7 +37,8 @@ enum { SQL_MANY = 16 };
     " api_keys k WHERE k.user_id = u.id AND k.revoked_at IS NULL ORDER BY k.id LIMIT 1), e.url,"             \
     " e.success_2xx, e.paused, e.answered, e.version, e.created_at, e.signing, e.identity,"                  \
     " e.removed_after IS NOT NULL, e.event_types, e.channels, e.filter,"                                     \
-    " e.in_flight_max, e.rate_count, e.rate_per, e.ordered"
+    " e.in_flight_max, e.rate_count, e.rate_per, e.ordered" SQL_PUSH_COLUMNS
+enum { SQL_ROSTER_PUSH = 21 }; /* the first of SQL_PUSH_COLUMNS */
 #define SQL_ROSTER_DEFAULT SQL_ROSTER_COLUMNS " FROM users u LEFT JOIN endpoints e ON e.id = u.id"
 #define SQL_ROSTER_FURTHER                                                                                   \
     SQL_ROSTER_COLUMNS " FROM endpoints e CROSS JOIN users u ON u.id = e.owner_id WHERE e.id <> e.owner_id"
@@ -160,18 +172,20 @@ enum { SQL_MANY = 16 };
     X(ENDPOINT_INSERT,                                                                                       \
       "INSERT INTO endpoints (id, owner_id, url, success_2xx, disable_on_410, paused,"                       \
       " signing, identity, created_at, updated_at, event_types, channels, filter, "                          \
-      "description, metadata, in_flight_max, rate_count, rate_per, ordered, version)"                        \
-      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, 1)")   \
+      "description, metadata, in_flight_max, rate_count, rate_per, ordered, version" SQL_PUSH_EACH(          \
+          SQL_PUSH_NAME) ")"                                                                                 \
+                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, "  \
+                         "?17, ?18, ?19, 1" SQL_PUSH_EACH(SQL_PUSH_VALUE) ")")                               \
     X(ENDPOINT_UPDATE, "UPDATE endpoints SET answered = answered AND url IS ?3, url = ?3, success_2xx = ?4," \
                        " disable_on_410 = ?5, paused = ?6, signing = ?7, identity = ?8, updated_at = ?10, "  \
                        "event_types = ?11, channels = ?12, filter = ?13, description = ?14, metadata = ?15," \
                        " in_flight_max = ?16, rate_count = ?17, rate_per = ?18, ordered = ?19,"              \
-                       " version = ifnull(version, 0) + 1 WHERE id = ?1")                                    \
+                       " version = ifnull(version, 0) + 1" SQL_PUSH_EACH(SQL_PUSH_SET) " WHERE id = ?1")     \
     X(ENDPOINT_GET, "SELECT version FROM endpoints WHERE id = ?1 AND owner_id = ?2"                          \
                     " AND removed_after IS NULL")                                                            \
     X(ENDPOINT_REMOVE, "UPDATE endpoints SET url = NULL, signing = '', identity = '', filter = NULL, "       \
-                       "metadata = NULL, removed_after = ?2"                                                 \
-                       " WHERE id = ?1")                                                                     \
+                       "metadata = NULL, removed_after = ?2" PUSH_SETTINGS_LIST(                             \
+                           SQL_PUSH_ZERO, SQL_PUSH_NULL, SQL_PUSH_NULL) " WHERE id = ?1")                    \
     X(ENDPOINT_FORGET, "DELETE FROM endpoints WHERE removed_after < (SELECT ifnull(min(id), 1 << 62)"        \
                        " FROM events) RETURNING id")                                                         \
     X(REMOVED_LIST, "SELECT id FROM endpoints WHERE removed_after >= 0")                                     \

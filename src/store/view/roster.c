@@ -25,6 +25,7 @@ static void endpoint_free(struct roster_entry *endpoint)
     free(endpoint->flow);
     free((void *)endpoint->signing.data);
     free((void *)endpoint->identity.data);
+    free(endpoint->push);
     free(endpoint->missed);
     free(endpoint);
 }

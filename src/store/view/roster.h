@@ -18,6 +18,7 @@
 #include "idmap.h"
 #include "leases.h"
 #include "pace.h"
+#include "push_settings.h"
 #include "quota.h"
 #include "wishes.h"
 #include <stdbool.h>
@@ -80,6 +81,7 @@ struct roster_entry {
     bool success_2xx, paused;
     bool removed;                   /* its deliveries still exist */
     struct bytes signing, identity; /* sealed */
+    struct push_settings *push;     /* NULL: the defaults */
     int64_t version, created_at_ms;
 
     struct roster_counts counts; /* only the functions below change it */

@@ -25,6 +25,7 @@ static void round_trip(struct fixture *f)
                                                 .paused = true,
                                                 .signing = bytes_make("\1se\0aled", 8),
                                                 .identity = bytes_make("\2id\0entity", 10),
+                                                .push = fixture_push_settings(),
                                                 .created_at_ms = 11,
                                                 .updated_at_ms = 12}};
     int64_t id = fixture_do(f, op, STORE_DONE);
@@ -38,6 +39,7 @@ static void round_trip(struct fixture *f)
     assert_true(found.success_2xx && found.disable_on_410 && found.paused);
     assert_true(bytes_equal(found.signing, bytes_make("\1se\0aled", 8)));
     assert_true(bytes_equal(found.identity, bytes_make("\2id\0entity", 10)));
+    assert_true(push_settings_equal(&found.push, &op.endpoint.endpoint.push));
     assert_int_equal(found.version, 1);
     assert_int_equal(found.created_at_ms, 11);
     assert_int_equal(found.updated_at_ms, 12);
@@ -52,6 +54,25 @@ static void round_trip(struct fixture *f)
     assert_int_equal(fixture_read(f, page).endpoints[0].id, user);
     struct store_query get = {.kind = STORE_GET_ENDPOINT, .id = id, .owner_id = other};
     assert_int_equal(fixture_read(f, get).count, 0);
+}
+
+/* A box has the settings of its endpoint, also after a restart; and none once they are the defaults again. */
+static void boxes_have_the_settings_of_pushes(struct fixture *f)
+{
+    int64_t user = fixture_user(f, NULL), id = fixture_endpoint(f, user, "https://example.com/");
+    struct push_settings some = fixture_push_settings();
+    for (int i = 0; i < 3; i++) {
+        struct store_op op = fixture_endpoint_op(f, id);
+        op.endpoint.endpoint.push = i < 2 ? some : (struct push_settings){0};
+        fixture_do(f, op, STORE_DONE);
+        fixture_do(f, fixture_event_op(f, user), STORE_DONE);
+        if (i == 1)
+            fixture_reopen(f);
+        fixture_claim(f, 1, 1);
+        const struct store_work *box = &f->boxes[0];
+        assert_true(i < 2 ? push_settings_equal(box->push, &some) : !box->push);
+        fixture_do(f, fixture_outcome_op(f, box, DECISION_DELIVERED, 0), STORE_DONE);
+    }
 }
 
 static void update_wants_its_version(struct fixture *f)
@@ -370,6 +391,7 @@ static void to_one_only(struct fixture *f)
 
 const struct contract_test contract_endpoints[] = {
     {"an endpoint comes back as written", round_trip},
+    {"boxes have the settings of pushes", boxes_have_the_settings_of_pushes},
     {"an endpoint's update wants its version", update_wants_its_version},
     {"the default endpoint is the user's", the_default_one_is_the_users},
     {"an event goes to the endpoints that want it", wishes_decide},

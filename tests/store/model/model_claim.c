@@ -161,6 +161,9 @@ static void model_fill(struct store *store, struct store_work *box, const struct
     box->quick = model_standing(store, endpoint, model_due_now_ms(store)) == PACE_QUICK;
     box->signing = model_box_copy(box, endpoint->endpoint.signing);
     box->identity = model_box_copy(box, endpoint->endpoint.identity);
+    size_t push_size = push_settings_size(&endpoint->endpoint.push);
+    box->push =
+        push_size ? push_settings_copy(&endpoint->endpoint.push, arena_alloc(&box->memory, push_size)) : NULL;
     box->endpoint_version = endpoint->endpoint.version;
     box->endpoint_created_at_ms = endpoint->endpoint.created_at_ms;
     box->payload = payload_make(NULL, event->event.document.len);

@@ -22,6 +22,9 @@ void model_endpoint_drop(const struct endpoint *endpoint)
     model_drop(endpoint->filter);
     model_drop(endpoint->description);
     model_drop(endpoint->metadata);
+#define DROP_NOTHING(name, max)
+#define DROP_BYTES(name, max) model_drop(endpoint->push.name);
+    PUSH_SETTINGS_LIST(DROP_NOTHING, DROP_BYTES, DROP_BYTES)
 }
 
 struct endpoint model_endpoint_copy(struct endpoint endpoint)
@@ -34,6 +37,9 @@ struct endpoint model_endpoint_copy(struct endpoint endpoint)
     endpoint.filter = model_copy(endpoint.filter);
     endpoint.description = model_copy(endpoint.description);
     endpoint.metadata = model_copy(endpoint.metadata);
+#define COPY_NOTHING(name, max)
+#define COPY_BYTES(name, max) endpoint.push.name = model_copy(endpoint.push.name);
+    PUSH_SETTINGS_LIST(COPY_NOTHING, COPY_BYTES, COPY_BYTES)
     return endpoint;
 }
 
