@@ -1,7 +1,7 @@
 // Endpoints of a user: what they are, and which events go to them.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { api, eventBody, eventually, makeUser, post, receiver, serve, setUrl } from './harness.mjs';
+import { answer, api, eventBody, eventually, makeUser, post, receiver, serve, setUrl } from './harness.mjs';
 
 const make = (server, attributes, { user, key } = {}) =>
     api(server, 'POST', '/api/endpoints', { data: { type: 'endpoints', attributes,
@@ -225,6 +225,25 @@ test('an Idempotency-Key makes one endpoint, and does not show its secret again'
     assert.equal(other.status, 422, other.text);
     assert.equal((await api(server, 'GET', '/api/endpoints')).json.data.length, 2);
 });
+
+for (const status of [429, 503])
+    test(`Retry-After: a ${status} holds the whole endpoint, not one delivery; what waits uses up no attempt, and a sibling goes on`, async (t) => {
+        const server = await serve(t);
+        const busy = await receiver(t, (request, number) => (number === 2 ? answer(status, '', 'Retry-After: 3600\r\n') : answer(200)));
+        const soon = await receiver(t, (request, number) => answer(number === 2 ? status : 200)); // refuses once, without the header
+        await made(server, { url: busy.url });
+        await made(server, { url: soon.url });
+        const of = async (event) => (await api(server, 'GET', `/api/events/${event}/deliveries`)).json.data[0].attributes; // of the first endpoint
+        const known = (await postEvent(server)).json.data.id;
+        await eventually('it answers well', async () => (await of(known)).state === 'delivered');
+        const first = (await postEvent(server)).json.data.id;
+        await eventually('it is refused', async () => (await of(first)).attempt_count === 1);
+        const later = [];
+        for (let i = 0; i < 5; i++) later.push((await postEvent(server)).json.data.id);
+        await soon.arrived(7); // by then the other would have been tried again as well
+        assert.equal(busy.requests.length, 2);
+        for (const event of later) assert.deepEqual([(await of(event)).state, (await of(event)).attempt_count], ['pending', 0]);
+    });
 
 test('status: a paused endpoint collects deliveries and attempts none; active again, they go in order', async (t) => {
     const server = await serve(t);
