@@ -6,13 +6,17 @@
 #pragma once
 
 struct catalogue;
-struct json_object;
+struct arena;
+struct json_value;
+
+enum { POSTMAN_MEMORY_MAX = 64 << 20 };
 
 struct postman_values {
     const char *webhook_url, *domain;
 };
 
-/* The caller owns what they return (json_object_put). The collection works with only webhook_url set anew. */
-struct json_object *postman_collection(const struct catalogue *catalogue,
-                                       const struct postman_values *values);
-struct json_object *postman_environment(const struct postman_values *values);
+/* Documents on the arena, whose maximum is at least POSTMAN_MEMORY_MAX. The collection works with only
+ * webhook_url set anew. */
+struct json_value *postman_collection(struct arena *arena, const struct catalogue *catalogue,
+                                      const struct postman_values *values);
+struct json_value *postman_environment(struct arena *arena, const struct postman_values *values);

@@ -3,7 +3,7 @@
 #include "catalogue.h"
 #include "catalogue_option.h"
 #include "commands.h"
-#include "json.h"
+#include "json_tree.h"
 #include "show.h"
 
 struct options {
@@ -18,10 +18,11 @@ static int print(const struct invocation *invocation, void *given)
     struct catalogue *catalogue = catalogue_option_open(invocation, options->own_types);
     if (!catalogue)
         return EXIT_USAGE;
-    struct json_object *document = options->environment ? postman_environment(&options->values)
-                                                        : postman_collection(catalogue, &options->values);
-    show_json(document);
-    json_object_put(document);
+    struct arena arena;
+    arena_init(&arena, POSTMAN_MEMORY_MAX);
+    show_json_tree(options->environment ? postman_environment(&arena, &options->values)
+                                        : postman_collection(&arena, catalogue, &options->values));
+    arena_fini(&arena);
     catalogue_close(catalogue);
     return EXIT_DONE;
 }
