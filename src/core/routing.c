@@ -45,8 +45,8 @@ static enum routing_verdict judge_wishes(struct routing_event *event, const stru
         return ROUTING_TYPE;
     if (!routing_channels_meet(event->channels, wishes->channels))
         return ROUTING_CHANNEL;
-    bool differs = wishes->filter &&
-                   filter_judge(wishes->filter, event->document, &event->steps, NULL) == FILTER_DIFFERS;
+    bool differs = wishes->filter && filter_judge(wishes->filter, event->document, &event->steps,
+                                                  &event->differs) == FILTER_DIFFERS;
     return differs ? ROUTING_FILTER : ROUTING_SENT;
 }
 

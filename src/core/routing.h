@@ -29,9 +29,10 @@ struct routing_event {
     int64_t owner_id, master_id; /* master_id 0: the owner has none */
     bool owner_only;
     struct bytes event_type;
-    struct bytes channels; /* labels separated by spaces; len 0: none */
-    struct bytes document; /* what filters are judged on */
-    int64_t steps;         /* FILTER_STEPS_MAX at first: left for its filters */
+    struct bytes channels;               /* labels separated by spaces; len 0: none */
+    struct bytes document;               /* what filters are judged on */
+    int64_t steps;                       /* FILTER_STEPS_MAX at first: left for its filters */
+    const struct filter_member *differs; /* out: of ROUTING_FILTER, what did not match (filter.h) */
 };
 
 /* The events that an endpoint wants. */

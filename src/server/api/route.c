@@ -47,6 +47,7 @@ static const struct route routes[] = {
       {"PATCH", endpoints_update, ROUTE_USER, QUERY_ONE},
       {"DELETE", endpoints_delete, ROUTE_USER, 0}}},
     {"/api/endpoints/:id/ping", {{"POST", endpoints_ping, ROUTE_USER, 0}}},
+    {"/api/endpoints/:id/test_filter", {{"POST", endpoints_test_filter, ROUTE_USER, QUERY_ONE}}},
     {"/api/users/:id/tls",
      {{"GET", tls_identities_show, ROUTE_USER, 0},
       {"PUT", tls_identities_put, ROUTE_USER, 0},
@@ -79,8 +80,8 @@ static const struct route routes[] = {
 enum { ROUTE_COUNT = sizeof routes / sizeof *routes };
 
 static const struct shape *const shapes[] = {
-    &events_shape,   &deliveries_shape,      &attempts_shape,       &users_shape,      &endpoints_shape,
-    &api_keys_shape, &signing_secrets_shape, &tls_identities_shape, &event_types_shape};
+    &events_shape,   &deliveries_shape,      &attempts_shape,       &users_shape,       &endpoints_shape,
+    &api_keys_shape, &signing_secrets_shape, &tls_identities_shape, &event_types_shape, &filter_tests_shape};
 enum { SHAPE_COUNT = sizeof shapes / sizeof *shapes };
 
 struct segments {
