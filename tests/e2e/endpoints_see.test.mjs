@@ -1,7 +1,7 @@
 // What an owner sees of its endpoints and deliveries: docs/endpoints.md, "Shown by".
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { api, eventBody, makeUser, serve } from './harness.mjs';
+import { api, eventBody, eventually, makeUser, receiver, POSTHORN, run as runProgram, serve } from './harness.mjs';
 
 const make = async (server, attributes) => {
     const answer = await api(server, 'POST', '/api/endpoints', { data: { type: 'endpoints', attributes } });
@@ -66,5 +66,65 @@ test('test_filter: bad input', async (t) => {
         assert.equal(answer.status, 422, answer.text);
         assert.equal(answer.json.errors[0].code, code, answer.text);
         assert.equal(answer.json.errors[0].source.pointer, pointer, answer.text);
+    }
+});
+
+test('posthorn endpoints: list, show, create, update, pause, resume, delete', async (t) => {
+    const server = await serve(t);
+    const user = await makeUser(server);
+    const run = (args, options = {}) => runProgram(POSTHORN, ['endpoints', ...args, '--server', server.url, '--key', server.api_key], options);
+    const json = async (args, options) => {
+        const done = await run([...args, '--json'], options);
+        assert.equal(done.code, 0, done.stderr);
+        return JSON.parse(done.stdout);
+    };
+    const made = await json(['create', '--url', 'https://example.com/a', '--user', user.user_id, '--settings', '-'],
+                            { input: '{"event_types": ["payment_*"], "status": "paused",}' });
+    const { id } = made.data;
+    assert.equal(made.data.attributes.url, 'https://example.com/a');
+    assert.equal(made.data.relationships.user.data.id, user.user_id);
+    assert.match(made.meta.signing_secret, /^whsec_/);
+    assert.deepEqual((await json(['list', '--user', user.user_id])).data.map((row) => row.id), [user.user_id, id]);
+    assert.equal((await json(['resume', id])).data.attributes.status, 'active');
+    assert.equal((await json(['pause', id])).data.attributes.status, 'paused');
+    assert.equal((await json(['enable', id])).data.attributes.status, 'active');
+    assert.equal((await json(['update', id, '--url', 'https://example.com/b'])).data.attributes.url, 'https://example.com/b');
+    assert.deepEqual((await json(['show', id])).data.attributes.event_types, ['payment_*']);
+
+    const shown = await run(['show', id]);
+    assert.match(shown.stdout, new RegExp(`${id} +active +https://example.com/b`));
+    const told = await run(['create', '--url', 'https://example.com/c']);
+    assert.match(told.stderr, /signing secret, shown once: whsec_/);
+    assert.ok((await run(['list'])).stdout.split('\n').every((line) => line.length <= 80));
+
+    const hook = await receiver(t);
+    await json(['update', id, '--url', hook.url]);
+    const event = (await json(['ping', id])).data.id;
+    await eventually('the ping is there', () => hook.requests.length);
+    assert.equal(JSON.parse(hook.requests[0].body).data.id, event);
+    assert.match((await run(['ping', id])).stdout, /event [0-9]+ will be sent now; see `posthorn why [0-9]+`/);
+
+    assert.equal((await run(['delete', id])).code, 0);
+    assert.equal((await run(['show', id])).code, 1);
+    const refused = await run(['delete', server.user_id]);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /default endpoint/);
+});
+
+test('posthorn endpoints: what is wrong is told, and what to do', async (t) => {
+    const server = await serve(t);
+    const run = (args, options = {}) => runProgram(POSTHORN, ['endpoints', ...args, '--server', server.url, '--key', server.api_key], options);
+    for (const [args, code, words, input] of [
+        [['create'], 2, /give --url URL, or --settings FILE/],
+        [['update', '5'], 2, /give what to change/],
+        [['create', '--settings', '/nowhere'], 1, /nowhere/],
+        [['create', '--settings', '-'], 1, /line 1/, '{"url"'],
+        [['create', '--settings', '-'], 1, /must be a JSON object/, '[]'],
+        [['create', '--url', 'nothing'], 1, /url/i],
+        [['update', '5', '--settings', '-'], 1, /filter/, '{"filter": {"a": 7}}'],
+    ]) {
+        const done = await run(args, { input });
+        assert.equal(done.code, code, `${args}: ${done.stderr}`);
+        assert.match(done.stderr, words);
     }
 });
