@@ -54,13 +54,17 @@ struct flow_settings flow_settings_of(int64_t in_flight_max, int64_t rate_count,
 
 enum user_role { USER_REGULAR, USER_MASTER };
 
+/* Why posthorn itself has disabled an endpoint. */
+enum endpoint_disabled { ENDPOINT_ENABLED, ENDPOINT_GONE /* a 410, with disable_on_410 */ };
+
 /* Where events are pushed to, and how. */
 struct endpoint {
     int64_t id, owner_id; /* the owner is a user */
     struct bytes url;     /* len 0: none */
     bool success_2xx;     /* default false: only 200 acknowledges (row 26) */
     bool disable_on_410;
-    bool paused;
+    bool paused; /* nothing is attempted, and deliveries wait: as a person set it, or as it is disabled */
+    enum endpoint_disabled disabled;
     struct flow_settings flow;
     /* Which events it wants (routing.h). Names and labels are separated by spaces. */
     struct bytes event_types, channels; /* len 0: all; none */

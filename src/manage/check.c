@@ -54,6 +54,7 @@ static const struct {
      "NOT EXISTS (SELECT 1 FROM endpoints e WHERE e.id = users.id AND e.owner_id = users.id)"},
     {"endpoints", "the endpoint has an id or flag that is none, or its owner is missing",
      "id <= 0 OR paused NOT IN (0, 1) OR success_2xx NOT IN (0, 1) OR disable_on_410 NOT IN (0, 1)"
+     " OR ifnull(disabled, 1) <> 1 OR disabled IS NOT NULL AND NOT paused"
      " OR answered NOT IN (0, 1) OR version <= 0"
      " OR ifnull(in_flight_max, 1) NOT BETWEEN 1 AND 256 OR ifnull(rate_count, 1) NOT BETWEEN 1 AND 100000"
      " OR ifnull(rate_per, 0) NOT IN (0, 1, 2) OR ifnull(ordered, 0) NOT IN (0, 1)"

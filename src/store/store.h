@@ -66,8 +66,10 @@
  *                  record less its duration). RELEASE subtracts its delay and duration
  *   outcome        DELIVERED, RETRY and GIVE_UP count an attempt; RELEASE does not. All set `lost` to 0.
  *                  The outcome of an expired lease is recorded if no one has claimed the delivery since.
- *                  The attempt is kept in the history if its started_at_ms is not 0. GONE pauses an
- *                  endpoint that has disable_on_410
+ *                  The attempt is kept in the history if its started_at_ms is not 0. GONE
+ *                  disables an endpoint that has disable_on_410, unless it is paused by then
+ *   disabled       One that is disabled is paused as well, so its deliveries are held and none is lost. An
+ *                  UPDATE that is not paused enables it; a paused one sets `disabled` as it is given
  *   resend         A delivery that has ended starts again: step, lost and age are 0; lease, history and the
  *                  count of attempts continue. One that was delivered stays delivered, with its
  *                  finished_at, and is sent once more (`resending`). One that waits becomes due
@@ -221,7 +223,7 @@ struct store_op {
     enum store_result result; /* out */
     int64_t id;               /* out: of the row that was created, replayed or changed */
     int64_t count;            /* out: recipients (EVENT; of one that is REPLAYED, too), rows removed (PURGE),
-                                 new rows (RESOURCE_PUT), paused endpoints (OUTCOME: 0 or 1) */
+                                 new rows (RESOURCE_PUT), disabled endpoints (OUTCOME: 0 or 1) */
     struct store_request *request; /* USER_CREATE, USER_UPDATE, KEY_CREATE, ENDPOINT_CREATE; NULL: none */
     struct quota_reached reached;  /* out: EVENT, RESOURCE_PUT: the quota of STORE_QUOTA */
     union {

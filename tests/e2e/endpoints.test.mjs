@@ -1,7 +1,7 @@
 // Endpoints of a user: what they are, and which events go to them.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { answer, api, eventBody, eventually, makeUser, post, receiver, serve, setUrl } from './harness.mjs';
+import { answer, api, delivery, eventBody, eventually, makeUser, post, receiver, serve, setUrl } from './harness.mjs';
 
 const make = (server, attributes, { user, key } = {}) =>
     api(server, 'POST', '/api/endpoints', { data: { type: 'endpoints', attributes,
@@ -35,7 +35,7 @@ test('resource: an endpoint is made, shown, listed, changed and deleted; its sec
     assert.equal(answer.headers.get('location'), `/api/endpoints/${id}`);
     assert.deepEqual({ ...attributes, created_at: 0, updated_at: 0 }, { url: 'https://example.com/a', description: 'accounting',
         metadata: { team: 'a', 'cost center': '7' }, event_types: ['payment_*', 'user_enabled'], channels: ['eu'],
-        filter: { data: { attributes: { event_type: [{ prefix: 'p' }] } } }, status: 'paused', in_flight_max: 7,
+        filter: { data: { attributes: { event_type: [{ prefix: 'p' }] } } }, status: 'paused', disabled_reason: null, in_flight_max: 7,
         rate: { count: 100, per: 'minute' }, ordered: true, success: '2xx', disable_on_410: true,
         created_at: 0, updated_at: 0 });
     assert.equal(relationships.user.data.id, server.user_id);
@@ -172,7 +172,8 @@ test('bad input: each attribute has its code and its pointer, and nothing is hal
         [{ filter: { a: 'x' } }, 'filter_invalid', '/filter/a'],
         [{ filter: { a: [{ wildcard: '*' }] } }, 'filter_invalid', '/filter/a/0/wildcard'],
         [{ filter: { a: [long(4096)] } }, 'attribute_invalid', '/filter'],
-        [{ status: 'disabled' }, 'attribute_invalid', '/status'],
+        ...['disabled', 'Active', null, true].map((status) => [{ status }, 'attribute_invalid', '/status']),
+        [{ disabled_reason: 'gone' }, 'attribute_read_only', '/disabled_reason'],
         ...[0, 257, 1.5, '7', [], true].map((in_flight_max) => [{ in_flight_max }, 'attribute_invalid', '/in_flight_max']),
         ...[5, '5', [], {}, { count: 5 }, { per: 'hour' }].map((rate) => [{ rate }, 'attribute_invalid', '/rate']),
         ...[0, 100001, -1, 1.5, '5', null].map((count) => [{ rate: { count, per: 'hour' } }, 'attribute_invalid', '/rate/count']),
@@ -257,4 +258,47 @@ test('status: a paused endpoint collects deliveries and attempts none; active ag
     await hook.arrived(5);
     assert.deepEqual(bodies(hook).map((body) => body.data.id).sort(), posted);
     await eventually('the log says so', () => server.stderr.includes(`endpoint=${id} by_user=${server.user_id}`));
+});
+
+test('status: disabled: a 410 disables, deliveries wait, and an endpoint that is enabled again gets them in order', async (t) => {
+    const server = await serve(t, { args: ['--time-scale', '200'] }); /* a retry comes soon */
+    let status = 410;
+    const hook = await receiver(t, () => answer(status));
+    const id = await made(server, { url: hook.url, disable_on_410: true });
+    const shown = async () => {
+        const { attributes } = (await api(server, 'GET', `/api/endpoints/${id}`)).json.data;
+        return [attributes.status, attributes.disabled_reason];
+    };
+    const posted = [await post(server)];
+    await eventually('disabled', async () => (await shown())[0] === 'disabled');
+    assert.deepEqual(await shown(), ['disabled', 'gone']);
+    await eventually('the log says so', () => server.stderr.includes(`endpoint is disabled: user=${server.user_id} endpoint=${id} status=410`));
+    for (let i = 0; i < 4; i++) posted.push(await post(server));
+    for (const event of posted) assert.equal((await delivery(server, event)).attributes.state, 'pending');
+    assert.equal(hook.requests.length, 1);
+
+    assert.equal((await patch(server, id, { status: 'disabled' })).status, 422);
+    assert.equal((await patch(server, id, { description: 'still off' })).json.data.attributes.status, 'disabled');
+    assert.deepEqual(await shown(), ['disabled', 'gone']);
+    assert.equal((await patch(server, id, { status: 'paused' })).json.data.attributes.disabled_reason, null);
+    assert.deepEqual(await shown(), ['paused', null]);
+    status = 200;
+    assert.equal((await patch(server, id, { status: 'active', ordered: true })).status, 200);
+    assert.deepEqual(await shown(), ['active', null]);
+    await hook.arrived(6);
+    assert.deepEqual(bodies(hook).slice(1).map((body) => body.data.id), posted);
+});
+
+test('status: disabled: the user of a disabled default endpoint is shown as paused, and may enable it so', async (t) => {
+    const server = await serve(t);
+    const hook = await receiver(t, () => answer(410));
+    await setUrl(server, hook.url);
+    const set = (attributes) => api(server, 'PATCH', '/api/users/me', { data: { type: 'users', id: server.user_id, attributes } });
+    const endpoint = async () => (await api(server, 'GET', `/api/endpoints/${server.user_id}`)).json.data.attributes.status;
+    await set({ disable_on_410: true });
+    await post(server);
+    await eventually('disabled', async () => await endpoint() === 'disabled');
+    assert.equal((await api(server, 'GET', '/api/users/me')).json.data.attributes.paused, true);
+    await set({ webhook_url: 'http://127.0.0.1:9009/b', paused: false });
+    assert.equal(await endpoint(), 'active');
 });

@@ -20,15 +20,15 @@ test('8.14: an endpoint that starts failing, recovers, and an event that is give
     await logged(server, /info delivery: endpoint recovers: user=5 endpoint=5 failed_attempts=[1-9]\d* failed_for_ms=\d+/);
 });
 
-test('8.14: an endpoint that is paused is in the log: by 410, and by hand', async (t) => {
+test('8.14: an endpoint that is disabled by 410 or paused by hand is in the log', async (t) => {
     const server = await serve(t);
     const user = await makeUser(server);
     const { url } = await receiver(t, () => answer(410));
     await change(server, { webhook_url: url, disable_on_410: true }, { id: user.user_id });
     const event = await post(server, { user: user.user_id });
-    await logged(server, new RegExp(`info delivery: endpoint is paused: user=${user.user_id} endpoint=${user.user_id} status=410 event=${event} .*disable_on_410`));
+    await logged(server, new RegExp(`info delivery: endpoint is disabled: user=${user.user_id} endpoint=${user.user_id} status=410 event=${event} .*disable_on_410`));
     await change(server, { paused: false }, { id: user.user_id, key: user.api_key });
-    await logged(server, new RegExp(`info delivery: endpoint is no longer paused: user=${user.user_id} endpoint=${user.user_id} by_user=${user.user_id}`));
+    await logged(server, new RegExp(`info delivery: endpoint is no longer disabled: user=${user.user_id} endpoint=${user.user_id} by_user=${user.user_id}`));
     await change(server, { paused: true }, { id: user.user_id });
     await logged(server, new RegExp(`info delivery: endpoint is paused: user=${user.user_id} endpoint=${user.user_id} by_user=5`));
 });

@@ -201,6 +201,7 @@ static struct store_op some_endpoint_op(struct twin *t)
     endpoint->url = bytes_of(
         draw(t, 8) ? arena_printf(&t->model.arena, "https://more.example/%d", (int)draw(t, 3)) : NULL);
     endpoint->paused = draw(t, 6) == 0;
+    endpoint->disabled = (enum endpoint_disabled)draw(t, 2);
     fixture_wish(endpoint, (int)draw(t, FIXTURE_WISHES));
     endpoint->success_2xx = draw(t, 2);
     endpoint->signing = bytes_of(draw(t, 2) ? "its signing" : "");
@@ -312,6 +313,7 @@ static void same_endpoints(const struct endpoint *a, const struct endpoint *b)
     assert_int_equal(a->flow.rate.per, b->flow.rate.per);
     assert_int_equal(a->flow.ordered, b->flow.ordered);
     assert_int_equal(a->paused, b->paused);
+    assert_int_equal(a->disabled, b->disabled);
     same_bytes(a->signing, b->signing);
     same_bytes(a->identity, b->identity);
     same_bytes(a->event_types, b->event_types);

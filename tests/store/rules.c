@@ -180,6 +180,7 @@ static void try_outcome(struct rules *r)
         missed_are_due(r, &endpoint_before, endpoint, &paced, delivery->id);
     bool pauses = paced.gone && endpoint_before.endpoint.disable_on_410 && !endpoint_before.endpoint.paused;
     assert_int_equal(endpoint->endpoint.paused, endpoint_before.endpoint.paused || pauses);
+    assert_int_equal(endpoint->endpoint.disabled, pauses ? ENDPOINT_GONE : endpoint_before.endpoint.disabled);
 }
 
 /* ---- people ---- */

@@ -203,12 +203,12 @@ static void failed(struct endpoint_log *endpoints, int64_t now_ms, const struct 
     }
     if (end->decision.kind == DECISION_GIVE_UP)
         given_up(endpoints, now_ms, endpoint, end);
-    if (end->paused && take_line(endpoints, now_ms))
-        log_write(
-            endpoints->log, LOG_LEVEL_INFO, "delivery",
-            "endpoint is paused: user=%lld endpoint=%lld status=%d event=%lld delivery=%lld (disable_on_410)",
-            (long long)end->user_id, (long long)end->endpoint_id, end->status, (long long)end->event_id,
-            (long long)end->delivery_id);
+    if (end->disabled && take_line(endpoints, now_ms))
+        log_write(endpoints->log, LOG_LEVEL_INFO, "delivery",
+                  "endpoint is disabled: user=%lld endpoint=%lld status=%d event=%lld delivery=%lld "
+                  "(disable_on_410)",
+                  (long long)end->user_id, (long long)end->endpoint_id, end->status, (long long)end->event_id,
+                  (long long)end->delivery_id);
 }
 
 void endpoint_log_ended(struct endpoint_log *endpoints, int64_t now_ms, const struct endpoint_end *end)

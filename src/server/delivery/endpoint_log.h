@@ -1,5 +1,5 @@
 /*
- * endpoint_log: the log lines about deliveries. Info: an endpoint starts failing, recovers or is paused; an
+ * endpoint_log: the log lines about deliveries. Info: an endpoint starts failing, recovers or is disabled; an
  * event is given up. Warn: our own outage holds an endpoint. Debug: each attempt. A line has ids, reasons
  * and numbers, but no URL, no header and no words of the receiver, which may contain a secret.
  *
@@ -18,7 +18,7 @@ struct endpoint_end {
     int attempt; /* its number among the counted ones */
     int status;
     int64_t duration_ms;
-    bool paused; /* the endpoint was paused because of this answer */
+    bool disabled; /* the endpoint was disabled because of this answer */
 };
 
 struct endpoint_log *endpoint_log_open(struct log *log);

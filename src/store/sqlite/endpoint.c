@@ -244,6 +244,7 @@ static void bind_settings(sqlite3_stmt *statement, const struct endpoint *endpoi
     sqlite_bind_time(statement, 17, flow->rate.count);
     sqlite_bind_time(statement, 18, flow->rate.per);
     sqlite_bind_time(statement, 19, flow->ordered);
+    sqlite_bind_time(statement, 20, endpoint->paused ? endpoint->disabled : ENDPOINT_ENABLED);
     sqlite_bind_push(statement, &endpoint->push);
 }
 
@@ -278,11 +279,11 @@ static enum store_status changed(struct store *store, int64_t id, int64_t owner_
 }
 
 enum store_status sqlite_endpoint_gone(struct store *store, const struct roster_entry *endpoint,
-                                       int64_t *paused)
+                                       int64_t *disabled)
 {
     enum store_status status = sqlite_run_ints(store, SQL_ENDPOINT_GONE, SQLITE_INTS(endpoint->id));
-    *paused = status == STORE_OK && sqlite3_changes(store->db) > 0;
-    return *paused ? changed(store, endpoint->id, endpoint->owner->id) : status;
+    *disabled = status == STORE_OK && sqlite3_changes(store->db) > 0;
+    return *disabled ? changed(store, endpoint->id, endpoint->owner->id) : status;
 }
 
 /* ---- further ones ---- */

@@ -37,7 +37,7 @@ struct sqlite_reader {
 #define ENDPOINT_SETTINGS                                                                                    \
     " e.url, e.success_2xx, e.disable_on_410, e.paused, e.version, e.created_at, e.updated_at, e.signing,"   \
     " e.identity, e.event_types, e.channels, e.filter, e.description, e.metadata,"                           \
-    " e.in_flight_max, e.rate_count, e.rate_per, e.ordered" SQL_PUSH_COLUMNS
+    " e.in_flight_max, e.rate_count, e.rate_per, e.ordered, e.disabled" SQL_PUSH_COLUMNS
 #define ENDPOINT_COLUMNS "SELECT e.id, e.owner_id," ENDPOINT_SETTINGS " FROM endpoints e WHERE"
 #define USER_COLUMNS                                                                                         \
     "SELECT u.id, u.role, u.master_id, u.name, u.email, u.receives_users_events, u.version, u.created_at,"   \
@@ -210,6 +210,7 @@ static bool take_endpoint(sqlite3_stmt *row, int at, struct arena *arena, struct
                                   .success_2xx = number(row, at + 3),
                                   .disable_on_410 = number(row, at + 4),
                                   .paused = number(row, at + 5),
+                                  .disabled = within(number(row, at + 20), ENDPOINT_ENABLED, ENDPOINT_GONE),
                                   .version = number(row, at + 6),
                                   .created_at_ms = number(row, at + 7),
                                   .updated_at_ms = number(row, at + 8),
@@ -223,7 +224,7 @@ static bool take_endpoint(sqlite3_stmt *row, int at, struct arena *arena, struct
            copy_words(arena, row, at + 13, &endpoint->filter) &&
            copy_words(arena, row, at + 14, &endpoint->description) &&
            copy_words(arena, row, at + 15, &endpoint->metadata) &&
-           take_push(row, at + 20, arena, &endpoint->push);
+           take_push(row, at + 21, arena, &endpoint->push);
 }
 
 static bool take_further_endpoint(sqlite3_stmt *row, struct arena *arena, void *out)

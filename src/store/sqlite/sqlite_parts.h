@@ -248,9 +248,9 @@ enum store_status sqlite_user_update(struct store *store, struct store_op *op);
 enum store_status sqlite_endpoint_insert(struct store *store, const struct endpoint *endpoint);
 /* *found: there was a row. */
 enum store_status sqlite_endpoint_set(struct store *store, const struct endpoint *endpoint, bool *found);
-/* The endpoint answered 410. *paused: it had disable_on_410 and is paused now. */
+/* The endpoint answered 410. *disabled: it had disable_on_410 and was not paused. */
 enum store_status sqlite_endpoint_gone(struct store *store, const struct roster_entry *endpoint,
-                                       int64_t *paused);
+                                       int64_t *disabled);
 /* Finds the endpoint of an op. *found: it exists with this owner and the expected version; otherwise see
  * op->result. */
 enum store_status sqlite_endpoint_find(struct store *store, struct store_op *op, bool *found);

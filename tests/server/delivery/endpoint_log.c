@@ -56,7 +56,7 @@ static int count(const char *text, const char *part)
 }
 
 static void end_with(int64_t endpoint_id, enum decision_kind kind, enum failure reason, int status,
-                     bool paused)
+                     bool disabled)
 {
     endpoint_log_ended(rig.endpoints, rig.now_ms,
                        &(struct endpoint_end){.user_id = OWNER,
@@ -67,7 +67,7 @@ static void end_with(int64_t endpoint_id, enum decision_kind kind, enum failure 
                                               .attempt = 3,
                                               .status = status,
                                               .duration_ms = 12,
-                                              .paused = paused});
+                                              .disabled = disabled});
 }
 
 static void refuse(int64_t endpoint_id)
@@ -103,12 +103,12 @@ static void test_8_14_turns(void **state)
     finish();
 }
 
-static void test_8_14_pauses_and_give_ups(void **state)
+static void test_8_14_disables_and_give_ups(void **state)
 {
     begin(LOG_LEVEL_INFO);
     end_with(5, DECISION_RETRY, FAILURE_GONE, 410, true);
     assert_non_null(strstr(
-        said(), "endpoint is paused: user=5 endpoint=5 status=410 event=8 delivery=9 (disable_on_410)"));
+        said(), "endpoint is disabled: user=5 endpoint=5 status=410 event=8 delivery=9 (disable_on_410)"));
     end_with(5, DECISION_GIVE_UP, FAILURE_CONNECT_REFUSED, 0, false);
     assert_non_null(strstr(
         said(), "event given up: user=5 endpoint=5 event=8 delivery=9 attempts=3 reason=connect_refused"));
@@ -218,7 +218,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_8_14_turns),
-        cmocka_unit_test(test_8_14_pauses_and_give_ups),
+        cmocka_unit_test(test_8_14_disables_and_give_ups),
         cmocka_unit_test(test_8_14_each_attempt_at_debug),
         cmocka_unit_test(test_8_14_held_up_by_us),
         cmocka_unit_test(test_8_14_a_flapping_endpoint),

@@ -277,8 +277,9 @@ static void oldest_key_signs(struct fixture *f)
     assert_string_equal(f->boxes[0].auth_digest, second.key.digest);
 }
 
-/* 410 is tried again like every failure; who asked for it is paused then, and what waits is held. */
-static void gone_pauses_who_asked_for_it(struct fixture *f)
+/* 410 is tried again like every failure; who asked for it is disabled then, and what waits is held until
+ * somebody enables it. */
+static void gone_disables_who_asked_for_it(struct fixture *f)
 {
     for (int asked = 1; asked >= 0; asked--) {
         int64_t user = fixture_user(f, "https://example.com/");
@@ -294,9 +295,21 @@ static void gone_pauses_who_asked_for_it(struct fixture *f)
         fixture_reopen(f);
         struct user now = fixture_update_op(f, user).user.user;
         assert_int_equal(now.endpoint.paused, asked);
+        assert_int_equal(now.endpoint.disabled, asked ? ENDPOINT_GONE : ENDPOINT_ENABLED);
         assert_int_equal(now.version, version + asked);
         fixture_advance(f, 5000);
         fixture_claim(f, 1, !asked);
+        if (!asked)
+            continue;
+        struct store_op again = fixture_update_op(f, user);
+        again.user.user.name = bytes_of("other"); /* what else is changed leaves it as it is */
+        fixture_do(f, again, STORE_DONE);
+        again = fixture_update_op(f, user);
+        assert_int_equal(again.user.user.endpoint.disabled, ENDPOINT_GONE);
+        again.user.user.endpoint.paused = false;
+        fixture_do(f, again, STORE_DONE);
+        assert_int_equal(fixture_update_op(f, user).user.user.endpoint.disabled, ENDPOINT_ENABLED);
+        fixture_claim(f, 1, 1);
     }
 }
 
@@ -427,7 +440,7 @@ const struct contract_test contract_users[] = {
     {"changes are read on", changes_are_read_on},
     {"requests with a key make what they make once", requests_make_once},
     {"a user and its first key are made together", a_user_with_its_first_key},
-    {"410 pauses who asked for it", gone_pauses_who_asked_for_it},
+    {"410 disables who asked for it", gone_disables_who_asked_for_it},
     {"the first user has id 5", first_user_is_5},
     {"a user comes back as written", user_round_trip},
     {"sealed secrets reach the box", sealed_secrets_reach_the_box},

@@ -52,6 +52,8 @@ void model_endpoint_add(struct model_disk *disk, int64_t id, int64_t owner_id, c
     added->endpoint.id = id;
     added->endpoint.owner_id = owner_id;
     added->endpoint.version = 1;
+    if (!from->paused)
+        added->endpoint.disabled = ENDPOINT_ENABLED;
     model_touch(disk, owner_id);
 }
 
@@ -76,6 +78,8 @@ void model_endpoint_set(struct model_disk *disk, struct model_row *endpoint, con
     endpoint->endpoint.owner_id = old.owner_id;
     endpoint->endpoint.created_at_ms = old.created_at_ms;
     endpoint->endpoint.version = old.version;
+    if (!from->paused)
+        endpoint->endpoint.disabled = ENDPOINT_ENABLED;
     if (old.flow.ordered && !from->flow.ordered)
         model_line_leave(disk, old.id);
     model_endpoint_changed(disk, endpoint);

@@ -418,6 +418,7 @@ void model_outcome(struct store *store, struct store_op *op)
     struct model_row *gone = model_find_endpoint(store->disk, delivery->endpoint_id);
     if (decision->reason == FAILURE_GONE && gone->endpoint.disable_on_410 && !gone->endpoint.paused) {
         gone->endpoint.paused = true;
+        gone->endpoint.disabled = ENDPOINT_GONE;
         model_endpoint_changed(store->disk, gone);
         op->count = 1;
     }

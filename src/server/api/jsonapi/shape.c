@@ -30,7 +30,7 @@ static bool read_choice(struct call *call, const struct field *field, const stru
     struct bytes text;
     if (!jsonapi_read_text(call, value, field->pointer, field->len_max, &text))
         return false;
-    for (int i = 0; field->choices[i]; i++) {
+    for (int i = 0; field->choices[i] && (!field->choices_given || i < field->choices_given); i++) {
         if (!bytes_equal_text(text, field->choices[i]))
             continue;
         set_number(field, place, i);
@@ -95,6 +95,11 @@ void shape_apply(const struct shape *shape, unsigned given, const void *from, vo
         if (given & 1u << i)
             memcpy((char *)to + field->offset, (const char *)from + field->offset, field->size);
     }
+}
+
+bool shape_gave(const struct shape *shape, unsigned given, const char *name)
+{
+    return given >> find_attribute(shape, bytes_of(name)) & 1;
 }
 
 /* ---- writing ---- */

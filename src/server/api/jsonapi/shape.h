@@ -47,6 +47,7 @@ struct field {
                                  NULL: no control bytes, or any if it has a read */
     const char *schema; /* its name in components.schemas of openapi.json; of a relationship: in answers */
     const char *const *choices;
+    int choices_given;   /* so many of them, the first, may be given in a request; 0: all */
     const char *rule;    /* what is told of a value that is none of its choices, or out of its range */
     const char *related; /* the type at the other end; NULL: any */
     /* In the place of its kind's own; `place` is where the value goes. False after call_fail. */
@@ -92,6 +93,8 @@ void shape_put_text_id(struct text *out, const void *row);
  * then (FIELD_ON_CREATE or FIELD_ON_UPDATE). *given gets a bit for each row that was read. */
 bool shape_read(struct call *call, const struct shape *shape, const struct request_document *document,
                 unsigned when, void *row, unsigned *given);
+/* Whether the attribute of this name is among the given. */
+bool shape_gave(const struct shape *shape, unsigned given, const char *name);
 /* Copies the given fields. */
 void shape_apply(const struct shape *shape, unsigned given, const void *from, void *to);
 

@@ -50,9 +50,10 @@ static bool may_be_null(const struct field *field, unsigned when)
     return field->flags & (when ? FIELD_NULLABLE | FIELD_NULL_CLEARS : FIELD_NULLABLE);
 }
 
-static void put_choices(struct text *out, const struct field *field)
+static void put_choices(struct text *out, const struct field *field, unsigned when)
 {
-    for (int i = 0; field->choices[i]; i++)
+    int most = when ? field->choices_given : 0;
+    for (int i = 0; field->choices[i] && (!most || i < most); i++)
         text_printf(out, "%s\"%s\"", i ? "," : "\"enum\":[", field->choices[i]);
     text_putc(out, ']');
 }
@@ -97,14 +98,14 @@ static void put_value(struct text *out, const struct field *field, unsigned when
         text_printf(out, "\"oneOf\":[{\"type\":\"integer\"");
         put_limits(out, field, when);
         text_puts(out, "},{\"type\":\"string\",");
-        put_choices(out, field);
+        put_choices(out, field, when);
         text_puts(out, null ? "},{\"type\":\"null\"}]" : "}]");
         return;
     }
     text_printf(out, null ? "\"type\":[\"%s\",\"null\"]" : "\"type\":\"%s\"", type);
     if (field->choices) {
         text_putc(out, ',');
-        put_choices(out, field);
+        put_choices(out, field, when);
     } else {
         put_limits(out, field, when);
     }

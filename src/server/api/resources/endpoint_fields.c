@@ -28,12 +28,35 @@ bool endpoint_read_url(struct call *call, const struct field *field, struct json
 
 const char *const endpoint_successes[] = {"200", "2xx", NULL};
 
-void endpoint_log_paused(const struct call *call, const struct endpoint *endpoint)
+const char *const endpoint_statuses[] = {"active", "paused", "disabled", NULL};
+
+const char *endpoint_status(const struct endpoint *endpoint)
 {
-    log_write(call->api->config.log, LOG_LEVEL_INFO, "delivery",
-              "endpoint is %s: user=%lld endpoint=%lld by_user=%lld",
-              endpoint->paused ? "paused" : "no longer paused", (long long)endpoint->owner_id,
-              (long long)endpoint->id, (long long)call->caller.key_user_id);
+    return endpoint_statuses[!endpoint->paused ? 0 : endpoint->disabled == ENDPOINT_ENABLED ? 1 : 2];
+}
+
+void endpoint_log_status(const struct call *call, const struct endpoint *endpoint, const char *was)
+{
+    const char *is = endpoint_status(endpoint);
+    if (is != was)
+        log_write(call->api->config.log, LOG_LEVEL_INFO, "delivery",
+                  "endpoint is %s%s: user=%lld endpoint=%lld by_user=%lld",
+                  endpoint->paused ? "" : "no longer ", endpoint->paused ? is : was,
+                  (long long)endpoint->owner_id, (long long)endpoint->id,
+                  (long long)call->caller.key_user_id);
+}
+
+void endpoint_put_status(struct text *out, const struct call *call, const void *row)
+{
+    (void)call;
+    text_printf(out, "\"%s\"", endpoint_status(row));
+}
+
+void endpoint_put_disabled_reason(struct text *out, const struct call *call, const void *row)
+{
+    const struct endpoint *endpoint = row;
+    (void)call;
+    text_puts(out, endpoint->paused && endpoint->disabled == ENDPOINT_GONE ? "\"gone\"" : "null");
 }
 
 /* ---- lists of words ---- */

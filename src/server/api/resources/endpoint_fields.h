@@ -10,8 +10,13 @@
 bool endpoint_read_url(struct call *call, const struct field *field, struct json_value *value, void *place);
 extern const char *const endpoint_successes[];
 #define ENDPOINT_SUCCESS_RULE "success must be \"200\", or \"2xx\" to accept every 2xx status."
-/* It has been paused, or is no longer. */
-void endpoint_log_paused(const struct call *call, const struct endpoint *endpoint);
+/* "active"; "paused" by a person; "disabled" by posthorn. */
+extern const char *const endpoint_statuses[];
+const char *endpoint_status(const struct endpoint *endpoint);
+/* A person has changed it from this status; says nothing if it is the same. */
+void endpoint_log_status(const struct call *call, const struct endpoint *endpoint, const char *was);
+void endpoint_put_status(struct text *out, const struct call *call, const void *row);
+void endpoint_put_disabled_reason(struct text *out, const struct call *call, const void *row);
 
 #define CHANNEL_PATTERN "^[A-Za-z0-9_.-]{1,64}$"
 #define CHANNEL_RULE    "A channel has 1 to 64 letters, digits, '_', '.' or '-'."

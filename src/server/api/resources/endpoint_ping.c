@@ -3,6 +3,7 @@
  * it. */
 #include "body.h"
 #include "digest.h"
+#include "endpoint_fields.h"
 #include "event_document.h"
 #include "event_draft.h"
 #include "idempotency_key.h"
@@ -83,7 +84,7 @@ static bool send_ping(struct call *call)
                                                                .resource_type = draft->resource_type,
                                                                .resource_id = draft->resource_id});
     text_printf(&draft->included, "{\"type\":\"endpoints\",\"id\":\"%s\",\"attributes\":{\"status\":\"%s\"}}",
-                id, endpoint->paused ? "paused" : "active");
+                id, endpoint_status(endpoint));
     body_put_tail(&draft->included);
     call->write.op =
         (struct store_op){.kind = STORE_EVENT,

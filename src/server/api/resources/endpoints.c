@@ -11,8 +11,6 @@
 
 /* ---- what an endpoint looks like ---- */
 
-static const char *const statuses[] = {"active", "paused", NULL};
-
 static const struct field fields[] = {
     {FIELD("url", FIELD_TEXT, FIELD_ALWAYS | FIELD_NULLABLE, struct endpoint, url), .len_max = URL_LEN_MAX,
      .pattern = "^[Hh][Tt][Tt][Pp][Ss]?://", .read = endpoint_read_url},
@@ -28,8 +26,12 @@ static const struct field fields[] = {
      .put = endpoint_put_channels},
     {FIELD("filter", FIELD_JSON, FIELD_ALWAYS | FIELD_NULLABLE, struct endpoint, filter), .schema = "Filter",
      .read = endpoint_read_filter, .put = endpoint_put_filter},
-    {FIELD("status", FIELD_CHOICE, FIELD_ALWAYS, struct endpoint, paused), .len_max = 16, .choices = statuses,
-     .rule = "status must be \"active\", or \"paused\" to keep deliveries waiting."},
+    {FIELD("status", FIELD_CHOICE, FIELD_ALWAYS, struct endpoint, paused), .len_max = 16,
+     .choices = endpoint_statuses, .choices_given = 2, .put = endpoint_put_status,
+     .rule = "status must be \"active\", or \"paused\" to keep deliveries waiting. Only posthorn sets "
+             "\"disabled\"."},
+    {FIELD("disabled_reason", FIELD_TEXT, FIELD_NULLABLE, struct endpoint, disabled),
+     .put = endpoint_put_disabled_reason},
     {FIELD("in_flight_max", FIELD_INTEGER, FIELD_ALWAYS | FIELD_NULLABLE, struct endpoint,
            flow.in_flight_max),
      .minimum = 1, .maximum = MODEL_IN_FLIGHT_MAX, .read = endpoint_read_in_flight_max,
@@ -147,7 +149,7 @@ bool endpoints_list(struct call *call)
 struct endpoint_edit {
     struct endpoint endpoint; /* the fields that are given */
     unsigned given;
-    bool was_paused;
+    const char *was; /* its status */
 };
 
 static void put_location(struct call *call, int64_t id)
@@ -218,8 +220,10 @@ static bool change(struct call *call)
     call->write.op = (struct store_op){.kind = STORE_ENDPOINT_UPDATE,
                                        .endpoint = {.endpoint = *endpoint, .if_version = endpoint->version}};
     struct endpoint *changed = &call->write.op.endpoint.endpoint;
-    edit->was_paused = changed->paused;
+    edit->was = endpoint_status(changed);
     shape_apply(&endpoints_shape, edit->given, &edit->endpoint, changed);
+    if (shape_gave(&endpoints_shape, edit->given, "status"))
+        changed->disabled = ENDPOINT_ENABLED;
     changed->updated_at_ms = clock_wall_ms(&call->api->config.clock);
     return edit_write(call);
 }
@@ -231,8 +235,7 @@ static bool changed(struct call *call)
     if (call->write.op.result != STORE_DONE)
         return call_not_found(call, "endpoint");
     endpoint->version++;
-    if (endpoint->paused != edit->was_paused)
-        endpoint_log_paused(call, endpoint);
+    endpoint_log_status(call, endpoint, edit->was);
     return answer_endpoint(call, 200, endpoint, (struct bytes){0});
 }
 

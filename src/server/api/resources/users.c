@@ -96,7 +96,7 @@ bool users_list(struct call *call)
 struct user_edit {
     struct user user; /* the fields that are given */
     unsigned given;
-    bool was_paused;
+    const char *was;    /* the status of its default endpoint */
     const char *token;  /* a new user's first key, */
     struct api_key key; /* as it is written */
 };
@@ -104,7 +104,7 @@ struct user_edit {
 static bool change(struct call *call, struct user *user)
 {
     struct user_edit *edit = call->state;
-    edit->was_paused = user->endpoint.paused;
+    edit->was = endpoint_status(&user->endpoint);
     shape_apply(&users_shape, edit->given, &edit->user, user);
     return true;
 }
@@ -113,8 +113,7 @@ static bool changed(struct call *call)
 {
     const struct user_edit *edit = call->state;
     const struct user *user = &call->write.op.user.user;
-    if (user->endpoint.paused != edit->was_paused)
-        endpoint_log_paused(call, &user->endpoint);
+    endpoint_log_status(call, &user->endpoint, edit->was);
     return answer_user(call, 200, user, (struct bytes){0});
 }
 
