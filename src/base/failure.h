@@ -64,7 +64,7 @@ enum failure_class {
     X(BLOCKED_ADDRESS, "blocked_address", POLICY, "the host resolves to an address that is not allowed")     \
     X(BLOCKED_URL, "blocked_url", POLICY, "the URL is not allowed by this server's settings")                \
     X(LOCAL_OUTAGE, "local_outage", OURS, "posthorn itself had no network or no resolver that answers")      \
-    X(LOCAL_LIMIT, "local_limit", OURS, "posthorn itself was out of file descriptors or ports")              \
+    X(LOCAL_LIMIT, "local_limit", OURS, "posthorn itself was out of file descriptors, ports or memory")      \
     X(DAMAGED, "damaged", OURS,                                                                              \
       "posthorn's own copy of this event is damaged: `posthorn check` lists the damage")                     \
     X(SEALED, "sealed", OURS, "posthorn's key file does not decrypt this receiver's TLS identity")           \

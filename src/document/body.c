@@ -6,6 +6,12 @@
 enum { HEAD_FIXED_LEN_MAX = 320 }; /* its own texts, ids and dates: 267 */
 
 static const char data_begins[] = "{\"data\":";
+static const char type_begins[] = "\",\"attributes\":{\"event_type\":";
+static const char created_begins[] = ",\"created_at\":";
+static const char sent_begins[] = ",\"sent_at\":\"";
+static const char relationships_begin[] = "\"},\"relationships\":{";
+static const char resource_begins[] = "\"resource\":{\"data\":{\"type\":";
+static const char resource_id_begins[] = ",\"id\":";
 static const char included_begins[] = ",\"included\":[";
 static const char tail[] = "]}";
 
@@ -25,9 +31,9 @@ static void put_relationships(struct text *out, const struct body_parts *parts)
 {
     const char *comma = "";
     if (parts->resource_type.len) {
-        text_puts(out, "\"resource\":{\"data\":{\"type\":");
+        text_puts(out, resource_begins);
         text_put_json(out, parts->resource_type);
-        text_puts(out, ",\"id\":");
+        text_puts(out, resource_id_begins);
         text_put_json(out, parts->resource_id);
         text_puts(out, "}}");
         comma = ",";
@@ -67,14 +73,14 @@ static void put_head(struct text *out, const struct body_parts *parts, uint32_t 
 {
     text_puts(out, BODY_BEGINS);
     body_put_id(out, parts->id);
-    text_puts(out, "\",\"attributes\":{\"event_type\":");
+    text_puts(out, type_begins);
     text_put_json(out, parts->event_type);
-    text_puts(out, ",\"created_at\":");
+    text_puts(out, created_begins);
     put_instant(out, parts->created_at_ms);
-    text_puts(out, ",\"sent_at\":\"");
+    text_puts(out, sent_begins);
     *stamp_offset = (uint32_t)out->len;
     text_puts(out, placeholder);
-    text_puts(out, "\"},\"relationships\":{");
+    text_puts(out, relationships_begin);
     put_relationships(out, parts);
     text_puts(out, "}}");
     text_puts(out, included_begins);
@@ -133,8 +139,7 @@ static size_t skip_string(struct bytes json, size_t at)
     return at < json.len ? at + 1 : 0;
 }
 
-/* Behind the object `data`. 0: it has no end. */
-static size_t find_data_end(struct bytes document)
+size_t body_data_end(struct bytes document)
 {
     size_t at = sizeof data_begins; /* behind its brace */
     if (!bytes_starts(document, data_begins) || at > document.len || document.data[at - 1] != '{')
@@ -149,6 +154,49 @@ static size_t find_data_end(struct bytes document)
     return at;
 }
 
+/* Takes a text from the front. */
+static bool take(struct bytes *rest, const char *text)
+{
+    size_t len = strlen(text);
+    if (!bytes_starts(*rest, text))
+        return false;
+    *rest = bytes_make(rest->data + len, rest->len - len);
+    return true;
+}
+
+/* Takes a text and the string behind it. */
+static bool take_string(struct bytes *rest, const char *before, struct bytes *inside)
+{
+    if (!take(rest, before) || rest->len == 0 || rest->data[0] != '"')
+        return false;
+    size_t end = skip_string(*rest, 0);
+    if (end == 0)
+        return false;
+    *inside = bytes_make(rest->data + 1, end - 2);
+    *rest = bytes_make(rest->data + end, rest->len - end);
+    return true;
+}
+
+bool body_find_facts(struct bytes document, struct body_facts *facts)
+{
+    struct bytes rest = document;
+    *facts = (struct body_facts){0};
+    if (!take(&rest, BODY_BEGINS) || !memchr(rest.data, '"', rest.len))
+        return false;
+    facts->id = bytes_make(rest.data, (size_t)((const char *)memchr(rest.data, '"', rest.len) - rest.data));
+    rest = bytes_make(rest.data + facts->id.len, rest.len - facts->id.len);
+    if (!take_string(&rest, type_begins, &facts->event_type) ||
+        !take_string(&rest, created_begins, &facts->created_at) || !take(&rest, sent_begins) ||
+        rest.len < INSTANT_LEN)
+        return false;
+    rest = bytes_make(rest.data + INSTANT_LEN, rest.len - INSTANT_LEN);
+    if (!take(&rest, relationships_begin))
+        return false;
+    return !bytes_starts(rest, resource_begins) ||
+           (take_string(&rest, resource_begins, &facts->resource_type) &&
+            take_string(&rest, resource_id_begins, &facts->resource_id));
+}
+
 static void view_data(struct bytes document, size_t stamp_offset, size_t end, struct body_view *view)
 {
     size_t begin = sizeof data_begins - 1;
@@ -158,7 +206,7 @@ static void view_data(struct bytes document, size_t stamp_offset, size_t end, st
 
 bool body_read(struct bytes document, int64_t stamp_offset, struct body_view *view)
 {
-    size_t end = find_data_end(document), begin = sizeof included_begins - 1;
+    size_t end = body_data_end(document), begin = sizeof included_begins - 1;
     if (!end || !body_has_stamp(document, stamp_offset) || (size_t)stamp_offset <= sizeof data_begins ||
         (size_t)stamp_offset + INSTANT_LEN >= end)
         return false;

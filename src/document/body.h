@@ -64,6 +64,16 @@ struct body_view {
 };
 /* Of a stored document. False: damaged. True does not mean that it is valid JSON. */
 bool body_read(struct bytes document, int64_t stamp_offset, struct body_view *view);
+/* Behind the object `data` of a stored document. 0: damaged. */
+size_t body_data_end(struct bytes document);
+/* What names the event in a stored, stamped document. Each is the inside of a JSON string, with its escapes.
+ */
+struct body_facts {
+    struct bytes id, event_type, created_at;
+    struct bytes resource_type, resource_id; /* both empty: there is no resource */
+};
+/* False: damaged. */
+bool body_find_facts(struct bytes document, struct body_facts *facts);
 /* Of a new document whose `included` has this length: nothing is searched. */
 void body_read_made(struct bytes document, uint32_t stamp_offset, size_t included_len,
                     struct body_view *view);

@@ -26,7 +26,10 @@ static struct bytes sign(struct push_headers *headers, const struct push_parts *
 void push_headers_make(struct push_headers *headers, const struct push_parts *parts)
 {
     headers->count = 0;
-    add(headers, "Content-Type", bytes_of("application/json"));
+    const struct format_push *format = parts->format;
+    add(headers, "Content-Type", format ? format->content_type : bytes_of("application/json"));
+    for (int i = 0; format && i < format->header_count; i++)
+        headers->list[headers->count++] = format->headers[i];
     if (parts->digest.len)
         add(headers, "WEBHOOK-AUTH", parts->digest);
     struct bytes id = bytes_from_int64(parts->event_id, headers->id);

@@ -28,7 +28,7 @@ test('resource: an endpoint is made, shown, listed, changed and deleted; its sec
     const server = await serve(t);
     const answer = await make(server, { url: 'https://example.com/a', description: 'accounting', metadata: { team: 'a', 'cost center': '7' },
         event_types: ['payment_*', 'user_enabled'], channels: ['eu'], filter: { data: { attributes: { event_type: [{ prefix: 'p' }] } } },
-        status: 'paused', in_flight_max: 7, rate: { count: 100, per: 'minute' }, ordered: true, success: '2xx', disable_on_410: true });
+        status: 'paused', in_flight_max: 7, rate: { count: 100, per: 'minute' }, ordered: true, format: 'thin', success: '2xx', disable_on_410: true });
     assert.equal(answer.status, 201, answer.text);
     const { id, attributes, relationships } = answer.json.data;
     assert.match(answer.json.meta.signing_secret, /^whsec_/);
@@ -36,7 +36,7 @@ test('resource: an endpoint is made, shown, listed, changed and deleted; its sec
     assert.deepEqual({ ...attributes, created_at: 0, updated_at: 0 }, { url: 'https://example.com/a', description: 'accounting',
         metadata: { team: 'a', 'cost center': '7' }, event_types: ['payment_*', 'user_enabled'], channels: ['eu'],
         filter: { data: { attributes: { event_type: [{ prefix: 'p' }] } } }, status: 'paused', disabled_reason: null, in_flight_max: 7,
-        rate: { count: 100, per: 'minute' }, ordered: true, success: '2xx', disable_on_410: true,
+        rate: { count: 100, per: 'minute' }, ordered: true, format: 'thin', success: '2xx', disable_on_410: true,
         created_at: 0, updated_at: 0 });
     assert.equal(relationships.user.data.id, server.user_id);
 
@@ -180,6 +180,7 @@ test('bad input: each attribute has its code and its pointer, and nothing is hal
         ...['day', 'Second', 1, null].map((per) => [{ rate: { count: 5, per } }, 'attribute_invalid', '/rate/per']),
         [{ rate: { count: 5, per: 'hour', burst: 2 } }, 'attribute_invalid', '/rate/burst'],
         ...[1, 'yes', null].map((ordered) => [{ ordered }, 'attribute_invalid', '/ordered']),
+        ...['Guide', 'cloudevents-structured', '', 0, null, []].map((format) => [{ format }, 'attribute_invalid', '/format']),
         [{ success: '201' }, 'attribute_invalid', '/success'],
         [{ disable_on_410: 'yes' }, 'attribute_invalid', '/disable_on_410'],
         [{ created_at: '2000-01-01T00:00:00.000Z' }, 'attribute_read_only', '/created_at'],

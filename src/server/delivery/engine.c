@@ -2,6 +2,7 @@
 #include "digest.h"
 #include "endpoint_cache.h"
 #include "endpoint_log.h"
+#include "format.h"
 #include "memory.h"
 #include "push_signer.h"
 #include "tls.h"
@@ -300,12 +301,32 @@ static int64_t engine_age_ms_max(const struct engine *engine, const struct store
     return box->lease == 1 ? INT64_MAX : policy->base_ms * (100 - policy->jitter_percent) / 100;
 }
 
+/* The bytes that are sent take the place of the document. NONE, or why there are none. */
+static enum failure engine_render(struct store_work *box, struct format_push *format)
+{
+    enum push_format which = (enum push_format)push_settings_of(box->push)->format;
+    if (!format_render(which, bytes_make(box->document, box->document_len), format))
+        return FAILURE_DAMAGED;
+    if (format->piece_count == 1)
+        return FAILURE_NONE;
+    struct payload *rendered = payload_make(box->payload->budget, format->len);
+    if (!rendered)
+        return FAILURE_LOCAL_LIMIT;
+    format_write(format, rendered->data);
+    payload_drop(box->payload); /* the headers have values of their own if there are pieces */
+    box->payload = rendered;
+    box->document = rendered->data;
+    box->document_len = rendered->len;
+    return FAILURE_NONE;
+}
+
 static void engine_send(struct engine *engine, uint32_t number)
 {
     struct engine_slot *slot = &engine->slots[number];
-    const struct store_work *box = &slot->box;
+    struct store_work *box = &slot->box;
     const struct cached_endpoint *endpoint;
     struct push_headers headers;
+    struct format_push format;
     void *signers[SIGNING_SECRETS_MAX];
 
     slot->attempt = (struct attempt){.delivery_id = box->delivery_id,
@@ -315,6 +336,8 @@ static void engine_send(struct engine *engine, uint32_t number)
     enum failure failure = endpoint_cache_find(engine->endpoints, &engine->guard, box, &endpoint);
     if (failure == FAILURE_SEALED)
         slot->attempt.started_at_ms = 0; /* no line of history: it may be held up for long */
+    if (failure == FAILURE_NONE)
+        failure = engine_render(box, &format);
     if (failure != FAILURE_NONE) {
         engine_refuse(engine, number, failure);
         return;
@@ -323,6 +346,7 @@ static void engine_send(struct engine *engine, uint32_t number)
         .event_id = box->event_id,
         .at_ms = slot->attempt.started_at_ms,
         .document = bytes_make(box->document, box->document_len),
+        .format = &format,
         .digest = bytes_make(box->auth_digest, box->auth_digest[0] ? DIGEST_HEX_LEN : 0),
         .sign = push_signer_sign,
         .signers = signers,

@@ -4,6 +4,7 @@
  */
 #include "edit.h"
 #include "endpoint_fields.h"
+#include "format.h"
 #include "idempotency_key.h"
 #include "page.h"
 #include "resources.h"
@@ -39,6 +40,9 @@ static const struct field fields[] = {
     {FIELD("rate", FIELD_JSON, FIELD_ALWAYS | FIELD_NULLABLE, struct endpoint, flow.rate), .schema = "Rate",
      .read = endpoint_read_rate, .put = endpoint_put_rate},
     {FIELD("ordered", FIELD_FLAG, FIELD_ALWAYS, struct endpoint, flow.ordered)},
+    {FIELD("format", FIELD_CHOICE, FIELD_ALWAYS, struct endpoint, push.format), .len_max = 32,
+     .choices = push_format_names,
+     .rule = "format must be \"guide\", \"cloudevents\", \"cloudevents-binary\" or \"thin\"."},
     {FIELD("success", FIELD_CHOICE, FIELD_ALWAYS, struct endpoint, success_2xx), .len_max = 8,
      .choices = endpoint_successes, .rule = ENDPOINT_SUCCESS_RULE},
     {FIELD("disable_on_410", FIELD_FLAG, FIELD_ALWAYS, struct endpoint, disable_on_410)},
