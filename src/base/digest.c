@@ -1,7 +1,9 @@
 #include "digest.h"
 #include "memory.h"
 #include <assert.h>
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
 
@@ -83,4 +85,23 @@ void digest_random_hex(char *out, size_t len)
     unsigned char *bytes = (unsigned char *)out + len;
     digest_random(bytes, len);
     put_hex(bytes, len, out);
+}
+
+void digest_hmac(struct bytes key, const struct bytes *pieces, int count, unsigned char out[DIGEST_LEN])
+{
+    OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char[]){"SHA256"}, 0),
+                               OSSL_PARAM_END};
+    EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    EVP_MAC_CTX *context = mac ? EVP_MAC_CTX_new(mac) : NULL;
+    size_t len = 0;
+    if (!context || !EVP_MAC_init(context, (const unsigned char *)key.data, key.len, parameters))
+        memory_exhausted();
+    for (int i = 0; i < count; i++)
+        if (!EVP_MAC_update(context, (const unsigned char *)pieces[i].data, pieces[i].len))
+            memory_exhausted();
+    if (!EVP_MAC_final(context, out, &len, DIGEST_LEN))
+        memory_exhausted();
+    assert(len == DIGEST_LEN);
+    EVP_MAC_CTX_free(context);
+    EVP_MAC_free(mac);
 }

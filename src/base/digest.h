@@ -17,6 +17,8 @@ void digest_sha256_by(const struct digest *digest, struct bytes data, unsigned c
 void digest_sha256_hex(struct bytes data, char out[DIGEST_HEX_LEN + 1]);
 /* The reverse of it, from 64 digits. False: one of them is none. */
 bool digest_from_hex(const char *hex, unsigned char out[DIGEST_LEN]);
+/* HMAC-SHA256 of these pieces, one behind the other. */
+void digest_hmac(struct bytes key, const struct bytes *pieces, int count, unsigned char out[DIGEST_LEN]);
 /* Fills `out` from the system's generator; ends the process if there is none. */
 void digest_random(void *out, size_t len);
 /* len bytes of randomness as 2*len hex digits and a NUL. */

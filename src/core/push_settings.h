@@ -9,7 +9,7 @@
 #include "bytes.h"
 
 #define PUSH_SETTINGS_LIST(NUMBER, TEXT, SEALED)                                                             \
-    NUMBER(signatures, 0xff) /* bits of enum push_signature; 0: webhook-auth and standard */                 \
+    NUMBER(signatures, 0x3f) /* bits of enum push_signature (push_headers.h); 0: the default */              \
     NUMBER(format, 3)        /* enum push_format (format.h) */
 
 #define PUSH_SETTINGS_NUMBER(name, max) int32_t name;

@@ -23,20 +23,107 @@ static struct bytes sign(struct push_headers *headers, const struct push_parts *
     return bytes_make(out, len);
 }
 
-void push_headers_make(struct push_headers *headers, const struct push_parts *parts)
+/* ---- as other services sign ---- */
+
+const char *const push_signature_names[] = {"webhook-auth", "standard", "stripe", "github",
+                                            "shopify",      "slack",    NULL};
+
+static char *put_text(char *at, struct bytes text)
 {
-    headers->count = 0;
-    const struct format_push *format = parts->format;
-    add(headers, "Content-Type", format ? format->content_type : bytes_of("application/json"));
-    for (int i = 0; format && i < format->header_count; i++)
-        headers->list[headers->count++] = format->headers[i];
-    if (parts->digest.len)
-        add(headers, "WEBHOOK-AUTH", parts->digest);
+    memcpy(at, text.data, text.len);
+    return at + text.len;
+}
+
+static char *put_hex(char *at, const unsigned char mac[PUSH_MAC_LEN])
+{
+    for (int i = 0; i < PUSH_MAC_LEN; i++) {
+        *at++ = "0123456789abcdef"[mac[i] >> 4];
+        *at++ = "0123456789abcdef"[mac[i] & 15];
+    }
+    return at;
+}
+
+static char *put_base64(char *at, const unsigned char mac[PUSH_MAC_LEN])
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (int i = 0; i < PUSH_MAC_LEN; i += 3) {
+        bool three = i + 2 < PUSH_MAC_LEN; /* 32 bytes end with two */
+        uint32_t bits = (uint32_t)mac[i] << 16 | (uint32_t)mac[i + 1] << 8 | (three ? mac[i + 2] : 0);
+        *at++ = digits[bits >> 18];
+        *at++ = digits[bits >> 12 & 63];
+        *at++ = digits[bits >> 6 & 63];
+        *at++ = three ? digits[bits & 63] : '=';
+    }
+    return at;
+}
+
+static void add_stripe(struct push_headers *headers, const struct push_parts *parts, struct bytes timestamp)
+{
+    const struct bytes pieces[] = {timestamp, bytes_of("."), parts->document};
+    unsigned char mac[PUSH_MAC_LEN];
+    char *at = put_text(put_text(headers->stripe, bytes_of("t=")), timestamp);
+    for (int i = 0; i < parts->secret_count && i < PUSH_SECRETS_MAX; i++) {
+        parts->mac(parts->secrets[i], pieces, 3, mac);
+        at = put_hex(put_text(at, bytes_of(",v1=")), mac);
+    }
+    add(headers, "Stripe-Signature", bytes_make(headers->stripe, (size_t)(at - headers->stripe)));
+}
+
+static void add_slack(struct push_headers *headers, const struct push_parts *parts, struct bytes timestamp)
+{
+    const struct bytes pieces[] = {bytes_of("v0:"), timestamp, bytes_of(":"), parts->document};
+    unsigned char mac[PUSH_MAC_LEN];
+    parts->mac(parts->secrets[0], pieces, 4, mac);
+    put_hex(put_text(headers->slack, bytes_of("v0=")), mac);
+    add(headers, "X-Slack-Request-Timestamp", timestamp);
+    add(headers, "X-Slack-Signature", bytes_make(headers->slack, sizeof headers->slack));
+}
+
+static void add_others(struct push_headers *headers, const struct push_parts *parts, struct bytes timestamp)
+{
+    unsigned char mac[PUSH_MAC_LEN];
+    if (parts->signatures & PUSH_STRIPE)
+        add_stripe(headers, parts, timestamp);
+    if (parts->signatures & PUSH_SLACK)
+        add_slack(headers, parts, timestamp);
+    if (parts->signatures & (PUSH_GITHUB | PUSH_SHOPIFY))
+        parts->mac(parts->secrets[0], &parts->document, 1, mac);
+    if (parts->signatures & PUSH_GITHUB) {
+        put_hex(put_text(headers->github, bytes_of("sha256=")), mac);
+        add(headers, "X-Hub-Signature-256", bytes_make(headers->github, sizeof headers->github));
+    }
+    if (parts->signatures & PUSH_SHOPIFY) {
+        put_base64(headers->shopify, mac);
+        add(headers, "X-Shopify-Hmac-Sha256", bytes_make(headers->shopify, sizeof headers->shopify));
+    }
+}
+
+/* ---- all of them ---- */
+
+static void add_standard(struct push_headers *headers, const struct push_parts *parts, struct bytes timestamp)
+{
     struct bytes id = bytes_from_int64(parts->event_id, headers->id);
     struct bytes signatures = sign(headers, parts, id);
     if (!signatures.len) /* all three or none */
         return;
     add(headers, "webhook-id", id);
-    add(headers, "webhook-timestamp", bytes_from_int64(parts->at_ms / 1000, headers->timestamp));
+    add(headers, "webhook-timestamp", timestamp);
     add(headers, "webhook-signature", signatures);
+}
+
+void push_headers_make(struct push_headers *headers, const struct push_parts *parts)
+{
+    int which = parts->signatures ? parts->signatures : PUSH_SIGNATURES_DEFAULT;
+    headers->count = 0;
+    const struct format_push *format = parts->format;
+    add(headers, "Content-Type", format ? format->content_type : bytes_of("application/json"));
+    for (int i = 0; format && i < format->header_count; i++)
+        headers->list[headers->count++] = format->headers[i];
+    if (parts->digest.len && which & PUSH_WEBHOOK_AUTH)
+        add(headers, "WEBHOOK-AUTH", parts->digest);
+    struct bytes timestamp = bytes_from_int64(parts->at_ms / 1000, headers->timestamp);
+    if (which & PUSH_STANDARD)
+        add_standard(headers, parts, timestamp);
+    if (parts->secret_count > 0)
+        add_others(headers, parts, timestamp);
 }

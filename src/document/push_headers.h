@@ -6,10 +6,31 @@
 #include "format.h"
 
 enum {
-    PUSH_HEADERS_MAX = 5 + FORMAT_HEADERS_MAX,
+    PUSH_HEADERS_MAX = 10 + FORMAT_HEADERS_MAX,
     PUSH_SIGNATURE_LEN_MAX = 96,
     PUSH_SIGNATURES_LEN_MAX = 2048
 };
+
+/* Which signatures a push has. Those behind STANDARD have the headers and the signed text of the services
+ * that they are named after, for receivers that move to posthorn as they are: HMAC-SHA256 with the secret's
+ * text.
+ */
+enum push_signature {
+    PUSH_WEBHOOK_AUTH = 1,
+    PUSH_STANDARD = 2, /* with every secret, Ed25519 ones too */
+    PUSH_STRIPE = 4, /* with every HMAC secret; the following with the newest, as they allow one signature */
+    PUSH_GITHUB = 8,
+    PUSH_SHOPIFY = 16,
+    PUSH_SLACK = 32,
+    PUSH_SIGNATURES_DEFAULT = PUSH_WEBHOOK_AUTH | PUSH_STANDARD,
+    PUSH_SIGNATURES_OTHERS = PUSH_STRIPE | PUSH_GITHUB | PUSH_SHOPIFY | PUSH_SLACK
+};
+extern const char *const push_signature_names[]; /* in the order of the bits; NULL ends */
+
+enum { PUSH_MAC_LEN = 32, PUSH_HEX_LEN = 2 * PUSH_MAC_LEN, PUSH_BASE64_LEN = 44, PUSH_SECRETS_MAX = 8 };
+/* HMAC-SHA256 of these pieces, one behind the other. */
+typedef void push_mac(struct bytes secret, const struct bytes *pieces, int count,
+                      unsigned char out[PUSH_MAC_LEN]);
 
 /* Writes one signature of the document, with a NUL. False: this signer has none; the others still sign. */
 typedef bool push_sign(void *signer, struct bytes id, int64_t at_s, struct bytes document,
@@ -24,12 +45,18 @@ struct push_parts {
     push_sign *sign;
     void *const *signers; /* none: without the second signature */
     int signer_count;
+    int signatures; /* bits of enum push_signature; 0: the default. Of PUSH_SIGNATURES_OTHERS: */
+    push_mac *mac;
+    const struct bytes *secrets; /* texts, the newest first; at most PUSH_SECRETS_MAX. None: no such header */
+    int secret_count;
 };
 
 struct push_headers {
     struct header list[PUSH_HEADERS_MAX];
     int count;
     /* The list views these, and the parts. */
+    char stripe[2 + BYTES_INT64_LEN_MAX + PUSH_SECRETS_MAX * (4 + PUSH_HEX_LEN)];
+    char github[7 + PUSH_HEX_LEN], shopify[PUSH_BASE64_LEN], slack[3 + PUSH_HEX_LEN];
     char id[BYTES_INT64_LEN_MAX], timestamp[BYTES_INT64_LEN_MAX], signatures[PUSH_SIGNATURES_LEN_MAX];
 };
 

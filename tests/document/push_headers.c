@@ -101,12 +101,48 @@ static void as_many_as_there_is_room_for(void **state)
     assert_in_range(len, sizeof headers.signatures - 2 * PUSH_SIGNATURE_LEN_MAX, sizeof headers.signatures);
 }
 
+/* Shows what it was given: the key's first byte, how many bytes, and the first and last of them. */
+static void mac(struct bytes secret, const struct bytes *pieces, int count, unsigned char out[PUSH_MAC_LEN])
+{
+    size_t len = 0;
+    for (int i = 0; i < count; i++)
+        len += pieces[i].len;
+    memset(out, 0, PUSH_MAC_LEN);
+    out[0] = (unsigned char)secret.data[0];
+    out[1] = (unsigned char)len;
+    out[2] = (unsigned char)pieces[0].data[0];
+    out[PUSH_MAC_LEN - 1] = 0xff;
+}
+#define ZEROS_28 "00000000000000000000000000000000000000000000000000000000"
+
+static void as_other_services_sign(void **state)
+{
+    const struct bytes secrets[] = {bytes_of("new"), bytes_of("old")};
+    void *signers[] = {one};
+    struct push_parts parts = parts_with(signers, 1);
+    parts.mac = mac;
+    parts.secrets = secrets;
+    parts.secret_count = 2;
+    parts.signatures = PUSH_SIGNATURES_OTHERS;
+    expect(&parts, "Content-Type: application/json\n"
+                   "Stripe-Signature: t=1700000000,v1=6e0d31" ZEROS_28 "ff,v1=6f0d31" ZEROS_28 "ff\n"
+                   "X-Slack-Request-Timestamp: 1700000000\n"
+                   "X-Slack-Signature: v0=6e1076" ZEROS_28 "ff\n"
+                   "X-Hub-Signature-256: sha256=6e027b" ZEROS_28 "ff\n"
+                   "X-Shopify-Hmac-Sha256: bgJ7AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAP8=\n");
+    parts.secret_count = 0; /* they do not open: nothing is made up */
+    expect(&parts, "Content-Type: application/json\n");
+    parts.signatures = PUSH_WEBHOOK_AUTH | PUSH_GITHUB;
+    expect(&parts, "Content-Type: application/json\nWEBHOOK-AUTH: 00ff\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_whole_of_it),
         cmocka_unit_test(without_a_key_or_without_secrets),
         cmocka_unit_test(a_signer_that_fails_is_left_out),
+        cmocka_unit_test(as_other_services_sign),
         cmocka_unit_test(as_many_as_there_is_room_for),
     };
     return cmocka_run_group_tests_name("document/push_headers", tests, NULL, NULL);

@@ -36,7 +36,7 @@ test('resource: an endpoint is made, shown, listed, changed and deleted; its sec
     assert.deepEqual({ ...attributes, created_at: 0, updated_at: 0 }, { url: 'https://example.com/a', description: 'accounting',
         metadata: { team: 'a', 'cost center': '7' }, event_types: ['payment_*', 'user_enabled'], channels: ['eu'],
         filter: { data: { attributes: { event_type: [{ prefix: 'p' }] } } }, status: 'paused', disabled_reason: null, in_flight_max: 7,
-        rate: { count: 100, per: 'minute' }, ordered: true, format: 'thin', success: '2xx', disable_on_410: true,
+        rate: { count: 100, per: 'minute' }, ordered: true, format: 'thin', success: '2xx', disable_on_410: true, signatures: ['webhook-auth', 'standard'],
         created_at: 0, updated_at: 0 });
     assert.equal(relationships.user.data.id, server.user_id);
 
@@ -181,6 +181,10 @@ test('bad input: each attribute has its code and its pointer, and nothing is hal
         [{ rate: { count: 5, per: 'hour', burst: 2 } }, 'attribute_invalid', '/rate/burst'],
         ...[1, 'yes', null].map((ordered) => [{ ordered }, 'attribute_invalid', '/ordered']),
         ...['Guide', 'cloudevents-structured', '', 0, null, []].map((format) => [{ format }, 'attribute_invalid', '/format']),
+        [{ signatures: [] }, 'attribute_invalid', '/signatures'],
+        ...['Stripe', 'standard-ed25519', 7, null].map((name) => [{ signatures: ['github', name] }, 'attribute_invalid', '/signatures/1']),
+        [{ signatures: ['github', 'github'] }, 'attribute_invalid', '/signatures/1'],
+        [{ signatures: 'github' }, 'attribute_invalid', '/signatures'],
         [{ success: '201' }, 'attribute_invalid', '/success'],
         [{ disable_on_410: 'yes' }, 'attribute_invalid', '/disable_on_410'],
         [{ created_at: '2000-01-01T00:00:00.000Z' }, 'attribute_read_only', '/created_at'],

@@ -1,6 +1,7 @@
 #include "endpoint_cache.h"
 #include "identities.h"
 #include "memory.h"
+#include "push_headers.h"
 #include <stdlib.h>
 
 enum { UNSEALED_LEN_MAX = 2 * MODEL_IDENTITY_LEN_MAX };
@@ -33,6 +34,9 @@ static void end_entry(struct endpoint_cache *cache, struct cached_endpoint **pla
         return;
     for (int i = 0; i < entry->signer_count; i++)
         posthorn_signer_close(entry->signers[i]);
+    if (entry->secrets)
+        signing_wipe(entry->secrets);
+    free(entry->secrets);
     cache->identities -= entry->identity != NULL;
     identity_close(entry->identity);
     free(entry);
@@ -66,6 +70,10 @@ static void prepare_signers(struct endpoint_cache *cache, const struct store_wor
                          still sign */
         entry->expires_at_ms[entry->signer_count] = signing.secrets[i].expires_at_ms;
         entry->signers[entry->signer_count++] = signer;
+    }
+    if (error == VAULT_OK && entry->signatures & PUSH_SIGNATURES_OTHERS) {
+        entry->secrets = memory_alloc(sizeof *entry->secrets);
+        *entry->secrets = signing;
     }
     signing_wipe(&signing);
 }
@@ -111,6 +119,7 @@ static struct cached_endpoint *prepare(struct endpoint_cache *cache, const struc
     if (work->url.len > 0)
         memcpy(entry->text, work->url.data, work->url.len);
     entry->parsed = url_parse(bytes_make(entry->text, entry->text_len), &entry->url) == URL_OK;
+    entry->signatures = push_settings_of(work->push)->signatures;
     prepare_signers(cache, work, entry);
     entry->has_identity = work->identity.len > 0;
     if (entry->has_identity)
@@ -156,5 +165,17 @@ int cached_endpoint_signers(const struct cached_endpoint *endpoint, int64_t wall
     for (int i = 0; i < endpoint->signer_count; i++)
         if (endpoint->expires_at_ms[i] == 0 || endpoint->expires_at_ms[i] > wall_ms)
             signers[count++] = endpoint->signers[i];
+    return count;
+}
+
+int cached_endpoint_secrets(const struct cached_endpoint *endpoint, int64_t wall_ms,
+                            struct bytes secrets[SIGNING_SECRETS_MAX])
+{
+    int count = 0;
+    for (int i = endpoint->secrets ? endpoint->secrets->count - 1 : -1; i >= 0; i--) {
+        const struct signing_secret *secret = &endpoint->secrets->secrets[i];
+        if (!secret->ed25519 && signing_active(secret, wall_ms))
+            secrets[count++] = bytes_of(secret->secret);
+    }
     return count;
 }

@@ -30,6 +30,8 @@ struct cached_endpoint {
     bool parsed, allowed, has_identity;
     struct url url;
     struct identity *identity; /* NULL: nobody in particular, or it does not open */
+    int signatures;            /* bits of enum push_signature; 0: the default */
+    struct signing *secrets;   /* their texts, if it has PUSH_SIGNATURES_OTHERS and they open; else NULL */
     int signer_count;
     struct posthorn_signer *signers[SIGNING_SECRETS_MAX];
     int64_t expires_at_ms[SIGNING_SECRETS_MAX];
@@ -51,3 +53,7 @@ void endpoint_cache_judge_again(struct endpoint_cache *cache);
 /* The keys that sign at this time; how many. 0: the secrets do not open; the log says so. */
 int cached_endpoint_signers(const struct cached_endpoint *endpoint, int64_t wall_ms,
                             void *signers[SIGNING_SECRETS_MAX]);
+/* The texts of the HMAC secrets that sign at this time, the newest first; how many. 0 unless the endpoint has
+ * PUSH_SIGNATURES_OTHERS. Good as long as the endpoint. */
+int cached_endpoint_secrets(const struct cached_endpoint *endpoint, int64_t wall_ms,
+                            struct bytes secrets[SIGNING_SECRETS_MAX]);

@@ -328,6 +328,7 @@ static void engine_send(struct engine *engine, uint32_t number)
     struct push_headers headers;
     struct format_push format;
     void *signers[SIGNING_SECRETS_MAX];
+    struct bytes secrets[SIGNING_SECRETS_MAX];
 
     slot->attempt = (struct attempt){.delivery_id = box->delivery_id,
                                      .lease = box->lease,
@@ -350,7 +351,11 @@ static void engine_send(struct engine *engine, uint32_t number)
         .digest = bytes_make(box->auth_digest, box->auth_digest[0] ? DIGEST_HEX_LEN : 0),
         .sign = push_signer_sign,
         .signers = signers,
-        .signer_count = cached_endpoint_signers(endpoint, slot->attempt.started_at_ms, signers)};
+        .signer_count = cached_endpoint_signers(endpoint, slot->attempt.started_at_ms, signers),
+        .signatures = endpoint->signatures,
+        .mac = digest_hmac,
+        .secrets = secrets,
+        .secret_count = cached_endpoint_secrets(endpoint, slot->attempt.started_at_ms, secrets)};
     push_headers_make(&headers, &parts);
     sender_start(engine->sender,
                  &(struct sender_request){.age_ms_max = engine_age_ms_max(engine, box),

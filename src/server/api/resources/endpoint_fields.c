@@ -1,4 +1,5 @@
 #include "endpoint_fields.h"
+#include "push_headers.h"
 #include "routing.h"
 
 enum { WORDS_LEN_MAX = MODEL_EVENT_TYPES_MAX * (MODEL_TYPE_LEN_MAX + 1), METADATA_LEN_MAX = 32 << 10 };
@@ -152,6 +153,55 @@ bool endpoint_read_channels(struct call *call, const struct field *field, struct
 void endpoint_put_channels(struct text *out, const struct call *call, const void *row)
 {
     words_put(out, ((const struct endpoint *)row)->channels);
+}
+
+/* ---- signatures ---- */
+
+/* Its bit; 0: there is no such name. */
+static int signature_bit(struct bytes name)
+{
+    for (int i = 0; push_signature_names[i]; i++)
+        if (bytes_equal_text(name, push_signature_names[i]))
+            return 1 << i;
+    return 0;
+}
+
+static bool signature_valid(struct bytes name)
+{
+    return signature_bit(name) != 0;
+}
+
+bool endpoint_read_signatures(struct call *call, const struct field *field, struct json_value *value,
+                              void *place)
+{
+    int32_t *signatures = place, bits = 0;
+    struct bytes names;
+    if (json_is(value, JSON_ARRAY) && value->count == 0)
+        return field_fail(call, field,
+                          "This list is empty: pushes would not be signed. null stands for the default.");
+    if (!words_read(call, field, value, signature_valid,
+                    "A signature is \"webhook-auth\", \"standard\", \"stripe\", \"github\", \"shopify\" or "
+                    "\"slack\".",
+                    &names))
+        return false;
+    while (names.len > 0)
+        bits |= signature_bit(bytes_cut(&names, ' '));
+    *signatures = bits == PUSH_SIGNATURES_DEFAULT ? 0 : bits;
+    return true;
+}
+
+void endpoint_put_signatures(struct text *out, const struct call *call, const void *row)
+{
+    int bits = ((const struct endpoint *)row)->push.signatures;
+    const char *comma = "";
+    bits = bits ? bits : PUSH_SIGNATURES_DEFAULT;
+    text_putc(out, '[');
+    for (int i = 0; push_signature_names[i]; i++)
+        if (bits & 1 << i) {
+            text_printf(out, "%s\"%s\"", comma, push_signature_names[i]);
+            comma = ",";
+        }
+    text_putc(out, ']');
 }
 
 /* ---- filter ---- */

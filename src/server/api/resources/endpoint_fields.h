@@ -38,6 +38,10 @@ bool endpoint_read_metadata(struct call *call, const struct field *field, struct
                             void *place);
 void endpoint_put_metadata(struct text *out, const struct call *call, const void *row);
 
+bool endpoint_read_signatures(struct call *call, const struct field *field, struct json_value *value,
+                              void *place);
+void endpoint_put_signatures(struct text *out, const struct call *call, const void *row);
+
 /* The pattern compiled, on the request's arena. NULL after call_fail, which points into the pattern. */
 const struct filter *endpoint_compile_filter(struct call *call, const struct field *field,
                                              const struct json_value *value);

@@ -46,6 +46,9 @@ static const struct field fields[] = {
     {FIELD("success", FIELD_CHOICE, FIELD_ALWAYS, struct endpoint, success_2xx), .len_max = 8,
      .choices = endpoint_successes, .rule = ENDPOINT_SUCCESS_RULE},
     {FIELD("disable_on_410", FIELD_FLAG, FIELD_ALWAYS, struct endpoint, disable_on_410)},
+    {FIELD("signatures", FIELD_LIST, FIELD_ALWAYS | FIELD_NULL_CLEARS, struct endpoint, push.signatures),
+     .minimum = 1, .maximum = 6, .pattern = "^(webhook-auth|standard|stripe|github|shopify|slack)$",
+     .read = endpoint_read_signatures, .put = endpoint_put_signatures},
     {FIELD("created_at", FIELD_INSTANT, 0, struct endpoint, created_at_ms)},
     {FIELD("updated_at", FIELD_INSTANT, 0, struct endpoint, updated_at_ms)},
     {FIELD("user", FIELD_TO_ONE, FIELD_ON_CREATE, struct endpoint, owner_id), .related = "users"}};
