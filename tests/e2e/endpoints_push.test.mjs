@@ -1,4 +1,5 @@
-// How pushes to an endpoint are made: the signatures, as the services' own packages judge them.
+// How pushes to an endpoint are made: the signatures, as the packages of Standard Webhooks, Stripe
+// and GitHub judge them, and the published recipes of Shopify and Slack.
 import { verify as githubVerify } from '@octokit/webhooks-methods';
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
