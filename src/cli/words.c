@@ -58,7 +58,8 @@ void words_put_outcome(struct text *out, const struct words_outcome *outcome)
     if (answered && outcome->status > 0) {
         text_printf(out, "your server said %lld", (long long)outcome->status);
         if (failure == FAILURE_UNEXPECTED_STATUS)
-            text_printf(out, "; we need %s", outcome->success_2xx ? "200 to 299" : "200");
+            text_printf(out, "; we need %.*s",
+                        BYTES_ARG(outcome->success.len ? outcome->success : bytes_of("200")));
         if (failure == FAILURE_UNEXPECTED_STATUS && more) {
             text_puts(out, "; ");
             text_put_escaped(out, outcome->detail);

@@ -11,8 +11,8 @@ void words_put_times(struct text *out, int64_t count);
 struct words_outcome {
     struct bytes reason;
     int64_t status;
-    bool success_2xx;    /* the endpoint takes any 2xx */
-    struct bytes detail; /* what the server says of it; len 0: nothing */
+    struct bytes success; /* what acknowledges, as words: "200 to 299"; len 0: 200 */
+    struct bytes detail;  /* what the server says of it; len 0: nothing */
 };
 /* Its detail has more than the failure's own sentence, which the API gives where it has no other. */
 bool words_says_more(const struct words_outcome *outcome);

@@ -369,7 +369,7 @@ static void decide_by_policy(struct dispatch *dispatch, uint32_t index, const st
 {
     const struct dispatch_work *work = &dispatch->slots[index].work;
     decide(dispatch, index,
-           policy_decide(&dispatch->config.policy, outcome, work->success_2xx, work->attempt,
+           policy_decide(&dispatch->config.policy, work->push, outcome, work->attempt,
                          work->age_ms + duration_ms, random_next(dispatch)));
 }
 

@@ -57,8 +57,8 @@ struct dispatch_work {
     int32_t attempt; /* counted so far */
     int32_t lost;    /* leases that ended without a record, in a row */
     int64_t age_ms;
-    bool success_2xx;
-    bool quick; /* its endpoint answers at once (pace.h: PACE_QUICK) */
+    const struct push_settings *push; /* the owner keeps it; NULL: the defaults */
+    bool quick;                       /* its endpoint answers at once (pace.h: PACE_QUICK) */
 };
 
 enum input_kind { INPUT_WORK, INPUT_RETURNED, INPUT_OUTCOME, INPUT_RECORDED, INPUT_DRAIN };

@@ -61,7 +61,6 @@ enum endpoint_disabled { ENDPOINT_ENABLED, ENDPOINT_GONE /* a 410, with disable_
 struct endpoint {
     int64_t id, owner_id; /* the owner is a user */
     struct bytes url;     /* len 0: none */
-    bool success_2xx;     /* default false: only 200 acknowledges (row 26) */
     bool disable_on_410;
     bool paused; /* nothing is attempted, and deliveries wait: as a person set it, or as it is disabled */
     enum endpoint_disabled disabled;

@@ -42,12 +42,17 @@ int64_t policy_backoff_ms(const struct policy *policy, int32_t attempt, uint64_t
     return delay_ms - spread_ms + (int64_t)(random % (uint64_t)(2 * spread_ms + 1));
 }
 
-/* The acknowledgement rule's last word: only 200, or any 2xx where the endpoint says so. */
-static bool acknowledges(const struct outcome *outcome, bool success_2xx)
+bool policy_acknowledges(struct bytes success, int status)
 {
-    if (outcome->failure != FAILURE_NONE)
-        return false;
-    return outcome->status == 200 || (success_2xx && outcome->status >= 200 && outcome->status <= 299);
+    if (success.len == 0 || status < 200 || status > 299)
+        return status == 200;
+    if (bytes_equal_text(success, "2xx"))
+        return true;
+    const char code[] = {'2', (char)('0' + status / 10 % 10), (char)('0' + status % 10)};
+    while (success.len > 0)
+        if (bytes_equal(bytes_cut(&success, ' '), bytes_make(code, sizeof code)))
+            return true;
+    return false;
 }
 
 static enum failure reason_of(const struct outcome *outcome)
@@ -78,11 +83,12 @@ bool decision_is_outage(const struct decision *decision)
     return decision->kind == DECISION_RELEASE && here && decision->delay_ms > 0;
 }
 
-struct decision policy_decide(const struct policy *policy, const struct outcome *outcome, bool success_2xx,
-                              int32_t attempt, int64_t age_ms, uint64_t random)
+struct decision policy_decide(const struct policy *policy, const struct push_settings *push,
+                              const struct outcome *outcome, int32_t attempt, int64_t age_ms, uint64_t random)
 {
     assert(attempt >= 0 && attempt < INT32_MAX);
-    if (acknowledges(outcome, success_2xx))
+    if (outcome->failure == FAILURE_NONE &&
+        policy_acknowledges(push_settings_of(push)->success, outcome->status))
         return (struct decision){DECISION_DELIVERED, 0, FAILURE_NONE};
     enum failure reason = reason_of(outcome);
     if (is_crossed(reason))

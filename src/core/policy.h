@@ -1,13 +1,15 @@
 /*
  * policy: what follows from the end of an attempt. One pure function; its test is a table.
  *
- * Mission rows 26 to 30. Only 200 acknowledges. Otherwise the delivery is retried with an exponential
- * backoff (base 10 s, factor 3, cap 12 h, jitter 10 %). The first attempt that fails 72 h or more after the
- * first one is the last. Retry-After is honoured if it is later than the backoff, at most 6 h; with 429 and
- * 503 it holds the endpoint too. Our own faults use up neither attempts nor window (promise P3).
+ * Mission rows 26 to 30. Only 200 acknowledges, or what the endpoint has in `success`. Otherwise the delivery
+ * is retried with an exponential backoff (base 10 s, factor 3, cap 12 h, jitter 10 %). The first attempt that
+ * fails 72 h or more after the first one is the last. Retry-After is honoured if it is later than the
+ * backoff, at most 6 h; with 429 and 503 it holds the endpoint too. Our own faults use up neither attempts
+ * nor window (promise P3).
  */
 #pragma once
 #include "failure.h"
+#include "push_settings.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -53,7 +55,12 @@ struct decision {
  * ports, a sealed identity). A release without a delay was never tried, and is no outage. */
 bool decision_is_outage(const struct decision *decision);
 
-struct decision policy_decide(const struct policy *policy, const struct outcome *outcome, bool success_2xx,
+/* Does this status acknowledge? `success` is that of push_settings.h. No status but 200 to 299 ever does. */
+bool policy_acknowledges(struct bytes success, int status);
+
+struct decision policy_decide(const struct policy *policy,
+                              const struct push_settings *push /* the endpoint's; NULL: the defaults */,
+                              const struct outcome *outcome,
                               int32_t attempt /* counted before this one, from 0 */,
                               int64_t age_ms /* since the first attempt, without our own outages */,
                               uint64_t random);

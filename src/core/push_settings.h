@@ -10,7 +10,8 @@
 
 #define PUSH_SETTINGS_LIST(NUMBER, TEXT, SEALED)                                                             \
     NUMBER(signatures, 0x3f) /* bits of enum push_signature (push_headers.h); 0: the default */              \
-    NUMBER(format, 3)        /* enum push_format (format.h) */
+    NUMBER(format, 3)        /* enum push_format (format.h) */                                               \
+    TEXT(success, 399)       /* the statuses that acknowledge: "2xx" or codes, "200 202"; none: 200 */
 
 #define PUSH_SETTINGS_NUMBER(name, max) int32_t name;
 #define PUSH_SETTINGS_BYTES(name, max)  struct bytes name;

@@ -31,7 +31,7 @@ static const char details[] =
     "exit status 1: something is damaged.";
 
 #define OR_NO_NUMBER(name, max) " OR " #name " NOT BETWEEN 0 AND " #max
-#define OR_TOO_LONG(name, max)  " OR length(" #name ") > " #max
+#define OR_TOO_LONG(name, max)  " OR ifnull(length(" #name "), 0) > " #max
 
 /* Each finds the rows of a table that no server has written so: what a column may hold by its type, a column
  * at a time, is not here, but in odd_column. */
@@ -53,14 +53,15 @@ static const struct {
     {"users", "the user's default endpoint is missing",
      "NOT EXISTS (SELECT 1 FROM endpoints e WHERE e.id = users.id AND e.owner_id = users.id)"},
     {"endpoints", "the endpoint has an id or flag that is none, or its owner is missing",
-     "id <= 0 OR paused NOT IN (0, 1) OR success_2xx NOT IN (0, 1) OR disable_on_410 NOT IN (0, 1)"
+     "id <= 0 OR paused NOT IN (0, 1) OR disable_on_410 NOT IN (0, 1)"
      " OR ifnull(disabled, 1) <> 1 OR disabled IS NOT NULL AND NOT paused"
      " OR answered NOT IN (0, 1) OR version <= 0"
      " OR ifnull(in_flight_max, 1) NOT BETWEEN 1 AND 256 OR ifnull(rate_count, 1) NOT BETWEEN 1 AND 100000"
      " OR ifnull(rate_per, 0) NOT IN (0, 1, 2) OR ifnull(ordered, 0) NOT IN (0, 1)"
      " OR NOT EXISTS (SELECT 1 FROM users u WHERE u.id = endpoints.owner_id)"},
     {"endpoints", "a setting of its pushes is none",
-     "0" PUSH_SETTINGS_LIST(OR_NO_NUMBER, OR_TOO_LONG, OR_TOO_LONG)},
+     "ifnull(success, '2xx') <> '2xx' AND success GLOB '*[^0-9 ]*'" PUSH_SETTINGS_LIST(
+         OR_NO_NUMBER, OR_TOO_LONG, OR_TOO_LONG)},
     {"endpoints", "the URL is none", "url IS NOT NULL AND url NOT LIKE 'http%://_%'"},
     {"api_keys", "the key's digest or pace is none, or its user is missing",
      "id <= 0 OR length(digest) <> 64 OR digest GLOB '*[^0-9a-f]*' OR rate_per_s < -1"

@@ -297,8 +297,7 @@ struct store_work {
     int64_t age_ms;
     int64_t sent_at_ms; /* already durable */
     struct bytes url;
-    char auth_digest[65]; /* of the owner's oldest active key */
-    bool success_2xx;
+    char auth_digest[65];             /* of the owner's oldest active key */
     bool quick;                       /* the endpoint was PACE_QUICK when the lease began */
     struct bytes signing, identity;   /* the endpoint's at endpoint_version, still sealed */
     const struct push_settings *push; /* NULL: the defaults */

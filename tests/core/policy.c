@@ -28,7 +28,7 @@ static int64_t whole_backoff_ms(int32_t attempt)
 struct row {
     const char *what;
     struct outcome outcome;
-    bool success_2xx;
+    const char *success;
     int32_t attempt;
     int64_t age_ms;
     enum decision_kind kind;
@@ -41,34 +41,34 @@ struct row {
 
 /* Mission rows 26 to 30 and promise P3, one line each. */
 static const struct row table[] = {
-    {"200", {0, 200, -1}, false, 0, 0, DECISION_DELIVERED, FAILURE_NONE, EXACTLY(0)},
+    {"200", {0, 200, -1}, "", 0, 0, DECISION_DELIVERED, FAILURE_NONE, EXACTLY(0)},
     {"200 long after the window",
      {0, 200, -1},
-     false,
+     "",
      50,
      200 * HOUR,
      DECISION_DELIVERED,
      FAILURE_NONE,
      EXACTLY(0)},
-    {"200 with Retry-After", {0, 200, 60000}, false, 0, 0, DECISION_DELIVERED, FAILURE_NONE, EXACTLY(0)},
-    {"200 is also 2xx", {0, 200, -1}, true, 0, 0, DECISION_DELIVERED, FAILURE_NONE, EXACTLY(0)},
-    {"204 where 2xx counts", {0, 204, -1}, true, 0, 0, DECISION_DELIVERED, FAILURE_NONE, EXACTLY(0)},
-    {"299 where 2xx counts", {0, 299, -1}, true, 0, 0, DECISION_DELIVERED, FAILURE_NONE, EXACTLY(0)},
-    {"199 is not 2xx", {0, 199, -1}, true, 0, 0, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, BACKOFF(10000)},
-    {"300 is not 2xx", {0, 300, -1}, true, 0, 0, DECISION_RETRY, FAILURE_REDIRECT, BACKOFF(10000)},
-    {"201", {0, 201, -1}, false, 0, 0, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, BACKOFF(10000)},
-    {"204", {0, 204, -1}, false, 0, 0, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, BACKOFF(10000)},
-    {"206", {0, 206, -1}, false, 1, 0, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, BACKOFF(30000)},
-    {"301", {0, 301, -1}, false, 0, 0, DECISION_RETRY, FAILURE_REDIRECT, BACKOFF(10000)},
-    {"304", {0, 304, -1}, false, 0, 0, DECISION_RETRY, FAILURE_REDIRECT, BACKOFF(10000)},
-    {"307", {0, 307, -1}, false, 0, 0, DECISION_RETRY, FAILURE_REDIRECT, BACKOFF(10000)},
-    {"400", {0, 400, -1}, false, 2, HOUR, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, BACKOFF(90000)},
-    {"410 keeps retrying", {0, 410, -1}, false, 0, 0, DECISION_RETRY, FAILURE_GONE, BACKOFF(10000)},
-    {"500", {0, 500, -1}, false, 0, 0, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, BACKOFF(10000)},
-    {"999", {0, 999, -1}, false, 0, 0, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, BACKOFF(10000)},
+    {"200 with Retry-After", {0, 200, 60000}, "", 0, 0, DECISION_DELIVERED, FAILURE_NONE, EXACTLY(0)},
+    {"200 is also 2xx", {0, 200, -1}, "2xx", 0, 0, DECISION_DELIVERED, FAILURE_NONE, EXACTLY(0)},
+    {"204 where 2xx counts", {0, 204, -1}, "2xx", 0, 0, DECISION_DELIVERED, FAILURE_NONE, EXACTLY(0)},
+    {"299 where 2xx counts", {0, 299, -1}, "2xx", 0, 0, DECISION_DELIVERED, FAILURE_NONE, EXACTLY(0)},
+    {"199 is not 2xx", {0, 199, -1}, "2xx", 0, 0, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, BACKOFF(10000)},
+    {"300 is not 2xx", {0, 300, -1}, "2xx", 0, 0, DECISION_RETRY, FAILURE_REDIRECT, BACKOFF(10000)},
+    {"201", {0, 201, -1}, "", 0, 0, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, BACKOFF(10000)},
+    {"204", {0, 204, -1}, "", 0, 0, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, BACKOFF(10000)},
+    {"206", {0, 206, -1}, "", 1, 0, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, BACKOFF(30000)},
+    {"301", {0, 301, -1}, "", 0, 0, DECISION_RETRY, FAILURE_REDIRECT, BACKOFF(10000)},
+    {"304", {0, 304, -1}, "", 0, 0, DECISION_RETRY, FAILURE_REDIRECT, BACKOFF(10000)},
+    {"307", {0, 307, -1}, "", 0, 0, DECISION_RETRY, FAILURE_REDIRECT, BACKOFF(10000)},
+    {"400", {0, 400, -1}, "", 2, HOUR, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, BACKOFF(90000)},
+    {"410 keeps retrying", {0, 410, -1}, "", 0, 0, DECISION_RETRY, FAILURE_GONE, BACKOFF(10000)},
+    {"500", {0, 500, -1}, "", 0, 0, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, BACKOFF(10000)},
+    {"999", {0, 999, -1}, "", 0, 0, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, BACKOFF(10000)},
     {"a 200 that broke off",
      {FAILURE_TRUNCATED_HEADERS, 200, -1},
-     true,
+     "2xx",
      0,
      0,
      DECISION_RETRY,
@@ -76,7 +76,7 @@ static const struct row table[] = {
      BACKOFF(10000)},
     {"an early 200",
      {FAILURE_EARLY_RESPONSE, 200, -1},
-     false,
+     "",
      0,
      0,
      DECISION_RETRY,
@@ -84,16 +84,16 @@ static const struct row table[] = {
      BACKOFF(10000)},
     {"refused",
      {FAILURE_CONNECT_REFUSED, 0, -1},
-     false,
+     "",
      7,
      0,
      DECISION_RETRY,
      FAILURE_CONNECT_REFUSED,
      BACKOFF(21870000)},
-    {"the cap", {FAILURE_RESET, 0, -1}, false, 8, 0, DECISION_RETRY, FAILURE_RESET, BACKOFF(43200000)},
+    {"the cap", {FAILURE_RESET, 0, -1}, "", 8, 0, DECISION_RETRY, FAILURE_RESET, BACKOFF(43200000)},
     {"the cap, long after",
      {FAILURE_RESET, 0, -1},
-     false,
+     "",
      2000000,
      0,
      DECISION_RETRY,
@@ -101,23 +101,16 @@ static const struct row table[] = {
      BACKOFF(43200000)},
     {"just inside the window",
      {FAILURE_RESET, 0, -1},
-     false,
+     "",
      13,
      72 * HOUR - 1,
      DECISION_RETRY,
      FAILURE_RESET,
      BACKOFF(43200000)},
-    {"at the window",
-     {FAILURE_RESET, 0, -1},
-     false,
-     13,
-     72 * HOUR,
-     DECISION_GIVE_UP,
-     FAILURE_RESET,
-     EXACTLY(0)},
+    {"at the window", {FAILURE_RESET, 0, -1}, "", 13, 72 * HOUR, DECISION_GIVE_UP, FAILURE_RESET, EXACTLY(0)},
     {"500 past the window",
      {0, 500, 60000},
-     false,
+     "",
      13,
      80 * HOUR,
      DECISION_GIVE_UP,
@@ -125,7 +118,7 @@ static const struct row table[] = {
      EXACTLY(0)},
     {"Retry-After later than the backoff",
      {0, 503, HOUR},
-     false,
+     "",
      0,
      0,
      DECISION_RETRY,
@@ -133,7 +126,7 @@ static const struct row table[] = {
      EXACTLY(HOUR)},
     {"Retry-After of 6 h",
      {0, 503, 6 * HOUR},
-     false,
+     "",
      0,
      0,
      DECISION_RETRY,
@@ -141,7 +134,7 @@ static const struct row table[] = {
      EXACTLY(6 * HOUR)},
     {"Retry-After beyond 6 h",
      {0, 503, 6 * HOUR + 1},
-     false,
+     "",
      0,
      0,
      DECISION_RETRY,
@@ -149,7 +142,7 @@ static const struct row table[] = {
      EXACTLY(6 * HOUR)},
     {"Retry-After of 1e9 s",
      {0, 503, 1000000000000},
-     false,
+     "",
      0,
      0,
      DECISION_RETRY,
@@ -157,16 +150,16 @@ static const struct row table[] = {
      EXACTLY(6 * HOUR)},
     {"Retry-After earlier than the backoff",
      {0, 503, 1000},
-     false,
+     "",
      0,
      0,
      DECISION_RETRY,
      FAILURE_UNEXPECTED_STATUS,
      BACKOFF(10000)},
-    {"Retry-After 0", {0, 503, 0}, false, 0, 0, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, BACKOFF(10000)},
+    {"Retry-After 0", {0, 503, 0}, "", 0, 0, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, BACKOFF(10000)},
     {"Retry-After on a redirect",
      {0, 302, MINUTE},
-     false,
+     "",
      0,
      0,
      DECISION_RETRY,
@@ -174,7 +167,7 @@ static const struct row table[] = {
      EXACTLY(MINUTE)},
     {"our outage",
      {FAILURE_LOCAL_OUTAGE, 0, -1},
-     false,
+     "",
      3,
      0,
      DECISION_RELEASE,
@@ -182,7 +175,7 @@ static const struct row table[] = {
      EXACTLY(5000)},
     {"our outage past the window",
      {FAILURE_LOCAL_OUTAGE, 0, -1},
-     false,
+     "",
      13,
      100 * HOUR,
      DECISION_RELEASE,
@@ -190,7 +183,7 @@ static const struct row table[] = {
      EXACTLY(5000)},
     {"no descriptors",
      {FAILURE_LOCAL_LIMIT, 0, -1},
-     false,
+     "",
      0,
      0,
      DECISION_RELEASE,
@@ -198,16 +191,16 @@ static const struct row table[] = {
      EXACTLY(5000)},
     {"8.29: an idle close that crossed the request is sent again at once",
      {FAILURE_IDLE_CLOSED, 0, -1},
-     false,
+     "",
      3,
      80 * HOUR,
      DECISION_RELEASE,
      FAILURE_IDLE_CLOSED,
      EXACTLY(0)},
-    {"stopping", {FAILURE_SHUTDOWN, 0, -1}, false, 0, 0, DECISION_RELEASE, FAILURE_SHUTDOWN, EXACTLY(5000)},
+    {"stopping", {FAILURE_SHUTDOWN, 0, -1}, "", 0, 0, DECISION_RELEASE, FAILURE_SHUTDOWN, EXACTLY(5000)},
     {"lost leases",
      {FAILURE_LEASE_LOST, 0, -1},
-     false,
+     "",
      0,
      0,
      DECISION_RETRY,
@@ -215,7 +208,7 @@ static const struct row table[] = {
      BACKOFF(10000)},
     {"lost leases past the window",
      {FAILURE_LEASE_LOST, 0, -1},
-     false,
+     "",
      0,
      72 * HOUR,
      DECISION_GIVE_UP,
@@ -223,7 +216,7 @@ static const struct row table[] = {
      EXACTLY(0)},
     {"blocked",
      {FAILURE_BLOCKED_ADDRESS, 0, -1},
-     false,
+     "",
      1,
      0,
      DECISION_RETRY,
@@ -231,7 +224,7 @@ static const struct row table[] = {
      BACKOFF(30000)},
     {"blocked past the window",
      {FAILURE_BLOCKED_URL, 0, -1},
-     false,
+     "",
      13,
      72 * HOUR,
      DECISION_GIVE_UP,
@@ -245,9 +238,10 @@ static void decisions(void **state)
     uint64_t seed = 42;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         const struct row *row = &table[i];
+        struct push_settings push = {.success = bytes_of(row->success)};
         for (int k = 0; k < 200; k++) { /* whatever the jitter */
-            struct decision decision = policy_decide(&policy, &row->outcome, row->success_2xx, row->attempt,
-                                                     row->age_ms, next_random(&seed));
+            struct decision decision =
+                policy_decide(&policy, &push, &row->outcome, row->attempt, row->age_ms, next_random(&seed));
             if (decision.kind != row->kind || decision.reason != row->reason ||
                 decision.delay_ms < row->delay_min_ms || decision.delay_ms > row->delay_max_ms)
                 fail_msg("%s: kind %d, reason %s, delay %lld", row->what, decision.kind,
@@ -275,24 +269,38 @@ static void refusals(void **state)
     };
     struct policy policy = policy_default();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct decision decision = policy_decide(&policy, &rows[i].outcome, false, 0, 0, 7);
+        struct decision decision = policy_decide(&policy, NULL, &rows[i].outcome, 0, 0, 7);
         assert_int_equal(decision.kind, DECISION_RETRY);
         assert_int_equal(decision.refused, rows[i].refused);
         assert_int_equal(decision.hold_ms, rows[i].hold_ms);
     }
 }
 
-/* Promise P2: of all statuses and failures only a clean 200 (or 2xx) is ever "delivered". */
-static void only_200_delivers(void **state)
+/* Promise P2: of all statuses and failures only a clean 200 is ever "delivered", or what `success` names of
+ * the 2xx. */
+static void only_success_delivers(void **state)
 {
+    static const struct {
+        const char *success;
+        int codes[4]; /* 0 ends; -1: all of 200 to 299 */
+    } rules[] = {{"", {200}},
+                 {"2xx", {-1}},
+                 {"200 202", {200, 202}},
+                 {"204", {204}},
+                 {"299 200 250", {299, 200, 250}},
+                 {"302 204", {204}}, /* a damaged row */
+                 {"20 2000 x", {0}}};
     struct policy policy = policy_default();
-    for (int failure = 0; failure < FAILURE_COUNT; failure++)
-        for (int status = 0; status <= 1000; status++)
-            for (int success_2xx = 0; success_2xx < 2; success_2xx++) {
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        for (int failure = 0; failure < FAILURE_COUNT; failure++)
+            for (int status = 0; status <= 1000; status++) {
                 struct outcome outcome = {(enum failure)failure, status, -1};
-                bool expected =
-                    failure == FAILURE_NONE && (status == 200 || (success_2xx && status / 100 == 2));
-                struct decision decision = policy_decide(&policy, &outcome, success_2xx, 0, 0, 0);
+                struct push_settings push = {.success = bytes_of(rules[i].success)};
+                bool named = rules[i].codes[0] == -1 && status / 100 == 2;
+                for (int k = 0; rules[i].codes[k] > 0; k++)
+                    named |= status == rules[i].codes[k];
+                bool expected = failure == FAILURE_NONE && named;
+                struct decision decision = policy_decide(&policy, &push, &outcome, 0, 0, 0);
                 assert_int_equal(decision.kind == DECISION_DELIVERED, expected);
                 assert_int_equal(decision.reason == FAILURE_NONE, expected);
             }
@@ -338,7 +346,7 @@ static void a_dead_receiver_from_first_to_last(void **state)
         struct outcome outcome = {FAILURE_CONNECT_REFUSED, 0, -1};
         struct decision decision;
         for (;; attempt++) {
-            decision = policy_decide(&policy, &outcome, false, attempt, age_ms, next_random(&seed));
+            decision = policy_decide(&policy, NULL, &outcome, attempt, age_ms, next_random(&seed));
             if (decision.kind != DECISION_RETRY)
                 break;
             age_ms += decision.delay_ms;
@@ -385,7 +393,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decisions),
         cmocka_unit_test(refusals),
-        cmocka_unit_test(only_200_delivers),
+        cmocka_unit_test(only_success_delivers),
         cmocka_unit_test(medians_grow_by_three),
         cmocka_unit_test(a_dead_receiver_from_first_to_last),
         cmocka_unit_test(no_jitter_and_no_growth),

@@ -454,8 +454,8 @@ void node_written(struct sim *sim, struct node *node)
             node->standing[node->standing_count++] = box;
             continue;
         }
-        struct dispatch_work work = {box->delivery_id, box->endpoint_id, box->lease,       box->attempt,
-                                     box->lost,        box->age_ms,      box->success_2xx, box->quick};
+        struct dispatch_work work = {box->delivery_id, box->endpoint_id, box->lease, box->attempt,
+                                     box->lost,        box->age_ms,      box->push,  box->quick};
         node_feed(sim, node, (struct input){.kind = INPUT_WORK, .slot = box->slot, .work = work});
     }
     if (node->withdrawn)

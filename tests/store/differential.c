@@ -157,7 +157,7 @@ static struct store_op some_update(struct twin *t)
         user->receives_users_events = !user->receives_users_events;
         break;
     default:
-        user->endpoint.success_2xx = !user->endpoint.success_2xx;
+        user->endpoint.disable_on_410 = !user->endpoint.disable_on_410;
     }
     op.user.if_version = draw(t, 3) == 0 ? (int64_t)draw(t, 6) : -1;
     return op;
@@ -203,7 +203,6 @@ static struct store_op some_endpoint_op(struct twin *t)
     endpoint->paused = draw(t, 6) == 0;
     endpoint->disabled = (enum endpoint_disabled)draw(t, 2);
     fixture_wish(endpoint, (int)draw(t, FIXTURE_WISHES));
-    endpoint->success_2xx = draw(t, 2);
     endpoint->signing = bytes_of(draw(t, 2) ? "its signing" : "");
     endpoint->push = draw(t, 2) ? fixture_push_settings() : (struct push_settings){0};
     endpoint->updated_at_ms = t->model.wall_ms;
@@ -286,7 +285,6 @@ static void same_boxes(struct twin *t)
         assert_int_equal(a->lost, b->lost);
         assert_int_equal(a->age_ms, b->age_ms);
         assert_int_equal(a->sent_at_ms, b->sent_at_ms);
-        assert_int_equal(a->success_2xx, b->success_2xx);
         assert_int_equal(a->quick, b->quick);
         assert_string_equal(a->auth_digest, b->auth_digest);
         same_bytes(a->url, b->url);
@@ -306,7 +304,6 @@ static void same_endpoints(const struct endpoint *a, const struct endpoint *b)
     assert_int_equal(a->id, b->id);
     assert_int_equal(a->owner_id, b->owner_id);
     same_bytes(a->url, b->url);
-    assert_int_equal(a->success_2xx, b->success_2xx);
     assert_int_equal(a->disable_on_410, b->disable_on_410);
     assert_int_equal(a->flow.in_flight_max, b->flow.in_flight_max);
     assert_int_equal(a->flow.rate.count, b->flow.rate.count);

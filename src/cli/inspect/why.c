@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-enum { WHY_MEMORY_MAX = 1 << 20, DELIVERIES_MAX = 100000 };
+enum { WHY_MEMORY_MAX = 1 << 20, DELIVERIES_MAX = 100000, NEEDED_LEN_MAX = 512 };
 
 struct why {
     struct api api;
@@ -100,6 +100,20 @@ static bool has_active_key(const struct why *why, const char *user_id, bool *act
     return true;
 }
 
+/* What acknowledges, as words: "200 to 299", "200, 202". */
+static struct bytes needed(struct why *why, struct json_object *attributes)
+{
+    struct json_object *codes = json_get_array(attributes, "success");
+    struct text out;
+    if (!codes)
+        return bytes_of(bytes_equal_text(json_string(attributes, "success"), "2xx") ? "200 to 299" : "200");
+    text_init(&out, &why->arena, NEEDED_LEN_MAX);
+    for (size_t i = 0; i < json_length(codes); i++)
+        text_printf(&out, "%s%s", i > 0 ? ", " : "",
+                    json_object_get_string(json_object_array_get_idx(codes, i)));
+    return text_bytes(&out);
+}
+
 /* Reads the recipient's settings that hold the delivery back. A Regular cannot read those of a Master. */
 static bool look_at_user(struct why *why, struct verdict *verdict, struct evidence *evidence)
 {
@@ -118,7 +132,7 @@ static bool look_at_user(struct why *why, struct verdict *verdict, struct eviden
     evidence->user_name = arena_copy(&why->arena, json_string(attributes, "name"));
     bool has_url = json_get(attributes, "webhook_url") != NULL;
     bool paused = json_flag(attributes, "paused");
-    verdict->last.success_2xx = bytes_equal_text(json_string(attributes, "success"), "2xx");
+    verdict->last.success = needed(why, attributes);
     json_object_put(user);
     if (bytes_equal_text(verdict->state, "skipped") && !has_url)
         verdict->hold = VERDICT_NO_URL;

@@ -146,7 +146,7 @@ static void engine_feed_filled(struct engine *engine, int64_t now_ms, const stru
                  .attempt = box->attempt,
                  .lost = box->lost,
                  .age_ms = box->age_ms,
-                 .success_2xx = box->success_2xx,
+                 .push = box->push,
                  .quick = box->quick},
     };
     dispatch_feed(engine->dispatch, now_ms, &input);

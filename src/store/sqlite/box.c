@@ -44,7 +44,6 @@ void sqlite_fill(const struct store *store, struct store_work *box, const struct
     box->age_ms = ledger_age_ms(&lease->row, &store->now);
     box->url = url;
     memcpy(box->auth_digest, endpoint->owner->auth_digest, sizeof box->auth_digest);
-    box->success_2xx = endpoint->success_2xx;
     box->quick = roster_is_quick(&store->roster, endpoint);
     box->payload = payload_hold(payload);
     box->document = payload->data;

@@ -145,24 +145,23 @@ static void roster_take(struct store *store, sqlite3_stmt *row)
     bool url_changed = !is_new && url && (!endpoint->url || strcmp(url, endpoint->url) != 0);
     free(endpoint->url);
     endpoint->url = url && strlen(url) <= URL_TEXT_LEN_MAX ? memory_copy_text(url) : NULL;
-    endpoint->success_2xx = sqlite3_column_int(row, 6);
-    endpoint->paused = sqlite3_column_int(row, 7);
-    endpoint->version = sqlite3_column_int64(row, 9);
-    endpoint->created_at_ms = sqlite3_column_int64(row, 10);
-    replace(&endpoint->signing, kept(row, 11, MODEL_SIGNING_LEN_MAX));
-    replace(&endpoint->identity, kept(row, 12, MODEL_IDENTITY_LEN_MAX));
+    endpoint->paused = sqlite3_column_int(row, 6);
+    endpoint->version = sqlite3_column_int64(row, 8);
+    endpoint->created_at_ms = sqlite3_column_int64(row, 9);
+    replace(&endpoint->signing, kept(row, 10, MODEL_SIGNING_LEN_MAX));
+    replace(&endpoint->identity, kept(row, 11, MODEL_IDENTITY_LEN_MAX));
     replace_push(&endpoint->push, row);
-    endpoint->removed = sqlite3_column_int(row, 13);
-    if (!wishes_set(&endpoint->wishes, sqlite_text(row, 14), sqlite_text(row, 15), sqlite_text(row, 16)))
+    endpoint->removed = sqlite3_column_int(row, 12);
+    if (!wishes_set(&endpoint->wishes, sqlite_text(row, 13), sqlite_text(row, 14), sqlite_text(row, 15)))
         log_write(store->config.log, LOG_LEVEL_ERROR, "store",
                   "a filter is damaged and left out user=%lld endpoint=%lld", (long long)endpoint->owner->id,
                   (long long)endpoint->id);
     struct flow_settings flow =
-        flow_settings_of(sqlite3_column_int64(row, 17), sqlite3_column_int64(row, 18),
-                         sqlite3_column_int64(row, 19), sqlite3_column_int64(row, 20));
+        flow_settings_of(sqlite3_column_int64(row, 16), sqlite3_column_int64(row, 17),
+                         sqlite3_column_int64(row, 18), sqlite3_column_int64(row, 19));
     if (endpoint->flow || !flow_settings_none(&flow))
         roster_flow(&store->roster, endpoint, &flow);
-    if (is_new && sqlite3_column_int(row, 8))
+    if (is_new && sqlite3_column_int(row, 7))
         roster_pace(&store->roster, endpoint, pace_proven);
     else if (url_changed)
         roster_pace(&store->roster, endpoint, pace_renew);
@@ -228,7 +227,6 @@ static void bind_settings(sqlite3_stmt *statement, const struct endpoint *endpoi
 {
     sqlite3_bind_int64(statement, 1, endpoint->id);
     sqlite_bind_optional(statement, 3, endpoint->url);
-    sqlite3_bind_int(statement, 4, endpoint->success_2xx);
     sqlite3_bind_int(statement, 5, endpoint->disable_on_410);
     sqlite3_bind_int(statement, 6, endpoint->paused);
     sqlite_bind_blob(statement, 7, endpoint->signing);

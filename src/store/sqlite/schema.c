@@ -51,7 +51,6 @@ static const char *const migration_1[] = {
     "id INTEGER PRIMARY KEY,"
     "owner_id INTEGER NOT NULL,"
     "url TEXT,"
-    "success_2xx INTEGER NOT NULL,"
     "disable_on_410 INTEGER NOT NULL,"
     "paused INTEGER NOT NULL,"
     "disabled INTEGER,"                     /* enum endpoint_disabled; NULL: it is not */
@@ -63,6 +62,7 @@ static const char *const migration_1[] = {
     /* push_settings.h */
     "signatures INTEGER NOT NULL DEFAULT 0,"
     "format INTEGER NOT NULL DEFAULT 0,"
+    "success TEXT,"
     "signing BLOB NOT NULL, identity BLOB NOT NULL," /* sealed */
     "answered INTEGER NOT NULL DEFAULT 0,"           /* that URL has acknowledged something once */
     "version INTEGER NOT NULL,"

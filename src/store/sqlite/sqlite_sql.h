@@ -35,10 +35,10 @@ enum { SQL_MANY = 16 };
 #define SQL_ROSTER_COLUMNS                                                                                   \
     "SELECT coalesce(e.id, u.id), u.id, u.master_id, u.receives_users_events, (SELECT k.digest FROM"         \
     " api_keys k WHERE k.user_id = u.id AND k.revoked_at IS NULL ORDER BY k.id LIMIT 1), e.url,"             \
-    " e.success_2xx, e.paused, e.answered, e.version, e.created_at, e.signing, e.identity,"                  \
+    " e.paused, e.answered, e.version, e.created_at, e.signing, e.identity,"                                 \
     " e.removed_after IS NOT NULL, e.event_types, e.channels, e.filter,"                                     \
     " e.in_flight_max, e.rate_count, e.rate_per, e.ordered" SQL_PUSH_COLUMNS
-enum { SQL_ROSTER_PUSH = 21 }; /* the first of SQL_PUSH_COLUMNS */
+enum { SQL_ROSTER_PUSH = 20 }; /* the first of SQL_PUSH_COLUMNS */
 #define SQL_ROSTER_DEFAULT SQL_ROSTER_COLUMNS " FROM users u LEFT JOIN endpoints e ON e.id = u.id"
 #define SQL_ROSTER_FURTHER                                                                                   \
     SQL_ROSTER_COLUMNS " FROM endpoints e CROSS JOIN users u ON u.id = e.owner_id WHERE e.id <> e.owner_id"
@@ -170,15 +170,15 @@ enum { SQL_ROSTER_PUSH = 21 }; /* the first of SQL_PUSH_COLUMNS */
     X(USER_TOUCH, "UPDATE users SET version = ifnull(version, 0) + 1 WHERE id = ?1")                         \
     X(USER_CHANGE, "UPDATE users SET change = (SELECT ifnull(max(change), 0) FROM users) + 1 WHERE id = ?1") \
     X(ENDPOINT_INSERT,                                                                                       \
-      "INSERT INTO endpoints (id, owner_id, url, success_2xx, disable_on_410, paused,"                       \
+      "INSERT INTO endpoints (id, owner_id, url, disable_on_410, paused,"                                    \
       " signing, identity, created_at, updated_at, event_types, channels, filter, "                          \
       "description, metadata, in_flight_max, rate_count, rate_per, ordered, disabled, "                      \
       "version" SQL_PUSH_EACH(                                                                               \
           SQL_PUSH_NAME) ")"                                                                                 \
-                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, "  \
+                         " VALUES (?1, ?2, ?3, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, "      \
                          "?17, ?18, ?19, ?20, 1" SQL_PUSH_EACH(SQL_PUSH_VALUE) ")")                          \
     X(ENDPOINT_UPDATE,                                                                                       \
-      "UPDATE endpoints SET answered = answered AND url IS ?3, url = ?3, success_2xx = ?4,"                  \
+      "UPDATE endpoints SET answered = answered AND url IS ?3, url = ?3,"                                    \
       " disable_on_410 = ?5, paused = ?6, signing = ?7, identity = ?8, updated_at = ?10, "                   \
       "event_types = ?11, channels = ?12, filter = ?13, description = ?14, metadata = ?15,"                  \
       " in_flight_max = ?16, rate_count = ?17, rate_per = ?18, ordered = ?19, disabled = ?20,"               \

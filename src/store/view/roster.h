@@ -78,7 +78,7 @@ struct roster_entry {
     char *url;                         /* NULL: none */
     struct wishes *wishes;             /* NULL: all events */
     struct flow *flow;                 /* NULL: no limits are set */
-    bool success_2xx, paused;
+    bool paused;
     bool removed;                   /* its deliveries still exist */
     struct bytes signing, identity; /* sealed */
     struct push_settings *push;     /* NULL: the defaults */

@@ -106,7 +106,7 @@ static void test_what_we_need_follows_the_endpoint(void **state)
     struct arena arena;
     struct text out;
 
-    verdict.last.success_2xx = true;
+    verdict.last.success = bytes_of("200 to 299");
     arena_init(&arena, 4096);
     text_init(&out, &arena, 1024);
     words_put_outcome(&out, &verdict.last);

@@ -20,7 +20,6 @@ static void round_trip(struct fixture *f)
     struct store_op op = {.kind = STORE_ENDPOINT_CREATE,
                           .endpoint.endpoint = {.owner_id = user,
                                                 .url = bytes_of("https://example.com/h"),
-                                                .success_2xx = true,
                                                 .disable_on_410 = true,
                                                 .paused = true,
                                                 .signing = bytes_make("\1se\0aled", 8),
@@ -36,7 +35,7 @@ static void round_trip(struct fixture *f)
     struct endpoint found = fixture_endpoint_op(f, id).endpoint.endpoint;
     assert_int_equal(found.owner_id, user);
     assert_true(bytes_equal_text(found.url, "https://example.com/h"));
-    assert_true(found.success_2xx && found.disable_on_410 && found.paused);
+    assert_true(found.disable_on_410 && found.paused);
     assert_true(bytes_equal(found.signing, bytes_make("\1se\0aled", 8)));
     assert_true(bytes_equal(found.identity, bytes_make("\2id\0entity", 10)));
     assert_true(push_settings_equal(&found.push, &op.endpoint.endpoint.push));

@@ -87,7 +87,7 @@ static void rate_counts_leases(struct fixture *f)
     fixture_claim(f, 4, 0);
     fixture_do(f, (struct store_op){.kind = STORE_RESEND, .delivery.delivery_id = delivery}, STORE_DONE);
     struct store_op op = fixture_endpoint_op(f, id);
-    op.endpoint.endpoint.success_2xx = true;
+    op.endpoint.endpoint.disable_on_410 = true;
     fixture_do(f, op, STORE_DONE);
     fixture_claim(f, 4, 0);
     fixture_advance(f, 58999);

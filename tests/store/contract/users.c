@@ -47,7 +47,7 @@ static void user_round_trip(struct fixture *f)
                                         .email = bytes_of("a@example.com"),
                                         .endpoint.url = bytes_of("https://example.com/h"),
                                         .receives_users_events = true,
-                                        .endpoint.success_2xx = true,
+                                        .endpoint.push.success = bytes_of("2xx"),
                                         .endpoint.disable_on_410 = true,
                                         .endpoint.paused = true,
                                         .endpoint.signing = bytes_make("\1se\0aled", 8),
@@ -61,8 +61,8 @@ static void user_round_trip(struct fixture *f)
     assert_true(bytes_equal_text(user.name, "Águeda"));
     assert_true(bytes_equal_text(user.email, "a@example.com"));
     assert_true(bytes_equal_text(user.endpoint.url, "https://example.com/h"));
-    assert_true(user.receives_users_events && user.endpoint.success_2xx && user.endpoint.disable_on_410 &&
-                user.endpoint.paused);
+    assert_true(user.receives_users_events && bytes_equal_text(user.endpoint.push.success, "2xx") &&
+                user.endpoint.disable_on_410 && user.endpoint.paused);
     assert_true(bytes_equal(user.endpoint.signing, bytes_make("\1se\0aled", 8)));
     assert_true(bytes_equal(user.endpoint.identity, bytes_make("\2id\0entity", 10)));
     assert_int_equal(user.version, 1);

@@ -157,7 +157,6 @@ static void model_fill(struct store *store, struct store_work *box, const struct
     box->sent_at_ms = event->event.sent_at_ms;
     box->url = arena_copy(&box->memory, endpoint->endpoint.url);
     memcpy(box->auth_digest, endpoint->auth_digest, sizeof box->auth_digest);
-    box->success_2xx = endpoint->endpoint.success_2xx;
     box->quick = model_standing(store, endpoint, model_due_now_ms(store)) == PACE_QUICK;
     box->signing = model_box_copy(box, endpoint->endpoint.signing);
     box->identity = model_box_copy(box, endpoint->endpoint.identity);

@@ -76,6 +76,9 @@ static struct endpoint model_endpoint_out(struct arena *arena, struct endpoint e
     endpoint.filter = model_out(arena, endpoint.filter);
     endpoint.description = model_out(arena, endpoint.description);
     endpoint.metadata = model_out(arena, endpoint.metadata);
+#define OUT_NOTHING(name, max)
+#define OUT_BYTES(name, max) endpoint.push.name = model_out(arena, endpoint.push.name);
+    PUSH_SETTINGS_LIST(OUT_NOTHING, OUT_BYTES, OUT_BYTES)
     return endpoint;
 }
 

@@ -264,7 +264,7 @@ static void limits_are_undone(void **state)
     fixture_do(&f, op, STORE_DONE);
     for (int i = 0; i < EVENTS_EACH; i++)
         fixture_do(&f, fixture_event_op(&f, user), STORE_DONE);
-    op.endpoint.endpoint.success_2xx = true;
+    op.endpoint.endpoint.disable_on_410 = true;
     for (int i = 0; i < 3; i++)
         assert_int_equal(claim_on_full(&f, &fault, &op), STORE_FULL);
     fixture_claim(&f, BOXES, 1);

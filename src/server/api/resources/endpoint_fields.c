@@ -4,7 +4,7 @@
 
 enum { WORDS_LEN_MAX = MODEL_EVENT_TYPES_MAX * (MODEL_TYPE_LEN_MAX + 1), METADATA_LEN_MAX = 32 << 10 };
 
-/* ---- url, success, status ---- */
+/* ---- url, status ---- */
 
 /* The parser's and the guard's codes; what the name resolves to is judged when it is dialled. */
 bool endpoint_read_url(struct call *call, const struct field *field, struct json_value *value, void *place)
@@ -26,8 +26,6 @@ bool endpoint_read_url(struct call *call, const struct field *field, struct json
     return verdict == GUARD_ALLOWED || call_fail_code(call, API_URL, guard_verdict_code(verdict),
                                                       field->pointer, guard_sentence(verdict, &url, out));
 }
-
-const char *const endpoint_successes[] = {"200", "2xx", NULL};
 
 const char *const endpoint_statuses[] = {"active", "paused", "disabled", NULL};
 
@@ -106,6 +104,57 @@ void words_put(struct text *out, struct bytes words)
         text_put_json(out, bytes_cut(&words, ' '));
     }
     text_putc(out, ']');
+}
+
+/* ---- success ---- */
+
+bool endpoint_read_success(struct call *call, const struct field *field, struct json_value *value,
+                           void *place)
+{
+    struct text out;
+    int index = 0;
+    if (json_is(value, JSON_STRING) &&
+        (bytes_equal_text(value->text, "200") || bytes_equal_text(value->text, "2xx"))) {
+        *(struct bytes *)place = bytes_equal_text(value->text, "2xx") ? value->text : (struct bytes){0};
+        return true;
+    }
+    if (!json_is(value, JSON_ARRAY) || value->count == 0)
+        return field_fail(call, field,
+                          "success must be \"200\", \"2xx\" for every status from 200 to 299, or a list of "
+                          "them: [200, 202].");
+    text_init(&out, &call->request->arena, WORDS_LEN_MAX);
+    for (const struct json_value *code = value->first; code; code = code->next, index++) {
+        int64_t status;
+        if (!json_integer(code, &status) || status < 200 || status > 299)
+            return fail_at(call, field, index,
+                           "Only the statuses 200 to 299 can acknowledge an event. A redirect (3xx) is not "
+                           "followed and never acknowledges.");
+        if (policy_acknowledges(text_bytes(&out), (int)status) && out.len > 0)
+            return fail_at(call, field, index, "This is in the list already.");
+        text_printf(&out, "%s%d", out.len ? " " : "", (int)status);
+    }
+    *(struct bytes *)place = text_bytes(&out);
+    return !out.overflow || call_too_large(call);
+}
+
+void success_put(struct text *out, struct bytes success)
+{
+    if (success.len == 0 || bytes_equal_text(success, "2xx")) {
+        text_puts(out, success.len == 0 ? "\"200\"" : "\"2xx\"");
+        return;
+    }
+    text_putc(out, '[');
+    for (const char *comma = ""; success.len > 0; comma = ",") {
+        text_puts(out, comma);
+        text_put(out, bytes_cut(&success, ' '));
+    }
+    text_putc(out, ']');
+}
+
+void endpoint_put_success(struct text *out, const struct call *call, const void *row)
+{
+    (void)call;
+    success_put(out, ((const struct endpoint *)row)->push.success);
 }
 
 /* ---- event_types ---- */

@@ -4,17 +4,20 @@
  */
 #pragma once
 #include "filter.h"
+#include "policy.h"
 #include "shape.h"
 
 /* Attributes that a user has of its default endpoint, too: rows of the table of fields. */
 bool endpoint_read_url(struct call *call, const struct field *field, struct json_value *value, void *place);
-extern const char *const endpoint_successes[];
-#define ENDPOINT_SUCCESS_RULE "success must be \"200\", or \"2xx\" to accept every 2xx status."
+bool endpoint_read_success(struct call *call, const struct field *field, struct json_value *value,
+                           void *place);
+void success_put(struct text *out, struct bytes success);
 /* "active"; "paused" by a person; "disabled" by posthorn. */
 extern const char *const endpoint_statuses[];
 const char *endpoint_status(const struct endpoint *endpoint);
 /* A person has changed it from this status; says nothing if it is the same. */
 void endpoint_log_status(const struct call *call, const struct endpoint *endpoint, const char *was);
+void endpoint_put_success(struct text *out, const struct call *call, const void *row);
 void endpoint_put_status(struct text *out, const struct call *call, const void *row);
 void endpoint_put_disabled_reason(struct text *out, const struct call *call, const void *row);
 

@@ -18,6 +18,12 @@ static bool read_email(struct call *call, const struct field *field, struct json
 
 static const char *const roles[] = {[USER_REGULAR] = "regular", [USER_MASTER] = "master", NULL};
 
+static void user_put_success(struct text *out, const struct call *call, const void *row)
+{
+    (void)call;
+    success_put(out, ((const struct user *)row)->endpoint.push.success);
+}
+
 static const struct field fields[] = {
     {FIELD("name", FIELD_TEXT, FIELD_ALWAYS | FIELD_NULLABLE, struct user, name), .len_max = 256},
     {FIELD("email", FIELD_TEXT, FIELD_ALWAYS | FIELD_NULLABLE, struct user, email), .len_max = 254,
@@ -26,8 +32,8 @@ static const struct field fields[] = {
      .rule = "role must be \"regular\" or \"master\"."},
     {FIELD("webhook_url", FIELD_TEXT, FIELD_ALWAYS | FIELD_NULLABLE, struct user, endpoint.url),
      .len_max = URL_LEN_MAX, .pattern = "^[Hh][Tt][Tt][Pp][Ss]?://", .read = endpoint_read_url},
-    {FIELD("success", FIELD_CHOICE, FIELD_ALWAYS, struct user, endpoint.success_2xx), .len_max = 8,
-     .choices = endpoint_successes, .rule = ENDPOINT_SUCCESS_RULE},
+    {FIELD("success", FIELD_JSON, FIELD_ALWAYS, struct user, endpoint.push.success), .schema = "Success",
+     .read = endpoint_read_success, .put = user_put_success},
     {FIELD("receives_users_events", FIELD_FLAG, FIELD_ALWAYS, struct user, receives_users_events)},
     {FIELD("disable_on_410", FIELD_FLAG, FIELD_ALWAYS, struct user, endpoint.disable_on_410)},
     {FIELD("paused", FIELD_FLAG, FIELD_ALWAYS, struct user, endpoint.paused)},

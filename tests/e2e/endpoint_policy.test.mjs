@@ -1,0 +1,52 @@
+// What the owner of an endpoint sets for its attempts: what acknowledges, how long one lasts, when the next is.
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { answer, api, delivery, eventually, post, posthorn, receiver, serve } from './harness.mjs';
+
+const FAST = ['--time-scale', '200']; /* 10 s become 50 ms */
+
+const set = async (server, attributes) => {
+    const id = server.user_id; /* the default endpoint */
+    const answer = await api(server, 'PATCH', `/api/endpoints/${id}`, { data: { type: 'endpoints', id, attributes } });
+    assert.equal(answer.status, 200, answer.text);
+    return answer.json.data.attributes;
+};
+const becomes = (server, event, state) =>
+    eventually(`${event} is ${state}`, async () => (await delivery(server, event)).attributes.state === state);
+const statuses = async (server, event) => 
+    (await api(server, 'GET', `/api/deliveries/${(await delivery(server, event)).id}`)).json.data.attributes.attempts.map(({ status }) => status);
+
+test('success: a list of codes: these acknowledge, and no others', async (t) => {
+    const server = await serve(t, { args: FAST });
+    const hook = await receiver(t, (_, number) => answer([200, 204, 299, 302, 202, 203][number - 1], ''));
+    assert.deepEqual((await set(server, { url: hook.url, success: [202, 203] })).success, [202, 203]);
+    const first = await post(server);
+    await becomes(server, first, 'delivered');
+    assert.deepEqual(await statuses(server, first), [200, 204, 299, 302, 202]);
+    const second = await post(server);
+    await becomes(server, second, 'delivered');
+    assert.deepEqual(await statuses(server, second), [203]);
+    const { json } = await api(server, 'GET', '/api/users/me'); /* the default endpoint's, in other words */
+    assert.deepEqual(json.data.attributes.success, [202, 203]);
+});
+
+test('success: the user has it, too, and why says what is needed', async (t) => {
+    const server = await serve(t);
+    const hook = await receiver(t, () => answer(200));
+    const user = async (success) => {
+        const body = { data: { type: 'users', id: server.user_id, attributes: { webhook_url: hook.url, success } } };
+        const answer = await api(server, 'PATCH', '/api/users/me', body);
+        assert.equal(answer.status, 200, answer.text);
+        return answer.json.data.attributes.success;
+    };
+    assert.deepEqual(await user([201, 202]), [201, 202]);
+    const event = await post(server);
+    await hook.arrived(1);
+    const waits = async () => (await posthorn('why', event, '--server', server.url, '--key', server.api_key)).stdout;
+    await eventually('it is on record', async () => (await delivery(server, event)).attributes.attempt_count === 1);
+    assert.match(await waits(), /your server said 200; we need 201, 202/);
+    assert.equal(await user('2xx'), '2xx');
+    assert.match(await waits(), /we need 200 to 299/);
+    assert.equal(await user('200'), '200');
+    await becomes(server, await post(server), 'delivered');
+});
