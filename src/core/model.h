@@ -28,6 +28,7 @@ enum {
     MODEL_DESCRIPTION_LEN_MAX = 1024,
     MODEL_IN_FLIGHT_MAX = 256,
     MODEL_RATE_MAX = 100000,
+    MODEL_TIMEOUT_S_MAX = 60,
     MODEL_RESPONSE_KEPT_LEN = 1024,
     MODEL_DETAIL_LEN_MAX = 240,
     MODEL_USER_ID_FIRST = 5 /* so that the guide's own curl works as printed (mission row 43) */

@@ -2,8 +2,9 @@
  * deadline: time limits that are cheap to set and to lift.
  *
  * All limits of one kind last equally long. So a queue in the order of starting is in the order of ending:
- * to set or lift a limit changes a few pointers, and one libuv timer serves all queues. The timer is only
- * moved to an earlier time; if it finds nothing due, it sleeps again.
+ * to set or lift a limit changes a few pointers, and one libuv timer serves all queues. (The timer looks at
+ * each queue; a set or a lift does not.) The timer is only moved to an earlier time; if it finds nothing due,
+ * it sleeps again.
  *
  * After a stall of the loop, bytes that came in time are still unread. So a passed limit is judged only
  * after one more look at the sockets. After some limits the loop looks again, so that thousands that pass
@@ -25,7 +26,7 @@ struct deadline_queue {
     struct deadlines *deadlines;
 };
 
-enum { DEADLINE_QUEUES_MAX = 16 };
+enum { DEADLINE_QUEUES_MAX = 80 };
 
 struct deadlines {
     uv_timer_t timer;

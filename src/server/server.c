@@ -171,7 +171,7 @@ static enum server_error open_engine(struct server *server, const struct guard *
         .dispatch = {.policy = config_policy(config),
                      .slots = (uint32_t)config->slots,
                      .endpoint_sending_max = (uint32_t)config->endpoint_connections_max,
-                     .ready_ms_max = config->lease_ms - limits.attempt_ms - READY_MARGIN_MS,
+                     .ready_ms_max = config->lease_ms - SENDER_TIMEOUT_S_MAX * 1000 - READY_MARGIN_MS,
                      .record_retry_ms = RECORD_RETRY_MS,
                      .seed = seed},
         .limits = limits,

@@ -50,3 +50,30 @@ test('success: the user has it, too, and why says what is needed', async (t) => 
     assert.equal(await user('200'), '200');
     await becomes(server, await post(server), 'delivered');
 });
+
+test('timeout: an endpoint that hangs fails its attempt, while a neighbour without a timeout goes on', async (t) => {
+    const server = await serve(t, { args: FAST });
+    const hangs = await receiver(t, (_, number) => number === 1 ? new Promise(() => {}) : answer(200));
+    let release;
+    const held = new Promise((resolve) => { release = () => resolve(answer(200)); });
+    const neighbour = await receiver(t, () => held);
+    assert.equal((await set(server, { url: neighbour.url })).timeout, null);
+    const made = await api(server, 'POST', '/api/endpoints', { data: { type: 'endpoints', attributes: { url: hangs.url, timeout: 1 } } });
+    assert.equal(made.json.data.attributes.timeout, 1);
+    const event = await post(server);
+    const inState = async (state) => {
+        const { json } = await api(server, 'GET', `/api/events/${event}/deliveries`);
+        const found = json.data.filter(({ attributes }) => attributes.state === state);
+        return Promise.all(found.map(async ({ id }) => (await api(server, 'GET', `/api/deliveries/${id}`)).json.data.attributes));
+    };
+    await eventually('the retry is delivered', async () => (await inState('delivered')).length === 1);
+    const [{ attempts }] = await inState('delivered');
+    assert.deepEqual(attempts.map(({ reason, status, counted }) => [reason, status, counted]), [['timeout', null, true], ['none', 200, true]]);
+    assert.equal(attempts[0].detail, "the attempt reached the endpoint's timeout of 1 s");
+    assert.deepEqual((await inState('pending')).map((other) => [other.in_flight, other.attempts]), [[true, []]]);
+    release();
+    await eventually('the neighbour, too', async () => (await inState('delivered')).length === 2);
+    assert.equal(neighbour.requests.length, 1);
+    assert.equal((await set(server, { timeout: 60 })).timeout, 60);
+    assert.equal((await set(server, { timeout: null })).timeout, null);
+});

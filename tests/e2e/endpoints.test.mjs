@@ -36,7 +36,7 @@ test('resource: an endpoint is made, shown, listed, changed and deleted; its sec
     assert.deepEqual({ ...attributes, created_at: 0, updated_at: 0 }, { url: 'https://example.com/a', description: 'accounting',
         metadata: { team: 'a', 'cost center': '7' }, event_types: ['payment_*', 'user_enabled'], channels: ['eu'],
         filter: { data: { attributes: { event_type: [{ prefix: 'p' }] } } }, status: 'paused', disabled_reason: null, in_flight_max: 7,
-        rate: { count: 100, per: 'minute' }, ordered: true, format: 'thin', success: '2xx', disable_on_410: true, signatures: ['webhook-auth', 'standard'],
+        rate: { count: 100, per: 'minute' }, ordered: true, format: 'thin', success: '2xx', timeout: null, disable_on_410: true, signatures: ['webhook-auth', 'standard'],
         created_at: 0, updated_at: 0 });
     assert.equal(relationships.user.data.id, server.user_id);
 
@@ -185,6 +185,7 @@ test('bad input: each attribute has its code and its pointer, and nothing is hal
         ...['Stripe', 'standard-ed25519', 7, null].map((name) => [{ signatures: ['github', name] }, 'attribute_invalid', '/signatures/1']),
         [{ signatures: ['github', 'github'] }, 'attribute_invalid', '/signatures/1'],
         [{ signatures: 'github' }, 'attribute_invalid', '/signatures'],
+        ...[0, 61, -1, 1.5, '7', [], true].map((timeout) => [{ timeout }, 'attribute_invalid', '/timeout']),
         ...['201', 200, null, [], {}].map((success) => [{ success }, 'attribute_invalid', '/success']),
         ...[199, 300, 302, 2000, '201', null, 200.5].map((code) => [{ success: [200, code] }, 'attribute_invalid', '/success/1']),
         [{ success: [200, 202, 200] }, 'attribute_invalid', '/success/2'],

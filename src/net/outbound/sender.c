@@ -32,6 +32,7 @@ struct sender_attempt {
     enum failure failure; /* in ATTEMPT_ENDING */
     struct deadline stage_deadline, whole_deadline;
     int64_t started_ms, sent_ms;
+    int timeout_s; /* its own; 0: none */
 
     struct peer peer;
     struct identity *identity; /* held; NULL: none */
@@ -57,6 +58,7 @@ struct sender {
     struct bytes user_agent;
     struct deadlines deadlines;
     struct deadline_queue *stage_limits[ATTEMPT_STAGE_COUNT], *whole_limit, *dialer_limit;
+    struct deadline_queue *own_limits[SENDER_TIMEOUT_S_MAX + 1]; /* by seconds; NULL: no request had it yet */
     struct connection_world world;
     struct pool pool;
     struct resolver *resolver;
@@ -93,7 +95,7 @@ static void attempt_enter(struct sender_attempt *a, enum attempt_stage stage)
 
     attempt_stage_move(&a->stage, stage);
     deadline_lift(&a->stage_deadline);
-    if (limit)
+    if (limit && (stage != ATTEMPT_WAITING || a->timeout_s == 0))
         deadline_set(&a->stage_deadline, limit);
 }
 
@@ -110,6 +112,9 @@ static void judge(const struct sender_attempt *a, enum failure cause, struct sen
         result->response = response_said(a->response);
         if (result->response.len == 0)
             result->response = a->sender->refused;
+        if (result->failure == FAILURE_TIMEOUT && a->timeout_s > 0)
+            snprintf(detail, ANSWER_DETAIL_LEN_MAX, "the attempt reached the endpoint's timeout of %d s",
+                     a->timeout_s);
         if (!detail[0])
             answer_detail_of_answer(detail, result->failure, response_flaw(a->response), result->response);
         if (!detail[0] && !a->peer.https && !a->reused && a->written)
@@ -466,6 +471,17 @@ static void attempt_resolve(struct sender_attempt *a)
 
 /* ---- attempts ---- */
 
+static struct deadline_queue *whole_limit(struct sender *sender, int timeout_s)
+{
+    assert(timeout_s >= 0 && timeout_s <= SENDER_TIMEOUT_S_MAX);
+    if (timeout_s == 0)
+        return sender->whole_limit;
+    struct deadline_queue **own = &sender->own_limits[timeout_s];
+    if (!*own)
+        *own = deadlines_queue(&sender->deadlines, (int64_t)timeout_s * 1000, on_whole_passed);
+    return *own;
+}
+
 static struct sender_attempt *attempt_new(struct sender *sender)
 {
     struct sender_attempt *a = sender->free;
@@ -504,6 +520,7 @@ static void attempt_prepare(struct sender_attempt *a, const struct sender_reques
     }
     a->head_len = request_head_write(a->head, request, a->sender->user_agent);
     a->body = request->body;
+    a->timeout_s = request->timeout_s;
     a->failure = FAILURE_NONE;
     a->address[0] = '\0';
     a->reused = a->mixed_answer = a->overdue = false;
@@ -533,7 +550,7 @@ void sender_start(struct sender *sender, const struct sender_request *request, u
     a->ctx = ctx;
     a->started_ms = clock_mono_ms(&sender->config.clock);
     attempt_prepare(a, request);
-    deadline_set(&a->whole_deadline, sender->whole_limit);
+    deadline_set(&a->whole_deadline, whole_limit(sender, request->timeout_s));
     a->starting = true;
     struct connection *connection = pool_take(&sender->pool, &a->peer, request->age_ms_max);
     if (connection) {

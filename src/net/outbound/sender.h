@@ -62,10 +62,12 @@ struct sender_config {
     struct log *log;
 };
 
-enum { SENDER_HEADERS_MAX = 16 };
+enum { SENDER_HEADERS_MAX = 16, SENDER_TIMEOUT_S_MAX = 60 };
 
 /* The body must live until the result; everything else until sender_start returns. */
 struct sender_request {
+    int timeout_s; /* of the whole attempt, up to SENDER_TIMEOUT_S_MAX; the wait for an answer has no limit of
+                      its own then. 0: limits.attempt_ms */
     int64_t age_ms_max; /* only a connection younger than this is reused; 0: a new one */
     int64_t pool_key; /* the endpoint's id: only attempts with one key and one authority share connections */
     struct identity *identity; /* NULL: none. The attempt holds it */
@@ -93,7 +95,7 @@ typedef void sender_done(void *ctx, uint32_t tag, const struct sender_result *re
 
 /* NULL: the CA file cannot be read, or the loop fails; the log has the reason. */
 struct sender *sender_open(const struct sender_config *config);
-/* Calls `done` exactly once, after it has returned, at the latest limits.attempt_ms later (monotonic). If the
+/* Calls `done` exactly once, after it has returned, at the latest at the attempt's limit (monotonic). If the
  * look-up of the name was not answered, it may take RESOLVER_OUTAGE_PROBE_MS more to learn whose fault that
  * is. */
 void sender_start(struct sender *sender, const struct sender_request *request, uint32_t tag,

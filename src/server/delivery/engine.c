@@ -320,6 +320,8 @@ static enum failure engine_render(struct store_work *box, struct format_push *fo
     return FAILURE_NONE;
 }
 
+_Static_assert((int)MODEL_TIMEOUT_S_MAX == (int)SENDER_TIMEOUT_S_MAX, "what an endpoint asks for can be had");
+
 static void engine_send(struct engine *engine, uint32_t number)
 {
     struct engine_slot *slot = &engine->slots[number];
@@ -358,7 +360,8 @@ static void engine_send(struct engine *engine, uint32_t number)
         .secret_count = cached_endpoint_secrets(endpoint, slot->attempt.started_at_ms, secrets)};
     push_headers_make(&headers, &parts);
     sender_start(engine->sender,
-                 &(struct sender_request){.age_ms_max = engine_age_ms_max(engine, box),
+                 &(struct sender_request){.timeout_s = push_settings_of(box->push)->timeout,
+                                          .age_ms_max = engine_age_ms_max(engine, box),
                                           .pool_key = box->endpoint_id,
                                           .identity = endpoint->identity,
                                           .url = &endpoint->url,

@@ -126,7 +126,7 @@ static const struct option_row rows[] = {
     {"window", OPTION_DURATION, AT(window_ms), "3d", "TIME",
      "an attempt that fails this long after the first one is the last", 1, 365 * DAY},
     {"lease", OPTION_DURATION, AT(lease_ms), "2m", "TIME",
-     "a delivery in progress without a result for this long is claimed again", 60 * SECOND, DAY},
+     "a delivery in progress without a result for this long is claimed again", 90 * SECOND, DAY},
     {"drain", OPTION_DURATION, AT(drain_ms), "30s", "TIME",
      "on SIGTERM, wait this long for attempts in progress to end", 0, HOUR},
     {"disk-reserve", OPTION_SIZE, AT(disk_reserve_bytes), "64MiB", "SIZE",

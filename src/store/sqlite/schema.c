@@ -62,6 +62,7 @@ static const char *const migration_1[] = {
     /* push_settings.h */
     "signatures INTEGER NOT NULL DEFAULT 0,"
     "format INTEGER NOT NULL DEFAULT 0,"
+    "timeout INTEGER NOT NULL DEFAULT 0,"
     "success TEXT,"
     "signing BLOB NOT NULL, identity BLOB NOT NULL," /* sealed */
     "answered INTEGER NOT NULL DEFAULT 0,"           /* that URL has acknowledged something once */

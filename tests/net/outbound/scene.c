@@ -74,6 +74,7 @@ void scene_begin(struct scene *scene, const char *url)
     static const char auth[] = "03ac674216f3e15c761ee1a5e255f067953623c8b388b4459e13f978d7c846f4";
     struct url parsed;
     struct sender_request request = {
+        .timeout_s = scene->timeout_s,
         .age_ms_max = scene->age_ms_max,
         .pool_key = scene->pool_key,
         .identity = scene->identity,

@@ -391,6 +391,41 @@ static void test_black_hole(void **state)
     expect_black_hole((struct sender_limits){.connect_all_ms = 100});
 }
 
+/* The wait for an answer has no limit of its own then, and a neighbour without a timeout goes on. */
+static void test_timeout_of_the_request(void **state)
+{
+    struct evil_record record;
+    struct scene scene;
+    char url[64];
+    struct evil *evil = evil_open(&(struct evil_config){.script = "accept; request; silence"});
+    struct evil *neighbour = evil_open(&(struct evil_config){.script = "accept; request; silence"});
+    scene_init(&scene);
+    scene_open(&scene);
+    scene_begin(&scene, scene_url(url, sizeof url, false, "127.0.0.1", evil_port(neighbour)));
+    scene.timeout_s = 1;
+    scene_attempt(&scene, scene_url(url, sizeof url, false, "127.0.0.1", evil_port(evil)));
+    assert_int_equal(scene.result.failure, FAILURE_TIMEOUT);
+    assert_string_equal(scene.detail, "the attempt reached the endpoint's timeout of 1 s");
+    assert_int_equal(scene_stats(&scene).under_way, 1);
+    sender_abort(scene.sender);
+    assert_int_equal(scene.result.failure, FAILURE_SHUTDOWN);
+    scene_fini(&scene);
+
+    scene_init(&scene);
+    scene.limits.header_ms = 100;
+    scene.timeout_s = 1;
+    scene_open(&scene);
+    struct evil *late = evil_open(&(struct evil_config){
+        .script = "accept; request; send \"HTTP/1.1 200 OK\\r\\nX: y\" every 20 ms; send "
+                  "\"\\r\\nContent-Length: 0\\r\\n\\r\\n\""});
+    scene_attempt(&scene, scene_url(url, sizeof url, false, "127.0.0.1", evil_port(late)));
+    assert_int_equal(scene.result.failure, FAILURE_NONE);
+    scene_fini(&scene);
+    evil_close(evil, &record);
+    evil_close(neighbour, &record);
+    evil_close(late, &record);
+}
+
 static bool allow_none(void *ctx, const struct sockaddr *address)
 {
     ++*(int *)ctx;
@@ -486,6 +521,7 @@ int main(void)
         cmocka_unit_test(test_keeps_16_kib_of_the_answer),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_black_hole),
+        cmocka_unit_test(test_timeout_of_the_request),
         cmocka_unit_test(test_guard_is_asked),
         cmocka_unit_test(test_blocked_after_black_hole),
     };

@@ -133,7 +133,7 @@ static const char *sample(const struct option_row *setting)
     case OPTION_WORDS:
         return "10.0.0.0/8";
     case OPTION_DURATION:
-        return strcmp(setting->name, "backoff-cap") == 0 ? "11s" : "61s";
+        return strcmp(setting->name, "backoff-cap") == 0 ? "11s" : "91s";
     default:
         snprintf(text, sizeof text, "%lld", (long long)setting->max - 1);
         return text;
@@ -273,7 +273,7 @@ static const struct wrong wrongs[] = {
     {NULL, NULL, "--tls-key k", "tls-cert is missing"},
     {NULL, NULL, "--tls-client-ca c", "needs tls-cert"},
     {NULL, NULL, "--backoff-base 2h --backoff-cap 1h", "backoff-cap is shorter"},
-    {NULL, NULL, "--lease 30s", "from 1m to 1d"},
+    {NULL, NULL, "--lease 89s", "from 90s to 1d"},
     {NULL, NULL, "--source-address 10.0.0.0/8", "source-address: '10.0.0.0/8'|2001:db8::1"},
     {NULL, NULL, "--source-address localhost", "source-address: 'localhost'"},
     {NULL, NULL, "--source-address 192.0.2.1,::1,192.0.2.1", "source-address: '192.0.2.1'|twice"},

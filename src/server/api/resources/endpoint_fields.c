@@ -291,15 +291,14 @@ void endpoint_put_filter(struct text *out, const struct call *call, const void *
     text_put(out, filter.len ? filter : bytes_of("null"));
 }
 
-/* ---- in_flight_max, rate ---- */
+/* ---- in_flight_max, timeout, rate ---- */
 
-bool endpoint_read_in_flight_max(struct call *call, const struct field *field, struct json_value *value,
-                                 void *place)
+bool endpoint_read_number(struct call *call, const struct field *field, struct json_value *value, void *place)
 {
     int64_t number = 0;
     if (!json_is(value, JSON_NULL) &&
         (!json_integer(value, &number) || number < field->minimum || number > field->maximum))
-        return field_fail(call, field, "in_flight_max must be a number from %lld to %lld, or null%s",
+        return field_fail(call, field, "%s must be a number from %lld to %lld, or null%s", field->name,
                           (long long)field->minimum, (long long)field->maximum, field->rule);
     *(int32_t *)place = (int32_t)number;
     return true;

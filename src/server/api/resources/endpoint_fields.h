@@ -32,8 +32,8 @@ bool endpoint_read_channels(struct call *call, const struct field *field, struct
 void endpoint_put_channels(struct text *out, const struct call *call, const void *row);
 bool endpoint_read_filter(struct call *call, const struct field *field, struct json_value *value,
                           void *place);
-bool endpoint_read_in_flight_max(struct call *call, const struct field *field, struct json_value *value,
-                                 void *place);
+bool endpoint_read_number(struct call *call, const struct field *field, struct json_value *value,
+                          void *place);
 bool endpoint_read_rate(struct call *call, const struct field *field, struct json_value *value, void *place);
 void endpoint_put_rate(struct text *out, const struct call *call, const void *row);
 void endpoint_put_filter(struct text *out, const struct call *call, const void *row);
