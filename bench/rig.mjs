@@ -166,6 +166,8 @@ export async function api(server, method, path, data, key = server.key) {
 }
 
 export const FIRST_USER = 5;
+/** Ids of further endpoints are those of events: nanoseconds since 1970. */
+const FURTHER_ENDPOINT_ID = '1764392664000000000';
 
 export const setUrl = (server, url, id = String(FIRST_USER), key = server.key, others = {}) =>
     api(server, 'PATCH', '/api/users/me', { data: { type: 'users', id, attributes: { webhook_url: url, ...others } } }, key);
@@ -182,30 +184,41 @@ export function install(binary = program) {
     return { data, key: made.api_key, binary };
 }
 
+/** The program with which the rows of a data folder are copied, while no server runs. */
+const sql = (place, text) => execFileSync('sqlite3', [join(place.data, 'posthorn.db'), text], { encoding: 'utf8' }).trim();
+
+/** So many copies of the first user's row of a table, whatever columns this build has; `own` has the SQL of those that differ. */
+function copies(place, table, where, howMany, own) {
+    const columns = sql(place, `SELECT name FROM pragma_table_info('${table}')`).split('\n').filter(Boolean);
+    if (!columns.length)
+        return ''; // an older program has its endpoints in `users`
+    return `INSERT INTO ${table} (${columns.join(', ')})
+            WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ${howMany})
+            SELECT ${columns.map((column) => own[column] ?? `one.${column}`).join(', ')}
+            FROM n, (SELECT * FROM ${table} WHERE ${where} = ${FIRST_USER} LIMIT 1) AS one;`;
+}
+
 /**
  * Users with a webhook URL and a key each, put into the database while no server runs: an older program takes seconds for
- * each thousand of them over the API. '#' in `url` becomes the user's id, '@' the last number of one of the sink's hosts. The rows are copies of the first user's and of
- * its key's, whatever columns this build has. Returns the ids.
+ * each thousand of them over the API. '#' in `url` becomes the user's id, '@' the last number of one of the sink's hosts.
+ * Returns the ids.
  */
 export function addUsers(place, url, howMany) {
-    const sql = (text) => execFileSync('sqlite3', [join(place.data, 'posthorn.db'), text], { encoding: 'utf8' }).trim();
-    const first = Number(sql('SELECT max(id) FROM users')) + 1;
-    const copies = (table, where, own) => {
-        const columns = sql(`SELECT name FROM pragma_table_info('${table}')`).split('\n').filter(Boolean);
-        if (!columns.length)
-            return ''; // an older program has its endpoints in `users`
-        return `INSERT INTO ${table} (${columns.join(', ')})
-                WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ${howMany})
-                SELECT ${columns.map((column) => own[column] ?? `one.${column}`).join(', ')}
-                FROM n, (SELECT * FROM ${table} WHERE ${where} = ${FIRST_USER} LIMIT 1) AS one;`;
-    };
+    const first = Number(sql(place, 'SELECT max(id) FROM users')) + 1;
     const target = `replace(replace('${url}', '#', ${first} + n.i), '@', 1 + n.i % ${SINK_HOSTS})`;
-    sql(`BEGIN;
-         ${copies('users', 'id', { id: `${first} + n.i`, role: '0', master_id: String(FIRST_USER), webhook_url: target })}
-         ${copies('endpoints', 'id', { id: `${first} + n.i`, owner_id: `${first} + n.i`, url: target })}
-         ${copies('api_keys', 'user_id', { id: `${first} + n.i`, user_id: `${first} + n.i`, digest: 'lower(hex(randomblob(32)))' })}
+    sql(place, `BEGIN;
+         ${copies(place, 'users', 'id', howMany, { id: `${first} + n.i`, role: '0', master_id: String(FIRST_USER), webhook_url: target })}
+         ${copies(place, 'endpoints', 'id', howMany, { id: `${first} + n.i`, owner_id: `${first} + n.i`, url: target })}
+         ${copies(place, 'api_keys', 'user_id', howMany, { id: `${first} + n.i`, user_id: `${first} + n.i`, digest: 'lower(hex(randomblob(32)))' })}
          COMMIT`);
     return Array.from({ length: howMany }, (_, i) => first + i);
+}
+
+/** Further endpoints for each of these users (their ids follow each other), likewise; with the default one they have `each`. */
+export function addEndpoints(place, users, url, each) {
+    const id = `${FURTHER_ENDPOINT_ID} + n.i`;
+    sql(place, copies(place, 'endpoints', 'id', users.length * (each - 1),
+                      { id, owner_id: `${users[0]} + n.i % ${users.length}`, url: `replace('${url}', '#', ${id})` }));
 }
 
 let help;

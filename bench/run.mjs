@@ -17,6 +17,7 @@
 //   recovery    a receiver that is back after an outage
 //   keys        a random Idempotency-Key for each event, many kept
 //   bodies      4, 32, 256 KiB and 1 MiB; 1 MiB for a slow receiver
+//   routing     f: a user with 1, 10 and 100 endpoints, filters that refuse; 100,000 idle endpoints, and 1 % of them at work
 //   masters     each event to its user and to the user's Master
 //   purge       old events go, alone and beside some that wait
 //   reads       lists beside writes with a million events; PATCH, POST and /metrics with 100,000 users
@@ -40,12 +41,12 @@ import { bodyBytes, build, connections, endAll, program, progress, repeats, root
 import { table } from './table.mjs';
 
 const names = ['throughput', 'backlog', 'tls', 'batches', 'paced', 'producers', 'endpoints', 'neighbours', 'newcomer', 'pushback',
-               'recovery', 'keys', 'bodies', 'masters', 'purge', 'reads', 'backup', 'against'];
-const letters = { a: 'throughput', b: 'throughput', c: 'backlog', d: 'tls', e: 'batches' };
+               'recovery', 'keys', 'bodies', 'routing', 'masters', 'purge', 'reads', 'backup', 'against'];
+const letters = { a: 'throughput', b: 'throughput', c: 'backlog', d: 'tls', e: 'batches', f: 'routing' };
 
 function chosen(text) {
     if (!text) return names.filter((name) => name !== 'against' || process.env.BENCH_AGAINST);
-    const asked = /^[a-e]+$/.test(text) ? [...text] : text.split(',');
+    const asked = /^[a-f]+$/.test(text) ? [...text] : text.split(',');
     const parts = asked.map((name) => letters[name] ?? name);
     const unknown = parts.find((name) => !names.includes(name));
     if (unknown) throw new Error(`bench: there is no part '${unknown}'; there are ${names.join(', ')}`);
