@@ -37,7 +37,7 @@ static struct payload *claim_payload(struct store *store, struct roster_entry *e
     struct payload *payload = shared ? leases_payload(&store->leases, event_id) : NULL;
     if (payload && payload->len == len)
         return payload_hold(payload);
-    if (!payload_fits(store->config.budget, endpoint->counts.bytes, len))
+    if (!payload_fits(store->config.budget, endpoint->work->counts.bytes, len))
         return NULL;
     payload = payload_make(store->config.budget, len);
     if (!payload)
@@ -69,7 +69,7 @@ static bool claim_row(struct store *store, struct roster_entry *endpoint, struct
     ledger_bound(&delivery);
     ledger_lease(&delivery, store->now.due_ms, store->config.lease_ms);
     struct lease *lease = leases_begin(&store->leases, sqlite3_column_int64(row, 0), store->now.due_ms,
-                                       delivery.due_at_ms, false, &endpoint->out);
+                                       delivery.due_at_ms, false, &roster_work(endpoint)->out);
     lease->endpoint = endpoint;
     lease->row = delivery;
     lease->event_id = sqlite3_column_int64(row, 5);
@@ -104,8 +104,8 @@ static void damaged_add(struct damaged *damaged, sqlite3_stmt *due)
 /* No further than what waits in memory, which goes first then. `beside`: what is not in the line. */
 static void due_bind(const struct store *store, const struct roster_entry *endpoint, bool beside)
 {
-    const struct lease *tail = TAILQ_FIRST(&endpoint->tail.list);
-    struct roster_past past = beside ? (struct roster_past){-1, INT64_MAX} : endpoint->counts.past;
+    const struct lease *tail = TAILQ_FIRST(&endpoint->work->tail.list);
+    struct roster_past past = beside ? (struct roster_past){-1, INT64_MAX} : endpoint->work->counts.past;
     sqlite_bind_ints(store->sql[SQL_DUE_GET],
                      SQLITE_INTS(endpoint->id, tail ? tail->begun_at_ms : store->now.due_ms, CLAIMS_MAX,
                                  past.delivery_id ? past.due_at_ms : INT64_MIN, past.delivery_id));
@@ -116,7 +116,7 @@ static void due_bind(const struct store *store, const struct roster_entry *endpo
 static void due_goes_on(struct store *store, struct roster_entry *endpoint, const struct damaged *damaged)
 {
     struct roster_past past = damaged->count == CLAIMS_MAX ? damaged->last : (struct roster_past){0};
-    if (past.delivery_id != endpoint->counts.past.delivery_id)
+    if (past.delivery_id != endpoint->work->counts.past.delivery_id)
         roster_past(&store->roster, endpoint, past);
 }
 
@@ -164,11 +164,12 @@ static bool drop_old_lease(struct store *store, int64_t delivery_id)
 static enum store_status claim_some(struct store *store, struct store_batch *batch,
                                     struct roster_entry *endpoint, int max, bool beside)
 {
-    if (endpoint->wants && !payload_fits(store->config.budget, endpoint->counts.bytes, endpoint->wants)) {
-        roster_wants_memory(&store->roster, endpoint, endpoint->wants);
+    if (endpoint->work->wants &&
+        !payload_fits(store->config.budget, endpoint->work->counts.bytes, endpoint->work->wants)) {
+        roster_wants_memory(&store->roster, endpoint, endpoint->work->wants);
         return STORE_OK;
     }
-    endpoint->wants = 0;
+    roster_work(endpoint)->wants = 0;
     bool room = true;
     struct damaged damaged = {.count = 0};
     sqlite3_stmt *due = store->sql[SQL_DUE_GET];
@@ -220,14 +221,14 @@ static enum store_status claim_turn(struct store *store, struct store_batch *bat
     if (roster_tail_first(endpoint))
         return sqlite_tail_claim(store, batch, endpoint, max);
     int filled = batch->filled_count;
-    int64_t due_at_ms = endpoint->counts.due_at_ms;
+    int64_t due_at_ms = endpoint->work->counts.due_at_ms;
     enum store_status status = STORE_OK;
     if (roster_is_ordered(endpoint))
         status = claim_some(store, batch, endpoint, max, true);
     if (status == STORE_OK && batch->filled_count == filled)
         status = claim_some(store, batch, endpoint, max, false);
-    bool stands =
-        batch->filled_count == filled && endpoint->wants == 0 && endpoint->counts.due_at_ms <= due_at_ms;
+    bool stands = batch->filled_count == filled && endpoint->work->wants == 0 &&
+                  endpoint->work->counts.due_at_ms <= due_at_ms;
     if (status != STORE_OK || !stands)
         return status;
     log_write(store->config.log, LOG_LEVEL_ERROR, "store",

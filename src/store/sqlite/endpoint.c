@@ -59,7 +59,7 @@ enum store_status sqlite_line_first(struct store *store, const struct roster_ent
     enum store_status status = sqlite_number(store, SQL_LINE_HELD_BY, &first, &found);
     *id = found ? first : 0;
     const struct lease *out;
-    TAILQ_FOREACH(out, &endpoint->out, sibling)
+    TAILQ_FOREACH(out, &endpoint->work->out, sibling)
     {
         if (out->row.state == DELIVERY_PENDING && (*id == 0 || out->delivery_id < *id))
             *id = out->delivery_id;
@@ -162,7 +162,7 @@ static void roster_take(struct store *store, sqlite3_stmt *row)
     if (endpoint->flow || !flow_settings_none(&flow))
         roster_flow(&store->roster, endpoint, &flow);
     if (is_new && sqlite3_column_int(row, 7))
-        roster_pace(&store->roster, endpoint, pace_proven);
+        roster_proven(&store->roster, endpoint);
     else if (url_changed)
         roster_pace(&store->roster, endpoint, pace_renew);
     roster_changed(&store->roster, endpoint);

@@ -64,7 +64,7 @@ enum store_status sqlite_removed_purge(struct store *store, bool *more)
     while (status == STORE_OK && sqlite3_step(list) == SQLITE_ROW) {
         const struct roster_entry *endpoint = roster_get(&store->roster, sqlite3_column_int64(list, 0));
         any = true;
-        if (endpoint && endpoint->counts.due_at_ms != ROSTER_NEVER)
+        if (endpoint && endpoint->work->counts.due_at_ms != ROSTER_NEVER)
             status = cancel_waiting(store, endpoint, more);
     }
     status = sqlite_rows_end(store, list, status);

@@ -54,7 +54,7 @@ static void recipients_put(struct store *store, const struct store_op *op, struc
 {
     size_t len = op->event.event.document.len;
     bool leased = recipients->leased_count < boxes && roster_can_lease(&store->roster, endpoint) &&
-                  payload_fits(store->config.budget, endpoint->counts.bytes, len) &&
+                  payload_fits(store->config.budget, endpoint->work->counts.bytes, len) &&
                   recipients_payload(store, op, recipients);
     assert(recipients->count < RECIPIENTS_MAX);
     recipients->endpoints[recipients->count] = endpoint;
@@ -176,8 +176,8 @@ static enum store_status delivery_insert(struct store *store, struct store_batch
     sqlite_bind_time(insert, 6, queued ? endpoint->id : 0);
     sqlite_count(store, endpoint, NULL, &row);
     if (leased) {
-        struct lease *lease =
-            leases_begin(&store->leases, id, store->now.due_ms, row.due_at_ms, true, &endpoint->out);
+        struct lease *lease = leases_begin(&store->leases, id, store->now.due_ms, row.due_at_ms, true,
+                                           &roster_work(endpoint)->out);
         lease->row = row;
         lease->event_id = event->id;
         lease->endpoint = endpoint;

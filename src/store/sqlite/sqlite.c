@@ -26,7 +26,7 @@ static enum store_status look(struct store *store, struct store_op *op)
             continue;
         figures->found = true;
         status = sqlite_count_endpoint(store, endpoint);
-        const struct roster_counts *counts = &endpoint->counts;
+        const struct roster_counts *counts = &endpoint->work->counts;
         figures->failing = counts->pace.failing;
         figures->in_hand = counts->leased;
         figures->waiting = counts->pending > counts->leased ? counts->pending - counts->leased : 0;
@@ -407,7 +407,7 @@ static enum store_status take_over(struct store *store)
         if (roster_is_ordered(endpoint))
             status = sqlite_line_join(store, endpoint);
         status = status ?: sqlite_roster_due(store, endpoint);
-        if (endpoint->counts.due_at_ms != ROSTER_NEVER)
+        if (endpoint->work->counts.due_at_ms != ROSTER_NEVER)
             roster_pace(&store->roster, endpoint, pace_resumed);
     }
     return status ?: sqlite_run(store, SQL_COMMIT);

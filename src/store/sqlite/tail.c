@@ -12,16 +12,17 @@ enum { TAILS_LEN_MAX = 8192 /* of all; one endpoint alone may have a seventh (pa
 
 bool sqlite_tail_takes(const struct store *store, const struct roster_entry *endpoint, size_t len)
 {
-    const struct roster_counts *counts = &endpoint->counts;
+    const struct roster_counts *counts = &endpoint->work->counts;
     return counts->due_at_ms > store->now.due_ms && roster_tails(&store->roster, endpoint) &&
-           endpoint->tail.count < pace_share(TAILS_LEN_MAX, store->leases.waiting, PACE_QUICK) &&
+           endpoint->work->tail.count < pace_share(TAILS_LEN_MAX, store->leases.waiting, PACE_QUICK) &&
            payload_fits(store->config.budget, counts->bytes, len);
 }
 
 void sqlite_tail_put(struct store *store, const struct event *event, int64_t delivery_id,
                      struct ledger_row row, struct roster_entry *endpoint, struct payload *payload)
 {
-    struct lease *lease = leases_wait(&store->leases, delivery_id, store->now.due_ms, &endpoint->tail);
+    struct lease *lease =
+        leases_wait(&store->leases, delivery_id, store->now.due_ms, &roster_work(endpoint)->tail);
     lease->row = row;
     lease->event_id = event->id;
     lease->endpoint = endpoint;
@@ -40,7 +41,7 @@ enum store_status sqlite_tail_claim(struct store *store, struct store_batch *bat
     for (struct lease *lease; max > 0 && status == STORE_OK && (lease = roster_tail_first(endpoint)); max--) {
         struct store_work *box = batch->boxes[batch->filled_count++];
         leases_take(&store->leases, lease, store->now.due_ms, store->now.due_ms + store->config.lease_ms,
-                    &endpoint->out);
+                    &roster_work(endpoint)->out);
         body_stamp(lease->payload->data, lease->len, lease->stamp_offset, store->now.wall_ms);
         roster_leased(&store->roster, endpoint);
         sqlite_fill(store, box, endpoint, lease, lease->payload);
@@ -90,7 +91,7 @@ enum store_status sqlite_tail_leave(struct store *store, int64_t delivery_id)
 enum store_status sqlite_tail_settle(struct store *store, struct roster_entry *endpoint)
 {
     enum store_status status = STORE_OK;
-    for (struct lease *lease; status == STORE_OK && (lease = TAILQ_FIRST(&endpoint->tail.list));)
+    for (struct lease *lease; status == STORE_OK && (lease = TAILQ_FIRST(&endpoint->work->tail.list));)
         status = leave(store, lease);
     return status;
 }
@@ -99,7 +100,7 @@ enum store_status sqlite_tails_settle(struct store *store)
 {
     enum store_status status = STORE_OK;
     struct roster_entry *endpoint;
-    LIST_FOREACH(endpoint, &store->roster.tailed, tailed)
+    LIST_FOREACH(endpoint, &store->roster.tailed, work->tailed)
     {
         if (status == STORE_OK && !roster_tails(&store->roster, endpoint))
             status = sqlite_tail_settle(store, endpoint);

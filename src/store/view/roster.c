@@ -9,6 +9,31 @@ enum { MEMORY_LOOK_MS = 50, REST_MS = 1000, QUICK_IN_A_ROW_MAX = 3 };
 /* A tail waits in memory through a hold that is no longer. */
 enum { TAIL_HELD_MS_MAX = 250 };
 
+/* Shared by the endpoints that have had no work: by those that answered before the start, and by the others.
+ */
+static const struct roster_work idle[] = {
+    {.counts.due_at_ms = ROSTER_NEVER, .place = PLACE_NONE},
+    {.counts = {.due_at_ms = ROSTER_NEVER, .pace.ever_answered = true}, .place = PLACE_NONE}};
+
+static bool is_idle(const struct roster_entry *endpoint)
+{
+    return endpoint->work == &idle[0] || endpoint->work == &idle[1];
+}
+
+_Static_assert(sizeof(struct roster_entry) <= 160, "there may be 100,000, most of them idle");
+
+struct roster_work *roster_work(struct roster_entry *endpoint)
+{
+    if (!is_idle(endpoint))
+        return endpoint->work;
+    struct roster_work *own = memory_zero(1, sizeof *own);
+    own->counts = endpoint->work->counts;
+    own->place = PLACE_NONE;
+    TAILQ_INIT(&own->out);
+    TAILQ_INIT(&own->tail.list);
+    return endpoint->work = own;
+}
+
 void roster_init(struct roster *roster, const struct pace_config *config)
 {
     *roster = (struct roster){.config = *config};
@@ -26,7 +51,10 @@ static void endpoint_free(struct roster_entry *endpoint)
     free((void *)endpoint->signing.data);
     free((void *)endpoint->identity.data);
     free(endpoint->push);
-    free(endpoint->missed);
+    if (!is_idle(endpoint)) {
+        free(endpoint->work->missed);
+        free(endpoint->work);
+    }
     free(endpoint);
 }
 
@@ -46,13 +74,13 @@ void roster_fini(struct roster *roster)
 
 static bool before(const struct roster_entry *a, const struct roster_entry *b)
 {
-    return a->key != b->key ? a->key < b->key : a->turn < b->turn;
+    return a->work->key != b->work->key ? a->work->key < b->work->key : a->work->turn < b->work->turn;
 }
 
 static void heap_set(struct roster_heap *heap, int at, struct roster_entry *endpoint)
 {
     heap->items[at] = endpoint;
-    endpoint->heap_at = at;
+    endpoint->work->heap_at = at;
 }
 
 static void heap_sift(struct roster_heap *heap, int at)
@@ -85,7 +113,7 @@ static void heap_add(struct roster_heap *heap, struct roster_entry *endpoint)
 
 static void heap_remove(struct roster_heap *heap, struct roster_entry *endpoint)
 {
-    int at = endpoint->heap_at;
+    int at = endpoint->work->heap_at;
     assert(heap->items[at] == endpoint);
     struct roster_entry *last = heap->items[--heap->count];
     if (last != endpoint) {
@@ -113,20 +141,20 @@ bool roster_is_ordered(const struct roster_entry *endpoint)
 
 struct lease *roster_tail_first(const struct roster_entry *endpoint)
 {
-    struct lease *first = roster_is_ordered(endpoint) ? NULL : TAILQ_FIRST(&endpoint->tail.list);
-    return first && first->begun_at_ms <= endpoint->counts.due_at_ms ? first : NULL;
+    struct lease *first = roster_is_ordered(endpoint) ? NULL : TAILQ_FIRST(&endpoint->work->tail.list);
+    return first && first->begun_at_ms <= endpoint->work->counts.due_at_ms ? first : NULL;
 }
 
 static int64_t due_at(const struct roster_entry *endpoint)
 {
     const struct lease *first = roster_tail_first(endpoint);
-    return first ? first->begun_at_ms : endpoint->counts.due_at_ms;
+    return first ? first->begun_at_ms : endpoint->work->counts.due_at_ms;
 }
 
 static int64_t held_until(const struct roster *roster, const struct roster_entry *endpoint)
 {
-    int64_t from_ms = pace_from_ms(&endpoint->counts.pace);
-    int64_t outage_ms = pace_outage_from_ms(&endpoint->counts.pace, &roster->outage);
+    int64_t from_ms = pace_from_ms(&endpoint->work->counts.pace);
+    int64_t outage_ms = pace_outage_from_ms(&endpoint->work->counts.pace, &roster->outage);
     int64_t flow_ms = endpoint->flow ? flow_from_ms(endpoint->flow) : 0;
     from_ms = from_ms > outage_ms ? from_ms : outage_ms;
     return from_ms > flow_ms ? from_ms : flow_ms;
@@ -134,7 +162,7 @@ static int64_t held_until(const struct roster *roster, const struct roster_entry
 
 int roster_window(const struct roster *roster, const struct roster_entry *endpoint)
 {
-    int window = pace_window(&endpoint->counts.pace, &roster->config);
+    int window = pace_window(&endpoint->work->counts.pace, &roster->config);
     int limit = endpoint->flow ? flow_at_once(endpoint->flow) : window;
     return window < limit ? window : limit;
 }
@@ -143,7 +171,7 @@ static int64_t ready_at(const struct roster *roster, const struct roster_entry *
 {
     int64_t from_ms = held_until(roster, endpoint), due_at_ms = due_at(endpoint);
     int64_t at_ms = due_at_ms > from_ms ? due_at_ms : from_ms;
-    const struct roster_counts *counts = &endpoint->counts;
+    const struct roster_counts *counts = &endpoint->work->counts;
     if (roster_tail_first(endpoint))
         return at_ms; /* it has its memory */
     at_ms = at_ms > counts->memory_at_ms ? at_ms : counts->memory_at_ms;
@@ -152,8 +180,8 @@ static int64_t ready_at(const struct roster *roster, const struct roster_entry *
 
 static enum pace_health health(const struct roster *roster, const struct roster_entry *endpoint)
 {
-    const struct lease *oldest = leases_oldest(&endpoint->out);
-    return pace_health(&endpoint->counts.pace, oldest ? roster->now_ms - oldest->begun_at_ms : 0,
+    const struct lease *oldest = leases_oldest(&endpoint->work->out);
+    return pace_health(&endpoint->work->counts.pace, oldest ? roster->now_ms - oldest->begun_at_ms : 0,
                        roster->now_ms);
 }
 
@@ -164,7 +192,7 @@ bool roster_is_quick(const struct roster *roster, const struct roster_entry *end
 
 static enum roster_place place_wanted(const struct roster *roster, const struct roster_entry *endpoint)
 {
-    const struct roster_counts *counts = &endpoint->counts;
+    const struct roster_counts *counts = &endpoint->work->counts;
     if (!is_open(endpoint) || due_at(endpoint) == ROSTER_NEVER ||
         counts->leased >= roster_window(roster, endpoint))
         return PLACE_NONE;
@@ -174,36 +202,39 @@ static enum roster_place place_wanted(const struct roster *roster, const struct 
 
 static void place(struct roster *roster, struct roster_entry *endpoint)
 {
-    bool failing = endpoint->url && endpoint->counts.pace.failing;
-    roster->failing_count += failing - endpoint->counted_failing;
-    endpoint->counted_failing = failing;
-    if (due_at(endpoint) == ROSTER_NEVER && endpoint->place == PLACE_NONE && !endpoint->starved)
+    if (is_idle(endpoint))
+        return;
+    bool failing = endpoint->url && endpoint->work->counts.pace.failing;
+    roster->failing_count += failing - endpoint->work->counted_failing;
+    endpoint->work->counted_failing = failing;
+    if (due_at(endpoint) == ROSTER_NEVER && endpoint->work->place == PLACE_NONE && !endpoint->work->starved)
         return; /* nothing waits, and nothing did: as it is when all goes well */
-    bool starved = is_open(endpoint) && !endpoint->counts.pace.failing &&
+    bool starved = is_open(endpoint) && !endpoint->work->counts.pace.failing &&
                    ready_at(roster, endpoint) <= roster->now_ms &&
-                   endpoint->counts.leased >= roster_window(roster, endpoint);
-    roster->starved_count += starved - endpoint->starved;
-    endpoint->starved = starved;
+                   endpoint->work->counts.leased >= roster_window(roster, endpoint);
+    roster->starved_count += starved - endpoint->work->starved;
+    endpoint->work->starved = starved;
     enum roster_place wanted = place_wanted(roster, endpoint);
-    if (wanted != endpoint->place && endpoint->place != PLACE_NONE)
-        heap_remove(&roster->heaps[endpoint->place], endpoint);
-    endpoint->key = wanted == PLACE_LATER ? ready_at(roster, endpoint) : endpoint->counts.leased;
-    if (wanted != endpoint->place && wanted != PLACE_NONE)
+    if (wanted != endpoint->work->place && endpoint->work->place != PLACE_NONE)
+        heap_remove(&roster->heaps[endpoint->work->place], endpoint);
+    endpoint->work->key = wanted == PLACE_LATER ? ready_at(roster, endpoint) : endpoint->work->counts.leased;
+    if (wanted != endpoint->work->place && wanted != PLACE_NONE)
         heap_add(&roster->heaps[wanted], endpoint);
     else if (wanted != PLACE_NONE)
-        heap_sift(&roster->heaps[wanted], endpoint->heap_at);
-    endpoint->place = wanted;
+        heap_sift(&roster->heaps[wanted], endpoint->work->heap_at);
+    endpoint->work->place = wanted;
 }
 
 static void touch(struct roster *roster, struct roster_entry *endpoint)
 {
+    roster_work(endpoint);
     if (endpoint->touched_in == roster->batch)
         return;
     endpoint->touched_in = roster->batch;
     roster->before =
         memory_room(roster->before, roster->before_count, &roster->before_cap, sizeof *roster->before);
     roster->before[roster->before_count++] = (struct roster_before){
-        endpoint, endpoint->counts, endpoint->flow ? endpoint->flow->bucket : (struct rate_bucket){0}};
+        endpoint, endpoint->work->counts, endpoint->flow ? endpoint->flow->bucket : (struct rate_bucket){0}};
 }
 
 static void touch_owner(struct roster *roster, struct roster_owner *owner)
@@ -227,16 +258,17 @@ static struct roster_before *before_of(struct roster *roster, const struct roste
 
 static void count_leased(struct roster *roster, struct roster_entry *endpoint, int change)
 {
-    endpoint->counts.leased += change;
+    endpoint->work->counts.leased += change;
     roster->leased += change;
-    assert(endpoint->counts.leased >= 0 && roster->leased >= 0);
+    assert(endpoint->work->counts.leased >= 0 && roster->leased >= 0);
 }
 
 static void tail_forget(struct roster_entry *endpoint)
 {
-    if (endpoint->is_tailed)
-        LIST_REMOVE(endpoint, tailed);
-    endpoint->is_tailed = false;
+    if (!endpoint->work->is_tailed)
+        return;
+    LIST_REMOVE(endpoint, work->tailed);
+    endpoint->work->is_tailed = false;
 }
 
 /* ---- batches ---- */
@@ -249,11 +281,12 @@ void roster_begin(struct roster *roster, int64_t now_ms)
     roster->outage_before = roster->outage;
     roster->before_count = roster->owners_before_count = 0;
     for (struct roster_entry *with, *next = LIST_FIRST(&roster->tailed); (with = next);) {
-        next = LIST_NEXT(with, tailed);
-        if (with->tail.count == 0)
+        next = LIST_NEXT(with, work->tailed);
+        if (with->work->tail.count == 0)
             tail_forget(with);
     }
-    for (struct roster_entry *next; (next = heap_first(&roster->heaps[PLACE_LATER])) && next->key <= now_ms;)
+    for (struct roster_entry *next;
+         (next = heap_first(&roster->heaps[PLACE_LATER])) && next->work->key <= now_ms;)
         place(roster, next);
 }
 
@@ -263,8 +296,8 @@ void roster_undo(struct roster *roster)
         struct roster_entry *endpoint = roster->before[i].endpoint;
         if (!endpoint)
             continue;
-        count_leased(roster, endpoint, roster->before[i].counts.leased - endpoint->counts.leased);
-        endpoint->counts = roster->before[i].counts;
+        count_leased(roster, endpoint, roster->before[i].counts.leased - endpoint->work->counts.leased);
+        endpoint->work->counts = roster->before[i].counts;
         if (endpoint->flow)
             endpoint->flow->bucket = roster->before[i].bucket;
         endpoint->touched_in = 0;
@@ -312,10 +345,7 @@ struct roster_entry *roster_add(struct roster *roster, int64_t id, struct roster
     endpoint->touched_in = roster->batch;
     endpoint->owner = owner ? owner : owner_make(roster, id);
     TAILQ_INSERT_TAIL(&endpoint->owner->endpoints, endpoint, sibling);
-    endpoint->counts.due_at_ms = ROSTER_NEVER;
-    endpoint->place = PLACE_NONE;
-    TAILQ_INIT(&endpoint->out);
-    TAILQ_INIT(&endpoint->tail.list);
+    endpoint->work = (struct roster_work *)&idle[0];
     idmap_put(&roster->endpoints, id, endpoint);
     return endpoint;
 }
@@ -325,12 +355,13 @@ void roster_drop(struct roster *roster, struct roster_entry *endpoint)
     struct roster_before *before = before_of(roster, endpoint);
     if (before)
         before->endpoint = NULL;
-    count_leased(roster, endpoint, -endpoint->counts.leased);
+    if (!is_idle(endpoint))
+        count_leased(roster, endpoint, -endpoint->work->counts.leased);
     tail_forget(endpoint);
-    if (endpoint->place != PLACE_NONE)
-        heap_remove(&roster->heaps[endpoint->place], endpoint);
-    roster->starved_count -= endpoint->starved;
-    roster->failing_count -= endpoint->counted_failing;
+    if (endpoint->work->place != PLACE_NONE)
+        heap_remove(&roster->heaps[endpoint->work->place], endpoint);
+    roster->starved_count -= endpoint->work->starved;
+    roster->failing_count -= endpoint->work->counted_failing;
     idmap_remove(&roster->endpoints, endpoint->id);
     bool last = TAILQ_NEXT(TAILQ_FIRST(&endpoint->owner->endpoints), sibling) == NULL;
     for (int i = 0; last && i < roster->owners_before_count; i++)
@@ -358,10 +389,18 @@ void roster_changed(struct roster *roster, struct roster_entry *endpoint)
     place(roster, endpoint);
 }
 
+void roster_proven(struct roster *roster, struct roster_entry *endpoint)
+{
+    if (is_idle(endpoint))
+        endpoint->work = (struct roster_work *)&idle[1];
+    else
+        roster_pace(roster, endpoint, pace_proven);
+}
+
 void roster_pace(struct roster *roster, struct roster_entry *endpoint, void (*change)(struct pace *pace))
 {
     touch(roster, endpoint);
-    change(&endpoint->counts.pace);
+    change(&endpoint->work->counts.pace);
     place(roster, endpoint);
 }
 
@@ -381,7 +420,7 @@ bool roster_can_lease(struct roster *roster, const struct roster_entry *endpoint
 
 int roster_leases_free(const struct roster *roster, const struct roster_entry *endpoint)
 {
-    const struct roster_counts *counts = &endpoint->counts;
+    const struct roster_counts *counts = &endpoint->work->counts;
     enum pace_health is = health(roster, endpoint);
     int64_t free = pace_more(&counts->pace, &roster->config, counts->leased, roster->now_ms);
     int64_t share = pace_share(roster->config.slots, roster->leased, is) - counts->leased;
@@ -402,17 +441,17 @@ int roster_leases_free(const struct roster *roster, const struct roster_entry *e
 void roster_leased(struct roster *roster, struct roster_entry *endpoint)
 {
     touch(roster, endpoint);
-    if (endpoint->counts.pace.failing)
+    if (endpoint->work->counts.pace.failing)
         pace_budget_spend(&roster->failing, &roster->config, roster->now_ms);
-    pace_outage_begun(&endpoint->counts.pace, &roster->outage, &roster->config, roster->now_ms);
+    pace_outage_begun(&endpoint->work->counts.pace, &roster->outage, &roster->config, roster->now_ms);
     count_leased(roster, endpoint, 1);
-    pace_begun(&endpoint->counts.pace, &roster->config, endpoint->counts.leased, roster->now_ms);
+    pace_begun(&endpoint->work->counts.pace, &roster->config, endpoint->work->counts.leased, roster->now_ms);
     if (endpoint->flow)
         flow_begun(endpoint->flow, roster->now_ms);
-    endpoint->turn = ++roster->turn;
-    if (endpoint->place == PLACE_QUICK)
+    endpoint->work->turn = ++roster->turn;
+    if (endpoint->work->place == PLACE_QUICK)
         roster->quick_in_a_row++;
-    else if (endpoint->place == PLACE_PLAIN || endpoint->place == PLACE_FAILING)
+    else if (endpoint->work->place == PLACE_PLAIN || endpoint->work->place == PLACE_FAILING)
         roster->quick_in_a_row = 0;
     place(roster, endpoint);
 }
@@ -427,10 +466,10 @@ void roster_unleased(struct roster *roster, struct roster_entry *endpoint)
 void roster_bytes(struct roster *roster, struct roster_entry *endpoint, size_t more, size_t fewer)
 {
     touch(roster, endpoint);
-    assert(endpoint->counts.bytes + more >= fewer);
-    endpoint->counts.bytes += more - fewer;
-    if (fewer > 0 && endpoint->counts.memory_at_ms > 0) {
-        endpoint->counts.memory_at_ms = 0;
+    assert(endpoint->work->counts.bytes + more >= fewer);
+    endpoint->work->counts.bytes += more - fewer;
+    if (fewer > 0 && endpoint->work->counts.memory_at_ms > 0) {
+        endpoint->work->counts.memory_at_ms = 0;
         place(roster, endpoint);
     }
 }
@@ -438,22 +477,22 @@ void roster_bytes(struct roster *roster, struct roster_entry *endpoint, size_t m
 void roster_wants_memory(struct roster *roster, struct roster_entry *endpoint, size_t wants)
 {
     touch(roster, endpoint);
-    endpoint->wants = wants;
-    endpoint->counts.memory_at_ms = roster->now_ms + MEMORY_LOOK_MS;
+    endpoint->work->wants = wants;
+    endpoint->work->counts.memory_at_ms = roster->now_ms + MEMORY_LOOK_MS;
     place(roster, endpoint);
 }
 
 void roster_rests(struct roster *roster, struct roster_entry *endpoint)
 {
     touch(roster, endpoint);
-    endpoint->counts.rests_until_ms = roster->now_ms + REST_MS;
+    endpoint->work->counts.rests_until_ms = roster->now_ms + REST_MS;
     place(roster, endpoint);
 }
 
 void roster_past(struct roster *roster, struct roster_entry *endpoint, struct roster_past past)
 {
     touch(roster, endpoint);
-    endpoint->counts.past = past;
+    endpoint->work->counts.past = past;
 }
 
 void roster_use(struct roster *roster, struct roster_owner *owner, int64_t stored_bytes, int64_t resources)
@@ -466,7 +505,7 @@ void roster_use(struct roster *roster, struct roster_owner *owner, int64_t store
 void roster_pending(struct roster *roster, struct roster_entry *endpoint, int64_t more)
 {
     touch(roster, endpoint);
-    endpoint->counts.pending += more;
+    endpoint->work->counts.pending += more;
 }
 
 struct user_usage roster_usage(const struct roster_owner *owner)
@@ -476,7 +515,7 @@ struct user_usage roster_usage(const struct roster_owner *owner)
     const struct roster_entry *endpoint;
     TAILQ_FOREACH(endpoint, &owner->endpoints, sibling)
     {
-        usage.pending += endpoint->counts.pending;
+        usage.pending += endpoint->work->counts.pending;
     }
     return usage;
 }
@@ -485,7 +524,9 @@ void roster_counted(struct roster *roster, struct roster_entry *endpoint, int64_
 {
     struct roster_before *before = before_of(roster, endpoint);
     endpoint->counted = true;
-    endpoint->counts.pending += pending;
+    if (pending == 0)
+        return;
+    roster_work(endpoint)->counts.pending += pending;
     if (before)
         before->counts.pending += pending;
 }
@@ -512,34 +553,36 @@ bool roster_tails(const struct roster *roster, const struct roster_entry *endpoi
 void roster_tailed(struct roster *roster, struct roster_entry *endpoint)
 {
     touch(roster, endpoint);
-    if (!endpoint->is_tailed)
-        LIST_INSERT_HEAD(&roster->tailed, endpoint, tailed);
-    endpoint->is_tailed = true;
+    if (!endpoint->work->is_tailed)
+        LIST_INSERT_HEAD(&roster->tailed, endpoint, work->tailed);
+    endpoint->work->is_tailed = true;
     place(roster, endpoint);
 }
 
 void roster_waits(struct roster *roster, struct roster_entry *endpoint, int64_t due_at_ms)
 {
-    if (due_at_ms < endpoint->counts.due_at_ms)
+    if (due_at_ms < endpoint->work->counts.due_at_ms)
         roster_waits_first(roster, endpoint, due_at_ms);
 }
 
 void roster_waits_first(struct roster *roster, struct roster_entry *endpoint, int64_t due_at_ms)
 {
+    if (is_idle(endpoint) && due_at_ms == ROSTER_NEVER)
+        return;
     touch(roster, endpoint);
-    endpoint->counts.due_at_ms = due_at_ms;
+    endpoint->work->counts.due_at_ms = due_at_ms;
     place(roster, endpoint);
 }
 
 /* It is due again as pace_again says. */
 static void miss(struct roster_entry *endpoint, int64_t delivery_id, enum pace_again again)
 {
-    struct roster_counts *counts = &endpoint->counts;
+    struct roster_counts *counts = &endpoint->work->counts;
     if (again == PACE_BY_BACKOFF || counts->missed == PACE_MISSED_MAX)
         return;
-    endpoint->missed =
-        memory_room(endpoint->missed, counts->missed, &endpoint->missed_cap, sizeof *endpoint->missed);
-    endpoint->missed[counts->missed++] = again == PACE_ON_ANSWER ? delivery_id : -delivery_id;
+    endpoint->work->missed = memory_room(endpoint->work->missed, counts->missed, &endpoint->work->missed_cap,
+                                         sizeof *endpoint->work->missed);
+    endpoint->work->missed[counts->missed++] = again == PACE_ON_ANSWER ? delivery_id : -delivery_id;
 }
 
 struct ledger_pace roster_ended(struct roster *roster, struct roster_entry *endpoint,
@@ -547,9 +590,9 @@ struct ledger_pace roster_ended(struct roster *roster, struct roster_entry *endp
                                 int64_t began_ms)
 {
     touch(roster, endpoint);
-    struct ledger_pace made = ledger_pace(&endpoint->counts.pace, &roster->outage, &roster->config, outcome,
-                                          row, endpoint->id, began_ms, roster->now_ms);
-    endpoint->counts.delivered += made.answered;
+    struct ledger_pace made = ledger_pace(&endpoint->work->counts.pace, &roster->outage, &roster->config,
+                                          outcome, row, endpoint->id, began_ms, roster->now_ms);
+    endpoint->work->counts.delivered += made.answered;
     miss(endpoint, outcome->delivery_id, made.missed);
     place(roster, endpoint);
     return made;
@@ -559,10 +602,10 @@ struct ledger_pace roster_ended(struct roster *roster, struct roster_entry *endp
  */
 int64_t roster_again(struct roster *roster, struct roster_entry *endpoint, bool recovered)
 {
-    struct roster_counts *counts = &endpoint->counts;
+    struct roster_counts *counts = &endpoint->work->counts;
     while (counts->missed > 0) {
         touch(roster, endpoint);
-        int64_t id = endpoint->missed[--counts->missed];
+        int64_t id = endpoint->work->missed[--counts->missed];
         if (id > 0 || recovered)
             return id > 0 ? id : -id;
     }
@@ -614,7 +657,7 @@ int64_t roster_due_at(struct roster *roster)
     if (roster_turn(roster))
         return roster->now_ms;
     const struct roster_entry *later = heap_first(&roster->heaps[PLACE_LATER]);
-    int64_t at_ms = later ? later->key : ROSTER_NEVER;
+    int64_t at_ms = later ? later->work->key : ROSTER_NEVER;
     bool waits_for_budget = roster->heaps[PLACE_FAILING].count > 0 && failing_left(roster) == 0;
     return waits_for_budget && roster->failing.from_ms < at_ms ? roster->failing.from_ms : at_ms;
 }

@@ -71,6 +71,25 @@ struct roster_owner {
     uint64_t touched_in; /* as below */
 };
 
+/* What only an endpoint with work needs. Those that have had none since the start share one, which nothing
+ * may change: an idle endpoint costs a third. */
+struct roster_work {
+    struct roster_counts counts; /* only the functions below change it */
+    struct endpoint_leases out;  /* its open leases, oldest first */
+    struct lease_tail tail;      /* new deliveries that wait in memory (tail.c) */
+    LIST_ENTRY(roster_entry) tailed;
+    bool is_tailed;
+    bool counted_failing;
+    bool starved; /* it has due work, and all its leases are out */
+    int missed_cap;
+    int64_t
+        *missed;  /* deliveries that are due when it answers again; negative: when it recovers (pace_again) */
+    size_t wants; /* bytes of the first waiting document, if there was no memory for it; else 0 */
+    int64_t key, turn; /* its order in the heap of its place */
+    enum roster_place place;
+    int heap_at;
+};
+
 struct roster_entry {
     int64_t id;
     struct roster_owner *owner;
@@ -84,22 +103,8 @@ struct roster_entry {
     struct push_settings *push;     /* NULL: the defaults */
     int64_t version, created_at_ms;
 
-    struct roster_counts counts; /* only the functions below change it */
-    uint64_t touched_in;         /* the batch that has saved `counts`, or that made the endpoint */
-    struct endpoint_leases out;  /* its open leases, oldest first */
-    struct lease_tail tail;      /* new deliveries that wait in memory (tail.c) */
-    LIST_ENTRY(roster_entry) tailed;
-    bool is_tailed;
-
-    int64_t
-        *missed; /* deliveries that are due when it answers again; negative: when it recovers (pace_again) */
-    int missed_cap;
-    size_t wants; /* bytes of the first waiting document, if there was no memory for it; else 0 */
-    enum roster_place place;
-    int64_t key, turn; /* its order in the heap of that place */
-    int heap_at;
-    bool counted_failing;
-    bool starved; /* it has due work, and all its leases are out */
+    uint64_t touched_in; /* the batch that has saved `counts`, or that made the endpoint */
+    struct roster_work *work;
     bool seen;    /* by the current load */
     bool counted; /* `pending` includes the deliveries that waited at open */
 };
@@ -160,13 +165,17 @@ struct roster_entry *roster_add(struct roster *roster, int64_t id, struct roster
 void roster_drop(struct roster *roster, struct roster_entry *endpoint);
 /* After a change of url or paused, or of its owner's auth_digest. */
 void roster_changed(struct roster *roster, struct roster_entry *endpoint);
+/* Its own, to be changed. */
+struct roster_work *roster_work(struct roster_entry *endpoint);
+/* A new entry whose endpoint answered before the start. */
+void roster_proven(struct roster *roster, struct roster_entry *endpoint);
 /* The limits that its owner sets. An undo gives back what its rate has counted in the batch. */
 void roster_flow(struct roster *roster, struct roster_entry *endpoint, const struct flow_settings *set);
 /* Its deliveries go one after the other, in a line (store.h). */
 bool roster_is_ordered(const struct roster_entry *endpoint);
 /* The leases that it may have at once, by its own pace and those limits. */
 int roster_window(const struct roster *roster, const struct roster_entry *endpoint);
-/* Its pace changes: pace_renew, pace_hurry, pace_resumed, pace_proven. */
+/* Its pace changes: pace_renew, pace_hurry, pace_resumed. */
 void roster_pace(struct roster *roster, struct roster_entry *endpoint, void (*change)(struct pace *pace));
 
 bool roster_is_quick(const struct roster *roster, const struct roster_entry *endpoint);
