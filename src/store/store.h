@@ -224,7 +224,7 @@ struct store_op {
     int64_t id;               /* out: of the row that was created, replayed or changed */
     int64_t count;            /* out: recipients (EVENT; of one that is REPLAYED, too), rows removed (PURGE),
                                  new rows (RESOURCE_PUT), disabled endpoints (OUTCOME: 0 or 1) */
-    struct store_request *request; /* USER_CREATE, USER_UPDATE, KEY_CREATE, ENDPOINT_CREATE; NULL: none */
+    struct store_request *request; /* *_CREATE, USER_UPDATE, ENDPOINT_UPDATE; NULL: none */
     struct quota_reached reached;  /* out: EVENT, RESOURCE_PUT: the quota of STORE_QUOTA */
     union {
         struct {

@@ -9,12 +9,14 @@ enum { FILE_LEN_MAX = 128 * 1024, BODY_LEN_MAX = 1 << 20, MEMORY_LEN_MAX = 4 << 
 
 struct mtls {
     struct api api;
-    const char *cert, *private_key, *ca, *server_name, *user;
+    const char *cert, *private_key, *ca, *server_name, *user, *endpoint;
 };
 
 static const char *path_of(const struct mtls *mtls)
 {
-    return client_path(mtls->api.client, "/api/users/%s/tls", mtls->user);
+    if (mtls->endpoint)
+        return client_path(mtls->api.client, "/api/endpoints/%s/tls", mtls->endpoint);
+    return client_path(mtls->api.client, "/api/users/%s/tls", mtls->user ? mtls->user : "me");
 }
 
 /* Nothing if `name` is NULL. False: stderr says why. */
@@ -131,6 +133,14 @@ static int remove_identity(const struct invocation *invocation, void *options)
                                                                                         : EXIT_FAILED;
 }
 
+static int run(const struct invocation *invocation, void *options)
+{
+    const struct mtls *mtls = options;
+    if (mtls->user && mtls->endpoint)
+        return command_wrong(invocation, "give --endpoint or --user: an endpoint says whose it is");
+    return api_run(invocation, options);
+}
+
 #define AT(field) offsetof(struct mtls, field)
 static const struct option_row rows[] = {
     {"cert", OPTION_TEXT, AT(cert), "", "FILE",
@@ -140,14 +150,15 @@ static const struct option_row rows[] = {
     {"ca", OPTION_TEXT, AT(ca), "", "FILE", "authorities to trust for the receiver", .verbs = "set"},
     {"server-name", OPTION_TEXT, AT(server_name), "", "NAME", "name expected in the receiver's certificate",
      .verbs = "set"},
-    {"user", OPTION_TEXT, AT(user), "me", "ID", "for a Master: the user"},
+    {"user", OPTION_TEXT, AT(user), "", "ID", "for a Master: the user; otherwise yourself"},
+    {"endpoint", OPTION_TEXT, AT(endpoint), "", "ID", "the endpoint; otherwise the default endpoint"},
 };
 
 const struct command mtls_command = {
     .name = "mtls",
     .summary = "set, show or remove the TLS identity for your webhook URL",
     .details =
-        "Mutual TLS (2 way SSL) for a webhook_url. `set` replaces the whole TLS identity: the client "
+        "Mutual TLS (2 way SSL) for an endpoint. `set` replaces the whole TLS identity: the client "
         "certificate\n"
         "with its private key, the authorities to trust for the receiver instead of the public ones, and "
         "the\n"
@@ -155,6 +166,8 @@ const struct command mtls_command = {
         "private key is stored encrypted and cannot be read again. Files are PEM; - is standard input.",
     .verbs = {{"set", "", set}, {"show", "", show}, {"remove", "", remove_identity}},
     .rows = OPTION_TABLE(rows),
-    API_COMMAND(struct mtls),
+    .options_len = sizeof(struct mtls),
+    .run = run,
+    .shared = &client_rows,
     .json = JSON_OPTION("print the server's JSON document"),
 };

@@ -1,4 +1,4 @@
-/* posthorn secrets: the signing secrets of a user. */
+/* posthorn secrets: the signing secrets of an endpoint; without a name, of the default one. */
 #include "client.h"
 #include "commands.h"
 #include "json.h"
@@ -8,13 +8,19 @@ enum { OVERLAP_S_MAX = 30 * 24 * 3600, SECRETS_MAX = 1000 };
 
 struct secrets {
     struct api api;
-    const char *algorithm, *user;
+    const char *algorithm, *user, *endpoint;
     int64_t overlap_s;
 };
 
+/* `behind` the list's path: "", "/%s" or "/%s/reveal" with an id. */
+#define PATH_OF(secrets, behind, id)                                                                         \
+    ((secrets)->endpoint ? client_path((secrets)->api.client, "/api/endpoints/%s/signing_secrets" behind,    \
+                                       (secrets)->endpoint, id)                                              \
+                         : client_path((secrets)->api.client, "/api/signing_secrets" behind, id))
+
 static const char *list_path(const struct secrets *secrets)
 {
-    client_path(secrets->api.client, "/api/signing_secrets");
+    PATH_OF(secrets, "", NULL);
     return client_add_query(secrets->api.client, "filter[user]", secrets->user);
 }
 
@@ -56,14 +62,15 @@ static void say_its_end(const struct invocation *invocation, struct json_object 
 
 static int reveal(const struct invocation *invocation, void *options)
 {
-    struct client *client = ((struct api *)options)->client;
+    const struct secrets *secrets = options;
+    struct client *client = secrets->api.client;
     const char *id = invocation->operand_count ? invocation->operands[0] : NULL;
-    const char *path = client_path(client, "/api/signing_secrets/%s/reveal", id ? id : "default");
+    const char *path = PATH_OF(secrets, "/%s/reveal", id ? id : "default");
     struct client_answer answer;
 
     if (!client_call(client, "POST", path, NULL, &answer))
         return EXIT_FAILED;
-    if (answer.status == 404 && !id)
+    if (answer.status == 404 && !id && !secrets->endpoint)
         return command_failed(invocation,
                               "your first signing secret has been removed; `posthorn secrets rotate` "
                               "creates a new one and prints it");
@@ -91,7 +98,8 @@ static bool make(const struct invocation *invocation, const struct secrets *secr
         text_puts(body, "}}}");
     }
     text_puts(body, "}}");
-    bool made = client_expect(secrets->api.client, 201, "POST", "/api/signing_secrets", body->data, &answer);
+    bool made =
+        client_expect(secrets->api.client, 201, "POST", PATH_OF(secrets, "", NULL), body->data, &answer);
     line_drop(&line);
     if (made)
         print_secret(invocation, &answer);
@@ -152,10 +160,19 @@ static int rotate(const struct invocation *invocation, void *options)
 
 static int remove_one(const struct invocation *invocation, void *options)
 {
-    struct client *client = ((struct api *)options)->client;
-    const char *path = client_path(client, "/api/signing_secrets/%s", invocation->operands[0]);
+    const struct secrets *secrets = options;
+    struct client *client = secrets->api.client;
+    const char *path = PATH_OF(secrets, "/%s", invocation->operands[0]);
     struct client_answer answer;
     return client_expect(client, 204, "DELETE", path, NULL, &answer) ? EXIT_DONE : EXIT_FAILED;
+}
+
+static int run(const struct invocation *invocation, void *options)
+{
+    const struct secrets *secrets = options;
+    if (secrets->user && secrets->endpoint)
+        return command_wrong(invocation, "give --endpoint or --user: an endpoint says whose it is");
+    return api_run(invocation, options);
 }
 
 #define AT(field) offsetof(struct secrets, field)
@@ -166,12 +183,14 @@ static const struct option_row rows[] = {
      0, OVERLAP_S_MAX, .verbs = "create, rotate"},
     {"user", OPTION_TEXT, AT(user), "", "ID", "for a Master: the user; otherwise yourself",
      .verbs = "list, create, rotate"},
+    {"endpoint", OPTION_TEXT, AT(endpoint), "", "ID", "the endpoint; otherwise the default endpoint"},
 };
 
 const struct command secrets_command = {
     .name = "secrets",
     .summary = "list, create, rotate or remove your signing secrets",
-    .details = "Your signing secrets. Receivers check the header webhook-signature with them (Standard "
+    .details = "The signing secrets of an endpoint. Receivers check the header webhook-signature with them "
+               "(Standard "
                "Webhooks). You\n"
                "have one from the start, with the id `default`.\n\n"
                "  list       lists the secrets without their text\n"
@@ -187,6 +206,8 @@ const struct command secrets_command = {
               {"rotate", "", rotate},
               {"remove", "ID", remove_one}},
     .rows = OPTION_TABLE(rows),
-    API_COMMAND(struct secrets),
+    .options_len = sizeof(struct secrets),
+    .run = run,
+    .shared = &client_rows,
     .json = JSON_OPTION("print the server's JSON document"),
 };

@@ -81,6 +81,7 @@ static bool serve(struct call *call)
     if (error != ROUTE_FOUND)
         return admission_count(call) && fail_route(call, error);
     call->id_text = variables.id;
+    call->endpoint_text = variables.endpoint;
     call->type_text = variables.type;
     if (bytes_equal_text(request->method, "OPTIONS"))
         return admission_count(call) && answer_options(call, route);

@@ -2,7 +2,7 @@
 #include "pages.h"
 #include "resources.h"
 
-enum { SEGMENTS_MAX = 5 };
+enum { SEGMENTS_MAX = 6 };
 
 enum {
     QUERY_ONE = QUERY_BIT(QUERY_FIELDS),
@@ -48,6 +48,16 @@ static const struct route routes[] = {
       {"DELETE", endpoints_delete, ROUTE_USER, 0}}},
     {"/api/endpoints/:id/ping", {{"POST", endpoints_ping, ROUTE_USER, 0}}},
     {"/api/endpoints/:id/test_filter", {{"POST", endpoints_test_filter, ROUTE_USER, QUERY_ONE}}},
+    {"/api/endpoints/:endpoint/signing_secrets",
+     {{"GET", signing_secrets_list, ROUTE_USER, 0}, {"POST", signing_secrets_create, ROUTE_USER, 0}}},
+    {"/api/endpoints/:endpoint/signing_secrets/:id",
+     {{"GET", signing_secrets_show, ROUTE_USER, 0}, {"DELETE", signing_secrets_delete, ROUTE_USER, 0}}},
+    {"/api/endpoints/:endpoint/signing_secrets/:id/reveal",
+     {{"POST", signing_secrets_reveal, ROUTE_USER, 0}}},
+    {"/api/endpoints/:id/tls",
+     {{"GET", endpoint_tls_show, ROUTE_USER, 0},
+      {"PUT", endpoint_tls_put, ROUTE_USER, 0},
+      {"DELETE", endpoint_tls_delete, ROUTE_USER, 0}}},
     {"/api/users/:id/tls",
      {{"GET", tls_identities_show, ROUTE_USER, 0},
       {"PUT", tls_identities_put, ROUTE_USER, 0},
@@ -127,12 +137,19 @@ static enum route_error split(struct arena *arena, struct bytes path, struct seg
     return ROUTE_FOUND;
 }
 
+static struct bytes *variable(struct route_variables *variables, struct bytes part)
+{
+    if (bytes_equal_text(part, ":type"))
+        return &variables->type;
+    return bytes_equal_text(part, ":endpoint") ? &variables->endpoint : &variables->id;
+}
+
 /* `.` and `..` match no pattern: literals differ, and a variable refuses them. */
 static bool matches(const struct route *route, const struct segments *segments,
                     struct route_variables *variables)
 {
     struct bytes pattern = bytes_of(route->pattern), part;
-    *variables = (struct route_variables){.type = bytes_of(""), .id = bytes_of("")};
+    *variables = (struct route_variables){bytes_of(""), bytes_of(""), bytes_of("")};
     for (int i = 0; i < segments->count; i++) {
         struct bytes text = segments->texts[i];
         if (!next_segment(&pattern, &part))
@@ -140,7 +157,7 @@ static bool matches(const struct route *route, const struct segments *segments,
         if (part.data[0] == ':') {
             if (bytes_equal_text(text, ".") || bytes_equal_text(text, ".."))
                 return false;
-            *(bytes_equal_text(part, ":type") ? &variables->type : &variables->id) = text;
+            *variable(variables, part) = text;
         } else if (!bytes_equal(part, text)) {
             return false;
         }

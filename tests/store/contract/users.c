@@ -424,10 +424,17 @@ static void requests_make_once(struct fixture *f)
     fixture_do(f, key, STORE_DONE);
     /* And all is forgotten with the keys of events. */
     struct store_op update = fixture_update_op(f, other);
-    struct store_request third = {.requester_id = other, .key = bytes_of("third")};
+    struct store_request third = {.requester_id = other, .key = bytes_of("third")},
+                         fourth = {.requester_id = other, .key = bytes_of("fourth")};
     update.request = &third;
     fixture_do(f, update, STORE_DONE);
     assert_int_equal(fixture_do(f, update, STORE_REPLAYED), other);
+    struct store_op endpoint = {.kind = STORE_ENDPOINT_UPDATE, .request = &fourth};
+    endpoint.endpoint.endpoint = update.user.user.endpoint;
+    endpoint.endpoint.endpoint.id = endpoint.endpoint.endpoint.owner_id = other;
+    endpoint.endpoint.if_version = -1;
+    fixture_do(f, endpoint, STORE_DONE);
+    assert_int_equal(fixture_do(f, endpoint, STORE_REPLAYED), other);
     struct store_op purge = {
         .kind = STORE_PURGE,
         .purge = {.before_ms = 1, .idempotency_before_ms = f->wall_ms + 1, .rows_max = 10}};

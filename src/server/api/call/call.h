@@ -85,7 +85,7 @@ struct call {
     int64_t rate_limit; /* of its key, or of its address, requests/s; 0: none */
     struct rate_verdict rate;
     enum media media;
-    struct bytes id_text, type_text; /* the path's variable segments */
+    struct bytes id_text, endpoint_text, type_text; /* the path's variable segments */
     struct query query;
     struct warning warnings[CALL_WARNINGS_MAX];
     int warning_count;

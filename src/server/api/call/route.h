@@ -25,7 +25,7 @@ struct route_method {
 };
 
 struct route {
-    const char *pattern; /* "/api/events/:id"; variables are :type and :id */
+    const char *pattern; /* "/api/events/:id"; variables are :type, :endpoint and :id */
     struct route_method methods[ROUTE_METHODS_MAX];
 };
 
@@ -33,7 +33,7 @@ enum route_error { ROUTE_FOUND, ROUTE_MALFORMED, ROUTE_UNKNOWN };
 
 /* Decoded segments; len 0: the pattern has none. */
 struct route_variables {
-    struct bytes type, id;
+    struct bytes type, endpoint, id;
 };
 
 enum route_error route_find(struct arena *arena, struct bytes path, const struct route **route,

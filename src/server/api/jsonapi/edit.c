@@ -1,4 +1,5 @@
 #include "edit.h"
+#include "keyring.h"
 
 /* ---- read, change, write ---- */
 
@@ -57,7 +58,7 @@ static bool user_changed(struct call *call)
     if (call->write.op.result == STORE_NOT_FOUND)
         return call_not_found(call, "user");
     call->write.op.user.user.version += call->write.op.result == STORE_DONE;
-    return call->edit->user_done(call);
+    return call->edit->row_done(call);
 }
 
 bool edit_user(struct call *call, int64_t user_id, const char *(*etag)(struct call *call),
@@ -69,5 +70,54 @@ bool edit_user(struct call *call, int64_t user_id, const char *(*etag)(struct ca
                                            .change = change_user,
                                            .done = user_changed,
                                            .change_user = change,
-                                           .user_done = done});
+                                           .row_done = done});
+}
+
+/* ---- of an endpoint ---- */
+
+const struct endpoint *edit_seen_endpoint(const struct call *call)
+{
+    const struct endpoint *endpoint = call->read.answer.count ? &call->read.answer.endpoints[0] : NULL;
+    bool may_see = endpoint && keyring_may_see(call->api->keyring, &call->caller, endpoint->owner_id);
+    return may_see ? endpoint : NULL;
+}
+
+const char *edit_endpoint_etag(struct call *call, const struct endpoint *endpoint)
+{
+    return call_printf(call, "\"%lld-%lld\"", (long long)endpoint->id, (long long)endpoint->version);
+}
+
+static bool change_endpoint(struct call *call)
+{
+    const struct endpoint *seen = edit_seen_endpoint(call);
+    if (!seen)
+        return call_not_found(call, call->edit->what);
+    struct endpoint endpoint = *seen;
+    if (!call->edit->change_endpoint(call, &endpoint))
+        return false;
+    endpoint.updated_at_ms = clock_wall_ms(&call->api->config.clock);
+    call->write.op = (struct store_op){.kind = STORE_ENDPOINT_UPDATE,
+                                       .request = call->repeat,
+                                       .endpoint = {.endpoint = endpoint, .if_version = endpoint.version}};
+    return edit_write(call);
+}
+
+static bool endpoint_changed(struct call *call)
+{
+    if (call->write.op.result == STORE_NOT_FOUND)
+        return call_not_found(call, call->edit->what);
+    call->write.op.endpoint.endpoint.version += call->write.op.result == STORE_DONE;
+    return call->edit->row_done(call);
+}
+
+bool edit_endpoint(struct call *call, const char *what, int64_t id, const char *(*etag)(struct call *call),
+                   bool (*change)(struct call *call, struct endpoint *endpoint), call_step *done)
+{
+    return edit_start(call, &(struct edit){.what = what,
+                                           .query = {.kind = STORE_GET_ENDPOINT, .id = id, .limit = 1},
+                                           .etag = etag,
+                                           .change = change_endpoint,
+                                           .done = endpoint_changed,
+                                           .change_endpoint = change,
+                                           .row_done = done});
 }

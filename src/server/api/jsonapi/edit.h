@@ -13,8 +13,9 @@ struct edit {
     const char *(*etag)(struct call *call);
     call_step *change; /* call->read.answer has it: fill call->write.op, with if_version, and edit_write */
     call_step *done;   /* written, or the store said something else than STORE_CONFLICT */
-    bool (*change_user)(struct call *call, struct user *user); /* of edit_user */
-    call_step *user_done; /* the result is DONE, or one of call->repeat */
+    bool (*change_user)(struct call *call, struct user *user);             /* of edit_user */
+    bool (*change_endpoint)(struct call *call, struct endpoint *endpoint); /* of edit_endpoint */
+    call_step *row_done; /* of both: the result is DONE, or one of call->repeat */
     int tries;
 };
 
@@ -26,3 +27,10 @@ bool edit_written(struct call *call);
 /* The same of a user: `change` gets a copy to change, and `done` finds the new one in the op. */
 bool edit_user(struct call *call, int64_t user_id, const char *(*etag)(struct call *call),
                bool (*change)(struct call *call, struct user *user), call_step *done);
+/* And of an endpoint. `what` is "user" for a request that names a user and means its default endpoint. */
+bool edit_endpoint(struct call *call, const char *what, int64_t id, const char *(*etag)(struct call *call),
+                   bool (*change)(struct call *call, struct endpoint *endpoint), call_step *done);
+/* The endpoint that was read; NULL: there is none that the caller may see. */
+const struct endpoint *edit_seen_endpoint(const struct call *call);
+/* The ETag of an endpoint; a user and its default endpoint have the same. */
+const char *edit_endpoint_etag(struct call *call, const struct endpoint *endpoint);

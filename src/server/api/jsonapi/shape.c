@@ -216,6 +216,16 @@ static void put_link(struct text *out, const char *name, const char *path, const
     text_puts(out, id + strlen(":id"));
 }
 
+static void put_self(struct text *out, const struct shape *shape, const void *row)
+{
+    if (!shape->put_self) {
+        put_link(out, "self", shape->self, shape, row);
+        return;
+    }
+    text_puts(out, "\"self\":\"");
+    shape->put_self(out, row);
+}
+
 void shape_put(struct text *out, const struct call *call, const struct shape *shape, const void *row)
 {
     const struct bytes *names = fieldset_find(call, bytes_of(shape->type));
@@ -226,7 +236,7 @@ void shape_put(struct text *out, const struct call *call, const struct shape *sh
     put_fields(out, call, shape, row, true, ",\"relationships\":{", names);
     if (shape->self) {
         text_puts(out, ",\"links\":{");
-        put_link(out, "self", shape->self, shape, row);
+        put_self(out, shape, row);
         if (shape->related) {
             text_puts(out, "\",");
             put_link(out, "related", shape->related, shape, row);
@@ -246,7 +256,7 @@ void shape_begin_document(struct text *out, struct call *call, const struct shap
 {
     jsonapi_begin(out, &call->scratch);
     text_puts(out, ",\"links\":{");
-    put_link(out, "self", shape->self, shape, row);
+    put_self(out, shape, row);
     jsonapi_put_query(out, call);
     text_puts(out, "\"},\"data\":");
     shape_put(out, call, shape, row);

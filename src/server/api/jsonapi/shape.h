@@ -74,7 +74,8 @@ struct shape {
     const char *self, *related; /* links, with :id where the id goes; NULL: it has none */
     size_t size;                /* of the struct */
     size_t place;               /* of the int64_t in it that its lists are in the order of */
-    void (*put_id)(struct text *out, const void *row); /* NULL: the struct begins with an int64_t, the id */
+    void (*put_id)(struct text *out, const void *row);   /* NULL: the struct begins with an int64_t, the id */
+    void (*put_self)(struct text *out, const void *row); /* NULL: as `self` says */
     const char *meta;             /* the schema of the resource's own meta; NULL: it has none */
     bool has_other_relationships; /* than those of the table */
     int field_count;

@@ -3,6 +3,7 @@
  * it. */
 #include "body.h"
 #include "digest.h"
+#include "edit.h"
 #include "endpoint_fields.h"
 #include "event_document.h"
 #include "event_draft.h"
@@ -65,8 +66,8 @@ static bool take_key(struct call *call, int64_t id)
 static bool send_ping(struct call *call)
 {
     struct event_draft *draft = call->state;
-    const struct endpoint *endpoint = call->read.answer.count ? &call->read.answer.endpoints[0] : NULL;
-    if (!endpoint || !keyring_may_see(call->api->keyring, &call->caller, endpoint->owner_id))
+    const struct endpoint *endpoint = edit_seen_endpoint(call);
+    if (!endpoint)
         return call_not_found(call, "endpoint");
     if (endpoint->url.len == 0)
         return call_fail(call, API_ENDPOINT_NO_URL, SOURCE_NONE, NULL,

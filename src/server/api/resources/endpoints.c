@@ -60,29 +60,16 @@ const struct shape endpoints_shape = {SHAPE("endpoints", struct endpoint, fields
 
 /* ---- showing ---- */
 
-static const char *etag_of(struct call *call, const struct endpoint *endpoint)
-{
-    return call_printf(call, "\"%lld-%lld\"", (long long)endpoint->id, (long long)endpoint->version);
-}
-
 static bool answer_endpoint(struct call *call, int status, const struct endpoint *endpoint, struct bytes meta)
 {
-    call->etag = etag_of(call, endpoint);
+    call->etag = edit_endpoint_etag(call, endpoint);
     return shape_answer(call, status, &endpoints_shape, endpoint, meta);
 }
 
-/* The endpoint that was read; NULL: there is none that the caller may see. */
-static const struct endpoint *seen(const struct call *call)
-{
-    const struct endpoint *endpoint = call->read.answer.count ? &call->read.answer.endpoints[0] : NULL;
-    bool may_see = endpoint && keyring_may_see(call->api->keyring, &call->caller, endpoint->owner_id);
-    return may_see ? endpoint : NULL;
-}
-
-/* The same; NULL after call_fail. */
+/* The endpoint that was read; NULL after call_fail. */
 static const struct endpoint *read_one(struct call *call)
 {
-    const struct endpoint *endpoint = seen(call);
+    const struct endpoint *endpoint = edit_seen_endpoint(call);
     if (!endpoint)
         call_not_found(call, "endpoint");
     return endpoint;
@@ -90,8 +77,8 @@ static const struct endpoint *read_one(struct call *call)
 
 static const char *read_etag(struct call *call)
 {
-    const struct endpoint *endpoint = seen(call);
-    return endpoint ? etag_of(call, endpoint) : NULL;
+    const struct endpoint *endpoint = edit_seen_endpoint(call);
+    return endpoint ? edit_endpoint_etag(call, endpoint) : NULL;
 }
 
 static bool show_line(struct call *call)
@@ -170,7 +157,7 @@ static void put_location(struct call *call, int64_t id)
 /* The endpoint as it is by now. */
 static bool replay(struct call *call)
 {
-    const struct endpoint *endpoint = seen(call);
+    const struct endpoint *endpoint = edit_seen_endpoint(call);
     if (!endpoint)
         return call_not_found(call, "endpoint any more");
     idempotency_key_replayed(call, "the endpoint's signing secret");
@@ -221,41 +208,22 @@ bool endpoints_create(struct call *call)
 
 /* ---- changing ---- */
 
-static bool change(struct call *call)
+static bool change(struct call *call, struct endpoint *endpoint)
 {
     struct endpoint_edit *edit = call->state;
-    const struct endpoint *endpoint = read_one(call);
-    if (!endpoint)
-        return false;
-    call->write.op = (struct store_op){.kind = STORE_ENDPOINT_UPDATE,
-                                       .endpoint = {.endpoint = *endpoint, .if_version = endpoint->version}};
-    struct endpoint *changed = &call->write.op.endpoint.endpoint;
-    edit->was = endpoint_status(changed);
-    shape_apply(&endpoints_shape, edit->given, &edit->endpoint, changed);
+    edit->was = endpoint_status(endpoint);
+    shape_apply(&endpoints_shape, edit->given, &edit->endpoint, endpoint);
     if (shape_gave(&endpoints_shape, edit->given, "status"))
-        changed->disabled = ENDPOINT_ENABLED;
-    changed->updated_at_ms = clock_wall_ms(&call->api->config.clock);
-    return edit_write(call);
+        endpoint->disabled = ENDPOINT_ENABLED;
+    return true;
 }
 
 static bool changed(struct call *call)
 {
     const struct endpoint_edit *edit = call->state;
-    struct endpoint *endpoint = &call->write.op.endpoint.endpoint;
-    if (call->write.op.result != STORE_DONE)
-        return call_not_found(call, "endpoint");
-    endpoint->version++;
+    const struct endpoint *endpoint = &call->write.op.endpoint.endpoint;
     endpoint_log_status(call, endpoint, edit->was);
     return answer_endpoint(call, 200, endpoint, (struct bytes){0});
-}
-
-static bool start_edit(struct call *call, int64_t id, call_step *then, call_step *done)
-{
-    return edit_start(call, &(struct edit){.what = "endpoint",
-                                           .query = {.kind = STORE_GET_ENDPOINT, .id = id, .limit = 1},
-                                           .etag = read_etag,
-                                           .change = then,
-                                           .done = done});
 }
 
 bool endpoints_update(struct call *call)
@@ -267,7 +235,7 @@ bool endpoints_update(struct call *call)
            jsonapi_check_id(call, &document, id) &&
            jsonapi_refuse_relationships(call, &document, "An endpoint cannot move to another user.") &&
            shape_read(call, &endpoints_shape, &document, FIELD_ON_UPDATE, &edit->endpoint, &edit->given) &&
-           start_edit(call, id, change, changed);
+           edit_endpoint(call, "endpoint", id, read_etag, change, changed);
 }
 
 /* ---- deleting ---- */
@@ -295,5 +263,10 @@ static bool removed(struct call *call)
 bool endpoints_delete(struct call *call)
 {
     int64_t id;
-    return jsonapi_path_id(call, "endpoint", &id) && start_edit(call, id, remove_it, removed);
+    return jsonapi_path_id(call, "endpoint", &id) &&
+           edit_start(call, &(struct edit){.what = "endpoint",
+                                           .query = {.kind = STORE_GET_ENDPOINT, .id = id, .limit = 1},
+                                           .etag = read_etag,
+                                           .change = remove_it,
+                                           .done = removed});
 }

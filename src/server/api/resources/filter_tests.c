@@ -1,5 +1,6 @@
 /* POST /api/endpoints/ID/test_filter: would the endpoint get this event, and which setting decides? Nothing
  * is sent and nothing is kept. */
+#include "edit.h"
 #include "endpoint_fields.h"
 #include "event_document.h"
 #include "resources.h"
@@ -140,11 +141,9 @@ static bool judge_event(struct call *call)
 static bool take_endpoint(struct call *call)
 {
     struct filter_test_row *row = call->state;
-    const struct store_answer *answer = &call->read.answer;
-    if (answer->count == 0 ||
-        !keyring_may_see(call->api->keyring, &call->caller, answer->endpoints[0].owner_id))
+    row->endpoint = edit_seen_endpoint(call);
+    if (!row->endpoint)
         return call_not_found(call, "endpoint");
-    row->endpoint = &answer->endpoints[0];
     if (row->event_id)
         return call_get(call, STORE_GET_EVENT, row->event_id, true, judge_event);
     return judge(call, row->endpoint->owner_id, row->document);

@@ -15,9 +15,6 @@ bool users_show(struct call *call);
 bool users_update(struct call *call);
 /* The user of the path, `me` included, that the caller may see; false: 404. */
 bool users_path_id(struct call *call, int64_t *id);
-const char *users_etag(struct call *call, const struct user *user);
-/* Of the user that was read; NULL: there is none. */
-const char *users_read_etag(struct call *call);
 
 /* endpoints.c */
 bool endpoints_list(struct call *call);
@@ -36,6 +33,10 @@ bool endpoints_test_filter(struct call *call);
 bool tls_identities_show(struct call *call);
 bool tls_identities_put(struct call *call);
 bool tls_identities_delete(struct call *call);
+/* The same of the endpoint in the path. */
+bool endpoint_tls_show(struct call *call);
+bool endpoint_tls_put(struct call *call);
+bool endpoint_tls_delete(struct call *call);
 
 /* api_keys.c */
 bool api_keys_list(struct call *call);
@@ -46,7 +47,7 @@ bool api_keys_delete(struct call *call);
 /* A new key, to be written; returns its text, which is shown once. NULL: the memory is used up. */
 const char *api_key_prepare(struct call *call, struct bytes label, struct api_key *key);
 
-/* signing_secrets.c */
+/* signing_secrets.c: of the endpoint in the path, or of the user's default endpoint */
 bool signing_secrets_list(struct call *call);
 bool signing_secrets_create(struct call *call);
 bool signing_secrets_show(struct call *call);

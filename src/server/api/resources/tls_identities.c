@@ -1,16 +1,19 @@
 /*
- * /api/users/ID/tls: as whom a user's receiver is spoken to over TLS, and whom it is taken for. One for each
- * user, put as a whole. A private key goes in and never comes out again.
+ * /api/endpoints/ID/tls: as whom an endpoint's receiver is spoken to over TLS, and whom it is taken for. One
+ * for each endpoint, put as a whole. /api/users/ID/tls has that of the user's default endpoint. A private key
+ * goes in and never comes out again.
  */
 #include "edit.h"
 #include "identities.h"
 #include "resources.h"
 
+enum { LOCATION_LEN_MAX = 64 };
 #define EXPIRES_SOON_MS ((int64_t)30 * 24 * 3600 * 1000)
 
 /* ---- what an identity looks like ---- */
 
 struct identity_row {
+    int64_t endpoint_id;
     int64_t user_id;
     struct identity_source source;
     struct identity_description description; /* of the certificate, if there is one */
@@ -44,68 +47,105 @@ static const struct field fields[] = {
     {ROW("fingerprint", FIELD_CHARS, FIELD_NULLABLE, description.fingerprint)},
     {ROW("not_before", FIELD_INSTANT, FIELD_NULLABLE, description.not_before_ms)},
     {ROW("not_after", FIELD_INSTANT, FIELD_NULLABLE, description.not_after_ms)},
-    {ROW("user", FIELD_TO_ONE, 0, user_id), .related = "users"}};
+    {ROW("user", FIELD_TO_ONE, 0, user_id), .related = "users"},
+    {ROW("endpoint", FIELD_TO_ONE, 0, endpoint_id), .related = "endpoints"}};
+
+/* Also where it is. */
+static void put_self(struct text *out, const void *of)
+{
+    const struct identity_row *row = of;
+    text_printf(out, "/api/%s/%lld/tls", row->endpoint_id == row->user_id ? "users" : "endpoints",
+                (long long)row->endpoint_id);
+}
+
 const struct shape tls_identities_shape = {SHAPE("tls_identities", struct identity_row, fields),
-                                           .self = "/api/users/:id/tls"};
+                                           .self = "/api/users/:id/tls", .put_self = put_self};
 
 struct identity_edit {
+    const char *what; /* the path names this: a user, or an endpoint */
     struct identity_row row;
     unsigned given;
     struct bytes sealed;
     bool created;
 };
 
-static struct identity_edit *new_edit(struct call *call)
+static struct identity_edit *of_user(struct call *call)
 {
     struct identity_edit *edit = call_state(call, sizeof *edit);
-    return edit && users_path_id(call, &edit->row.user_id) ? edit : NULL;
+    if (!edit || !users_path_id(call, &edit->row.endpoint_id))
+        return NULL;
+    edit->what = "user";
+    return edit;
+}
+
+static struct identity_edit *of_endpoint(struct call *call)
+{
+    struct identity_edit *edit = call_state(call, sizeof *edit);
+    if (!edit || !jsonapi_path_id(call, "endpoint", &edit->row.endpoint_id))
+        return NULL;
+    edit->what = "endpoint";
+    return edit;
 }
 
 /* ---- showing ---- */
 
 /* What is shown of what is stored. */
-static bool open_stored(struct call *call, struct identity_row *row, struct bytes sealed)
+static bool open_stored(struct call *call, const struct endpoint *endpoint)
 {
+    struct identity_edit *edit = call->state;
+    struct identity_row *row = &edit->row;
     enum identity_error why;
-    if (identities_unseal(call->api->config.vault, row->user_id, sealed, &call->request->arena,
+    if (identities_unseal(call->api->config.vault, endpoint->id, endpoint->identity, &call->request->arena,
                           &row->source) != VAULT_OK)
         return call_fail(call, API_SECRETS_SEALED, SOURCE_NONE, NULL,
-                         "The server now has another key file than the one that encrypted the user's TLS "
-                         "identity. Put it again, or delete it.");
+                         "The server now has another key file than the one that encrypted the %s's TLS "
+                         "identity. Put it again, or delete it.",
+                         edit->what);
     struct identity *identity = identity_open(&row->source, &why);
     identities_wipe(&row->source);
     if (!identity)
         return call_fail(call, API_SECRETS_SEALED, SOURCE_NONE, NULL,
-                         "The user's TLS identity cannot be decrypted any more. Put it again, or delete it.");
+                         "The %s's TLS identity cannot be decrypted any more. Put it again, or delete it.",
+                         edit->what);
     identity_describe(identity, &row->description);
     identity_close(identity);
     return true;
 }
 
-/* Of the user: what it has, it has with that. */
+/* Of the endpoint: what it has, it has with that. */
 static const char *etag_of(struct call *call)
 {
-    const struct store_answer *answer = &call->read.answer;
-    return answer->count && answer->users[0].endpoint.identity.len ? users_read_etag(call) : NULL;
+    const struct endpoint *endpoint = edit_seen_endpoint(call);
+    return endpoint && endpoint->identity.len ? edit_endpoint_etag(call, endpoint) : NULL;
 }
 
 static bool show(struct call *call)
 {
     struct identity_edit *edit = call->state;
-    if (call->read.answer.count == 0)
-        return call_not_found(call, "user");
-    const struct user *user = &call->read.answer.users[0];
-    if (!user->endpoint.identity.len)
+    const struct endpoint *endpoint = edit_seen_endpoint(call);
+    if (!endpoint)
+        return call_not_found(call, edit->what);
+    if (!endpoint->identity.len)
         return call_not_found(call, "TLS identity");
+    edit->row.user_id = endpoint->owner_id;
     call->etag = etag_of(call);
-    return open_stored(call, &edit->row, user->endpoint.identity) &&
+    return open_stored(call, endpoint) &&
            shape_answer(call, 200, &tls_identities_shape, &edit->row, (struct bytes){0});
+}
+
+static bool show_of(struct call *call, const struct identity_edit *edit)
+{
+    return edit && call_get(call, STORE_GET_ENDPOINT, edit->row.endpoint_id, false, show);
 }
 
 bool tls_identities_show(struct call *call)
 {
-    const struct identity_edit *edit = new_edit(call);
-    return edit && call_get(call, STORE_GET_USER, edit->row.user_id, false, show);
+    return show_of(call, of_user(call));
+}
+
+bool endpoint_tls_show(struct call *call)
+{
+    return show_of(call, of_endpoint(call));
 }
 
 /* ---- reading what is put ---- */
@@ -141,7 +181,8 @@ static bool seal(struct call *call, struct identity_edit *edit, const struct ide
     struct arena *arena = &call->request->arena;
     bool fits = identity_print(identity, arena, &edit->row.source);
     if (fits)
-        edit->sealed = identities_seal(call->api->config.vault, edit->row.user_id, &edit->row.source, arena);
+        edit->sealed =
+            identities_seal(call->api->config.vault, edit->row.endpoint_id, &edit->row.source, arena);
     identities_wipe(&edit->row.source);
     return (fits && edit->sealed.data && edit->sealed.len <= MODEL_IDENTITY_LEN_MAX) || call_too_large(call);
 }
@@ -171,44 +212,59 @@ static bool understand(struct call *call, const struct request_document *documen
 
 /* ---- changing ---- */
 
-static bool put(struct call *call, struct user *user)
+static bool put(struct call *call, struct endpoint *endpoint)
 {
     struct identity_edit *edit = call->state;
-    edit->created = !user->endpoint.identity.len;
-    user->endpoint.identity = edit->sealed;
+    edit->created = !endpoint->identity.len;
+    edit->row.user_id = endpoint->owner_id;
+    endpoint->identity = edit->sealed;
     return true;
 }
 
 static bool was_put(struct call *call)
 {
     const struct identity_edit *edit = call->state;
-    const struct user *user = &call->write.op.user.user;
-    if (bytes_starts(user->endpoint.url, "http:") || bytes_starts(user->endpoint.url, "HTTP:"))
+    const struct endpoint *endpoint = &call->write.op.endpoint.endpoint;
+    struct text location;
+    if (bytes_starts(endpoint->url, "http:") || bytes_starts(endpoint->url, "HTTP:"))
         call_warn(call, "webhook_url_plain", 0, 0,
-                  "The user's webhook_url is plain http: a TLS identity has no effect there.");
-    if (edit->created)
-        call_header(call, "Location",
-                    bytes_of(call_printf(call, "/api/users/%lld/tls", (long long)user->id)));
-    call->etag = users_etag(call, user);
+                  "The %s is plain http: a TLS identity has no effect there.",
+                  endpoint->id == endpoint->owner_id ? "user's webhook_url" : "endpoint's url");
+    if (edit->created) {
+        text_init(&location, &call->request->arena, LOCATION_LEN_MAX);
+        put_self(&location, &edit->row);
+        call_header(call, "Location", text_bytes(&location));
+    }
+    call->etag = edit_endpoint_etag(call, endpoint);
     return shape_answer(call, edit->created ? 201 : 200, &tls_identities_shape, &edit->row,
                         (struct bytes){0});
 }
 
-bool tls_identities_put(struct call *call)
+static bool put_of(struct call *call, struct identity_edit *edit)
 {
     struct request_document document;
-    struct identity_edit *edit = new_edit(call);
     return edit && jsonapi_read(call, "tls_identities", &document) &&
-           jsonapi_check_id(call, &document, edit->row.user_id) &&
+           jsonapi_check_id(call, &document, edit->row.endpoint_id) &&
            jsonapi_refuse_relationships(call, &document,
-                                        "The user of a TLS identity is the one in the path.") &&
+                                        "A TLS identity belongs to the user or endpoint in the path.") &&
            shape_read(call, &tls_identities_shape, &document, FIELD_ON_UPDATE, &edit->row, &edit->given) &&
-           understand(call, &document, edit) && edit_user(call, edit->row.user_id, etag_of, put, was_put);
+           understand(call, &document, edit) &&
+           edit_endpoint(call, edit->what, edit->row.endpoint_id, etag_of, put, was_put);
 }
 
-static bool remove_it(struct call *call, struct user *user)
+bool tls_identities_put(struct call *call)
 {
-    return user->endpoint.identity.len ? put(call, user) : call_not_found(call, "TLS identity");
+    return put_of(call, of_user(call));
+}
+
+bool endpoint_tls_put(struct call *call)
+{
+    return put_of(call, of_endpoint(call));
+}
+
+static bool remove_it(struct call *call, struct endpoint *endpoint)
+{
+    return endpoint->identity.len ? put(call, endpoint) : call_not_found(call, "TLS identity");
 }
 
 static bool removed(struct call *call)
@@ -216,8 +272,17 @@ static bool removed(struct call *call)
     return call_answer(call, 204, (struct bytes){0});
 }
 
+static bool delete_of(struct call *call, const struct identity_edit *edit)
+{
+    return edit && edit_endpoint(call, edit->what, edit->row.endpoint_id, etag_of, remove_it, removed);
+}
+
 bool tls_identities_delete(struct call *call)
 {
-    const struct identity_edit *edit = new_edit(call);
-    return edit && edit_user(call, edit->row.user_id, etag_of, remove_it, removed);
+    return delete_of(call, of_user(call));
+}
+
+bool endpoint_tls_delete(struct call *call)
+{
+    return delete_of(call, of_endpoint(call));
 }

@@ -45,19 +45,19 @@ const struct shape users_shape = {SHAPE("users", struct user, fields), .self = "
 /* ---- showing ---- */
 
 /* The version alone would do, but an ETag that names its user cannot be mistaken for another's. */
-const char *users_etag(struct call *call, const struct user *user)
+static const char *etag_of(struct call *call, const struct user *user)
 {
     return call_printf(call, "\"%lld-%lld\"", (long long)user->id, (long long)user->version);
 }
 
-const char *users_read_etag(struct call *call)
+static const char *read_etag(struct call *call)
 {
-    return call->read.answer.count ? users_etag(call, &call->read.answer.users[0]) : NULL;
+    return call->read.answer.count ? etag_of(call, &call->read.answer.users[0]) : NULL;
 }
 
 static bool answer_user(struct call *call, int status, const struct user *user, struct bytes meta)
 {
-    call->etag = users_etag(call, user);
+    call->etag = etag_of(call, user);
     return shape_answer(call, status, &users_shape, user, meta);
 }
 
@@ -132,7 +132,7 @@ bool users_update(struct call *call)
            jsonapi_check_id(call, &document, id) &&
            jsonapi_refuse_relationships(call, &document, "A user's relationships cannot be changed.") &&
            shape_read(call, &users_shape, &document, FIELD_ON_UPDATE, &edit->user, &edit->given) &&
-           edit_user(call, id, users_read_etag, change, changed);
+           edit_user(call, id, read_etag, change, changed);
 }
 
 /* ---- a new user, and its first key ---- */

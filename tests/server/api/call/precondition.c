@@ -79,7 +79,16 @@ struct single {
     char target[TEXT_LEN];
 };
 
-enum { SINGLES = 12, EVENT = 0, DELIVERY = 1, USER = 2, KEY = 3, SECRET = 4, SNAPSHOT = 5 };
+enum {
+    SINGLES = 13,
+    EVENT = 0,
+    DELIVERY = 1,
+    USER = 2,
+    KEY = 3,
+    SECRET = 4,
+    SNAPSHOT = 5,
+    ENDPOINT_SECRET = 12
+};
 static struct single singles[SINGLES] = {{"/api/events/:id", ""},
                                          {"/api/deliveries/:id", ""},
                                          {"/api/users/:id", "/api/users/me"},
@@ -91,7 +100,8 @@ static struct single singles[SINGLES] = {{"/api/events/:id", ""},
                                          {"/api/meta", "/api/meta"},
                                          {"/openapi.json", "/openapi.json"},
                                          {"/docs", "/docs"},
-                                         {"/api/endpoints/:id", "/api/endpoints/5"}};
+                                         {"/api/endpoints/:id", "/api/endpoints/5"},
+                                         {"/api/endpoints/:endpoint/signing_secrets/:id", ""}};
 
 static void make_all(void)
 {
@@ -99,6 +109,8 @@ static void make_all(void)
     made("/api/events", DOCUMENT("events", "\"event_type\":\"x\""), singles[EVENT].target);
     made("/api/api_keys", DOCUMENT("api_keys", "\"label\":\"x\""), singles[KEY].target);
     made("/api/signing_secrets", DOCUMENT("signing_secrets", ""), singles[SECRET].target);
+    made("/api/endpoints/5/signing_secrets", DOCUMENT("signing_secrets", ""),
+         singles[ENDPOINT_SECRET].target);
     assert_int_equal(status_of("PUT", singles[SNAPSHOT].target, DOCUMENT("payments", "\"a\":1"), NULL, NULL),
                      201);
     snprintf(deliveries, sizeof deliveries, "%s/deliveries", singles[EVENT].target);
@@ -183,6 +195,7 @@ static void test_changes(void **state)
                 {DELIVERY, "POST", NULL, "/cancel", 409}, /* it was skipped: the state comes after the ETag */
                 {KEY, "DELETE", NULL, "", 204},
                 {SECRET, "DELETE", NULL, "", 204},
+                {ENDPOINT_SECRET, "DELETE", NULL, "", 204},
                 {SNAPSHOT, "DELETE", NULL, "", 204}};
     make_all();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
