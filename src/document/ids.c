@@ -30,6 +30,13 @@ int64_t ids_next(struct ids *ids, int64_t wall_ms)
     return id;
 }
 
+int64_t ids_from(int64_t wall_ms)
+{
+    if (wall_ms > INT64_MAX >> TIME_SHIFT)
+        return INT64_MAX;
+    return wall_ms > TIME_MS_MIN ? first_of(wall_ms, 0) : 0;
+}
+
 void ids_floor(struct ids *ids, int64_t id)
 {
     if (id > ids->last)

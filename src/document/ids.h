@@ -23,5 +23,6 @@ struct ids {
 
 int64_t ids_next(struct ids *ids, int64_t wall_ms);
 void ids_floor(struct ids *ids, int64_t id); /* all later ids are above this one */
+int64_t ids_from(int64_t wall_ms);           /* no id that was made then or later is below it */
 /* Writes the 19 digits of an id from ids_next. */
 void ids_put(int64_t id, char out[IDS_DIGITS]);

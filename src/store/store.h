@@ -337,6 +337,7 @@ enum store_query_kind {
     STORE_GET_EVENT,
     STORE_LIST_EVENTS,
     STORE_LIST_DELIVERIES,
+    STORE_FIND_DELIVERIES, /* those of all events */
     STORE_GET_DELIVERY,
     STORE_LIST_ATTEMPTS,
     STORE_GET_RESOURCE,   /* by owner_id, resource_type, resource_id */
@@ -348,12 +349,18 @@ struct store_query {
     enum store_query_kind kind;
     /* GET_*: its id. LIST_DELIVERIES: the event. LIST_ATTEMPTS: the delivery. LIST_KEYS: the user. */
     int64_t id;
-    int64_t owner_id; /* events, endpoints: only this user's; 0: all users' */
+    int64_t owner_id; /* events, endpoints, FIND_DELIVERIES: only this user's; 0: all users' */
     /* Users: only this one and those that it created. Deliveries, also those for `undelivered`: only these
      * users'. 0: all users. */
     int64_t master_id;
-    struct bytes event_type, resource_type, resource_id; /* LIST_EVENTS filters, literal; empty: any */
+    /* Filters of LIST_EVENTS, the first one of FIND_DELIVERIES too; literal; empty: any. */
+    struct bytes event_type, resource_type, resource_id;
     bool undelivered; /* LIST_EVENTS: only those with a delivery that is pending, given up or skipped */
+    /* Filters of FIND_DELIVERIES. 0, or empty: any. */
+    unsigned states; /* 1 << enum delivery_state */
+    int64_t endpoint_id;
+    struct bytes reason;      /* last_reason, literal */
+    int64_t received_from_ms; /* only those of events that were received then or later */
     bool descending;
     int64_t after_id;               /* the cursor, exclusive; 0: from the start */
     struct bytes after_resource_id; /* the cursor of LIST_RESOURCES */
@@ -385,8 +392,9 @@ struct store_answer {
     struct store_stats *stats;
     int count;
     bool more; /* there is another page */
-    /* LIST_EVENTS with a filter: the page ended early, after scan_rows_max events. It has looked at all
-     * events up to this id; the next page starts behind it. 0: the page is full, or the last. */
+    /* LIST_EVENTS and FIND_DELIVERIES with a filter: the page ended early, after scan_rows_max rows, or
+     * 25 ms. It has looked at all rows up to this id; the next page starts behind it. 0: the page is full, or
+     * the last. */
     int64_t scanned_to;
 };
 
@@ -402,7 +410,7 @@ struct store_config {
     int readers;                /* threads that call store_read, numbered from 0 */
     int64_t disk_reserve_bytes; /* with less free space, besides that for the log, EVENT is NO_SPACE */
     struct user_usage quotas;   /* for each user; 0: no limit */
-    int scan_rows_max;          /* events that a page of LIST_EVENTS looks at; 0: 2,048 */
+    int scan_rows_max;          /* rows that a page looks at; 0: 2,048 events, 32,768 deliveries */
     int keys_ahead_max;         /* events whose idempotency keys are found in memory; 0: 16,384 */
     /* Payloads take their bytes from here. A delivery beyond it, or beyond its endpoint's share, waits. NULL:
      * no limit. */

@@ -1,7 +1,7 @@
 // What an owner sees of its endpoints and deliveries: docs/endpoints.md, "Shown by".
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { api, eventBody, eventually, makeUser, receiver, POSTHORN, run as runProgram, serve } from './harness.mjs';
+import { answer, api, eventBody, eventually, makeUser, receiver, POSTHORN, run as runProgram, serve, setUrl } from './harness.mjs';
 
 const make = async (server, attributes) => {
     const answer = await api(server, 'POST', '/api/endpoints', { data: { type: 'endpoints', attributes } });
@@ -127,4 +127,102 @@ test('posthorn endpoints: what is wrong is told, and what to do', async (t) => {
         assert.equal(done.code, code, `${args}: ${done.stderr}`);
         assert.match(done.stderr, words);
     }
+});
+
+// Two users, one of which fails; three events. The deliveries by event, and the users.
+const threeDeliveries = async (t) => {
+    const server = await serve(t);
+    const hook = await receiver(t), broken = await receiver(t, () => answer(500));
+    const [one, two] = [await makeUser(server), await makeUser(server)];
+    await setUrl(server, hook.url, { id: one.user_id, key: one.api_key });
+    await setUrl(server, broken.url, { id: two.user_id, key: two.api_key });
+    const events = [];
+    for (const [user, type] of [[one, 'user_enabled'], [two, 'user_enabled'], [one, 'rare']])
+        events.push((await api(server, 'POST', '/api/events', eventBody({ user: user.user_id, type }))).json.data.id);
+    const ids = [];
+    for (const event of events) {
+        const one = await eventually('it was tried', async () => {
+            const { data } = (await api(server, 'GET', `/api/events/${event}/deliveries`)).json;
+            return data[0].attributes.attempt_count > 0 && data[0];
+        });
+        ids.push(one.id);
+    }
+    return { server, one, two, events, ids };
+};
+
+test('deliveries: of all events, newest first, by filters, to whom they concern', async (t) => {
+    const { server, one, two, ids } = await threeDeliveries(t);
+    const stranger = await makeUser(server);
+    const list = async (query, options) => {
+        const answer = await api(server, 'GET', `/api/deliveries?${query}`, undefined, options);
+        assert.equal(answer.status, 200, answer.text);
+        return answer.json.data.map((row) => ids.indexOf(row.id));
+    };
+    assert.deepEqual(await list(''), [2, 1, 0]);
+    assert.deepEqual(await list('sort=id'), [0, 1, 2]);
+    assert.deepEqual(await list('', { key: one.api_key }), [2, 0]);
+    assert.deepEqual(await list('', { key: stranger.api_key }), []);
+    assert.deepEqual(await list(`filter[endpoint]=${two.user_id}`, { key: stranger.api_key }), []);
+    assert.deepEqual(await list('filter[state]=pending'), [1]);
+    assert.deepEqual(await list('filter[state]=pending,delivered'), [2, 1, 0]);
+    assert.deepEqual(await list('filter[state]=given_up'), []);
+    assert.deepEqual(await list(`filter[endpoint]=${one.user_id}`), [2, 0]);
+    assert.deepEqual(await list(`filter[user]=${two.user_id}`), [1]);
+    assert.deepEqual(await list(`filter[user]=${server.user_id}`), []);
+    assert.deepEqual(await list('filter[event_type]=rare'), [2]);
+    assert.deepEqual(await list('filter[reason]=unexpected_status'), [1]);
+    assert.deepEqual(await list('filter[reason]=timeout'), []);
+    const { data } = (await api(server, 'GET', `/api/deliveries?filter[user]=${two.user_id}`)).json;
+    assert.deepEqual(data[0].relationships.endpoint.data, { type: 'endpoints', id: two.user_id });
+    assert.deepEqual(await list(`filter[since]=${data[0].attributes.created_at}`), [2, 1]);
+    assert.deepEqual(await list('filter[since]=9999-01-01T00:00:00Z'), []);
+
+    const seen = [];
+    let next = `/api/deliveries?page[size]=1&filter[user]=${one.user_id}`, page;
+    for (; next; next = page.links.next) {
+        page = (await api(server, 'GET', next)).json;
+        seen.push(...page.data.map((row) => ids.indexOf(row.id)));
+    }
+    assert.deepEqual(seen, [2, 0]);
+    page = (await api(server, 'GET', page.links.prev)).json;
+    assert.deepEqual(page.data.map((row) => ids.indexOf(row.id)), [2]);
+});
+
+test('deliveries: a wrong filter is told by its name', async (t) => {
+    const server = await serve(t);
+    const user = await makeUser(server);
+    for (const [query, status, parameter] of [
+        ['filter[state]=sent', 400, 'filter[state]'], ['filter[state]=', 400, 'filter[state]'],
+        ['filter[state]=pending,', 400, 'filter[state]'], ['filter[endpoint]=x', 400, 'filter[endpoint]'],
+        ['filter[endpoint]=0', 400, 'filter[endpoint]'], ['filter[user]=x', 400, 'filter[user]'],
+        ['filter[event_type]=', 400, 'filter[event_type]'], ['filter[event_type]=a b', 400, 'filter[event_type]'],
+        ['filter[reason]=none', 400, 'filter[reason]'], ['filter[reason]=slow', 400, 'filter[reason]'],
+        ['filter[since]=yesterday', 400, 'filter[since]'], ['filter[resource_id]=7', 400, 'filter[resource_id]'],
+        ['sort=created_at', 400, 'sort'], ['page[after]=x', 400, 'page[after]'], ['include=event', 400, 'include'],
+    ]) {
+        const answer = await api(server, 'GET', `/api/deliveries?${query}`);
+        assert.equal(answer.status, status, `${query}: ${answer.text}`);
+        assert.equal(answer.json.errors[0].source.parameter, parameter, answer.text);
+    }
+    assert.equal((await api(server, 'GET', `/api/deliveries?filter[user]=${server.user_id}`, undefined, { key: user.api_key })).status, 403);
+    assert.equal((await api(server, 'GET', '/api/deliveries?filter[user]=4242')).status, 404);
+});
+
+test('posthorn deliveries list: the same filters, in 80 columns', async (t) => {
+    const { server, one, two, events, ids } = await threeDeliveries(t);
+    const run = (...args) => runProgram(POSTHORN, ['deliveries', ...args, '--server', server.url, '--key', server.api_key]);
+    const listed = async (...args) => JSON.parse((await run('list', ...args, '--json')).stdout).data.map((row) => ids.indexOf(row.id));
+    assert.deepEqual(await listed(), [2, 1, 0]);
+    assert.deepEqual(await listed('--limit', '1'), [2]);
+    assert.deepEqual(await listed('--state', 'pending,given_up', '--endpoint', two.user_id), [1]);
+    assert.deepEqual(await listed('--user', one.user_id, '--type', 'rare', '--since', '12h'), [2]);
+    assert.deepEqual(await listed('--reason', 'unexpected_status', '--since', '2000-01-01T00:00:00Z'), [1]);
+    assert.deepEqual(await listed(events[1]), [1]);
+    const table = await run('list');
+    assert.match(table.stdout, new RegExp(`${ids[1]} +pending +1 +500 +${two.user_id} +unexpected_status`));
+    assert.ok(table.stdout.split('\n').every((line) => line.length <= 80), table.stdout);
+    assert.match((await run('list', '--since', 'monday')).stderr, /filter\[since\] must be a time/);
+    const both = await run('list', events[0], '--state', 'pending');
+    assert.equal(both.code, 2);
+    assert.match(both.stderr, /an event or filters, not both/);
 });

@@ -439,6 +439,20 @@ static void read_some(struct twin *t)
                                          .descending = draw(t, 2),
                                          .master_id = draw(t, 2) ? 0 : some_user(t)});
     int64_t delivery = (1 + (int64_t)draw(t, 200)) * MODEL_DELIVERY_STEP | FIXTURE_MARK;
+    static const char *const reasons[] = {"", "unexpected_status", "timeout"};
+    const struct event *since =
+        t->event_count ? &t->events[draw(t, (uint64_t)t->event_count)].event.event : NULL;
+    same_answers(t, (struct store_query){.kind = STORE_FIND_DELIVERIES,
+                                         .limit = 1 + (int)draw(t, 20),
+                                         .owner_id = draw(t, 2) ? 0 : some_user(t),
+                                         .master_id = draw(t, 2) ? 0 : some_user(t),
+                                         .endpoint_id = draw(t, 2) ? 0 : some_endpoint(t),
+                                         .states = (unsigned)draw(t, 1 << DELIVERY_STATES),
+                                         .event_type = bytes_of(types[draw(t, 3)]),
+                                         .reason = bytes_of(reasons[draw(t, 3)]),
+                                         .received_from_ms = draw(t, 2) && since ? since->received_at_ms : 0,
+                                         .descending = draw(t, 2),
+                                         .after_id = draw(t, 2) ? 0 : delivery});
     same_answers(t, (struct store_query){.kind = STORE_GET_DELIVERY, .id = delivery});
     same_answers(t, (struct store_query){
                         .kind = STORE_LIST_ATTEMPTS, .id = delivery, .limit = 2, .descending = draw(t, 2)});

@@ -13,7 +13,9 @@ enum {
     QUERY_OWNED = QUERY_PAGE | QUERY_BIT(QUERY_USER),
     QUERY_SNAPSHOT = QUERY_ONE | QUERY_BIT(QUERY_USER),
     QUERY_EVENTS = QUERY_PAGE | QUERY_WITH | QUERY_BIT(QUERY_EVENT_TYPE) | QUERY_BIT(QUERY_RESOURCE_TYPE) |
-                   QUERY_BIT(QUERY_RESOURCE_ID) | QUERY_BIT(QUERY_USER) | QUERY_BIT(QUERY_UNDELIVERED)
+                   QUERY_BIT(QUERY_RESOURCE_ID) | QUERY_BIT(QUERY_USER) | QUERY_BIT(QUERY_UNDELIVERED),
+    QUERY_DELIVERIES = QUERY_OWNED | QUERY_BIT(QUERY_EVENT_TYPE) | QUERY_BIT(QUERY_STATE) |
+                       QUERY_BIT(QUERY_TO_ENDPOINT) | QUERY_BIT(QUERY_REASON) | QUERY_BIT(QUERY_SINCE)
 };
 
 #define ROUTE_SNAPSHOTS                                                                                      \
@@ -32,6 +34,7 @@ static const struct route routes[] = {
     {"/api/events/batch", {{"POST", events_create_lines, ROUTE_USER, 0}}},
     {"/api/events/:id", {{"GET", events_show, ROUTE_USER, QUERY_WITH}}},
     {"/api/events/:id/deliveries", {{"GET", event_deliveries_list, ROUTE_USER, QUERY_PAGE | QUERY_WITH}}},
+    {"/api/deliveries", {{"GET", deliveries_list, ROUTE_USER, QUERY_DELIVERIES}}},
     {"/api/deliveries/:id", {{"GET", deliveries_show, ROUTE_USER, QUERY_WITH}}},
     {"/api/deliveries/:id/attempts", {{"GET", delivery_attempts_list, ROUTE_USER, QUERY_PAGE}}},
     {"/api/deliveries/:id/resend", {{"POST", deliveries_resend, ROUTE_USER, QUERY_WITH}}},

@@ -18,9 +18,13 @@ enum {
     ATTEMPT_MIXED = 8,
     ATTEMPT_UNREAD = 16
 };
-/* Of LIST_EVENTS, what a page looks at: 3 ms if they lie together, 17 if each is read on its own; on a disk
- * that has to look for each, the time is the limit. */
-enum { SCAN_ROWS_MAX = 2048, SCAN_MS_MAX = 25, SCAN_ROWS_EACH = 64 };
+/* What a page behind a filter looks at. Of events: 3 ms if they lie together, 17 if each is read on its own.
+ * Of deliveries, whose rows are small, 10 ms or so. On a disk that has to look for each, the time is the
+ * limit. */
+enum { SCAN_EVENTS_MAX = 2048, SCAN_DELIVERIES_MAX = 32768, SCAN_MS_MAX = 25, SCAN_ROWS_EACH = 64 };
+/* An event has its id after it was received. So of what was received since a time all ids are above those of
+ * that time; the hour is for a clock that was set back in between. */
+enum { RECEIVED_MARGIN_MS = 3600000 };
 
 struct sqlite_reader {
     sqlite3 *db;
@@ -28,8 +32,8 @@ struct sqlite_reader {
 };
 
 /* The same numbers everywhere: ?1 id, ?2 whose, ?3 cursor, ?4 rows, ?5 to ?7 filters, ?8 undelivered,
- * ?9 with document, ?10 due clock, ?11 cursor that is text, ?12 who sees it. ~ is the cursor's comparison, @
- * the order.
+ * ?9 with document, ?10 due clock, ?11 cursor that is text, ?12 who sees it, ?13 to ?17 filters of
+ * deliveries. ~ is the cursor's comparison, @ the order.
  *
  * SQLite walks from one bound of an id. Where there are two on the same side (the cursor and the event's own
  * deliveries, say), both are in one expression: given two terms it takes the first, and reads the table up
@@ -95,6 +99,18 @@ struct sqlite_reader {
                      " CROSS JOIN deliveries d ON d.id = o.id CROSS JOIN events e ON e.id = d.event_id"      \
                      " WHERE e.id = ?1 AND " DELIVERY_SEEN " LIMIT ?4"
 #define DELIVERIES_END "((v.delivery_first >> 24) + v.delivery_count << 24)"
+/* Looked at row by row like events: what needs the row alone comes first. */
+#define DELIVERY_MATCHES                                                                                     \
+    "SELECT d.id, CASE WHEN (?13 = 0 OR ?13 >> d.state & 1) AND (?14 = 0 OR d.endpoint_id = ?14)"            \
+    " AND (?15 = '' OR d.last_reason = ?15)"                                                                 \
+    " AND (?2 = 0 OR EXISTS (SELECT 1 FROM endpoints n WHERE n.id = d.endpoint_id AND n.owner_id = ?2))"     \
+    " AND (?5 = '' AND ?16 = 0 OR EXISTS (SELECT 1 FROM events e WHERE e.id = d.event_id"                    \
+    " AND (?5 = '' OR e.event_type = ?5) AND e.received_at >= ?16))"                                         \
+    " AND " DELIVERY_SEEN " THEN 1 ELSE 0 END FROM deliveries d WHERE d.id "
+/* No delivery before it is one of an event from ?17 on. */
+#define DELIVERY_FROM                                                                                        \
+    "CASE ?17 WHEN 0 THEN 0 ELSE (SELECT delivery_first FROM events WHERE id >= ?17 ORDER BY id LIMIT 1) "   \
+    "END"
 #define ATTEMPTS_OF(low, high)                                                                               \
     "SELECT ?1, id & 0xffffff, attempt, started_at, duration_ms, status, failure, flags, address,"           \
     " detail, response FROM attempts WHERE id > " low " AND id < " high                                      \
@@ -141,6 +157,10 @@ static const char *const query_texts[QUERY_COUNT][SQLITE_VARIANTS] = {
         {DELIVERIES_OF("max(v.delivery_first, ?3 + 1)", DELIVERIES_END), [DESCENDING] = DELIVERIES_OF(
                                                                              "v.delivery_first",
                                                                              "min(?3, " DELIVERIES_END ")")},
+    [STORE_FIND_DELIVERIES] =
+        {DELIVERY_MATCHES "> max(?3, " DELIVERY_FROM " - 1) ORDER BY d.id", [DESCENDING] = DELIVERY_MATCHES
+                                                                            "< ?3 AND d.id >= " DELIVERY_FROM
+                                                                            " ORDER BY d.id DESC"},
     [STORE_GET_DELIVERY] = {DELIVERY_COLUMNS " FROM deliveries d JOIN events e ON e.id = d.event_id"
                                              " WHERE d.id = ?1 AND " DELIVERY_SEEN},
     [STORE_LIST_ATTEMPTS] = {ATTEMPTS_OF("(?1 >> 24 << 24) + ?3", "(?1 >> 24) + 1 << 24"),
@@ -380,6 +400,7 @@ static const struct {
     [STORE_GET_EVENT] = ROWS(events, take_event),
     [STORE_LIST_EVENTS] = ROWS(events, take_event),
     [STORE_LIST_DELIVERIES] = ROWS(deliveries, take_delivery),
+    [STORE_FIND_DELIVERIES] = ROWS(deliveries, take_delivery),
     [STORE_GET_DELIVERY] = ROWS(deliveries, take_delivery),
     [STORE_LIST_ATTEMPTS] = ROWS(attempts, take_attempt),
     [STORE_GET_RESOURCE] = ROWS(resources, take_resource),
@@ -444,6 +465,12 @@ static void bind(const struct store *store, sqlite3_stmt *statement, const struc
     sqlite3_bind_int(statement, 9, query->with_document);
     sqlite3_bind_int64(statement, 10, sqlite_now(store).due_ms);
     sqlite3_bind_int64(statement, 12, query->master_id);
+    sqlite3_bind_int64(statement, 13, query->states);
+    sqlite3_bind_int64(statement, 14, query->endpoint_id);
+    sqlite_bind_text(statement, 15, query->reason);
+    sqlite3_bind_int64(statement, 16, query->received_from_ms);
+    int64_t margin_ms = query->received_from_ms - RECEIVED_MARGIN_MS;
+    sqlite3_bind_int64(statement, 17, margin_ms > 0 ? ids_from(margin_ms) : 0);
     bool from_end = query->descending && query->after_resource_id.len == 0;
     sqlite_bind_text(statement, 11,
                      from_end ? bytes_of("\xff") : query->after_resource_id); /* above all UTF-8 */
@@ -487,14 +514,26 @@ static int collect(sqlite3_stmt *statement, const struct store_query *query, str
     return sqlite3_reset(statement);
 }
 
-/* The events that match, by their ids: a page looks at so many at most, and for so long, whatever comes. */
-static int collect_events(const struct store *store, struct sqlite_reader *reader, sqlite3_stmt *scan,
-                          const struct store_query *query, struct arena *arena, struct store_answer *answer)
+static bool is_scan(const struct store_query *query)
 {
-    sqlite3_stmt *get = statement_for(reader, STORE_GET_EVENT, 0);
-    int looks_left = store->config.scan_rows_max > 0 ? store->config.scan_rows_max : SCAN_ROWS_MAX;
+    return query->kind == STORE_LIST_EVENTS || query->kind == STORE_FIND_DELIVERIES;
+}
+
+static int scan_rows_max(const struct store *store, const struct store_query *query)
+{
+    int rows_max = query->kind == STORE_LIST_EVENTS ? SCAN_EVENTS_MAX : SCAN_DELIVERIES_MAX;
     if (query->limit <= 0)
-        looks_left = INT_MAX;
+        return INT_MAX;
+    return store->config.scan_rows_max > 0 ? store->config.scan_rows_max : rows_max;
+}
+
+/* The rows that match, by their ids: a page looks at so many at most, and for so long, whatever comes. */
+static int collect_scan(const struct store *store, struct sqlite_reader *reader, sqlite3_stmt *scan,
+                        const struct store_query *query, struct arena *arena, struct store_answer *answer)
+{
+    bool events = query->kind == STORE_LIST_EVENTS;
+    sqlite3_stmt *get = statement_for(reader, events ? STORE_GET_EVENT : STORE_GET_DELIVERY, 0);
+    int looks_left = scan_rows_max(store, query);
     int64_t until_ms = clock_mono_ms(&store->config.clock) + SCAN_MS_MAX;
     int rc = get ? SQLITE_OK : sqlite3_errcode(reader->db);
     bool room = true;
@@ -578,8 +617,8 @@ enum store_status sqlite_read(struct store *store, int reader_number, const stru
     int rc = statement ? SQLITE_OK : sqlite3_errcode(reader->db);
     if (statement) {
         bind(store, statement, query);
-        rc = query->kind == STORE_LIST_EVENTS ? collect_events(store, reader, statement, query, arena, answer)
-                                              : collect(statement, query, arena, answer);
+        rc = is_scan(query) ? collect_scan(store, reader, statement, query, arena, answer)
+                            : collect(statement, query, arena, answer);
     }
     if (rc == SQLITE_OK && query->kind == STORE_GET_STATS)
         rc = find_oldest(store, reader->db);

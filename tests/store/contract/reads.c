@@ -153,6 +153,78 @@ static void filters(struct fixture *f)
     assert_int_equal(answer.events[0].id, ops[1].event.event.id);
 }
 
+/* The ids of the deliveries that match, newest first, in pages of one or two. */
+static void found_are(struct fixture *f, struct store_query find, const int64_t *ids, int count)
+{
+    for (find.limit = 1; find.limit <= 2; find.limit++) {
+        struct store_answer answer = {.more = true};
+        int seen = 0, pages = 0;
+        for (find.after_id = 0; answer.more; pages++) {
+            answer = fixture_read(f, find);
+            for (int i = 0; i < answer.count; i++, seen++) {
+                assert_true(seen < count);
+                assert_int_equal(answer.deliveries[i].id, ids[find.descending ? count - 1 - seen : seen]);
+            }
+            assert_true(!answer.more || answer.scanned_to || answer.count == find.limit);
+            find.after_id = answer.scanned_to  ? answer.scanned_to
+                            : answer.count > 0 ? answer.deliveries[answer.count - 1].id
+                                               : find.after_id;
+        }
+        assert_int_equal(seen, count);
+        assert_in_range(pages, 1, f->config.scan_rows_max ? 40 : count + 1);
+    }
+}
+
+static void found_both_ways(struct fixture *f, struct store_query find, const int64_t *ids, int count)
+{
+    find.kind = STORE_FIND_DELIVERIES;
+    found_are(f, find, ids, count);
+    find.descending = true;
+    found_are(f, find, ids, count);
+}
+
+/* Six events an hour and a half apart, alternately of two users: delivered, given up, and waiting. */
+static void find_deliveries(struct fixture *f)
+{
+    enum { COUNT = 6 };
+    int64_t users[2] = {fixture_user(f, "https://one.example/"), fixture_user(f, "https://two.example/")};
+    int64_t ids[COUNT], at_ms[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        struct store_op op = fixture_event_op(f, users[i % 2]);
+        op.event.event.event_type = bytes_of(i == 4 ? "rare" : "user_enabled");
+        op.event.event.received_at_ms = at_ms[i] = f->wall_ms;
+        fixture_write(f, &op, 1, i < 4 ? 1 : 0);
+        struct store_query list = {.kind = STORE_LIST_DELIVERIES, .id = op.id, .limit = 9};
+        ids[i] = fixture_read(f, list).deliveries[0].id;
+        if (i < 4)
+            fixture_do(f,
+                       fixture_outcome_op(f, &f->boxes[0], i < 2 ? DECISION_DELIVERED : DECISION_GIVE_UP, 0),
+                       STORE_DONE);
+        fixture_advance(f, 90 * 60 * 1000);
+    }
+    f->config.scan_rows_max = 0;
+    for (int round = 0; round < 2; round++) {
+        found_both_ways(f, (struct store_query){0}, ids, 6);
+        found_both_ways(f, (struct store_query){.states = 1U << DELIVERY_GIVEN_UP}, ids + 2, 2);
+        found_both_ways(f, (struct store_query){.states = 1U << DELIVERY_GIVEN_UP | 1U << DELIVERY_PENDING},
+                        ids + 2, 4);
+        found_both_ways(f, (struct store_query){.endpoint_id = users[1]}, (int64_t[]){ids[1], ids[3], ids[5]},
+                        3);
+        found_both_ways(f, (struct store_query){.owner_id = users[0]}, (int64_t[]){ids[0], ids[2], ids[4]},
+                        3);
+        found_both_ways(f, (struct store_query){.master_id = users[0], .owner_id = users[1]}, NULL, 0);
+        found_both_ways(f, (struct store_query){.event_type = bytes_of("rare")}, ids + 4, 1);
+        found_both_ways(f, (struct store_query){.reason = bytes_of("unexpected_status")}, ids + 2, 2);
+        found_both_ways(f, (struct store_query){.reason = bytes_of("unexpected%")}, NULL, 0);
+        for (int i = 0; i < COUNT; i++)
+            found_both_ways(f, (struct store_query){.received_from_ms = at_ms[i]}, ids + i, COUNT - i);
+        found_both_ways(f, (struct store_query){.received_from_ms = f->wall_ms + 1}, NULL, 0);
+        found_both_ways(f, (struct store_query){.received_from_ms = INT64_MAX}, NULL, 0);
+        f->config.scan_rows_max = 1;
+        fixture_reopen(f);
+    }
+}
+
 static void deliveries_of_an_event(struct fixture *f)
 {
     int64_t master = fixture_user(f, "https://master.example/");
@@ -253,6 +325,7 @@ const struct contract_test contract_reads[] = {
     {"the events of one user, whatever their order", events_of_one_user},
     {"filters are literal", filters},
     {"a filter looks at so many events a page", filters_in_bounded_steps},
+    {"the deliveries of all events, by filters", find_deliveries},
     {"the deliveries of an event, each user's own", deliveries_of_an_event},
     {"the figures add up, over a restart too", figures},
     {"the largest document", large_document},

@@ -210,6 +210,20 @@ static bool model_delivery_matches(const struct store *store, const struct store
     return query->id == (query->kind == STORE_GET_DELIVERY ? delivery->id : delivery->event_id);
 }
 
+static bool model_delivery_found(const struct store *store, const struct store_query *query, int row)
+{
+    const struct model_delivery *delivery = &store->disk->deliveries[row];
+    const struct model_event *event = model_find_event(store->disk, delivery->event_id);
+    const char *reason = delivery->last_reason ? failure_name(delivery->last_reason) : "";
+    return model_sees(store->disk, query, delivery->user_id) &&
+           (!query->owner_id || query->owner_id == delivery->user_id) &&
+           (!query->states || query->states & 1U << delivery->state) &&
+           (!query->endpoint_id || query->endpoint_id == delivery->endpoint_id) &&
+           (!query->reason.len || bytes_equal_text(query->reason, reason)) &&
+           (!query->event_type.len || bytes_equal(query->event_type, event->event.event_type)) &&
+           event->event.received_at_ms >= query->received_from_ms;
+}
+
 static void model_read_deliveries(const struct store *store, const struct model_page *page,
                                   struct arena *arena, struct store_answer *answer)
 {
@@ -370,8 +384,11 @@ enum store_status model_read(struct store *store, const struct store_query *quer
         break;
     case STORE_GET_DELIVERY:
     case STORE_LIST_DELIVERIES:
+    case STORE_FIND_DELIVERIES:
         page =
-            model_page(store, &all, arena, disk->delivery_count, model_delivery_matches, model_delivery_id);
+            model_page(store, &all, arena, disk->delivery_count,
+                       query->kind == STORE_FIND_DELIVERIES ? model_delivery_found : model_delivery_matches,
+                       model_delivery_id);
         model_read_deliveries(store, &page, arena, answer);
         break;
     case STORE_LIST_ATTEMPTS:

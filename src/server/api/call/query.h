@@ -14,6 +14,10 @@
     X(SECTION, "filter[section]")                                                                            \
     X(STATUS, "filter[status]")                                                                              \
     X(USER, "filter[user]")                                                                                  \
+    X(STATE, "filter[state]")                                                                                \
+    X(TO_ENDPOINT, "filter[endpoint]")                                                                       \
+    X(REASON, "filter[reason]")                                                                              \
+    X(SINCE, "filter[since]")                                                                                \
     X(UNDELIVERED, "filter[undelivered]")                                                                    \
     X(SORT, "sort")                                                                                          \
     X(INCLUDE, "include")                                                                                    \

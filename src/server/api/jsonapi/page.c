@@ -17,12 +17,12 @@ static bool read_size(struct call *call, struct page *page)
 static bool read_sort(struct call *call, struct page *page)
 {
     struct bytes sort = call->query.values[QUERY_SORT];
-    page->descending = false;
-    if (!query_has(&call->query, QUERY_SORT) || bytes_equal_text(sort, "id"))
+    if (!query_has(&call->query, QUERY_SORT))
         return true;
     page->descending = bytes_equal_text(sort, "-id");
-    return page->descending || call_fail(call, API_PARAMETER_INVALID, SOURCE_PARAMETER, "sort",
-                                         "Lists can be sorted by id, or by -id for the newest first.");
+    return page->descending || bytes_equal_text(sort, "id") ||
+           call_fail(call, API_PARAMETER_INVALID, SOURCE_PARAMETER, "sort",
+                     "Lists can be sorted by id, or by -id for the newest first.");
 }
 
 static bool is_filter(int parameter)

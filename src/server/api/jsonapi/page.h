@@ -15,8 +15,8 @@ struct page {
     struct bytes scope; /* what cursors are bound to */
 };
 
-/* page[size], page[after], page[before] and sort=id|-id. `list` is the list's name, for the cursors' scope.
- */
+/* page[size], page[after], page[before] and sort=id|-id; without a sort, page->descending stays as it is.
+ * `list` is the list's name, for the cursors' scope. */
 bool page_read(struct call *call, const char *list, struct page *page);
 /* Reads the page: a call_query, of which all is set but order, start and limit. */
 bool page_query(struct call *call, const struct page *page, struct store_query *query, bool keep,

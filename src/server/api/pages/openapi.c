@@ -105,16 +105,31 @@ static void put_path_parameters(struct text *out, const char *path, bool *first)
     }
 }
 
-/* `described`: its name in catalogue/api.json. */
-static void put_parameter(struct text *out, const struct openapi *openapi, const char *in, const char *name,
-                          const char *described)
+/* A failure, by its name. */
+static void put_reasons(struct text *out)
 {
-    const struct json_value *words = json_member(json_member(openapi->words, "parameters"), described);
+    text_puts(out, "{\"type\":\"string\",\"enum\":[");
+    for (int failure = FAILURE_NONE + 1; failure < FAILURE_COUNT; failure++)
+        text_printf(out, "%s\"%s\"", failure > FAILURE_NONE + 1 ? "," : "",
+                    failure_name((enum failure)failure));
+    text_puts(out, "]}");
+}
+
+/* catalogue/api.json has its words under its name, or under that which the operation has for it. */
+static void put_parameter(struct text *out, const struct openapi *openapi, const struct operation *operation,
+                          const char *in, const char *name)
+{
+    const char *other = json_member_string(json_member(operation->words, "described"), name);
+    const struct json_value *words =
+        json_member(json_member(openapi->words, "parameters"), other ? other : name);
     text_printf(out, "{\"in\":\"%s\",", in);
     put_text(out, "name", name);
     put_text(out, "description", json_member_string(words, "description"));
     text_puts(out, "\"schema\":");
-    json_tree_put(out, json_member(words, "schema"));
+    if (strcmp(name, query_name(QUERY_REASON)) == 0)
+        put_reasons(out);
+    else
+        json_tree_put(out, json_member(words, "schema"));
     text_putc(out, '}');
 }
 
@@ -176,8 +191,7 @@ static void put_query_parameters(struct text *out, const struct openapi *openapi
         if (i == QUERY_INCLUDE)
             put_include(out, operation);
         else
-            put_parameter(out, openapi, "query", query_name((enum query_parameter)i),
-                          query_name((enum query_parameter)i));
+            put_parameter(out, openapi, operation, "query", query_name((enum query_parameter)i));
     }
 }
 
@@ -186,7 +200,6 @@ static void put_header_parameters(struct text *out, const struct openapi *openap
 {
     bool etag = has_etag(operation), there = strchr(operation->route->pattern, ':') != NULL;
     bool get = is_method(operation, "GET"), put = is_method(operation, "PUT");
-    bool lines = is_set(operation, "lines");
     const struct {
         const char *name;
         bool is_read;
@@ -199,9 +212,7 @@ static void put_header_parameters(struct text *out, const struct openapi *openap
         if (!rows[i].is_read)
             continue;
         put_separator(out, first);
-        put_parameter(out, openapi, "header", rows[i].name,
-                      lines && strcmp(rows[i].name, "Idempotency-Key") == 0 ? "Idempotency-Key of a batch"
-                                                                            : rows[i].name);
+        put_parameter(out, openapi, operation, "header", rows[i].name);
     }
 }
 

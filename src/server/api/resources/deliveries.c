@@ -1,6 +1,7 @@
 /* /api/deliveries, its attempts, and /api/events/ID/deliveries: what became of an event, attempt by attempt.
  */
 #include "event_document.h"
+#include "instant.h"
 #include "page.h"
 #include "precondition.h"
 #include "resources.h"
@@ -158,6 +159,7 @@ static const struct field delivery_fields[] = {
      .is_shown = has_attempts},
     {FIELD_NO_MEMBER("earlier_attempts", FIELD_FLAG, 0), .put = put_earlier, .is_shown = has_attempts},
     {ROW("event", FIELD_TO_ONE, 0, event_id), .related = "events"},
+    {ROW("endpoint", FIELD_TO_ONE, 0, endpoint_id), .related = "endpoints"},
     {ROW("user", FIELD_TO_ONE, 0, user_id), .related = "users"},
     {FIELD_NO_MEMBER("attempts", FIELD_RELATIONSHIP, 0), .related = "attempts", .put = put_related,
      .is_shown = has_related}};
@@ -246,6 +248,73 @@ bool event_deliveries_list(struct call *call)
     const char *name = call_printf(call, "deliveries of %lld", (long long)wanted->event_id);
     return page_read(call, name, &wanted->page) &&
            query_event(call, wanted->event_id, wants_event(wanted), list_event_deliveries);
+}
+
+/* ---- those of all events, newest first ---- */
+
+static bool filter_fail(struct call *call, enum query_parameter filter, const char *rule)
+{
+    return call_fail(call, API_PARAMETER_INVALID, SOURCE_PARAMETER, query_name(filter), "%s %s.",
+                     query_name(filter), rule);
+}
+
+static bool read_states(struct call *call, struct store_query *query)
+{
+    struct bytes names = call->query.values[QUERY_STATE];
+    bool known = query_has(&call->query, QUERY_STATE), more = known;
+    while (known && more) {
+        more = memchr(names.data, ',', names.len) != NULL;
+        struct bytes name = bytes_cut(&names, ',');
+        int state = 0;
+        while (state < DELIVERY_STATES && !bytes_equal_text(name, delivery_state_names[state]))
+            state++;
+        known = state < DELIVERY_STATES;
+        query->states |= 1U << state;
+    }
+    return known || !query_has(&call->query, QUERY_STATE) ||
+           filter_fail(call, QUERY_STATE,
+                       "must be pending, delivered, given_up, cancelled or skipped, or several of them "
+                       "separated by commas");
+}
+
+static bool read_filters(struct call *call, struct store_query *query)
+{
+    const struct query *given = &call->query;
+    const struct bytes *values = given->values;
+    if (query_has(given, QUERY_TO_ENDPOINT) &&
+        (!bytes_to_int64(values[QUERY_TO_ENDPOINT], &query->endpoint_id) || query->endpoint_id < 1))
+        return filter_fail(call, QUERY_TO_ENDPOINT, "must be the id of an endpoint");
+    query->event_type = values[QUERY_EVENT_TYPE];
+    if (query_has(given, QUERY_EVENT_TYPE) && !model_type_valid(query->event_type))
+        return filter_fail(call, QUERY_EVENT_TYPE, "must be an event_type");
+    query->reason = values[QUERY_REASON];
+    enum failure reason = query_has(given, QUERY_REASON) ? failure_parse(query->reason.data) : FAILURE_RESET;
+    if (reason == FAILURE_NONE || reason == FAILURE_COUNT)
+        return filter_fail(call, QUERY_REASON, "must be a last_reason, as unexpected_status");
+    if (query_has(given, QUERY_SINCE) && !instant_parse(values[QUERY_SINCE], &query->received_from_ms))
+        return filter_fail(call, QUERY_SINCE, "must be a time, as 2026-01-31T12:00:00Z");
+    return read_states(call, query);
+}
+
+static bool show_found(struct call *call)
+{
+    const struct wanted *wanted = call->state;
+    return page_answer(call, "/api/deliveries", &wanted->page, &deliveries_shape,
+                       call->read.answer.deliveries);
+}
+
+bool deliveries_list(struct call *call)
+{
+    struct wanted *wanted = call_state(call, sizeof *wanted);
+    struct store_query query = {.kind = STORE_FIND_DELIVERIES, .master_id = call->caller.user_id};
+    if (!wanted)
+        return false;
+    wanted->page.descending = true;
+    if (!page_read(call, "deliveries", &wanted->page) || !read_filters(call, &query))
+        return false;
+    if (query_has(&call->query, QUERY_USER) && !jsonapi_read_owner(call, &query.owner_id))
+        return false;
+    return page_query(call, &wanted->page, &query, false, show_found);
 }
 
 /* ---- one delivery ---- */

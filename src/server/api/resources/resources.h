@@ -62,6 +62,7 @@ bool events_create_batch(struct call *call); /* of lines; the caller may post th
 bool events_show(struct call *call);
 
 /* deliveries.c */
+bool deliveries_list(struct call *call);
 bool event_deliveries_list(struct call *call);
 bool deliveries_show(struct call *call);
 bool delivery_attempts_list(struct call *call);
