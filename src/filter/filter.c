@@ -42,11 +42,19 @@ static bool fail(struct reader *reader)
     return false;
 }
 
+static bool is_white(char c)
+{
+    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
+
 /* The next byte that is not white space, which is left there; 0: none. */
 static char peek(struct reader *reader)
 {
-    while (reader->at < reader->end && strchr(" \t\r\n", *reader->at) && *reader->at)
+    const char *begin = reader->at;
+    while (reader->at < reader->end && is_white(*reader->at))
         reader->at++;
+    if (reader->at > begin && !spend(reader, (size_t)(reader->at - begin) / 8))
+        return '\0';
     return reader->at < reader->end ? *reader->at : '\0';
 }
 
@@ -72,11 +80,13 @@ static bool take_string(struct reader *reader, struct bytes *raw)
         while (slash > reader->at && slash[-1] == '\\')
             slash--;
         reader->at = quote + 1;
+        if (!spend(reader, 1 + (size_t)(quote - slash) / 8))
+            return false;
         if ((quote - slash) % 2 == 0)
             break;
     }
     *raw = bytes_make(begin, (size_t)(quote - begin));
-    return spend(reader, 1 + raw->len / 64);
+    return spend(reader, raw->len / 64);
 }
 
 /* A number, true, false or null. */
@@ -115,7 +125,7 @@ static bool skip(struct reader *reader)
 /* ---- texts with escapes ---- */
 
 /* Goes on along both as long as they are equal; true: all of `wanted` was found. */
-static bool raw_starts(struct bytes *raw, struct bytes wanted)
+static bool raw_starts(struct reader *reader, struct bytes *raw, struct bytes wanted)
 {
     char decoded[JSON_UNESCAPED_LEN_MAX];
     if (raw->len >= wanted.len && !memchr(raw->data, '\\', wanted.len)) {
@@ -124,7 +134,7 @@ static bool raw_starts(struct bytes *raw, struct bytes wanted)
         return equal;
     }
     while (wanted.len > 0) {
-        size_t len = raw->len > 0 ? json_unescape_next(raw, decoded) : 0;
+        size_t len = raw->len > 0 && spend(reader, 1) ? json_unescape_next(raw, decoded) : 0;
         if (len == 0 || len > wanted.len || memcmp(decoded, wanted.data, len) != 0)
             return false;
         wanted = bytes_make(wanted.data + len, wanted.len - len);
@@ -132,7 +142,7 @@ static bool raw_starts(struct bytes *raw, struct bytes wanted)
     return true;
 }
 
-static bool raw_ends(struct bytes raw, struct bytes wanted)
+static bool raw_ends(struct reader *reader, struct bytes raw, struct bytes wanted)
 {
     char decoded[JSON_UNESCAPED_LEN_MAX];
     size_t len = 0;
@@ -140,7 +150,7 @@ static bool raw_ends(struct bytes raw, struct bytes wanted)
         len += json_unescape_next(&rest, decoded);
     while (len > wanted.len)
         len -= json_unescape_next(&raw, decoded);
-    return len == wanted.len && raw_starts(&raw, wanted) && raw.len == 0;
+    return len == wanted.len && raw_starts(reader, &raw, wanted) && raw.len == 0;
 }
 
 /* ---- alternatives ---- */
@@ -182,15 +192,16 @@ static bool passes(struct reader *reader, const struct filter_test *test, const 
 {
     struct bytes raw = scalar->text;
     bool text = scalar->kind == SCALAR_TEXT, number = scalar->kind == SCALAR_NUMBER;
-    if (!spend(reader, 1 + (test->kind == TEST_SUFFIX ? raw.len : test->text.len) / 4))
+    size_t read = test->kind == TEST_SUFFIX || number ? raw.len : 0;
+    if (!spend(reader, 1 + (read + test->text.len) / 4))
         return false;
     switch (test->kind) {
     case TEST_TEXT:
-        return text && raw.len >= test->text.len && raw_starts(&raw, test->text) && raw.len == 0;
+        return text && raw.len >= test->text.len && raw_starts(reader, &raw, test->text) && raw.len == 0;
     case TEST_PREFIX:
-        return text && raw_starts(&raw, test->text);
+        return text && raw_starts(reader, &raw, test->text);
     case TEST_SUFFIX:
-        return text && raw_ends(raw, test->text);
+        return text && raw_ends(reader, raw, test->text);
     case TEST_NUMBER:
         return number && decimal_compare(raw, test->text) == 0;
     case TEST_NUMERIC:
@@ -271,7 +282,8 @@ static void judge_member(struct reader *reader, const struct filter_level *level
     for (const struct filter_member *member = level->members; member && !reader->failed;
          member = member->next) {
         struct bytes raw = name;
-        if (!spend(reader, 1) || raw.len < member->name.len || !raw_starts(&raw, member->name) || raw.len > 0)
+        if (!spend(reader, 1) || raw.len < member->name.len || !raw_starts(reader, &raw, member->name) ||
+            raw.len > 0)
             continue;
         reader->at = value;
         if (value_matches(reader, member, depth))

@@ -175,6 +175,61 @@ static void test_damage(void **state)
 }
 
 /* Steps bound what a hostile pattern can cost on a hostile document, for all filters together. */
+/* Whatever a document is made of costs steps: a part that costs none would take as long as its sender likes.
+ */
+static void test_costly(void **state)
+{
+    enum { FILTERS = 200, UNITS_LEN = 900 << 10, NAME_LEN = 3800 };
+    char name[NAME_LEN + 1], pattern[FILTER_LEN_MAX + 1], many[FILTER_LEN_MAX + 1], text[FILTER_LEN_MAX + 1],
+        escaped[6 * NAME_LEN + 16];
+    size_t len = (size_t)sprintf(many, "{\"b\":[");
+    (void)state;
+    memset(name, 'a', NAME_LEN);
+    name[NAME_LEN] = '\0';
+    sprintf(pattern, "{\"%s\":[1]}", name);
+    sprintf(text, "{\"b\":[\"%s\"]}", name);
+    while (len < FILTER_LEN_MAX - 64)
+        len += (size_t)sprintf(many + len, "{\"numeric\":[\"<\",1]},");
+    sprintf(many + len, "1]}");
+    char *end = escaped;
+    for (int i = 0; i < NAME_LEN - 1; i++)
+        end += sprintf(end, "\\u0061");
+    strcpy(end, "b");
+    char quoted[sizeof escaped + 8], named[sizeof escaped + 8];
+    sprintf(quoted, "\"%s\",", escaped);
+    sprintf(named, "\"%s\":1,", escaped);
+    const struct {
+        const char *pattern, *before, *unit, *after;
+        int len_max; /* 0: UNITS_LEN */
+    } rows[] = {
+        {"{\"a\":[1]}", "{\"b\":", " ", "1}", 0},       {"{\"a\":[1]}", "{\"b\":\"", "\\\"", "\"}", 0},
+        {"{\"a\":[1]}", "{\"b\":\"", "\\\\", "\"}", 0}, {"{\"a\":[1]}", "{\"b\":[", "{},", "1]}", 0},
+        {many, "{\"b\":1", "1", "}", 16 << 10},         {pattern, "{", named, "\"c\":1}", 0},
+        {text, "{\"b\":[", quoted, "1]}", 0},
+    };
+    char *document = malloc(UNITS_LEN + 64);
+    assert_non_null(document);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct arena arena;
+        int64_t steps = FILTER_STEPS_MAX;
+        int judged = 0, len_max = rows[i].len_max ? rows[i].len_max : UNITS_LEN;
+        char *at = document + sprintf(document, "%s", rows[i].before);
+        while (at - document + (int)strlen(rows[i].unit) < len_max)
+            at += sprintf(at, "%s", rows[i].unit);
+        at += sprintf(at, "%s", rows[i].after);
+        arena_init(&arena, 1 << 20);
+        const struct filter *filter = filter_of(&arena, rows[i].pattern);
+        for (int f = 0; f < FILTERS; f++)
+            judged += filter_judge(filter, bytes_make(document, (size_t)(at - document)), &steps, NULL) !=
+                      FILTER_UNJUDGED;
+        if (judged > 0)
+            fail_msg("%.40s in %.20s%.20s...: %d filters were judged", rows[i].pattern, rows[i].before,
+                     rows[i].unit, judged);
+        arena_fini(&arena);
+    }
+    free(document);
+}
+
 static void test_steps(void **state)
 {
     enum { DOCUMENT_LEN = 1 << 20 };
@@ -320,8 +375,9 @@ static void test_any(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values),        cmocka_unit_test(test_operators),
-                                       cmocka_unit_test(test_or_and_arrays), cmocka_unit_test(test_damage),
-                                       cmocka_unit_test(test_steps),         cmocka_unit_test(test_any)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_values), cmocka_unit_test(test_operators), cmocka_unit_test(test_or_and_arrays),
+        cmocka_unit_test(test_damage), cmocka_unit_test(test_costly),    cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_any)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
