@@ -32,6 +32,8 @@ test('test_filter: match or no match for a document, and the key that decided', 
                      [false, 'filter', '/filter/included/attributes/amount']);
     assert.deepEqual(await verdict(server, id, { document: payment({ amount: 1000, 'a/b': 1 }), channels }),
                      [false, 'filter', '/filter/included/attributes/a~1b']);
+    const { json } = await judge(server, id, { document: payment({}), channels });
+    assert.deepEqual([json.links, json.data.links], [undefined, undefined]); // nothing is kept that a GET could read
     assert.deepEqual(await verdict(server, server.user_id, { document: pushed('user_enabled') }), [true, null, null]);
 });
 

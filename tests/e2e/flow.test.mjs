@@ -75,6 +75,13 @@ test('ordered: what holds the line is shown, and a cancel opens it', async (t) =
         return shown.attributes.attempt_count === 1 && shown;
     });
     assert.equal(await line(), first.id);
+    // Its ETag changes with the line; a change is judged without it.
+    const etag = async () => (await api(server, 'GET', `/api/endpoints/${id}`)).headers.get('etag');
+    const held = await etag();
+    const on = (method, name, value, attributes) => api(server, method, `/api/endpoints/${id}`,
+        attributes && { data: { type: 'endpoints', id, attributes } }, { headers: { [name]: value } });
+    assert.match(held, new RegExp(`^"${id}-1;${first.id}"$`));
+    assert.equal((await on('GET', 'If-None-Match', held)).status, 304);
     assert.equal((await delivery(server, events[1])).attributes.attempt_count, 0);
     assert.ok((await delivery(server, events[0])).attributes.next_attempt_in_ms > 0);
     refuses = false;
@@ -82,6 +89,14 @@ test('ordered: what holds the line is shown, and a cancel opens it', async (t) =
     assert.ok(cancelled.status < 300, cancelled.text);
     await eventually('the second is delivered', async () => (await delivery(server, events[1])).attributes.state === 'delivered');
     assert.equal(await line(), undefined);
+    assert.equal(await etag(), `"${id}-1"`);
+    assert.equal((await on('GET', 'If-None-Match', held)).status, 200);
+    assert.equal((await on('GET', 'If-Match', held)).status, 412);
+    assert.equal((await on('PATCH', 'If-Match', held.slice(0, -1), { description: 'a' })).status, 412);
+    assert.equal((await on('PATCH', 'If-Match', `W/${held}`, { description: 'a' })).status, 412);
+    assert.equal((await on('PATCH', 'If-Match', held, { description: 'a' })).status, 200);
+    assert.equal((await on('PATCH', 'If-Match', held, { description: 'b' })).status, 412);
+    assert.equal((await on('DELETE', 'If-Match', held)).status, 412);
 });
 
 test('rate: what it holds waits without an attempt, and goes when there is no rate any more', async (t) => {

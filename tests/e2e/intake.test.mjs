@@ -186,3 +186,11 @@ test('8.14: what waits longest, how many endpoints fail, and single endpoints th
     const open = await serve(t);
     assert.equal((await fetch(`${open.url}/metrics?endpoint=5`)).status, 403);
 });
+
+test('a body over the setting body-max is 413, and the answer says the setting', async (t) => {
+    const server = await serve(t, { args: ['--body-max', '4096'] });
+    const head = `POST /api/events HTTP/1.1\r\nHost: x\r\nAuthorization: ${server.api_key}\r\nContent-Type: application/json\r\n`;
+    const text = await raw(server, `${head}Content-Length: 4097\r\n\r\n`);
+    assert.match(text, /^HTTP\/1\.1 413 /);
+    assert.match(text, /A body may have at most 4096 bytes \(setting body-max\)\./);
+});

@@ -44,10 +44,15 @@ struct post {
 
 /* ---- one batch ---- */
 
-static void print_refusal(struct post *post, int64_t number, struct json_object *answer)
+static struct json_object *first_error(struct json_object *answer)
 {
     struct json_object *errors = json_get_array(answer, "errors");
-    struct json_object *first = errors ? json_object_array_get_idx(errors, 0) : NULL;
+    return errors ? json_object_array_get_idx(errors, 0) : NULL;
+}
+
+static void print_refusal(struct post *post, int64_t number, struct json_object *answer)
+{
+    struct json_object *first = first_error(answer);
     struct bytes detail = json_string(first, "detail");
     struct line line;
 
@@ -106,7 +111,9 @@ static enum line_fate take_answer(struct post *post, int64_t number, struct byte
     struct json_object *meta = json_get_object(answer, "meta");
     struct bytes status = json_string(meta, "status");
     bool understood = status.len > 0;
-    bool later = understood && !last && (bytes_equal_text(status, "429") || bytes_equal_text(status, "503"));
+    bool later = understood && !last &&
+                 (bytes_equal_text(status, "429") || bytes_equal_text(status, "503") ||
+                  bytes_equal_text(json_string(first_error(answer), "code"), "idempotency_in_flight"));
     if (understood && !later) {
         bool accepted = bytes_equal_text(status, "201");
         post->accepted += accepted;
@@ -173,7 +180,8 @@ static bool send_lines(struct post *post, struct bytes lines, struct client_answ
     for (int tried = 1;; tried++) {
         progress_clear(&post->progress);
         bool answered = client_post_lines(post->client, "/api/events", lines, key, answer);
-        bool later = !answered || answer->status == 429 || answer->status == 503;
+        /* 409: an earlier try, whose answer was lost, is not answered yet */
+        bool later = !answered || answer->status == 409 || answer->status == 429 || answer->status == 503;
         if (!later)
             return true;
         if (tried == TRIES_MAX)

@@ -179,7 +179,6 @@ void api_on_refused(void *ctx, struct listener_request *request, int status, str
         [API_AUTH_INVALID] = "The API key is missing, unknown or revoked.",
         [API_CLIENT_CERTIFICATE] =
             "Connect with a client certificate from an authority that this server trusts.",
-        [API_BODY_TOO_LARGE] = "A body may have at most 1 MiB.",
         [API_TARGET_TOO_LONG] = "A request line may have at most 8 KiB.",
         [API_HEADERS_TOO_LARGE] = "Headers may have at most 32 KiB and 100 fields.",
         [API_BUSY] = "There is no memory for the body now (setting memory-max), or the server is stopping. "
@@ -197,6 +196,9 @@ void api_on_refused(void *ctx, struct listener_request *request, int status, str
     *failure = (struct failure_report){.error = api_error_of_status(status)};
     if ((size_t)failure->error < sizeof details / sizeof *details)
         failure->detail = details[failure->error];
+    if (failure->error == API_BODY_TOO_LARGE)
+        failure->detail = call_printf(call, "A body may have at most %lld bytes (setting body-max).",
+                                      (long long)call->api->config.config->body_bytes_max);
     if (failure->error == API_REQUEST_TIMEOUT)
         failure->detail = say_late(request);
     failure->retry_after_s = status == 503 ? REFUSED_RETRY_S : 0;
@@ -260,6 +262,7 @@ struct api *api_open(const struct api_config *config)
     struct api *api = memory_zero(1, sizeof *api);
     api->config = *config;
     request_ids_init(&api->request_ids);
+    in_flight_init(&api->in_flight);
     api->keyring = keyring_open();
     api->reference = reference_open(config->own_types, config->config->mode);
     api->throttle = throttle_open(config->clock, release_held);
@@ -288,5 +291,6 @@ void api_close(struct api *api)
     throttle_close(api->throttle);
     keyring_close(api->keyring);
     reference_close(api->reference);
+    in_flight_fini(&api->in_flight);
     free(api);
 }

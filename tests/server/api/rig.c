@@ -75,8 +75,32 @@ static atomic_int fault = STORE_OK;
 static atomic_bool no_space;
 static atomic_int event_writes;
 
+/* 0: the writer is free; 1: it will stop; 2: it has stopped. */
+static atomic_int held;
+
+void rig_hold_writer(bool on)
+{
+    atomic_store(&held, on);
+}
+
+void rig_await_held(void)
+{
+    while (atomic_load(&held) != 2)
+        usleep(200);
+}
+
+static void wait_while_held(void)
+{
+    int wished = 1;
+    if (!atomic_compare_exchange_strong(&held, &wished, 2))
+        return;
+    while (atomic_load(&held))
+        usleep(200);
+}
+
 static enum store_status faulty_write(struct store *store, struct store_batch *batch)
 {
+    wait_while_held();
     if (atomic_load(&fault) != STORE_OK)
         return (enum store_status)atomic_load(&fault);
     for (int i = 0; i < batch->op_count; i++)

@@ -48,6 +48,10 @@ void rig_restart(struct rig *rig);
 /* The next writes answer so instead of reaching the store. STORE_OK: as usual. */
 void rig_fault(enum store_status status);
 void rig_no_space(bool on);
+/* Holds the writer before its next transaction, or lets it go on. */
+void rig_hold_writer(bool on);
+/* Waits until it is held. */
+void rig_await_held(void);
 /* How many transactions have had an event in them. */
 int rig_event_writes(void);
 

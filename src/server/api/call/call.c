@@ -314,6 +314,8 @@ static bool send_reply(struct call *call, struct listener_reply reply)
     struct arena scratch = call->scratch; /* may hold the body: freed after it is copied */
     struct payload *document = call->document;
     complete_reply(call, &reply);
+    for (struct in_flight_key *key = call->keys_held; key; key = key->others)
+        in_flight_leave(&api->in_flight, key); /* before the client can know that it is answered */
     log_answer(call, reply.status);
     listener_answer(request, &reply); /* the request's arena, and with it the call, is gone */
     arena_fini(&scratch);

@@ -13,6 +13,7 @@
 #include "api.h"
 #include "cors.h"
 #include "errors.h"
+#include "in_flight.h"
 #include "json_tree.h"
 #include "keyring.h"
 #include "negotiation.h"
@@ -47,6 +48,7 @@ struct api {
     struct keyring *keyring;
     struct reference *reference;
     struct throttle *throttle;
+    struct in_flight in_flight;
     struct request_ids request_ids;
     atomic_int in_hand;    /* requests not answered yet */
     atomic_int store_told; /* the last write's store_status, for /health */
@@ -94,9 +96,10 @@ struct call {
     struct header headers[CALL_HEADERS_MAX];
     int header_count;
     struct arena scratch;
-    struct payload *document;     /* of a large event, which the store may send on; NULL: none */
-    struct queue_job write;       /* fill write.op, then call_write */
-    struct store_request *repeat; /* of a write that makes something (idempotency_key.h); NULL: no key */
+    struct payload *document;        /* of a large event, which the store may send on; NULL: none */
+    struct queue_job write;          /* fill write.op, then call_write */
+    struct store_request *repeat;    /* of a write that makes something (idempotency_key.h); NULL: no key */
+    struct in_flight_key *keys_held; /* until it is answered */
     struct readers_job read;
     call_step *then;
     void *state;            /* the handler's own, on the request's arena */

@@ -33,6 +33,8 @@
     X(TYPE_CONFLICT, 409, "type_conflict", "Wrong resource type")                                            \
     X(ID_CONFLICT, 409, "id_conflict", "The id does not match this resource")                                \
     X(ID_USED, 409, "id_used", "The id was used for another event")                                          \
+    X(IDEMPOTENCY_IN_FLIGHT, 409, "idempotency_in_flight",                                                   \
+      "A request with this Idempotency-Key is in flight")                                                    \
     X(IDEMPOTENCY_CONFLICT, 422, "idempotency_conflict", "The Idempotency-Key was used for another request") \
     X(LAST_KEY, 409, "last_key", "A user's last API key cannot be deleted")                                  \
     X(LAST_SECRET, 409, "last_secret", "A user's last signing secret cannot be deleted")                     \

@@ -1,6 +1,8 @@
 #include "idempotency_key.h"
 #include "digest.h"
 
+enum { RETRY_IN_FLIGHT_S = 1 };
+
 static bool fail_key(struct call *call, size_t len_max)
 {
     return call_fail(call, API_HEADER_INVALID, SOURCE_HEADER, "Idempotency-Key",
@@ -39,6 +41,34 @@ bool idempotency_key_read(struct call *call, size_t len_max, struct bytes *key)
     return (count == 1 && key->len && key->len <= len_max) || fail_key(call, len_max);
 }
 
+bool idempotency_key_hold(struct call *call, const char *path, struct bytes key, enum source_kind kind,
+                          const char *source)
+{
+    struct arena *arena = &call->request->arena;
+    const char *text =
+        arena_printf(arena, "%lld %s %.*s", (long long)call->caller.user_id, path, BYTES_ARG(key));
+    struct in_flight_key *held = arena_zero(arena, sizeof *held);
+    if (!text || !held)
+        return call_too_large(call);
+    digest_sha256(bytes_of(text), held->digest);
+    held->request = call;
+    switch (in_flight_enter(&call->api->in_flight, held)) {
+    case IN_FLIGHT_ENTERED:
+        held->others = call->keys_held;
+        call->keys_held = held;
+        return true;
+    case IN_FLIGHT_OWN:
+        return true;
+    case IN_FLIGHT_TAKEN:
+        break;
+    }
+    call_fail(call, API_IDEMPOTENCY_IN_FLIGHT, kind, source,
+              "A request with this key is not answered yet. Send this one again later: it then gets the same "
+              "answer.");
+    call->failure.retry_after_s = RETRY_IN_FLIGHT_S;
+    return false;
+}
+
 bool idempotency_key_take(struct call *call, const char *path)
 {
     struct bytes key;
@@ -46,6 +76,8 @@ bool idempotency_key_take(struct call *call, const char *path)
         return false;
     if (!key.len)
         return true;
+    if (!idempotency_key_hold(call, path, key, SOURCE_HEADER, "Idempotency-Key"))
+        return false;
     const char *text = arena_printf(&call->request->arena, "%s %.*s", path, BYTES_ARG(key));
     call->repeat = arena_zero(&call->request->arena, sizeof *call->repeat);
     if (!text || !call->repeat)

@@ -4,9 +4,8 @@
  *
  * The same key with the same body gets the first answer again, with `Idempotency-Replayed: true`; with
  * another body 422. A key belongs to the user that the request acts as, and to the path. It is written with
- * what it makes, and forgotten after the setting retention-idempotency. All writes go through one queue, so a
- * request that repeats one in flight waits for it and gets its answer; the draft's 409 for that is not
- * needed.
+ * what it makes, and forgotten after the setting retention-idempotency. A request that repeats one which is
+ * not answered yet gets 409 with Retry-After.
  *
  * What is shown once is kept nowhere, so a replay does not show it.
  */
@@ -17,7 +16,13 @@
  * False after call_fail. */
 bool idempotency_key_read(struct call *call, size_t len_max, struct bytes *key);
 
-/* Sets call->repeat for a write to `path` that makes what the request asks for; NULL when it has no key. */
+/* From now until its answer the key is this request's alone. False after call_fail: another request has it;
+ * `kind` and `source` say where this one has it from. */
+bool idempotency_key_hold(struct call *call, const char *path, struct bytes key, enum source_kind kind,
+                          const char *source);
+
+/* Holds the key, and sets call->repeat for a write to `path` that makes what the request asks for; NULL when
+ * it has no key. */
 bool idempotency_key_take(struct call *call, const char *path);
 /* After that write. False after call_fail, when the key was used for another request. */
 bool idempotency_key_fits(struct call *call);

@@ -1,7 +1,11 @@
 /*
  * precondition: If-Match and If-None-Match (RFC 9110 section 13), decided here for every resource. Pure. A
  * read is judged as its answer is sent (call_answer, by call->etag), a change by the edit that has read the
- * row first (edit.h). Lists have no ETag, and a request to one is not judged.
+ * row first (edit.h). Most lists have no ETag, and a request to one is not judged.
+ *
+ * An ETag may end with a part behind a semicolon: "5-3;77". It stands for what the resource shows of others,
+ * which no change of it is about. A read is judged by the whole ETag, a change by what is before the
+ * semicolon.
  */
 #pragma once
 #include "listener.h"

@@ -255,10 +255,13 @@ void shape_put_attributes(struct text *out, const struct call *call, const struc
 void shape_begin_document(struct text *out, struct call *call, const struct shape *shape, const void *row)
 {
     jsonapi_begin(out, &call->scratch);
-    text_puts(out, ",\"links\":{");
-    put_self(out, shape, row);
-    jsonapi_put_query(out, call);
-    text_puts(out, "\"},\"data\":");
+    if (shape->self) {
+        text_puts(out, ",\"links\":{");
+        put_self(out, shape, row);
+        jsonapi_put_query(out, call);
+        text_puts(out, "\"}");
+    }
+    text_puts(out, ",\"data\":");
     shape_put(out, call, shape, row);
 }
 

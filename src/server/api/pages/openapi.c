@@ -61,7 +61,8 @@ static bool has_etag(const struct operation *operation)
 {
     enum route_access access = operation->method->access;
     if (is_method(operation, "GET"))
-        return !is_set(operation, "list") && access != ROUTE_HEALTH && access != ROUTE_METRICS;
+        return (!is_set(operation, "list") || is_set(operation, "etag")) && access != ROUTE_HEALTH &&
+               access != ROUTE_METRICS;
     return !is_method(operation, "POST") || is_set(operation, "etag");
 }
 
@@ -554,6 +555,7 @@ static void put_error_responses(struct text *out)
         int status = api_error_row((enum api_error)i)->status;
         if (!opens_status(i) || status == 405)
             continue;
+        bool waits = status == 409 || status == 429 || status == 503 || status == 507;
         text_printf(out, "\"%d\":{\"description\":\"", status);
         for (int k = i; k < API_ERROR_COUNT; k++) {
             const struct api_error_row *row = api_error_row((enum api_error)k);
@@ -561,9 +563,7 @@ static void put_error_responses(struct text *out)
                 text_printf(out, "%s`%s`: %s.", k > i ? " " : "", row->code, row->title);
         }
         text_putc(out, '"');
-        put_error_content(out, status == 401                                     ? key
-                               : status == 429 || status == 503 || status == 507 ? retry
-                                                                                 : none);
+        put_error_content(out, status == 401 ? key : waits ? retry : none);
         text_putc(out, ',');
     }
     text_puts(out, "\"304\":" NOT_MODIFIED);

@@ -60,7 +60,8 @@ static bool take_key(struct call *call, int64_t id)
                                     call->request->body_len ? call->request->body : "");
     digest_sha256(bytes_of(asked), op->event.request_digest);
     op->event.idempotency_key = arena_copy(&call->request->arena, key);
-    return op->event.idempotency_key.data || call_too_large(call);
+    return (op->event.idempotency_key.data || call_too_large(call)) &&
+           event_draft_hold_key(call, op, SOURCE_HEADER, "Idempotency-Key");
 }
 
 static bool send_ping(struct call *call)

@@ -62,7 +62,8 @@ const struct shape endpoints_shape = {SHAPE("endpoints", struct endpoint, fields
 
 static bool answer_endpoint(struct call *call, int status, const struct endpoint *endpoint, struct bytes meta)
 {
-    call->etag = edit_endpoint_etag(call, endpoint);
+    if (!call->etag)
+        call->etag = edit_endpoint_etag(call, endpoint);
     return shape_answer(call, status, &endpoints_shape, endpoint, meta);
 }
 
@@ -89,7 +90,11 @@ static bool show_line(struct call *call)
     struct bytes meta = {0};
     if (id)
         meta = bytes_of(call_printf(call, "\"line\":{\"held_by\":\"%lld\"}", (long long)id));
-    return endpoint && answer_endpoint(call, 200, endpoint, meta);
+    if (!endpoint)
+        return false;
+    const char *etag = edit_endpoint_etag(call, endpoint); /* the line goes before its last quote */
+    call->etag = id ? call_printf(call, "%.*s;%lld\"", (int)strlen(etag) - 1, etag, (long long)id) : etag;
+    return answer_endpoint(call, 200, endpoint, meta);
 }
 
 /* A store that writes no more takes this word from the answer, and no others. */

@@ -41,6 +41,7 @@ struct batch {
     struct queue_job *first_job, **jobs_end; /* of the lines that are right */
     int line_count, job_count;
     struct arena tree;  /* of the line that is read */
+    int retry_after_s;  /* for the lines that may be sent again; 0: there are none */
     int waiting;        /* for the writer's word; only the writer counts it down */
     struct text answer; /* made before the write, but for the ids */
 };
@@ -79,6 +80,8 @@ static void keep_errors(struct call *call, struct batch_line *line, struct arena
     text_putc(&out, '\n');
     line->errors = text_bytes(&out);
     line->sent = false;
+    if (call->failure.retry_after_s > line->batch->retry_after_s)
+        line->batch->retry_after_s = call->failure.retry_after_s;
 }
 
 /* ---- reading ---- */
@@ -103,11 +106,12 @@ static bool read_key(struct call *call, const struct request_document *document,
     } else if (line->batch->key.len) {
         op->event.idempotency_key =
             bytes_of(arena_printf(&call->scratch, "%.*s/%d", BYTES_ARG(line->batch->key), line->number));
-    } else {
-        return event_draft_take_own_id(call, &line->draft, op);
     }
-    return op->event.idempotency_key.data ? event_draft_take_own_id(call, &line->draft, op)
-                                          : call_too_large(call);
+    if ((given || line->batch->key.len) && !op->event.idempotency_key.data)
+        return call_too_large(call);
+    bool held = !given && line->batch->key.len; /* with the request's */
+    return event_draft_take_own_id(call, &line->draft, op) &&
+           (held || event_draft_hold_key(call, op, SOURCE_POINTER, "/meta/idempotency_key"));
 }
 
 static bool read_line(struct call *call, struct batch_line *line, struct bytes text)
@@ -192,7 +196,9 @@ static bool check_headers(struct call *call, struct batch *batch)
 {
     /* The key of each line is this text, a slash and the line number. */
     return jsonapi_check_encoding(call) &&
-           idempotency_key_read(call, MODEL_KEY_LEN_MAX - KEY_SUFFIX_LEN_MAX, &batch->key);
+           idempotency_key_read(call, MODEL_KEY_LEN_MAX - KEY_SUFFIX_LEN_MAX, &batch->key) &&
+           (!batch->key.len ||
+            idempotency_key_hold(call, "/api/events", batch->key, SOURCE_HEADER, "Idempotency-Key"));
 }
 
 /* No more than the queue could ever take at once. */
@@ -287,15 +293,10 @@ static bool finish(struct call *call)
     bool as_expected = batch->job_count == batch->line_count;
     if (all_failed_alike(batch, &status))
         return call_fail_store(call, status);
-    int retry_after_s = 0;
     for (int i = 0; i < batch->line_count; i++) {
         struct batch_line *line = &batch->lines[i];
-        bool was_sent = line->sent;
-        call->failure.retry_after_s = 0;
-        if (was_sent && !line_became_event(call, line))
+        if (line->sent && !line_became_event(call, line))
             keep_errors(call, line, &call->scratch);
-        if (call->failure.retry_after_s > retry_after_s)
-            retry_after_s = call->failure.retry_after_s;
         as_expected =
             as_expected && line->sent && line->job.op.result == STORE_DONE && line->job.op.count > 0;
     }
@@ -304,8 +305,8 @@ static bool finish(struct call *call)
             ids_put(batch->lines[i / 2].job.op.id, batch->answer.data + batch->lines[i / 2].id_places[i % 2]);
         return answer_lines(call, true);
     }
-    if (retry_after_s > 0) /* for the lines that have no room now */
-        call_header(call, "Retry-After", bytes_of(call_printf(call, "%d", retry_after_s)));
+    if (batch->retry_after_s)
+        call_header(call, "Retry-After", bytes_of(call_printf(call, "%d", batch->retry_after_s)));
     bool all_created = true, all_replayed = true;
     text_init(&batch->answer, &call->scratch, CALL_ANSWER_LEN_MAX);
     for (int i = 0; i < batch->line_count; i++) {

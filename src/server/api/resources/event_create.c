@@ -35,7 +35,8 @@ static bool read_idempotency_key(struct call *call, const struct event_draft *dr
         op->event.idempotency_key = arena_copy(&call->request->arena, key);
     if (key.len && !op->event.idempotency_key.data)
         return call_too_large(call);
-    return event_draft_take_own_id(call, draft, op);
+    return event_draft_take_own_id(call, draft, op) &&
+           event_draft_hold_key(call, op, SOURCE_HEADER, "Idempotency-Key");
 }
 
 /* The 201 and its Location, from the event as it will be stored but for its id: no read is needed. draft

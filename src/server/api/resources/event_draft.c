@@ -2,6 +2,7 @@
 #include "event_draft.h"
 #include "body.h"
 #include "endpoint_fields.h"
+#include "idempotency_key.h"
 #include "instant.h"
 #include "resources.h"
 #include "rules.h"
@@ -336,6 +337,15 @@ bool event_draft_take_own_id(struct call *call, const struct event_draft *draft,
 bool event_draft_is_named_by_id(const struct store_op *op)
 {
     return bytes_starts(op->event.idempotency_key, OWN_ID_MARK);
+}
+
+bool event_draft_hold_key(struct call *call, const struct store_op *op, enum source_kind kind,
+                          const char *source)
+{
+    bool own = event_draft_is_named_by_id(op);
+    return !op->event.idempotency_key.len ||
+           idempotency_key_hold(call, "/api/events", op->event.idempotency_key, own ? SOURCE_POINTER : kind,
+                                own ? "/data/id" : source);
 }
 
 bool event_draft_fail_id(struct call *call)

@@ -33,6 +33,10 @@ bool event_draft_render(struct call *call, struct arena *arena, const struct eve
 /* The event's own id, if it has one, as its idempotency key, unless the op has another: the same event again
  * is replayed, another one conflicts. Says in a warning what became of the id. */
 bool event_draft_take_own_id(struct call *call, const struct event_draft *draft, struct store_op *op);
+/* The op's key, if it has one, is this request's until its answer (idempotency_key.h). `kind` and `source`:
+ * where it is from, if it is not the event's id. */
+bool event_draft_hold_key(struct call *call, const struct store_op *op, enum source_kind kind,
+                          const char *source);
 bool event_draft_is_named_by_id(const struct store_op *op);
 bool event_draft_fail_id(struct call *call);
 /* Members of the answer's meta when the written event goes to nobody: that, why, and how it is sent later.

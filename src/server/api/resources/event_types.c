@@ -23,10 +23,20 @@ static const struct field fields[] = {
 const struct shape event_types_shape = {SHAPE("event_types", struct reference_type, fields),
                                         .self = "/api/event_types/:id", .put_id = shape_put_text_id};
 
+/* Of what changes with the program and its settings alone, at a restart. */
+static const char reference_caching[] = "public, max-age=300";
+
 static bool is_listed(const struct query *query, const struct reference_type *type)
 {
     return (!query_has(query, QUERY_SECTION) || bytes_equal(type->section, query->values[QUERY_SECTION])) &&
            (!query_has(query, QUERY_STATUS) || bytes_equal(type->status, query->values[QUERY_STATUS]));
+}
+
+static bool answer_reference(struct call *call, struct text *out)
+{
+    call->etag = call_etag_of(call, text_bytes(out));
+    call_header(call, "Cache-Control", bytes_of(reference_caching));
+    return jsonapi_answer(call, 200, out);
 }
 
 bool event_types_list(struct call *call)
@@ -53,24 +63,25 @@ bool event_types_list(struct call *call)
     }
     text_putc(&out, ']');
     page_put_end(&out, call, "/api/event_types", &page, &(struct page_rows){0}); /* all of them, always */
-    return jsonapi_answer(call, 200, &out);
+    return answer_reference(call, &out);
 }
 
 bool event_types_show(struct call *call)
 {
     int count;
     const struct reference_type *types = reference_types(call->api->reference, &count);
+    struct text out;
 
     for (int i = 0; i < count; i++)
         if (bytes_equal(types[i].name, call->id_text)) {
-            call->etag = call_etag_of(call, types[i].example);
-            return shape_answer(call, 200, &event_types_shape, &types[i], (struct bytes){0});
+            shape_begin_document(&out, call, &event_types_shape, &types[i]);
+            jsonapi_end(&out, call, (struct bytes){0});
+            return answer_reference(call, &out);
         }
     return call_not_found(call,
                           "event type in the catalogue (events of this type are accepted all the same)");
 }
 
-/* It changes with the program and its settings, at a restart. */
 /* Compressed, if the client accepts it; an ETag names one of the two forms. */
 static bool answer_public(struct call *call, const char *type, const struct reference_page *page)
 {
@@ -78,7 +89,7 @@ static bool answer_public(struct call *call, const char *type, const struct refe
     bool gzip = negotiation_accepts_gzip(coding);
     struct bytes body = gzip ? page->gzip : page->text;
     call->etag = call_etag_of(call, body);
-    call_header(call, "Cache-Control", bytes_of("public, max-age=300"));
+    call_header(call, "Cache-Control", bytes_of(reference_caching));
     call_header(call, "Vary", bytes_of("Accept-Encoding"));
     if (gzip)
         call_header(call, "Content-Encoding", bytes_of("gzip"));

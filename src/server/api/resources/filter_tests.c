@@ -76,8 +76,7 @@ static const struct field fields[] = {
     {ROW("decided_by", FIELD_TEXT, FIELD_NULLABLE, verdict), .put = put_decided_by},
     {ROW("pointer", FIELD_TEXT, FIELD_NULLABLE, pointer)}};
 #undef ROW
-const struct shape filter_tests_shape = {SHAPE("filter_tests", struct filter_test_row, fields),
-                                         .self = "/api/endpoints/:id/test_filter"};
+const struct shape filter_tests_shape = {SHAPE("filter_tests", struct filter_test_row, fields)};
 
 /* Where the key that decided stands in the endpoint's attributes. */
 static const char *pointer_of(struct call *call, const struct routing_event *event,

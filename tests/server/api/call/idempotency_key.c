@@ -1,5 +1,6 @@
 /* Idempotency-Key on what makes users, keys and signing secrets: once, across a restart too. */
 #include "rig.h"
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -175,10 +176,153 @@ static void test_a_failure_keeps_no_key(void **state)
     }
 }
 
+/* ---- while the first is in flight ---- */
+
+static const char event[] =
+    "{\"data\":{\"type\":\"events\",\"attributes\":{\"event_type\":\"paid\"},\"relationships\":"
+    "{\"resource\":{\"data\":{\"type\":\"payments\",\"id\":\"1\"}}}},"
+    "\"included\":[{\"type\":\"payments\",\"id\":\"1\"}]}";
+static const char endpoint[] =
+    "{\"data\":{\"type\":\"endpoints\",\"attributes\":{\"url\":\"https://example.com/\"}}}";
+
+static void *ask_in_a_thread(void *ctx)
+{
+    struct ask *ask = ctx;
+    struct reply *reply = malloc(sizeof *reply);
+    *reply = rig_ask(&rig, ask);
+    return reply;
+}
+
+/* The first is with the writer, and the second comes: 409. When the first is answered, it is a replay. */
+static void while_in_flight(struct ask ask)
+{
+    pthread_t thread;
+    void *first;
+    rig_hold_writer(true);
+    assert_int_equal(pthread_create(&thread, NULL, ask_in_a_thread, &ask), 0);
+    rig_await_held();
+    struct reply second = rig_ask(&rig, &ask);
+    assert_int_equal(second.status, 409);
+    reply_check(&second, &ask);
+    assert_string_equal(reply_text(&second, "/errors/0/code"), "idempotency_in_flight");
+    assert_string_equal(reply_text(&second, "/errors/0/source/header"), "Idempotency-Key");
+    assert_true(reply_header_is(&second, "Retry-After", "1"));
+    rig_hold_writer(false);
+    pthread_join(thread, &first);
+    assert_int_equal(((struct reply *)first)->status, 201);
+    assert_true(reply_header_is(first, "Idempotency-Replayed", NULL));
+    struct reply third = rig_ask(&rig, &ask);
+    assert_int_equal(third.status, 201);
+    assert_true(reply_header_is(&third, "Idempotency-Replayed", "true"));
+    if (third.json)
+        assert_string_equal(reply_text(&third, "/data/id"), reply_text(first, "/data/id"));
+    reply_free(&second);
+    reply_free(&third);
+    reply_free(first);
+    free(first);
+}
+
+static void test_in_flight(void **state)
+{
+    struct ask make = {"POST", "/api/endpoints", RIG_MASTER, endpoint};
+    struct reply made = rig_ask(&rig, &make);
+    char ping[128];
+    snprintf(ping, sizeof ping, "/api/endpoints/%s/ping", reply_text(&made, "/data/id"));
+    reply_free(&made);
+    const struct ask asks[] = {
+        {"POST", "/api/users", RIG_MASTER, makers[0].body},
+        {"POST", "/api/api_keys", RIG_MASTER, makers[1].body},
+        {"POST", "/api/signing_secrets", RIG_MASTER, makers[2].body},
+        {"POST", "/api/endpoints", RIG_MASTER, endpoint},
+        {"POST", ping, RIG_MASTER},
+        {"POST", "/api/events", RIG_MASTER, event},
+        {"POST", "/api/events", RIG_MASTER, event, "application/x-ndjson"},
+        {"POST", "/api/events/batch", RIG_MASTER, event, "application/x-ndjson"},
+    };
+    rig.settings.rate_limit = 0;
+    for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
+        char key[32];
+        struct ask ask = asks[i];
+        ask.headers[0][0] = "Idempotency-Key";
+        ask.headers[0][1] = key;
+        snprintf(key, sizeof key, "in flight %zu", i);
+        while_in_flight(ask);
+    }
+}
+
+/* The key of a line, and an event's own id as its key: of that line alone, and each by its pointer. Another
+ * user's key, another path's, and another line of the same request with the same key are no repeats. */
+static void test_what_is_in_flight(void **state)
+{
+    char lines[2048];
+    pthread_t thread;
+    void *first;
+    rig.settings.rate_limit = 0;
+    rig.settings.own_event_ids = true;
+    snprintf(lines, sizeof lines,
+             "%.*s,\"meta\":{\"idempotency_key\":\"k\"}}\n%.*s,\"meta\":{\"idempotency_key\":\"k\"}}\n"
+             "{\"data\":{\"type\":\"events\",\"id\":\"mine\"%s",
+             (int)strlen(event) - 1, event, (int)strlen(event) - 1, event,
+             event + strlen("{\"data\":{\"type\":\"events\""));
+    struct ask ask = {"POST", "/api/events", RIG_MASTER, lines, "application/x-ndjson"};
+    struct ask others = {"POST", "/api/events", RIG_MASTER_2, lines, "application/x-ndjson"};
+    rig_hold_writer(true);
+    assert_int_equal(pthread_create(&thread, NULL, ask_in_a_thread, &ask), 0);
+    rig_await_held();
+    struct reply second = rig_ask(&rig, &ask);
+    assert_int_equal(second.status, 207);
+    assert_true(reply_header_is(&second, "Retry-After", "1"));
+    int count = 0;
+    for (const char *at = second.body; (at = strstr(at, "idempotency_in_flight")); at++)
+        count++;
+    assert_int_equal(count, 3);
+    assert_non_null(strstr(second.body, "{\"pointer\":\"/meta/idempotency_key\"}"));
+    assert_non_null(strstr(second.body, "{\"pointer\":\"/data/id\"}"));
+    rig_hold_writer(false);
+    pthread_join(thread, &first);
+    assert_int_equal(((struct reply *)first)->status, 201);
+    struct reply third = rig_ask(&rig, &others);
+    assert_int_equal(third.status, 201);
+    reply_free(first);
+    free(first);
+    reply_free(&second);
+    reply_free(&third);
+    rig.settings.own_event_ids = false;
+}
+
+/* The same key on another path, and another user's: both wait for the writer beside the first. */
+static void test_whose_is_in_flight(void **state)
+{
+    struct ask asks[] = {
+        {"POST", "/api/api_keys", RIG_REGULAR, makers[1].body, NULL, {{"Idempotency-Key", "k"}}},
+        {"POST", "/api/api_keys", RIG_OTHER, makers[1].body, NULL, {{"Idempotency-Key", "k"}}},
+        {"POST", "/api/signing_secrets", RIG_OTHER, makers[2].body, NULL, {{"Idempotency-Key", "k"}}}};
+    enum { ASKS = sizeof asks / sizeof *asks };
+    pthread_t threads[ASKS];
+    rig_hold_writer(true);
+    for (int i = 0; i < ASKS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, ask_in_a_thread, &asks[i]), 0);
+    rig_await_held();
+    rig_hold_writer(false);
+    for (int i = 0; i < ASKS; i++) {
+        void *reply;
+        pthread_join(threads[i], &reply);
+        assert_int_equal(((struct reply *)reply)->status, 201);
+        reply_free(reply);
+        free(reply);
+    }
+}
+
 int main(void)
 {
 #define WITH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-    const struct CMUnitTest tests[] = {WITH(test_once), WITH(test_at_a_limit), WITH(test_whose),
-                                       WITH(test_gone), WITH(test_a_failure_keeps_no_key)};
+    const struct CMUnitTest tests[] = {WITH(test_once),
+                                       WITH(test_at_a_limit),
+                                       WITH(test_whose),
+                                       WITH(test_gone),
+                                       WITH(test_a_failure_keeps_no_key),
+                                       WITH(test_in_flight),
+                                       WITH(test_what_is_in_flight),
+                                       WITH(test_whose_is_in_flight)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

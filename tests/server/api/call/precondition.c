@@ -137,6 +137,24 @@ static void test_every_single_resource_is_in_the_list(void **state)
     }
 }
 
+/* The one list that has an ETag: for all, and the same until a restart. */
+static void test_the_list_of_event_types(void **state)
+{
+    char all[TEXT_LEN], some[TEXT_LEN];
+    etag_of("/api/event_types", all);
+    etag_of("/api/event_types?filter[status]=inferred", some);
+    assert_string_not_equal(all, some);
+    assert_int_equal(status_of("GET", "/api/event_types", NULL, "If-None-Match", all), 304);
+    assert_int_equal(status_of("GET", "/api/event_types", NULL, "If-None-Match", some), 200);
+    assert_int_equal(status_of("GET", "/api/event_types", NULL, "If-Match", some), 412);
+    static const char *const targets[] = {"/api/event_types", "/api/event_types/user_enabled"};
+    for (int i = 0; i < 2; i++) {
+        struct reply reply = asked("GET", targets[i], NULL, NULL, NULL);
+        assert_true(reply_header_is(&reply, "Cache-Control", "public, max-age=300"));
+        reply_free(&reply);
+    }
+}
+
 static void test_reads(void **state)
 {
     make_all();
@@ -295,6 +313,7 @@ int main(void)
 {
 #define WITH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {WITH(test_every_single_resource_is_in_the_list),
+                                       WITH(test_the_list_of_event_types),
                                        WITH(test_reads),
                                        WITH(test_changes),
                                        WITH(test_a_put_that_only_makes),

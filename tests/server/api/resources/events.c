@@ -242,6 +242,10 @@ static void *ask_at_once(void *ctx)
     struct reply *reply = ctx;
     struct ask asked = {"POST", "/api/events", RIG_REGULAR, paid, NULL, {{"Idempotency-Key", "at once"}}};
     *reply = rig_ask(&rig, &asked);
+    while (reply->status == 409) { /* the first is in flight */
+        reply_free(reply);
+        *reply = rig_ask(&rig, &asked);
+    }
     return NULL;
 }
 
