@@ -134,7 +134,7 @@ struct ledger_pace ledger_pace(struct pace *pace, struct pace_outage *outage,
                                int64_t now_ms)
 {
     const struct decision *decision = &outcome->decision;
-    struct ledger_pace made = {.answered = outcome->answered, .gone = decision->reason == FAILURE_GONE};
+    struct ledger_pace made = {.answered = outcome->answered};
     if (decision_is_outage(decision))
         pace_released(pace, outage, config, now_ms);
     if (!outcome->answered && decision->kind != DECISION_RETRY && decision->kind != DECISION_GIVE_UP)

@@ -85,7 +85,6 @@ struct ledger_pace {
     bool answered;          /* deliveries that wait for PACE_ON_ANSWER are due */
     bool recovered;         /* also those that wait for PACE_ON_RECOVERY */
     enum pace_again missed; /* of this delivery */
-    bool gone;              /* 410: the endpoint is disabled if it has disable_on_410 */
 };
 /* `row`: after ledger_record. `began_ms`: the start of the lease, due clock. */
 struct ledger_pace ledger_pace(struct pace *pace, struct pace_outage *outage,

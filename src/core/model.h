@@ -29,6 +29,7 @@ enum {
     MODEL_IN_FLIGHT_MAX = 256,
     MODEL_RATE_MAX = 100000,
     MODEL_TIMEOUT_S_MAX = 60,
+    MODEL_DISABLE_AFTER_MAX = 365, /* days */
     MODEL_RESPONSE_KEPT_LEN = 1024,
     MODEL_DETAIL_LEN_MAX = 240,
     MODEL_USER_ID_FIRST = 5 /* so that the guide's own curl works as printed (mission row 43) */
@@ -56,13 +57,19 @@ struct flow_settings flow_settings_of(int64_t in_flight_max, int64_t rate_count,
 enum user_role { USER_REGULAR, USER_MASTER };
 
 /* Why posthorn itself has disabled an endpoint. */
-enum endpoint_disabled { ENDPOINT_ENABLED, ENDPOINT_GONE /* a 410, with disable_on_410 */ };
+enum endpoint_disabled {
+    ENDPOINT_ENABLED,
+    ENDPOINT_GONE,    /* a 410, with disable_on_410 */
+    ENDPOINT_FAILING, /* it only failed for the days of disable_after (failing.h) */
+    ENDPOINT_DISABLED_COUNT
+};
 
 /* Where events are pushed to, and how. */
 struct endpoint {
     int64_t id, owner_id; /* the owner is a user */
     struct bytes url;     /* len 0: none */
     bool disable_on_410;
+    int32_t disable_after; /* days, 1 to MODEL_DISABLE_AFTER_MAX; 0: never */
     bool paused; /* nothing is attempted, and deliveries wait: as a person set it, or as it is disabled */
     enum endpoint_disabled disabled;
     struct flow_settings flow;

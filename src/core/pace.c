@@ -27,7 +27,8 @@ struct pace_config pace_default(void)
                                 .hold_first_ms = 1000,
                                 .hold_ms_max = (int64_t)60 * 1000,
                                 .growth_ms = 1000,
-                                .local_delay_ms = 5000};
+                                .local_delay_ms = 5000,
+                                .day_ms = (int64_t)86400 * 1000};
 }
 
 static int64_t scaled(int64_t duration_ms, int scale)
@@ -41,6 +42,7 @@ struct pace_config pace_scaled(struct pace_config config, int scale)
     config.hold_first_ms = scaled(config.hold_first_ms, scale);
     config.hold_ms_max = scaled(config.hold_ms_max, scale);
     config.local_delay_ms = scaled(config.local_delay_ms, scale);
+    config.day_ms = scaled(config.day_ms, scale);
     return config;
 }
 

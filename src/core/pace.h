@@ -26,6 +26,7 @@ struct pace_config {
     int64_t hold_ms_max;
     int64_t growth_ms;      /* the window doubles at most once in this time */
     int64_t local_delay_ms; /* between attempts during our own outage */
+    int64_t day_ms;         /* of disable_after (failing.h) */
 };
 struct pace_config pace_default(void);
 /* The same, `scale` times as fast (serve --time-scale). */

@@ -54,10 +54,11 @@ static const struct {
      "NOT EXISTS (SELECT 1 FROM endpoints e WHERE e.id = users.id AND e.owner_id = users.id)"},
     {"endpoints", "the endpoint has an id or flag that is none, or its owner is missing",
      "id <= 0 OR paused NOT IN (0, 1) OR disable_on_410 NOT IN (0, 1)"
-     " OR ifnull(disabled, 1) <> 1 OR disabled IS NOT NULL AND NOT paused"
+     " OR ifnull(disabled, 1) NOT IN (1, 2) OR disabled IS NOT NULL AND NOT paused"
      " OR answered NOT IN (0, 1) OR version <= 0"
      " OR ifnull(in_flight_max, 1) NOT BETWEEN 1 AND 256 OR ifnull(rate_count, 1) NOT BETWEEN 1 AND 100000"
-     " OR ifnull(rate_per, 0) NOT IN (0, 1, 2) OR ifnull(ordered, 0) NOT IN (0, 1)"
+     " OR ifnull(disable_after, 1) NOT BETWEEN 1 AND 365 OR ifnull(rate_per, 0) NOT IN (0, 1, 2) OR "
+     "ifnull(ordered, 0) NOT IN (0, 1)"
      " OR NOT EXISTS (SELECT 1 FROM users u WHERE u.id = endpoints.owner_id)"},
     {"endpoints", "a setting of its pushes is none",
      "ifnull(success, '2xx') <> '2xx' AND success GLOB '*[^0-9 ]*'" PUSH_SETTINGS_LIST(
@@ -109,6 +110,9 @@ static const struct {
     {"owned", "the row of a user's event has numbers that are none", "bytes < 0 OR event_id <= 0",
      "owner_id || ' ' || event_id"},
     {"usage", "what the user has stored is no number", "min(user_id, stored_bytes, resources) < 0"},
+    {"failing", "since when the endpoint fails is no time, or the endpoint is missing",
+     "since <= 0 OR ifnull(outage_from, since) < since OR NOT EXISTS (SELECT 1 FROM endpoints n"
+     " WHERE n.id = failing.endpoint_id)"},
     {"ended_late", "the event of a late end is none", "event_id <= 0", "event_id"},
 };
 

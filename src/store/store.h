@@ -66,8 +66,9 @@
  *                  record less its duration). RELEASE subtracts its delay and duration
  *   outcome        DELIVERED, RETRY and GIVE_UP count an attempt; RELEASE does not. All set `lost` to 0.
  *                  The outcome of an expired lease is recorded if no one has claimed the delivery since.
- *                  The attempt is kept in the history if its started_at_ms is not 0. GONE
- *                  disables an endpoint that has disable_on_410, unless it is paused by then
+ *                  The attempt is kept in the history if its started_at_ms is not 0. It changes
+ *                  since when the endpoint has only failed, which is durable, and may disable the endpoint
+ *                  (failing.h): disable_on_410, disable_after. Not one that is paused by then
  *   disabled       One that is disabled is paused as well, so its deliveries are held and none is lost. An
  *                  UPDATE that is not paused enables it; a paused one sets `disabled` as it is given
  *   resend         A delivery that has ended starts again: step, lost and age are 0; lease, history and the
@@ -223,7 +224,8 @@ struct store_op {
     enum store_result result; /* out */
     int64_t id;               /* out: of the row that was created, replayed or changed */
     int64_t count;            /* out: recipients (EVENT; of one that is REPLAYED, too), rows removed (PURGE),
-                                 new rows (RESOURCE_PUT), disabled endpoints (OUTCOME: 0 or 1) */
+                                 new rows (RESOURCE_PUT), why an endpoint was disabled
+                                 (OUTCOME: enum endpoint_disabled) */
     struct store_request *request; /* *_CREATE, USER_UPDATE, ENDPOINT_UPDATE; NULL: none */
     struct quota_reached reached;  /* out: EVENT, RESOURCE_PUT: the quota of STORE_QUOTA */
     union {

@@ -276,7 +276,7 @@ static void the_pace_follows(void **state)
     row.attempt = 1;
     outcome = outcome_of(DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, 4);
     made = ledger_pace(&pace, &outage, &config, &outcome, &row, 9, 4000, 5000);
-    assert_false(outage.on || made.answered || made.gone);
+    assert_false(outage.on || made.answered);
     assert_int_equal(pace.failures_in_a_row, 1);
     assert_int_equal(made.missed, PACE_ON_RECOVERY);
     outcome.decision.kind = DECISION_GIVE_UP;
@@ -291,8 +291,6 @@ static void the_pace_follows(void **state)
     outcome.decision.refused = true;
     assert_int_equal(ledger_pace(&pace, &outage, &config, &outcome, &row, 9, 4000, 5000).missed,
                      PACE_ON_ANSWER);
-    outcome = outcome_of(DECISION_RETRY, FAILURE_GONE, 4);
-    assert_true(ledger_pace(&pace, &outage, &config, &outcome, &row, 9, 4000, 5000).gone);
     pace.failing = true;
     outcome = outcome_of(DECISION_DELIVERED, FAILURE_NONE, 4);
     assert_true(ledger_pace(&pace, &outage, &config, &outcome, &row, 9, 4000, 5000).recovered);

@@ -28,7 +28,7 @@ test('resource: an endpoint is made, shown, listed, changed and deleted; its sec
     const server = await serve(t);
     const answer = await make(server, { url: 'https://example.com/a', description: 'accounting', metadata: { team: 'a', 'cost center': '7' },
         event_types: ['payment_*', 'user_enabled'], channels: ['eu'], filter: { data: { attributes: { event_type: [{ prefix: 'p' }] } } },
-        status: 'paused', in_flight_max: 7, rate: { count: 100, per: 'minute' }, ordered: true, format: 'thin', success: '2xx', disable_on_410: true });
+        status: 'paused', in_flight_max: 7, rate: { count: 100, per: 'minute' }, ordered: true, format: 'thin', success: '2xx', disable_on_410: true, disable_after: 30 });
     assert.equal(answer.status, 201, answer.text);
     const { id, attributes, relationships } = answer.json.data;
     assert.match(answer.json.meta.signing_secret, /^whsec_/);
@@ -36,7 +36,7 @@ test('resource: an endpoint is made, shown, listed, changed and deleted; its sec
     assert.deepEqual({ ...attributes, created_at: 0, updated_at: 0 }, { url: 'https://example.com/a', description: 'accounting',
         metadata: { team: 'a', 'cost center': '7' }, event_types: ['payment_*', 'user_enabled'], channels: ['eu'],
         filter: { data: { attributes: { event_type: [{ prefix: 'p' }] } } }, status: 'paused', disabled_reason: null, in_flight_max: 7,
-        rate: { count: 100, per: 'minute' }, ordered: true, format: 'thin', success: '2xx', timeout: null, disable_on_410: true, signatures: ['webhook-auth', 'standard'],
+        rate: { count: 100, per: 'minute' }, ordered: true, format: 'thin', success: '2xx', timeout: null, disable_on_410: true, disable_after: 30, signatures: ['webhook-auth', 'standard'],
         created_at: 0, updated_at: 0 });
     assert.equal(relationships.user.data.id, server.user_id);
 
@@ -190,6 +190,7 @@ test('bad input: each attribute has its code and its pointer, and nothing is hal
         ...[199, 300, 302, 2000, '201', null, 200.5].map((code) => [{ success: [200, code] }, 'attribute_invalid', '/success/1']),
         [{ success: [200, 202, 200] }, 'attribute_invalid', '/success/2'],
         [{ disable_on_410: 'yes' }, 'attribute_invalid', '/disable_on_410'],
+        ...[0, 366, 1.5, '7', [], true].map((disable_after) => [{ disable_after }, 'attribute_invalid', '/disable_after']),
         [{ created_at: '2000-01-01T00:00:00.000Z' }, 'attribute_read_only', '/created_at'],
         [{ color: 'blue' }, 'attribute_unknown', '/color'],
     ];

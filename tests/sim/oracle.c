@@ -184,6 +184,19 @@ static void apply_outcome(struct sim *sim, struct oracle_delivery *delivery, str
     attempt->lease_held = sim->now_ms < delivery->granted_ms + sim->lease_ms;
 }
 
+/* disable_after: no endpoint is disabled that has acknowledged something in those days. */
+static void check_disabled(struct sim *sim, const struct store_op *op, int64_t endpoint_id)
+{
+    struct receiver *receiver = &sim->receivers[world_receiver(sim, endpoint_id)];
+    int64_t days_ms = receiver->disable_after * sim->pace.day_ms;
+    if (op->outcome.answered)
+        receiver->acknowledged_ms = sim->service_ms;
+    if (op->count == ENDPOINT_FAILING &&
+        (days_ms == 0 || sim->service_ms - receiver->acknowledged_ms < days_ms))
+        sim_fail(sim, "failing", "endpoint %lld is disabled %lld ms after it has acknowledged something",
+                 (long long)endpoint_id, (long long)(sim->service_ms - receiver->acknowledged_ms));
+}
+
 /* One outcome of a batch that was committed; `before` is its delivery as the batch found it. */
 static void check_outcome(struct sim *sim, const struct store_op *op, const struct delivery *before,
                           bool known)
@@ -200,8 +213,10 @@ static void check_outcome(struct sim *sim, const struct store_op *op, const stru
                  (long long)before->lease, before->state);
     if (attempt && known)
         attempt->answered = true;
-    if (valid)
+    if (valid) {
         apply_outcome(sim, delivery, attempt, op);
+        check_disabled(sim, op, before->endpoint_id);
+    }
 }
 
 /* After all of a batch: the store must hold what was recorded, and nothing else. */

@@ -104,6 +104,8 @@ struct receiver {
     int64_t user_id, endpoint_id;
     bool further;
     struct flow_settings flow;
+    int32_t disable_after;
+    int64_t acknowledged_ms;          /* service clock: the last time that was recorded; 0: never */
     enum character character, healed; /* healed: how it is after STEP_HEAL */
 };
 

@@ -32,6 +32,14 @@ static void draw_flow(struct sim *sim)
     }
 }
 
+/* In every sixth seed, whose days are short. */
+static void draw_disable_after(struct sim *sim)
+{
+    for (int i = 0; i < sim->receiver_count && sim->seed % 6 == 1; i++)
+        sim->receivers[i].disable_after = (int32_t)sim_between(sim, 0, 3);
+    sim->pace.day_ms = sim->seed % 6 == 1 ? sim_between_log(sim, MINUTE, DAY) : DAY;
+}
+
 static void draw_receivers(struct sim *sim)
 {
     sim->receiver_count = (int)sim_between(sim, 1, RECEIVERS_MAX);
@@ -85,6 +93,7 @@ void world_draw(struct sim *sim)
     sim->network_ms_max = sim_between_log(sim, 2, 500);
     sim->wall_offset_ms = 1700000000000 - (int64_t)sim_pick(sim, 1000000000);
     draw_receivers(sim);
+    draw_disable_after(sim);
     faults_draw(sim);
     sim->post_count = (int)sim_between_log(sim, 1, POSTS_MAX);
     for (int i = 0; i < sim->post_count; i++)
@@ -124,6 +133,7 @@ static void make_user(struct sim *sim, int number, struct bytes url)
                                    .master_id = master ? 0 : MODEL_USER_ID_FIRST,
                                    .endpoint.url = url,
                                    .endpoint.flow = sim->receivers[number].flow,
+                                   .endpoint.disable_after = sim->receivers[number].disable_after,
                                    .receives_users_events = master && sim->master_receives};
     write_one(sim, &user);
     assert(user.id == sim->receivers[number].user_id);
@@ -135,8 +145,10 @@ static void make_user(struct sim *sim, int number, struct bytes url)
 static void make_endpoint(struct sim *sim, struct receiver *receiver, struct bytes url)
 {
     struct store_op op = {.kind = STORE_ENDPOINT_CREATE};
-    op.endpoint.endpoint =
-        (struct endpoint){.owner_id = receiver->user_id, .url = url, .flow = receiver->flow};
+    op.endpoint.endpoint = (struct endpoint){.owner_id = receiver->user_id,
+                                             .url = url,
+                                             .flow = receiver->flow,
+                                             .disable_after = receiver->disable_after};
     write_one(sim, &op);
     receiver->endpoint_id = op.id;
 }
@@ -166,11 +178,12 @@ void world_resume(struct sim *sim)
         enum store_status status = sim->backend->read(disk_store(sim), 0, &get, &sim->oracle.arena, &answer);
         assert(status == STORE_OK && answer.count == 1);
         (void)status;
-        if (!answer.endpoints[0].paused)
+        if (!answer.endpoints[0].paused && answer.endpoints[0].disable_after == 0)
             continue;
         struct store_op op = {.kind = STORE_ENDPOINT_UPDATE,
                               .endpoint = {.endpoint = answer.endpoints[0], .if_version = -1}};
         op.endpoint.endpoint.paused = false;
+        op.endpoint.endpoint.disable_after = 0;
         write_one(sim, &op);
     }
     for (int i = 0; i < sim->node_count; i++)

@@ -201,7 +201,9 @@ static struct store_op some_endpoint_op(struct twin *t)
     endpoint->url = bytes_of(
         draw(t, 8) ? arena_printf(&t->model.arena, "https://more.example/%d", (int)draw(t, 3)) : NULL);
     endpoint->paused = draw(t, 6) == 0;
-    endpoint->disabled = (enum endpoint_disabled)draw(t, 2);
+    int64_t drawn = draw(t, 18);
+    endpoint->disabled = (enum endpoint_disabled)(drawn % 2 * (1 + drawn / 6 % 2));
+    endpoint->disable_after = (int32_t)(drawn / 6);
     fixture_wish(endpoint, (int)draw(t, FIXTURE_WISHES));
     endpoint->signing = bytes_of(draw(t, 2) ? "its signing" : "");
     endpoint->push = draw(t, 2) ? fixture_push_settings() : (struct push_settings){0};
@@ -305,6 +307,7 @@ static void same_endpoints(const struct endpoint *a, const struct endpoint *b)
     assert_int_equal(a->owner_id, b->owner_id);
     same_bytes(a->url, b->url);
     assert_int_equal(a->disable_on_410, b->disable_on_410);
+    assert_int_equal(a->disable_after, b->disable_after);
     assert_int_equal(a->flow.in_flight_max, b->flow.in_flight_max);
     assert_int_equal(a->flow.rate.count, b->flow.rate.count);
     assert_int_equal(a->flow.rate.per, b->flow.rate.per);

@@ -36,6 +36,7 @@ void fixture_open(struct fixture *fixture, const struct store_backend *backend)
                                             .id_node = FIXTURE_NODE,
                                             .mark = FIXTURE_MARK,
                                             .readers = 2};
+    fixture->config.pace.day_ms = FIXTURE_DAY_MS;
     fixture->config.pace.failing_per_s = RATE_PER_S_MAX; /* or who is first matters */
     if (backend == &store_model) {
         fixture->disk = model_disk_new();

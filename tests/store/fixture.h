@@ -10,7 +10,7 @@
 #include "store.h"
 #include <cmocka.h>
 
-enum { FIXTURE_NODE = 7, FIXTURE_MARK = 77, FIXTURE_BOXES = 256 };
+enum { FIXTURE_NODE = 7, FIXTURE_MARK = 77, FIXTURE_BOXES = 256, FIXTURE_DAY_MS = 60000 };
 
 struct model_disk;
 

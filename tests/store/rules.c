@@ -2,6 +2,7 @@
  * The rules of the core against the model store, which states them in its own words: from each of many random
  * states, both must take the same step.
  */
+#include "failing.h"
 #include "fixture.h"
 #include "model_state.h"
 #include "wishes.h"
@@ -146,6 +147,27 @@ static void missed_are_due(struct rules *r, const struct model_endpoint *before,
     }
 }
 
+/* Since when it fails, and whether that disables it. `was`: before the outcome, which was recorded. */
+static void same_failing(struct rules *r, int64_t endpoint_id, const struct model_row *was,
+                         const struct ledger_outcome *outcome, int64_t now_ms)
+{
+    const struct model_row *row = model_find_endpoint(disk_of(r), endpoint_id);
+    const struct endpoint *before = &was->endpoint;
+    struct failing failing = {was->fails_since_ms, was->outage_since_ms};
+    struct failing_limits limits = {before->disable_on_410, before->disable_after};
+    enum endpoint_disabled why = ENDPOINT_ENABLED;
+    bool idle = before->paused || was->removed;
+    failing_ended(&failing, outcome, idle, now_ms);
+    if (!idle)
+        why = failing_disables(&failing, outcome, limits, &r->model.store->config.pace, now_ms);
+    if (why)
+        failing = (struct failing){0};
+    assert_int_equal(row->fails_since_ms, failing.since_ms);
+    assert_int_equal(row->outage_since_ms, failing.outage_from_ms);
+    assert_int_equal(row->endpoint.paused, before->paused || why);
+    assert_int_equal(row->endpoint.disabled, why ? why : before->disabled);
+}
+
 static void try_outcome(struct rules *r)
 {
     struct model_delivery *delivery = some_delivery(r);
@@ -157,6 +179,7 @@ static void try_outcome(struct rules *r)
     struct ledger_outcome outcome = some_outcome(r, delivery);
     struct pace pace = endpoint->pace;
     struct pace_outage outage = store->outage;
+    struct model_row was = *model_find_endpoint(store->disk, delivery->endpoint_id);
     bool news = false;
     int before = lines(r, delivery, outcome.lease, &news, outcome.attempt.failure);
     int64_t began_ms = delivery->due_ms > now.due_ms ? delivery->due_ms - store->config.lease_ms : now.due_ms;
@@ -178,9 +201,8 @@ static void try_outcome(struct rules *r)
         assert_int_equal(outage.from_ms, store->outage.from_ms);
     if (!made.fenced)
         missed_are_due(r, &endpoint_before, endpoint, &paced, delivery->id);
-    bool pauses = paced.gone && endpoint_before.endpoint.disable_on_410 && !endpoint_before.endpoint.paused;
-    assert_int_equal(endpoint->endpoint.paused, endpoint_before.endpoint.paused || pauses);
-    assert_int_equal(endpoint->endpoint.disabled, pauses ? ENDPOINT_GONE : endpoint_before.endpoint.disabled);
+    if (!made.fenced)
+        same_failing(r, delivery->endpoint_id, &was, &outcome, now.service_ms);
 }
 
 /* ---- people ---- */
@@ -211,6 +233,7 @@ static struct endpoint some_settings(struct rules *r, struct endpoint endpoint)
 {
     endpoint.url = bytes_of(draw(r, 4) ? "https://a.example/" : "");
     endpoint.disable_on_410 = draw(r, 2);
+    endpoint.disable_after = (int32_t)draw(r, 3);
     endpoint.paused = draw(r, 5) == 0;
     fixture_wish(&endpoint, (int)draw(r, FIXTURE_WISHES));
     return endpoint;

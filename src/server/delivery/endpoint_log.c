@@ -206,9 +206,10 @@ static void failed(struct endpoint_log *endpoints, int64_t now_ms, const struct 
     if (end->disabled && take_line(endpoints, now_ms))
         log_write(endpoints->log, LOG_LEVEL_INFO, "delivery",
                   "endpoint is disabled: user=%lld endpoint=%lld status=%d event=%lld delivery=%lld "
-                  "(disable_on_410)",
+                  "(%s)",
                   (long long)end->user_id, (long long)end->endpoint_id, end->status, (long long)end->event_id,
-                  (long long)end->delivery_id);
+                  (long long)end->delivery_id,
+                  end->disabled == ENDPOINT_GONE ? "disable_on_410" : "disable_after");
 }
 
 void endpoint_log_ended(struct endpoint_log *endpoints, int64_t now_ms, const struct endpoint_end *end)

@@ -8,6 +8,7 @@
  */
 #pragma once
 #include "log.h"
+#include "model.h"
 #include "policy.h"
 
 struct endpoint_log;
@@ -18,7 +19,7 @@ struct endpoint_end {
     int attempt; /* its number among the counted ones */
     int status;
     int64_t duration_ms;
-    bool disabled; /* the endpoint was disabled because of this answer */
+    enum endpoint_disabled disabled; /* because of this answer */
 };
 
 struct endpoint_log *endpoint_log_open(struct log *log);

@@ -189,7 +189,7 @@ static void engine_log_end(struct engine *engine, int64_t now_ms, const struct e
                                               .attempt = op->outcome.attempt.attempt,
                                               .status = op->outcome.attempt.status,
                                               .duration_ms = op->outcome.attempt.duration_ms,
-                                              .disabled = op->count > 0});
+                                              .disabled = (enum endpoint_disabled)op->count});
 }
 
 static void engine_take_inbox(struct engine *engine, int64_t now_ms)

@@ -243,6 +243,8 @@ static void bind_settings(sqlite3_stmt *statement, const struct endpoint *endpoi
     sqlite_bind_time(statement, 18, flow->rate.per);
     sqlite_bind_time(statement, 19, flow->ordered);
     sqlite_bind_time(statement, 20, endpoint->paused ? endpoint->disabled : ENDPOINT_ENABLED);
+    sqlite_bind_time(statement, sqlite3_bind_parameter_index(statement, ":disable_after"),
+                     endpoint->disable_after);
     sqlite_bind_push(statement, &endpoint->push);
 }
 
@@ -256,6 +258,43 @@ enum store_status sqlite_endpoint_insert(struct store *store, const struct endpo
     return sqlite_run(store, SQL_ENDPOINT_INSERT);
 }
 
+/* ---- failing.h ---- */
+
+enum store_status sqlite_failing_save(struct store *store, struct roster_entry *endpoint,
+                                      const struct failing *failing)
+{
+    bool fails = failing->since_ms > 0;
+    if (!fails && !endpoint->work->counts.fails)
+        return STORE_OK;
+    roster_fails(&store->roster, endpoint, fails);
+    sqlite3_bind_int64(store->sql[SQL_FAILING_END], 1, endpoint->id);
+    if (!fails)
+        return sqlite_run(store, SQL_FAILING_END);
+    sqlite_bind_ints(store->sql[SQL_FAILING_PUT], SQLITE_INTS(endpoint->id, failing->since_ms));
+    sqlite_bind_time(store->sql[SQL_FAILING_PUT], 3, failing->outage_from_ms);
+    return sqlite_run(store, SQL_FAILING_PUT);
+}
+
+enum store_status sqlite_failing_load(struct store *store)
+{
+    sqlite3_stmt *list = store->sql[SQL_FAILING_LIST];
+    while (sqlite3_step(list) == SQLITE_ROW) {
+        struct roster_entry *endpoint = roster_get(&store->roster, sqlite3_column_int64(list, 0));
+        if (endpoint)
+            roster_fails(&store->roster, endpoint, true);
+    }
+    return sqlite_rows_end(store, list, STORE_OK);
+}
+
+/* While it is paused, and with another URL, what was before says nothing. */
+static enum store_status failing_afresh(struct store *store, struct roster_entry *entry,
+                                        const struct endpoint *set)
+{
+    bool same_url = entry && entry->url && bytes_equal_text(set->url, entry->url);
+    return entry && (set->paused || !same_url) ? sqlite_failing_save(store, entry, &(struct failing){0})
+                                               : STORE_OK;
+}
+
 enum store_status sqlite_endpoint_set(struct store *store, const struct endpoint *endpoint, bool *found)
 {
     struct roster_entry *entry = roster_get(&store->roster, endpoint->id);
@@ -264,7 +303,8 @@ enum store_status sqlite_endpoint_set(struct store *store, const struct endpoint
     *found = status == STORE_OK && sqlite3_changes(store->db) > 0;
     if (*found)
         store->counts.endpoints += (endpoint->url.len > 0) - (entry && entry->url != NULL);
-    return *found ? line_change(store, entry, &endpoint->flow) : status;
+    return *found ? line_change(store, entry, &endpoint->flow) ?: failing_afresh(store, entry, endpoint)
+                  : status;
 }
 
 /* The default endpoint is part of its user, and a change of it one of the user's. */
@@ -276,12 +316,35 @@ static enum store_status changed(struct store *store, int64_t id, int64_t owner_
     return status ?: sqlite_user_changed(store, owner_id);
 }
 
-enum store_status sqlite_endpoint_gone(struct store *store, const struct roster_entry *endpoint,
-                                       int64_t *disabled)
+static enum store_status disable(struct store *store, const struct roster_entry *endpoint,
+                                 enum endpoint_disabled reason)
 {
-    enum store_status status = sqlite_run_ints(store, SQL_ENDPOINT_GONE, SQLITE_INTS(endpoint->id));
-    *disabled = status == STORE_OK && sqlite3_changes(store->db) > 0;
-    return *disabled ? changed(store, endpoint->id, endpoint->owner->id) : status;
+    return sqlite_run_ints(store, SQL_ENDPOINT_DISABLE, SQLITE_INTS(endpoint->id, reason))
+               ?: changed(store, endpoint->id, endpoint->owner->id);
+}
+
+enum store_status sqlite_endpoint_ended(struct store *store, struct roster_entry *endpoint,
+                                        const struct ledger_outcome *outcome, int64_t *disabled)
+{
+    bool idle = endpoint->paused || endpoint->removed, found = false;
+    if (!endpoint->work->counts.fails && (idle || !failing_is_failure(outcome)))
+        return STORE_OK;
+    sqlite3_stmt *row = store->sql[SQL_FAILING_GET];
+    sqlite3_bind_int64(row, 1, endpoint->id);
+    enum store_status status = sqlite_row(store, SQL_FAILING_GET, &found);
+    if (!found)
+        return status;
+    struct failing failing = {sqlite3_column_int64(row, 2), sqlite3_column_int64(row, 3)}, before = failing;
+    failing_bound(&failing, store->now.service_ms);
+    failing_ended(&failing, outcome, idle, store->now.service_ms);
+    struct failing_limits limits = {sqlite3_column_int(row, 0), sqlite3_column_int(row, 1)};
+    if (!idle)
+        *disabled = failing_disables(&failing, outcome, limits, &store->config.pace, store->now.service_ms);
+    sqlite3_reset(row);
+    if (*disabled)
+        return sqlite_failing_save(store, endpoint, &(struct failing){0})
+                   ?: disable(store, endpoint, (enum endpoint_disabled) * disabled);
+    return failing_equal(&failing, &before) ? STORE_OK : sqlite_failing_save(store, endpoint, &failing);
 }
 
 /* ---- further ones ---- */

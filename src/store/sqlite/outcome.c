@@ -194,9 +194,7 @@ static enum store_status account(struct store *store, struct store_op *op, const
         status = status ?: missed_again(store, endpoint, made.recovered);
     if (made.first_answer)
         status = status ?: sqlite_run_ints(store, SQL_ENDPOINT_ANSWERED, SQLITE_INTS(endpoint->id));
-    if (made.gone)
-        status = status ?: sqlite_endpoint_gone(store, endpoint, &op->count);
-    return status;
+    return status ?: sqlite_endpoint_ended(store, endpoint, &op->outcome, &op->count);
 }
 
 /* A line of a lease that is over. (An outcome that is repeated has its line.) */

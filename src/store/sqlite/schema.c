@@ -52,6 +52,7 @@ static const char *const migration_1[] = {
     "owner_id INTEGER NOT NULL,"
     "url TEXT,"
     "disable_on_410 INTEGER NOT NULL,"
+    "disable_after INTEGER," /* days; NULL: never */
     "paused INTEGER NOT NULL,"
     "disabled INTEGER,"                     /* enum endpoint_disabled; NULL: it is not */
     "in_flight_max INTEGER,"                /* struct flow_settings; NULL: none */
@@ -157,6 +158,10 @@ static const char *const migration_1[] = {
     "version INTEGER NOT NULL, updated_at INTEGER, json BLOB,"
     "put INTEGER," /* 1: a Master has put it, and it stays; NULL: an event's */
     "PRIMARY KEY (owner_id, type, id)) WITHOUT ROWID;"
+
+    /* Endpoints that only fail at present, and nothing of others: failing.h. Service clock. */
+    "CREATE TABLE failing ("
+    "endpoint_id INTEGER PRIMARY KEY, since INTEGER NOT NULL, outage_from INTEGER);"
 
     /* Events that the purge has passed over and that have ended since, by when they did. */
     "CREATE TABLE ended_late ("

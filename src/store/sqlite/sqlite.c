@@ -399,7 +399,7 @@ static enum store_status take_over(struct store *store)
             ?: sqlite_idempotency_load(store) ?: state_save(store) ?: sqlite_run(store, SQL_COMMIT);
     if (status == STORE_OK)
         committed(store, true);
-    status = status ?: sqlite_roster_load(store, 0) ?: sqlite_usage_load(store);
+    status = status ?: sqlite_roster_load(store, 0) ?: sqlite_failing_load(store) ?: sqlite_usage_load(store);
     size_t at = 0;
     status = status ?: sqlite_run(store, SQL_BEGIN);
     for (struct roster_entry *endpoint;

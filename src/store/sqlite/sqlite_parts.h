@@ -25,6 +25,7 @@
  *   sqlite.c           open, close, and the transaction of a batch
  */
 #pragma once
+#include "failing.h"
 #include "idempotency.h"
 #include "ids.h"
 #include "leases.h"
@@ -248,9 +249,14 @@ enum store_status sqlite_user_update(struct store *store, struct store_op *op);
 enum store_status sqlite_endpoint_insert(struct store *store, const struct endpoint *endpoint);
 /* *found: there was a row. */
 enum store_status sqlite_endpoint_set(struct store *store, const struct endpoint *endpoint, bool *found);
-/* The endpoint answered 410. *disabled: it had disable_on_410 and was not paused. */
-enum store_status sqlite_endpoint_gone(struct store *store, const struct roster_entry *endpoint,
-                                       int64_t *disabled);
+/* An attempt has ended: since when the endpoint fails. *disabled: that disables it (enum endpoint_disabled).
+ * Touches no table if the endpoint is well and was so before. */
+enum store_status sqlite_endpoint_ended(struct store *store, struct roster_entry *endpoint,
+                                        const struct ledger_outcome *outcome, int64_t *disabled);
+enum store_status sqlite_failing_save(struct store *store, struct roster_entry *endpoint,
+                                      const struct failing *failing);
+/* At open: which endpoints fail. */
+enum store_status sqlite_failing_load(struct store *store);
 /* Finds the endpoint of an op. *found: it exists with this owner and the expected version; otherwise see
  * op->result. */
 enum store_status sqlite_endpoint_find(struct store *store, struct store_op *op, bool *found);

@@ -585,6 +585,12 @@ static void miss(struct roster_entry *endpoint, int64_t delivery_id, enum pace_a
     endpoint->work->missed[counts->missed++] = again == PACE_ON_ANSWER ? delivery_id : -delivery_id;
 }
 
+void roster_fails(struct roster *roster, struct roster_entry *endpoint, bool fails)
+{
+    touch(roster, endpoint);
+    endpoint->work->counts.fails = fails;
+}
+
 struct ledger_pace roster_ended(struct roster *roster, struct roster_entry *endpoint,
                                 const struct ledger_outcome *outcome, const struct ledger_row *row,
                                 int64_t began_ms)

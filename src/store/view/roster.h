@@ -44,6 +44,7 @@ struct roster_counts {
     int64_t pending;   /* deliveries to it that have not ended. Below 0 until what waited at open is counted
                           (`counted`), or if rows are damaged */
     int64_t delivered; /* acknowledged attempts */
+    bool fails;        /* the store keeps since when (failing.h) */
 };
 
 enum roster_place {
@@ -175,6 +176,8 @@ void roster_flow(struct roster *roster, struct roster_entry *endpoint, const str
 bool roster_is_ordered(const struct roster_entry *endpoint);
 /* The leases that it may have at once, by its own pace and those limits. */
 int roster_window(const struct roster *roster, const struct roster_entry *endpoint);
+/* The store keeps since when it fails, or that is over. */
+void roster_fails(struct roster *roster, struct roster_entry *endpoint, bool fails);
 /* Its pace changes: pace_renew, pace_hurry, pace_resumed. */
 void roster_pace(struct roster *roster, struct roster_entry *endpoint, void (*change)(struct pace *pace));
 

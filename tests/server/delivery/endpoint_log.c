@@ -56,7 +56,7 @@ static int count(const char *text, const char *part)
 }
 
 static void end_with(int64_t endpoint_id, enum decision_kind kind, enum failure reason, int status,
-                     bool disabled)
+                     enum endpoint_disabled disabled)
 {
     endpoint_log_ended(rig.endpoints, rig.now_ms,
                        &(struct endpoint_end){.user_id = OWNER,
@@ -72,12 +72,12 @@ static void end_with(int64_t endpoint_id, enum decision_kind kind, enum failure 
 
 static void refuse(int64_t endpoint_id)
 {
-    end_with(endpoint_id, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, 500, false);
+    end_with(endpoint_id, DECISION_RETRY, FAILURE_UNEXPECTED_STATUS, 500, ENDPOINT_ENABLED);
 }
 
 static void deliver(int64_t endpoint_id)
 {
-    end_with(endpoint_id, DECISION_DELIVERED, FAILURE_NONE, 200, false);
+    end_with(endpoint_id, DECISION_DELIVERED, FAILURE_NONE, 200, ENDPOINT_ENABLED);
 }
 
 static void test_8_14_turns(void **state)
@@ -98,7 +98,7 @@ static void test_8_14_turns(void **state)
     assert_non_null(
         strstr(said(), "endpoint recovers: user=5 endpoint=5 failed_attempts=3 failed_for_ms=60000"));
     deliver(5);
-    end_with(5, DECISION_RELEASE, FAILURE_SHUTDOWN, 0, false);
+    end_with(5, DECISION_RELEASE, FAILURE_SHUTDOWN, 0, ENDPOINT_ENABLED);
     assert_string_equal(said(), "");
     finish();
 }
@@ -106,14 +106,17 @@ static void test_8_14_turns(void **state)
 static void test_8_14_disables_and_give_ups(void **state)
 {
     begin(LOG_LEVEL_INFO);
-    end_with(5, DECISION_RETRY, FAILURE_GONE, 410, true);
+    end_with(5, DECISION_RETRY, FAILURE_GONE, 410, ENDPOINT_GONE);
     assert_non_null(strstr(
         said(), "endpoint is disabled: user=5 endpoint=5 status=410 event=8 delivery=9 (disable_on_410)"));
-    end_with(5, DECISION_GIVE_UP, FAILURE_CONNECT_REFUSED, 0, false);
+    end_with(5, DECISION_RETRY, FAILURE_RESET, 0, ENDPOINT_FAILING);
+    assert_non_null(strstr(
+        said(), "endpoint is disabled: user=5 endpoint=5 status=0 event=8 delivery=9 (disable_after)"));
+    end_with(5, DECISION_GIVE_UP, FAILURE_CONNECT_REFUSED, 0, ENDPOINT_ENABLED);
     assert_non_null(strstr(
         said(), "event given up: user=5 endpoint=5 event=8 delivery=9 attempts=3 reason=connect_refused"));
     for (int i = 0; i < 1000; i++)
-        end_with(5, DECISION_GIVE_UP, FAILURE_CONNECT_REFUSED, 0, false);
+        end_with(5, DECISION_GIVE_UP, FAILURE_CONNECT_REFUSED, 0, ENDPOINT_ENABLED);
     assert_string_equal(said(), "");
     rig.now_ms += 60000;
     endpoint_log_tick(rig.endpoints, rig.now_ms);
@@ -126,7 +129,7 @@ static void test_8_14_each_attempt_at_debug(void **state)
     begin(LOG_LEVEL_DEBUG);
     refuse(5);
     deliver(5);
-    end_with(5, DECISION_RELEASE, FAILURE_SHUTDOWN, 0, false);
+    end_with(5, DECISION_RELEASE, FAILURE_SHUTDOWN, 0, ENDPOINT_ENABLED);
     const char *text = said();
     assert_int_equal(
         count(text, "debug delivery: attempt: user=5 endpoint=5 event=8 delivery=9 attempt=3 outcome="), 3);
@@ -140,16 +143,16 @@ static void test_8_14_each_attempt_at_debug(void **state)
 static void test_8_14_held_up_by_us(void **state)
 {
     begin(LOG_LEVEL_INFO);
-    end_with(5, DECISION_RELEASE, FAILURE_LOCAL_OUTAGE, 0, false);
+    end_with(5, DECISION_RELEASE, FAILURE_LOCAL_OUTAGE, 0, ENDPOINT_ENABLED);
     assert_non_null(strstr(said(), "warn delivery: endpoint is held up by a fault of posthorn's own machine: "
                                    "user=5 endpoint=5 reason=local_outage status=0"));
     rig.now_ms += 60000;
-    end_with(5, DECISION_RELEASE, FAILURE_LOCAL_OUTAGE, 0, false);
+    end_with(5, DECISION_RELEASE, FAILURE_LOCAL_OUTAGE, 0, ENDPOINT_ENABLED);
     assert_string_equal(said(), "");
     refuse(5);
     assert_non_null(strstr(said(), "info delivery: endpoint starts failing: user=5 endpoint=5"));
     rig.now_ms += 60000;
-    end_with(5, DECISION_RELEASE, FAILURE_SEALED, 0, false);
+    end_with(5, DECISION_RELEASE, FAILURE_SEALED, 0, ENDPOINT_ENABLED);
     assert_non_null(
         strstr(said(), "held up by a fault of posthorn's own machine: user=5 endpoint=5 reason=sealed"));
     deliver(5);

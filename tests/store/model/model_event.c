@@ -361,6 +361,47 @@ static void model_attempted(struct store *store, const struct model_delivery *de
     }
 }
 
+static void model_disable(struct store *store, struct model_row *row, enum endpoint_disabled why,
+                          struct store_op *op)
+{
+    row->endpoint.paused = true;
+    row->endpoint.disabled = why;
+    row->fails_since_ms = row->outage_since_ms = 0;
+    model_endpoint_changed(store->disk, row);
+    op->count = why;
+}
+
+/* Since when it has only failed, and whether that is too long. */
+static void model_fails(struct store *store, struct model_row *row, struct store_op *op)
+{
+    const struct decision *decision = &op->outcome.decision;
+    int64_t now = model_service_now_ms(store),
+            days_ms = row->endpoint.disable_after * store->config.pace.day_ms;
+    bool counts = decision->kind == DECISION_RETRY || decision->kind == DECISION_GIVE_UP;
+    if (row->removed || row->endpoint.paused)
+        return;
+#ifdef PLANT_SUCCESS_KEEPS_FAILING /* as if one success among failures were none */
+    if (op->outcome.answered)
+        return;
+#endif
+    if (op->outcome.answered)
+        row->fails_since_ms = row->outage_since_ms = 0;
+    else if (counts && row->fails_since_ms == 0)
+        row->fails_since_ms = now > 0 ? now : 1;
+    else if (counts && row->outage_since_ms > 0)
+        row->fails_since_ms += now - row->outage_since_ms;
+    if (counts)
+        row->outage_since_ms = 0;
+    else if (decision_is_outage(decision) && row->fails_since_ms > 0 && row->outage_since_ms == 0)
+        row->outage_since_ms = now;
+    if (op->outcome.answered || !counts)
+        return;
+    if (decision->reason == FAILURE_GONE && row->endpoint.disable_on_410)
+        model_disable(store, row, ENDPOINT_GONE, op);
+    else if (days_ms > 0 && now - row->fails_since_ms >= days_ms)
+        model_disable(store, row, ENDPOINT_FAILING, op);
+}
+
 void model_outcome(struct store *store, struct store_op *op)
 {
     struct model_delivery *delivery = model_find_delivery(store->disk, op->outcome.delivery_id);
@@ -415,13 +456,7 @@ void model_outcome(struct store *store, struct store_op *op)
         delivery->age_start_ms += decision->delay_ms + op->outcome.attempt.duration_ms;
         break;
     }
-    struct model_row *gone = model_find_endpoint(store->disk, delivery->endpoint_id);
-    if (decision->reason == FAILURE_GONE && gone->endpoint.disable_on_410 && !gone->endpoint.paused) {
-        gone->endpoint.paused = true;
-        gone->endpoint.disabled = ENDPOINT_GONE;
-        model_endpoint_changed(store->disk, gone);
-        op->count = 1;
-    }
+    model_fails(store, model_find_endpoint(store->disk, delivery->endpoint_id), op);
     op->id = delivery->id;
 }
 

@@ -9,6 +9,7 @@
 struct model_row {
     struct endpoint endpoint;
     bool removed, ever_answered;
+    int64_t fails_since_ms, outage_since_ms; /* service clock; 0: it does not fail; there is no outage */
 };
 
 /* An endpoint as a handle knows it. */

@@ -238,6 +238,7 @@ void base_make(struct base *base, int bulk)
     char *late =
         sqlite3_mprintf("INSERT OR IGNORE INTO ended_late VALUES (%lld, %lld);"
                         "INSERT INTO added SELECT event_id, id FROM deliveries;"
+                        "INSERT OR IGNORE INTO failing SELECT id, 1, 2 FROM endpoints;"
                         "INSERT INTO requests SELECT id, id, x'6b', zeroblob(32), id, '', %lld FROM users",
                         base->f->wall_ms, base->events[1], base->f->wall_ms);
     run_sql(db, late);

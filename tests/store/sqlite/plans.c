@@ -22,6 +22,7 @@ static const struct {
     {SQL_PURGE_SAVE, "the table has one row"},
     {SQL_USAGE_LOAD, "at open"},
     {SQL_IDEMPOTENCY_RUN_LOAD, "at open, some dozens"},
+    {SQL_FAILING_LIST, "at open: endpoints that fail"},
     {SQL_ROSTER_DEFAULT_ALL, "at open, and when a batch that changed users is undone"},
     {SQL_ROSTER_FURTHER_ALL, "the same"},
 };

@@ -53,9 +53,10 @@ void endpoint_put_status(struct text *out, const struct call *call, const void *
 
 void endpoint_put_disabled_reason(struct text *out, const struct call *call, const void *row)
 {
+    static const char *const reasons[] = {"null", "\"gone\"", "\"failing\""};
     const struct endpoint *endpoint = row;
     (void)call;
-    text_puts(out, endpoint->paused && endpoint->disabled == ENDPOINT_GONE ? "\"gone\"" : "null");
+    text_puts(out, reasons[endpoint->paused ? endpoint->disabled : ENDPOINT_ENABLED]);
 }
 
 /* ---- lists of words ---- */
@@ -291,7 +292,7 @@ void endpoint_put_filter(struct text *out, const struct call *call, const void *
     text_put(out, filter.len ? filter : bytes_of("null"));
 }
 
-/* ---- in_flight_max, timeout, rate ---- */
+/* ---- in_flight_max, timeout, disable_after, rate ---- */
 
 bool endpoint_read_number(struct call *call, const struct field *field, struct json_value *value, void *place)
 {
