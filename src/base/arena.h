@@ -20,7 +20,7 @@ struct arena {
 };
 
 void arena_init(struct arena *arena, size_t size_max);
-/* One of thousands: its first block is 1 KiB rather than 4. */
+/* For an arena of which there are thousands: the first block is 1 KiB instead of 4. */
 void arena_init_small(struct arena *arena, size_t size_max);
 void arena_fini(struct arena *arena);
 void arena_reset(struct arena *arena);

@@ -1,9 +1,9 @@
 #include "budget.h"
 #include <assert.h>
 
-/* The part of what is free is half the part of all that is free. So one alone has much, which a large body
- * needs: what has to wait is read from the disk again. Yet n that hang one after another leave 1 / (1 + n /
- * 2) free. */
+/* A holder may have this share of the free bytes: half the free part of the budget. A single holder gets
+ * much, because a body that must wait is read from the disk again. n holders that hang leave 1 / (1 + n / 2)
+ * free. */
 enum { FAIR_DIVISOR = 2, KIB = 1024 };
 
 void budget_init(struct budget *budget, size_t bytes_max)
@@ -33,7 +33,7 @@ size_t budget_free(const struct budget *budget, enum budget_side side)
     return max - own < budget->bytes_max - all ? max - own : budget->bytes_max - all;
 }
 
-/* Taken first and looked at then, so that of two who want the last bytes at most one gets them. */
+/* Takes first and checks afterwards, so that at most one of two threads gets the last bytes. */
 bool budget_take(struct budget *budget, enum budget_side side, size_t bytes)
 {
     if (bytes > budget_free(budget, side))

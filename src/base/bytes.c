@@ -30,7 +30,7 @@ bool bytes_equal_secret(struct bytes a, struct bytes b)
 {
     if (a.len != b.len)
         return false;
-    /* volatile: or a compiler may leave the loop at the first difference. */
+    /* Without volatile a compiler may leave the loop at the first difference. */
     volatile unsigned char difference = 0;
     for (size_t i = 0; i < a.len; i++)
         difference |= (unsigned char)(a.data[i] ^ b.data[i]);
@@ -97,7 +97,7 @@ size_t bytes_utf8_length(struct bytes a)
         return 0;
     if (s[0] < 0x80)
         return 1;
-    /* RFC 3629 section 4: the second byte's range is what excludes overlong forms and surrogates. */
+    /* RFC 3629 section 4: the range of the second byte excludes overlong forms and surrogates. */
     size_t len = s[0] >= 0xc2 && s[0] <= 0xdf   ? 2
                  : (s[0] & 0xf0) == 0xe0        ? 3
                  : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4

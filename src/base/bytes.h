@@ -39,7 +39,7 @@ bool bytes_equal_nocase(struct bytes a, const char *text); /* ASCII only */
 bool bytes_starts(struct bytes a, const char *prefix);
 /* For secrets: the time depends only on the lengths. */
 bool bytes_equal_secret(struct bytes a, struct bytes b);
-/* The part of `rest` before the first separator, or all of it; `rest` becomes what is behind. */
+/* The part of `rest` before the first separator, or all of it; `rest` becomes the part after it. */
 struct bytes bytes_cut(struct bytes *rest, char separator);
 struct bytes bytes_trim(struct bytes a); /* spaces and tabs on both ends */
 

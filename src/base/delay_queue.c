@@ -12,7 +12,7 @@ struct delay_queue {
     delay_queue_release *release;
     void *ctx;
     struct delayed *first, **end;
-    bool releasing; /* with the mutex unlocked */
+    bool releasing; /* the mutex is unlocked meanwhile */
     bool flushed, ending;
 };
 

@@ -1,6 +1,6 @@
 /*
- * delay_queue: releases each item a fixed time after it was added, with one thread for all. All wait equally
- * long, so the first in is the first out.
+ * delay_queue: releases each item a fixed time after it was added, with one thread for all. All wait
+ * equally long, so the order stays.
  */
 #pragma once
 #include "clock.h"

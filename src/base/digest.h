@@ -15,7 +15,7 @@ void digest_close(struct digest *digest);
 void digest_sha256_by(const struct digest *digest, struct bytes data, unsigned char out[DIGEST_LEN]);
 /* 64 lower-case hex digits and a NUL: the value of WEBHOOK-AUTH (mission row 32). */
 void digest_sha256_hex(struct bytes data, char out[DIGEST_HEX_LEN + 1]);
-/* The reverse of it, from 64 digits. False: one of them is none. */
+/* The reverse, from 64 characters. False: one of them is not a hex digit. */
 bool digest_from_hex(const char *hex, unsigned char out[DIGEST_LEN]);
 /* HMAC-SHA256 of these pieces, one behind the other. */
 void digest_hmac(struct bytes key, const struct bytes *pieces, int count, unsigned char out[DIGEST_LEN]);

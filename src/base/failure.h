@@ -1,5 +1,5 @@
 /*
- * failure: every way an attempt can end that is not an answer, from one list.
+ * failure: every reason for an attempt to end without an answer, in one list.
  *
  * The class separates different causes:
  *   RECEIVER  the receiver failed: uses up an attempt

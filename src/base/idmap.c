@@ -28,7 +28,7 @@ static struct idmap_slot *find(const struct idmap *map, int64_t id)
     }
 }
 
-/* At most half of the slots are ever taken or gone, so that find always meets a free one soon. */
+/* At most half of the slots are taken or gone, so that find meets a free one soon. */
 static void lay_out(struct idmap *map)
 {
     struct idmap old = *map;

@@ -5,7 +5,7 @@ enum { DAY_MS = 86400000 };
 
 static const char month_names[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-/* From Thursday on, the day of 1970-01-01. */
+/* 1970-01-01 was a Thursday. */
 static const char *const day_names[7] = {"Thursday", "Friday",  "Saturday", "Sunday",
                                          "Monday",   "Tuesday", "Wednesday"};
 
@@ -51,7 +51,7 @@ static bool in_range(int64_t wall_ms)
            wall_ms < (days_of((struct date){9999, 12, 31}) + 1) * DAY_MS;
 }
 
-/* A time that was kept somewhere may be anything. */
+/* A stored time may be out of range. */
 static int64_t nearest(int64_t wall_ms)
 {
     int64_t first = days_of((struct date){0, 1, 1}) * DAY_MS;
@@ -137,7 +137,7 @@ static bool take_time(struct bytes *text, int second_max, int *seconds_of_day)
     return true;
 }
 
-/* 1 to 9 decimals after a point, or nothing at all. */
+/* A point and 1 to 9 decimals, or nothing. */
 static bool take_fraction(struct bytes *text, int *ms)
 {
     *ms = 0;
@@ -162,8 +162,8 @@ static bool take_zone(struct bytes *text, int *offset_minutes)
     return true;
 }
 
-/* A leap second is the last one of a month in UTC (RFC 3339 section 5.7); counted on as POSIX does, it is the
- * first moment of the next. */
+/* A leap second is the last second of a month in UTC (RFC 3339 section 5.7). In POSIX time it is the first of
+ * the next month. */
 static bool may_be_leap(int64_t wall_ms)
 {
     return wall_ms % DAY_MS == 0 && date_of(wall_ms / DAY_MS).day == 1;
@@ -201,7 +201,7 @@ static bool take_month(struct bytes *text, int *month)
     return false;
 }
 
-/* A two-digit year means 1969 to 2068, as in POSIX: this parser knows no present to count 50 years from. */
+/* A two-digit year means 1969 to 2068, as in POSIX: this parser does not know the present. */
 static bool take_year_of_two(struct bytes *text, int *year)
 {
     if (!take_number(text, 2, year))

@@ -27,7 +27,7 @@ enum { LEVEL_COUNT = sizeof level_names / sizeof *level_names };
 struct log {
     pthread_mutex_t mutex;
     int fd;
-    bool fd_owned; /* our own, non-blocking way to the same pipe or terminal */
+    bool fd_owned; /* a second, non-blocking open file of the same pipe or terminal */
     bool is_socket;
     bool may_block;
     bool line_cut; /* the last line ended in the middle */
@@ -38,11 +38,9 @@ struct log {
     struct arena arena;
 };
 
-/*
- * stderr is shared with others, so O_NONBLOCK must not be set on it: it belongs to the open file, not to
- * us. A socket has MSG_DONTWAIT. A pipe or terminal is opened a second time, which gives an open file of
- * our own; where that is forbidden, poll before the write has to do.
- */
+/* Other processes share the open file of stderr, so O_NONBLOCK must not be set on it. A socket has
+ * MSG_DONTWAIT. A pipe or terminal is opened a second time, as an open file of our own; where that is
+ * forbidden, we poll before each write. */
 static void choose_way(struct log *log, int fd)
 {
     struct stat status;
@@ -90,7 +88,7 @@ void log_close(struct log *log)
     free(log);
 }
 
-/* A write to a closed pipe raises SIGPIPE in this thread: held back here, and taken away again. */
+/* A write to a closed pipe raises SIGPIPE in this thread: it is blocked during the write, then taken. */
 static ssize_t write_without_sigpipe(int fd, struct bytes line)
 {
     sigset_t sigpipe, before, pending;
@@ -137,7 +135,7 @@ static void put_line(struct text *line, const struct log *log, enum log_level le
     }
 }
 
-/* Whether the line went out, at least in part. */
+/* True: the line was written, at least in part. */
 static bool put_out(struct log *log, struct bytes line)
 {
     ssize_t written = write_now(log, line);

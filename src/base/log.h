@@ -1,5 +1,5 @@
 /*
- * log: one line for each occurrence, `time level module: message key=value ...`, or one JSON object a line.
+ * log: one line a message, `time level module: message key=value ...`, or one JSON object a line.
  * It never blocks and never ends the process: if the pipe is full or closed, lines are dropped, and the next
  * line that fits says how many. Never log a secret.
  *

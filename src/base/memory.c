@@ -5,7 +5,7 @@
 
 enum { EXIT_NO_MEMORY = 4 };
 
-/* Neither stdio nor exit handlers: both may want memory. */
+/* Neither stdio nor exit handlers: both may allocate memory. */
 _Noreturn void memory_exhausted(void)
 {
     static const char line[] = "posthorn: out of memory; stopping, what was accepted is on disk\n";

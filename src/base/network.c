@@ -1,7 +1,7 @@
 #include "network.h"
 #include "url.h"
 
-/* Takes what stands before the first of the `stops`, or all; the stop stays in `text`. */
+/* Takes the part before the first of the `stops`, or all; the stop stays in `text`. */
 static struct bytes take_until(struct bytes *text, const char *stops)
 {
     size_t len = 0;

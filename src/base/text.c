@@ -25,7 +25,7 @@ void text_leave_front(struct text *text, size_t front)
     text->data[front] = '\0';
 }
 
-/* Moves to a larger block, or makes the one it has larger. False: the arena is full. */
+/* Extends the block or moves to a larger one. False: the arena is full. */
 static bool grow(struct text *text, size_t needed)
 {
     size_t cap = text->cap ? text->cap * 2 : TEXT_CAP_MIN;
@@ -50,7 +50,7 @@ static bool grow(struct text *text, size_t needed)
     return true;
 }
 
-/* Room for `more` bytes and a NUL: as many of them as the limits let is the answer. */
+/* Makes room for `more` bytes and a NUL. Returns how many of them the limits allow. */
 static size_t reserve(struct text *text, size_t more)
 {
     if (text->overflow)
@@ -168,8 +168,8 @@ static uint32_t code_point(const unsigned char *c, size_t len)
     return point;
 }
 
-/* Characters that move the cursor, end a line, turn the direction of what follows or are not seen: the
- * categories Cc, Cf, Zl and Zp of Unicode 15, its noncharacters, and the letters that are blank. In order. */
+/* Characters that move the cursor, end a line, change the direction of text or are invisible: the
+ * categories Cc, Cf, Zl and Zp of Unicode 15, its noncharacters, and the blank letters. Sorted. */
 static const struct {
     uint32_t first, last;
 } treacherous[] = {
@@ -202,7 +202,7 @@ static void put_unit(struct text *text, uint32_t unit)
     text_put(text, bytes_make(out, sizeof out));
 }
 
-/* A character of these bytes that is not shown as it is; `point`: of one that is well-formed. */
+/* Escapes one character. `point` is its code point, or U+FFFD for bad UTF-8. */
 static void put_escape(struct text *text, struct bytes character, uint32_t point, bool json)
 {
     if (json && point > 0xffff)
@@ -218,8 +218,8 @@ static void put_escape(struct text *text, struct bytes character, uint32_t point
     }
 }
 
-/* `marked`: characters that get a backslash. `json`: escapes are those of JSON, and line ends and tabs stay:
- * they are its layout, as in its strings they stand escaped. */
+/* `marked`: characters that get a backslash. `json`: writes JSON's escapes and keeps line ends and tabs,
+ * which are layout there: its strings have them escaped. */
 static void put_safe(struct text *text, struct bytes piece, const char *marked, bool json)
 {
     size_t start = 0, i = 0;

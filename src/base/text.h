@@ -16,8 +16,8 @@ struct text {
 };
 
 void text_init(struct text *text, struct arena *arena, size_t len_max);
-/* Call it right after text_init: reserves all the memory at once, so that nothing moves, and leaves `front`
- * bytes free for the maker to fill in later. */
+/* Right after text_init: reserves all the memory, so that nothing moves, and leaves `front` bytes at the
+ * front for the caller to fill in later. */
 void text_leave_front(struct text *text, size_t front);
 void text_put(struct text *text, struct bytes piece);
 void text_puts(struct text *text, const char *piece);
@@ -30,11 +30,11 @@ void text_put_json(struct text *text, struct bytes piece);
  * direction, invisible characters and bad UTF-8 become \xNN; a backslash becomes two, so that no other text
  * looks the same. */
 void text_put_printable(struct text *text, struct bytes piece);
-/* The same between quotes. A quote inside stays as it is: JSON is read more often than it is told apart. */
+/* The same between quotes. A quote inside stays as it is, so that JSON stays readable. */
 void text_put_quoted(struct text *text, struct bytes piece);
 /* A word for a shell, between single quotes. */
 void text_put_shell(struct text *text, struct bytes word);
-/* A sentence whose parts from outside are already escaped: its backslashes stay single. */
+/* The same for a sentence whose parts from outside are already escaped: its backslashes stay single. */
 void text_put_escaped(struct text *text, struct bytes sentence);
 /* The same for JSON text: such characters become \uNNNN, so its meaning stays. (Bad UTF-8 becomes U+FFFD.) */
 void text_put_json_shown(struct text *text, struct bytes json);

@@ -31,8 +31,8 @@ bool url_parse_ipv6(struct bytes text, struct in6_addr *address)
         return false;
     memcpy(copy, text.data, text.len);
     copy[text.len] = '\0';
-    return inet_pton(AF_INET6, copy, address) ==
-           1; /* strict: no zone, no brackets, quads without leading zeros */
+    /* Strict: no zone, no brackets, quads without leading zeros. */
+    return inet_pton(AF_INET6, copy, address) == 1;
 }
 
 bool url_parse_port(struct bytes text, uint16_t *port)
@@ -44,7 +44,7 @@ bool url_parse_port(struct bytes text, uint16_t *port)
     return true;
 }
 
-/* What is never part of a URL of ours, wherever it stands. */
+/* Bytes that no part of a URL may have. */
 static enum url_error check_bytes(struct bytes text)
 {
     if (text.len == 0 || text.len > URL_LEN_MAX)
@@ -65,7 +65,7 @@ static bool is_ascii(struct bytes text)
     return true;
 }
 
-/* Cuts the scheme off; what is left begins with the authority. */
+/* Cuts off the scheme and the slashes; `text` then begins with the authority. */
 static enum url_error take_scheme(struct bytes *text, bool *https)
 {
     const char *colon = memchr(text->data, ':', text->len);
@@ -80,8 +80,8 @@ static enum url_error take_scheme(struct bytes *text, bool *https)
     return URL_OK;
 }
 
-/* Letters, digits and inner hyphens (RFC 1123 section 2.1), and so A-labels; and underscores, which names of
- * containers have (`my_service`). Never empty. */
+/* Letters, digits and inner hyphens (RFC 1123 section 2.1), which covers A-labels, and underscores, because
+ * names of containers have them (`my_service`). Never empty. */
 static bool is_label(struct bytes label)
 {
     if (label.len == 0 || label.len > LABEL_LEN_MAX || label.data[0] == '-' ||
@@ -95,7 +95,7 @@ static bool is_label(struct bytes label)
     return true;
 }
 
-/* Would some resolver read a name that ends so as an address? */
+/* Might a resolver read a name that ends with this label as an address? */
 static bool is_numeric_label(struct bytes label)
 {
     if (bytes_starts(label, "0x") || bytes_starts(label, "0X"))
@@ -184,7 +184,7 @@ enum url_error url_parse(struct bytes text, struct url *url)
         return error;
     if (url->target.len == 0)
         url->target = bytes_of("/");
-    /* "?x=1" without a path would need a slash that is not there: rejected, never mended. */
+    /* "?x=1" without a path is rejected, never mended. */
     if (url->target.data[0] != '/' || !is_ascii(url->target))
         return URL_SYNTAX;
     return URL_OK;

@@ -1,11 +1,10 @@
 /*
  * url: the only URL parser, a strict one. Pure.
  *
- * It rejects and never normalises: at most 2,048 bytes, only
- * 0x21 to 0x7E, no backslash, no fragment, no userinfo, no % in the host, no zone id, no trailing
- * dot; schemes http and https (case-insensitive); a host whose last label is numeric or 0x... must
- * be a canonical dotted quad; IPv6 in brackets; port 1 to 65535 without leading zeros.
- * The guard decides which well-formed URLs are allowed.
+ * It rejects and never normalises: at most 2,048 bytes, only 0x21 to 0x7E, no backslash, no fragment, no
+ * userinfo, no % in the host, no zone id, no trailing dot; schemes http and https (case-insensitive); a host
+ * whose last label is numeric or 0x... must be a canonical dotted quad; IPv6 in brackets; port 1 to 65535
+ * without leading zeros. The guard decides which well-formed URLs are allowed.
  */
 #pragma once
 #include "bytes.h"
@@ -34,9 +33,9 @@ struct url {
         struct in_addr ipv4; /* network byte order */
         struct in6_addr ipv6;
     } address; /* when host_kind is an address */
-    struct bytes
-        target; /* path and query exactly as written; "/" when the URL has none. A view of the input */
-    struct bytes authority; /* host[:port] as written, for the Host header. A view of the input */
+    /* Views of the input, as written: */
+    struct bytes target;    /* path and query; "/" if the URL has none */
+    struct bytes authority; /* host[:port], for the Host header */
 };
 
 /* After an error, do not use `url`. */

@@ -13,8 +13,8 @@ struct worker {
 
 struct workers {
     pthread_mutex_t mutex;
-    pthread_cond_t given; /* an item, or it is over */
-    pthread_cond_t done;  /* a job, while finishing */
+    pthread_cond_t given; /* an item came, or the end */
+    pthread_cond_t done;  /* a job ended while finishing */
     const char *name;
     workers_job *job;
     void *ctx;

@@ -11,7 +11,8 @@ enum { COMMANDS_MAX = 64, ARENA_LEN_MAX = 1 << 20, PLACE_LEN = 80 };
 
 /* ---- saying things ---- */
 
-static void say(const struct command *command, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void say(const struct command *command, const char *format,
+                                                      va_list arguments)
 {
     char text[1024];
     vsnprintf(text, sizeof text, format, arguments);

@@ -505,7 +505,8 @@ static void test_8_21_a_body_is_held_twice(void **state)
     memset(body, 'x', sizeof body);
     memcpy(body, head, sizeof head - 1);
     memcpy(body + sizeof body - (sizeof tail - 1), tail, sizeof tail - 1);
-    long before = held_max = held;
+    long before = held;
+    held_max = before;
     assert_int_equal(posthorn_parse(body, sizeof body, &event, NULL), POSTHORN_OK);
     assert_in_range(held_max - before, sizeof body, twice);
     crash(place, event);
@@ -513,7 +514,8 @@ static void test_8_21_a_body_is_held_twice(void **state)
     assert_int_equal(held, before);
 
     restart(place);
-    before = held_max = held;
+    before = held;
+    held_max = before;
     assert_int_equal(posthorn_resume(place->dispatcher, place->store, on_resumed, &resumed), POSTHORN_OK);
     assert_int_equal(resumed, 1);
     assert_in_range(held_max - before, sizeof body, twice);

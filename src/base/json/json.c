@@ -23,7 +23,7 @@ struct json_object *json_read(char *text, size_t len, bool lenient, struct json_
             json_tokener_continue) /* a bare number: its end is the text's end */
             object = json_tokener_parse_ex(tokener, "", 1);
     }
-    if (!object) /* json-c is stricter than json_check: a fault of ours, but no reason to end the server */
+    if (!object) /* json-c is stricter than json_check: a bug, but no reason to end the server */
         reading->problem = (struct json_problem){JSON_SYNTAX, 1, 1, "the JSON text could not be parsed"};
     if (tokener)
         json_tokener_free(tokener);
@@ -108,7 +108,7 @@ enum { COMPACT = -1 };
 
 static void put_value(struct text *out, struct json_object *object, int indent);
 
-/* A new line for a member or element, two spaces a level; nothing when compact. */
+/* Starts the line of a member or element, two spaces a level. Compact: nothing. */
 static void put_break(struct text *out, int indent)
 {
     if (indent == COMPACT)
@@ -157,14 +157,14 @@ static void put_integer(struct text *out, struct json_object *object)
 {
     int64_t value = json_object_get_int64(object);
     char digits[24];
-    /* json-c caps at INT64_MAX here; what is larger is unsigned. */
+    /* json-c caps at INT64_MAX here; a larger integer is unsigned. */
     int len = value == INT64_MAX
                   ? snprintf(digits, sizeof digits, "%ju", (uintmax_t)json_object_get_uint64(object))
                   : snprintf(digits, sizeof digits, "%jd", (intmax_t)value);
     text_put(out, bytes_make(digits, (size_t)len));
 }
 
-/* Depth is bounded: by JSON_DEPTH_MAX for what was read, by our own code for what was built. */
+/* Depth is bounded: JSON_DEPTH_MAX for a text that was read, our own code for an object that was built. */
 static void put_value(struct text *out, struct json_object *object, int indent)
 {
     switch (json_object_get_type(object)) {

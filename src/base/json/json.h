@@ -16,7 +16,7 @@
 enum json_error {
     JSON_OK,
     JSON_EMPTY,     /* nothing but white space */
-    JSON_SYNTAX,    /* with the position, and what was expected */
+    JSON_SYNTAX,    /* with the position and the expected token */
     JSON_ENCODING,  /* BOM, UTF-16, bad UTF-8, lone surrogate, NUL */
     JSON_DUPLICATE, /* the same member twice */
     JSON_DEPTH,     /* deeper than 64 */
@@ -47,8 +47,7 @@ struct json_reading {
 };
 
 /* `text` is modified only when lenient. On success the caller owns the object (json_object_put).
- * NULL: reading->problem says why. (The document `null` is refused as JSON_SYNTAX: no body of ours is one.)
- */
+ * NULL: reading->problem says why. (The document `null` is refused as JSON_SYNTAX.) */
 struct json_object *json_read(char *text, size_t len, bool lenient, struct json_reading *reading);
 enum json_error json_check(char *text, size_t len, bool lenient, struct json_reading *reading);
 const char *json_error_code(enum json_error error); /* "json_syntax", ... */
@@ -64,13 +63,13 @@ void json_put(struct text *out, struct json_object *object);
 /* Indented by two spaces. */
 void json_put_pretty(struct text *out, struct json_object *object);
 
-/* ---- for documents that are read member by member; never fails ---- */
+/* ---- these never fail ---- */
 
 /* A string; "" with len 0 if there is none. */
 struct bytes json_string(struct json_object *object, const char *name);
 int64_t json_number(struct json_object *object, const char *name, int64_t otherwise);
 bool json_flag(struct json_object *object, const char *name);
-/* Down a path of members: "relationships.resource.data". NULL: it ends before. */
+/* Follows a path of members: "relationships.resource.data". NULL: one is absent. */
 struct json_object *json_at(struct json_object *object, const char *path);
-/* Of an array; 0 if it is none. */
+/* 0: not an array. */
 size_t json_length(struct json_object *array);

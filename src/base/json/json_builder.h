@@ -1,5 +1,5 @@
 /*
- * json_builder: a tree (json_tree.h) that grows while the scanner (json_scan.c) goes through the text.
+ * json_builder: builds a tree (json_tree.h) while the scanner (json_scan.c) goes through the text.
  */
 #pragma once
 #include "json_tree.h"

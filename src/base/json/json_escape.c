@@ -31,7 +31,7 @@ static size_t put_utf8(char *out, int code)
     return len;
 }
 
-/* A \u sequence at the front of `raw`, or two that are a surrogate pair. -1: it is none. */
+/* Takes a \u sequence, or two that are a surrogate pair, from the front of `raw`. -1: there is none. */
 static int take_code(struct bytes *raw)
 {
     const char *at = raw->data, *end = raw->data + raw->len;

@@ -30,15 +30,15 @@ struct scan {
     int depth, members;
     struct container stack[JSON_DEPTH_MAX];
     char *comma;           /* the last one */
-    const char *value_end; /* behind the last value: where a missing comma is missing */
-    const char *too_large; /* the first integer beyond 64 bits; anything malformed goes before it */
+    const char *value_end; /* behind the last value: the place for a missing comma */
+    const char *too_large; /* the first integer beyond 64 bits; a syntax error is reported instead of it */
     struct name *names;    /* of all open objects, innermost last */
     size_t name_count, name_cap;
     struct name names_inline[NAMES_INLINE];
-    struct arena decoded; /* names that were written with escapes, when there is no tree to keep them */
+    struct arena decoded; /* names with escapes, if there is no tree to keep them */
 };
 
-/* What people write that is not JSON, and what to do about it. */
+/* Common mistakes and how to mend them. */
 static const struct {
     const char *seen, *advice;
 } mistakes[] = {
@@ -114,18 +114,19 @@ static void warn(struct scan *scan, const char *at, int kind)
     reading->warning_count++;
 }
 
-/* The member's name at `at` (an opening quote) for a message: short, and nothing in it that could do harm. */
+/* The member's name at `at` (an opening quote) for a message: cut short, without control characters. */
 static const char *quote(const struct scan *scan, const char *at, char out[QUOTE_LEN_MAX + 1])
 {
     int len = 0;
     for (at++; at < scan->end && *at != '"' && *at != '\n' && len < QUOTE_LEN_MAX; at++)
-        out[len++] =
-            (char)(*at < 0x20 || *at == 0x7f ? '?' : *at); /* char may be signed: no half characters either */
+        out[len++] = (char)(*at < 0x20 || *at == 0x7f
+                                ? '?'
+                                : *at); /* char may be signed: bytes beyond ASCII become '?' too */
     out[len] = '\0';
     return out;
 }
 
-/* Something stands where the grammar does not want it. `wanted` is the answer when no better is known. */
+/* A syntax error. `wanted` is the message if none of the common mistakes fits. */
 static enum json_error unexpected(struct scan *scan, const char *wanted)
 {
     unsigned char c = (unsigned char)*scan->at;
@@ -202,7 +203,7 @@ static enum json_error skip_blank(struct scan *scan)
 
 /* ---- strings ---- */
 
-/* Must be looked at: quote, backslash, control bytes, and all beyond ASCII. */
+/* Quote, backslash, control bytes, and all bytes beyond ASCII. */
 static bool is_special(char c)
 {
     return (unsigned char)c < 0x20 || c == '"' || c == '\\' || (unsigned char)c >= 0x80;
@@ -234,9 +235,9 @@ static enum json_error scan_escape(struct scan *scan, bool is_name)
     return JSON_OK;
 }
 
-/* Behind the bytes that need no look: eight at a time. In each byte of a word the highest bit tells, as it is
- * there itself or is carried there: below 0x20, a quote, a backslash. A byte that is none may be told too
- * (behind one that is), so it is only the way to where a closer look begins. */
+/* Skips bytes that are not special, eight at a time. The highest bit of each byte of a word is set, or
+ * becomes set by a borrow, if the byte is special. A byte behind a special one may get it wrongly, so the
+ * caller looks at each byte from there on. */
 static char *skip_plain(char *at, const char *end)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
@@ -253,7 +254,7 @@ static char *skip_plain(char *at, const char *end)
     return at;
 }
 
-/* From the opening quote to behind the closing one. */
+/* From the opening quote to the byte after the closing one. */
 static enum json_error scan_string(struct scan *scan, bool is_name, bool *escaped)
 {
     char *opening = scan->at++;
@@ -290,7 +291,7 @@ static enum json_error scan_string(struct scan *scan, bool is_name, bool *escape
     }
 }
 
-/* A text with escapes, as it is meant: "\u0061" and "a" are the same member. `raw` has passed scan_string. */
+/* Decodes escapes: "\u0061" and "a" are the same member. `raw` has passed scan_string. */
 static struct bytes decode(struct scan *scan, struct bytes raw)
 {
     struct json_builder *builder = scan->builder;
@@ -326,7 +327,7 @@ static int compare_names(const void *a_, const void *b_)
     return order ? order : a->at < b->at ? -1 : 1;
 }
 
-/* The first name that was there before, or NULL. May reorder the names: their object is closed. */
+/* The first repeated name, or NULL. May reorder the names: their object is closed. */
 static const struct name *find_duplicate(struct name *names, size_t count)
 {
     if (count <= NAMES_FEW) {
@@ -370,7 +371,7 @@ static bool beyond_64_bits(struct bytes digits, bool negative)
     return digits.len > len || (digits.len == len && memcmp(digits.data, max, len) > 0);
 }
 
-/* A value that is no container, and where it stood. */
+/* A value that is not a container, and its place. */
 static void found(struct scan *scan, enum json_kind kind, const char *start)
 {
     if (scan->builder)

@@ -1,10 +1,10 @@
 /*
  * json_scan: the scanner behind json_check and json_tree_read: one pass, one state, a stack of 64 containers;
- * no recursion. json-c never sees what has not passed here.
+ * no recursion. json-c only gets texts that have passed it.
  */
 #pragma once
 #include "json_builder.h"
 
-/* json_check, and the tree on the way; builder NULL: no tree. */
+/* json_check, which also builds the tree; builder NULL: no tree. */
 enum json_error json_scan(char *text, size_t len, bool lenient, struct json_reading *reading,
                           struct json_builder *builder);

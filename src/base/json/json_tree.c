@@ -181,7 +181,7 @@ enum { COMPACT = -1 };
 
 static void put_value(struct text *out, const struct json_value *value, int indent);
 
-/* A new line for a member or element, two spaces a level. Compact: nothing. */
+/* Starts the line of a member or element, two spaces a level. Compact: nothing. */
 static void put_break(struct text *out, int indent)
 {
     if (indent == COMPACT)

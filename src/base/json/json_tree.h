@@ -1,9 +1,7 @@
 /*
  * json_tree: a JSON text as a tree on an arena, made in the same pass that checks it (json.h has the rules).
- * Requests are read with it. A node needs no allocation of its own, nothing is released, and names and texts
- * are views of the text, unless they have escapes.
- *
- * The text must live as long as the tree. Numbers keep their text. Order is kept.
+ * Requests are read with it. Nothing is released. Names and strings without escapes are views of the text, so
+ * the text must live as long as the tree. Numbers keep their text. Members keep their order.
  */
 #pragma once
 #include "json.h"
@@ -46,19 +44,19 @@ struct json_value *json_member_of_kind(const struct json_value *object, const ch
 bool json_member_text(const struct json_value *object, const char *name,
                       struct bytes *text);                         /* string only */
 bool json_is(const struct json_value *value, enum json_kind kind); /* NULL is of no kind */
-/* False: not an integer, or one that does not fit. 5.0 is one, as JSON Schema has it (validation, 6.1.1):
- * some languages know only such numbers. */
+/* False: not an integer, or one that does not fit. 5.0 is one, as in JSON Schema (validation, 6.1.1):
+ * some languages write only such numbers. */
 bool json_integer(const struct json_value *value, int64_t *number);
 
-/* Of a tree that json_tree_read_copy has read. NULL: no such string. */
+/* Only for a tree from json_tree_read_copy. NULL: no such string. */
 const char *json_member_string(const struct json_value *object, const char *name);
 bool json_member_flag(const struct json_value *object, const char *name); /* false: not `true` */
 int64_t json_member_integer(const struct json_value *object, const char *name, int64_t otherwise);
 
-/* The value becomes a string. `text` must live as long as the tree, and is valid UTF-8. */
+/* Makes the value a string. `text` must be UTF-8 and live as long as the tree. */
 void json_become_string(struct json_value *value, struct bytes text);
-/* Puts a copy of `member` into `object` (its children are shared), in the place of a member with that name or
- * at the end. False: the arena is full. */
+/* Puts a copy of `member` into `object` (its children are shared). It replaces the member of that name, or
+ * goes to the end. False: the arena is full. */
 bool json_set_member(struct arena *arena, struct json_value *object, const struct json_value *member);
 /* Adds `element`, which is in no other tree, at the end. */
 void json_append(struct json_value *array, struct json_value *element);
@@ -69,5 +67,5 @@ struct json_value *json_add_object(struct arena *arena, struct json_value *objec
 void json_tree_put(struct text *out, const struct json_value *value);
 /* Indented by two spaces. */
 void json_tree_put_pretty(struct text *out, const struct json_value *value);
-/* The same after its name: `"name":value`. */
+/* Compact, after its name: `"name":value`. */
 void json_tree_put_member(struct text *out, const struct json_value *member);

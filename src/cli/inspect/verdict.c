@@ -51,8 +51,8 @@ static void put_hold(struct text *out, enum verdict_hold hold)
         [VERDICT_NOT_HELD] = "",
         [VERDICT_NO_URL] = " Held: there is no webhook_url. It is sent as soon as one is set.",
         [VERDICT_PAUSED] = " Held: the user is paused. It is sent as soon as `paused` is false again.",
-        [VERDICT_NO_KEY] = " Held: the user has no active API key, and WEBHOOK-AUTH is made from one. It is "
-                           "sent as soon as there is a key."};
+        [VERDICT_NO_KEY] = (" Held: the user has no active API key, and WEBHOOK-AUTH is made from one. It is "
+                            "sent as soon as there is a key.")};
     text_puts(out, sentences[hold]);
 }
 

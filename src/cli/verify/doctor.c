@@ -195,7 +195,7 @@ static bool connect_each(struct doctor *doctor)
     enum failure failures[DIALLED_MAX];
     int standing = -1;
     int64_t duration_ms;
-    char address[INET6_ADDRSTRLEN], detail[LINE_LEN_MAX / 2];
+    char address[INET6_ADDRSTRLEN], detail[128];
 
     for (int i = 0; i < count; i++) {
         failures[i] = probe_connect(doctor->probe, &doctor->url, &doctor->addresses.list[i], &duration_ms);
