@@ -96,9 +96,23 @@ struct ledger_record ledger_record(struct ledger_row *row, const struct ledger_o
     return (struct ledger_record){false, line};
 }
 
+static bool is_out(const struct ledger_row *row, int64_t now_ms)
+{
+    return row->under_way && row->lost > 0 && row->due_at_ms > now_ms;
+}
+
+bool ledger_is_as(const struct ledger_row *row, int64_t finished_at_ms, const struct delivery *seen,
+                  int64_t now_ms)
+{
+    bool resending = row->under_way && row->state == DELIVERY_DELIVERED;
+    return seen->state == row->state && seen->resending == resending && seen->leased == is_out(row, now_ms) &&
+           seen->lease == row->lease && seen->attempt == bounded_count(row->earlier + row->attempt) &&
+           seen->finished_at_ms == finished_at_ms;
+}
+
 enum ledger_resent ledger_resend(struct ledger_row *row, bool has_url, bool removed, int64_t now_ms)
 {
-    if (row->under_way && row->lost > 0 && row->due_at_ms > now_ms)
+    if (is_out(row, now_ms))
         return LEDGER_IS_OUT;
     if ((removed && !row->under_way) || (row->state == DELIVERY_SKIPPED && !has_url))
         return LEDGER_REFUSED;

@@ -76,6 +76,9 @@ enum ledger_resent {
 enum ledger_resent ledger_resend(struct ledger_row *row, bool has_url, bool removed, int64_t now_ms);
 /* False: it has ended already. */
 bool ledger_cancel(struct ledger_row *row);
+/* Does a delivery that was read show it as it is now? Times that run are left out. */
+bool ledger_is_as(const struct ledger_row *row, int64_t finished_at_ms, const struct delivery *seen,
+                  int64_t now_ms);
 /* It can no longer be sent: its stored data is damaged. */
 void ledger_give_up(struct ledger_row *row);
 

@@ -76,6 +76,8 @@
  *                  finished_at, and is sent once more (`resending`). One that waits becomes due
  *                  now; if that attempt fails, it counts in the history only: step, age and due time stay
  *                  as they were, and it is never the last
+ *   if_as          A RESEND or CANCEL with it changes nothing unless state, attempts, lease, `leased`,
+ *                  `resending` and finished_at are the same. All of these are in what a read shows
  *   cancel         ends the resend of a delivered one, which stays delivered. Any other one becomes
  *                  cancelled
  *   damaged        A claim that finds an event which cannot be sent gives up its deliveries
@@ -185,11 +187,11 @@ enum store_result {
                         removed, or  the delivery was skipped and there is still no URL. ENDPOINT_REMOVE: a
                         default one */
     STORE_NOT_FOUND, /* no such user, endpoint, key, delivery, resource */
-    STORE_FENCED,    /* OUTCOME: another lease has the delivery, or it has ended. Only the history is written;
-                        not an error */
-    STORE_QUOTA,     /* KEY_CREATE: the user has keys_max active keys. ENDPOINT_CREATE: the user has
-                        MODEL_ENDPOINTS_MAX. EVENT, RESOURCE_PUT: see above. `request->only_known`: it is not */
-    STORE_NO_SPACE   /* EVENT: the disk reserve is reached; outcomes are still recorded */
+    STORE_FENCED,  /* RESEND, CANCEL: it is not as `if_as`. OUTCOME: another lease has the delivery, or it has
+                      ended. Only the history is written;  not an error */
+    STORE_QUOTA,   /* KEY_CREATE: the user has keys_max active keys. ENDPOINT_CREATE: the user has
+                      MODEL_ENDPOINTS_MAX. EVENT, RESOURCE_PUT: see above. `request->only_known`: it is not */
+    STORE_NO_SPACE /* EVENT: the disk reserve is reached; outcomes are still recorded */
 };
 
 enum { STORE_REVOKED_KEPT = 50 };
@@ -267,7 +269,9 @@ struct store_op {
         };
         struct {
             int64_t delivery_id, user_id;
-        } delivery; /* RESEND, CANCEL; user_id 0: any user's */
+            const struct delivery *if_as; /* as it was read: FENCED if it is not so any more. NULL: however it
+                                             is */
+        } delivery;                       /* RESEND, CANCEL; user_id 0: any user's */
         unsigned char fingerprint[STORE_FINGERPRINT_LEN];
         struct {
             struct store_figures *figures; /* in: ids; out: all other fields */

@@ -211,6 +211,29 @@ static struct store_op some_endpoint_op(struct twin *t)
     return op;
 }
 
+/* A person's word, now and then about the delivery as it was read, or as it never was. */
+static struct store_op some_word(struct twin *t)
+{
+    struct store_op op = {
+        .kind = draw(t, 11) < 7 ? STORE_RESEND : STORE_CANCEL,
+        .delivery = {.delivery_id = (int64_t)draw(t, 200) * MODEL_DELIVERY_STEP | FIXTURE_MARK,
+                     .user_id = draw(t, 2) ? 0 : some_user(t)}};
+    struct store_query get = {.kind = STORE_GET_DELIVERY, .id = op.delivery.delivery_id};
+    struct store_answer answer = fixture_read(&t->model, get);
+    if (!answer.count || draw(t, 2))
+        return op;
+    struct delivery *seen = answer.deliveries;
+    op.delivery.if_as = seen;
+    uint64_t other = draw(t, 12);
+    seen->lease += other == 0;
+    seen->attempt += other == 1;
+    seen->finished_at_ms += other == 2;
+    seen->leased = seen->leased != (other == 3);
+    seen->resending = seen->resending != (other == 4);
+    seen->state = other == 5 ? (enum delivery_state)draw(t, 5) : seen->state;
+    return op;
+}
+
 static struct store_op some_op(struct twin *t)
 {
     if (draw(t, 25) == 0)
@@ -239,10 +262,7 @@ static struct store_op some_op(struct twin *t)
                                  .key = {.id = (int64_t)draw(t, 12), .user_id = some_user(t)},
                                  .key_if_version = (int64_t)draw(t, 3)};
     if (kind < 98)
-        return (struct store_op){
-            .kind = kind < 94 ? STORE_RESEND : STORE_CANCEL,
-            .delivery = {.delivery_id = (int64_t)draw(t, 200) * MODEL_DELIVERY_STEP | FIXTURE_MARK,
-                         .user_id = draw(t, 2) ? 0 : some_user(t)}};
+        return some_word(t);
     int64_t before_ms = t->model.wall_ms - 60000;
     return (struct store_op){.kind = STORE_PURGE,
                              .purge = {.before_ms = before_ms,

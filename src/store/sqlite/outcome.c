@@ -11,6 +11,7 @@ struct found {
     int64_t event_id;
     struct roster_entry *endpoint;
     struct lease *out; /* NULL: this process has no lease of it */
+    int64_t finished_at_ms;
     struct ledger_row row;
 };
 
@@ -30,6 +31,7 @@ static enum store_status find(struct store *store, int64_t delivery_id, struct f
         .event_id = sqlite3_column_int64(get, 0),
         .endpoint = roster_get(&store->roster, sqlite3_column_int64(get, 1)),
         .out = leases_get(&store->leases, delivery_id),
+        .finished_at_ms = sqlite3_column_int64(get, 11),
         .row = {.state = state,
                 .under_way = state == DELIVERY_PENDING || (state == DELIVERY_DELIVERED && queued),
                 .lease = sqlite3_column_int64(get, 3),
@@ -55,7 +57,8 @@ static enum store_status find_leased(struct store *store, const struct store_op 
     if (!out)
         return find(store, op->outcome.delivery_id, found, exists);
     *exists = true;
-    *found = (struct found){out->event_id, out->endpoint, out, out->row};
+    *found =
+        (struct found){.event_id = out->event_id, .endpoint = out->endpoint, .out = out, .row = out->row};
     return STORE_OK;
 }
 
@@ -265,7 +268,8 @@ enum store_status sqlite_outcome(struct store *store, struct store_op *op)
     return status ?: account(store, op, &found, &before);
 }
 
-/* NOT_FOUND when it is somebody else's: ids tell nothing about others. */
+/* NOT_FOUND when it is somebody else's: ids tell nothing about others. FENCED when it is not as it was read.
+ */
 static enum store_status find_for(struct store *store, struct store_op *op, struct found *found, bool *yes)
 {
     enum store_status status = find(store, op->delivery.delivery_id, found, yes);
@@ -273,8 +277,12 @@ static enum store_status find_for(struct store *store, struct store_op *op, stru
         return status;
     if (*yes && op->delivery.user_id && found->endpoint->owner->id != op->delivery.user_id)
         *yes = false;
+    const struct delivery *seen = op->delivery.if_as;
     if (!*yes)
         op->result = STORE_NOT_FOUND;
+    else if (seen && !ledger_is_as(&found->row, found->finished_at_ms, seen, store->now.due_ms))
+        op->result = STORE_FENCED;
+    *yes = *yes && op->result != STORE_FENCED;
     return STORE_OK;
 }
 

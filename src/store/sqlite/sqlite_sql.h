@@ -138,7 +138,7 @@ enum { SQL_ROSTER_PUSH = 20 }; /* the first of SQL_PUSH_COLUMNS */
                       " WHERE id = ?1")                                                                      \
     X(DELIVERY_GET, "SELECT d.event_id, d.endpoint_id, d.state, d.lease, d.attempt, d.aged_from,"            \
                     " d.lost, d.queue IS NOT NULL, d.earlier, max(d.due_at, ifnull(d.not_before, "           \
-                    "d.due_at)), d.resumes_at FROM deliveries d WHERE d.id = ?1")                            \
+                    "d.due_at)), d.resumes_at, d.finished_at FROM deliveries d WHERE d.id = ?1")             \
     X(DELIVERY_SAVE, SQL_DELIVERY_ROW " WHERE id = ?1")                                                      \
     X(DELIVERY_RECORD, SQL_DELIVERY_ROW ", first_attempt_at = coalesce(first_attempt_at, ?10),"              \
                                         " last_status = ?11, last_reason = ?12, room = NULL WHERE id = ?1")  \

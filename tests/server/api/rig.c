@@ -98,9 +98,33 @@ static void wait_while_held(void)
         usleep(200);
 }
 
+static struct store_op meanwhile;
+static atomic_int meanwhile_kind = STORE_OP_COUNT;
+
+void rig_meanwhile(enum store_op_kind kind, struct store_op op)
+{
+    meanwhile = op;
+    atomic_store(&meanwhile_kind, (int)kind);
+}
+
+static void write_meanwhile(struct store *store, const struct store_batch *batch)
+{
+    int kind = atomic_load(&meanwhile_kind);
+    for (int i = 0; i < batch->op_count; i++)
+        if ((int)batch->ops[i]->kind == kind) {
+            struct store_op *op = &meanwhile;
+            atomic_store(&meanwhile_kind, STORE_OP_COUNT);
+            assert_int_equal(store_sqlite.write(store, &(struct store_batch){.ops = &op, .op_count = 1}),
+                             STORE_OK);
+            assert_int_equal(op->result, STORE_DONE);
+            return;
+        }
+}
+
 static enum store_status faulty_write(struct store *store, struct store_batch *batch)
 {
     wait_while_held();
+    write_meanwhile(store, batch);
     if (atomic_load(&fault) != STORE_OK)
         return (enum store_status)atomic_load(&fault);
     for (int i = 0; i < batch->op_count; i++)

@@ -52,6 +52,9 @@ void rig_no_space(bool on);
 void rig_hold_writer(bool on);
 /* Waits until it is held. */
 void rig_await_held(void);
+/* The next transaction with an op of this kind has `op` in front of it: another's, between a request's read
+ * and its write. */
+void rig_meanwhile(enum store_op_kind kind, struct store_op op);
 /* How many transactions have had an event in them. */
 int rig_event_writes(void);
 

@@ -472,6 +472,43 @@ static void resend_and_cancel(struct fixture *f)
     fixture_do(f, cancel, STORE_NOT_FOUND);
 }
 
+/* if_as: done if the delivery is as it was read, and else nothing. */
+static void words_about_what_was_read(struct fixture *f)
+{
+    int64_t user = fixture_user(f, "https://example.com/");
+    struct store_op op = fixture_event_op(f, user);
+    fixture_write(f, &op, 1, 1);
+    struct store_work box = f->boxes[0];
+    struct delivery seen = fixture_delivery(f, box.delivery_id), now;
+    assert_true(seen.leased);
+    struct store_op resend = {.kind = STORE_RESEND, .delivery = {.delivery_id = seen.id, .if_as = &seen}};
+    struct store_op cancel = {.kind = STORE_CANCEL, .delivery = {.delivery_id = seen.id, .if_as = &seen}};
+    fixture_do(f, resend, STORE_DONE);
+    fixture_do(f, fixture_outcome_op(f, &box, DECISION_RELEASE, 10), STORE_DONE); /* counts nothing */
+    fixture_do(f, cancel, STORE_FENCED);
+    seen = fixture_delivery(f, seen.id);
+    fixture_do(f, cancel, STORE_DONE);
+    fixture_do(f, resend, STORE_FENCED);
+    assert_int_equal(fixture_delivery(f, seen.id).state, DELIVERY_CANCELLED);
+    seen = fixture_delivery(f, seen.id);
+    fixture_do(f, cancel, STORE_CONFLICT); /* it is as it was read, and has ended */
+    fixture_do(f, resend, STORE_DONE);
+    fixture_claim(f, 1, 1);
+    fixture_do(f, resend, STORE_FENCED);
+    seen = fixture_delivery(f, seen.id);
+    fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_DELIVERED, 0), STORE_DONE);
+    fixture_do(f, resend, STORE_FENCED);
+    seen = fixture_delivery(f, seen.id);
+    fixture_do(f, resend, STORE_DONE);
+    fixture_do(f, resend, STORE_FENCED); /* it is being sent again */
+    now = fixture_delivery(f, seen.id);
+    now.finished_at_ms++;
+    cancel.delivery.if_as = &now;
+    fixture_do(f, cancel, STORE_FENCED);
+    cancel.delivery.delivery_id = 4321;
+    fixture_do(f, cancel, STORE_NOT_FOUND);
+}
+
 /* 8.29: what is sent is in the history, also if somebody cancelled it, or another lease took over, meanwhile.
  */
 static void what_is_overtaken_is_in_the_history(struct fixture *f)
@@ -643,6 +680,7 @@ const struct contract_test contract_events[] = {
     {"8.24: many attempts: the last one whole, page by page", many_attempts},
     {"without space events are refused and outcomes recorded", no_space},
     {"resend and cancel", resend_and_cancel},
+    {"words about what was read", words_about_what_was_read},
     {"8.29: what is overtaken is in the history", what_is_overtaken_is_in_the_history},
     {"8.9: delivered stays delivered, a resend is beside it", delivered_stays_delivered},
     {"8.9: a resend of what waits is now", a_resend_of_what_waits_is_now},

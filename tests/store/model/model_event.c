@@ -468,6 +468,15 @@ void model_resend_or_cancel(struct store *store, struct store_op *op)
         return;
     }
     bool under_way = model_under_way(delivery);
+    int64_t now = model_due_now_ms(store);
+    const struct delivery *seen = op->delivery.if_as;
+    if (seen && (seen->state != delivery->state || seen->resending != delivery->resending ||
+                 seen->leased != (under_way && delivery->leased && delivery->due_ms > now) ||
+                 seen->lease != delivery->lease || seen->attempt != delivery->earlier + delivery->attempt ||
+                 seen->finished_at_ms != delivery->finished_at_ms)) {
+        op->result = STORE_FENCED;
+        return;
+    }
     const struct model_row *endpoint = model_find_endpoint(store->disk, delivery->endpoint_id);
     bool nowhere =
         endpoint->removed || (delivery->state == DELIVERY_SKIPPED && endpoint->endpoint.url.len == 0);
@@ -476,7 +485,6 @@ void model_resend_or_cancel(struct store *store, struct store_op *op)
         return;
     }
     op->id = delivery->id;
-    int64_t now = model_due_now_ms(store);
     if (op->kind == STORE_CANCEL) {
         model_end(store, delivery, DELIVERY_CANCELLED);
         return;

@@ -19,6 +19,7 @@ struct wanted {
     struct event event;       /* id 0: not read */
     struct delivery delivery; /* id 0: it is a list of them */
     struct store_answer attempts;
+    int tries; /* of a change with a precondition */
 };
 
 /* ---- what an attempt looks like ---- */
@@ -438,9 +439,23 @@ bool delivery_attempts_list(struct call *call)
 
 /* ---- resend, cancel ---- */
 
+static bool change_visible(struct call *call);
+
+/* It changed between the read and the write: the precondition is judged again by what it is now. */
+static bool look_again(struct call *call)
+{
+    struct wanted *wanted = call->state;
+    if (++wanted->tries == CALL_EDIT_TRIES_MAX)
+        return call_fail(call, API_EDIT_CONFLICT, SOURCE_NONE, NULL,
+                         "The delivery changed again and again meanwhile.");
+    return call_get(call, STORE_GET_DELIVERY, wanted->delivery.id, false, change_visible);
+}
+
 static bool changed(struct call *call)
 {
     const struct store_op *op = &call->write.op;
+    if (op->result == STORE_FENCED)
+        return look_again(call);
     if (op->result == STORE_CONFLICT && op->kind == STORE_RESEND)
         return call_fail(call, API_DELIVERY_STATE, SOURCE_NONE, NULL,
                          "The delivery was skipped, and there is still no webhook_url. Set the webhook_url "
@@ -457,8 +472,10 @@ static bool changed(struct call *call)
 /* A resend and a cancel are judged by the state of their delivery. */
 static bool change_judged(struct call *call)
 {
+    struct wanted *wanted = call->state;
     keep_attempts(call);
-    return call_allows(call, "delivery", etag_of(call, call->state)) && call_write(call, changed);
+    call->write.op.delivery.if_as = &wanted->delivery;
+    return call_allows(call, "delivery", etag_of(call, wanted)) && call_write(call, changed);
 }
 
 static bool change_visible(struct call *call)

@@ -75,6 +75,36 @@ static void test_cancel_and_resend(void **state)
     assert_string_equal(now, "pending");
 }
 
+/* If-Match is judged in the transaction of the write: what another request did since the read counts. */
+static void test_if_match_is_judged_by_the_write(void **state)
+{
+    size_t len;
+    int64_t id = atoll(strrchr(delivery_self, '/') + 1);
+    char target[96], etag[64];
+    struct reply reply = ask("GET", delivery_self, RIG_REGULAR, NULL);
+    const char *now = reply_header(&reply, "ETag", &len);
+    snprintf(etag, sizeof etag, "%.*s", (int)len, now);
+    reply_free(&reply);
+    snprintf(target, sizeof target, "%s/resend", delivery_self);
+    struct ask resend = {"POST", target, RIG_REGULAR, NULL, NULL, {{"If-Match", etag}}};
+    struct store_op cancelled = {.kind = STORE_CANCEL, .delivery.delivery_id = id};
+    rig_meanwhile(STORE_RESEND, cancelled);
+    reply = rig_ask(&rig, &resend);
+    assert_int_equal(reply.status, 412);
+    reply_check(&reply, &resend);
+    reply_free(&reply);
+    reply = ask("GET", delivery_self, RIG_REGULAR, NULL);
+    assert_string_equal(reply_text(&reply, "/data/attributes/state"), "cancelled");
+    reply_free(&reply);
+    /* `*` holds however often it changes: read again, and done. */
+    resend.headers[0][1] = "*";
+    rig_meanwhile(STORE_RESEND, (struct store_op){.kind = STORE_RESEND, .delivery.delivery_id = id});
+    reply = rig_ask(&rig, &resend);
+    assert_int_equal(reply.status, 200);
+    assert_string_equal(reply_text(&reply, "/data/attributes/state"), "pending");
+    reply_free(&reply);
+}
+
 static void test_attempts(void **state)
 {
     struct store_work box = {.slot = 0};
@@ -210,6 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cancel_and_resend),
+        cmocka_unit_test(test_if_match_is_judged_by_the_write),
         cmocka_unit_test(test_attempts),
         cmocka_unit_test(test_undelivered),
         cmocka_unit_test(test_replay_after_sending),
