@@ -54,3 +54,5 @@ struct bytes bytes_from_int64(int64_t value, char out[BYTES_INT64_LEN_MAX]);
 bool bytes_are_utf8(struct bytes a);
 /* The length of the character at the front, 1 to 4; 0 when it is not well-formed or `a` is empty. */
 size_t bytes_utf8_length(struct bytes a);
+/* Writes the base64 of `len` bytes, with padding and without a NUL; returns the end. */
+char *bytes_put_base64(char *at, const unsigned char *data, size_t len);

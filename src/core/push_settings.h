@@ -9,7 +9,7 @@
 #include "bytes.h"
 
 #define PUSH_SETTINGS_LIST(NUMBER, TEXT, SEALED)                                                             \
-    NUMBER(signatures, 0x3f) /* bits of enum push_signature (push_headers.h); 0: the default */              \
+    NUMBER(signatures, 0xff) /* bits of enum push_signature (push_headers.h); 0: the default */              \
     NUMBER(format, 3)        /* enum push_format (format.h) */                                               \
     NUMBER(timeout, 60)      /* seconds, of a whole attempt; 0: the default (sender.h) */                    \
     TEXT(success, 399)       /* the statuses that acknowledge: "2xx" or codes, "200 202"; none: 200 */

@@ -25,8 +25,8 @@ static struct bytes sign(struct push_headers *headers, const struct push_parts *
 
 /* ---- as other services sign ---- */
 
-const char *const push_signature_names[] = {"webhook-auth", "standard", "stripe", "github",
-                                            "shopify",      "slack",    NULL};
+const char *const push_signature_names[] = {
+    "webhook-auth", "standard", "stripe", "github", "shopify", "slack", "standard-ed25519", "rfc9421", NULL};
 
 static char *put_text(char *at, struct bytes text)
 {
@@ -39,20 +39,6 @@ static char *put_hex(char *at, const unsigned char mac[PUSH_MAC_LEN])
     for (int i = 0; i < PUSH_MAC_LEN; i++) {
         *at++ = "0123456789abcdef"[mac[i] >> 4];
         *at++ = "0123456789abcdef"[mac[i] & 15];
-    }
-    return at;
-}
-
-static char *put_base64(char *at, const unsigned char mac[PUSH_MAC_LEN])
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (int i = 0; i < PUSH_MAC_LEN; i += 3) {
-        bool three = i + 2 < PUSH_MAC_LEN; /* 32 bytes end with two */
-        uint32_t bits = (uint32_t)mac[i] << 16 | (uint32_t)mac[i + 1] << 8 | (three ? mac[i + 2] : 0);
-        *at++ = digits[bits >> 18];
-        *at++ = digits[bits >> 12 & 63];
-        *at++ = digits[bits >> 6 & 63];
-        *at++ = three ? digits[bits & 63] : '=';
     }
     return at;
 }
@@ -93,22 +79,43 @@ static void add_others(struct push_headers *headers, const struct push_parts *pa
         add(headers, "X-Hub-Signature-256", bytes_make(headers->github, sizeof headers->github));
     }
     if (parts->signatures & PUSH_SHOPIFY) {
-        put_base64(headers->shopify, mac);
+        bytes_put_base64(headers->shopify, mac, PUSH_MAC_LEN);
         add(headers, "X-Shopify-Hmac-Sha256", bytes_make(headers->shopify, sizeof headers->shopify));
     }
 }
 
 /* ---- all of them ---- */
 
-static void add_standard(struct push_headers *headers, const struct push_parts *parts, struct bytes timestamp)
+/* False: none; all three or none. */
+static bool add_standard(struct push_headers *headers, const struct push_parts *parts, struct bytes id,
+                         struct bytes timestamp)
 {
-    struct bytes id = bytes_from_int64(parts->event_id, headers->id);
     struct bytes signatures = sign(headers, parts, id);
-    if (!signatures.len) /* all three or none */
-        return;
+    if (!signatures.len)
+        return false;
     add(headers, "webhook-id", id);
     add(headers, "webhook-timestamp", timestamp);
     add(headers, "webhook-signature", signatures);
+    return true;
+}
+
+static void add_rfc9421(struct push_headers *headers, const struct push_parts *parts, struct bytes id,
+                        bool has_id)
+{
+    struct message_signature *made = &headers->message;
+    const struct message message = {.url = parts->url,
+                                    .content_type = headers->list[0].value,
+                                    .webhook_id = id,
+                                    .body = parts->document,
+                                    .created_s = parts->at_ms / 1000};
+    if (!message_signature_make(made, &message, parts->keys, parts->key_count, parts->hash,
+                                parts->sign_message))
+        return;
+    if (!has_id)
+        add(headers, "webhook-id", id);
+    add(headers, "Content-Digest", made->digest_value);
+    add(headers, "Signature-Input", made->input_value);
+    add(headers, "Signature", made->signature_value);
 }
 
 void push_headers_make(struct push_headers *headers, const struct push_parts *parts)
@@ -122,8 +129,11 @@ void push_headers_make(struct push_headers *headers, const struct push_parts *pa
     if (parts->digest.len && which & PUSH_WEBHOOK_AUTH)
         add(headers, "WEBHOOK-AUTH", parts->digest);
     struct bytes timestamp = bytes_from_int64(parts->at_ms / 1000, headers->timestamp);
-    if (which & PUSH_STANDARD)
-        add_standard(headers, parts, timestamp);
+    struct bytes id = bytes_from_int64(parts->event_id, headers->id);
+    bool has_id =
+        which & (PUSH_STANDARD | PUSH_STANDARD_ED25519) && add_standard(headers, parts, id, timestamp);
     if (parts->secret_count > 0)
         add_others(headers, parts, timestamp);
+    if (which & PUSH_RFC9421 && parts->key_count > 0)
+        add_rfc9421(headers, parts, id, has_id);
 }

@@ -4,16 +4,18 @@
  */
 #pragma once
 #include "format.h"
+#include "message_signature.h"
 
 enum {
-    PUSH_HEADERS_MAX = 10 + FORMAT_HEADERS_MAX,
+    PUSH_HEADERS_MAX = 13 + FORMAT_HEADERS_MAX,
     PUSH_SIGNATURE_LEN_MAX = 96,
     PUSH_SIGNATURES_LEN_MAX = 2048
 };
 
 /* Which signatures a push has. Those behind STANDARD have the headers and the signed text of the services
  * that they are named after, for receivers that move to posthorn as they are: HMAC-SHA256 with the secret's
- * text.
+ * text. Those with Ed25519 are for receivers that hold no secret: the key pairs are the endpoint's Ed25519
+ * secrets.
  */
 enum push_signature {
     PUSH_WEBHOOK_AUTH = 1,
@@ -22,6 +24,9 @@ enum push_signature {
     PUSH_GITHUB = 8,
     PUSH_SHOPIFY = 16,
     PUSH_SLACK = 32,
+    PUSH_STANDARD_ED25519 = 64, /* the headers of PUSH_STANDARD, at least with every Ed25519 secret */
+    PUSH_RFC9421 = 128,         /* with every Ed25519 secret; see message_signature.h */
+    PUSH_ED25519 = PUSH_STANDARD_ED25519 | PUSH_RFC9421,
     PUSH_SIGNATURES_DEFAULT = PUSH_WEBHOOK_AUTH | PUSH_STANDARD,
     PUSH_SIGNATURES_OTHERS = PUSH_STRIPE | PUSH_GITHUB | PUSH_SHOPIFY | PUSH_SLACK
 };
@@ -49,6 +54,12 @@ struct push_parts {
     push_mac *mac;
     const struct bytes *secrets; /* texts, the newest first; at most PUSH_SECRETS_MAX. None: no such header */
     int secret_count;
+    /* Of PUSH_RFC9421: */
+    const struct url *url;
+    message_hash *hash;
+    message_sign *sign_message;
+    const struct message_key *keys; /* none: no such headers */
+    int key_count;
 };
 
 struct push_headers {
@@ -56,6 +67,7 @@ struct push_headers {
     int count;
     /* The list views these, and the parts. */
     char stripe[2 + BYTES_INT64_LEN_MAX + PUSH_SECRETS_MAX * (4 + PUSH_HEX_LEN)];
+    struct message_signature message;
     char github[7 + PUSH_HEX_LEN], shopify[PUSH_BASE64_LEN], slack[3 + PUSH_HEX_LEN];
     char id[BYTES_INT64_LEN_MAX], timestamp[BYTES_INT64_LEN_MAX], signatures[PUSH_SIGNATURES_LEN_MAX];
 };

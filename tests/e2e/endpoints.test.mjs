@@ -182,7 +182,7 @@ test('bad input: each attribute has its code and its pointer, and nothing is hal
         ...[1, 'yes', null].map((ordered) => [{ ordered }, 'attribute_invalid', '/ordered']),
         ...['Guide', 'cloudevents-structured', '', 0, null, []].map((format) => [{ format }, 'attribute_invalid', '/format']),
         [{ signatures: [] }, 'attribute_invalid', '/signatures'],
-        ...['Stripe', 'standard-ed25519', 7, null].map((name) => [{ signatures: ['github', name] }, 'attribute_invalid', '/signatures/1']),
+        ...['Stripe', 'standard-rsa', 7, null].map((name) => [{ signatures: ['github', name] }, 'attribute_invalid', '/signatures/1']),
         [{ signatures: ['github', 'github'] }, 'attribute_invalid', '/signatures/1'],
         [{ signatures: 'github' }, 'attribute_invalid', '/signatures'],
         ...[0, 61, -1, 1.5, '7', [], true].map((timeout) => [{ timeout }, 'attribute_invalid', '/timeout']),

@@ -1,5 +1,6 @@
 #include "signing.h"
 #include "digest.h"
+#include "ed25519.h"
 #include <assert.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -33,7 +34,26 @@ static void add_default(const struct vault *vault, int64_t endpoint_id, int64_t 
     signing_default(vault, endpoint_id, created_at_ms, secret->secret);
 }
 
-/* One secret a line: id, created, expires, public key or "-", secret or "-" for the one that is derived. */
+static void add_default_ed25519(const struct vault *vault, int64_t endpoint_id, int64_t created_at_ms,
+                                struct signing *signing)
+{
+    struct signing_secret *secret = &signing->secrets[signing->count++];
+    char of[CONTEXT_LEN_MAX];
+    unsigned char seed[ED25519_SEED_LEN];
+    int len = snprintf(of, sizeof of, SIGNING_CONTEXT "-v1a/%lld/%lld", (long long)endpoint_id,
+                       (long long)created_at_ms);
+    *secret = (struct signing_secret){.id = SIGNING_DEFAULT_ED25519_ID, .ed25519 = true};
+    vault_derive(vault, bytes_make(of, (size_t)len), seed);
+    ed25519_spell(seed, secret->secret, secret->public_key);
+    OPENSSL_cleanse(seed, sizeof seed);
+}
+
+static bool is_derived(const char *id)
+{
+    return strcmp(id, SIGNING_DEFAULT_ID) == 0 || strcmp(id, SIGNING_DEFAULT_ED25519_ID) == 0;
+}
+
+/* One secret a line: id, created, expires, public key or "-", secret or "-" for those that are derived. */
 static bool read_line(const struct vault *vault, int64_t endpoint_id, int64_t created_at_ms, const char *line,
                       struct signing *signing)
 {
@@ -45,6 +65,8 @@ static bool read_line(const struct vault *vault, int64_t endpoint_id, int64_t cr
     struct signing_secret *to = &signing->secrets[signing->count];
     if (strcmp(id, SIGNING_DEFAULT_ID) == 0) {
         add_default(vault, endpoint_id, created_at_ms, signing);
+    } else if (strcmp(id, SIGNING_DEFAULT_ED25519_ID) == 0) {
+        add_default_ed25519(vault, endpoint_id, created_at_ms, signing);
     } else {
         *to = (struct signing_secret){.ed25519 = strcmp(public_key, "-") != 0};
         memcpy(to->id, id, sizeof id);
@@ -95,12 +117,25 @@ struct bytes signing_seal(const struct vault *vault, int64_t endpoint_id, const 
         len += snprintf(lines + len, sizeof lines - (size_t)len, "%s %lld %lld %s %s\n", secret->id,
                         (long long)secret->created_at_ms, (long long)secret->expires_at_ms,
                         secret->ed25519 ? secret->public_key : "-",
-                        strcmp(secret->id, SIGNING_DEFAULT_ID) == 0 ? "-" : secret->secret);
+                        is_derived(secret->id) ? "-" : secret->secret);
         assert(len < LINES_LEN_MAX);
     }
     struct bytes sealed = vault_seal(vault, context(endpoint_id, of), bytes_make(lines, (size_t)len), arena);
     OPENSSL_cleanse(lines, sizeof lines);
     return sealed;
+}
+
+void signing_need_ed25519(const struct vault *vault, int64_t endpoint_id, int64_t created_at_ms,
+                          struct signing *signing)
+{
+    for (int i = 0; i < signing->count; i++)
+        if (signing->secrets[i].ed25519 && signing->secrets[i].expires_at_ms == 0)
+            return;
+    int old = signing_find(signing, bytes_of(SIGNING_DEFAULT_ED25519_ID));
+    if (old >= 0) /* its successors are gone */
+        signing->secrets[old].expires_at_ms = 0;
+    else if (signing->count < SIGNING_SECRETS_MAX)
+        add_default_ed25519(vault, endpoint_id, created_at_ms, signing);
 }
 
 void signing_wipe(struct signing *signing)
@@ -144,7 +179,7 @@ const struct signing_secret *signing_add(struct signing *signing, bool ed25519, 
     for (int i = signing->count - 1; i >= 0; i--)
         if (!signing_active(&signing->secrets[i], now_ms))
             signing_remove(signing, i);
-    if (signing->count == SIGNING_SECRETS_MAX)
+    if (signing->count >= SIGNING_ADDED_MAX)
         return NULL;
     for (int i = 0; i < signing->count; i++)
         if (signing->secrets[i].ed25519 == ed25519 && signing->secrets[i].expires_at_ms == 0)

@@ -8,6 +8,9 @@
  * get the old user's secret. A new secret lets those of its kind expire after an overlap, during which both
  * sign.
  *
+ * An endpoint that has to sign with Ed25519 and has no such secret has the derived key pair `default-v1a`,
+ * likewise (signing_need_ed25519).
+ *
  * At rest the vault seals the list, bound to the endpoint; see struct endpoint.signing.
  */
 #pragma once
@@ -15,12 +18,18 @@
 #include "vault.h"
 
 #define SIGNING_CONTEXT "signing" /* of what is sealed, before "/ID" */
-enum { SIGNING_SECRETS_MAX = 8, SIGNING_ID_LEN = 16, SIGNING_SEALED_LEN_MAX = 4096 };
+enum {
+    SIGNING_ADDED_MAX = 8,
+    SIGNING_SECRETS_MAX = SIGNING_ADDED_MAX + 1,
+    SIGNING_ID_LEN = 16,
+    SIGNING_SEALED_LEN_MAX = 4096
+};
 
-#define SIGNING_DEFAULT_ID "default"
+#define SIGNING_DEFAULT_ID         "default"
+#define SIGNING_DEFAULT_ED25519_ID "default-v1a"
 
 struct signing_secret {
-    char id[SIGNING_ID_LEN + 1]; /* "default", or 16 hex digits */
+    char id[SIGNING_ID_LEN + 1]; /* "default", "default-v1a", or 16 hex digits */
     bool ed25519;
     char secret[POSTHORN_SECRET_LEN_MAX];
     char public_key[POSTHORN_SECRET_LEN_MAX]; /* "" for HMAC */
@@ -39,12 +48,15 @@ void signing_default(const struct vault *vault, int64_t endpoint_id, int64_t cre
 /* What the sealed bytes hold; none: the default. OK or SEALED (another key file, or damaged). */
 enum vault_error signing_open(const struct vault *vault, int64_t endpoint_id, int64_t created_at_ms,
                               struct bytes sealed, struct signing *signing);
+/* Adds the key pair `default-v1a`, unless an Ed25519 secret signs without an end. */
+void signing_need_ed25519(const struct vault *vault, int64_t endpoint_id, int64_t created_at_ms,
+                          struct signing *signing);
 struct bytes signing_seal(const struct vault *vault, int64_t endpoint_id, const struct signing *signing,
                           struct arena *arena);
 void signing_wipe(struct signing *signing);
 
 /* Adds a new secret. Those of its kind without an expiry expire in overlap_ms. Expired ones are dropped
- * first. NULL: SIGNING_SECRETS_MAX have not expired. */
+ * first. NULL: SIGNING_ADDED_MAX or more have not expired. */
 const struct signing_secret *signing_add(struct signing *signing, bool ed25519, int64_t now_ms,
                                          int64_t overlap_ms);
 /* The index; -1: no such id. */

@@ -62,8 +62,13 @@ static void prepare_signers(struct endpoint_cache *cache, const struct store_wor
         log_write(cache->log, LOG_LEVEL_ERROR, "endpoints",
                   "pushes go out without webhook-signature user=%lld endpoint=%lld why=\"%s\"",
                   (long long)work->user_id, (long long)work->endpoint_id, vault_error_sentence(error));
+    if (error == VAULT_OK && entry->signatures & PUSH_ED25519)
+        signing_need_ed25519(cache->vault, work->endpoint_id, work->endpoint_created_at_ms, &signing);
+    bool hmac = !entry->signatures || entry->signatures & PUSH_STANDARD;
     for (int i = 0; error == VAULT_OK && i < signing.count; i++) {
         struct posthorn_signer *signer;
+        if (!hmac && !signing.secrets[i].ed25519)
+            continue;
         struct posthorn_text secret = {signing.secrets[i].secret, strlen(signing.secrets[i].secret)};
         if (posthorn_signer_open(secret, &signer) != POSTHORN_OK)
             continue; /* it came from posthorn_secret_new: only libcrypto can have failed, and the others
@@ -71,7 +76,7 @@ static void prepare_signers(struct endpoint_cache *cache, const struct store_wor
         entry->expires_at_ms[entry->signer_count] = signing.secrets[i].expires_at_ms;
         entry->signers[entry->signer_count++] = signer;
     }
-    if (error == VAULT_OK && entry->signatures & PUSH_SIGNATURES_OTHERS) {
+    if (error == VAULT_OK && entry->signatures & (PUSH_SIGNATURES_OTHERS | PUSH_RFC9421)) {
         entry->secrets = memory_alloc(sizeof *entry->secrets);
         *entry->secrets = signing;
     }
@@ -176,6 +181,20 @@ int cached_endpoint_secrets(const struct cached_endpoint *endpoint, int64_t wall
         const struct signing_secret *secret = &endpoint->secrets->secrets[i];
         if (!secret->ed25519 && signing_active(secret, wall_ms))
             secrets[count++] = bytes_of(secret->secret);
+    }
+    return count;
+}
+
+int cached_endpoint_keys(const struct cached_endpoint *endpoint, int64_t wall_ms,
+                         struct message_key keys[SIGNING_SECRETS_MAX])
+{
+    int count = 0;
+    if (!endpoint->secrets || !(endpoint->signatures & PUSH_RFC9421))
+        return 0;
+    for (int i = 0; i < endpoint->secrets->count; i++) {
+        const struct signing_secret *secret = &endpoint->secrets->secrets[i];
+        if (secret->ed25519 && signing_active(secret, wall_ms))
+            keys[count++] = (struct message_key){bytes_of(secret->id), bytes_of(secret->secret)};
     }
     return count;
 }

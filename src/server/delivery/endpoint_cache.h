@@ -14,6 +14,7 @@
 #include "guard.h"
 #include "identity.h"
 #include "log.h"
+#include "message_signature.h"
 #include "signing.h"
 #include "store.h"
 
@@ -31,7 +32,7 @@ struct cached_endpoint {
     struct url url;
     struct identity *identity; /* NULL: nobody in particular, or it does not open */
     int signatures;            /* bits of enum push_signature; 0: the default */
-    struct signing *secrets;   /* their texts, if it has PUSH_SIGNATURES_OTHERS and they open; else NULL */
+    struct signing *secrets;   /* their texts, if PUSH_SIGNATURES_OTHERS or RFC9421 needs them; else NULL */
     int signer_count;
     struct posthorn_signer *signers[SIGNING_SECRETS_MAX];
     int64_t expires_at_ms[SIGNING_SECRETS_MAX];
@@ -57,3 +58,7 @@ int cached_endpoint_signers(const struct cached_endpoint *endpoint, int64_t wall
  * PUSH_SIGNATURES_OTHERS. Good as long as the endpoint. */
 int cached_endpoint_secrets(const struct cached_endpoint *endpoint, int64_t wall_ms,
                             struct bytes secrets[SIGNING_SECRETS_MAX]);
+/* The Ed25519 key pairs that sign at this time; how many. 0 unless the endpoint has PUSH_RFC9421. Good as
+ * long as the endpoint. */
+int cached_endpoint_keys(const struct cached_endpoint *endpoint, int64_t wall_ms,
+                         struct message_key keys[SIGNING_SECRETS_MAX]);

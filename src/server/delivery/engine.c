@@ -1,5 +1,6 @@
 #include "engine.h"
 #include "digest.h"
+#include "ed25519.h"
 #include "endpoint_cache.h"
 #include "endpoint_log.h"
 #include "format.h"
@@ -331,6 +332,7 @@ static void engine_send(struct engine *engine, uint32_t number)
     struct format_push format;
     void *signers[SIGNING_SECRETS_MAX];
     struct bytes secrets[SIGNING_SECRETS_MAX];
+    struct message_key keys[SIGNING_SECRETS_MAX];
 
     slot->attempt = (struct attempt){.delivery_id = box->delivery_id,
                                      .lease = box->lease,
@@ -357,7 +359,12 @@ static void engine_send(struct engine *engine, uint32_t number)
         .signatures = endpoint->signatures,
         .mac = digest_hmac,
         .secrets = secrets,
-        .secret_count = cached_endpoint_secrets(endpoint, slot->attempt.started_at_ms, secrets)};
+        .secret_count = cached_endpoint_secrets(endpoint, slot->attempt.started_at_ms, secrets),
+        .url = &endpoint->url,
+        .hash = digest_sha256,
+        .sign_message = ed25519_sign,
+        .keys = keys,
+        .key_count = cached_endpoint_keys(endpoint, slot->attempt.started_at_ms, keys)};
     push_headers_make(&headers, &parts);
     sender_start(engine->sender,
                  &(struct sender_request){.timeout_s = push_settings_of(box->push)->timeout,

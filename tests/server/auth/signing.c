@@ -1,4 +1,5 @@
 #include "signing.h"
+#include "ed25519.h"
 #include "memory.h"
 
 #include <setjmp.h>
@@ -96,14 +97,45 @@ static void there_is_an_end_to_how_many(void **state)
 {
     struct rig *rig = *state;
     struct signing signing = open_list(rig, (struct bytes){0});
-    for (int i = 1; i < SIGNING_SECRETS_MAX; i++)
+    for (int i = 1; i < SIGNING_ADDED_MAX; i++)
         assert_non_null(signing_add(&signing, i % 2, NOW_MS, DAY_MS));
     assert_null(signing_add(&signing, false, NOW_MS, DAY_MS));
     struct bytes sealed = signing_seal(rig->vault, USER, &signing, &rig->arena);
-    assert_int_equal(open_list(rig, sealed).count, SIGNING_SECRETS_MAX);
+    assert_int_equal(open_list(rig, sealed).count, SIGNING_ADDED_MAX);
     assert_in_range(sealed.len, 1, SIGNING_SEALED_LEN_MAX);
     signing_remove(&signing, signing_find(&signing, bytes_of("default")));
-    assert_int_equal(signing.count, SIGNING_SECRETS_MAX - 1);
+    assert_int_equal(signing.count, SIGNING_ADDED_MAX - 1);
+}
+
+/* It is there for who needs it, the same each time; it is replaced with an overlap, and comes back for who
+ * has no other. */
+static void the_derived_key_pair(void **state)
+{
+    struct rig *rig = *state;
+    struct signing signing = open_list(rig, (struct bytes){0}), again = signing;
+    signing_need_ed25519(rig->vault, USER, NOW_MS, &signing);
+    signing_need_ed25519(rig->vault, USER, NOW_MS, &signing);
+    signing_need_ed25519(rig->vault, USER, NOW_MS, &again);
+    assert_int_equal(signing.count, 2);
+    assert_string_equal(signing.secrets[1].id, SIGNING_DEFAULT_ED25519_ID);
+    assert_string_equal(signing.secrets[1].secret, again.secrets[1].secret);
+    unsigned char signature[ED25519_SIGNATURE_LEN];
+    assert_true(ed25519_sign(bytes_of(signing.secrets[1].secret), bytes_of("text"), signature));
+    assert_true(ed25519_verify(bytes_of(signing.secrets[1].public_key), bytes_of("text"), signature));
+    assert_false(ed25519_verify(bytes_of(signing.secrets[1].public_key), bytes_of("Text"), signature));
+    struct signing others = open_list(rig, (struct bytes){0});
+    signing_need_ed25519(rig->vault, USER, NOW_MS + 1, &others); /* an id that another had */
+    assert_string_not_equal(signing.secrets[1].secret, others.secrets[1].secret);
+
+    const char *id = signing_add(&signing, true, NOW_MS, DAY_MS)->id;
+    struct signing read = open_list(rig, signing_seal(rig->vault, USER, &signing, &rig->arena));
+    signing_need_ed25519(rig->vault, USER, NOW_MS, &read);
+    assert_int_equal(read.count, 3);
+    assert_string_equal(read.secrets[1].secret, again.secrets[1].secret);
+    assert_int_equal(read.secrets[1].expires_at_ms, NOW_MS + DAY_MS);
+    signing_remove(&read, signing_find(&read, bytes_of(id)));
+    signing_need_ed25519(rig->vault, USER, NOW_MS, &read);
+    assert_int_equal(read.secrets[1].expires_at_ms, 0);
 }
 
 int main(void)
@@ -112,6 +144,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_has_none_stored_has_the_default, setup, teardown),
         cmocka_unit_test_setup_teardown(a_new_one_makes_its_kind_expire_after_the_overlap, setup, teardown),
         cmocka_unit_test_setup_teardown(there_is_an_end_to_how_many, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_derived_key_pair, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -230,8 +230,8 @@ bool endpoint_read_signatures(struct call *call, const struct field *field, stru
         return field_fail(call, field,
                           "This list is empty: pushes would not be signed. null stands for the default.");
     if (!words_read(call, field, value, signature_valid,
-                    "A signature is \"webhook-auth\", \"standard\", \"stripe\", \"github\", \"shopify\" or "
-                    "\"slack\".",
+                    "A signature is \"webhook-auth\", \"standard\", \"stripe\", \"github\", "
+                    "\"shopify\", \"slack\", \"standard-ed25519\" or \"rfc9421\".",
                     &names))
         return false;
     while (names.len > 0)

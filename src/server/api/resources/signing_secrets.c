@@ -7,6 +7,7 @@
 #include "edit.h"
 #include "idempotency_key.h"
 #include "precondition.h"
+#include "push_headers.h"
 #include "resources.h"
 #include "signing.h"
 #include <stdio.h>
@@ -137,12 +138,17 @@ static bool open_read(struct call *call)
     const struct endpoint *endpoint = edit_seen_endpoint(call);
     if (!endpoint)
         return call_not_found(call, what(call));
-    return signing_open(call->api->config.vault, endpoint->id, endpoint->created_at_ms, endpoint->signing,
-                        &edit->signing) == VAULT_OK ||
-           call_fail(
-               call, API_SECRETS_SEALED, SOURCE_NONE, NULL,
-               "The server now has another key file than the one that encrypted the %s's signing secrets.",
-               what(call));
+    const struct vault *vault = call->api->config.vault;
+    enum vault_error error =
+        signing_open(vault, endpoint->id, endpoint->created_at_ms, endpoint->signing, &edit->signing);
+    if (error != VAULT_OK)
+        return call_fail(
+            call, API_SECRETS_SEALED, SOURCE_NONE, NULL,
+            "The server now has another key file than the one that encrypted the %s's signing secrets.",
+            what(call));
+    if (endpoint->push.signatures & PUSH_ED25519)
+        signing_need_ed25519(vault, endpoint->id, endpoint->created_at_ms, &edit->signing);
+    return true;
 }
 
 static bool show_list(struct call *call)
@@ -327,6 +333,10 @@ static bool remove_one(struct call *call, struct endpoint *endpoint)
     if (signing_active(secret, now_ms) && signing_active_count(&edit->signing, now_ms) == 1)
         return call_fail(call, API_LAST_SECRET, SOURCE_NONE, NULL,
                          "This is the %s's last signing secret. Create another one first.", what(call));
+    if (endpoint->push.signatures & PUSH_ED25519 && secret->expires_at_ms == 0 &&
+        bytes_equal_text(edit->id, SIGNING_DEFAULT_ED25519_ID))
+        return call_fail(call, API_LAST_SECRET, SOURCE_NONE, NULL,
+                         "The signatures of this endpoint need an Ed25519 secret. Create another one first.");
     signing_remove(&edit->signing, (int)(secret - edit->signing.secrets));
     return seal(call, endpoint);
 }
