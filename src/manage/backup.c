@@ -1,6 +1,6 @@
 /*
- * posthorn backup DIR: the database, the key file and the catalogue of own types, in a new folder, while a
- * server runs or not. The folder has its name only once everything in it has been read back and found sound.
+ * posthorn backup DIR: copies the database, the key file and the catalogue of own types to a new folder; a
+ * server may run. The folder gets its name only after all of its files have been read back and verified.
  */
 #include "files.h"
 #include "manage.h"
@@ -25,7 +25,7 @@ static const char details[] =
 
 static const char *const names[] = {"posthorn.db", "posthorn.db-journal", "posthorn.key", "catalogue.json"};
 
-/* What a backup that was cut short has left. */
+/* Removes the rest of an interrupted backup. */
 static void remove_partial(const char *folder)
 {
     char path[MANAGE_PATH_LEN];
@@ -36,7 +36,7 @@ static void remove_partial(const char *folder)
     rmdir(folder);
 }
 
-/* EXIT_DONE, or how it ended. */
+/* Returns the exit code. */
 static int copy_key(const struct manage *manage, const char *folder, const struct snapshot_facts *facts)
 {
     char from[MANAGE_PATH_LEN], to[MANAGE_PATH_LEN];
@@ -124,7 +124,7 @@ static int back_up(struct manage *manage)
 
 static int backup(const struct invocation *invocation, void *options)
 {
-    /* Behind a server that is at work; the disk's scheduler goes by it, too. */
+    /* Yields to a running server; the disk's scheduler also respects it. */
     if (getpriority(PRIO_PROCESS, 0) < NICE)
         (void)setpriority(PRIO_PROCESS, 0, NICE);
     return back_up(options);

@@ -1,6 +1,5 @@
 /*
- * posthorn check: reads all of a data folder's database and names what is damaged, whether a server runs or
- * not.
+ * posthorn check: reads the whole database of a data folder and reports the damage; a server may run.
  */
 #include "body.h"
 #include "failure.h"
@@ -33,8 +32,8 @@ static const char details[] =
 #define OR_NO_NUMBER(name, max) " OR " #name " NOT BETWEEN 0 AND " #max
 #define OR_TOO_LONG(name, max)  " OR ifnull(length(" #name "), 0) > " #max
 
-/* Each finds the rows of a table that no server has written so: what a column may hold by its type, a column
- * at a time, is not here, but in odd_column. */
+/* Each finds rows of a table that no server writes. The values that a column's type allows are in
+ * odd_column. */
 static const struct {
     const char *table, *what, *where;
     const char *row; /* its name; NULL: the rowid */
@@ -116,7 +115,7 @@ static const struct {
     {"ended_late", "the event of a late end is none", "event_id <= 0", "event_id"},
 };
 
-/* ---- what each column may hold, whatever the row ---- */
+/* ---- the values that a column may have ---- */
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -124,8 +123,8 @@ static bool ends_with(const char *text, const char *end)
     return len >= end_len && strcmp(text + len - end_len, end) == 0;
 }
 
-/* A time that can be shown. Of those in `_at`, due_at is one of the due clock, where below 0 is before all
- * others; and snapshot_at is a place. */
+/* A column `*_at` is a time that can be shown. Exceptions: due_at is of the due clock, where numbers below 0
+ * come first; snapshot_at is a position. */
 static bool number_is_sound(const char *column, int64_t number)
 {
     return !ends_with(column, "_at") || strcmp(column, "due_at") == 0 ||
@@ -152,8 +151,8 @@ static bool text_is_sound(const char *column, struct bytes text)
     return bytes_are_utf8(text);
 }
 
-/* The name of the first column that holds what its type does not; NULL: none. That none is NULL that may not
- * be, integrity_check sees. */
+/* The name of the first column with a value that its type does not allow; NULL: none. integrity_check finds
+ * forbidden NULLs. */
 static const char *odd_column(sqlite3_stmt *row)
 {
     for (int i = 1; i < sqlite3_column_count(row); i++) {
@@ -173,7 +172,7 @@ static const char *odd_column(sqlite3_stmt *row)
     return NULL;
 }
 
-/* ---- what is found ---- */
+/* ---- findings ---- */
 
 static void found(int *count, const char *table, const char *row, const char *what)
 {
@@ -181,7 +180,7 @@ static void found(int *count, const char *table, const char *row, const char *wh
         printf("%s%s%s: %s\n", table, row ? " " : "", row ? row : "", what);
 }
 
-/* False: the question itself could not be asked, which is damage, too. */
+/* False: the query failed, which is damage, too. */
 static bool each(sqlite3 *db, const char *sql, int *count, const char *table, const char *what,
                  bool (*is_sound)(sqlite3_stmt *row))
 {
@@ -208,7 +207,7 @@ static void check_columns(sqlite3 *db, int *count, const char *table, const char
             snprintf(what, sizeof what, "%s holds what nobody has written there", column);
             found(count, table, (const char *)sqlite3_column_text(rows, 0), what);
         }
-    sqlite3_finalize(rows); /* why it ended early, integrity_check and the rules have said */
+    sqlite3_finalize(rows); /* integrity_check and the rules have reported the reason of an early end */
     sqlite3_free(sql);
 }
 
@@ -235,7 +234,7 @@ static bool is_ok(sqlite3_stmt *row)
     return text && strcmp(text, "ok") == 0;
 }
 
-/* What a filter has of an entry. */
+/* The part of an entry that a filter stores. */
 static uint64_t key_and_event(uint64_t hash, int64_t event_id)
 {
     return hash ^ (uint64_t)event_id * 0x9E3779B97F4A7C15u;
@@ -261,8 +260,8 @@ static sqlite3_stmt *prepare(sqlite3 *db, const char *sql, int *count)
     return statement; /* NULL: a step of it is none */
 }
 
-/* Each Idempotency-Key that is remembered leads to its event. What is looked at is a filter of all that the
- * runs have: one in 200 of the keys that are lost is not found out. */
+/* Each remembered Idempotency-Key leads to its event. It compares with a filter of all entries of the runs,
+ * so it misses one in 200 lost keys. */
 static void check_keys(sqlite3 *db, int *count)
 {
     sqlite3_exec(db, "BEGIN", NULL, NULL, NULL); /* all from one moment */
@@ -301,9 +300,9 @@ static void check_keys(sqlite3 *db, int *count)
     sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
 }
 
-/* ---- sums, and what is sealed ---- */
+/* ---- sums and sealed values ---- */
 
-/* Of one moment each, as these change together with their rows. */
+/* Each sum and its rows are read in one statement, because they change together. */
 static void check_sums(sqlite3 *db, int *count)
 {
     static const char usage[] =
@@ -363,8 +362,7 @@ static void check_sealed(const struct vault *vault, sqlite3 *db, int *count)
     sqlite3_finalize(row);
 }
 
-/* With the key file that is this database's. One that is not is told; what was sealed is not looked at, then.
- */
+/* A key file of another database is reported; the sealed values are then skipped. */
 static void check_key_file(const struct manage *manage, sqlite3 *db, int *count)
 {
     char path[MANAGE_PATH_LEN];
@@ -389,7 +387,7 @@ static void check_key_file(const struct manage *manage, sqlite3 *db, int *count)
 static int check_all(const struct manage *manage, sqlite3 *db)
 {
     int count = 0;
-    /* First, for what is no database of ours would give the same answer to every question. */
+    /* First, because a database of another program would give the same answer to every query. */
     if (!each(db, "SELECT 'rows' WHERE (SELECT count(*) FROM state) <> 1", &count, "state",
               "there is not one", NULL))
         return count;
@@ -421,7 +419,7 @@ static int check(const struct invocation *invocation, void *options)
     struct stat about;
     if (stat(path, &about) != 0)
         return command_failed(manage->invocation, "%s: %s", path, strerror(errno));
-    if (!S_ISREG(about.st_mode)) /* a pipe would hold us */
+    if (!S_ISREG(about.st_mode)) /* a pipe would block */
         return command_failed(manage->invocation, "%s: it is not a regular file", path);
     int rc = snapshot_open(path, &db);
     int count = 0;
@@ -429,7 +427,7 @@ static int check(const struct invocation *invocation, void *options)
     if (can_be_read)
         count = check_all(manage, db);
     sqlite3_close(db);
-    if (!can_be_read) /* whose file it is, or what somebody does with it, is no damage */
+    if (!can_be_read) /* permissions and locks are not damage */
         return command_failed(manage->invocation, "%s: %s", path, sqlite3_errstr(rc));
     if (count > 0)
         return command_failed(manage->invocation, "%s: %d damaged%s", path, count,

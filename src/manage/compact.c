@@ -1,7 +1,7 @@
 /*
- * posthorn compact: gives the free pages of the database back to the file system. A server uses them again by
- * itself, so this is for after a great purge. It writes the whole database anew, in one transaction; so it
- * wants the folder for itself, and room for the new copy and its log.
+ * posthorn compact: gives the free pages of the database back to the file system. A server reuses them
+ * by itself, so this is for after a great purge. It rewrites the whole database in one transaction, so no
+ * server may run, and the disk needs room for the new copy and its log.
  */
 #include "files.h"
 #include "manage.h"
@@ -110,7 +110,7 @@ static int compact_locked(struct compact *compact)
     bool done = open_database(compact) && has_room(compact);
     if (done && compact->free_pages > 0)
         done = run(compact, "PRAGMA synchronous = FULL; VACUUM");
-    /* Before it is closed, so that a reader in the way is told of. */
+    /* Before the close, so that a reader that blocks it is reported. */
     if (done)
         done = run(compact, "PRAGMA wal_checkpoint(TRUNCATE)");
     sqlite3_close(compact->db);
@@ -122,7 +122,7 @@ static int compact(const struct invocation *invocation, void *options)
     struct manage *manage = options;
     const char *folder = manage->store.folder;
     struct compact compact = {.manage = manage, .path = manage->store.path};
-    /* The copy is made in the folder that has room for it, and that nobody else reads. */
+    /* SQLite makes the copy in the data folder, which has the room and is private. */
     setenv("SQLITE_TMPDIR", folder, 1);
     if (file_bytes(compact.path) == 0)
         return command_failed(invocation, "%s is not there or empty", compact.path);

@@ -1,6 +1,6 @@
 /*
- * posthorn keys new: an API key made on the machine itself. Whoever can write the data folder is trusted with
- * it; so a lost Master key has a way back.
+ * posthorn keys new: makes an API key without a server, for the case that the Master key is lost. Write
+ * access to the data folder is the permission.
  */
 #include "digest.h"
 #include "manage.h"
@@ -47,7 +47,7 @@ static bool tell(const struct manage *manage, const struct user *user, const cha
     return command_flush(manage->invocation);
 }
 
-/* It is told before it is made: one that cannot be shown is of no use. */
+/* Prints the key before it stores it: a key that cannot be shown is useless. */
 static int make_key(struct wanted *wanted)
 {
     struct manage *manage = &wanted->manage;

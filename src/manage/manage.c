@@ -7,7 +7,8 @@ enum { SETTINGS_ARENA_MAX = 2 << 20 };
 
 static void open_log(struct manage *manage)
 {
-    enum log_level level = LOG_LEVEL_WARN; /* unless more is asked for: the output is the command's own */
+    enum log_level level =
+        LOG_LEVEL_WARN; /* unless the settings ask for more: the output is for the command's result */
     log_level_parse(manage->config.log_level, &level);
     if (level == LOG_LEVEL_INFO)
         level = LOG_LEVEL_WARN;

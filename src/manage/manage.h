@@ -1,6 +1,6 @@
 /*
- * manage: the commands that open the data folder themselves, on the machine that has it: for what no server
- * can do to itself, and for when no server runs. All others speak HTTP (src/cli).
+ * manage: the commands that open the data folder themselves: for work that a server cannot do to itself, and
+ * for times when no server runs. All others speak HTTP (src/cli).
  *
  * A command takes the settings as `posthorn serve` does, so that it finds the same folder and key file. One
  * that writes uses the store's own contract and holds the folder's lock, so it never meets a server. One that
@@ -25,14 +25,14 @@ struct manage {
     struct store *opened; /* of manage_run_on_store; else NULL */
 };
 
-/* For command.run: reads the settings and opens the log, and the second also the store of the data folder,
- * around the verb. */
+/* For command.run: read the settings, open the log, run the verb. The second also opens the store of the data
+ * folder. */
 int manage_run(const struct invocation *invocation, void *options);
 int manage_run_on_store(const struct invocation *invocation, void *options);
 
 #define MANAGE_STATUSES                                                                                      \
     ", 3 a server is running on DIR,\n6 the key file and the database do not belong together"
-/* What the commands have in common; `runner` is one of the two above. */
+/* The members that these commands share; `runner` is one of the two functions above. */
 #define MANAGE_COMMAND(type, runner)                                                                         \
     .options_len = sizeof(type), .run = (runner), .statuses = MANAGE_STATUSES,                               \
     .shared = &config_file_option, .settings = &config_settings, .settings_shown = "data, store, key-file",  \

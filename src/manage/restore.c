@@ -1,7 +1,7 @@
 /*
- * posthorn restore DIR: puts a backup into a data folder. What was there is kept beside it. However it is cut
- * short, no server starts on a half: a mark stands in the folder from before the first name changes until
- * after the last.
+ * posthorn restore DIR: puts a backup into a data folder. The former files are kept beside it. After an
+ * interruption no server starts on a half: a mark is in the folder from before the first change until after
+ * the last.
  */
 #include "files.h"
 #include "manage.h"
@@ -24,9 +24,9 @@ static const char details[] =
     "All changes after the backup are lost: events, outcomes, users, keys. Deliveries that waited at the\n"
     "time of the backup are tried again. No id is used twice: new users and keys get large ids.";
 
-/* What a data folder has of its own; the database and the key file may be elsewhere. */
+/* The files of a data folder; the database and the key file may be elsewhere. */
 static const char *const names[] = {"posthorn.key", "posthorn.key.new", "catalogue.json"};
-/* A database is so many files. */
+/* The files of a database. */
 static const char *const endings[] = {"-wal", "-shm", ""};
 enum { NAME_COUNT = sizeof names / sizeof *names, ENDING_COUNT = sizeof endings / sizeof *endings };
 
@@ -52,7 +52,7 @@ static bool fail(const struct restore *restore, const char *what)
 
 /* ---- the backup ---- */
 
-/* EXIT_DONE, or how it ended. */
+/* Returns the exit code. */
 static int verify(struct restore *restore)
 {
     char database[MANAGE_PATH_LEN], key[MANAGE_PATH_LEN], text[SNAPSHOT_TEXT_LEN];
@@ -108,7 +108,7 @@ static bool set_mark(const struct restore *restore)
     return true;
 }
 
-/* Moves one file to the folder for what was there; one that `stays` is copied. */
+/* Moves a former file to the folder `kept`; copies it if it `stays`. */
 static bool put_one_aside(struct restore *restore, const char *from, const char *name, bool stays)
 {
     char to[2 * MANAGE_PATH_LEN];
@@ -165,12 +165,12 @@ static bool put_in_place(const struct restore *restore)
 
 /* ---- the command ---- */
 
-/* False: there is data that nobody asked to replace. */
+/* False: there is data, and --replace is missing. */
 static bool may_replace(const struct restore *restore, bool replace)
 {
     char path[MANAGE_PATH_LEN];
     files_join(path, restore->data, SERVER_RESTORE_MARK);
-    if (replace || files_exists(path)) /* the mark: a restore that was cut short goes on */
+    if (replace || files_exists(path)) /* the mark: an interrupted restore continues */
         return true;
     const char *database = restore->manage->store.path;
     if (!files_exists(database) && !files_exists(restore->key_path))

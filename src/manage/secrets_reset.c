@@ -1,6 +1,6 @@
 /*
- * posthorn secrets reset: goes on with another key file, by choice. What was sealed with the old one cannot
- * be opened any more, so it is dropped; what is derived from it changes.
+ * posthorn secrets reset: continues with another key file. It removes the values that are sealed with the old
+ * one, because nothing can open them any more. Values that are derived from the key file change.
  */
 #include "identities.h"
 #include "manage.h"
@@ -75,7 +75,7 @@ static bool reset_endpoints(struct store *store, const struct vault *vault, stru
     return done;
 }
 
-/* What is in it is no key, but may be half of one that somebody looks for. */
+/* The file has no valid key, but it may be a damaged one that an operator still needs. */
 static bool set_aside(const char *path)
 {
     char aside[MANAGE_PATH_LEN + sizeof ".unusable"];
@@ -99,7 +99,7 @@ static int reset(const struct invocation *invocation, void *options)
         return command_failed(manage->invocation, "key-file %s: %s%s%s", path, vault_error_sentence(error),
                               error == VAULT_UNREADABLE ? ": " : "",
                               error == VAULT_UNREADABLE ? strerror(errno) : "");
-    /* The fingerprint last: cut short before it, this is done again. */
+    /* The fingerprint comes last: after an interruption before it, all is done again. */
     enum server_error written = SERVER_DATA;
     snprintf(error_text, sizeof error_text, "the endpoints cannot be written");
     if (reset_endpoints(store, vault, &counts))

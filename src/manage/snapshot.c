@@ -30,7 +30,7 @@ static int64_t log_len(const char *path)
     return stat(log, &about) == 0 ? about.st_size : 0;
 }
 
-/* `immutable` leaves no -wal and -shm beside a file that has none; with a log it must be read, too. */
+/* `immutable` makes no -wal and -shm beside a file without a log. With a log, the log must be read, too. */
 static int open_still(const char *path, sqlite3 **db)
 {
     char *uri = sqlite3_mprintf("file:%s?immutable=1", path);
@@ -50,8 +50,8 @@ static void settle(sqlite3 *db)
     sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 }
 
-/* A database that has a log is read with the log's index, and where that cannot be made, by nobody: but
- * without a log, nobody writes it either. */
+/* If the index of the log cannot be made, a database without a log is opened as immutable: it has no writer.
+ */
 int snapshot_open(const char *path, sqlite3 **db)
 {
     int rc = sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
@@ -88,8 +88,8 @@ struct copy {
     struct clock clock;
 };
 
-/* What has been written is on the disk, and out of the memory that the server's own pages need. Then as long
- * a pause as that took. */
+/* Syncs the written part and drops it from the page cache, which the server needs. Then pauses as long as
+ * that took. */
 static void give_way(const struct copy *copy, int64_t began_ms)
 {
     (void)sync_file_range(copy->fd, 0, 0,
@@ -100,7 +100,7 @@ static void give_way(const struct copy *copy, int64_t began_ms)
         clock_pause_us(took_us < PAUSE_US_MAX ? took_us : PAUSE_US_MAX);
 }
 
-/* In steps, all of one read transaction; SQLite begins anew with each change only where there is none. */
+/* In steps within one read transaction; without it SQLite would start again at each change. */
 static int copy_pages(const struct copy *copy, sqlite3 *from, sqlite3 *to)
 {
     sqlite3_backup *backup = sqlite3_backup_init(to, "main", from, "main");
@@ -120,7 +120,7 @@ static int copy_pages(const struct copy *copy, sqlite3 *from, sqlite3 *to)
 static int copy_open(const struct copy *copy, sqlite3 *from)
 {
     sqlite3 *db = NULL;
-    /* A copy that is cut short is thrown away: it needs neither a journal nor a sync of each page. */
+    /* An interrupted copy is deleted, so it needs neither a journal nor a sync of each page. */
     static const char pragmas[] =
         "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -2048;";
     int rc = sqlite3_open_v2(copy->to, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
@@ -153,7 +153,7 @@ bool snapshot_copy(const char *from, const char *to, bool gently, char text[SNAP
     sqlite3_close(db);
     bool synced = rc == SQLITE_OK && fsync(copy.fd) == 0;
     int error = errno;
-    close(copy.fd); /* not before SQLite's: that would free its locks */
+    close(copy.fd); /* after SQLite's own: before, it would release its locks */
     if (rc != SQLITE_OK)
         fail(text, from, sqlite3_errstr(rc));
     else if (!synced)
@@ -167,7 +167,7 @@ bool snapshot_copy(const char *from, const char *to, bool gently, char text[SNAP
 
 bool snapshot_renew_ids(const char *path, char text[SNAPSHOT_TEXT_LEN])
 {
-    /* 2^32 is more than anybody makes of them. */
+    /* 2^32: more ids than an installation gives out. */
     static const char sql[] =
         "BEGIN;"
         "UPDATE state SET ids_from = (1 << 32) + (random() & 0xffffffff) + max(ids_from,"
@@ -179,7 +179,7 @@ bool snapshot_renew_ids(const char *path, char text[SNAPSHOT_TEXT_LEN])
     int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
-    int end = sqlite3_close(db); /* with its log, which goes */
+    int end = sqlite3_close(db); /* removes its log */
     if (rc == SQLITE_OK)
         rc = end;
     return rc == SQLITE_OK ? sync_file(path) || fail(text, path, strerror(errno))
@@ -199,7 +199,7 @@ static int64_t number(sqlite3 *db, const char *sql)
     return value;
 }
 
-/* Every page is read; the first thing that is wrong is told. */
+/* Reads every page; reports the first fault. */
 static bool is_sound(sqlite3 *db, const char *path, char text[SNAPSHOT_TEXT_LEN])
 {
     sqlite3_stmt *statement = NULL;
@@ -234,7 +234,7 @@ bool snapshot_verify(const char *path, struct snapshot_facts *facts, char text[S
     *facts = (struct snapshot_facts){0};
     if (stat(path, &about) != 0)
         return fail(text, path, strerror(errno));
-    if (!S_ISREG(about.st_mode)) /* a pipe would hold us */
+    if (!S_ISREG(about.st_mode)) /* a pipe would block */
         return fail(text, path, "it is not a regular file");
     int rc = open_still(path, &db);
     bool sound = rc == SQLITE_OK;

@@ -1,9 +1,9 @@
 #include "answer_detail.h"
 #include <stdio.h>
 
-enum { SHOWN_MAX = 40 /* of a stranger's bytes */ };
+enum { SHOWN_MAX = 40 /* bytes of the receiver */ };
 
-/* In quotes, with escapes; cut where the room or `shown_max` ends. */
+/* In quotes, with escapes; cut to `out` and to `shown_max` bytes. */
 static void put_quoted(char out[ANSWER_DETAIL_LEN_MAX], struct bytes seen, size_t shown_max)
 {
     size_t at = strlen(out), shown = seen.len < shown_max ? seen.len : shown_max;
@@ -22,7 +22,7 @@ static void put_quoted(char out[ANSWER_DETAIL_LEN_MAX], struct bytes seen, size_
     snprintf(out + at, ANSWER_DETAIL_LEN_MAX - at, "\"%s", shown < seen.len ? "..." : "");
 }
 
-/* Whoever answers there speaks something else. */
+/* The receiver speaks another protocol. NULL: not one of these. */
 static const char *other_protocol(struct bytes seen)
 {
     static const struct {
@@ -44,7 +44,8 @@ static const char *other_protocol(struct bytes seen)
         {"<", 1, "the answer has no status line: it begins with its body"},
         {"{", 1, "the answer has no status line: it begins with its body"},
     };
-    /* The frame that begins HTTP/2: SETTINGS, on stream 0; or GOAWAY, where ours were none. */
+    /* HTTP/2 begins with a SETTINGS frame on stream 0, or with GOAWAY if the client's bytes are not HTTP/2.
+     */
     if (seen.len >= 9 && memcmp(seen.data, "\0\0", 2) == 0 && (seen.data[3] == 4 || seen.data[3] == 7) &&
         memcmp(seen.data + 5, "\0\0\0\0", 4) == 0)
         return "the server speaks HTTP/2 only, and webhooks are sent in HTTP/1.1";
@@ -80,7 +81,7 @@ void answer_detail_of_answer(char out[ANSWER_DETAIL_LEN_MAX], enum failure failu
         put_quoted(out, seen, SHOWN_MAX);
 }
 
-/* The first byte is the kind of a record. */
+/* The first byte is the record's type. */
 bool answer_detail_is_tls(struct bytes heard)
 {
     return heard.len > 0 && (unsigned char)heard.data[0] >= 0x14 && (unsigned char)heard.data[0] <= 0x17;

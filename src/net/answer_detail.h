@@ -1,6 +1,6 @@
 /*
- * answer_detail: one sentence for people that says what exactly is wrong with an answer. The list of
- * failures says "the answer is not valid HTTP/1.x"; this names the wrong part, and shows the first bytes.
+ * answer_detail: a sentence that names the wrong part of an answer and shows its first bytes. The list of
+ * failures only says "the answer is not valid HTTP/1.x".
  *
  * The sentences are ASCII. Bytes of the receiver are escaped, as "\r" or "\x15".
  */
@@ -23,6 +23,5 @@ void answer_detail_of_handshake(char out[ANSWER_DETAIL_LEN_MAX], enum failure fa
 void answer_detail_of_silent_end(char out[ANSWER_DETAIL_LEN_MAX], enum failure failure);
 /* `location`: the target of the redirect; len 0: not given. */
 void answer_detail_of_redirect(char out[ANSWER_DETAIL_LEN_MAX], struct bytes location);
-/* A complete answer to a request without TLS. Some servers say so if the port wants TLS; otherwise `out` is
- * empty. */
+/* A complete answer to a request without TLS. Empty `out`: it does not say that the port wants TLS. */
 void answer_detail_of_status(char out[ANSWER_DETAIL_LEN_MAX], int status, struct bytes body);

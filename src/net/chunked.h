@@ -2,7 +2,7 @@
  * chunked: decodes a body with `Transfer-Encoding: chunked` (RFC 9112 section 7.1), of receivers and of
  * clients.
  *
- * Pure: bytes in, content out, however the bytes are cut into pieces. Strict: a size has 1 to 15 hex
+ * Pure: bytes in, content out, in pieces of any length. Strict: a size has 1 to 15 hex
  * digits, and lines end with CR LF. Extensions and trailers are skipped: at most 8 KiB each, and at most
  * 128 trailers.
  */
@@ -34,6 +34,6 @@ struct chunked {
 };
 
 void chunked_init(struct chunked *chunked);
-/* Takes some bytes from the front of `piece` (not empty) and returns their number. *content: those of them
- * that are content, often none. Do not call it after DONE or BROKEN. */
+/* Takes some bytes from the front of `piece` (not empty) and returns their number. *content: the content
+ * among them, often none. Do not call it after DONE or BROKEN. */
 size_t chunked_step(struct chunked *chunked, struct bytes piece, struct bytes *content);

@@ -11,13 +11,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Ciphertext the kernel would not take at once. One record is pending at a time, unless the other side makes
- * TLS itself talk; then this is the limit. */
+/* CIPHER_PENDING_MAX: ciphertext that the kernel has not taken yet. It is one record, and more only if the
+ * peer makes TLS itself write. */
 enum {
     CIPHER_PENDING_MAX = 32 * 1024,
-    /* What a receiver may send over TLS for one request: the largest answer that is read is 96 KiB. The rest
-     * would be tickets and changes of keys, each of which costs us something and none of which ends an
-     * attempt. */
+    /* A receiver may send so much over TLS for one request. The largest answer that we read is 96 KiB. The
+     * rest is tickets and changes of keys, which cost us time and never end an attempt. */
     CIPHER_HEARD_MAX = 256 * 1024
 };
 
@@ -26,7 +25,7 @@ struct cipher_write {
     char data[];
 };
 
-/* Why a connect failed; `error` is a negative errno. */
+/* The failure of a connect; `error` is a negative errno. */
 static enum failure dial_failure(int error)
 {
     switch (error) {
@@ -38,7 +37,7 @@ static enum failure dial_failure(int error)
         return FAILURE_RESET;
     case UV_ENETUNREACH:
     case UV_ENETDOWN:
-        return FAILURE_LOCAL_OUTAGE; /* no route of ours leads there */
+        return FAILURE_LOCAL_OUTAGE; /* this machine has no route */
     case UV_EMFILE:
     case UV_ENFILE:
     case UV_ENOBUFS:
@@ -51,7 +50,7 @@ static enum failure dial_failure(int error)
     }
 }
 
-/* Why an established connection did. */
+/* The failure of an established connection. */
 static enum failure io_failure(int error)
 {
     switch (error) {
@@ -68,8 +67,8 @@ static enum failure io_failure(int error)
     }
 }
 
-/* What the kernel says before a packet has left: that is no word of the receiver's network. A route that is
- * unreachable, prohibited or a black hole, a firewall of ours, a family that this machine lacks. */
+/* An error of the kernel before a packet has left, so this machine's fault: a route that is unreachable,
+ * prohibited or a black hole, a local firewall, an address family that is missing. */
 static enum failure dial_failure_at_once(int error)
 {
     enum failure failure = dial_failure(error);
@@ -108,8 +107,8 @@ void connection_own(struct connection *c, const struct connection_handler *handl
 
 static bool write_cipher(void *ctx, struct bytes piece);
 
-/* A client's handshake begins when its first bytes are there: one that says nothing costs nothing. They stay
- * in the kernel until it may. */
+/* A client's handshake begins with its first bytes, so a silent client costs nothing. The bytes stay in the
+ * kernel until the handshake may begin. */
 static bool may_read(struct connection *c)
 {
     if (!c->inbound || c->state != CONNECTION_SECURING || c->tls.ssl)
@@ -132,7 +131,7 @@ static void give_read_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *bu
         *buffer = uv_buf_init(c->world->read_buffer, (unsigned)c->world->buffer_len);
 }
 
-/* No more is read: of the handshake, or of what follows. */
+/* Reads no more, during the handshake or after it. */
 static void end_reading(struct connection *c, enum failure failure)
 {
     uv_read_stop((uv_stream_t *)&c->tcp);
@@ -142,7 +141,7 @@ static void end_reading(struct connection *c, enum failure failure)
         c->handler->ended(c, failure);
 }
 
-/* Hands on what TLS makes of the bytes received. The handler may close the connection or give it away. */
+/* Hands on the decrypted bytes. The handler may close the connection or give it away. */
 static void read_tls(struct connection *c)
 {
     struct bytes piece;
@@ -167,7 +166,7 @@ static void read_tls(struct connection *c)
 
 static enum connection_written encrypt_some(struct connection *c);
 
-/* What waited for the kernel, or for the rest of what TLS was reading. */
+/* Continues a write that waited for the kernel, or for TLS to read a whole message. */
 static void write_on(struct connection *c)
 {
     if (c->tcp.write_queue_size > 0 || !c->write_pending)
@@ -191,8 +190,7 @@ static void shake_hands(struct connection *c)
     c->handshake_us += clock_thread_cpu_us() - begun_us;
     switch (status) {
     case TLS_WANTS_INPUT:
-        if (c->inbound) /* our signature, which is most of it, has been made, and the client may stay silent
-                         */
+        if (c->inbound) /* most of its cost is our signature, which is made; the client may stay silent */
             handshake_turn_charge(c);
         return;
     case TLS_DONE:
@@ -211,8 +209,8 @@ static void shake_hands(struct connection *c)
     c->handler->secured(c, failure);
 }
 
-/* libuv reports an end where it saw the connection hang up, be it by a reset: the socket knows, unless a
- * write has been told already. */
+/* libuv reports an end even if the connection was reset. The socket has the error, unless a write has taken
+ * it. */
 static int end_of(struct connection *c)
 {
     uv_os_fd_t fd;
@@ -231,7 +229,7 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
 
     if (len == 0 || c->state == CONNECTION_CLOSED)
         return;
-    if (len == UV_ENOBUFS) { /* may_read said no */
+    if (len == UV_ENOBUFS) { /* may_read was false */
         connection_pause(c);
         deadline_set(&c->deadline, c->world->handshake_wait);
     } else if (len < 0) {
@@ -246,7 +244,7 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
             return;
         }
         c->tls.in = bytes_make(buffer->base, (size_t)len);
-        if (c->heard_len == (size_t)len) /* what the receiver says first tells what it speaks */
+        if (c->heard_len == (size_t)len) /* the receiver's first bytes show its protocol */
             c->heard = c->tls.in;
         if (c->state == CONNECTION_SECURING)
             shake_hands(c);
@@ -321,8 +319,8 @@ static void on_plain_written(uv_write_t *req, int status)
     }
 }
 
-/* What the kernel takes at once; -1: the connection is lost. Not uv_try_write: a socket's own call is cheaper
- * than a file's. Only while nothing waits to be written. */
+/* Returns the bytes that the kernel took; -1: the connection is lost. Not uv_try_write: a socket's own call
+ * is cheaper than a file's. Only while nothing waits to be written. */
 static ssize_t send_now(struct connection *c, uv_buf_t *buffers, int count)
 {
     struct iovec parts[2];
@@ -379,7 +377,7 @@ static void on_cipher_written(uv_write_t *req, int status)
     write_on(c);
 }
 
-/* What TLS wants sent: takes everything, or the connection is lost. */
+/* Sends TLS's ciphertext: takes all of it, or the connection is lost. */
 static bool write_cipher(void *ctx, struct bytes piece)
 {
     struct connection *c = ctx;
@@ -408,8 +406,8 @@ static bool write_cipher(void *ctx, struct bytes piece)
     return true;
 }
 
-/* The next record: one view as it is, or both gathered when the head leaves room. Not in the world's buffer:
- * what was read there may not have been looked at to its end. */
+/* The next record: one view as it is, or both copied together if the head leaves room. Not in the world's
+ * buffer, which may hold received bytes that are not handled yet. */
 static struct bytes next_record(const struct connection *c, char gathered[TLS_RECORD_LEN_MAX])
 {
     struct bytes head = c->unencrypted[0], body = c->unencrypted[1];
@@ -435,8 +433,8 @@ static void take_unencrypted(struct connection *c, size_t len)
     }
 }
 
-/* TLS writes nothing while it has read a message of the other side's in part (a session ticket that is longer
- * than a record): the rest has to come first. */
+/* TLS writes nothing while it has read only a part of the peer's message, such as a session ticket that is
+ * longer than a record. */
 static enum connection_written encrypt_some(struct connection *c)
 {
     char gathered[TLS_RECORD_LEN_MAX];
@@ -545,12 +543,11 @@ struct connection *connection_dial(struct connection_world *world, const struct 
     connection_own(c, handler, owner);
     uv_tcp_nodelay(&c->tcp, 1);
     error = source_addresses_bind(&world->sources, &c->tcp, address->sa_family);
-    if (error ==
-        UV_EADDRNOTAVAIL) /* a source address is gone from this machine; of a connect, it means ports */
+    if (error == UV_EADDRNOTAVAIL) /* this machine has lost a source address (a connect means ports by it) */
         error = UV_ENETUNREACH;
     if (!error)
         error = uv_tcp_connect(&c->connect_req, &c->tcp, address, on_connected);
-    if (!error) /* begins when it stands; told now, libuv makes one call of epoll less */
+    if (!error) /* reading begins once it is connected; asking now saves libuv a call of epoll */
         error = uv_read_start((uv_stream_t *)&c->tcp, give_read_buffer, on_read);
     if (error) {
         connection_close(c);
@@ -562,7 +559,7 @@ struct connection *connection_dial(struct connection_world *world, const struct 
     return c;
 }
 
-/* What comes before it begins waits in the kernel. */
+/* Bytes that come before it begins wait in the kernel. */
 static void begin_handshake(struct connection *c)
 {
     if (!handshake_turn_take(c)) {

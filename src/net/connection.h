@@ -27,8 +27,7 @@ struct connection_handler {
     /* After connection_secure: the handshake is done and no data has come, or it has failed. */
     void (*secured)(struct connection *connection, enum failure failure);
     void (*received)(struct connection *connection, struct bytes piece);
-    /* Where to put the next bytes that come without TLS; `received` gets them there. len 0, or NULL:
-     * anywhere. */
+    /* The place for the next bytes without TLS; `received` gets them there. len 0, or NULL: any place. */
     uv_buf_t (*place)(struct connection *connection);
     /* The kernel has taken the rest of connection_write. */
     void (*written)(struct connection *connection);
@@ -55,7 +54,7 @@ struct connection_world {
     int64_t opened, tls_full, tls_resumed;
     size_t buffer_len;
     char *read_buffer;  /* buffer_len bytes */
-    char *plain_buffer; /* TLS_RECORD_LEN_MAX bytes: what TLS decrypted */
+    char *plain_buffer; /* TLS_RECORD_LEN_MAX bytes, decrypted */
 };
 
 enum { CONNECTION_ADDRESS_LEN_MAX = 64 };
@@ -84,7 +83,7 @@ struct connection {
     struct connection *idle_next; /* the pool's */
 };
 
-/* NULL and *failure: it could not begin. Otherwise `connected` follows, after the return. */
+/* NULL and *failure: it could not start. Otherwise `connected` follows, after the return. */
 struct connection *connection_dial(struct connection_world *world, const struct sockaddr *address,
                                    const struct peer *peer, const struct connection_handler *handler,
                                    void *owner, enum failure *failure);
@@ -100,7 +99,7 @@ void connection_secure(struct connection *connection, const struct identity *ide
  */
 struct connection *connection_accept(struct connection_world *world, int fd, bool https, int64_t client,
                                      const struct connection_handler *handler, void *owner);
-/* True: the client has shown a certificate of one of our authorities, or need not. */
+/* True: the client has a certificate of one of our authorities, or needs none. */
 bool connection_client_trusted(const struct connection *connection);
 /* No `received` until resumed, except for the bytes of the current read. May be repeated. */
 void connection_pause(struct connection *connection);
@@ -108,16 +107,15 @@ void connection_resume(struct connection *connection);
 /* Closes our side only; no write may be pending. Later bytes go to `received` as they come, until `ended`. */
 void connection_finish(struct connection *connection);
 
-/* Called right before a request is written. NONE: no bytes wait that belong to no request. Otherwise
- * EARLY_RESPONSE, CLOSED_EARLY, RESET, ... Takes TLS session tickets. */
+/* Called right before a request is written. NONE: no unrequested bytes have come. Otherwise EARLY_RESPONSE,
+ * CLOSED_EARLY, RESET, ... Takes TLS session tickets. */
 enum failure connection_quiet(struct connection *connection);
 
 enum connection_written { CONNECTION_WRITTEN, CONNECTION_WRITE_PENDING, CONNECTION_WRITE_FAILED };
 /* The views must live until `written`, or until the connection is closed. */
 enum connection_written connection_write(struct connection *connection, struct bytes head, struct bytes body);
 
-/* True: the handshake waits, because the share of its endpoint is used up, or (`crowded`) too many are under
- * way. */
+/* True: the handshake waits: its endpoint's share is used up, or (`crowded`) too many are under way. */
 bool connection_waits_for_share(const struct connection *connection);
 
 struct tcp_report connection_report(const struct connection *connection);

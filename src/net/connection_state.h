@@ -13,5 +13,5 @@ enum connection_state {
     CONNECTION_STATE_COUNT
 };
 
-/* The only place where a state changes. A move that is not in the table aborts. */
+/* The only function that changes a state. A move that is not in the table aborts. */
 void connection_state_move(enum connection_state *state, enum connection_state to);

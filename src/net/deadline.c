@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Judged before the sockets are looked at again: each may take some 50 us, and thousands may be due at once.
+/* So many are judged before the loop polls the sockets again: one may take 50 us, and thousands may be due.
  */
 enum { TURN_MAX = 64 };
 
@@ -30,8 +30,8 @@ static void arm(struct deadlines *deadlines, int64_t at_ms)
     uv_timer_start(&deadlines->timer, on_timer, at_ms > now ? (uint64_t)(at_ms - now) : 0, 0);
 }
 
-/* Moves up to `max` that are due to a ring of their own: what `passed` sets anew waits for the next turn.
- * Returns how many. */
+/* Moves up to `max` due deadlines to a ring of their own, so that one that `passed` sets again waits for the
+ * next turn. Returns their number. */
 static int take_due(struct deadline_queue *queue, int64_t now, int max, struct deadline *due)
 {
     int count = 0;

@@ -1,14 +1,13 @@
 /*
  * deadline: time limits that are cheap to set and to lift.
  *
- * All limits of one kind last equally long. So a queue in the order of starting is in the order of ending:
- * to set or lift a limit changes a few pointers, and one libuv timer serves all queues. (The timer looks at
- * each queue; a set or a lift does not.) The timer is only moved to an earlier time; if it finds nothing due,
+ * All limits of one kind last equally long, so a queue is always sorted: to set or lift a limit changes a few
+ * pointers. One libuv timer serves all queues. It is only moved to an earlier time; if it finds nothing due,
  * it sleeps again.
  *
- * After a stall of the loop, bytes that came in time are still unread. So a passed limit is judged only
- * after one more look at the sockets. After some limits the loop looks again, so that thousands that pass
- * together do not hold up the rest.
+ * After a stall of the loop, bytes that came in time are still unread. So a passed limit is judged only after
+ * one more poll of the sockets. After some limits the loop polls again, so that thousands that pass together
+ * do not delay the rest.
  */
 #pragma once
 #include <stdint.h>
@@ -31,7 +30,7 @@ enum { DEADLINE_QUEUES_MAX = 80 };
 struct deadlines {
     uv_timer_t timer;
     int64_t armed_ms; /* when the timer fires; INT64_MAX: it sleeps */
-    int64_t judge_ms; /* after the next look at the sockets, limits due at this time are judged. 0: none */
+    int64_t judge_ms; /* after the next poll, limits due at this time are judged. 0: none */
     int queue_count;
     struct deadline_queue queues[DEADLINE_QUEUES_MAX];
 };

@@ -5,7 +5,7 @@ int64_t descriptors_limit(void)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return 1024; /* POSIX systems' usual one */
+        return 1024; /* the usual limit */
     if (limit.rlim_cur < limit.rlim_max) {
         struct rlimit raised = {limit.rlim_max, limit.rlim_max};
         if (setrlimit(RLIMIT_NOFILE, &raised) == 0)

@@ -1,6 +1,6 @@
 /*
- * descriptors: divides the file descriptors of the process, so that neither clients nor receivers can use
- * up those of the other. The limit of the system is read once, at the start.
+ * descriptors: divides the file descriptors of the process, so that neither clients nor receivers can use up
+ * all of them. The system's limit is read once, at the start.
  */
 #pragma once
 #include <stdbool.h>
@@ -8,14 +8,14 @@
 
 struct descriptor_shares {
     int64_t limit;       /* of the process */
-    int64_t needed;      /* for everything that was wanted */
+    int64_t needed;      /* for all that the settings ask for */
     int64_t connections; /* from clients */
     int64_t deliveries;  /* connections to receivers in use; idle ones are closed for them */
 };
 
 /* Raises the soft limit to the hard one, and returns it. */
 int64_t descriptors_limit(void);
-/* Divides `limit`, of which the program itself needs `own`. If there is not enough for both, each gets at
- * least half. Pure. */
+/* Divides `limit`, of which the program itself needs `own`. If it is not enough for both, each gets at least
+ * half. Pure. */
 struct descriptor_shares descriptors_share(int64_t limit, int64_t own, int64_t connections,
                                            int64_t deliveries);

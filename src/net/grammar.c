@@ -20,7 +20,7 @@ bool grammar_is_token_text(struct bytes text)
     return all;
 }
 
-/* Most of a value by words: of these eight bytes, may one be a control byte? Only if one is. */
+/* Checks eight bytes at once. False: none is a control byte. True for a tab, too. */
 static bool may_have_control(const char *eight)
 {
     const uint64_t ones = UINT64_MAX / 0xff, highs = ones << 7;

@@ -31,8 +31,7 @@ static inline size_t grammar_line_run(struct bytes piece)
     return n;
 }
 
-/* 1*DIGIT, as in Content-Length and Retry-After; zeros may lead. -1: not a number; -2: too large for 63 bits.
- */
+/* 1*DIGIT, as in Content-Length and Retry-After; zeros may lead. -1: not a number; -2: over 63 bits. */
 int64_t grammar_number(struct bytes text);
 bool grammar_is_token_text(struct bytes text); /* 1*tchar */
 /* A field value: no control bytes except tabs (RFC 9110 section 5.5; bytes above ASCII are obs-text). */

@@ -5,7 +5,7 @@ static uint64_t place_of(int64_t endpoint)
     return ((uint64_t)endpoint * 0x9E3779B97F4A7C15u) >> 48;
 }
 
-/* What was taken and is not repaid yet, at a pace in thousandths of the time. */
+/* The time that was taken and is not repaid yet. It is repaid at `permille` of the time. */
 static int64_t debt_us(int64_t repaid_us, int permille, int64_t now_us)
 {
     return repaid_us > now_us ? (repaid_us - now_us) * permille / 1000 : 0;
@@ -33,7 +33,7 @@ static int64_t spare_debt_us(struct shares_spare *spare, int64_t now_us)
     return spare->debt_us;
 }
 
-/* The loop's sleep, and what handshakes took of it already: half of that is for them. */
+/* Half of the loop's free time is for handshakes: its sleep and the time that they already took of it. */
 void shares_see(struct handshake_shares *shares, int64_t now_us, int64_t idle_us)
 {
     struct shares_spare *spare = &shares->spare;
@@ -57,7 +57,7 @@ static bool is_spare(struct handshake_shares *shares, int64_t now_us)
 
 /* ---- time ---- */
 
-/* Whatever it is taken from, all see it. */
+/* Every taken time counts for all handshakes together. */
 static void charge_all(struct handshake_shares *shares, struct handshake_share *share, int64_t now_us,
                        int64_t cost_us)
 {

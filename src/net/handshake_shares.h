@@ -1,7 +1,6 @@
 /*
- * handshake_shares: how much of the loop's time, and how many of the handshakes under way, the TLS
- * handshakes of one endpoint may take. In a listener, client addresses are the endpoints. A hash tells them
- * apart, so two may have the same share.
+ * handshake_shares: limits the loop's time and the number of simultaneous TLS handshakes of one endpoint. In
+ * a listener, client addresses are the endpoints. A hash maps them to shares, so two may have the same share.
  *
  * Time. A handshake costs us half a millisecond; with a large client key, ten. Each endpoint has
  * HANDSHAKE_SHARES_PERCENT of the loop's time and may save up HANDSHAKE_SHARES_BURST_US of it. All together
@@ -24,7 +23,7 @@ enum {
     HANDSHAKE_SHARES_LIGHT_US = 20 * 1000, /* "nearly nothing": this, and two milliseconds a second */
     HANDSHAKE_SHARES_LIGHT_PERMILLE = 2,
     HANDSHAKE_SHARES_FIRST_US = 1000,        /* assumed cost before one was measured */
-    HANDSHAKE_SHARES_SPARE_US = 50 * 1000,   /* of free time, taken in advance */
+    HANDSHAKE_SHARES_SPARE_US = 50 * 1000,   /* free time that may be taken in advance */
     HANDSHAKE_SHARES_WINDOW_US = 100 * 1000, /* over which the loop's sleep is measured */
     HANDSHAKE_SHARES_PART = 6,               /* an endpoint may hold a sixth of the free places */
     HANDSHAKE_SHARES_HANGS_US = 1000 * 1000,

@@ -5,7 +5,7 @@ static int64_t now_us(const struct connection *c)
     return (int64_t)uv_now(c->world->loop) * 1000;
 }
 
-/* A listener ends one that hangs; a sender leaves the choice to its shares. */
+/* A listener closes a hanging handshake; in a sender the shares decide. */
 static bool has_room(struct connection_world *world, const struct connection *c)
 {
     if (world->handshakes_max == 0)

@@ -71,7 +71,7 @@ static enum block decode_certificate(const unsigned char *data, long len, X509 *
     return *certificate && at == data + len ? BLOCK_CERTIFICATE : BLOCK_MALFORMED;
 }
 
-/* The next block. What stands between blocks is skipped, as everybody's reader of PEM does. */
+/* The next block. Text between blocks is skipped, as usual for PEM. */
 static enum block next_block(BIO *reader, X509 **certificate)
 {
     char *name = NULL, *header = NULL;
@@ -91,12 +91,12 @@ static enum block next_block(BIO *reader, X509 **certificate)
     return block;
 }
 
-/* What is said of a list of certificates that is not taken. */
+/* The errors of a list of certificates. */
 struct list_errors {
     enum identity_error syntax, holds_key, kind;
 };
 
-/* Certificates and nothing else. */
+/* Accepts only certificates. */
 static enum identity_error read_certificates(struct bytes text, const struct list_errors *errors,
                                              STACK_OF(X509) * list)
 {
@@ -129,9 +129,8 @@ static enum identity_error read_certificates(struct bytes text, const struct lis
     return error == IDENTITY_ERROR_OK && sk_X509_num(list) == 0 ? errors->syntax : error;
 }
 
-/* Of a private key in PKCS #8. The kind is looked at first: OpenSSL computes the public key of DSA and of EC
- * without a named curve while it decodes, at a cost that the numbers in the text choose (minutes, in 16 KiB).
- */
+/* A private key in PKCS #8. We check its kind first: while OpenSSL decodes DSA, or EC without a named curve,
+ * it computes the public key, and numbers in 16 KiB of text can make that take minutes. */
 static EVP_PKEY *decode_pkcs8(const unsigned char *data, long len)
 {
     const ASN1_OBJECT *kind;
@@ -151,7 +150,7 @@ static EVP_PKEY *decode_pkcs8(const unsigned char *data, long len)
     return key;
 }
 
-/* NULL: it is none, or of a kind that is not taken. */
+/* NULL: not a private key, or of a kind that is refused. */
 static EVP_PKEY *decode_key(const char *name, const unsigned char *data, long len)
 {
     if (strcmp(name, PEM_STRING_PKCS8INF) == 0)
@@ -198,7 +197,7 @@ static STACK_OF(X509) * intermediates(const struct identity *identity)
     return list;
 }
 
-/* Would OpenSSL show it to anybody? Its security level has a say about sizes and hashes. */
+/* Does OpenSSL's security level, which limits sizes and hashes, allow this certificate? */
 static bool is_strong(const struct identity *identity)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
@@ -266,13 +265,14 @@ static enum identity_error open_authorities(struct identity *identity, struct by
     identity->trust = X509_STORE_new();
     if (!identity->trust)
         memory_exhausted();
-    X509_STORE_set_flags(identity->trust, X509_V_FLAG_PARTIAL_CHAIN); /* whatever stands here is an anchor */
+    X509_STORE_set_flags(identity->trust,
+                         X509_V_FLAG_PARTIAL_CHAIN); /* every certificate in `ca` is an anchor */
     for (int i = 0; i < sk_X509_num(identity->authorities); i++)
         X509_STORE_add_cert(identity->trust, sk_X509_value(identity->authorities, i));
     return IDENTITY_ERROR_OK;
 }
 
-/* The URL parser's host, and no second one. */
+/* Uses the URL parser, so that there is one definition of a host. */
 static enum identity_error open_name(struct identity *identity, struct bytes name)
 {
     char text[URL_HOST_LEN_MAX + sizeof "https://[]/"];
@@ -292,7 +292,7 @@ static enum identity_error open_name(struct identity *identity, struct bytes nam
     return IDENTITY_ERROR_OK;
 }
 
-/* The key is not in it: the certificate says which key it is. */
+/* Without the key: the certificate identifies it. */
 static void make_digest(struct identity *identity)
 {
     const STACK_OF(X509) * lists[] = {identity->chain, identity->authorities};
@@ -337,8 +337,7 @@ struct identity *identity_open(const struct identity_source *source, enum identi
     return identity;
 }
 
-/* A key whose parts do not belong together would make OpenSSL find its way the slow way round at every
- * handshake. */
+/* With a key whose parts do not fit, OpenSSL would use its slow path at every handshake. */
 enum identity_error identity_check_key(const struct identity *identity)
 {
     static const unsigned char text[] = "posthorn";
@@ -378,7 +377,7 @@ void identity_close(struct identity *identity)
     free(identity);
 }
 
-/* ---- what may be shown ---- */
+/* ---- the public parts ---- */
 
 static int64_t instant_of(const ASN1_TIME *time)
 {
@@ -439,7 +438,7 @@ static bool copy_out(BIO *writer, struct arena *arena, struct bytes *text)
     char *data = NULL;
     long len = BIO_get_mem_data(writer, &data);
     *text = arena_copy(arena, bytes_make(data, (size_t)len));
-    BIO_free(writer); /* wipes what it held */
+    BIO_free(writer); /* wipes its memory */
     return text->data != NULL;
 }
 

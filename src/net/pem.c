@@ -9,7 +9,7 @@
 
 enum { LEN_MAX = 8 << 20 };
 
-/* What is there now: a file that grows meanwhile is being written, and comes again. */
+/* Reads the present length. A file that grows meanwhile is being written, so another reload follows. */
 static char *read_all(int fd, size_t len_max, const char **why)
 {
     char *text = memory_zero(1, len_max + 1);

@@ -1,5 +1,5 @@
 #include "tcp_report.h"
-#include <linux/tcp.h> /* its tcp_info says more than that of netinet/tcp.h, and only one can be included */
+#include <linux/tcp.h> /* its tcp_info has more members than that of netinet/tcp.h; they exclude each other */
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -9,7 +9,7 @@ struct tcp_report tcp_report_of(int fd)
     socklen_t len = sizeof info;
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
         return (struct tcp_report){0};
-    /* Our SYN, and our FIN if there was one, are acknowledged as a byte each. */
+    /* Our SYN and our FIN, if sent, count as an acknowledged byte each. */
     uint64_t acknowledged = info.tcpi_bytes_acked,
              written = info.tcpi_bytes_sent - info.tcpi_bytes_retrans + info.tcpi_notsent_bytes + 1;
     if (written < acknowledged)

@@ -11,14 +11,13 @@
 #include <time.h>
 
 enum {
-    SESSIONS_MAX = 1024, /* a session that falls on another's place replaces it */
-    SESSION_LEN_MAX =
-        16 * 1024, /* of one that is kept, with its certificate; a ticket alone may have 64 KiB */
-    SESSION_AGE_S_MAX = 60 * 60,  /* after which the certificate is looked at again */
+    SESSIONS_MAX = 1024,          /* a session replaces another in the same place */
+    SESSION_LEN_MAX = 16 * 1024,  /* of a kept session with its certificate; a ticket alone may have 64 KiB */
+    SESSION_AGE_S_MAX = 60 * 60,  /* afterwards the certificate is verified again */
     CERTIFICATES_LEN_MAX = 32768, /* of the chain a receiver sends */
     CHAIN_DEPTH_MAX = 10,
-    LATE_MESSAGES_MAX = 32, /* of the handshake's kind, after it and for one request: tickets, key updates,
-                             * wishes to renegotiate. Each costs us up to 20 us, and 30 bytes of theirs */
+    LATE_MESSAGES_MAX = 32, /* handshake messages after the handshake, for one request: tickets, key updates,
+                             * requests to renegotiate. Each costs us up to 20 us, the peer 30 bytes */
 };
 
 struct session {
@@ -45,7 +44,7 @@ static void session_forget(struct session **place)
     *place = NULL;
 }
 
-/* OpenSSL's: a session or a ticket has come. 1: we keep the reference. */
+/* OpenSSL calls it with a new session or ticket. 1: we keep the reference. */
 static int session_keep(SSL *ssl, SSL_SESSION *session)
 {
     struct tls_stream *stream = SSL_get_app_data(ssl);
@@ -129,7 +128,7 @@ static BIO_METHOD *wire_method(void)
 
 /* ---- messages of the handshake ---- */
 
-/* Where `why` is to be written: TRUST_WHY_LEN_MAX bytes, the stream's. */
+/* The memory for `why`: TRUST_WHY_LEN_MAX bytes; the stream owns it. */
 static char *why_of(struct tls_stream *stream)
 {
     if (!stream->why)
@@ -137,8 +136,8 @@ static char *why_of(struct tls_stream *stream)
     return stream->why;
 }
 
-/* OpenSSL decodes each certificate with its key before anybody is asked. So one of a kind that is not taken
- * is made unreadable first: the message is OpenSSL's own buffer, and has been read to its end. */
+/* OpenSSL decodes each certificate with its key before it calls the verifier. So we make a certificate with a
+ * refused kind of key unreadable first: the message is OpenSSL's own buffer, and it is complete. */
 static void look_at_certificates(struct tls_stream *stream, const unsigned char *message, size_t len,
                                  bool tls13)
 {
@@ -166,7 +165,7 @@ static void on_message(int sent, int version, int kind, const void *message, siz
         look_at_certificates(stream, message, len, version == TLS1_3_VERSION);
 }
 
-/* The name or address that the certificate must bear; a client's bears any. */
+/* The name or address that the certificate must have; a client's may have any. */
 static const char *expected_name(const struct tls_stream *stream)
 {
     enum url_host_kind kind;
@@ -187,7 +186,7 @@ static int on_verify(X509_STORE_CTX *store, void *ctx)
 
 /* ---- the context ---- */
 
-/* That one was asked for explains the alert that may follow. 1: go on, with what there is to show. */
+/* The request for a certificate explains a later alert. 1: go on with the identity, if there is one. */
 static int on_certificate_asked(SSL *ssl, void *ctx)
 {
     struct tls_stream *stream = SSL_get_app_data(ssl);
@@ -196,9 +195,8 @@ static int on_certificate_asked(SSL *ssl, void *ctx)
     return !stream->certificate_shown || identity_show(stream->identity, ssl);
 }
 
-/* Of a client's context and a server's. What a handshake costs us is not for the other side to choose: no key
- * exchange whose size it would name (DHE, of up to 8,192 bits), no curve or signature that is slow, and no
- * other kind of key. */
+/* For contexts of clients and of servers. The peer must not choose the cost of a handshake: no key exchange
+ * of a size that it names (DHE, up to 8,192 bits), no slow curve or signature, and no other kind of key. */
 static bool configure(SSL_CTX *context)
 {
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
@@ -217,7 +215,7 @@ static bool configure(SSL_CTX *context)
                         "RSA+SHA256:RSA+SHA384:RSA+SHA512") == 1;
 }
 
-static const unsigned char http11[] = "\x08http/1.1"; /* as ALPN has it */
+static const unsigned char http11[] = "\x08http/1.1"; /* in ALPN's form */
 
 static void configure_client(SSL_CTX *context)
 {
@@ -294,14 +292,14 @@ static int show_own(SSL *ssl, void *ctx)
     return identity_show(tls->own, ssl);
 }
 
-/* Whoever shows a wrong certificate is let in so far that he can be told: tls_client_trusted has the verdict.
- */
+/* A client with a wrong certificate may complete the handshake, so that it gets an answer with the reason;
+ * tls_client_trusted has the verdict. */
 static int let_in(int good, X509_STORE_CTX *store)
 {
     return 1;
 }
 
-/* RFC 7301: h2 alone is no reason to hang up; the client will see that nothing was chosen. */
+/* RFC 7301. A client that offers only h2 is not rejected; it sees that nothing was chosen. */
 static int choose_protocol(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_len,
                            const unsigned char *offered, unsigned offered_len, void *ctx)
 {
@@ -351,7 +349,7 @@ struct tls *tls_open_server(struct identity *identity, const char *client_ca_fil
     return tls;
 }
 
-/* ---- why it went wrong ---- */
+/* ---- reasons for failures ---- */
 
 static enum failure failure_of_verification(long result)
 {
@@ -367,7 +365,7 @@ static enum failure failure_of_verification(long result)
     }
 }
 
-/* The first error of OpenSSL's queue is the cause; what stands behind it followed from it. */
+/* The first error in OpenSSL's queue is the cause; the others are its consequences. */
 static enum failure failure_of_queue(const struct tls_stream *stream)
 {
     int reason = ERR_GET_REASON(ERR_peek_error());
@@ -393,7 +391,7 @@ static enum failure failure_of_queue(const struct tls_stream *stream)
     }
 }
 
-/* Those for which OpenSSL's words say too little. */
+/* Reasons that OpenSSL's own words do not explain. */
 static const char *sentence_of(int reason)
 {
     switch (reason) {
@@ -415,7 +413,7 @@ static const char *sentence_of(int reason)
     }
 }
 
-/* Unless there are better words already: the verdict's on the certificate, or the failure's own. */
+/* Keeps better words if there are any: the certificate's verdict, or the failure's own sentence. */
 static void explain_queue(struct tls_stream *stream)
 {
     int code = ERR_GET_REASON(ERR_peek_error());
@@ -442,7 +440,7 @@ static enum tls_status status_of(struct tls_stream *stream, int result)
         stream->failure = failure_of_queue(stream);
         explain_queue(stream);
         return TLS_BROKEN;
-    default: /* the wire refused to write, or to read on */
+    default: /* the BIO refused to write or to read on */
         stream->failure = FAILURE_RESET;
         if (stream->handshake_messages > LATE_MESSAGES_MAX) {
             stream->failure = FAILURE_TLS_PROTOCOL;
@@ -457,7 +455,8 @@ static enum tls_status status_of(struct tls_stream *stream, int result)
 
 /* ---- the stream ---- */
 
-/* The name or address the certificate must bear. Only names are sent along (RFC 6066 section 3). */
+/* Sets the name or address that the certificate must have. Only names are sent in SNI (RFC 6066 section 3).
+ */
 static void expect_peer(SSL *ssl, const struct peer *peer, const struct identity *identity)
 {
     enum url_host_kind kind = peer->host_kind;
@@ -473,7 +472,7 @@ static void expect_peer(SSL *ssl, const struct peer *peer, const struct identity
     } else {
         good = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1;
     }
-    assert(good); /* url_parse let it through */
+    assert(good); /* url_parse has checked it */
     if (identity)
         identity_expect(identity, ssl);
 }
@@ -557,7 +556,7 @@ void tls_end(struct tls_stream *stream, bool politely)
     stream->why = NULL;
     if (!stream->ssl)
         return;
-    /* Without a goodbye, sent or pretended, OpenSSL would hold the session unfit for resumption. */
+    /* OpenSSL only resumes sessions whose connection has sent, or has marked as sent, a close_notify. */
     bool sound = stream->failure == FAILURE_NONE || stream->failure == FAILURE_CLOSED_EARLY;
     if (politely && sound)
         SSL_shutdown(stream->ssl);

@@ -2,8 +2,8 @@
  * tls: TLS with OpenSSL. A sender has one context: its trust is loaded once; TLS 1.2 or later; the
  * certificate must lead to a trusted authority and have the host's name or address; sessions are resumed
  * within one peer. A listener has one context: it may ask clients for certificates, and the application
- * refuses a wrong one, so that it can say why. Bytes go through `in` and `write`; nothing here touches a
- * socket.
+ * refuses a wrong one, so that it can answer with the reason. Bytes go through `in` and `write`, never
+ * through a socket.
  *
  * An identity is set on its connection (SSL, never SSL_CTX), so identities share only the settings.
  */
@@ -41,7 +41,7 @@ struct tls_stream {
     void *ctx;
     bool certificate_asked; /* the receiver has asked for ours */
     bool certificate_shown;
-    bool key_refused;       /* of the other side, because of its size or kind */
+    bool key_refused;       /* the peer's, because of its size or kind */
     bool established;       /* the handshake is done */
     int handshake_messages; /* received after that, since the last request */
     enum failure failure;

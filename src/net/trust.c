@@ -9,7 +9,7 @@ enum { NAME_SHOWN_MAX = 100, NAMES_SHOWN_MAX = 3, DATE_LEN = sizeof "2026-11-28 
 
 /* ---- kinds, before anything is decoded ---- */
 
-/* The next object of `at`, in definite length; `tag` -1: it is not of the universal class. */
+/* The next object of `at`; its length must be definite. `tag` -1: not of the universal class. */
 static bool next_object(struct bytes *at, int *tag, struct bytes *content)
 {
     const unsigned char *place = (const unsigned char *)at->data;
@@ -31,7 +31,7 @@ static bool next_sequence(struct bytes *at, struct bytes *content)
     return next_object(at, &tag, content) && tag == V_ASN1_SEQUENCE;
 }
 
-/* NID_undef: it is no object identifier, or an unknown one. */
+/* NID_undef: not an object identifier, or an unknown one. */
 static int next_identifier(struct bytes *at)
 {
     const unsigned char *place = (const unsigned char *)at->data;
@@ -71,7 +71,7 @@ enum trust_kind trust_kind_of(struct bytes der)
     }
 }
 
-/* What a length of so many bytes announces. */
+/* Takes a length of `length_len` bytes, and a part of that length. */
 static bool next_part(struct bytes *at, size_t length_len, struct bytes *part)
 {
     size_t len = 0;
@@ -103,7 +103,7 @@ enum trust_kind trust_kind_of_message(struct bytes message, bool tls13)
 
 /* ---- sizes ---- */
 
-/* True, too, if the key has no such part. */
+/* Also true if the key has no such part. */
 static bool is_within(const EVP_PKEY *key, const char *part, int bits_max)
 {
     BIGNUM *number = NULL;
@@ -114,7 +114,7 @@ static bool is_within(const EVP_PKEY *key, const char *part, int bits_max)
     return within;
 }
 
-/* A private key may be given without what makes it quick, or with parts far larger than its modulus. */
+/* A private key may lack the parts that make it fast, or have parts far larger than its modulus. */
 static bool takes_rsa(const EVP_PKEY *key)
 {
     static const char *const halves[] = {
@@ -141,7 +141,7 @@ static bool takes_ec(const EVP_PKEY *key)
 bool trust_takes_key(const EVP_PKEY *key)
 {
     if (!key)
-        return false; /* of a kind, or with parameters, that OpenSSL does not know */
+        return false; /* a kind or parameters that OpenSSL does not know */
     switch (EVP_PKEY_get_base_id(key)) {
     case EVP_PKEY_RSA:
     case EVP_PKEY_RSA_PSS:
@@ -155,7 +155,7 @@ bool trust_takes_key(const EVP_PKEY *key)
     }
 }
 
-/* The first certificate whose key is not taken. */
+/* The first certificate whose key is refused. */
 static X509 *unbounded(X509_STORE_CTX *store)
 {
     X509 *own = X509_STORE_CTX_get0_cert(store);
@@ -170,7 +170,7 @@ static X509 *unbounded(X509_STORE_CTX *store)
 
 /* ---- words ---- */
 
-/* ASCII, whatever stands in it. */
+/* Always ASCII. */
 static void print_name(const X509_NAME *name, char out[NAME_SHOWN_MAX])
 {
     BIO *writer = BIO_new(BIO_s_mem());

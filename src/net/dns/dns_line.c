@@ -3,7 +3,7 @@
 #include "owner.h"
 #include <stdlib.h>
 
-enum { EDNS_LEN_MAX = 1232, TRIES = 2 /* when nothing is answered */ };
+enum { EDNS_LEN_MAX = 1232, TRIES = 2 /* if no server answers */ };
 
 struct dns_watch {
     uv_poll_t poll;
@@ -85,7 +85,7 @@ static void on_watch_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
-/* c-ares wants to know when a socket can be read or written; neither: it is about to close it. */
+/* c-ares asks to watch a socket for reading or writing; neither: it is about to close the socket. */
 static void on_socket_state(void *ctx, ares_socket_t fd, int readable, int writable)
 {
     struct dns_line *line = ctx;

@@ -13,10 +13,10 @@ enum {
     BUCKETS = 8192,
     FAMILY_MAX = ADDRESSES_MAX / 2,
     TTL_S_MAX = 3600,
-    HALF_ANSWER_TTL_S_MAX = 30, /* when one of the two families could not be asked */
-    REFUSALS_MAX = 3,           /* servers that say they cannot tell, before we believe it */
-    PLAIN_LEN_MAX = 512,        /* of an answer without EDNS */
-    LONG_ANSWERS_MAX = 32,      /* answers that are asked for over TCP at once */
+    HALF_ANSWER_TTL_S_MAX = 30, /* if one of the two families has no answer */
+    REFUSALS_MAX = 3,           /* refusals of servers before one counts */
+    PLAIN_LEN_MAX = 512,        /* an answer without EDNS */
+    LONG_ANSWERS_MAX = 32,      /* simultaneous questions over TCP */
     RENEWAL_MS_MIN = 1000
 };
 
@@ -24,12 +24,12 @@ enum family { FAMILY_V6, FAMILY_V4, FAMILIES };
 
 struct name;
 
-/* One of a name's two look-ups; c-ares holds a pointer to it until it has called back. */
+/* One of a name's two look-ups; c-ares has a pointer to it until the callback. */
 struct lookup {
     struct name *name;
     struct dns_line *line;
     bool running;
-    bool refused;   /* the servers answer, but do not serve us */
+    bool refused;   /* the servers answer, but refuse to serve us */
     bool truncated; /* `count` addresses came over UDP, and there are more */
     int refusals;
     enum failure failure; /* NONE: `count` addresses */
@@ -45,30 +45,30 @@ struct name {
     struct lookup lookups[FAMILIES];
     struct resolver_question waiting; /* ring */
     struct deadline second;
-    int64_t begun_ms; /* its look-ups were */
+    int64_t begun_ms; /* the start of its look-ups */
     char host[URL_HOST_LEN_MAX + 1];
 };
 
 struct resolver {
     uv_loop_t *loop;
     char *servers; /* NULL: the system's */
-    /* All names are asked for over the common line; an answer that is too long for it over one of its own.
-     * The common one is renewed when c-ares has turned EDNS off on it, which the answer to one name can bring
-     * about, and when no server answers: the system's may be others by now. */
+    /* All questions use the common line; one with a long answer is repeated on a TCP line of its own. The
+     * common line is renewed if c-ares has turned EDNS off on it, which one answer can cause, and if no
+     * server answers, because the system's servers may have changed. */
     int limit_ms;
     struct dns_line *lines, *common;
     int long_count;
     int64_t renewed_ms;
     struct deadline_queue *second_limit, *question_limit;
     int name_count;
-    int inside; /* calls into c-ares that have not returned: it must not be destroyed under them */
+    int inside; /* calls into c-ares that have not returned: it must not be destroyed meanwhile */
     bool closing;
     struct name *oldest, *newest;
     struct name *buckets[BUCKETS];
 
     struct resolver_outage outage;
     int server_count;
-    int probes; /* what c-ares has not called back for, of former probes too */
+    int probes; /* probes without a callback so far, former ones included */
 };
 
 /* ---- names ---- */
@@ -121,7 +121,7 @@ static void name_free(struct name *name)
     free(name);
 }
 
-/* Names being asked for may exceed the maximum; there are no more of them than attempts under way. */
+/* Names with a running look-up may exceed the maximum; there are at most as many as attempts under way. */
 static void make_room(struct resolver *resolver)
 {
     struct name *newer;
@@ -170,7 +170,7 @@ static enum failure failure_of(int status)
         return FAILURE_DNS_NOT_FOUND;
     case ARES_ETIMEOUT:
         return FAILURE_DNS_TIMEOUT; /* until judged */
-    case ARES_ECONNREFUSED:         /* nobody listens where a server should be, or no route leads there */
+    case ARES_ECONNREFUSED:         /* nobody listens at the server's address, or there is no route */
     case ARES_ENOMEM:
         return FAILURE_LOCAL_OUTAGE;
     default:
@@ -178,7 +178,7 @@ static enum failure failure_of(int status)
     }
 }
 
-/* What to say of a name without any address: what is our own fault first, then what may heal. */
+/* The failure of a name without an address: first our own faults, then failures that may heal. */
 static enum failure failure_of_both(enum failure a, enum failure b)
 {
     static const enum failure order[] = {FAILURE_LOCAL_OUTAGE, FAILURE_DNS_TIMEOUT, FAILURE_DNS_FAILURE,
@@ -205,7 +205,7 @@ static void collect(const struct name *name, struct addresses *addresses)
 
 static void answer_waiting(struct name *name)
 {
-    struct resolver *resolver = name->resolver; /* the name may be gone before the last one is answered */
+    struct resolver *resolver = name->resolver; /* an answer may free the name */
     struct addresses addresses;
     struct resolver_question ring;
 
@@ -269,14 +269,13 @@ static void enter(void *ctx);
 static void leave(void *ctx);
 static struct dns_line *line_open(struct resolver *resolver, bool tcp);
 
-/* The servers answer, but do not serve us; or they do not even understand the question. */
+/* The servers refuse to serve us, or do not understand the question. */
 static bool is_refusal(int status)
 {
     return status == ARES_EREFUSED || status == ARES_ENOTIMP || status == ARES_EFORMERR;
 }
 
-/* What c-ares hands on has come from a server of ours. One that serves nobody is as good as one that is
- * silent. */
+/* c-ares only hands on answers of our servers. A server that refuses everybody counts as silent. */
 static void hear(struct resolver *resolver, int status, const unsigned char *reply)
 {
     if (reply && !is_refusal(status) && !resolver->closing)
@@ -294,8 +293,8 @@ static void renew_common(struct resolver *resolver)
     resolver->server_count = dns_line_servers(fresh);
 }
 
-/* c-ares reads resolv.conf when a line is opened, and never again: a machine whose network comes up late, or
- * that moves to another, has other servers than it had. */
+/* c-ares reads resolv.conf only when a line is opened. The servers change if the network comes up late, or if
+ * the machine moves to another network. */
 static void read_servers_again(struct resolver *resolver)
 {
     if (!resolver->servers && !resolver->closing && now_ms(resolver) - resolver->renewed_ms >= RENEWAL_MS_MIN)
@@ -314,8 +313,8 @@ static void on_probe_answer(void *arg, int status, int timeouts, unsigned char *
         resolver_outage_unanswered(&resolver->outage);
 }
 
-/* The name servers of the root: no resolver has to look for them, and it says nothing of any receiver. The
- * channel rotates: each server gets one first. */
+/* Asks for the name servers of the root: every resolver knows them, and it reveals no receiver. The channel
+ * rotates, so each server is asked first once. */
 static void probe(struct resolver_outage *outage)
 {
     struct resolver *resolver = OWNER_OF(outage, struct resolver, outage);
@@ -347,15 +346,15 @@ void resolver_press(struct resolver_question *question)
 
 static void look_up(struct lookup *lookup, struct dns_line *line);
 
-/* A server that refuses is no verdict on the name yet: the next one is asked (the channel rotates). c-ares
- * would do so itself, but then reports what cannot be told from having no resolver at all. */
+/* If a server refuses, the next one is asked (the channel rotates). c-ares would do so itself, but its final
+ * status is then the same as without any server. */
 static bool asked_again(struct lookup *lookup, int status)
 {
     lookup->refused = is_refusal(status);
     if (lookup->name->resolver->closing || (!lookup->refused && status != ARES_ESERVFAIL) ||
         ++lookup->refusals == REFUSALS_MAX)
         return false;
-    look_up(lookup, lookup->line); /* where EDNS is off by now, if that was it */
+    look_up(lookup, lookup->line); /* without EDNS by now, if EDNS was the cause */
     return true;
 }
 
@@ -368,7 +367,7 @@ static void renew_line(struct dns_line *line, const unsigned char *reply, int le
     renew_common(resolver);
 }
 
-/* An answer that did not fit is asked for again over TCP, where nobody else is. */
+/* After a truncated answer, asks again over a TCP line of its own. */
 static bool asked_over_tcp(struct lookup *lookup, const unsigned char *reply, int len)
 {
     struct resolver *resolver = lookup->name->resolver;
@@ -382,7 +381,7 @@ static bool asked_over_tcp(struct lookup *lookup, const unsigned char *reply, in
     return true;
 }
 
-/* Where the answer to one name has turned EDNS off, c-ares cuts what was asked for with it before. */
+/* After one answer has turned EDNS off, c-ares cuts the answers to earlier questions with EDNS. */
 static bool asked_for_what_was_cut(struct lookup *lookup, int status, int len)
 {
     struct resolver *resolver = lookup->name->resolver;
@@ -393,7 +392,7 @@ static bool asked_for_what_was_cut(struct lookup *lookup, int status, int len)
     return true;
 }
 
-/* An answer of either family has come, or none will. True: another will come for the same look-up. */
+/* Handles the answer of one family, or its failure. True: the look-up was asked again. */
 static bool answer_come(struct lookup *lookup, int status, const unsigned char *reply, int len)
 {
     struct dns_line *line = lookup->line;
@@ -411,13 +410,13 @@ static bool answer_come(struct lookup *lookup, int status, const unsigned char *
     return asked_again(lookup, status);
 }
 
-/* Some of the addresses are better than none. */
+/* A truncated answer with some addresses is a success. */
 static enum failure failure_of_lookup(const struct lookup *lookup, int status)
 {
     if (lookup->count > 0)
         return FAILURE_NONE;
     if (lookup->truncated && status != ARES_SUCCESS && status != ARES_ENOTFOUND)
-        return FAILURE_DNS_FAILURE; /* it answers over UDP: that it does so is its word on this name */
+        return FAILURE_DNS_FAILURE; /* the server answers over UDP, so this is its answer for the name */
     return status == ARES_SUCCESS ? FAILURE_DNS_EMPTY : failure_of(status);
 }
 
@@ -433,7 +432,7 @@ static bool is_v6(const struct lookup *lookup)
     return lookup == &lookup->name->lookups[FAMILY_V6];
 }
 
-/* The addresses of the reply, in place of those that came over UDP. c-ares' status. */
+/* Keeps the reply's addresses instead of those that came over UDP. Returns c-ares' status. */
 static int keep_addresses(struct lookup *lookup, const unsigned char *reply, int len)
 {
     struct ares_addrttl v4[FAMILY_MAX];
@@ -499,7 +498,7 @@ static void destroy(struct resolver *resolver)
     }
 }
 
-/* Those that nobody uses any more go, the others are woken in time. */
+/* Closes the unused lines and arms the others. */
 static void tend_lines(struct resolver *resolver)
 {
     struct dns_line *next;
@@ -622,7 +621,7 @@ void resolver_ask(struct resolver *resolver, const char *host, struct resolver_q
     }
     struct name *name = name_of(resolver, host);
     bool running = name->lookups[FAMILY_V4].running || name->lookups[FAMILY_V6].running;
-    bool half = running && has_addresses(name) && !name->second.next; /* waited for long enough */
+    bool half = running && has_addresses(name) && !name->second.next; /* the second family had its moment */
     if (half || (!running && name->expires_ms > now_ms(resolver))) {
         struct addresses addresses;
         collect(name, &addresses);

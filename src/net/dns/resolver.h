@@ -2,8 +2,8 @@
  * resolver: resolves names with c-ares, from DNS alone (no hosts file, no search list).
  *
  * Answers are kept for their TTL, at most an hour. Questions for the same name share one look-up. A and
- * AAAA are asked together; when one has addresses, the other is waited for only a moment. `localhost` and
- * names below it are the loopback addresses (RFC 6761 section 6.3).
+ * AAAA are asked together; once one has addresses, the other gets only RESOLVER_SECOND_MS more. `localhost`
+ * and names below it are the loopback addresses (RFC 6761 section 6.3).
  *
  * A look-up without an answer ends in DNS_TIMEOUT, or in LOCAL_OUTAGE if our own servers are silent: see
  * resolver_outage.h.
@@ -36,9 +36,9 @@ struct resolver_question {
     void (*answered)(struct resolver_question *question, enum failure failure,
                      const struct addresses *addresses);
     struct resolver *resolver;
-    struct deadline limit; /* set until it is answered, or its verdict held */
-    int64_t begun_ms;      /* its look-up was */
-    enum failure blame;    /* the verdict if it turns out to be the name's */
+    struct deadline limit; /* set until the answer, or until its verdict is held */
+    int64_t begun_ms;      /* the start of its look-up */
+    enum failure blame;    /* the failure if the name is at fault */
 };
 
 /* Takes three queues of `deadlines`. NULL: c-ares refuses. */
@@ -48,7 +48,7 @@ struct resolver *resolver_open(uv_loop_t *loop, const char *servers /* NULL: the
  * after `limit_ms`, and RESOLVER_OUTAGE_PROBE_MS more for a verdict. A question starts as zeroes and
  * `answered`. */
 void resolver_ask(struct resolver *resolver, const char *host, struct resolver_question *question);
-/* The asker's own time is up: as if the limit had passed, unless it has. May answer. */
+/* The caller's own time is up: acts as if the limit had passed. May answer. */
 void resolver_press(struct resolver_question *question);
 void resolver_drop(struct resolver_question *question);
 /* Nobody may be waiting. Closes the handles; free after the loop has run. */

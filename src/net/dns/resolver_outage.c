@@ -58,7 +58,7 @@ void resolver_outage_unanswered(struct resolver_outage *outage)
         on_probe_passed(&outage->probe);
 }
 
-/* NONE: that is not known yet. An answer from long before the look-up gave up says nothing of its end. */
+/* NONE: not known yet. An answer from long before the look-up's end proves nothing about its end. */
 static enum failure verdict_on(const struct resolver_outage *outage, const struct resolver_question *question)
 {
     if (outage->ended_ms > question->begun_ms)

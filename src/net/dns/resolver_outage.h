@@ -1,9 +1,9 @@
 /*
- * resolver_outage: decides whose fault it is that a question was not answered in time.
+ * resolver_outage: decides whether the name or our servers are at fault for a question without an answer.
  *
- * If our servers have answered anything in the last moments of the look-up, it is the name's: DNS_TIMEOUT.
- * Otherwise the verdict is held, and each server is asked a question that needs no look-up; one probe for
- * all that wait. Any answer to any question: DNS_TIMEOUT. No answer within RESOLVER_OUTAGE_PROBE_MS:
+ * If a server has answered anything shortly before the look-up's end, the name is at fault: DNS_TIMEOUT.
+ * Otherwise the verdict is held, and one probe serves all held questions: each server is asked a question
+ * that needs no look-up. Any answer to any question: DNS_TIMEOUT. No answer within RESOLVER_OUTAGE_PROBE_MS:
  * LOCAL_OUTAGE.
  *
  * It is also LOCAL_OUTAGE if the look-up began in an outage that a probe has found and that has ended
@@ -18,10 +18,10 @@ struct resolver_outage {
     uv_loop_t *loop;
     void (*ask)(struct resolver_outage *outage); /* all servers; may call back before it returns */
     struct deadline_queue *limit;
-    struct deadline probe;         /* set while a probe is to tell */
-    struct resolver_question held; /* ring: whose verdict it is to tell */
-    bool known;                    /* the last probe was not answered, nor was anything since */
-    int64_t heard_ms, ended_ms;    /* the last answer; the last one that ended an outage that was known */
+    struct deadline probe;         /* set during a probe */
+    struct resolver_question held; /* ring: questions that wait for its result */
+    bool known;                    /* an outage: nothing was answered since the last probe */
+    int64_t heard_ms, ended_ms;    /* the last answer; the last end of a known outage */
 };
 
 /* Takes a queue of `deadlines`. */
@@ -31,7 +31,7 @@ void resolver_outage_init(struct resolver_outage *outage, uv_loop_t *loop, struc
 void resolver_outage_fini(struct resolver_outage *outage);
 /* The question is answered, at once or when its verdict is known, unless it is dropped. */
 void resolver_outage_judge(struct resolver_outage *outage, struct resolver_question *question);
-/* A server of ours has answered, whatever it says. */
+/* One of our servers has answered anything. */
 void resolver_outage_heard(struct resolver_outage *outage);
-/* What `ask` asked has come to nothing, everywhere. */
+/* No server has answered the questions of `ask`. */
 void resolver_outage_unanswered(struct resolver_outage *outage);

@@ -7,7 +7,7 @@
 
 void resolver_questions_init(struct resolver_question *ring);
 void resolver_questions_append(struct resolver_question *ring, struct resolver_question *question);
-/* Moves all of them to `ring`: who asks anew from within `answered` waits for the next answer. */
+/* Moves all to `ring`, so that a question asked from within `answered` waits for the next answer. */
 void resolver_questions_take(struct resolver_question *from, struct resolver_question *ring);
 /* Drops it first. */
 void resolver_question_answer(struct resolver_question *question, enum failure failure,
