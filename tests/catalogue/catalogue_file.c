@@ -1,8 +1,7 @@
 /* A platform's own file: what it adds, and where exactly it is wrong. */
-#include "catalogue.h"
+#include "catalogue_fixture.h"
 #include "embedded.h"
 #include "json.h"
-#include "json_tree.h"
 #include "text.h"
 
 #include <setjmp.h>
@@ -31,30 +30,6 @@ static const char shop[] =
     "  \"scenarios\": [{\"name\": \"bought\", \"en\": \"Bought.\", \"steps\": [\"cart_left\", "
     "{\"event_type\": \"order_paid\"}]}],\n"
     "}\n";
-
-/* json-c is the second reader: it sees what was written. The caller frees it. */
-static struct json_object *read_back(const struct json_value *value)
-{
-    struct json_reading reading;
-    struct arena arena;
-    struct text text;
-    arena_init(&arena, 4 << 20);
-    text_init(&text, &arena, 1 << 20);
-    json_tree_put(&text, value);
-    struct json_object *object = json_read(text.data, text.len, false, &reading);
-    assert_non_null(object);
-    arena_fini(&arena);
-    return object;
-}
-
-static struct json_object *example_of(const struct catalogue *catalogue, const struct catalogue_type *type)
-{
-    struct arena arena;
-    arena_init(&arena, CATALOGUE_EXAMPLE_MEMORY_MAX);
-    struct json_object *example = read_back(catalogue_example(&arena, catalogue, type));
-    arena_fini(&arena);
-    return example;
-}
 
 static bool add(struct catalogue *catalogue, const char *text, struct catalogue_problem *problem)
 {

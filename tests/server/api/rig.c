@@ -448,3 +448,45 @@ void reply_check(const struct reply *reply, const struct ask *ask)
     if (pointer && !request_has(ask, json_object_get_string(pointer)))
         fail_msg("%s is not in %s", json_object_get_string(pointer), ask->body);
 }
+
+/* ---- refusals ---- */
+
+static void check_refusal(struct rig *rig, const struct refusal *row)
+{
+    struct reply reply = rig_ask(rig, &row->ask);
+    if (reply.status != row->status)
+        fail_msg("%s %s %.200s: %d, not %d: %s", row->ask.method, row->ask.target,
+                 row->ask.body ? row->ask.body : "", reply.status, row->status, reply.body);
+    reply_check(&reply, &row->ask);
+    if (strcmp(reply_text(&reply, "/errors/0/code"), row->code) != 0)
+        fail_msg("%s %s %.200s: %s, not %s", row->ask.method, row->ask.target,
+                 row->ask.body ? row->ask.body : "", reply.body, row->code);
+    if (row->source) {
+        char pointer[64];
+        const char *space = strchr(row->source, ' ');
+        snprintf(pointer, sizeof pointer, "/errors/0/source/%.*s", (int)(space - row->source), row->source);
+        assert_non_null(reply_get(&reply, pointer));
+        assert_string_equal(reply_text(&reply, pointer), space + 1);
+    }
+    reply_free(&reply);
+}
+
+static int events_in_store(struct rig *rig)
+{
+    struct ask ask = {"GET", "/metrics", RIG_NOBODY};
+    struct reply reply = rig_ask(rig, &ask);
+    assert_int_equal(reply.status, 200);
+    const char *line = strstr(reply.body, "\nposthorn_events ");
+    assert_non_null(line);
+    int count = atoi(line + strlen("\nposthorn_events "));
+    reply_free(&reply);
+    return count;
+}
+
+void rig_refuses(struct rig *rig, const struct refusal *rows, size_t count)
+{
+    int before = events_in_store(rig);
+    for (size_t i = 0; i < count; i++)
+        check_refusal(rig, &rows[i]);
+    assert_int_equal(events_in_store(rig), before);
+}

@@ -79,3 +79,18 @@ const char *reply_text(const struct reply *reply, const char *pointer);
 struct json_object *reply_get(const struct reply *reply, const char *pointer);
 /* Every answer's form: jsonapi.version, or a complete errors document whose pointer exists in the request. */
 void reply_check(const struct reply *reply, const struct ask *ask);
+
+struct refusal {
+    struct ask ask;
+    int status;
+    const char *code;
+    const char *source; /* "pointer /data/id", "header Accept", "parameter sort"; NULL: not looked at */
+};
+/* Each is refused like that, and no event is written. */
+void rig_refuses(struct rig *rig, const struct refusal *rows, size_t count);
+
+/* Bodies of events. */
+#define RIG_EVENT "{\"data\":{\"type\":\"events\",\"attributes\":{\"event_type\":\"x\"}}}"
+#define EVENT_RELATED(relationships)                                                                         \
+    "{\"data\":{\"type\":\"events\",\"attributes\":{\"event_type\":\"x\"},\"relationships\":" relationships  \
+    "}}"

@@ -20,6 +20,8 @@ bool jsonapi_read(struct call *call, const char *type, struct request_document *
  * is call->line, and the content type has been seen to. */
 bool jsonapi_read_line(struct call *call, struct arena *arena, struct bytes text, const char *type,
                        struct request_document *document);
+/* Warns of members that JSON:API allows and that are not kept: links, meta, and the lid. */
+void jsonapi_warn_ignored(struct call *call, const struct request_document *document);
 /* Content-Encoding is refused: 415. */
 bool jsonapi_check_encoding(struct call *call);
 

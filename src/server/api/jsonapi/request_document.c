@@ -126,6 +126,32 @@ static void warn_unknown(struct call *call, const struct json_value *object, con
                       jsonapi_shown_len(member->name), member->name.data);
 }
 
+static void warn_ignored(struct call *call, const struct json_value *object, const char *where,
+                         const char *name)
+{
+    if (json_member(object, name))
+        call_warn(call, "member_ignored", 0, 0, "the %s of %s are not kept: they were ignored", name, where);
+}
+
+/* meta.idempotency_key of a line, and nothing else? */
+static bool is_key_of_line(const struct call *call, const struct json_value *meta)
+{
+    return call->line > 0 && meta && meta->first && !meta->first->next &&
+           bytes_equal_text(meta->first->name, "idempotency_key");
+}
+
+void jsonapi_warn_ignored(struct call *call, const struct request_document *document)
+{
+    if (!is_key_of_line(call, json_member(document->root, "meta")))
+        warn_ignored(call, document->root, "the document", "meta");
+    warn_ignored(call, document->root, "the document", "links");
+    warn_ignored(call, document->data, "data", "meta");
+    warn_ignored(call, document->data, "data", "links");
+    if (json_member(document->data, "lid"))
+        call_warn(call, "member_ignored", 0, 0,
+                  "the lid was ignored: nothing else in the document can name this resource by it");
+}
+
 static bool check_root(struct call *call, struct json_value *root, struct request_document *document)
 {
     static const char *const known[] = {"data", "included", "meta", "links", "jsonapi", NULL};

@@ -66,6 +66,7 @@ bool shape_read(struct call *call, const struct shape *shape, const struct reque
 {
     struct json_value *value = document->attributes ? document->attributes->first : NULL;
     *given = 0;
+    jsonapi_warn_ignored(call, document);
     for (; value; value = value->next) {
         if (bytes_starts(value->name, "@")) /* JSON:API 1.1 section 5.8.3: to be ignored */
             continue;

@@ -328,7 +328,8 @@ static bool update(struct call *call)
     struct json_value *merged =
         json_tree_read(arena, (char *)resource->json.data, resource->json.len, false, &reading);
     if (!merged || !merge(arena, merged, change, "attributes") ||
-        !merge(arena, merged, change, "relationships"))
+        !merge(arena, merged, change, "relationships") || !merge(arena, merged, change, "links") ||
+        !merge(arena, merged, change, "meta"))
         return call_too_large(call);
     if (!rules_check_fields(call, json_member(merged, "attributes"), json_member(merged, "relationships"))) {
         call->failure.source = "/data"; /* one of the two is in what was there before */

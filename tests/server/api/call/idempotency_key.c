@@ -313,6 +313,86 @@ static void test_whose_is_in_flight(void **state)
     }
 }
 
+/* ---- what is no key, and ids as keys ---- */
+
+/* A producer's own id: the same event again is the same, another one is refused; or no id is taken at all. */
+static void test_own_ids(void **state)
+{
+#define OWN(type)                                                                                            \
+    "{\"data\":{\"type\":\"events\",\"id\":\"order-7\",\"attributes\":{\"event_type\":\"" type "\"}}}"
+    const struct ask mine = {"POST", "/api/events", RIG_REGULAR, OWN("x")},
+                     theirs = {"POST", "/api/events", RIG_OTHER, OWN("x")};
+    rig.settings.own_event_ids = true;
+    struct reply first = rig_ask(&rig, &mine), again = rig_ask(&rig, &mine), other = rig_ask(&rig, &theirs);
+    assert_int_equal(first.status, 201);
+    assert_string_equal(reply_text(&first, "/meta/warnings/0/code"), "id_own");
+    assert_string_equal(again.body, first.body);
+    assert_true(reply_header_is(&again, "Idempotency-Replayed", "true"));
+    assert_string_not_equal(reply_text(&other, "/data/id"), reply_text(&first, "/data/id"));
+    reply_free(&first);
+    reply_free(&again);
+    reply_free(&other);
+    const struct refusal rows[] = {
+        {{"POST", "/api/events", RIG_REGULAR, OWN("y")}, 409, "id_used", "pointer /data/id"},
+        {{"POST", "/api/events", RIG_REGULAR,
+          "{\"data\":{\"type\":\"events\",\"id\":\"\",\"attributes\":{\"event_type\":\"x\"}}}"},
+         400,
+         "document_invalid",
+         "pointer /data/id"}};
+    rig_refuses(&rig, rows, sizeof rows / sizeof *rows);
+    rig.settings.refuse_event_ids = true;
+    const struct refusal refused[] = {{mine, 403, "id_not_accepted", "pointer /data/id"}};
+    rig_refuses(&rig, refused, 1);
+    rig.settings.refuse_event_ids = rig.settings.own_event_ids = false;
+    struct reply ignored = rig_ask(&rig, &mine);
+    assert_int_equal(ignored.status, 201);
+    assert_string_equal(reply_text(&ignored, "/meta/warnings/0/code"), "id_ignored");
+    reply_free(&ignored);
+}
+
+static void test_idempotency_keys(void **state)
+{
+    char long_key[258];
+    memset(long_key, 'k', 257);
+    long_key[257] = '\0';
+    const struct refusal rows[] = {
+        {{"POST", "/api/events", RIG_REGULAR, RIG_EVENT, NULL, {{"Idempotency-Key", ""}}},
+         400,
+         "header_invalid",
+         "header Idempotency-Key"},
+        {{"POST", "/api/events", RIG_REGULAR, RIG_EVENT, NULL, {{"Idempotency-Key", long_key}}},
+         400,
+         "header_invalid",
+         NULL},
+        {{"POST", "/api/events", RIG_REGULAR, RIG_EVENT, NULL, {{"Idempotency-Key", "\"a"}}},
+         400,
+         "header_invalid",
+         NULL},
+        {{"POST", "/api/events", RIG_REGULAR, RIG_EVENT, NULL, {{"Idempotency-Key", "\"\""}}},
+         400,
+         "header_invalid",
+         NULL},
+        {{"POST", "/api/events", RIG_REGULAR, RIG_EVENT, NULL, {{"Idempotency-Key", "\"a\\b\""}}},
+         400,
+         "header_invalid",
+         NULL},
+        {{"POST", "/api/events", RIG_REGULAR, RIG_EVENT, NULL, {{"Idempotency-Key", "\"a\"b\""}}},
+         400,
+         "header_invalid",
+         NULL},
+        {{"POST",
+          "/api/events",
+          RIG_REGULAR,
+          RIG_EVENT,
+          NULL,
+          {{"Idempotency-Key", "a"}, {"Idempotency-Key", "b"}}},
+         400,
+         "header_invalid",
+         NULL},
+    };
+    rig_refuses(&rig, rows, sizeof rows / sizeof *rows);
+}
+
 int main(void)
 {
 #define WITH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -323,6 +403,8 @@ int main(void)
                                        WITH(test_a_failure_keeps_no_key),
                                        WITH(test_in_flight),
                                        WITH(test_what_is_in_flight),
-                                       WITH(test_whose_is_in_flight)};
+                                       WITH(test_whose_is_in_flight),
+                                       WITH(test_own_ids),
+                                       WITH(test_idempotency_keys)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
