@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "command.h"
 #include "digest.h"
+#include "ed25519.h"
 #include "ids.h"
 #include "instant.h"
 #include "json.h"
@@ -10,6 +11,7 @@
 #include "push_signer.h"
 #include "secret_flaw.h"
 #include "sender.h"
+#include "signatures_option.h"
 
 #include <netdb.h>
 #include <stdio.h>
@@ -22,7 +24,12 @@ struct push {
     struct url url;
     char digest[DIGEST_HEX_LEN + 1]; /* empty: no key */
     void *signers[OPTION_LIST_MAX];  /* struct posthorn_signer */
-    int signer_count;
+    int signer_count, signatures;
+    struct bytes secrets[PUSH_SECRETS_MAX]; /* whsec_ */
+    int secret_count;
+    struct message_key keys[MESSAGE_KEYS_MAX]; /* whsk_ */
+    char key_ids[MESSAGE_KEYS_MAX][16];
+    int key_count;
     struct clock clock;
     struct ids ids;
     struct log *log;
@@ -61,20 +68,39 @@ static void resolve_locally(struct url *url)
     freeaddrinfo(found);
 }
 
-static bool open_signers(struct push *push, const struct option_list *secrets)
+static void keep_secret(struct push *push, struct bytes secret)
 {
+    if (!bytes_starts(secret, "whsk_")) {
+        if (push->secret_count < PUSH_SECRETS_MAX)
+            push->secrets[push->secret_count++] = secret;
+    } else if (push->key_count < MESSAGE_KEYS_MAX) {
+        /* The first has the id of an endpoint's first key pair. */
+        char *id = push->key_ids[push->key_count];
+        snprintf(id, sizeof *push->key_ids, push->key_count ? "key-%d" : "default-v1a", push->key_count + 1);
+        push->keys[push->key_count++] = (struct message_key){bytes_of(id), secret};
+    }
+}
+
+/* -1, or the index of one that cannot sign. */
+static int open_signers(struct push *push, const struct option_list *secrets)
+{
+    bool hmac = !push->signatures || push->signatures & PUSH_STANDARD;
     for (int i = 0; i < secrets->count; i++) {
         struct posthorn_text secret = {secrets->items[i], strlen(secrets->items[i])};
         struct posthorn_signer *signer;
         if (posthorn_signer_open(secret, &signer) != POSTHORN_OK)
-            return false;
-        push->signers[push->signer_count++] = signer;
+            return i;
+        keep_secret(push, bytes_of(secrets->items[i]));
+        if (hmac || bytes_starts(bytes_of(secrets->items[i]), "whsk_"))
+            push->signers[push->signer_count++] = signer;
+        else
+            posthorn_signer_close(signer);
     }
-    return true;
+    return -1;
 }
 
 int push_open(const struct invocation *invocation, const char *url, const char *key,
-              const struct option_list *secrets, const char *ca_file, struct push **out)
+              const struct option_list *secrets, int signatures, const char *ca_file, struct push **out)
 {
     struct push *push = memory_zero(1, sizeof *push);
     enum url_error error = url_parse(bytes_of(url), &push->url);
@@ -88,10 +114,15 @@ int push_open(const struct invocation *invocation, const char *url, const char *
     resolve_locally(&push->url);
     if (key)
         digest_sha256_hex(bytes_of(key), push->digest);
-    if (!open_signers(push, secrets)) {
-        int count = push->signer_count;
+    push->signatures = signatures;
+    if (signatures_option_check_keys(invocation, signatures, key, secrets) != EXIT_DONE) {
         push_close(push);
-        return secret_flaw_say(invocation, secrets->items[count], true);
+        return EXIT_USAGE;
+    }
+    int flawed = open_signers(push, secrets);
+    if (flawed >= 0) {
+        push_close(push);
+        return secret_flaw_say(invocation, secrets->items[flawed], true);
     }
     push->clock = clock_system();
     digest_random(&node, sizeof node); /* two commands at once must not use the same ids */
@@ -207,7 +238,16 @@ void push_make_headers(struct push *push, const struct push_event *event, struct
                                                     .digest = bytes_of(push->digest),
                                                     .sign = push_signer_sign,
                                                     .signers = push->signers,
-                                                    .signer_count = push->signer_count});
+                                                    .signer_count = push->signer_count,
+                                                    .signatures = push->signatures,
+                                                    .mac = digest_hmac,
+                                                    .secrets = push->secrets,
+                                                    .secret_count = push->secret_count,
+                                                    .url = &push->url,
+                                                    .hash = digest_sha256,
+                                                    .sign_message = ed25519_sign,
+                                                    .keys = push->keys,
+                                                    .key_count = push->key_count});
 }
 
 /* ---- sending ------------------------------------------------------------------------------------------- */

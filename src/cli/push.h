@@ -14,10 +14,11 @@ struct json_object;
 struct push;
 
 /* EXIT_DONE, or another exit code, and stderr says what is wrong with the URL, a secret or this machine.
- * `key` NULL: without WEBHOOK-AUTH. No `secrets`: without the second signature. `ca_file` has the authorities
- * for https; NULL: the system's. */
+ * `key` NULL: without WEBHOOK-AUTH. No `secrets`: without the other signatures. `signatures`: bits of enum
+ * push_signature; 0: the default. `ca_file` has the authorities for https; NULL: the system's. The secrets
+ * stay the caller's. */
 int push_open(const struct invocation *invocation, const char *url, const char *key,
-              const struct option_list *secrets, const char *ca_file, struct push **push);
+              const struct option_list *secrets, int signatures, const char *ca_file, struct push **push);
 void push_close(struct push *push);
 
 /* An event as it goes over the wire, as often as you like. */

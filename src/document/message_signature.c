@@ -1,9 +1,9 @@
 #include "message_signature.h"
+#include "url.h"
 #include <stdio.h>
 #include <string.h>
 
 enum { LABEL_LEN_MAX = sizeof ", sig9=:" };
-#define COMPONENTS "(\"@method\" \"@target-uri\" \"content-digest\" \"content-type\" \"webhook-id\")"
 
 /* sha-256=:BASE64: */
 static struct bytes put_digest(struct message_signature *made, struct bytes body, message_hash *hash)
@@ -41,7 +41,7 @@ bool message_signature_make(struct message_signature *made, const struct message
         size_t room = sizeof made->input - (size_t)(input - made->input);
         int begins = snprintf(input, room, "%ssig%d=", separator, signed_count + 1);
         int len = begins + snprintf(input + begins, room - (size_t)begins,
-                                    COMPONENTS ";created=%lld;keyid=\"%.*s\";alg=\"ed25519\"",
+                                    MESSAGE_COMPONENTS ";created=%lld;keyid=\"%.*s\";alg=\"ed25519\"",
                                     (long long)message->created_s, BYTES_ARG(keys[i].id));
         struct bytes params = bytes_make(input + begins, (size_t)(len - begins));
         struct bytes text = message_signature_base(message, made->digest_value, params, base);

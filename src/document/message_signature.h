@@ -8,7 +8,8 @@
  */
 #pragma once
 #include "bytes.h"
-#include "url.h"
+
+struct url;
 
 enum {
     MESSAGE_KEYS_MAX = 9,
@@ -18,6 +19,9 @@ enum {
     MESSAGE_INPUT_LEN_MAX = MESSAGE_KEYS_MAX * 192,
     MESSAGE_SIGNATURES_LEN_MAX = MESSAGE_KEYS_MAX * 104
 };
+
+/* What every signature covers, in this order. */
+#define MESSAGE_COMPONENTS "(\"@method\" \"@target-uri\" \"content-digest\" \"content-type\" \"webhook-id\")"
 
 struct message_key {
     struct bytes id, secret; /* whsk_... */

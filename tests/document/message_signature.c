@@ -1,6 +1,7 @@
 #include "message_signature.h"
 #include "digest.h"
 #include "ed25519.h"
+#include "url.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -105,7 +105,7 @@ int trigger_dry(struct trigger *trigger)
     struct push *push = NULL;
     struct arena arena;
     int code = trigger->to ? push_open(trigger->invocation, trigger->to, trigger->api_key, &trigger->secrets,
-                                       NULL, &push)
+                                       trigger->signatures, NULL, &push)
                            : EXIT_DONE;
     bool good = true;
 

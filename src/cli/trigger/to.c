@@ -55,7 +55,8 @@ int trigger_push(struct trigger *trigger)
     struct push_event events[EXAMPLES_EVENTS_MAX];
     struct arena arena;
     struct push *push;
-    int code = push_open(trigger->invocation, trigger->to, trigger->api_key, &trigger->secrets, NULL, &push);
+    int code = push_open(trigger->invocation, trigger->to, trigger->api_key, &trigger->secrets,
+                         trigger->signatures, NULL, &push);
     bool rendered = true;
 
     if (code != EXIT_DONE)

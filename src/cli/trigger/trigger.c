@@ -4,6 +4,7 @@
 #include "catalogue.h"
 #include "catalogue_option.h"
 #include "commands.h"
+#include "signatures_option.h"
 
 enum { TIMES_MAX = 10 * 1000 * 1000 };
 
@@ -39,6 +40,11 @@ static int send(const struct invocation *invocation, struct trigger *trigger)
                              "--out-of-order needs two events or more: a scenario, or several types");
     if (!trigger->to && trigger->secrets.count > 0)
         return command_wrong(invocation, "--secret needs --to: a server uses its own secrets");
+    if (!trigger->to && trigger->signature_names)
+        return command_wrong(invocation,
+                             "--signatures needs --to: a server signs as the endpoint's attribute says");
+    if (signatures_option_read(invocation, trigger->signature_names, &trigger->signatures) != EXIT_DONE)
+        return EXIT_USAGE;
     if (trigger->edit && !amend_edit(invocation, &trigger->examples.documents[0]))
         return EXIT_FAILED;
     if (trigger->dry_run)
@@ -70,6 +76,9 @@ static const struct option_row rows[] = {
      .environment = true},
     {"secret", OPTION_LIST, AT(secrets), "", "SECRET",
      "with --to: signing secret (whsec_, whsk_); may be repeated"},
+    {"signatures", OPTION_TEXT, AT(signature_names), "", "NAME,...",
+     "with --to: sign as these do: webhook-auth, standard, stripe, github, shopify, slack, standard-ed25519, "
+     "rfc9421 [webhook-auth,standard]"},
     {"all", OPTION_FLAG, AT(choice.all), "", NULL, "every documented type, in the catalogue's order"},
     {"every", OPTION_FLAG, AT(choice.every), "", NULL, "every type, the inferred ones too"},
     {"scenario", OPTION_TEXT, AT(choice.scenario), "", "NAME",

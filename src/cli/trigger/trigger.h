@@ -24,8 +24,9 @@ struct trigger {
     struct option_list secrets, sets;
     struct examples_choice choice;
     bool edit, duplicate, out_of_order, dry_run;
-    const char *own_types;
+    const char *own_types, *signature_names;
     int64_t times;
+    int signatures; /* bits of enum push_signature; 0: the default */
 
     const struct invocation *invocation;
     struct examples examples;

@@ -17,11 +17,28 @@ struct finding {
 };
 
 void diagnose_auth(const struct saved_push *push, const struct option_list *keys, struct finding *finding);
-/* `secrets` can be read (posthorn_verify_signature); at_s: when the push arrived. */
-void diagnose_signature(const struct saved_push *push, const struct option_list *secrets, int64_t at_s,
-                        int64_t tolerance_s, struct finding *finding);
+struct arrival {
+    int64_t at_s, tolerance_s; /* when the push arrived, and how far its own time may be from that */
+};
+
+/* `secrets` can be read (posthorn_verify_signature). */
+void diagnose_signature(const struct saved_push *push, const struct option_list *secrets,
+                        const struct arrival *arrival, struct finding *finding);
+/* The signatures that the headers of a push speak of: bits of enum push_signature. */
+int diagnose_which(const struct saved_push *push);
+/* A finding for each of these that is as another service's, or RFC 9421; how many. `url`: where the push was
+ * sent, for RFC 9421; NULL: not known. */
+enum { DIAGNOSE_DIALECTS_MAX = 5 };
+int diagnose_dialects(const struct saved_push *push, int signatures, const struct option_list *secrets,
+                      const char *url, const struct arrival *arrival, struct finding *findings);
 void diagnose_body(const struct saved_push *push, struct finding *finding);
 
 /* Fills the finding; the reason of what is right is "ok". */
 void finding_set(struct finding *finding, const char *reason, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The header, which has to be there once; false after finding_set. */
+bool finding_take_header(const struct saved_push *push, const char *name, struct bytes *value,
+                         struct finding *finding);
+/* The signature is right; is its time? `what` has it, in seconds: "webhook-timestamp". */
+void finding_set_time(struct finding *finding, const char *what, struct bytes seconds,
+                      const struct arrival *arrival);

@@ -236,34 +236,32 @@ static bool guess_kind(const struct signed_push *push, struct finding *finding)
 
 /* ---- judging ------------------------------------------------------------------------------------------- */
 
-static void diagnose_time(const struct signed_push *push, int64_t at_s, int64_t tolerance_s,
-                          struct finding *finding)
+void finding_set_time(struct finding *finding, const char *what, struct bytes seconds,
+                      const struct arrival *arrival)
 {
-    int64_t stamp_s, off_s;
+    int64_t stamp_s, off_s, at_s = arrival->at_s;
     struct line off, allowed;
 
-    if (!bytes_to_int64(push->timestamp, &stamp_s)) {
-        finding_set(finding, "timestamp",
-                    "the signature is right, but webhook-timestamp is not a number of seconds");
+    if (!bytes_to_int64(seconds, &stamp_s)) {
+        finding_set(finding, "timestamp", "the signature is right, but %s is not a number of seconds", what);
         return;
     }
     off_s = stamp_s > at_s ? stamp_s - at_s : at_s - stamp_s;
-    if (off_s <= tolerance_s) {
+    if (off_s <= arrival->tolerance_s) {
         finding_set(finding, "ok", "it matches the body, the secret and the clock");
         return;
     }
     if (stamp_s > 100 * at_s) {
-        finding_set(finding, "timestamp",
-                    "the signature is right, but webhook-timestamp is in milliseconds, not seconds");
+        finding_set(finding, "timestamp", "the signature is right, but %s is in milliseconds, not seconds",
+                    what);
         return;
     }
     words_put_duration(line_begin(&off), 1000 * off_s);
-    words_put_duration(line_begin(&allowed), 1000 * tolerance_s);
-    finding_set(
-        finding, "clock",
-        "the signature is right, but webhook-timestamp is %s %s the clock (%s are allowed): is the clock set,"
-        " or was the push kept? --at TIME says when it arrived",
-        off.text.data, stamp_s > at_s ? "ahead of" : "behind", allowed.text.data);
+    words_put_duration(line_begin(&allowed), 1000 * arrival->tolerance_s);
+    finding_set(finding, "clock",
+                "the signature is right, but %s is %s %s the clock (%s are allowed): is the clock set,"
+                " or was the push kept? --at TIME says when it arrived",
+                what, off.text.data, stamp_s > at_s ? "ahead of" : "behind", allowed.text.data);
     line_drop(&off);
     line_drop(&allowed);
 }
@@ -282,9 +280,8 @@ static void diagnose_wrong(const struct signed_push *push, struct finding *findi
     arena_fini(&arena);
 }
 
-/* Each of the three has to be there once. */
-static bool take_header(const struct saved_push *push, const char *name, struct bytes *value,
-                        struct finding *finding)
+bool finding_take_header(const struct saved_push *push, const char *name, struct bytes *value,
+                         struct finding *finding)
 {
     int count;
 
@@ -295,8 +292,8 @@ static bool take_header(const struct saved_push *push, const char *name, struct 
         finding_set(finding, "doubled", "there are %d %s headers; there must be one", count, name);
         return false;
     }
-    const char *tail = strchr(name, '-') + 1;
-    for (int i = 0; i < push->header_count; i++) {
+    const char *dash = strchr(name, '-'), *tail = dash ? dash + 1 : name;
+    for (int i = 0; dash && i < push->header_count; i++) {
         struct bytes found = push->headers[i].name;
         size_t tail_len = strlen(tail);
         if (found.len < tail_len || found.len > 80 || bytes_equal_nocase(found, "x-request-id") ||
@@ -310,20 +307,20 @@ static bool take_header(const struct saved_push *push, const char *name, struct 
     return false;
 }
 
-void diagnose_signature(const struct saved_push *push, const struct option_list *secrets, int64_t at_s,
-                        int64_t tolerance_s, struct finding *finding)
+void diagnose_signature(const struct saved_push *push, const struct option_list *secrets,
+                        const struct arrival *arrival, struct finding *finding)
 {
     struct signed_push judged = {.secret_count = (size_t)secrets->count, .body = push->body};
 
     *finding = (struct finding){.part = "webhook-signature"};
     for (int i = 0; i < secrets->count; i++)
         judged.secrets[i] = text_of(bytes_of(secrets->items[i]));
-    if (!take_header(push, "webhook-id", &judged.id, finding) ||
-        !take_header(push, "webhook-timestamp", &judged.timestamp, finding) ||
-        !take_header(push, "webhook-signature", &judged.signatures, finding))
+    if (!finding_take_header(push, "webhook-id", &judged.id, finding) ||
+        !finding_take_header(push, "webhook-timestamp", &judged.timestamp, finding) ||
+        !finding_take_header(push, "webhook-signature", &judged.signatures, finding))
         return;
     if (fits(&judged))
-        diagnose_time(&judged, at_s, tolerance_s, finding);
+        finding_set_time(finding, "webhook-timestamp", judged.timestamp, arrival);
     else
         diagnose_wrong(&judged, finding);
 }

@@ -10,6 +10,7 @@
 #include "push.h"
 #include "remedy.h"
 #include "show.h"
+#include "signatures_option.h"
 #include "terminal.h"
 #include "words.h"
 
@@ -39,6 +40,8 @@ struct doctor {
     bool ping;
     const char *api_key, *ca_file, *dns_servers;
     struct option_list secrets;
+    const char *signature_names;
+    int signatures;
     bool dev, allow_http; /* what the operator allows, as the server's settings of these names */
     struct option_list allow_target, allow_host, allow_port;
 
@@ -389,7 +392,7 @@ static int ping(struct doctor *doctor)
     struct arena arena;
     struct push *push;
     int code = push_open(doctor->invocation, doctor->address, doctor->api_key, &doctor->secrets,
-                         doctor->ca_file, &push);
+                         doctor->signatures, doctor->ca_file, &push);
 
     arena_init(&arena, EVENT_LEN_MAX);
     if (code == EXIT_DONE) {
@@ -455,7 +458,8 @@ static int run(const struct invocation *invocation, void *options)
     doctor->invocation = invocation;
     doctor->address = invocation->operands[0];
     doctor->colours = colours_for(stdout);
-    if (!read_allowed(doctor))
+    if (!read_allowed(doctor) ||
+        signatures_option_read(invocation, doctor->signature_names, &doctor->signatures) != EXIT_DONE)
         return EXIT_USAGE;
     doctor->probe = probe_open(doctor->ca_file, doctor->dns_servers);
     if (!doctor->probe)
@@ -473,6 +477,9 @@ static const struct option_row rows[] = {
     {"api-key", OPTION_TEXT, AT(api_key), "", "KEY", "with --ping: API key for WEBHOOK-AUTH",
      .environment = true},
     {"secret", OPTION_LIST, AT(secrets), "", "SECRET", "with --ping: signing secret (whsec_, whsk_)"},
+    {"signatures", OPTION_TEXT, AT(signature_names), "", "NAME,...",
+     "with --ping: sign as these do: webhook-auth, standard, stripe, github, shopify, slack, "
+     "standard-ed25519, rfc9421 [webhook-auth,standard]"},
     {"dev", OPTION_FLAG, AT(dev), "", NULL, "as for `serve`: allow http and this machine"},
     {"allow-http", OPTION_FLAG, AT(allow_http), "", NULL, "as for `serve`"},
     {"allow-target", OPTION_WORDS, AT(allow_target), "", "CIDR[:PORT]", "as for `serve`; may be repeated"},

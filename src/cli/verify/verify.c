@@ -7,15 +7,21 @@
 #include "posthorn.h"
 #include "secret_flaw.h"
 #include "show.h"
+#include "signatures_option.h"
 #include "terminal.h"
 
-enum { MEMORY_LEN_MAX = 4 * SAVED_LEN_MAX, TOLERANCE_S_MAX = 365 * 86400, FINDINGS_MAX = 3 };
+enum {
+    MEMORY_LEN_MAX = 4 * SAVED_LEN_MAX,
+    TOLERANCE_S_MAX = 365 * 86400,
+    FINDINGS_MAX = 3 + DIAGNOSE_DIALECTS_MAX
+};
 
 struct verify {
     const struct invocation *invocation;
     struct option_list headers, keys, secrets;
-    const char *body, *at;
-    int64_t tolerance_s, at_s;
+    const char *body, *at, *names, *url;
+    int signatures; /* bits of enum push_signature; 0: those that are there */
+    struct arrival arrival;
 };
 
 /* ---- what was kept ---------------------------------------------------------------------------------------
@@ -81,8 +87,12 @@ static int judge(const struct verify *verify, const struct saved_push *push)
 
     if (verify->keys.count > 0)
         diagnose_auth(push, &verify->keys, &findings[count++]);
+    int signatures = verify->signatures ? verify->signatures : diagnose_which(push);
+    if (verify->secrets.count > 0 && signatures & (PUSH_STANDARD | PUSH_STANDARD_ED25519))
+        diagnose_signature(push, &verify->secrets, &verify->arrival, &findings[count++]);
     if (verify->secrets.count > 0)
-        diagnose_signature(push, &verify->secrets, verify->at_s, verify->tolerance_s, &findings[count++]);
+        count += diagnose_dialects(push, signatures, &verify->secrets, verify->url, &verify->arrival,
+                                   &findings[count]);
     diagnose_body(push, &findings[count++]);
     for (int i = 0; i < count; i++)
         right = right && findings[i].right;
@@ -102,12 +112,12 @@ static bool read_at(struct verify *verify)
     struct clock clock = clock_system();
     int64_t at_ms;
 
-    verify->at_s = clock_wall_ms(&clock) / 1000;
-    if (!verify->at || bytes_to_int64(bytes_of(verify->at), &verify->at_s))
+    verify->arrival.at_s = clock_wall_ms(&clock) / 1000;
+    if (!verify->at || bytes_to_int64(bytes_of(verify->at), &verify->arrival.at_s))
         return true;
     if (!instant_parse(bytes_of(verify->at), &at_ms))
         return false;
-    verify->at_s = at_ms / 1000;
+    verify->arrival.at_s = at_ms / 1000;
     return true;
 }
 
@@ -121,6 +131,13 @@ static int run(const struct invocation *invocation, void *options)
     verify->invocation = invocation;
     if (verify->keys.count + verify->secrets.count == 0)
         return command_wrong(invocation, "give --api-key, --secret or both to verify the push with");
+    if (signatures_option_read(invocation, verify->names, &verify->signatures) != EXIT_DONE)
+        return EXIT_USAGE;
+    if (verify->signatures & PUSH_WEBHOOK_AUTH && verify->keys.count == 0)
+        return command_wrong(invocation, "--signatures webhook-auth needs --api-key");
+    if (verify->signatures & ~PUSH_WEBHOOK_AUTH && verify->secrets.count == 0)
+        return command_wrong(invocation,
+                             "--signatures needs --secret: whsec_..., or the public key whpk_...");
     if (secret_flaw_check(invocation, &verify->secrets) != EXIT_DONE)
         return EXIT_USAGE;
     if (!read_at(verify))
@@ -139,26 +156,34 @@ static const struct option_row rows[] = {
     {"api-key", OPTION_LIST, AT(keys), "", "KEY", "to check WEBHOOK-AUTH; may be repeated",
      .environment = true},
     {"secret", OPTION_LIST, AT(secrets), "", "SECRET",
-     "to check webhook-signature (whsec_, whpk_); may be repeated", .environment = true},
+     "to check the signatures (whsec_, whpk_); may be repeated", .environment = true},
+    {"signatures", OPTION_TEXT, AT(names), "", "NAME,...",
+     "check these: webhook-auth, standard, stripe, github, shopify, slack, standard-ed25519, rfc9421 [those "
+     "that are there]"},
+    {"url", OPTION_TEXT, AT(url), "", "URL", "for rfc9421: the endpoint's URL, which is signed, too"},
     {"header", OPTION_LIST, AT(headers), "", "LINE",
      "a header of the push, such as 'webhook-id: 8'; may be repeated"},
     {"body", OPTION_TEXT, AT(body), "", "FILE", "body of the push, byte for byte [stdin]"},
     {"at", OPTION_TEXT, AT(at), "", "TIME", "time of arrival: a date, or seconds since 1970 [now]"},
-    {"tolerance", OPTION_NUMBER, AT(tolerance_s), "300", "SECONDS", "allowed difference of the clocks", 0,
-     TOLERANCE_S_MAX},
+    {"tolerance", OPTION_NUMBER, AT(arrival.tolerance_s), "300", "SECONDS",
+     "allowed difference of the clocks", 0, TOLERANCE_S_MAX},
 };
 
 const struct command verify_command = {
     .name = "verify",
     .summary = "check whether a push is genuine, and find the part that is wrong",
-    .details = "Checks whether a push that you kept is genuine. If it is not, it names the wrong part and "
-               "the likely\n"
-               "cause: a line feed in the key, a body that was parsed and written again, a wrong clock, "
-               "another user's\n"
-               "key, a header that was renamed or doubled.\n\n"
-               "FILE is the push as it arrived: header lines, an empty line, the body (- for stdin). Without "
-               "FILE, give\n"
-               "the headers with --header, and the body with --body or on stdin.",
+    .details =
+        "Checks whether a push that you kept is genuine. If it is not, it names the wrong part and "
+        "the likely\n"
+        "cause: a line feed in the key, a body that was parsed and written again, a wrong clock, "
+        "another user's\n"
+        "key, a header that was renamed or doubled.\n\n"
+        "It checks WEBHOOK-AUTH with --api-key, and with --secret the signatures that are there: those of "
+        "Standard\n"
+        "Webhooks, Stripe, GitHub, Shopify, Slack and RFC 9421.\n\n"
+        "FILE is the push as it arrived: header lines, an empty line, the body (- for stdin). Without "
+        "FILE, give\n"
+        "the headers with --header, and the body with --body or on stdin.",
     .verbs = {{NULL, "[FILE]", run}},
     .rows = OPTION_TABLE(rows),
     .options_len = sizeof(struct verify),
