@@ -190,7 +190,7 @@ enum store_result {
     STORE_FENCED,  /* RESEND, CANCEL: it is not as `if_as`. OUTCOME: another lease has the delivery, or it has
                       ended. Only the history is written;  not an error */
     STORE_QUOTA,   /* KEY_CREATE: the user has keys_max active keys. ENDPOINT_CREATE: the user has
-                      MODEL_ENDPOINTS_MAX. EVENT, RESOURCE_PUT: see above. `request->only_known`: it is not */
+                      endpoints_max. EVENT, RESOURCE_PUT: see above. `request->only_known`: it is not */
     STORE_NO_SPACE /* EVENT: the disk reserve is reached; outcomes are still recorded */
 };
 
@@ -256,6 +256,7 @@ struct store_op {
             struct endpoint endpoint; /* CREATE, UPDATE: all; REMOVE: id and owner_id. If owner_id is not its
                                          owner: NOT_FOUND */
             int64_t if_version;       /* UPDATE, REMOVE: -1: any */
+            int64_t endpoints_max;    /* CREATE: of the user, with this one; 0: MODEL_ENDPOINTS_MAX */
         } endpoint;
         struct {
             struct resource resource; /* PUT: all but event_id; out: version. DELETE: owner_id, type, id */

@@ -222,6 +222,14 @@ test('at most 100 endpoints a user; one event goes to each', async (t) => {
     await hook.arrived(100);
 });
 
+test('at most 100: a setting makes it fewer', async (t) => {
+    const server = await serve(t, { args: ['--endpoints-max', '2'] });
+    await made(server, { url: 'https://example.com/' });
+    const answer = await make(server, { url: 'https://example.com/' });
+    assert.deepEqual([answer.status, answer.json.errors[0].code], [409, 'too_many_endpoints']);
+    assert.match(answer.json.errors[0].detail, /has 2 endpoints.*endpoints-max/);
+});
+
 test('an Idempotency-Key makes one endpoint, and does not show its secret again', async (t) => {
     const server = await serve(t);
     const headers = { 'Idempotency-Key': 'one' };

@@ -1,4 +1,5 @@
 #include "config.h"
+#include "model.h"
 #include "rate.h"
 #include "service_variables.h"
 #include <assert.h>
@@ -84,6 +85,8 @@ static const struct option_row rows[] = {
      "requests that may come at once before rate-limit applies", 1, RATE_PER_S_MAX},
     {"keys-max", OPTION_NUMBER, AT(keys_max), "50", "N",
      "active API keys a user may have; beyond that, 409", 1, 1000000},
+    {"endpoints-max", OPTION_NUMBER, AT(endpoints_max), "100", "N",
+     "endpoints a user may have, the default one included; beyond that, 409", 1, MODEL_ENDPOINTS_MAX},
     {"users-max", OPTION_NUMBER, AT(users_max), "1000000", "N",
      "users a Master may have; beyond that, 409", 1, 1000000000},
     {"user-bytes-max", OPTION_SIZE, AT(user_bytes_max), "100GiB", "SIZE",

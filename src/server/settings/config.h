@@ -38,6 +38,7 @@ struct config {
     int64_t body_bytes_max, connections_max, idle_s;
     int64_t rate_limit, rate_burst; /* requests/s of an API key; 0: no limit */
     int64_t keys_max, users_max;    /* active keys of a user, users of a Master */
+    int64_t endpoints_max;          /* of a user */
     int64_t user_bytes_max, user_resources_max, user_waiting_max; /* quotas of a user; 0: no limit */
     int64_t public_rate;        /* requests/s of an address that need no key; 0: no limit */
     const char *metrics_listen; /* NULL: beside the API */

@@ -364,7 +364,8 @@ enum store_status sqlite_endpoint_create(struct store *store, struct store_op *o
 {
     struct endpoint endpoint = op->endpoint.endpoint;
     struct roster_owner *owner = roster_owner(&store->roster, endpoint.owner_id);
-    if (!owner || endpoints_of(owner) >= MODEL_ENDPOINTS_MAX)
+    int64_t max = op->endpoint.endpoints_max > 0 ? op->endpoint.endpoints_max : MODEL_ENDPOINTS_MAX;
+    if (!owner || endpoints_of(owner) >= max)
         return sqlite_result(op, owner ? STORE_QUOTA : STORE_NOT_FOUND);
     endpoint.id = op->id = sqlite_next_id(store);
     return sqlite_endpoint_insert(store, &endpoint) ?: sqlite_user_changed(store, owner->id);

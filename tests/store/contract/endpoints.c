@@ -189,6 +189,9 @@ static void to_a_hundred(struct fixture *f)
 {
     enum { ALL = MODEL_ENDPOINTS_MAX };
     int64_t owner = fixture_user(f, "https://example.com/0"), ids[ALL] = {owner};
+    struct store_op second = {.kind = STORE_ENDPOINT_CREATE,
+                              .endpoint = {.endpoint.owner_id = owner, .endpoints_max = 1}};
+    fixture_do(f, second, STORE_QUOTA);
     for (int i = 1; i < ALL; i++)
         ids[i] = fixture_endpoint(f, owner, arena_printf(&f->arena, "https://example.com/%d", i));
     struct store_op one_more = {.kind = STORE_ENDPOINT_CREATE, .endpoint.endpoint.owner_id = owner};

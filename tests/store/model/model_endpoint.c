@@ -92,10 +92,10 @@ void model_endpoint_create(struct store *store, struct store_op *op)
 {
     struct model_disk *disk = store->disk;
     const struct endpoint *from = &op->endpoint.endpoint;
-    int count = 0;
+    int64_t count = 0, max = op->endpoint.endpoints_max ? op->endpoint.endpoints_max : MODEL_ENDPOINTS_MAX;
     for (int i = 0; i < disk->endpoint_count; i++)
         count += disk->endpoints[i].endpoint.owner_id == from->owner_id && !disk->endpoints[i].removed;
-    if (count == 0 || count >= MODEL_ENDPOINTS_MAX) {
+    if (count == 0 || count >= max) {
         op->result = count == 0 ? STORE_NOT_FOUND : STORE_QUOTA;
         return;
     }

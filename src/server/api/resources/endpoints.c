@@ -185,8 +185,9 @@ static bool created(struct call *call)
         return call_get(call, STORE_GET_ENDPOINT, op->id, false, replay);
     if (op->result == STORE_QUOTA)
         return call_fail(call, API_TOO_MANY_ENDPOINTS, SOURCE_NONE, NULL,
-                         "The user has %d endpoints, which is the limit. Delete one first.",
-                         MODEL_ENDPOINTS_MAX);
+                         "The user has %lld endpoints, and may have no more (setting endpoints-max). Delete "
+                         "one first.",
+                         (long long)op->endpoint.endpoints_max);
     if (op->result != STORE_DONE)
         return call_not_found(call, "user");
     endpoint.id = op->id;
@@ -209,9 +210,12 @@ bool endpoints_create(struct call *call)
         return false;
     edit->endpoint.owner_id = owner_id;
     edit->endpoint.created_at_ms = edit->endpoint.updated_at_ms = clock_wall_ms(&call->api->config.clock);
-    call->write.op = (struct store_op){.kind = STORE_ENDPOINT_CREATE,
-                                       .request = call->repeat,
-                                       .endpoint = {.endpoint = edit->endpoint, .if_version = -1}};
+    call->write.op =
+        (struct store_op){.kind = STORE_ENDPOINT_CREATE,
+                          .request = call->repeat,
+                          .endpoint = {.endpoint = edit->endpoint,
+                                       .if_version = -1,
+                                       .endpoints_max = call->api->config.config->endpoints_max}};
     return call_write(call, created);
 }
 
