@@ -4,7 +4,7 @@
 
 const char *verdict_hold_name(enum verdict_hold hold)
 {
-    static const char *const names[] = {NULL, "no_url", "paused", "no_key"};
+    static const char *const names[] = {NULL, "no_url", "paused", "disabled", "no_key"};
     return names[hold];
 }
 
@@ -45,15 +45,32 @@ static void put_remedy(struct text *out, const struct verdict *verdict)
         text_printf(out, " %s", remedy);
 }
 
-static void put_hold(struct text *out, enum verdict_hold hold)
+static void put_disabled(struct text *out, struct bytes reason)
 {
-    static const char *const sentences[] = {
-        [VERDICT_NOT_HELD] = "",
-        [VERDICT_NO_URL] = " Held: there is no webhook_url. It is sent as soon as one is set.",
-        [VERDICT_PAUSED] = " Held: the user is paused. It is sent as soon as `paused` is false again.",
-        [VERDICT_NO_KEY] = (" Held: the user has no active API key, and WEBHOOK-AUTH is made from one. It is "
-                            "sent as soon as there is a key.")};
-    text_puts(out, sentences[hold]);
+    text_puts(out, " Held: posthorn disabled the endpoint, because it ");
+    text_puts(out, bytes_equal_text(reason, "gone") ? "answered 410 (disable_on_410)"
+                                                    : "did nothing but fail for days (disable_after)");
+    text_puts(out, ". It is sent as soon as somebody enables it (posthorn endpoints enable).");
+}
+
+static void put_hold(struct text *out, const struct verdict *verdict)
+{
+    static const char *const sentences[][2] = {
+        /* for the default endpoint, and for others */
+        [VERDICT_NO_URL] = {" Held: there is no webhook_url. It is sent as soon as one is set.",
+                            " Held: the endpoint has no `url`. It is sent as soon as one is set."},
+        [VERDICT_PAUSED] = {" Held: the user is paused. It is sent as soon as `paused` is false again.",
+                            " Held: the endpoint is paused. It is sent as soon as it is resumed (posthorn "
+                            "endpoints resume)."}};
+    if (verdict->hold == VERDICT_DISABLED)
+        put_disabled(out, verdict->disabled_reason);
+    else if (verdict->hold == VERDICT_NO_KEY)
+        text_puts(
+            out,
+            " Held: the user has no active API key, and WEBHOOK-AUTH is made from one. It is sent as soon as "
+            "there is a key.");
+    else
+        text_puts(out, sentences[verdict->hold][verdict->further]);
 }
 
 static void put_next(struct text *out, const struct verdict *verdict)
@@ -61,7 +78,7 @@ static void put_next(struct text *out, const struct verdict *verdict)
     if (verdict->in_flight) {
         text_puts(out, verdict->attempt_count ? " The next try is under way." : " A try is under way.");
     } else if (verdict->hold != VERDICT_NOT_HELD) {
-        put_hold(out, verdict->hold);
+        put_hold(out, verdict);
     } else if (verdict->next_ms > 0) {
         text_puts(out, " Next try in ");
         words_put_duration(out, verdict->next_ms);

@@ -6,7 +6,7 @@
 #include "words.h"
 
 /* Why a pending delivery is not tried, or a skipped one cannot be sent. */
-enum verdict_hold { VERDICT_NOT_HELD, VERDICT_NO_URL, VERDICT_PAUSED, VERDICT_NO_KEY };
+enum verdict_hold { VERDICT_NOT_HELD, VERDICT_NO_URL, VERDICT_PAUSED, VERDICT_DISABLED, VERDICT_NO_KEY };
 
 struct verdict {
     struct bytes delivery_id;
@@ -21,11 +21,13 @@ struct verdict {
     struct words_outcome after_all;
     bool request_unread; /* the 200 came while most of the request had not been taken */
     enum verdict_hold hold;
-    struct bytes finished_at; /* len 0: not yet, or not known */
-    int64_t took_ms;          /* from the first attempt to the end; -1: not known */
+    bool further; /* its endpoint is not the default one: webhook_url and `paused` are not its settings */
+    struct bytes disabled_reason; /* if the hold is VERDICT_DISABLED: "gone", "failing" */
+    struct bytes finished_at;     /* len 0: not yet, or not known */
+    int64_t took_ms;              /* from the first attempt to the end; -1: not known */
 };
 
-/* "no_url", "paused", "no_key"; NULL when not held. */
+/* "no_url", "paused", "disabled", "no_key"; NULL when not held. */
 const char *verdict_hold_name(enum verdict_hold hold);
 /* One or more sentences with full stops, and what to do about it, if there is anything to do. */
 void verdict_put(struct text *out, const struct verdict *verdict);

@@ -4,6 +4,7 @@
 #include "evidence.h"
 #include "instant.h"
 #include "json.h"
+#include "not_sent.h"
 #include "remedy.h"
 #include "show.h"
 #include "verdict.h"
@@ -16,7 +17,9 @@ struct why {
     struct api api;
     const struct invocation *invocation;
     struct json_object *event;      /* NULL: it is about one delivery */
+    struct json_object *unmatched;  /* its `meta.unmatched`; NULL: there is none */
     struct json_object *deliveries; /* an array; never NULL */
+    struct json_object *not_sent;   /* see not_sent.h; NULL: not known */
     struct json_object *me;         /* who asks; NULL: not known */
     struct arena arena;
 };
@@ -30,11 +33,12 @@ static struct json_object *attributes_of(struct json_object *object)
 
 /* The `data` that a path answers with, or NULL: it is not there, or the caller may not see it. False: another
  * answer, or none; stderr says which. */
-static bool fetch(const struct why *why, const char *path, struct json_object **data)
+static bool fetch_all(const struct why *why, const char *path, struct json_object **data,
+                      struct json_object **meta)
 {
     struct client_answer answer;
 
-    *data = NULL;
+    *data = *meta = NULL;
     if (!client_call_paced(why->api.client, "GET", path, NULL, &answer))
         return false;
     if (answer.status == 404 || answer.status == 403)
@@ -43,7 +47,16 @@ static bool fetch(const struct why *why, const char *path, struct json_object **
         (json_get_array(answer.json, "data") && !client_gather(why->api.client, DELIVERIES_MAX, &answer)))
         return false;
     *data = json_object_get(json_get(answer.json, "data"));
+    *meta = json_object_get(json_get(answer.json, "meta"));
     return true;
+}
+
+static bool fetch(const struct why *why, const char *path, struct json_object **data)
+{
+    struct json_object *meta;
+    bool done = fetch_all(why, path, data, &meta);
+    json_object_put(meta);
+    return done;
 }
 
 /* Adds the delivery, with its attempts, if it is there. */
@@ -69,14 +82,32 @@ static bool fetch_deliveries(struct why *why, const char *event_id)
     return done;
 }
 
+/* The endpoints of the event's owner that have no delivery of it. */
+static bool fetch_not_sent(struct why *why)
+{
+    struct bytes owner = json_string(json_get(why->event, "meta"), "user");
+    struct json_object *endpoints;
+    const char *path =
+        client_path(why->api.client, "/api/endpoints?page[size]=100&filter[user]=%s", owner.data);
+    if (!fetch(why, path, &endpoints))
+        return false;
+    if (endpoints)
+        why->not_sent = not_sent_of(why->event, why->unmatched, endpoints, why->deliveries);
+    json_object_put(endpoints);
+    return true;
+}
+
 /* An id is an event's or a delivery's: both are asked for. */
 static bool gather(struct why *why, const char *id)
 {
+    struct json_object *meta;
     why->deliveries = json_object_new_array();
-    if (!fetch(why, client_path(why->api.client, "/api/events/%s", id), &why->event))
+    if (!fetch_all(why, client_path(why->api.client, "/api/events/%s", id), &why->event, &meta))
         return false;
+    why->unmatched = json_object_get(json_get_array(meta, "unmatched"));
+    json_object_put(meta);
     if (why->event)
-        return fetch_deliveries(why, id);
+        return fetch_deliveries(why, id) && fetch_not_sent(why);
     if (!fetch_delivery(why, id))
         return false;
     if (json_length(why->deliveries) > 0)
@@ -114,7 +145,33 @@ static struct bytes needed(struct why *why, struct json_object *attributes)
     return text_bytes(&out);
 }
 
-/* Reads the recipient's settings that hold the delivery back. A Regular cannot read those of a Master. */
+/* Reads the settings of the delivery's endpoint that hold it back. A Regular cannot read those of a Master's.
+ */
+static bool look_at_endpoint(struct why *why, struct verdict *verdict, struct evidence *evidence)
+{
+    struct bytes id = evidence->endpoint_id;
+    struct json_object *endpoint;
+    if (!fetch(why, client_path(why->api.client, "/api/endpoints/%s", id.data), &endpoint))
+        return false;
+    if (!endpoint)
+        return true;
+    struct json_object *attributes = attributes_of(endpoint);
+    struct bytes status = json_string(attributes, "status");
+    verdict->further = !bytes_equal(id, evidence->user_id);
+    evidence->url = arena_copy(&why->arena, json_string(attributes, "url"));
+    verdict->disabled_reason = arena_copy(&why->arena, json_string(attributes, "disabled_reason"));
+    verdict->last.success = needed(why, attributes);
+    bool open = bytes_equal_text(verdict->state, "pending");
+    if ((open || bytes_equal_text(verdict->state, "skipped")) && evidence->url.len == 0)
+        verdict->hold = VERDICT_NO_URL;
+    else if (open)
+        verdict->hold = bytes_equal_text(status, "paused")     ? VERDICT_PAUSED
+                        : bytes_equal_text(status, "disabled") ? VERDICT_DISABLED
+                                                               : VERDICT_NOT_HELD;
+    json_object_put(endpoint);
+    return true;
+}
+
 static bool look_at_user(struct why *why, struct verdict *verdict, struct evidence *evidence)
 {
     const char *user_id = evidence->user_id.data;
@@ -127,23 +184,14 @@ static bool look_at_user(struct why *why, struct verdict *verdict, struct eviden
         return false;
     if (!user)
         return true;
-    struct json_object *attributes = attributes_of(user);
-    evidence->url = arena_copy(&why->arena, json_string(attributes, "webhook_url"));
-    evidence->user_name = arena_copy(&why->arena, json_string(attributes, "name"));
-    bool has_url = json_get(attributes, "webhook_url") != NULL;
-    bool paused = json_flag(attributes, "paused");
-    verdict->last.success = needed(why, attributes);
+    evidence->user_name = arena_copy(&why->arena, json_string(attributes_of(user), "name"));
     json_object_put(user);
-    if (bytes_equal_text(verdict->state, "skipped") && !has_url)
-        verdict->hold = VERDICT_NO_URL;
-    if (!bytes_equal_text(verdict->state, "pending"))
+    if (!bytes_equal_text(verdict->state, "pending") || verdict->hold != VERDICT_NOT_HELD)
         return true;
     if (!has_active_key(why, user_id, &active))
         return false;
-    verdict->hold = !has_url ? VERDICT_NO_URL
-                    : paused ? VERDICT_PAUSED
-                    : active ? VERDICT_NOT_HELD
-                             : VERDICT_NO_KEY;
+    if (!active)
+        verdict->hold = VERDICT_NO_KEY;
     return true;
 }
 
@@ -227,6 +275,16 @@ static void add_to_json(const struct text *sentences, const struct verdict *verd
     free(answer);
 }
 
+/* "To endpoint 17… of user 5: ". */
+static void say_recipient(const struct evidence *evidence, const struct verdict *verdict)
+{
+    if (verdict->further)
+        printf("To endpoint %.*s of user %.*s: ", BYTES_ARG(evidence->endpoint_id),
+               BYTES_ARG(evidence->user_id));
+    else
+        printf("To user %.*s: ", BYTES_ARG(evidence->user_id));
+}
+
 static void say_delivery(const struct why *why, const struct text *sentences, const struct verdict *verdict,
                          const struct evidence *evidence)
 {
@@ -235,7 +293,7 @@ static void say_delivery(const struct why *why, const struct text *sentences, co
         return;
     }
     if (json_object_array_length(why->deliveries) > 1)
-        printf("To user %.*s: ", BYTES_ARG(evidence->user_id));
+        say_recipient(evidence, verdict);
     puts(sentences->data);
     bool smooth = bytes_equal_text(verdict->state, "delivered") && verdict->attempt_count <= 1;
     if (!smooth)
@@ -246,6 +304,8 @@ static bool say_one(struct why *why, struct json_object *delivery)
 {
     struct evidence evidence = {.attributes = attributes_of(delivery),
                                 .delivery_id = json_string(delivery, "id"),
+                                .endpoint_id =
+                                    json_string(json_at(delivery, "relationships.endpoint.data"), "id"),
                                 .user_id = json_string(json_at(delivery, "relationships.user.data"), "id")};
     struct verdict verdict;
     struct line sentences;
@@ -253,7 +313,7 @@ static bool say_one(struct why *why, struct json_object *delivery)
     read_account(delivery, &verdict);
     evidence.is_caller = bytes_equal(evidence.user_id, json_string(why->me, "id"));
     evidence.for_operator = remedy_is_for_operator(words_failure(verdict.last.reason));
-    if (!look_at_user(why, &verdict, &evidence))
+    if (!look_at_endpoint(why, &verdict, &evidence) || !look_at_user(why, &verdict, &evidence))
         return false;
     verdict_put(line_begin(&sentences), &verdict);
     say_delivery(why, &sentences.text, &verdict, &evidence);
@@ -287,9 +347,12 @@ static bool say_all(struct why *why)
         struct json_object *document = json_object_new_object();
         json_object_object_add(document, "event", json_object_get(why->event));
         json_object_object_add(document, "deliveries", json_object_get(why->deliveries));
+        json_object_object_add(document, "not_sent", json_object_get(why->not_sent));
         show_json(document);
         json_object_put(document);
-    } else if (!why->event) {
+    } else if (why->event) {
+        not_sent_print(why->not_sent, json_string(attributes_of(why->event), "event_type"));
+    } else {
         show_place(client_place(why->api.client));
     }
     return true;
@@ -304,7 +367,9 @@ static int explain(const struct invocation *invocation, void *options)
     arena_fini(&why->arena);
     json_object_put(why->me);
     json_object_put(why->event);
+    json_object_put(why->unmatched);
     json_object_put(why->deliveries);
+    json_object_put(why->not_sent);
     return done ? EXIT_DONE : EXIT_FAILED;
 }
 
@@ -315,7 +380,9 @@ const struct command why_command = {
         "Explains in plain sentences what became of an event or a delivery: the number of tries, the last\n"
         "answer, the time of the next try or the reason why there is none, and what to do. The record "
         "follows:\n"
-        "the URL, the last tries, the start of the last answer (1 KiB, escaped), and whose server it is.",
+        "the URL, the last tries, the start of the last answer (1 KiB, escaped), and whose server it is. "
+        "For\n"
+        "an event, the owner's endpoints that it was not sent to are named, each with the reason.",
     .verbs = {{NULL, "ID", explain}},
     API_COMMAND(struct why),
     .json = JSON_OPTION("print the server's JSON documents, each delivery with its `why`"),

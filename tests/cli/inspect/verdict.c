@@ -50,6 +50,11 @@ static void test_held(void **state)
     struct verdict verdict = pending(0, "", 0, 0);
     verdict.hold = VERDICT_NO_URL;
     expect(&verdict, "Not sent yet. Held: there is no webhook_url. It is sent as soon as one is set.");
+    verdict.hold = VERDICT_DISABLED;
+    verdict.disabled_reason = bytes_of("gone");
+    expect(&verdict,
+           "Not sent yet. Held: posthorn disabled the endpoint, because it answered 410 (disable_on_410). It "
+           "is sent as soon as somebody enables it (posthorn endpoints enable).");
     verdict.hold = VERDICT_PAUSED;
     expect(&verdict,
            "Not sent yet. Held: the user is paused. It is sent as soon as `paused` is false again.");
