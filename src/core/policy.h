@@ -6,10 +6,13 @@
  * fails 72 h or more after the first one is the last. Retry-After is honoured if it is later than the
  * backoff, at most 6 h; with 429 and 503 it holds the endpoint too. Our own faults use up neither attempts
  * nor window (promise P3).
+ *
+ * An endpoint's `retry` (retry.h) takes the place of base, factor, cap and window; a schedule has no window.
  */
 #pragma once
 #include "failure.h"
 #include "push_settings.h"
+#include "retry.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,7 +23,8 @@ struct policy {
     int64_t window_ms;          /* an attempt that fails at this age or later is the last */
     int64_t retry_after_ms_max; /* a longer one is cut to this */
     int64_t local_delay_ms;     /* after a fault of our own */
-    int lost_leases_max;        /* from this number in a row on, a lost lease counts as an attempt */
+    int scale; /* the durations here are divided by it already, an endpoint's own are when they are used */
+    int lost_leases_max; /* from this number in a row on, a lost lease counts as an attempt */
 };
 
 struct policy policy_default(void);
@@ -64,6 +68,12 @@ struct decision policy_decide(const struct policy *policy,
                               int32_t attempt /* counted before this one, from 0 */,
                               int64_t age_ms /* since the first attempt, without our own outages */,
                               uint64_t random);
+
+/* How many retries of a delivery that always fails at once these are, without jitter; RETRY_STEPS_MAX + 1:
+ * more. */
+int policy_retries(const struct policy *policy, const struct retry *retry);
+/* The policy with what a `retry` without a schedule has in place of the settings. */
+struct policy policy_with(const struct policy *policy, const struct retry *retry);
 
 /* The backoff after the n-th counted failure; n from 1. */
 int64_t policy_backoff_ms(const struct policy *policy, int32_t attempt, uint64_t random);

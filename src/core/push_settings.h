@@ -12,7 +12,8 @@
     NUMBER(signatures, 0xff) /* bits of enum push_signature (push_headers.h); 0: the default */              \
     NUMBER(format, 3)        /* enum push_format (format.h) */                                               \
     NUMBER(timeout, 60)      /* seconds, of a whole attempt; 0: the default (sender.h) */                    \
-    TEXT(success, 399)       /* the statuses that acknowledge: "2xx" or codes, "200 202"; none: 200 */
+    TEXT(success, 399)       /* the statuses that acknowledge: "2xx" or codes, "200 202"; none: 200 */       \
+    TEXT(retry, 808)         /* when the retries are (retry.h); none: as the settings say */
 
 #define PUSH_SETTINGS_NUMBER(name, max) int32_t name;
 #define PUSH_SETTINGS_BYTES(name, max)  struct bytes name;

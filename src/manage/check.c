@@ -60,8 +60,10 @@ static const struct {
      "ifnull(ordered, 0) NOT IN (0, 1)"
      " OR NOT EXISTS (SELECT 1 FROM users u WHERE u.id = endpoints.owner_id)"},
     {"endpoints", "a setting of its pushes is none",
-     "ifnull(success, '2xx') <> '2xx' AND success GLOB '*[^0-9 ]*'" PUSH_SETTINGS_LIST(
-         OR_NO_NUMBER, OR_TOO_LONG, OR_TOO_LONG)},
+     "ifnull(success, '2xx') <> '2xx' AND success GLOB '*[^0-9 ]*'"
+     " OR ifnull(retry, 'backoff 0') NOT GLOB 'schedule [1-9]*'"
+     " AND ifnull(retry, 'backoff 0') NOT GLOB 'backoff [0-9]*'" PUSH_SETTINGS_LIST(OR_NO_NUMBER, OR_TOO_LONG,
+                                                                                    OR_TOO_LONG)},
     {"endpoints", "the URL is none", "url IS NOT NULL AND url NOT LIKE 'http%://_%'"},
     {"api_keys", "the key's digest or pace is none, or its user is missing",
      "id <= 0 OR length(digest) <> 64 OR digest GLOB '*[^0-9a-f]*' OR rate_per_s < -1"

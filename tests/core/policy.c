@@ -357,6 +357,86 @@ static void a_dead_receiver_from_first_to_last(void **state)
     }
 }
 
+/* The rule of an endpoint's own retries, said once more: from a delivery's first attempt to its last. */
+struct own {
+    const char *retry;
+    int32_t steps[6]; /* seconds; 0 ends; the last one counts on for ever if there is a window */
+    int64_t window_s; /* 0: the steps are all */
+};
+
+static void walk(const struct own *own, int scale, uint64_t seed)
+{
+    struct policy policy = policy_scaled(policy_default(), scale);
+    struct push_settings push = {.retry = bytes_of(own->retry)};
+    struct outcome outcome = {FAILURE_CONNECT_REFUSED, 0, -1};
+    int64_t age_ms = 0;
+    int step = 0;
+    for (int32_t attempt = 0;; attempt++) {
+        bool last = own->window_s ? age_ms >= own->window_s * SECOND / scale : !own->steps[attempt];
+        struct decision decision =
+            policy_decide(&policy, &push, &outcome, attempt, age_ms, next_random(&seed));
+        assert_int_equal(decision.kind, last ? DECISION_GIVE_UP : DECISION_RETRY);
+        assert_int_equal(decision.reason, FAILURE_CONNECT_REFUSED);
+        if (last)
+            return;
+        double whole_ms = own->steps[step] * 1000.0 / scale;
+        assert_true(decision.delay_ms >= 0.9 * whole_ms - 1 && decision.delay_ms <= 1.1 * whole_ms + 1);
+        age_ms += decision.delay_ms;
+        step += own->steps[step + 1] != 0 || !own->window_s;
+    }
+}
+
+static void own_retries(void **state)
+{
+    static const struct own owns[] = {
+        {"schedule 10", {10}, 0},
+        {"schedule 5 1 700000 60 3", {5, 1, 700000, 60, 3}, 0}, /* longer than the settings' window */
+        {"backoff 60 2 240 3600", {60, 120, 240}, 3600},
+        {"backoff 0 0 270 7200", {10, 30, 90, 270}, 7200},
+        {"backoff 7 1 0 100", {7}, 100},
+        {"backoff 0 0 90 0", {10, 30, 90}, 72 * 3600},
+        {"backoff 20000 0 0 0", {20000, 43200}, 72 * 3600},
+    };
+    for (size_t i = 0; i < sizeof owns / sizeof *owns; i++)
+        for (uint64_t seed = 1; seed <= 50; seed++) {
+            walk(&owns[i], 1, seed);
+            walk(&owns[i], 10, seed);
+        }
+}
+
+/* Retry-After, our own faults and acknowledgements are as they are without. */
+static void own_retries_change_nothing_else(void **state)
+{
+    struct policy policy = policy_default();
+    struct push_settings push = {.retry = bytes_of("schedule 10")};
+    struct outcome busy = {FAILURE_NONE, 503, 60000}, ours = {FAILURE_LOCAL_OUTAGE, 0, -1};
+    struct outcome ok = {FAILURE_NONE, 200, -1};
+    struct decision decision = policy_decide(&policy, &push, &busy, 0, 0, 7);
+    assert_int_equal(decision.delay_ms, 60000);
+    assert_int_equal(decision.hold_ms, 60000);
+    assert_int_equal(policy_decide(&policy, &push, &busy, 1, 0, 7).kind, DECISION_GIVE_UP);
+    assert_int_equal(policy_decide(&policy, &push, &ours, 1, 0, 7).kind, DECISION_RELEASE);
+    assert_int_equal(policy_decide(&policy, &push, &ok, 1, 0, 7).kind, DECISION_DELIVERED);
+    push.retry = bytes_of("schedule never"); /* a damaged row: the settings hold */
+    assert_int_equal(policy_decide(&policy, &push, &busy, 1, 72 * HOUR - 1, 7).kind, DECISION_RETRY);
+    assert_int_equal(policy_decide(&policy, &push, &busy, 1, 72 * HOUR, 7).kind, DECISION_GIVE_UP);
+}
+
+static void retries_are_counted(void **state)
+{
+    static const struct {
+        const char *retry;
+        int count;
+    } rows[] = {{"schedule 1 2 3", 3},    {"backoff 60 1 0 6000", 100}, {"backoff 60 1 0 6001", 101},
+                {"backoff 1 1 0 0", 101}, {"backoff 60 2 240 600", 4},  {"backoff 0 0 0 0", 14}};
+    struct policy policy = policy_default();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct retry retry;
+        assert_true(retry_parse(bytes_of(rows[i].retry), &retry));
+        assert_int_equal(policy_retries(&policy, &retry), rows[i].count);
+    }
+}
+
 static void no_jitter_and_no_growth(void **state)
 {
     struct policy policy = policy_default();
@@ -380,6 +460,7 @@ static void scaled(void **state)
     assert_int_equal(policy.window_ms, 259200);
     assert_int_equal(policy.local_delay_ms, 5);
     assert_int_equal(policy.factor, 3);
+    assert_int_equal(policy.scale, 1000);
     assert_int_equal(policy.jitter_percent, 10);
     policy = policy_scaled(policy_default(), 1000000000);
     assert_int_equal(policy.base_ms, 1);
@@ -396,6 +477,9 @@ int main(void)
         cmocka_unit_test(only_success_delivers),
         cmocka_unit_test(medians_grow_by_three),
         cmocka_unit_test(a_dead_receiver_from_first_to_last),
+        cmocka_unit_test(own_retries),
+        cmocka_unit_test(own_retries_change_nothing_else),
+        cmocka_unit_test(retries_are_counted),
         cmocka_unit_test(no_jitter_and_no_growth),
         cmocka_unit_test(scaled),
     };

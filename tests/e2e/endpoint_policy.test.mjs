@@ -77,3 +77,43 @@ test('timeout: an endpoint that hangs fails its attempt, while a neighbour witho
     assert.equal((await set(server, { timeout: 60 })).timeout, 60);
     assert.equal((await set(server, { timeout: null })).timeout, null);
 });
+
+test('retry: a schedule: so many retries, and then the delivery is given up', async (t) => {
+    const server = await serve(t, { args: FAST });
+    const hook = await receiver(t, () => answer(500));
+    assert.deepEqual((await set(server, { url: hook.url, retry: { schedule: [40, 20, 60] } })).retry, { schedule: [40, 20, 60] });
+    const event = await post(server);
+    await becomes(server, event, 'given_up');
+    assert.deepEqual(await statuses(server, event), [500, 500, 500, 500]);
+    const shown = await delivery(server, event);
+
+    /* A change holds from the next attempt on; a resend begins the schedule anew. */
+    assert.deepEqual((await set(server, { retry: { schedule: [20] } })).retry, { schedule: [20] });
+    assert.equal((await api(server, 'POST', `/api/deliveries/${shown.id}/resend`)).status, 200);
+    await eventually('six attempts', async () => (await statuses(server, event)).length === 6);
+    await becomes(server, event, 'given_up');
+    assert.equal((await set(server, { retry: null })).retry, null);
+});
+
+test('retry: a backoff: base, factor, cap and window are the endpoint\'s, what it leaves out is as the settings say', async (t) => {
+    const server = await serve(t, { args: ['--time-scale', '200'] });
+    const hook = await receiver(t, () => answer(500));
+    const retry = { base: 20, factor: 1, window: 50 };
+    assert.deepEqual((await set(server, { url: hook.url, retry })).retry, retry);
+    const event = await post(server);
+    await becomes(server, event, 'given_up');
+    /* The settings' window is 22 minutes here. 0, 100, 200, 300 ms: that is past the window of 250. */
+    assert.ok((await statuses(server, event)).length <= 4);
+});
+
+test('retry: the next attempt is where the schedule says, in the API and in why', async (t) => {
+    const server = await serve(t);
+    const hook = await receiver(t, () => answer(500));
+    await set(server, { url: hook.url, retry: { schedule: [200_000, 5] } });
+    const event = await post(server);
+    await eventually('it is on record', async () => (await delivery(server, event)).attributes.attempt_count === 1);
+    const { next_attempt_in_ms: next } = (await delivery(server, event)).attributes;
+    assert.ok(next > 100_000_000 && next <= 220_000_000, `${next}`); /* 200,000 s and a tenth; never the settings' 10 s */
+    const { stdout } = await posthorn('why', event, '--server', server.url, '--key', server.api_key);
+    assert.match(stdout, /[12] d \d+ h/);
+});

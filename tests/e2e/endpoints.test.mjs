@@ -36,7 +36,7 @@ test('resource: an endpoint is made, shown, listed, changed and deleted; its sec
     assert.deepEqual({ ...attributes, created_at: 0, updated_at: 0 }, { url: 'https://example.com/a', description: 'accounting',
         metadata: { team: 'a', 'cost center': '7' }, event_types: ['payment_*', 'user_enabled'], channels: ['eu'],
         filter: { data: { attributes: { event_type: [{ prefix: 'p' }] } } }, status: 'paused', disabled_reason: null, in_flight_max: 7,
-        rate: { count: 100, per: 'minute' }, ordered: true, format: 'thin', success: '2xx', timeout: null, disable_on_410: true, disable_after: 30, signatures: ['webhook-auth', 'standard'],
+        rate: { count: 100, per: 'minute' }, ordered: true, format: 'thin', success: '2xx', retry: null, timeout: null, disable_on_410: true, disable_after: 30, signatures: ['webhook-auth', 'standard'],
         created_at: 0, updated_at: 0 });
     assert.equal(relationships.user.data.id, server.user_id);
 
@@ -185,6 +185,17 @@ test('bad input: each attribute has its code and its pointer, and nothing is hal
         ...['Stripe', 'standard-rsa', 7, null].map((name) => [{ signatures: ['github', name] }, 'attribute_invalid', '/signatures/1']),
         [{ signatures: ['github', 'github'] }, 'attribute_invalid', '/signatures/1'],
         [{ signatures: 'github' }, 'attribute_invalid', '/signatures'],
+        ...[5, '5', [], {}, true, { schedule: [5], base: 5 }].map((retry) => [{ retry }, 'attribute_invalid', '/retry']),
+        ...[[], 5, null, Array.from({ length: 101 }, () => 1)].map((schedule) => [{ retry: { schedule } }, 'attribute_invalid', '/retry/schedule']),
+        ...[0, -1, 1.5, '5', null, 1209601].map((step) => [{ retry: { schedule: [5, step] } }, 'attribute_invalid', '/retry/schedule/1']),
+        [{ retry: { schedule: [604800, 604800, 1] } }, 'retry_limit', '/retry/schedule/2'], /* 14 days and a second */
+        ...['base', 'factor', 'cap', 'window'].flatMap((name) =>
+            [0, -1, 1.5, '5', null, 1209601].map((number) => [{ retry: { [name]: number } }, 'attribute_invalid', `/retry/${name}`])),
+        [{ retry: { factor: 101 } }, 'attribute_invalid', '/retry/factor'],
+        [{ retry: { jitter: 5 } }, 'attribute_invalid', '/retry/jitter'],
+        [{ retry: { base: 61, cap: 60 } }, 'retry_limit', '/retry'],
+        [{ retry: { cap: 9 } }, 'retry_limit', '/retry'], /* the setting of base is 10 s */
+        [{ retry: { base: 60, factor: 1, window: 6001 } }, 'retry_limit', '/retry'], /* 101 retries */
         ...[0, 61, -1, 1.5, '7', [], true].map((timeout) => [{ timeout }, 'attribute_invalid', '/timeout']),
         ...['201', 200, null, [], {}].map((success) => [{ success }, 'attribute_invalid', '/success']),
         ...[199, 300, 302, 2000, '201', null, 200.5].map((code) => [{ success: [200, code] }, 'attribute_invalid', '/success/1']),

@@ -456,6 +456,9 @@ void node_written(struct sim *sim, struct node *node)
         }
         struct dispatch_work work = {box->delivery_id, box->endpoint_id, box->lease, box->attempt,
                                      box->lost,        box->age_ms,      box->push,  box->quick};
+#ifdef PLANT_RETRY_UNHEARD /* as if the endpoint had no retries of its own */
+        work.push = NULL;
+#endif
         node_feed(sim, node, (struct input){.kind = INPUT_WORK, .slot = box->slot, .work = work});
     }
     if (node->withdrawn)

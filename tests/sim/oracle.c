@@ -126,10 +126,36 @@ void oracle_before_write(struct sim *sim, const struct store_batch *batch)
     }
 }
 
-static void check_given_up(struct sim *sim, const struct oracle_delivery *delivery)
+/* The owner's own retries: the waits are theirs, and so is the end. */
+static void check_retry(struct sim *sim, const struct world_retry *retry,
+                        const struct oracle_delivery *delivery, const struct decision *decision)
 {
+    const struct policy *policy = &sim->dispatch_config.policy;
+    int step = 0, steps = 0;
+    while (steps < 4 && retry->steps_s[steps])
+        steps++;
+    if (retry->window_s == 0 && (decision->kind == DECISION_GIVE_UP) != (delivery->counted >= steps)) {
+        sim_fail(sim, "P3", "delivery %lld: decision %d after %d failures of a schedule of %d",
+                 (long long)delivery->id, decision->kind, delivery->counted + 1, steps);
+        return;
+    }
+    while (step < delivery->counted && step + 1 < steps)
+        step++;
+    int64_t least_ms =
+        (int64_t)retry->steps_s[step] * SECOND / policy->scale * (100 - policy->jitter_percent) / 100;
+    if (decision->kind == DECISION_RETRY && decision->delay_ms < least_ms)
+        sim_fail(sim, "P3", "delivery %lld: retry %d in %lld ms, and its endpoint wants %d s",
+                 (long long)delivery->id, delivery->counted + 1, (long long)decision->delay_ms,
+                 (int)retry->steps_s[step]);
+}
+
+static void check_given_up(struct sim *sim, const struct world_retry *retry,
+                           const struct oracle_delivery *delivery)
+{
+    const struct policy *policy = &sim->dispatch_config.policy;
     int64_t age = true_age_ms(sim, delivery);
-    if (age < sim->dispatch_config.policy.window_ms)
+    bool schedule = retry && retry->window_s == 0; /* it has no window */
+    if (!schedule && age < (retry ? retry->window_s * SECOND / policy->scale : policy->window_ms))
         sim_fail(sim, "P3", "delivery %lld given up %lld ms after its first attempt", (long long)delivery->id,
                  (long long)age);
 }
@@ -152,8 +178,13 @@ static void check_decision(struct sim *sim, struct oracle_delivery *delivery,
         sim_fail(sim, "P3", "delivery %lld lease %lld: decision %d for a fault of %s",
                  (long long)delivery->id, (long long)op->outcome.lease, decision->kind,
                  ours ? "ours" : "the receiver's");
-    if (decision->kind == DECISION_GIVE_UP && !delivery->hurried)
-        check_given_up(sim, delivery);
+    if (delivery->hurried || (decision->kind != DECISION_GIVE_UP && decision->kind != DECISION_RETRY))
+        return;
+    const struct world_retry *retry = sim->receivers[world_receiver(sim, delivery->endpoint_id)].retry;
+    if (retry)
+        check_retry(sim, retry, delivery, decision);
+    if (decision->kind == DECISION_GIVE_UP)
+        check_given_up(sim, retry, delivery);
 }
 
 static void apply_outcome(struct sim *sim, struct oracle_delivery *delivery, struct sim_attempt *attempt,

@@ -100,12 +100,20 @@ enum character {
 };
 
 /* Behind an endpoint: a user's default one, or a further one. */
+/* An endpoint's own retries, as the oracle knows them. */
+struct world_retry {
+    const char *text;   /* as it is stored */
+    int32_t steps_s[4]; /* 0 ends; of a schedule all, else the first ones */
+    int64_t window_s;   /* 0: it is a schedule */
+};
+
 struct receiver {
     int64_t user_id, endpoint_id;
     bool further;
     struct flow_settings flow;
     int32_t disable_after;
     int64_t acknowledged_ms;          /* service clock: the last time that was recorded; 0: never */
+    const struct world_retry *retry;  /* NULL: as the policy says */
     enum character character, healed; /* healed: how it is after STEP_HEAL */
 };
 

@@ -40,6 +40,22 @@ static void draw_disable_after(struct sim *sim)
     sim->pace.day_ms = sim->seed % 6 == 1 ? sim_between_log(sim, MINUTE, DAY) : DAY;
 }
 
+/* In every seventh seed. None takes longer than the policy's window. */
+static void draw_retries(struct sim *sim)
+{
+    static const struct world_retry retries[] = {{"schedule 20", {20}, 0},
+                                                 {"schedule 5 300 60", {5, 300, 60}, 0},
+                                                 {"backoff 30 2 240 3600", {30, 60, 120, 240}, 3600},
+                                                 {"backoff 60 1 0 600", {60}, 600}};
+    for (int i = 0; i < sim->receiver_count && sim->seed % 7 == 3; i++)
+        sim->receivers[i].retry = sim_chance(sim, 700) ? &retries[sim_pick(sim, 4)] : NULL;
+}
+
+static struct push_settings push_of(const struct receiver *receiver)
+{
+    return (struct push_settings){.retry = bytes_of(receiver->retry ? receiver->retry->text : "")};
+}
+
 static void draw_receivers(struct sim *sim)
 {
     sim->receiver_count = (int)sim_between(sim, 1, RECEIVERS_MAX);
@@ -58,6 +74,7 @@ static void draw_receivers(struct sim *sim)
     }
     draw_owners(sim);
     draw_flow(sim);
+    draw_retries(sim);
 }
 
 static void draw_pace(struct sim *sim)
@@ -134,6 +151,7 @@ static void make_user(struct sim *sim, int number, struct bytes url)
                                    .endpoint.url = url,
                                    .endpoint.flow = sim->receivers[number].flow,
                                    .endpoint.disable_after = sim->receivers[number].disable_after,
+                                   .endpoint.push = push_of(&sim->receivers[number]),
                                    .receives_users_events = master && sim->master_receives};
     write_one(sim, &user);
     assert(user.id == sim->receivers[number].user_id);
@@ -148,7 +166,8 @@ static void make_endpoint(struct sim *sim, struct receiver *receiver, struct byt
     op.endpoint.endpoint = (struct endpoint){.owner_id = receiver->user_id,
                                              .url = url,
                                              .flow = receiver->flow,
-                                             .disable_after = receiver->disable_after};
+                                             .disable_after = receiver->disable_after,
+                                             .push = push_of(receiver)};
     write_one(sim, &op);
     receiver->endpoint_id = op.id;
 }

@@ -293,10 +293,11 @@ static void engine_refuse(struct engine *engine, uint32_t number, enum failure f
 
 /* Which connections may be used again? For a first attempt any. For the next one none that the last can have
  * used: the receiver may have moved. If the last counted for nothing, as the lease tells, perhaps because its
- * connection was being closed, none at all. */
+ * connection was being closed, none at all; and none if the endpoint has retries of its own. */
 static int64_t engine_age_ms_max(const struct engine *engine, const struct store_work *box)
 {
-    if (box->lease > box->attempt + 1)
+    bool own_retry = push_settings_of(box->push)->retry.len > 0; /* perhaps changed since that attempt */
+    if (box->lease > box->attempt + 1 || (box->lease > 1 && own_retry))
         return 0;
     const struct policy *policy = &engine->config.dispatch.policy;
     return box->lease == 1 ? INT64_MAX : policy->base_ms * (100 - policy->jitter_percent) / 100;

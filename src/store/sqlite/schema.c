@@ -65,6 +65,7 @@ static const char *const migration_1[] = {
     "format INTEGER NOT NULL DEFAULT 0,"
     "timeout INTEGER NOT NULL DEFAULT 0,"
     "success TEXT,"
+    "retry TEXT,"
     "signing BLOB NOT NULL, identity BLOB NOT NULL," /* sealed */
     "answered INTEGER NOT NULL DEFAULT 0,"           /* that URL has acknowledged something once */
     "version INTEGER NOT NULL,"

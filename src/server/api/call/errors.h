@@ -59,6 +59,7 @@
     X(RELATIONSHIP_INVALID, 422, "relationship_invalid", "Invalid relationship")                             \
     X(INCLUDED_INVALID, 422, "included_invalid", "Invalid included resource")                                \
     X(MEMBER_INVALID, 422, "member_invalid", "A member of the document is not as JSON:API has it")           \
+    X(RETRY_LIMIT, 422, "retry_limit", "The retries are too many, last too long or do not fit together")     \
     X(FILTER_INVALID, 422, "filter_invalid", "The filter is not a pattern")                                  \
     X(URL, 422, "url_syntax", "The URL cannot be used as a webhook_url")                                     \
     X(GUESSES, 429, "too_many_guesses", "Too many invalid API keys from this address")                       \

@@ -35,6 +35,8 @@ bool endpoint_read_filter(struct call *call, const struct field *field, struct j
 bool endpoint_read_number(struct call *call, const struct field *field, struct json_value *value,
                           void *place);
 bool endpoint_read_rate(struct call *call, const struct field *field, struct json_value *value, void *place);
+bool endpoint_read_retry(struct call *call, const struct field *field, struct json_value *value, void *place);
+void endpoint_put_retry(struct text *out, const struct call *call, const void *row);
 void endpoint_put_rate(struct text *out, const struct call *call, const void *row);
 void endpoint_put_filter(struct text *out, const struct call *call, const void *row);
 bool endpoint_read_metadata(struct call *call, const struct field *field, struct json_value *value,

@@ -45,6 +45,8 @@ static const struct field fields[] = {
      .rule = "format must be \"guide\", \"cloudevents\", \"cloudevents-binary\" or \"thin\"."},
     {FIELD("success", FIELD_JSON, FIELD_ALWAYS, struct endpoint, push.success), .schema = "Success",
      .read = endpoint_read_success, .put = endpoint_put_success},
+    {FIELD("retry", FIELD_JSON, FIELD_ALWAYS | FIELD_NULLABLE, struct endpoint, push.retry),
+     .schema = "Retry", .read = endpoint_read_retry, .put = endpoint_put_retry},
     {FIELD("timeout", FIELD_INTEGER, FIELD_ALWAYS | FIELD_NULLABLE, struct endpoint, push.timeout),
      .minimum = 1, .maximum = MODEL_TIMEOUT_S_MAX, .read = endpoint_read_number,
      .rule = ", which stands for 30 seconds."},
