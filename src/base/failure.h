@@ -67,7 +67,8 @@ enum failure_class {
     X(LOCAL_LIMIT, "local_limit", OURS, "posthorn itself was out of file descriptors, ports or memory")      \
     X(DAMAGED, "damaged", OURS,                                                                              \
       "posthorn's own copy of this event is damaged: `posthorn check` lists the damage")                     \
-    X(SEALED, "sealed", OURS, "posthorn's key file does not decrypt this receiver's TLS identity")           \
+    X(SEALED, "sealed", OURS,                                                                                \
+      "posthorn's key file does not decrypt this receiver's TLS identity, headers or auth")                  \
     X(SHUTDOWN, "shutdown", OURS, "posthorn was stopping")                                                   \
     X(LEASE_LOST, "lease_lost", OURS, "posthorn stopped several times while it was sending this")
 

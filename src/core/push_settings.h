@@ -9,11 +9,15 @@
 #include "bytes.h"
 
 #define PUSH_SETTINGS_LIST(NUMBER, TEXT, SEALED)                                                             \
-    NUMBER(signatures, 0xff) /* bits of enum push_signature (push_headers.h); 0: the default */              \
-    NUMBER(format, 3)        /* enum push_format (format.h) */                                               \
-    NUMBER(timeout, 60)      /* seconds, of a whole attempt; 0: the default (sender.h) */                    \
-    TEXT(success, 399)       /* the statuses that acknowledge: "2xx" or codes, "200 202"; none: 200 */       \
-    TEXT(retry, 808)         /* when the retries are (retry.h); none: as the settings say */
+    NUMBER(signatures, 0xff)  /* bits of enum push_signature (push_headers.h); 0: the default */             \
+    NUMBER(format, 3)         /* enum push_format (format.h) */                                              \
+    NUMBER(timeout, 60)       /* seconds, of a whole attempt; 0: the default (sender.h) */                   \
+    TEXT(success, 399)        /* the statuses that acknowledge: "2xx" or codes, "200 202"; none: 200 */      \
+    TEXT(retry, 808)          /* when the retries are (retry.h); none: as the settings say */                \
+    TEXT(header_names, 1300)  /* of its own headers, a space between two */                                  \
+    SEALED(headers, 8276)     /* their values (push_secrets.h), a line end between two */                    \
+    TEXT(auth, 262)           /* "bearer", or "basic" and behind a line end the username; none: no auth */   \
+    SEALED(auth_secret, 4160) /* the token or password */
 
 #define PUSH_SETTINGS_NUMBER(name, max) int32_t name;
 #define PUSH_SETTINGS_BYTES(name, max)  struct bytes name;

@@ -118,6 +118,41 @@ static void add_rfc9421(struct push_headers *headers, const struct push_parts *p
     add(headers, "Signature", made->signature_value);
 }
 
+bool push_header_reserved(struct bytes name)
+{
+    static const char *const names[] = {"accept",
+                                        "accept-encoding",
+                                        "connection",
+                                        "date",
+                                        "expect",
+                                        "host",
+                                        "http2-settings",
+                                        "keep-alive",
+                                        "te",
+                                        "trailer",
+                                        "transfer-encoding",
+                                        "upgrade",
+                                        "user-agent", /* of the protocol */
+                                        "signature",
+                                        "signature-input",
+                                        "stripe-signature",
+                                        "x-hub-signature",
+                                        "x-hub-signature-256",
+                                        "x-shopify-hmac-sha256",
+                                        "x-slack-request-timestamp",
+                                        "x-slack-signature"};
+    static const char *const prefixes[] = {"ce-", "content-", "posthorn-", "proxy-", "webhook-"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (bytes_equal_nocase(name, names[i]))
+            return true;
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        size_t len = strlen(prefixes[i]);
+        if (name.len >= len && bytes_equal_nocase(bytes_make(name.data, len), prefixes[i]))
+            return true;
+    }
+    return false;
+}
+
 void push_headers_make(struct push_headers *headers, const struct push_parts *parts)
 {
     int which = parts->signatures ? parts->signatures : PUSH_SIGNATURES_DEFAULT;
@@ -136,4 +171,6 @@ void push_headers_make(struct push_headers *headers, const struct push_parts *pa
         add_others(headers, parts, timestamp);
     if (which & PUSH_RFC9421 && parts->key_count > 0)
         add_rfc9421(headers, parts, id, has_id);
+    for (int i = 0; i < parts->own_count && i < PUSH_ADDED_HEADERS_MAX; i++)
+        headers->list[headers->count++] = parts->own[i];
 }

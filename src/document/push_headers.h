@@ -6,8 +6,25 @@
 #include "format.h"
 #include "message_signature.h"
 
+/* Headers that an owner adds to the pushes of an endpoint. */
 enum {
-    PUSH_HEADERS_MAX = 13 + FORMAT_HEADERS_MAX,
+    PUSH_OWN_HEADERS_MAX = 20,
+    PUSH_ADDED_HEADERS_MAX = PUSH_OWN_HEADERS_MAX + 1, /* and Authorization */
+    PUSH_TOKEN_LEN_MAX = 4096,
+    PUSH_USERNAME_LEN_MAX = 256,
+    PUSH_PASSWORD_LEN_MAX = 1024,
+    PUSH_OWN_NAME_LEN_MAX = 64,
+    PUSH_OWN_VALUE_LEN_MAX = 2048,
+    PUSH_OWN_LEN_MAX = 8 << 10, /* all names and values */
+    PUSH_OWN_NAMES_LEN_MAX = PUSH_OWN_HEADERS_MAX * (PUSH_OWN_NAME_LEN_MAX + 1),
+    PUSH_OWN_SEALED_LEN_MAX = PUSH_OWN_LEN_MAX + PUSH_OWN_HEADERS_MAX + 64
+};
+
+/* Names that no owner may use, in any case: posthorn or the protocol sets them, or may one day. */
+bool push_header_reserved(struct bytes name);
+
+enum {
+    PUSH_HEADERS_MAX = 13 + FORMAT_HEADERS_MAX + PUSH_ADDED_HEADERS_MAX,
     PUSH_SIGNATURE_LEN_MAX = 96,
     PUSH_SIGNATURES_LEN_MAX = 2048
 };
@@ -60,6 +77,8 @@ struct push_parts {
     message_sign *sign_message;
     const struct message_key *keys; /* none: no such headers */
     int key_count;
+    const struct header *own; /* the owner's, which come last; at most PUSH_ADDED_HEADERS_MAX */
+    int own_count;
 };
 
 struct push_headers {

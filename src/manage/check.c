@@ -9,6 +9,7 @@
 #include "manage.h"
 #include "model.h"
 #include "network.h"
+#include "push_secrets.h"
 #include "signing.h"
 #include "snapshot.h"
 #include <errno.h>
@@ -338,8 +339,11 @@ static struct bytes blob(sqlite3_stmt *row, int column)
 
 static void check_sealed(const struct vault *vault, sqlite3 *db, int *count)
 {
-    static const char sql[] = "SELECT id, created_at, signing, identity FROM endpoints"
-                              " WHERE length(signing) > 0 OR length(identity) > 0";
+    static const char sql[] =
+        "SELECT id, created_at, signing, identity, owner_id, header_names, headers,"
+        " auth, auth_secret FROM endpoints WHERE length(signing) > 0 OR length(identity) > 0"
+        " OR length(header_names) > 0 OR length(headers) > 0"
+        " OR length(auth) > 0 OR length(auth_secret) > 0";
     sqlite3_stmt *row = NULL;
     int rc = sqlite3_prepare_v2(db, sql, -1, &row, NULL);
     while (rc == SQLITE_OK && sqlite3_step(row) == SQLITE_ROW) {
@@ -358,6 +362,20 @@ static void check_sealed(const struct vault *vault, sqlite3 *db, int *count)
                   "the TLS identity does not open with this key file: nothing is sent");
         else if (identity.len > 0)
             identities_wipe(&source);
+        struct push_settings push = {.header_names = blob(row, 5),
+                                     .headers = blob(row, 6),
+                                     .auth = blob(row, 7),
+                                     .auth_secret = blob(row, 8)};
+        struct push_secret headers =
+            push_secret_headers(sqlite3_column_int64(row, 4), sqlite3_column_int64(row, 1), &push);
+        if (push.header_names.len <= PUSH_OWN_NAMES_LEN_MAX && push_secret_is_lost(vault, &headers))
+            found(count, "endpoints", (const char *)sqlite3_column_text(row, 0),
+                  "its headers do not open with this key file: nothing is sent");
+        struct push_secret auth =
+            push_secret_auth(sqlite3_column_int64(row, 4), sqlite3_column_int64(row, 1), &push);
+        if (push.auth.len <= PUSH_OWN_NAMES_LEN_MAX && push_secret_is_lost(vault, &auth))
+            found(count, "endpoints", (const char *)sqlite3_column_text(row, 0),
+                  "its auth does not open with this key file: nothing is sent");
         signing_wipe(&signing);
         arena_fini(&arena);
     }

@@ -4,6 +4,7 @@
  */
 #include "identities.h"
 #include "manage.h"
+#include "push_secrets.h"
 #include "signing.h"
 #include <errno.h>
 #include <stdio.h>
@@ -15,11 +16,13 @@ static const char details[] =
     "Use this when the key file is lost. If you have a backup of the key file, restore that instead. It\n"
     "uses the present key file, or creates one, and binds the database to it. A file that holds no key is\n"
     "kept as FILE.unusable. Every user's signing secret changes: each receiver that verifies signatures\n"
-    "needs its new one. TLS identities are lost and must be set again. Events and deliveries stay. The\n"
+    "needs its new one. TLS identities, headers and auth are lost and must be set again. Events and "
+    "deliveries "
+    "stay. The\n"
     "server must be stopped.";
 
 struct reset_counts {
-    int users, secrets, identities;
+    int users, secrets, identities, headers, auths;
 };
 
 static bool opens(const struct vault *vault, const char *what, int64_t endpoint_id, struct bytes sealed)
@@ -49,11 +52,22 @@ static bool reset_endpoint(struct store *store, const struct vault *vault, const
     counts->users += endpoint->id == endpoint->owner_id; /* each has one default endpoint */
     counts->secrets += signing;
     counts->identities += identity;
+    struct push_secret own =
+        push_secret_headers(endpoint->owner_id, endpoint->created_at_ms, &endpoint->push);
+    bool headers = push_secret_is_lost(vault, &own);
+    counts->headers += headers;
+    own = push_secret_auth(endpoint->owner_id, endpoint->created_at_ms, &endpoint->push);
+    bool auth = push_secret_is_lost(vault, &own);
+    counts->auths += auth;
     if (signing)
         op.endpoint.endpoint.signing = (struct bytes){0};
     if (identity)
         op.endpoint.endpoint.identity = (struct bytes){0};
-    return (!signing && !identity) || store_write(store, &batch) == STORE_OK;
+    if (headers)
+        op.endpoint.endpoint.push.header_names = op.endpoint.endpoint.push.headers = (struct bytes){0};
+    if (auth)
+        op.endpoint.endpoint.push.auth = op.endpoint.endpoint.push.auth_secret = (struct bytes){0};
+    return (!signing && !identity && !headers && !auth) || store_write(store, &batch) == STORE_OK;
 }
 
 static bool reset_endpoints(struct store *store, const struct vault *vault, struct reset_counts *counts)
@@ -108,15 +122,19 @@ static int reset(const struct invocation *invocation, void *options)
     if (written != SERVER_OK)
         return server_failed(manage->invocation, written, error_text);
     if (manage->invocation->json)
-        printf("{\"key_file\":\"%s\",\"users\":%d,\"secrets_dropped\":%d,\"identities_dropped\":%d}\n",
-               made ? "made" : "kept", counts.users, counts.secrets, counts.identities);
+        printf("{\"key_file\":\"%s\",\"users\":%d,\"secrets_dropped\":%d,\"identities_dropped\":%d,"
+               "\"headers_dropped\":%d,\"auth_dropped\":%d}\n",
+               made ? "made" : "kept", counts.users, counts.secrets, counts.identities, counts.headers,
+               counts.auths);
     else
         printf(
             "The database now belongs to %s%s.\n"
             "The signing secrets of all %d users have changed; %d that were created or rotated are removed.\n"
             "TLS identities removed: %d.\n"
+            "Endpoints whose headers are removed: %d; whose auth is removed: %d.\n"
             "Use `posthorn secrets` to show and replace secrets when the server runs.\n",
-            path, made ? ", which is new" : "", counts.users, counts.secrets, counts.identities);
+            path, made ? ", which is new" : "", counts.users, counts.secrets, counts.identities,
+            counts.headers, counts.auths);
     return EXIT_DONE;
 }
 

@@ -136,9 +136,45 @@ static void as_other_services_sign(void **state)
     expect(&parts, "Content-Type: application/json\nWEBHOOK-AUTH: 00ff\n");
 }
 
+static void the_owners_come_last(void **state)
+{
+    const struct header own[] = {{bytes_of("X-A"), bytes_of("one")}, {bytes_of("x-b"), bytes_of("two")}};
+    struct push_parts parts = parts_with(NULL, 0);
+    parts.own = own;
+    parts.own_count = 2;
+    expect(&parts, "Content-Type: application/json\nWEBHOOK-AUTH: 00ff\nX-A: one\nx-b: two\n");
+}
+
+/* Every header that a push can have, and those of the protocol. */
+static void no_owner_may_use_these(void **state)
+{
+    static const char *const free_ones[] = {"X-A",     "Cookie", "hosts", "contents",
+                                            "webhook", "ce",     "",      "Authorization"};
+    static const char *const reserved[] = {
+        "HOST",  "tE",         "Content-",     "content-x", "Proxy-Authorization",
+        "Ce-Id", "posthorn-x", "Webhook-Auth", "User-Agent"};
+    void *signers[] = {one};
+    const struct bytes secrets[] = {bytes_of("new")};
+    struct push_headers headers;
+    struct push_parts parts = parts_with(signers, 1);
+    parts.mac = mac;
+    parts.secrets = secrets;
+    parts.secret_count = 1;
+    parts.signatures = PUSH_SIGNATURES_DEFAULT | PUSH_SIGNATURES_OTHERS;
+    push_headers_make(&headers, &parts);
+    for (int i = 0; i < headers.count; i++)
+        assert_true(push_header_reserved(headers.list[i].name));
+    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
+        assert_true(push_header_reserved(bytes_of(reserved[i])));
+    for (size_t i = 0; i < sizeof free_ones / sizeof *free_ones; i++)
+        assert_false(push_header_reserved(bytes_of(free_ones[i])));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_owners_come_last),
+        cmocka_unit_test(no_owner_may_use_these),
         cmocka_unit_test(the_whole_of_it),
         cmocka_unit_test(without_a_key_or_without_secrets),
         cmocka_unit_test(a_signer_that_fails_is_left_out),

@@ -117,7 +117,7 @@ test('8.7: secrets reset goes on with a new key, by choice', async (t) => {
     rmSync(join(install.data, 'posthorn.key'));
     const { code, stdout, stderr } = await posthorn('secrets', 'reset', '--data', install.data, '--json');
     assert.equal(code, 0, stderr);
-    assert.deepEqual(JSON.parse(stdout), { key_file: 'made', users: 1, secrets_dropped: 1, identities_dropped: 0 });
+    assert.deepEqual(JSON.parse(stdout), { key_file: 'made', users: 1, secrets_dropped: 1, identities_dropped: 0, headers_dropped: 0, auth_dropped: 0 });
     const there = await receiver(t);
     server = await serve(t, { install });
     await setUrl(server, there.url);

@@ -36,7 +36,7 @@ test('resource: an endpoint is made, shown, listed, changed and deleted; its sec
     assert.deepEqual({ ...attributes, created_at: 0, updated_at: 0 }, { url: 'https://example.com/a', description: 'accounting',
         metadata: { team: 'a', 'cost center': '7' }, event_types: ['payment_*', 'user_enabled'], channels: ['eu'],
         filter: { data: { attributes: { event_type: [{ prefix: 'p' }] } } }, status: 'paused', disabled_reason: null, in_flight_max: 7,
-        rate: { count: 100, per: 'minute' }, ordered: true, format: 'thin', success: '2xx', retry: null, timeout: null, disable_on_410: true, disable_after: 30, signatures: ['webhook-auth', 'standard'],
+        rate: { count: 100, per: 'minute' }, ordered: true, format: 'thin', success: '2xx', retry: null, timeout: null, disable_on_410: true, disable_after: 30, signatures: ['webhook-auth', 'standard'], headers: {}, auth: null,
         created_at: 0, updated_at: 0 });
     assert.equal(relationships.user.data.id, server.user_id);
 

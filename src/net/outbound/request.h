@@ -4,7 +4,7 @@
 #pragma once
 #include "sender.h"
 
-enum { REQUEST_HEAD_LEN_MAX = 16 * 1024 };
+enum { REQUEST_HEAD_LEN_MAX = 32 * 1024 };
 
 /* The most that request_head_write will write. */
 size_t request_head_len_max(const struct sender_request *request, struct bytes user_agent);

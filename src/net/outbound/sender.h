@@ -62,7 +62,7 @@ struct sender_config {
     struct log *log;
 };
 
-enum { SENDER_HEADERS_MAX = 16, SENDER_TIMEOUT_S_MAX = 60 };
+enum { SENDER_HEADERS_MAX = 40, SENDER_TIMEOUT_S_MAX = 60 };
 
 /* The body must live until the result; everything else until sender_start returns. */
 struct sender_request {

@@ -1,7 +1,7 @@
 #include "endpoint_cache.h"
 #include "identities.h"
 #include "memory.h"
-#include "push_headers.h"
+#include "push_secrets.h"
 #include <stdlib.h>
 
 enum { UNSEALED_LEN_MAX = 2 * MODEL_IDENTITY_LEN_MAX };
@@ -37,6 +37,9 @@ static void end_entry(struct endpoint_cache *cache, struct cached_endpoint **pla
     if (entry->secrets)
         signing_wipe(entry->secrets);
     free(entry->secrets);
+    if (entry->own)
+        push_secret_wipe(bytes_make(entry->own, sizeof *entry->own + entry->own->text_len));
+    free(entry->own);
     cache->identities -= entry->identity != NULL;
     identity_close(entry->identity);
     free(entry);
@@ -83,6 +86,16 @@ static void prepare_signers(struct endpoint_cache *cache, const struct store_wor
     signing_wipe(&signing);
 }
 
+static void tell_lost(struct endpoint_cache *cache, const struct store_work *work,
+                      struct cached_endpoint *entry, const char *what, const char *why)
+{
+    entry->lost = true;
+    log_write(cache->log, LOG_LEVEL_ERROR, "endpoints",
+              "nothing is sent to this receiver: its %s cannot be decrypted user=%lld endpoint=%lld "
+              "why=\"%s\"",
+              what, (long long)work->user_id, (long long)work->endpoint_id, why);
+}
+
 static void make_room_for_identity(struct endpoint_cache *cache)
 {
     while (cache->identities >= ENDPOINT_IDENTITIES_MAX) {
@@ -107,11 +120,92 @@ static void prepare_identity(struct endpoint_cache *cache, const struct store_wo
         identities_wipe(&source);
     }
     if (!entry->identity)
-        log_write(cache->log, LOG_LEVEL_ERROR, "endpoints",
-                  "nothing is sent to this receiver: its TLS identity cannot be decrypted user=%lld "
-                  "endpoint=%lld why=\"%s\"",
-                  (long long)work->user_id, (long long)work->endpoint_id,
+        tell_lost(cache, work, entry, "TLS identity",
                   error == VAULT_OK ? identity_error_sentence(why) : vault_error_sentence(error));
+}
+
+/* Views of one copy of what was sealed, and of the names. False: they are not as many. */
+static bool list_headers(struct own_headers *own, struct bytes names, struct bytes values)
+{
+    char *at = own->text;
+    memcpy(at, names.data, names.len);
+    memcpy(at + names.len, values.data, values.len);
+    names.data = at;
+    values.data = at + names.len;
+    while (names.len > 0 && values.len > 0 && own->count < PUSH_OWN_HEADERS_MAX)
+        own->list[own->count++] = (struct header){bytes_cut(&names, ' '), bytes_cut(&values, '\n')};
+    return names.len == 0 && values.len == 0;
+}
+
+/* False: what was sealed does not open. */
+static bool open_headers(struct endpoint_cache *cache, const struct store_work *work,
+                         struct cached_endpoint *entry)
+{
+    const struct push_settings *push = push_settings_of(work->push);
+    struct push_secret secret = push_secret_headers(work->user_id, work->endpoint_created_at_ms, push);
+    struct bytes values = {0};
+    arena_reset(&cache->arena);
+    if ((secret.shown.len || secret.sealed.len) &&
+        push_secret_unseal(cache->vault, &secret, &cache->arena, &values) != VAULT_OK)
+        return false;
+    entry->own = memory_zero(1, sizeof *entry->own + secret.shown.len + values.len);
+    entry->own->text_len = secret.shown.len + values.len;
+    bool whole = !values.len || list_headers(entry->own, secret.shown, values);
+    push_secret_wipe(values);
+    return whole;
+}
+
+/* "Bearer TOKEN", or "Basic " and the base64 of "USERNAME:PASSWORD" (RFC 6750 section 2.1, RFC 7617). */
+static size_t write_authorization(char *out, struct bytes auth, struct bytes plain)
+{
+    char pair[PUSH_USERNAME_LEN_MAX + 1 + PUSH_PASSWORD_LEN_MAX];
+    struct bytes type = bytes_cut(&auth, '\n');
+    if (bytes_equal_text(type, "bearer") && plain.len <= PUSH_TOKEN_LEN_MAX) {
+        memcpy(out, "Bearer ", 7);
+        memcpy(out + 7, plain.data, plain.len);
+        return 7 + plain.len;
+    }
+    if (!bytes_equal_text(type, "basic") || !auth.len || auth.len > PUSH_USERNAME_LEN_MAX ||
+        plain.len > PUSH_PASSWORD_LEN_MAX)
+        return 0;
+    size_t len = auth.len + 1 + plain.len;
+    memcpy(pair, auth.data, auth.len);
+    pair[auth.len] = ':';
+    memcpy(pair + auth.len + 1, plain.data, plain.len);
+    memcpy(out, "Basic ", 6);
+    const char *end = bytes_put_base64(out + 6, (const unsigned char *)pair, len);
+    push_secret_wipe(bytes_make(pair, len));
+    return (size_t)(end - out);
+}
+
+static bool open_auth(struct endpoint_cache *cache, const struct store_work *work,
+                      struct cached_endpoint *entry)
+{
+    const struct push_settings *push = push_settings_of(work->push);
+    struct push_secret secret = push_secret_auth(work->user_id, work->endpoint_created_at_ms, push);
+    struct own_headers *own = entry->own;
+    struct bytes plain;
+    if (!secret.shown.len && !secret.sealed.len)
+        return true;
+    arena_reset(&cache->arena);
+    if (push_secret_unseal(cache->vault, &secret, &cache->arena, &plain) != VAULT_OK)
+        return false;
+    size_t len = write_authorization(own->authorization, secret.shown, plain);
+    own->list[own->count++] = (struct header){bytes_of("Authorization"), bytes_make(own->authorization, len)};
+    push_secret_wipe(plain);
+    return len > 0;
+}
+
+static void prepare_headers(struct endpoint_cache *cache, const struct store_work *work,
+                            struct cached_endpoint *entry)
+{
+    const struct push_settings *push = push_settings_of(work->push);
+    if (!push->header_names.len && !push->headers.len && !push->auth.len && !push->auth_secret.len)
+        return;
+    if (!open_headers(cache, work, entry))
+        tell_lost(cache, work, entry, "headers", vault_error_sentence(VAULT_SEALED));
+    else if (!open_auth(cache, work, entry))
+        tell_lost(cache, work, entry, "auth", vault_error_sentence(VAULT_SEALED));
 }
 
 /* Once a version: a log line for each attempt would drown the first. */
@@ -129,6 +223,7 @@ static struct cached_endpoint *prepare(struct endpoint_cache *cache, const struc
     entry->has_identity = work->identity.len > 0;
     if (entry->has_identity)
         prepare_identity(cache, work, entry);
+    prepare_headers(cache, work, entry);
     return entry;
 }
 
@@ -155,7 +250,7 @@ enum failure endpoint_cache_find(struct endpoint_cache *cache, const struct guar
     *endpoint = entry;
     if (!entry->allowed)
         return FAILURE_BLOCKED_URL;
-    return entry->has_identity && !entry->identity ? FAILURE_SEALED : FAILURE_NONE;
+    return entry->lost ? FAILURE_SEALED : FAILURE_NONE;
 }
 
 void endpoint_cache_judge_again(struct endpoint_cache *cache)

@@ -1,7 +1,7 @@
 /*
  * endpoint_cache: what is kept ready for the endpoints that are being sent to, so that an attempt costs a
  * comparison and one HMAC: the URL, parsed and judged by the guard; the signing secrets as prepared keys; the
- * TLS identity, open.
+ * TLS identity, open; the values of its own headers.
  *
  * A fixed number of places, by endpoint. An entry holds the URL's text and the version that it was made of;
  * work that says otherwise replaces it, so no entry is older than the work, and so does another endpoint with
@@ -15,6 +15,7 @@
 #include "identity.h"
 #include "log.h"
 #include "message_signature.h"
+#include "push_headers.h"
 #include "signing.h"
 #include "store.h"
 
@@ -24,6 +25,16 @@ enum {
 };
 
 struct endpoint_cache;
+
+enum { PUSH_AUTHORIZATION_LEN_MAX = 8 + PUSH_TOKEN_LEN_MAX };
+
+struct own_headers {
+    int count;
+    struct header list[PUSH_ADDED_HEADERS_MAX];
+    char authorization[PUSH_AUTHORIZATION_LEN_MAX]; /* of the last, if there is auth */
+    size_t text_len;
+    char text[]; /* which the list views */
+};
 
 struct cached_endpoint {
     int64_t endpoint_id, endpoint_version;
@@ -36,6 +47,8 @@ struct cached_endpoint {
     int signer_count;
     struct posthorn_signer *signers[SIGNING_SECRETS_MAX];
     int64_t expires_at_ms[SIGNING_SECRETS_MAX];
+    struct own_headers *own; /* its headers and auth; NULL: none, or they do not open */
+    bool lost;               /* something of it does not open: nothing is sent */
     size_t text_len;
     char text[]; /* the URL, which `url` views */
 };
@@ -45,7 +58,7 @@ void endpoint_cache_close(struct endpoint_cache *cache);
 
 /* The endpoint of this work, good until the next call; the identity longer, if held. NONE, or why nothing may
  * be sent to it: BLOCKED_URL (it does not parse, or the guard does not allow it), SEALED (its TLS identity
- * does not open; the log says so). */
+ * its headers or its auth do not open; the log says so). */
 enum failure endpoint_cache_find(struct endpoint_cache *cache, const struct guard *guard,
                                  const struct store_work *work, const struct cached_endpoint **endpoint);
 /* After each change of the guard: every URL is judged again. */

@@ -24,6 +24,8 @@ enum {
     LOCALS_REFRESH_MS = 60 * 1000
 };
 
+_Static_assert(PUSH_HEADERS_MAX <= (int)SENDER_HEADERS_MAX, "every header of a push is sent");
+
 struct engine_slot {
     struct store_work box;
     struct queue_job record;
@@ -365,7 +367,9 @@ static void engine_send(struct engine *engine, uint32_t number)
         .hash = digest_sha256,
         .sign_message = ed25519_sign,
         .keys = keys,
-        .key_count = cached_endpoint_keys(endpoint, slot->attempt.started_at_ms, keys)};
+        .key_count = cached_endpoint_keys(endpoint, slot->attempt.started_at_ms, keys),
+        .own = endpoint->own ? endpoint->own->list : NULL,
+        .own_count = endpoint->own ? endpoint->own->count : 0};
     push_headers_make(&headers, &parts);
     sender_start(engine->sender,
                  &(struct sender_request){.timeout_s = push_settings_of(box->push)->timeout,

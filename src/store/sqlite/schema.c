@@ -66,6 +66,10 @@ static const char *const migration_1[] = {
     "timeout INTEGER NOT NULL DEFAULT 0,"
     "success TEXT,"
     "retry TEXT,"
+    "header_names TEXT,"
+    "headers BLOB,"
+    "auth TEXT,"
+    "auth_secret BLOB,"
     "signing BLOB NOT NULL, identity BLOB NOT NULL," /* sealed */
     "answered INTEGER NOT NULL DEFAULT 0,"           /* that URL has acknowledged something once */
     "version INTEGER NOT NULL,"

@@ -4,6 +4,7 @@
  */
 #include "edit.h"
 #include "endpoint_fields.h"
+#include "endpoint_sealed.h"
 #include "format.h"
 #include "idempotency_key.h"
 #include "page.h"
@@ -58,6 +59,12 @@ static const struct field fields[] = {
      .minimum = 1, .maximum = 8,
      .pattern = "^(webhook-auth|standard|stripe|github|shopify|slack|standard-ed25519|rfc9421)$",
      .read = endpoint_read_signatures, .put = endpoint_put_signatures},
+    {FIELD_NO_MEMBER("headers", FIELD_JSON, FIELD_ALWAYS | FIELD_NULL_CLEARS),
+     .offset = offsetof(struct endpoint, push.header_names), .size = 2 * sizeof(struct bytes),
+     .schema = "Headers", .read = endpoint_read_headers, .put = endpoint_put_headers},
+    {FIELD_NO_MEMBER("auth", FIELD_JSON, FIELD_ALWAYS | FIELD_NULLABLE),
+     .offset = offsetof(struct endpoint, push.auth), .size = 2 * sizeof(struct bytes), .schema = "Auth",
+     .read = endpoint_read_auth, .put = endpoint_put_auth},
     {FIELD("created_at", FIELD_INSTANT, 0, struct endpoint, created_at_ms)},
     {FIELD("updated_at", FIELD_INSTANT, 0, struct endpoint, updated_at_ms)},
     {FIELD("user", FIELD_TO_ONE, FIELD_ON_CREATE, struct endpoint, owner_id), .related = "users"}};
@@ -212,6 +219,8 @@ bool endpoints_create(struct call *call)
         return false;
     edit->endpoint.owner_id = owner_id;
     edit->endpoint.created_at_ms = edit->endpoint.updated_at_ms = clock_wall_ms(&call->api->config.clock);
+    if (!endpoint_seal(call, true, true, NULL, &edit->endpoint))
+        return false;
     call->write.op =
         (struct store_op){.kind = STORE_ENDPOINT_CREATE,
                           .request = call->repeat,
@@ -226,11 +235,13 @@ bool endpoints_create(struct call *call)
 static bool change(struct call *call, struct endpoint *endpoint)
 {
     struct endpoint_edit *edit = call->state;
+    const struct endpoint was = *endpoint;
     edit->was = endpoint_status(endpoint);
     shape_apply(&endpoints_shape, edit->given, &edit->endpoint, endpoint);
     if (shape_gave(&endpoints_shape, edit->given, "status"))
         endpoint->disabled = ENDPOINT_ENABLED;
-    return true;
+    return endpoint_seal(call, shape_gave(&endpoints_shape, edit->given, "headers"),
+                         shape_gave(&endpoints_shape, edit->given, "auth"), &was, endpoint);
 }
 
 static bool changed(struct call *call)
