@@ -130,7 +130,8 @@ static void warn_ignored(struct call *call, const struct json_value *object, con
                          const char *name)
 {
     if (json_member(object, name))
-        call_warn(call, "member_ignored", 0, 0, "the %s of %s are not kept: they were ignored", name, where);
+        call_warn(call, "member_ignored", 0, 0, "%s has a member \"%s\", which is not kept and was ignored",
+                  where, name);
 }
 
 /* meta.idempotency_key of a line, and nothing else? */

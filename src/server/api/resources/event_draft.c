@@ -217,7 +217,6 @@ bool event_draft_read(struct call *call, const struct request_document *document
     if (!read_attributes(call, document, draft) || !read_relationships(call, document, draft) ||
         !read_included(call, document, draft))
         return false;
-    jsonapi_warn_ignored(call, document);
     body_put_tail(&draft->included);
     return !(draft->relationships.overflow || draft->included.overflow) || call_too_large(call);
 }
