@@ -51,10 +51,11 @@ static const struct command version_command = {
 };
 
 const struct command *const commands_list[] = {
-    &serve_command,         &init_command,       &backup_command,    &compact_command,     &restore_command,
-    &check_command,         &keys_command,       &receive_command,   &trigger_command,     &verify_command,
-    &events_command,        &deliveries_command, &endpoints_command, &resend_command,      &why_command,
-    &tail_command,          &doctor_command,     &catalog_command,   &ips_command,         &secrets_command,
-    &secrets_reset_command, &mtls_command,       &postman_command,   &completions_command, &version_command,
+    &serve_command,   &init_command,          &backup_command,    &compact_command, &restore_command,
+    &check_command,   &keys_command,          &receive_command,   &trigger_command, &verify_command,
+    &events_command,  &deliveries_command,    &endpoints_command, &jobs_command,    &resend_command,
+    &why_command,     &tail_command,          &doctor_command,    &catalog_command, &ips_command,
+    &secrets_command, &secrets_reset_command, &mtls_command,      &postman_command, &completions_command,
+    &version_command,
 };
 const int commands_list_count = sizeof commands_list / sizeof *commands_list;

@@ -28,8 +28,13 @@ static void draw(const struct progress *progress, int64_t now_ms)
 
 void progress_step(struct progress *progress)
 {
-    progress->done++;
-    if (!progress->on)
+    progress_to(progress, progress->done + 1);
+}
+
+void progress_to(struct progress *progress, int64_t done)
+{
+    progress->done = done < progress->total ? done : progress->total;
+    if (!progress->on || done <= 0)
         return;
     int64_t now_ms = clock_mono_ms(&progress->clock);
     if (now_ms - progress->drawn_ms < REDRAW_MS && progress->done < progress->total)

@@ -15,4 +15,6 @@ struct progress {
 
 void progress_begin(struct progress *progress, int64_t total);
 void progress_step(struct progress *progress);
+/* So much is done by now. */
+void progress_to(struct progress *progress, int64_t done);
 void progress_clear(struct progress *progress);

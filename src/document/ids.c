@@ -13,6 +13,13 @@ static int64_t first_of(int64_t time_ms, int node)
     return time_ms << TIME_SHIFT | (int64_t)node << NODE_SHIFT;
 }
 
+int64_t ids_first_at(int64_t wall_ms)
+{
+    if (wall_ms > INT64_MAX >> TIME_SHIFT)
+        return INT64_MAX;
+    return first_of(wall_ms > TIME_MS_MIN ? wall_ms : TIME_MS_MIN, 0);
+}
+
 int64_t ids_next(struct ids *ids, int64_t wall_ms)
 {
     assert(ids->node >= 0 && ids->node <= IDS_NODE_MAX && ids->last >= 0);

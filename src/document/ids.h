@@ -22,6 +22,8 @@ struct ids {
 };
 
 int64_t ids_next(struct ids *ids, int64_t wall_ms);
+/* No id of this time or later is below it, and all earlier ones are. */
+int64_t ids_first_at(int64_t wall_ms);
 void ids_floor(struct ids *ids, int64_t id); /* all later ids are above this one */
 int64_t ids_from(int64_t wall_ms);           /* no id that was made then or later is below it */
 /* Writes the 19 digits of an id from ids_next. */

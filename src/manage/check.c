@@ -106,6 +106,10 @@ static const struct {
      " idempotency_entries.id >> 32)"},
     {"requests", "the request has no Idempotency-Key, or its numbers are damaged",
      "length(key) = 0 OR length(digest) <> 32 OR min(requester_id, made_id) < 0"},
+    {"jobs", "the job's endpoint or owner is none, or its numbers are damaged",
+     "min(id, endpoint_id, owner_id) <= 0 OR kind NOT BETWEEN 0 AND 2 OR state NOT BETWEEN 0 AND 2"
+     " OR delivery_state NOT BETWEEN 0 AND 4 OR min(since, until, cursor_at, looked, made_due, total + 1) < 0"
+     " OR (state = 0) <> (finished_at = 0)"},
     {"resources", "the resource's version is none, or its owner is missing",
      "version <= 0 OR NOT EXISTS (SELECT 1 FROM users u WHERE u.id = resources.owner_id)",
      "type || ' ' || id"},

@@ -3,6 +3,7 @@
 #include "budget.h"
 #include "digest.h"
 #include "engine.h"
+#include "jobs.h"
 #include "listener.h"
 #include "memory.h"
 #include "purge.h"
@@ -26,6 +27,7 @@ enum {
     TIDY_BYTES = 16 << 20,      /* so much more memory than it had is worth a look */
     TIDY_PAUSE_MAX = 7,         /* looks, about one a second */
     PURGE_PERIOD_MS = 5 * 1000,
+    JOBS_PERIOD_MS = 1000,
     PURGE_ROWS_MAX = 512,
     METRICS_CONNECTIONS_MAX = 64
 };
@@ -44,6 +46,7 @@ struct server {
     pthread_mutex_t engine_lock; /* its boxes may be filled before engine_open has returned */
     struct engine *engine;
     struct purge *purge;
+    struct jobs *jobs;
     struct bytes own_types;                       /* of DATA/catalogue.json */
     struct listener *listener, *metrics_listener; /* the second one may be NULL */
     char address[96];
@@ -333,6 +336,10 @@ enum server_error server_open(const struct server_options *options, struct serve
         return error;
     }
     open_purge(server);
+    server->jobs = jobs_open(&(struct jobs_config){.queue = server->queue,
+                                                   .readers = server->readers,
+                                                   .period_ms = JOBS_PERIOD_MS,
+                                                   .log = server->options.log});
     *out = server;
     return SERVER_OK;
 }
@@ -430,6 +437,7 @@ void server_close(struct server *server)
     if (server->engine)
         engine_drain(server->engine, 0);
     purge_close(server->purge);
+    jobs_close(server->jobs);
     if (server->api)
         api_close(server->api);
     if (server->readers)

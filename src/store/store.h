@@ -82,6 +82,23 @@
  *                  cancelled
  *   damaged        A claim that finds an event which cannot be sent gives up its deliveries
  *
+ * Jobs (job.h):
+ *   rows           JOB_ROWS are the next rows of a job, with `limit` ids at most. A RECOVER has the
+ *                  deliveries to its endpoint that were given up or cancelled before the job was made. A
+ *                  REPLAY has those of the events accepted before it was made, a BACKFILL the events below
+ *                  its endpoint's id. The filters of the job apply. A BACKFILL has only events that the
+ *                  endpoint would get today (`recipients`) and of which it has no delivery, and none that
+ *                  had only_endpoint_id. For a removed endpoint there are none
+ *   step           One transaction makes the ids due and moves the cursor, if that is still at `from`. A
+ *                  delivery becomes due as by a RESEND, if it is still as the job takes it; but its
+ *                  endpoint's pace is not hurried, and what waits keeps its time. An event gets a delivery,
+ *                  if the endpoint has none of it. A step with ids is `held` while ahead_max deliveries to
+ *                  the endpoint are due without a lease. So a new event waits for ahead_max of a job's at
+ *                  most
+ *   ends           with a step that is `finished`, by a JOB_CANCEL, and with its endpoint. What it made due
+ *                  stays so. An endpoint keeps STORE_JOBS_KEPT jobs that have ended, until a PURGE removes
+ *                  those that ended before before_ms. One of each kind runs for an endpoint
+ *
  * Users, endpoints and keys:
  *   default        A user and its default endpoint are one: they are created, read and changed together,
  *                  and have one id, one pair of times and one version. ENDPOINT_UPDATE and GONE raise that
@@ -132,6 +149,7 @@
 #pragma once
 #include "arena.h"
 #include "clock.h"
+#include "job.h"
 #include "ledger.h"
 #include "log.h"
 #include "payload.h"
@@ -169,6 +187,9 @@ enum store_op_kind {
     STORE_KEY_REVOKE,
     STORE_RESEND,
     STORE_CANCEL,
+    STORE_JOB_CREATE,
+    STORE_JOB_STEP, /* makes some deliveries due and moves the job's cursor */
+    STORE_JOB_CANCEL,
     STORE_RESOURCE_PUT,    /* sets the latest snapshot */
     STORE_RESOURCE_DELETE, /* by owner, type and id */
     STORE_FINGERPRINT,     /* stores the fingerprint of the key file that sealed the secrets; see GET_STATS */
@@ -185,16 +206,18 @@ enum store_result {
     STORE_CONFLICT,  /* EVENT: same key, other request. *_UPDATE, RESOURCE_*: the version differs. KEY_REVOKE:
                         the same, or it is the user's last key. CANCEL: it has ended. RESEND: the endpoint was
                         removed, or  the delivery was skipped and there is still no URL. ENDPOINT_REMOVE: a
-                        default one */
-    STORE_NOT_FOUND, /* no such user, endpoint, key, delivery, resource */
+                        default one. JOB_CREATE: one of its kind runs for the endpoint. JOB_STEP, JOB_CANCEL:
+                        it does not run */
+    STORE_NOT_FOUND, /* no such user, endpoint, key, delivery, resource, job */
     STORE_FENCED,  /* RESEND, CANCEL: it is not as `if_as`. OUTCOME: another lease has the delivery, or it has
-                      ended. Only the history is written;  not an error */
+                      ended. Only the history is written; not an error. JOB_STEP: its cursor is elsewhere;
+                      nothing is done */
     STORE_QUOTA,   /* KEY_CREATE: the user has keys_max active keys. ENDPOINT_CREATE: the user has
                       endpoints_max. EVENT, RESOURCE_PUT: see above. `request->only_known`: it is not */
     STORE_NO_SPACE /* EVENT: the disk reserve is reached; outcomes are still recorded */
 };
 
-enum { STORE_REVOKED_KEPT = 50 };
+enum { STORE_REVOKED_KEPT = 50, STORE_JOBS_KEPT = 50 };
 
 /* A request with an Idempotency-Key that makes something else than an event. It is written with what it
  * makes, so the same one makes nothing more, across a restart too; and it is forgotten as the keys of events
@@ -227,7 +250,7 @@ struct store_op {
     int64_t id;               /* out: of the row that was created, replayed or changed */
     int64_t count;            /* out: recipients (EVENT; of one that is REPLAYED, too), rows removed (PURGE),
                                  new rows (RESOURCE_PUT), why an endpoint was disabled
-                                 (OUTCOME: enum endpoint_disabled) */
+                                 (OUTCOME: enum endpoint_disabled), deliveries that became due (JOB_STEP) */
     struct store_request *request; /* *_CREATE, USER_UPDATE, ENDPOINT_UPDATE; NULL: none */
     struct quota_reached reached;  /* out: EVENT, RESOURCE_PUT: the quota of STORE_QUOTA */
     union {
@@ -273,6 +296,17 @@ struct store_op {
             const struct delivery *if_as; /* as it was read: FENCED if it is not so any more. NULL: however it
                                              is */
         } delivery;                       /* RESEND, CANCEL; user_id 0: any user's */
+        struct job job; /* CREATE: all but id, cursor and what a RECOVER and a BACKFILL have in below_id,
+                           which are out. CANCEL: id */
+        struct {
+            int64_t id;
+            struct job_cursor from, to; /* its cursor, and where it goes */
+            const int64_t *ids;         /* of JOB_ROWS */
+            int count, looked;          /* ids; rows that JOB_ROWS has looked at */
+            int ahead_max;
+            bool finished; /* those were the last rows: the job is done */
+            bool held;     /* out: nothing was done, because ahead_max deliveries to the endpoint are due */
+        } job_step;
         unsigned char fingerprint[STORE_FINGERPRINT_LEN];
         struct {
             struct store_figures *figures; /* in: ids; out: all other fields */
@@ -347,8 +381,12 @@ enum store_query_kind {
     STORE_FIND_DELIVERIES, /* those of all events */
     STORE_GET_DELIVERY,
     STORE_LIST_ATTEMPTS,
-    STORE_GET_RESOURCE,   /* by owner_id, resource_type, resource_id */
-    STORE_LIST_RESOURCES, /* by owner_id and resource_type, in the order of the bytes of their ids */
+    STORE_GET_JOB,
+    STORE_LIST_JOBS,
+    STORE_LIST_JOBS_RUNNING, /* upwards by id */
+    STORE_JOB_ROWS,          /* the next rows of `job`, behind its cursor */
+    STORE_GET_RESOURCE,      /* by owner_id, resource_type, resource_id */
+    STORE_LIST_RESOURCES,    /* by owner_id and resource_type, in the order of the bytes of their ids */
     STORE_GET_STATS
 };
 
@@ -356,7 +394,7 @@ struct store_query {
     enum store_query_kind kind;
     /* GET_*: its id. LIST_DELIVERIES: the event. LIST_ATTEMPTS: the delivery. LIST_KEYS: the user. */
     int64_t id;
-    int64_t owner_id; /* events, endpoints, FIND_DELIVERIES: only this user's; 0: all users' */
+    int64_t owner_id; /* events, endpoints, jobs, FIND_DELIVERIES: only this user's; 0: all users' */
     /* Users: only this one and those that it created. Deliveries, also those for `undelivered`: only these
      * users'. 0: all users. */
     int64_t master_id;
@@ -368,6 +406,7 @@ struct store_query {
     int64_t endpoint_id;
     struct bytes reason;      /* last_reason, literal */
     int64_t received_from_ms; /* only those of events that were received then or later */
+    const struct job *job;    /* JOB_ROWS; it need not exist */
     bool descending;
     int64_t after_id;               /* the cursor, exclusive; 0: from the start */
     struct bytes after_resource_id; /* the cursor of LIST_RESOURCES */
@@ -395,6 +434,8 @@ struct store_answer {
     struct event *events;
     struct delivery *deliveries;
     struct attempt *attempts;
+    struct job *jobs;
+    int64_t *ids; /* JOB_ROWS: of deliveries; of a BACKFILL, of events */
     struct resource *resources;
     struct store_stats *stats;
     int count;
@@ -403,6 +444,8 @@ struct store_answer {
      * 25 ms. It has looked at all rows up to this id; the next page starts behind it. 0: the page is full, or
      * the last. */
     int64_t scanned_to;
+    struct job_cursor to; /* JOB_ROWS: all rows up to here were looked at; `more`: there may be others */
+    int looked;           /* their number, at most scan_rows_max */
 };
 
 /* ---- a backend ---- */

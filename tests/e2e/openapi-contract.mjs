@@ -32,7 +32,7 @@ const OF_HTTP = new Set(['date', 'content-length', 'content-type', 'content-enco
 // bits behind its prefix, a certificate without its key, a pattern that is too large as a whole.)
 const SCHEMA_CODES = new Set(['attribute_unknown', 'attribute_missing', 'attribute_invalid', 'parameter_unknown', 'parameter_invalid',
     'relationship_unknown', 'relationship_invalid']);
-const FORMS = /\/(created_at|allow_from|certificate|private_key|ca|server_name|webhook_url|url|email|filter|metadata|headers|auth)(\/|$)|page\[|^endpoint$/;
+const FORMS = /\/(created_at|since|until|allow_from|certificate|private_key|ca|server_name|webhook_url|url|email|filter|metadata|headers|auth)(\/|$)|page\[|^endpoint$/;
 
 class Broken extends Error {}
 

@@ -134,7 +134,7 @@ void keyring_change(struct sim *sim, struct node *node)
         return;
     arena_reset(&sim->oracle.arena);
     sim->changes++;
-    if (again && resend(sim, node)) {
+    if ((again && resend(sim, node)) || (again && jobs_change(sim, node))) {
         for (int i = 0; i < sim->node_count; i++)
             node_wake(sim, &sim->nodes[i], sim->now_ms);
         return;

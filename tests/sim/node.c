@@ -87,7 +87,7 @@ void node_crash(struct sim *sim, struct node *node)
             attempt->crashed = true;
     }
     for (int i = 0; i < node->job_count; i++)
-        if (node->jobs[i].kind == JOB_EVENT && node->jobs[i].post >= 0)
+        if (node->jobs[i].kind == NODE_JOB_EVENT && node->jobs[i].post >= 0)
             sim_at(sim, sim->now_ms + 1, (struct step){.kind = STEP_ANSWERED, .a = node->jobs[i].post});
     node_end(sim, node);
 }
@@ -141,7 +141,7 @@ static void answer_post(struct sim *sim, struct node *node, int post, int64_t ev
            (struct step){.kind = STEP_ANSWERED, .a = post, .b = lost ? 0 : event_id});
 }
 
-static void render(const struct node *node, const struct post *post, struct job *job)
+static void render(const struct node *node, const struct post *post, struct node_job *job)
 {
     struct event *event = &job->op.event.event;
     struct arena arena;
@@ -173,8 +173,8 @@ bool node_post(struct sim *sim, struct node *node, int number)
     /* Places are kept for one outcome a slot: outcomes are never refused. */
     if (!node->alive || node_frozen(node) || node->draining || node->job_count >= JOBS_MAX - SLOTS_MAX)
         return false;
-    struct job *job = &node->jobs[node->job_count++];
-    *job = (struct job){.kind = JOB_EVENT, .post = number, .op = {.kind = STORE_EVENT}};
+    struct node_job *job = &node->jobs[node->job_count++];
+    *job = (struct node_job){.kind = NODE_JOB_EVENT, .post = number, .op = {.kind = STORE_EVENT}};
     job->op.event.requester_id = post->owner_id;
     memcpy(job->op.event.request_digest, &number, sizeof number);
     if (post->has_key)
@@ -245,10 +245,10 @@ void node_result(struct sim *sim, int number, const struct outcome *outcome)
 static void node_record(struct sim *sim, struct node *node, const struct effect *effect)
 {
     assert(node->job_count < JOBS_MAX);
-    struct job *job = &node->jobs[node->job_count++];
+    struct node_job *job = &node->jobs[node->job_count++];
     int attempt = node->attempt[effect->slot];
     bool counted = effect->decision.kind != DECISION_RELEASE;
-    *job = (struct job){.kind = JOB_OUTCOME, .slot = effect->slot, .op = {.kind = STORE_OUTCOME}};
+    *job = (struct node_job){.kind = NODE_JOB_OUTCOME, .slot = effect->slot, .op = {.kind = STORE_OUTCOME}};
     job->op.outcome.delivery_id = effect->work.delivery_id;
     job->op.outcome.lease = effect->work.lease;
     job->op.outcome.decision = effect->decision;
@@ -339,9 +339,9 @@ static void batch_gather(struct sim *sim, struct node *node, struct store_op **o
 {
     node->writing_count = node->job_count < sim->batch_max ? node->job_count : sim->batch_max;
     for (int i = 0; i < node->writing_count; i++) {
-        struct job *job = &node->jobs[i];
+        struct node_job *job = &node->jobs[i];
         ops[i] = &job->op;
-        if (job->kind == JOB_EVENT) { /* views into the job, which may have moved */
+        if (job->kind == NODE_JOB_EVENT) { /* views into the job, which may have moved */
             job->op.event.event.document.data = job->document;
             job->op.event.idempotency_key = bytes_of(job->key);
         }
@@ -403,10 +403,10 @@ void node_write(struct sim *sim, struct node *node)
 }
 
 /* True: the job stays, to be written again as it is. */
-static bool job_done(struct sim *sim, struct node *node, struct job *job)
+static bool job_done(struct sim *sim, struct node *node, struct node_job *job)
 {
     bool written = node->batch_status == STORE_OK;
-    if (job->kind == JOB_OUTCOME) {
+    if (job->kind == NODE_JOB_OUTCOME) {
         enum record_result result = !written                       ? RECORD_FAILED
                                     : job->op.result == STORE_DONE ? RECORD_DONE
                                                                    : RECORD_FENCED;

@@ -205,8 +205,11 @@ static void apply_outcome(struct sim *sim, struct oracle_delivery *delivery, str
         delivery->released_ms += decision->delay_ms;
     if (delivery->counted > 0 && delivery->first_start_ms < 0)
         delivery->first_start_ms = sim->service_ms; /* leases lost again and again stand for an attempt */
-    if (!harmless && (decision->kind == DECISION_DELIVERED || decision->kind == DECISION_GIVE_UP))
-        delivery->state = decision->kind == DECISION_DELIVERED ? DELIVERY_DELIVERED : DELIVERY_GIVEN_UP;
+    if (!harmless && (decision->kind == DECISION_DELIVERED || decision->kind == DECISION_GIVE_UP)) {
+        bool delivered = decision->kind == DECISION_DELIVERED || delivery->resending;
+        delivery->state = delivered ? DELIVERY_DELIVERED : DELIVERY_GIVEN_UP;
+        delivery->resending = false;
+    }
     sim->totals.delivered += decision->kind == DECISION_DELIVERED;
     sim->totals.given_up += decision->kind == DECISION_GIVE_UP && !harmless;
     if (!attempt)
@@ -236,8 +239,8 @@ static void check_outcome(struct sim *sim, const struct store_op *op, const stru
         return;
     struct oracle_delivery *delivery = delivery_of(sim, before->id, before->event_id);
     struct sim_attempt *attempt = attempt_of(sim, before->id, op->outcome.lease);
-    bool valid = delivery->state == DELIVERY_PENDING && before->lease == op->outcome.lease &&
-                 delivery->recorded_lease != op->outcome.lease;
+    bool valid = (delivery->state == DELIVERY_PENDING || delivery->resending) &&
+                 before->lease == op->outcome.lease && delivery->recorded_lease != op->outcome.lease;
     if (known && valid != (op->result == STORE_DONE))
         sim_fail(sim, "P4", "delivery %lld: outcome of lease %lld %s, lease is %lld, state %d",
                  (long long)before->id, (long long)op->outcome.lease, valid ? "refused" : "taken",
@@ -287,6 +290,27 @@ void oracle_hurried(struct sim *sim, int64_t delivery_id)
     delivery_of(sim, delivery_id, 0)->hurried = true;
 }
 
+/* It starts again: what was counted so far stays in its history alone. */
+void oracle_again(struct sim *sim, int64_t delivery_id)
+{
+    struct delivery found;
+    if (!ask_delivery(sim, delivery_id, &found))
+        return;
+    struct oracle_delivery *delivery = delivery_of(sim, delivery_id, found.event_id);
+    bool under_way = found.state == DELIVERY_PENDING || found.resending;
+    if (!under_way || delivery->resending || delivery->state == DELIVERY_PENDING)
+        return;
+    delivery->resending = delivery->state == DELIVERY_DELIVERED;
+    if (!delivery->resending)
+        delivery->state = DELIVERY_PENDING;
+    delivery->out_of_turn += delivery->counted;
+    delivery->counted = 0;
+    delivery->first_start_ms = -1;
+    delivery->released_ms = 0;
+    delivery->hurried = false;
+    delivery->again++;
+}
+
 /* ---- P3, P4 at a commit: claims ---- */
 
 static void check_claim(struct sim *sim, const struct store_work *box)
@@ -294,7 +318,7 @@ static void check_claim(struct sim *sim, const struct store_work *box)
     struct oracle_delivery *delivery = delivery_of(sim, box->delivery_id, box->event_id);
     bool open = delivery->lease != 0 && delivery->lease != delivery->recorded_lease &&
                 delivery->store_life == sim->store_life && sim->now_ms < delivery->granted_ms + sim->lease_ms;
-    if (delivery->state != DELIVERY_PENDING)
+    if (delivery->state != DELIVERY_PENDING && !delivery->resending)
         sim_fail(sim, "P4", "delivery %lld was claimed after it had ended", (long long)box->delivery_id);
     if (open || box->lease <= delivery->lease)
         sim_fail(sim, "P4", "delivery %lld: lease %lld given while lease %lld was alive",
@@ -508,7 +532,7 @@ static void check_duplicates(struct sim *sim, const struct oracle_delivery *deli
         received++;
         excused += failed || attempt->crashed || !attempt->lease_held;
     }
-    if (received > 1 + excused)
+    if (received > 1 + excused + delivery->again)
         sim_fail(sim, "P4", "delivery %lld was received %d times, with %d excuses", (long long)delivery->id,
                  received, excused);
 }

@@ -137,10 +137,10 @@ struct sim_attempt {
 
 /* ---- a node ---- */
 
-enum job_kind { JOB_EVENT, JOB_OUTCOME };
+enum node_job_kind { NODE_JOB_EVENT, NODE_JOB_OUTCOME };
 
-struct job {
-    enum job_kind kind;
+struct node_job {
+    enum node_job_kind kind;
     struct store_op op;
     int post;      /* EVENT */
     int tries;     /* EVENT: after a commit of unknown fate */
@@ -174,7 +174,7 @@ struct node {
     int attempt[SLOTS_MAX];                 /* index of the attempt under way or just ended; -1: unsent */
     struct store_work *standing[SLOTS_MAX]; /* empty boxes: the standing claim */
     int standing_count;
-    struct job jobs[JOBS_MAX]; /* the first writing_count are in the batch */
+    struct node_job jobs[JOBS_MAX]; /* the first writing_count are in the batch */
     int job_count, writing_count;
     struct store_work *batch_boxes[SLOTS_MAX];
     struct store_batch batch;
@@ -196,6 +196,8 @@ struct oracle_delivery {
     int32_t counted;        /* attempts that were recorded as counted */
     int32_t out_of_turn;    /* those beside them, that a person wanted and that failed */
     bool hurried;           /* the next one is such */
+    bool resending;         /* it was delivered, and is sent once more */
+    int again;              /* a job made it due again */
     int64_t first_start_ms; /* service clock; -1: never sent */
     int64_t released_ms;    /* recorded delays that are our own fault */
     int64_t lease, granted_ms /* mono */;
@@ -315,6 +317,14 @@ void keyring_change(struct sim *sim, struct node *node);
 /* A delivery that waits, which a person may have tried now; false: none is at hand. And it is. */
 bool oracle_waiting(struct sim *sim, int64_t *delivery_id);
 void oracle_hurried(struct sim *sim, int64_t delivery_id);
+
+/* jobs.c */
+/* Somebody replays or recovers. False: nothing came of it. */
+bool jobs_change(struct sim *sim, struct node *node);
+/* When all has ended: a new endpoint and its backfill. */
+void jobs_at_end(struct sim *sim);
+/* A job has made it due again, if it is. */
+void oracle_again(struct sim *sim, int64_t delivery_id);
 
 /* disk.c */
 void disk_init(struct sim *sim, bool sqlite);

@@ -234,12 +234,69 @@ static struct store_op some_word(struct twin *t)
     return op;
 }
 
+static struct store_op some_new_job(struct twin *t)
+{
+    struct store_query get = {.kind = STORE_GET_ENDPOINT, .id = some_endpoint(t), .limit = 1};
+    struct store_answer answer = fixture_read(&t->model, get);
+    static const char *const types[] = {"", "", "payment_updated", "none"};
+    struct job job = {.endpoint_id = get.id,
+                      .owner_id = answer.count && draw(t, 8) ? answer.endpoints[0].owner_id : some_user(t),
+                      .kind = (enum job_kind)draw(t, JOB_KINDS),
+                      .since_ms = draw(t, 2) ? 0 : t->model.wall_ms - (int64_t)draw(t, 100000),
+                      .until_ms = draw(t, 4) ? 0 : t->model.wall_ms - (int64_t)draw(t, 20000),
+                      .delivery_state = (enum delivery_state)(1 + draw(t, DELIVERY_STATES - 1)),
+                      .event_type = bytes_of(types[draw(t, 4)]),
+                      .resource_id = draw(t, 4) ? (struct bytes){0} : some_resource_id(t),
+                      .total = -1,
+                      .created_at_ms = t->model.wall_ms};
+    return (struct store_op){.kind = STORE_JOB_CREATE, .job = job};
+}
+
+/* Both find the same rows, of a job that there is. */
+static struct store_op some_step(struct twin *t, const struct job *job)
+{
+    struct store_query query = {.kind = STORE_JOB_ROWS, .job = job, .limit = 1 + (int)draw(t, 6)};
+    struct store_answer a = fixture_read(&t->model, query), b = fixture_read(&t->sqlite, query);
+    assert_int_equal(a.count, b.count);
+    assert_int_equal(a.looked, b.looked);
+    assert_int_equal(a.more, b.more);
+    assert_true(job_cursor_equal(a.to, b.to));
+    for (int i = 0; i < a.count; i++)
+        assert_int_equal(a.ids[i], b.ids[i]);
+    struct store_op op = {.kind = STORE_JOB_STEP,
+                          .job_step = {.id = job->id,
+                                       .from = job->cursor,
+                                       .to = a.to,
+                                       .ids = a.ids,
+                                       .count = a.count,
+                                       .looked = a.looked,
+                                       .ahead_max = 1 + (int)draw(t, 40),
+                                       .finished = !a.more}};
+    op.job_step.from.id -= draw(t, 12) == 0;
+    return op;
+}
+
+static struct store_op some_job_op(struct twin *t)
+{
+    struct store_query running = {.kind = STORE_LIST_JOBS_RUNNING, .limit = 20};
+    struct store_answer answer = fixture_read(&t->model, running);
+    uint64_t kind = draw(t, 10);
+    if (answer.count == 0 || kind < 2)
+        return some_new_job(t);
+    const struct job *job = &answer.jobs[draw(t, (uint64_t)answer.count)];
+    if (kind == 2)
+        return (struct store_op){.kind = STORE_JOB_CANCEL, .job.id = job->id};
+    return some_step(t, job);
+}
+
 static struct store_op some_op(struct twin *t)
 {
     if (draw(t, 25) == 0)
         return some_endpoint_op(t);
     if (draw(t, 12) == 0)
         return some_resource(t);
+    if (draw(t, 12) == 0)
+        return some_job_op(t);
     uint64_t kind = draw(t, 100);
     if (kind < 40)
         return some_event(t);
@@ -283,6 +340,28 @@ static int by_delivery(const void *a, const void *b)
     int64_t left = (*(struct store_work *const *)a)->delivery_id;
     int64_t right = (*(struct store_work *const *)b)->delivery_id;
     return (left > right) - (left < right);
+}
+
+static void same_jobs(const struct job *a, const struct job *b)
+{
+    assert_int_equal(a->id, b->id);
+    assert_int_equal(a->owner_id, b->owner_id);
+    assert_int_equal(a->endpoint_id, b->endpoint_id);
+    assert_int_equal(a->kind, b->kind);
+    assert_int_equal(a->state, b->state);
+    assert_int_equal(a->since_ms, b->since_ms);
+    assert_int_equal(a->until_ms, b->until_ms);
+    assert_int_equal(a->delivery_state, b->delivery_state);
+    same_bytes(a->event_type, b->event_type);
+    same_bytes(a->resource_type, b->resource_type);
+    same_bytes(a->resource_id, b->resource_id);
+    assert_true(job_cursor_equal(a->cursor, b->cursor));
+    assert_int_equal(a->below_id, b->below_id);
+    assert_int_equal(a->looked, b->looked);
+    assert_int_equal(a->made_due, b->made_due);
+    assert_int_equal(a->total, b->total);
+    assert_int_equal(a->created_at_ms, b->created_at_ms);
+    assert_int_equal(a->finished_at_ms, b->finished_at_ms);
 }
 
 static void same_boxes(struct twin *t)
@@ -431,6 +510,8 @@ static void same_answers(struct twin *t, struct store_query query)
             same_events(&a.events[i], &b.events[i]);
         if (a.deliveries)
             same_deliveries(&a.deliveries[i], &b.deliveries[i]);
+        if (a.jobs)
+            same_jobs(&a.jobs[i], &b.jobs[i]);
         if (a.attempts)
             same_attempts(&a.attempts[i], &b.attempts[i]);
         if (a.resources)
@@ -487,6 +568,10 @@ static void read_some(struct twin *t)
                                          .descending = draw(t, 2)});
     same_answers(t, (struct store_query){.kind = STORE_GET_ENDPOINT, .id = some_endpoint(t)});
     same_answers(t, (struct store_query){.kind = STORE_GET_KEYRING, .limit = 1000});
+    same_answers(t, (struct store_query){.kind = STORE_LIST_JOBS,
+                                         .limit = 1 + (int)draw(t, 20),
+                                         .owner_id = draw(t, 2) ? 0 : some_user(t),
+                                         .descending = draw(t, 2)});
     struct store_query resources = {.owner_id = some_user(t),
                                     .resource_type = bytes_of(draw(t, 2) ? "quotes" : "payments"),
                                     .resource_id = some_resource_id(t)};
@@ -511,8 +596,10 @@ static void write_both(struct twin *t, struct store_op *ops, int count, int boxe
     for (int i = 0; i < count; i++) {
         assert_int_equal(ops[i].result, twins[i].result);
         assert_int_equal(ops[i].id, twins[i].id);
-        if (ops[i].kind == STORE_PURGE)
+        if (ops[i].kind == STORE_PURGE || ops[i].kind == STORE_JOB_STEP)
             assert_int_equal(ops[i].count, twins[i].count);
+        if (ops[i].kind == STORE_JOB_STEP)
+            assert_int_equal(ops[i].job_step.held, twins[i].job_step.held);
         if (ops[i].kind == STORE_ENDPOINT_CREATE && ops[i].id) {
             bool full = t->endpoint_count == ENDPOINTS_MAX;
             t->endpoints[full ? (int)draw(t, ENDPOINTS_MAX) : t->endpoint_count++] = ops[i].id;
@@ -642,6 +729,7 @@ static void begin(struct twin *t, uint64_t seed)
     for (t->user_count = 0; t->user_count < USERS_MAX; t->user_count++) {
         struct store_op op = {.kind = STORE_USER_CREATE,
                               .user.user = {.name = bytes_of("x"),
+                                            .role = t->user_count == 0 ? USER_MASTER : USER_REGULAR,
                                             .master_id = t->user_count > 3 ? t->users[0] : 0,
                                             .receives_users_events = t->user_count == 0,
                                             .endpoint.url = bytes_of("https://example.com/")}};

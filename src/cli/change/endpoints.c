@@ -2,6 +2,7 @@
 #include "client.h"
 #include "commands.h"
 #include "input.h"
+#include "jobs_start.h"
 #include "json.h"
 #include "show.h"
 
@@ -10,6 +11,7 @@ enum { ENDPOINTS_MAX = 1000, SETTINGS_LEN_MAX = 256 << 10 };
 struct endpoints {
     struct api api;
     const char *user, *url, *settings;
+    struct jobs_wish wish;
 };
 
 static const struct show_column columns[] = {
@@ -198,7 +200,26 @@ static int ping(const struct invocation *invocation, void *options)
     return EXIT_DONE;
 }
 
+static int recover(const struct invocation *invocation, void *options)
+{
+    const struct endpoints *endpoints = options;
+    return jobs_start(invocation, endpoints->api.client, "recover", &endpoints->wish);
+}
+
+static int replay(const struct invocation *invocation, void *options)
+{
+    const struct endpoints *endpoints = options;
+    return jobs_start(invocation, endpoints->api.client, "replay", &endpoints->wish);
+}
+
+static int backfill(const struct invocation *invocation, void *options)
+{
+    const struct endpoints *endpoints = options;
+    return jobs_start(invocation, endpoints->api.client, "backfill", &endpoints->wish);
+}
+
 #define AT(field) offsetof(struct endpoints, field)
+#define JOBS      "recover, replay, backfill"
 static const struct option_row rows[] = {
     {"url", OPTION_TEXT, AT(url), "", "URL", "where its events are pushed", .verbs = "create, update"},
     {"settings", OPTION_TEXT, AT(settings), "", "FILE",
@@ -206,6 +227,15 @@ static const struct option_row rows[] = {
      .verbs = "create, update"},
     {"user", OPTION_TEXT, AT(user), "", "ID", "for a Master: the user; otherwise yourself",
      .verbs = "list, create"},
+    {"since", OPTION_TEXT, AT(wish.since), "", "TIME",
+     "from this time on: a time, or `30m`, `12h`, `7d` for that long ago", .verbs = JOBS},
+    {"until", OPTION_TEXT, AT(wish.until), "", "TIME", "only before this time", .verbs = JOBS},
+    {"type", OPTION_TEXT, AT(wish.type), "", "TYPE", "only events of this event_type", .verbs = JOBS},
+    {"state", OPTION_TEXT, AT(wish.state), "", "STATE",
+     "deliveries that are `delivered` (default), `given_up`, `cancelled` or `skipped`", .verbs = "replay"},
+    {"dry-run", OPTION_FLAG, AT(wish.dry_run), "", NULL, "only count", .verbs = JOBS},
+    {"wait", OPTION_FLAG, AT(wish.wait), "", NULL, "until the job is done, with a progress bar",
+     .verbs = JOBS},
 };
 
 const struct command endpoints_command = {
@@ -222,6 +252,10 @@ const struct command endpoints_command = {
         "  pause      attempts nothing; deliveries wait\n"
         "  resume     sends again, in order of acceptance; `enable` is the same\n"
         "  ping       sends an example event to this endpoint alone\n"
+        "  recover    sends again what was given up or cancelled since a time\n"
+        "  replay     sends again what was delivered\n"
+        "  backfill   sends events from before the endpoint existed; these three run as jobs (posthorn "
+        "jobs)\n"
         "  delete     deletes one, and cancels what waits for it; a default one stays",
     .verbs = {{"list", "", list},
               {"show", "ID", show},
@@ -231,6 +265,9 @@ const struct command endpoints_command = {
               {"resume", "ID", resume},
               {"enable", "ID", resume},
               {"ping", "ID", ping},
+              {"recover", "ID", recover},
+              {"replay", "ID", replay},
+              {"backfill", "ID", backfill},
               {"delete", "ID", delete}},
     .rows = OPTION_TABLE(rows),
     API_COMMAND(struct endpoints),

@@ -1,11 +1,10 @@
 /* posthorn deliveries: those of an event or of all events, and one with its attempts. */
 #include "client.h"
-#include "clock.h"
 #include "commands.h"
 #include "evidence.h"
-#include "instant.h"
 #include "json.h"
 #include "show.h"
+#include "since.h"
 
 enum { DELIVERIES_MAX = 100000, LIMIT_MAX = 10000 };
 
@@ -38,20 +37,6 @@ static const struct show_column feed_columns[] = {{"ID", "id", 17},
                                                   {"REASON", "attributes.last_reason", 0},
                                                   {NULL}};
 
-/* "12h": that time ago. Anything else is for the server to judge. */
-static const char *since_of(const char *given, char at[INSTANT_LEN])
-{
-    static const struct option_row duration = {.kind = OPTION_DURATION, .max = INT64_MAX};
-    char wrong[OPTION_WRONG_LEN];
-    int64_t ago_ms;
-    struct clock clock = clock_system();
-    if (!given || !option_set(&duration, &ago_ms, given, NULL, wrong))
-        return given;
-    int64_t now_ms = clock_wall_ms(&clock);
-    instant_format(ago_ms < now_ms ? now_ms - ago_ms : 0, at);
-    return at;
-}
-
 static int list_all(const struct deliveries *wanted)
 {
     const struct {
@@ -63,7 +48,7 @@ static int list_all(const struct deliveries *wanted)
                    {"filter[reason]", wanted->reason}};
     struct client *client = wanted->api.client;
     int64_t limit = wanted->limit > 0 ? wanted->limit : 20;
-    char size[24], at[INSTANT_LEN];
+    char size[24], at[SINCE_LEN];
     snprintf(size, sizeof size, "%lld", (long long)(limit < 100 ? limit : 100));
     client_path(client, "/api/deliveries?page[size]=%s", size);
     for (size_t i = 0; i < sizeof filters / sizeof *filters; i++)

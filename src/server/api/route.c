@@ -61,6 +61,11 @@ static const struct route routes[] = {
      {{"GET", endpoint_tls_show, ROUTE_USER, 0},
       {"PUT", endpoint_tls_put, ROUTE_USER, 0},
       {"DELETE", endpoint_tls_delete, ROUTE_USER, 0}}},
+    {"/api/endpoints/:id/recover", {{"POST", endpoints_recover, ROUTE_USER, QUERY_ONE}}},
+    {"/api/endpoints/:id/replay", {{"POST", endpoints_replay, ROUTE_USER, QUERY_ONE}}},
+    {"/api/endpoints/:id/backfill", {{"POST", endpoints_backfill, ROUTE_USER, QUERY_ONE}}},
+    {"/api/jobs", {{"GET", jobs_list, ROUTE_USER, QUERY_OWNED}}},
+    {"/api/jobs/:id", {{"GET", jobs_show, ROUTE_USER, QUERY_ONE}, {"DELETE", jobs_delete, ROUTE_USER, 0}}},
     {"/api/users/:id/tls",
      {{"GET", tls_identities_show, ROUTE_USER, 0},
       {"PUT", tls_identities_put, ROUTE_USER, 0},
@@ -94,7 +99,8 @@ enum { ROUTE_COUNT = sizeof routes / sizeof *routes };
 
 static const struct shape *const shapes[] = {
     &events_shape,   &deliveries_shape,      &attempts_shape,       &users_shape,       &endpoints_shape,
-    &api_keys_shape, &signing_secrets_shape, &tls_identities_shape, &event_types_shape, &filter_tests_shape};
+    &api_keys_shape, &signing_secrets_shape, &tls_identities_shape, &event_types_shape, &filter_tests_shape,
+    &jobs_shape};
 enum { SHAPE_COUNT = sizeof shapes / sizeof *shapes };
 
 struct segments {

@@ -306,6 +306,23 @@ enum store_status sqlite_resend(struct store *store, struct store_op *op)
     return save(store, op->id, &found) ?: sqlite_waits(store, found.endpoint, store->now.due_ms);
 }
 
+enum store_status sqlite_again(struct store *store, const struct job *job, int64_t delivery_id, bool *taken)
+{
+    struct found found;
+    enum store_status status = find(store, delivery_id, &found, taken);
+    if (status != STORE_OK || !*taken)
+        return status;
+    struct ledger_row before = found.row;
+    *taken = found.endpoint->id == job->endpoint_id &&
+             job_takes_delivery(job, found.row.state, found.row.under_way) &&
+             ledger_resend(&found.row, found.endpoint->url != NULL, found.endpoint->removed,
+                           store->now.due_ms) == LEDGER_SENT_AGAIN;
+    if (!*taken)
+        return STORE_OK;
+    sqlite_count(store, found.endpoint, &before, &found.row);
+    return save(store, delivery_id, &found) ?: sqlite_waits(store, found.endpoint, store->now.due_ms);
+}
+
 enum store_status sqlite_cancel(struct store *store, struct store_op *op)
 {
     struct found found;

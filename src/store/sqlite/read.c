@@ -18,10 +18,6 @@ enum {
     ATTEMPT_MIXED = 8,
     ATTEMPT_UNREAD = 16
 };
-/* What a page behind a filter looks at. Of events: 3 ms if they lie together, 17 if each is read on its own.
- * Of deliveries, whose rows are small, 10 ms or so. On a disk that has to look for each, the time is the
- * limit. */
-enum { SCAN_EVENTS_MAX = 2048, SCAN_DELIVERIES_MAX = 32768, SCAN_MS_MAX = 25, SCAN_ROWS_EACH = 64 };
 /* An event has its id after it was received. So of what was received since a time all ids are above those of
  * that time; the hour is for a clock that was set back in between. */
 enum { RECEIVED_MARGIN_MS = 3600000 };
@@ -53,11 +49,6 @@ struct sqlite_reader {
 #define EVENT_COLUMNS                                                                                        \
     "SELECT e.id, e.owner_id, e.event_type, e.resource_type, e.resource_id, e.created_at, e.received_at,"    \
     " max(e.sent_at, 0), e.stamp_offset, CASE WHEN ?9 THEN e.document END, e.channels, e.unmatched"
-/* An event's deliveries are those that were made with it, and those that were added (schema.c). Behind the
- * former, the next one may have a lower mark than theirs (model.h). */
-#define MADE_WITH_EVENT                                                                                      \
-    "d.id >= e.delivery_first AND d.id < ((e.delivery_first >> 24) + e.delivery_count << 24) AND "           \
-    "d.event_id = e.id"
 #define DELIVERY_SEEN                                                                                        \
     "(?12 = 0 OR d.endpoint_id = ?12"                                                                        \
     " OR EXISTS (SELECT 1 FROM endpoints n JOIN users u ON u.id = n.owner_id"                                \
@@ -67,7 +58,7 @@ struct sqlite_reader {
 #define EVENT_MATCHES                                                                                        \
     "SELECT e.id, (?5 = '' OR e.event_type = ?5) AND (?6 = '' OR e.resource_type = ?6)"                      \
     " AND (?7 = '' OR e.resource_id = ?7)"                                                                   \
-    " AND (NOT ?8 OR EXISTS (SELECT 1 FROM deliveries d WHERE " MADE_WITH_EVENT " AND " UNDELIVERED ")"      \
+    " AND (NOT ?8 OR EXISTS (SELECT 1 FROM deliveries d WHERE " SQL_MADE_WITH_EVENT " AND " UNDELIVERED ")"  \
     " OR EXISTS (SELECT 1 FROM added a CROSS JOIN deliveries d ON d.id = a.delivery_id"                      \
     " WHERE a.event_id = e.id AND d.event_id = e.id AND " UNDELIVERED "))"
 /* A resource's row, or the events behind those that have theirs (schema.c); the latest counts. */
@@ -111,6 +102,7 @@ struct sqlite_reader {
 #define DELIVERY_FROM                                                                                        \
     "CASE ?17 WHEN 0 THEN 0 ELSE (SELECT delivery_first FROM events WHERE id >= ?17 ORDER BY id LIMIT 1) "   \
     "END"
+#define JOB_COLUMNS "SELECT * FROM jobs"
 #define ATTEMPTS_OF(low, high)                                                                               \
     "SELECT ?1, id & 0xffffff, attempt, started_at, duration_ms, status, failure, flags, address,"           \
     " detail, response FROM attempts WHERE id > " low " AND id < " high                                      \
@@ -163,6 +155,10 @@ static const char *const query_texts[QUERY_COUNT][SQLITE_VARIANTS] = {
                                                                             " ORDER BY d.id DESC"},
     [STORE_GET_DELIVERY] = {DELIVERY_COLUMNS " FROM deliveries d JOIN events e ON e.id = d.event_id"
                                              " WHERE d.id = ?1 AND " DELIVERY_SEEN},
+    [STORE_GET_JOB] = {JOB_COLUMNS " WHERE id = ?1 AND (?2 = 0 OR owner_id = ?2)"},
+    [STORE_LIST_JOBS] = {JOB_COLUMNS " WHERE id ~ ?3 ORDER BY id @ LIMIT ?4",
+                         [SCOPED] = JOB_COLUMNS " WHERE owner_id = ?2 AND id ~ ?3 ORDER BY id @ LIMIT ?4"},
+    [STORE_LIST_JOBS_RUNNING] = {JOB_COLUMNS " WHERE state = 0 AND id > ?3 ORDER BY id LIMIT ?4"},
     [STORE_LIST_ATTEMPTS] = {ATTEMPTS_OF("(?1 >> 24 << 24) + ?3", "(?1 >> 24) + 1 << 24"),
                              [DESCENDING] =
                                  ATTEMPTS_OF("?1 >> 24 << 24", "(?1 >> 24 << 24) + min(?3, 1 << 24)")},
@@ -356,6 +352,28 @@ static bool take_attempt(sqlite3_stmt *row, struct arena *arena, void *out)
            copy_text(arena, row, 10, &attempt->response);
 }
 
+static bool take_job(sqlite3_stmt *row, struct arena *arena, void *out)
+{
+    struct job *job = out;
+    *job = (struct job){.id = number(row, 0),
+                        .owner_id = number(row, 1),
+                        .endpoint_id = number(row, 2),
+                        .kind = (enum job_kind)within(number(row, 3), 0, JOB_KINDS - 1),
+                        .state = (enum job_state)within(number(row, 4), 0, JOB_STATES - 1),
+                        .since_ms = number(row, 5),
+                        .until_ms = number(row, 6),
+                        .delivery_state = (enum delivery_state)within(number(row, 7), 0, DELIVERY_SKIPPED),
+                        .cursor = {number(row, 11), number(row, 12)},
+                        .below_id = number(row, 13),
+                        .looked = number(row, 14),
+                        .made_due = number(row, 15),
+                        .total = number(row, 16),
+                        .created_at_ms = number(row, 17),
+                        .finished_at_ms = number(row, 18)};
+    return copy_words(arena, row, 8, &job->event_type) && copy_words(arena, row, 9, &job->resource_type) &&
+           copy_words(arena, row, 10, &job->resource_id);
+}
+
 static bool take_resource(sqlite3_stmt *row, struct arena *arena, void *out)
 {
     struct resource *resource = out;
@@ -405,6 +423,9 @@ static const struct {
     [STORE_FIND_DELIVERIES] = ROWS(deliveries, take_delivery),
     [STORE_GET_DELIVERY] = ROWS(deliveries, take_delivery),
     [STORE_LIST_ATTEMPTS] = ROWS(attempts, take_attempt),
+    [STORE_GET_JOB] = ROWS(jobs, take_job),
+    [STORE_LIST_JOBS] = ROWS(jobs, take_job),
+    [STORE_LIST_JOBS_RUNNING] = ROWS(jobs, take_job),
     [STORE_GET_RESOURCE] = ROWS(resources, take_resource),
     [STORE_LIST_RESOURCES] = ROWS(resources, take_resource),
     [STORE_GET_STATS] = ROWS(stats, take_stats),
@@ -416,7 +437,7 @@ size_t sqlite_query_text(enum store_query_kind kind, int variant, char out[SQLIT
     const int sources[] = {variant, variant & ~DESCENDING, variant & ~SCOPED, 0};
     const char *text = NULL;
     for (int i = 0; !text; i++)
-        text = query_texts[kind][sources[i]];
+        text = kind == STORE_JOB_ROWS ? sqlite_job_rows_texts[variant] : query_texts[kind][sources[i]];
     size_t len = 0;
     for (; *text; text++) {
         char plain[] = {*text, '\0'};
@@ -609,14 +630,27 @@ static int find_oldest(struct store *store, sqlite3 *db)
     return rc == SQLITE_OK ? end : rc;
 }
 
+static int read_job_rows(const struct store *store, struct sqlite_reader *reader,
+                         const struct store_query *query, struct arena *arena, struct store_answer *answer)
+{
+    sqlite3_stmt *statements[SQLITE_VARIANTS];
+    for (int i = 0; i < SQLITE_VARIANTS; i++)
+        if (!(statements[i] = statement_for(reader, STORE_JOB_ROWS, i)))
+            return sqlite3_errcode(reader->db);
+    return sqlite_job_rows(store, statements, query, arena, answer);
+}
+
 enum store_status sqlite_read(struct store *store, int reader_number, const struct store_query *query,
                               struct arena *arena, struct store_answer *answer)
 {
     assert(reader_number >= 0 && reader_number < store->config.readers);
     struct sqlite_reader *reader = &store->readers[reader_number];
     *answer = (struct store_answer){0};
-    sqlite3_stmt *statement = statement_for(reader, query->kind, variant_of(query));
-    int rc = statement ? SQLITE_OK : sqlite3_errcode(reader->db);
+    sqlite3_stmt *statement =
+        query->kind == STORE_JOB_ROWS ? NULL : statement_for(reader, query->kind, variant_of(query));
+    int rc = query->kind == STORE_JOB_ROWS ? read_job_rows(store, reader, query, arena, answer)
+             : statement                   ? SQLITE_OK
+                                           : sqlite3_errcode(reader->db);
     if (statement) {
         bind(store, statement, query);
         rc = is_scan(query) ? collect_scan(store, reader, statement, query, arena, answer)

@@ -104,6 +104,7 @@ static const char *const migration_1[] = {
     /* Of an event that came with an Idempotency-Key: whose it is, the key, what was asked for with it. */
     "requester_id INTEGER, idempotency_key BLOB, request_digest BLOB,"
     "channels TEXT, unmatched TEXT," /* NULL: none; routing.h */
+    "audience INTEGER," /* 1: not for its owner's Master; 2: for one endpoint alone; NULL: neither */
     "document BLOB NOT NULL);"
 
     /* The events of each user. Not an index, so that its rows may follow later than their events: up to
@@ -138,6 +139,8 @@ static const char *const migration_1[] = {
     "room BLOB);" /* of a row that has just been born: as long as what its end will add, or its page would
                        have to be split for it */
     "CREATE INDEX deliveries_queue ON deliveries (queue, due_at) WHERE queue IS NOT NULL;"
+    /* Those that were given up or cancelled. The others, which are nearly all, are not in it. */
+    "CREATE INDEX deliveries_failed ON deliveries (endpoint_id, finished_at) WHERE state IN (2, 3);"
 
     /* Deliveries that an event has got since it was accepted. Not an index of all by event: that would be a
      * page more for each batch. */
@@ -187,7 +190,22 @@ static const char *const migration_1[] = {
     "id INTEGER PRIMARY KEY, requester_id INTEGER NOT NULL, key BLOB NOT NULL,"
     "digest BLOB NOT NULL,"
     "made_id INTEGER NOT NULL, made TEXT NOT NULL, created_at INTEGER NOT NULL);"
-    "CREATE UNIQUE INDEX requests_key ON requests (requester_id, key);",
+    "CREATE UNIQUE INDEX requests_key ON requests (requester_id, key);"
+
+    /* struct job */
+    "CREATE TABLE jobs ("
+    "id INTEGER PRIMARY KEY,"
+    "owner_id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL,"
+    "kind INTEGER NOT NULL, state INTEGER NOT NULL,"
+    "since INTEGER NOT NULL, until INTEGER NOT NULL, delivery_state INTEGER NOT NULL,"
+    "event_type TEXT NOT NULL, resource_type TEXT NOT NULL, resource_id TEXT NOT NULL,"
+    "cursor_at INTEGER NOT NULL, cursor_id INTEGER NOT NULL, below_id INTEGER NOT NULL,"
+    "looked INTEGER NOT NULL, made_due INTEGER NOT NULL, total INTEGER NOT NULL,"
+    "created_at INTEGER NOT NULL, finished_at INTEGER NOT NULL);"
+    "CREATE INDEX jobs_owner ON jobs (owner_id);"
+    "CREATE INDEX jobs_endpoint ON jobs (endpoint_id);"
+    "CREATE INDEX jobs_running ON jobs (id) WHERE state = 0;"
+    "CREATE INDEX jobs_ended ON jobs (finished_at) WHERE state <> 0;",
     NULL};
 
 static const char *const *const migrations[] = {migration_1};

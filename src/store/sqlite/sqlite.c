@@ -39,7 +39,7 @@ static enum store_status look(struct store *store, struct store_op *op)
 
 static enum store_status purge(struct store *store, struct store_op *op)
 {
-    return sqlite_purge(store, op) ?: sqlite_removed_purge(store, &op->purge.more);
+    return sqlite_purge(store, op) ?: sqlite_jobs_purge(store, op->purge.before_ms) ?: sqlite_removed_purge(store, &op->purge.more);
 }
 
 /* All but EVENT, which may fill boxes of its batch. */
@@ -55,6 +55,9 @@ static enum store_status (*const writers[STORE_OP_COUNT])(struct store *store, s
     [STORE_KEY_REVOKE] = sqlite_key_revoke,
     [STORE_RESEND] = sqlite_resend,
     [STORE_CANCEL] = sqlite_cancel,
+    [STORE_JOB_CREATE] = sqlite_job_create,
+    [STORE_JOB_STEP] = sqlite_job_step,
+    [STORE_JOB_CANCEL] = sqlite_job_cancel,
     [STORE_RESOURCE_PUT] = sqlite_resource_put,
     [STORE_RESOURCE_DELETE] = sqlite_resource_delete,
     [STORE_FINGERPRINT] = sqlite_fingerprint,

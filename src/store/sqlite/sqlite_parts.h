@@ -6,6 +6,7 @@
  *   files.c            the lock of the folder, and who may read its files
  *   statement.c        statements and columns, result codes, clocks, ids; sqlite_sql.h has the texts
  *   schema.c           the tables and their migrations
+ *   job_rows.c         the rows that a job may make due next
  *   read.c             queries
  *   endpoint.c         endpoints, and their entries in the roster
  *   usage.c            the stored bytes and waiting deliveries of each user
@@ -18,6 +19,7 @@
  *   sweep.c            removes rows that are spread by owner
  *   purge.c            PURGE
  *   outcome.c          OUTCOME, RESEND, CANCEL
+ *   job.c              JOB_CREATE, JOB_STEP, JOB_CANCEL
  *   endpoint_remove.c  ENDPOINT_REMOVE, and what is left of the endpoint
  *   claim.c            claims and expired leases
  *   event_quota.c      what an EVENT would add to its owner's usage
@@ -37,6 +39,9 @@
 #include <sqlite3.h>
 
 enum { STORE_PAGE_BYTES = 4096 }; /* sqlite_connect */
+
+/* events.audience: of those that were not for all endpoints of their owner and its Master. */
+enum { AUDIENCE_OWNER = 1, AUDIENCE_ONE = 2 };
 
 /* The effect of an event on the snapshot of its own resource. */
 enum snapshot { SNAPSHOT_NONE, SNAPSHOT_CARRIED, SNAPSHOT_DESTROYED };
@@ -235,6 +240,15 @@ void sqlite_count(struct store *store, struct roster_entry *endpoint, const stru
 enum store_status sqlite_damaged(struct store *store, struct roster_entry *endpoint, int64_t id,
                                  int64_t event_id, struct ledger_row row);
 enum store_status sqlite_cancel(struct store *store, struct store_op *op);
+/* A delivery that has ended becomes due again by this job, if it takes it. *taken: it does. */
+enum store_status sqlite_again(struct store *store, const struct job *job, int64_t delivery_id, bool *taken);
+enum store_status sqlite_job_create(struct store *store, struct store_op *op);
+enum store_status sqlite_job_step(struct store *store, struct store_op *op);
+enum store_status sqlite_job_cancel(struct store *store, struct store_op *op);
+/* The endpoint was removed: its jobs end. */
+enum store_status sqlite_jobs_cancel(struct store *store, int64_t endpoint_id);
+/* Part of a PURGE. */
+enum store_status sqlite_jobs_purge(struct store *store, int64_t before_ms);
 enum store_status sqlite_purge(struct store *store, struct store_op *op);
 enum store_status sqlite_purge_load(struct store *store);
 /* A delivery has ended. If the purge has passed over its event, it looks at the event again. */
@@ -398,6 +412,17 @@ enum store_status sqlite_read(struct store *store, int reader, const struct stor
 /* The text of a query. Variants: bit 0: descending; bit 1: of one user. Tests check the plans. */
 enum { SQLITE_VARIANTS = 4, SQLITE_QUERY_LEN_MAX = 2048 };
 size_t sqlite_query_text(enum store_query_kind kind, int variant, char out[SQLITE_QUERY_LEN_MAX]);
+/* What a page behind a filter looks at. Of events: 3 ms if they lie together, 17 if each is read on its own.
+ * Of deliveries, whose rows are small, 10 ms or so. On a disk that has to look for each, the time is the
+ * limit. */
+enum { SCAN_EVENTS_MAX = 2048, SCAN_DELIVERIES_MAX = 32768, SCAN_MS_MAX = 25, SCAN_ROWS_EACH = 64 };
+
+/* ---- job_rows.c ---- */
+
+extern const char *const sqlite_job_rows_texts[SQLITE_VARIANTS];
+/* JOB_ROWS, by statements of those texts. SQLite's result code. */
+int sqlite_job_rows(const struct store *store, sqlite3_stmt *const statements[SQLITE_VARIANTS],
+                    const struct store_query *query, struct arena *arena, struct store_answer *answer);
 /* The flags of an attempt, as the table stores them. */
 int sqlite_attempt_flags(const struct attempt *attempt);
 enum store_status sqlite_readers_open(struct store *store);

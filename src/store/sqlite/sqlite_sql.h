@@ -27,6 +27,18 @@ enum { SQL_MANY = 16 };
     " version = excluded.version, updated_at = -ifnull(length(json), 0), json = NULL, put = NULL"            \
     " RETURNING owner_id, updated_at"
 
+/* An event's deliveries are those that were made with it, and those that were added (schema.c). Behind the
+ * former, the next one may have a lower mark than theirs (model.h). */
+#define SQL_MADE_WITH_EVENT                                                                                  \
+    "d.id >= e.delivery_first AND d.id < ((e.delivery_first >> 24) + e.delivery_count << 24) AND "           \
+    "d.event_id = e.id"
+/* The delivery of event e to endpoint `to`, with a condition. */
+#define SQL_DELIVERY_TO(to, condition)                                                                       \
+    "coalesce((SELECT d.id FROM deliveries d WHERE " SQL_MADE_WITH_EVENT                                     \
+    " AND d.endpoint_id = " to condition                                                                     \
+    "), (SELECT d.id FROM added a CROSS JOIN deliveries d ON d.id = a.delivery_id"                           \
+    " WHERE a.event_id = e.id AND d.event_id = e.id AND d.endpoint_id = " to condition "))"
+
 #define SQL_PURGE_COLUMNS                                                                                    \
     "SELECT id, received_at, delivery_first, delivery_count, owner_id, snapshot_len FROM events"
 
@@ -74,8 +86,9 @@ enum { SQL_ROSTER_PUSH = 20 }; /* the first of SQL_PUSH_COLUMNS */
     X(EVENT_INSERT,                                                                                          \
       "INSERT INTO events (id, owner_id, received_at, created_at, sent_at, delivery_first,"                  \
       " delivery_count, stamp_offset, event_type, resource_type, resource_id, document,"                     \
-      " snapshot_at, snapshot_len, requester_id, idempotency_key, request_digest, channels, unmatched)"      \
-      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)")      \
+      " snapshot_at, snapshot_len, requester_id, idempotency_key, request_digest, channels, unmatched, "     \
+      "audience)"                                                                                            \
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)") \
     X(EVENT_KNOWN, "SELECT id FROM events WHERE id = ?1")                                                    \
     X(EVENT_SENT, "UPDATE events SET sent_at = ?2 WHERE id = ?1")                                            \
     X(EVENT_RECIPIENTS,                                                                                      \
@@ -207,6 +220,22 @@ enum { SQL_ROSTER_PUSH = 20 }; /* the first of SQL_PUSH_COLUMNS */
                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                                       \
     X(REQUEST_FORGET,                                                                                        \
       "DELETE FROM requests WHERE id < (SELECT min(id) FROM requests) + ?2 AND created_at < ?1")             \
+    X(JOB_INSERT, "INSERT INTO jobs VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 0, "  \
+                  "0, ?14, ?15, 0)")                                                                         \
+    X(JOB_RUNS, "SELECT 1 FROM jobs WHERE endpoint_id = ?1 AND kind = ?2 AND state = 0")                     \
+    X(JOB_GET, "SELECT kind, state, endpoint_id, delivery_state, cursor_at, cursor_id, below_id FROM jobs "  \
+               "WHERE id = ?1")                                                                              \
+    X(JOB_SAVE, "UPDATE jobs SET cursor_at = ?2, cursor_id = ?3, looked = looked + ?4,"                      \
+                " made_due = made_due + ?5 WHERE id = ?1")                                                   \
+    X(JOB_END, "UPDATE jobs SET state = ?2, finished_at = ?3 WHERE id = ?1 AND state = 0")                   \
+    X(JOBS_CANCEL, "UPDATE jobs SET state = 2, finished_at = ?2 WHERE endpoint_id = ?1 AND state = 0")       \
+    X(JOBS_FORGET, "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE endpoint_id = ?1"                \
+                   " AND state <> 0 ORDER BY id DESC LIMIT -1 OFFSET ?2)")                                   \
+    X(JOBS_PURGE, "DELETE FROM jobs WHERE state <> 0 AND finished_at < ?1")                                  \
+    X(JOB_EVENT, "SELECT 1 FROM events e WHERE e.id = ?1 AND " SQL_DELIVERY_TO("?2", "") " IS NULL")         \
+    X(ADDED_INSERT, "INSERT INTO added VALUES (?1, ?2)")                                                     \
+    X(DUE_COUNT,                                                                                             \
+      "SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE queue = ?1 AND due_at <= ?2 LIMIT ?3) o")        \
     X(KEY_INSERT,                                                                                            \
       "INSERT INTO api_keys (id, user_id, digest, label, created_at, allow_from, rate_per_s,"                \
       " version) VALUES (coalesce(?1, " SQL_ID_ABOVE("?8", "api_keys") "), ?2, ?3, ?4, ?5, ?6, ?7, 1)")      \

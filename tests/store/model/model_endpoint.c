@@ -140,6 +140,7 @@ void model_endpoint_change(struct store *store, struct store_op *op)
                                            .version = endpoint->endpoint.version};
     endpoint->removed = true;
     endpoint->fails_since_ms = endpoint->outage_since_ms = 0;
+    model_jobs_cancel(store, endpoint->endpoint.id);
     model_touch(store->disk, endpoint->endpoint.owner_id);
     model_cancel_removed(store, endpoint->endpoint.id);
 }

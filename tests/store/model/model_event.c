@@ -7,8 +7,8 @@
 
 /* ---- events ---- */
 
-static int model_delivery_add(struct store *store, const struct event *event, const struct endpoint *endpoint,
-                              int64_t now)
+int model_delivery_add(struct store *store, const struct event *event, const struct endpoint *endpoint,
+                       int64_t now)
 {
     struct model_disk *disk = store->disk;
     disk->deliveries =
@@ -73,8 +73,7 @@ static bool model_filter_matches(struct bytes filter, struct bytes document)
     return matches;
 }
 
-/* NULL: the endpoint wants the event; else why it does not. */
-static const char *model_unwanted(const struct event *event, const struct endpoint *endpoint)
+const char *model_unwanted(const struct event *event, const struct endpoint *endpoint)
 {
     if (endpoint->event_types.len > 0 && !model_words_meet(event->event_type, endpoint->event_types))
         return "type";
@@ -216,6 +215,8 @@ void model_event(struct store *store, struct store_batch *batch, struct store_op
     model_event_insert(disk, op);
     model_resources_take(disk, op);
     struct user *master = model_find_user(disk, owner->master_id);
+    disk->events[disk->event_count - 1].owner_only = op->event.owner_only;
+    disk->events[disk->event_count - 1].for_one = op->event.only_endpoint_id != 0;
     int count = model_deliver_all(store, batch, &op->event.event, owner->id, op->event.only_endpoint_id);
     if (!op->event.only_endpoint_id && master && master != owner && master->receives_users_events &&
         !op->event.owner_only)
@@ -460,6 +461,18 @@ void model_outcome(struct store *store, struct store_op *op)
     op->id = delivery->id;
 }
 
+void model_again(struct model_delivery *delivery, int64_t now)
+{
+    delivery->resending = delivery->state == DELIVERY_DELIVERED;
+    if (!delivery->resending) {
+        delivery->state = DELIVERY_PENDING;
+        delivery->finished_at_ms = 0;
+    }
+    delivery->earlier += delivery->attempt;
+    delivery->attempt = delivery->lost = 0;
+    delivery->due_ms = now;
+}
+
 void model_resend_or_cancel(struct store *store, struct store_op *op)
 {
     struct model_delivery *delivery = model_find_delivery(store->disk, op->delivery.delivery_id);
@@ -498,13 +511,6 @@ void model_resend_or_cancel(struct store *store, struct store_op *op)
         pace_hurry(&model_view(store, delivery->endpoint_id)->pace);
         return;
     }
-    delivery->resending = delivery->state == DELIVERY_DELIVERED;
-    if (!delivery->resending) {
-        delivery->state = DELIVERY_PENDING;
-        delivery->finished_at_ms = 0;
-    }
-    delivery->earlier += delivery->attempt;
-    delivery->attempt = delivery->lost = 0;
-    delivery->due_ms = now;
+    model_again(delivery, now);
     pace_hurry(&model_view(store, delivery->endpoint_id)->pace);
 }

@@ -319,6 +319,33 @@ static void model_read_resources(const struct store *store, const struct store_q
     answer->count = answer->more ? query->limit : answer->count;
 }
 
+static int64_t model_job_id(const struct model_disk *disk, int row)
+{
+    return disk->jobs[row].id;
+}
+
+static bool model_job_matches(const struct store *store, const struct store_query *query, int row)
+{
+    const struct job *job = &store->disk->jobs[row];
+    bool seen = !query->owner_id || query->owner_id == job->owner_id;
+    return query->kind == STORE_LIST_JOBS_RUNNING
+               ? job->state == JOB_RUNNING
+               : seen && (query->kind == STORE_LIST_JOBS || job->id == query->id);
+}
+
+static void model_read_jobs(const struct store *store, const struct model_page *page, struct arena *arena,
+                            struct store_answer *answer)
+{
+    answer->jobs = arena_zero(arena, ((size_t)page->count + 1) * sizeof *answer->jobs);
+    for (int i = 0; i < page->count; i++) {
+        struct job *job = &answer->jobs[i];
+        *job = store->disk->jobs[page->rows[i]];
+        job->event_type = model_out(arena, job->event_type);
+        job->resource_type = model_out(arena, job->resource_type);
+        job->resource_id = model_out(arena, job->resource_id);
+    }
+}
+
 static void model_read_stats(const struct store *store, struct arena *arena, struct store_answer *answer)
 {
     const struct model_disk *disk = store->disk;
@@ -396,6 +423,15 @@ enum store_status model_read(struct store *store, const struct store_query *quer
             model_page(store, &all, arena, disk->attempt_count, model_attempt_matches, model_attempt_lease);
         model_read_attempts(store, &page, arena, answer);
         break;
+    case STORE_GET_JOB:
+    case STORE_LIST_JOBS:
+    case STORE_LIST_JOBS_RUNNING:
+        page = model_page(store, &all, arena, disk->job_count, model_job_matches, model_job_id);
+        model_read_jobs(store, &page, arena, answer);
+        break;
+    case STORE_JOB_ROWS:
+        model_job_rows(store, query, arena, answer);
+        return STORE_OK;
     case STORE_GET_RESOURCE:
     case STORE_LIST_RESOURCES:
         model_read_resources(store, &all, arena, answer);

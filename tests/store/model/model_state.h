@@ -33,6 +33,7 @@ struct model_lease {
 struct model_event {
     struct event event;
     int delivery_count;
+    bool owner_only, for_one;
 };
 
 struct model_delivery {
@@ -80,6 +81,8 @@ struct model_disk {
     struct model_key *idempotency;
     struct model_request *requests;
     int request_count, request_cap;
+    struct job *jobs; /* by id */
+    int job_count, job_cap;
     int64_t keys_before_ms; /* those of events received before are forgotten */
     int user_count, endpoint_count, key_count, event_count, delivery_count, attempt_count, idempotency_count,
         resource_count;
@@ -168,6 +171,24 @@ void model_resources_free(struct model_disk *disk);
 
 enum store_status model_read(struct store *store, const struct store_query *query, struct arena *arena,
                              struct store_answer *answer);
+
+/* Adds one that is due now; its index. */
+int model_delivery_add(struct store *store, const struct event *event, const struct endpoint *endpoint,
+                       int64_t now);
+/* NULL: the endpoint wants the event; else why it does not. */
+const char *model_unwanted(const struct event *event, const struct endpoint *endpoint);
+/* Starts again a delivery that has ended. */
+void model_again(struct model_delivery *delivery, int64_t now);
+
+/* Jobs (model_job.c). */
+void model_job_create(struct store *store, struct store_op *op);
+void model_job_step(struct store *store, struct store_op *op);
+void model_job_cancel(struct store *store, struct store_op *op);
+void model_jobs_cancel(struct store *store, int64_t endpoint_id);
+void model_jobs_purge(struct model_disk *disk, int64_t before_ms);
+void model_jobs_free(struct model_disk *disk);
+void model_job_rows(const struct store *store, const struct store_query *query, struct arena *arena,
+                    struct store_answer *answer);
 
 /* One op each, for a batch. */
 void model_event(struct store *store, struct store_batch *batch, struct store_op *op);

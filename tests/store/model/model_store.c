@@ -143,6 +143,15 @@ static void model_do_op(struct store *store, struct store_batch *batch, struct s
     case STORE_CANCEL:
         model_resend_or_cancel(store, op);
         break;
+    case STORE_JOB_CREATE:
+        model_job_create(store, op);
+        break;
+    case STORE_JOB_STEP:
+        model_job_step(store, op);
+        break;
+    case STORE_JOB_CANCEL:
+        model_job_cancel(store, op);
+        break;
     case STORE_RESOURCE_PUT:
         model_resource_put(store, op);
         break;
@@ -267,6 +276,7 @@ void model_disk_free(struct model_disk *disk)
         model_drop(disk->keys[i].allow_from);
     }
     model_resources_free(disk);
+    model_jobs_free(disk);
     free(disk->users);
     free(disk->endpoints);
     free(disk->keys);

@@ -33,6 +33,7 @@ static char *rows_of(const struct base *base, const char *table)
                   {"owned", "owner_id = ?"},
                   {"usage", "user_id = ?"},
                   {"requests", "requester_id = ?"},
+                  {"jobs", "owner_id = ?"},
                   {"deliveries", "endpoint_id = ?"},
                   {"attempts", "id >> 24 IN (SELECT id >> 24 FROM deliveries WHERE endpoint_id = ?)"},
                   {"resources", "owner_id = ?"},

@@ -235,12 +235,15 @@ void base_make(struct base *base, int bulk)
     end_late(base);
     base->f->backend->close(base->f->store);
     assert_int_equal(sqlite3_open(base->f->path, &db), SQLITE_OK);
-    char *late =
-        sqlite3_mprintf("INSERT OR IGNORE INTO ended_late VALUES (%lld, %lld);"
-                        "INSERT INTO added SELECT event_id, id FROM deliveries;"
-                        "INSERT OR IGNORE INTO failing SELECT id, 1, 2 FROM endpoints;"
-                        "INSERT INTO requests SELECT id, id, x'6b', zeroblob(32), id, '', %lld FROM users",
-                        base->f->wall_ms, base->events[1], base->f->wall_ms);
+    char *late = sqlite3_mprintf(
+        "INSERT OR IGNORE INTO ended_late VALUES (%lld, %lld);"
+        "INSERT INTO added SELECT event_id, id FROM deliveries;"
+        "INSERT OR IGNORE INTO failing SELECT id, 1, 2 FROM endpoints;"
+        "INSERT INTO requests SELECT id, id, x'6b', zeroblob(32), id, '', %lld FROM users;"
+        "INSERT INTO jobs SELECT 2 * id + state, owner_id, id, state, 2 * state, 0, 0, state, '', '',"
+        " '', 0, 0, 1 << 62, 0, 0, -1, %lld, %lld * state FROM endpoints, (SELECT 0 AS state"
+        " UNION ALL SELECT 1)",
+        base->f->wall_ms, base->events[1], base->f->wall_ms, base->f->wall_ms, base->f->wall_ms);
     run_sql(db, late);
     sqlite3_free(late);
     sqlite3_exec(db,

@@ -43,6 +43,8 @@
     X(TOO_MANY_ENDPOINTS, 409, "too_many_endpoints", "The user has too many endpoints")                      \
     X(DEFAULT_ENDPOINT, 409, "default_endpoint", "A default endpoint cannot be deleted")                     \
     X(ENDPOINT_NO_URL, 409, "endpoint_no_url", "The endpoint has no URL")                                    \
+    X(JOB_RUNS, 409, "job_runs", "A job of this kind runs for the endpoint")                                 \
+    X(JOB_ENDED, 409, "job_ended", "The job has ended")                                                      \
     X(TOO_MANY_SECRETS, 409, "too_many_secrets", "The user has too many signing secrets")                    \
     X(SECRET_SHOWN_ONCE, 403, "secret_shown_once", "This secret was shown once and cannot be revealed")      \
     X(SECRETS_SEALED, 500, "secrets_sealed", "The stored secrets cannot be opened")                          \

@@ -344,7 +344,9 @@ static void put_success(struct text *out, const struct openapi *openapi, const s
 {
     const char *media = json_member_string(operation->words, "media");
     char buffer[RESOURCE_NAME_LEN_MAX];
-    const char *document = document_name(operation->words, buffer);
+    const char *other = json_member_string(operation->words, "or_document");
+    bool is_other = other && status == (int)json_member_integer(operation->words, "or", 0);
+    const char *document = is_other ? other : document_name(operation->words, buffer);
 
     text_printf(out, "\"%d\":{\"description\":\"%s\"", status,
                 status == 201   ? "Made, and durable."

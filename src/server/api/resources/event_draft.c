@@ -9,10 +9,6 @@
 
 enum { SNAPSHOTS_FEW = 16 };
 
-/* As model_type_valid: neither "." nor "..", which are no segments of a path. (No lookahead: RE2 has none.)
- */
-#define TYPE_PATTERN "^(\\\\.{0,2}[A-Za-z0-9_-][A-Za-z0-9_.-]*|\\\\.{3}[A-Za-z0-9_.-]*)$"
-
 /* ---- attributes ---- */
 
 static bool read_event_type(struct call *call, const struct field *field, struct json_value *value,

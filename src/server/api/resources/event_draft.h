@@ -5,6 +5,10 @@
 #pragma once
 #include "jsonapi.h"
 
+/* As model_type_valid: neither "." nor "..", which are no segments of a path. (No lookahead: RE2 has none.)
+ */
+#define TYPE_PATTERN "^(\\\\.{0,2}[A-Za-z0-9_-][A-Za-z0-9_.-]*|\\\\.{3}[A-Za-z0-9_.-]*)$"
+
 struct event_draft {
     struct bytes event_type, resource_type, resource_id;
     struct bytes channels; /* with a space between two */

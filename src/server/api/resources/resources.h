@@ -6,7 +6,8 @@
 
 /* What they look like. (Snapshots look as the platform likes.) */
 extern const struct shape users_shape, api_keys_shape, signing_secrets_shape, tls_identities_shape,
-    deliveries_shape, attempts_shape, events_shape, event_types_shape, endpoints_shape, filter_tests_shape;
+    deliveries_shape, attempts_shape, events_shape, event_types_shape, endpoints_shape, filter_tests_shape,
+    jobs_shape;
 
 /* users.c */
 bool users_list(struct call *call);
@@ -28,6 +29,14 @@ bool endpoints_ping(struct call *call);
 
 /* filter_tests.c */
 bool endpoints_test_filter(struct call *call);
+
+/* jobs.c */
+bool endpoints_recover(struct call *call);
+bool endpoints_replay(struct call *call);
+bool endpoints_backfill(struct call *call);
+bool jobs_list(struct call *call);
+bool jobs_show(struct call *call);
+bool jobs_delete(struct call *call);
 
 /* tls_identities.c */
 bool tls_identities_show(struct call *call);

@@ -80,14 +80,15 @@ struct single {
 };
 
 enum {
-    SINGLES = 13,
+    SINGLES = 14,
     EVENT = 0,
     DELIVERY = 1,
     USER = 2,
     KEY = 3,
     SECRET = 4,
     SNAPSHOT = 5,
-    ENDPOINT_SECRET = 12
+    ENDPOINT_SECRET = 12,
+    JOB = 13
 };
 static struct single singles[SINGLES] = {{"/api/events/:id", ""},
                                          {"/api/deliveries/:id", ""},
@@ -101,12 +102,19 @@ static struct single singles[SINGLES] = {{"/api/events/:id", ""},
                                          {"/openapi.json", "/openapi.json"},
                                          {"/docs", "/docs"},
                                          {"/api/endpoints/:id", "/api/endpoints/5"},
-                                         {"/api/endpoints/:endpoint/signing_secrets/:id", ""}};
+                                         {"/api/endpoints/:endpoint/signing_secrets/:id", ""},
+
+                                         {"/api/jobs/:id", ""}};
 
 static void make_all(void)
 {
     char deliveries[TEXT_LEN + 16];
     made("/api/events", DOCUMENT("events", "\"event_type\":\"x\""), singles[EVENT].target);
+    struct store_op job = {.kind = STORE_JOB_CREATE, .job = {.owner_id = 5, .endpoint_id = 5}};
+    rig_write(&rig, job);
+    struct reply jobs = asked("GET", "/api/jobs", NULL, NULL, NULL);
+    snprintf(singles[JOB].target, TEXT_LEN, "/api/jobs/%s", reply_text(&jobs, "/data/0/id"));
+    reply_free(&jobs);
     made("/api/api_keys", DOCUMENT("api_keys", "\"label\":\"x\""), singles[KEY].target);
     made("/api/signing_secrets", DOCUMENT("signing_secrets", ""), singles[SECRET].target);
     made("/api/endpoints/5/signing_secrets", DOCUMENT("signing_secrets", ""),
@@ -212,6 +220,7 @@ static void test_changes(void **state)
                 {SNAPSHOT, "PUT", DOCUMENT("payments", "\"b\":1"), "", 200},
                 {DELIVERY, "POST", NULL, "/cancel", 409}, /* it was skipped: the state comes after the ETag */
                 {KEY, "DELETE", NULL, "", 204},
+                {JOB, "DELETE", NULL, "", 204},
                 {SECRET, "DELETE", NULL, "", 204},
                 {ENDPOINT_SECRET, "DELETE", NULL, "", 204},
                 {SNAPSHOT, "DELETE", NULL, "", 204}};
