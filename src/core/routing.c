@@ -1,4 +1,5 @@
 #include "routing.h"
+#include "notice.h"
 #include <assert.h>
 
 struct routing_terms routing_terms(bool by_master, int64_t producer_id, int64_t producer_master_id,
@@ -26,6 +27,24 @@ bool routing_type_listed(struct bytes event_type, struct bytes event_types)
     return false;
 }
 
+static bool asks_by_name(struct bytes event_type, struct bytes event_types)
+{
+    while (event_types.len > 0) {
+        struct bytes name = bytes_cut(&event_types, ' ');
+        if (!bytes_equal_text(name, "*") && routing_type_listed(event_type, name))
+            return true;
+    }
+    return false;
+}
+
+bool routing_asks_for_notices(struct bytes event_types)
+{
+    for (int kind = 0; kind < NOTICE_KINDS; kind++)
+        if (asks_by_name(bytes_of(notice_names[kind]), event_types))
+            return true;
+    return false;
+}
+
 bool routing_channels_meet(struct bytes of_event, struct bytes of_endpoint)
 {
     if (of_endpoint.len == 0)
@@ -50,11 +69,28 @@ static enum routing_verdict judge_wishes(struct routing_event *event, const stru
     return differs ? ROUTING_FILTER : ROUTING_SENT;
 }
 
+bool routing_asks_for(const struct routing_event *event, const struct routing_endpoint *endpoint)
+{
+    bool own = endpoint->user_id == event->owner_id;
+    if (endpoint->id == event->notice->about_id || (own && event->notice->about_asks))
+        return false;
+    return endpoint->wishes && asks_by_name(event->event_type, endpoint->wishes->event_types);
+}
+
+static enum routing_verdict judge_notice(struct routing_event *event, const struct routing_endpoint *endpoint)
+{
+    if (!routing_asks_for(event, endpoint))
+        return ROUTING_NOT_ASKED;
+    return endpoint->has_url ? judge_wishes(event, endpoint->wishes) : ROUTING_NO_URL;
+}
+
 enum routing_verdict routing_judge(struct routing_event *event, const struct routing_endpoint *endpoint)
 {
     bool own = endpoint->user_id == event->owner_id;
     if (!own && endpoint->user_id != event->master_id)
         return ROUTING_FOREIGN;
+    if (event->notice)
+        return judge_notice(event, endpoint);
     if (!own && event->owner_only)
         return ROUTING_OWNER_ONLY;
     if (!own && !endpoint->receives_users_events)

@@ -25,6 +25,18 @@ struct routing_terms routing_terms(bool by_master, int64_t producer_id, int64_t 
 
 /* ---- by its endpoints ---- */
 
+/*
+ * A notice (notice.h) is an event of the owner of the endpoint that it is about. It goes to the endpoints of
+ * the owner and of the owner's Master, whatever that receives_users_events, which ask for its type by name:
+ * one of their event_types stands for it and is more than `*`. It never goes to the endpoint that it is
+ * about. If that one asks for any notices itself, it goes to the Master's alone. So what a notice causes is
+ * told further up or not at all, and no notice leads to another for ever.
+ */
+struct routing_notice {
+    int64_t about_id;
+    bool about_asks; /* routing_asks_for_notices of the endpoint that it is about */
+};
+
 struct routing_event {
     int64_t owner_id, master_id; /* master_id 0: the owner has none */
     bool owner_only;
@@ -33,6 +45,7 @@ struct routing_event {
     struct bytes document;               /* what filters are judged on */
     int64_t steps;                       /* FILTER_STEPS_MAX at first: left for its filters */
     const struct filter_member *differs; /* out: of ROUTING_FILTER, what did not match (filter.h) */
+    const struct routing_notice *notice; /* NULL: an event like any other */
 };
 
 /* The events that an endpoint wants. */
@@ -48,23 +61,28 @@ struct routing_endpoint {
     bool has_url;
     bool receives_users_events;          /* a Master's, of the events of its users */
     const struct routing_wishes *wishes; /* NULL: all events */
+    int64_t id;                          /* its own; for notices */
 };
 
 enum routing_verdict {
     ROUTING_SENT,
     ROUTING_NO_URL,
-    ROUTING_NOT_ASKED,  /* a Master's that does not receive_users_events */
+    ROUTING_NOT_ASKED, /* a Master's that does not receive_users_events; one that does not ask for a notice */
     ROUTING_OWNER_ONLY, /* a Master's, and the event is its owner's alone */
     ROUTING_FOREIGN,    /* neither the owner's nor its Master's */
     ROUTING_TYPE,       /* none of its event_types */
     ROUTING_CHANNEL,    /* it has channels, and the event has none of them, or none at all */
     ROUTING_FILTER      /* its filter differs. One that is FILTER_UNJUDGED lets the event through */
 };
+/* Of a notice: the endpoint, which is the owner's or its Master's, asks for it. */
+bool routing_asks_for(const struct routing_event *event, const struct routing_endpoint *endpoint);
 enum routing_verdict routing_judge(struct routing_event *event, const struct routing_endpoint *endpoint);
 
 /* An event with channels goes to an endpoint without; an event without does not go to an endpoint with. */
 bool routing_channels_meet(struct bytes of_event, struct bytes of_endpoint);
 bool routing_type_listed(struct bytes event_type, struct bytes event_types);
+/* An endpoint with these event_types asks for any notice by name. */
+bool routing_asks_for_notices(struct bytes event_types);
 
 /* Of the endpoints that had a URL, one whose wishes an event did not meet. */
 struct routing_unmatched {

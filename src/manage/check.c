@@ -119,6 +119,10 @@ static const struct {
     {"failing", "since when the endpoint fails is no time, or the endpoint is missing",
      "since <= 0 OR ifnull(outage_from, since) < since OR NOT EXISTS (SELECT 1 FROM endpoints n"
      " WHERE n.id = failing.endpoint_id)"},
+    {"notices", "what is to be told about an endpoint has numbers that are none, or the endpoint is missing",
+     "kind NOT BETWEEN 0 AND 3 OR count < 0 OR due_at < 0 OR told NOT IN (0, 1)"
+     " OR NOT EXISTS (SELECT 1 FROM endpoints n WHERE n.id = notices.endpoint_id)",
+     "endpoint_id || ' ' || kind"},
     {"ended_late", "the event of a late end is none", "event_id <= 0", "event_id"},
 };
 

@@ -6,6 +6,7 @@
 #include "jobs.h"
 #include "listener.h"
 #include "memory.h"
+#include "notices.h"
 #include "purge.h"
 #include "server_parts.h"
 #include <assert.h>
@@ -28,6 +29,7 @@ enum {
     TIDY_PAUSE_MAX = 7,         /* looks, about one a second */
     PURGE_PERIOD_MS = 5 * 1000,
     JOBS_PERIOD_MS = 1000,
+    NOTICES_PERIOD_MS = 1000,
     PURGE_ROWS_MAX = 512,
     METRICS_CONNECTIONS_MAX = 64
 };
@@ -47,6 +49,7 @@ struct server {
     struct engine *engine;
     struct purge *purge;
     struct jobs *jobs;
+    struct notices *notices;
     struct bytes own_types;                       /* of DATA/catalogue.json */
     struct listener *listener, *metrics_listener; /* the second one may be NULL */
     char address[96];
@@ -340,6 +343,8 @@ enum server_error server_open(const struct server_options *options, struct serve
                                                    .readers = server->readers,
                                                    .period_ms = JOBS_PERIOD_MS,
                                                    .log = server->options.log});
+    server->notices = notices_open(&(struct notices_config){
+        .queue = server->queue, .clock = server->options.clock, .period_ms = NOTICES_PERIOD_MS});
     *out = server;
     return SERVER_OK;
 }
@@ -438,6 +443,7 @@ void server_close(struct server *server)
         engine_drain(server->engine, 0);
     purge_close(server->purge);
     jobs_close(server->jobs);
+    notices_close(server->notices);
     if (server->api)
         api_close(server->api);
     if (server->readers)

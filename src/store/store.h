@@ -33,13 +33,18 @@
  *                  An EVENT with `only_endpoint_id` goes to this endpoint alone, whatever that wants. If the
  *                  owner has no such endpoint, or it has no URL: NOT_FOUND
  *   unmatched      The endpoints with a URL that did not want an event, and why, are kept with the event
- *   skipped        An event without recipients has one delivery, to the owner's default endpoint, that
- *                  ended as SKIPPED at once. RESEND of it is CONFLICT while that endpoint has no URL. An
- *                  event that is unmatched somewhere and has no recipients has no delivery
- *   included       The latest snapshots of the owner's resources from now on. `destroyed` removes the
- *                  snapshot of the event's own resource. The last write wins. A refused or replayed event
- *                  changes none
- *   documents      A read returns them as they were accepted, a claim returns them stamped
+ *   notices        An outcome may give something to tell about its endpoint, if an endpoint of its owner or
+ * of the Master asks for notices (routing.h): deliveries given up; that it was disabled; the fifth failure in
+ * a row, and the first after each further day; an acknowledgement after the notice of that. It is durable,
+ * and adds up until it is told. A pause, a new URL and the removal end the failing without a word. NOTICES
+ * lists what is due. An EVENT with `notice` tells it: to those that ask, in the transaction that settles
+ * `count` of it. If nothing is left to tell, or nobody asks any more: NOT_FOUND, and no event. No quota holds
+ * it skipped        An event without recipients has one delivery, to the owner's default endpoint, that ended
+ * as SKIPPED at once. RESEND of it is CONFLICT while that endpoint has no URL. An event that is unmatched
+ * somewhere and has no recipients has no delivery included       The latest snapshots of the owner's
+ * resources from now on. `destroyed` removes the snapshot of the event's own resource. The last write wins. A
+ * refused or replayed event changes none documents      A read returns them as they were accepted, a claim
+ * returns them stamped
  *
  * Deliveries:
  *   ids            come from model_delivery_next
@@ -152,6 +157,7 @@
 #include "job.h"
 #include "ledger.h"
 #include "log.h"
+#include "notice.h"
 #include "payload.h"
 #include "quota.h"
 #include "routing.h"
@@ -195,6 +201,7 @@ enum store_op_kind {
     STORE_FINGERPRINT,     /* stores the fingerprint of the key file that sealed the secrets; see GET_STATS */
     STORE_PURGE,           /* removes some of the old rows */
     STORE_LOOK,            /* reads the figures of endpoints; changes nothing */
+    STORE_NOTICES,         /* reads what is to be told about endpoints; changes nothing */
     STORE_OP_COUNT
 };
 
@@ -244,6 +251,16 @@ struct store_figures {
     int64_t line_first; /* the delivery that holds the line of an ordered one; 0: none, or not ordered */
 };
 
+/* Something to tell about an endpoint (notice.h), and how that does now. */
+struct store_notice {
+    int64_t endpoint_id, owner_id; /* owner_id 0: the row is damaged */
+    enum notice_kind kind;
+    int64_t count;
+    bool paused;
+    enum endpoint_disabled disabled;
+    int64_t since_ms, disabled_at_ms; /* wall clock: it only fails since, and is disabled then; 0: not */
+};
+
 struct store_op {
     enum store_op_kind kind;
     enum store_result result; /* out */
@@ -265,9 +282,10 @@ struct store_op {
             const struct resource *included; /* views into event.document; only type, id and json are read */
             int included_count;
             bool destroyed;
-            int64_t only_endpoint_id; /* 0: all that want it; else see `recipients` */
-            bool owner_only;          /* no copy for the owner's Master */
-            int64_t skipped;          /* out: the id of its skipped delivery, also if REPLAYED. 0: none */
+            int64_t only_endpoint_id;          /* 0: all that want it; else see `recipients` */
+            const struct store_notice *notice; /* NULL: none; see `notices` */
+            bool owner_only;                   /* no copy for the owner's Master */
+            int64_t skipped; /* out: the id of its skipped delivery, also if REPLAYED. 0: none */
         } event;
         struct ledger_outcome outcome;
         struct {
@@ -312,6 +330,10 @@ struct store_op {
             struct store_figures *figures; /* in: ids; out: all other fields */
             int count;
         } look;
+        struct {
+            struct store_notice *rows; /* out: the first ones that are due, `count` of them */
+            int room, count;
+        } notices;
         struct {
             int64_t before_ms;          /* events received and ended before this go */
             int64_t attempts_before_ms; /* attempts of deliveries that ended before; 0: with their events */

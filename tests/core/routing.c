@@ -151,9 +151,45 @@ static void the_snapshot_of_an_event_is_its_resources(void **state)
     assert_null(routing_own_snapshot(&event, NULL, 0));
 }
 
+/* A notice goes to those that ask for it by name: see routing.h. */
+static void notices(void **state)
+{
+    static const struct {
+        int64_t about_id, about_asks, id, user_id;
+        const char *event_types;
+        enum routing_verdict verdict;
+    } table[] = {{5, 0, 6, OWNER, "endpoint_failing", ROUTING_SENT},
+                 {5, 0, 6, OWNER, "payment_* endpoint_*", ROUTING_SENT},
+                 {5, 0, 6, OWNER, "", ROUTING_NOT_ASKED},
+                 {5, 0, 6, OWNER, "*", ROUTING_NOT_ASKED},
+                 {5, 0, 6, OWNER, "endpoint_disabled", ROUTING_NOT_ASKED},
+                 {5, 0, 5, OWNER, "endpoint_failing", ROUTING_NOT_ASKED},
+                 {5, 1, 6, OWNER, "endpoint_failing", ROUTING_NOT_ASKED},
+                 {5, 1, 9, MASTER, "endpoint_failing", ROUTING_SENT},
+                 {5, 0, 9, MASTER, "endpoint_failing", ROUTING_SENT},
+                 {5, 0, 9, MASTER, "", ROUTING_NOT_ASKED},
+                 {5, 0, 9, OTHER, "endpoint_failing", ROUTING_FOREIGN}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct routing_notice about = {table[i].about_id, table[i].about_asks};
+        struct routing_event event = {.owner_id = OWNER,
+                                      .master_id = MASTER,
+                                      .event_type = bytes_of("endpoint_failing"),
+                                      .notice = &about};
+        struct routing_wishes wishes = {.event_types = bytes_of(table[i].event_types)};
+        struct routing_endpoint endpoint = {
+            .id = table[i].id, .user_id = table[i].user_id, .has_url = true, .wishes = &wishes};
+        assert_int_equal(routing_judge(&event, &endpoint), table[i].verdict);
+        endpoint.has_url = false;
+        assert_int_not_equal(routing_judge(&event, &endpoint), ROUTING_SENT);
+    }
+    assert_true(routing_asks_for_notices(bytes_of("a delivery_*")));
+    assert_false(routing_asks_for_notices(bytes_of("a * payment_*")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(notices),
         cmocka_unit_test(endpoints_are_judged),
         cmocka_unit_test(wishes_are_judged),
         cmocka_unit_test(filters_are_judged),

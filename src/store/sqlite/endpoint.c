@@ -291,8 +291,10 @@ static enum store_status failing_afresh(struct store *store, struct roster_entry
                                         const struct endpoint *set)
 {
     bool same_url = entry && entry->url && bytes_equal_text(set->url, entry->url);
-    return entry && (set->paused || !same_url) ? sqlite_failing_save(store, entry, &(struct failing){0})
-                                               : STORE_OK;
+    if (!entry || !entry->work->counts.fails || (!set->paused && same_url))
+        return STORE_OK;
+    return sqlite_failing_save(store, entry, &(struct failing){0})
+               ?: sqlite_run_ints(store, SQL_NOTICE_END, SQLITE_INTS(entry->id, NOTICE_FAILING));
 }
 
 enum store_status sqlite_endpoint_set(struct store *store, const struct endpoint *endpoint, bool *found)

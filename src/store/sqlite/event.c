@@ -78,7 +78,7 @@ static void recipients_add(struct store *store, const struct store_op *op, struc
     TAILQ_FOREACH(endpoint, &user->endpoints, sibling)
     {
         struct routing_endpoint to = {user->id, endpoint->url != NULL, user->receives_users_events,
-                                      wishes_of(endpoint->wishes)};
+                                      wishes_of(endpoint->wishes), endpoint->id};
         enum routing_verdict verdict = routing_judge(event, &to);
         if (routing_is_unmatched(verdict))
             recipients->unmatched_len += routing_put_unmatched(
@@ -94,8 +94,18 @@ static void recipients_choose(struct store *store, const struct store_op *op, st
 {
     const struct event *event = &op->event.event;
     struct roster_owner *master = owner->master_id ? roster_owner(&store->roster, owner->master_id) : NULL;
-    struct routing_event routed = {owner->id,       owner->master_id, op->event.owner_only, event->event_type,
-                                   event->channels, event->document,  FILTER_STEPS_MAX};
+    const struct store_notice *notice = op->event.notice;
+    struct routing_notice about = {notice ? notice->endpoint_id : 0,
+                                   notice && sqlite_asks_for_notices(store, notice->endpoint_id)};
+    struct routing_event routed = {owner->id,
+                                   owner->master_id,
+                                   op->event.owner_only,
+                                   event->event_type,
+                                   event->channels,
+                                   event->document,
+                                   FILTER_STEPS_MAX,
+                                   NULL,
+                                   notice ? &about : NULL};
     recipients->count = recipients->leased_count = 0;
     recipients->unmatched_len = 0;
     recipients->payload = NULL;
@@ -108,7 +118,7 @@ static void recipients_choose(struct store *store, const struct store_op *op, st
     recipients->tailed = recipients->count == 1 && recipients->leased_count == 0 &&
                          sqlite_tail_takes(store, recipients->endpoints[0], event->document.len) &&
                          recipients_payload(store, op, recipients);
-    recipients->skipped = recipients->count == 0 && recipients->unmatched_len == 0;
+    recipients->skipped = recipients->count == 0 && recipients->unmatched_len == 0 && !op->event.notice;
     if (recipients->skipped) {
         recipients->endpoints[0] = TAILQ_FIRST(&owner->endpoints);
         recipients->count = 1;
@@ -279,6 +289,27 @@ static enum store_status find_known(struct store *store, struct store_op *op, ui
     return status == STORE_OK && op->id ? find_recipients(store, op) : status;
 }
 
+/* No quota holds it, and without recipients nothing is stored. It is settled either way. */
+static enum store_status notice_event(struct store *store, struct store_batch *batch, struct store_op *op,
+                                      struct roster_owner *owner)
+{
+    struct recipients recipients;
+    bool waits = false;
+    enum store_status status = sqlite_notice_settle(store, op->event.notice, &waits);
+    if (status != STORE_OK || !waits)
+        return status ?: sqlite_result(op, STORE_NOT_FOUND);
+    store->changed = true;
+    store->plain = false;
+    recipients_choose(store, op, owner, batch->box_count - batch->filled_count - store->boxes_kept,
+                      &recipients);
+    if (recipients.count == 0)
+        return sqlite_result(op, STORE_NOT_FOUND);
+    store_event_named(op, sqlite_next_id(store));
+    status = event_insert(store, op, &recipients) ?: event_follow(store, batch, op, owner, &recipients);
+    payload_drop(recipients.payload);
+    return status;
+}
+
 enum store_status sqlite_event(struct store *store, struct store_batch *batch, struct store_op *op)
 {
     const struct event *event = &op->event.event;
@@ -293,6 +324,8 @@ enum store_status sqlite_event(struct store *store, struct store_batch *batch, s
         return sqlite_result(op, owner ? STORE_NO_SPACE : STORE_NOT_FOUND);
     if (op->event.only_endpoint_id && !only_recipient(store, op))
         return sqlite_result(op, STORE_NOT_FOUND);
+    if (op->event.notice)
+        return notice_event(store, batch, op, owner);
     status = sqlite_usage_weigh(store, op, owner);
     if (status != STORE_OK || op->result != STORE_DONE)
         return status;

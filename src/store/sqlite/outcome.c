@@ -197,7 +197,12 @@ static enum store_status account(struct store *store, struct store_op *op, const
         status = status ?: missed_again(store, endpoint, made.recovered);
     if (made.first_answer)
         status = status ?: sqlite_run_ints(store, SQL_ENDPOINT_ANSWERED, SQLITE_INTS(endpoint->id));
-    return status ?: sqlite_endpoint_ended(store, endpoint, &op->outcome, &op->count);
+    struct notice_causes causes = {.failed_before = endpoint->work->counts.fails,
+                                   .given_up = op->outcome.decision.kind == DECISION_GIVE_UP &&
+                                               !found->row.under_way};
+    status = status ?: sqlite_endpoint_ended(store, endpoint, &op->outcome, &op->count);
+    causes.disabled = op->count != ENDPOINT_ENABLED;
+    return status ?: sqlite_notices_of(store, endpoint, &op->outcome, causes);
 }
 
 /* A line of a lease that is over. (An outcome that is repeated has its line.) */

@@ -171,6 +171,13 @@ static const char *const migration_1[] = {
     "CREATE TABLE failing ("
     "endpoint_id INTEGER PRIMARY KEY, since INTEGER NOT NULL, outage_from INTEGER);"
 
+    /* What is to be told about endpoints (notice.h). Service clock. */
+    "CREATE TABLE notices ("
+    "endpoint_id INTEGER NOT NULL, kind INTEGER NOT NULL,"
+    "count INTEGER NOT NULL, due_at INTEGER NOT NULL, told INTEGER NOT NULL,"
+    "PRIMARY KEY (endpoint_id, kind)) WITHOUT ROWID;"
+    "CREATE INDEX notices_due ON notices (due_at) WHERE count > 0;"
+
     /* Events that the purge has passed over and that have ended since, by when they did. */
     "CREATE TABLE ended_late ("
     "ended_at INTEGER NOT NULL, event_id INTEGER NOT NULL,"

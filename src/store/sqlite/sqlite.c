@@ -63,11 +63,13 @@ static enum store_status (*const writers[STORE_OP_COUNT])(struct store *store, s
     [STORE_FINGERPRINT] = sqlite_fingerprint,
     [STORE_PURGE] = purge,
     [STORE_LOOK] = look,
+    [STORE_NOTICES] = sqlite_notices_due,
 };
 
 static enum store_status do_op(struct store *store, struct store_batch *batch, struct store_op *op)
 {
-    if (op->kind != STORE_EVENT && op->kind != STORE_OUTCOME && op->kind != STORE_LOOK)
+    if (op->kind != STORE_EVENT && op->kind != STORE_OUTCOME && op->kind != STORE_LOOK &&
+        op->kind != STORE_NOTICES)
         store->plain = false;
     if (op->kind == STORE_EVENT)
         return sqlite_event(store, batch, op);

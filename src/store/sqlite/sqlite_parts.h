@@ -18,6 +18,7 @@
  *   tail.c             deliveries that wait in memory for a quick endpoint
  *   sweep.c            removes rows that are spread by owner
  *   purge.c            PURGE
+ *   notice.c           what is to be told about endpoints: NOTICES
  *   outcome.c          OUTCOME, RESEND, CANCEL
  *   job.c              JOB_CREATE, JOB_STEP, JOB_CANCEL
  *   endpoint_remove.c  ENDPOINT_REMOVE, and what is left of the endpoint
@@ -271,6 +272,17 @@ enum store_status sqlite_failing_save(struct store *store, struct roster_entry *
                                       const struct failing *failing);
 /* At open: which endpoints fail. */
 enum store_status sqlite_failing_load(struct store *store);
+/* What this outcome gives to tell about the endpoint. After sqlite_endpoint_ended. */
+struct notice_causes {
+    bool failed_before, given_up, disabled;
+};
+enum store_status sqlite_notices_of(struct store *store, const struct roster_entry *endpoint,
+                                    const struct ledger_outcome *outcome, struct notice_causes causes);
+/* Those are told with this event. *waits: there is something to tell. */
+enum store_status sqlite_notice_settle(struct store *store, const struct store_notice *notice, bool *waits);
+enum store_status sqlite_notices_due(struct store *store, struct store_op *op);
+/* It gets notices of whatever kind. */
+bool sqlite_asks_for_notices(const struct store *store, int64_t endpoint_id);
 /* Finds the endpoint of an op. *found: it exists with this owner and the expected version; otherwise see
  * op->result. */
 enum store_status sqlite_endpoint_find(struct store *store, struct store_op *op, bool *found);

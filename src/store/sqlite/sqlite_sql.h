@@ -208,9 +208,17 @@ enum { SQL_ROSTER_PUSH = 20 }; /* the first of SQL_PUSH_COLUMNS */
     X(REMOVED_WAITING, "SELECT id FROM deliveries WHERE queue = ?1 LIMIT 1")                                 \
     X(ENDPOINT_DISABLE, "UPDATE endpoints SET paused = 1, disabled = ?2, version = ifnull(version, 0) + 1"   \
                         " WHERE id = ?1")                                                                    \
-    X(FAILING_GET, "SELECT e.disable_on_410, e.disable_after, f.since, f.outage_from FROM endpoints e"       \
-                   " LEFT JOIN failing f ON f.endpoint_id = e.id WHERE e.id = ?1")                           \
+    X(FAILING_GET,                                                                                           \
+      "SELECT e.disable_on_410, e.disable_after, f.since, f.outage_from, e.disabled FROM endpoints e"        \
+      " LEFT JOIN failing f ON f.endpoint_id = e.id WHERE e.id = ?1")                                        \
     X(FAILING_PUT, "INSERT OR REPLACE INTO failing (endpoint_id, since, outage_from) VALUES (?1, ?2, ?3)")   \
+    X(NOTICE_GET, "SELECT count, due_at, told FROM notices WHERE endpoint_id = ?1 AND kind = ?2")            \
+    X(NOTICE_PUT, "INSERT OR REPLACE INTO notices (endpoint_id, kind, count, due_at, told)"                  \
+                  " VALUES (?1, ?2, ?3, ?4, ?5)")                                                            \
+    X(NOTICE_END, "DELETE FROM notices WHERE endpoint_id = ?1 AND kind = ?2")                                \
+    X(NOTICES_FORGET, "DELETE FROM notices WHERE endpoint_id = ?1")                                          \
+    X(NOTICES_DUE, "SELECT endpoint_id, kind, count FROM notices WHERE count > 0 AND due_at <= ?1"           \
+                   " ORDER BY due_at LIMIT ?2")                                                              \
     X(FAILING_END, "DELETE FROM failing WHERE endpoint_id = ?1")                                             \
     X(FAILING_LIST, "SELECT endpoint_id FROM failing")                                                       \
     X(ENDPOINT_ANSWERED, "UPDATE endpoints SET answered = 1 WHERE id = ?1")                                  \

@@ -80,8 +80,10 @@ void model_endpoint_set(struct model_disk *disk, struct model_row *endpoint, con
     endpoint->endpoint.version = old.version;
     if (!from->paused)
         endpoint->endpoint.disabled = ENDPOINT_ENABLED;
-    if (from->paused || !bytes_equal(from->url, old.url))
+    if (from->paused || !bytes_equal(from->url, old.url)) {
         endpoint->fails_since_ms = endpoint->outage_since_ms = 0;
+        endpoint->notices[NOTICE_FAILING] = (struct model_notice){0};
+    }
     if (old.flow.ordered && !from->flow.ordered)
         model_line_leave(disk, old.id);
     model_endpoint_changed(disk, endpoint);
@@ -141,6 +143,7 @@ void model_endpoint_change(struct store *store, struct store_op *op)
     endpoint->removed = true;
     endpoint->fails_since_ms = endpoint->outage_since_ms = 0;
     model_jobs_cancel(store, endpoint->endpoint.id);
+    memset(endpoint->notices, 0, sizeof endpoint->notices);
     model_touch(store->disk, endpoint->endpoint.owner_id);
     model_cancel_removed(store, endpoint->endpoint.id);
 }

@@ -98,13 +98,15 @@ static void model_unmatched(struct model_disk *disk, const struct endpoint *endp
 /* One for each of the user's endpoints that has a URL and wants it. They are in the order in which they were
  * made. */
 static int model_deliver_all(struct store *store, struct store_batch *batch, const struct event *event,
-                             int64_t user_id, int64_t only_id)
+                             int64_t user_id, int64_t only_id, const struct store_notice *notice)
 {
     int count = 0;
     for (int i = 0; i < store->endpoint_count; i++) {
         struct model_endpoint *endpoint = &store->endpoints[i];
         if (endpoint->endpoint.owner_id != user_id || endpoint->endpoint.url.len == 0 ||
             (only_id && endpoint->endpoint.id != only_id))
+            continue;
+        if (notice && !model_gets_notice(store, notice, &endpoint->endpoint))
             continue;
         const char *unwanted = only_id ? NULL : model_unwanted(event, &endpoint->endpoint);
         if (unwanted) {
@@ -188,6 +190,20 @@ static void model_event_insert(struct model_disk *disk, const struct store_op *o
     memcpy(key->digest, op->event.request_digest, sizeof key->digest);
 }
 
+/* Does anybody get it, or would have but for channels and filter? */
+static bool model_notice_asked(struct store *store, const struct store_op *op, const struct user *owner)
+{
+    for (int i = 0; i < store->disk->endpoint_count; i++) {
+        const struct model_row *row = &store->disk->endpoints[i];
+        bool meant = row->endpoint.owner_id == owner->id || row->endpoint.owner_id == owner->master_id;
+        if (meant && !row->removed && row->endpoint.url.len > 0 &&
+            model_gets_notice(store, op->event.notice, &row->endpoint) &&
+            !model_unwanted(&op->event.event, &row->endpoint))
+            return true;
+    }
+    return false;
+}
+
 void model_event(struct store *store, struct store_batch *batch, struct store_op *op)
 {
     struct model_disk *disk = store->disk;
@@ -205,8 +221,12 @@ void model_event(struct store *store, struct store_batch *batch, struct store_op
         op->result = STORE_NOT_FOUND;
         return;
     }
-    if (model_event_beyond(store, op))
+    const struct store_notice *notice = op->event.notice;
+    if (notice ? !model_notice_told(store, notice) || !model_notice_asked(store, op, owner)
+               : model_event_beyond(store, op)) {
+        op->result = notice ? STORE_NOT_FOUND : op->result;
         return;
+    }
 #ifdef PLANT_ID_KEPT
     if (op->event.event.id ==
         0) /* or it is written as what it was to be, though later ones may have been seen */
@@ -217,10 +237,11 @@ void model_event(struct store *store, struct store_batch *batch, struct store_op
     struct user *master = model_find_user(disk, owner->master_id);
     disk->events[disk->event_count - 1].owner_only = op->event.owner_only;
     disk->events[disk->event_count - 1].for_one = op->event.only_endpoint_id != 0;
-    int count = model_deliver_all(store, batch, &op->event.event, owner->id, op->event.only_endpoint_id);
-    if (!op->event.only_endpoint_id && master && master != owner && master->receives_users_events &&
-        !op->event.owner_only)
-        count += model_deliver_all(store, batch, &op->event.event, master->id, 0);
+    int count =
+        model_deliver_all(store, batch, &op->event.event, owner->id, op->event.only_endpoint_id, notice);
+    bool to_master = notice || (master && master->receives_users_events && !op->event.owner_only);
+    if (!op->event.only_endpoint_id && master && master != owner && to_master)
+        count += model_deliver_all(store, batch, &op->event.event, master->id, 0, notice);
     if (count == 0 && disk->events[disk->event_count - 1].event.unmatched.len == 0)
         op->event.skipped = model_skip(store, &op->event.event);
     disk->events[disk->event_count - 1].delivery_count = count;
@@ -457,7 +478,9 @@ void model_outcome(struct store *store, struct store_op *op)
         delivery->age_start_ms += decision->delay_ms + op->outcome.attempt.duration_ms;
         break;
     }
-    model_fails(store, model_find_endpoint(store->disk, delivery->endpoint_id), op);
+    struct model_row *row = model_find_endpoint(store->disk, delivery->endpoint_id);
+    model_fails(store, row, op);
+    model_notices(store, row, op, decision->kind == DECISION_GIVE_UP && !out_of_turn);
     op->id = delivery->id;
 }
 

@@ -5,11 +5,18 @@
 #include "model_store.h"
 #include <pthread.h>
 
+/* What is to be told of one kind. */
+struct model_notice {
+    int64_t count, due_ms; /* service clock */
+    bool told;             /* of the failing: since it began */
+};
+
 /* An endpoint on the disk. */
 struct model_row {
     struct endpoint endpoint;
     bool removed, ever_answered;
     int64_t fails_since_ms, outage_since_ms; /* service clock; 0: it does not fail; there is no outage */
+    struct model_notice notices[NOTICE_KINDS];
 };
 
 /* An endpoint as a handle knows it. */
@@ -189,6 +196,13 @@ void model_jobs_purge(struct model_disk *disk, int64_t before_ms);
 void model_jobs_free(struct model_disk *disk);
 void model_job_rows(const struct store *store, const struct store_query *query, struct arena *arena,
                     struct store_answer *answer);
+/* An outcome was recorded; op->count: it disabled the endpoint. */
+void model_notices(struct store *store, struct model_row *row, const struct store_op *op, bool given_up);
+/* False: there is nothing to tell. */
+bool model_notice_told(struct store *store, const struct store_notice *told);
+bool model_gets_notice(struct store *store, const struct store_notice *notice,
+                       const struct endpoint *endpoint);
+void model_notices_due(struct store *store, struct store_op *op);
 
 /* One op each, for a batch. */
 void model_event(struct store *store, struct store_batch *batch, struct store_op *op);

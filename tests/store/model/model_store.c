@@ -165,6 +165,9 @@ static void model_do_op(struct store *store, struct store_batch *batch, struct s
     case STORE_LOOK:
         model_look(store, op);
         break;
+    case STORE_NOTICES:
+        model_notices_due(store, op);
+        break;
     case STORE_PURGE:
         model_purge(store, op);
         break;

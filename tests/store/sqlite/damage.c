@@ -38,6 +38,7 @@ static char *rows_of(const struct base *base, const char *table)
                   {"attempts", "id >> 24 IN (SELECT id >> 24 FROM deliveries WHERE endpoint_id = ?)"},
                   {"resources", "owner_id = ?"},
                   {"failing", "endpoint_id = ?"},
+                  {"notices", "endpoint_id = ?"},
                   {"added", "delivery_id IN (SELECT id FROM deliveries WHERE endpoint_id = ?)"},
                   {"ended_late", "event_id IN (SELECT id FROM events WHERE owner_id = ?)"}};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)

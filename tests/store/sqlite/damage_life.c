@@ -239,6 +239,7 @@ void base_make(struct base *base, int bulk)
         "INSERT OR IGNORE INTO ended_late VALUES (%lld, %lld);"
         "INSERT INTO added SELECT event_id, id FROM deliveries;"
         "INSERT OR IGNORE INTO failing SELECT id, 1, 2 FROM endpoints;"
+        "INSERT OR IGNORE INTO notices SELECT id, 0, 1, 0, 1 FROM endpoints;"
         "INSERT INTO requests SELECT id, id, x'6b', zeroblob(32), id, '', %lld FROM users;"
         "INSERT INTO jobs SELECT 2 * id + state, owner_id, id, state, 2 * state, 0, 0, state, '', '',"
         " '', 0, 0, 1 << 62, 0, 0, -1, %lld, %lld * state FROM endpoints, (SELECT 0 AS state"
