@@ -8,11 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-const char *const catalogue_status_names[] = {"documented", "stated", "inferred", NULL};
+const char *const catalogue_status_names[] = {"documented", "stated", "inferred", "posthorn", NULL};
 
 bool catalogue_status_parse(struct bytes name, enum catalogue_status *status)
 {
-    for (int i = CATALOGUE_DOCUMENTED; i <= CATALOGUE_INFERRED; i++) {
+    for (int i = CATALOGUE_DOCUMENTED; i <= CATALOGUE_POSTHORN; i++) {
         if (!bytes_equal_text(name, catalogue_status_names[i]))
             continue;
         *status = (enum catalogue_status)i;

@@ -15,7 +15,8 @@ struct catalogue;
 enum catalogue_status {
     CATALOGUE_DOCUMENTED, /* the platform publishes the name */
     CATALOGUE_STATED,     /* the platform promises the event; the name follows its habit */
-    CATALOGUE_INFERRED    /* the resource has the state; event and name are inferred */
+    CATALOGUE_INFERRED,   /* the resource has the state; event and name are inferred */
+    CATALOGUE_POSTHORN    /* posthorn itself sends it */
 };
 extern const char *const catalogue_status_names[];                             /* NULL behind the last */
 bool catalogue_status_parse(struct bytes name, enum catalogue_status *status); /* false: it is none */
@@ -57,7 +58,7 @@ enum catalogue_file catalogue_add_file(struct catalogue *catalogue, const char *
 char *catalogue_read_file(const char *path, size_t *len);
 
 int catalogue_count(const struct catalogue *catalogue);
-/* In the order of the file: documented, stated, inferred. */
+/* In the order of the file: documented, stated, inferred, posthorn. */
 const struct catalogue_type *catalogue_at(const struct catalogue *catalogue, int index);
 /* Is this the first type of its section? */
 bool catalogue_opens_section(const struct catalogue *catalogue, int index);

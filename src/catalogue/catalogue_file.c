@@ -277,7 +277,7 @@ static bool check_type(struct addition *addition, const struct json_value *entry
         return false;
     if (json_member(entry, "status") &&
         !catalogue_status_parse(bytes_of(json_member_string(entry, "status")), &status))
-        return wrong(addition, pointer, "status", "status must be documented, stated or inferred");
+        return wrong(addition, pointer, "status", "status must be documented, stated, inferred or posthorn");
     const struct json_value *resource = find_resource(addition, json_member_string(entry, "resource"));
     if (json_member(entry, "state") && !json_member(resource, "state_attribute"))
         return wrong(addition, pointer, "state", "the resource \"%.60s\" has no state_attribute",

@@ -59,8 +59,9 @@ static void put_endpoint(struct text *out, const struct store_notice *notice)
     put_time(out, "failing_since", notice->since_ms);
     put_time(out, "disabled_at", notice->disabled_at_ms);
     if (notice->kind == NOTICE_GIVEN_UP)
-        text_printf(out, ",\"deliveries_given_up\":%lld", (long long)notice->count);
-    text_puts(out, "}}");
+        text_printf(out, ",\"deliveries_given_up\":%lld}}", (long long)notice->count);
+    else
+        text_puts(out, ",\"deliveries_given_up\":null}}");
 }
 
 static struct store_op event_of(struct notices *notices, const struct store_notice *notice)

@@ -133,7 +133,7 @@ static void what_is_wrong_is_named_with_its_place(void **state)
         {"{\"event_types\":[{" TYPE ",\n \"name\":\"..\"}]}", 2, 9, "letters, digits"},
         {"{\"event_types\":[{" TYPE ",\n \"name\":\"a\\u0000b\"}]}", 2, 9, "letters, digits"},
         {"{\"event_types\":[{" TYPE ",\"name\":\"a\",\n\"status\":\"done\"}]}", 2, 10,
-         "documented, stated or"},
+         "inferred or posthorn"},
         {"{\"event_types\":[{" TYPE ",\"name\":\"a\",\n\"final\":1}]}", 2, 9, "true or false"},
         {"{\"event_types\":[{" TYPE ",\"name\":\"a\"},\n{" TYPE ",\n\"name\":\"a\"}]}", 3, 8,
          "defined twice"},

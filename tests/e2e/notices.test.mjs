@@ -37,6 +37,8 @@ test('notices: endpoint_failing, endpoint_recovered: the Master that asks is tol
     assert.equal(told(master)[1].failing_since, null);
     for (const event of events) await eventually('delivered', async () => (await delivery(server, event)).attributes.state === 'delivered');
     assert.ok(silent.requests.every((request) => !/endpoint_|delivery_given_up/.test(JSON.parse(request.body).data.attributes.event_type)));
+    const { attributes } = (await api(server, 'GET', '/api/event_types/endpoint_failing')).json.data;
+    assert.deepEqual(Object.keys(attributes.example.included[0].attributes).sort(), Object.keys(JSON.parse(master.requests[0].body).included[0].attributes).sort(), 'as the catalogue shows it');
     const listed = (await api(server, 'GET', `/api/events?filter[event_type]=endpoint_failing&filter[user]=${user.user_id}`)).json.data;
     assert.equal(listed.length, 1, 'an event like any other');
 });

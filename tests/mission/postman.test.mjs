@@ -64,7 +64,7 @@ test('row 38: with only webhook_url given, newman passes every push: posthorn re
     const collection = await postman();
     const { run: ran } = await runs(collection, PUSHES, { webhook_url: there.url });
     const types = requestsOf(folderOf(collection, PUSHES)).map(({ name }) => name);
-    assert.equal(types.length, 30);
+    assert.equal(types.length, 35);
     assert.equal(ran.stats.requests.total, types.length);
     assert.equal(ran.stats.assertions.total, types.length);
     const stored = readdirSync(there.dir).filter((name) => name.endsWith('.json'));

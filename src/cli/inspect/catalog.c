@@ -137,7 +137,9 @@ const struct command catalog_command = {
         "Lists the platform's event types. `show` prints the meaning in English and Spanish and a complete\n"
         "example. A `documented` type has a published name. A `stated` type is mentioned by the guide "
         "without a\n"
-        "name. An `inferred` type follows from the states of its resource.",
+        "name. An `inferred` type follows from the states of its resource. A `posthorn` type is sent by "
+        "posthorn\n"
+        "itself.",
     .verbs = {{NULL, "", list}, {"list", "", list}, {"show", "TYPE", show}, {"scenarios", "", scenarios}},
     .rows = OPTION_TABLE(rows),
     .options_len = sizeof(struct catalog),

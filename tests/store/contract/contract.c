@@ -27,9 +27,9 @@ int main(void)
 {
     static const struct store_backend *const engines[] = {&store_model, &store_sqlite};
     static const struct contract_test *const tables[] = {
-        contract_users,     contract_events, contract_claims,  contract_reads,
-        contract_resources, contract_purge,  contract_quotas,  contract_event_ids,
-        contract_endpoints, contract_flow,   contract_failing, contract_jobs, contract_notices};
+        contract_users,   contract_events, contract_claims,    contract_reads,     contract_resources,
+        contract_purge,   contract_quotas, contract_event_ids, contract_endpoints, contract_flow,
+        contract_failing, contract_jobs,   contract_notices};
     static struct contract_case cases[TESTS_MAX];
     static struct CMUnitTest tests[TESTS_MAX];
     size_t count = 0;

@@ -51,7 +51,7 @@ bool event_types_list(struct call *call)
     if (query_has(&call->query, QUERY_STATUS) &&
         !catalogue_status_parse(call->query.values[QUERY_STATUS], &status))
         return call_fail(call, API_PARAMETER_INVALID, SOURCE_PARAMETER, "filter[status]",
-                         "filter[status] must be documented, stated or inferred.");
+                         "filter[status] must be documented, stated, inferred or posthorn.");
     jsonapi_begin(&out, &call->scratch);
     text_puts(&out, ",\"data\":[");
     for (int i = 0; i < count; i++) {
