@@ -1,6 +1,5 @@
-/*
- * Which handler wants an event: by its type, else by the longest prefix of it, else the one for all others.
- */
+/* dispatcher: finds the handler of an event: by its type, then by its longest prefix, then the one for all
+ * others. */
 #include "store_parts.h"
 
 #include <stdlib.h>
@@ -51,7 +50,7 @@ static int compare(const char *name, struct posthorn_text type)
     return order ? order : (len > type.len) - (len < type.len);
 }
 
-/* The index of the name, or of where it belongs. */
+/* The index of the name, or of its place if it is absent. */
 static size_t find(const struct table *table, struct posthorn_text name, bool *found)
 {
     size_t low = 0, high = table->count;
@@ -124,7 +123,7 @@ static const struct entry *longest_prefix(const struct table *table, struct post
     return NULL;
 }
 
-/* NULL: nobody wants it. */
+/* NULL: no handler. */
 static const struct entry *handler_of(const struct posthorn_dispatcher *dispatcher,
                                       const struct posthorn_event *event)
 {

@@ -15,7 +15,7 @@ struct posthorn_event {
     struct json_object *included, *resource;
 };
 
-/* ---- finding one's way in the document ----------------------------------------------------------------- */
+/* ---- finding members in the document ------------------------------------------------------------------- */
 
 static struct json_object *member(struct json_object *object, const char *name, enum json_type type)
 {
@@ -82,7 +82,7 @@ static enum posthorn_result read_json(struct posthorn_event *event, struct posth
     if (!tokener)
         return POSTHORN_NO_MEMORY;
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-    /* With its NUL: a document that is only a number ends nowhere else. */
+    /* With its NUL: only that ends a document that is a bare number. */
     event->document = json_tokener_parse_ex(tokener, event->body, (int)event->body_len + 1);
     enum json_tokener_error error = json_tokener_get_error(tokener);
     json_tokener_free(tokener);

@@ -25,7 +25,7 @@ static bool put(struct scan *scan, const void *data, size_t len)
     struct ph_layout *out = scan->out;
 
     if (out->cap - out->len <= len) {
-        /* The first time room for what is still to be read: indenting adds little to a long text. */
+        /* First the length of the rest of the text: indenting adds little to a long text. */
         size_t cap = out->cap + out->cap / 8 + len + (size_t)(scan->end - scan->at) + 256;
         char *grown = realloc(out->data, cap);
         if (!grown) {
@@ -83,7 +83,7 @@ static size_t utf8_len(const unsigned char *at, const unsigned char *end)
     return len;
 }
 
-/* The four digits of \uXXXX at scan->at, which moves behind them; -1: not four digits. */
+/* Reads the four digits of \uXXXX at scan->at and moves past them; -1: not four digits. */
 static int32_t hex4(struct scan *scan)
 {
     int32_t value = 0;
@@ -112,7 +112,7 @@ static bool skip_escape(struct scan *scan, bool name)
     int32_t unit = hex4(scan);
     if (unit < 0)
         return fail(scan, "\\u needs four hex digits");
-    /* json-c ends a member's name at a NUL, and would read another name than was written. */
+    /* json-c ends a member's name at a NUL, so it would read another name. */
     if (name && unit == 0)
         return fail(scan, "a NUL in a member's name");
     if (unit < 0xD800 || unit > 0xDFFF)
@@ -210,7 +210,7 @@ static bool copy_name(struct scan *scan)
     return put(scan, ": ", 2);
 }
 
-/* Writes the line break, and for a member its name, in front of every value. */
+/* Before every value: writes the line break and, for a member, its name. */
 static bool begin_part(struct scan *scan)
 {
     if (++scan->parts > PH_MEMBERS_MAX) {
@@ -243,7 +243,8 @@ static bool copy_value(struct scan *scan, bool *opened)
     return begin_part(scan);
 }
 
-/* Behind a value: closes what ends here; true when another value follows or nothing is open any more. */
+/* After a value: closes the containers that end here. True: another value follows, or none is open any more.
+ */
 static bool close_or_continue(struct scan *scan)
 {
     while (scan->depth > 0) {

@@ -1,9 +1,8 @@
 /*
  * layout: reads a JSON text strictly (RFC 8259) and writes it again, indented by two spaces.
  *
- * It works on the text and not on values, so that every number and string comes out exactly as it came in;
- * json-c, which is lenient here and there even when it is strict, only ever sees what passed. Internal to the
- * library.
+ * It works on the text, so that every number and string stays exactly as it was. json-c, which is lenient in
+ * places even in its strict mode, only gets texts that passed. Internal.
  */
 #pragma once
 #include "posthorn.h"
@@ -16,9 +15,9 @@ enum {
 struct ph_layout {
     char *data; /* with a line feed and a NUL at the end (the NUL is not counted) */
     size_t len, cap;
-    size_t members;      /* names seen in objects: more than json-c has means a duplicate */
-    size_t error_offset; /* where it went wrong */
-    const char *error;   /* what is wrong there */
+    size_t members;      /* names in objects: if json-c has fewer, one is a duplicate */
+    size_t error_offset; /* the place of the error */
+    const char *error;   /* its sentence */
 };
 
 /* OK (free data), NOT_JSON, TOO_LARGE (too many members and elements), NO_MEMORY. */

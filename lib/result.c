@@ -1,4 +1,4 @@
-/* The results, from their list in posthorn.h: names, sentences, and what to answer over HTTP. */
+/* The results, from their list in posthorn.h: names, sentences, and HTTP statuses. */
 #include "posthorn.h"
 
 static const struct {

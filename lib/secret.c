@@ -12,7 +12,7 @@ enum {
     BASE64_LEN_MAX = 4 * ((SECRET_BYTES_MAX + 2) / 3)
 };
 
-/* EVP_DecodeBlock counts padding as zero bytes and forgives much; so encode again and compare. */
+/* EVP_DecodeBlock counts padding as zero bytes and is lenient, so we encode again and compare. */
 static bool base64_decode(struct posthorn_text text, unsigned char out[SECRET_BYTES_MAX], size_t *len)
 {
     unsigned char raw[SECRET_BYTES_MAX + 3], again[BASE64_LEN_MAX + 1];
@@ -51,7 +51,7 @@ bool secret_parse(struct posthorn_text text, struct secret *secret)
         return secret->len >= HMAC_KEY_LEN_MIN;
     }
     secret->kind = starts(text, "whsk_") ? SECRET_ED25519_PRIVATE : SECRET_ED25519_PUBLIC;
-    /* The private form carries the seed and behind it the public key. */
+    /* The private form has the seed and then the public key. */
     size_t expected = secret->kind == SECRET_ED25519_PRIVATE ? 2 * ED25519_LEN : ED25519_LEN;
     bool right = secret->len == expected;
     secret->len = ED25519_LEN;

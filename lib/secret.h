@@ -14,5 +14,6 @@ struct secret {
     size_t len;
 };
 
-/* False: none of the three, not canonical base64, or of a wrong length. Wipe it with OPENSSL_cleanse. */
+/* False: not one of the three forms, not canonical base64, or a wrong length. Wipe it with OPENSSL_cleanse.
+ */
 bool secret_parse(struct posthorn_text text, struct secret *secret);

@@ -1,4 +1,4 @@
-/* WEBHOOK-AUTH: the digest of a key, and whether one of the header's values is that of a key of ours. */
+/* WEBHOOK-AUTH: makes the digest of a key, and checks the header's values against our keys. */
 #include "posthorn.h"
 
 #include <openssl/crypto.h>
@@ -26,7 +26,7 @@ enum posthorn_result posthorn_digest(struct posthorn_text key, char out[POSTHORN
 enum posthorn_result posthorn_verify(const struct posthorn_text *keys, size_t key_count,
                                      const struct posthorn_text *values, size_t value_count)
 {
-    /* A copy of fixed length, so that the comparison reads the same bytes whatever came. */
+    /* A copy of fixed length, so that the comparison reads the same bytes for every input. */
     char given[POSTHORN_DIGEST_HEX_LEN] = {0}, expected[POSTHORN_DIGEST_HEX_LEN + 1];
     unsigned right = 0;
 
@@ -38,7 +38,7 @@ enum posthorn_result posthorn_verify(const struct posthorn_text *keys, size_t ke
         return POSTHORN_AUTH_DOUBLED;
     if (values[0].len == sizeof given)
         memcpy(given, values[0].data, sizeof given);
-    /* Every key is compared, also after a match: time must not tell which one it was. */
+    /* Compares every key, also after a match: the time must not reveal which one it was. */
     for (size_t i = 0; i < key_count; i++) {
         enum posthorn_result result = posthorn_digest(keys[i], expected);
         if (result != POSTHORN_OK)

@@ -15,10 +15,10 @@ enum { HMAC_LEN = 32, ED25519_SIGNATURE_LEN = 64, PREFIX_LEN_MAX = 512 };
 struct posthorn_signer {
     EVP_MAC_CTX *mac;   /* HMAC: keyed once */
     EVP_PKEY *key;      /* Ed25519 */
-    EVP_MD_CTX *digest; /* Ed25519: used again for every signature */
+    EVP_MD_CTX *digest; /* Ed25519: reused for every signature */
 };
 
-/* `id.timestamp.` in front of the body. 0: an id too long to be one. */
+/* `id.timestamp.`, which precedes the body. 0: the id is too long. */
 static size_t signed_prefix(struct posthorn_text id, struct posthorn_text timestamp, char out[PREFIX_LEN_MAX])
 {
     if (id.len + timestamp.len + 2 > PREFIX_LEN_MAX)
@@ -82,7 +82,7 @@ void posthorn_signer_close(struct posthorn_signer *signer)
     free(signer);
 }
 
-/* A NULL key starts the next message under the same one. */
+/* A NULL key starts the next message with the same key. */
 static bool hmac(struct posthorn_signer *signer, const char *prefix, size_t prefix_len,
                  struct posthorn_text body, unsigned char out[HMAC_LEN])
 {
@@ -93,7 +93,7 @@ static bool hmac(struct posthorn_signer *signer, const char *prefix, size_t pref
            EVP_MAC_final(signer->mac, out, &len, HMAC_LEN) == 1 && len == HMAC_LEN;
 }
 
-/* Ed25519 wants its message whole. NULL: no memory. */
+/* Ed25519 needs the whole message at once. NULL: no memory. */
 static char *signed_message(const char *prefix, size_t prefix_len, struct posthorn_text body)
 {
     char *message = malloc(prefix_len + body.len + 1);
@@ -173,7 +173,7 @@ static bool is_seconds(struct posthorn_text text, long long *seconds)
     return text.len > 0 && text.len <= 15;
 }
 
-/* The next of the signatures that are separated by spaces; false: there is none. */
+/* The next of the space-separated signatures; false: there is none. */
 static bool signature_next(struct posthorn_text *rest, struct posthorn_text *one)
 {
     while (rest->len > 0 && *rest->data == ' ') {
@@ -187,7 +187,7 @@ static bool signature_next(struct posthorn_text *rest, struct posthorn_text *one
     return one->len > 0;
 }
 
-/* HMAC: what it has to be is computed once, and compared with each in constant time. */
+/* HMAC: computes the expected signature once and compares each in constant time. */
 static enum posthorn_result any_hmac(struct posthorn_text secret_text, const char *prefix, size_t prefix_len,
                                      struct posthorn_text signatures, struct posthorn_text body,
                                      unsigned *right)
@@ -248,7 +248,7 @@ static enum posthorn_result any_fits(struct posthorn_text secret_text, const cha
 {
     struct secret secret;
     if (!secret_parse(secret_text, &secret) || secret.kind == SECRET_ED25519_PRIVATE)
-        return POSTHORN_BAD_ARGUMENT; /* a private key has no place in a receiver */
+        return POSTHORN_BAD_ARGUMENT; /* a receiver must not have a private key */
     enum posthorn_result result = secret.kind == SECRET_HMAC
                                       ? any_hmac(secret_text, prefix, prefix_len, signatures, body, right)
                                       : any_ed25519(&secret, prefix, prefix_len, signatures, body, right);

@@ -1,10 +1,10 @@
 /*
- * One file an event. The order that makes it safe: the bytes go to a temporary file that nobody else can have
- * prepared (random name, O_EXCL), are fsynced, and get their name by a rename that replaces nothing; then the
- * folder is fsynced. A crash at any point leaves either nothing under the name or the whole event.
+ * store: one file an event. The bytes go to a temporary file that nobody else can have prepared (random name,
+ * O_EXCL), are fsynced, and get their name by a rename that replaces nothing; then the folder is fsynced. So
+ * after a crash either nothing has the name, or the whole event has it.
  *
- * An id may come back with another type, and so under another name: `ids` knows which ids have a file, read
- * from the folder when the store is opened. It holds hashes only; a hit is looked up in the folder.
+ * An id may come again with another type, and so with another name. `ids` has the hashes of the ids that have
+ * a file, read from the folder when the store is opened. A hit is looked up in the folder.
  */
 #include "event.h"
 #include "store_parts.h"
@@ -34,7 +34,7 @@ static bool plain(struct posthorn_text part, size_t len_max, bool underscore)
 {
     if (part.len == 0 || part.len > len_max || part.data[0] == '.' || part.data[0] == '-')
         return false;
-    /* What looks hashed is hashed too, or it could pass for the hash of something else. */
+    /* A part that looks like a hash is hashed too, or it could equal the hash of another part. */
     if (part.len >= sizeof hashed_prefix - 1 &&
         memcmp(part.data, hashed_prefix, sizeof hashed_prefix - 1) == 0)
         return false;
@@ -47,7 +47,8 @@ static bool plain(struct posthorn_text part, size_t len_max, bool underscore)
     return true;
 }
 
-/* The part itself, or sha256-HEX of it. `out` takes the larger of len_max and PH_ID_LEN_MAX, and a NUL. */
+/* The part itself, or its sha256-HEX. `out` has room for the larger of len_max and PH_ID_LEN_MAX, and a NUL.
+ */
 static enum posthorn_result safe_part(struct posthorn_text part, size_t len_max, bool underscore, char *out)
 {
     if (plain(part, len_max, underscore)) {
@@ -59,7 +60,7 @@ static enum posthorn_result safe_part(struct posthorn_text part, size_t len_max,
     return posthorn_digest(part, out + sizeof hashed_prefix - 1);
 }
 
-/* An id never holds '_', so ID_TYPE can be read in one way only. */
+/* An id never has a '_', so ID_TYPE is unambiguous. */
 static enum posthorn_result file_name(const struct posthorn_event *event, char id[PH_ID_LEN_MAX + 1],
                                       char name[POSTHORN_NAME_LEN_MAX + 1])
 {
@@ -73,7 +74,7 @@ static enum posthorn_result file_name(const struct posthorn_event *event, char i
     return result;
 }
 
-/* Named after its content, so that the same conflict again is one file. */
+/* The name has the content's digest, so that a repeated conflict is one file. */
 static enum posthorn_result conflict_name(const char *existing, struct posthorn_text content,
                                           char name[POSTHORN_NAME_LEN_MAX + 1])
 {
@@ -107,7 +108,7 @@ static size_t id_slot(const uint64_t *ids, size_t cap, uint64_t hash)
     return at;
 }
 
-/* Room for one more, so that an id can be noted after its file is there, when nothing may fail any more. */
+/* Makes room for one more, so that adding an id after its file is made cannot fail. */
 static bool ids_reserve(struct posthorn_store *store)
 {
     if ((store->id_count + 1) * 2 <= store->id_cap)
@@ -186,7 +187,7 @@ static enum posthorn_result read_folder(struct posthorn_store *store)
     return result;
 }
 
-/* The file this id has under another type. False: none after all. */
+/* Finds the file of this id with another type. False: there is none. */
 static bool find_by_id(const struct posthorn_store *store, const char *id,
                        char name[POSTHORN_NAME_LEN_MAX + 1])
 {
@@ -277,12 +278,12 @@ static bool same_bytes(int fd, struct posthorn_text expected)
     return got == 0 && at == expected.len;
 }
 
-/* Compares what has the name with `expected`. What is the same is made durable too: whoever put it there may
- * have been stopped before it did. */
+/* Compares the file of that name with `expected`. An equal file is fsynced too: its writer may have been
+ * stopped before it did that. */
 static enum content compare(const struct posthorn_store *store, const char *name,
                             struct posthorn_text expected)
 {
-    /* O_NONBLOCK: a FIFO must not hold us up. */
+    /* O_NONBLOCK: a FIFO must not block us. */
     int fd = openat(store->folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat status;
     enum content content = CONTENT_OTHER;
@@ -317,7 +318,7 @@ bool ph_write_all(int fd, struct posthorn_text content)
     return true;
 }
 
-/* A complete and fsynced file under a name of its own. */
+/* Makes a complete and fsynced file with a name of its own. */
 static enum posthorn_result write_temporary(const struct posthorn_store *store, struct posthorn_text content,
                                             char name[64])
 {
@@ -342,14 +343,14 @@ static enum posthorn_result write_temporary(const struct posthorn_store *store, 
     return written ? POSTHORN_OK : POSTHORN_IO;
 }
 
-/* Gives the temporary file its name, replacing nothing. EEXIST: somebody was faster. */
+/* Renames the temporary file, replacing nothing. EEXIST: another process was faster. */
 static bool take_name(const struct posthorn_store *store, const char *temporary, const char *name)
 {
     if (renameat2(store->folder, temporary, store->folder, name, RENAME_NOREPLACE) == 0)
         return true;
     if (errno != EINVAL && errno != ENOSYS)
         return false;
-    /* A file system that cannot rename without replacing can link, which never replaces. */
+    /* If the file system cannot rename without replacing, link: it never replaces. */
     if (linkat(store->folder, temporary, store->folder, name, 0) != 0)
         return false;
     unlinkat(store->folder, temporary, 0);
@@ -383,14 +384,14 @@ enum posthorn_result ph_store_look(struct posthorn_store *store, struct ph_put *
         return put->conflict ? POSTHORN_CONFLICT : POSTHORN_DUPLICATE;
     case CONTENT_ERROR:
         return POSTHORN_IO;
-    case CONTENT_OTHER: /* somebody wrote into the conflict's file */
+    case CONTENT_OTHER: /* the conflict's file was modified */
     case CONTENT_UNSAFE:
         break;
     }
     return POSTHORN_UNSAFE;
 }
 
-/* Looks again, now with the complete file in hand and nobody else at it, and takes the name. */
+/* With the file complete and the mutex held, looks again and takes the name. */
 static enum posthorn_result settle(struct posthorn_store *store, struct ph_put *put, const char *temporary)
 {
     enum posthorn_result result = ids_reserve(store) ? ph_store_look(store, put) : POSTHORN_NO_MEMORY;
@@ -431,7 +432,7 @@ enum posthorn_result ph_store_settle(struct posthorn_store *store, struct ph_put
         return put->conflict ? POSTHORN_CONFLICT : POSTHORN_OK;
     if (result != POSTHORN_OK)
         return result;
-    /* A name that may not outlive a power cut is taken back: the sender tries again, from the start. */
+    /* A name that may not survive a power cut is removed, so that the sender's next try starts afresh. */
     int error = errno;
     unlinkat(store->folder, put->name, 0);
     errno = error;

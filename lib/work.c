@@ -1,9 +1,9 @@
 /*
- * Events in work. The marker ID.work holds the event as its file will, so that done is one rename; its lock,
- * and not its existence, says that somebody works on it: a lock cannot be left behind.
+ * work: events in work. The marker ID.work has the content of the event's file, so that completing it is one
+ * rename. Its lock, not its existence, shows that a process works on it: a crash leaves no lock.
  *
- * Whoever has the lock may find that the name means another file by now, because the one before renamed or
- * removed it while we waited to open: then it starts over.
+ * After a process gets the lock, the name may mean another file, because the former holder renamed or removed
+ * it meanwhile. Then it starts again.
  */
 #include "event.h"
 #include "layout.h"
@@ -45,7 +45,7 @@ static enum posthorn_result could_not_open(void)
                                                                                   : POSTHORN_IO;
 }
 
-/* One try. A second link could be a file outside the folder. *again: the name has moved on. */
+/* One try. A second link could be a file outside the folder. *again: the name means another file now. */
 static enum posthorn_result lock_once(const struct posthorn_store *store, const char *marker, int fd,
                                       bool *again)
 {
@@ -61,7 +61,7 @@ static enum posthorn_result lock_once(const struct posthorn_store *store, const 
     return *again ? POSTHORN_IN_WORK : POSTHORN_OK;
 }
 
-/* OK: *out is the marker, locked; `flags` say whether it is made. */
+/* OK: *out is the locked marker; with O_CREAT in `flags`, it is made if absent. */
 static enum posthorn_result lock_marker(const struct posthorn_store *store, const char *marker, int flags,
                                         int *out)
 {
@@ -85,7 +85,7 @@ static enum posthorn_result lock_marker(const struct posthorn_store *store, cons
     return result;
 }
 
-/* Removed first and unlocked then: who waits for it finds the name gone. */
+/* Removes it before the unlock, so that a waiting process finds that the name is gone. */
 static void drop_marker(const struct posthorn_store *store, const char *marker, int fd)
 {
     int error = errno;
@@ -95,7 +95,7 @@ static void drop_marker(const struct posthorn_store *store, const char *marker, 
     errno = error;
 }
 
-/* Overwrites what a crash may have left in the marker. */
+/* Overwrites the rest that a crash may have left in the marker. */
 static enum posthorn_result fill_marker(const struct posthorn_work *work)
 {
     bool filled = ftruncate(work->fd, 0) == 0 && ph_write_all(work->fd, work->put.content) &&
@@ -173,8 +173,7 @@ void posthorn_work_fail(struct posthorn_work *work)
     free(work);
 }
 
-/* ---- with a dispatcher -----------------------------------------------------------------------------------
- */
+/* ---- with a dispatcher --------------------------------------------------------------------------------- */
 
 enum posthorn_result posthorn_handle(const struct posthorn_dispatcher *dispatcher,
                                      struct posthorn_store *store, const struct posthorn_event *event,
@@ -188,7 +187,7 @@ enum posthorn_result posthorn_handle(const struct posthorn_dispatcher *dispatche
         return posthorn_store_put(store, event, name);
     enum posthorn_result result = posthorn_work_begin(store, event, &work);
     if (result == POSTHORN_DUPLICATE || result == POSTHORN_CONFLICT)
-        return posthorn_store_put(store, event, name); /* says which, and keeps what is to be kept */
+        return posthorn_store_put(store, event, name); /* it has the result and keeps a conflict */
     if (result != POSTHORN_OK)
         return result;
     result = handler(handler_ctx, event);
@@ -224,7 +223,7 @@ static char *read_whole(int fd, size_t *len)
     return content;
 }
 
-/* NULL: somebody works on it, or it is not whole, so that no handler ever saw it. */
+/* NULL: another process works on it, or it is incomplete, so that no handler ever got it. */
 static struct posthorn_event *read_marker(const struct posthorn_store *store, const char *marker)
 {
     struct posthorn_event *event = NULL;

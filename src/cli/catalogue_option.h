@@ -1,5 +1,4 @@
-/* catalogue_option: the catalogue for a command, with the platform's own types if --catalogue names their
- * file. */
+/* catalogue_option: the catalogue for a command; --catalogue adds the platform's own types. */
 #pragma once
 #include "command.h"
 
@@ -11,6 +10,6 @@ struct catalogue;
             "a platform's own event types, such as DATA/catalogue.json", .environment = true                 \
     }
 
-/* `file` NULL: only the built-in types. NULL: stderr says what is wrong with the file, and it was wrong
- * usage. */
+/* `file` NULL: only the built-in types. Returns NULL if the file is wrong; stderr has the reason. The command
+ * then exits with EXIT_USAGE. */
 struct catalogue *catalogue_option_open(const struct invocation *invocation, const char *file);

@@ -44,7 +44,7 @@ struct client {
     struct arena answer; /* until the next call */
     struct text received;
     struct json_object *json;
-    char mode[32]; /* of the server that answered last; "": it did not say */
+    char mode[32]; /* of the last server that answered; "": not given */
     char path[PATH_LEN_MAX];
 };
 

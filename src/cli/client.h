@@ -1,9 +1,9 @@
 /*
- * client: asking a server's API. An ordinary HTTP client (libcurl): it reads the proxy variables, checks
- * certificates, and follows no redirects. What fails is one line on stderr.
+ * client: calls a server's API. An ordinary HTTP client (libcurl): it reads the proxy variables, checks
+ * certificates, and follows no redirects. A failure is one line on stderr.
  *
- * Paths are formats in which only %s stands: each argument is %-encoded, so that an id from a command line
- * cannot lead elsewhere.
+ * Paths are formats with only %s: each argument is %-encoded, so that an id from a command line cannot change
+ * the path.
  */
 #pragma once
 #include "bytes.h"
@@ -13,8 +13,7 @@ struct client;
 struct json_object;
 struct show_column;
 
-/* Where the server is, and the key. The last three are for a server with a private authority, or one that
- * demands client certificates. */
+/* The server's URL and the key. The last three are for a private authority and for client certificates. */
 struct client_options {
     const char *server, *key;
     const char *server_ca, *client_cert, *client_key;
@@ -23,17 +22,17 @@ struct client_options {
 extern const struct option_table client_rows;
 extern const char client_server_default[]; /* "http://127.0.0.1:8080" */
 
-/* The struct of options of a command that asks a server begins with this. */
+/* The options of a command that calls a server begin with this. */
 struct api {
     struct client_options server;
     struct client *client; /* open while the verb runs */
 };
-/* For command.run: opens the client around the verb; the second also without a key. */
+/* For command.run: opens the client, runs the verb, closes the client. The second needs no key. */
 int api_run(const struct invocation *invocation, void *options);
 int api_run_keyless(const struct invocation *invocation, void *options);
 #define API_COMMAND(type) .options_len = sizeof(type), .run = api_run, .shared = &client_rows
 
-/* EXIT_DONE, or EXIT_USAGE after saying what is missing. */
+/* EXIT_DONE, or EXIT_USAGE; stderr then has the missing option. */
 int client_open(const struct invocation *invocation, const struct client_options *options,
                 struct client **client);
 void client_close(struct client *client);
@@ -41,8 +40,8 @@ void client_close(struct client *client);
 struct client_answer {
     int status;
     struct bytes text;        /* valid until the next call */
-    struct json_object *json; /* NULL: none that can be read; valid until the next call */
-    int retry_after_s;        /* 0: the server did not say */
+    struct json_object *json; /* NULL: not JSON; valid until the next call */
+    int retry_after_s;        /* 0: not given */
 };
 
 /* A path for the calls below, valid until the next client_path. */
@@ -53,24 +52,24 @@ const char *client_add_query(struct client *client, const char *name, const char
 /* `path` begins with "/api/"; body NULL for none. False: no answer; stderr says what to do. */
 bool client_call(struct client *client, const char *method, const char *path, const char *body,
                  struct client_answer *answer);
-/* Waits as often as a 429 says so, a few times. */
+/* After a 429 it waits and tries again, a few times. */
 bool client_call_paced(struct client *client, const char *method, const char *path, const char *body,
                        struct client_answer *answer);
-/* client_call_paced, and anything but `status` is an error: stderr then has what the server said. */
+/* client_call_paced; an answer with another status is an error, which stderr has. */
 bool client_expect(struct client *client, int status, const char *method, const char *path, const char *body,
                    struct client_answer *answer);
-/* The last part of client_expect, when the answer is there. */
+/* The last part of client_expect: checks the answer. */
 bool client_check(const struct client *client, int status, const struct client_answer *answer);
-/* After the first page of a list: adds the rows of the pages that follow to its `data`, until there are
- * `rows_max` or no more. A page behind a filter may have few rows, or none, and the list goes on. */
+/* After the first page of a list: adds the rows of the next pages to its `data`, up to `rows_max`. A page
+ * with a filter may have few rows, or none, before the end of the list. */
 bool client_gather(struct client *client, size_t rows_max, struct client_answer *answer);
 /* POSTs lines as application/x-ndjson. answer->text has a line for each; answer->json is for failures. */
 bool client_post_lines(struct client *client, const char *path, struct bytes lines,
                        const char *idempotency_key, struct client_answer *answer);
 
-/* Which server it was: "sandbox, http://127.0.0.1:8080". Valid until the client is closed. */
+/* The server: "sandbox, http://127.0.0.1:8080". Valid until the client is closed. */
 const char *client_place(struct client *client);
-/* A whole list on stdout, at most rows_max rows: as a table below its place, or with --json as the server's
- * document. An exit code. */
+/* Prints a whole list, at most rows_max rows, as a table under the server's name, or with --json as the
+ * server's document. Returns the exit code. */
 int client_show_list(struct client *client, const char *path, size_t rows_max,
                      const struct show_column *columns);

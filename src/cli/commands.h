@@ -1,4 +1,4 @@
-/* commands: those of src/cli, one file each. */
+/* commands: the commands of src/cli, one file each. */
 #pragma once
 #include "command.h"
 

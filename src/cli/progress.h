@@ -1,6 +1,6 @@
 /*
- * progress: a bar for long work, on stderr and only on a terminal; it is gone when the work is done. What is
- * printed meanwhile needs progress_clear before it.
+ * progress: a bar for long work, on stderr and only on a terminal; it is removed at the end. Call
+ * progress_clear before you print.
  */
 #pragma once
 #include "clock.h"

@@ -38,7 +38,7 @@ struct push {
     struct sender *sender;
 };
 
-/* The guard protects a server from its users' URLs; whoever types --to means that address. */
+/* The guard protects a server from its users' URLs; the address of --to is typed on purpose. */
 static bool allow_every(void *ctx, const struct sockaddr *address)
 {
     return true;
@@ -55,8 +55,8 @@ static void set_address(struct url *url, const struct sockaddr *address)
     }
 }
 
-/* The sender asks DNS only. A person also expects the names of /etc/hosts, localhost first of all, which
- * means IPv4 to most receivers. With https the name has to stay: the certificate is for it. */
+/* The sender asks only DNS. People also expect the names of /etc/hosts, above all localhost, which means IPv4
+ * to most receivers. With https the name must stay, because the certificate has it. */
 static void resolve_locally(struct url *url)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
@@ -125,7 +125,7 @@ int push_open(const struct invocation *invocation, const char *url, const char *
         return secret_flaw_say(invocation, secrets->items[flawed], true);
     }
     push->clock = clock_system();
-    digest_random(&node, sizeof node); /* two commands at once must not use the same ids */
+    digest_random(&node, sizeof node); /* two simultaneous commands must not use the same ids */
     push->ids.node = (int)(node & IDS_NODE_MAX);
     push->log = log_open(STDERR_FILENO, LOG_LEVEL_ERROR, false, push->clock);
     uv_loop_init(&push->loop);
@@ -165,7 +165,7 @@ void push_close(struct push *push)
 
 /* ---- the document -------------------------------------------------------------------------------------- */
 
-/* Relationships other than the resource, as the API takes them from a POST and pushes them. */
+/* The relationships but the resource, which the API takes from a POST and pushes. */
 static struct bytes further_relationships(struct arena *arena, struct json_object *relationships)
 {
     struct text out;
@@ -173,7 +173,7 @@ static struct bytes further_relationships(struct arena *arena, struct json_objec
     text_init(&out, arena, BODY_LEN_MAX);
     json_object_object_foreach(relationships, name, value)
     {
-        if (strcmp(name, "resource") == 0 || strcmp(name, "user") == 0) /* `user` says whose it is */
+        if (strcmp(name, "resource") == 0 || strcmp(name, "user") == 0) /* `user` names the owner */
             continue;
         if (out.len > 0)
             text_putc(&out, ',');

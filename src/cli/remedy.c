@@ -43,7 +43,7 @@ static const char *const remedies[FAILURE_COUNT] = {
     [FAILURE_SEALED] = "The server's operator has to start it with the key file that it had when the identity was set.",
     [FAILURE_LEASE_LOST] = "The server's operator should look into its log: it may be this delivery that ends it.",
 };
-/* The usual cause of each status that is no 200. */
+/* The usual cause of each status but 200. */
 static const struct {
     int first, last;
     const char *remedy;
@@ -86,7 +86,7 @@ static const struct {
 };
 /* clang-format on */
 
-/* The first that holds it. */
+/* The first range that has it. */
 const char *remedy_for_status(int status)
 {
     for (size_t i = 0; i < sizeof status_remedies / sizeof *status_remedies; i++)
@@ -131,7 +131,7 @@ const char *remedy_of(const struct words_outcome *outcome)
 
     if (says(outcome, "this port speaks TLS: the URL must begin with"))
         return "";
-    if (failure == FAILURE_UNEXPECTED_STATUS) /* a cause that is known: the usual one would contradict it */
+    if (failure == FAILURE_UNEXPECTED_STATUS) /* the cause is known, and the usual one could contradict it */
         return words_says_more(outcome) ? "" : remedy_for_status((int)outcome->status);
     for (size_t i = 0; i < sizeof found / sizeof *found; i++)
         if (says(outcome, found[i].words))

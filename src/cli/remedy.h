@@ -1,13 +1,13 @@
-/* remedy: what whoever runs a receiver can do about a failure, in a sentence. */
+/* remedy: a sentence that tells the operator of a receiver how to mend a failure. */
 #pragma once
 #include "words.h"
 #include <stdbool.h>
 
-/* "" where there is nothing that they could do. */
+/* "": there is no remedy. */
 const char *remedy_for(enum failure failure);
 /* For an answer with another status than 200 (FAILURE_UNEXPECTED_STATUS): its usual cause. */
 const char *remedy_for_status(int status);
-/* The one for an outcome: what the server found out may leave less to guess at, or say it itself (""). */
+/* For an outcome: the server's detail may give a better remedy, or be one itself (""). */
 const char *remedy_of(const struct words_outcome *outcome);
-/* Is the remedy for whoever runs posthorn, not for the receiver? */
+/* True: the remedy is for the operator of posthorn, not of the receiver. */
 bool remedy_is_for_operator(enum failure failure);

@@ -62,7 +62,7 @@ void show_table(struct json_object *objects, const struct show_column *columns)
     struct colours colours = colours_for(stdout);
     size_t rows = objects ? json_object_array_length(objects) : 0;
 
-    /* Row 0 holds the titles. */
+    /* Row 0 has the titles. */
     for (size_t row = 0; row <= rows; row++) {
         struct line line;
         struct text *text = line_begin(&line);

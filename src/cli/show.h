@@ -1,4 +1,4 @@
-/* show: output for people (lines, tables) and for programs (JSON). What comes from strangers is escaped. */
+/* show: output for people (lines, tables) and for programs (JSON). Text from outside is escaped. */
 #pragma once
 #include "text.h"
 #include <stdio.h>
@@ -6,7 +6,7 @@
 struct json_object;
 struct json_value;
 
-/* A line in the making: at most 16 KiB, for one write, so that lines of several threads stay whole. */
+/* A line of at most 16 KiB. One write prints it, so that lines of several threads stay whole. */
 struct line {
     struct arena arena;
     struct text text;
@@ -21,15 +21,15 @@ struct show_column {
     const char *title; /* NULL ends the list of columns */
     const char *path;  /* "attributes.event_type"; a linkage {type, id} is shown as type/id */
     int width;
-    bool sentence; /* one of the server's, in which what came from strangers is escaped already */
+    bool sentence; /* from the server, which has escaped text from outside */
 };
 
-/* A line an object, under a line of titles. What comes from strangers is made printable. */
+/* A line for each object, under a line of titles. Text from outside is escaped. */
 void show_table(struct json_object *objects, const struct show_column *columns);
-/* A faint line above a table: where it comes from. */
+/* A faint line above a table: its server. */
 void show_place(const char *place);
-/* Indented; what comes from strangers is escaped as JSON has it, and stays what it is for programs. */
+/* Indented. Text from outside gets JSON's escapes, so its meaning stays. */
 void show_json(struct json_object *value);
 void show_json_tree(const struct json_value *value);
-/* JSON that is text already, the same way, and a line end. */
+/* The same for JSON that is already text, and a line end. */
 void show_json_line(struct bytes json);

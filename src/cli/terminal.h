@@ -1,11 +1,11 @@
-/* terminal: what is printed for people. Colour only on a terminal, and never when NO_COLOR is set. */
+/* terminal: colours for people. Only on a terminal, and never if NO_COLOR is set. */
 #pragma once
 #include <stdbool.h>
 #include <stdio.h>
 
 enum colour { COLOUR_PLAIN, COLOUR_GOOD, COLOUR_BAD, COLOUR_NOTE, COLOUR_FAINT };
 
-/* What to print before and after; empty strings when `stream` is not to be coloured. */
+/* The text to print before and after; "" if `stream` has no colours. */
 struct colours {
     bool on;
 };

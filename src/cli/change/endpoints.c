@@ -1,4 +1,4 @@
-/* posthorn endpoints: the URLs of a user, and which events go to each. */
+/* posthorn endpoints: the URLs of a user, and the events for each. */
 #include "client.h"
 #include "commands.h"
 #include "input.h"
@@ -129,7 +129,7 @@ static int create(const struct invocation *invocation, void *options)
               document_of(NULL, endpoints->user, attributes), &answer))
         return EXIT_FAILED;
     print(invocation, &answer);
-    /* On standard error, so that it is not kept with the output by accident. */
+    /* On standard error, so that a redirect of the output does not store it. */
     if (!invocation->json)
         command_note(invocation, "its signing secret, shown once: %s",
                      json_string(json_get(answer.json, "meta"), "signing_secret").data);

@@ -12,7 +12,7 @@
 enum {
     BATCH_LINES_MAX = 250,
     BATCH_LEN_MAX = 512 << 10,
-    DOCUMENT_LEN_MAX = 1 << 20, /* what the server takes at most */
+    DOCUMENT_LEN_MAX = 1 << 20, /* the server's maximum */
     TRIES_MAX = 6,
     WAIT_S_MAX = 30,
     KEY_RANDOM_LEN = 12
@@ -21,7 +21,7 @@ enum {
 struct post {
     const struct invocation *invocation;
     struct client *client;
-    const char *name; /* of the input, for people */
+    const char *name; /* of the input, for messages */
     FILE *input;
     struct progress progress;
 
@@ -34,12 +34,12 @@ struct post {
     struct {
         size_t begin; /* in batch */
         int64_t number;
-    } lines[BATCH_LINES_MAX + 1]; /* one behind the last says where that ends */
+    } lines[BATCH_LINES_MAX + 1]; /* one more, for the end of the last */
     int count;
 
     int64_t accepted, refused;
-    int64_t nobody, nobody_line; /* accepted, and sent to nobody; the first of those lines, */
-    char *note;                  /* and what the server says of it */
+    int64_t nobody, nobody_line; /* accepted, but sent to nobody; the first of these lines; */
+    char *note;                  /* and the server's note on it */
 };
 
 /* ---- one batch ---- */
@@ -64,7 +64,7 @@ static void print_refusal(struct post *post, int64_t number, struct json_object 
     line_print(&line, stderr);
 }
 
-/* An event whose user has no webhook_url is kept and not sent: the answer has a note then. */
+/* An event whose user has no webhook_url is stored and not sent; the answer then has a note. */
 static void note_nobody(struct post *post, int64_t number, struct json_object *meta)
 {
     struct bytes note = json_string(meta, "note");
@@ -102,7 +102,7 @@ static char *copy_of(struct bytes text)
 
 enum line_fate { LINE_TAKEN, LINE_LATER, LINE_NOT_OF_THIS_BATCH };
 
-/* `last`: what could be accepted later counts as refused. */
+/* `last`: an event that could be accepted later counts as refused. */
 static enum line_fate take_answer(struct post *post, int64_t number, struct bytes text, bool last)
 {
     struct json_reading reading;
@@ -133,7 +133,7 @@ static enum line_fate take_answer(struct post *post, int64_t number, struct byte
     return later ? LINE_LATER : understood ? LINE_TAKEN : LINE_NOT_OF_THIS_BATCH;
 }
 
-/* The line becomes the n-th of those behind `first`. */
+/* Makes the line the n-th after `first`. */
 static void keep_line(struct post *post, int first, int n, int line)
 {
     size_t begin = post->lines[line].begin, len = post->lines[line + 1].begin - begin;
@@ -143,7 +143,7 @@ static void keep_line(struct post *post, int first, int n, int line)
     post->lines[first + n + 1].begin = to + len;
 }
 
-/* How many lines are to come later: they are the first ones then. -1: the answer is not one of this batch. */
+/* Moves the lines to be sent later to the front and returns their number. -1: not an answer to this batch. */
 static int take_answers(struct post *post, int first, int count, struct bytes text, bool last)
 {
     int later = 0;
@@ -170,8 +170,7 @@ static void wait_s(int seconds)
     clock_pause_us((seconds < 1 ? 1 : seconds > WAIT_S_MAX ? WAIT_S_MAX : seconds) * (int64_t)1000000);
 }
 
-/* Sends it until there is an answer that is not "later". The key makes that safe: nothing is accepted twice.
- */
+/* Sends it until the answer is not "later". The key makes that safe: nothing is accepted twice. */
 static bool send_lines(struct post *post, struct bytes lines, struct client_answer *answer)
 {
     char key[2 * KEY_RANDOM_LEN + 1];
@@ -180,7 +179,7 @@ static bool send_lines(struct post *post, struct bytes lines, struct client_answ
     for (int tried = 1;; tried++) {
         progress_clear(&post->progress);
         bool answered = client_post_lines(post->client, "/api/events", lines, key, answer);
-        /* 409: an earlier try, whose answer was lost, is not answered yet */
+        /* 409: an earlier try, whose answer was lost, is still under way */
         bool later = !answered || answer->status == 409 || answer->status == 429 || answer->status == 503;
         if (!later)
             return true;
@@ -196,7 +195,7 @@ static bool send_once(struct post *post, int first, int count, struct client_ans
     return send_lines(post, bytes_make(post->batch + begin, end - begin), answer);
 }
 
-/* The lines that the server has no room for now are sent again in a batch of their own. */
+/* Lines for which the server has no room are sent again in a batch of their own. */
 static bool send_batch(struct post *post, int first, int count)
 {
     struct client_answer answer;
@@ -204,7 +203,7 @@ static bool send_batch(struct post *post, int first, int count)
     for (int tried = 1; count > 0;) {
         if (!send_once(post, first, count, &answer))
             return false;
-        if (answer.status == 413 && count > 1) /* this server takes less at once */
+        if (answer.status == 413 && count > 1) /* this server's maximum is smaller */
             return send_batch(post, first, count / 2) &&
                    send_batch(post, first + count / 2, count - count / 2);
         if (answer.status != 201 && answer.status != 207)

@@ -1,4 +1,4 @@
-/* posthorn mtls: the TLS identity with which an endpoint is reached. */
+/* posthorn mtls: the TLS identity for an endpoint. */
 #include "client.h"
 #include "commands.h"
 #include "input.h"
@@ -19,7 +19,7 @@ static const char *path_of(const struct mtls *mtls)
     return client_path(mtls->api.client, "/api/users/%s/tls", mtls->user ? mtls->user : "me");
 }
 
-/* Nothing if `name` is NULL. False: stderr says why. */
+/* `name` NULL: does nothing. False: stderr has the reason. */
 static bool put_file(const struct invocation *invocation, struct text *body, const char *attribute,
                      const char *name)
 {

@@ -1,4 +1,4 @@
-/* posthorn resend: a delivery, or all of an event, once more. */
+/* posthorn resend: sends a delivery, or all of an event, again. */
 #include "client.h"
 #include "commands.h"
 #include "json.h"

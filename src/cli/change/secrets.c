@@ -12,7 +12,7 @@ struct secrets {
     int64_t overlap_s;
 };
 
-/* `behind` the list's path: "", "/%s" or "/%s/reveal" with an id. */
+/* `behind`: the end of the path: "", or "/%s" or "/%s/reveal" with an id. */
 #define PATH_OF(secrets, behind, id)                                                                         \
     ((secrets)->endpoint ? client_path((secrets)->api.client, "/api/endpoints/%s/signing_secrets" behind,    \
                                        (secrets)->endpoint, id)                                              \
@@ -37,7 +37,7 @@ static int list(const struct invocation *invocation, void *options)
     return client_show_list(secrets->api.client, list_path(secrets), SECRETS_MAX, columns);
 }
 
-/* The text alone, so that a script can take it: KEY=$(posthorn secrets reveal). */
+/* Only the secret, for scripts: KEY=$(posthorn secrets reveal). */
 static void print_secret(const struct invocation *invocation, const struct client_answer *answer)
 {
     if (invocation->json)
@@ -51,7 +51,7 @@ static bool is_active(struct json_object *secret)
     return json_flag(json_get(secret, "attributes"), "active");
 }
 
-/* On stderr, so that standard output is the secrets alone. */
+/* On stderr, so that standard output has only secrets. */
 static void say_its_end(const struct invocation *invocation, struct json_object *secret)
 {
     struct bytes until = json_string(json_get(secret, "attributes"), "expires_at");

@@ -1,4 +1,4 @@
-/* posthorn catalog: the event types, with an example of each. */
+/* posthorn catalog: lists the event types and shows their examples. */
 #include "catalogue.h"
 #include "catalogue_option.h"
 #include "commands.h"
@@ -29,7 +29,7 @@ static struct json_value *whole_entry(struct arena *arena, const struct catalog 
     for (const struct json_value *member = json_first(type->entry); done && member; member = member->next)
         if (!bytes_equal(member->name, example->name))
             done = json_set_member(arena, entry, member);
-    assert(done); /* the catalogue bounds what its examples have in all */
+    assert(done); /* the catalogue limits the size of its examples */
     json_append(entry, example);
     return entry;
 }

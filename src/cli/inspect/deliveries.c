@@ -1,4 +1,4 @@
-/* posthorn deliveries: those of an event or of all events, and one with its attempts. */
+/* posthorn deliveries: lists those of an event or of all events; shows one with its attempts. */
 #include "client.h"
 #include "commands.h"
 #include "evidence.h"
@@ -28,7 +28,7 @@ static const struct show_column attempt_columns[] = {
     {"ADDRESS", "address", 24},    {"REASON", "reason", 18},
     {"DETAIL", "detail", 0, true}, {NULL}};
 
-/* Of many events; 80 columns. */
+/* For deliveries of many events; 80 columns. */
 static const struct show_column feed_columns[] = {{"ID", "id", 17},
                                                   {"STATE", "attributes.state", 9},
                                                   {"TRIES", "attributes.attempt_count", 5},

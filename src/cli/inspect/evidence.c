@@ -15,7 +15,7 @@ struct json_object *evidence_last(struct json_object *attributes)
     return count > 0 ? json_object_array_get_idx(attempts, count - 1) : NULL;
 }
 
-/* ---- what was answered ---- */
+/* ---- the answer ---- */
 
 static int hex_value(char c)
 {

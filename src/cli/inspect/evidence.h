@@ -1,7 +1,6 @@
 /*
- * evidence: what the record of a delivery's attempts shows, in lines for people: where it went, when it was
- * last tried, what was answered, how the last attempts ended. From the API's documents; what strangers sent
- * is escaped.
+ * evidence: prints the record of a delivery's attempts for people: the address, the last try, the answer, the
+ * results of the last attempts. From the API's documents; text from outside is escaped.
  */
 #pragma once
 #include "bytes.h"
@@ -18,9 +17,9 @@ struct evidence {
 };
 
 void evidence_print(const struct evidence *evidence);
-/* Of each attempt with an answer what it said, for `deliveries show`. */
+/* Prints the answer of each attempt, for `deliveries show`. */
 void evidence_print_answers(struct json_object *attributes);
-/* How the answer of an attempt began, at most WORDS_ANSWER_MAX bytes, escaped, without quotes; "" for none.
+/* The beginning of an attempt's answer, at most WORDS_ANSWER_MAX bytes, escaped, without quotes; "": none.
  * The caller frees it. */
 char *evidence_answer(struct json_object *attempt);
 /* NULL: there was none. */

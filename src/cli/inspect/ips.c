@@ -1,4 +1,4 @@
-/* posthorn ips: the addresses that a server's deliveries come from, as a receiver's firewall wants them. */
+/* posthorn ips: the addresses that a server's deliveries come from, in the formats of firewalls. */
 #include "client.h"
 #include "commands.h"
 #include "json.h"
@@ -42,7 +42,7 @@ static void nftables_set(const struct addresses *addresses, bool ipv6)
     puts(count ? " }\n    }" : "    }");
 }
 
-/* Two sets; a rule of the receiver's own says which port they open. */
+/* Two sets; the receiver's own rule has the port. */
 static void nftables(const struct addresses *addresses)
 {
     puts("table inet filter {");
@@ -72,7 +72,7 @@ static void ufw(const struct addresses *addresses)
     each(addresses, "ufw allow proto tcp from ", " to any port 443");
 }
 
-/* The output goes into firewalls, so everything in it must be an address. */
+/* The output goes into firewalls, so it must have only addresses. */
 static bool read_addresses(const struct invocation *invocation, struct json_object *list,
                            struct addresses *addresses)
 {

@@ -1,4 +1,4 @@
-/* posthorn postman: the collection that src/catalogue makes, and its environment. */
+/* posthorn postman: prints the Postman collection, which src/catalogue makes, and its environment. */
 #include "postman.h"
 #include "catalogue.h"
 #include "catalogue_option.h"

@@ -1,4 +1,4 @@
-/* posthorn tail: what becomes of deliveries, as it happens. */
+/* posthorn tail: prints new events and the outcomes of their deliveries as they happen. */
 #include "client.h"
 #include "clock.h"
 #include "commands.h"
@@ -22,9 +22,9 @@ enum {
     WATCHED_MAX = 512,
     RECIPIENTS_MAX = 4,
     LOOKS_MAX = 3, /* a turn, so that a key with five requests a second is enough */
-    LOOK_MS_MAX = 60 * 1000 /* a resend or a cancel comes to light that late */,
+    LOOK_MS_MAX = 60 * 1000 /* the maximum delay until a resend or a cancel is seen */,
     FAILED_TURNS = 5,
-    PACE_PAUSE_US = 500 * 1000, /* after a 429; some seconds in all, for a key that others use, too */
+    PACE_PAUSE_US = 500 * 1000, /* after a 429; some seconds in all, because others may use the key too */
     PACE_TRIES_MAX = 20,
     PATH_LEN_MAX = 4096,
     EVERY_MS_MIN = 200,
@@ -39,7 +39,7 @@ struct watched {
         char id[ID_LEN];
         int64_t attempt_count;
         bool ended;
-    } recipients[RECIPIENTS_MAX]; /* what was said of each */
+    } recipients[RECIPIENTS_MAX]; /* the last printed state of each */
     int recipient_count;
 };
 
@@ -49,7 +49,7 @@ struct tail {
     bool json;
     struct clock clock;
     struct colours colours;
-    int64_t since_id;        /* the newest when we began */
+    int64_t since_id;        /* the newest at the start */
     int64_t seen[SEEN_MAX];  /* a ring: ids can become visible a little out of their order */
     int64_t seen_count;      /* ever */
     struct watched *watched; /* WATCHED_MAX */
@@ -58,7 +58,7 @@ struct tail {
 
 /* ---- lines ---- */
 
-/* A line in the making: after the time of day, or with --json after the time. */
+/* Begins a line with the time of day, or with --json with the time. */
 static struct text *begin_line(const struct tail *tail, struct line *line, enum colour colour)
 {
     char now[INSTANT_LEN];
@@ -172,7 +172,7 @@ static void print_outcome(const struct tail *tail, const struct watched *event, 
     end_line(tail, &line);
 }
 
-/* ---- what becomes of an event ---- */
+/* ---- the outcome of an event ---- */
 
 static void watch(struct tail *tail, struct json_object *event)
 {
@@ -191,7 +191,7 @@ static void watch(struct tail *tail, struct json_object *event)
              BYTES_ARG(json_string(json_get(event, "attributes"), "event_type")));
 }
 
-/* Prints what is new of one delivery; true: nothing more will come of it. */
+/* Prints the changes of one delivery; true: it has ended. */
 static bool compare(const struct tail *tail, struct watched *event, struct json_object *delivery)
 {
     struct json_object *attributes = json_get_object(delivery, "attributes");
@@ -215,7 +215,7 @@ static bool compare(const struct tail *tail, struct watched *event, struct json_
     return ended;
 }
 
-/* False: the server did not say; it is asked again. */
+/* False: no usable answer; the caller asks again. */
 static bool look(struct tail *tail, struct watched *event, bool *ended)
 {
     struct client_answer answer;
@@ -241,7 +241,7 @@ static bool look(struct tail *tail, struct watched *event, bool *ended)
     return true;
 }
 
-/* The one that has waited longest for a look; NULL: none is due. */
+/* The event whose last look is oldest; NULL: none is due. */
 static struct watched *next_to_look_at(struct tail *tail)
 {
     int64_t now_ms = clock_mono_ms(&tail->clock);
@@ -281,8 +281,8 @@ static bool is_new(const struct tail *tail, int64_t id)
     return id > tail->since_id;
 }
 
-/* Appends the page's new events, newest first; the path of the next page, or "" when this one had one that is
- * known. False: no answer, and `status` is what the server said instead. */
+/* Appends the page's new events, newest first, and sets the path of the next page, or "" if this page had a
+ * known event. False: `status` has the server's answer. */
 static bool read_page(struct tail *tail, char path[PATH_LEN_MAX], struct json_object *found, int *status)
 {
     struct client_answer answer = {0};
@@ -318,7 +318,7 @@ static bool read_new(struct tail *tail)
     snprintf(path, sizeof path, "/api/events?sort=-id&page[size]=%d", PAGE_SIZE);
     for (int i = 0; i < PAGES_MAX && *path && read; i++) {
         read = read_page(tail, path, found, &status);
-        /* The pages before this one are counted as seen: whoever gives up here loses what is on this one. */
+        /* The pages before this one count as seen, so giving up here would lose this page's events. */
         for (int tries = 0; !read && status == 429 && tries < PACE_TRIES_MAX; tries++) {
             clock_pause_us(PACE_PAUSE_US);
             read = read_page(tail, path, found, &status);

@@ -124,7 +124,7 @@ static void put_end(struct text *out, const char *how, const struct verdict *ver
         put_last(out, verdict);
 }
 
-/* What came beside it, which changes nothing of it. */
+/* Facts that do not change the verdict. */
 static void put_again(struct text *out, const struct verdict *verdict)
 {
     if (verdict->again_count > 0) {

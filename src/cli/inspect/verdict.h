@@ -1,6 +1,6 @@
 /*
- * verdict: what became of a delivery, in plain sentences. Pure: the facts are handed in, from the API's
- * documents (why.c).
+ * verdict: describes the state of a delivery in sentences. Pure: why.c passes the facts from the API's
+ * documents.
  */
 #pragma once
 #include "words.h"
@@ -12,14 +12,14 @@ struct verdict {
     struct bytes delivery_id;
     struct bytes state; /* "pending", "delivered", "given_up", "cancelled", "skipped" */
     bool in_flight;
-    bool resending;        /* delivered, and being sent once more */
-    int64_t again_count;   /* of those that counted, how many came after it had been delivered */
-    int64_t attempt_count; /* those that counted */
+    bool resending;        /* delivered, and being sent again */
+    int64_t again_count;   /* counted attempts after it was delivered */
+    int64_t attempt_count; /* counted attempts */
     int64_t next_ms;       /* until the next try; -1: none is due */
     struct words_outcome last;
-    bool overtaken; /* a send was under way when it was cancelled; this is what came of it: */
+    bool overtaken; /* a send was under way when it was cancelled; its result: */
     struct words_outcome after_all;
-    bool request_unread; /* the 200 came while most of the request had not been taken */
+    bool request_unread; /* the 200 came before the receiver had taken most of the request */
     enum verdict_hold hold;
     bool further; /* its endpoint is not the default one: webhook_url and `paused` are not its settings */
     struct bytes disabled_reason; /* if the hold is VERDICT_DISABLED: "gone", "failing" */
@@ -29,5 +29,5 @@ struct verdict {
 
 /* "no_url", "paused", "disabled", "no_key"; NULL when not held. */
 const char *verdict_hold_name(enum verdict_hold hold);
-/* One or more sentences with full stops, and what to do about it, if there is anything to do. */
+/* One or more sentences with full stops, and advice if there is any. */
 void verdict_put(struct text *out, const struct verdict *verdict);

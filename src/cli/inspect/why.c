@@ -1,4 +1,5 @@
-/* posthorn why: what became of an event or a delivery, in sentences (verdict.h), and the record behind it. */
+/* posthorn why: describes the state of an event or a delivery in sentences (verdict.h), and prints its
+ * record. */
 #include "client.h"
 #include "commands.h"
 #include "evidence.h"
@@ -124,14 +125,14 @@ static bool has_active_key(const struct why *why, const char *user_id, bool *act
     if (!fetch(why, client_path(why->api.client, "/api/api_keys?page[size]=100&filter[user]=%s", user_id),
                &keys))
         return false;
-    *active = !keys; /* unless we see that it is not so */
+    *active = !keys; /* without proof of the contrary */
     for (size_t i = 0; i < json_length(keys); i++)
         *active |= !json_get(attributes_of(json_object_array_get_idx(keys, i)), "revoked_at");
     json_object_put(keys);
     return true;
 }
 
-/* What acknowledges, as words: "200 to 299", "200, 202". */
+/* The statuses that acknowledge: "200 to 299", "200, 202". */
 static struct bytes needed(struct why *why, struct json_object *attributes)
 {
     struct json_object *codes = json_get_array(attributes, "success");
@@ -195,7 +196,7 @@ static bool look_at_user(struct why *why, struct verdict *verdict, struct eviden
     return true;
 }
 
-/* ---- saying ---- */
+/* ---- printing ---- */
 
 static int64_t between_ms(struct bytes from, struct bytes to)
 {
@@ -203,7 +204,7 @@ static int64_t between_ms(struct bytes from, struct bytes to)
     return instant_parse(from, &from_ms) && instant_parse(to, &to_ms) ? to_ms - from_ms : -1;
 }
 
-/* The attempts that counted and began when it had been delivered. */
+/* The counted attempts that began after it was delivered. */
 static int64_t count_since(struct json_object *attributes, struct bytes finished_at)
 {
     struct json_object *attempts = json_get(attributes, "attempts");
@@ -216,8 +217,8 @@ static int64_t count_since(struct json_object *attributes, struct bytes finished
     return count;
 }
 
-/* What ended after somebody had cancelled it counts for nothing, as what is our own fault does, or a close
- * that crossed it: but those have other reasons. */
+/* An attempt that ended after the cancel does not count. Neither do our own faults and crossed closes, but
+ * those have other reasons. */
 static void read_overtaken(struct json_object *last, struct verdict *verdict)
 {
     verdict->after_all = (struct words_outcome){.reason = json_string(last, "reason"),

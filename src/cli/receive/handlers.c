@@ -38,8 +38,7 @@ void handlers_close(struct handlers *handlers)
     free(handlers);
 }
 
-/* ---- which program ---------------------------------------------------------------------------------------
- */
+/* ---- finding the program ------------------------------------------------------------------------------- */
 
 static bool is_plain(struct posthorn_text type)
 {
@@ -82,10 +81,9 @@ bool handlers_want(const struct handlers *handlers, const struct posthorn_event 
     return wanted;
 }
 
-/* ---- its environment -------------------------------------------------------------------------------------
- */
+/* ---- its environment ----------------------------------------------------------------------------------- */
 
-/* Ours without what only the receiver needs, and without what could be taken for the event's. */
+/* Our environment without variables that only the receiver needs or that look like the event's. */
 static bool is_passed_on(const char *variable)
 {
     static const char *const kept_back[] = {
@@ -98,7 +96,7 @@ static bool is_passed_on(const char *variable)
     return true;
 }
 
-/* What a variable cannot carry, or a careless script could trip over, is left out: it is in the event. */
+/* Leaves out values that a variable cannot have, or that could harm a careless script: the event has them. */
 static const char *variable(struct arena *arena, const char *name, struct posthorn_text value)
 {
     bool carried = value.len <= VALUE_LEN_MAX && bytes_are_utf8(bytes_make(value.data, value.len));
@@ -135,8 +133,7 @@ static char **environment_for(struct arena *arena, const struct posthorn_event *
     return (char **)variables;
 }
 
-/* ---- running it ------------------------------------------------------------------------------------------
- */
+/* ---- running it ---------------------------------------------------------------------------------------- */
 
 static void describe(const struct handlers *handlers, const char *path, struct handlers_run *run)
 {

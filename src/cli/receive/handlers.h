@@ -1,10 +1,10 @@
 /*
  * handlers: a folder of executables, one an event_type: FOLDER/user_enabled is run for each user_enabled,
- * FOLDER/default for every type that has none of its own. The event is on its standard input, its parts are
- * in the environment, and exit code 0 says that it is handled.
+ * FOLDER/default for every other type. The event is on its standard input, its parts are in the environment,
+ * and exit code 0 means success.
  *
- * A type is a stranger's text: only one of letters, digits, '_', '.' and '-' (not leading) is looked for, so
- * no name leads out of the folder. Any number of threads.
+ * A type comes from outside: only letters, digits, '_', '.' and '-' (not leading) are allowed, so that no
+ * name leads out of the folder. Any number of threads.
  */
 #pragma once
 #include "posthorn.h"
@@ -12,18 +12,18 @@
 
 struct handlers;
 
-/* NULL: stderr says why. */
+/* NULL: stderr has the reason. */
 struct handlers *handlers_open(const char *folder, int64_t limit_ms);
 void handlers_close(struct handlers *handlers);
 
-/* Is there a program for it? (One that cannot be run counts: that is a mistake, and no reason to ignore.) */
+/* True: there is a program. One that cannot be run counts too, because ignoring it would hide a mistake. */
 bool handlers_want(const struct handlers *handlers, const struct posthorn_event *event);
 
 enum { HANDLERS_DETAIL_LEN = 160 };
 
 struct handlers_run {
     struct program_end end;
-    char detail[HANDLERS_DETAIL_LEN]; /* why it failed; "" */
+    char detail[HANDLERS_DETAIL_LEN]; /* the reason of a failure; "" */
 };
 
 /* OK (also if there is no program), or HANDLER_FAILED. See program.h about the thread. */

@@ -12,15 +12,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The ends that the program gets, and ours. */
+/* The ends for the program, and ours. */
 struct pipes {
-    int input;      /* a file in memory: who does not read it, or reads it late, holds up nothing */
-    int output[2];  /* what it prints */
-    int failure[2]; /* the errno of an exec that failed; closed by one that did not */
+    int input;      /* a file in memory, so a program that does not read it blocks nothing */
+    int output[2];  /* its output */
+    int failure[2]; /* the errno of a failed exec; a successful one closes it */
 };
 
-/* ---- the child, between fork and exec: nothing but system calls ------------------------------------------
- */
+/* ---- the child, between fork and exec: only system calls ----------------------------------------------- */
 
 static void become_ready(pid_t parent)
 {
@@ -60,8 +59,7 @@ static _Noreturn void be_program(const struct pipes *pipes, pid_t parent, const 
     _exit(127);
 }
 
-/* ---- the parent ------------------------------------------------------------------------------------------
- */
+/* ---- the parent ---------------------------------------------------------------------------------------- */
 
 static bool fill_input(int fd, struct bytes input)
 {
@@ -99,10 +97,10 @@ static void close_pipes(struct pipes *pipes)
     }
 }
 
-/* False: there will be nothing more. */
+/* False: the end of the output. */
 static bool take_output(int fd, struct program_end *end)
 {
-    enum { ROUNDS = 16 }; /* a pipe's worth: who prints for ever must not keep us from the clock */
+    enum { ROUNDS = 16 }; /* the content of a pipe: endless output must not keep us from the time limit */
     char piece[4096];
     ssize_t got = 0;
 
@@ -115,7 +113,7 @@ static bool take_output(int fd, struct program_end *end)
     return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
-/* Returns when the program has ended. What it left running in the background is not waited for. */
+/* Returns when the program has ended. It does not wait for the program's background processes. */
 static bool watch(pid_t child, int pidfd, struct pipes *pipes, int64_t limit_ms, struct program_end *end)
 {
     struct clock clock = clock_system();
@@ -174,7 +172,7 @@ void program_run(const char *path, char *const environment[], struct bytes input
     if (child < 0) {
         end->code = errno;
     } else {
-        setpgid(child, child); /* whoever is first: at the limit the group has to be there */
+        setpgid(child, child); /* parent and child both do it, so that the group exists at the limit */
         close_one(&pipes.output[1]);
         close_one(&pipes.failure[1]);
         wait_for(child, &pipes, limit_ms, end);

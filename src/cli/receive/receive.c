@@ -18,7 +18,7 @@ enum {
     CONNECTIONS_MAX = 1000,
     MMAP_THRESHOLD = 128 * 1024,
     MEMORY_MIB_MAX = 1 << 20,
-    OWN_DESCRIPTORS = 64,     /* files of events, and a few beyond the limit for a moment */
+    OWN_DESCRIPTORS = 64,     /* files of events, and a few connections above the limit for a moment */
     HANDLER_DESCRIPTORS = 64, /* pipes to programs of --handlers */
     IDLE_SECONDS = 60,
     ARENA_LEN_MAX = POSTHORN_DOCUMENT_LEN_MAX + 128 * 1024 /* head and body */
@@ -98,7 +98,7 @@ static int listen_until_signal(const struct invocation *invocation, const struct
     return EXIT_DONE;
 }
 
-/* "examples/" and "examples" are the same folder, and are printed the same. */
+/* Cuts the slash off "examples/", so that the folder is always printed the same way. */
 static char *without_slash(const char *folder)
 {
     char *copy = memory_copy_text(folder);
@@ -120,12 +120,12 @@ static int run(const struct invocation *invocation, void *options)
         return EXIT_USAGE;
     sigset_t signals = ending_signals();
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    signal(SIGPIPE, SIG_IGN); /* nobody reading our lines is no reason to refuse events */
+    signal(SIGPIPE, SIG_IGN); /* without a reader of our output, it still accepts events */
     char *folder = without_slash(config->folder);
     config->folder = folder;
     config->json = invocation->json;
-    /* Coming in takes three quarters of a budget at most: so bodies have a half, and what is made of them the
-     * other. */
+    /* Requests may take three quarters of a budget, so with two thirds of the memory bodies get one half of
+     * it, and the parsed trees the other. */
     budget_init(&budget, ((size_t)receive->memory_mib << 20) / 3 * 2);
     config->trees_bytes_max = (size_t)receive->memory_mib << 19;
     mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD); /* so that bodies go back to the system */

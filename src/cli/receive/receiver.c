@@ -18,13 +18,13 @@ enum { HEADERS_AUTH_MAX = 2, WAITING_MAX = 1000, DETAIL_LEN = 128 };
 struct receiver {
     struct receiver_config config;
     struct posthorn_store *store;
-    struct handlers *handlers;       /* NULL: events are stored, and that is all */
+    struct handlers *handlers;       /* NULL: events are only stored */
     struct workers *workers;         /* runs the handlers */
     struct delay_queue *delays;      /* of answers; NULL: no delay */
     struct tree_budget *tree_budget; /* of parsed events */
     struct request_line_style style;
     struct clock clock;
-    atomic_llong requests; /* that passed authentication */
+    atomic_llong requests; /* authenticated ones */
 };
 
 static struct posthorn_text text_of(struct bytes bytes)
@@ -80,7 +80,8 @@ static void answer(struct receiver *receiver, struct listener_request *request, 
     answer_now(request, status);
 }
 
-/* ---- who sent it --------------------------------------------------------------------------------------- */
+/* ---- authentication
+ * ----------------------------------------------------------------------------------------- */
 
 static enum posthorn_result check_auth(const struct receiver *receiver,
                                        const struct listener_request *request)
@@ -142,7 +143,7 @@ static enum posthorn_result check_signature(const struct receiver *receiver,
     return result;
 }
 
-/* As far as the head can tell. */
+/* The checks that the head allows. */
 static enum posthorn_result check_head(const struct receiver *receiver,
                                        const struct listener_request *request, char detail[DETAIL_LEN])
 {
@@ -206,7 +207,7 @@ void receiver_on_refused(void *ctx, struct listener_request *request, int status
 
 /* ---- one event ----------------------------------------------------------------------------------------- */
 
-/* True: this request is one of those that are meant to fail. */
+/* True: the settings want this request to fail. */
 static bool take_fault(struct receiver *receiver)
 {
     long long number = atomic_fetch_add(&receiver->requests, 1);
@@ -244,7 +245,7 @@ static void report_result(struct request_line *report, struct intake *attempt, e
         report->detail = posthorn_result_sentence(result);
 }
 
-/* Looks, handles, and stores; then says what became of it, and answers. */
+/* Checks, handles and stores the event; then prints the outcome and answers. */
 static void settle(struct receiver *receiver, struct listener_request *request,
                    const struct posthorn_event *event)
 {
@@ -263,7 +264,7 @@ static void settle(struct receiver *receiver, struct listener_request *request,
     answer(receiver, request, report.status);
 }
 
-/* The event stays the caller's. */
+/* The caller keeps the event. */
 static void refuse(struct receiver *receiver, struct listener_request *request,
                    const struct posthorn_event *event, int status, const char *outcome, const char *detail)
 {
@@ -273,15 +274,14 @@ static void refuse(struct receiver *receiver, struct listener_request *request,
     answer(receiver, request, status);
 }
 
-/* ---- the workers ------------------------------------------------------------------------------------------
- */
+/* ---- the workers --------------------------------------------------------------------------------------- */
 
-/* On the request's arena, but for the one that resumes. */
+/* On the request's arena, except for the job that resumes. */
 struct job {
-    struct listener_request *request; /* NULL: take up again what was in work */
+    struct listener_request *request; /* NULL: resume the events in work */
 };
 
-/* Many wait, and a tree is far larger than its body: so it is parsed again when its turn comes. */
+/* Many jobs wait, and a tree is far larger than its body, so the body is parsed again in the worker. */
 static void handle_again(struct receiver *receiver, struct listener_request *request)
 {
     size_t weight = tree_budget_weight(bytes_make(request->body, request->body_len));
@@ -291,7 +291,7 @@ static void handle_again(struct receiver *receiver, struct listener_request *req
     tree_budget_take(receiver->tree_budget, weight, true);
     if (posthorn_parse(request->body, request->body_len, &event, &problem) == POSTHORN_OK)
         settle(receiver, request, event);
-    else /* it was parsed once: memory has run out */
+    else /* it was parsed before, so memory has run out */
         refuse(receiver, request, NULL, 503, "busy", problem.detail);
     posthorn_event_free(event);
     tree_budget_give(receiver->tree_budget, weight);
@@ -330,7 +330,7 @@ static void do_job(void *ctx, int worker, void *item, bool dropped)
 {
     struct receiver *receiver = ctx;
     struct job *job = item;
-    struct listener_request *request = job->request; /* the job is gone with the answer */
+    struct listener_request *request = job->request; /* the answer frees the job */
 
     if (!request) {
         if (!dropped)
@@ -343,7 +343,7 @@ static void do_job(void *ctx, int worker, void *item, bool dropped)
     }
 }
 
-/* Gives the request to the workers. The event stays the caller's. */
+/* Gives the request to the workers. The caller keeps the event. */
 static void hand_over(struct receiver *receiver, struct listener_request *request,
                       const struct posthorn_event *event)
 {

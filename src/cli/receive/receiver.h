@@ -1,6 +1,6 @@
 /*
- * receiver: the web-callbacks handler behind `posthorn receive`: what happens to one request. It joins the
- * listener with libposthorn, and prints a line for each request the moment it is decided.
+ * receiver: handles one request of `posthorn receive`. It connects the listener with libposthorn, and prints
+ * a line for each request as soon as its outcome is known.
  */
 #pragma once
 #include "command.h"
@@ -8,27 +8,27 @@
 #include "posthorn.h"
 
 struct receiver_config {
-    struct option_list keys;    /* none: WEBHOOK-AUTH is not looked at */
-    struct option_list secrets; /* none: the second signature is not looked at */
+    struct option_list keys;    /* none: WEBHOOK-AUTH is not checked */
+    struct option_list secrets; /* none: the second signature is not checked */
     const char *folder;
     const char *handlers; /* the folder of the programs; NULL: none */
-    int64_t handlers_max; /* so many at once */
+    int64_t handlers_max; /* simultaneous ones */
     int64_t handler_limit_ms;
     int64_t fault_status; /* -1: no faults */
     int64_t fault_count;  /* so many requests get fault_status; -1: all */
     int64_t delay_ms;
-    size_t trees_bytes_max; /* of parsed events at once */
+    size_t trees_bytes_max; /* all parsed events together */
     bool json;              /* lines for programs */
 };
 
 struct receiver;
 
-/* NULL: stderr says why. */
+/* NULL: stderr has the reason. */
 struct receiver *receiver_open(const struct receiver_config *config);
-/* Takes up in the background what was in work when a receiver of this folder ended. */
+/* In the background, resumes events that were in work when a receiver of this folder ended. */
 void receiver_resume(struct receiver *receiver);
-/* Lets the handlers that run end, drops those that wait, and then gives the answers that are being delayed,
- * and delays no more: call it before the listener is closed. */
+/* Waits for running handlers, drops waiting ones, and sends the delayed answers at once. Call it before the
+ * listener is closed. */
 void receiver_flush(struct receiver *receiver);
 void receiver_close(struct receiver *receiver);
 

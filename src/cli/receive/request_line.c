@@ -19,7 +19,7 @@ static void put_member(struct text *line, const char *name, struct bytes value)
     text_put_json(line, value);
 }
 
-/* Its lines, behind one another. */
+/* Joins its lines. */
 static void put_output(struct text *line, struct bytes output)
 {
     while (output.len > 0) {
@@ -103,7 +103,7 @@ void request_line_print(const struct request_line *report, const struct request_
     struct text line;
     char time[INSTANT_LEN];
 
-    /* An id may be as long as its document; the arena bounds what of it is printed. */
+    /* An id may be as long as its document; the arena limits the printed part. */
     arena_init(&arena, 3 * (size_t)LINE_MEMORY_MAX);
     text_init(&line, &arena, style->json ? LINE_MEMORY_MAX : LINE_LEN_MAX);
     struct clock clock = clock_system();

@@ -9,7 +9,7 @@
 struct request_line {
     int status;
     const char *outcome; /* "stored", "duplicate", ... */
-    const char *detail;  /* what went wrong, or NULL */
+    const char *detail;  /* the fault, or NULL */
     const struct posthorn_event *event;
     const char *file;    /* in the folder, or NULL */
     struct bytes output; /* of the event's program */

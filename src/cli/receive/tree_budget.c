@@ -8,7 +8,7 @@
 enum {
     VALUE_WEIGHT = 112, /* json-c's object, its place in an array or object, and malloc's own share */
     VALUES_MAX = 20000, /* posthorn_parse refuses more than half of that */
-    COPIES = 4,         /* its own, the texts in the tree, and what is written to the file */
+    COPIES = 4,         /* the body, the texts in the tree, and the file's content */
     TRIM_BYTES = 16 << 20
 };
 

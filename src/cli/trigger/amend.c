@@ -33,7 +33,7 @@ static struct json_object *linkage(const char *type, size_t type_len, const char
     return link;
 }
 
-/* A relationship from TYPE/ID, from a list or null, or as it is. */
+/* A relationship from TYPE/ID, from a list or null, or from a whole object. */
 static struct json_object *relationship_of(const char *text, struct json_object *value)
 {
     const char *slash = strchr(text, '/');
@@ -89,7 +89,7 @@ static struct json_object *snapshot(struct json_object *document)
     return count > 0 ? json_object_array_get_idx(included, 0) : NULL;
 }
 
-/* `value` is consumed. The objects on the way are made where there are none. */
+/* Takes `value`. Makes missing objects on the path. */
 static bool set_within(struct json_object *object, char *path, struct json_object *value)
 {
     char *rest = path;
@@ -119,7 +119,7 @@ static bool set_resource(struct json_object *document, const char *name, const c
     return true;
 }
 
-/* The places that hold text only, so that id=8 is not a number. */
+/* The places that only have text, so that id=8 is not a number. */
 static bool set_text(struct json_object *document, const char *path, const char *text, bool *known)
 {
     struct json_object *data = member_object(document, "data");
@@ -173,7 +173,7 @@ bool amend_set(struct json_object *document, const char *assignment, char detail
     return false;
 }
 
-/* ---- what an event has to be --------------------------------------------------------------------------- */
+/* ---- checking the event ----------------------------------------------------------------------------- */
 
 static bool wrong(char detail[AMEND_DETAIL_LEN], const char *sentence)
 {

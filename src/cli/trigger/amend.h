@@ -1,5 +1,5 @@
 /*
- * amend: an example event changed by hand, and checked: `--set PATH=VALUE` and `--edit`.
+ * amend: changes an example event and checks it: `--set PATH=VALUE` and `--edit`.
  *
  *   included.NAME      an attribute of the resource's snapshot; included.NAME.INNER of an object in it
  *   resource.id        of the resource: its linkage and its snapshot; resource.type likewise
@@ -15,10 +15,10 @@
 
 enum { AMEND_DETAIL_LEN = 256 };
 
-/* False: `detail` says what is wrong with "PATH=VALUE". */
+/* False: `detail` has the fault of "PATH=VALUE". */
 bool amend_set(struct json_object *document, const char *assignment, char detail[AMEND_DETAIL_LEN]);
-/* Is it still an event that can be sent? False: `detail` says what is wrong where. */
+/* True: it is an event that can be sent. False: `detail` has the fault and its place. */
 bool amend_check(struct json_object *document, char detail[AMEND_DETAIL_LEN]);
-/* Gives it to $VISUAL or $EDITOR; comments and trailing commas are allowed. *document is replaced. False:
- * stderr says why, and where the text is kept. */
+/* Opens it in $VISUAL or $EDITOR; comments and trailing commas are allowed. Replaces *document. False: stderr
+ * has the reason and the path of the text. */
 bool amend_edit(const struct invocation *invocation, struct json_object **document);

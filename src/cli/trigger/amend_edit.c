@@ -41,7 +41,7 @@ static bool write_text(const struct invocation *invocation, struct json_object *
     return written || failed(invocation, path, "it could not be written");
 }
 
-/* $EDITOR may be a command with arguments, so a shell reads it, as everywhere; the path is an argument. */
+/* $EDITOR may be a command with arguments, so a shell runs it, as usual; the path is an argument. */
 static bool run_editor(const struct invocation *invocation, const char *path)
 {
     const char *editor = getenv("VISUAL");

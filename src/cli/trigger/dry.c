@@ -1,5 +1,5 @@
-/* The curl that does the same, for a shell. Keys are never printed: the line takes them from the
- * environment. */
+/* Prints the equivalent curl command for a shell. It takes the keys from the environment, so none is printed.
+ */
 #include "trigger.h"
 
 #include "command.h"

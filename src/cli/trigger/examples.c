@@ -5,7 +5,7 @@
 #include "json_tree.h"
 #include "suggest.h"
 
-/* A document that can be amended; json-c's, as those that people edit. */
+/* A document that can be amended; a json-c object, like those from an editor. */
 static struct json_object *document_of(const struct json_value *example)
 {
     struct json_reading reading;

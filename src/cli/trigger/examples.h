@@ -1,6 +1,6 @@
 /*
- * examples: the events that `posthorn trigger` is asked for, in their order, as documents still without id
- * and dates: examples of the catalogue, or the steps of a scenario.
+ * examples: makes the events of `posthorn trigger`, in order, as documents without id and dates: examples of
+ * the catalogue, or the steps of a scenario.
  */
 #pragma once
 #include "bytes.h"
@@ -22,8 +22,7 @@ struct examples_choice {
     bool every;           /* every type there is */
 };
 
-/* The types that the operands name, or those of `choice`. False: stderr says what is wrong, and the likely
- * name. */
+/* The types of the operands or of `choice`. False: stderr has the fault and the likely name. */
 bool examples_choose(struct examples *examples, const struct invocation *invocation,
                      const struct catalogue *catalogue, const struct examples_choice *choice);
 void examples_free(struct examples *examples);

@@ -1,4 +1,4 @@
-/* The outcomes of the events that posthorn trigger sends, counted as it sends. */
+/* outcomes: counts and prints the outcomes of the events that posthorn trigger sends. */
 #include "trigger.h"
 
 #include "command.h"

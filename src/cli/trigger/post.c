@@ -1,4 +1,4 @@
-/* posthorn trigger to a server: events are posted to its API, and their deliveries are awaited. */
+/* posthorn trigger to a server: posts events to its API and waits for their deliveries. */
 #include "trigger.h"
 
 #include "command.h"
@@ -9,7 +9,8 @@
 
 enum { BODY_LEN_MAX = 1 << 20, MEMORY_LEN_MAX = 4 * BODY_LEN_MAX, POLL_MS = 50, POLLS_MAX = 600 };
 
-/* The server gives the id and the dates; out of order, the dates have to say what the order was. */
+/* The server gives the id and the dates. If events are sent out of order, the dates must show the real order.
+ */
 static void date_round(const struct trigger *trigger)
 {
     struct clock clock = clock_system();
@@ -23,11 +24,10 @@ static void date_round(const struct trigger *trigger)
     }
 }
 
-/* ---- the same one again ----------------------------------------------------------------------------------
- */
+/* ---- duplicates ---------------------------------------------------------------------------------------- */
 
-/* The path that sends the event's delivery again once that has ended; "" as long as it has not. False: it
- * never will, and stderr says why. */
+/* Sets the path that resends the event's delivery, or "" until the delivery has ended. False: it never will;
+ * stderr has the reason. */
 static bool find_ended(struct trigger *trigger, struct client *client, const char *event_id,
                        const char **path)
 {
@@ -48,7 +48,7 @@ static bool find_ended(struct trigger *trigger, struct client *client, const cha
     return true;
 }
 
-/* A delivery that has ended can be sent again: same id, same bytes. */
+/* An ended delivery can be sent again: same id, same bytes. */
 static bool resend(struct trigger *trigger, struct client *client, const struct tally_entry *posted)
 {
     struct tally_entry again = *posted;
@@ -72,8 +72,7 @@ static bool resend(struct trigger *trigger, struct client *client, const struct 
     return true;
 }
 
-/* ---- posting ---------------------------------------------------------------------------------------------
- */
+/* ---- posting ------------------------------------------------------------------------------------------- */
 
 static bool post_one(struct trigger *trigger, struct client *client, struct json_object *document)
 {
@@ -89,7 +88,7 @@ static bool post_one(struct trigger *trigger, struct client *client, struct json
     json_put(&body, document);
     bool good = client_expect(client, 201, "POST", "/api/events", body.data, &answer);
     if (good) {
-        struct bytes note = json_string(json_get(answer.json, "meta"), "note"); /* it goes to nobody */
+        struct bytes note = json_string(json_get(answer.json, "meta"), "note"); /* it has no receiver */
         snprintf(id, sizeof id, "%s", json_string(json_get(answer.json, "data"), "id").data);
         entry.status = answer.status;
         entry.sentence = note.len ? note.data : NULL;

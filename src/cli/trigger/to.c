@@ -1,4 +1,4 @@
-/* posthorn trigger --to: examples are pushed to a URL, without a server. */
+/* posthorn trigger --to: pushes examples to a URL, without a server. */
 #include "trigger.h"
 
 #include "command.h"
@@ -10,7 +10,7 @@
 
 enum { ROUND_LEN_MAX = 64 << 20 };
 
-/* Rendered in the order of the examples, so that ids and dates follow it whatever the order of sending. */
+/* Renders in the order of the examples, so that ids and dates do not depend on the order of sending. */
 static bool render_round(const struct trigger *trigger, struct push *push, struct arena *arena,
                          struct push_event events[EXAMPLES_EVENTS_MAX])
 {

@@ -1,7 +1,6 @@
 /*
- * trigger: what the files of `posthorn trigger` have in common: trigger.c (options), to.c (straight
- * to a URL), post.c (through a server's API), dry.c (nowhere: the curl for it), and
- * outcomes.c (what came of it).
+ * trigger: shared by the files of `posthorn trigger`: trigger.c (options), to.c (to a URL), post.c (to a
+ * server's API), dry.c (prints the curl command), outcomes.c (counts the outcomes).
  */
 #pragma once
 #include "client.h"
@@ -9,7 +8,7 @@
 #include "progress.h"
 #include "terminal.h"
 
-/* What came of the events, by outcome. */
+/* The number of events by outcome. */
 struct trigger_outcomes {
     struct {
         const char *outcome;
@@ -35,7 +34,7 @@ struct trigger {
     struct progress progress;
 };
 
-/* Each sends all the examples `times` times; the exit code. */
+/* Each sends all examples `times` times. Returns the exit code. */
 int trigger_push(struct trigger *trigger);
 int trigger_post(struct trigger *trigger);
 int trigger_dry(struct trigger *trigger);
@@ -53,11 +52,11 @@ struct tally_entry {
     bool good;
     int status;
     const char *outcome;  /* a word, of static duration */
-    const char *sentence; /* what is wrong, or NULL */
-    const char *remedy;   /* what to do about it, or NULL */
-    struct bytes answer;  /* how it began, a stranger's; len 0: there is none to show */
+    const char *sentence; /* the fault, or NULL */
+    const char *remedy;   /* its remedy, or NULL */
+    struct bytes answer;  /* its beginning, not escaped; len 0: none */
 };
-/* A line, or for long runs a count and a line only for the first failures. */
+/* Prints a line; for long runs a count, and lines only for the first failures. */
 void tally_add(struct trigger *trigger, const struct tally_entry *entry);
-/* The sum, if there is one to tell; the exit code. */
+/* Prints the sum, if needed. Returns the exit code. */
 int tally_end(struct trigger *trigger);

@@ -1,8 +1,8 @@
 /*
- * diagnose: which part of a push is wrong, and what it looks like somebody did: in plain words.
+ * diagnose: finds the wrong part of a push and the likely mistake, in plain words.
  *
- * A signature can only be right or wrong; why it is wrong shows by trying. What usually happens to keys and
- * bodies on their way is undone, one thing at a time, and what makes the signature right is the reason.
+ * A signature is only right or wrong, so we find the reason by trying: we undo the usual mistakes with keys
+ * and bodies, one at a time, until the signature is right.
  */
 #pragma once
 #include "saved_push.h"
@@ -33,7 +33,7 @@ int diagnose_dialects(const struct saved_push *push, int signatures, const struc
                       const char *url, const struct arrival *arrival, struct finding *findings);
 void diagnose_body(const struct saved_push *push, struct finding *finding);
 
-/* Fills the finding; the reason of what is right is "ok". */
+/* Fills the finding; the reason of a right part is "ok". */
 void finding_set(struct finding *finding, const char *reason, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The header, which has to be there once; false after finding_set. */

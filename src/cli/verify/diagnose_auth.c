@@ -21,8 +21,7 @@ void finding_set(struct finding *finding, const char *reason, const char *format
     finding->right = strcmp(reason, "ok") == 0;
 }
 
-/* ---- what a value may be made of -------------------------------------------------------------------------
- */
+/* ---- the sources of a value ---------------------------------------------------------------------------- */
 
 static bool is_digest_of(struct bytes value, const char *key, const char *ending)
 {
@@ -43,7 +42,7 @@ static bool is_digest(struct bytes value, const struct option_list *keys)
     return false;
 }
 
-/* ---- the usual slips ---- */
+/* ---- the usual mistakes ---- */
 
 static bool is_key(struct bytes value, const char *key)
 {
@@ -56,7 +55,7 @@ static bool has_line_end(struct bytes value, const char *key)
            is_digest_of(value, key, " ") || is_digest_of(value, key, "\n\n");
 }
 
-/* The other way round: the key that was given here has a line feed. */
+/* The reverse: the key that was given here has a line feed. */
 static bool lacks_line_end(struct bytes value, const char *key)
 {
     char bare_key[KEY_LEN_MAX];

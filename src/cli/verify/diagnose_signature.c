@@ -23,7 +23,7 @@ static struct posthorn_text text_of(struct bytes bytes)
     return (struct posthorn_text){bytes.data, bytes.len};
 }
 
-/* OK, whatever the clock says; SIGNATURE_TIME: the signature is right, the timestamp is not a number. */
+/* Ignores the clock. OK; SIGNATURE_TIME: the signature is right, but the timestamp is not a number. */
 static enum posthorn_result judge(const struct signed_push *push)
 {
     static const long long any_time_s = 1000LL * 1000 * 1000 * 1000 * 1000 * 10;
@@ -189,7 +189,7 @@ static bool has_version(struct bytes signatures, const char *version)
 
 /* ---- the secret ---------------------------------------------------------------------------------------- */
 
-/* The slip of signing with the secret's text instead of what its base64 stands for. */
+/* The mistake of signing with the secret's text instead of the bytes that its base64 encodes. */
 static bool guess_undecoded(const struct signed_push *push, struct finding *finding)
 {
     for (size_t i = 0; i < push->secret_count; i++) {

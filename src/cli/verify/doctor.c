@@ -1,4 +1,4 @@
-/* posthorn doctor: whether a webhook URL can be set, reached, and answers as it should. */
+/* posthorn doctor: checks that a webhook URL can be set and reached, and that its answer is right. */
 #include "client.h"
 #include "clock.h"
 #include "commands.h"
@@ -26,7 +26,7 @@ enum {
     DAY_MS = 24 * 3600 * 1000
 };
 
-/* A whole event: there are handlers that end on a request they cannot parse (mission row 34). */
+/* A whole event, because some handlers crash on a request that they cannot parse (mission row 34). */
 static const char ping_document[] =
     "{\"data\":{\"type\":\"events\",\"attributes\":{\"event_type\":\"ping\"},\"relationships\":"
     "{\"resource\":{\"data\":{\"type\":\"pings\",\"id\":\"1\"}}}},\"included\":[{\"type\":\"pings\","
@@ -47,7 +47,7 @@ struct doctor {
 
     const struct invocation *invocation;
     const char *address;
-    char own_secret[POSTHORN_SECRET_LEN_MAX]; /* as the server has it */
+    char own_secret[POSTHORN_SECRET_LEN_MAX]; /* from the server */
     struct guard guard;
     struct url url;
     struct addresses addresses;
@@ -59,7 +59,7 @@ struct doctor {
 
 /* ---- a line for each step ---- */
 
-/* What strangers sent stands in `detail` escaped. `remedy` may be "". */
+/* Text from outside in `detail` is already escaped. `remedy` may be "". */
 static void say(struct doctor *doctor, enum result result, const char *step, const char *detail,
                 const char *remedy)
 {
@@ -153,7 +153,7 @@ static void say_no_resolver(struct doctor *doctor)
         "It is not the receiver's fault. Do the servers of --dns-servers, or of /etc/resolv.conf, answer?");
 }
 
-/* Leaves the addresses that may be dialled. */
+/* Keeps only the addresses that are allowed. */
 static bool resolve(struct doctor *doctor)
 {
     enum failure failure = probe_resolve(doctor->probe, &doctor->url, &doctor->addresses);
@@ -190,8 +190,7 @@ static bool resolve(struct doctor *doctor)
     return allowed > 0;
 }
 
-/* Tries each address, so that one of two that fails comes to light; the last connection that stands is kept.
- */
+/* Tries each address, so that a failure of one of two is seen. Keeps the last open connection. */
 static bool connect_each(struct doctor *doctor)
 {
     int count = doctor->addresses.count < DIALLED_MAX ? doctor->addresses.count : DIALLED_MAX;
@@ -216,7 +215,7 @@ static bool connect_each(struct doctor *doctor)
         if (failures[i] != FAILURE_NONE) /* one that works is enough for the server */
             say_failure(doctor, standing < 0 ? RESULT_FAILED : RESULT_NOTE, "connect", detail, failures[i]);
     }
-    if (standing >= 0 && standing < count - 1) /* a later one that failed has dropped it */
+    if (standing >= 0 && standing < count - 1) /* a later failed connect has closed it */
         return probe_connect(doctor->probe, &doctor->url, &doctor->addresses.list[standing], &duration_ms) ==
                FAILURE_NONE;
     return standing >= 0;
@@ -246,7 +245,7 @@ static void say_certificate(struct doctor *doctor, enum result result,
     arena_fini(&arena);
 }
 
-/* The failures that have one cause, which the sender's reason does not tell from others. */
+/* Failures with a known cause, which the sender's reason does not name. */
 static void say_tls_failure(struct doctor *doctor, enum failure failure,
                             const struct probe_certificate *certificate)
 {
@@ -317,8 +316,8 @@ static void say_ping(struct doctor *doctor, const struct push_event *event,
     arena_fini(&arena);
 }
 
-/* A server that waits for TLS may say nothing at all to plain HTTP. Only one that has not answered is asked
- * this, as a server of HTTP would take it for a broken request. */
+/* A server that waits for TLS may not answer plain HTTP at all. Only a silent server gets this probe, because
+ * an HTTP server would treat it as a broken request. */
 static void say_if_tls(struct doctor *doctor)
 {
     struct probe_certificate certificate;
@@ -334,8 +333,7 @@ static void say_if_tls(struct doctor *doctor)
     probe_release(doctor->probe);
 }
 
-/* The secret that the server signs with, from the server itself. False: it could not be had, and a line says
- * so. */
+/* Gets the secret from the server. False: impossible, and a line says so. */
 static bool fetch_secret(struct doctor *doctor)
 {
     struct client_answer answer = {0};
@@ -361,8 +359,7 @@ static bool fetch_secret(struct doctor *doctor)
     return true;
 }
 
-/* What a push of the server has and this one has not: a handler that checks it refuses the ping for that
- * alone. */
+/* The parts of a server's push that this one lacks. A handler that checks them refuses the ping. */
 static void say_what_is_missing(struct doctor *doctor)
 {
     if (!doctor->api_key)
@@ -414,7 +411,7 @@ static int examine(struct doctor *doctor)
 {
     if (!check_url(doctor) || !resolve(doctor) || !connect_each(doctor) || !secure(doctor))
         return EXIT_FAILED;
-    probe_release(doctor->probe); /* there are servers that serve one connection at a time */
+    probe_release(doctor->probe); /* some servers serve one connection at a time */
     if (doctor->ping)
         return ping(doctor);
     if (!doctor->invocation->json)

@@ -43,7 +43,7 @@ static uint32_t hex4(const char *digits)
     return (uint32_t)strtoul(text, NULL, 16);
 }
 
-/* The character at the front of a string's inside, escaped or not; *at moves behind it. */
+/* The next character of a string, escaped or not; *at moves past it. */
 static uint32_t take_character(const char **at)
 {
     const unsigned char *c = (const unsigned char *)*at;
@@ -113,7 +113,7 @@ static void put_character(struct text *out, uint32_t c, enum escapes escapes)
         put_utf8(out, c);
 }
 
-/* From the quote at `at`; returns what is behind the string. */
+/* From the quote at `at`; returns the place after the string. */
 static const char *put_string(struct text *out, const char *at, enum escapes escapes)
 {
     at++;

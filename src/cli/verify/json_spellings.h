@@ -1,13 +1,13 @@
 /*
- * json_spellings: the same JSON as other programs write it: white space, separators and escapes differ, and
- * nothing else. Numbers and the order of members stay, so what a program did to those cannot be undone here.
+ * json_spellings: writes JSON as other programs do: only white space, separators and escapes differ. Numbers
+ * and the order of members stay, so a program's changes of those cannot be undone.
  */
 #pragma once
 #include "text.h"
 
-/* How many ways there are. */
+/* The number of ways. */
 int json_spellings_count(void);
-/* "as compact JSON": what the way is, for people. */
+/* The name of the way for people: "as compact JSON". */
 const char *json_spellings_name(int way);
-/* Appends `json`, which json_check has passed. */
+/* Appends `json`, which has passed json_check. */
 void json_spellings_put(struct text *out, struct bytes json, int way);

@@ -23,10 +23,10 @@ struct probe {
     struct connection_world world;
     struct peer peer;
     struct resolver_question question;
-    struct addresses *addresses;           /* what the question is to fill */
+    struct addresses *addresses;           /* the result of the question */
     struct connection *connection;         /* NULL: none */
-    struct probe_certificate *certificate; /* what the handshake is to fill */
-    bool done;                             /* the step is */
+    struct probe_certificate *certificate; /* the result of the handshake */
+    bool done;                             /* the step has ended */
     enum failure failure;
 };
 
@@ -43,7 +43,7 @@ static enum failure wait_for(struct probe *probe)
     return probe->failure;
 }
 
-/* The guard is the caller's business: what is dialled has passed it. */
+/* The caller has asked the guard about each address. */
 static bool allow_every(void *ctx, const struct sockaddr *address)
 {
     return true;
@@ -244,7 +244,8 @@ static void read_certificate(struct probe_certificate *certificate, X509 *x509)
         certificate->not_after_ms = (int64_t)timegm(&end) * 1000;
 }
 
-/* OpenSSL's, about each certificate of the chain: changes nothing, but sees also what is refused. */
+/* OpenSSL calls it for each certificate of the chain. It changes nothing, but also sees refused certificates.
+ */
 static int on_verify(int accepted, X509_STORE_CTX *context)
 {
     const SSL *ssl = X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx());
@@ -274,7 +275,7 @@ enum failure probe_secure(struct probe *probe, struct probe_certificate *certifi
     uv_update_time(&probe->loop);
     deadline_set(&probe->tls_deadline, probe->tls_limit);
     connection_secure(probe->connection, NULL);
-    if (!probe->done) { /* the hello is out, and nothing has come yet */
+    if (!probe->done) { /* the hello is sent, and no byte has come yet */
         SSL_set_verify(probe->connection->tls.ssl, SSL_VERIFY_PEER, on_verify);
         SSL_set_info_callback(probe->connection->tls.ssl, on_info);
     }

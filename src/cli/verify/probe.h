@@ -1,7 +1,7 @@
 /*
- * probe: a look at a receiver in the steps that the sender takes, one by one: resolve, connect, TLS. With the
- * sender's own resolver, connections and TLS (src/net), so that it sees what the server would see; but it
- * writes no request: whoever listens there is not disturbed. Each call waits until its step is done.
+ * probe: takes the sender's steps to a receiver one by one: resolve, connect, TLS. It uses the sender's
+ * resolver, connections and TLS (src/net), so it sees the same as the server. It sends no request. Each call
+ * waits until its step is done.
  */
 #pragma once
 #include "answer_detail.h"
@@ -13,27 +13,27 @@ enum { PROBE_NAME_LEN = 256, PROBE_NAMES_LEN = 512 };
 
 struct probe;
 
-/* NULL: stderr says why. `ca_file` and `dns_servers` as sender_config has them. */
+/* NULL: stderr has the reason. `ca_file` and `dns_servers` as in sender_config. */
 struct probe *probe_open(const char *ca_file, const char *dns_servers);
 void probe_close(struct probe *probe);
-/* Closes the connection that stands, if there is one. */
+/* Closes the open connection, if there is one. */
 void probe_release(struct probe *probe);
 
 enum failure probe_resolve(struct probe *probe, const struct url *url, struct addresses *addresses);
-/* The address gets the URL's port. A connection that stands is kept for probe_secure; another call, or
- * probe_close, drops it. */
+/* The address gets the URL's port. The open connection is kept for probe_secure, until another call or
+ * probe_close. */
 enum failure probe_connect(struct probe *probe, const struct url *url, union address *address,
                            int64_t *duration_ms);
 
 struct probe_certificate {
     bool seen;                                           /* there was one */
-    char names[PROBE_NAMES_LEN], issuer[PROBE_NAME_LEN]; /* a stranger's text */
+    char names[PROBE_NAMES_LEN], issuer[PROBE_NAME_LEN]; /* not escaped */
     int64_t not_after_ms;
-    char version[16];                /* "TLSv1.3"; "": the handshake did not come so far */
-    bool client_asked;               /* it wants to know who we are */
-    char why[ANSWER_DETAIL_LEN_MAX]; /* why it failed, more than the failure says; "": nothing */
-    int alert; /* what the receiver ended the handshake with (RFC 8446 section 6); 0: none */
+    char version[16];                /* "TLSv1.3"; "": the handshake ended before */
+    bool client_asked;               /* it asks for our certificate */
+    char why[ANSWER_DETAIL_LEN_MAX]; /* more detail than the failure; "": none */
+    int alert;                       /* the receiver's alert (RFC 8446 section 6); 0: none */
 };
-/* The handshake over the connection that stands; the certificate also when it is not accepted. */
+/* Does the handshake on the open connection. Fills the certificate even if it is refused. */
 enum failure probe_secure(struct probe *probe, struct probe_certificate *certificate);
 int64_t probe_now_ms(const struct probe *probe);

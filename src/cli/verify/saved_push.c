@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* Takes a line off the front, without its CR and LF. False: there is none. */
+/* Takes a line from the front, without its CR and LF. False: there is none. */
 static bool next_line(struct bytes *rest, struct bytes *line)
 {
     const char *end = memchr(rest->data, '\n', rest->len);

@@ -1,6 +1,6 @@
 /*
- * saved_push: a push as somebody kept it: header lines and a body, from a file as it came over the wire or
- * put together from options.
+ * saved_push: a stored push: header lines and a body, from a file with the bytes of the wire, or from
+ * options.
  */
 #pragma once
 #include "arena.h"
@@ -18,10 +18,10 @@ struct saved_push {
     struct bytes body;
 };
 
-/* The request as it came: an optional request line, header lines, an empty line, the body. Views of `text`.
- * False: stderr says what is wrong. */
+/* Reads a request: an optional request line, header lines, an empty line, the body. Views of `text`. False:
+ * stderr has the fault. */
 bool saved_parse(const struct invocation *invocation, struct bytes text, struct saved_push *push);
 /* "webhook-id: 8". */
 bool saved_add_header(const struct invocation *invocation, struct bytes line, struct saved_push *push);
-/* The first value, name case-insensitive; *count says how many there are. data NULL: none. */
+/* The first value, name case-insensitive; *count: their number. data NULL: none. */
 struct bytes saved_header(const struct saved_push *push, const char *name, int *count);

@@ -1,4 +1,4 @@
-/* posthorn verify: whether a push that was kept is one of yours. */
+/* posthorn verify: checks that a stored push is genuine. */
 #include "clock.h"
 #include "commands.h"
 #include "diagnose.h"
@@ -24,8 +24,7 @@ struct verify {
     struct arrival arrival;
 };
 
-/* ---- what was kept ---------------------------------------------------------------------------------------
- */
+/* ---- the stored push ----------------------------------------------------------------------------------- */
 
 static bool read_push(const struct verify *verify, struct arena *arena, const char *file,
                       struct saved_push *push)
@@ -42,8 +41,7 @@ static bool read_push(const struct verify *verify, struct arena *arena, const ch
     return push->body.data != NULL;
 }
 
-/* ---- what is said ----------------------------------------------------------------------------------------
- */
+/* ---- printing ------------------------------------------------------------------------------------------ */
 
 static void print_plain(const struct finding *findings, int count)
 {
@@ -103,8 +101,7 @@ static int judge(const struct verify *verify, const struct saved_push *push)
     return right ? EXIT_DONE : EXIT_FAILED;
 }
 
-/* ---- options ---------------------------------------------------------------------------------------------
- */
+/* ---- options ------------------------------------------------------------------------------------------- */
 
 /* Seconds since 1970, or a date. */
 static bool read_at(struct verify *verify)

@@ -14,7 +14,7 @@ struct crowd_origin {
     LIST_ENTRY(crowd_origin) same_bucket, same_count;
 };
 
-/* IPv4, mapped or not, beside IPv6 networks that are nobody's. */
+/* Maps IPv4, mapped or not, to IPv6 networks that nobody uses. */
 static uint64_t name_of(const struct sockaddr *address)
 {
     const struct sockaddr_in6 *six = (const void *)address;
@@ -109,8 +109,8 @@ void crowd_go(struct crowd *crowd, struct listener_client *client)
     free(origin);
 }
 
-/* Who goes first: who was told to go; who takes long over its hellos; who waits between two requests; who is
- * at it; who has only just come. Nobody whose request is ours. */
+/* The order in which clients are closed, by stage: told to go; slow handshakes; between two requests; within
+ * a request; just accepted. Never a client whose request the application has. */
 static int rank(const struct listener_client *client, uint64_t now_ms)
 {
     bool slow = now_ms - client->since_ms >= SLOW_MS;
@@ -130,7 +130,7 @@ static int rank(const struct listener_client *client, uint64_t now_ms)
     }
 }
 
-/* Of the address with the most. */
+/* The slowest client of the address with the most clients. */
 static struct listener_client *slowest_of_most(struct crowd *crowd, uint64_t now_ms)
 {
     struct listener_client *slowest = NULL, *client;
@@ -148,7 +148,7 @@ static struct listener_client *slowest_of_most(struct crowd *crowd, uint64_t now
     return slowest;
 }
 
-/* The one longest in a stage, of an address that has at least half as many as the first. */
+/* The client that is longest in a stage, of an address with at least half as many clients as the first. */
 static struct listener_client *oldest_in(const struct crowd *crowd, const struct deadline_queue *queue)
 {
     const struct deadline *deadline = queue->ring.next;
@@ -160,9 +160,8 @@ static struct listener_client *oldest_in(const struct crowd *crowd, const struct
     return NULL;
 }
 
-/* Those who have only just come may be the newcomers that this is about, when they come many at once from one
- * address: then others who have about as many are looked at, too, and of equals the one that came first goes.
- */
+/* If the candidate has just come, it may be one of many new clients from one address. Then clients of
+ * addresses with about as many are candidates too; of equals, the one that came first is closed. */
 struct listener_client *crowd_slowest(struct crowd *crowd, struct listener_loop *loop)
 {
     uint64_t now_ms = uv_now(&loop->loop);
@@ -192,7 +191,7 @@ size_t crowd_weight(const struct crowd_origin *origin)
     return origin->weight;
 }
 
-/* Each queue is in the order in which they came to the stage. */
+/* Each queue is sorted by the start of the stage. */
 struct listener_client *crowd_heaviest(const struct listener_loop *loop)
 {
     static const enum listener_client_stage stages[] = {LISTENER_CLIENT_BODY, LISTENER_CLIENT_REPLY};

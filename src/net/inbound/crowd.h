@@ -1,6 +1,6 @@
 /*
  * crowd: the clients of a loop by address. If there are too many, the address with the most connections
- * loses its slowest one. So one address with many connections keeps no other out. An IPv6 client owns at
+ * loses its slowest one. So an address with many connections cannot keep others out. An IPv6 client owns at
  * least a /64, which counts as one address.
  */
 #pragma once
@@ -14,9 +14,9 @@ enum {
 void crowd_init(struct crowd *crowd, int clients_max);
 void crowd_fini(struct crowd *crowd);
 void crowd_come(struct crowd *crowd, struct listener_client *client, const struct sockaddr *address);
-void crowd_move(struct listener_client *client); /* it has entered another stage */
+void crowd_move(struct listener_client *client); /* after it entered another stage */
 void crowd_go(struct crowd *crowd, struct listener_client *client);
-/* The slowest client of the address with the most. NULL: all of them wait for us. */
+/* The slowest client of the address with the most clients. NULL: all of them wait for us. */
 struct listener_client *crowd_slowest(struct crowd *crowd, struct listener_loop *loop);
 /* The bytes that a client holds have changed. */
 void crowd_weigh(struct listener_client *client, size_t weight);

@@ -8,11 +8,11 @@
 
 enum {
     FREE_CALLS_MAX = 256,
-    ARENA_KEPT_MAX = 64 * 1024, /* an exchange that needed more gives its memory back */
+    ARENA_KEPT_MAX = 64 * 1024, /* an exchange that needed more frees its memory */
     HEAD_KEPT_MAX = 4 * 1024,
     HEAD_FIRST = 1024,
     CHUNKS_FIRST = 4096,
-    LINE_ROOM = 128 /* the status line, and the headers that are ours to write */
+    LINE_ROOM = 128 /* the status line and our own headers */
 };
 
 struct exchange *exchange_take(struct listener_loop *loop)
@@ -217,7 +217,7 @@ static void put(struct bytes *out, struct bytes piece)
     out->len += piece.len;
 }
 
-/* A header the application made from a stranger's bytes must not become two. */
+/* A header value that the application made from a client's bytes must not become two headers. */
 static bool header_is_sound(struct exchange *exchange, const struct header *header)
 {
     bool sound = grammar_is_token_text(header->name) && grammar_is_value(header->value);
@@ -227,7 +227,8 @@ static bool header_is_sound(struct exchange *exchange, const struct header *head
     return sound;
 }
 
-/* RFC 9110 section 8.6: none with 204; with 304 it would speak of another body. Nor do these have one. */
+/* RFC 9110 section 8.6: no Content-Length with 204, and with 304 it would be that of another body. Neither
+ * has a body. */
 static bool has_length(int status)
 {
     return status != 204 && status != 304;

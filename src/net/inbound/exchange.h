@@ -16,5 +16,5 @@ size_t exchange_held(const struct exchange *exchange);
 void exchange_append_head(struct exchange *exchange, struct bytes piece);
 /* Writes the answer, except the date. Any thread. */
 void exchange_render(struct exchange *exchange, const struct listener_reply *reply);
-/* Writes the date of now into it. The loop's thread. */
+/* Writes the present date into the answer. The loop's thread. */
 void exchange_write_date(struct exchange *exchange);

@@ -39,7 +39,7 @@ static bool method_is_served(struct bytes method)
     return false;
 }
 
-/* The bytes of uri-host [ ":" port ] (RFC 3986 section 3.2.2), whatever their order. No "@": a user is an
+/* The bytes of uri-host [ ":" port ] (RFC 3986 section 3.2.2), in any order. No "@": a user is an
  * error in http (RFC 9110 section 4.2.4). */
 static bool host_is_sound(struct bytes host)
 {
@@ -52,8 +52,8 @@ static bool host_is_sound(struct bytes host)
     return true;
 }
 
-/* "http://host:port/path" becomes "/path": RFC 9112 section 3.2.2 wants absolute form understood. What has no
- * sound host stays as it is, and no path. */
+/* "http://host:port/path" becomes "/path": RFC 9112 section 3.2.2 requires absolute form. A target without a
+ * valid host stays as it is; it is not a path. */
 static struct bytes origin_form(struct bytes target)
 {
     size_t scheme_len = 0;
@@ -82,14 +82,14 @@ int framing_target(struct bytes method, struct bytes target, struct bytes *path,
     if (mark)
         *query = bytes_make(mark + 1, origin.len - path->len - 1);
     if (!method_is_served(method))
-        return 405; /* with the path: what is allowed there depends on it */
+        return 405; /* with the path, because the allowed methods depend on it */
     bool asterisk = bytes_equal_text(origin, "*") && bytes_equal_text(method, "OPTIONS");
     if (!asterisk && (path->len == 0 || path->data[0] != '/'))
         return 400;
     return path_is_sound(*path) && query_is_sound(*query) ? 0 : 400;
 }
 
-/* What the headers that frame a message say, gathered in one pass. */
+/* The headers that frame a message, gathered in one pass. */
 struct frame {
     int hosts, lengths, codings;
     bool lengths_differ;

@@ -2,9 +2,7 @@
 #include "grammar.h"
 #include "listener_limits.h"
 
-enum {
-    BLANK_LEN_MAX = 4
-}; /* RFC 9112 section 2.2: an empty line before the request line is to be overlooked */
+enum { BLANK_LEN_MAX = 4 }; /* RFC 9112 section 2.2: an empty line before the request line is ignored */
 
 int head_scan(struct head_scan *scan, struct bytes text, size_t *head_len)
 {
@@ -21,7 +19,7 @@ int head_scan(struct head_scan *scan, struct bytes text, size_t *head_len)
             return 0;
         }
         if (end == scan->line_start || text.data[end - 1] != '\r')
-            return 400; /* a bare LF ends no line here, whatever it ends elsewhere */
+            return 400; /* a bare LF does not end a line, though other parsers accept it */
         bool empty = end - 1 == scan->line_start;
         if (empty && scan->fields_at > 0) {
             *head_len = end + 1;
@@ -75,7 +73,7 @@ static int read_fields(struct bytes fields, struct listener_request *request)
 {
     int status = 0;
     while (fields.len > 0 && status == 0) {
-        const char *feed = memchr(fields.data, '\n', fields.len); /* with its CR: head_scan has seen to it */
+        const char *feed = memchr(fields.data, '\n', fields.len); /* after a CR: head_scan has checked */
         size_t len = (size_t)(feed - fields.data);
         status = read_field(bytes_make(fields.data, len - 1), request);
         fields = bytes_make(feed + 1, fields.len - len - 1);

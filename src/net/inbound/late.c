@@ -1,4 +1,4 @@
-/* The words of a 408: what came of the request in time. */
+/* The sentence of a 408: how much of the request came in time. */
 #include "listener.h"
 #include <stdio.h>
 

@@ -20,7 +20,8 @@ void listener_answer(struct listener_request *request, const struct listener_rep
     assert(!exchange->reply_head.data);
     exchange_render(exchange, reply);
     int phase = atomic_exchange(&exchange->phase, EXCHANGE_ANSWERED);
-    /* From here on the exchange may be gone, unless it was suspended: then its loop waits to be told. */
+    /* The exchange may be freed from here on, unless it was suspended: its loop then waits for the message.
+     */
     assert(phase == EXCHANGE_HANDLING || phase == EXCHANGE_SUSPENDED);
     if (phase == EXCHANGE_SUSPENDED)
         listener_inbox_answered(loop, exchange);
@@ -48,7 +49,7 @@ enum listener_error listener_open(const struct listener_config *config, struct l
     listener->loop_count = config->threads;
     listener->loops = memory_zero((size_t)config->threads, sizeof *listener->loops);
     bool started = true;
-    /* The door last: whom it lets in finds every loop running. */
+    /* The door opens last, when every loop runs. */
     for (int i = config->threads - 1; i >= 0; i--)
         started = listener_loop_start(&listener->loops[i], listener, tls, i == 0) && started;
     tls_free(tls);

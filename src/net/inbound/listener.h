@@ -99,10 +99,10 @@ enum listener_error listener_open(const struct listener_config *config, struct l
 const char *listener_address(const struct listener *listener);
 /* The same for clients on this machine: the loopback address if it listens on every address. */
 const char *listener_local(const struct listener *listener);
-/* Its addresses in words if it has more than one: "every interface, IPv4 and IPv6"; otherwise "". */
+/* Its addresses in words, if there are several: "every interface, IPv4 and IPv6"; otherwise "". */
 const char *listener_scope(const struct listener *listener);
-/* Frees the memory of a large body before the answer, if the application no longer needs it. The body stays
- * counted, because the application may have made something of it. */
+/* Frees the memory of a large body before the answer. The body stays counted, because the application may
+ * have made a copy. */
 void listener_forget_body(struct listener_request *request);
 /* Call it exactly once for each handled request; any thread. */
 void listener_answer(struct listener_request *request, const struct listener_reply *reply);

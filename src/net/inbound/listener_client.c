@@ -45,7 +45,7 @@ void listener_client_enter(struct listener_client *client, enum listener_client_
         deadline_lift(&client->deadline);
 }
 
-/* Frees it a little later: whoever called us may still look at it. */
+/* Frees it later, because the caller may still use it. */
 static void leave(struct listener_client *client)
 {
     struct listener_loop *loop = client->loop;
@@ -89,7 +89,7 @@ static enum memory_room count(struct listener_client *client, size_t *counted, s
 static void replied(struct listener_client *client)
 {
     struct exchange *exchange = client->exchange;
-    /* Who has not asked for the end himself may be sending. */
+    /* A client that did not ask for the close may still be sending. */
     bool linger = exchange->cut_short || exchange->facts.keep_alive || client->held_len > 0;
     bool close = exchange->close;
     client->exchange = NULL;
@@ -147,7 +147,7 @@ static void hand_over(struct listener_client *client)
     struct listener *listener = client->loop->listener;
     struct exchange *exchange = client->exchange;
     int expected = EXCHANGE_HANDLING;
-    /* In this order: listener_close sees this one in hand, or this one sees the listener closing. */
+    /* The order matters: either listener_close sees this request in hand, or this request sees `closing`. */
     atomic_fetch_add(&listener->in_hand, 1);
     if (atomic_load(&listener->closing)) {
         atomic_fetch_sub(&listener->in_hand, 1);
@@ -160,7 +160,7 @@ static void hand_over(struct listener_client *client)
     atomic_fetch_add(&listener->replying, 1);
     atomic_store(&exchange->phase, EXCHANGE_HANDLING);
     listener->config.handle(listener->config.ctx, &exchange->request);
-    /* Answered already: then nobody else sends it. */
+    /* Already answered: we send the answer here. */
     if (!atomic_compare_exchange_strong(&exchange->phase, &expected, EXCHANGE_SUSPENDED))
         reply(client);
 }
@@ -208,7 +208,7 @@ static void take_head(struct listener_client *client, bool body_has_come)
     } else if (exchange->facts.expects_continue && !exchange->facts.http_1_0 && !body_has_come) {
         static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
         if (connection_write(client->connection, bytes_of(go_on), (struct bytes){0}) != CONNECTION_WRITTEN)
-            listener_client_close(client); /* it does not even read this */
+            listener_client_close(client); /* it does not read the refusal either */
     }
 }
 
@@ -216,7 +216,7 @@ static size_t head_bytes(struct listener_client *client, struct bytes piece)
 {
     struct exchange *exchange = client->exchange;
     size_t before = exchange->head_len, whole;
-    /* Mostly all of it comes in one piece, and is looked at where it lies. */
+    /* Usually the head comes in one piece, which is parsed in place. */
     if (before > 0)
         exchange_append_head(exchange, piece);
     struct bytes text = before > 0 ? bytes_make(exchange->head, exchange->head_len) : piece;
@@ -233,7 +233,7 @@ static size_t head_bytes(struct listener_client *client, struct bytes piece)
     return used;
 }
 
-/* So many bytes of body come to be held. False: none of them is to be looked at now. */
+/* Counts bytes of the body that will be held. False: do not use them now. */
 static bool has_room(struct listener_client *client, size_t len)
 {
     switch (count(client, &client->exchange->counted_len, len)) {
@@ -258,7 +258,7 @@ static size_t sized_bytes(struct listener_client *client, struct bytes piece)
     size_t used = piece.len < left ? piece.len : left;
     if (!has_room(client, request->body_len + used))
         return used;
-    if (piece.data != request->body + request->body_len) /* else it was read there: body_place */
+    if (piece.data != request->body + request->body_len) /* else body_place had it read there */
         memcpy(request->body + request->body_len, piece.data, used);
     request->body_len += used;
     request->body[request->body_len] = '\0';
@@ -292,7 +292,7 @@ static size_t body_bytes(struct listener_client *client, struct bytes piece)
 
 static void hold(struct listener_client *client, struct bytes piece)
 {
-    connection_pause(client->connection); /* so that this is bounded by what one read brings */
+    connection_pause(client->connection); /* so that it holds at most the bytes of one read */
     assert(client->held_len + piece.len <= (size_t)(client->waits ? PLACED_LEN_MAX : 2 * LISTENER_READ_LEN));
     client->held = memory_grow(client->held, client->held_len + piece.len);
     memcpy(client->held + client->held_len, piece.data, piece.len);
@@ -311,7 +311,7 @@ static void begin(struct listener_client *client)
     listener_client_enter(client, LISTENER_CLIENT_HEAD);
 }
 
-/* What has come, in order, as far as its stage wants it. */
+/* Handles received bytes in order, as far as the stage allows. */
 static void take(struct listener_client *client, struct bytes piece)
 {
     while (piece.len > 0 && client->stage != LISTENER_CLIENT_GONE) {
@@ -361,7 +361,7 @@ static void take_held(struct listener_client *client)
         budget_give(client->loop->listener->config.budget, BUDGET_IN, counted);
 }
 
-/* After an answer that was not given at once: what was held meanwhile comes before what is read next. */
+/* After a later answer: handles the held bytes before the next read. */
 static void go_on(struct listener_client *client)
 {
     if (client->stage == LISTENER_CLIENT_IDLE && client->held_len > 0)
@@ -395,7 +395,7 @@ void listener_client_answered(struct listener_client *client)
     go_on(client);
 }
 
-/* ---- what the connection says ---- */
+/* ---- handlers of the connection ---- */
 
 static void on_connected(struct connection *connection, enum failure failure)
 {
@@ -419,7 +419,7 @@ static void on_received(struct connection *connection, struct bytes piece)
     take(connection->owner, piece);
 }
 
-/* The rest of a large body comes where it stays. It is counted when it has come, so only so much at once. */
+/* The rest of a large body is read in place. It is counted after the read, so one read is limited. */
 static uv_buf_t body_place(struct connection *connection)
 {
     const struct listener_client *client = connection->owner;
@@ -448,7 +448,7 @@ static void on_write_failed(struct connection *connection)
     listener_client_close(connection->owner);
 }
 
-/* A client may close its side when it has asked, and still read the answer. */
+/* A client may close its side after the request and still read the answer. */
 static void on_ended(struct connection *connection, enum failure failure)
 {
     struct listener_client *client = connection->owner;
@@ -467,7 +467,7 @@ static const struct connection_handler handler = {.connected = on_connected,
                                                   .write_failed = on_write_failed,
                                                   .ended = on_ended};
 
-/* ---- coming, and deadlines ---- */
+/* ---- accepting, and deadlines ---- */
 
 static void print_peer(const struct sockaddr *address, char peer[64])
 {

@@ -19,11 +19,11 @@ void listener_inbox_fini(struct listener_loop *loop)
 {
     struct listener_inbox *inbox = &loop->inbox;
     assert(!inbox->answered);
-    while (loop->telling > 0) /* a thread has told this loop, which had seen it already, and is still at it */
+    while (loop->telling > 0) /* a thread has not finished its wake-up, though this loop already saw it */
         sched_yield();
     if (loop->wake_fd >= 0)
         close(loop->wake_fd);
-    while (inbox->arrivals) { /* they came while it stopped */
+    while (inbox->arrivals) { /* sockets that came during the stop */
         struct arrival *arrival = inbox->arrivals;
         inbox->arrivals = arrival->next;
         close(arrival->fd);
@@ -47,8 +47,8 @@ struct listener_inbox listener_inbox_take(struct listener_loop *loop)
     return taken;
 }
 
-/* Unlocks; and tells the loop, unless it has been told. Behind the lock, which is what it wants first: it may
- * run on this CPU at once. */
+/* Unlocks, and then wakes the loop, unless that is done. After the unlock, because the loop takes the lock
+ * first and may run on this CPU at once. */
 static void unlock_and_wake(struct listener_loop *loop)
 {
     bool tell = !loop->woken;
@@ -86,7 +86,7 @@ void listener_inbox_secure(struct listener_loop *loop, struct tls *tls)
     tls_free(former);
 }
 
-/* One asks at a time; the others try again when that has been answered. */
+/* One loop asks at a time; others try again after its answer. */
 void listener_inbox_ask_room(struct listener_loop *loop, size_t more, size_t weight)
 {
     struct listener *listener = loop->listener;

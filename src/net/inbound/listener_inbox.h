@@ -14,10 +14,10 @@ void listener_inbox_answered(struct listener_loop *loop, struct exchange *exchan
 void listener_inbox_arrived(struct listener_loop *loop, int fd, const struct sockaddr_storage *address);
 void listener_inbox_quiesce(struct listener_loop *loop);
 void listener_inbox_stop(struct listener_loop *loop);
-/* For the connections that come from now on. Holds it. */
+/* For new connections. Holds it. */
 void listener_inbox_secure(struct listener_loop *loop, struct tls *tls);
-/* Other loops make room for so many bytes, if they have an origin that holds at least `weight`; then those
- * who wait on this one go on. */
+/* Asks other loops to free so many bytes, if one of their origins holds at least `weight`. Afterwards the
+ * waiting clients of this loop continue. */
 void listener_inbox_ask_room(struct listener_loop *loop, size_t more, size_t weight);
-/* So many bytes of the budget, which are this loop's now. */
+/* Gives this loop so many bytes of the budget. */
 void listener_inbox_give_room(struct listener_loop *loop, size_t given);

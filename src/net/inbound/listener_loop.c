@@ -23,7 +23,7 @@ enum {
 
 /* ---- the door ---- */
 
-/* The loop with the fewest clients takes the newcomer, so that each has its share of connections_max. */
+/* The loop with the fewest clients gets the new one, so that each has its share of connections_max. */
 static struct listener_loop *least_visited(struct listener *listener)
 {
     struct listener_loop *least = &listener->loops[0];
@@ -34,7 +34,7 @@ static struct listener_loop *least_visited(struct listener *listener)
     return least;
 }
 
-/* Another loop has more than its share until it has looked: what it is to give up first is still open. */
+/* A loop may exceed its share for a moment: it closes clients when it runs, not when it gets one. */
 static bool is_crowded(const struct listener_loop *loop)
 {
     return atomic_load_explicit(&loop->clients, memory_order_relaxed) >= loop->clients_max + CROWD_OVER_MAX;
@@ -63,8 +63,8 @@ static void on_door_timer(uv_timer_t *timer)
     door_open(timer->data);
 }
 
-/* No descriptors, or no memory for one: what waits stays in the kernel's queue. Without the pause this would
- * be a busy loop. */
+/* No descriptor or no memory is left: new connections wait in the kernel's queue. Without the pause this
+ * would be a busy loop. */
 static void door_shut(struct listener_loop *loop, int error)
 {
     uint64_t now_ms = uv_now(&loop->loop);
@@ -91,7 +91,7 @@ static void on_door(uv_poll_t *door, int status, int events)
             return;
         } else if (errno == EAGAIN) {
             return;
-        } /* else: that one has left again; the next */
+        } /* else: that client has left; try the next */
     }
 }
 
@@ -106,9 +106,9 @@ static void door_close(struct listener_loop *loop)
     loop->listener->fd = -1;
 }
 
-/* ---- what other threads have left ---- */
+/* ---- messages of other threads ---- */
 
-/* For another loop: takes so many bytes from the budget. 0: nobody here is to give way for that. */
+/* For another loop: takes so many bytes from the budget. 0: no client here must give way. */
 static size_t make_room(struct listener_loop *loop, size_t more, size_t weight)
 {
     struct budget *budget = loop->listener->config.budget;
@@ -195,9 +195,9 @@ static void run(struct listener_loop *loop)
 static void *loop_main(void *argument)
 {
     sigset_t pipe;
-    pthread_setname_np(pthread_self(), "ph-api"); /* what top and the bench tell threads by */
+    pthread_setname_np(pthread_self(), "ph-api"); /* the name in top and in the bench */
     sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE); /* a client that has hung up is told by the write itself */
+    sigaddset(&pipe, SIGPIPE); /* the write itself reports a closed connection */
     pthread_sigmask(SIG_BLOCK, &pipe, NULL);
     run(argument);
     return NULL;

@@ -15,7 +15,7 @@ void listener_memory_weigh(struct listener_client *client)
     crowd_weigh(client, slow ? client->exchange->counted_len + client->held_counted : 0);
 }
 
-/* The budget is full. Whose turn is it? */
+/* The budget is full: chooses the client that must give way. */
 static enum memory_room who_gives_way(struct listener_client *client, size_t more,
                                       struct listener_client **other)
 {
@@ -32,7 +32,7 @@ static enum memory_room who_gives_way(struct listener_client *client, size_t mor
     return MEMORY_WAIT;
 }
 
-/* What another loop has given up for this one comes first. */
+/* First uses the bytes that another loop has freed for this one. */
 enum memory_room listener_memory_count(struct listener_client *client, size_t *counted, size_t len,
                                        struct listener_client **other)
 {

@@ -14,7 +14,7 @@ struct place {
     char host[256], port[6];
 };
 
-/* Resolvers make an address of nearly anything: of "*", too, one of the machine's. */
+/* Resolvers turn nearly any text into an address, even "*". */
 static bool is_host(struct bytes host)
 {
     for (size_t i = 0; i < host.len; i++)
@@ -33,7 +33,7 @@ static bool place_parse(const char *text, struct place *place)
     if (host.len > 2 && host.data[0] == '[' && host.data[host.len - 1] == ']')
         host = bytes_make(host.data + 1, host.len - 2);
     else if (memchr(host.data, ':', host.len))
-        return false; /* a bare IPv6 address: which colon is the port's? */
+        return false; /* a bare IPv6 address: the port is ambiguous */
     int64_t port;
     if (!is_host(host) || host.len >= sizeof place->host || !bytes_to_int64(bytes_of(colon + 1), &port) ||
         port > 65535)
@@ -66,8 +66,7 @@ static enum listener_error error_of(int error)
     }
 }
 
-/* A socket that takes IPv6 alone cannot be bound to an IPv4-mapped address, [::ffff:127.0.0.1]: it is IPv4.
- */
+/* A socket for IPv6 only cannot be bound to an IPv4-mapped address like [::ffff:127.0.0.1]. */
 static socklen_t unmap(const struct addrinfo *info, union address *address)
 {
     memcpy(address, info->ai_addr, info->ai_addrlen);

@@ -3,7 +3,7 @@
 #include "pem.h"
 #include <stdlib.h>
 
-/* `setting` is the name of the one that is wrong. */
+/* `setting` is the name of the wrong setting. */
 static bool complain(const struct listener_config *config, const char *setting, const char *path,
                      const char *why)
 {
@@ -28,7 +28,7 @@ static void forget(char *text)
     free(text);
 }
 
-/* A key that is another's, an encrypted one, no PEM: NULL, and the log says which. */
+/* NULL: the key does not fit, is encrypted, or is not PEM; the log says which. */
 static struct identity *open_own(const struct listener_config *config, const char *cert, const char *key)
 {
     struct identity_source source = {.certificate = bytes_of(cert), .private_key = bytes_of(key)};

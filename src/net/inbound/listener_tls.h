@@ -4,5 +4,5 @@
 #pragma once
 #include "listener_parts.h"
 
-/* *tls is NULL without TLS. False: the log says which file, and what is wrong with it. */
+/* *tls is NULL without TLS. False: the log has the file and the reason. */
 bool listener_tls_open(const struct listener_config *config, struct tls **tls);

@@ -16,5 +16,5 @@ enum attempt_stage {
     ATTEMPT_STAGE_COUNT
 };
 
-/* The only place where a stage changes. A move that is not in the table aborts. */
+/* The only function that changes a stage. A move that is not in the table aborts. */
 void attempt_stage_move(enum attempt_stage *stage, enum attempt_stage to);

@@ -3,7 +3,7 @@
 
 static void advance(struct dialer *dialer);
 
-/* A receiver's own failure tells more than that we have no way to another of its addresses. */
+/* A failure of the receiver is more informative than a missing route to another of its addresses. */
 static void note_failure(struct dialer *dialer, enum failure failure)
 {
     if (dialer->failure == FAILURE_NONE || failure_class_of(failure) == FAILURE_CLASS_RECEIVER ||
@@ -46,7 +46,7 @@ static bool lane_dial(struct dialer *dialer, struct dialer_lane *lane)
     return false;
 }
 
-/* After a failure: the next address of an idle lane; the second lane only once it is its turn. */
+/* After a failure, dials the next address of an idle lane; of the second lane only after its start. */
 static bool go_on(struct dialer *dialer)
 {
     struct dialer_lane *first = &dialer->lanes[0], *second = &dialer->lanes[1];

@@ -24,13 +24,13 @@ struct dialer {
     struct deadline second;
     enum failure failure;  /* the most informative so far */
     union address address; /* the last one tried */
-    int64_t expires_ms;    /* the addresses do */
+    int64_t expires_ms;    /* of the addresses */
     /* NONE: the caller owns the connection. Called once, after dialer_start has returned. */
     void (*done)(struct dialer *dialer, struct connection *connection, enum failure failure);
 };
 
 /* `addresses`: allowed ones with ports, in order; the family of the first one starts. `second_limit` lasts
- * DIALER_SECOND_MS, and its `passed` is dialer_second_passed. Any failure: nothing has begun, and `done` is
+ * DIALER_SECOND_MS, and its `passed` is dialer_second_passed. On failure `done` is
  * not called. */
 enum failure dialer_start(struct dialer *dialer, const struct addresses *addresses);
 void dialer_second_passed(struct deadline *deadline);

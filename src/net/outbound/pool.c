@@ -39,7 +39,7 @@ static void discard(struct connection *connection)
 
 static void on_received(struct connection *connection, struct bytes piece)
 {
-    discard(connection); /* an answer to nothing: the next request must never see it */
+    discard(connection); /* an answer without a request: the next request must never get it */
 }
 
 static void on_ended(struct connection *connection, enum failure failure)

@@ -3,7 +3,7 @@
  *
  * An idle connection is still read: a byte, an end or an error discards it. The oldest are closed if there
  * are too many, and each after the idle limit. None is used after its `retire_ms`, so that a receiver that
- * has moved is found at its new address.
+ * moves is found at its new address.
  */
 #pragma once
 #include "connection.h"

@@ -17,10 +17,10 @@ enum state {
     STATE_BODY_SIZED,
     STATE_BODY_UNTIL_CLOSE,
     STATE_BODY_CHUNKED,
-    STATE_BODY_VOID /* its framing means nothing: of a failure, what comes first is kept */
+    STATE_BODY_VOID /* its framing is invalid; the first bytes of a failure's body are kept */
 };
 
-/* The only fields whose values mean something to us. */
+/* The fields whose values we use. */
 enum field {
     FIELD_OTHER,
     FIELD_CONNECTION,
@@ -33,7 +33,7 @@ enum field {
 enum {
     STATUS_LINE_PLACES = 13,
     NAME_KEPT_MAX = 20,  /* longer than the longest name above */
-    VALUE_KEPT_MAX = 256 /* a longer value of those fields is not understood */
+    VALUE_KEPT_MAX = 256 /* longer values of those fields are ignored */
 };
 
 struct response {
@@ -43,13 +43,13 @@ struct response {
     const char *flaw;
     int status;
     int interim_count, field_count;
-    size_t head_used, line_start; /* bytes of the head so far, and where in it this line began */
+    size_t head_used, line_start; /* bytes of the head so far; the start of this line in it */
     int place;                    /* in the status line */
     bool started, http10;
 
     enum field field;
     size_t name_len, value_len;
-    bool value_cut, field_open; /* the next line may go on with the value */
+    bool value_cut, field_open; /* the next line may continue the value */
 
     bool close, length_given, coding_given, framing_void;
     int64_t length;
@@ -59,10 +59,10 @@ struct response {
     int64_t left; /* of the sized body */
     struct chunked chunked;
     size_t read_left, body_len, raw_len;
-    /* From here on nothing is cleared: the lengths say what counts, and untouched pages cost nothing. */
+    /* The rest is never cleared: the lengths say which bytes count, and untouched pages cost nothing. */
     char name[NAME_KEPT_MAX]; /* lower case */
     char value[VALUE_KEPT_MAX], retry_after[64], location[VALUE_KEPT_MAX];
-    char body[RESPONSE_BODY_KEPT_MAX]; /* until it begins, what came, raw_len bytes */
+    char body[RESPONSE_BODY_KEPT_MAX]; /* before the body begins: the first raw_len bytes of the answer */
 };
 
 size_t response_size(void)
@@ -70,7 +70,7 @@ size_t response_size(void)
     return sizeof(struct response);
 }
 
-/* Before each header block; what the limits count runs on over interim responses. */
+/* Before each header block. The counts of the limits continue over interim responses. */
 static void head_begin(struct response *r)
 {
     r->state = STATE_STATUS_LINE;
@@ -105,7 +105,7 @@ static void fail_grammar(struct response *r, const char *flaw)
     fail(r, FAILURE_BAD_RESPONSE, flaw);
 }
 
-/* A byte that may stand in no line. */
+/* A byte that no line may have. */
 static const char *flaw_of(char c)
 {
     switch (c) {
@@ -120,7 +120,7 @@ static const char *flaw_of(char c)
     }
 }
 
-/* The body cannot be followed further; the complete header block stands. */
+/* The rest of the body cannot be parsed; the header block stays valid. */
 static void stop(struct response *r)
 {
     assert(r->stage == RESPONSE_BODY);
@@ -151,7 +151,7 @@ static void status_line_byte(struct response *r, char c)
         r->http10 = c == '0';
     } else if (place == 8) {
         good = c == ' ';
-    } else if (place == 12) { /* without a reason, many leave out the space too */
+    } else if (place == 12) { /* without a reason, many servers omit the space too */
         good = c == ' ' || c == '\r';
     } else {
         good = bytes_is_digit(c) && (place != 9 || c != '0');
@@ -211,7 +211,7 @@ static void field_end(struct response *r)
         r->length_given = true;
         break;
     case FIELD_TRANSFER_ENCODING:
-        /* We asked for no coding at all, so anything but one bare "chunked" is not worth guessing at. */
+        /* We asked for no coding, so anything but one bare "chunked" is invalid. */
         if (r->value_cut || r->coding_given || !bytes_equal_nocase(value, "chunked"))
             r->framing_void = true;
         r->coding_given = true;
@@ -238,8 +238,7 @@ static void body_keep(struct response *r, struct bytes piece)
     r->body_len += kept;
 }
 
-/* For a person to see, where there is no body: it is not HTTP, or has a head alone, or its framing is void.
- */
+/* The bytes to show if there is no body: not HTTP, only a head, or invalid framing. */
 static void raw_keep(struct response *r, struct bytes piece)
 {
     size_t room = RESPONSE_RAW_KEPT_MAX - r->raw_len, kept = piece.len < room ? piece.len : room;
@@ -338,7 +337,7 @@ static size_t value_start_run(struct response *r, struct bytes piece)
     return n;
 }
 
-/* How the body ends: RFC 9112 section 6.3, and where that says "recover", we close instead. */
+/* The end of the body: RFC 9112 section 6.3; we close where that says "recover". */
 static void body_begin(struct response *r)
 {
     r->stage = RESPONSE_BODY;
@@ -413,8 +412,8 @@ static size_t head_run(struct response *r, struct bytes piece)
     }
 }
 
-/* One run of bytes in one state. The limits are counted byte by byte whatever the pieces, so that the
- * verdict does not depend on how the network cut them. */
+/* One run of bytes in one state. The limits count bytes, not pieces, so that the verdict does not depend on
+ * how the network cut the answer. */
 static size_t head_step(struct response *r, struct bytes piece)
 {
     size_t head_left = RESPONSE_HEAD_LEN_MAX - r->head_used;
@@ -499,7 +498,7 @@ static size_t body_step(struct response *r, struct bytes piece)
     return used;
 }
 
-/* ---- from outside ---- */
+/* ---- public ---- */
 
 size_t response_feed(struct response *r, struct bytes piece)
 {

@@ -1,6 +1,6 @@
 /*
  * response: a strict parser of HTTP/1.x responses (RFC 9112) with fixed limits. Pure: bytes in, verdict
- * out, however the bytes are cut into pieces.
+ * out, in pieces of any length.
  *
  * A response is valid (promises.md: the acknowledgement rule, the table of receivers) if it has a status
  * line `HTTP/1.0|1.1 SP 3DIGIT [SP reason] CRLF` with a status from 100 to 999, and header lines `token ":"
@@ -35,8 +35,8 @@ struct response; /* fixed size, no pointers into the input */
 
 size_t response_size(void);
 struct response *response_init(void *memory);
-/* Uses `piece` up to the end of the response, and returns the number of used bytes. Bytes after DONE are a
- * reason to close. */
+/* Uses `piece` up to the end of the response, and returns the number of used bytes. After bytes beyond DONE,
+ * close. */
 size_t response_feed(struct response *response, struct bytes piece);
 /* The receiver has closed its side. HEAD becomes FAILED (TRUNCATED_HEADERS, or CLOSED_EARLY if no byte had
  * come). BODY becomes DONE if the close ends it, otherwise STOPPED. */

@@ -15,7 +15,7 @@
 
 enum { READ_BUFFER_LEN = 64 * 1024, HANDSHAKE_WAIT_MS = 20, UNREAD_LEN_MIN = 32 * 1024 };
 
-/* How the attempt ends when it is in a stage for too long. (The resolver keeps a limit of its own.) */
+/* The failure of an attempt that is in a stage for too long. (The resolver has its own limit.) */
 static const enum failure stage_passed[ATTEMPT_STAGE_COUNT] = {[ATTEMPT_CONNECTING] = FAILURE_CONNECT_TIMEOUT,
                                                                [ATTEMPT_SECURING] = FAILURE_TLS_TIMEOUT,
                                                                [ATTEMPT_SENDING] = FAILURE_SEND_TIMEOUT,
@@ -45,7 +45,7 @@ struct sender_attempt {
     char address[CONNECTION_ADDRESS_LEN_MAX]; /* empty: none was tried */
 
     bool starting; /* sender_start has not returned yet */
-    bool overdue;  /* its time is up, but it is not known yet whether that is our own resolver's fault */
+    bool overdue;  /* its time is up; whether our own resolver is at fault is not known yet */
     bool reused, mixed_answer;
     bool written;    /* the whole request has gone to the kernel */
     bool read_ended; /* nothing more will come */
@@ -67,7 +67,7 @@ struct sender {
     struct sender_stats stats;
     /* Of the attempt that is ending: */
     char detail[ANSWER_DETAIL_LEN_MAX];
-    struct bytes refused; /* what came where TLS was expected */
+    struct bytes refused; /* bytes that came instead of TLS */
 };
 
 struct sender_limits sender_limits_default(void)
@@ -99,7 +99,7 @@ static void attempt_enter(struct sender_attempt *a, enum attempt_stage stage)
         deadline_set(&a->stage_deadline, limit);
 }
 
-/* The acknowledgement rule. `cause` is why the attempt ends, NONE when the response ended by itself. */
+/* The acknowledgement rule. `cause` is the reason for the attempt's end; NONE: the response ended. */
 static void judge(const struct sender_attempt *a, enum failure cause, struct sender_result *result)
 {
     char *detail = a->sender->detail;
@@ -125,7 +125,7 @@ static void judge(const struct sender_attempt *a, enum failure cause, struct sen
     if (a->written) {
         result->failure = FAILURE_NONE;
     } else if (status / 100 == 2) {
-        result->failure = FAILURE_EARLY_RESPONSE; /* it cannot stand for a body it has not seen */
+        result->failure = FAILURE_EARLY_RESPONSE; /* the receiver has not read the body that it answers */
         return;
     } else {
         result->failure = status / 100 == 3 ? FAILURE_REDIRECT : FAILURE_UNEXPECTED_STATUS;
@@ -139,7 +139,7 @@ static void judge(const struct sender_attempt *a, enum failure cause, struct sen
         answer_detail_of_status(detail, status, result->response);
 }
 
-/* Whoever fails may have moved, and this connection still lead to where it was. */
+/* A receiver that fails may have moved; this connection leads to its old address. */
 static bool may_be_kept(const struct sender_attempt *a)
 {
     int status = response_status(a->response);
@@ -147,7 +147,7 @@ static bool may_be_kept(const struct sender_attempt *a)
            response_keep_alive(a->response);
 }
 
-/* Everything the attempt holds in the world is let go of; its connection waits for another if it may. */
+/* Releases all that the attempt holds; its connection goes to the pool if it may. */
 static void attempt_release(struct sender_attempt *a, bool healthy)
 {
     struct connection *connection = a->connection;
@@ -166,8 +166,9 @@ static void attempt_release(struct sender_attempt *a, bool healthy)
         connection_close(connection);
 }
 
-/* An answer that came while more than half of a long request still lay in our kernel: the receiver has not
- * seen that half. (A short one may lie in the receiver's kernel, unread, and nobody can tell.) */
+/* True: the answer came while more than half of a long request was still in our kernel, so the receiver has
+ * not read that half. (Of a short request this cannot be known: it may be unread in the receiver's kernel.)
+ */
 static bool is_unread(const struct sender_attempt *a)
 {
     size_t len = a->head_len + a->body.len;
@@ -200,7 +201,7 @@ static void attempt_finish(struct sender_attempt *a, enum failure cause)
     sender->free = a;
 }
 
-/* Ends the attempt; from within sender_start only on the loop's next turn. */
+/* Ends the attempt; from within sender_start, on the loop's next turn. */
 static void attempt_end(struct sender_attempt *a, enum failure cause)
 {
     if (!a->starting) {
@@ -239,7 +240,7 @@ static void on_whole_passed(struct deadline *deadline)
 
 /* ---- the exchange ---- */
 
-/* The response has got further, or the request has: where does that leave the attempt? */
+/* Moves the attempt on after progress of the response or of the request. */
 static void attempt_advance(struct sender_attempt *a)
 {
     enum response_stage stage = response_stage(a->response);
@@ -271,7 +272,7 @@ static void on_written(struct connection *connection)
     attempt_advance(a);
 }
 
-/* The receiver may have said why before it closed: what it said is still there to be read. */
+/* The receiver may have sent a reason before it closed, which is still unread. */
 static void on_write_failed(struct connection *connection)
 {
     struct sender_attempt *a = connection->owner;
@@ -281,10 +282,10 @@ static void on_write_failed(struct connection *connection)
         attempt_enter(a, ATTEMPT_WAITING);
 }
 
-/* Was the kept-alive connection being closed when we wrote? It was if the receiver's kernel closed it before
- * it had acknowledged any of the request. A reset shows no such thing, and a close that we read late may have
- * been followed by an acknowledgement. Then the time tells: such an end comes within a round trip. Later, the
- * receiver may have done the work: that is for the schedule. */
+/* True: the kept-alive connection was being closed when we wrote. That is certain if the receiver's kernel
+ * closed it before it acknowledged any of the request. A reset does not show that, and after a close that we
+ * read late an acknowledgement may have followed. Then the time decides: such an end comes within a round
+ * trip. After that the receiver may have done the work, so the schedule decides about another try. */
 static bool attempt_crossed(const struct sender_attempt *a, enum failure failure)
 {
     int64_t close_ms = a->sender->config.limits.close_ms;
@@ -296,7 +297,7 @@ static bool attempt_crossed(const struct sender_attempt *a, enum failure failure
         report.unacknowledged_len >= a->head_len + a->body.len)
         return true;
     int64_t took_ms = clock_mono_ms(&a->sender->config.clock) - a->sent_ms;
-    if (failure == FAILURE_CLOSED_EARLY) /* when it came, not when we had the time to look */
+    if (failure == FAILURE_CLOSED_EARLY) /* the time of its arrival, not of our read */
         took_ms -= report.heard_before_ms;
     return took_ms <= report.round_trip_ms + close_ms;
 }
@@ -312,12 +313,12 @@ static void on_ended(struct connection *connection, enum failure failure)
         attempt_end(a, FAILURE_IDLE_CLOSED);
         return;
     }
-    /* A reset is the end of headers that had begun, but not the proper end of a body. */
+    /* A reset truncates headers that had begun, but does not properly end a body. */
     if (response_started(a->response) &&
         (failure == FAILURE_CLOSED_EARLY || response_stage(a->response) == RESPONSE_HEAD))
         response_end(a->response);
     if (response_status(a->response) != 0 && !a->written && !connection->write_broken)
-        return; /* answered already: what is still to be sent decides */
+        return; /* already answered: the rest of the request decides */
     attempt_end(a, failure);
 }
 
@@ -339,7 +340,7 @@ static void attempt_send(struct sender_attempt *a)
     }
 }
 
-/* Why the handshake failed: in the words of what came instead of TLS, or of TLS. */
+/* Explains a failed handshake by the bytes that came instead of TLS, or by TLS's reason. */
 static void note_refusal(struct sender *sender, const struct connection *connection, enum failure failure)
 {
     struct bytes heard = connection->heard;
@@ -367,7 +368,7 @@ static const struct connection_handler exchange_handler = {.secured = on_secured
                                                            .write_failed = on_write_failed,
                                                            .ended = on_ended};
 
-/* ---- the way to a connection ---- */
+/* ---- getting a connection ---- */
 
 static void attempt_adopt(struct sender_attempt *a, struct connection *connection)
 {
@@ -530,7 +531,7 @@ static void attempt_prepare(struct sender_attempt *a, const struct sender_reques
     peer_init(&a->peer, request->pool_key, request->url, a->identity);
 }
 
-/* What is in use and what is kept share the descriptors that deliveries have. */
+/* Connections in use and idle ones share the descriptors of deliveries. */
 static void fit_pool(struct sender *sender)
 {
     int idle_max = sender->config.idle_connections_max, attempts_max = sender->config.attempts_max;
@@ -559,7 +560,7 @@ void sender_start(struct sender *sender, const struct sender_request *request, u
         sender->stats.connections_reused++;
         attempt_send(a);
     } else {
-        fit_pool(sender); /* another one is opened: an idle one makes room */
+        fit_pool(sender); /* a new connection: an idle one makes room */
         attempt_resolve(a);
     }
     a->starting = false;
@@ -643,7 +644,7 @@ void sender_trust(struct sender *sender, struct tls *tls)
 
 void sender_abort(struct sender *sender)
 {
-    int count = sender->stats.under_way; /* what `done` starts meanwhile stands behind these */
+    int count = sender->stats.under_way; /* attempts that `done` starts meanwhile come after these */
     while (count-- > 0)
         attempt_abort(sender->under_way.next);
 }

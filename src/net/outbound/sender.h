@@ -37,8 +37,8 @@ struct sender_limits {
         idle_ms;
     int age_ms;   /* a connection is reused up to this age, or up to the TTL of its name if that is longer,
                      at most SENDER_TTL_MS_MAX */
-    int close_ms; /* how much longer than the round trip a close may be under way; 0: no close is ever taken
-                     to have been under way */
+    int close_ms; /* a close may be under way this much longer than the round trip; 0: no close counts as
+                     under way */
     int handshakes_max; /* TLS handshakes under way at once; others wait. 0: any number */
 };
 struct sender_limits
@@ -55,7 +55,7 @@ struct sender_config {
     const char *user_agent;   /* "posthorn/0.1.0" */
     const char *ca_file;      /* NULL: the system's bundle; loaded once */
     const char *dns_servers;  /* NULL: the system's; "127.0.0.1:5353,..." */
-    /* G7: called for each resolved address, and again where connect is called. */
+    /* Called for each resolved address, and again before connect. */
     bool (*allow)(void *ctx, const struct sockaddr *address);
     void *ctx;
     const struct source_addresses *sources; /* copied; NULL: any */
@@ -96,8 +96,8 @@ typedef void sender_done(void *ctx, uint32_t tag, const struct sender_result *re
 /* NULL: the CA file cannot be read, or the loop fails; the log has the reason. */
 struct sender *sender_open(const struct sender_config *config);
 /* Calls `done` exactly once, after it has returned, at the latest at the attempt's limit (monotonic). If the
- * look-up of the name was not answered, it may take RESOLVER_OUTAGE_PROBE_MS more to learn whose fault that
- * is. */
+ * look-up of the name was not answered, it may take RESOLVER_OUTAGE_PROBE_MS more to find out whether our
+ * servers are at fault. */
 void sender_start(struct sender *sender, const struct sender_request *request, uint32_t tag,
                   sender_done *done, void *ctx);
 /* New authorities for handshakes from now on; kept sessions are dropped. Takes the caller's hold of `tls`,
