@@ -1,4 +1,6 @@
 #include "json.h"
+#include "memory.h"
+
 #include <assert.h>
 #include <stdio.h>
 
@@ -64,11 +66,6 @@ bool json_get_text(struct json_object *object, const char *name, struct bytes *t
     return true;
 }
 
-const char *json_text(struct json_object *object, const char *name)
-{
-    return json_object_get_string(get_typed(object, name, json_type_string));
-}
-
 struct bytes json_string(struct json_object *object, const char *name)
 {
     struct bytes text = {"", 0};
@@ -104,101 +101,50 @@ size_t json_length(struct json_object *array)
     return json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
 }
 
-enum { COMPACT = -1 };
-
-static void put_value(struct text *out, struct json_object *object, int indent);
-
-/* Starts the line of a member or element, two spaces a level. Compact: nothing. */
-static void put_break(struct text *out, int indent)
+/* The object owns the text. */
+static const char *compact(struct json_object *object)
 {
-    if (indent == COMPACT)
-        return;
-    text_putc(out, '\n');
-    for (int i = 0; i < indent; i++)
-        text_puts(out, "  ");
-}
-
-static void put_object(struct text *out, struct json_object *object, int indent)
-{
-    int inner = indent == COMPACT ? COMPACT : indent + 1;
-    bool first = true;
-    text_putc(out, '{');
-    for (struct lh_entry *entry = json_object_get_object(object)->head; entry; entry = entry->next) {
-        if (!first)
-            text_putc(out, ',');
-        first = false;
-        put_break(out, inner);
-        text_put_json(out, bytes_of(lh_entry_k(entry)));
-        text_puts(out, indent == COMPACT ? ":" : ": ");
-        put_value(out, (struct json_object *)lh_entry_v(entry), inner);
-    }
-    if (!first)
-        put_break(out, indent);
-    text_putc(out, '}');
-}
-
-static void put_array(struct text *out, struct json_object *array, int indent)
-{
-    int inner = indent == COMPACT ? COMPACT : indent + 1;
-    size_t count = json_object_array_length(array);
-    text_putc(out, '[');
-    for (size_t i = 0; i < count; i++) {
-        if (i)
-            text_putc(out, ',');
-        put_break(out, inner);
-        put_value(out, json_object_array_get_idx(array, i), inner);
-    }
-    if (count)
-        put_break(out, indent);
-    text_putc(out, ']');
-}
-
-static void put_integer(struct text *out, struct json_object *object)
-{
-    int64_t value = json_object_get_int64(object);
-    char digits[24];
-    /* json-c caps at INT64_MAX here; a larger integer is unsigned. */
-    int len = value == INT64_MAX
-                  ? snprintf(digits, sizeof digits, "%ju", (uintmax_t)json_object_get_uint64(object))
-                  : snprintf(digits, sizeof digits, "%jd", (intmax_t)value);
-    text_put(out, bytes_make(digits, (size_t)len));
-}
-
-/* Depth is bounded: JSON_DEPTH_MAX for a text that was read, our own code for an object that was built. */
-static void put_value(struct text *out, struct json_object *object, int indent)
-{
-    switch (json_object_get_type(object)) {
-    case json_type_object:
-        put_object(out, object, indent);
-        break;
-    case json_type_array:
-        put_array(out, object, indent);
-        break;
-    case json_type_string:
-        text_put_json(out,
-                      bytes_make(json_object_get_string(object), (size_t)json_object_get_string_len(object)));
-        break;
-    case json_type_int:
-        put_integer(out, object);
-        break;
-    case json_type_boolean:
-        text_puts(out, json_object_get_boolean(object) ? "true" : "false");
-        break;
-    case json_type_double: /* json-c keeps the text it was read from */
-        text_puts(out, json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
-        break;
-    case json_type_null:
-        text_puts(out, "null");
-        break;
-    }
+    const char *text =
+        json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+    if (!text)
+        memory_exhausted();
+    return text;
 }
 
 void json_put(struct text *out, struct json_object *object)
 {
-    put_value(out, object, COMPACT);
+    text_puts(out, compact(object));
 }
 
+static void put_break(struct text *out, int depth)
+{
+    text_putc(out, '\n');
+    for (int i = 0; i < depth; i++)
+        text_puts(out, "  ");
+}
+
+/* json-c's own pretty form breaks the line within empty containers. */
 void json_put_pretty(struct text *out, struct json_object *object)
 {
-    put_value(out, object, 0);
+    int depth = 0;
+    bool in_string = false;
+    for (const char *at = compact(object); *at; at++) {
+        bool opens = !in_string && (*at == '{' || *at == '['),
+             closes = !in_string && (*at == '}' || *at == ']');
+        if (closes)
+            put_break(out, --depth);
+        text_putc(out, *at);
+        if (in_string && *at == '\\')
+            text_putc(out, *++at);
+        else if (*at == '"')
+            in_string = !in_string;
+        else if (opens && (at[1] == '}' || at[1] == ']'))
+            text_putc(out, *++at);
+        else if (opens)
+            put_break(out, ++depth);
+        else if (!in_string && *at == ',')
+            put_break(out, depth);
+        else if (!in_string && *at == ':')
+            text_putc(out, ' ');
+    }
 }

@@ -57,7 +57,6 @@ struct json_object *json_get(struct json_object *object, const char *name);
 struct json_object *json_get_object(struct json_object *object, const char *name);
 struct json_object *json_get_array(struct json_object *object, const char *name);
 bool json_get_text(struct json_object *object, const char *name, struct bytes *text); /* string only */
-const char *json_text(struct json_object *object, const char *name); /* NULL: no such string */
 /* Compact serialisation, slashes not escaped, decimals as read. Appends to `out`. */
 void json_put(struct text *out, struct json_object *object);
 /* Indented by two spaces. */

@@ -446,14 +446,15 @@ static void members(void **state)
 static void pretty(void **state)
 {
     struct json_reading reading;
-    struct json_object *object = read_text(bytes_of("{\"a\":[1,{\"b\":{}}],\"c\":[]}"), true, &reading);
+    struct json_object *object =
+        read_text(bytes_of("{\"a\":[1,{\"b\":{}}],\"c\":[],\"d,:{\\\"\":\"]\\\\\"}"), true, &reading);
     struct arena arena;
     struct text out;
     arena_init(&arena, 1 << 16);
     text_init(&out, &arena, 1 << 12);
     json_put_pretty(&out, object);
-    assert_string_equal(out.data,
-                        "{\n  \"a\": [\n    1,\n    {\n      \"b\": {}\n    }\n  ],\n  \"c\": []\n}");
+    assert_string_equal(out.data, "{\n  \"a\": [\n    1,\n    {\n      \"b\": {}\n    }\n  ],\n  \"c\": "
+                                  "[],\n  \"d,:{\\\"\": \"]\\\\\"\n}");
     json_object_put(object);
     arena_fini(&arena);
 }
