@@ -71,6 +71,7 @@ struct endpoint {
     bool disable_on_410;
     int32_t disable_after; /* days, 1 to MODEL_DISABLE_AFTER_MAX; 0: never */
     bool paused; /* nothing is attempted, and deliveries wait: as a person set it, or as it is disabled */
+    int64_t paused_at_ms; /* since when; 0: it is not */
     enum endpoint_disabled disabled;
     struct flow_settings flow;
     /* Which events it wants (routing.h). Names and labels are separated by spaces. */

@@ -55,6 +55,7 @@ static const struct {
     {"endpoints", "the endpoint has an id or flag that is none, or its owner is missing",
      "id <= 0 OR paused NOT IN (0, 1) OR disable_on_410 NOT IN (0, 1)"
      " OR ifnull(disabled, 1) NOT IN (1, 2) OR disabled IS NOT NULL AND NOT paused"
+     " OR (paused_at IS NULL) = paused"
      " OR answered NOT IN (0, 1) OR version <= 0"
      " OR ifnull(in_flight_max, 1) NOT BETWEEN 1 AND 256 OR ifnull(rate_count, 1) NOT BETWEEN 1 AND 100000"
      " OR ifnull(disable_after, 1) NOT BETWEEN 1 AND 365 OR ifnull(rate_per, 0) NOT IN (0, 1, 2) OR "

@@ -75,7 +75,8 @@
  *                  since when the endpoint has only failed, which is durable, and may disable the endpoint
  *                  (failing.h): disable_on_410, disable_after. Not one that is paused by then
  *   disabled       One that is disabled is paused as well, so its deliveries are held and none is lost. An
- *                  UPDATE that is not paused enables it; a paused one sets `disabled` as it is given
+ *                  UPDATE that is not paused enables it; a paused one sets `disabled` and the time since
+ *                  when it is paused as they are given
  *   resend         A delivery that has ended starts again: step, lost and age are 0; lease, history and the
  *                  count of attempts continue. One that was delivered stays delivered, with its
  *                  finished_at, and is sent once more (`resending`). One that waits becomes due

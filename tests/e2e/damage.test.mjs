@@ -136,7 +136,7 @@ test('8.12: keys, URLs, sealed blobs, resources and counters that nobody wrote: 
     assert.equal((await posthorn('check', data)).code, 0);
     sql(data, "INSERT INTO users SELECT 70, 0, master_id, x'ff00fe', x'80', 0, 1, 'when', -1, x'ff' FROM users LIMIT 1;"
         + "INSERT INTO endpoints (id, owner_id, url, disable_on_410, paused, event_types, channels, filter, description, metadata, signing, identity, version, created_at,"
-        + " updated_at, in_flight_max, rate_count, rate_per, ordered, signatures, disabled, disable_after, format, success, timeout, retry, header_names, headers, auth, auth_secret) VALUES (70, 70, x'ff3a', 0, 0, x'ff20', 7, '{', x'ff', 'b', x'ff', x'01', 1, 'when', -1, 1 << 40, 'often', -1, 7, x'ff', 'why', 999, 99, x'ff', 'soon', 'never', x'ff', x'00', x'ff', x'00');"
+        + " updated_at, in_flight_max, rate_count, rate_per, ordered, signatures, disabled, disable_after, paused_at, format, success, timeout, retry, header_names, headers, auth, auth_secret) VALUES (70, 70, x'ff3a', 0, 0, x'ff20', 7, '{', x'ff', 'b', x'ff', x'01', 1, 'when', -1, 1 << 40, 'often', -1, 7, x'ff', 'why', 999, 'then', 99, x'ff', 'soon', 'never', x'ff', x'00', x'ff', x'00');"
         + "INSERT INTO endpoints (id, owner_id, disable_on_410, paused, signing, identity, version) VALUES (71, 4711, 0, 0, x'', x'', 1);"
         + "INSERT INTO api_keys VALUES (9970, 70, 'nobody''s digest', x'ff', 'no network', 1 << 60, -3, -1, NULL);"
         + "INSERT INTO resources VALUES (70, 'payments', 'bad', 'one', 'when', x'7b22ff', NULL);"

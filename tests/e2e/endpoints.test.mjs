@@ -33,9 +33,9 @@ test('resource: an endpoint is made, shown, listed, changed and deleted; its sec
     const { id, attributes, relationships } = answer.json.data;
     assert.match(answer.json.meta.signing_secret, /^whsec_/);
     assert.equal(answer.headers.get('location'), `/api/endpoints/${id}`);
-    assert.deepEqual({ ...attributes, created_at: 0, updated_at: 0 }, { url: 'https://example.com/a', description: 'accounting',
+    assert.deepEqual({ ...attributes, created_at: 0, updated_at: 0, paused_at: 0 }, { url: 'https://example.com/a', description: 'accounting',
         metadata: { team: 'a', 'cost center': '7' }, event_types: ['payment_*', 'user_enabled'], channels: ['eu'],
-        filter: { data: { attributes: { event_type: [{ prefix: 'p' }] } } }, status: 'paused', disabled_reason: null, in_flight_max: 7,
+        filter: { data: { attributes: { event_type: [{ prefix: 'p' }] } } }, status: 'paused', paused_at: 0, disabled_reason: null, in_flight_max: 7,
         rate: { count: 100, per: 'minute' }, ordered: true, format: 'thin', success: '2xx', retry: null, timeout: null, disable_on_410: true, disable_after: 30, signatures: ['webhook-auth', 'standard'], headers: {}, auth: null,
         created_at: 0, updated_at: 0 });
     assert.equal(relationships.user.data.id, server.user_id);

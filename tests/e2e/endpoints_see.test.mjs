@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { answer, api, eventBody, eventually, makeUser, receiver, POSTHORN, run as runProgram, serve, setUrl } from './harness.mjs';
 
-const make = async (server, attributes) => {
-    const answer = await api(server, 'POST', '/api/endpoints', { data: { type: 'endpoints', attributes } });
+const make = async (server, attributes, more = {}) => {
+    const answer = await api(server, 'POST', '/api/endpoints', { data: { type: 'endpoints', attributes, ...more } });
     assert.equal(answer.status, 201, answer.text);
     return answer.json.data.id;
 };
@@ -227,4 +227,67 @@ test('posthorn deliveries list: the same filters, in 80 columns', async (t) => {
     const both = await run('list', events[0], '--state', 'pending');
     assert.equal(both.code, 2);
     assert.match(both.stderr, /an event or filters, not both/);
+});
+
+test('why: every endpoint of the owner is named: delivered, or not sent, and by what', async (t) => {
+    const server = await serve(t);
+    const user = await makeUser(server);
+    const own = (attributes) => make(server, attributes, { relationships: { user: { data: { type: 'users', id: user.user_id } } } });
+    const hook = await receiver(t);
+    await setUrl(server, hook.url, { id: user.user_id, key: user.api_key });
+    const url = hook.url;
+    const [typed, channelled, filtered, without] = [await own({ url, event_types: ['payment_*'] }), await own({ url, channels: ['eu'] }),
+        await own({ url, filter: { data: { attributes: { event_type: ['other'] } } } }), await own({ url: null })];
+    const body = eventBody({ user: user.user_id });
+    body.data.attributes.channels = ['us'];
+    const event = (await api(server, 'POST', '/api/events', body)).json.data.id;
+    const later = await own({ url });
+    const expected = [[typed, 'type'], [channelled, 'channel'], [filtered, 'filter'], [without, 'no_url'], [later, 'created_later']];
+    const list = async (query = '', options) => (await api(server, 'GET', `/api/events/${event}/deliveries${query}`, undefined, options)).json;
+    await eventually('it is delivered', async () => (await list()).data[0].attributes.state === 'delivered');
+    for (const key of [user.api_key, server.api_key])
+        assert.deepEqual((await list('', { key })).meta.not_sent.map((one) => [one.endpoint, one.reason]), expected);
+    await api(server, 'PATCH', `/api/endpoints/${without}`, { data: { type: 'endpoints', id: without, attributes: { url } } });
+    assert.equal((await list()).meta.not_sent[3].reason, 'no_url', 'it had none then');
+
+    const run = (...args) => runProgram(POSTHORN, [...args, '--server', server.url, '--key', user.api_key]);
+    const { stdout } = await run('why', event);
+    assert.match(stdout, new RegExp(`^To endpoint ${user.user_id} of user ${user.user_id}: Delivered at the first try`, 'm'));
+    for (const [endpoint, words] of [
+        [typed, 'its event_types do not name user_enabled'], [channelled, 'its channels and those of the event have none in common'],
+        [filtered, 'its filter does not match'], [without, 'it had no url when the event came'], [later, 'it was created later'],
+    ])
+        assert.match(stdout, new RegExp(`^Not sent to endpoint ${endpoint}: ${words}\\.$`, 'm'));
+    assert.deepEqual(JSON.parse((await run('why', event, '--json')).stdout).not_sent.map((one) => one.endpoint), expected.map(([id]) => id));
+});
+
+test('why: what waits for an endpoint says since when it is paused, or disabled and why', async (t) => {
+    const server = await serve(t);
+    const gone = await receiver(t, () => answer(410));
+    const run = (...args) => runProgram(POSTHORN, [...args, '--server', server.url, '--key', server.api_key]);
+    const paused = await make(server, { url: gone.url, status: 'paused', event_types: ['one'] });
+    const disabled = await make(server, { url: gone.url, disable_on_410: true, event_types: ['two'] });
+    const at = async (id) => (await api(server, 'GET', `/api/endpoints/${id}`)).json.data.attributes.paused_at;
+    const [one, two] = await Promise.all(['one', 'two'].map(async (type) =>
+        (await api(server, 'POST', '/api/events', eventBody({ type }))).json.data.id));
+    await eventually('it is disabled', () => at(disabled));
+    assert.match((await run('why', one)).stdout,
+                 new RegExp(`Held: endpoint ${paused} is paused since ${await at(paused)}\\. \`posthorn endpoints resume ${paused}\` sends it\\.`));
+    assert.match((await run('why', two)).stdout, new RegExp(`Tried once\\..* Held: endpoint ${disabled} is disabled since ${await at(disabled)}, `
+        + `as it answered 410 \\(gone\\)\\. \`posthorn endpoints enable ${disabled}\` sends it\\.`));
+    const before = await at(paused);
+    await run('endpoints', 'pause', paused);
+    assert.equal(await at(paused), before, 'it was paused already');
+    await run('endpoints', 'resume', paused);
+    assert.equal(await at(paused), null);
+});
+
+test('why: a ping says that it goes to one endpoint alone', async (t) => {
+    const server = await serve(t);
+    const hook = await receiver(t);
+    await setUrl(server, hook.url);
+    const id = await make(server, { url: hook.url });
+    const event = (await api(server, 'POST', `/api/endpoints/${id}/ping`)).json.data.id;
+    const { meta } = (await api(server, 'GET', `/api/events/${event}/deliveries`)).json;
+    assert.deepEqual(meta.not_sent, [{ endpoint: server.user_id, reason: 'ping' }]);
 });

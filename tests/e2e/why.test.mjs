@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import test from 'node:test';
-import { answer, api, delivery, eventually, makeUser, post, posthorn, receiver, serve, setUrl } from './harness.mjs';
+import { answer, delivery, eventually, makeUser, post, posthorn, receiver, serve, setUrl } from './harness.mjs';
 
 const ask = async (server, key, ...args) => {
     const { code, stdout, stderr } = await posthorn(...args, '--server', server.url, '--key', key ?? server.api_key);
@@ -109,46 +109,4 @@ test('8.31: a redirect is told with the address that it leads to, and a sentence
     assert.ok((await ask(server, null, 'deliveries', 'show', id)).includes(sentence));
     const ping = await posthorn('doctor', url, '--ping', '--dev');
     assert.ok(ping.stdout.includes(sentence), ping.stdout);
-});
-
-test('why: names every endpoint of the owner: delivered, waiting, or not sent and why', async (t) => {
-    const server = await serve(t);
-    const { url } = await receiver(t);
-    const make = async (attributes) => {
-        const made = await api(server, 'POST', '/api/endpoints', { data: { type: 'endpoints', attributes } });
-        assert.equal(made.status, 201, made.text);
-        return made.json.data.id;
-    };
-    const gone = await receiver(t, () => answer(410));
-    const sent = await make({ url: `${url}/sent` }), paused = await make({ url: `${url}/paused`, status: 'paused' });
-    const disabled = await make({ url: gone.url, disable_on_410: true });
-    const type = await make({ url: `${url}/type`, event_types: ['payment_*'] });
-    const channel = await make({ url: `${url}/channel`, channels: ['north'] });
-    const filter = await make({ url: `${url}/filter`, filter: { included: { type: ['payments'] } } });
-    const nowhere = await make({ url: null });
-    const event = await post(server);
-    const later = await make({ url: `${url}/later` });
-    await eventually('the 410 has disabled its endpoint', async () =>
-        (await api(server, 'GET', `/api/endpoints/${disabled}`)).json.data.attributes.status === 'disabled');
-    await eventually('one is delivered', async () =>
-        (await api(server, 'GET', `/api/events/${event}/deliveries`)).json.data.some(({ attributes }) => attributes.state === 'delivered'));
-    const said = await ask(server, null, 'why', event);
-    for (const [id, pattern] of [[sent, 'Delivered at the first try'], [paused, 'Not sent yet\\. Held: the endpoint is paused'],
-                                 [disabled, 'Tried once\\. .*Held: posthorn disabled the endpoint, because it answered 410']])
-        assert.match(said, new RegExp(`^To endpoint ${id} of user 5: ${pattern}`, 'm'));
-    assert.match(said, /^Not sent to:$/m);
-    for (const [id, where, pattern] of [[type, ` \\(${url}/type\\)`, 'its event_types do not name user_enabled'],
-                                        [channel, ` \\(${url}/channel\\)`, 'it and the event have no channel in common'],
-                                        [filter, ` \\(${url}/filter\\)`, 'its filter does not match'],
-                                        [nowhere, '', 'it had no URL when the event came'], ['5', '', 'it had no URL when the event came'],
-                                        [later, ` \\(${url}/later\\)`, 'it was created later']])
-        assert.match(said, new RegExp(`^  endpoint ${id}${where}: ${pattern}`, 'm'));
-    const { deliveries, not_sent } = JSON.parse(await ask(server, null, 'why', event, '--json'));
-    assert.deepEqual(Object.fromEntries(deliveries.map((one) => [one.relationships.endpoint.data.id, one.attributes.held])),
-                     { [sent]: null, [paused]: 'paused', [disabled]: 'disabled' });
-    assert.deepEqual(Object.fromEntries(not_sent.map(({ endpoint, reason }) => [endpoint, reason])),
-                     { [type]: 'type', [channel]: 'channel', [filter]: 'filter', [nowhere]: 'no_url', 5: 'no_url', [later]: 'created_later' });
-
-    const ping = (await api(server, 'POST', `/api/endpoints/${sent}/ping`)).json.data.id;
-    assert.match(await ask(server, null, 'why', ping), new RegExp(`^  endpoint ${later} .*: a ping goes to one endpoint alone$`, 'm'));
 });

@@ -106,7 +106,7 @@ test('why: held, because the user is paused or has no key', async (t) => {
     const pause = (paused) => api(server, 'PATCH', '/api/users/me', { data: { type: 'users', id: '5', attributes: { paused } } });
     assert.equal((await pause(true)).status, 200);
     const event = await post(server);
-    assert.match(await ask(server, 'why', event), /^Not sent yet\. Held: the user is paused/m);
+    assert.match(await ask(server, 'why', event), /^Not sent yet\. Held: endpoint 5 is paused since /m);
     const document = JSON.parse(await ask(server, 'why', event, '--json'));
     assert.equal(document.event.id, event);
     assert.equal(document.deliveries[0].attributes.held, 'paused');

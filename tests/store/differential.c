@@ -413,6 +413,7 @@ static void same_endpoints(const struct endpoint *a, const struct endpoint *b)
     assert_int_equal(a->flow.ordered, b->flow.ordered);
     assert_int_equal(a->paused, b->paused);
     assert_int_equal(a->disabled, b->disabled);
+    assert_int_equal(a->paused_at_ms, b->paused_at_ms);
     same_bytes(a->signing, b->signing);
     same_bytes(a->identity, b->identity);
     same_bytes(a->event_types, b->event_types);

@@ -9,8 +9,8 @@ struct json_object;
 
 struct evidence {
     struct json_object *attributes; /* of the delivery, with its `attempts`, oldest first */
-    struct bytes delivery_id, endpoint_id;
-    struct bytes url;                /* of the endpoint as it is now; len 0: none, or not known */
+    struct bytes delivery_id;
+    struct bytes url;                /* of the user as it is now; len 0: none, or not known */
     struct bytes user_id, user_name; /* whose it is; the name may be empty */
     bool is_caller;                  /* the user is who asks */
     bool for_operator;               /* the advice is for whoever runs posthorn */

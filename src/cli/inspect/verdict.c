@@ -45,32 +45,44 @@ static void put_remedy(struct text *out, const struct verdict *verdict)
         text_printf(out, " %s", remedy);
 }
 
-static void put_disabled(struct text *out, struct bytes reason)
+/* " Held: endpoint 7 is paused since 2026-01-31T12:00:00.000Z." */
+static void put_paused(struct text *out, const struct verdict *verdict)
 {
-    text_puts(out, " Held: posthorn disabled the endpoint, because it ");
-    text_puts(out, bytes_equal_text(reason, "gone") ? "answered 410 (disable_on_410)"
-                                                    : "did nothing but fail for days (disable_after)");
-    text_puts(out, ". It is sent as soon as somebody enables it (posthorn endpoints enable).");
+    bool disabled = verdict->hold == VERDICT_DISABLED;
+    text_printf(out, " Held: endpoint %.*s is %s", BYTES_ARG(verdict->endpoint_id),
+                disabled ? "disabled" : "paused");
+    if (verdict->paused_at.len)
+        text_printf(out, " since %.*s", BYTES_ARG(verdict->paused_at));
+    if (bytes_equal_text(verdict->disabled_reason, "gone"))
+        text_puts(out, ", as it answered 410 (gone)");
+    else if (bytes_equal_text(verdict->disabled_reason, "failing"))
+        text_puts(out, ", as it had only failed for the days of its disable_after");
+    else if (verdict->disabled_reason.len)
+        text_printf(out, " (%.*s)", BYTES_ARG(verdict->disabled_reason));
+    text_printf(out, ". `posthorn endpoints %s %.*s` sends it.", disabled ? "enable" : "resume",
+                BYTES_ARG(verdict->endpoint_id));
 }
 
 static void put_hold(struct text *out, const struct verdict *verdict)
 {
-    static const char *const sentences[][2] = {
-        /* for the default endpoint, and for others */
-        [VERDICT_NO_URL] = {" Held: there is no webhook_url. It is sent as soon as one is set.",
-                            " Held: the endpoint has no `url`. It is sent as soon as one is set."},
-        [VERDICT_PAUSED] = {" Held: the user is paused. It is sent as soon as `paused` is false again.",
-                            " Held: the endpoint is paused. It is sent as soon as it is resumed (posthorn "
-                            "endpoints resume)."}};
-    if (verdict->hold == VERDICT_DISABLED)
-        put_disabled(out, verdict->disabled_reason);
-    else if (verdict->hold == VERDICT_NO_KEY)
-        text_puts(
-            out,
-            " Held: the user has no active API key, and WEBHOOK-AUTH is made from one. It is sent as soon as "
-            "there is a key.");
-    else
-        text_puts(out, sentences[verdict->hold][verdict->further]);
+    switch (verdict->hold) {
+    case VERDICT_NOT_HELD:
+        break;
+    case VERDICT_NO_URL:
+        if (verdict->is_default)
+            text_puts(out, " Held: there is no webhook_url. It is sent as soon as one is set.");
+        else
+            text_printf(out, " Held: endpoint %.*s has no url. It is sent as soon as one is set.",
+                        BYTES_ARG(verdict->endpoint_id));
+        break;
+    case VERDICT_PAUSED:
+    case VERDICT_DISABLED:
+        put_paused(out, verdict);
+        break;
+    case VERDICT_NO_KEY:
+        text_puts(out, " Held: the user has no active API key, and WEBHOOK-AUTH is made from one. It is sent "
+                       "as soon as there is a key.");
+    }
 }
 
 static void put_next(struct text *out, const struct verdict *verdict)
@@ -175,4 +187,27 @@ void verdict_put(struct text *out, const struct verdict *verdict)
     } else {
         put_pending(out, verdict);
     }
+}
+
+void verdict_put_not_sent(struct text *out, struct bytes endpoint_id, struct bytes reason,
+                          struct bytes event_type)
+{
+    static const struct {
+        const char *reason, *sentence;
+    } rows[] = {{"channel", "its channels and those of the event have none in common"},
+                {"filter", "its filter does not match"},
+                {"created_later", "it was created later"},
+                {"no_url", "it had no url when the event came"},
+                {"ping", "a ping goes to one endpoint alone"}};
+    text_puts(out, "Not sent to endpoint ");
+    text_put_printable(out, endpoint_id);
+    text_puts(out, ": ");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (bytes_equal_text(reason, rows[i].reason))
+            text_puts(out, rows[i].sentence);
+    if (bytes_equal_text(reason, "type")) {
+        text_puts(out, "its event_types do not name ");
+        text_put_printable(out, event_type);
+    }
+    text_putc(out, '.');
 }

@@ -5,7 +5,6 @@
 #include "evidence.h"
 #include "instant.h"
 #include "json.h"
-#include "not_sent.h"
 #include "remedy.h"
 #include "show.h"
 #include "verdict.h"
@@ -18,9 +17,8 @@ struct why {
     struct api api;
     const struct invocation *invocation;
     struct json_object *event;      /* NULL: it is about one delivery */
-    struct json_object *unmatched;  /* its `meta.unmatched`; NULL: there is none */
     struct json_object *deliveries; /* an array; never NULL */
-    struct json_object *not_sent;   /* see not_sent.h; NULL: not known */
+    struct json_object *not_sent;   /* the endpoints that have none; NULL: not known */
     struct json_object *me;         /* who asks; NULL: not known */
     struct arena arena;
 };
@@ -34,30 +32,29 @@ static struct json_object *attributes_of(struct json_object *object)
 
 /* The `data` that a path answers with, or NULL: it is not there, or the caller may not see it. False: another
  * answer, or none; stderr says which. */
-static bool fetch_all(const struct why *why, const char *path, struct json_object **data,
-                      struct json_object **meta)
+static bool fetch_with(const struct why *why, const char *path, struct json_object **data,
+                       struct json_object **not_sent)
 {
     struct client_answer answer;
 
-    *data = *meta = NULL;
+    *data = NULL;
     if (!client_call_paced(why->api.client, "GET", path, NULL, &answer))
         return false;
     if (answer.status == 404 || answer.status == 403)
         return true;
-    if (!client_check(why->api.client, 200, &answer) ||
-        (json_get_array(answer.json, "data") && !client_gather(why->api.client, DELIVERIES_MAX, &answer)))
+    if (!client_check(why->api.client, 200, &answer))
+        return false;
+    if (not_sent)
+        *not_sent = json_object_get(json_get(json_get(answer.json, "meta"), "not_sent"));
+    if ((json_get_array(answer.json, "data") && !client_gather(why->api.client, DELIVERIES_MAX, &answer)))
         return false;
     *data = json_object_get(json_get(answer.json, "data"));
-    *meta = json_object_get(json_get(answer.json, "meta"));
     return true;
 }
 
 static bool fetch(const struct why *why, const char *path, struct json_object **data)
 {
-    struct json_object *meta;
-    bool done = fetch_all(why, path, data, &meta);
-    json_object_put(meta);
-    return done;
+    return fetch_with(why, path, data, NULL);
 }
 
 /* Adds the delivery, with its attempts, if it is there. */
@@ -76,39 +73,22 @@ static bool fetch_deliveries(struct why *why, const char *event_id)
 {
     struct json_object *list;
     bool done =
-        fetch(why, client_path(why->api.client, "/api/events/%s/deliveries?page[size]=100", event_id), &list);
+        fetch_with(why, client_path(why->api.client, "/api/events/%s/deliveries?page[size]=100", event_id),
+                   &list, &why->not_sent);
     for (size_t i = 0; done && i < json_length(list); i++)
         done = fetch_delivery(why, json_string(json_object_array_get_idx(list, i), "id").data);
     json_object_put(list);
     return done;
 }
 
-/* The endpoints of the event's owner that have no delivery of it. */
-static bool fetch_not_sent(struct why *why)
-{
-    struct bytes owner = json_string(json_get(why->event, "meta"), "user");
-    struct json_object *endpoints;
-    const char *path =
-        client_path(why->api.client, "/api/endpoints?page[size]=100&filter[user]=%s", owner.data);
-    if (!fetch(why, path, &endpoints))
-        return false;
-    if (endpoints)
-        why->not_sent = not_sent_of(why->event, why->unmatched, endpoints, why->deliveries);
-    json_object_put(endpoints);
-    return true;
-}
-
 /* An id is an event's or a delivery's: both are asked for. */
 static bool gather(struct why *why, const char *id)
 {
-    struct json_object *meta;
     why->deliveries = json_object_new_array();
-    if (!fetch_all(why, client_path(why->api.client, "/api/events/%s", id), &why->event, &meta))
+    if (!fetch(why, client_path(why->api.client, "/api/events/%s", id), &why->event))
         return false;
-    why->unmatched = json_object_get(json_get_array(meta, "unmatched"));
-    json_object_put(meta);
     if (why->event)
-        return fetch_deliveries(why, id) && fetch_not_sent(why);
+        return fetch_deliveries(why, id);
     if (!fetch_delivery(why, id))
         return false;
     if (json_length(why->deliveries) > 0)
@@ -146,53 +126,48 @@ static struct bytes needed(struct why *why, struct json_object *attributes)
     return text_bytes(&out);
 }
 
-/* Reads the settings of the delivery's endpoint that hold it back. A Regular cannot read those of a Master's.
- */
+/* Reads the name of somebody else. A Regular cannot read a Master. */
+static bool look_at_user(struct why *why, struct evidence *evidence)
+{
+    struct json_object *user;
+    if (evidence->is_caller)
+        return true;
+    if (!fetch(why, client_path(why->api.client, "/api/users/%s", evidence->user_id.data), &user))
+        return false;
+    evidence->user_name = arena_copy(&why->arena, json_string(attributes_of(user), "name"));
+    json_object_put(user);
+    return true;
+}
+
+/* Reads the endpoint's settings that hold the delivery back. One that was removed has none. */
 static bool look_at_endpoint(struct why *why, struct verdict *verdict, struct evidence *evidence)
 {
-    struct bytes id = evidence->endpoint_id;
     struct json_object *endpoint;
-    if (!fetch(why, client_path(why->api.client, "/api/endpoints/%s", id.data), &endpoint))
+    bool active;
+
+    if (!fetch(why, client_path(why->api.client, "/api/endpoints/%s", verdict->endpoint_id.data), &endpoint))
         return false;
     if (!endpoint)
         return true;
     struct json_object *attributes = attributes_of(endpoint);
-    struct bytes status = json_string(attributes, "status");
-    verdict->further = !bytes_equal(id, evidence->user_id);
     evidence->url = arena_copy(&why->arena, json_string(attributes, "url"));
+    verdict->paused_at = arena_copy(&why->arena, json_string(attributes, "paused_at"));
     verdict->disabled_reason = arena_copy(&why->arena, json_string(attributes, "disabled_reason"));
+    bool has_url = json_get(attributes, "url") != NULL;
+    bool paused = !bytes_equal_text(json_string(attributes, "status"), "active");
     verdict->last.success = needed(why, attributes);
-    bool open = bytes_equal_text(verdict->state, "pending");
-    if ((open || bytes_equal_text(verdict->state, "skipped")) && evidence->url.len == 0)
-        verdict->hold = VERDICT_NO_URL;
-    else if (open)
-        verdict->hold = bytes_equal_text(status, "paused")     ? VERDICT_PAUSED
-                        : bytes_equal_text(status, "disabled") ? VERDICT_DISABLED
-                                                               : VERDICT_NOT_HELD;
     json_object_put(endpoint);
-    return true;
-}
-
-static bool look_at_user(struct why *why, struct verdict *verdict, struct evidence *evidence)
-{
-    const char *user_id = evidence->user_id.data;
-    struct json_object *user;
-    bool active;
-
-    if (evidence->is_caller)
-        user = json_object_get(why->me);
-    else if (!fetch(why, client_path(why->api.client, "/api/users/%s", user_id), &user))
-        return false;
-    if (!user)
+    if (bytes_equal_text(verdict->state, "skipped") && !has_url)
+        verdict->hold = VERDICT_NO_URL;
+    if (!bytes_equal_text(verdict->state, "pending"))
         return true;
-    evidence->user_name = arena_copy(&why->arena, json_string(attributes_of(user), "name"));
-    json_object_put(user);
-    if (!bytes_equal_text(verdict->state, "pending") || verdict->hold != VERDICT_NOT_HELD)
-        return true;
-    if (!has_active_key(why, user_id, &active))
+    if (!has_active_key(why, evidence->user_id.data, &active))
         return false;
-    if (!active)
-        verdict->hold = VERDICT_NO_KEY;
+    verdict->hold = !has_url                       ? VERDICT_NO_URL
+                    : verdict->disabled_reason.len ? VERDICT_DISABLED
+                    : paused                       ? VERDICT_PAUSED
+                    : active                       ? VERDICT_NOT_HELD
+                                                   : VERDICT_NO_KEY;
     return true;
 }
 
@@ -276,16 +251,6 @@ static void add_to_json(const struct text *sentences, const struct verdict *verd
     free(answer);
 }
 
-/* "To endpoint 17… of user 5: ". */
-static void say_recipient(const struct evidence *evidence, const struct verdict *verdict)
-{
-    if (verdict->further)
-        printf("To endpoint %.*s of user %.*s: ", BYTES_ARG(evidence->endpoint_id),
-               BYTES_ARG(evidence->user_id));
-    else
-        printf("To user %.*s: ", BYTES_ARG(evidence->user_id));
-}
-
 static void say_delivery(const struct why *why, const struct text *sentences, const struct verdict *verdict,
                          const struct evidence *evidence)
 {
@@ -293,8 +258,9 @@ static void say_delivery(const struct why *why, const struct text *sentences, co
         add_to_json(sentences, verdict, evidence);
         return;
     }
-    if (json_object_array_length(why->deliveries) > 1)
-        say_recipient(evidence, verdict);
+    if (json_object_array_length(why->deliveries) + json_length(why->not_sent) > 1)
+        printf("To endpoint %.*s of user %.*s: ", BYTES_ARG(verdict->endpoint_id),
+               BYTES_ARG(evidence->user_id));
     puts(sentences->data);
     bool smooth = bytes_equal_text(verdict->state, "delivered") && verdict->attempt_count <= 1;
     if (!smooth)
@@ -305,8 +271,6 @@ static bool say_one(struct why *why, struct json_object *delivery)
 {
     struct evidence evidence = {.attributes = attributes_of(delivery),
                                 .delivery_id = json_string(delivery, "id"),
-                                .endpoint_id =
-                                    json_string(json_at(delivery, "relationships.endpoint.data"), "id"),
                                 .user_id = json_string(json_at(delivery, "relationships.user.data"), "id")};
     struct verdict verdict;
     struct line sentences;
@@ -314,7 +278,9 @@ static bool say_one(struct why *why, struct json_object *delivery)
     read_account(delivery, &verdict);
     evidence.is_caller = bytes_equal(evidence.user_id, json_string(why->me, "id"));
     evidence.for_operator = remedy_is_for_operator(words_failure(verdict.last.reason));
-    if (!look_at_endpoint(why, &verdict, &evidence) || !look_at_user(why, &verdict, &evidence))
+    verdict.endpoint_id = json_string(json_at(delivery, "relationships.endpoint.data"), "id");
+    verdict.is_default = bytes_equal(verdict.endpoint_id, evidence.user_id);
+    if (!look_at_user(why, &evidence) || !look_at_endpoint(why, &verdict, &evidence))
         return false;
     verdict_put(line_begin(&sentences), &verdict);
     say_delivery(why, &sentences.text, &verdict, &evidence);
@@ -335,6 +301,17 @@ static void say_event(struct why *why)
     show_place(client_place(why->api.client));
 }
 
+static void say_not_sent(const struct why *why)
+{
+    for (size_t i = 0; i < json_length(why->not_sent); i++) {
+        struct json_object *one = json_object_array_get_idx(why->not_sent, i);
+        struct line line;
+        verdict_put_not_sent(line_begin(&line), json_string(one, "endpoint"), json_string(one, "reason"),
+                             json_string(attributes_of(why->event), "event_type"));
+        line_print(&line, stdout);
+    }
+}
+
 static bool say_all(struct why *why)
 {
     size_t count = json_object_array_length(why->deliveries);
@@ -348,13 +325,14 @@ static bool say_all(struct why *why)
         struct json_object *document = json_object_new_object();
         json_object_object_add(document, "event", json_object_get(why->event));
         json_object_object_add(document, "deliveries", json_object_get(why->deliveries));
-        json_object_object_add(document, "not_sent", json_object_get(why->not_sent));
+        if (why->not_sent)
+            json_object_object_add(document, "not_sent", json_object_get(why->not_sent));
         show_json(document);
         json_object_put(document);
-    } else if (why->event) {
-        not_sent_print(why->not_sent, json_string(attributes_of(why->event), "event_type"));
     } else {
-        show_place(client_place(why->api.client));
+        say_not_sent(why);
+        if (!why->event)
+            show_place(client_place(why->api.client));
     }
     return true;
 }
@@ -368,7 +346,6 @@ static int explain(const struct invocation *invocation, void *options)
     arena_fini(&why->arena);
     json_object_put(why->me);
     json_object_put(why->event);
-    json_object_put(why->unmatched);
     json_object_put(why->deliveries);
     json_object_put(why->not_sent);
     return done ? EXIT_DONE : EXIT_FAILED;
@@ -382,8 +359,8 @@ const struct command why_command = {
         "answer, the time of the next try or the reason why there is none, and what to do. The record "
         "follows:\n"
         "the URL, the last tries, the start of the last answer (1 KiB, escaped), and whose server it is. "
-        "For\n"
-        "an event, the owner's endpoints that it was not sent to are named, each with the reason.",
+        "Each\n"
+        "endpoint of the owner that did not get the event is named, with the reason.",
     .verbs = {{NULL, "ID", explain}},
     API_COMMAND(struct why),
     .json = JSON_OPTION("print the server's JSON documents, each delivery with its `why`"),

@@ -225,6 +225,8 @@ enum store_status sqlite_user_changed(struct store *store, int64_t user_id)
 
 static void bind_settings(sqlite3_stmt *statement, const struct endpoint *endpoint)
 {
+    sqlite_bind_time(statement, sqlite3_bind_parameter_index(statement, ":paused_at"),
+                     endpoint->paused ? endpoint->paused_at_ms : 0);
     sqlite3_bind_int64(statement, 1, endpoint->id);
     sqlite_bind_optional(statement, 3, endpoint->url);
     sqlite3_bind_int(statement, 5, endpoint->disable_on_410);
@@ -321,7 +323,7 @@ static enum store_status changed(struct store *store, int64_t id, int64_t owner_
 static enum store_status disable(struct store *store, const struct roster_entry *endpoint,
                                  enum endpoint_disabled reason)
 {
-    return sqlite_run_ints(store, SQL_ENDPOINT_DISABLE, SQLITE_INTS(endpoint->id, reason))
+    return sqlite_run_ints(store, SQL_ENDPOINT_DISABLE, SQLITE_INTS(endpoint->id, reason, store->now.wall_ms))
                ?: changed(store, endpoint->id, endpoint->owner->id);
 }
 

@@ -37,7 +37,8 @@ struct sqlite_reader {
 #define ENDPOINT_SETTINGS                                                                                    \
     " e.url, e.disable_on_410, e.paused, e.version, e.created_at, e.updated_at, e.signing,"                  \
     " e.identity, e.event_types, e.channels, e.filter, e.description, e.metadata,"                           \
-    " e.in_flight_max, e.rate_count, e.rate_per, e.ordered, e.disabled, e.disable_after" SQL_PUSH_COLUMNS
+    " e.in_flight_max, e.rate_count, e.rate_per, e.ordered, e.disabled, e.disable_after, "                   \
+    "e.paused_at" SQL_PUSH_COLUMNS
 #define ENDPOINT_COLUMNS "SELECT e.id, e.owner_id," ENDPOINT_SETTINGS " FROM endpoints e WHERE"
 #define USER_COLUMNS                                                                                         \
     "SELECT u.id, u.role, u.master_id, u.name, u.email, u.receives_users_events, u.version, u.created_at,"   \
@@ -226,6 +227,7 @@ static bool take_endpoint(sqlite3_stmt *row, int at, struct arena *arena, struct
                           .owner_id = number(row, at + 1),
                           .disable_on_410 = number(row, at + 3),
                           .paused = number(row, at + 4),
+                          .paused_at_ms = number(row, at + 21),
                           .disabled = within(number(row, at + 19), ENDPOINT_ENABLED, ENDPOINT_FAILING),
                           .disable_after = (int32_t)within(number(row, at + 20), 0, MODEL_DISABLE_AFTER_MAX),
                           .version = number(row, at + 5),
@@ -241,7 +243,7 @@ static bool take_endpoint(sqlite3_stmt *row, int at, struct arena *arena, struct
            copy_words(arena, row, at + 12, &endpoint->filter) &&
            copy_words(arena, row, at + 13, &endpoint->description) &&
            copy_words(arena, row, at + 14, &endpoint->metadata) &&
-           take_push(row, at + 21, arena, &endpoint->push);
+           take_push(row, at + 22, arena, &endpoint->push);
 }
 
 static bool take_further_endpoint(sqlite3_stmt *row, struct arena *arena, void *out)

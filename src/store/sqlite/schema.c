@@ -54,6 +54,7 @@ static const char *const migration_1[] = {
     "disable_on_410 INTEGER NOT NULL,"
     "disable_after INTEGER," /* days; NULL: never */
     "paused INTEGER NOT NULL,"
+    "paused_at INTEGER,"                    /* NULL: it is not */
     "disabled INTEGER,"                     /* enum endpoint_disabled; NULL: it is not */
     "in_flight_max INTEGER,"                /* struct flow_settings; NULL: none */
     "rate_count INTEGER, rate_per INTEGER," /* in enum flow_per */

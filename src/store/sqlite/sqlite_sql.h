@@ -186,17 +186,18 @@ enum { SQL_ROSTER_PUSH = 20 }; /* the first of SQL_PUSH_COLUMNS */
       "INSERT INTO endpoints (id, owner_id, url, disable_on_410, paused,"                                    \
       " signing, identity, created_at, updated_at, event_types, channels, filter, "                          \
       "description, metadata, in_flight_max, rate_count, rate_per, ordered, disabled, "                      \
-      "version, disable_after" SQL_PUSH_EACH(                                                                \
+      "version, disable_after, paused_at" SQL_PUSH_EACH(                                                     \
           SQL_PUSH_NAME) ")"                                                                                 \
                          " VALUES (?1, ?2, ?3, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, "      \
-                         "?17, ?18, ?19, ?20, 1, :disable_after" SQL_PUSH_EACH(SQL_PUSH_VALUE) ")")          \
+                         "?17, ?18, ?19, ?20, 1, :disable_after, :paused_at" SQL_PUSH_EACH(                  \
+                             SQL_PUSH_VALUE) ")")                                                            \
     X(ENDPOINT_UPDATE,                                                                                       \
       "UPDATE endpoints SET answered = answered AND url IS ?3, url = ?3,"                                    \
       " disable_on_410 = ?5, paused = ?6, signing = ?7, identity = ?8, updated_at = ?10, "                   \
       "event_types = ?11, channels = ?12, filter = ?13, description = ?14, metadata = ?15,"                  \
       " in_flight_max = ?16, rate_count = ?17, rate_per = ?18, ordered = ?19, disabled = ?20,"               \
-      " version = ifnull(version, 0) + 1, disable_after = :disable_after" SQL_PUSH_EACH(                     \
-          SQL_PUSH_SET) " WHERE id = ?1")                                                                    \
+      " version = ifnull(version, 0) + 1, disable_after = :disable_after, paused_at = "                      \
+      ":paused_at" SQL_PUSH_EACH(SQL_PUSH_SET) " WHERE id = ?1")                                             \
     X(ENDPOINT_GET, "SELECT version FROM endpoints WHERE id = ?1 AND owner_id = ?2"                          \
                     " AND removed_after IS NULL")                                                            \
     X(ENDPOINT_REMOVE, "UPDATE endpoints SET url = NULL, signing = '', identity = '', filter = NULL, "       \
@@ -206,8 +207,9 @@ enum { SQL_ROSTER_PUSH = 20 }; /* the first of SQL_PUSH_COLUMNS */
                        " FROM events) RETURNING id")                                                         \
     X(REMOVED_LIST, "SELECT id FROM endpoints WHERE removed_after >= 0")                                     \
     X(REMOVED_WAITING, "SELECT id FROM deliveries WHERE queue = ?1 LIMIT 1")                                 \
-    X(ENDPOINT_DISABLE, "UPDATE endpoints SET paused = 1, disabled = ?2, version = ifnull(version, 0) + 1"   \
-                        " WHERE id = ?1")                                                                    \
+    X(ENDPOINT_DISABLE,                                                                                      \
+      "UPDATE endpoints SET paused = 1, paused_at = ?3, disabled = ?2, version = ifnull(version, 0) + 1"     \
+      " WHERE id = ?1")                                                                                      \
     X(FAILING_GET,                                                                                           \
       "SELECT e.disable_on_410, e.disable_after, f.since, f.outage_from, e.disabled FROM endpoints e"        \
       " LEFT JOIN failing f ON f.endpoint_id = e.id WHERE e.id = ?1")                                        \

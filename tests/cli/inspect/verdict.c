@@ -49,15 +49,23 @@ static void test_held(void **state)
 {
     struct verdict verdict = pending(0, "", 0, 0);
     verdict.hold = VERDICT_NO_URL;
+    verdict.endpoint_id = bytes_of("7");
+    expect(&verdict, "Not sent yet. Held: endpoint 7 has no url. It is sent as soon as one is set.");
+    verdict.is_default = true;
     expect(&verdict, "Not sent yet. Held: there is no webhook_url. It is sent as soon as one is set.");
+    verdict.hold = VERDICT_PAUSED;
+    expect(&verdict, "Not sent yet. Held: endpoint 7 is paused. `posthorn endpoints resume 7` sends it.");
     verdict.hold = VERDICT_DISABLED;
+    verdict.paused_at = bytes_of("2026-01-31T12:00:00.000Z");
     verdict.disabled_reason = bytes_of("gone");
     expect(&verdict,
-           "Not sent yet. Held: posthorn disabled the endpoint, because it answered 410 (disable_on_410). It "
-           "is sent as soon as somebody enables it (posthorn endpoints enable).");
-    verdict.hold = VERDICT_PAUSED;
+           "Not sent yet. Held: endpoint 7 is disabled since 2026-01-31T12:00:00.000Z, as it answered "
+           "410 (gone). `posthorn endpoints enable 7` sends it.");
+    verdict.disabled_reason = bytes_of("failing");
     expect(&verdict,
-           "Not sent yet. Held: the user is paused. It is sent as soon as `paused` is false again.");
+           "Not sent yet. Held: endpoint 7 is disabled since 2026-01-31T12:00:00.000Z, as it had only "
+           "failed for the days of its disable_after. "
+           "`posthorn endpoints enable 7` sends it.");
     verdict.hold = VERDICT_NO_KEY;
     expect(&verdict, "Not sent yet. Held: the user has no active API key, and WEBHOOK-AUTH is made from one. "
                      "It is sent as soon as there is a key.");

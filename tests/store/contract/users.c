@@ -292,10 +292,12 @@ static void gone_disables_who_asked_for_it(struct fixture *f)
         struct store_op gone = fixture_outcome_op(f, &f->boxes[0], DECISION_RETRY, 1000);
         gone.outcome.decision.reason = FAILURE_GONE;
         fixture_do(f, gone, STORE_DONE);
+        int64_t since_ms = f->wall_ms;
         fixture_reopen(f);
         struct user now = fixture_update_op(f, user).user.user;
         assert_int_equal(now.endpoint.paused, asked);
         assert_int_equal(now.endpoint.disabled, asked ? ENDPOINT_GONE : ENDPOINT_ENABLED);
+        assert_int_equal(now.endpoint.paused_at_ms, asked ? since_ms : 0);
         assert_int_equal(now.version, version + asked);
         fixture_advance(f, 5000);
         fixture_claim(f, 1, !asked);
@@ -306,9 +308,11 @@ static void gone_disables_who_asked_for_it(struct fixture *f)
         fixture_do(f, again, STORE_DONE);
         again = fixture_update_op(f, user);
         assert_int_equal(again.user.user.endpoint.disabled, ENDPOINT_GONE);
+        assert_int_equal(again.user.user.endpoint.paused_at_ms, since_ms);
         again.user.user.endpoint.paused = false;
         fixture_do(f, again, STORE_DONE);
         assert_int_equal(fixture_update_op(f, user).user.user.endpoint.disabled, ENDPOINT_ENABLED);
+        assert_int_equal(fixture_update_op(f, user).user.user.endpoint.paused_at_ms, 0);
         fixture_claim(f, 1, 1);
     }
 }

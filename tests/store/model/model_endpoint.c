@@ -52,8 +52,10 @@ void model_endpoint_add(struct model_disk *disk, int64_t id, int64_t owner_id, c
     added->endpoint.id = id;
     added->endpoint.owner_id = owner_id;
     added->endpoint.version = 1;
-    if (!from->paused)
+    if (!from->paused) {
         added->endpoint.disabled = ENDPOINT_ENABLED;
+        added->endpoint.paused_at_ms = 0;
+    }
     model_touch(disk, owner_id);
 }
 
@@ -78,8 +80,10 @@ void model_endpoint_set(struct model_disk *disk, struct model_row *endpoint, con
     endpoint->endpoint.owner_id = old.owner_id;
     endpoint->endpoint.created_at_ms = old.created_at_ms;
     endpoint->endpoint.version = old.version;
-    if (!from->paused)
+    if (!from->paused) {
         endpoint->endpoint.disabled = ENDPOINT_ENABLED;
+        endpoint->endpoint.paused_at_ms = 0;
+    }
     if (from->paused || !bytes_equal(from->url, old.url)) {
         endpoint->fails_since_ms = endpoint->outage_since_ms = 0;
         endpoint->notices[NOTICE_FAILING] = (struct model_notice){0};

@@ -387,6 +387,7 @@ static void model_disable(struct store *store, struct model_row *row, enum endpo
                           struct store_op *op)
 {
     row->endpoint.paused = true;
+    row->endpoint.paused_at_ms = clock_wall_ms(&store->config.clock);
     row->endpoint.disabled = why;
     row->fails_since_ms = row->outage_since_ms = 0;
     model_endpoint_changed(store->disk, row);

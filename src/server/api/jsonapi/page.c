@@ -163,8 +163,10 @@ void page_put_end(struct text *out, struct call *call, const char *path, const s
     text_puts(out, "}");
     /* Where a poller goes on when there is no next page yet. */
     const char *cursor = at.last ? at.last : *here ? here : NULL;
-    const char *meta = cursor ? call_printf(call, "\"cursor\":\"%s\"", cursor) : "\"cursor\":null";
-    jsonapi_end(out, call, bytes_of(meta));
+    const char *quote = cursor ? "\"" : "";
+    jsonapi_end(out, call,
+                bytes_of(call_printf(call, "\"cursor\":%s%s%s%s%.*s", quote, cursor ? cursor : "null", quote,
+                                     rows->meta.len ? "," : "", BYTES_ARG(rows->meta))));
 }
 
 struct page_rows page_rows_of(struct call *call, const struct store_answer *answer)

@@ -29,6 +29,7 @@ struct page_rows {
     struct bytes first, last; /* ids of what is shown; len 0: nothing is */
     bool more;                /* the store has more in the direction of the query */
     bool cut;                 /* the answer has more than was shown */
+    struct bytes meta;        /* more members of meta, as JSON; len 0: none */
     struct bytes scanned_to; /* the page ended early, having looked at all up to this id; len 0: it did not */
 };
 /* From the answer of the store. */

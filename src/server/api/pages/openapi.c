@@ -608,8 +608,8 @@ static void put_document(struct text *out, const struct json_value *words, const
                 "{\"$ref\":\"" SCHEMAS "Version\"},\"links\":{\"$ref\":\"" SCHEMAS
                 "%sLinks\"},\"meta\":{\"$ref\":\"" SCHEMAS "%sMeta\"},",
                 name, list ? "List" : "",
-                list   ? "List"
-                : meta ? meta
+                meta   ? meta
+                : list ? "List"
                        : "");
     if (json_member(words, "include"))
         text_puts(out, "\"included\":{\"type\":\"array\",\"items\":{\"$ref\":\"" SCHEMAS "Resource\"}},");

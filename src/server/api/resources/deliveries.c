@@ -1,12 +1,16 @@
 /* /api/deliveries, its attempts, and /api/events/ID/deliveries: what became of an event, attempt by attempt.
  */
 #include "event_document.h"
+#include "idmap.h"
 #include "instant.h"
 #include "page.h"
 #include "precondition.h"
 #include "resources.h"
 
-enum { ATTEMPTS_MAX = 100 /* that a delivery is shown with: the last ones */ };
+enum {
+    ATTEMPTS_MAX = 100, /* that a delivery is shown with: the last ones */
+    NOT_SENT_LEN_MAX = 3 * MODEL_ENDPOINTS_MAX * 64
+};
 
 enum { INCLUDE_EVENT = 1, INCLUDE_EVENT_RESOURCE = 2, INCLUDE_ATTEMPTS = 4 };
 static const char *const list_includes[] = {"event", "event.resource", NULL};
@@ -19,7 +23,9 @@ struct wanted {
     struct event event;       /* id 0: not read */
     struct delivery delivery; /* id 0: it is a list of them */
     struct store_answer attempts;
-    int tries; /* of a change with a precondition */
+    int tries;                     /* of a change with a precondition */
+    struct store_answer endpoints; /* of the event's owner */
+    struct bytes not_sent;         /* len 0: not asked for, or none */
 };
 
 /* ---- what an attempt looks like ---- */
@@ -212,25 +218,90 @@ static bool show_list(struct call *call)
     struct text out;
     jsonapi_begin(&out, &call->scratch);
     page_put_rows(&out, call, &wanted->page, &deliveries_shape, call->read.answer.deliveries, &seen);
+    seen.meta = wanted->not_sent;
     put_included(&out, call, wanted);
     const char *path = call_printf(call, "/api/events/%lld/deliveries", (long long)wanted->event_id);
     page_put_end(&out, call, path, &wanted->page, &seen);
     return jsonapi_answer(call, 200, &out);
 }
 
+/* Those that have a page for the caller (visible_delivery): who sees an event may not see its Master's. */
+static bool query_page(struct call *call)
+{
+    struct wanted *wanted = call->state;
+    struct store_query query = {
+        .kind = STORE_LIST_DELIVERIES, .id = wanted->event_id, .master_id = call->caller.user_id};
+    return page_query(call, &wanted->page, &query, true, show_list);
+}
+
+static void put_one_not_sent(struct text *out, int64_t endpoint_id, const char *reason)
+{
+    text_printf(out, "%s{\"endpoint\":\"%lld\",\"reason\":\"%s\"}", out->data[out->len - 1] == '[' ? "" : ",",
+                (long long)endpoint_id, reason);
+}
+
+/* An endpoint that wanted the event, or was not asked, and has no delivery. Ids of further endpoints come
+ * from the same series as those of events. */
+static const char *not_sent_reason(const struct event *event, const struct endpoint *endpoint)
+{
+    if (endpoint->id != endpoint->owner_id && endpoint->id > event->id)
+        return "created_later";
+    return endpoint->url.len && bytes_equal_text(event->event_type, PING_EVENT_TYPE) ? "ping" : "no_url";
+}
+
+static void put_not_sent(struct text *out, const struct call *call, const struct wanted *wanted)
+{
+    struct idmap named = {0};
+    struct bytes unmatched = wanted->event.unmatched;
+    struct routing_unmatched one;
+    const struct store_answer *sent = &call->read.answer, *all = &wanted->endpoints;
+    text_puts(out, "\"not_sent\":[");
+    while (routing_next_unmatched(&unmatched, &one)) {
+        idmap_put(&named, one.endpoint_id, (void *)wanted);
+        if (!one.is_masters || call->caller.role == USER_MASTER)
+            put_one_not_sent(out, one.endpoint_id, routing_verdict_names[one.verdict - ROUTING_TYPE]);
+    }
+    for (int i = 0; i < sent->count; i++)
+        idmap_put(&named, sent->deliveries[i].endpoint_id, (void *)wanted);
+    for (int i = 0; i < all->count; i++)
+        if (!idmap_get(&named, all->endpoints[i].id))
+            put_one_not_sent(out, all->endpoints[i].id, not_sent_reason(&wanted->event, &all->endpoints[i]));
+    text_putc(out, ']');
+    idmap_fini(&named);
+}
+
+static bool take_sent(struct call *call)
+{
+    struct wanted *wanted = call->state;
+    struct text out;
+    text_init(&out, &call->request->arena, NOT_SENT_LEN_MAX);
+    put_not_sent(&out, call, wanted);
+    if (out.overflow)
+        return call_too_large(call);
+    wanted->not_sent = text_bytes(&out);
+    return query_page(call);
+}
+
+static bool take_endpoints(struct call *call)
+{
+    struct wanted *wanted = call->state;
+    wanted->endpoints = call->read.answer;
+    return call_query(call, &(struct store_query){.kind = STORE_LIST_DELIVERIES, .id = wanted->event_id},
+                      true, take_sent);
+}
+
+/* The first page also says which endpoints have no delivery, and why. */
 static bool list_event_deliveries(struct call *call)
 {
     struct wanted *wanted = call->state;
     const struct store_answer *answer = &call->read.answer;
     if (answer->count == 0 || !keyring_may_see(call->api->keyring, &call->caller, answer->events[0].owner_id))
         return call_not_found(call, "event");
-    /* Those that have a page for the caller (visible_delivery): who sees an event may not see its Master's.
-     */
-    struct store_query query = {
-        .kind = STORE_LIST_DELIVERIES, .id = wanted->event_id, .master_id = call->caller.user_id};
-    if (wants_event(wanted))
-        wanted->event = answer->events[0];
-    return page_query(call, &wanted->page, &query, wants_event(wanted), show_list);
+    wanted->event = answer->events[0];
+    if (wanted->page.cursor.len)
+        return query_page(call);
+    struct store_query endpoints = {.kind = STORE_LIST_ENDPOINTS, .owner_id = wanted->event.owner_id};
+    return call_query(call, &endpoints, true, take_endpoints);
 }
 
 static bool query_event(struct call *call, int64_t id, bool with_document, call_step *then)

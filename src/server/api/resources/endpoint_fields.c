@@ -34,6 +34,14 @@ const char *endpoint_status(const struct endpoint *endpoint)
     return endpoint_statuses[!endpoint->paused ? 0 : endpoint->disabled == ENDPOINT_ENABLED ? 1 : 2];
 }
 
+void endpoint_set_paused_at(const struct call *call, struct endpoint *endpoint, bool was_paused)
+{
+    if (!endpoint->paused)
+        endpoint->paused_at_ms = 0;
+    else if (!was_paused)
+        endpoint->paused_at_ms = clock_wall_ms(&call->api->config.clock);
+}
+
 void endpoint_log_status(const struct call *call, const struct endpoint *endpoint, const char *was)
 {
     const char *is = endpoint_status(endpoint);

@@ -74,7 +74,7 @@ static bool send_ping(struct call *call)
         return call_fail(call, API_ENDPOINT_NO_URL, SOURCE_NONE, NULL,
                          "The endpoint has no url, so nothing can be sent to it. Set its url first.");
     const char *id = call_printf(call, "%lld", (long long)endpoint->id);
-    draft->event_type = bytes_of("ping");
+    draft->event_type = bytes_of(PING_EVENT_TYPE);
     draft->resource_type = bytes_of("endpoints");
     draft->resource_id = bytes_of(id);
     draft->owner_id = endpoint->owner_id;

@@ -32,6 +32,7 @@ static const struct field fields[] = {
      .choices = endpoint_statuses, .choices_given = 2, .put = endpoint_put_status,
      .rule = "status must be \"active\", or \"paused\" to keep deliveries waiting. Only posthorn sets "
              "\"disabled\"."},
+    {FIELD("paused_at", FIELD_INSTANT, FIELD_NULLABLE, struct endpoint, paused_at_ms)},
     {FIELD("disabled_reason", FIELD_TEXT, FIELD_NULLABLE, struct endpoint, disabled),
      .put = endpoint_put_disabled_reason},
     {FIELD("in_flight_max", FIELD_INTEGER, FIELD_ALWAYS | FIELD_NULLABLE, struct endpoint,
@@ -219,6 +220,7 @@ bool endpoints_create(struct call *call)
         return false;
     edit->endpoint.owner_id = owner_id;
     edit->endpoint.created_at_ms = edit->endpoint.updated_at_ms = clock_wall_ms(&call->api->config.clock);
+    endpoint_set_paused_at(call, &edit->endpoint, false);
     if (!endpoint_seal(call, true, true, NULL, &edit->endpoint))
         return false;
     call->write.op =
@@ -240,6 +242,7 @@ static bool change(struct call *call, struct endpoint *endpoint)
     shape_apply(&endpoints_shape, edit->given, &edit->endpoint, endpoint);
     if (shape_gave(&endpoints_shape, edit->given, "status"))
         endpoint->disabled = ENDPOINT_ENABLED;
+    endpoint_set_paused_at(call, endpoint, was.paused);
     return endpoint_seal(call, shape_gave(&endpoints_shape, edit->given, "headers"),
                          shape_gave(&endpoints_shape, edit->given, "auth"), &was, endpoint);
 }

@@ -70,6 +70,9 @@ bool events_create_lines(struct call *call);
 bool events_create_batch(struct call *call); /* of lines; the caller may post them */
 bool events_show(struct call *call);
 
+/* Of the event that POST /api/endpoints/ID/ping makes. */
+#define PING_EVENT_TYPE "ping"
+
 /* deliveries.c */
 bool deliveries_list(struct call *call);
 bool event_deliveries_list(struct call *call);

@@ -110,8 +110,10 @@ struct user_edit {
 static bool change(struct call *call, struct user *user)
 {
     struct user_edit *edit = call->state;
+    bool was_paused = user->endpoint.paused;
     edit->was = endpoint_status(&user->endpoint);
     shape_apply(&users_shape, edit->given, &edit->user, user);
+    endpoint_set_paused_at(call, &user->endpoint, was_paused);
     return true;
 }
 
@@ -205,6 +207,7 @@ bool users_create(struct call *call)
         return call_too_large(call);
     if (call->repeat)
         call->repeat->only_known = full; /* this one may be among them */
+    endpoint_set_paused_at(call, &edit->user.endpoint, false);
     call->write.op =
         (struct store_op){.kind = STORE_USER_CREATE,
                           .request = call->repeat,
