@@ -162,9 +162,9 @@ static enum store_status event_insert(struct store *store, const struct store_op
     sqlite_bind_optional(insert, 18, event->channels);
     sqlite_bind_optional(insert, 19, bytes_make(recipients->unmatched, recipients->unmatched_len));
     sqlite_bind_time(insert, 20,
-                     op->event.only_endpoint_id ? AUDIENCE_ONE
-                     : op->event.owner_only     ? AUDIENCE_OWNER
-                                                : 0);
+                     op->event.only_endpoint_id || op->event.notice ? AUDIENCE_CHOSEN
+                     : op->event.owner_only                         ? AUDIENCE_OWNER
+                                                                    : 0);
     enum store_status status = sqlite_run(store, SQL_EVENT_INSERT);
     for (int at = KEY_FIRST; op->event.idempotency_key.len > 0 && at <= KEY_LAST; at++)
         sqlite3_bind_null(insert, at); /* as they are for the others */

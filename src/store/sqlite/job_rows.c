@@ -100,7 +100,7 @@ static bool would_get(sqlite3_stmt *row, const struct target *target)
                                   .channels = sqlite_text(row, COLUMN_CHANNELS),
                                   .document = sqlite_text(row, COLUMN_DOCUMENT),
                                   .steps = FILTER_STEPS_MAX};
-    return sqlite3_column_int(row, COLUMN_AUDIENCE) != AUDIENCE_ONE &&
+    return sqlite3_column_int(row, COLUMN_AUDIENCE) != AUDIENCE_CHOSEN &&
            routing_judge(&event, &target->endpoint) == ROUTING_SENT;
 }
 

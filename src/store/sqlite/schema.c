@@ -105,7 +105,7 @@ static const char *const migration_1[] = {
     /* Of an event that came with an Idempotency-Key: whose it is, the key, what was asked for with it. */
     "requester_id INTEGER, idempotency_key BLOB, request_digest BLOB,"
     "channels TEXT, unmatched TEXT," /* NULL: none; routing.h */
-    "audience INTEGER," /* 1: not for its owner's Master; 2: for one endpoint alone; NULL: neither */
+    "audience INTEGER,"              /* 1: not for its owner's Master; 2: a ping or a notice; NULL: neither */
     "document BLOB NOT NULL);"
 
     /* The events of each user. Not an index, so that its rows may follow later than their events: up to

@@ -42,7 +42,7 @@
 enum { STORE_PAGE_BYTES = 4096 }; /* sqlite_connect */
 
 /* events.audience: of those that were not for all endpoints of their owner and its Master. */
-enum { AUDIENCE_OWNER = 1, AUDIENCE_ONE = 2 };
+enum { AUDIENCE_OWNER = 1, AUDIENCE_CHOSEN = 2 /* a ping, a notice: nobody gets it later */ };
 
 /* The effect of an event on the snapshot of its own resource. */
 enum snapshot { SNAPSHOT_NONE, SNAPSHOT_CARRIED, SNAPSHOT_DESTROYED };

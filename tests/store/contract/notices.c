@@ -83,6 +83,25 @@ static int64_t told(struct fixture *f, struct store_notice notice, int recipient
     return id;
 }
 
+/* A backfill gives an endpoint that came later what it would have got: no notice. */
+static void no_backfill_of_a_notice(struct fixture *f)
+{
+    struct place place = place_of(f);
+    fixture_do(f, fixture_event_op(f, place.owner), STORE_DONE);
+    fails(f, 5);
+    told(f, due(f, 1), 1);
+    int64_t later = asker_of(f, place.owner, "*");
+    struct job job = {.kind = JOB_BACKFILL,
+                      .owner_id = place.owner,
+                      .endpoint_id = later,
+                      .total = -1,
+                      .created_at_ms = f->wall_ms};
+    int64_t id = fixture_do(f, (struct store_op){.kind = STORE_JOB_CREATE, .job = job}, STORE_DONE);
+    job = fixture_read(f, (struct store_query){.kind = STORE_GET_JOB, .id = id, .limit = 1}).jobs[0];
+    struct store_query rows = {.kind = STORE_JOB_ROWS, .job = &job, .limit = ROOM};
+    assert_int_equal(fixture_read(f, rows).count, 1); /* the event that failed */
+}
+
 static void failing_is_told_daily(struct fixture *f)
 {
     struct place place = place_of(f);
@@ -233,4 +252,5 @@ const struct contract_test contract_notices[] = {
     {"notices: only who asks by name", only_who_asks_by_name},
     {"notices: the owner may ask", the_owner_may_ask},
     {"notices: a pause ends the failing without a word", a_pause_ends_it_without_a_word},
+    {"notices: no backfill of a notice", no_backfill_of_a_notice},
     {0}};

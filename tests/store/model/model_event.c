@@ -236,7 +236,7 @@ void model_event(struct store *store, struct store_batch *batch, struct store_op
     model_resources_take(disk, op);
     struct user *master = model_find_user(disk, owner->master_id);
     disk->events[disk->event_count - 1].owner_only = op->event.owner_only;
-    disk->events[disk->event_count - 1].for_one = op->event.only_endpoint_id != 0;
+    disk->events[disk->event_count - 1].for_chosen = op->event.only_endpoint_id != 0 || notice;
     int count =
         model_deliver_all(store, batch, &op->event.event, owner->id, op->event.only_endpoint_id, notice);
     bool to_master = notice || (master && master->receives_users_events && !op->event.owner_only);

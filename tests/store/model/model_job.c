@@ -216,7 +216,7 @@ static bool model_would_get(struct model_disk *disk, const struct model_event *e
     const struct user *owner = model_find_user(disk, event->event.owner_id);
     const struct user *user = model_find_user(disk, endpoint->owner_id);
     bool as_master = owner->master_id == user->id && user->receives_users_events && !event->owner_only;
-    return !event->for_one && (owner == user || as_master) && !model_unwanted(&event->event, endpoint);
+    return !event->for_chosen && (owner == user || as_master) && !model_unwanted(&event->event, endpoint);
 }
 
 /* Does this job look at the event at all? */

@@ -40,7 +40,7 @@ struct model_lease {
 struct model_event {
     struct event event;
     int delivery_count;
-    bool owner_only, for_one;
+    bool owner_only, for_chosen;
 };
 
 struct model_delivery {
