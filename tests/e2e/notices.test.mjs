@@ -41,6 +41,8 @@ test('notices: endpoint_failing, endpoint_recovered: the Master that asks is tol
     assert.deepEqual(Object.keys(attributes.example.included[0].attributes).sort(), Object.keys(JSON.parse(master.requests[0].body).included[0].attributes).sort(), 'as the catalogue shows it');
     const listed = (await api(server, 'GET', `/api/events?filter[event_type]=endpoint_failing&filter[user]=${user.user_id}`)).json.data;
     assert.equal(listed.length, 1, 'an event like any other');
+    const { meta } = (await api(server, 'GET', `/api/events/${listed[0].id}/deliveries`)).json;
+    assert.deepEqual(meta.not_sent, [{ endpoint: user.user_id, reason: 'notice' }]);
 });
 
 test('notices: endpoint_disabled: the owner is told before it happens and when it does', async (t) => {

@@ -198,7 +198,9 @@ void verdict_put_not_sent(struct text *out, struct bytes endpoint_id, struct byt
                 {"filter", "its filter does not match"},
                 {"created_later", "it was created later"},
                 {"no_url", "it had no url when the event came"},
-                {"ping", "a ping goes to one endpoint alone"}};
+                {"ping", "a ping goes to one endpoint alone"},
+                {"notice",
+                 "a notice goes to the endpoints that ask for it by name, but for the one that it is about"}};
     text_puts(out, "Not sent to endpoint ");
     text_put_printable(out, endpoint_id);
     text_puts(out, ": ");

@@ -3,6 +3,7 @@
 #include "event_document.h"
 #include "idmap.h"
 #include "instant.h"
+#include "notice.h"
 #include "page.h"
 #include "precondition.h"
 #include "resources.h"
@@ -246,7 +247,12 @@ static const char *not_sent_reason(const struct event *event, const struct endpo
 {
     if (endpoint->id != endpoint->owner_id && endpoint->id > event->id)
         return "created_later";
-    return endpoint->url.len && bytes_equal_text(event->event_type, PING_EVENT_TYPE) ? "ping" : "no_url";
+    if (endpoint->url.len == 0)
+        return "no_url";
+    for (int kind = 0; kind < NOTICE_KINDS; kind++)
+        if (bytes_equal_text(event->event_type, notice_names[kind]))
+            return "notice";
+    return bytes_equal_text(event->event_type, PING_EVENT_TYPE) ? "ping" : "no_url";
 }
 
 static void put_not_sent(struct text *out, const struct call *call, const struct wanted *wanted)
