@@ -354,6 +354,13 @@ static void ask_all(struct run *run)
         query.owner_id = query.master_id = whose[variant >> 1 & 3];
         query.limit = variant & 8 ? 2 : 0;
         query.with_document = query.undelivered = variant & 8;
+        const struct job job = {.kind = (enum job_kind)(variant % (JOB_BACKFILL + 1)),
+                                .owner_id = base->damaged,
+                                .endpoint_id = base->damaged,
+                                .delivery_state = DELIVERY_DELIVERED,
+                                .below_id = INT64_MAX,
+                                .created_at_ms = INT64_MAX};
+        query.job = &job;
         for (query.kind = STORE_GET_USER; query.kind <= STORE_GET_STATS; query.kind++) {
             query.id = query.kind == STORE_GET_EVENT || query.kind == STORE_LIST_DELIVERIES ? base->events[1]
                        : query.kind == STORE_GET_DELIVERY || query.kind == STORE_LIST_ATTEMPTS
@@ -441,6 +448,31 @@ static bool change_rest(struct run *run)
     return write_op(run, put);
 }
 
+/* A step of each job that runs. */
+static bool step_jobs(struct run *run)
+{
+    enum { JOBS_MAX = 8 };
+    struct store_answer running =
+        ask(run, (struct store_query){.kind = STORE_LIST_JOBS_RUNNING, .limit = JOBS_MAX});
+    for (int i = 0; i < running.count; i++) {
+        const struct job *job = &running.jobs[i];
+        struct store_answer rows =
+            ask(run, (struct store_query){.kind = STORE_JOB_ROWS, .job = job, .limit = JOBS_MAX});
+        struct store_op step = {.kind = STORE_JOB_STEP,
+                                .job_step = {.id = job->id,
+                                             .from = job->cursor,
+                                             .to = rows.to,
+                                             .ids = rows.ids,
+                                             .count = rows.count,
+                                             .looked = rows.looked,
+                                             .ahead_max = JOBS_MAX,
+                                             .finished = !rows.more}};
+        if (!write_op(run, step))
+            return false;
+    }
+    return true;
+}
+
 static bool purge_all(struct run *run)
 {
     fixture_advance(run->f, 1000);
@@ -492,7 +524,7 @@ static void live_once(struct run *run, const struct life *life, bool first)
         life_wrong("the sound user's delivery was not claimed", 0);
     if (life->midway && first)
         life->midway(run->base, life->seed);
-    if (whole && change_users(run) && change_rest(run) && send_all(run) && purge_all(run))
+    if (whole && change_users(run) && change_rest(run) && step_jobs(run) && send_all(run) && purge_all(run))
         ask_all(run);
     if (run->stopped) { /* it stays so, and reads */
         write_ops(run, NULL, 0, 8);
