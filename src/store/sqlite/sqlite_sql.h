@@ -235,8 +235,8 @@ enum { SQL_ROSTER_PUSH = 20 }; /* the first of SQL_PUSH_COLUMNS */
     X(JOB_RUNS, "SELECT 1 FROM jobs WHERE endpoint_id = ?1 AND kind = ?2 AND state = 0")                     \
     X(JOB_GET, "SELECT kind, state, endpoint_id, delivery_state, cursor_at, cursor_id, below_id FROM jobs "  \
                "WHERE id = ?1")                                                                              \
-    X(JOB_SAVE, "UPDATE jobs SET cursor_at = ?2, cursor_id = ?3, looked = looked + ?4,"                      \
-                " made_due = made_due + ?5 WHERE id = ?1")                                                   \
+    X(JOB_SAVE, "UPDATE jobs SET cursor_at = ?2, cursor_id = ?3, looked = ifnull(looked, 0) + ?4,"           \
+                " made_due = ifnull(made_due, 0) + ?5 WHERE id = ?1")                                        \
     X(JOB_END, "UPDATE jobs SET state = ?2, finished_at = ?3 WHERE id = ?1 AND state = 0")                   \
     X(JOBS_CANCEL, "UPDATE jobs SET state = 2, finished_at = ?2 WHERE endpoint_id = ?1 AND state = 0")       \
     X(JOBS_FORGET, "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE endpoint_id = ?1"                \
