@@ -220,7 +220,7 @@ enum { SQL_ROSTER_PUSH = 20 }; /* the first of SQL_PUSH_COLUMNS */
     X(NOTICE_END, "DELETE FROM notices WHERE endpoint_id = ?1 AND kind = ?2")                                \
     X(NOTICES_FORGET, "DELETE FROM notices WHERE endpoint_id = ?1")                                          \
     X(NOTICES_DUE, "SELECT endpoint_id, kind, count FROM notices WHERE count > 0 AND due_at <= ?1"           \
-                   " ORDER BY due_at LIMIT ?2")                                                              \
+                   " AND EXISTS (SELECT 1 FROM endpoints WHERE id = endpoint_id) ORDER BY due_at LIMIT ?2")  \
     X(FAILING_END, "DELETE FROM failing WHERE endpoint_id = ?1")                                             \
     X(FAILING_LIST, "SELECT endpoint_id FROM failing")                                                       \
     X(ENDPOINT_ANSWERED, "UPDATE endpoints SET answered = 1 WHERE id = ?1")                                  \
