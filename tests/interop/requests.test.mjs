@@ -21,6 +21,7 @@ const beyond = [
     { code: 'filter_invalid', why: 'a filter has rules of its own, which are told with a pointer into it' },
     { code: 'attribute_invalid', detail: /^A (filter|name in metadata|value in metadata) has/, why: 'a schema counts characters, not bytes, and bounds no names' },
     { code: 'attribute_invalid', detail: /^A network must be/, why: 'no schema says that a network is one' },
+    { code: 'attribute_invalid', detail: /^until must be later than since/, why: 'no schema compares two members' },
     { code: 'included_invalid', detail: /^A resource needs an id: a text of 1 to 128 bytes/, why: 'a schema counts characters, not bytes' },
     { code: 'json_range', why: 'no schema bounds the numbers below members that the caller names' },
     { code: 'json_encoding', why: 'no schema bounds the characters in the names of such members' },
