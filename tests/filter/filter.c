@@ -174,7 +174,6 @@ static void test_damage(void **state)
     check_rows(&(struct row){"{\"a\":[1]}", nested, "unjudged", NULL}, 1);
 }
 
-/* Steps bound what a hostile pattern can cost on a hostile document, for all filters together. */
 /* Whatever a document is made of costs steps: a part that costs none would take as long as its sender likes.
  */
 static void test_costly(void **state)
@@ -230,6 +229,7 @@ static void test_costly(void **state)
     free(document);
 }
 
+/* Steps bound what a hostile pattern can cost on a hostile document, for all filters together. */
 static void test_steps(void **state)
 {
     enum { DOCUMENT_LEN = 1 << 20 };
