@@ -197,7 +197,7 @@ test('bad input: each attribute has its code and its pointer, and nothing is hal
         [{ retry: { cap: 9 } }, 'retry_limit', '/retry'], /* the setting of base is 10 s */
         [{ retry: { base: 60, factor: 1, window: 6001 } }, 'retry_limit', '/retry'], /* 101 retries */
         ...[0, 61, -1, 1.5, '7', [], true].map((timeout) => [{ timeout }, 'attribute_invalid', '/timeout']),
-        ...['201', 200, null, [], {}].map((success) => [{ success }, 'attribute_invalid', '/success']),
+        ...['201', 200, false, [], {}].map((success) => [{ success }, 'attribute_invalid', '/success']),
         ...[199, 300, 302, 2000, '201', null, 200.5].map((code) => [{ success: [200, code] }, 'attribute_invalid', '/success/1']),
         [{ success: [200, 202, 200] }, 'attribute_invalid', '/success/2'],
         [{ disable_on_410: 'yes' }, 'attribute_invalid', '/disable_on_410'],

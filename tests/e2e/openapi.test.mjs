@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { api, eventBody, folder, POSTHORN, run, serve } from './harness.mjs';
+import { api, eventBody, folder, makeUser, POSTHORN, run, serve } from './harness.mjs';
 import { contractFetch, documentOf, schemasOf } from './openapi-contract.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -120,16 +120,44 @@ test('every example of the Postman collection is a request of the contract', asy
     assert.notEqual(check('/components/schemas/EventCreate', { data: { type: 'events', attributes: {} } }), '');
 });
 
-test('an operation says what can be done next, and it can', async (t) => {
+test('an operation that makes something says what can be done next, and it can', async (t) => {
     const server = await serve(t);
-    const openapi = await documentOf(POSTHORN);
-    const made = await api(server, 'POST', '/api/events', eventBody());
-    const { links } = openapi.paths['/api/events'].post.responses[201];
-    assert.deepEqual(Object.keys(links), ['getEvent', 'listEventDeliveries']);
-    for (const { operationId, parameters } of Object.values(links)) {
-        const [path] = Object.entries(openapi.paths).find(([, methods]) => methods.get?.operationId === operationId);
-        assert.equal(parameters.id, '$response.body#/data/id');
-        assert.equal((await api(server, 'GET', path.replace('{id}', made.json.data.id))).status, 200);
+    const { paths } = await documentOf(POSTHORN);
+    const operations = Object.entries(paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), ...operation })));
+    const find = (id) => operations.find(({ operationId }) => operationId === id);
+    const without = operations.filter(({ responses }) => responses[201] && !responses[201].links).map(({ operationId }) => operationId);
+    assert.deepEqual(without, ['createEvents']); // it makes many
+
+    const user = await makeUser(server);
+    const create = (type, attributes = {}) => ({ data: { type, attributes } });
+    const made = await api(server, 'POST', '/api/endpoints', create('endpoints', { url: 'https://example.com/' }));
+    assert.equal(made.status, 201, made.text);
+    const endpoint = made.json.data.id;
+    for (const [operationId, at, body] of [
+        ['createEvent', {}, eventBody()],
+        ['createUser', {}, create('users')],
+        ['createEndpoint', {}, create('endpoints')],
+        ['createApiKey', {}, create('api_keys')],
+        ['createSigningSecret', {}, create('signing_secrets')],
+        ['createEndpointSigningSecret', { endpoint }, create('signing_secrets')],
+        ['putTlsIdentity', { id: user.user_id }, { data: { type: 'tls_identities', id: user.user_id, attributes: { server_name: 'a.example' } } }],
+        ['putEndpointTlsIdentity', { id: endpoint }, { data: { type: 'tls_identities', id: endpoint, attributes: { server_name: 'a.example' } } }],
+        ['pingEndpoint', { id: endpoint }],
+        ['recoverEndpoint', { id: endpoint }, create('jobs', { since: '2020-01-01T00:00:00Z' })],
+        ['putResourceByType', { type: 'cards', id: '1' }, { data: { type: 'cards', id: '1', attributes: { a: 1 } } }],
+    ]) {
+        const { method, path, responses } = find(operationId);
+        const fill = (template, values) => template.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? assert.fail(`${template}: no ${name}`));
+        const made = await api(server, method, fill(path, at), body);
+        assert.equal(made.status, 201, `${operationId}: ${made.text}`);
+        const value = (expression) => expression.startsWith('$request.path.') ? at[expression.slice(14)]
+            : expression.replace('$response.body#', '').split('/').filter(Boolean).reduce((from, name) => from[name], made.json);
+        const next = Object.values(responses[201].links).map((link) => ({ ...find(link.operationId), parameters: link.parameters }));
+        assert.ok(next.some((link) => link.method === 'GET'), operationId);
+        for (const link of next) {
+            const target = fill(link.path, Object.fromEntries(Object.entries(link.parameters).map(([name, expression]) => [name, value(expression)])));
+            if (link.method === 'GET') assert.equal((await api(server, 'GET', target)).status, 200, `${operationId}: ${target}`);
+        }
     }
 });
 

@@ -318,7 +318,8 @@ static void put_not_modified(struct text *out, const struct operation *operation
     text_puts(out, "},");
 }
 
-/* The operations that can follow. Their parameters come from the id and type in the answer. */
+/* The operations that can follow. Their id and type come from the answer, any other parameter from the
+ * request. */
 static void put_links(struct text *out, const struct openapi *openapi, const struct operation *operation)
 {
     const struct json_value *next = json_member(operation->words, "next");
@@ -330,8 +331,10 @@ static void put_links(struct text *out, const struct openapi *openapi, const str
         text_printf(out, "%s\"%s\":{\"operationId\":\"%s\",\"parameters\":{",
                     one == next->first ? ",\"links\":{" : ",", id, id);
         for (const char *at = path; (at = strchr(at, ':')); at++) {
-            int len = (int)strcspn(at + 1, "/");
-            text_printf(out, "%s\"%.*s\":\"$response.body#/data/%.*s\"", separator, len, at + 1, len, at + 1);
+            struct bytes name = bytes_make(at + 1, strcspn(at + 1, "/"));
+            bool answered = bytes_equal_text(name, "id") || bytes_equal_text(name, "type");
+            text_printf(out, "%s\"%.*s\":\"%s%.*s\"", separator, BYTES_ARG(name),
+                        answered ? "$response.body#/data/" : "$request.path.", BYTES_ARG(name));
             separator = ",";
         }
         text_puts(out, "}}");

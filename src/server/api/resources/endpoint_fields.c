@@ -122,6 +122,10 @@ bool endpoint_read_success(struct call *call, const struct field *field, struct 
 {
     struct text out;
     int index = 0;
+    if (json_is(value, JSON_NULL)) {
+        *(struct bytes *)place = (struct bytes){0};
+        return true;
+    }
     if (json_is(value, JSON_STRING) &&
         (bytes_equal_text(value->text, "200") || bytes_equal_text(value->text, "2xx"))) {
         *(struct bytes *)place = bytes_equal_text(value->text, "2xx") ? value->text : (struct bytes){0};
