@@ -1,6 +1,6 @@
 #include "client.h"
 #include "clock.h"
-#include "json.h"
+#include "json_c.h"
 #include "memory.h"
 #include "show.h"
 #include "text.h"

@@ -6,7 +6,7 @@
 #include "ed25519.h"
 #include "ids.h"
 #include "instant.h"
-#include "json.h"
+#include "json_c.h"
 #include "memory.h"
 #include "push_signer.h"
 #include "secret_flaw.h"

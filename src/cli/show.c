@@ -1,5 +1,5 @@
 #include "show.h"
-#include "json.h"
+#include "json_c.h"
 #include "json_tree.h"
 #include "terminal.h"
 #include "text.h"

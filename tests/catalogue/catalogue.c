@@ -1,6 +1,6 @@
 /* The data against itself: what one file says of a type must be what the others say. */
 #include "catalogue_fixture.h"
-#include "json.h"
+#include "json_c.h"
 #include "json_tree.h"
 #include "posthorn.h"
 

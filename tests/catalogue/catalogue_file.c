@@ -1,7 +1,7 @@
 /* A platform's own file: what it adds, and where exactly it is wrong. */
 #include "catalogue_fixture.h"
 #include "embedded.h"
-#include "json.h"
+#include "json_c.h"
 #include "text.h"
 
 #include <setjmp.h>

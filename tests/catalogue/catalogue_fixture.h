@@ -1,7 +1,7 @@
 /* catalogue_fixture: what the catalogue makes, read back by a second reader, json-c. The caller frees it. */
 #pragma once
 #include "catalogue.h"
-#include "json.h"
+#include "json_c.h"
 
 struct json_object *read_back(const struct json_value *value);
 /* The example of an event of this type. */

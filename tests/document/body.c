@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "json.h"
+#include "json_c.h"
 #include <cmocka.h>
 #include <stdlib.h>
 

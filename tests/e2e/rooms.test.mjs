@@ -50,6 +50,12 @@ test('the walls in ARCHITECTURE.md are those of the build', () => {
   for (const [folder, seen] of built) assert.deepEqual(drawn.get(folder), seen, `${folder} sees`)
 })
 
+test('only libposthorn and the commands know json-c', () => {
+  const users = files.filter((path) => /^(src|lib)\/.*\.[ch]$/.test(path) && /#include (<json-c\/|"json_c\.h")/.test(textOf(path)))
+  assert.ok(users.includes('lib/event.c'))
+  assert.deepEqual(users.filter((path) => !/^(lib|src\/cli)\//.test(path)), [])
+})
+
 test("a header's name is there once", () => {
   const names = files.filter((path) => /^(src|lib|include)\/.*\.h$/.test(path)).map((path) => path.split('/').at(-1))
   assert.ok(names.length > 100)

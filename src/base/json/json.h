@@ -1,17 +1,14 @@
 /*
- * json: strict reading of JSON texts, with the position and likely fix of an error.
+ * json: the strict check of a JSON text, with the position and likely fix of an error.
  *
  * json_check scans the whole text once: UTF-8 without BOM, lone surrogates, duplicate members,
  * depth, number syntax, trailing bytes. With `lenient`, comments and trailing commas (nothing
- * else, mission row 41) are overwritten with spaces in place and reported as warnings. json-c then
- * parses the checked text with its strict flag, so it never has to guess. Integers beyond 64 bits
- * are refused, because json-c saturates them silently.
- * Decimals keep their text.
+ * else, mission row 41) are overwritten with spaces in place and reported as warnings. Integers
+ * beyond 64 bits are refused. json_tree.h reads a text; the commands read theirs with json_c.h.
  */
 #pragma once
 #include "arena.h"
 #include "text.h"
-#include <json-c/json.h>
 
 enum json_error {
     JSON_OK,
@@ -46,29 +43,6 @@ struct json_reading {
     int warning_count; /* may be larger than the array; the rest is only counted */
 };
 
-/* `text` is modified only when lenient. On success the caller owns the object (json_object_put).
- * NULL: reading->problem says why. (The document `null` is refused as JSON_SYNTAX.) */
-struct json_object *json_read(char *text, size_t len, bool lenient, struct json_reading *reading);
+/* `text` is modified only when lenient. */
 enum json_error json_check(char *text, size_t len, bool lenient, struct json_reading *reading);
 const char *json_error_code(enum json_error error); /* "json_syntax", ... */
-
-/* Members: NULL if absent or of another type. */
-struct json_object *json_get(struct json_object *object, const char *name);
-struct json_object *json_get_object(struct json_object *object, const char *name);
-struct json_object *json_get_array(struct json_object *object, const char *name);
-bool json_get_text(struct json_object *object, const char *name, struct bytes *text); /* string only */
-/* Compact serialisation, slashes not escaped, decimals as read. Appends to `out`. */
-void json_put(struct text *out, struct json_object *object);
-/* Indented by two spaces. */
-void json_put_pretty(struct text *out, struct json_object *object);
-
-/* ---- these never fail ---- */
-
-/* A string; "" with len 0 if there is none. */
-struct bytes json_string(struct json_object *object, const char *name);
-int64_t json_number(struct json_object *object, const char *name, int64_t otherwise);
-bool json_flag(struct json_object *object, const char *name);
-/* Follows a path of members: "relationships.resource.data". NULL: one is absent. */
-struct json_object *json_at(struct json_object *object, const char *path);
-/* 0: not an array. */
-size_t json_length(struct json_object *array);

@@ -672,3 +672,11 @@ enum json_error json_check(char *text, size_t len, bool lenient, struct json_rea
 {
     return json_scan(text, len, lenient, reading, NULL);
 }
+
+const char *json_error_code(enum json_error error)
+{
+    static const char *const codes[] = {
+        NULL,         "json_empty",   "json_syntax", "json_encoding", "json_duplicate",
+        "json_depth", "json_members", "json_range",  "json_trailing"};
+    return codes[error];
+}

@@ -1,6 +1,6 @@
 /*
  * json_scan: the scanner behind json_check and json_tree_read: one pass, one state, a stack of 64 containers;
- * no recursion. json-c only gets texts that have passed it.
+ * no recursion.
  */
 #pragma once
 #include "json_builder.h"

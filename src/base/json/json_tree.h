@@ -27,7 +27,7 @@ struct json_value {
     struct json_value *next;
 };
 
-/* As json_read: `text` is modified only when lenient; NULL: reading->problem says why. */
+/* `text` is modified only when lenient; NULL: reading->problem says why. */
 struct json_value *json_tree_read(struct arena *arena, char *text, size_t len, bool lenient,
                                   struct json_reading *reading);
 

@@ -3,7 +3,7 @@
 #include "commands.h"
 #include "input.h"
 #include "jobs_start.h"
-#include "json.h"
+#include "json_c.h"
 #include "show.h"
 
 enum { ENDPOINTS_MAX = 1000, SETTINGS_LEN_MAX = 256 << 10 };

@@ -1,7 +1,7 @@
 #include "events_post.h"
 
 #include "digest.h"
-#include "json.h"
+#include "json_c.h"
 #include "memory.h"
 #include "progress.h"
 #include "show.h"

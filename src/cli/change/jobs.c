@@ -1,7 +1,7 @@
 /* posthorn jobs: what is sent to endpoints once more, and how far that is. */
 #include "commands.h"
 #include "jobs_start.h"
-#include "json.h"
+#include "json_c.h"
 #include "progress.h"
 #include "show.h"
 #include "since.h"

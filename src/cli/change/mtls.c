@@ -2,7 +2,7 @@
 #include "client.h"
 #include "commands.h"
 #include "input.h"
-#include "json.h"
+#include "json_c.h"
 #include "show.h"
 
 enum { FILE_LEN_MAX = 128 * 1024, BODY_LEN_MAX = 1 << 20, MEMORY_LEN_MAX = 4 << 20 };

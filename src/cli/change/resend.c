@@ -1,7 +1,7 @@
 /* posthorn resend: sends a delivery, or all of an event, again. */
 #include "client.h"
 #include "commands.h"
-#include "json.h"
+#include "json_c.h"
 #include "show.h"
 
 enum { DELIVERIES_MAX = 100000 };

@@ -1,7 +1,7 @@
 /* posthorn secrets: the signing secrets of an endpoint; without a name, of the default one. */
 #include "client.h"
 #include "commands.h"
-#include "json.h"
+#include "json_c.h"
 #include "show.h"
 
 enum { OVERLAP_S_MAX = 30 * 24 * 3600, SECRETS_MAX = 1000 };

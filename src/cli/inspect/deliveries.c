@@ -2,7 +2,7 @@
 #include "client.h"
 #include "commands.h"
 #include "evidence.h"
-#include "json.h"
+#include "json_c.h"
 #include "show.h"
 #include "since.h"
 

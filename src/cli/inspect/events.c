@@ -2,7 +2,7 @@
 #include "client.h"
 #include "commands.h"
 #include "events_post.h"
-#include "json.h"
+#include "json_c.h"
 #include "show.h"
 
 enum { LIMIT_MAX = 100 };

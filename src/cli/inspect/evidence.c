@@ -1,7 +1,7 @@
 #include "evidence.h"
 #include "clock.h"
 #include "instant.h"
-#include "json.h"
+#include "json_c.h"
 #include "memory.h"
 #include "show.h"
 #include "words.h"

@@ -1,7 +1,7 @@
 /* posthorn ips: the addresses that a server's deliveries come from, in the formats of firewalls. */
 #include "client.h"
 #include "commands.h"
-#include "json.h"
+#include "json_c.h"
 #include "network.h"
 #include "show.h"
 

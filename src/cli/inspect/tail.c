@@ -3,7 +3,7 @@
 #include "clock.h"
 #include "commands.h"
 #include "instant.h"
-#include "json.h"
+#include "json_c.h"
 #include "memory.h"
 #include "show.h"
 #include "terminal.h"

@@ -4,7 +4,7 @@
 #include "commands.h"
 #include "evidence.h"
 #include "instant.h"
-#include "json.h"
+#include "json_c.h"
 #include "remedy.h"
 #include "show.h"
 #include "verdict.h"

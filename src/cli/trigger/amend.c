@@ -1,6 +1,6 @@
 #include "amend.h"
 #include "instant.h"
-#include "json.h"
+#include "json_c.h"
 #include "text.h"
 
 #include <json-c/json_pointer.h>

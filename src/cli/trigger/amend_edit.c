@@ -1,7 +1,7 @@
 /* posthorn trigger --edit: an example in the user's editor. */
 #include "amend.h"
 #include "input.h"
-#include "json.h"
+#include "json_c.h"
 #include "text.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
 #include "trigger.h"
 
 #include "command.h"
-#include "json.h"
+#include "json_c.h"
 #include "push.h"
 #include "text.h"
 #include <stdio.h>

@@ -1,7 +1,7 @@
 #include "examples.h"
 #include "catalogue.h"
 #include "command.h"
-#include "json.h"
+#include "json_c.h"
 #include "json_tree.h"
 #include "suggest.h"
 

@@ -3,7 +3,7 @@
 
 #include "command.h"
 #include "instant.h"
-#include "json.h"
+#include "json_c.h"
 #include "show.h"
 #include "text.h"
 

@@ -1,7 +1,7 @@
 /* The possible reasons why the webhook-signature of a push is wrong, such as a changed body. */
 #include "arena.h"
 #include "diagnose.h"
-#include "json.h"
+#include "json_c.h"
 #include "json_spellings.h"
 #include "posthorn.h"
 #include "show.h"

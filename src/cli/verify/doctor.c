@@ -4,7 +4,7 @@
 #include "commands.h"
 #include "failure.h"
 #include "guard.h"
-#include "json.h"
+#include "json_c.h"
 #include "posthorn.h"
 #include "probe.h"
 #include "push.h"

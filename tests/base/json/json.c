@@ -1,4 +1,4 @@
-#include "json.h"
+#include "json_c.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

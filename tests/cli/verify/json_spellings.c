@@ -1,5 +1,5 @@
 #include "json_spellings.h"
-#include "json.h"
+#include "json_c.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

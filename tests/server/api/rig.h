@@ -4,7 +4,7 @@
  */
 #pragma once
 #include "api.h"
-#include <json-c/json.h>
+#include "json_c.h"
 
 struct rig {
     char folder[64], path[128];

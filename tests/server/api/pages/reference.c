@@ -1,7 +1,7 @@
 /* What the server says of itself: the event types, OpenAPI, the page; and that words and routes keep step. */
 #include "reference.h"
 #include "catalogue.h"
-#include "json.h"
+#include "json_c.h"
 #include "json_tree.h"
 #include "rig.h"
 #include "route.h"

@@ -1,7 +1,7 @@
 /* The tables of fields as JSON Schema: what each kind of row becomes, in an answer and in a request. */
 #include "resource_schemas.h"
 #include "catalogue.h"
-#include "json.h"
+#include "json_c.h"
 #include "json_tree.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,16 +1,7 @@
-#include "json.h"
+#include "json_c.h"
 #include "memory.h"
 
-#include <assert.h>
 #include <stdio.h>
-
-const char *json_error_code(enum json_error error)
-{
-    static const char *const codes[] = {
-        NULL,         "json_empty",   "json_syntax", "json_encoding", "json_duplicate",
-        "json_depth", "json_members", "json_range",  "json_trailing"};
-    return codes[error];
-}
 
 struct json_object *json_read(char *text, size_t len, bool lenient, struct json_reading *reading)
 {
