@@ -354,3 +354,23 @@ int client_show_list(struct client *client, const char *path, size_t rows_max,
     }
     return EXIT_DONE;
 }
+
+int client_show_one(const struct client *client, const struct client_answer *answer,
+                    const struct show_column *columns)
+{
+    struct json_object *data = json_get(answer->json, "data");
+    if (client->invocation->json) {
+        show_json(answer->json);
+    } else {
+        show_one(data, columns);
+        printf("\n");
+        show_json(json_get(data, "attributes"));
+    }
+    return EXIT_DONE;
+}
+
+int client_delete(struct client *client, const char *path)
+{
+    struct client_answer answer;
+    return client_expect(client, 204, "DELETE", path, NULL, &answer) ? EXIT_DONE : EXIT_FAILED;
+}

@@ -73,3 +73,9 @@ const char *client_place(struct client *client);
  * server's document. Returns the exit code. */
 int client_show_list(struct client *client, const char *path, size_t rows_max,
                      const struct show_column *columns);
+/* Prints one resource: with --json the server's document, otherwise a table and its attributes. Returns
+ * EXIT_DONE. */
+int client_show_one(const struct client *client, const struct client_answer *answer,
+                    const struct show_column *columns);
+/* Removes a resource. Returns the exit code. */
+int client_delete(struct client *client, const char *path);

@@ -51,6 +51,14 @@ static void pad(struct text *line, size_t until)
     while (line->len < until);
 }
 
+void show_one(struct json_object *object, const struct show_column *columns)
+{
+    struct json_object *one = json_object_new_array();
+    json_object_array_add(one, json_object_get(object));
+    show_table(one, columns);
+    json_object_put(one);
+}
+
 void show_place(const char *place)
 {
     struct colours colours = colours_for(stdout);

@@ -26,6 +26,8 @@ struct show_column {
 
 /* A line for each object, under a line of titles. Text from outside is escaped. */
 void show_table(struct json_object *objects, const struct show_column *columns);
+/* A table of one object. */
+void show_one(struct json_object *object, const struct show_column *columns);
 /* A faint line above a table: its server. */
 void show_place(const char *place);
 /* Indented. Text from outside gets JSON's escapes, so its meaning stays. */

@@ -5,6 +5,7 @@
 #include "jobs_start.h"
 #include "json_c.h"
 #include "show.h"
+#include "write_request.h"
 
 enum { ENDPOINTS_MAX = 1000, SETTINGS_LEN_MAX = 256 << 10 };
 
@@ -26,21 +27,6 @@ static int list(const struct invocation *invocation, void *options)
     return client_show_list(client, path, ENDPOINTS_MAX, columns);
 }
 
-/* The answer's endpoint: with --json the server's document, else its attributes. */
-static void print(const struct invocation *invocation, const struct client_answer *answer)
-{
-    if (invocation->json) {
-        show_json(answer->json);
-        return;
-    }
-    struct json_object *data = json_get(answer->json, "data"), *one = json_object_new_array();
-    json_object_array_add(one, json_object_get(data));
-    show_table(one, columns);
-    json_object_put(one);
-    printf("\n");
-    show_json(json_get(data, "attributes"));
-}
-
 static int show(const struct invocation *invocation, void *options)
 {
     struct client *client = ((struct api *)options)->client;
@@ -48,8 +34,7 @@ static int show(const struct invocation *invocation, void *options)
     struct client_answer answer;
     if (!client_expect(client, 200, "GET", path, NULL, &answer))
         return EXIT_FAILED;
-    print(invocation, &answer);
-    return EXIT_DONE;
+    return client_show_one(client, &answer, columns);
 }
 
 /* ---- create, update ---- */
@@ -78,41 +63,6 @@ static struct json_object *read_settings(const struct invocation *invocation, co
     return attributes;
 }
 
-static void add_text(struct json_object *object, const char *name, const char *text)
-{
-    json_object_object_add(object, name, json_object_new_string(text));
-}
-
-/* {"data": {"type": "endpoints", "id": ..., "attributes": ...}}; takes the attributes. */
-static struct json_object *document_of(const char *id, const char *user, struct json_object *attributes)
-{
-    struct json_object *document = json_object_new_object(), *data = json_object_new_object();
-    json_object_object_add(document, "data", data);
-    add_text(data, "type", "endpoints");
-    if (id)
-        add_text(data, "id", id);
-    json_object_object_add(data, "attributes", attributes);
-    if (user) {
-        struct json_object *relationships = json_object_new_object(), *to = json_object_new_object(),
-                           *linkage = json_object_new_object();
-        add_text(linkage, "type", "users");
-        add_text(linkage, "id", user);
-        json_object_object_add(to, "data", linkage);
-        json_object_object_add(relationships, "user", to);
-        json_object_object_add(data, "relationships", relationships);
-    }
-    return document;
-}
-
-/* Posts or patches; takes the document. */
-static bool send(struct client *client, int status, const char *method, const char *path,
-                 struct json_object *document, struct client_answer *answer)
-{
-    bool done = client_expect(client, status, method, path, json_object_to_json_string(document), answer);
-    json_object_put(document);
-    return done;
-}
-
 static int create(const struct invocation *invocation, void *options)
 {
     const struct endpoints *endpoints = options;
@@ -123,12 +73,11 @@ static int create(const struct invocation *invocation, void *options)
     struct json_object *attributes = read_settings(invocation, endpoints->settings);
     if (!attributes)
         return EXIT_FAILED;
-    if (endpoints->url)
-        add_text(attributes, "url", endpoints->url);
-    if (!send(client, 201, "POST", client_path(client, "/api/endpoints"),
-              document_of(NULL, endpoints->user, attributes), &answer))
+    write_request_text(attributes, "url", endpoints->url);
+    if (!write_request_send(client, 201, "POST", client_path(client, "/api/endpoints"),
+                            write_request("endpoints", NULL, endpoints->user, attributes), &answer))
         return EXIT_FAILED;
-    print(invocation, &answer);
+    client_show_one(client, &answer, columns);
     /* On standard error, so that a redirect of the output does not store it. */
     if (!invocation->json)
         command_note(invocation, "its signing secret, shown once: %s",
@@ -140,11 +89,10 @@ static int patch(const struct invocation *invocation, struct client *client, str
 {
     const char *id = invocation->operands[0];
     struct client_answer answer;
-    if (!send(client, 200, "PATCH", client_path(client, "/api/endpoints/%s", id),
-              document_of(id, NULL, attributes), &answer))
+    if (!write_request_send(client, 200, "PATCH", client_path(client, "/api/endpoints/%s", id),
+                            write_request("endpoints", id, NULL, attributes), &answer))
         return EXIT_FAILED;
-    print(invocation, &answer);
-    return EXIT_DONE;
+    return client_show_one(client, &answer, columns);
 }
 
 static int update(const struct invocation *invocation, void *options)
@@ -155,15 +103,14 @@ static int update(const struct invocation *invocation, void *options)
     struct json_object *attributes = read_settings(invocation, endpoints->settings);
     if (!attributes)
         return EXIT_FAILED;
-    if (endpoints->url)
-        add_text(attributes, "url", endpoints->url);
+    write_request_text(attributes, "url", endpoints->url);
     return patch(invocation, endpoints->api.client, attributes);
 }
 
 static int set_status(const struct invocation *invocation, void *options, const char *status)
 {
     struct json_object *attributes = json_object_new_object();
-    add_text(attributes, "status", status);
+    write_request_text(attributes, "status", status);
     return patch(invocation, ((struct api *)options)->client, attributes);
 }
 
@@ -180,9 +127,7 @@ static int resume(const struct invocation *invocation, void *options)
 static int delete (const struct invocation *invocation, void *options)
 {
     struct client *client = ((struct api *)options)->client;
-    const char *path = client_path(client, "/api/endpoints/%s", invocation->operands[0]);
-    struct client_answer answer;
-    return client_expect(client, 204, "DELETE", path, NULL, &answer) ? EXIT_DONE : EXIT_FAILED;
+    return client_delete(client, client_path(client, "/api/endpoints/%s", invocation->operands[0]));
 }
 
 static int ping(const struct invocation *invocation, void *options)

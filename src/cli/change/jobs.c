@@ -5,6 +5,7 @@
 #include "progress.h"
 #include "show.h"
 #include "since.h"
+#include "write_request.h"
 #include <time.h>
 
 enum { JOBS_MAX = 1000, POLL_MS = 250 };
@@ -24,27 +25,17 @@ static const struct show_column columns[] = {{"ID", "id", 19},
 
 /* ---- starting one ---- */
 
-static void add_text(struct json_object *object, const char *name, const char *text)
+static struct json_object *attributes_of(const struct jobs_wish *wish)
 {
-    if (text)
-        json_object_object_add(object, name, json_object_new_string(text));
-}
-
-static struct json_object *document_of(const struct jobs_wish *wish)
-{
-    struct json_object *document = json_object_new_object(), *data = json_object_new_object(),
-                       *attributes = json_object_new_object();
+    struct json_object *attributes = json_object_new_object();
     char since[SINCE_LEN], until[SINCE_LEN];
-    json_object_object_add(document, "data", data);
-    add_text(data, "type", "jobs");
-    json_object_object_add(data, "attributes", attributes);
-    add_text(attributes, "since", since_of(wish->since, since));
-    add_text(attributes, "until", since_of(wish->until, until));
-    add_text(attributes, "event_type", wish->type);
-    add_text(attributes, "delivery_state", wish->state);
+    write_request_text(attributes, "since", since_of(wish->since, since));
+    write_request_text(attributes, "until", since_of(wish->until, until));
+    write_request_text(attributes, "event_type", wish->type);
+    write_request_text(attributes, "delivery_state", wish->state);
     if (wish->dry_run)
         json_object_object_add(attributes, "dry_run", json_object_new_boolean(true));
-    return document;
+    return attributes;
 }
 
 static int64_t number_of(struct json_object *job, const char *name)
@@ -93,12 +84,9 @@ int jobs_start(const struct invocation *invocation, struct client *client, const
     if (!wish->since)
         return command_wrong(invocation,
                              "give --since TIME: a time, or `30m`, `12h`, `7d` for that long ago");
-    struct json_object *document = document_of(wish);
     const char *path = client_path(client, "/api/endpoints/%s/%s", invocation->operands[0], kind);
-    bool asked = client_expect(client, wish->dry_run ? 200 : 201, "POST", path,
-                               json_object_to_json_string(document), &answer);
-    json_object_put(document);
-    if (!asked)
+    if (!write_request_send(client, wish->dry_run ? 200 : 201, "POST", path,
+                            write_request("jobs", NULL, NULL, attributes_of(wish)), &answer))
         return EXIT_FAILED;
     if (wish->dry_run)
         return print_count(invocation, &answer);
@@ -134,25 +122,13 @@ static int show(const struct invocation *invocation, void *options)
     if (!client_expect(client, 200, "GET", client_path(client, "/api/jobs/%s", invocation->operands[0]), NULL,
                        &answer))
         return EXIT_FAILED;
-    if (invocation->json) {
-        show_json(answer.json);
-        return EXIT_DONE;
-    }
-    struct json_object *data = json_get(answer.json, "data"), *one = json_object_new_array();
-    json_object_array_add(one, json_object_get(data));
-    show_table(one, columns);
-    json_object_put(one);
-    printf("\n");
-    show_json(json_get(data, "attributes"));
-    return EXIT_DONE;
+    return client_show_one(client, &answer, columns);
 }
 
 static int cancel(const struct invocation *invocation, void *options)
 {
     struct client *client = ((struct api *)options)->client;
-    struct client_answer answer;
-    const char *path = client_path(client, "/api/jobs/%s", invocation->operands[0]);
-    return client_expect(client, 204, "DELETE", path, NULL, &answer) ? EXIT_DONE : EXIT_FAILED;
+    return client_delete(client, client_path(client, "/api/jobs/%s", invocation->operands[0]));
 }
 
 static const struct option_row rows[] = {

@@ -128,9 +128,7 @@ static int show(const struct invocation *invocation, void *options)
 static int remove_identity(const struct invocation *invocation, void *options)
 {
     struct mtls *mtls = options;
-    struct client_answer answer;
-    return client_expect(mtls->api.client, 204, "DELETE", path_of(mtls), NULL, &answer) ? EXIT_DONE
-                                                                                        : EXIT_FAILED;
+    return client_delete(mtls->api.client, path_of(mtls));
 }
 
 static int run(const struct invocation *invocation, void *options)

@@ -3,6 +3,7 @@
 #include "commands.h"
 #include "json_c.h"
 #include "show.h"
+#include "write_request.h"
 
 enum { OVERLAP_S_MAX = 30 * 24 * 3600, SECRETS_MAX = 1000 };
 
@@ -85,22 +86,12 @@ static int reveal(const struct invocation *invocation, void *options)
 static bool make(const struct invocation *invocation, const struct secrets *secrets, const char *algorithm)
 {
     struct client_answer answer;
-    struct line line;
-    struct text *body = line_begin(&line);
-
-    text_printf(
-        body,
-        "{\"data\":{\"type\":\"signing_secrets\",\"attributes\":{\"algorithm\":\"%s\",\"overlap_s\":%lld}",
-        algorithm, (long long)secrets->overlap_s);
-    if (secrets->user) {
-        text_puts(body, ",\"relationships\":{\"user\":{\"data\":{\"type\":\"users\",\"id\":");
-        text_put_json(body, bytes_of(secrets->user));
-        text_puts(body, "}}}");
-    }
-    text_puts(body, "}}");
+    struct json_object *attributes = json_object_new_object();
+    write_request_text(attributes, "algorithm", algorithm);
+    json_object_object_add(attributes, "overlap_s", json_object_new_int64(secrets->overlap_s));
     bool made =
-        client_expect(secrets->api.client, 201, "POST", PATH_OF(secrets, "", NULL), body->data, &answer);
-    line_drop(&line);
+        write_request_send(secrets->api.client, 201, "POST", PATH_OF(secrets, "", NULL),
+                           write_request("signing_secrets", NULL, secrets->user, attributes), &answer);
     if (made)
         print_secret(invocation, &answer);
     return made;
@@ -161,10 +152,7 @@ static int rotate(const struct invocation *invocation, void *options)
 static int remove_one(const struct invocation *invocation, void *options)
 {
     const struct secrets *secrets = options;
-    struct client *client = secrets->api.client;
-    const char *path = PATH_OF(secrets, "/%s", invocation->operands[0]);
-    struct client_answer answer;
-    return client_expect(client, 204, "DELETE", path, NULL, &answer) ? EXIT_DONE : EXIT_FAILED;
+    return client_delete(secrets->api.client, PATH_OF(secrets, "/%s", invocation->operands[0]));
 }
 
 static int run(const struct invocation *invocation, void *options)

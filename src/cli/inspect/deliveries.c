@@ -84,11 +84,9 @@ static int show(const struct invocation *invocation, void *options)
         show_json(answer.json);
         return EXIT_DONE;
     }
-    struct json_object *data = json_get(answer.json, "data"), *one = json_object_new_array();
-    json_object_array_add(one, json_object_get(data));
+    struct json_object *data = json_get(answer.json, "data");
     show_place(client_place(client));
-    show_table(one, delivery_columns);
-    json_object_put(one);
+    show_one(data, delivery_columns);
     printf("\n");
     show_table(json_at(data, "attributes.attempts"), attempt_columns);
     evidence_print_answers(json_get_object(data, "attributes"));
