@@ -1,20 +1,11 @@
 /* Who gets in, and what everybody may see. */
+#include "api_fixture.h"
 #include "digest.h"
-#include "rig.h"
 #include "throttle.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-#include <cmocka.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
-
-static struct rig rig;
 
 /* What SQLite does, on every connection: steps of its machine, and pages, for a count of a table is one step.
  */
@@ -50,12 +41,6 @@ static int setup(void **state)
 {
     sqlite3_auto_extension((void (*)(void))count_steps_of);
     rig_open(&rig);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    rig_close(&rig);
     return 0;
 }
 
@@ -540,5 +525,5 @@ int main(void)
         cmocka_unit_test(test_refusals_of_the_listener),
         cmocka_unit_test(test_8_26_metrics_cost_the_same_at_any_number_of_users),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, close_rig);
 }

@@ -1,21 +1,5 @@
 /* POST /api/events/batch, or /api/events with application/x-ndjson: a line in, a line out. */
-#include "rig.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-static struct rig rig;
-
-static int setup(void **state)
-{
-    rig_open(&rig);
-    return 0;
-}
+#include "api_fixture.h"
 
 static int teardown(void **state)
 {
@@ -366,7 +350,7 @@ static void test_a_thousand_large_lines(void **state)
 
 int main(void)
 {
-#define WITH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define WITH(f) cmocka_unit_test_setup_teardown(f, open_rig, teardown)
     const struct CMUnitTest tests[] = {WITH(test_each_line_in_order),
                                        WITH(test_bad_lines_stop_no_good_ones),
                                        WITH(test_warnings_stay_with_their_line),

@@ -1,30 +1,6 @@
 /* Bad input, and what it gets: one row an input. Every row's answer is a complete errors document whose
  * pointer exists in the request (reply_check), and nothing is written. */
-#include "rig.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-static struct rig rig;
-
-static int setup(void **state)
-{
-    rig_open(&rig);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    rig_close(&rig);
-    return 0;
-}
-
-#define CHECK_ALL(rows) rig_refuses(&rig, rows, sizeof(rows) / sizeof *(rows))
+#include "api_fixture.h"
 
 /* ---- paths, methods, parameters ---- */
 
@@ -542,5 +518,5 @@ int main(void)
         cmocka_unit_test(test_event_attributes),
         cmocka_unit_test(test_event_relationships),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, open_rig, close_rig);
 }

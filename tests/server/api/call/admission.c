@@ -1,21 +1,5 @@
 /* What every request and answer has in common: ids, versions, and who may come how often from where. */
-#include "rig.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-static struct rig rig;
-
-static int setup(void **state)
-{
-    rig_open(&rig);
-    return 0;
-}
+#include "api_fixture.h"
 
 static int teardown(void **state)
 {
@@ -443,7 +427,7 @@ static void test_etags(void **state)
 
 int main(void)
 {
-#define WITH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define WITH(f) cmocka_unit_test_setup_teardown(f, open_rig, teardown)
     const struct CMUnitTest tests[] = {WITH(test_request_ids_come_back),
                                        WITH(test_own_request_ids_differ),
                                        WITH(test_versions),

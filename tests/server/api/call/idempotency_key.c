@@ -1,29 +1,7 @@
 /* Idempotency-Key on what makes users, keys and signing secrets: once, across a restart too. */
-#include "rig.h"
+#include "api_fixture.h"
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-static struct rig rig;
-
-static int setup(void **state)
-{
-    rig_open(&rig);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    rig_close(&rig);
-    return 0;
-}
 
 static struct reply post(const char *target, enum rig_user as, const char *body, const char *key)
 {
@@ -395,7 +373,7 @@ static void test_idempotency_keys(void **state)
 
 int main(void)
 {
-#define WITH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define WITH(f) cmocka_unit_test_setup_teardown(f, open_rig, close_rig)
     const struct CMUnitTest tests[] = {WITH(test_once),
                                        WITH(test_at_a_limit),
                                        WITH(test_whose),

@@ -1,28 +1,12 @@
 /* If-Match and If-None-Match: each resource that can be read alone has an ETag, and one rule. */
-#include "rig.h"
+#include "api_fixture.h"
 #include "route.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-static struct rig rig;
 
 static int setup(void **state)
 {
     rig_open(&rig);
     rig.settings.rate_limit = rig.settings.public_rate = 0;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    rig_close(&rig);
     return 0;
 }
 
@@ -320,7 +304,7 @@ static void test_self_keeps_the_query(void **state)
 
 int main(void)
 {
-#define WITH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define WITH(f) cmocka_unit_test_setup_teardown(f, setup, close_rig)
     const struct CMUnitTest tests[] = {WITH(test_every_single_resource_is_in_the_list),
                                        WITH(test_the_list_of_event_types),
                                        WITH(test_reads),

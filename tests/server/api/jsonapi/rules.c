@@ -1,29 +1,5 @@
 /* What JSON:API 1.1 asks of what will be pushed: what is refused, and what is accepted. */
-#include "rig.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-static struct rig rig;
-
-static int setup(void **state)
-{
-    rig_open(&rig);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    rig_close(&rig);
-    return 0;
-}
-
-#define CHECK_ALL(rows) rig_refuses(&rig, rows, sizeof(rows) / sizeof *(rows))
+#include "api_fixture.h"
 
 /* An event about a/1 that includes a/1 with these members. */
 #define ABOUT(members)                                                                                       \
@@ -223,5 +199,5 @@ int main(void)
         cmocka_unit_test(test_what_is_accepted),
         cmocka_unit_test(test_a_namesake_of_the_account),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, open_rig, close_rig);
 }

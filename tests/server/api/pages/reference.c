@@ -1,32 +1,10 @@
 /* What the server says of itself: the event types, OpenAPI, the page; and that words and routes keep step. */
 #include "reference.h"
+#include "api_fixture.h"
 #include "catalogue.h"
 #include "json_c.h"
 #include "json_tree.h"
-#include "rig.h"
 #include "route.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-static struct rig rig;
-
-static int setup(void **state)
-{
-    rig_open(&rig);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    rig_close(&rig);
-    return 0;
-}
 
 static struct reply get(const char *target)
 {
@@ -255,5 +233,5 @@ int main(void)
         cmocka_unit_test(the_page_asks_for_nothing),
         cmocka_unit_test(a_platforms_own_types_are_everywhere),
     };
-    return cmocka_run_group_tests_name("server/api/pages/reference", tests, setup, teardown);
+    return cmocka_run_group_tests_name("server/api/pages/reference", tests, open_rig, close_rig);
 }

@@ -1,24 +1,7 @@
 /* /api/deliveries: what became of an event. */
-#include "rig.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "api_fixture.h"
 
-#include <cmocka.h>
-
-static struct rig rig;
 static char event_self[64], delivery_self[64];
-
-static struct reply ask(const char *method, const char *target, enum rig_user as, const char *body)
-{
-    struct ask asked = {method, target, as, body};
-    struct reply reply = rig_ask(&rig, &asked);
-    reply_check(&reply, &asked);
-    return reply;
-}
 
 static int setup(void **state)
 {
@@ -42,12 +25,6 @@ static int setup(void **state)
     assert_null(reply_get(&reply, "/data/0/attributes/attempts"));
     snprintf(delivery_self, sizeof delivery_self, "%s", reply_text(&reply, "/data/0/links/self"));
     reply_free(&reply);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    rig_close(&rig);
     return 0;
 }
 
@@ -246,5 +223,5 @@ int main(void)
         cmocka_unit_test(test_replay_after_sending),
         cmocka_unit_test(test_a_masters_copy_is_the_masters),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, close_rig);
 }

@@ -1,37 +1,7 @@
 /* /api/events. */
-#include "rig.h"
+#include "api_fixture.h"
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-static struct rig rig;
-
-static int setup(void **state)
-{
-    rig_open(&rig);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    rig_close(&rig);
-    return 0;
-}
-
-static struct reply ask(const char *method, const char *target, enum rig_user as, const char *body)
-{
-    struct ask asked = {method, target, as, body};
-    struct reply reply = rig_ask(&rig, &asked);
-    reply_check(&reply, &asked);
-    return reply;
-}
 
 static struct reply post_with_key(const char *body, enum rig_user as, const char *idempotency_key)
 {
@@ -507,5 +477,5 @@ int main(void)
         cmocka_unit_test(test_store_faults),
         cmocka_unit_test(test_large_events),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, open_rig, close_rig);
 }

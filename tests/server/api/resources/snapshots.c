@@ -1,36 +1,6 @@
 /* /api/TYPE and /api/TYPE/ID: snapshots that events carry, and what a Master does to them. */
-#include "rig.h"
+#include "api_fixture.h"
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-static struct rig rig;
-
-static int setup(void **state)
-{
-    rig_open(&rig);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    rig_close(&rig);
-    return 0;
-}
-
-static struct reply ask(const char *method, const char *target, enum rig_user as, const char *body)
-{
-    struct ask asked = {method, target, as, body};
-    struct reply reply = rig_ask(&rig, &asked);
-    reply_check(&reply, &asked);
-    return reply;
-}
 
 static int status_of(const char *method, const char *target, enum rig_user as, const char *body)
 {
@@ -302,5 +272,5 @@ int main(void)
         cmocka_unit_test(test_no_change_is_lost), cmocka_unit_test(test_cursors_name_their_list),
         cmocka_unit_test(test_store_faults),      cmocka_unit_test(test_if_match_of_several),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, open_rig, close_rig);
 }

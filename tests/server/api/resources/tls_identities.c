@@ -1,17 +1,8 @@
 /* /api/users/ID/tls. */
+#include "api_fixture.h"
 #include "evil_certificates.h"
-#include "rig.h"
 #include <openssl/pem.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-#include <cmocka.h>
-
-static struct rig rig;
 static struct evil_certificates made;
 static char *good, *expired, *early, *servers_only, *key, *strange_key, *ca;
 
@@ -64,7 +55,7 @@ static struct reply ask_with(const char *method, const char *target, enum rig_us
     return reply;
 }
 
-static struct reply ask(const char *method, const char *target, enum rig_user as, const char *body)
+static struct reply ask_safely(const char *method, const char *target, enum rig_user as, const char *body)
 {
     return ask_with(method, target, as, body, NULL, NULL);
 }
@@ -97,7 +88,7 @@ static struct reply put(const char *target, enum rig_user as, const char *certif
                         const char *private_key, const char *authorities, const char *server_name)
 {
     char *body = body_of(certificate, private_key, authorities, server_name);
-    struct reply reply = ask("PUT", target, as, body);
+    struct reply reply = ask_safely("PUT", target, as, body);
     free(body);
     return reply;
 }
@@ -105,7 +96,7 @@ static struct reply put(const char *target, enum rig_user as, const char *certif
 static void expect(const char *method, const char *target, enum rig_user as, const char *body, int status,
                    const char *code)
 {
-    struct reply reply = ask(method, target, as, body);
+    struct reply reply = ask_safely(method, target, as, body);
     if (reply.status != status)
         fail_msg("%s %s: %d %s", method, target, reply.status, reply.body);
     if (code)
@@ -127,7 +118,7 @@ static void test_put_shown_and_deleted(void **state)
     reply_free(&reply);
 
     for (int i = 0; i < 2; i++) {
-        reply = ask("GET", i ? path : "/api/users/me/tls", i ? RIG_MASTER : RIG_REGULAR, NULL);
+        reply = ask_safely("GET", i ? path : "/api/users/me/tls", i ? RIG_MASTER : RIG_REGULAR, NULL);
         assert_int_equal(reply.status, 200);
         assert_string_equal(reply_text(&reply, "/links/self"), path);
         assert_string_equal(reply_text(&reply, "/data/type"), "tls_identities");
@@ -316,12 +307,12 @@ static void test_stored_beside_the_rest(void **state)
     reply_free(&reply);
     expect("PATCH", "/api/users/me", RIG_MASTER_2,
            "{\"data\":{\"type\":\"users\",\"attributes\":{\"name\":\"new name\"}}}", 200, NULL);
-    reply = ask("GET", "/api/users/me/tls", RIG_MASTER_2, NULL);
+    reply = ask_safely("GET", "/api/users/me/tls", RIG_MASTER_2, NULL);
     assert_string_equal(reply_text(&reply, "/data/attributes/subject"), "CN=good");
     reply_free(&reply);
     reply = put("/api/users/me/tls", RIG_MASTER_2, NULL, NULL, ca, NULL);
     reply_free(&reply);
-    reply = ask("GET", "/api/users/me", RIG_MASTER_2, NULL);
+    reply = ask_safely("GET", "/api/users/me", RIG_MASTER_2, NULL);
     assert_string_equal(reply_text(&reply, "/data/attributes/name"), "new name");
     reply_free(&reply);
     rig_fault(STORE_FULL);

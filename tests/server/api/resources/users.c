@@ -1,36 +1,6 @@
 /* /api/users and /api/api_keys. */
-#include "rig.h"
+#include "api_fixture.h"
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-static struct rig rig;
-
-static int setup(void **state)
-{
-    rig_open(&rig);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    rig_close(&rig);
-    return 0;
-}
-
-static struct reply ask(const char *method, const char *target, enum rig_user as, const char *body)
-{
-    struct ask asked = {method, target, as, body};
-    struct reply reply = rig_ask(&rig, &asked);
-    reply_check(&reply, &asked);
-    return reply;
-}
 
 /* Mission rows 40 to 44: the guide's curl, byte for byte. */
 static const char guide_body[] = "{\n"
@@ -361,5 +331,5 @@ int main(void)
         cmocka_unit_test(test_pages),           cmocka_unit_test(test_keys),
         cmocka_unit_test(test_last_key_stays),  cmocka_unit_test(test_a_master_makes_its_users_keys),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, open_rig, close_rig);
 }
