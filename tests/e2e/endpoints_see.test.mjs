@@ -51,6 +51,27 @@ test('test_filter: the same of an event by its id, which must be one that the ca
     assert.equal((await judge(server, id, { event: '1' })).status, 404);
 });
 
+test('test_filter: a notice goes to those who ask for it by name, and never to the endpoint that it is about', async (t) => {
+    const server = await serve(t);
+    const user = await makeUser(server);
+    const notice = (about) => ({ data: { type: 'events', attributes: { event_type: 'endpoint_failing' },
+        relationships: { resource: { data: { type: 'endpoints', id: about } } } }, included: [] });
+    const silent = await make(server, { url: null }), all = await make(server, { url: null, event_types: ['*'] });
+    const asks = await make(server, { url: null, event_types: ['endpoint_*'] });
+    const no = [false, 'notice', '/event_types'];
+    for (const about of [silent, user.user_id]) {
+        assert.deepEqual(await verdict(server, silent, { document: notice(about) }), no);
+        assert.deepEqual(await verdict(server, all, { document: notice(about) }), no);
+        assert.deepEqual(await verdict(server, asks, { document: notice(about) }), [true, null, null]);
+    }
+    assert.deepEqual(await verdict(server, asks, { document: notice(asks) }), no);
+    const own = await make(server, { url: null, event_types: ['endpoint_*'] }, { relationships: { user: { data: { type: 'users', id: user.user_id } } } });
+    const asks_too = await make(server, { url: null, event_types: ['endpoint_*'] }, { relationships: { user: { data: { type: 'users', id: user.user_id } } } });
+    assert.deepEqual(await verdict(server, own, { document: notice(user.user_id) }, { key: user.api_key }), [true, null, null]);
+    assert.deepEqual(await verdict(server, own, { document: notice(asks_too) }, { key: user.api_key }), no, 'that one asks: its owner is not told');
+    assert.deepEqual(await verdict(server, asks, { document: notice(asks_too) }), [true, null, null], 'and its Master is');
+});
+
 test('test_filter: bad input', async (t) => {
     const server = await serve(t);
     for (const [attributes, code, pointer] of [
