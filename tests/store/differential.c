@@ -16,7 +16,7 @@ enum {
     ENDPOINTS_MAX = 16,
     STEPS = 150,
     SEEDS = 36,
-    SEEDS_MORE = 4,
+    SEEDS_MORE = 7,
     OPS_MAX = 6,
     POOL_MAX = 4000,
     EVENTS_MAX = 2000
@@ -757,7 +757,7 @@ static void seeds(void **state)
 int main(int argc, char **argv)
 {
     /* They showed faults that the first ones do not come across. */
-    static const uint64_t more[SEEDS_MORE] = {149, 169, 278, 678};
+    static const uint64_t more[SEEDS_MORE] = {149, 169, 278, 678, 1081, 1112, 1516};
     static uint64_t numbers[SEEDS + SEEDS_MORE];
     static char names[SEEDS + SEEDS_MORE][32];
     static struct CMUnitTest tests[SEEDS + SEEDS_MORE];

@@ -7,79 +7,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* ---- the roster ---- */
-
-/* The due time of the first by this statement, if it is earlier. */
-static enum store_status first_due(struct store *store, enum sql sql, int64_t endpoint_id, int64_t *due_at_ms)
-{
-    int64_t due_ms = ROSTER_NEVER;
-    bool waits = false;
-    sqlite3_bind_int64(store->sql[sql], 1, endpoint_id);
-    enum store_status status = sqlite_number(store, sql, &due_ms, &waits);
-    if (waits && due_ms < *due_at_ms)
-        *due_at_ms = due_ms;
-    return status;
-}
-
-enum store_status sqlite_roster_due(struct store *store, struct roster_entry *endpoint)
-{
-    int64_t due_at_ms = ROSTER_NEVER, id = endpoint->id;
-    enum store_status status = roster_is_ordered(endpoint)
-                                   ? first_due(store, SQL_LINE_FIRST, id, &due_at_ms)
-                                         ?: first_due(store, SQL_LINE_BESIDE, id, &due_at_ms)
-                                   : first_due(store, SQL_DUE_NEXT, id, &due_at_ms);
-    if (status == STORE_OK)
-        roster_waits_first(&store->roster, endpoint, due_at_ms);
-    return status;
-}
-
-enum store_status sqlite_waits(struct store *store, struct roster_entry *endpoint, int64_t due_at_ms)
-{
-    if (roster_is_ordered(endpoint))
-        return sqlite_roster_due(store, endpoint);
-    roster_waits(&store->roster, endpoint, due_at_ms);
-    return STORE_OK;
-}
-
-/* ---- the line of an ordered endpoint: schema.c, deliveries.due_at and not_before ---- */
-
-enum store_status sqlite_line_join(struct store *store, const struct roster_entry *endpoint)
-{
-    return sqlite_run_ints(store, SQL_LINE_JOIN, SQLITE_INTS(endpoint->id, store->now.due_ms));
-}
-
-enum store_status sqlite_line_first(struct store *store, const struct roster_entry *endpoint, int64_t *id)
-{
-    bool found = false;
-    int64_t first = 0;
-    *id = 0;
-    if (!roster_is_ordered(endpoint))
-        return STORE_OK;
-    sqlite_bind_ints(store->sql[SQL_LINE_HELD_BY], SQLITE_INTS(endpoint->id));
-    enum store_status status = sqlite_number(store, SQL_LINE_HELD_BY, &first, &found);
-    *id = found ? first : 0;
-    const struct lease *out;
-    TAILQ_FOREACH(out, &endpoint->work->out, sibling)
-    {
-        if (out->row.state == DELIVERY_PENDING && (*id == 0 || out->delivery_id < *id))
-            *id = out->delivery_id;
-    }
-    return status;
-}
-
 /* It becomes ordered, or is no longer. */
 static enum store_status line_change(struct store *store, struct roster_entry *endpoint,
                                      const struct flow_settings *flow)
 {
     if (!endpoint || roster_is_ordered(endpoint) == flow->ordered)
         return STORE_OK;
-    store->users_changed = true; /* an undo loads the roster again */
+    store->users_changed = true;                                    /* an undo loads the roster again */
+    enum store_status status = sqlite_tail_settle(store, endpoint); /* a line is in the table alone */
     roster_flow(&store->roster, endpoint, flow);
-    enum store_status status =
-        flow->ordered ? sqlite_line_join(store, endpoint)
-                      : sqlite_run_ints(store, SQL_LINE_LEAVE, SQLITE_INTS(endpoint->id, store->now.due_ms));
+    status = status
+                 ?: (flow->ordered ? sqlite_line_join(store, endpoint)
+                                   : sqlite_run_ints(store, SQL_LINE_LEAVE,
+                                                     SQLITE_INTS(endpoint->id, store->now.due_ms)));
     return status ?: sqlite_roster_due(store, endpoint);
 }
+
+/* ---- the roster ---- */
 
 static void replace(struct bytes *owned, struct bytes by)
 {
@@ -292,7 +236,7 @@ enum store_status sqlite_failing_load(struct store *store)
 static enum store_status failing_afresh(struct store *store, struct roster_entry *entry,
                                         const struct endpoint *set)
 {
-    bool same_url = entry && entry->url && bytes_equal_text(set->url, entry->url);
+    bool same_url = entry && bytes_equal(set->url, bytes_of(entry->url));
     if (!entry || !entry->work->counts.fails || (!set->paused && same_url))
         return STORE_OK;
     return sqlite_failing_save(store, entry, &(struct failing){0})
