@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'node:test';
 import { api, delivery, receiver, serve } from '../e2e/harness.mjs';
-import { checked, room } from './tools.mjs';
+import { checked, fetched, room } from './tools.mjs';
 
 const page = readFileSync(new URL('../../docs/clients.md', import.meta.url), 'utf8');
 // What pip and npm install beside the packages that the page names, in exact versions.
@@ -24,18 +24,22 @@ for (const section of sections) {
         const server = await serve(t);
         const hook = await receiver(t);
         const folder = join(room, 'clients', title.toLowerCase().replace(/\W+/g, '-'));
-        rmSync(folder, { recursive: true, force: true });
-        mkdirSync(folder, { recursive: true });
         const lock = join(pinned, title.toLowerCase());
-        if (existsSync(lock)) cpSync(lock, folder, { recursive: true });
         const given = blocks(section);
-        for (const { name, content } of given.filter((block) => block.name)) writeFileSync(join(folder, name), content);
         const commands = fetching + given.filter((block) => block.kind === 'sh').map((block) => block.content).join('');
-
-        const printed = (await checked('sh', ['-euc', commands], {
+        const [, make, daily] = commands.match(/^(.*\n)(.+\n)$/s); // the last line runs the program
+        const shell = (lines) => checked('sh', ['-euc', lines], {
             cwd: folder,
             env: { SERVER: server.url, KEY: server.api_key, WEBHOOK_URL: hook.url, PIP_CONSTRAINT: join(pinned, 'constraints.txt') },
-        })).replace(/\x1b\[\d*m/g, ''); // Maven resets the colour even of what it did not print
+        });
+        await fetched(async () => {
+            rmSync(folder, { recursive: true, force: true });
+            mkdirSync(folder, { recursive: true });
+            if (existsSync(lock)) cpSync(lock, folder, { recursive: true });
+            for (const { name, content } of given.filter((block) => block.name)) writeFileSync(join(folder, name), content);
+            await shell(make);
+        });
+        const printed = (await shell(daily)).replace(/\x1b\[\d*m/g, ''); // Maven resets the colour even of what it did not print
         const [, posted] = printed.match(/^posted (\d+)$/m) ?? assert.fail(printed);
         assert.match(printed, new RegExp(`^webhook_url ${hook.url}$`, 'm'));
         assert.match(printed, new RegExp(`^listed ${posted} user_enabled$`, 'm'));

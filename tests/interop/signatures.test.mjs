@@ -5,7 +5,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { api, eventually, makeUser, post, receiver, serve, setUrl } from '../e2e/harness.mjs';
-import { checked, copied, pip, room } from './tools.mjs';
+import { checked, copied, fetched, pip, room } from './tools.mjs';
 
 const pushes = join(room, 'pushes');
 
@@ -74,20 +74,20 @@ test('receivers: their packages verify a captured push and refuse four bad ones'
     });
     await t.test('JavaScript: standardwebhooks and svix', async () => {
         const node = at('node');
-        await checked('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts'], { cwd: node });
+        await fetched(() => checked('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts'], { cwd: node }));
         judge(['standardwebhooks', 'svix'], await checked('node', [join(node, 'verify.mjs')], inPushes));
     });
     await t.test('Go: standardwebhooks', async () => {
-        await checked('go', ['build', '-o', 'verify', '.'], { cwd: at('go') });
+        await fetched(() => checked('go', ['build', '-o', 'verify', '.'], { cwd: at('go') }));
         judge(['standardwebhooks'], await checked(join(at('go'), 'verify'), [], inPushes));
     });
     await t.test('Rust: standardwebhooks', async () => {
-        await checked('cargo', ['build', '--quiet', '--locked'], { cwd: at('rust') });
+        await fetched(() => checked('cargo', ['build', '--quiet', '--locked'], { cwd: at('rust') }));
         judge(['standardwebhooks'], await checked(join(room, 'cargo/target/debug/verify'), [], inPushes));
     });
     await t.test('Java: standardwebhooks', async () => {
         const java = at('java');
-        await checked('mvn', ['-q', '-B', 'dependency:copy-dependencies', '-DoutputDirectory=jars'], { cwd: java });
+        await fetched(() => checked('mvn', ['-q', '-B', 'dependency:copy-dependencies', '-DoutputDirectory=jars'], { cwd: java }));
         judge(['standardwebhooks'], await checked('java', ['-cp', join(java, 'jars/*'), join(java, 'Verify.java')], inPushes));
     });
 });
