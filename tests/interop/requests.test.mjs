@@ -24,6 +24,7 @@ const beyond = [
     { code: 'attribute_invalid', detail: /^A network must be/, why: 'no schema says that a network is one' },
     { code: 'attribute_invalid', detail: /^until must be later than since/, why: 'no schema compares two members' },
     { code: 'included_invalid', detail: /^A resource needs an id: a text of 1 to 128 bytes/, why: 'a schema counts characters, not bytes' },
+    { code: 'member_invalid', detail: /cannot be the name of a member/, why: 'which names are accepted depends on the setting any-member-names' },
     { code: 'json_range', why: 'no schema bounds the numbers below members that the caller names' },
     { code: 'json_encoding', why: 'no schema bounds the characters in the names of such members' },
 ];
