@@ -25,6 +25,7 @@ const beyond = [
     { code: 'attribute_invalid', detail: /^until must be later than since/, why: 'no schema compares two members' },
     { code: 'included_invalid', detail: /^A resource needs an id: a text of 1 to 128 bytes/, why: 'a schema counts characters, not bytes' },
     { code: 'member_invalid', detail: /cannot be the name of a member/, why: 'which names are accepted depends on the setting any-member-names' },
+    { code: 'included_invalid', detail: /^(Nothing leads to|A resource of this type and id)/, why: 'no schema compares the resources of a document' },
     { code: 'json_range', why: 'no schema bounds the numbers below members that the caller names' },
     { code: 'json_encoding', why: 'no schema bounds the characters in the names of such members' },
 ];
@@ -54,7 +55,7 @@ function findings(report, own) {
                 if (status !== 'failure') continue;
                 const { request, response } = scenario.recorder.interactions[id];
                 const answer = text(response?.content);
-                const [, code, detail] = answer.match(/"code":"(\w+)".*?"detail":"([^"]*)"/) ?? [];
+                const [, code, detail] = answer.match(/"code":"(\w+)".*?"detail":"((?:[^"\\]|\\.)*)"/) ?? [];
                 if (isNoise(name, info.failure.operation, response?.status_code, own, { code, detail, uri: request.uri })) continue;
                 found.push(`${name}: ${info.failure.operation}: ${info.failure.title}: ${info.failure.message}\n` +
                     `    ${request.method} ${request.uri} ${JSON.stringify(request.headers)} ${text(request.body).slice(0, 500)}\n` +
