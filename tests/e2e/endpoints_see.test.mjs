@@ -1,7 +1,7 @@
 // What an owner sees of its endpoints and deliveries: docs/endpoints.md, "Shown by".
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { answer, api, eventBody, eventually, makeUser, receiver, POSTHORN, run as runProgram, serve, setUrl } from './harness.mjs';
+import { answer, api, eventBody, eventually, makeUser, post, receiver, POSTHORN, run as runProgram, serve, setUrl } from './harness.mjs';
 
 const make = async (server, attributes, more = {}) => {
     const answer = await api(server, 'POST', '/api/endpoints', { data: { type: 'endpoints', attributes, ...more } });
@@ -248,6 +248,15 @@ test('posthorn deliveries list: the same filters, in 80 columns', async (t) => {
     const both = await run('list', events[0], '--state', 'pending');
     assert.equal(both.code, 2);
     assert.match(both.stderr, /an event or filters, not both/);
+});
+
+test('meta.not_sent and meta.unmatched name every endpoint, also of a hundred', async (t) => {
+    const server = await serve(t, { args: ['--rate-limit', '0'] });
+    const ids = await Promise.all(Array.from({ length: 99 }, () => make(server, { url: 'https://example.com/', event_types: ['payment_*'] })));
+    const event = `/api/events/${await post(server)}`;
+    const named = (list) => list.map(({ endpoint }) => endpoint).filter((id) => id !== server.user_id).sort();
+    assert.deepEqual(named((await api(server, 'GET', event)).json.meta.unmatched), ids.sort());
+    assert.deepEqual(named((await api(server, 'GET', `${event}/deliveries`)).json.meta.not_sent), ids.sort());
 });
 
 test('why: every endpoint of the owner is named: delivered, or not sent, and by what', async (t) => {

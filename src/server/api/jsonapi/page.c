@@ -164,9 +164,11 @@ void page_put_end(struct text *out, struct call *call, const char *path, const s
     /* Where a poller goes on when there is no next page yet. */
     const char *cursor = at.last ? at.last : *here ? here : NULL;
     const char *quote = cursor ? "\"" : "";
-    jsonapi_end(out, call,
-                bytes_of(call_printf(call, "\"cursor\":%s%s%s%s%.*s", quote, cursor ? cursor : "null", quote,
-                                     rows->meta.len ? "," : "", BYTES_ARG(rows->meta))));
+    const char *meta =
+        arena_printf(&call->request->arena, "\"cursor\":%s%s%s%s%.*s", quote, cursor ? cursor : "null", quote,
+                     rows->meta.len ? "," : "", BYTES_ARG(rows->meta));
+    out->overflow = out->overflow || !meta;
+    jsonapi_end(out, call, bytes_of(meta ? meta : ""));
 }
 
 struct page_rows page_rows_of(struct call *call, const struct store_answer *answer)
