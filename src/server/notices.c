@@ -1,42 +1,22 @@
 #include "notices.h"
+#include "background.h"
 #include "body.h"
 #include "instant.h"
 #include "memory.h"
-#include <assert.h>
-#include <poll.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 enum { ROWS_AT_ONCE = 64, DOCUMENT_LEN_MAX = 4096 };
 
 struct notices {
     struct notices_config config;
-    pthread_t thread;
-    int stop_fd, done_fd; /* eventfds */
-    struct queue_job job;
-    enum store_status status; /* of the job, before done_fd */
-    struct arena arena;       /* of one document */
+    struct background background;
+    struct arena arena; /* of one document */
     struct store_notice rows[ROWS_AT_ONCE];
 };
 
-static void notices_done(struct queue_job *job, enum store_status status)
-{
-    struct notices *notices = job->ctx;
-    notices->status = status;
-    eventfd_write(notices->done_fd, 1);
-}
-
-/* False: the queue is full, or the store writes nothing now. */
 static bool notices_do(struct notices *notices, struct store_op op)
 {
-    eventfd_t ignored;
-    notices->job = (struct queue_job){.op = op, .done = notices_done, .ctx = notices};
-    if (!queue_submit(notices->config.queue, &notices->job))
-        return false;
-    eventfd_read(notices->done_fd, &ignored);
-    return notices->status == STORE_OK;
+    return background_write(&notices->background, notices->config.queue, op);
 }
 
 static void put_time(struct text *out, const char *name, int64_t at_ms)
@@ -93,24 +73,15 @@ static struct store_op event_of(struct notices *notices, const struct store_noti
                              .event = {.event = event, .requester_id = notice->owner_id, .notice = notice}};
 }
 
-static void notices_look(struct notices *notices)
+static int notices_look(void *ctx)
 {
+    struct notices *notices = ctx;
     struct store_op list = {.kind = STORE_NOTICES, .notices = {.rows = notices->rows, .room = ROWS_AT_ONCE}};
-    if (!notices_do(notices, list))
-        return;
-    int count = notices->job.op.notices.count;
+    int count = notices_do(notices, list) ? notices->background.write.op.notices.count : 0;
     for (int i = 0; i < count; i++)
         if (!notices_do(notices, event_of(notices, &notices->rows[i])))
-            return; /* they are due still */
-}
-
-static void *notices_main(void *argument)
-{
-    struct notices *notices = argument;
-    struct pollfd stop = {.fd = notices->stop_fd, .events = POLLIN};
-    while (poll(&stop, 1, notices->config.period_ms) <= 0)
-        notices_look(notices);
-    return NULL;
+            break; /* they are due still */
+    return notices->config.period_ms;
 }
 
 struct notices *notices_open(const struct notices_config *config)
@@ -118,10 +89,7 @@ struct notices *notices_open(const struct notices_config *config)
     struct notices *notices = memory_zero(1, sizeof *notices);
     notices->config = *config;
     arena_init(&notices->arena, 64 << 10);
-    notices->stop_fd = eventfd(0, EFD_CLOEXEC);
-    notices->done_fd = eventfd(0, EFD_CLOEXEC);
-    int error = pthread_create(&notices->thread, NULL, notices_main, notices);
-    assert(notices->stop_fd >= 0 && notices->done_fd >= 0 && error == 0);
+    background_start(&notices->background, config->period_ms, notices_look, notices);
     return notices;
 }
 
@@ -129,10 +97,7 @@ void notices_close(struct notices *notices)
 {
     if (!notices)
         return;
-    eventfd_write(notices->stop_fd, 1);
-    pthread_join(notices->thread, NULL);
-    close(notices->stop_fd);
-    close(notices->done_fd);
+    background_stop(&notices->background);
     arena_fini(&notices->arena);
     free(notices);
 }
