@@ -92,7 +92,7 @@ test("8.15: trigger shows the receiver's own words, escaped, and what to do", as
     const send = async (...more) => (await posthorn('trigger', 'user_enabled', '--to', there.url, ...more)).stdout;
     assert.match(await send(), /401 unexpected_status .*\n    it said "\{"error":"invalid signature \\xe2\\x80\\xae\\x1b\[2J"\}"\n    Usual cause: the signature/);
     assert.match(await send(), /302 redirect .*it leads to "\/there"\n    it said .*\n    Set webhook_url/);
-    assert.match(await send(), /bad_response .*an SSH server.*\n    it said "SSH-2\.0-x\\x0d\\x0a"\n    Is the port/);
+    assert.match(await send(), /bad_response .*an SSH server.*\n    it said "SSH-2\.0-x\\x0d\\x0a"\n    Check the port in the URL/);
     const told = await send('--json');
     assert.doesNotMatch(told, /[\u202e\x1b]/);
     assert.equal(JSON.parse(told).answer, '{"error":"invalid signature \\xe2\\x80\\xae\\x1b[2J"}');

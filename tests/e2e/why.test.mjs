@@ -67,7 +67,7 @@ test('8.15: an operator who looks at a receiver\'s delivery is told so, and a re
     const event = await post(server, { user: user.user_id });
     await tried(server, event, 1);
     const operator = await ask(server, null, 'why', event);
-    assert.match(operator, /takes smaller bodies than this event/);
+    assert.match(operator, /accepts only smaller bodies than this event/);
     assert.match(operator, new RegExp(`^ {2}receiver +user ${user.user_id} \\(Ana\\\\xe2\\\\x80\\\\xae\\), and you are the operator: .*the advice is for the receiver$`, 'm'));
     const own = await ask(server, user.api_key, 'why', event);
     assert.match(own, new RegExp(`^ {2}receiver +user ${user.user_id}, you; the advice is for you`, 'm'));

@@ -82,7 +82,7 @@ test('why: nobody there, blocked by the guard, nobody to send it to', async (t) 
     await setUrl(server, gone.url);
     const refused = await post(server);
     await retried(server, refused, 1);
-    assert.match(await ask(server, 'why', refused), /Tried once\. Last: your server refused the connection\. Next try in \d+ s\. Is it running/);
+    assert.match(await ask(server, 'why', refused), /Tried once\. Last: your server refused the connection\. Next try in \d+ s\. Check that your server runs/);
     await setUrl(server, null);
     assert.match(await ask(server, 'why', refused), /Held: there is no webhook_url/);
     assert.match(await ask(server, 'why', await post(server)), /Sent to nobody: no webhook_url was set/);
@@ -267,8 +267,8 @@ test('doctor: says what stands in the way, and what to do', async (t) => {
     await new Promise((resolve) => plain.listen(0, '127.0.0.1', resolve));
     t.after(() => plain.close());
     const cases = [
-        [['http://127.0.0.1:' + gone.port + '/'], 'connect', /refused the connection/, /Is it running/],
-        [[`https://127.0.0.1:${plain.address().port}/`], 'tls', /speaks HTTP without TLS: the URL must begin with http:/, /Is https right/],
+        [['http://127.0.0.1:' + gone.port + '/'], 'connect', /refused the connection/, /Check that your server runs/],
+        [[`https://127.0.0.1:${plain.address().port}/`], 'tls', /speaks HTTP without TLS: the URL must begin with http:/, /Check that the port speaks https/],
         [['http://10.1.2.3/'], 'url', /url_address/, /--allow-target/],
         [['http://127.0.0.1:25/'], 'url', /url_port/, null],
         [['http://us er@x/'], 'url', /./, /webhook_url looks like/],

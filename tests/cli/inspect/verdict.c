@@ -76,8 +76,8 @@ static void test_our_own_fault_and_the_guards_are_told_apart(void **state)
     struct verdict verdict = pending(0, "local_outage", 0, 5000);
     expect(&verdict,
            "Not sent yet. Last: posthorn itself had no network or no resolver that answers. That is our own "
-           "fault, and uses up none of your tries. Next try in 5 s. The server's operator should look at its "
-           "network, and at its DNS resolvers: do they answer?");
+           "fault, and uses up none of your tries. Next try in 5 s. The server's operator should check its "
+           "network and its DNS resolvers.");
     verdict = pending(1, "blocked_url", 0, 10000);
     expect(&verdict,
            "Tried once. Last: blocked before anything was sent: the URL is not allowed by this "
@@ -99,9 +99,10 @@ static void test_the_ends(void **state)
     verdict = pending(14, "connect_refused", 0, -1);
     verdict.state = bytes_of("given_up");
     verdict.took_ms = INT64_C(73) * 3600 * 1000;
-    expect(&verdict, "Given up after 14 tries, 3 d 1 h after the first one. Last: your server refused the "
-                     "connection. Is it running, and does it listen at that address and port, not only on "
-                     "127.0.0.1? It is kept: POST /api/deliveries/9/resend starts again.");
+    expect(&verdict,
+           "Given up after 14 tries, 3 d 1 h after the first one. Last: your server refused the "
+           "connection. Check that your server runs, and that it listens at that address and port, not "
+           "only at 127.0.0.1. It is kept: POST /api/deliveries/9/resend starts again.");
     verdict = pending(0, "", 0, -1);
     verdict.state = bytes_of("cancelled");
     expect(&verdict, "Cancelled before it was sent. POST /api/deliveries/9/resend sends it after all.");
@@ -170,7 +171,7 @@ static void test_8_31_the_usual_cause_of_each_status(void **state)
                 {401, "WEBHOOK-AUTH"},
                 {403, "CSRF"},
                 {404, "the path"},
-                {405, "no POST"},
+                {405, "accepts no POST"},
                 {413, "smaller bodies"},
                 {429, "the pace"},
                 {500, "the handler failed"},
@@ -181,7 +182,7 @@ static void test_8_31_the_usual_cause_of_each_status(void **state)
                 {407, "proxy in between"},
                 {451, "refuses the request"},
                 {508, "to itself"},
-                {598, "the proxy in front, failed"},
+                {598, "the proxy in front failed"},
                 {522, "Cloudflare"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct verdict verdict = pending(1, "unexpected_status", rows[i].status, 10000);
@@ -206,7 +207,7 @@ static void test_8_31_a_status_is_said_once(void **state)
     struct verdict verdict = pending(1, "gone", 410, -1);
     expect(&verdict,
            "Tried once. Last: your server says that this URL is gone for good (410). If the URL moved, set "
-           "the new one; if it is to get nothing any more, set it to null.");
+           "the new one. If it shall get no more events, set it to null.");
     verdict = pending(1, "redirect", 302, -1);
     expect(&verdict,
            "Tried once. Last: your server answered with a redirect, and redirects are never followed (302). "
@@ -235,26 +236,26 @@ static void test_8_31_the_advice_fits_what_was_found_out(void **state)
         {FAILURE_BAD_RESPONSE, "this port speaks TLS: the URL must begin with https://; it begins with \"x\"",
          ""},
         {FAILURE_TLS_PROTOCOL, "this port speaks HTTP without TLS: the URL must begin with http://, or name",
-         "Is https right"},
+         "Check that the port speaks https"},
         {FAILURE_CLOSED_EARLY,
          "your server closed the connection without an answer; if this port speaks TLS, the URL must begin "
          "with https://",
-         "A handler that crashes"},
+         "may have crashed"},
         {FAILURE_CLOSED_EARLY,
          "your server closed the connection in the TLS handshake; if this port speaks HTTP without TLS, the "
          "URL must begin with http://",
-         "Is https right"},
+         "Check that the port speaks https"},
         {FAILURE_BAD_RESPONSE, "the answer says HTTP/2, and webhooks are sent in HTTP/1.1; it begins with",
-         "Let it answer in HTTP/1.1"},
+         "Make it answer in HTTP/1.1"},
         {FAILURE_TLS_PROTOCOL, "a mail or FTP server answers at this port; it begins with",
-         "Is the port in the URL right"},
+         "Check the port in the URL"},
         {FAILURE_BAD_RESPONSE, "the answer is not valid HTTP/1.x: x; it begins with \"HTTP/1.1 2000\"",
-         "what writes the head"},
+         "head of that answer is malformed"},
         {FAILURE_BAD_RESPONSE, "the answer is not valid HTTP/1.x: x; it begins with \"hello\"",
-         "Is it an HTTP server"},
+         "Check that an HTTP server listens"},
         {FAILURE_TLS_UNTRUSTED, "the certificate is not for servers: its key usage", "serverAuth"},
         {FAILURE_TLS_UNTRUSTED, "the certificate is signed by itself, not by an authority: x",
-         "have this one trusted"},
+         "trust this one"},
         {FAILURE_TLS_UNTRUSTED, "no authority is known", "serve the whole chain"},
         {FAILURE_REDIRECT, "your server answered with a redirect; it leads to \"/x\"", "Set webhook_url"},
     };
@@ -273,10 +274,10 @@ static void test_8_15_details(void **state)
     struct verdict verdict = pending(1, "bad_response", 0, -1);
     verdict.last.detail = bytes_of("an SSH server answers at this port; it begins with \"SSH-2.0\"\x1b");
     expect(&verdict, "Tried once. Last: an SSH server answers at this port; it begins with \"SSH-2.0\"\\x1b. "
-                     "Is the port in the URL right? It is not your handler that listens there.");
+                     "Check the port in the URL. Another program than your handler listens there.");
     verdict.last.detail = bytes_of(failure_sentence(FAILURE_BAD_RESPONSE));
-    expect(&verdict, "Tried once. Last: the answer is not valid HTTP/1.x. Is it an HTTP server that "
-                     "listens there, and is https right for that port?");
+    expect(&verdict, "Tried once. Last: the answer is not valid HTTP/1.x. Check that an HTTP server "
+                     "listens at that port, and that the port speaks https.");
     verdict = pending(1, "unexpected_status", 400, -1);
     verdict.last.detail = bytes_of("this port speaks TLS");
     struct arena arena;
