@@ -136,6 +136,11 @@ static inline bool call_is_masters(const struct call *call)
 {
     return call->caller.role == USER_MASTER || call->caller.key_user_id != call->caller.user_id;
 }
+/* The caller is that user, or its Master. */
+static inline bool call_may_see(const struct call *call, int64_t user_id)
+{
+    return keyring_may_see(call->api->keyring, &call->caller, user_id);
+}
 
 /* ---- memory ---- */
 

@@ -89,11 +89,15 @@ bool idempotency_key_take(struct call *call, const char *path)
     return true;
 }
 
+bool idempotency_key_refuse(struct call *call)
+{
+    return call_fail(call, API_IDEMPOTENCY_CONFLICT, SOURCE_HEADER, "Idempotency-Key",
+                     "This key was used for another request. Use a new key for each request.");
+}
+
 bool idempotency_key_fits(struct call *call)
 {
-    return call->write.op.result != STORE_REUSED ||
-           call_fail(call, API_IDEMPOTENCY_CONFLICT, SOURCE_HEADER, "Idempotency-Key",
-                     "This key was used for another request. Use a new key for each request.");
+    return call->write.op.result != STORE_REUSED || idempotency_key_refuse(call);
 }
 
 void idempotency_key_replayed(struct call *call, const char *lost)

@@ -24,6 +24,8 @@ bool idempotency_key_hold(struct call *call, const char *path, struct bytes key,
 /* Holds the key, and sets call->repeat for a write to `path` that makes what the request asks for; NULL when
  * it has no key. */
 bool idempotency_key_take(struct call *call, const char *path);
+/* call_fail: the key was used for another request. */
+bool idempotency_key_refuse(struct call *call);
 /* After that write. False after call_fail, when the key was used for another request. */
 bool idempotency_key_fits(struct call *call);
 /* The answer is that to an earlier request. `lost`: what it showed and is not shown again; NULL: nothing. */

@@ -1,5 +1,4 @@
 #include "edit.h"
-#include "keyring.h"
 
 /* ---- read, change, write ---- */
 
@@ -78,8 +77,20 @@ bool edit_user(struct call *call, int64_t user_id, const char *(*etag)(struct ca
 const struct endpoint *edit_seen_endpoint(const struct call *call)
 {
     const struct endpoint *endpoint = call->read.answer.count ? &call->read.answer.endpoints[0] : NULL;
-    bool may_see = endpoint && keyring_may_see(call->api->keyring, &call->caller, endpoint->owner_id);
-    return may_see ? endpoint : NULL;
+    return endpoint && call_may_see(call, endpoint->owner_id) ? endpoint : NULL;
+}
+
+const struct endpoint *edit_reachable_endpoint(struct call *call)
+{
+    const struct endpoint *endpoint = edit_seen_endpoint(call);
+    if (!endpoint)
+        call_not_found(call, "endpoint");
+    else if (endpoint->url.len == 0)
+        call_fail(call, API_ENDPOINT_NO_URL, SOURCE_NONE, NULL,
+                  "The endpoint has no url, so nothing can be sent to it. Set its url first.");
+    else
+        return endpoint;
+    return NULL;
 }
 
 const char *edit_endpoint_etag(struct call *call, const struct endpoint *endpoint)

@@ -32,5 +32,7 @@ bool edit_endpoint(struct call *call, const char *what, int64_t id, const char *
                    bool (*change)(struct call *call, struct endpoint *endpoint), call_step *done);
 /* The endpoint that was read; NULL: there is none that the caller may see. */
 const struct endpoint *edit_seen_endpoint(const struct call *call);
+/* The same if it has a URL. NULL after call_fail. */
+const struct endpoint *edit_reachable_endpoint(struct call *call);
 /* The ETag of an endpoint; a user and its default endpoint have the same. */
 const char *edit_endpoint_etag(struct call *call, const struct endpoint *endpoint);

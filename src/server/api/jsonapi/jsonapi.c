@@ -54,7 +54,7 @@ bool jsonapi_read_owner(struct call *call, int64_t *owner_id)
         return call_fail(call, API_FORBIDDEN, SOURCE_PARAMETER, "filter[user]",
                          "Only a Master may read another user's data.");
     *owner_id = user_id;
-    return keyring_may_see(call->api->keyring, &call->caller, user_id) || call_not_found(call, "user");
+    return call_may_see(call, user_id) || call_not_found(call, "user");
 }
 
 bool jsonapi_read_include(struct call *call, const char *const *names, unsigned *wanted)

@@ -320,7 +320,7 @@ bool jsonapi_read_user(struct call *call, const struct request_document *documen
     if (call->caller.role != USER_MASTER)
         return call_fail(call, API_FORBIDDEN, SOURCE_POINTER, "/data/relationships/user/data/id",
                          "Only a Master may act for other users.");
-    if (!number || !keyring_may_see(call->api->keyring, &call->caller, named))
+    if (!number || !call_may_see(call, named))
         return call_fail(call, API_NOT_FOUND, SOURCE_POINTER, "/data/relationships/user/data/id",
                          "There is no such user.");
     *user_id = named;

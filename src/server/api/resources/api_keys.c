@@ -144,7 +144,7 @@ static struct key_edit *path_key(struct call *call)
     if (!edit || !jsonapi_path_id(call, "API key", &edit->key_id))
         return NULL;
     edit->user_id = keyring_key_user(call->api->keyring, edit->key_id);
-    if (keyring_may_see(call->api->keyring, &call->caller, edit->user_id))
+    if (call_may_see(call, edit->user_id))
         return edit;
     call_not_found(call, "API key");
     return NULL;

@@ -300,10 +300,10 @@ static bool take_endpoints(struct call *call)
 static bool list_event_deliveries(struct call *call)
 {
     struct wanted *wanted = call->state;
-    const struct store_answer *answer = &call->read.answer;
-    if (answer->count == 0 || !keyring_may_see(call->api->keyring, &call->caller, answer->events[0].owner_id))
-        return call_not_found(call, "event");
-    wanted->event = answer->events[0];
+    const struct event *event = event_document_read(call);
+    if (!event)
+        return false;
+    wanted->event = *event;
     if (wanted->page.cursor.len)
         return query_page(call);
     struct store_query endpoints = {.kind = STORE_LIST_ENDPOINTS, .owner_id = wanted->event.owner_id};
@@ -452,8 +452,7 @@ static bool take_attempts(struct call *call)
 static const struct delivery *visible_delivery(struct call *call)
 {
     const struct store_answer *answer = &call->read.answer;
-    if (answer->count > 0 &&
-        keyring_may_see(call->api->keyring, &call->caller, answer->deliveries[0].user_id))
+    if (answer->count > 0 && call_may_see(call, answer->deliveries[0].user_id))
         return &answer->deliveries[0];
     call_not_found(call, "delivery");
     return NULL;

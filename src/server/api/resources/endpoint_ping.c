@@ -38,8 +38,7 @@ static bool written(struct call *call)
     case STORE_REPLAYED:
         return call_get(call, STORE_GET_EVENT, op->id, false, show);
     case STORE_CONFLICT:
-        return call_fail(call, API_IDEMPOTENCY_CONFLICT, SOURCE_HEADER, "Idempotency-Key",
-                         "This key was used for another request. Use a new key for each request.");
+        return idempotency_key_refuse(call);
     case STORE_QUOTA:
         return call_fail_quota(call, op->event.event.owner_id, &op->reached);
     default:
@@ -67,12 +66,9 @@ static bool take_key(struct call *call, int64_t id)
 static bool send_ping(struct call *call)
 {
     struct event_draft *draft = call->state;
-    const struct endpoint *endpoint = edit_seen_endpoint(call);
+    const struct endpoint *endpoint = edit_reachable_endpoint(call);
     if (!endpoint)
-        return call_not_found(call, "endpoint");
-    if (endpoint->url.len == 0)
-        return call_fail(call, API_ENDPOINT_NO_URL, SOURCE_NONE, NULL,
-                         "The endpoint has no url, so nothing can be sent to it. Set its url first.");
+        return false;
     const char *id = call_printf(call, "%lld", (long long)endpoint->id);
     draft->event_type = bytes_of(PING_EVENT_TYPE);
     draft->resource_type = bytes_of("endpoints");

@@ -116,10 +116,7 @@ static bool written(struct call *call)
         atomic_fetch_add_explicit(&call->api->events_replayed, 1, memory_order_relaxed);
         return call_get(call, STORE_GET_EVENT, op->id, false, replay);
     case STORE_CONFLICT:
-        return event_draft_is_named_by_id(op)
-                   ? event_draft_fail_id(call)
-                   : call_fail(call, API_IDEMPOTENCY_CONFLICT, SOURCE_HEADER, "Idempotency-Key",
-                               "This key was used for another request. Use a new key for each request.");
+        return event_draft_is_named_by_id(op) ? event_draft_fail_id(call) : idempotency_key_refuse(call);
     case STORE_QUOTA:
         return call_fail_quota(call, op->event.event.owner_id, &op->reached);
     default:

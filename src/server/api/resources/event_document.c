@@ -54,6 +54,15 @@ static void put_whole(struct text *out, const struct event *event, const struct 
     id_places[1] = put_end(out, event);
 }
 
+const struct event *event_document_read(struct call *call)
+{
+    const struct store_answer *answer = &call->read.answer;
+    if (answer->count > 0 && call_may_see(call, answer->events[0].owner_id))
+        return &answer->events[0];
+    call_not_found(call, "event");
+    return NULL;
+}
+
 void event_document_put(struct text *out, const struct call *call, const struct event *event)
 {
     size_t id_places[EVENT_DOCUMENT_IDS];

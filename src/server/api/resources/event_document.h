@@ -8,6 +8,8 @@
 #pragma once
 #include "jsonapi.h"
 
+/* The event that was read. NULL after call_fail: there is none that the caller may see. */
+const struct event *event_document_read(struct call *call);
 /* Appends the resource object, with the fields that are asked for. One that is damaged is shown with its id
  * and no more. */
 void event_document_put(struct text *out, const struct call *call, const struct event *event);

@@ -172,11 +172,10 @@ static struct bytes routing_meta(struct call *call, const struct event *event)
 static bool put_one(struct call *call)
 {
     const struct listing *wanted = call->state;
-    const struct store_answer *answer = &call->read.answer;
-    if (answer->count == 0 || !keyring_may_see(call->api->keyring, &call->caller, answer->events[0].owner_id))
-        return call_not_found(call, "event");
-    const struct event *event = &answer->events[0];
+    const struct event *event = event_document_read(call);
     struct text out;
+    if (!event)
+        return false;
     call->etag = call_printf(call, "\"%lld-%lld\"", (long long)event->id, (long long)event->sent_at_ms);
     jsonapi_begin(&out, &call->scratch);
     jsonapi_put_self(&out, call, "/api/events/", event->id);

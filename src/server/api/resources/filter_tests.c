@@ -179,10 +179,9 @@ static bool look_at_notice(struct call *call)
 static bool take_event(struct call *call)
 {
     struct filter_test_row *row = call->state;
-    const struct store_answer *answer = &call->read.answer;
-    if (answer->count == 0 || !keyring_may_see(call->api->keyring, &call->caller, answer->events[0].owner_id))
-        return call_not_found(call, "event");
-    const struct event *event = &answer->events[0];
+    const struct event *event = event_document_read(call);
+    if (!event)
+        return false;
     row->event_type = event->event_type;
     row->channels = event->channels;
     row->document = event->document;

@@ -3,6 +3,7 @@
  * due some at a time (job.h); or with dry_run count what it would make due. /api/jobs shows them; DELETE
  * cancels.
  */
+#include "edit.h"
 #include "event_draft.h"
 #include "idempotency_key.h"
 #include "instant.h"
@@ -118,7 +119,7 @@ static bool answer_job(struct call *call, int status, const struct job *job)
 static const struct job *read_one(struct call *call)
 {
     const struct job *job = call->read.answer.count ? &call->read.answer.jobs[0] : NULL;
-    if (job && keyring_may_see(call->api->keyring, &call->caller, job->owner_id))
+    if (job && call_may_see(call, job->owner_id))
         return job;
     call_not_found(call, "job");
     return NULL;
@@ -193,12 +194,9 @@ static bool count_rows(struct call *call)
 static bool take_endpoint(struct call *call)
 {
     struct job *job = &((struct job_request *)call->state)->job;
-    const struct endpoint *endpoint = call->read.answer.count ? &call->read.answer.endpoints[0] : NULL;
-    if (!endpoint || !keyring_may_see(call->api->keyring, &call->caller, endpoint->owner_id))
-        return call_not_found(call, "endpoint");
-    if (endpoint->url.len == 0)
-        return call_fail(call, API_ENDPOINT_NO_URL, SOURCE_NONE, NULL,
-                         "The endpoint has no url, so nothing can be sent to it. Set its url first.");
+    const struct endpoint *endpoint = edit_reachable_endpoint(call);
+    if (!endpoint)
+        return false;
     job->owner_id = endpoint->owner_id;
     job->below_id = job->kind == JOB_BACKFILL ? endpoint->id : INT64_MAX;
     job->cursor = job_begin(job);

@@ -69,7 +69,7 @@ bool users_path_id(struct call *call, int64_t *id)
     }
     if (!jsonapi_path_id(call, "user", id))
         return false;
-    return keyring_may_see(call->api->keyring, &call->caller, *id) || call_not_found(call, "user");
+    return call_may_see(call, *id) || call_not_found(call, "user");
 }
 
 static bool show(struct call *call)
