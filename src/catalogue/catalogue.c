@@ -1,4 +1,5 @@
 #include "catalogue.h"
+#include "body.h"
 #include "catalogue_parts.h"
 #include "embedded.h"
 #include "json_tree.h"
@@ -72,7 +73,9 @@ void catalogue_put_type(struct catalogue *catalogue, const struct json_value *en
     catalogue->types[catalogue->count++] = type;
 }
 
-enum { FILES_MEMORY_MAX = 16 << 20 }; /* the files, and a platform's own of 1 MiB */
+enum { EXAMPLE_ID = 8 };                           /* as in the guide */
+static const int64_t EXAMPLE_AT_MS = 946684800000; /* 2000-01-01T00:00:00.000Z */
+enum { FILES_MEMORY_MAX = 16 << 20 };              /* the files, and a platform's own of 1 MiB */
 
 static void set(struct arena *arena, struct json_value *object, const char *name, enum json_kind kind,
                 const char *text)
@@ -281,14 +284,6 @@ static struct json_value *make_object(struct arena *arena)
     return object;
 }
 
-static void add_linkage(struct arena *arena, struct json_value *relationships, const char *type,
-                        const char *id)
-{
-    struct json_value *data = add_object(arena, add_object(arena, relationships, "resource"), "data");
-    add_string(arena, data, "type", type);
-    add_string(arena, data, "id", id);
-}
-
 /* A platform's own type may leave its resource undescribed. Its example then has the id 1. */
 static const char *resource_id(const struct catalogue *catalogue, const char *type)
 {
@@ -317,43 +312,69 @@ static const struct json_value *add_snapshot(struct arena *arena, struct json_va
     return item;
 }
 
-static void add_included(struct arena *arena, struct json_value *document, const struct catalogue *catalogue,
+/* The elements of `included`, without brackets. */
+static void put_included(struct text *out, const struct catalogue *catalogue,
                          const struct catalogue_type *type, const struct json_value *replaced)
 {
+    struct arena *arena = out->arena;
     const struct json_value *example = json_member(type->entry, "example");
-    struct json_value *items = add_object(arena, document, "included");
-
-    if (!items)
-        return;
-    items->kind = JSON_ARRAY;
+    struct json_value items = {.kind = JSON_ARRAY};
     const struct json_value *item =
-        add_snapshot(arena, items, catalogue, type->resource, json_member(example, "attributes"), replaced);
+        add_snapshot(arena, &items, catalogue, type->resource, json_member(example, "attributes"), replaced);
     const struct json_value *related = json_member(item, "relationships");
     const struct json_value *name = json_first(json_member(example, "include"));
     for (; item && name; name = name->next) {
         const struct json_value *data = json_member(json_member(related, name->text.data), "data");
-        item = add_snapshot(arena, items, catalogue, json_member_string(data, "type"), NULL, NULL);
+        item = add_snapshot(arena, &items, catalogue, json_member_string(data, "type"), NULL, NULL);
     }
+    out->overflow = out->overflow || !item;
+    for (item = json_first(&items); item; item = item->next) {
+        text_puts(out, item == items.first ? "" : ",");
+        json_tree_put(out, item);
+    }
+}
+
+/* The document as an event of that type is pushed. data NULL: the arena is full. */
+static struct bytes render_example(struct arena *arena, const struct catalogue *catalogue,
+                                   const struct catalogue_type *type, const struct json_value *replaced)
+{
+    struct text relationships, included, document;
+    uint32_t stamp_offset;
+    const struct json_value *related =
+        json_first(json_member(json_member(type->entry, "example"), "relationships"));
+    text_init(&relationships, arena, CATALOGUE_EXAMPLES_LEN_MAX);
+    text_init(&included, arena, CATALOGUE_EXAMPLES_LEN_MAX);
+    text_init(&document, arena, CATALOGUE_EXAMPLES_LEN_MAX);
+    for (; related; related = related->next) {
+        text_puts(&relationships, relationships.len ? "," : "");
+        json_tree_put_member(&relationships, related);
+    }
+    put_included(&included, catalogue, type, replaced);
+    body_render(&document,
+                &(struct body_parts){.id = EXAMPLE_ID,
+                                     .event_type = bytes_of(type->name),
+                                     .created_at_ms = EXAMPLE_AT_MS,
+                                     .resource_type = bytes_of(type->resource),
+                                     .resource_id = bytes_of(resource_id(catalogue, type->resource)),
+                                     .relationships = text_bytes(&relationships),
+                                     .included = text_bytes(&included)},
+                &stamp_offset);
+    if (relationships.overflow || included.overflow || document.overflow)
+        return (struct bytes){0};
+    body_stamp(document.data, document.len, stamp_offset, EXAMPLE_AT_MS);
+    return text_bytes(&document);
 }
 
 static struct json_value *example_with(struct arena *arena, const struct catalogue *catalogue,
                                        const struct catalogue_type *type, const struct json_value *replaced)
 {
-    static const char date[] = "2000-01-01T00:00:00.000Z";
-    struct json_value *document = make_object(arena);
-    struct json_value *data = add_object(arena, document, "data");
-    add_string(arena, data, "type", "events");
-    add_string(arena, data, "id", "8");
-    struct json_value *attributes = add_object(arena, data, "attributes");
-    add_string(arena, attributes, "event_type", type->name);
-    add_string(arena, attributes, "created_at", date);
-    add_string(arena, attributes, "sent_at", date);
-    struct json_value *relationships = add_object(arena, data, "relationships");
-    add_linkage(arena, relationships, type->resource, resource_id(catalogue, type->resource));
-    add_members(arena, relationships, json_member(json_member(type->entry, "example"), "relationships"));
-    if (document)
-        add_included(arena, document, catalogue, type, replaced);
-    return arena_alloc(arena, sizeof *document) ? document : NULL; /* no room for a node: some are missing */
+    struct arena work;
+    struct json_reading reading;
+    arena_init(&work, CATALOGUE_EXAMPLE_MEMORY_MAX);
+    struct bytes document = render_example(&work, catalogue, type, replaced);
+    struct json_value *example = document.data ? json_tree_read_copy(arena, document, &reading) : NULL;
+    arena_fini(&work);
+    return example;
 }
 
 struct json_value *catalogue_example(struct arena *arena, const struct catalogue *catalogue,
@@ -367,9 +388,9 @@ void catalogue_put_example(struct text *out, const struct catalogue *catalogue,
 {
     struct arena arena;
     arena_init(&arena, CATALOGUE_EXAMPLE_MEMORY_MAX);
-    const struct json_value *example = catalogue_example(&arena, catalogue, type);
-    assert(example);
-    json_tree_put(out, example);
+    struct bytes example = render_example(&arena, catalogue, type, NULL);
+    assert(example.data);
+    text_put(out, example);
     arena_fini(&arena);
 }
 
