@@ -5,20 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct entry {
+struct type_handler {
     char *name;
     posthorn_handler *handler;
     void *ctx;
 };
 
 struct table {
-    struct entry *entries; /* sorted by name */
+    struct type_handler *entries; /* sorted by name */
     size_t count;
 };
 
 struct posthorn_dispatcher {
     struct table types, prefixes;
-    struct entry otherwise; /* without a handler: none */
+    struct type_handler otherwise; /* without a handler: none */
 };
 
 struct posthorn_dispatcher *posthorn_dispatcher_new(void)
@@ -80,7 +80,8 @@ static enum posthorn_result table_set(struct table *table, const char *name, pos
     size_t at = find(table, (struct posthorn_text){name, strlen(name)}, &found);
     if (!found) {
         char *copy = strdup(name);
-        struct entry *grown = copy ? realloc(table->entries, (table->count + 1) * sizeof *grown) : NULL;
+        struct type_handler *grown =
+            copy ? realloc(table->entries, (table->count + 1) * sizeof *grown) : NULL;
         if (!grown) {
             free(copy);
             return POSTHORN_NO_MEMORY;
@@ -109,11 +110,11 @@ enum posthorn_result posthorn_on_prefix(struct posthorn_dispatcher *dispatcher, 
 
 void posthorn_otherwise(struct posthorn_dispatcher *dispatcher, posthorn_handler *handler, void *ctx)
 {
-    dispatcher->otherwise = (struct entry){.handler = handler, .ctx = ctx};
+    dispatcher->otherwise = (struct type_handler){.handler = handler, .ctx = ctx};
 }
 
 /* Of the prefixes of one type, the longer ones sort behind the shorter. */
-static const struct entry *longest_prefix(const struct table *table, struct posthorn_text type)
+static const struct type_handler *longest_prefix(const struct table *table, struct posthorn_text type)
 {
     for (size_t i = table->count; i > 0; i--) {
         size_t len = strlen(table->entries[i - 1].name);
@@ -124,28 +125,28 @@ static const struct entry *longest_prefix(const struct table *table, struct post
 }
 
 /* NULL: no handler. */
-static const struct entry *handler_of(const struct posthorn_dispatcher *dispatcher,
-                                      const struct posthorn_event *event)
+static const struct type_handler *handler_of(const struct posthorn_dispatcher *dispatcher,
+                                             const struct posthorn_event *event)
 {
     bool found;
     size_t at = find(&dispatcher->types, posthorn_event_type(event), &found);
     if (found)
         return &dispatcher->types.entries[at];
-    const struct entry *entry = longest_prefix(&dispatcher->prefixes, posthorn_event_type(event));
+    const struct type_handler *entry = longest_prefix(&dispatcher->prefixes, posthorn_event_type(event));
     return entry ? entry : dispatcher->otherwise.handler ? &dispatcher->otherwise : NULL;
 }
 
 enum posthorn_result posthorn_dispatch(const struct posthorn_dispatcher *dispatcher,
                                        const struct posthorn_event *event)
 {
-    const struct entry *entry = handler_of(dispatcher, event);
+    const struct type_handler *entry = handler_of(dispatcher, event);
     return entry ? entry->handler(entry->ctx, event) : POSTHORN_OK;
 }
 
 posthorn_handler *ph_dispatcher_find(const struct posthorn_dispatcher *dispatcher,
                                      const struct posthorn_event *event, void **ctx)
 {
-    const struct entry *entry = handler_of(dispatcher, event);
+    const struct type_handler *entry = handler_of(dispatcher, event);
     *ctx = entry ? entry->ctx : NULL;
     return entry ? entry->handler : NULL;
 }

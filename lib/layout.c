@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct scan {
+struct layout_scan {
     const unsigned char *at, *end;
     struct ph_layout *out;
     char open[POSTHORN_DEPTH_MAX]; /* the closing brackets awaited */
@@ -13,14 +13,14 @@ struct scan {
     enum posthorn_result result;
 };
 
-static bool fail(struct scan *scan, const char *error)
+static bool fail(struct layout_scan *scan, const char *error)
 {
     scan->out->error = error;
     scan->result = POSTHORN_NOT_JSON;
     return false;
 }
 
-static bool put(struct scan *scan, const void *data, size_t len)
+static bool put(struct layout_scan *scan, const void *data, size_t len)
 {
     struct ph_layout *out = scan->out;
 
@@ -41,7 +41,7 @@ static bool put(struct scan *scan, const void *data, size_t len)
     return true;
 }
 
-static bool put_line(struct scan *scan)
+static bool put_line(struct layout_scan *scan)
 {
     char line[1 + 2 * POSTHORN_DEPTH_MAX];
 
@@ -50,7 +50,7 @@ static bool put_line(struct scan *scan)
     return put(scan, line, 1 + 2 * (size_t)scan->depth);
 }
 
-static int peek(const struct scan *scan)
+static int peek(const struct layout_scan *scan)
 {
     return scan->at < scan->end ? *scan->at : -1;
 }
@@ -60,7 +60,7 @@ static bool is_space(unsigned char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-static int skip_space(struct scan *scan)
+static int skip_space(struct layout_scan *scan)
 {
     while (scan->at < scan->end && is_space(*scan->at))
         scan->at++;
@@ -84,7 +84,7 @@ static size_t utf8_len(const unsigned char *at, const unsigned char *end)
 }
 
 /* Reads the four digits of \uXXXX at scan->at and moves past them; -1: not four digits. */
-static int32_t hex4(struct scan *scan)
+static int32_t hex4(struct layout_scan *scan)
 {
     int32_t value = 0;
 
@@ -101,7 +101,7 @@ static int32_t hex4(struct scan *scan)
     return value;
 }
 
-static bool skip_escape(struct scan *scan, bool name)
+static bool skip_escape(struct layout_scan *scan, bool name)
 {
     scan->at++;
     int c = peek(scan);
@@ -126,7 +126,7 @@ static bool skip_escape(struct scan *scan, bool name)
     return fail(scan, "half of a surrogate pair");
 }
 
-static bool copy_string(struct scan *scan, bool name)
+static bool copy_string(struct layout_scan *scan, bool name)
 {
     const unsigned char *start = scan->at++;
 
@@ -147,7 +147,7 @@ static bool copy_string(struct scan *scan, bool name)
     return put(scan, start, (size_t)(scan->at - start));
 }
 
-static bool skip_digits(struct scan *scan)
+static bool skip_digits(struct layout_scan *scan)
 {
     const unsigned char *start = scan->at;
 
@@ -156,7 +156,7 @@ static bool skip_digits(struct scan *scan)
     return scan->at > start;
 }
 
-static bool copy_number(struct scan *scan)
+static bool copy_number(struct layout_scan *scan)
 {
     const unsigned char *start = scan->at;
 
@@ -181,7 +181,7 @@ static bool copy_number(struct scan *scan)
     return put(scan, start, (size_t)(scan->at - start));
 }
 
-static bool copy_scalar(struct scan *scan)
+static bool copy_scalar(struct layout_scan *scan)
 {
     static const char *const literals[] = {"true", "false", "null"};
 
@@ -197,7 +197,7 @@ static bool copy_scalar(struct scan *scan)
     return copy_number(scan);
 }
 
-static bool copy_name(struct scan *scan)
+static bool copy_name(struct layout_scan *scan)
 {
     if (skip_space(scan) != '"')
         return fail(scan, "a member's name in double quotes is expected");
@@ -211,7 +211,7 @@ static bool copy_name(struct scan *scan)
 }
 
 /* Before every value: writes the line break and, for a member, its name. */
-static bool begin_part(struct scan *scan)
+static bool begin_part(struct layout_scan *scan)
 {
     if (++scan->parts > PH_MEMBERS_MAX) {
         scan->result = POSTHORN_TOO_LARGE;
@@ -221,7 +221,7 @@ static bool begin_part(struct scan *scan)
 }
 
 /* A scalar, an empty container, or the beginning of one: then *opened, and a value comes next. */
-static bool copy_value(struct scan *scan, bool *opened)
+static bool copy_value(struct layout_scan *scan, bool *opened)
 {
     int c = skip_space(scan);
     char close = c == '{' ? '}' : ']';
@@ -245,7 +245,7 @@ static bool copy_value(struct scan *scan, bool *opened)
 
 /* After a value: closes the containers that end here. True: another value follows, or none is open any more.
  */
-static bool close_or_continue(struct scan *scan)
+static bool close_or_continue(struct layout_scan *scan)
 {
     while (scan->depth > 0) {
         int c = skip_space(scan);
@@ -266,7 +266,7 @@ static bool close_or_continue(struct scan *scan)
 
 enum posthorn_result ph_layout(const char *text, size_t len, struct ph_layout *layout)
 {
-    struct scan scan = {.at = (const unsigned char *)text, .end = (const unsigned char *)text + len};
+    struct layout_scan scan = {.at = (const unsigned char *)text, .end = (const unsigned char *)text + len};
     bool opened = false;
 
     *layout = (struct ph_layout){0};

@@ -1,18 +1,18 @@
 #include "locate.h"
 #include <stdlib.h>
 
-struct scan {
+struct locator {
     const char *at, *end;
 };
 
-static void skip_space(struct scan *scan)
+static void skip_space(struct locator *scan)
 {
     while (scan->at < scan->end && strchr(" \t\r\n", *scan->at))
         scan->at++;
 }
 
 /* Returns the bytes between the quotes. Escapes are not decoded. */
-static struct bytes skip_string(struct scan *scan)
+static struct bytes skip_string(struct locator *scan)
 {
     const char *begin = ++scan->at;
     while (scan->at < scan->end && *scan->at != '"')
@@ -23,7 +23,7 @@ static struct bytes skip_string(struct scan *scan)
     return inside;
 }
 
-static void skip_value(struct scan *scan)
+static void skip_value(struct locator *scan)
 {
     int depth = 0;
     do {
@@ -44,7 +44,7 @@ static void skip_value(struct scan *scan)
 }
 
 /* Moves from the opening bracket to the value of the named member or element. False: there is none. */
-static bool enter(struct scan *scan, struct bytes name)
+static bool enter(struct locator *scan, struct bytes name)
 {
     bool object = scan->at < scan->end && *scan->at == '{';
     long index = object ? 0 : strtol(name.data, NULL, 10);
@@ -73,7 +73,7 @@ static bool enter(struct scan *scan, struct bytes name)
 
 void locate(struct bytes text, const char *pointer, int *line, int *column)
 {
-    struct scan scan = {text.data, text.data + text.len};
+    struct locator scan = {text.data, text.data + text.len};
     skip_space(&scan);
     const char *found = scan.at;
     while (*pointer == '/') {

@@ -86,7 +86,7 @@ int client_open(const struct invocation *invocation, const struct client_options
     return command_wrong(invocation, "an API key is needed: give --key KEY or set POSTHORN_KEY");
 }
 
-static int run(const struct invocation *invocation, struct api *api, bool keyless)
+static int run(const struct invocation *invocation, struct api_session *api, bool keyless)
 {
     int code = (keyless ? open_client : client_open)(invocation, &api->server, &api->client);
     if (code != EXIT_DONE)

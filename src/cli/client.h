@@ -23,7 +23,7 @@ extern const struct option_table client_rows;
 extern const char client_server_default[]; /* "http://127.0.0.1:8080" */
 
 /* The options of a command that calls a server begin with this. */
-struct api {
+struct api_session {
     struct client_options server;
     struct client *client; /* open while the verb runs */
 };

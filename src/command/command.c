@@ -133,7 +133,7 @@ void command_print_man_forms(FILE *out, const struct command *command)
 
 /* ---- reading ---- */
 
-struct reading {
+struct command_reading {
     struct invocation *invocation;
     void *options;
     struct arena arena;
@@ -142,7 +142,8 @@ struct reading {
 };
 
 /* The row of this name; `options` is what it is set in, NULL for a setting. NULL after saying so. */
-static const struct option_row *find_row(const struct reading *reading, struct bytes name, void **options)
+static const struct option_row *find_row(const struct command_reading *reading, struct bytes name,
+                                         void **options)
 {
     const struct command *command = reading->invocation->command;
     const struct option_table json = {&command->json, command->json.name != NULL};
@@ -168,8 +169,8 @@ static const struct option_row *find_row(const struct reading *reading, struct b
     return NULL;
 }
 
-static bool set(struct reading *reading, const struct option_row *row, void *options, const char *place,
-                const char *value)
+static bool set(struct command_reading *reading, const struct option_row *row, void *options,
+                const char *place, const char *value)
 {
     char wrong[OPTION_WRONG_LEN] = "is empty";
     bool empty = !*value && (row->kind == OPTION_TEXT || row->kind == OPTION_LIST);
@@ -180,7 +181,7 @@ static bool set(struct reading *reading, const struct option_row *row, void *opt
 }
 
 /* Takes argv[*i], and the value behind it if it needs one. */
-static bool take_option(struct reading *reading, int argc, char **argv, int *i)
+static bool take_option(struct command_reading *reading, int argc, char **argv, int *i)
 {
     struct invocation *invocation = reading->invocation;
     char *argument = argv[*i], *equals = strchr(argument, '='), place[PLACE_LEN];
@@ -213,7 +214,7 @@ static bool take_option(struct reading *reading, int argc, char **argv, int *i)
     return set(reading, row, options, place, value);
 }
 
-static bool is_given(const struct reading *reading, const struct option_row *row)
+static bool is_given(const struct command_reading *reading, const struct option_row *row)
 {
     for (int i = 0; i < reading->given_count; i++)
         if (reading->given[i] == row)
@@ -221,7 +222,7 @@ static bool is_given(const struct reading *reading, const struct option_row *row
     return false;
 }
 
-static bool take_environment(struct reading *reading, const struct option_table *table)
+static bool take_environment(struct command_reading *reading, const struct option_table *table)
 {
     char name[OPTION_NAME_LEN];
     for (int i = 0; i < count_of(table); i++) {
@@ -283,7 +284,7 @@ static bool find_verb(struct invocation *invocation)
     return true;
 }
 
-static bool options_fit_verb(const struct reading *reading)
+static bool options_fit_verb(const struct command_reading *reading)
 {
     const struct invocation *invocation = reading->invocation;
     const char *verb = invocation->verb->name ? invocation->verb->name : "";
@@ -301,7 +302,7 @@ static bool options_fit_verb(const struct reading *reading)
 /* ---- running ---- */
 
 /* -1: go on; else an exit code. */
-static int read_arguments(struct reading *reading, int argc, char **argv)
+static int read_arguments(struct command_reading *reading, int argc, char **argv)
 {
     struct invocation *invocation = reading->invocation;
     const struct command *command = invocation->command;
@@ -331,7 +332,8 @@ static int run(const struct command *command, int argc, char **argv, bool *serve
     char **operands = memory_zero((size_t)argc + 1, sizeof *operands);
     char **settings = memory_zero(2 * ((size_t)argc + 1), sizeof *settings);
     struct invocation invocation = {.command = command, .operands = operands, .settings = settings};
-    struct reading reading = {.invocation = &invocation, .options = memory_zero(1, command->options_len + 1)};
+    struct command_reading reading = {.invocation = &invocation,
+                                      .options = memory_zero(1, command->options_len + 1)};
     arena_init(&reading.arena, ARENA_LEN_MAX);
     int code = read_arguments(&reading, argc, argv);
     *served = code < 0 && command->is_server;

@@ -1,7 +1,7 @@
 #include "completions.h"
 
 /* What can follow the name of a command. */
-struct entry {
+struct completion {
     const char *name;
     bool has_two_words;
     const struct option_row *rows[COMMAND_ROWS_MAX];
@@ -17,16 +17,17 @@ static bool takes_file(const char *argument)
 
 /* ---- collecting ---- */
 
-static void add_word(struct entry *entry, struct bytes word)
+static void add_word(struct completion *entry, struct bytes word)
 {
     size_t len = strlen(entry->words);
     snprintf(entry->words + len, sizeof entry->words - len, " %.*s", BYTES_ARG(word));
 }
 
-static void collect(const struct completions *completions, const struct command *command, struct entry *entry)
+static void collect(const struct completions *completions, const struct command *command,
+                    struct completion *entry)
 {
     size_t len = strlen(command->name);
-    *entry = (struct entry){.name = command->name, .types = ""};
+    *entry = (struct completion){.name = command->name, .types = ""};
     entry->has_two_words = strchr(command->name, ' ') != NULL;
     entry->row_count = command_rows(command, entry->rows);
     for (const struct verb *verb = command->verbs; verb->run; verb++) {
@@ -62,7 +63,7 @@ static void bash_begin(const struct completions *completions)
            "    case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n");
 }
 
-static void bash_entry(const struct entry *entry)
+static void bash_entry(const struct completion *entry)
 {
     printf(entry->has_two_words ? "    \"%s\")\n" : "    \"%s \"*)\n", entry->name);
     printf("        options=\"");
@@ -138,7 +139,7 @@ static void zsh_begin(const struct completions *completions)
         "    case \"$words[2] $words[3]\" in\n");
 }
 
-static void zsh_entry(const struct entry *entry)
+static void zsh_entry(const struct completion *entry)
 {
     printf(entry->has_two_words ? "    \"%s\")\n" : "    \"%s \"*)\n", entry->name);
     printf("        _arguments");
@@ -181,7 +182,7 @@ static void fish_begin(const struct completions *completions)
     }
 }
 
-static void fish_entry(const struct entry *entry)
+static void fish_entry(const struct completion *entry)
 {
     char seen[128];
     const char *second = strchr(entry->name, ' ');
@@ -217,13 +218,13 @@ bool completions_print(const char *name, const struct completions *completions)
     static const struct {
         const char *name;
         void (*begin)(const struct completions *completions);
-        void (*entry)(const struct entry *entry);
+        void (*entry)(const struct completion *entry);
         void (*end)(void);
     } shells[] = {{"bash", bash_begin, bash_entry, bash_end},
                   {"zsh", zsh_begin, zsh_entry, zsh_end},
                   {"fish", fish_begin, fish_entry, nothing}};
     for (size_t i = 0; i < sizeof shells / sizeof *shells; i++) {
-        struct entry entry;
+        struct completion entry;
         if (strcmp(name, shells[i].name) != 0)
             continue;
         shells[i].begin(completions);

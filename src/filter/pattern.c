@@ -3,13 +3,13 @@
 #include <assert.h>
 
 /* The way to the place that is being read. */
-struct place {
-    const struct place *above;
+struct pattern_place {
+    const struct pattern_place *above;
     struct bytes name; /* of a member; data NULL: an element */
     int index;
 };
 
-struct reading {
+struct pattern_reading {
     struct arena *arena;
     struct filter_problem *problem;
     bool failed;
@@ -25,7 +25,7 @@ static void put_token(struct text *out, struct bytes name)
             text_putc(out, name.data[i]);
 }
 
-static void put_place(struct text *out, const struct place *place)
+static void put_place(struct text *out, const struct pattern_place *place)
 {
     if (!place)
         return;
@@ -51,7 +51,7 @@ const char *filter_pointer(struct arena *arena, const struct filter_member *memb
     return pointer.overflow ? NULL : pointer.data;
 }
 
-static void *fail(struct reading *reading, const struct place *place, const char *detail)
+static void *fail(struct pattern_reading *reading, const struct pattern_place *place, const char *detail)
 {
     struct text pointer;
     if (reading->failed)
@@ -64,7 +64,7 @@ static void *fail(struct reading *reading, const struct place *place, const char
     return NULL;
 }
 
-static void *make(struct reading *reading, size_t size)
+static void *make(struct pattern_reading *reading, size_t size)
 {
     void *made = arena_zero(reading->arena, size);
     if (!made) {
@@ -86,7 +86,8 @@ static bool is_word(const struct json_value *value)
     return json_is(value, JSON_NULL) || json_is(value, JSON_TRUE) || json_is(value, JSON_FALSE);
 }
 
-static struct filter_test *make_test(struct reading *reading, enum filter_test_kind kind, struct bytes text)
+static struct filter_test *make_test(struct pattern_reading *reading, enum filter_test_kind kind,
+                                     struct bytes text)
 {
     struct filter_test *test = make(reading, sizeof *test);
     if (test) {
@@ -96,7 +97,7 @@ static struct filter_test *make_test(struct reading *reading, enum filter_test_k
     return test;
 }
 
-static struct filter_test *read_plain(struct reading *reading, const struct json_value *value)
+static struct filter_test *read_plain(struct pattern_reading *reading, const struct json_value *value)
 {
     static const char *const words[] = {[JSON_NULL] = "null", [JSON_TRUE] = "true", [JSON_FALSE] = "false"};
     if (is_word(value))
@@ -104,8 +105,8 @@ static struct filter_test *read_plain(struct reading *reading, const struct json
     return make_test(reading, is_number(value) ? TEST_NUMBER : TEST_TEXT, value->text);
 }
 
-static struct filter_test *read_affix(struct reading *reading, const struct json_value *value,
-                                      const struct place *place, enum filter_test_kind kind)
+static struct filter_test *read_affix(struct pattern_reading *reading, const struct json_value *value,
+                                      const struct pattern_place *place, enum filter_test_kind kind)
 {
     if (!json_is(value, JSON_STRING) || value->text.len == 0)
         return fail(reading, place, "A prefix or suffix is a text that is not empty.");
@@ -127,8 +128,8 @@ static bool read_relation(const struct json_value *value, enum filter_relation *
     return false;
 }
 
-static struct filter_test *read_numeric(struct reading *reading, const struct json_value *value,
-                                        const struct place *place)
+static struct filter_test *read_numeric(struct pattern_reading *reading, const struct json_value *value,
+                                        const struct pattern_place *place)
 {
     struct filter_test *outer = NULL;
     if (!json_is(value, JSON_ARRAY) || (value->count != 2 && value->count != 4))
@@ -148,19 +149,19 @@ static struct filter_test *read_numeric(struct reading *reading, const struct js
     return outer;
 }
 
-static struct filter_test *read_exists(struct reading *reading, const struct json_value *value,
-                                       const struct place *place)
+static struct filter_test *read_exists(struct pattern_reading *reading, const struct json_value *value,
+                                       const struct pattern_place *place)
 {
     if (!json_is(value, JSON_TRUE) && !json_is(value, JSON_FALSE))
         return fail(reading, place, "exists is true or false.");
     return make_test(reading, json_is(value, JSON_TRUE) ? TEST_EXISTS : TEST_ABSENT, (struct bytes){0});
 }
 
-static struct filter_test *read_operator(struct reading *reading, const struct json_value *object,
-                                         const struct place *above, bool inside_but);
+static struct filter_test *read_operator(struct pattern_reading *reading, const struct json_value *object,
+                                         const struct pattern_place *above, bool inside_but);
 
-static struct filter_test *read_anything_but(struct reading *reading, const struct json_value *value,
-                                             const struct place *place)
+static struct filter_test *read_anything_but(struct pattern_reading *reading, const struct json_value *value,
+                                             const struct pattern_place *place)
 {
     struct filter_test *but = make_test(reading, TEST_ANYTHING_BUT, (struct bytes){0});
     bool list = json_is(value, JSON_ARRAY);
@@ -168,7 +169,7 @@ static struct filter_test *read_anything_but(struct reading *reading, const stru
     if (list && value->count == 0)
         return fail(reading, place, "anything-but names at least one value.");
     for (const struct json_value *at = list ? value->first : value; at && but; at = list ? at->next : NULL) {
-        struct place element = {place, {0}, index++};
+        struct pattern_place element = {place, {0}, index++};
         struct filter_test *test;
         if (json_is(at, JSON_OBJECT) && !list)
             test = read_operator(reading, at, place, true);
@@ -186,13 +187,13 @@ static struct filter_test *read_anything_but(struct reading *reading, const stru
     return but;
 }
 
-static struct filter_test *read_operator(struct reading *reading, const struct json_value *object,
-                                         const struct place *above, bool inside_but)
+static struct filter_test *read_operator(struct pattern_reading *reading, const struct json_value *object,
+                                         const struct pattern_place *above, bool inside_but)
 {
     const struct json_value *value = object->first;
     if (object->count != 1)
         return fail(reading, above, "An operator is an object with one member.");
-    struct place place = {above, value->name, 0};
+    struct pattern_place place = {above, value->name, 0};
     if (bytes_equal_text(value->name, "prefix"))
         return read_affix(reading, value, &place, TEST_PREFIX);
     if (bytes_equal_text(value->name, "suffix"))
@@ -209,14 +210,14 @@ static struct filter_test *read_operator(struct reading *reading, const struct j
                 "There is no such operator; there are prefix, suffix, anything-but, numeric, exists.");
 }
 
-static void read_alternatives(struct reading *reading, const struct json_value *array,
-                              const struct place *place, struct filter_member *member)
+static void read_alternatives(struct pattern_reading *reading, const struct json_value *array,
+                              const struct pattern_place *place, struct filter_member *member)
 {
     int index = 0;
     if (array->count == 0)
         fail(reading, place, "An array of alternatives has at least one.");
     for (const struct json_value *value = array->first; value && !reading->failed; value = value->next) {
-        struct place element = {place, {0}, index++};
+        struct pattern_place element = {place, {0}, index++};
         struct filter_test *test;
         if (json_is(value, JSON_ARRAY))
             fail(reading, &element, "An alternative is a value or an operator, not an array.");
@@ -233,13 +234,15 @@ static void read_alternatives(struct reading *reading, const struct json_value *
 
 /* ---- patterns ---- */
 
-static bool read_level(struct reading *reading, const struct json_value *object, const struct place *place,
-                       const struct filter_member *above, int depth, struct filter_level *level);
-static struct filter_term *read_members(struct reading *reading, const struct json_value *object,
-                                        const struct place *place, const struct filter_member *above,
+static bool read_level(struct pattern_reading *reading, const struct json_value *object,
+                       const struct pattern_place *place, const struct filter_member *above, int depth,
+                       struct filter_level *level);
+static struct filter_term *read_members(struct pattern_reading *reading, const struct json_value *object,
+                                        const struct pattern_place *place, const struct filter_member *above,
                                         int depth, struct filter_level *level);
 
-static struct filter_term *make_term(struct reading *reading, int kind, const struct filter_member *member)
+static struct filter_term *make_term(struct pattern_reading *reading, int kind,
+                                     const struct filter_member *member)
 {
     struct filter_term *term = make(reading, sizeof *term);
     if (term) {
@@ -249,8 +252,8 @@ static struct filter_term *make_term(struct reading *reading, int kind, const st
     return term;
 }
 
-static struct filter_term *read_member(struct reading *reading, const struct json_value *value,
-                                       const struct place *place, const struct filter_member *above,
+static struct filter_term *read_member(struct pattern_reading *reading, const struct json_value *value,
+                                       const struct pattern_place *place, const struct filter_member *above,
                                        int depth, struct filter_level *level)
 {
     struct filter_member *member = make(reading, sizeof *member);
@@ -277,16 +280,16 @@ static struct filter_term *read_member(struct reading *reading, const struct jso
     return reading->failed ? NULL : make_term(reading, TERM_MEMBER, member);
 }
 
-static struct filter_term *read_or(struct reading *reading, const struct json_value *value,
-                                   const struct place *place, const struct filter_member *above, int depth,
-                                   struct filter_level *level)
+static struct filter_term *read_or(struct pattern_reading *reading, const struct json_value *value,
+                                   const struct pattern_place *place, const struct filter_member *above,
+                                   int depth, struct filter_level *level)
 {
     struct filter_term *any = make_term(reading, TERM_ANY, NULL);
     int index = 0;
     if (!json_is(value, JSON_ARRAY) || value->count == 0)
         return fail(reading, place, "\"$or\" is an array of patterns, and has at least one.");
     for (const struct json_value *at = value->first; any && at; at = at->next) {
-        struct place element = {place, {0}, index++};
+        struct pattern_place element = {place, {0}, index++};
         struct filter_term *term = read_members(reading, at, &element, above, depth + 1, level);
         if (!term)
             return NULL;
@@ -297,8 +300,8 @@ static struct filter_term *read_or(struct reading *reading, const struct json_va
 }
 
 /* The members of one object of the pattern: all of them must match. */
-static struct filter_term *read_members(struct reading *reading, const struct json_value *object,
-                                        const struct place *place, const struct filter_member *above,
+static struct filter_term *read_members(struct pattern_reading *reading, const struct json_value *object,
+                                        const struct pattern_place *place, const struct filter_member *above,
                                         int depth, struct filter_level *level)
 {
     struct filter_term *all = make_term(reading, TERM_ALL, NULL);
@@ -308,7 +311,7 @@ static struct filter_term *read_members(struct reading *reading, const struct js
     if (depth > FILTER_LEVELS_MAX)
         return fail(reading, place, "A pattern has at most 8 levels.");
     for (const struct json_value *value = object->first; all && value; value = value->next) {
-        struct place here = {place, value->name, 0};
+        struct pattern_place here = {place, value->name, 0};
         struct filter_term *term = bytes_equal_text(value->name, "$or")
                                        ? read_or(reading, value, &here, above, depth, level)
                                        : read_member(reading, value, &here, above, depth, level);
@@ -320,8 +323,9 @@ static struct filter_term *read_members(struct reading *reading, const struct js
     return all;
 }
 
-static bool read_level(struct reading *reading, const struct json_value *object, const struct place *place,
-                       const struct filter_member *above, int depth, struct filter_level *level)
+static bool read_level(struct pattern_reading *reading, const struct json_value *object,
+                       const struct pattern_place *place, const struct filter_member *above, int depth,
+                       struct filter_level *level)
 {
     level->term = read_members(reading, object, place, above, depth, level);
     if (!level->term)
@@ -333,7 +337,7 @@ static bool read_level(struct reading *reading, const struct json_value *object,
 const struct filter *filter_compile(struct arena *arena, const struct json_value *pattern,
                                     struct filter_problem *problem)
 {
-    struct reading reading = {.arena = arena, .problem = problem};
+    struct pattern_reading reading = {.arena = arena, .problem = problem};
     struct filter *filter = make(&reading, sizeof *filter);
     return filter && read_level(&reading, pattern, NULL, NULL, 1, &filter->level) ? filter : NULL;
 }

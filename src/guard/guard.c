@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 /* What guard_url and guard_address judge alike. */
-struct target {
+struct guard_target {
     bool ipv6;
     unsigned char address[16]; /* network order; IPv4 in the first four */
     uint16_t port;
@@ -73,7 +73,7 @@ bool guard_ipv4_special(uint32_t address)
     return special;
 }
 
-static bool is_special(const struct target *target)
+static bool is_special(const struct guard_target *target)
 {
     const unsigned char *a = target->address;
     if (!target->ipv6)
@@ -86,7 +86,7 @@ static bool is_special(const struct target *target)
     return false;
 }
 
-static bool is_local(const struct guard *guard, const struct target *target)
+static bool is_local(const struct guard *guard, const struct guard_target *target)
 {
     for (int i = 0; i < guard->local_count; i++)
         if (network_holds(&guard->locals[i], target->ipv6, target->address))
@@ -104,7 +104,7 @@ static bool port_allowed(const struct guard *guard, uint16_t port)
 
 /* An exception that names the port allows both address and port; one without a port allows the address, and
  * the rule for ports stands. */
-static enum guard_verdict judge(const struct guard *guard, const struct target *target)
+static enum guard_verdict judge(const struct guard *guard, const struct guard_target *target)
 {
     bool excepted = false;
     for (int i = 0; i < guard->exception_count; i++) {
@@ -171,9 +171,9 @@ bool guard_add_port(struct guard *guard, struct bytes text)
 /* ---- addresses ---- */
 
 /* False: a family that is not dialled at all. Copied, because a sockaddr is rarely aligned for its kind. */
-static bool read_sockaddr(const struct sockaddr *address, struct target *target)
+static bool read_sockaddr(const struct sockaddr *address, struct guard_target *target)
 {
-    *target = (struct target){0};
+    *target = (struct guard_target){0};
     if (address->sa_family == AF_INET) {
         struct sockaddr_in in;
         memcpy(&in, address, sizeof in);
@@ -194,7 +194,7 @@ static bool read_sockaddr(const struct sockaddr *address, struct target *target)
 
 bool guard_add_local(struct guard *guard, const struct sockaddr *address)
 {
-    struct target target;
+    struct guard_target target;
     if (guard->local_count == GUARD_LOCALS_MAX || !read_sockaddr(address, &target))
         return false;
     struct network *local = &guard->locals[guard->local_count++];
@@ -205,7 +205,7 @@ bool guard_add_local(struct guard *guard, const struct sockaddr *address)
 
 enum guard_verdict guard_address(const struct guard *guard, const struct sockaddr *address)
 {
-    struct target target;
+    struct guard_target target;
     return read_sockaddr(address, &target) ? judge(guard, &target) : GUARD_ADDRESS;
 }
 
@@ -268,7 +268,7 @@ enum guard_verdict guard_url(const struct guard *guard, const struct url *url)
         if (verdict == GUARD_ALLOWED && !port_possible(guard, url->port))
             verdict = GUARD_PORT;
     } else {
-        struct target target = {.ipv6 = url->host_kind == URL_HOST_IPV6, .port = url->port};
+        struct guard_target target = {.ipv6 = url->host_kind == URL_HOST_IPV6, .port = url->port};
         memcpy(target.address, &url->address, target.ipv6 ? 16 : 4);
         verdict = judge(guard, &target);
     }

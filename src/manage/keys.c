@@ -13,7 +13,7 @@ static const char details[] =
     "Creates an API key and prints it once. The server must be stopped. Use this when the last key of a\n"
     "Master is lost. If you have a Master's key, use POST /api/api_keys instead.";
 
-struct wanted {
+struct keys_options {
     struct manage manage;
     const char *label, *rate;
     int64_t user_id; /* -1: the first Master */
@@ -48,7 +48,7 @@ static bool tell(const struct manage *manage, const struct user *user, const cha
 }
 
 /* Prints the key before it stores it: a key that cannot be shown is useless. */
-static int make_key(struct wanted *wanted)
+static int make_key(struct keys_options *wanted)
 {
     struct manage *manage = &wanted->manage;
     const struct user *user = find_user(manage->opened, wanted->user_id, &manage->arena);
@@ -79,7 +79,7 @@ static int make_key(struct wanted *wanted)
 
 static int make(const struct invocation *invocation, void *options)
 {
-    struct wanted *wanted = options;
+    struct keys_options *wanted = options;
     wanted->rate_per_s = -1;
     if (wanted->rate && strcmp(wanted->rate, "unlimited") != 0 &&
         (!bytes_to_int64(bytes_of(wanted->rate), &wanted->rate_per_s) || wanted->rate_per_s < 1 ||
@@ -91,7 +91,7 @@ static int make(const struct invocation *invocation, void *options)
     return make_key(wanted);
 }
 
-#define AT(field) offsetof(struct wanted, field)
+#define AT(field) offsetof(struct keys_options, field)
 static const struct option_row rows[] = {
     {"user", OPTION_NUMBER, AT(user_id), "", "ID", "user of the key; without it, the first Master", 1,
      INT64_MAX},
@@ -107,5 +107,5 @@ const struct command keys_command = {
     .verbs = {{"new", "", make}},
     .rows = OPTION_TABLE(rows),
     .required = "--data DATA",
-    MANAGE_COMMAND(struct wanted, manage_run_on_store),
+    MANAGE_COMMAND(struct keys_options, manage_run_on_store),
 };

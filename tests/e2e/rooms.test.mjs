@@ -50,6 +50,12 @@ test('the walls in ARCHITECTURE.md are those of the build', () => {
   for (const [folder, seen] of built) assert.deepEqual(drawn.get(folder), seen, `${folder} sees`)
 })
 
+test('a struct is defined once, so its name has one meaning', () => {
+  const names = files.filter((path) => /^(src|lib)\/.*\.[ch]$/.test(path)).flatMap((path) => [...textOf(path).matchAll(/^struct (\w+) \{/gm)].map(([, name]) => name))
+  assert.ok(names.length > 300)
+  assert.deepEqual(names.filter((name, i) => names.indexOf(name) !== i), [])
+})
+
 test('only libposthorn and the commands know json-c', () => {
   const users = files.filter((path) => /^(src|lib)\/.*\.[ch]$/.test(path) && /#include (<json-c\/|"json_c\.h")/.test(textOf(path)))
   assert.ok(users.includes('lib/event.c'))

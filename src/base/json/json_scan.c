@@ -10,7 +10,7 @@ enum { NAMES_INLINE = 64, NAMES_FEW = 12, QUOTE_LEN_MAX = 40 };
 
 enum expect { VALUE, VALUE_OR_CLOSE, NAME, NAME_OR_CLOSE, COLON, COMMA_OR_CLOSE, NOTHING };
 
-struct name {
+struct member_name {
     struct bytes decoded;
     const char *at; /* its opening quote */
 };
@@ -21,7 +21,7 @@ struct container {
     bool is_object;
 };
 
-struct scan {
+struct json_scanner {
     char *start, *at, *end;
     bool lenient;
     struct json_reading *reading;
@@ -32,9 +32,9 @@ struct scan {
     char *comma;           /* the last one */
     const char *value_end; /* behind the last value: the place for a missing comma */
     const char *too_large; /* the first integer beyond 64 bits; a syntax error is reported instead of it */
-    struct name *names;    /* of all open objects, innermost last */
+    struct member_name *names; /* of all open objects, innermost last */
     size_t name_count, name_cap;
-    struct name names_inline[NAMES_INLINE];
+    struct member_name names_inline[NAMES_INLINE];
     struct arena decoded; /* names with escapes, if there is no tree to keep them */
 };
 
@@ -72,12 +72,12 @@ static bool is_word(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$';
 }
 
-static bool at_text(const struct scan *scan, const char *text)
+static bool at_text(const struct json_scanner *scan, const char *text)
 {
     return bytes_starts(bytes_make(scan->at, (size_t)(scan->end - scan->at)), text);
 }
 
-static void locate(const struct scan *scan, const char *at, int *line, int *column)
+static void locate(const struct json_scanner *scan, const char *at, int *line, int *column)
 {
     const char *line_start = scan->start, *newline;
     *line = 1;
@@ -88,8 +88,8 @@ static void locate(const struct scan *scan, const char *at, int *line, int *colu
     *column = (int)(at - line_start) + 1;
 }
 
-static __attribute__((format(printf, 4, 5))) enum json_error fail(struct scan *scan, enum json_error error,
-                                                                  const char *at, const char *format, ...)
+static __attribute__((format(printf, 4, 5))) enum json_error
+fail(struct json_scanner *scan, enum json_error error, const char *at, const char *format, ...)
 {
     struct json_problem *problem = &scan->reading->problem;
     problem->error = error;
@@ -103,7 +103,7 @@ static __attribute__((format(printf, 4, 5))) enum json_error fail(struct scan *s
     return error;
 }
 
-static void warn(struct scan *scan, const char *at, int kind)
+static void warn(struct json_scanner *scan, const char *at, int kind)
 {
     struct json_reading *reading = scan->reading;
     if (reading->warning_count < JSON_WARNINGS_MAX) {
@@ -115,7 +115,7 @@ static void warn(struct scan *scan, const char *at, int kind)
 }
 
 /* The member's name at `at` (an opening quote) for a message: cut short, without control characters. */
-static const char *quote(const struct scan *scan, const char *at, char out[QUOTE_LEN_MAX + 1])
+static const char *quote(const struct json_scanner *scan, const char *at, char out[QUOTE_LEN_MAX + 1])
 {
     int len = 0;
     for (at++; at < scan->end && *at != '"' && *at != '\n' && len < QUOTE_LEN_MAX; at++)
@@ -127,7 +127,7 @@ static const char *quote(const struct scan *scan, const char *at, char out[QUOTE
 }
 
 /* A syntax error. `wanted` is the message if none of the common mistakes fits. */
-static enum json_error unexpected(struct scan *scan, const char *wanted)
+static enum json_error unexpected(struct json_scanner *scan, const char *wanted)
 {
     unsigned char c = (unsigned char)*scan->at;
     if (c == 0)
@@ -142,7 +142,7 @@ static enum json_error unexpected(struct scan *scan, const char *wanted)
     return fail(scan, JSON_SYNTAX, scan->at, "%s, not %c", wanted, c);
 }
 
-static enum json_error ended(struct scan *scan)
+static enum json_error ended(struct json_scanner *scan)
 {
     if (scan->depth == 0)
         return fail(scan, JSON_EMPTY, scan->end, "there is no JSON text in the body");
@@ -156,7 +156,7 @@ static enum json_error ended(struct scan *scan)
 
 /* ---- white space and comments ---- */
 
-static enum json_error blank_comment(struct scan *scan)
+static enum json_error blank_comment(struct json_scanner *scan)
 {
     char *start = scan->at, *end;
     bool block = at_text(scan, "/*");
@@ -184,7 +184,7 @@ static enum json_error blank_comment(struct scan *scan)
     return JSON_OK;
 }
 
-static enum json_error skip_blank(struct scan *scan)
+static enum json_error skip_blank(struct json_scanner *scan)
 {
     while (scan->at < scan->end) {
         char c = *scan->at;
@@ -210,7 +210,7 @@ static bool is_special(char c)
 }
 
 /* At a backslash. */
-static enum json_error scan_escape(struct scan *scan, bool is_name)
+static enum json_error scan_escape(struct json_scanner *scan, bool is_name)
 {
     char *at = scan->at;
     char letter = (char)(at + 1 < scan->end ? at[1] : '\0');
@@ -255,7 +255,7 @@ static char *skip_plain(char *at, const char *end)
 }
 
 /* From the opening quote to the byte after the closing one. */
-static enum json_error scan_string(struct scan *scan, bool is_name, bool *escaped)
+static enum json_error scan_string(struct json_scanner *scan, bool is_name, bool *escaped)
 {
     char *opening = scan->at++;
     *escaped = false;
@@ -292,7 +292,7 @@ static enum json_error scan_string(struct scan *scan, bool is_name, bool *escape
 }
 
 /* Decodes escapes: "\u0061" and "a" are the same member. `raw` has passed scan_string. */
-static struct bytes decode(struct scan *scan, struct bytes raw)
+static struct bytes decode(struct json_scanner *scan, struct bytes raw)
 {
     struct json_builder *builder = scan->builder;
     /* An escape is never shorter than its meaning. */
@@ -306,7 +306,7 @@ static struct bytes decode(struct scan *scan, struct bytes raw)
 
 /* ---- names ---- */
 
-static void add_name(struct scan *scan, struct bytes decoded, const char *at)
+static void add_name(struct json_scanner *scan, struct bytes decoded, const char *at)
 {
     if (scan->name_count == scan->name_cap) {
         bool was_inline = scan->names == scan->names_inline;
@@ -315,12 +315,12 @@ static void add_name(struct scan *scan, struct bytes decoded, const char *at)
         if (was_inline)
             memcpy(scan->names, scan->names_inline, sizeof scan->names_inline);
     }
-    scan->names[scan->name_count++] = (struct name){decoded, at};
+    scan->names[scan->name_count++] = (struct member_name){decoded, at};
 }
 
 static int compare_names(const void *a_, const void *b_)
 {
-    const struct name *a = a_, *b = b_;
+    const struct member_name *a = a_, *b = b_;
     if (a->decoded.len != b->decoded.len)
         return a->decoded.len < b->decoded.len ? -1 : 1;
     int order = a->decoded.len ? memcmp(a->decoded.data, b->decoded.data, a->decoded.len) : 0;
@@ -328,7 +328,7 @@ static int compare_names(const void *a_, const void *b_)
 }
 
 /* The first repeated name, or NULL. May reorder the names: their object is closed. */
-static const struct name *find_duplicate(struct name *names, size_t count)
+static const struct member_name *find_duplicate(struct member_name *names, size_t count)
 {
     if (count <= NAMES_FEW) {
         for (size_t i = 1; i < count; i++)
@@ -337,7 +337,7 @@ static const struct name *find_duplicate(struct name *names, size_t count)
                     return &names[i];
         return NULL;
     }
-    const struct name *found = NULL;
+    const struct member_name *found = NULL;
     qsort(names, count, sizeof *names, compare_names);
     for (size_t i = 1; i < count; i++)
         if (bytes_equal(names[i].decoded, names[i - 1].decoded) && (!found || names[i].at < found->at))
@@ -345,7 +345,7 @@ static const struct name *find_duplicate(struct name *names, size_t count)
     return found;
 }
 
-static enum json_error scan_name(struct scan *scan)
+static enum json_error scan_name(struct json_scanner *scan)
 {
     const char *opening = scan->at;
     bool escaped;
@@ -372,13 +372,13 @@ static bool beyond_64_bits(struct bytes digits, bool negative)
 }
 
 /* A value that is not a container, and its place. */
-static void found(struct scan *scan, enum json_kind kind, const char *start)
+static void found(struct json_scanner *scan, enum json_kind kind, const char *start)
 {
     if (scan->builder)
         json_builder_value(scan->builder, kind, bytes_make(start, (size_t)(scan->at - start)), true);
 }
 
-static enum json_error scan_number(struct scan *scan)
+static enum json_error scan_number(struct json_scanner *scan)
 {
     char *start = scan->at, *at = start, *end = scan->end;
     bool negative = *at == '-';
@@ -423,20 +423,20 @@ static enum json_error scan_number(struct scan *scan)
 
 /* ---- the grammar ---- */
 
-static void value_done(struct scan *scan)
+static void value_done(struct json_scanner *scan)
 {
     scan->value_end = scan->at;
     scan->expect = scan->depth ? COMMA_OR_CLOSE : NOTHING;
 }
 
-static enum json_error count_member(struct scan *scan)
+static enum json_error count_member(struct json_scanner *scan)
 {
     if (++scan->members > JSON_MEMBERS_MAX)
         return fail(scan, JSON_MEMBERS, scan->at, "more than %d members and elements", JSON_MEMBERS_MAX);
     return JSON_OK;
 }
 
-static enum json_error open_container(struct scan *scan)
+static enum json_error open_container(struct json_scanner *scan)
 {
     if (scan->depth == JSON_DEPTH_MAX)
         return fail(scan, JSON_DEPTH, scan->at, "nested more than %d deep", JSON_DEPTH_MAX);
@@ -449,7 +449,7 @@ static enum json_error open_container(struct scan *scan)
     return JSON_OK;
 }
 
-static enum json_error close_container(struct scan *scan)
+static enum json_error close_container(struct json_scanner *scan)
 {
     struct container *open = &scan->stack[scan->depth - 1];
     if (open->is_object != (*scan->at == '}')) {
@@ -458,7 +458,7 @@ static enum json_error close_container(struct scan *scan)
         return fail(scan, JSON_SYNTAX, scan->at, "%c was expected, to close the %c of line %d, column %d",
                     open->is_object ? '}' : ']', *open->opened_at, line, column);
     }
-    const struct name *twice =
+    const struct member_name *twice =
         find_duplicate(scan->names + open->names_start, scan->name_count - open->names_start);
     if (twice) {
         char name[QUOTE_LEN_MAX + 1];
@@ -475,7 +475,7 @@ static enum json_error close_container(struct scan *scan)
 }
 
 /* A closing bracket right after a comma. */
-static enum json_error close_after_comma(struct scan *scan)
+static enum json_error close_after_comma(struct json_scanner *scan)
 {
     if (!scan->lenient)
         return fail(scan, JSON_SYNTAX, scan->comma, "a trailing comma is not JSON; delete it");
@@ -484,7 +484,7 @@ static enum json_error close_after_comma(struct scan *scan)
     return close_container(scan);
 }
 
-static enum json_error scan_literal(struct scan *scan)
+static enum json_error scan_literal(struct json_scanner *scan)
 {
     static const char *const literals[] = {"true", "false", "null"};
     static const enum json_kind kinds[] = {JSON_TRUE, JSON_FALSE, JSON_NULL};
@@ -504,7 +504,7 @@ static enum json_error scan_literal(struct scan *scan)
     return fail(scan, JSON_SYNTAX, scan->at, "text needs double quotes around it");
 }
 
-static enum json_error scan_text(struct scan *scan)
+static enum json_error scan_text(struct json_scanner *scan)
 {
     const char *opening = scan->at;
     bool escaped;
@@ -516,7 +516,7 @@ static enum json_error scan_text(struct scan *scan)
     return JSON_OK;
 }
 
-static enum json_error scan_value(struct scan *scan)
+static enum json_error scan_value(struct json_scanner *scan)
 {
     char c = *scan->at;
     if (c == '{' || c == '[')
@@ -539,7 +539,7 @@ static enum json_error scan_value(struct scan *scan)
     return error;
 }
 
-static enum json_error expect_name(struct scan *scan)
+static enum json_error expect_name(struct json_scanner *scan)
 {
     char c = *scan->at;
     if (c == '"') {
@@ -555,7 +555,7 @@ static enum json_error expect_name(struct scan *scan)
     return unexpected(scan, "a member's name in double quotes was expected");
 }
 
-static enum json_error expect_element(struct scan *scan)
+static enum json_error expect_element(struct json_scanner *scan)
 {
     char c = *scan->at;
     if (c == ']')
@@ -564,7 +564,7 @@ static enum json_error expect_element(struct scan *scan)
     return error ? error : scan_value(scan);
 }
 
-static enum json_error expect_comma(struct scan *scan)
+static enum json_error expect_comma(struct json_scanner *scan)
 {
     char c = *scan->at;
     bool in_object = scan->stack[scan->depth - 1].is_object;
@@ -586,7 +586,7 @@ static enum json_error expect_comma(struct scan *scan)
     return unexpected(scan, in_object ? "a comma or } was expected" : "a comma or ] was expected");
 }
 
-static enum json_error expect_colon(struct scan *scan)
+static enum json_error expect_colon(struct json_scanner *scan)
 {
     char name[QUOTE_LEN_MAX + 1];
     if (*scan->at == ':') {
@@ -598,7 +598,7 @@ static enum json_error expect_colon(struct scan *scan)
     return fail(scan, JSON_SYNTAX, scan->at, "a colon is missing after \"%s\"", quote(scan, at, name));
 }
 
-static enum json_error step(struct scan *scan)
+static enum json_error step(struct json_scanner *scan)
 {
     switch (scan->expect) {
     case VALUE:
@@ -620,7 +620,7 @@ static enum json_error step(struct scan *scan)
     return fail(scan, JSON_TRAILING, scan->at, "the document has ended; delete what follows");
 }
 
-static enum json_error check_encoding(struct scan *scan)
+static enum json_error check_encoding(struct json_scanner *scan)
 {
     size_t len = (size_t)(scan->end - scan->start);
     if (at_text(scan, "\xef\xbb\xbf"))
@@ -631,7 +631,7 @@ static enum json_error check_encoding(struct scan *scan)
     return JSON_OK;
 }
 
-static enum json_error scan_all(struct scan *scan)
+static enum json_error scan_all(struct json_scanner *scan)
 {
     enum json_error error = check_encoding(scan);
     while (!error && !(error = skip_blank(scan)) && scan->at < scan->end)
@@ -649,8 +649,8 @@ static enum json_error scan_all(struct scan *scan)
 enum json_error json_scan(char *text, size_t len, bool lenient, struct json_reading *reading,
                           struct json_builder *builder)
 {
-    struct scan scan;
-    memset(&scan, 0, offsetof(struct scan, names_inline));
+    struct json_scanner scan;
+    memset(&scan, 0, offsetof(struct json_scanner, names_inline));
     scan.start = scan.at = text;
     scan.end = text + len;
     scan.lenient = lenient;

@@ -10,7 +10,7 @@
 enum { ENDPOINTS_MAX = 1000, SETTINGS_LEN_MAX = 256 << 10 };
 
 struct endpoints {
-    struct api api;
+    struct api_session api;
     const char *user, *url, *settings;
     struct jobs_wish wish;
 };
@@ -29,7 +29,7 @@ static int list(const struct invocation *invocation, void *options)
 
 static int show(const struct invocation *invocation, void *options)
 {
-    struct client *client = ((struct api *)options)->client;
+    struct client *client = ((struct api_session *)options)->client;
     const char *path = client_path(client, "/api/endpoints/%s", invocation->operands[0]);
     struct client_answer answer;
     if (!client_expect(client, 200, "GET", path, NULL, &answer))
@@ -111,7 +111,7 @@ static int set_status(const struct invocation *invocation, void *options, const 
 {
     struct json_object *attributes = json_object_new_object();
     write_request_text(attributes, "status", status);
-    return patch(invocation, ((struct api *)options)->client, attributes);
+    return patch(invocation, ((struct api_session *)options)->client, attributes);
 }
 
 static int pause_it(const struct invocation *invocation, void *options)
@@ -126,13 +126,13 @@ static int resume(const struct invocation *invocation, void *options)
 
 static int delete (const struct invocation *invocation, void *options)
 {
-    struct client *client = ((struct api *)options)->client;
+    struct client *client = ((struct api_session *)options)->client;
     return client_delete(client, client_path(client, "/api/endpoints/%s", invocation->operands[0]));
 }
 
 static int ping(const struct invocation *invocation, void *options)
 {
-    struct client *client = ((struct api *)options)->client;
+    struct client *client = ((struct api_session *)options)->client;
     const char *path = client_path(client, "/api/endpoints/%s/ping", invocation->operands[0]);
     struct client_answer answer;
     if (!client_expect(client, 201, "POST", path, NULL, &answer))

@@ -10,8 +10,8 @@
 
 enum { JOBS_MAX = 1000, POLL_MS = 250 };
 
-struct jobs {
-    struct api api;
+struct jobs_options {
+    struct api_session api;
     const char *user;
 };
 
@@ -109,7 +109,7 @@ int jobs_start(const struct invocation *invocation, struct client *client, const
 
 static int list(const struct invocation *invocation, void *options)
 {
-    const struct jobs *jobs = options;
+    const struct jobs_options *jobs = options;
     struct client *client = jobs->api.client;
     client_path(client, "/api/jobs?page[size]=100&sort=-id");
     return client_show_list(client, client_add_query(client, "filter[user]", jobs->user), JOBS_MAX, columns);
@@ -117,7 +117,7 @@ static int list(const struct invocation *invocation, void *options)
 
 static int show(const struct invocation *invocation, void *options)
 {
-    struct client *client = ((struct api *)options)->client;
+    struct client *client = ((struct api_session *)options)->client;
     struct client_answer answer;
     if (!client_expect(client, 200, "GET", client_path(client, "/api/jobs/%s", invocation->operands[0]), NULL,
                        &answer))
@@ -127,13 +127,13 @@ static int show(const struct invocation *invocation, void *options)
 
 static int cancel(const struct invocation *invocation, void *options)
 {
-    struct client *client = ((struct api *)options)->client;
+    struct client *client = ((struct api_session *)options)->client;
     return client_delete(client, client_path(client, "/api/jobs/%s", invocation->operands[0]));
 }
 
 static const struct option_row rows[] = {
-    {"user", OPTION_TEXT, offsetof(struct jobs, user), "", "ID", "for a Master: the user; otherwise yourself",
-     .verbs = "list"},
+    {"user", OPTION_TEXT, offsetof(struct jobs_options, user), "", "ID",
+     "for a Master: the user; otherwise yourself", .verbs = "list"},
 };
 
 const struct command jobs_command = {
@@ -144,6 +144,6 @@ const struct command jobs_command = {
         "far it is. `cancel` ends a job; what it made due stays due.",
     .verbs = {{"list", "", list}, {"show", "ID", show}, {"cancel", "ID", cancel}},
     .rows = OPTION_TABLE(rows),
-    API_COMMAND(struct jobs),
+    API_COMMAND(struct jobs_options),
     .json = JSON_OPTION("print the server's JSON document"),
 };

@@ -8,7 +8,7 @@
 enum { FILE_LEN_MAX = 128 * 1024, BODY_LEN_MAX = 1 << 20, MEMORY_LEN_MAX = 4 << 20 };
 
 struct mtls {
-    struct api api;
+    struct api_session api;
     const char *cert, *private_key, *ca, *server_name, *user, *endpoint;
 };
 

@@ -23,7 +23,7 @@ static bool send_one(const struct invocation *invocation, struct client *client,
 /* An id is an event's or a delivery's. */
 static int resend(const struct invocation *invocation, void *options)
 {
-    struct client *client = ((struct api *)options)->client;
+    struct client *client = ((struct api_session *)options)->client;
     const char *id = invocation->operands[0];
     struct client_answer answer;
     bool done = true;
@@ -53,6 +53,6 @@ const struct command resend_command = {
                "its id. A\n"
                "delivered delivery stays delivered.",
     .verbs = {{NULL, "ID", resend}},
-    API_COMMAND(struct api),
+    API_COMMAND(struct api_session),
     .json = JSON_OPTION("print the server's JSON document for each delivery"),
 };

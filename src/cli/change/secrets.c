@@ -8,7 +8,7 @@
 enum { OVERLAP_S_MAX = 30 * 24 * 3600, SECRETS_MAX = 1000 };
 
 struct secrets {
-    struct api api;
+    struct api_session api;
     const char *algorithm, *user, *endpoint;
     int64_t overlap_s;
 };

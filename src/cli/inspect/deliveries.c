@@ -9,7 +9,7 @@
 enum { DELIVERIES_MAX = 100000, LIMIT_MAX = 10000 };
 
 struct deliveries {
-    struct api api;
+    struct api_session api;
     const char *state, *endpoint, *user, *type, *reason, *since;
     int64_t limit; /* -1: not given */
 };
@@ -74,7 +74,7 @@ static int list(const struct invocation *invocation, void *options)
 
 static int show(const struct invocation *invocation, void *options)
 {
-    struct client *client = ((struct api *)options)->client;
+    struct client *client = ((struct api_session *)options)->client;
     const char *path = client_path(client, "/api/deliveries/%s", invocation->operands[0]);
     struct client_answer answer;
 

@@ -8,7 +8,7 @@
 enum { LIMIT_MAX = 100 };
 
 struct events {
-    struct api api;
+    struct api_session api;
     const char *type;
     int64_t limit;
     bool undelivered;
@@ -35,7 +35,7 @@ static int list(const struct invocation *invocation, void *options)
 
 static int show(const struct invocation *invocation, void *options)
 {
-    struct client *client = ((struct api *)options)->client;
+    struct client *client = ((struct api_session *)options)->client;
     const char *path = client_path(client, "/api/events/%s?include=resource", invocation->operands[0]);
     struct client_answer answer;
 
@@ -47,7 +47,7 @@ static int show(const struct invocation *invocation, void *options)
 
 static int post(const struct invocation *invocation, void *options)
 {
-    return events_post(invocation, ((struct api *)options)->client);
+    return events_post(invocation, ((struct api_session *)options)->client);
 }
 
 #define AT(field) offsetof(struct events, field)

@@ -7,7 +7,7 @@
 
 enum { ADDRESSES_MAX = 64, ADDRESS_LEN_MAX = 46 };
 
-struct addresses {
+struct ip_list {
     struct {
         char text[ADDRESS_LEN_MAX];
         bool ipv6;
@@ -16,18 +16,18 @@ struct addresses {
 };
 
 /* Prints a line for each address. */
-static void each(const struct addresses *addresses, const char *before, const char *after)
+static void each(const struct ip_list *addresses, const char *before, const char *after)
 {
     for (int i = 0; i < addresses->count; i++)
         printf("%s%s%s\n", before, addresses->list[i].text, after);
 }
 
-static void plain(const struct addresses *addresses)
+static void plain(const struct ip_list *addresses)
 {
     each(addresses, "", "");
 }
 
-static void nftables_set(const struct addresses *addresses, bool ipv6)
+static void nftables_set(const struct ip_list *addresses, bool ipv6)
 {
     int count = 0;
     for (int i = 0; i < addresses->count; i++)
@@ -43,7 +43,7 @@ static void nftables_set(const struct addresses *addresses, bool ipv6)
 }
 
 /* Two sets; the receiver's own rule has the port. */
-static void nftables(const struct addresses *addresses)
+static void nftables(const struct ip_list *addresses)
 {
     puts("table inet filter {");
     nftables_set(addresses, false);
@@ -53,13 +53,13 @@ static void nftables(const struct addresses *addresses)
          "#   ip6 saddr @posthorn_ipv6 tcp dport 443 accept");
 }
 
-static void nginx(const struct addresses *addresses)
+static void nginx(const struct ip_list *addresses)
 {
     each(addresses, "allow ", ";");
     puts("deny all;");
 }
 
-static void caddy(const struct addresses *addresses)
+static void caddy(const struct ip_list *addresses)
 {
     fputs("@not_posthorn not remote_ip", stdout);
     for (int i = 0; i < addresses->count; i++)
@@ -67,14 +67,14 @@ static void caddy(const struct addresses *addresses)
     puts("\nrespond @not_posthorn 403");
 }
 
-static void ufw(const struct addresses *addresses)
+static void ufw(const struct ip_list *addresses)
 {
     each(addresses, "ufw allow proto tcp from ", " to any port 443");
 }
 
 /* The output goes into firewalls, so it must have only addresses. */
 static bool read_addresses(const struct invocation *invocation, struct json_object *list,
-                           struct addresses *addresses)
+                           struct ip_list *addresses)
 {
     for (size_t i = 0; i < json_length(list); i++) {
         struct json_object *item = json_object_array_get_idx(list, i);
@@ -94,7 +94,7 @@ static bool read_addresses(const struct invocation *invocation, struct json_obje
 }
 
 struct ips {
-    struct api api;
+    struct api_session api;
     const char *format;
 };
 
@@ -102,12 +102,12 @@ static int print(const struct invocation *invocation, void *options)
 {
     static const struct {
         const char *name;
-        void (*print)(const struct addresses *addresses);
+        void (*print)(const struct ip_list *addresses);
     } formats[] = {
         {"plain", plain}, {"nftables", nftables}, {"nginx", nginx}, {"caddy", caddy}, {"ufw", ufw}};
     const struct ips *ips = options;
     struct client_answer answer;
-    struct addresses addresses = {.count = 0};
+    struct ip_list addresses = {.count = 0};
 
     if (!client_expect(ips->api.client, 200, "GET", "/api/meta", NULL, &answer))
         return EXIT_FAILED;

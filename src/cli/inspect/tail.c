@@ -44,7 +44,7 @@ struct watched {
 };
 
 struct tail {
-    struct api api;
+    struct api_session api;
     int64_t every_ms;
     bool json;
     struct clock clock;

@@ -14,7 +14,7 @@
 enum { WHY_MEMORY_MAX = 1 << 20, DELIVERIES_MAX = 100000, NEEDED_LEN_MAX = 512 };
 
 struct why {
-    struct api api;
+    struct api_session api;
     const struct invocation *invocation;
     struct json_object *event;      /* NULL: it is about one delivery */
     struct json_object *deliveries; /* an array; never NULL */

@@ -277,7 +277,7 @@ static void refuse(struct receiver *receiver, struct listener_request *request,
 /* ---- the workers --------------------------------------------------------------------------------------- */
 
 /* On the request's arena, except for the job that resumes. */
-struct job {
+struct handler_job {
     struct listener_request *request; /* NULL: resume the events in work */
 };
 
@@ -329,7 +329,7 @@ static void resume(const struct receiver *receiver)
 static void do_job(void *ctx, int worker, void *item, bool dropped)
 {
     struct receiver *receiver = ctx;
-    struct job *job = item;
+    struct handler_job *job = item;
     struct listener_request *request = job->request; /* the answer frees the job */
 
     if (!request) {
@@ -347,10 +347,10 @@ static void do_job(void *ctx, int worker, void *item, bool dropped)
 static void hand_over(struct receiver *receiver, struct listener_request *request,
                       const struct posthorn_event *event)
 {
-    struct job *job = arena_zero(&request->arena, sizeof *job);
+    struct handler_job *job = arena_zero(&request->arena, sizeof *job);
 
     if (job)
-        *job = (struct job){request};
+        *job = (struct handler_job){request};
     if (job && workers_give(receiver->workers, job))
         return;
     refuse(receiver, request, event, 503, "busy", "all handlers are busy, and too many events wait");
@@ -360,7 +360,7 @@ void receiver_resume(struct receiver *receiver)
 {
     if (!receiver->workers)
         return;
-    struct job *job = memory_zero(1, sizeof *job);
+    struct handler_job *job = memory_zero(1, sizeof *job);
     if (!workers_give(receiver->workers, job))
         free(job);
 }

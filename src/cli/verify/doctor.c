@@ -195,7 +195,7 @@ static bool connect_each(struct doctor *doctor)
 {
     int count = doctor->addresses.count < DIALLED_MAX ? doctor->addresses.count : DIALLED_MAX;
     enum failure failures[DIALLED_MAX];
-    int standing = -1;
+    int reached = -1;
     int64_t duration_ms;
     char address[INET6_ADDRSTRLEN], detail[128];
 
@@ -203,7 +203,7 @@ static bool connect_each(struct doctor *doctor)
         failures[i] = probe_connect(doctor->probe, &doctor->url, &doctor->addresses.list[i], &duration_ms);
         if (failures[i] != FAILURE_NONE)
             continue;
-        standing = i;
+        reached = i;
         print_address(&doctor->addresses.list[i], address);
         snprintf(detail, sizeof detail, "%s port %d in %lld ms", address, doctor->url.port,
                  (long long)duration_ms);
@@ -213,12 +213,12 @@ static bool connect_each(struct doctor *doctor)
         print_address(&doctor->addresses.list[i], address);
         snprintf(detail, sizeof detail, "%s port %d", address, doctor->url.port);
         if (failures[i] != FAILURE_NONE) /* one that works is enough for the server */
-            say_failure(doctor, standing < 0 ? RESULT_FAILED : RESULT_NOTE, "connect", detail, failures[i]);
+            say_failure(doctor, reached < 0 ? RESULT_FAILED : RESULT_NOTE, "connect", detail, failures[i]);
     }
-    if (standing >= 0 && standing < count - 1) /* a later failed connect has closed it */
-        return probe_connect(doctor->probe, &doctor->url, &doctor->addresses.list[standing], &duration_ms) ==
+    if (reached >= 0 && reached < count - 1) /* a later failed connect has closed it */
+        return probe_connect(doctor->probe, &doctor->url, &doctor->addresses.list[reached], &duration_ms) ==
                FAILURE_NONE;
-    return standing >= 0;
+    return reached >= 0;
 }
 
 static void say_certificate(struct doctor *doctor, enum result result,

@@ -22,11 +22,11 @@ enum {
 
 enum family { FAMILY_V6, FAMILY_V4, FAMILIES };
 
-struct name;
+struct resolver_name;
 
 /* One of a name's two look-ups; c-ares has a pointer to it until the callback. */
 struct lookup {
-    struct name *name;
+    struct resolver_name *name;
     struct dns_line *line;
     bool running;
     bool refused;   /* the servers answer, but refuse to serve us */
@@ -37,10 +37,10 @@ struct lookup {
     union address list[FAMILY_MAX];
 };
 
-struct name {
+struct resolver_name {
     struct resolver *resolver;
-    struct name *bucket_next;
-    struct name *older, *newer;
+    struct resolver_name *bucket_next;
+    struct resolver_name *older, *newer;
     int64_t expires_ms; /* of the answer; 0: there is none */
     struct lookup lookups[FAMILIES];
     struct resolver_question waiting; /* ring */
@@ -63,8 +63,8 @@ struct resolver {
     int name_count;
     int inside; /* calls into c-ares that have not returned: it must not be destroyed meanwhile */
     bool closing;
-    struct name *oldest, *newest;
-    struct name *buckets[BUCKETS];
+    struct resolver_name *oldest, *newest;
+    struct resolver_name *buckets[BUCKETS];
 
     struct resolver_outage outage;
     int server_count;
@@ -78,7 +78,7 @@ static int64_t now_ms(const struct resolver *resolver)
     return (int64_t)uv_now(resolver->loop);
 }
 
-static struct name **bucket_of(struct resolver *resolver, const char *host)
+static struct resolver_name **bucket_of(struct resolver *resolver, const char *host)
 {
     uint32_t hash = 2166136261u;
     for (const char *c = host; *c; c++)
@@ -86,19 +86,19 @@ static struct name **bucket_of(struct resolver *resolver, const char *host)
     return &resolver->buckets[hash % BUCKETS];
 }
 
-static bool is_busy(const struct name *name)
+static bool is_busy(const struct resolver_name *name)
 {
     return name->lookups[FAMILY_V4].running || name->lookups[FAMILY_V6].running ||
            name->waiting.next != &name->waiting;
 }
 
-static void unlink_age(struct resolver *resolver, struct name *name)
+static void unlink_age(struct resolver *resolver, struct resolver_name *name)
 {
     *(name->older ? &name->older->newer : &resolver->oldest) = name->newer;
     *(name->newer ? &name->newer->older : &resolver->newest) = name->older;
 }
 
-static void link_newest(struct resolver *resolver, struct name *name)
+static void link_newest(struct resolver *resolver, struct resolver_name *name)
 {
     name->older = resolver->newest;
     name->newer = NULL;
@@ -106,10 +106,10 @@ static void link_newest(struct resolver *resolver, struct name *name)
     resolver->newest = name;
 }
 
-static void name_free(struct name *name)
+static void name_free(struct resolver_name *name)
 {
     struct resolver *resolver = name->resolver;
-    struct name **link = bucket_of(resolver, name->host);
+    struct resolver_name **link = bucket_of(resolver, name->host);
 
     assert(!is_busy(name));
     while (*link != name)
@@ -124,17 +124,18 @@ static void name_free(struct name *name)
 /* Names with a running look-up may exceed the maximum; there are at most as many as attempts under way. */
 static void make_room(struct resolver *resolver)
 {
-    struct name *newer;
-    for (struct name *name = resolver->oldest; name && resolver->name_count >= NAMES_MAX; name = newer) {
+    struct resolver_name *newer;
+    for (struct resolver_name *name = resolver->oldest; name && resolver->name_count >= NAMES_MAX;
+         name = newer) {
         newer = name->newer;
         if (!is_busy(name))
             name_free(name);
     }
 }
 
-static struct name *name_of(struct resolver *resolver, const char *host)
+static struct resolver_name *name_of(struct resolver *resolver, const char *host)
 {
-    struct name **bucket = bucket_of(resolver, host), *name;
+    struct resolver_name **bucket = bucket_of(resolver, host), *name;
 
     for (name = *bucket; name; name = name->bucket_next) {
         if (strcmp(name->host, host) == 0) {
@@ -189,12 +190,12 @@ static enum failure failure_of_both(enum failure a, enum failure b)
     return FAILURE_DNS_EMPTY;
 }
 
-static bool has_addresses(const struct name *name)
+static bool has_addresses(const struct resolver_name *name)
 {
     return name->lookups[FAMILY_V4].count + name->lookups[FAMILY_V6].count > 0;
 }
 
-static void collect(const struct name *name, struct addresses *addresses)
+static void collect(const struct resolver_name *name, struct addresses *addresses)
 {
     addresses->count = 0;
     addresses->expires_ms = name->expires_ms;
@@ -203,7 +204,7 @@ static void collect(const struct name *name, struct addresses *addresses)
             addresses->list[addresses->count++] = name->lookups[family].list[i];
 }
 
-static void answer_waiting(struct name *name)
+static void answer_waiting(struct resolver_name *name)
 {
     struct resolver *resolver = name->resolver; /* an answer may free the name */
     struct addresses addresses;
@@ -225,7 +226,7 @@ static void answer_waiting(struct name *name)
     }
 }
 
-static void keep_answer(struct name *name)
+static void keep_answer(struct resolver_name *name)
 {
     int ttl_s = has_addresses(name) ? TTL_S_MAX : 0;
     for (int family = 0; family < FAMILIES; family++) {
@@ -241,7 +242,7 @@ static void keep_answer(struct name *name)
 
 static void lookup_done(struct lookup *lookup, enum failure failure)
 {
-    struct name *name = lookup->name;
+    struct resolver_name *name = lookup->name;
     struct resolver *resolver = name->resolver;
 
     lookup->failure = failure;
@@ -260,7 +261,7 @@ static void lookup_done(struct lookup *lookup, enum failure failure)
 
 static void on_second_passed(struct deadline *deadline)
 {
-    answer_waiting(OWNER_OF(deadline, struct name, second));
+    answer_waiting(OWNER_OF(deadline, struct resolver_name, second));
 }
 
 /* ---- whose outage? ---- */
@@ -491,8 +492,8 @@ static void destroy(struct resolver *resolver)
 {
     while (resolver->lines)
         line_close(resolver, resolver->lines);
-    struct name *newer;
-    for (struct name *name = resolver->oldest; name; name = newer) {
+    struct resolver_name *newer;
+    for (struct resolver_name *name = resolver->oldest; name; name = newer) {
         newer = name->newer;
         name_free(name);
     }
@@ -597,7 +598,7 @@ static void answer_localhost(struct resolver_question *question)
     question->answered(question, FAILURE_NONE, &addresses);
 }
 
-static void look_up_both(struct name *name)
+static void look_up_both(struct resolver_name *name)
 {
     struct resolver *resolver = name->resolver;
 
@@ -619,7 +620,7 @@ void resolver_ask(struct resolver *resolver, const char *host, struct resolver_q
         answer_localhost(question);
         return;
     }
-    struct name *name = name_of(resolver, host);
+    struct resolver_name *name = name_of(resolver, host);
     bool running = name->lookups[FAMILY_V4].running || name->lookups[FAMILY_V6].running;
     bool half = running && has_addresses(name) && !name->second.next; /* the second family had its moment */
     if (half || (!running && name->expires_ms > now_ms(resolver))) {

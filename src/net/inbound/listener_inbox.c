@@ -24,7 +24,7 @@ void listener_inbox_fini(struct listener_loop *loop)
     if (loop->wake_fd >= 0)
         close(loop->wake_fd);
     while (inbox->arrivals) { /* sockets that came during the stop */
-        struct arrival *arrival = inbox->arrivals;
+        struct accepted_socket *arrival = inbox->arrivals;
         inbox->arrivals = arrival->next;
         close(arrival->fd);
         free(arrival);
@@ -124,7 +124,7 @@ void listener_inbox_stop(struct listener_loop *loop)
 
 void listener_inbox_arrived(struct listener_loop *loop, int fd, const struct sockaddr_storage *address)
 {
-    struct arrival *arrival = memory_alloc(sizeof *arrival);
+    struct accepted_socket *arrival = memory_alloc(sizeof *arrival);
     arrival->fd = fd;
     arrival->address = *address;
     pthread_mutex_lock(&loop->lock);

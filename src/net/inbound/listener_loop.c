@@ -156,7 +156,7 @@ static void on_wake(uv_poll_t *wake, int status, int events)
         next = inbox.answered->next;
         listener_client_answered(inbox.answered->client);
     }
-    for (struct arrival *next; inbox.arrivals; inbox.arrivals = next) {
+    for (struct accepted_socket *next; inbox.arrivals; inbox.arrivals = next) {
         next = inbox.arrivals->next;
         listener_client_welcome(loop, inbox.arrivals->fd, (const struct sockaddr *)&inbox.arrivals->address);
         free(inbox.arrivals);

@@ -94,8 +94,8 @@ struct crowd {
     int count_max, most;
 };
 
-struct arrival {
-    struct arrival *next;
+struct accepted_socket {
+    struct accepted_socket *next;
     int fd;
     struct sockaddr_storage address;
 };
@@ -103,7 +103,7 @@ struct arrival {
 /* Messages of other threads until the loop takes them. */
 struct listener_inbox {
     struct exchange *answered, **answered_end;
-    struct arrival *arrivals;
+    struct accepted_socket *arrivals;
     struct tls *next_tls; /* replaces the world's; NULL: no change */
     bool quiesce, stop;
     bool room_made;                /* the answer to our question: room_given bytes of the budget */

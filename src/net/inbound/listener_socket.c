@@ -10,7 +10,7 @@
 
 enum { LISTENER_BACKLOG = 1024 };
 
-struct place {
+struct listen_place {
     char host[256], port[6];
 };
 
@@ -24,7 +24,7 @@ static bool is_host(struct bytes host)
 }
 
 /* "host:port", "[v6]:port", ":port". */
-static bool place_parse(const char *text, struct place *place)
+static bool place_parse(const char *text, struct listen_place *place)
 {
     const char *colon = strrchr(text, ':');
     if (!colon)
@@ -143,7 +143,7 @@ static void bound_print(int fd, char address[80])
 
 enum listener_error listener_socket(const char *listen_text, int *fd, char address[80])
 {
-    struct place place;
+    struct listen_place place;
     *fd = -1;
     if (!place_parse(listen_text, &place))
         return LISTENER_BAD_ADDRESS;

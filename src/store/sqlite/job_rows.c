@@ -50,13 +50,13 @@ const char *const sqlite_job_rows_texts[SQLITE_VARIANTS] = {
                  " WHERE e.id = ?1 AND e.removed_after IS NULL"};
 
 /* The job's endpoint, as it is now. */
-struct target {
+struct job_target {
     struct routing_endpoint endpoint;
     struct wishes *wishes;
     bool found, is_masters;
 };
 
-static int read_target(sqlite3_stmt *row, const struct job *job, struct target *target)
+static int read_target(sqlite3_stmt *row, const struct job *job, struct job_target *target)
 {
     sqlite3_bind_int64(row, 1, job->endpoint_id);
     target->found = sqlite3_step(row) == SQLITE_ROW;
@@ -71,7 +71,7 @@ static int read_target(sqlite3_stmt *row, const struct job *job, struct target *
     return sqlite3_reset(row);
 }
 
-static int variant_of(const struct job *job, const struct target *target)
+static int variant_of(const struct job *job, const struct job_target *target)
 {
     if (job->kind == JOB_RECOVER)
         return FAILED;
@@ -79,7 +79,7 @@ static int variant_of(const struct job *job, const struct target *target)
     return target->is_masters && of_users ? EVENTS : EVENTS_OF_ONE;
 }
 
-static void bind(sqlite3_stmt *rows, const struct job *job, const struct target *target)
+static void bind(sqlite3_stmt *rows, const struct job *job, const struct job_target *target)
 {
     sqlite_bind_ints(
         rows, SQLITE_INTS(job->endpoint_id, target->endpoint.user_id, job->cursor.id, job->cursor.at_ms));
@@ -91,7 +91,7 @@ static void bind(sqlite3_stmt *rows, const struct job *job, const struct target 
 }
 
 /* Would the endpoint get this event today? */
-static bool would_get(sqlite3_stmt *row, const struct target *target)
+static bool would_get(sqlite3_stmt *row, const struct job_target *target)
 {
     struct routing_event event = {.owner_id = sqlite3_column_int64(row, COLUMN_OWNER),
                                   .master_id = sqlite3_column_int64(row, COLUMN_MASTER),
@@ -105,7 +105,7 @@ static bool would_get(sqlite3_stmt *row, const struct target *target)
 }
 
 /* The id that the row stands for; 0: the job does not take it. */
-static int64_t taken(sqlite3_stmt *row, const struct job *job, const struct target *target)
+static int64_t taken(sqlite3_stmt *row, const struct job *job, const struct job_target *target)
 {
     if (!sqlite3_column_int(row, COLUMN_FITS))
         return 0;
@@ -116,7 +116,7 @@ static int64_t taken(sqlite3_stmt *row, const struct job *job, const struct targ
 }
 
 static int collect(const struct store *store, sqlite3_stmt *rows, const struct store_query *query,
-                   const struct target *target, struct store_answer *answer)
+                   const struct job_target *target, struct store_answer *answer)
 {
     const struct job *job = query->job;
     int looks_max = store->config.scan_rows_max > 0 ? store->config.scan_rows_max : SCAN_EVENTS_MAX;
@@ -142,7 +142,7 @@ static int collect(const struct store *store, sqlite3_stmt *rows, const struct s
 int sqlite_job_rows(const struct store *store, sqlite3_stmt *const statements[SQLITE_VARIANTS],
                     const struct store_query *query, struct arena *arena, struct store_answer *answer)
 {
-    struct target target = {0};
+    struct job_target target = {0};
     answer->to = query->job->cursor;
     answer->ids = arena_alloc(arena, (size_t)query->limit * sizeof *answer->ids);
     int rc = answer->ids ? read_target(statements[ENDPOINT], query->job, &target) : SQLITE_NOMEM;

@@ -277,7 +277,7 @@ bool rules_check_resource(struct call *call, struct json_value *resource)
 
 /* ---- compound documents, section 7.4 ---- */
 
-struct entry {
+struct included_entry {
     struct bytes type, id;
     const struct json_value *resource;
     int index; /* in `included` */
@@ -285,14 +285,14 @@ struct entry {
 };
 
 struct linkage {
-    struct entry *entries;  /* by type and id */
-    struct entry **waiting; /* linked, and their own links are still to be followed */
+    struct included_entry *entries;  /* by type and id */
+    struct included_entry **waiting; /* linked, and their own links are still to be followed */
     int count, waiting_count;
 };
 
 static int compare_entries(const void *a, const void *b)
 {
-    const struct entry *left = a, *right = b;
+    const struct included_entry *left = a, *right = b;
     int by_type = compare(left->type, right->type);
     int by_id = by_type ? by_type : compare(left->id, right->id);
     return by_id ? by_id : left->index - right->index;
@@ -300,7 +300,7 @@ static int compare_entries(const void *a, const void *b)
 
 static void link_to(struct linkage *linkage, const struct json_value *identifier)
 {
-    struct entry wanted = {.index = -1};
+    struct included_entry wanted = {.index = -1};
     int low = 0, high = linkage->count;
     if (!json_member_text(identifier, "type", &wanted.type) ||
         !json_member_text(identifier, "id", &wanted.id))
@@ -312,7 +312,7 @@ static void link_to(struct linkage *linkage, const struct json_value *identifier
         else
             high = middle;
     }
-    struct entry *found = low < linkage->count ? &linkage->entries[low] : NULL;
+    struct included_entry *found = low < linkage->count ? &linkage->entries[low] : NULL;
     if (!found || found->is_linked || !bytes_equal(found->type, wanted.type) ||
         !bytes_equal(found->id, wanted.id))
         return;
@@ -335,7 +335,7 @@ static void follow(struct linkage *linkage, const struct json_value *relationshi
     }
 }
 
-static bool fail_entry(struct call *call, const struct entry *entry, const char *detail)
+static bool fail_entry(struct call *call, const struct included_entry *entry, const char *detail)
 {
     return call_fail(call, API_INCLUDED_INVALID, SOURCE_POINTER,
                      call_printf(call, "/included/%d", entry->index), "%s", detail);
@@ -345,11 +345,11 @@ static bool list_entries(struct call *call, const struct json_value *included, s
 {
     size_t count = (size_t)included->count;
     linkage->entries = arena_zero(&call->scratch, count * sizeof *linkage->entries + 1);
-    linkage->waiting = arena_zero(&call->scratch, count * sizeof(struct entry *) + 1);
+    linkage->waiting = arena_zero(&call->scratch, count * sizeof(struct included_entry *) + 1);
     if (!linkage->entries || !linkage->waiting)
         return call_too_large(call);
     for (const struct json_value *one = included->first; one; one = one->next) {
-        struct entry *entry = &linkage->entries[linkage->count];
+        struct included_entry *entry = &linkage->entries[linkage->count];
         entry->resource = one;
         entry->index = linkage->count++;
         json_member_text(one, "type", &entry->type);
@@ -357,7 +357,7 @@ static bool list_entries(struct call *call, const struct json_value *included, s
     }
     qsort(linkage->entries, count, sizeof *linkage->entries, compare_entries);
     for (int i = 1; i < linkage->count; i++) {
-        const struct entry *entry = &linkage->entries[i], *before = entry - 1;
+        const struct included_entry *entry = &linkage->entries[i], *before = entry - 1;
         if (bytes_equal(before->type, entry->type) && bytes_equal(before->id, entry->id))
             return fail_entry(call, entry, "A resource of this type and id is in included already.");
     }
@@ -368,7 +368,7 @@ bool rules_check_linked(struct call *call, const struct json_value *relationship
                         const struct json_value *included)
 {
     struct linkage linkage = {0};
-    const struct entry *alone = NULL;
+    const struct included_entry *alone = NULL;
     if (!included || !included->count)
         return true;
     if (!list_entries(call, included, &linkage))
@@ -378,7 +378,7 @@ bool rules_check_linked(struct call *call, const struct json_value *relationship
         follow(&linkage, json_member(linkage.waiting[--linkage.waiting_count]->resource, "relationships"),
                false);
     for (int i = 0; i < linkage.count; i++) {
-        const struct entry *entry = &linkage.entries[i];
+        const struct included_entry *entry = &linkage.entries[i];
         if (!entry->is_linked && (!alone || entry->index < alone->index))
             alone = entry;
     }

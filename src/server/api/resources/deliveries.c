@@ -17,7 +17,7 @@ enum { INCLUDE_EVENT = 1, INCLUDE_EVENT_RESOURCE = 2, INCLUDE_ATTEMPTS = 4 };
 static const char *const list_includes[] = {"event", "event.resource", NULL};
 static const char *const includes[] = {"event", "event.resource", "attempts", NULL};
 
-struct wanted {
+struct wanted_deliveries {
     struct page page;
     unsigned include;
     int64_t event_id;
@@ -113,19 +113,19 @@ static void put_next_in(struct text *out, const struct call *call, const void *r
  */
 static bool has_attempts(const struct call *call, const void *row)
 {
-    const struct wanted *wanted = call->state;
+    const struct wanted_deliveries *wanted = call->state;
     return wanted->delivery.id && !(wanted->include & INCLUDE_ATTEMPTS);
 }
 
 static bool has_related(const struct call *call, const void *row)
 {
-    const struct wanted *wanted = call->state;
+    const struct wanted_deliveries *wanted = call->state;
     return wanted->include & INCLUDE_ATTEMPTS;
 }
 
 static void put_attempts(struct text *out, const struct call *call, const void *row)
 {
-    const struct store_answer *attempts = &((const struct wanted *)call->state)->attempts;
+    const struct store_answer *attempts = &((const struct wanted_deliveries *)call->state)->attempts;
     text_putc(out, '[');
     for (int i = 0; i < attempts->count; i++) {
         text_puts(out, i ? "," : "");
@@ -136,12 +136,12 @@ static void put_attempts(struct text *out, const struct call *call, const void *
 
 static void put_earlier(struct text *out, const struct call *call, const void *row)
 {
-    text_puts(out, ((const struct wanted *)call->state)->attempts.more ? "true" : "false");
+    text_puts(out, ((const struct wanted_deliveries *)call->state)->attempts.more ? "true" : "false");
 }
 
 static void put_related(struct text *out, const struct call *call, const void *row)
 {
-    const struct store_answer *attempts = &((const struct wanted *)call->state)->attempts;
+    const struct store_answer *attempts = &((const struct wanted_deliveries *)call->state)->attempts;
     text_puts(out, "{\"data\":[");
     for (int i = 0; i < attempts->count; i++) {
         text_puts(out, i ? ",{\"type\":\"attempts\",\"id\":\"" : "{\"type\":\"attempts\",\"id\":\"");
@@ -178,19 +178,19 @@ const struct shape deliveries_shape = {SHAPE("deliveries", struct delivery, deli
 
 /* ---- what goes with them ---- */
 
-static struct wanted *read_wanted(struct call *call, const char *const *names)
+static struct wanted_deliveries *read_wanted(struct call *call, const char *const *names)
 {
-    struct wanted *wanted = call_state(call, sizeof *wanted);
+    struct wanted_deliveries *wanted = call_state(call, sizeof *wanted);
     return wanted && jsonapi_read_include(call, names, &wanted->include) ? wanted : NULL;
 }
 
 /* A path through the event includes the event, too (JSON:API section 7.3). */
-static bool wants_event(const struct wanted *wanted)
+static bool wants_event(const struct wanted_deliveries *wanted)
 {
     return (wanted->include & (INCLUDE_EVENT | INCLUDE_EVENT_RESOURCE)) != 0;
 }
 
-static void put_included(struct text *out, struct call *call, const struct wanted *wanted)
+static void put_included(struct text *out, struct call *call, const struct wanted_deliveries *wanted)
 {
     const char *separator = "";
     if (!wanted->include)
@@ -214,7 +214,7 @@ static void put_included(struct text *out, struct call *call, const struct wante
 
 static bool show_list(struct call *call)
 {
-    const struct wanted *wanted = call->state;
+    const struct wanted_deliveries *wanted = call->state;
     struct page_rows seen;
     struct text out;
     jsonapi_begin(&out, &call->scratch);
@@ -229,7 +229,7 @@ static bool show_list(struct call *call)
 /* Those that have a page for the caller (visible_delivery): who sees an event may not see its Master's. */
 static bool query_page(struct call *call)
 {
-    struct wanted *wanted = call->state;
+    struct wanted_deliveries *wanted = call->state;
     struct store_query query = {
         .kind = STORE_LIST_DELIVERIES, .id = wanted->event_id, .master_id = call->caller.user_id};
     return page_query(call, &wanted->page, &query, true, show_list);
@@ -255,7 +255,7 @@ static const char *not_sent_reason(const struct event *event, const struct endpo
     return bytes_equal_text(event->event_type, PING_EVENT_TYPE) ? "ping" : "no_url";
 }
 
-static void put_not_sent(struct text *out, const struct call *call, const struct wanted *wanted)
+static void put_not_sent(struct text *out, const struct call *call, const struct wanted_deliveries *wanted)
 {
     struct idmap named = {0};
     struct bytes unmatched = wanted->event.unmatched;
@@ -278,7 +278,7 @@ static void put_not_sent(struct text *out, const struct call *call, const struct
 
 static bool take_sent(struct call *call)
 {
-    struct wanted *wanted = call->state;
+    struct wanted_deliveries *wanted = call->state;
     struct text out;
     text_init(&out, &call->request->arena, NOT_SENT_LEN_MAX);
     put_not_sent(&out, call, wanted);
@@ -290,7 +290,7 @@ static bool take_sent(struct call *call)
 
 static bool take_endpoints(struct call *call)
 {
-    struct wanted *wanted = call->state;
+    struct wanted_deliveries *wanted = call->state;
     wanted->endpoints = call->read.answer;
     return call_query(call, &(struct store_query){.kind = STORE_LIST_DELIVERIES, .id = wanted->event_id},
                       true, take_sent);
@@ -299,7 +299,7 @@ static bool take_endpoints(struct call *call)
 /* The first page also says which endpoints have no delivery, and why. */
 static bool list_event_deliveries(struct call *call)
 {
-    struct wanted *wanted = call->state;
+    struct wanted_deliveries *wanted = call->state;
     const struct event *event = event_document_read(call);
     if (!event)
         return false;
@@ -320,7 +320,7 @@ static bool query_event(struct call *call, int64_t id, bool with_document, call_
 
 bool event_deliveries_list(struct call *call)
 {
-    struct wanted *wanted = read_wanted(call, list_includes);
+    struct wanted_deliveries *wanted = read_wanted(call, list_includes);
     if (!wanted || !jsonapi_path_id(call, "event", &wanted->event_id))
         return false;
     const char *name = call_printf(call, "deliveries of %lld", (long long)wanted->event_id);
@@ -376,14 +376,14 @@ static bool read_filters(struct call *call, struct store_query *query)
 
 static bool show_found(struct call *call)
 {
-    const struct wanted *wanted = call->state;
+    const struct wanted_deliveries *wanted = call->state;
     return page_answer(call, "/api/deliveries", &wanted->page, &deliveries_shape,
                        call->read.answer.deliveries);
 }
 
 bool deliveries_list(struct call *call)
 {
-    struct wanted *wanted = call_state(call, sizeof *wanted);
+    struct wanted_deliveries *wanted = call_state(call, sizeof *wanted);
     struct store_query query = {.kind = STORE_FIND_DELIVERIES, .master_id = call->caller.user_id};
     if (!wanted)
         return false;
@@ -398,7 +398,7 @@ bool deliveries_list(struct call *call)
 /* ---- one delivery ---- */
 
 /* Of all that is shown but next_attempt_in_ms, which is counted from the answer's Date. */
-static const char *etag_of(struct call *call, const struct wanted *wanted)
+static const char *etag_of(struct call *call, const struct wanted_deliveries *wanted)
 {
     const struct delivery *delivery = &wanted->delivery;
     const struct store_answer *attempts = &wanted->attempts;
@@ -411,7 +411,7 @@ static const char *etag_of(struct call *call, const struct wanted *wanted)
 
 static bool show_one(struct call *call)
 {
-    const struct wanted *wanted = call->state;
+    const struct wanted_deliveries *wanted = call->state;
     struct text out;
     call->etag = etag_of(call, wanted);
     shape_begin_document(&out, call, &deliveries_shape, &wanted->delivery);
@@ -422,7 +422,7 @@ static bool show_one(struct call *call)
 
 static bool take_event(struct call *call)
 {
-    struct wanted *wanted = call->state;
+    struct wanted_deliveries *wanted = call->state;
     if (call->read.answer.count)
         wanted->event = call->read.answer.events[0];
     return show_one(call);
@@ -430,7 +430,7 @@ static bool take_event(struct call *call)
 
 static void keep_attempts(struct call *call)
 {
-    struct wanted *wanted = call->state;
+    struct wanted_deliveries *wanted = call->state;
     struct store_answer *last = &wanted->attempts;
     *last = call->read.answer;
     for (int i = 0; i < last->count / 2; i++) { /* they were read backwards */
@@ -442,7 +442,7 @@ static void keep_attempts(struct call *call)
 
 static bool take_attempts(struct call *call)
 {
-    struct wanted *wanted = call->state;
+    struct wanted_deliveries *wanted = call->state;
     keep_attempts(call);
     return wants_event(wanted) ? query_event(call, wanted->delivery.event_id, true, take_event)
                                : show_one(call);
@@ -460,7 +460,7 @@ static const struct delivery *visible_delivery(struct call *call)
 
 static bool query_attempts(struct call *call, const struct delivery *delivery, call_step *then)
 {
-    struct wanted *wanted = call->state;
+    struct wanted_deliveries *wanted = call->state;
     wanted->delivery = *delivery;
     struct store_query last = {
         .kind = STORE_LIST_ATTEMPTS, .id = delivery->id, .descending = true, .limit = ATTEMPTS_MAX};
@@ -488,14 +488,14 @@ bool deliveries_show(struct call *call)
 
 static bool show_attempts(struct call *call)
 {
-    const struct wanted *wanted = call->state;
+    const struct wanted_deliveries *wanted = call->state;
     const char *path = call_printf(call, "/api/deliveries/%lld/attempts", (long long)wanted->delivery.id);
     return page_answer(call, path, &wanted->page, &attempts_shape, call->read.answer.attempts);
 }
 
 static bool list_attempts(struct call *call)
 {
-    struct wanted *wanted = call->state;
+    struct wanted_deliveries *wanted = call->state;
     const struct delivery *delivery = visible_delivery(call);
     if (!delivery)
         return false;
@@ -505,7 +505,7 @@ static bool list_attempts(struct call *call)
 
 bool delivery_attempts_list(struct call *call)
 {
-    struct wanted *wanted = call_state(call, sizeof *wanted);
+    struct wanted_deliveries *wanted = call_state(call, sizeof *wanted);
     if (!wanted || !jsonapi_path_id(call, "delivery", &wanted->delivery.id))
         return false;
     const char *name = call_printf(call, "attempts of %lld", (long long)wanted->delivery.id);
@@ -520,7 +520,7 @@ static bool change_visible(struct call *call);
 /* It changed between the read and the write: the precondition is judged again by what it is now. */
 static bool look_again(struct call *call)
 {
-    struct wanted *wanted = call->state;
+    struct wanted_deliveries *wanted = call->state;
     if (++wanted->tries == CALL_EDIT_TRIES_MAX)
         return call_fail(call, API_EDIT_CONFLICT, SOURCE_NONE, NULL,
                          "The delivery changed again and again meanwhile.");
@@ -548,7 +548,7 @@ static bool changed(struct call *call)
 /* A resend and a cancel are judged by the state of their delivery. */
 static bool change_judged(struct call *call)
 {
-    struct wanted *wanted = call->state;
+    struct wanted_deliveries *wanted = call->state;
     keep_attempts(call);
     call->write.op.delivery.if_as = &wanted->delivery;
     return call_allows(call, "delivery", etag_of(call, wanted)) && call_write(call, changed);
