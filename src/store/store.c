@@ -30,7 +30,8 @@ const char *store_status_sentence(enum store_status status)
     case STORE_BROKEN:
         return "the disk failed: nothing more is acknowledged";
     case STORE_DAMAGED:
-        return "the database is damaged; `posthorn check` lists the damage, and docs/backup.md explains the repair";
+        return "the database is damaged; `posthorn check` lists the damage, and docs/backup.md explains the "
+               "repair";
     case STORE_REFUSED:
         return "the database cannot be opened";
     case STORE_LOCKED:
