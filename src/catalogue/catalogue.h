@@ -93,6 +93,6 @@ const char *catalogue_step_name(const struct json_value *step); /* the type's */
 const struct json_value *catalogue_resources_json(const struct catalogue *catalogue);
 const struct json_value *catalogue_state_machines_json(const struct catalogue *catalogue);
 const struct json_value *catalogue_scenarios_json(const struct catalogue *catalogue);
-/* What there is to say of the API's own requests, for OpenAPI, the page and postman.h: api.json, but each of
- * its `operations` has one `path` and a `status`. */
+/* The descriptions of the API's requests, for OpenAPI, /docs and postman.h: api.json, but each of its
+ * `operations` has one `path` and a `status`. */
 const struct json_value *catalogue_api_json(const struct catalogue *catalogue);

@@ -1,6 +1,6 @@
 #include "completions.h"
 
-/* What can follow the name of a command. */
+/* The words after the name of a command. */
 struct completion {
     const char *name;
     bool has_two_words;

@@ -63,7 +63,7 @@ bool option_is_equal(const struct option_row *row, const void *options, const vo
 /* "POSTHORN_ALLOW_TARGET" */
 enum { OPTION_NAME_LEN = 64 };
 const char *option_environment_name(const struct option_row *row, char name[OPTION_NAME_LEN]);
-/* What an option takes, in a sentence without a full stop; NULL for a text. */
+/* The values of an option, in a sentence without a full stop; NULL for a text. */
 const char *option_kind_sentence(enum option_kind kind);
 /* The row as --help shows it: "  --name ARGUMENT   verbs: help [default] (or POSTHORN_NAME)", wrapped. */
 void option_print_help(FILE *out, const struct option_row *row);

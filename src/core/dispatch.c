@@ -190,7 +190,7 @@ static uint32_t table_find(const struct dispatch *dispatch, int64_t id)
     return at;
 }
 
-/* Closes the gap, so that no marks of the deleted are needed: whoever was pushed past it moves back. */
+/* Closes the gap: entries that were pushed past it move back. So no marks of deleted entries are needed. */
 static void table_delete(struct dispatch *dispatch, uint32_t at)
 {
     uint32_t mask = dispatch->table_mask, gap = at;
@@ -307,7 +307,7 @@ static void ready_enter(struct dispatch *dispatch, int64_t now_ms, uint32_t inde
     endpoint_settle(dispatch, slot->endpoint, was);
 }
 
-/* Both queues are in order of arrival, so whoever leaves is the first of its endpoint. */
+/* Both queues are in order of arrival, so the one that leaves is the first of its endpoint. */
 static void ready_leave(struct dispatch *dispatch, uint32_t index, bool to_send)
 {
     struct slot *slot = &dispatch->slots[index];

@@ -26,7 +26,7 @@ static inline bool failing_equal(const struct failing *a, const struct failing *
 {
     return a->since_ms == b->since_ms && a->outage_from_ms == b->outage_from_ms;
 }
-/* What an owner has set about it. */
+/* The owner's settings for it. */
 struct failing_limits {
     bool disable_on_410;
     int32_t disable_after; /* days of failures only; 0: any number */

@@ -35,7 +35,7 @@ enum {
     MODEL_USER_ID_FIRST = 5 /* so that the guide's own curl works as printed (mission row 43) */
 };
 
-/* What the owner of an endpoint sets for the flow of its deliveries (flow.h). Zeroed memory: nothing. */
+/* The settings of an endpoint for the flow of its deliveries (flow.h). Zeroed memory: no limits. */
 enum flow_per { FLOW_PER_SECOND, FLOW_PER_MINUTE, FLOW_PER_HOUR };
 struct endpoint_rate {
     int32_t count; /* 1 to MODEL_RATE_MAX; 0: no limit */

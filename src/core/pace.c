@@ -180,7 +180,7 @@ static void probe_failed(struct pace *pace, const struct pace_config *config, co
         return;
     if (pace->probes_failed < INT32_MAX)
         pace->probes_failed++;
-    /* What is older than the delivery window is tried once more each, and goes: no reason to hold that up. */
+    /* A delivery older than the window is tried once more and ends, so it is not held up. */
     int window = pace_window(pace, config);
     pace->window = !end->given_up ? 1 : window < WINDOW_GIVING ? window * 2 : WINDOW_GIVING;
     if (!end->given_up)

@@ -12,7 +12,7 @@ static int64_t divide_up(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
-/* What has come in since; no more than was missing, so that the product cannot overflow. */
+/* The tokens gained since then. No more than were missing, so that the product cannot overflow. */
 static void refill(struct rate_bucket *bucket, const struct rate *rate, int64_t now_ms)
 {
     int64_t elapsed_ms = now_ms - bucket->at_ms;

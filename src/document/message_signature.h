@@ -20,7 +20,7 @@ enum {
     MESSAGE_SIGNATURES_LEN_MAX = MESSAGE_KEYS_MAX * 104
 };
 
-/* What every signature covers, in this order. */
+/* The components that every signature covers, in this order. */
 #define MESSAGE_COMPONENTS "(\"@method\" \"@target-uri\" \"content-digest\" \"content-type\" \"webhook-id\")"
 
 struct message_key {

@@ -303,7 +303,7 @@ static void note_difference(struct reader *reader, const struct filter_term *all
 {
     for (const struct filter_term *term = all->first; term; term = term->next)
         if (!filter_term_holds(term, bits)) {
-            /* What was noted below this member says more than the member itself. */
+            /* The note below this member says more than the member itself. */
             const struct filter_member *noted = reader->differs;
             while (noted && noted != term->member)
                 noted = noted->above;

@@ -43,7 +43,7 @@ struct filter_member {
     const struct filter_member *next; /* of the level */
 };
 
-/* What must be true of the members of a level. */
+/* The conditions on the members of a level. */
 struct filter_term {
     enum { TERM_MEMBER, TERM_ALL, TERM_ANY } kind;
     const struct filter_member *member;

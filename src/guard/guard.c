@@ -2,7 +2,7 @@
 #include "services.h"
 #include <stdio.h>
 
-/* What guard_url and guard_address judge alike. */
+/* An address and port, which guard_url and guard_address both judge. */
 struct guard_target {
     bool ipv6;
     unsigned char address[16]; /* network order; IPv4 in the first four */

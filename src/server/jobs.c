@@ -6,7 +6,7 @@
 /* Jobs that take turns; the wait while all of them are held doubles from MIN to MAX. */
 enum { AT_ONCE_MAX = 64, HELD_MS_MIN = 5, HELD_MS_MAX = 500, ROWS_MEMORY_MAX = 4 << 20 };
 
-/* What a job may make due next. It is kept while the job is held, so that it is read once. */
+/* The next deliveries of a job. They are kept while the job is held, so that they are read once. */
 struct rows {
     int64_t job_id;
     struct job_cursor from, to;

@@ -11,7 +11,7 @@ enum { SETTINGS_ARENA_MAX = 2 << 20, NAMES_LEN_MAX = 1024 };
 
 enum part { PART_LOG, PART_LISTENER, PART_SENDER };
 
-/* What may change while the server runs. The settings of a part are taken over together. */
+/* The settings that may change while the server runs. The settings of one part change together. */
 static const struct {
     const char *name;
     size_t offset; /* in struct config, of a text */

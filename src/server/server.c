@@ -66,7 +66,7 @@ static void on_work(void *ctx, struct store_work **boxes, int count)
     engine_work(engine, boxes, count); /* the queue is older, but only the engine offers boxes */
 }
 
-/* What cannot be recorded may not be sent. */
+/* An attempt that cannot be recorded must not be sent. */
 static void stop_sending(struct server *server)
 {
     pthread_mutex_lock(&server->engine_lock);
@@ -402,9 +402,9 @@ static size_t resident_bytes(void)
     return second ? strtoull(second, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
-/* What is freed stays with the process, so that bodies under load cost no page faults (serve.c), until there
- * is much of it that no body in hand accounts for. A look that gave nothing back says nothing of the next
- * one: what is free then lay between what was in use. */
+/* Freed memory stays with the process, so that bodies under load cost no page faults (serve.c), until there
+ * is much more of it than the bodies in memory explain. If one call gave nothing back, the next one may,
+ * because the free memory then lay between blocks in use. */
 void server_tidy(struct server *server)
 {
     size_t resident = resident_bytes();

@@ -21,7 +21,7 @@ enum server_error {
     SERVER_FAILED
 };
 
-/* What init makes: filled only when the data folder was empty. */
+/* The first user and key: filled only if the data folder was empty. */
 struct server_first {
     bool created;
     int64_t user_id;

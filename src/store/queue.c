@@ -325,7 +325,7 @@ static void run_batch(struct queue *queue, int count)
     enum store_status status = write_some(queue, queue->batch, count, queue->boxes.count, &filled);
     int first = 0;
     if (status == STORE_FULL) {
-        /* What new events need is not there, but outcomes are small, and each one ends work. */
+        /* New events find no room, but outcomes are small, and each one ends work. */
         while (first < count && queue->batch[first]->op.kind == STORE_OUTCOME)
             first++;
         complete(queue->batch + first, count - first, STORE_FULL);

@@ -13,7 +13,7 @@ struct evidence {
     struct bytes url;                /* of the user as it is now; len 0: none, or not known */
     struct bytes user_id, user_name; /* whose it is; the name may be empty */
     bool is_caller;                  /* the user is who asks */
-    bool for_operator;               /* the advice is for whoever runs posthorn */
+    bool for_operator;               /* the advice is for the server's operator */
 };
 
 void evidence_print(const struct evidence *evidence);

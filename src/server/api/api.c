@@ -28,7 +28,7 @@ static bool fail_route(struct call *call, enum route_error error)
     return false;
 }
 
-/* What is allowed there; where there is no route, what is allowed anywhere. */
+/* The methods of a route; without a route, the methods of the API. */
 static const char *allowed_at(struct call *call, const struct route *route)
 {
     const char *allow = route ? route_allow(&call->request->arena, route) : NULL;

@@ -65,5 +65,5 @@ struct rate_verdict keyring_spend(struct keyring *keyring, const struct caller *
 bool keyring_may_see(struct keyring *keyring, const struct caller *caller, int64_t user_id);
 /* The number of users of a Master. */
 int64_t keyring_user_count(struct keyring *keyring, int64_t master_id);
-/* Whose key is this? 0: no such active key. */
+/* The user of a key. 0: no such active key. */
 int64_t keyring_key_user(struct keyring *keyring, int64_t key_id);

@@ -45,7 +45,7 @@ struct signing {
 /* The default secret's text: a new user is told that of its default endpoint. */
 void signing_default(const struct vault *vault, int64_t endpoint_id, int64_t created_at_ms,
                      char secret[POSTHORN_SECRET_LEN_MAX]);
-/* What the sealed bytes hold; none: the default. OK or SEALED (another key file, or damaged). */
+/* Opens the sealed secrets; without any, the default. OK or SEALED (another key file, or damaged). */
 enum vault_error signing_open(const struct vault *vault, int64_t endpoint_id, int64_t created_at_ms,
                               struct bytes sealed, struct signing *signing);
 /* Adds the key pair `default-v1a`, unless an Ed25519 secret signs without an end. */

@@ -76,7 +76,7 @@ static enum vault_error key_parse(const char *hex, ssize_t len, unsigned char ke
     return right && digest_from_hex(hex, key) ? VAULT_OK : VAULT_MALFORMED;
 }
 
-/* Who else may read it: taken away if that is ours to do, else told. */
+/* Takes away the rights of others to read the file. If it is not ours, the log has a warning. */
 static enum vault_error tighten(int fd, mode_t mode, bool *exposed)
 {
     *exposed = (mode & 077) != 0;

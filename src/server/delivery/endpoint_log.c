@@ -173,7 +173,7 @@ static void given_up(struct endpoint_log *endpoints, int64_t now_ms, struct logg
         endpoint->given_up = 0;
 }
 
-/* What no line was written about, once the quiet is over. */
+/* Writes the number of deliveries without a line, after the quiet time. */
 static void catch_up(struct endpoint_log *endpoints, int64_t now_ms, struct logged_endpoint *endpoint)
 {
     bool turned = endpoint->turns > 0 && now_ms >= endpoint->quiet_ms;

@@ -36,7 +36,7 @@ struct engine_slot {
     struct engine *engine;
 };
 
-/* What other threads leave for the loop. */
+/* The things that other threads leave for the loop. */
 struct engine_inbox {
     pthread_mutex_t lock;
     struct engine_slot *filled, *returned, *recorded;

@@ -2,7 +2,7 @@
 #include <openssl/crypto.h>
 #include <stdio.h>
 
-/* What is sealed is a version byte, then each part with its length before it. */
+/* The sealed text is a version byte, then each part after its length. */
 enum { PARTS = 4, LENGTH_LEN = 4, VERSION = 1 };
 
 static struct bytes context_of(int64_t endpoint_id, char out[40])

@@ -173,7 +173,7 @@ static const struct option_row file_rows[] = {
     {"config", OPTION_TEXT, 0, "", "FILE", "settings file, one `name = value` a line", .environment = true}};
 const struct option_table config_file_option = OPTION_TABLE(file_rows);
 
-/* Who a value came from, in rising precedence. */
+/* The source of a value, in rising precedence. */
 enum source { SOURCE_DEFAULT, SOURCE_FILE, SOURCE_ENVIRONMENT, SOURCE_OPTION };
 
 struct loading {

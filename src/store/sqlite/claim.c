@@ -83,7 +83,7 @@ static bool claim_row(struct store *store, struct roster_entry *endpoint, struct
     return true;
 }
 
-/* What a batch has found damaged; those beyond are found by the next one. */
+/* The damaged rows that a batch has found. The next batch finds the others. */
 struct damaged {
     int64_t ids[CLAIMS_MAX], events[CLAIMS_MAX];
     enum delivery_state states[CLAIMS_MAX];

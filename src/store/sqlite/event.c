@@ -12,7 +12,7 @@ enum { RECIPIENTS_MAX = 2 * MODEL_ENDPOINTS_MAX, DISK_ASK_MS = 100 };
 struct recipients {
     struct roster_entry *endpoints[RECIPIENTS_MAX];
     bool leased[RECIPIENTS_MAX];
-    bool tailed; /* the only one, who is not leased, waits in memory */
+    bool tailed; /* the only one, which is not leased, waits in memory */
     int count, leased_count;
     bool skipped; /* there is none: the one endpoint is the owner's, without a URL */
     char unmatched[ROUTING_UNMATCHED_LEN_MAX]; /* those that did not want it */

@@ -1,4 +1,4 @@
-/* What an EVENT would add to its owner's usage (usage.c), against the quotas. */
+/* The growth of the owner's usage (usage.c) by an EVENT, against the quotas. */
 #include "sqlite_parts.h"
 
 /* How many of its snapshots are of resources that are not there: in the table, which must have them all. */

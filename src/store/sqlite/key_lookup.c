@@ -50,7 +50,7 @@ void sqlite_idempotency_fini(struct store *store)
 
 /* ---- looking ---- */
 
-/* What an event says of the op's key. */
+/* The answer of an event about the op's key. */
 enum answer { ANSWER_OTHER, ANSWER_FORGOTTEN, ANSWER_KNOWN };
 
 /* KNOWN: op->result says how. */
@@ -139,7 +139,7 @@ void sqlite_idempotency_add(struct store *store, const struct event *event, uint
 
 /* ---- the work behind it ---- */
 
-/* What is in memory becomes a run; `to`: the events up to this one are in runs then. */
+/* The keys in memory become a run; `to`: the last event whose key is in a run then. */
 static enum store_status flush(struct store *store, int64_t to)
 {
     store->counts.idempotency_to = to;

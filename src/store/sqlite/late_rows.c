@@ -107,7 +107,7 @@ static void bind_named(sqlite3_stmt *insert, int row, const struct ahead_entry *
     sqlite3_bind_int64(insert, 4 * row + 4, entry->event_id);
 }
 
-/* What the rows change of their owners' usage, in the order of the owners. */
+/* The change of the owners' usage by the rows, in the order of the owners. */
 struct usages {
     struct owner_usage {
         int64_t owner_id;

@@ -84,7 +84,7 @@ static bool read_ahead(sqlite3_file *base, int len, sqlite3_int64 offset)
     return true;
 }
 
-/* What stands elsewhere can be read without it: on a full disk that is all that is committed. */
+/* The rest can be read without it: on a full disk that is all that is committed. */
 static int log_vfs_read(sqlite3_file *base, void *data, int len, sqlite3_int64 offset)
 {
     struct log_vfs_file *file = of(base);

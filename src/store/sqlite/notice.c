@@ -1,4 +1,4 @@
-/* What is to be told about endpoints: rows of the table `notices` (notice.h). */
+/* The notices about endpoints: rows of the table `notices` (notice.h). */
 #include "sqlite_parts.h"
 
 static enum store_status row_get(struct store *store, int64_t endpoint_id, enum notice_kind kind,

@@ -3,7 +3,7 @@
  */
 #include "sqlite_parts.h"
 
-/* What attempts.id has room for. */
+/* The largest lease that attempts.id can hold. */
 enum { ATTEMPT_LEASE_MAX = 0xffffff };
 
 /* A delivery as an op finds it. */

@@ -16,7 +16,7 @@
 
 enum { PURGE_ROWS_MAX = 1000, STATES = DELIVERY_SKIPPED + 1 };
 
-/* What an event's deliveries say. */
+/* The state of an event's deliveries. */
 struct ended {
     bool waits;      /* one of them does, or is under way */
     int64_t at_ms;   /* when the last one ended; 0: there are none */
@@ -29,7 +29,7 @@ struct range {
     int64_t first, end;
 };
 
-/* What one PURGE looks at. */
+/* The events that one PURGE looks at. */
 struct slice {
     struct purged {
         int64_t id, owner_id;

@@ -115,8 +115,8 @@ static const char *const migration_1[] = {
     "bytes INTEGER NOT NULL," /* of its document */
     "PRIMARY KEY (owner_id, event_id)) WITHOUT ROWID;"
 
-    /* What a user has stored: the sum of owned.bytes and of the lengths of resources.json, and the number of
-     * its resources. It changes with those (usage.c). */
+    /* The storage of a user: the sum of owned.bytes and of the lengths of resources.json, and the number of
+       its resources. It changes with those (usage.c). */
     "CREATE TABLE usage ("
     "user_id INTEGER PRIMARY KEY, stored_bytes INTEGER NOT NULL, resources INTEGER NOT NULL);"
 
@@ -172,7 +172,7 @@ static const char *const migration_1[] = {
     "CREATE TABLE failing ("
     "endpoint_id INTEGER PRIMARY KEY, since INTEGER NOT NULL, outage_from INTEGER);"
 
-    /* What is to be told about endpoints (notice.h). Service clock. */
+    /* The notices about endpoints (notice.h). Service clock. */
     "CREATE TABLE notices ("
     "endpoint_id INTEGER NOT NULL, kind INTEGER NOT NULL,"
     "count INTEGER NOT NULL, due_at INTEGER NOT NULL, told INTEGER NOT NULL,"

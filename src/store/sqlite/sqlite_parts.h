@@ -272,7 +272,7 @@ enum store_status sqlite_failing_save(struct store *store, struct roster_entry *
                                       const struct failing *failing);
 /* At open: which endpoints fail. */
 enum store_status sqlite_failing_load(struct store *store);
-/* What this outcome gives to tell about the endpoint. After sqlite_endpoint_ended. */
+/* The causes of a notice in this outcome. After sqlite_endpoint_ended. */
 struct notice_causes {
     bool failed_before, given_up, disabled;
 };
@@ -424,9 +424,8 @@ enum store_status sqlite_read(struct store *store, int reader, const struct stor
 /* The text of a query. Variants: bit 0: descending; bit 1: of one user. Tests check the plans. */
 enum { SQLITE_VARIANTS = 4, SQLITE_QUERY_LEN_MAX = 2048 };
 size_t sqlite_query_text(enum store_query_kind kind, int variant, char out[SQLITE_QUERY_LEN_MAX]);
-/* What a page behind a filter looks at. Of events: 3 ms if they lie together, 17 if each is read on its own.
- * Of deliveries, whose rows are small, 10 ms or so. On a disk that has to look for each, the time is the
- * limit. */
+/* The rows that a page with a filter looks at. Events: 3 ms if they lie together, 17 if each is read on its
+ * own. Deliveries are small: about 10 ms. On a disk that must seek, the time is the limit. */
 enum { SCAN_EVENTS_MAX = 2048, SCAN_DELIVERIES_MAX = 32768, SCAN_MS_MAX = 25, SCAN_ROWS_EACH = 64 };
 
 /* ---- job_rows.c ---- */

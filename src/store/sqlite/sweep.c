@@ -24,7 +24,7 @@ struct look {
     int64_t there; /* no event is below it, as far as has been asked */
 };
 
-/* Which event is there, at `id` or behind it: what is below that is gone, whoever has it. */
+/* The first event at or behind `id`. Events below it are gone, whoever owned them. */
 static enum store_status ask_there(struct store *store, int64_t id, int64_t *there)
 {
     bool found = false;

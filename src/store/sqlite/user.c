@@ -161,7 +161,7 @@ enum store_status sqlite_key_create(struct store *store, struct store_op *op)
     return sqlite_user_changed(store, key->user_id);
 }
 
-/* What SQL_KEY_GET says of the op's key. */
+/* The bits that SQL_KEY_GET returns for the op's key. */
 enum { KEY_REVOKED = 1, KEY_OTHER_VERSION = 2, KEY_LAST = 4 };
 
 static enum store_status key_state(struct store *store, const struct store_op *op, int64_t *state,
@@ -171,7 +171,7 @@ static enum store_status key_state(struct store *store, const struct store_op *o
     return sqlite_number(store, SQL_KEY_GET, state, found);
 }
 
-/* What is not changed is bound as NULL, and stays. */
+/* An unchanged column is bound as NULL, and stays. */
 enum store_status sqlite_key_update(struct store *store, struct store_op *op)
 {
     const struct api_key *key = &op->key;

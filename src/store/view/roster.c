@@ -247,7 +247,7 @@ static void touch_owner(struct roster *roster, struct roster_owner *owner)
     roster->owners_before[roster->owners_before_count++] = (struct roster_owner_before){owner, owner->counts};
 }
 
-/* What this batch has noted of it; NULL: nothing. */
+/* The note of this batch about it; NULL: none. */
 static struct roster_before *before_of(struct roster *roster, const struct roster_entry *endpoint)
 {
     for (int i = 0; endpoint->touched_in == roster->batch && i < roster->before_count; i++)
@@ -638,7 +638,7 @@ struct roster_entry *roster_turn(struct roster *roster)
     settle_first(roster);
     for (int of = 0; of < PACE_STANDING_COUNT; of++) {
         struct roster_entry *first = heap_first(&roster->heaps[of]);
-        /* If the first has its share, so have all behind it, who hold as much. */
+        /* If the first one has its share, all behind it have theirs: they hold as much. */
         if (!first || roster_leases_free(roster, first) <= 0)
             continue;
         if (of == PACE_QUICK && roster->quick_in_a_row < QUICK_IN_A_ROW_MAX)

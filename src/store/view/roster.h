@@ -72,8 +72,8 @@ struct roster_owner {
     uint64_t touched_in; /* as below */
 };
 
-/* What only an endpoint with work needs. Those that have had none since the start share one, which nothing
- * may change: an idle endpoint costs a third. */
+/* The part that only an endpoint with work needs. Endpoints without work since the start share one, which
+ * nothing may change; so an idle endpoint costs a third. */
 struct roster_work {
     struct roster_counts counts; /* only the functions below change it */
     struct endpoint_leases out;  /* its open leases, oldest first */

@@ -172,8 +172,8 @@ static bool fail_guess(struct call *call, bool *held)
     return false;
 }
 
-/* Who asks: the key, where it is used, and its pace. Whatever tells a key that is valid from one that is not
- * is slowed. */
+/* Finds the caller: the key, the place of its use, and its pace. Every answer that tells a valid key from an
+ * invalid one is slowed. */
 static bool authenticate(struct call *call, bool *held)
 {
     int count = 0;

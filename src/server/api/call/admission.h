@@ -9,8 +9,8 @@
 /* Everything between the path and the handler. False: call->failure, or *held: it is answered later. */
 bool admission_enter(struct call *call, const struct route_method *method, bool *held);
 
-/* What comes to no handler counts all the same: a path or method that is not served, OPTIONS. It counts
- * against the address, and no key is looked at, for it makes no difference here. False: call->failure. */
+/* A request without a handler (an unknown path or method, OPTIONS) counts too. It counts against the address.
+ * The key is not looked at, because it makes no difference. False: call->failure. */
 bool admission_count(struct call *call);
 /* The same of what the listener refuses, which is answered whatever the pace. */
 void admission_count_refused(struct call *call);

@@ -235,8 +235,8 @@ void call_header(struct call *call, const char *name, struct bytes value)
     call->headers[call->header_count++] = (struct header){bytes_of(name), value};
 }
 
-/* A warning of each kind once in a while: whoever can bring about an answer of 500 or more (a full quota, a
- * body too many) must not fill the operator's log. The others are counted. */
+/* A warning of each kind once in a while; the others are counted. A client that can cause answers of 500 or
+ * more (a full quota, too many bodies) must not fill the operator's log. */
 static enum log_level level_of(struct api *api, int status, long long *left_out)
 {
     struct complaint *complaint = &api->complaints[status % COMPLAINTS_MAX];

@@ -127,7 +127,7 @@ bool call_fail_store(struct call *call, enum store_status status);
 /* The memory of a request is used up. */
 bool call_too_large(struct call *call);
 
-/* What will be told in meta.warnings; beyond CALL_WARNINGS_MAX they are dropped. */
+/* Adds a warning for meta.warnings. Beyond CALL_WARNINGS_MAX they are dropped. */
 void call_warn(struct call *call, const char *code, int line, int column, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
@@ -155,7 +155,7 @@ void *call_state(struct call *call, size_t size);
 /* ---- the store ---- */
 
 bool call_write(struct call *call, call_step *then);
-/* What a write was told, for /health. Whoever does not go through call_write says it. */
+/* Notes the result of a write for /health. A handler that does not use call_write calls it. */
 void call_note_store(struct call *call, enum store_status status);
 /* The row with this id, of a GET_USER, GET_EVENT with its document, or GET_DELIVERY. */
 bool call_get(struct call *call, enum store_query_kind kind, int64_t id, bool keep, call_step *then);

@@ -8,7 +8,7 @@ const char cors_answer_headers[] = "ETag, Location, Retry-After, RateLimit-Limit
                                    "X-Request-Id, Version, Posthorn-Mode, WWW-Authenticate, Allow";
 const char cors_max_age[] = "7200"; /* seconds; Chromium keeps no answer longer */
 
-/* What Access-Control-Allow-Origin says; NULL: nothing, for the origin is not in the list. */
+/* The value of Access-Control-Allow-Origin. NULL: none, because the origin is not in the list. */
 static struct bytes allowed(const struct config *config, const struct listener_request *request)
 {
     int count = 0;

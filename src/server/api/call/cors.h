@@ -13,5 +13,5 @@ int cors_put(const struct config *config, const struct listener_request *request
 /* Is this OPTIONS the question of a browser that may ask? */
 bool cors_is_preflight(const struct config *config, const struct listener_request *request);
 
-/* What a page may send, and read. */
+/* The headers that a page may send and read. */
 extern const char cors_request_headers[], cors_answer_headers[], cors_max_age[];

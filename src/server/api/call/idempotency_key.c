@@ -9,7 +9,7 @@ static bool fail_key(struct call *call, size_t len_max)
                      "Idempotency-Key must be one text of 1 to %zu bytes, bare or in quotes.", len_max);
 }
 
-/* What is between the quotes; data NULL: it is no string of RFC 9651 section 3.3.3. */
+/* The text between the quotes. data NULL: it is no string of RFC 9651 section 3.3.3. */
 static struct bytes unquote(struct call *call, struct bytes text)
 {
     const struct bytes wrong = {0};

@@ -26,5 +26,5 @@ bool negotiation_accepts(struct bytes accept, const char *type);
 extern const char negotiation_lines[]; /* "application/x-ndjson" */
 /* Does an Accept-Encoding header (RFC 9110 section 12.5.3) ask for gzip? An absent one does not. */
 bool negotiation_accepts_gzip(struct bytes accept_encoding);
-/* What an Accept header lets us answer with; MEDIA_NONE: nothing (406). An absent header has len 0. */
+/* The media type that an Accept header allows. MEDIA_NONE: none (406). An absent header has len 0. */
 enum media negotiation_answers(struct bytes accept);

@@ -30,7 +30,7 @@ static bool is_filter(int parameter)
     return parameter <= QUERY_UNDELIVERED;
 }
 
-/* Whose list it is, which, filtered how and in what order; lengths keep neighbours apart. */
+/* The owner, name, filters and order of the list. Lengths keep neighbours apart. */
 static bool make_scope(struct call *call, const char *list, struct page *page)
 {
     struct text scope;

@@ -23,7 +23,7 @@ static void warn_lenient(struct call *call, const struct json_reading *reading)
     }
 }
 
-/* What is said of a line of its own is said of the batch's line. */
+/* A position in the line becomes one in the batch. */
 static const char *place_in_batch(struct call *call, const struct json_problem *problem)
 {
     static const char own_line[] = "line 1, ";
@@ -52,7 +52,7 @@ static bool read_json(struct call *call, struct arena *arena, char *text, size_t
     return true;
 }
 
-/* What is shown of a header. */
+/* The part of a header that is shown. */
 static struct bytes shortened(struct bytes value)
 {
     return bytes_make(value.data, value.len < SHOWN_MAX ? value.len : SHOWN_MAX);

@@ -21,7 +21,7 @@ static bool show(struct call *call)
     return jsonapi_answer(call, well ? 200 : 503, &out);
 }
 
-/* What the last write was told may be long ago. One that changes nothing says how it is now: it takes the
+/* The result of the last write may be old. A write that changes nothing shows the present state: it takes the
  * lock. */
 static void probe_done(struct queue_job *job, enum store_status status)
 {

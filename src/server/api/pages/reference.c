@@ -24,7 +24,7 @@ struct reference {
 
 /* ---- making ------------------------------------------------------------------------------------------- */
 
-/* What was written, in a block of its own; the arena is for the next. */
+/* A copy of the text in a block of its own. The arena is used again. */
 static struct reference_page keep(struct text *out)
 {
     assert(!out->overflow);
@@ -151,7 +151,7 @@ static void make(struct reference *reference)
 
 /* ---- asking -------------------------------------------------------------------------------------------- */
 
-/* Some milliseconds for whoever asks first; nobody who never asks pays with memory. */
+/* The first request makes the page, which takes some milliseconds. Without a request it takes no memory. */
 static const struct reference *made(struct reference *reference)
 {
     pthread_mutex_lock(&reference->lock);

@@ -100,7 +100,7 @@ const struct shape api_keys_shape = {SHAPE("api_keys", struct api_key, fields), 
 _Static_assert(STORE_KEY_LABEL == 1 && STORE_KEY_ALLOW_FROM == 2 && STORE_KEY_RATE == 4,
                "a bit for each row");
 
-/* What a request says of a key, and which key. */
+/* The path's key, and the request's changes to it. */
 struct key_edit {
     int64_t user_id, key_id;
     struct api_key key;
@@ -234,7 +234,7 @@ static bool is_within(const struct network *network, const struct network *outer
     return false;
 }
 
-/* What a key may give away: no reach beyond its own. */
+/* A key cannot give another key more reach than its own. */
 static bool check_reach(struct call *call, const struct key_edit *edit)
 {
     struct network own[KEYRING_NETWORKS_MAX], wanted[KEYRING_NETWORKS_MAX];
@@ -255,7 +255,7 @@ static bool check_reach(struct call *call, const struct key_edit *edit)
                BYTES_ARG(text));
 }
 
-/* Whoever replaces a producer's key with it learns of it now, and not from a 429. */
+/* A producer that changes to a slower key learns it here, and not from a 429. */
 static void warn_if_slower(struct call *call, const struct api_key *key)
 {
     int64_t pace = admission_pace(call, key->rate_per_s), own = admission_pace(call, call->caller.rate_per_s);
@@ -347,7 +347,7 @@ static bool updated(struct call *call)
     return show_key(call);
 }
 
-/* Whoever shuts the door behind the key in hand could not open it again. */
+/* True: the change would lock out the key that makes it. */
 static bool locks_out(const struct call *call, const struct key_edit *edit)
 {
     struct network networks[KEYRING_NETWORKS_MAX], peer;

@@ -48,7 +48,7 @@ static void put_detail(struct text *out, const struct call *call, const void *ro
     text_put_json(out, attempt->detail.len ? attempt->detail : bytes_of(failure_sentence(attempt->failure)));
 }
 
-/* What a receiver answered is a stranger's bytes: as text where it is text, else in hex. */
+/* A receiver's answer is a stranger's bytes: shown as text if it is text, otherwise in hex. */
 static bool is_text(const struct call *call, const void *row)
 {
     return bytes_are_utf8(((const struct attempt *)row)->response);

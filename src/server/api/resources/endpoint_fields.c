@@ -77,7 +77,7 @@ static bool is_listed(struct bytes list, struct bytes word)
     return false;
 }
 
-/* What stands at the index is wrong. */
+/* call_fail for the element at the index. */
 static bool fail_at(struct call *call, const struct field *field, int index, const char *detail)
 {
     (void)call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, "", "%s", detail);

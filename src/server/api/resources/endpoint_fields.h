@@ -15,7 +15,7 @@ void success_put(struct text *out, struct bytes success);
 /* "active"; "paused" by a person; "disabled" by posthorn. */
 extern const char *const endpoint_statuses[];
 const char *endpoint_status(const struct endpoint *endpoint);
-/* A person has changed it, who found it so. */
+/* A person has changed it, and found it so. */
 void endpoint_set_paused_at(const struct call *call, struct endpoint *endpoint, bool was_paused);
 /* A person has changed it from this status; says nothing if it is the same. */
 void endpoint_log_status(const struct call *call, const struct endpoint *endpoint, const char *was);

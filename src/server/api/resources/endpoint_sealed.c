@@ -40,7 +40,7 @@ static bool value_valid(struct bytes value, size_t len_max)
     return value.len >= 1 && value.len <= len_max;
 }
 
-/* What is wrong with the header; NULL: nothing. */
+/* The fault of the header; NULL: none. */
 static const char *header_flaw(const struct json_value *header, struct bytes names)
 {
     if (header->name.len > PUSH_OWN_NAME_LEN_MAX || !grammar_is_token_text(header->name))
@@ -199,7 +199,7 @@ static bool has_byte(struct bytes text, const char *bytes)
     return false;
 }
 
-/* What is wrong with a member; NULL: nothing. */
+/* The fault of a member; NULL: none. */
 static const char *auth_flaw(const struct auth_type *type, const struct json_value *member)
 {
     bool text = json_is(member, JSON_STRING);

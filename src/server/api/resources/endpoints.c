@@ -120,7 +120,7 @@ static void look_done(struct queue_job *job, enum store_status status)
         call_answer_failure(call);
 }
 
-/* What holds the line of an ordered one, only the writer knows. */
+/* Only the writer knows the delivery that holds the line of an ordered endpoint. */
 static bool show(struct call *call)
 {
     const struct endpoint *endpoint = read_one(call);

@@ -148,7 +148,7 @@ static bool submit(struct call *call, struct new_event *new)
            make_answer(call, &call->write.op.event.event, &new->draft, arena) && call_write(call, written);
 }
 
-/* An event is pushed with genuine signatures: whoever could post one could forge what the platform says. */
+/* Events are pushed with genuine signatures. A user that can post one can forge a message of the platform. */
 static bool check_producer(struct call *call)
 {
     return call_is_masters(call) || call->api->config.config->regular_events ||

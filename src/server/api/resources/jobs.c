@@ -10,7 +10,7 @@
 #include "page.h"
 #include "resources.h"
 
-/* What is asked for is counted first, so many rows at most: for the answer, or for the job's total. */
+/* The deliveries are counted first, up to this number: for the answer, or for the job's total. */
 enum { COUNT_ROWS_MAX = 100000, COUNT_IDS_MAX = 2048 };
 
 struct job_request {

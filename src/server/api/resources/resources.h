@@ -4,7 +4,7 @@
 #pragma once
 #include "shape.h"
 
-/* What they look like. (Snapshots look as the platform likes.) */
+/* The shapes of the resources. (The platform decides the shape of snapshots.) */
 extern const struct shape users_shape, api_keys_shape, signing_secrets_shape, tls_identities_shape,
     deliveries_shape, attempts_shape, events_shape, event_types_shape, endpoints_shape, filter_tests_shape,
     jobs_shape;

@@ -255,7 +255,7 @@ static bool start(struct call *call, call_step *change, call_step *done)
                                            .done = done});
 }
 
-/* What was read; NULL after call_fail. */
+/* The row that was read; NULL after call_fail. */
 static const struct resource *read_resource(struct call *call)
 {
     if (call->read.answer.count)

@@ -89,7 +89,7 @@ static struct identity_edit *of_endpoint(struct call *call)
 
 /* ---- showing ---- */
 
-/* What is shown of what is stored. */
+/* The part of a stored identity that is shown. */
 static bool open_stored(struct call *call, const struct endpoint *endpoint)
 {
     struct identity_edit *edit = call->state;
