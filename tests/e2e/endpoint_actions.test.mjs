@@ -40,6 +40,8 @@ test('ping: an Idempotency-Key makes one; another endpoint with the same key is 
     assert.equal(again.json.data.id, first.json.data.id);
     assert.equal(again.headers.get('idempotency-replayed'), 'true');
     assert.equal((await ping(server, made.json.data.id, { headers })).json.errors[0].code, 'idempotency_conflict');
+    const long = (end) => api(server, 'POST', `/api/endpoints/${server.user_id}/ping`, { meta: { text: 'x'.repeat(1000) + end } }, { headers: { 'Idempotency-Key': 'long' } });
+    assert.deepEqual([(await long('a')).status, (await long('a')).headers.get('idempotency-replayed'), (await long('b')).status], [201, 'true', 422]);
 });
 
 test("ping: a user's own, and a Master's users'; without a URL it is 409, and somebody else's is 404", async (t) => {

@@ -55,8 +55,11 @@ static bool take_key(struct call *call, int64_t id)
         return false;
     if (!key.len)
         return true;
-    const char *asked = call_printf(call, "ping %lld %.*s", (long long)id, (int)call->request->body_len,
-                                    call->request->body_len ? call->request->body : "");
+    const char *asked =
+        arena_printf(&call->request->arena, "ping %lld %.*s", (long long)id, (int)call->request->body_len,
+                     call->request->body_len ? call->request->body : "");
+    if (!asked)
+        return call_too_large(call);
     digest_sha256(bytes_of(asked), op->event.request_digest);
     op->event.idempotency_key = arena_copy(&call->request->arena, key);
     return (op->event.idempotency_key.data || call_too_large(call)) &&
