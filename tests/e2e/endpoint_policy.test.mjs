@@ -1,7 +1,7 @@
 // What the owner of an endpoint sets for its attempts: what acknowledges, how long one lasts, when the next is.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { answer, api, delivery, eventually, post, posthorn, receiver, serve } from './harness.mjs';
+import { answer, api, delivery, eventually, initialize, post, posthorn, receiver, serve } from './harness.mjs';
 
 const FAST = ['--time-scale', '200']; /* 10 s become 50 ms */
 
@@ -118,4 +118,19 @@ test('retry: the next attempt is where the schedule says, in the API and in why'
     assert.ok(next > 100_000_000 && next <= 220_000_000, `${next}`); /* 200,000 s and a tenth; never the settings' 10 s */
     const { stdout } = await posthorn('why', event, '--server', server.url, '--key', server.api_key);
     assert.match(stdout, /[12] d \d+ h/);
+});
+
+test('timeout: a longer one than the drain does not hold up the end: the attempt counts as none, and the next start sends it', async (t) => {
+    const install = await initialize(t);
+    const hook = await receiver(t, (_, number) => number === 1 ? new Promise(() => {}) : answer(200));
+    let server = await serve(t, { install, args: ['--drain', '1s'] });
+    assert.equal((await set(server, { url: hook.url, timeout: 60 })).timeout, 60);
+    const event = await post(server);
+    await hook.arrived(1);
+    const { code, signal } = await server.end();
+    assert.deepEqual([code, signal], [0, null], server.output);
+    server = await serve(t, { install });
+    await becomes(server, event, 'delivered');
+    const { attempts } = (await api(server, 'GET', `/api/deliveries/${(await delivery(server, event)).id}`)).json.data.attributes;
+    assert.deepEqual(attempts.map(({ reason, counted }) => [reason, counted]), [['shutdown', false], ['none', true]]);
 });

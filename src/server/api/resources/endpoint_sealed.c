@@ -141,7 +141,10 @@ static bool merge_values(struct call *call, const struct endpoint *endpoint, str
 static bool seal_values(struct call *call, struct endpoint *endpoint, struct bytes plain)
 {
     struct push_settings *push = &endpoint->push;
-    if (plain.len + push->header_names.len > PUSH_OWN_LEN_MAX)
+    size_t between = 0; /* separators: as many of the values as of the names */
+    for (size_t i = 0; i < push->header_names.len; i++)
+        between += 2 * (push->header_names.data[i] == ' ');
+    if (plain.len + push->header_names.len - between > PUSH_OWN_LEN_MAX)
         return call_fail(call, API_ATTRIBUTE_INVALID, SOURCE_POINTER, HEADERS_POINTER,
                          "All names and values together have at most %d bytes.", PUSH_OWN_LEN_MAX);
     struct push_secret secret = push_secret_headers(endpoint->owner_id, endpoint->created_at_ms, push);
