@@ -1,6 +1,7 @@
 // `posthorn doctor` against receivers as they are found: one connection at a time, signatures, certificates, other protocols.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { createHmac } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import http2 from 'node:http2';
@@ -83,7 +84,28 @@ test("8.30: doctor --ping takes the key's own secret from the server", async (t)
 
     await api(server, 'POST', '/api/signing_secrets', { data: { type: 'signing_secrets' } });
     await api(server, 'DELETE', '/api/signing_secrets/default');
-    assert.match(of(await doctor(...asks), 'ping', 'note')[0].remedy, /has been replaced: give the new one as --secret/);
+    assert.match(of(await doctor(...asks), 'ping', 'note')[0].remedy, /has been replaced, or there is no such endpoint: give --secret/);
+});
+
+test('doctor --ping signs as the endpoint on the server does: the default one, or another', async (t) => {
+    const server = await serve(t);
+    const { url, requests } = await receiver(t);
+    const make = await api(server, 'POST', '/api/endpoints', { data: { type: 'endpoints', attributes: { url, signatures: ['github', 'rfc9421'] } } });
+    await api(server, 'PATCH', `/api/endpoints/${server.user_id}`, { data: { type: 'endpoints', id: server.user_id, attributes: { signatures: ['stripe'] } } });
+    const asks = ['--ping', '--server', server.url, '--key', server.api_key, url];
+    const names = ['WEBHOOK-AUTH', 'webhook-signature', 'Stripe-Signature', 'X-Hub-Signature-256', 'Signature'];
+    const signed = () => names.filter((name) => requests.at(-1).header(name));
+    assert.equal((await doctor(...asks)).code, 0);
+    assert.deepEqual(signed(), ['Stripe-Signature']);
+    const other = await doctor(...asks, '--endpoint', make.json.data.id);
+    assert.equal(other.code, 0, JSON.stringify(other));
+    assert.deepEqual(signed(), ['X-Hub-Signature-256']);
+    assert.match(of(other, 'ping', 'note')[0].detail, /without the signatures of Ed25519/);
+    const { secret } = (await api(server, 'POST', `/api/endpoints/${make.json.data.id}/signing_secrets/default/reveal`)).json.data.attributes;
+    assert.equal(requests.at(-1).header('X-Hub-Signature-256'), `sha256=${createHmac('sha256', secret).update(requests.at(-1).body).digest('hex')}`);
+    assert.equal((await doctor(...asks, '--signatures', 'slack')).code, 0);
+    assert.deepEqual(signed(), []);
+    assert.equal((await doctor(...asks, '--endpoint', '4711')).code, 0); // as without a secret
 });
 
 /** A certificate of its own for localhost, with these extensions; trusted with --ca-file. */

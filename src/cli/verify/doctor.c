@@ -40,7 +40,7 @@ struct doctor {
     bool ping;
     const char *api_key, *ca_file, *dns_servers;
     struct option_list secrets;
-    const char *signature_names;
+    const char *signature_names, *endpoint;
     int signatures;
     bool dev, allow_http; /* what the operator allows, as the server's settings of these names */
     struct option_list allow_target, allow_host, allow_port;
@@ -333,28 +333,66 @@ static void say_if_tls(struct doctor *doctor)
     probe_release(doctor->probe);
 }
 
-/* Gets the secret from the server. False: impossible, and a line says so. */
-static bool fetch_secret(struct doctor *doctor)
+/* The endpoint signs as it has it, but for what needs a key that the server shows nobody. */
+static void take_signatures(struct doctor *doctor, struct client *client, const char *endpoint)
 {
     struct client_answer answer = {0};
-    struct client *client;
-    char detail[LINE_LEN_MAX / 2];
+    char names[LINE_LEN_MAX / 2] = "";
+    size_t len = 0;
 
-    if (client_open(doctor->invocation, &doctor->server, &client) != EXIT_DONE)
-        return false;
-    bool answered = client_call(client, "POST", "/api/signing_secrets/default/reveal", NULL, &answer) &&
-                    answer.status == 200;
+    if (!client_call(client, "GET", client_path(client, "/api/endpoints/%s", endpoint), NULL, &answer) ||
+        answer.status != 200)
+        return;
+    struct json_object *list = json_at(answer.json, "data.attributes.signatures");
+    size_t count = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+    for (size_t i = 0; i < count && len < sizeof names; i++)
+        len += (size_t)snprintf(names + len, sizeof names - len, "%s%s", i ? "," : "",
+                                json_object_get_string(json_object_array_get_idx(list, i)));
+    if (signatures_option_read(doctor->invocation, names, &doctor->signatures) != EXIT_DONE)
+        doctor->signatures = 0;
+    if (doctor->signatures & PUSH_ED25519)
+        say(doctor, RESULT_NOTE, "ping",
+            "sent without the signatures of Ed25519 that the endpoint has: the server alone has their key",
+            "`posthorn endpoints ping` sends one from the server, with all of them.");
+    doctor->signatures &= ~PUSH_ED25519;
+}
+
+/* The endpoint's secret and signatures. */
+static void fetch_from(struct doctor *doctor, struct client *client, const char *endpoint)
+{
+    struct client_answer answer = {0};
+    char detail[LINE_LEN_MAX / 2];
+    const char *path = client_path(client, "/api/endpoints/%s/signing_secrets/default/reveal", endpoint);
+    bool answered = client_call(client, "POST", path, NULL, &answer) && answer.status == 200;
     struct bytes secret = json_string(json_at(answer.json, "data.attributes"), "secret");
     if (answered && secret.len > 0) {
         snprintf(doctor->own_secret, sizeof doctor->own_secret, "%.*s", BYTES_ARG(secret));
         doctor->secrets.items[doctor->secrets.count++] = doctor->own_secret;
+        if (!doctor->signature_names)
+            take_signatures(doctor, client, endpoint);
     } else {
-        snprintf(detail, sizeof detail, "%s did not say the signing secret of this key (%s%d)",
+        snprintf(detail, sizeof detail, "%s did not say the signing secret of this endpoint (%s%d)",
                  doctor->server.server, answer.status ? "it answered " : "no answer, ", answer.status);
         say(doctor, RESULT_NOTE, "ping", detail,
-            answer.status == 404 ? "It has been replaced: give the new one as --secret."
+            answer.status == 404 ? "It has been replaced, or there is no such endpoint: give --secret."
                                  : "Give it as --secret, or look at --server and --key.");
     }
+}
+
+/* False: impossible, and a line says so. */
+static bool fetch(struct doctor *doctor)
+{
+    struct client_answer answer = {0};
+    struct client *client;
+    char own[BYTES_INT64_LEN_MAX + 1] = "0";
+
+    if (client_open(doctor->invocation, &doctor->server, &client) != EXIT_DONE)
+        return false;
+    if (!doctor->endpoint && client_call(client, "GET", "/api/users/me", NULL, &answer)) {
+        struct bytes id = json_string(json_at(answer.json, "data"), "id");
+        snprintf(own, sizeof own, "%.*s", BYTES_ARG(id));
+    }
+    fetch_from(doctor, client, doctor->endpoint ? doctor->endpoint : own);
     client_close(client);
     return true;
 }
@@ -379,7 +417,7 @@ static int ping(struct doctor *doctor)
     if (doctor->server.server && doctor->server.key) {
         if (!doctor->api_key)
             doctor->api_key = doctor->server.key;
-        if (doctor->secrets.count == 0 && !fetch_secret(doctor))
+        if (doctor->secrets.count == 0 && !fetch(doctor))
             return EXIT_USAGE;
     }
     say_what_is_missing(doctor);
@@ -476,7 +514,9 @@ static const struct option_row rows[] = {
     {"secret", OPTION_LIST, AT(secrets), "", "SECRET", "with --ping: signing secret (whsec_, whsk_)"},
     {"signatures", OPTION_TEXT, AT(signature_names), "", "NAME,...",
      "with --ping: sign as these do: webhook-auth, standard, stripe, github, shopify, slack, "
-     "standard-ed25519, rfc9421 [webhook-auth,standard]"},
+     "standard-ed25519, rfc9421 [as the endpoint on --server, or webhook-auth,standard]"},
+    {"endpoint", OPTION_TEXT, AT(endpoint), "", "ID",
+     "with --server: sign as this endpoint of yours does [your default endpoint]"},
     {"dev", OPTION_FLAG, AT(dev), "", NULL, "as for `serve`: allow http and this machine"},
     {"allow-http", OPTION_FLAG, AT(allow_http), "", NULL, "as for `serve`"},
     {"allow-target", OPTION_WORDS, AT(allow_target), "", "CIDR[:PORT]", "as for `serve`; may be repeated"},
@@ -498,7 +538,9 @@ const struct command doctor_command = {
         "ping,\n"
         "because some handlers fail on anything less. No server needs to run; give the options that your "
         "server\n"
-        "has. With --server and --key, the ping is signed with the secret of that user on that server.",
+        "has. With --server and --key, the ping is signed with the secret of that user's endpoint there, as "
+        "its\n"
+        "`signatures` say.",
     .verbs = {{NULL, "URL", run}},
     .rows = OPTION_TABLE(rows),
     .options_len = sizeof(struct doctor),
