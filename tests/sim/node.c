@@ -187,6 +187,15 @@ bool node_post(struct sim *sim, struct node *node, int number)
 
 /* ---- dispatch and its effects ---- */
 
+static int64_t attempt_limit_ms(const struct store_work *box)
+{
+    int32_t timeout_s = push_settings_of(box->push)->timeout;
+#ifdef PLANT_TIMEOUT_UNHEARD /* as if the endpoint had no limit of its own */
+    timeout_s = 0;
+#endif
+    return timeout_s ? timeout_s * SECOND : ATTEMPT_MS;
+}
+
 static int attempt_begin(struct sim *sim, struct node *node, const struct effect *effect)
 {
     if (sim->attempt_count == sim->attempt_cap) {
@@ -203,6 +212,7 @@ static int attempt_begin(struct sim *sim, struct node *node, const struct effect
         .event_id = box->event_id,
         .lease = effect->work.lease,
         .started_ms = sim->now_ms,
+        .limit_ms = attempt_limit_ms(box),
         .body_hash = sim_hash(0, box->document, box->document_len),
     };
     return sim->attempt_count++;
@@ -232,6 +242,7 @@ void node_result(struct sim *sim, int number, const struct outcome *outcome)
     attempt->outcome = *outcome;
     attempt->ended_ms = sim->now_ms;
     attempt->duration_ms = sim->now_ms - attempt->started_ms;
+    oracle_result(sim, attempt);
     sim_trace(sim, node->number, "result", "delivery", attempt->delivery_id, "failure", outcome->failure,
               "status", outcome->status);
     node_feed(sim, node,
@@ -458,6 +469,12 @@ void node_written(struct sim *sim, struct node *node)
                                      box->lost,        box->age_ms,      box->push,  box->quick};
 #ifdef PLANT_RETRY_UNHEARD /* as if the endpoint had no retries of its own */
         work.push = NULL;
+#endif
+#ifdef PLANT_SUCCESS_UNHEARD /* as if 200 alone acknowledged everywhere */
+        struct push_settings *unheard = arena_alloc(&box->memory, sizeof *unheard);
+        *unheard = *push_settings_of(box->push);
+        unheard->success = (struct bytes){0};
+        work.push = unheard;
 #endif
         node_feed(sim, node, (struct input){.kind = INPUT_WORK, .slot = box->slot, .work = work});
     }

@@ -80,7 +80,7 @@ static bool ask_delivery(struct sim *sim, int64_t id, struct delivery *delivery)
  * even if the store was down meanwhile: the first one's and this one's. */
 static int64_t true_age_ms(const struct sim *sim, const struct oracle_delivery *delivery)
 {
-    int64_t longest_ms = ATTEMPT_MS_MAX + (sim->nodes_freeze ? FROZEN_MS_MAX : 0);
+    int64_t longest_ms = sim->attempt_ms_max + (sim->nodes_freeze ? FROZEN_MS_MAX : 0);
     int64_t under_way_ms = sim->store_was_down ? 2 * longest_ms : 0;
     if (delivery->first_start_ms < 0)
         return 0;
@@ -160,20 +160,26 @@ static void check_given_up(struct sim *sim, const struct world_retry *retry,
                  (long long)age);
 }
 
+static bool acknowledged(const struct sim *sim, const struct sim_attempt *attempt)
+{
+    return attempt->outcome.failure == FAILURE_NONE &&
+           world_acknowledges(&sim->receivers[attempt->receiver], attempt->outcome.status);
+}
+
 /* A decision that took hold must follow from what its own attempt came to. */
 static void check_decision(struct sim *sim, struct oracle_delivery *delivery,
                            const struct sim_attempt *attempt, const struct store_op *op)
 {
     const struct decision *decision = &op->outcome.decision;
     bool ended = attempt && attempt->ended;
-    bool ok_200 = ended && attempt->outcome.failure == FAILURE_NONE && attempt->outcome.status == 200;
+    bool acknowledges = ended && acknowledged(sim, attempt);
     enum failure_class class = ended ? failure_class_of(attempt->outcome.failure) : FAILURE_CLASS_OURS;
     bool ours = class == FAILURE_CLASS_OURS || class == FAILURE_CLASS_CROSSED;
     bool lost = !attempt && decision->reason == FAILURE_LEASE_LOST;
-    if ((decision->kind == DECISION_DELIVERED) != ok_200)
+    if ((decision->kind == DECISION_DELIVERED) != acknowledges)
         sim_fail(sim, "P2", "delivery %lld lease %lld: decision %d, and its attempt %s",
                  (long long)delivery->id, (long long)op->outcome.lease, decision->kind,
-                 ok_200 ? "got 200" : "got no 200");
+                 acknowledges ? "is acknowledged" : "is not");
     if ((decision->kind == DECISION_RELEASE) != (ours && !lost))
         sim_fail(sim, "P3", "delivery %lld lease %lld: decision %d for a fault of %s",
                  (long long)delivery->id, (long long)op->outcome.lease, decision->kind,
@@ -496,6 +502,16 @@ void oracle_send(struct sim *sim, int number, const struct store_work *box)
     check_body(sim, event_of(sim, attempt->event_id), box, attempt->body_hash);
 }
 
+void oracle_result(struct sim *sim, const struct sim_attempt *attempt)
+{
+    int64_t limit_ms = world_attempt_ms(&sim->receivers[attempt->receiver]);
+    bool late = attempt->duration_ms > limit_ms && !sim->nodes_freeze;
+    bool early = attempt->outcome.failure == FAILURE_TIMEOUT && attempt->duration_ms < limit_ms;
+    if (late || early)
+        sim_fail(sim, "timeout", "delivery %lld: an attempt was ended after %lld ms, its endpoint wants %lld",
+                 (long long)attempt->delivery_id, (long long)attempt->duration_ms, (long long)limit_ms);
+}
+
 /* ---- at the end ---- */
 
 bool oracle_all_ended(struct sim *sim, bool bad_too)
@@ -527,8 +543,7 @@ static void check_duplicates(struct sim *sim, const struct oracle_delivery *deli
         const struct sim_attempt *attempt = &sim->attempts[i];
         if (attempt->delivery_id != delivery->id || !attempt->received)
             continue;
-        bool failed =
-            attempt->ended && !(attempt->outcome.failure == FAILURE_NONE && attempt->outcome.status == 200);
+        bool failed = attempt->ended && !acknowledged(sim, attempt);
         received++;
         excused += failed || attempt->crashed || !attempt->lease_held;
     }

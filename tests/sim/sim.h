@@ -20,7 +20,7 @@ enum {
     POSTS_MAX = 40,
     JOBS_MAX = 64,
     DOCUMENT_LEN_MAX = 512,
-    ATTEMPT_MS_MAX = 30 * 1000,
+    ATTEMPT_MS = 30 * 1000, /* unless the endpoint says otherwise */
     DRAIN_MS_MAX = 30 * 1000,
     FROZEN_MS_MAX = 10 * 60 * 1000,
     KEYS_MAX = 2 * RECEIVERS_MAX,
@@ -99,7 +99,6 @@ enum character {
     CHARACTER_COUNT
 };
 
-/* Behind an endpoint: a user's default one, or a further one. */
 /* An endpoint's own retries, as the oracle knows them. */
 struct world_retry {
     const char *text;   /* as it is stored */
@@ -107,6 +106,7 @@ struct world_retry {
     int64_t window_s;   /* 0: it is a schedule */
 };
 
+/* Behind an endpoint: a user's default one, or a further one. */
 struct receiver {
     int64_t user_id, endpoint_id;
     bool further;
@@ -114,6 +114,8 @@ struct receiver {
     int32_t disable_after;
     int64_t acknowledged_ms;          /* service clock: the last time that was recorded; 0: never */
     const struct world_retry *retry;  /* NULL: as the policy says */
+    const char *success;              /* the statuses that acknowledge; NULL: 200 */
+    int32_t timeout_s;                /* of a whole attempt; 0: ATTEMPT_MS */
     enum character character, healed; /* healed: how it is after STEP_HEAL */
 };
 
@@ -127,6 +129,7 @@ struct sim_attempt {
     int node, receiver;
     uint32_t life, slot;
     int64_t delivery_id, event_id, lease, started_ms, duration_ms;
+    int64_t limit_ms; /* of its duration, as its sender knows it */
     uint64_t body_hash;
     int64_t ended_ms;
     bool answered; /* the store has said DONE or FENCED to its outcome */
@@ -244,7 +247,7 @@ struct sim {
 
     struct faults faults;
     struct dispatch_config dispatch_config;
-    int64_t lease_ms, commit_ms_max, network_ms_max;
+    int64_t lease_ms, commit_ms_max, network_ms_max, attempt_ms_max;
     int batch_max;
     struct pace_config pace;
     int node_count, receiver_count, post_count;
@@ -349,6 +352,8 @@ void world_resume(struct sim *sim);
 bool world_has_url(const struct sim *sim, int receiver);
 int world_receiver(const struct sim *sim, int64_t endpoint_id); /* index */
 int world_recipients(const struct sim *sim, int64_t owner_id);  /* of an event */
+int64_t world_attempt_ms(const struct receiver *receiver);
+bool world_acknowledges(const struct receiver *receiver, int status);
 void world_send(struct sim *sim, int attempt);
 void world_receive(struct sim *sim, int attempt);
 
@@ -362,6 +367,8 @@ void oracle_after_write(struct sim *sim, const struct node *node, const struct s
 /* The node has read all changes: it knows the keys that are active, and no others. */
 void oracle_refreshed(struct sim *sim, const struct node *node);
 void oracle_send(struct sim *sim, int attempt, const struct store_work *box);
+/* Its sender has an answer, or will wait no longer. */
+void oracle_result(struct sim *sim, const struct sim_attempt *attempt);
 /* Every event in the store has ended as it may; with `bad_too`, also those to receivers that stayed bad. */
 bool oracle_all_ended(struct sim *sim, bool bad_too);
 void oracle_at_end(struct sim *sim);

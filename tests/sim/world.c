@@ -51,9 +51,49 @@ static void draw_retries(struct sim *sim)
         sim->receivers[i].retry = sim_chance(sim, 700) ? &retries[sim_pick(sim, 4)] : NULL;
 }
 
+/* In every eighth seed. */
+static void draw_success(struct sim *sim)
+{
+    static const char *const lists[] = {"2xx", "200 202", "201"};
+    for (int i = 0; i < sim->receiver_count && sim->seed % 8 == 5; i++)
+        sim->receivers[i].success = sim_chance(sim, 700) ? lists[sim_pick(sim, 3)] : NULL;
+}
+
+/* In every ninth seed. The lease is longer than an attempt and the wait before it, as server.c has it. */
+static void draw_timeouts(struct sim *sim)
+{
+    sim->attempt_ms_max = ATTEMPT_MS;
+    if (sim->seed % 9 != 4)
+        return;
+    for (int i = 0; i < sim->receiver_count; i++) {
+        struct receiver *receiver = &sim->receivers[i];
+        receiver->timeout_s = sim_chance(sim, 700) ? (int32_t)sim_between(sim, 5, 60) : 0;
+        if (world_attempt_ms(receiver) > sim->attempt_ms_max)
+            sim->attempt_ms_max = world_attempt_ms(receiver);
+    }
+    sim->lease_ms = sim_between(sim, 90, 120) * SECOND;
+}
+
+int64_t world_attempt_ms(const struct receiver *receiver)
+{
+    return receiver->timeout_s ? receiver->timeout_s * SECOND : ATTEMPT_MS;
+}
+
+bool world_acknowledges(const struct receiver *receiver, int status)
+{
+    char code[8];
+    snprintf(code, sizeof code, "%d", status);
+    if (!receiver->success)
+        return status == 200;
+    return strcmp(receiver->success, "2xx") == 0 ? status / 100 == 2
+                                                 : strstr(receiver->success, code) != NULL;
+}
+
 static struct push_settings push_of(const struct receiver *receiver)
 {
-    return (struct push_settings){.retry = bytes_of(receiver->retry ? receiver->retry->text : "")};
+    return (struct push_settings){.retry = bytes_of(receiver->retry ? receiver->retry->text : ""),
+                                  .success = bytes_of(receiver->success),
+                                  .timeout = receiver->timeout_s};
 }
 
 static void draw_receivers(struct sim *sim)
@@ -75,6 +115,7 @@ static void draw_receivers(struct sim *sim)
     draw_owners(sim);
     draw_flow(sim);
     draw_retries(sim);
+    draw_success(sim);
 }
 
 static void draw_pace(struct sim *sim)
@@ -110,6 +151,7 @@ void world_draw(struct sim *sim)
     sim->network_ms_max = sim_between_log(sim, 2, 500);
     sim->wall_offset_ms = 1700000000000 - (int64_t)sim_pick(sim, 1000000000);
     draw_receivers(sim);
+    draw_timeouts(sim);
     draw_disable_after(sim);
     faults_draw(sim);
     sim->post_count = (int)sim_between_log(sim, 1, POSTS_MAX);
@@ -250,7 +292,7 @@ void world_answered(struct sim *sim, int number, int64_t event_id)
 static void result_at(struct sim *sim, int attempt, int64_t at_ms, struct outcome outcome)
 {
     struct sim_attempt *sent = &sim->attempts[attempt];
-    int64_t latest = sent->started_ms + ATTEMPT_MS_MAX;
+    int64_t latest = sent->started_ms + sent->limit_ms;
     if (at_ms >= latest) {
         at_ms = latest;
         outcome = (struct outcome){.failure = FAILURE_TIMEOUT, .retry_after_ms = -1};
@@ -277,18 +319,32 @@ void world_send(struct sim *sim, int attempt)
         sim_at(sim, at, (struct step){.kind = STEP_RECEIVE, .a = attempt});
 }
 
+/* What it says when all is well: at times, of what it may say, what does not acknowledge. */
+static int good_status(struct sim *sim, const struct receiver *receiver)
+{
+    static const int statuses[] = {200, 201, 202, 204};
+    if (!receiver->success)
+        return 200;
+    int status = statuses[sim_pick(sim, 4)];
+    while (!world_acknowledges(receiver, status) && (sim->healed || !sim_chance(sim, 100)))
+        status = statuses[sim_pick(sim, 4)];
+    return status;
+}
+
 /* The whole request has arrived: whatever the sender comes to know, the receiver has done its work. */
 void world_receive(struct sim *sim, int attempt)
 {
     struct sim_attempt *sent = &sim->attempts[attempt];
-    struct outcome answer = {.failure = FAILURE_NONE, .status = 200, .retry_after_ms = -1};
-    int64_t think = sim_between(sim, 0, 50);
+    const struct receiver *receiver = &sim->receivers[sent->receiver];
+    struct outcome answer = {
+        .failure = FAILURE_NONE, .status = good_status(sim, receiver), .retry_after_ms = -1};
+    int64_t think = sim_between(sim, 0, 50), patience = world_attempt_ms(receiver);
     sent->received = true;
     sim_trace(sim, -1, "received", "delivery", sent->delivery_id, "lease", sent->lease, "receiver",
               sent->receiver);
-    switch (sim->receivers[sent->receiver].character) {
+    switch (receiver->character) {
     case RECEIVER_SLOW:
-        think = sim_between_log(sim, SECOND, 29 * SECOND);
+        think = sim_between_log(sim, SECOND, patience - SECOND);
         break;
     case RECEIVER_500:
         answer.status = (int)sim_between(sim, 500, 503);
