@@ -135,3 +135,9 @@ enum store_status disk_write(struct sim *sim, struct node *node, struct store_ba
     batch->filled_count = 0;
     return fault == MODEL_FAULT_NONE ? sim->backend->write(node->store, batch) : refusals[fault];
 }
+
+bool disk_write_op(struct sim *sim, struct node *node, struct store_op *op)
+{
+    struct store_batch batch = {.ops = &op, .op_count = 1};
+    return disk_write(sim, node, &batch, sim->disk_full ? MODEL_FAULT_FULL : MODEL_FAULT_NONE) == STORE_OK;
+}

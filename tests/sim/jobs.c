@@ -7,13 +7,6 @@
 
 enum { STEP_IDS = 3, STEPS = 30 };
 
-static bool write_op(struct sim *sim, struct node *node, struct store_op *op)
-{
-    struct store_batch batch = {.ops = &op, .op_count = 1};
-    enum model_fault fault = sim->disk_full ? MODEL_FAULT_FULL : MODEL_FAULT_NONE;
-    return disk_write(sim, node, &batch, fault) == STORE_OK;
-}
-
 static bool read_store(struct sim *sim, const struct node *node, struct store_query query,
                        struct store_answer *answer)
 {
@@ -41,10 +34,10 @@ static bool step(struct sim *sim, struct node *node, struct job *job)
                                        .ahead_max = INT32_MAX,
                                        .finished = !answer.more}};
     struct store_op again = op;
-    if (!write_op(sim, node, &op) || op.result != STORE_DONE)
+    if (!disk_write_op(sim, node, &op) || op.result != STORE_DONE)
         return false;
     sim_trace(sim, node->number, "job", "made_due", op.count, "looked", op.job_step.looked, NULL, 0);
-    write_op(sim, node, &again);
+    disk_write_op(sim, node, &again);
     for (int i = 0; i < op.job_step.count && job->kind != JOB_BACKFILL; i++)
         oracle_again(sim, ids[i]);
     job->cursor = op.job_step.to;
@@ -55,13 +48,13 @@ static bool step(struct sim *sim, struct node *node, struct job *job)
 static bool run(struct sim *sim, struct node *node, struct job job, int steps)
 {
     struct store_op op = {.kind = STORE_JOB_CREATE, .job = job};
-    if (!write_op(sim, node, &op) || op.result != STORE_DONE)
+    if (!disk_write_op(sim, node, &op) || op.result != STORE_DONE)
         return false;
     job = op.job;
     while (steps-- > 0 && step(sim, node, &job))
         ;
     struct store_op cancel = {.kind = STORE_JOB_CANCEL, .job.id = job.id};
-    write_op(sim, node, &cancel);
+    disk_write_op(sim, node, &cancel);
     return true;
 }
 
@@ -90,7 +83,7 @@ void jobs_at_end(struct sim *sim)
     struct store_op create = {
         .kind = STORE_ENDPOINT_CREATE,
         .endpoint = {.endpoint = {.owner_id = user_id, .url = bytes_of("https://receiver.example/late")}}};
-    if (!write_op(sim, node, &create) || create.result != STORE_DONE)
+    if (!disk_write_op(sim, node, &create) || create.result != STORE_DONE)
         return;
     run(sim, node, (struct job){.owner_id = user_id, .endpoint_id = create.id, .kind = JOB_BACKFILL}, STEPS);
     for (int i = 0; i < sim->post_count; i++) {

@@ -71,9 +71,7 @@ void keyring_start(struct sim *sim, struct node *node)
 
 static bool write_change(struct sim *sim, struct node *node, struct store_op *op)
 {
-    struct store_batch batch = {.ops = &op, .op_count = 1};
-    enum model_fault fault = sim->disk_full ? MODEL_FAULT_FULL : MODEL_FAULT_NONE;
-    if (disk_write(sim, node, &batch, fault) != STORE_OK)
+    if (!disk_write_op(sim, node, op))
         return false;
     assert(op->result == STORE_DONE);
     return true;
@@ -134,6 +132,7 @@ void keyring_change(struct sim *sim, struct node *node)
         return;
     arena_reset(&sim->oracle.arena);
     sim->changes++;
+    notices_tell(sim, node);
     if ((again && resend(sim, node)) || (again && jobs_change(sim, node))) {
         for (int i = 0; i < sim->node_count; i++)
             node_wake(sim, &sim->nodes[i], sim->now_ms);

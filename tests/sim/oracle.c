@@ -216,6 +216,7 @@ static void apply_outcome(struct sim *sim, struct oracle_delivery *delivery, str
         delivery->state = delivered ? DELIVERY_DELIVERED : DELIVERY_GIVEN_UP;
         delivery->resending = false;
     }
+    sim->oracle.given_up += delivery->state == DELIVERY_GIVEN_UP;
     sim->totals.delivered += decision->kind == DECISION_DELIVERED;
     sim->totals.given_up += decision->kind == DECISION_GIVE_UP && !harmless;
     if (!attempt)
@@ -229,6 +230,7 @@ static void check_disabled(struct sim *sim, const struct store_op *op, int64_t e
 {
     struct receiver *receiver = &sim->receivers[world_receiver(sim, endpoint_id)];
     int64_t days_ms = receiver->disable_after * sim->pace.day_ms;
+    sim->oracle.disabled += op->count == ENDPOINT_FAILING;
     if (op->outcome.answered)
         receiver->acknowledged_ms = sim->service_ms;
     if (op->count == ENDPOINT_FAILING &&
@@ -522,7 +524,7 @@ bool oracle_all_ended(struct sim *sim, bool bad_too)
             return false;
     if (!ask(sim, (struct store_query){.kind = STORE_GET_STATS}, &answer))
         return false;
-    if (answer.stats->deliveries_pending == 0)
+    if (answer.stats->deliveries_pending == sim->oracle.notices)
         return true;
     for (int i = 0; i < sim->oracle.delivery_count && !bad_too; i++) {
         struct delivery delivery;
@@ -576,6 +578,15 @@ static void check_skipped(struct sim *sim, const struct delivery *delivery, int 
         sim_fail(sim, "P1", "delivery %lld was skipped, though it has a receiver", (long long)delivery->id);
 }
 
+/* They wait: who asks for them is paused. */
+static bool is_notice(const struct event *event)
+{
+    bool is_one = false;
+    for (int kind = 0; kind < NOTICE_KINDS; kind++)
+        is_one = is_one || bytes_equal_text(event->event_type, notice_names[kind]);
+    return is_one;
+}
+
 static void check_ended(struct sim *sim, int64_t event_id, int64_t owner_id)
 {
     int recipients = world_recipients(sim, owner_id);
@@ -621,6 +632,7 @@ void oracle_at_end(struct sim *sim)
     struct event *events = memory_alloc((size_t)(count + 1) * sizeof *events);
     memcpy(events, answer.events, (size_t)count * sizeof *events);
     for (int i = 0; i < count; i++)
-        check_ended(sim, events[i].id, events[i].owner_id);
+        if (!is_notice(&events[i]))
+            check_ended(sim, events[i].id, events[i].owner_id);
     free(events);
 }

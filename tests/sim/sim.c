@@ -291,6 +291,8 @@ static void sim_live(struct sim *sim)
         oracle_at_end(sim);
     if (!sim->failed)
         jobs_at_end(sim);
+    if (!sim->failed)
+        notices_at_end(sim);
 }
 
 static void sim_init(struct sim *sim, uint64_t seed, bool sqlite, bool trace)

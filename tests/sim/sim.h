@@ -3,11 +3,13 @@
  *
  *   sim.c      seeds, the clock, the agenda of steps, the command line
  *   faults.c   how hostile this seed is, and when what goes wrong
- *   node.c     a server: dispatch, its boxes, its queue; the shell that engine.c and queue.c are in the
- * product keyring.c  the keys that a node knows, kept by the feed of changes; and an operator who changes
- * them world.c    producers that post, the network, receivers with characters disk.c     the store: a handle
- * for each node, on one database oracle.c   what must hold: promises P1 to P5, checked at every commit, send
- * and answer
+ *   node.c     a server: dispatch, its boxes, its queue; in the product, engine.c and queue.c
+ *   keyring.c  the keys that a node knows, by the feed of changes; and an operator who changes them
+ *   world.c    producers that post, the network, receivers with characters
+ *   jobs.c     somebody who has what ended sent again
+ *   notices.c  somebody who is told how the endpoints do
+ *   disk.c     the store: a handle for each node, on one database
+ *   oracle.c   what must hold: promises P1 to P5, checked at every commit, send and answer
  */
 #pragma once
 #include "dispatch.h"
@@ -221,8 +223,10 @@ struct oracle {
     struct oracle_delivery *deliveries;
     struct oracle_lease *leases;
     int event_count, event_cap, delivery_count, delivery_cap, lease_count, lease_cap;
-    int64_t polled_to, polled;        /* by somebody who pages by id: up to where, and how many events */
-    struct delivery before[JOBS_MAX]; /* of each outcome in the batch being written */
+    int64_t given_up, disabled;          /* outcomes that a notice is due to */
+    int64_t told[NOTICE_KINDS], notices; /* their counts, and how many notices */
+    int64_t polled_to, polled;           /* by somebody who pages by id: up to where, and how many events */
+    struct delivery before[JOBS_MAX];    /* of each outcome in the batch being written */
     struct arena arena;
 };
 
@@ -266,6 +270,7 @@ struct sim {
     bool nodes_freeze;   /* likewise */
     uint32_t store_life; /* rises when a first handle is opened */
     int64_t changes;     /* by the operator */
+    int64_t asker_id;    /* an endpoint of the Master that asks for notices, and is paused; 0: none */
     struct oracle oracle;
     struct sim_totals totals;
 };
@@ -329,6 +334,13 @@ void jobs_at_end(struct sim *sim);
 /* A job has made it due again, if it is. */
 void oracle_again(struct sim *sim, int64_t delivery_id);
 
+/* notices.c */
+void notices_populate(struct sim *sim);
+/* What is due is told. */
+void notices_tell(struct sim *sim, struct node *node);
+/* When all has ended: everything was told, and once. */
+void notices_at_end(struct sim *sim);
+
 /* disk.c */
 void disk_init(struct sim *sim, bool sqlite);
 void disk_fini(struct sim *sim);
@@ -340,6 +352,8 @@ void disk_down(struct sim *sim, bool down);
 void disk_reserve(struct sim *sim, bool reached);
 enum store_status disk_write(struct sim *sim, struct node *node, struct store_batch *batch,
                              enum model_fault fault);
+/* This op alone. False: nothing is written. */
+bool disk_write_op(struct sim *sim, struct node *node, struct store_op *op);
 
 /* world.c */
 void world_draw(struct sim *sim);

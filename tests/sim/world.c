@@ -224,6 +224,7 @@ void world_populate(struct sim *sim)
         else
             make_user(sim, i, url);
     }
+    notices_populate(sim);
     int64_t over_ms = sim_between_log(sim, 1, sim->faults.chaos_ms);
     for (int i = 0; i < sim->post_count; i++)
         sim_at(sim, sim_between(sim, 1, over_ms), (struct step){.kind = STEP_POST, .a = i});

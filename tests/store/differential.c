@@ -586,7 +586,7 @@ static void read_some(struct twin *t)
     same_answers(t, (struct store_query){.kind = STORE_GET_STATS});
 }
 
-/* ---- steps ---- */
+/* ---- writing ---- */
 
 static void write_both(struct twin *t, struct store_op *ops, int count, int boxes)
 {
@@ -620,6 +620,54 @@ static void advance_both(struct twin *t, int64_t ms)
     fixture_advance(&t->model, ms);
     fixture_advance(&t->sqlite, ms);
 }
+
+/* ---- notices ---- */
+
+enum { NOTICES_MAX = 64 };
+
+static int by_endpoint(const void *a, const void *b)
+{
+    const struct store_notice *left = a, *right = b;
+    if (left->endpoint_id != right->endpoint_id)
+        return left->endpoint_id < right->endpoint_id ? -1 : 1;
+    return (int)left->kind - (int)right->kind;
+}
+
+static int notices_due(struct fixture *fixture, struct store_notice *rows)
+{
+    struct store_op op = {.kind = STORE_NOTICES, .notices = {.rows = rows, .room = NOTICES_MAX}};
+    fixture_write(fixture, &op, 1, 0);
+    assert_int_equal(op.result, STORE_DONE);
+    assert_true(op.notices.count < NOTICES_MAX); /* or which ones is the backend's choice */
+    qsort(rows, (size_t)op.notices.count, sizeof *rows, by_endpoint);
+    return op.notices.count;
+}
+
+/* Both have the same to tell; some of it is told, and at times twice. */
+static void tell_some(struct twin *t)
+{
+    struct store_notice rows[2][NOTICES_MAX];
+    int count = notices_due(&t->model, rows[0]);
+    assert_int_equal(count, notices_due(&t->sqlite, rows[1]));
+    for (int i = 0; i < count; i++) {
+        const struct store_notice *a = &rows[0][i], *b = &rows[1][i];
+        assert_int_equal(a->endpoint_id, b->endpoint_id);
+        assert_int_equal(a->kind, b->kind);
+        assert_int_equal(a->owner_id, b->owner_id);
+        assert_int_equal(a->count, b->count);
+        assert_int_equal(a->paused, b->paused);
+        assert_int_equal(a->disabled, b->disabled);
+        assert_int_equal(a->since_ms, b->since_ms);
+        assert_int_equal(a->disabled_at_ms, b->disabled_at_ms);
+        struct store_op op = fixture_event_op(&t->model, a->owner_id);
+        op.event.event.event_type = bytes_of(notice_names[a->kind]);
+        op.event.notice = a;
+        for (uint64_t times = draw(t, 3); times > 0; times--)
+            write_both(t, &op, 1, draw(t, 2) ? FIXTURE_BOXES : 0);
+    }
+}
+
+/* ---- steps ---- */
 
 static void restart(struct twin *t)
 {
@@ -707,6 +755,8 @@ static void step(struct twin *t)
         ops[i] = some_op(t);
     write_both(t, ops, count, draw(t, 3) ? FIXTURE_BOXES : 0);
     read_some(t);
+    if (draw(t, 6) == 0)
+        tell_some(t);
     if (draw(t, 60) == 0)
         restart(t);
     if (draw(t, 8) == 0) {

@@ -206,9 +206,10 @@ void fixture_wish(struct endpoint *endpoint, int number)
     static const char *const filters[] = {
         "{\"data\":{\"attributes\":{\"event_type\":[{\"prefix\":\"user\"}]}}}",
         "{\"data\":{\"relationships\":{\"resource\":{\"data\":{\"id\":[\"7\"]}}}}}"};
-    static const char *const event_types[] = {"payment_updated", "user_* payment_gone", "payment_*"};
+    static const char *const event_types[] = {"payment_updated", "user_* payment_gone", "payment_*",
+                                              "endpoint_* delivery_given_up", "delivery_* payment_*"};
     static const char *const channels[] = {"eu", "us eu"};
-    endpoint->event_types = bytes_of(number < 3 ? event_types[number] : "");
+    endpoint->event_types = bytes_of(number < 5 ? event_types[number] : "");
     endpoint->channels = bytes_of(number % 4 == 1 ? channels[number % 2] : "");
     endpoint->filter = bytes_of(number == 2 || number == 5 ? filters[number == 2] : "");
     endpoint->description = bytes_of(number == 6 ? "of a test" : "");

@@ -198,8 +198,7 @@ static enum store_status account(struct store *store, struct store_op *op, const
     if (made.first_answer)
         status = status ?: sqlite_run_ints(store, SQL_ENDPOINT_ANSWERED, SQLITE_INTS(endpoint->id));
     struct notice_causes causes = {.failed_before = endpoint->work->counts.fails,
-                                   .given_up = op->outcome.decision.kind == DECISION_GIVE_UP &&
-                                               !found->row.under_way};
+                                   .given_up = found->row.state == DELIVERY_GIVEN_UP};
     status = status ?: sqlite_endpoint_ended(store, endpoint, &op->outcome, &op->count);
     causes.disabled = op->count != ENDPOINT_ENABLED;
     return status ?: sqlite_notices_of(store, endpoint, &op->outcome, causes);

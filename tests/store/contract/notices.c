@@ -187,6 +187,18 @@ static void given_up_adds_up(struct fixture *f)
     assert_int_equal(due(f, 1).count, 1);
 }
 
+/* It stays delivered, so nothing is given up. */
+static void a_replay_that_fails_is_not_given_up(struct fixture *f)
+{
+    struct place place = place_of(f);
+    fixture_do(f, fixture_event_op(f, place.owner), STORE_DONE);
+    ends(f, DECISION_DELIVERED, FAILURE_NONE);
+    struct store_op again = {.kind = STORE_RESEND, .delivery.delivery_id = f->boxes[0].delivery_id};
+    fixture_do(f, again, STORE_DONE);
+    ends(f, DECISION_GIVE_UP, FAILURE_NONE);
+    due(f, 0);
+}
+
 /* Null and `*` do not ask; a name and a prefix do. Not for what asks for notices itself, but to the Master.
  */
 static void only_who_asks_by_name(struct fixture *f)
@@ -249,6 +261,7 @@ const struct contract_test contract_notices[] = {
     {"notices: recovered only if it was told", recovered_only_if_it_was_told},
     {"notices: disabled is told", disabled_is_told},
     {"notices: deliveries given up add up", given_up_adds_up},
+    {"notices: a replay that fails is not given up", a_replay_that_fails_is_not_given_up},
     {"notices: only who asks by name", only_who_asks_by_name},
     {"notices: the owner may ask", the_owner_may_ask},
     {"notices: a pause ends the failing without a word", a_pause_ends_it_without_a_word},

@@ -481,7 +481,11 @@ void model_outcome(struct store *store, struct store_op *op)
     }
     struct model_row *row = model_find_endpoint(store->disk, delivery->endpoint_id);
     model_fails(store, row, op);
-    model_notices(store, row, op, decision->kind == DECISION_GIVE_UP && !out_of_turn);
+    bool given_up = delivery->state == DELIVERY_GIVEN_UP;
+#ifdef PLANT_NOTICE_OF_HARMLESS /* a resend that failed is told as the end */
+    given_up = decision->kind == DECISION_GIVE_UP || out_of_turn;
+#endif
+    model_notices(store, row, op, given_up);
     op->id = delivery->id;
 }
 

@@ -85,7 +85,9 @@ bool model_notice_told(struct store *store, const struct store_notice *told)
     int64_t day_ms = store->config.pace.day_ms, now = model_service_now_ms(store);
     if (!notice || notice->count == 0)
         return false;
+#ifndef PLANT_NOTICE_TWICE /* as if nobody had been told */
     notice->count = notice->count > told->count ? notice->count - told->count : 0;
+#endif
     notice->told = told->kind == NOTICE_FAILING;
     notice->due_ms = told->kind == NOTICE_FAILING    ? now + day_ms
                      : told->kind == NOTICE_GIVEN_UP ? now + day_ms / 1440
