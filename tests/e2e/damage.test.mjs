@@ -26,6 +26,29 @@ async function filled(t) {
     return { install, ids, there };
 }
 
+test('8.12: check finds nothing in what users do with endpoints', async (t) => {
+    const { install } = await filled(t);
+    const server = await serve(t, { install, args: ['--rate-limit', '0'] });
+    const endpoint = (attributes) => ({ data: { type: 'endpoints', attributes } }), since = '2000-01-01T00:00:00Z';
+    const attributes = { url: 'http://127.0.0.1:1024/', headers: { 'X-A': 'b' }, auth: { type: 'bearer', token: 'secret' }, metadata: { a: 'b' },
+        filter: { data: { type: ['events'] } }, event_types: ['*'], channels: [], retry: { schedule: [5] }, success: '2xx', timeout: 5, signatures: ['rfc9421', 'slack'] };
+    for (const status of ['active', 'paused', 'removed']) {
+        const { json, text } = await api(server, 'POST', '/api/endpoints', endpoint(attributes));
+        assert.ok(json.data, text);
+        const path = `/api/endpoints/${json.data.id}`;
+        const does = async (wanted, ...request) => { const answer = await api(server, ...request); assert.equal(answer.status, wanted, answer.text); };
+        await does(201, 'POST', `${path}/ping`);
+        await does(201, 'POST', `${path}/signing_secrets`, { data: { type: 'signing_secrets', attributes: {} } });
+        for (const kind of ['replay', 'recover', 'backfill']) await does(201, 'POST', `${path}/${kind}`, { data: { type: 'jobs', attributes: { since } } });
+        await post(server);
+        if (status === 'paused') await does(200, 'PATCH', path, { data: { type: 'endpoints', id: json.data.id, attributes: { status } } });
+        if (status === 'removed') await does(204, 'DELETE', path);
+    }
+    await server.end();
+    const found = await posthorn('check', install.data);
+    assert.equal(found.code, 0, found.stdout);
+});
+
 test('8.12: damaged documents, stamps, names, times and numbers: the rest is served, check names them', async (t) => {
     const { install, ids } = await filled(t);
     const data = install.data;
