@@ -200,7 +200,7 @@ enum { SQL_ROSTER_PUSH = 20 }; /* the first of SQL_PUSH_COLUMNS */
       ":paused_at" SQL_PUSH_EACH(SQL_PUSH_SET) " WHERE id = ?1")                                             \
     X(ENDPOINT_GET, "SELECT version FROM endpoints WHERE id = ?1 AND owner_id = ?2"                          \
                     " AND removed_after IS NULL")                                                            \
-    X(ENDPOINT_REMOVE, "UPDATE endpoints SET url = NULL, signing = x'', identity = x'', filter = NULL, "       \
+    X(ENDPOINT_REMOVE, "UPDATE endpoints SET url = NULL, signing = x'', identity = x'', filter = NULL, "     \
                        "metadata = NULL, removed_after = ?2" PUSH_SETTINGS_LIST(                             \
                            SQL_PUSH_ZERO, SQL_PUSH_NULL, SQL_PUSH_NULL) " WHERE id = ?1")                    \
     X(ENDPOINT_FORGET, "DELETE FROM endpoints WHERE removed_after < (SELECT ifnull(min(id), 1 << 62)"        \
