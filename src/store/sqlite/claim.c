@@ -6,7 +6,7 @@
 #include "sqlite_parts.h"
 
 /* A transaction: new events wait for it, and what is claimed is sent in one turn of the engine. */
-enum { CLAIMS_MAX = 256, DOCUMENT_LEN_MAX = 2 * MODEL_BODY_LEN_MAX };
+enum { CLAIMS_MAX = 256, REST_MS = 1000, DOCUMENT_LEN_MAX = 2 * MODEL_BODY_LEN_MAX };
 
 enum store_status sqlite_expire(struct store *store)
 {
@@ -160,9 +160,10 @@ static bool drop_old_lease(struct store *store, int64_t delivery_id)
     return sqlite_tail_forget(store, delivery_id);
 }
 
-/* Up to `max` deliveries of one endpoint. Of damaged rows, it takes out as many as it finds before. */
+/* Up to `max` deliveries of one endpoint. Of damaged rows, it takes out as many as it finds before. `*held`:
+ * the next one is to wait. */
 static enum store_status claim_some(struct store *store, struct store_batch *batch,
-                                    struct roster_entry *endpoint, int max, bool beside)
+                                    struct roster_entry *endpoint, int max, bool beside, bool *held)
 {
     if (endpoint->work->wants &&
         !payload_fits(store->config.budget, endpoint->work->counts.bytes, endpoint->work->wants)) {
@@ -182,7 +183,8 @@ static enum store_status claim_some(struct store *store, struct store_batch *bat
             damaged_add(&damaged, due);
             continue;
         }
-        if (sqlite3_column_int64(due, 14) > store->now.due_ms)
+        *held = sqlite3_column_int64(due, 14) > store->now.due_ms;
+        if (*held)
             break; /* the first of the line waits, and all others behind it */
         if (!drop_old_lease(store, sqlite3_column_int64(due, 0)))
             continue;
@@ -222,12 +224,17 @@ static enum store_status claim_turn(struct store *store, struct store_batch *bat
         return sqlite_tail_claim(store, batch, endpoint, max);
     int filled = batch->filled_count;
     int64_t due_at_ms = endpoint->work->counts.due_at_ms;
-    enum store_status status = STORE_OK;
-    if (roster_is_ordered(endpoint))
-        status = claim_some(store, batch, endpoint, max, true);
+    bool ordered = roster_is_ordered(endpoint), moved = false, held = false;
+    enum store_status status = ordered ? sqlite_line_move(store, endpoint, &moved) : STORE_OK;
+    if (status != STORE_OK || moved)
+        return status;
+    if (ordered)
+        status = claim_some(store, batch, endpoint, max, true, &held);
     if (status == STORE_OK && batch->filled_count == filled)
-        status = claim_some(store, batch, endpoint, max, false);
-    bool stands = batch->filled_count == filled && endpoint->work->wants == 0 &&
+        status = claim_some(store, batch, endpoint, max, false, &held);
+    if (status == STORE_OK && held && !ordered) /* it is still where it was in the line */
+        status = sqlite_line_move(store, endpoint, &moved);
+    bool stands = batch->filled_count == filled && endpoint->work->wants == 0 && !moved &&
                   endpoint->work->counts.due_at_ms <= due_at_ms;
     if (status != STORE_OK || !stands)
         return status;
@@ -235,7 +242,7 @@ static enum store_status claim_turn(struct store *store, struct store_batch *bat
               "deliveries are said to be due, and cannot be had: run `posthorn check`: user=%lld "
               "endpoint=%lld",
               (long long)endpoint->owner->id, (long long)endpoint->id);
-    roster_rests(&store->roster, endpoint);
+    roster_rests(&store->roster, endpoint, REST_MS);
     return STORE_OK;
 }
 

@@ -16,11 +16,8 @@ static enum store_status line_change(struct store *store, struct roster_entry *e
     store->users_changed = true;                                    /* an undo loads the roster again */
     enum store_status status = sqlite_tail_settle(store, endpoint); /* a line is in the table alone */
     roster_flow(&store->roster, endpoint, flow);
-    status = status
-                 ?: (flow->ordered ? sqlite_line_join(store, endpoint)
-                                   : sqlite_run_ints(store, SQL_LINE_LEAVE,
-                                                     SQLITE_INTS(endpoint->id, store->now.due_ms)));
-    return status ?: sqlite_roster_due(store, endpoint);
+    bool moved;
+    return status ?: sqlite_line_move(store, endpoint, &moved) ?: sqlite_roster_due(store, endpoint);
 }
 
 /* ---- the roster ---- */

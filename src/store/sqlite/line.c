@@ -36,9 +36,23 @@ enum store_status sqlite_waits(struct store *store, struct roster_entry *endpoin
 
 /* ---- the line ---- */
 
-enum store_status sqlite_line_join(struct store *store, const struct roster_entry *endpoint)
+/* A transaction: all others wait for it. */
+enum { MOVED_MAX = 4096, MOVES_REST_MS = 20 };
+
+enum store_status sqlite_line_move(struct store *store, struct roster_entry *endpoint, bool *moved)
 {
-    return sqlite_run_ints(store, SQL_LINE_JOIN, SQLITE_INTS(endpoint->id, store->now.due_ms));
+    enum sql sql = roster_is_ordered(endpoint) ? SQL_LINE_JOIN : SQL_LINE_LEAVE;
+    enum store_status status =
+        sqlite_run_ints(store, sql, SQLITE_INTS(endpoint->id, store->now.due_ms, MOVED_MAX));
+    int count = status == STORE_OK ? sqlite3_changes(store->db) : 0;
+    *moved = count > 0;
+    if (count == 0)
+        return status;
+    store->changed = true;
+    store->plain = false;
+    if (count == MOVED_MAX)
+        roster_rests(&store->roster, endpoint, MOVES_REST_MS);
+    return sqlite_roster_due(store, endpoint);
 }
 
 enum store_status sqlite_line_first(struct store *store, const struct roster_entry *endpoint, int64_t *id)

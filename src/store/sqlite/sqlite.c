@@ -409,8 +409,9 @@ static enum store_status take_over(struct store *store)
     status = status ?: sqlite_run(store, SQL_BEGIN);
     for (struct roster_entry *endpoint;
          status == STORE_OK && (endpoint = idmap_each(&store->roster.endpoints, &at));) {
+        bool moved;
         if (roster_is_ordered(endpoint))
-            status = sqlite_line_join(store, endpoint);
+            status = sqlite_line_move(store, endpoint, &moved);
         status = status ?: sqlite_roster_due(store, endpoint);
         if (endpoint->work->counts.due_at_ms != ROSTER_NEVER)
             roster_pace(&store->roster, endpoint, pace_resumed);

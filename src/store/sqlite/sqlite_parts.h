@@ -372,8 +372,9 @@ enum store_status sqlite_roster_due(struct store *store, struct roster_entry *en
 enum store_status sqlite_waits(struct store *store, struct roster_entry *endpoint, int64_t due_at_ms);
 /* The delivery that holds the line of an endpoint; 0: none, or it is not ordered. */
 enum store_status sqlite_line_first(struct store *store, const struct roster_entry *endpoint, int64_t *id);
-/* At open: what waits for an ordered endpoint is in its line. */
-enum store_status sqlite_line_join(struct store *store, const struct roster_entry *endpoint);
+/* What waits for an ordered endpoint joins its line; what waits for one that is no longer leaves it. Of very
+ * many, some: then the endpoint rests, and the claim moves the next ones. */
+enum store_status sqlite_line_move(struct store *store, struct roster_entry *endpoint, bool *moved);
 
 /* Changes the table only; the roster has the change already. */
 enum store_status sqlite_usage_save(struct store *store, int64_t user_id, struct user_usage change);

@@ -131,10 +131,12 @@ enum { SQL_ROSTER_PUSH = 20 }; /* the first of SQL_PUSH_COLUMNS */
     X(LINE_HELD_BY, "SELECT id FROM deliveries WHERE queue = ?1 AND due_at < 0 ORDER BY due_at LIMIT 1")     \
     X(LINE_BESIDE, "SELECT due_at FROM deliveries WHERE queue = ?1 AND due_at >= 0 ORDER BY due_at LIMIT 1") \
     X(LINE_JOIN, "UPDATE deliveries SET not_before = CASE WHEN due_at > ?2 THEN due_at END,"                 \
-                 " due_at = (id >> 24) - (1 << 40) WHERE queue = ?1 AND due_at >= 0 AND state = 0")          \
+                 " due_at = (id >> 24) - (1 << 40) WHERE id IN (SELECT id FROM deliveries"                   \
+                 " WHERE queue = ?1 AND due_at >= 0 AND state = 0 LIMIT ?3)")                                \
     X(LINE_LEAVE,                                                                                            \
       "UPDATE deliveries SET due_at = CASE WHEN not_before > ?2 THEN not_before ELSE due_at END,"            \
-      " not_before = NULL WHERE queue = ?1 AND due_at < 0 AND not_before NOT NULL")                          \
+      " not_before = NULL WHERE id IN (SELECT id FROM deliveries"                                            \
+      " WHERE queue = ?1 AND due_at < 0 AND not_before NOT NULL LIMIT ?3)")                                  \
     X(DELIVERY_CLAIM, "UPDATE deliveries SET queue = 0, due_at = ?2, lease = ?3, lost = ?4 WHERE id = ?1")   \
     X(DELIVERY_UNCLAIM, "UPDATE deliveries SET queue = endpoint_id, due_at = ?2 WHERE id = ?1")              \
     X(DELIVERY_UNCLAIM_ALL, "UPDATE deliveries SET queue = endpoint_id, due_at = min(due_at, ?1)"            \

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 /* Memory given back by others is not told to who waits for it. */
-enum { MEMORY_LOOK_MS = 50, REST_MS = 1000, QUICK_IN_A_ROW_MAX = 3 };
+enum { MEMORY_LOOK_MS = 50, QUICK_IN_A_ROW_MAX = 3 };
 /* A tail waits in memory through a hold that is no longer. */
 enum { TAIL_HELD_MS_MAX = 250 };
 
@@ -482,10 +482,10 @@ void roster_wants_memory(struct roster *roster, struct roster_entry *endpoint, s
     place(roster, endpoint);
 }
 
-void roster_rests(struct roster *roster, struct roster_entry *endpoint)
+void roster_rests(struct roster *roster, struct roster_entry *endpoint, int64_t ms)
 {
     touch(roster, endpoint);
-    endpoint->work->counts.rests_until_ms = roster->now_ms + REST_MS;
+    endpoint->work->counts.rests_until_ms = roster->now_ms + ms;
     place(roster, endpoint);
 }
 

@@ -35,7 +35,7 @@ struct roster_past {
 struct roster_counts {
     int64_t due_at_ms;       /* of the first waiting delivery in the table; ROSTER_NEVER: there is none */
     int64_t memory_at_ms;    /* there was no memory for the first waiting delivery; next look */
-    int64_t rests_until_ms;  /* the index said that rows are due, but they could not be read: damage */
+    int64_t rests_until_ms;  /* see roster_rests */
     struct roster_past past; /* no row up to here could be read */
     int leased;              /* deliveries under a lease */
     size_t bytes;            /* of their documents */
@@ -190,8 +190,9 @@ void roster_unleased(struct roster *roster, struct roster_entry *endpoint);
 void roster_bytes(struct roster *roster, struct roster_entry *endpoint, size_t more, size_t fewer);
 /* There is no memory for its first waiting document of `wants` bytes: it looks again after some ms. */
 void roster_wants_memory(struct roster *roster, struct roster_entry *endpoint, size_t wants);
-/* It is due, but none of its rows can be claimed: it gets no turn for a time, or it would have every turn. */
-void roster_rests(struct roster *roster, struct roster_entry *endpoint);
+/* It is due, but none of its rows can be claimed, because of damage or because it moves them to its line: it
+ * gets no turn for a time, or it would have every turn. */
+void roster_rests(struct roster *roster, struct roster_entry *endpoint, int64_t ms);
 void roster_past(struct roster *roster, struct roster_entry *endpoint, struct roster_past past);
 /* Changes the usage of the owner; negative: it shrinks. */
 void roster_use(struct roster *roster, struct roster_owner *owner, int64_t stored_bytes, int64_t resources);

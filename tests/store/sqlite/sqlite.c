@@ -247,6 +247,86 @@ static void a_backlog_is_counted_behind_the_start(void **state)
     fixture_do(f, fixture_event_op(f, user), STORE_QUOTA);
 }
 
+enum { LINE_LEN = 10000, LINE_STEP_MAX = 4096 };
+
+/* So many wait for this endpoint, each due so long after the one before. */
+static void put_waiting(struct fixture *f, int64_t endpoint, int64_t event, int each_ms)
+{
+    char sql[512];
+    snprintf(
+        sql, sizeof sql,
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+        " INSERT INTO deliveries (id, event_id, endpoint_id, queue, due_at, lease, lost)"
+        " SELECT (SELECT max(id) FROM deliveries) + (i << 24), %lld, %lld, %lld, %lld + %d * i, 0, 0 FROM n",
+        LINE_LEN, (long long)event, (long long)endpoint, (long long)endpoint, (long long)f->wall_ms, each_ms);
+    f->backend->close(f->store);
+    fixture_say(f, sql);
+    assert_int_equal(f->backend->open(&f->config, &f->store), STORE_OK);
+}
+
+static void set_ordered(struct fixture *f, int64_t id, bool ordered)
+{
+    struct store_op op = fixture_endpoint_op(f, id);
+    op.endpoint.endpoint.flow.ordered = ordered;
+    fixture_do(f, op, STORE_DONE);
+}
+
+/* Batches with a box, until one is filled or nothing is due; each moves no more than a step. */
+static void move_in_steps(struct fixture *f, const char *count_sql)
+{
+    for (int64_t left = fixture_ask(f, count_sql), before = left; left > 0; before = left) {
+        fixture_advance(f, 20);
+        fixture_write(f, NULL, 0, 1);
+        left = fixture_ask(f, count_sql);
+        assert_true(left < before && before - left <= LINE_STEP_MAX);
+        assert_true(left == 0 || f->filled == 0);
+    }
+}
+
+/* All others wait for a transaction, so a long line is made in several. None is sent before it is whole. */
+static void a_long_line_is_made_in_steps(void **state)
+{
+    struct fixture *f = *state;
+    int64_t user = fixture_user(f, "https://example.com/");
+    struct store_op op = fixture_event_op(f, user);
+    fixture_write(f, &op, 1, 1);
+    fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_DELIVERED, 0), STORE_DONE);
+    put_waiting(f, user, op.id, -1);
+    set_ordered(f, user, true);
+    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM deliveries WHERE due_at < 0"), LINE_STEP_MAX);
+    move_in_steps(f, "SELECT count(*) FROM deliveries WHERE queue > 0 AND due_at >= 0");
+    if (f->filled == 0)
+        fixture_claim(f, 1, 1);
+    assert_int_equal(f->boxes[0].delivery_id,
+                     fixture_ask(f, "SELECT min(id) FROM deliveries WHERE state = 0"));
+}
+
+/* All but the first few are to be tried later than now. */
+static void a_long_line_is_left_in_steps(void **state)
+{
+    static const char in_line[] = "SELECT count(*) FROM deliveries WHERE due_at < 0";
+    struct fixture *f = *state;
+    int64_t user = fixture_user(f, "https://example.com/");
+    struct store_op op = fixture_event_op(f, user);
+    fixture_write(f, &op, 1, 1);
+    fixture_do(f, fixture_outcome_op(f, &f->boxes[0], DECISION_DELIVERED, 0), STORE_DONE);
+    put_waiting(f, user, op.id, 1000);
+    set_ordered(f, user, true);
+    fixture_advance(f, 1000); /* the first one is due */
+    move_in_steps(f, "SELECT count(*) FROM deliveries WHERE queue > 0 AND due_at >= 0");
+    if (f->filled == 0)
+        fixture_claim(f, 1, 1);
+    int64_t before = fixture_ask(f, in_line);
+    set_ordered(f, user, false);
+    assert_int_equal(fixture_ask(f, in_line), before - LINE_STEP_MAX);
+    move_in_steps(f, in_line);
+    fixture_claim(f, 1, 0); /* each is tried when it was to be */
+    assert_int_equal(
+        fixture_ask(f, "SELECT count(*) FROM deliveries WHERE queue > 0 AND not_before NOT NULL"), 0);
+    fixture_advance(f, 1000);
+    fixture_claim(f, 1, 1);
+}
+
 /* Some events, each with a key, a snapshot, a delivery and its attempt; delivered. */
 static void accept_and_deliver(struct fixture *f, int64_t user, int count)
 {
@@ -450,6 +530,8 @@ int main(void)
         SQLITE_TEST(the_table_is_right_about_leases),
         SQLITE_TEST(a_reader_that_stays_is_told),
         SQLITE_TEST(a_delivery_is_added_later),
+        SQLITE_TEST(a_long_line_is_made_in_steps),
+        SQLITE_TEST(a_long_line_is_left_in_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
