@@ -312,7 +312,7 @@ static void test_key_file(void **state)
     node_close(node);
     assert_int_equal(stat(elsewhere, &about), 0);
     assert_int_equal(about.st_mode & 0777, 0600);
-    node->config.key_file = "/nonexistent/key";
+    node->config.key_file = "/proc/none/key";
     assert_int_equal(server_init_data(&node->options, &first, error_text), SERVER_MISMATCH);
 }
 
