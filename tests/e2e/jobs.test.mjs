@@ -132,6 +132,7 @@ test('jobs: bad input', async (t) => {
     await bad('backfill', { delivery_state: 'given_up' }, 'attribute_unknown', '/data/attributes/delivery_state');
     await bad('replay', { delivery_state: 'pending' }, 'attribute_invalid', '/data/attributes/delivery_state');
     await bad('replay', { event_type: 'a b' }, 'attribute_invalid', '/data/attributes/event_type');
+    for (const resource_id of ['', 'a\nb', 7, 'x'.repeat(300)]) await bad('recover', { resource_id }, 'attribute_invalid', '/data/attributes/resource_id');
     await bad('replay', { dry_run: 'yes' }, 'attribute_invalid', '/data/attributes/dry_run');
     assert.equal((await api(server, 'GET', '/api/jobs/7')).status, 404);
 });

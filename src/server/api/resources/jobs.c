@@ -33,6 +33,21 @@ static bool read_type(struct call *call, const struct field *field, struct json_
                       field->name, MODEL_TYPE_LEN_MAX);
 }
 
+/* "" would be any. */
+static bool read_resource_id(struct call *call, const struct field *field, struct json_value *value,
+                             void *place)
+{
+    struct bytes *id = place;
+    if (json_is(value, JSON_NULL))
+        return true;
+    if (json_is(value, JSON_STRING))
+        *id = value->text;
+    return model_id_valid(*id) ||
+           field_fail(call, field,
+                      "resource_id must be a text of 1 to %d bytes without control bytes, or null.",
+                      MODEL_ID_LEN_MAX);
+}
+
 static bool read_time(struct call *call, const struct field *field, struct json_value *value, void *place)
 {
     bool may_be_null = field->flags & FIELD_NULLABLE;
@@ -90,7 +105,8 @@ static const struct field fields[] = {
     {ROW("resource_type", FIELD_TEXT, FIELD_ON_CREATE | FIELD_NULLABLE, resource_type),
      .len_max = MODEL_TYPE_LEN_MAX, .pattern = TYPE_PATTERN, .read = read_type},
     {ROW("resource_id", FIELD_TEXT, FIELD_ON_CREATE | FIELD_NULLABLE, resource_id),
-     .len_max = MODEL_ID_LEN_MAX},
+     .len_max = MODEL_ID_LEN_MAX, .pattern = "^[^\\\\u0000-\\\\u001f\\\\u007f-\\\\u009f]+$",
+     .read = read_resource_id},
     {ROW("delivery_state", FIELD_TEXT, FIELD_ON_CREATE | FIELD_NULLABLE, delivery_state), .len_max = 16,
      .pattern = "^(delivered|given_up|cancelled|skipped)$", .read = read_state, .put = put_state},
     {ROW("dry_run", FIELD_FLAG, FIELD_ON_CREATE | FIELD_WRITE_ONLY, state), .read = read_dry_run},
