@@ -1,5 +1,5 @@
 /*
- * bench: what load, sink, relay and fill share. Whatever goes wrong ends the program: a bench that goes on
+ * bench: the code that load, sink, relay and fill share. Every error ends the program: a bench that goes on
  * after an error measures something else.
  */
 #pragma once

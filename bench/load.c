@@ -1,6 +1,6 @@
 /*
  * load: the bench's producer. Posts one body over N kept-alive connections, one request under way on each (no
- * pipelining), as fast as answers come or at a given rate; then prints what it saw as JSON.
+ * pipelining), as fast as answers come or at a given rate; then prints the results as JSON.
  *
  *   load --port P [--path /api/events] [--key KEY] --body FILE --count N [--connections 64]
  *        [--content-type TYPE] [--rate PER_SECOND] [--record FILE] [--cpu N] [--seconds-max 120] [--batch N]

@@ -1,4 +1,4 @@
-// What every part of the bench stands on: the programs it starts, what they have used, and how a row is made.
+// The common base of the bench's parts: starting programs, measuring them, making rows.
 import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';

@@ -1,4 +1,4 @@
-// make bench: what posthorn costs. Prints a table, and writes build-bench/bench.json.
+// make bench: the costs of posthorn. Prints a table, and writes build-bench/bench.json.
 //
 // BENCH_PARTS picks parts, by name: `BENCH_PARTS=neighbours,paced make bench`; a letter is an older name.
 //

@@ -1,5 +1,5 @@
 /*
- * sink: the bench's receivers, all of them in one process. What a receiver does is said by the URL's path:
+ * sink: the bench's receivers, all of them in one process. The URL's path decides a receiver's behaviour:
  *
  *   /late/MS/...     answers 200 after so many milliseconds; at once while "switch prompt" holds
  *   /hang/...        never answers

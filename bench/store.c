@@ -1,5 +1,5 @@
 /*
- * store: what one event costs in the store alone: accepted, born leased (or claimed), its attempt recorded.
+ * store: the cost of one event in the store alone: accepted, born leased (or claimed), its attempt recorded.
  *
  *   store DIR [--batch N] [--events N] [--users N] [--claimed] [--no-resources] [--kept N] [--keys] [--purge]
  *

@@ -1,4 +1,4 @@
-/* An event document as strangers send it. What is accepted must lay out to something that is accepted too and
+/* An event document as strangers send it. An accepted document must lay out to one that is accepted too and
  * lays out to itself; json-c, the second opinion, must be able to read it. */
 #include "event.h"
 

@@ -1,5 +1,5 @@
-/* What a client may send. However the bytes are cut into pieces, the verdict is the same; nothing of a
- * request lies outside its head; a head that we accept has no byte that ends a line for somebody else, and
+/* The head of a client's request. However the bytes are cut into pieces, the verdict is the same; nothing of
+ * a request lies outside its head; a head that we accept has no byte that ends a line for somebody else, and
  * says the same when it is written down again. The same for a chunked body behind it. */
 #include "head.h"
 #include "chunked.h"

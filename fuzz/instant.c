@@ -1,5 +1,5 @@
-/* Dates as strangers write them: created_at of an event, and the HTTP-date of a Retry-After. What is
- * understood comes back the same when it is written and read again. */
+/* Dates as strangers write them: created_at of an event, and the HTTP-date of a Retry-After. An
+ * accepted date comes back the same when it is written and read again. */
 #include "instant.h"
 #include <assert.h>
 

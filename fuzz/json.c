@@ -1,5 +1,5 @@
-/* A request body as strangers write it. Lenient reading may only blank out comments and trailing commas: what
- * it leaves must be strict JSON. And what is strict JSON must mean the same to json-c, the second opinion. */
+/* A request body as strangers write it. Lenient reading may only blank out comments and trailing commas: the
+ * rest must be strict JSON. And strict JSON must mean the same to json-c, the second opinion. */
 #include "json_c.h"
 #include "json_tree.h"
 #include <assert.h>

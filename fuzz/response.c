@@ -1,4 +1,4 @@
-/* What a receiver may send. However the bytes are cut into pieces, the verdict is the same; and Retry-After
+/* A receiver's answer. However the bytes are cut into pieces, the verdict is the same; and Retry-After
  * is never anything but absent or a time that can be waited. */
 #include "response.h"
 #include <assert.h>

@@ -1,4 +1,4 @@
-/* An endpoint's retries, as they stand in a store that may be damaged. What is understood keeps to the
+/* An endpoint's retries, as they stand in a store that may be damaged. Accepted text keeps to the
  * limits, and the policy that follows it never waits less than 1 ms, nor for ever. */
 #include "policy.h"
 #include <assert.h>

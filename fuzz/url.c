@@ -1,4 +1,4 @@
-/* A webhook_url as strangers write it. What is accepted must be its own parts put together again: nothing
+/* A webhook_url as strangers write it. An accepted URL must be its own parts put together again: nothing
  * normalised, nothing dropped, and parsed the same a second time. */
 #include "url.h"
 #include <assert.h>

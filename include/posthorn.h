@@ -1,7 +1,7 @@
 /*
  * libposthorn: receive webhooks safely. The only installed header.
  *
- * What a web-callbacks handler has to do, in its order:
+ * The duties of a webhook handler, in their order:
  *
  *   1. posthorn_verify    is this from the platform? (WEBHOOK-AUTH, in constant time)
  *   2. posthorn_parse     is this an event? (strict JSON, the JSON:API document of the guide)
@@ -24,7 +24,7 @@ extern "C" {
 
 #define POSTHORN_API __attribute__((visibility("default")))
 
-/* A view. What the library hands out also has a NUL behind it, which len does not count; but a hostile
+/* A view. A view from the library also has a NUL behind it, which len does not count; but a hostile
  * document may carry NULs inside, so compare with len. */
 struct posthorn_text {
     const char *data;
@@ -81,7 +81,7 @@ POSTHORN_API enum posthorn_result posthorn_verify(const struct posthorn_text *ke
                                                   const struct posthorn_text *values, size_t value_count);
 /* The usual case: one key, and the one header's value, or NULL. */
 POSTHORN_API enum posthorn_result posthorn_verify_one(const char *key, const char *value);
-/* What WEBHOOK-AUTH has to be for this key, with a NUL. OK, CRYPTO, BAD_ARGUMENT. */
+/* The right WEBHOOK-AUTH for this key, with a NUL. OK, CRYPTO, BAD_ARGUMENT. */
 POSTHORN_API enum posthorn_result posthorn_digest(struct posthorn_text key,
                                                   char out[POSTHORN_DIGEST_HEX_LEN + 1]);
 
@@ -150,7 +150,7 @@ POSTHORN_API enum posthorn_result posthorn_parse(const char *body, size_t len, s
                                                  struct posthorn_problem *problem);
 POSTHORN_API void posthorn_event_free(struct posthorn_event *event); /* NULL is fine */
 
-/* All views live as long as the event. What the document lacks has len 0, and data "". */
+/* All views live as long as the event. A member that the document lacks has len 0, and data "". */
 POSTHORN_API struct posthorn_text posthorn_event_id(const struct posthorn_event *event);
 POSTHORN_API struct posthorn_text posthorn_event_type(const struct posthorn_event *event);
 POSTHORN_API struct posthorn_text posthorn_event_created_at(const struct posthorn_event *event);
@@ -201,7 +201,7 @@ POSTHORN_API enum posthorn_result posthorn_store_open(const char *folder, struct
 POSTHORN_API enum posthorn_result posthorn_store_put(struct posthorn_store *store,
                                                      const struct posthorn_event *event,
                                                      char name[POSTHORN_NAME_LEN_MAX + 1]);
-/* What put would find, without storing anything: OK means that the event is new. */
+/* The result that put would have, without storing anything: OK means that the event is new. */
 POSTHORN_API enum posthorn_result posthorn_store_look(struct posthorn_store *store,
                                                       const struct posthorn_event *event);
 POSTHORN_API void posthorn_store_close(struct posthorn_store *store); /* NULL is fine */
@@ -260,10 +260,10 @@ POSTHORN_API enum posthorn_result posthorn_dispatch(const struct posthorn_dispat
                                                     const struct posthorn_event *event);
 
 /*
- * Begin, dispatch, done: the order that loses nothing. What is stored already is not dispatched again; what
- * is new is stored only after its handler succeeded, so that a failed one is tried again. Handlers run AT
+ * Begin, dispatch, done: the order that loses nothing. A stored event is not dispatched again. A
+ * new one is stored only after its handler succeeded, so that a failed one is tried again. Handlers run AT
  * LEAST once: again if the process ends between handler and file; but never twice at one time for one id (the
- * second request is IN_WORK). What no handler is registered for is simply put.
+ * second request is IN_WORK). An event without a registered handler is simply put.
  *
  * Results as of the three; `name` (may be NULL) is set for OK, DUPLICATE and CONFLICT.
  */

@@ -1,4 +1,4 @@
-// What is normal: 300/s, 1,000/s, and 70 % of what the machine can do. Waits are counted from the moment a request
+// Normal loads: 300/s, 1,000/s, and 70 % of the machine's capacity. Waits are counted from the moment a request
 // should have been sent, whether or not a connection was free then.
 //
 // BENCH_RATES=300,1000 BENCH_RATE_SECONDS=12 BENCH_LOG=20000 (events before all that)

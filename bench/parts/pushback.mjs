@@ -1,4 +1,4 @@
-// Receivers that take 20 or 500 requests a second and say 429 to what is beyond, without a Retry-After.
+// Receivers that take 20 or 500 requests a second and answer 429 to the rest, without a Retry-After.
 //
 // BENCH_PUSHBACK_SECONDS=40 at most for each
 import { addUsers, BATCH_LINES, count, install, post, row, seconds, serve, sleep, startSink } from '../rig.mjs';

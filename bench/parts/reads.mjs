@@ -1,4 +1,4 @@
-// Lists beside writes, with many events; and what many users cost. BENCH_READ_EVENTS=1000000 BENCH_READ_USERS=100000
+// Lists beside writes, with many events; and the cost of many users. BENCH_READ_EVENTS=1000000 BENCH_READ_USERS=100000
 import { addUsers, api, BATCH_LINES, count, install, metrics, paced, post, progress, quantile, row, seconds, serve, setting, setUrl, startSink, timed } from '../rig.mjs';
 
 export const what = 'lists beside writes, and many users';

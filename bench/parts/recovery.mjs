@@ -1,4 +1,4 @@
-// A receiver that is back after an outage: how fast it gets what waits, and in which order. New events keep coming.
+// A receiver that is back after an outage: the speed and the order of the waiting deliveries. New events keep coming.
 //
 // BENCH_OUTAGE_WAITING=50000 events, BENCH_RECOVERY_SECONDS=15. Retries come once a second here, or one would wait long.
 import { BATCH_LINES, count, install, post, row, seconds, serve, setUrl, sleep, startSink, until } from '../rig.mjs';

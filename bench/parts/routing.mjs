@@ -1,4 +1,4 @@
-// What endpoints cost: events of a user with 1, 10 and 100 of them, filters that refuse, and 100,000 idle ones of which 1 % have work.
+// The cost of endpoints: events of a user with 1, 10 and 100 of them, filters that refuse, and 100,000 idle ones of which 1 % have work.
 //
 // BENCH_ROUTING_EVENTS=20000 BENCH_ROUTING_IDLE=100000
 import { addEndpoints, addUsers, api, count, install, memoryOf, row, serve, setUrl, startSink, throughput } from '../rig.mjs';

@@ -1,4 +1,4 @@
-/* The data against itself: what one file says of a type must be what the others say. */
+/* The data against itself: the files must agree about each type. */
 #include "catalogue_fixture.h"
 #include "json_c.h"
 #include "json_tree.h"

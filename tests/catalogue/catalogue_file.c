@@ -1,4 +1,4 @@
-/* A platform's own file: what it adds, and where exactly it is wrong. */
+/* A platform's own file: its additions, and the exact places of its errors. */
 #include "catalogue_fixture.h"
 #include "embedded.h"
 #include "json_c.h"

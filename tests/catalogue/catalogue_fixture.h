@@ -1,4 +1,4 @@
-/* catalogue_fixture: what the catalogue makes, read back by a second reader, json-c. The caller frees it. */
+/* catalogue_fixture: the catalogue's documents, read back by a second reader, json-c. The caller frees it. */
 #pragma once
 #include "catalogue.h"
 #include "json_c.h"

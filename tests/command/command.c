@@ -1,5 +1,5 @@
 /*
- * A command as a table: its options go where the rows say, its verbs are found, and what is wrong is said in
+ * A command as a table: its options go where the rows say, its verbs are found, and an error is
  * one line with exit code 2.
  */
 #include "command.h"

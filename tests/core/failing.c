@@ -1,5 +1,5 @@
-/* What each outcome makes of an endpoint's time of failures. That the model store says the same of many more
- * is shown by tests/store/rules.c. */
+/* The effect of each outcome on an endpoint's time of failures. tests/store/rules.c compares many more with
+ * the model store. */
 #include "failing.h"
 #include <setjmp.h>
 #include <stdarg.h>

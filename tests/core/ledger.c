@@ -1,5 +1,5 @@
-/* Tables of what each outcome and each word of a person makes of a delivery. That the model store says the
- * same of many more is shown by tests/store/rules.c. */
+/* Tables of the effect of each outcome, resend and cancel on a delivery. tests/store/rules.c compares many
+ * more with the model store. */
 #include "ledger.h"
 #include <setjmp.h>
 #include <stdarg.h>

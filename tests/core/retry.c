@@ -1,4 +1,4 @@
-/* The text of an endpoint's own retries: what is understood, and that nothing else is. */
+/* The text of an endpoint's own retries: the accepted forms, and that all others are refused. */
 #include "retry.h"
 #include <setjmp.h>
 #include <stdarg.h>

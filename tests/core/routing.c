@@ -1,4 +1,4 @@
-/* The table of who gets an event. That the model store says the same is shown by tests/store/rules.c. */
+/* The table of the endpoints that get an event. tests/store/rules.c compares it with the model store. */
 #include "routing.h"
 #include <setjmp.h>
 #include <stdarg.h>

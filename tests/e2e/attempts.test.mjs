@@ -1,4 +1,4 @@
-// What the receiver saw is what the record says: every send is an attempt, with its connection.
+// The record agrees with the receiver: every send is an attempt, with its connection.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { nameServer } from '../faults/names.mjs';

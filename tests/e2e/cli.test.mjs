@@ -1,5 +1,5 @@
-// The commands one by one: what they print for people and for programs, what they say when something is wrong, and
-// that playing the server cannot be told from the server.
+// The commands one by one: their output for people and for programs, their errors, and that a push of `trigger --to` is
+// equal to the server's.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';

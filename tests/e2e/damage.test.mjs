@@ -1,4 +1,4 @@
-// Item 8.12: what comes from the disk is the world. Damaged rows are shown as such, given up, and end nothing.
+// Item 8.12: bytes from the disk are not trusted. Damaged rows are shown as such, given up, and end nothing.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// One event, one owner, one URL: what arrives there. Most of it is in tests/mission, row by row.
+// One event, one owner, one URL: the request that arrives. Most of it is in tests/mission, row by row.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { answer, api, delivery, eventBody, eventually, post, receiver, serve, setUrl, sha256 } from './harness.mjs';

@@ -1,4 +1,4 @@
-// The signatures on the command line: `posthorn trigger --to` and `doctor --ping` sign so, and `posthorn verify` judges what was kept.
+// The signatures on the command line: `posthorn trigger --to` and `doctor --ping` sign so, and `posthorn verify` judges a saved push.
 import { verify as githubVerify } from '@octokit/webhooks-methods';
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';

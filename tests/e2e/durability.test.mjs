@@ -1,4 +1,4 @@
-// How the program begins and ends. What a 201 is worth when it ends at the worst moment: tests/mission/durable.
+// Start and end of the program. The promise of a 201 when it ends at the worst moment: tests/mission/durable.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { answer, delivery, eventBody, initialize, launch, post, receiver, run, POSTHORN, serve, setUrl, sleep } from './harness.mjs';

@@ -1,4 +1,4 @@
-// What people do with endpoints.
+// The actions on endpoints: ping, pause, test_filter and others.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { api, delivery, eventually, makeUser, receiver, serve, setUrl } from './harness.mjs';

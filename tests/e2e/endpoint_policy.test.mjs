@@ -1,4 +1,4 @@
-// What the owner of an endpoint sets for its attempts: what acknowledges, how long one lasts, when the next is.
+// The settings of an endpoint's attempts: success, timeout, retry.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { answer, api, delivery, eventually, initialize, post, posthorn, receiver, serve } from './harness.mjs';

@@ -1,4 +1,4 @@
-// The signatures of a push, judged by public packages: each accepts what was captured, and refuses four that are bad.
+// The signatures of a push, judged by public packages: each accepts the captured push, and refuses four bad ones.
 import '@shopify/shopify-api/adapters/node';
 import { Webhooks } from '@octokit/webhooks';
 import { shopifyApi } from '@shopify/shopify-api';

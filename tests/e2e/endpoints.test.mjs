@@ -1,4 +1,4 @@
-// Endpoints of a user: what they are, and which events go to them.
+// The endpoints of a user, and the events that go to each.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { answer, api, delivery, eventBody, eventually, makeUser, post, receiver, serve, setUrl } from './harness.mjs';

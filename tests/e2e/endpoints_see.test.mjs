@@ -1,4 +1,4 @@
-// What an owner sees of its endpoints and deliveries: docs/endpoints.md, "Shown by".
+// An owner's view of its endpoints and deliveries: docs/endpoints.md, "Shown by".
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { answer, api, eventBody, eventually, makeUser, post, receiver, POSTHORN, run as runProgram, serve, setUrl } from './harness.mjs';

@@ -1,5 +1,5 @@
-// Issue 8.27: what strangers sent reaches no terminal as it is, whichever command prints it, as text or as JSON; and JSON
-// says what it said.
+// Issue 8.27: a stranger's text reaches no terminal unescaped, whichever command prints it, as text or as JSON; and in JSON
+// its meaning stays.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

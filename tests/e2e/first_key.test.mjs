@@ -1,4 +1,4 @@
-// Item 8.13: the only key is never lost; and items of 8.28 about what a start may wait for and who else may start.
+// Item 8.13: the only key is never lost; and items of 8.28 about the waits of a start and about a second server.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, linkSync, openSync, closeSync, readFileSync, renameSync, rmSync, readdirSync, symlinkSync } from 'node:fs';

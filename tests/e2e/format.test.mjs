@@ -1,4 +1,4 @@
-// How an event is sent: the guide's document, a CloudEvent, or thin. The public SDK of CloudEvents reads what arrives.
+// The formats of a push: the guide's document, a CloudEvent, or thin. The public SDK of CloudEvents reads the push.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { HTTP } from 'cloudevents';

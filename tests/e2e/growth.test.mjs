@@ -1,4 +1,4 @@
-// What grows: long histories, long lists, and what goes again. The numbers in the names are those of docs/faults.md.
+// Growth: long histories, long lists, and their purge. The numbers in the names are those of docs/faults.md.
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// What every end-to-end test stands on: the real program on a free port with a folder of its own, and
+// The common base of the end-to-end tests: the real program on a free port with a folder of its own, and
 // receivers that record what came over the wire, byte for byte.
 //
 // Nothing here waits a fixed time to see something happen: `eventually` polls until it has, and only a generous

@@ -1,4 +1,4 @@
-// Item 8.8: ids never repeat: two copies of one folder at once, a restored backup, what the former process gave out.
+// Item 8.8: ids never repeat: two copies of one folder at once, a restored backup, the ids of the former process.
 import assert from 'node:assert/strict';
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';

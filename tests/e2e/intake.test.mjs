@@ -1,4 +1,4 @@
-// What whoever reaches the API can take of it: guesses, pages for everybody, figures.
+// The API towards strangers: guessed keys, public pages, figures.
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import test from 'node:test';

@@ -1,4 +1,4 @@
-// JSON:API 1.1 (https://jsonapi.org/format/1.1/) as a schema of our own: what the specification demands of an answer,
+// JSON:API 1.1 (https://jsonapi.org/format/1.1/) as a schema of our own: the specification's demands on an answer,
 // and, marked "ours", what posthorn promises on top. The harness puts it in front of fetch, so that every answer of the
 // API in every test is checked.
 

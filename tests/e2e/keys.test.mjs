@@ -1,4 +1,4 @@
-// API keys: what changes at the same moment, and what a key may give away.
+// API keys: changes at the same moment, and the reach that a key may give to another.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import http from 'node:http';

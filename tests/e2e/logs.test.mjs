@@ -1,4 +1,4 @@
-// What the server's log says of deliveries (issue 8.14), and that no secret is in it.
+// The server's log of deliveries (issue 8.14), and that no secret is in it.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { answer, api, delivery, eventually, makeUser, post, receiver, serve, setUrl, sha256 } from './harness.mjs';

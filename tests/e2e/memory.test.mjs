@@ -1,4 +1,4 @@
-// 8.21: bodies on their way out are bounded by memory-max, and what they took goes back to the system.
+// 8.21: bodies on their way out are bounded by memory-max, and their memory goes back to the system.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';

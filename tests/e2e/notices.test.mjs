@@ -1,4 +1,4 @@
-// Notices: what posthorn tells about endpoints, as events to those who ask for them by name.
+// Notices: posthorn's own events about endpoints, for endpoints that name them.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { answer, api, delivery, eventually, initialize, makeUser, post, receiver, serve } from './harness.mjs';

@@ -1,4 +1,4 @@
-// What an operator sets, and what the server then says: names of a private network, ports, addresses.
+// An operator's settings, and the server's answer to them: names of a private network, ports, addresses.
 import assert from 'node:assert/strict';
 import { networkInterfaces } from 'node:os';
 import { spawn } from 'node:child_process';

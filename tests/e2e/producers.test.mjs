@@ -1,4 +1,4 @@
-// Who may say what the platform says: events are a Master's to post.
+// Only a Master posts events: they carry the platform's signature.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { api, eventBody, eventually, makeUser, posthorn, post, receiver, serve, setUrl, sha256 } from './harness.mjs';

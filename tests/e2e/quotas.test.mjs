@@ -1,4 +1,4 @@
-// What a user may have stored and waiting. The numbers in the names are those of docs/faults.md.
+// The quotas of a user: stored bytes and waiting deliveries. The numbers in the names are those of docs/faults.md.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { answer, api, delivery, eventBody, eventually, makeUser, post, receiver, serve, setUrl } from './harness.mjs';

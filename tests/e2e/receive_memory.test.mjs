@@ -1,4 +1,4 @@
-// Issue 8.21, the receiver's side: `posthorn receive` holds bodies, and what is made of them, within a budget.
+// Issue 8.21, the receiver's side: `posthorn receive` holds bodies and parsed events within a budget.
 import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';

@@ -1,4 +1,4 @@
-// What opens the API, and what does not. That no secret is shown anywhere: tests/mission/push, row 33.
+// The keys that open the API, and those that do not. tests/mission/push, row 33, shows that no secret is shown.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { api, serve, sha256 } from './harness.mjs';

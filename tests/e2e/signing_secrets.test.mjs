@@ -1,4 +1,4 @@
-// The signing secrets of an operator and of its users: init, `posthorn secrets`, and what is revealed to which key.
+// The signing secrets of an operator and of its users: init, `posthorn secrets`, and the secrets that each key may reveal.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Webhook } from 'standardwebhooks';

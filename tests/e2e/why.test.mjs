@@ -1,4 +1,4 @@
-// `posthorn why` and `posthorn deliveries show`: the receiver's own words, where it went, and whose it is.
+// `posthorn why` and `posthorn deliveries show`: the receiver's answer, its address, and the owner.
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import test from 'node:test';

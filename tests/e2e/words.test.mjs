@@ -1,4 +1,4 @@
-// What posthorn says to people: why, doctor, tail, and what their shells complete.
+// The sentences for people: why, doctor, tail; and shell completions.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// A name server that says what a test wants: names are functions of the question's type and of how often it was asked.
+// A name server whose answers a test decides: names are functions of the question's type and of how often it was asked.
 import dgram from 'node:dgram';
 import { isIPv6 } from 'node:net';
 

@@ -1,5 +1,5 @@
-/* The store against a real folder. fsync and renameat2 go through wrappers (--wrap), so that the order of
- * what is made durable can be seen, and made to fail. */
+/* The store against a real folder. fsync and renameat2 go through wrappers (--wrap), so that a test
+ * sees the order of the syncs, and can make each fail. */
 #include "event.h"
 
 #include <dirent.h>

@@ -1,4 +1,4 @@
-// Bad input over raw sockets: what a well-behaved client library would never send, and what comes back byte for byte.
+// Bad input over raw sockets: requests that no client library sends, and the answer byte for byte.
 //
 // A table is a list of rows [name, request, status, code, source]. `refused` sends each on a connection of its own and
 // checks the answer, its source, what becomes of the connection, and that none of the secrets comes back.

@@ -1,4 +1,4 @@
-// Bad input, and what it gets: every line of the promise is a test here, over sockets, against the real program.
+// Bad input and its answers: every line of the promise is a test here, over sockets, against the real program.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 // rows: 4, 10, 15, 28
 //
-// What a 201 is worth: the program ends at the worst moment, and everything accepted arrives all the same, under its
+// The promise of a 201: the program ends at the worst moment, and everything accepted arrives all the same, under its
 // one id and with its one body.
 import assert from 'node:assert/strict';
 import { cpSync, rmSync } from 'node:fs';

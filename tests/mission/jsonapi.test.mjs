@@ -1,6 +1,6 @@
 // rows: 8, 42, 45, 46
-// JSON:API 1.1 throughout. The harness checks every answer of every test against jsonapi-schema.mjs; here is what a
-// schema cannot see, and that the schema sees something.
+// JSON:API 1.1 throughout. The harness checks every answer of every test against jsonapi-schema.mjs; here are the rules that a
+// schema cannot state, and a test that the schema can fail.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { api, delivery, eventually, eventBody, makeUser, post, receiver, serve, setUrl } from '../e2e/harness.mjs';

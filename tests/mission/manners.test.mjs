@@ -1,5 +1,5 @@
 // rows: 47 (the key of one is 401 on the other), 48, and the API's manners: pace, versions, request ids, idempotency keys,
-// batches; what bad input about keys and events gets.
+// batches; the answers to bad input about keys and events.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';

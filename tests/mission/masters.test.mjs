@@ -1,5 +1,5 @@
 // rows: 5, 44, 47
-// Whose events are whose: Regulars, Masters and their users, and two installs that share nothing.
+// The owners of events: Regulars, Masters and their users, and two installs that share nothing.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { POSTHORN, api, eventually, makeUser, post, receiver, run, serve, setUrl } from '../e2e/harness.mjs';

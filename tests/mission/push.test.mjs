@@ -1,6 +1,6 @@
 // rows: 6, 7, 9, 11, 14, 16, 17, 23, 31, 32, 33
 //
-// What is pushed, where to, and how it shows whom it is from.
+// The pushed request: its document, its URL, and the proof of its sender.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 // rows: 26, 27, 29, 30
 //
-// What counts as an answer, and what follows when it does not come. The policy's arithmetic is tested on a virtual
+// Answers that count, and the retries after all others. The policy's arithmetic is tested on a virtual
 // clock in tests/core/policy.c, every fault of a receiver in tests/net; here is what the whole program makes of it.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// rows: 31, 37 (what stands beside WEBHOOK-AUTH): the second signature, checked by the official client package.
+// rows: 31, 37 (beside WEBHOOK-AUTH): the second signature, checked by the official client package.
 import assert from 'node:assert/strict';
 import { createPublicKey, verify } from 'node:crypto';
 import test from 'node:test';

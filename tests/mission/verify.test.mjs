@@ -1,6 +1,6 @@
 // rows: 31, 32, 33
-// posthorn verify: which part of a push is wrong, in plain words. The pushes are a real server's, and what is done to
-// them is what happens to people.
+// posthorn verify: which part of a push is wrong, in plain words. The pushes are a real server's, with the
+// faults that people meet.
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { writeFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/* What is said of an answer that is not HTTP: which part of it is wrong, and its first bytes. */
+/* The sentence about an answer that is not HTTP: the wrong part, and its first bytes. */
 #include "answer_detail.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* How descriptors are shared out: each side has what it wants, or at least half. */
+/* The shares of descriptors: each side has as many as it wants, or at least half. */
 #include "descriptors.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* What lines are made of, checked against the RFC's own words, byte by byte. */
+/* The characters of lines, checked against the RFC's own words, byte by byte. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

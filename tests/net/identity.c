@@ -1,5 +1,5 @@
 /*
- * TLS identities: what is taken, what is refused and with which code, what is shown.
+ * TLS identities: those accepted, those refused and their codes, the shown parts.
  */
 #include "identity.h"
 #include "clock.h"

@@ -1,4 +1,4 @@
-/* Whoever differs in anything from the peer of a connection does not get it, even if the hashes agree. */
+/* A peer that differs in anything from that of a connection does not get it, even if the hashes agree. */
 #include "peer.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /*
- * Retention: what is old and ended goes, a few rows at a time; what is young stays.
+ * Retention: old and ended rows go, a few at a time; young ones stay.
  */
 #include <setjmp.h>
 #include <stdarg.h>

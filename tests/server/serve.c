@@ -1,5 +1,5 @@
 /*
- * The program as a script sees it: exit codes, what goes to stdout and what to stderr, signals, systemd.
+ * The program as a script sees it: exit codes, stdout and stderr, signals, systemd.
  *
  *   test_server_serve PATH-OF-POSTHORN
  */

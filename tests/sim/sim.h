@@ -1,5 +1,6 @@
 /*
- * sim: the delivery machine in a world of its own. What this folder's files share; sim.c explains the whole.
+ * sim: the delivery machine in a world of its own. The parts that this folder's files share; sim.c explains
+ * the whole.
  *
  *   sim.c      seeds, the clock, the agenda of steps, the command line
  *   faults.c   how hostile this seed is, and when what goes wrong

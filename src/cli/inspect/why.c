@@ -356,10 +356,8 @@ const struct command why_command = {
     .summary = "explain in plain sentences what became of an event",
     .details =
         "Explains in plain sentences what became of an event or a delivery: the number of tries, the last\n"
-        "answer, the time of the next try or the reason why there is none, and what to do. The record "
-        "follows:\n"
-        "the URL, the last tries, the start of the last answer (1 KiB, escaped), and whose server it is. "
-        "Each\n"
+        "answer, the time of the next try or the reason why there is none, and advice. The record follows:\n"
+        "the URL, the last tries, the start of the last answer (1 KiB, escaped), and its server. Each\n"
         "endpoint of the owner that did not get the event is named, with the reason.",
     .verbs = {{NULL, "ID", explain}},
     API_COMMAND(struct why),

@@ -530,9 +530,9 @@ const struct command doctor_command = {
     .name = "doctor",
     .summary = "check step by step whether a URL works as a receiver",
     .details =
-        "Checks a receiver step by step, as the server would: is the URL allowed, what does the name "
-        "resolve\n"
-        "to, does the receiver accept the connection, is its certificate valid? It prints a line for each "
+        "Checks a receiver step by step, as the server would: is the URL allowed, does the name resolve,\n"
+        "does the receiver accept the connection, is its certificate valid? It prints a line "
+        "for each "
         "step,\n"
         "with advice if the step fails. It sends nothing. With --ping it sends one whole event of type "
         "ping,\n"

@@ -1,4 +1,4 @@
-// The record beside what the receiver saw.
+// The record, compared with the receiver's log.
 import { api, delivery, eventually } from '../../e2e/harness.mjs';
 
 /* No byte of the request reached the receiver's program. */

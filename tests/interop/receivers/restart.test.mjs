@@ -1,5 +1,5 @@
-// Each of the real servers is restarted gracefully, and killed and started again, while 50 events a second come: what it
-// saw is what the record says, arrival by arrival.
+// Each of the real servers is restarted gracefully, and killed and started again, while 50 events a second come: its
+// log agrees with the record, arrival by arrival.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { post, serve, setUrl, sleep } from '../../e2e/harness.mjs';

@@ -1,5 +1,5 @@
 /*
- * Names: what DNS can answer, and what becomes of an attempt then. One question a name and family, kept for
+ * Names: the answers of DNS, and the outcome of an attempt for each. One question a name and family, kept for
  * its TTL; only allowed addresses are dialled; a second family stands in for a dead first one.
  */
 #include "scene.h"

@@ -1,6 +1,6 @@
 /*
- * Nobody answers: whose fault is it? A name's servers may be dead behind a living resolver of ours, which is
- * the receiver's failure; or our resolvers are, which is our own and costs nobody an attempt.
+ * No answer: the receiver's fault or ours? A name's servers may be dead behind a living resolver of ours,
+ * which is the receiver's failure; or our resolvers are, which is our own and costs nobody an attempt.
  */
 #include "resolver_outage.h"
 #include "owner.h"

@@ -1,5 +1,5 @@
 /*
- * What clients do at the wrong time, and how the listener ends, in every stage of a request.
+ * Clients that act at the wrong time, and the end of the listener, in every stage of a request.
  */
 #include "listener_rig.h"
 #include <sched.h>

@@ -1,4 +1,4 @@
-/* Issue 8.20: what is said of a request that did not come whole. */
+/* Issue 8.20: the answer to a request that did not come whole. */
 #include "listener.h"
 #include <setjmp.h>
 #include <stdarg.h>

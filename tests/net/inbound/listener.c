@@ -1,5 +1,5 @@
 /*
- * The listener, spoken to with raw bytes: what is framed well is answered, now or later, from any thread.
+ * The listener, spoken to with raw bytes: well-framed requests are answered, now or later, from any thread.
  */
 #include "listener_rig.h"
 #include <stdlib.h>

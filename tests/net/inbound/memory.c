@@ -1,5 +1,5 @@
 /*
- * 8.21: what clients make the listener hold is within its budget, and when that is full a newcomer wins over
+ * 8.21: the bodies of clients are within the listener's budget, and when that is full a newcomer wins over
  * the slowest of the address that holds most.
  */
 #include "budget.h"

@@ -1,6 +1,6 @@
 /*
- * The listener, spoken to with raw bytes: what is framed badly is refused and closed, in the application's
- * shape.
+ * The listener, spoken to with raw bytes: badly framed requests are refused in the application's shape,
+ * and the connection is closed.
  */
 #include "listener_rig.h"
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
  * The listener over TLS: handshakes in pieces, requests that share records and flights, client certificates,
- * ends, and what is no TLS at all.
+ * ends, and bytes that are no TLS at all.
  */
 #include "evil_certificates.h"
 #include "listener_rig.h"

@@ -1,5 +1,5 @@
 /*
- * TLS: who is believed, what each refusal is called, and sessions that are resumed within one peer.
+ * TLS: the trusted certificates, the name of each refusal, and sessions that are resumed within one peer.
  */
 #include "peer.h"
 #include "scene.h"

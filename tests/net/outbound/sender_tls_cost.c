@@ -1,5 +1,5 @@
 /*
- * 8.1: what TLS costs us is not for a receiver to choose: keys that OpenSSL computes with while it decodes
+ * 8.1: a receiver cannot raise our cost of TLS: keys that OpenSSL computes with while it decodes
  * them, and messages after the handshake.
  */
 #include "scene.h"

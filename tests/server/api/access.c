@@ -1,4 +1,4 @@
-/* Who gets in, and what everybody may see. */
+/* Access with each key, and the public pages. */
 #include "api_fixture.h"
 #include "digest.h"
 #include "throttle.h"

@@ -1,4 +1,4 @@
-/* Bad input, and what it gets: one row an input. Every row's answer is a complete errors document whose
+/* Bad input and its answers: one row an input. Every row's answer is a complete errors document whose
  * pointer exists in the request (reply_check), and nothing is written. */
 #include "api_fixture.h"
 

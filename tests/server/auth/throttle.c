@@ -1,4 +1,4 @@
-/* The throttle on a clock of its own: who is answered at once, who waits, who is refused. */
+/* The throttle on a clock of its own: clients that are answered at once, wait, or are refused. */
 #include "throttle.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* What a cache must never do: answer with what was true before. */
+/* The fault of caches: an answer that was true before. */
 #include "endpoint_cache.h"
 #include "delivery_rig.h"
 #include "push_signer.h"

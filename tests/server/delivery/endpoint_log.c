@@ -1,4 +1,4 @@
-/* Issue 8.14: what the log says of endpoints, and how much of it. */
+/* Issue 8.14: the log's lines about endpoints, and their number. */
 #include "endpoint_log.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /*
- * The table of settings: every row works from every source, and what is wrong is said with its place.
+ * The table of settings: every row works from every source, and an error names its place.
  */
 #include <setjmp.h>
 #include <stdarg.h>

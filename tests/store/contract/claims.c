@@ -1,4 +1,4 @@
-/* Claims: who is served, when, and how much of it at once; and the two clocks. */
+/* Claims: the endpoints served, their order and numbers; and the two clocks. */
 #include "contract.h"
 
 static void put_events(struct fixture *f, int64_t user, int count)

@@ -1,4 +1,4 @@
-/* contract: what every backend must do, as tests over a fixture. contract.c runs them on each backend. */
+/* contract: the duties of every backend, as tests over a fixture. contract.c runs them on each backend. */
 #pragma once
 #include "fixture.h"
 

@@ -1,5 +1,4 @@
-/* Further endpoints of a user: what they are, what goes to them, and what is left of those that were removed.
- */
+/* Further endpoints of a user: their settings, their events, and the rest of a removed one. */
 #include "contract.h"
 
 static struct store_answer endpoints_of(struct fixture *f, int64_t owner_id)

@@ -1,4 +1,4 @@
-/* Ids of events: who gives them, in which order, and what becomes of a write that is repeated. */
+/* Ids of events: the store gives them, in the order of the commits; a repeated write has the same ones. */
 #include "body.h"
 #include "contract.h"
 #include "ids.h"

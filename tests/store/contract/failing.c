@@ -1,4 +1,4 @@
-/* Since when an endpoint only fails, and what follows from it. A day of these tests is FIXTURE_DAY_MS. */
+/* The time since which an endpoint only fails, and its effects. A day of these tests is FIXTURE_DAY_MS. */
 #include "contract.h"
 
 enum { THIRD_MS = FIXTURE_DAY_MS / 3 };

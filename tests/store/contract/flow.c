@@ -1,4 +1,4 @@
-/* What the owner of an endpoint sets for the flow of its deliveries: in_flight_max, rate and ordered. */
+/* The settings for the flow of an endpoint's deliveries: in_flight_max, rate and ordered. */
 #include "contract.h"
 
 static int64_t limited(struct fixture *f, int64_t owner, struct flow_settings flow)

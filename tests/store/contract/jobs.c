@@ -1,4 +1,4 @@
-/* Recoveries, replays and backfills: which rows they have, and what a step does. */
+/* Recoveries, replays and backfills: their rows, and the effect of a step. */
 #include "contract.h"
 
 enum { AHEAD = 64, ROWS = 100 };

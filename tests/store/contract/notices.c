@@ -1,4 +1,4 @@
-/* What is told about endpoints, and to whom. A day of these tests is FIXTURE_DAY_MS. */
+/* The notices about endpoints, and the endpoints that get them. A day of these tests is FIXTURE_DAY_MS. */
 #include "contract.h"
 
 enum { ROOM = 16 };

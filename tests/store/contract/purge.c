@@ -1,4 +1,4 @@
-/* Retention: what goes, when, and at what cost. */
+/* Retention: the rows that go, the time and the cost. */
 #include "contract.h"
 
 enum { HOUR_MS = 3600000, SLICE = 100 };

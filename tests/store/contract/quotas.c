@@ -1,5 +1,5 @@
-/* Quotas: what a user may have stored and waiting, and what is never refused; and how its endpoint is doing.
- */
+/* Quotas: a user's stored bytes and waiting deliveries, and the writes that are never refused; and the health
+ * of its endpoint. */
 #include "contract.h"
 
 static const char URL[] = "https://example.com/";

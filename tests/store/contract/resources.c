@@ -1,4 +1,4 @@
-/* The latest snapshots of resources: what events carry, what a Master puts, what is destroyed. */
+/* The latest snapshots of resources: from events, from a Master, and destroyed ones. */
 #include "body.h"
 #include "contract.h"
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* The claim of the model store: who may have a lease, who is next, what goes into a box. */
+/* The claim of the model store: the endpoints that may have a lease, their order, and the filling of a box.
+ */
 #include "body.h"
 #include "model_state.h"
 #include <assert.h>

@@ -1,4 +1,4 @@
-/* The model's notices: what is to be told about endpoints, and who gets it. */
+/* The model's notices about endpoints, and the endpoints that get them. */
 #include "model_state.h"
 
 static const char *const model_notice_types[] = {"endpoint_failing", "endpoint_recovered",

@@ -1,4 +1,4 @@
-/* What the model forgets. */
+/* The purge of the model. */
 #include "model_state.h"
 #include <assert.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* model_state: what model_store.c writes and model_read.c reads: the disk, which handles may share, and a
- * handle. */
+/* model_state: the data that model_store.c writes and model_read.c reads: the disk, which handles may share,
+ * and a handle. */
 #pragma once
 #include "ids.h"
 #include "model_store.h"

@@ -1,5 +1,4 @@
-/* One handle's view of the shared disk: what it has read of endpoints and keys, and the leases that it gave.
- */
+/* One handle's view of the shared disk: its copy of endpoints and keys, and the leases that it gave. */
 #include "model_state.h"
 #include <stdlib.h>
 

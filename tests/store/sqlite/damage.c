@@ -1,5 +1,5 @@
 /*
- * 8.12: what comes from the disk is the world. Every stored column takes values that no server wrote: nothing
+ * 8.12: bytes from the disk are not trusted. Every stored column takes values that no server wrote: nothing
  * crashes or hangs, and a user whose rows are sound is served as before.
  */
 #include "damage_life.h"

@@ -1,6 +1,6 @@
 /*
  * How SQLite's backend finds Idempotency-Keys: in memory, in runs, through merges, restarts, damage and
- * hashes that are the same. What every backend does with keys is in the contract.
+ * hashes that are the same. The contract has the rules of every backend.
  */
 #include "fixture.h"
 #include "sqlite_parts.h"

@@ -1,6 +1,6 @@
 /*
- * kill -9 at random moments: a child accepts and records, and says through a pipe what was acknowledged; what
- * it said is there when its successor opens the file, each event once.
+ * kill -9 at random moments: a child accepts and records, and reports through a pipe each acknowledged event;
+ * all of them are there when its successor opens the file, each event once.
  */
 #include "fixture.h"
 #include <signal.h>

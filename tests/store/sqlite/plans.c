@@ -1,5 +1,5 @@
 /*
- * What a statement costs must not depend on how much is kept: no plan scans a table that grows, and no
+ * The cost of a statement must not depend on the number of rows: no plan scans a table that grows, and no
  * query's page takes more steps because there is more in the table.
  */
 #include "fixture.h"

@@ -1,6 +1,6 @@
 /*
- * Power cuts: whatever was acknowledged is in what a disk would have kept. The controls, with syncs left out,
- * must lose something: otherwise this test could not tell.
+ * Power cuts: everything acknowledged is in the bytes that a disk would have kept. The controls, with syncs
+ * left out, must lose something: otherwise this test could not tell.
  */
 #include "fixture.h"
 #include "shim_vfs.h"

@@ -1,4 +1,4 @@
-/* What is SQLite's own: its files, lock, schema, and what it does with the leases of a former process.
+/* The parts that only the SQLite backend has: its files, lock, schema, and the leases of a former process.
  */
 #include "fixture.h"
 #include "sqlite_parts.h"

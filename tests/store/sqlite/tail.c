@@ -1,4 +1,4 @@
-/* What was just accepted and waits in memory for its first lease (src/store/sqlite/tail.c). */
+/* New deliveries that wait in memory for their first lease (src/store/sqlite/tail.c). */
 #include "fixture.h"
 #include "sqlite_parts.h"
 

@@ -1,4 +1,4 @@
-/* What every request and answer has in common: ids, versions, and who may come how often from where. */
+/* The common part of all requests and answers: ids, versions, rates and networks. */
 #include "api_fixture.h"
 
 static int teardown(void **state)

@@ -1,4 +1,4 @@
-/* Idempotency-Key on what makes users, keys and signing secrets: once, across a restart too. */
+/* Idempotency-Key on POSTs of users, keys and signing secrets: one row, across a restart too. */
 #include "api_fixture.h"
 #include <pthread.h>
 #include <string.h>

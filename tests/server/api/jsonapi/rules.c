@@ -1,4 +1,4 @@
-/* What JSON:API 1.1 asks of what will be pushed: what is refused, and what is accepted. */
+/* The rules of JSON:API 1.1 for a document that will be pushed: refusals and acceptances. */
 #include "api_fixture.h"
 
 /* An event about a/1 that includes a/1 with these members. */

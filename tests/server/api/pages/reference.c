@@ -1,4 +1,4 @@
-/* What the server says of itself: the event types, OpenAPI, the page; and that words and routes keep step. */
+/* The server's descriptions: the event types, OpenAPI, the page; and that words and routes agree. */
 #include "reference.h"
 #include "api_fixture.h"
 #include "catalogue.h"

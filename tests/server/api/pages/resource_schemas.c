@@ -1,4 +1,4 @@
-/* The tables of fields as JSON Schema: what each kind of row becomes, in an answer and in a request. */
+/* The tables of fields as JSON Schema: the schema of each kind of row, in an answer and in a request. */
 #include "resource_schemas.h"
 #include "catalogue.h"
 #include "json_c.h"

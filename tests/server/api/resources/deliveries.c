@@ -1,4 +1,4 @@
-/* /api/deliveries: what became of an event. */
+/* /api/deliveries: the outcomes of an event. */
 #include "api_fixture.h"
 
 static char event_self[64], delivery_self[64];

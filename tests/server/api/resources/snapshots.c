@@ -1,4 +1,4 @@
-/* /api/TYPE and /api/TYPE/ID: snapshots that events carry, and what a Master does to them. */
+/* /api/TYPE and /api/TYPE/ID: snapshots that events carry, and a Master's changes to them. */
 #include "api_fixture.h"
 #include <pthread.h>
 
