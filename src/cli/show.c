@@ -92,16 +92,21 @@ void show_table(struct json_object *objects, const struct show_column *columns)
     }
 }
 
-void show_json(struct json_object *value)
+static void show_indented(struct bytes compact)
 {
     struct arena arena;
     struct text out;
 
     arena_init(&arena, 3 * (size_t)DOCUMENT_LEN_MAX);
     text_init(&out, &arena, DOCUMENT_LEN_MAX);
-    json_put_pretty(&out, value);
+    json_put_indented(&out, compact);
     show_json_line(text_bytes(&out));
     arena_fini(&arena);
+}
+
+void show_json(struct json_object *value)
+{
+    show_indented(json_text(value));
 }
 
 void show_json_tree(const struct json_value *value)
@@ -111,8 +116,8 @@ void show_json_tree(const struct json_value *value)
 
     arena_init(&arena, 3 * (size_t)DOCUMENT_LEN_MAX);
     text_init(&out, &arena, DOCUMENT_LEN_MAX);
-    json_tree_put_pretty(&out, value);
-    show_json_line(text_bytes(&out));
+    json_tree_put(&out, value);
+    show_indented(text_bytes(&out));
     arena_fini(&arena);
 }
 

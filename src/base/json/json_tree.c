@@ -177,41 +177,22 @@ static void put_string(struct text *out, struct bytes text, bool plain)
     text_putc(out, '"');
 }
 
-enum { COMPACT = -1 };
-
-static void put_value(struct text *out, const struct json_value *value, int indent);
-
-/* Starts the line of a member or element, two spaces a level. Compact: nothing. */
-static void put_break(struct text *out, int indent)
-{
-    if (indent == COMPACT)
-        return;
-    text_putc(out, '\n');
-    for (int i = 0; i < indent; i++)
-        text_puts(out, "  ");
-}
-
-static void put_members(struct text *out, const struct json_value *value, int indent)
+static void put_members(struct text *out, const struct json_value *value)
 {
     bool object = value->kind == JSON_OBJECT;
-    int inner = indent == COMPACT ? COMPACT : indent + 1;
     text_putc(out, object ? '{' : '[');
     for (const struct json_value *member = value->first; member; member = member->next) {
         if (member != value->first)
             text_putc(out, ',');
-        put_break(out, inner);
-        if (object) {
-            put_string(out, member->name, member->name_plain);
-            text_puts(out, indent == COMPACT ? ":" : ": ");
-        }
-        put_value(out, member, inner);
+        if (object)
+            json_tree_put_member(out, member);
+        else
+            json_tree_put(out, member);
     }
-    if (value->first)
-        put_break(out, indent);
     text_putc(out, object ? '}' : ']');
 }
 
-static void put_value(struct text *out, const struct json_value *value, int indent)
+void json_tree_put(struct text *out, const struct json_value *value)
 {
     switch (value->kind) {
     case JSON_NULL:
@@ -232,19 +213,54 @@ static void put_value(struct text *out, const struct json_value *value, int inde
         break;
     case JSON_ARRAY:
     case JSON_OBJECT:
-        put_members(out, value, indent);
+        put_members(out, value);
         break;
     }
 }
 
-void json_tree_put(struct text *out, const struct json_value *value)
+/* Starts a line, indented by two spaces a level. */
+static void put_break(struct text *out, int depth)
 {
-    put_value(out, value, COMPACT);
+    text_putc(out, '\n');
+    for (int i = 0; i < depth; i++)
+        text_puts(out, "  ");
+}
+
+void json_put_indented(struct text *out, struct bytes compact)
+{
+    int depth = 0;
+    bool in_string = false;
+    for (const char *at = compact.data, *end = at + compact.len; at < end; at++) {
+        bool opens = !in_string && (*at == '{' || *at == '['),
+             closes = !in_string && (*at == '}' || *at == ']');
+        if (closes)
+            put_break(out, --depth);
+        text_putc(out, *at);
+        if (in_string && *at == '\\')
+            text_putc(out, *++at);
+        else if (*at == '"')
+            in_string = !in_string;
+        else if (opens && (at[1] == '}' || at[1] == ']'))
+            text_putc(out, *++at);
+        else if (opens)
+            put_break(out, ++depth);
+        else if (!in_string && *at == ',')
+            put_break(out, depth);
+        else if (!in_string && *at == ':')
+            text_putc(out, ' ');
+    }
 }
 
 void json_tree_put_pretty(struct text *out, const struct json_value *value)
 {
-    put_value(out, value, 0);
+    struct arena arena;
+    struct text compact;
+    arena_init(&arena, 4 * out->len_max);
+    text_init(&compact, &arena, out->len_max);
+    json_tree_put(&compact, value);
+    json_put_indented(out, text_bytes(&compact));
+    out->overflow = out->overflow || compact.overflow;
+    arena_fini(&arena);
 }
 
 void json_tree_put_member(struct text *out, const struct json_value *member)

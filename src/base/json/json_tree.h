@@ -67,5 +67,7 @@ struct json_value *json_add_object(struct arena *arena, struct json_value *objec
 void json_tree_put(struct text *out, const struct json_value *value);
 /* Indented by two spaces. */
 void json_tree_put_pretty(struct text *out, const struct json_value *value);
+/* The same for a compact text with a NUL behind it. */
+void json_put_indented(struct text *out, struct bytes compact);
 /* Compact, after its name: `"name":value`. */
 void json_tree_put_member(struct text *out, const struct json_value *member);

@@ -92,50 +92,16 @@ size_t json_length(struct json_object *array)
     return json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
 }
 
-/* The object owns the text. */
-static const char *compact(struct json_object *object)
+struct bytes json_text(struct json_object *object)
 {
     const char *text =
         json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
     if (!text)
         memory_exhausted();
-    return text;
+    return bytes_of(text);
 }
 
 void json_put(struct text *out, struct json_object *object)
 {
-    text_puts(out, compact(object));
-}
-
-static void put_break(struct text *out, int depth)
-{
-    text_putc(out, '\n');
-    for (int i = 0; i < depth; i++)
-        text_puts(out, "  ");
-}
-
-/* json-c's own pretty form breaks the line within empty containers. */
-void json_put_pretty(struct text *out, struct json_object *object)
-{
-    int depth = 0;
-    bool in_string = false;
-    for (const char *at = compact(object); *at; at++) {
-        bool opens = !in_string && (*at == '{' || *at == '['),
-             closes = !in_string && (*at == '}' || *at == ']');
-        if (closes)
-            put_break(out, --depth);
-        text_putc(out, *at);
-        if (in_string && *at == '\\')
-            text_putc(out, *++at);
-        else if (*at == '"')
-            in_string = !in_string;
-        else if (opens && (at[1] == '}' || at[1] == ']'))
-            text_putc(out, *++at);
-        else if (opens)
-            put_break(out, ++depth);
-        else if (!in_string && *at == ',')
-            put_break(out, depth);
-        else if (!in_string && *at == ':')
-            text_putc(out, ' ');
-    }
+    text_put(out, json_text(object));
 }

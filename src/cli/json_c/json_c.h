@@ -17,10 +17,9 @@ struct json_object *json_get(struct json_object *object, const char *name);
 struct json_object *json_get_object(struct json_object *object, const char *name);
 struct json_object *json_get_array(struct json_object *object, const char *name);
 bool json_get_text(struct json_object *object, const char *name, struct bytes *text); /* string only */
-/* Compact serialisation, slashes not escaped, decimals as read. Appends to `out`. */
+/* Compact, slashes not escaped, decimals as read. The object owns the text, until it changes. */
+struct bytes json_text(struct json_object *object);
 void json_put(struct text *out, struct json_object *object);
-/* Indented by two spaces. */
-void json_put_pretty(struct text *out, struct json_object *object);
 
 /* ---- these never fail ---- */
 

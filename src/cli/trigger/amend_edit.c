@@ -2,6 +2,7 @@
 #include "amend.h"
 #include "input.h"
 #include "json_c.h"
+#include "json_tree.h"
 #include "text.h"
 
 #include <errno.h>
@@ -33,7 +34,7 @@ static bool write_text(const struct invocation *invocation, struct json_object *
         return failed(invocation, path, strerrordesc_np(errno));
     arena_init(&arena, MEMORY_LEN_MAX);
     text_init(&text, &arena, TEXT_LEN_MAX);
-    json_put_pretty(&text, document);
+    json_put_indented(&text, json_text(document));
     text_putc(&text, '\n');
     bool written = !text.overflow && write(fd, text.data, text.len) == (ssize_t)text.len;
     close(fd);

@@ -1,4 +1,5 @@
 #include "json_c.h"
+#include "json_tree.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -452,7 +453,7 @@ static void pretty(void **state)
     struct text out;
     arena_init(&arena, 1 << 16);
     text_init(&out, &arena, 1 << 12);
-    json_put_pretty(&out, object);
+    json_put_indented(&out, json_text(object));
     assert_string_equal(out.data, "{\n  \"a\": [\n    1,\n    {\n      \"b\": {}\n    }\n  ],\n  \"c\": "
                                   "[],\n  \"d,:{\\\"\": \"]\\\\\"\n}");
     json_object_put(object);
