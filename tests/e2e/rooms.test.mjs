@@ -50,6 +50,10 @@ test('the walls in ARCHITECTURE.md are those of the build', () => {
   for (const [folder, seen] of built) assert.deepEqual(drawn.get(folder), seen, `${folder} sees`)
 })
 
+test('ARCHITECTURE.md is at most 140 columns wide', () => {
+  assert.deepEqual(textOf('ARCHITECTURE.md').split('\n').filter((line) => line.length > 140), [])
+})
+
 test('a struct is defined once, so its name has one meaning', () => {
   const names = files.filter((path) => /^(src|lib)\/.*\.[ch]$/.test(path)).flatMap((path) => [...textOf(path).matchAll(/^struct (\w+) \{/gm)].map(([, name]) => name))
   assert.ok(names.length > 300)
