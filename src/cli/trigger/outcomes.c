@@ -7,7 +7,7 @@
 
 enum { FAILURES_SHOWN_MAX = 5 };
 
-void tally_begin(struct trigger *trigger)
+void outcomes_begin(struct trigger *trigger)
 {
     int64_t total = trigger->times * trigger->examples.count * (trigger->duplicate ? 2 : 1);
 
@@ -26,7 +26,7 @@ static void count(struct trigger_outcomes *outcomes, const char *outcome)
     outcomes->rows[i].count++;
 }
 
-static void print_line(const struct trigger *trigger, const struct tally_entry *entry)
+static void print_line(const struct trigger *trigger, const struct outcomes_entry *entry)
 {
     struct line line, answer;
     struct text *text = line_begin(&line);
@@ -60,7 +60,7 @@ static void print_line(const struct trigger *trigger, const struct tally_entry *
     line_print(&line, stdout);
 }
 
-void tally_add(struct trigger *trigger, const struct tally_entry *entry)
+void outcomes_add(struct trigger *trigger, const struct outcomes_entry *entry)
 {
     struct trigger_outcomes *outcomes = &trigger->outcomes;
 
@@ -76,7 +76,7 @@ void tally_add(struct trigger *trigger, const struct tally_entry *entry)
         progress_step(&trigger->progress);
 }
 
-int tally_end(struct trigger *trigger)
+int outcomes_end(struct trigger *trigger)
 {
     const struct trigger_outcomes *outcomes = &trigger->outcomes;
 

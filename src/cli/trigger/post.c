@@ -49,9 +49,9 @@ static bool find_ended(struct trigger *trigger, struct client *client, const cha
 }
 
 /* An ended delivery can be sent again: same id, same bytes. */
-static bool resend(struct trigger *trigger, struct client *client, const struct tally_entry *posted)
+static bool resend(struct trigger *trigger, struct client *client, const struct outcomes_entry *posted)
 {
-    struct tally_entry again = *posted;
+    struct outcomes_entry again = *posted;
     struct client_answer answer;
     const char *path = "";
 
@@ -68,7 +68,7 @@ static bool resend(struct trigger *trigger, struct client *client, const struct 
         return false;
     again.status = answer.status;
     again.outcome = "resent";
-    tally_add(trigger, &again);
+    outcomes_add(trigger, &again);
     return true;
 }
 
@@ -77,7 +77,7 @@ static bool resend(struct trigger *trigger, struct client *client, const struct 
 static bool post_one(struct trigger *trigger, struct client *client, struct json_object *document)
 {
     char id[32] = "";
-    struct tally_entry entry = {
+    struct outcomes_entry entry = {
         .event_type = examples_event_type(document), .id = id, .good = true, .outcome = "accepted"};
     struct client_answer answer;
     struct arena arena;
@@ -94,7 +94,7 @@ static bool post_one(struct trigger *trigger, struct client *client, struct json
         entry.sentence = note.len ? note.data : NULL;
         if (!trigger->invocation->json && trigger->outcomes.sent == 0)
             show_place(client_place(client));
-        tally_add(trigger, &entry);
+        outcomes_add(trigger, &entry);
     }
     entry.sentence = NULL; /* a view of that answer */
     if (good && trigger->duplicate)
@@ -111,7 +111,7 @@ int trigger_post(struct trigger *trigger)
 
     if (code != EXIT_DONE)
         return code;
-    tally_begin(trigger);
+    outcomes_begin(trigger);
     for (int64_t round = 0; round < trigger->times && good; round++) {
         if (trigger->out_of_order)
             date_round(trigger);
@@ -119,6 +119,6 @@ int trigger_post(struct trigger *trigger)
             good = post_one(trigger, client, trigger->examples.documents[trigger_turn(trigger, turn)]);
     }
     client_close(client);
-    code = tally_end(trigger);
+    code = outcomes_end(trigger);
     return good ? code : EXIT_FAILED;
 }

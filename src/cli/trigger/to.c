@@ -28,7 +28,7 @@ static void push_one(struct trigger *trigger, struct push *push, const struct pu
     struct push_outcome outcome;
 
     push_send(push, event, &outcome);
-    struct tally_entry entry = {.event_type = examples_event_type(document), .id = event->id};
+    struct outcomes_entry entry = {.event_type = examples_event_type(document), .id = event->id};
     entry.status = outcome.status;
     entry.good = outcome.failure == FAILURE_NONE && outcome.status == 200;
     if (outcome.failure != FAILURE_NONE) {
@@ -47,7 +47,7 @@ static void push_one(struct trigger *trigger, struct push *push, const struct pu
         entry.remedy = remedy_of(&(struct words_outcome){
             .reason = bytes_of(entry.outcome), .status = outcome.status, .detail = bytes_of(outcome.detail)});
     }
-    tally_add(trigger, &entry);
+    outcomes_add(trigger, &entry);
 }
 
 int trigger_push(struct trigger *trigger)
@@ -62,7 +62,7 @@ int trigger_push(struct trigger *trigger)
     if (code != EXIT_DONE)
         return code;
     arena_init(&arena, ROUND_LEN_MAX);
-    tally_begin(trigger);
+    outcomes_begin(trigger);
     for (int64_t round = 0; round < trigger->times && rendered; round++) {
         arena_reset(&arena);
         rendered = render_round(trigger, push, &arena, events);
@@ -74,6 +74,6 @@ int trigger_push(struct trigger *trigger)
     }
     arena_fini(&arena);
     push_close(push);
-    code = tally_end(trigger);
+    code = outcomes_end(trigger);
     return rendered ? code : EXIT_FAILED;
 }

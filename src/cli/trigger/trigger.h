@@ -45,8 +45,8 @@ static inline int trigger_turn(const struct trigger *trigger, int turn)
     return trigger->out_of_order ? trigger->examples.count - 1 - turn : turn;
 }
 
-void tally_begin(struct trigger *trigger);
-struct tally_entry {
+void outcomes_begin(struct trigger *trigger);
+struct outcomes_entry {
     struct bytes event_type;
     const char *id;
     bool good;
@@ -57,6 +57,6 @@ struct tally_entry {
     struct bytes answer;  /* its beginning, not escaped; len 0: none */
 };
 /* Prints a line; for long runs a count, and lines only for the first failures. */
-void tally_add(struct trigger *trigger, const struct tally_entry *entry);
+void outcomes_add(struct trigger *trigger, const struct outcomes_entry *entry);
 /* Prints the sum, if needed. Returns the exit code. */
-int tally_end(struct trigger *trigger);
+int outcomes_end(struct trigger *trigger);
