@@ -61,6 +61,7 @@ enum failure_class {
     X(DNS_FAILURE, "dns_failure", RECEIVER, "the host name's servers answered with an error")                \
     X(DNS_TIMEOUT, "dns_timeout", RECEIVER,                                                                  \
       "the host name could not be resolved within the time limit of 5 s")                                    \
+    X(NO_TOKEN, "no_token", RECEIVER, "the token server of the endpoint's auth gave no access token")        \
     X(BLOCKED_ADDRESS, "blocked_address", POLICY, "the host resolves to an address that is not allowed")     \
     X(BLOCKED_URL, "blocked_url", POLICY, "the URL is not allowed by this server's settings")                \
     X(LOCAL_OUTAGE, "local_outage", OURS, "posthorn itself had no network or no resolver that answers")      \

@@ -36,6 +36,7 @@ static const char *const remedies[FAILURE_COUNT] = {
     [FAILURE_DNS_EMPTY] = "Give the name an A or AAAA record.",
     [FAILURE_DNS_FAILURE] = "Ask the operator of the name's DNS. Its servers may fail, or a DNSSEC signature may have expired.",
     [FAILURE_DNS_TIMEOUT] = "The name's DNS servers do not answer. Ask their operator.",
+    [FAILURE_NO_TOKEN] = "Try the token_url, client_id and client_secret with another client. If the secret was changed there, set it on the endpoint.",
     [FAILURE_BLOCKED_ADDRESS] = "Publish a public address for that name, or ask this server's operator to allow the address with --allow-target.",
     [FAILURE_BLOCKED_URL] = "Set a webhook_url that this server allows: https, a public name, an ordinary port.",
     [FAILURE_LOCAL_OUTAGE] = "The server's operator should check its network and its DNS resolvers.",

@@ -16,8 +16,8 @@
     TEXT(retry, 808)          /* when the retries are (retry.h); none: as the settings say */                \
     TEXT(header_names, 1300)  /* of its own headers, a space between two */                                  \
     SEALED(headers, 8276)     /* their values (push_secrets.h), a line end between two */                    \
-    TEXT(auth, 262)           /* "bearer", or "basic" and behind a line end the username; none: no auth */   \
-    SEALED(auth_secret, 4160) /* the token or password */
+    TEXT(auth, 2825)          /* lines: "bearer"; "basic" and the username; or oauth.h; none: no auth */     \
+    SEALED(auth_secret, 4160) /* the token, password or client secret */
 
 #define PUSH_SETTINGS_NUMBER(name, max) int32_t name;
 #define PUSH_SETTINGS_BYTES(name, max)  struct bytes name;

@@ -171,6 +171,8 @@ void push_headers_make(struct push_headers *headers, const struct push_parts *pa
         add_others(headers, parts, timestamp);
     if (which & PUSH_RFC9421 && parts->key_count > 0)
         add_rfc9421(headers, parts, id, has_id);
-    for (int i = 0; i < parts->own_count && i < PUSH_ADDED_HEADERS_MAX; i++)
+    for (int i = 0; i < parts->own_count && i < PUSH_OWN_HEADERS_MAX; i++)
         headers->list[headers->count++] = parts->own[i];
+    if (parts->authorization.len > 0)
+        add(headers, "Authorization", parts->authorization);
 }

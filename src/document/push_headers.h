@@ -9,7 +9,6 @@
 /* Headers that an owner adds to the pushes of an endpoint. */
 enum {
     PUSH_OWN_HEADERS_MAX = 20,
-    PUSH_ADDED_HEADERS_MAX = PUSH_OWN_HEADERS_MAX + 1, /* and Authorization */
     PUSH_TOKEN_LEN_MAX = 4096,
     PUSH_USERNAME_LEN_MAX = 256,
     PUSH_PASSWORD_LEN_MAX = 1024,
@@ -24,7 +23,7 @@ enum {
 bool push_header_reserved(struct bytes name);
 
 enum {
-    PUSH_HEADERS_MAX = 13 + FORMAT_HEADERS_MAX + PUSH_ADDED_HEADERS_MAX,
+    PUSH_HEADERS_MAX = 14 + FORMAT_HEADERS_MAX + PUSH_OWN_HEADERS_MAX,
     PUSH_SIGNATURE_LEN_MAX = 96,
     PUSH_SIGNATURES_LEN_MAX = 2048
 };
@@ -77,8 +76,9 @@ struct push_parts {
     message_sign *sign_message;
     const struct message_key *keys; /* none: no such headers */
     int key_count;
-    const struct header *own; /* the owner's, which come last; at most PUSH_ADDED_HEADERS_MAX */
+    const struct header *own; /* the owner's, which come last; at most PUSH_OWN_HEADERS_MAX */
     int own_count;
+    struct bytes authorization; /* the header of this name, behind them; empty: none */
 };
 
 struct push_headers {

@@ -25,6 +25,7 @@ enum field {
     FIELD_OTHER,
     FIELD_CONNECTION,
     FIELD_CONTENT_LENGTH,
+    FIELD_CONTENT_TYPE,
     FIELD_LOCATION,
     FIELD_RETRY_AFTER,
     FIELD_TRANSFER_ENCODING
@@ -51,7 +52,7 @@ struct response {
     size_t name_len, value_len;
     bool value_cut, field_open; /* the next line may continue the value */
 
-    bool close, length_given, coding_given, framing_void;
+    bool close, length_given, coding_given, framing_void, type_given, json;
     int64_t length;
     int retry_after_count;
     size_t retry_after_len, location_len;
@@ -75,7 +76,7 @@ static void head_begin(struct response *r)
 {
     r->state = STATE_STATUS_LINE;
     r->status = r->place = 0;
-    r->close = r->length_given = r->coding_given = r->framing_void = false;
+    r->close = r->length_given = r->coding_given = r->framing_void = r->type_given = r->json = false;
     r->length = 0;
     r->retry_after_count = 0;
     r->retry_after_len = r->location_len = 0;
@@ -180,6 +181,8 @@ static enum field field_of(struct bytes name)
         return bytes_equal_text(name, "connection") ? FIELD_CONNECTION : FIELD_OTHER;
     case 11:
         return bytes_equal_text(name, "retry-after") ? FIELD_RETRY_AFTER : FIELD_OTHER;
+    case 12:
+        return bytes_equal_text(name, "content-type") ? FIELD_CONTENT_TYPE : FIELD_OTHER;
     case 14:
         return bytes_equal_text(name, "content-length") ? FIELD_CONTENT_LENGTH : FIELD_OTHER;
     case 17:
@@ -209,6 +212,11 @@ static void field_end(struct response *r)
         else
             r->length = length;
         r->length_given = true;
+        break;
+    case FIELD_CONTENT_TYPE:
+        r->json = !r->type_given && !r->value_cut &&
+                  bytes_equal_nocase(bytes_trim(bytes_cut(&value, ';')), "application/json");
+        r->type_given = true;
         break;
     case FIELD_TRANSFER_ENCODING:
         /* We asked for no coding, so anything but one bare "chunked" is invalid. */
@@ -563,6 +571,11 @@ int64_t response_retry_after_ms(const struct response *r, int64_t wall_ms)
     if (!instant_parse_http(value, &number))
         return -1;
     return number > wall_ms ? number - wall_ms : 0;
+}
+
+bool response_json(const struct response *r)
+{
+    return r->json;
 }
 
 struct bytes response_location(const struct response *r)

@@ -51,6 +51,7 @@ int response_status(const struct response *response); /* of the final response, 
 int64_t response_retry_after_ms(const struct response *response, int64_t wall_ms);
 /* The Location of a redirect as it came, at most 256 bytes; len 0: none. */
 struct bytes response_location(const struct response *response);
+bool response_json(const struct response *response); /* Content-Type is application/json, and is there once */
 bool response_keep_alive(const struct response *response); /* the connection may be used again after DONE */
 /* The first 16 KiB, raw; chunk framing removed. */
 struct bytes response_body(const struct response *response);

@@ -133,6 +133,7 @@ static void judge(const struct sender_attempt *a, enum failure cause, struct sen
     result->status = status;
     result->retry_after_ms = response_retry_after_ms(a->response, clock_wall_ms(&a->sender->config.clock));
     result->body_incomplete = response_stage(a->response) != RESPONSE_DONE;
+    result->json = response_json(a->response);
     if (status / 100 == 3)
         answer_detail_of_redirect(detail, response_location(a->response));
     else if (!a->peer.https)
@@ -472,14 +473,18 @@ static void attempt_resolve(struct sender_attempt *a)
 
 /* ---- attempts ---- */
 
-static struct deadline_queue *whole_limit(struct sender *sender, int timeout_s)
+static struct deadline_queue *whole_limit(struct sender *sender, const struct sender_request *request)
 {
-    assert(timeout_s >= 0 && timeout_s <= SENDER_TIMEOUT_S_MAX);
-    if (timeout_s == 0)
+    int left_s = request->timeout_s;
+    assert(left_s >= 0 && left_s <= SENDER_TIMEOUT_S_MAX);
+    if (left_s == 0 && request->spent_s == 0)
         return sender->whole_limit;
-    struct deadline_queue **own = &sender->own_limits[timeout_s];
+    if (left_s == 0)
+        left_s = sender->config.limits.attempt_ms / 1000;
+    left_s = left_s > request->spent_s ? left_s - request->spent_s : 1;
+    struct deadline_queue **own = &sender->own_limits[left_s];
     if (!*own)
-        *own = deadlines_queue(&sender->deadlines, (int64_t)timeout_s * 1000, on_whole_passed);
+        *own = deadlines_queue(&sender->deadlines, (int64_t)left_s * 1000, on_whole_passed);
     return *own;
 }
 
@@ -551,7 +556,7 @@ void sender_start(struct sender *sender, const struct sender_request *request, u
     a->ctx = ctx;
     a->started_ms = clock_mono_ms(&sender->config.clock);
     attempt_prepare(a, request);
-    deadline_set(&a->whole_deadline, whole_limit(sender, request->timeout_s));
+    deadline_set(&a->whole_deadline, whole_limit(sender, request));
     a->starting = true;
     struct connection *connection = pool_take(&sender->pool, &a->peer, request->age_ms_max);
     if (connection) {

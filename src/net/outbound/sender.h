@@ -68,6 +68,7 @@ enum { SENDER_HEADERS_MAX = 40, SENDER_TIMEOUT_S_MAX = 60 };
 struct sender_request {
     int timeout_s; /* of the whole attempt, up to SENDER_TIMEOUT_S_MAX; the wait for an answer has no limit of
                       its own then. 0: limits.attempt_ms */
+    int spent_s;   /* of that time, before now; at least a second is left all the same */
     int64_t age_ms_max; /* only a connection younger than this is reused; 0: a new one */
     int64_t pool_key; /* the endpoint's id: only attempts with one key and one authority share connections */
     struct identity *identity; /* NULL: none. The attempt holds it */
@@ -84,6 +85,7 @@ struct sender_result {
     int64_t retry_after_ms; /* -1 */
     int64_t duration_ms;
     bool body_incomplete, reused_connection, mixed_answer;
+    bool json;           /* response_json */
     bool request_unread; /* answered before the receiver had taken most of the request */
     char address[64];    /* "192.0.2.1:443", "[2001:db8::1]:443", or empty */
     /* Valid during the call only. */

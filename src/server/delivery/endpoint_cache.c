@@ -1,6 +1,7 @@
 #include "endpoint_cache.h"
 #include "identities.h"
 #include "memory.h"
+#include "oauth.h"
 #include "push_secrets.h"
 #include <stdlib.h>
 
@@ -184,16 +185,17 @@ static bool open_auth(struct endpoint_cache *cache, const struct store_work *wor
     const struct push_settings *push = push_settings_of(work->push);
     struct push_secret secret = push_secret_auth(work->user_id, work->endpoint_created_at_ms, push);
     struct own_headers *own = entry->own;
+    struct oauth_client client;
     struct bytes plain;
     if (!secret.shown.len && !secret.sealed.len)
         return true;
     arena_reset(&cache->arena);
     if (push_secret_unseal(cache->vault, &secret, &cache->arena, &plain) != VAULT_OK)
         return false;
-    size_t len = write_authorization(own->authorization, secret.shown, plain);
-    own->list[own->count++] = (struct header){bytes_of("Authorization"), bytes_make(own->authorization, len)};
+    entry->oauth = oauth_client_read(secret.shown, &client);
+    own->authorization_len = write_authorization(own->authorization, secret.shown, plain);
     push_secret_wipe(plain);
-    return len > 0;
+    return entry->oauth || own->authorization_len > 0;
 }
 
 static void prepare_headers(struct endpoint_cache *cache, const struct store_work *work,

@@ -30,8 +30,9 @@ enum { PUSH_AUTHORIZATION_LEN_MAX = 8 + PUSH_TOKEN_LEN_MAX };
 
 struct own_headers {
     int count;
-    struct header list[PUSH_ADDED_HEADERS_MAX];
-    char authorization[PUSH_AUTHORIZATION_LEN_MAX]; /* of the last, if there is auth */
+    struct header list[PUSH_OWN_HEADERS_MAX];
+    char authorization[PUSH_AUTHORIZATION_LEN_MAX];
+    size_t authorization_len; /* 0: no auth, or oauth2 */
     size_t text_len;
     char text[]; /* which the list views */
 };
@@ -48,6 +49,7 @@ struct cached_endpoint {
     struct posthorn_signer *signers[SIGNING_SECRETS_MAX];
     int64_t expires_at_ms[SIGNING_SECRETS_MAX];
     struct own_headers *own; /* its headers and auth; NULL: none, or they do not open */
+    bool oauth;              /* its pushes need an access token (tokens.h) */
     bool lost;               /* something of it does not open: nothing is sent */
     size_t text_len;
     char text[]; /* the URL, which `url` views */

@@ -1,12 +1,12 @@
 #include "engine.h"
-#include "digest.h"
-#include "ed25519.h"
 #include "endpoint_cache.h"
 #include "endpoint_log.h"
-#include "format.h"
+#include "local_guard.h"
 #include "memory.h"
-#include "push_signer.h"
+#include "owner.h"
+#include "push_request.h"
 #include "tls.h"
+#include "tokens.h"
 #include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,10 +21,8 @@ enum {
     PAYLOAD_KEPT_MAX = 4096, /* a smaller one goes with the record: from the thread whose malloc it was */
     SENDS_A_TURN_MAX = 32,
     OFFERED_MAX = 1024, /* empty boxes with the writer: a batch takes no more */
-    LOCALS_REFRESH_MS = 60 * 1000
+    MINUTE_MS = 60 * 1000
 };
-
-_Static_assert(PUSH_HEADERS_MAX <= (int)SENDER_HEADERS_MAX, "every header of a push is sent");
 
 struct engine_slot {
     struct store_work box;
@@ -32,7 +30,13 @@ struct engine_slot {
     struct attempt attempt; /* the history line, filled when the attempt ends */
     char address[64];       /* what attempt.address looks at */
     enum record_result recorded;
-    struct engine_slot *next; /* in the inbox */
+    struct engine_slot *next; /* in the inbox, or of those that have their token */
+    int64_t began_ms;         /* the attempt; monotonic */
+    /* Of an endpoint whose auth is oauth2: */
+    struct token_wait token_wait;
+    struct token *token;      /* what it is sent with */
+    struct payload *document; /* as it was before it was rendered, if it was */
+    bool renewed;             /* after a 401, in this attempt */
     struct engine *engine;
 };
 
@@ -56,6 +60,8 @@ struct engine {
     struct store_work **offers; /* room for one pump's OFFER effects */
     struct sender *sender;
     struct endpoint_cache *endpoints;
+    struct tokens *tokens;
+    struct engine_slot *ready, **ready_end; /* they waited for a token; the pump sends them */
     struct endpoint_log *endpoint_log;
     struct engine_inbox inbox;
     atomic_int recording; /* outcomes that the queue has */
@@ -65,9 +71,9 @@ struct engine {
     uv_poll_t wake;
     uv_prepare_t pump;
     uv_check_t awake;
-    uv_timer_t timer, drain_timer, locals_timer;
+    uv_timer_t timer, drain_timer, minute_timer;
     pthread_t thread;
-    bool thread_started, joined, draining, stopped;
+    bool thread_started, joined, draining, stopped, aborted;
 };
 
 static void engine_list_push(struct engine_slot **list, struct engine_slot *slot)
@@ -132,52 +138,48 @@ static void engine_on_recorded(struct queue_job *job, enum store_status status)
 
 /* ---- the loop's side ---- */
 
-static uint32_t engine_slot_number(const struct engine *engine, const struct engine_slot *slot)
+static void engine_feed(struct engine *engine, int64_t now_ms, const struct engine_slot *slot,
+                        struct input input)
 {
-    return (uint32_t)(slot - engine->slots);
+    input.slot = slot->box.slot;
+    dispatch_feed(engine->dispatch, now_ms, &input);
 }
 
 static void engine_feed_filled(struct engine *engine, int64_t now_ms, const struct engine_slot *slot)
 {
     const struct store_work *box = &slot->box;
-    struct input input = {
-        .kind = INPUT_WORK,
-        .slot = engine_slot_number(engine, slot),
-        .work = {.delivery_id = box->delivery_id,
-                 .endpoint_id = box->endpoint_id,
-                 .lease = box->lease,
-                 .attempt = box->attempt,
-                 .lost = box->lost,
-                 .age_ms = box->age_ms,
-                 .push = box->push,
-                 .quick = box->quick},
-    };
-    dispatch_feed(engine->dispatch, now_ms, &input);
+    engine_feed(engine, now_ms, slot,
+                (struct input){.kind = INPUT_WORK,
+                               .work = {.delivery_id = box->delivery_id,
+                                        .endpoint_id = box->endpoint_id,
+                                        .lease = box->lease,
+                                        .attempt = box->attempt,
+                                        .lost = box->lost,
+                                        .age_ms = box->age_ms,
+                                        .push = box->push,
+                                        .quick = box->quick}});
+}
+
+static void engine_abort_all(struct engine *engine)
+{
+    engine->aborted = true;
+    sender_abort(engine->sender);
 }
 
 static void engine_on_drain_timer(uv_timer_t *timer)
 {
-    struct engine *engine = timer->data;
-    sender_abort(engine->sender);
+    engine_abort_all(timer->data);
 }
 
 /* Counted when it is on record, so that one which had to be submitted again is not counted twice. */
 static void engine_count(struct engine *engine, enum decision_kind kind)
 {
-    switch (kind) {
-    case DECISION_DELIVERED:
-        engine->stats.delivered++;
-        break;
-    case DECISION_RETRY:
-        engine->stats.retried++;
-        break;
-    case DECISION_GIVE_UP:
-        engine->stats.given_up++;
-        break;
-    case DECISION_RELEASE:
-        engine->stats.released++;
-        break;
-    }
+    struct engine_stats *stats = &engine->stats;
+    int64_t *counts[] = {[DECISION_DELIVERED] = &stats->delivered,
+                         [DECISION_RETRY] = &stats->retried,
+                         [DECISION_GIVE_UP] = &stats->given_up,
+                         [DECISION_RELEASE] = &stats->released};
+    ++*counts[kind];
 }
 
 static void engine_log_end(struct engine *engine, int64_t now_ms, const struct engine_slot *slot)
@@ -219,15 +221,11 @@ static void engine_take_inbox(struct engine *engine, int64_t now_ms)
             store_work_clear(&slot->box);
         if (slot->recorded == RECORD_DONE)
             engine_count(engine, slot->record.op.outcome.decision.kind);
-        dispatch_feed(engine->dispatch, now_ms,
-                      &(struct input){.kind = INPUT_RECORDED,
-                                      .slot = engine_slot_number(engine, slot),
-                                      .recorded = slot->recorded});
+        engine_feed(engine, now_ms, slot, (struct input){.kind = INPUT_RECORDED, .recorded = slot->recorded});
     }
     for (struct engine_slot *slot = returned, *next; slot; slot = next) {
         next = slot->next;
-        dispatch_feed(engine->dispatch, now_ms,
-                      &(struct input){.kind = INPUT_RETURNED, .slot = engine_slot_number(engine, slot)});
+        engine_feed(engine, now_ms, slot, (struct input){.kind = INPUT_RETURNED});
     }
     for (struct engine_slot *slot = filled, *next; slot; slot = next) {
         next = slot->next;
@@ -243,7 +241,7 @@ static void engine_take_inbox(struct engine *engine, int64_t now_ms)
         dispatch_feed(engine->dispatch, now_ms, &(struct input){.kind = INPUT_DRAIN});
     }
     if (abort_now)
-        sender_abort(engine->sender);
+        engine_abort_all(engine);
 }
 
 /* The box may be full: the receiver's own words are a comfort, not a promise. */
@@ -255,15 +253,58 @@ static struct bytes engine_keep(struct engine_slot *slot, struct bytes text, siz
     return kept.data ? kept : (struct bytes){NULL, 0};
 }
 
-/* An attempt has ended: the history line is kept with the slot, the outcome goes to the core. */
+/* The pump sends it: there may be many of one endpoint. */
+static void engine_make_ready(struct engine_slot *slot)
+{
+    slot->next = NULL;
+    *slot->engine->ready_end = slot;
+    slot->engine->ready_end = &slot->next;
+}
+
+static int64_t engine_spent_ms(const struct engine_slot *slot)
+{
+    return clock_mono_ms(&slot->engine->config.clock) - slot->began_ms;
+}
+
+/* An attempt has ended. */
+static void engine_end(struct engine_slot *slot, int64_t duration_ms, struct outcome outcome)
+{
+    token_drop(slot->token);
+    slot->token = NULL;
+    payload_drop(slot->document);
+    slot->document = NULL;
+    engine_feed(slot->engine, clock_mono_ms(&slot->engine->config.clock), slot,
+                (struct input){.kind = INPUT_OUTCOME, .duration_ms = duration_ms, .outcome = outcome});
+}
+
+/* After a 401, once an attempt: the next token, if there is time to get one. False: the answer stands. */
+static bool engine_renew(struct engine_slot *slot)
+{
+    struct engine *engine = slot->engine;
+    int timeout_s = push_settings_of(slot->box.push)->timeout;
+    int64_t timeout_ms = timeout_s ? timeout_s * 1000 : engine->config.limits.attempt_ms;
+    if (slot->renewed || engine_spent_ms(slot) + tokens_request_s(&slot->box) * 1000 > timeout_ms)
+        return false;
+    slot->renewed = true;
+    tokens_forget(engine->tokens, &slot->box, slot->token);
+    token_drop(slot->token);
+    slot->token = NULL;
+    push_request_again(&slot->box, &slot->document);
+    engine_make_ready(slot);
+    return true;
+}
+
+/* The history line is kept with the slot, the outcome goes to the core. */
 static void engine_on_sent(void *ctx, uint32_t tag, const struct sender_result *result)
 {
     struct engine *engine = ctx;
     struct engine_slot *slot = &engine->slots[tag];
-    bool answered_200 = result->failure == FAILURE_NONE && result->status == 200;
+    bool answered = result->failure == FAILURE_NONE, answered_200 = answered && result->status == 200;
 
+    if (slot->token && answered && result->status == 401 && engine_renew(slot))
+        return;
     memcpy(slot->address, result->address, sizeof slot->address);
-    slot->attempt.duration_ms = (int32_t)result->duration_ms;
+    slot->attempt.duration_ms = (int32_t)(slot->token ? engine_spent_ms(slot) : result->duration_ms);
     slot->attempt.status = result->status;
     slot->attempt.body_incomplete = result->body_incomplete;
     slot->attempt.reused_connection = result->reused_connection;
@@ -275,112 +316,68 @@ static void engine_on_sent(void *ctx, uint32_t tag, const struct sender_result *
         engine_keep(slot, result->response, answered_200 ? ANSWER_KEPT_MAX : result->response.len);
     if (slot->box.document_len > PAYLOAD_KEPT_MAX)
         engine_drop_payload(slot);
-    dispatch_feed(engine->dispatch, clock_mono_ms(&engine->config.clock),
-                  &(struct input){.kind = INPUT_OUTCOME,
-                                  .slot = tag,
-                                  .duration_ms = result->duration_ms,
-                                  .outcome = {.failure = result->failure,
-                                              .status = result->status,
-                                              .retry_after_ms = result->retry_after_ms}});
+    engine_end(slot, slot->attempt.duration_ms,
+               (struct outcome){.failure = result->failure,
+                                .status = result->status,
+                                .retry_after_ms = result->retry_after_ms});
 }
 
-/* The attempt is over before anything went out. */
-static void engine_refuse(struct engine *engine, uint32_t number, enum failure failure)
+static void engine_on_token(struct token_wait *wait, const struct token_outcome *outcome)
 {
-    dispatch_feed(engine->dispatch, clock_mono_ms(&engine->config.clock),
-                  &(struct input){.kind = INPUT_OUTCOME,
-                                  .slot = number,
-                                  .outcome = {.failure = failure, .retry_after_ms = -1}});
+    struct engine_slot *slot = OWNER_OF(wait, struct engine_slot, token_wait);
+    slot->token = outcome->token;
+    if (slot->token) {
+        engine_make_ready(slot);
+        return;
+    }
+    slot->attempt.duration_ms = (int32_t)engine_spent_ms(slot);
+    slot->attempt.detail = engine_keep(slot, bytes_of(outcome->detail), MODEL_DETAIL_LEN_MAX);
+    engine_end(slot, slot->attempt.duration_ms,
+               (struct outcome){.failure = outcome->failure, .retry_after_ms = outcome->retry_after_ms});
 }
 
-/* Which connections may be used again? For a first attempt any. For the next one none that the last can have
- * used: the receiver may have moved. If the last counted for nothing, as the lease tells, perhaps because its
- * connection was being closed, none at all; and none if the endpoint has retries of its own. */
-static int64_t engine_age_ms_max(const struct engine *engine, const struct store_work *box)
+/* Sends it, once there is a token if its endpoint needs one. */
+static void engine_push(struct engine *engine, struct engine_slot *slot)
 {
-    bool own_retry = push_settings_of(box->push)->retry.len > 0; /* perhaps changed since that attempt */
-    if (box->lease > box->attempt + 1 || (box->lease > 1 && own_retry))
-        return 0;
-    const struct policy *policy = &engine->config.dispatch.policy;
-    return box->lease == 1 ? INT64_MAX : policy->base_ms * (100 - policy->jitter_percent) / 100;
-}
-
-/* The bytes that are sent take the place of the document. NONE, or why there are none. */
-static enum failure engine_render(struct store_work *box, struct format_push *format)
-{
-    enum push_format which = (enum push_format)push_settings_of(box->push)->format;
-    if (!format_render(which, bytes_make(box->document, box->document_len), format))
-        return FAILURE_DAMAGED;
-    if (format->piece_count == 1)
-        return FAILURE_NONE;
-    struct payload *rendered = payload_make(box->payload->budget, format->len);
-    if (!rendered)
-        return FAILURE_LOCAL_LIMIT;
-    format_write(format, rendered->data);
-    payload_drop(box->payload); /* the headers have values of their own if there are pieces */
-    box->payload = rendered;
-    box->document = rendered->data;
-    box->document_len = rendered->len;
-    return FAILURE_NONE;
-}
-
-_Static_assert((int)MODEL_TIMEOUT_S_MAX == (int)SENDER_TIMEOUT_S_MAX, "what an endpoint asks for can be had");
-
-static void engine_send(struct engine *engine, uint32_t number)
-{
-    struct engine_slot *slot = &engine->slots[number];
     struct store_work *box = &slot->box;
     const struct cached_endpoint *endpoint;
-    struct push_headers headers;
-    struct format_push format;
-    void *signers[SIGNING_SECRETS_MAX];
-    struct bytes secrets[SIGNING_SECRETS_MAX];
-    struct message_key keys[SIGNING_SECRETS_MAX];
-
-    slot->attempt = (struct attempt){.delivery_id = box->delivery_id,
-                                     .lease = box->lease,
-                                     .started_at_ms = clock_wall_ms(&engine->config.clock)};
     /* The settings may have become stricter since the URL was stored. */
     enum failure failure = endpoint_cache_find(engine->endpoints, &engine->guard, box, &endpoint);
     if (failure == FAILURE_SEALED)
         slot->attempt.started_at_ms = 0; /* no line of history: it may be held up for long */
-    if (failure == FAILURE_NONE)
-        failure = engine_render(box, &format);
-    if (failure != FAILURE_NONE) {
-        engine_refuse(engine, number, failure);
+    if (engine->aborted)
+        failure = FAILURE_SHUTDOWN;
+    if (failure == FAILURE_NONE && endpoint->oauth && !slot->token)
+        slot->token = tokens_find(engine->tokens, box);
+    if (failure == FAILURE_NONE && endpoint->oauth && !slot->token) {
+        slot->token_wait.done = engine_on_token;
+        tokens_wait(engine->tokens, box, &slot->token_wait);
         return;
     }
-    struct push_parts parts = {
-        .event_id = box->event_id,
-        .at_ms = slot->attempt.started_at_ms,
-        .document = bytes_make(box->document, box->document_len),
-        .format = &format,
-        .digest = bytes_make(box->auth_digest, box->auth_digest[0] ? DIGEST_HEX_LEN : 0),
-        .sign = push_signer_sign,
-        .signers = signers,
-        .signer_count = cached_endpoint_signers(endpoint, slot->attempt.started_at_ms, signers),
-        .signatures = endpoint->signatures,
-        .mac = digest_hmac,
-        .secrets = secrets,
-        .secret_count = cached_endpoint_secrets(endpoint, slot->attempt.started_at_ms, secrets),
-        .url = &endpoint->url,
-        .hash = digest_sha256,
-        .sign_message = ed25519_sign,
-        .keys = keys,
-        .key_count = cached_endpoint_keys(endpoint, slot->attempt.started_at_ms, keys),
-        .own = endpoint->own ? endpoint->own->list : NULL,
-        .own_count = endpoint->own ? endpoint->own->count : 0};
-    push_headers_make(&headers, &parts);
-    sender_start(engine->sender,
-                 &(struct sender_request){.timeout_s = push_settings_of(box->push)->timeout,
-                                          .age_ms_max = engine_age_ms_max(engine, box),
-                                          .pool_key = box->endpoint_id,
-                                          .identity = endpoint->identity,
-                                          .url = &endpoint->url,
-                                          .headers = headers.list,
-                                          .header_count = headers.count,
-                                          .body = parts.document},
-                 number, engine_on_sent, engine);
+    struct push_request request = {.work = box,
+                                   .endpoint = endpoint,
+                                   .at_ms = slot->attempt.started_at_ms,
+                                   .policy = &engine->config.dispatch.policy};
+    if (slot->token) {
+        request.authorization = token_authorization(slot->token);
+        request.spent_s = (int)((engine_spent_ms(slot) + 999) / 1000);
+        request.document = &slot->document;
+    }
+    if (failure == FAILURE_NONE)
+        failure = push_request_start(&request, engine->sender, slot->box.slot, engine_on_sent, engine);
+    if (failure != FAILURE_NONE) /* over before anything went out */
+        engine_end(slot, 0, (struct outcome){.failure = failure, .retry_after_ms = -1});
+}
+
+static void engine_send(struct engine *engine, uint32_t number)
+{
+    struct engine_slot *slot = &engine->slots[number];
+    slot->attempt = (struct attempt){.delivery_id = slot->box.delivery_id,
+                                     .lease = slot->box.lease,
+                                     .started_at_ms = clock_wall_ms(&engine->config.clock)};
+    slot->began_ms = clock_mono_ms(&engine->config.clock);
+    slot->renewed = false;
+    engine_push(engine, slot);
 }
 
 static void engine_record(struct engine *engine, const struct effect *effect)
@@ -426,12 +423,6 @@ static struct store_work *engine_empty_box(struct engine *engine, uint32_t numbe
     return &slot->box;
 }
 
-static void engine_offer(struct engine *engine, int count)
-{
-    if (count > 0)
-        queue_offer(engine->config.queue, engine->offers, count);
-}
-
 static void engine_publish(struct engine *engine)
 {
     for (int state = 0; state < SLOT_STATE_COUNT; state++)
@@ -467,7 +458,16 @@ static void engine_close_handles(struct engine *engine)
     uv_close((uv_handle_t *)&engine->awake, NULL);
     uv_close((uv_handle_t *)&engine->timer, NULL);
     uv_close((uv_handle_t *)&engine->drain_timer, NULL);
-    uv_close((uv_handle_t *)&engine->locals_timer, NULL);
+    uv_close((uv_handle_t *)&engine->minute_timer, NULL);
+}
+
+static struct engine_slot *engine_take_ready(struct engine *engine)
+{
+    struct engine_slot *slot = engine->ready;
+    engine->ready = slot->next;
+    if (!engine->ready)
+        engine->ready_end = &engine->ready;
+    return slot;
 }
 
 /* Once a turn of the loop, before it sleeps: what came in, then the effects. After so many requests the
@@ -480,6 +480,8 @@ static void engine_on_pump(uv_prepare_t *prepare)
     int64_t now_ms = clock_mono_ms(&engine->config.clock); /* once a turn */
 
     engine_take_inbox(engine, now_ms);
+    for (; sends < SENDS_A_TURN_MAX && engine->ready; sends++)
+        engine_push(engine, engine_take_ready(engine));
     while (sends < SENDS_A_TURN_MAX && dispatch_next(engine->dispatch, now_ms, &effect)) {
         switch (effect.kind) {
         case EFFECT_OFFER:
@@ -497,7 +499,8 @@ static void engine_on_pump(uv_prepare_t *prepare)
             break;
         }
     }
-    engine_offer(engine, offered);
+    if (offered > 0)
+        queue_offer(engine->config.queue, engine->offers, offered);
     engine_publish(engine);
     if (engine->draining && dispatch_drained(engine->dispatch))
         engine_close_handles(engine);
@@ -524,26 +527,13 @@ static void engine_on_awake(uv_check_t *check)
 }
 
 /* G5: our own interfaces may change while we run. */
-static void engine_refresh_locals(uv_timer_t *timer)
+static void engine_on_minute(uv_timer_t *timer)
 {
     struct engine *engine = timer->data;
-    uv_interface_address_t *addresses;
-    int count;
-
-    if (uv_interface_addresses(&addresses, &count) != 0) {
-        return; /* the last known ones stay denied */
-    }
     endpoint_cache_judge_again(engine->endpoints);
+    local_guard_refresh(&engine->guard, &engine->config.guard, engine->config.log);
+    tokens_tick(engine->tokens);
     endpoint_log_tick(engine->endpoint_log, clock_mono_ms(&engine->config.clock));
-    engine->guard = engine->config.guard;
-    for (int i = 0; i < count; i++) {
-        if (!guard_add_local(&engine->guard, (const struct sockaddr *)&addresses[i].address)) {
-            log_write(engine->config.log, LOG_LEVEL_WARN, "engine",
-                      "more interface addresses than the guard can hold");
-            break;
-        }
-    }
-    uv_free_interface_addresses(addresses, count);
 }
 
 static bool engine_allow(void *ctx, const struct sockaddr *address)
@@ -571,16 +561,16 @@ static void engine_open_loop(struct engine *engine)
         uv_poll_init(&engine->loop, &engine->wake, engine->wake_fd) ||
         uv_prepare_init(&engine->loop, &engine->pump) || uv_check_init(&engine->loop, &engine->awake) ||
         uv_timer_init(&engine->loop, &engine->timer) || uv_timer_init(&engine->loop, &engine->drain_timer) ||
-        uv_timer_init(&engine->loop, &engine->locals_timer);
+        uv_timer_init(&engine->loop, &engine->minute_timer);
     assert(!failed && "a fresh loop takes its first handles");
     (void)failed;
     engine->wake.data = engine->awake.data = engine->pump.data = engine->drain_timer.data =
-        engine->locals_timer.data = engine;
+        engine->minute_timer.data = engine;
     uv_poll_start(&engine->wake, UV_READABLE, engine_on_wake);
     uv_prepare_start(&engine->pump, engine_on_pump);
     uv_check_start(&engine->awake, engine_on_awake);
-    engine_refresh_locals(&engine->locals_timer);
-    uv_timer_start(&engine->locals_timer, engine_refresh_locals, LOCALS_REFRESH_MS, LOCALS_REFRESH_MS);
+    engine_on_minute(&engine->minute_timer);
+    uv_timer_start(&engine->minute_timer, engine_on_minute, MINUTE_MS, MINUTE_MS);
 }
 
 static void engine_open_slots(struct engine *engine)
@@ -601,6 +591,7 @@ struct engine *engine_open(const struct engine_config *config)
     engine_open_slots(engine);
     engine->endpoints = endpoint_cache_open(config->vault, config->log);
     engine->endpoint_log = endpoint_log_open(config->log);
+    engine->ready_end = &engine->ready;
     engine_open_loop(engine);
     struct sender_config sender = {.loop = &engine->loop,
                                    .clock = config->clock,
@@ -615,6 +606,8 @@ struct engine *engine_open(const struct engine_config *config)
                                    .sources = config->sources,
                                    .log = config->log};
     engine->sender = sender_open(&sender);
+    engine->tokens = tokens_open(&(struct tokens_config){
+        .vault = config->vault, .guard = &engine->guard, .sender = engine->sender, .clock = config->clock});
     if (!engine->sender || pthread_create(&engine->thread, NULL, engine_run, engine) != 0) {
         engine_free(engine);
         return NULL;
@@ -648,18 +641,21 @@ bool engine_trust_again(struct engine *engine, const char *ca_file)
     return true;
 }
 
-void engine_stop_sending(struct engine *engine)
+static void engine_ask(struct engine *engine, bool *flag)
 {
     pthread_mutex_lock(&engine->inbox.lock);
-    engine->inbox.stop = true;
+    *flag = true;
     engine_inbox_post(engine, true);
+}
+
+void engine_stop_sending(struct engine *engine)
+{
+    engine_ask(engine, &engine->inbox.stop);
 }
 
 void engine_abort(struct engine *engine)
 {
-    pthread_mutex_lock(&engine->inbox.lock);
-    engine->inbox.abort = true;
-    engine_inbox_post(engine, true);
+    engine_ask(engine, &engine->inbox.abort);
 }
 
 void engine_free(struct engine *engine)
@@ -676,6 +672,7 @@ void engine_free(struct engine *engine)
     tls_free(engine->inbox.tls);
     uv_loop_close(&engine->loop);
     close(engine->wake_fd);
+    tokens_close(engine->tokens);
     endpoint_cache_close(engine->endpoints);
     endpoint_log_close(engine->endpoint_log);
     for (uint32_t i = 0; i < engine->config.dispatch.slots && engine->slots[i].engine; i++) {

@@ -1,18 +1,21 @@
 #include "push_secrets.h"
+#include "oauth.h"
 #include <assert.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 
 enum {
     CONTEXT_FRONT_LEN_MAX = 64,
-    CONTEXT_LEN_MAX = CONTEXT_FRONT_LEN_MAX + PUSH_OWN_NAMES_LEN_MAX,
+    CONTEXT_LEN_MAX = CONTEXT_FRONT_LEN_MAX + OAUTH_SETTING_LEN_MAX,
     OPENED_LEN_MAX = 64 << 10
 };
 
 #define MAX_OF(name, max) MAX_OF_##name = (max),
 enum { PUSH_SETTINGS_LIST(MAX_OF, MAX_OF, MAX_OF) };
 _Static_assert((int)MAX_OF_header_names == (int)PUSH_OWN_NAMES_LEN_MAX &&
-                   (int)MAX_OF_headers == (int)PUSH_OWN_SEALED_LEN_MAX,
+                   (int)MAX_OF_headers == (int)PUSH_OWN_SEALED_LEN_MAX &&
+                   (int)MAX_OF_auth == (int)OAUTH_SETTING_LEN_MAX &&
+                   (int)MAX_OF_header_names < (int)MAX_OF_auth,
                "the largest is stored");
 
 struct push_secret push_secret_headers(int64_t owner_id, int64_t created_at_ms,

@@ -513,10 +513,41 @@ static void test_8_15_what_is_said_by_an_answer_without_a_body(void **state)
     free(memory);
 }
 
+static void test_the_type_json(void **state)
+{
+    static const struct {
+        const char *fields;
+        bool json;
+    } rows[] = {
+        {"Content-Type: application/json\r\n", true},
+        {"content-type:  Application/JSON ; charset=utf-8\r\n", true},
+        {"Content-Type: application/json\r\nContent-Type: application/json\r\n", false},
+        {"Content-Type: text/html\r\nContent-Type: application/json\r\n", false},
+        {"Content-Type: application/json+x\r\n", false},
+        {"Content-Type: text/html; x=application/json\r\n", false},
+        {"Content-Type:\r\n", false},
+        {"X-Content-Type: application/json\r\n", false},
+        {"", false},
+    };
+    void *memory = memory_alloc(response_size());
+    char all[256];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct response *response = response_init(memory);
+        snprintf(all, sizeof all,
+                 "HTTP/1.1 103 Early\r\nContent-Type: application/json\r\n\r\nHTTP/1.1 200 O\r\n%s\r\n",
+                 rows[i].fields);
+        response_feed(response, bytes_of(all));
+        if (response_json(response) != rows[i].json)
+            fail_msg("%s", rows[i].fields);
+    }
+    free(memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_the_type_json),
         cmocka_unit_test(test_truncation),
         cmocka_unit_test(test_limits_of_the_head),
         cmocka_unit_test(test_interim_answers),

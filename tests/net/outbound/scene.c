@@ -75,6 +75,7 @@ void scene_begin(struct scene *scene, const char *url)
     struct url parsed;
     struct sender_request request = {
         .timeout_s = scene->timeout_s,
+        .spent_s = scene->spent_s,
         .age_ms_max = scene->age_ms_max,
         .pool_key = scene->pool_key,
         .identity = scene->identity,

@@ -406,6 +406,16 @@ static void test_timeout_of_the_request(void **state)
     scene_attempt(&scene, scene_url(url, sizeof url, false, "127.0.0.1", evil_port(evil)));
     assert_int_equal(scene.result.failure, FAILURE_TIMEOUT);
     assert_string_equal(scene.detail, "the attempt reached the endpoint's timeout of 1 s");
+    scene.timeout_s = 60; /* of which a second is left */
+    scene.spent_s = 59;
+    scene_attempt(&scene, scene_url(url, sizeof url, false, "127.0.0.1", evil_port(evil)));
+    assert_int_equal(scene.result.failure, FAILURE_TIMEOUT);
+    assert_string_equal(scene.detail, "the attempt reached the endpoint's timeout of 60 s");
+    scene.timeout_s = 0; /* 30; nothing is left, but a second all the same */
+    scene.spent_s = 40;
+    scene_attempt(&scene, scene_url(url, sizeof url, false, "127.0.0.1", evil_port(evil)));
+    assert_int_equal(scene.result.failure, FAILURE_TIMEOUT);
+    scene.spent_s = 0;
     assert_int_equal(scene_stats(&scene).under_way, 1);
     sender_abort(scene.sender);
     assert_int_equal(scene.result.failure, FAILURE_SHUTDOWN);

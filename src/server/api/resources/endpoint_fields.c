@@ -6,25 +6,28 @@ enum { WORDS_LEN_MAX = MODEL_EVENT_TYPES_MAX * (MODEL_TYPE_LEN_MAX + 1), METADAT
 
 /* ---- url, status ---- */
 
-/* The parser's and the guard's codes; what the name resolves to is judged when it is dialled. */
+bool endpoint_judge_url(struct call *call, struct bytes text, const char *pointer)
+{
+    struct url url;
+    enum url_error error = url_parse(text, &url);
+    if (error != URL_OK)
+        return call_fail_code(call, API_URL, url_error_code(error), pointer, url_error_sentence(error));
+    enum guard_verdict verdict = guard_url(&call->api->config.guard, &url);
+    char out[GUARD_SENTENCE_LEN];
+    return verdict == GUARD_ALLOWED || call_fail_code(call, API_URL, guard_verdict_code(verdict), pointer,
+                                                      guard_sentence(verdict, &url, out));
+}
+
 bool endpoint_read_url(struct call *call, const struct field *field, struct json_value *value, void *place)
 {
     struct bytes *text = place;
-    struct url url;
     *text = (struct bytes){0};
     if (json_is(value, JSON_NULL))
         return true;
     if (!json_is(value, JSON_STRING))
         return field_fail(call, field, "This must be a URL, or null.");
     *text = value->text;
-    enum url_error error = url_parse(*text, &url);
-    if (error != URL_OK)
-        return call_fail_code(call, API_URL, url_error_code(error), field->pointer,
-                              url_error_sentence(error));
-    enum guard_verdict verdict = guard_url(&call->api->config.guard, &url);
-    char out[GUARD_SENTENCE_LEN];
-    return verdict == GUARD_ALLOWED || call_fail_code(call, API_URL, guard_verdict_code(verdict),
-                                                      field->pointer, guard_sentence(verdict, &url, out));
+    return endpoint_judge_url(call, *text, field->pointer);
 }
 
 const char *const endpoint_statuses[] = {"active", "paused", "disabled", NULL};

@@ -7,6 +7,8 @@
 #include "policy.h"
 #include "shape.h"
 
+/* By the parser and the guard, with their codes; what the name resolves to is judged when it is dialled. */
+bool endpoint_judge_url(struct call *call, struct bytes text, const char *pointer);
 /* Attributes that a user has of its default endpoint, too: rows of the table of fields. */
 bool endpoint_read_url(struct call *call, const struct field *field, struct json_value *value, void *place);
 bool endpoint_read_success(struct call *call, const struct field *field, struct json_value *value,

@@ -1,5 +1,7 @@
 #include "endpoint_sealed.h"
+#include "endpoint_fields.h"
 #include "grammar.h"
+#include "oauth.h"
 #include "push_secrets.h"
 
 #define HEADERS_POINTER "/data/attributes/headers"
@@ -176,15 +178,73 @@ static bool seal_headers(struct call *call, const struct endpoint *was, struct e
 
 /* ---- auth ---- */
 
-static const struct auth_type {
-    const char *name, *members, *username, *secret;
-    size_t secret_len_max;
+static bool has_byte(struct bytes text, const char *bytes)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (strchr(bytes, text.data[i]))
+            return true;
+    return false;
+}
+
+static bool token_valid(struct bytes text)
+{
+    return value_valid(text, PUSH_TOKEN_LEN_MAX) && !has_byte(text, " \t");
+}
+
+static bool password_valid(struct bytes text)
+{
+    return value_valid(text, PUSH_PASSWORD_LEN_MAX) && !has_byte(text, "\t");
+}
+
+static bool client_id_valid(struct bytes text)
+{
+    return value_valid(text, OAUTH_ID_LEN_MAX) && !has_byte(text, "\t");
+}
+
+static bool username_valid(struct bytes text)
+{
+    return value_valid(text, PUSH_USERNAME_LEN_MAX) && !has_byte(text, ":\t");
+}
+
+static bool any_valid(struct bytes text)
+{
+    return text.len > 0; /* judged as a URL later */
+}
+
+/* A member that is shown is a line of what is stored. */
+struct auth_member {
+    const char *name;
+    bool (*valid)(struct bytes text);
     const char *rule;
-} auth_types[] = {{"bearer", "An auth of the type bearer has the members type and token.", NULL, "token",
-                   PUSH_TOKEN_LEN_MAX, "A token has 1 to 4096 visible ASCII characters, without spaces."},
-                  {"basic", "An auth of the type basic has the members type, username and password.",
-                   "username", "password", PUSH_PASSWORD_LEN_MAX,
-                   "A password has 1 to 1024 visible ASCII characters, and spaces between them."}};
+    bool optional;
+};
+enum { AUTH_MEMBERS_MAX = 3 };
+static const struct auth_type {
+    const char *name, *members;
+    struct auth_member secret, shown[AUTH_MEMBERS_MAX]; /* name NULL: no more */
+} auth_types[] = {
+    {"bearer",
+     "An auth of the type bearer has the members type and token.",
+     {"token", token_valid, "A token has 1 to 4096 visible ASCII characters, without spaces.", false},
+     {{NULL}}},
+    {"basic",
+     "An auth of the type basic has the members type, username and password.",
+     {"password", password_valid,
+      "A password has 1 to 1024 visible ASCII characters, and spaces between them.", false},
+     {{"username", username_valid,
+       "A username has 1 to 256 visible ASCII characters without colons, and spaces between them.", false}}},
+    {"oauth2",
+     "An auth of the type oauth2 has the members type, token_url, client_id and client_secret, and may have "
+     "scope.",
+     {"client_secret", password_valid,
+      "A client_secret has 1 to 1024 visible ASCII characters, and spaces between them.", false},
+     {{"token_url", any_valid, "A token_url is a URL.", false},
+      {"client_id", client_id_valid,
+       "A client_id has 1 to 256 visible ASCII characters, and spaces between them.", false},
+      {"scope", oauth_scope_valid,
+       "A scope has 1 to 512 characters: words of visible ASCII without quotes and backslashes, one space "
+       "between two.",
+       true}}}};
 
 static const struct auth_type *auth_type_of(struct bytes name)
 {
@@ -194,29 +254,12 @@ static const struct auth_type *auth_type_of(struct bytes name)
     return NULL;
 }
 
-static bool has_byte(struct bytes text, const char *bytes)
+static const struct auth_member *auth_member_of(const struct auth_type *type, struct bytes name)
 {
-    for (size_t i = 0; i < text.len; i++)
-        if (strchr(bytes, text.data[i]))
-            return true;
-    return false;
-}
-
-/* The fault of a member; NULL: none. */
-static const char *auth_flaw(const struct auth_type *type, const struct json_value *member)
-{
-    bool text = json_is(member, JSON_STRING);
-    if (bytes_equal_text(member->name, "type"))
-        return NULL;
-    if (bytes_equal_text(member->name, type->secret)) {
-        bool valid = text && value_valid(member->text, type->secret_len_max) && !has_byte(member->text, "\t");
-        return valid && (type->username || !has_byte(member->text, " ")) ? NULL : type->rule;
-    }
-    if (!type->username || !bytes_equal_text(member->name, type->username))
-        return type->members;
-    return text && value_valid(member->text, PUSH_USERNAME_LEN_MAX) && !has_byte(member->text, ":\t")
-               ? NULL
-               : "A username has 1 to 256 visible ASCII characters without colons, and spaces between them.";
+    for (int i = 0; i < AUTH_MEMBERS_MAX && type->shown[i].name; i++)
+        if (bytes_equal_text(name, type->shown[i].name))
+            return &type->shown[i];
+    return bytes_equal_text(name, type->secret.name) ? &type->secret : NULL;
 }
 
 static bool fail_auth(struct call *call, struct bytes member, const char *detail)
@@ -225,31 +268,47 @@ static bool fail_auth(struct call *call, struct bytes member, const char *detail
     return call_within(call, AUTH_POINTER, member);
 }
 
+static bool read_member(struct call *call, const struct auth_type *type, const struct json_value *given)
+{
+    const struct auth_member *member = auth_member_of(type, given->name);
+    if (bytes_equal_text(given->name, "type"))
+        return true;
+    if (!member)
+        return fail_auth(call, given->name, type->members);
+    if (!json_is(given, JSON_STRING) || !member->valid(given->text))
+        return fail_auth(call, given->name, member->rule);
+    return member->valid != any_valid || endpoint_judge_url(call, given->text, AUTH_POINTER "/token_url");
+}
+
 bool endpoint_read_auth(struct call *call, const struct field *field, struct json_value *value, void *place)
 {
-    struct bytes *shown = place, *secret = shown + 1, type_name = {0}, username = {0};
+    struct bytes *shown = place, *secret = shown + 1, name = {0};
+    struct text lines;
     *shown = *secret = (struct bytes){0};
     if (json_is(value, JSON_NULL))
         return true;
     if (!json_is(value, JSON_OBJECT) || !json_member(value, "type"))
         return field_fail(call, field, "auth must be an object with a type, or null.");
-    const struct auth_type *type =
-        json_member_text(value, "type", &type_name) ? auth_type_of(type_name) : NULL;
+    const struct auth_type *type = json_member_text(value, "type", &name) ? auth_type_of(name) : NULL;
     if (!type)
-        return fail_auth(call, bytes_of("type"), "The type of an auth is \"bearer\" or \"basic\".");
-    for (const struct json_value *member = value->first; member; member = member->next) {
-        const char *flaw = auth_flaw(type, member);
-        if (flaw)
-            return fail_auth(call, member->name, flaw);
+        return fail_auth(call, bytes_of("type"),
+                         "The type of an auth is \"bearer\", \"basic\" or \"oauth2\".");
+    for (const struct json_value *member = value->first; member; member = member->next)
+        if (!read_member(call, type, member))
+            return false;
+    bool whole = json_member_text(value, type->secret.name, secret);
+    text_init(&lines, &call->request->arena, OAUTH_SETTING_LEN_MAX);
+    text_puts(&lines, type->name);
+    for (int i = 0; i < AUTH_MEMBERS_MAX && type->shown[i].name; i++) {
+        struct bytes text = {0};
+        whole = whole && (json_member_text(value, type->shown[i].name, &text) || type->shown[i].optional);
+        text_putc(&lines, '\n');
+        text_put(&lines, text);
     }
-    if (!json_member_text(value, type->secret, secret) ||
-        (type->username && !json_member_text(value, type->username, &username)))
+    *shown = text_bytes(&lines);
+    if (!whole)
         return field_fail(call, field, "%s", type->members);
-    const char *line_end = type->username ? "\n" : "";
-    const char *text =
-        arena_printf(&call->request->arena, "%s%s%.*s", type->name, line_end, BYTES_ARG(username));
-    *shown = bytes_of(text ? text : "");
-    return text || call_too_large(call);
+    return !lines.overflow || call_too_large(call);
 }
 
 void endpoint_put_auth(struct text *out, const struct call *call, const void *row)
@@ -262,14 +321,26 @@ void endpoint_put_auth(struct text *out, const struct call *call, const void *ro
         return;
     }
     text_printf(out, "{\"type\":\"%s\"", type->name);
-    if (type->username) {
-        text_printf(out, ",\"%s\":", type->username);
-        text_put_json(out, rest);
+    for (int i = 0; i < AUTH_MEMBERS_MAX && type->shown[i].name; i++) {
+        struct bytes line = bytes_cut(&rest, '\n');
+        if (!line.len && type->shown[i].optional)
+            continue;
+        text_printf(out, ",\"%s\":", type->shown[i].name);
+        text_put_json(out, line);
     }
-    text_printf(out, ",\"%s\":\"" SECRET_SHOWN "\"}", type->secret);
+    text_printf(out, ",\"%s\":\"" SECRET_SHOWN "\"}", type->secret.name);
 }
 
-/* *** keeps the secret of the same type and username: it must not go out as somebody else's. */
+/* Whose secret it is, and who gets to see it: the lines but the scope. */
+static bool is_same_account(struct bytes a, struct bytes b)
+{
+    for (int line = 0; line < AUTH_MEMBERS_MAX; line++)
+        if (!bytes_equal(bytes_cut(&a, '\n'), bytes_cut(&b, '\n')))
+            return false;
+    return true;
+}
+
+/* *** keeps the secret of the same account: it must not go out as somebody else's, nor to somebody else. */
 static bool seal_auth(struct call *call, const struct endpoint *was, struct endpoint *endpoint)
 {
     struct push_settings *push = &endpoint->push;
@@ -285,11 +356,12 @@ static bool seal_auth(struct call *call, const struct endpoint *was, struct endp
         struct push_secret kept;
         if (was)
             kept = push_secret_auth(was->owner_id, was->created_at_ms, &was->push);
-        if (!was || !bytes_equal(was->push.auth, push->auth) ||
+        if (!was || !is_same_account(was->push.auth, push->auth) ||
             push_secret_unseal(vault, &kept, arena, &before) != VAULT_OK)
-            return fail_auth(call, bytes_of(type ? type->secret : ""),
-                             SECRET_SHOWN " keeps the secret of an auth of the same type and username. The "
-                                          "endpoint has none: give the secret.");
+            return fail_auth(call, bytes_of(type ? type->secret.name : ""),
+                             SECRET_SHOWN " keeps the secret of an auth of the same type and username, or of "
+                                          "the same token_url and client_id. The endpoint has none: give the "
+                                          "secret.");
         plain = before;
     }
     struct push_secret secret = push_secret_auth(endpoint->owner_id, endpoint->created_at_ms, push);
