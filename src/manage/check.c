@@ -3,6 +3,7 @@
  */
 #include "body.h"
 #include "failure.h"
+#include "hour.h"
 #include "idempotency.h"
 #include "identities.h"
 #include "json.h"
@@ -124,6 +125,10 @@ static const struct {
      "kind NOT BETWEEN 0 AND 3 OR count < 0 OR due_at < 0 OR told NOT IN (0, 1)"
      " OR NOT EXISTS (SELECT 1 FROM endpoints n WHERE n.id = notices.endpoint_id)",
      "endpoint_id || ' ' || kind"},
+    {"endpoint_hours", "an hour of an endpoint has numbers that are none, or the endpoint is missing",
+     "min(hour, accepted, delivered, failed, given_up, cancelled) < 0"
+     " OR NOT EXISTS (SELECT 1 FROM endpoints n WHERE n.id = endpoint_hours.endpoint_id)",
+     "hour || ' ' || endpoint_id"},
     {"ended_late", "the event of a late end is none", "event_id <= 0", "event_id"},
 };
 
@@ -238,6 +243,13 @@ static bool json_is_sound(sqlite3_stmt *row)
     struct json_reading reading;
     const char *data = sqlite3_column_blob(row, 1);
     return data && json_check((char *)data, (size_t)sqlite3_column_bytes(row, 1), false, &reading) == JSON_OK;
+}
+
+static bool answers_are_sound(sqlite3_stmt *row)
+{
+    struct hour hour = {0};
+    const char *data = sqlite3_column_blob(row, 1);
+    return hour_load_answers(&hour, bytes_make(data, data ? (size_t)sqlite3_column_bytes(row, 1) : 0));
 }
 
 static bool is_ok(sqlite3_stmt *row)
@@ -434,6 +446,8 @@ static int check_all(const struct manage *manage, sqlite3 *db)
          "the document is damaged: it cannot be shown or sent", document_is_sound);
     each(db, "SELECT type || ' ' || id, json FROM resources WHERE json IS NOT NULL", &count, "resources",
          "the snapshot is damaged: it cannot be shown", json_is_sound);
+    each(db, "SELECT hour || ' ' || endpoint_id, answers FROM endpoint_hours", &count, "endpoint_hours",
+         "the times of the answers are damaged: they are shown in part", answers_are_sound);
     check_keys(db, &count);
     check_sums(db, &count);
     check_key_file(manage, db, &count);

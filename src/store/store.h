@@ -134,6 +134,16 @@
  *                  copies for a Master count for nobody. REPLAYED and NO_SPACE are decided first. `reached`
  *                  names the quota
  *
+ * Hours (hour.h):
+ *   counts         What happens to an endpoint's deliveries counts for the hour of the wall clock in which it
+ *                  is committed: each new delivery, but for one that is SKIPPED; each outcome that counts an
+ *                  attempt, with the time of its answer if there was one; each delivery that is given up or
+ *                  cancelled. A fenced outcome does not count, nor does what happens after the removal
+ *   late           LIST_HOURS may be late by some minutes, but for a LOOK with `hours`. A crash loses what it
+ *                  would have shown later, and a disk that is full may. A close loses nothing
+ *   kept           A PURGE removes hours that are HOURS_KEPT ago, and those of a clock that was as far ahead.
+ *                  Those of an endpoint that is removed go at once
+ *
  * Purge:
  *   events         An event is removed when it was received, and its last delivery ended, before a given
  *                  time. All that belongs to it is removed too. Its latest snapshot of a resource is
@@ -155,6 +165,7 @@
 #pragma once
 #include "arena.h"
 #include "clock.h"
+#include "hour.h"
 #include "job.h"
 #include "ledger.h"
 #include "log.h"
@@ -201,7 +212,7 @@ enum store_op_kind {
     STORE_RESOURCE_DELETE, /* by owner, type and id */
     STORE_FINGERPRINT,     /* stores the fingerprint of the key file that sealed the secrets; see GET_STATS */
     STORE_PURGE,           /* removes some of the old rows */
-    STORE_LOOK,            /* reads the figures of endpoints; changes nothing */
+    STORE_LOOK,            /* reads the figures of endpoints; changes nothing that a read shows */
     STORE_NOTICES,         /* reads what is to be told about endpoints; changes nothing */
     STORE_OP_COUNT
 };
@@ -245,10 +256,12 @@ enum store_key_change { STORE_KEY_LABEL = 1, STORE_KEY_ALLOW_FROM = 2, STORE_KEY
 /* An endpoint's figures now. `failing`, `window` and `delivered` begin at the open of the store. */
 struct store_figures {
     int64_t id;
-    bool found, failing;
-    int64_t waiting, in_hand; /* deliveries that have not ended: without a lease, with one */
-    int64_t window;           /* leases that its own pace allows at once */
-    int64_t delivered;        /* acknowledged attempts */
+    bool found, failing; /* found: it has a URL. Without one it has `waiting` and `in_hand` alone, and: */
+    int64_t oldest_waiting_at_ms; /* of these, the event of the delivery with the lowest id: its receipt, wall
+                                     clock; 0: none */
+    int64_t waiting, in_hand;     /* deliveries that have not ended: without a lease, with one */
+    int64_t window;               /* leases that its own pace allows at once */
+    int64_t delivered;            /* acknowledged attempts */
     int64_t line_first; /* the delivery that holds the line of an ordered one; 0: none, or not ordered */
 };
 
@@ -330,6 +343,7 @@ struct store_op {
         struct {
             struct store_figures *figures; /* in: ids; out: all other fields */
             int count;
+            bool hours; /* oldest_waiting_at_ms too; and a LIST_HOURS afterwards has all until now */
         } look;
         struct {
             struct store_notice *rows; /* out: the first ones that are due, `count` of them */
@@ -407,6 +421,7 @@ enum store_query_kind {
     STORE_GET_JOB,
     STORE_LIST_JOBS,
     STORE_LIST_JOBS_RUNNING, /* upwards by id */
+    STORE_LIST_HOURS,        /* of endpoint `id`, upwards: of the `limit` hours behind after_id; 0: none */
     STORE_JOB_ROWS,          /* the next rows of `job`, behind its cursor */
     STORE_GET_RESOURCE,      /* by owner_id, resource_type, resource_id */
     STORE_LIST_RESOURCES,    /* by owner_id and resource_type, in the order of the bytes of their ids */
@@ -458,7 +473,8 @@ struct store_answer {
     struct delivery *deliveries;
     struct attempt *attempts;
     struct job *jobs;
-    int64_t *ids; /* JOB_ROWS: of deliveries; of a BACKFILL, of events */
+    struct hour *hours; /* those that have a row */
+    int64_t *ids;       /* JOB_ROWS: of deliveries; of a BACKFILL, of events */
     struct resource *resources;
     struct store_stats *stats;
     int count;

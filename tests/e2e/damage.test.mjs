@@ -164,18 +164,18 @@ test('8.12: keys, URLs, sealed blobs, resources and counters that nobody wrote: 
         + "INSERT INTO api_keys VALUES (9970, 70, 'nobody''s digest', x'ff', 'no network', 1 << 60, -3, -1, NULL);"
         + "INSERT INTO resources VALUES (70, 'payments', 'bad', 'one', 'when', x'7b22ff', NULL);"
         + "INSERT INTO usage VALUES (70, 'much', 'many'); INSERT INTO owned VALUES (70, -3, 'much');"
-        + "INSERT INTO ended_late VALUES ('when', 'which'); INSERT INTO idempotency_entries VALUES (7, x'00'); INSERT INTO failing VALUES (4242, -1, 'when'); INSERT INTO notices VALUES (4242, 9, -1, 'when', 7); INSERT INTO requests VALUES (3, 5, x'', x'00', -1, '', 'when'); INSERT INTO jobs VALUES (3, 5, 5, 7, 0, 'when', -1, 9, x'00', '', '', 0, 0, 0, -1, 0, 0, 0, 0); INSERT INTO idempotency_runs VALUES (9, 0, 99, 0, 0, 0, 0);"
+        + "INSERT INTO ended_late VALUES ('when', 'which'); INSERT INTO idempotency_entries VALUES (7, x'00'); INSERT INTO failing VALUES (4242, -1, 'when'); INSERT INTO notices VALUES (4242, 9, -1, 'when', 7); INSERT INTO endpoint_hours VALUES (7, 4242, -1, 'many', 0, 0, 0, x'01'), (9, 5, 1, 1, 0, 0, 0, x'ff01'); INSERT INTO requests VALUES (3, 5, x'', x'00', -1, '', 'when'); INSERT INTO jobs VALUES (3, 5, 5, 7, 0, 'when', -1, 9, x'00', '', '', 0, 0, 0, -1, 0, 0, 0, 0); INSERT INTO idempotency_runs VALUES (9, 0, 99, 0, 0, 0, 0);"
         + `UPDATE events SET idempotency_key = x'6b', request_digest = x'00', requester_id = 5 WHERE id = ${ids[1]}; UPDATE state SET idempotency_to = event_id_max;`
         + `UPDATE events SET snapshot_at = 1 << 40, snapshot_len = 1 << 40 WHERE id = ${ids[0]};`);
     const found = await posthorn('check', data);
     assert.equal(found.code, 1);
-    for (const row of ['users 70', 'endpoints 70', 'endpoints 71', 'api_keys 9970', 'resources payments bad', 'usage 70', 'owned 70 -3', 'ended_late which', 'failing 4242', 'notices 4242 9', 'idempotency_entries 7', 'requests 3', 'jobs 3', 'idempotency_runs 9',
+    for (const row of ['users 70', 'endpoints 70', 'endpoints 71', 'api_keys 9970', 'resources payments bad', 'usage 70', 'owned 70 -3', 'ended_late which', 'failing 4242', 'notices 4242 9', 'endpoint_hours 7 4242', 'endpoint_hours 9 5', 'idempotency_entries 7', 'requests 3', 'jobs 3', 'idempotency_runs 9',
         `events ${ids[0]}`, `events ${ids[1]}`])
         assert.ok(found.stdout.includes(`${row}: `), `${row} in ${found.stdout}`);
     assert.ok(found.stdout.includes(`events ${ids[1]}: its Idempotency-Key is not found`), found.stdout);
     const server = await serve(t, { install });
     for (const path of ['/api/users', '/api/users/70', '/api/api_keys', '/api/events', '/api/users/70/api_keys', '/api/payments?filter[user]=70',
-        '/api/payments/bad', '/api/meta', '/health', '/metrics', `/api/events/${ids[0]}?include=resource`])
+        '/api/payments/bad', '/api/endpoints/5/stats', '/api/endpoints/70/stats', '/api/meta', '/health', '/metrics', `/api/events/${ids[0]}?include=resource`])
         assert.ok((await api(server, 'GET', path)).status < 600, path);
     assert.equal((await api(server, 'GET', '/api/users')).status, 200);
     assert.equal((await api(server, 'GET', `/api/events/${ids[4]}`)).status, 200);
@@ -189,7 +189,7 @@ test('8.12: check names every column that holds what its type does not, and ever
     const { data } = install;
     const file = join(data, 'posthorn.db'), sound = join(data, 'sound.db');
     sql(data, "INSERT INTO idempotency_runs VALUES (1, 0, 0, 1, 0, 0, 0); INSERT INTO idempotency_entries VALUES (1 << 32, x'');"
-        + "INSERT INTO requests VALUES (1, 5, x'6b', zeroblob(32), 5, '', 1700000000000); INSERT INTO jobs VALUES (1, 5, 5, 0, 1, 0, 0, 0, '', '', '', 0, 0, 1, 0, 0, -1, 1700000000000, 1700000000000); INSERT OR REPLACE INTO failing VALUES (5, 1, 2); INSERT OR REPLACE INTO notices VALUES (5, 0, 1, 1, 0)");
+        + "INSERT INTO requests VALUES (1, 5, x'6b', zeroblob(32), 5, '', 1700000000000); INSERT INTO jobs VALUES (1, 5, 5, 0, 1, 0, 0, 0, '', '', '', 0, 0, 1, 0, 0, -1, 1700000000000, 1700000000000); INSERT OR REPLACE INTO failing VALUES (5, 1, 2); INSERT OR REPLACE INTO notices VALUES (5, 0, 1, 1, 0); INSERT OR REPLACE INTO endpoint_hours VALUES (473000, 5, 1, 1, 0, 0, 0, x'0301')");
     copyFileSync(file, sound);
     const damaged = async (change, pattern) => {
         copyFileSync(sound, file);

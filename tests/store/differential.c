@@ -721,6 +721,18 @@ static void count_again(struct twin *t)
     sqlite3_close(db);
 }
 
+static void hours_are_equal(struct twin *t, int64_t endpoint_id)
+{
+    struct store_query query = {.kind = STORE_LIST_HOURS,
+                                .id = endpoint_id,
+                                .after_id = hour_of(t->model.wall_ms) - HOURS_KEPT,
+                                .limit = 2 * HOURS_KEPT};
+    struct store_answer a = fixture_read(&t->model, query), b = fixture_read(&t->sqlite, query);
+    assert_int_equal(a.count, b.count);
+    if (a.count > 0)
+        assert_memory_equal(a.hours, b.hours, (size_t)a.count * sizeof *a.hours);
+}
+
 /* Both say the same of each endpoint. */
 static void look_at_endpoints(struct twin *t)
 {
@@ -728,7 +740,7 @@ static void look_at_endpoints(struct twin *t)
     struct fixture *fixtures[] = {&t->model, &t->sqlite};
     int count = t->user_count + t->endpoint_count;
     for (int of = 0; of < 2; of++) {
-        struct store_op op = {.kind = STORE_LOOK, .look = {.figures = figures[of], .count = count}};
+        struct store_op op = {.kind = STORE_LOOK, .look = {figures[of], count, true}};
         for (int i = 0; i < count; i++)
             figures[of][i].id = i < t->user_count ? t->users[i] : t->endpoints[i - t->user_count];
         fixture_do(fixtures[of], op, STORE_DONE);
@@ -742,6 +754,8 @@ static void look_at_endpoints(struct twin *t)
         assert_int_equal(a->window, b->window);
         assert_int_equal(a->delivered, b->delivered);
         assert_int_equal(a->line_first, b->line_first);
+        assert_int_equal(a->oldest_waiting_at_ms, b->oldest_waiting_at_ms);
+        hours_are_equal(t, a->id);
     }
 }
 

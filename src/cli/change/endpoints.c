@@ -1,6 +1,7 @@
 /* posthorn endpoints: the URLs of a user, and the events for each. */
 #include "client.h"
 #include "commands.h"
+#include "endpoint_stats.h"
 #include "input.h"
 #include "jobs_start.h"
 #include "json_c.h"
@@ -192,6 +193,7 @@ const struct command endpoints_command = {
         "your webhook_url.\n\n"
         "  list       lists the endpoints\n"
         "  show       prints one with all its attributes\n"
+        "  stats      prints what happened to its deliveries in seven days, by hour\n"
         "  create     creates one, and prints its signing secret once\n"
         "  update     changes the attributes given; the others stay\n"
         "  pause      attempts nothing; deliveries wait\n"
@@ -204,6 +206,7 @@ const struct command endpoints_command = {
         "  delete     deletes one, and cancels what waits for it; a default one stays",
     .verbs = {{"list", "", list},
               {"show", "ID", show},
+              {"stats", "ID", endpoint_stats},
               {"create", "", create},
               {"update", "ID", update},
               {"pause", "ID", pause_it},

@@ -50,6 +50,7 @@ static const struct route routes[] = {
       {"PATCH", endpoints_update, ROUTE_USER, QUERY_ONE},
       {"DELETE", endpoints_delete, ROUTE_USER, 0}}},
     {"/api/endpoints/:id/ping", {{"POST", endpoints_ping, ROUTE_USER, 0}}},
+    {"/api/endpoints/:id/stats", {{"GET", endpoint_stats_show, ROUTE_USER, QUERY_ONE}}},
     {"/api/endpoints/:id/test_filter", {{"POST", endpoints_test_filter, ROUTE_USER, QUERY_ONE}}},
     {"/api/endpoints/:endpoint/signing_secrets",
      {{"GET", signing_secrets_list, ROUTE_USER, 0}, {"POST", signing_secrets_create, ROUTE_USER, 0}}},
@@ -100,7 +101,7 @@ enum { ROUTE_COUNT = sizeof routes / sizeof *routes };
 static const struct shape *const shapes[] = {
     &events_shape,   &deliveries_shape,      &attempts_shape,       &users_shape,       &endpoints_shape,
     &api_keys_shape, &signing_secrets_shape, &tls_identities_shape, &event_types_shape, &filter_tests_shape,
-    &jobs_shape};
+    &jobs_shape,     &endpoint_stats_shape};
 enum { SHAPE_COUNT = sizeof shapes / sizeof *shapes };
 
 struct segments {

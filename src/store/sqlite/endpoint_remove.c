@@ -42,6 +42,7 @@ enum store_status sqlite_endpoint_remove(struct store *store, struct store_op *o
                ?: sqlite_failing_save(store, endpoint, &(struct failing){0})
                ?: sqlite_jobs_cancel(store, op->id)
                ?: sqlite_run_ints(store, SQL_NOTICES_FORGET, SQLITE_INTS(op->id))
+               ?: sqlite_hours_forget(store, op->id)
                ?: sqlite_tail_settle(store, endpoint)
                ?: cancel_waiting(store, endpoint, &more);
 }

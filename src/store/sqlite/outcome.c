@@ -176,6 +176,7 @@ void sqlite_count(struct store *store, struct roster_entry *endpoint, const stru
     }
     if (more)
         roster_pending(&store->roster, endpoint, more);
+    sqlite_hours_note(store, endpoint, hour_change(before, after), HOUR_NO_ANSWER);
 }
 
 /* The same for what is in memory, and the endpoint's pace. */
@@ -185,6 +186,9 @@ static enum store_status account(struct store *store, struct store_op *op, const
     struct roster_entry *endpoint = found->endpoint;
     int64_t began_ms = found->out ? found->out->begun_at_ms : store->now.due_ms;
     enum store_status status = STORE_OK;
+    int bucket;
+    enum hour_kind kind = hour_outcome(&op->outcome, &bucket);
+    sqlite_hours_note(store, endpoint, kind, bucket);
     if (found->out)
         sqlite_unlease(store, found->out);
     sqlite_count(store, endpoint, before, &found->row);

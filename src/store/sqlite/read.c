@@ -159,6 +159,11 @@ static const char *const query_texts[QUERY_COUNT][SQLITE_VARIANTS] = {
     [STORE_GET_JOB] = {JOB_COLUMNS " WHERE id = ?1 AND (?2 = 0 OR owner_id = ?2)"},
     [STORE_LIST_JOBS] = {JOB_COLUMNS " WHERE id ~ ?3 ORDER BY id @ LIMIT ?4",
                          [SCOPED] = JOB_COLUMNS " WHERE owner_id = ?2 AND id ~ ?3 ORDER BY id @ LIMIT ?4"},
+    [STORE_LIST_HOURS] =
+        {"WITH RECURSIVE h (hour) AS (SELECT ?3 + 1 UNION ALL SELECT hour + 1 FROM h"
+         " LIMIT max(?4 - 1, 0)) SELECT h.hour, e.accepted, e.delivered, e.failed, e.given_up,"
+         " e.cancelled, e.answers FROM h CROSS JOIN endpoint_hours e"
+         " ON e.hour = h.hour AND e.endpoint_id = ?1"},
     [STORE_LIST_JOBS_RUNNING] = {JOB_COLUMNS " WHERE state = 0 AND id > ?3 ORDER BY id LIMIT ?4"},
     [STORE_LIST_ATTEMPTS] = {ATTEMPTS_OF("(?1 >> 24 << 24) + ?3", "(?1 >> 24) + 1 << 24"),
                              [DESCENDING] =
@@ -428,6 +433,7 @@ static const struct {
     [STORE_GET_JOB] = ROWS(jobs, take_job),
     [STORE_LIST_JOBS] = ROWS(jobs, take_job),
     [STORE_LIST_JOBS_RUNNING] = ROWS(jobs, take_job),
+    [STORE_LIST_HOURS] = ROWS(hours, sqlite_take_hour),
     [STORE_GET_RESOURCE] = ROWS(resources, take_resource),
     [STORE_LIST_RESOURCES] = ROWS(resources, take_resource),
     [STORE_GET_STATS] = ROWS(stats, take_stats),

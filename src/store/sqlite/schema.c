@@ -140,6 +140,8 @@ static const char *const migration_1[] = {
     "room BLOB);" /* of a row that has just been born: as long as what its end will add, or its page would
                        have to be split for it */
     "CREATE INDEX deliveries_queue ON deliveries (queue, due_at) WHERE queue IS NOT NULL;"
+    /* By id: the first one that waits. */
+    "CREATE INDEX deliveries_waiting ON deliveries (queue) WHERE queue > 0;"
     /* Those that were given up or cancelled. The others, which are nearly all, are not in it. */
     "CREATE INDEX deliveries_failed ON deliveries (endpoint_id, finished_at) WHERE state IN (2, 3);"
 
@@ -178,6 +180,15 @@ static const char *const migration_1[] = {
     "count INTEGER NOT NULL, due_at INTEGER NOT NULL, told INTEGER NOT NULL,"
     "PRIMARY KEY (endpoint_id, kind)) WITHOUT ROWID;"
     "CREATE INDEX notices_due ON notices (due_at) WHERE count > 0;"
+
+    /* What happened to an endpoint's deliveries in an hour (hour.h). By hour first: what is written and what
+     * is purged stands together. */
+    "CREATE TABLE endpoint_hours ("
+    "hour INTEGER NOT NULL, endpoint_id INTEGER NOT NULL,"
+    "accepted INTEGER NOT NULL, delivered INTEGER NOT NULL, failed INTEGER NOT NULL,"
+    "given_up INTEGER NOT NULL, cancelled INTEGER NOT NULL,"
+    "answers BLOB NOT NULL," /* hour_save_answers */
+    "PRIMARY KEY (hour, endpoint_id)) WITHOUT ROWID;"
 
     /* Events that the purge has passed over and that have ended since, by when they did. */
     "CREATE TABLE ended_late ("

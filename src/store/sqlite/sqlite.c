@@ -22,14 +22,19 @@ static enum store_status look(struct store *store, struct store_op *op)
         struct store_figures *figures = &op->look.figures[i];
         struct roster_entry *endpoint = roster_get(&store->roster, figures->id);
         *figures = (struct store_figures){.id = figures->id};
-        if (!endpoint || !endpoint->url)
+        if (!endpoint || endpoint->removed)
             continue;
-        figures->found = true;
         status = sqlite_count_endpoint(store, endpoint);
         const struct roster_counts *counts = &endpoint->work->counts;
-        figures->failing = counts->pace.failing;
         figures->in_hand = counts->leased;
         figures->waiting = counts->pending > counts->leased ? counts->pending - counts->leased : 0;
+        if (op->look.hours)
+            status = status ?: sqlite_oldest_waiting(store, endpoint, &figures->oldest_waiting_at_ms)
+                              ?: sqlite_hours_write_of(store, endpoint->id);
+        figures->found = endpoint->url != NULL;
+        if (!figures->found)
+            continue;
+        figures->failing = counts->pace.failing;
         figures->window = roster_window(&store->roster, endpoint);
         figures->delivered = counts->delivered;
         status = status ?: sqlite_line_first(store, endpoint, &figures->line_first);
@@ -39,7 +44,8 @@ static enum store_status look(struct store *store, struct store_op *op)
 
 static enum store_status purge(struct store *store, struct store_op *op)
 {
-    return sqlite_purge(store, op) ?: sqlite_jobs_purge(store, op->purge.before_ms) ?: sqlite_removed_purge(store, &op->purge.more);
+    return sqlite_purge(store, op) ?: sqlite_jobs_purge(store, op->purge.before_ms) ?: sqlite_removed_purge(store, &op->purge.more)
+               ?: sqlite_hours_purge(store, &op->purge.more);
 }
 
 /* All but EVENT, which may fill boxes of its batch. */
@@ -121,6 +127,7 @@ static bool state_is_late(const struct store *store)
 static void committed(struct store *store, bool saved)
 {
     leases_commit(&store->leases);
+    gathered_commit(&store->gathered);
     sqlite_ahead_committed(store);
     sqlite_idempotency_committed(store);
     if (saved) {
@@ -144,7 +151,7 @@ static enum store_status transact(struct store *store, struct store_batch *batch
     store->boxes_kept = others_wait ? (batch->box_count + 1) / 2 : 0;
     for (int i = 0; i < batch->op_count && status == STORE_OK; i++)
         status = write_op(store, batch, batch->ops[i]);
-    status = status ?: sqlite_claim(store, batch) ?: sqlite_tails_settle(store);
+    status = status ?: sqlite_claim(store, batch) ?: sqlite_tails_settle(store) ?: sqlite_hours_write(store);
     if (status != STORE_OK)
         return status;
     if (!store->changed)
@@ -173,6 +180,7 @@ static enum store_status undo(struct store *store, struct store_batch *batch, en
     if (store->users_changed && sqlite_roster_load(store, 0) != STORE_OK)
         return STORE_BROKEN;
     roster_undo(&store->roster);
+    gathered_undo(&store->gathered);
     store->counts = store->counts_before;
     sqlite_idempotency_undo(store);
     return status;
@@ -246,6 +254,7 @@ static enum store_status write_batch(struct store *store, struct store_batch *ba
     store->users_changed = store->changed = false;
     store->plain = true;
     roster_begin(&store->roster, store->now.due_ms);
+    gathered_begin(&store->gathered, store->now.mono_ms, store->now.wall_ms);
     if (worth_it(store, batch)) {
         bool saved = false;
         enum store_status status = transact(store, batch, &saved);
@@ -449,6 +458,7 @@ static void sqlite_close_all(struct store *store)
     sqlite_idempotency_fini(store);
     roster_fini(&store->roster);
     leases_fini(&store->leases);
+    gathered_fini(&store->gathered);
     sqlite_files_close(store);
     pthread_mutex_destroy(&store->published_lock);
     free(store->path);
@@ -461,6 +471,8 @@ static void sqlite_end(struct store *store)
     store->now = sqlite_now(store);
     if (!store->broken_by)
         (void)state_save(store);
+    if (!store->broken_by)
+        sqlite_hours_end(store);
     sqlite_close_all(store);
 }
 

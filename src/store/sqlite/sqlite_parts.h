@@ -8,6 +8,7 @@
  *   schema.c           the tables and their migrations
  *   job_rows.c         the rows that a job may make due next
  *   read.c             queries
+ *   hours.c            what happened to deliveries by hour, and the oldest that waits
  *   endpoint.c         endpoints, and their entries in the roster
  *   usage.c            the stored bytes and waiting deliveries of each user
  *   late_rows.c        rows that are written later, for many events at once
@@ -29,6 +30,7 @@
  */
 #pragma once
 #include "failing.h"
+#include "gathered.h"
 #include "idempotency.h"
 #include "ids.h"
 #include "leases.h"
@@ -126,6 +128,7 @@ struct store {
 
     struct roster roster;
     struct leases leases;
+    struct gathered gathered;
     struct ids ids; /* of events. An undo does not give ids back, because the ops keep theirs */
     struct sqlite_counts counts, counts_before;
     struct ahead ahead;
@@ -213,6 +216,25 @@ void sqlite_bind_time(sqlite3_stmt *statement, int at, int64_t at_ms);
 void sqlite_bind_push(sqlite3_stmt *statement, const struct push_settings *push);
 struct push_settings sqlite_push_of(sqlite3_stmt *row, int column);
 struct bytes sqlite_text(sqlite3_stmt *statement, int column); /* valid until the next step */
+
+/* ---- hours.c ---- */
+
+/* A row of a query or of HOUR_GET; `out` is a struct hour. The arena is not used. True. */
+bool sqlite_take_hour(sqlite3_stmt *row, struct arena *arena, void *out);
+/* gathered_note, unless it is removed. */
+void sqlite_hours_note(struct store *store, const struct roster_entry *endpoint, enum hour_kind kind,
+                       int bucket);
+/* Writes what a batch should write; or all that is gathered of an endpoint. */
+enum store_status sqlite_hours_write(struct store *store);
+enum store_status sqlite_hours_write_of(struct store *store, int64_t endpoint_id);
+/* At the close: all, in transactions of its own. */
+void sqlite_hours_end(struct store *store);
+enum store_status sqlite_hours_forget(struct store *store, int64_t endpoint_id);
+/* Part of a PURGE. */
+enum store_status sqlite_hours_purge(struct store *store, bool *more);
+/* Of its deliveries that have not ended, the first one's event: when that was received. 0: there is none. */
+enum store_status sqlite_oldest_waiting(struct store *store, const struct roster_entry *endpoint,
+                                        int64_t *at_ms);
 
 /* ---- files.c ---- */
 

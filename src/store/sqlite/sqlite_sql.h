@@ -223,6 +223,21 @@ enum { SQL_ROSTER_PUSH = 20 }; /* the first of SQL_PUSH_COLUMNS */
     X(NOTICES_FORGET, "DELETE FROM notices WHERE endpoint_id = ?1")                                          \
     X(NOTICES_DUE, "SELECT endpoint_id, kind, count FROM notices WHERE count > 0 AND due_at <= ?1"           \
                    " AND EXISTS (SELECT 1 FROM endpoints WHERE id = endpoint_id) ORDER BY due_at LIMIT ?2")  \
+    X(HOUR_GET, "SELECT hour, accepted, delivered, failed, given_up, cancelled, answers"                     \
+                " FROM endpoint_hours WHERE hour = ?1 AND endpoint_id = ?2")                                 \
+    X(HOUR_PUT, "INSERT OR REPLACE INTO endpoint_hours (hour, endpoint_id, accepted, delivered, failed,"     \
+                " given_up, cancelled, answers) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                    \
+    X(HOURS_FORGET, /* from each hour to the next one that has a row */                                      \
+      "WITH RECURSIVE h (hour) AS (SELECT min(hour) FROM endpoint_hours UNION ALL"                           \
+      " SELECT (SELECT min(hour) FROM endpoint_hours WHERE hour > h.hour) FROM h WHERE hour IS NOT NULL)"    \
+      " DELETE FROM endpoint_hours WHERE hour IN (SELECT hour FROM h) AND endpoint_id = ?1")                 \
+    X(HOURS_ENDS, "SELECT (SELECT min(hour) FROM endpoint_hours), (SELECT max(hour) FROM endpoint_hours)")   \
+    X(HOURS_PART, "SELECT endpoint_id FROM endpoint_hours WHERE hour = ?1 ORDER BY endpoint_id"              \
+                  " LIMIT 1 OFFSET ?2")                                                                      \
+    X(HOURS_PURGE, "DELETE FROM endpoint_hours WHERE hour = ?1 AND endpoint_id <= ?2")                       \
+    X(WAITING_FIRST, "SELECT id, event_id FROM deliveries WHERE queue = ?1 AND queue > 0"                    \
+                     " ORDER BY id LIMIT 1")                                                                 \
+    X(EVENT_RECEIVED, "SELECT received_at FROM events WHERE id = ?1")                                        \
     X(FAILING_END, "DELETE FROM failing WHERE endpoint_id = ?1")                                             \
     X(FAILING_LIST, "SELECT endpoint_id FROM failing")                                                       \
     X(ENDPOINT_ANSWERED, "UPDATE endpoints SET answered = 1 WHERE id = ?1")                                  \

@@ -29,7 +29,7 @@ int main(void)
     static const struct contract_test *const tables[] = {
         contract_users,   contract_events, contract_claims,    contract_reads,     contract_resources,
         contract_purge,   contract_quotas, contract_event_ids, contract_endpoints, contract_flow,
-        contract_failing, contract_jobs,   contract_notices};
+        contract_failing, contract_jobs,   contract_notices,   contract_hours};
     static struct contract_case cases[TESTS_MAX];
     static struct CMUnitTest tests[TESTS_MAX];
     size_t count = 0;

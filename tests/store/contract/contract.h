@@ -9,4 +9,4 @@ struct contract_test {
 
 extern const struct contract_test contract_users[], contract_events[], contract_claims[], contract_reads[],
     contract_resources[], contract_purge[], contract_quotas[], contract_event_ids[], contract_endpoints[],
-    contract_flow[], contract_failing[], contract_jobs[], contract_notices[];
+    contract_flow[], contract_failing[], contract_jobs[], contract_notices[], contract_hours[];

@@ -1,7 +1,7 @@
 /* Retention: the rows that go, the time and the cost. */
 #include "contract.h"
 
-enum { HOUR_MS = 3600000, SLICE = 100 };
+enum { SLICE = 100 };
 
 static int64_t events_left(struct fixture *f)
 {

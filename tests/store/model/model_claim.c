@@ -261,6 +261,15 @@ void model_look(struct store *store, struct store_op *op)
         struct model_endpoint *endpoint = model_view(store, figures->id);
         *figures =
             (struct store_figures){.id = figures->id, .found = endpoint && endpoint->endpoint.url.len > 0};
+        if (!endpoint || endpoint->removed)
+            continue;
+        figures->in_hand = model_view_out(store, figures->id, model_due_now_ms(store));
+        for (int at = 0; at < disk->delivery_count; at++)
+            figures->waiting +=
+                disk->deliveries[at].endpoint_id == figures->id && model_under_way(&disk->deliveries[at]);
+        figures->waiting -= figures->in_hand;
+        if (op->look.hours)
+            figures->oldest_waiting_at_ms = model_oldest_waiting(store, figures->id);
         if (!figures->found)
             continue;
         figures->failing = endpoint->pace.failing;
@@ -269,10 +278,5 @@ void model_look(struct store *store, struct store_op *op)
         const struct model_delivery *first =
             endpoint->endpoint.flow.ordered ? model_line_first(store->disk, figures->id) : NULL;
         figures->line_first = first ? first->id : 0;
-        figures->in_hand = model_view_out(store, figures->id, model_due_now_ms(store));
-        for (int at = 0; at < disk->delivery_count; at++)
-            figures->waiting +=
-                disk->deliveries[at].endpoint_id == figures->id && model_under_way(&disk->deliveries[at]);
-        figures->waiting -= figures->in_hand;
     }
 }

@@ -147,6 +147,7 @@ void model_endpoint_change(struct store *store, struct store_op *op)
     endpoint->removed = true;
     endpoint->fails_since_ms = endpoint->outage_since_ms = 0;
     model_jobs_cancel(store, endpoint->endpoint.id);
+    model_hours_forget(store->disk, endpoint->endpoint.id);
     memset(endpoint->notices, 0, sizeof endpoint->notices);
     model_touch(store->disk, endpoint->endpoint.owner_id);
     model_cancel_removed(store, endpoint->endpoint.id);

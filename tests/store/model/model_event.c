@@ -37,6 +37,7 @@ static void model_deliver_to(struct store *store, struct store_batch *batch, con
             model_under_way(&store->disk->deliveries[i]))
             born_leased = false; /* it waits behind that one */
     int index = model_delivery_add(store, event, &endpoint->endpoint, now);
+    model_hour_count(store, endpoint->endpoint.id, HOUR_ACCEPTED, HOUR_NO_ANSWER);
     if (born_leased)
         model_lease(store, batch, &store->disk->deliveries[index]);
 }
@@ -327,6 +328,9 @@ void model_end(struct store *store, struct model_delivery *delivery, enum delive
     delivery->lost = 0;
     delivery->resumes_ms = 0;
     if (!delivery->resending) {
+        if (state != DELIVERY_DELIVERED)
+            model_hour_count(store, delivery->endpoint_id,
+                             state == DELIVERY_GIVEN_UP ? HOUR_GIVEN_UP : HOUR_CANCELLED, HOUR_NO_ANSWER);
         delivery->state = state;
         delivery->finished_at_ms = clock_wall_ms(&store->config.clock);
     }
@@ -444,6 +448,7 @@ void model_outcome(struct store *store, struct store_op *op)
         return;
     }
     model_view_ended(store, delivery->id);
+    model_hour_attempt(store, delivery->endpoint_id, &op->outcome);
     if (op->outcome.answered || decision->kind != DECISION_RELEASE)
         model_attempted(store, delivery, op);
     else if (decision_is_outage(decision))

@@ -151,6 +151,7 @@ static bool model_step_one(struct store *store, const struct job *job, const str
         if (!event || has || id >= job->below_id)
             return false;
         model_delivery_add(store, &event->event, endpoint, now);
+        model_hour_count(store, endpoint->id, HOUR_ACCEPTED, HOUR_NO_ANSWER);
         return true;
     }
     struct model_delivery *delivery = model_find_delivery(store->disk, id);

@@ -85,6 +85,7 @@ void model_purge(struct store *store, struct store_op *op)
         op->count++;
     }
     op->purge.more = op->count == op->purge.rows_max;
+    model_hours_purge(store);
     model_jobs_purge(disk, op->purge.before_ms);
     model_cancel_removed(store, 0);
     model_resources_purge(disk, op->purge.resources_before_ms);

@@ -429,6 +429,9 @@ enum store_status model_read(struct store *store, const struct store_query *quer
         page = model_page(store, &all, arena, disk->job_count, model_job_matches, model_job_id);
         model_read_jobs(store, &page, arena, answer);
         break;
+    case STORE_LIST_HOURS:
+        model_read_hours(store, query, arena, answer);
+        return STORE_OK;
     case STORE_JOB_ROWS:
         model_job_rows(store, query, arena, answer);
         return STORE_OK;

@@ -66,6 +66,11 @@ struct model_key {
     unsigned char digest[32];
 };
 
+struct model_hour {
+    int64_t endpoint_id;
+    struct hour hour;
+};
+
 /* resources[].event_id of what a Master has put; read as 0. */
 enum { MODEL_PUT = -1 };
 
@@ -90,6 +95,8 @@ struct model_disk {
     int request_count, request_cap;
     struct job *jobs; /* by id */
     int job_count, job_cap;
+    struct model_hour *hours;
+    int hour_count, hour_cap;
     int64_t keys_before_ms; /* those of events received before are forgotten */
     int user_count, endpoint_count, key_count, event_count, delivery_count, attempt_count, idempotency_count,
         resource_count;
@@ -196,6 +203,14 @@ void model_jobs_purge(struct model_disk *disk, int64_t before_ms);
 void model_jobs_free(struct model_disk *disk);
 void model_job_rows(const struct store *store, const struct store_query *query, struct arena *arena,
                     struct store_answer *answer);
+/* Hours (model_hour.c). */
+void model_hour_count(struct store *store, int64_t endpoint_id, enum hour_kind kind, int bucket);
+void model_hour_attempt(struct store *store, int64_t endpoint_id, const struct ledger_outcome *outcome);
+void model_hours_forget(struct model_disk *disk, int64_t endpoint_id);
+void model_hours_purge(struct store *store);
+void model_read_hours(const struct store *store, const struct store_query *query, struct arena *arena,
+                      struct store_answer *answer);
+int64_t model_oldest_waiting(const struct store *store, int64_t endpoint_id);
 /* An outcome was recorded; op->count: it disabled the endpoint. */
 void model_notices(struct store *store, struct model_row *row, const struct store_op *op, bool given_up);
 /* False: there is nothing to tell. */

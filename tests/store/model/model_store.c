@@ -280,6 +280,7 @@ void model_disk_free(struct model_disk *disk)
     }
     model_resources_free(disk);
     model_jobs_free(disk);
+    free(disk->hours);
     free(disk->users);
     free(disk->endpoints);
     free(disk->keys);

@@ -39,6 +39,7 @@ static char *rows_of(const struct base *base, const char *table)
                   {"resources", "owner_id = ?"},
                   {"failing", "endpoint_id = ?"},
                   {"notices", "endpoint_id = ?"},
+                  {"endpoint_hours", "endpoint_id = ?"},
                   {"added", "delivery_id IN (SELECT id FROM deliveries WHERE endpoint_id = ?)"},
                   {"ended_late", "event_id IN (SELECT id FROM events WHERE owner_id = ?)"}};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)

@@ -240,11 +240,13 @@ void base_make(struct base *base, int bulk)
         "INSERT INTO added SELECT event_id, id FROM deliveries;"
         "INSERT OR IGNORE INTO failing SELECT id, 1, 2 FROM endpoints;"
         "INSERT OR IGNORE INTO notices SELECT id, 0, 1, 0, 1 FROM endpoints;"
+        "INSERT OR IGNORE INTO endpoint_hours SELECT %lld, id, 1, 1, 1, 1, 1, x'0301' FROM endpoints;"
         "INSERT INTO requests SELECT id, id, x'6b', zeroblob(32), id, '', %lld FROM users;"
         "INSERT INTO jobs SELECT 2 * id + state, owner_id, id, state, 2 * state, 0, 0, state, '', '',"
         " '', 0, 0, 1 << 62, 0, 0, -1, %lld, %lld * state FROM endpoints, (SELECT 0 AS state"
         " UNION ALL SELECT 1)",
-        base->f->wall_ms, base->events[1], base->f->wall_ms, base->f->wall_ms, base->f->wall_ms);
+        base->f->wall_ms, base->events[1], base->f->wall_ms / HOUR_MS, base->f->wall_ms, base->f->wall_ms,
+        base->f->wall_ms);
     run_sql(db, late);
     sqlite3_free(late);
     sqlite3_exec(db,
@@ -369,6 +371,10 @@ static void ask_all(struct run *run)
             ask(run, query);
         }
     }
+    ask(run, (struct store_query){.kind = STORE_LIST_HOURS,
+                                  .id = base->damaged,
+                                  .after_id = run->f->wall_ms / HOUR_MS - 24,
+                                  .limit = 25});
     for (int i = 0; i < base->event_count; i++)
         ask(run, (struct store_query){.kind = STORE_GET_EVENT, .id = base->events[i], .with_document = true});
     for (int i = 0; i < base->delivery_count; i++)
@@ -441,6 +447,9 @@ static bool change_rest(struct run *run)
         if (base->deliveries[i] != base->sound_waits && !write_op(run, word))
             return false;
     }
+    struct store_figures figures = {.id = base->damaged};
+    if (!write_op(run, (struct store_op){.kind = STORE_LOOK, .look = {&figures, 1, true}}))
+        return false;
     struct store_op put = put_op(run->f, base->damaged, "put");
     if (!write_op(run, put) || !write_op(run, put_op(run->f, base->damaged, "w1")))
         return false;

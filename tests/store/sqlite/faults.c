@@ -69,12 +69,15 @@ static void step(struct pair *p, int number)
 {
     static const enum decision_kind kinds[] = {DECISION_DELIVERED, DECISION_RETRY, DECISION_DELIVERED,
                                                DECISION_RELEASE};
-    struct store_op ops[EVENTS_EACH + BOXES];
+    struct store_op ops[EVENTS_EACH + BOXES + 1];
+    struct store_figures figures = {.id = p->user};
     int count = 0;
     for (; count < p->model.filled; count++)
         ops[count] = fixture_outcome_op(&p->model, &p->model.boxes[count], kinds[(count + number) % 4], 500);
     for (int i = 0; i < EVENTS_EACH; i++)
         ops[count++] = fixture_keyed_op(&p->model, p->user, p->model.event_number + 1);
+    if (number % 4 == 2) /* writes what was gathered */
+        ops[count++] = (struct store_op){.kind = STORE_LOOK, .look = {&figures, 1, true}};
     /* With a box alone, more waits, in memory, than the next batch can claim. */
     write_pair(p, ops, count, number % 3 == 1 ? 1 : BOXES, true);
     if (number == 5 && !p->broken) { /* a change of users is undone too, and perhaps not done again */
@@ -97,6 +100,19 @@ static void all_replayed(struct pair *p)
         fixture_event_replayed(&p->sqlite, p->user, events.events[i].id);
 }
 
+/* No batch counts twice, and none that was undone. */
+static void compare_hours(struct pair *p)
+{
+    struct store_query hours = {.kind = STORE_LIST_HOURS,
+                                .id = p->user,
+                                .after_id = hour_of(p->model.wall_ms) - HOURS_KEPT,
+                                .limit = HOURS_KEPT};
+    struct store_answer a = fixture_read(&p->model, hours), b = fixture_read(&p->sqlite, hours);
+    assert_int_equal(a.count, b.count);
+    for (int i = 0; i < a.count; i++)
+        assert_memory_equal(&a.hours[i], &b.hours[i], sizeof *a.hours);
+}
+
 /* After a restart on a sound disk: all that was acknowledged, and if nothing broke nothing else. */
 static void compare(struct pair *p)
 {
@@ -104,6 +120,8 @@ static void compare(struct pair *p)
     if (!p->broken)
         all_replayed(p);
     fixture_reopen(&p->sqlite);
+    if (!p->broken)
+        compare_hours(p);
     all_replayed(p);
     struct store_query list = {.kind = STORE_LIST_EVENTS, .limit = 0, .with_document = true};
     struct store_answer a = fixture_read(&p->model, list), b = fixture_read(&p->sqlite, list);

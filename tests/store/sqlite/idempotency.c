@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { HOUR_MS = 3600000, BATCH = 100 };
+enum { BATCH = 100 };
 
 /* With so many events in memory. Returns a user. */
 static int64_t begin(struct fixture *f, int ahead_max)

@@ -25,6 +25,7 @@ static const struct {
     {SQL_FAILING_LIST, "at open: endpoints that fail"},
     {SQL_ROSTER_DEFAULT_ALL, "at open, and when a batch that changed users is undone"},
     {SQL_ROSTER_FURTHER_ALL, "the same"},
+    {SQL_HOURS_FORGET, "its own subquery, of the hours that are kept"},
 };
 static const struct {
     enum store_query_kind kind;
@@ -32,6 +33,7 @@ static const struct {
 } query_scans[] = {
     {STORE_GET_KEYRING, "at open"},
     {STORE_GET_STATS, "one row"},
+    {STORE_LIST_HOURS, "its own subquery, of the hours that are asked for"},
     {STORE_LIST_RESOURCES, "its own subqueries, of a page"},
     {STORE_GET_RESOURCE, "its own subquery, of a row"},
 };

@@ -7,7 +7,7 @@
 /* The shapes of the resources. (The platform decides the shape of snapshots.) */
 extern const struct shape users_shape, api_keys_shape, signing_secrets_shape, tls_identities_shape,
     deliveries_shape, attempts_shape, events_shape, event_types_shape, endpoints_shape, filter_tests_shape,
-    jobs_shape;
+    jobs_shape, endpoint_stats_shape;
 
 /* users.c */
 bool users_list(struct call *call);
@@ -26,6 +26,9 @@ bool endpoints_delete(struct call *call);
 
 /* endpoint_ping.c */
 bool endpoints_ping(struct call *call);
+
+/* endpoint_stats.c */
+bool endpoint_stats_show(struct call *call);
 
 /* filter_tests.c */
 bool endpoints_test_filter(struct call *call);

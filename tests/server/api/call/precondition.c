@@ -64,7 +64,7 @@ struct single {
 };
 
 enum {
-    SINGLES = 14,
+    SINGLES = 15,
     EVENT = 0,
     DELIVERY = 1,
     USER = 2,
@@ -88,7 +88,8 @@ static struct single singles[SINGLES] = {{"/api/events/:id", ""},
                                          {"/api/endpoints/:id", "/api/endpoints/5"},
                                          {"/api/endpoints/:endpoint/signing_secrets/:id", ""},
 
-                                         {"/api/jobs/:id", ""}};
+                                         {"/api/jobs/:id", ""},
+                                         {"/api/endpoints/:id/stats", "/api/endpoints/5/stats"}};
 
 static void make_all(void)
 {
