@@ -139,10 +139,10 @@
  *                  is committed: each new delivery, but for one that is SKIPPED; each outcome that counts an
  *                  attempt, with the time of its answer if there was one; each delivery that is given up or
  *                  cancelled. A fenced outcome does not count, nor does what happens after the removal
- *   late           LIST_HOURS may be late by some minutes, but for a LOOK with `hours`. A crash loses what it
- *                  would have shown later, and a disk that is full may. A close loses nothing
- *   kept           A PURGE removes hours that are HOURS_KEPT ago, and those of a clock that was as far ahead.
- *                  Those of an endpoint that is removed go at once
+ *   late           LIST_HOURS may be late by some minutes, but for a LOOK with `hours`, if no batch has
+ * failed within a second before. A crash loses what it would have shown later, and a disk that is full may. A
+ * close loses nothing kept           A PURGE removes hours that are HOURS_KEPT ago, and those of a clock that
+ * was as far ahead. Those of an endpoint that is removed go at once
  *
  * Purge:
  *   events         An event is removed when it was received, and its last delivery ended, before a given

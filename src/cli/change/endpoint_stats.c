@@ -28,10 +28,10 @@ static void print_sums(const struct client_answer *answer)
     printf("since %.*s UTC: %" PRId64 " accepted, %" PRId64 " delivered,\n"
            "%" PRId64 " failed attempts, %" PRId64 " given up, %" PRId64 " cancelled\n"
            "answers in ms: p50 %s, p99 %s\n"
-           "waiting: %" PRId64,
+           "waiting: %s",
            HOUR_WIDTH, text(sums, "since"), number(sums, "accepted"), number(sums, "delivered"),
            number(sums, "failed"), number(sums, "given_up"), number(sums, "cancelled"), text(sums, "p50_ms"),
-           text(sums, "p99_ms"), number(sums, "waiting"));
+           text(sums, "p99_ms"), text(sums, "waiting"));
     if (json_get(sums, "oldest_waiting_at"))
         printf(", the first since %s", text(sums, "oldest_waiting_at"));
     printf("\n");

@@ -33,6 +33,8 @@ void gathered_fini(struct gathered *gathered)
     size_t at = 0;
     for (struct gathered_entry *entry; (entry = idmap_each(&gathered->entries, &at));)
         entry_free(entry);
+    for (int i = 0; i < gathered->out_count; i++) /* of a batch that met a broken disk */
+        free(gathered->outs[i].sums.answers);
     idmap_fini(&gathered->entries);
     free(gathered->notes);
     free(gathered->outs);
@@ -150,7 +152,7 @@ void gathered_some(struct gathered *gathered)
 void gathered_one(struct gathered *gathered, int64_t endpoint_id)
 {
     struct gathered_entry *entry = idmap_get(&gathered->entries, endpoint_id);
-    if (entry)
+    if (entry && gathered->now_ms >= gathered->rest_until_ms)
         move_out(gathered, entry);
 }
 
@@ -175,7 +177,9 @@ void gathered_add(const struct gathered_out *out, struct hour *to)
 
 void gathered_drop(struct gathered *gathered, int64_t endpoint_id)
 {
-    gathered_one(gathered, endpoint_id);
+    struct gathered_entry *entry = idmap_get(&gathered->entries, endpoint_id);
+    if (entry)
+        move_out(gathered, entry);
     for (int i = 0; i < gathered->out_count; i++)
         if (gathered->outs[i].endpoint_id == endpoint_id)
             gathered->outs[i].done = true;

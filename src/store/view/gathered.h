@@ -54,7 +54,8 @@ void gathered_fini(struct gathered *gathered);
 void gathered_begin(struct gathered *gathered, int64_t mono_ms, int64_t wall_ms);
 /* HOUR_KINDS, HOUR_NO_ANSWER: none. */
 void gathered_note(struct gathered *gathered, int64_t endpoint_id, enum hour_kind kind, int bucket);
-/* Each of these moves numbers to `outs`, and the caller writes those that are not done: */
+/* Each of these moves numbers to `outs`, and the caller writes those that are not done. The first two move
+ * nothing in the second after an undo. */
 void gathered_some(struct gathered *gathered); /* those that a batch should write */
 void gathered_one(struct gathered *gathered, int64_t endpoint_id);
 /* As many as fit into a batch; false: there were none. */

@@ -5,7 +5,8 @@
 
 struct stats_row {
     int64_t id; /* the endpoint's */
-    int64_t since_ms, waiting, oldest_waiting_at_ms;
+    int64_t since_ms, oldest_waiting_at_ms;
+    int64_t waiting; /* below 0: not known */
     struct hour sum;
     const struct hour *hours;
     int hour_count;
@@ -28,6 +29,12 @@ static void put_p50(struct text *out, const struct call *call, const void *row)
 static void put_p99(struct text *out, const struct call *call, const void *row)
 {
     put_percentile(out, &((const struct stats_row *)row)->sum, 99);
+}
+
+static void put_waiting(struct text *out, const struct call *call, const void *row)
+{
+    int64_t waiting = ((const struct stats_row *)row)->waiting;
+    text_printf(out, waiting < 0 ? "null" : "%lld", (long long)waiting);
 }
 
 static void put_hours(struct text *out, const struct call *call, const void *row)
@@ -59,7 +66,7 @@ static const struct field fields[] = {
     {ROW("cancelled", FIELD_INTEGER, 0, sum.counts[HOUR_CANCELLED])},
     {ROW("p50_ms", FIELD_INTEGER, FIELD_NULLABLE, sum), .put = put_p50},
     {ROW("p99_ms", FIELD_INTEGER, FIELD_NULLABLE, sum), .put = put_p99},
-    {ROW("waiting", FIELD_INTEGER, 0, waiting)},
+    {ROW("waiting", FIELD_INTEGER, FIELD_NULLABLE, waiting), .put = put_waiting},
     {ROW("oldest_waiting_at", FIELD_INSTANT, FIELD_NULLABLE, oldest_waiting_at_ms)},
     {ROW("hours", FIELD_LIST, 0, hours), .schema = "EndpointHour", .put = put_hours},
     {ROW("endpoint", FIELD_TO_ONE, 0, id), .related = "endpoints"}};
@@ -84,18 +91,27 @@ static bool show(struct call *call)
     return shape_answer(call, 200, &endpoint_stats_shape, row, (struct bytes){0});
 }
 
-/* What is stored by now has all until now. */
-static bool looked(struct call *call)
+static bool read_hours(struct call *call)
 {
     struct stats_row *row = call->state;
-    const struct store_figures *figures = call->write.op.look.figures;
     int64_t hour = hour_of(clock_wall_ms(&call->api->config.clock)) - HOURS_KEPT;
     row->since_ms = (hour + 1) * HOUR_MS;
-    row->waiting = figures->waiting + figures->in_hand;
-    row->oldest_waiting_at_ms = figures->oldest_waiting_at_ms;
     struct store_query query = {
         .kind = STORE_LIST_HOURS, .id = row->id, .after_id = hour, .limit = HOURS_KEPT};
     return call_query(call, &query, false, show);
+}
+
+/* The rows have all until now. A store that cannot write shows what is there, and does not say what waits. */
+static void looked(struct queue_job *job, enum store_status status)
+{
+    struct call *call = job->ctx;
+    struct stats_row *row = call->state;
+    const struct store_figures *figures = job->op.look.figures;
+    call_note_store(call, status);
+    row->waiting = status == STORE_OK ? figures->waiting + figures->in_hand : -1;
+    row->oldest_waiting_at_ms = status == STORE_OK ? figures->oldest_waiting_at_ms : 0;
+    if (!read_hours(call))
+        call_answer_failure(call);
 }
 
 static bool look(struct call *call)
@@ -109,7 +125,9 @@ static bool look(struct call *call)
         return call_too_large(call);
     row->id = figures->id = endpoint->id;
     call->write.op = (struct store_op){.kind = STORE_LOOK, .look = {figures, 1, true}};
-    return call_write(call, looked);
+    call->write.done = looked;
+    call->write.ctx = call;
+    return queue_submit(call->api->config.queue, &call->write) || call_fail_busy(call);
 }
 
 bool endpoint_stats_show(struct call *call)

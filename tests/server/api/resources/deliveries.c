@@ -213,12 +213,35 @@ static void test_a_masters_copy_is_the_masters(void **state)
     assert_int_equal(count_of(undelivered, RIG_REGULAR), 0);
 }
 
+/* A store that cannot write shows what it has. */
+static void test_stats_of_a_full_store(void **state)
+{
+    char target[96], etags[2][96];
+    struct reply reply = ask("GET", "/api/users/me", RIG_REGULAR, NULL);
+    snprintf(target, sizeof target, "/api/endpoints/%s/stats", reply_text(&reply, "/data/id"));
+    reply_free(&reply);
+    for (int full = 0; full < 2; full++) {
+        rig_fault(full ? STORE_FULL : STORE_OK);
+        reply = ask("GET", target, RIG_REGULAR, NULL);
+        assert_int_equal(reply.status, 200);
+        assert_true(json_object_get_int64(reply_get(&reply, "/data/attributes/accepted")) > 0);
+        assert_int_equal(reply_get(&reply, "/data/attributes/waiting") == NULL, full);
+        size_t len = 0;
+        const char *etag = reply_header(&reply, "ETag", &len);
+        snprintf(etags[full], sizeof *etags, "%.*s", (int)len, etag);
+        reply_free(&reply);
+    }
+    rig_fault(STORE_OK);
+    assert_string_not_equal(etags[0], etags[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cancel_and_resend),
         cmocka_unit_test(test_if_match_is_judged_by_the_write),
         cmocka_unit_test(test_attempts),
+        cmocka_unit_test(test_stats_of_a_full_store),
         cmocka_unit_test(test_undelivered),
         cmocka_unit_test(test_replay_after_sending),
         cmocka_unit_test(test_a_masters_copy_is_the_masters),
