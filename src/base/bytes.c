@@ -1,15 +1,5 @@
 #include "bytes.h"
 
-bool bytes_equal(struct bytes a, struct bytes b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
-bool bytes_equal_text(struct bytes a, const char *text)
-{
-    return bytes_equal(a, bytes_of(text));
-}
-
 bool bytes_equal_nocase(struct bytes a, const char *text)
 {
     if (a.len != strlen(text))

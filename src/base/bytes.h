@@ -33,8 +33,15 @@ static inline struct bytes bytes_make(const void *data, size_t len)
     return (struct bytes){(const char *)data, len};
 }
 
-bool bytes_equal(struct bytes a, struct bytes b);
-bool bytes_equal_text(struct bytes a, const char *text);
+/* Inline, so that the length of a literal costs nothing. */
+static inline bool bytes_equal(struct bytes a, struct bytes b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+static inline bool bytes_equal_text(struct bytes a, const char *text)
+{
+    return bytes_equal(a, bytes_of(text));
+}
 bool bytes_equal_nocase(struct bytes a, const char *text); /* ASCII only */
 bool bytes_starts(struct bytes a, const char *prefix);
 /* For secrets: the time depends only on the lengths. */

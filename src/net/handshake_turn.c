@@ -24,8 +24,8 @@ bool handshake_turn_take(struct connection *c)
     c->crowded = !has_room(world, c);
     if (c->crowded)
         return false;
-    if (world->shares)
-        shares_see(world->shares, now_us(c), (int64_t)uv_metrics_idle_time(world->loop) / 1000);
+    if (world->shares && world->sleep)
+        shares_see(world->shares, now_us(c), (int64_t)world->sleep->total_ns / 1000);
     if (world->shares && !handshake_shares_take(world->shares, c->peer.pool_key, now_us(c)))
         return false;
     world->handshakes++;

@@ -58,13 +58,12 @@ bool json_is(const struct json_value *value, enum json_kind kind)
     return value && value->kind == kind;
 }
 
-struct json_value *json_member(const struct json_value *object, const char *name)
+struct json_value *json_named(const struct json_value *object, struct bytes name)
 {
     if (!json_is(object, JSON_OBJECT))
         return NULL;
-    size_t len = strlen(name);
     for (struct json_value *member = object->first; member; member = member->next)
-        if (member->name.len == len && memcmp(member->name.data, name, len) == 0)
+        if (bytes_equal(member->name, name))
             return member;
     return NULL;
 }

@@ -37,7 +37,11 @@ struct json_value *json_tree_read_copy(struct arena *arena, struct bytes text, s
 /* The first member or element. NULL: there is none, or `value` is NULL. */
 struct json_value *json_first(const struct json_value *value);
 /* NULL: absent, or `object` is not an object (NULL is allowed). A member that is null is not absent. */
-struct json_value *json_member(const struct json_value *object, const char *name);
+struct json_value *json_named(const struct json_value *object, struct bytes name);
+static inline struct json_value *json_member(const struct json_value *object, const char *name)
+{
+    return json_named(object, bytes_of(name)); /* the length of a literal costs nothing */
+}
 /* NULL: absent, or of another kind. */
 struct json_value *json_member_of_kind(const struct json_value *object, const char *name,
                                        enum json_kind kind);
