@@ -8,7 +8,8 @@ enum {
     FIRST_IN_A_ROW_MAX = 3, /* turns, while others wait */
     CREDIT_FIRST = 1,       /* attempts of a quick endpoint that go first while none is under way */
     CREDIT_OF_AN_ANSWER = 2,
-    CREDIT_MAX = 64
+    CREDIT_MAX = 64,
+    OFFERED_FIRST = 128
 };
 
 struct slot {
@@ -43,6 +44,8 @@ struct dispatch {
     uint32_t table_mask;
     uint32_t endpoint_free;
     uint32_t slots_used, endpoints_used; /* those behind have not been touched */
+    uint32_t offered_limit;              /* grows up to config.offered_max */
+    bool all_offered;                    /* since it grew */
     uint32_t count[SLOT_STATE_COUNT];
     struct list free;    /* used before; last freed first: its memory is warm */
     struct list ready;   /* oldest first, so the first to be released is at the head */
@@ -115,6 +118,7 @@ struct dispatch *dispatch_init(void *memory, const struct dispatch_config *confi
     dispatch->free = dispatch->ready = dispatch->decided = dispatch->deferred = empty;
     dispatch->rounds[false] = dispatch->rounds[true] = empty;
     dispatch->endpoint_free = NONE;
+    dispatch->offered_limit = config->offered_max < OFFERED_FIRST ? config->offered_max : OFFERED_FIRST;
     dispatch->count[SLOT_FREE] = config->slots;
     return dispatch;
 }
@@ -486,11 +490,23 @@ static bool next_send(struct dispatch *dispatch, struct effect *effect)
     return true;
 }
 
+/* Boxes cost memory once they are used. So there are twice as many only after half of them were needed. */
+static bool may_offer(struct dispatch *dispatch)
+{
+    uint32_t max = dispatch->config.offered_max, offered = dispatch->count[SLOT_OFFERED];
+    if (max == 0)
+        return true;
+    if (dispatch->all_offered && offered <= dispatch->offered_limit / 2) {
+        dispatch->offered_limit = dispatch->offered_limit < max / 2 ? 2 * dispatch->offered_limit : max;
+        dispatch->all_offered = false;
+    }
+    dispatch->all_offered = dispatch->all_offered || offered >= dispatch->offered_limit;
+    return offered < dispatch->offered_limit;
+}
+
 static bool next_offer(struct dispatch *dispatch, struct effect *effect)
 {
-    uint32_t max = dispatch->config.offered_max;
-    if (dispatch->draining || dispatch->count[SLOT_FREE] == 0 ||
-        (max && dispatch->count[SLOT_OFFERED] >= max))
+    if (dispatch->draining || dispatch->count[SLOT_FREE] == 0 || !may_offer(dispatch))
         return false;
     uint32_t index = dispatch->free.head;
     if (index != NONE) {

@@ -43,8 +43,8 @@ enum slot_state {
 
 struct dispatch_config {
     struct policy policy;
-    uint32_t slots;                /* deliveries in hand at once; at most 65,535 */
-    uint32_t offered_max;          /* empty boxes that the writer has at once; 0: all */
+    uint32_t slots;       /* deliveries in hand at once; at most 65,535 */
+    uint32_t offered_max; /* empty boxes that the writer has at once, once it needs so many; 0: all */
     uint32_t endpoint_sending_max; /* attempts under way to one endpoint */
     int64_t ready_ms_max;          /* a READY slot older than this is released: its lease must not run out */
     int64_t record_retry_ms;       /* after a record that the store could not write */

@@ -284,6 +284,32 @@ static void test_boxes_are_offered_before_anything_is_sent(void **state)
     free(dispatch);
 }
 
+/* An idle server does not touch the memory of a thousand boxes. */
+static void test_boxes_are_offered_as_they_are_needed(void **state)
+{
+    (void)state;
+    struct dispatch_config config = {.policy = policy_default(),
+                                     .slots = 3000,
+                                     .offered_max = 1000,
+                                     .endpoint_sending_max = 1,
+                                     .ready_ms_max = READY_MS,
+                                     .record_retry_ms = RECORD_RETRY_MS};
+    struct dispatch *dispatch = dispatch_init(malloc(dispatch_size(&config)), &config);
+    static const struct {
+        uint32_t offered, needed;
+    } rows[] = {{128, 63}, {128, 64}, {256, 100}, {256, 128}, {512, 256}, {1000, 600}, {1000, 0}};
+    struct effect effect;
+    uint32_t slot = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        while (dispatch_next(dispatch, 0, &effect) && effect.kind == EFFECT_OFFER) {
+        }
+        assert_int_equal(dispatch_count(dispatch, SLOT_OFFERED), rows[i].offered);
+        for (uint32_t end = slot + rows[i].needed; slot < end; slot++)
+            feed(dispatch, 0, work(slot, slot + 1, 5));
+    }
+    free(dispatch);
+}
+
 static void test_ready_too_long_is_released(void **state)
 {
     (void)state;
@@ -465,6 +491,7 @@ int main(void)
         cmocka_unit_test(test_quick_endpoints_go_first),
         cmocka_unit_test(test_who_answers_goes_first),
         cmocka_unit_test(test_boxes_are_offered_before_anything_is_sent),
+        cmocka_unit_test(test_boxes_are_offered_as_they_are_needed),
         cmocka_unit_test(test_ready_too_long_is_released),
         cmocka_unit_test(test_too_many_lost_leases_are_not_sent),
         cmocka_unit_test(test_drain),

@@ -481,7 +481,6 @@ static void engine_on_pump(uv_prepare_t *prepare)
     struct effect effect;
     int offered = 0, sends = 0;
     int64_t now_ms = clock_mono_ms(&engine->config.clock); /* once a turn */
-
     engine_take_inbox(engine, now_ms);
     for (; sends < SENDS_A_TURN_MAX && engine->ready; sends++)
         engine_push(engine, engine_take_ready(engine));
