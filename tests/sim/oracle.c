@@ -141,8 +141,10 @@ static void check_retry(struct sim *sim, const struct world_retry *retry,
     }
     while (step < delivery->counted && step + 1 < steps)
         step++;
-    int64_t least_ms =
-        (int64_t)retry->steps_s[step] * SECOND / policy->scale * (100 - policy->jitter_percent) / 100;
+    /* What is scaled is the base of a backoff, and each step of a schedule. */
+    int64_t scaled_s = retry->window_s > 0 ? retry->steps_s[0] : retry->steps_s[step];
+    int64_t least_ms = scaled_s * SECOND / policy->scale * (retry->steps_s[step] / scaled_s) *
+                       (100 - policy->jitter_percent) / 100;
     if (decision->kind == DECISION_RETRY && decision->delay_ms < least_ms)
         sim_fail(sim, "P3", "delivery %lld: retry %d in %lld ms, and its endpoint wants %d s",
                  (long long)delivery->id, delivery->counted + 1, (long long)decision->delay_ms,
