@@ -116,7 +116,7 @@ test('oauth2: after a 401, one more token and one more try within the attempt', 
     let revoked = new Set(), always = false;
     const hook = await receiver(t, (request) => answer(always || revoked.has(bearer(request)) ? 401 : 200));
     const server = await serve(t);
-    for (const format of ['guide', 'thin']) {
+    for (const format of ['guide', 'cloudevents']) {
         revoked = new Set();
         const endpoint = await made(server, { url: hook.url, format, auth: oauth2(tokens.url) });
         let before = hook.requests.length;
@@ -332,4 +332,64 @@ test('oauth2: wrong values', async (t) => {
     assert.deepEqual(answer.json.data.attributes.auth, { ...longest, client_secret: '***' });
     const longer = await patch(server, id, { auth: { ...longest, token_url: `${url}x` } });
     assert.deepEqual([longer.status, longer.json.errors[0].source.pointer], [422, '/data/attributes/auth/token_url']);
+});
+
+test('oauth2: many 401 at once ask for one new token', async (t) => {
+    const COUNT = 20;
+    let tokensMade = 0;
+    const held = [];
+    const tokens = await receiver(t, () => json(token(`${TOKEN}-${++tokensMade}`)));
+    const hook = await receiver(t, (request) => {
+        if (tokensMade !== 1 || hook.requests.length === 1 || bearer(request) !== `Bearer ${TOKEN}-1`) return answer(200);
+        return new Promise((resolve) => {
+            held.push(resolve);
+            if (held.length === COUNT) held.forEach((refuse) => refuse(answer(401)));
+        });
+    });
+    const server = await serve(t);
+    await made(server, { url: hook.url, auth: oauth2(tokens.url) });
+    await post(server);
+    await hook.arrived(1);
+    const events = [];
+    for (let i = 0; i < COUNT; i++) events.push(await post(server));
+    await hook.arrived(1 + 2 * COUNT);
+    assert.equal(tokensMade, 2);
+    for (const event of events) {
+        const [refused, taken] = hook.of(event);
+        assert.deepEqual([bearer(refused), bearer(taken)], [`Bearer ${TOKEN}-1`, `Bearer ${TOKEN}-2`]);
+    }
+});
+
+test('oauth2: an endpoint that is changed during the request gets a token of its own; both events arrive', async (t) => {
+    const held = [];
+    const hook = await receiver(t);
+    const tokens = await receiver(t, (request, number) => (number === 1 ? new Promise((resolve) => held.push(resolve)) : json(token('later'))));
+    const server = await serve(t);
+    const { id } = await made(server, { url: hook.url, auth: oauth2(tokens.url) });
+    const former = await post(server);
+    await tokens.arrived(1);
+    assert.equal((await patch(server, id, { auth: oauth2(tokens.url, { scope: 'more' }) })).status, 200);
+    const later = await post(server);
+    await hook.arrived(1);
+    assert.equal(bearer(hook.of(later)[0]), 'Bearer later');
+    assert.match(tokens.requests[1].body.toString(), /&scope=more$/);
+    held[0](json(token('former')));
+    await hook.arrived(2);
+    assert.equal(bearer(hook.of(former)[0]), 'Bearer former');
+});
+
+test('oauth2: a stop while a token is asked for uses up no attempt, and the event is sent after the start', async (t) => {
+    let open = false;
+    const hook = await receiver(t), tokens = await receiver(t, () => (open ? json(token()) : new Promise(() => {})));
+    const install = await initialize(t);
+    let server = await serve(t, { install, args: ['--drain', '1s'] });
+    await made(server, { url: hook.url, auth: oauth2(tokens.url) });
+    const event = await post(server);
+    await tokens.arrived(1);
+    await server.end();
+    open = true;
+    server = await serve(t, { install });
+    await hook.arrived(1);
+    await eventually('delivered', async () => (await delivery(server, event)).attributes.state === 'delivered');
+    assert.equal((await delivery(server, event)).attributes.attempt_count, 1);
 });
