@@ -8,7 +8,7 @@ enum { EXIT_NO_MEMORY = 4 };
 /* Neither stdio nor exit handlers: both may allocate memory. */
 _Noreturn void memory_exhausted(void)
 {
-    static const char line[] = "posthorn: out of memory; stopping, what was accepted is on disk\n";
+    static const char line[] = "posthorn: out of memory; stopping. All accepted events are on disk\n";
     ssize_t written = write(STDERR_FILENO, line, sizeof line - 1);
     (void)written;
     _exit(EXIT_NO_MEMORY);

@@ -138,7 +138,7 @@ static struct json_value *pushes(struct arena *a, const struct catalogue *catalo
     json_append(events, event(a, "test", after, sizeof after / sizeof *after));
     return object(
         a, "name", text(a, "Example pushes"), "description",
-        text(a, "What your web-callbacks handler will receive, sent to {{webhook_url}}. Change the bodies to "
+        text(a, "The events that your handler will receive, sent to {{webhook_url}}. Change the bodies to "
                 "meet your needs."),
         "item", items, "event", events, NULL);
 }

@@ -117,11 +117,11 @@ static const struct {
      "type || ' ' || id"},
     {"owned", "the row of a user's event has numbers that are none", "bytes < 0 OR event_id <= 0",
      "owner_id || ' ' || event_id"},
-    {"usage", "what the user has stored is no number", "min(user_id, stored_bytes, resources) < 0"},
+    {"usage", "the usage of the user is no number", "min(user_id, stored_bytes, resources) < 0"},
     {"failing", "since when the endpoint fails is no time, or the endpoint is missing",
      "since <= 0 OR ifnull(outage_from, since) < since OR NOT EXISTS (SELECT 1 FROM endpoints n"
      " WHERE n.id = failing.endpoint_id)"},
-    {"notices", "what is to be told about an endpoint has numbers that are none, or the endpoint is missing",
+    {"notices", "a notice about an endpoint has a bad number, or the endpoint is missing",
      "kind NOT BETWEEN 0 AND 3 OR count < 0 OR due_at < 0 OR told NOT IN (0, 1)"
      " OR NOT EXISTS (SELECT 1 FROM endpoints n WHERE n.id = notices.endpoint_id)",
      "endpoint_id || ' ' || kind"},
@@ -221,7 +221,7 @@ static void check_columns(sqlite3 *db, int *count, const char *table, const char
     int rc = sqlite3_prepare_v2(db, sql, -1, &rows, NULL);
     for (const char *column; rc == SQLITE_OK && sqlite3_step(rows) == SQLITE_ROW;)
         if ((column = odd_column(rows))) {
-            snprintf(what, sizeof what, "%s holds what nobody has written there", column);
+            snprintf(what, sizeof what, "%s has a value that no server writes", column);
             found(count, table, (const char *)sqlite3_column_text(rows, 0), what);
         }
     sqlite3_finalize(rows); /* integrity_check and the rules have reported the reason of an early end */
@@ -347,7 +347,7 @@ static void check_sums(sqlite3 *db, int *count)
         " OR s.pending - s.born_out <> d.pending - d.still_out"
         " OR s.delivered + s.born_out <> d.delivered + d.still_out"
         " OR s.given_up <> d.given_up OR s.cancelled <> d.cancelled OR s.skipped <> d.skipped";
-    each(db, usage, count, "usage", "what the user has stored is not the sum of its rows", NULL);
+    each(db, usage, count, "usage", "the usage of the user is not the sum of its rows", NULL);
     each(db, state, count, "state",
          "the figures of events, deliveries or endpoints are not those of the rows", NULL);
 }

@@ -292,7 +292,7 @@ static void open_purge(struct server *server)
     const struct config *config = server->options.config;
     char texts[4][32];
     log_write(server->options.log, LOG_LEVEL_INFO, "purge",
-              "what has ended is kept for events=%s attempts=%s idempotency=%s resources=%s",
+              "retention: events=%s attempts=%s idempotency=%s resources=%s",
               kept_for(config->retention_ms, texts[0]), kept_for(config->retention_attempts_ms, texts[1]),
               kept_for(config->retention_idempotency_ms, texts[2]),
               kept_for(config->retention_resources_ms, texts[3]));

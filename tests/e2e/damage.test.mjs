@@ -204,13 +204,13 @@ test('8.12: check names every column that holds what its type does not, and ever
     for (const column of columns) {
         const [table, name, type] = column.split(' ');
         await damaged(`UPDATE ${table} SET ${name} = ${type === 'BLOB' ? "'words'" : "x'00ff'"}`,
-            new RegExp(`^${table} .*: ${name} holds what nobody has written there`, 'm'));
+            new RegExp(`^${table} .*: ${name} has a value that no server writes`, 'm'));
     }
     for (const [change, pattern] of [
-        ["UPDATE users SET name = cast(x'ff' AS TEXT)", /users 5: name holds/],
-        ["UPDATE users SET created_at = 9223372036854775807", /users 5: created_at holds/],
-        ["UPDATE api_keys SET allow_from = 'anywhere'", /api_keys 1: allow_from holds/],
-        ["UPDATE attempts SET failure = 'nobody knows'", /attempts \d+: failure holds/],
+        ["UPDATE users SET name = cast(x'ff' AS TEXT)", /users 5: name has a value/],
+        ["UPDATE users SET created_at = 9223372036854775807", /users 5: created_at has a value/],
+        ["UPDATE api_keys SET allow_from = 'anywhere'", /api_keys 1: allow_from has a value/],
+        ["UPDATE attempts SET failure = 'nobody knows'", /attempts \d+: failure has a value/],
         ['UPDATE users SET master_id = 4711', /users 5: the user's Master is missing/],
         ['UPDATE attempts SET id = 1 WHERE id = (SELECT max(id) FROM attempts)', /attempts 1: .*its delivery is missing/],
         ['UPDATE idempotency_entries SET id = 2 << 32', /idempotency_entries \d+: .*of no run/],

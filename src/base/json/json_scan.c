@@ -617,7 +617,7 @@ static enum json_error step(struct json_scanner *scan)
     }
     if (*scan->at == '}' || *scan->at == ']')
         return fail(scan, JSON_TRAILING, scan->at, "one closing %c too many", *scan->at);
-    return fail(scan, JSON_TRAILING, scan->at, "the document has ended; delete what follows");
+    return fail(scan, JSON_TRAILING, scan->at, "the document has ended; delete the text after it");
 }
 
 static enum json_error check_encoding(struct json_scanner *scan)

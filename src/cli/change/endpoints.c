@@ -100,7 +100,7 @@ static int update(const struct invocation *invocation, void *options)
 {
     const struct endpoints *endpoints = options;
     if (!endpoints->url && !endpoints->settings)
-        return command_wrong(invocation, "give what to change: --url URL, --settings FILE, or both");
+        return command_wrong(invocation, "give the change: --url URL, --settings FILE, or both");
     struct json_object *attributes = read_settings(invocation, endpoints->settings);
     if (!attributes)
         return EXIT_FAILED;
@@ -199,11 +199,11 @@ const struct command endpoints_command = {
         "  pause      attempts nothing; deliveries wait\n"
         "  resume     sends again, in order of acceptance; `enable` is the same\n"
         "  ping       sends an example event to this endpoint alone\n"
-        "  recover    sends again what was given up or cancelled since a time\n"
-        "  replay     sends again what was delivered\n"
+        "  recover    sends deliveries again that were given up or cancelled since a time\n"
+        "  replay     sends delivered ones again\n"
         "  backfill   sends events from before the endpoint existed; these three run as jobs (posthorn "
         "jobs)\n"
-        "  delete     deletes one, and cancels what waits for it; a default one stays",
+        "  delete     deletes one, and cancels its waiting deliveries; a default one stays",
     .verbs = {{"list", "", list},
               {"show", "ID", show},
               {"stats", "ID", endpoint_stats},

@@ -139,9 +139,9 @@ static const struct option_row rows[] = {
 const struct command jobs_command = {
     .name = "jobs",
     .summary = "list, show or cancel recoveries, replays and backfills",
-    .details =
-        "What `posthorn endpoints recover`, `replay` and `backfill` have started, newest first, and how\n"
-        "far it is. `cancel` ends a job; what it made due stays due.",
+    .details = "The jobs of `posthorn endpoints recover`, `replay` and `backfill`, newest first, and their "
+               "progress.\n"
+               "`cancel` ends a job; deliveries that it made due stay due.",
     .verbs = {{"list", "", list}, {"show", "ID", show}, {"cancel", "ID", cancel}},
     .rows = OPTION_TABLE(rows),
     API_COMMAND(struct jobs_options),

@@ -353,9 +353,9 @@ static int explain(const struct invocation *invocation, void *options)
 
 const struct command why_command = {
     .name = "why",
-    .summary = "explain in plain sentences what became of an event",
+    .summary = "explain the outcome of an event in plain sentences",
     .details =
-        "Explains in plain sentences what became of an event or a delivery: the number of tries, the last\n"
+        "Explains the outcome of an event or a delivery in plain sentences: the number of tries, the last\n"
         "answer, the time of the next try or the reason why there is none, and advice. The record follows:\n"
         "the URL, the last tries, the start of the last answer (1 KiB, escaped), and its server. Each\n"
         "endpoint of the owner that did not get the event is named, with the reason.",

@@ -181,7 +181,7 @@ static void catch_up(struct endpoint_log *endpoints, int64_t now_ms, struct logg
     if ((!turned && !gave_up) || !take_line(endpoints, now_ms))
         return;
     log_write(endpoints->log, LOG_LEVEL_INFO, "delivery",
-              "endpoint, what was not logged: user=%lld endpoint=%lld failing=%s turns=%lld given_up=%lld",
+              "endpoint, unlogged: user=%lld endpoint=%lld failing=%s turns=%lld given_up=%lld",
               (long long)endpoint->user_id, (long long)endpoint->endpoint_id,
               endpoint->failing ? "true" : "false", (long long)endpoint->turns,
               (long long)endpoint->given_up);

@@ -34,7 +34,7 @@ void config_print_man(FILE *out)
 void config_print_example(FILE *out)
 {
     fputs("# posthorn.conf: the settings of `posthorn serve`, see posthorn.conf(5).\n"
-          "# What is commented out is at its default. The command line wins over the\n"
+          "# A setting that is commented out has its default. The command line wins over the\n"
           "# environment (POSTHORN_...), and that wins over this file.\n",
           out);
     for (int i = 0; i < config_settings.count; i++) {

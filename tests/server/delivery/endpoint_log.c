@@ -188,7 +188,7 @@ static void test_8_14_fails_again_for_good(void **state)
     assert_string_equal(said(), "");
     rig.now_ms += 10 * 1000;
     refuse(5);
-    assert_non_null(strstr(said(), "endpoint, what was not logged: user=5 endpoint=5 failing=true turns=1"));
+    assert_non_null(strstr(said(), "endpoint, unlogged: user=5 endpoint=5 failing=true turns=1"));
     rig.now_ms += 10 * 1000;
     refuse(5);
     assert_string_equal(said(), "");

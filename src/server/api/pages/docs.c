@@ -86,7 +86,7 @@ static void put_example(struct text *out, const struct catalogue *catalogue,
     text_init(&json, &arena, CATALOGUE_EXAMPLES_LEN_MAX);
     arena_init(&example, CATALOGUE_EXAMPLE_MEMORY_MAX);
     json_tree_put_pretty(&json, catalogue_example(&example, catalogue, type));
-    text_puts(out, "<details><summary>What you receive</summary><pre>");
+    text_puts(out, "<details><summary>The pushed document</summary><pre>");
     put_escaped(out, text_bytes(&json));
     text_printf(
         out,
@@ -310,14 +310,14 @@ static void put_shapes(struct text *out, const struct catalogue *catalogue)
     const struct json_value *words = json_member(catalogue_api_json(catalogue), "fields");
     const struct shape *shape;
 
-    text_puts(out, "<section id=\"fields\"><h2>What the API's resources have</h2>");
+    text_puts(out, "<section id=\"fields\"><h2>Fields of the resources</h2>");
     for (int i = 0; (shape = shape_at(i)); i++)
         put_shape(out, shape, json_member(words, shape->type));
     text_puts(out, "</section>\n");
 }
 
 static const char introduction[] =
-    "<section id=\"push\"><h2>What a push is</h2>"
+    "<section id=\"push\"><h2>The push</h2>"
     "<p>A <code>POST</code> to your <code>webhook_url</code> with <code>Content-Type: "
     "application/json</code> and a "
     "JSON:API document: the event, and a snapshot of its resource in <code>included</code>.</p><ul>"

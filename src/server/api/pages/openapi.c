@@ -137,9 +137,11 @@ static void put_parameter(struct text *out, const struct openapi *openapi, const
 /* `include=a,b` */
 static void put_include(struct text *out, const struct operation *operation)
 {
-    text_puts(out, "{\"in\":\"query\",\"name\":\"include\",\"description\":\"What goes with it.\",\"style\":"
-                   "\"form\",\"explode\":false,\"schema\":{\"type\":\"array\",\"items\":{\"type\":\"string\","
-                   "\"enum\":");
+    text_puts(
+        out,
+        "{\"in\":\"query\",\"name\":\"include\",\"description\":\"Related resources to include.\",\"style\":"
+        "\"form\",\"explode\":false,\"schema\":{\"type\":\"array\",\"items\":{\"type\":\"string\","
+        "\"enum\":");
     json_tree_put(out, json_member(operation->words, "include"));
     text_puts(out, "}}}");
 }

@@ -66,11 +66,11 @@ static bool check_backoff(struct call *call, const struct field *field, const st
     struct policy own = policy_with(&policy, retry);
     if (own.base_ms > own.cap_ms)
         return call_fail(call, API_RETRY_LIMIT, SOURCE_POINTER, field->pointer,
-                         "base is above cap. What retry leaves out is as the server's settings say.");
+                         "base is above cap. A member that retry leaves out has the server's setting.");
     return policy_retries(&policy, retry) <= RETRY_STEPS_MAX ||
            call_fail(call, API_RETRY_LIMIT, SOURCE_POINTER, field->pointer,
                      "These are more than %d retries within the window. Raise base, factor or cap, or "
-                     "shorten the window. What retry leaves out is as the server's settings say.",
+                     "shorten the window. A member that retry leaves out has the server's setting.",
                      RETRY_STEPS_MAX);
 }
 
