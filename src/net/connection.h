@@ -13,6 +13,7 @@
 #include "deadline.h"
 #include "failure.h"
 #include "handshake_shares.h"
+#include "loop_sleep.h"
 #include "peer.h"
 #include "source_addresses.h"
 #include "tcp_report.h"
@@ -47,6 +48,7 @@ struct connection_world {
     struct deadline_queue *connect_limit;  /* its `passed` is connection_connect_passed */
     struct deadline_queue *handshake_wait; /* its `passed` is connection_handshake_passed */
     struct handshake_shares *shares;       /* NULL: no handshake is delayed */
+    const struct loop_sleep *sleep;        /* of the loop; NULL: none of it is for handshakes */
     int handshakes, handshakes_max;        /* under way, each with 45 KiB in OpenSSL; 0: any number */
     void (*crowded)(void *ctx);            /* handshakes_max are under way and one more waits; may be NULL */
     int open;                              /* handles that are not closed yet */

@@ -24,8 +24,8 @@ bool handshake_turn_take(struct connection *c)
     c->crowded = !has_room(world, c);
     if (c->crowded)
         return false;
-    if (world->shares) /* the loop sleeps while its thread runs on no CPU */
-        shares_see(world->shares, now_us(c), now_us(c) - clock_thread_cpu_us());
+    if (world->shares && world->sleep)
+        shares_see(world->shares, now_us(c), world->sleep->total_ms * 1000);
     if (world->shares && !handshake_shares_take(world->shares, c->peer.pool_key, now_us(c)))
         return false;
     world->handshakes++;

@@ -140,6 +140,8 @@ static void close_all(struct listener_loop *loop)
         listener_client_close(LIST_FIRST(&loop->present));
     uv_close((uv_handle_t *)&loop->wake, NULL);
     uv_close((uv_handle_t *)&loop->sweep, NULL);
+    if (loop->world.sleep)
+        loop_sleep_close(&loop->sleep);
     deadlines_close(&loop->deadlines);
 }
 
@@ -237,6 +239,8 @@ static void set_world(struct listener_loop *loop, struct tls *tls)
                                             .read_buffer = memory_alloc(LISTENER_READ_LEN)};
     if (!tls)
         return;
+    loop->world.sleep = &loop->sleep;
+    loop_sleep_start(&loop->sleep, &loop->loop);
     loop->world.plain_buffer = memory_alloc(TLS_RECORD_LEN_MAX);
     loop->world.shares = memory_zero(1, sizeof *loop->world.shares);
     loop->world.shares->percent = CLIENT_PERCENT;

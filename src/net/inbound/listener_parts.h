@@ -124,6 +124,7 @@ struct listener_loop {
     int wake_fd; /* an eventfd. Not uv_async, whose loop spins until another thread's wake-up has ended */
     uv_poll_t wake;
     uv_prepare_t sweep; /* frees closed clients */
+    struct loop_sleep sleep;
     struct connection_world world;
     struct deadlines deadlines;
     struct deadline_queue *limits[LISTENER_CLIENT_STAGE_COUNT]; /* by stage; NULL: none */

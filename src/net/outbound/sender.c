@@ -632,6 +632,7 @@ struct sender *sender_open(const struct sender_config *config)
     sender->world.read_buffer = memory_alloc(READ_BUFFER_LEN);
     sender->world.handshakes_max = config->limits.handshakes_max;
     sender->world.shares = memory_zero(1, sizeof *sender->world.shares);
+    sender->world.sleep = config->sleep;
     sender->world.plain_buffer = memory_alloc(TLS_RECORD_LEN_MAX);
     return sender;
 }

@@ -47,6 +47,7 @@ enum { SENDER_TTL_MS_MAX = 5 * 60 * 1000 };
 
 struct sender_config {
     uv_loop_t *loop;
+    const struct loop_sleep *sleep; /* of the loop; NULL: handshakes get none of its free time */
     struct clock clock;
     struct sender_limits limits;
     int attempts_max;         /* under way at once */

@@ -2,6 +2,7 @@
 #include "endpoint_cache.h"
 #include "endpoint_log.h"
 #include "local_guard.h"
+#include "loop_sleep.h"
 #include "memory.h"
 #include "owner.h"
 #include "push_request.h"
@@ -69,6 +70,7 @@ struct engine {
     uv_loop_t loop;
     int wake_fd; /* an eventfd. Not uv_async: its loop spins while another thread is still telling it */
     uv_poll_t wake;
+    struct loop_sleep sleep;
     uv_prepare_t pump;
     uv_check_t awake;
     uv_timer_t timer, drain_timer, minute_timer;
@@ -454,6 +456,7 @@ static void engine_close_handles(struct engine *engine)
     if (engine->sender)
         sender_close(engine->sender);
     uv_close((uv_handle_t *)&engine->wake, NULL);
+    loop_sleep_close(&engine->sleep);
     uv_close((uv_handle_t *)&engine->pump, NULL);
     uv_close((uv_handle_t *)&engine->awake, NULL);
     uv_close((uv_handle_t *)&engine->timer, NULL);
@@ -565,6 +568,7 @@ static void engine_open_loop(struct engine *engine)
     engine->wake.data = engine->awake.data = engine->pump.data = engine->drain_timer.data =
         engine->minute_timer.data = engine;
     uv_poll_start(&engine->wake, UV_READABLE, engine_on_wake);
+    loop_sleep_start(&engine->sleep, &engine->loop);
     uv_prepare_start(&engine->pump, engine_on_pump);
     uv_check_start(&engine->awake, engine_on_awake);
     engine_on_minute(&engine->minute_timer);
@@ -592,6 +596,7 @@ struct engine *engine_open(const struct engine_config *config)
     engine->ready_end = &engine->ready;
     engine_open_loop(engine);
     struct sender_config sender = {.loop = &engine->loop,
+                                   .sleep = &engine->sleep,
                                    .clock = config->clock,
                                    .limits = config->limits,
                                    .attempts_max = (int)config->dispatch.slots,
