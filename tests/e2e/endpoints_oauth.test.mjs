@@ -378,6 +378,29 @@ test('oauth2: an endpoint that is changed during the request gets a token of its
     assert.equal(bearer(hook.of(former)[0]), 'Bearer former');
 });
 
+test('oauth2: a 401 to an attempt from before a change costs the changed endpoint no token', async (t) => {
+    let tokensMade = 0;
+    const held = [];
+    const tokens = await receiver(t, () => json(token(`${TOKEN}-${++tokensMade}`)));
+    const hook = await receiver(t, (request, number) =>
+        (number === 1 || bearer(request) !== `Bearer ${TOKEN}-1` ? answer(200) : new Promise((resolve) => held.push(resolve))));
+    const server = await serve(t);
+    const { id } = await made(server, { url: hook.url, auth: oauth2(tokens.url) });
+    await post(server);
+    await hook.arrived(1);
+    const former = [];
+    for (let i = 0; i < 4; i++) former.push(await post(server));
+    await hook.arrived(5);
+    assert.equal((await patch(server, id, { auth: oauth2(tokens.url, { scope: 'more' }) })).status, 200);
+    for (const [i, event] of former.entries()) {
+        const later = await post(server);
+        await eventually('the later event', () => hook.of(later).length === 1);
+        held[i](answer(401));
+        await eventually('the 401 is on record', async () => (await delivery(server, event)).attributes.last_status === 401);
+    }
+    assert.equal(tokensMade, 2);
+});
+
 test('oauth2: a stop while a token is asked for uses up no attempt, and the event is sent after the start', async (t) => {
     let open = false;
     const hook = await receiver(t), tokens = await receiver(t, () => (open ? json(token()) : new Promise(() => {})));

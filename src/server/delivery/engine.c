@@ -279,16 +279,17 @@ static void engine_end(struct engine_slot *slot, int64_t duration_ms, struct out
                 (struct input){.kind = INPUT_OUTCOME, .duration_ms = duration_ms, .outcome = outcome});
 }
 
-/* After a 401, once an attempt: the next token, if there is time to get one. False: the answer stands. */
+/* After a 401, once an attempt: the next token, if there is time to get one, and deliveries of a newer
+ * version of the endpoint do not use tokens yet. False: the answer stands. */
 static bool engine_renew(struct engine_slot *slot)
 {
     struct engine *engine = slot->engine;
     int timeout_s = push_settings_of(slot->box.push)->timeout;
     int64_t timeout_ms = timeout_s ? timeout_s * 1000 : engine->config.limits.attempt_ms;
-    if (slot->renewed || engine_spent_ms(slot) + tokens_request_s(&slot->box) * 1000 > timeout_ms)
+    if (slot->renewed || engine_spent_ms(slot) + tokens_request_s(&slot->box) * 1000 > timeout_ms ||
+        !tokens_forget(engine->tokens, &slot->box, slot->token))
         return false;
     slot->renewed = true;
-    tokens_forget(engine->tokens, &slot->box, slot->token);
     token_drop(slot->token);
     slot->token = NULL;
     push_request_again(&slot->box, &slot->document);
@@ -302,7 +303,6 @@ static void engine_on_sent(void *ctx, uint32_t tag, const struct sender_result *
     struct engine *engine = ctx;
     struct engine_slot *slot = &engine->slots[tag];
     bool answered = result->failure == FAILURE_NONE, answered_200 = answered && result->status == 200;
-
     if (slot->token && answered && result->status == 401 && engine_renew(slot))
         return;
     memcpy(slot->address, result->address, sizeof slot->address);

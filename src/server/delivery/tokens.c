@@ -22,7 +22,7 @@ struct token_entry {
     struct tokens *tokens;
     int64_t endpoint_id, endpoint_version;
     struct token *token;
-    bool current; /* in the map; false: a newer version took its place while it was requested */
+    bool current; /* in the map; false: requested, and a newer version has its place */
     int64_t requested_at_ms;
     struct token_wait *waiting, **waiting_end;
     size_t body_len;
@@ -137,11 +137,14 @@ struct token *tokens_find(struct tokens *tokens, const struct store_work *work)
     return NULL;
 }
 
-void tokens_forget(struct tokens *tokens, const struct store_work *work, const struct token *token)
+bool tokens_forget(struct tokens *tokens, const struct store_work *work, const struct token *token)
 {
-    struct token_entry *entry = entry_of(tokens, work);
+    struct token_entry *entry = idmap_get(&tokens->entries, work->endpoint_id);
+    if (entry && entry->endpoint_version > work->endpoint_version)
+        return false;
     if (entry && entry->token == token)
         entry_end(entry);
+    return true;
 }
 
 /* ---- the request ---- */
@@ -290,19 +293,21 @@ static enum failure request(struct token_entry *entry, const struct store_work *
 static struct token_entry *entry_make(struct tokens *tokens, const struct store_work *work)
 {
     struct token_entry *former = idmap_get(&tokens->entries, work->endpoint_id);
-    if (former && is_requested(former)) { /* its waiters still get their answer */
+    bool current = !former || former->endpoint_version <= work->endpoint_version;
+    if (former && current && is_requested(former)) { /* its waiters still get their answer */
         idmap_remove(&tokens->entries, work->endpoint_id);
         former->current = false;
-    } else if (former) {
+    } else if (former && current) {
         entry_end(former);
     }
     struct token_entry *entry = memory_zero(1, sizeof *entry);
     entry->tokens = tokens;
     entry->endpoint_id = work->endpoint_id;
     entry->endpoint_version = work->endpoint_version;
-    entry->current = true;
+    entry->current = current;
     entry->waiting_end = &entry->waiting;
-    idmap_put(&tokens->entries, work->endpoint_id, entry);
+    if (current)
+        idmap_put(&tokens->entries, work->endpoint_id, entry);
     return entry;
 }
 

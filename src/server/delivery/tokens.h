@@ -1,11 +1,11 @@
 /*
  * tokens: the access tokens of endpoints whose auth is oauth2 (oauth.h), got from their token servers.
  *
- * A token belongs to one version of its endpoint. It is kept until shortly before it expires; at most
- * TOKENS_MAX are, and then the one that was got first makes room. One request at a time is under way for an
- * endpoint's version; whoever needs its token waits for that one. The token server is no receiver: its URL
- * and its addresses pass the guard, its redirects are not followed, and each request has a connection of its
- * own. The client secret is unsealed for the request only. What ends is wiped.
+ * A token belongs to one version of its endpoint, and the newest one's is kept. It is kept until shortly
+ * before it expires; at most TOKENS_MAX are, and then the one that was got first makes room. One request at a
+ * time is under way for an endpoint's version; whoever needs its token waits for that one. The token server
+ * is no receiver: its URL and its addresses pass the guard, its redirects are not followed, and each request
+ * has a connection of its own. The client secret is unsealed for the request only. What ends is wiped.
  *
  * The engine's thread alone.
  */
@@ -43,8 +43,9 @@ void tokens_tick(struct tokens *tokens);
 
 /* The token that is kept for the endpoint of this work, held for the caller. NULL: none. */
 struct token *tokens_find(struct tokens *tokens, const struct store_work *work);
-/* The receiver did not take this token: it is kept no longer. */
-void tokens_forget(struct tokens *tokens, const struct store_work *work, const struct token *token);
+/* The receiver did not take this token: it is kept no longer. False: a newer version of the endpoint has
+ * tokens now, and no other is worth a request. */
+bool tokens_forget(struct tokens *tokens, const struct store_work *work, const struct token *token);
 
 struct token_outcome {
     struct token *token;    /* held for the waiter; NULL: there is none, because of */

@@ -239,6 +239,27 @@ static void a_changed_endpoint_has_a_request_of_its_own(void **state)
     assert_false(has(rig, 7, 1, "Bearer former"));
 }
 
+static void work_of_a_former_version_leaves_the_token_of_the_newer_one(void **state)
+{
+    struct rig *rig = *state;
+    struct waiter former, newer, late;
+    wait_for(rig, 7, 1, &former);
+    answer_token(0, "former", 600);
+    struct store_work work = work_of(rig, 7, 1);
+    struct token *token = tokens_find(rig->tokens, &work);
+    assert_non_null(token);
+    wait_for(rig, 7, 2, &newer);
+    assert_false(tokens_forget(rig->tokens, &work, token));
+    token_drop(token);
+    wait_for(rig, 7, 1, &late); /* in vain for the others: its token is not kept */
+    assert_int_equal(fake.count, 3);
+    answer_token(1, "newer", 600);
+    answer_token(2, "late", 600);
+    assert_string_equal(late.text, "Bearer late");
+    assert_true(has(rig, 7, 2, "Bearer newer"));
+    assert_false(has(rig, 7, 1, "Bearer late"));
+}
+
 static void failures_are_told_to_all_and_not_kept(void **state)
 {
     struct rig *rig = *state;
@@ -316,6 +337,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_refused_token_is_forgotten_but_not_the_one_after_it, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_changed_endpoint_has_a_request_of_its_own, setup, teardown),
+        cmocka_unit_test_setup_teardown(work_of_a_former_version_leaves_the_token_of_the_newer_one, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(failures_are_told_to_all_and_not_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(without_a_request_it_says_so_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(the_request_leaves_half_of_the_timeout, setup, teardown),
