@@ -46,6 +46,7 @@ struct sender_attempt {
 
     bool starting; /* sender_start has not returned yet */
     bool overdue;  /* its time is up; whether our own resolver is at fault is not known yet */
+    bool once;     /* of the request */
     bool reused, mixed_answer;
     bool written;    /* the whole request has gone to the kernel */
     bool read_ended; /* nothing more will come */
@@ -144,7 +145,7 @@ static void judge(const struct sender_attempt *a, enum failure cause, struct sen
 static bool may_be_kept(const struct sender_attempt *a)
 {
     int status = response_status(a->response);
-    return a->written && !a->read_ended && !a->surplus && (status / 100 == 2 || status == 429) &&
+    return !a->once && a->written && !a->read_ended && !a->surplus && (status / 100 == 2 || status == 429) &&
            response_keep_alive(a->response);
 }
 
@@ -527,6 +528,7 @@ static void attempt_prepare(struct sender_attempt *a, const struct sender_reques
     a->head_len = request_head_write(a->head, request, a->sender->user_agent);
     a->body = request->body;
     a->timeout_s = request->timeout_s;
+    a->once = request->once;
     a->failure = FAILURE_NONE;
     a->address[0] = '\0';
     a->reused = a->mixed_answer = a->overdue = false;

@@ -71,6 +71,7 @@ struct sender_request {
                       its own then. 0: limits.attempt_ms */
     int spent_s;   /* of that time, before now; at least a second is left all the same */
     int64_t age_ms_max; /* only a connection younger than this is reused; 0: a new one */
+    bool once;          /* its connection is closed afterwards */
     int64_t pool_key; /* the endpoint's id: only attempts with one key and one authority share connections */
     struct identity *identity; /* NULL: none. The attempt holds it */
     const struct url *url;

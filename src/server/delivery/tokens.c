@@ -253,6 +253,7 @@ static void send_request(struct token_entry *entry, const struct store_work *wor
     entry->requested_at_ms = clock_mono_ms(&entry->tokens->config.clock);
     sender_start(entry->tokens->config.sender,
                  &(struct sender_request){.timeout_s = tokens_request_s(work),
+                                          .once = true,
                                           .pool_key = work->endpoint_id,
                                           .url = url,
                                           .headers = headers,

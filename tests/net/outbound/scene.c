@@ -77,6 +77,7 @@ void scene_begin(struct scene *scene, const char *url)
         .timeout_s = scene->timeout_s,
         .spent_s = scene->spent_s,
         .age_ms_max = scene->age_ms_max,
+        .once = scene->once,
         .pool_key = scene->pool_key,
         .identity = scene->identity,
         .url = &parsed,

@@ -16,6 +16,7 @@ struct scene {
 
     int64_t pool_key;
     int64_t age_ms_max;        /* of the next attempt's connection */
+    bool once;                 /* the next attempt's */
     int timeout_s;             /* the next attempt's own; 0: none */
     int spent_s;               /* of it, before it begins */
     struct identity *identity; /* the next attempt's; NULL: none */

@@ -109,6 +109,18 @@ static void test_failed_is_not_kept(void **state)
     act_close(&act);
 }
 
+static void test_once_is_not_kept(void **state)
+{
+    struct act act;
+    act_open(&act, state, "accept; " EXCHANGE "await; accept; " EXCHANGE "await", false);
+    act.scene.once = true;
+    for (int i = 0; i < 2; i++) {
+        expect(&act, FAILURE_NONE, 200, false);
+        assert_int_equal(scene_stats(&act.scene).idle, 0);
+    }
+    act_close(&act);
+}
+
 static void test_age(void **state)
 {
     struct act act;
@@ -413,6 +425,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_is_kept),
         cmocka_unit_test(test_failed_is_not_kept),
+        cmocka_unit_test(test_once_is_not_kept),
         cmocka_unit_test(test_age),
         cmocka_unit_test(test_answer_while_idle),
         cmocka_unit_test(test_answer_behind_an_answer),

@@ -33,6 +33,7 @@ void sender_start(struct sender *sender, const struct sender_request *request, u
                   sender_done *done, void *ctx)
 {
     assert_int_equal(request->age_ms_max, 0); /* a connection of its own */
+    assert_true(request->once);
     assert_int_equal(request->header_count, 2);
     int i = fake.count++ % SENT_MAX;
     fake.sent[i].done = done;
