@@ -63,7 +63,8 @@
  *                  delivery that is pending makes it due, in its place; of one that was given up, cancelled
  *                  or skipped, puts it back in its place, where it holds the line again. One that was
  *                  delivered is not in the line: it holds nobody, is not held by a retry, and goes first when
- *                  it is due. ENDPOINT_UPDATE to ordered takes in what waits; what is out then ends first.
+ *                  it is due. ENDPOINT_UPDATE to ordered takes in what waits; what is out then ends first. A
+ *                  backend may take in very many in steps, and claims none of them before the last step.
  *                  When it is ordered no longer, what is due of the line goes first, in order
  *   born leased    An EVENT gets a box at once if its endpoint may have one more lease and no other
  *                  delivery to it is due. A backend may keep boxes for other deliveries that wait
