@@ -632,9 +632,12 @@ void oracle_at_end(struct sim *sim)
         sim_fail(sim, "ids", "who pages by id has seen %lld of %lld events", (long long)sim->oracle.polled,
                  (long long)count);
     struct event *events = memory_alloc((size_t)(count + 1) * sizeof *events);
-    memcpy(events, answer.events, (size_t)count * sizeof *events);
+    int kept = 0;
     for (int i = 0; i < count; i++)
-        if (!is_notice(&events[i]))
-            check_ended(sim, events[i].id, events[i].owner_id);
+        if (!is_notice(&answer.events[i]))
+            events[kept++] = answer.events[i];
+    for (int i = 0; i < kept;
+         i++) /* their numbers alone: the next question takes the memory of their texts */
+        check_ended(sim, events[i].id, events[i].owner_id);
     free(events);
 }
