@@ -139,7 +139,7 @@ test('posthorn endpoints: what is wrong is told, and what to do', async (t) => {
     const run = (args, options = {}) => runProgram(POSTHORN, ['endpoints', ...args, '--server', server.url, '--key', server.api_key], options);
     for (const [args, code, words, input] of [
         [['create'], 2, /give --url URL, or --settings FILE/],
-        [['update', '5'], 2, /give what to change/],
+        [['update', '5'], 2, /give the change/],
         [['create', '--settings', '/nowhere'], 1, /nowhere/],
         [['create', '--settings', '-'], 1, /line 1/, '{"url"'],
         [['create', '--settings', '-'], 1, /must be a JSON object/, '[]'],

@@ -89,7 +89,7 @@ test('8.22: what has ended goes after its time, around what waits; compact gives
     const kept = ['--retention', '1s', '--retention-resources', '1s'];
     const server = await serve(t, { args: [...FREE, ...kept] });
     await eventually('the retention is in the log', () =>
-        /kept for events=1s attempts=30d idempotency=30d resources=1s/.test(server.stderr));
+        /retention: events=1s attempts=30d idempotency=30d resources=1s/.test(server.stderr));
     const gone = await receiver(t);
     gone.close();
     await setUrl(server, gone.url);
