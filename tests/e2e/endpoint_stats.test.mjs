@@ -133,12 +133,19 @@ test('posthorn endpoints stats', async (t) => {
     const empty = await cli(server.user_id);
     assert.equal(empty.code, 0, empty.stderr);
     assert.match(empty.stdout, /^since .*: 0 accepted, 0 delivered,\n0 failed attempts, 0 given up, 0 cancelled\nanswers in ms: p50 -, p99 -\nwaiting: 0\n$/);
-    await setUrl(server, (await receiver(t)).url);
-    await isDelivered(server, await post(server));
+    const hook = await receiver(t, async (request, number) => {
+        if (number === 2) await sleep(200);
+        return answer(200);
+    });
+    await setUrl(server, hook.url);
+    for (let i = 0; i < 3; i++) await isDelivered(server, await post(server));
     const { stdout } = await cli(server.user_id);
     assert.match(stdout, /\n\nHOUR, UTC +ACCEPTED +DELIVERED +FAILED +GIVEN_UP +P50_MS +P99_MS\n(\d{4}-\d\d-\d\dT\d\d:00 +\d+ +\d+ +0 +0 +[\d-]+ +[\d-]+\n){1,2}$/);
     const document = JSON.parse((await cli(server.user_id, '--json')).stdout);
-    assert.deepEqual([document.data.type, document.data.attributes.accepted], ['endpoint_stats', 1]);
+    assert.deepEqual([document.data.type, document.data.attributes.accepted], ['endpoint_stats', 3]);
+    assert.ok(document.data.attributes.p50_ms < document.data.attributes.p99_ms);
+    assert.deepEqual(stdout.trimEnd().split('\n').slice(-document.data.attributes.hours.length).map((line) => line.split(/ +/).slice(1)),
+                     document.data.attributes.hours.map((hour) => [hour.accepted, hour.delivered, hour.failed, hour.given_up, hour.p50_ms, hour.p99_ms].map((value) => String(value ?? '-'))));
     const missing = await cli('4711');
     assert.equal(missing.code, 1);
     assert.match(missing.stderr, /4711|no such endpoint/i);
